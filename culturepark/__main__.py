@@ -1,0 +1,3 @@
+from culturepark.cli import main
+
+main()

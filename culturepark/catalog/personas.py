@@ -1,0 +1,54 @@
+"""Persona cards: shipped ones, and those a scenario adds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from culturepark.catalog.files import clipped, load, package_dir, shown
+from culturepark.domain import CULTURES, MAIN_CULTURE, Persona
+from culturepark.errors import CatalogError, Problem
+
+
+def load_persona(path: Path) -> Persona:
+    """One card; its key is the file's stem."""
+    persona = load(path, Persona, key=path.stem)
+    problems = [Problem(shown(path), None, key, what) for key, what in contradictions(persona)]
+    if problems:
+        raise CatalogError(problems)
+    return persona
+
+
+def contradictions(persona: Persona) -> list[tuple[str, str]]:
+    """What no single key shows to be wrong."""
+    found = []
+    if (persona.role == "main") != (persona.culture == MAIN_CULTURE):
+        found.append(("role", f"`main` goes with the culture {MAIN_CULTURE}, `delegate` with the other eight"))
+    if persona.role == "main" and persona.country is not None:
+        found.append(("country", "must be null for a main contact: no survey shares are drawn for one"))
+    if persona.role == "delegate" and persona.country is None:
+        suggestion = CULTURES.get(persona.culture, "an ISO 3166 alpha-3 code")
+        found.append(("country", f"is missing; the grounding country is {suggestion}"))
+    if len(persona.called.split()) != 1:
+        found.append(("called", "must be one word"))
+    return found
+
+
+def load_all(extra: list[Path]) -> tuple[Persona, ...]:
+    """The shipped personas and those under `extra` (files, or folders of them), in the order of their keys."""
+    files = sorted(package_dir("personas").glob("*.yaml"))
+    for path in extra:
+        files += sorted(path.glob("*.y*ml")) if path.is_dir() else [path]
+    personas: dict[str, Persona] = {}
+    problems: list[Problem] = []
+    for path in files:
+        try:
+            persona = load_persona(path)
+        except CatalogError as error:
+            problems += error.problems
+            continue
+        if persona.key in personas:
+            problems.append(Problem(shown(path), None, "", f"a persona {clipped(persona.key)} exists already"))
+        personas[persona.key] = persona
+    if problems:
+        raise CatalogError(problems)
+    return tuple(personas[key] for key in sorted(personas))

@@ -1,0 +1,184 @@
+"""Scenario files, resolved into an edition: the scenario with its questions and its people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from culturepark.catalog.files import Lines, clipped, dotted, load, package_dir, read_mapping, shown
+from culturepark.catalog.personas import load_all, load_persona
+from culturepark.catalog.surveys import SurveyFile, load_items
+from culturepark.domain import (
+    CULTURES,
+    MAIN_CULTURE,
+    EightCulture,
+    DistillPolicy,
+    Edition,
+    Key,
+    Language,
+    Limits,
+    Noun,
+    Persona,
+    Protocol,
+    Scenario,
+    Seed,
+    Setting,
+    Shape,
+    Text,
+)
+from culturepark.errors import CatalogError, Problem, UsageError
+
+
+class SeedFile(Noun):
+    survey: str | None = None
+    key: Key | None = None
+    topic: Text | None = None
+    question: Text | None = None
+
+    @model_validator(mode="after")
+    def one_of_two(self) -> SeedFile:
+        if self.survey is None and (self.key is None or self.question is None):
+            raise ValueError("a seed is either `survey: NAME/ITEM`, or `key` and `question`")
+        if self.survey is not None and (self.key or self.question or self.topic):
+            raise ValueError("a seed with `survey` takes its key, topic and question from there")
+        return self
+
+
+class ScenarioFile(Noun):
+    """The keys of a scenario file."""
+
+    name: Key
+    title: Text
+    setting: Setting
+    cultures: Annotated[tuple[EightCulture, ...], Field(min_length=1)]
+    """A list, or `all`."""
+    protocol: Protocol = "self-guidance"
+    language: Language = "en"
+    seeds: Annotated[tuple[SeedFile, ...], Field(min_length=1)]
+    dialogues_per_seed: Annotated[int, Field(ge=1, le=10_000)] = 1
+    people: Annotated[int, Field(ge=3, le=8)] | None = None
+    max_turns: Annotated[int, Field(ge=4, le=200)] | None = None
+    limits: Limits = Limits()
+    distill: DistillPolicy = DistillPolicy()
+    samples: Annotated[tuple[Shape, ...], Field(min_length=1)] = ("survey", "open", "norm")
+    personas: tuple[str, ...] = ()
+    surveys: tuple[str, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def spell_out_all(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("cultures") == "all":
+            return {**data, "cultures": tuple(CULTURES)}
+        return data
+
+
+def find(name: str) -> Path:
+    """A scenario file: a path, or the name of a shipped one."""
+    shipped = package_dir("scenarios") / f"{name}.yaml"
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.exists() or not name.replace("-", "").isalnum():
+        return path
+    if shipped.is_file():
+        return shipped
+    names = ", ".join(p.stem for p in shipped_files())
+    raise UsageError(f"no scenario {clipped(name)!r}: neither a file nor one of the shipped ones ({names})")
+
+
+def shipped_files() -> list[Path]:
+    return sorted(package_dir("scenarios").glob("*.yaml"))
+
+
+def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
+    """Reads a scenario file and everything that it names.
+
+    Raises:
+        CatalogError: with all problems found.
+    """
+    file = load(path, ScenarioFile)
+    items = load_items([beside(path, name) for name in file.surveys])
+    everybody = load_all([beside(path, name) for name in file.personas])
+    cultures: tuple[EightCulture, ...] = tuple(dict.fromkeys(file.cultures))
+    wanted = {*cultures, MAIN_CULTURE} if file.setting == "cross-cultural" else set(cultures)
+    people = tuple(p for p in everybody if p.culture in wanted)
+    size = file.people or (min(8, max(3, len(cultures))) if file.setting == "panel" else 2)
+    turns = file.max_turns or max(14, 6 * size)
+    problems: list[tuple[tuple[str | int, ...], str]] = []
+    seeds: dict[str, Seed] = {}
+    for index, seed_file in enumerate(file.seeds):
+        if seed_file.survey is not None:
+            item = items.get(seed_file.survey)
+            if item is None:
+                what = f"no such survey item {clipped(seed_file.survey)!r}; surveys: " + ", ".join(
+                    sorted({key.split("/")[0] for key in items})
+                )
+                problems.append((("seeds", index, "survey"), what))
+                continue
+            seed = Seed(key=item.key, topic=item.topic, question=item.question, item=item)
+        else:
+            assert seed_file.key is not None and seed_file.question is not None  # noqa: PT018 - validated above
+            seed = Seed(
+                key=seed_file.key,
+                topic=seed_file.topic or seed_file.key.replace("-", " "),
+                question=seed_file.question,
+            )
+        if seed.key in seeds:
+            problems.append((("seeds", index), f"the seed {clipped(seed.key)} stands here twice"))
+        seeds[seed.key] = seed
+    problems += room(file, cultures, people, size, turns)
+    if problems:
+        lines = Lines(path)
+        raise CatalogError([Problem(shown(path), lines.of(loc), dotted(loc), what) for loc, what in problems])
+    scenario = Scenario(
+        **{name: getattr(file, name) for name in ("name", "title", "setting", "protocol", "language")},
+        **{name: getattr(file, name) for name in ("limits", "distill", "samples")},
+        cultures=cultures,
+        seeds=tuple(seeds.values()),
+        dialogues_per_seed=dialogues_per_seed or file.dialogues_per_seed,
+        people=size,
+        max_turns=turns,
+    )
+    return Edition(scenario=scenario, personas=people)
+
+
+def room(
+    file: ScenarioFile, cultures: tuple[EightCulture, ...], people: tuple[Persona, ...], size: int, turns: int
+) -> list[tuple[tuple[str | int, ...], str]]:
+    """Whether the table can be laid: enough turns for an opening and a closing, enough people."""
+    found: list[tuple[tuple[str | int, ...], str]] = []
+    if file.people and file.setting != "panel":
+        found.append((("people",), "only a panel has a number of people"))
+    if turns < 2 * size:
+        found.append((("max_turns",), f"{size} people need at least {2 * size} turns to open and to close"))
+    if file.setting == "in-cultural":
+        lonely = [c for c in cultures if sum(p.culture == c for p in people) < size]
+        found += [(("cultures",), f"an in-cultural dialogue needs two personas of {c}") for c in lonely]
+    return found
+
+
+def beside(scenario: Path, name: str) -> Path:
+    """A path in a scenario file is relative to that file."""
+    return scenario.parent / Path(name).expanduser()
+
+
+def check(path: Path) -> str:
+    """Validates one file of any kind and says which kind it was.
+
+    Raises:
+        CatalogError: with all problems found.
+    """
+    keys = set(read_mapping(path))
+    likeness = {
+        "persona": len(keys & set(Persona.model_fields)),
+        "scenario": len(keys & set(ScenarioFile.model_fields)),
+        "survey": len(keys & set(SurveyFile.model_fields)),
+    }
+    kind = max(likeness, key=lambda k: likeness[k])
+    if kind == "persona":
+        load_persona(path)
+    elif kind == "survey":
+        load_items([path])
+    else:
+        load_edition(path)
+    return kind

@@ -1,0 +1,320 @@
+"""The nouns. Frozen, validated, and free of any I/O; every other module speaks in these."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+CULTURES = {
+    "arabic": "JOR",
+    "bengali": "BGD",
+    "chinese": "CHN",
+    "german": "DEU",
+    "korean": "KOR",
+    "portuguese": "BRA",
+    "spanish": "ARG",
+    "turkish": "TUR",
+}
+"""The eight cultures and the country (ISO 3166 alpha-3) that grounds each."""
+
+MAIN_CULTURE = "american"
+"""Culture of every main contact: mined and exported, but not one of the eight."""
+
+COUNTRY_NAMES = {
+    "JOR": "Jordan",
+    "BGD": "Bangladesh",
+    "CHN": "China",
+    "DEU": "Germany",
+    "KOR": "South Korea",
+    "BRA": "Brazil",
+    "ARG": "Argentina",
+    "TUR": "Türkiye",
+}
+
+LANGUAGES = {
+    "en": "English",
+    "ar": "Arabic",
+    "bn": "Bengali",
+    "de": "German",
+    "es": "Spanish",
+    "ko": "Korean",
+    "pt": "Portuguese",
+    "tr": "Turkish",
+    "zh": "Chinese",
+}
+"""Languages a dialogue can be held in."""
+
+EightCulture = Literal["arabic", "bengali", "chinese", "german", "korean", "portuguese", "spanish", "turkish"]
+Culture = EightCulture | Literal["american"]
+Language = Literal["en", "ar", "bn", "de", "es", "ko", "pt", "tr", "zh"]
+Setting = Literal["in-cultural", "cross-cultural", "panel"]
+Protocol = Literal["self-guidance", "free-chat"]
+Kind = Literal["opinion", "norm", "custom"]
+Relation = Literal["entail", "contradict", "irrelevant", "unparsable"]
+Criterion = Literal["faithful", "stance"]
+Shape = Literal["survey", "open", "norm"]
+Role = Literal["main", "delegate", "moderator"]
+ModelRole = Literal["speaker", "moderator", "extractor", "verifier", "embedder", "judge"]
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=80)]
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+
+class Status(StrEnum):
+    """Of a run and of a dialogue."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+class Noun(BaseModel):
+    """Frozen; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+# --- people ------------------------------------------------------------------------------------
+
+
+class Value(Noun):
+    value: Text
+    """What matters to this person."""
+    why: Text
+    """One sentence from this person's life."""
+
+
+class Speech(Noun):
+    directness: Literal["direct", "indirect", "mixed"]
+    formality: Literal["formal", "familiar", "mixed"]
+    manner: Text
+    """How this person talks, in a sentence or two."""
+
+
+class Custom(Noun):
+    """A norm (what one is expected to do) or a custom (what people regularly do), known from the inside."""
+
+    kind: Literal["norm", "custom"]
+    topic: Text
+    text: Text
+    """In the first person, as this person would tell it."""
+    source: Text | None = None
+    """Where a reader can check it."""
+
+
+class Persona(Noun):
+    """One particular person. A card is shown to its own agent and to nobody else's."""
+
+    key: Key
+    """The file's name without its ending."""
+    name: Text
+    called: Text
+    """How the others in a talk address this person: one word."""
+    culture: Culture
+    role: Literal["main", "delegate"]
+    gender: Literal["woman", "man", "nonbinary"]
+    age: Annotated[int, Field(ge=16, le=110)]
+    country: Country | None
+    """Whose survey answers the stance is drawn from (ISO 3166 alpha-3). None for a main contact."""
+    region: Text
+    place: Text
+    settlement: Literal["city", "town", "village"]
+    work: Text
+    schooling: Text
+    faith: Text
+    observance: Text
+    generation: Text
+    languages: Annotated[tuple[Text, ...], Field(min_length=1)]
+    values: Annotated[tuple[Value, ...], Field(min_length=1, max_length=8)]
+    speech: Speech
+    norms: Annotated[tuple[Custom, ...], Field(min_length=3, max_length=6)]
+    scope: Text
+    """Whom this person does not speak for."""
+
+    @property
+    def country_name(self) -> str:
+        """As used in a sentence; the United States for a main contact."""
+        return COUNTRY_NAMES.get(self.country or "", self.country or "the United States")
+
+
+# --- questions ---------------------------------------------------------------------------------
+
+
+class Option(Noun):
+    code: int
+    """As in the survey; never a missing-value code."""
+    label: Text
+    side: Literal[-1, 0, 1]
+    """Which side of the scale: -1, the middle, +1. A neutral stance has no contradiction."""
+
+
+class SurveyItem(Noun):
+    key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")]
+    """`survey/item`, e.g. `wvs7/Q33`."""
+    topic: Text
+    question: Text
+    options: Annotated[tuple[Option, ...], Field(min_length=2)]
+    shares: dict[Country, dict[int, float]]
+    """For each country where the item was asked: share of valid answers by code; they sum to 1 within rounding."""
+    source: Text
+
+
+class Seed(Noun):
+    """A question that a dialogue is about, with the survey item behind it if there is one."""
+
+    key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w./-]*$", max_length=120)]
+    topic: Text
+    question: Text
+    item: SurveyItem | None = None
+
+
+class Limits(Noun):
+    max_cost_usd: Annotated[float, Field(gt=0)] | None = None
+    max_tokens: Annotated[int, Field(gt=0)] | None = None
+
+
+class DedupPolicy(Noun):
+    threshold: Annotated[float, Field(ge=0.5, le=1.0)] = 0.93
+    """Cosine similarity from which two statements of a block count as the same."""
+
+
+class DistillPolicy(Noun):
+    keep: tuple[Literal["entail", "contradict", "irrelevant"], ...] = ("entail",)
+    """Relations to the speaker's stance that are kept."""
+    extract: Literal["auto", "quotes", "sentences"] = "auto"
+    """`quotes`: the model proposes statements with their quotes; `sentences`: it labels real sentences."""
+    verify: Literal["auto", "batch", "letters"] = "auto"
+    """`batch`: many statements a call, as JSON; `letters`: one token a statement, calibrated over the batch."""
+    rewrite: Literal["checked", "off", "as-published"] = "checked"
+    """What becomes of a contradicting opinion. `as-published` keeps a rewording unchecked, and flags it."""
+    dedup: DedupPolicy = DedupPolicy()
+
+
+class Scenario(Noun):
+    """What is talked about, by whom and how, with everything it names resolved."""
+
+    name: Key
+    title: Text
+    setting: Setting
+    cultures: Annotated[tuple[EightCulture, ...], Field(min_length=1)]
+    protocol: Protocol
+    language: Language = "en"
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+    dialogues_per_seed: Annotated[int, Field(ge=1, le=10_000)] = 1
+    people: Annotated[int, Field(ge=2, le=8)] = 2
+    """Personas in a dialogue; more than two only in a panel."""
+    max_turns: Annotated[int, Field(ge=4, le=200)] = 14
+    """Persona turns in a dialogue."""
+    limits: Limits = Limits()
+    distill: DistillPolicy = DistillPolicy()
+    samples: Annotated[tuple[Shape, ...], Field(min_length=1)] = ("survey", "open", "norm")
+
+
+class Edition(Noun):
+    """A scenario with its people: all that a run needs to be told, and what its digest is taken over."""
+
+    scenario: Scenario
+    personas: tuple[Persona, ...]
+
+    def persona(self, key: str) -> Persona:
+        return next(p for p in self.personas if p.key == key)
+
+    def seed(self, key: str) -> Seed:
+        return next(s for s in self.scenario.seeds if s.key == key)
+
+
+# --- a dialogue --------------------------------------------------------------------------------
+
+
+class Stance(Noun):
+    """A delegate's own answer to the seed, drawn from its country's shares."""
+
+    code: int
+    text: str
+
+
+class Participant(Noun):
+    persona: Persona
+    stance: Stance | None = None
+
+
+class Casting(Noun):
+    """One dialogue to be held: who sits there, and about what."""
+
+    number: int
+    seed: Seed
+    participants: tuple[Participant, ...]
+
+    def by_key(self, persona_key: str) -> Participant:
+        return next(p for p in self.participants if p.persona.key == persona_key)
+
+
+class Turn(Noun):
+    position: int
+    """1, 2, 3 ... in the order of speech."""
+    slot: int
+    """Which slot of the schedule it fills; a slot whose turn was refused leaves a gap."""
+    speaker: str
+    """A persona's key, or `moderator`."""
+    role: Role
+    phase: str
+    text: str
+    origin: Literal["model", "cue", "fallback"]
+    """`cue`: a fixed cue; `fallback`: a fixed follow-up, because the model's own was refused twice."""
+    call_id: str | None = None
+
+
+# --- distillation ------------------------------------------------------------------------------
+
+
+class Statement(Noun):
+    id: str
+    turn_id: str
+    persona_key: str
+    culture: Culture
+    kind: Kind
+    text: str
+    """Stand-alone, in the third person."""
+    first_person: str
+    """The same in the speaker's own voice."""
+    quote: str
+    quote_start: int
+    quote_end: int
+    """Code points into the turn's text."""
+    rewritten_from: str | None = None
+
+
+class Verdict(Noun):
+    statement_id: str
+    criterion: Criterion
+    relation: Relation
+    confidence: float | None
+    """Probability the verifier gave its own answer, 0-1; None where the endpoint gives no log-probabilities."""
+    decision: Literal["keep", "drop"]
+    call_id: str | None
+
+
+class Duplicate(Noun):
+    statement_id: str
+    cluster_id: str
+    representative_id: str
+    method: Literal["exact", "minilm", "lexical", "endpoint"]
+    similarity: float
+
+
+class Sample(Noun):
+    statement_id: str
+    culture: Culture
+    kind: Shape
+    messages: tuple[dict[str, str], ...]
+    status: Literal["kept", "dropped"]
+    drop_reason: str | None = None
+    flags: str = ""
+
+
+JsonObject = dict[str, Any]

@@ -1,0 +1,113 @@
+"""Everything that can go wrong in a way a user can cause or meet, with the exit code it ends in.
+
+CultureparkError                 exit
+├── UsageError                   2     wrong flag, no such run, a run that cannot go on as asked
+│   └── CatalogError             2     a scenario, persona or survey file is wrong; holds all its problems
+├── ModelError                         one request failed
+│   ├── Unreachable              3     no connection, 401, 403: trying another request is pointless
+│   ├── WrongRequest             1     the endpoint refuses this request (400, 404, context overflow)
+│   ├── Overloaded               1     429, 5xx, timeout, broken stream: may work later (`retry_after`)
+│   └── BadAnswer                1     an answer came, but not one in the protocol (HTML, no choices, ...)
+├── BudgetReached                4     --max-cost or --max-tokens
+└── StoreError                   5     the database cannot be opened, read or written
+Interrupted                      130   Ctrl-C
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class CultureparkError(Exception):
+    """Base of all expected failures. `str(error)` is one line a user can act on."""
+
+    exit_code = 1
+
+
+class UsageError(CultureparkError):
+    """The command, or what it was given, is wrong."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong in one file."""
+
+    file: str
+    line: int | None
+    key: str
+    what: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return ": ".join(part for part in (place, self.key, self.what) if part)
+
+
+class CatalogError(UsageError):
+    """One or more catalog files are wrong."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = problems
+
+
+class ModelError(CultureparkError):
+    """One model request failed. `kind` is a stable word for the log."""
+
+    kind = "model-error"
+    retryable = False
+
+    def __init__(self, message: str, *, kind: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind or type(self).kind
+        self.retry_after = retry_after
+
+
+class Unreachable(ModelError):
+    """No connection, or the endpoint does not let us in."""
+
+    exit_code = 3
+    kind = "unreachable"
+
+
+class WrongRequest(ModelError):
+    """The endpoint refuses the request itself; sending it again cannot help. `param` names the culprit."""
+
+    kind = "wrong-request"
+
+    def __init__(self, message: str, *, kind: str | None = None, param: str | None = None) -> None:
+        super().__init__(message, kind=kind)
+        self.param = param
+
+
+class Overloaded(ModelError):
+    """The endpoint is busy or broke off; the same request may work later. `retry_after` is in seconds."""
+
+    kind = "overloaded"
+    retryable = True
+
+
+class BadAnswer(ModelError):
+    """The endpoint answered, but not in the protocol."""
+
+    kind = "bad-answer"
+    retryable = True
+
+
+class BudgetReached(CultureparkError):
+    """A limit on cost or tokens was reached; the run can be resumed with a higher one."""
+
+    exit_code = 4
+
+
+class StoreError(CultureparkError):
+    """The database cannot be used."""
+
+    exit_code = 5
+
+
+class Interrupted(CultureparkError):
+    """The user asked to stop."""
+
+    exit_code = 130

@@ -1,0 +1,1 @@
+"""The one place that talks to models. Every request that leaves here has a row in the call log."""

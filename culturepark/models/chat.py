@@ -1,0 +1,131 @@
+"""What is asked of a model, what comes back, and the interface behind which every kind of model stands."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from culturepark.domain import JsonObject
+from culturepark.models.spec import ModelSpec
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A JSON schema that the answer must satisfy."""
+
+    name: str
+    schema: JsonObject
+
+
+@dataclass(frozen=True)
+class Request:
+    """One chat request, in terms that every kind of model understands."""
+
+    messages: tuple[dict[str, str], ...]
+    max_tokens: int
+    temperature: float
+    seed: int
+    stop: tuple[str, ...] = ()
+    schema: Schema | None = None
+    grammar: str | None = None
+    """GBNF, for servers that take it (llama.cpp); others never see it."""
+    top_logprobs: int = 0
+    """How many alternatives to report for each token; 0 asks for none."""
+
+
+@dataclass(frozen=True)
+class Token:
+    """One generated token with its log-probability and those of its rivals."""
+
+    text: str
+    logprob: float
+    rivals: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Usage:
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+    completion_tokens: int | None = None
+    source: str | None = None
+    """`server`, `tiktoken` or `estimate`."""
+
+    @property
+    def total(self) -> int:
+        return (self.prompt_tokens or 0) + (self.completion_tokens or 0)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, whole and as it came."""
+
+    text: str
+    finish_reason: str | None
+    response: JsonObject
+    """The assembled chat completion."""
+    usage: Usage = Usage()
+    call_id: str = ""
+
+    @property
+    def refusal(self) -> str:
+        """What a model says in the field that is only for refusing."""
+        return str(first_choice(self.response).get("message", {}).get("refusal") or "")
+
+    @property
+    def tokens(self) -> list[Token]:
+        """Generated tokens with log-probabilities; empty where the endpoint sends none."""
+        found = []
+        for item in (first_choice(self.response).get("logprobs") or {}).get("content") or []:
+            rivals = {r["token"]: float(r["logprob"]) for r in item.get("top_logprobs") or []}
+            found.append(Token(item["token"], float(item["logprob"]), rivals))
+        return found
+
+
+def first_choice(response: JsonObject) -> JsonObject:
+    choices = response.get("choices") or [{}]
+    choice: JsonObject = choices[0]
+    return choice
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What the pipeline may ask of a model."""
+
+    small: bool = False
+    """Under a billion parameters: gets sentence starters, one-token answers and sentence-wise extraction."""
+    grammar: bool = False
+    """Takes GBNF."""
+
+
+class ChatModel(Protocol):
+    """A model that can be asked. `body` is pure; `send` is the only thing that leaves the process."""
+
+    spec: ModelSpec
+    endpoint: str
+    """Base URL without secrets, or the kind of model if nothing is sent anywhere."""
+    traits: Traits
+
+    def body(self, request: Request) -> JsonObject:
+        """The exact JSON body that `send` will post."""
+        ...
+
+    async def send(self, body: JsonObject) -> Reply:
+        """
+        Raises:
+            ModelError: whatever went wrong.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+def canonical(value: Any) -> str:
+    """JSON in one spelling, ASCII, for digests and storage."""
+    return json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+
+
+def digest(*parts: str) -> str:
+    """sha256 over the parts, as hex."""
+    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,230 @@
+"""The wire: one streaming client for every OpenAI-compatible endpoint.
+
+Always streams (a server notices a closed stream, but goes on computing a closed plain request), always sets a limit
+on tokens, never retries by itself: the ledger does, and logs it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import openai
+
+from culturepark.domain import JsonObject
+from culturepark.errors import BadAnswer, ModelError, Overloaded, Unreachable, UsageError, WrongRequest
+from culturepark.models import tokens
+from culturepark.models.chat import Reply, Request, Traits, Usage, first_choice
+from culturepark.models.spec import ModelSpec
+
+OPENAI_URL = "https://api.openai.com/v1"
+TIMEOUT = httpx2.Timeout(300, connect=10)
+"""Seconds. A slow local model may take minutes to read a long prompt before its first token."""
+
+
+class OpenAIModel:
+    """A chat model behind an OpenAI-compatible endpoint."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        *,
+        base_url: str | None = None,
+        api_key: str | None = None,
+        traits: Traits | None = None,
+        loopback: bool = False,
+    ) -> None:
+        self.spec = spec
+        self.traits = traits or Traits()
+        self.endpoint = base_url or spec.where or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
+        key = api_key or os.environ.get("OPENAI_API_KEY")
+        if not key and not spec.where and spec.kind == "openai":
+            raise UsageError(
+                f"{spec} needs a key: set OPENAI_API_KEY, or name an endpoint that needs none (openai:NAME@BASE_URL)"
+            )
+        self._unsupported: set[str] = set()
+        self._client = openai.AsyncOpenAI(
+            api_key=key or "none",
+            base_url=self.endpoint,
+            max_retries=0,
+            timeout=TIMEOUT,
+            # A proxy set for the outside world must not get the talk with our own child process.
+            http_client=openai.DefaultAsyncHttpxClient(trust_env=False) if loopback else None,
+        )
+
+    def body(self, request: Request) -> JsonObject:
+        official = self.endpoint.startswith(OPENAI_URL)
+        body: JsonObject = {
+            "model": self.spec.name or "local",
+            "messages": list(request.messages),
+            # OpenAI's reasoning models refuse the older name; most other servers know only that.
+            "max_completion_tokens" if official else "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+            "seed": request.seed,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        if request.stop:
+            body["stop"] = list(request.stop)
+        if request.schema:
+            body["response_format"] = {
+                "type": "json_schema",
+                "json_schema": {"name": request.schema.name, "strict": True, "schema": request.schema.schema},
+            }
+        if request.top_logprobs:
+            body |= {"logprobs": True, "top_logprobs": request.top_logprobs}
+        if request.grammar and self.traits.grammar and not request.schema:
+            body["grammar"] = request.grammar
+        return {key: value for key, value in body.items() if key not in self._unsupported}
+
+    async def send(self, body: JsonObject) -> Reply:
+        extra = {"grammar": body["grammar"]} if "grammar" in body else None
+        named = {key: value for key, value in body.items() if key != "grammar"}
+        create: Any = self._client.chat.completions.with_streaming_response.create
+        try:
+            async with create(**named, extra_body=extra) as raw:
+                content_type = raw.headers.get("content-type", "")
+                if "event-stream" in content_type:
+                    response = await assemble(await raw.parse())
+                elif "json" in content_type:  # a server that does not know how to stream
+                    response = as_object(await raw.json())
+                else:
+                    raise BadAnswer(f"{self.endpoint} answered {content_type or 'without a type'}, not JSON")
+        except WrongRequest:
+            raise
+        except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, ValueError, TypeError, KeyError) as error:
+            mapped = map_error(error, self.endpoint)
+            if isinstance(mapped, WrongRequest) and mapped.param in OPTIONAL and mapped.param in body:
+                self._unsupported.add(mapped.param)
+                mapped.retryable = True  # next time without it
+            raise mapped from error
+        return read(response, body, self.endpoint)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+OPTIONAL = {"seed", "stop", "temperature", "response_format", "logprobs", "top_logprobs", "stream_options"}
+"""Parameters that some models refuse and that we can do without."""
+
+
+async def assemble(stream: AsyncIterator[Any]) -> JsonObject:
+    """Chunks of a stream as the chat completion they add up to."""
+    out: JsonObject = {"object": "chat.completion"}
+    message: JsonObject = {"role": "assistant", "content": ""}
+    choice: JsonObject = {"index": 0, "message": message, "finish_reason": None}
+    logprobs: list[JsonObject] = []
+    answered = False
+    async for chunk in stream:
+        data = as_object(chunk.model_dump(exclude_unset=True))
+        for key in ("id", "model", "created", "system_fingerprint"):
+            if data.get(key):
+                out.setdefault(key, data[key])
+        if data.get("usage"):
+            out["usage"] = data["usage"]
+        for part in data.get("choices") or []:
+            if part.get("index", 0) != 0:
+                continue
+            answered = True
+            for key, value in (part.get("delta") or {}).items():
+                if isinstance(value, str) and key != "role":
+                    message[key] = (message.get(key) or "") + value
+            logprobs += (part.get("logprobs") or {}).get("content") or []
+            choice["finish_reason"] = part.get("finish_reason") or choice["finish_reason"]
+    if logprobs:
+        choice["logprobs"] = {"content": logprobs}
+    out["choices"] = [choice] if answered else []
+    return out
+
+
+def as_object(data: Any) -> JsonObject:
+    if not isinstance(data, dict):
+        raise BadAnswer("the endpoint's answer is not a JSON object")
+    return data
+
+
+def read(response: JsonObject, body: JsonObject, endpoint: str) -> Reply:
+    """The reply inside a completion.
+
+    Raises:
+        BadAnswer: if it has no choice, or broke off without saying why it ended.
+    """
+    if not response.get("choices"):
+        error = response.get("error")
+        raise BadAnswer(f"{endpoint} answered without a choice" + (f": {short(error)}" if error else ""))
+    try:
+        choice = first_choice(response)
+        content = choice["message"].get("content") or ""
+        finish_reason = choice.get("finish_reason")
+        usage = tokens.usage(response.get("usage"), body, content)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        raise BadAnswer(f"{endpoint} answered with a completion of an unknown shape") from None
+    if not isinstance(content, str):
+        raise BadAnswer(f"{endpoint} answered with content that is not text")
+    if finish_reason is None:
+        raise Overloaded(f"{endpoint} broke off in the middle of an answer", kind="broken-stream")
+    return Reply(content, finish_reason, response, usage)
+
+
+def map_error(error: Exception, endpoint: str) -> ModelError:
+    """Every exception of the client library, or of the HTTP library under it, as one of ours."""
+    if isinstance(error, ModelError):
+        return error
+    if isinstance(error, (openai.APITimeoutError, httpx2.TimeoutException)):
+        return Overloaded(f"{endpoint} did not answer in time", kind="timeout")
+    if isinstance(error, (openai.APIConnectionError, httpx2.ConnectError)):
+        cause = error.__cause__ or error
+        return Overloaded(f"no connection to {endpoint}: {short(cause)}", kind="no-connection")
+    if isinstance(error, openai.APIStatusError):
+        return map_status(error, endpoint)
+    if isinstance(error, openai.APIError):  # an error object inside the stream
+        return Overloaded(f"{endpoint} broke off: {short(error.message)}", kind="broken-stream")
+    if isinstance(error, (httpx2.HTTPError, httpx2.StreamError)):
+        return Overloaded(f"{endpoint} broke off: {type(error).__name__}", kind="broken-stream")
+    return BadAnswer(f"{endpoint} answered outside the protocol: {short(error)}")
+
+
+def map_status(error: openai.APIStatusError, endpoint: str) -> ModelError:
+    status = error.status_code
+    said = f"{endpoint} answered {status}: {short(error.message)}"
+    code = str(getattr(error, "code", "") or "")
+    if status in (401, 403):
+        return Unreachable(f"{said} (check OPENAI_API_KEY)", kind=f"http-{status}")
+    if code == "insufficient_quota":
+        return Unreachable(said, kind="no-quota")
+    if status in (408, 409, 425, 429) or status >= 500:
+        return Overloaded(said, kind=f"http-{status}", retry_after=retry_after(error.response.headers))
+    if status == 404:
+        hint = "" if endpoint.endswith("/v1") else " (most base URLs end in /v1)"
+        return WrongRequest(f"{said}{hint}", kind="http-404")
+    if "context" in code or "context" in error.message.lower():
+        return WrongRequest(said, kind="context-overflow")
+    return WrongRequest(said, kind=f"http-{status}", param=getattr(error, "param", None))
+
+
+def retry_after(headers: Any) -> float | None:
+    """Seconds to wait, from either form of the header (RFC 9110 10.2.3: seconds, or a date)."""
+    from email.utils import parsedate_to_datetime
+    from time import time
+
+    value = headers.get("retry-after")
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
+    except (TypeError, ValueError):
+        return None
+
+
+def short(said: object) -> str:
+    """What an endpoint said, on one line and not long; it may be a whole HTML page."""
+    line = " ".join(str(said).split())
+    return "".join(c for c in line if c.isprintable())[:200] or type(said).__name__
+
+

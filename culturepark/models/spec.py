@@ -1,0 +1,99 @@
+"""Model specs as users write them: `embedded`, `gguf:PATH`, `hf:REPO/FILE`, `openai:NAME[@BASE_URL]`, `scripted`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+from urllib.parse import urlsplit
+
+from culturepark.domain import ModelRole
+from culturepark.errors import UsageError
+
+ChatKind = Literal["embedded", "gguf", "hf", "openai", "scripted"]
+EmbedderKind = Literal["minilm", "lexical", "openai"]
+ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
+CHAT_ROLES: tuple[ModelRole, ...] = tuple(role for role in ROLES if role != "embedder")
+
+FORMS = "embedded, gguf:PATH, hf:REPO/FILE[@REVISION], openai:NAME[@BASE_URL] or scripted"
+EMBEDDER_FORMS = "minilm, lexical or openai:NAME[@BASE_URL]"
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A parsed spec; `str()` gives back what the user wrote."""
+
+    kind: ChatKind | EmbedderKind
+    name: str = ""
+    """Model name, file path, or `REPO/FILE`."""
+    where: str = ""
+    """Base URL, or the revision of a repository."""
+
+    def __str__(self) -> str:
+        at = f"@{self.where}" if self.where else ""
+        return f"{self.kind}:{self.name}{at}" if self.name else self.kind
+
+    @property
+    def local(self) -> bool:
+        """Whether llama.cpp serves it here."""
+        return self.kind in ("embedded", "gguf", "hf")
+
+
+def parse(text: str, role: ModelRole = "speaker") -> ModelSpec:
+    """
+    Raises:
+        UsageError: with the forms that are allowed.
+    """
+    kind, _, rest = text.strip().partition(":")
+    forms = EMBEDDER_FORMS if role == "embedder" else FORMS
+    wrong = UsageError(f"model spec {text[:100]!r} for the {role}: must be {forms}")
+    if role == "embedder" and kind in ("minilm", "lexical") and not rest:
+        return ModelSpec(kind)  # type: ignore[arg-type] - narrowed by the test above
+    if kind == "openai" and rest:
+        return parse_openai(rest, wrong)
+    if role == "embedder":
+        raise wrong
+    if kind in ("embedded", "scripted") and not rest:
+        return ModelSpec(kind)  # type: ignore[arg-type]
+    if kind == "gguf" and rest:
+        return ModelSpec("gguf", rest)
+    if kind == "hf" and rest:
+        path, _, revision = rest.partition("@")
+        if len(path.split("/")) < 3 or not path.endswith(".gguf"):
+            raise UsageError(f"model spec {text[:100]!r}: hf: takes ORGANISATION/NAME/FILE.gguf[@REVISION]")
+        return ModelSpec("hf", path, revision)
+    raise wrong
+
+
+def parse_openai(rest: str, wrong: UsageError) -> ModelSpec:
+    name, at, url = rest.partition("@")
+    if not name or (at and not url):
+        raise wrong
+    if not at:
+        return ModelSpec("openai", name)
+    try:
+        parts = urlsplit(url)
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError:
+        raise wrong from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_fine:
+        raise UsageError("the base URL after @ must start with http:// or https://, as in @http://localhost:8000/v1")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        # Specs are stored and shown; a secret must not ride in one.
+        raise UsageError("the base URL may hold no user, password or query; the key goes into OPENAI_API_KEY")
+    return ModelSpec("openai", name, url.rstrip("/"))
+
+
+def parse_roles(model: str | None, roles: list[str]) -> dict[ModelRole, ModelSpec]:
+    """`--model` and `--role ROLE=SPEC` as a spec for every role.
+
+    The embedder's own default needs no network: `minilm`, or `lexical` beside a scripted speaker.
+    """
+    chat = parse(model or "embedded")
+    specs: dict[ModelRole, ModelSpec] = dict.fromkeys(CHAT_ROLES, chat)
+    for text in roles:
+        role, equals, spec = text.partition("=")
+        if role not in ROLES or not equals:
+            raise UsageError(f"--role {text[:100]!r}: must be ROLE=SPEC with ROLE one of {', '.join(ROLES)}")
+        specs[role] = parse(spec, role)  # type: ignore[index, arg-type] - just checked
+    specs.setdefault("embedder", ModelSpec("lexical" if specs["speaker"].kind == "scripted" else "minilm"))
+    return specs

@@ -1,0 +1,1 @@
+"""Everything a run says, asks, finds and decides, in one database."""

@@ -1,0 +1,164 @@
+"""Opens a database: pragmas, schema version, and every driver error as a StoreError that says what to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlmodel import Session
+
+from culturepark.errors import StoreError, UsageError
+
+DEFAULT_URL = "sqlite:///runs/culturepark.db"
+REVISIONS = ("0001",)
+"""All schema versions this program knows, oldest first; a test holds them against the migration files."""
+
+BUSY_SECONDS = 30
+
+
+class Database:
+    """An open database with the current schema."""
+
+    def __init__(self, url: str, *, must_exist: bool = False) -> None:
+        """
+        Args:
+            url: an SQLAlchemy URL, e.g. `sqlite:///runs/culturepark.db`.
+            must_exist: do not make a database where there is none.
+        Raises:
+            StoreError: if it cannot be opened, or is another program's, or a newer version's.
+            UsageError: if `must_exist` and there is none.
+        """
+        self.url = parsed(url)
+        self.shown = self.url.render_as_string(hide_password=True)
+        if self.url.get_backend_name() == "sqlite":
+            self._prepare_file(must_exist)
+        try:
+            self.engine = create_engine(self.url)
+        except (NoSuchModuleError, ImportError) as error:
+            raise UsageError(f"--store {self.shown}: no driver for it: {error}") from None
+        if self.engine.dialect.name == "sqlite":
+            tune_sqlite(self.engine)
+        self._writer = self.engine.execution_options(culturepark_write=True)
+        with self.guard():
+            self._bring_up_to_date()
+
+    def _prepare_file(self, must_exist: bool) -> None:
+        name = self.url.database
+        if not name or name == ":memory:":
+            raise UsageError("--store: name a database file; a run that lives in memory cannot be resumed")
+        path = Path(name)
+        if path.exists():
+            return
+        if must_exist:
+            raise UsageError(f"there is no store at {name} yet; `culturepark simulate quickstart` makes one")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Dialogues may be private: readable by their owner alone. SQLite gives its side files the same mode.
+            os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+        except OSError as error:
+            raise StoreError(f"cannot make the store {name}: {error.strerror}") from None
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Driver errors leave here as StoreErrors."""
+        try:
+            yield
+        except DBAPIError as error:
+            raise StoreError(f"the store {self.shown}: {advice(error)}") from error
+        except SQLAlchemyError as error:
+            raise StoreError(f"the store {self.shown}: {str(error).splitlines()[0]}") from error
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        with self.guard(), Session(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """One transaction, committed at the end of the block or not at all."""
+        with self.guard(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def _bring_up_to_date(self) -> None:
+        with self.engine.connect() as connection:
+            if self._version(connection) == REVISIONS[-1]:
+                return
+        with self._writer.begin() as connection:
+            version = self._version(connection)  # another process may have been faster
+            if version != REVISIONS[-1]:
+                migrate(connection)
+
+    def _version(self, connection: Connection) -> str | None:
+        tables = set(inspect(connection).get_table_names())
+        if "alembic_version" not in tables:
+            if tables:
+                raise StoreError(f"{self.shown} holds another program's tables; name another file")
+            return None
+        version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        if version is not None and version not in REVISIONS:
+            raise StoreError(
+                f"{self.shown} was written by a newer culturepark (schema {version}; this one knows up to "
+                f"{REVISIONS[-1]}); upgrade with `pip install -U culturepark`"
+            )
+        return str(version) if version else None
+
+
+def parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError:
+        raise UsageError(
+            f"--store: {url!r} is not a database URL; for a file write sqlite:///path/to/file.db"
+        ) from None
+
+
+def tune_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _: Any) -> None:
+        connection.isolation_level = None  # transactions are begun below, not by the driver
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        # A transaction that reads and then writes must hold the write lock from its start, or two of them deadlock.
+        writes = connection.get_execution_options().get("culturepark_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def migrate(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def advice(error: DBAPIError) -> str:
+    """What the driver said, and what a user can do about it."""
+    said = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+    hints = {
+        "database or disk is full": "free some space and resume; what was committed is safe",
+        "disk I/O error": "check the disk; what was committed is safe",
+        "database is locked": f"another process held it for {BUSY_SECONDS} s; try again",
+        "readonly": "the file or its folder is read-only for this user",
+        "unable to open": "check that the folder exists and may be written",
+        "not a database": "this file is not an SQLite database; name another with --store",
+        "malformed": "the file is damaged; `sqlite3 FILE .recover` saves what can be read",
+    }
+    return next((f"{said}; {hint}" for key, hint in hints.items() if key in said), said)

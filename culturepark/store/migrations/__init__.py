@@ -1,0 +1,1 @@
+"""Alembic migrations; each file in `versions` is one step of the schema."""

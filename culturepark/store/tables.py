@@ -1,0 +1,182 @@
+"""The tables. Names and meanings are a contract with other people's scripts; see docs/store.md.
+
+Ids spell the path to a row: run `20261121-quickstart-7f3a`, then `.d3` (dialogue), `.t5` (turn), `.s2` (statement),
+`.v1` (verdict), `.x1` (sample), `.c4` (call). Times are ISO 8601 in UTC. JSON is ASCII text. Nothing here is
+particular to SQLite.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Text, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+
+class RunRow(SQLModel, table=True):
+    __tablename__ = "run"
+    id: str = Field(primary_key=True)
+    scenario_name: str
+    scenario_digest: str
+    """sha256 of `scenario`."""
+    scenario: str = Field(sa_type=Text)
+    """The whole edition as canonical JSON: scenario, questions with shares, persona cards."""
+    seed: int = Field(sa_type=BigInteger)
+    status: str
+    stop_reason: str | None = None
+    version: str
+    """Of culturepark, when the run was made."""
+    created_at: str
+    finished_at: str | None = None
+    models: str = Field(sa_type=Text)
+    """JSON: model role -> spec. Never a key."""
+    settings: str = Field(sa_type=Text)
+    """JSON: concurrency, until, max_cost_usd, max_tokens."""
+    extract_round: int = 1
+    """Which extraction counts; `distill --from extract` starts the next."""
+    verify_round: int = 1
+    """Which verification counts; `distill --from extract|verify` starts the next."""
+
+
+class DialogueRow(SQLModel, table=True):
+    __tablename__ = "dialogue"
+    __table_args__ = (UniqueConstraint("run_id", "number"),)
+    id: str = Field(primary_key=True)
+    run_id: str = Field(foreign_key="run.id", index=True)
+    number: int
+    seed_key: str
+    setting: str
+    protocol: str
+    language: str
+    status: str
+    stop_reason: str | None = None
+    error: str | None = Field(default=None, sa_type=Text)
+    extracted: int = 0
+    """The last round of extraction that this dialogue has behind it."""
+    verified: int = 0
+    """The last round of verification that this dialogue has behind it."""
+    rejected: str = Field(default="{}", sa_type=Text)
+    """JSON: why proposed statements were rejected -> how many."""
+
+
+class ParticipantRow(SQLModel, table=True):
+    __tablename__ = "participant"
+    dialogue_id: str = Field(foreign_key="dialogue.id", primary_key=True)
+    position: int = Field(primary_key=True)
+    persona_key: str
+    name: str
+    role: str
+    culture: str
+    country: str | None = None
+    stance_code: int | None = None
+    stance_text: str | None = None
+
+
+class CallRow(SQLModel, table=True):
+    __tablename__ = "call"
+    id: str = Field(primary_key=True)
+    run_id: str = Field(foreign_key="run.id", index=True)
+    stage: str
+    subject_id: str = Field(index=True)
+    """What it was made for: a dialogue's or turn's id."""
+    model: str
+    endpoint: str
+    prompt_digest: str
+    """sha256 of the prompt templates it was rendered from."""
+    request_digest: str = Field(index=True)
+    """sha256 of endpoint and request: an answered call is never sent again."""
+    request: str = Field(sa_type=Text)
+    response: str | None = Field(default=None, sa_type=Text)
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+    completion_tokens: int | None = None
+    tokens_from: str | None = None
+    """`server`, `tiktoken`, or `estimate` (characters / 4)."""
+    cost_usd: float | None = None
+    finish_reason: str | None = None
+    seed: int | None = Field(default=None, sa_type=BigInteger)
+    attempt: int
+    error: str | None = Field(default=None, sa_type=Text)
+    refused: str | None = None
+    """Which guard turned the answer down, if one did."""
+    started_at: str
+    duration_ms: int | None = None
+
+
+class TurnRow(SQLModel, table=True):
+    __tablename__ = "turn"
+    __table_args__ = (UniqueConstraint("dialogue_id", "position"), UniqueConstraint("dialogue_id", "slot"))
+    id: str = Field(primary_key=True)
+    dialogue_id: str = Field(foreign_key="dialogue.id", index=True)
+    position: int
+    slot: int
+    speaker: str
+    role: str
+    phase: str
+    text: str = Field(sa_type=Text)
+    origin: str
+    """`model`, `cue`, or `fallback` (a fixed follow-up in place of one that was refused twice)."""
+    call_id: str | None = Field(default=None, foreign_key="call.id")
+
+
+class StatementRow(SQLModel, table=True):
+    __tablename__ = "statement"
+    id: str = Field(primary_key=True)
+    turn_id: str = Field(foreign_key="turn.id", index=True)
+    persona_key: str
+    culture: str = Field(index=True)
+    kind: str
+    text: str = Field(sa_type=Text)
+    first_person: str = Field(sa_type=Text)
+    quote: str = Field(sa_type=Text)
+    quote_start: int
+    quote_end: int
+    rewritten_from: str | None = Field(default=None, foreign_key="statement.id")
+    round: int
+    call_id: str | None = Field(default=None, foreign_key="call.id")
+    """The extraction or rewording that proposed it."""
+
+
+class VerdictRow(SQLModel, table=True):
+    __tablename__ = "verdict"
+    id: str = Field(primary_key=True)
+    statement_id: str = Field(foreign_key="statement.id", index=True)
+    criterion: str
+    relation: str
+    confidence: float | None = None
+    decision: str
+    call_id: str | None = Field(default=None, foreign_key="call.id")
+    round: int
+
+
+class DuplicateRow(SQLModel, table=True):
+    __tablename__ = "duplicate"
+    statement_id: str = Field(foreign_key="statement.id", primary_key=True)
+    cluster_id: str = Field(index=True)
+    representative_id: str = Field(foreign_key="statement.id")
+    method: str
+    similarity: float
+
+
+class SampleRow(SQLModel, table=True):
+    __tablename__ = "sample"
+    id: str = Field(primary_key=True)
+    statement_id: str = Field(foreign_key="statement.id", index=True)
+    culture: str = Field(index=True)
+    kind: str
+    messages: str = Field(sa_type=Text)
+    """JSON: [{"role": ..., "content": ...}, ...]."""
+    status: str
+    drop_reason: str | None = None
+    split: str | None = None
+    flags: str = ""
+    """`as-published` on what that rewrite policy kept unchecked."""
+
+
+class ReviewRow(SQLModel, table=True):
+    __tablename__ = "review"
+    id: str = Field(primary_key=True)
+    subject_id: str = Field(index=True)
+    reviewer: str
+    decision: str
+    rating: int | None = None
+    note: str | None = Field(default=None, sa_type=Text)
+    created_at: str
