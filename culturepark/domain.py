@@ -33,22 +33,12 @@ COUNTRY_NAMES = {
     "TUR": "Türkiye",
 }
 
-LANGUAGES = {
-    "en": "English",
-    "ar": "Arabic",
-    "bn": "Bengali",
-    "de": "German",
-    "es": "Spanish",
-    "ko": "Korean",
-    "pt": "Portuguese",
-    "tr": "Turkish",
-    "zh": "Chinese",
-}
-"""Languages a dialogue can be held in."""
+LANGUAGES = {"en": "English"}
+"""Languages a dialogue can be held in: those with a folder of prompts."""
 
 EightCulture = Literal["arabic", "bengali", "chinese", "german", "korean", "portuguese", "spanish", "turkish"]
 Culture = EightCulture | Literal["american"]
-Language = Literal["en", "ar", "bn", "de", "es", "ko", "pt", "tr", "zh"]
+Language = Literal["en"]
 Setting = Literal["in-cultural", "cross-cultural", "panel"]
 Protocol = Literal["self-guidance", "free-chat"]
 Kind = Literal["opinion", "norm", "custom"]

@@ -92,8 +92,6 @@ class OpenAIModel:
                     response = as_object(await raw.json())
                 else:
                     raise BadAnswer(f"{self.endpoint} answered {content_type or 'without a type'}, not JSON")
-        except WrongRequest:
-            raise
         except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, ValueError, TypeError, KeyError) as error:
             mapped = map_error(error, self.endpoint)
             if isinstance(mapped, WrongRequest) and mapped.param in OPTIONAL and mapped.param in body:
@@ -104,6 +102,26 @@ class OpenAIModel:
 
     async def close(self) -> None:
         await self._client.close()
+
+
+class EmbeddingModel(OpenAIModel):
+    """The same endpoint's embeddings: a request's messages are the texts."""
+
+    def body(self, request: Request) -> JsonObject:
+        texts = [message["content"] for message in request.messages]
+        return {"model": self.spec.name, "input": texts, "encoding_format": "float"}
+
+    async def send(self, body: JsonObject) -> Reply:
+        try:
+            answer = await self._client.embeddings.create(**body)
+            response = answer.model_dump(warnings=False)
+            complete = len(response["data"]) == len(body["input"]) and all(r["embedding"] for r in response["data"])
+        except (openai.OpenAIError, httpx2.HTTPError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise map_error(error, self.endpoint) from error
+        if not complete:
+            raise BadAnswer(f"{self.endpoint} answered with another number of vectors than texts")
+        usage = response.get("usage") or {}
+        return Reply("", "stop", response, Usage(usage.get("prompt_tokens"), None, 0, "server"))
 
 
 OPTIONAL = {"seed", "stop", "temperature", "response_format", "logprobs", "top_logprobs", "stream_options"}
@@ -118,7 +136,7 @@ async def assemble(stream: AsyncIterator[Any]) -> JsonObject:
     logprobs: list[JsonObject] = []
     answered = False
     async for chunk in stream:
-        data = as_object(chunk.model_dump(exclude_unset=True))
+        data = as_object(chunk.model_dump(exclude_unset=True, warnings=False))
         for key in ("id", "model", "created", "system_fingerprint"):
             if data.get(key):
                 out.setdefault(key, data[key])

@@ -1,0 +1,122 @@
+"""Who sits in which dialogue, with which stance: a pure function of the edition and the run's seed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from culturepark.dialogue.stance import draw_codes, shuffled, stance
+from culturepark.domain import MAIN_CULTURE, Casting, Edition, Participant, Persona, Seed
+from culturepark.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Skip:
+    """A culture that a seed has nothing to draw from."""
+
+    seed_key: str
+    culture: str
+    dialogues: int
+    """How many dialogues it would have been in."""
+
+    def __str__(self) -> str:
+        return f"{self.seed_key} was not asked where {self.culture} is grounded"
+
+
+@dataclass(frozen=True)
+class Plan:
+    castings: tuple[Casting, ...]
+    skipped: tuple[Skip, ...]
+
+
+def plan(edition: Edition, run_seed: int) -> Plan:
+    """
+    Raises:
+        UsageError: if nothing is left to talk about, or a culture has no persona.
+    """
+    scenario = edition.scenario
+    tables: list[tuple[Seed, list[Persona]]] = []
+    skipped: list[Skip] = []
+    for seed in scenario.seeds:
+        sitting = {c: delegates(edition, c, seed) for c in scenario.cultures}
+        for culture, people in sitting.items():
+            if not people:
+                skipped.append(Skip(seed.key, culture, scenario.dialogues_per_seed))
+        present = [culture for culture in scenario.cultures if sitting[culture]]
+        groups = [present] if scenario.setting == "panel" else [[culture] for culture in present]
+        for group in groups:
+            for repetition in range(scenario.dialogues_per_seed):
+                table = seat(edition, seed, group, sitting, repetition, run_seed)
+                if table:
+                    tables.append((seed, table))
+    if not tables:
+        raise UsageError("nothing to talk about: " + "; ".join(str(s) for s in skipped[:5]))
+    return Plan(tuple(with_stances(tables, run_seed)), tuple(skipped))
+
+
+def delegates(edition: Edition, culture: str, seed: Seed) -> list[Persona]:
+    """The culture's personas whose country answered the seed's item; all of them if there is no item.
+
+    Raises:
+        UsageError: if the culture has no personas at all.
+    """
+    people = [p for p in edition.personas if p.culture == culture]
+    if not people:
+        raise UsageError(f"no persona for the culture {culture}")
+    return [p for p in people if seed.item is None or p.country in seed.item.shares]
+
+
+def seat(
+    edition: Edition,
+    seed: Seed,
+    group: list[str],
+    sitting: dict[str, list[Persona]],
+    repetition: int,
+    run_seed: int,
+) -> list[Persona]:
+    """The people of one dialogue. Each culture's personas take turns, in an order hashed from seed and culture."""
+
+    def pick(people: list[Persona], culture: str, nth: int) -> Persona:
+        return people[shuffled(len(people), "persona", run_seed, seed.key, culture)[nth % len(people)]]
+
+    setting, size = edition.scenario.setting, edition.scenario.people
+    if setting == "cross-cultural":
+        mains = [p for p in edition.personas if p.role == "main"]
+        if not mains:
+            raise UsageError("a cross-cultural dialogue needs a main contact, and there is no such persona")
+        # The index of the culture goes in, or all cultures would meet the same main contact over a seed.
+        offset = edition.scenario.cultures.index(group[0])  # type: ignore[arg-type] - it came from there
+        return [
+            pick(mains, MAIN_CULTURE, repetition + offset),
+            pick(sitting[group[0]], group[0], repetition),
+        ]
+    chosen: list[Persona] = []
+    for i in range(size * len(group)):
+        culture = group[(i + repetition) % len(group)]
+        candidate = pick(sitting[culture], culture, i // len(group) + repetition * size)
+        if candidate not in chosen and candidate.called not in {p.called for p in chosen}:
+            chosen.append(candidate)
+        if len(chosen) == size:
+            return chosen
+    return chosen if setting == "panel" and len(chosen) >= 3 else []
+
+
+def with_stances(tables: list[tuple[Seed, list[Persona]]], run_seed: int) -> list[Casting]:
+    """Numbers the dialogues and deals each delegate a stance."""
+    needed = Counter(
+        (seed.key, p.country) for seed, people in tables for p in people if seed.item and p.role == "delegate"
+    )
+    dealt: dict[tuple[str, str | None], list[int]] = {}
+    castings = []
+    for number, (seed, people) in enumerate(tables, start=1):
+        participants = []
+        for persona in people:
+            own = None
+            if seed.item and persona.role == "delegate" and persona.country:
+                key = (seed.key, persona.country)
+                if key not in dealt:
+                    dealt[key] = draw_codes(seed.item.shares[persona.country], needed[key], run_seed, *key)
+                own = stance(seed.item, dealt[key].pop())
+            participants.append(Participant(persona=persona, stance=own))
+        castings.append(Casting(number=number, seed=seed, participants=tuple(participants)))
+    return castings

@@ -1,0 +1,70 @@
+"""The schedule of a dialogue: which slot is next, who fills it, and what it is for. Pure.
+
+A phase opens with the moderator's cue. Then everybody speaks once a round; in the first round, before the last
+speaker, the moderator asks a follow-up that takes up what was just said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from culturepark.domain import Protocol
+
+PHASES: dict[Protocol, tuple[str, ...]] = {
+    "self-guidance": ("opening", "opinion", "response", "culture", "introduce", "closing"),
+    "free-chat": ("opening", "chat", "closing"),
+}
+GIVEN_UP_FIRST = ("introduce", "response", "culture", "opinion", "chat")
+"""Which phase goes when there are too few turns; never the opening or the closing."""
+GROWS_FIRST = ("response", "opinion", "culture", "introduce", "chat")
+"""Which phase gets another round when there are turns to spare."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One place in the schedule."""
+
+    number: int
+    phase: str
+    act: Literal["cue", "follow-up", "speech"]
+    person: int
+    """Index of the participant who speaks (speech) or is addressed (follow-up); unused for a cue."""
+
+
+def rounds(protocol: Protocol, people: int, max_turns: int) -> dict[str, int]:
+    """How often everybody speaks in each phase, so that all together speak at most `max_turns` times."""
+    count = dict.fromkeys(PHASES[protocol], 1)
+    for phase in GIVEN_UP_FIRST:
+        if phase in count and people * sum(count.values()) > max_turns:
+            del count[phase]
+    growing = [phase for phase in GROWS_FIRST if phase in count]
+    spare = max_turns // people - sum(count.values())
+    for i in range(spare if growing else 0):
+        count[growing[i % len(growing)]] += 1
+    return count
+
+
+@cache
+def schedule(protocol: Protocol, people: int, max_turns: int) -> tuple[Slot, ...]:
+    """All slots of a dialogue, numbered from 1.
+
+    Args:
+        people: how many personas sit there, 2-8.
+        max_turns: persona turns at the most.
+    """
+    slots: list[Slot] = []
+
+    def add(phase: str, act: Literal["cue", "follow-up", "speech"], person: int) -> None:
+        slots.append(Slot(len(slots) + 1, phase, act, person))
+
+    for index, (phase, times) in enumerate(rounds(protocol, people, max_turns).items()):
+        order = [(index + i) % people for i in range(people)]  # somebody else begins each phase
+        add(phase, "cue", order[0])
+        for turn in range(times):
+            for person in order:
+                if turn == 0 and person == order[-1]:
+                    add(phase, "follow-up", person)
+                add(phase, "speech", person)
+    return tuple(slots)

@@ -1,0 +1,57 @@
+"""Draws each delegate's own answer from its country's shares. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from culturepark.domain import Stance, SurveyItem
+
+
+def unit(*parts: object) -> float:
+    """A number in [0, 1) that depends on the parts alone; the same on every machine and in every version."""
+    text = "\x1f".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
+
+
+def shuffled(count: int, *parts: object) -> list[int]:
+    """0 ... count-1 in an order that depends on the parts alone."""
+    return sorted(range(count), key=lambda i: unit(*parts, i))
+
+
+def draw_codes(shares: dict[int, float], count: int, *parts: object) -> list[int]:
+    """Systematic sampling (Madow & Madow 1944): `count` codes, each as often as its share asks for, within one.
+
+    A random start u in [0, 1) and the points (u + i) / count on the cumulated shares. Start and order hang on
+    `parts` alone, so that the draws of one item say nothing about those of another, nor about who gets which.
+
+    Args:
+        shares: code -> share of valid answers; need not sum to exactly 1.
+        count: how many draws the run needs.
+        parts: run seed, item, country.
+    """
+    codes = sorted(code for code, share in shares.items() if share > 0)
+    total = sum(shares[code] for code in codes)
+    start = unit("start", *parts)
+    drawn: list[int] = []
+    reached, index = shares[codes[0]] / total, 0
+    for i in range(count):
+        point = (start + i) / count
+        while point >= reached and index < len(codes) - 1:
+            index += 1
+            reached += shares[codes[index]] / total
+        drawn.append(codes[index])
+    order = shuffled(count, "order", *parts)
+    return [drawn[i] for i in order]
+
+
+def stance(item: SurveyItem, code: int) -> Stance:
+    return Stance(code=code, text=next(o.label for o in item.options if o.code == code))
+
+
+def sides(item: SurveyItem, code: int) -> tuple[Sequence[str], Sequence[str]]:
+    """Labels on the stance's own side of the scale, and on the other; both empty for a neutral stance."""
+    side = next(o.side for o in item.options if o.code == code)
+    own = [o.label for o in item.options if o.side == side != 0]
+    other = [o.label for o in item.options if o.side == -side != 0]
+    return own, other

@@ -1,0 +1,1 @@
+"""From talk to samples: extract, verify, deduplicate, shape."""

@@ -1,0 +1,255 @@
+"""Finds what each speaker thinks, expects and does, with the exact words it rests on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel
+
+from culturepark.distill import letters, quotes
+from culturepark.distill.answers import CutOff, ask_json
+from culturepark.domain import Casting, Kind, Language, Persona, Turn
+from culturepark.models.chat import ChatModel
+from culturepark.models.ledger import Ledger
+from culturepark.prompts import prompt
+
+TURNS_A_CALL = 8
+"""Persona turns; more, and the answer grows past what models write reliably."""
+ANSWER_TOKENS = 4000
+NOT_LABELLED = ("opening", "closing")
+"""Phases that sentence mode leaves out: introductions and goodbyes hold next to nothing else."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A statement that has been found in its turn."""
+
+    turn: Turn
+    kind: Kind
+    text: str
+    first_person: str
+    quote_start: int
+    quote_end: int
+    call_id: str | None
+    verbatim: bool
+    """Whether it is a whole sentence of the speaker, word by word."""
+
+    @property
+    def quote(self) -> str:
+        return self.turn.text[self.quote_start : self.quote_end]
+
+
+@dataclass(frozen=True)
+class Extraction:
+    proposals: list[Proposal]
+    rejected: Counter[str]
+    """Why the model's other proposals do not count, and how many."""
+
+
+class Found(BaseModel):
+    """One statement as a model proposes it."""
+
+    turn: int
+    kind: Literal["opinion", "norm", "custom"]
+    quote: str
+    statement: str
+    first_person: str
+
+
+class StatementsAnswer(BaseModel):
+    statements: list[Found]
+
+
+async def extract(
+    casting: Casting,
+    turns: Sequence[Turn],
+    *,
+    mode: Literal["auto", "quotes", "sentences"],
+    language: Language,
+    dialogue_id: str,
+    model: ChatModel,
+    ledger: Ledger,
+) -> Extraction:
+    """All statements of a dialogue, in the order of its turns.
+
+    `auto` is `sentences` for small models and `quotes` for the rest; where `quotes` gives nothing that parses, it is
+    `sentences` too.
+
+    Raises:
+        CultureparkError: as the ledger does.
+    """
+    if mode == "sentences" or (mode == "auto" and model.traits.small):
+        return await by_sentence(casting, turns, language, dialogue_id, model, ledger)
+    rejected: Counter[str] = Counter()
+    proposals: list[Proposal] = []
+    for part in parts(list(turns)):
+        found = await by_quote(casting, part, language, dialogue_id, model, ledger)
+        if found is None and mode == "auto":
+            found = await by_sentence(casting, part, language, dialogue_id, model, ledger)
+        if found is None:
+            rejected["unparsable"] += 1
+        else:
+            proposals += found.proposals
+            rejected += found.rejected
+    return Extraction(without_repeats(proposals, rejected), rejected)
+
+
+def parts(turns: list[Turn]) -> list[list[Turn]]:
+    """Stretches of the talk with at most `TURNS_A_CALL` persona turns each, of about the same length."""
+    spoken = [i for i, turn in enumerate(turns) if turn.role != "moderator"]
+    if not spoken:
+        return []
+    count = -(-len(spoken) // TURNS_A_CALL)
+    size = -(-len(spoken) // count)
+    cuts = [spoken[i] for i in range(size, len(spoken), size)]
+    return [turns[a:b] for a, b in zip([0, *cuts], [*cuts, len(turns)], strict=True)]
+
+
+async def by_quote(
+    casting: Casting,
+    turns: list[Turn],
+    language: Language,
+    dialogue_id: str,
+    model: ChatModel,
+    ledger: Ledger,
+) -> Extraction | None:
+    """Asks for statements with quotes, and keeps those whose quotes are there. None if nothing parsed."""
+    material = {
+        "question": casting.seed.question,
+        "turns": [told(turn, casting) for turn in turns if turn.role != "moderator"],
+    }
+    try:
+        answer, reply = await ask_json(
+            ledger,
+            model,
+            prompt("extract", language),
+            material,
+            StatementsAnswer,
+            name="statements",
+            stage="extract",
+            subject_id=dialogue_id,
+            max_tokens=ANSWER_TOKENS,
+        )
+    except CutOff:
+        spoken = [turn for turn in turns if turn.role != "moderator"]
+        if len(spoken) == 1:
+            return Extraction([], Counter({"cut-off": 1}))
+        middle = len(spoken) // 2
+        halves = [
+            await by_quote(casting, half, language, dialogue_id, model, ledger) or Extraction([], Counter(["unparsable"]))
+            for half in (spoken[:middle], spoken[middle:])
+        ]
+        return Extraction(
+            [p for half in halves for p in half.proposals], sum((half.rejected for half in halves), Counter())
+        )
+    if answer is None or reply is None:
+        return None
+    rejected: Counter[str] = Counter()
+    proposals = []
+    for found in answer.statements:
+        grounded = ground(found, turns, casting, language, reply.call_id)
+        if isinstance(grounded, str):
+            rejected[grounded] += 1
+        else:
+            proposals.append(grounded)
+    return Extraction(sorted(proposals, key=lambda p: (p.turn.position, p.quote_start)), rejected)
+
+
+def ground(
+    found: Found, turns: Sequence[Turn], casting: Casting, language: Language, call_id: str
+) -> Proposal | str:
+    """The proposal with its quote found in a turn, or why it is rejected. Pure.
+
+    A quote counts where it stands: if it is in another turn than the model says, that turn's speaker owns it.
+    """
+    statement, first_person = found.statement.strip(), found.first_person.strip()
+    if not (quotes.readable(statement) and quotes.readable(first_person)):
+        return "no-statement"
+    spoken = [turn for turn in turns if turn.role != "moderator"]
+    for turn in sorted(spoken, key=lambda t: t.position != found.turn):
+        if span := quotes.locate(found.quote, turn.text):
+            others = [p.persona.called for p in casting.participants if p.persona.key != turn.speaker]
+            reason = quotes.objection(*span, turn.text, others, language)
+            return reason or Proposal(turn, found.kind, statement, first_person, *span, call_id, verbatim=False)
+    return "quote-not-in-turn"
+
+
+async def by_sentence(
+    casting: Casting,
+    turns: Sequence[Turn],
+    language: Language,
+    dialogue_id: str,
+    model: ChatModel,
+    ledger: Ledger,
+) -> Extraction:
+    """Labels the speakers' own sentences: for models that cannot be trusted to copy one."""
+    rejected: Counter[str] = Counter()
+    candidates: list[tuple[Turn, int, int]] = []
+    for turn in turns:
+        if turn.role == "moderator" or turn.phase in NOT_LABELLED:
+            continue
+        others = [p.persona.called for p in casting.participants if p.persona.key != turn.speaker]
+        for start, end in quotes.sentences(turn.text, language):
+            reason = quotes.objection(start, end, turn.text, others, language)
+            if reason is None and not quotes.readable(turn.text[start:end]):
+                reason = "no-statement"
+            if reason:
+                rejected[reason] += 1
+            else:
+                candidates.append((turn, start, end))
+    template = prompt("label", language)
+    choices = await letters.choose(
+        ledger,
+        model,
+        [(template.text, f"Sentence: {turn.text[start:end]}") for turn, start, end in candidates],
+        "ABCD",
+        stage="extract",
+        subject_id=dialogue_id,
+        prompt_digest=template.digest,
+    )
+    kinds: dict[str | None, Kind] = {"A": "opinion", "B": "norm", "C": "custom"}
+    proposals = []
+    for (turn, start, end), choice in zip(candidates, choices, strict=True):
+        if choice.letter not in kinds:
+            rejected["something-else"] += 1
+            continue
+        sentence = turn.text[start:end]
+        text = attributed(casting.by_key(turn.speaker).persona, sentence)
+        proposals.append(
+            Proposal(turn, kinds[choice.letter], text, sentence, start, end, choice.call_id, verbatim=True)
+        )
+    return Extraction(without_repeats(proposals, rejected), rejected)
+
+
+def attributed(persona: Persona, sentence: str) -> str:
+    """A sentence as a stand-alone statement: said by whom, and from where. Nothing inside it is touched."""
+    return f"{persona.name} from {persona.place}, {persona.country_name}, says: “{sentence}”"
+
+
+def without_repeats(proposals: list[Proposal], rejected: Counter[str]) -> list[Proposal]:
+    """The first of those that rest on the very same words."""
+    seen: set[tuple[str, str]] = set()
+    kept = []
+    for proposal in proposals:
+        key = (proposal.turn.speaker, proposal.quote.casefold())
+        if key in seen:
+            rejected["repeated"] += 1
+            continue
+        seen.add(key)
+        kept.append(proposal)
+    return kept
+
+
+def told(turn: Turn, casting: Casting) -> dict[str, object]:
+    """A turn as the extractor and the verifier are shown it."""
+    persona = casting.by_key(turn.speaker).persona
+    return {
+        "turn": turn.position,
+        "speaker": persona.called,
+        "place": persona.place,
+        "country": persona.country_name,
+        "text": turn.text,
+    }

@@ -1,0 +1,95 @@
+"""One-token answers for models too small for JSON: letters with log-probabilities, calibrated over the batch.
+
+A small model favours a letter whatever it is asked. Its mean log-probability over the batch is that favour, and is
+subtracted (batch calibration: Zhou et al. 2024, arXiv:2309.17249).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from culturepark.models.chat import ChatModel, Reply, Request
+from culturepark.models.ledger import Ledger
+
+BATCH_FOR_CALIBRATION = 4
+"""With fewer items the mean would be the items themselves."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    letter: str | None
+    """None if the answer is none of the letters."""
+    confidence: float | None
+    """Probability among the letters, after calibration; None without log-probabilities."""
+    call_id: str
+
+
+async def choose(
+    ledger: Ledger,
+    model: ChatModel,
+    questions: Sequence[tuple[str, str]],
+    letters: str,
+    *,
+    stage: str,
+    subject_id: str,
+    prompt_digest: str,
+) -> list[Choice]:
+    """Asks each question (system prompt, user prompt) and reads one letter.
+
+    Raises:
+        CultureparkError: as the ledger does.
+    """
+
+    async def ask(system: str, user: str) -> Reply:
+        messages = [{"role": "system", "content": system}] if system else []
+        request = Request(
+            messages=(*messages, {"role": "user", "content": user}),
+            max_tokens=1,
+            temperature=0.0,
+            seed=1,
+            top_logprobs=20,
+        )
+        return await ledger.ask(model, request, stage=stage, subject_id=subject_id, prompt_digest=prompt_digest)
+
+    # One after the other: the order of the calls, and so their ids, is the same in every run.
+    replies = [await ask(system, user) for system, user in questions]
+    scores = [letter_scores(reply, letters) for reply in replies]
+    return [
+        decide(score, reply, letters) for score, reply in zip(calibrated(scores, letters), replies, strict=True)
+    ]
+
+
+def letter_scores(reply: Reply, letters: str) -> dict[str, float] | None:
+    """Log-probability of each letter as the first token; a letter out of sight gets just less than the last in sight."""
+    if not reply.tokens:
+        return None
+    rivals = reply.tokens[0].rivals | {reply.tokens[0].text: reply.tokens[0].logprob}
+    floor = min(rivals.values()) - 1.0
+    scores = dict.fromkeys(letters, floor)
+    for token, logprob in rivals.items():
+        letter = token.strip()
+        if letter in scores:
+            scores[letter] = max(scores[letter], logprob)
+    return scores
+
+
+def calibrated(scores: Sequence[dict[str, float] | None], letters: str) -> list[dict[str, float] | None]:
+    """Each letter's mean over the batch subtracted. Pure."""
+    seen = [score for score in scores if score is not None]
+    if len(seen) < BATCH_FOR_CALIBRATION:
+        return list(scores)
+    mean = {letter: sum(score[letter] for score in seen) / len(seen) for letter in letters}
+    return [score and {letter: score[letter] - mean[letter] for letter in letters} for score in scores]
+
+
+def decide(scores: dict[str, float] | None, reply: Reply, letters: str) -> Choice:
+    if scores is None:
+        said = reply.text.strip()[:1]
+        return Choice(said if said and said in letters else None, None, reply.call_id)
+    best = max(letters, key=lambda letter: scores[letter])
+    total = math.fsum(math.exp(scores[letter] - scores[best]) for letter in letters)
+    return Choice(best, 1 / total, reply.call_id)
+
+

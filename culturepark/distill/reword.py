@@ -1,0 +1,100 @@
+"""A contradicting opinion may be worded anew, once. The new wording rests on the same quote and is verified as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from culturepark.distill import quotes
+from culturepark.distill.answers import CutOff, ask_json
+from culturepark.distill.extract import told
+from culturepark.distill.verify import Case
+from culturepark.domain import Casting, DistillPolicy, Language, Verdict
+from culturepark.models.chat import ChatModel
+from culturepark.models.ledger import Ledger
+from culturepark.prompts import prompt
+
+
+class Rewording(BaseModel):
+    statement: str
+    first_person: str
+
+
+@dataclass(frozen=True)
+class Reworded:
+    case: Case
+    text: str
+    first_person: str
+    call_id: str
+
+
+def candidates(cases: Sequence[Case], verdicts: Sequence[Verdict], policy: DistillPolicy) -> list[Case]:
+    """Faithful opinions that contradict their speaker's stance, where contradictions are not kept. Pure.
+
+    A sentence taken word by word has no wording of ours that could be at fault.
+    """
+    if policy.rewrite == "off":
+        return []
+    found = {(v.statement_id, v.criterion): v.relation for v in verdicts}
+    return [
+        one
+        for one in cases
+        if found.get((one.statement.id, "faithful")) == "entail"
+        and found.get((one.statement.id, "stance")) == "contradict"
+        and "contradict" not in policy.keep
+        and not one.verbatim
+    ]
+
+
+async def reword(
+    cases: Sequence[Case],
+    casting: Casting,
+    *,
+    policy: DistillPolicy,
+    language: Language,
+    dialogue_id: str,
+    model: ChatModel,
+    ledger: Ledger,
+) -> list[Reworded]:
+    """New wordings; a case whose wording came back empty or unchanged is left out.
+
+    Raises:
+        CultureparkError: as the ledger does.
+    """
+    name = "reword-as-published" if policy.rewrite == "as-published" else "reword"
+    done = []
+    for one in cases:
+        assert one.stance is not None  # only contradictions of a stance get here
+        speaker = casting.by_key(one.statement.persona_key).persona
+        material = {
+            "question": casting.seed.question,
+            "speaker": speaker.called,
+            "stance": one.stance.text,
+            "turn": told(one.turn, casting),
+            "quote": one.statement.quote,
+            "statement": one.statement.text,
+            "first_person": one.statement.first_person,
+        }
+        try:
+            answer, reply = await ask_json(
+                ledger,
+                model,
+                prompt(name, language),
+                material,
+                Rewording,
+                name="rewording",
+                stage="verify",
+                subject_id=dialogue_id,
+                max_tokens=400,
+            )
+        except CutOff:
+            continue
+        if answer is None or reply is None:
+            continue
+        text, first_person = answer.statement.strip(), answer.first_person.strip()
+        changed = (text, first_person) != (one.statement.text, one.statement.first_person)
+        if changed and quotes.readable(text) and quotes.readable(first_person):
+            done.append(Reworded(one, text, first_person, reply.call_id))
+    return done

@@ -1,0 +1,103 @@
+"""Statements as fine-tuning samples. Pure: the wording comes whole from the statement or from a fixed template.
+
+First person is what the speaker said or what the extractor was asked for and the verifier accepted; no word inside a
+sentence is ever replaced.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from culturepark.domain import Casting, Language, Relation, Sample, Shape, Statement
+from culturepark.prompts import section
+
+REASONS: dict[tuple[str, Relation], str] = {
+    ("faithful", "contradict"): "unfaithful",
+    ("faithful", "irrelevant"): "unfaithful",
+    ("faithful", "unparsable"): "unparsable",
+    ("stance", "unparsable"): "unparsable",
+    ("stance", "contradict"): "contradicts-stance",
+    ("stance", "irrelevant"): "irrelevant-to-stance",
+    ("stance", "entail"): "entails-stance",
+}
+
+
+def shapes(statement: Statement, casting: Casting, wanted: Sequence[Shape]) -> list[Shape]:
+    """In which shapes a statement can be told."""
+    fitting: set[Shape] = {"norm"}
+    if statement.kind == "opinion":
+        fitting = {"open"}
+        if casting.by_key(statement.persona_key).stance and casting.seed.item:
+            fitting.add("survey")
+    return [shape for shape in dict.fromkeys(wanted) if shape in fitting]
+
+
+def drop_reason(
+    verdicts: Mapping[str, tuple[Relation, str]], is_duplicate: bool, flags: str = ""
+) -> str | None:
+    """Why a statement's samples are not kept; None if they are.
+
+    Args:
+        verdicts: criterion -> (relation, decision).
+    """
+    if flags != "as-published":
+        if "faithful" not in verdicts:
+            return "not-verified"
+        for criterion in ("faithful", "stance"):
+            relation, decision = verdicts.get(criterion, ("entail", "keep"))
+            if decision != "keep":
+                return REASONS[criterion, relation]  # type: ignore[index]
+    return "duplicate" if is_duplicate else None
+
+
+def shape_sample(
+    statement: Statement,
+    casting: Casting,
+    shape: Shape,
+    language: Language,
+    reason: str | None,
+    flags: str = "",
+) -> Sample:
+    participant = casting.by_key(statement.persona_key)
+    persona, seed = participant.persona, casting.seed
+    values = {
+        "country": persona.country_name,
+        "question": seed.question,
+        "topic": seed.topic,
+        "stance": participant.stance.text if participant.stance else "",
+        "options": " / ".join(option.label for option in seed.item.options) if seed.item else "",
+        "first_person": statement.first_person,
+        "statement": statement.text,
+    }
+    heading = statement.kind if shape == "norm" else shape
+
+    def say(heading: str, part: str) -> str:
+        return section("samples", heading, part, language).render(**values)
+
+    return Sample(
+        statement_id=statement.id,
+        culture=statement.culture,
+        kind=shape,
+        messages=(
+            {"role": "system", "content": say("system", "text")},
+            {"role": "user", "content": say(heading, "user")},
+            {"role": "assistant", "content": say(heading, "assistant")},
+        ),
+        status="dropped" if reason else "kept",
+        drop_reason=reason,
+        flags=flags,
+    )
+
+
+def without_twins(samples: Sequence[tuple[str, Sample]]) -> list[tuple[str, Sample]]:
+    """Of kept samples with the very same words, only the first stays kept: no row is trained on twice."""
+    seen: set[str] = set()
+    out = []
+    for sample_id, sample in samples:
+        words = repr(sample.messages)
+        if sample.status == "kept" and words in seen:
+            sample = sample.model_copy(update={"status": "dropped", "drop_reason": "same-words"})
+        elif sample.status == "kept":
+            seen.add(words)
+        out.append((sample_id, sample))
+    return out

@@ -1,0 +1,125 @@
+"""Sentences as unit vectors, for deduplication."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from culturepark.errors import Unreachable
+from culturepark.models import weights
+from culturepark.models.chat import Reply, Request
+from culturepark.models.spec import ModelSpec
+
+Vectors = NDArray[np.float32]
+Method = Literal["minilm", "lexical", "endpoint"]
+Asker = Callable[[Request], Awaitable[Reply]]
+
+
+class Embedder(Protocol):
+    method: Method
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        """Shape (len(texts), d), float32, rows of length 1."""
+        ...
+
+
+def unit_rows(vectors: Vectors) -> Vectors:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    rows: Vectors = (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
+    return rows
+
+
+class Lexical:
+    """Word and character n-grams hashed into 4,096 places, weighted by the square root of their count.
+
+    Needs no weights; knows words, not meanings. (Feature hashing: Weinberger et al. 2009.)
+    """
+
+    method: Method = "lexical"
+    places = 4096
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        vectors = np.zeros((len(texts), self.places), np.float32)
+        for row, text in enumerate(texts):
+            words = re.findall(r"\w+", text.casefold())
+            grams = words + [" ".join(pair) for pair in zip(words, words[1:], strict=False)]
+            grams += [word[i : i + 4] for word in words for i in range(max(1, len(word) - 3))]
+            for gram in grams:
+                place = int.from_bytes(hashlib.blake2b(gram.encode("utf-8", "surrogatepass"), digest_size=4).digest(), "big")
+                vectors[row, place % self.places] += 1
+        return unit_rows(np.sqrt(vectors))
+
+
+class MiniLM:
+    """all-MiniLM-L6-v2, int8, through onnxruntime: mean of the token vectors, 384 numbers. English."""
+
+    method: Method = "minilm"
+    batch = 32
+
+    def __init__(self, progress: weights.Progress) -> None:
+        import onnxruntime
+        from tokenizers import Tokenizer
+
+        model = weights.fetch(weights.MINILM, progress)
+        self._tokenizer = Tokenizer.from_file(str(weights.fetch(weights.MINILM_TOKENIZER, progress)))
+        self._tokenizer.enable_truncation(256)
+        self._tokenizer.enable_padding()
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = min(4, os.cpu_count() or 2)
+        options.log_severity_level = 3
+        self._session: Any = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        # Texts of like length go together, so that little is spent on padding; one order for the same texts.
+        order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), i))
+        vectors = np.zeros((len(texts), 384), np.float32)
+        for start in range(0, len(order), self.batch):
+            rows = order[start : start + self.batch]
+            encoded = self._tokenizer.encode_batch([texts[i] for i in rows])
+            ids = np.array([e.ids for e in encoded], np.int64)
+            mask = np.array([e.attention_mask for e in encoded], np.int64)
+            feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+            (hidden,) = self._session.run(None, feed)
+            weight = mask[:, :, None].astype(np.float32)
+            vectors[rows] = (hidden * weight).sum(1) / np.maximum(weight.sum(1), 1)
+        return unit_rows(vectors)
+
+
+class Endpoint:
+    """An OpenAI-compatible embeddings endpoint, asked through the ledger."""
+
+    method: Method = "endpoint"
+    batch = 128
+
+    def __init__(self, ask: Asker) -> None:
+        self._ask = ask
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        rows: list[list[float]] = []
+        for start in range(0, len(texts), self.batch):
+            part = texts[start : start + self.batch]
+            reply = await self._ask(Request(tuple({"content": text} for text in part), 0, 0.0, 0))
+            rows += [item["embedding"] for item in sorted(reply.response["data"], key=lambda item: item["index"])]
+        return unit_rows(np.array(rows, np.float32))
+
+
+def open_embedder(
+    spec: ModelSpec, progress: weights.Progress, warn: Callable[[str], None], ask: Asker
+) -> Embedder:
+    """The embedder of a spec. Where MiniLM's weights are neither here nor to be had, says so and goes on lexically."""
+    if spec.kind == "openai":
+        return Endpoint(ask)
+    if spec.kind == "lexical":
+        return Lexical()
+    try:
+        return MiniLM(progress)
+    except (Unreachable, ImportError) as error:
+        warn(f"deduplicating by words, not by meaning: {str(error).splitlines()[0]}")
+        return Lexical()
+

@@ -1,0 +1,203 @@
+"""Asks models, and writes down every request before it leaves and every answer when it is there.
+
+An answered call is never sent again: the same request for the same subject gets the stored answer. That is all there
+is to resuming in the middle of a stage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+from culturepark.domain import JsonObject
+from culturepark.errors import CultureparkError, ModelError, Overloaded, Unreachable
+from culturepark.models import limits, prices
+from culturepark.models.chat import ChatModel, Reply, Request, Usage, canonical, digest, first_choice
+
+DOWN_AFTER = 3
+"""So many requests in a row given up on, over all dialogues, mean that the endpoint is down."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request about to leave; the columns of its row that are known beforehand."""
+
+    run_id: str
+    stage: str
+    subject_id: str
+    model: str
+    endpoint: str
+    prompt_digest: str
+    request_digest: str
+    request: str
+    seed: int | None
+    attempt: int
+    started_at: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of it."""
+
+    response: str | None
+    usage: Usage
+    cost_usd: float | None
+    finish_reason: str | None
+    error: str | None
+    duration_ms: int
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A stored answer."""
+
+    call_id: str
+    response: str
+    usage: Usage
+
+
+class CallLog(Protocol):
+    """Where calls are written down; the store."""
+
+    def answered(self, subject_id: str, request_digest: str) -> Answered | None: ...
+    def begin(self, call: Call) -> str: ...
+    def finish(self, call_id: str, outcome: Outcome) -> None: ...
+    def refuse(self, call_id: str, guard: str) -> None: ...
+
+
+@dataclass
+class Ledger:
+    """One run's way to its models."""
+
+    run_id: str
+    log: CallLog
+    budget: limits.Budget
+    most_in_flight: int
+    paces: dict[str, limits.Pace] = field(default_factory=dict)
+    given_up: dict[str, int] = field(default_factory=dict)
+    """Requests given up on in a row, by endpoint."""
+    halted: CultureparkError | None = None
+    """Why no further request may be made."""
+
+    def halt(self, why: CultureparkError) -> None:
+        """Lets calls in flight finish, and answers every later request with `why`."""
+        self.halted = self.halted or why
+
+    async def ask(
+        self, model: ChatModel, request: Request, *, stage: str, subject_id: str, prompt_digest: str
+    ) -> Reply:
+        """The stored answer to this very request, or a new one.
+
+        Raises:
+            ModelError: if it failed for good; every attempt has its row.
+            Unreachable: if the endpoint lets nothing through, so that asking on is pointless.
+            BudgetReached: before the request, if the run may spend no more.
+        """
+        pace = self.paces.setdefault(model.endpoint, limits.Pace(self.most_in_flight))
+        attempt = 0
+        while True:
+            attempt += 1
+            body = model.body(request)  # anew each time: a refused parameter may have been dropped
+            text = canonical(body)
+            request_digest = digest(model.endpoint, text)
+            if stored := self.log.answered(subject_id, request_digest):
+                return recall(stored)
+            async with pace.place():
+                if self.halted:
+                    raise self.halted
+                self.budget.check()
+                call = Call(
+                    run_id=self.run_id,
+                    stage=stage,
+                    subject_id=subject_id,
+                    model=str(body.get("model") or model.spec),
+                    endpoint=model.endpoint,
+                    prompt_digest=prompt_digest,
+                    request_digest=request_digest,
+                    request=text,
+                    seed=request.seed,
+                    attempt=attempt,
+                    started_at=now(),
+                )
+                try:
+                    reply = await self._send(model, body, call)
+                except ModelError as error:
+                    pause = self._after_failure(model, error, attempt, pace)
+                else:
+                    pace.went_well()
+                    self.given_up[model.endpoint] = 0
+                    return reply
+            await asyncio.sleep(pause)
+
+    def refuse(self, reply: Reply, guard: str) -> None:
+        """Notes which guard turned an answer down."""
+        self.log.refuse(reply.call_id, guard)
+
+    async def _send(self, model: ChatModel, body: JsonObject, call: Call) -> Reply:
+        call_id = self.log.begin(call)
+        began = time.monotonic()
+
+        def finish(reply: Reply | None, error: str | None) -> None:
+            usage = reply.usage if reply else Usage()
+            cost = prices.cost(model.endpoint, call.model, usage)
+            self.log.finish(
+                call_id,
+                Outcome(
+                    response=json.dumps(reply.response, ensure_ascii=True) if reply else None,
+                    usage=usage,
+                    cost_usd=cost,
+                    finish_reason=reply.finish_reason if reply else None,
+                    error=error,
+                    duration_ms=round((time.monotonic() - began) * 1000),
+                ),
+            )
+            self.budget.spend(usage.total, cost)
+
+        try:
+            reply = await model.send(body)
+        except ModelError as error:
+            finish(None, f"{error.kind}: {error}")
+            raise
+        except asyncio.CancelledError:
+            finish(None, "cancelled: the run was stopped")
+            raise
+        finish(reply, None)
+        return replace(reply, call_id=call_id)
+
+    def _after_failure(
+        self, model: ChatModel, error: ModelError, attempt: int, pace: limits.Pace
+    ) -> float:
+        """Seconds to wait before the next attempt; raises where there is none."""
+        if not error.retryable:
+            raise error
+        pause = limits.pause_before(attempt + 1, error)
+        if isinstance(error, Overloaded) and (error.kind == "http-429" or error.retry_after is not None):
+            pace.was_refused(pause)
+        if attempt < limits.ATTEMPTS:
+            return pause
+        lost = self.given_up[model.endpoint] = self.given_up.get(model.endpoint, 0) + 1
+        if error.kind == "no-connection" or lost >= DOWN_AFTER:
+            raise Unreachable(str(error), kind=error.kind) from error
+        raise error
+
+
+def recall(stored: Answered) -> Reply:
+    """A stored answer as the reply it was."""
+    response: JsonObject = json.loads(stored.response)
+    choice = first_choice(response)
+    return Reply(
+        choice.get("message", {}).get("content") or "",
+        choice.get("finish_reason"),
+        response,
+        stored.usage,
+        stored.call_id,
+    )
+
+
+def now() -> str:
+    """The time in UTC, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,134 @@
+"""Local models: finds or fetches the weights, starts the server, and talks to it like to any endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO
+
+import httpx2
+
+from culturepark.errors import Unreachable, UsageError
+from culturepark.models import weights
+from culturepark.models.chat import Traits
+from culturepark.models.client import OpenAIModel, short
+from culturepark.models.spec import ModelSpec
+
+EMBEDDED_CONTEXT = 4096
+CONTEXT = 8192
+"""Tokens for each dialogue in flight."""
+MOST_SLOTS = 4
+SMALL = 1_000_000_000
+"""Parameters below which a model counts as small."""
+START_SECONDS = 180
+
+
+class LocalModel(OpenAIModel):
+    """A GGUF served by llama.cpp in a child process, on loopback, on a random port, with a token of its own."""
+
+    def __init__(self, spec: ModelSpec, child: asyncio.subprocess.Process, url: str, token: str, traits: Traits) -> None:
+        super().__init__(spec, base_url=f"{url}/v1", api_key=token, traits=traits, loopback=True)
+        self._child = child
+        self.endpoint = f"local:{spec.kind}"  # the port is another each time, and says nothing
+
+    async def close(self) -> None:
+        await super().close()
+        if self._child.returncode is None:
+            self._child.kill()
+        await self._child.wait()
+
+
+async def start(spec: ModelSpec, slots: int, progress: weights.Progress) -> LocalModel:
+    """
+    Args:
+        slots: requests in flight at once.
+    Raises:
+        UsageError: if the file is not there or not a GGUF.
+        Unreachable: if weights cannot be fetched, or the server does not come up.
+    """
+    path = await asyncio.to_thread(weights_of, spec, progress)
+    token = secrets.token_urlsafe(24)
+    log = tempfile.TemporaryFile()
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "culturepark.models.llama_child",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=log,
+    )
+    settings = {
+        "path": str(path),
+        "token": token,
+        "slots": min(slots, MOST_SLOTS),
+        "context": EMBEDDED_CONTEXT if spec.kind == "embedded" else CONTEXT,
+        "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2,
+        "cache_mib": 1024,
+    }
+    assert child.stdin is not None and child.stdout is not None  # noqa: PT018 - both were asked for
+    try:
+        child.stdin.write((json.dumps(settings) + "\n").encode())
+        line = await asyncio.wait_for(child.stdout.readline(), START_SECONDS)
+        url = json.loads(line)["address"]
+        return LocalModel(spec, child, url, token, Traits(small=await parameters(url, token) < SMALL, grammar=True))
+    except (TimeoutError, ValueError, KeyError, OSError, httpx2.HTTPError) as error:
+        if child.returncode is None:
+            child.kill()
+        await child.wait()
+        raise Unreachable(f"llama.cpp does not start with {path}: {last_words(log) or short(error)}") from error
+    except BaseException:
+        child.kill()
+        raise
+    finally:
+        log.close()
+
+
+def weights_of(spec: ModelSpec, progress: weights.Progress) -> Path:
+    if spec.kind == "embedded":
+        return weights.fetch(weights.SMOLLM2, progress)
+    path = Path(spec.name).expanduser() if spec.kind == "gguf" else from_hub(spec)
+    try:
+        with path.open("rb") as handle:
+            if handle.read(4) != b"GGUF":
+                raise UsageError(f"{path} is not a GGUF file")
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    return path
+
+
+def from_hub(spec: ModelSpec) -> Path:
+    """The file out of a Hugging Face repository, or out of its cache."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    organisation, name, file = spec.name.split("/", 2)
+    try:
+        return Path(hf_hub_download(f"{organisation}/{name}", file, revision=spec.where or None))
+    except LocalEntryNotFoundError:
+        raise Unreachable(
+            f"{spec} is not in the cache and the hub cannot be reached; go on line once, or unset HF_HUB_OFFLINE"
+        ) from None
+    except (EntryNotFoundError, RepositoryNotFoundError) as error:
+        raise UsageError(f"{spec}: {short(error)}") from None
+    except (HfHubHTTPError, httpx2.HTTPError, OSError, ValueError) as error:
+        raise Unreachable(f"{spec} cannot be fetched: {short(error)}") from error
+
+
+async def parameters(url: str, token: str) -> int:
+    """How many parameters the served model has, by its own account."""
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        answer = await client.get(f"{url}/v1/models", headers={"Authorization": f"Bearer {token}"})
+    return int(answer.json()["data"][0]["meta"]["n_params"])
+
+
+def last_words(log: IO[bytes]) -> str:
+    """The last error line that llama.cpp wrote."""
+    log.seek(0)
+    lines = log.read().decode("utf-8", "replace").splitlines()
+    errors = [line for line in lines if "rror" in line or "failed" in line]
+    return short((errors or lines or [""])[-1]) if lines else ""

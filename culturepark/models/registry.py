@@ -1,0 +1,49 @@
+"""Opens the models of a run when they are first needed, one for each spec, and closes them all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+from culturepark.domain import ModelRole
+from culturepark.models.chat import ChatModel
+from culturepark.models.spec import ModelSpec
+from culturepark.models.weights import Progress
+
+
+class Models:
+    """The models behind the roles."""
+
+    def __init__(self, specs: Mapping[ModelRole, ModelSpec], most_in_flight: int, progress: Progress) -> None:
+        self.specs = dict(specs)
+        self._most_in_flight = most_in_flight
+        self._progress = progress
+        self._open: dict[tuple[bool, ModelSpec], ChatModel] = {}
+        self._lock = asyncio.Lock()
+
+    async def get(self, role: ModelRole) -> ChatModel:
+        """
+        Raises:
+            CultureparkError: if the model cannot be had.
+        """
+        key = (role == "embedder", self.specs[role])
+        async with self._lock:
+            if key not in self._open:
+                self._open[key] = await self._make(*key)
+            return self._open[key]
+
+    async def _make(self, embeds: bool, spec: ModelSpec) -> ChatModel:
+        if spec.kind == "scripted":
+            from culturepark.models.scripted import ScriptedModel
+
+            return ScriptedModel(spec)
+        if spec.local:
+            from culturepark.models import local
+
+            return await local.start(spec, self._most_in_flight, self._progress)
+        from culturepark.models.client import EmbeddingModel, OpenAIModel
+
+        return EmbeddingModel(spec) if embeds else OpenAIModel(spec)
+
+    async def close(self) -> None:
+        await asyncio.gather(*(model.close() for model in self._open.values()), return_exceptions=True)

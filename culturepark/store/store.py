@@ -1,0 +1,367 @@
+"""What the pipeline writes and reads: runs, dialogues, turns, calls, statements, verdicts, duplicates, samples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlmodel import Session, and_, col, delete, func, or_, select
+
+from culturepark.domain import Casting, Duplicate, Edition, Sample, Statement, Status, Turn, Verdict
+from culturepark.errors import UsageError
+from culturepark.models.chat import Usage
+from culturepark.models.ledger import Answered, Call, Outcome, now
+from culturepark.models.limits import Budget
+from culturepark.store.database import Database
+from culturepark.store.tables import (
+    CallRow,
+    DialogueRow,
+    DuplicateRow,
+    ParticipantRow,
+    RunRow,
+    SampleRow,
+    StatementRow,
+    TurnRow,
+    VerdictRow,
+)
+
+INTERRUPTED = "interrupted: the process ended before an answer came"
+
+
+class Store:
+    """One database of runs. Every method is one transaction; it is also the call log of the ledger."""
+
+    def __init__(self, url: str, *, must_exist: bool = False) -> None:
+        """
+        Raises:
+            StoreError, UsageError: as `Database` does.
+        """
+        self.database = Database(url, must_exist=must_exist)
+        self._calls: dict[str, int] = {}
+
+    def close(self) -> None:
+        self.database.close()
+
+    # --- runs ------------------------------------------------------------------------------------
+
+    def create_run(self, row: RunRow, castings: Sequence[Casting], edition: Edition) -> None:
+        """The run with all its dialogues, pending: nothing of a run exists, or all of its plan does."""
+        scenario = edition.scenario
+        with self.database.writing() as session:
+            if session.get(RunRow, row.id):
+                raise UsageError(f"a run {row.id} exists already")
+            session.add(row)
+            session.flush()
+            for casting in castings:
+                dialogue_id = f"{row.id}.d{casting.number}"
+                session.add(
+                    DialogueRow(
+                        id=dialogue_id,
+                        run_id=row.id,
+                        number=casting.number,
+                        seed_key=casting.seed.key,
+                        setting=scenario.setting,
+                        protocol=scenario.protocol,
+                        language=scenario.language,
+                        status=Status.PENDING,
+                    )
+                )
+            session.flush()
+            for casting in castings:
+                for position, participant in enumerate(casting.participants, start=1):
+                    persona, stance = participant.persona, participant.stance
+                    session.add(
+                        ParticipantRow(
+                            dialogue_id=f"{row.id}.d{casting.number}",
+                            position=position,
+                            persona_key=persona.key,
+                            name=persona.name,
+                            role=persona.role,
+                            culture=persona.culture,
+                            country=persona.country,
+                            stance_code=stance.code if stance else None,
+                            stance_text=stance.text if stance else None,
+                        )
+                    )
+
+    def run(self, run_id: str) -> RunRow:
+        """A run by its id; `last` is the newest.
+
+        Raises:
+            UsageError: if there is none.
+        """
+        with self.database.reading() as session:
+            if run_id == "last":
+                row = session.exec(select(RunRow).order_by(col(RunRow.created_at).desc(), col(RunRow.id).desc())).first()
+            else:
+                row = session.get(RunRow, run_id)
+        if row is None:
+            what = "the store holds no runs yet" if run_id == "last" else f"no such run: {run_id[:100]!r}"
+            raise UsageError(f"{what}; `culturepark runs` lists them")
+        return row
+
+    def find_run(self, run_id: str) -> RunRow | None:
+        with self.database.reading() as session:
+            return session.get(RunRow, run_id)
+
+    def set_run(self, run_id: str, status: Status, stop_reason: str | None) -> None:
+        finished = None if status in (Status.RUNNING, Status.PENDING) else now()
+        with self.database.writing() as session:
+            row = session.get_one(RunRow, run_id)
+            row.status, row.stop_reason, row.finished_at = status, stop_reason, finished
+            session.add(row)
+
+    def begin_round(self, run_id: str, *, extract: bool, verify: bool, models: Mapping[str, str]) -> None:
+        """Lets the later stages count as undone, so that they are done again; what they found stays."""
+        with self.database.writing() as session:
+            row = session.get_one(RunRow, run_id)
+            following = max(row.extract_round, row.verify_round) + 1
+            row.extract_round = following if extract else row.extract_round
+            row.verify_round = following if extract or verify else row.verify_round
+            row.models = json.dumps(dict(models), sort_keys=True)
+            session.add(row)
+
+    def set_settings(self, run_id: str, settings: Mapping[str, Any]) -> None:
+        with self.database.writing() as session:
+            row = session.get_one(RunRow, run_id)
+            row.settings = json.dumps(dict(settings), sort_keys=True)
+            session.add(row)
+
+    def spent(self, run_id: str) -> Budget:
+        """Tokens and cost of all calls of a run so far."""
+        with self.database.reading() as session:
+            prompt, completion, cost = session.exec(
+                select(
+                    func.coalesce(func.sum(CallRow.prompt_tokens), 0),
+                    func.coalesce(func.sum(CallRow.completion_tokens), 0),
+                    func.sum(CallRow.cost_usd),
+                ).where(CallRow.run_id == run_id)
+            ).one()
+        return Budget(cost_usd=cost, tokens=int(prompt) + int(completion))
+
+    # --- dialogues -------------------------------------------------------------------------------
+
+    def dialogues(self, run_id: str) -> list[DialogueRow]:
+        with self.database.reading() as session:
+            query = select(DialogueRow).where(DialogueRow.run_id == run_id).order_by(col(DialogueRow.number))
+            return list(session.exec(query))
+
+    def set_dialogue(
+        self, dialogue_id: str, status: Status, stop_reason: str | None = None, error: str | None = None
+    ) -> None:
+        with self.database.writing() as session:
+            row = session.get_one(DialogueRow, dialogue_id)
+            row.status, row.stop_reason, row.error = status, stop_reason, error
+            session.add(row)
+
+    def turns(self, dialogue_id: str) -> list[Turn]:
+        with self.database.reading() as session:
+            rows = session.exec(
+                select(TurnRow).where(TurnRow.dialogue_id == dialogue_id).order_by(col(TurnRow.position))
+            )
+            return [Turn.model_validate(row.model_dump(exclude={"id", "dialogue_id"})) for row in rows]
+
+    def add_turn(self, dialogue_id: str, turn: Turn) -> None:
+        with self.database.writing() as session:
+            session.add(
+                TurnRow(id=f"{dialogue_id}.t{turn.position}", dialogue_id=dialogue_id, **turn.model_dump())
+            )
+
+    # --- calls: the ledger's log -------------------------------------------------------------------
+
+    def answered(self, subject_id: str, request_digest: str) -> Answered | None:
+        with self.database.reading() as session:
+            row = session.exec(
+                select(CallRow).where(
+                    CallRow.subject_id == subject_id,
+                    CallRow.request_digest == request_digest,
+                    col(CallRow.response).is_not(None),
+                )
+            ).first()
+        if row is None or row.response is None:
+            return None
+        usage = Usage(row.prompt_tokens, row.cached_tokens, row.completion_tokens, row.tokens_from)
+        return Answered(row.id, row.response, usage)
+
+    def begin(self, call: Call) -> str:
+        with self.database.writing() as session:
+            number = self._calls.get(call.subject_id)
+            if number is None:
+                query = select(func.count()).where(CallRow.subject_id == call.subject_id)
+                number = session.exec(query).one()
+            call_id = f"{call.subject_id}.c{number + 1}"
+            session.add(
+                CallRow(
+                    id=call_id,
+                    run_id=call.run_id,
+                    stage=call.stage,
+                    subject_id=call.subject_id,
+                    model=call.model,
+                    endpoint=call.endpoint,
+                    prompt_digest=call.prompt_digest,
+                    request_digest=call.request_digest,
+                    request=call.request,
+                    seed=call.seed,
+                    attempt=call.attempt,
+                    started_at=call.started_at,
+                )
+            )
+        self._calls[call.subject_id] = number + 1
+        return call_id
+
+    def finish(self, call_id: str, outcome: Outcome) -> None:
+        with self.database.writing() as session:
+            row = session.get_one(CallRow, call_id)
+            row.response, row.error = outcome.response, outcome.error
+            row.finish_reason, row.cost_usd = outcome.finish_reason, outcome.cost_usd
+            row.duration_ms, row.tokens_from = outcome.duration_ms, outcome.usage.source
+            row.prompt_tokens, row.cached_tokens = outcome.usage.prompt_tokens, outcome.usage.cached_tokens
+            row.completion_tokens = outcome.usage.completion_tokens
+            session.add(row)
+
+    def refuse(self, call_id: str, guard: str) -> None:
+        with self.database.writing() as session:
+            row = session.get_one(CallRow, call_id)
+            row.refused = guard
+            session.add(row)
+
+    def close_open_calls(self, run_id: str) -> None:
+        """Marks calls that a killed process left without an outcome."""
+        with self.database.writing() as session:
+            query = select(CallRow).where(
+                CallRow.run_id == run_id, col(CallRow.response).is_(None), col(CallRow.error).is_(None)
+            )
+            for row in session.exec(query):
+                row.error = INTERRUPTED
+                session.add(row)
+
+    # --- distillation ------------------------------------------------------------------------------
+
+    def statement_counts(self, dialogue_id: str) -> dict[str, int]:
+        """How many statements each turn of a dialogue has, of all rounds: ids go on from there."""
+        with self.database.reading() as session:
+            query = (
+                select(StatementRow.turn_id, func.count())
+                .join(TurnRow, col(StatementRow.turn_id) == col(TurnRow.id))
+                .where(TurnRow.dialogue_id == dialogue_id)
+                .group_by(col(StatementRow.turn_id))
+            )
+            return {turn_id: int(count) for turn_id, count in session.exec(query)}
+
+    def verdict_counts(self, statement_ids: Iterable[str]) -> dict[str, int]:
+        wanted = list(statement_ids)
+        with self.database.reading() as session:
+            query = (
+                select(VerdictRow.statement_id, func.count())
+                .where(col(VerdictRow.statement_id).in_(wanted))
+                .group_by(col(VerdictRow.statement_id))
+            )
+            return {statement_id: int(count) for statement_id, count in session.exec(query)}
+
+    def add_extraction(
+        self,
+        dialogue_id: str,
+        found: Sequence[tuple[Statement, str | None]],
+        rejected: Mapping[str, int],
+        round_number: int,
+    ) -> None:
+        """A dialogue's statements, each with its call, and the mark that it has been extracted: all or nothing."""
+        with self.database.writing() as session:
+            for statement, call_id in found:
+                session.add(StatementRow(**statement.model_dump(), round=round_number, call_id=call_id))
+            row = session.get_one(DialogueRow, dialogue_id)
+            row.extracted, row.rejected = round_number, json.dumps(dict(rejected), sort_keys=True)
+            session.add(row)
+
+    def add_verification(
+        self,
+        dialogue_id: str,
+        reworded: Sequence[tuple[Statement, str | None]],
+        verdicts: Sequence[Verdict],
+        round_number: int,
+    ) -> None:
+        """A dialogue's verdicts and rewordings, and the mark that it has been verified: all or nothing."""
+        numbers = self.verdict_counts({v.statement_id for v in verdicts})
+        with self.database.writing() as session:
+            for statement, call_id in reworded:
+                session.add(StatementRow(**statement.model_dump(), round=round_number, call_id=call_id))
+            session.flush()
+            for verdict in verdicts:
+                numbers[verdict.statement_id] = number = numbers.get(verdict.statement_id, 0) + 1
+                verdict_id = f"{verdict.statement_id}.v{number}"
+                session.add(VerdictRow(id=verdict_id, round=round_number, **verdict.model_dump()))
+            row = session.get_one(DialogueRow, dialogue_id)
+            row.verified = round_number
+            session.add(row)
+
+    def statements(self, run: RunRow, dialogue_id: str | None = None) -> list[StatementRow]:
+        """The statements that count: of the current extraction, and reworded in the current verification.
+
+        In the order of the talk, or of one dialogue alone.
+        """
+        is_reworded = col(StatementRow.rewritten_from).is_not(None)
+        with self.database.reading() as session:
+            query = (
+                select(StatementRow)
+                .join(TurnRow, col(StatementRow.turn_id) == col(TurnRow.id))
+                .join(DialogueRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
+                .where(DialogueRow.run_id == run.id)
+                .where(
+                    or_(
+                        and_(~is_reworded, col(StatementRow.round) == run.extract_round),
+                        and_(is_reworded, col(StatementRow.round) == run.verify_round),
+                    )
+                )
+                .order_by(col(DialogueRow.number), col(TurnRow.position), func.length(StatementRow.id), col(StatementRow.id))
+            )
+            if dialogue_id:
+                query = query.where(DialogueRow.id == dialogue_id)
+            return list(session.exec(query))
+
+    def verdicts(self, run_id: str, round_number: int) -> list[VerdictRow]:
+        """The verdicts of one verification round."""
+        with self.database.reading() as session:
+            query = (
+                select(VerdictRow)
+                .join(StatementRow, col(VerdictRow.statement_id) == col(StatementRow.id))
+                .join(TurnRow, col(StatementRow.turn_id) == col(TurnRow.id))
+                .join(DialogueRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
+                .where(DialogueRow.run_id == run_id, VerdictRow.round == round_number)
+            )
+            return list(session.exec(query))
+
+    def set_duplicates(self, run_id: str, duplicates: Sequence[Duplicate]) -> None:
+        """A run's duplicates anew."""
+        with self.database.writing() as session:
+            replace_duplicates(session, run_id, duplicates)
+
+    def set_distilled(
+        self, run_id: str, duplicates: Sequence[Duplicate], samples: Sequence[tuple[str, Sample]]
+    ) -> None:
+        """What follows from a run's verdicts: its duplicates anew, and its samples with their present status.
+
+        A sample that an earlier round made and this one does not is kept, but dropped as `superseded`: an exported
+        line can always be traced.
+        """
+        prefix = f"{run_id}."
+        with self.database.writing() as session:
+            replace_duplicates(session, run_id, duplicates)
+            query = select(SampleRow).where(col(SampleRow.statement_id).startswith(prefix, autoescape=True))
+            known = {row.id: row for row in session.exec(query)}
+            for sample_id, sample in samples:
+                row = known.pop(sample_id, None) or SampleRow(
+                    id=sample_id, **sample.model_dump(include={"statement_id", "culture", "kind"}), messages="", status=""
+                )
+                row.messages = json.dumps(list(sample.messages), ensure_ascii=True)
+                row.status, row.drop_reason, row.flags = sample.status, sample.drop_reason, sample.flags
+                session.add(row)
+            for row in known.values():
+                row.status, row.drop_reason = "dropped", "superseded"
+                session.add(row)
+
+
+def replace_duplicates(session: Session, run_id: str, duplicates: Sequence[Duplicate]) -> None:
+    session.exec(delete(DuplicateRow).where(col(DuplicateRow.statement_id).startswith(f"{run_id}.", autoescape=True)))
+    for duplicate in duplicates:
+        session.add(DuplicateRow(**duplicate.model_dump()))
