@@ -204,14 +204,14 @@ class PersonaAgent(Speaker):
         self.instruction, line_digest = words.line("ask", ask.slot, self.casting, self.scenario)
         hint = words.suggestion(self.participant.persona, ask.slot, self.casting, self.scenario)
         request = words.line("ask", ask.slot, self.casting, self.scenario, hint)[0]
-        starters = words.starters(ask.slot, self.casting, self.scenario)
+        said = [h.content for h in self._heard if h.source == self.name]
         result = await self.client.create(
             self._prompt(request),
             extra_create_args={
                 "seed": ask.seed,
                 "max_tokens": SMALL_SPEECH_TOKENS if self.small else SPEECH_TOKENS,
                 "temperature": 0.6 if self.small else 0.8,
-                "grammar": words.speech_grammar(starters) if self.small else None,
+                "grammar": words.speech_grammar(ask.slot, self.casting, self.scenario, said) if self.small else None,
                 "subject_id": ask.subject_id,
                 "prompt_digest": digest(self.card_digest, line_digest),
             },
@@ -221,10 +221,14 @@ class PersonaAgent(Speaker):
         return clean(self.reply, self.participant.persona.called)
 
     def _prompt(self, request: str) -> list[LLMMessage]:
-        """Grows at its end only, so that a server's prompt cache holds from turn to turn; the request comes last."""
+        """Grows at its end only, so that a server's prompt cache holds from turn to turn; the request comes last.
+
+        A small model is shown just the last words of the others: more only confuses it.
+        """
         messages: list[LLMMessage] = [SystemMessage(content=self.card)]
         waiting: list[str] = []
-        for heard in self._heard:
+        others = [heard for heard in self._heard if heard.source != self.name]
+        for heard in others[-2:] if self.small else self._heard:
             if heard.source == self.name:
                 messages.append(UserMessage(content="\n\n".join(waiting) or "…", source="others"))
                 messages.append(AssistantMessage(content=heard.content, source=self.name))
@@ -252,7 +256,9 @@ class ModeratorAgent(Speaker):
             return words.line("cue", ask.slot, self.casting, self.scenario)[0]
         previous = self._called(last.source)
         called = self.casting.participants[ask.slot.person].persona.called
-        self.instruction, prompt_digest = words.moderator(ask.slot, self.casting, self.scenario, previous)
+        self.instruction, prompt_digest = words.moderator(
+            ask.slot, self.casting, self.scenario, previous, small=self.small
+        )
         cue = next((h.content for h in reversed(self._heard) if h.source == MODERATOR), "")
         result = await self.client.create(
             [
@@ -266,7 +272,11 @@ class ModeratorAgent(Speaker):
                 "seed": ask.seed,
                 "max_tokens": FOLLOW_UP_TOKENS,
                 "temperature": 0.7,
-                "grammar": words.question_grammar(called) if self.small else None,
+                "grammar": words.question_grammar(
+                    ask.slot, self.casting, previous, last.content, self.scenario.language
+                )
+                if self.small
+                else None,
                 "subject_id": ask.subject_id,
                 "prompt_digest": prompt_digest,
             },

@@ -38,7 +38,7 @@ def clean(reply: Reply, called: str) -> str:
 
     NUL and lone surrogates, which no database column and no UTF-8 file can hold, become U+FFFD.
     """
-    text = reply.text.strip()
+    text = re.sub(r"^\s*<think>.*?</think>", "", reply.text, count=1, flags=re.DOTALL).strip()
     text = re.sub(rf"^\**{re.escape(called)}(?: \w+)?\**\s*[:：]\**\s*", "", text, count=1)
     for opening, closing in ('""', "“”", "«»", "„“"):
         inside = text[1:-1]

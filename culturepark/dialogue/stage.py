@@ -113,7 +113,8 @@ async def attempt(
                 for i, p in enumerate(casting.participants)
                 if agent.name == MODERATOR or i != slot.person
             ),
-            earlier=tuple(t.text for t in said),
+            # A follow-up quotes what it takes up; it may only not repeat the moderator.
+            earlier=tuple(t.text for t in said if slot.act == "speech" or t.speaker == MODERATOR),
             instruction=agent.instruction,
             language=scenario.language,
         )

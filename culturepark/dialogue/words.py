@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
+from culturepark.dialogue.guards import phrases
 from culturepark.dialogue.protocol import Slot
 from culturepark.domain import LANGUAGES, Casting, Participant, Persona, Scenario
 from culturepark.prompts import prompt, section
@@ -30,7 +34,7 @@ def card(casting: Casting, participant: Participant, scenario: Scenario, *, smal
 
 
 def line(part: str, slot: Slot, casting: Casting, scenario: Scenario, hint: str = "") -> tuple[str, str]:
-    """One piece of the protocol for a slot: `cue`, `ask`, `follow-up` or `starters`; and its digest."""
+    """One piece of the protocol for a slot: `cue`, `ask` or `follow-up`; and its digest."""
     persona = casting.participants[slot.person].persona
     template = section(scenario.protocol, slot.phase, part, scenario.language)
     text = template.render(
@@ -41,7 +45,7 @@ def line(part: str, slot: Slot, casting: Casting, scenario: Scenario, hint: str 
         place=persona.place,
         suggestion=hint,
     )
-    return " ".join(text.split()) if part != "starters" else text, template.digest
+    return " ".join(text.split()), template.digest
 
 
 def suggestion(persona: Persona, slot: Slot, casting: Casting, scenario: Scenario) -> str:
@@ -50,9 +54,11 @@ def suggestion(persona: Persona, slot: Slot, casting: Casting, scenario: Scenari
     return prompt("suggestion", scenario.language).render(norm=norm.text)
 
 
-def moderator(slot: Slot, casting: Casting, scenario: Scenario, previous: str) -> tuple[str, str]:
-    """The system prompt for a follow-up to the person of `slot`, taking up what `previous` said."""
-    template = prompt("follow-up", scenario.language)
+def moderator(
+    slot: Slot, casting: Casting, scenario: Scenario, previous: str, *, small: bool
+) -> tuple[str, str]:
+    """The system prompt for a follow-up to the person of `slot`, taking up what `previous` said; and its digest."""
+    template = prompt("follow-up-small" if small else "follow-up", scenario.language)
     text = template.render(
         names=joined([p.persona.called for p in casting.participants]),
         question=casting.seed.question,
@@ -62,24 +68,74 @@ def moderator(slot: Slot, casting: Casting, scenario: Scenario, previous: str) -
     return text, template.digest
 
 
-def starters(slot: Slot, casting: Casting, scenario: Scenario) -> list[str]:
-    """How a sentence of this phase may begin, for models too small to find a beginning."""
-    return [s.strip() for s in line("starters", slot, casting, scenario)[0].splitlines() if s.strip()]
+def speech_grammar(slot: Slot, casting: Casting, scenario: Scenario, said: Sequence[str]) -> str:
+    """GBNF for a speech of a model too small to speak freely: one of the phase's forms.
+
+    The model chooses which of its norms or values to tell, and fills in a few words of its own where the form has `…`.
+
+    Args:
+        said: what this speaker has said so far; a norm is told once.
+    """
+    participant = casting.participants[slot.person]
+    persona = participant.persona
+    told = " ".join(said)
+    values: dict[str, list[str]] = {
+        "norm": [norm.text for norm in persona.norms if norm.text not in told],
+        "value": [value.value for value in persona.values],
+        "stance": [participant.stance.text] if participant.stance else [],
+        "called": [persona.called],
+        "age": [str(persona.age)],
+        "place": [persona.place],
+    }
+    forms = section(scenario.protocol, slot.phase, "forms", scenario.language).text.splitlines()
+    with_stance = [form for form in forms if "{{stance}}" in form]
+    # Whoever has a stance states it where it can be stated: left to itself, a small model says anything.
+    return grammar(expand(with_stance if participant.stance and with_stance else forms, values) or ["…"])
 
 
-def speech_grammar(beginnings: list[str]) -> str:
-    """GBNF for one to three sentences that start with one of `beginnings`, on one line, without labels."""
-    options = " | ".join(quoted(f"{b} ") for b in beginnings)
-    return (
-        f"root ::= ({options}) rest (\" \" sentence){{0,2}}\n"
-        'rest ::= [^.!?:"\\n]{20,170} "."\n'
-        'sentence ::= [A-Z] [^.!?:"\\n]{20,170} "."\n'
-    )
+def question_grammar(slot: Slot, casting: Casting, previous: str, text: str, language: str) -> str:
+    """GBNF for a follow-up of a model too small to ask freely: it chooses what to take up out of what was said."""
+    persona = casting.participants[slot.person].persona
+    forms = prompt("follow-up-forms", language).text.splitlines()
+    values = {
+        "called": [persona.called],
+        "place": [persona.place],
+        "previous": [previous],
+        "clause": [clause for clause in clauses(text, language) if previous not in clause],
+    }
+    fallback = [f"{persona.called}, …"]
+    return grammar(expand([forms[(casting.number + slot.number // 3) % len(forms)]], values) or fallback)
 
 
-def question_grammar(called: str) -> str:
-    """GBNF for one question to `called`."""
-    return f'root ::= {quoted(called + ", ")} [^.!?:"\\n]{{15,150}} "?"\n'
+def expand(forms: Sequence[str], values: dict[str, list[str]]) -> list[str]:
+    """Every form with every combination of values; a form for which there is no value falls away. Pure."""
+    out = [form for form in forms if form.strip()]
+    for name, options in values.items():
+        hole = "{{" + name + "}}"
+        out = [form.replace(hole, option) for form in out for option in (options if hole in form else [""])]
+    return list(dict.fromkeys(out))
+
+
+def clauses(text: str, language: str) -> list[str]:
+    """Pieces of what was said that can be quoted: three to twelve words, from a mark of punctuation on."""
+    joining = phrases(language)["joining"]
+    found = []
+    for piece in re.split(r"[.!?;:,\n“”\"]+", text):
+        words = piece.split()
+        while words and words[0].lower() in joining:
+            words = words[1:]
+        if len(words) >= 3:
+            found.append(" ".join(words) if len(words) <= 12 else " ".join(words[:10]) + " …")
+    return found or [" ".join(text.split()[:10]).rstrip(".,;:!?")]
+
+
+def grammar(forms: Sequence[str]) -> str:
+    """GBNF: one of the forms; a form that ends in `…` goes on with the model's own words to the end of the sentence."""
+    options = []
+    for form in forms:
+        before, free = form.removesuffix("…"), form.endswith("…")
+        options.append(" ".join(part for part in (quoted(before), "free" if free else "") if part != '""'))
+    return "root ::= " + " | ".join(options) + '\nfree ::= [^.!?:"“”0-9\\n]{20,90} [a-z] "."\n'
 
 
 def quoted(text: str) -> str:

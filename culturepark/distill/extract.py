@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from culturepark.dialogue.guards import contains, phrases
 from culturepark.distill import letters, quotes
 from culturepark.distill.answers import CutOff, ask_json
 from culturepark.domain import Casting, Kind, Language, Persona, Turn
@@ -188,6 +189,7 @@ async def by_sentence(
     """Labels the speakers' own sentences: for models that cannot be trusted to copy one."""
     rejected: Counter[str] = Counter()
     candidates: list[tuple[Turn, int, int]] = []
+    unsure: list[str] = []
     for turn in turns:
         if turn.role == "moderator" or turn.phase in NOT_LABELLED:
             continue
@@ -200,26 +202,31 @@ async def by_sentence(
                 rejected[reason] += 1
             else:
                 candidates.append((turn, start, end))
+                if not contains(turn.text[start:end], phrases(language)["opinion"]):
+                    unsure.append(turn.text[start:end])
     template = prompt("label", language)
     choices = await letters.choose(
         ledger,
         model,
-        [(template.text, f"Sentence: {turn.text[start:end]}") for turn, start, end in candidates],
+        [(template.text, f"Sentence: {sentence} Letter:") for sentence in unsure],
         "ABCD",
         stage="extract",
         subject_id=dialogue_id,
         prompt_digest=template.digest,
     )
     kinds: dict[str | None, Kind] = {"A": "opinion", "B": "norm", "C": "custom"}
+    chosen = dict(zip(unsure, choices, strict=True))
     proposals = []
-    for (turn, start, end), choice in zip(candidates, choices, strict=True):
-        if choice.letter not in kinds:
+    for turn, start, end in candidates:
+        sentence = turn.text[start:end]
+        choice = chosen.get(sentence)  # none for what calls itself an opinion
+        kind = kinds.get(choice.letter) if choice else "opinion"
+        if kind is None:
             rejected["something-else"] += 1
             continue
-        sentence = turn.text[start:end]
         text = attributed(casting.by_key(turn.speaker).persona, sentence)
         proposals.append(
-            Proposal(turn, kinds[choice.letter], text, sentence, start, end, choice.call_id, verbatim=True)
+            Proposal(turn, kind, text, sentence, start, end, choice.call_id if choice else None, verbatim=True)
         )
     return Extraction(without_repeats(proposals, rejected), rejected)
 

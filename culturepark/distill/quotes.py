@@ -79,16 +79,16 @@ def objection(start: int, end: int, text: str, others: Sequence[str], language: 
     sentence = next((text[a:b] for a, b in sentences(text, language) if a <= start < b), quote)
     if sentence.rstrip("\"'”’») ").endswith(("?", "？", "؟")):
         return "question"
-    if greeting(sentence, language):
-        return "greeting"
+    if small_talk(sentence, language):
+        return "small-talk"
     if reports_another(quote, others, language):
         return "another-speaker"
     return None
 
 
-def greeting(sentence: str, language: str) -> bool:
+def small_talk(sentence: str, language: str) -> bool:
     words = plain(sentence)
-    return any(words.startswith(plain(g)) for g in phrases(language)["greeting"]) and len(words.split()) < 12
+    return any(words.startswith(plain(g)) for g in phrases(language)["small_talk"]) and len(words.split()) < 12
 
 
 def reports_another(quote: str, others: Sequence[str], language: str) -> bool:

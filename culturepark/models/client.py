@@ -77,14 +77,16 @@ class OpenAIModel:
             body |= {"logprobs": True, "top_logprobs": request.top_logprobs}
         if request.grammar and self.traits.grammar and not request.schema:
             body["grammar"] = request.grammar
+        if self.traits.small and request.max_tokens > 1:
+            body |= {"dry_multiplier": 0.5, "dry_allowed_length": 3}
         return {key: value for key, value in body.items() if key not in self._unsupported}
 
     async def send(self, body: JsonObject) -> Reply:
-        extra = {"grammar": body["grammar"]} if "grammar" in body else None
-        named = {key: value for key, value in body.items() if key != "grammar"}
+        extra = {key: value for key, value in body.items() if key in LLAMA_ONLY}
+        named = {key: value for key, value in body.items() if key not in LLAMA_ONLY}
         create: Any = self._client.chat.completions.with_streaming_response.create
         try:
-            async with create(**named, extra_body=extra) as raw:
+            async with create(**named, extra_body=extra or None) as raw:
                 content_type = raw.headers.get("content-type", "")
                 if "event-stream" in content_type:
                     response = await assemble(await raw.parse())
@@ -123,6 +125,9 @@ class EmbeddingModel(OpenAIModel):
         usage = response.get("usage") or {}
         return Reply("", "stop", response, Usage(usage.get("prompt_tokens"), None, 0, "server"))
 
+
+LLAMA_ONLY = {"grammar", "dry_multiplier", "dry_allowed_length"}
+"""Parameters that llama.cpp's server takes beyond the protocol. DRY keeps small models from going in circles."""
 
 OPTIONAL = {"seed", "stop", "temperature", "response_format", "logprobs", "top_logprobs", "stream_options"}
 """Parameters that some models refuse and that we can do without."""
