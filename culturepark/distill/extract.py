@@ -209,12 +209,12 @@ async def by_sentence(
         ledger,
         model,
         [(template.text, f"Sentence: {sentence} Letter:") for sentence in unsure],
-        "ABCD",
+        "ABC",
         stage="extract",
         subject_id=dialogue_id,
         prompt_digest=template.digest,
     )
-    kinds: dict[str | None, Kind] = {"A": "opinion", "B": "norm", "C": "custom"}
+    kinds: dict[str | None, Kind] = {"A": "norm", "B": "custom"}
     chosen = dict(zip(unsure, choices, strict=True))
     proposals = []
     for turn, start, end in candidates:

@@ -39,11 +39,9 @@ class OpenAIModel:
         self.spec = spec
         self.traits = traits or Traits()
         self.endpoint = base_url or spec.where or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
+        if spec.kind == "openai":
+            require_key(spec)
         key = api_key or os.environ.get("OPENAI_API_KEY")
-        if not key and not spec.where and spec.kind == "openai":
-            raise UsageError(
-                f"{spec} needs a key: set OPENAI_API_KEY, or name an endpoint that needs none (openai:NAME@BASE_URL)"
-            )
         self._unsupported: set[str] = set()
         self._client = openai.AsyncOpenAI(
             api_key=key or "none",
@@ -104,6 +102,17 @@ class OpenAIModel:
 
     async def close(self) -> None:
         await self._client.close()
+
+
+def require_key(spec: ModelSpec) -> None:
+    """
+    Raises:
+        UsageError: if the spec is OpenAI's own endpoint and there is no key for it.
+    """
+    if not spec.where and not os.environ.get("OPENAI_API_KEY"):
+        raise UsageError(
+            f"{spec} needs a key: set OPENAI_API_KEY, or name an endpoint that needs none (openai:NAME@BASE_URL)"
+        )
 
 
 class EmbeddingModel(OpenAIModel):

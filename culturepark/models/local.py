@@ -92,13 +92,17 @@ def weights_of(spec: ModelSpec, progress: weights.Progress) -> Path:
     if spec.kind == "embedded":
         return weights.fetch(weights.SMOLLM2, progress)
     path = Path(spec.name).expanduser() if spec.kind == "gguf" else from_hub(spec)
+    check_gguf(path)
+    return path
+
+
+def check_gguf(path: Path) -> None:
     try:
         with path.open("rb") as handle:
             if handle.read(4) != b"GGUF":
                 raise UsageError(f"{path} is not a GGUF file")
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
-    return path
 
 
 def from_hub(spec: ModelSpec) -> Path:

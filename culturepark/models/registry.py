@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from culturepark.domain import ModelRole
 from culturepark.models.chat import ChatModel
@@ -47,3 +48,20 @@ class Models:
 
     async def close(self) -> None:
         await asyncio.gather(*(model.close() for model in self._open.values()), return_exceptions=True)
+
+
+def check_specs(specs: Mapping[ModelRole, ModelSpec], roles: Iterable[ModelRole]) -> None:
+    """What can be known to be wrong before anything is begun: a key that is missing, a file that is not there.
+
+    Raises:
+        UsageError: with what to do.
+    """
+    for spec in {specs[role] for role in roles}:
+        if spec.kind == "openai":
+            from culturepark.models.client import require_key
+
+            require_key(spec)
+        if spec.kind == "gguf":
+            from culturepark.models.local import check_gguf
+
+            check_gguf(Path(spec.name).expanduser())

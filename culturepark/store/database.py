@@ -85,6 +85,15 @@ class Database:
         with self.guard(), Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
 
+    def problems(self) -> list[str]:
+        """What an integrity check finds; empty if all is well."""
+        if self.engine.dialect.name != "sqlite":
+            return []
+        with self.guard(), self.engine.connect() as connection:
+            found = [str(row[0]) for row in connection.execute(text("PRAGMA integrity_check")) if row[0] != "ok"]
+            broken = connection.execute(text("PRAGMA foreign_key_check")).all()
+        return found + [f"{row[0]} row {row[1]} points at a missing {row[2]}" for row in broken]
+
     def close(self) -> None:
         self.engine.dispose()
 

@@ -360,6 +360,14 @@ class Store:
                 row.status, row.drop_reason = "dropped", "superseded"
                 session.add(row)
 
+    def set_splits(self, splits: Mapping[str, str]) -> None:
+        """Which side of the last split export each sample fell on."""
+        with self.database.writing() as session:
+            for sample_id, split in splits.items():
+                row = session.get_one(SampleRow, sample_id)
+                row.split = split
+                session.add(row)
+
 
 def replace_duplicates(session: Session, run_id: str, duplicates: Sequence[Duplicate]) -> None:
     session.exec(delete(DuplicateRow).where(col(DuplicateRow.statement_id).startswith(f"{run_id}.", autoescape=True)))

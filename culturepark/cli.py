@@ -1,0 +1,264 @@
+"""The command line. Nothing heavy is imported before a command is chosen."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, NoReturn
+
+import typer
+
+from culturepark import __version__
+
+app = typer.Typer(
+    name="culturepark",
+    help="Conversations between simulated people of eight cultures, distilled into traceable fine-tuning samples.",
+    epilog="Begin with: culturepark simulate quickstart",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Store = Annotated[
+    str,
+    typer.Option("--store", envvar="CULTUREPARK_STORE", help="Database URL.", metavar="URL"),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or `last`.")]
+Roles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--role",
+        metavar="ROLE=SPEC",
+        help="A model for one role: speaker, moderator, extractor, verifier, embedder, judge. Repeatable.",
+    ),
+]
+STORE = "sqlite:///runs/culturepark.db"
+
+
+def version(value: bool) -> None:
+    if value:
+        print(f"culturepark {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _: Annotated[bool, typer.Option("--version", callback=version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    pass
+
+
+@app.command(epilog="Example: culturepark simulate quickstart --model openai:gpt-4o-mini --max-cost 0.50")
+def simulate(
+    scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of a shipped one.")],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SPEC",
+            help="Model for all chat roles: embedded (default), gguf:PATH, hf:REPO/FILE, openai:NAME[@BASE_URL], scripted.",
+        ),
+    ] = None,
+    role: Roles = None,
+    store: Store = STORE,
+    seed: Annotated[int, typer.Option(help="Draws stances, people and samples.", min=0, max=2**62)] = 1,
+    dialogues: Annotated[int | None, typer.Option(min=1, max=10_000, help="Per seed and culture.")] = None,
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, max=512, help="Dialogues at once (4 local, 16 remote).")
+    ] = None,
+    max_cost: Annotated[float | None, typer.Option(min=0, metavar="USD", help="Stop when this is spent.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Stop when so many tokens are spent.")] = None,
+    until: Annotated[
+        Literal["dialogue", "extract", "verify", "dedup", "samples"], typer.Option(help="Last stage to do.")
+    ] = "samples",
+    run_id: Annotated[
+        str | None, typer.Option(metavar="ID", help="Name the run; if it exists, go on with it.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Forecast calls, tokens and cost; ask nothing.")] = False,
+    json: Json = False,
+) -> int:
+    """Hold the dialogues of a scenario and distil them into samples."""
+    from culturepark import commands
+
+    return commands.simulate(
+        scenario, model=model, roles=role or [], store_url=store, seed=seed, dialogues=dialogues,
+        concurrency=concurrency, max_cost=max_cost, max_tokens=max_tokens, until=until, run_id=run_id,
+        dry_run=dry_run, as_json=json,
+    )  # fmt: skip
+
+
+@app.command(epilog="Example: culturepark resume last")
+def resume(
+    run: RunId,
+    store: Store = STORE,
+    max_cost: Annotated[float | None, typer.Option(min=0, metavar="USD", help="A new limit.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="A new limit.")] = None,
+    json: Json = False,
+) -> int:
+    """Finish a run that was stopped or killed; nothing that was answered is asked again."""
+    from culturepark import commands
+
+    return commands.resume(run, store, json, max_cost, max_tokens)
+
+
+@app.command(epilog="Example: culturepark distill last --from verify --role verifier=openai:gpt-4o-mini")
+def distill(
+    run: RunId,
+    stage: Annotated[Literal["extract", "verify", "dedup"], typer.Option("--from", help="The first stage to do again.")],
+    role: Roles = None,
+    store: Store = STORE,
+    json: Json = False,
+) -> int:
+    """Do the later stages again on stored dialogues; earlier verdicts are kept."""
+    from culturepark import commands
+
+    return commands.distill(run, stage, role or [], store, json)
+
+
+@app.command(epilog="Example: culturepark runs --json")
+def runs(store: Store = STORE, json: Json = False) -> int:
+    """List what is in the store."""
+    from culturepark import commands
+
+    return commands.runs(store, json)
+
+
+@app.command(epilog="Example: culturepark stats last")
+def stats(run: RunId, store: Store = STORE, json: Json = False) -> int:
+    """Show a run's funnel, cost, tokens, stop reasons, and stances against the survey."""
+    from culturepark import commands
+
+    return commands.stats(run, store, json)
+
+
+@app.command(epilog="Example: culturepark replay last --plain | less")
+def replay(
+    target: Annotated[str, typer.Argument(metavar="RUN|DIALOGUE", help="What to show.")] = "last",
+    plain: Annotated[bool, typer.Option("--plain", help="Plain text (so far the only form).")] = True,  # noqa: ARG001
+    follow: Annotated[bool, typer.Option("--follow", help="Go on as long as the run does.")] = False,
+    store: Store = STORE,
+) -> int:
+    """Read stored dialogues."""
+    from culturepark import commands
+
+    return commands.replay(target, store, follow)
+
+
+@app.command(epilog="Example: culturepark trace runs/mine/all.jsonl:3")
+def trace(
+    subject: Annotated[str, typer.Argument(metavar="ID|FILE:LINE", help="A sample, a statement, or an exported line.")],
+    store: Store = STORE,
+    json: Json = False,
+) -> int:
+    """Lead a sample back to the words, the call, the persona and the survey item it comes from."""
+    from culturepark import commands
+
+    return commands.trace(subject, store, json)
+
+
+@app.command(epilog="Example: culturepark export last --format trl --out runs/mine --split 0.9")
+def export(
+    run: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or `last`.")],
+    form: Annotated[Literal["openai", "trl"], typer.Option("--format", help="What will read it.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A folder for the files.")],
+    culture: Annotated[list[str] | None, typer.Option(help="Only this one, in a file of its own. Repeatable.")] = None,
+    split: Annotated[float | None, typer.Option(help="Share of rows that train; whole seeds are held out.")] = None,
+    store: Store = STORE,
+) -> int:
+    """Write the kept samples as training files."""
+    from culturepark import commands
+
+    return commands.export(run, form, out, culture or [], split, store)
+
+
+@app.command(epilog="Example: culturepark check my-scenario.yaml personas/*.yaml")
+def check(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Scenarios, personas, surveys.")]) -> int:
+    """Validate files; errors name file, line, key and what is allowed."""
+    from culturepark import commands
+
+    return commands.check(files)
+
+
+@app.command(epilog="Example: culturepark personas --json")
+def personas(json: Json = False) -> int:
+    """List the shipped personas."""
+    from culturepark import commands
+
+    return commands.personas(json)
+
+
+@app.command(epilog="Example: culturepark scenarios")
+def scenarios(json: Json = False) -> int:
+    """List the shipped scenarios."""
+    from culturepark import commands
+
+    return commands.list_scenarios(json)
+
+
+@app.command(epilog="Example: culturepark doctor --model embedded")
+def doctor(
+    model: Annotated[str | None, typer.Option(metavar="SPEC", help="Also ask this model something.")] = None,
+    store: Store = STORE,
+    json: Json = False,
+) -> int:
+    """Say what works here: packages, weights, key, store, terminal, model."""
+    from culturepark import commands
+
+    return commands.doctor(model, store, json)
+
+
+def main() -> NoReturn:
+    """Entry point: every outcome is an exit code, and no user ever sees a traceback."""
+    code = 1
+    try:
+        code = run(sys.argv[1:])
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        code = explain(error)
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def run(arguments: list[str]) -> int:
+    """One command; its exit code."""
+    import click
+
+    command = typer.main.get_command(app)
+    try:
+        return command.main(arguments, prog_name="culturepark", standalone_mode=False) or 0
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except click.Abort:
+        return 130
+
+
+def explain(error: Exception) -> int:
+    """An error as a clear line on stderr, and its exit code. `CULTUREPARK_DEBUG=1` shows where it came from."""
+    from culturepark.errors import CultureparkError
+    from culturepark.show import safe
+
+    if os.environ.get("CULTUREPARK_DEBUG") == "1":
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, CultureparkError):
+        print(f"culturepark: {safe(error, lines=True)}", file=sys.stderr)
+        return error.exit_code
+    said = safe(f"{type(error).__name__}: {error}")[:300]
+    print(f"culturepark: a bug, sorry: {said}\nCULTUREPARK_DEBUG=1 shows where; please report it", file=sys.stderr)
+    return 1

@@ -1,0 +1,98 @@
+"""What works here, and what to do about what does not."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from culturepark import __version__
+from culturepark.catalog import scenarios
+from culturepark.catalog.personas import load_all
+from culturepark.errors import CultureparkError
+from culturepark.models import weights
+from culturepark.models.chat import Request
+from culturepark.models.registry import Models, check_specs
+from culturepark.models.spec import parse_roles
+from culturepark.show import err
+from culturepark.store.database import Database, parsed
+
+
+@dataclass(frozen=True)
+class Finding:
+    what: str
+    state: Literal["ok", "note", "bad"]
+    detail: str
+    exit_code: int = 0
+
+
+async def examine(model: str | None, store_url: str, environment: Mapping[str, str]) -> list[Finding]:
+    """All findings, whatever goes wrong on the way."""
+    findings = [
+        Finding("culturepark", "ok", f"{__version__} on Python {platform.python_version()}, {platform.platform()}"),
+        packages(),
+        Finding("personas", "ok", f"{len(load_all([]))} cards, {len(scenarios.shipped_files())} scenarios"),
+        *(weight(file) for file in (weights.SMOLLM2, weights.MINILM, weights.MINILM_TOKENIZER)),
+        Finding(
+            "key",
+            "ok" if environment.get("OPENAI_API_KEY") else "note",
+            "OPENAI_API_KEY is set" if environment.get("OPENAI_API_KEY") else "OPENAI_API_KEY is not set; openai:NAME needs it",
+        ),
+        store(store_url),
+        Finding(
+            "terminal",
+            "ok" if err().is_terminal else "note",
+            f"{err().width} columns, {sys.stderr.encoding}" if err().is_terminal else "stderr is no terminal: no progress is shown",
+        ),
+    ]
+    return [*findings, await answer_of(model)] if model else findings
+
+
+def packages() -> Finding:
+    names = ("autogen-agentchat", "openai", "xllamacpp", "sqlmodel", "faiss-cpu", "onnxruntime")
+    try:
+        return Finding("packages", "ok", ", ".join(f"{name} {version(name)}" for name in names))
+    except PackageNotFoundError as error:
+        return Finding("packages", "bad", f"{error.name} is missing; install culturepark again", 2)
+
+
+def weight(file: weights.WeightFile) -> Finding:
+    if not weights.have(file):
+        megabytes = file.wheel_bytes / 1e6
+        return Finding(file.name, "note", f"not fetched yet ({megabytes:.0f} MB); the first use fetches it")
+    if weights.sha256_of(file.path) != file.sha256:
+        return Finding(file.name, "bad", f"{file.path} is damaged; delete it and it is fetched again", 3)
+    return Finding(file.name, "ok", str(file.path))
+
+
+def store(url: str) -> Finding:
+    try:
+        made = parsed(url)
+        if made.get_backend_name() == "sqlite" and made.database and not Path(made.database).exists():
+            return Finding("store", "note", f"{made.database} does not exist yet; the first run makes it")
+        database = Database(url, must_exist=True)
+        problems = database.problems()
+        database.close()
+    except CultureparkError as error:
+        return Finding("store", "bad", str(error), error.exit_code)
+    return Finding("store", "bad", "; ".join(problems[:3]), 5) if problems else Finding("store", "ok", database.shown)
+
+
+async def answer_of(model: str) -> Finding:
+    """Whether a model answers one small question."""
+    specs = parse_roles(model, [])
+    models = Models({"speaker": specs["speaker"]}, 1, lambda *_: None)
+    try:
+        check_specs(specs, ("speaker",))
+        chat = await models.get("speaker")
+        request = Request(({"role": "user", "content": "Say good morning."},), max_tokens=12, temperature=0.0, seed=1)
+        reply = await chat.send(chat.body(request))
+    except CultureparkError as error:
+        return Finding("model", "bad", f"{model}: {error}", 3 if error.exit_code == 1 else error.exit_code)
+    finally:
+        await models.close()
+    return Finding("model", "ok", f"{model} answers: {reply.text.strip()[:60]!r}")

@@ -1,0 +1,1 @@
+"""Kept samples as files that others train on."""

@@ -1,0 +1,217 @@
+"""Writes an export: a folder of JSONL, an index that leads each line back to its sample, a card and a manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from culturepark import __version__
+from culturepark.domain import JsonObject
+from culturepark.errors import StoreError, UsageError
+from culturepark.export import card
+from culturepark.export.formats import OPENAI_FEWEST, Format, line, problem, record
+from culturepark.export.split import validation_seeds
+from culturepark.models.ledger import now
+from culturepark.store import queries
+from culturepark.store.store import Store
+
+MANIFEST = "manifest.json"
+
+
+@dataclass
+class Sink:
+    """One JSONL file being written, with its index."""
+
+    name: str
+    rows: IO[bytes]
+    index: IO[bytes]
+    count: int = 0
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+    def add(self, sample_id: str, text: str) -> None:
+        data = text.encode("utf-8")
+        self.count += 1
+        self.digest.update(data + b"\n")
+        self.rows.write(data + b"\n")
+        entry = {"line": self.count, "id": sample_id, "sha256": hashlib.sha256(data).hexdigest()}
+        self.index.write(json.dumps(entry).encode() + b"\n")
+
+
+@dataclass(frozen=True)
+class Exported:
+    files: list[Path]
+    rows: int
+    notes: list[str]
+
+
+def export(
+    store: Store,
+    run_ids: Sequence[str],
+    out: Path,
+    *,
+    form: Format,
+    cultures: Sequence[str],
+    train_share: float | None,
+    command: str,
+) -> Exported:
+    """
+    Raises:
+        UsageError: if there is nothing to export, or the folder holds something else.
+        StoreError: if the folder cannot be written.
+    """
+    runs = [store.run(run_id) for run_id in dict.fromkeys(run_ids)]
+    ids = sorted({run.id for run in runs})
+    counts = seed_counts(store, ids, cultures)
+    if not counts:
+        of = f" of {', '.join(cultures)}" if cultures else ""
+        raise UsageError(f"no kept samples{of} in {', '.join(ids)}; `culturepark stats {ids[0]}` says why")
+    held = validation_seeds(counts, train_share) if train_share is not None else frozenset()
+    check_folder(out)
+    notes: list[str] = []
+    if train_share is not None and not held:
+        notes.append("all rows come from one seed: nothing is held out, since a question must not stand on both sides")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            sinks: dict[str, Sink] = {}
+            splits: dict[str, str] = {}
+            funnel: Counter[str] = Counter()
+            for sample_id, culture, seed_key, messages in rows_of(store, ids, cultures):
+                if wrong := problem(messages):
+                    raise StoreError(f"sample {sample_id} is damaged: {wrong}")
+                half = "" if train_share is None else ".validation" if seed_key in held else ".train"
+                name = (culture if cultures else "all") + half
+                if name not in sinks:
+                    sinks[name] = open_sink(out, name, stack)
+                sinks[name].add(sample_id, line(record(form, sample_id, messages)))
+                funnel[culture] += 1
+                if half:
+                    splits[sample_id] = half[1:]
+        if splits:
+            store.set_splits(splits)
+        if form == "openai":
+            notes += [
+                f"{name}.jsonl has {sink.count} rows; OpenAI's fine-tuning wants at least {OPENAI_FEWEST}"
+                for name, sink in sinks.items()
+                if sink.count < OPENAI_FEWEST
+            ]
+        manifest = {
+            "culturepark": __version__,
+            "command": command,
+            "created_at": now(),
+            "format": form,
+            "runs": [about(run.id, store) for run in runs],
+            "files": [
+                {"name": f"{name}.jsonl", "rows": sink.count, "sha256": sink.digest.hexdigest()}
+                for name, sink in sorted(sinks.items())
+            ],
+            "rows_by_culture": dict(sorted(funnel.items())),
+            "held_out_seeds": sorted(held),
+            "notes": notes,
+        }
+        files = [f for name in sorted(sinks) for f in (out / f"{name}.jsonl", out / f"{name}.index.jsonl")]
+        for path in files:
+            os.replace(f"{path}.part", path)
+        put(out / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+        put(out / "README.md", card.render(manifest, sorted(sinks)))
+        remove_old(out, {*files, out / MANIFEST, out / "README.md"})
+    except OSError as error:
+        raise StoreError(f"cannot write {out}: {error.strerror}") from None
+    return Exported([*files, out / MANIFEST, out / "README.md"], sum(sink.count for sink in sinks.values()), notes)
+
+
+def rows_of(
+    store: Store, run_ids: list[str], cultures: Sequence[str]
+) -> Iterator[tuple[str, str, str, list[dict[str, str]]]]:
+    with store.database.reading() as session:
+        for sample, dialogue in queries.kept_samples(session, run_ids, list(cultures)):
+            yield sample.id, sample.culture, dialogue.seed_key, json.loads(sample.messages)
+
+
+def seed_counts(store: Store, run_ids: list[str], cultures: Sequence[str]) -> Counter[str]:
+    with store.database.reading() as session:
+        return Counter(d.seed_key for _, d in queries.kept_samples(session, run_ids, list(cultures)))
+
+
+def check_folder(out: Path) -> None:
+    """An export may replace an export, and nothing else."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out} is a file; a folder is wanted")
+    if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).exists():
+        raise UsageError(f"--out {out} holds other files; name a new folder")
+
+
+def open_sink(out: Path, name: str, stack: ExitStack) -> Sink:
+    handles = [
+        stack.enter_context(os.fdopen(os.open(out / f"{name}{end}.part", flags, 0o640), "wb"))
+        for end, flags in ((".jsonl", FLAGS), (".index.jsonl", FLAGS))
+    ]
+    return Sink(name, handles[0], handles[1])
+
+
+FLAGS = os.O_CREAT | os.O_WRONLY | os.O_TRUNC
+
+
+def put(path: Path, text: str) -> None:
+    with os.fdopen(os.open(f"{path}.part", FLAGS, 0o640), "wb") as handle:
+        handle.write(text.encode("utf-8"))
+    os.replace(f"{path}.part", path)
+
+
+def remove_old(out: Path, mine: set[Path]) -> None:
+    """Files of an earlier export in the same folder that this one does not have."""
+    for path in out.glob("*.jsonl"):
+        if path not in mine:
+            path.unlink()
+
+
+def about(run_id: str, store: Store) -> JsonObject:
+    """What the card and the manifest say of a run."""
+    stats = queries.stats(store, store.run(run_id))
+    names = ("run", "scenario", "status", "seed", "models", "dialogues", "turns", "statements", "verdicts", "samples")
+    return {name: stats[name] for name in names} | {"scenario_digest": store.run(run_id).scenario_digest}
+
+
+def find_line(place: str) -> tuple[str, str] | None:
+    """`FILE:LINE` as (sample id, sha256 of the line in the index), where FILE is an exported JSONL.
+
+    Returns:
+        None if `place` is not of that form.
+    Raises:
+        UsageError: if the file, its index or the line is missing, or the line was changed since.
+    """
+    name, colon, number = place.rpartition(":")
+    if not colon or not number.isdigit() or not (Path(name).exists() or name.endswith(".jsonl")):
+        return None
+    path, wanted = Path(name), int(number)
+    index = path.with_name(f"{path.stem}.index.jsonl")
+    try:
+        entry = nth(index, wanted)
+        row = nth(path, wanted)
+    except OSError as error:
+        raise UsageError(f"{error.filename}: {error.strerror}; trace needs the file and its index side by side") from None
+    if entry is None or row is None:
+        raise UsageError(f"{path} has no line {wanted}")
+    try:
+        data = json.loads(entry)
+        sample_id, sha256 = str(data["id"]), str(data["sha256"])
+    except (ValueError, KeyError, TypeError):
+        raise UsageError(f"{index}:{wanted}: not an index line") from None
+    if hashlib.sha256(row).hexdigest() != sha256:
+        raise UsageError(f"{path}:{wanted} was changed since it was exported (it was sample {sample_id[:120]})")
+    return sample_id, sha256
+
+
+def nth(path: Path, number: int) -> bytes | None:
+    with path.open("rb") as handle:
+        for count, row in enumerate(handle, start=1):
+            if count == number:
+                return row.rstrip(b"\n")
+    return None

@@ -1,0 +1,159 @@
+"""Shows a run going on, on stderr: the talk of one dialogue at a time, and a line of figures below it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
+
+from culturepark.dialogue.casting import Plan
+from culturepark.dialogue.protocol import schedule
+from culturepark.domain import Casting, Edition, Status, Turn
+from culturepark.show import err, plain, safe
+from culturepark.store.tables import RunRow
+
+TALK_UP_TO = 4
+"""Dialogues in a run whose talk is shown; of more, nobody could follow it."""
+DISTILLING = 3
+"""What extraction, verification and the rest count for, in turns."""
+
+
+class Quiet:
+    """For pipes and logs: only what a user must know."""
+
+    def __init__(self) -> None:
+        self.console = err()
+
+    def started(self, run: RunRow, plan: Plan, done: int) -> None: ...
+    def fetching(self, name: str, done: int, total: int) -> None: ...
+    def turn(self, casting: Casting, turn: Turn) -> None: ...
+    def talked(self, casting: Casting, status: Status, reason: str) -> None: ...
+    def dialogue_done(self, casting: Casting) -> None: ...
+    def spent(self, tokens: int, cost_usd: float | None) -> None: ...
+
+    def note(self, text: str) -> None:
+        self.console.print(plain(text), soft_wrap=True)
+
+
+class Live(Quiet):
+    """For a terminal. Dialogues run side by side, but are shown one after the other, each from its beginning."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[figures]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(compact=True),
+            console=self.console,
+            transient=True,
+            expand=True,
+        )
+        self.run_task: TaskID | None = None
+        self.fetch_task: TaskID | None = None
+        self.total = self.finished = 0
+        self.tokens = ""
+        self.talk = False
+        self.on_stage: int | None = None
+        self.waiting: dict[int, list[Text]] = defaultdict(list)
+        self.over: set[int] = set()
+        self.phase: dict[int, str] = {}
+
+    def started(self, run: RunRow, plan: Plan, done: int) -> None:
+        scenario = Edition.model_validate_json(run.scenario).scenario
+        self.total, self.finished = len(plan.castings), done
+        self.talk = self.total <= TALK_UP_TO
+        slots = [len(schedule(scenario.protocol, len(c.participants), scenario.max_turns)) for c in plan.castings]
+        self.steps = {c.number: n + DISTILLING for c, n in zip(plan.castings, slots, strict=True)}
+        self.done_steps: dict[int, int] = defaultdict(int)
+        total = sum(self.steps.values())
+        self.run_task = self.bar.add_task(
+            plain(run.scenario_name).plain, total=total, completed=total * done / self.total, figures=self.figures()
+        )
+        self.note(f"run {run.id}: {scenario.title}. Simulated people; no evidence of what real people think.")
+
+    def figures(self) -> str:
+        return f"{self.finished}/{self.total} dialogues{self.tokens}"
+
+    def fetching(self, name: str, done: int, total: int) -> None:
+        if self.fetch_task is None:
+            self.fetch_task = self.bar.add_task(f"fetching {name}", total=total, figures="")
+        figures = f"{done / 1e6:.0f}/{total / 1e6:.0f} MB"
+        self.bar.update(self.fetch_task, completed=done, total=total, description=f"fetching {name}", figures=figures)
+        if done >= total:
+            self.bar.remove_task(self.fetch_task)
+            self.fetch_task = None
+
+    def turn(self, casting: Casting, turn: Turn) -> None:
+        self._step(casting)
+        if not self.talk:
+            return
+        lines = self.waiting[casting.number]
+        if self.phase.get(casting.number) != turn.phase:
+            if casting.number not in self.phase:
+                names = " · ".join(f"{p.persona.name} ({p.persona.place})" for p in casting.participants)
+                lines.append(plain(f"\n── dialogue {casting.number}: {names}", "bold"))
+            self.phase[casting.number] = turn.phase
+            lines.append(plain(f"\n   {turn.phase}", "dim"))
+        called = "Moderator" if turn.role == "moderator" else casting.by_key(turn.speaker).persona.called
+        style = "dim" if turn.origin != "model" else "cyan" if turn.role == "moderator" else "bold"
+        said = Text.assemble((safe(called), style), "  ", (safe(turn.text, lines=True), "dim" if style == "dim" else ""))
+        lines.append(said)
+        self._play()
+
+    def talked(self, casting: Casting, status: Status, reason: str) -> None:
+        if not self.talk:
+            return
+        self.waiting[casting.number].append(plain(f"── dialogue {casting.number}: {status}, {reason}", "dim"))
+        self.over.add(casting.number)
+        self._play()
+
+    def dialogue_done(self, casting: Casting) -> None:
+        self.finished += 1
+        self.over.add(casting.number)
+        self._step(casting, self.steps[casting.number])
+        self._play()
+
+    def spent(self, tokens: int, cost_usd: float | None) -> None:
+        cost = f" · ${cost_usd:.2f}" if cost_usd is not None else ""
+        self.tokens = f" · {tokens / 1000:.0f}k tokens{cost}"
+        self._step(None)
+
+    def _step(self, casting: Casting | None, to: int | None = None) -> None:
+        if self.run_task is None:
+            return
+        advance = 0
+        if casting:
+            reached = to if to is not None else self.done_steps[casting.number] + 1
+            advance = max(0, reached - self.done_steps[casting.number])
+            self.done_steps[casting.number] = max(reached, self.done_steps[casting.number])
+        self.bar.update(self.run_task, advance=advance, figures=self.figures())
+
+    def _play(self) -> None:
+        """Prints what the dialogue on stage has said; when it is over, the next one comes on."""
+        while True:
+            if self.on_stage is None:
+                ready = sorted(n for n, lines in self.waiting.items() if lines)
+                if not ready:
+                    return
+                self.on_stage = ready[0]
+            for line in self.waiting.pop(self.on_stage, []):
+                self.console.print(line)
+            if self.on_stage not in self.over:
+                return
+            self.on_stage = None
+
+
+@contextmanager
+def watching() -> Iterator[Quiet]:
+    """The watcher that fits stderr."""
+    if not err().is_terminal:
+        yield Quiet()
+        return
+    live = Live()
+    with live.bar:
+        yield live

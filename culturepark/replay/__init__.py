@@ -1,0 +1,1 @@
+"""Stored dialogues, shown again."""

@@ -1,0 +1,62 @@
+"""What reaches a terminal. Text that a model or a file wrote can never control it."""
+
+from __future__ import annotations
+
+import re
+import sys
+import unicodedata
+
+from rich.console import Console
+from rich.text import Text
+
+BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
+
+
+def safe(text: object, *, lines: bool = False) -> str:
+    """The text with everything that could move a cursor, colour, retitle or reorder made visible.
+
+    Args:
+        lines: leave line ends as they are; otherwise they become spaces.
+    """
+    out = []
+    for char in str(text):
+        code = ord(char)
+        if char == "\n":
+            out.append("\n" if lines else " ")
+        elif char == "\t":
+            out.append(" ")
+        elif code in BIDI or 0xD800 <= code <= 0xDFFF:
+            out.append("\ufffd")
+        elif unicodedata.category(char) in ("Cc", "Co", "Cn"):
+            out.append(chr(0x2400 + code) if code < 0x20 else "\ufffd")
+        else:
+            out.append(char)
+    return "".join(out)
+
+
+def clip(text: object, width: int) -> str:
+    """On one line, at most `width` characters."""
+    line = re.sub(r"\s+", " ", safe(text)).strip()
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def plain(text: object, style: str = "") -> Text:
+    """For Rich: safe, and without markup."""
+    return Text(safe(text, lines=True), style=style)
+
+
+def err() -> Console:
+    """stderr: talk, progress, errors."""
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+def out() -> Console:
+    """stdout: data for people. For programs there is --json."""
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def write(text: str) -> None:
+    """Data for programs, byte for byte as UTF-8."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write((text + "\n").encode("utf-8", "replace"))
+    sys.stdout.buffer.flush()

@@ -1,0 +1,304 @@
+"""Questions to the store: what is in it, how a run went, where a sample comes from. Read-only."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from sqlmodel import Session, SQLModel, col, func, select
+
+from culturepark.domain import Edition, JsonObject
+from culturepark.errors import UsageError
+from culturepark.store.store import Store
+from culturepark.store.tables import (
+    CallRow,
+    DialogueRow,
+    DuplicateRow,
+    ParticipantRow,
+    ReviewRow,
+    RunRow,
+    SampleRow,
+    StatementRow,
+    TurnRow,
+    VerdictRow,
+)
+
+
+def runs(store: Store) -> list[JsonObject]:
+    """All runs, newest first, with how many dialogues are done and samples kept."""
+    with store.database.reading() as session:
+        done = dict(
+            session.exec(
+                select(DialogueRow.run_id, func.count()).where(DialogueRow.status == "done").group_by(DialogueRow.run_id)
+            ).all()
+        )
+        total = dict(session.exec(select(DialogueRow.run_id, func.count()).group_by(DialogueRow.run_id)).all())
+        kept = dict(
+            session.exec(
+                of_run(select(DialogueRow.run_id, func.count()))
+                .where(SampleRow.status == "kept")
+                .group_by(DialogueRow.run_id)
+            ).all()
+        )
+        rows = session.exec(select(RunRow).order_by(col(RunRow.created_at).desc(), col(RunRow.id).desc())).all()
+        return [
+            {
+                "run": row.id,
+                "scenario": row.scenario_name,
+                "status": row.status,
+                "stop_reason": row.stop_reason,
+                "dialogues": total.get(row.id, 0),
+                "dialogues_done": done.get(row.id, 0),
+                "samples_kept": kept.get(row.id, 0),
+                "models": json.loads(row.models),
+                "seed": row.seed,
+                "created_at": row.created_at,
+                "finished_at": row.finished_at,
+            }
+            for row in rows
+        ]
+
+
+def of_run(query: Any) -> Any:
+    """A query over samples, joined up to their dialogue."""
+    return (
+        query.select_from(SampleRow)
+        .join(StatementRow, col(SampleRow.statement_id) == col(StatementRow.id))
+        .join(TurnRow, col(StatementRow.turn_id) == col(TurnRow.id))
+        .join(DialogueRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
+    )
+
+
+def stats(store: Store, run: RunRow) -> JsonObject:
+    """The funnel of one run, its cost, its stop reasons, and its stances against the survey."""
+    edition = Edition.model_validate_json(run.scenario)
+    with store.database.reading() as session:
+        dialogues = session.exec(select(DialogueRow).where(DialogueRow.run_id == run.id)).all()
+        statements = store.statements(run)
+        current = {row.id for row in statements}
+        verdicts = [v for v in store.verdicts(run.id, run.verify_round) if v.statement_id in current]
+        samples = session.exec(of_run(select(SampleRow)).where(DialogueRow.run_id == run.id)).all()
+        calls = session.exec(
+            select(
+                CallRow.stage,
+                func.count(),
+                func.sum(CallRow.prompt_tokens),
+                func.sum(CallRow.cached_tokens),
+                func.sum(CallRow.completion_tokens),
+                func.sum(CallRow.cost_usd),
+                func.sum(CallRow.duration_ms),
+            )
+            .where(CallRow.run_id == run.id)
+            .group_by(CallRow.stage)
+        ).all()
+        refused = session.exec(
+            select(CallRow.refused, func.count())
+            .where(CallRow.run_id == run.id, col(CallRow.refused).is_not(None))
+            .group_by(CallRow.refused)
+        ).all()
+        failed = session.exec(
+            select(func.count()).where(CallRow.run_id == run.id, col(CallRow.error).is_not(None))
+        ).one()
+        turns = session.exec(
+            select(TurnRow.role, TurnRow.origin, func.count())
+            .join(DialogueRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
+            .where(DialogueRow.run_id == run.id)
+            .group_by(TurnRow.role, TurnRow.origin)
+        ).all()
+        drawn = session.exec(
+            select(DialogueRow.seed_key, ParticipantRow.country, ParticipantRow.stance_code, func.count())
+            .join(DialogueRow, col(ParticipantRow.dialogue_id) == col(DialogueRow.id))
+            .where(DialogueRow.run_id == run.id, col(ParticipantRow.stance_code).is_not(None))
+            .group_by(DialogueRow.seed_key, ParticipantRow.country, ParticipantRow.stance_code)
+        ).all()
+    rejected: Counter[str] = Counter()
+    for dialogue in dialogues:
+        rejected.update(json.loads(dialogue.rejected))
+    costs = [row[5] for row in calls if row[5] is not None]
+    return {
+        "run": run.id,
+        "scenario": run.scenario_name,
+        "status": run.status,
+        "stop_reason": run.stop_reason,
+        "models": json.loads(run.models),
+        "seed": run.seed,
+        "created_at": run.created_at,
+        "finished_at": run.finished_at,
+        "dialogues": counted(d.status for d in dialogues),
+        "dialogue_stop_reasons": counted(d.stop_reason for d in dialogues if d.stop_reason),
+        "turns": {
+            "personas": sum(n for role, _, n in turns if role != "moderator"),
+            "moderator": {origin: n for role, origin, n in turns if role == "moderator"},
+        },
+        "statements": {"kept_for_verification": len(statements), "by_kind": counted(s.kind for s in statements)}
+        | {"reworded": sum(s.rewritten_from is not None for s in statements), "rejected": dict(rejected)},
+        "verdicts": {
+            criterion: counted(v.relation for v in verdicts if v.criterion == criterion)
+            for criterion in dict.fromkeys(v.criterion for v in verdicts)
+        },
+        "samples": {
+            "kept": sum(s.status == "kept" for s in samples),
+            "dropped": counted(s.drop_reason for s in samples if s.status != "kept"),
+            "kept_by_kind": counted(s.kind for s in samples if s.status == "kept"),
+            "kept_by_culture": counted(s.culture for s in samples if s.status == "kept"),
+        },
+        "calls": {
+            "total": sum(row[1] for row in calls),
+            "failed": failed,
+            "refused_by_guard": dict(refused),
+            "by_stage": {row[0]: row[1] for row in calls},
+        },
+        "tokens": {
+            "prompt": sum(row[2] or 0 for row in calls),
+            "cached": sum(row[3] or 0 for row in calls),
+            "completion": sum(row[4] or 0 for row in calls),
+        },
+        "cost_usd": sum(costs) if costs else None,
+        "stances": stances(edition, drawn),
+    }
+
+
+def counted(values: Any) -> dict[str, int]:
+    return dict(sorted(Counter(values).items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def stances(edition: Edition, drawn: Any) -> list[JsonObject]:
+    """For each item and country: how often each answer was drawn, beside the survey's share of it."""
+    cells: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
+    for seed_key, country, code, count in drawn:
+        cells[seed_key, country][code] = count
+    out = []
+    for (seed_key, country), counts in sorted(cells.items()):
+        item = edition.seed(seed_key).item
+        assert item is not None  # a stance is only drawn where there is an item
+        total, shares = sum(counts.values()), item.shares[country]
+        out.append(
+            {
+                "seed": seed_key,
+                "country": country,
+                "drawn": total,
+                "answers": [
+                    {
+                        "code": option.code,
+                        "label": option.label,
+                        "drawn": counts.get(option.code, 0),
+                        "expected": round(total * shares.get(option.code, 0.0), 2),
+                        "share": shares.get(option.code, 0.0),
+                    }
+                    for option in item.options
+                ],
+            }
+        )
+    return out
+
+
+def trace(store: Store, subject_id: str) -> JsonObject:
+    """Everything behind a sample or a statement, back to the words, the call, the persona and the survey item.
+
+    Raises:
+        UsageError: if there is no such sample or statement.
+    """
+    with store.database.reading() as session:
+        sample = session.get(SampleRow, subject_id)
+        statement = session.get(StatementRow, sample.statement_id if sample else subject_id)
+        if statement is None:
+            raise UsageError(
+                f"no sample or statement {subject_id[:120]!r} in this store; an id looks like RUN.d1.t6.s1 or RUN.d1.t6.s1.x1"
+            )
+        turn = session.get_one(TurnRow, statement.turn_id)
+        dialogue = session.get_one(DialogueRow, turn.dialogue_id)
+        run = session.get_one(RunRow, dialogue.run_id)
+        participant = session.exec(
+            select(ParticipantRow).where(
+                ParticipantRow.dialogue_id == dialogue.id, ParticipantRow.persona_key == statement.persona_key
+            )
+        ).one()
+        verdicts = session.exec(
+            select(VerdictRow).where(VerdictRow.statement_id == statement.id).order_by(col(VerdictRow.id))
+        ).all()
+        duplicate = session.get(DuplicateRow, statement.id)
+        call_ids = [turn.call_id, statement.call_id, *(v.call_id for v in verdicts)]
+        calls = {c: session.get_one(CallRow, c) for c in dict.fromkeys(call_ids) if c}
+        before = session.get(StatementRow, statement.rewritten_from) if statement.rewritten_from else None
+        samples = session.exec(select(SampleRow).where(SampleRow.statement_id == statement.id)).all()
+        reviews = session.exec(
+            select(ReviewRow).where(col(ReviewRow.subject_id).in_([turn.id, statement.id, *(s.id for s in samples)]))
+        ).all()
+    edition = Edition.model_validate_json(run.scenario)
+    seed = edition.seed(dialogue.seed_key)
+    item = None
+    if seed.item:
+        item = seed.item.model_dump(mode="json", exclude={"shares"})
+        item["shares"] = seed.item.shares.get(participant.country or "", {})
+    return {
+        "sample": whole(sample, decode=("messages",)) if sample else None,
+        "samples": [s.id for s in samples],
+        "statement": whole(statement),
+        "rewritten_from": whole(before) if before else None,
+        "verdicts": [whole(v) for v in verdicts],
+        "duplicate": whole(duplicate) if duplicate else None,
+        "reviews": [whole(r) for r in reviews],
+        "turn": whole(turn),
+        "calls": {
+            "turn": call_of(calls, turn.call_id),
+            "statement": call_of(calls, statement.call_id),
+            "verdicts": [call_of(calls, v.call_id) for v in verdicts if v.call_id],
+        },
+        "persona": edition.persona(statement.persona_key).model_dump(mode="json"),
+        "participant": whole(participant),
+        "seed": seed.model_dump(mode="json", exclude={"item"}),
+        "survey_item": item,
+        "dialogue": whole(dialogue, decode=("rejected",)),
+        "run": whole(run, decode=("models", "settings"), leave_out=("scenario",)),
+    }
+
+
+def call_of(calls: dict[str, CallRow], call_id: str | None) -> JsonObject | None:
+    return whole(calls[call_id], decode=("request", "response")) if call_id else None
+
+
+def whole(row: SQLModel, decode: tuple[str, ...] = (), leave_out: tuple[str, ...] = ()) -> JsonObject:
+    """A row as JSON, with the columns that hold JSON unpacked."""
+    data = row.model_dump(exclude=set(leave_out))
+    for name in decode:
+        data[name] = json.loads(data[name]) if data[name] else data[name]
+    return data
+
+
+def kept_samples(session: Session, run_ids: list[str], cultures: list[str]) -> Iterator[tuple[SampleRow, DialogueRow]]:
+    """Kept samples of the runs in a fixed order: by run, dialogue, turn, statement, shape. In pages, not all at once."""
+    query = (
+        of_run(select(SampleRow, DialogueRow))
+        .where(col(DialogueRow.run_id).in_(run_ids), SampleRow.status == "kept")
+        .order_by(
+            DialogueRow.run_id,
+            DialogueRow.number,
+            TurnRow.position,
+            func.length(StatementRow.id),
+            StatementRow.id,
+            SampleRow.id,
+        )
+        .execution_options(yield_per=500)
+    )
+    if cultures:
+        query = query.where(col(SampleRow.culture).in_(cultures))
+    yield from session.exec(query)
+
+
+def dialogue(store: Store, run_or_dialogue: str) -> list[DialogueRow]:
+    """The dialogues that a run's or a dialogue's id names.
+
+    Raises:
+        UsageError: if there are none.
+    """
+    with store.database.reading() as session:
+        row = session.get(DialogueRow, run_or_dialogue)
+    return [row] if row else store.dialogues(store.run(run_or_dialogue).id)
+
+
+def participants(store: Store, dialogue_id: str) -> list[ParticipantRow]:
+    with store.database.reading() as session:
+        query = select(ParticipantRow).where(ParticipantRow.dialogue_id == dialogue_id)
+        return list(session.exec(query.order_by(col(ParticipantRow.position))))
