@@ -59,7 +59,7 @@ def simulate(
         str | None,
         typer.Option(
             metavar="SPEC",
-            help="Model for all chat roles: embedded (default), gguf:PATH, hf:REPO/FILE, openai:NAME[@BASE_URL], scripted.",
+            help="For all chat roles: embedded (default), gguf:PATH, hf:REPO/FILE, openai:NAME[@BASE_URL], scripted.",
         ),
     ] = None,
     role: Roles = None,
@@ -74,9 +74,7 @@ def simulate(
     until: Annotated[
         Literal["dialogue", "extract", "verify", "dedup", "samples"], typer.Option(help="Last stage to do.")
     ] = "samples",
-    run_id: Annotated[
-        str | None, typer.Option(metavar="ID", help="Name the run; if it exists, go on with it.")
-    ] = None,
+    run_id: Annotated[str | None, typer.Option(metavar="ID", help="Name the run; if it exists, go on with it.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Forecast calls, tokens and cost; ask nothing.")] = False,
     json: Json = False,
 ) -> int:
@@ -107,7 +105,9 @@ def resume(
 @app.command(epilog="Example: culturepark distill last --from verify --role verifier=openai:gpt-4o-mini")
 def distill(
     run: RunId,
-    stage: Annotated[Literal["extract", "verify", "dedup"], typer.Option("--from", help="The first stage to do again.")],
+    stage: Annotated[
+        Literal["extract", "verify", "dedup"], typer.Option("--from", help="The first stage to do again.")
+    ],
     role: Roles = None,
     store: Store = STORE,
     json: Json = False,
@@ -175,7 +175,9 @@ def export(
 
 
 @app.command(epilog="Example: culturepark check my-scenario.yaml personas/*.yaml")
-def check(files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Scenarios, personas, surveys.")]) -> int:
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Scenarios, personas, surveys.")],
+) -> int:
     """Validate files; errors name file, line, key and what is allowed."""
     from culturepark import commands
 
@@ -260,5 +262,8 @@ def explain(error: Exception) -> int:
         print(f"culturepark: {safe(error, lines=True)}", file=sys.stderr)
         return error.exit_code
     said = safe(f"{type(error).__name__}: {error}")[:300]
-    print(f"culturepark: a bug, sorry: {said}\nCULTUREPARK_DEBUG=1 shows where; please report it", file=sys.stderr)
+    print(
+        f"culturepark: a bug, sorry: {said}\nCULTUREPARK_DEBUG=1 shows where; please report it",
+        file=sys.stderr,
+    )
     return 1

@@ -11,17 +11,22 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from culturepark.catalog import scenarios
 from culturepark.catalog.files import shown
 from culturepark.catalog.personas import load_all
-from culturepark.domain import ModelRole, Status
+from culturepark.domain import Edition, ModelRole, Status
 from culturepark.errors import CatalogError, CultureparkError, Interrupted, Problem, UsageError
 from culturepark.models.registry import check_specs
 from culturepark.models.spec import ModelSpec, parse_roles
 from culturepark.show import clip, err, out, plain, safe, write
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
+
+if TYPE_CHECKING:
+    from culturepark.export.formats import Format
+    from culturepark.pipeline import Run, Until
 
 RUN_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
 
@@ -37,7 +42,7 @@ def simulate(
     concurrency: int | None,
     max_cost: float | None,
     max_tokens: int | None,
-    until: str,
+    until: Until,
     run_id: str | None,
     dry_run: bool,
     as_json: bool,
@@ -56,7 +61,7 @@ def simulate(
     limits = edition.scenario.limits
     settings = Settings(
         concurrency=concurrency or (4 if specs["speaker"].kind != "openai" else 16),
-        until=until,  # type: ignore[arg-type] - the command line offers nothing else
+        until=until,
         max_cost_usd=max_cost if max_cost is not None else limits.max_cost_usd,
         max_tokens=max_tokens if max_tokens is not None else limits.max_tokens,
     )
@@ -66,9 +71,9 @@ def simulate(
     return carry_on(store, row, as_json)
 
 
-def roles_until(until: str) -> tuple[ModelRole, ...]:
+def roles_until(until: Until) -> tuple[ModelRole, ...]:
     """The roles that are asked anything before the run ends."""
-    stages: dict[str, tuple[ModelRole, ...]] = {
+    stages: dict[Until, tuple[ModelRole, ...]] = {
         "dialogue": ("speaker", "moderator"),
         "extract": ("speaker", "moderator", "extractor"),
         "verify": ("speaker", "moderator", "extractor", "verifier"),
@@ -87,7 +92,7 @@ def warn_of_limits(specs: dict[ModelRole, ModelSpec], max_cost: float | None) ->
         tell(f"no price is known for {names}: the limit of ${max_cost:.2f} cannot be watched (see CULTUREPARK_PRICES)")
 
 
-def show_forecast(edition: scenarios.Edition, specs: dict[ModelRole, ModelSpec], seed: int, as_json: bool) -> int:
+def show_forecast(edition: Edition, specs: dict[ModelRole, ModelSpec], seed: int, as_json: bool) -> int:
     from culturepark.dialogue.casting import plan
     from culturepark.forecast import forecast
 
@@ -96,7 +101,9 @@ def show_forecast(edition: scenarios.Edition, specs: dict[ModelRole, ModelSpec],
         write(json.dumps(figures))
         return 0
     console = out()
-    console.print(f"{figures['dialogues']} dialogues with {figures['persona_turns']} turns of personas; nothing was asked yet")
+    console.print(
+        f"{figures['dialogues']} dialogues with {figures['persona_turns']} turns of personas; nothing was asked yet"
+    )
     for name in ("calls", "prompt_tokens", "completion_tokens"):
         low, high = figures[name]
         console.print(f"{name.replace('_', ' '):>18}  {low:,} to {high:,}")
@@ -180,11 +187,8 @@ def carry_on(store: Store, row: RunRow, as_json: bool) -> int:
     return 1 if stats["status"] == Status.FAILED else 0
 
 
-async def until_stopped(run: object) -> None:
+async def until_stopped(run: Run) -> None:
     """Ctrl-C once lets the calls in flight finish; twice stops now."""
-    from culturepark.pipeline import Run
-
-    assert isinstance(run, Run)
     task = asyncio.ensure_future(run.carry_on())
     presses = 0
 
@@ -321,7 +325,7 @@ def trace(subject: str, store_url: str, as_json: bool) -> int:
 
 
 def export(
-    run_ids: list[str], form: str, folder: Path, cultures: list[str], split: float | None, store_url: str
+    run_ids: list[str], form: Format, folder: Path, cultures: list[str], split: float | None, store_url: str
 ) -> int:
     from culturepark.domain import CULTURES, MAIN_CULTURE
     from culturepark.export.writer import export as write_export
@@ -335,7 +339,7 @@ def export(
         Store(store_url, must_exist=True),
         run_ids,
         folder,
-        form=form,  # type: ignore[arg-type] - the command line offers nothing else
+        form=form,
         cultures=cultures,
         train_share=split,
         command=shlex.join(["culturepark", *sys.argv[1:]]),

@@ -40,13 +40,17 @@ async def examine(model: str | None, store_url: str, environment: Mapping[str, s
         Finding(
             "key",
             "ok" if environment.get("OPENAI_API_KEY") else "note",
-            "OPENAI_API_KEY is set" if environment.get("OPENAI_API_KEY") else "OPENAI_API_KEY is not set; openai:NAME needs it",
+            "OPENAI_API_KEY is set"
+            if environment.get("OPENAI_API_KEY")
+            else "OPENAI_API_KEY is not set; openai:NAME needs it",
         ),
         store(store_url),
         Finding(
             "terminal",
             "ok" if err().is_terminal else "note",
-            f"{err().width} columns, {sys.stderr.encoding}" if err().is_terminal else "stderr is no terminal: no progress is shown",
+            f"{err().width} columns, {sys.stderr.encoding}"
+            if err().is_terminal
+            else "stderr is no terminal: no progress is shown",
         ),
     ]
     return [*findings, await answer_of(model)] if model else findings

@@ -46,6 +46,7 @@ Relation = Literal["entail", "contradict", "irrelevant", "unparsable"]
 Criterion = Literal["faithful", "stance"]
 Shape = Literal["survey", "open", "norm"]
 Role = Literal["main", "delegate", "moderator"]
+Origin = Literal["model", "cue", "fallback"]
 ModelRole = Literal["speaker", "moderator", "extractor", "verifier", "embedder", "judge"]
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
@@ -254,7 +255,7 @@ class Turn(Noun):
     role: Role
     phase: str
     text: str
-    origin: Literal["model", "cue", "fallback"]
+    origin: Origin
     """`cue`: a fixed cue; `fallback`: a fixed follow-up, because the model's own was refused twice."""
     call_id: str | None = None
 

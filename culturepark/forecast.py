@@ -1,4 +1,4 @@
-"""What a run will ask for: calls, tokens and cost as a range, from its plan alone. Pure but for the prompts it reads."""
+"""What a run will ask for: calls, tokens and cost as a range, from its plan alone."""
 
 from __future__ import annotations
 
@@ -53,16 +53,16 @@ def forecast(plan: Plan, scenario: Scenario, specs: Mapping[ModelRole, ModelSpec
     }
 
 
-def one_end(
-    plan: Plan, scenario: Scenario, specs: Mapping[ModelRole, ModelSpec], guess: Guess
-) -> JsonObject:
+def one_end(plan: Plan, scenario: Scenario, specs: Mapping[ModelRole, ModelSpec], guess: Guess) -> JsonObject:
     totals = dict.fromkeys(("speaker", "moderator", "extractor", "verifier"), (0.0, 0.0, 0.0))
 
     def add(role: str, calls: float, prompt_tokens: float, completion_tokens: float) -> None:
         old = totals[role]
         totals[role] = (old[0] + calls, old[1] + prompt_tokens, old[2] + completion_tokens)
 
-    fixed = {name: tokens.count(prompt(name, scenario.language).text, "") for name in ("extract", "verify", "follow-up")}
+    fixed = {
+        name: tokens.count(prompt(name, scenario.language).text, "") for name in ("extract", "verify", "follow-up")
+    }
     for casting in plan.castings:
         cards = [tokens.count(words.card(casting, p, scenario, small=False)[0], "") for p in casting.participants]
         said = 0
@@ -80,7 +80,12 @@ def one_end(
         turns = speeches * (guess.turn_tokens + 25)
         add("extractor", extractions, extractions * fixed["extract"] + turns, statements * STATEMENT_TOKENS)
         batches = max(1.0, statements / 10)
-        add("verifier", batches, batches * fixed["verify"] + turns + statements * ITEM_TOKENS, statements * VERDICT_TOKENS)
+        add(
+            "verifier",
+            batches,
+            batches * fixed["verify"] + turns + statements * ITEM_TOKENS,
+            statements * VERDICT_TOKENS,
+        )
     costs = [cost_of(specs[role], total) for role, total in totals.items()]  # type: ignore[index]
     return {
         "calls": round(sum(total[0] for total in totals.values())),

@@ -88,7 +88,9 @@ def new_run(
             if mine != stored
         ]
         if different:
-            raise UsageError(f"the run {run_id} exists with another {' and another '.join(different)}; name another --run-id")
+            raise UsageError(
+                f"the run {run_id} exists with another {' and another '.join(different)}; name another --run-id"
+            )
         store.set_settings(row.id, vars(settings))
         return store.run(row.id)
     row = RunRow(
@@ -400,4 +402,3 @@ class Run:
 
 def statement_of(row: StatementRow) -> Statement:
     return Statement.model_validate(row.model_dump(exclude={"round", "call_id"}))
-

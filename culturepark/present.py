@@ -33,7 +33,8 @@ def stats_lines(s: JsonObject) -> Iterator[str]:
     yield f"  calls       {calls['total']} ({listed(calls['by_stage'])}); {calls['failed']} failed"
     yield f"    refused   {listed(calls['refused_by_guard'])}"
     tokens = s["tokens"]
-    yield f"  tokens      {tokens['prompt']:,} prompt ({tokens['cached']:,} cached), {tokens['completion']:,} completion"
+    prompt = f"{tokens['prompt']:,} prompt ({tokens['cached']:,} cached)"
+    yield f"  tokens      {prompt}, {tokens['completion']:,} completion"
     cost = s["cost_usd"]
     yield f"  cost        {'no known price' if cost is None else f'${cost:.4f}'}"
     for cell in s["stances"]:
@@ -68,9 +69,7 @@ def trace_lines(t: JsonObject) -> Iterator[Text]:
     yield heading("turn", turn["id"], f"{persona['called']}, {turn['phase']}")
     start, end = statement["quote_start"], statement["quote_end"]
     text = turn["text"]
-    yield Text.assemble(
-        "    ", safe(text[:start]), (f"[{safe(text[start:end])}]", "bold underline"), safe(text[end:])
-    )
+    yield Text.assemble("    ", safe(text[:start]), (f"[{safe(text[start:end])}]", "bold underline"), safe(text[end:]))
     if call := t["calls"]["turn"]:
         tokens = f"{call['prompt_tokens']} + {call['completion_tokens']} tokens"
         yield heading("call", call["id"], f"{call['model']} at {call['endpoint']}, seed {call['seed']}, {tokens}")
@@ -80,7 +79,11 @@ def trace_lines(t: JsonObject) -> Iterator[Text]:
     yield heading("seed", t["seed"]["key"], t["seed"]["question"])
     if item := t["survey_item"]:
         stance = t["participant"]["stance_text"]
-        yield heading("survey", item["key"], f"stance drawn: {stance}" if stance else "no stance is drawn for a main contact")
+        yield heading(
+            "survey",
+            item["key"],
+            f"stance drawn: {stance}" if stance else "no stance is drawn for a main contact",
+        )
         if item["shares"]:
             shares = "; ".join(
                 f"{option['label']} {share_of(item['shares'], option['code']):.0%}" for option in item["options"]

@@ -72,7 +72,10 @@ class Live(Quiet):
         self.done_steps: dict[int, int] = defaultdict(int)
         total = sum(self.steps.values())
         self.run_task = self.bar.add_task(
-            plain(run.scenario_name).plain, total=total, completed=total * done / self.total, figures=self.figures()
+            plain(run.scenario_name).plain,
+            total=total,
+            completed=total * done // self.total,
+            figures=self.figures(),
         )
         self.note(f"run {run.id}: {scenario.title}. Simulated people; no evidence of what real people think.")
 
@@ -101,7 +104,9 @@ class Live(Quiet):
             lines.append(plain(f"\n   {turn.phase}", "dim"))
         called = "Moderator" if turn.role == "moderator" else casting.by_key(turn.speaker).persona.called
         style = "dim" if turn.origin != "model" else "cyan" if turn.role == "moderator" else "bold"
-        said = Text.assemble((safe(called), style), "  ", (safe(turn.text, lines=True), "dim" if style == "dim" else ""))
+        said = Text.assemble(
+            (safe(called), style), "  ", (safe(turn.text, lines=True), "dim" if style == "dim" else "")
+        )
         lines.append(said)
         self._play()
 

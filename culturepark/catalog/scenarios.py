@@ -13,9 +13,9 @@ from culturepark.catalog.surveys import SurveyFile, load_items
 from culturepark.domain import (
     CULTURES,
     MAIN_CULTURE,
-    EightCulture,
     DistillPolicy,
     Edition,
+    EightCulture,
     Key,
     Language,
     Limits,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from culturepark.catalog.files import load, package_dir, shown
+from culturepark.catalog.files import load, shown
 from culturepark.domain import Country, Noun, Option, SurveyItem, Text
 from culturepark.errors import CatalogError, Problem
 

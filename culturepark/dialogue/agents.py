@@ -73,7 +73,7 @@ class LedgerClient(ChatCompletionClient):
         tools: Sequence[Any] = (),
         tool_choice: Any = "auto",  # noqa: ARG002 - AutoGen's interface
         json_output: Any = None,  # noqa: ARG002
-        extra_create_args: Mapping[str, Any] = {},  # noqa: B006
+        extra_create_args: Mapping[str, Any] = {},
         cancellation_token: CancellationToken | None = None,  # noqa: ARG002
     ) -> LedgerResult:
         """Takes `seed`, `max_tokens`, `temperature`, `grammar`, `subject_id` and `prompt_digest` as extra arguments."""
@@ -97,7 +97,7 @@ class LedgerClient(ChatCompletionClient):
         finish = reply.finish_reason if reply.finish_reason in ("stop", "length", "content_filter") else "unknown"
         return LedgerResult(finish_reason=finish, content=reply.text, usage=usage, cached=False, reply=reply)
 
-    async def create_stream(self, messages: Sequence[LLMMessage], **options: Any) -> AsyncGenerator[Any, None]:  # type: ignore[override]
+    async def create_stream(self, messages: Sequence[LLMMessage], **options: Any) -> AsyncGenerator[Any, None]:
         """One piece: the loop commits whole turns only."""
         yield await self.create(messages, **options)
 
@@ -159,9 +159,7 @@ class Speaker(BaseChatAgent):
     async def on_reset(self, cancellation_token: CancellationToken) -> None:  # noqa: ARG002
         self._heard = []
 
-    async def on_messages(
-        self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken
-    ) -> Response:
+    async def on_messages(self, messages: Sequence[BaseChatMessage], cancellation_token: CancellationToken) -> Response:
         self._heard += [m for m in messages if isinstance(m, TextMessage) and m.source in self._names()]
         text = await self.speak(self.ask or self._own_ask(), cancellation_token)
         message = TextMessage(content=text, source=self.name)

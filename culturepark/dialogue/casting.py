@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from culturepark.dialogue.stance import draw_codes, shuffled, stance
-from culturepark.domain import MAIN_CULTURE, Casting, Edition, Participant, Persona, Seed
+from culturepark.domain import MAIN_CULTURE, Casting, Edition, EightCulture, Participant, Persona, Seed
 from culturepark.errors import UsageError
 
 
@@ -69,8 +69,8 @@ def delegates(edition: Edition, culture: str, seed: Seed) -> list[Persona]:
 def seat(
     edition: Edition,
     seed: Seed,
-    group: list[str],
-    sitting: dict[str, list[Persona]],
+    group: list[EightCulture],
+    sitting: dict[EightCulture, list[Persona]],
     repetition: int,
     run_seed: int,
 ) -> list[Persona]:
@@ -85,7 +85,7 @@ def seat(
         if not mains:
             raise UsageError("a cross-cultural dialogue needs a main contact, and there is no such persona")
         # The index of the culture goes in, or all cultures would meet the same main contact over a seed.
-        offset = edition.scenario.cultures.index(group[0])  # type: ignore[arg-type] - it came from there
+        offset = edition.scenario.cultures.index(group[0])
         return [
             pick(mains, MAIN_CULTURE, repetition + offset),
             pick(sitting[group[0]], group[0], repetition),

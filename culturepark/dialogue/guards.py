@@ -6,12 +6,12 @@ The guards look at form, never at opinion: a turn that says something unwelcome 
 from __future__ import annotations
 
 import re
+import tomllib
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-import tomllib
 
 from culturepark.models.chat import Reply
 
@@ -123,7 +123,7 @@ def other_language(text: str, language: str) -> bool:
     ranked = rank(text)
     scores = dict(ranked)
     # The scores are unnormalised log-probabilities; a margin in proportion to the length is a clear verdict.
-    return ranked[0][0] != language and ranked[0][1] - scores[language] > 0.4 * len(text.split()) + 5
+    return bool(ranked[0][0] != language and ranked[0][1] - scores[language] > 0.4 * len(text.split()) + 5)
 
 
 def is_latin(char: str) -> bool:

@@ -13,7 +13,7 @@ from culturepark.dialogue import words
 from culturepark.dialogue.agents import MODERATOR, Ask, LedgerClient, Speaker, seat, speak_once
 from culturepark.dialogue.guards import Hearing, objection, objection_to_follow_up
 from culturepark.dialogue.protocol import Slot, schedule
-from culturepark.domain import Casting, Role, Scenario, Status, Turn
+from culturepark.domain import Casting, Origin, Role, Scenario, Status, Turn
 from culturepark.models.chat import ChatModel, digest
 from culturepark.models.ledger import Ledger
 
@@ -62,7 +62,7 @@ async def converse(
         text, reason, call_id = await attempt(
             agent, slot, f"{dialogue_id}.t{position}", casting, scenario, said, run_seed, ledger
         )
-        origin = "model" if call_id else "cue"
+        origin: Origin = "model" if call_id else "cue"
         if text is None and slot.act == "follow-up":
             text, origin = words.line("follow-up", slot, casting, scenario)[0], "fallback"
         if text is None:
@@ -72,7 +72,7 @@ async def converse(
                 return
             continue
         persona = people[slot.person].persona
-        role: Role = persona.role if slot.act == "speech" else MODERATOR  # type: ignore[assignment]
+        role: Role = persona.role if slot.act == "speech" else "moderator"
         turn = Turn(
             position=position,
             slot=slot.number,
@@ -80,7 +80,7 @@ async def converse(
             role=role,
             phase=slot.phase,
             text=text,
-            origin=origin,  # type: ignore[arg-type]
+            origin=origin,
             call_id=call_id,
         )
         said.append(turn)

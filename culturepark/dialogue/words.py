@@ -54,9 +54,7 @@ def suggestion(persona: Persona, slot: Slot, casting: Casting, scenario: Scenari
     return prompt("suggestion", scenario.language).render(norm=norm.text)
 
 
-def moderator(
-    slot: Slot, casting: Casting, scenario: Scenario, previous: str, *, small: bool
-) -> tuple[str, str]:
+def moderator(slot: Slot, casting: Casting, scenario: Scenario, previous: str, *, small: bool) -> tuple[str, str]:
     """The system prompt for a follow-up to the person of `slot`, taking up what `previous` said; and its digest."""
     template = prompt("follow-up-small" if small else "follow-up", scenario.language)
     text = template.render(
@@ -145,5 +143,3 @@ def quoted(text: str) -> str:
 def joined(names: list[str]) -> str:
     """`A`, `A and B`, `A, B and C`."""
     return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)
-
-

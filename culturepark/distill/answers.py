@@ -16,7 +16,7 @@ Answer = TypeVar("Answer", bound=BaseModel)
 ATTEMPTS = 2
 
 
-class CutOff(Exception):  # noqa: N818 - a state, not an error: the caller asks for less
+class CutOff(Exception):
     """The answer did not fit into the limit on tokens."""
 
 

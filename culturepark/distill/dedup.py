@@ -39,9 +39,7 @@ def blocks(entries: Sequence[Entry]) -> list[list[int]]:
     return list(found.values())
 
 
-def deduplicate(
-    entries: Sequence[Entry], vectors: Vectors, method: Method, threshold: float
-) -> list[Duplicate]:
+def deduplicate(entries: Sequence[Entry], vectors: Vectors, method: Method, threshold: float) -> list[Duplicate]:
     """
     Args:
         entries: in the order in which representatives are chosen; the first of a group stands for it.
@@ -54,9 +52,7 @@ def deduplicate(
     return duplicates
 
 
-def deduplicate_block(
-    entries: Sequence[Entry], vectors: Vectors, method: Method, threshold: float
-) -> list[Duplicate]:
+def deduplicate_block(entries: Sequence[Entry], vectors: Vectors, method: Method, threshold: float) -> list[Duplicate]:
     keys = [key(entry.text) for entry in entries]
     first: dict[str, int] = {}
     for index, text in enumerate(keys):

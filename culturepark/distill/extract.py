@@ -140,7 +140,8 @@ async def by_quote(
             return Extraction([], Counter({"cut-off": 1}))
         middle = len(spoken) // 2
         halves = [
-            await by_quote(casting, half, language, dialogue_id, model, ledger) or Extraction([], Counter(["unparsable"]))
+            await by_quote(casting, half, language, dialogue_id, model, ledger)
+            or Extraction([], Counter(["unparsable"]))
             for half in (spoken[:middle], spoken[middle:])
         ]
         return Extraction(
@@ -159,9 +160,7 @@ async def by_quote(
     return Extraction(sorted(proposals, key=lambda p: (p.turn.position, p.quote_start)), rejected)
 
 
-def ground(
-    found: Found, turns: Sequence[Turn], casting: Casting, language: Language, call_id: str
-) -> Proposal | str:
+def ground(found: Found, turns: Sequence[Turn], casting: Casting, language: Language, call_id: str) -> Proposal | str:
     """The proposal with its quote found in a turn, or why it is rejected. Pure.
 
     A quote counts where it stands: if it is in another turn than the model says, that turn's speaker owns it.

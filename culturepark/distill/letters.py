@@ -56,13 +56,11 @@ async def choose(
     # One after the other: the order of the calls, and so their ids, is the same in every run.
     replies = [await ask(system, user) for system, user in questions]
     scores = [letter_scores(reply, letters) for reply in replies]
-    return [
-        decide(score, reply, letters) for score, reply in zip(calibrated(scores, letters), replies, strict=True)
-    ]
+    return [decide(score, reply, letters) for score, reply in zip(calibrated(scores, letters), replies, strict=True)]
 
 
 def letter_scores(reply: Reply, letters: str) -> dict[str, float] | None:
-    """Log-probability of each letter as the first token; a letter out of sight gets just less than the last in sight."""
+    """Log-probability of each letter as the first token; one out of sight gets just less than the last in sight."""
     if not reply.tokens:
         return None
     rivals = reply.tokens[0].rivals | {reply.tokens[0].text: reply.tokens[0].logprob}
@@ -91,5 +89,3 @@ def decide(scores: dict[str, float] | None, reply: Reply, letters: str) -> Choic
     best = max(letters, key=lambda letter: scores[letter])
     total = math.fsum(math.exp(scores[letter] - scores[best]) for letter in letters)
     return Choice(best, 1 / total, reply.call_id)
-
-

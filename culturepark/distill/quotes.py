@@ -30,8 +30,8 @@ def sentences(text: str, language: str) -> list[tuple[int, int]]:
 
 
 def locate(quote: str, text: str) -> tuple[int, int] | None:
-    """Where the quote stands in the text, as code points; forgiving only in case, spaces, quotation marks and dashes."""
-    quote = quote.strip().strip("\"“”").strip()
+    """Where the quote stands in the text, in code points; forgiving in case, spaces, quotation marks and dashes."""
+    quote = quote.strip().strip('"“”').strip()
     if not quote:
         return None
     start = text.find(quote)

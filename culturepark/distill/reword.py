@@ -1,4 +1,4 @@
-"""A contradicting opinion may be worded anew, once. The new wording rests on the same quote and is verified as it is."""
+"""A contradicting opinion may be worded anew, once. It rests on the same quote, and is verified as reworded."""
 
 from __future__ import annotations
 

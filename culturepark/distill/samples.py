@@ -32,9 +32,7 @@ def shapes(statement: Statement, casting: Casting, wanted: Sequence[Shape]) -> l
     return [shape for shape in dict.fromkeys(wanted) if shape in fitting]
 
 
-def drop_reason(
-    verdicts: Mapping[str, tuple[Relation, str]], is_duplicate: bool, flags: str = ""
-) -> str | None:
+def drop_reason(verdicts: Mapping[str, tuple[Relation, str]], is_duplicate: bool, flags: str = "") -> str | None:
     """Why a statement's samples are not kept; None if they are.
 
     Args:
@@ -46,7 +44,7 @@ def drop_reason(
         for criterion in ("faithful", "stance"):
             relation, decision = verdicts.get(criterion, ("entail", "keep"))
             if decision != "keep":
-                return REASONS[criterion, relation]  # type: ignore[index]
+                return REASONS[criterion, relation]
     return "duplicate" if is_duplicate else None
 
 

@@ -17,7 +17,17 @@ from pydantic import BaseModel
 from culturepark.distill import letters
 from culturepark.distill.answers import CutOff, ask_json
 from culturepark.distill.extract import told
-from culturepark.domain import Casting, Criterion, DistillPolicy, Language, Relation, Stance, Statement, Turn, Verdict
+from culturepark.domain import (
+    Casting,
+    Criterion,
+    DistillPolicy,
+    Language,
+    Relation,
+    Stance,
+    Statement,
+    Turn,
+    Verdict,
+)
 from culturepark.models.chat import ChatModel, Reply
 from culturepark.models.ledger import Ledger
 from culturepark.prompts import prompt
@@ -170,7 +180,7 @@ async def judge_batch(
     judged: Judgements = {}
     for number, one in enumerate(batch, start=1):
         for criterion in criteria(one):
-            said = getattr(answers.get(number), criterion, "none")
+            said: Relation | Literal["none"] = getattr(answers.get(number), criterion, "none")
             relation: Relation = "unparsable" if said == "none" else said
             sure = confidence(reply, number, criterion) if reply and relation != "unparsable" else None
             judged[one.statement.id, criterion] = Judgement(relation, sure, reply.call_id if reply else None)

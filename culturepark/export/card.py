@@ -23,7 +23,9 @@ def render(manifest: JsonObject, names: Sequence[str]) -> str:
     notes = "".join(f"- {note}\n" for note in manifest["notes"])
     scripted = any("scripted" in run["models"].values() for run in manifest["runs"])
     warning = (
-        "**These rows come from a scripted model: they show the tool and are not worth training on.**\n\n" if scripted else ""
+        "**These rows come from a scripted model: they show the tool and are not worth training on.**\n\n"
+        if scripted
+        else ""
     )
     return f"""---
 language: [en]
@@ -51,8 +53,8 @@ doi:10.14281/18241). The method follows {CITATION}.
 
 ## What it is not
 
-Nobody in these rows exists. What they say is written by a language model that was told whom to play; it is no evidence of
-what people of a culture think, do or want, and a culture's rows do not speak for its people.
+Nobody in these rows exists. What they say is written by a language model that was told whom to play; it is no
+evidence of what people of a culture think, do or want, and a culture's rows do not speak for its people.
 {notes}"""
 
 
@@ -60,7 +62,7 @@ def run_line(run: JsonObject) -> str:
     models = ", ".join(f"{role} `{spec}`" for role, spec in sorted(run["models"].items()))
     dropped = sum(run["samples"]["dropped"].values())
     return (
-        f"- run `{run['run']}`: scenario `{run['scenario']}` (sha256 {run['scenario_digest'][:12]}), seed {run['seed']}; "
+        f"- run `{run['run']}`: scenario `{run['scenario']}` (sha256 {run['scenario_digest'][:9]}), seed {run['seed']}; "
         f"{run['turns']['personas']} turns, {run['statements']['kept_for_verification']} statements, "
         f"{run['samples']['kept']} samples kept, {dropped} dropped; {models}"
     )

@@ -175,7 +175,18 @@ def remove_old(out: Path, mine: set[Path]) -> None:
 def about(run_id: str, store: Store) -> JsonObject:
     """What the card and the manifest say of a run."""
     stats = queries.stats(store, store.run(run_id))
-    names = ("run", "scenario", "status", "seed", "models", "dialogues", "turns", "statements", "verdicts", "samples")
+    names = (
+        "run",
+        "scenario",
+        "status",
+        "seed",
+        "models",
+        "dialogues",
+        "turns",
+        "statements",
+        "verdicts",
+        "samples",
+    )
     return {name: stats[name] for name in names} | {"scenario_digest": store.run(run_id).scenario_digest}
 
 
@@ -196,7 +207,9 @@ def find_line(place: str) -> tuple[str, str] | None:
         entry = nth(index, wanted)
         row = nth(path, wanted)
     except OSError as error:
-        raise UsageError(f"{error.filename}: {error.strerror}; trace needs the file and its index side by side") from None
+        raise UsageError(
+            f"{error.filename}: {error.strerror}; trace needs the file and its index side by side"
+        ) from None
     if entry is None or row is None:
         raise UsageError(f"{path} has no line {wanted}")
     try:

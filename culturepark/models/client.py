@@ -92,7 +92,14 @@ class OpenAIModel:
                     response = as_object(await raw.json())
                 else:
                     raise BadAnswer(f"{self.endpoint} answered {content_type or 'without a type'}, not JSON")
-        except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, ValueError, TypeError, KeyError) as error:
+        except (
+            openai.OpenAIError,
+            httpx2.HTTPError,
+            httpx2.StreamError,
+            ValueError,
+            TypeError,
+            KeyError,
+        ) as error:
             mapped = map_error(error, self.endpoint)
             if isinstance(mapped, WrongRequest) and mapped.param in OPTIONAL and mapped.param in body:
                 self._unsupported.add(mapped.param)
@@ -127,7 +134,14 @@ class EmbeddingModel(OpenAIModel):
             answer = await self._client.embeddings.create(**body)
             response = answer.model_dump(warnings=False)
             complete = len(response["data"]) == len(body["input"]) and all(r["embedding"] for r in response["data"])
-        except (openai.OpenAIError, httpx2.HTTPError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (
+            openai.OpenAIError,
+            httpx2.HTTPError,
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+        ) as error:
             raise map_error(error, self.endpoint) from error
         if not complete:
             raise BadAnswer(f"{self.endpoint} answered with another number of vectors than texts")
@@ -258,5 +272,3 @@ def short(said: object) -> str:
     """What an endpoint said, on one line and not long; it may be a whole HTML page."""
     line = " ".join(str(said).split())
     return "".join(c for c in line if c.isprintable())[:200] or type(said).__name__
-
-

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import pairwise
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -48,10 +49,12 @@ class Lexical:
         vectors = np.zeros((len(texts), self.places), np.float32)
         for row, text in enumerate(texts):
             words = re.findall(r"\w+", text.casefold())
-            grams = words + [" ".join(pair) for pair in zip(words, words[1:], strict=False)]
+            grams = words + [" ".join(pair) for pair in pairwise(words)]
             grams += [word[i : i + 4] for word in words for i in range(max(1, len(word) - 3))]
             for gram in grams:
-                place = int.from_bytes(hashlib.blake2b(gram.encode("utf-8", "surrogatepass"), digest_size=4).digest(), "big")
+                place = int.from_bytes(
+                    hashlib.blake2b(gram.encode("utf-8", "surrogatepass"), digest_size=4).digest(), "big"
+                )
                 vectors[row, place % self.places] += 1
         return unit_rows(np.sqrt(vectors))
 
@@ -109,9 +112,7 @@ class Endpoint:
         return unit_rows(np.array(rows, np.float32))
 
 
-def open_embedder(
-    spec: ModelSpec, progress: weights.Progress, warn: Callable[[str], None], ask: Asker
-) -> Embedder:
+def open_embedder(spec: ModelSpec, progress: weights.Progress, warn: Callable[[str], None], ask: Asker) -> Embedder:
     """The embedder of a spec. Where MiniLM's weights are neither here nor to be had, says so and goes on lexically."""
     if spec.kind == "openai":
         return Endpoint(ask)
@@ -122,4 +123,3 @@ def open_embedder(
     except (Unreachable, ImportError) as error:
         warn(f"deduplicating by words, not by meaning: {str(error).splitlines()[0]}")
         return Lexical()
-

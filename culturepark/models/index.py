@@ -36,8 +36,10 @@ def download_wheel(requirement: str, folder: Path, progress: Callable[[int], Non
             listing.raise_for_status()
             files = listing.json()["files"]
             wanted = f"{name.replace('-', '_')}-{version}-".lower()
-            url = next(f["url"] for f in files if f["filename"].lower().startswith(wanted) and f["filename"].endswith(".whl"))
-            target = folder / urlsplit(url).path.rsplit("/", 1)[-1]
+            url = next(
+                f["url"] for f in files if f["filename"].lower().startswith(wanted) and f["filename"].endswith(".whl")
+            )
+            target: Path = folder / urlsplit(url).path.rsplit("/", 1)[-1]
             done = 0
             with client.stream("GET", urljoin(str(listing.url), url)) as response, target.open("wb") as sink:
                 response.raise_for_status()

@@ -168,9 +168,7 @@ class Ledger:
         finish(reply, None)
         return replace(reply, call_id=call_id)
 
-    def _after_failure(
-        self, model: ChatModel, error: ModelError, attempt: int, pace: limits.Pace
-    ) -> float:
+    def _after_failure(self, model: ChatModel, error: ModelError, attempt: int, pace: limits.Pace) -> float:
         """Seconds to wait before the next attempt; raises where there is none."""
         if not error.retryable:
             raise error

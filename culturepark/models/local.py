@@ -31,7 +31,9 @@ START_SECONDS = 180
 class LocalModel(OpenAIModel):
     """A GGUF served by llama.cpp in a child process, on loopback, on a random port, with a token of its own."""
 
-    def __init__(self, spec: ModelSpec, child: asyncio.subprocess.Process, url: str, token: str, traits: Traits) -> None:
+    def __init__(
+        self, spec: ModelSpec, child: asyncio.subprocess.Process, url: str, token: str, traits: Traits
+    ) -> None:
         super().__init__(spec, base_url=f"{url}/v1", api_key=token, traits=traits, loopback=True)
         self._child = child
         self.endpoint = f"local:{spec.kind}"  # the port is another each time, and says nothing
@@ -53,7 +55,7 @@ async def start(spec: ModelSpec, slots: int, progress: weights.Progress) -> Loca
     """
     path = await asyncio.to_thread(weights_of, spec, progress)
     token = secrets.token_urlsafe(24)
-    log = tempfile.TemporaryFile()
+    log = tempfile.TemporaryFile()  # noqa: SIM115 - closed below, whatever happens
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -108,7 +110,12 @@ def check_gguf(path: Path) -> None:
 def from_hub(spec: ModelSpec) -> Path:
     """The file out of a Hugging Face repository, or out of its cache."""
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )
 
     organisation, name, file = spec.name.split("/", 2)
     try:

@@ -81,7 +81,9 @@ def talk(system: str, messages: list[JsonObject], body: JsonObject) -> str:
         return f"I am {name} and I live in {place}. What matters most to me is {values[0] if values else 'my home'}."
     if nth == 1 and stance:
         reason = values[-1] if values else "what I have seen at home"
-        return f"I think the honest answer for me is {stance}, because of {reason}. That is how I see it here in {place}."
+        return (
+            f"I think the honest answer for me is {stance}, because of {reason}. That is how I see it here in {place}."
+        )
     opener = OPENERS[number(name, nth, body.get("seed")) % len(OPENERS)]
     norm = norms[(nth + number(name)) % len(norms)] if norms else "We keep to what we know."
     return f"{opener} {norm}"

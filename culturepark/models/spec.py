@@ -38,22 +38,27 @@ class ModelSpec:
         return self.kind in ("embedded", "gguf", "hf")
 
 
+EMBEDDED, SCRIPTED = ModelSpec("embedded"), ModelSpec("scripted")
+MINILM, LEXICAL = ModelSpec("minilm"), ModelSpec("lexical")
+
+
 def parse(text: str, role: ModelRole = "speaker") -> ModelSpec:
     """
     Raises:
         UsageError: with the forms that are allowed.
     """
-    kind, _, rest = text.strip().partition(":")
+    text = text.strip()
+    kind, _, rest = text.partition(":")
     forms = EMBEDDER_FORMS if role == "embedder" else FORMS
     wrong = UsageError(f"model spec {text[:100]!r} for the {role}: must be {forms}")
-    if role == "embedder" and kind in ("minilm", "lexical") and not rest:
-        return ModelSpec(kind)  # type: ignore[arg-type] - narrowed by the test above
+    if role == "embedder" and text in ("minilm", "lexical"):
+        return MINILM if text == "minilm" else LEXICAL
     if kind == "openai" and rest:
         return parse_openai(rest, wrong)
     if role == "embedder":
         raise wrong
-    if kind in ("embedded", "scripted") and not rest:
-        return ModelSpec(kind)  # type: ignore[arg-type]
+    if text in ("embedded", "scripted"):
+        return EMBEDDED if text == "embedded" else SCRIPTED
     if kind == "gguf" and rest:
         return ModelSpec("gguf", rest)
     if kind == "hf" and rest:
@@ -92,8 +97,9 @@ def parse_roles(model: str | None, roles: list[str]) -> dict[ModelRole, ModelSpe
     specs: dict[ModelRole, ModelSpec] = dict.fromkeys(CHAT_ROLES, chat)
     for text in roles:
         role, equals, spec = text.partition("=")
-        if role not in ROLES or not equals:
+        known = next((name for name in ROLES if name == role), None)
+        if known is None or not equals:
             raise UsageError(f"--role {text[:100]!r}: must be ROLE=SPEC with ROLE one of {', '.join(ROLES)}")
-        specs[role] = parse(spec, role)  # type: ignore[index, arg-type] - just checked
-    specs.setdefault("embedder", ModelSpec("lexical" if specs["speaker"].kind == "scripted" else "minilm"))
+        specs[known] = parse(spec, known)
+    specs.setdefault("embedder", LEXICAL if specs["speaker"] == SCRIPTED else MINILM)
     return specs

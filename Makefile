@@ -1,0 +1,42 @@
+# make demo | make test | make check. Each installs what it needs once, into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+DEV := $(VENV)/.dev
+SHELL := /bin/bash
+
+.PHONY: demo test check weights clean
+
+demo: $(READY)
+	$(BIN)/culturepark simulate scenarios/quickstart.yaml --model embedded
+	$(BIN)/culturepark export last --format trl --out runs/demo
+	@echo; head -n 1 runs/demo/all.jsonl
+	@echo; $(BIN)/culturepark trace runs/demo/all.jsonl:1
+
+test: check weights
+	$(BIN)/python -m pytest
+
+check: $(DEV)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+weights: $(DEV)
+	$(BIN)/python -m culturepark.models.weights
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "culturepark needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(READY): pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(DEV): pyproject.toml | $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check ruff mypy import-linter pytest pytest-asyncio datasets
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info
