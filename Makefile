@@ -35,7 +35,7 @@ $(READY): pyproject.toml | $(VENV)/bin/python
 	@touch $@
 
 $(DEV): pyproject.toml | $(READY)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check ruff mypy import-linter pytest pytest-asyncio datasets
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
 clean:

@@ -62,7 +62,7 @@ def run_line(run: JsonObject) -> str:
     models = ", ".join(f"{role} `{spec}`" for role, spec in sorted(run["models"].items()))
     dropped = sum(run["samples"]["dropped"].values())
     return (
-        f"- run `{run['run']}`: scenario `{run['scenario']}` (sha256 {run['scenario_digest'][:9]}), seed {run['seed']}; "
+        f"- run `{run['run']}`: scenario `{run['scenario']}` ({run['scenario_digest'][:12]}), seed {run['seed']}; "
         f"{run['turns']['personas']} turns, {run['statements']['kept_for_verification']} statements, "
         f"{run['samples']['kept']} samples kept, {dropped} dropped; {models}"
     )
