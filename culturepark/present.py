@@ -16,11 +16,14 @@ def stats_lines(s: JsonObject) -> Iterator[str]:
     yield f"  scenario    {s['scenario']}, seed {s['seed']}"
     yield f"  models      {', '.join(f'{role} {spec}' for role, spec in s['models'].items())}"
     yield f"  dialogues   {listed(s['dialogues'])}"
+    if s["skipped"]:
+        cells = ", ".join(f"{skip['seed_key']} {skip['culture']}" for skip in s["skipped"])
+        yield f"  skipped     {len(s['skipped'])} cells not asked there: {cells}"
     yield f"  ended by    {listed(s['dialogue_stop_reasons'])}"
     moderator = listed(s["turns"]["moderator"])
     yield f"  turns       {s['turns']['personas']} of personas; moderator: {moderator}"
     statements = s["statements"]
-    yield f"  statements  {statements['kept_for_verification']} ({listed(statements['by_kind'])})"
+    yield f"  statements  {statements['total']} ({listed(statements['by_kind'])})"
     yield f"    rejected  {listed(statements['rejected'])}"
     yield f"    reworded  {statements['reworded']}"
     for criterion, relations in s["verdicts"].items():

@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from culturepark.distill import letters
 from culturepark.distill.answers import CutOff, ask_json
-from culturepark.distill.extract import told
+from culturepark.distill.extract import attributed, told
 from culturepark.domain import (
     Casting,
     Criterion,
@@ -67,7 +67,10 @@ class VerdictsAnswer(BaseModel):
 
 def case(statement: Statement, turn: Turn, casting: Casting) -> Case:
     stance = casting.by_key(statement.persona_key).stance if statement.kind == "opinion" else None
-    return Case(statement, turn, stance, verbatim=statement.first_person == statement.quote)
+    # Only a statement that adds nothing at all to the quote but who said it is faithful without being asked.
+    own_words = attributed(casting.by_key(statement.persona_key).persona, statement.quote)
+    verbatim = statement.first_person == statement.quote and statement.text == own_words
+    return Case(statement, turn, stance, verbatim)
 
 
 async def verify(

@@ -63,6 +63,6 @@ def run_line(run: JsonObject) -> str:
     dropped = sum(run["samples"]["dropped"].values())
     return (
         f"- run `{run['run']}`: scenario `{run['scenario']}` ({run['scenario_digest'][:12]}), seed {run['seed']}; "
-        f"{run['turns']['personas']} turns, {run['statements']['kept_for_verification']} statements, "
+        f"{run['turns']['personas']} turns, {run['statements']['total']} statements, "
         f"{run['samples']['kept']} samples kept, {dropped} dropped; {models}"
     )

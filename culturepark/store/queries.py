@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy
 from sqlmodel import Session, SQLModel, col, func, select
 
+from culturepark.dialogue.casting import plan
 from culturepark.domain import Edition, JsonObject
 from culturepark.errors import UsageError
 from culturepark.store.store import Store
@@ -121,16 +122,18 @@ def stats(store: Store, run: RunRow) -> JsonObject:
         "created_at": run.created_at,
         "finished_at": run.finished_at,
         "dialogues": counted(d.status for d in dialogues),
+        "skipped": [vars(skip) for skip in plan(edition, run.seed).skipped],
         "dialogue_stop_reasons": counted(d.stop_reason for d in dialogues if d.stop_reason),
         "turns": {
             "personas": sum(n for role, _, n in turns if role != "moderator"),
             "moderator": {origin: n for role, origin, n in turns if role == "moderator"},
         },
         "statements": {
-            "kept_for_verification": len(statements),
+            "total": len(statements),
             "by_kind": counted(s.kind for s in statements),
-        }
-        | {"reworded": sum(s.rewritten_from is not None for s in statements), "rejected": dict(rejected)},
+            "reworded": sum(s.rewritten_from is not None for s in statements),
+            "rejected": dict(sorted(rejected.items())),
+        },
         "verdicts": {
             criterion: counted(v.relation for v in verdicts if v.criterion == criterion)
             for criterion in dict.fromkeys(v.criterion for v in verdicts)
