@@ -237,7 +237,8 @@ def summary(stats: dict[str, object], failure: CultureparkError | None) -> None:
 
 
 def tell(text: str) -> None:
-    err().print(plain(text), soft_wrap=True)
+    console = err()
+    console.print(plain(text), soft_wrap=not console.is_terminal)
 
 
 # --- looking ---------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ class Quiet:
     def spent(self, tokens: int, cost_usd: float | None) -> None: ...
 
     def note(self, text: str) -> None:
-        self.console.print(plain(text), soft_wrap=True)
+        self.console.print(plain(text), soft_wrap=not self.console.is_terminal)
 
 
 class Live(Quiet):

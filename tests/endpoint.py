@@ -13,8 +13,8 @@ Also a program: `python -m tests.endpoint [--port N] [--latency SECONDS] [--refe
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
+import random
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -372,7 +372,7 @@ MATTERS = (
     "the school of the children", "a quiet street at night", "the patience of a mother", "money put aside in spring",
     "the help of a neighbour", "a visit to the graveyard", "the first bread of the morning", "a loan between brothers",
     "the song at a wedding", "a seat offered on the bus", "the opinion of an older sister", "a letter from abroad",
-    "the price of rent downtown", "a promise made at the door", "the advice of a teacher", "a holiday without telephones",
+    "the price of rent downtown", "a promise made at the door", "the advice of a teacher", "a week without telephones",
     "the garden behind the house", "a shop that gives credit", "the silence after dinner", "a cousin who lost his job",
 )  # fmt: skip
 DOES = (
@@ -405,21 +405,15 @@ def reference_answer(body: JsonObject) -> str:
     system = str(messages[0]["content"])
     if body.get("response_format") or system.startswith("You moderate"):
         return scripted.answer(body)
-    name = scripted.found(r"You are ([^,\n]+),", system)
-    question = scripted.found(r"The subject today: (.+)", system)
-    nth = sum(m["role"] == "assistant" for m in messages)
-
-    def drawn(parts: tuple[str, ...], sentence: int) -> str:
-        """Walks through a shuffled list without coming back to a part before all had their turn."""
-
-        def place(part: str) -> bytes:
-            return hashlib.sha256(repr((part, name, question)).encode()).digest()
-
-        return sorted(parts, key=place)[(4 * nth + sentence) % len(parts)]
-
-    return " ".join(
-        f"{BEGINNINGS[i]} {drawn(MATTERS, i)} {drawn(DOES, i)}, because {drawn(BECAUSE, i)}." for i in range(4)
-    )
+    # How many turns of personas there were: each ends in other words, or follow-ups that quote them would repeat.
+    heard = [re.findall(r"(?m)^(?!Moderator)[^\s:(]+: ", str(m["content"])) for m in messages if m["role"] == "user"]
+    nth = sum(m["role"] == "assistant" for m in messages) + sum(map(len, heard))
+    reasons = list(BECAUSE)
+    random.Random(scripted.found(r"The subject today: (.+)", system)).shuffle(reasons)
+    last = reasons.pop(nth % len(reasons))
+    draw = random.Random(scripted.number(system, nth, body.get("seed")))
+    drawn = draw.sample(BEGINNINGS, 4), draw.sample(MATTERS, 4), draw.sample(DOES, 4), [*draw.sample(reasons, 3), last]
+    return " ".join(f"{begins} {one} {does}, because {why}." for begins, one, does, why in zip(*drawn, strict=True))
 
 
 def main() -> None:

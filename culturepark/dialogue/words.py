@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from culturepark.dialogue.guards import phrases
+from culturepark.dialogue.guards import phrases, starts_with
 from culturepark.dialogue.protocol import Slot
 from culturepark.domain import LANGUAGES, Casting, Participant, Persona, Scenario
 from culturepark.prompts import prompt, section
@@ -115,14 +115,14 @@ def expand(forms: Sequence[str], values: dict[str, list[str]]) -> list[str]:
 
 
 def clauses(text: str, language: str) -> list[str]:
-    """Pieces of what was said that can be quoted: three to twelve words, from a mark of punctuation on."""
-    joining = phrases(language)["joining"]
+    """Pieces of what was said that are worth taking up: three to twelve words, from a mark of punctuation on."""
+    joining, small_talk = phrases(language)["joining"], phrases(language)["small_talk"]
     found = []
     for piece in re.split(r"[.!?;:,\n“”\"]+", text):
         words = piece.split()
         while words and words[0].lower() in joining:
             words = words[1:]
-        if len(words) >= 3:
+        if len(words) >= 3 and not starts_with(" ".join(words), small_talk):
             found.append(" ".join(words) if len(words) <= 12 else " ".join(words[:10]) + " …")
     return found or [" ".join(text.split()[:10]).rstrip(".,;:!?")]
 
