@@ -56,7 +56,7 @@ class Watcher(Protocol):
     def turn(self, casting: Casting, turn: Turn) -> None: ...
     def talked(self, casting: Casting, status: Status, reason: str) -> None: ...
     def dialogue_done(self, casting: Casting) -> None: ...
-    def spent(self, tokens: int, cost_usd: float | None) -> None: ...
+    def figures(self, tokens: int, cost_usd: float | None, samples: int) -> None: ...
     def note(self, text: str) -> None: ...
 
 
@@ -142,6 +142,8 @@ class Run:
         budget.max_cost_usd, budget.max_tokens = self.settings.max_cost_usd, self.settings.max_tokens
         self.models = Models(models_of(row), self.settings.concurrency, watcher.fetching)
         self.ledger = Ledger(row.id, store, budget, self.settings.concurrency)
+        self.samples = 0
+        """Samples so far of statements that passed verification; duplicates among them are found at the end."""
 
     def interrupt(self) -> None:
         """Calls in flight finish; nothing new is asked."""
@@ -186,6 +188,9 @@ class Run:
         if isinstance(error, StoreError):
             return  # it could not be written down either
         self.store.set_run(self.row.id, Status.STOPPED, f"{names.get(type(error), 'error')}: {error}"[:500])
+
+    def _show(self) -> None:
+        self.watcher.figures(self.ledger.budget.tokens, self.ledger.budget.cost_usd, self.samples)
 
     def _reaches(self, stage: Until) -> bool:
         return UNTIL.index(self.settings.until) >= UNTIL.index(stage)
@@ -257,7 +262,7 @@ class Run:
             moderator=moderator,
             ledger=self.ledger,
         ):
-            self.watcher.spent(self.ledger.budget.tokens, self.ledger.budget.cost_usd)
+            self._show()
             if isinstance(event, Ending):
                 self.store.set_dialogue(row.id, event.status, event.stop_reason)
                 self.watcher.talked(casting, event.status, event.stop_reason)
@@ -296,7 +301,7 @@ class Run:
             )
             found.append((statement, proposal.call_id))
         self.store.add_extraction(row.id, found, extraction.rejected, self.row.extract_round)
-        self.watcher.spent(self.ledger.budget.tokens, self.ledger.budget.cost_usd)
+        self._show()
 
     async def _verify(self, row: DialogueRow, casting: Casting) -> None:
         from culturepark.distill.reword import candidates, reword
@@ -344,7 +349,15 @@ class Run:
             if policy.rewrite == "checked":
                 verdicts += await judge([case(s, turns[s.turn_id], casting) for s, _ in again])
         self.store.add_verification(row.id, again, verdicts, self.row.verify_round)
-        self.watcher.spent(self.ledger.budget.tokens, self.ledger.budget.cost_usd)
+        self._count_samples([*statements, *(s for s, _ in again)], verdicts, casting)
+        self._show()
+
+    def _count_samples(self, statements: list[Statement], verdicts: list[Verdict], casting: Casting) -> None:
+        from culturepark.distill.samples import shapes
+
+        dropped = {v.statement_id for v in verdicts if v.decision == "drop"}
+        judged = {v.statement_id for v in verdicts} - dropped
+        self.samples += sum(len(shapes(s, casting, self.scenario.samples)) for s in statements if s.id in judged)
 
     async def _distil(self) -> None:
         """Duplicates and samples of the whole run; both follow from the verdicts and can be made again at any time."""
@@ -397,7 +410,9 @@ class Run:
             model = await self.models.get("embedder")
             return await self.ledger.ask(model, request, stage="dedup", subject_id=self.row.id, prompt_digest="")
 
-        return open_embedder(self.models.specs["embedder"], self.watcher.fetching, self.watcher.note, ask)
+        # In a thread, since it may have to fetch weights first.
+        spec, watcher = self.models.specs["embedder"], self.watcher
+        return await asyncio.to_thread(open_embedder, spec, watcher.fetching, watcher.note, ask)
 
 
 def statement_of(row: StatementRow) -> Statement:

@@ -32,7 +32,7 @@ class Quiet:
     def turn(self, casting: Casting, turn: Turn) -> None: ...
     def talked(self, casting: Casting, status: Status, reason: str) -> None: ...
     def dialogue_done(self, casting: Casting) -> None: ...
-    def spent(self, tokens: int, cost_usd: float | None) -> None: ...
+    def figures(self, tokens: int, cost_usd: float | None, samples: int) -> None: ...
 
     def note(self, text: str) -> None:
         self.console.print(plain(text), soft_wrap=not self.console.is_terminal)
@@ -56,7 +56,7 @@ class Live(Quiet):
         self.run_task: TaskID | None = None
         self.fetch_task: TaskID | None = None
         self.total = self.finished = 0
-        self.tokens = ""
+        self.so_far = ""
         self.talk = False
         self.on_stage: int | None = None
         self.waiting: dict[int, list[Text]] = defaultdict(list)
@@ -75,12 +75,12 @@ class Live(Quiet):
             plain(run.scenario_name).plain,
             total=total,
             completed=total * done // self.total,
-            figures=self.figures(),
+            figures=self.line(),
         )
         self.note(f"run {run.id}: {scenario.title}. Simulated people; no evidence of what real people think.")
 
-    def figures(self) -> str:
-        return f"{self.finished}/{self.total} dialogues{self.tokens}"
+    def line(self) -> str:
+        return f"{self.finished}/{self.total} dialogues{self.so_far}"
 
     def fetching(self, name: str, done: int, total: int) -> None:
         if self.fetch_task is None:
@@ -123,9 +123,9 @@ class Live(Quiet):
         self._step(casting, self.steps[casting.number])
         self._play()
 
-    def spent(self, tokens: int, cost_usd: float | None) -> None:
+    def figures(self, tokens: int, cost_usd: float | None, samples: int) -> None:
         cost = f" · ${cost_usd:.2f}" if cost_usd is not None else ""
-        self.tokens = f" · {tokens / 1000:.0f}k tokens{cost}"
+        self.so_far = f" · {samples} samples · {tokens / 1000:.0f}k tokens{cost}"
         self._step(None)
 
     def _step(self, casting: Casting | None, to: int | None = None) -> None:
@@ -136,7 +136,7 @@ class Live(Quiet):
             reached = to if to is not None else self.done_steps[casting.number] + 1
             advance = max(0, reached - self.done_steps[casting.number])
             self.done_steps[casting.number] = max(reached, self.done_steps[casting.number])
-        self.bar.update(self.run_task, advance=advance, figures=self.figures())
+        self.bar.update(self.run_task, advance=advance, figures=self.line())
 
     def _play(self) -> None:
         """Prints what the dialogue on stage has said; when it is over, the next one comes on."""

@@ -48,6 +48,11 @@ class Ask:
     slot: Slot
     subject_id: str
     seed: int
+    attempt: int = 1
+
+    def warmer(self, temperature: float) -> float:
+        """Each further attempt gets more freedom: a seed alone seldom gets a model out of a rut."""
+        return round(min(1.2, temperature + 0.15 * (self.attempt - 1)), 2)
 
 
 class LedgerResult(CreateResult):
@@ -208,7 +213,7 @@ class PersonaAgent(Speaker):
             extra_create_args={
                 "seed": ask.seed,
                 "max_tokens": SMALL_SPEECH_TOKENS if self.small else SPEECH_TOKENS,
-                "temperature": 0.6 if self.small else 0.8,
+                "temperature": ask.warmer(0.6 if self.small else 0.8),
                 "grammar": words.speech_grammar(ask.slot, self.casting, self.scenario, said) if self.small else None,
                 "subject_id": ask.subject_id,
                 "prompt_digest": digest(self.card_digest, line_digest),
@@ -269,7 +274,7 @@ class ModeratorAgent(Speaker):
             extra_create_args={
                 "seed": ask.seed,
                 "max_tokens": FOLLOW_UP_TOKENS,
-                "temperature": 0.7,
+                "temperature": ask.warmer(0.7),
                 "grammar": words.question_grammar(
                     ask.slot, self.casting, previous, last.content, self.scenario.language
                 )

@@ -102,7 +102,7 @@ async def attempt(
     reason = None
     for number in range(1, (SPEECH_ATTEMPTS if slot.act == "speech" else FOLLOW_UP_ATTEMPTS) + 1):
         seed = int(digest(str(run_seed), str(casting.number), str(slot.number), str(number))[:7], 16)
-        text = await speak_once(agent, Ask(slot, turn_id, seed), said)
+        text = await speak_once(agent, Ask(slot, turn_id, seed, number), said)
         reply = agent.reply
         if reply is None:  # a fixed cue
             return text, None, None

@@ -75,7 +75,7 @@ class OpenAIModel:
             body |= {"logprobs": True, "top_logprobs": request.top_logprobs}
         if request.grammar and self.traits.grammar and not request.schema:
             body["grammar"] = request.grammar
-        if self.traits.small and request.max_tokens > 1:
+        if self.traits.grammar and not request.schema and request.max_tokens > 1:
             body |= {"dry_multiplier": 0.5, "dry_allowed_length": 3}
         return {key: value for key, value in body.items() if key not in self._unsupported}
 
@@ -150,7 +150,7 @@ class EmbeddingModel(OpenAIModel):
 
 
 LLAMA_ONLY = {"grammar", "dry_multiplier", "dry_allowed_length"}
-"""Parameters that llama.cpp's server takes beyond the protocol. DRY keeps small models from going in circles."""
+"""Parameters that llama.cpp's server takes beyond the protocol. DRY keeps a model that speaks from going in circles."""
 
 OPTIONAL = {"seed", "stop", "temperature", "response_format", "logprobs", "top_logprobs", "stream_options"}
 """Parameters that some models refuse and that we can do without."""
