@@ -68,6 +68,8 @@ def shape_sample(
         "statement": statement.text,
     }
     heading = statement.kind if shape == "norm" else shape
+    # Whoever names the answer in the reason need not be made to say it twice.
+    says_it = shape == "survey" and values["stance"].casefold() in statement.first_person.casefold()
 
     def say(heading: str, part: str) -> str:
         return section("samples", heading, part, language).render(**values)
@@ -79,7 +81,7 @@ def shape_sample(
         messages=(
             {"role": "system", "content": say("system", "text")},
             {"role": "user", "content": say(heading, "user")},
-            {"role": "assistant", "content": say(heading, "assistant")},
+            {"role": "assistant", "content": say("survey-with-stance" if says_it else heading, "assistant")},
         ),
         status="dropped" if reason else "kept",
         drop_reason=reason,

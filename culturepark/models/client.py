@@ -35,8 +35,10 @@ class OpenAIModel:
         api_key: str | None = None,
         traits: Traits | None = None,
         loopback: bool = False,
+        name: str | None = None,
     ) -> None:
         self.spec = spec
+        self.name = name or spec.name
         self.traits = traits or Traits()
         self.endpoint = base_url or spec.where or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
         if spec.kind == "openai":
@@ -55,7 +57,7 @@ class OpenAIModel:
     def body(self, request: Request) -> JsonObject:
         official = self.endpoint.startswith(OPENAI_URL)
         body: JsonObject = {
-            "model": self.spec.name or "local",
+            "model": self.name,
             "messages": list(request.messages),
             # OpenAI's reasoning models refuse the older name; most other servers know only that.
             "max_completion_tokens" if official else "max_tokens": request.max_tokens,

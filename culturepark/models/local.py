@@ -32,9 +32,9 @@ class LocalModel(OpenAIModel):
     """A GGUF served by llama.cpp in a child process, on loopback, on a random port, with a token of its own."""
 
     def __init__(
-        self, spec: ModelSpec, child: asyncio.subprocess.Process, url: str, token: str, traits: Traits
+        self, spec: ModelSpec, child: asyncio.subprocess.Process, url: str, token: str, traits: Traits, name: str
     ) -> None:
-        super().__init__(spec, base_url=f"{url}/v1", api_key=token, traits=traits, loopback=True)
+        super().__init__(spec, base_url=f"{url}/v1", api_key=token, traits=traits, loopback=True, name=name)
         self._child = child
         self.endpoint = f"local:{spec.kind}"  # the port is another each time, and says nothing
 
@@ -77,7 +77,9 @@ async def start(spec: ModelSpec, slots: int, progress: weights.Progress) -> Loca
         child.stdin.write((json.dumps(settings) + "\n").encode())
         line = await asyncio.wait_for(child.stdout.readline(), START_SECONDS)
         url = json.loads(line)["address"]
-        return LocalModel(spec, child, url, token, Traits(small=await parameters(url, token) < SMALL, grammar=True))
+        return LocalModel(
+            spec, child, url, token, Traits(small=await parameters(url, token) < SMALL, grammar=True), path.name
+        )
     except (TimeoutError, ValueError, KeyError, OSError, httpx2.HTTPError) as error:
         if child.returncode is None:
             child.kill()

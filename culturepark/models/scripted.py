@@ -84,9 +84,14 @@ def talk(system: str, messages: list[JsonObject], body: JsonObject) -> str:
         return (
             f"I think the honest answer for me is {stance}, because of {reason}. That is how I see it here in {place}."
         )
+    told = norms[number(name) % max(1, len(norms)) :] + norms[: number(name) % max(1, len(norms))]
+    told += [f"What counts for me is {value}, and I have my reasons." for value in values]
+    told += [
+        f"{what} in my case: {text}."
+        for what, text in re.findall(r"^- (Work|Schooling|Generation): (.+)$", system, re.M)
+    ]
     opener = OPENERS[number(name, nth, body.get("seed")) % len(OPENERS)]
-    norm = norms[(nth + number(name)) % len(norms)] if norms else "We keep to what we know."
-    return f"{opener} {norm}"
+    return f"{opener} {told[(nth - 1) % len(told)] if told else 'We keep to what we know.'}"
 
 
 def follow_up(messages: list[JsonObject]) -> str:
