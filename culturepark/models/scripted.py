@@ -26,6 +26,13 @@ OPENERS = (
     "In the end it is simple for me.",
 )
 
+STANCES = (
+    "I think the honest answer for me is {stance}, because of {reason}. That is how I see it here in {place}.",
+    "In {place} you will hear all sorts of things, but my own answer is {stance}. What settles it for me is {reason}.",
+    "If you ask me, {stance}: nothing else would go together with {reason}. Others in {place} may see it otherwise.",
+    "Since I was young I have cared about {reason}, and so I think {stance} is right for me. So much from {place}.",
+)
+
 
 class ScriptedModel:
     """`scripted`: needs nothing, sends nothing."""
@@ -81,9 +88,8 @@ def talk(system: str, messages: list[JsonObject], body: JsonObject) -> str:
         return f"I am {name} and I live in {place}. What matters most to me is {values[0] if values else 'my home'}."
     if nth == 1 and stance:
         reason = values[-1] if values else "what I have seen at home"
-        return (
-            f"I think the honest answer for me is {stance}, because of {reason}. That is how I see it here in {place}."
-        )
+        form = STANCES[number(name, body.get("seed")) % len(STANCES)]
+        return form.format(stance=stance, reason=reason, place=place)
     told = norms[number(name) % max(1, len(norms)) :] + norms[: number(name) % max(1, len(norms))]
     told += [f"What counts for me is {value}, and I have my reasons." for value in values]
     told += [
