@@ -19,7 +19,8 @@ from culturepark.prompts import prompt
 
 TURNS_A_CALL = 8
 """Persona turns; more, and the answer grows past what models write reliably."""
-ANSWER_TOKENS = 4000
+ANSWER_TOKENS, TOKENS_A_TURN = 200, 480
+"""Limits on an answer: about five statements a turn."""
 NOT_LABELLED = ("opening", "closing")
 """Phases that sentence mode leaves out: introductions and goodbyes hold next to nothing else."""
 
@@ -82,7 +83,7 @@ async def extract(
     Raises:
         CultureparkError: as the ledger does.
     """
-    if mode == "sentences" or (mode == "auto" and model.traits.small):
+    if mode == "sentences" or (mode == "auto" and model.traits.labels):
         return await by_sentence(casting, turns, language, dialogue_id, model, ledger)
     rejected: Counter[str] = Counter()
     proposals: list[Proposal] = []
@@ -118,10 +119,8 @@ async def by_quote(
     ledger: Ledger,
 ) -> Extraction | None:
     """Asks for statements with quotes, and keeps those whose quotes are there. None if nothing parsed."""
-    material = {
-        "question": casting.seed.question,
-        "turns": [told(turn, casting) for turn in turns if turn.role != "moderator"],
-    }
+    spoken = [turn for turn in turns if turn.role != "moderator"]
+    material = {"question": casting.seed.question, "turns": [told(turn, casting) for turn in spoken]}
     try:
         answer, reply = await ask_json(
             ledger,
@@ -132,10 +131,9 @@ async def by_quote(
             name="statements",
             stage="extract",
             subject_id=dialogue_id,
-            max_tokens=ANSWER_TOKENS,
+            max_tokens=ANSWER_TOKENS + TOKENS_A_TURN * len(spoken),
         )
     except CutOff:
-        spoken = [turn for turn in turns if turn.role != "moderator"]
         if len(spoken) == 1:
             return Extraction([], Counter({"cut-off": 1}))
         middle = len(spoken) // 2

@@ -88,7 +88,7 @@ async def verify(
     Raises:
         CultureparkError: as the ledger does.
     """
-    by_letter = policy.verify == "letters" or (policy.verify == "auto" and model.traits.small)
+    by_letter = policy.verify == "letters" or (policy.verify == "auto" and model.traits.labels)
     judge = judge_by_letter if by_letter else judge_in_batches
     judged = await judge(cases, casting, language, dialogue_id, model, ledger)
     verdicts = []

@@ -94,7 +94,10 @@ class Traits:
     """What the pipeline may ask of a model."""
 
     small: bool = False
-    """Under a billion parameters: gets sentence starters, one-token answers and sentence-wise extraction."""
+    """Under a billion parameters: speaks in given forms, since its free speech holds next to nothing."""
+    labels: bool = False
+    """Under three billion parameters: labels sentences and answers with letters, since it cannot be trusted to copy a
+    quote or to keep to JSON."""
     grammar: bool = False
     """Takes GBNF."""
 

@@ -9,13 +9,14 @@ import secrets
 import sys
 import tempfile
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import httpx2
 
+from culturepark.domain import JsonObject
 from culturepark.errors import Unreachable, UsageError
 from culturepark.models import weights
-from culturepark.models.chat import Traits
+from culturepark.models.chat import Request, Traits
 from culturepark.models.client import OpenAIModel, short
 from culturepark.models.spec import ModelSpec
 
@@ -23,8 +24,10 @@ EMBEDDED_CONTEXT = 4096
 CONTEXT = 8192
 """Tokens for each dialogue in flight."""
 MOST_SLOTS = 4
-SMALL = 1_000_000_000
-"""Parameters below which a model counts as small."""
+SMALL, LABELS = 1_000_000_000, 3_000_000_000
+"""Parameters below which a model has the trait of that name."""
+LONGEST_STRING = 400
+"""Characters of a string in JSON; without a limit a small model may go round in one for ever."""
 START_SECONDS = 180
 
 
@@ -37,6 +40,12 @@ class LocalModel(OpenAIModel):
         super().__init__(spec, base_url=f"{url}/v1", api_key=token, traits=traits, loopback=True, name=name)
         self._child = child
         self.endpoint = f"local:{spec.kind}"  # the port is another each time, and says nothing
+
+    def body(self, request: Request) -> JsonObject:
+        body = super().body(request)
+        if "response_format" in body:
+            body["response_format"] = with_limits(body["response_format"])
+        return body
 
     async def close(self) -> None:
         await super().close()
@@ -132,11 +141,22 @@ def from_hub(spec: ModelSpec) -> Path:
         raise Unreachable(f"{spec} cannot be fetched: {short(error)}") from error
 
 
-async def parameters(url: str, token: str) -> int:
-    """How many parameters the served model has, by its own account."""
+async def traits_of(url: str, token: str) -> Traits:
+    """What the served model can do, judged by how many parameters it says it has."""
     async with httpx2.AsyncClient(trust_env=False) as client:
         answer = await client.get(f"{url}/v1/models", headers={"Authorization": f"Bearer {token}"})
-    return int(answer.json()["data"][0]["meta"]["n_params"])
+    parameters = int(answer.json()["data"][0]["meta"]["n_params"])
+    return Traits(small=parameters < SMALL, labels=parameters < LABELS, grammar=True)
+
+
+def with_limits(schema: Any) -> Any:
+    """A JSON schema whose free strings have an end. llama.cpp keeps to it; other servers may refuse the keyword."""
+    if isinstance(schema, list):
+        return [with_limits(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    out = {key: with_limits(value) for key, value in schema.items()}
+    return out | {"maxLength": LONGEST_STRING} if out.get("type") == "string" and "enum" not in out else out
 
 
 def last_words(log: IO[bytes]) -> str:
