@@ -86,9 +86,7 @@ async def start(spec: ModelSpec, slots: int, progress: weights.Progress) -> Loca
         child.stdin.write((json.dumps(settings) + "\n").encode())
         line = await asyncio.wait_for(child.stdout.readline(), START_SECONDS)
         url = json.loads(line)["address"]
-        return LocalModel(
-            spec, child, url, token, Traits(small=await parameters(url, token) < SMALL, grammar=True), path.name
-        )
+        return LocalModel(spec, child, url, token, await traits_of(url, token), path.name)
     except (TimeoutError, ValueError, KeyError, OSError, httpx2.HTTPError) as error:
         if child.returncode is None:
             child.kill()
