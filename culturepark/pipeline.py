@@ -369,9 +369,10 @@ class Run:
         for verdict in self.store.verdicts(self.row.id, self.row.verify_round):
             if verdict.statement_id in found:
                 found[verdict.statement_id][verdict.criterion] = (verdict.relation, verdict.decision)  # type: ignore[assignment]
+        keep = self.scenario.distill.keep
         published = self.scenario.distill.rewrite == "as-published"
         flags = {row.id: "as-published" if published and row.rewritten_from else "" for row in rows}
-        passing = [row for row in rows if samples.drop_reason(found[row.id], False, flags[row.id]) is None]
+        passing = [row for row in rows if samples.drop_reason(found[row.id], keep, False, flags[row.id]) is None]
         entries = [
             dedup.Entry(
                 row.id,
@@ -397,7 +398,7 @@ class Run:
         for row in rows:
             casting = self.castings[seeds[row.turn_id.rsplit(".", 1)[0]].number]
             statement = statement_of(row)
-            reason = samples.drop_reason(found[row.id], row.id in repeated, flags[row.id])
+            reason = samples.drop_reason(found[row.id], keep, row.id in repeated, flags[row.id])
             for number, shape in enumerate(samples.shapes(statement, casting, self.scenario.samples), start=1):
                 sample = samples.shape_sample(statement, casting, shape, self.scenario.language, reason, flags[row.id])
                 shaped.append((f"{row.id}.x{number}", sample))

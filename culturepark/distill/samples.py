@@ -32,11 +32,14 @@ def shapes(statement: Statement, casting: Casting, wanted: Sequence[Shape]) -> l
     return [shape for shape in dict.fromkeys(wanted) if shape in fitting]
 
 
-def drop_reason(verdicts: Mapping[str, tuple[Relation, str]], is_duplicate: bool, flags: str = "") -> str | None:
+def drop_reason(
+    verdicts: Mapping[str, tuple[Relation, str]], keep: Sequence[str], is_duplicate: bool, flags: str = ""
+) -> str | None:
     """Why a statement's samples are not kept; None if they are.
 
     Args:
         verdicts: criterion -> (relation, decision).
+        keep: relations to the stance that the scenario keeps.
     """
     if flags != "as-published":
         if "faithful" not in verdicts:
@@ -44,7 +47,8 @@ def drop_reason(verdicts: Mapping[str, tuple[Relation, str]], is_duplicate: bool
         for criterion in ("faithful", "stance"):
             relation, decision = verdicts.get(criterion, ("entail", "keep"))
             if decision != "keep":
-                return REASONS[criterion, relation]
+                wanted = keep if criterion == "stance" else ("entail",)
+                return "unsure" if relation in wanted else REASONS[criterion, relation]
     return "duplicate" if is_duplicate else None
 
 
@@ -69,7 +73,7 @@ def shape_sample(
     }
     heading = statement.kind if shape == "norm" else shape
     # Whoever names the answer in the reason need not be made to say it twice.
-    says_it = shape == "survey" and values["stance"].casefold() in statement.first_person.casefold()
+    says_it = shape == "survey" and f"“{values['stance']}”" in statement.first_person
 
     def say(heading: str, part: str) -> str:
         return section("samples", heading, part, language).render(**values)

@@ -34,6 +34,7 @@ from culturepark.prompts import prompt
 
 ITEMS_A_CALL = 10
 TOKENS_AN_ITEM = 40
+EVEN_CHANCE = 0.5
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ async def verify(
                     criterion=criterion,
                     relation=judgement.relation,
                     confidence=judgement.confidence,
-                    decision="keep" if passes(criterion, judgement.relation, policy) else "drop",
+                    decision="keep" if passes(criterion, judgement, policy) else "drop",
                     call_id=judgement.call_id,
                 )
             )
@@ -112,9 +113,14 @@ def criteria(one: Case) -> tuple[Criterion, ...]:
     return ("faithful", "stance") if one.stance else ("faithful",)
 
 
-def passes(criterion: Criterion, relation: Relation, policy: DistillPolicy) -> bool:
-    """Whether a verdict lets its statement through; `keep` speaks of stance alone."""
-    return relation == "entail" if criterion == "faithful" else relation in policy.keep
+def passes(criterion: Criterion, judgement: Judgement, policy: DistillPolicy) -> bool:
+    """Whether a verdict lets its statement through; `keep` speaks of stance alone.
+
+    A judge that gives its own answer less than an even chance does not know, and what it does not know is not kept.
+    """
+    if judgement.confidence is not None and judgement.confidence < EVEN_CHANCE:
+        return False
+    return judgement.relation == "entail" if criterion == "faithful" else judgement.relation in policy.keep
 
 
 Judgements = dict[tuple[str, Criterion], Judgement]
