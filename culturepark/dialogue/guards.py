@@ -60,7 +60,7 @@ def objection(reply: Reply, text: str, hearing: Hearing) -> str | None:
         return "refusal"
     if not any(c.isalpha() for c in text):
         return "empty"
-    if reply.finish_reason == "length" or len(text) > LONGEST:
+    if reply.finish_reason == "length" or len(text) > LONGEST or dangles(text, hearing.language):
         return "cut-off"
     if contains(text, phrases(hearing.language)["out_of_role"]):
         return "out-of-role"
@@ -110,6 +110,12 @@ def repeats(text: str, hearing: Hearing) -> bool:
             return True
     words = plain(text).split()
     return len(words) >= 24 and len(mine) < 0.6 * (len(words) - 3)
+
+
+def dangles(text: str, language: str) -> bool:
+    """The last word asks for another one."""
+    words = plain(text).split()
+    return bool(words) and words[-1] in phrases(language)["dangling"]
 
 
 def other_language(text: str, language: str) -> bool:

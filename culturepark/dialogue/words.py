@@ -133,7 +133,7 @@ def grammar(forms: Sequence[str]) -> str:
     for form in forms:
         before, free = form.removesuffix("…"), form.endswith("…")
         options.append(" ".join(part for part in (quoted(before), "free" if free else "") if part != '""'))
-    return "root ::= " + " | ".join(options) + '\nfree ::= [^.!?:"“”0-9\\n]{20,90} [a-z] "."\n'
+    return "root ::= " + " | ".join(options) + '\nfree ::= [^.!?:"“”0-9,\\n]{20,130} [a-z] "."\n'
 
 
 def quoted(text: str) -> str:
