@@ -394,13 +394,16 @@ class Run:
             self.store.set_duplicates(self.row.id, duplicates)
             return
         repeated = {duplicate.statement_id for duplicate in duplicates}
+        phases = self.store.phases(self.row.id)
         shaped: list[tuple[str, Sample]] = []
         for row in rows:
             casting = self.castings[seeds[row.turn_id.rsplit(".", 1)[0]].number]
             statement = statement_of(row)
             reason = samples.drop_reason(found[row.id], keep, row.id in repeated, flags[row.id])
             for number, shape in enumerate(samples.shapes(statement, casting, self.scenario.samples), start=1):
-                sample = samples.shape_sample(statement, casting, shape, self.scenario.language, reason, flags[row.id])
+                sample = samples.shape_sample(
+                    statement, casting, shape, phases[row.turn_id], self.scenario.language, reason, flags[row.id]
+                )
                 shaped.append((f"{row.id}.x{number}", sample))
         self.store.set_distilled(self.row.id, duplicates, samples.without_twins(shaped))
 

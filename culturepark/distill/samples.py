@@ -21,6 +21,9 @@ REASONS: dict[tuple[str, Relation], str] = {
     ("stance", "entail"): "entails-stance",
 }
 
+OFF_TOPIC = ("opening", "introduce", "closing")
+"""Phases in which people speak of other things than the seed."""
+
 
 def shapes(statement: Statement, casting: Casting, wanted: Sequence[Shape]) -> list[Shape]:
     """In which shapes a statement can be told."""
@@ -56,10 +59,12 @@ def shape_sample(
     statement: Statement,
     casting: Casting,
     shape: Shape,
+    phase: str,
     language: Language,
     reason: str | None,
     flags: str = "",
 ) -> Sample:
+    """One statement in one shape; `phase` is that of its turn."""
     participant = casting.by_key(statement.persona_key)
     persona, seed = participant.persona, casting.seed
     values = {
@@ -72,6 +77,8 @@ def shape_sample(
         "statement": statement.text,
     }
     heading = statement.kind if shape == "norm" else shape
+    # What somebody introduces from home, or says in passing, need not be about the seed.
+    asked = f"{heading}-on-topic" if shape == "norm" and phase not in OFF_TOPIC else heading
     # Whoever names the answer in the reason need not be made to say it twice.
     says_it = shape == "survey" and f"“{values['stance']}”" in statement.first_person
 
@@ -84,7 +91,7 @@ def shape_sample(
         kind=shape,
         messages=(
             {"role": "system", "content": say("system", "text")},
-            {"role": "user", "content": say(heading, "user")},
+            {"role": "user", "content": say(asked, "user")},
             {"role": "assistant", "content": say("survey-with-stance" if says_it else heading, "assistant")},
         ),
         status="dropped" if reason else "kept",

@@ -164,6 +164,12 @@ class Store:
             )
             return [Turn.model_validate(row.model_dump(exclude={"id", "dialogue_id"})) for row in rows]
 
+    def phases(self, run_id: str) -> dict[str, str]:
+        """The phase of every turn of a run."""
+        with self.database.reading() as session:
+            query = select(TurnRow.id, TurnRow.phase).join(DialogueRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
+            return dict(session.exec(query.where(DialogueRow.run_id == run_id)).all())
+
     def add_turn(self, dialogue_id: str, turn: Turn) -> None:
         with self.database.writing() as session:
             session.add(TurnRow(id=f"{dialogue_id}.t{turn.position}", dialogue_id=dialogue_id, **turn.model_dump()))
