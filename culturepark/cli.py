@@ -79,7 +79,7 @@ def simulate(
     json: Json = False,
 ) -> int:
     """Hold the dialogues of a scenario and distil them into samples."""
-    from culturepark import commands
+    from culturepark.commands import run as commands
 
     return commands.simulate(
         scenario, model=model, roles=role or [], store_url=store, seed=seed, dialogues=dialogues,
@@ -97,7 +97,7 @@ def resume(
     json: Json = False,
 ) -> int:
     """Finish a run that was stopped or killed; nothing that was answered is asked again."""
-    from culturepark import commands
+    from culturepark.commands import run as commands
 
     return commands.resume(run, store, json, max_cost, max_tokens)
 
@@ -113,7 +113,7 @@ def distill(
     json: Json = False,
 ) -> int:
     """Do the later stages again on stored dialogues; earlier verdicts are kept."""
-    from culturepark import commands
+    from culturepark.commands import run as commands
 
     return commands.distill(run, stage, role or [], store, json)
 
@@ -121,17 +121,17 @@ def distill(
 @app.command(epilog="Example: culturepark runs --json")
 def runs(store: Store = STORE, json: Json = False) -> int:
     """List what is in the store."""
-    from culturepark import commands
+    from culturepark.commands import look
 
-    return commands.runs(store, json)
+    return look.runs(store, json)
 
 
 @app.command(epilog="Example: culturepark stats last")
 def stats(run: RunId, store: Store = STORE, json: Json = False) -> int:
     """Show a run's funnel, cost, tokens, stop reasons, and stances against the survey."""
-    from culturepark import commands
+    from culturepark.commands import look
 
-    return commands.stats(run, store, json)
+    return look.stats(run, store, json)
 
 
 @app.command(epilog="Example: culturepark replay last --plain | less")
@@ -142,9 +142,9 @@ def replay(
     store: Store = STORE,
 ) -> int:
     """Read stored dialogues."""
-    from culturepark import commands
+    from culturepark.commands import look
 
-    return commands.replay(target, store, follow)
+    return look.replay(target, store, follow)
 
 
 @app.command(epilog="Example: culturepark trace runs/mine/all.jsonl:3")
@@ -154,9 +154,9 @@ def trace(
     json: Json = False,
 ) -> int:
     """Lead a sample back to the words, the call, the persona and the survey item it comes from."""
-    from culturepark import commands
+    from culturepark.commands import look
 
-    return commands.trace(subject, store, json)
+    return look.trace(subject, store, json)
 
 
 @app.command(epilog="Example: culturepark export last --format trl --out runs/mine --split 0.9")
@@ -169,9 +169,9 @@ def export(
     store: Store = STORE,
 ) -> int:
     """Write the kept samples as training files."""
-    from culturepark import commands
+    from culturepark.commands import look
 
-    return commands.export(run, form, out, culture or [], split, store)
+    return look.export(run, form, out, culture or [], split, store)
 
 
 @app.command(epilog="Example: culturepark check my-scenario.yaml personas/*.yaml")
@@ -179,25 +179,25 @@ def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Scenarios, personas, surveys.")],
 ) -> int:
     """Validate files; errors name file, line, key and what is allowed."""
-    from culturepark import commands
+    from culturepark.commands import look
 
-    return commands.check(files)
+    return look.check(files)
 
 
 @app.command(epilog="Example: culturepark personas --json")
 def personas(json: Json = False) -> int:
     """List the shipped personas."""
-    from culturepark import commands
+    from culturepark.commands import look
 
-    return commands.personas(json)
+    return look.personas(json)
 
 
 @app.command(epilog="Example: culturepark scenarios")
 def scenarios(json: Json = False) -> int:
     """List the shipped scenarios."""
-    from culturepark import commands
+    from culturepark.commands import look
 
-    return commands.list_scenarios(json)
+    return look.list_scenarios(json)
 
 
 @app.command(epilog="Example: culturepark doctor --model embedded")
@@ -207,9 +207,9 @@ def doctor(
     json: Json = False,
 ) -> int:
     """Say what works here: packages, weights, key, store, terminal, model."""
-    from culturepark import commands
+    from culturepark.commands import look
 
-    return commands.doctor(model, store, json)
+    return look.doctor(model, store, json)
 
 
 def main() -> NoReturn:

@@ -60,3 +60,9 @@ def write(text: str) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write((text + "\n").encode("utf-8", "replace"))
     sys.stdout.buffer.flush()
+
+
+def tell(text: str) -> None:
+    """A line or a few on stderr."""
+    console = err()
+    console.print(plain(text), soft_wrap=not console.is_terminal)
