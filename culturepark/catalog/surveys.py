@@ -54,7 +54,7 @@ class SurveyFile(Noun):
 def load_items(extra: list[Path]) -> dict[str, SurveyItem]:
     """All items of the shipped surveys and of `extra`, by `survey/item`."""
     items: dict[str, SurveyItem] = {}
-    for path in [*sorted((Path(__file__).parent / "surveys").glob("*.yaml")), *extra]:
+    for path in [*sorted((Path(__file__).parent / "data").glob("*.yaml")), *extra]:
         survey = load(path, SurveyFile)
         for key, item in survey.items.items():
             full_key = f"{survey.survey}/{key}"

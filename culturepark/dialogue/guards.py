@@ -44,6 +44,11 @@ def clean(reply: Reply, called: str) -> str:
         inside = text[1:-1]
         if text[:1] == opening and text[-1:] == closing and not {opening, closing} & set(inside):
             text = inside.strip()
+    return storable(text)
+
+
+def storable(text: str) -> str:
+    """The text without NUL and lone surrogates, which no database column and no UTF-8 file can hold."""
     return "".join("\ufffd" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in text)
 
 

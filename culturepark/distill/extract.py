@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from culturepark.dialogue.guards import contains, phrases
+from culturepark.dialogue.guards import contains, phrases, storable
 from culturepark.distill import letters, quotes
 from culturepark.distill.answers import CutOff, ask_json
 from culturepark.domain import Casting, Kind, Language, Persona, Turn
@@ -163,7 +163,7 @@ def ground(found: Found, turns: Sequence[Turn], casting: Casting, language: Lang
 
     A quote counts where it stands: if it is in another turn than the model says, that turn's speaker owns it.
     """
-    statement, first_person = found.statement.strip(), found.first_person.strip()
+    statement, first_person = storable(found.statement.strip()), storable(found.first_person.strip())
     if not (quotes.readable(statement) and quotes.readable(first_person)):
         return "no-statement"
     spoken = [turn for turn in turns if turn.role != "moderator"]

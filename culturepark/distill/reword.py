@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from culturepark.dialogue.guards import storable
 from culturepark.distill import quotes
 from culturepark.distill.answers import CutOff, ask_json
 from culturepark.distill.extract import told
@@ -93,7 +94,7 @@ async def reword(
             continue
         if answer is None or reply is None:
             continue
-        text, first_person = answer.statement.strip(), answer.first_person.strip()
+        text, first_person = storable(answer.statement.strip()), storable(answer.first_person.strip())
         changed = (text, first_person) != (one.statement.text, one.statement.first_person)
         if changed and quotes.readable(text) and quotes.readable(first_person):
             done.append(Reworded(one, text, first_person, reply.call_id))
