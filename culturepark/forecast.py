@@ -11,7 +11,7 @@ from culturepark.dialogue.protocol import schedule
 from culturepark.domain import JsonObject, ModelRole, Scenario
 from culturepark.models import prices, tokens
 from culturepark.models.chat import Usage
-from culturepark.models.client import OPENAI_URL
+from culturepark.models.client import base_url_of
 from culturepark.models.spec import ModelSpec
 from culturepark.prompts import prompt
 
@@ -98,4 +98,4 @@ def one_end(plan: Plan, scenario: Scenario, specs: Mapping[ModelRole, ModelSpec]
 def cost_of(spec: ModelSpec, total: tuple[float, float, float]) -> float | None:
     if spec.kind != "openai":
         return None
-    return prices.cost(spec.where or OPENAI_URL, spec.name, Usage(round(total[1]), 0, round(total[2])))
+    return prices.cost(base_url_of(spec), spec.name, Usage(round(total[1]), 0, round(total[2])))

@@ -54,6 +54,7 @@ class Fault:
         "refusal",  # the text comes as refusal, not as content
         "finish",  # another `finish_reason`
         "plain",  # one JSON document, not a stream
+        "raw",  # `text` is the body, of the type in `headers`
     ]
     text: str | None = None
     """In place of the scripted answer."""
@@ -63,16 +64,19 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+WORDLESS = ("status", "html", "hang", "drop", "raw", "no-choices")
 HTML, HANG, DROP, RESET = Fault("html"), Fault("hang"), Fault("drop"), Fault("reset")
 NO_FINISH, BAD_CHUNK, ERROR_IN_STREAM = Fault("no-finish"), Fault("bad-chunk"), Fault("error-in-stream")
 NULL_CONTENT, NO_CHOICES, REFUSAL = Fault("null-content"), Fault("no-choices"), Fault("refusal")
 NOT_STREAMED = Fault("plain")
 
 
-def status(code: int, message: str = "the test wants it so", *, headers: Mapping[str, str] = {}, **error: Any) -> Fault:
+def status(
+    number: int, message: str = "the test wants it so", *, headers: Mapping[str, str] = {}, **error: Any
+) -> Fault:
     """An error status with OpenAI's error body; `error` adds its `type`, `param` and `code`."""
     body = {"message": message, "type": "test_error", "param": None, "code": None} | error
-    return Fault("status", status=code, error=body, headers=headers)
+    return Fault("status", status=number, error=body, headers=headers)
 
 
 def unsupported(param: str) -> Fault:
@@ -90,6 +94,16 @@ def too_long() -> Fault:
 def finish(reason: str, text: str | None = None) -> Fault:
     """An answer that ends for another reason than `stop`: `length`, `content_filter`."""
     return Fault("finish", text=text, finish_reason=reason)
+
+
+def raw(payload: str, kind: str = "application/json") -> Fault:
+    """Status 200 and this very body."""
+    return Fault("raw", text=payload, headers={"Content-Type": kind})
+
+
+def event(payload: str) -> Fault:
+    """A stream with this one event."""
+    return raw(f"data: {payload}\n\ndata: [DONE]\n\n", "text/event-stream")
 
 
 Hook = Callable[[JsonObject, int], "str | Fault | None"]
@@ -126,8 +140,10 @@ class Endpoint:
         self.tokens: list[tuple[int, int]] = []
         """(prompt, completion) of each answer, characters / 4."""
         self.in_flight = self.most_in_flight = 0
+        self.connections = 0
+        """How many were opened."""
         self._failure: Exception | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._open: set[asyncio.Task[None]] = set()
         self._ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -163,14 +179,15 @@ class Endpoint:
         self._ready.set()
         await self._stop.wait()
         server.close()
-        for task in self._connections:
+        for task in self._open:
             task.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
+        await asyncio.gather(*self._open, return_exceptions=True)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._connections.add(task)
+        self._open.add(task)
+        self.connections += 1
         try:
             while received := await read(reader):
                 self.in_flight += 1
@@ -179,10 +196,10 @@ class Endpoint:
                     await self._answer(received, writer)
                 finally:
                     self.in_flight -= 1
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass  # the client has gone
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the client has gone, or the endpoint closes
         finally:
-            self._connections.discard(task)
+            self._open.discard(task)
             writer.close()
 
     async def _answer(self, received: Received, writer: asyncio.StreamWriter) -> None:
@@ -197,19 +214,21 @@ class Endpoint:
         try:
             said = self.reply(body, len(self.requests)) if self.reply else None
             embeds = path.endswith("embeddings")
-            text = said if isinstance(said, str) else (said.text if said else None)
-            if text is None and not embeds:
+            fault = said if isinstance(said, Fault) else None
+            text = fault.text if fault else said
+            if text is None and not embeds and not (fault and fault.what in WORDLESS):
                 text = reference_answer(body) if self.reference else scripted.answer(body)
         except Exception as error:  # a hook's own, or a body that the script cannot read: the test must hear of it
             self._failure = self._failure or error
             await send_json(writer, 500, {"error": {"message": f"the endpoint's hook failed: {error!r}"}})
             return
         await asyncio.sleep(self.latency)
-        fault = said if isinstance(said, Fault) else None
         if fault and fault.what == "status":
             await send_json(writer, fault.status, {"error": dict(fault.error)}, fault.headers)
         elif fault and fault.what == "html":
             await send(writer, 200, "text/html; charset=utf-8", b"<html><body>Please sign in</body></html>")
+        elif fault and fault.what == "raw":
+            await send(writer, 200, fault.headers["Content-Type"], (fault.text or "").encode())
         elif fault and fault.what == "hang":
             await asyncio.sleep(3600)
         elif fault and fault.what == "drop":
@@ -237,7 +256,7 @@ class Endpoint:
             "prompt_tokens_details": {"cached_tokens": self.cached_tokens},
         }
         self.tokens.append((prompt, completion))
-        head = {"id": f"chatcmpl-{len(self.requests)}", "created": 1_700_000_000, "model": body["model"]}
+        head = {"id": f"chatcmpl-{scripted.number(body)}", "created": 1_700_000_000, "model": body["model"]}
         finish_reason = fault.finish_reason if fault else "stop"
         if what == "plain" or not body.get("stream"):
             message = {"role": "assistant", "content": text}

@@ -178,7 +178,7 @@ def check(path: Path) -> str:
     if kind == "persona":
         load_persona(path)
     elif kind == "survey":
-        load_items([path])
+        load(path, SurveyFile)
     else:
         load_edition(path)
     return kind

@@ -76,10 +76,10 @@ def roles_until(until: Until) -> tuple[ModelRole, ...]:
 
 def warn_of_limits(specs: dict[ModelRole, ModelSpec], max_cost: float | None) -> None:
     from culturepark.models import prices
-    from culturepark.models.client import OPENAI_URL
+    from culturepark.models.client import base_url_of
 
     remote = [spec for spec in specs.values() if spec.kind == "openai"]
-    unknown = [s for s in dict.fromkeys(remote) if prices.price(s.where or OPENAI_URL, s.name) is None]
+    unknown = [s for s in dict.fromkeys(remote) if prices.price(base_url_of(s), s.name) is None]
     if max_cost is not None and unknown:
         names = ", ".join(str(spec) for spec in unknown)
         tell(f"no price is known for {names}: the limit of ${max_cost:.2f} cannot be watched (see CULTUREPARK_PRICES)")

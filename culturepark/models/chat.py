@@ -77,9 +77,12 @@ class Reply:
     def tokens(self) -> list[Token]:
         """Generated tokens with log-probabilities; empty where the endpoint sends none."""
         found = []
-        for item in (first_choice(self.response).get("logprobs") or {}).get("content") or []:
-            rivals = {r["token"]: float(r["logprob"]) for r in item.get("top_logprobs") or []}
-            found.append(Token(item["token"], float(item["logprob"]), rivals))
+        try:
+            for item in (first_choice(self.response).get("logprobs") or {}).get("content") or []:
+                rivals = {r["token"]: float(r["logprob"]) for r in item.get("top_logprobs") or []}
+                found.append(Token(str(item["token"]), float(item["logprob"]), rivals))
+        except (KeyError, TypeError, ValueError, AttributeError):  # of a shape that says nothing
+            return []
         return found
 
 

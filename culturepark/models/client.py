@@ -17,7 +17,7 @@ from culturepark.domain import JsonObject
 from culturepark.errors import BadAnswer, ModelError, Overloaded, Unreachable, UsageError, WrongRequest
 from culturepark.models import tokens
 from culturepark.models.chat import Reply, Request, Traits, Usage, first_choice
-from culturepark.models.spec import ModelSpec
+from culturepark.models.spec import ModelSpec, check_url
 
 OPENAI_URL = "https://api.openai.com/v1"
 TIMEOUT = httpx2.Timeout(300, connect=10)
@@ -40,10 +40,11 @@ class OpenAIModel:
         self.spec = spec
         self.name = name or spec.name
         self.traits = traits or Traits()
-        self.endpoint = base_url or spec.where or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
+        self.endpoint = base_url or base_url_of(spec)
         if spec.kind == "openai":
             require_key(spec)
-        key = api_key or os.environ.get("OPENAI_API_KEY")
+        key = api_key or api_key_of_the_environment()
+        self._key = key
         self._unsupported: set[str] = set()
         self._client = openai.AsyncOpenAI(
             api_key=key or "none",
@@ -101,8 +102,9 @@ class OpenAIModel:
             ValueError,
             TypeError,
             KeyError,
+            AttributeError,  # JSON of a shape that neither the library nor we expect
         ) as error:
-            mapped = map_error(error, self.endpoint)
+            mapped = without_key(map_error(error, self.endpoint), self._key)
             if isinstance(mapped, WrongRequest) and mapped.param in OPTIONAL and mapped.param in body:
                 self._unsupported.add(mapped.param)
                 mapped.retryable = True  # next time without it
@@ -118,10 +120,40 @@ def require_key(spec: ModelSpec) -> None:
     Raises:
         UsageError: if the spec is OpenAI's own endpoint and there is no key for it.
     """
-    if not spec.where and not os.environ.get("OPENAI_API_KEY"):
+    if not spec.where and not api_key_of_the_environment():
         raise UsageError(
             f"{spec} needs a key: set OPENAI_API_KEY, or name an endpoint that needs none (openai:NAME@BASE_URL)"
         )
+
+
+def api_key_of_the_environment() -> str:
+    """Without the white space that comes with a key read from a file.
+
+    Raises:
+        UsageError: if no header can hold it.
+    """
+    key = os.environ.get("OPENAI_API_KEY", "").strip()
+    if not (key.isascii() and key.isprintable()):
+        raise UsageError("OPENAI_API_KEY holds characters that no key has")
+    return key
+
+
+def base_url_of(spec: ModelSpec) -> str:
+    """
+    Raises:
+        UsageError: if `OPENAI_BASE_URL` is no URL, or holds a secret.
+    """
+    own = os.environ.get("OPENAI_BASE_URL")
+    if spec.where or not own:
+        return spec.where or OPENAI_URL
+    return check_url(own, "OPENAI_BASE_URL")
+
+
+def without_key(error: ModelError, key: str) -> ModelError:
+    """Some endpoints repeat the key in what they say; it goes into no row and on no screen."""
+    if key and key in str(error):
+        error.args = (str(error).replace(key, "[key]"),)
+    return error
 
 
 class EmbeddingModel(OpenAIModel):
@@ -135,7 +167,8 @@ class EmbeddingModel(OpenAIModel):
         try:
             answer = await self._client.embeddings.create(**body)
             response = answer.model_dump(warnings=False)
-            complete = len(response["data"]) == len(body["input"]) and all(r["embedding"] for r in response["data"])
+            rows = [[float(number) for number in row["embedding"]] for row in response["data"]]
+            complete = len(rows) == len(body["input"]) and len({len(row) for row in rows}) == 1 and bool(rows[0])
         except (
             openai.OpenAIError,
             httpx2.HTTPError,
@@ -144,11 +177,12 @@ class EmbeddingModel(OpenAIModel):
             KeyError,
             AttributeError,
         ) as error:
-            raise map_error(error, self.endpoint) from error
+            raise without_key(map_error(error, self.endpoint), self._key) from error
         if not complete:
             raise BadAnswer(f"{self.endpoint} answered with another number of vectors than texts")
-        usage = response.get("usage") or {}
-        return Reply("", "stop", response, Usage(usage.get("prompt_tokens"), None, 0, "server"))
+        usage = response.get("usage")
+        prompt = tokens.whole(usage.get("prompt_tokens")) if isinstance(usage, dict) else None
+        return Reply("", "stop", response, Usage(prompt, None, 0, "server" if prompt is not None else None))
 
 
 LLAMA_ONLY = {"grammar", "dry_multiplier", "dry_allowed_length"}
@@ -211,6 +245,8 @@ def read(response: JsonObject, body: JsonObject, endpoint: str) -> Reply:
         raise BadAnswer(f"{endpoint} answered with a completion of an unknown shape") from None
     if not isinstance(content, str):
         raise BadAnswer(f"{endpoint} answered with content that is not text")
+    if finish_reason is not None and not isinstance(finish_reason, str):
+        raise BadAnswer(f"{endpoint} answered with a finish_reason that is no word")
     if finish_reason is None:
         raise Overloaded(f"{endpoint} broke off in the middle of an answer", kind="broken-stream")
     return Reply(content, finish_reason, response, usage)
@@ -224,6 +260,8 @@ def map_error(error: Exception, endpoint: str) -> ModelError:
         return Overloaded(f"{endpoint} did not answer in time", kind="timeout")
     if isinstance(error, (openai.APIConnectionError, httpx2.ConnectError)):
         cause = error.__cause__ or error
+        if isinstance(cause, (httpx2.ReadError, httpx2.WriteError, httpx2.RemoteProtocolError)):  # it had been made
+            return Overloaded(f"{endpoint} broke off: {short(cause)}", kind="broken-stream")
         return Overloaded(f"no connection to {endpoint}: {short(cause)}", kind="no-connection")
     if isinstance(error, openai.APIStatusError):
         return map_status(error, endpoint)
@@ -247,9 +285,10 @@ def map_status(error: openai.APIStatusError, endpoint: str) -> ModelError:
     if status == 404:
         hint = "" if endpoint.endswith("/v1") else " (most base URLs end in /v1)"
         return WrongRequest(f"{said}{hint}", kind="http-404")
-    if "context" in code or "context" in error.message.lower():
+    param = getattr(error, "param", None)
+    if param not in OPTIONAL and ("context" in code or "context" in error.message.lower()):
         return WrongRequest(said, kind="context-overflow")
-    return WrongRequest(said, kind=f"http-{status}", param=getattr(error, "param", None))
+    return WrongRequest(said, kind=f"http-{status}", param=param)
 
 
 def retry_after(headers: Any) -> float | None:

@@ -31,7 +31,7 @@ def table() -> dict[tuple[str, str], Price]:
             for entry in tomllib.loads(path.read_text("utf-8"))["price"]:
                 for model, three in entry["models"].items():
                     found[entry["endpoint"].rstrip("/"), model] = Price(*map(float, three))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(f"CULTUREPARK_PRICES={path}: not a price file: {error}") from None
     return found
 

@@ -75,17 +75,25 @@ def parse_openai(rest: str, wrong: UsageError) -> ModelSpec:
         raise wrong
     if not at:
         return ModelSpec("openai", name)
+    return ModelSpec("openai", name, check_url(url, "the base URL after @"))
+
+
+def check_url(url: str, what: str) -> str:
+    """A base URL that may be stored and shown.
+
+    Raises:
+        UsageError: if it is none, or holds a secret; without repeating it.
+    """
     try:
         parts = urlsplit(url)
-        port_is_fine = parts.port is None or parts.port > 0
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
-        raise wrong from None
-    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_fine:
-        raise UsageError("the base URL after @ must start with http:// or https://, as in @http://localhost:8000/v1")
+        fine = False
+    if not fine or any(c.isspace() or not c.isprintable() for c in url):
+        raise UsageError(f"{what} must start with http:// or https://, as in http://localhost:8000/v1")
     if parts.username or parts.password or parts.query or parts.fragment:
-        # Specs are stored and shown; a secret must not ride in one.
-        raise UsageError("the base URL may hold no user, password or query; the key goes into OPENAI_API_KEY")
-    return ModelSpec("openai", name, url.rstrip("/"))
+        raise UsageError(f"{what} may hold no user, password or query; the key goes into OPENAI_API_KEY")
+    return url.rstrip("/")
 
 
 def parse_roles(model: str | None, roles: list[str]) -> dict[ModelRole, ModelSpec]:

@@ -21,18 +21,20 @@ TABLES = "https://openaipublic.blob.core.windows.net/encodings/{}.tiktoken"
 
 def usage(server: Any, body: JsonObject, content: str) -> Usage:
     """The usage of one call; `server` is the `usage` object of the answer, if there was one."""
-    if isinstance(server, dict) and isinstance(server.get("prompt_tokens"), int):
-        details = server.get("prompt_tokens_details") or {}
-        return Usage(
-            server["prompt_tokens"],
-            details.get("cached_tokens"),
-            int(server.get("completion_tokens") or 0),
-            "server",
-        )
+    told = server if isinstance(server, dict) else {}
+    sent, made = whole(told.get("prompt_tokens")), whole(told.get("completion_tokens"))
+    if sent is not None and made is not None:
+        details = told.get("prompt_tokens_details")
+        return Usage(sent, whole(details.get("cached_tokens")) if isinstance(details, dict) else None, made, "server")
     model = str(body.get("model"))
     prompt = "\n".join(str(message["content"]) for message in body["messages"])
     source = "tiktoken" if encoding(model) else "estimate"
     return Usage(count(prompt, model) + 4 * len(body["messages"]), None, count(content, model), source)
+
+
+def whole(number: Any) -> int | None:
+    """A count as it should be, or None."""
+    return number if isinstance(number, int) and not isinstance(number, bool) and number >= 0 else None
 
 
 def count(text: str, model: str) -> int:

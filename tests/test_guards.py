@@ -1,0 +1,379 @@
+"""May a turn stand? What is cut off a reply, and what is objected to; natural speech must pass."""
+
+import pytest
+
+from culturepark.catalog.personas import load_all
+from culturepark.dialogue.guards import Hearing, clean, objection, objection_to_follow_up
+from culturepark.models.chat import Reply
+
+FINE = "At our house the tea is poured before anybody has sat down, and nobody asks how long you stay."
+
+
+def reply(text: str, finish: str | None = "stop", refusal: str | None = None) -> Reply:
+    message = {"role": "assistant", "content": text, "refusal": refusal}
+    return Reply(text, finish, {"choices": [{"message": message, "finish_reason": finish}]})
+
+
+def hearing(
+    *earlier: str, called: str = "Elif", others: tuple[str, ...] = ("Markus", "Diane"), instruction: str = ""
+) -> Hearing:
+    return Hearing(called=called, others=others, earlier=earlier, instruction=instruction or "Introduce yourself.")
+
+
+def judged(text: str, finish: str | None = "stop", refusal: str | None = None, at: Hearing | None = None) -> str | None:
+    """As the loop does it: the reply is cleaned, then judged."""
+    at = at or hearing()
+    one = reply(text, finish, refusal)
+    return objection(one, clean(one, at.called), at)
+
+
+# --- what is cut off a reply ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "spoken"),
+    [
+        ("Elif: We pour tea.", "We pour tea."),
+        ("Elif Yıldız: We pour tea.", "We pour tea."),
+        ("**Elif:** We pour tea.", "We pour tea."),
+        ("**Elif**: We pour tea.", "We pour tea."),
+        ("Elif：We pour tea.", "We pour tea."),
+        ("  \n We pour tea. \n\n", "We pour tea."),
+        ("<think>She is shy.\nSo:</think>\n\nWe pour tea.", "We pour tea."),
+        ("<think>x</think>Elif: We pour tea.", "We pour tea."),
+        ('"We pour tea."', "We pour tea."),
+        ("“We pour tea.”", "We pour tea."),
+        ("«We pour tea.»", "We pour tea."),
+        ("„We pour tea.“", "We pour tea."),
+        ('Elif: "We pour tea."', "We pour tea."),
+    ],
+)
+def test_a_label_in_front_wrapping_quotes_and_thoughts_are_cut_off(said: str, spoken: str) -> None:
+    assert clean(reply(said), "Elif") == spoken
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        FINE,
+        "Elif is what they call me.",
+        "Elif, my grandmother used to say: feed them first.",
+        "There are three of us: Elif, Mert and my mother.",
+        "My name is Elif: you write it with an f.",
+        "Elif's mother: that is what they call my mother.",
+        "Markus: that is what I wanted to say to you.",
+        "We pour tea. Elif: that is me.",
+        "I <think> that is odd</think> so.",
+    ],
+)
+def test_a_reply_without_wrapping_stays_as_it_is(said: str) -> None:
+    assert clean(reply(said), "Elif") == said
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '"Guest" is a holy word with us, and so is "bread"',
+        '"Tanrı misafiri", we say, a guest of God.',
+        "“Abla” I call her, though she is no sister of mine, and she calls me “kızım”",
+        "My father says: “A guest eats with his eyes.”",
+        'She said "sit down" and I sat down.',
+        "«Hoş geldin» we say, and the guest says «hoş bulduk»",
+        "„Zu Gast“ heißt bei uns etwas anderes als „zu Besuch“",
+        "It's my mother's house, and 'no' is not said there.",
+        '"Come in!" my grandmother calls before she knows who it is.',
+        'What people call "honour"',
+    ],
+)
+def test_a_reply_that_contains_a_quoted_word_survives_whole(said: str) -> None:
+    assert clean(reply(said), "Elif") == said
+    assert clean(reply(f"Elif: {said}"), "Elif") == said
+
+
+def test_nul_and_lone_surrogates_become_the_replacement_character_one_for_one() -> None:
+    assert clean(reply("We\0pour\ud800 tea\udfff."), "Elif") == "We\ufffdpour\ufffd tea\ufffd."
+    assert clean(reply("We pour 🫖 çay."), "Elif") == "We pour 🫖 çay."
+
+
+@pytest.mark.parametrize("wrapping", ["{}", "Elif: {}", '"{}"', "<think>a</think> {}", " \n**Elif**: “{}”\t", "x{}"])
+@pytest.mark.parametrize(
+    "core",
+    [FINE, "a\0b", "\ud800", "", '"', "“”", "Elif: ", '""""', "\x1b[31mred", "a\r\nb", "<think>", "[b]Elif:[/b]"],
+)
+def test_what_is_spoken_is_one_piece_of_what_came(wrapping: str, core: str) -> None:
+    whole = wrapping.format(core)
+    plain = "".join("\ufffd" if c == "\0" or 0xD800 <= ord(c) <= 0xDFFF else c for c in whole)
+    assert clean(reply(whole), "Elif") in plain
+
+
+@pytest.mark.parametrize("said", ["Elif said: we pour tea.", "Elif means: the first letter of our old alphabet."])
+def test_a_sentence_that_begins_with_the_speakers_name_is_no_label(said: str) -> None:
+    assert clean(reply(said), "Elif") == said
+
+
+def test_a_name_with_a_hyphen_or_a_dot_is_taken_as_it_stands() -> None:
+    assert clean(reply("Byeong-ho: Sit down."), "Byeong-ho") == "Sit down."
+    assert clean(reply("JR: Sit down."), "J.") == "JR: Sit down."
+
+
+# --- natural speech passes ---------------------------------------------------------------------------------
+
+NATURAL = [
+    FINE,
+    "Yes.",
+    "I agree with Markus there.",
+    "Elif, my grandmother used to say: never send a guest away hungry.",
+    "Markus is right: a guest who comes without a word gets what there is.",
+    "I am so glad that you say this, Markus, because nobody at home would.",
+    "I'm Elif, a nurse from Konya, and Diane's story reminds me of my aunt.",
+    "On the tenth of Muharrem my mother cooks a big pot of aşure and sends me to every door with a bowl.",
+    "We share mate with whoever sits down, and saying gracias means that you want no more of it.",
+    "Mansaf, jameed, samneh: my mother cooks them in that order, inshallah, and the dallah stands ready.",
+    "On Seollal we bow to the elders, the sebae, and they hand us sebaetdon in a white envelope.",
+    "“Tanrı misafiri” we say, a guest sent by God, and my mother kept a plate ready for one.",
+    "¡Dale!, my father shouts, and then everybody is at the table at once, asado or no asado.",
+    "They ask 吃了吗 and do not want to know what you have eaten, only that you are well.",
+    "I am sorry, but I cannot agree with Markus; a son who earns must give his part at home.",
+    "The system: that is what my father calls the ministry, the school and the hospital together.",
+    "I have nothing against machines, but a robot will not sit with my mother at night.",
+    "I work as an assistant nurse on the children's ward, and at night nobody asks who is in charge.",
+    "I am unable to eat before my grandmother has taken her first spoon; it would feel like pushing her aside.",
+    "I'm unable to say no when my aunt pours a third glass.",
+    "I cannot help with the harvest any more because of my back, so I cook for those who can.",
+    "I cannot provide for my parents the way I would like to, and that keeps me awake.",
+    "I can't pretend that I never lit a cigarette behind my grandfather's back, but never in front of him.",
+    "I'm sorry, I can't drink in front of my father even today, at thirty-four.",
+    "It is not in my character to shout, so I ask a question and wait.",
+    "My daughter uses an AI assistant for her homework, and I would rather she asked her uncle.",
+    "My cousin was a virtual assistant for an airline, from her kitchen in Izmir, and lost that work.",
+    "My mother gets up at four, and nobody thanks her for it; that is how it is.",
+    "Ask anybody in Konya, they will tell you the village that their bread comes from.",
+    "She never told us what the money in the blue tin was for.",
+    "My uncle can shout as he likes, I will not change that.",
+    "I say my prayers when the shift lets me, and I do not hide which ones they are.",
+    "The first glass is ours and the second glass is his.",
+    "Diane asked: and who washes up? Well, my husband does, when his mother is not looking.",
+]
+
+
+@pytest.mark.parametrize("said", NATURAL)
+def test_natural_speech_stands(said: str) -> None:
+    assert judged(said, at=hearing("Good evening, I am Markus and I keep bees near Celle.")) is None
+
+
+def test_whatever_stands_on_a_shipped_card_may_be_said() -> None:
+    for persona in load_all([]):
+        at = hearing(called=persona.called, others=("Nobody", "Someone"))
+        pieces = [norm.text for norm in persona.norms] + [value.why for value in persona.values]
+        for piece in [*pieces, persona.scope, f"I am {persona.called} and I live in {persona.place}."]:
+            assert judged(piece, at=at) is None, (persona.key, piece)
+
+
+def test_a_long_turn_stands_if_it_was_not_cut_off() -> None:
+    text = " ".join(norm.text for persona in load_all([])[:5] for norm in persona.norms)[:3900]
+    assert len(text) == 3900
+    assert judged(text) is None
+
+
+@pytest.mark.parametrize(("name", "said"), [
+    ("So", "I am so tired of being asked that; we simply pour the tea."),
+    ("An", "I'm an engineer, and on Sundays I repair the neighbours' radios for nothing."),
+    ("Rich", "I am rich in cousins, if in nothing else, and they all come on Friday."),
+])  # fmt: skip
+def test_an_english_word_that_is_also_somebodys_name_is_still_a_word(name: str, said: str) -> None:
+    assert judged(said, at=hearing(others=(name,))) is None
+    assert judged(f"I am {name}, and I live here in town.", at=hearing(others=(name,))) == "spoken-for-another"
+
+
+def test_no_finish_reason_at_all_is_no_objection() -> None:
+    assert judged(FINE, finish=None) is None
+
+
+# --- each objection ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("said", ["", "   \n", "…", "?!", "12, 14.", "\0", "Elif:", '""', "<think>Hm.</think>", "😀"])
+def test_a_turn_without_a_word_is_empty(said: str) -> None:
+    assert judged(said) == "empty"
+
+
+def test_a_turn_that_ran_into_the_limit_is_cut_off() -> None:
+    assert judged(FINE, finish="length") == "cut-off"
+    assert judged("We pour " + " ".join(f"tea{n}" for n in range(900))) == "cut-off"
+
+
+@pytest.mark.parametrize("said", ["We pour the tea first because", "We pour the tea and the.", "I went home with my …"])
+def test_a_turn_whose_last_word_wants_another_is_cut_off(said: str) -> None:
+    assert judged(said) == "cut-off"
+
+
+def test_a_turn_that_the_endpoint_filtered_is_named_so() -> None:
+    assert judged(FINE, finish="content_filter") == "content-filter"
+    assert judged("", finish="content_filter") == "content-filter"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "I'm sorry, but I can't help with that.",
+        "I’m sorry, but I can’t help with that.",
+        "I am sorry, but I cannot assist you with this request.",
+        "Elif: I cannot assist with that.",
+        "I'm unable to assist with this conversation.",
+        "I cannot fulfill this request.",
+        "I can't comply with that request.",
+        "I can't role-play as a real person.",
+    ],
+)
+def test_a_refusal_is_no_turn(said: str) -> None:
+    assert judged(said) == "refusal"
+
+
+def test_a_refusal_in_the_field_for_refusals_is_no_turn_whatever_else_was_said() -> None:
+    assert judged("", refusal="I can't help with that.") == "refusal"
+    assert judged(FINE, refusal="no") == "refusal"
+    assert judged(FINE, refusal="") is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "As an AI, I have no grandmother, but many people have.",
+        "Well, as an AI language model I do not eat.",
+        "I am an AI, so I do not drink tea.",
+        "I'm an AI and have no hands for a teapot.",
+        "My training data does not say how tea is poured.",
+        "I do not have personal opinions on who should pour.",
+        "In this role-play I would pour the tea first.",
+        "My persona would pour the tea first.",
+        "Tea is poured first. Is there anything else I can help you find?",
+        "As a chatbot, I cannot pour tea.",
+    ],
+)
+def test_a_turn_out_of_role_may_not_stand(said: str) -> None:
+    assert judged(said) == "out-of-role"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Markus: We shake hands.",
+        "**Markus:** We shake hands.",
+        "MARKUS: We shake hands.",
+        "Markus Brandt: We shake hands.",
+        "We pour tea.\nMarkus: And we shake hands.",
+        "We pour tea. Markus: And we shake hands.",
+        "We pour tea.\n\nModerator: Thank you both.",
+        "Narrator: She pours the tea.",
+        "User: And then?",
+        "We pour tea.\nElif: And then we sit.",
+        "I am Markus, and we shake hands.",
+        "My name is Diane and I drive the bus.",
+        "I’m Markus. We shake hands.",
+    ],
+)
+def test_a_turn_spoken_for_somebody_else_may_not_stand(said: str) -> None:
+    assert judged(said) == "spoken-for-another"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        FINE,
+        FINE.upper().replace(",", ""),
+        "At our house the tea is poured before anybody has sat down, and nobody asks when you will leave.",
+        f"{FINE} So be it.",
+    ],
+)
+def test_a_turn_that_was_said_before_by_anybody_is_a_repeat(said: str) -> None:
+    assert judged(said, at=hearing("Good evening.", FINE)) == "repeat"
+
+
+def test_a_turn_that_says_one_thing_over_and_over_is_a_repeat() -> None:
+    assert judged("We pour the tea and we sit down. " * 6) == "repeat"
+
+
+def test_the_instruction_said_back_is_a_repeat() -> None:
+    instruction = "Give your own answer to the question and the reason for it."
+    assert judged(instruction, at=hearing(instruction=instruction)) == "repeat"
+
+
+def test_taking_up_a_few_words_of_another_is_no_repeat() -> None:
+    said = (
+        "You say that the tea is poured before anybody has sat down; at ours the soup waits until the oldest has sat."
+    )
+    assert judged(said, at=hearing(FINE)) is None
+    assert judged("I pour tea too.", at=hearing("I pour tea.")) is None
+
+
+FOREIGN = {
+    "Turkish": "Misafir geldiğinde önce çay koyarız, sonra sofrayı kurarız. Annem kapıyı hep güler yüzle açardı.",
+    "German": "Wenn jemand unangemeldet kommt, biete ich Kaffee an. Vorher anzurufen ist bei uns üblich.",
+    "Spanish": "Cuando llega alguien sin avisar ponemos la pava. Mi abuela decía que la casa es de todos.",
+    "Portuguese": "Quando chega alguém sem avisar, eu passo um café e a gente conversa na cozinha até tarde.",
+    "Chinese": "客人来了我们先倒茶，再端上水果，谁也不会问他什么时候走。我奶奶说，客人吃不饱是主人丢脸，总是多煮一碗。",
+    "short Chinese": "客人来了我们先倒茶，再端上水果，谁也不会问他什么时候走。我奶奶说，客人吃不饱是主人丢脸。",
+    "Arabic": "عندما يأتي الضيف من دون موعد نقدم له القهوة أولا ثم نسأله عن حاله، وهذا واجب علينا جميعا.",
+    "short Arabic": "نقدم القهوة للضيف أولا ثم نسأله عن حاله.",
+    "Bengali": "হঠাৎ অতিথি এলে আমরা আগে চা দিই, তারপর যা আছে তাই দিয়ে ভাত খাওয়াই। মা বলতেন অতিথি মানে আশীর্বাদ।",
+    "short Bengali": "হঠাৎ অতিথি এলে আমরা আগে চা দিই, তারপর ভাত খাওয়াই।",
+    "Korean": "손님이 갑자기 오면 먼저 차를 내고 과일을 깎습니다. 손님을 빈손으로 보내면 안 된다고 하셨습니다.",
+    "short Korean": "손님이 갑자기 오면 먼저 차를 내고 과일을 깎아요.",
+}
+
+
+@pytest.mark.parametrize("language", FOREIGN)
+def test_a_turn_in_another_language_may_not_stand_in_an_english_dialogue(language: str) -> None:
+    assert judged(FOREIGN[language]) == "wrong-language"
+    assert judged(f"Elif: {FOREIGN[language]}") == "wrong-language"
+
+
+# --- the moderator's follow-ups ------------------------------------------------------------------------------
+
+SAID = "My grandmother kept the best glasses for people who came without calling."
+
+
+def asked(text: str, *earlier: str, taken_up: str = SAID, finish: str = "stop") -> str | None:
+    one = reply(text, finish)
+    at = hearing(*earlier, called="Moderator", others=("Elif", "Markus"), instruction="Ask Elif one question.")
+    return objection_to_follow_up(one, clean(one, "Moderator"), at, taken_up)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Elif, Markus spoke of his grandmother's best glasses; who gets the best ones at yours?",
+        "Moderator: Elif, what is a glass kept for, where you live?",
+        "Elif, he said “without calling”. Does anybody call where you live?”",
+        "Elif, does a guest who comes without calling get the glasses too？",
+    ],
+)
+def test_a_question_that_takes_up_what_was_said_may_be_asked(question: str) -> None:
+    assert asked(question) is None
+
+
+def test_a_follow_up_must_be_a_question() -> None:
+    assert asked("Elif, his grandmother kept the best glasses.") == "not-a-question"
+
+
+def test_a_follow_up_may_not_be_a_speech() -> None:
+    speech = " ".join(norm.text for norm in load_all([])[0].norms[:3]).replace(".", ",")
+    assert len(speech.split()) > 60
+    assert asked(f"Elif, I once heard it like this: {speech} and so, what of the glasses?") == "not-a-question"
+
+
+def test_a_follow_up_must_take_up_what_was_just_said() -> None:
+    assert asked("Elif, what do you think yourself?") == "takes-nothing-up"
+    assert asked("Elif, how do people greet each other in Konya?") == "takes-nothing-up"
+    question = "Elif, who keeps glasses for a guest at your place?"
+    assert asked(question, taken_up="We walk home after dark.") == "takes-nothing-up"
+
+
+def test_a_follow_up_is_held_to_all_that_a_turn_is_held_to() -> None:
+    question = "Elif, Markus spoke of the best glasses; who gets them at yours?"
+    assert asked(question, question) == "repeat"
+    assert asked(question, finish="length") == "cut-off"
+    assert asked("As an AI I wonder about the glasses, Elif?") == "out-of-role"
+    assert asked("Elif: We keep our glasses locked. And yours?") == "spoken-for-another"
+    assert asked("") == "empty"
+    assert asked("I can't help with glasses?") == "refusal"

@@ -1,0 +1,547 @@
+"""Whole runs through the command line against a local endpoint: what is kept, what fails, and what a resume does."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from culturepark.catalog.surveys import load_items
+from culturepark.cli import explain, run
+from culturepark.domain import JsonObject
+from culturepark.models import scripted
+from culturepark.models.limits import ATTEMPTS
+from culturepark.store import queries
+from culturepark.store.store import Store
+from tests.endpoint import NULL_CONTENT, RESET, Endpoint, Fault, Hook, finish, status, too_long
+
+ROOT = Path(__file__).parents[1]
+CANARY = "sk-canary-0123456789"
+GUESTS = "What do you do when a guest arrives without notice?"
+MONEY = "Whom do you ask when you are short of money?"
+JOBS = "wvs7/Q33"
+ITEMS = tuple(f"wvs7/Q{n}" for n in range(27, 42))
+"""All asked in Turkey. Many cases go into one run, each into the dialogue about an item of its own."""
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty store, and no key, no proxy, no pauses, whatever the machine has."""
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "CULTUREPARK_PRICES", "CULTUREPARK_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("CULTUREPARK_STORE", f"sqlite:///{tmp_path}/runs.db")
+    monkeypatch.setattr("culturepark.models.limits.pause_before", lambda attempt, error: 0.0)
+    return tmp_path / "runs.db"
+
+
+def culturepark(*arguments: str) -> int:
+    """One command, as `main` does it; its exit code."""
+    try:
+        return run(list(arguments))
+    except Exception as error:
+        return explain(error)
+
+
+def simulate(scenario: str | Path, endpoint: Endpoint, *more: str) -> int:
+    return culturepark(
+        "simulate", str(scenario), "--model", f"openai:test@{endpoint.url}", "--role", "embedder=lexical", *more
+    )
+
+
+def scenario(folder: Path, *seeds: str, turns: int = 4) -> Path:
+    """One culture; each seed a question or a survey item; so many persona turns."""
+    entries = [f"survey: {s}" if "/" in s else f"{{key: q{n}, question: '{s}'}}" for n, s in enumerate(seeds, 1)]
+    lines = ["name: small", "title: Small", "setting: cross-cultural", "cultures: [turkish]", "protocol: free-chat"]
+    lines += [f"max_turns: {turns}", "seeds:", *(f"  - {entry}" for entry in entries)]
+    path = folder / "small.yaml"
+    path.write_text("\n".join(lines), "utf-8")
+    return path
+
+
+def rows(store: Path, query: str, *values: object) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(store)) as connection:
+        return connection.execute(query, values).fetchall()
+
+
+def only(store: Path, query: str) -> Any:
+    """The one value that the query gives."""
+    ((value,),) = rows(store, query)
+    return value
+
+
+def contents(store: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """All rows of all tables, but for times, durations and call attempts."""
+    volatile = {"created_at", "finished_at", "started_at", "duration_ms", "attempt"}
+    found = {}
+    for (table,) in rows(store, "SELECT name FROM sqlite_master WHERE type = 'table'"):
+        columns = [row[1] for row in rows(store, f"PRAGMA table_info({table})") if row[1] not in volatile]
+        found[table] = sorted(rows(store, f'SELECT {", ".join(columns)} FROM "{table}"'), key=repr)
+    return found
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wants(body: JsonObject) -> str:
+    """What a request is for: `speech`, `follow-up`, `statements`, `verdicts`, `rewording`."""
+    if "response_format" in body:
+        return str(body["response_format"]["json_schema"]["name"])
+    return "follow-up" if body["messages"][0]["content"].startswith("You moderate") else "speech"
+
+
+def material(body: JsonObject) -> JsonObject:
+    found: JsonObject = json.loads(body["messages"][-1]["content"])
+    return found
+
+
+@cache
+def questions() -> list[str]:
+    items = load_items([])
+    return [items[key].question for key in ITEMS]
+
+
+def case(body: JsonObject) -> int:
+    """Which of the items a request is about; 0 for the first."""
+    if "response_format" in body:
+        return questions().index(material(body)["question"])
+    return next(n for n, question in enumerate(questions()) if question in body["messages"][0]["content"])
+
+
+# --- a run that goes well ----------------------------------------------------------------------------
+
+
+def test_the_quickstart_keeps_samples_and_every_sample_is_traced(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Endpoint() as endpoint:
+        model = f"openai:test@{endpoint.url}"
+        code = culturepark("simulate", "quickstart", "--model", model, "--role", f"embedder={model}", "--json")
+        assert code == 0
+        stats = json.loads(capsys.readouterr().out)
+        assert stats["calls"]["total"] == len(endpoint.requests)
+        assert stats["tokens"]["prompt"] == sum(prompt for prompt, _ in endpoint.tokens)
+        assert stats["tokens"]["completion"] == sum(completion for _, completion in endpoint.tokens)
+    kept = [row[0] for row in rows(store, "SELECT id FROM sample WHERE status = 'kept'")]
+    assert stats["samples"]["kept"] == len(kept) > 20
+    assert stats["cost_usd"] is None
+    assert culturepark("trace", kept[0]) == 0
+    assert kept[0].rpartition(".x")[0] in capsys.readouterr().out
+    opened = Store(f"sqlite:///{store}")
+    for sample_id in kept:
+        trace = queries.trace(opened, sample_id)
+        statement, turn = trace["statement"], trace["turn"]
+        assert turn["text"][statement["quote_start"] : statement["quote_end"]] == statement["quote"]
+        assert turn["text"] in trace["calls"]["turn"]["response"]["choices"][0]["message"]["content"]
+        assert trace["calls"]["statement"]["stage"] == ("verify" if trace["rewritten_from"] else "extract")
+        assert trace["persona"]["key"] == turn["speaker"] == statement["persona_key"]
+        assert trace["survey_item"]["key"] == JOBS
+        assert {verdict["decision"] for verdict in trace["verdicts"]} == {"keep"}
+        assert {call["stage"] for call in trace["calls"]["verdicts"]} == {"verify"}
+        said = trace["sample"]["messages"][-1]["content"]
+        assert statement["first_person"] in said or statement["text"] in said
+    opened.close()
+
+
+def test_verdicts_carry_the_confidence_of_the_tokens(store: Path, tmp_path: Path) -> None:
+    with Endpoint() as endpoint:
+        assert simulate(scenario(tmp_path, JOBS), endpoint) == 0
+    confidences = [row[0] for row in rows(store, "SELECT confidence FROM verdict")]
+    assert confidences
+    assert all(confidence is not None and 0.5 < confidence < 1 for confidence in confidences)
+
+
+def test_dialogues_overlap_up_to_the_limit(tmp_path: Path) -> None:
+    with Endpoint(latency=0.02) as endpoint:
+        path = scenario(tmp_path, GUESTS)
+        assert simulate(path, endpoint, "--dialogues", "3", "--concurrency", "2", "--until", "dialogue") == 0
+        assert endpoint.most_in_flight == 2
+
+
+def test_a_busy_endpoint_costs_attempts_but_no_turn(store: Path, tmp_path: Path) -> None:
+    busy = status(429, headers={"Retry-After": "0"})
+    with Endpoint(reply=lambda body, n: (busy, None, RESET)[n % 3]) as endpoint:
+        assert simulate(scenario(tmp_path, GUESTS), endpoint, "--until", "dialogue") == 0
+    assert only(store, "SELECT count(*) FROM turn WHERE role != 'moderator'") == 4
+    errors = Counter(row[0] for row in rows(store, "SELECT substr(error, 1, 8) FROM call WHERE error IS NOT NULL"))
+    assert set(errors) == {"http-429", "broken-s"}
+
+
+def test_an_endpoint_of_the_environment_without_a_known_price_is_said_to_have_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The price of OpenAI's own endpoint says nothing about another that `OPENAI_BASE_URL` names."""
+    with Endpoint() as endpoint:
+        monkeypatch.setenv("OPENAI_API_KEY", CANARY)
+        monkeypatch.setenv("OPENAI_BASE_URL", endpoint.url)
+        limits = ("--max-cost", "0.50", "--until", "dialogue")
+        assert culturepark("simulate", str(scenario(tmp_path, GUESTS)), "--model", "openai:gpt-4o-mini", *limits) == 0
+        assert endpoint.requests
+    assert "no price is known for openai:gpt-4o-mini" in capsys.readouterr().err
+
+
+# --- failures and resumes ----------------------------------------------------------------------------
+
+
+def test_a_dialogue_fails_alone_and_a_resume_asks_for_it_alone(store: Path, tmp_path: Path) -> None:
+    faults = [None, too_long(), status(500), RESET]
+    with Endpoint(reply=lambda body, n: faults[case(body)]) as endpoint:
+        assert simulate(scenario(tmp_path, *ITEMS[:4]), endpoint) == 1
+        states = rows(store, "SELECT status, stop_reason FROM dialogue ORDER BY number")
+        kinds = ("context-overflow", "http-500", "broken-stream")
+        assert states == [("done", "completed"), *(("failed", kind) for kind in kinds)]
+        assert all(endpoint.url in row[0] for row in rows(store, "SELECT error FROM dialogue WHERE number > 1"))
+        assert only(store, "SELECT count(*) FROM sample WHERE status = 'kept'") > 0
+        asked = Counter(map(case, endpoint.chats))
+        assert [asked[number] for number in (1, 2, 3)] == [1, ATTEMPTS, ATTEMPTS]
+        endpoint.requests.clear()
+        endpoint.reply = None
+        assert culturepark("resume", "last") == 0
+        assert set(map(case, endpoint.chats)) == {1, 2, 3}
+    assert rows(store, "SELECT DISTINCT status, error FROM dialogue") == [("done", None)]
+    assert only(store, "SELECT status FROM run") == "done"
+
+
+def test_an_endpoint_that_is_down_is_exit_3_and_the_run_finishes_when_it_is_up(store: Path, tmp_path: Path) -> None:
+    endpoint = Endpoint(port=free_port())
+    assert simulate(scenario(tmp_path, GUESTS, MONEY), endpoint, "--concurrency", "1") == 3
+    assert only(store, "SELECT status FROM run") == "stopped"
+    assert only(store, "SELECT stop_reason FROM run").startswith("unreachable: ")
+    assert only(store, "SELECT count(*) FROM call") == ATTEMPTS
+    with endpoint:
+        assert culturepark("resume", "last") == 0
+    assert rows(store, "SELECT DISTINCT status FROM dialogue") == [("done",)]
+    assert only(store, "SELECT count(*) FROM sample WHERE status = 'kept'") > 0
+
+
+@pytest.mark.parametrize("code", [401, 403])
+def test_an_endpoint_that_lets_nobody_in_is_exit_3_after_one_request(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", CANARY)
+    with Endpoint(reply=lambda body, n: status(code, "Incorrect API key provided")) as endpoint:
+        assert simulate(scenario(tmp_path, GUESTS, MONEY), endpoint, "--concurrency", "1") == 3
+        assert len(endpoint.requests) == 1
+    said = capsys.readouterr().err
+    assert "OPENAI_API_KEY" in said
+    assert "culturepark resume" in said
+    assert CANARY not in said
+    assert CANARY not in repr(contents(store))
+
+
+def test_a_limit_on_tokens_is_exit_4_and_a_higher_one_finishes(store: Path, tmp_path: Path) -> None:
+    with Endpoint() as endpoint:
+        path = scenario(tmp_path, JOBS, turns=8)
+        assert simulate(path, endpoint, "--max-tokens", "3000", "--run-id", "r") == 4
+        assert only(store, "SELECT stop_reason FROM run").startswith("budget: ")
+        spent = only(store, "SELECT sum(prompt_tokens + completion_tokens) FROM call")
+        before = only(store, "SELECT max(prompt_tokens + completion_tokens) FROM call")
+        assert 3000 <= spent < 3000 + before
+        asked = len(endpoint.requests)
+        assert culturepark("resume", "r") == 4
+        assert len(endpoint.requests) == asked
+        assert culturepark("resume", "r", "--max-tokens", "1000000") == 0
+        assert len({json.dumps(body, sort_keys=True) for body in endpoint.chats}) == len(endpoint.chats)
+    assert only(store, "SELECT status FROM run") == "done"
+    assert only(store, "SELECT count(*) FROM sample WHERE status = 'kept'") > 0
+
+
+def test_a_missing_key_is_exit_2_before_anything_is_stored(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert culturepark("simulate", "quickstart", "--model", "openai:gpt-4o-mini") == 2
+    assert "OPENAI_API_KEY" in capsys.readouterr().err
+    assert not store.exists()
+
+
+# --- guards ------------------------------------------------------------------------------------------
+
+
+def at_speech(said: dict[int, list[str | Fault]]) -> Hook:
+    """What the speeches of the only dialogue get at their first attempts, by the number of the speech."""
+    prompts: list[str] = []
+
+    def reply(body: JsonObject, n: int) -> str | Fault | None:
+        if wants(body) != "speech":
+            return None
+        prompt = json.dumps(body["messages"])
+        prompts.append(prompt)
+        answers = said.get(list(dict.fromkeys(prompts)).index(prompt) + 1, [])
+        attempt = prompts.count(prompt)
+        return answers[attempt - 1] if attempt <= len(answers) else None
+
+    return reply
+
+
+FIRST = "When somebody rings at our door in Ohio, my wife puts the coffee on before anybody has sat down."
+
+
+BAD: list[tuple[str, str | Fault]] = [
+    ("empty", ""),
+    ("empty", "… !"),
+    ("empty", NULL_CONTENT),
+    ("cut-off", finish("length", "When a guest arrives we put the kettle on, and then my mother")),
+    ("cut-off", " ".join(f"Word{n} follows upon word{n * 7}." for n in range(200))),
+    ("refusal", "I'm sorry, but I can’t help with that."),
+    ("refusal", Fault("refusal", text="No.")),
+    ("content-filter", finish("content_filter", "We put the")),
+    ("repeat", FIRST),
+    (
+        "wrong-language",
+        "Wenn bei uns ein Gast kommt, setzen wir sofort Wasser auf und holen den Kuchen aus der Kammer.",
+    ),
+    (
+        "wrong-language",
+        "客人来的时候,我们先倒茶,再请他坐下吃饭,然后大家一起慢慢聊天,谁也不着急回家,这就是我们家的规矩。" * 2,
+    ),
+    (
+        "spoken-for-another",
+        "Moderator: Thank you both for coming.\nNow let us hear something about tea and about bread.",
+    ),
+    ("out-of-role", "As an AI, I have no home, but people in Anatolia put the kettle on when somebody rings."),
+]
+
+
+def test_a_turn_that_may_not_stand_is_asked_again_at_most_twice_and_never_invented(store: Path, tmp_path: Path) -> None:
+    """The second speech is refused twice and then fine; the third is refused for good, and its place stays empty."""
+    hooks = [at_speech({1: [FIRST], 2: [bad, bad], 3: [bad, bad, bad]}) for _, bad in BAD]
+    with Endpoint(reply=lambda body, n: hooks[case(body)](body, n)) as endpoint:
+        assert simulate(scenario(tmp_path, *ITEMS[: len(BAD)]), endpoint, "--until", "dialogue") == 0
+    assert rows(store, "SELECT DISTINCT status, stop_reason FROM dialogue") == [("done", "completed")]
+    for number, (reason, _) in enumerate(BAD, start=1):
+        query = "SELECT id, refused, request, response FROM call WHERE subject_id LIKE ? AND max_tokens > 200"
+        query = query.replace("max_tokens", "json_extract(request, '$.max_tokens')")
+        calls = rows(store, f"{query} ORDER BY rowid", f"%.d{number}.%")
+        assert [refused for _, refused, _, _ in calls] == [None, reason, reason, None, reason, reason, reason, None]
+        bodies = [json.loads(request) for _, _, request, _ in calls]
+        assert list(Counter(json.dumps(body["messages"]) for body in bodies).values()) == [1, 3, 3, 1]
+        assert len({body["seed"] for body in bodies}) == len(bodies)
+        query = "SELECT call_id, text FROM turn WHERE dialogue_id LIKE ? AND role != 'moderator' ORDER BY position"
+        spoken = rows(store, query, f"%.d{number}")
+        assert [call_id for call_id, _ in spoken] == [call_id for call_id, refused, _, _ in calls if not refused]
+        assert [text for _, text in spoken] == [FIRST, *(scripted.answer(bodies[n]) for n in (3, 7))]
+
+
+def test_a_dialogue_in_which_nothing_may_stand_ends_with_the_reason(store: Path, tmp_path: Path) -> None:
+    with Endpoint(reply=lambda body, n: "As an AI, I can say nothing about tea.") as endpoint:
+        assert simulate(scenario(tmp_path, GUESTS, turns=12), endpoint) == 0
+    assert rows(store, "SELECT status, stop_reason FROM dialogue") == [("stopped", "refused-turns: out-of-role")]
+    assert only(store, "SELECT count(*) FROM turn WHERE role != 'moderator'") == 0
+    assert only(store, "SELECT count(*) FROM statement") == 0
+    assert rows(store, "SELECT DISTINCT refused FROM call") == [("out-of-role",)]
+
+
+def test_a_turn_is_one_piece_of_its_answer_and_holds_no_thoughts_labels_or_broken_characters(
+    store: Path, tmp_path: Path
+) -> None:
+    def decorated(body: JsonObject, n: int) -> str | None:
+        if wants(body) != "speech":
+            return None
+        called = body["messages"][-1]["content"].rpartition("\n\n(")[2].partition(",")[0]
+        return f"<think>Who am I?</think>\n\n**{called}:** “{scripted.answer(body)} \0 and \ud800 the like.” \n"
+
+    with Endpoint(reply=decorated) as endpoint:
+        assert simulate(scenario(tmp_path, JOBS, GUESTS), endpoint) == 0
+    found = rows(
+        store,
+        "SELECT text, response FROM turn JOIN call ON call.id = call_id WHERE turn.role != 'moderator'",
+    )
+    assert len(found) == 8
+    for text, response in found:
+        content = json.loads(response)["choices"][0]["message"]["content"]
+        assert "\0" in content
+        assert "\ud800" in content
+        assert text in content.replace("\0", "\ufffd").replace("\ud800", "\ufffd")
+        assert text.endswith(" \ufffd and \ufffd the like.")
+        assert not {"<", "*", "“", "”", ":"} & set(text[:12])
+    assert only(store, "SELECT count(*) FROM sample WHERE status = 'kept'") > 0
+
+
+FOLLOW_UPS: list[tuple[str, str | Fault]] = [
+    ("not-a-question", "Tell us more about how you live."),
+    ("takes-nothing-up", "Zebra, quark, xylophone?"),
+    ("empty", ""),
+    ("cut-off", finish("length", "And what would you")),
+    ("refusal", "I cannot help with that."),
+]
+
+
+def test_a_follow_up_refused_twice_falls_back_to_the_cue_and_says_so(store: Path, tmp_path: Path) -> None:
+    with Endpoint(reply=lambda body, n: FOLLOW_UPS[case(body)][1] if wants(body) == "follow-up" else None) as endpoint:
+        assert simulate(scenario(tmp_path, *ITEMS[: len(FOLLOW_UPS)]), endpoint, "--until", "dialogue") == 0
+        assert Counter(map(wants, endpoint.chats)) == {"speech": 4 * len(FOLLOW_UPS), "follow-up": 4 * len(FOLLOW_UPS)}
+    for number, (reason, _) in enumerate(FOLLOW_UPS, start=1):
+        query = "SELECT origin, call_id, text FROM turn WHERE dialogue_id LIKE ? AND role = 'moderator'"
+        moderated = rows(store, f"{query} ORDER BY position", f"%.d{number}")
+        assert [origin for origin, _, _ in moderated] == ["cue", "fallback", "cue", "fallback"]
+        assert {call_id for _, call_id, _ in moderated} == {None}
+        assert all(text.endswith("?") for origin, _, text in moderated if origin == "fallback")
+        query = "SELECT refused, subject_id, seed FROM call WHERE subject_id LIKE ? AND refused IS NOT NULL"
+        refused = rows(store, query, f"%.d{number}.%")
+        assert [row[0] for row in refused] == [reason] * 4
+        assert len({row[1] for row in refused}) == 2
+        assert len({row[1:] for row in refused}) == 4
+
+
+def test_a_follow_up_refused_once_is_asked_again(store: Path, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def reply(body: JsonObject, n: int) -> str | None:
+        asked.append(json.dumps(body["messages"]))
+        return "Mm." if wants(body) == "follow-up" and asked.count(asked[-1]) == 1 else None
+
+    with Endpoint(reply=reply) as endpoint:
+        assert simulate(scenario(tmp_path, GUESTS), endpoint, "--until", "dialogue") == 0
+    found = rows(store, "SELECT origin, substr(call_id, -3) FROM turn WHERE role = 'moderator' AND call_id IS NOT NULL")
+    assert found == [("model", ".c2"), ("model", ".c2")]
+
+
+# --- distillation ------------------------------------------------------------------------------------
+
+
+def test_an_extraction_that_is_cut_off_is_split_until_it_fits(store: Path, tmp_path: Path) -> None:
+    """Pairs of turns and the first turn alone are too much: that turn is given up, the others are not."""
+    shown: list[list[int]] = []
+
+    def cut(body: JsonObject, n: int) -> Fault | None:
+        if wants(body) != "statements":
+            return None
+        shown.append([turn["turn"] for turn in material(body)["turns"]])
+        return finish("length", '{"statements": [{"turn": 2,') if len(shown[-1]) > 1 or shown[-1] == [2] else None
+
+    with Endpoint(reply=cut) as endpoint:
+        assert simulate(scenario(tmp_path, JOBS), endpoint, "--until", "extract") == 0
+    every = [row[0] for row in rows(store, "SELECT position FROM turn WHERE role != 'moderator' ORDER BY position")]
+    a, b, c, d = every
+    assert shown == [every, [a, b], [a], [b], [c, d], [c], [d]]
+    found = rows(store, "SELECT DISTINCT position FROM statement JOIN turn ON turn.id = turn_id ORDER BY position")
+    assert [row[0] for row in found] == [b, c, d]
+    refused = [row[0] for row in rows(store, "SELECT refused FROM call WHERE stage = 'extract' ORDER BY rowid")]
+    assert refused == ["cut-off", "cut-off", "cut-off", None, "cut-off", None, None]
+    assert json.loads(only(store, "SELECT rejected FROM dialogue"))["cut-off"] == 1
+
+
+def verdicts(*judged: object) -> str:
+    return json.dumps({"verdicts": list(judged)})
+
+
+YES = {"id": 1, "faithful": "entail", "stance": "entail"}
+Judge = str | Fault | Callable[[JsonObject], str]
+UNPARSABLE: dict[str, Judge] = {
+    "prose": "All of them are entailed, I should think.",
+    "empty": "",
+    "none at all": verdicts(),
+    "another word": verdicts(YES | {"faithful": "probably"}),
+    "does not contradict": verdicts(YES | {"faithful": "does not contradict", "stance": "does not contradict"}),
+    "another id": verdicts(YES | {"id": 999}),
+    "twice": lambda body: verdicts(*({**YES, "id": i["id"]} for i in material(body)["items"] for _ in range(2))),
+    "cut off": finish("length", '{"verdicts": [{"id": 1, "faithful": "entail", "stance": "ent'),
+}
+
+
+def test_a_verdict_that_cannot_be_read_is_unparsable_and_never_kept(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def reply(body: JsonObject, n: int) -> str | Fault | None:
+        if wants(body) != "verdicts":
+            return None
+        answer = list(UNPARSABLE.values())[case(body)]
+        return answer(body) if callable(answer) else answer
+
+    with Endpoint(reply=reply) as endpoint:
+        assert simulate(scenario(tmp_path, *ITEMS[: len(UNPARSABLE)]), endpoint, "--json") == 0
+    for number, form in enumerate(UNPARSABLE, start=1):
+        query = "SELECT criterion, relation, decision, confidence FROM verdict WHERE statement_id LIKE ?"
+        found = set(rows(store, query, f"%.d{number}.%"))
+        assert found == {(c, "unparsable", "drop", None) for c in ("faithful", "stance")}, form
+    assert rows(store, "SELECT DISTINCT status, drop_reason FROM sample") == [("dropped", "unparsable")]
+    stats = json.loads(capsys.readouterr().out)
+    assert stats["samples"]["kept"] == 0
+    assert stats["verdicts"]["faithful"] == {"unparsable": only(store, "SELECT count(*) FROM statement")}
+
+
+def test_one_verdict_that_is_missing_costs_only_its_own_statement(store: Path, tmp_path: Path) -> None:
+    def reply(body: JsonObject, n: int) -> str | None:
+        if wants(body) != "verdicts":
+            return None
+        return verdicts(*({**YES, "id": item["id"]} for item in material(body)["items"][1:]))
+
+    with Endpoint(reply=reply) as endpoint:
+        assert simulate(scenario(tmp_path, JOBS), endpoint, "--until", "verify") == 0
+    found = rows(store, "SELECT relation FROM verdict WHERE criterion = 'faithful' ORDER BY statement_id")
+    assert Counter(row[0] for row in found)["unparsable"] == 1
+    assert Counter(row[0] for row in found)["entail"] == len(found) - 1 > 1
+
+
+# --- Ctrl-C ------------------------------------------------------------------------------------------
+
+
+def press_ctrl_c(
+    endpoint: Endpoint, arguments: list[str], after: int, times: int = 1
+) -> subprocess.CompletedProcess[str]:
+    """The program in a process of its own, interrupted when it has made so many requests."""
+    command = [sys.executable, "-m", "culturepark", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        for press in range(times):
+            wait_for(lambda: len(endpoint.requests) >= after or process.poll() is not None)
+            process.send_signal(signal.SIGINT)
+            if press < times - 1:
+                time.sleep(0.2)
+        out, err = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_an_interrupted_run_resumes_to_the_rows_of_an_undisturbed_one(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Endpoint(latency=0.03) as endpoint:
+        arguments = ["simulate", str(scenario(tmp_path, JOBS, GUESTS)), "--run-id", "r", "--concurrency", "2"]
+        arguments += ["--model", f"openai:test@{endpoint.url}", "--role", "embedder=lexical"]
+        stopped = press_ctrl_c(endpoint, arguments, after=6)
+        assert stopped.returncode == 130, stopped.stderr
+        assert "culturepark resume r" in stopped.stderr
+        assert "Traceback" not in stopped.stderr
+        assert rows(store, "SELECT status, stop_reason FROM run") == [("stopped", "interrupted: stopped by Ctrl-C")]
+        assert 0 < only(store, "SELECT count(*) FROM turn") < 16
+        assert only(store, "SELECT count(*) FROM call WHERE response IS NULL") == 0  # calls in flight have finished
+        asked = len(endpoint.requests)
+        assert culturepark("resume", "r") == 0
+        resumed = len(endpoint.requests)
+        monkeypatch.setenv("CULTUREPARK_STORE", f"sqlite:///{tmp_path}/undisturbed.db")
+        assert culturepark(*arguments) == 0
+        assert len(endpoint.requests) - resumed == resumed  # nothing was asked twice
+        assert asked < resumed
+    assert contents(store) == contents(tmp_path / "undisturbed.db")
+
+
+def test_a_second_ctrl_c_stops_at_once_and_the_run_can_still_be_resumed(store: Path, tmp_path: Path) -> None:
+    with Endpoint(latency=30) as endpoint:
+        arguments = ["simulate", str(scenario(tmp_path, GUESTS)), "--run-id", "r", "--until", "dialogue"]
+        arguments += ["--model", f"openai:test@{endpoint.url}"]
+        stopped = press_ctrl_c(endpoint, arguments, after=1, times=2)
+        assert stopped.returncode == 130, stopped.stderr
+        assert "Traceback" not in stopped.stderr
+        assert only(store, "SELECT error FROM call").startswith("cancelled: ")
+        endpoint.latency = 0
+        assert culturepark("resume", "r") == 0
+    assert only(store, "SELECT count(*) FROM turn WHERE role != 'moderator'") == 4
