@@ -12,6 +12,7 @@ from autogen_agentchat.base import TaskResult
 from autogen_agentchat.messages import TextMessage
 from autogen_core import CancellationToken
 
+import culturepark.prompts
 from culturepark.catalog import scenarios
 from culturepark.catalog.personas import load_all
 from culturepark.dialogue import words
@@ -210,6 +211,14 @@ def pieces_of(persona: Persona, stance: Stance | None) -> list[str]:
     return pieces + ([stance.text] if stance else [])
 
 
+def allowed_to(me: Participant, casting: Casting) -> str:
+    """What may be known to one at the table: the own card, who else sits there, the question, and the templates."""
+    names = " ".join(p.persona.called for p in casting.participants)
+    templates = " ".join(path.read_text("utf-8") for path in Path(culturepark.prompts.__file__).parent.glob("en/*.md"))
+    own = me.persona.model_dump_json() + me.persona.country_name + (me.stance.text if me.stance else "")
+    return " ".join([own, names, casting.seed.question, casting.seed.topic, templates])
+
+
 # --- what a persona's agent is shown -----------------------------------------------------------------------
 
 
@@ -219,26 +228,24 @@ async def test_an_agent_is_shown_its_own_card_and_never_a_word_of_anothers(
     name: str, small: bool, ledger: Ledger
 ) -> None:
     held = await hold(*TALKS[name], ledger, small=small)
-    public = word_set(" ".join(turn.text for turn in held.turns) + held.casting.seed.question)
+    public = word_set(" ".join(turn.text for turn in held.turns))
     for me in held.casting.participants:
         requests = held.requests_of(me.persona)
         assert requests
-        own = words.card(held.casting, me, held.scenario, small=small)[0]
+        own = requests[0][0]["content"]
         assert all(messages[0] == {"role": "system", "content": own} for messages in requests)
         wanted = [norm.text for norm in me.persona.norms] + [value.value for value in me.persona.values]
         assert all(piece in own for piece in [*wanted, *([me.stance.text] if me.stance else [])])
-        # What any agent may be told: the protocol's wording, here as it is put to somebody without a card.
-        told = word_set(" ".join(str(messages[-1]["content"]).rpartition("(")[2] for messages in requests))
-        told -= word_set(" ".join(norm.text for norm in me.persona.norms))
+        allowed = allowed_to(me, held.casting)
         for other in held.casting.participants:
             if other is me:
                 continue
             pieces = pieces_of(other.persona, other.stance)
-            secret = word_set(" ".join(pieces)) - word_set(own) - public - told
+            secret = word_set(" ".join([*pieces, other.persona.name])) - word_set(allowed) - public
             assert len(secret) > 50
             for messages in requests:
                 text = "\n".join(message["content"] for message in messages)
-                assert not [piece for piece in pieces if piece in text and piece not in own]
+                assert not [piece for piece in pieces if piece in text and piece not in allowed]
                 assert not secret & word_set(text)
                 assert other.persona.name not in text
 

@@ -530,7 +530,7 @@ def test_a_run_without_a_name_gets_one_with_its_day_and_scenario() -> None:
 
 
 JSON = {
-    "simulate": "simulate tiny.yaml --model scripted --run-id b",
+    "simulate": "simulate tiny.yaml --model scripted --run-id b --until dialogue",
     "resume": "resume a",
     "distill": "distill a --from dedup",
     "runs": "runs",
@@ -613,7 +613,7 @@ SIMULATE = ("simulate", "tiny.yaml", "--model", "scripted", "--run-id", "a")
 
 
 @pytest.mark.usefixtures("finished")
-@pytest.mark.parametrize("command", [SIMULATE, ("resume", "a"), ("resume", "last")])
+@pytest.mark.parametrize("command", [SIMULATE, ("resume", "last")])
 def test_a_finished_run_carried_on_asks_nothing_and_changes_nothing(command: Sequence[str]) -> None:
     calls, before = [row["started_at"] for row in rows_of("call")], dump()
     done = cli(*command)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from culturepark.models.chat import Reply
 
+SURNAME = r"(?: [A-ZÀ-ÞĞİŞ]\w*)?"
 LONGEST = 4000
 """Characters; nobody speaks longer at one go."""
 
@@ -39,7 +40,7 @@ def clean(reply: Reply, called: str) -> str:
     NUL and lone surrogates, which no database column and no UTF-8 file can hold, become U+FFFD.
     """
     text = re.sub(r"^\s*<think>.*?</think>", "", reply.text, count=1, flags=re.DOTALL).strip()
-    text = re.sub(rf"^\**{re.escape(called)}(?: \w+)?\**\s*[:：]\**\s*", "", text, count=1)
+    text = re.sub(rf"^\**{re.escape(called)}{SURNAME}\**\s*[:：]\**\s*", "", text, count=1)
     for opening, closing in ('""', "“”", "«»", "„“"):
         inside = text[1:-1]
         if text[:1] == opening and text[-1:] == closing and not {opening, closing} & set(inside):
@@ -61,13 +62,13 @@ def objection(reply: Reply, text: str, hearing: Hearing) -> str | None:
     """
     if reply.finish_reason == "content_filter":
         return "content-filter"
-    if reply.refusal or starts_with(text, phrases(hearing.language)["refusal"]):
+    if reply.refusal or matches(text, phrases(hearing.language)["refusal"]):
         return "refusal"
     if not any(c.isalpha() for c in text):
         return "empty"
     if reply.finish_reason == "length" or len(text) > LONGEST or dangles(text, hearing.language):
         return "cut-off"
-    if contains(text, phrases(hearing.language)["out_of_role"]):
+    if matches(text, phrases(hearing.language)["out_of_role"]):
         return "out-of-role"
     if speaks_for_another(text, hearing):
         return "spoken-for-another"
@@ -98,9 +99,10 @@ def speaks_for_another(text: str, hearing: Hearing) -> bool:
         return True
     for other in hearing.others:
         name = re.escape(other)
-        if re.search(rf"(?mi)(?:^|[.!?]\s+)\W{{0,3}}{name}(?: \w+)?\**\s*[:：]", text):
+        if re.search(rf"(?m)(?:^|[.!?]\s+)\W{{0,3}}(?i:{name}){SURNAME}\**\s*[:：]", text):
             return True
-        if re.search(rf"(?i)\b(?:I am|I'm|I’m|my name is|call me) {name}\b(?!['’]s)", text):
+        # Case counts here: somebody may be called So, and somebody else so tired.
+        if re.search(rf"\b(?i:I am|I'm|I’m|my name is|call me) {name}\b(?!['’]s)", text):
             return True
     return bool(re.search(rf"(?m)^\W{{0,3}}{re.escape(hearing.called)}\s*[:：]", text))
 
@@ -125,10 +127,11 @@ def dangles(text: str, language: str) -> bool:
 
 def other_language(text: str, language: str) -> bool:
     """Clearly another language. Short turns and those full of names are given the benefit of the doubt."""
-    if sum(c.isalpha() for c in text) < 40:
-        return False
-    if language == "en" and sum(c.isalpha() and not is_latin(c) for c in text) > 0.3 * len(text):
+    letters = [c for c in text if c.isalpha()]
+    if language == "en" and len(letters) >= 8 and sum(not is_latin(c) for c in letters) > len(letters) / 2:
         return True
+    if len(letters) < 40:
+        return False
     from py3langid import rank
 
     ranked = rank(text)
@@ -166,6 +169,12 @@ def content_words(text: str, language: str = "en") -> set[str]:
     """Words that carry the matter, cut to their first six letters so that `guests` meets `guest`."""
     function_words = set(phrases(language)["function_words"])
     return {word[:6] for word in plain(text).split() if len(word) > 3 and word not in function_words}
+
+
+def matches(text: str, patterns: Iterable[str]) -> bool:
+    """Whether any of the regular expressions is found in the text in lower case."""
+    folded = unicodedata.normalize("NFKC", text).casefold().replace("’", "'").strip()
+    return any(re.search(pattern, folded) for pattern in patterns)
 
 
 def starts_with(text: str, beginnings: Iterable[str]) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import product
 
 from culturepark.dialogue.guards import phrases, starts_with
 from culturepark.dialogue.protocol import Slot
 from culturepark.domain import LANGUAGES, Casting, Participant, Persona, Scenario
-from culturepark.prompts import prompt, section
+from culturepark.prompts import HOLE, prompt, section
 
 
 def card(casting: Casting, participant: Participant, scenario: Scenario, *, small: bool) -> tuple[str, str]:
@@ -106,11 +107,13 @@ def question_grammar(slot: Slot, casting: Casting, previous: str, text: str, lan
 
 
 def expand(forms: Sequence[str], values: dict[str, list[str]]) -> list[str]:
-    """Every form with every combination of values; a form for which there is no value falls away. Pure."""
-    out = [form for form in forms if form.strip()]
-    for name, options in values.items():
-        hole = "{{" + name + "}}"
-        out = [form.replace(hole, option) for form in out for option in (options if hole in form else [""])]
+    """Every form with every combination of values, filled in one pass; one for which there is no value falls away."""
+    out: list[str] = []
+    for form in forms:
+        holes = list(dict.fromkeys(HOLE.findall(form)))
+        for combination in product(*(values[hole] for hole in holes)) if form.strip() else ():
+            filled = dict(zip(holes, combination, strict=True))
+            out.append(HOLE.sub(lambda match, filled=filled: filled[match[1]], form))  # type: ignore[misc]
     return list(dict.fromkeys(out))
 
 
