@@ -399,8 +399,9 @@ class Run:
         for row in rows:
             casting = self.castings[seeds[row.turn_id.rsplit(".", 1)[0]].number]
             statement = statement_of(row)
-            reason = samples.drop_reason(found[row.id], keep, row.id in repeated, flags[row.id])
             for number, shape in enumerate(samples.shapes(statement, casting, self.scenario.samples), start=1):
+                flag, again = flags[row.id], row.id in repeated
+                reason = samples.drop_reason(found[row.id], keep, again, flag, shape)
                 sample = samples.shape_sample(
                     statement, casting, shape, phases[row.turn_id], self.scenario.language, reason, flags[row.id]
                 )

@@ -111,6 +111,12 @@ def test_a_sentence_that_begins_with_the_speakers_name_is_no_label(said: str) ->
     assert clean(reply(said), "Elif") == said
 
 
+@pytest.mark.parametrize("label", ["ELIF:", "elif:", "[Elif]:", "Elif (smiling):", "- Elif:", "# Elif:"])
+def test_no_label_of_ones_own_is_left_in_what_stands(label: str) -> None:
+    said = f"{label} We pour the tea before anybody sits."
+    assert clean(reply(said), "Elif") == "We pour the tea before anybody sits." or judged(said) == "spoken-for-another"
+
+
 def test_a_name_with_a_hyphen_or_a_dot_is_taken_as_it_stands() -> None:
     assert clean(reply("Byeong-ho: Sit down."), "Byeong-ho") == "Sit down."
     assert clean(reply("JR: Sit down."), "J.") == "JR: Sit down."
@@ -136,6 +142,10 @@ NATURAL = [
     "I am sorry, but I cannot agree with Markus; a son who earns must give his part at home.",
     "The system: that is what my father calls the ministry, the school and the hospital together.",
     "I have nothing against machines, but a robot will not sit with my mother at night.",
+    "My sister began as an assistant, and now the shop is hers.",
+    "I'm sorry, but I can't do that to my mother; she waits with the soup until I am home.",
+    "I'm sorry, but I cannot discuss money in front of the children, that is for later.",
+    "I use a language model at work, as a translator, and my father does not trust a word of it.",
     "I work as an assistant nurse on the children's ward, and at night nobody asks who is in charge.",
     "I am unable to eat before my grandmother has taken her first spoon; it would feel like pushing her aside.",
     "I'm unable to say no when my aunt pours a third glass.",
@@ -223,6 +233,10 @@ def test_a_turn_that_the_endpoint_filtered_is_named_so() -> None:
         "I cannot fulfill this request.",
         "I can't comply with that request.",
         "I can't role-play as a real person.",
+        "I'm really sorry, but I can't help with that.",
+        "I apologize, but I can't assist with that request.",
+        "Unfortunately, I cannot help with that request.",
+        "I won't be able to help with that.",
     ],
 )
 def test_a_refusal_is_no_turn(said: str) -> None:
@@ -248,6 +262,8 @@ def test_a_refusal_in_the_field_for_refusals_is_no_turn_whatever_else_was_said()
         "My persona would pour the tea first.",
         "Tea is poured first. Is there anything else I can help you find?",
         "As a chatbot, I cannot pour tea.",
+        "I was created by OpenAI, and tea is not poured there.",
+        "Sure! Here is a response from Elif's point of view: we pour the tea first.",
     ],
 )
 def test_a_turn_out_of_role_may_not_stand(said: str) -> None:
@@ -270,6 +286,8 @@ def test_a_turn_out_of_role_may_not_stand(said: str) -> None:
         "I am Markus, and we shake hands.",
         "My name is Diane and I drive the bus.",
         "I’m Markus. We shake hands.",
+        "[Markus]: We shake hands.",
+        "Markus (laughing): We shake hands.",
     ],
 )
 def test_a_turn_spoken_for_somebody_else_may_not_stand(said: str) -> None:

@@ -391,7 +391,7 @@ async def test_a_file_that_only_begins_like_a_gguf_says_so_and_leaves_no_child(t
         await local.start(ModelSpec("gguf", str(path)), 1, lambda *_: None)
     assert str(told.value).startswith(f"llama.cpp does not start with {path}: ")
     assert len(str(told.value).splitlines()) == 1
-    assert children_of(os.getpid()) == []
+    assert children() == []
 
 
 @pytest.mark.parametrize("content", [None, b"", b"GG", b"GGML and so on"])
@@ -401,7 +401,7 @@ async def test_what_is_no_gguf_starts_nothing(content: bytes | None, tmp_path: P
         path.write_bytes(content)
     with pytest.raises(UsageError, match=r"is not a GGUF file|No such file or directory"):
         await local.start(ModelSpec("gguf", str(path)), 1, lambda *_: None)
-    assert children_of(os.getpid()) == []
+    assert children() == []
 
 
 def test_strings_in_json_have_an_end_and_choices_stay_as_they_are() -> None:
@@ -417,15 +417,28 @@ def test_strings_in_json_have_an_end_and_choices_stay_as_they_are() -> None:
     assert free == {"type": "string"}
 
 
-def children_of(parent: int) -> list[int]:
-    """Processes of llama.cpp that this process has started and that still run."""
-    listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid=,stat=,args="], capture_output=True, text=True, check=True)
-    rows = [line.split(None, 3) for line in listing.stdout.splitlines()]
-    return [
-        int(pid)
-        for pid, ppid, state, command in rows
-        if int(ppid) == parent and not state.startswith("Z") and "llama_child" in command
-    ]
+def running(process: int) -> bool:
+    """Whether it runs; what has ended but was not asked for its exit code does not, where /proc can tell."""
+    try:
+        os.kill(process, 0)
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except ProcessLookupError:
+        return False
+    except FileNotFoundError:  # no /proc, or gone since
+        return not Path("/proc").exists()
+
+
+def children() -> list[int]:
+    """Processes of llama.cpp that this process has started and that still run; none where there is no /proc."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == os.getpid() and b"llama_child" in (folder / "cmdline").read_bytes():
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return [process for process in found if running(process)]
 
 
 def listens(host: str, port: int) -> bool:
@@ -456,7 +469,8 @@ async def test_the_embedded_model_answers_its_owner_alone_and_goes_when_it_is_cl
     model = await start_embedded()
     try:
         url, port = address(model), int(urlsplit(address(model)).port or 0)
-        (child,) = children_of(os.getpid())
+        child = model._child.pid
+        assert running(child)
         assert model.endpoint == "local:embedded"
         assert model.traits.small
         question = Request(({"role": "user", "content": "Say good morning."},), max_tokens=8, temperature=0.0, seed=1)
@@ -478,10 +492,9 @@ async def test_the_embedded_model_answers_its_owner_alone_and_goes_when_it_is_cl
         assert not listens("::1", port)
     finally:
         await model.close()
-    assert children_of(os.getpid()) == []
+    assert not running(child)
+    assert children() == []
     assert not listens("127.0.0.1", port)
-    with pytest.raises(ProcessLookupError):
-        os.kill(child, 0)
 
 
 PARENT = """
@@ -489,7 +502,7 @@ import asyncio, sys
 from tests.test_local import address, start_embedded
 async def main():
     model = await start_embedded()
-    print(address(model), flush=True)
+    print(model._child.pid, address(model), flush=True)
     await asyncio.sleep(600)
 asyncio.run(main())
 """
@@ -501,11 +514,11 @@ def test_the_child_goes_when_its_parent_is_killed() -> None:
         [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent.parent
     ) as parent:
         assert parent.stdout is not None
-        port = urlsplit(parent.stdout.readline().strip()).port
+        said = parent.stdout.readline().split()
         try:
-            assert port
+            child, port = int(said[0]), int(urlsplit(said[1]).port or 0)
+            assert running(child)
             assert listens("127.0.0.1", port)
-            (child,) = children_of(parent.pid)
         finally:
             parent.send_signal(signal.SIGKILL)
     until = time.monotonic() + 30
@@ -513,8 +526,3 @@ def test_the_child_goes_when_its_parent_is_killed() -> None:
         time.sleep(0.05)
     assert not running(child)
     assert not listens("127.0.0.1", port)
-
-
-def running(process: int) -> bool:
-    state = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True).stdout.strip()
-    return bool(state) and not state.startswith("Z")

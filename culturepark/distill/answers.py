@@ -19,6 +19,10 @@ ATTEMPTS = 2
 class CutOff(Exception):
     """The answer did not fit into the limit on tokens."""
 
+    def __init__(self, reply: Reply) -> None:
+        super().__init__("cut off")
+        self.reply = reply
+
 
 async def ask_json(
     ledger: Ledger,
@@ -58,7 +62,7 @@ async def ask_json(
         reply = await ledger.ask(model, request, stage=stage, subject_id=subject_id, prompt_digest=prompt.digest)
         if reply.finish_reason == "length":
             ledger.refuse(reply, "cut-off")
-            raise CutOff
+            raise CutOff(reply)
         if parsed := parse(reply.text, shape):
             return parsed, reply
         ledger.refuse(reply, "unparsable")

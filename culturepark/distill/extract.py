@@ -85,18 +85,46 @@ async def extract(
     """
     if mode == "sentences" or (mode == "auto" and model.traits.labels):
         return await by_sentence(casting, turns, language, dialogue_id, model, ledger)
+    found = [await one_part(casting, part, mode, language, dialogue_id, model, ledger) for part in parts(list(turns))]
+    whole = together(found)
+    return Extraction(without_repeats(whole.proposals, whole.rejected), whole.rejected)
+
+
+async def one_part(
+    casting: Casting,
+    turns: list[Turn],
+    mode: Literal["auto", "quotes", "sentences"],
+    language: Language,
+    dialogue_id: str,
+    model: ChatModel,
+    ledger: Ledger,
+) -> Extraction:
+    """By quotes; in halves where the answer does not fit; by sentences where nothing parses, if that is allowed."""
+    spoken = [turn for turn in turns if turn.role != "moderator"]
+    try:
+        found = await by_quote(casting, spoken, language, dialogue_id, model, ledger)
+    except CutOff:
+        if len(spoken) == 1:
+            return Extraction([], Counter({"cut-off": 1}))
+        middle = len(spoken) // 2
+        return together(
+            [
+                await one_part(casting, half, mode, language, dialogue_id, model, ledger)
+                for half in (spoken[:middle], spoken[middle:])
+            ]
+        )
+    if found is not None:
+        return found
+    if mode == "auto":
+        return await by_sentence(casting, spoken, language, dialogue_id, model, ledger)
+    return Extraction([], Counter({"unparsable": 1}))
+
+
+def together(parts_of_it: Sequence[Extraction]) -> Extraction:
     rejected: Counter[str] = Counter()
-    proposals: list[Proposal] = []
-    for part in parts(list(turns)):
-        found = await by_quote(casting, part, language, dialogue_id, model, ledger)
-        if found is None and mode == "auto":
-            found = await by_sentence(casting, part, language, dialogue_id, model, ledger)
-        if found is None:
-            rejected["unparsable"] += 1
-        else:
-            proposals += found.proposals
-            rejected += found.rejected
-    return Extraction(without_repeats(proposals, rejected), rejected)
+    for part in parts_of_it:
+        rejected.update(part.rejected)
+    return Extraction([proposal for part in parts_of_it for proposal in part.proposals], rejected)
 
 
 def parts(turns: list[Turn]) -> list[list[Turn]]:
@@ -112,45 +140,34 @@ def parts(turns: list[Turn]) -> list[list[Turn]]:
 
 async def by_quote(
     casting: Casting,
-    turns: list[Turn],
+    spoken: list[Turn],
     language: Language,
     dialogue_id: str,
     model: ChatModel,
     ledger: Ledger,
 ) -> Extraction | None:
-    """Asks for statements with quotes, and keeps those whose quotes are there. None if nothing parsed."""
-    spoken = [turn for turn in turns if turn.role != "moderator"]
-    material = {"question": casting.seed.question, "turns": [told(turn, casting) for turn in spoken]}
-    try:
-        answer, reply = await ask_json(
-            ledger,
-            model,
-            prompt("extract", language),
-            material,
-            StatementsAnswer,
-            name="statements",
-            stage="extract",
-            subject_id=dialogue_id,
-            max_tokens=ANSWER_TOKENS + TOKENS_A_TURN * len(spoken),
-        )
-    except CutOff:
-        if len(spoken) == 1:
-            return Extraction([], Counter({"cut-off": 1}))
-        middle = len(spoken) // 2
-        halves = [
-            await by_quote(casting, half, language, dialogue_id, model, ledger)
-            or Extraction([], Counter(["unparsable"]))
-            for half in (spoken[:middle], spoken[middle:])
-        ]
-        return Extraction(
-            [p for half in halves for p in half.proposals], sum((half.rejected for half in halves), Counter())
-        )
+    """Asks for statements with quotes, and keeps those whose quotes are there. None if nothing parsed.
+
+    Raises:
+        CutOff: if the answer did not fit.
+    """
+    answer, reply = await ask_json(
+        ledger,
+        model,
+        prompt("extract", language),
+        {"question": casting.seed.question, "turns": [told(turn, casting) for turn in spoken]},
+        StatementsAnswer,
+        name="statements",
+        stage="extract",
+        subject_id=dialogue_id,
+        max_tokens=ANSWER_TOKENS + TOKENS_A_TURN * len(spoken),
+    )
     if answer is None or reply is None:
         return None
     rejected: Counter[str] = Counter()
     proposals = []
     for found in answer.statements:
-        grounded = ground(found, turns, casting, language, reply.call_id)
+        grounded = ground(found, spoken, casting, language, reply.call_id)
         if isinstance(grounded, str):
             rejected[grounded] += 1
         else:

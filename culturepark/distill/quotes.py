@@ -31,18 +31,18 @@ def sentences(text: str, language: str) -> list[tuple[int, int]]:
 
 def locate(quote: str, text: str) -> tuple[int, int] | None:
     """Where the quote stands in the text, in code points; forgiving in case, spaces, quotation marks and dashes."""
-    quote = quote.strip().strip('"“”').strip()
-    if not quote:
-        return None
-    start = text.find(quote)
-    if start >= 0:
-        return start, start + len(quote)
+    bare = quote.strip().strip('"“”').strip()
+    for wanted in (quote.strip(), bare):  # as it came; then without the marks that a model may have put round it
+        start = text.find(wanted)
+        if wanted and start >= 0:
+            return start, start + len(wanted)
     folded, origin = fold(text)
-    wanted, _ = fold(quote)
-    start = folded.find(wanted.strip())
-    if start < 0 or not wanted.strip():
+    folded_quote, _ = fold(bare)
+    wanted = folded_quote.strip()
+    start = folded.find(wanted)
+    if start < 0 or not wanted:
         return None
-    end = start + len(wanted.strip()) - 1
+    end = start + len(wanted) - 1
     return origin[start], origin[end] + 1
 
 
@@ -87,8 +87,8 @@ def objection(start: int, end: int, text: str, others: Sequence[str], language: 
 
 
 def small_talk(sentence: str, language: str) -> bool:
-    words = plain(sentence)
-    return any(words.startswith(plain(g)) for g in phrases(language)["small_talk"]) and len(words.split()) < 12
+    words = f"{plain(sentence)} "
+    return any(words.startswith(f"{plain(g)} ") for g in phrases(language)["small_talk"]) and len(words.split()) < 12
 
 
 def reports_another(quote: str, others: Sequence[str], language: str) -> bool:
@@ -100,7 +100,8 @@ def reports_another(quote: str, others: Sequence[str], language: str) -> bool:
 
 
 def readable(text: str) -> bool:
-    """Whether it is a sentence at all: no heading, no list marker, letters in it."""
+    """Whether it is a sentence at all: no heading, no list, letters in it."""
     stripped = text.strip()
     letters = sum(unicodedata.category(c).startswith("L") for c in stripped)
-    return letters >= 6 and not stripped.endswith((":", "：")) and len(stripped) <= LONGEST
+    listed = re.match(r"[#*•·-]|\d+[.)]\s", stripped) or "\n" in stripped or stripped.endswith((":", "："))
+    return letters >= 6 and not listed and len(stripped) <= LONGEST

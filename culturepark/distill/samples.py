@@ -36,9 +36,15 @@ def shapes(statement: Statement, casting: Casting, wanted: Sequence[Shape]) -> l
 
 
 def drop_reason(
-    verdicts: Mapping[str, tuple[Relation, str]], keep: Sequence[str], is_duplicate: bool, flags: str = ""
+    verdicts: Mapping[str, tuple[Relation, str]],
+    keep: Sequence[str],
+    is_duplicate: bool,
+    flags: str = "",
+    shape: Shape | None = None,
 ) -> str | None:
     """Why a statement's samples are not kept; None if they are.
+
+    A survey answer has its own rule: whatever is kept, only what supports the answer is a reason for it.
 
     Args:
         verdicts: criterion -> (relation, decision).
@@ -52,6 +58,9 @@ def drop_reason(
             if decision != "keep":
                 wanted = keep if criterion == "stance" else ("entail",)
                 return "unsure" if relation in wanted else REASONS[criterion, relation]
+        relation, _ = verdicts.get("stance", ("entail", ""))
+        if shape == "survey" and relation != "entail":
+            return REASONS["stance", relation]
     return "duplicate" if is_duplicate else None
 
 

@@ -179,9 +179,10 @@ async def judge_batch(
             max_tokens=100 + TOKENS_AN_ITEM * len(batch),
             top_logprobs=1,
         )
-    except CutOff:
+    except CutOff as cut_off:
         if len(batch) == 1:
-            return {(batch[0].statement.id, c): Judgement("unparsable", None, None) for c in criteria(batch[0])}
+            lost = Judgement("unparsable", None, cut_off.reply.call_id)
+            return {(batch[0].statement.id, c): lost for c in criteria(batch[0])}
         middle = len(batch) // 2
         first = await judge_batch(batch[:middle], casting, language, dialogue_id, model, ledger)
         return first | await judge_batch(batch[middle:], casting, language, dialogue_id, model, ledger)
@@ -250,7 +251,8 @@ async def judge_by_letter(
                 "",
                 template.render(
                     turn=one.turn.text,
-                    statement=one.statement.first_person,
+                    # The form that would be trained on is the one to judge.
+                    statement=one.statement.first_person if one.statement.kind == "opinion" else one.statement.text,
                     question=casting.seed.question,
                     stance=one.stance.text if one.stance else "",
                 ),

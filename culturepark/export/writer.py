@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -22,7 +23,7 @@ from culturepark.models.ledger import now
 from culturepark.store import queries
 from culturepark.store.store import Store
 
-MANIFEST = "manifest.json"
+MANIFEST, CARD = "manifest.json", "README.md"
 
 
 @dataclass
@@ -66,65 +67,67 @@ def export(
         UsageError: if there is nothing to export, or the folder holds something else.
         StoreError: if the folder cannot be written.
     """
-    runs = [store.run(run_id) for run_id in dict.fromkeys(run_ids)]
-    ids = sorted({run.id for run in runs})
+    ids = sorted({store.run(run_id).id for run_id in run_ids})
     counts = seed_counts(store, ids, cultures)
     if not counts:
         of = f" of {', '.join(cultures)}" if cultures else ""
         raise UsageError(f"no kept samples{of} in {', '.join(ids)}; `culturepark stats {ids[0]}` says why")
     held = validation_seeds(counts, train_share) if train_share is not None else frozenset()
-    check_folder(out)
+    old = files_of_an_export(out)
     notes: list[str] = []
     if train_share is not None and not held:
         notes.append("all rows come from one seed: nothing is held out, since a question must not stand on both sides")
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        # All of it is written aside first: what is in the folder is either the old export or the new one.
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as aside:
             sinks: dict[str, Sink] = {}
             splits: dict[str, str] = {}
             funnel: Counter[str] = Counter()
-            for sample_id, culture, seed_key, messages in rows_of(store, ids, cultures):
-                if wrong := problem(messages):
-                    raise StoreError(f"sample {sample_id} is damaged: {wrong}")
-                half = "" if train_share is None else ".validation" if seed_key in held else ".train"
-                name = (culture if cultures else "all") + half
-                if name not in sinks:
-                    sinks[name] = open_sink(out, name, stack)
-                sinks[name].add(sample_id, line(record(form, sample_id, messages)))
-                funnel[culture] += 1
-                if half:
-                    splits[sample_id] = half[1:]
-        if splits:
-            store.set_splits(splits)
-        if form == "openai":
-            notes += [
-                f"{name}.jsonl has {sink.count} rows; OpenAI's fine-tuning wants at least {OPENAI_FEWEST}"
-                for name, sink in sinks.items()
-                if sink.count < OPENAI_FEWEST
-            ]
-        manifest = {
-            "culturepark": __version__,
-            "command": command,
-            "created_at": now(),
-            "format": form,
-            "runs": [about(run.id, store) for run in runs],
-            "files": [
-                {"name": f"{name}.jsonl", "rows": sink.count, "sha256": sink.digest.hexdigest()}
-                for name, sink in sorted(sinks.items())
-            ],
-            "rows_by_culture": dict(sorted(funnel.items())),
-            "held_out_seeds": sorted(held),
-            "notes": notes,
-        }
-        files = [f for name in sorted(sinks) for f in (out / f"{name}.jsonl", out / f"{name}.index.jsonl")]
-        for path in files:
-            os.replace(f"{path}.part", path)
-        put(out / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
-        put(out / "README.md", card.render(manifest, sorted(sinks)))
-        remove_old(out, {*files, out / MANIFEST, out / "README.md"})
+            with ExitStack() as stack:
+                for sample_id, culture, seed_key, messages in rows_of(store, ids, cultures):
+                    if wrong := problem(messages):
+                        raise StoreError(f"sample {sample_id} is damaged: {wrong}")
+                    half = "" if train_share is None else "validation" if seed_key in held else "train"
+                    name = ".".join(part for part in (culture if cultures else "all", half) if part)
+                    if name not in sinks:
+                        sinks[name] = open_sink(Path(aside), name, stack)
+                    sinks[name].add(sample_id, line(record(form, sample_id, messages)))
+                    funnel[culture] += 1
+                    if half:
+                        splits[sample_id] = half
+            if form == "openai":
+                notes += [
+                    f"{name}.jsonl has {sink.count} rows; OpenAI's fine-tuning wants at least {OPENAI_FEWEST}"
+                    for name, sink in sorted(sinks.items())
+                    if sink.count < OPENAI_FEWEST
+                ]
+            manifest = {
+                "culturepark": __version__,
+                "command": command,
+                "created_at": now(),
+                "format": form,
+                "runs": [about(run_id, store) for run_id in ids],
+                "files": [
+                    {"name": f"{name}.jsonl", "rows": sink.count, "sha256": sink.digest.hexdigest()}
+                    for name, sink in sorted(sinks.items())
+                ],
+                "rows_by_culture": dict(sorted(funnel.items())),
+                "held_out_seeds": sorted(held),
+                "notes": notes,
+            }
+            put(Path(aside) / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+            put(Path(aside) / CARD, card.render(manifest, sorted(sinks)))
+            names = [f"{name}{end}" for name in sorted(sinks) for end in (".jsonl", ".index.jsonl")]
+            out.mkdir(exist_ok=True)
+            for name in [*names, MANIFEST, CARD]:
+                os.replace(Path(aside) / name, out / name)
+            for name in old - set(names):
+                (out / name).unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(f"cannot write {out}: {error.strerror}") from None
-    return Exported([*files, out / MANIFEST, out / "README.md"], sum(sink.count for sink in sinks.values()), notes)
+    store.set_splits(splits)
+    return Exported([out / name for name in [*names, MANIFEST, CARD]], sum(funnel.values()), notes)
 
 
 def rows_of(
@@ -140,36 +143,37 @@ def seed_counts(store: Store, run_ids: list[str], cultures: Sequence[str]) -> Co
         return Counter(d.seed_key for _, d in queries.kept_samples(session, run_ids, list(cultures)))
 
 
-def check_folder(out: Path) -> None:
-    """An export may replace an export, and nothing else."""
+def files_of_an_export(out: Path) -> set[str]:
+    """The data files of the export that stands in the folder; an export may replace an export, and nothing else.
+
+    Raises:
+        UsageError: if the folder holds something else, or is no folder.
+    """
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out} is a file; a folder is wanted")
-    if out.is_dir() and any(out.iterdir()) and not (out / MANIFEST).exists():
-        raise UsageError(f"--out {out} holds other files; name a new folder")
+    if not out.is_dir() or not any(out.iterdir()):
+        return set()
+    try:
+        manifest = json.loads((out / MANIFEST).read_bytes())
+        data = [str(file["name"]) for file in manifest["files"] if manifest["culturepark"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(f"--out {out} holds other files; name a new folder") from None
+    return {name for file in data for name in (file, f"{Path(file).stem}.index.jsonl") if Path(name).name == name}
 
 
-def open_sink(out: Path, name: str, stack: ExitStack) -> Sink:
-    handles = [
-        stack.enter_context(os.fdopen(os.open(out / f"{name}{end}.part", flags, 0o640), "wb"))
-        for end, flags in ((".jsonl", FLAGS), (".index.jsonl", FLAGS))
-    ]
-    return Sink(name, handles[0], handles[1])
+def open_sink(folder: Path, name: str, stack: ExitStack) -> Sink:
+    rows, index = (stack.enter_context(create(folder / f"{name}{end}")) for end in (".jsonl", ".index.jsonl"))
+    return Sink(name, rows, index)
 
 
-FLAGS = os.O_CREAT | os.O_WRONLY | os.O_TRUNC
+def create(path: Path) -> IO[bytes]:
+    """A new file that its owner's group may read, and nobody else."""
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o640), "wb")
 
 
 def put(path: Path, text: str) -> None:
-    with os.fdopen(os.open(f"{path}.part", FLAGS, 0o640), "wb") as handle:
+    with create(path) as handle:
         handle.write(text.encode("utf-8"))
-    os.replace(f"{path}.part", path)
-
-
-def remove_old(out: Path, mine: set[Path]) -> None:
-    """Files of an earlier export in the same folder that this one does not have."""
-    for path in out.glob("*.jsonl"):
-        if path not in mine:
-            path.unlink()
 
 
 def about(run_id: str, store: Store) -> JsonObject:

@@ -46,7 +46,7 @@ def download_wheel(requirement: str, folder: Path, progress: Callable[[int], Non
                 for chunk in response.iter_bytes(1 << 20):
                     sink.write(chunk)
                     progress(done := done + len(chunk))
-    except (httpx2.HTTPError, ValueError, KeyError, StopIteration) as error:
+    except (httpx2.HTTPError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
         host = urlsplit(page).hostname
         raise OSError(f"{requirement} cannot be had from the index at {host}: {type(error).__name__}") from None
     return target

@@ -122,8 +122,10 @@ def from_hub(spec: ModelSpec) -> Path:
     from huggingface_hub.errors import (
         EntryNotFoundError,
         HfHubHTTPError,
+        HFValidationError,
         LocalEntryNotFoundError,
         RepositoryNotFoundError,
+        RevisionNotFoundError,
     )
 
     organisation, name, file = spec.name.split("/", 2)
@@ -133,7 +135,7 @@ def from_hub(spec: ModelSpec) -> Path:
         raise Unreachable(
             f"{spec} is not in the cache and the hub cannot be reached; go on line once, or unset HF_HUB_OFFLINE"
         ) from None
-    except (EntryNotFoundError, RepositoryNotFoundError) as error:
+    except (EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
         raise UsageError(f"{spec}: {short(error)}") from None
     except (HfHubHTTPError, httpx2.HTTPError, OSError, ValueError) as error:
         raise Unreachable(f"{spec} cannot be fetched: {short(error)}") from error
