@@ -487,6 +487,18 @@ def test_all_problems_of_a_file_are_told_at_once_in_the_order_of_its_lines(tmp_p
     assert [p.line for p in problems] == [line_of(text, piece) for piece in ("gender", "age", "speech", "  a: 1")]
 
 
+@pytest.mark.parametrize(
+    ("text", "old", "new", "key"),
+    [
+        (CARD, "place: Ayvalık", 'place: "Ayva\\0lık"', "place"),
+        (SCENARIO, "question: What do you do when a guest comes late?", 'question: "What\\0?"', "seeds[2].question"),
+    ],
+)
+def test_text_that_no_database_can_hold_is_refused(text: str, old: str, new: str, key: str, tmp_path: Path) -> None:
+    text = changed(text, old, new)
+    has_problem(write(tmp_path, "odd.yaml", text), line_of(text, new), key)
+
+
 def test_one_wrong_norm_is_not_told_as_one_too_few_as_well(tmp_path: Path) -> None:
     path = write(tmp_path, "nil.yaml", changed(CARD, "kind: custom", "kind: rite"))
     assert [problem.key for problem in error_of(path).problems] == ["norms[1].kind"]

@@ -85,7 +85,13 @@ def test_texts_that_differ_in_more_than_punctuation_are_not_the_same(one: str, o
 # --- star clusters ---------------------------------------------------------------------------------
 
 
-STREETS = [f"On our {word} street we pour tea for a guest." for word in ("long", "short", "steep", "narrow", "quiet")]
+STREETS = [
+    "On our street we pour tea for a guest.",
+    "Tea is what a visitor gets where I live.",
+    "Whoever comes by is given a glass of tea at ours.",
+    "In my neighbourhood the kettle goes on for a caller.",
+    "A person who drops in drinks tea with us.",
+]
 
 
 def test_a_duplicate_is_similar_to_its_representative_itself_and_never_through_a_third() -> None:
@@ -99,7 +105,8 @@ def test_every_duplicate_of_a_thousand_is_as_similar_to_its_representative_as_it
     draw = np.random.default_rng(7)
     centres = draw.normal(size=(40, 16))
     vectors = unit_rows((centres[draw.integers(0, 40, 1000)] + 0.3 * draw.normal(size=(1000, 16))).astype(np.float32))
-    texts = [f"Saying {''.join(chr(97 + int(d)) for d in str(n))} of our street." for n in range(1000)]
+    names = ["".join(chr(97 + int(d)) for d in str(n)) for n in range(1000)]
+    texts = [f"Saying {name} {name} {name} of our street." for name in names]
     found = deduplicate(entries(*texts), vectors, "minilm", DEFAULT)
     assert 300 < len(found) < 960
     representatives = {one.representative_id for one in found}

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 import faiss
 import numpy as np
@@ -58,7 +59,6 @@ def deduplicate_block(entries: Sequence[Entry], vectors: Vectors, method: Method
     for index, text in enumerate(keys):
         first.setdefault(text, index)
     limits, similarities, neighbours = pairs(vectors, threshold)
-    marks = [turning_words(entry.text) for entry in entries]
     taken: set[int] = set()
     duplicates = []
     for head in range(len(entries)):
@@ -77,7 +77,7 @@ def deduplicate_block(entries: Sequence[Entry], vectors: Vectors, method: Method
             if other <= head or other in taken:
                 continue
             exact = keys[other] == keys[head]
-            if not exact and (marks[head] != marks[other] or roles_swapped(keys[head], keys[other])):
+            if not exact and turned(entries[head].text, entries[other].text):
                 continue
             taken.add(other)
             duplicates.append(
@@ -98,30 +98,77 @@ def pairs(vectors: Vectors, threshold: float) -> tuple[np.ndarray, np.ndarray, n
         return np.zeros(1, np.int64), np.zeros(0, np.float32), np.zeros(0, np.int64)
     index = faiss.IndexFlatIP(vectors.shape[1])
     index.add(vectors)
-    found: tuple[np.ndarray, np.ndarray, np.ndarray] = index.range_search(vectors, threshold)
+    found: tuple[np.ndarray, np.ndarray, np.ndarray] = index.range_search(
+        vectors,
+        float(np.nextafter(np.float32(threshold), np.float32(-1))),  # FAISS leaves out the limit itself
+    )
     return found
 
 
 def key(text: str) -> str:
-    """Texts with the same key are the same text: case, punctuation and Unicode form aside."""
-    return " ".join(re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold()))
+    """Texts with the same key are the same text: case, punctuation, spaces and Unicode form aside.
+
+    Marks, currencies and a point between digits count: without them other words and other sums would be the same.
+    """
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    kept = []
+    for index, char in enumerate(folded):
+        inside_number = folded[index - 1 : index].isdigit() and folded[index + 1 : index + 2].isdigit()
+        dropped = unicodedata.category(char)[0] in "PZC" and not inside_number
+        kept.append(" " if dropped else char)
+    return " ".join("".join(kept).split())
 
 
-def turning_words(text: str, language: str = "en") -> frozenset[str]:
-    """Negations, quantifiers, numbers, groups of people: where two texts differ in one, they do not say the same."""
-    words = re.findall(r"\d+(?:[.,:]\d+)*|[\w']+", unicodedata.normalize("NFKC", text).replace("’", "'").casefold())
-    turning, negations = set(phrases(language)["turning"]), set(phrases(language)["negation"])
-    return frozenset(
-        "not" if word in negations or word.endswith("n't") else word
-        for word in words
-        if word in turning or word in negations or word.endswith("n't") or word[0].isdigit()
+def turned(one: str, other: str, language: str = "en") -> bool:
+    """Whether two texts that look alike differ in what turns their meaning. For texts, not keys."""
+    return (
+        turning_words(one, language) != turning_words(other, language)
+        or roles_swapped(words_of(one), words_of(other), language)
+        or substituted(heavy_words(one, language), heavy_words(other, language))
     )
 
 
-def roles_swapped(one: str, other: str) -> bool:
-    """Nearly the same words in another order: `parents owe children` is not `children owe parents`."""
-    first, second = one.split(), other.split()
-    if len(set(first) ^ set(second)) > 2:
+def words_of(text: str) -> list[str]:
+    return re.findall(r"\d+(?:[.,:]\d+)*|[\w']+", unicodedata.normalize("NFKC", text).replace("’", "'").casefold())
+
+
+def without_negations(text: str, language: str) -> list[str]:
+    """The words, with every negation alike: `don't` and `never` are for counting, not for comparing."""
+    negations = set(phrases(language)["negation"])
+    return ["not" if word in negations or word.endswith("n't") else word for word in words_of(text)]
+
+
+def heavy_words(text: str, language: str) -> list[str]:
+    light = set(phrases(language)["light"])
+    return [word for word in without_negations(text, language) if word not in light]
+
+
+def turning_words(text: str, language: str) -> tuple[int, frozenset[str]]:
+    """How many negations, and which quantifiers, numbers and groups of people."""
+    turning = set(phrases(language)["turning"])
+    words = without_negations(text, language)
+    count = words.count("not")
+    return count, frozenset(word for word in words if word in turning or word[0].isdigit())
+
+
+def roles_swapped(first: list[str], second: list[str], language: str) -> bool:
+    """The same words in another order: `parents owe children` is not `children owe parents`."""
+    light = set(phrases(language)["light"])
+    stems = [[word.rstrip("s")[:5] for word in words if word not in light] for words in (first, second)]
+    if len(set(stems[0]) ^ set(stems[1])) > 1:
         return False
-    common = [word for word in first if first.count(word) == 1 and second.count(word) == 1]
-    return [word for word in second if word in set(common)] != common
+    common = [stem for stem in stems[0] if stems[0].count(stem) == 1 and stems[1].count(stem) == 1]
+    return [stem for stem in stems[1] if stem in set(common)] != common
+
+
+def substituted(first: list[str], second: list[str]) -> bool:
+    """One word, or two, put in the place of another and nothing else changed: before / after, rude / polite.
+
+    A paraphrase seldom looks like that; an opposite often does, and no list knows them all.
+    """
+    changes = [c for c in SequenceMatcher(None, first, second, autojunk=False).get_opcodes() if c[0] != "equal"]
+    if not changes or len(changes) > 2:
+        return False
+    return all(
+        what == "replace" and b - a == d - c == 1 and first[a][:4] != second[c][:4] for what, a, b, c, d in changes
+    )
