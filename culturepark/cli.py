@@ -36,6 +36,8 @@ Roles = Annotated[
         help="A model for one role: speaker, moderator, extractor, verifier, embedder, judge. Repeatable.",
     ),
 ]
+# Typer brings a Click of its own, and hands out only its leaves; this is the root of its errors of use.
+WRONG_USE: type[Exception] = typer.BadParameter.__mro__[2]
 STORE = "sqlite:///runs/culturepark.db"
 
 
@@ -52,7 +54,7 @@ def root(
     pass
 
 
-@app.command(epilog="Example: culturepark simulate quickstart --model openai:gpt-4o-mini --max-cost 0.50")
+@app.command(epilog="Example: culturepark simulate quickstart --model openai:gpt-4o-mini")
 def simulate(
     scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of a shipped one.")],
     model: Annotated[
@@ -215,6 +217,8 @@ def doctor(
 def main() -> NoReturn:
     """Entry point: every outcome is an exit code, and no user ever sees a traceback."""
     code = 1
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # they are text streams
     try:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:
@@ -235,29 +239,26 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """One command; its exit code."""
-    import click
-
     command = typer.main.get_command(app)
     try:
-        return command.main(arguments, prog_name="culturepark", standalone_mode=False) or 0
-    except click.exceptions.Exit as done:
+        # Not `command.main`: it would end the program itself at a broken pipe.
+        with command.make_context("culturepark", list(arguments)) as context:
+            return command.invoke(context) or 0
+    except typer.Exit as done:
         return done.exit_code
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except click.Abort:
+    except typer.Abort:
         return 130
+    except WRONG_USE as error:
+        error.show()  # type: ignore[attr-defined]
+        return 2
 
 
 def explain(error: Exception) -> int:
     """An error as a clear line on stderr, and its exit code. `CULTUREPARK_DEBUG=1` shows where it came from."""
     from culturepark.errors import CultureparkError
-    from culturepark.show import safe
+    from culturepark.show import safe, show_origin
 
-    if os.environ.get("CULTUREPARK_DEBUG") == "1":
-        import traceback
-
-        traceback.print_exception(error)
+    show_origin(error)
     if isinstance(error, CultureparkError):
         print(f"culturepark: {safe(error, lines=True)}", file=sys.stderr)
         return error.exit_code

@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from culturepark import __version__
 from culturepark.dialogue.casting import Plan, plan
-from culturepark.domain import Casting, Edition, ModelRole, Relation, Sample, Statement, Status, Turn, Verdict
+from culturepark.domain import (
+    Casting,
+    Duplicate,
+    Edition,
+    ModelRole,
+    Relation,
+    Sample,
+    Statement,
+    Status,
+    Turn,
+    Verdict,
+)
 from culturepark.errors import (
     BudgetReached,
     CultureparkError,
@@ -386,10 +397,12 @@ class Run:
             )
             for row in passing
         ]
-        embedder = await self._embedder()
-        vectors = await embedder.embed([entry.text for entry in entries])
-        threshold = self.scenario.distill.dedup.threshold
-        duplicates = dedup.deduplicate(entries, vectors, embedder.method, threshold)
+        duplicates: list[Duplicate] = []
+        if entries:  # or weights would be fetched for nothing
+            embedder = await self._embedder()
+            vectors = await embedder.embed([entry.text for entry in entries])
+            threshold = self.scenario.distill.dedup.threshold
+            duplicates = dedup.deduplicate(entries, vectors, embedder.method, threshold)
         if not self._reaches("samples"):
             self.store.set_duplicates(self.row.id, duplicates)
             return

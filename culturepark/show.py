@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+import traceback
 import unicodedata
 
 from rich.console import Console
@@ -45,14 +47,21 @@ def plain(text: object, style: str = "") -> Text:
     return Text(safe(text, lines=True), style=style)
 
 
+class Screen(Console):
+    """Rich ends the program when a reader has read enough; that is for `main` to decide."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def err() -> Console:
     """stderr: talk, progress, errors."""
-    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+    return Screen(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def out() -> Console:
     """stdout: data for people. For programs there is --json."""
-    return Console(highlight=False, markup=False, emoji=False)
+    return Screen(highlight=False, markup=False, emoji=False)
 
 
 def write(text: str) -> None:
@@ -66,3 +75,9 @@ def tell(text: str) -> None:
     """A line or a few on stderr."""
     console = err()
     console.print(plain(text), soft_wrap=not console.is_terminal)
+
+
+def show_origin(error: BaseException) -> None:
+    """Where an error came from, for those who asked with `CULTUREPARK_DEBUG=1`."""
+    if os.environ.get("CULTUREPARK_DEBUG") == "1":
+        traceback.print_exception(error)

