@@ -18,7 +18,7 @@ def stats_lines(s: JsonObject) -> Iterator[str]:
     yield f"  dialogues   {listed(s['dialogues'])}"
     if s["skipped"]:
         cells = ", ".join(f"{skip['seed_key']} {skip['culture']}" for skip in s["skipped"])
-        yield f"  skipped     {len(s['skipped'])} cells not asked there: {cells}"
+        yield f"  skipped     {len(s['skipped'])} cells: {cells}"
     yield f"  ended by    {listed(s['dialogue_stop_reasons'])}"
     moderator = listed(s["turns"]["moderator"])
     yield f"  turns       {s['turns']['personas']} of personas; moderator: {moderator}"

@@ -20,6 +20,7 @@ from culturepark.dialogue.agents import MODERATOR, Ask, LedgerClient, agent_name
 from culturepark.dialogue.protocol import schedule
 from culturepark.dialogue.stage import Ending, converse
 from culturepark.domain import Casting, JsonObject, Participant, Persona, Scenario, Seed, Setting, Stance, Status, Turn
+from culturepark.errors import CatalogError
 from culturepark.models.chat import Reply, Request, Traits
 from culturepark.models.ledger import Ledger
 from culturepark.models.limits import Budget
@@ -510,7 +511,7 @@ async def test_a_persona_whose_file_name_passes_check_can_be_seated(key: str, tm
     path.write_text(card.replace("called: Elif", "called: Ada").replace("Elif Yıldız", "Ada Yıldız"), "utf-8")
     try:
         scenarios.check(path)
-    except scenarios.CatalogError:
+    except CatalogError:
         return  # refusing the name is as good
     persona = scenarios.load_persona(path)
     casting, scenario = TALKS["two of one culture"]

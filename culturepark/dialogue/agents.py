@@ -290,8 +290,8 @@ class ModeratorAgent(Speaker):
 
 
 def agent_name(participant: Participant) -> str:
-    """AutoGen wants Python identifiers."""
-    return participant.persona.key.replace("-", "_")
+    """AutoGen wants Python identifiers; the prefix keeps them so, and apart from the moderator's."""
+    return "p_" + participant.persona.key.replace("-", "_")
 
 
 def seat(

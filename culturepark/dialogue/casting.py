@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from culturepark.dialogue.stance import draw_codes, shuffled, stance
+from culturepark.dialogue.stance import draw_codes, shuffled, stance, unit
 from culturepark.domain import MAIN_CULTURE, Casting, Edition, EightCulture, Participant, Persona, Seed
 from culturepark.errors import UsageError
 
 
 @dataclass(frozen=True)
 class Skip:
-    """A culture that a seed has nothing to draw from."""
+    """A dialogue that cannot be held."""
 
     seed_key: str
     culture: str
     dialogues: int
     """How many dialogues it would have been in."""
+    why: str = "not asked in its country"
 
     def __str__(self) -> str:
-        return f"{self.seed_key} was not asked where {self.culture} is grounded"
+        return f"{self.seed_key} for {self.culture}: {self.why}"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ def plan(edition: Edition, run_seed: int) -> Plan:
                 table = seat(edition, seed, group, sitting, repetition, run_seed)
                 if table:
                     tables.append((seed, table))
+                else:
+                    skipped.append(Skip(seed.key, " and ".join(group), 1, "too few people with different names"))
     if not tables:
         raise UsageError("nothing to talk about: " + "; ".join(str(s) for s in skipped[:5]))
     return Plan(tuple(with_stances(tables, run_seed)), tuple(skipped))
@@ -84,15 +87,16 @@ def seat(
         mains = [p for p in edition.personas if p.role == "main"]
         if not mains:
             raise UsageError("a cross-cultural dialogue needs a main contact, and there is no such persona")
+        delegate = pick(sitting[group[0]], group[0], repetition)
         # The index of the culture goes in, or all cultures would meet the same main contact over a seed.
         offset = edition.scenario.cultures.index(group[0])
-        return [
-            pick(mains, MAIN_CULTURE, repetition + offset),
-            pick(sitting[group[0]], group[0], repetition),
-        ]
+        contacts = [pick(mains, MAIN_CULTURE, repetition + offset + i) for i in range(len(mains))]
+        return next(([main, delegate] for main in contacts if main.called != delegate.called), [])
     chosen: list[Persona] = []
-    for i in range(size * len(group)):
-        culture = group[(i + repetition) % len(group)]
+    first = int(unit("table", run_seed, seed.key) * len(group)) if setting == "panel" else 0
+    everybody = max(len(sitting[culture]) for culture in group)
+    for i in range(everybody * len(group)):
+        culture = group[(i + first + repetition) % len(group)]
         candidate = pick(sitting[culture], culture, i // len(group) + repetition * size)
         if candidate not in chosen and candidate.called not in {p.called for p in chosen}:
             chosen.append(candidate)

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from culturepark.models.chat import Reply
 
-SURNAME = r"(?: [A-ZÀ-ÞĞİŞ]\w*)?"
+SURNAME = r"(?: [A-ZÀ-ÞĞİŞ]\w*)?\]?(?: ?\([^)\n]{1,40}\))?"
+"""What may follow a name in a label: a surname, a bracket, a stage direction."""
 LONGEST = 4000
 """Characters; nobody speaks longer at one go."""
 
@@ -40,7 +41,7 @@ def clean(reply: Reply, called: str) -> str:
     NUL and lone surrogates, which no database column and no UTF-8 file can hold, become U+FFFD.
     """
     text = re.sub(r"^\s*<think>.*?</think>", "", reply.text, count=1, flags=re.DOTALL).strip()
-    text = re.sub(rf"^\**{re.escape(called)}{SURNAME}\**\s*[:：]\**\s*", "", text, count=1)
+    text = re.sub(rf"^[\[*]*(?i:{re.escape(called)}){SURNAME}\**\s*[:：]\**\s*", "", text, count=1)
     for opening, closing in ('""', "“”", "«»", "„“"):
         inside = text[1:-1]
         if text[:1] == opening and text[-1:] == closing and not {opening, closing} & set(inside):

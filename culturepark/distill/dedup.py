@@ -21,7 +21,6 @@ from culturepark.dialogue.guards import phrases
 from culturepark.domain import Duplicate
 from culturepark.models.embedder import Method, Vectors
 
-
 # Blocks are small; more threads would spend their time waiting for each other.
 faiss.omp_set_num_threads(1)
 

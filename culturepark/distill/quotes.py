@@ -103,5 +103,5 @@ def readable(text: str) -> bool:
     """Whether it is a sentence at all: no heading, no list, letters in it."""
     stripped = text.strip()
     letters = sum(unicodedata.category(c).startswith("L") for c in stripped)
-    listed = re.match(r"[#*•·-]|\d+[.)]\s", stripped) or "\n" in stripped or stripped.endswith((":", "："))
+    listed = re.search(r"(?m)^\s*(?:[#*•·-]|\d+[.)]\s)|[:：]\s*$", stripped)
     return letters >= 6 and not listed and len(stripped) <= LONGEST
