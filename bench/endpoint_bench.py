@@ -1,4 +1,4 @@
-"""Requests and tokens per kept sample on the endpoint of REFERENCE.md: `python bench/endpoint_bench.py`.
+"""Requests and tokens per kept sample as the published code was measured: `python bench/endpoint_bench.py`.
 
 One culture, three seed questions, 14 persona turns, under both protocols; the endpoint answers after 50 ms with four
 opinions a turn, and finds 70% of them in line with their speaker's stance, 15% against it, 15% neither. Tokens are the
@@ -24,7 +24,7 @@ from tests.endpoint import Endpoint
 
 SCENARIO = """\
 name: reference
-title: The case of REFERENCE.md
+title: The case that the published code was measured on
 setting: cross-cultural
 cultures: [{culture}]
 protocol: {protocol}
@@ -38,7 +38,7 @@ PUBLISHED = {
     "self-guidance": ("7.5", "1748", "198", "1"),
     "free-chat": ("7.8", "2516", "205", "1"),
 }
-"""REFERENCE.md: requests, prompt tokens and completion tokens per kept sample, most requests in flight."""
+"""The published code: requests, prompt tokens and completion tokens per kept sample, most requests in flight."""
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ class Endpoint:
             latency: seconds between a request and its answer.
             usage: whether token counts are sent.
             cached_tokens: how many of the prompt's tokens are said to be cached.
-            reference: behave as the endpoint of REFERENCE.md did.
+            reference: behave as the endpoint did on which the published code was measured.
             port: 0 takes any that is free.
         """
         self.latency = 0.05 if reference and not latency else latency
@@ -384,7 +384,7 @@ def vector(text: str, places: int = 256) -> list[float]:
     return found
 
 
-# --- the endpoint of REFERENCE.md ------------------------------------------------------------------
+# --- the endpoint on which the published code was measured -----------------------------------------
 
 MATTERS = (
     "an honest day of work", "the word of a grandfather", "a full pot on the stove", "a place at somebody's table",

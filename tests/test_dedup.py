@@ -80,6 +80,7 @@ def test_the_same_text_is_found_over_case_punctuation_and_unicode_form() -> None
 )
 def test_texts_that_differ_in_more_than_punctuation_are_not_the_same(one: str, other: str) -> None:
     assert deduplicate(entries(one, other), apart(2), "minilm", DEFAULT) == []
+    assert deduplicate(entries(one, other), alike(2), "minilm", DEFAULT) == []  # nor does a guard overlook it
 
 
 # --- star clusters ---------------------------------------------------------------------------------
@@ -187,6 +188,8 @@ def test_statements_that_differ_in_a_word_that_turns_the_meaning_are_never_merge
         ("Voting should be a duty from eighteen on.", "Voting should be a duty from sixteen on."),
         ("We visit the grave on the third day.", "We visit the grave on the seventh day."),
         ("We knock once.", "We knock twice."),
+        ("A widow may marry from sixteen on.", "A widow may marry from sixty on."),
+        ("The feast lasts for eighteen days.", "The feast lasts for eighty days."),
     ],
 )
 def test_numbers_in_words_count_as_numbers(one: str, other: str) -> None:
@@ -215,12 +218,26 @@ OPPOSITES = [
     ("It would be right to fine them for it.", "It would be wrong to fine them for it."),
     ("We eat with the left hand.", "We eat with the right hand."),
     ("We close the shop at noon on Friday.", "We close the shop at noon on Saturday."),
+    ("We eat meat on Fridays.", "We eat meat except on Fridays."),
+    ("Women may drive at night here, men too.", "Women may drive at night here, unlike men."),
 ]
-"""MiniLM finds each of these pairs more similar than the default threshold, as norms nothing but guards parts them."""
+"""Pairs that MiniLM finds more similar than the default threshold: norms and customs, nothing but a guard parts them."""
 
 
 @pytest.mark.parametrize(("one", "other"), OPPOSITES)
 def test_antonyms_are_never_merged(one: str, other: str) -> None:
+    assert deduplicate(entries(one, other), alike(2), "minilm", DEFAULT) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("The employer pays for the meal.", "The employee pays for the meal."),
+        ("The grandfather sits at the head of the table.", "The grandmother sits at the head of the table."),
+        ("The grandson carries the coffin.", "The granddaughter carries the coffin."),
+    ],
+)
+def test_people_whose_names_begin_alike_are_not_the_same(one: str, other: str) -> None:
     assert deduplicate(entries(one, other), alike(2), "minilm", DEFAULT) == []
 
 
@@ -412,7 +429,12 @@ def lexical() -> Vectors:
 def minilm() -> Vectors:
     missing = [file.name for file in (weights.MINILM, weights.MINILM_TOKENIZER) if not weights.have(file)]
     assert not missing, f"{missing} are missing: make weights"
-    return embedded(MiniLM(lambda *_: None))
+    return embedded(session())
+
+
+@cache
+def session() -> MiniLM:
+    return MiniLM(lambda *_: None)
 
 
 def embedded(embedder: Embedder) -> Vectors:
@@ -439,8 +461,8 @@ def test_no_opposites_are_merged_where_norms_have_no_stance_to_part_them(vectors
     [
         pytest.param(lexical, True, 1.0, 0.18, 0, id="lexical english"),
         pytest.param(lexical, False, 1.0, 0.19, 0, id="lexical all"),
-        pytest.param(minilm, True, 0.65, 0.26, 3, id="minilm english", marks=pytest.mark.embedded),
-        pytest.param(minilm, False, 0.70, 0.29, 4, id="minilm all", marks=pytest.mark.embedded),
+        pytest.param(minilm, True, 0.68, 0.26, 2, id="minilm english", marks=pytest.mark.embedded),
+        pytest.param(minilm, False, 0.72, 0.29, 3, id="minilm all", marks=pytest.mark.embedded),
     ],
 )
 def test_the_default_threshold_does_as_well_as_was_measured(
@@ -457,6 +479,6 @@ def test_the_default_threshold_does_as_well_as_was_measured(
 def test_minilm_finds_the_same_whatever_batch_a_text_is_in() -> None:
     assert minilm().shape == (len(DEV.data), 384)
     chosen = DEV.english[::5]
-    alone = asyncio.run(MiniLM(lambda *_: None).embed([DEV.data[n]["text"] for n in chosen]))
+    alone = asyncio.run(session().embed([DEV.data[n]["text"] for n in chosen]))
     assert np.linalg.norm(alone, axis=1) == pytest.approx(1, abs=1e-5)
     assert float((alone * minilm()[chosen]).sum(axis=1).min()) > 0.99

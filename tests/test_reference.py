@@ -1,4 +1,4 @@
-"""The eleven things that the published code gets wrong (REFERENCE.md): one test or more for each, by its number."""
+"""The eleven things that the published code gets wrong: one test or more for each, by its number."""
 
 from __future__ import annotations
 

@@ -234,7 +234,7 @@ async def test_the_key_goes_into_the_header_and_nowhere_else(tmp_path: Path, mon
 
 
 async def test_one_connection_serves_many_requests(tmp_path: Path) -> None:
-    """REFERENCE.md, 7: a fresh client for each request costs 44 ms of CPU."""
+    """The published code, 7: a fresh client for each request costs 44 ms of CPU."""
     async with wire(tmp_path) as w:
         for _ in range(5):
             await w.send()
