@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 CULTURES = {
     "arabic": "JOR",
@@ -37,7 +37,7 @@ LANGUAGES = {"en": "English"}
 """Languages a dialogue can be held in: those with a folder of prompts."""
 
 EightCulture = Literal["arabic", "bengali", "chinese", "german", "korean", "portuguese", "spanish", "turkish"]
-Culture = EightCulture | Literal["american"]
+Culture = Literal[EightCulture, "american"]
 Language = Literal["en"]
 Setting = Literal["in-cultural", "cross-cultural", "panel"]
 Protocol = Literal["self-guidance", "free-chat"]
@@ -49,8 +49,29 @@ Role = Literal["main", "delegate", "moderator"]
 Origin = Literal["model", "cue", "fallback"]
 ModelRole = Literal["speaker", "moderator", "extractor", "verifier", "embedder", "judge"]
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+
+def without_nul(text: str) -> str:
+    """PostgreSQL holds any character but this one."""
+    if "\0" in text:
+        raise ValueError("must not hold the character NUL")
+    return text
+
+
+def not_the_moderator(key: str) -> str:
+    """A turn's speaker is a persona's key or `moderator`; nobody may be both."""
+    if key == "moderator":
+        raise ValueError("must not be `moderator`, which is the moderator's own")
+    return key
+
+
+Text = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), AfterValidator(without_nul)
+]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=80)]
+PersonaKey = Annotated[
+    str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=80), AfterValidator(not_the_moderator)
+]
+"""Begins with a letter: with `_` for `-` it is the agent's name, which must be a Python identifier."""
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 
@@ -101,7 +122,7 @@ class Custom(Noun):
 class Persona(Noun):
     """One particular person. A card is shown to its own agent and to nobody else's."""
 
-    key: Key
+    key: PersonaKey
     """The file's name without its ending."""
     name: Text
     called: Text
@@ -137,8 +158,8 @@ class Persona(Noun):
 
 
 class Option(Noun):
-    code: int
-    """As in the survey; never a missing-value code."""
+    code: Annotated[int, Field(ge=0)]
+    """As in the survey; never a missing-value code, which surveys give numbers below zero."""
     label: Text
     side: Literal[-1, 0, 1]
     """Which side of the scale: -1, the middle, +1. A neutral stance has no contradiction."""

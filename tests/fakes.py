@@ -17,10 +17,11 @@ from sqlmodel import SQLModel, select
 from culturepark.catalog import scenarios
 from culturepark.dialogue.casting import plan
 from culturepark.domain import Casting, DistillPolicy, Edition, JsonObject, ModelRole, Status, Turn
+from culturepark.launch import Settings, Until, new_run
 from culturepark.models import scripted
 from culturepark.models.chat import ChatModel, Reply, Request, Traits, Usage
 from culturepark.models.spec import CHAT_ROLES, LEXICAL, SCRIPTED, ModelSpec
-from culturepark.pipeline import Run, Settings, Until, new_run
+from culturepark.pipeline import Run
 from culturepark.progress import Quiet
 from culturepark.store import queries
 from culturepark.store.store import Store

@@ -21,12 +21,12 @@ from culturepark.dialogue.protocol import schedule
 from culturepark.dialogue.stage import Ending, converse
 from culturepark.domain import Casting, JsonObject, Participant, Persona, Scenario, Seed, Setting, Stance, Status, Turn
 from culturepark.errors import CatalogError
+from culturepark.launch import Settings, new_run
 from culturepark.models.chat import Reply, Request, Traits
 from culturepark.models.ledger import Ledger
 from culturepark.models.limits import Budget
 from culturepark.models.scripted import ScriptedModel
 from culturepark.models.spec import SCRIPTED, parse, parse_roles
-from culturepark.pipeline import Settings, new_run
 from culturepark.store.store import Store
 
 SENTENCES = (

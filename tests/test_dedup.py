@@ -221,7 +221,7 @@ OPPOSITES = [
     ("We eat meat on Fridays.", "We eat meat except on Fridays."),
     ("Women may drive at night here, men too.", "Women may drive at night here, unlike men."),
 ]
-"""Pairs that MiniLM finds more similar than the default threshold: norms and customs, nothing but a guard parts them."""
+"""MiniLM finds each of these more similar than the default threshold; in norms only a guard can tell them apart."""
 
 
 @pytest.mark.parametrize(("one", "other"), OPPOSITES)

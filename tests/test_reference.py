@@ -289,12 +289,13 @@ def test_6_a_killed_run_is_resumed_without_loss_or_duplicates_and_other_runs_are
     store = ["--store", f"sqlite:///{path}"]
     (tmp_path / "short.yaml").write_text(SHORT)
     program = ["simulate", str(tmp_path / "short.yaml"), "--model", "scripted"]
-    simulate = [*program, "--dialogues", "6", "--run-id", "mine"]
+    simulate = [*program, "--dialogues", "5", "--run-id", "mine"]
     assert run([*program, "--seed", "2", "--run-id", "other", *store]) == 0
     assert run(["export", "other", "--format", "trl", "--out", str(tmp_path / "other"), *store]) == 0
     others, exported = contents(path, "other"), files(tmp_path / "other")
 
-    moments = sorted(random.Random(6).sample(range(3, 40), 2))  # of more than 60 calls
+    draw = random.Random(6)
+    moments = draw.randrange(3, 15), draw.randrange(22, 32)  # of more than 50 calls
     killed_at([*simulate, *store], path, moments[0])
     turns = contents(path, "mine")["turn"]
     assert turns
@@ -305,7 +306,7 @@ def test_6_a_killed_run_is_resumed_without_loss_or_duplicates_and_other_runs_are
     assert run([*simulate, "--store", f"sqlite:///{undisturbed}"]) == 0
     assert contents(path, "mine") == contents(undisturbed, "mine")
     assert len(contents(path, "mine")["sample"]) > 20
-    assert answered(path) > 60
+    assert answered(path) > 50
     twice = "SELECT subject_id, request_digest FROM call WHERE response IS NOT NULL GROUP BY 1, 2 HAVING count(*) > 1"
     assert table(path, twice) == []
     assert table(path, "SELECT count(*) FROM call WHERE response IS NULL AND error IS NULL") == [(0,)]

@@ -1,12 +1,13 @@
 """Reads one YAML file and validates it against a pydantic model, with errors that name file:line: key.
 
-A file is read by the fast parser; only when something is wrong is it read again by the one that keeps line
-numbers.
+Line numbers are looked up only when something is wrong: the file is then read again, as nodes that know where
+they stand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -14,10 +15,18 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from culturepark.errors import CatalogError, Problem
 
 MAX_BYTES = 8_000_000
+MAX_DEPTH = 50
+MAX_PROBLEMS = 20
+Loc = tuple[int | str, ...]
+"""Where in a file: keys of mappings and places in lists, the latter from nought."""
+# The parser lets a few of its own slips through as plain exceptions; to a user all are wrong YAML.
+SLIPS = (YAMLError, ValueError, RecursionError, OverflowError, TypeError, AttributeError, LookupError)
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -30,10 +39,25 @@ def package_dir(name: str) -> Path:
 
 def shown(path: Path) -> str:
     """The path as a user would type it from here."""
+    # It may be elsewhere, or nowhere: a loop of links, a name that no file can have.
+    with suppress(ValueError, OSError, RuntimeError):
+        path = path.resolve().relative_to(Path.cwd())
+    return clipped(path, 400)
+
+
+def exists(path: Path) -> bool:
+    """Whether anything is there; a name that no file can have is not there."""
     try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except (ValueError, OSError):
-        return str(path)
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def read_text(path: Path) -> str:
@@ -58,71 +82,151 @@ def read_mapping(path: Path) -> dict[str, Any]:
     """The file's top-level mapping."""
     text = read_text(path)
     try:
+        if line := too_deep(text):
+            raise CatalogError([Problem(shown(path), line, "", f"is nested more than {MAX_DEPTH} levels deep")])
         data = YAML(typ="safe").load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = " ".join(str(error.problem or error.context or "not valid YAML").split())
         raise CatalogError(
-            [Problem(shown(path), mark.line + 1 if mark else None, "", f"not valid YAML: {problem[:200]}")]
+            [Problem(shown(path), mark.line + 1 if mark else None, "", f"not valid YAML: {clipped(problem, 200)}")]
         ) from None
-    except (YAMLError, ValueError, RecursionError, OverflowError, TypeError, AttributeError) as error:
-        # The parser lets a few of its own slips through as plain exceptions; to a user all are wrong YAML.
-        what = "nested too deeply" if isinstance(error, RecursionError) else str(error).split("\n")[0][:200]
+    except SLIPS as error:
+        what = clipped(str(error).split("\n")[0], 200)
         raise CatalogError([Problem(shown(path), None, "", f"not valid YAML: {what}")]) from None
     if not isinstance(data, dict):
         raise CatalogError([Problem(shown(path), 1, "", "must be a mapping of keys to values")])
-    return {str(key): value for key, value in data.items()}
+    return {key if isinstance(key, str) else clipped(key): value for key, value in data.items()}
 
 
-def load(path: Path, model: type[Model], **given: Any) -> Model:
-    """Reads and validates one file. `given` are values that do not stand in the file, such as its key.
+def too_deep(text: str) -> int | None:
+    """The 1-based line at which lists and mappings stand in each other too deeply, if they do.
+
+    The parser builds what it reads by recursion in C, which no exception stops; its events come one by one.
+    """
+    depth = 0
+    for event in YAML(typ="safe").parse(text):
+        if isinstance(event, CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                return int(event.start_mark.line) + 1
+        elif isinstance(event, CollectionEndEvent):
+            depth -= 1
+    return None
+
+
+def load(path: Path, model: type[Model], **from_name: Any) -> Model:
+    """Reads and validates one file. `from_name` are values that its name gives; they may not stand in it.
 
     Raises:
         CatalogError: with every problem of the file, in the order of its lines.
     """
     data = read_mapping(path)
+    details: list[ErrorDetails] = []
     try:
-        return model.model_validate({**data, **given})
+        noun = model.model_validate({**data, **from_name})
     except ValidationError as error:
-        details = error.errors(include_url=False, include_context=True)
+        details = told(error.errors(include_url=False, include_context=True))
+    both = [key for key in from_name if key in data]
+    if not details and not both:
+        return noun
+    known = [name for name in model.model_fields if name not in from_name]
+    found: list[tuple[Loc, str]] = [((key,), unknown_key(known)) for key in both]
+    for detail in details:
+        top, what = detail["loc"][:1], explain(detail, model)
+        if detail["type"] == "extra_forbidden" and len(detail["loc"]) == 1:
+            what = unknown_key(known)
+        elif top and top[0] in from_name:
+            what = f"the file's name {what.removeprefix('the text ')}"
+        found.append((detail["loc"], what))
+    raise CatalogError(placed(path, found, data))
+
+
+def told(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without lists that are too short only because some of what stands in them is wrong."""
+    parents = {d["loc"][:end] for d in details for end in range(len(d["loc"]))}
+
+    def counted_out(detail: ErrorDetails) -> bool:
+        least = (detail.get("ctx") or {}).get("min_length", 0)
+        return detail["type"] == "too_short" and detail["loc"] in parents and len(detail["input"]) >= least
+
+    return [d for d in details if not counted_out(d)]
+
+
+def placed(path: Path, found: Sequence[tuple[Loc, str]], data: Any = None) -> list[Problem]:
+    """The `found` problems at their lines, in the order of these. `data` is what the file holds."""
     lines = Lines(path)
-    problems = [Problem(shown(path), lines.of(d["loc"]), dotted(d["loc"]), explain(d, model)) for d in details]
-    raise CatalogError(sorted(set(problems), key=lambda p: (p.line or 0, p.key))[:20])
+    problems = {Problem(shown(path), lines.of(loc), dotted(loc, data), what) for loc, what in found}
+    return sorted(problems, key=lambda p: (p.line or 0, p.key))[:MAX_PROBLEMS]
 
 
 class Lines:
     """Line numbers of a file's keys, looked up only when an error must be placed."""
 
     def __init__(self, path: Path) -> None:
+        self.yaml = YAML(typ="safe")
+        self.mappings: dict[int, dict[str, tuple[Node, Node]]] = {}
         try:
-            self.root: Any = YAML(typ="rt").load(read_text(path))
-        except (YAMLError, ValueError, RecursionError, OverflowError, TypeError, AttributeError):
+            self.root: Any = self.yaml.compose(read_text(path))
+        except SLIPS:
             self.root = None
 
-    def of(self, loc: Iterable[int | str]) -> int | None:
+    def of(self, loc: Loc) -> int | None:
         """1-based line of the innermost part of `loc` that stands in the file."""
         node, line = self.root, 1
         for part in loc:
             try:
-                line = (node.lc.item(part) if isinstance(part, int) else node.lc.key(part))[0] + 1
-                node = node[part]
-            except (AttributeError, KeyError, IndexError, TypeError):
+                if isinstance(node, MappingNode):
+                    place, node = self.entries(node)[clipped(part, 400)]
+                elif isinstance(node, SequenceNode) and isinstance(part, int):
+                    place = node = node.value[part]
+                else:
+                    break
+            except LookupError:
                 break
+            line = place.start_mark.line + 1
         return line if self.root is not None else None
 
+    def entries(self, node: MappingNode) -> dict[str, tuple[Node, Node]]:
+        """A mapping's keys and values, by the keys as they are told."""
+        if id(node) not in self.mappings:
+            self.mappings[id(node)] = {self.name(key): (key, value) for key, value in node.value}
+        return self.mappings[id(node)]
 
-def dotted(loc: Iterable[int | str]) -> str:
-    """`('seeds', 2, 'key')` as `seeds[3].key`: people count from one."""
+    def name(self, key: Node) -> str:
+        try:
+            return clipped(self.yaml.constructor.construct_object(key, deep=True), 400)
+        except SLIPS:
+            return ""
+
+
+def dotted(loc: Loc, data: Any = None) -> str:
+    """`('seeds', 2, 'key')` as `seeds[3].key`: people count from one. A number that is a key in `data` is no place."""
     out = ""
     for part in loc:
-        out += f"[{part + 1}]" if isinstance(part, int) else f".{clipped(part)}" if out else clipped(part)
+        if isinstance(part, int) and not isinstance(data, dict):
+            out += f"[{part + 1}]"
+        else:
+            out += f".{clipped(part)}" if out else clipped(part)
+        try:
+            data = data[part]
+        except (LookupError, TypeError):
+            data = None
     return out
 
 
 def clipped(value: object, width: int = 60) -> str:
     """Something a file holds, made fit to stand in a message of one line."""
-    text = "".join(c if c.isprintable() else "?" for c in str(value)[: width + 1])
+    try:
+        whole = str(value)
+    except ValueError:  # Python does not spell out integers of more than 4300 digits
+        return "a huge number"
+    text = "".join(c if c.isprintable() else "?" for c in whole[: width + 1])
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def unknown_key(known: Iterable[str]) -> str:
+    return "unknown key; allowed here: " + ", ".join(known)
 
 
 def explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
@@ -131,7 +235,7 @@ def explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
     got = f"not {clipped(detail['input'])!r}" if isinstance(detail["input"], (str, int, float)) else ""
     match detail["type"]:
         case "extra_forbidden":
-            return "unknown key; allowed here: " + ", ".join(allowed_keys(model, detail["loc"][:-1]))
+            return unknown_key(allowed_keys(model, detail["loc"][:-1]))
         case "missing":
             return "is missing"
         case "literal_error" | "enum":
@@ -141,9 +245,14 @@ def explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
         case "value_error":
             return str(context["error"])
         case "too_short" | "too_long":
-            return f"{detail['msg'][0].lower()}{detail['msg'][1:]}".replace("Tuple", "the list")
+            return detail["msg"].replace("Tuple", "the list").replace(" after validation", "")
     return ", ".join(
-        part for part in (detail["msg"].replace("Input", "the value").replace("tuple", "list"), got) if part
+        part
+        for part in (
+            detail["msg"].replace("Input", "the value").replace("String", "the text").replace("tuple", "list"),
+            got,
+        )
+        if part
     )
 
 
@@ -157,7 +266,7 @@ def allowed_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str
         if inner is None:
             return ["(none)"]
         model = inner
-    return [name for name, field in model.model_fields.items() if field.json_schema_extra != {"given": True}]
+    return list(model.model_fields)
 
 
 def nested_model(annotation: Any) -> type[BaseModel] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from culturepark.catalog.files import clipped, load, package_dir, shown
+from culturepark.catalog.files import clipped, is_folder, load, package_dir, placed, shown
 from culturepark.domain import CULTURES, MAIN_CULTURE, Persona
 from culturepark.errors import CatalogError, Problem
 
@@ -12,9 +12,8 @@ from culturepark.errors import CatalogError, Problem
 def load_persona(path: Path) -> Persona:
     """One card; its key is the file's stem."""
     persona = load(path, Persona, key=path.stem)
-    problems = [Problem(shown(path), None, key, what) for key, what in contradictions(persona)]
-    if problems:
-        raise CatalogError(problems)
+    if found := contradictions(persona):
+        raise CatalogError(placed(path, [((key,), what) for key, what in found]))
     return persona
 
 
@@ -37,7 +36,7 @@ def load_all(extra: list[Path]) -> tuple[Persona, ...]:
     """The shipped personas and those under `extra` (files, or folders of them), in the order of their keys."""
     files = sorted(package_dir("personas").glob("*.yaml"))
     for path in extra:
-        files += sorted(path.glob("*.y*ml")) if path.is_dir() else [path]
+        files += sorted(path.glob("*.y*ml")) if is_folder(path) else [path]
     personas: dict[str, Persona] = {}
     problems: list[Problem] = []
     for path in files:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from culturepark.catalog.files import Lines, clipped, dotted, load, package_dir, read_mapping, shown
+from culturepark.catalog.files import Loc, clipped, exists, load, package_dir, placed, read_mapping
 from culturepark.catalog.personas import load_all, load_persona
-from culturepark.catalog.surveys import SurveyFile, load_items
+from culturepark.catalog.surveys import SurveyFile, load_items, load_survey
 from culturepark.domain import (
     CULTURES,
     MAIN_CULTURE,
@@ -28,7 +29,7 @@ from culturepark.domain import (
     Shape,
     Text,
 )
-from culturepark.errors import CatalogError, Problem, UsageError
+from culturepark.errors import CatalogError, UsageError
 
 
 class SeedFile(Noun):
@@ -78,9 +79,9 @@ def find(name: str) -> Path:
     """A scenario file: a path, or the name of a shipped one."""
     shipped = package_dir("scenarios") / f"{name}.yaml"
     path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.exists() or not name.replace("-", "").isalnum():
+    if path.suffix in (".yaml", ".yml") or exists(path) or not name.replace("-", "").isalnum():
         return path
-    if shipped.is_file():
+    if exists(shipped):
         return shipped
     names = ", ".join(p.stem for p in shipped_files())
     raise UsageError(f"no scenario {clipped(name)!r}: neither a file nor one of the shipped ones ({names})")
@@ -104,7 +105,7 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
     people = tuple(p for p in everybody if p.culture in wanted)
     size = file.people or (min(8, max(3, len(cultures))) if file.setting == "panel" else 2)
     turns = file.max_turns or max(14, 6 * size)
-    problems: list[tuple[tuple[str | int, ...], str]] = []
+    problems: list[tuple[Loc, str]] = []
     seeds: dict[str, Seed] = {}
     for index, seed_file in enumerate(file.seeds):
         if seed_file.survey is not None:
@@ -128,8 +129,7 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
         seeds[seed.key] = seed
     problems += room(file, cultures, people, size, turns)
     if problems:
-        lines = Lines(path)
-        raise CatalogError([Problem(shown(path), lines.of(loc), dotted(loc), what) for loc, what in problems])
+        raise CatalogError(placed(path, problems))
     scenario = Scenario(
         **{name: getattr(file, name) for name in ("name", "title", "setting", "protocol", "language")},
         **{name: getattr(file, name) for name in ("limits", "distill", "samples")},
@@ -144,9 +144,9 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
 
 def room(
     file: ScenarioFile, cultures: tuple[EightCulture, ...], people: tuple[Persona, ...], size: int, turns: int
-) -> list[tuple[tuple[str | int, ...], str]]:
+) -> list[tuple[Loc, str]]:
     """Whether the table can be laid: enough turns for an opening and a closing, enough people."""
-    found: list[tuple[tuple[str | int, ...], str]] = []
+    found: list[tuple[Loc, str]] = []
     if file.people and file.setting != "panel":
         found.append((("people",), "only a panel has a number of people"))
     if turns < 2 * size:
@@ -154,12 +154,21 @@ def room(
     if file.setting == "in-cultural":
         lonely = [c for c in cultures if sum(p.culture == c for p in people) < size]
         found += [(("cultures",), f"an in-cultural dialogue needs two personas of {c}") for c in lonely]
+    # Two people whom the others would call by the same word never sit at one table.
+    seats = len({p.called for p in people})
+    if file.setting == "panel" and seats < size:
+        what = f"{size} people are wanted, but there are only {seats} personas of {', '.join(cultures)}"
+        found.append((("people" if file.people else "cultures",), what))
     return found
 
 
 def beside(scenario: Path, name: str) -> Path:
     """A path in a scenario file is relative to that file."""
-    return scenario.parent / Path(name).expanduser()
+    path = Path(name)
+    # Nobody's home is left as it stands, to be told as a file that is not there.
+    with suppress(RuntimeError, ValueError, OSError):
+        path = path.expanduser()
+    return scenario.parent / path
 
 
 def check(path: Path) -> str:
@@ -178,7 +187,7 @@ def check(path: Path) -> str:
     if kind == "persona":
         load_persona(path)
     elif kind == "survey":
-        load(path, SurveyFile)
+        load_survey(path)
     else:
         load_edition(path)
     return kind

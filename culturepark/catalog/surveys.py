@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from culturepark.catalog.files import load, shown
+from culturepark.catalog.files import Loc, clipped, load, placed, shown
 from culturepark.domain import Country, Noun, Option, SurveyItem, Text
 from culturepark.errors import CatalogError, Problem
 
-Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$")]
+Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$", max_length=59)]
+"""Two of them with a slash between are a seed's key, which holds 120 characters."""
 
 
 class CountryShares(Noun):
@@ -34,28 +35,52 @@ class SurveyFile(Noun):
     title: Text
     source: Text
     note: Text | None = None
-    scales: dict[str, tuple[Option, ...]]
+    scales: dict[str, Annotated[tuple[Option, ...], Field(min_length=2)]]
     items: dict[Key, ItemFile]
 
-    @model_validator(mode="after")
-    def check_codes(self) -> SurveyFile:
-        for key, item in self.items.items():
-            if item.scale not in self.scales:
-                raise ValueError(f"item {key}: no scale {item.scale!r}; there are {', '.join(self.scales)}")
-            codes = {option.code for option in self.scales[item.scale]}
-            for country, cell in item.countries.items():
-                if not set(cell.shares) <= codes:
-                    raise ValueError(f"item {key}, {country}: a share for a code that is not on the scale")
-                if abs(sum(cell.shares.values()) - 1) > 0.01:
-                    raise ValueError(f"item {key}, {country}: the shares do not sum to 1")
-        return self
+
+def load_survey(path: Path) -> SurveyFile:
+    """One survey file.
+
+    Raises:
+        CatalogError: with all problems found.
+    """
+    survey = load(path, SurveyFile)
+    if found := contradictions(survey):
+        raise CatalogError(placed(path, found))
+    return survey
+
+
+def contradictions(survey: SurveyFile) -> list[tuple[Loc, str]]:
+    """What no single key shows to be wrong, each with its place in the file."""
+    found: list[tuple[Loc, str]] = []
+    for name, scale in survey.scales.items():
+        codes = [option.code for option in scale]
+        found += [
+            (("scales", name, index, "code"), f"the code {clipped(code)} stands for another answer already")
+            for index, code in enumerate(codes)
+            if code in codes[:index]
+        ]
+    for key, item in survey.items.items():
+        if item.scale not in survey.scales:
+            names = ", ".join(clipped(name) for name in list(survey.scales)[:20])
+            found.append((("items", key, "scale"), f"no scale {clipped(item.scale)!r}; there are: {names}"))
+            continue
+        known = {option.code for option in survey.scales[item.scale]}
+        for country, cell in item.countries.items():
+            loc = ("items", key, "countries", country, "shares")
+            if unknown := sorted(set(cell.shares) - known):
+                found.append((loc, f"the code {clipped(unknown[0])} is not on the scale {clipped(item.scale)}"))
+            elif abs(sum(cell.shares.values()) - 1) > 0.01:
+                found.append((loc, f"the shares sum to {sum(cell.shares.values()):.4g}; they must sum to 1"))
+    return found
 
 
 def load_items(extra: list[Path]) -> dict[str, SurveyItem]:
     """All items of the shipped surveys and of `extra`, by `survey/item`."""
     items: dict[str, SurveyItem] = {}
     for path in [*sorted((Path(__file__).parent / "data").glob("*.yaml")), *extra]:
-        survey = load(path, SurveyFile)
+        survey = load_survey(path)
         for key, item in survey.items.items():
             full_key = f"{survey.survey}/{key}"
             if full_key in items:

@@ -19,7 +19,8 @@ from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
 
 if TYPE_CHECKING:
-    from culturepark.pipeline import Run, Until
+    from culturepark.launch import Until
+    from culturepark.pipeline import Run
 
 RUN_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
 
@@ -43,7 +44,7 @@ def simulate(
     import re
 
     from culturepark.dialogue.casting import plan
-    from culturepark.pipeline import Settings, new_run
+    from culturepark.launch import Settings, new_run
 
     if run_id and (not re.match(RUN_ID, run_id) or run_id == "last"):
         raise UsageError("--run-id: letters, digits, - and _, at most 100 of them, and not `last`")
@@ -88,7 +89,7 @@ def warn_of_limits(specs: dict[ModelRole, ModelSpec], max_cost: float | None) ->
 
 
 def resume(run_id: str, store_url: str, as_json: bool, max_cost: float | None, max_tokens: int | None) -> int:
-    from culturepark.pipeline import models_of, settings_of
+    from culturepark.launch import models_of, settings_of
 
     store = Store(store_url, must_exist=True)
     row = store.run(run_id)
@@ -106,7 +107,7 @@ def resume(run_id: str, store_url: str, as_json: bool, max_cost: float | None, m
 
 
 def distill(run_id: str, stage: str, roles: list[str], store_url: str, as_json: bool) -> int:
-    from culturepark.pipeline import models_of, settings_of
+    from culturepark.launch import models_of, settings_of
 
     store = Store(store_url, must_exist=True)
     row = store.run(run_id)

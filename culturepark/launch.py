@@ -1,0 +1,98 @@
+"""Begins runs, and reads back what a run was begun with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from culturepark import __version__
+from culturepark.dialogue.casting import plan
+from culturepark.domain import Edition, ModelRole, Status
+from culturepark.errors import UsageError
+from culturepark.models.chat import canonical, digest
+from culturepark.models.ledger import now
+from culturepark.models.spec import ModelSpec, parse
+from culturepark.store.store import Store
+from culturepark.store.tables import RunRow
+
+Until = Literal["dialogue", "extract", "verify", "dedup", "samples"]
+UNTIL: tuple[Until, ...] = ("dialogue", "extract", "verify", "dedup", "samples")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run is carried out; none of it changes what a finished run holds."""
+
+    concurrency: int = 4
+    until: Until = "samples"
+    max_cost_usd: float | None = None
+    max_tokens: int | None = None
+
+
+def new_run(
+    store: Store,
+    edition: Edition,
+    *,
+    seed: int,
+    models: Mapping[ModelRole, ModelSpec],
+    settings: Settings,
+    run_id: str | None,
+) -> RunRow:
+    """The run's row, made now or, where `run_id` exists with the same digest, seed and models, taken up again.
+
+    Raises:
+        UsageError: if the run exists but is another.
+    """
+    scenario = canonical(edition.model_dump(mode="json"))
+    scenario_digest = digest(scenario)
+    specs = json.dumps({role: str(spec) for role, spec in models.items()}, sort_keys=True)
+    if run_id and (row := store.find_run(run_id)):
+        different = [
+            name
+            for name, mine, stored in (
+                ("scenario", scenario_digest, row.scenario_digest),
+                ("--seed", seed, row.seed),
+                ("models", specs, row.models),
+            )
+            if mine != stored
+        ]
+        if different:
+            raise UsageError(
+                f"the run {run_id} exists with another {' and another '.join(different)}; name another --run-id"
+            )
+        store.set_settings(row.id, vars(settings))
+        return store.run(row.id)
+    row = RunRow(
+        id=run_id or make_run_id(edition.scenario.name, scenario_digest, seed),
+        scenario_name=edition.scenario.name,
+        scenario_digest=scenario_digest,
+        scenario=scenario,
+        seed=seed,
+        status=Status.PENDING,
+        version=__version__,
+        created_at=now(),
+        models=specs,
+        settings=json.dumps(vars(settings), sort_keys=True),
+    )
+    store.create_run(row, plan(edition, seed).castings, edition)
+    return row
+
+
+def make_run_id(name: str, scenario_digest: str, seed: int) -> str:
+    """`20261121-quickstart-7f3a`: the day, the scenario, and four letters that tell runs of a day apart."""
+    return f"{datetime.now(UTC):%Y%m%d}-{name}-{digest(scenario_digest, str(seed), now())[:4]}"
+
+
+def edition_of(row: RunRow) -> Edition:
+    return Edition.model_validate_json(row.scenario)
+
+
+def models_of(row: RunRow) -> dict[ModelRole, ModelSpec]:
+    return {role: parse(spec, role) for role, spec in json.loads(row.models).items()}
+
+
+def settings_of(row: RunRow) -> Settings:
+    return Settings(**json.loads(row.settings))
