@@ -158,7 +158,7 @@ class Persona(Noun):
 
 
 class Option(Noun):
-    code: Annotated[int, Field(ge=0)]
+    code: Annotated[int, Field(ge=0, le=99_999)]
     """As in the survey; never a missing-value code, which surveys give numbers below zero."""
     label: Text
     side: Literal[-1, 0, 1]

@@ -106,7 +106,7 @@ def test_every_duplicate_of_a_thousand_is_as_similar_to_its_representative_as_it
     draw = np.random.default_rng(7)
     centres = draw.normal(size=(40, 16))
     vectors = unit_rows((centres[draw.integers(0, 40, 1000)] + 0.3 * draw.normal(size=(1000, 16))).astype(np.float32))
-    names = ["".join(chr(97 + int(d)) for d in str(n)) for n in range(1000)]
+    names = ["".join("αβγδεζηθικ"[int(d)] for d in str(n)) for n in range(1000)]  # no word of any list
     texts = [f"Saying {name} {name} {name} of our street." for name in names]
     found = deduplicate(entries(*texts), vectors, "minilm", DEFAULT)
     assert 300 < len(found) < 960
@@ -462,7 +462,7 @@ def test_no_opposites_are_merged_where_norms_have_no_stance_to_part_them(vectors
         pytest.param(lexical, True, 1.0, 0.18, 0, id="lexical english"),
         pytest.param(lexical, False, 1.0, 0.19, 0, id="lexical all"),
         pytest.param(minilm, True, 0.68, 0.26, 2, id="minilm english", marks=pytest.mark.embedded),
-        pytest.param(minilm, False, 0.72, 0.29, 3, id="minilm all", marks=pytest.mark.embedded),
+        pytest.param(minilm, False, 0.71, 0.29, 3, id="minilm all", marks=pytest.mark.embedded),
     ],
 )
 def test_the_default_threshold_does_as_well_as_was_measured(

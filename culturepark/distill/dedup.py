@@ -8,7 +8,6 @@ similar to its representative itself, never through a third. Nothing is deleted.
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,6 +22,9 @@ from culturepark.models.embedder import Method, Vectors
 
 # Blocks are small; more threads would spend their time waiting for each other.
 faiss.omp_set_num_threads(1)
+
+
+ENDINGS = {"", "s", "es", "d", "ed", "ing", "e", "y", "ies", "ied", "'s"}
 
 
 @dataclass(frozen=True)
@@ -113,12 +115,12 @@ def key(text: str) -> str:
 
     Marks, currencies and a point between digits count: without them other words and other sums would be the same.
     """
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
     kept = []
     for index, char in enumerate(folded):
-        inside_number = folded[index - 1 : index].isdigit() and folded[index + 1 : index + 2].isdigit()
-        dropped = unicodedata.category(char)[0] in "PZC" and not inside_number
-        kept.append(" " if dropped else char)
+        before, after = folded[index - 1 : index], folded[index + 1 : index + 2]
+        inside = (before.isdigit() and after.isdigit()) or (char == "'" and before.isalpha() and after.isalpha())
+        kept.append(" " if unicodedata.category(char)[0] in "PZC" and not inside else char)
     return " ".join("".join(kept).split())
 
 
@@ -126,19 +128,15 @@ def turned(one: str, other: str, language: str = "en") -> bool:
     """Whether two texts that look alike differ in what turns their meaning. For texts, not keys."""
     return (
         turning_words(one, language) != turning_words(other, language)
-        or roles_swapped(words_of(one), words_of(other), language)
+        or roles_swapped(key(one).split(), key(other).split(), language)
         or substituted(heavy_words(one, language), heavy_words(other, language))
     )
-
-
-def words_of(text: str) -> list[str]:
-    return re.findall(r"\d+(?:[.,:]\d+)*|[\w']+", unicodedata.normalize("NFKC", text).replace("’", "'").casefold())
 
 
 def without_negations(text: str, language: str) -> list[str]:
     """The words, with every negation alike: `don't` and `never` are for counting, not for comparing."""
     negations = set(phrases(language)["negation"])
-    return ["not" if word in negations or word.endswith("n't") else word for word in words_of(text)]
+    return ["not" if word in negations or word.endswith("n't") else word for word in key(text).split()]
 
 
 def heavy_words(text: str, language: str) -> list[str]:
@@ -173,5 +171,12 @@ def substituted(first: list[str], second: list[str]) -> bool:
     if not changes or len(changes) > 2:
         return False
     return all(
-        what == "replace" and b - a == d - c == 1 and first[a][:4] != second[c][:4] for what, a, b, c, d in changes
+        what == "replace" and b - a == d - c == 1 and not inflected(first[a], second[c]) for what, a, b, c, d in changes
     )
+
+
+def inflected(one: str, other: str) -> bool:
+    """Two forms of one word, as far as endings show: `day` and `days`, not `employer` and `employee`."""
+    pairs_of_letters = enumerate(zip(one, other, strict=False))
+    shared = next((at for at, (a, b) in pairs_of_letters if a != b), min(len(one), len(other)))
+    return shared >= 3 and {one[shared:], other[shared:]} <= ENDINGS
