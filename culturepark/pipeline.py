@@ -327,7 +327,8 @@ class Run:
             statement = statement_of(row)
             for number, shape in enumerate(samples.shapes(statement, casting, self.scenario.samples), start=1):
                 flag, again = flags[row.id], row.id in repeated
-                reason = samples.drop_reason(found[row.id], keep, again, flag, shape)
+                asked_yet = phases[row.turn_id] != "opening" or self.scenario.protocol == "free-chat"
+                reason = samples.drop_reason(found[row.id], keep, again, flag, shape, asked_yet)
                 sample = samples.shape_sample(
                     statement, casting, shape, phases[row.turn_id], self.scenario.language, reason, flags[row.id]
                 )

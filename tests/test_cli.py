@@ -254,7 +254,7 @@ WRONG = [
     ("distill b --from verify", "no such run: 'b'"),
     ("export b --format trl --out out", "no such run: 'b'"),
     ("trace b.d1.t2.s1.x1", "no sample or statement 'b.d1.t2.s1.x1'"),
-    ("trace nowhere.jsonl:1", "nowhere.index.jsonl: No such file or directory"),
+    ("trace nowhere.jsonl:1", "nowhere.jsonl: no such file"),
     ("simulate tiny.yaml --model gpt-4o", "must be embedded, gguf:PATH, hf:REPO/FILE"),
     ("simulate tiny.yaml --model openai:", "must be embedded, gguf:PATH, hf:REPO/FILE"),
     ("simulate tiny.yaml --model hf:name", "hf: takes ORGANISATION/NAME/FILE.gguf"),

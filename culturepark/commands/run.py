@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from culturepark.catalog import scenarios
 from culturepark.commands import look
 from culturepark.domain import ModelRole, Status
-from culturepark.errors import CultureparkError, Interrupted, UsageError
+from culturepark.errors import BudgetReached, CultureparkError, Interrupted, UsageError
 from culturepark.models.registry import check_specs
 from culturepark.models.spec import ModelSpec, parse_roles
 from culturepark.show import safe, show_origin, tell, write
@@ -155,7 +155,7 @@ def carry_on(store: Store, row: RunRow, as_json: bool) -> int:
         write(json.dumps(stats))
     else:
         write(row.id)
-    summary(stats, failure)
+    summary(stats, failure, "" if store_is_default(store) else f" --store {store.database.shown}")
     if failure:
         show_origin(failure)
         return failure.exit_code
@@ -188,8 +188,18 @@ async def until_stopped(run: Run) -> None:
         raise Interrupted("stopped at once") from None
 
 
-def summary(stats: dict[str, object], failure: CultureparkError | None) -> None:
-    """A few lines on stderr: what came of it, and what to do next."""
+def store_is_default(store: Store) -> bool:
+    from culturepark.store.database import DEFAULT_URL
+
+    return store.database.shown == DEFAULT_URL
+
+
+def summary(stats: dict[str, object], failure: CultureparkError | None, where: str) -> None:
+    """A few lines on stderr: what came of it, and what to do next.
+
+    Args:
+        where: the option that names the store, if it has to be named.
+    """
     samples, tokens = stats["samples"], stats["tokens"]
     assert isinstance(samples, dict) and isinstance(tokens, dict)  # noqa: PT018
     dropped = sum(samples["dropped"].values())
@@ -200,9 +210,11 @@ def summary(stats: dict[str, object], failure: CultureparkError | None) -> None:
         f"{tokens['prompt']:,} prompt and {tokens['completion']:,} completion tokens{price}"
     )
     if failure:
-        tell(f"{safe(failure)}\ngo on with: culturepark resume {stats['run']}")
+        more = " --max-cost USD" if "budget of $" in str(failure) else " --max-tokens N"
+        more = more if isinstance(failure, BudgetReached) else ""
+        tell(f"{safe(failure)}\ngo on with: culturepark resume {stats['run']}{more}{where}")
     elif samples["kept"]:
-        tell(f"next: culturepark export {stats['run']} --format trl --out runs/{stats['run']}")
+        tell(f"next: culturepark export {stats['run']} --format trl --out runs/{stats['run']}{where}")
     models = stats["models"]
     assert isinstance(models, dict)
     if "embedded" in models.values():

@@ -60,9 +60,9 @@ def deduplicate(entries: Sequence[Entry], vectors: Vectors, method: Method, thre
 
 def deduplicate_block(entries: Sequence[Entry], vectors: Vectors, method: Method, threshold: float) -> list[Duplicate]:
     keys = [key(entry.text) for entry in entries]
-    first: dict[str, int] = {}
+    same: dict[str, list[int]] = {}
     for index, text in enumerate(keys):
-        first.setdefault(text, index)
+        same.setdefault(text, []).append(index)
     limits, similarities, neighbours = pairs(vectors, threshold)
     taken: set[int] = set()
     duplicates = []
@@ -77,7 +77,7 @@ def deduplicate_block(entries: Sequence[Entry], vectors: Vectors, method: Method
                 strict=True,
             )
         }
-        near |= {i: 1.0 for i in range(head + 1, len(entries)) if keys[i] == keys[head]}
+        near |= dict.fromkeys(same[keys[head]], 1.0)
         for other in sorted(near):
             if other <= head or other in taken:
                 continue
@@ -128,15 +128,24 @@ def turned(one: str, other: str, language: str = "en") -> bool:
     """Whether two texts that look alike differ in what turns their meaning. For texts, not keys."""
     return (
         turning_words(one, language) != turning_words(other, language)
-        or roles_swapped(key(one).split(), key(other).split(), language)
+        or roles_swapped(words_of(one, language), words_of(other, language), language)
         or substituted(heavy_words(one, language), heavy_words(other, language))
     )
+
+
+def words_of(text: str, language: str) -> list[str]:
+    """The words of a text, with set phrases for one thing put as one word."""
+    found = key(text)
+    for pair in phrases(language)["as_one_word"]:
+        phrase, word = pair.split(" = ")
+        found = f" {found} ".replace(f" {phrase} ", f" {word} ").strip()
+    return found.split()
 
 
 def without_negations(text: str, language: str) -> list[str]:
     """The words, with every negation alike: `don't` and `never` are for counting, not for comparing."""
     negations = set(phrases(language)["negation"])
-    return ["not" if word in negations or word.endswith("n't") else word for word in key(text).split()]
+    return ["not" if word in negations or word.endswith("n't") else word for word in words_of(text, language)]
 
 
 def heavy_words(text: str, language: str) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from culturepark.distill.extract import attributed
 from culturepark.domain import Casting, Language, Relation, Sample, Shape, Statement
 from culturepark.prompts import section
 
@@ -41,6 +42,7 @@ def drop_reason(
     is_duplicate: bool,
     flags: str = "",
     shape: Shape | None = None,
+    asked_yet: bool = True,
 ) -> str | None:
     """Why a statement's samples are not kept; None if they are.
 
@@ -49,6 +51,7 @@ def drop_reason(
     Args:
         verdicts: criterion -> (relation, decision).
         keep: relations to the stance that the scenario keeps.
+        asked_yet: whether the seed's question had been put when this was said.
     """
     if flags != "as-published":
         if "faithful" not in verdicts:
@@ -61,6 +64,8 @@ def drop_reason(
         relation, _ = verdicts.get("stance", ("entail", ""))
         if shape == "survey" and relation != "entail":
             return REASONS["stance", relation]
+    if not asked_yet and shape in ("survey", "open"):
+        return "before-the-question"
     return "duplicate" if is_duplicate else None
 
 
@@ -86,8 +91,9 @@ def shape_sample(
         "statement": statement.text,
     }
     heading = statement.kind if shape == "norm" else shape
-    # What somebody introduces from home, or says in passing, need not be about the seed.
-    asked = f"{heading}-on-topic" if shape == "norm" and phase not in OFF_TOPIC else heading
+    # What somebody introduces from home need not be about the seed; nor need a sentence that nobody has read for that.
+    on_topic = phase not in OFF_TOPIC and statement.text != attributed(persona, statement.quote)
+    asked = f"{heading}-on-topic" if shape == "norm" and on_topic else heading
     # Whoever names the answer in the reason need not be made to say it twice.
     says_it = shape == "survey" and f"“{values['stance']}”" in statement.first_person
 

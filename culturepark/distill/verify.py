@@ -6,6 +6,7 @@ own that is never kept.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -223,6 +224,11 @@ def confidence(reply: Reply, number: int, criterion: Criterion) -> float | None:
     return math.exp(min(0.0, logprob))
 
 
+def as_data(text: str) -> str:
+    """As a JSON string: a line end in it cannot pose as a line of the prompt."""
+    return json.dumps(text, ensure_ascii=False)
+
+
 async def judge_by_letter(
     cases: Sequence[Case],
     casting: Casting,
@@ -250,9 +256,11 @@ async def judge_by_letter(
             (
                 "",
                 template.render(
-                    turn=one.turn.text,
+                    turn=as_data(one.turn.text),
                     # The form that would be trained on is the one to judge.
-                    statement=one.statement.first_person if one.statement.kind == "opinion" else one.statement.text,
+                    statement=as_data(
+                        one.statement.first_person if one.statement.kind == "opinion" else one.statement.text
+                    ),
                     question=casting.seed.question,
                     stance=one.stance.text if one.stance else "",
                 ),

@@ -98,6 +98,13 @@ def export(
                     funnel[culture] += 1
                     if half:
                         splits[sample_id] = half
+            if held and train_share is not None:
+                trains = sum(split == "train" for split in splits.values())
+                notes.append(
+                    f"{trains} of {len(splits)} rows train ({trains / len(splits):.0%}): whole seeds are held out"
+                )
+            if old:
+                notes.append(f"{out} held an export already; this one has taken its place")
             if form == "openai":
                 notes += [
                     f"{name}.jsonl has {sink.count} rows; OpenAI's fine-tuning wants at least {OPENAI_FEWEST}"
@@ -209,6 +216,8 @@ def find_line(place: str) -> tuple[str, str] | None:
         return None
     path, wanted = Path(name), int(number)
     index = path.with_name(f"{path.stem}.index.jsonl")
+    if not path.exists():
+        raise UsageError(f"{path}: no such file")
     try:
         entry = nth(index, wanted)
         row = nth(path, wanted)

@@ -140,7 +140,7 @@ def stats(store: Store, run: RunRow) -> JsonObject:
         },
         "samples": {
             "kept": sum(s.status == "kept" for s in samples),
-            "dropped": counted(s.drop_reason for s in samples if s.status != "kept"),
+            "dropped": counted(s.drop_reason or "no reason" for s in samples if s.status != "kept"),
             "kept_by_kind": counted(s.kind for s in samples if s.status == "kept"),
             "kept_by_culture": counted(s.culture for s in samples if s.status == "kept"),
         },
@@ -204,6 +204,8 @@ def trace(store: Store, subject_id: str) -> JsonObject:
         sample = session.get(SampleRow, subject_id)
         statement = session.get(StatementRow, sample.statement_id if sample else subject_id)
         if statement is None:
+            if subject_id.endswith(".jsonl"):
+                raise UsageError(f"{subject_id[:120]}: which line? trace takes FILE:LINE")
             raise UsageError(
                 f"no sample or statement {subject_id[:120]!r} in this store; an id looks like RUN.d1.t6.s1.x1"
             )
@@ -295,6 +297,9 @@ def dialogue(store: Store, run_or_dialogue: str) -> list[DialogueRow]:
     """
     with store.database.reading() as session:
         row = session.get(DialogueRow, run_or_dialogue)
+    run_id, dot, _ = run_or_dialogue.partition(".")
+    if row is None and dot and (run := store.find_run(run_id)):
+        raise UsageError(f"no such dialogue: {run_or_dialogue[:100]!r}; {run.id} has {len(store.dialogues(run.id))}")
     return [row] if row else store.dialogues(store.run(run_or_dialogue).id)
 
 
