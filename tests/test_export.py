@@ -520,7 +520,7 @@ NOWHERE = {
     "out/all.jsonl:1": "out/all.jsonl:1 was changed since it was exported (it was sample a.",
     "out/all.jsonl:0": "out/all.jsonl has no line 0",
     "out/all.jsonl:9999": "out/all.jsonl has no line 9999",
-    "out/none.jsonl:1": "out/none.index.jsonl: No such file or directory; trace needs the file and its index",
+    "out/none.jsonl:1": "out/none.jsonl: no such file",
     "lone/all.jsonl:1": "lone/all.index.jsonl: No such file or directory; trace needs the file and its index",
     "odd/all.jsonl:1": "odd/all.index.jsonl:1: not an index line",
     "out/manifest.json:1": "manifest.index.jsonl: No such file or directory",
