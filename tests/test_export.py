@@ -524,7 +524,7 @@ NOWHERE = {
     "lone/all.jsonl:1": "lone/all.index.jsonl: No such file or directory; trace needs the file and its index",
     "odd/all.jsonl:1": "odd/all.index.jsonl:1: not an index line",
     "out/manifest.json:1": "manifest.index.jsonl: No such file or directory",
-    "out/all.jsonl": "no sample or statement 'out/all.jsonl' in this store",
+    "out/all.jsonl": "out/all.jsonl: which line? trace takes FILE:LINE",
     "out/all.jsonl:x": "no sample or statement 'out/all.jsonl:x' in this store",
 }
 
