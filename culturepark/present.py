@@ -65,6 +65,7 @@ def trace_lines(t: JsonObject) -> Iterator[Text]:
     for verdict in t["verdicts"]:
         sure = f", confidence {verdict['confidence']:.2f}" if verdict["confidence"] is not None else ""
         by = f", call {verdict['call_id']}" if verdict["call_id"] else ", word by word the speaker's own"
+        by += "" if verdict["round"] == run["verify_round"] else " (superseded)"
         yield heading("verdict", verdict["id"], f"{verdict['criterion']}: {verdict['relation']}{sure}{by}")
     if duplicate := t["duplicate"]:
         how = f"{duplicate['method']}, similarity {duplicate['similarity']:.2f}"

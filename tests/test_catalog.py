@@ -664,22 +664,22 @@ def test_a_scenario_adds_people_and_surveys_from_paths_beside_it(
 @pytest.mark.parametrize(
     ("extra", "file", "words"),
     [
-        ("personas: [nobody.yaml]\n", "nobody.yaml", "no such file"),
-        ("surveys: [nothing.yaml]\n", "nothing.yaml", "no such file"),
+        ("personas: [nobody.yaml]\n", "own.yaml", "personas[1]: no such file: nobody.yaml"),
+        ("surveys: [nothing.yaml]\n", "own.yaml", "surveys[1]: no such file: nothing.yaml"),
         ("surveys: [.]\n", "", "folder"),
         ("personas: [wrong.yaml]\n", "wrong.yaml", "age"),
         ("surveys: [wrong.yaml]\n", "wrong.yaml", "survey"),
         ("personas: [turkish-elif.yaml]\n", "turkish-elif.yaml", "exists already"),
         ("surveys: [again.yaml, again.yaml]\n", "again.yaml", "exists already"),
-        ("personas: ['a\\0b.yaml']\n".replace("'", '"'), "", "cannot be read"),
-        ("personas: [" + "a" * 300 + "]\n", "", "cannot be read"),
-        ("surveys: [" + "a" * 300 + "]\n", "", "cannot be read"),
+        ("personas: ['a\\0b.yaml']\n".replace("'", '"'), "own.yaml", "no such file"),
+        ("personas: [" + "a" * 300 + "]\n", "own.yaml", "no such file"),
+        ("surveys: [" + "a" * 300 + "]\n", "own.yaml", "no such file"),
         ("personas: [~no-such-user-anywhere/x.yaml]\n", "", ""),
         ("personas: [3]\n", "own.yaml", "string"),
         ('personas: ["\\e[31mred.yaml"]\n', "", "no such file"),
     ],
 )
-def test_a_wrong_addition_is_a_problem_of_the_file_that_is_added(
+def test_a_wrong_addition_is_a_problem_of_the_file_that_is_added_or_of_the_line_that_names_it(
     extra: str, file: str, words: str, tmp_path: Path
 ) -> None:
     write(tmp_path, "wrong.yaml", CARD.replace("age: 34", "age: old"))

@@ -98,6 +98,8 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
         CatalogError: with all problems found.
     """
     file = load(path, ScenarioFile)
+    if absent := absent_files(path, file):
+        raise CatalogError(placed(path, absent))
     items = load_items([beside(path, name) for name in file.surveys])
     everybody = load_all([beside(path, name) for name in file.personas])
     cultures: tuple[EightCulture, ...] = tuple(dict.fromkeys(file.cultures))
@@ -159,6 +161,19 @@ def room(
     if file.setting == "panel" and seats < size:
         what = f"{size} people are wanted, but there are only {seats} personas of {', '.join(cultures)}"
         found.append((("people" if file.people else "cultures",), what))
+    return found
+
+
+def absent_files(path: Path, file: ScenarioFile) -> list[tuple[Loc, str]]:
+    """What the scenario names and is not there; told at the place that names it."""
+    found: list[tuple[Loc, str]] = []
+    for key, names in (("personas", file.personas), ("surveys", file.surveys)):
+        for index, name in enumerate(names):
+            there = False
+            with suppress(ValueError, OSError):
+                there = beside(path, name).exists()
+            if not there:
+                found.append(((key, index), f"no such file: {clipped(name)}"))
     return found
 
 
