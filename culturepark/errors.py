@@ -96,9 +96,13 @@ class BadAnswer(ModelError):
 
 
 class BudgetReached(CultureparkError):
-    """A limit on cost or tokens was reached; the run can be resumed with a higher one."""
+    """A limit on cost or tokens was reached; the run can be resumed with a higher one, set by `option`."""
 
     exit_code = 4
+
+    def __init__(self, message: str, option: str) -> None:
+        super().__init__(message)
+        self.option = option
 
 
 class StoreError(CultureparkError):

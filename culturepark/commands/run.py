@@ -210,8 +210,7 @@ def summary(stats: dict[str, object], failure: CultureparkError | None, where: s
         f"{tokens['prompt']:,} prompt and {tokens['completion']:,} completion tokens{price}"
     )
     if failure:
-        more = " --max-cost USD" if "budget of $" in str(failure) else " --max-tokens N"
-        more = more if isinstance(failure, BudgetReached) else ""
+        more = f" {failure.option}" if isinstance(failure, BudgetReached) else ""
         tell(f"{safe(failure)}\ngo on with: culturepark resume {stats['run']}{more}{where}")
     elif samples["kept"]:
         tell(f"next: culturepark export {stats['run']} --format trl --out runs/{stats['run']}{where}")

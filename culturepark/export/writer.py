@@ -68,17 +68,17 @@ def export(
         StoreError: if the folder cannot be written.
     """
     ids = sorted({store.run(run_id).id for run_id in run_ids})
-    counts = seed_counts(store, ids, cultures)
+    counts = Counter((culture, seed_key) for _, culture, seed_key, _ in rows_of(store, ids, cultures))
     if not counts:
         of = f" of {', '.join(cultures)}" if cultures else ""
         raise UsageError(f"no kept samples{of} in {', '.join(ids)}; `culturepark stats {ids[0]}` says why")
-    held = validation_seeds(counts, train_share) if train_share is not None else frozenset()
+    held = validation_seeds(rows_by_seed(counts), train_share) if train_share is not None else frozenset()
     old = files_of_an_export(out)
     notes: list[str] = []
     if train_share is not None and not held:
         notes.append("all rows come from one seed: nothing is held out, since a question must not stand on both sides")
-    rows = {culture for _, culture, _, _ in rows_of(store, ids, cultures)} if cultures else set()
-    notes += [f"no kept samples of {culture}: no file for it" for culture in cultures if culture not in rows]
+    present = {culture for culture, _ in counts}
+    notes += [f"no kept samples of {culture}: no file for it" for culture in cultures if culture not in present]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         # All of it is written aside first: what is in the folder is either the old export or the new one.
@@ -147,9 +147,12 @@ def rows_of(
             yield sample.id, sample.culture, dialogue.seed_key, json.loads(sample.messages)
 
 
-def seed_counts(store: Store, run_ids: list[str], cultures: Sequence[str]) -> Counter[str]:
-    with store.database.reading() as session:
-        return Counter(d.seed_key for _, d in queries.kept_samples(session, run_ids, list(cultures)))
+def rows_by_seed(counts: Counter[tuple[str, str]]) -> Counter[str]:
+    """Rows by seed, out of rows by culture and seed."""
+    found: Counter[str] = Counter()
+    for (_, seed_key), count in counts.items():
+        found[seed_key] += count
+    return found
 
 
 def files_of_an_export(out: Path) -> set[str]:

@@ -75,9 +75,13 @@ class Budget:
             BudgetReached: before a call that may not be made any more.
         """
         if self.max_cost_usd is not None and (self.cost_usd or 0.0) >= self.max_cost_usd:
-            raise BudgetReached(f"the budget of ${self.max_cost_usd:.2f} is spent (${self.cost_usd or 0:.4f})")
+            raise BudgetReached(
+                f"the budget of ${self.max_cost_usd:.2f} is spent (${self.cost_usd or 0:.4f})", "--max-cost USD"
+            )
         if self.max_tokens is not None and self.tokens >= self.max_tokens:
-            raise BudgetReached(f"the budget of {self.max_tokens:,} tokens is spent ({self.tokens:,})")
+            raise BudgetReached(
+                f"the budget of {self.max_tokens:,} tokens is spent ({self.tokens:,})", "--max-tokens N"
+            )
 
     def spend(self, tokens: int, cost_usd: float | None) -> None:
         self.tokens += tokens
