@@ -36,9 +36,19 @@ Roles = Annotated[
         help="A model for one role: speaker, moderator, extractor, verifier, embedder, judge. Repeatable.",
     ),
 ]
+MaxCost = Annotated[float | None, typer.Option(min=0, metavar="USD", help="Stop when the run has cost this.")]
+MaxTokens = Annotated[int | None, typer.Option(min=1, help="Stop when the run has used so many tokens.")]
+Rpm = Annotated[float | None, typer.Option(min=0.01, help="Requests a minute to each remote endpoint, at most.")]
+Tpm = Annotated[float | None, typer.Option(min=1, help="Tokens a minute to each remote endpoint, at most.")]
 # Typer brings a Click of its own, and hands out only its leaves; this is the root of its errors of use.
 WRONG_USE: type[Exception] = typer.BadParameter.__mro__[2]
 STORE = "sqlite:///runs/culturepark.db"
+
+
+def limits(max_cost: float | None, max_tokens: int | None, rpm: float | None, tpm: float | None) -> dict[str, float]:
+    """Those that were given, under the names that scenarios have for them."""
+    given = {"max_cost_usd": max_cost, "max_tokens": max_tokens, "rpm": rpm, "tpm": tpm}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def version(value: bool) -> None:
@@ -71,8 +81,10 @@ def simulate(
     concurrency: Annotated[
         int | None, typer.Option(min=1, max=512, help="Dialogues at once (4 local, 16 remote).")
     ] = None,
-    max_cost: Annotated[float | None, typer.Option(min=0, metavar="USD", help="Stop when this is spent.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Stop when so many tokens are spent.")] = None,
+    max_cost: MaxCost = None,
+    max_tokens: MaxTokens = None,
+    rpm: Rpm = None,
+    tpm: Tpm = None,
     until: Annotated[
         Literal["dialogue", "extract", "verify", "dedup", "samples"], typer.Option(help="Last stage to do.")
     ] = "samples",
@@ -85,7 +97,7 @@ def simulate(
 
     return commands.simulate(
         scenario, model=model, roles=role or [], store_url=store, seed=seed, dialogues=dialogues,
-        concurrency=concurrency, max_cost=max_cost, max_tokens=max_tokens, until=until, run_id=run_id,
+        concurrency=concurrency, limits=limits(max_cost, max_tokens, rpm, tpm), until=until, run_id=run_id,
         dry_run=dry_run, as_json=json,
     )  # fmt: skip
 
@@ -94,14 +106,16 @@ def simulate(
 def resume(
     run: RunId,
     store: Store = STORE,
-    max_cost: Annotated[float | None, typer.Option(min=0, metavar="USD", help="A new limit.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="A new limit.")] = None,
+    max_cost: MaxCost = None,
+    max_tokens: MaxTokens = None,
+    rpm: Rpm = None,
+    tpm: Tpm = None,
     json: Json = False,
 ) -> int:
     """Finish a run that was stopped or killed; nothing that was answered is asked again."""
     from culturepark.commands import run as commands
 
-    return commands.resume(run, store, json, max_cost, max_tokens)
+    return commands.resume(run, store, json, limits(max_cost, max_tokens, rpm, tpm))
 
 
 @app.command(epilog="Example: culturepark distill last --from verify --role verifier=openai:gpt-4o-mini")

@@ -188,6 +188,10 @@ class Seed(Noun):
 class Limits(Noun):
     max_cost_usd: Annotated[float, Field(gt=0)] | None = None
     max_tokens: Annotated[int, Field(gt=0)] | None = None
+    rpm: Annotated[float, Field(gt=0)] | None = None
+    """Requests a minute to each remote endpoint."""
+    tpm: Annotated[float, Field(gt=0)] | None = None
+    """Tokens a minute, sent and received, to each remote endpoint."""
 
 
 class DedupPolicy(Noun):

@@ -30,6 +30,8 @@ class Settings:
     until: Until = "samples"
     max_cost_usd: float | None = None
     max_tokens: int | None = None
+    rpm: float | None = None
+    tpm: float | None = None
 
 
 def new_run(

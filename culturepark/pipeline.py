@@ -65,7 +65,7 @@ class Run:
         budget = store.spent(row.id)
         budget.max_cost_usd, budget.max_tokens = self.settings.max_cost_usd, self.settings.max_tokens
         self.models = Models(models_of(row), self.settings.concurrency, watcher.fetching)
-        self.ledger = Ledger(row.id, store, budget, self.settings.concurrency)
+        self.ledger = Ledger(row.id, store, budget, self.settings.concurrency, self.settings.rpm, self.settings.tpm)
         self.samples = 0
         """Samples so far of statements that passed verification; duplicates among them are found at the end."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from culturepark.catalog import scenarios
 from culturepark.commands import look
@@ -34,8 +35,7 @@ def simulate(
     seed: int,
     dialogues: int | None,
     concurrency: int | None,
-    max_cost: float | None,
-    max_tokens: int | None,
+    limits: Mapping[str, Any],
     until: Until,
     run_id: str | None,
     dry_run: bool,
@@ -53,12 +53,10 @@ def simulate(
     if dry_run:
         return look.show_forecast(edition, specs, seed, as_json)
     check_specs(specs, roles_until(until))
-    limits = edition.scenario.limits
     settings = Settings(
         concurrency=concurrency or (4 if specs["speaker"].kind != "openai" else 16),
         until=until,
-        max_cost_usd=max_cost if max_cost is not None else limits.max_cost_usd,
-        max_tokens=max_tokens if max_tokens is not None else limits.max_tokens,
+        **(edition.scenario.limits.model_dump() | dict(limits)),
     )
     warn_of_limits(specs, settings.max_cost_usd)
     plan(edition, seed)  # before there is a store: a scenario with nothing to talk about leaves nothing behind
@@ -88,19 +86,14 @@ def warn_of_limits(specs: dict[ModelRole, ModelSpec], max_cost: float | None) ->
         tell(f"no price is known for {names}: the limit of ${max_cost:.2f} cannot be watched (see CULTUREPARK_PRICES)")
 
 
-def resume(run_id: str, store_url: str, as_json: bool, max_cost: float | None, max_tokens: int | None) -> int:
+def resume(run_id: str, store_url: str, as_json: bool, limits: Mapping[str, Any]) -> int:
     from culturepark.launch import models_of, settings_of
 
     store = Store(store_url, must_exist=True)
     row = store.run(run_id)
-    settings = settings_of(row)
-    settings = replace(
-        settings,
-        max_cost_usd=max_cost if max_cost is not None else settings.max_cost_usd,
-        max_tokens=max_tokens if max_tokens is not None else settings.max_tokens,
-        # A run that has reached the stage it was made for goes on to the end.
-        until="samples" if row.status == Status.DONE else settings.until,
-    )
+    settings = replace(settings_of(row), **limits)
+    if row.status == Status.DONE:  # it has reached the stage it was made for, and goes on to the end
+        settings = replace(settings, until="samples")
     check_specs(models_of(row), roles_until(settings.until))
     store.set_settings(row.id, vars(settings))
     return carry_on(store, store.run(row.id), as_json)

@@ -14,10 +14,13 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from culturepark.domain import JsonObject
-from culturepark.errors import CultureparkError, ModelError, Overloaded, Unreachable
+from culturepark.errors import CultureparkError, ModelError, Unreachable
 from culturepark.models import limits, prices
 from culturepark.models.chat import ChatModel, Reply, Request, Usage, canonical, digest, first_choice
+from culturepark.models.pace import Pace, Place
 
+TOO_MUCH = {"http-429", "http-502", "http-503", "http-504", "http-529", "timeout"}
+"""Kinds of failure that say that an endpoint has too much to do."""
 DOWN_AFTER = 3
 """So many requests in a row given up on, over all dialogues, mean that the endpoint is down."""
 
@@ -77,7 +80,10 @@ class Ledger:
     log: CallLog
     budget: limits.Budget
     most_in_flight: int
-    paces: dict[str, limits.Pace] = field(default_factory=dict)
+    rpm: float | None = None
+    tpm: float | None = None
+    """Requests and tokens a minute that each remote endpoint gets at most."""
+    paces: dict[str, Pace] = field(default_factory=dict)
     given_up: dict[str, int] = field(default_factory=dict)
     """Requests given up on in a row, by endpoint."""
     halted: CultureparkError | None = None
@@ -86,6 +92,8 @@ class Ledger:
     def halt(self, why: CultureparkError) -> None:
         """Lets calls in flight finish, and answers every later request with `why`."""
         self.halted = self.halted or why
+        for pace in self.paces.values():
+            pace.stir()
 
     async def ask(
         self, model: ChatModel, request: Request, *, stage: str, subject_id: str, prompt_digest: str
@@ -97,7 +105,7 @@ class Ledger:
             Unreachable: if the endpoint lets nothing through, so that asking on is pointless.
             BudgetReached: before the request, if the run may spend no more.
         """
-        pace = self.paces.setdefault(model.endpoint, limits.Pace(self.most_in_flight))
+        pace = self._pace_of(model)
         attempt = 0
         while True:
             attempt += 1
@@ -106,10 +114,7 @@ class Ledger:
             request_digest = digest(model.endpoint, text)
             if stored := self.log.answered(subject_id, request_digest):
                 return recall(stored)
-            async with pace.place():
-                if self.halted:
-                    raise self.halted
-                self.budget.check()
+            async with pace.place(len(text) // 4 + request.max_tokens, self._may_ask) as place:
                 call = Call(
                     run_id=self.run_id,
                     stage=stage,
@@ -126,16 +131,31 @@ class Ledger:
                 try:
                     reply = await self._send(model, body, call)
                 except ModelError as error:
-                    pause = self._after_failure(model, error, attempt, pace)
+                    pause = self._after_failure(model, error, attempt, pace, place)
                 else:
-                    pace.went_well()
+                    place.used(reply.usage.total)
+                    pace.went_well(place, stage)
                     self.given_up[model.endpoint] = 0
                     return reply
-            await asyncio.sleep(pause)
+            until = time.monotonic() + pause
+            while (left := until - time.monotonic()) > 0 and not self.halted:
+                await pace.rest(left)
 
     def refuse(self, reply: Reply, guard: str) -> None:
         """Notes which guard turned an answer down."""
         self.log.refuse(reply.call_id, guard)
+
+    def _pace_of(self, model: ChatModel) -> Pace:
+        if model.endpoint not in self.paces:
+            remote = model.spec.kind == "openai"
+            rpm, tpm = (self.rpm, self.tpm) if remote else (None, None)
+            self.paces[model.endpoint] = Pace(self.most_in_flight, rpm, tpm, patient=not remote)
+        return self.paces[model.endpoint]
+
+    def _may_ask(self) -> None:
+        if self.halted:
+            raise self.halted
+        self.budget.check()
 
     async def _send(self, model: ChatModel, body: JsonObject, call: Call) -> Reply:
         call_id = self.log.begin(call)
@@ -168,13 +188,17 @@ class Ledger:
         finish(reply, None)
         return replace(reply, call_id=call_id)
 
-    def _after_failure(self, model: ChatModel, error: ModelError, attempt: int, pace: limits.Pace) -> float:
+    def _after_failure(self, model: ChatModel, error: ModelError, attempt: int, pace: Pace, place: Place) -> float:
         """Seconds to wait before the next attempt; raises where there is none."""
         if not error.retryable:
             raise error
+        if (error.retry_after or 0) > limits.LONGEST_WISH:
+            wish = f"{error}; it wants to be left alone for {error.retry_after:,.0f} s"
+            raise Unreachable(wish, kind=error.kind) from error
         pause = limits.pause_before(attempt + 1, error)
-        if isinstance(error, Overloaded) and (error.kind == "http-429" or error.retry_after is not None):
-            pace.was_refused(pause)
+        if error.kind in TOO_MUCH or error.retry_after is not None:
+            # A pause of everybody only where the endpoint asked for it; otherwise each waits on its own.
+            pace.was_refused(place, pause if error.retry_after is not None or error.kind == "http-429" else 0)
         if attempt < limits.ATTEMPTS:
             return pause
         lost = self.given_up[model.endpoint] = self.given_up.get(model.endpoint, 0) + 1

@@ -29,7 +29,7 @@ class RunRow(SQLModel, table=True):
     models: str = Field(sa_type=Text)
     """JSON: model role -> spec. Never a key."""
     settings: str = Field(sa_type=Text)
-    """JSON: concurrency, until, max_cost_usd, max_tokens."""
+    """JSON: concurrency, until, max_cost_usd, max_tokens, rpm, tpm."""
     extract_round: int = 1
     """Which extraction counts; `distill --from extract` starts the next."""
     verify_round: int = 1

@@ -1,0 +1,193 @@
+"""How fast one endpoint is asked: how many requests at once, how many a minute, how many tokens a minute.
+
+Congestion is met as TCP meets it (RFC 5681): one more at a time while all goes well, half as many after a refusal or
+where answers grow slow, and after a pause a start with one request, so that no storm follows it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from time import monotonic
+
+MINUTE = 60.0
+SLOW = 3.0
+"""Answers that take so many times as long as usual mean that the endpoint has too much to do."""
+WARM_UP = 10
+"""Answers of a kind before it is known what is usual."""
+
+
+@dataclass
+class Entry:
+    """One request in a window."""
+
+    when: float
+    amount: float
+
+
+class Window:
+    """At most so much in any sixty seconds."""
+
+    def __init__(self, most: float) -> None:
+        self.most = most
+        self.entries: deque[Entry] = deque()
+
+    def wait(self, amount: float) -> float:
+        """Seconds until `amount` fits. What is larger than the limit itself goes when the window is empty."""
+        now = monotonic()
+        while self.entries and self.entries[0].when <= now - MINUTE:
+            self.entries.popleft()
+        over = sum(entry.amount for entry in self.entries) + amount - self.most
+        wait = 0.0
+        for entry in self.entries:
+            if over <= 0:
+                break
+            over -= entry.amount
+            wait = entry.when + MINUTE - now
+        return wait
+
+    def add(self, amount: float) -> Entry:
+        self.entries.append(Entry(monotonic(), amount))
+        return self.entries[-1]
+
+
+@dataclass
+class Latency:
+    """Whether answers of one kind (a stage's calls are alike) have begun to take long."""
+
+    usual: float = 0.0
+    recent: float = 0.0
+    seen: int = 0
+
+    def add(self, seconds: float) -> bool:
+        """True if they have; what is slow from then on counts as usual."""
+        self.seen += 1
+        if self.seen <= WARM_UP:
+            self.usual += (seconds - self.usual) / self.seen
+            self.recent = self.usual
+            return False
+        self.recent += 0.3 * (seconds - self.recent)
+        self.usual += 0.02 * (seconds - self.usual)
+        if self.recent <= SLOW * self.usual:
+            return False
+        self.usual = self.recent
+        return True
+
+
+@dataclass
+class Place:
+    """One request under way."""
+
+    began: float
+    reserved: Entry | None = None
+
+    def used(self, tokens: int) -> None:
+        """What was only an estimate is known now."""
+        if self.reserved and tokens:
+            self.reserved.amount = tokens
+
+
+@dataclass
+class Pace:
+    """The pace at which one endpoint is asked."""
+
+    most: int
+    rpm: float | None = None
+    """Requests in any sixty seconds."""
+    tpm: float | None = None
+    """Tokens, sent and received, in any sixty seconds."""
+    patient: bool = False
+    """Slow answers are no reason to ask less: a local server has as many slots as are asked at once."""
+    allowed: float = 0.0
+    in_flight: int = 0
+    _steady: float = 0.0
+    """Below it, one more after every success; above it, one more after a round of them."""
+    _not_before: float = 0.0
+    _last_cut: float = 0.0
+    _latency: dict[str, Latency] = field(default_factory=dict)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.allowed = self._steady = float(self.most)
+        self._requests = Window(self.rpm) if self.rpm else None
+        self._tokens = Window(self.tpm) if self.tpm else None
+
+    @asynccontextmanager
+    async def place(self, tokens: int = 0, may: Callable[[], None] = lambda: None) -> AsyncIterator[Place]:
+        """A place among the requests in flight, as soon as there is one.
+
+        Args:
+            tokens: an estimate of what the request will use.
+            may: raises if the request may not be made any more; asked before it is, and whenever `stir` wakes it.
+        """
+        while True:
+            may()
+            wait = self._wait(tokens)
+            if wait == 0:
+                break
+            await self.rest(wait)
+        self.in_flight += 1
+        place = Place(monotonic())
+        if self._requests:
+            self._requests.add(1)
+        if self._tokens:
+            place.reserved = self._tokens.add(tokens)
+        try:
+            yield place
+        finally:
+            self.in_flight -= 1
+            self.stir()
+
+    def went_well(self, place: Place, kind: str = "") -> None:
+        """
+        Args:
+            kind: requests of one kind take about the same time.
+        """
+        self.allowed = min(self.most, self.allowed + (1 if self.allowed < self._steady else 1 / self.allowed))
+        slow = self._latency.setdefault(kind, Latency()).add(monotonic() - place.began)
+        if slow and not self.patient and self._cut(place):
+            self.allowed = self._steady
+
+    def was_refused(self, place: Place, pause: float) -> None:
+        """
+        Args:
+            pause: seconds in which nothing is asked.
+        """
+        self._not_before = max(self._not_before, monotonic() + pause)
+        if self._cut(place):
+            self.allowed = 1.0
+
+    def _cut(self, place: Place) -> bool:
+        """Half as many at once; but once only for all that were under way together."""
+        if place.began < self._last_cut:
+            return False
+        self._last_cut = monotonic()
+        self._steady = max(1.0, self.allowed / 2)
+        return True
+
+    def _wait(self, tokens: int) -> float | None:
+        """Seconds until one more may go; None if that hangs on those in flight."""
+        if self.in_flight >= int(self.allowed):
+            return None
+        waits = [self._not_before - monotonic()]
+        if self._requests:
+            waits.append(self._requests.wait(1))
+        if self._tokens:
+            waits.append(self._tokens.wait(tokens))
+        return max(0.0, *waits)
+
+    async def rest(self, seconds: float | None) -> None:
+        """Until the time is over, or something has changed."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
+
+    def stir(self) -> None:
+        """Wakes whoever waits, to look again."""
+        self._changed.set()
+        self._changed = asyncio.Event()
