@@ -4,8 +4,8 @@ CultureparkError                 exit
 ├── UsageError                   2     wrong flag, no such run, a run that cannot go on as asked
 │   └── CatalogError             2     a scenario, persona or survey file is wrong; holds all its problems
 ├── ModelError                         one request failed
-│   ├── Unreachable              3     no connection, 401, 403: trying another request is pointless
-│   ├── WrongRequest             1     the endpoint refuses this request (400, 404, context overflow)
+│   ├── Unreachable              3     no connection, 401, 403, 404: trying another request is pointless
+│   ├── WrongRequest             1     the endpoint refuses this request (400, context overflow)
 │   ├── Overloaded               1     429, 5xx, timeout, broken stream: may work later (`retry_after`)
 │   └── BadAnswer                1     an answer came, but not one in the protocol (HTML, no choices, ...)
 ├── BudgetReached                4     --max-cost or --max-tokens
@@ -65,7 +65,7 @@ class ModelError(CultureparkError):
 
 
 class Unreachable(ModelError):
-    """No connection, or the endpoint does not let us in."""
+    """No connection, no such model, or the endpoint does not let us in."""
 
     exit_code = 3
     kind = "unreachable"

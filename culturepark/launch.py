@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,9 +42,9 @@ def new_run(
     seed: int,
     models: Mapping[ModelRole, ModelSpec],
     settings: Settings,
-    run_id: str | None,
+    run_id: str,
 ) -> RunRow:
-    """The run's row, made now or, where `run_id` exists with the same digest, seed and models, taken up again.
+    """The run's row, made now or, where it exists with the same digest, seed and models, taken up again.
 
     Raises:
         UsageError: if the run exists but is another.
@@ -51,7 +52,7 @@ def new_run(
     scenario = canonical(edition.model_dump(mode="json"))
     scenario_digest = digest(scenario)
     specs = json.dumps({role: str(spec) for role, spec in models.items()}, sort_keys=True)
-    if run_id and (row := store.find_run(run_id)):
+    if row := store.find_run(run_id):
         different = [
             name
             for name, mine, stored in (
@@ -68,7 +69,7 @@ def new_run(
         store.set_settings(row.id, vars(settings))
         return store.run(row.id)
     row = RunRow(
-        id=run_id or make_run_id(edition.scenario.name, scenario_digest, seed),
+        id=run_id,
         scenario_name=edition.scenario.name,
         scenario_digest=scenario_digest,
         scenario=scenario,
@@ -83,9 +84,12 @@ def new_run(
     return row
 
 
-def make_run_id(name: str, scenario_digest: str, seed: int) -> str:
+def free_run_id(store: Store, edition: Edition) -> str:
     """`20261121-quickstart-7f3a`: the day, the scenario, and four letters that tell runs of a day apart."""
-    return f"{datetime.now(UTC):%Y%m%d}-{name}-{digest(scenario_digest, str(seed), now())[:4]}"
+    while True:
+        run_id = f"{datetime.now(UTC):%Y%m%d}-{edition.scenario.name}-{secrets.token_hex(2)}"
+        if store.find_run(run_id) is None:
+            return run_id
 
 
 def edition_of(row: RunRow) -> Edition:

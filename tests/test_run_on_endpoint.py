@@ -545,3 +545,35 @@ def test_a_second_ctrl_c_stops_at_once_and_the_run_can_still_be_resumed(store: P
         endpoint.latency = 0
         assert culturepark("resume", "r") == 0
     assert only(store, "SELECT count(*) FROM turn WHERE role != 'moderator'") == 4
+
+
+# --- two at once -------------------------------------------------------------------------------------
+
+
+def test_a_run_that_is_going_on_cannot_be_carried_on_by_another_process(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Endpoint(latency=0.05) as endpoint:
+        arguments = ["simulate", str(scenario(tmp_path, GUESTS)), "--run-id", "r"]
+        arguments += ["--model", f"openai:test@{endpoint.url}", "--role", "embedder=lexical"]
+        with subprocess.Popen([sys.executable, "-m", "culturepark", *arguments], cwd=ROOT) as process:
+            wait_for(lambda: len(endpoint.requests) >= 1)
+            for command in (arguments, ["resume", "last"], ["distill", "r", "--from", "dedup"]):
+                assert culturepark(*command) == 5
+                assert "another process is at work on r" in capsys.readouterr().err
+            assert culturepark(*arguments[:3], "other", *arguments[4:]) == 0  # another run is no matter
+            assert process.wait() == 0
+        assert not list(tmp_path.glob("*.lock"))
+        assert only(store, "SELECT count(*) FROM run WHERE status = 'done'") == 2
+        assert only(store, "SELECT count(*) FROM call WHERE attempt > 1 OR error IS NOT NULL") == 0
+
+
+def test_a_run_whose_process_was_killed_is_free_at_once(store: Path, tmp_path: Path) -> None:
+    with Endpoint(latency=30) as endpoint:
+        arguments = ["simulate", str(scenario(tmp_path, GUESTS)), "--run-id", "r", "--until", "dialogue"]
+        arguments += ["--model", f"openai:test@{endpoint.url}"]
+        with subprocess.Popen([sys.executable, "-m", "culturepark", *arguments], cwd=ROOT) as process:
+            wait_for(lambda: len(endpoint.requests) >= 1)
+            process.kill()
+        endpoint.latency = 0
+        assert culturepark("resume", "r") == 0

@@ -287,7 +287,7 @@ FAULTS = [
     ("401", status(401), Unreachable, "http-401", 1),
     ("403", status(403), Unreachable, "http-403", 1),
     ("no quota", status(429, code="insufficient_quota"), Unreachable, "no-quota", 1),
-    ("404", status(404), WrongRequest, "http-404", 1),
+    ("404", status(404), Unreachable, "http-404", 1),
     ("400", status(400), WrongRequest, "http-400", 1),
     ("422", status(422), WrongRequest, "http-422", 1),
     ("context", too_long(), WrongRequest, "context-overflow", 1),

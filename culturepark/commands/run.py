@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ def simulate(
     import re
 
     from culturepark.dialogue.casting import plan
-    from culturepark.launch import Settings, new_run
+    from culturepark.launch import Settings, free_run_id, new_run
 
     if run_id and (not re.match(RUN_ID, run_id) or run_id == "last"):
         raise UsageError("--run-id: letters, digits, - and _, at most 100 of them, and not `last`")
@@ -61,8 +62,10 @@ def simulate(
     warn_of_limits(specs, settings.max_cost_usd)
     plan(edition, seed)  # before there is a store: a scenario with nothing to talk about leaves nothing behind
     store = Store(store_url)
-    row = new_run(store, edition, seed=seed, models=specs, settings=settings, run_id=run_id)
-    return carry_on(store, row, as_json)
+    run_id = run_id or free_run_id(store, edition)
+    with store.database.hold(run_id):
+        row = new_run(store, edition, seed=seed, models=specs, settings=settings, run_id=run_id)
+        return carry_on(store, row, as_json)
 
 
 def roles_until(until: Until) -> tuple[ModelRole, ...]:
@@ -90,40 +93,50 @@ def resume(run_id: str, store_url: str, as_json: bool, limits: Mapping[str, Any]
     from culturepark.launch import models_of, settings_of
 
     store = Store(store_url, must_exist=True)
-    row = store.run(run_id)
-    settings = replace(settings_of(row), **limits)
-    if row.status == Status.DONE:  # it has reached the stage it was made for, and goes on to the end
-        settings = replace(settings, until="samples")
-    check_specs(models_of(row), roles_until(settings.until))
-    store.set_settings(row.id, vars(settings))
-    return carry_on(store, store.run(row.id), as_json)
+    with alone(store, run_id) as row:
+        settings = replace(settings_of(row), **limits)
+        if row.status == Status.DONE:  # it has reached the stage it was made for, and goes on to the end
+            settings = replace(settings, until="samples")
+        check_specs(models_of(row), roles_until(settings.until))
+        store.set_settings(row.id, vars(settings))
+        return carry_on(store, store.run(row.id), as_json)
+
+
+@contextmanager
+def alone(store: Store, run_id: str) -> Iterator[RunRow]:
+    """A run that no other process is at work on, as long as the block lasts."""
+    run_id = store.run(run_id).id
+    with store.database.hold(run_id):
+        yield store.run(run_id)
 
 
 def distill(run_id: str, stage: str, roles: list[str], store_url: str, as_json: bool) -> int:
     from culturepark.launch import models_of, settings_of
 
-    store = Store(store_url, must_exist=True)
-    row = store.run(run_id)
-    models = models_of(row)
     given = parse_roles(None, roles)
-    models |= {role: spec for role, spec in given.items() if any(r.startswith(f"{role}=") for r in roles)}
     needed: dict[str, tuple[ModelRole, ...]] = {
         "extract": ("extractor", "verifier", "embedder"),
         "verify": ("extractor", "verifier", "embedder"),
         "dedup": ("embedder",),
     }
-    check_specs(models, needed[stage])
-    unfinished = [d.number for d in store.dialogues(row.id) if d.status not in (Status.DONE, Status.STOPPED)]
-    if unfinished:
-        raise UsageError(f"{row.id} has {len(unfinished)} unfinished dialogues; `culturepark resume {row.id}` first")
-    store.begin_round(
-        row.id,
-        extract=stage == "extract",
-        verify=stage == "verify",
-        models={role: str(spec) for role, spec in models.items()},
-    )
-    store.set_settings(row.id, vars(replace(settings_of(row), until="samples")))
-    return carry_on(store, store.run(row.id), as_json)
+    store = Store(store_url, must_exist=True)
+    with alone(store, run_id) as row:
+        models = models_of(row)
+        models |= {role: spec for role, spec in given.items() if any(r.startswith(f"{role}=") for r in roles)}
+        check_specs(models, needed[stage])
+        unfinished = [d.number for d in store.dialogues(row.id) if d.status not in (Status.DONE, Status.STOPPED)]
+        if unfinished:
+            raise UsageError(
+                f"{row.id} has {len(unfinished)} unfinished dialogues; `culturepark resume {row.id}` first"
+            )
+        store.begin_round(
+            row.id,
+            extract=stage == "extract",
+            verify=stage == "verify",
+            models={role: str(spec) for role, spec in models.items()},
+        )
+        store.set_settings(row.id, vars(replace(settings_of(row), until="samples")))
+        return carry_on(store, store.run(row.id), as_json)
 
 
 def carry_on(store: Store, row: RunRow, as_json: bool) -> int:

@@ -284,7 +284,8 @@ def map_status(error: openai.APIStatusError, endpoint: str) -> ModelError:
         return Overloaded(said, kind=f"http-{status}", retry_after=retry_after(error.response.headers))
     if status == 404:
         hint = "" if endpoint.endswith("/v1") else " (most base URLs end in /v1)"
-        return WrongRequest(f"{said}{hint}", kind="http-404")
+        # No model of this name, or no endpoint at this URL: no other request would fare better.
+        return Unreachable(f"{said}{hint}", kind="http-404")
     param = getattr(error, "param", None)
     if param not in OPTIONAL and ("context" in code or "context" in error.message.lower()):
         return WrongRequest(said, kind="context-overflow")

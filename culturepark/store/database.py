@@ -87,6 +87,19 @@ class Database:
         with self.guard(), Session(self._writer, expire_on_commit=False) as session, session.begin():
             yield session
 
+    @contextmanager
+    def hold(self, name: str) -> Iterator[None]:
+        """Keeps other processes from holding `name` in this database. Whoever dies, however, lets go.
+
+        Raises:
+            StoreError: if another process holds it.
+        """
+        held = held_by_advisory_lock if self.engine.dialect.name == "postgresql" else held_by_file
+        with held(self, name) as holds:
+            if not holds:
+                raise StoreError(f"another process is at work on {name}; let it finish, or stop it first")
+            yield
+
     def problems(self) -> list[str]:
         """What an integrity check finds; empty if all is well."""
         if self.engine.dialect.name != "sqlite":
@@ -129,6 +142,37 @@ class Database:
                 f"{REVISIONS[-1]}); upgrade with `pip install -U culturepark`"
             )
         return str(version) if version else None
+
+
+@contextmanager
+def held_by_file(database: Database, name: str) -> Iterator[bool]:
+    """A lock on a file beside the database. The kernel drops it when the process ends."""
+    from filelock import FileLock, Timeout
+
+    path = f"{Path(database.url.database or '').resolve()}.{name}.lock"
+    lock = FileLock(path, timeout=0, mode=0o600)
+    try:
+        lock.acquire()
+    except Timeout:
+        yield False
+        return
+    except OSError as error:
+        raise StoreError(f"cannot lock {path}: {error.strerror}") from None
+    try:
+        yield True
+    finally:
+        # While it is still held: whoever opened it meanwhile sees that it is gone, and makes another.
+        Path(path).unlink(missing_ok=True)
+        lock.release()
+
+
+@contextmanager
+def held_by_advisory_lock(database: Database, name: str) -> Iterator[bool]:
+    """A session's lock inside the server, which drops it with the connection."""
+    with database.guard(), database.engine.connect() as connection:
+        query = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
+        yield bool(connection.execute(query, {"name": f"culturepark {name}"}).scalar())
+        connection.invalidate()  # not back into the pool, where it would go on holding
 
 
 def parsed(url: str) -> URL:
@@ -177,7 +221,6 @@ def advice(error: DBAPIError) -> str:
         "readonly": "the file or its folder is read-only for this user",
         "unable to open": "check that the folder exists and may be written",
         "not a database": "this file is not an SQLite database; name another with --store",
-        "UNIQUE constraint": "another process seems to be carrying on the same run; let one of them finish",
         "malformed": "the file is damaged; `sqlite3 FILE .recover` saves what can be read",
     }
     return next((f"{said}; {hint}" for key, hint in hints.items() if key in said), said)
