@@ -1,19 +1,31 @@
-"""What a run will ask for: calls, tokens and cost as a range, from its plan alone."""
+"""What a run will ask for: calls, tokens and cost as a range, from its plan and from past runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 
 from culturepark.dialogue import words
 from culturepark.dialogue.casting import Plan
+from culturepark.dialogue.casting import plan as plan_of
 from culturepark.dialogue.protocol import schedule
-from culturepark.domain import JsonObject, ModelRole, Scenario
+from culturepark.domain import Edition, JsonObject, ModelRole, Scenario
 from culturepark.models import prices, tokens
 from culturepark.models.chat import Usage
 from culturepark.models.client import base_url_of
 from culturepark.models.spec import ModelSpec
 from culturepark.prompts import prompt
+
+Amount = tuple[float, float, float]
+"""Calls, prompt tokens, completion tokens."""
+Totals = dict[ModelRole, Amount]
+STAGES: dict[ModelRole, str] = {
+    "speaker": "dialogue",
+    "moderator": "dialogue",
+    "extractor": "extract",
+    "verifier": "verify",
+}
 
 
 @dataclass(frozen=True)
@@ -31,15 +43,39 @@ HIGH = Guess(turn_tokens=110, statements_a_turn=4.0, asked_again=0.3)
 STATEMENT_TOKENS = 95
 VERDICT_TOKENS = 25
 ITEM_TOKENS = 130
+MARGIN = 0.15
+"""By how much a run may differ from those before it."""
 
 
-def forecast(plan: Plan, scenario: Scenario, specs: Mapping[ModelRole, ModelSpec]) -> JsonObject:
+@dataclass(frozen=True)
+class Past:
+    """A finished run: what it was to do, and what it took."""
+
+    run_id: str
+    edition: Edition
+    seed: int
+    spent: Mapping[str, Amount]
+    """By stage."""
+    cost_usd: float | None
+
+
+def forecast(
+    plan: Plan, scenario: Scenario, specs: Mapping[ModelRole, ModelSpec], past: Sequence[Past] = ()
+) -> JsonObject:
     """Counts for the whole run; `calls`, `prompt_tokens`, `completion_tokens` and `cost_usd` are [low, high].
 
-    `cost_usd` is None where a model's price is not known.
+    Args:
+        past: runs of the same protocol with the same models. By how much they were off the middle of their own
+            forecasts, this one will be too, give or take `MARGIN`.
+    Returns:
+        `cost_usd` is None where a model's price is not known.
     """
-    low, high = (one_end(plan, scenario, specs, guess) for guess in (LOW, HIGH))
-    known = low["cost_usd"] is not None
+    low, high = (figures(totals(plan, scenario, guess), specs) for guess in (LOW, HIGH))
+    if past:
+        likely = [in_the_light_of(run, middle(plan, scenario), specs) for run in past]
+        low = {name: min(one[name] for one in likely) * (1 - MARGIN) for name in low}
+        high = {name: max(one[name] for one in likely) * (1 + MARGIN) for name in high}
+    known = priced(specs)
     return {
         "dialogues": len(plan.castings),
         "persona_turns": sum(
@@ -48,17 +84,57 @@ def forecast(plan: Plan, scenario: Scenario, specs: Mapping[ModelRole, ModelSpec
             for slot in schedule(scenario.protocol, len(casting.participants), scenario.max_turns)
         ),
         "skipped": [str(skip) for skip in plan.skipped],
-        **{name: [low[name], high[name]] for name in ("calls", "prompt_tokens", "completion_tokens")},
-        "cost_usd": [low["cost_usd"], high["cost_usd"]] if known else None,
+        "past_runs": [run.run_id for run in past],
+        **{name: [round(low[name]), round(high[name])] for name in ("calls", "prompt_tokens", "completion_tokens")},
+        "cost_usd": [round(low["cost_usd"], 4), round(high["cost_usd"], 4)] if known else None,
     }
 
 
-def one_end(plan: Plan, scenario: Scenario, specs: Mapping[ModelRole, ModelSpec], guess: Guess) -> JsonObject:
-    totals = dict.fromkeys(("speaker", "moderator", "extractor", "verifier"), (0.0, 0.0, 0.0))
+def in_the_light_of(run: Past, expected: Totals, specs: Mapping[ModelRole, ModelSpec]) -> dict[str, float]:
+    """The figures of a plan from which `expected` was expected, if it goes as that run went."""
+    own = middle(plan_of(run.edition, run.seed), run.edition.scenario)
+    factors: dict[str, Amount] = {}
+    for stage, spent in run.spent.items():
+        sums = [sum(own[role][n] for role in own if STAGES[role] == stage) for n in range(3)]
+        calls, sent, made = (took / guessed if guessed else 1.0 for took, guessed in zip(spent, sums, strict=True))
+        factors[stage] = (calls, sent, made)
 
-    def add(role: str, calls: float, prompt_tokens: float, completion_tokens: float) -> None:
-        old = totals[role]
-        totals[role] = (old[0] + calls, old[1] + prompt_tokens, old[2] + completion_tokens)
+    def as_it_went(totals: Totals) -> dict[str, float]:
+        went: Totals = {}
+        for role, amount in totals.items():
+            by = factors.get(STAGES[role], (1.0, 1.0, 1.0))
+            went[role] = (amount[0] * by[0], amount[1] * by[1], amount[2] * by[2])
+        return figures(went, specs)
+
+    found = as_it_went(expected)
+    full_price = as_it_went(own)["cost_usd"]
+    if run.cost_usd is not None and full_price:
+        found["cost_usd"] *= run.cost_usd / full_price  # less, where the endpoint had parts of prompts in its cache
+    return found
+
+
+def figures(totals: Totals, specs: Mapping[ModelRole, ModelSpec]) -> dict[str, float]:
+    calls, sent, made = (sum(amount[n] for amount in totals.values()) for n in range(3))
+    costs = (cost_of(specs[role], amount) or 0.0 for role, amount in totals.items())
+    return {"calls": calls, "prompt_tokens": sent, "completion_tokens": made, "cost_usd": sum(costs)}
+
+
+def middle(plan: Plan, scenario: Scenario) -> Totals:
+    """Between the ends, as far from the one as from the other in proportion."""
+    low, high = (totals(plan, scenario, guess) for guess in (LOW, HIGH))
+    found: Totals = {}
+    for role in low:
+        calls, sent, made = (sqrt(one * other) for one, other in zip(low[role], high[role], strict=True))
+        found[role] = (calls, sent, made)
+    return found
+
+
+def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
+    found: Totals = dict.fromkeys(STAGES, (0.0, 0.0, 0.0))
+
+    def add(role: ModelRole, calls: float, prompt_tokens: float, completion_tokens: float) -> None:
+        old = found[role]
+        found[role] = (old[0] + calls, old[1] + prompt_tokens, old[2] + completion_tokens)
 
     fixed = {
         name: tokens.count(prompt(name, scenario.language).text, "") for name in ("extract", "verify", "follow-up")
@@ -86,16 +162,15 @@ def one_end(plan: Plan, scenario: Scenario, specs: Mapping[ModelRole, ModelSpec]
             batches * fixed["verify"] + turns + statements * ITEM_TOKENS,
             statements * VERDICT_TOKENS,
         )
-    costs = [cost_of(specs[role], total) for role, total in totals.items()]  # type: ignore[index]
-    return {
-        "calls": round(sum(total[0] for total in totals.values())),
-        "prompt_tokens": round(sum(total[1] for total in totals.values())),
-        "completion_tokens": round(sum(total[2] for total in totals.values())),
-        "cost_usd": None if None in costs else round(sum(c for c in costs if c is not None), 4),
-    }
+    return found
 
 
-def cost_of(spec: ModelSpec, total: tuple[float, float, float]) -> float | None:
+def priced(specs: Mapping[ModelRole, ModelSpec]) -> bool:
+    """Whether all prices are known."""
+    return all(cost_of(specs[role], (1, 1, 1)) is not None for role in STAGES)
+
+
+def cost_of(spec: ModelSpec, amount: Amount) -> float | None:
     if spec.kind != "openai":
         return None
-    return prices.cost(base_url_of(spec), spec.name, Usage(round(total[1]), 0, round(total[2])))
+    return prices.cost(base_url_of(spec), spec.name, Usage(round(amount[1]), 0, round(amount[2])))

@@ -51,7 +51,7 @@ def new_run(
     """
     scenario = canonical(edition.model_dump(mode="json"))
     scenario_digest = digest(scenario)
-    specs = json.dumps({role: str(spec) for role, spec in models.items()}, sort_keys=True)
+    specs = models_column(models)
     if row := store.find_run(run_id):
         different = [
             name
@@ -94,6 +94,10 @@ def free_run_id(store: Store, edition: Edition) -> str:
 
 def edition_of(row: RunRow) -> Edition:
     return Edition.model_validate_json(row.scenario)
+
+
+def models_column(models: Mapping[ModelRole, ModelSpec]) -> str:
+    return json.dumps({role: str(spec) for role, spec in models.items()}, sort_keys=True)
 
 
 def models_of(row: RunRow) -> dict[ModelRole, ModelSpec]:

@@ -706,6 +706,25 @@ def test_a_dry_run_writes_nothing_and_prints_ranges_that_hold() -> None:
     assert figures["calls"][0] <= stats["calls"]["total"] <= figures["calls"][1]
 
 
+@pytest.mark.usefixtures("finished")
+def test_a_dry_run_learns_from_past_runs_with_the_same_models() -> None:
+    place_store()
+    plain = cli("simulate", "tiny.yaml", "--model", "openai:gpt-4o-mini", "--dry-run", "--json").json
+    assert plain["past_runs"] == []
+    more = ("tiny.yaml", "--model", "scripted", "--seed", "3", "--dialogues", "3")
+    learned = cli("simulate", *more, "--dry-run", "--json").json
+    assert learned["past_runs"] == ["a"]
+    assert "as it went in  a\n" in cli("simulate", *more, "--dry-run").out
+    assert cli("simulate", *more, "--run-id", "more").code == 0
+    took = cli("stats", "more", "--json").json
+    actual = {"calls": took["calls"]["total"]} | {f"{name}_tokens": n for name, n in took["tokens"].items()}
+    for name in ("calls", "prompt_tokens", "completion_tokens"):
+        low, high = learned[name]
+        assert low <= actual[name] <= high
+        assert high < 1.5 * low
+    assert plain["completion_tokens"][1] > 2 * plain["completion_tokens"][0]
+
+
 def test_a_dry_run_knows_what_openai_costs_and_needs_no_key() -> None:
     done = cli("simulate", "tiny.yaml", "--model", "openai:gpt-4o-mini", "--dry-run", "--json")
     assert done.code == 0

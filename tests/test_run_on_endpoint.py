@@ -23,6 +23,7 @@ from culturepark.cli import explain, run
 from culturepark.domain import JsonObject
 from culturepark.models import scripted
 from culturepark.models.limits import ATTEMPTS
+from culturepark.models.prices import table as price_table
 from culturepark.store import queries
 from culturepark.store.store import Store
 from tests.endpoint import NULL_CONTENT, RESET, Endpoint, Fault, Hook, finish, status, too_long
@@ -259,6 +260,25 @@ def test_a_limit_on_tokens_is_exit_4_and_a_higher_one_finishes(store: Path, tmp_
         assert len({json.dumps(body, sort_keys=True) for body in endpoint.chats}) == len(endpoint.chats)
     assert only(store, "SELECT status FROM run") == "done"
     assert only(store, "SELECT count(*) FROM sample WHERE status = 'kept'") > 0
+
+
+def test_a_forecast_knows_what_a_run_like_it_has_cost(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Endpoint(cached_tokens=300) as endpoint:
+        prices = tmp_path / "prices.toml"
+        prices.write_text(f'[[price]]\nendpoint = "{endpoint.url}"\nmodels = {{ test = [100.0, 10.0, 400.0] }}\n')
+        monkeypatch.setenv("CULTUREPARK_PRICES", str(prices))
+        price_table.cache_clear()
+        path = scenario(tmp_path, JOBS, GUESTS)
+        assert simulate(path, endpoint, "--seed", "1") == 0
+        capsys.readouterr()
+        assert simulate(path, endpoint, "--seed", "2", "--dry-run", "--json") == 0
+        low, high = json.loads(capsys.readouterr().out)["cost_usd"]
+        assert simulate(path, endpoint, "--seed", "2") == 0
+    cost = only(store, "SELECT sum(cost_usd) FROM call JOIN run ON run.id = run_id WHERE run.seed = 2")
+    price_table.cache_clear()
+    assert low <= cost <= high < 1.5 * low
 
 
 def test_a_missing_key_is_exit_2_before_anything_is_stored(store: Path, capsys: pytest.CaptureFixture[str]) -> None:

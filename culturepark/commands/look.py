@@ -8,6 +8,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,13 +23,15 @@ from culturepark.store.store import Store
 
 if TYPE_CHECKING:
     from culturepark.export.formats import Format
+    from culturepark.forecast import Past
 
 
-def show_forecast(edition: Edition, specs: dict[ModelRole, ModelSpec], seed: int, as_json: bool) -> int:
+def show_forecast(edition: Edition, specs: dict[ModelRole, ModelSpec], seed: int, store_url: str, as_json: bool) -> int:
     from culturepark.dialogue.casting import plan
     from culturepark.forecast import forecast
 
-    figures = forecast(plan(edition, seed), edition.scenario, specs)
+    past = past_runs(store_url, edition.scenario.protocol, specs)
+    figures = forecast(plan(edition, seed), edition.scenario, specs, past)
     if as_json:
         write(json.dumps(figures))
         return 0
@@ -41,9 +44,29 @@ def show_forecast(edition: Edition, specs: dict[ModelRole, ModelSpec], seed: int
         console.print(f"{name.replace('_', ' '):>18}  {low:,} to {high:,}")
     cost = figures["cost_usd"]
     console.print(f"{'cost':>18}  " + (f"${cost[0]:.2f} to ${cost[1]:.2f}" if cost else "no known price"))
+    if past:
+        ids = ", ".join(run.run_id for run in past[:3]) + (", ..." if len(past) > 3 else "")
+        console.print(f"{'as it went in':>18}  {ids}", soft_wrap=True)
     for skip in figures["skipped"]:
         console.print(f"{'skipped':>18}  {safe(skip)}", soft_wrap=True)
     return 0
+
+
+def past_runs(store_url: str, protocol: str, specs: dict[ModelRole, ModelSpec]) -> list[Past]:
+    """The last ten runs that went the whole way by the same protocol and with the same models."""
+    from culturepark.forecast import Past
+    from culturepark.launch import edition_of, models_column
+    from culturepark.store import queries
+
+    if not store_exists(store_url):
+        return []
+    store = Store(store_url, must_exist=True)
+    alike = (
+        Past(row.id, edition, row.seed, queries.spent_by_stage(store, row.id), store.spent(row.id).cost_usd)
+        for row in queries.completed(store, models_column(specs))
+        if (edition := edition_of(row)).scenario.protocol == protocol
+    )
+    return list(islice(alike, 10))
 
 
 def runs(store_url: str, as_json: bool) -> int:

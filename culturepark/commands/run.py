@@ -52,7 +52,7 @@ def simulate(
     edition = scenarios.load_edition(scenarios.find(scenario), dialogues)
     specs = parse_roles(model, roles)
     if dry_run:
-        return look.show_forecast(edition, specs, seed, as_json)
+        return look.show_forecast(edition, specs, seed, store_url, as_json)
     check_specs(specs, roles_until(until))
     settings = Settings(
         concurrency=concurrency or (4 if specs["speaker"].kind != "openai" else 16),

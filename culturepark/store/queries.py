@@ -65,6 +65,23 @@ def runs(store: Store) -> list[JsonObject]:
         ]
 
 
+def spent_by_stage(store: Store, run_id: str) -> dict[str, tuple[float, float, float]]:
+    """Answered calls, prompt tokens and completion tokens of each stage."""
+    with store.database.reading() as session:
+        sums: list[Any] = [func.coalesce(func.sum(c), 0) for c in (CallRow.prompt_tokens, CallRow.completion_tokens)]
+        query = sqlalchemy.select(CallRow.stage, func.count(), *sums)  # type: ignore[call-overload]
+        query = query.where(col(CallRow.run_id) == run_id, col(CallRow.response).is_not(None)).group_by(CallRow.stage)
+        return {row[0]: (float(row[1]), float(row[2]), float(row[3])) for row in session.execute(query)}
+
+
+def completed(store: Store, models: str) -> list[RunRow]:
+    """Runs on these models that went through all stages once, newest first."""
+    with store.database.reading() as session:
+        query = select(RunRow).where(RunRow.models == models, RunRow.stop_reason == "completed")
+        query = query.where(RunRow.extract_round == 1, RunRow.verify_round == 1)
+        return list(session.exec(query.order_by(col(RunRow.created_at).desc())))
+
+
 def of_run(query: Any) -> Any:
     """A query over samples, joined up to their dialogue."""
     return (
