@@ -1,4 +1,4 @@
-# make demo | make test | make check. Each installs what it needs once, into .venv.
+# make demo | make test | make check | make torture. Each installs what it needs once, into .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 DEV := $(VENV)/.dev
 SHELL := /bin/bash
 
-.PHONY: demo test check weights clean
+.PHONY: demo test torture check weights clean
 
 demo: $(READY)
 	$(BIN)/culturepark simulate scenarios/quickstart.yaml --model embedded
@@ -16,6 +16,9 @@ demo: $(READY)
 
 test: check weights
 	$(BIN)/python -m pytest
+
+torture: $(DEV)
+	$(BIN)/python -m tests.torture
 
 check: $(DEV)
 	$(BIN)/ruff format --check .

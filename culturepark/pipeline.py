@@ -29,8 +29,9 @@ from culturepark.errors import (
 )
 from culturepark.launch import UNTIL, Until, edition_of, models_of, settings_of
 from culturepark.models.chat import Reply, Request
-from culturepark.models.ledger import Ledger
+from culturepark.models.ledger import DOWN_AFTER, Ledger
 from culturepark.models.registry import Models
+from culturepark.show import show_origin
 from culturepark.store.store import Store
 from culturepark.store.tables import DialogueRow, RunRow, StatementRow
 
@@ -65,7 +66,15 @@ class Run:
         budget = store.spent(row.id)
         budget.max_cost_usd, budget.max_tokens = self.settings.max_cost_usd, self.settings.max_tokens
         self.models = Models(models_of(row), self.settings.concurrency, watcher.fetching)
-        self.ledger = Ledger(row.id, store, budget, self.settings.concurrency, self.settings.rpm, self.settings.tpm)
+        self.ledger = Ledger(
+            row.id,
+            store,
+            budget,
+            most_in_flight=self.settings.concurrency,
+            rpm=self.settings.rpm,
+            tpm=self.settings.tpm,
+            down_after=min(DOWN_AFTER, len(self.plan.castings)),
+        )
         self.samples = 0
         """Samples so far of statements that passed verification; duplicates among them are found at the end."""
 
@@ -93,6 +102,9 @@ class Run:
         except (asyncio.CancelledError, KeyboardInterrupt):
             self._stopped(Interrupted("stopped by Ctrl-C"))
             raise Interrupted("stopped at once") from None
+        except Exception as bug:
+            self.store.set_run(self.row.id, Status.STOPPED, f"bug: {describe(bug)}")
+            raise
         finally:
             await self.models.close()
         failed = sum(d.status == Status.FAILED for d in self.store.dialogues(self.row.id))
@@ -168,6 +180,12 @@ class Run:
         except ModelError as error:
             self.store.set_dialogue(row.id, Status.FAILED, error.kind, str(error))
             self.watcher.note(f"dialogue {row.number} failed: {error}")
+        except CultureparkError:
+            raise
+        except Exception as bug:  # an answer that nobody foresaw must not cost the other dialogues
+            self.store.set_dialogue(row.id, Status.FAILED, "bug", describe(bug))
+            self.watcher.note(f"dialogue {row.number} failed by a bug, sorry, please report it: {describe(bug)}")
+            show_origin(bug)
         self.watcher.dialogue_done(casting)
 
     async def _talk(self, row: DialogueRow, casting: Casting) -> None:
@@ -345,6 +363,10 @@ class Run:
         # In a thread, since it may have to fetch weights first.
         spec, watcher = self.models.specs["embedder"], self.watcher
         return await asyncio.to_thread(open_embedder, spec, watcher.fetching, watcher.note, ask)
+
+
+def describe(bug: Exception) -> str:
+    return f"{type(bug).__name__}: {bug}"[:500]
 
 
 def statement_of(row: StatementRow) -> Statement:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import monotonic
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
@@ -17,6 +18,8 @@ from culturepark.store.tables import RunRow
 
 TALK_UP_TO = 4
 """Dialogues in a run whose talk is shown; of more, nobody could follow it."""
+EVERY = 60.0
+"""Seconds between two lines about a run that nobody watches."""
 DISTILLING = 3
 """What extraction, verification and the rest count for, in turns."""
 
@@ -26,13 +29,30 @@ class Quiet:
 
     def __init__(self) -> None:
         self.console = err()
+        self.total = self.finished = 0
+        self.so_far = ""
+        self.said = monotonic()
 
-    def started(self, run: RunRow, plan: Plan, done: int) -> None: ...
+    def started(self, run: RunRow, plan: Plan, done: int) -> None:
+        self.total, self.finished = len(plan.castings), done
+        title = Edition.model_validate_json(run.scenario).scenario.title
+        self.note(f"run {run.id}: {title}. Simulated people; no evidence of what real people think.")
+
     def fetching(self, name: str, done: int, total: int) -> None: ...
     def turn(self, casting: Casting, turn: Turn) -> None: ...
     def talked(self, casting: Casting, status: Status, reason: str) -> None: ...
-    def dialogue_done(self, casting: Casting) -> None: ...
-    def figures(self, tokens: int, cost_usd: float | None, samples: int) -> None: ...
+    def dialogue_done(self, casting: Casting) -> None:  # noqa: ARG002
+        self.finished += 1
+        if monotonic() - self.said >= EVERY:
+            self.said = monotonic()
+            self.note(self.line())
+
+    def figures(self, tokens: int, cost_usd: float | None, samples: int) -> None:
+        cost = f" · ${cost_usd:.2f}" if cost_usd is not None else ""
+        self.so_far = f" · {samples} samples · {tokens / 1000:.0f}k tokens{cost}"
+
+    def line(self) -> str:
+        return f"{self.finished}/{self.total} dialogues{self.so_far}"
 
     def note(self, text: str) -> None:
         self.console.print(plain(text), soft_wrap=not self.console.is_terminal)
@@ -55,8 +75,6 @@ class Live(Quiet):
         )
         self.run_task: TaskID | None = None
         self.fetch_task: TaskID | None = None
-        self.total = self.finished = 0
-        self.so_far = ""
         self.talk = False
         self.on_stage: int | None = None
         self.waiting: dict[int, list[Text]] = defaultdict(list)
@@ -64,8 +82,8 @@ class Live(Quiet):
         self.phase: dict[int, str] = {}
 
     def started(self, run: RunRow, plan: Plan, done: int) -> None:
+        super().started(run, plan, done)
         scenario = Edition.model_validate_json(run.scenario).scenario
-        self.total, self.finished = len(plan.castings), done
         self.talk = self.total <= TALK_UP_TO
         slots = [len(schedule(scenario.protocol, len(c.participants), scenario.max_turns)) for c in plan.castings]
         self.steps = {c.number: n + DISTILLING for c, n in zip(plan.castings, slots, strict=True)}
@@ -77,10 +95,6 @@ class Live(Quiet):
             completed=total * done // self.total,
             figures=self.line(),
         )
-        self.note(f"run {run.id}: {scenario.title}. Simulated people; no evidence of what real people think.")
-
-    def line(self) -> str:
-        return f"{self.finished}/{self.total} dialogues{self.so_far}"
 
     def fetching(self, name: str, done: int, total: int) -> None:
         if self.fetch_task is None:
@@ -124,8 +138,7 @@ class Live(Quiet):
         self._play()
 
     def figures(self, tokens: int, cost_usd: float | None, samples: int) -> None:
-        cost = f" · ${cost_usd:.2f}" if cost_usd is not None else ""
-        self.so_far = f" · {samples} samples · {tokens / 1000:.0f}k tokens{cost}"
+        super().figures(tokens, cost_usd, samples)
         self._step(None)
 
     def _step(self, casting: Casting | None, to: int | None = None) -> None:

@@ -1,36 +1,31 @@
 """Kills whole runs, carries them on, and compares what came of them with a run that nobody disturbed.
 
-    python -m tests.crash --instants 200
-
-A run is a process of its own, forked from one that has everything imported, so that a kill meets the program's work and
-not Python's start. It dies at a commit (before it, and right after it) of a run on the scripted model, or at a random
-instant of a run against a local endpoint that fails every tenth request, four dialogues at once: by SIGKILL, or by
-Ctrl-C once or twice. What carries it on may be killed as well. Where a run does not exist yet, the same `simulate
---run-id` goes on with it.
+A run dies at a commit (before it, and right after it) of a run on the scripted model, or at a random instant of a run
+against a local endpoint that fails every tenth request, four dialogues at once: by SIGKILL, or by Ctrl-C once or twice.
+What carries it on may be killed as well. Where a run does not exist yet, the same `simulate --run-id` goes on with it.
+`distill` on a finished run dies at its commits too.
 """
 
 from __future__ import annotations
 
-import argparse
-import importlib
-import json
 import multiprocessing
 import os
 import random
 import shutil
 import signal
-import sqlite3
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
+
+from culturepark.domain import JsonObject
+from tests.endpoint import BAD_CHUNK, DROP, HTML, NO_FINISH, RESET, Fault, status
+from tests.trials import Call, Outcome, Trial, Work, at_each_commit, ended, fork, serving, undisturbed
 
 SCENARIO = """\
 name: crash
@@ -45,9 +40,7 @@ seeds:
 """
 AGAIN = 0.3
 """Share of those that die at a random instant whose next process dies too."""
-VOLATILE = {"created_at", "finished_at", "started_at", "duration_ms", "attempt"}
-Call = tuple[str, str]
-"""What a call was made for, and the digest of what was asked."""
+FAULTS = (status(503), RESET, status(429), HTML, DROP, status(500), NO_FINISH, BAD_CHUNK)
 
 
 @dataclass(frozen=True)
@@ -79,54 +72,34 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What a finished run left behind."""
+class Distilling(Trial):
+    """`distill` on a run that is finished."""
 
-    rows: dict[str, Counter[str]]
-    files: dict[str, bytes]
+    def begin(self) -> Work:
+        return self.work("distill", "r", "--from", "extract")
 
-
-# --- processes -------------------------------------------------------------------------------------
-
-
-def fork(work: Callable[[], int], log: Path) -> int:
-    """A process that does `work`, with its output in `log`; its id."""
-    if child := os.fork():
-        return child
-    code = 99
-    try:
-        with log.open("ab") as out:
-            os.dup2(out.fileno(), 1)
-            os.dup2(out.fileno(), 2)
-        code = work()
-    except BaseException as error:
-        os.write(2, f"the work itself failed: {error!r}\n".encode())
-    finally:
-        os._exit(code)
+    def go_on(self) -> Work:
+        return self.work("resume", "r") if self.query("SELECT 1 FROM run WHERE extract_round > 1") else self.begin()
 
 
-def ended(child: int) -> int:
-    """How a process ended: its exit code, or minus the signal."""
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+def now_and_then(body: JsonObject, number: int) -> Fault | None:
+    return FAULTS[number // 10 % len(FAULTS)] if number % 10 == 0 else None
 
 
-def command(*arguments: str) -> int:
-    """One command, as the program's entry point does it."""
-    from culturepark.cli import main
-    from culturepark.models import limits
-
-    limits.pause_before = lambda attempt, error: 0.01
-    sys.argv = ["culturepark", *arguments]
-    try:
-        main()
-    except SystemExit as done:
-        return int(done.code or 0)
-
-
-def die(work: Callable[[], int], death: Death, log: Path) -> int:
+def die(work: Work, death: Death, log: Path) -> int:
     """Does `work` in a process that comes to that end."""
-    if death.kind.endswith("commit"):
-        return ended(fork(partial(with_a_deadly_commit, work, death), log))
+
+    def kill(number: int) -> None:
+        if number == death.at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def spare(number: int) -> None:
+        pass
+
+    if death.kind == "before a commit":
+        return ended(fork(partial(at_each_commit, work, kill, spare), log))
+    if death.kind == "after a commit":
+        return ended(fork(partial(at_each_commit, work, spare, kill), log))
     child = fork(work, log)
     time.sleep(death.at)
     os.kill(child, signal.SIGKILL if death.kind == "random instant" else signal.SIGINT)
@@ -136,98 +109,20 @@ def die(work: Callable[[], int], death: Death, log: Path) -> int:
     return ended(child)
 
 
-def with_a_deadly_commit(work: Callable[[], int], death: Death) -> int:
-    from sqlalchemy.engine.default import DefaultDialect
+def endure(trial: Trial, beginning: Path | None, deaths: Sequence[Death], whole: Outcome) -> Figures:
+    """Lets a run die of one cause after the other, carries it on to its end, and compares.
 
-    count, real = 0, DefaultDialect.do_commit
-
-    def do_commit(self: DefaultDialect, connection: Any) -> None:
-        nonlocal count
-        count += 1
-        if count == death.at and death.kind == "before a commit":
-            os.kill(os.getpid(), signal.SIGKILL)
-        real(self, connection)
-        if count == death.at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]
-    return work()
-
-
-# --- one run ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A folder with a store of its own, and the commands of one run in it."""
-
-    folder: Path
-    scenario: Path
-    model: str
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "log"
-
-    def work(self, *arguments: str) -> Callable[[], int]:
-        return partial(command, *arguments, "--store", f"sqlite:///{self.folder}/runs.db")
-
-    def begin(self) -> Callable[[], int]:
-        given = ("--model", self.model, "--role", "embedder=lexical", "--run-id", "r", "--concurrency", "4")
-        return self.work("simulate", str(self.scenario), *given)
-
-    def go_on(self) -> Callable[[], int]:
-        return self.work("resume", "r") if self.query("SELECT id FROM run") else self.begin()
-
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """Rows, read as any other program would; none where there is no such table yet."""
-        database = self.folder / "runs.db"
-        if not database.exists():
-            return []
-        with closing(sqlite3.connect(database, timeout=60)) as connection:
-            try:
-                return connection.execute(sql).fetchall()
-            except sqlite3.OperationalError as error:
-                if "no such table" in str(error):
-                    return []
-                raise
-
-    def sent(self, which: str = "1") -> Counter[Call]:
-        return Counter(self.query(f"SELECT subject_id, request_digest FROM call WHERE {which}"))
-
-    def contents(self) -> dict[str, Counter[str]]:
-        """All rows of all tables but for times, durations and call attempts: a call is what was asked and answered."""
-        calls = dict(self.query("SELECT id, subject_id || request_digest FROM call"))
-        found: dict[str, Counter[str]] = {}
-        for (table,) in self.query("SELECT name FROM sqlite_master WHERE type = 'table'"):
-            columns = [row[1] for row in self.query(f"PRAGMA table_info({table})") if row[1] not in VOLATILE]
-            where = " WHERE response IS NOT NULL" if table == "call" else ""
-            rows = self.query(f'SELECT {", ".join(columns)} FROM "{table}"{where}')
-            named = [dict(zip(columns, row, strict=True)) for row in rows]
-            for row in named:
-                if table == "call":
-                    del row["id"]
-                if row.get("call_id"):
-                    row["call_id"] = calls[row["call_id"]]
-            found[table] = Counter(map(repr, named))
-        return found
-
-    def outcome(self) -> Outcome:
-        out = self.folder / "export"
-        if ended(fork(self.work("export", "r", "--format", "trl", "--out", str(out)), self.log)):
-            raise AssertionError(self.log.read_text("utf-8", "replace"))
-        return Outcome(self.contents(), {path.name: path.read_bytes() for path in out.glob("*.jsonl")})
-
-
-def endure(trial: Trial, deaths: list[Death], undisturbed: Outcome) -> Figures:
-    """Lets a run die of one cause after the other, carries it on to its end, and compares."""
-    trial.folder.mkdir(parents=True)
-    kind = deaths[0].kind
-    found = Figures(tried=Counter([kind]))
+    Args:
+        beginning: the store to begin with; None for none.
+    """
+    trial.folder.mkdir()
+    if beginning:
+        shutil.copy(beginning, trial.database)
+    kind = f"{deaths[0].kind} of distill" if beginning else deaths[0].kind
+    found, problems = Figures(tried=Counter([kind])), []
     work, answered, sent = trial.begin(), Counter[Call](), Counter[Call]()
-    problems = []
     for death in [*deaths, None]:
-        code = die(work, death, trial.log) if death else ended(fork(work, trial.log))
+        code = die(work, death, trial.log) if death else trial.do(work)
         if code not in ((0, 130, -signal.SIGKILL) if death else (0,)):
             problems.append(f"exit {code}")
         found.deaths += code != 0
@@ -237,10 +132,8 @@ def endure(trial: Trial, deaths: list[Death], undisturbed: Outcome) -> Figures:
         work = trial.go_on()
     if not problems:
         got = trial.outcome()
-        for table, rows in undisturbed.rows.items():
-            found.rows_lost += (rows - got.rows[table]).total()
-            found.rows_doubled += (got.rows[table] - rows).total()
-        if got.files != undisturbed.files:
+        found.rows_lost, found.rows_doubled = got.lost(whole), got.doubled(whole)
+        if got.files != whole.files:
             problems.append("another export")
     if found.asked_again or found.rows_lost or found.rows_doubled:
         problems.append(f"asked again {found.asked_again}, lost {found.rows_lost}, doubled {found.rows_doubled}")
@@ -252,9 +145,6 @@ def endure(trial: Trial, deaths: list[Death], undisturbed: Outcome) -> Figures:
     return found
 
 
-# --- many of them ----------------------------------------------------------------------------------
-
-
 def torture(folder: Path, *, commits: int | None, instants: int, seed: int = 1, workers: int = 2) -> Figures:
     """
     Args:
@@ -263,118 +153,38 @@ def torture(folder: Path, *, commits: int | None, instants: int, seed: int = 1, 
     """
     scenario = folder / "crash.yaml"
     scenario.write_text(SCENARIO, "utf-8")
-    server, url = serve(folder)
-    try:
-        scripted, remote = (
-            partial(Trial, scenario=scenario, model="scripted"),
-            partial(Trial, scenario=scenario, model=f"openai:test@{url}"),
-        )
-        plans: list[tuple[Callable[..., Trial], Outcome, list[Death]]] = []
-        whole, total, _ = undisturbed(scripted(folder / "scripted"))
-        undisturbed(remote(folder / "first"))  # for what it imports
-        numbers = range(1, total + 1)
-        if commits is not None:
-            numbers = sorted(random.Random(seed).sample(numbers, min(commits, total)))
-        plans += [
-            (scripted, whole, [Death(kind, n)]) for n in numbers for kind in ("before a commit", "after a commit")
-        ]
-        whole, _, seconds = undisturbed(remote(folder / "remote"))
-        draw = random.Random(seed)
+    draw = random.Random(seed)
+
+    def numbers(total: int) -> Sequence[int]:
+        every = range(1, total + 1)
+        return every if commits is None else sorted(draw.sample(every, min(commits, total)))
+
+    plans: list[tuple[Callable[..., Trial], str, Path | None, list[Death], Outcome]] = []
+    with serving(folder, now_and_then) as url:
+        kinds: tuple[Literal["before a commit", "after a commit"], ...] = ("before a commit", "after a commit")
+        simulated = Trial(folder / "simulated", scenario, "scripted")
+        whole, total, _ = undisturbed(simulated)
+        plans += [(Trial, "scripted", None, [Death(kind, n)], whole) for n in numbers(total) for kind in kinds]
+        finished = shutil.copy(simulated.database, folder / "finished.db")
+        whole, total, _ = undisturbed(Distilling(simulated.folder, scenario, "scripted"))
+        plans += [(Distilling, "scripted", finished, [Death(k, n)], whole) for n in numbers(total) for k in kinds]
+        remote = f"openai:test@{url}"
+        undisturbed(Trial(folder / "first", scenario, remote))  # for what it imports
+        whole, _, seconds = undisturbed(Trial(folder / "remote", scenario, remote))
         for _ in range(instants):
             kind = draw.choices(("random instant", "Ctrl-C", "Ctrl-C twice"), (0.7, 0.15, 0.15))[0]
             deaths = [Death(kind, draw.uniform(0, seconds))]
             while draw.random() < AGAIN:
                 deaths.append(Death("random instant", draw.uniform(0, seconds)))
-            plans.append((remote, whole, deaths))
+            plans.append((Trial, remote, None, deaths, whole))
         figures = Figures()
         with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
             jobs = [
-                pool.submit(endure, trial(folder / f"{n:04}"), deaths, whole)
-                for n, (trial, whole, deaths) in enumerate(plans)
+                pool.submit(endure, make(folder / f"{n:04}", scenario, model), beginning, deaths, whole)
+                for n, (make, model, beginning, deaths, whole) in enumerate(plans)
             ]
             for number, job in enumerate(jobs, start=1):
                 figures.add(job.result())
                 if sys.stderr.isatty():
-                    print(f"\r{number}/{len(jobs)} runs", end="", file=sys.stderr, flush=True)
-        print(file=sys.stderr)
-    finally:
-        os.kill(server, signal.SIGKILL)
-        ended(server)
+                    print(f"\rdeaths: {number} of {len(jobs)}", end="", file=sys.stderr, flush=True)
     return figures
-
-
-def undisturbed(trial: Trial) -> tuple[Outcome, int, float]:
-    """What a run leaves that nobody disturbs, how many commits it makes, and how many seconds it takes.
-
-    What it imported is imported here too, so that later processes need not.
-    """
-    trial.folder.mkdir()
-    report = trial.folder / "report"
-    began = time.monotonic()
-    code = ended(fork(partial(reporting, trial.begin(), report), trial.log))
-    assert code == 0, trial.log.read_text("utf-8", "replace")
-    seconds = time.monotonic() - began
-    commits, *modules = report.read_text().split()
-    for module in modules:
-        with suppress(ImportError):
-            importlib.import_module(module)
-    print(f"{trial.folder.name}: {commits} commits, {seconds:.1f} s", file=sys.stderr)
-    return trial.outcome(), int(commits), seconds
-
-
-def reporting(work: Callable[[], int], report: Path) -> int:
-    """Does `work`, and writes down how many commits it made and which modules it imported."""
-    from sqlalchemy.engine.default import DefaultDialect
-
-    count, real = 0, DefaultDialect.do_commit
-
-    def do_commit(self: DefaultDialect, connection: Any) -> None:
-        nonlocal count
-        count += 1
-        real(self, connection)
-
-    DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]
-    code = work()
-    report.write_text(" ".join([str(count), *(name for name in sys.modules if name != "__mp_main__")]))
-    return code
-
-
-def serve(folder: Path) -> tuple[int, str]:
-    """The endpoint, in a process of its own; its process id and URL."""
-    from tests.endpoint import BAD_CHUNK, DROP, HTML, NO_FINISH, RESET, Endpoint, status
-
-    faults = (status(503), RESET, status(429), HTML, DROP, status(500), NO_FINISH, BAD_CHUNK)
-    url = folder / "url"
-
-    def work() -> int:
-        def reply(body: Any, n: int) -> Any:
-            return faults[n // 10 % len(faults)] if n % 10 == 0 else None
-
-        with Endpoint(latency=0.005, reply=reply) as endpoint:
-            url.with_suffix(".new").write_text(endpoint.url)
-            url.with_suffix(".new").rename(url)
-            while True:
-                signal.pause()
-
-    child = fork(work, folder / "endpoint.log")
-    while not url.exists():
-        time.sleep(0.01)
-    return child, url.read_text()
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--commits", type=int, help="die at so many commits (default: at every one)")
-    parser.add_argument("--instants", type=int, default=200, help="die at so many random instants (default: 200)")
-    parser.add_argument("--seed", type=int, default=1)
-    options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="crash-"))
-    figures = torture(folder, commits=options.commits, instants=options.instants, seed=options.seed)
-    print(json.dumps(vars(figures), indent=2))
-    if not figures.wrong:
-        shutil.rmtree(folder)
-    return bool(figures.wrong)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

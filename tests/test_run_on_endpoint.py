@@ -20,7 +20,7 @@ import pytest
 
 from culturepark.catalog.surveys import load_items
 from culturepark.cli import explain, run
-from culturepark.domain import JsonObject
+from culturepark.domain import Casting, JsonObject
 from culturepark.models import scripted
 from culturepark.models.limits import ATTEMPTS
 from culturepark.models.prices import table as price_table
@@ -216,6 +216,38 @@ def test_a_dialogue_fails_alone_and_a_resume_asks_for_it_alone(store: Path, tmp_
         assert set(map(case, endpoint.chats)) == {1, 2, 3}
     assert rows(store, "SELECT DISTINCT status, error FROM dialogue") == [("done", None)]
     assert only(store, "SELECT status FROM run") == "done"
+
+
+def test_a_bug_in_one_dialogue_costs_that_one_alone_and_is_said_to_be_one(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from culturepark.distill import extract
+
+    real = extract.extract
+
+    async def buggy(casting: Casting, *arguments: Any, **named: Any) -> extract.Extraction:
+        if casting.number == 1:
+            raise KeyError("unforeseen")
+        return await real(casting, *arguments, **named)
+
+    with Endpoint() as endpoint:
+        monkeypatch.setattr(extract, "extract", buggy)
+        assert simulate(scenario(tmp_path, JOBS, GUESTS), endpoint, "--run-id", "r") == 1
+        assert "dialogue 1 failed by a bug, sorry, please report it: KeyError" in capsys.readouterr().err
+        assert rows(store, "SELECT status, verified FROM dialogue ORDER BY number") == [("failed", 0), ("done", 1)]
+        monkeypatch.setattr(extract, "extract", real)
+        assert culturepark("resume", "r") == 0
+
+
+def test_a_bug_at_the_end_leaves_a_run_that_can_go_on(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Endpoint() as endpoint:
+        with monkeypatch.context() as patched:
+            patched.setattr("culturepark.distill.dedup.deduplicate", lambda *_: {}["unforeseen"])
+            assert simulate(scenario(tmp_path, GUESTS), endpoint, "--run-id", "r") == 1
+        assert rows(store, "SELECT status, stop_reason FROM run") == [("stopped", "bug: KeyError: 'unforeseen'")]
+        assert culturepark("resume", "r") == 0
 
 
 def test_an_endpoint_that_is_down_is_exit_3_and_the_run_finishes_when_it_is_up(store: Path, tmp_path: Path) -> None:

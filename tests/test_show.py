@@ -230,8 +230,8 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (status(401, EVERYTHING), 3),
         (status(400, EVERYTHING), 1),
-        (status(503, EVERYTHING), 1),
-        (Fault("error-in-stream", error={"message": EVERYTHING}), 1),
+        (status(503, EVERYTHING), 3),
+        (Fault("error-in-stream", error={"message": EVERYTHING}), 3),
     ],
     ids=["401", "400", "503", "in-stream"],
 )

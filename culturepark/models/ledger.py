@@ -22,7 +22,7 @@ from culturepark.models.pace import Pace, Place
 TOO_MUCH = {"http-429", "http-502", "http-503", "http-504", "http-529", "timeout"}
 """Kinds of failure that say that an endpoint has too much to do."""
 DOWN_AFTER = 3
-"""So many requests in a row given up on, over all dialogues, mean that the endpoint is down."""
+"""So many requests in a row given up on mean that the endpoint is down."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,10 @@ class Ledger:
     rpm: float | None = None
     tpm: float | None = None
     """Requests and tokens a minute that each remote endpoint gets at most."""
+    down_after: int = DOWN_AFTER
     paces: dict[str, Pace] = field(default_factory=dict)
     given_up: dict[str, int] = field(default_factory=dict)
-    """Requests given up on in a row, by endpoint."""
+    """Requests given up on in a row, over all dialogues, by endpoint."""
     halted: CultureparkError | None = None
     """Why no further request may be made."""
 
@@ -202,7 +203,7 @@ class Ledger:
         if attempt < limits.ATTEMPTS:
             return pause
         lost = self.given_up[model.endpoint] = self.given_up.get(model.endpoint, 0) + 1
-        if error.kind == "no-connection" or lost >= DOWN_AFTER:
+        if error.kind == "no-connection" or lost >= self.down_after:
             raise Unreachable(str(error), kind=error.kind) from error
         raise error
 
