@@ -28,7 +28,6 @@ from tests.endpoint import (
     HTML,
     NO_CHOICES,
     NO_FINISH,
-    NOT_STREAMED,
     NULL_CONTENT,
     REFUSAL,
     RESET,
@@ -56,7 +55,6 @@ seeds:
 GUEST = "a guest arrives without notice"
 """Stands in every request about the second seed."""
 PASSING = {
-    "not streamed": NOT_STREAMED,
     "408": status(408),
     "409": status(409),
     "429": status(429),
@@ -221,9 +219,8 @@ def endure(folder: Path, kinds: Collection[str] = ALL) -> Figures:
     for kind in kinds:
         if fault := PASSING.get(kind):
             bed.run(kind, "now and then", fault, seventh(fault), 0, None)
-            if fault is not NOT_STREAMED:
-                bed.run(kind, "in one dialogue", fault, of_guests(fault), 1, "guest")
-                bed.run(kind, "for good", fault, from_fifth(fault), 3, None)
+            bed.run(kind, "in one dialogue", fault, of_guests(fault), 1, "guest")
+            bed.run(kind, "for good", fault, from_fifth(fault), 3, None)
         elif fault := STOPPING.get(kind):
             bed.run(kind, "for good", fault, from_fifth(fault), 3, None)
         elif fault := FAILING.get(kind):
