@@ -1,5 +1,7 @@
-"""Takes secrets out of text. Whatever an endpoint repeats, whatever stands in a URL, goes through here once, before it
-is kept or shown: the message of every error of ours (`errors`), a model's answer (`models.client`), tracebacks (`show`).
+"""Takes secrets out of text, once, before it is kept or shown.
+
+The message of every error of ours comes through here (`errors`), every answer of a model (`models.client`), and every
+traceback (`show`).
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ def remember(secret: str | None) -> None:
 
 
 def spellings(secret: str) -> set[str]:
-    """The secret as it stands, and as it stands in URLs, JSON, HTML and base64 (there at any place in a longer text)."""
+    """The secret as it is, and as it stands in URLs, JSON, HTML, and anywhere in a longer text in base64."""
     found = {secret, quote(secret), quote(secret, safe=""), json.dumps(secret)[1:-1], html.escape(secret)}
     data = secret.encode()
     for before in range(3):

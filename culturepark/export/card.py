@@ -71,5 +71,5 @@ def run_line(run: JsonObject) -> str:
 
 
 def as_text(text: str) -> str:
-    """On one line, with nothing in it that Markdown or HTML would act upon: names of models, files and folders are not ours."""
+    """On one line, with nothing that Markdown or HTML would act upon: names of models and folders are not ours."""
     return re.sub(r"([\\`*{}\[\]<>#|&~]|(?<!\w)_|_(?!\w))", r"\\\1", " ".join(safe(text).split()))

@@ -231,7 +231,7 @@ def find_line(place: str) -> tuple[str, str] | None:
     path = Path(name)
     if not colon or not re.fullmatch(r"[0-9]{1,18}", number) or not (exists(path) or name.endswith(".jsonl")):
         return None
-    wanted, index = int(number), path.with_name(f"{path.stem}.index.jsonl")
+    wanted, index = int(number), path.parent / f"{path.stem}.index.jsonl"
     if not exists(path):
         raise UsageError(f"{path}: no such file")
     try:

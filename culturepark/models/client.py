@@ -196,8 +196,10 @@ OPTIONAL = {"seed", "stop", "temperature", "response_format", "logprobs", "top_l
 
 
 def longest(body: JsonObject) -> int:
-    """Characters that an answer may have: far beyond what its limit on tokens lets through, thoughts and log-probabilities
-    included. An endpoint need not keep to that limit, and what nobody can have asked for is neither kept nor read."""
+    """Characters that an answer may have: far beyond what its limit on tokens lets through, log-probabilities included.
+
+    An endpoint need not keep to that limit; what nobody can have asked for is neither read nor kept.
+    """
     return 10_000 + 40 * int(body.get("max_tokens") or body.get("max_completion_tokens") or 0)
 
 
