@@ -17,7 +17,7 @@ from culturepark.catalog.files import package_dir
 from culturepark.dialogue import guards
 from culturepark.distill import quotes
 from culturepark.domain import Edition, JsonObject
-from culturepark.errors import BadAnswer
+from culturepark.errors import BadAnswer, ModelError
 from culturepark.export.card import as_text
 from culturepark.models import local, scripted
 from culturepark.models.chat import Request, spelled_out
@@ -410,6 +410,16 @@ async def test_an_answer_beyond_all_bounds_is_none(tmp_path: Path) -> None:
 async def ask_once(w: Wire) -> None:
     with mock.patch("culturepark.models.limits.ATTEMPTS", 1):
         await w.ask()
+
+
+@pytest.mark.usefixtures("no_pauses")
+async def test_json_of_a_depth_or_kind_that_nobody_expects_is_one_of_our_errors(tmp_path: Path) -> None:
+    deep = [raw("[" * 100_000), raw('{"a":' * 100_000), raw('{"a":' * 900 + "1" + "}" * 900)]
+    answers = [*deep, status(400, param=["seed"]), status(400, param={"a": 1}, code=["x"], type=None)]
+    async with wire(tmp_path, lambda body, n: answers[n - 1]) as w:
+        for _ in answers:
+            with pytest.raises(ModelError):
+                await w.send()
 
 
 async def test_the_longest_answer_that_may_come_is_an_answer(tmp_path: Path) -> None:
