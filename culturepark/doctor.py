@@ -18,6 +18,7 @@ from culturepark.models import weights
 from culturepark.models.chat import Request
 from culturepark.models.registry import Models, check_specs
 from culturepark.models.spec import parse_roles
+from culturepark.redact import redact
 from culturepark.show import err
 from culturepark.store.database import Database, parsed
 
@@ -96,7 +97,7 @@ async def answer_of(model: str) -> Finding:
         request = Request(({"role": "user", "content": "Say good morning."},), max_tokens=12, temperature=0.0, seed=1)
         reply = await chat.send(chat.body(request))
     except CultureparkError as error:
-        return Finding("model", "bad", f"{model}: {error}", 3 if error.exit_code == 1 else error.exit_code)
+        return Finding("model", "bad", f"{redact(model)}: {error}", 3 if error.exit_code == 1 else error.exit_code)
     finally:
         await models.close()
-    return Finding("model", "ok", f"{model} answers: {reply.text.strip()[:60]!r}")
+    return Finding("model", "ok", f"{redact(model)} answers: {reply.text.strip()[:60]!r}")

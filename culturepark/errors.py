@@ -17,11 +17,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from culturepark.redact import redact
+
 
 class CultureparkError(Exception):
-    """Base of all expected failures. `str(error)` is one line a user can act on."""
+    """Base of all expected failures. `str(error)` is one line a user can act on, and never holds a secret."""
 
     exit_code = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(redact(message))
 
 
 class UsageError(CultureparkError):

@@ -11,6 +11,8 @@ import unicodedata
 from rich.console import Console
 from rich.text import Text
 
+from culturepark.redact import redact
+
 BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
 
 
@@ -80,4 +82,5 @@ def tell(text: str) -> None:
 def show_origin(error: BaseException) -> None:
     """Where an error came from, for those who asked with `CULTUREPARK_DEBUG=1`."""
     if os.environ.get("CULTUREPARK_DEBUG") == "1":
-        traceback.print_exception(error)
+        # Causes are errors of libraries, which repeat what an endpoint said.
+        print(safe(redact("".join(traceback.format_exception(error))), lines=True), file=sys.stderr)

@@ -382,7 +382,7 @@ def by_sentence(labels: dict[str, str]) -> FakeModel:
     """A model that gives each sentence its letter, C where there is none."""
 
     def label(body: JsonObject) -> str:
-        asked = body["messages"][-1]["content"].removeprefix("Sentence: ").removesuffix(" Letter:")
+        asked = json.loads(body["messages"][-1]["content"].removeprefix("Sentence: ").removesuffix(" Letter:"))
         return labels.get(asked, "C")
 
     return FakeModel(answering(text=label), labels=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from culturepark.domain import ModelRole, Status
 from culturepark.errors import BudgetReached, CultureparkError, Interrupted, UsageError
 from culturepark.models.registry import check_specs
 from culturepark.models.spec import ModelSpec, parse_roles
+from culturepark.redact import redact
 from culturepark.show import safe, show_origin, tell, write
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from culturepark.launch import Until
     from culturepark.pipeline import Run
 
-RUN_ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
+RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
 
 
 def simulate(
@@ -47,7 +49,7 @@ def simulate(
     from culturepark.dialogue.casting import plan
     from culturepark.launch import Settings, free_run_id, new_run
 
-    if run_id and (not re.match(RUN_ID, run_id) or run_id == "last"):
+    if run_id and (not re.fullmatch(RUN_ID, run_id) or run_id == "last"):
         raise UsageError("--run-id: letters, digits, - and _, at most 100 of them, and not `last`")
     edition = scenarios.load_edition(scenarios.find(scenario), dialogues)
     specs = parse_roles(model, roles)
@@ -161,7 +163,8 @@ def carry_on(store: Store, row: RunRow, as_json: bool) -> int:
         write(json.dumps(stats))
     else:
         write(row.id)
-    summary(stats, failure, "" if store_is_default(store) else f" --store {store.database.shown}")
+    where = "" if store_is_default(store) else f" --store {shlex.quote(redact(store.database.shown))}"
+    summary(stats, failure, where)
     if failure:
         show_origin(failure)
         return failure.exit_code

@@ -234,10 +234,10 @@ class PersonaAgent(Speaker):
         for heard in others[-2:] if self.small else self._heard:
             if heard.source == self.name:
                 messages.append(UserMessage(content="\n\n".join(waiting) or "…", source="others"))
-                messages.append(AssistantMessage(content=heard.content, source=self.name))
+                messages.append(AssistantMessage(content=words.heard(heard.content), source=self.name))
                 waiting = []
             else:
-                waiting.append(f"{self._called(heard.source)}: {heard.content}")
+                waiting.append(f"{self._called(heard.source)}: {words.heard(heard.content)}")
         waiting.append(f"({self.participant.persona.called}, it is your turn. {request})")
         messages.append(UserMessage(content="\n\n".join(waiting), source="others"))
         return messages
@@ -267,7 +267,8 @@ class ModeratorAgent(Speaker):
             [
                 SystemMessage(content=self.instruction),
                 UserMessage(
-                    content=f"Moderator: {cue}\n\n{previous}: {last.content}\n\n(Now your question to {called}.)",
+                    content=f"Moderator: {words.heard(cue)}\n\n{previous}: {words.heard(last.content)}\n\n"
+                    f"(Now your question to {called}.)",
                     source="others",
                 ),
             ],

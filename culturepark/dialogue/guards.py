@@ -15,8 +15,12 @@ from pathlib import Path
 
 from culturepark.models.chat import Reply
 
-SURNAME = r"(?: [A-ZÀ-ÞĞİŞ]\w*)?\]?(?: ?\([^)\n]{1,40}\))?"
+SURNAME = r"(?: [A-ZÀ-ÞĞİŞ]\w*)?\]?(?: ?\([^)\n]{1,40}\))?\]?"
 """What may follow a name in a label: a surname, a bracket, a stage direction."""
+CHAIR = "moderator|narrator|user|assistant|system"
+"""Who may stand in a label and is nobody at the table."""
+FRAME = re.compile(r"\((?:now your question to|[^()]{1,80}, it is your turn)", re.IGNORECASE)
+"""How a request to a speaker begins; nobody speaks like that."""
 LONGEST = 4000
 """Characters; nobody speaks longer at one go."""
 
@@ -96,16 +100,26 @@ def objection_to_follow_up(reply: Reply, text: str, hearing: Hearing, taken_up: 
 
 def speaks_for_another(text: str, hearing: Hearing) -> bool:
     """A label of somebody else, a script for several, or a claim to be somebody else."""
-    if re.search(r"(?m)^\W{0,3}(?:moderator|narrator|user|assistant|system)\s*[:：]", text, re.IGNORECASE):
+    text = in_lines(text)
+    label, after_a_sentence = rf"{SURNAME}\**\s*:", r"[.!?…][\"'”»)]*\s+"
+    if FRAME.search(text) or re.search(rf"(?m)^[^\w\n]*(?i:{CHAIR}){label}", text):
+        return True
+    if re.search(rf"{after_a_sentence}\W{{0,3}}(?:{CHAIR.title()}|{CHAIR.upper()}){label}", text):
         return True
     for other in hearing.others:
-        name = re.escape(other)
-        if re.search(rf"(?m)(?:^|[.!?]\s+)\W{{0,3}}(?i:{name}){SURNAME}\**\s*[:：]", text):
+        name = re.escape(in_lines(other))
+        if re.search(rf"(?m)(?:^[^\w\n]*|{after_a_sentence}\W{{0,3}})(?i:{name}){label}", text):
             return True
         # Case counts here: somebody may be called So, and somebody else so tired.
         if re.search(rf"\b(?i:I am|I'm|I’m|my name is|call me) {name}\b(?!['’]s)", text):
             return True
-    return bool(re.search(rf"(?m)^\W{{0,3}}{re.escape(hearing.called)}\s*[:：]", text))
+    return bool(re.search(rf"(?m)^\W{{0,3}}{re.escape(in_lines(hearing.called))}\s*:", text))
+
+
+def in_lines(text: str) -> str:
+    """The text as a reader sees it: no invisible characters, one form for each letter, one kind of line end."""
+    seen = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
+    return "\n".join(seen.splitlines())
 
 
 def repeats(text: str, hearing: Hearing) -> bool:

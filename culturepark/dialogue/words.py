@@ -143,6 +143,12 @@ def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
+def heard(text: str) -> str:
+    """What somebody said, as it stands in the transcript that others are shown: on one line, since a line break and a
+    label would make two speakers of one."""
+    return " ".join(text.split())
+
+
 def joined(names: list[str]) -> str:
     """`A`, `A and B`, `A, B and C`."""
     return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)

@@ -222,7 +222,7 @@ async def by_sentence(
     choices = await letters.choose(
         ledger,
         model,
-        [(template.text, f"Sentence: {' '.join(sentence.split())} Letter:") for sentence in unsure],
+        [(template.text, f"Sentence: {letters.as_data(sentence)} Letter:") for sentence in unsure],
         "ABC",
         stage="extract",
         subject_id=dialogue_id,

@@ -6,6 +6,7 @@ subtracted (batch calibration: Zhou et al. 2024, arXiv:2309.17249).
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,6 +58,11 @@ async def choose(
     replies = [await ask(system, user) for system, user in questions]
     scores = [letter_scores(reply, letters) for reply in replies]
     return [decide(score, reply, letters) for score, reply in zip(calibrated(scores, letters), replies, strict=True)]
+
+
+def as_data(text: str) -> str:
+    """As a JSON string: neither a line end nor a label in it can pose as a part of the prompt."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def letter_scores(reply: Reply, letters: str) -> dict[str, float] | None:

@@ -102,6 +102,8 @@ def reports_another(quote: str, others: Sequence[str], language: str) -> bool:
 def readable(text: str) -> bool:
     """Whether it is a sentence at all: no heading, no list, letters in it."""
     stripped = text.strip()
+    if len(stripped) > LONGEST:
+        return False
     letters = sum(unicodedata.category(c).startswith("L") for c in stripped)
     listed = re.search(r"(?m)^\s*(?:[#*•·-]|\d+[.)]\s)|[:：]\s*$", stripped)
-    return letters >= 6 and not listed and len(stripped) <= LONGEST
+    return letters >= 6 and not listed

@@ -6,7 +6,6 @@ own that is never kept.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from pydantic import BaseModel
 from culturepark.distill import letters
 from culturepark.distill.answers import CutOff, ask_json
 from culturepark.distill.extract import attributed, told
+from culturepark.distill.letters import as_data
 from culturepark.domain import (
     Casting,
     Criterion,
@@ -224,11 +224,6 @@ def confidence(reply: Reply, number: int, criterion: Criterion) -> float | None:
     return math.exp(min(0.0, logprob))
 
 
-def as_data(text: str) -> str:
-    """As a JSON string: a line end in it cannot pose as a line of the prompt."""
-    return json.dumps(text, ensure_ascii=False)
-
-
 async def judge_by_letter(
     cases: Sequence[Case],
     casting: Casting,
@@ -261,8 +256,8 @@ async def judge_by_letter(
                     statement=as_data(
                         one.statement.first_person if one.statement.kind == "opinion" else one.statement.text
                     ),
-                    question=casting.seed.question,
-                    stance=one.stance.text if one.stance else "",
+                    question=as_data(casting.seed.question),
+                    stance=as_data(one.stance.text) if one.stance else "",
                 ),
             )
             for one in some

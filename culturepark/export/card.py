@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from culturepark.domain import JsonObject
+from culturepark.show import safe
 
 CITATION = "Li et al., CulturePark: Boosting Cross-cultural Understanding in Large Language Models, NeurIPS 2024"
 
@@ -20,7 +22,7 @@ def render(manifest: JsonObject, names: Sequence[str]) -> str:
     runs = "\n".join(run_line(run) for run in manifest["runs"])
     rows = sum(file["rows"] for file in manifest["files"])
     cultures = ", ".join(f"{culture} {count}" for culture, count in manifest["rows_by_culture"].items())
-    notes = "".join(f"- {note}\n" for note in manifest["notes"])
+    notes = "".join(f"- {as_text(note)}\n" for note in manifest["notes"])
     scripted = any("scripted" in run["models"].values() for run in manifest["runs"])
     warning = (
         "**These rows come from a scripted model: they show the tool and are not worth training on.**\n\n"
@@ -59,10 +61,15 @@ evidence of what people of a culture think, do or want, and a culture's rows do 
 
 
 def run_line(run: JsonObject) -> str:
-    models = ", ".join(f"{role} `{spec}`" for role, spec in sorted(run["models"].items()))
+    models = ", ".join(f"{role} {as_text(spec)}" for role, spec in sorted(run["models"].items()))
     dropped = sum(run["samples"]["dropped"].values())
     return (
         f"- run `{run['run']}`: scenario `{run['scenario']}` ({run['scenario_digest'][:12]}), seed {run['seed']}; "
         f"{run['turns']['personas']} turns, {run['statements']['total']} statements, "
         f"{run['samples']['kept']} samples kept, {dropped} dropped; {models}"
     )
+
+
+def as_text(text: str) -> str:
+    """On one line, with nothing that Markdown or HTML would act upon: names of models and folders are not ours."""
+    return re.sub(r"([\\`*{}\[\]<>#|&~]|(?<!\w)_|_(?!\w))", r"\\\1", " ".join(safe(text).split()))

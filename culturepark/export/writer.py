@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import stat
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -20,6 +22,7 @@ from culturepark.export import card
 from culturepark.export.formats import OPENAI_FEWEST, Format, line, problem, record
 from culturepark.export.split import validation_seeds
 from culturepark.models.ledger import now
+from culturepark.redact import redact
 from culturepark.store import queries
 from culturepark.store.store import Store
 
@@ -113,7 +116,7 @@ def export(
                 ]
             manifest = {
                 "culturepark": __version__,
-                "command": command,
+                "command": redact(command),  # it may name the store with a password
                 "created_at": now(),
                 "format": form,
                 "runs": [about(run_id, store) for run_id in ids],
@@ -128,8 +131,9 @@ def export(
             put(Path(aside) / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
             put(Path(aside) / CARD, card.render(manifest, sorted(sinks)))
             names = [f"{name}{end}" for name in sorted(sinks) for end in (".jsonl", ".index.jsonl")]
-            out.mkdir(exist_ok=True)
+            out.mkdir(mode=0o750, exist_ok=True)
             for name in [*names, MANIFEST, CARD]:
+                keep_mode(out / name, Path(aside) / name)
                 os.replace(Path(aside) / name, out / name)
             for name in old - set(names):
                 (out / name).unlink(missing_ok=True)
@@ -170,7 +174,9 @@ def files_of_an_export(out: Path) -> set[str]:
         data = [str(file["name"]) for file in manifest["files"] if manifest["culturepark"]]
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(f"--out {out} holds other files; name a new folder") from None
-    return {name for file in data for name in (file, f"{Path(file).stem}.index.jsonl") if Path(name).name == name}
+    # Nothing else is ours to delete, whatever a manifest says.
+    ours = [file.removesuffix(".jsonl") for file in data if re.fullmatch(r"[a-z][a-z.]*\.jsonl", file)]
+    return {f"{name}{end}" for name in ours for end in (".jsonl", ".index.jsonl")}
 
 
 def open_sink(folder: Path, name: str, stack: ExitStack) -> Sink:
@@ -181,6 +187,13 @@ def open_sink(folder: Path, name: str, stack: ExitStack) -> Sink:
 def create(path: Path) -> IO[bytes]:
     """A new file that its owner's group may read, and nobody else."""
     return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o640), "wb")
+
+
+def keep_mode(old: Path, new: Path) -> None:
+    """Whoever has opened or closed a file to others finds it so after the next export."""
+    with suppress(FileNotFoundError):
+        if stat.S_ISREG(mode := old.lstat().st_mode):
+            new.chmod(stat.S_IMODE(mode))
 
 
 def put(path: Path, text: str) -> None:
@@ -215,11 +228,11 @@ def find_line(place: str) -> tuple[str, str] | None:
         UsageError: if the file, its index or the line is missing, or the line was changed since.
     """
     name, colon, number = place.rpartition(":")
-    if not colon or not number.isdigit() or not (Path(name).exists() or name.endswith(".jsonl")):
+    path = Path(name)
+    if not colon or not re.fullmatch(r"[0-9]{1,18}", number) or not (exists(path) or name.endswith(".jsonl")):
         return None
-    path, wanted = Path(name), int(number)
-    index = path.with_name(f"{path.stem}.index.jsonl")
-    if not path.exists():
+    wanted, index = int(number), path.parent / f"{path.stem}.index.jsonl"
+    if not exists(path):
         raise UsageError(f"{path}: no such file")
     try:
         entry = nth(index, wanted)
@@ -238,6 +251,14 @@ def find_line(place: str) -> tuple[str, str] | None:
     if hashlib.sha256(row).hexdigest() != sha256:
         raise UsageError(f"{path}:{wanted} was changed since it was exported (it was sample {sample_id[:120]})")
     return sample_id, sha256
+
+
+def exists(path: Path) -> bool:
+    """Whether anything is there; a name that no file can have is not there."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def nth(path: Path, number: int) -> bytes | None:

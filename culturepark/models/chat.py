@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -90,6 +91,19 @@ def first_choice(response: JsonObject) -> JsonObject:
     choices = response.get("choices") or [{}]
     choice: JsonObject = choices[0]
     return choice
+
+
+CONTROL = re.compile(r"<(?=[^\s<>]{1,64}>)|\[(?=/?\w*[A-Z]{2}\w*\])")
+"""Where something begins that may be a control token of some chat template: `<|im_end|>`, `</s>`, `[INST]`, `<eos>`."""
+
+
+def spelled_out(text: str) -> str:
+    """The text with a space inside everything that looks like a control token.
+
+    Servers look for those in the whole rendered prompt: written out by somebody in a speech, they would end his message
+    and begin one of the system's.
+    """
+    return CONTROL.sub(lambda match: f"{match[0]} ", text)
 
 
 @dataclass(frozen=True)

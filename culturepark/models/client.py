@@ -6,6 +6,7 @@ on tokens, never retries by itself: the ledger does, and logs it.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncIterator
 from typing import Any
@@ -16,8 +17,13 @@ import openai
 from culturepark.domain import JsonObject
 from culturepark.errors import BadAnswer, ModelError, Overloaded, Unreachable, UsageError, WrongRequest
 from culturepark.models import tokens
-from culturepark.models.chat import Reply, Request, Traits, Usage, first_choice
+from culturepark.models.chat import Reply, Request, Traits, Usage, first_choice, spelled_out
 from culturepark.models.spec import ModelSpec, check_url
+from culturepark.redact import redact, remember, without_secrets
+
+# Their debug logs hold addresses and headers just as an endpoint sent them, and would pass by all redaction.
+for name in ("openai", "httpx2", "httpcore2"):
+    logging.getLogger(name).setLevel(logging.WARNING)
 
 OPENAI_URL = "https://api.openai.com/v1"
 TIMEOUT = httpx2.Timeout(300, connect=10)
@@ -44,7 +50,7 @@ class OpenAIModel:
         if spec.kind == "openai":
             require_key(spec)
         key = api_key or api_key_of_the_environment()
-        self._key = key
+        remember(key)
         self._unsupported: set[str] = set()
         self._client = openai.AsyncOpenAI(
             api_key=key or "none",
@@ -59,7 +65,7 @@ class OpenAIModel:
         official = self.endpoint.startswith(OPENAI_URL)
         body: JsonObject = {
             "model": self.name,
-            "messages": list(request.messages),
+            "messages": [{**message, "content": spelled_out(message["content"])} for message in request.messages],
             # OpenAI's reasoning models refuse the older name; most other servers know only that.
             "max_completion_tokens" if official else "max_tokens": request.max_tokens,
             "temperature": request.temperature,
@@ -90,11 +96,13 @@ class OpenAIModel:
             async with create(**named, extra_body=extra or None) as raw:
                 content_type = raw.headers.get("content-type", "")
                 if "event-stream" in content_type:
-                    response = await assemble(await raw.parse())
+                    response = await assemble(await raw.parse(), longest(body))
                 elif "json" in content_type:  # a server that does not know how to stream
                     response = as_object(await raw.json())
+                    check_length(characters(response), longest(body))
                 else:
-                    raise BadAnswer(f"{self.endpoint} answered {content_type or 'without a type'}, not JSON")
+                    raise BadAnswer(f"{self.endpoint} answered {short(content_type or 'without a type')}, not JSON")
+            response = scrubbed(response)
         except (
             openai.OpenAIError,
             httpx2.HTTPError,
@@ -103,8 +111,9 @@ class OpenAIModel:
             TypeError,
             KeyError,
             AttributeError,  # JSON of a shape that neither the library nor we expect
+            RecursionError,  # or nested too deeply
         ) as error:
-            mapped = without_key(map_error(error, self.endpoint), self._key)
+            mapped = map_error(error, self.endpoint)
             if isinstance(mapped, WrongRequest) and mapped.param in OPTIONAL and mapped.param in body:
                 self._unsupported.add(mapped.param)
                 mapped.retryable = True  # next time without it
@@ -149,13 +158,6 @@ def base_url_of(spec: ModelSpec) -> str:
     return check_url(own, "OPENAI_BASE_URL")
 
 
-def without_key(error: ModelError, key: str) -> ModelError:
-    """Some endpoints repeat the key in what they say; it goes into no row and on no screen."""
-    if key and key in str(error):
-        error.args = (str(error).replace(key, "[key]"),)
-    return error
-
-
 class EmbeddingModel(OpenAIModel):
     """The same endpoint's embeddings: a request's messages are the texts."""
 
@@ -166,7 +168,7 @@ class EmbeddingModel(OpenAIModel):
     async def send(self, body: JsonObject) -> Reply:
         try:
             answer = await self._client.embeddings.create(**body)
-            response = answer.model_dump(warnings=False)
+            response = scrubbed(answer.model_dump(warnings=False))
             rows = [[float(number) for number in row["embedding"]] for row in response["data"]]
             complete = len(rows) == len(body["input"]) and len({len(row) for row in rows}) == 1 and bool(rows[0])
         except (
@@ -176,8 +178,9 @@ class EmbeddingModel(OpenAIModel):
             TypeError,
             KeyError,
             AttributeError,
+            RecursionError,
         ) as error:
-            raise without_key(map_error(error, self.endpoint), self._key) from error
+            raise map_error(error, self.endpoint) from error
         if not complete:
             raise BadAnswer(f"{self.endpoint} answered with another number of vectors than texts")
         usage = response.get("usage")
@@ -192,13 +195,48 @@ OPTIONAL = {"seed", "stop", "temperature", "response_format", "logprobs", "top_l
 """Parameters that some models refuse and that we can do without."""
 
 
-async def assemble(stream: AsyncIterator[Any]) -> JsonObject:
-    """Chunks of a stream as the chat completion they add up to."""
+def longest(body: JsonObject) -> int:
+    """Characters that an answer may have: far beyond what its limit on tokens lets through, log-probabilities included.
+
+    An endpoint need not keep to that limit; what nobody can have asked for is neither read nor kept.
+    """
+    return 100_000 + 200 * int(body.get("max_tokens") or body.get("max_completion_tokens") or 0)
+
+
+def characters(value: Any) -> int:
+    """Of all text in some JSON."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        value = list(value.values())
+    return sum(map(characters, value)) if isinstance(value, list) else 0
+
+
+def check_length(length: int, limit: int) -> None:
+    if length > limit:
+        raise BadAnswer(f"the endpoint's answer has more than {limit:,} characters, whatever the limit on tokens")
+
+
+def scrubbed(response: JsonObject) -> JsonObject:
+    """The answer without secrets. Where one was in it, log-probabilities spell it token by token and go as well."""
+    cleaned: JsonObject = without_secrets(response)
+    if cleaned != response:
+        for choice in cleaned.get("choices") or []:
+            choice.pop("logprobs", None)
+    return cleaned
+
+
+async def assemble(stream: AsyncIterator[Any], limit: int) -> JsonObject:
+    """Chunks of a stream as the chat completion they add up to.
+
+    Raises:
+        BadAnswer: as soon as there are more than `limit` characters.
+    """
     out: JsonObject = {"object": "chat.completion"}
     message: JsonObject = {"role": "assistant", "content": ""}
     choice: JsonObject = {"index": 0, "message": message, "finish_reason": None}
     logprobs: list[JsonObject] = []
-    answered = False
+    answered, length = False, 0
     async for chunk in stream:
         data = as_object(chunk.model_dump(exclude_unset=True, warnings=False))
         for key in ("id", "model", "created", "system_fingerprint"):
@@ -206,6 +244,8 @@ async def assemble(stream: AsyncIterator[Any]) -> JsonObject:
                 out.setdefault(key, data[key])
         if data.get("usage"):
             out["usage"] = data["usage"]
+        length += characters(data.get("choices"))
+        check_length(length, limit)
         for part in data.get("choices") or []:
             if part.get("index", 0) != 0:
                 continue
@@ -286,7 +326,7 @@ def map_status(error: openai.APIStatusError, endpoint: str) -> ModelError:
         hint = "" if endpoint.endswith("/v1") else " (most base URLs end in /v1)"
         # No model of this name, or no endpoint at this URL: no other request would fare better.
         return Unreachable(f"{said}{hint}", kind="http-404")
-    param = getattr(error, "param", None)
+    param = str(getattr(error, "param", None) or "")  # whatever JSON an endpoint put there
     if param not in OPTIONAL and ("context" in code or "context" in error.message.lower()):
         return WrongRequest(said, kind="context-overflow")
     return WrongRequest(said, kind=f"http-{status}", param=param)
@@ -312,5 +352,5 @@ def retry_after(headers: Any) -> float | None:
 
 def short(said: object) -> str:
     """What an endpoint said, on one line and not long; it may be a whole HTML page."""
-    line = " ".join(str(said).split())
+    line = " ".join(redact(str(said)).split())  # first of all: half a key is no longer known for one
     return "".join(c for c in line if c.isprintable())[:200] or type(said).__name__

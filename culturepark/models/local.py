@@ -19,6 +19,7 @@ from culturepark.models import weights
 from culturepark.models.chat import Request, Traits
 from culturepark.models.client import OpenAIModel, short
 from culturepark.models.spec import ModelSpec
+from culturepark.redact import remember
 
 EMBEDDED_CONTEXT = 4096
 CONTEXT = 8192
@@ -118,7 +119,7 @@ def check_gguf(path: Path) -> None:
 
 def from_hub(spec: ModelSpec) -> Path:
     """The file out of a Hugging Face repository, or out of its cache."""
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import get_token, hf_hub_download
     from huggingface_hub.errors import (
         EntryNotFoundError,
         HfHubHTTPError,
@@ -129,6 +130,7 @@ def from_hub(spec: ModelSpec) -> Path:
     )
 
     organisation, name, file = spec.name.split("/", 2)
+    remember(get_token())  # the hub's, for errors that repeat it
     try:
         return Path(hf_hub_download(f"{organisation}/{name}", file, revision=spec.where or None))
     except LocalEntryNotFoundError:
