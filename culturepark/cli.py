@@ -22,12 +22,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def letters(name: str) -> str:
+    """A shell hands on any bytes; what is no text is no id either, and no database can be asked for it."""
+    return name.encode("utf-8", "replace").decode()
+
+
 Store = Annotated[
     str,
     typer.Option("--store", envvar="CULTUREPARK_STORE", help="Database URL.", metavar="URL"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or `last`.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or `last`.", callback=letters)]
 Roles = Annotated[
     list[str] | None,
     typer.Option(
@@ -36,6 +42,8 @@ Roles = Annotated[
         help="A model for one role: speaker, moderator, extractor, verifier, embedder, judge. Repeatable.",
     ),
 ]
+MaxCost = Annotated[float | None, typer.Option(min=0, max=1e9, metavar="USD", help="Stop when this is spent.")]
+MaxTokens = Annotated[int | None, typer.Option(min=1, max=10**15, help="Stop when so many tokens are spent.")]
 # Typer brings a Click of its own, and hands out only its leaves; this is the root of its errors of use.
 WRONG_USE: type[Exception] = typer.BadParameter.__mro__[2]
 STORE = "sqlite:///runs/culturepark.db"
@@ -71,8 +79,8 @@ def simulate(
     concurrency: Annotated[
         int | None, typer.Option(min=1, max=512, help="Dialogues at once (4 local, 16 remote).")
     ] = None,
-    max_cost: Annotated[float | None, typer.Option(min=0, metavar="USD", help="Stop when this is spent.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Stop when so many tokens are spent.")] = None,
+    max_cost: MaxCost = None,
+    max_tokens: MaxTokens = None,
     until: Annotated[
         Literal["dialogue", "extract", "verify", "dedup", "samples"], typer.Option(help="Last stage to do.")
     ] = "samples",
@@ -94,8 +102,8 @@ def simulate(
 def resume(
     run: RunId,
     store: Store = STORE,
-    max_cost: Annotated[float | None, typer.Option(min=0, metavar="USD", help="A new limit.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="A new limit.")] = None,
+    max_cost: MaxCost = None,
+    max_tokens: MaxTokens = None,
     json: Json = False,
 ) -> int:
     """Finish a run that was stopped or killed; nothing that was answered is asked again."""
@@ -138,7 +146,7 @@ def stats(run: RunId, store: Store = STORE, json: Json = False) -> int:
 
 @app.command(epilog="Example: culturepark replay last --plain | less")
 def replay(
-    target: Annotated[str, typer.Argument(metavar="RUN|DIALOGUE", help="What to show.")] = "last",
+    target: Annotated[str, typer.Argument(metavar="RUN|DIALOGUE", help="What to show.", callback=letters)] = "last",
     plain: Annotated[bool, typer.Option("--plain", help="Plain text (so far the only form).")] = True,  # noqa: ARG001
     follow: Annotated[bool, typer.Option("--follow", help="Go on as long as the run does.")] = False,
     store: Store = STORE,
@@ -173,7 +181,7 @@ def export(
     """Write the kept samples as training files."""
     from culturepark.commands import look
 
-    return look.export(run, form, out, culture or [], split, store)
+    return look.export([letters(name) for name in run], form, out, culture or [], split, store)
 
 
 @app.command(epilog="Example: culturepark check my-scenario.yaml personas/*.yaml")

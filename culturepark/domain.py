@@ -186,8 +186,8 @@ class Seed(Noun):
 
 
 class Limits(Noun):
-    max_cost_usd: Annotated[float, Field(gt=0)] | None = None
-    max_tokens: Annotated[int, Field(gt=0)] | None = None
+    max_cost_usd: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    max_tokens: Annotated[int, Field(gt=0, le=10**15)] | None = None
 
 
 class DedupPolicy(Noun):
