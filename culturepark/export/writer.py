@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from culturepark import __version__
+from culturepark.catalog.files import clipped, exists, is_folder, readable
 from culturepark.domain import JsonObject
 from culturepark.errors import StoreError, UsageError
 from culturepark.export import card
@@ -24,6 +25,8 @@ from culturepark.store import queries
 from culturepark.store.store import Store
 
 MANIFEST, CARD = "manifest.json", "README.md"
+# What comes of reading JSON that something else wrote.
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, RecursionError)
 
 
 @dataclass
@@ -161,14 +164,14 @@ def files_of_an_export(out: Path) -> set[str]:
     Raises:
         UsageError: if the folder holds something else, or is no folder.
     """
-    if out.exists() and not out.is_dir():
+    if exists(out) and not is_folder(out):
         raise UsageError(f"--out {out} is a file; a folder is wanted")
-    if not out.is_dir() or not any(out.iterdir()):
+    if not is_folder(out) or not any(out.iterdir()):
         return set()
     try:
-        manifest = json.loads((out / MANIFEST).read_bytes())
+        manifest = json.loads(readable(out / MANIFEST).read_bytes())
         data = [str(file["name"]) for file in manifest["files"] if manifest["culturepark"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except UNREADABLE:
         raise UsageError(f"--out {out} holds other files; name a new folder") from None
     return {name for file in data for name in (file, f"{Path(file).stem}.index.jsonl") if Path(name).name == name}
 
@@ -185,7 +188,8 @@ def create(path: Path) -> IO[bytes]:
 
 def put(path: Path, text: str) -> None:
     with create(path) as handle:
-        handle.write(text.encode("utf-8"))
+        # A folder's name may hold bytes that are no letters; in JSON this is their own escape.
+        handle.write(text.encode("utf-8", "backslashreplace"))
 
 
 def about(run_id: str, store: Store) -> JsonObject:
@@ -215,12 +219,13 @@ def find_line(place: str) -> tuple[str, str] | None:
         UsageError: if the file, its index or the line is missing, or the line was changed since.
     """
     name, colon, number = place.rpartition(":")
-    if not colon or not number.isdigit() or not (Path(name).exists() or name.endswith(".jsonl")):
+    path = Path(name)
+    if not colon or not number.isdecimal() or not path.name or not (exists(path) or name.endswith(".jsonl")):
         return None
-    path, wanted = Path(name), int(number)
+    wanted = int(number[:20])  # more digits than any file has lines
     index = path.with_name(f"{path.stem}.index.jsonl")
-    if not path.exists():
-        raise UsageError(f"{path}: no such file")
+    if not exists(path):
+        raise UsageError(f"{clipped(path, 400)}: no such file")
     try:
         entry = nth(index, wanted)
         row = nth(path, wanted)
@@ -233,7 +238,7 @@ def find_line(place: str) -> tuple[str, str] | None:
     try:
         data = json.loads(entry)
         sample_id, sha256 = str(data["id"]), str(data["sha256"])
-    except (ValueError, KeyError, TypeError):
+    except UNREADABLE:
         raise UsageError(f"{index}:{wanted}: not an index line") from None
     if hashlib.sha256(row).hexdigest() != sha256:
         raise UsageError(f"{path}:{wanted} was changed since it was exported (it was sample {sample_id[:120]})")
@@ -241,7 +246,7 @@ def find_line(place: str) -> tuple[str, str] | None:
 
 
 def nth(path: Path, number: int) -> bytes | None:
-    with path.open("rb") as handle:
+    with readable(path).open("rb") as handle:
         for count, row in enumerate(handle, start=1):
             if count == number:
                 return row.rstrip(b"\n")
