@@ -182,7 +182,7 @@ def done(line: tuple[str, ...]) -> Done:
     before = signal.signal(signal.SIGALRM, hangs)
     signal.alarm(PATIENCE)
     try:
-        return cli(*line)
+        return cli(*line, encoding="ascii" if os.environ.get("LANG") == "C" else "utf-8")
     except Hangs:
         return Done(-1, "", "")
     finally:
