@@ -22,12 +22,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+
+def letters(name: str) -> str:
+    """A shell hands on any bytes; what is no text is no id either, and no database can be asked for it."""
+    return name.encode("utf-8", "replace").decode()
+
+
 Store = Annotated[
     str,
     typer.Option("--store", envvar="CULTUREPARK_STORE", help="Database URL.", metavar="URL"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or `last`.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or `last`.", callback=letters)]
 Roles = Annotated[
     list[str] | None,
     typer.Option(
@@ -36,10 +42,12 @@ Roles = Annotated[
         help="A model for one role: speaker, moderator, extractor, verifier, embedder, judge. Repeatable.",
     ),
 ]
-MaxCost = Annotated[float | None, typer.Option(min=0, metavar="USD", help="Stop when the run has cost this.")]
-MaxTokens = Annotated[int | None, typer.Option(min=1, help="Stop when the run has used so many tokens.")]
-Rpm = Annotated[float | None, typer.Option(min=0.01, help="Requests a minute to each remote endpoint, at most.")]
-Tpm = Annotated[float | None, typer.Option(min=1, help="Tokens a minute to each remote endpoint, at most.")]
+MaxCost = Annotated[float | None, typer.Option(min=0, max=1e9, metavar="USD", help="Stop when the run has cost this.")]
+MaxTokens = Annotated[int | None, typer.Option(min=1, max=10**15, help="Stop when the run has used so many tokens.")]
+Rpm = Annotated[
+    float | None, typer.Option(min=0.01, max=1e9, help="Requests a minute to each remote endpoint, at most.")
+]
+Tpm = Annotated[float | None, typer.Option(min=1, max=1e15, help="Tokens a minute to each remote endpoint, at most.")]
 # Typer brings a Click of its own, and hands out only its leaves; this is the root of its errors of use.
 WRONG_USE: type[Exception] = typer.BadParameter.__mro__[2]
 STORE = "sqlite:///runs/culturepark.db"
@@ -152,7 +160,7 @@ def stats(run: RunId, store: Store = STORE, json: Json = False) -> int:
 
 @app.command(epilog="Example: culturepark replay last --plain | less")
 def replay(
-    target: Annotated[str, typer.Argument(metavar="RUN|DIALOGUE", help="What to show.")] = "last",
+    target: Annotated[str, typer.Argument(metavar="RUN|DIALOGUE", help="What to show.", callback=letters)] = "last",
     plain: Annotated[bool, typer.Option("--plain", help="Plain text (so far the only form).")] = True,  # noqa: ARG001
     follow: Annotated[bool, typer.Option("--follow", help="Go on as long as the run does.")] = False,
     store: Store = STORE,
@@ -187,7 +195,7 @@ def export(
     """Write the kept samples as training files."""
     from culturepark.commands import look
 
-    return look.export(run, form, out, culture or [], split, store)
+    return look.export([letters(name) for name in run], form, out, culture or [], split, store)
 
 
 @app.command(epilog="Example: culturepark check my-scenario.yaml personas/*.yaml")

@@ -7,6 +7,7 @@ import re
 import sys
 import traceback
 import unicodedata
+from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -50,7 +51,12 @@ def plain(text: object, style: str = "") -> Text:
 
 
 class Screen(Console):
-    """Rich ends the program when a reader has read enough; that is for `main` to decide."""
+    """Rich ends the program when a reader has read enough, which is for `main` to decide."""
+
+    def __init__(self, **options: Any) -> None:
+        # Rich takes any digits in these two for a number: `²`, nought, five thousand nines.
+        sizes = {name for name in ("COLUMNS", "LINES") if not re.fullmatch("[1-9][0-9]{0,3}", os.environ.get(name, ""))}
+        super().__init__(**options, _environ={name: os.environ[name] for name in os.environ if name not in sizes})
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError

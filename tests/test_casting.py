@@ -205,6 +205,14 @@ def test_in_a_panel_only_those_cultures_sit_where_the_item_was_asked(tmp_path: P
     assert [(skip.culture, skip.dialogues) for skip in made.skipped] == [("chinese", 5)]
 
 
+def test_a_panel_on_an_item_that_was_asked_nowhere_is_left_out(tmp_path: Path) -> None:
+    made = plan(edition(tmp_path, ["tea", "mine/A2"], "panel", "[german, korean]"), 1)
+    assert [casting.seed.key for casting in made.castings] == ["tea"]
+    assert [(skip.seed_key, skip.culture) for skip in made.skipped] == [("mine/A2", "german"), ("mine/A2", "korean")]
+    with pytest.raises(UsageError, match="nothing to talk about: mine/A2 for german"):
+        plan(edition(tmp_path, ["mine/A2"], "panel", "[german, korean]"), 1)
+
+
 def test_nothing_left_to_talk_about_is_wrong_use_and_leaves_no_run_behind(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

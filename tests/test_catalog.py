@@ -1,10 +1,12 @@
 """What ships is sound, and whatever else stands in a file gets errors that name file, line, key and what is allowed."""
 
+import os
 import random
 import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -609,11 +611,31 @@ def test_nesting_without_end_is_wrong_yaml_and_does_not_take_the_process_down(te
         ("- x\n", 1, ["mapping"]),
         ("", 1, ["mapping"]),
         ("name: x\n\n7: y\n", 3, ["unknown key"]),
+        ("work: x\nname: [a\n", 2, ["not valid YAML"]),
+        ("work: x\nname: [a", 2, ["not valid YAML"]),
     ],
 )
 def test_wrong_yaml_is_placed_at_its_line(text: str, line: int, words: list[str], tmp_path: Path) -> None:
     problems = error_of(write(tmp_path, "odd.yaml", text)).problems
     assert any(p.line == line and all(word in p.what for word in words) for p in problems), problems
+
+
+@pytest.mark.parametrize("merged", ["*base", "[*other, *base]", "[*base, *other]"])
+def test_what_is_merged_is_placed_where_it_stands(merged: str, tmp_path: Path) -> None:
+    text = f"name: x\nvalues:\n  - &base\n    max_turns: 3\n  - &other\n    title: x\n<<: {merged}\nsetting: panel\n"
+    problems = error_of(write(tmp_path, "odd.yaml", text)).problems
+    assert [p.line for p in problems if p.key == "max_turns"] == [4]
+
+
+def test_its_own_key_comes_before_a_merged_one(tmp_path: Path) -> None:
+    text = SCENARIO.replace("max_turns: 12", "max_turns: 3") + "<<: {max_turns: 12}\n"
+    has_problem(write(tmp_path, "odd.yaml", text), line_of(text, "max_turns"), "max_turns", "4")
+
+
+def test_a_bomb_of_merges_is_told_by_its_size(tmp_path: Path) -> None:
+    bomb = "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n}\n  <<: [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 10))
+    (problem,) = error_of(write(tmp_path, "bomb.yaml", bomb)).problems
+    assert (problem.line, problem.what) == (13, "holds more than 300,000 values, aliases counted out")
 
 
 def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -626,6 +648,13 @@ def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path: Path, mon
         "folder.yaml": "folder.yaml: is a folder; a YAML file is wanted",
         "big.yaml": "big.yaml: is larger than 8 MB",
     }
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/null")])
+def test_what_has_no_end_is_not_read(make: Callable[[Path], None], tmp_path: Path) -> None:
+    make(tmp_path / "odd.yaml")
+    assert "is a pipe or a device" in str(error_of(tmp_path / "odd.yaml"))
+    assert "is a pipe or a device" in str(error_of(own_scenario(tmp_path, "personas: [odd.yaml]\n")))
 
 
 def test_a_link_that_leads_to_itself_cannot_be_read(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ they stand.
 
 from __future__ import annotations
 
+import errno
+import stat
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -15,13 +17,15 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, ScalarEvent
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from culturepark.errors import CatalogError, Problem
 
 MAX_BYTES = 8_000_000
 MAX_DEPTH = 50
+MAX_VALUES = 300_000
+"""A whole wave of the World Values Survey in all its countries; a dozen seconds for the parser."""
 MAX_PROBLEMS = 20
 Loc = tuple[int | str, ...]
 """Where in a file: keys of mappings and places in lists, the latter from nought."""
@@ -60,6 +64,18 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def readable(path: Path) -> Path:
+    """The path, if there is an end to what can be read from it.
+
+    Raises:
+        OSError: for a pipe or a device, and if nothing is there.
+        ValueError: for a name that no file can have.
+    """
+    if stat.S_IFMT(path.stat().st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
+        raise OSError(errno.EINVAL, "is a pipe or a device; a file is wanted", str(path))
+    return path
+
+
 def read_text(path: Path) -> str:
     def wrong(what: str) -> NoReturn:
         raise CatalogError([Problem(shown(path), None, "", what)])
@@ -67,7 +83,7 @@ def read_text(path: Path) -> str:
     try:
         if path.is_dir():
             wrong("is a folder; a YAML file is wanted")
-        if path.stat().st_size > MAX_BYTES:
+        if readable(path).stat().st_size > MAX_BYTES:
             wrong(f"is larger than {MAX_BYTES // 1_000_000} MB")
         return path.read_text("utf-8-sig")
     except FileNotFoundError:
@@ -82,15 +98,15 @@ def read_mapping(path: Path) -> dict[str, Any]:
     """The file's top-level mapping."""
     text = read_text(path)
     try:
-        if line := too_deep(text):
-            raise CatalogError([Problem(shown(path), line, "", f"is nested more than {MAX_DEPTH} levels deep")])
+        if (much := too_much(text)) is not None:
+            raise CatalogError([Problem(shown(path), much[0], "", much[1])])
         data = YAML(typ="safe").load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        # The end of a file counts as one more line.
+        line = min(mark.line + 1, len(text.splitlines())) if mark else None
         problem = " ".join(str(error.problem or error.context or "not valid YAML").split())
-        raise CatalogError(
-            [Problem(shown(path), mark.line + 1 if mark else None, "", f"not valid YAML: {clipped(problem, 200)}")]
-        ) from None
+        raise CatalogError([Problem(shown(path), line, "", f"not valid YAML: {clipped(problem, 200)}")]) from None
     except SLIPS as error:
         what = clipped(str(error).split("\n")[0], 200)
         raise CatalogError([Problem(shown(path), None, "", f"not valid YAML: {what}")]) from None
@@ -99,19 +115,32 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return {key if isinstance(key, str) else clipped(key): value for key, value in data.items()}
 
 
-def too_deep(text: str) -> int | None:
-    """The 1-based line at which lists and mappings stand in each other too deeply, if they do.
+def too_much(text: str) -> tuple[int, str] | None:
+    """The 1-based line at which a file becomes more than can be read, and what there is too much of.
 
-    The parser builds what it reads by recursion in C, which no exception stops; its events come one by one.
+    The parser builds what it reads by recursion in C, which no exception stops, and spells merged aliases out; its
+    events come one by one.
     """
-    depth = 0
+    values = 0
+    inside: list[tuple[str | None, int]] = []
+    """The lists and mappings that are open: their anchors, and how many values came before them."""
+    behind: dict[str | None, int] = {}
+    """How many values an alias stands for."""
     for event in YAML(typ="safe").parse(text):
+        if isinstance(event, CollectionEndEvent):
+            anchor, before = inside.pop()
+            behind[anchor] = values - before
+            continue
         if isinstance(event, CollectionStartEvent):
-            depth += 1
-            if depth > MAX_DEPTH:
-                return int(event.start_mark.line) + 1
-        elif isinstance(event, CollectionEndEvent):
-            depth -= 1
+            inside.append((event.anchor, values))
+        if isinstance(event, (CollectionStartEvent, ScalarEvent)):
+            values += 1
+        elif isinstance(event, AliasEvent):
+            values += behind.get(event.anchor, 1)
+        if len(inside) > MAX_DEPTH:
+            return int(event.start_mark.line) + 1, f"is nested more than {MAX_DEPTH} levels deep"
+        if values > MAX_VALUES:
+            return int(event.start_mark.line) + 1, f"holds more than {MAX_VALUES:,} values, aliases counted out"
     return None
 
 
@@ -155,8 +184,8 @@ def told(details: list[ErrorDetails]) -> list[ErrorDetails]:
 
 def placed(path: Path, found: Sequence[tuple[Loc, str]], data: Any = None) -> list[Problem]:
     """The `found` problems at their lines, in the order of these. `data` is what the file holds."""
-    lines = Lines(path)
-    problems = {Problem(shown(path), lines.of(loc), dotted(loc, data), what) for loc, what in found}
+    lines, file = Lines(path), shown(path)
+    problems = {Problem(file, lines.of(loc), dotted(loc, data), what) for loc, what in found}
     return sorted(problems, key=lambda p: (p.line or 0, p.key))[:MAX_PROBLEMS]
 
 
@@ -188,9 +217,13 @@ class Lines:
         return line if self.root is not None else None
 
     def entries(self, node: MappingNode) -> dict[str, tuple[Node, Node]]:
-        """A mapping's keys and values, by the keys as they are told."""
+        """A mapping's keys and values, by the keys as they are told; its own, and before them what it merges."""
         if id(node) not in self.mappings:
             self.mappings[id(node)] = {self.name(key): (key, value) for key, value in node.value}
+            merged = next((value for key, value in node.value if key.value == "<<"), None)
+            for other in merged.value if isinstance(merged, SequenceNode) else [merged]:
+                if isinstance(other, MappingNode):
+                    self.mappings[id(node)] = self.entries(other) | self.mappings[id(node)]
         return self.mappings[id(node)]
 
     def name(self, key: Node) -> str:

@@ -140,7 +140,8 @@ def trace(subject: str, store_url: str, as_json: bool) -> int:
     from culturepark.store import queries
 
     found = find_line(subject)
-    data = queries.trace(Store(store_url, must_exist=True), found[0] if found else subject)
+    name = found[0] if found else subject.encode("utf-8", "replace").decode()
+    data = queries.trace(Store(store_url, must_exist=True), name)
     if as_json:
         write(json.dumps(data))
         return 0

@@ -44,7 +44,7 @@ def plan(edition: Edition, run_seed: int) -> Plan:
             if not people:
                 skipped.append(Skip(seed.key, culture, scenario.dialogues_per_seed))
         present = [culture for culture in scenario.cultures if sitting[culture]]
-        groups = [present] if scenario.setting == "panel" else [[culture] for culture in present]
+        groups = [present] if present and scenario.setting == "panel" else [[culture] for culture in present]
         for group in groups:
             for repetition in range(scenario.dialogues_per_seed):
                 table = seat(edition, seed, group, sitting, repetition, run_seed)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from culturepark import __version__
+from culturepark.catalog.files import clipped, exists, is_folder, readable
 from culturepark.domain import JsonObject
 from culturepark.errors import StoreError, UsageError
 from culturepark.export import card
@@ -27,6 +28,8 @@ from culturepark.store import queries
 from culturepark.store.store import Store
 
 MANIFEST, CARD = "manifest.json", "README.md"
+# What comes of reading JSON that something else wrote.
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, RecursionError)
 
 
 @dataclass
@@ -165,14 +168,14 @@ def files_of_an_export(out: Path) -> set[str]:
     Raises:
         UsageError: if the folder holds something else, or is no folder.
     """
-    if out.exists() and not out.is_dir():
+    if exists(out) and not is_folder(out):
         raise UsageError(f"--out {out} is a file; a folder is wanted")
-    if not out.is_dir() or not any(out.iterdir()):
+    if not is_folder(out) or not any(out.iterdir()):
         return set()
     try:
-        manifest = json.loads((out / MANIFEST).read_bytes())
+        manifest = json.loads(readable(out / MANIFEST).read_bytes())
         data = [str(file["name"]) for file in manifest["files"] if manifest["culturepark"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except UNREADABLE:
         raise UsageError(f"--out {out} holds other files; name a new folder") from None
     # Nothing else is ours to delete, whatever a manifest says.
     ours = [file.removesuffix(".jsonl") for file in data if re.fullmatch(r"[a-z][a-z.]*\.jsonl", file)]
@@ -198,7 +201,8 @@ def keep_mode(old: Path, new: Path) -> None:
 
 def put(path: Path, text: str) -> None:
     with create(path) as handle:
-        handle.write(text.encode("utf-8"))
+        # A folder's name may hold bytes that are no letters; in JSON this is their own escape.
+        handle.write(text.encode("utf-8", "backslashreplace"))
 
 
 def about(run_id: str, store: Store) -> JsonObject:
@@ -229,11 +233,12 @@ def find_line(place: str) -> tuple[str, str] | None:
     """
     name, colon, number = place.rpartition(":")
     path = Path(name)
-    if not colon or not re.fullmatch(r"[0-9]{1,18}", number) or not (exists(path) or name.endswith(".jsonl")):
+    if not colon or not number.isdecimal() or not path.name or not (exists(path) or name.endswith(".jsonl")):
         return None
-    wanted, index = int(number), path.parent / f"{path.stem}.index.jsonl"
+    wanted = int(number[:20])  # more digits than any file has lines
+    index = path.with_name(f"{path.stem}.index.jsonl")
     if not exists(path):
-        raise UsageError(f"{path}: no such file")
+        raise UsageError(f"{clipped(path, 400)}: no such file")
     try:
         entry = nth(index, wanted)
         row = nth(path, wanted)
@@ -246,23 +251,15 @@ def find_line(place: str) -> tuple[str, str] | None:
     try:
         data = json.loads(entry)
         sample_id, sha256 = str(data["id"]), str(data["sha256"])
-    except (ValueError, KeyError, TypeError):
+    except UNREADABLE:
         raise UsageError(f"{index}:{wanted}: not an index line") from None
     if hashlib.sha256(row).hexdigest() != sha256:
         raise UsageError(f"{path}:{wanted} was changed since it was exported (it was sample {sample_id[:120]})")
     return sample_id, sha256
 
 
-def exists(path: Path) -> bool:
-    """Whether anything is there; a name that no file can have is not there."""
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
-
-
 def nth(path: Path, number: int) -> bytes | None:
-    with path.open("rb") as handle:
+    with readable(path).open("rb") as handle:
         for count, row in enumerate(handle, start=1):
             if count == number:
                 return row.rstrip(b"\n")

@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import httpx2
 
+from culturepark.catalog.files import clipped, readable
 from culturepark.domain import JsonObject
 from culturepark.errors import Unreachable, UsageError
 from culturepark.models import weights
@@ -110,11 +111,11 @@ def weights_of(spec: ModelSpec, progress: weights.Progress) -> Path:
 
 def check_gguf(path: Path) -> None:
     try:
-        with path.open("rb") as handle:
+        with readable(path).open("rb") as handle:
             if handle.read(4) != b"GGUF":
                 raise UsageError(f"{path} is not a GGUF file")
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{clipped(path, 400)}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def from_hub(spec: ModelSpec) -> Path:

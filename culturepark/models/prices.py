@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from culturepark.catalog.files import clipped, readable
 from culturepark.errors import UsageError
 from culturepark.models.chat import Usage
 
@@ -21,6 +22,10 @@ class Price(NamedTuple):
     completion: float
 
 
+MOST = 1e9
+"""Dollars; no price of a million tokens is higher, and neither `nan` nor `inf` is below it."""
+
+
 @cache
 def table() -> dict[tuple[str, str], Price]:
     """(endpoint, model) -> price, the user's own file laid over the shipped one."""
@@ -28,12 +33,21 @@ def table() -> dict[tuple[str, str], Price]:
     own = os.environ.get("CULTUREPARK_PRICES")
     for path in [Path(__file__).with_name("prices.toml"), *([Path(own)] if own else [])]:
         try:
-            for entry in tomllib.loads(path.read_text("utf-8"))["price"]:
+            for entry in tomllib.loads(readable(path).read_text("utf-8"))["price"]:
                 for model, three in entry["models"].items():
-                    found[entry["endpoint"].rstrip("/"), model] = Price(*map(float, three))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UsageError(f"CULTUREPARK_PRICES={path}: not a price file: {error}") from None
+                    found[entry["endpoint"].rstrip("/"), model] = Price(*map(dollars, three))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            raise UsageError(
+                f"CULTUREPARK_PRICES={clipped(path, 400)}: not a price file: {clipped(error, 400)}"
+            ) from None
     return found
+
+
+def dollars(figure: float) -> float:
+    """A price as it stands in a file."""
+    if not 0 <= figure <= MOST:
+        raise ValueError(f"a price must lie between 0 and {MOST:,.0f}, not {clipped(figure)}")
+    return float(figure)
 
 
 def price(endpoint: str, model: str) -> Price | None:

@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlmodel import Session
 
+from culturepark.catalog.files import clipped, readable
 from culturepark.errors import StoreError, UsageError
 
 DEFAULT_URL = "sqlite:///runs/culturepark.db"
@@ -176,12 +177,33 @@ def held_by_advisory_lock(database: Database, name: str) -> Iterator[bool]:
 
 
 def parsed(url: str) -> URL:
+    """
+    Raises:
+        UsageError: if it is none, or SQLite's with more than a file's name; a wrong one is not repeated, since it may
+            hold a password.
+        StoreError: if what it names cannot be opened as a file.
+    """
+    form = "for a file write sqlite:///path/to/file.db"
     try:
-        return make_url(url)
-    except ArgumentError:
-        raise UsageError(
-            f"--store: {url!r} is not a database URL; for a file write sqlite:///path/to/file.db"
-        ) from None
+        made = make_url(url)
+        if made.drivername.count("+") > 1:
+            raise ValueError
+    except (ArgumentError, ValueError):
+        raise UsageError(f"--store: this is not a database URL; {form}") from None
+    if made.get_backend_name() != "sqlite":
+        return made
+    if made.host or made.query:
+        raise UsageError(f"--store: SQLite takes a file and nothing else; {form}")
+    name = made.database or "."
+    try:
+        readable(Path(name.encode().decode()))
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise StoreError(f"cannot open the store {clipped(name, 400)}: {error.strerror}") from None
+    except ValueError:
+        raise UsageError(f"--store: no file can be called {clipped(name, 400)}; {form}") from None
+    return made
 
 
 def tune_sqlite(engine: Engine) -> None:
