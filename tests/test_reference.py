@@ -372,12 +372,13 @@ def test_7_a_persistent_failure_is_named_and_the_run_can_be_resumed(
 
     with Endpoint(reply=answer) as endpoint:
         chat = ["--model", f"openai:test@{endpoint.url}", "--role", "embedder=lexical", "--run-id", "mine"]
-        assert run(["simulate", str(tmp_path / "short.yaml"), *chat, *store]) == 1
+        assert run(["simulate", str(tmp_path / "short.yaml"), *chat, *store]) == 3
         assert "TypeError" not in "".join(capsys.readouterr())
         path = tmp_path / "runs.db"
-        ((state, stop_reason, error),) = table(path, "SELECT status, stop_reason, error FROM dialogue")
-        assert (state, stop_reason) == ("failed", f"http-{code}")
-        assert str(code) in error
+        ((state, stop_reason),) = table(path, "SELECT status, stop_reason FROM run")
+        assert state == "stopped"
+        assert stop_reason.startswith("unreachable: ")
+        assert str(code) in stop_reason
         turns = contents(path, "mine")["turn"]
         assert turns  # what had been said is there
         failed = table(path, "SELECT attempt, error FROM call WHERE error IS NOT NULL ORDER BY attempt")
