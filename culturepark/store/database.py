@@ -166,17 +166,17 @@ def readable(url: URL) -> URL:
 
     Where it may not, and nobody left any with something in it, the file stands still and can be read alone.
     """
-    path = str(url.database)
+    path = Path(str(url.database)).absolute()
+    if os.access(path.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        return url
     try:
         with closing(sqlite3.connect(path)) as db:
             db.execute("SELECT 1 FROM sqlite_master")
     except sqlite3.OperationalError as error:
-        left = any(
-            os.path.exists(f"{path}{side}") and os.path.getsize(f"{path}{side}") for side in ("-wal", "-journal")
-        )
+        left = any(side.exists() and side.stat().st_size for side in (Path(f"{path}-wal"), Path(f"{path}-journal")))
         if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) and not left:
-            return url.set(database=f"file:{quote(os.path.abspath(path))}", query={"immutable": "1", "uri": "true"})
-    except sqlite3.Error:  # whatever it is, it will be told when it is met in earnest
+            return url.set(database=f"file:{quote(str(path))}", query={"immutable": "1", "uri": "true"})
+    except (sqlite3.Error, UnicodeDecodeError):  # whatever it is, it will be told when it is met in earnest
         pass
     return url
 
