@@ -48,8 +48,8 @@ class Checkup:
         self.counts: dict[str, int] = {}
         self.running: list[str] = []
         """Runs that say they are going on; if no process carries them on, they can be resumed."""
-        self._known: dict[tuple[str, str], set[str]] = {}
-        """The `seed`s and `persona`s of each run whose scenario can be read."""
+        self._known: dict[tuple[str, str], set[str | None]] = {}
+        """The `seed`s, `persona`s and their `country`s of each run whose scenario can be read."""
         self._run_of: dict[str, str] = {}
         """Which run a dialogue belongs to."""
 
@@ -100,7 +100,9 @@ class Checkup:
             self._run_of[row["id"]] = row["run_id"]
             yield from self._unknown(row["run_id"], "seed", row["seed_key"])
         elif table is ParticipantRow:
-            yield from self._unknown(self._run_of.get(row["dialogue_id"], ""), "persona", row["persona_key"])
+            run_id = self._run_of.get(row["dialogue_id"], "")
+            yield from self._unknown(run_id, "persona", row["persona_key"])
+            yield from self._unknown(run_id, "country", row["country"])
         elif table is StatementRow:
             dialogue_id = row["turn_id"].rpartition(".")[0]
             yield from self._unknown(self._run_of.get(dialogue_id, ""), "persona", row["persona_key"])
@@ -113,7 +115,8 @@ class Checkup:
         edition = rows.edition_of(RunRow(**row))
         self._known[row["id"], "seed"] = {seed.key for seed in edition.scenario.seeds}
         self._known[row["id"], "persona"] = {persona.key for persona in edition.personas}
+        self._known[row["id"], "country"] = {persona.country for persona in edition.personas}
 
-    def _unknown(self, run_id: str, what: str, key: str) -> Iterator[str]:
+    def _unknown(self, run_id: str, what: str, key: str | None) -> Iterator[str]:
         if key not in self._known.get((run_id, what), {key}):
-            yield f"its run knows no {what} {key[:120]!r}"
+            yield f"its run knows no {what} {str(key)[:120]!r}"
