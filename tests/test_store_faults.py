@@ -135,11 +135,13 @@ def test_a_run_that_meets_a_full_disk_ends_as_if_it_had_not(size: int) -> None:
 
 @pytest.mark.parametrize("command", ["resume a", "distill a --from extract"])
 def test_a_later_stage_that_meets_a_full_disk_ends_as_if_it_had_not(command: str) -> None:
-    until = ("--until", "dialogue") if command == "resume a" else ()
-    for path in ("one.db", PATH):
-        assert cli(*SIMULATE, *until, "--store", f"sqlite:///{path}").code == 0
-        with closing(sqlite3.connect(path)) as db:
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    place_store()
+    if command == "resume a":
+        Path(PATH).unlink()
+        assert cli(*SIMULATE, "--until", "dialogue").code == 0
+    with closing(sqlite3.connect(PATH)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        shutil.copy(PATH, "one.db")
     assert cli(*command.split(), "--store", "sqlite:///one.db").code == 0
     with largest_file(100_000):
         full = cli(*command.split())
@@ -215,11 +217,10 @@ def test_a_full_cache_leaves_no_part_of_a_model_behind(monkeypatch: pytest.Monke
     ("place", "changes"),
     [
         (place_store, {PATH: 0o400}),
-        (place_store, {"runs": 0o500}),
         (place_store, {PATH: 0o400, "runs": 0o500}),
         (place_killed_store, {PATH: 0o400, f"{PATH}-wal": 0o400, f"{PATH}-shm": 0o400, "runs": 0o500}),
     ],
-    ids=["file", "folder", "both", "left by a killed process"],
+    ids=["file", "file and folder", "left by a killed process"],
 )
 def test_what_may_not_be_written_can_be_read(place: Any, changes: dict[str, int]) -> None:
     place()
@@ -381,7 +382,7 @@ def test_processes_that_migrate_at_once_do_it_once(revision: str) -> None:
     if revision:
         second_migration()
         Path("before.db").write_bytes(tiny_store())
-    assert nursery("together", revision) == ["0"] * 4
+    assert " ".join(nursery("together", revision)) == "0 0 0 0"
     assert rows_of("alembic_version", "made/shared.db") == [{"version_num": revision or REVISIONS[-1]}]
     if revision:
         assert len(rows_of("diary", "made/shared.db")) == len(rows_of("turn", "made/shared.db"))
@@ -441,7 +442,7 @@ def test_an_empty_file_is_a_store_without_runs() -> None:
 
 
 def test_no_damage_ends_in_anything_but_a_clear_line(tmp_path: Path) -> None:
-    assert damage(12, 7, tmp_path)["survived"] == 12
+    assert damage(8, 7, tmp_path)["survived"] == 8
 
 
 def change(sql: str, *values: object) -> None:
@@ -548,7 +549,7 @@ def test_two_runs_and_many_readers_on_one_store_do_not_disturb_each_other() -> N
     follower: Any = None
     looks = ["runs", "stats tiny", "replay short", "export a --format trl --split 0.5 --out out"]
     while any(run.poll() is None for run in runs):
-        time.sleep(0.2)
+        time.sleep(0.5)
         for look in looks:
             done = cli(*look.split())
             assert done.code == 0 or done.err.startswith(
