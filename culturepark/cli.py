@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -50,6 +51,7 @@ Rpm = Annotated[
 Tpm = Annotated[float | None, typer.Option(min=1, max=1e15, help="Tokens a minute to each remote endpoint, at most.")]
 # Typer brings a Click of its own, and hands out only its leaves; this is the root of its errors of use.
 WRONG_USE: type[Exception] = typer.BadParameter.__mro__[2]
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 STORE = "sqlite:///runs/culturepark.db"
 
 
@@ -277,14 +279,17 @@ def run(arguments: list[str]) -> int:
 
 def explain(error: Exception) -> int:
     """An error as a clear line on stderr, and its exit code. `CULTUREPARK_DEBUG=1` shows where it came from."""
-    from culturepark.errors import CultureparkError
+    from culturepark.errors import CultureparkError, StoreError
+    from culturepark.redact import redact
     from culturepark.show import safe, show_origin
 
     show_origin(error)
+    if isinstance(error, OSError) and error.errno in NO_ROOM and not error.filename:
+        error = StoreError(f"cannot write the output: {error.strerror}")
     if isinstance(error, CultureparkError):
         print(f"culturepark: {safe(error, lines=True)}", file=sys.stderr)
         return error.exit_code
-    said = safe(f"{type(error).__name__}: {error}")[:300]
+    said = safe(redact(f"{type(error).__name__}: {error}"))[:300]
     print(
         f"culturepark: a bug, sorry: {said}\nCULTUREPARK_DEBUG=1 shows where; please report it",
         file=sys.stderr,

@@ -20,7 +20,10 @@ from culturepark.models.registry import Models, check_specs
 from culturepark.models.spec import parse_roles
 from culturepark.redact import redact
 from culturepark.show import err
+from culturepark.store.checkup import Checkup
 from culturepark.store.database import Database, parsed
+
+MOST_PROBLEMS = 10
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ async def examine(model: str | None, store_url: str, environment: Mapping[str, s
             if environment.get("OPENAI_API_KEY")
             else "OPENAI_API_KEY is not set; openai:NAME needs it",
         ),
-        store(store_url),
+        *store(store_url),
         Finding(
             "terminal",
             "ok" if err().is_terminal else "note",
@@ -74,17 +77,38 @@ def weight(file: weights.WeightFile) -> Finding:
     return Finding(file.name, "ok", str(file.path))
 
 
-def store(url: str) -> Finding:
+def store(url: str) -> list[Finding]:
+    """What is in the store, what is wrong with it, and which runs say that they are going on."""
     try:
         made = parsed(url)
-        if made.get_backend_name() == "sqlite" and made.database and not Path(made.database).exists():
-            return Finding("store", "note", f"{made.database} does not exist yet; the first run makes it")
+        path = Path(made.database or "") if made.get_backend_name() == "sqlite" else None
+        if path and not path.exists():
+            return [Finding("store", "note", f"{path} does not exist yet; the first run makes it")]
         database = Database(url, must_exist=True)
-        problems = database.problems()
-        database.close()
     except CultureparkError as error:
-        return Finding("store", "bad", str(error), error.exit_code)
-    return Finding("store", "bad", "; ".join(problems[:3]), 5) if problems else Finding("store", "ok", database.shown)
+        return [Finding("store", "bad", str(error), error.exit_code)]
+    checkup = Checkup(database)
+    problems = list(checkup.problems())
+    findings = [Finding("store", "bad", problem, 5) for problem in problems[:MOST_PROBLEMS]]
+    if len(problems) > MOST_PROBLEMS:
+        findings.append(Finding("store", "bad", f"{len(problems) - MOST_PROBLEMS} more problems", 5))
+    if not problems:
+        rows = ", ".join(f"{checkup.counts[table]:,} {table}s" for table in ("run", "dialogue", "call", "sample"))
+        findings.append(Finding("store", "ok", f"{database.shown}: {rows}{sizes(path) if path else ''}"))
+    if checkup.running:
+        names = ", ".join(checkup.running[:5]) + (", ..." if len(checkup.running) > 5 else "")
+        what_to_do = f"if no process carries it on, `culturepark resume {checkup.running[0]}` does"
+        findings.append(Finding("store", "note", f"marked as running: {names}; {what_to_do}"))
+    database.close()
+    return findings
+
+
+def sizes(path: Path) -> str:
+    """Of the file, and of what is committed but not yet moved into it."""
+    log = Path(f"{path}-wal")
+    waiting = log.stat().st_size / 1e6 if log.exists() else 0
+    aside = f" and {waiting:.1f} MB in {log.name} (copy both, or neither)" if waiting else ""
+    return f"; {path.stat().st_size / 1e6:.1f} MB{aside}"
 
 
 async def answer_of(model: str) -> Finding:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from culturepark.errors import StoreError
+
+T = TypeVar("T")
 
 CULTURES = {
     "arabic": "JOR",
@@ -125,7 +130,7 @@ class Persona(Noun):
     key: PersonaKey
     """The file's name without its ending."""
     name: Text
-    called: Text
+    called: Annotated[str, Field(pattern=r"^[\w'’.-]{1,40}$")]
     """How the others in a talk address this person: one word."""
     culture: Culture
     role: Literal["main", "delegate"]
@@ -238,10 +243,18 @@ class Edition(Noun):
     personas: tuple[Persona, ...]
 
     def persona(self, key: str) -> Persona:
-        return next(p for p in self.personas if p.key == key)
+        return the_one(key, (p for p in self.personas if p.key == key))
 
     def seed(self, key: str) -> Seed:
-        return next(s for s in self.scenario.seeds if s.key == key)
+        return the_one(key, (s for s in self.scenario.seeds if s.key == key))
+
+
+def the_one(key: str, those: Iterator[T]) -> T:
+    """The one; whoever asks has the key from a row of the run."""
+    one = next(those, None)
+    if one is None:
+        raise StoreError(f"the run's scenario has no {key[:120]!r}; the row that names it is damaged")
+    return one
 
 
 # --- a dialogue --------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -92,10 +92,6 @@ def free_run_id(store: Store, edition: Edition) -> str:
             return run_id
 
 
-def edition_of(row: RunRow) -> Edition:
-    return Edition.model_validate_json(row.scenario)
-
-
 def models_column(models: Mapping[ModelRole, ModelSpec]) -> str:
     return json.dumps({role: str(spec) for role, spec in models.items()}, sort_keys=True)
 
@@ -105,4 +101,5 @@ def models_of(row: RunRow) -> dict[ModelRole, ModelSpec]:
 
 
 def settings_of(row: RunRow) -> Settings:
-    return Settings(**json.loads(row.settings))
+    known = {field.name for field in fields(Settings)}
+    return Settings(**{name: value for name, value in json.loads(row.settings).items() if name in known})

@@ -27,11 +27,12 @@ from culturepark.errors import (
     StoreError,
     Unreachable,
 )
-from culturepark.launch import UNTIL, Until, edition_of, models_of, settings_of
+from culturepark.launch import UNTIL, Until, models_of, settings_of
 from culturepark.models.chat import Reply, Request
 from culturepark.models.ledger import DOWN_AFTER, Ledger
 from culturepark.models.registry import Models
 from culturepark.show import show_origin
+from culturepark.store.rows import edition_of
 from culturepark.store.store import Store
 from culturepark.store.tables import DialogueRow, RunRow, StatementRow
 

@@ -12,8 +12,9 @@ from rich.text import Text
 
 from culturepark.dialogue.casting import Plan
 from culturepark.dialogue.protocol import schedule
-from culturepark.domain import Casting, Edition, Status, Turn
+from culturepark.domain import Casting, Status, Turn
 from culturepark.show import err, plain, safe
+from culturepark.store.rows import edition_of
 from culturepark.store.tables import RunRow
 
 TALK_UP_TO = 4
@@ -35,7 +36,7 @@ class Quiet:
 
     def started(self, run: RunRow, plan: Plan, done: int) -> None:
         self.total, self.finished = len(plan.castings), done
-        title = Edition.model_validate_json(run.scenario).scenario.title
+        title = edition_of(run).scenario.title
         self.note(f"run {run.id}: {title}. Simulated people; no evidence of what real people think.")
 
     def fetching(self, name: str, done: int, total: int) -> None: ...
@@ -83,7 +84,7 @@ class Live(Quiet):
 
     def started(self, run: RunRow, plan: Plan, done: int) -> None:
         super().started(run, plan, done)
-        scenario = Edition.model_validate_json(run.scenario).scenario
+        scenario = edition_of(run).scenario
         self.talk = self.total <= TALK_UP_TO
         slots = [len(schedule(scenario.protocol, len(c.participants), scenario.max_turns)) for c in plan.castings]
         self.steps = {c.number: n + DISTILLING for c, n in zip(plan.castings, slots, strict=True)}

@@ -27,7 +27,7 @@ from culturepark.catalog.scenarios import load_edition
 from culturepark.dialogue.casting import plan
 from culturepark.domain import Casting, Duplicate, Edition, Sample, Statement, Status, Turn
 from culturepark.errors import StoreError, UsageError
-from culturepark.models.chat import Usage
+from culturepark.models.chat import Usage, digest
 from culturepark.models.ledger import Call, Outcome, now
 from culturepark.store import migrations, queries
 from culturepark.store.database import REVISIONS, Database
@@ -72,7 +72,7 @@ def run_row(run_id: str, edition: Edition) -> RunRow:
     return RunRow(
         id=run_id,
         scenario_name="tiny",
-        scenario_digest="0",
+        scenario_digest=digest(edition.model_dump_json()),
         scenario=edition.model_dump_json(),
         seed=1,
         status=Status.PENDING,
@@ -98,7 +98,7 @@ def a_call(run_id: str, subject_id: str, request: str = "{}") -> Call:
         endpoint="e",
         prompt_digest="p",
         request_digest=request,
-        request=request,
+        request=json.dumps({"say": request}),
         seed=2**31,
         attempt=1,
         started_at=now(),

@@ -55,8 +55,9 @@ def show_forecast(edition: Edition, specs: dict[ModelRole, ModelSpec], seed: int
 def past_runs(store_url: str, protocol: str, specs: dict[ModelRole, ModelSpec]) -> list[Past]:
     """The last ten runs that went the whole way by the same protocol and with the same models."""
     from culturepark.forecast import Past
-    from culturepark.launch import edition_of, models_column
+    from culturepark.launch import models_column
     from culturepark.store import queries
+    from culturepark.store.rows import edition_of
 
     if not store_exists(store_url):
         return []
@@ -175,7 +176,8 @@ def export(
     )
     for note in done.notes:
         tell(f"note: {note}")
-    tell(f"{done.rows} rows in {folder}; `culturepark trace {done.files[0]}:1` shows where a row comes from")
+    first = shlex.quote(f"{done.files[0]}:1")
+    tell(f"{done.rows} rows in {folder}; `culturepark trace {first}` shows where a row comes from")
     for path in done.files:
         write(str(path))
     return 0

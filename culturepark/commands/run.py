@@ -15,6 +15,7 @@ from culturepark.catalog import scenarios
 from culturepark.commands import look
 from culturepark.domain import ModelRole, Status
 from culturepark.errors import BudgetReached, CultureparkError, Interrupted, UsageError
+from culturepark.models import prices
 from culturepark.models.registry import check_specs
 from culturepark.models.spec import ModelSpec, parse_roles
 from culturepark.redact import redact
@@ -53,6 +54,7 @@ def simulate(
         raise UsageError("--run-id: letters, digits, - and _, at most 100 of them, and not `last`")
     edition = scenarios.load_edition(scenarios.find(scenario), dialogues)
     specs = parse_roles(model, roles)
+    prices.table()  # a wrong list is told now, and not at the first answer
     if dry_run:
         return look.show_forecast(edition, specs, seed, store_url, as_json)
     check_specs(specs, roles_until(until))
@@ -81,7 +83,6 @@ def roles_until(until: Until) -> tuple[ModelRole, ...]:
 
 
 def warn_of_limits(specs: dict[ModelRole, ModelSpec], max_cost: float | None) -> None:
-    from culturepark.models import prices
     from culturepark.models.client import base_url_of
 
     remote = [spec for spec in specs.values() if spec.kind == "openai"]
@@ -94,6 +95,7 @@ def warn_of_limits(specs: dict[ModelRole, ModelSpec], max_cost: float | None) ->
 def resume(run_id: str, store_url: str, as_json: bool, limits: Mapping[str, Any]) -> int:
     from culturepark.launch import models_of, settings_of
 
+    prices.table()
     store = Store(store_url, must_exist=True)
     with alone(store, run_id) as row:
         settings = replace(settings_of(row), **limits)
@@ -121,6 +123,7 @@ def distill(run_id: str, stage: str, roles: list[str], store_url: str, as_json: 
         "verify": ("extractor", "verifier", "embedder"),
         "dedup": ("embedder",),
     }
+    prices.table()
     store = Store(store_url, must_exist=True)
     with alone(store, run_id) as row:
         models = models_of(row)

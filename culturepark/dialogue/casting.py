@@ -9,6 +9,9 @@ from culturepark.dialogue.stance import draw_codes, shuffled, stance, unit
 from culturepark.domain import MAIN_CULTURE, Casting, Edition, EightCulture, Participant, Persona, Seed
 from culturepark.errors import UsageError
 
+MOST = 100_000
+"""Dialogues in a run. Its plan is held in memory, and made anew by every resume."""
+
 
 @dataclass(frozen=True)
 class Skip:
@@ -33,11 +36,13 @@ class Plan:
 def plan(edition: Edition, run_seed: int) -> Plan:
     """
     Raises:
-        UsageError: if nothing is left to talk about, or a culture has no persona.
+        UsageError: if nothing is left to talk about, or too much, or a culture has no persona.
     """
     scenario = edition.scenario
     tables: list[tuple[Seed, list[Persona]]] = []
     skipped: list[Skip] = []
+    if (most := len(scenario.seeds) * len(scenario.cultures) * scenario.dialogues_per_seed) > MOST:
+        raise UsageError(f"{most:,} dialogues are too many for one run ({MOST:,}); make several, each with a --seed")
     for seed in scenario.seeds:
         sitting = {c: delegates(edition, c, seed) for c in scenario.cultures}
         for culture, people in sitting.items():

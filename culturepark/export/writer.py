@@ -142,7 +142,10 @@ def export(
                 (out / name).unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(f"cannot write {out}: {error.strerror}") from None
-    store.set_splits(splits)
+    try:
+        store.set_splits(splits)
+    except StoreError as error:  # read-only, full, busy: the files are whole all the same
+        notes.append(f"which half each sample fell on was not stored: {error}")
     return Exported([out / name for name in [*names, MANIFEST, CARD]], sum(funnel.values()), notes)
 
 

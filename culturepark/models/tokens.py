@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import importlib.util
 import os
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,7 +75,8 @@ def offer_tables() -> None:
         target = folder / hashlib.sha1(TABLES.format(name).encode(), usedforsecurity=False).hexdigest()
         if not target.exists():
             packed = Path(package.origin).parent / "data" / f"{name}.tiktoken.gz"
-            scratch = target.with_suffix(f".{os.getpid()}")
-            scratch.write_bytes(gzip.decompress(packed.read_bytes()))
-            scratch.replace(target)
+            with tempfile.TemporaryDirectory(dir=folder) as scratch:  # a full disk leaves no part of a table behind
+                unpacked = Path(scratch) / name
+                unpacked.write_bytes(gzip.decompress(packed.read_bytes()))
+                unpacked.replace(target)
     os.environ["TIKTOKEN_CACHE_DIR"] = str(folder)

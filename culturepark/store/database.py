@@ -3,24 +3,36 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    MultipleResultsFound,
+    NoResultFound,
+    NoSuchModuleError,
+    SQLAlchemyError,
+)
 from sqlmodel import Session
 
 from culturepark.catalog.files import clipped, readable
 from culturepark.errors import StoreError, UsageError
+from culturepark.redact import redact
 
 DEFAULT_URL = "sqlite:///runs/culturepark.db"
 REVISIONS = ("0001",)
 """All schema versions this program knows, oldest first; a test holds them against the migration files."""
 
-BUSY_SECONDS = 30
+BUSY_SECONDS: float = 30
+MIGRATIONS = Path(__file__).parent / "migrations"
+DAMAGED = "the file is damaged; `sqlite3 FILE .recover` saves what can be read"
 
 
 class Database:
@@ -36,13 +48,13 @@ class Database:
             UsageError: if `must_exist` and there is none.
         """
         self.url = parsed(url)
-        self.shown = self.url.render_as_string(hide_password=True)
+        self.shown = redact(self.url.render_as_string(hide_password=True))
         if self.url.get_backend_name() == "sqlite":
             self._prepare_file(must_exist)
         try:
-            self.engine = create_engine(self.url)
-        except (NoSuchModuleError, ImportError) as error:
-            raise UsageError(f"--store {self.shown}: no driver for it: {error}") from None
+            self.engine = create_engine(openable(self.url) if self.url.get_backend_name() == "sqlite" else self.url)
+        except (NoSuchModuleError, ImportError, TypeError, ValueError) as error:
+            raise UsageError(f"--store {self.shown}: no driver for that: {error}") from None
         if self.engine.dialect.name == "sqlite":
             tune_sqlite(self.engine)
         self._writer = self.engine.execution_options(culturepark_write=True)
@@ -56,8 +68,10 @@ class Database:
         if not name or name == ":memory:":
             raise UsageError("--store: name a database file; a run that lives in memory cannot be resumed")
         path = Path(name)
-        if path.exists():
+        if path.is_file():
             return
+        if path.exists():
+            raise StoreError(f"unable to open database file {name}: it is a folder, a pipe or a device; name a file")
         if must_exist:
             raise UsageError(f"there is no store at {name} yet; `culturepark simulate quickstart` makes one")
         try:
@@ -74,8 +88,12 @@ class Database:
             yield
         except DBAPIError as error:
             raise StoreError(f"the store {self.shown}: {advice(error)}") from error
+        except (NoResultFound, MultipleResultsFound) as error:
+            raise StoreError(f"the store {self.shown}: a row that another one names is missing; {DAMAGED}") from error
         except SQLAlchemyError as error:
             raise StoreError(f"the store {self.shown}: {str(error).splitlines()[0]}") from error
+        except UnicodeDecodeError as error:  # the driver's own message, where it quotes what is damaged
+            raise StoreError(f"the store {self.shown}: not UTF-8; {DAMAGED}") from error
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -95,7 +113,7 @@ class Database:
         Raises:
             StoreError: if another process holds it.
         """
-        held = held_by_advisory_lock if self.engine.dialect.name == "postgresql" else held_by_file
+        held = {"sqlite": held_by_file, "postgresql": held_by_advisory_lock}[self.engine.dialect.name]
         with held(self, name) as holds:
             if not holds:
                 raise StoreError(f"another process is at work on {name}; let it finish, or stop it first")
@@ -123,10 +141,14 @@ class Database:
                 migrate(connection)
 
     def _use_wal(self) -> None:
-        """Readers and one writer at a time do not wait for each other. Only now: it is written into the file."""
+        """Readers and one writer at a time do not wait for each other. Only now: it is written into the file.
+
+        Where that cannot be done (read-only, or in use in the old mode) the database can be read all the same.
+        """
         raw = self.engine.raw_connection()
         try:
-            raw.cursor().execute("PRAGMA journal_mode = WAL")
+            with suppress(sqlite3.OperationalError):
+                raw.cursor().execute("PRAGMA journal_mode = WAL")
         finally:
             raw.close()
 
@@ -150,7 +172,7 @@ def held_by_file(database: Database, name: str) -> Iterator[bool]:
     """A lock on a file beside the database. The kernel drops it when the process ends."""
     from filelock import FileLock, Timeout
 
-    path = f"{Path(database.url.database or '').resolve()}.{name}.lock"
+    path = f"{Path(database.url.database or '').resolve()}.{quote(name, safe='')}.lock"
     lock = FileLock(path, timeout=0, mode=0o600)
     try:
         lock.acquire()
@@ -206,12 +228,32 @@ def parsed(url: str) -> URL:
     return made
 
 
+def openable(url: URL) -> URL:
+    """The URL to open. SQLite reads a file in WAL mode only where it finds its side files or may make them.
+
+    Where it may not, and nobody left any with something in it, the file stands still and can be read alone.
+    """
+    path = Path(str(url.database)).absolute()
+    if os.access(path.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        return url
+    try:
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("SELECT 1 FROM sqlite_master")
+    except sqlite3.OperationalError as error:
+        left = any(side.exists() and side.stat().st_size for side in (Path(f"{path}-wal"), Path(f"{path}-journal")))
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) and not left:
+            return url.set(database=f"file:{quote(str(path))}", query={"immutable": "1", "uri": "true"})
+    except (sqlite3.Error, UnicodeDecodeError):  # whatever it is, it will be told when it is met in earnest
+        pass
+    return url
+
+
 def tune_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _: Any) -> None:
         connection.isolation_level = None  # transactions are begun below, not by the driver
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.close()
@@ -228,7 +270,7 @@ def migrate(connection: Connection) -> None:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
@@ -237,12 +279,15 @@ def advice(error: DBAPIError) -> str:
     """What the driver said, and what a user can do about it."""
     said = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
     hints = {
-        "database or disk is full": "free some space and resume; what was committed is safe",
+        "database or disk is full": "free some space, then go on; what was committed is safe",
         "disk I/O error": "check the disk; what was committed is safe",
         "database is locked": f"another process held it for {BUSY_SECONDS} s; try again",
-        "readonly": "the file or its folder is read-only for this user",
-        "unable to open": "check that the folder exists and may be written",
+        "readonly": "the file or its folder is read-only for this user; copy it, or name another with --store",
+        "unable to open": "check that the folder exists and may be written; a file with a -wal beside it needs that",
         "not a database": "this file is not an SQLite database; name another with --store",
-        "malformed": "the file is damaged; `sqlite3 FILE .recover` saves what can be read",
+        "malformed": DAMAGED,
+        "no such": DAMAGED,
+        "already exists": DAMAGED,
+        "decode": DAMAGED,
     }
     return next((f"{said}; {hint}" for key, hint in hints.items() if key in said), said)

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy
+from sqlalchemy.orm import defer
 from sqlmodel import Session, SQLModel, col, func, select
 
 from culturepark.dialogue.casting import plan
 from culturepark.domain import Edition, JsonObject
-from culturepark.errors import UsageError
+from culturepark.errors import StoreError, UsageError
+from culturepark.store.rows import bare, edition_of
 from culturepark.store.store import Store
 from culturepark.store.tables import (
     CallRow,
@@ -46,7 +48,9 @@ def runs(store: Store) -> list[JsonObject]:
                 .group_by(DialogueRow.run_id)
             ).all()
         )
-        rows = session.exec(select(RunRow).order_by(col(RunRow.created_at).desc(), col(RunRow.id).desc())).all()
+        newest_first = select(RunRow).order_by(col(RunRow.created_at).desc(), col(RunRow.id).desc())
+        without_scenario = defer(RunRow.scenario)  # type: ignore[arg-type]  # long, and nobody reads it here
+        rows = session.exec(newest_first.options(without_scenario)).all()
         return [
             {
                 "run": row.id,
@@ -94,7 +98,7 @@ def of_run(query: Any) -> Any:
 
 def stats(store: Store, run: RunRow) -> JsonObject:
     """The funnel of one run, its cost, its stop reasons, and its stances against the survey."""
-    edition = Edition.model_validate_json(run.scenario)
+    edition = edition_of(run)
     with store.database.reading() as session:
         dialogues = session.exec(select(DialogueRow).where(DialogueRow.run_id == run.id)).all()
         statements = store.statements(run)
@@ -104,26 +108,27 @@ def stats(store: Store, run: RunRow) -> JsonObject:
         figures = (CallRow.prompt_tokens, CallRow.cached_tokens, CallRow.completion_tokens, CallRow.cost_usd)
         columns: list[Any] = [CallRow.stage, func.count(), *(func.sum(figure) for figure in figures)]
         by_stage = sqlalchemy.select(*columns)
-        calls = session.execute(by_stage.where(col(CallRow.run_id) == run.id).group_by(CallRow.stage)).all()
-        refused = session.exec(
-            select(CallRow.refused, func.count())
-            .where(CallRow.run_id == run.id, col(CallRow.refused).is_not(None))
-            .group_by(CallRow.refused)
-        ).all()
+        calls = bare(session.execute(by_stage.where(col(CallRow.run_id) == run.id).group_by(CallRow.stage)))
+        by_guard = (
+            sqlalchemy.select(col(CallRow.refused), func.count())
+            .where(col(CallRow.run_id) == run.id, col(CallRow.refused).is_not(None))
+            .group_by(col(CallRow.refused))
+        )
+        refused = bare(session.execute(by_guard))
         failed = session.exec(
             select(func.count()).where(CallRow.run_id == run.id, col(CallRow.error).is_not(None))
         ).one()
-        turns = session.exec(
-            select(TurnRow.role, TurnRow.origin, func.count())
+        by_role = (
+            sqlalchemy.select(col(TurnRow.role), col(TurnRow.origin), func.count())
             .join(DialogueRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
-            .where(DialogueRow.run_id == run.id)
-            .group_by(TurnRow.role, TurnRow.origin)
-        ).all()
+            .where(col(DialogueRow.run_id) == run.id)
+            .group_by(col(TurnRow.role), col(TurnRow.origin))
+        )
+        turns = bare(session.execute(by_role))
         drawn = session.exec(
-            select(DialogueRow.seed_key, ParticipantRow.country, ParticipantRow.stance_code, func.count())
+            select(DialogueRow.seed_key, ParticipantRow)
             .join(DialogueRow, col(ParticipantRow.dialogue_id) == col(DialogueRow.id))
             .where(DialogueRow.run_id == run.id, col(ParticipantRow.stance_code).is_not(None))
-            .group_by(DialogueRow.seed_key, col(ParticipantRow.country), col(ParticipantRow.stance_code))
         ).all()
     rejected: Counter[str] = Counter()
     for dialogue in dialogues:
@@ -183,13 +188,14 @@ def counted(values: Any) -> dict[str, int]:
 
 def stances(edition: Edition, drawn: Any) -> list[JsonObject]:
     """For each item and country: how often each answer was drawn, beside the survey's share of it."""
-    cells: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
-    for seed_key, country, code, count in drawn:
-        cells[seed_key, country][code] = count
+    cells: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
+    for seed_key, person in drawn:
+        cells[seed_key, person.country][person.stance_code] += 1
     out = []
-    for (seed_key, country), counts in sorted(cells.items()):
+    for (seed_key, country), counts in sorted(cells.items(), key=str):
         item = edition.seed(seed_key).item
-        assert item is not None  # a stance is only drawn where there is an item
+        if item is None or country not in item.shares:  # a stance is only drawn where there are shares
+            raise StoreError(f"a stance on {seed_key!r} in {country!r}, where nobody was asked, is damage")
         total, shares = sum(counts.values()), item.shares[country]
         out.append(
             {
@@ -245,7 +251,7 @@ def trace(store: Store, subject_id: str) -> JsonObject:
         reviews = session.exec(
             select(ReviewRow).where(col(ReviewRow.subject_id).in_([turn.id, statement.id, *(s.id for s in samples)]))
         ).all()
-    edition = Edition.model_validate_json(run.scenario)
+    edition = edition_of(run)
     seed = edition.seed(dialogue.seed_key)
     item = None
     if seed.item:

@@ -13,6 +13,7 @@ from culturepark.errors import UsageError
 from culturepark.models.chat import Usage
 from culturepark.models.ledger import Answered, Call, Outcome, now
 from culturepark.models.limits import Budget
+from culturepark.store import rows  # noqa: F401 - looks at every row that is read
 from culturepark.store.database import Database
 from culturepark.store.tables import (
     CallRow,

@@ -1,0 +1,106 @@
+"""What a row must hold to be used: SQLite keeps whatever it is given, and a disk may give back something else.
+
+Every row is looked at when it is read, so that nobody after this point meets a value that was never written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import Row, TypeDecorator, event, inspect
+from sqlmodel import SQLModel
+
+from culturepark.domain import Edition, Noun, Statement, Turn
+from culturepark.errors import StoreError
+from culturepark.models.chat import digest
+from culturepark.store.tables import CallRow, DialogueRow, RunRow, SampleRow, StatementRow, TurnRow
+
+JSON: dict[type[SQLModel], dict[str, type]] = {
+    RunRow: {"models": dict, "settings": dict},
+    DialogueRow: {"rejected": dict},
+    CallRow: {"request": dict, "response": dict},
+    SampleRow: {"messages": list},
+}
+"""Columns that hold JSON, and what it unpacks to."""
+
+NOUNS: dict[type[SQLModel], type[Noun]] = {TurnRow: Turn, StatementRow: Statement}
+"""Rows that are taken up as nouns again."""
+
+
+def faults(table: type[SQLModel], values: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with the values of one row, of those that were read; nothing if all is well."""
+    for name, (kind, nullable) in columns(table).items():
+        value = values.get(name)
+        if value is None:
+            if name in values and not nullable:
+                yield f"{name} is missing"
+        elif not isinstance(value, (int, float) if kind is float else kind):
+            yield f"{name} is {type(value).__name__}, not {kind.__name__}"
+        elif unpacked := JSON.get(table, {}).get(name):
+            try:
+                found = json.loads(str(value))
+            except ValueError:
+                yield f"{name} is no JSON"
+            else:
+                if not isinstance(found, unpacked):
+                    yield f"{name} holds JSON of another kind"
+    scenario = values.get("scenario") if table is RunRow else None
+    if isinstance(scenario, str) and digest(scenario) != values.get("scenario_digest"):
+        yield "scenario is not what scenario_digest was taken of"
+    if noun := NOUNS.get(table):
+        try:
+            noun.model_validate({name: values.get(name) for name in noun.model_fields})
+        except ValidationError as error:
+            yield "; ".join(f"{wrong['loc'][0]}: {wrong['msg']}" for wrong in error.errors())
+
+
+def edition_of(run: RunRow) -> Edition:
+    """What a run was begun with.
+
+    Raises:
+        StoreError: if this version of the program cannot read it.
+    """
+    try:
+        return Edition.model_validate_json(run.scenario)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        place = ".".join(map(str, wrong["loc"]))
+        raise StoreError(
+            f"run {run.id}: its scenario, written by culturepark {run.version}, cannot be read by this one: "
+            f"{place}: {wrong['msg']}"
+        ) from None
+
+
+@cache
+def columns(table: type[SQLModel]) -> dict[str, tuple[type, bool]]:
+    """Type and nullability of every column."""
+    found = {}
+    for column in inspect(table).columns:
+        kind = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
+        found[column.key] = kind.python_type, bool(column.nullable)
+    return found
+
+
+def bare(found: Iterable[Row[Any]]) -> list[Any]:
+    """Rows of single columns and figures, which no table vouches for."""
+    told = list(found)
+    if odd := next((value for row in told for value in row if isinstance(value, bytes)), None):
+        raise StoreError(f"{odd[:40]!r} stands where text should; `culturepark doctor` lists all damage")
+    return told
+
+
+def named(table: type[SQLModel], values: Mapping[str, Any]) -> str:
+    """How to speak of a row."""
+    key = ", ".join(str(values.get(column.key)) for column in inspect(table).primary_key)
+    return f"{table.__tablename__} {key[:120]!r}"
+
+
+@event.listens_for(SQLModel, "load", propagate=True)
+def on_load(row: SQLModel, _: Any) -> None:
+    values = row.__dict__
+    for fault in faults(type(row), values):
+        raise StoreError(f"{named(type(row), values)} is damaged: {fault}; `culturepark doctor` lists all damage")
