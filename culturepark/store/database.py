@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ REVISIONS = ("0001",)
 
 BUSY_SECONDS: float = 30
 MIGRATIONS = Path(__file__).parent / "migrations"
+READ_ONLY = "the file or its folder is read-only for this user; copy it, or name another with --store"
 DAMAGED = "the file is damaged; `sqlite3 FILE .recover` saves what can be read"
 
 
@@ -54,7 +56,7 @@ class Database:
         try:
             self.engine = create_engine(openable(self.url) if self.url.get_backend_name() == "sqlite" else self.url)
         except (NoSuchModuleError, ImportError, TypeError, ValueError) as error:
-            raise UsageError(f"--store {self.shown}: no driver for that: {error}") from None
+            raise UsageError(f"--store {self.shown}: no driver for it: {error}") from None
         if self.engine.dialect.name == "sqlite":
             tune_sqlite(self.engine)
         self._writer = self.engine.execution_options(culturepark_write=True)
@@ -180,7 +182,8 @@ def held_by_file(database: Database, name: str) -> Iterator[bool]:
         yield False
         return
     except OSError as error:
-        raise StoreError(f"cannot lock {path}: {error.strerror}") from None
+        why = READ_ONLY if isinstance(error, PermissionError) or error.errno == errno.EROFS else error.strerror
+        raise StoreError(f"the store {database.shown}: cannot lock {path}: {why}") from None
     try:
         yield True
     finally:
@@ -212,8 +215,10 @@ def parsed(url: str) -> URL:
             raise ValueError
     except (ArgumentError, ValueError):
         raise UsageError(f"--store: this is not a database URL; {form}") from None
-    if made.get_backend_name() != "sqlite":
+    if made.get_backend_name() == "postgresql":
         return made
+    if made.get_backend_name() != "sqlite":
+        raise UsageError(f"--store: a store is SQLite's or PostgreSQL's; {form}")
     if made.host or made.query:
         raise UsageError(f"--store: SQLite takes a file and nothing else; {form}")
     name = made.database or "."
@@ -282,7 +287,7 @@ def advice(error: DBAPIError) -> str:
         "database or disk is full": "free some space, then go on; what was committed is safe",
         "disk I/O error": "check the disk; what was committed is safe",
         "database is locked": f"another process held it for {BUSY_SECONDS} s; try again",
-        "readonly": "the file or its folder is read-only for this user; copy it, or name another with --store",
+        "readonly": READ_ONLY,
         "unable to open": "check that the folder exists and may be written; a file with a -wal beside it needs that",
         "not a database": "this file is not an SQLite database; name another with --store",
         "malformed": DAMAGED,
