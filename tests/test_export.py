@@ -8,7 +8,8 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import closing, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -423,6 +424,37 @@ def test_another_export_into_the_folder_replaces_the_first() -> None:
 
 def contents(folder: str) -> dict[str, bytes]:
     return {name: Path(folder, name).read_bytes() for name in names(folder)}
+
+
+@pytest.mark.parametrize("begun", [(), ("--split", "0.5"), ("--culture", "turkish")])
+def test_an_export_that_was_killed_can_be_made_again(begun: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broken off at each of its steps, into a new folder and over an older export of other files."""
+    assert export(out="whole").code == 0
+    steps = [(step, nth) for step in ("replace", "unlink") for nth in range(8)]
+    for step, nth in steps:
+        out = f"{step}{nth}{'-'.join(begun)}"
+        if begun:
+            assert export(*begun, out=out).code == 0
+        with monkeypatch.context() as patched:
+            patched.setattr(os, step, dying_at(nth, getattr(os, step)))
+            with suppress(SystemExit):
+                export(out=out)
+        assert export(out=out).code == 0
+        for name in names("whole") - {"manifest.json", "README.md"}:
+            assert Path(out, name).read_bytes() == Path("whole", name).read_bytes()
+        assert names(out) == names("whole")
+
+
+def dying_at(nth: int, real: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, which ends the process in place of its n-th call."""
+    calls = iter(range(100))
+
+    def act(*arguments: Any, **named: Any) -> Any:
+        if next(calls) == nth:
+            raise SystemExit
+        return real(*arguments, **named)
+
+    return act
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "all.jsonl", "README.md", ".hidden"])

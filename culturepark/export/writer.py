@@ -87,8 +87,9 @@ def export(
     notes += [f"no kept samples of {culture}: no file for it" for culture in cultures if culture not in present]
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        # All of it is written aside first: what is in the folder is either the old export or the new one.
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as aside:
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch:
+            aside = Path(scratch, "export")
+            aside.mkdir(mode=0o750)
             sinks: dict[str, Sink] = {}
             splits: dict[str, str] = {}
             funnel: Counter[str] = Counter()
@@ -99,7 +100,7 @@ def export(
                     half = "" if train_share is None else "validation" if seed_key in held else "train"
                     name = ".".join(part for part in (culture if cultures else "all", half) if part)
                     if name not in sinks:
-                        sinks[name] = open_sink(Path(aside), name, stack)
+                        sinks[name] = open_sink(aside, name, stack)
                     sinks[name].add(sample_id, line(record(form, sample_id, messages)))
                     funnel[culture] += 1
                     if half:
@@ -131,15 +132,10 @@ def export(
                 "held_out_seeds": sorted(held),
                 "notes": notes,
             }
-            put(Path(aside) / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
-            put(Path(aside) / CARD, card.render(manifest, sorted(sinks)))
+            put(aside / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+            put(aside / CARD, card.render(manifest, sorted(sinks)))
             names = [f"{name}{end}" for name in sorted(sinks) for end in (".jsonl", ".index.jsonl")]
-            out.mkdir(mode=0o750, exist_ok=True)
-            for name in [*names, MANIFEST, CARD]:
-                keep_mode(out / name, Path(aside) / name)
-                os.replace(Path(aside) / name, out / name)
-            for name in old - set(names):
-                (out / name).unlink(missing_ok=True)
+            put_in_place(aside, out, [MANIFEST, *names, CARD], old)
     except OSError as error:
         raise StoreError(f"cannot write {out}: {error.strerror}") from None
     try:
@@ -147,6 +143,22 @@ def export(
     except StoreError as error:  # read-only, full, busy: the files are whole all the same
         notes.append(f"which half each sample fell on was not stored: {error}")
     return Exported([out / name for name in [*names, MANIFEST, CARD]], sum(funnel.values()), notes)
+
+
+def put_in_place(aside: Path, out: Path, names: list[str], old: set[str]) -> None:
+    """Moves an export to where it belongs: as a whole, or over an older one file by file.
+
+    The manifest comes first, so that a folder in which this was broken off is known as an export, and the next one can
+    take its place.
+    """
+    if not exists(out):
+        os.replace(aside, out)
+        return
+    for name in old - set(names):
+        (out / name).unlink(missing_ok=True)
+    for name in names:
+        keep_mode(out / name, aside / name)
+        os.replace(aside / name, out / name)
 
 
 def rows_of(
