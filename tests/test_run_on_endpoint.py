@@ -22,7 +22,10 @@ from culturepark.catalog.surveys import load_items
 from culturepark.cli import explain, run
 from culturepark.domain import Casting, JsonObject
 from culturepark.models import scripted
+from culturepark.models.chat import ChatModel
+from culturepark.models.ledger import Ledger
 from culturepark.models.limits import ATTEMPTS
+from culturepark.models.pace import Pace
 from culturepark.models.prices import table as price_table
 from culturepark.store import queries
 from culturepark.store.store import Store
@@ -311,6 +314,48 @@ def test_a_forecast_knows_what_a_run_like_it_has_cost(
     cost = only(store, "SELECT sum(cost_usd) FROM call JOIN run ON run.id = run_id WHERE run.seed = 2")
     price_table.cache_clear()
     assert low <= cost <= high < 1.5 * low
+
+
+@pytest.mark.parametrize("option", ["--max-tokens", "--max-cost"])
+def test_a_budget_is_overshot_by_the_calls_in_flight_at_most(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    with Endpoint(latency=0.02) as endpoint:
+        prices = tmp_path / "prices.toml"
+        prices.write_text(f'[[price]]\nendpoint = "{endpoint.url}"\nmodels = {{ test = [1.0, 1.0, 1.0] }}\n')
+        monkeypatch.setenv("CULTUREPARK_PRICES", str(prices))
+        price_table.cache_clear()
+        limit = 6000
+        given = str(limit if option == "--max-tokens" else limit / 1e6)  # a dollar for a million tokens
+        path = scenario(tmp_path, *ITEMS[:8])
+        assert simulate(path, endpoint, option, given, "--concurrency", "4", "--run-id", "r") == 4
+        price_table.cache_clear()
+    calls = rows(store, "SELECT prompt_tokens + completion_tokens, started_at, rowid FROM call ORDER BY rowid")
+    spent = sum(tokens for tokens, _, _ in calls)
+    assert spent >= limit
+    assert spent - sum(sorted(tokens for tokens, _, _ in calls)[-4:]) < limit
+    assert len(endpoint.requests) == len(calls)
+
+
+def test_limits_a_minute_come_from_the_scenario_and_the_command_line_for_remote_endpoints_alone(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paces: dict[str, tuple[Any, ...]] = {}
+    real = Ledger._pace_of
+
+    def pace_of(ledger: Ledger, model: ChatModel) -> Pace:
+        pace = real(ledger, model)
+        paces[model.endpoint] = (pace.rpm, pace.tpm, pace.patient)
+        return pace
+
+    monkeypatch.setattr(Ledger, "_pace_of", pace_of)
+    with Endpoint() as endpoint:
+        path = scenario(tmp_path, GUESTS)
+        path.write_text(path.read_text("utf-8") + "\nlimits: {rpm: 6000, tpm: 5000000}\n", "utf-8")
+        roles = ("--role", "moderator=scripted", "--run-id", "r", "--until", "dialogue")
+        assert simulate(path, endpoint, "--rpm", "9000", *roles) == 0
+    assert paces == {endpoint.url: (9000, 5_000_000, False), "scripted": (None, None, True)}
+    assert {"rpm": 9000, "tpm": 5_000_000}.items() <= json.loads(only(store, "SELECT settings FROM run")).items()
 
 
 def test_a_missing_key_is_exit_2_before_anything_is_stored(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
