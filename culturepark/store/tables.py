@@ -7,13 +7,27 @@ particular to SQLite.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Dialect, String, Text, TypeDecorator, UniqueConstraint
 from sqlmodel import Field, SQLModel
+
+from culturepark.errors import StoreError
+
+
+class Key(TypeDecorator[str]):
+    """A primary key. Where damage has made one NULL, a query would give None in place of the row."""
+
+    impl = String
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, _: Dialect) -> str:
+        if value is None:
+            raise StoreError("a row without its id; `culturepark doctor` lists all damage")
+        return value
 
 
 class RunRow(SQLModel, table=True):
     __tablename__ = "run"
-    id: str = Field(primary_key=True)
+    id: str = Field(primary_key=True, sa_type=Key)
     scenario_name: str
     scenario_digest: str
     """sha256 of `scenario`."""
@@ -39,7 +53,7 @@ class RunRow(SQLModel, table=True):
 class DialogueRow(SQLModel, table=True):
     __tablename__ = "dialogue"
     __table_args__ = (UniqueConstraint("run_id", "number"),)
-    id: str = Field(primary_key=True)
+    id: str = Field(primary_key=True, sa_type=Key)
     run_id: str = Field(foreign_key="run.id", index=True)
     number: int
     seed_key: str
@@ -72,7 +86,7 @@ class ParticipantRow(SQLModel, table=True):
 
 class CallRow(SQLModel, table=True):
     __tablename__ = "call"
-    id: str = Field(primary_key=True)
+    id: str = Field(primary_key=True, sa_type=Key)
     run_id: str = Field(foreign_key="run.id", index=True)
     stage: str
     subject_id: str = Field(index=True)
@@ -104,7 +118,7 @@ class CallRow(SQLModel, table=True):
 class TurnRow(SQLModel, table=True):
     __tablename__ = "turn"
     __table_args__ = (UniqueConstraint("dialogue_id", "position"), UniqueConstraint("dialogue_id", "slot"))
-    id: str = Field(primary_key=True)
+    id: str = Field(primary_key=True, sa_type=Key)
     dialogue_id: str = Field(foreign_key="dialogue.id", index=True)
     position: int
     slot: int
@@ -119,7 +133,7 @@ class TurnRow(SQLModel, table=True):
 
 class StatementRow(SQLModel, table=True):
     __tablename__ = "statement"
-    id: str = Field(primary_key=True)
+    id: str = Field(primary_key=True, sa_type=Key)
     turn_id: str = Field(foreign_key="turn.id", index=True)
     persona_key: str
     culture: str = Field(index=True)
@@ -137,7 +151,7 @@ class StatementRow(SQLModel, table=True):
 
 class VerdictRow(SQLModel, table=True):
     __tablename__ = "verdict"
-    id: str = Field(primary_key=True)
+    id: str = Field(primary_key=True, sa_type=Key)
     statement_id: str = Field(foreign_key="statement.id", index=True)
     criterion: str
     relation: str
@@ -149,7 +163,7 @@ class VerdictRow(SQLModel, table=True):
 
 class DuplicateRow(SQLModel, table=True):
     __tablename__ = "duplicate"
-    statement_id: str = Field(foreign_key="statement.id", primary_key=True)
+    statement_id: str = Field(foreign_key="statement.id", primary_key=True, sa_type=Key)
     cluster_id: str = Field(index=True)
     representative_id: str = Field(foreign_key="statement.id")
     method: str
@@ -158,7 +172,7 @@ class DuplicateRow(SQLModel, table=True):
 
 class SampleRow(SQLModel, table=True):
     __tablename__ = "sample"
-    id: str = Field(primary_key=True)
+    id: str = Field(primary_key=True, sa_type=Key)
     statement_id: str = Field(foreign_key="statement.id", index=True)
     culture: str = Field(index=True)
     kind: str
@@ -173,7 +187,7 @@ class SampleRow(SQLModel, table=True):
 
 class ReviewRow(SQLModel, table=True):
     __tablename__ = "review"
-    id: str = Field(primary_key=True)
+    id: str = Field(primary_key=True, sa_type=Key)
     subject_id: str = Field(index=True)
     reviewer: str
     decision: str
