@@ -45,17 +45,15 @@ Roles = Annotated[
 ]
 MaxCost = Annotated[float | None, typer.Option(min=0, max=1e9, metavar="USD", help="Stop when the run has cost this.")]
 MaxTokens = Annotated[int | None, typer.Option(min=1, max=10**15, help="Stop when the run has used so many tokens.")]
-Rpm = Annotated[
-    float | None, typer.Option(min=0.01, max=1e9, help="Requests a minute to each remote endpoint, at most.")
-]
-Tpm = Annotated[float | None, typer.Option(min=1, max=1e15, help="Tokens a minute to each remote endpoint, at most.")]
+Rpm = Annotated[int | None, typer.Option(min=1, max=10**9, help="Requests a minute to each remote endpoint, at most.")]
+Tpm = Annotated[int | None, typer.Option(min=1, max=10**15, help="Tokens a minute to each remote endpoint, at most.")]
 # Typer brings a Click of its own, and hands out only its leaves; this is the root of its errors of use.
 WRONG_USE: type[Exception] = typer.BadParameter.__mro__[2]
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 STORE = "sqlite:///runs/culturepark.db"
 
 
-def limits(max_cost: float | None, max_tokens: int | None, rpm: float | None, tpm: float | None) -> dict[str, float]:
+def limits(max_cost: float | None, max_tokens: int | None, rpm: int | None, tpm: int | None) -> dict[str, float]:
     """Those that were given, under the names that scenarios have for them."""
     given = {"max_cost_usd": max_cost, "max_tokens": max_tokens, "rpm": rpm, "tpm": tpm}
     return {name: value for name, value in given.items() if value is not None}
@@ -115,6 +113,7 @@ def simulate(
 @app.command(epilog="Example: culturepark resume last")
 def resume(
     run: RunId,
+    role: Roles = None,
     store: Store = STORE,
     max_cost: MaxCost = None,
     max_tokens: MaxTokens = None,
@@ -125,7 +124,7 @@ def resume(
     """Finish a run that was stopped or killed; nothing that was answered is asked again."""
     from culturepark.commands import run as commands
 
-    return commands.resume(run, store, json, limits(max_cost, max_tokens, rpm, tpm))
+    return commands.resume(run, role or [], store, json, limits(max_cost, max_tokens, rpm, tpm))
 
 
 @app.command(epilog="Example: culturepark distill last --from verify --role verifier=openai:gpt-4o-mini")

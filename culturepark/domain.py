@@ -193,9 +193,9 @@ class Seed(Noun):
 class Limits(Noun):
     max_cost_usd: Annotated[float, Field(gt=0, le=1e9)] | None = None
     max_tokens: Annotated[int, Field(gt=0, le=10**15)] | None = None
-    rpm: Annotated[float, Field(ge=0.01, le=1e9)] | None = None
+    rpm: Annotated[int, Field(gt=0, le=10**9)] | None = None
     """Requests a minute to each remote endpoint."""
-    tpm: Annotated[float, Field(ge=1, le=1e15)] | None = None
+    tpm: Annotated[int, Field(gt=0, le=10**15)] | None = None
     """Tokens a minute, sent and received, to each remote endpoint."""
 
 

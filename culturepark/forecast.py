@@ -25,6 +25,7 @@ STAGES: dict[ModelRole, str] = {
     "moderator": "dialogue",
     "extractor": "extract",
     "verifier": "verify",
+    "embedder": "dedup",
 }
 
 
@@ -41,6 +42,8 @@ class Guess:
 LOW = Guess(turn_tokens=45, statements_a_turn=1.0, asked_again=0.0)
 HIGH = Guess(turn_tokens=110, statements_a_turn=4.0, asked_again=0.3)
 STATEMENT_TOKENS = 95
+EMBEDDED_TOKENS = 25
+EMBEDDED_A_CALL = 128
 VERDICT_TOKENS = 25
 ITEM_TOKENS = 130
 MARGIN = 0.15
@@ -72,7 +75,8 @@ def forecast(
     """
     low, high = (figures(totals(plan, scenario, guess), specs) for guess in (LOW, HIGH))
     if past:
-        likely = [in_the_light_of(run, middle(plan, scenario), specs) for run in past]
+        expected = middle(plan, scenario)
+        likely = [in_the_light_of(run, expected, specs) for run in past]
         low = {name: min(one[name] for one in likely) * (1 - MARGIN) for name in low}
         high = {name: max(one[name] for one in likely) * (1 + MARGIN) for name in high}
     known = priced(specs)
@@ -114,8 +118,8 @@ def in_the_light_of(run: Past, expected: Totals, specs: Mapping[ModelRole, Model
 
 
 def figures(totals: Totals, specs: Mapping[ModelRole, ModelSpec]) -> dict[str, float]:
-    calls, sent, made = (sum(amount[n] for amount in totals.values()) for n in range(3))
-    costs = (cost_of(specs[role], amount) or 0.0 for role, amount in totals.items())
+    calls, sent, made = (sum(totals[role][n] for role in asked(specs)) for n in range(3))
+    costs = (cost_of(specs[role], totals[role]) or 0.0 for role in asked(specs))
     return {"calls": calls, "prompt_tokens": sent, "completion_tokens": made, "cost_usd": sum(costs)}
 
 
@@ -162,12 +166,18 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
             batches * fixed["verify"] + turns + statements * ITEM_TOKENS,
             statements * VERDICT_TOKENS,
         )
+        add("embedder", statements / EMBEDDED_A_CALL, statements * EMBEDDED_TOKENS, 0)
     return found
+
+
+def asked(specs: Mapping[ModelRole, ModelSpec]) -> list[ModelRole]:
+    """The roles that cost calls: an embedder only if it is an endpoint."""
+    return [role for role in STAGES if role != "embedder" or specs[role].kind == "openai"]
 
 
 def priced(specs: Mapping[ModelRole, ModelSpec]) -> bool:
     """Whether all prices are known."""
-    return all(cost_of(specs[role], (1, 1, 1)) is not None for role in STAGES)
+    return all(cost_of(specs[role], (1, 1, 1)) is not None for role in asked(specs))
 
 
 def cost_of(spec: ModelSpec, amount: Amount) -> float | None:

@@ -31,8 +31,8 @@ class Settings:
     until: Until = "samples"
     max_cost_usd: float | None = None
     max_tokens: int | None = None
-    rpm: float | None = None
-    tpm: float | None = None
+    rpm: int | None = None
+    tpm: int | None = None
 
 
 def new_run(
@@ -66,7 +66,7 @@ def new_run(
             raise UsageError(
                 f"the run {run_id} exists with another {' and another '.join(different)}; name another --run-id"
             )
-        store.set_settings(row.id, vars(settings))
+        store.set_plan(row.id, vars(settings), row.models)
         return store.run(row.id)
     row = RunRow(
         id=run_id,

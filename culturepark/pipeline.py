@@ -9,6 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING, Protocol
 
 from culturepark.dialogue.casting import Plan, plan
+from culturepark.dialogue.guards import storable
 from culturepark.domain import (
     Casting,
     Duplicate,
@@ -31,6 +32,8 @@ from culturepark.launch import UNTIL, Until, models_of, settings_of
 from culturepark.models.chat import Reply, Request
 from culturepark.models.ledger import DOWN_AFTER, Ledger
 from culturepark.models.registry import Models
+from culturepark.models.weights import detached
+from culturepark.redact import redact
 from culturepark.show import show_origin
 from culturepark.store.rows import edition_of
 from culturepark.store.store import Store
@@ -361,13 +364,12 @@ class Run:
             model = await self.models.get("embedder")
             return await self.ledger.ask(model, request, stage="dedup", subject_id=self.row.id, prompt_digest="")
 
-        # In a thread, since it may have to fetch weights first.
         spec, watcher = self.models.specs["embedder"], self.watcher
-        return await asyncio.to_thread(open_embedder, spec, watcher.fetching, watcher.note, ask)
+        return await detached(open_embedder, spec, watcher.fetching, watcher.note, ask)  # it may have weights to fetch
 
 
 def describe(bug: Exception) -> str:
-    return f"{type(bug).__name__}: {bug}"[:500]
+    return storable(redact(f"{type(bug).__name__}: {bug}"))[:500]
 
 
 def statement_of(row: StatementRow) -> Statement:

@@ -14,20 +14,25 @@ from typing import Any
 from urllib.parse import quote
 
 SHORTEST = 8
-"""Characters. Anything shorter, or of letters alone, is no secret but a word for a server that wants any (`x`, `none`,
-`anything`); blotting it out would garble what people say."""
+"""Characters. Anything shorter is no secret but a word for a server that wants any (`x`, `none`, `ollama`); blotting it
+out would garble what people say."""
+SHORTEST_WORD = 16
+"""Characters of a secret of letters alone."""
+PLACEHOLDERS = {"not-needed", "not_needed", "no-key-required", "lm-studio", "sk-no-key-required"}
 KNOWN: dict[str, None] = {}
 """Every spelling of every secret that this process has read, the longest first: one may be the beginning of another."""
 IN_PLACE_OF_IT = "[key]"
 
 URL = re.compile(r"\w://\S+")
-USER = re.compile(r"(?<=://)([^\s/:@]*)(:[^\s@]*)?@(?:[^\s/@]*@)*")
+USER = re.compile(r"(?<=://)([^\s/:@]{0,200})(:[^\s@]{0,200})?@(?:[^\s/@]{0,200}@)*")
 QUERY = re.compile(r"(?i)([?&][\w.-]*(?:key|token|secret|passw(?:or)?d|pwd|auth|signature|sig)=)[^&#\s'\"]+")
 
 
 def remember(secret: str | None) -> None:
     """To be called wherever a secret is read, before it is used."""
-    if secret and len(secret) >= SHORTEST and not secret.isalpha():
+    if not secret or secret in PLACEHOLDERS:
+        return
+    if len(secret) >= (SHORTEST_WORD if secret.isalpha() else SHORTEST):
         known = {*KNOWN, *spellings(secret)}
         KNOWN.clear()
         KNOWN.update(dict.fromkeys(sorted(known, key=len, reverse=True)))
@@ -35,7 +40,9 @@ def remember(secret: str | None) -> None:
 
 def spellings(secret: str) -> set[str]:
     """The secret as it is, and as it stands in URLs, JSON, HTML, and anywhere in a longer text in base64."""
-    found = {secret, quote(secret), quote(secret, safe=""), json.dumps(secret)[1:-1], html.escape(secret)}
+    quoted = {quote(secret), quote(secret, safe="")}
+    lower = {re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), one) for one in quoted}
+    found = {secret, *quoted, *lower, json.dumps(secret)[1:-1], html.escape(secret)}
     data = secret.encode()
     for before in range(3):
         first, end = -(-8 * before // 6), 8 * (before + len(data)) // 6

@@ -728,6 +728,27 @@ def test_a_dry_run_learns_from_past_runs_with_the_same_models() -> None:
     assert plain["completion_tokens"][1] > 2 * plain["completion_tokens"][0]
 
 
+@pytest.mark.usefixtures("finished")
+def test_a_dry_run_does_without_past_runs_that_cannot_be_read() -> None:
+    place_store()
+    with closing(sqlite3.connect("runs/culturepark.db")) as db, db:
+        db.execute("UPDATE run SET settings = '{'")
+    done = cli("simulate", "tiny.yaml", "--model", "scripted", "--dry-run", "--json")
+    assert done.code == 0
+    assert done.json["past_runs"] == []
+    assert "not all past runs can be learnt from" in done.err
+
+
+def test_a_forecast_counts_an_embedder_that_is_an_endpoint() -> None:
+    prices = {"text-embedding-3-small": True, "some-embedder@http://127.0.0.1:1/v1": False}
+    plain = cli("simulate", "tiny.yaml", "--model", "openai:gpt-4o-mini", "--dry-run", "--json").json
+    for name, known in prices.items():
+        role = ("--role", f"embedder=openai:{name}")
+        more = cli("simulate", "tiny.yaml", "--model", "openai:gpt-4o-mini", *role, "--dry-run", "--json").json
+        assert more["prompt_tokens"][0] > plain["prompt_tokens"][0]
+        assert (more["cost_usd"] is not None) == known
+
+
 def test_a_dry_run_knows_what_openai_costs_and_needs_no_key() -> None:
     done = cli("simulate", "tiny.yaml", "--model", "openai:gpt-4o-mini", "--dry-run", "--json")
     assert done.code == 0

@@ -445,6 +445,17 @@ def test_an_export_that_was_killed_can_be_made_again(begun: tuple[str, ...], mon
         assert names(out) == names("whole")
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_may_be_a_link(there: bool, tmp_path: Path) -> None:
+    target = tmp_path / "elsewhere"
+    if there:
+        target.mkdir()
+    Path("out").symlink_to(target)
+    assert export().code == 0
+    assert Path("out").is_symlink()
+    assert (target / "all.jsonl").exists()
+
+
 def dying_at(nth: int, real: Callable[..., Any]) -> Callable[..., Any]:
     """The function, which ends the process in place of its n-th call."""
     calls = iter(range(100))

@@ -526,3 +526,24 @@ def test_the_child_goes_when_its_parent_is_killed() -> None:
         time.sleep(0.05)
     assert not running(child)
     assert not listens("127.0.0.1", port)
+
+
+def test_the_program_does_not_wait_for_a_download_that_nobody_wants_any_more() -> None:
+    code = """
+import asyncio, time
+from culturepark.models.weights import detached
+
+async def main():
+    task = asyncio.ensure_future(detached(time.sleep, 600))
+    await asyncio.sleep(0.1)
+    task.cancel()
+
+asyncio.run(main())
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+async def test_what_a_download_gives_or_raises_comes_back() -> None:
+    assert await weights.detached(lambda: 7) == 7
+    with pytest.raises(Unreachable, match="gone"):
+        await weights.detached(lambda: exec("raise error", {"error": Unreachable("gone")}))

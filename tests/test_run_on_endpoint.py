@@ -29,7 +29,7 @@ from culturepark.models.pace import Pace
 from culturepark.models.prices import table as price_table
 from culturepark.store import queries
 from culturepark.store.store import Store
-from tests.endpoint import NULL_CONTENT, RESET, Endpoint, Fault, Hook, finish, status, too_long
+from tests.endpoint import NULL_CONTENT, RESET, Endpoint, Fault, Hook, finish, raw, status, too_long
 
 ROOT = Path(__file__).parents[1]
 CANARY = "sk-canary-0123456789"
@@ -221,6 +221,67 @@ def test_a_dialogue_fails_alone_and_a_resume_asks_for_it_alone(store: Path, tmp_
     assert only(store, "SELECT status FROM run") == "done"
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"usage": {"prompt_tokens": 2**62, "completion_tokens": 10**30}},
+        {"usage": {"prompt_tokens": 3 * 10**9, "completion_tokens": 1}},
+    ],
+    ids=["beyond a column", "beyond sense"],
+)
+def test_counts_that_no_call_can_have_are_taken_for_none(store: Path, tmp_path: Path, odd: JsonObject) -> None:
+    def reply(body: JsonObject, number: int) -> Fault:
+        message = {"role": "assistant", "content": scripted.answer(body)}
+        whole = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], **odd}
+        return raw(json.dumps(whole))
+
+    with Endpoint(reply=reply) as endpoint:
+        assert simulate(scenario(tmp_path, GUESTS), endpoint, "--run-id", "r") == 0
+    assert rows(store, "SELECT DISTINCT tokens_from FROM call WHERE stage != 'dedup'") == [("estimate",)]
+    assert culturepark("stats", "r") == 0
+
+
+@pytest.mark.parametrize("word", ["\\ud800", "\\u0000", "x" * 41, "two words"])
+def test_a_reason_to_end_that_is_no_word_is_no_answer(store: Path, tmp_path: Path, word: str) -> None:
+    odd = raw(f'{{"choices": [{{"index": 0, "message": {{"content": "Hello."}}, "finish_reason": "{word}"}}]}}')
+    with Endpoint(reply=lambda body, number: odd if number == 2 else None) as endpoint:
+        assert simulate(scenario(tmp_path, GUESTS), endpoint) == 0
+    assert [error for (error,) in rows(store, "SELECT error FROM call WHERE error IS NOT NULL")] == [
+        f"bad-answer: {endpoint.url} answered with a finish_reason that is no word"
+    ]
+
+
+def test_what_looks_like_a_control_token_is_quoted_as_it_was_said(store: Path, tmp_path: Path) -> None:
+    said = "My neighbours must never ask anybody of the [NATO] base for <b>money</b> in a year without rain."
+
+    def reply(body: JsonObject, number: int) -> str | None:
+        return said if wants(body) == "speech" and len(body["messages"]) > 3 else None
+
+    with Endpoint(reply=reply) as endpoint:
+        simulate(scenario(tmp_path, GUESTS), endpoint, "--run-id", "r")
+        sent = [message["content"] for body in endpoint.chats for message in body["messages"]]
+    assert any("[ NATO]" in content for content in sent)
+    assert not any("[NATO]" in content for content in sent)
+    quotes = rows(store, "SELECT quote, text, first_person FROM statement WHERE quote LIKE '%NATO%'")
+    assert quotes
+    assert all("[NATO] base for <b>money</b>" in text for row in quotes for text in row)
+
+
+def test_a_model_that_is_gone_can_be_replaced_by_another_but_for_the_talk(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = status(404, "The model `gone` does not exist", code="model_not_found")
+    with Endpoint(reply=lambda body, number: gone if body["model"] == "gone" else None) as endpoint:
+        roles = ("--role", f"verifier=openai:gone@{endpoint.url}", "--run-id", "r")
+        assert simulate(scenario(tmp_path, JOBS), endpoint, *roles) == 3
+        assert culturepark("resume", "r") == 3
+        assert culturepark("resume", "r", "--role", "speaker=scripted") == 2
+        assert "a run's talk is one model's" in capsys.readouterr().err
+        assert culturepark("resume", "r", "--role", f"verifier=openai:test@{endpoint.url}") == 0
+    models = json.loads(only(store, "SELECT models FROM run"))
+    assert models["verifier"] == f"openai:test@{endpoint.url}"
+
+
 def test_a_bug_in_one_dialogue_costs_that_one_alone_and_is_said_to_be_one(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -230,14 +291,16 @@ def test_a_bug_in_one_dialogue_costs_that_one_alone_and_is_said_to_be_one(
 
     async def buggy(casting: Casting, *arguments: Any, **named: Any) -> extract.Extraction:
         if casting.number == 1:
-            raise KeyError("unforeseen")
+            raise KeyError(f"unforeseen {CANARY} \ud800")
         return await real(casting, *arguments, **named)
 
     with Endpoint() as endpoint:
+        monkeypatch.setenv("OPENAI_API_KEY", CANARY)
         monkeypatch.setattr(extract, "extract", buggy)
         assert simulate(scenario(tmp_path, JOBS, GUESTS), endpoint, "--run-id", "r") == 1
         assert "dialogue 1 failed by a bug, sorry, please report it: KeyError" in capsys.readouterr().err
         assert rows(store, "SELECT status, verified FROM dialogue ORDER BY number") == [("failed", 0), ("done", 1)]
+        assert CANARY not in only(store, "SELECT error FROM dialogue WHERE number = 1")
         monkeypatch.setattr(extract, "extract", real)
         assert culturepark("resume", "r") == 0
 

@@ -519,12 +519,12 @@ def test_distilling_one_run_leaves_runs_with_a_like_name_alone(store: Store, pat
 
 def test_the_statements_that_count_are_those_of_the_current_round(finished: Store) -> None:
     old = [row.id for row in finished.statements(finished.run("a"))]
-    finished.begin_round("a", extract=False, verify=True, models={})
+    finished.set_plan("a", {}, "{}", verify=True)
     run = finished.run("a")
     assert (run.extract_round, run.verify_round) == (1, 2)
     originals = [row.id for row in finished.statements(run)]
     assert originals == [statement_id for statement_id in old if statement_id in set(originals)]
-    finished.begin_round("a", extract=True, verify=True, models={})
+    finished.set_plan("a", {}, "{}", extract=True, verify=True)
     run = finished.run("a")
     assert (run.extract_round, run.verify_round) == (3, 3)
     assert finished.statements(run) == []

@@ -535,6 +535,7 @@ def test_retry_after_is_read_in_both_forms() -> None:
     assert retry_after({"retry-after": format_datetime(now - timedelta(hours=1), usegmt=True)}) == 0
     assert retry_after({"retry-after": "-3"}) == 0
     assert retry_after({"retry-after": "when it suits you"}) is None
+    assert retry_after({"retry-after": "Mon, 1 Jan 99999999999999 0:0:0 GMT"}) is None
     assert retry_after({}) is None
 
 

@@ -6,8 +6,6 @@ they stand.
 
 from __future__ import annotations
 
-import errno
-import stat
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +19,7 @@ from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEv
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from culturepark.errors import CatalogError, Problem
+from culturepark.files import clipped, readable
 
 MAX_BYTES = 8_000_000
 MAX_DEPTH = 50
@@ -47,33 +46,6 @@ def shown(path: Path) -> str:
     with suppress(ValueError, OSError, RuntimeError):
         path = path.resolve().relative_to(Path.cwd())
     return clipped(path, 400)
-
-
-def exists(path: Path) -> bool:
-    """Whether anything is there; a name that no file can have is not there."""
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
-
-
-def is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
-
-
-def readable(path: Path) -> Path:
-    """The path, if there is an end to what can be read from it.
-
-    Raises:
-        OSError: for a pipe or a device, and if nothing is there.
-        ValueError: for a name that no file can have.
-    """
-    if stat.S_IFMT(path.stat().st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
-        raise OSError(errno.EINVAL, "is a pipe or a device; a file is wanted", str(path))
-    return path
 
 
 def read_text(path: Path) -> str:
@@ -246,16 +218,6 @@ def dotted(loc: Loc, data: Any = None) -> str:
         except (LookupError, TypeError):
             data = None
     return out
-
-
-def clipped(value: object, width: int = 60) -> str:
-    """Something a file holds, made fit to stand in a message of one line."""
-    try:
-        whole = str(value)
-    except ValueError:  # Python does not spell out integers of more than 4300 digits
-        return "a huge number"
-    text = "".join(c if c.isprintable() else "?" for c in whole[: width + 1])
-    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def unknown_key(known: Iterable[str]) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from culturepark.catalog.files import clipped, is_folder, load, package_dir, placed, shown
+from culturepark.catalog.files import load, package_dir, placed, shown
 from culturepark.domain import CULTURES, MAIN_CULTURE, Persona
 from culturepark.errors import CatalogError, Problem
+from culturepark.files import clipped, is_folder
 
 
 def load_persona(path: Path) -> Persona:

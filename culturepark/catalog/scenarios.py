@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from culturepark.catalog.files import Loc, clipped, exists, load, package_dir, placed, read_mapping
+from culturepark.catalog.files import Loc, load, package_dir, placed, read_mapping
 from culturepark.catalog.personas import load_all, load_persona
 from culturepark.catalog.surveys import SurveyFile, load_items, load_survey
 from culturepark.domain import (
@@ -30,6 +30,7 @@ from culturepark.domain import (
     Text,
 )
 from culturepark.errors import CatalogError, UsageError
+from culturepark.files import clipped, exists
 
 
 class SeedFile(Noun):

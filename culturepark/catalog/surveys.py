@@ -7,9 +7,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from culturepark.catalog.files import Loc, clipped, load, placed, shown
+from culturepark.catalog.files import Loc, load, placed, shown
 from culturepark.domain import Country, Noun, Option, SurveyItem, Text
 from culturepark.errors import CatalogError, Problem
+from culturepark.files import clipped
 
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$", max_length=59)]
 """Two of them with a slash between are a seed's key, which holds 120 characters."""

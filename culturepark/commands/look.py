@@ -8,7 +8,6 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from culturepark.catalog import scenarios
 from culturepark.catalog.files import shown
 from culturepark.catalog.personas import load_all
 from culturepark.domain import Edition, ModelRole
-from culturepark.errors import CatalogError, Problem, UsageError
+from culturepark.errors import CatalogError, Problem, StoreError, UsageError
 from culturepark.models.spec import ModelSpec
 from culturepark.show import clip, out, plain, safe, tell, write
 from culturepark.store.store import Store
@@ -61,13 +60,17 @@ def past_runs(store_url: str, protocol: str, specs: dict[ModelRole, ModelSpec]) 
 
     if not store_exists(store_url):
         return []
-    store = Store(store_url, must_exist=True)
-    alike = (
-        Past(row.id, edition, row.seed, queries.spent_by_stage(store, row.id), store.spent(row.id).cost_usd)
-        for row in queries.completed(store, models_column(specs))
-        if (edition := edition_of(row)).scenario.protocol == protocol
-    )
-    return list(islice(alike, 10))
+    found: list[Past] = []
+    try:
+        store = Store(store_url, must_exist=True)
+        for row in queries.completed(store, models_column(specs)):
+            edition = edition_of(row)
+            if edition.scenario.protocol == protocol and len(found) < 10:
+                spent = queries.spent_by_stage(store, row.id)
+                found.append(Past(row.id, edition, row.seed, spent, store.spent(row.id).cost_usd))
+    except StoreError as error:
+        tell(f"note: not all past runs can be learnt from: {safe(error)}")
+    return found
 
 
 def runs(store_url: str, as_json: bool) -> int:

@@ -92,8 +92,8 @@ def warn_of_limits(specs: dict[ModelRole, ModelSpec], max_cost: float | None) ->
         tell(f"no price is known for {names}: the limit of ${max_cost:.2f} cannot be watched (see CULTUREPARK_PRICES)")
 
 
-def resume(run_id: str, store_url: str, as_json: bool, limits: Mapping[str, Any]) -> int:
-    from culturepark.launch import models_of, settings_of
+def resume(run_id: str, roles: list[str], store_url: str, as_json: bool, limits: Mapping[str, Any]) -> int:
+    from culturepark.launch import models_column, models_of, settings_of
 
     prices.table()
     store = Store(store_url, must_exist=True)
@@ -101,8 +101,12 @@ def resume(run_id: str, store_url: str, as_json: bool, limits: Mapping[str, Any]
         settings = replace(settings_of(row), **limits)
         if row.status == Status.DONE:  # it has reached the stage it was made for, and goes on to the end
             settings = replace(settings, until="samples")
-        check_specs(models_of(row), roles_until(settings.until))
-        store.set_settings(row.id, vars(settings))
+        models = replaced(row, roles)
+        for role in ("speaker", "moderator"):
+            if models[role] != models_of(row)[role]:
+                raise UsageError(f"--role {role}: a run's talk is one model's; begin another run with another {role}")
+        check_specs(models, roles_until(settings.until))
+        store.set_plan(row.id, vars(settings), models_column(models))
         return carry_on(store, store.run(row.id), as_json)
 
 
@@ -115,9 +119,8 @@ def alone(store: Store, run_id: str) -> Iterator[RunRow]:
 
 
 def distill(run_id: str, stage: str, roles: list[str], store_url: str, as_json: bool) -> int:
-    from culturepark.launch import models_of, settings_of
+    from culturepark.launch import models_column, settings_of
 
-    given = parse_roles(None, roles)
     needed: dict[str, tuple[ModelRole, ...]] = {
         "extract": ("extractor", "verifier", "embedder"),
         "verify": ("extractor", "verifier", "embedder"),
@@ -126,22 +129,26 @@ def distill(run_id: str, stage: str, roles: list[str], store_url: str, as_json: 
     prices.table()
     store = Store(store_url, must_exist=True)
     with alone(store, run_id) as row:
-        models = models_of(row)
-        models |= {role: spec for role, spec in given.items() if any(r.startswith(f"{role}=") for r in roles)}
+        models = replaced(row, roles)
         check_specs(models, needed[stage])
         unfinished = [d.number for d in store.dialogues(row.id) if d.status not in (Status.DONE, Status.STOPPED)]
         if unfinished:
             raise UsageError(
                 f"{row.id} has {len(unfinished)} unfinished dialogues; `culturepark resume {row.id}` first"
             )
-        store.begin_round(
-            row.id,
-            extract=stage == "extract",
-            verify=stage == "verify",
-            models={role: str(spec) for role, spec in models.items()},
-        )
-        store.set_settings(row.id, vars(replace(settings_of(row), until="samples")))
+        settings = vars(replace(settings_of(row), until="samples"))
+        again = {"extract": stage == "extract", "verify": stage == "verify"}
+        store.set_plan(row.id, settings, models_column(models), **again)
         return carry_on(store, store.run(row.id), as_json)
+
+
+def replaced(row: RunRow, roles: list[str]) -> dict[ModelRole, ModelSpec]:
+    """The run's models, with others in the roles that were named."""
+    from culturepark.launch import models_of
+
+    given = parse_roles(None, roles)
+    named = {role: spec for role, spec in given.items() if any(r.startswith(f"{role}=") for r in roles)}
+    return models_of(row) | named
 
 
 def carry_on(store: Store, row: RunRow, as_json: bool) -> int:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from culturepark.models.chat import ChatModel, Reply, Request, Schema
+from culturepark.models.chat import ChatModel, Reply, Request, Schema, as_said
 from culturepark.models.ledger import Ledger
 from culturepark.prompts import Prompt
 
@@ -71,7 +71,7 @@ async def ask_json(
 
 def parse(text: str, shape: type[Answer]) -> Answer | None:
     """The answer in `text`: JSON, perhaps after a model's thoughts or inside a fence."""
-    body = re.sub(r"^\s*<think>.*?</think>", "", text, flags=re.DOTALL)
+    body = as_said(re.sub(r"^\s*<think>.*?</think>", "", text, flags=re.DOTALL))
     start, end = body.find("{"), body.rfind("}")
     if start < 0:
         return None

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import IO
 
 from culturepark import __version__
-from culturepark.catalog.files import clipped, exists, is_folder, readable
 from culturepark.domain import JsonObject
 from culturepark.errors import StoreError, UsageError
 from culturepark.export import card
 from culturepark.export.formats import OPENAI_FEWEST, Format, line, problem, record
 from culturepark.export.split import validation_seeds
+from culturepark.files import clipped, exists, is_folder, readable
 from culturepark.models.ledger import now
 from culturepark.redact import redact
 from culturepark.store import queries
@@ -86,8 +86,10 @@ def export(
     present = {culture for culture, _ in counts}
     notes += [f"no kept samples of {culture}: no file for it" for culture in cultures if culture not in present]
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch:
+        place = out.resolve()  # it may be a link into another file system
+        place.parent.mkdir(parents=True, exist_ok=True)
+        beside = place if is_folder(place) else place.parent  # a folder may be a mount, with other files beside it
+        with tempfile.TemporaryDirectory(dir=beside, prefix=f".{place.name}.") as scratch:
             aside = Path(scratch, "export")
             aside.mkdir(mode=0o750)
             sinks: dict[str, Sink] = {}
@@ -135,7 +137,7 @@ def export(
             put(aside / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
             put(aside / CARD, card.render(manifest, sorted(sinks)))
             names = [f"{name}{end}" for name in sorted(sinks) for end in (".jsonl", ".index.jsonl")]
-            put_in_place(aside, out, [MANIFEST, *names, CARD], old)
+            put_in_place(aside, place, [MANIFEST, *names, CARD], old)
     except OSError as error:
         raise StoreError(f"cannot write {out}: {error.strerror}") from None
     try:

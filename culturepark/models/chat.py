@@ -106,6 +106,14 @@ def spelled_out(text: str) -> str:
     return CONTROL.sub(lambda match: f"{match[0]} ", text)
 
 
+SPELLED = re.compile(r"(<) (?=[^\s<>]{1,64}>)|(\[) (?=/?\w*[A-Z]{2}\w*\])")
+
+
+def as_said(text: str) -> str:
+    """What a model copied out of a prompt, without the spaces of `spelled_out`."""
+    return SPELLED.sub(lambda match: match[1] or match[2], text)
+
+
 @dataclass(frozen=True)
 class Traits:
     """What the pipeline may ask of a model."""

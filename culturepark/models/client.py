@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -188,6 +189,7 @@ class EmbeddingModel(OpenAIModel):
         return Reply("", "stop", response, Usage(prompt, None, 0, "server" if prompt is not None else None))
 
 
+WORD = re.compile(r"[\w.-]{1,40}", re.ASCII)
 LLAMA_ONLY = {"grammar", "dry_multiplier", "dry_allowed_length"}
 """Parameters that llama.cpp's server takes beyond the protocol. DRY keeps a model that speaks from going in circles."""
 
@@ -285,7 +287,7 @@ def read(response: JsonObject, body: JsonObject, endpoint: str) -> Reply:
         raise BadAnswer(f"{endpoint} answered with a completion of an unknown shape") from None
     if not isinstance(content, str):
         raise BadAnswer(f"{endpoint} answered with content that is not text")
-    if finish_reason is not None and not isinstance(finish_reason, str):
+    if finish_reason is not None and not (isinstance(finish_reason, str) and WORD.fullmatch(finish_reason)):
         raise BadAnswer(f"{endpoint} answered with a finish_reason that is no word")
     if finish_reason is None:
         raise Overloaded(f"{endpoint} broke off in the middle of an answer", kind="broken-stream")
@@ -346,11 +348,12 @@ def retry_after(headers: Any) -> float | None:
         pass
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 
 def short(said: object) -> str:
     """What an endpoint said, on one line and not long; it may be a whole HTML page."""
-    line = " ".join(redact(str(said)).split())  # first of all: half a key is no longer known for one
+    # First of all, since half a key is no longer known for one; but not all of what may be megabytes.
+    line = " ".join(redact(str(said)[:10_000]).split())
     return "".join(c for c in line if c.isprintable())[:200] or type(said).__name__

@@ -80,8 +80,8 @@ class Ledger:
     log: CallLog
     budget: limits.Budget
     most_in_flight: int
-    rpm: float | None = None
-    tpm: float | None = None
+    rpm: int | None = None
+    tpm: int | None = None
     """Requests and tokens a minute that each remote endpoint gets at most."""
     down_after: int = DOWN_AFTER
     paces: dict[str, Pace] = field(default_factory=dict)
@@ -185,6 +185,9 @@ class Ledger:
             raise
         except asyncio.CancelledError:
             finish(None, "cancelled: the run was stopped")
+            raise
+        except Exception as bug:
+            finish(None, f"bug: {type(bug).__name__}")
             raise
         finish(reply, None)
         return replace(reply, call_id=call_id)

@@ -42,7 +42,7 @@ class Budget:
         """
         if self.max_cost_usd is not None and (self.cost_usd or 0.0) >= self.max_cost_usd:
             raise BudgetReached(
-                f"the budget of ${self.max_cost_usd:.2f} is spent (${self.cost_usd or 0:.4f})", "--max-cost USD"
+                f"the budget of ${self.max_cost_usd:.4f} is spent (${self.cost_usd or 0:.4f})", "--max-cost USD"
             )
         if self.max_tokens is not None and self.tokens >= self.max_tokens:
             raise BudgetReached(

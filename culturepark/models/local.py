@@ -13,9 +13,9 @@ from typing import IO, Any
 
 import httpx2
 
-from culturepark.catalog.files import clipped, readable
 from culturepark.domain import JsonObject
 from culturepark.errors import Unreachable, UsageError
+from culturepark.files import clipped, readable
 from culturepark.models import weights
 from culturepark.models.chat import Request, Traits
 from culturepark.models.client import OpenAIModel, short
@@ -64,7 +64,7 @@ async def start(spec: ModelSpec, slots: int, progress: weights.Progress) -> Loca
         UsageError: if the file is not there or not a GGUF.
         Unreachable: if weights cannot be fetched, or the server does not come up.
     """
-    path = await asyncio.to_thread(weights_of, spec, progress)
+    path = await weights.detached(weights_of, spec, progress)
     token = secrets.token_urlsafe(24)
     log = tempfile.TemporaryFile()  # noqa: SIM115 - closed below, whatever happens
     child = await asyncio.create_subprocess_exec(

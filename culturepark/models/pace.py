@@ -31,7 +31,7 @@ class Entry:
 class Window:
     """At most so much in any sixty seconds."""
 
-    def __init__(self, most: float) -> None:
+    def __init__(self, most: int) -> None:
         self.most = most
         self.entries: deque[Entry] = deque()
 
@@ -95,9 +95,9 @@ class Pace:
     """The pace at which one endpoint is asked."""
 
     most: int
-    rpm: float | None = None
+    rpm: int | None = None
     """Requests in any sixty seconds."""
-    tpm: float | None = None
+    tpm: int | None = None
     """Tokens, sent and received, in any sixty seconds."""
     patient: bool = False
     """Slow answers are no reason to ask less: a local server has as many slots as are asked at once."""
@@ -109,6 +109,7 @@ class Pace:
     _last_cut: float = 0.0
     _latency: dict[str, Latency] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    _door: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self.allowed = self._steady = float(self.most)
@@ -123,18 +124,19 @@ class Pace:
             tokens: an estimate of what the request will use.
             may: raises if the request may not be made any more; asked before it is, and whenever `stir` wakes it.
         """
-        while True:
-            may()
-            wait = self._wait(tokens)
-            if wait == 0:
-                break
-            await self.rest(wait)
-        self.in_flight += 1
-        place = Place(monotonic())
-        if self._requests:
-            self._requests.add(1)
-        if self._tokens:
-            place.reserved = self._tokens.add(tokens)
+        async with self._door:  # one after the other, in the order in which they came
+            while True:
+                may()
+                wait = self._wait(tokens)
+                if wait == 0:
+                    break
+                await self.rest(wait)
+            self.in_flight += 1
+            place = Place(monotonic())
+            if self._requests:
+                self._requests.add(1)
+            if self._tokens:
+                place.reserved = self._tokens.add(tokens)
         try:
             yield place
         finally:
@@ -146,6 +148,8 @@ class Pace:
         Args:
             kind: requests of one kind take about the same time.
         """
+        if place.began < self._last_cut:  # sent before the refusal, it says nothing about what comes after
+            return
         self.allowed = min(self.most, self.allowed + (1 if self.allowed < self._steady else 1 / self.allowed))
         slow = self._latency.setdefault(kind, Latency()).add(monotonic() - place.began)
         if slow and not self.patient and self._cut(place):
@@ -165,7 +169,8 @@ class Pace:
         if place.began < self._last_cut:
             return False
         self._last_cut = monotonic()
-        self._steady = max(1.0, self.allowed / 2)
+        # Refused again while it was still feeling its way up: the goal is halved, not what has been reached so far.
+        self._steady = max(1.0, (self.allowed if self.allowed > 1 else self._steady) / 2)
         return True
 
     def _wait(self, tokens: int) -> float | None:

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from culturepark.catalog.files import clipped, readable
 from culturepark.errors import UsageError
+from culturepark.files import clipped, readable
 from culturepark.models.chat import Usage
 
 

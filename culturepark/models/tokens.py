@@ -17,6 +17,8 @@ from culturepark.models.chat import Usage
 if TYPE_CHECKING:
     from tiktoken import Encoding
 
+MOST = 10**8
+"""Tokens of one call; no endpoint takes more, whatever it reports."""
 TABLES = "https://openaipublic.blob.core.windows.net/encodings/{}.tiktoken"
 
 
@@ -34,8 +36,8 @@ def usage(server: Any, body: JsonObject, content: str) -> Usage:
 
 
 def whole(number: Any) -> int | None:
-    """A count as it should be, or None."""
-    return number if isinstance(number, int) and not isinstance(number, bool) and number >= 0 else None
+    """A count as it can be, or None."""
+    return number if isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= MOST else None
 
 
 def count(text: str, model: str) -> int:

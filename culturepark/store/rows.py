@@ -14,10 +14,20 @@ from pydantic import ValidationError
 from sqlalchemy import Row, TypeDecorator, event, inspect
 from sqlmodel import SQLModel
 
-from culturepark.domain import Edition, Noun, Statement, Turn
+from culturepark.domain import CULTURES, MAIN_CULTURE, Duplicate, Edition, Noun, Statement, Status, Turn, Verdict
 from culturepark.errors import StoreError
 from culturepark.models.chat import digest
-from culturepark.store.tables import CallRow, DialogueRow, RunRow, SampleRow, StatementRow, TurnRow
+from culturepark.store.tables import (
+    CallRow,
+    DialogueRow,
+    DuplicateRow,
+    ParticipantRow,
+    RunRow,
+    SampleRow,
+    StatementRow,
+    TurnRow,
+    VerdictRow,
+)
 
 JSON: dict[type[SQLModel], dict[str, type]] = {
     RunRow: {"models": dict, "settings": dict},
@@ -27,8 +37,21 @@ JSON: dict[type[SQLModel], dict[str, type]] = {
 }
 """Columns that hold JSON, and what it unpacks to."""
 
-NOUNS: dict[type[SQLModel], type[Noun]] = {TurnRow: Turn, StatementRow: Statement}
-"""Rows that are taken up as nouns again."""
+NOUNS: dict[type[SQLModel], type[Noun]] = {
+    TurnRow: Turn,
+    StatementRow: Statement,
+    VerdictRow: Verdict,
+    DuplicateRow: Duplicate,
+}
+"""Rows whose values are those of a noun."""
+
+ONE_OF: dict[type[SQLModel], dict[str, tuple[str, ...]]] = {
+    RunRow: {"status": tuple(Status)},
+    DialogueRow: {"status": tuple(Status)},
+    SampleRow: {"status": ("kept", "dropped", "rejected"), "culture": (*CULTURES, MAIN_CULTURE)},
+    ParticipantRow: {"role": ("main", "delegate", "moderator"), "culture": (*CULTURES, MAIN_CULTURE)},
+}
+"""Columns that hold one of a few words."""
 
 
 def faults(table: type[SQLModel], values: Mapping[str, Any]) -> Iterator[str]:
@@ -48,6 +71,8 @@ def faults(table: type[SQLModel], values: Mapping[str, Any]) -> Iterator[str]:
             else:
                 if not isinstance(found, unpacked):
                     yield f"{name} holds JSON of another kind"
+        elif value not in ONE_OF.get(table, {}).get(name, (value,)):
+            yield f"{name} is {str(value)[:40]!r}"
     scenario = values.get("scenario") if table is RunRow else None
     if isinstance(scenario, str) and digest(scenario) != values.get("scenario_digest"):
         yield "scenario is not what scenario_digest was taken of"
@@ -85,7 +110,7 @@ def columns(table: type[SQLModel]) -> dict[str, tuple[type, bool]]:
     return found
 
 
-def bare(found: Iterable[Row[Any]]) -> list[Any]:
+def of_columns(found: Iterable[Row[Any]]) -> list[Any]:
     """Rows of single columns and figures, which no table vouches for."""
     told = list(found)
     if odd := next((value for row in told for value in row if isinstance(value, bytes)), None):

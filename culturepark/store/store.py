@@ -116,20 +116,21 @@ class Store:
             row.status, row.stop_reason, row.finished_at = status, stop_reason, finished
             session.add(row)
 
-    def begin_round(self, run_id: str, *, extract: bool, verify: bool, models: Mapping[str, str]) -> None:
-        """Lets the later stages count as undone, so that they are done again; what they found stays."""
+    def set_plan(
+        self, run_id: str, settings: Mapping[str, Any], models: str, *, extract: bool = False, verify: bool = False
+    ) -> None:
+        """How a run is to be carried on.
+
+        Args:
+            extract, verify: let that stage and those after it count as undone, so that they are done again; what they
+                found stays.
+        """
         with self.database.writing() as session:
             row = session.get_one(RunRow, run_id)
+            row.settings, row.models = json.dumps(dict(settings), sort_keys=True), models
             following = max(row.extract_round, row.verify_round) + 1
             row.extract_round = following if extract else row.extract_round
             row.verify_round = following if extract or verify else row.verify_round
-            row.models = json.dumps(dict(models), sort_keys=True)
-            session.add(row)
-
-    def set_settings(self, run_id: str, settings: Mapping[str, Any]) -> None:
-        with self.database.writing() as session:
-            row = session.get_one(RunRow, run_id)
-            row.settings = json.dumps(dict(settings), sort_keys=True)
             session.add(row)
 
     def spent(self, run_id: str) -> Budget:

@@ -1,0 +1,44 @@
+"""Paths that users name: whether something is there, and can be read to an end; and how to speak of what files hold."""
+
+from __future__ import annotations
+
+import errno
+import stat
+from pathlib import Path
+
+
+def exists(path: Path) -> bool:
+    """Whether anything is there; a name that no file can have is not there."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def readable(path: Path) -> Path:
+    """The path, if there is an end to what can be read from it.
+
+    Raises:
+        OSError: for a pipe or a device, and if nothing is there.
+        ValueError: for a name that no file can have.
+    """
+    if stat.S_IFMT(path.stat().st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
+        raise OSError(errno.EINVAL, "is a pipe or a device; a file is wanted", str(path))
+    return path
+
+
+def clipped(value: object, width: int = 60) -> str:
+    """Something a file holds, made fit to stand in a message of one line."""
+    try:
+        whole = str(value)
+    except ValueError:  # Python does not spell out integers of more than 4300 digits
+        return "a huge number"
+    text = "".join(c if c.isprintable() else "?" for c in whole[: width + 1])
+    return text if len(text) <= width else text[: width - 1] + "…"
