@@ -1,6 +1,7 @@
 """The database in trouble: full disks, read-only places, killed migrations, damage, and others at work on it."""
 
 import ctypes
+import hashlib
 import json
 import os
 import re
@@ -590,3 +591,42 @@ def test_a_store_that_somebody_holds_for_long_is_told_and_goes_on_later(monkeypa
             assert cli(*command.split()).code == 0
     assert cli("resume", "a").code == 0
     assert_as_undisturbed()
+
+
+ODD_WORDS = [
+    "UPDATE dialogue SET status = 'bogus' WHERE number = 1",
+    "UPDATE run SET status = 'bogus'",
+    "UPDATE verdict SET decision = 'keeep'",
+    "UPDATE verdict SET relation = 'huh'",
+    "UPDATE sample SET status = 'neither'",
+    "UPDATE participant SET culture = 'klingon'",
+    "UPDATE statement SET kind = 'rumour'",
+]
+
+
+@pytest.mark.parametrize("change", ODD_WORDS)
+def test_doctor_sees_words_that_mean_nothing(change: str) -> None:
+    place_store()
+    with closing(sqlite3.connect(PATH)) as db, db:
+        db.execute(change)
+    done = cli("doctor")
+    assert done.code == 5
+    column = change.split()[3]
+    assert re.search(rf"{change.split()[1]} 'a.*: {column}", done.out)
+
+
+def test_doctor_goes_on_after_a_run_that_it_cannot_read() -> None:
+    place_store()
+    scenario = json.dumps({"scenario": {}})
+    with closing(sqlite3.connect(PATH)) as db, db:
+        columns = [row[1] for row in db.execute("PRAGMA table_info(run)") if row[1] != "id"]
+        for name in ("y", "z"):
+            db.execute(
+                f"INSERT INTO run (id, {', '.join(columns)}) SELECT '{name}', {', '.join(columns)} FROM run LIMIT 1"
+            )
+        digest = hashlib.sha256(scenario.encode()).hexdigest()
+        db.execute("UPDATE run SET scenario = ?, scenario_digest = ? WHERE id = 'a'", (scenario, digest))
+        db.execute("UPDATE run SET settings = '{' WHERE id = 'z'")
+    done = cli("doctor")
+    assert "run a: its scenario" in done.out
+    assert "run 'z': settings is no JSON" in done.out
