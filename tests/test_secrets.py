@@ -395,7 +395,7 @@ def test_files_are_nobody_elses(mask: int, file: int, folder: int, monkeypatch: 
 
     def watch(path: Path) -> Any:
         made = create(path)
-        aside.append(modes(str(path.parent)))
+        aside.append(modes(str(path.parent.parent)))
         return made
 
     monkeypatch.setattr("culturepark.export.writer.create", watch)
