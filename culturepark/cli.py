@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn, TextIO
 
 import typer
 
@@ -135,12 +136,16 @@ def distill(
     ],
     role: Roles = None,
     store: Store = STORE,
+    max_cost: MaxCost = None,
+    max_tokens: MaxTokens = None,
+    rpm: Rpm = None,
+    tpm: Tpm = None,
     json: Json = False,
 ) -> int:
     """Do the later stages again on stored dialogues; earlier verdicts are kept."""
     from culturepark.commands import run as commands
 
-    return commands.distill(run, stage, role or [], store, json)
+    return commands.distill(run, stage, role or [], store, json, limits(max_cost, max_tokens, rpm, tpm))
 
 
 @app.command(epilog="Example: culturepark runs --json")
@@ -237,9 +242,30 @@ def doctor(
     return look.doctor(model, store, json)
 
 
+class Heedless:
+    """stderr, which may be full or closed: what cannot be said must not stop what is being done."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
 def main() -> NoReturn:
     """Entry point: every outcome is an exit code, and no user ever sees a traceback."""
     code = 1
+    sys.stderr = Heedless(sys.stderr or open(os.devnull, "w"))  # noqa: SIM115 - for the life of the program
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # they are text streams
     try:

@@ -56,16 +56,14 @@ def new_run(
         different = [
             name
             for name, mine, stored in (
-                ("scenario", scenario_digest, row.scenario_digest),
-                ("--seed", seed, row.seed),
-                ("models", specs, row.models),
+                ("another scenario or --dialogues", scenario_digest, row.scenario_digest),
+                ("another --seed", seed, row.seed),
+                ("other models", specs, row.models),
             )
             if mine != stored
         ]
         if different:
-            raise UsageError(
-                f"the run {run_id} exists with another {' and another '.join(different)}; name another --run-id"
-            )
+            raise UsageError(f"the run {run_id} exists with {' and '.join(different)}; name another --run-id")
         store.set_plan(row.id, vars(settings), row.models)
         return store.run(row.id)
     row = RunRow(

@@ -78,6 +78,7 @@ class Run:
             rpm=self.settings.rpm,
             tpm=self.settings.tpm,
             down_after=min(DOWN_AFTER, len(self.plan.castings)),
+            notice=watcher.note,
         )
         self.samples = 0
         """Samples so far of statements that passed verification; duplicates among them are found at the end."""

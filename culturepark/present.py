@@ -33,13 +33,15 @@ def stats_lines(s: JsonObject) -> Iterator[str]:
     yield f"    cultures  {listed(samples['kept_by_culture'])}"
     yield f"    dropped   {listed(samples['dropped'])}"
     calls = s["calls"]
-    yield f"  calls       {calls['total']} ({listed(calls['by_stage'])}); {calls['failed']} failed"
+    unheard = f", of {calls['unheard']} no answer was heard" if calls["unheard"] else ""
+    yield f"  calls       {calls['total']} ({listed(calls['by_stage'])}); {calls['failed']} failed{unheard}"
     yield f"    refused   {listed(calls['refused_by_guard'])}"
     tokens = s["tokens"]
     prompt = f"{tokens['prompt']:,} prompt ({tokens['cached']:,} cached)"
     yield f"  tokens      {prompt}, {tokens['completion']:,} completion"
     cost = s["cost_usd"]
-    yield f"  cost        {'no known price' if cost is None else f'${cost:.4f}'}"
+    missing = f"at least ({s['unpriced_calls']} calls have no known price) " if s["unpriced_calls"] else ""
+    yield f"  cost        {'no known price' if cost is None else f'{missing}${cost:.4f}'}"
     for cell in s["stances"]:
         answers = "; ".join(
             f"{a['label']} {a['drawn']} (share asks for {a['expected']:.1f})" for a in cell["answers"] if a["drawn"]

@@ -21,6 +21,8 @@ TALK_UP_TO = 4
 """Dialogues in a run whose talk is shown; of more, nobody could follow it."""
 EVERY = 60.0
 """Seconds between two lines about a run that nobody watches."""
+ROOMY = 90
+"""Columns in which a clock has room beside the figures."""
 DISTILLING = 3
 """What extraction, verification and the rest count for, in turns."""
 
@@ -68,8 +70,7 @@ class Live(Quiet):
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
             TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(compact=True),
+            *((TimeElapsedColumn(), TimeRemainingColumn(compact=True)) if self.console.width >= ROOMY else ()),
             console=self.console,
             transient=True,
             expand=True,

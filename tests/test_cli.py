@@ -283,7 +283,7 @@ WRONG = [
     ("simulate tiny.yaml --model scripted --run-id a --seed 2", "the run a exists with another --seed"),
     ("simulate quickstart --model scripted --run-id a", "the run a exists with another scenario"),
     ("simulate tiny.yaml --model scripted --run-id a --dialogues 2", "the run a exists with another scenario"),
-    ("simulate tiny.yaml --model openai:x@http://127.0.0.1:1/v1 --run-id a", "the run a exists with another models"),
+    ("simulate tiny.yaml --model openai:x@http://127.0.0.1:1/v1 --run-id a", "the run a exists with other models"),
     ("runs --store nonsense", "for a file write sqlite:///path/to/file.db"),
     ("runs --store mysql://host/name", "SQLite's or PostgreSQL's"),
     ("runs --store postgresql+nothing://host/name", "no driver for it"),
@@ -717,7 +717,7 @@ def test_a_dry_run_learns_from_past_runs_with_the_same_models() -> None:
     more = ("tiny.yaml", "--model", "scripted", "--seed", "3", "--dialogues", "3")
     learned = cli("simulate", *more, "--dry-run", "--json").json
     assert learned["past_runs"] == ["a"]
-    assert "as it went in  a\n" in cli("simulate", *more, "--dry-run").out
+    assert "judged by  a\n" in cli("simulate", *more, "--dry-run").out
     assert cli("simulate", *more, "--run-id", "more").code == 0
     took = cli("stats", "more", "--json").json
     actual = {"calls": took["calls"]["total"]} | {f"{name}_tokens": n for name, n in took["tokens"].items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import sqlite3
@@ -421,6 +422,51 @@ def test_limits_a_minute_come_from_the_scenario_and_the_command_line_for_remote_
     assert {"rpm": 9000, "tpm": 5_000_000}.items() <= json.loads(only(store, "SELECT settings FROM run")).items()
 
 
+def test_a_limit_on_cost_is_never_let_go_without_a_word(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where prices were known and no longer are, the run does not go on; where they never were, it says so."""
+    with Endpoint() as endpoint:
+        prices = tmp_path / "prices.toml"
+        prices.write_text(f'[[price]]\nendpoint = "{endpoint.url}"\nmodels = {{ test = [1.0, 1.0, 1.0] }}\n')
+        path = scenario(tmp_path, JOBS, GUESTS)
+        monkeypatch.setenv("CULTUREPARK_PRICES", str(prices))
+        price_table.cache_clear()
+        assert simulate(path, endpoint, "--max-cost", "0.001", "--run-id", "r") == 4
+        monkeypatch.delenv("CULTUREPARK_PRICES")
+        price_table.cache_clear()
+        asked = len(endpoint.requests)
+        assert culturepark("resume", "r", "--max-cost", "0.5") == 2
+        assert "had a price before and has none now" in capsys.readouterr().err
+        assert len(endpoint.requests) == asked
+        assert simulate(path, endpoint, "--max-cost", "0.5", "--run-id", "s", "--until", "dialogue") == 0
+        assert culturepark("resume", "s") == 0
+        assert capsys.readouterr().err.count("cannot be watched") == 2
+        with_other = ("--role", f"verifier=openai:other@{endpoint.url}")
+        monkeypatch.setenv("CULTUREPARK_PRICES", str(prices))
+        price_table.cache_clear()
+        assert simulate(path, endpoint, *with_other, "--run-id", "t") == 0
+        assert ", at least $0." in capsys.readouterr().err
+        assert culturepark("stats", "t") == 0
+        assert re.search(r"cost +at least \(\d calls have no known price\) \$0\.", capsys.readouterr().out)
+        price_table.cache_clear()
+
+
+def test_what_was_asked_a_moment_ago_counts_for_the_limit_a_minute(store: Path, tmp_path: Path) -> None:
+    with Endpoint() as endpoint:
+        assert simulate(scenario(tmp_path, GUESTS), endpoint, "--until", "dialogue") == 0
+        past = Store(f"sqlite:///{store}").lately(endpoint.url)
+    assert len(past) == len(endpoint.chats)
+    assert sum(tokens for _, tokens in past) == sum(sum(pair) for pair in endpoint.tokens)
+    assert all(0 <= age < 60 for age, _ in past)
+    assert [age for age, _ in past] == sorted((age for age, _ in past), reverse=True)
+    pace = Pace(4, rpm=len(past) + 1)
+    pace.remember(past)
+    assert pace._wait(0) == 0
+    pace.remember([(0.0, 0)])
+    assert 50 < (pace._wait(0) or 0) <= 60
+
+
 def test_a_missing_key_is_exit_2_before_anything_is_stored(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert culturepark("simulate", "quickstart", "--model", "openai:gpt-4o-mini") == 2
     assert "OPENAI_API_KEY" in capsys.readouterr().err
@@ -705,6 +751,24 @@ def test_a_second_ctrl_c_stops_at_once_and_the_run_can_still_be_resumed(store: P
         endpoint.latency = 0
         assert culturepark("resume", "r") == 0
     assert only(store, "SELECT count(*) FROM turn WHERE role != 'moderator'") == 4
+
+
+def test_ctrl_c_gets_a_word_in_where_answers_take_no_time(tmp_path: Path) -> None:
+    store = ["--store", f"sqlite:///{tmp_path}/runs.db"]
+    command = [sys.executable, "-m", "culturepark", "simulate", "everyday-norms", "--model", "scripted", *store]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        wait_for(lambda: (tmp_path / "runs.db").exists() and turns_in(tmp_path / "runs.db") > 5)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert turns_in(tmp_path / "runs.db") < 2000  # of about 7000
+
+
+def turns_in(path: Path) -> int:
+    try:
+        return int(only(path, "SELECT count(*) FROM turn"))
+    except sqlite3.OperationalError:  # not made yet
+        return 0
 
 
 # --- two at once -------------------------------------------------------------------------------------

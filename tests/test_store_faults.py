@@ -6,6 +6,7 @@ import json
 import os
 import re
 import resource
+import shlex
 import shutil
 import sqlite3
 import subprocess
@@ -179,6 +180,16 @@ def test_an_output_that_is_full_is_told(command: str) -> None:
     assert child.returncode == 5
     assert err.startswith("culturepark: cannot write the output: No space left on device")
     assert_clear(err)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux's")
+@pytest.mark.parametrize("where", ["/dev/full", None])
+def test_progress_that_nobody_can_read_stops_nothing(where: str | None) -> None:
+    command = [sys.executable, "-m", "culturepark", *SIMULATE]
+    shell = " ".join(map(shlex.quote, command)) + (f" 2>{where}" if where else " 2>&-")
+    done = subprocess.run(shell, shell=True, stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 0
+    assert done.stdout.strip()
 
 
 def test_a_full_cache_leaves_no_part_of_a_table_behind(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,6 +66,14 @@ def read_text(path: Path) -> str:
         wrong(f"cannot be read: {getattr(error, 'strerror', None) or error}")
 
 
+HINTS = {
+    "did not find expected ',' or '}'": "a text with ? : , or brackets in it wants quotes",
+    "mapping values are not allowed": "a text with a colon in it wants quotes",
+    "cannot start any token": "is there a tab? YAML is indented with spaces",
+}
+"""What the parser says, and what is most often behind it."""
+
+
 def read_mapping(path: Path) -> dict[str, Any]:
     """The file's top-level mapping."""
     text = read_text(path)
@@ -78,7 +86,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
         # The end of a file counts as one more line.
         line = min(mark.line + 1, len(text.splitlines())) if mark else None
         problem = " ".join(str(error.problem or error.context or "not valid YAML").split())
-        raise CatalogError([Problem(shown(path), line, "", f"not valid YAML: {clipped(problem, 200)}")]) from None
+        hint = next((f"; {hint}" for said, hint in HINTS.items() if said in problem), "")
+        raise CatalogError([Problem(shown(path), line, "", f"not valid YAML: {clipped(problem, 200)}{hint}")]) from None
     except SLIPS as error:
         what = clipped(str(error).split("\n")[0], 200)
         raise CatalogError([Problem(shown(path), None, "", f"not valid YAML: {what}")]) from None

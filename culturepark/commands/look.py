@@ -17,6 +17,7 @@ from culturepark.catalog.personas import load_all
 from culturepark.domain import Edition, ModelRole
 from culturepark.errors import CatalogError, Problem, StoreError, UsageError
 from culturepark.models.spec import ModelSpec
+from culturepark.redact import redact
 from culturepark.show import clip, out, plain, safe, tell, write
 from culturepark.store.store import Store
 
@@ -36,7 +37,7 @@ def show_forecast(edition: Edition, specs: dict[ModelRole, ModelSpec], seed: int
         return 0
     console = out()
     console.print(
-        f"{figures['dialogues']} dialogues with {figures['persona_turns']} turns of personas; nothing was asked yet"
+        f"{figures['dialogues']} dialogues with {figures['persona_turns']} turns of personas; nothing has been sent"
     )
     for name in ("calls", "prompt_tokens", "completion_tokens"):
         low, high = figures[name]
@@ -45,7 +46,7 @@ def show_forecast(edition: Edition, specs: dict[ModelRole, ModelSpec], seed: int
     console.print(f"{'cost':>18}  " + (f"${cost[0]:.2f} to ${cost[1]:.2f}" if cost else "no known price"))
     if past:
         ids = ", ".join(run.run_id for run in past[:3]) + (", ..." if len(past) > 3 else "")
-        console.print(f"{'as it went in':>18}  {ids}", soft_wrap=True)
+        console.print(f"{'judged by':>18}  {ids}", soft_wrap=True)
     for skip in figures["skipped"]:
         console.print(f"{'skipped':>18}  {safe(skip)}", soft_wrap=True)
     return 0
@@ -80,7 +81,7 @@ def runs(store_url: str, as_json: bool) -> int:
     if as_json:
         write(json.dumps(found))
     elif not found:
-        tell("no runs yet; `culturepark simulate quickstart` makes one")
+        tell(f"no runs yet in {redact(store_url)}; `culturepark simulate quickstart` makes one")
     else:
         table(
             ("run", "scenario", "status", "dialogues", "samples", "stopped by"),

@@ -7,7 +7,7 @@ import json
 import shlex
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +63,6 @@ def simulate(
         until=until,
         **(edition.scenario.limits.model_dump() | dict(limits)),
     )
-    warn_of_limits(specs, settings.max_cost_usd)
     plan(edition, seed)  # before there is a store: a scenario with nothing to talk about leaves nothing behind
     store = Store(store_url)
     run_id = run_id or free_run_id(store, edition)
@@ -82,14 +81,29 @@ def roles_until(until: Until) -> tuple[ModelRole, ...]:
     return stages.get(until, ("speaker", "moderator", "extractor", "verifier", "embedder"))
 
 
-def warn_of_limits(specs: dict[ModelRole, ModelSpec], max_cost: float | None) -> None:
+def watch_prices(store: Store, row: RunRow) -> None:
+    """
+    Raises:
+        UsageError: if a limit on cost could be watched when the run began, and no longer can.
+    """
+    from culturepark.launch import models_of, settings_of
     from culturepark.models.client import base_url_of
 
-    remote = [spec for spec in specs.values() if spec.kind == "openai"]
-    unknown = [s for s in dict.fromkeys(remote) if prices.price(base_url_of(s), s.name) is None]
-    if max_cost is not None and unknown:
-        names = ", ".join(str(spec) for spec in unknown)
-        tell(f"no price is known for {names}: the limit of ${max_cost:.2f} cannot be watched (see CULTUREPARK_PRICES)")
+    limit = settings_of(row).max_cost_usd
+    remote = [spec for spec in dict.fromkeys(models_of(row).values()) if spec.kind == "openai"]
+    unknown = [spec for spec in remote if prices.price(base_url_of(spec), spec.name) is None]
+    if limit is None or not unknown:
+        return
+    names = ", ".join(str(spec) for spec in unknown)
+    if store.priced(row.id) & {spec.name for spec in unknown}:
+        raise UsageError(
+            f"{names} had a price before and has none now: the limit of ${limit:,.2f} cannot be watched; "
+            "set CULTUREPARK_PRICES to the list that was used"
+        )
+    tell(
+        f"no price is known for {names}: the limit of ${limit:,.2f} (--max-cost, or the scenario's) cannot be watched; "
+        "set CULTUREPARK_PRICES or --max-tokens"
+    )
 
 
 def resume(run_id: str, roles: list[str], store_url: str, as_json: bool, limits: Mapping[str, Any]) -> int:
@@ -98,6 +112,9 @@ def resume(run_id: str, roles: list[str], store_url: str, as_json: bool, limits:
     prices.table()
     store = Store(store_url, must_exist=True)
     with alone(store, run_id) as row:
+        others = [r.id for r in store.unfinished() if r.id != row.id] if row.status == Status.DONE else []
+        if run_id == "last" and others:
+            tell(f"{row.id} is the last run, and done; unfinished are {', '.join(others[:5])}")
         settings = replace(settings_of(row), **limits)
         if row.status == Status.DONE:  # it has reached the stage it was made for, and goes on to the end
             settings = replace(settings, until="samples")
@@ -118,7 +135,7 @@ def alone(store: Store, run_id: str) -> Iterator[RunRow]:
         yield store.run(run_id)
 
 
-def distill(run_id: str, stage: str, roles: list[str], store_url: str, as_json: bool) -> int:
+def distill(run_id: str, stage: str, roles: list[str], store_url: str, as_json: bool, limits: Mapping[str, Any]) -> int:
     from culturepark.launch import models_column, settings_of
 
     needed: dict[str, tuple[ModelRole, ...]] = {
@@ -136,7 +153,7 @@ def distill(run_id: str, stage: str, roles: list[str], store_url: str, as_json: 
             raise UsageError(
                 f"{row.id} has {len(unfinished)} unfinished dialogues; `culturepark resume {row.id}` first"
             )
-        settings = vars(replace(settings_of(row), until="samples"))
+        settings = vars(replace(settings_of(row), until="samples", **limits))
         again = {"extract": stage == "extract", "verify": stage == "verify"}
         store.set_plan(row.id, settings, models_column(models), **again)
         return carry_on(store, store.run(row.id), as_json)
@@ -157,23 +174,27 @@ def carry_on(store: Store, row: RunRow, as_json: bool) -> int:
     from culturepark.progress import watching
     from culturepark.store import queries
 
+    watch_prices(store, row)
+    where = "" if store_is_default(store) else f" --store {shlex.quote(redact(store.database.shown))}"
     failure: CultureparkError | None = None
     with watching() as watcher:
         run = Run(store, row, watcher)
-        for skip in run.plan.skipped[:10]:
+        skipped = run.plan.skipped
+        for skip in skipped[:3]:
             watcher.note(f"skipped: {skip}")
-        if len(run.plan.skipped) > 10:
-            watcher.note(f"skipped: {len(run.plan.skipped)} cells in all; `culturepark stats {row.id}` counts them")
+        if len(skipped) > 3:
+            watcher.note(f"skipped: {len(skipped)} cells in all; `culturepark stats {row.id}{where}` names them")
         try:
             asyncio.run(until_stopped(run))
         except CultureparkError as error:
             failure = error
     stats = queries.stats(store, store.run(row.id))
+    if failure and stats["status"] == Status.RUNNING:  # that it has stopped could not be written down
+        stats["status"] = Status.STOPPED
     if as_json:
         write(json.dumps(stats))
     else:
         write(row.id)
-    where = "" if store_is_default(store) else f" --store {shlex.quote(redact(store.database.shown))}"
     summary(stats, failure, where)
     if failure:
         show_origin(failure)
@@ -191,16 +212,16 @@ async def until_stopped(run: Run) -> None:
         presses += 1
         if presses == 1:
             run.interrupt()
-            run.watcher.note("stopping after the calls in flight; press Ctrl-C again to stop now")
+            flying = run.ledger.in_flight
+            lost = f" ({flying} under way, which would be asked again and may be billed twice)" if flying else ""
+            run.watcher.note(f"stopping after the calls in flight; press Ctrl-C again to stop now{lost}")
         else:
             task.cancel()
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, stop)
-        except NotImplementedError:  # Windows
-            break
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        with suppress(NotImplementedError, AttributeError):  # Windows
+            loop.add_signal_handler(getattr(signal, name), stop)
     try:
         await task
     except asyncio.CancelledError:
@@ -223,7 +244,8 @@ def summary(stats: dict[str, object], failure: CultureparkError | None, where: s
     assert isinstance(samples, dict) and isinstance(tokens, dict)  # noqa: PT018
     dropped = sum(samples["dropped"].values())
     cost = stats["cost_usd"]
-    price = f", ${cost:.4f}" if isinstance(cost, float) else ""
+    least = "at least " if stats["unpriced_calls"] else ""
+    price = f", {least}${cost:.4f}" if isinstance(cost, float) else ""
     tell(
         f"{stats['run']}: {stats['status']}; {samples['kept']} samples kept, {dropped} dropped; "
         f"{tokens['prompt']:,} prompt and {tokens['completion']:,} completion tokens{price}"
@@ -231,6 +253,8 @@ def summary(stats: dict[str, object], failure: CultureparkError | None, where: s
     if failure:
         more = f" {failure.option}" if isinstance(failure, BudgetReached) else ""
         tell(f"{safe(failure)}\ngo on with: culturepark resume {stats['run']}{more}{where}")
+    elif not samples["kept"] and stats["stop_reason"] == "completed":
+        tell(f"no samples came of it; `culturepark stats {stats['run']}{where}` says why")
     elif samples["kept"]:
         tell(f"next: culturepark export {stats['run']} --format trl --out runs/{stats['run']}{where}")
     models = stats["models"]

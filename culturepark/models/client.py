@@ -316,7 +316,8 @@ def map_error(error: Exception, endpoint: str) -> ModelError:
 
 def map_status(error: openai.APIStatusError, endpoint: str) -> ModelError:
     status = error.status_code
-    said = f"{endpoint} answered {status}: {short(error.message)}"
+    message = re.sub(r"^Error code: \d+ - ", "", str(error.message))
+    said = f"{endpoint} answered {status}: {short(message)}"
     code = str(getattr(error, "code", "") or "")
     if status in (401, 403):
         return Unreachable(f"{said} (check OPENAI_API_KEY)", kind=f"http-{status}")

@@ -9,18 +9,21 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
 from culturepark.domain import JsonObject
-from culturepark.errors import CultureparkError, ModelError, Unreachable
+from culturepark.errors import CultureparkError, Interrupted, ModelError, Unreachable
 from culturepark.models import limits, prices
 from culturepark.models.chat import ChatModel, Reply, Request, Usage, canonical, digest, first_choice
 from culturepark.models.pace import Pace, Place
 
 TOO_MUCH = {"http-429", "http-502", "http-503", "http-504", "http-529", "timeout"}
 """Kinds of failure that say that an endpoint has too much to do."""
+LONG = 5.0
+"""Seconds of silence that want a word."""
 DOWN_AFTER = 3
 """So many requests in a row given up on mean that the endpoint is down."""
 
@@ -67,6 +70,7 @@ class CallLog(Protocol):
     """Where calls are written down; the store."""
 
     def answered(self, subject_id: str, request_digest: str) -> Answered | None: ...
+    def lately(self, endpoint: str) -> list[tuple[float, int]]: ...
     def begin(self, call: Call) -> str: ...
     def finish(self, call_id: str, outcome: Outcome) -> None: ...
     def refuse(self, call_id: str, guard: str) -> None: ...
@@ -84,11 +88,17 @@ class Ledger:
     tpm: int | None = None
     """Requests and tokens a minute that each remote endpoint gets at most."""
     down_after: int = DOWN_AFTER
+    notice: Callable[[str], None] = lambda _: None
+    """Told what a user who waits will want to know."""
     paces: dict[str, Pace] = field(default_factory=dict)
     given_up: dict[str, int] = field(default_factory=dict)
     """Requests given up on in a row, over all dialogues, by endpoint."""
     halted: CultureparkError | None = None
     """Why no further request may be made."""
+
+    @property
+    def in_flight(self) -> int:
+        return sum(pace.in_flight for pace in self.paces.values())
 
     def halt(self, why: CultureparkError) -> None:
         """Lets calls in flight finish, and answers every later request with `why`."""
@@ -109,6 +119,9 @@ class Ledger:
         pace = self._pace_of(model)
         attempt = 0
         while True:
+            await asyncio.sleep(0)  # stored and scripted answers take no time: Ctrl-C must get a word in
+            if isinstance(self.halted, Interrupted):
+                raise self.halted
             attempt += 1
             body = model.body(request)  # anew each time: a refused parameter may have been dropped
             text = canonical(body)
@@ -150,7 +163,9 @@ class Ledger:
         if model.endpoint not in self.paces:
             remote = model.spec.kind == "openai"
             rpm, tpm = (self.rpm, self.tpm) if remote else (None, None)
-            self.paces[model.endpoint] = Pace(self.most_in_flight, rpm, tpm, patient=not remote)
+            pace = self.paces[model.endpoint] = Pace(self.most_in_flight, rpm, tpm, patient=not remote)
+            if rpm or tpm:
+                pace.remember(self.log.lately(model.endpoint))
         return self.paces[model.endpoint]
 
     def _may_ask(self) -> None:
@@ -203,6 +218,8 @@ class Ledger:
         if error.kind in TOO_MUCH or error.retry_after is not None:
             # A pause of everybody only where the endpoint asked for it; otherwise each waits on its own.
             pace.was_refused(place, pause if error.retry_after is not None or error.kind == "http-429" else 0)
+        if pause >= LONG:
+            self.notice(f"waiting {pause:.0f} s: {error}")
         if attempt < limits.ATTEMPTS:
             return pause
         lost = self.given_up[model.endpoint] = self.given_up.get(model.endpoint, 0) + 1
@@ -226,4 +243,8 @@ def recall(stored: Answered) -> Reply:
 
 def now() -> str:
     """The time in UTC, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment(datetime.now(UTC))
+
+
+def moment(when: datetime) -> str:
+    return when.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -143,6 +143,17 @@ class Pace:
             self.in_flight -= 1
             self.stir()
 
+    def remember(self, past: list[tuple[float, int]]) -> None:
+        """Counts what was asked before this process began.
+
+        Args:
+            past: how many seconds ago a request began, and its tokens; the oldest first.
+        """
+        for age, tokens in past:
+            for window, amount in ((self._requests, 1), (self._tokens, tokens)):
+                if window:
+                    window.add(amount).when -= age
+
     def went_well(self, place: Place, kind: str = "") -> None:
         """
         Args:

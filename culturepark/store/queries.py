@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy
 from sqlalchemy.orm import defer
-from sqlmodel import Session, SQLModel, col, func, select
+from sqlmodel import Session, SQLModel, col, func, or_, select
 
 from culturepark.dialogue.casting import plan
 from culturepark.domain import Edition, JsonObject
@@ -28,6 +28,9 @@ from culturepark.store.tables import (
     TurnRow,
     VerdictRow,
 )
+
+UNHEARD = ("interrupted:", "cancelled:")
+"""How the error of a call begins that left, and whose answer nobody heard; it may have been billed."""
 
 
 def runs(store: Store) -> list[JsonObject]:
@@ -118,6 +121,15 @@ def stats(store: Store, run: RunRow) -> JsonObject:
         failed = session.exec(
             select(func.count()).where(CallRow.run_id == run.id, col(CallRow.error).is_not(None))
         ).one()
+        of_this_run = select(func.count()).where(CallRow.run_id == run.id)
+        unpriced = session.exec(
+            of_this_run.where(
+                col(CallRow.endpoint).startswith("http"),
+                col(CallRow.response).is_not(None),
+                col(CallRow.cost_usd).is_(None),
+            )
+        ).one()
+        unheard = session.exec(of_this_run.where(or_(*(col(CallRow.error).startswith(e) for e in UNHEARD)))).one()
         by_role = (
             sqlalchemy.select(col(TurnRow.role), col(TurnRow.origin), func.count())
             .join(DialogueRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
@@ -169,6 +181,7 @@ def stats(store: Store, run: RunRow) -> JsonObject:
         "calls": {
             "total": sum(row[1] for row in calls),
             "failed": failed,
+            "unheard": unheard,
             "refused_by_guard": dict(refused),
             "by_stage": {row[0]: row[1] for row in calls},
         },
@@ -178,6 +191,7 @@ def stats(store: Store, run: RunRow) -> JsonObject:
             "completion": sum(row[4] or 0 for row in calls),
         },
         "cost_usd": sum(costs) if costs else None,
+        "unpriced_calls": unpriced,
         "stances": stances(edition, drawn),
     }
 

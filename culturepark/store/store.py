@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlmodel import Session, and_, col, delete, func, or_, select
@@ -11,7 +12,7 @@ from sqlmodel import Session, and_, col, delete, func, or_, select
 from culturepark.domain import Casting, Duplicate, Edition, Sample, Statement, Status, Turn, Verdict
 from culturepark.errors import UsageError
 from culturepark.models.chat import Usage
-from culturepark.models.ledger import Answered, Call, Outcome, now
+from culturepark.models.ledger import Answered, Call, Outcome, moment, now
 from culturepark.models.limits import Budget
 from culturepark.store import rows  # noqa: F401 - looks at every row that is read
 from culturepark.store.database import Database
@@ -145,6 +146,18 @@ class Store:
             ).one()
         return Budget(cost_usd=cost, tokens=int(prompt or 0) + int(completion or 0))
 
+    def priced(self, run_id: str) -> set[str]:
+        """Models of a run whose calls have had a price."""
+        with self.database.reading() as session:
+            query = select(CallRow.model).where(CallRow.run_id == run_id, col(CallRow.cost_usd).is_not(None)).distinct()
+            return set(session.exec(query))
+
+    def unfinished(self) -> list[RunRow]:
+        """Runs that can be resumed, the newest first."""
+        with self.database.reading() as session:
+            query = select(RunRow).where(RunRow.status != Status.DONE).order_by(col(RunRow.created_at).desc())
+            return list(session.exec(query))
+
     # --- dialogues -------------------------------------------------------------------------------
 
     def dialogues(self, run_id: str) -> list[DialogueRow]:
@@ -192,6 +205,18 @@ class Store:
             return None
         usage = Usage(row.prompt_tokens, row.cached_tokens, row.completion_tokens, row.tokens_from)
         return Answered(row.id, row.response, usage)
+
+    def lately(self, endpoint: str) -> list[tuple[float, int]]:
+        """Requests to an endpoint in the last minute, of all runs: how many seconds ago, and tokens."""
+        since = datetime.now(UTC) - timedelta(minutes=1)
+        with self.database.reading() as session:
+            query = select(CallRow.started_at, CallRow.prompt_tokens, CallRow.completion_tokens)
+            query = query.where(CallRow.endpoint == endpoint, CallRow.started_at >= moment(since))
+            found = session.exec(query.order_by(col(CallRow.started_at))).all()
+        return [
+            ((datetime.now(UTC) - datetime.fromisoformat(began)).total_seconds(), (sent or 0) + (made or 0))
+            for began, sent, made in found
+        ]
 
     def begin(self, call: Call) -> str:
         with self.database.writing() as session:
