@@ -21,7 +21,7 @@ from culturepark.errors import BadAnswer, ModelError
 from culturepark.export.card import as_text
 from culturepark.models import local, scripted
 from culturepark.models.chat import Request, spelled_out
-from culturepark.models.client import short
+from culturepark.models.mapping import short
 from culturepark.models.spec import EMBEDDED
 from culturepark.show import safe
 from culturepark.store.tables import SampleRow, StatementRow

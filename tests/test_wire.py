@@ -34,10 +34,11 @@ from culturepark.errors import (
 )
 from culturepark.models import client, limits, prices, scripted, tokens
 from culturepark.models.chat import Reply, Request, Schema, Usage
-from culturepark.models.client import EmbeddingModel, OpenAIModel, map_error, retry_after
+from culturepark.models.client import EmbeddingModel, OpenAIModel
 from culturepark.models.embedder import Endpoint as Embedder
 from culturepark.models.ledger import Ledger
 from culturepark.models.limits import ATTEMPTS, Budget, pause_before
+from culturepark.models.mapping import map_error, retry_after
 from culturepark.models.spec import parse, parse_roles
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow

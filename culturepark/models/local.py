@@ -18,7 +18,8 @@ from culturepark.errors import Unreachable, UsageError
 from culturepark.files import clipped, readable
 from culturepark.models import weights
 from culturepark.models.chat import Request, Traits
-from culturepark.models.client import OpenAIModel, short
+from culturepark.models.client import OpenAIModel
+from culturepark.models.mapping import short
 from culturepark.models.spec import ModelSpec
 from culturepark.redact import remember
 
