@@ -6,7 +6,8 @@ A run is carried on from whatever the store holds, so beginning, resuming and di
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol
+from collections import defaultdict
+from typing import TYPE_CHECKING, Protocol, cast
 
 from culturepark.dialogue.casting import Plan, plan
 from culturepark.dialogue.guards import storable
@@ -14,7 +15,6 @@ from culturepark.domain import (
     Casting,
     Duplicate,
     Relation,
-    Sample,
     Statement,
     Status,
     Turn,
@@ -40,6 +40,7 @@ from culturepark.store.store import Store
 from culturepark.store.tables import DialogueRow, RunRow, StatementRow
 
 if TYPE_CHECKING:
+    from culturepark.distill.conclude import Judged
     from culturepark.models.embedder import Embedder
 
 
@@ -308,55 +309,41 @@ class Run:
 
     async def _distil(self) -> None:
         """Duplicates and samples of the whole run; both follow from the verdicts and can be made again at any time."""
-        from culturepark.distill import dedup, samples
+        from culturepark.distill.conclude import entries, samples_of
+        from culturepark.distill.dedup import deduplicate
 
-        seeds = {row.id: row for row in self.store.dialogues(self.row.id)}
-        rows = self.store.statements(self.row)
-        found: dict[str, dict[str, tuple[Relation, str]]] = {row.id: {} for row in rows}
-        for verdict in self.store.verdicts(self.row.id, self.row.verify_round):
-            if verdict.statement_id in found:
-                found[verdict.statement_id][verdict.criterion] = (verdict.relation, verdict.decision)  # type: ignore[assignment]
-        keep = self.scenario.distill.keep
-        published = self.scenario.distill.rewrite == "as-published"
-        flags = {row.id: "as-published" if published and row.rewritten_from else "" for row in rows}
-        passing = [row for row in rows if samples.drop_reason(found[row.id], keep, False, flags[row.id]) is None]
-        entries = [
-            dedup.Entry(
-                row.id,
-                (
-                    (dialogue := seeds[row.turn_id.rsplit(".", 1)[0]]).seed_key,
-                    row.culture,
-                    dialogue.language,
-                    found[row.id].get("stance", ("none", ""))[0],
-                ),
-                row.first_person,
-            )
-            for row in passing
-        ]
+        judged = self._judged()
         duplicates: list[Duplicate] = []
-        if entries:  # or weights would be fetched for nothing
+        if passed := entries(judged, self.scenario):  # or weights would be fetched for nothing
             embedder = await self._embedder()
-            vectors = await embedder.embed([entry.text for entry in entries])
+            vectors = await embedder.embed([entry.text for entry in passed])
             threshold = self.scenario.distill.dedup.threshold
-            duplicates = dedup.deduplicate(entries, vectors, embedder.method, threshold)
-        if not self._reaches("samples"):
+            # In a thread: it may take minutes, and Ctrl-C twice is to stop now.
+            duplicates = await detached(deduplicate, passed, vectors, embedder.method, threshold)
+        if self._reaches("samples"):
+            repeated = {duplicate.statement_id for duplicate in duplicates}
+            self.store.set_distilled(self.row.id, duplicates, samples_of(judged, repeated, self.scenario))
+        else:
             self.store.set_duplicates(self.row.id, duplicates)
-            return
-        repeated = {duplicate.statement_id for duplicate in duplicates}
+
+    def _judged(self) -> list[Judged]:
+        from culturepark.distill.conclude import Judged
+
+        numbers = {row.id: row.number for row in self.store.dialogues(self.row.id)}
         phases = self.store.phases(self.row.id)
-        shaped: list[tuple[str, Sample]] = []
-        for row in rows:
-            casting = self.castings[seeds[row.turn_id.rsplit(".", 1)[0]].number]
-            statement = statement_of(row)
-            for number, shape in enumerate(samples.shapes(statement, casting, self.scenario.samples), start=1):
-                flag, again = flags[row.id], row.id in repeated
-                asked_yet = phases[row.turn_id] != "opening" or self.scenario.protocol == "free-chat"
-                reason = samples.drop_reason(found[row.id], keep, again, flag, shape, asked_yet)
-                sample = samples.shape_sample(
-                    statement, casting, shape, phases[row.turn_id], self.scenario.language, reason, flags[row.id]
-                )
-                shaped.append((f"{row.id}.x{number}", sample))
-        self.store.set_distilled(self.row.id, duplicates, samples.without_twins(shaped))
+        verdicts: dict[str, dict[str, tuple[Relation, str]]] = defaultdict(dict)
+        for verdict in self.store.verdicts(self.row.id, self.row.verify_round):
+            relation = cast("Relation", verdict.relation)
+            verdicts[verdict.statement_id][verdict.criterion] = (relation, verdict.decision)
+        return [
+            Judged(
+                statement_of(row),
+                verdicts[row.id],
+                self.castings[numbers[row.turn_id.rsplit(".", 1)[0]]],
+                phases[row.turn_id],
+            )
+            for row in self.store.statements(self.row)
+        ]
 
     async def _embedder(self) -> Embedder:
         from culturepark.models.embedder import open_embedder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import re
@@ -83,6 +84,7 @@ class MiniLM:
         order = sorted(range(len(texts)), key=lambda i: (len(texts[i]), i))
         vectors = np.zeros((len(texts), 384), np.float32)
         for start in range(0, len(order), self.batch):
+            await asyncio.sleep(0)  # a moment for Ctrl-C
             rows = order[start : start + self.batch]
             encoded = self._tokenizer.encode_batch([texts[i] for i in rows])
             ids = np.array([e.ids for e in encoded], np.int64)

@@ -1,0 +1,62 @@
+"""What follows from all verdicts of a run: what may repeat what, and which samples are kept. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from culturepark.distill import dedup, samples
+from culturepark.domain import Casting, Relation, Sample, Scenario, Statement
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A statement with all that decides about it."""
+
+    statement: Statement
+    verdicts: Mapping[str, tuple[Relation, str]]
+    """Criterion -> relation and decision."""
+    casting: Casting
+    phase: str
+    """Of its turn."""
+
+
+def entries(judged: Sequence[Judged], scenario: Scenario) -> list[dedup.Entry]:
+    """The statements that passed verification, each in its block: seed, culture, language, relation to the stance."""
+    return [
+        dedup.Entry(
+            one.statement.id,
+            (
+                one.casting.seed.key,
+                one.statement.culture,
+                scenario.language,
+                one.verdicts.get("stance", ("none", ""))[0],
+            ),
+            one.statement.first_person,
+        )
+        for one in judged
+        if samples.drop_reason(one.verdicts, scenario.distill.keep, False, flags(one, scenario)) is None
+    ]
+
+
+def samples_of(judged: Sequence[Judged], repeated: Collection[str], scenario: Scenario) -> list[tuple[str, Sample]]:
+    """Every sample of a run with its id, kept or dropped and why.
+
+    Args:
+        repeated: ids of statements that others stand for.
+    """
+    found = []
+    for one in judged:
+        statement, flag = one.statement, flags(one, scenario)
+        asked_yet = one.phase != "opening" or scenario.protocol == "free-chat"
+        for number, shape in enumerate(samples.shapes(statement, one.casting, scenario.samples), start=1):
+            again = statement.id in repeated
+            reason = samples.drop_reason(one.verdicts, scenario.distill.keep, again, flag, shape, asked_yet)
+            sample = samples.shape_sample(statement, one.casting, shape, one.phase, scenario.language, reason, flag)
+            found.append((f"{statement.id}.x{number}", sample))
+    return samples.without_twins(found)
+
+
+def flags(one: Judged, scenario: Scenario) -> str:
+    published = scenario.distill.rewrite == "as-published"
+    return "as-published" if published and one.statement.rewritten_from else ""
