@@ -232,6 +232,8 @@ class Held:
         run = Run(self.store, self.row, Listener(self.notes))
         run.models = Cast(self.model, self.embedder)  # type: ignore[assignment]
         asyncio.run(run.carry_on())
+        bugs = [row.error for row in self.store.dialogues(self.run_id) if row.stop_reason == "bug"]
+        assert not bugs, bugs  # in the program, or in the test's own model
         return self
 
     def rows(self, table: type[Row]) -> list[Row]:

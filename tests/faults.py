@@ -216,6 +216,9 @@ def endure(folder: Path, kinds: Collection[str] = ALL) -> Figures:
     def from_fifth(fault: Fault) -> Reply:
         return lambda body, number: fault if number >= 5 else None
 
+    def of_json(fault: Fault) -> Reply:
+        return lambda body, number: fault if "response_format" in body else None
+
     for kind in kinds:
         if fault := PASSING.get(kind):
             bed.run(kind, "now and then", fault, seventh(fault), 0, None)
@@ -227,4 +230,5 @@ def endure(folder: Path, kinds: Collection[str] = ALL) -> Figures:
             bed.run(kind, "in one dialogue", fault, of_guests(fault), 1, "guest")
         elif fault := ANSWERS.get(kind):
             bed.run(kind, "now and then", fault, seventh(fault), 0, None)
+            bed.run(kind, "whenever JSON is wanted", fault, of_json(fault), 0, None)
     return bed.figures

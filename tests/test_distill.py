@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -513,6 +514,19 @@ def test_an_answer_outside_the_form_is_unparsable_and_never_kept(tmp_path: Path)
     calls = held.of(CallRow, stage="verify")
     assert [call.refused for call in calls] == ["unparsable", "unparsable"]
     assert [json.loads(call.request)["seed"] for call in calls] == [1, 2]
+
+
+def test_an_answer_that_a_filter_kept_back_is_none_even_if_it_fits(tmp_path: Path) -> None:
+    kept_back = verifying(lambda asked: reply(json.dumps(judged(asked)), "content_filter"))
+    held = hold_said(tmp_path, TALK, kept_back)
+    assert {row.relation for row in held.rows(VerdictRow)} == {"unparsable"}
+    assert [call.refused for call in held.of(CallRow, stage="verify")] == ["withheld", "withheld"]
+
+
+def test_a_letter_that_a_filter_kept_back_is_none() -> None:
+    kept_back = replace(letter("B", A=0.1, B=0.9), finish_reason="content_filter")
+    assert letters.letter_scores(kept_back, "AB") is None
+    assert letters.decide(None, kept_back, "AB").letter is None
 
 
 def test_a_second_answer_in_the_form_counts(tmp_path: Path) -> None:

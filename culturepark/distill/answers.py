@@ -63,9 +63,12 @@ async def ask_json(
         if reply.finish_reason == "length":
             ledger.refuse(reply, "cut-off")
             raise CutOff(reply)
-        if parsed := parse(reply.text, shape):
+        if reply.withheld:
+            ledger.refuse(reply, "withheld")
+        elif parsed := parse(reply.text, shape):
             return parsed, reply
-        ledger.refuse(reply, "unparsable")
+        else:
+            ledger.refuse(reply, "unparsable")
     return None, reply
 
 

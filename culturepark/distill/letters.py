@@ -67,7 +67,7 @@ def as_data(text: str) -> str:
 
 def letter_scores(reply: Reply, letters: str) -> dict[str, float] | None:
     """Log-probability of each letter as the first token; one out of sight gets just less than the last in sight."""
-    if not reply.tokens:
+    if reply.withheld or not reply.tokens:
         return None
     rivals = reply.tokens[0].rivals | {reply.tokens[0].text: reply.tokens[0].logprob}
     floor = min(rivals.values()) - 1.0
@@ -90,7 +90,7 @@ def calibrated(scores: Sequence[dict[str, float] | None], letters: str) -> list[
 
 def decide(scores: dict[str, float] | None, reply: Reply, letters: str) -> Choice:
     if scores is None:
-        said = reply.text.strip()[:1]
+        said = "" if reply.withheld else reply.text.strip()[:1]
         return Choice(said if said and said in letters else None, None, reply.call_id)
     best = max(letters, key=lambda letter: scores[letter])
     total = math.fsum(math.exp(scores[letter] - scores[best]) for letter in letters)

@@ -75,6 +75,11 @@ class Reply:
         return str(first_choice(self.response).get("message", {}).get("refusal") or "")
 
     @property
+    def withheld(self) -> bool:
+        """Whether a filter or the model itself kept the answer back; what there is of it is none."""
+        return self.finish_reason == "content_filter" or bool(self.refusal)
+
+    @property
     def tokens(self) -> list[Token]:
         """Generated tokens with log-probabilities; empty where the endpoint sends none."""
         found = []
