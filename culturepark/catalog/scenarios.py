@@ -170,10 +170,7 @@ def absent_files(path: Path, file: ScenarioFile) -> list[tuple[Loc, str]]:
     found: list[tuple[Loc, str]] = []
     for key, names in (("personas", file.personas), ("surveys", file.surveys)):
         for index, name in enumerate(names):
-            there = False
-            with suppress(ValueError, OSError):
-                there = beside(path, name).exists()
-            if not there:
+            if not exists(beside(path, name)):
                 found.append(((key, index), f"no such file: {clipped(name)}"))
     return found
 
