@@ -38,8 +38,8 @@ class Quiet:
 
     def started(self, run: RunRow, plan: Plan, done: int) -> None:
         self.total, self.finished = len(plan.castings), done
-        title = edition_of(run).scenario.title
-        self.note(f"run {run.id}: {title}. Simulated people; no evidence of what real people think.")
+        self.scenario = edition_of(run).scenario
+        self.note(f"run {run.id}: {self.scenario.title}. Simulated people; no evidence of what real people think.")
 
     def fetching(self, name: str, done: int, total: int) -> None: ...
     def turn(self, casting: Casting, turn: Turn) -> None: ...
@@ -85,9 +85,10 @@ class Live(Quiet):
 
     def started(self, run: RunRow, plan: Plan, done: int) -> None:
         super().started(run, plan, done)
-        scenario = edition_of(run).scenario
         self.talk = self.total <= TALK_UP_TO
-        slots = [len(schedule(scenario.protocol, len(c.participants), scenario.max_turns)) for c in plan.castings]
+        slots = [
+            len(schedule(self.scenario.protocol, len(c.participants), self.scenario.max_turns)) for c in plan.castings
+        ]
         self.steps = {c.number: n + DISTILLING for c, n in zip(plan.castings, slots, strict=True)}
         self.done_steps: dict[int, int] = defaultdict(int)
         total = sum(self.steps.values())
