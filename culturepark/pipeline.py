@@ -14,6 +14,7 @@ from culturepark.dialogue.guards import storable
 from culturepark.domain import (
     Casting,
     Duplicate,
+    ModelRole,
     Relation,
     Statement,
     Status,
@@ -40,6 +41,7 @@ from culturepark.store.store import Store
 from culturepark.store.tables import DialogueRow, RunRow, StatementRow
 
 if TYPE_CHECKING:
+    from culturepark.distill.answers import Asker
     from culturepark.distill.conclude import Judged
     from culturepark.models.embedder import Embedder
 
@@ -221,15 +223,8 @@ class Run:
     async def _extract(self, row: DialogueRow, casting: Casting) -> None:
         from culturepark.distill.extract import extract
 
-        extraction = await extract(
-            casting,
-            self.store.turns(row.id),
-            mode=self.scenario.distill.extract,
-            language=self.scenario.language,
-            dialogue_id=row.id,
-            model=await self.models.get("extractor"),
-            ledger=self.ledger,
-        )
+        asker = await self._asker(row, casting, "extractor", "extract")
+        extraction = await extract(asker, self.store.turns(row.id), self.scenario.distill.extract)
         counts = self.store.statement_counts(row.id)
         found = []
         for proposal in extraction.proposals:
@@ -253,38 +248,18 @@ class Run:
 
     async def _verify(self, row: DialogueRow, casting: Casting) -> None:
         from culturepark.distill.reword import candidates, reword
-        from culturepark.distill.verify import Case, case, verify
+        from culturepark.distill.verify import case, verify
 
-        policy, language = self.scenario.distill, self.scenario.language
+        policy = self.scenario.distill
         turns = {f"{row.id}.t{turn.position}": turn for turn in self.store.turns(row.id)}
-        model = await self.models.get("verifier")
-
-        async def judge(cases: list[Case]) -> list[Verdict]:
-            return await verify(
-                cases,
-                casting,
-                policy=policy,
-                language=language,
-                dialogue_id=row.id,
-                model=model,
-                ledger=self.ledger,
-            )
-
+        verifier = await self._asker(row, casting, "verifier", "verify")
         statements = [statement_of(s) for s in self.store.statements(self.row, row.id) if s.rewritten_from is None]
         cases = [case(s, turns[s.turn_id], casting) for s in statements]
-        verdicts = await judge(cases)
+        verdicts = await verify(verifier, cases, policy)
         again: list[tuple[Statement, str | None]] = []
         if amiss := candidates(cases, verdicts, policy):
             counts = self.store.statement_counts(row.id)
-            for done in await reword(
-                amiss,
-                casting,
-                policy=policy,
-                language=language,
-                dialogue_id=row.id,
-                model=await self.models.get("extractor"),
-                ledger=self.ledger,
-            ):
+            for done in await reword(await self._asker(row, casting, "extractor", "verify"), amiss, policy):
                 old = done.case.statement
                 counts[old.turn_id] = number = counts[old.turn_id] + 1
                 new = {
@@ -295,10 +270,16 @@ class Run:
                 }
                 again.append((old.model_copy(update=new), done.call_id))
             if policy.rewrite == "checked":
-                verdicts += await judge([case(s, turns[s.turn_id], casting) for s, _ in again])
+                verdicts += await verify(verifier, [case(s, turns[s.turn_id], casting) for s, _ in again], policy)
         self.store.add_verification(row.id, again, verdicts, self.row.verify_round)
         self._count_samples([*statements, *(s for s, _ in again)], verdicts, casting)
         self._show()
+
+    async def _asker(self, row: DialogueRow, casting: Casting, role: ModelRole, stage: str) -> Asker:
+        from culturepark.distill.answers import Asker
+
+        model = await self.models.get(role)
+        return Asker(casting, self.scenario.language, row.id, model, self.ledger, stage)
 
     def _count_samples(self, statements: list[Statement], verdicts: list[Verdict], casting: Casting) -> None:
         from culturepark.distill.samples import shapes

@@ -1,16 +1,18 @@
-"""Asks a model for JSON of a given shape, and believes nothing it cannot parse."""
+"""Asks a model about a dialogue, for JSON of a given shape, and believes nothing it cannot parse."""
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from culturepark.domain import Casting, Language
 from culturepark.models.chat import ChatModel, Reply, Request, Schema, as_said
 from culturepark.models.ledger import Ledger
-from culturepark.prompts import Prompt
+from culturepark.prompts import Prompt, prompt
 
 Answer = TypeVar("Answer", bound=BaseModel)
 ATTEMPTS = 2
@@ -24,52 +26,72 @@ class CutOff(Exception):
         self.reply = reply
 
 
-async def ask_json(
-    ledger: Ledger,
-    model: ChatModel,
-    prompt: Prompt,
-    material: object,
-    shape: type[Answer],
-    *,
-    name: str,
-    stage: str,
-    subject_id: str,
-    max_tokens: int,
-    top_logprobs: int = 0,
-) -> tuple[Answer | None, Reply | None]:
-    """The parsed answer, or None if two attempts gave nothing that parses.
+@dataclass(frozen=True)
+class Asker:
+    """Asks one model about one dialogue; every call is written down under the dialogue's id."""
 
-    Args:
-        material: what the prompt speaks about. It goes in as JSON, so that no text in it can pass for an instruction
-            or for the end of the material.
-    Raises:
-        CutOff: if the answer ended at the limit.
-        CultureparkError: as the ledger does.
-    """
-    reply = None
-    for attempt in range(1, ATTEMPTS + 1):
-        request = Request(
-            messages=(
-                {"role": "system", "content": prompt.text},
-                {"role": "user", "content": json.dumps(material, ensure_ascii=False)},
-            ),
-            max_tokens=max_tokens,
-            temperature=0.0 if attempt == 1 else 0.4,
-            seed=attempt,
-            schema=Schema(name, strict(shape)),
-            top_logprobs=top_logprobs,
+    casting: Casting
+    language: Language
+    dialogue_id: str
+    model: ChatModel
+    ledger: Ledger
+    stage: str
+
+    def prompt(self, name: str) -> Prompt:
+        return prompt(name, self.language)
+
+    async def send(self, request: Request, template: Prompt) -> Reply:
+        """
+        Raises:
+            CultureparkError: as the ledger does.
+        """
+        return await self.ledger.ask(
+            self.model, request, stage=self.stage, subject_id=self.dialogue_id, prompt_digest=template.digest
         )
-        reply = await ledger.ask(model, request, stage=stage, subject_id=subject_id, prompt_digest=prompt.digest)
-        if reply.finish_reason == "length":
-            ledger.refuse(reply, "cut-off")
-            raise CutOff(reply)
-        if reply.withheld:
-            ledger.refuse(reply, "withheld")
-        elif parsed := parse(reply.text, shape):
-            return parsed, reply
-        else:
-            ledger.refuse(reply, "unparsable")
-    return None, reply
+
+    async def json(
+        self,
+        template: Prompt,
+        material: object,
+        shape: type[Answer],
+        *,
+        name: str,
+        max_tokens: int,
+        top_logprobs: int = 0,
+    ) -> tuple[Answer | None, Reply | None]:
+        """The parsed answer, or None if two attempts gave nothing that parses.
+
+        Args:
+            material: what the prompt speaks about. It goes in as JSON, so that no text in it can pass for an
+                instruction or for the end of the material.
+        Raises:
+            CutOff: if the answer ended at the limit.
+            CultureparkError: as the ledger does.
+        """
+        reply = None
+        for attempt in range(1, ATTEMPTS + 1):
+            request = Request(
+                messages=(
+                    {"role": "system", "content": template.text},
+                    {"role": "user", "content": json.dumps(material, ensure_ascii=False)},
+                ),
+                max_tokens=max_tokens,
+                temperature=0.0 if attempt == 1 else 0.4,
+                seed=attempt,
+                schema=Schema(name, strict(shape)),
+                top_logprobs=top_logprobs,
+            )
+            reply = await self.send(request, template)
+            if reply.finish_reason == "length":
+                self.ledger.refuse(reply, "cut-off")
+                raise CutOff(reply)
+            if reply.withheld:
+                self.ledger.refuse(reply, "withheld")
+            elif parsed := parse(reply.text, shape):
+                return parsed, reply
+            else:
+                self.ledger.refuse(reply, "unparsable")
+        return None, reply
 
 
 def parse(text: str, shape: type[Answer]) -> Answer | None:

@@ -11,11 +11,8 @@ from pydantic import BaseModel
 
 from culturepark.dialogue.guards import contains, phrases, storable
 from culturepark.distill import letters, quotes
-from culturepark.distill.answers import CutOff, ask_json
+from culturepark.distill.answers import Asker, CutOff
 from culturepark.domain import Casting, Kind, Language, Persona, Turn
-from culturepark.models.chat import ChatModel
-from culturepark.models.ledger import Ledger
-from culturepark.prompts import prompt
 
 TURNS_A_CALL = 8
 """Persona turns; more, and the answer grows past what models write reliably."""
@@ -65,16 +62,10 @@ class StatementsAnswer(BaseModel):
     statements: list[Found]
 
 
-async def extract(
-    casting: Casting,
-    turns: Sequence[Turn],
-    *,
-    mode: Literal["auto", "quotes", "sentences"],
-    language: Language,
-    dialogue_id: str,
-    model: ChatModel,
-    ledger: Ledger,
-) -> Extraction:
+Mode = Literal["auto", "quotes", "sentences"]
+
+
+async def extract(asker: Asker, turns: Sequence[Turn], mode: Mode) -> Extraction:
     """All statements of a dialogue, in the order of its turns.
 
     `auto` is `sentences` for small models and `quotes` for the rest; where `quotes` gives nothing that parses, it is
@@ -83,40 +74,27 @@ async def extract(
     Raises:
         CultureparkError: as the ledger does.
     """
-    if mode == "sentences" or (mode == "auto" and model.traits.labels):
-        return await by_sentence(casting, turns, language, dialogue_id, model, ledger)
-    found = [await one_part(casting, part, mode, language, dialogue_id, model, ledger) for part in parts(list(turns))]
+    if mode == "sentences" or (mode == "auto" and asker.model.traits.labels):
+        return await by_sentence(asker, turns)
+    found = [await one_part(asker, part, mode) for part in parts(list(turns))]
     whole = together(found)
     return Extraction(without_repeats(whole.proposals, whole.rejected), whole.rejected)
 
 
-async def one_part(
-    casting: Casting,
-    turns: list[Turn],
-    mode: Literal["auto", "quotes", "sentences"],
-    language: Language,
-    dialogue_id: str,
-    model: ChatModel,
-    ledger: Ledger,
-) -> Extraction:
+async def one_part(asker: Asker, turns: list[Turn], mode: Mode) -> Extraction:
     """By quotes; in halves where the answer does not fit; by sentences where nothing parses, if that is allowed."""
     spoken = [turn for turn in turns if turn.role != "moderator"]
     try:
-        found = await by_quote(casting, spoken, language, dialogue_id, model, ledger)
+        found = await by_quote(asker, spoken)
     except CutOff:
         if len(spoken) == 1:
             return Extraction([], Counter({"cut-off": 1}))
         middle = len(spoken) // 2
-        return together(
-            [
-                await one_part(casting, half, mode, language, dialogue_id, model, ledger)
-                for half in (spoken[:middle], spoken[middle:])
-            ]
-        )
+        return together([await one_part(asker, half, mode) for half in (spoken[:middle], spoken[middle:])])
     if found is not None:
         return found
     if mode == "auto":
-        return await by_sentence(casting, spoken, language, dialogue_id, model, ledger)
+        return await by_sentence(asker, spoken)
     return Extraction([], Counter({"unparsable": 1}))
 
 
@@ -138,28 +116,18 @@ def parts(turns: list[Turn]) -> list[list[Turn]]:
     return [turns[a:b] for a, b in zip([0, *cuts], [*cuts, len(turns)], strict=True)]
 
 
-async def by_quote(
-    casting: Casting,
-    spoken: list[Turn],
-    language: Language,
-    dialogue_id: str,
-    model: ChatModel,
-    ledger: Ledger,
-) -> Extraction | None:
+async def by_quote(asker: Asker, spoken: list[Turn]) -> Extraction | None:
     """Asks for statements with quotes, and keeps those whose quotes are there. None if nothing parsed.
 
     Raises:
         CutOff: if the answer did not fit.
     """
-    answer, reply = await ask_json(
-        ledger,
-        model,
-        prompt("extract", language),
+    casting = asker.casting
+    answer, reply = await asker.json(
+        asker.prompt("extract"),
         {"question": casting.seed.question, "turns": [told(turn, casting) for turn in spoken]},
         StatementsAnswer,
         name="statements",
-        stage="extract",
-        subject_id=dialogue_id,
         max_tokens=ANSWER_TOKENS + TOKENS_A_TURN * len(spoken),
     )
     if answer is None or reply is None:
@@ -167,7 +135,7 @@ async def by_quote(
     rejected: Counter[str] = Counter()
     proposals = []
     for found in answer.statements:
-        grounded = ground(found, spoken, casting, language, reply.call_id)
+        grounded = ground(found, spoken, casting, asker.language, reply.call_id)
         if isinstance(grounded, str):
             rejected[grounded] += 1
         else:
@@ -192,15 +160,9 @@ def ground(found: Found, turns: Sequence[Turn], casting: Casting, language: Lang
     return "quote-not-in-turn"
 
 
-async def by_sentence(
-    casting: Casting,
-    turns: Sequence[Turn],
-    language: Language,
-    dialogue_id: str,
-    model: ChatModel,
-    ledger: Ledger,
-) -> Extraction:
+async def by_sentence(asker: Asker, turns: Sequence[Turn]) -> Extraction:
     """Labels the speakers' own sentences: for models that cannot be trusted to copy one."""
+    casting, language = asker.casting, asker.language
     rejected: Counter[str] = Counter()
     candidates: list[tuple[Turn, int, int]] = []
     unsure: list[str] = []
@@ -218,16 +180,9 @@ async def by_sentence(
                 candidates.append((turn, start, end))
                 if not contains(turn.text[start:end], phrases(language)["opinion"]):
                     unsure.append(turn.text[start:end])
-    template = prompt("label", language)
-    choices = await letters.choose(
-        ledger,
-        model,
-        [(template.text, f"Sentence: {letters.as_data(sentence)} Letter:") for sentence in unsure],
-        "ABC",
-        stage="extract",
-        subject_id=dialogue_id,
-        prompt_digest=template.digest,
-    )
+    template = asker.prompt("label")
+    questions = [(template.text, f"Sentence: {letters.as_data(sentence)} Letter:") for sentence in unsure]
+    choices = await letters.choose(asker, template, questions, "ABC")
     kinds: dict[str | None, Kind] = {"A": "norm", "B": "custom"}
     chosen = dict(zip(unsure, choices, strict=True))
     proposals = []

@@ -11,8 +11,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from culturepark.models.chat import ChatModel, Reply, Request
-from culturepark.models.ledger import Ledger
+from culturepark.distill.answers import Asker
+from culturepark.models.chat import Reply, Request
+from culturepark.prompts import Prompt
 
 BATCH_FOR_CALIBRATION = 4
 """With fewer items the mean would be the items themselves."""
@@ -27,16 +28,7 @@ class Choice:
     call_id: str
 
 
-async def choose(
-    ledger: Ledger,
-    model: ChatModel,
-    questions: Sequence[tuple[str, str]],
-    letters: str,
-    *,
-    stage: str,
-    subject_id: str,
-    prompt_digest: str,
-) -> list[Choice]:
+async def choose(asker: Asker, template: Prompt, questions: Sequence[tuple[str, str]], letters: str) -> list[Choice]:
     """Asks each question (system prompt, user prompt) and reads one letter.
 
     Raises:
@@ -52,7 +44,7 @@ async def choose(
             seed=1,
             top_logprobs=20,
         )
-        return await ledger.ask(model, request, stage=stage, subject_id=subject_id, prompt_digest=prompt_digest)
+        return await asker.send(request, template)
 
     # One after the other: the order of the calls, and so their ids, is the same in every run.
     replies = [await ask(system, user) for system, user in questions]

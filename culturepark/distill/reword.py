@@ -9,13 +9,10 @@ from pydantic import BaseModel
 
 from culturepark.dialogue.guards import storable
 from culturepark.distill import quotes
-from culturepark.distill.answers import CutOff, ask_json
+from culturepark.distill.answers import Asker, CutOff
 from culturepark.distill.extract import told
 from culturepark.distill.verify import Case
-from culturepark.domain import Casting, DistillPolicy, Language, Verdict
-from culturepark.models.chat import ChatModel
-from culturepark.models.ledger import Ledger
-from culturepark.prompts import prompt
+from culturepark.domain import DistillPolicy, Verdict
 
 
 class Rewording(BaseModel):
@@ -49,21 +46,13 @@ def candidates(cases: Sequence[Case], verdicts: Sequence[Verdict], policy: Disti
     ]
 
 
-async def reword(
-    cases: Sequence[Case],
-    casting: Casting,
-    *,
-    policy: DistillPolicy,
-    language: Language,
-    dialogue_id: str,
-    model: ChatModel,
-    ledger: Ledger,
-) -> list[Reworded]:
+async def reword(asker: Asker, cases: Sequence[Case], policy: DistillPolicy) -> list[Reworded]:
     """New wordings; a case whose wording came back empty or unchanged is left out.
 
     Raises:
         CultureparkError: as the ledger does.
     """
+    casting = asker.casting
     name = "reword-as-published" if policy.rewrite == "as-published" else "reword"
     done = []
     for one in cases:
@@ -79,17 +68,7 @@ async def reword(
             "first_person": one.statement.first_person,
         }
         try:
-            answer, reply = await ask_json(
-                ledger,
-                model,
-                prompt(name, language),
-                material,
-                Rewording,
-                name="rewording",
-                stage="verify",
-                subject_id=dialogue_id,
-                max_tokens=400,
-            )
+            answer, reply = await asker.json(asker.prompt(name), material, Rewording, name="rewording", max_tokens=400)
         except CutOff:
             continue
         if answer is None or reply is None:

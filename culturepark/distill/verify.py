@@ -15,23 +15,20 @@ from typing import Literal
 from pydantic import BaseModel
 
 from culturepark.distill import letters
-from culturepark.distill.answers import CutOff, ask_json
+from culturepark.distill.answers import Asker, CutOff
 from culturepark.distill.extract import attributed, told
 from culturepark.distill.letters import as_data
 from culturepark.domain import (
     Casting,
     Criterion,
     DistillPolicy,
-    Language,
     Relation,
     Stance,
     Statement,
     Turn,
     Verdict,
 )
-from culturepark.models.chat import ChatModel, Reply
-from culturepark.models.ledger import Ledger
-from culturepark.prompts import prompt
+from culturepark.models.chat import Reply
 
 ITEMS_A_CALL = 10
 TOKENS_AN_ITEM = 40
@@ -75,24 +72,15 @@ def case(statement: Statement, turn: Turn, casting: Casting) -> Case:
     return Case(statement, turn, stance, verbatim)
 
 
-async def verify(
-    cases: Sequence[Case],
-    casting: Casting,
-    *,
-    policy: DistillPolicy,
-    language: Language,
-    dialogue_id: str,
-    model: ChatModel,
-    ledger: Ledger,
-) -> list[Verdict]:
+async def verify(asker: Asker, cases: Sequence[Case], policy: DistillPolicy) -> list[Verdict]:
     """One `faithful` verdict for each case, and a `stance` verdict where there is one to hold it against.
 
     Raises:
         CultureparkError: as the ledger does.
     """
-    by_letter = policy.verify == "letters" or (policy.verify == "auto" and model.traits.labels)
+    by_letter = policy.verify == "letters" or (policy.verify == "auto" and asker.model.traits.labels)
     judge = judge_by_letter if by_letter else judge_in_batches
-    judged = await judge(cases, casting, language, dialogue_id, model, ledger)
+    judged = await judge(asker, cases)
     verdicts = []
     for one in cases:
         for criterion in criteria(one):
@@ -127,34 +115,20 @@ def passes(criterion: Criterion, judgement: Judgement, policy: DistillPolicy) ->
 Judgements = dict[tuple[str, Criterion], Judgement]
 
 
-async def judge_in_batches(
-    cases: Sequence[Case],
-    casting: Casting,
-    language: Language,
-    dialogue_id: str,
-    model: ChatModel,
-    ledger: Ledger,
-) -> Judgements:
+async def judge_in_batches(asker: Asker, cases: Sequence[Case]) -> Judgements:
     """Both criteria, many statements a call, as JSON."""
     judged: Judgements = {}
     for start in range(0, len(cases), ITEMS_A_CALL):
         batch = cases[start : start + ITEMS_A_CALL]
-        judged |= await judge_batch(batch, casting, language, dialogue_id, model, ledger)
+        judged |= await judge_batch(asker, batch)
     return judged
 
 
-async def judge_batch(
-    batch: Sequence[Case],
-    casting: Casting,
-    language: Language,
-    dialogue_id: str,
-    model: ChatModel,
-    ledger: Ledger,
-) -> Judgements:
+async def judge_batch(asker: Asker, batch: Sequence[Case]) -> Judgements:
     turns = {one.turn.position: one.turn for one in batch}
     material = {
-        "question": casting.seed.question,
-        "turns": [told(turn, casting) for turn in turns.values()],
+        "question": asker.casting.seed.question,
+        "turns": [told(turn, asker.casting) for turn in turns.values()],
         "items": [
             {
                 "id": number,
@@ -168,15 +142,11 @@ async def judge_batch(
         ],
     }
     try:
-        answer, reply = await ask_json(
-            ledger,
-            model,
-            prompt("verify", language),
+        answer, reply = await asker.json(
+            asker.prompt("verify"),
             material,
             VerdictsAnswer,
             name="verdicts",
-            stage="verify",
-            subject_id=dialogue_id,
             max_tokens=100 + TOKENS_AN_ITEM * len(batch),
             top_logprobs=1,
         )
@@ -185,8 +155,8 @@ async def judge_batch(
             lost = Judgement("unparsable", None, cut_off.reply.call_id)
             return {(batch[0].statement.id, c): lost for c in criteria(batch[0])}
         middle = len(batch) // 2
-        first = await judge_batch(batch[:middle], casting, language, dialogue_id, model, ledger)
-        return first | await judge_batch(batch[middle:], casting, language, dialogue_id, model, ledger)
+        first = await judge_batch(asker, batch[:middle])
+        return first | await judge_batch(asker, batch[middle:])
     answers: Mapping[int, Judged] = only_once(answer.verdicts if answer else [])
     judged: Judgements = {}
     for number, one in enumerate(batch, start=1):
@@ -224,14 +194,7 @@ def confidence(reply: Reply, number: int, criterion: Criterion) -> float | None:
     return math.exp(min(0.0, logprob))
 
 
-async def judge_by_letter(
-    cases: Sequence[Case],
-    casting: Casting,
-    language: Language,
-    dialogue_id: str,
-    model: ChatModel,
-    ledger: Ledger,
-) -> Judgements:
+async def judge_by_letter(asker: Asker, cases: Sequence[Case]) -> Judgements:
     """One criterion and one statement a call, answered with a letter and calibrated over the dialogue.
 
     A statement that is the speaker's own sentence, whole and word by word, is faithful by construction: extraction has
@@ -246,7 +209,7 @@ async def judge_by_letter(
         ("stance", [one for one in cases if one.stance]),
     ]
     for criterion, some in asked:
-        template = prompt(f"letters-{criterion}", language)
+        template = asker.prompt(f"letters-{criterion}")
         questions = [
             (
                 "",
@@ -256,21 +219,13 @@ async def judge_by_letter(
                     statement=as_data(
                         one.statement.first_person if one.statement.kind == "opinion" else one.statement.text
                     ),
-                    question=as_data(casting.seed.question),
+                    question=as_data(asker.casting.seed.question),
                     stance=as_data(one.stance.text) if one.stance else "",
                 ),
             )
             for one in some
         ]
-        choices = await letters.choose(
-            ledger,
-            model,
-            questions,
-            "ABC",
-            stage="verify",
-            subject_id=dialogue_id,
-            prompt_digest=template.digest,
-        )
+        choices = await letters.choose(asker, template, questions, "ABC")
         for one, choice in zip(some, choices, strict=True):
             relation = meanings[choice.letter] if choice.letter else "unparsable"
             judged[one.statement.id, criterion] = Judgement(relation, choice.confidence, choice.call_id)
