@@ -179,6 +179,9 @@ class SurveyItem(Noun):
     shares: dict[Country, dict[int, float]]
     """For each country where the item was asked: share of valid answers by code; they sum to 1 within rounding."""
     source: Text
+    poles: tuple[Text, Text] | None = None
+    """What people on the +1 side and on the -1 side hold, each as one plain sentence. Small models tell the sides apart
+    by them; without, the question and the ends of the scale have to do."""
 
 
 class Seed(Noun):
