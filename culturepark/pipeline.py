@@ -247,8 +247,9 @@ class Run:
         self._show()
 
     async def _verify(self, row: DialogueRow, casting: Casting) -> None:
+        from culturepark.distill.cases import case
         from culturepark.distill.reword import candidates, reword
-        from culturepark.distill.verify import case, verify
+        from culturepark.distill.verify import verify
 
         policy = self.scenario.distill
         turns = {f"{row.id}.t{turn.position}": turn for turn in self.store.turns(row.id)}

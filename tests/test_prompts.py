@@ -98,7 +98,7 @@ def test_every_language_has_the_same_files_and_every_file_is_known(language: str
     files = {path.name for path in (FOLDER / language).iterdir()}
     rendered = {
         "persona", "persona-small", "stance", "suggestion", "follow-up", "follow-up-small", "follow-up-forms",
-        "letters-faithful", "letters-stance",
+        "speaks-for", "about", "answer-as-claim",
     }  # fmt: skip
     assert files == {f"{name}.md" for name in {*rendered, *WHOLE, *IN_PARTS}} | {"phrases.toml"}
     assert all((FOLDER / language / name).read_text("utf-8").strip() for name in files)
@@ -109,9 +109,10 @@ def test_a_prompt_that_is_sent_as_it_stands_has_no_holes(name: str) -> None:
     assert prompt(name).holes == frozenset()
 
 
-def test_the_letter_prompts_ask_for_what_they_are_given() -> None:
-    assert prompt("letters-faithful").holes == {"turn", "statement"}
-    assert prompt("letters-stance").holes == {"question", "stance", "statement"}
+def test_the_prompts_for_yes_and_no_ask_for_what_they_are_given() -> None:
+    assert prompt("speaks-for").holes == {"claim", "said"}
+    assert prompt("about").holes == {"own", "other", "said"}
+    assert prompt("answer-as-claim").holes == {"question", "answer"}
 
 
 @pytest.mark.parametrize("protocol", PHASES)

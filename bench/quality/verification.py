@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from bench.quality.harness import Ask, Row, casting, turn
 from bench.quality.measures import RELATIONS, Judged
-from culturepark.distill.verify import Case, verify
-from culturepark.domain import DistillPolicy, Stance, Statement
+from culturepark.distill.cases import Case
+from culturepark.distill.verify import verify
+from culturepark.domain import DistillPolicy, Option, Stance, Statement, SurveyItem, Turn
 
 POLICY = DistillPolicy()
 BARE = """\
@@ -41,13 +42,26 @@ async def ours(ask: Ask, rows: Sequence[Row]) -> dict[str, Judged]:
     return found
 
 
-def case(row: Row, persona_key: str, said: object) -> Case:
+def unknown(ask: Ask, row: Row) -> SurveyItem:
+    """An item that we do not ship, on the scale that its answer is known from; without the sides in words."""
+    scale = next((i.options for i in ask.items.values() if row["stance"] in [o.label for o in i.options]), None)
+    options = scale or (
+        Option(code=1, label=row["stance"], side=1),
+        Option(code=0, label=f"not {row['stance']}", side=-1),
+    )
+    return SurveyItem(
+        key="row/row", topic="row", question=row["question"], options=options, shares={}, source="a labelled row"
+    )
+
+
+def case(row: Row, item: SurveyItem, said: Turn) -> Case:
     """A row holds neither turn nor quote: the statement stands for both, so that stance alone is in question."""
     text = row["statement"]
+    code = next((option.code for option in item.options if option.label == row["stance"]), item.options[0].code)
     statement = Statement(
         id=row["id"],
         turn_id="row",
-        persona_key=persona_key,
+        persona_key=said.speaker,
         culture=row["culture"],
         kind="opinion",
         text=text,
@@ -56,7 +70,7 @@ def case(row: Row, persona_key: str, said: object) -> Case:
         quote_start=0,
         quote_end=len(text),
     )
-    return Case(statement, said, Stance(code=0, text=row["stance"]), verbatim=True)
+    return Case(statement, said, Stance(code=code, text=row["stance"]), verbatim=True)
 
 
 async def reference(ask: Ask, rows: Sequence[Row]) -> dict[str, Judged]:
