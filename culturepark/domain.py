@@ -212,8 +212,8 @@ class DistillPolicy(Noun):
     """Relations to the speaker's stance that are kept."""
     extract: Literal["auto", "quotes", "sentences"] = "auto"
     """`quotes`: the model proposes statements with their quotes; `sentences`: it labels real sentences."""
-    verify: Literal["auto", "batch", "letters"] = "auto"
-    """`batch`: many statements a call, as JSON; `letters`: one token a statement, calibrated over the batch."""
+    verify: Literal["auto", "batch", "claims"] = "auto"
+    """`batch`: many statements a call, as JSON; `claims`: yes or no, one claim at a time."""
     rewrite: Literal["checked", "off", "as-published"] = "checked"
     """What becomes of a contradicting opinion. `as-published` keeps a rewording unchecked, and flags it."""
     dedup: DedupPolicy = DedupPolicy()

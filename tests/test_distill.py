@@ -925,7 +925,7 @@ def test_words_cut_out_of_a_sentence_are_asked_about(tmp_path: Path) -> None:
     cut = "women should stay at home"
     found = proposals((1, "opinion", cut), statement=f"Elif thinks that {cut}.", first_person=cut)
     model = FakeModel(answering(statements=lambda _: found, text=lambda _: "No"))
-    one = edition(distill={"verify": "letters"})
+    one = edition(distill={"verify": "claims"})
     held = hold_said(tmp_path, [(ELIF, f"I do not think that {cut}.")], model, one)
     assert held.of(VerdictRow, criterion="faithful")[0].relation == "irrelevant"
     assert kept(held) == set()
@@ -936,7 +936,7 @@ def test_a_letter_judges_the_statement_that_would_be_trained_on(tmp_path: Path) 
     claim = "Everybody in Türkiye pours coffee for guests, every day."
     found = proposals((1, "custom", TEA), statement=claim, first_person=TEA)
     model = FakeModel(answering(statements=lambda _: found, text=lambda _: "Yes"))
-    held = hold_said(tmp_path, [(ELIF, TEA)], model, edition(distill={"verify": "letters"}))
+    held = hold_said(tmp_path, [(ELIF, TEA)], model, edition(distill={"verify": "claims"}))
     assert json.loads(held.of(SampleRow, kind="norm")[0].messages)[-1]["content"] == claim
     shown = [body["messages"][-1]["content"] for body in model.bodies if not body.get("response_format")]
     assert any(claim in asked for asked in shown)

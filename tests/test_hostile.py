@@ -259,7 +259,7 @@ def with_orders() -> Edition:
     return Edition(scenario=scenario, personas=people)
 
 
-@pytest.mark.parametrize("labels", [False, True], ids=["batches", "letters"])
+@pytest.mark.parametrize("labels", [False, True], ids=["batches", "claims"])
 def test_a_judge_that_obeys_everything_but_data_is_told_nothing(tmp_path: Path, labels: bool) -> None:
     talk = []
     for order in ORDERS.values():

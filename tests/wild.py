@@ -315,7 +315,7 @@ distill = st.fixed_dictionaries(
     optional={
         "keep": st.lists(st.sampled_from(["entail", "contradict", "irrelevant"]), max_size=3),
         "extract": st.sampled_from(["auto", "quotes", "sentences"]),
-        "verify": st.sampled_from(["auto", "batch", "letters"]),
+        "verify": st.sampled_from(["auto", "batch", "claims"]),
         "rewrite": mostly(st.sampled_from(["checked", "off", "as-published"]), st.just(False)),
         "dedup": st.fixed_dictionaries(
             {"threshold": mostly(st.sampled_from([0.5, 0.93, 1]), st.sampled_from([0.4, math.nan]))}

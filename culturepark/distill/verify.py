@@ -25,7 +25,7 @@ async def verify(asker: Asker, cases: Sequence[Case], policy: DistillPolicy) -> 
     Raises:
         CultureparkError: as the ledger does.
     """
-    by_leaning = policy.verify == "letters" or (policy.verify == "auto" and asker.model.traits.labels)
+    by_leaning = policy.verify == "claims" or (policy.verify == "auto" and asker.model.traits.labels)
     judged = await (judge_by_leaning if by_leaning else judge_in_batches)(asker, cases)
     verdicts = []
     for one in cases:
