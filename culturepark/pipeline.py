@@ -317,10 +317,12 @@ class Run:
         duplicates: list[Duplicate] = []
         if passed := entries(judged, self.scenario):  # or weights would be fetched for nothing
             embedder = await self._embedder()
-            vectors = await vectors_of(self.store, embedder, [entry.text for entry in passed])
+            # The questions too, for `stats` to tell how far talk has gone beyond them.
+            asked = [seed.question for seed in self.scenario.seeds]
+            vectors = await vectors_of(self.store, embedder, [*(entry.text for entry in passed), *asked])
             threshold = self.scenario.distill.dedup.threshold
             # In a thread: it may take minutes, and Ctrl-C twice is to stop now.
-            duplicates = await detached(deduplicate, passed, vectors, embedder.method, threshold)
+            duplicates = await detached(deduplicate, passed, vectors[: len(passed)], embedder.method, threshold)
         if self._reaches("samples"):
             repeated = {duplicate.statement_id for duplicate in duplicates}
             self.store.set_distilled(self.row.id, duplicates, samples_of(judged, repeated, self.scenario))

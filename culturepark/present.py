@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.text import Text
@@ -10,9 +10,81 @@ from rich.text import Text
 from culturepark.domain import JsonObject
 from culturepark.show import clip, plain, safe
 
+WORST = 5
+"""Stances that are shown unasked."""
+LEGEND = """\
+kept     statements with a kept sample
+heard    people behind them, of those cast
+drawn    stances against the survey (Jensen-Shannon, 0 to 1)
+said     the same of kept opinions; * skewed beyond chance
+words    different words among 42 at random (HD-D, 0 to 1)
+sense    mean cosine distance inside a question
+gain     diversity gain over the questions, 0 to 4
+shared   made by speakers of another culture too"""
 
-def stats_lines(s: JsonObject) -> Iterator[str]:
+
+def stats_lines(s: JsonObject, all_stances: bool = False) -> Iterator[str]:
+    """
+    Args:
+        all_stances: show every item and country, not only those furthest from the survey.
+    """
     yield f"{s['run']}  {s['status']}" + (f": {s['stop_reason']}" if s["stop_reason"] else "")
+    yield from voices_lines(s)
+    yield from funnel_lines(s)
+    yield from stances_lines(s["stances"], all_stances)
+
+
+def voices_lines(s: JsonObject) -> Iterator[str]:
+    """Whether there is more than one voice, and a table by culture; at most 60 columns but for sentences."""
+    told = s["representation"]
+    yield f"  voices      {said_of(told['run'])}"
+    cultures = told["cultures"]
+    for culture, figures in cultures.items():
+        if figures["collapse"]["verdict"] == "collapsed":
+            yield f"    {culture:<10}{said_of(figures)}"
+    if not told["run"]["statements"]["accepted"]:
+        return
+    yield ""
+    yield "  culture     kept heard drawn said words sense gain shared"
+    for culture, figures in [*cultures.items(), ("together", told["run"])]:
+        people, stances, meaning = figures["personas"], figures.get("stances", {}), figures["semantic"] or {}
+        gain, shared = figures["diversity_gain"] or {}, figures["shared"] or {}
+        yield (
+            f"  {culture:<10}{figures['statements']['kept']:>6}{people['heard']:>4}/{people['cast']:<2}"
+            f"{short(stances.get('drawn'), 'jsd'):>4}{short(stances.get('kept'), 'jsd'):>6}"
+            f"{short(figures['lexical'], 'hdd'):>5}{short(meaning, 'distance_within_seed'):>6}"
+            f"{short(gain, 'over_seeds'):>5}{'-' if 'share' not in shared else format(shared['share'], '.0%'):>6}"
+        )
+    yield from (f"    {line}" for line in LEGEND.splitlines())
+    vectors = told["vectors"]
+    if vectors["known"] < vectors["of"]:
+        role = " --role embedder=minilm" if vectors["embedder"] == "lexical" else ""
+        yield f"  sense, gain and shared are not known: `culturepark distill {s['run']} --from dedup{role}` finds out"
+    yield f"  {told['note']}"
+    yield ""
+
+
+def said_of(figures: JsonObject) -> str:
+    """The verdict on the voices of a culture or of a run."""
+    collapse, statements = figures["collapse"], figures["statements"]["accepted"]
+    if collapse["verdict"] == "collapsed":
+        return f"ONE VOICE: {'; '.join(collapse['reasons'])}"
+    if collapse["too_few"]:
+        return f"{statements} statements: too few to say"
+    if collapse["verdict"] == "unknown":
+        return f"not known: {'; '.join(collapse['open'])}"
+    return f"varied: {collapse['checks'][-1]['text']}"
+
+
+def short(figures: JsonObject | None, name: str) -> str:
+    """A figure in four places, starred where chance alone would hardly lead so far."""
+    if not figures or figures.get(name) is None:
+        return "-"
+    star = "*" if figures.get("chance", 1) <= 0.05 else ""
+    return f"{figures[name]:.2f}".replace("0.", ".", 1) + star
+
+
+def funnel_lines(s: JsonObject) -> Iterator[str]:
     yield f"  scenario    {s['scenario']}, seed {s['seed']}"
     yield f"  models      {', '.join(f'{role} {spec}' for role, spec in s['models'].items())}"
     yield f"  dialogues   {listed(s['dialogues'])}"
@@ -42,11 +114,25 @@ def stats_lines(s: JsonObject) -> Iterator[str]:
     cost = s["cost_usd"]
     missing = f"at least ({s['unpriced_calls']} calls have no known price) " if s["unpriced_calls"] else ""
     yield f"  cost        {'no known price' if cost is None else f'{missing}${cost:.4f}'}"
-    for cell in s["stances"]:
+
+
+def stances_lines(cells: Sequence[JsonObject], everything: bool) -> Iterator[str]:
+    """Stances as drawn and as told by kept samples; unasked, those that lie furthest from the survey beyond chance."""
+
+    def beyond(cell: JsonObject) -> float:
+        fit = cell["kept_fit"] or cell["fit"]
+        return float(fit["jsd"] - fit["expected"])
+
+    shown = cells if everything else sorted(cells, key=beyond, reverse=True)[:WORST]
+    for cell in shown:
         answers = "; ".join(
-            f"{a['label']} {a['drawn']} (share asks for {a['expected']:.1f})" for a in cell["answers"] if a["drawn"]
+            f"{a['label']} {a['drawn']} (share asks for {a['expected']:.1f}, {a['kept']} kept)"
+            for a in cell["answers"]
+            if a["drawn"]
         )
         yield f"  stance      {cell['seed']} {cell['country']}: {answers}"
+    if len(shown) < len(cells):
+        yield f"    {len(shown)} of {len(cells)}, the furthest from the survey; --stances shows all"
 
 
 def listed(counts: Mapping[str, int]) -> str:

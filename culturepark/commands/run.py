@@ -172,7 +172,7 @@ def carry_on(store: Store, row: RunRow, as_json: bool) -> int:
     """Carries a run on in front of whoever watches, and says how it ended."""
     from culturepark.pipeline import Run
     from culturepark.progress import watching
-    from culturepark.store import queries
+    from culturepark.store.stats import stats as stats_of
 
     watch_prices(store, row)
     where = "" if store_is_default(store) else f" --store {shlex.quote(redact(store.database.shown))}"
@@ -188,7 +188,7 @@ def carry_on(store: Store, row: RunRow, as_json: bool) -> int:
             asyncio.run(until_stopped(run))
         except CultureparkError as error:
             failure = error
-    stats = queries.stats(store, store.run(row.id))
+    stats = stats_of(store, store.run(row.id))
     if failure and stats["status"] == Status.RUNNING:  # that it has stopped could not be written down
         stats["status"] = Status.STOPPED
     if as_json:

@@ -126,10 +126,17 @@ class Endpoint:
         return unit_rows(np.array(rows, np.float32))
 
 
+def identity_of(spec: ModelSpec) -> str | None:
+    """The `identity` of a spec's embedder, without opening it."""
+    if spec.kind == "openai":
+        return str(spec)
+    return MiniLM.identity if spec.kind == "minilm" else Lexical.identity
+
+
 def open_embedder(spec: ModelSpec, progress: weights.Progress, warn: Callable[[str], None], ask: Asker) -> Embedder:
     """The embedder of a spec. Where MiniLM's weights are neither here nor to be had, says so and goes on lexically."""
     if spec.kind == "openai":
-        return Endpoint(ask, str(spec))
+        return Endpoint(ask, identity_of(spec))
     if spec.kind == "lexical":
         return Lexical()
     try:
