@@ -14,13 +14,16 @@ WORST = 5
 """Stances that are shown unasked."""
 LEGEND = """\
 kept     statements with a kept sample
-heard    people behind them, of those cast
-drawn    stances against the survey (Jensen-Shannon, 0 to 1)
-said     the same of kept opinions; * skewed beyond chance
+again    accepted ones that say what was said before
+heard    people behind kept ones, of those cast
 words    different words among 42 at random (HD-D, 0 to 1)
 sense    mean cosine distance inside a question
 gain     diversity gain over the questions, 0 to 4
 shared   made by speakers of another culture too"""
+STANCES = """\
+distance of stances from the survey's shares, 0 to 1
+(Jensen-Shannon), beside what chance makes of so few;
+drawn: as dealt; kept: behind kept opinions; * skewed"""
 
 
 def stats_lines(s: JsonObject, all_stances: bool = False) -> Iterator[str]:
@@ -41,27 +44,50 @@ def voices_lines(s: JsonObject) -> Iterator[str]:
     cultures = told["cultures"]
     for culture, figures in cultures.items():
         if figures["collapse"]["verdict"] == "collapsed":
-            yield f"    {culture:<10}{said_of(figures)}"
+            yield f"    {culture:<11} {said_of(figures)}"
     if not told["run"]["statements"]["accepted"]:
         return
     yield ""
-    yield "  culture     kept heard drawn said words sense gain shared"
+    yield "  culture      kept again heard words sense  gain shared"
     for culture, figures in [*cultures.items(), ("together", told["run"])]:
-        people, stances, meaning = figures["personas"], figures.get("stances", {}), figures["semantic"] or {}
-        gain, shared = figures["diversity_gain"] or {}, figures["shared"] or {}
+        count, people, meaning = figures["statements"], figures["personas"], figures["semantic"] or {}
+        heard = f"{people['heard']}/{people['cast']}"
         yield (
-            f"  {culture:<10}{figures['statements']['kept']:>6}{people['heard']:>4}/{people['cast']:<2}"
-            f"{short(stances.get('drawn'), 'jsd'):>4}{short(stances.get('kept'), 'jsd'):>6}"
-            f"{short(figures['lexical'], 'hdd'):>5}{short(meaning, 'distance_within_seed'):>6}"
-            f"{short(gain, 'over_seeds'):>5}{'-' if 'share' not in shared else format(shared['share'], '.0%'):>6}"
+            f"  {culture:<10}{count['kept']:>7}{share(count['repeats'] / max(count['accepted'], 1)):>6}{heard:>6}"
+            f"{short(figures['lexical']['hdd']):>6}{short(meaning.get('distance_within_seed')):>6}"
+            f"{short((figures['diversity_gain'] or {}).get('over_seeds')):>6}"
+            f"{share((figures['shared'] or {}).get('share')):>7}"
         )
     yield from (f"    {line}" for line in LEGEND.splitlines())
     vectors = told["vectors"]
     if vectors["known"] < vectors["of"]:
         role = " --role embedder=minilm" if vectors["embedder"] == "lexical" else ""
         yield f"  sense, gain and shared are not known: `culturepark distill {s['run']} --from dedup{role}` finds out"
+    drawn = {culture: figures["stances"] for culture, figures in cultures.items() if figures["stances"]["drawn"]}
+    if drawn:
+        yield ""
+        yield "  stances      drawn  chance    kept  chance"
+        for culture, fits in drawn.items():
+            yield f"  {culture:<10}{fit(fits['drawn'])}{fit(fits['kept'])}"
+        yield from (f"    {line}" for line in STANCES.splitlines())
     yield f"  {told['note']}"
     yield ""
+
+
+def fit(figures: JsonObject | None) -> str:
+    """A distance beside the one to be expected, starred where chance alone would hardly lead so far."""
+    if figures is None:
+        return f"{'-':>7} {'-':>8}"
+    star = "*" if figures["chance"] <= 0.05 else " "
+    return f"{short(figures['jsd']):>7}{star}{short(figures['expected']):>8}"
+
+
+def short(figure: float | None) -> str:
+    return "-" if figure is None else f"{figure:.2f}".removeprefix("0" if figure < 1 else "")
+
+
+def share(figure: float | None) -> str:
+    return "-" if figure is None else f"{figure:.0%}"
 
 
 def said_of(figures: JsonObject) -> str:
@@ -73,15 +99,7 @@ def said_of(figures: JsonObject) -> str:
         return f"{statements} statements: too few to say"
     if collapse["verdict"] == "unknown":
         return f"not known: {'; '.join(collapse['open'])}"
-    return f"varied: {collapse['checks'][-1]['text']}"
-
-
-def short(figures: JsonObject | None, name: str) -> str:
-    """A figure in four places, starred where chance alone would hardly lead so far."""
-    if not figures or figures.get(name) is None:
-        return "-"
-    star = "*" if figures.get("chance", 1) <= 0.05 else ""
-    return f"{figures[name]:.2f}".replace("0.", ".", 1) + star
+    return "varied: " + next(check["text"] for check in collapse["checks"] if check["name"] == "voices")
 
 
 def funnel_lines(s: JsonObject) -> Iterator[str]:

@@ -20,6 +20,8 @@ from culturepark.distill.shares import Fit
 from culturepark.domain import JsonObject
 from culturepark.models.embedder import Vectors
 
+Flags = NDArray[np.bool_]
+Places = NDArray[np.int_]
 NOTE = "Simulated talk is no evidence about real people; the survey is only where stances were drawn from."
 
 
@@ -34,8 +36,8 @@ class Spoken:
     text: str
     """What deduplication compared and samples tell: the first-person form."""
     kept: bool
-    repeats: bool
-    """Whether deduplication found another statement that stands for it."""
+    cluster: str
+    """The same for statements that deduplication found to say the same."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,9 @@ def figures(
         meaning: None where the vectors are not known.
     """
     words = [diversity.words(one.text) for one in spoken]
-    again = repeated(spoken, words)
+    again, echoed = repeated(spoken, words)
     seeds, cultures = [one.seed for one in spoken], [one.culture for one in spoken]
-    made: dict[str, NDArray[np.bool_]] = {}
+    made: dict[str, Flags] = {}
     nearest = residue = np.zeros(0, np.float32)
     if meaning:
         texts = [one.text for one in spoken]
@@ -74,19 +76,17 @@ def figures(
         residue = voices.without_topics(meaning.vectors, seeds)
     kept = np.array([one.kept for one in spoken], np.bool_)
 
-    def of(
-        places: NDArray[np.int_], people: Mapping[str, int], *parts: object
-    ) -> tuple[JsonObject, list[voices.Check]]:
+    def of(places: Places, people: Mapping[str, int], *parts: object) -> tuple[JsonObject, list[voices.Check]]:
         """The figures of a part of the statements, and what they say of its voices."""
         here = [spoken[i] for i in places]
         keeps = places[kept[places]]
         heard = Counter(spoken[i].persona for i in keeps)
         checks = [
             voices.check_people(heard, people, run_seed, *parts),
-            voices.check_repeats(int(again[places].sum()), len(places)),
             voices.check_openings([words[i] for i in places]),
         ]
         if len(people) > 1:
+            checks.append(voices.check_echoes(int(echoed[places].sum()), len(places)))
             who, talks, about = (
                 zip(*((one.persona, one.dialogue, one.seed) for one in here), strict=True) if here else ((),) * 3
             )
@@ -94,7 +94,12 @@ def figures(
             why = "too few talks to compare voices" if meaning else "voices are not compared, for want of vectors"
             checks.append(voices.check_voice(found, why))
         data: JsonObject = {
-            "statements": {"accepted": len(places), "kept": len(keeps), "repeats": int(again[places].sum())},
+            "statements": {
+                "accepted": len(places),
+                "kept": len(keeps),
+                "repeats": int(again[places].sum()),
+                "echoes": int(echoed[places].sum()),
+            },
             "personas": of_people(heard, people),
             "lexical": of_words([words[i] for i in keeps]),
             "semantic": of_meaning(meaning.vectors[keeps], [seeds[i] for i in keeps], run_seed, *parts)
@@ -126,15 +131,19 @@ def figures(
     return {"note": NOTE, "run": rounded(whole), "cultures": out}
 
 
-def repeated(spoken: Sequence[Spoken], words: Sequence[Sequence[str]]) -> NDArray[np.bool_]:
-    """Which statements say again what their culture has said: found by deduplication, or with the very same words."""
-    seen: set[tuple[str, tuple[str, ...]]] = set()
-    again = np.zeros(len(spoken), np.bool_)
-    for place, one in enumerate(spoken):
-        key = (one.culture, tuple(words[place]))
-        again[place] = one.repeats or key in seen
-        seen.add(key)
-    return again
+def repeated(spoken: Sequence[Spoken], words: Sequence[Sequence[str]]) -> tuple[Flags, Flags]:
+    """Which statements say again what their culture has said, and which have been made by another of its people too.
+
+    Statements are the same if deduplication found so, or where they are word by word the same (under any question).
+    """
+    again, echoed = np.zeros(len(spoken), np.bool_), np.zeros(len(spoken), np.bool_)
+    for keys in ([one.cluster for one in spoken], [tuple(text) for text in words]):
+        people: dict[tuple[str, object], set[str]] = {}
+        for place, (one, key) in enumerate(zip(spoken, keys, strict=True)):
+            again[place] |= (one.culture, key) in people
+            people.setdefault((one.culture, key), set()).add(one.persona)
+        echoed |= [len(people[one.culture, key]) > 1 for one, key in zip(spoken, keys, strict=True)]
+    return again, echoed
 
 
 def of_people(heard: Mapping[str, int], seats: Mapping[str, int]) -> JsonObject:
@@ -169,7 +178,7 @@ def of_meaning(vectors: Vectors, seeds: Sequence[str], *parts: object) -> JsonOb
     }
 
 
-def gains(meaning: Meaning, keeps: NDArray[np.int_], nearest: Vectors) -> JsonObject:
+def gains(meaning: Meaning, keeps: Places, nearest: Vectors) -> JsonObject:
     """Over the questions, as if they were the seed data, and over what other cultures said about the same question."""
     elsewhere = nearest[keeps]
     over_seeds = None
@@ -181,7 +190,7 @@ def gains(meaning: Meaning, keeps: NDArray[np.int_], nearest: Vectors) -> JsonOb
     }
 
 
-def of_shared(places: NDArray[np.int_], made: Mapping[str, NDArray[np.bool_]], culture: str) -> JsonObject:
+def of_shared(places: Places, made: Mapping[str, Flags], culture: str) -> JsonObject:
     by = {other: flags[places] for other, flags in made.items() if other != culture}
     anywhere = np.logical_or.reduce(list(by.values())) if by else np.zeros(len(places), np.bool_)
     return {

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from culturepark.distill.diversity import effective_number, surely_above
 from culturepark.distill.shares import generator
@@ -26,9 +27,9 @@ OPENING = 4
 """Words that make an opening."""
 FEWEST_TALKS, TALKS_EACH = 20, 5
 """Talks below which voices are not compared: in all, and of each of two people at least."""
-MOST_TALKS = 500
+MOST_TALKS = 300
 """Talks that are compared; of more, as many by lot."""
-SHUFFLES = 999
+SHUFFLES = 499
 UNLIKELY = 0.05
 
 
@@ -86,21 +87,20 @@ def voice(
     where = 2 if len({seed for _, _, seed in keys}) > 1 else 1
     numbers = {name: number for number, name in enumerate(dict.fromkeys(key[where] for key in keys))}
     block = np.array([numbers[key[where]] for key in keys])
-    comparable = (block[:, None] != block[None, :]).astype(np.float64)
+    comparable = block[:, None] != block[None, :]
     alike = (means @ means.T) * comparable
+    total, pairs = float(alike.sum()), int(comparable.sum())
     names = {person: number for number, person in enumerate(each)}
-    dealt = np.eye(len(names))[[names[person] for person, _, _ in keys]]
+    who = np.array([names[person] for person, _, _ in keys])
 
-    def likeness(who: np.ndarray) -> tuple[float, float]:
-        own, pairs = float(np.vdot(who, alike @ who)), float(np.vdot(who, comparable @ who))
-        return own / max(pairs, 1.0), (alike.sum() - own) / max(comparable.sum() - pairs, 1.0)
+    def likeness(dealt: NDArray[np.int_]) -> tuple[float, float]:
+        same = (dealt[:, None] == dealt[None, :]) & comparable
+        own, count = float(alike.sum(where=same)), int(same.sum())
+        return own / max(count, 1), (total - own) / max(pairs - count, 1)
 
-    own, others = likeness(dealt)
-    gaps = []
-    for _ in range(SHUFFLES):
-        by_lot, to_others = likeness(dealt[random.permutation(len(dealt))])
-        gaps.append(by_lot - to_others)
-    chance = (1 + sum(gap >= own - others - 1e-9 for gap in gaps)) / (1 + SHUFFLES)
+    own, others = likeness(who)
+    by_lot = [likeness(random.permutation(who)) for _ in range(SHUFFLES)]
+    chance = (1 + sum(one - other >= own - others - 1e-6 for one, other in by_lot)) / (1 + SHUFFLES)
     return Voice(own, others, chance, len(keys))
 
 
@@ -116,10 +116,10 @@ def without_topics(vectors: Vectors, seeds: Sequence[str]) -> Vectors:
 # --- the checks ----------------------------------------------------------------------------------
 
 
-def check_repeats(repeats: int, statements: int) -> Check:
-    """Statements that another one of the culture stands for, or that have the very words of an earlier one."""
-    text = f"{repeats} of {statements} statements repeat another"
-    return share_check("repeats", repeats, statements, text)
+def check_echoes(echoes: int, statements: int) -> Check:
+    """Statements that another person of the culture made too; who repeats only themselves has a voice of their own."""
+    text = f"{echoes} of {statements} statements were made by somebody else of the culture too"
+    return share_check("echoes", echoes, statements, text)
 
 
 def check_openings(words: Sequence[Sequence[str]]) -> Check:

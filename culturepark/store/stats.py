@@ -59,12 +59,13 @@ def stats(store: Store, run: RunRow) -> JsonObject:
         cast: Sequence[Any] = session.exec(seated.where(of_this)).all()
         told = of_run(select(SampleRow.statement_id, SampleRow.kind, SampleRow.status, SampleRow.drop_reason))
         outcomes = of_columns(session.execute(told.where(of_this)))
-        repeats = select(DuplicateRow.statement_id).where(
+        repeats = select(DuplicateRow.statement_id, DuplicateRow.cluster_id).where(
             col(DuplicateRow.statement_id).startswith(f"{run.id}.", autoescape=True)
         )
-        repeating = {row[0] for row in of_columns(session.execute(repeats))}
+        clusters = dict(of_columns(session.execute(repeats)))
     kept = Counter(statement for statement, _, status, _ in outcomes if status == "kept")
-    accepted = {s for s, _, status, reason in outcomes if status == "kept" or reason in AFTER_VERIFYING} | repeating
+    accepted = {s for s, _, status, reason in outcomes if status == "kept" or reason in AFTER_VERIFYING}
+    accepted |= clusters.keys()
     seeds = {person.dialogue_id: seed for _, seed, person in cast}
     spoken, opinions = [], Counter[tuple[str, str]]()
     for row in store.statements(run):
@@ -73,7 +74,9 @@ def stats(store: Store, run: RunRow) -> JsonObject:
             opinions[dialogue, row.persona_key] += kept[row.id]
         if row.id in accepted:
             seed, voice, text = seeds[dialogue], row.persona_key, row.first_person
-            spoken.append(Spoken(dialogue, seed, row.culture, voice, text, row.id in kept, row.id in repeating))
+            spoken.append(
+                Spoken(dialogue, seed, row.culture, voice, text, row.id in kept, clusters.get(row.id, row.id))
+            )
     cells = cells_of(edition, [(seed, person) for _, seed, person in cast], opinions)
     fits = {(cell.seed, cell.country): cell.fits(run.seed) for cell in cells}
     seats: dict[str, Counter[str]] = defaultdict(Counter)
