@@ -99,7 +99,8 @@ def said_of(figures: JsonObject) -> str:
         return f"{statements} statements: too few to say"
     if collapse["verdict"] == "unknown":
         return f"not known: {'; '.join(collapse['open'])}"
-    return "varied: " + next(check["text"] for check in collapse["checks"] if check["name"] == "voices")
+    found: str = next(check["text"] for check in collapse["checks"] if check["name"] == "voices")
+    return f"varied: {found}"
 
 
 def funnel_lines(s: JsonObject) -> Iterator[str]:

@@ -21,8 +21,9 @@ HDD_WORDS = 42
 """Words in a sample for HD-D, as its authors set it."""
 BIGRAMS = 500
 """Pairs of words in a sample for distinct-2: some thirty sentences."""
-VENDI_MOST = 1000
-"""Statements that the Vendi score is taken of; its cost grows with their cube."""
+VENDI_MOST, VENDI_INSIDE = 200, 50
+"""Statements that the Vendi score is taken of, in all and inside one question: the same number for all who have so
+many, so that larger sets do not look more varied."""
 UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 """Han and kana, which are written without spaces between words."""
 
@@ -143,17 +144,17 @@ def mean_distance(groups: Iterable[Vectors]) -> float | None:
     return min(2.0, max(0.0, sum(far for far, _ in sums) / pairs)) if pairs else None
 
 
-def vendi(vectors: Vectors, *parts: object) -> float | None:
+def vendi(vectors: Vectors, most: int, *parts: object) -> float | None:
     """Vendi score: exp of the entropy of the eigenvalues of the cosine matrix over n; 1 (all the same) to n.
 
-    How many statements with nothing in common would be as varied. It grows with n, so it stands beside n; of more
-    than 1,000 statements it is that of 1,000, drawn by `parts`. (Friedman & Dieng 2023, arXiv:2210.02410.)
+    How many statements with nothing in common would be as varied. It grows with n, so of more than
+    `most` statements it is that of so many, drawn by `parts`. (Friedman & Dieng 2023, arXiv:2210.02410.)
 
     Args:
         vectors: shape (n, d), rows of length 1.
     """
-    if len(vectors) > VENDI_MOST:
-        vectors = vectors[np.sort(generator("vendi", *parts).permutation(len(vectors))[:VENDI_MOST])]
+    if len(vectors) > most:
+        vectors = vectors[np.sort(generator("vendi", *parts).permutation(len(vectors))[:most])]
     n, d = vectors.shape
     if not n:
         return None

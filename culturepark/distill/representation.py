@@ -142,7 +142,8 @@ def repeated(spoken: Sequence[Spoken], words: Sequence[Sequence[str]]) -> tuple[
         for place, (one, key) in enumerate(zip(spoken, keys, strict=True)):
             again[place] |= (one.culture, key) in people
             people.setdefault((one.culture, key), set()).add(one.persona)
-        echoed |= [len(people[one.culture, key]) > 1 for one, key in zip(spoken, keys, strict=True)]
+        several = [len(people[one.culture, key]) > 1 for one, key in zip(spoken, keys, strict=True)]
+        echoed |= np.array(several, np.bool_)
     return again, echoed
 
 
@@ -168,12 +169,12 @@ def of_words(texts: Sequence[Sequence[str]]) -> JsonObject:
 def of_meaning(vectors: Vectors, seeds: Sequence[str], *parts: object) -> JsonObject:
     about = np.array(seeds, object)
     groups = [vectors[about == seed] for seed in dict.fromkeys(seeds)]
-    scores = [(diversity.vendi(group, *parts), len(group)) for group in groups]
+    scores = [(diversity.vendi(group, diversity.VENDI_INSIDE, *parts), len(group)) for group in groups]
     inside = sum(score * size for score, size in scores if score is not None)
     return {
         "distance": diversity.mean_distance([vectors]),
         "distance_within_seed": diversity.mean_distance(groups),
-        "vendi": diversity.vendi(vectors, *parts),
+        "vendi": diversity.vendi(vectors, diversity.VENDI_MOST, *parts),
         "vendi_within_seed": inside / len(vectors) if len(vectors) else None,
     }
 

@@ -227,7 +227,7 @@ def put(path: Path, text: str) -> None:
 def about(run_id: str, store: Store) -> JsonObject:
     """What the card and the manifest say of a run."""
     run = store.run(run_id)
-    stats = funnel(store, run, edition_of(run))
+    stats = funnel(store, run, edition_of(run), store.statements(run))
     names = (
         "run",
         "scenario",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy
@@ -14,17 +15,20 @@ from culturepark.domain import Edition, JsonObject
 from culturepark.store.queries import of_run
 from culturepark.store.rows import of_columns
 from culturepark.store.store import Store
-from culturepark.store.tables import CallRow, DialogueRow, RunRow, SampleRow, TurnRow
+from culturepark.store.tables import CallRow, DialogueRow, RunRow, SampleRow, StatementRow, TurnRow
 
 UNHEARD = ("interrupted:", "cancelled:")
 """How the error of a call begins that left, and whose answer nobody heard; it may have been billed."""
 
 
-def funnel(store: Store, run: RunRow, edition: Edition) -> JsonObject:
-    """How a run went from dialogues to samples, what it cost and why it stopped."""
+def funnel(store: Store, run: RunRow, edition: Edition, statements: Sequence[StatementRow]) -> JsonObject:
+    """How a run went from dialogues to samples, what it cost and why it stopped.
+
+    Args:
+        edition, statements: of the run; whoever wants this has them.
+    """
     with store.database.reading() as session:
         dialogues = session.exec(select(DialogueRow).where(DialogueRow.run_id == run.id)).all()
-        statements = store.statements(run)
         current = {row.id for row in statements}
         verdicts = [v for v in store.verdicts(run.id, run.verify_round) if v.statement_id in current]
         samples = session.exec(of_run(select(SampleRow)).where(DialogueRow.run_id == run.id)).all()

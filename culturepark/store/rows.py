@@ -58,6 +58,7 @@ ONE_OF: dict[type[SQLModel], dict[str, tuple[str, ...]]] = {
 
 def faults(table: type[SQLModel], values: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the values of one row, of those that were read; nothing if all is well."""
+    json_columns, one_of = JSON.get(table, {}), ONE_OF.get(table, {})
     for name, (kind, nullable) in columns(table).items():
         value = values.get(name)
         if value is None:
@@ -65,15 +66,15 @@ def faults(table: type[SQLModel], values: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{name} is missing"
         elif not isinstance(value, (int, float) if kind is float else kind):
             yield f"{name} is {type(value).__name__}, not {kind.__name__}"
-        elif unpacked := JSON.get(table, {}).get(name):
+        elif name in json_columns:
             try:
                 found = json.loads(str(value))
             except ValueError:
                 yield f"{name} is no JSON"
             else:
-                if not isinstance(found, unpacked):
+                if not isinstance(found, json_columns[name]):
                     yield f"{name} holds JSON of another kind"
-        elif value not in ONE_OF.get(table, {}).get(name, (value,)):
+        elif name in one_of and value not in one_of[name]:
             yield f"{name} is {str(value)[:40]!r}"
     scenario = values.get("scenario") if table is RunRow else None
     if isinstance(scenario, str) and digest(scenario) != values.get("scenario_digest"):

@@ -68,8 +68,11 @@ def stats(store: Store, run: RunRow) -> JsonObject:
     accepted |= clusters.keys()
     seeds = {person.dialogue_id: seed for _, seed, person in cast}
     spoken, opinions = [], Counter[tuple[str, str]]()
-    for row in store.statements(run):
+    statements = store.statements(run)
+    for row in statements:
         dialogue = row.turn_id.rsplit(".", 1)[0]
+        if dialogue not in seeds:
+            raise StoreError(f"statement {row.id[:120]!r} hangs on no dialogue of its run; that is damage")
         if row.kind == "opinion":
             opinions[dialogue, row.persona_key] += kept[row.id]
         if row.id in accepted:
@@ -88,7 +91,7 @@ def stats(store: Store, run: RunRow) -> JsonObject:
         by_culture[culture] = pooled([drawn for drawn, _ in of_it]), pooled([fit for _, fit in of_it if fit])
     meaning, known = meaning_of(store, run, edition, [one.text for one in spoken])
     figures = representation.figures(spoken, {c: +people for c, people in seats.items()}, by_culture, meaning, run.seed)
-    return funnel(store, run, edition) | {
+    return funnel(store, run, edition, statements) | {
         "stances": [told_of(cell, *fits[cell.seed, cell.country]) for cell in cells],
         "representation": figures | {"vectors": known},
     }
