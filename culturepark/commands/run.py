@@ -256,6 +256,11 @@ def summary(stats: dict[str, object], failure: CultureparkError | None, where: s
     elif not samples["kept"] and stats["stop_reason"] == "completed":
         tell(f"no samples came of it; `culturepark stats {stats['run']}{where}` says why")
     elif samples["kept"]:
+        representation = stats["representation"]
+        assert isinstance(representation, dict)
+        collapse = representation["run"]["collapse"]
+        if collapse["verdict"] == "collapsed":
+            tell(f"one voice: {'; '.join(collapse['reasons'])}; `culturepark stats {stats['run']}{where}` shows more")
         tell(f"next: culturepark export {stats['run']} --format trl --out runs/{stats['run']}{where}")
     models = stats["models"]
     assert isinstance(models, dict)

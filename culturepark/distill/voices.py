@@ -30,7 +30,8 @@ FEWEST_TALKS, TALKS_EACH = 20, 5
 MOST_TALKS = 300
 """Talks that are compared; of more, as many by lot."""
 SHUFFLES = 499
-UNLIKELY = 0.05
+UNLIKELY = 0.01
+"""At which a likeness is no accident. Few enough that a run of one voice hardly passes for many by luck."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def voice(
     units: dict[tuple[str, str, str], list[int]] = {}
     for index, key in enumerate(zip(people, talks, seeds, strict=True)):
         units.setdefault(key, []).append(index)
-    keys = list(units)
+    keys = sorted(units)
     random = generator("voice", *parts)
     if len(keys) > MOST_TALKS:
         keys = [keys[i] for i in np.sort(random.permutation(len(keys))[:MOST_TALKS])]
@@ -124,10 +125,8 @@ def check_echoes(echoes: int, statements: int) -> Check:
 
 def check_openings(words: Sequence[Sequence[str]]) -> Check:
     """Statements that begin with the same few words; with two people of fixed habits it would be half of them."""
-    openings = Counter(tuple(text[:OPENING]) for text in words if len(text) >= OPENING)
-    if not openings:
-        return Check("openings", "unknown", None, HALF, "no statement is long enough to have an opening")
-    opening, count = openings.most_common(1)[0]
+    openings = Counter(tuple(text[:OPENING]) for text in words)
+    opening, count = max(openings.items(), key=lambda pair: (pair[1], pair[0]), default=((), 0))
     return share_check("openings", count, len(words), f"{count} of {len(words)} begin “{' '.join(opening)} …”")
 
 
