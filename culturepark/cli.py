@@ -156,12 +156,19 @@ def runs(store: Store = STORE, json: Json = False) -> int:
     return look.runs(store, json)
 
 
-@app.command(epilog="Example: culturepark stats last")
-def stats(run: RunId, store: Store = STORE, json: Json = False) -> int:
-    """Show a run's funnel, cost, tokens, stop reasons, and stances against the survey."""
+@app.command(epilog="Example: culturepark stats last --stances | less")
+def stats(
+    run: RunId,
+    store: Store = STORE,
+    stances: Annotated[
+        bool, typer.Option("--stances", help="Show every stance drawn, not only the worst fits.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Show how varied a run's voices are, its stances against the survey, its funnel, cost and stop reasons."""
     from culturepark.commands import look
 
-    return look.stats(run, store, json)
+    return look.stats(run, store, stances, json)
 
 
 @app.command(epilog="Example: culturepark replay last --plain | less")

@@ -172,7 +172,7 @@ def carry_on(store: Store, row: RunRow, as_json: bool) -> int:
     """Carries a run on in front of whoever watches, and says how it ended."""
     from culturepark.pipeline import Run
     from culturepark.progress import watching
-    from culturepark.store import queries
+    from culturepark.store.stats import stats as stats_of
 
     watch_prices(store, row)
     where = "" if store_is_default(store) else f" --store {shlex.quote(redact(store.database.shown))}"
@@ -188,7 +188,7 @@ def carry_on(store: Store, row: RunRow, as_json: bool) -> int:
             asyncio.run(until_stopped(run))
         except CultureparkError as error:
             failure = error
-    stats = queries.stats(store, store.run(row.id))
+    stats = stats_of(store, store.run(row.id))
     if failure and stats["status"] == Status.RUNNING:  # that it has stopped could not be written down
         stats["status"] = Status.STOPPED
     if as_json:
@@ -256,6 +256,11 @@ def summary(stats: dict[str, object], failure: CultureparkError | None, where: s
     elif not samples["kept"] and stats["stop_reason"] == "completed":
         tell(f"no samples came of it; `culturepark stats {stats['run']}{where}` says why")
     elif samples["kept"]:
+        representation = stats["representation"]
+        assert isinstance(representation, dict)
+        collapse = representation["run"]["collapse"]
+        if collapse["verdict"] == "collapsed":
+            tell(f"one voice: {'; '.join(collapse['reasons'])}; `culturepark stats {stats['run']}{where}` shows more")
         tell(f"next: culturepark export {stats['run']} --format trl --out runs/{stats['run']}{where}")
     models = stats["models"]
     assert isinstance(models, dict)

@@ -22,6 +22,9 @@ REASONS: dict[tuple[str, Relation], str] = {
     ("stance", "entail"): "entails-stance",
 }
 
+AFTER_VERIFYING = ("before-the-question", "duplicate", "same-words")
+"""Why samples of a statement that passed verification may still not be kept."""
+
 OFF_TOPIC = ("opening", "introduce", "closing")
 """Phases in which people speak of other things than the seed."""
 
