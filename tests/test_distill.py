@@ -904,13 +904,19 @@ def test_a_stance_in_the_middle_has_no_side_of_its_own() -> None:
 def test_relations_are_probabilities_and_turn_with_the_side(
     own: float, other: float, about: float, answer: float, neutral: bool
 ) -> None:
-    found = Leaning(own, other, about, answer, "c").relations(neutral)
-    turned = Leaning(other, own, about, answer, "c").relations(neutral)
+    found = Leaning(own, other, about, answer, "c").relations(neutral=neutral)
+    turned = Leaning(other, own, about, answer, "c").relations(neutral=neutral)
     assert sum(found.values()) == pytest.approx(1)
     assert all(0 <= chance <= 1 for chance in found.values())
     assert turned["irrelevant"] == pytest.approx(found["irrelevant"])
     if not neutral:
         assert turned["entail"] == pytest.approx(found["contradict"])
+
+
+def test_without_sentences_of_the_survey_a_small_judge_is_less_sure_of_the_side() -> None:
+    seen = Leaning(own=0.5, other=0.0, about=3.0, answer=3.0, call_id="c")
+    assert seen.relations()["entail"] > 0.9 > 0.75 > seen.relations(in_sentences=False)["entail"]
+    assert not sides_of(item_of(*FOUR), Stance(code=1, text="yes"), "en").in_sentences
 
 
 def test_a_whole_sentence_of_the_speaker_is_faithful_without_being_asked(tmp_path: Path) -> None:

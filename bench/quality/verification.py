@@ -30,11 +30,10 @@ async def ours(ask: Ask, rows: Sequence[Row]) -> dict[str, Judged]:
     found: dict[str, Judged] = {}
     for (culture, question), some in dialogues.items():
         persona = ask.someone(culture)
-        item = ask.item(some[0].get("item"))
+        item = ask.item(some[0].get("item")) or unknown(ask, some[0])
         asker = ask.asker("verify", casting(persona, question, item), some[0]["id"])
-        verdicts = await verify(
-            asker, [case(row, persona.key, turn(persona, row["statement"])) for row in some], POLICY
-        )
+        cases = [case(row, item, turn(persona, row["statement"])) for row in some]
+        verdicts = await verify(asker, cases, POLICY)
         for verdict in verdicts:
             if verdict.criterion == "stance":
                 kept = verdict.decision == "keep"

@@ -20,10 +20,11 @@ from culturepark.distill.letters import as_data, log_odds, one_token
 from culturepark.distill.sides import Sides, relation_as_named, sides_of
 from culturepark.domain import Relation, Stance
 
-SIDE = 5.5
+SIDE, SIDE_OF_ANSWERS = 5.5, 1.8
 RELEVANCE = (-2.2, 3.8, 3.6)
-"""Logistic weights, fitted on the development rows with a model of 1.5 billion parameters: of the difference between
-the two sides; and of a constant, the question about the matter, and the answer that is spoken for more."""
+"""Logistic weights, fitted on the development rows with a model of 1.5 billion parameters. Of the difference between
+the two sides, where the survey has them as sentences and where it does not; and of a constant, the question about the
+matter, and the answer that is spoken for more."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,14 @@ class Leaning:
     """That they speak for the one or the other answer to the question; more than words that say nothing."""
     call_id: str
 
-    def relations(self, neutral: bool) -> dict[Relation, float]:
+    def relations(self, *, neutral: bool = False, in_sentences: bool = True) -> dict[Relation, float]:
         """Probability of each relation to the stance."""
         constant, about, answer = RELEVANCE
         relevant = logistic(constant + about * self.about + answer * self.answer)
         if neutral:
             undecided = 1 - abs(2 * logistic(self.own - self.other) - 1)
             return {"entail": relevant * undecided, "contradict": 0.0, "irrelevant": 1 - relevant * undecided}
-        with_it = logistic(SIDE * (self.own - self.other))
+        with_it = logistic((SIDE if in_sentences else SIDE_OF_ANSWERS) * (self.own - self.other))
         return {"entail": relevant * with_it, "contradict": relevant * (1 - with_it), "irrelevant": 1 - relevant}
 
 
@@ -84,7 +85,7 @@ async def in_line(asker: Asker, one: Case, stance: Stance) -> Judgement:
     leaning = await lean(asker, sides, one.to_train_on)
     if leaning is None:
         return Judgement("unparsable", None, None)
-    relations = leaning.relations(sides.neutral)
+    relations = leaning.relations(neutral=sides.neutral, in_sentences=sides.in_sentences)
     best = max(relations, key=lambda relation: relations[relation])
     return Judgement(best, relations[best], leaning.call_id)
 

@@ -22,6 +22,8 @@ class Sides:
     """The two ends of the scale, each as an answer to the question."""
     neutral: bool
     """The stance stands in the middle, where nothing contradicts it; what takes a side does not express it either."""
+    in_sentences: bool
+    """The survey itself says what either side holds."""
 
 
 def sides_of(seed: Seed, stance: Stance, language: Language) -> Sides:
@@ -31,7 +33,8 @@ def sides_of(seed: Seed, stance: Stance, language: Language) -> Sides:
     ends = (outermost(item, 1) or stance.text, outermost(item, -1) or stance.text)
     answers = (as_claim(seed, ends[0], language), as_claim(seed, ends[1], language))
     plus, minus = item.poles or answers
-    return Sides(minus, plus, answers, False) if side < 0 else Sides(plus, minus, answers, side == 0)
+    own, other = (minus, plus) if side < 0 else (plus, minus)
+    return Sides(own, other, answers, neutral=side == 0, in_sentences=item.poles is not None)
 
 
 def relation_as_named(seed: Seed, stance: Stance, said: str) -> Relation | None:
