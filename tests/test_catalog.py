@@ -150,6 +150,13 @@ def test_the_shipped_survey_passes_check_itself() -> None:
     assert scenarios.check(WVS7) == "survey"
 
 
+def test_the_sides_of_a_shipped_item_are_two_different_sentences() -> None:
+    for item in load_items([]).values():
+        assert item.poles is not None
+        assert len(set(item.poles)) == 2
+        assert all(pole[0].isupper() and pole.endswith(".") for pole in item.poles)
+
+
 @pytest.mark.parametrize(("culture", "country"), CULTURES.items())
 def test_a_culture_has_four_different_people_from_its_grounding_country(culture: str, country: str) -> None:
     people = [p for p in load_all([]) if p.culture == culture]
@@ -517,7 +524,8 @@ def test_check_names_the_problems_of_every_file_it_is_given_and_exits_with_2(
         run(["check", "nil.yaml", "mine.yaml", "fine.yaml", "absent.yaml"])
     assert explain(caught.value) == 2
     said = capsys.readouterr()
-    assert said.out == "fine.yaml: survey, fine\n"
+    bare = "1 without `poles`: models under three billion parameters hardly tell their sides apart"
+    assert said.out == f"fine.yaml: survey ({bare}), fine\n"
     first, second, third = said.err.splitlines()
     assert first.startswith("culturepark: nil.yaml:6: age: ")
     assert second.startswith("mine.yaml:3: setting: must be one of ")
@@ -812,8 +820,8 @@ def test_three_hundred_spoilt_files_give_nothing_but_named_problems(tmp_path: Pa
         source = chance.choice(people) if number % 6 < 4 else survey if number % 6 == 4 else chance.choice(talks)
         path = write(tmp_path, f"spoilt-{number}.yaml", spoil(source, chance))
         said = outcome(path)
-        if said in ("persona", "scenario", "survey"):
-            passed[said] += 1
+        if (kind := said.partition(" (")[0]) in ("persona", "scenario", "survey"):
+            passed[kind] += 1
         else:
             assert path.name in said
     assert set(passed) == {"persona", "scenario", "survey"}

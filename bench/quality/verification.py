@@ -16,10 +16,9 @@ POLICY = DistillPolicy()
 BARE = """\
 Opinion 1: {stance}
 Opinion 2: {statement}
-What is the relation of opinion 2 to opinion 1: entail, contradict or irrelevant?"""
+Entail, contradict or irrelevant?"""
 NEGATIONS = re.compile(r"\b(?:no|not|nobody|none|never|neither|nor|nothing|hardly|without|dis\w+|un\w+|\w+n't)\b", re.I)
 WORDS = re.compile(r"[^\W\d_]{4,}")
-OVERLAP = 0.15
 
 
 async def ours(ask: Ask, rows: Sequence[Row]) -> dict[str, Judged]:
@@ -85,11 +84,11 @@ async def reference(ask: Ask, rows: Sequence[Row]) -> dict[str, Judged]:
 
 
 def baseline(rows: Sequence[Row]) -> dict[str, Judged]:
-    """No model: words shared with the question say whether it is about it, an odd number of negations on which side."""
+    """No model: a word shared with the question says that it is about it, an odd number of negations on which side."""
     found = {}
     for row in rows:
         asked, told = stems(row["question"]), stems(row["statement"])
-        if len(asked & told) < OVERLAP * len(asked):
+        if not asked & told:
             relation = "irrelevant"
         else:
             odd = (len(NEGATIONS.findall(row["stance"])) + len(NEGATIONS.findall(row["statement"]))) % 2
