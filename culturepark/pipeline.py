@@ -292,12 +292,13 @@ class Run:
         """Duplicates and samples of the whole run; both follow from the verdicts and can be made again at any time."""
         from culturepark.distill.conclude import entries, samples_of
         from culturepark.distill.dedup import deduplicate
+        from culturepark.store.vectors import vectors_of
 
         judged = self._judged()
         duplicates: list[Duplicate] = []
         if passed := entries(judged, self.scenario):  # or weights would be fetched for nothing
             embedder = await self._embedder()
-            vectors = await embedder.embed([entry.text for entry in passed])
+            vectors = await vectors_of(self.store, embedder, [entry.text for entry in passed])
             threshold = self.scenario.distill.dedup.threshold
             # In a thread: it may take minutes, and Ctrl-C twice is to stop now.
             duplicates = await detached(deduplicate, passed, vectors, embedder.method, threshold)

@@ -6,6 +6,7 @@ Every row is looked at when it is read, so that nobody after this point meets a 
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -26,6 +27,7 @@ from culturepark.store.tables import (
     SampleRow,
     StatementRow,
     TurnRow,
+    VectorRow,
     VerdictRow,
 )
 
@@ -76,11 +78,20 @@ def faults(table: type[SQLModel], values: Mapping[str, Any]) -> Iterator[str]:
     scenario = values.get("scenario") if table is RunRow else None
     if isinstance(scenario, str) and digest(scenario) != values.get("scenario_digest"):
         yield "scenario is not what scenario_digest was taken of"
+    if table is VectorRow and values.get("checksum") != checksum(values):
+        yield "its checksum is another; it will be made anew where it is wanted"
     if noun := NOUNS.get(table):
         try:
             noun.model_validate({name: values.get(name) for name in noun.model_fields})
         except ValidationError as error:
             yield "; ".join(f"{wrong['loc'][0]}: {wrong['msg']}" for wrong in error.errors())
+
+
+def checksum(vector: Mapping[str, Any]) -> int | None:
+    """What `checksum` should be in a `vector` row; None where the row holds no vector."""
+    named = f"{vector.get('embedder')}{vector.get('text_sha256')}".encode("utf-8", "surrogatepass")
+    blob = vector.get("vector")
+    return zlib.crc32(blob, zlib.crc32(named)) if isinstance(blob, bytes) else None
 
 
 def edition_of(run: RunRow) -> Edition:
