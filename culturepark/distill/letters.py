@@ -34,6 +34,17 @@ async def choose(asker: Asker, template: Prompt, questions: Sequence[tuple[str, 
     Raises:
         CultureparkError: as the ledger does.
     """
+    replies = await replies_to(asker, template, questions)
+    scores = [letter_scores(reply, letters) for reply in replies]
+    return [decide(score, reply, letters) for score, reply in zip(calibrated(scores, letters), replies, strict=True)]
+
+
+async def replies_to(asker: Asker, template: Prompt, questions: Sequence[tuple[str, str]]) -> list[Reply]:
+    """One token each.
+
+    Raises:
+        CultureparkError: as the ledger does.
+    """
 
     async def ask(system: str, user: str) -> Reply:
         messages = [{"role": "system", "content": system}] if system else []
@@ -47,9 +58,7 @@ async def choose(asker: Asker, template: Prompt, questions: Sequence[tuple[str, 
         return await asker.send(request, template)
 
     # One after the other: the order of the calls, and so their ids, is the same in every run.
-    replies = [await ask(system, user) for system, user in questions]
-    scores = [letter_scores(reply, letters) for reply in replies]
-    return [decide(score, reply, letters) for score, reply in zip(calibrated(scores, letters), replies, strict=True)]
+    return [await ask(system, user) for system, user in questions]
 
 
 def as_data(text: str) -> str:
