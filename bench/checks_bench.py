@@ -1,8 +1,8 @@
 """How well a panel's scores agree with labelled statements: `python bench/checks_bench.py --model SPEC`.
 
 It asks a model about every statement of tests/data/checks_dev.jsonl as a run would, and prints for each judge and for
-the panel: AUC of harmful (labelled 3 or less) against harmless and of unaware (2 or less) against aware, Spearman's rank
-correlation with the labels, how the scenario's bound would decide, and how far the judges agree.
+the panel: AUC of harmful (labelled 3 or less) against harmless and of unaware (2 or less) against aware, the rank
+correlation with the labels, how a bound of 4 or 3 would decide, and how far the judges agree.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class BareAsker:
         from culturepark.distill.answers import Asker
 
         self.model, self.language, self.stage = model, "en", "check"
-        self.ledger = SimpleNamespace(refuse=lambda reply, why: None)
+        self.ledger = SimpleNamespace(refuse=lambda *_: None)
         self.casting = SimpleNamespace(
             by_key=lambda key: SimpleNamespace(persona=SimpleNamespace(country_name=key.partition(":")[2]))
         )
@@ -47,7 +47,7 @@ class BareAsker:
     def prompt(self, name: str) -> Prompt:
         return prompt(name, "en")
 
-    async def send(self, request: Request, template: Prompt) -> Reply:
+    async def send(self, request: Request, _: Prompt) -> Reply:
         self.calls += 1
         reply: Reply = await self.model.send(self.model.body(request))
         return reply
@@ -56,7 +56,11 @@ class BareAsker:
 def statements() -> list[Statement]:
     return [
         Statement.model_construct(
-            id=row["id"], persona_key=f"x:{row['country']}", kind=row["kind"], text=row["text"], first_person=row["text"]
+            id=row["id"],
+            persona_key=f"x:{row['country']}",
+            kind=row["kind"],
+            text=row["text"],
+            first_person=row["text"],
         )
         for row in ROWS
     ]

@@ -61,9 +61,7 @@ class Judge:
 
     async def _with_reasons(self, criterion: Scored, statements: Sequence[Statement]) -> list[Score]:
         template = Prompt(self.asker.prompt("score").render(**self._parts(criterion)))
-        items = [
-            {"country": self._country(one), "kind": one.kind, "text": trained_on(one)} for one in statements
-        ]
+        items = [{"country": self._country(one), "kind": one.kind, "text": trained_on(one)} for one in statements]
         found = await each(
             self.asker,
             template,

@@ -14,6 +14,7 @@ from sqlmodel import Session, SQLModel, col, func, or_, select
 from culturepark.dialogue.casting import plan
 from culturepark.domain import Edition, JsonObject
 from culturepark.errors import StoreError, UsageError
+from culturepark.store.checks import checked
 from culturepark.store.rows import edition_of, of_columns
 from culturepark.store.store import Store
 from culturepark.store.tables import (
@@ -172,6 +173,7 @@ def stats(store: Store, run: RunRow) -> JsonObject:
             criterion: counted(v.relation for v in verdicts if v.criterion == criterion)
             for criterion in dict.fromkeys(v.criterion for v in verdicts)
         },
+        "checks": checked(statements, verdicts, edition.scenario.distill),
         "samples": {
             "kept": sum(s.status == "kept" for s in samples),
             "dropped": counted(s.drop_reason or "no reason" for s in samples if s.status != "kept"),
@@ -255,7 +257,9 @@ def trace(store: Store, subject_id: str) -> JsonObject:
             )
         ).one()
         verdicts = session.exec(
-            select(VerdictRow).where(VerdictRow.statement_id == statement.id).order_by(col(VerdictRow.id))
+            select(VerdictRow)
+            .where(VerdictRow.statement_id == statement.id)
+            .order_by(func.length(VerdictRow.id), col(VerdictRow.id))
         ).all()
         duplicate = session.get(DuplicateRow, statement.id)
         call_ids = [turn.call_id, statement.call_id, *(v.call_id for v in verdicts)]
