@@ -41,7 +41,8 @@ Roles = Annotated[
     typer.Option(
         "--role",
         metavar="ROLE=SPEC",
-        help="A model for one role: speaker, moderator, extractor, verifier, embedder, judge. Repeatable.",
+        help="A model for one role: speaker, moderator, extractor, verifier, embedder, judge. Repeatable; "
+        "judge, named again, is one more judge.",
     ),
 ]
 MaxCost = Annotated[float | None, typer.Option(min=0, max=1e9, metavar="USD", help="Stop when the run has cost this.")]
@@ -158,7 +159,7 @@ def runs(store: Store = STORE, json: Json = False) -> int:
 
 @app.command(epilog="Example: culturepark stats last")
 def stats(run: RunId, store: Store = STORE, json: Json = False) -> int:
-    """Show a run's funnel, cost, tokens, stop reasons, and stances against the survey."""
+    """Show a run's funnel, cost, tokens, stop reasons, how judges agree, and stances against the survey."""
     from culturepark.commands import look
 
     return look.stats(run, store, json)
