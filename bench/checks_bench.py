@@ -21,7 +21,9 @@ import numpy as np
 from culturepark.distill.agreement import alpha
 from culturepark.distill.panel import Judge, panel
 from culturepark.domain import Scored, Statement
+from culturepark.errors import Overloaded
 from culturepark.models.chat import Reply, Request
+from culturepark.models.limits import ATTEMPTS
 from culturepark.models.registry import Models
 from culturepark.models.spec import parse
 from culturepark.prompts import Prompt, prompt
@@ -49,8 +51,14 @@ class BareAsker:
 
     async def send(self, request: Request, _: Prompt) -> Reply:
         self.calls += 1
-        reply: Reply = await self.model.send(self.model.body(request))
-        return reply
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                reply: Reply = await self.model.send(self.model.body(request))
+                return reply
+            except Overloaded:
+                if attempt == ATTEMPTS:
+                    raise
+        raise AssertionError
 
 
 def statements() -> list[Statement]:
@@ -89,7 +97,8 @@ def show(name: str, criterion: Scored, scores: list[float | None]) -> None:
         f"  {name:<13} read {len(known)}/{len(ROWS)}  AUC {auc(good, bad):.2f}  "
         f"Spearman {spearman([g for g, _ in known], [s for _, s in known]):.2f}  "
         f"at least {bound}: keeps {sum(kept)} of {len(good)} good, {len(kept) - sum(kept)} of {len(bad)} bad; "
-        f"means {np.mean(good):.2f} and {np.mean(bad):.2f}"
+        f"means {np.mean(good):.2f} and {np.mean(bad):.2f}",
+        flush=True,
     )
 
 
