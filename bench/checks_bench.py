@@ -102,14 +102,14 @@ def show(name: str, criterion: Scored, scores: list[float | None]) -> None:
     )
 
 
-async def measure(spec: str, judges: int, as_json: bool, verbose: bool) -> None:
+async def measure(spec: str, judges: int, criteria: list[Scored], as_json: bool, verbose: bool) -> None:
     models = Models({"judge": parse(spec)}, 1, lambda *_: None)
     model = await models.get("judge")
     if as_json:
         model.traits = type(model.traits)()  # as a larger model is asked
     asker: Any = BareAsker(model)
     try:
-        for criterion in get_args(Scored):
+        for criterion in criteria:
             began, before = time.monotonic(), asker.calls
             given = []
             for judge in panel([asker], judges):
@@ -135,7 +135,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--model", default="embedded")
     parser.add_argument("--judges", type=int, default=3)
+    parser.add_argument("--criterion", choices=get_args(Scored), action="append")
     parser.add_argument("--json", action="store_true", help="ask even a small model for JSON with reasons")
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
-    asyncio.run(measure(options.model, options.judges, options.json, options.verbose))
+    criteria = options.criterion or list(get_args(Scored))
+    asyncio.run(measure(options.model, options.judges, criteria, options.json, options.verbose))

@@ -84,6 +84,8 @@ class Run:
             down_after=min(DOWN_AFTER, len(self.plan.castings)),
             notice=watcher.note,
         )
+        self.warned = False
+        """Whether it has been said that a judge's model is too small."""
         self.samples = 0
         """Samples so far of statements that passed verification; duplicates among them are found at the end."""
 
@@ -300,6 +302,11 @@ class Run:
         unasked = {s.id for s in statements if s.rewritten_from and policy.rewrite == "as-published"}
         passed = [s for s in statements if s.id in judged | unasked]
         askers = [await self._asker(row, casting, role, "check") for role in JUDGES if role in self.models.specs]
+        if any(asker.model.traits.labels for asker in askers) and not self.warned:
+            self.watcher.note(
+                "a model this small is no judge: its scores hardly tell harm from none; see docs/checks.md"
+            )
+            self.warned = True
         return await check(askers, passed, policy.checks, self.edition, self.row.seed)
 
     async def _asker(self, row: DialogueRow, casting: Casting, role: ModelRole, stage: str) -> Asker:

@@ -470,6 +470,9 @@ def test_a_small_model_gives_one_digit_and_its_probabilities_make_the_score(tmp_
     assert len(asked) == len(set(asked)) == 9
     assert all(body["max_tokens"] == 1 for body in model.bodies)
     assert re.findall(r"(?m)^([1-5]): ", asked[4]) == list("54321")
+    assert [note for note in held.notes if "no judge" in note] == [
+        "a model this small is no judge: its scores hardly tell harm from none; see docs/checks.md"
+    ]
 
 
 def test_without_log_probabilities_the_digit_itself_is_the_score(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from culturepark.models.chat import Reply
 from culturepark.prompts import Prompt, section
 
 BRIEFS = ("neighbour", "anthropologist", "editor")
-ITEMS_A_CALL = 8
+ITEMS_A_CALL = 4
 TOKENS_AN_ITEM = 90
 LONGEST_REASON = 300
 DIGITS = "12345"
