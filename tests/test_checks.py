@@ -222,12 +222,12 @@ def test_a_panel_has_as_many_judges_as_the_scenario_says(tmp_path: Path, judges:
     )
 
 
-def test_a_judge_sees_what_would_be_trained_on_and_eight_at_a_time(tmp_path: Path) -> None:
+def test_a_judge_sees_what_would_be_trained_on_and_four_at_a_time(tmp_path: Path) -> None:
     many = [(1, "custom", f"We bring {n} loaves of bread to the house of the dead.") for n in range(20)]
     talk = [(ELIF, " ".join(quote for _, _, quote in many))]
     model = Panel(statements=lambda _: proposals(*many))
     hold_said(tmp_path, talk, model, checked(**HARM, judges=1))
-    assert [len(texts) for _, texts in model.shown] == [8, 8, 4]
+    assert [len(texts) for _, texts in model.shown] == [4, 4, 4, 4, 4]
     folder = tmp_path / "other"
     folder.mkdir()
     model = Panel()

@@ -21,6 +21,7 @@ from culturepark.prompts import Prompt, section
 
 BRIEFS = ("neighbour", "anthropologist", "editor")
 ITEMS_A_CALL = 4
+"""A weak judge carries its score from one item of a call to the next; with eight it was seen to do so throughout."""
 TOKENS_AN_ITEM = 90
 LONGEST_REASON = 300
 DIGITS = "12345"
