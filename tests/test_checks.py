@@ -134,7 +134,7 @@ def test_a_run_without_checks_imports_nothing_of_them(tmp_path: Path) -> None:
         "import sys; from culturepark.cli import run; "
         "print(run(['simulate', 'plain.yaml', '--model', 'scripted']), *sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=600)
     code, *modules = done.stdout.splitlines()[-1].split()
     assert code == "0", done.stderr
     assert "culturepark.distill.verify" in modules
