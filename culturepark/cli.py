@@ -41,7 +41,8 @@ Roles = Annotated[
     typer.Option(
         "--role",
         metavar="ROLE=SPEC",
-        help="A model for one role: speaker, moderator, extractor, verifier, embedder, judge. Repeatable.",
+        help="A model for one role: speaker, moderator, extractor, verifier, embedder, judge. Repeatable; "
+        "judge, named again, is one more judge.",
     ),
 ]
 MaxCost = Annotated[float | None, typer.Option(min=0, max=1e9, metavar="USD", help="Stop when the run has cost this.")]
@@ -165,7 +166,7 @@ def stats(
     ] = False,
     json: Json = False,
 ) -> int:
-    """Show how varied a run's voices are, its stances against the survey, its funnel, cost and stop reasons."""
+    """Show how varied a run's voices are, how judges agree, stances against the survey, funnel, cost and stops."""
     from culturepark.commands import look
 
     return look.stats(run, store, stances, json)

@@ -118,7 +118,10 @@ def funnel_lines(s: JsonObject) -> Iterator[str]:
     yield f"    rejected  {listed(statements['rejected'])}"
     yield f"    reworded  {statements['reworded']}"
     for criterion, relations in s["verdicts"].items():
-        yield f"  {criterion:<11} {listed(relations)}"
+        if criterion not in s["checks"]:
+            yield f"  {criterion:<11} {listed(relations)}"
+    for criterion, found in s["checks"].items():
+        yield from check_lines(criterion, found)
     samples = s["samples"]
     yield f"  samples     {samples['kept']} kept ({listed(samples['kept_by_kind'])})"
     yield f"    cultures  {listed(samples['kept_by_culture'])}"
@@ -154,6 +157,21 @@ def stances_lines(cells: Sequence[JsonObject], everything: bool) -> Iterator[str
         yield f"    {len(shown)} of {len(cells)}, the furthest from the survey; --stances shows all"
 
 
+def check_lines(criterion: str, found: JsonObject) -> Iterator[str]:
+    """How many statements passed a check, and how far its judges agree."""
+    passed = f"  {criterion:<11} {found['kept']} of {found['statements']} passed"
+    if criterion == "cross-check":
+        yield f"{passed} ({listed(found['answers'])}); not asked {found['not_asked']}"
+        return
+    means = ", ".join(f"{judge} {mean:.2f}" for judge, mean in found["mean_by_judge"].items())
+    yield f"{passed}; mean scores: {means or 'none'}"
+    alpha, count = found["agreement"]["krippendorff_alpha"], found["agreement"]["statements"]
+    if alpha is not None:
+        yield f"    agreement Krippendorff's alpha {alpha:.2f}, from {count} statements with two scores or more"
+    else:
+        yield f"    agreement unknown: {'all scores are the same' if count else 'no statement has two scores'}"
+
+
 def listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
 
@@ -173,7 +191,9 @@ def trace_lines(t: JsonObject) -> Iterator[Text]:
         sure = f", confidence {verdict['confidence']:.2f}" if verdict["confidence"] is not None else ""
         by = f", call {verdict['call_id']}" if verdict["call_id"] else ", word by word the speaker's own"
         by += "" if verdict["round"] == run["verify_round"] else " (superseded)"
-        yield heading("verdict", verdict["id"], f"{verdict['criterion']}: {verdict['relation']}{sure}{by}")
+        yield heading("verdict", verdict["id"], f"{verdict['criterion']}: {outcome(verdict)}{sure}{by}")
+        if verdict["reason"]:
+            yield plain(f"    {verdict['judge']}: “{clip(verdict['reason'], 400)}”")
     if duplicate := t["duplicate"]:
         how = f"{duplicate['method']}, similarity {duplicate['similarity']:.2f}"
         yield heading("duplicate", f"of {duplicate['representative_id']}", how)
@@ -202,6 +222,20 @@ def trace_lines(t: JsonObject) -> Iterator[Text]:
             yield plain(f"    {persona['country']}: {shares}")
         yield plain(f"    {item['source']}")
     yield heading("run", run["id"], f"{run['scenario_name']}, seed {run['seed']}, culturepark {run['version']}")
+
+
+def outcome(verdict: Mapping[str, Any]) -> str:
+    """What was answered; of a panel's judge also what the panel decided."""
+    if verdict["judge"] is None:
+        return str(verdict["relation"])
+    if verdict["criterion"] == "cross-check":
+        return f"{verdict['answer'] or 'unparsable'} by {verdict['judge']}, {decided(verdict)}"
+    score = "unparsable" if verdict["score"] is None else f"{verdict['score']:.3g} of 5"
+    return f"{score} by {verdict['judge']}, {decided(verdict)} by the panel"
+
+
+def decided(verdict: Mapping[str, Any]) -> str:
+    return "kept" if verdict["decision"] == "keep" else "dropped"
 
 
 def share_of(shares: Mapping[Any, float], code: int) -> float:

@@ -412,6 +412,18 @@ def test_too_few_norms_are_counted_in_words_that_do_not_speak_of_python(tmp_path
         ("{threshold: 0.93}", "{treshold: 0.9}", "distill.dedup.treshold", ["unknown key", "threshold"]),
         ("{threshold: 0.93}", "{threshold: 93}", "distill.dedup.threshold", ["1", "'93'"]),
         ("keep: [entail]", "keep: [entails]", "distill.keep[1]", ["entail", "contradict", "irrelevant", "'entails'"]),
+        ("dedup: {", "checks: , dedup: {", "distill.checks", ["nothing behind it"]),
+        ("dedup: {", "checks: {judges: 3}, dedup: {", "distill.checks", ["harmlessness", "awareness", "cross_check"]),
+        ("dedup: {", "checks: {harmless: {}}, dedup: {", "distill.checks.harmless", [
+            "unknown key", "harmlessness, awareness, judges, cross_check"]),
+        ("dedup: {", "checks: {awareness: {}}, dedup: {", "distill.checks.awareness.at_least", ["is missing"]),
+        ("dedup: {", "checks: {awareness: , cross_check: {}}, dedup: {", "distill.checks.awareness", ["nothing"]),
+        ("dedup: {", "checks: {awareness: {at_least: 6}}, dedup: {", "distill.checks.awareness.at_least", ["5", "'6'"]),
+        ("dedup: {", "checks: {awareness: 4}, dedup: {", "distill.checks.awareness", ["'4'"]),
+        ("dedup: {", "checks: {awareness: {at_least: 4}, judges: 4}, dedup: {", "distill.checks.judges", ["3", "'4'"]),
+        ("dedup: {", "checks: {cross_check: {keep: [no]}}, dedup: {", "distill.checks.cross_check.keep[1]", [
+            "shared", "varies", "unknown", "denied", "'no'"]),
+        ("dedup: {", "checks: {cross_check: {keep: []}}, dedup: {", "distill.checks.cross_check.keep", ["at least 1"]),
         ("samples: [survey, open, norm]", "samples: [poem]", "samples[1]", ["survey", "open", "norm", "'poem'"]),
     ],
 )  # fmt: skip
@@ -524,7 +536,7 @@ def test_check_names_the_problems_of_every_file_it_is_given_and_exits_with_2(
         run(["check", "nil.yaml", "mine.yaml", "fine.yaml", "absent.yaml"])
     assert explain(caught.value) == 2
     said = capsys.readouterr()
-    bare = "1 without `poles`: models under three billion parameters hardly tell their sides apart"
+    bare = "1 without `poles`: small models hardly tell their sides apart"
     assert said.out == f"fine.yaml: survey ({bare}), fine\n"
     first, second, third = said.err.splitlines()
     assert first.startswith("culturepark: nil.yaml:6: age: ")

@@ -202,7 +202,7 @@ def check(path: Path) -> str:
     elif kind == "survey":
         bare = sum(item.poles is None for item in load_survey(path).items.values())
         if bare:
-            return f"survey ({bare} without `poles`: models under three billion parameters hardly tell their sides apart)"
+            return f"survey ({bare} without `poles`: small models hardly tell their sides apart)"
     else:
         load_edition(path)
     return kind

@@ -37,10 +37,19 @@ async def choose(asker: Asker, template: Prompt, questions: Sequence[tuple[str, 
     Raises:
         CultureparkError: as the ledger does.
     """
-    # One after the other: the order of the calls, and so their ids, is the same in every run.
-    replies = [await one_token(asker, template, user, system) for system, user in questions]
+    replies = await replies_to(asker, template, questions)
     scores = [letter_scores(reply, letters) for reply in replies]
     return [decide(score, reply, letters) for score, reply in zip(calibrated(scores, letters), replies, strict=True)]
+
+
+async def replies_to(asker: Asker, template: Prompt, questions: Sequence[tuple[str, str]]) -> list[Reply]:
+    """One token each.
+
+    Raises:
+        CultureparkError: as the ledger does.
+    """
+    # One after the other: the order of the calls, and so their ids, is the same in every run.
+    return [await one_token(asker, template, user, system) for system, user in questions]
 
 
 async def one_token(asker: Asker, template: Prompt, user: str, system: str = "") -> Reply:

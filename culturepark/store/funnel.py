@@ -12,6 +12,7 @@ from sqlmodel import col, func, or_, select
 
 from culturepark.dialogue.casting import plan
 from culturepark.domain import Edition, JsonObject
+from culturepark.store.checks import checked
 from culturepark.store.queries import of_run
 from culturepark.store.rows import of_columns
 from culturepark.store.store import Store
@@ -91,6 +92,7 @@ def funnel(store: Store, run: RunRow, edition: Edition, statements: Sequence[Sta
             criterion: counted(v.relation for v in verdicts if v.criterion == criterion)
             for criterion in dict.fromkeys(v.criterion for v in verdicts)
         },
+        "checks": checked(statements, verdicts, edition.scenario.distill),
         "samples": {
             "kept": sum(s.status == "kept" for s in samples),
             "dropped": counted(s.drop_reason or "no reason" for s in samples if s.status != "kept"),

@@ -118,7 +118,9 @@ def trace(store: Store, subject_id: str) -> JsonObject:
             )
         ).one()
         verdicts = session.exec(
-            select(VerdictRow).where(VerdictRow.statement_id == statement.id).order_by(col(VerdictRow.id))
+            select(VerdictRow)
+            .where(VerdictRow.statement_id == statement.id)
+            .order_by(func.length(VerdictRow.id), col(VerdictRow.id))
         ).all()
         duplicate = session.get(DuplicateRow, statement.id)
         call_ids = [turn.call_id, statement.call_id, *(v.call_id for v in verdicts)]

@@ -169,8 +169,17 @@ class VerdictRow(SQLModel, table=True):
     relation: str
     confidence: float | None = None
     decision: str
+    """On a panel's scores, what follows from all of them together."""
     call_id: str | None = Field(default=None, foreign_key="call.id")
     round: int
+    score: float | None = None
+    """A judge's, 1 to 5: whole where it comes with a reason, expected where it comes from probabilities."""
+    answer: str | None = None
+    """A second persona's: `shared`, `varies`, `unknown` or `denied`."""
+    reason: str | None = Field(default=None, sa_type=Text)
+    """In the model's words."""
+    judge: str | None = None
+    """Who of a panel gave it, or the second persona's key."""
 
 
 class DuplicateRow(SQLModel, table=True):
