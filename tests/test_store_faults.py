@@ -411,7 +411,10 @@ def test_a_newer_store_is_named_by_every_command_and_left_as_it_is() -> None:
     for command in [*reading(), *map(str.split, WRITING)]:
         done = cli(*command)
         assert done.code == 5, command
-        assert f"was written by a newer culturepark (schema 9999; this one knows up to {REVISIONS[-1]})" in done.err + done.out
+        assert (
+            f"was written by a newer culturepark (schema 9999; this one knows up to {REVISIONS[-1]})"
+            in done.err + done.out
+        )
         assert "Traceback" not in done.err
     assert Path(PATH).read_bytes() == before
     assert not Path(f"{PATH}-wal").exists() or not Path(f"{PATH}-wal").stat().st_size
