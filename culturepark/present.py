@@ -28,6 +28,9 @@ def stats_lines(s: JsonObject) -> Iterator[str]:
     yield f"    reworded  {statements['reworded']}"
     for criterion, relations in s["verdicts"].items():
         yield f"  {criterion:<11} {listed(relations)}"
+    repeats = s["duplicates"]
+    above = f"; similarity {repeats['threshold']} and more" if repeats["threshold"] else ""
+    yield f"  duplicates  {listed(repeats['by_method'])}{above}"
     samples = s["samples"]
     yield f"  samples     {samples['kept']} kept ({listed(samples['kept_by_kind'])})"
     yield f"    cultures  {listed(samples['kept_by_culture'])}"

@@ -57,6 +57,18 @@ def blocks(entries: Sequence[Entry]) -> list[list[int]]:
     return list(found.values())
 
 
+def portions(entries: Sequence[Entry], size: int = 10_000) -> Iterator[list[Entry]]:
+    """Whole blocks, so many together that they have `size` entries: what has to be in memory at once."""
+    some: list[Entry] = []
+    for block in blocks(entries):
+        some += [entries[i] for i in block]
+        if len(some) >= size:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
 def deduplicate(
     entries: Sequence[Entry], vectors: Vectors, method: Method, threshold: float | None = None
 ) -> list[Duplicate]:

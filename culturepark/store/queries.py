@@ -137,6 +137,8 @@ def stats(store: Store, run: RunRow) -> JsonObject:
             .group_by(col(TurnRow.role), col(TurnRow.origin))
         )
         turns = of_columns(session.execute(by_role))
+        repeats = select(DuplicateRow).where(col(DuplicateRow.statement_id).startswith(f"{run.id}.", autoescape=True))
+        duplicates = [row.method for row in session.exec(repeats)]
         drawn = session.exec(
             select(DialogueRow.seed_key, ParticipantRow)
             .join(DialogueRow, col(ParticipantRow.dialogue_id) == col(DialogueRow.id))
@@ -171,6 +173,10 @@ def stats(store: Store, run: RunRow) -> JsonObject:
         "verdicts": {
             criterion: counted(v.relation for v in verdicts if v.criterion == criterion)
             for criterion in dict.fromkeys(v.criterion for v in verdicts)
+        },
+        "duplicates": {
+            "threshold": json.loads(run.settings).get("threshold") or edition.scenario.distill.dedup.threshold,
+            "by_method": counted(duplicates),
         },
         "samples": {
             "kept": sum(s.status == "kept" for s in samples),
