@@ -70,22 +70,28 @@ def portions(entries: Sequence[Entry], size: int = 10_000) -> Iterator[list[Entr
 
 
 def deduplicate(
-    entries: Sequence[Entry], vectors: Vectors, method: Method, threshold: float | None = None
+    entries: Sequence[Entry],
+    vectors: Vectors,
+    method: Method,
+    threshold: float | None = None,
+    *,
+    across_runs: bool = False,
 ) -> list[Duplicate]:
     """
     Args:
         entries: in any order; the first of a group by its id stands for it.
         vectors: shape (len(entries), d), unit rows.
         threshold: cosine similarity from which two texts may be the same; None for the method's own.
+        across_runs: only statements of different runs may be the same; each run has decided about its own.
     """
     duplicates: list[Duplicate] = []
     for block in blocks(entries):
-        duplicates += deduplicate_block([entries[i] for i in block], vectors[block], method, threshold)
+        duplicates += deduplicate_block([entries[i] for i in block], vectors[block], method, threshold, across_runs)
     return duplicates
 
 
 def deduplicate_block(
-    entries: Sequence[Entry], vectors: Vectors, method: Method, threshold: float | None = None
+    entries: Sequence[Entry], vectors: Vectors, method: Method, threshold: float | None, across_runs: bool
 ) -> list[Duplicate]:
     """Of one block; see `deduplicate`."""
     firsts: dict[str, int] = {}
@@ -98,6 +104,8 @@ def deduplicate_block(
     texts = list(firsts.values())
     least = THRESHOLDS[method] if threshold is None else threshold
     block = Block([read(entries[i].text) for i in texts], vectors[texts], least, entries[0].block[-1], method)
+    if across_runs:
+        block.runs = [run_of(entries[i].statement_id) for i in texts]
     joined = {texts[one]: (texts[head], similarity) for one, head, similarity in block.stars()}
     found: list[tuple[int, int, Literal["exact"] | Method, float]]
     found = [(one, head, method, similarity) for one, (head, similarity) in joined.items()]
@@ -113,6 +121,7 @@ def deduplicate_block(
             similarity=round(min(similarity, 1.0), 4),
         )
         for one, head, how, similarity in found
+        if not across_runs or run_of(entries[one].statement_id) != run_of(entries[head].statement_id)
     ]
 
 
@@ -126,6 +135,8 @@ class Block:
         self.sided = relation in SIDES
         self.least_letters = SHARED_LETTERS if method == "minilm" else 0.0
         self.near = neighbours(vectors, threshold)
+        self.runs: Sequence[str] | None = None
+        """Where it is given, a text repeats none of its own run."""
         self.known: dict[tuple[int, int], Likeness] = {}
 
     def stars(self) -> Iterator[tuple[int, int, float]]:
@@ -136,11 +147,14 @@ class Block:
         heads: set[int] = set()
         for one in range(len(self.readings)):
             for similarity, head in self.near[one]:
-                if head in heads and self.repeats(one, head, similarity):
+                if head in heads and self.may_meet(one, head) and self.repeats(one, head, similarity):
                     yield one, head, similarity
                     break
             else:
                 heads.add(one)
+
+    def may_meet(self, one: int, other: int) -> bool:
+        return self.runs is None or self.runs[one] != self.runs[other]
 
     def repeats(self, one: int, other: int, similarity: float) -> bool:
         likeness = self.likeness(one, other)
@@ -199,7 +213,12 @@ def pairs(vectors: Vectors, threshold: float) -> tuple[np.ndarray, np.ndarray, n
     return found
 
 
-def by_number(statement_id: str) -> list[tuple[str, int]]:
-    """For sorting ids: `d2` before `d10`."""
-    parts = [*re.split(r"([0-9]+)", statement_id), "0"]
-    return [(word, int(number)) for word, number in zip(parts[::2], parts[1::2], strict=True)]
+def by_number(statement_id: str) -> tuple[str, list[tuple[str, int]]]:
+    """For sorting ids: by run, and in a run `d2` before `d10`."""
+    run, _, path = statement_id.partition(".")
+    parts = [*re.split(r"([0-9]+)", path), "0"]
+    return run, [(word, int(number)) for word, number in zip(parts[::2], parts[1::2], strict=True)]
+
+
+def run_of(statement_id: str) -> str:
+    return statement_id.partition(".")[0]
