@@ -102,8 +102,9 @@ def deduplicate_block(
         if first != index:
             exact.append((index, first))
     texts = list(firsts.values())
+    readings = [read(text) for text in firsts]
     least = THRESHOLDS[method] if threshold is None else threshold
-    block = Block([read(entries[i].text) for i in texts], vectors[texts], least, entries[0].block[-1], method)
+    block = Block(readings, vectors[texts], least, entries[0].block[-1], method)
     if across_runs:
         block.runs = [run_of(entries[i].statement_id) for i in texts]
     joined = {texts[one]: (texts[head], similarity) for one, head, similarity in block.stars()}
@@ -215,7 +216,8 @@ def pairs(vectors: Vectors, threshold: float) -> tuple[np.ndarray, np.ndarray, n
 
 def by_number(statement_id: str) -> tuple[str, list[tuple[str, int]]]:
     """For sorting ids: by run, and in a run `d2` before `d10`."""
-    run, _, path = statement_id.partition(".")
+    run, dot, path = statement_id.partition(".")
+    run, path = (run, path) if dot else ("", run)
     parts = [*re.split(r"([0-9]+)", path), "0"]
     return run, [(word, int(number)) for word, number in zip(parts[::2], parts[1::2], strict=True)]
 

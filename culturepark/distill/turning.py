@@ -59,6 +59,10 @@ class Reading:
 
 
 def read(text: str, language: str = "en") -> Reading:
+    """
+    Args:
+        text: its key.
+    """
     lists = word_lists(language)
     words = tuple(letter for word in words_of(text, language) for letter in (word if spaceless(word) else (word,)))
     bare = ["not" if word in lists["negation"] else word for word in words]
@@ -68,7 +72,7 @@ def read(text: str, language: str = "en") -> Reading:
         turning=(bare.count("not"), frozenset(w for w in bare if w in lists["turning"] or w[0].isdigit())),
         numbers=frozenset(word for word in words if word[0].isdigit() or word in lists["ranks"]) - {"1"},
         negated=any(word in lists["negation"] and word not in lists["negates_a_part"] for word in words)
-        or (len(heavy) > 0.8 * len(words) and bool(negation_elsewhere().search(key(text)))),
+        or (len(heavy) > 0.8 * len(words) and bool(negation_elsewhere().search(text))),
         heavy=heavy,
         stems=frozenset(word[:5] for word in heavy if len(word) > 2 and word not in lists["function_words"]),
         pairs=Counter(a + b for word in words for a, b in pairwise(word)) if strange(words) else None,
@@ -146,9 +150,9 @@ def key(text: str) -> str:
 
 
 def words_of(text: str, language: str) -> list[str]:
-    """The words of a text's key, with set phrases for one thing put as one word."""
+    """The words of a key, with set phrases for one thing put as one word."""
     lists = word_lists(language)
-    found = f" {key(text)} "
+    found = f" {text} "
     for ending, words in lists["contractions"].items():
         found = found.replace(ending, words)
     for phrase, word in lists["phrases"].items():
