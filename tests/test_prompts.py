@@ -21,7 +21,7 @@ from culturepark.prompts import HOLE, Prompt, prompt, section, sections
 
 FOLDER = Path(culturepark.prompts.__file__).parent
 PEOPLE = load_all([])
-WHOLE = ("extract", "verify", "label", "reword", "reword-as-published")
+WHOLE = ("extract", "verify", "reword", "reword-as-published")
 """Prompts that are sent as they stand: what is asked about goes into the user message."""
 IN_PARTS = ("self-guidance", "free-chat", "samples")
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from culturepark.distill import letters
+from culturepark.distill import letters, quotes
 from culturepark.distill.answers import Asker, CutOff
 from culturepark.distill.extract import attributed, told
 from culturepark.distill.letters import as_data
@@ -68,7 +68,7 @@ def case(statement: Statement, turn: Turn, casting: Casting) -> Case:
     stance = casting.by_key(statement.persona_key).stance if statement.kind == "opinion" else None
     # Only a statement that adds nothing at all to the quote but who said it is faithful without being asked.
     own_words = attributed(casting.by_key(statement.persona_key).persona, statement.quote)
-    verbatim = statement.first_person == statement.quote and statement.text == own_words
+    verbatim = statement.first_person == quotes.as_sentence(statement.quote) and statement.text == own_words
     return Case(statement, turn, stance, verbatim)
 
 
