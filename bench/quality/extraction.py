@@ -11,7 +11,8 @@ from culturepark.catalog.personas import load_all
 from culturepark.dialogue.guards import content_words
 from culturepark.distill import quotes
 from culturepark.distill.answers import Asker
-from culturepark.distill.extract import extract
+from culturepark.distill.clauses import Speaker
+from culturepark.distill.extract import extract, speakers
 from culturepark.distill.verify import case, verify
 from culturepark.domain import Casting, DistillPolicy, JsonObject, Participant, Seed, Statement, Turn
 from culturepark.models.chat import ChatModel, Request
@@ -64,6 +65,11 @@ async def ours(rows: Sequence[Row], ask: Asks) -> dict[str, list[JsonObject]]:
         kept = {verdict.statement_id for verdict in verdicts if verdict.decision == "keep"}
         found[row["id"]] = [{"kind": s.kind, "statement": s.text, "quote": s.quote} for s in statements if s.id in kept]
     return found
+
+
+def speaker_of(row: Row) -> Speaker:
+    """Who speaks, as extraction knows it."""
+    return speakers(seated(row), talk(row), "en")[len(talk(row))]
 
 
 def seated(row: Row) -> Casting:

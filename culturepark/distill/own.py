@@ -17,12 +17,15 @@ from culturepark.domain import Kind
 MARKS = str.maketrans(dict.fromkeys("‘’", "'") | dict.fromkeys("“”„«»", '"') | dict.fromkeys("–—−", "-"))
 FEWEST = 4
 """Words, beside `I think`; fewer cannot be understood by themselves."""
+UNMARKED = 6
+"""Words of what is marked neither as a view nor as a rule nor as a practice."""
 NOTHING = "(?!)"
 """Matches nothing."""
 NAME = r"[^\W\d_a-z][\w'-]*"
 """A word that does not begin small; `is_name` knows which of them are none."""
 SINGLE = "he|she"
-SOMEBODY = "my|his|her|their|your|our|the|a|an|some|many|most|few|certain|other|one of"
+KIN = "(?:grand)?(?:mother|father|ma|pa)|mum|mom|dad|(?:uncle|aunt|auntie)(?: \\w+)?"
+SOMEBODY = "my|his|her|their|your|our|the|a|an|some|many|most|few|certain|other|another|one of"
 FEW_WORDS = r"(?:(?!(?:who|that|which|whose|when|if|whoever|we|I)\b)[\w'-]+ ){1,5}?"
 """The rest of a subject; beyond a relative pronoun another clause begins."""
 CROWD = "they|people|others|some|many|friends|folks|neighbou?rs|critics|experts|scientists|politicians|foreigners"
@@ -72,17 +75,21 @@ def objection(piece: str, others: Iterable[str], country: str, language: str) ->
 
 def of_another(start: str, others: Iterable[str], language: str) -> bool:
     """Whether the main clause is about what somebody else thinks, says or does."""
-    reports, minds = either(phrases(language)["reports"]), either(phrases(language)["minds"])
-    if re.match(rf"(?i:as )?(?:(?i:our|my) (?:friend|neighbou?r|colleague) )?(?:{either(others) or NOTHING})\b", start):
+    lists = phrases(language)
+    reports, minds = either(lists["reports"]), either(lists["minds"])
+    known = either([*others, *lists["given_names"]])
+    called = rf"(?:^|(?<=[,;:!] ))(?:{known})(?=[,!])|, (?:{known})(?=[,.!]|$)"
+    if re.search(rf"(?<!Saint )(?<!St )(?<!St\. )(?<!San )\b(?:{known})\b", re.sub(called, "", start)):
         return True
     first = re.match(NAME, start)
     if first and is_name(first[0], language):
         rest = start[first.end() :].lstrip()
         if first[0].endswith("'s") or re.match(rf"{BETWEEN}(?:{reports}|{minds})\b", rest):
             return True
-    if re.match(rf"(?:as )?(?:{SINGLE}) {BETWEEN}(?:{reports}|{minds})\b", start, re.I):
+    where = rf"(?:(?:{either(lists['setting'])}) (?:[\w'-]+ ){{1,4}}?)?"
+    if re.match(rf"(?:as )?{where}(?:{SINGLE}|{KIN}) {BETWEEN}(?:{reports}|{minds})\b", start, re.I):
         return True
-    if re.match(rf"(?:as |because )?(?:{SOMEBODY}) {FEW_WORDS}{BETWEEN}(?:{reports})\b", start, re.I):
+    if re.match(rf"(?:as |because )?{where}(?:{SOMEBODY}) {FEW_WORDS}{BETWEEN}(?:{reports})\b", start, re.I):
         return not re.search(SHARED, start)
     return bool(re.match(rf"(?:{CROWD})\b(?!{AMONG_US}) {BETWEEN}(?:{reports})\b", start, re.I))
 
@@ -92,7 +99,11 @@ def told_by(said: str, language: str) -> bool:
     # `as my mother says` is said in agreement.
     whom = rf"(?:as )?(?P<whom>{SINGLE}|they|{NAME})|(?P<kin>(?:my|his|her|their|the|our) [\w'-]+)"
     verbs = either([*phrases(language)["reports"], "put it", "puts it"])
-    tags = re.finditer(rf", (?:{whom}) {BETWEEN}(?:{verbs})(?: us| me)?(?=[,.;!]|$)", said)
+    if re.search(
+        r"\b(?:(?<!to )tell|tells|told|telling|assured?|assures|reminded|reminds|warned|warns) (?:me|us)\b", said
+    ):
+        return True
+    tags = re.finditer(rf", (?:{whom}) {BETWEEN}(?:{verbs})(?: us| me)?(?=[,.;!]|$| in | to | at )", said)
     return any(tag["kin"] or tag["whom"][0].islower() or is_name(tag["whom"], language) for tag in tags)
 
 
@@ -121,6 +132,8 @@ def elsewhere(start: str, said: str, country: str, language: str) -> bool:
     foreign, own = places(country, language)
     if re.search(rf"\b(?:we|us|our|ours|here|{own})\b", said, re.I):
         return False
+    if kind_of(said, language) is None:
+        return bool(re.search(rf"\b(?:{foreign})\b", said, re.I))
     where = re.search(rf"\b(?:in|across|around|from) (?:the )?(?:{foreign})\b", said, re.I)
     return bool(where or re.match(rf"(?:the |people in |most |many )?(?:{foreign})\b", start, re.I))
 
@@ -132,7 +145,7 @@ def kind_of(piece: str, language: str) -> Kind | None:
     """
     said, lists = bare(seen(piece), language), phrases(language)
     view = viewed(said, language)
-    rule = re.search(rf"\b(?:{either(lists['rule'])}|no \w+ may)\b", said, re.I)
+    rule = re.search(rf"\b(?:{either(lists['rule'])}|no \w+ may|an? [\w-]+ (?:never|does not|doesn't))\b", said, re.I)
     if view and not (rule and rule.start() < view.start()):
         return "opinion"
     if rule:
@@ -141,7 +154,7 @@ def kind_of(piece: str, language: str) -> Kind | None:
         return "custom"
     if begins(said, lists["setting"]):
         return "norm" if re.search(r"\byou\b", said) else "custom"
-    return None
+    return "norm" if begins(said, ["you"]) else None
 
 
 def viewed(said: str, language: str) -> re.Match[str] | None:
@@ -155,7 +168,7 @@ def aside(piece: str, language: str) -> str | None:
     said = seen(piece)
     start, kind = bare(said, language), kind_of(piece, language)
     view = viewed(start, language)
-    if len(plain(start).split()) - len(plain(view[0] if view else "").split()) < FEWEST:
+    if len(plain(start).split()) - len(plain(view[0] if view else "").split()) < (FEWEST if kind else UNMARKED):
         return "too-short"
     if kind == "opinion":
         return None
@@ -171,7 +184,9 @@ def aside(piece: str, language: str) -> str | None:
     )
     if pointing and not re.search(r"\b(?:to|for|when|if|who|that) \w", start[pointing.end() :]):
         return "not-by-itself"
-    if re.match(r"(?:he|she|his|her|they|their)\b", start, re.I):
+    if re.match(r"(?:(?:if|when|because|as) )?(?:he|she|his|her|they|their)\b", start, re.I):
+        return "not-by-itself"
+    if kind is None and len(said.split()) < 2 * UNMARKED and re.search(r"\b(?:that|this|it)(?=[,.;!]|$)", said):
         return "not-by-itself"
     return None
 

@@ -6,6 +6,8 @@ import re
 import unicodedata
 from itertools import pairwise
 
+from culturepark.dialogue.guards import phrases
+
 SHORTEST = 12
 """Characters; less is no statement."""
 LONGEST = 600
@@ -15,15 +17,17 @@ def sentences(text: str, language: str) -> list[tuple[int, int]]:
     """Start and end of each sentence, in code points, without the white space around it."""
     from sentencex import get_sentence_boundaries
 
+    # The library takes `if you ask me.` for the state of Maine.
+    unseen = re.compile(rf"(?<=[\s,](?:{'|'.join(phrases(language)['no_abbreviation'])})\.)\s+(?=[A-ZÀ-Þ])")
     spans: list[tuple[int, int]] = []
     at = 0
     for boundary in get_sentence_boundaries(language, text):
         # Only the pieces are taken over from the library; where they stand is found here, in code points.
-        piece = boundary["text"].strip()
-        start = text.find(piece, at)
-        if piece and start >= 0:
-            spans.append((start, start + len(piece)))
-            at = start + len(piece)
+        for piece in map(str.strip, unseen.split(boundary["text"])):
+            start = text.find(piece, at)
+            if piece and start >= 0:
+                spans.append((start, start + len(piece)))
+                at = start + len(piece)
     return spans
 
 
