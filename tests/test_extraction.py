@@ -26,8 +26,8 @@ from tests.fakes import ELIF, JENNA, FakeModel, answering, begin, edition, hold_
 DATA = Path(__file__).parent / "data"
 DEVELOPMENT = DATA / "extract_dev.jsonl"
 OWN = DATA / "extract_own.jsonl"
-"""38 turns by the author of the rules; docs/quality.md tells which were written when. Figures on them say what the rules
-were made to do, and only those of a first look, which stand there, say more."""
+"""38 turns by the author of the rules; docs/quality.md tells which were written when. Figures on them say what the
+rules were made to do, and only those of a first look, which stand there, say more."""
 ELIF_SPEAKS = Speaker("TUR", ("Jenna",))
 GOLD = ("gold", "not_statements")
 
@@ -126,6 +126,7 @@ def test_ones_own_country_is_not_another_one() -> None:
         "My cousin says that a guest comes first, and so do we.",
         "Bread, as my mother says, must never lie upside down.",
         "Unlike in Norway, we give a guest the best towel.",
+        "Bodrum's fishermen mend their nets on Fridays.",
         "Emine hanım is what we call any older woman next door.",
         "On the eve of Saint George we light a fire in the yard.",
         "Ramadan begins with drums in our street.",

@@ -261,6 +261,13 @@ def test_a_grammar_quotes_what_would_end_a_string_in_it() -> None:
     assert re.sub(" +", " ", rules.splitlines()[0]) == r'root ::= "We say \"no\"." | "I think " free | free'
 
 
+def test_a_piece_that_begins_with_the_letters_of_a_greeting_may_be_taken_up() -> None:
+    assert words.clauses("Hi, Harvest tables stand outside, his mother brings the bread.", "en") == [
+        "Harvest tables stand outside",
+        "his mother brings the bread",
+    ]
+
+
 def test_pieces_to_be_taken_up_stand_in_what_was_said() -> None:
     said = "And we pour tea; because nobody leaves early, they all sit down again for one more glass of it. Yes."
     pieces = words.clauses(said, "en")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from culturepark.dialogue.guards import contains, phrases, plain
+from culturepark.dialogue.guards import contains, phrases, plain, starts_with
 from culturepark.distill import own
 from culturepark.distill.quotes import LONGEST, SHORTEST, readable, sentences
 from culturepark.domain import Kind
@@ -138,9 +138,9 @@ def talk(sentence: str, following: str, language: str) -> str | None:
     if said.rstrip("\"')] ").endswith(QUESTION_MARKS):
         return "question"
     may_greet = len(plain(said).split()) < SHORT or own.kind_of(sentence, language) is None
-    if may_greet and any(own.begins(start, lists["small_talk"]) for start in (said, own.bare(said, language))):
+    if may_greet and any(starts_with(start, lists["small_talk"]) for start in (said, own.bare(said, language))):
         return "small-talk"
-    if contains(said, lists["joking"]) or own.begins(own.seen(following), lists["joking"]):
+    if contains(said, lists["joking"]) or starts_with(own.seen(following), lists["joking"]):
         return "not-meant"
     return None
 

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import cache
 
-from culturepark.dialogue.guards import contains, phrases, plain
+from culturepark.dialogue.guards import contains, phrases, plain, starts_with
 from culturepark.domain import Kind
 
 MARKS = str.maketrans(dict.fromkeys("‘’", "'") | dict.fromkeys("“”„«»", '"') | dict.fromkeys("–—−", "-"))
@@ -66,7 +66,7 @@ def objection(piece: str, others: Iterable[str], country: str, language: str) ->
         return "hearsay"
     if contains(said, lists["undecided"]):
         return "undecided"
-    if begins(start, lists["imagined"]):
+    if starts_with(start, lists["imagined"]):
         return "not-meant"
     if elsewhere(start, said, country, language):
         return "another-country"
@@ -84,7 +84,8 @@ def of_another(start: str, others: Iterable[str], language: str) -> bool:
     first = re.match(NAME, start)
     if first and is_name(first[0], language):
         rest = start[first.end() :].lstrip()
-        if first[0].endswith("'s") or re.match(rf"{BETWEEN}(?:{reports}|{minds})\b", rest):
+        view = first[0].endswith("'s") and re.match(rf"(?:\w+ )?(?:{either(lists['views'])})\b", rest)
+        if view or re.match(rf"{BETWEEN}(?:{reports}|{minds})\b", rest):
             return True
     where = rf"(?:(?:{either(lists['setting'])}) (?:[\w'-]+ ){{1,4}}?)?"
     if re.match(rf"(?:as )?{where}(?:{SINGLE}|{KIN}) {BETWEEN}(?:{reports}|{minds})\b", start, re.I):
@@ -152,9 +153,9 @@ def kind_of(piece: str, language: str) -> Kind | None:
         return "norm"
     if contains(said, lists["practice"]):
         return "custom"
-    if begins(said, lists["setting"]):
+    if starts_with(said, lists["setting"]):
         return "norm" if re.search(r"\byou\b", said) else "custom"
-    return "norm" if begins(said, ["you"]) else None
+    return "norm" if starts_with(said, ["you"]) else None
 
 
 def viewed(said: str, language: str) -> re.Match[str] | None:
@@ -172,7 +173,7 @@ def aside(piece: str, language: str) -> str | None:
         return "too-short"
     if kind == "opinion":
         return None
-    if kind is None and begins(start, phrases(language)["small_talk"]):
+    if kind is None and starts_with(start, phrases(language)["small_talk"]):
         return "small-talk"
     over = [*phrases(language)["bygone"], *(phrases(language)["past"] if kind is None else ())]
     if contains(re.split(BELOW, said)[0], over):
@@ -211,10 +212,6 @@ def opening(said: str, language: str) -> int:
     while found := openers.match(said, end):
         end = found.end()
     return end
-
-
-def begins(text: str, beginnings: Iterable[str]) -> bool:
-    return f"{plain(text)} ".startswith(tuple(f"{plain(b)} " for b in beginnings))
 
 
 def is_name(word: str, language: str) -> bool:
