@@ -252,7 +252,7 @@ class DistillPolicy(Noun):
     keep: tuple[Literal["entail", "contradict", "irrelevant"], ...] = ("entail",)
     """Relations to the speaker's stance that are kept."""
     extract: Literal["auto", "quotes", "sentences"] = "auto"
-    """`quotes`: the model proposes statements with their quotes; `sentences`: it labels real sentences."""
+    """`quotes`: the model proposes statements with their quotes; `sentences`: rules pick the speakers' own."""
     verify: Literal["auto", "batch", "claims"] = "auto"
     """`batch`: many statements a call, as JSON; `claims`: yes or no, one claim at a time."""
     rewrite: Literal["checked", "off", "as-published"] = "checked"

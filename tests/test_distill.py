@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
@@ -20,6 +19,7 @@ from culturepark.catalog.surveys import load_items
 from culturepark.distill import letters, quotes
 from culturepark.distill.answers import parse
 from culturepark.distill.batches import VerdictsAnswer
+from culturepark.distill.clauses import Speaker, objection
 from culturepark.distill.extract import TURNS_A_CALL, StatementsAnswer, parts
 from culturepark.distill.leaning import Leaning
 from culturepark.distill.sides import as_claim, relation_as_named, sides_of
@@ -42,7 +42,6 @@ from tests.fakes import (
     turns_of,
 )
 
-DATA = Path(__file__).parent / "data"
 TEA = "When guests get up to leave we pour one more glass of tea, and they sit down again."
 JOB = "I think a job belongs to whoever does it best, man or woman."
 POTLUCK = "At our potlucks everybody brings a dish, and nobody asks who made which."
@@ -141,13 +140,13 @@ OBJECTIONS = [
 def test_only_the_speakers_own_statements_may_be_mined(sentence: str, reason: str | None) -> None:
     text = f"Well then. {sentence} So it goes."
     start = text.index(sentence)
-    assert quotes.objection(start, start + len(sentence), text, ["Jenna"], "en") == reason
+    assert objection(start, start + len(sentence), text, Speaker("TUR", ("Jenna",))) == reason
 
 
 def test_words_cut_out_of_a_question_are_a_question() -> None:
     text = "We eat. Should a guest be asked to wash up?"
     start = text.index("a guest")
-    assert quotes.objection(start, start + len("a guest be asked to wash"), text, [], "en") == "question"
+    assert objection(start, start + len("a guest be asked to wash"), text, Speaker("TUR")) == "question"
 
 
 @pytest.mark.parametrize(
@@ -160,7 +159,7 @@ def test_words_cut_out_of_a_question_are_a_question() -> None:
     ],
 )
 def test_a_sentence_that_only_begins_with_the_letters_of_a_greeting_is_no_small_talk(sentence: str) -> None:
-    assert quotes.objection(0, len(sentence), sentence, ["Jenna"], "en") is None
+    assert objection(0, len(sentence), sentence, Speaker("TUR", ("Jenna",))) is None
 
 
 def test_every_norm_on_the_shipped_cards_may_be_mined() -> None:
@@ -168,7 +167,7 @@ def test_every_norm_on_the_shipped_cards_may_be_mined() -> None:
         (persona.key, norm.text)
         for persona in load_all([])
         for norm in persona.norms
-        if quotes.objection(0, len(norm.text), norm.text, ["Moderator"], "en") or not quotes.readable(norm.text)
+        if objection(0, len(norm.text), norm.text, Speaker(persona.country or "USA")) or not quotes.readable(norm.text)
     ]
     assert turned_down == []
 
@@ -307,32 +306,6 @@ def test_the_same_words_of_the_same_speaker_are_taken_once(tmp_path: Path) -> No
     assert rejected(held) == {"repeated": 1}
 
 
-NAMED = {
-    "xd-01": "Emily", "xd-02": "James", "xd-03": "David", "xd-04": "Sarah", "xd-05": "Karen", "xd-06": "Mark",
-    "xd-07": "Emily", "xd-08": "Tom", "xd-09": "Linda", "xd-10": "Paul", "xd-11": "Rachel", "xd-12": "Jennifer",
-}  # fmt: skip
-"""What the other speaker of each development row is called."""
-
-
-def test_the_guards_let_every_development_statement_pass_and_turn_down_30_of_51_others() -> None:
-    """Measured: 31 of 31 statements pass; of 51 pieces that are none, 30 are turned down before any model is asked."""
-    reasons: Counter[str | None] = Counter()
-    for line in (DATA / "extract_dev.jsonl").read_text("utf-8").splitlines():
-        row = json.loads(line)
-        for gold in row["gold"]:
-            span = quotes.locate(gold["quote"], row["turn"])
-            assert span is not None, gold["quote"]
-            assert row["turn"][slice(*span)] == gold["quote"]
-            assert quotes.objection(*span, row["turn"], [NAMED[row["id"]]], "en") is None, gold["quote"]
-            assert quotes.readable(gold["statement"])
-        for piece in row["not_statements"]:
-            span = quotes.locate(piece, row["turn"])
-            assert span is not None, piece
-            reasons[quotes.objection(*span, row["turn"], [NAMED[row["id"]]], "en")] += 1
-    assert reasons.total() == 51
-    assert reasons.total() - reasons[None] >= 30, reasons
-
-
 def test_a_cut_off_answer_is_asked_for_again_in_halves(tmp_path: Path) -> None:
     def statements(asked: JsonObject) -> JsonObject | Reply:
         if len(asked["turns"]) > 1:
@@ -385,14 +358,9 @@ def test_an_answer_is_found_inside_a_fence_or_after_thoughts(wrapped: str) -> No
     assert [one.quote for one in found.statements] == [TEA]
 
 
-def by_sentence(labels: dict[str, str]) -> FakeModel:
-    """A model that gives each sentence its letter, C where there is none."""
-
-    def label(body: JsonObject) -> str:
-        asked = json.loads(body["messages"][-1]["content"].removeprefix("Sentence: ").removesuffix(" Letter:"))
-        return labels.get(asked, "C")
-
-    return FakeModel(answering(text=label), labels=True)
+def small(**by_shape: Any) -> FakeModel:
+    """A model that cannot be trusted to copy a sentence."""
+    return FakeModel(answering(**by_shape), labels=True)
 
 
 def test_sentence_mode_takes_whole_sentences_with_exact_offsets(tmp_path: Path) -> None:
@@ -401,7 +369,7 @@ def test_sentence_mode_takes_whole_sentences_with_exact_offsets(tmp_path: Path) 
         (ELIF, f"I have two sisters in town. {TEA} You do not sit before the oldest sits."),
     ]
     rule = "You do not sit before the oldest sits."
-    model = by_sentence({TEA: "B", POTLUCK: "B", f"🎉 {POTLUCK}": "B", rule: "A"})
+    model = small()
     held = hold_said(tmp_path, talk, model)
     found = {(s.persona_key, s.kind, s.quote) for s in held.rows(StatementRow)}
     assert found == {
@@ -414,15 +382,14 @@ def test_sentence_mode_takes_whole_sentences_with_exact_offsets(tmp_path: Path) 
         text = talk[int(row.turn_id.rsplit("t", 1)[1]) - 1][1]
         assert text[row.quote_start : row.quote_end] == row.quote == row.first_person
         assert row.quote in row.text
-    assert rejected(held) == {"something-else": 1}
-    labelled = {body["messages"][-1]["content"] for body in model.bodies if len(body["messages"]) == 2}
-    assert not any(JOB in asked for asked in labelled)  # what calls itself an opinion need not be asked about
+    assert rejected(held) == {"personal": 1}
+    assert model.bodies == []
 
 
 def test_sentence_mode_leaves_out_introductions_and_goodbyes(tmp_path: Path) -> None:
     for phase in ("opening", "closing"):
         (tmp_path / phase).mkdir()
-        model = FakeModel(answering(text=lambda _: "B"), labels=True)
+        model = small()
         held = hold_said(tmp_path / phase, TALK, model, phase=phase)
         assert held.rows(StatementRow) == []
         assert model.bodies == []
@@ -704,29 +671,6 @@ def test_keep_speaks_of_stance_alone(tmp_path: Path, keep: list[str]) -> None:
 # --- verification by letters ---------------------------------------------------------------------------
 
 
-def test_calibration_takes_away_what_a_model_favours_whatever_it_is_asked() -> None:
-    biased = [{"A": -0.1, "B": -2.0 + shift, "C": -3.0} for shift in (0.0, 0.0, 0.0, 1.2)]
-    assert [max(score, key=lambda name: score[name]) for score in biased] == ["A"] * 4
-    levelled = letters.calibrated(biased, "ABC")
-    assert all(sum(score[name] for score in levelled if score) == pytest.approx(0) for name in "ABC")
-    assert levelled[3] is not None
-    assert max(levelled[3], key=levelled[3].__getitem__) == "B"
-
-
-def test_fewer_than_four_answers_are_not_calibrated() -> None:
-    three = [{"A": -0.1, "B": -2.0}, {"A": -0.2, "B": -2.0}, {"A": -0.1, "B": -1.0}]
-    assert letters.calibrated(three, "AB") == three
-
-
-def test_answers_without_log_probabilities_stay_out_of_the_calibration() -> None:
-    scores: list[dict[str, float] | None] = [{"A": -1.0, "B": -2.0}, None, *[{"A": -1.0, "B": -2.0}] * 3]
-    assert letters.calibrated(scores, "AB") == [
-        {"A": 0.0, "B": 0.0},
-        None,
-        *[{"A": 0.0, "B": 0.0}] * 3,
-    ]
-
-
 def test_a_letter_is_read_with_its_probability_among_the_letters() -> None:
     answer = letter("B", A=0.1, B=0.3, X=0.6)
     scores = letters.letter_scores(answer, "ABC")
@@ -920,7 +864,7 @@ def test_without_sentences_of_the_survey_a_small_judge_is_less_sure_of_the_side(
 
 
 def test_a_whole_sentence_of_the_speaker_is_faithful_without_being_asked(tmp_path: Path) -> None:
-    held = hold_said(tmp_path, [(ELIF, TEA)], by_sentence({TEA: "B"}))
+    held = hold_said(tmp_path, [(ELIF, TEA)], small())
     (verdict,) = held.rows(VerdictRow)
     assert (verdict.criterion, verdict.relation, verdict.call_id) == ("faithful", "entail", None)
     assert held.of(CallRow, stage="verify") == []

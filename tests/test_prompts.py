@@ -34,7 +34,7 @@ from culturepark.prompts import HOLE, Prompt, prompt, section, sections
 
 FOLDER = Path(culturepark.prompts.__file__).parent
 PEOPLE = load_all([])
-WHOLE = ("extract", "verify", "label", "reword", "reword-as-published")
+WHOLE = ("extract", "verify", "reword", "reword-as-published")
 """Prompts that are sent as they stand: what is asked about goes into the user message."""
 IN_PARTS = ("self-guidance", "free-chat", "samples", "judges", "scales", "cross-check-small")
 
@@ -296,6 +296,13 @@ def test_a_grammar_quotes_what_would_end_a_string_in_it() -> None:
     assert words.quoted('say "no" \\ never') == r'"say \"no\" \\ never"'
     rules = words.grammar(['We say "no".', "I think …", "…"])
     assert re.sub(" +", " ", rules.splitlines()[0]) == r'root ::= "We say \"no\"." | "I think " free | free'
+
+
+def test_a_piece_that_begins_with_the_letters_of_a_greeting_may_be_taken_up() -> None:
+    assert words.clauses("Hi, Harvest tables stand outside, his mother brings the bread.", "en") == [
+        "Harvest tables stand outside",
+        "his mother brings the bread",
+    ]
 
 
 def test_pieces_to_be_taken_up_stand_in_what_was_said() -> None:

@@ -21,7 +21,8 @@ import pytest
 
 from culturepark.catalog.surveys import load_items
 from culturepark.cli import explain, run
-from culturepark.domain import Casting, JsonObject
+from culturepark.distill.answers import Asker
+from culturepark.domain import JsonObject
 from culturepark.models import scripted
 from culturepark.models.chat import ChatModel
 from culturepark.models.ledger import Ledger
@@ -290,10 +291,10 @@ def test_a_bug_in_one_dialogue_costs_that_one_alone_and_is_said_to_be_one(
 
     real = extract.extract
 
-    async def buggy(casting: Casting, *arguments: Any, **named: Any) -> extract.Extraction:
-        if casting.number == 1:
+    async def buggy(asker: Asker, *arguments: Any, **named: Any) -> extract.Extraction:
+        if asker.casting.number == 1:
             raise KeyError(f"unforeseen {CANARY} \ud800")
-        return await real(casting, *arguments, **named)
+        return await real(asker, *arguments, **named)
 
     with Endpoint() as endpoint:
         monkeypatch.setenv("OPENAI_API_KEY", CANARY)

@@ -146,7 +146,7 @@ HARD = [
     "They weigh the gold twice, and our health comes before their wealth.",
     "They raised them as they had been raised, and I raised mine as I was.",
     "Theirs is theirs; mine, as my mother says, is whoever's hungry.",
-    "Elif's neighbour Elifnur told me that Konya is not Konyaaltı.",
+    "At Elif's, beside Elifnur's, we say that Konya is not Konyaaltı.",
     "Write {{stance}} or {{ statement }} or {0} or %s: the wall says so.",
     "Line one.\nLine two “quoted” \\ and 🫖.",
 ]

@@ -193,7 +193,8 @@ def matches(text: str, patterns: Iterable[str]) -> bool:
 
 
 def starts_with(text: str, beginnings: Iterable[str]) -> bool:
-    return plain(text).startswith(tuple(plain(b) for b in beginnings))
+    """Whole words: `hi` does not begin `his mother`."""
+    return f"{plain(text)} ".startswith(tuple(f"{plain(b)} " for b in beginnings))
 
 
 def contains(text: str, pieces: Sequence[str]) -> bool:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel
 
-from culturepark.dialogue.guards import contains, phrases, storable
-from culturepark.distill import letters, quotes
+from culturepark.dialogue.guards import storable
+from culturepark.distill import quotes
 from culturepark.distill.answers import Asker, CutOff
+from culturepark.distill.clauses import Speaker, candidates, named, objection
 from culturepark.domain import Casting, Kind, Language, Persona, Turn
 
 TURNS_A_CALL = 8
 """Persona turns; more, and the answer grows past what models write reliably."""
 ANSWER_TOKENS, TOKENS_A_TURN = 200, 480
 """Limits on an answer: about five statements a turn."""
-NOT_LABELLED = ("opening", "closing")
+AMERICA = "USA"
+"""The country of main contacts, whose cards name none."""
+NOT_MINED = ("opening", "closing")
 """Phases that sentence mode leaves out: introductions and goodbyes hold next to nothing else."""
 
 
@@ -34,7 +37,7 @@ class Proposal:
     quote_end: int
     call_id: str | None
     verbatim: bool
-    """Whether it is a whole sentence of the speaker, word by word."""
+    """Whether it is the speaker's own words and nothing else."""
 
     @property
     def quote(self) -> str:
@@ -74,27 +77,47 @@ async def extract(asker: Asker, turns: Sequence[Turn], mode: Mode) -> Extraction
     Raises:
         CultureparkError: as the ledger does.
     """
+    who = speakers(asker.casting, turns, asker.language)
     if mode == "sentences" or (mode == "auto" and asker.model.traits.labels):
-        return await by_sentence(asker, turns)
-    found = [await one_part(asker, part, mode) for part in parts(list(turns))]
+        return by_sentence(asker.casting, turns, who)
+    found = [await one_part(asker, part, who, mode) for part in parts(list(turns))]
     whole = together(found)
     return Extraction(without_repeats(whole.proposals, whole.rejected), whole.rejected)
 
 
-async def one_part(asker: Asker, turns: list[Turn], mode: Mode) -> Extraction:
+Speakers = Mapping[int, Speaker]
+"""Who speaks in which turn, by position."""
+
+
+def speakers(casting: Casting, turns: Sequence[Turn], language: Language) -> Speakers:
+    """With whom each speaker talks: those at the table, and whoever the moderator has just spoken of."""
+    found: dict[int, Speaker] = {}
+    cue = ""
+    for turn in turns:
+        if turn.role == "moderator":
+            cue = turn.text
+            continue
+        persona = casting.by_key(turn.speaker).persona
+        others = [p.persona.called for p in casting.participants if p.persona.key != turn.speaker]
+        others += named(cue, persona.called, language)
+        found[turn.position] = Speaker(persona.country or AMERICA, tuple(dict.fromkeys(others)), language)
+    return found
+
+
+async def one_part(asker: Asker, turns: list[Turn], who: Speakers, mode: Mode) -> Extraction:
     """By quotes; in halves where the answer does not fit; by sentences where nothing parses, if that is allowed."""
     spoken = [turn for turn in turns if turn.role != "moderator"]
     try:
-        found = await by_quote(asker, spoken)
+        found = await by_quote(asker, spoken, who)
     except CutOff:
         if len(spoken) == 1:
             return Extraction([], Counter({"cut-off": 1}))
         middle = len(spoken) // 2
-        return together([await one_part(asker, half, mode) for half in (spoken[:middle], spoken[middle:])])
+        return together([await one_part(asker, half, who, mode) for half in (spoken[:middle], spoken[middle:])])
     if found is not None:
         return found
     if mode == "auto":
-        return await by_sentence(asker, spoken)
+        return by_sentence(asker.casting, spoken, who)
     return Extraction([], Counter({"unparsable": 1}))
 
 
@@ -116,7 +139,7 @@ def parts(turns: list[Turn]) -> list[list[Turn]]:
     return [turns[a:b] for a, b in zip([0, *cuts], [*cuts, len(turns)], strict=True)]
 
 
-async def by_quote(asker: Asker, spoken: list[Turn]) -> Extraction | None:
+async def by_quote(asker: Asker, spoken: list[Turn], who: Speakers) -> Extraction | None:
     """Asks for statements with quotes, and keeps those whose quotes are there. None if nothing parsed.
 
     Raises:
@@ -135,7 +158,7 @@ async def by_quote(asker: Asker, spoken: list[Turn]) -> Extraction | None:
     rejected: Counter[str] = Counter()
     proposals = []
     for found in answer.statements:
-        grounded = ground(found, spoken, casting, asker.language, reply.call_id)
+        grounded = ground(found, spoken, who, reply.call_id)
         if isinstance(grounded, str):
             rejected[grounded] += 1
         else:
@@ -143,7 +166,7 @@ async def by_quote(asker: Asker, spoken: list[Turn]) -> Extraction | None:
     return Extraction(sorted(proposals, key=lambda p: (p.turn.position, p.quote_start)), rejected)
 
 
-def ground(found: Found, turns: Sequence[Turn], casting: Casting, language: Language, call_id: str) -> Proposal | str:
+def ground(found: Found, spoken: Sequence[Turn], who: Speakers, call_id: str) -> Proposal | str:
     """The proposal with its quote found in a turn, or why it is rejected. Pure.
 
     A quote counts where it stands: if it is in another turn than the model says, that turn's speaker owns it.
@@ -151,58 +174,36 @@ def ground(found: Found, turns: Sequence[Turn], casting: Casting, language: Lang
     statement, first_person = storable(found.statement.strip()), storable(found.first_person.strip())
     if not (quotes.readable(statement) and quotes.readable(first_person)):
         return "no-statement"
-    spoken = [turn for turn in turns if turn.role != "moderator"]
     for turn in sorted(spoken, key=lambda t: t.position != found.turn):
         if span := quotes.locate(found.quote, turn.text):
-            others = [p.persona.called for p in casting.participants if p.persona.key != turn.speaker]
-            reason = quotes.objection(*span, turn.text, others, language)
+            reason = objection(*span, turn.text, who[turn.position])
             return reason or Proposal(turn, found.kind, statement, first_person, *span, call_id, verbatim=False)
     return "quote-not-in-turn"
 
 
-async def by_sentence(asker: Asker, turns: Sequence[Turn]) -> Extraction:
-    """Labels the speakers' own sentences: for models that cannot be trusted to copy one."""
-    casting, language = asker.casting, asker.language
+def by_sentence(casting: Casting, turns: Sequence[Turn], who: Speakers) -> Extraction:
+    """Takes the speakers' own sentences, whole or in parts, by rules alone. Pure.
+
+    For models that cannot be trusted to copy a sentence: asked of what kind one is, those did worse than the rules.
+    """
     rejected: Counter[str] = Counter()
-    candidates: list[tuple[Turn, int, int]] = []
-    unsure: list[str] = []
-    for turn in turns:
-        if turn.role == "moderator" or turn.phase in NOT_LABELLED:
-            continue
-        others = [p.persona.called for p in casting.participants if p.persona.key != turn.speaker]
-        for start, end in quotes.sentences(turn.text, language):
-            reason = quotes.objection(start, end, turn.text, others, language)
-            if reason is None and not quotes.readable(turn.text[start:end]):
-                reason = "no-statement"
-            if reason:
-                rejected[reason] += 1
-            else:
-                candidates.append((turn, start, end))
-                if not contains(turn.text[start:end], phrases(language)["opinion"]):
-                    unsure.append(turn.text[start:end])
-    template = asker.prompt("label")
-    questions = [(template.text, f"Sentence: {letters.as_data(sentence)} Letter:") for sentence in unsure]
-    choices = await letters.choose(asker, template, questions, "ABC")
-    kinds: dict[str | None, Kind] = {"A": "norm", "B": "custom"}
-    chosen = dict(zip(unsure, choices, strict=True))
     proposals = []
-    for turn, start, end in candidates:
-        sentence = turn.text[start:end]
-        choice = chosen.get(sentence)  # none for what calls itself an opinion
-        kind = kinds.get(choice.letter) if choice else "opinion"
-        if kind is None:
-            rejected["something-else"] += 1
+    for turn in turns:
+        if turn.role == "moderator" or turn.phase in NOT_MINED:
             continue
-        text = attributed(casting.by_key(turn.speaker).persona, sentence)
-        proposals.append(
-            Proposal(turn, kind, text, sentence, start, end, choice.call_id if choice else None, verbatim=True)
-        )
+        found, reasons = candidates(turn.text, who[turn.position])
+        rejected.update(reasons)
+        for one in found:
+            quote = turn.text[one.start : one.end]
+            text = attributed(casting.by_key(turn.speaker).persona, quote)
+            own_words = quotes.as_sentence(quote)
+            proposals.append(Proposal(turn, one.kind, text, own_words, one.start, one.end, None, verbatim=True))
     return Extraction(without_repeats(proposals, rejected), rejected)
 
 
-def attributed(persona: Persona, sentence: str) -> str:
-    """A sentence as a stand-alone statement: said by whom, and from where. Nothing inside it is touched."""
-    return f"{persona.name} from {persona.place}, {persona.country_name}, says: “{sentence}”"
+def attributed(persona: Persona, quote: str) -> str:
+    """A quote as a stand-alone statement: said by whom, and from where. No word of it is touched."""
+    return f"{persona.name} from {persona.place}, {persona.country_name}, says: “{quotes.as_sentence(quote)}”"
 
 
 def without_repeats(proposals: list[Proposal], rejected: Counter[str]) -> list[Proposal]:

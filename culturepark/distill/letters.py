@@ -1,8 +1,4 @@
-"""One-token answers for models too small for JSON: letters, or yes and no, with log-probabilities.
-
-A small model favours a letter whatever it is asked. Its mean log-probability over the batch is that favour, and is
-subtracted (batch calibration: Zhou et al. 2024, arXiv:2309.17249).
-"""
+"""One-token answers for models too small for JSON: letters, or yes and no, with log-probabilities."""
 
 from __future__ import annotations
 
@@ -18,8 +14,6 @@ from culturepark.prompts import Prompt
 
 SAID = 2.0
 """Log-odds of an answer that comes without any."""
-BATCH_FOR_CALIBRATION = 4
-"""With fewer items the mean would be the items themselves."""
 
 
 @dataclass(frozen=True)
@@ -27,19 +21,8 @@ class Choice:
     letter: str | None
     """None if the answer is none of the letters."""
     confidence: float | None
-    """Probability among the letters, after calibration; None without log-probabilities."""
+    """Probability among the letters; None without log-probabilities."""
     call_id: str
-
-
-async def choose(asker: Asker, template: Prompt, questions: Sequence[tuple[str, str]], letters: str) -> list[Choice]:
-    """Asks each question (system prompt, user prompt) and reads one letter.
-
-    Raises:
-        CultureparkError: as the ledger does.
-    """
-    replies = await replies_to(asker, template, questions)
-    scores = [letter_scores(reply, letters) for reply in replies]
-    return [decide(score, reply, letters) for score, reply in zip(calibrated(scores, letters), replies, strict=True)]
 
 
 async def replies_to(asker: Asker, template: Prompt, questions: Sequence[tuple[str, str]]) -> list[Reply]:
@@ -103,15 +86,6 @@ def letter_scores(reply: Reply, letters: str) -> dict[str, float] | None:
         if letter in scores:
             scores[letter] = max(scores[letter], logprob)
     return scores
-
-
-def calibrated(scores: Sequence[dict[str, float] | None], letters: str) -> list[dict[str, float] | None]:
-    """Each letter's mean over the batch subtracted. Pure."""
-    seen = [score for score in scores if score is not None]
-    if len(seen) < BATCH_FOR_CALIBRATION:
-        return list(scores)
-    mean = {letter: sum(score[letter] for score in seen) / len(seen) for letter in letters}
-    return [score and {letter: score[letter] - mean[letter] for letter in letters} for score in scores]
 
 
 def decide(scores: dict[str, float] | None, reply: Reply, letters: str) -> Choice:

@@ -126,8 +126,8 @@ class Traits:
     small: bool = False
     """Under a billion parameters: speaks in given forms, since its free speech holds next to nothing."""
     labels: bool = False
-    """Under three billion parameters: labels sentences and answers with letters, since it cannot be trusted to copy a
-    quote or to keep to JSON."""
+    """Under three billion parameters: answers with letters, since it cannot be trusted to copy a quote or to keep to
+    JSON."""
     grammar: bool = False
     """Takes GBNF."""
 
