@@ -1,54 +1,73 @@
-"""Writes an export: a folder of JSONL, an index that leads each line back to its sample, a card and a manifest."""
+"""Writes an export: a folder of rows, an index that leads each line back, a card and a manifest."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import re
-import stat
+import platform
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
-from typing import IO
 
 from culturepark import __version__
-from culturepark.domain import JsonObject
+from culturepark.domain import Duplicate, JsonObject
 from culturepark.errors import StoreError, UsageError
-from culturepark.export import card
-from culturepark.export.formats import OPENAI_FEWEST, Format, line, problem, record
-from culturepark.export.split import validation_seeds
-from culturepark.files import clipped, exists, is_folder, readable
+from culturepark.export import card, licences, rows
+from culturepark.export.formats import MULTI_TURN, OPENAI_FEWEST, Format
+from culturepark.export.rows import Row, Source
+from culturepark.export.sinks import (
+    CARD,
+    DUPLICATES,
+    MANIFEST,
+    Lines,
+    Sinks,
+    files_of_an_export,
+    need_parquet,
+    put,
+    put_in_place,
+)
+from culturepark.export.split import held_out
+from culturepark.files import is_folder
 from culturepark.models.ledger import now
+from culturepark.prompts import prompt
 from culturepark.redact import redact
-from culturepark.store import queries
+from culturepark.store import exports
 from culturepark.store.store import Store
 
-MANIFEST, CARD = "manifest.json", "README.md"
-# What comes of reading JSON that something else wrote.
-UNREADABLE = (OSError, ValueError, KeyError, TypeError, RecursionError)
+LIBRARIES = ("pydantic", "sqlalchemy", "sqlmodel")
 
 
-@dataclass
-class Sink:
-    """One JSONL file being written, with its index."""
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be exported, and how."""
 
-    name: str
-    rows: IO[bytes]
-    index: IO[bytes]
-    count: int = 0
-    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    form: Format
+    cultures: Sequence[str] = ()
+    """Only these, each in files of its own; none: all in one."""
+    train_share: float | None = None
+    dialogues: bool = False
+    """Whole dialogues in place of single samples."""
+    parquet: bool = False
+    licence: str | None = None
+    left_out: Mapping[str, Duplicate] | None = None
+    """Statement -> the statement of another run that stands for it; its samples get no row."""
 
-    def add(self, sample_id: str, text: str) -> None:
-        data = text.encode("utf-8")
-        self.count += 1
-        self.digest.update(data + b"\n")
-        self.rows.write(data + b"\n")
-        entry = {"line": self.count, "id": sample_id, "sha256": hashlib.sha256(data).hexdigest()}
-        self.index.write(json.dumps(entry).encode() + b"\n")
+    def check(self) -> None:
+        """
+        Raises:
+            UsageError: if that cannot be had.
+        """
+        if self.dialogues and self.form not in MULTI_TURN:
+            raise UsageError(
+                f"--format {self.form} holds one question and its answer; dialogues go into {', '.join(MULTI_TURN)}"
+            )
+        if self.licence is not None and not licences.is_name(self.licence):
+            raise UsageError(f"--license {self.licence[:60]!r}: an identifier is wanted, as apache-2.0 or cc-by-4.0")
+        if self.parquet:
+            need_parquet()
 
 
 @dataclass(frozen=True)
@@ -58,226 +77,212 @@ class Exported:
     notes: list[str]
 
 
-def export(
-    store: Store,
-    run_ids: Sequence[str],
-    out: Path,
-    *,
-    form: Format,
-    cultures: Sequence[str],
-    train_share: float | None,
-    command: str,
-) -> Exported:
+@dataclass
+class Tally:
+    """What has been written, in figures that do not grow with it."""
+
+    by_culture: Counter[str]
+    by_half: Counter[str]
+    by_persona: Counter[tuple[str, str]]
+    """Run and persona key of who answers."""
+
+
+def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, command: str) -> Exported:
     """
     Raises:
         UsageError: if there is nothing to export, or the folder holds something else.
         StoreError: if the folder cannot be written.
     """
+    wanted.check()
     ids = sorted({store.run(run_id).id for run_id in run_ids})
-    counts = Counter((culture, seed_key) for _, culture, seed_key, _ in rows_of(store, ids, cultures))
-    if not counts:
-        of = f" of {', '.join(cultures)}" if cultures else ""
-        raise UsageError(f"no kept samples{of} in {', '.join(ids)}; `culturepark stats {ids[0]}` says why")
-    held = validation_seeds(rows_by_seed(counts), train_share) if train_share is not None else frozenset()
-    old = files_of_an_export(out)
-    notes: list[str] = []
-    if train_share is not None and not held:
-        notes.append("all rows come from one seed: nothing is held out, since a question must not stand on both sides")
-    present = {culture for culture, _ in counts}
-    notes += [f"no kept samples of {culture}: no file for it" for culture in cultures if culture not in present]
-    try:
-        place = out.resolve()  # it may be a link into another file system
-        place.parent.mkdir(parents=True, exist_ok=True)
-        beside = place if is_folder(place) else place.parent  # a folder may be a mount, with other files beside it
-        with tempfile.TemporaryDirectory(dir=beside, prefix=f".{place.name}.") as scratch:
-            aside = Path(scratch, "export")
-            aside.mkdir(mode=0o750)
-            sinks: dict[str, Sink] = {}
-            splits: dict[str, str] = {}
-            funnel: Counter[str] = Counter()
-            with ExitStack() as stack:
-                for sample_id, culture, seed_key, messages in rows_of(store, ids, cultures):
-                    if wrong := problem(messages):
-                        raise StoreError(f"sample {sample_id} is damaged: {wrong}")
-                    half = "" if train_share is None else "validation" if seed_key in held else "train"
-                    name = ".".join(part for part in (culture if cultures else "all", half) if part)
-                    if name not in sinks:
-                        sinks[name] = open_sink(aside, name, stack)
-                    sinks[name].add(sample_id, line(record(form, sample_id, messages)))
-                    funnel[culture] += 1
-                    if half:
-                        splits[sample_id] = half
-            if held and train_share is not None:
-                trains = sum(split == "train" for split in splits.values())
-                notes.append(
-                    f"{trains} of {len(splits)} rows train ({trains / len(splits):.0%}): whole seeds are held out"
-                )
-            if old:
-                notes.append(f"{out} held an export already; this one has taken its place")
-            if form == "openai":
-                notes += [
-                    f"{name}.jsonl has {sink.count} rows; OpenAI's fine-tuning wants at least {OPENAI_FEWEST}"
-                    for name, sink in sorted(sinks.items())
-                    if sink.count < OPENAI_FEWEST
-                ]
-            manifest = {
-                "culturepark": __version__,
-                "command": redact(command),  # it may name the store with a password
-                "created_at": now(),
-                "format": form,
-                "runs": [about(run_id, store) for run_id in ids],
-                "files": [
-                    {"name": f"{name}.jsonl", "rows": sink.count, "sha256": sink.digest.hexdigest()}
-                    for name, sink in sorted(sinks.items())
-                ],
-                "rows_by_culture": dict(sorted(funnel.items())),
-                "held_out_seeds": sorted(held),
-                "notes": notes,
-            }
-            put(aside / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
-            put(aside / CARD, card.render(manifest, sorted(sinks)))
-            names = [f"{name}{end}" for name in sorted(sinks) for end in (".jsonl", ".index.jsonl")]
-            put_in_place(aside, place, [MANIFEST, *names, CARD], old)
-    except OSError as error:
-        raise StoreError(f"cannot write {out}: {error.strerror}") from None
-    try:
-        store.set_splits(splits)
-    except StoreError as error:  # read-only, full, busy: the files are whole all the same
-        notes.append(f"which half each sample fell on was not stored: {error}")
-    return Exported([out / name for name in [*names, MANIFEST, CARD]], sum(funnel.values()), notes)
+    runs = [store.run(run_id) for run_id in ids]
+    with store.database.reading() as look:
+        source = Source(look, runs, wanted.cultures, wanted.form, wanted.left_out or {})
+        counts, stream = to_be_read(source, wanted)
+        if not counts:
+            raise nothing(ids, wanted)
+        by_seed: Counter[str] = Counter()
+        for (_, seed_key), count in counts.items():
+            by_seed[seed_key] += count
+        share = wanted.train_share
+        held = held_out(by_seed, source.questions(), share) if share is not None else frozenset()
+        old = files_of_an_export(out)
+        try:
+            place = out.resolve()  # it may be a link into another file system
+            place.parent.mkdir(parents=True, exist_ok=True)
+            beside = place if is_folder(place) else place.parent  # a folder may be a mount, with other files beside it
+            with tempfile.TemporaryDirectory(dir=beside, prefix=f".{place.name}.") as scratch:
+                aside = Path(scratch, "export")
+                aside.mkdir(mode=0o750)
+                tally, files, duplicates = write(stream, source, wanted, held, aside)
+                if not files:
+                    raise nothing(ids, wanted, source.found)
+                notes = [*remarks(source, wanted, counts, held, tally, files)]
+                if old:
+                    notes.append(f"{out} held an export already; this one has taken its place")
+                manifest = {
+                    "culturepark": __version__,
+                    "versions": versions(wanted),
+                    "command": redact(command),  # it may name the store with a password
+                    "created_at": now(),
+                    "format": wanted.form,
+                    "rows_are": "dialogues" if wanted.dialogues else "samples",
+                    "licence": wanted.licence,
+                    "runs": [about(source, run_id) for run_id in ids],
+                    "personas": personas(source, tally),
+                    "files": files,
+                    "duplicates": duplicates,
+                    "rows_by_culture": dict(sorted(tally.by_culture.items())),
+                    "left_out": dict(sorted(source.found.items())),
+                    "train_share": share,
+                    "held_out_seeds": sorted(held),
+                    "notes": notes,
+                }
+                card_sha256 = put(aside / CARD, card.render(manifest))
+                manifest["card"] = {"name": CARD, "sha256": card_sha256}
+                put(aside / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+                names = [name for file in files for name in (file["name"], file.get("index")) if name]
+                names += [DUPLICATES] if duplicates else []
+                put_in_place(aside, place, [MANIFEST, *names, CARD], old)
+        except OSError as error:
+            raise StoreError(f"cannot write {out}: {error.strerror}") from None
+    if share is not None and not wanted.dialogues:
+        try:
+            store.set_splits(ids, wanted.cultures, held)
+        except StoreError as error:  # read-only, full, busy: the files are whole all the same
+            notes.append(f"which half each sample fell on was not stored: {error}")
+    return Exported([out / name for name in [*names, MANIFEST, CARD]], tally.by_culture.total(), notes)
 
 
-def put_in_place(aside: Path, out: Path, names: list[str], old: set[str]) -> None:
-    """Moves an export to where it belongs: as a whole, or over an older one file by file.
-
-    The manifest comes first, so that a folder in which this was broken off is known as an export, and the next one can
-    take its place.
-    """
-    if not exists(out):
-        os.replace(aside, out)
-        return
-    for name in old - set(names):
-        (out / name).unlink(missing_ok=True)
-    for name in names:
-        keep_mode(out / name, aside / name)
-        os.replace(aside / name, out / name)
+def to_be_read(source: Source, wanted: Wanted) -> tuple[Counter[tuple[str, str]], Iterator[Row]]:
+    """How many rows there are to be by culture and seed, about; and the rows."""
+    ids = [run.id for run in source.runs]
+    if wanted.dialogues:
+        return exports.done_counts(source.look, ids, wanted.cultures), rows.dialogues(source)
+    if wanted.form == "preference":
+        return exports.kept_counts(source.look, ids, wanted.cultures, exports.ANSWERS), rows.preferences(source)
+    return exports.kept_counts(source.look, ids, wanted.cultures), rows.single(source)
 
 
-def rows_of(
-    store: Store, run_ids: list[str], cultures: Sequence[str]
-) -> Iterator[tuple[str, str, str, list[dict[str, str]]]]:
-    with store.database.reading() as session:
-        for sample, dialogue in queries.kept_samples(session, run_ids, list(cultures)):
-            yield sample.id, sample.culture, dialogue.seed_key, json.loads(sample.messages)
+def nothing(run_ids: Sequence[str], wanted: Wanted, why: Mapping[str, int] = {}) -> UsageError:
+    of = f" of {', '.join(wanted.cultures)}" if wanted.cultures else ""
+    what = "dialogues that are done" if wanted.dialogues else "kept samples"
+    if wanted.form == "preference":
+        what = "answers that another one contrasts with" if why else "kept answers to a question"
+    return UsageError(f"no {what}{of} in {', '.join(run_ids)}; `culturepark stats {run_ids[0]}` says why")
 
 
-def rows_by_seed(counts: Counter[tuple[str, str]]) -> Counter[str]:
-    """Rows by seed, out of rows by culture and seed."""
-    found: Counter[str] = Counter()
-    for (_, seed_key), count in counts.items():
-        found[seed_key] += count
-    return found
+def write(
+    stream: Iterator[Row], source: Source, wanted: Wanted, held: frozenset[str], folder: Path
+) -> tuple[Tally, list[JsonObject], JsonObject | None]:
+    """All rows into their files: figures, facts about the files, and about that of what was left out, if any was."""
+    tally = Tally(Counter(), Counter(), Counter())
+    with ExitStack() as stack:
+        sinks = Sinks(folder, wanted.form, wanted.parquet, stack)
+        repeated = Lines(folder / DUPLICATES, stack) if source.left_out else None
+        for row in stream:
+            half = "" if wanted.train_share is None else "validation" if row.seed_key in held else "train"
+            name = ".".join(part for part in (row.culture if wanted.cultures else "all", half) if part)
+            sinks[name].add(row.data, row.ids)
+            tally.by_culture[row.culture] += 1
+            tally.by_half[half] += 1
+            tally.by_persona[row.persona] += 1
+            put_down(source, repeated)
+        put_down(source, repeated)
+        sinks.flush()
+    if repeated and not repeated.count:
+        repeated.path.unlink()
+    files = [facts for _, sink in sorted(sinks.made.items()) for facts in sink.facts()]
+    return tally, files, repeated.facts() if repeated and repeated.count else None
 
 
-def files_of_an_export(out: Path) -> set[str]:
-    """The data files of the export that stands in the folder; an export may replace an export, and nothing else.
-
-    Raises:
-        UsageError: if the folder holds something else, or is no folder.
-    """
-    if exists(out) and not is_folder(out):
-        raise UsageError(f"--out {out} is a file; a folder is wanted")
-    if not is_folder(out) or not any(out.iterdir()):
-        return set()
-    try:
-        manifest = json.loads(readable(out / MANIFEST).read_bytes())
-        data = [str(file["name"]) for file in manifest["files"] if manifest["culturepark"]]
-    except UNREADABLE:
-        raise UsageError(f"--out {out} holds other files; name a new folder") from None
-    # Nothing else is ours to delete, whatever a manifest says.
-    ours = [file.removesuffix(".jsonl") for file in data if re.fullmatch(r"[a-z][a-z.]*\.jsonl", file)]
-    return {f"{name}{end}" for name in ours for end in (".jsonl", ".index.jsonl")}
+def put_down(source: Source, repeated: Lines | None) -> None:
+    """Samples that were left out since the last row."""
+    for data in source.duplicates if repeated else ():
+        repeated.add(data)  # type: ignore[union-attr]
+    source.duplicates.clear()
 
 
-def open_sink(folder: Path, name: str, stack: ExitStack) -> Sink:
-    rows, index = (stack.enter_context(create(folder / f"{name}{end}")) for end in (".jsonl", ".index.jsonl"))
-    return Sink(name, rows, index)
+def remarks(
+    source: Source,
+    wanted: Wanted,
+    counts: Counter[tuple[str, str]],
+    held: frozenset[str],
+    tally: Tally,
+    files: Sequence[JsonObject],
+) -> Iterator[str]:
+    """What whoever made the export, and whoever reads its card, should know."""
+    total = tally.by_culture.total()
+    if wanted.train_share is not None and not held:
+        yield "all rows come from one seed: nothing is held out, since a question must not stand on both sides"
+    if held:
+        trains = tally.by_half["train"]
+        yield f"{trains} of {total} rows train ({trains / total:.0%}): whole seeds are held out"
+    what = "dialogues that are done" if wanted.dialogues else "kept samples"
+    for culture in wanted.cultures:
+        if not tally.by_culture[culture]:
+            yield f"no {what} of {culture}: no file for it"
+    if count := source.found["duplicate"]:
+        yield f"{count} samples of one run say what those of another say, and are left out: see {DUPLICATES}"
+    if count := source.found["never answered"]:
+        yield f"{count} perspectives are left out, of people who never answered anything"
+    if wanted.form == "preference":
+        kept = exports.kept_counts(source.look, [run.id for run in source.runs], wanted.cultures).total()
+        yield (
+            f"{total} pairs; {source.found['no contrast']} answers found no contrast, and {kept - counts.total()} kept "
+            "samples (norms, customs) answer no question that others were asked too"
+        )
+    if wanted.form == "openai":
+        for file in files:
+            if file["rows"] < OPENAI_FEWEST and "index" in file:
+                yield f"{file['name']} has {file['rows']} rows; OpenAI's fine-tuning wants at least {OPENAI_FEWEST}"
 
 
-def create(path: Path) -> IO[bytes]:
-    """A new file that its owner's group may read, and nobody else."""
-    return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o640), "wb")
-
-
-def keep_mode(old: Path, new: Path) -> None:
-    """Whoever has opened or closed a file to others finds it so after the next export."""
-    with suppress(FileNotFoundError):
-        if stat.S_ISREG(mode := old.lstat().st_mode):
-            new.chmod(stat.S_IMODE(mode))
-
-
-def put(path: Path, text: str) -> None:
-    with create(path) as handle:
-        # A folder's name may hold bytes that are no letters; in JSON this is their own escape.
-        handle.write(text.encode("utf-8", "backslashreplace"))
-
-
-def about(run_id: str, store: Store) -> JsonObject:
+def about(source: Source, run_id: str) -> JsonObject:
     """What the card and the manifest say of a run."""
-    stats = queries.stats(store, store.run(run_id))
-    names = (
-        "run",
-        "scenario",
-        "status",
-        "seed",
-        "models",
-        "dialogues",
-        "turns",
-        "statements",
-        "verdicts",
-        "samples",
-    )
-    return {name: stats[name] for name in names} | {"scenario_digest": store.run(run_id).scenario_digest}
+    run = next(run for run in source.runs if run.id == run_id)
+    scenario = source.editions[run_id].scenario
+    used = {key for _, key in exports.kept_counts(source.look, [run_id], [])}
+    return {
+        "run": run.id,
+        "scenario": run.scenario_name,
+        "scenario_digest": run.scenario_digest,
+        "title": scenario.title,
+        "setting": scenario.setting,
+        "protocol": scenario.protocol,
+        "language": scenario.language,
+        "status": run.status,
+        "seed": run.seed,
+        "culturepark": run.version,
+        "created_at": run.created_at,
+        "models": json.loads(run.models),
+        "prompts": exports.prompts(source.look, run_id) | {"samples": [prompt("samples", scenario.language).digest]},
+        "policy": scenario.distill.model_dump(mode="json"),
+        "questions": len(used),
+        "sources": sorted({seed.item.source for seed in scenario.seeds if seed.item and seed.key in used}),
+        **exports.funnel(source.look, run),
+    }
 
 
-def find_line(place: str) -> tuple[str, str] | None:
-    """`FILE:LINE` as (sample id, sha256 of the line in the index), where FILE is an exported JSONL.
-
-    Returns:
-        None if `place` is not of that form.
-    Raises:
-        UsageError: if the file, its index or the line is missing, or the line was changed since.
-    """
-    name, colon, number = place.rpartition(":")
-    path = Path(name)
-    if not colon or not number.isdecimal() or not path.name or not (exists(path) or name.endswith(".jsonl")):
-        return None
-    wanted = int(number[:20])  # more digits than any file has lines
-    index = path.with_name(f"{path.stem}.index.jsonl")
-    if not exists(path):
-        raise UsageError(f"{clipped(path, 400)}: no such file")
-    try:
-        entry = nth(index, wanted)
-        row = nth(path, wanted)
-    except OSError as error:
-        raise UsageError(
-            f"{error.filename}: {error.strerror}; trace needs the file and its index side by side"
-        ) from None
-    if entry is None or row is None:
-        raise UsageError(f"{path} has no line {wanted}")
-    try:
-        data = json.loads(entry)
-        sample_id, sha256 = str(data["id"]), str(data["sha256"])
-    except UNREADABLE:
-        raise UsageError(f"{index}:{wanted}: not an index line") from None
-    if hashlib.sha256(row).hexdigest() != sha256:
-        raise UsageError(f"{path}:{wanted} was changed since it was exported (it was sample {sample_id[:120]})")
-    return sample_id, sha256
+def personas(source: Source, tally: Tally) -> list[JsonObject]:
+    """Whose words the rows are, as the editions of the runs have their cards."""
+    found: dict[str, JsonObject] = {}
+    for (run_id, key), count in sorted(tally.by_persona.items()):
+        persona = source.editions[run_id].persona(key)
+        facts = {
+            "persona": key,
+            "name": persona.name,
+            "culture": persona.culture,
+            "place": f"{persona.place}, {persona.country_name}",
+            "scope": persona.scope,
+        }
+        one = found.setdefault(json.dumps(facts), facts | {"rows": 0})  # a card may have changed between two runs
+        one["rows"] += count
+    return sorted(found.values(), key=lambda one: (one["culture"], one["persona"]))
 
 
-def nth(path: Path, number: int) -> bytes | None:
-    with readable(path).open("rb") as handle:
-        for count, row in enumerate(handle, start=1):
-            if count == number:
-                return row.rstrip(b"\n")
-    return None
+def versions(wanted: Wanted) -> JsonObject:
+    libraries = [*LIBRARIES, *(["pyarrow"] if wanted.parquet else [])]
+    return {"culturepark": __version__, "python": platform.python_version()} | {
+        name: metadata.version(name) for name in libraries
+    }

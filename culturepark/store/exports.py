@@ -1,0 +1,263 @@
+"""What an export reads: figures, kept samples, answers to one question, whole dialogues; in pages, not all at once."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import sqlalchemy
+from sqlmodel import Session, and_, case, col, func, or_, select
+
+from culturepark.domain import JsonObject, Status, Turn
+from culturepark.errors import StoreError
+from culturepark.store.queries import of_run
+from culturepark.store.rows import columns, faults, named, of_columns
+from culturepark.store.tables import (
+    CallRow,
+    DialogueRow,
+    ParticipantRow,
+    RunRow,
+    SampleRow,
+    StatementRow,
+    TurnRow,
+    VerdictRow,
+)
+
+Look = Session
+"""One look at a store, which sees all of it as it was when the look began."""
+
+PAGE = 500
+DOCTOR = "`culturepark doctor` lists all damage"
+AGAINST = "contradicts-stance"
+"""Why the samples of a statement are dropped that is faithful to its speaker's words and goes against the speaker's
+stance; a contradiction that its own judge was unsure of has this reason too."""
+
+ANSWERS = ("survey", "open")
+"""The shapes that put the seed's question."""
+
+SAMPLE = [getattr(SampleRow, name) for name in columns(SampleRow)]
+
+
+def kept_counts(
+    look: Look, run_ids: Sequence[str], cultures: Sequence[str], shapes: Sequence[str] = ()
+) -> Counter[tuple[str, str]]:
+    """How many kept samples there are, by culture and seed; of some shapes (none: all)."""
+    query = of_run(sqlalchemy.select(col(SampleRow.culture), col(DialogueRow.seed_key), func.count()))
+    query = query.where(col(DialogueRow.run_id).in_(run_ids), col(SampleRow.status) == "kept")
+    if cultures:
+        query = query.where(col(SampleRow.culture).in_(cultures))
+    if shapes:
+        query = query.where(col(SampleRow.kind).in_(shapes))
+    found = of_columns(look.execute(query.group_by(col(SampleRow.culture), col(DialogueRow.seed_key))))
+    return Counter({(culture, seed_key): count for culture, seed_key, count in found})
+
+
+def done_counts(look: Look, run_ids: Sequence[str], cultures: Sequence[str]) -> Counter[tuple[str, str]]:
+    """How many perspectives of delegates there are in dialogues that are done, by culture and seed."""
+    query = (
+        sqlalchemy.select(col(ParticipantRow.culture), col(DialogueRow.seed_key), func.count())
+        .join(DialogueRow, col(ParticipantRow.dialogue_id) == col(DialogueRow.id))
+        .where(col(DialogueRow.run_id).in_(run_ids), col(DialogueRow.status) == Status.DONE)
+        .where(col(ParticipantRow.role) == "delegate")
+    )
+    if cultures:
+        query = query.where(col(ParticipantRow.culture).in_(cultures))
+    found = of_columns(look.execute(query.group_by(col(ParticipantRow.culture), col(DialogueRow.seed_key))))
+    return Counter({(culture, seed_key): count for culture, seed_key, count in found})
+
+
+def kept_samples(look: Look, run_id: str, cultures: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    """Kept samples of a run in the order of the talk, each with its `seed_key` and `persona_key`."""
+    query = of_run(sqlalchemy.select(*SAMPLE, col(StatementRow.persona_key), col(DialogueRow.seed_key)))
+    query = query.where(col(SampleRow.status) == "kept")
+    if cultures:
+        query = query.where(col(SampleRow.culture).in_(cultures))
+    return sound(look, in_order(query, run_id))
+
+
+def answers(look: Look, run: RunRow, seed_keys: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    """What was answered to some seeds of a run, in the order of the talk: samples in the shapes that put the question.
+
+    Kept ones, and open ones that were dropped for going against their speaker's stance. Each with its statement's
+    `persona_key`, `first_person` and `rewritten_from`, its turn's `phase`, the dialogue's `protocol`, the speaker's
+    `stance_code`, and of the verdicts on its stance `relation` (None where there is none, or they differ) and the
+    least `confidence`.
+    """
+    about_stance = (
+        (col(VerdictRow.statement_id) == col(SampleRow.statement_id))
+        & (col(VerdictRow.criterion) == "stance")
+        & (col(VerdictRow.round) == run.verify_round)
+    )
+
+    def of_verdicts(figure: Any) -> Any:
+        return sqlalchemy.select(figure).where(about_stance).correlate(SampleRow).scalar_subquery()
+
+    relation = col(VerdictRow.relation)
+    agreed = case((func.min(relation) == func.max(relation), func.min(relation)))
+    query = of_run(
+        sqlalchemy.select(
+            *SAMPLE,
+            col(StatementRow.persona_key),
+            col(StatementRow.first_person),
+            col(StatementRow.rewritten_from),
+            col(TurnRow.phase),
+            col(DialogueRow.protocol),
+            col(DialogueRow.seed_key),
+            col(ParticipantRow.stance_code),
+            of_verdicts(agreed).label("relation"),
+            of_verdicts(func.min(VerdictRow.confidence)).label("confidence"),
+        )
+    ).join(
+        ParticipantRow,
+        and_(
+            col(ParticipantRow.dialogue_id) == col(DialogueRow.id),
+            col(ParticipantRow.persona_key) == col(StatementRow.persona_key),
+        ),
+    )
+    is_against = and_(col(SampleRow.drop_reason) == AGAINST, col(SampleRow.kind) == "open")
+    query = query.where(col(DialogueRow.seed_key).in_(seed_keys), col(SampleRow.kind).in_(ANSWERS))
+    return sound(look, in_order(query.where(or_(col(SampleRow.status) == "kept", is_against)), run.id))
+
+
+def in_order(query: Any, run_id: str) -> Any:
+    """A query over the samples of a run by dialogue, turn, statement and shape.
+
+    One run at a time: in which order ids of runs stand would be for the database's collation to say.
+    """
+    return (
+        query.where(col(DialogueRow.run_id) == run_id)
+        .order_by(
+            DialogueRow.number, TurnRow.position, func.length(StatementRow.id), col(StatementRow.id), col(SampleRow.id)
+        )
+        .execution_options(yield_per=PAGE)
+    )
+
+
+def sound(look: Look, query: Any) -> Iterator[Mapping[str, Any]]:
+    """Samples with other columns, looked at as every row is. Not as objects: those would take three times as long."""
+    for found in look.execute(query).mappings():
+        row = dict(found)
+        for fault in faults(SampleRow, row):
+            raise StoreError(f"{named(SampleRow, row)} is damaged: {fault}; {DOCTOR}")
+        if odd := next((value for value in row.values() if isinstance(value, bytes)), None):
+            raise StoreError(f"{named(SampleRow, row)}: {odd[:40]!r} stands where text should; {DOCTOR}")
+        yield row
+
+
+def talks(look: Look, run_id: str) -> Iterator[tuple[DialogueRow, list[ParticipantRow], list[Turn]]]:
+    """The dialogues of a run that are done, each with its people and its turns."""
+    last = 0
+    while True:
+        page = select(DialogueRow).where(DialogueRow.run_id == run_id, DialogueRow.status == Status.DONE)
+        page = page.where(DialogueRow.number > last).order_by(col(DialogueRow.number)).limit(PAGE)
+        dialogues = look.exec(page).all()
+        if not dialogues:
+            return
+        last, ids = dialogues[-1].number, [row.id for row in dialogues]
+        people = look.exec(
+            select(ParticipantRow)
+            .where(col(ParticipantRow.dialogue_id).in_(ids))
+            .order_by(col(ParticipantRow.dialogue_id), col(ParticipantRow.position))
+        )
+        sitting = {key: list(rows) for key, rows in groupby(people, lambda row: row.dialogue_id)}
+        spoken = look.exec(
+            select(TurnRow)
+            .where(col(TurnRow.dialogue_id).in_(ids))
+            .order_by(col(TurnRow.dialogue_id), col(TurnRow.position))
+        )
+        turns = {
+            key: [Turn.model_validate(row.model_dump(exclude={"id", "dialogue_id"})) for row in rows]
+            for key, rows in groupby(spoken, lambda row: row.dialogue_id)
+        }
+        for row in dialogues:
+            yield row, sitting.get(row.id, []), turns.get(row.id, [])
+        look.expunge_all()
+
+
+def prompts(look: Look, run_id: str) -> dict[str, list[str]]:
+    """Digests of the prompts that were rendered in each stage of a run."""
+    query = sqlalchemy.select(col(CallRow.stage), col(CallRow.prompt_digest)).where(col(CallRow.run_id) == run_id)
+    found: dict[str, list[str]] = {}
+    for stage, digest in sorted(of_columns(look.execute(query.distinct()))):
+        found.setdefault(stage, []).append(digest)
+    return found
+
+
+def funnel(look: Look, run: RunRow) -> JsonObject:
+    """From turns to samples, in figures: `dialogues`, `turns`, `statements`, `verdicts` and `samples` of a run."""
+
+    def tally(query: Any) -> list[Any]:
+        return of_columns(look.execute(query))
+
+    of_turns = col(TurnRow.dialogue_id) == col(DialogueRow.id)
+    mine = col(DialogueRow.run_id) == run.id
+    is_reworded = col(StatementRow.rewritten_from).is_not(None)
+    current = or_(
+        and_(~is_reworded, col(StatementRow.round) == run.extract_round),
+        and_(is_reworded, col(StatementRow.round) == run.verify_round),
+    )
+
+    def of_statements(*figures: Any) -> Any:
+        query = sqlalchemy.select(*figures, func.count()).select_from(StatementRow)
+        query = query.join(TurnRow, col(StatementRow.turn_id) == col(TurnRow.id)).join(DialogueRow, of_turns)
+        return query.where(mine, current)
+
+    dialogues: Counter[str] = Counter()
+    rejected: Counter[str] = Counter()
+    for row in look.exec(select(DialogueRow).where(mine).execution_options(yield_per=PAGE)):
+        dialogues[row.status] += 1
+        rejected.update(json.loads(row.rejected))
+    by_role = (col(TurnRow.role), col(TurnRow.origin))
+    turns = tally(
+        sqlalchemy.select(*by_role, func.count())
+        .select_from(TurnRow)
+        .join(DialogueRow, of_turns)
+        .where(mine)
+        .group_by(*by_role)
+    )
+    kinds = tally(of_statements(col(StatementRow.kind)).group_by(col(StatementRow.kind)))
+    ((reworded,),) = tally(of_statements().where(is_reworded))
+    judged = (col(VerdictRow.criterion), col(VerdictRow.relation))
+    verdicts = tally(
+        of_statements(*judged)
+        .join(VerdictRow, col(VerdictRow.statement_id) == col(StatementRow.id))
+        .where(col(VerdictRow.round) == run.verify_round)
+        .group_by(*judged)
+    )
+    fate = (col(SampleRow.status), col(SampleRow.drop_reason), col(SampleRow.kind), col(SampleRow.culture))
+    samples = tally(of_run(sqlalchemy.select(*fate, func.count())).where(mine).group_by(*fate))
+    kept = [row for row in samples if row[0] == "kept"]
+    return {
+        "dialogues": summed(dialogues.items()),
+        "turns": {
+            "personas": sum(n for role, _, n in turns if role != "moderator"),
+            "moderator": {origin: n for role, origin, n in turns if role == "moderator"},
+        },
+        "statements": {
+            "total": sum(n for _, n in kinds),
+            "by_kind": summed(kinds),
+            "reworded": reworded,
+            "rejected": dict(sorted(rejected.items())),
+        },
+        "verdicts": {
+            criterion: summed((relation, n) for c, relation, n in verdicts if c == criterion)
+            for criterion in sorted({row[0] for row in verdicts})
+        },
+        "samples": {
+            "kept": sum(row[-1] for row in kept),
+            "dropped": summed((row[1] or "no reason", row[-1]) for row in samples if row[0] != "kept"),
+            "kept_by_kind": summed((row[2], row[-1]) for row in kept),
+            "kept_by_culture": summed((row[3], row[-1]) for row in kept),
+        },
+    }
+
+
+def summed(counts: Any) -> dict[str, int]:
+    """Counts by name, the highest first."""
+    found: Counter[str] = Counter()
+    for name, count in counts:
+        found[name] += count
+    return dict(sorted(found.items(), key=lambda pair: (-pair[1], str(pair[0]))))
