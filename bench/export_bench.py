@@ -59,8 +59,8 @@ JOBS = {
     "trl --dialogues": ["--format", "trl", "--dialogues"],
 }
 WORDS = """at home we wait until the oldest has begun and nobody says a word about it because that is how my mother kept
-it and her mother before her so when a neighbour knocks there is always something warm on the table even if it is only soup
-from yesterday and I would be ashamed to let anybody go away hungry from my door in the evening""".split()
+it and her mother before her so when a neighbour knocks there is always something warm on the table even if it is only
+soup from yesterday and I would be ashamed to let anybody go away hungry from my door in the evening""".split()
 
 
 def sentence(*parts: object) -> str:
@@ -69,8 +69,10 @@ def sentence(*parts: object) -> str:
     return "I think that " + " ".join(WORDS[(start >> 3 * i) % len(WORDS)] for i in range(18)) + f" {parts[-1]}."
 
 
-def dialogue(number: int, edition: Edition, people: list[Persona]) -> Iterator[SQLModel]:
-    """All rows of one dialogue."""
+def dialogue(
+    number: int, edition: Edition, people: list[Persona]
+) -> Iterator[tuple[type[SQLModel], dict[str, object]]]:
+    """All rows of one dialogue, each with its table."""
     seeds = edition.scenario.seeds
     seed: Seed = seeds[number % len(seeds)]
     delegate = people[number // len(seeds) % len(people)]
@@ -78,13 +80,13 @@ def dialogue(number: int, edition: Edition, people: list[Persona]) -> Iterator[S
     assert seed.item is not None
     option = seed.item.options[int(unit("stance", number) * len(seed.item.options))]
     dialogue_id = f"{RUN}.d{number}"
-    yield DialogueRow(
+    yield DialogueRow, dict(
         id=dialogue_id, run_id=RUN, number=number, seed_key=seed.key, setting="cross-cultural",
-        protocol="self-guidance", language="en", status="done", extracted=1, verified=1,
+        protocol="self-guidance", language="en", status="done", extracted=1, verified=1, rejected="{}",
     )  # fmt: skip
     for position, person in enumerate((main, delegate), start=1):
         own = option if person is delegate else None
-        yield ParticipantRow(
+        yield ParticipantRow, dict(
             dialogue_id=dialogue_id, position=position, persona_key=person.key, name=person.name, role=person.role,
             culture=person.culture, country=person.country, stance_code=own and own.code, stance_text=own and own.label,
         )  # fmt: skip
@@ -92,14 +94,14 @@ def dialogue(number: int, edition: Edition, people: list[Persona]) -> Iterator[S
         speaker = delegate if place % 2 == 0 else main
         said = sentence(number, place)
         turn_id = f"{dialogue_id}.t{place}"
-        yield TurnRow(
+        yield TurnRow, dict(
             id=turn_id, dialogue_id=dialogue_id, position=place, slot=place, speaker=speaker.key, role=speaker.role,
             phase="opinion", text=said, origin="model",
         )  # fmt: skip
         if speaker is main:
             continue
         statement_id, against = f"{turn_id}.s1", place == SPEECHES
-        yield StatementRow(
+        yield StatementRow, dict(
             id=statement_id, turn_id=turn_id, persona_key=speaker.key, culture=speaker.culture, kind="opinion",
             text=f"{speaker.name} thinks so: {said}", first_person=said, quote=said, quote_start=0,
             quote_end=len(said), round=1,
@@ -108,7 +110,7 @@ def dialogue(number: int, edition: Edition, people: list[Persona]) -> Iterator[S
             (("faithful", "entail"), ("stance", "contradict" if against else "entail")), start=1
         ):
             decision = "drop" if relation == "contradict" else "keep"
-            yield VerdictRow(
+            yield VerdictRow, dict(
                 id=f"{statement_id}.v{n}", statement_id=statement_id, criterion=criterion, relation=relation,
                 confidence=0.9, decision=decision, round=1,
             )  # fmt: skip
@@ -119,10 +121,10 @@ def dialogue(number: int, edition: Edition, people: list[Persona]) -> Iterator[S
                 {"role": "user", "content": seed.question},
                 {"role": "assistant", "content": answer},
             ]
-            yield SampleRow(
+            yield SampleRow, dict(
                 id=f"{statement_id}.x{n}", statement_id=statement_id, culture=speaker.culture, kind=shape,
                 messages=json.dumps(messages), status="dropped" if against else "kept",
-                drop_reason="contradicts-stance" if against else None,
+                drop_reason="contradicts-stance" if against else None, flags="",
             )  # fmt: skip
 
 
@@ -145,7 +147,7 @@ def fill(path: Path, kept: int) -> int:
         rows = [row for number in batch for row in dialogue(number, edition, people)]
         with store.database.writing() as session:
             for table in tables:
-                session.execute(insert(table), [row.model_dump() for row in rows if isinstance(row, table)])
+                session.execute(insert(table), [row for of, row in rows if of is table])
     store.close()
     return -(-kept // A_DIALOGUE) * A_DIALOGUE
 
@@ -171,14 +173,13 @@ def child(job: str, path: Path, out: Path) -> None:
             sys.exit(f"the export of {job} ended with {code}")
         sys.stdout = sys.__stdout__
     seconds = time.perf_counter() - began
-    index = [p for p in out.glob("*.jsonl") if not p.name.endswith(".index.jsonl")]
     rows = 0
-    for found in index:
-        with found.open("rb") as file:
-            rows += sum(1 for _ in file)
+    for path in out.glob("*.jsonl"):
+        if not path.name.endswith(".index.jsonl"):
+            with path.open("rb") as file:
+                rows += sum(1 for _ in file)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    size = sum(p.stat().st_size for p in out.iterdir()) / 2**20
-    print(json.dumps({"seconds": seconds, "rows": rows, "peak_mib": peak, "written_mib": size}))
+    print(json.dumps({"seconds": seconds, "rows": rows, "peak_mib": peak}))
 
 
 def measure(job: str, path: Path, out: Path) -> dict[str, float]:

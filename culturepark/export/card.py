@@ -77,8 +77,9 @@ to say. What is known of those (no legal advice; by the name a model goes by, wh
 
 ## Method
 
-The method follows {CITATION}: personas with cards of their own, talks led by a moderator, statements taken out of them
-with an exact quote, and two criteria. *Faithful*: the quote, in its turn, carries the statement as the speaker's own
+The method follows {CITATION}:
+personas with cards of their own, talks led by a moderator, statements taken out of them with an exact quote, and two
+criteria. *Faithful*: the quote, in its turn, carries the statement as the speaker's own
 view or practice; asked of every statement. *Stance*: whether an opinion is in line with the answer its speaker was
 given; asked where there is one. What the judge gives less than an even chance is dropped. Then duplicates are left out
 inside each block of question, culture and relation.
@@ -110,7 +111,7 @@ files, of scenarios and of prompts, the versions, and the command.
 ## Citation
 
 {CITATION}.
-{SURVEY}.
+{f"{SURVEY}." if sources(manifest) else ""}
 """
 
 
@@ -205,8 +206,8 @@ def policy(run: JsonObject) -> str:
     judge = as_text(run["models"].get("verifier", "nobody"))
     return (
         f"- run `{run['run']}`: judged by {judge}; relations to the stance that were kept: {', '.join(rules['keep'])}; "
-        f"rewording {rules['rewrite']}; duplicates from a similarity of {rules['dedup']['threshold']} on "
-        f"({as_text(run['models'].get('embedder', 'none'))})"
+        f"rewording {rules['rewrite']}; duplicates by {as_text(run['models'].get('embedder', 'words alone'))}, from a "
+        f"similarity of {rules['dedup']['threshold']} on"
     )
 
 

@@ -3,8 +3,8 @@
 *Chosen* is a kept answer. *Rejected* is a real answer to the very same question, in the same shape, that takes the
 other side: a statement of the same culture that was found to go against its own speaker's stance, or a kept one of
 another culture. Where the question has a scale, the other side is the scale's: who is in the middle, or has no known
-stance, contrasts with nobody. Where it has none, any answer of another culture counts. Rejected does not mean wrong: it means
-that somebody from *this* culture, with *this* answer, would not say so.
+stance, contrasts with nobody. Where it has none, any answer of another culture counts. Rejected does not mean wrong: it
+means that somebody from *this* culture, with *this* answer, would not say so.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ class Row:
     """What its index line says: `id`, and for a pair `rejected`."""
     culture: str
     seed_key: str
-    persona: tuple[str, str]
-    """Run and persona key of the person who answers."""
+    people: tuple[tuple[str, str], ...]
+    """Run and persona key of those whose words an answer is: one, or two in a pair."""
 
 
 @dataclass
@@ -89,7 +89,7 @@ def single(source: Source) -> Iterator[Row]:
                     {"id": sample["id"]},
                     sample["culture"],
                     sample["seed_key"],
-                    (run.id, sample["persona_key"]),
+                    ((run.id, sample["persona_key"]),),
                 )
 
 
@@ -113,7 +113,7 @@ def dialogues(source: Source) -> Iterator[Row]:
                     continue
                 row_id = f"{dialogue.id}.p{person.position}"
                 data = record(source.form, row_id, source.checked(f"dialogue {dialogue.id}", messages))
-                yield Row(data, {"id": row_id}, person.culture, dialogue.seed_key, (run.id, persona.key))
+                yield Row(data, {"id": row_id}, person.culture, dialogue.seed_key, ((run.id, persona.key),))
 
 
 def preferences(source: Source) -> Iterator[Row]:
@@ -133,7 +133,7 @@ def preferences(source: Source) -> Iterator[Row]:
                 {"id": chosen.sample_id, "rejected": rejected.sample_id},
                 chosen.culture,
                 chosen.seed_key,
-                (runs[chosen.sample_id], chosen.persona_key),
+                tuple((runs[answer.sample_id], answer.persona_key) for answer in (chosen, rejected)),
             )
 
 

@@ -84,7 +84,7 @@ class Tally:
     by_culture: Counter[str]
     by_half: Counter[str]
     by_persona: Counter[tuple[str, str]]
-    """Run and persona key of who answers."""
+    """Run and persona key of those who answer."""
 
 
 def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, command: str) -> Exported:
@@ -186,7 +186,7 @@ def write(
             sinks[name].add(row.data, row.ids)
             tally.by_culture[row.culture] += 1
             tally.by_half[half] += 1
-            tally.by_persona[row.persona] += 1
+            tally.by_persona.update(row.people)
             put_down(source, repeated)
         put_down(source, repeated)
         sinks.flush()
