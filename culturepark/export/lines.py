@@ -63,15 +63,15 @@ def nth_of_table(path: Path, number: int) -> bytes | None:
     import pyarrow
     import pyarrow.parquet
 
-    try:
-        with pyarrow.parquet.ParquetFile(readable(path)) as file:
-            before = 0
+    with readable(path).open("rb") as handle:
+        try:
+            file, before = pyarrow.parquet.ParquetFile(handle), 0
             for group in range(file.num_row_groups):
                 rows = file.metadata.row_group(group).num_rows
                 if before < number <= before + rows:
                     (row,) = file.read_row_group(group).slice(number - before - 1, 1).to_pylist()
                     return line(row).encode("utf-8")
                 before += rows
-    except (pyarrow.ArrowException, UnicodeDecodeError):
-        raise UsageError(f"{clipped(path, 400)}: not a Parquet file") from None
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError):
+            raise UsageError(f"{clipped(path, 400)}: not a Parquet file, or a damaged one") from None
     return None

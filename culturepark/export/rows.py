@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -56,6 +56,14 @@ class Source:
         """Seed key and question of every seed of every run."""
         for edition in self.editions.values():
             yield from ((seed.key, seed.question) for seed in edition.scenario.seeds)
+
+    def counted(self, count: Callable[..., Counter[str]], *more: object) -> Counter[str]:
+        """How many of something there are in the runs and cultures, by seed."""
+        return count(self.look, [run.id for run in self.runs], self.cultures, *more)
+
+    def begin_again(self) -> None:
+        self.found.clear()
+        self.duplicates.clear()
 
     def repeats(self, sample: Mapping[str, Any]) -> bool:
         """Whether a sample is left out, because another run has its statement; it is kept account of."""

@@ -6,7 +6,7 @@ import json
 import platform
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib import metadata
@@ -98,14 +98,16 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
     runs = [store.run(run_id) for run_id in ids]
     with store.database.reading() as look:
         source = Source(look, runs, wanted.cultures, wanted.form, wanted.left_out or {})
-        counts, stream = to_be_read(source, wanted)
+        read, counts = to_be_read(source, wanted)
         if not counts:
             raise nothing(ids, wanted)
-        by_seed: Counter[str] = Counter()
-        for (_, seed_key), count in counts.items():
-            by_seed[seed_key] += count
         share = wanted.train_share
-        held = held_out(by_seed, source.questions(), share) if share is not None else frozenset()
+        held: frozenset[str] = frozenset()
+        if share is not None:
+            if wanted.form == "preference" or wanted.left_out:  # how many rows come of it shows only when they are made
+                counts = Counter(row.seed_key for row in read(source))
+                source.begin_again()
+            held = held_out(counts, source.questions(), share)
         old = files_of_an_export(out)
         try:
             place = out.resolve()  # it may be a link into another file system
@@ -114,10 +116,10 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
             with tempfile.TemporaryDirectory(dir=beside, prefix=f".{place.name}.") as scratch:
                 aside = Path(scratch, "export")
                 aside.mkdir(mode=0o750)
-                tally, files, duplicates = write(stream, source, wanted, held, aside)
+                tally, files, duplicates = write(read(source), source, wanted, held, aside)
                 if not files:
                     raise nothing(ids, wanted, source.found)
-                notes = [*remarks(source, wanted, counts, held, tally, files)]
+                notes = [*remarks(source, wanted, held, tally, files)]
                 if old:
                     notes.append(f"{out} held an export already; this one has taken its place")
                 manifest = {
@@ -154,14 +156,13 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
     return Exported([out / name for name in [*names, MANIFEST, CARD]], tally.by_culture.total(), notes)
 
 
-def to_be_read(source: Source, wanted: Wanted) -> tuple[Counter[tuple[str, str]], Iterator[Row]]:
-    """How many rows there are to be by culture and seed, about; and the rows."""
-    ids = [run.id for run in source.runs]
+def to_be_read(source: Source, wanted: Wanted) -> tuple[Callable[[Source], Iterator[Row]], Counter[str]]:
+    """What makes the rows, and how many there are by seed, as far as can be counted before."""
     if wanted.dialogues:
-        return exports.done_counts(source.look, ids, wanted.cultures), rows.dialogues(source)
+        return rows.dialogues, source.counted(exports.done_counts)
     if wanted.form == "preference":
-        return exports.kept_counts(source.look, ids, wanted.cultures, exports.ANSWERS), rows.preferences(source)
-    return exports.kept_counts(source.look, ids, wanted.cultures), rows.single(source)
+        return rows.preferences, source.counted(exports.kept_counts, exports.ANSWERS)
+    return rows.single, source.counted(exports.kept_counts)
 
 
 def nothing(run_ids: Sequence[str], wanted: Wanted, why: Mapping[str, int] = {}) -> UsageError:
@@ -206,7 +207,6 @@ def put_down(source: Source, repeated: Lines | None) -> None:
 def remarks(
     source: Source,
     wanted: Wanted,
-    counts: Counter[tuple[str, str]],
     held: frozenset[str],
     tally: Tally,
     files: Sequence[JsonObject],
@@ -227,10 +227,11 @@ def remarks(
     if count := source.found["never answered"]:
         yield f"{count} perspectives are left out, of people who never answered anything"
     if wanted.form == "preference":
-        kept = exports.kept_counts(source.look, [run.id for run in source.runs], wanted.cultures).total()
+        kept = source.counted(exports.kept_counts).total()
+        others = kept - source.counted(exports.kept_counts, exports.ANSWERS).total()
         yield (
-            f"{total} pairs; {source.found['no contrast']} answers found no contrast, and {kept - counts.total()} kept "
-            "samples (norms, customs) answer no question that others were asked too"
+            f"{total} pairs; {source.found['no contrast']} answers found no contrast, and {others} kept samples "
+            "(norms, customs) answer no question that others were asked too"
         )
     if wanted.form == "openai":
         for file in files:
@@ -242,7 +243,7 @@ def about(source: Source, run_id: str) -> JsonObject:
     """What the card and the manifest say of a run."""
     run = next(run for run in source.runs if run.id == run_id)
     scenario = source.editions[run_id].scenario
-    used = {key for _, key in exports.kept_counts(source.look, [run_id], [])}
+    used = set(exports.kept_counts(source.look, [run_id], []))
     return {
         "run": run.id,
         "scenario": run.scenario_name,

@@ -43,30 +43,32 @@ SAMPLE = [getattr(SampleRow, name) for name in columns(SampleRow)]
 
 def kept_counts(
     look: Look, run_ids: Sequence[str], cultures: Sequence[str], shapes: Sequence[str] = ()
-) -> Counter[tuple[str, str]]:
-    """How many kept samples there are, by culture and seed; of some shapes (none: all)."""
-    query = of_run(sqlalchemy.select(col(SampleRow.culture), col(DialogueRow.seed_key), func.count()))
+) -> Counter[str]:
+    """How many kept samples there are, by seed; of some cultures and shapes (none: all)."""
+    query = of_run(sqlalchemy.select(col(DialogueRow.seed_key), func.count()))
     query = query.where(col(DialogueRow.run_id).in_(run_ids), col(SampleRow.status) == "kept")
     if cultures:
         query = query.where(col(SampleRow.culture).in_(cultures))
     if shapes:
         query = query.where(col(SampleRow.kind).in_(shapes))
-    found = of_columns(look.execute(query.group_by(col(SampleRow.culture), col(DialogueRow.seed_key))))
-    return Counter({(culture, seed_key): count for culture, seed_key, count in found})
+    return by_seed(look, query)
 
 
-def done_counts(look: Look, run_ids: Sequence[str], cultures: Sequence[str]) -> Counter[tuple[str, str]]:
-    """How many perspectives of delegates there are in dialogues that are done, by culture and seed."""
+def done_counts(look: Look, run_ids: Sequence[str], cultures: Sequence[str]) -> Counter[str]:
+    """How many delegates of some cultures (none: all) sit in dialogues that are done, by seed."""
     query = (
-        sqlalchemy.select(col(ParticipantRow.culture), col(DialogueRow.seed_key), func.count())
-        .join(DialogueRow, col(ParticipantRow.dialogue_id) == col(DialogueRow.id))
+        sqlalchemy.select(col(DialogueRow.seed_key), func.count())
+        .join(ParticipantRow, col(ParticipantRow.dialogue_id) == col(DialogueRow.id))
         .where(col(DialogueRow.run_id).in_(run_ids), col(DialogueRow.status) == Status.DONE)
         .where(col(ParticipantRow.role) == "delegate")
     )
     if cultures:
         query = query.where(col(ParticipantRow.culture).in_(cultures))
-    found = of_columns(look.execute(query.group_by(col(ParticipantRow.culture), col(DialogueRow.seed_key))))
-    return Counter({(culture, seed_key): count for culture, seed_key, count in found})
+    return by_seed(look, query)
+
+
+def by_seed(look: Look, query: Any) -> Counter[str]:
+    return Counter(dict(map(tuple, of_columns(look.execute(query.group_by(col(DialogueRow.seed_key)))))))
 
 
 def kept_samples(look: Look, run_id: str, cultures: Sequence[str]) -> Iterator[Mapping[str, Any]]:
