@@ -1,11 +1,12 @@
 """Two steps of training on an exported file, in a process of its own: `python -m tests.training sft|dpo FILE`.
 
-The model is a tiny one with random weights, the tokenizer is trained on the file itself; nothing is fetched. Prints JSON:
-the losses, how many weights changed, and the versions.
+The model is a tiny one with random weights, the tokenizer is trained on the file itself; nothing is fetched. Prints
+JSON: the losses, how many weights changed, and the versions.
 """
 
 from __future__ import annotations
 
+import copy
 import json
 import sys
 import tempfile
@@ -92,7 +93,9 @@ def train(kind: str, path: Path, folder: str) -> dict[str, Any]:
         "seed": 1,
     }
     config, trainer = {"sft": (trl.SFTConfig, trl.SFTTrainer), "dpo": (trl.DPOConfig, trl.DPOTrainer)}[kind]
-    running = trainer(model=model, args=config(**options), train_dataset=rows, processing_class=tokenizer)
+    # What DPO compares with; TRL would load it again by the model's name, and this one has none.
+    reference = {"ref_model": copy.deepcopy(model)} if kind == "dpo" else {}
+    running = trainer(model=model, args=config(**options), train_dataset=rows, processing_class=tokenizer, **reference)
     running.train()
     losses = [entry["loss"] for entry in running.state.log_history if "loss" in entry]
     changed = sum(not torch.equal(before[name], weights.detach()) for name, weights in model.named_parameters())
