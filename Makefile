@@ -1,12 +1,13 @@
-# make demo | make test | make check | make torture. Each installs what it needs once, into .venv.
+# make demo | make test | make check | make torture | make slow. Each installs what it needs once, into .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV := $(VENV)/.dev
+TRAIN := $(VENV)/.train
 SHELL := /bin/bash
 
-.PHONY: demo test torture check weights clean
+.PHONY: demo test torture slow check weights clean
 
 demo: $(READY)
 	$(BIN)/culturepark simulate scenarios/quickstart.yaml --model embedded
@@ -19,6 +20,9 @@ test: check weights
 
 torture: $(DEV)
 	$(BIN)/python -m tests.torture
+
+slow: $(TRAIN)
+	$(BIN)/python -m pytest -m slow
 
 check: $(DEV)
 	$(BIN)/ruff format --check .
@@ -39,6 +43,10 @@ $(READY): pyproject.toml | $(VENV)/bin/python
 
 $(DEV): pyproject.toml | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(TRAIN): pyproject.toml | $(DEV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train]'
 	@touch $@
 
 clean:

@@ -93,7 +93,7 @@ inside each block of question, culture and relation.
 Dropped: {counted(merged(manifest, "samples", "dropped"))}. Turned down at extraction: \
 {counted(merged(manifest, "statements", "rejected"))}. Left out of this export: {counted(manifest["left_out"])}.
 
-## Limits
+## Limits, and what it is not
 
 - Nobody in these rows exists. What they say is written by a language model that was told whom to play; it is **no
   evidence of what people of a culture think, do or want**, and a culture's rows do not speak for its people.
