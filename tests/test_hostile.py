@@ -161,7 +161,7 @@ def test_every_row_of_an_export_is_one_line_of_utf8_json(attacked: Path) -> None
         for row in rows:
             roles = [m["role"] for m in row["messages"]]
             assert roles == ["system", *["user", "assistant"] * (len(roles) // 2)]
-            assert (len(roles) > 3) == ("talks" in path.parts)
+            assert len(roles) == 3 or "talks" in path.parts
         assert all(isinstance(m["content"], str) for row in rows for m in row["messages"])
         for number in (1, len(lines)):
             assert cli("trace", f"{path}:{number}").code == 0

@@ -58,8 +58,16 @@ class Source:
             yield from ((seed.key, seed.question) for seed in edition.scenario.seeds)
 
     def counted(self, count: Callable[..., Counter[str]], *more: object) -> Counter[str]:
-        """How many of something there are in the runs and cultures, by seed."""
-        return count(self.look, [run.id for run in self.runs], self.cultures, *more)
+        """How many of something there are in the runs and cultures, by seed.
+
+        Raises:
+            StoreError: if there are any of a seed that their run does not have.
+        """
+        total: Counter[str] = Counter()
+        for run_id, edition in self.editions.items():
+            found = count(self.look, run_id, self.cultures, *more)
+            total += Counter({edition.seed(key).key: n for key, n in found.items()})
+        return total
 
     def begin_again(self) -> None:
         self.found.clear()

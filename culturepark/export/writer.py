@@ -243,7 +243,7 @@ def about(source: Source, run_id: str) -> JsonObject:
     """What the card and the manifest say of a run."""
     run = next(run for run in source.runs if run.id == run_id)
     scenario = source.editions[run_id].scenario
-    used = set(exports.kept_counts(source.look, [run_id], []))
+    used = set(exports.kept_counts(source.look, run_id, []))
     return {
         "run": run.id,
         "scenario": run.scenario_name,

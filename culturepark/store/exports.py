@@ -41,12 +41,10 @@ ANSWERS = ("survey", "open")
 SAMPLE = [getattr(SampleRow, name) for name in columns(SampleRow)]
 
 
-def kept_counts(
-    look: Look, run_ids: Sequence[str], cultures: Sequence[str], shapes: Sequence[str] = ()
-) -> Counter[str]:
-    """How many kept samples there are, by seed; of some cultures and shapes (none: all)."""
+def kept_counts(look: Look, run_id: str, cultures: Sequence[str], shapes: Sequence[str] = ()) -> Counter[str]:
+    """How many kept samples a run has, by seed; of some cultures and shapes (none: all)."""
     query = of_run(sqlalchemy.select(col(DialogueRow.seed_key), func.count()))
-    query = query.where(col(DialogueRow.run_id).in_(run_ids), col(SampleRow.status) == "kept")
+    query = query.where(col(DialogueRow.run_id) == run_id, col(SampleRow.status) == "kept")
     if cultures:
         query = query.where(col(SampleRow.culture).in_(cultures))
     if shapes:
@@ -54,12 +52,12 @@ def kept_counts(
     return by_seed(look, query)
 
 
-def done_counts(look: Look, run_ids: Sequence[str], cultures: Sequence[str]) -> Counter[str]:
-    """How many delegates of some cultures (none: all) sit in dialogues that are done, by seed."""
+def done_counts(look: Look, run_id: str, cultures: Sequence[str]) -> Counter[str]:
+    """How many delegates of some cultures (none: all) sit in the dialogues of a run that are done, by seed."""
     query = (
         sqlalchemy.select(col(DialogueRow.seed_key), func.count())
         .join(ParticipantRow, col(ParticipantRow.dialogue_id) == col(DialogueRow.id))
-        .where(col(DialogueRow.run_id).in_(run_ids), col(DialogueRow.status) == Status.DONE)
+        .where(col(DialogueRow.run_id) == run_id, col(DialogueRow.status) == Status.DONE)
         .where(col(ParticipantRow.role) == "delegate")
     )
     if cultures:
