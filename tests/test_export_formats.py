@@ -19,11 +19,12 @@ from huggingface_hub import DatasetCard, DatasetCardData
 from culturepark.domain import Duplicate
 from culturepark.export import card, licences
 from culturepark.export.formats import FIELDS, FORMATS, MULTI_TURN, Format, line, problem
+from culturepark.export.manifest import Wanted
 from culturepark.export.split import groups
 from culturepark.export.talks import perspective
-from culturepark.export.writer import Wanted
 from culturepark.export.writer import export as write_export
-from culturepark.store import exports, queries
+from culturepark.store import queries
+from culturepark.store.funnel import funnel
 from culturepark.store.store import Store
 from tests.fakes import ELIF, JENNA, MODERATOR, shipped, turns_of
 from tests.test_cli import away, cli, place_store, rows_of  # noqa: F401 - `away` is used by every test
@@ -470,7 +471,7 @@ def test_the_figures_of_an_export_are_those_of_stats() -> None:
     opened = Store("sqlite:///runs/culturepark.db")
     for run in (opened.run("a"), opened.run("b")):
         with opened.database.reading() as look:
-            found = exports.funnel(look, run)
+            found = funnel(look, run)
         assert found == {name: queries.stats(opened, run)[name] for name in found}
         assert found["samples"]["kept"] > 0
     opened.close()

@@ -176,7 +176,7 @@ def export(
     licence: str | None = None,
 ) -> int:
     from culturepark.domain import CULTURES, MAIN_CULTURE
-    from culturepark.export.writer import Wanted
+    from culturepark.export.manifest import Wanted
     from culturepark.export.writer import export as write_export
 
     allowed = [*CULTURES, MAIN_CULTURE]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
@@ -11,12 +10,11 @@ from typing import Any
 import sqlalchemy
 from sqlmodel import Session, and_, case, col, func, or_, select
 
-from culturepark.domain import JsonObject, Status, Turn
+from culturepark.domain import Status, Turn
 from culturepark.errors import StoreError
 from culturepark.store.queries import of_run
 from culturepark.store.rows import columns, faults, named, of_columns
 from culturepark.store.tables import (
-    CallRow,
     DialogueRow,
     ParticipantRow,
     RunRow,
@@ -137,7 +135,7 @@ def in_order(query: Any, run_id: str) -> Any:
 
 
 def sound(look: Look, query: Any) -> Iterator[Mapping[str, Any]]:
-    """Samples with other columns, looked at as every row is. Not as objects: those would take three times as long."""
+    """Samples with other columns, looked at as every row is. Not as objects: those take more than twice as long."""
     for found in look.execute(query).mappings():
         row = dict(found)
         for fault in faults(SampleRow, row):
@@ -175,89 +173,3 @@ def talks(look: Look, run_id: str) -> Iterator[tuple[DialogueRow, list[Participa
         for row in dialogues:
             yield row, sitting.get(row.id, []), turns.get(row.id, [])
         look.expunge_all()
-
-
-def prompts(look: Look, run_id: str) -> dict[str, list[str]]:
-    """Digests of the prompts that were rendered in each stage of a run."""
-    query = sqlalchemy.select(col(CallRow.stage), col(CallRow.prompt_digest)).where(col(CallRow.run_id) == run_id)
-    found: dict[str, list[str]] = {}
-    for stage, digest in sorted(of_columns(look.execute(query.distinct()))):
-        found.setdefault(stage, []).append(digest)
-    return found
-
-
-def funnel(look: Look, run: RunRow) -> JsonObject:
-    """From turns to samples, in figures: `dialogues`, `turns`, `statements`, `verdicts` and `samples` of a run."""
-
-    def tally(query: Any) -> list[Any]:
-        return of_columns(look.execute(query))
-
-    of_turns = col(TurnRow.dialogue_id) == col(DialogueRow.id)
-    mine = col(DialogueRow.run_id) == run.id
-    is_reworded = col(StatementRow.rewritten_from).is_not(None)
-    current = or_(
-        and_(~is_reworded, col(StatementRow.round) == run.extract_round),
-        and_(is_reworded, col(StatementRow.round) == run.verify_round),
-    )
-
-    def of_statements(*figures: Any) -> Any:
-        query = sqlalchemy.select(*figures, func.count()).select_from(StatementRow)
-        query = query.join(TurnRow, col(StatementRow.turn_id) == col(TurnRow.id)).join(DialogueRow, of_turns)
-        return query.where(mine, current)
-
-    dialogues: Counter[str] = Counter()
-    rejected: Counter[str] = Counter()
-    for row in look.exec(select(DialogueRow).where(mine).execution_options(yield_per=PAGE)):
-        dialogues[row.status] += 1
-        rejected.update(json.loads(row.rejected))
-    by_role = (col(TurnRow.role), col(TurnRow.origin))
-    turns = tally(
-        sqlalchemy.select(*by_role, func.count())
-        .select_from(TurnRow)
-        .join(DialogueRow, of_turns)
-        .where(mine)
-        .group_by(*by_role)
-    )
-    kinds = tally(of_statements(col(StatementRow.kind)).group_by(col(StatementRow.kind)))
-    ((reworded,),) = tally(of_statements().where(is_reworded))
-    judged = (col(VerdictRow.criterion), col(VerdictRow.relation))
-    verdicts = tally(
-        of_statements(*judged)
-        .join(VerdictRow, col(VerdictRow.statement_id) == col(StatementRow.id))
-        .where(col(VerdictRow.round) == run.verify_round)
-        .group_by(*judged)
-    )
-    fate = (col(SampleRow.status), col(SampleRow.drop_reason), col(SampleRow.kind), col(SampleRow.culture))
-    samples = tally(of_run(sqlalchemy.select(*fate, func.count())).where(mine).group_by(*fate))
-    kept = [row for row in samples if row[0] == "kept"]
-    return {
-        "dialogues": summed(dialogues.items()),
-        "turns": {
-            "personas": sum(n for role, _, n in turns if role != "moderator"),
-            "moderator": {origin: n for role, origin, n in turns if role == "moderator"},
-        },
-        "statements": {
-            "total": sum(n for _, n in kinds),
-            "by_kind": summed(kinds),
-            "reworded": reworded,
-            "rejected": dict(sorted(rejected.items())),
-        },
-        "verdicts": {
-            criterion: summed((relation, n) for c, relation, n in verdicts if c == criterion)
-            for criterion in sorted({row[0] for row in verdicts})
-        },
-        "samples": {
-            "kept": sum(row[-1] for row in kept),
-            "dropped": summed((row[1] or "no reason", row[-1]) for row in samples if row[0] != "kept"),
-            "kept_by_kind": summed((row[2], row[-1]) for row in kept),
-            "kept_by_culture": summed((row[3], row[-1]) for row in kept),
-        },
-    }
-
-
-def summed(counts: Any) -> dict[str, int]:
-    """Counts by name, the highest first."""
-    found: Counter[str] = Counter()
-    for name, count in counts:
-        found[name] += count
-    return dict(sorted(found.items(), key=lambda pair: (-pair[1], str(pair[0]))))
