@@ -414,6 +414,9 @@ def test_no_licence_is_chosen_for_anybody() -> None:
     assert "No licence has been chosen for this data set" in Path("none/README.md").read_text("utf-8")
     assert export("--license", "my-own-1.0", out="own").code == 0
     assert (metadata("own")["license"], metadata("own")["license_name"]) == ("other", "my-own-1.0")
+    for name in ("no", "1.0"):  # YAML has other ideas of these
+        assert export("--license", name, out="own").code == 0
+        assert metadata("own")["license_name"] == name
 
 
 @pytest.mark.parametrize("name", ["", "-x", "cc by 4", "x\ny: z", "a" * 61, "x`", "ü"])

@@ -8,18 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from culturepark.domain import COUNTRY_NAMES, CULTURES, JsonObject
 from culturepark.export import licences
+from culturepark.export.formats import SHAPES
 from culturepark.show import safe
 
 CITATION = "Li et al., CulturePark: Boosting Cross-cultural Understanding in Large Language Models, NeurIPS 2024"
 SURVEY = "Haerpfer et al., World Values Survey: Round Seven, doi:10.14281/18241"
 
-SHAPES = {
-    "openai": "`messages` for OpenAI's fine-tuning",
-    "trl": "`id` and `messages`: conversational, for TRL's SFTTrainer and whatever reads OpenAI-style messages",
-    "sharegpt": "`id` and `conversations` of `from` (system, human, gpt) and `value`",
-    "alpaca": "`id`, `instruction`, `input` (empty), `output` and `system`",
-    "preference": "`prompt`, `chosen` and `rejected`: conversational, for TRL's DPOTrainer and its kin",
-}
 SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
 
 REJECTED = """
@@ -28,6 +22,8 @@ rejected one is either from the same culture and goes against its own speaker's 
 Where the question has a scale, the two stand on opposite sides of it. What a pair says is: a person from *this* culture
 with *this* answer would rather say the one than the other; nothing about which is true, better, or more common.
 """
+TAKEN_APART = """; an extractor took what they said apart into opinions, norms and customs; each was checked against
+the words it rests on."""
 TALKS = """
 Each row is a whole dialogue as one of its delegates had it: that person's speeches are the assistant's, everybody
 else's (the moderator's too, behind their names) the user's. Turns were guarded when they were spoken (refusals, slips
@@ -49,8 +45,7 @@ def render(manifest: JsonObject) -> str:
 
 {warning if scripted else ""}{rows} {what} ({counted(manifest["rows_by_culture"])}), made with culturepark \
 {manifest["culturepark"]} on {manifest["created_at"][:10]}. Simulated people from several cultures talked with each
-other; an extractor took what they said apart into opinions, norms and customs; each was checked against the words it
-rests on.
+other{"." if manifest["rows_are"] == "dialogues" else TAKEN_APART}
 Columns: {SHAPES[manifest["format"]]}.
 {kind}
 ## Where it comes from
@@ -128,10 +123,9 @@ def metadata(manifest: JsonObject) -> str:
     rows = sum(manifest["rows_by_culture"].values())
     size = next((name for limit, name in SIZES if rows < limit), "n>1T" if rows >= 10**12 else "10M<n<100M")
     written = "".join(
-        f"{name}: {value}\n" for name, value in licences.metadata(manifest["licence"]).items()
-    )  # `licences.is_name` has looked at it
+        f'{name}: "{value}"\n' for name, value in licences.metadata(manifest["licence"]).items()
+    )  # `licences.is_name` has looked at it; in quotes, because `no` and `1.0` would be none
     languages = sorted({run["language"] for run in manifest["runs"]})
-    tasks = ["text-generation"]
     tags = ["synthetic", "culture", "culturepark", *(["dpo"] if manifest["format"] == "preference" else [])]
     return f"""pretty_name: {pretty_name(manifest)}
 {written}language: [{", ".join(languages)}]
@@ -140,7 +134,7 @@ annotations_creators: [machine-generated]
 multilinguality: [{"monolingual" if len(languages) == 1 else "multilingual"}]
 size_categories: ["{size}"]
 source_datasets: [original]
-task_categories: [{", ".join(tasks)}]
+task_categories: [text-generation]
 tags: [{", ".join(tags)}]
 configs:
 {"".join(configs([file["name"] for file in manifest["files"]]))}"""

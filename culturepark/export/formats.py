@@ -29,6 +29,16 @@ FIELDS: dict[Format, dict[str, tuple[str, ...]]] = {
 """The columns of each format, in their order: a text where nothing is named, else a list of objects with these keys."""
 
 
+SHAPES: dict[Format, str] = {
+    "openai": "`messages` for OpenAI's fine-tuning",
+    "trl": "`id` and `messages`: conversational, for TRL's SFTTrainer and whatever reads OpenAI-style messages",
+    "sharegpt": "`id` and `conversations` of `from` (system, human, gpt) and `value`",
+    "alpaca": "`id`, `instruction`, `input` (empty), `output` and `system`",
+    "preference": "`prompt`, `chosen` and `rejected`: conversational, for TRL's DPOTrainer and its kin",
+}
+"""What the columns are, and who reads them."""
+
+
 def record(form: Format, row_id: str, messages: Messages) -> JsonObject:
     """One row of any format but `preference`.
 

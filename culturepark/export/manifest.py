@@ -98,11 +98,11 @@ def remarks(
                 yield f"{file['name']} has {file['rows']} rows; OpenAI's fine-tuning wants at least {OPENAI_FEWEST}"
 
 
-def about(source: Source, run_id: str) -> JsonObject:
+def about(source: Source, wanted: Wanted, run_id: str) -> JsonObject:
     """What the card and the manifest say of a run."""
     run = next(run for run in source.runs if run.id == run_id)
     scenario = source.editions[run_id].scenario
-    used = set(exports.kept_counts(source.look, run_id, []))
+    used = set((exports.done_counts if wanted.dialogues else exports.kept_counts)(source.look, run_id, wanted.cultures))
     return {
         "run": run.id,
         "scenario": run.scenario_name,

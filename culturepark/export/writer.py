@@ -84,7 +84,7 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
                     "format": wanted.form,
                     "rows_are": "dialogues" if wanted.dialogues else "samples",
                     "licence": wanted.licence,
-                    "runs": [about(source, run_id) for run_id in ids],
+                    "runs": [about(source, wanted, run_id) for run_id in ids],
                     "personas": personas(source, tally),
                     "files": files,
                     "duplicates": duplicates,
