@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, cast
 
 from culturepark.domain import Duplicate, Edition, JsonObject, Language, Seed
@@ -176,6 +177,7 @@ def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[
     from culturepark.distill.dedup import key
     from culturepark.distill.verify import EVEN_CHANCE
 
+    key_of = lru_cache(maxsize=8)(key)  # a statement comes in two shapes, one after the other
     for run in source.runs:
         seeds = {seed.key: seed for seed in asked.get(run.id, ())}
         if not seeds:
@@ -201,7 +203,7 @@ def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[
                     kept=not against_stance,
                     takes=takes,
                     against=against,
-                    text_key=key(sample["first_person"]) or sample["first_person"],
+                    text_key=key_of(sample["first_person"]) or sample["first_person"],
                     origin=sample["rewritten_from"] or sample["statement_id"],
                     messages=tuple(source.messages(sample)),
                 ),
