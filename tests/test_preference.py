@@ -198,7 +198,7 @@ def test_every_pair_is_of_one_question_and_takes_two_sides() -> None:
         else:
             assert rejected["drop_reason"] == "contradicts-stance"
             assert rejected["culture"] == chosen["culture"]
-            assert rejected["phase"] != "opening"
+            assert rejected["phase"] != "opening" or rejected["run_id"] == "b"  # free chat opens with the question
             reasons["against its stance"] += 1
         if side(chosen) is not None:
             assert side(chosen) == -(side(rejected) or 0) != 0
