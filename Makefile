@@ -1,12 +1,14 @@
-# make demo | make test | make check | make torture | make quality MODEL=SPEC. Each installs what it needs once, into .venv.
+# make demo | make test | make check | make torture | make slow | make quality MODEL=SPEC.
+# Each installs what it needs once, into .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV := $(VENV)/.dev
+TRAIN := $(VENV)/.train
 SHELL := /bin/bash
 
-.PHONY: demo test torture quality check weights clean
+.PHONY: demo test torture slow quality check weights clean
 
 demo: $(READY)
 	$(BIN)/culturepark simulate scenarios/quickstart.yaml --model embedded
@@ -19,6 +21,9 @@ test: check weights
 
 torture: $(DEV)
 	$(BIN)/python -m tests.torture
+
+slow: $(TRAIN)
+	$(BIN)/python -m pytest -m slow
 
 # One JSON document on stdout and nothing else, also where something has to be installed first.
 quality:
@@ -45,6 +50,10 @@ $(READY): pyproject.toml | $(VENV)/bin/python
 
 $(DEV): pyproject.toml | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(TRAIN): pyproject.toml | $(DEV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train]'
 	@touch $@
 
 clean:

@@ -37,7 +37,7 @@ from culturepark.store.vectors import remember, vectors_of
 SIZES = ((10_000, 1_000), (100_000, 1_000), (300_000, 1_000), (1_000_000, 1_000), (100_000, 10_000))
 QUICK = ((2_000, 1_000), (10_000, 1_000), (10_000, 5_000))
 DIMENSIONS = 384
-GRAMMAR = "the of a to in and our we is for at who when it on my with because their they be as from should not".split()  # noqa: SIM905
+GRAMMAR = "the of a to in and our we is for at who when it on my with because their they be as from should not".split()
 
 
 @dataclass
@@ -219,7 +219,7 @@ def embedded(statements: int, more: int) -> dict[str, Any]:
 def alone(what: str, *numbers: int) -> dict[str, Any]:
     """One measurement in a process of its own."""
     command = [sys.executable, __file__, "--one", what, *map(str, numbers)]
-    told: dict[str, Any] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)  # noqa: S603
+    told: dict[str, Any] = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
     return told
 
 

@@ -196,7 +196,9 @@ def replay(
 
 @app.command(epilog="Example: culturepark trace runs/mine/all.jsonl:3")
 def trace(
-    subject: Annotated[str, typer.Argument(metavar="ID|FILE:LINE", help="A sample, a statement, or an exported line.")],
+    subject: Annotated[
+        str, typer.Argument(metavar="ID|FILE:LINE", help="A sample, a statement, a dialogue, or an exported line.")
+    ],
     store: Store = STORE,
     json: Json = False,
 ) -> int:
@@ -206,19 +208,45 @@ def trace(
     return look.trace(subject, store, json)
 
 
-@app.command(epilog="Example: culturepark export last --format trl --out runs/mine --split 0.9")
+@app.command(
+    epilog="""\b
+A tenth of the rows held out, by whole questions (SFTTrainer, axolotl, LLaMA-Factory):
+Example: culturepark export last --format trl --out runs/mine --split 0.9
+\b
+Two cultures, each in files of its own, of several runs:
+Example: culturepark export RUN1 RUN2 --format sharegpt --out runs/two --culture turkish --culture german
+\b
+Pairs of answers for DPO:
+Example: culturepark export last --format preference --out runs/pairs
+\b
+Whole dialogues as multi-turn rows, also as Parquet, with a licence on the card:
+Example: culturepark export last --format trl --dialogues --out runs/talks --parquet --license cc-by-4.0
+"""
+)
 def export(
     run: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or `last`.")],
-    form: Annotated[Literal["openai", "trl"], typer.Option("--format", help="What will read it.")],
+    form: Annotated[
+        Literal["openai", "trl", "sharegpt", "alpaca", "preference"],
+        typer.Option("--format", help="What will read it."),
+    ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="A folder for the files.")],
     culture: Annotated[list[str] | None, typer.Option(help="Only this one, in a file of its own. Repeatable.")] = None,
     split: Annotated[float | None, typer.Option(help="Share of rows that train; whole seeds are held out.")] = None,
+    dialogues: Annotated[bool, typer.Option("--dialogues", help="Whole dialogues in place of single samples.")] = False,
+    parquet: Annotated[bool, typer.Option("--parquet", help="The same rows as Parquet too.")] = False,
+    licence: Annotated[
+        str | None,
+        typer.Option("--license", metavar="ID", help="What the card says, as cc-by-4.0; else it says: none."),
+    ] = None,
     store: Store = STORE,
 ) -> int:
-    """Write the kept samples as training files."""
+    """Write the kept samples, or whole dialogues, as training files with an index, a card and a manifest."""
     from culturepark.commands import look
 
-    return look.export([letters(name) for name in run], form, out, culture or [], split, store)
+    runs = [letters(name) for name in run]
+    return look.export(
+        runs, form, out, culture or [], split, store, dialogues=dialogues, parquet=parquet, licence=licence
+    )
 
 
 @app.command(epilog="Example: culturepark check my-scenario.yaml personas/*.yaml")

@@ -241,6 +241,29 @@ def decided(verdict: Mapping[str, Any]) -> str:
     return "kept" if verdict["decision"] == "keep" else "dropped"
 
 
+def talk_lines(t: JsonObject) -> Iterator[Text]:
+    """From a dialogue, or one person's view of it, back to who sat there, what was said, and where it comes from."""
+    dialogue, run, item = t["dialogue"], t["run"], t["survey_item"]
+    yield heading("dialogue", dialogue["id"], f"{dialogue['setting']}, {dialogue['protocol']}, {dialogue['status']}")
+    for person in t["participants"]:
+        persona = person["persona"]
+        where = f"{persona['name']}, {persona['age']}, {persona['place']}; {persona['culture']} {persona['role']}"
+        yield heading("persona", persona["key"], where)
+        yield plain(f"    {persona['scope']}")
+        if item:
+            stance = person["stance_text"]
+            drawn = f"stance drawn: {stance}" if stance else "no stance is drawn for a main contact"
+            yield heading("survey", item["key"], drawn)
+    for turn in t["turns"]:
+        by = f", call {turn['call_id']}" if turn["call_id"] else f", {turn['origin']}"
+        yield heading("turn", turn["id"], f"{turn['speaker']}, {turn['phase']}{by}")
+        yield plain(f"    {turn['text']}")
+    yield heading("seed", t["seed"]["key"], t["seed"]["question"])
+    if item:
+        yield plain(f"    {item['source']}")
+    yield heading("run", run["id"], f"{run['scenario_name']}, seed {run['seed']}, culturepark {run['version']}")
+
+
 def share_of(shares: Mapping[Any, float], code: int) -> float:
     return shares.get(code, shares.get(str(code), 0.0))
 

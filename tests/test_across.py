@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from culturepark.cli import run
 from culturepark.domain import Duplicate, Edition, JsonObject, Status
 from culturepark.errors import UsageError
 from culturepark.export import across
@@ -263,3 +265,19 @@ def test_without_minilms_weights_the_words_are_compared_and_it_is_said(
 
 def missing(*_: object) -> Path:
     raise OSError("no index here")
+
+
+def test_runs_that_are_exported_together_say_nothing_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hold_run(tmp_path, "a", [TEA, SALT])
+    hold_run(tmp_path, "b", [TEA.upper(), SHOES])
+    store, out = f"sqlite:///{tmp_path / 'runs.db'}", tmp_path / "out"
+    assert run(["export", "b", "a", "--format", "trl", "--out", str(out), "--store", store]) == 0
+    assert "1 samples of one run say what those of another say, and are left out" in capsys.readouterr().err
+    rows = [json.loads(line) for line in (out / "all.jsonl").read_text("utf-8").splitlines()]
+    assert [row["messages"][-1]["content"] for row in rows] == [TEA, SALT, SHOES]
+    (repeat,) = [json.loads(line) for line in (out / "duplicates.jsonl").read_text("utf-8").splitlines()]
+    assert (repeat["statement_id"], repeat["representative_id"]) == ("b.d1.t1.s1", "a.d1.t1.s1")
+    alone = tmp_path / "alone"
+    assert run(["export", "b", "--format", "trl", "--out", str(alone), "--store", store]) == 0
+    assert len((alone / "all.jsonl").read_text("utf-8").splitlines()) == 2
+    assert not (alone / "duplicates.jsonl").exists()

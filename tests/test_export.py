@@ -306,7 +306,7 @@ def test_a_scripted_run_is_labelled_as_one() -> None:
     manifest = json.loads(Path("out/manifest.json").read_bytes())
     for models, scripted in (({"speaker": "openai:x", "verifier": "scripted"}, True), ({"speaker": "openai:x"}, False)):
         manifest["runs"][0]["models"] = models
-        assert ("scripted model" in card.render(manifest, ["all"])) == scripted
+        assert ("scripted model" in card.render(manifest)) == scripted
 
 
 def test_the_card_says_what_the_rows_are_not_and_how_to_go_back() -> None:

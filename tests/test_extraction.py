@@ -189,6 +189,7 @@ def test_a_moderator_names_the_other_speaker(cue: str, names: list[str]) -> None
 @pytest.mark.parametrize(
     ("sentence", "kind"),
     [
+        ("One takes off one's shoes before one steps on a carpet.", "norm"),
         ("I think a guest should bring nothing at all.", "opinion"),
         ("To my mind a gift spoils the visit.", "opinion"),
         ("A gift spoils the visit, if you ask me.", "opinion"),

@@ -112,6 +112,8 @@ def hostile_run() -> dict[str, bytes]:
     for form in ("trl", "openai"):
         for _ in range(2):  # the second one notes that it has taken the first one's place
             assert cli("export", "a", "--format", form, "--out", f"{name}/{form}", "--culture", "turkish").code == 0
+    talks = ("--out", f"{name}/talks", "--dialogues", "--parquet", "--license", "cc0-1.0")
+    assert cli("export", "a", "--format", "trl", *talks).code == 0
     return {str(path): path.read_bytes() for path in Path().rglob("*") if path.is_file()}
 
 
@@ -149,14 +151,17 @@ def test_what_was_said_is_kept_as_it_came(attacked: Path) -> None:
 
 def test_every_row_of_an_export_is_one_line_of_utf8_json(attacked: Path) -> None:
     files = [path for path in Path().rglob("*.jsonl") if ".index." not in path.name]
-    assert len(files) == 3
+    assert len(files) == 4
     for path in files:
         lines = path.read_bytes().decode("utf-8").split("\n")
         assert lines.pop() == ""
-        assert len(lines) > 10
+        assert lines
         assert "\n".join(lines).splitlines() == lines  # nor does any other line end stand there
         rows = [json.loads(line) for line in lines]
-        assert all([m["role"] for m in row["messages"]] == ["system", "user", "assistant"] for row in rows)
+        for row in rows:
+            roles = [m["role"] for m in row["messages"]]
+            assert roles == ["system", *["user", "assistant"] * (len(roles) // 2)]
+            assert len(roles) == 3 or "talks" in path.parts
         assert all(isinstance(m["content"], str) for row in rows for m in row["messages"])
         for number in (1, len(lines)):
             assert cli("trace", f"{path}:{number}").code == 0
@@ -166,14 +171,25 @@ def test_the_card_of_an_export_takes_no_orders(attacked: Path) -> None:
     for path in Path().rglob("README.md"):
         card = path.read_text("utf-8")
         _, front, rest = card.split("---\n", 2)
-        assert set(YAML(typ="safe").load(front)) == {"language", "tags", "task_categories", "configs"}
+        found = YAML(typ="safe").load(front)
+        assert set(found) - {"license"} == {
+            *("pretty_name", "language", "language_creators", "annotations_creators", "multilinguality"),
+            *("size_categories", "source_datasets", "task_categories", "tags", "configs"),
+        }
+        assert found.get("license") == ("cc0-1.0" if "talks" in path.parts else None)
         assert "---\n" not in rest
         assert not re.search(r"(?<!\\)<(?!/?details)", rest)
         assert not controls(card)
         assert [line for line in rest.splitlines() if line.startswith("#")] == [
-            "# Simulated cross-cultural conversations, distilled",
+            "# Simulated cross-cultural conversations" + (", distilled" if "talks" not in path.parts else ""),
             "## Where it comes from",
-            "## What it is not",
+            "## Who speaks",
+            "## Models and their licences",
+            "## Method",
+            "## From turns to samples",
+            "## Limits, and what it is not",
+            "## How to go back",
+            "## Citation",
         ]
         manifest = json.loads(path.with_name("manifest.json").read_text("utf-8"))
         assert manifest["runs"][0]["models"]["speaker"].startswith("openai:t`e</s><script>\n---\n@")

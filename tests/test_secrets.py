@@ -16,7 +16,7 @@ from urllib.parse import quote
 import pytest
 
 from culturepark.errors import CultureparkError
-from culturepark.export.writer import create
+from culturepark.export.sinks import create
 from culturepark.models import scripted, weights
 from culturepark.redact import KNOWN, redact, remember, spellings, without_secrets
 from culturepark.show import show_origin
@@ -398,7 +398,7 @@ def test_files_are_nobody_elses(mask: int, file: int, folder: int, monkeypatch: 
         aside.append(modes(str(path.parent.parent)))
         return made
 
-    monkeypatch.setattr("culturepark.export.writer.create", watch)
+    monkeypatch.setattr("culturepark.export.sinks.create", watch)
     before = os.umask(mask)
     try:
         assert cli("simulate", "short.yaml", "--model", "scripted", "--run-id", "a").code == 0

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -141,27 +143,41 @@ def stats(run_id: str, store_url: str, stances: bool, as_json: bool) -> int:
 
 
 def trace(subject: str, store_url: str, as_json: bool) -> int:
-    from culturepark.export.writer import find_line
+    from culturepark.export.lines import find_line
+    from culturepark.present import talk_lines, trace_lines
     from culturepark.store import queries
 
-    found = find_line(subject)
-    name = found[0] if found else subject.encode("utf-8", "replace").decode()
-    data = queries.trace(Store(store_url, must_exist=True), name)
+    names = find_line(subject) or [subject.encode("utf-8", "replace").decode()]
+    store = Store(store_url, must_exist=True)
+    is_talk = re.search(r"\.d\d+(\.p\d+)?$", names[0]) is not None
+    found = [(queries.trace_talk if is_talk else queries.trace)(store, name) for name in names]
     if as_json:
-        write(json.dumps(data))
+        # Of a pair, the one document is the chosen sample's, with the rejected one's inside.
+        write(json.dumps(found[0] | dict(zip(["rejected"], found[1:], strict=False))))
         return 0
-    from culturepark.present import trace_lines
-
     console = out()
-    for line in trace_lines(data):
-        console.print(line, soft_wrap=not console.is_terminal)
+    for data, what in zip(found, ("chosen", "rejected"), strict=False):
+        if len(found) > 1:
+            console.print(f"{what}:")
+        for line in talk_lines(data) if is_talk else trace_lines(data):
+            console.print(line, soft_wrap=not console.is_terminal)
     return 0
 
 
 def export(
-    run_ids: list[str], form: Format, folder: Path, cultures: list[str], split: float | None, store_url: str
+    run_ids: list[str],
+    form: Format,
+    folder: Path,
+    cultures: list[str],
+    split: float | None,
+    store_url: str,
+    *,
+    dialogues: bool = False,
+    parquet: bool = False,
+    licence: str | None = None,
 ) -> int:
     from culturepark.domain import CULTURES, MAIN_CULTURE
+    from culturepark.export.manifest import Wanted
     from culturepark.export.writer import export as write_export
 
     allowed = [*CULTURES, MAIN_CULTURE]
@@ -169,15 +185,14 @@ def export(
         raise UsageError(f"--culture {unknown[0][:60]!r}: must be one of {', '.join(allowed)}")
     if split is not None and not 0 < split < 1:
         raise UsageError("--split: the share that trains, between 0 and 1, as in --split 0.9")
-    done = write_export(
-        Store(store_url, must_exist=True),
-        run_ids,
-        folder,
-        form=form,
-        cultures=cultures,
-        train_share=split,
-        command=shlex.join(["culturepark", *sys.argv[1:]]),
-    )
+    store = Store(store_url, must_exist=True)
+    wanted = Wanted(form, tuple(dict.fromkeys(cultures)), split, dialogues, parquet, licence)
+    if len({store.run(run_id).id for run_id in run_ids}) > 1 and not dialogues:
+        from culturepark.export.across import repeats_across
+
+        repeats = repeats_across(store, run_ids, tell)
+        wanted = replace(wanted, left_out={repeat.statement_id: repeat for repeat in repeats})
+    done = write_export(store, run_ids, folder, wanted, command=shlex.join(["culturepark", *sys.argv[1:]]))
     for note in done.notes:
         tell(f"note: {note}")
     first = shlex.quote(f"{done.files[0]}:1")

@@ -48,13 +48,18 @@ def samples_of(judged: Sequence[Judged], repeated: Collection[str], scenario: Sc
     found = []
     for one in judged:
         statement, flag = one.statement, flags(one, scenario)
-        asked_yet = one.phase != "opening" or scenario.protocol == "free-chat"
+        asked = asked_yet(one.phase, scenario.protocol)
         for number, shape in enumerate(samples.shapes(statement, one.casting, scenario.samples), start=1):
             again = statement.id in repeated
-            reason = samples.drop_reason(one.verdicts, scenario.distill.keep, again, flag, shape, asked_yet)
+            reason = samples.drop_reason(one.verdicts, scenario.distill.keep, again, flag, shape, asked)
             sample = samples.shape_sample(statement, one.casting, shape, one.phase, scenario.language, reason, flag)
             found.append((f"{statement.id}.x{number}", sample))
     return samples.without_twins(found)
+
+
+def asked_yet(phase: str, protocol: str) -> bool:
+    """Whether the seed's question has been put to whoever speaks in a phase."""
+    return phase != "opening" or protocol == "free-chat"
 
 
 def flags(one: Judged, scenario: Scenario) -> str:

@@ -1,123 +1,102 @@
-"""How a run went, in figures: from dialogues to samples, calls, tokens, cost. Read-only."""
+"""A run in figures that the database adds up, so that a run of any size can be told of: from turns to samples."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy
-from sqlmodel import col, func, or_, select
+from sqlmodel import and_, col, func, or_, select
 
-from culturepark.dialogue.casting import plan
-from culturepark.domain import Edition, JsonObject
-from culturepark.store.checks import checked
+from culturepark.domain import JsonObject
+from culturepark.store.exports import PAGE, Look
 from culturepark.store.queries import of_run
-from culturepark.store.rows import of_columns, threshold_of
-from culturepark.store.store import Store
-from culturepark.store.tables import CallRow, DialogueRow, DuplicateRow, RunRow, SampleRow, StatementRow, TurnRow
-
-UNHEARD = ("interrupted:", "cancelled:")
-"""How the error of a call begins that left, and whose answer nobody heard; it may have been billed."""
+from culturepark.store.rows import of_columns
+from culturepark.store.tables import CallRow, DialogueRow, RunRow, SampleRow, StatementRow, TurnRow, VerdictRow
 
 
-def funnel(store: Store, run: RunRow, edition: Edition, statements: Sequence[StatementRow]) -> JsonObject:
-    """How a run went from dialogues to samples, what it cost and why it stopped.
+def prompts(look: Look, run_id: str) -> dict[str, list[str]]:
+    """Digests of the prompts that were rendered in each stage of a run."""
+    query = sqlalchemy.select(col(CallRow.stage), col(CallRow.prompt_digest)).where(col(CallRow.run_id) == run_id)
+    found: dict[str, list[str]] = {}
+    for stage, digest in sorted(of_columns(look.execute(query.distinct()))):
+        found.setdefault(stage, []).append(digest)
+    return found
 
-    Args:
-        edition, statements: of the run; whoever wants this has them.
-    """
-    with store.database.reading() as session:
-        dialogues = session.exec(select(DialogueRow).where(DialogueRow.run_id == run.id)).all()
-        current = {row.id for row in statements}
-        verdicts = [v for v in store.verdicts(run.id, run.verify_round) if v.statement_id in current]
-        samples = session.exec(of_run(select(SampleRow)).where(DialogueRow.run_id == run.id)).all()
-        figures = (CallRow.prompt_tokens, CallRow.cached_tokens, CallRow.completion_tokens, CallRow.cost_usd)
-        columns: list[Any] = [CallRow.stage, func.count(), *(func.sum(figure) for figure in figures)]
-        by_stage = sqlalchemy.select(*columns)
-        calls = of_columns(session.execute(by_stage.where(col(CallRow.run_id) == run.id).group_by(CallRow.stage)))
-        by_guard = (
-            sqlalchemy.select(col(CallRow.refused), func.count())
-            .where(col(CallRow.run_id) == run.id, col(CallRow.refused).is_not(None))
-            .group_by(col(CallRow.refused))
-        )
-        refused = of_columns(session.execute(by_guard))
-        failed = session.exec(
-            select(func.count()).where(CallRow.run_id == run.id, col(CallRow.error).is_not(None))
-        ).one()
-        of_this_run = select(func.count()).where(CallRow.run_id == run.id)
-        unpriced = session.exec(
-            of_this_run.where(
-                col(CallRow.endpoint).startswith("http"),
-                col(CallRow.response).is_not(None),
-                col(CallRow.cost_usd).is_(None),
-            )
-        ).one()
-        unheard = session.exec(of_this_run.where(or_(*(col(CallRow.error).startswith(e) for e in UNHEARD)))).one()
-        by_role = (
-            sqlalchemy.select(col(TurnRow.role), col(TurnRow.origin), func.count())
-            .join(DialogueRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
-            .where(col(DialogueRow.run_id) == run.id)
-            .group_by(col(TurnRow.role), col(TurnRow.origin))
-        )
-        turns = of_columns(session.execute(by_role))
-        repeats = select(DuplicateRow).where(col(DuplicateRow.statement_id).startswith(f"{run.id}.", autoescape=True))
-        duplicates = [row.method for row in session.exec(repeats)]
+
+def funnel(look: Look, run: RunRow) -> JsonObject:
+    """From turns to samples, in figures: `dialogues`, `turns`, `statements`, `verdicts` and `samples` of a run."""
+
+    def tally(query: Any) -> list[Any]:
+        return of_columns(look.execute(query))
+
+    of_turns = col(TurnRow.dialogue_id) == col(DialogueRow.id)
+    mine = col(DialogueRow.run_id) == run.id
+    is_reworded = col(StatementRow.rewritten_from).is_not(None)
+    current = or_(
+        and_(~is_reworded, col(StatementRow.round) == run.extract_round),
+        and_(is_reworded, col(StatementRow.round) == run.verify_round),
+    )
+
+    def of_statements(*figures: Any) -> Any:
+        query = sqlalchemy.select(*figures, func.count()).select_from(StatementRow)
+        query = query.join(TurnRow, col(StatementRow.turn_id) == col(TurnRow.id)).join(DialogueRow, of_turns)
+        return query.where(mine, current)
+
+    dialogues: Counter[str] = Counter()
     rejected: Counter[str] = Counter()
-    for dialogue in dialogues:
-        rejected.update(json.loads(dialogue.rejected))
-    costs = [row[5] for row in calls if row[5] is not None]
+    for row in look.exec(select(DialogueRow).where(mine).execution_options(yield_per=PAGE)):
+        dialogues[row.status] += 1
+        rejected.update(json.loads(row.rejected))
+    by_role = (col(TurnRow.role), col(TurnRow.origin))
+    turns = tally(
+        sqlalchemy.select(*by_role, func.count())
+        .select_from(TurnRow)
+        .join(DialogueRow, of_turns)
+        .where(mine)
+        .group_by(*by_role)
+    )
+    kinds = tally(of_statements(col(StatementRow.kind)).group_by(col(StatementRow.kind)))
+    ((reworded,),) = tally(of_statements().where(is_reworded))
+    judged = (col(VerdictRow.criterion), col(VerdictRow.relation))
+    verdicts = tally(
+        of_statements(*judged)
+        .join(VerdictRow, col(VerdictRow.statement_id) == col(StatementRow.id))
+        .where(col(VerdictRow.round) == run.verify_round)
+        .group_by(*judged)
+    )
+    fate = (col(SampleRow.status), col(SampleRow.drop_reason), col(SampleRow.kind), col(SampleRow.culture))
+    samples = tally(of_run(sqlalchemy.select(*fate, func.count())).where(mine).group_by(*fate))
+    kept = [row for row in samples if row[0] == "kept"]
     return {
-        "run": run.id,
-        "scenario": run.scenario_name,
-        "status": run.status,
-        "stop_reason": run.stop_reason,
-        "models": json.loads(run.models),
-        "seed": run.seed,
-        "created_at": run.created_at,
-        "finished_at": run.finished_at,
-        "dialogues": counted(d.status for d in dialogues),
-        "skipped": [vars(skip) for skip in plan(edition, run.seed).skipped],
-        "dialogue_stop_reasons": counted(d.stop_reason for d in dialogues if d.stop_reason),
+        "dialogues": summed(dialogues.items()),
         "turns": {
             "personas": sum(n for role, _, n in turns if role != "moderator"),
             "moderator": {origin: n for role, origin, n in turns if role == "moderator"},
         },
         "statements": {
-            "total": len(statements),
-            "by_kind": counted(s.kind for s in statements),
-            "reworded": sum(s.rewritten_from is not None for s in statements),
+            "total": sum(n for _, n in kinds),
+            "by_kind": summed(kinds),
+            "reworded": reworded,
             "rejected": dict(sorted(rejected.items())),
         },
         "verdicts": {
-            criterion: counted(v.relation for v in verdicts if v.criterion == criterion)
-            for criterion in dict.fromkeys(v.criterion for v in verdicts)
+            criterion: summed((relation, n) for c, relation, n in verdicts if c == criterion)
+            for criterion in sorted({row[0] for row in verdicts})
         },
-        "checks": checked(statements, verdicts, edition.scenario.distill),
-        "duplicates": {"threshold": threshold_of(run, edition), "by_method": counted(duplicates)},
         "samples": {
-            "kept": sum(s.status == "kept" for s in samples),
-            "dropped": counted(s.drop_reason or "no reason" for s in samples if s.status != "kept"),
-            "kept_by_kind": counted(s.kind for s in samples if s.status == "kept"),
-            "kept_by_culture": counted(s.culture for s in samples if s.status == "kept"),
+            "kept": sum(row[-1] for row in kept),
+            "dropped": summed((row[1] or "no reason", row[-1]) for row in samples if row[0] != "kept"),
+            "kept_by_kind": summed((row[2], row[-1]) for row in kept),
+            "kept_by_culture": summed((row[3], row[-1]) for row in kept),
         },
-        "calls": {
-            "total": sum(row[1] for row in calls),
-            "failed": failed,
-            "unheard": unheard,
-            "refused_by_guard": dict(refused),
-            "by_stage": {row[0]: row[1] for row in calls},
-        },
-        "tokens": {
-            "prompt": sum(row[2] or 0 for row in calls),
-            "cached": sum(row[3] or 0 for row in calls),
-            "completion": sum(row[4] or 0 for row in calls),
-        },
-        "cost_usd": sum(costs) if costs else None,
-        "unpriced_calls": unpriced,
     }
 
 
-def counted(values: Any) -> dict[str, int]:
-    return dict(sorted(Counter(values).items(), key=lambda pair: (-pair[1], pair[0])))
+def summed(counts: Any) -> dict[str, int]:
+    """Counts by name, the highest first."""
+    found: Counter[str] = Counter()
+    for name, count in counts:
+        found[name] += count
+    return dict(sorted(found.items(), key=lambda pair: (-pair[1], str(pair[0]))))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import sqlalchemy
 from sqlalchemy.orm import defer
-from sqlmodel import Session, SQLModel, and_, col, func, select
+from sqlmodel import SQLModel, and_, col, func, select
 
 from culturepark.domain import JsonObject
 from culturepark.errors import UsageError
@@ -159,6 +158,42 @@ def trace(store: Store, subject_id: str) -> JsonObject:
     }
 
 
+def trace_talk(store: Store, subject_id: str) -> JsonObject:
+    """Everything behind a dialogue (`RUN.d1`) or one participant's view of it (`RUN.d1.p2`), but the calls' own texts.
+
+    Raises:
+        UsageError: if there is no such dialogue or participant.
+    """
+    dialogue_id, dot, position = subject_id.rpartition(".p")
+    dialogue_id = dialogue_id if dot else subject_id
+    with store.database.reading() as session:
+        dialogue = session.get(DialogueRow, dialogue_id)
+        people = session.exec(
+            select(ParticipantRow)
+            .where(ParticipantRow.dialogue_id == dialogue_id)
+            .order_by(col(ParticipantRow.position))
+        ).all()
+        told = [person for person in people if not dot or str(person.position) == position]
+        if dialogue is None or not told:
+            raise UsageError(f"no dialogue {subject_id[:120]!r} in this store; an id looks like RUN.d1 or RUN.d1.p2")
+        run = session.get_one(RunRow, dialogue.run_id)
+        turns = session.exec(
+            select(TurnRow).where(TurnRow.dialogue_id == dialogue_id).order_by(col(TurnRow.position))
+        ).all()
+    edition = edition_of(run)
+    seed = edition.seed(dialogue.seed_key)
+    return {
+        "dialogue": whole(dialogue, decode=("rejected",)),
+        "participants": [
+            whole(person) | {"persona": edition.persona(person.persona_key).model_dump(mode="json")} for person in told
+        ],
+        "seed": seed.model_dump(mode="json", exclude={"item"}),
+        "survey_item": seed.item.model_dump(mode="json", exclude={"shares"}) if seed.item else None,
+        "turns": [whole(turn) for turn in turns],
+        "run": whole(run, decode=("models", "settings"), leave_out=("scenario",)),
+    }
+
+
 def call_of(calls: dict[str, CallRow], call_id: str | None) -> JsonObject | None:
     return whole(calls[call_id], decode=("request", "response")) if call_id else None
 
@@ -169,26 +204,6 @@ def whole(row: SQLModel, decode: tuple[str, ...] = (), leave_out: tuple[str, ...
     for name in decode:
         data[name] = json.loads(data[name]) if data[name] else data[name]
     return data
-
-
-def kept_samples(session: Session, run_ids: list[str], cultures: list[str]) -> Iterator[tuple[SampleRow, DialogueRow]]:
-    """Kept samples of the runs by run, dialogue, turn, statement and shape; in pages, not all at once."""
-    query = (
-        of_run(select(SampleRow, DialogueRow))
-        .where(col(DialogueRow.run_id).in_(run_ids), SampleRow.status == "kept")
-        .order_by(
-            DialogueRow.run_id,
-            DialogueRow.number,
-            TurnRow.position,
-            func.length(StatementRow.id),
-            StatementRow.id,
-            SampleRow.id,
-        )
-        .execution_options(yield_per=500)
-    )
-    if cultures:
-        query = query.where(col(SampleRow.culture).in_(cultures))
-    yield from session.exec(query)
 
 
 class KeptStatement(NamedTuple):

@@ -24,7 +24,7 @@ from culturepark.errors import StoreError, UsageError
 from culturepark.models.embedder import Vectors, identity_of, unit_rows
 from culturepark.models.spec import parse
 from culturepark.store import vectors
-from culturepark.store.funnel import funnel
+from culturepark.store.course import course
 from culturepark.store.queries import of_run
 from culturepark.store.rows import edition_of, of_columns, threshold_of
 from culturepark.store.store import Store
@@ -92,7 +92,7 @@ def stats(store: Store, run: RunRow) -> JsonObject:
         by_culture[culture] = pooled([drawn for drawn, _ in of_it]), pooled([fit for _, fit in of_it if fit])
     meaning, known = meaning_of(store, run, edition, [one.text for one in spoken])
     figures = representation.figures(spoken, {c: +people for c, people in seats.items()}, by_culture, meaning, run.seed)
-    return funnel(store, run, edition, statements) | {
+    return course(store, run, edition, statements) | {
         "stances": [told_of(cell, *fits[cell.seed, cell.country]) for cell in cells],
         "representation": figures | {"vectors": known},
     }

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlmodel import Session, and_, col, delete, func, or_, select
+from sqlmodel import Session, and_, col, delete, func, or_, select, true, update
 
 from culturepark.domain import Casting, Duplicate, Edition, Sample, Statement, Status, Turn, Verdict
 from culturepark.errors import UsageError
@@ -402,13 +402,35 @@ class Store:
                 row.status, row.drop_reason = "dropped", "superseded"
                 session.add(row)
 
-    def set_splits(self, splits: Mapping[str, str]) -> None:
-        """Which side of the last split export each sample fell on."""
+    def set_splits(self, run_ids: Sequence[str], cultures: Sequence[str], held: Iterable[str]) -> None:
+        """Which side of the last split export the kept samples of some runs and cultures (none: all) fell on.
+
+        Args:
+            held: the seeds whose samples validate; those of all others train.
+        """
         with self.database.writing() as session:
-            for sample_id, split in splits.items():
-                row = session.get_one(SampleRow, sample_id)
-                row.split = split
-                session.add(row)
+
+            def put(split: str, dialogues: Any) -> None:
+                statements = (
+                    select(StatementRow.id)
+                    .join(TurnRow, col(StatementRow.turn_id) == col(TurnRow.id))
+                    .join(DialogueRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
+                    .where(col(DialogueRow.run_id).in_(run_ids), dialogues)
+                )
+                change = update(SampleRow).where(
+                    col(SampleRow.statement_id).in_(statements),
+                    col(SampleRow.status) == "kept",
+                    func.coalesce(SampleRow.split, "") != split,
+                )
+                if cultures:
+                    change = change.where(col(SampleRow.culture).in_(cultures))
+                session.execute(change.values(split=split).execution_options(synchronize_session=False))
+
+            seeds = sorted(held)
+            pages = [seeds[start : start + 500] for start in range(0, len(seeds), 500)]
+            put("train", and_(true(), *(col(DialogueRow.seed_key).not_in(page) for page in pages)))
+            for page in pages:
+                put("validation", col(DialogueRow.seed_key).in_(page))
 
 
 def replace_duplicates(session: Session, run_id: str, duplicates: Sequence[Duplicate]) -> None:

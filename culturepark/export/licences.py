@@ -1,0 +1,52 @@
+"""What is known of the licences of models that write words, and how a licence is named on the Hugging Face hub."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+WRITERS = ("speaker", "moderator", "extractor")
+"""Roles whose models write words that stand in rows; a verifier, an embedder and a judge only weigh them."""
+
+UNKNOWN = "licence not known to this tool: check before publishing"
+
+
+@cache
+def table() -> dict[str, Any]:
+    return tomllib.loads(Path(__file__).with_name("licences.toml").read_text("utf-8"))
+
+
+def is_name(text: str) -> bool:
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,59}", text) is not None
+
+
+def metadata(licence: str | None) -> dict[str, str]:
+    """The licence as the hub's metadata has it; nothing, if none was chosen."""
+    if licence is None:
+        return {}
+    name = licence.lower()
+    return {"license": name} if name in table()["hub"] else {"license": "other", "license_name": name}
+
+
+def of_model(spec: str) -> str:
+    """What is known of the licence of a model, by the name it goes by."""
+    kind, _, rest = spec.partition(":")
+    if kind == "scripted":
+        return "no model: sentences of the persona cards, whose licence is this tool's (Apache-2.0)"
+    name, _, where = rest.partition("@")
+    endpoint = "" if kind != "openai" else where or "openai"
+    wanted = "smollm2-135m-instruct" if kind == "embedded" else name.lower().rpartition("/")[2]
+    for entry in table()["model"]:
+        if entry.get("endpoint", endpoint) == endpoint and any(fnmatchcase(wanted, form) for form in entry["names"]):
+            return f"{entry['licence']} ({entry['source']}, {table()['as_of']})"
+    return UNKNOWN
+
+
+def of_models(models: Mapping[str, str]) -> dict[str, str]:
+    """Spec -> what is known of its licence, for the models of a run whose words stand in rows."""
+    return {models[role]: of_model(models[role]) for role in WRITERS if role in models}

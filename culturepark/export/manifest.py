@@ -1,0 +1,148 @@
+"""What is to be exported, and what is said of it in the manifest: runs, people, figures, notes."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+
+from culturepark import __version__
+from culturepark.domain import Duplicate, JsonObject
+from culturepark.errors import UsageError
+from culturepark.export import licences
+from culturepark.export.formats import MULTI_TURN, OPENAI_FEWEST, Format
+from culturepark.export.rows import Source
+from culturepark.export.sinks import DUPLICATES, need_parquet
+from culturepark.prompts import prompt
+from culturepark.store import exports
+from culturepark.store.funnel import funnel, prompts
+
+LIBRARIES = ("pydantic", "sqlalchemy", "sqlmodel")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be exported, and how."""
+
+    form: Format
+    cultures: Sequence[str] = ()
+    """Only these, each in files of its own; none: all in one."""
+    train_share: float | None = None
+    dialogues: bool = False
+    """Whole dialogues in place of single samples."""
+    parquet: bool = False
+    licence: str | None = None
+    left_out: Mapping[str, Duplicate] | None = None
+    """Statement -> the statement of another run that stands for it; its samples get no row."""
+
+    def check(self) -> None:
+        """
+        Raises:
+            UsageError: if that cannot be had.
+        """
+        if self.dialogues and self.form not in MULTI_TURN:
+            raise UsageError(
+                f"--format {self.form} holds one question and its answer; dialogues go into {', '.join(MULTI_TURN)}"
+            )
+        if self.licence is not None and not licences.is_name(self.licence):
+            raise UsageError(f"--license {self.licence[:60]!r}: an identifier is wanted, as apache-2.0 or cc-by-4.0")
+        if self.parquet:
+            need_parquet()
+
+
+@dataclass
+class Tally:
+    """What has been written, in figures that do not grow with it."""
+
+    by_culture: Counter[str]
+    by_half: Counter[str]
+    by_persona: Counter[tuple[str, str]]
+    """Run and persona key of those who answer."""
+
+
+def remarks(
+    source: Source,
+    wanted: Wanted,
+    held: frozenset[str],
+    tally: Tally,
+    files: Sequence[JsonObject],
+) -> Iterator[str]:
+    """What whoever made the export, and whoever reads its card, should know."""
+    total = tally.by_culture.total()
+    if wanted.train_share is not None and not held:
+        yield "all rows come from one seed: nothing is held out, since a question must not stand on both sides"
+    if held:
+        trains = tally.by_half["train"]
+        yield f"{trains} of {total} rows train ({trains / total:.0%}): whole seeds are held out"
+    what = "dialogues that are done" if wanted.dialogues else "kept samples"
+    for culture in wanted.cultures:
+        if not tally.by_culture[culture]:
+            yield f"no {what} of {culture}: no file for it"
+    if count := source.found["duplicate"]:
+        yield f"{count} samples of one run say what those of another say, and are left out: see {DUPLICATES}"
+    if count := source.found["never answered"]:
+        yield f"{count} perspectives are left out, of people who never answered anything"
+    if wanted.form == "preference":
+        kept = source.counted(exports.kept_counts).total()
+        others = kept - source.counted(exports.kept_counts, exports.ANSWERS).total()
+        yield (
+            f"{total} pairs; {source.found['no contrast']} answers found no contrast, and {others} kept samples "
+            "(norms, customs) answer no question that others were asked too"
+        )
+    if wanted.form == "openai":
+        for file in files:
+            if file["rows"] < OPENAI_FEWEST and "index" in file:
+                yield f"{file['name']} has {file['rows']} rows; OpenAI's fine-tuning wants at least {OPENAI_FEWEST}"
+
+
+def about(source: Source, wanted: Wanted, run_id: str) -> JsonObject:
+    """What the card and the manifest say of a run."""
+    run = next(run for run in source.runs if run.id == run_id)
+    scenario = source.editions[run_id].scenario
+    used = set((exports.done_counts if wanted.dialogues else exports.kept_counts)(source.look, run_id, wanted.cultures))
+    return {
+        "run": run.id,
+        "scenario": run.scenario_name,
+        "scenario_digest": run.scenario_digest,
+        "title": scenario.title,
+        "setting": scenario.setting,
+        "protocol": scenario.protocol,
+        "language": scenario.language,
+        "status": run.status,
+        "seed": run.seed,
+        "culturepark": run.version,
+        "created_at": run.created_at,
+        "models": json.loads(run.models),
+        "prompts": prompts(source.look, run_id) | {"samples": [prompt("samples", scenario.language).digest]},
+        "policy": scenario.distill.model_dump(mode="json"),
+        "questions": len(used),
+        "sources": sorted({seed.item.source for seed in scenario.seeds if seed.item and seed.key in used}),
+        **funnel(source.look, run),
+    }
+
+
+def personas(source: Source, tally: Tally) -> list[JsonObject]:
+    """Whose words the rows are, as the editions of the runs have their cards."""
+    found: dict[str, JsonObject] = {}
+    for (run_id, key), count in sorted(tally.by_persona.items()):
+        persona = source.editions[run_id].persona(key)
+        facts = {
+            "persona": key,
+            "name": persona.name,
+            "culture": persona.culture,
+            "place": f"{persona.place}, {persona.country_name}",
+            "scope": persona.scope,
+        }
+        one = found.setdefault(json.dumps(facts), facts | {"rows": 0})  # a card may have changed between two runs
+        one["rows"] += count
+    return sorted(found.values(), key=lambda one: (one["culture"], one["persona"]))
+
+
+def versions(wanted: Wanted) -> JsonObject:
+    libraries = [*LIBRARIES, *(["pyarrow"] if wanted.parquet else [])]
+    return {"culturepark": __version__, "python": platform.python_version()} | {
+        name: metadata.version(name) for name in libraries
+    }

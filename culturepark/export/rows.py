@@ -1,0 +1,210 @@
+"""The rows of an export, one after the other: single samples, whole dialogues, or pairs of answers."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, cast
+
+from culturepark.domain import Duplicate, Edition, JsonObject, Language, Seed
+from culturepark.errors import StoreError
+from culturepark.export.formats import Format, preference, problem, record
+from culturepark.export.pairs import Answer, pairs, sides_of
+from culturepark.export.talks import MODERATOR, perspective
+from culturepark.store import exports
+from culturepark.store.rows import edition_of
+from culturepark.store.tables import RunRow
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line to be written."""
+
+    data: JsonObject
+    ids: JsonObject
+    """What its index line says: `id`, and for a pair `rejected`."""
+    culture: str
+    seed_key: str
+    people: tuple[tuple[str, str], ...]
+    """Run and persona key of those whose words an answer is: one, or two in a pair."""
+
+
+@dataclass
+class Source:
+    """What an export is made from."""
+
+    look: exports.Look
+    runs: Sequence[RunRow]
+    """In the order of their ids."""
+    cultures: Sequence[str]
+    """Only these; none: all."""
+    form: Format
+    left_out: Mapping[str, Duplicate]
+    """Statements that a statement of another run stands for."""
+    editions: dict[str, Edition] = field(init=False)
+    found: Counter[str] = field(default_factory=Counter)
+    """How many samples were left without a row, and why."""
+    duplicates: list[JsonObject] = field(default_factory=list)
+    """Samples left out that have not been written down yet."""
+
+    def __post_init__(self) -> None:
+        self.editions = {run.id: edition_of(run) for run in self.runs}
+
+    def questions(self) -> Iterator[tuple[str, str]]:
+        """Seed key and question of every seed of every run."""
+        for edition in self.editions.values():
+            yield from ((seed.key, seed.question) for seed in edition.scenario.seeds)
+
+    def counted(self, count: Callable[..., Counter[str]], *more: object) -> Counter[str]:
+        """How many of something there are in the runs and cultures, by seed.
+
+        Raises:
+            StoreError: if there are any of a seed that their run does not have.
+        """
+        total: Counter[str] = Counter()
+        for run_id, edition in self.editions.items():
+            found = count(self.look, run_id, self.cultures, *more)
+            total += Counter({edition.seed(key).key: n for key, n in found.items()})
+        return total
+
+    def begin_again(self) -> None:
+        self.found.clear()
+        self.duplicates.clear()
+
+    def repeats(self, sample: Mapping[str, Any]) -> bool:
+        """Whether a sample is left out, because another run has its statement; it is kept account of."""
+        duplicate = self.left_out.get(sample["statement_id"])
+        if duplicate and (not self.cultures or sample["culture"] in self.cultures):
+            self.found["duplicate"] += 1
+            self.duplicates.append({"id": sample["id"], **duplicate.model_dump()})
+        return duplicate is not None
+
+    def messages(self, sample: Mapping[str, Any]) -> list[dict[str, str]]:
+        """
+        Raises:
+            StoreError: if they are none that the format can hold.
+        """
+        messages: list[dict[str, str]] = json.loads(sample["messages"])
+        return self.checked(f"sample {sample['id']}", messages)
+
+    def checked(self, what: str, messages: list[dict[str, str]]) -> list[dict[str, str]]:
+        if wrong := problem(messages, self.form):
+            raise StoreError(f"{what} is damaged: {wrong}")
+        return messages
+
+
+def single(source: Source) -> Iterator[Row]:
+    """Every kept sample by itself."""
+    for run in source.runs:
+        for sample in exports.kept_samples(source.look, run.id, source.cultures):
+            if not source.repeats(sample):
+                yield Row(
+                    record(source.form, sample["id"], source.messages(sample)),
+                    {"id": sample["id"]},
+                    sample["culture"],
+                    sample["seed_key"],
+                    ((run.id, sample["persona_key"]),),
+                )
+
+
+def dialogues(source: Source) -> Iterator[Row]:
+    """Every dialogue that is done, once for each delegate in it."""
+    for run in source.runs:
+        edition = source.editions[run.id]
+        for dialogue, people, turns in exports.talks(source.look, run.id):
+            if stray := {turn.speaker for turn in turns} - {MODERATOR, *(p.persona_key for p in people)}:
+                raise StoreError(
+                    f"dialogue {dialogue.id} is damaged: {min(stray)[:80]!r} speaks and does not sit there"
+                )
+            personas = [edition.persona(person.persona_key) for person in people]
+            for person, persona in zip(people, personas, strict=True):
+                if person.role != "delegate" or (source.cultures and person.culture not in source.cultures):
+                    continue
+                others = [other for other in personas if other is not persona]
+                messages = perspective(turns, persona, others, cast("Language", dialogue.language))
+                if not messages:
+                    source.found["never answered"] += 1
+                    continue
+                row_id = f"{dialogue.id}.p{person.position}"
+                data = record(source.form, row_id, source.checked(f"dialogue {dialogue.id}", messages))
+                yield Row(data, {"id": row_id}, person.culture, dialogue.seed_key, ((run.id, persona.key),))
+
+
+def preferences(source: Source) -> Iterator[Row]:
+    """Every kept answer with one that it is preferred to, question by question."""
+    for asked in same_questions(source):
+        answers = list(answers_to(source, asked))
+        runs = {answer.sample_id: run_id for run_id, answer in answers}
+        has_scale = next(iter(asked.values()))[0].item is not None
+        for chosen, rejected in pairs([answer for _, answer in answers], has_scale):
+            if source.cultures and chosen.culture not in source.cultures:
+                continue
+            if rejected is None:
+                source.found["no contrast"] += 1
+                continue
+            yield Row(
+                preference(chosen.messages, rejected.messages),
+                {"id": chosen.sample_id, "rejected": rejected.sample_id},
+                chosen.culture,
+                chosen.seed_key,
+                tuple((runs[answer.sample_id], answer.persona_key) for answer in (chosen, rejected)),
+            )
+
+
+def same_questions(source: Source) -> list[dict[str, list[Seed]]]:
+    """Run -> seeds that put the same question with the same answers to choose from; in the order of their keys."""
+    from culturepark.distill.turning import key
+
+    found: dict[tuple[str, tuple[str, ...]], dict[str, list[Seed]]] = {}
+    for run_id, edition in source.editions.items():
+        for seed in edition.scenario.seeds:
+            options = tuple(option.label for option in seed.item.options) if seed.item else ()
+            by_run = found.setdefault((key(seed.question) or seed.question, options), {})
+            by_run.setdefault(run_id, []).append(seed)
+    return [found[question] for question in sorted(found, key=lambda q: (least_key(found[q]), q))]
+
+
+def least_key(by_run: Mapping[str, Sequence[Seed]]) -> str:
+    return min(seed.key for seeds in by_run.values() for seed in seeds)
+
+
+def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[tuple[str, Answer]]:
+    """What was answered to one question in all runs, with the run; of all cultures, since others are the contrast."""
+    from culturepark.distill.conclude import asked_yet
+    from culturepark.distill.turning import key
+    from culturepark.distill.verify import SURE_ENOUGH
+
+    key_of = lru_cache(maxsize=8)(key)  # a statement comes in two shapes, one after the other
+    for run in source.runs:
+        seeds = {seed.key: seed for seed in asked.get(run.id, ())}
+        if not seeds:
+            continue
+        for sample in exports.answers(source.look, run, list(seeds)):
+            against_stance = sample["relation"] == "contradict"
+            unsure = sample["confidence"] is not None and sample["confidence"] < SURE_ENOUGH
+            if against_stance and (
+                sample["kind"] != "open" or unsure or not asked_yet(sample["phase"], sample["protocol"])
+            ):
+                continue  # no answer, or none that anybody is sure of
+            if (sample["status"] != "kept" and not against_stance) or source.repeats(sample):
+                continue
+            takes, against = sides_of(seeds[sample["seed_key"]].item, sample["stance_code"], sample["relation"])
+            yield (
+                run.id,
+                Answer(
+                    sample_id=sample["id"],
+                    seed_key=sample["seed_key"],
+                    culture=sample["culture"],
+                    persona_key=sample["persona_key"],
+                    shape=sample["kind"],
+                    kept=not against_stance,
+                    takes=takes,
+                    against=against,
+                    text_key=key_of(sample["first_person"]) or sample["first_person"],
+                    origin=sample["rewritten_from"] or sample["statement_id"],
+                    messages=tuple(source.messages(sample)),
+                ),
+            )

@@ -1,0 +1,212 @@
+"""The files of an export: rows as JSONL and, if wanted, Parquet, each line with a digest in an index beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from culturepark.domain import JsonObject
+from culturepark.errors import UsageError
+from culturepark.export.formats import FIELDS, Format, line
+from culturepark.files import exists, is_folder, readable
+
+if TYPE_CHECKING:
+    import pyarrow
+
+MANIFEST, CARD, DUPLICATES = "manifest.json", "README.md", "duplicates.jsonl"
+ROW_GROUP = 2_000
+"""Rows that are held until they are written to a Parquet file."""
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, RecursionError)
+"""What comes of reading JSON that something else wrote."""
+
+
+def index_of(name: str) -> str:
+    return f"{name.rpartition('.')[0]}.index.jsonl"
+
+
+class Lines:
+    """One JSONL file being written."""
+
+    def __init__(self, path: Path, stack: ExitStack) -> None:
+        self.path = path
+        self.count = 0
+        self._digest = hashlib.sha256()
+        self._file = stack.enter_context(create(path))
+
+    def add(self, data: JsonObject) -> str:
+        """Writes a row; its sha256."""
+        text = line(data).encode("utf-8")
+        self.count += 1
+        self._digest.update(text + b"\n")
+        self._file.write(text + b"\n")
+        return hashlib.sha256(text).hexdigest()
+
+    def facts(self) -> JsonObject:
+        return {"name": self.path.name, "rows": self.count, "sha256": self._digest.hexdigest()}
+
+
+class Table:
+    """One Parquet file being written, in groups of rows."""
+
+    def __init__(self, path: Path, form: Format, stack: ExitStack) -> None:
+        import pyarrow.parquet
+
+        self.path = path
+        self.count = 0
+        self._held: list[JsonObject] = []
+        self._schema = schema(form)
+        file = stack.enter_context(create(path))
+        self._writer = stack.enter_context(pyarrow.parquet.ParquetWriter(file, self._schema, compression="zstd"))
+
+    def add(self, data: JsonObject) -> None:
+        self.count += 1
+        self._held.append(data)
+        if len(self._held) == ROW_GROUP:
+            self.flush()
+
+    def flush(self) -> None:
+        import pyarrow
+
+        if self._held:
+            self._writer.write_table(pyarrow.Table.from_pylist(self._held, schema=self._schema))
+            self._held = []
+
+    def facts(self) -> JsonObject:
+        """To be asked for once the file is closed."""
+        with self.path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return {"name": self.path.name, "rows": self.count, "sha256": digest}
+
+
+@dataclass
+class Sink:
+    """The files of one name: rows, index, and the same rows as Parquet if wanted."""
+
+    rows: Lines
+    index: Lines
+    table: Table | None = None
+
+    def add(self, data: JsonObject, ids: JsonObject) -> None:
+        """A row, with the ids that lead it back."""
+        sha256 = self.rows.add(data)
+        self.index.add({"line": self.rows.count, **ids, "sha256": sha256})
+        if self.table:
+            self.table.add(data)
+
+    def facts(self) -> list[JsonObject]:
+        index = self.index.facts()
+        found = [self.rows.facts() | {"index": index["name"], "index_sha256": index["sha256"]}]
+        return [*found, self.table.facts()] if self.table else found
+
+
+@dataclass
+class Sinks:
+    """All files of an export, made as rows for them come."""
+
+    folder: Path
+    form: Format
+    parquet: bool
+    stack: ExitStack
+    made: dict[str, Sink] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Sink:
+        if name not in self.made:
+            rows, index = (Lines(self.folder / f"{name}{end}", self.stack) for end in (".jsonl", ".index.jsonl"))
+            table = Table(self.folder / f"{name}.parquet", self.form, self.stack) if self.parquet else None
+            self.made[name] = Sink(rows, index, table)
+        return self.made[name]
+
+    def flush(self) -> None:
+        for sink in self.made.values():
+            if sink.table:
+                sink.table.flush()
+
+
+def schema(form: Format) -> pyarrow.Schema:
+    import pyarrow
+
+    text = pyarrow.string()
+
+    def column(keys: tuple[str, ...]) -> Any:
+        return pyarrow.list_(pyarrow.struct([(key, text) for key in keys])) if keys else text
+
+    return pyarrow.schema([(name, column(keys)) for name, keys in FIELDS[form].items()])
+
+
+def need_parquet() -> None:
+    """
+    Raises:
+        UsageError: if the package that writes Parquet is not there.
+    """
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError:
+        raise UsageError("Parquet needs a package more: pip install 'culturepark[parquet]'") from None
+
+
+# --- where they go -----------------------------------------------------------------------------
+
+
+def put_in_place(aside: Path, out: Path, names: list[str], old: set[str]) -> None:
+    """Moves an export to where it belongs: as a whole, or over an older one file by file.
+
+    The manifest comes first, so that a folder in which this was broken off is known as an export, and the next one can
+    take its place.
+    """
+    if not exists(out):
+        os.replace(aside, out)
+        return
+    for name in old - set(names):
+        (out / name).unlink(missing_ok=True)
+    for name in names:
+        keep_mode(out / name, aside / name)
+        os.replace(aside / name, out / name)
+
+
+def files_of_an_export(out: Path) -> set[str]:
+    """The data files of the export that stands in the folder; an export may replace an export, and nothing else.
+
+    Raises:
+        UsageError: if the folder holds something else, or is no folder.
+    """
+    if exists(out) and not is_folder(out):
+        raise UsageError(f"--out {out} is a file; a folder is wanted")
+    if not is_folder(out) or not any(out.iterdir()):
+        return set()
+    try:
+        manifest = json.loads(readable(out / MANIFEST).read_bytes())
+        data = [str(file["name"]) for file in manifest["files"] if manifest["culturepark"]]
+        data += [DUPLICATES] if manifest.get("duplicates") else []
+    except UNREADABLE:
+        raise UsageError(f"--out {out} holds other files; name a new folder") from None
+    # Nothing else is ours to delete, whatever a manifest says.
+    ours = [name for name in data if re.fullmatch(r"[a-z][a-z.]*\.(jsonl|parquet)", name)]
+    return {*ours, *(index_of(name) for name in ours if name.endswith(".jsonl") and name != DUPLICATES)}
+
+
+def create(path: Path) -> IO[bytes]:
+    """A new file that its owner's group may read, and nobody else."""
+    return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o640), "wb")
+
+
+def put(path: Path, text: str) -> str:
+    """Writes a whole file; its sha256."""
+    # A folder's name may hold bytes that are no letters; in JSON this is their own escape.
+    data = text.encode("utf-8", "backslashreplace")
+    with create(path) as handle:
+        handle.write(data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def keep_mode(old: Path, new: Path) -> None:
+    """Whoever has opened or closed a file to others finds it so after the next export."""
+    with suppress(FileNotFoundError):
+        if stat.S_ISREG(mode := old.lstat().st_mode):
+            new.chmod(stat.S_IMODE(mode))

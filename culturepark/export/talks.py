@@ -1,0 +1,49 @@
+"""A whole dialogue as one talk with an assistant, seen from one of its people. Pure.
+
+That person's speeches are the assistant's. All that the others said in between, the moderator among them, is one
+message of the user: each speech on a line of its own behind its speaker's name, as it stood in the transcript that the
+speaker was shown. The moderator stays in, because it is the moderator who puts the questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from culturepark.dialogue.words import heard, joined
+from culturepark.domain import Language, Persona, Turn
+from culturepark.prompts import section
+
+MODERATOR = "moderator"
+
+
+def perspective(
+    turns: Sequence[Turn], persona: Persona, others: Sequence[Persona], language: Language
+) -> list[dict[str, str]]:
+    """System, then user and assistant in turns, beginning with the user and ending with the assistant.
+
+    Returns:
+        Nothing, if the person never answered anything.
+    """
+    called: Mapping[str, str] = {MODERATOR: "Moderator"} | {other.key: other.called for other in others}
+    said: list[dict[str, str]] = []
+    for turn in turns:
+        mine = turn.speaker == persona.key
+        if mine and not said:
+            continue  # what nobody asked for is no answer
+        role = "assistant" if mine else "user"
+        text = turn.text if mine else f"{called[turn.speaker]}: {heard(turn.text)}"
+        if said and said[-1]["role"] == role:
+            said[-1]["content"] += f"\n\n{text}"
+        else:
+            said.append({"role": role, "content": text})
+    if said and said[-1]["role"] == "user":
+        said.pop()
+    if not said:
+        return []
+    system = section("samples", "dialogue", "system", language).render(
+        country=persona.country_name,
+        called=persona.called,
+        place=persona.place,
+        others=joined(["a moderator", *(other.called for other in others)]),
+    )
+    return [{"role": "system", "content": system}, *said]

@@ -1,0 +1,175 @@
+"""What an export reads: figures, kept samples, answers to one question, whole dialogues; in pages, not all at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+import sqlalchemy
+from sqlmodel import Session, and_, case, col, func, or_, select
+
+from culturepark.domain import Status, Turn
+from culturepark.errors import StoreError
+from culturepark.store.queries import of_run
+from culturepark.store.rows import columns, faults, named, of_columns
+from culturepark.store.tables import (
+    DialogueRow,
+    ParticipantRow,
+    RunRow,
+    SampleRow,
+    StatementRow,
+    TurnRow,
+    VerdictRow,
+)
+
+Look = Session
+"""One look at a store, which sees all of it as it was when the look began."""
+
+PAGE = 500
+DOCTOR = "`culturepark doctor` lists all damage"
+AGAINST = "contradicts-stance"
+"""Why the samples of a statement are dropped that is faithful to its speaker's words and goes against the speaker's
+stance; a contradiction that its own judge was unsure of has this reason too."""
+
+ANSWERS = ("survey", "open")
+"""The shapes that put the seed's question."""
+
+SAMPLE = [getattr(SampleRow, name) for name in columns(SampleRow)]
+
+
+def kept_counts(look: Look, run_id: str, cultures: Sequence[str], shapes: Sequence[str] = ()) -> Counter[str]:
+    """How many kept samples a run has, by seed; of some cultures and shapes (none: all)."""
+    query = of_run(sqlalchemy.select(col(DialogueRow.seed_key), func.count()))
+    query = query.where(col(DialogueRow.run_id) == run_id, col(SampleRow.status) == "kept")
+    if cultures:
+        query = query.where(col(SampleRow.culture).in_(cultures))
+    if shapes:
+        query = query.where(col(SampleRow.kind).in_(shapes))
+    return by_seed(look, query)
+
+
+def done_counts(look: Look, run_id: str, cultures: Sequence[str]) -> Counter[str]:
+    """How many delegates of some cultures (none: all) sit in the dialogues of a run that are done, by seed."""
+    query = (
+        sqlalchemy.select(col(DialogueRow.seed_key), func.count())
+        .join(ParticipantRow, col(ParticipantRow.dialogue_id) == col(DialogueRow.id))
+        .where(col(DialogueRow.run_id) == run_id, col(DialogueRow.status) == Status.DONE)
+        .where(col(ParticipantRow.role) == "delegate")
+    )
+    if cultures:
+        query = query.where(col(ParticipantRow.culture).in_(cultures))
+    return by_seed(look, query)
+
+
+def by_seed(look: Look, query: Any) -> Counter[str]:
+    return Counter(dict(map(tuple, of_columns(look.execute(query.group_by(col(DialogueRow.seed_key)))))))
+
+
+def kept_samples(look: Look, run_id: str, cultures: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    """Kept samples of a run in the order of the talk, each with its `seed_key` and `persona_key`."""
+    query = of_run(sqlalchemy.select(*SAMPLE, col(StatementRow.persona_key), col(DialogueRow.seed_key)))
+    query = query.where(col(SampleRow.status) == "kept")
+    if cultures:
+        query = query.where(col(SampleRow.culture).in_(cultures))
+    return sound(look, in_order(query, run_id))
+
+
+def answers(look: Look, run: RunRow, seed_keys: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    """What was answered to some seeds of a run, in the order of the talk: samples in the shapes that put the question.
+
+    Kept ones, and open ones that were dropped for going against their speaker's stance. Each with its statement's
+    `persona_key`, `first_person` and `rewritten_from`, its turn's `phase`, the dialogue's `protocol`, the speaker's
+    `stance_code`, and of the verdicts on its stance `relation` (None where there is none, or they differ) and the
+    least `confidence`.
+    """
+    about_stance = (
+        (col(VerdictRow.statement_id) == col(SampleRow.statement_id))
+        & (col(VerdictRow.criterion) == "stance")
+        & (col(VerdictRow.round) == run.verify_round)
+    )
+
+    def of_verdicts(figure: Any) -> Any:
+        return sqlalchemy.select(figure).where(about_stance).correlate(SampleRow).scalar_subquery()
+
+    relation = col(VerdictRow.relation)
+    agreed = case((func.min(relation) == func.max(relation), func.min(relation)))
+    query = of_run(
+        sqlalchemy.select(
+            *SAMPLE,
+            col(StatementRow.persona_key),
+            col(StatementRow.first_person),
+            col(StatementRow.rewritten_from),
+            col(TurnRow.phase),
+            col(DialogueRow.protocol),
+            col(DialogueRow.seed_key),
+            col(ParticipantRow.stance_code),
+            of_verdicts(agreed).label("relation"),
+            of_verdicts(func.min(VerdictRow.confidence)).label("confidence"),
+        )
+    ).join(
+        ParticipantRow,
+        and_(
+            col(ParticipantRow.dialogue_id) == col(DialogueRow.id),
+            col(ParticipantRow.persona_key) == col(StatementRow.persona_key),
+        ),
+    )
+    is_against = and_(col(SampleRow.drop_reason) == AGAINST, col(SampleRow.kind) == "open")
+    query = query.where(col(DialogueRow.seed_key).in_(seed_keys), col(SampleRow.kind).in_(ANSWERS))
+    return sound(look, in_order(query.where(or_(col(SampleRow.status) == "kept", is_against)), run.id))
+
+
+def in_order(query: Any, run_id: str) -> Any:
+    """A query over the samples of a run by dialogue, turn, statement and shape.
+
+    One run at a time: in which order ids of runs stand would be for the database's collation to say.
+    """
+    return (
+        query.where(col(DialogueRow.run_id) == run_id)
+        .order_by(
+            DialogueRow.number, TurnRow.position, func.length(StatementRow.id), col(StatementRow.id), col(SampleRow.id)
+        )
+        .execution_options(yield_per=PAGE)
+    )
+
+
+def sound(look: Look, query: Any) -> Iterator[Mapping[str, Any]]:
+    """Samples with other columns, looked at as every row is. Not as objects: those take more than twice as long."""
+    for found in look.execute(query).mappings():
+        row = dict(found)
+        for fault in faults(SampleRow, row):
+            raise StoreError(f"{named(SampleRow, row)} is damaged: {fault}; {DOCTOR}")
+        if odd := next((value for value in row.values() if isinstance(value, bytes)), None):
+            raise StoreError(f"{named(SampleRow, row)}: {odd[:40]!r} stands where text should; {DOCTOR}")
+        yield row
+
+
+def talks(look: Look, run_id: str) -> Iterator[tuple[DialogueRow, list[ParticipantRow], list[Turn]]]:
+    """The dialogues of a run that are done, each with its people and its turns."""
+    last = 0
+    while True:
+        page = select(DialogueRow).where(DialogueRow.run_id == run_id, DialogueRow.status == Status.DONE)
+        page = page.where(DialogueRow.number > last).order_by(col(DialogueRow.number)).limit(PAGE)
+        dialogues = look.exec(page).all()
+        if not dialogues:
+            return
+        last, ids = dialogues[-1].number, [row.id for row in dialogues]
+        people = look.exec(
+            select(ParticipantRow)
+            .where(col(ParticipantRow.dialogue_id).in_(ids))
+            .order_by(col(ParticipantRow.dialogue_id), col(ParticipantRow.position))
+        )
+        sitting = {key: list(rows) for key, rows in groupby(people, lambda row: row.dialogue_id)}
+        spoken = look.exec(
+            select(TurnRow)
+            .where(col(TurnRow.dialogue_id).in_(ids))
+            .order_by(col(TurnRow.dialogue_id), col(TurnRow.position))
+        )
+        turns = {
+            key: [Turn.model_validate(row.model_dump(exclude={"id", "dialogue_id"})) for row in rows]
+            for key, rows in groupby(spoken, lambda row: row.dialogue_id)
+        }
+        for row in dialogues:
+            yield row, sitting.get(row.id, []), turns.get(row.id, [])
+        look.expunge_all()
