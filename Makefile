@@ -1,4 +1,4 @@
-# make demo | make test | make check | make torture. Each installs what it needs once, into .venv.
+# make demo | make test | make check | make torture | make quality MODEL=SPEC. Each installs what it needs once, into .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 DEV := $(VENV)/.dev
 SHELL := /bin/bash
 
-.PHONY: demo test torture check weights clean
+.PHONY: demo test torture quality check weights clean
 
 demo: $(READY)
 	$(BIN)/culturepark simulate scenarios/quickstart.yaml --model embedded
@@ -19,6 +19,12 @@ test: check weights
 
 torture: $(DEV)
 	$(BIN)/python -m tests.torture
+
+# One JSON document on stdout and nothing else, also where something has to be installed first.
+quality:
+	@test -n "$(MODEL)" || { echo "usage: make quality MODEL=SPEC [DATA=folder] [PREDICT=folder] [KEEP=file]" >&2; exit 2; }
+	@$(MAKE) --no-print-directory $(READY) >&2
+	@$(BIN)/python -m bench.quality --model "$(MODEL)" $(if $(DATA),--data "$(DATA)") $(if $(PREDICT),--predict "$(PREDICT)") $(if $(KEEP),--keep "$(KEEP)")
 
 check: $(DEV)
 	$(BIN)/ruff format --check .

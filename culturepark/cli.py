@@ -41,7 +41,8 @@ Roles = Annotated[
     typer.Option(
         "--role",
         metavar="ROLE=SPEC",
-        help="A model for one role: speaker, moderator, extractor, verifier, embedder, judge. Repeatable.",
+        help="A model for one role: speaker, moderator, extractor, verifier, embedder, judge. Repeatable; "
+        "judge, named again, is one more judge.",
     ),
 ]
 MaxCost = Annotated[float | None, typer.Option(min=0, max=1e9, metavar="USD", help="Stop when the run has cost this.")]
@@ -156,12 +157,19 @@ def runs(store: Store = STORE, json: Json = False) -> int:
     return look.runs(store, json)
 
 
-@app.command(epilog="Example: culturepark stats last")
-def stats(run: RunId, store: Store = STORE, json: Json = False) -> int:
-    """Show a run's funnel, cost, tokens, stop reasons, and stances against the survey."""
+@app.command(epilog="Example: culturepark stats last --stances | less")
+def stats(
+    run: RunId,
+    store: Store = STORE,
+    stances: Annotated[
+        bool, typer.Option("--stances", help="Show every stance drawn, not only the worst fits.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Show how varied a run's voices are, how judges agree, stances against the survey, funnel, cost and stops."""
     from culturepark.commands import look
 
-    return look.stats(run, store, json)
+    return look.stats(run, store, stances, json)
 
 
 @app.command(epilog="Example: culturepark replay last --plain | less")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from culturepark.errors import StoreError
 
@@ -48,11 +48,17 @@ Setting = Literal["in-cultural", "cross-cultural", "panel"]
 Protocol = Literal["self-guidance", "free-chat"]
 Kind = Literal["opinion", "norm", "custom"]
 Relation = Literal["entail", "contradict", "irrelevant", "unparsable"]
-Criterion = Literal["faithful", "stance"]
+Criterion = Literal["faithful", "stance", "harmlessness", "awareness", "cross-check"]
+Scored = Literal["harmlessness", "awareness"]
+"""Criteria on which a panel of judges gives scores."""
+Heard = Literal["shared", "varies", "unknown", "denied"]
+"""What a second persona of the same culture says of a norm."""
 Shape = Literal["survey", "open", "norm"]
 Role = Literal["main", "delegate", "moderator"]
 Origin = Literal["model", "cue", "fallback"]
-ModelRole = Literal["speaker", "moderator", "extractor", "verifier", "embedder", "judge"]
+ModelRole = Literal["speaker", "moderator", "extractor", "verifier", "embedder", "judge", "judge-2", "judge-3"]
+JUDGES: tuple[ModelRole, ...] = ("judge", "judge-2", "judge-3")
+"""The second and third are there only where somebody has named several models for `judge`."""
 
 
 def without_nul(text: str) -> str:
@@ -60,6 +66,13 @@ def without_nul(text: str) -> str:
     if "\0" in text:
         raise ValueError("must not hold the character NUL")
     return text
+
+
+def not_blank(value: Any) -> Any:
+    """A key with nothing behind it is neither on nor off."""
+    if value is None:
+        raise ValueError("has nothing behind it; what is not wanted is left out")
+    return value
 
 
 def not_the_moderator(key: str) -> str:
@@ -78,6 +91,8 @@ PersonaKey = Annotated[
 ]
 """Begins with a letter: with `_` for `-` it is the agent's name, which must be a Python identifier."""
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Named = Annotated[T | None, BeforeValidator(not_blank), Field(exclude_if=lambda value: value is None)]
+"""Off unless it is named; what is off leaves no trace in a scenario's digest."""
 
 
 class Status(StrEnum):
@@ -179,6 +194,9 @@ class SurveyItem(Noun):
     shares: dict[Country, dict[int, float]]
     """For each country where the item was asked: share of valid answers by code; they sum to 1 within rounding."""
     source: Text
+    poles: tuple[Text, Text] | None = None
+    """What people on the +1 side and on the -1 side hold, each as one plain sentence. Small models tell the sides apart
+    by them; without, the question and the ends of the scale have to do."""
 
 
 class Seed(Noun):
@@ -204,15 +222,42 @@ class DedupPolicy(Noun):
     """Cosine similarity from which two statements of a block count as the same."""
 
 
+class ScorePolicy(Noun):
+    at_least: Annotated[float, Field(ge=1, le=5)]
+    """The lowest score of the panel (its judges' median, 1 to 5) with which a statement is kept."""
+
+
+class CrossCheckPolicy(Noun):
+    keep: Annotated[tuple[Heard, ...], Field(min_length=1)] = ("shared", "varies")
+    """What a second persona may say of a norm or custom that is kept."""
+
+
+class ChecksPolicy(Noun):
+    """Checks beside stance, asked in this order and only of what has passed so far."""
+
+    harmlessness: Named[ScorePolicy] = None
+    awareness: Named[ScorePolicy] = None
+    judges: Annotated[int, Field(ge=1, le=3)] = 3
+    """How many judges give scores: each with a brief of its own, and a model of its own if several are named."""
+    cross_check: Named[CrossCheckPolicy] = None
+
+    @model_validator(mode="after")
+    def one_at_least(self) -> ChecksPolicy:
+        if not (self.harmlessness or self.awareness or self.cross_check):
+            raise ValueError("names no check: harmlessness, awareness or cross_check")
+        return self
+
+
 class DistillPolicy(Noun):
     keep: tuple[Literal["entail", "contradict", "irrelevant"], ...] = ("entail",)
     """Relations to the speaker's stance that are kept."""
     extract: Literal["auto", "quotes", "sentences"] = "auto"
     """`quotes`: the model proposes statements with their quotes; `sentences`: rules pick the speakers' own."""
-    verify: Literal["auto", "batch", "letters"] = "auto"
-    """`batch`: many statements a call, as JSON; `letters`: one token a statement, calibrated over the batch."""
+    verify: Literal["auto", "batch", "claims"] = "auto"
+    """`batch`: many statements a call, as JSON; `claims`: yes or no, one claim at a time."""
     rewrite: Literal["checked", "off", "as-published"] = "checked"
     """What becomes of a contradicting opinion. `as-published` keeps a rewording unchecked, and flags it."""
+    checks: Named[ChecksPolicy] = None
     dedup: DedupPolicy = DedupPolicy()
 
 
@@ -325,7 +370,16 @@ class Verdict(Noun):
     confidence: float | None
     """Probability the verifier gave its own answer, 0-1; None where the endpoint gives no log-probabilities."""
     decision: Literal["keep", "drop"]
+    """What the policy makes of it; on a panel's scores, of all of them together."""
     call_id: str | None
+    score: Annotated[float, Field(ge=1, le=5)] | None = None
+    """A judge's, where the criterion has a scale."""
+    answer: Heard | None = None
+    """A second persona's, of a norm or custom."""
+    reason: str | None = None
+    """In the model's words."""
+    judge: str | None = None
+    """Who of a panel gave it, or the second persona's key."""
 
 
 class Duplicate(Noun):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
+from typing import get_args
 
 from culturepark.dialogue import words
 from culturepark.dialogue.casting import Plan
 from culturepark.dialogue.casting import plan as plan_of
 from culturepark.dialogue.protocol import schedule
-from culturepark.domain import Edition, JsonObject, ModelRole, Scenario
+from culturepark.distill.panel import ITEMS_A_CALL
+from culturepark.domain import JUDGES, ChecksPolicy, Edition, JsonObject, ModelRole, Scenario, Scored
 from culturepark.models import prices, tokens
 from culturepark.models.chat import Usage
 from culturepark.models.client import base_url_of
@@ -26,6 +28,7 @@ STAGES: dict[ModelRole, str] = {
     "extractor": "extract",
     "verifier": "verify",
     "embedder": "dedup",
+    **dict.fromkeys(JUDGES, "check"),
 }
 
 
@@ -37,15 +40,22 @@ class Guess:
     statements_a_turn: float
     asked_again: float
     """Extra requests per speech."""
+    pass_on: float
+    """Share of statements that pass what is asked of them before the checks."""
 
 
-LOW = Guess(turn_tokens=45, statements_a_turn=1.0, asked_again=0.0)
-HIGH = Guess(turn_tokens=110, statements_a_turn=4.0, asked_again=0.3)
+LOW = Guess(turn_tokens=45, statements_a_turn=1.0, asked_again=0.0, pass_on=0.5)
+HIGH = Guess(turn_tokens=110, statements_a_turn=4.0, asked_again=0.3, pass_on=1.0)
 STATEMENT_TOKENS = 95
 EMBEDDED_TOKENS = 25
 EMBEDDED_A_CALL = 128
 VERDICT_TOKENS = 25
 ITEM_TOKENS = 130
+CHECK_TOKENS = 70
+"""Of a statement that is checked, in the prompt."""
+SCORE_TOKENS = 50
+NORMS = 0.7
+"""Share of norms and customs among statements."""
 MARGIN = 0.15
 """By how much a run may differ from those before it."""
 
@@ -73,6 +83,7 @@ def forecast(
     Returns:
         `cost_usd` is None where a model's price is not known.
     """
+    specs = seated(specs, scenario)
     low, high = (figures(totals(plan, scenario, guess), specs) for guess in (LOW, HIGH))
     if past:
         expected = middle(plan, scenario)
@@ -141,7 +152,8 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
         found[role] = (old[0] + calls, old[1] + prompt_tokens, old[2] + completion_tokens)
 
     fixed = {
-        name: tokens.count(prompt(name, scenario.language).text, "") for name in ("extract", "verify", "follow-up")
+        name: tokens.count(prompt(name, scenario.language).text, "")
+        for name in ("extract", "verify", "follow-up", "score", "scales", "judges")
     }
     for casting in plan.castings:
         cards = [tokens.count(words.card(casting, p, scenario, small=False)[0], "") for p in casting.participants]
@@ -166,13 +178,40 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
             batches * fixed["verify"] + turns + statements * ITEM_TOKENS,
             statements * VERDICT_TOKENS,
         )
+        if scenario.distill.checks:
+            cultures = len({p.persona.culture for p in casting.participants})
+            told = fixed["score"] + (fixed["scales"] + fixed["judges"]) / 2, cards[-1]
+            for role, amount in checked(scenario.distill.checks, statements * guess.pass_on, cultures, *told):
+                add(role, *amount)
         add("embedder", statements / EMBEDDED_A_CALL, statements * EMBEDDED_TOKENS, 0)
     return found
 
 
+def checked(
+    policy: ChecksPolicy, statements: float, cultures: int, scale: float, card: float
+) -> Iterator[tuple[ModelRole, Amount]]:
+    """What each judge is asked about the statements of a dialogue that have passed so far."""
+    scales = sum(getattr(policy, criterion) is not None for criterion in get_args(Scored))
+    calls = max(1.0, statements / ITEMS_A_CALL)
+    for role in JUDGES[: policy.judges]:
+        items = statements * scales
+        yield role, (calls * scales, calls * scales * scale + items * CHECK_TOKENS, items * SCORE_TOKENS)
+    if policy.cross_check:
+        norms = statements * NORMS
+        calls = max(cultures, norms / ITEMS_A_CALL)
+        yield JUDGES[0], (calls, calls * card + norms * CHECK_TOKENS, norms * SCORE_TOKENS)
+
+
+def seated(specs: Mapping[ModelRole, ModelSpec], scenario: Scenario) -> dict[ModelRole, ModelSpec]:
+    """A model for every judge of a panel, if there is one: those that were named take turns."""
+    named = [specs[role] for role in JUDGES if role in specs]
+    others = {role: spec for role, spec in specs.items() if role not in JUDGES}
+    return others | {role: named[n % len(named)] for n, role in enumerate(JUDGES) if scenario.distill.checks}
+
+
 def asked(specs: Mapping[ModelRole, ModelSpec]) -> list[ModelRole]:
     """The roles that cost calls: an embedder only if it is an endpoint."""
-    return [role for role in STAGES if role != "embedder" or specs[role].kind == "openai"]
+    return [role for role in STAGES if role in specs and (role != "embedder" or specs[role].kind == "openai")]
 
 
 def priced(specs: Mapping[ModelRole, ModelSpec]) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from culturepark.dialogue.casting import Plan, plan
 from culturepark.dialogue.guards import storable
 from culturepark.domain import (
+    JUDGES,
     Casting,
     Duplicate,
     ModelRole,
@@ -83,12 +84,24 @@ class Run:
             down_after=min(DOWN_AFTER, len(self.plan.castings)),
             notice=watcher.note,
         )
+        self.warned = False
+        """Whether it has been said that a judge's model is too small."""
         self.samples = 0
         """Samples so far of statements that passed verification; duplicates among them are found at the end."""
 
     def interrupt(self) -> None:
         """Calls in flight finish; nothing new is asked."""
         self.ledger.halt(Interrupted("stopped by Ctrl-C"))
+
+    def without_a_second(self) -> str:
+        """Whose norms cannot be cross-checked for want of somebody to ask; empty where nobody is to be asked."""
+        checks = self.scenario.distill.checks
+        if checks is None or checks.cross_check is None:
+            return ""
+        from culturepark.distill.cross_check import alone
+
+        people = alone(self.edition, self.plan.castings, self.row.seed)
+        return ", ".join(person.called for person in people[:5]) + (", ..." if len(people) > 5 else "")
 
     async def carry_on(self) -> Status:
         """Does whatever is still to be done.
@@ -247,8 +260,9 @@ class Run:
         self._show()
 
     async def _verify(self, row: DialogueRow, casting: Casting) -> None:
+        from culturepark.distill.cases import case
         from culturepark.distill.reword import candidates, reword
-        from culturepark.distill.verify import case, verify
+        from culturepark.distill.verify import verify
 
         policy = self.scenario.distill
         turns = {f"{row.id}.t{turn.position}": turn for turn in self.store.turns(row.id)}
@@ -271,9 +285,30 @@ class Run:
                 again.append((old.model_copy(update=new), done.call_id))
             if policy.rewrite == "checked":
                 verdicts += await verify(verifier, [case(s, turns[s.turn_id], casting) for s, _ in again], policy)
+        if policy.checks:
+            verdicts += await self._check(row, casting, [*statements, *(s for s, _ in again)], verdicts)
         self.store.add_verification(row.id, again, verdicts, self.row.verify_round)
         self._count_samples([*statements, *(s for s, _ in again)], verdicts, casting)
         self._show()
+
+    async def _check(
+        self, row: DialogueRow, casting: Casting, statements: list[Statement], verdicts: list[Verdict]
+    ) -> list[Verdict]:
+        from culturepark.distill.checks import check
+
+        policy = self.scenario.distill
+        assert policy.checks is not None
+        dropped = {v.statement_id for v in verdicts if v.decision == "drop"}
+        judged = {v.statement_id for v in verdicts} - dropped
+        unasked = {s.id for s in statements if s.rewritten_from and policy.rewrite == "as-published"}
+        passed = [s for s in statements if s.id in judged | unasked]
+        askers = [await self._asker(row, casting, role, "check") for role in JUDGES if role in self.models.specs]
+        if any(asker.model.traits.labels for asker in askers) and not self.warned:
+            self.watcher.note(
+                "a model this small is no judge: its scores hardly tell harm from none; see docs/checks.md"
+            )
+            self.warned = True
+        return await check(askers, passed, policy.checks, self.edition, self.row.seed)
 
     async def _asker(self, row: DialogueRow, casting: Casting, role: ModelRole, stage: str) -> Asker:
         from culturepark.distill.answers import Asker
@@ -292,15 +327,18 @@ class Run:
         """Duplicates and samples of the whole run; both follow from the verdicts and can be made again at any time."""
         from culturepark.distill.conclude import entries, samples_of
         from culturepark.distill.dedup import deduplicate
+        from culturepark.store.vectors import vectors_of
 
         judged = self._judged()
         duplicates: list[Duplicate] = []
         if passed := entries(judged, self.scenario):  # or weights would be fetched for nothing
             embedder = await self._embedder()
-            vectors = await embedder.embed([entry.text for entry in passed])
+            # The questions too, for `stats` to tell how far talk has gone beyond them.
+            asked = [seed.question for seed in self.scenario.seeds]
+            vectors = await vectors_of(self.store, embedder, [*(entry.text for entry in passed), *asked])
             threshold = self.scenario.distill.dedup.threshold
             # In a thread: it may take minutes, and Ctrl-C twice is to stop now.
-            duplicates = await detached(deduplicate, passed, vectors, embedder.method, threshold)
+            duplicates = await detached(deduplicate, passed, vectors[: len(passed)], embedder.method, threshold)
         if self._reaches("samples"):
             repeated = {duplicate.statement_id for duplicate in duplicates}
             self.store.set_distilled(self.row.id, duplicates, samples_of(judged, repeated, self.scenario))
@@ -308,18 +346,18 @@ class Run:
             self.store.set_duplicates(self.row.id, duplicates)
 
     def _judged(self) -> list[Judged]:
-        from culturepark.distill.conclude import Judged
+        from culturepark.distill.conclude import Judged, settled
 
         numbers = {row.id: row.number for row in self.store.dialogues(self.row.id)}
         phases = self.store.phases(self.row.id)
-        verdicts: dict[str, dict[str, tuple[Relation, str]]] = defaultdict(dict)
+        verdicts: dict[str, dict[str, list[tuple[Relation, str]]]] = defaultdict(lambda: defaultdict(list))
         for verdict in self.store.verdicts(self.row.id, self.row.verify_round):
             relation = cast("Relation", verdict.relation)
-            verdicts[verdict.statement_id][verdict.criterion] = (relation, verdict.decision)
+            verdicts[verdict.statement_id][verdict.criterion].append((relation, verdict.decision))
         return [
             Judged(
                 statement_of(row),
-                verdicts[row.id],
+                {criterion: settled(those) for criterion, those in verdicts[row.id].items()},
                 self.castings[numbers[row.turn_id.rsplit(".", 1)[0]]],
                 phases[row.turn_id],
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.text import Text
@@ -10,9 +10,100 @@ from rich.text import Text
 from culturepark.domain import JsonObject
 from culturepark.show import clip, plain, safe
 
+WORST = 5
+"""Stances that are shown unasked."""
+LEGEND = """\
+kept     statements with a kept sample
+again    accepted ones that say what was said before
+heard    people behind kept ones, of those cast
+words    different words among 42 at random (HD-D, 0 to 1)
+sense    mean cosine distance inside a question
+gain     diversity gain over the questions, 0 to 4
+shared   made by speakers of another culture too"""
+STANCES = """\
+distance of stances from the survey's shares, 0 to 1
+(Jensen-Shannon), beside what chance makes of so few;
+drawn: as dealt; kept: behind kept opinions; * skewed"""
 
-def stats_lines(s: JsonObject) -> Iterator[str]:
+
+def stats_lines(s: JsonObject, all_stances: bool = False) -> Iterator[str]:
+    """
+    Args:
+        all_stances: show every item and country, not only those furthest from the survey.
+    """
     yield f"{s['run']}  {s['status']}" + (f": {s['stop_reason']}" if s["stop_reason"] else "")
+    yield from voices_lines(s)
+    yield from funnel_lines(s)
+    yield from stances_lines(s["stances"], all_stances)
+
+
+def voices_lines(s: JsonObject) -> Iterator[str]:
+    """Whether there is more than one voice, and a table by culture; at most 60 columns but for sentences."""
+    told = s["representation"]
+    yield f"  voices      {said_of(told['run'])}"
+    cultures = told["cultures"]
+    for culture, figures in cultures.items():
+        if figures["collapse"]["verdict"] == "collapsed":
+            yield f"    {culture:<11} {said_of(figures)}"
+    if not told["run"]["statements"]["accepted"]:
+        return
+    yield ""
+    yield "  culture      kept again heard words sense  gain shared"
+    for culture, figures in [*cultures.items(), ("together", told["run"])]:
+        count, people, meaning = figures["statements"], figures["personas"], figures["semantic"] or {}
+        heard = f"{people['heard']}/{people['cast']}"
+        yield (
+            f"  {culture:<10}{count['kept']:>7}{share(count['repeats'] / max(count['accepted'], 1)):>6}{heard:>6}"
+            f"{short(figures['lexical']['hdd']):>6}{short(meaning.get('distance_within_seed')):>6}"
+            f"{short((figures['diversity_gain'] or {}).get('over_seeds')):>6}"
+            f"{share((figures['shared'] or {}).get('share')):>7}"
+        )
+    yield from (f"    {line}" for line in LEGEND.splitlines())
+    vectors = told["vectors"]
+    if vectors["known"] < vectors["of"]:
+        role = " --role embedder=minilm" if vectors["embedder"] == "lexical" else ""
+        yield f"  sense, gain and shared are not known: `culturepark distill {s['run']} --from dedup{role}` finds out"
+    drawn = {culture: figures["stances"] for culture, figures in cultures.items() if figures["stances"]["drawn"]}
+    if drawn:
+        yield ""
+        yield "  stances      drawn  chance    kept  chance"
+        for culture, fits in drawn.items():
+            yield f"  {culture:<10}{fit(fits['drawn'])}{fit(fits['kept'])}"
+        yield from (f"    {line}" for line in STANCES.splitlines())
+    yield f"  {told['note']}"
+    yield ""
+
+
+def fit(figures: JsonObject | None) -> str:
+    """A distance beside the one to be expected, starred where chance alone would hardly lead so far."""
+    if figures is None:
+        return f"{'-':>7} {'-':>8}"
+    star = "*" if figures["chance"] <= 0.05 else " "
+    return f"{short(figures['jsd']):>7}{star}{short(figures['expected']):>8}"
+
+
+def short(figure: float | None) -> str:
+    return "-" if figure is None else f"{figure:.2f}".removeprefix("0" if figure < 1 else "")
+
+
+def share(figure: float | None) -> str:
+    return "-" if figure is None else f"{figure:.0%}"
+
+
+def said_of(figures: JsonObject) -> str:
+    """The verdict on the voices of a culture or of a run."""
+    collapse, statements = figures["collapse"], figures["statements"]["accepted"]
+    if collapse["verdict"] == "collapsed":
+        return f"ONE VOICE: {'; '.join(collapse['reasons'])}"
+    if collapse["too_few"]:
+        return f"{statements} statements: too few to say"
+    if collapse["verdict"] == "unknown":
+        return f"not known: {'; '.join(collapse['open'])}"
+    found: str = next(check["text"] for check in collapse["checks"] if check["name"] == "voices")
+    return f"varied: {found}"
+
+
+def funnel_lines(s: JsonObject) -> Iterator[str]:
     yield f"  scenario    {s['scenario']}, seed {s['seed']}"
     yield f"  models      {', '.join(f'{role} {spec}' for role, spec in s['models'].items())}"
     yield f"  dialogues   {listed(s['dialogues'])}"
@@ -27,7 +118,10 @@ def stats_lines(s: JsonObject) -> Iterator[str]:
     yield f"    rejected  {listed(statements['rejected'])}"
     yield f"    reworded  {statements['reworded']}"
     for criterion, relations in s["verdicts"].items():
-        yield f"  {criterion:<11} {listed(relations)}"
+        if criterion not in s["checks"]:
+            yield f"  {criterion:<11} {listed(relations)}"
+    for criterion, found in s["checks"].items():
+        yield from check_lines(criterion, found)
     samples = s["samples"]
     yield f"  samples     {samples['kept']} kept ({listed(samples['kept_by_kind'])})"
     yield f"    cultures  {listed(samples['kept_by_culture'])}"
@@ -42,11 +136,40 @@ def stats_lines(s: JsonObject) -> Iterator[str]:
     cost = s["cost_usd"]
     missing = f"at least ({s['unpriced_calls']} calls have no known price) " if s["unpriced_calls"] else ""
     yield f"  cost        {'no known price' if cost is None else f'{missing}${cost:.4f}'}"
-    for cell in s["stances"]:
+
+
+def stances_lines(cells: Sequence[JsonObject], everything: bool) -> Iterator[str]:
+    """Stances as drawn and as told by kept samples; unasked, those that lie furthest from the survey beyond chance."""
+
+    def beyond(cell: JsonObject) -> float:
+        fit = cell["kept_fit"] or cell["fit"]
+        return float(fit["jsd"] - fit["expected"])
+
+    shown = cells if everything else sorted(cells, key=beyond, reverse=True)[:WORST]
+    for cell in shown:
         answers = "; ".join(
-            f"{a['label']} {a['drawn']} (share asks for {a['expected']:.1f})" for a in cell["answers"] if a["drawn"]
+            f"{a['label']} {a['drawn']} (share asks for {a['expected']:.1f}, {a['kept']} kept)"
+            for a in cell["answers"]
+            if a["drawn"]
         )
         yield f"  stance      {cell['seed']} {cell['country']}: {answers}"
+    if len(shown) < len(cells):
+        yield f"    {len(shown)} of {len(cells)}, the furthest from the survey; --stances shows all"
+
+
+def check_lines(criterion: str, found: JsonObject) -> Iterator[str]:
+    """How many statements passed a check, and how far its judges agree."""
+    passed = f"  {criterion:<11} {found['kept']} of {found['statements']} passed"
+    if criterion == "cross-check":
+        yield f"{passed} ({listed(found['answers'])}); not asked {found['not_asked']}"
+        return
+    means = ", ".join(f"{judge} {mean:.2f}" for judge, mean in found["mean_by_judge"].items())
+    yield f"{passed}; mean scores: {means or 'none'}"
+    alpha, count = found["agreement"]["krippendorff_alpha"], found["agreement"]["statements"]
+    if alpha is not None:
+        yield f"    agreement Krippendorff's alpha {alpha:.2f}, from {count} statements with two scores or more"
+    else:
+        yield f"    agreement unknown: {'all scores are the same' if count else 'no statement has two scores'}"
 
 
 def listed(counts: Mapping[str, int]) -> str:
@@ -68,7 +191,9 @@ def trace_lines(t: JsonObject) -> Iterator[Text]:
         sure = f", confidence {verdict['confidence']:.2f}" if verdict["confidence"] is not None else ""
         by = f", call {verdict['call_id']}" if verdict["call_id"] else ", word by word the speaker's own"
         by += "" if verdict["round"] == run["verify_round"] else " (superseded)"
-        yield heading("verdict", verdict["id"], f"{verdict['criterion']}: {verdict['relation']}{sure}{by}")
+        yield heading("verdict", verdict["id"], f"{verdict['criterion']}: {outcome(verdict)}{sure}{by}")
+        if verdict["reason"]:
+            yield plain(f"    {verdict['judge']}: “{clip(verdict['reason'], 400)}”")
     if duplicate := t["duplicate"]:
         how = f"{duplicate['method']}, similarity {duplicate['similarity']:.2f}"
         yield heading("duplicate", f"of {duplicate['representative_id']}", how)
@@ -97,6 +222,20 @@ def trace_lines(t: JsonObject) -> Iterator[Text]:
             yield plain(f"    {persona['country']}: {shares}")
         yield plain(f"    {item['source']}")
     yield heading("run", run["id"], f"{run['scenario_name']}, seed {run['seed']}, culturepark {run['version']}")
+
+
+def outcome(verdict: Mapping[str, Any]) -> str:
+    """What was answered; of a panel's judge also what the panel decided."""
+    if verdict["judge"] is None:
+        return str(verdict["relation"])
+    if verdict["criterion"] == "cross-check":
+        return f"{verdict['answer'] or 'unparsable'} by {verdict['judge']}, {decided(verdict)}"
+    score = "unparsable" if verdict["score"] is None else f"{verdict['score']:.3g} of 5"
+    return f"{score} by {verdict['judge']}, {decided(verdict)} by the panel"
+
+
+def decided(verdict: Mapping[str, Any]) -> str:
+    return "kept" if verdict["decision"] == "keep" else "dropped"
 
 
 def share_of(shares: Mapping[Any, float], code: int) -> float:

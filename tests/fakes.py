@@ -23,7 +23,7 @@ from culturepark.models.chat import ChatModel, Reply, Request, Traits, Usage
 from culturepark.models.spec import CHAT_ROLES, LEXICAL, SCRIPTED, ModelSpec
 from culturepark.pipeline import Run
 from culturepark.progress import Quiet
-from culturepark.store import queries
+from culturepark.store import stats
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
 
@@ -246,7 +246,7 @@ class Held:
         return [row for row in self.rows(table) if all(getattr(row, name) == value for name, value in wanted.items())]
 
     def stats(self) -> JsonObject:
-        return queries.stats(self.store, self.row)
+        return stats.stats(self.store, self.row)
 
 
 class Listener(Quiet):

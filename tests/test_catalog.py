@@ -150,6 +150,13 @@ def test_the_shipped_survey_passes_check_itself() -> None:
     assert scenarios.check(WVS7) == "survey"
 
 
+def test_the_sides_of_a_shipped_item_are_two_different_sentences() -> None:
+    for item in load_items([]).values():
+        assert item.poles is not None
+        assert len(set(item.poles)) == 2
+        assert all(pole[0].isupper() and pole.endswith(".") for pole in item.poles)
+
+
 @pytest.mark.parametrize(("culture", "country"), CULTURES.items())
 def test_a_culture_has_four_different_people_from_its_grounding_country(culture: str, country: str) -> None:
     people = [p for p in load_all([]) if p.culture == culture]
@@ -405,6 +412,18 @@ def test_too_few_norms_are_counted_in_words_that_do_not_speak_of_python(tmp_path
         ("{threshold: 0.93}", "{treshold: 0.9}", "distill.dedup.treshold", ["unknown key", "threshold"]),
         ("{threshold: 0.93}", "{threshold: 93}", "distill.dedup.threshold", ["1", "'93'"]),
         ("keep: [entail]", "keep: [entails]", "distill.keep[1]", ["entail", "contradict", "irrelevant", "'entails'"]),
+        ("dedup: {", "checks: , dedup: {", "distill.checks", ["nothing behind it"]),
+        ("dedup: {", "checks: {judges: 3}, dedup: {", "distill.checks", ["harmlessness", "awareness", "cross_check"]),
+        ("dedup: {", "checks: {harmless: {}}, dedup: {", "distill.checks.harmless", [
+            "unknown key", "harmlessness, awareness, judges, cross_check"]),
+        ("dedup: {", "checks: {awareness: {}}, dedup: {", "distill.checks.awareness.at_least", ["is missing"]),
+        ("dedup: {", "checks: {awareness: , cross_check: {}}, dedup: {", "distill.checks.awareness", ["nothing"]),
+        ("dedup: {", "checks: {awareness: {at_least: 6}}, dedup: {", "distill.checks.awareness.at_least", ["5", "'6'"]),
+        ("dedup: {", "checks: {awareness: 4}, dedup: {", "distill.checks.awareness", ["'4'"]),
+        ("dedup: {", "checks: {awareness: {at_least: 4}, judges: 4}, dedup: {", "distill.checks.judges", ["3", "'4'"]),
+        ("dedup: {", "checks: {cross_check: {keep: [no]}}, dedup: {", "distill.checks.cross_check.keep[1]", [
+            "shared", "varies", "unknown", "denied", "'no'"]),
+        ("dedup: {", "checks: {cross_check: {keep: []}}, dedup: {", "distill.checks.cross_check.keep", ["at least 1"]),
         ("samples: [survey, open, norm]", "samples: [poem]", "samples[1]", ["survey", "open", "norm", "'poem'"]),
     ],
 )  # fmt: skip
@@ -517,7 +536,8 @@ def test_check_names_the_problems_of_every_file_it_is_given_and_exits_with_2(
         run(["check", "nil.yaml", "mine.yaml", "fine.yaml", "absent.yaml"])
     assert explain(caught.value) == 2
     said = capsys.readouterr()
-    assert said.out == "fine.yaml: survey, fine\n"
+    bare = "1 without `poles`: small models hardly tell their sides apart"
+    assert said.out == f"fine.yaml: survey ({bare}), fine\n"
     first, second, third = said.err.splitlines()
     assert first.startswith("culturepark: nil.yaml:6: age: ")
     assert second.startswith("mine.yaml:3: setting: must be one of ")
@@ -812,8 +832,8 @@ def test_three_hundred_spoilt_files_give_nothing_but_named_problems(tmp_path: Pa
         source = chance.choice(people) if number % 6 < 4 else survey if number % 6 == 4 else chance.choice(talks)
         path = write(tmp_path, f"spoilt-{number}.yaml", spoil(source, chance))
         said = outcome(path)
-        if said in ("persona", "scenario", "survey"):
-            passed[said] += 1
+        if (kind := said.partition(" (")[0]) in ("persona", "scenario", "survey"):
+            passed[kind] += 1
         else:
             assert path.name in said
     assert set(passed) == {"persona", "scenario", "survey"}

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from culturepark.catalog.personas import load_all
+from culturepark.catalog.surveys import load_items
 from culturepark.distill import letters, quotes
 from culturepark.distill.answers import parse
+from culturepark.distill.batches import VerdictsAnswer
 from culturepark.distill.clauses import Speaker, objection
 from culturepark.distill.extract import TURNS_A_CALL, StatementsAnswer, parts
-from culturepark.distill.verify import VerdictsAnswer
-from culturepark.domain import JsonObject
+from culturepark.distill.leaning import Leaning
+from culturepark.distill.sides import as_claim, relation_as_named, sides_of
+from culturepark.domain import JsonObject, Option, Seed, Stance, SurveyItem
 from culturepark.models.chat import Reply
 from culturepark.store.tables import CallRow, DialogueRow, SampleRow, StatementRow, VerdictRow
 from tests.fakes import (
@@ -587,11 +593,11 @@ def test_without_log_probabilities_confidence_is_unknown_and_not_made_up(tmp_pat
     assert {row.confidence for row in held.rows(VerdictRow)} == {None}
 
 
-def test_what_a_judge_gives_less_than_an_even_chance_is_not_kept(tmp_path: Path) -> None:
+def test_what_a_judge_is_not_sure_enough_of_is_not_kept(tmp_path: Path) -> None:
     def verdicts(asked: JsonObject) -> Reply:
         pieces = [('{"verdicts": [', 0.0)]
         for item in asked["items"]:
-            chance = {JOB: 0.51, TEA: 0.49, NO: 0.9}[item["quote"]]
+            chance = {JOB: 0.61, TEA: 0.59, NO: 0.9}[item["quote"]]
             stance = "entail" if item.get("stance") else "none"
             pieces += [
                 (f'{{"id": {item["id"]}, "faithful": "', 0.0),
@@ -665,29 +671,6 @@ def test_keep_speaks_of_stance_alone(tmp_path: Path, keep: list[str]) -> None:
 # --- verification by letters ---------------------------------------------------------------------------
 
 
-def test_calibration_takes_away_what_a_model_favours_whatever_it_is_asked() -> None:
-    biased = [{"A": -0.1, "B": -2.0 + shift, "C": -3.0} for shift in (0.0, 0.0, 0.0, 1.2)]
-    assert [max(score, key=lambda name: score[name]) for score in biased] == ["A"] * 4
-    levelled = letters.calibrated(biased, "ABC")
-    assert all(sum(score[name] for score in levelled if score) == pytest.approx(0) for name in "ABC")
-    assert levelled[3] is not None
-    assert max(levelled[3], key=levelled[3].__getitem__) == "B"
-
-
-def test_fewer_than_four_answers_are_not_calibrated() -> None:
-    three = [{"A": -0.1, "B": -2.0}, {"A": -0.2, "B": -2.0}, {"A": -0.1, "B": -1.0}]
-    assert letters.calibrated(three, "AB") == three
-
-
-def test_answers_without_log_probabilities_stay_out_of_the_calibration() -> None:
-    scores: list[dict[str, float] | None] = [{"A": -1.0, "B": -2.0}, None, *[{"A": -1.0, "B": -2.0}] * 3]
-    assert letters.calibrated(scores, "AB") == [
-        {"A": 0.0, "B": 0.0},
-        None,
-        *[{"A": 0.0, "B": 0.0}] * 3,
-    ]
-
-
 def test_a_letter_is_read_with_its_probability_among_the_letters() -> None:
     answer = letter("B", A=0.1, B=0.3, X=0.6)
     scores = letters.letter_scores(answer, "ABC")
@@ -704,19 +687,180 @@ def test_without_log_probabilities_the_letter_itself_counts(said: str, read: str
     assert (choice.letter, choice.confidence) == (read, None)
 
 
-def test_letters_are_calibrated_over_the_dialogue(tmp_path: Path) -> None:
-    """A model that says A to everything, less loudly where B is right, is understood."""
-    opinions = [f"I think that answer number {n} is the honest one for our street." for n in range(5)]
+# --- yes or no, one claim at a time ----------------------------------------------------------------------
 
-    def choose(body: JsonObject) -> Reply:
-        wrong = "number 3" in body["messages"][-1]["content"].split("Statement by")[-1]
-        return letter("A", A=0.6, B=0.35, C=0.05) if wrong else letter("A", A=0.9, B=0.05, C=0.05)
 
-    held = hold_said(tmp_path, [(ELIF, " ".join(opinions))], small(text=choose))
-    found = [row.relation for row in held.of(VerdictRow, criterion="stance")]
-    assert found[3] == "contradict"
-    assert found.count("contradict") == 1
-    assert all(row.confidence is not None for row in held.of(VerdictRow, criterion="stance"))
+def yes_no(yes: float, *others: tuple[str, float]) -> Reply:
+    """An answer of one token: `Yes` with that probability, `No` with the rest."""
+    chances = {"Yes": yes, "No": 1 - yes - sum(chance for _, chance in others), **dict(others)}
+    return letter(max(chances, key=lambda word: chances[word]), **chances)
+
+
+def leaning(likely: Callable[[str, str, str], float]) -> FakeModel:
+    """A small model; `likely` gives the probability of yes from prompt (`claim` or `about`), claim and words."""
+
+    def text(body: JsonObject) -> str | Reply:
+        asked = body["messages"][-1]["content"]
+        if asked.startswith("Sentence:"):
+            return "C"
+        said = json.loads(asked.split("Somebody says: ")[1].split("\n\n")[0])
+        claim = asked.split("\n")[0]
+        return yes_no(likely("claim" if claim.startswith("Claim: ") else "about", claim.partition(": ")[2], said))
+
+    return FakeModel(answering(text=text), labels=True)
+
+
+MEN_FIRST, AS_MUCH_RIGHT = load_items([])["wvs7/Q33"].poles or ("", "")
+AGREE, DISAGREE = (
+    as_claim(Seed(key="wvs7/Q33", topic="jobs", question=load_items([])["wvs7/Q33"].question), answer, "en")
+    for answer in ("strongly agree", "strongly disagree")
+)
+NOTHING = "I have no opinion about that."
+OPINIONS = {
+    "with": "I think that my sister has earned her place at the mill.",
+    "against": "I think that my brother needs his wage more than she does.",
+    "neither": "I think that the mill should open at nine in the morning.",
+}
+
+
+def test_the_side_is_told_by_two_claims_and_the_matter_by_a_third_question(tmp_path: Path) -> None:
+    """Elif disagrees that men should come first."""
+
+    def likely(kind: str, claim: str, said: str) -> float:
+        if kind == "about":
+            return 0.2 if said in (OPINIONS["neither"], NOTHING) else 0.8
+        fits = {
+            OPINIONS["with"]: (AS_MUCH_RIGHT, DISAGREE),
+            OPINIONS["against"]: (MEN_FIRST, AGREE),
+        }.get(said, ())
+        return 0.8 if claim in fits else 0.3
+
+    held = hold_said(tmp_path, [(ELIF, " ".join(OPINIONS.values()))], leaning(likely))
+    found = {name: verdicts_of(held)[text]["stance"] for name, text in OPINIONS.items()}
+    assert found == {"with": "entail", "against": "contradict", "neither": "irrelevant"}
+    assert all((row.confidence or 0) > 0.5 for row in held.of(VerdictRow, criterion="stance"))
+    # five questions for each opinion, and once those about the matter for words that say nothing
+    assert len(held.of(CallRow, stage="verify")) == 5 * len(OPINIONS) + 3
+
+
+def test_a_model_that_likes_to_say_yes_is_understood(tmp_path: Path) -> None:
+    def likely(kind: str, claim: str, said: str) -> float:
+        if kind == "about":
+            return 0.99 if said == OPINIONS["with"] else 0.9
+        return 0.98 if said == OPINIONS["with"] and claim in (AS_MUCH_RIGHT, DISAGREE) else 0.9
+
+    held = hold_said(tmp_path, [(ELIF, f"{OPINIONS['with']} {OPINIONS['neither']}")], leaning(likely))
+    found = {text: verdicts["stance"] for text, verdicts in verdicts_of(held).items()}
+    assert found == {OPINIONS["with"]: "entail", OPINIONS["neither"]: "irrelevant"}
+
+
+def test_a_model_that_answers_everything_alike_keeps_nothing(tmp_path: Path) -> None:
+    held = hold_said(tmp_path, [(ELIF, " ".join(OPINIONS.values()))], leaning(lambda *_: 0.7))
+    assert {row.decision for row in held.of(VerdictRow, criterion="stance")} == {"drop"}
+
+
+def test_an_answer_that_is_neither_yes_nor_no_is_unparsable(tmp_path: Path) -> None:
+    model = FakeModel(answering(text=lambda body: letter("Perhaps", Perhaps=0.9, Well=0.1)), labels=True)
+    held = hold_said(tmp_path, [(ELIF, OPINIONS["with"])], model)
+    (verdict,) = held.of(VerdictRow, criterion="stance")
+    assert (verdict.relation, verdict.confidence, verdict.decision) == ("unparsable", None, "drop")
+
+
+@pytest.mark.parametrize(
+    ("answer", "odds"),
+    [
+        (yes_no(0.8), math.log(0.8 / 0.2)),
+        (letter("Yes", Yes=0.5, yes=0.1, No=0.2, no=0.2), math.log(0.6 / 0.4)),
+        (reply("Yes."), letters.SAID),
+        (reply(" no"), -letters.SAID),
+        (reply("Perhaps"), None),
+        (reply("Yesterday"), None),
+        (reply(""), None),
+        (reply("Yes", finish_reason="content_filter"), None),
+    ],
+)
+def test_log_odds_of_yes(answer: Reply, odds: float | None) -> None:
+    found = letters.log_odds(answer, "Yes", "No")
+    assert found == (None if odds is None else pytest.approx(odds))
+
+
+def item_of(*options: tuple[str, int], poles: tuple[str, str] | None = None) -> Seed:
+    scale = tuple(Option(code=code, label=label, side=side) for code, (label, side) in enumerate(options))
+    item = SurveyItem(key="s/q", topic="t", question="Tea?", options=scale, shares={}, source="us", poles=poles)
+    return Seed(key="s/q", topic="t", question="Tea?", item=item)
+
+
+FOUR = (("yes, always", 1), ("yes", 1), ("no", -1), ("never", -1))
+
+
+def test_sides_are_the_surveys_own_sentences_if_it_has_them() -> None:
+    seed = item_of(*FOUR, poles=("Tea is good.", "Tea is bad."))
+    found = [sides_of(seed, Stance(code=code, text="..."), "en") for code in (1, 3)]
+    assert [(sides.own, sides.other, sides.neutral) for sides in found] == [
+        ("Tea is good.", "Tea is bad.", False),
+        ("Tea is bad.", "Tea is good.", False),
+    ]
+
+
+def test_without_sentences_the_ends_of_the_scale_are_the_sides() -> None:
+    found = sides_of(item_of(*FOUR), Stance(code=1, text="yes"), "en")
+    assert found.own == 'To the question "Tea?" the answer is "yes, always".'
+    assert found.other == 'To the question "Tea?" the answer is "never".'
+    assert found.answers == (found.own, found.other)
+    reverse = sides_of(item_of(*reversed(FOUR)), Stance(code=2, text="yes"), "en")
+    assert reverse == found
+
+
+def test_what_stands_in_brackets_behind_an_answer_is_no_part_of_the_claim() -> None:
+    seed = item_of(("no (1 out of 10)", -1), ("yes (10 out of 10)", 1))
+    assert sides_of(seed, Stance(code=1, text="yes (10 out of 10)"), "en").own.endswith('the answer is "yes".')
+
+
+@pytest.mark.parametrize(
+    ("stance", "said", "relation"),
+    [
+        (1, "For me the honest answer is “yes”, and that is all.", "entail"),
+        (1, 'My answer is "yes, always".', "entail"),
+        (1, "I have to say ‘Never’ to that.", "contradict"),
+        (1, "To me it is “so-so”.", "irrelevant"),
+        (2, "To me it is «so-so».", "entail"),
+        (2, "My answer is “no”.", "irrelevant"),
+        (1, "Some say “yes”, some say “no”.", None),
+        (1, "I say yes to that.", None),
+        (1, "We call it “the long way”.", None),
+    ],
+)
+def test_words_that_quote_an_answer_of_the_scale_need_no_judge(stance: int, said: str, relation: str | None) -> None:
+    five = (("yes, always", 1), ("yes", 1), ("so-so", 0), ("no", -1), ("never", -1))
+    assert relation_as_named(item_of(*five), Stance(code=stance, text="..."), said) == relation
+
+
+def test_a_stance_in_the_middle_has_no_side_of_its_own() -> None:
+    seed = item_of(("good", 1), ("so-so", 0), ("bad", -1), poles=("Tea is good.", "Tea is bad."))
+    assert sides_of(seed, Stance(code=1, text="so-so"), "en").neutral
+    one_sided = Leaning(own=3.0, other=-1.0, about=3.0, answer=3.0, call_id="c").relations(neutral=True)
+    balanced = Leaning(own=1.5, other=1.5, about=3.0, answer=3.0, call_id="c").relations(neutral=True)
+    assert one_sided["contradict"] == balanced["contradict"] == 0.0
+    assert balanced["entail"] > 0.9 > 0.1 > one_sided["entail"]
+
+
+@given(*[st.floats(-30, 30)] * 4, st.booleans())
+def test_relations_are_probabilities_and_turn_with_the_side(
+    own: float, other: float, about: float, answer: float, neutral: bool
+) -> None:
+    found = Leaning(own, other, about, answer, "c").relations(neutral=neutral)
+    turned = Leaning(other, own, about, answer, "c").relations(neutral=neutral)
+    assert sum(found.values()) == pytest.approx(1)
+    assert all(0 <= chance <= 1 for chance in found.values())
+    assert turned["irrelevant"] == pytest.approx(found["irrelevant"])
+    if not neutral:
+        assert turned["entail"] == pytest.approx(found["contradict"])
+
+
+def test_without_sentences_of_the_survey_a_small_judge_is_less_sure_of_the_side() -> None:
+    seen = Leaning(own=0.5, other=0.0, about=3.0, answer=3.0, call_id="c")
+    assert seen.relations()["entail"] > 0.9 > 0.75 > seen.relations(in_sentences=False)["entail"]
+    assert not sides_of(item_of(*FOUR), Stance(code=1, text="yes"), "en").in_sentences
 
 
 def test_a_whole_sentence_of_the_speaker_is_faithful_without_being_asked(tmp_path: Path) -> None:
@@ -730,10 +874,10 @@ def test_words_cut_out_of_a_sentence_are_asked_about(tmp_path: Path) -> None:
     """`women should stay at home`, out of `I do not think that women should stay at home`."""
     cut = "women should stay at home"
     found = proposals((1, "opinion", cut), statement=f"Elif thinks that {cut}.", first_person=cut)
-    model = FakeModel(answering(statements=lambda _: found, text=lambda _: "B"))
-    one = edition(distill={"verify": "letters"})
+    model = FakeModel(answering(statements=lambda _: found, text=lambda _: "No"))
+    one = edition(distill={"verify": "claims"})
     held = hold_said(tmp_path, [(ELIF, f"I do not think that {cut}.")], model, one)
-    assert held.of(VerdictRow, criterion="faithful")[0].relation == "contradict"
+    assert held.of(VerdictRow, criterion="faithful")[0].relation == "irrelevant"
     assert kept(held) == set()
 
 
@@ -741,8 +885,8 @@ def test_a_letter_judges_the_statement_that_would_be_trained_on(tmp_path: Path) 
     """A norm's or custom's sample is its third-person form, so that form has to be judged."""
     claim = "Everybody in Türkiye pours coffee for guests, every day."
     found = proposals((1, "custom", TEA), statement=claim, first_person=TEA)
-    model = FakeModel(answering(statements=lambda _: found, text=lambda _: "A"))
-    held = hold_said(tmp_path, [(ELIF, TEA)], model, edition(distill={"verify": "letters"}))
+    model = FakeModel(answering(statements=lambda _: found, text=lambda _: "Yes"))
+    held = hold_said(tmp_path, [(ELIF, TEA)], model, edition(distill={"verify": "claims"}))
     assert json.loads(held.of(SampleRow, kind="norm")[0].messages)[-1]["content"] == claim
     shown = [body["messages"][-1]["content"] for body in model.bodies if not body.get("response_format")]
     assert any(claim in asked for asked in shown)

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from culturepark.catalog.files import package_dir
 from culturepark.dialogue import guards
 from culturepark.distill import quotes
-from culturepark.domain import Edition, JsonObject
+from culturepark.domain import DistillPolicy, Edition, JsonObject
 from culturepark.errors import BadAnswer, ModelError
 from culturepark.export.card import as_text
 from culturepark.models import local, scripted
@@ -24,7 +24,7 @@ from culturepark.models.chat import Request, spelled_out
 from culturepark.models.mapping import short
 from culturepark.models.spec import EMBEDDED
 from culturepark.show import safe
-from culturepark.store.tables import SampleRow, StatementRow
+from culturepark.store.tables import SampleRow, StatementRow, VerdictRow
 from tests.endpoint import Endpoint, Fault, raw, status
 from tests.fakes import ELIF, JENNA, FakeModel, edition, hold_said, letter, material, proposals, shape_of
 from tests.hostile import LABELS, LONG, MARK, MARKUP, ORDERS, PATHS, SIZES, TERMINAL, TOKENS, attacks
@@ -259,7 +259,7 @@ def with_orders() -> Edition:
     return Edition(scenario=scenario, personas=people)
 
 
-@pytest.mark.parametrize("labels", [False, True], ids=["batches", "letters"])
+@pytest.mark.parametrize("labels", [False, True], ids=["batches", "claims"])
 def test_a_judge_that_obeys_everything_but_data_is_told_nothing(tmp_path: Path, labels: bool) -> None:
     talk = []
     for order in ORDERS.values():
@@ -273,6 +273,48 @@ def test_a_judge_that_obeys_everything_but_data_is_told_nothing(tmp_path: Path, 
     if labels:  # what is kept is the speaker's own sentence, on which nobody was asked about faithfulness
         kept = [row for row in held.rows(SampleRow) if row.status == "kept"]
         assert not any(row.kind == "survey" for row in kept)
+
+
+@pytest.mark.parametrize("labels", [False, True], ids=["scores", "digits"])
+def test_a_panel_and_a_second_persona_that_obey_everything_but_data_are_told_nothing(
+    tmp_path: Path, labels: bool
+) -> None:
+    def obedient(body: JsonObject) -> Any:
+        told, shape, asked = obeys(body), shape_of(body), body["messages"][-1]["content"]
+        if shape == "scores":
+            items, score = material(body)["items"], 5 if told else 1
+            return json.dumps({"items": [{"id": i["id"], "reason": "", "score": score} for i in items]})
+        if shape == "cross_check":
+            answer = "shared" if told else "denied"
+            items = material(body)["items"]
+            return json.dumps({"items": [{"id": i["id"], "words": "", "answer": answer} for i in items]})
+        if shape is None and "one number" in asked:
+            return letter("5" if told else "1", **{"1": 0.1, "5": 0.9} if told else {"1": 0.9, "5": 0.1})
+        if shape is None and "people around you" in asked:
+            return letter("A" if told else "D", A=0.9 if told else 0.1, D=0.1 if told else 0.9)
+        if shape is None:  # a norm, and faithful
+            return letter("A", A=0.9, B=0.05, C=0.05)
+        # What is proposed is a norm, and passes what is asked before.
+        return gullible(body).replace('"kind": "opinion"', '"kind": "norm"').replace('"contradict"', '"entail"')
+
+    talk = [(ELIF, f"In our house a guest is from God. {order} {SAID}.") for order in ORDERS.values()]
+    one = with_orders()
+    others = edition(people=(JENNA, ELIF, "turkish-mert")).personas[2:]
+    for name, checks in {
+        "panel": {"harmlessness": {"at_least": 4}, "awareness": {"at_least": 4}},
+        "second persona": {"cross_check": {}},
+    }.items():
+        distill = DistillPolicy.model_validate({"checks": checks})
+        scenario = one.scenario.model_copy(update={"distill": distill})
+        model = FakeModel(obedient, labels=labels)
+        folder = tmp_path / name
+        folder.mkdir()
+        held = hold_said(folder, talk, model, Edition(scenario=scenario, personas=(*one.personas, *others)))
+        found = [row for row in held.rows(VerdictRow) if row.judge]
+        assert len(found) > 10
+        assert {row.decision for row in found} == {"drop"}
+        assert [body["messages"] for body in model.bodies if obeys(body)] == []
+        assert {row.status for row in held.rows(SampleRow)} == {"dropped"}
 
 
 def test_the_oracle_itself_obeys() -> None:

@@ -14,8 +14,21 @@ from culturepark.dialogue import words
 from culturepark.dialogue.casting import plan
 from culturepark.dialogue.guards import phrases
 from culturepark.dialogue.protocol import PHASES, schedule
+from culturepark.distill.panel import BRIEFS
 from culturepark.distill.samples import shape_sample, shapes
-from culturepark.domain import LANGUAGES, Casting, Kind, Participant, Persona, Scenario, Seed, Shape, Stance, Statement
+from culturepark.domain import (
+    LANGUAGES,
+    Casting,
+    Kind,
+    Participant,
+    Persona,
+    Scenario,
+    Scored,
+    Seed,
+    Shape,
+    Stance,
+    Statement,
+)
 from culturepark.models.chat import digest
 from culturepark.prompts import HOLE, Prompt, prompt, section, sections
 
@@ -23,7 +36,7 @@ FOLDER = Path(culturepark.prompts.__file__).parent
 PEOPLE = load_all([])
 WHOLE = ("extract", "verify", "reword", "reword-as-published")
 """Prompts that are sent as they stand: what is asked about goes into the user message."""
-IN_PARTS = ("self-guidance", "free-chat", "samples")
+IN_PARTS = ("self-guidance", "free-chat", "samples", "judges", "scales", "cross-check-small")
 
 
 def castings(setting: str) -> list[tuple[Casting, Scenario]]:
@@ -98,7 +111,7 @@ def test_every_language_has_the_same_files_and_every_file_is_known(language: str
     files = {path.name for path in (FOLDER / language).iterdir()}
     rendered = {
         "persona", "persona-small", "stance", "suggestion", "follow-up", "follow-up-small", "follow-up-forms",
-        "letters-faithful", "letters-stance",
+        "speaks-for", "about", "answer-as-claim", "score", "score-small", "cross-check",
     }  # fmt: skip
     assert files == {f"{name}.md" for name in {*rendered, *WHOLE, *IN_PARTS}} | {"phrases.toml"}
     assert all((FOLDER / language / name).read_text("utf-8").strip() for name in files)
@@ -109,9 +122,32 @@ def test_a_prompt_that_is_sent_as_it_stands_has_no_holes(name: str) -> None:
     assert prompt(name).holes == frozenset()
 
 
-def test_the_letter_prompts_ask_for_what_they_are_given() -> None:
-    assert prompt("letters-faithful").holes == {"turn", "statement"}
-    assert prompt("letters-stance").holes == {"question", "stance", "statement"}
+def test_the_prompts_for_yes_and_no_ask_for_what_they_are_given() -> None:
+    assert prompt("speaks-for").holes == {"claim", "said"}
+    assert prompt("about").holes == {"own", "other", "said"}
+    assert prompt("answer-as-claim").holes == {"question", "answer"}
+
+
+def test_the_prompts_of_a_panel_ask_for_what_they_are_given() -> None:
+    assert prompt("score").holes == {"brief", "what", "scale"}
+    assert prompt("score-small").holes == {"brief", "what", "scale", "country", "text", "question"}
+    assert set(sections("judges")) == {(name, "brief") for name in BRIEFS}
+    assert set(sections("scales")) == {(c, part) for c in get_args(Scored) for part in ("what", "question", "scale")}
+    for criterion in get_args(Scored):
+        lines = section("scales", criterion, "scale").text.splitlines()
+        assert [line[:3] for line in lines] == ["1: ", "2: ", "3: ", "4: ", "5: "]
+
+
+@pytest.mark.parametrize("persona", PEOPLE, ids=[p.key for p in PEOPLE])
+def test_the_card_of_a_second_persona_is_rendered_whole(persona: Persona) -> None:
+    whole = prompt("cross-check").render(**words.about(persona, small=False))
+    small = section("cross-check-small", "small", "card").render(**words.about(persona, small=True))
+    for text in (whole, small):
+        assert filled(text), text
+        assert text.startswith(f"You are {persona.name}")
+        assert all(norm.text in text for norm in persona.norms)
+    assert persona.scope in whole
+    assert section("cross-check-small", "small", "question").holes == {"country", "text"}
 
 
 @pytest.mark.parametrize("protocol", PHASES)

@@ -31,12 +31,13 @@ from culturepark.models.chat import Usage, digest
 from culturepark.models.ledger import Call, Outcome, now
 from culturepark.store import migrations, queries
 from culturepark.store.database import REVISIONS, Database
+from culturepark.store.stats import stats
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow, SampleRow, StatementRow, TurnRow
 from tests.test_cli import TINY, dump, rows_of, tiny_store
 
 MIGRATIONS = Path(migrations.__file__).parent / "versions"
-TABLES = "run dialogue participant turn call statement verdict duplicate sample review".split()  # noqa: SIM905
+TABLES = "run dialogue participant turn call statement verdict duplicate sample review vector".split()  # noqa: SIM905
 
 
 @pytest.fixture
@@ -326,6 +327,7 @@ import sys
 from types import SimpleNamespace
 from culturepark.models.chat import Usage
 from culturepark.models.ledger import Call, Outcome
+from culturepark.store.stats import stats
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
 name, url = sys.argv[1:]
@@ -436,11 +438,11 @@ def test_an_unknown_price_is_null_and_never_zero(path: Path, store: Store, editi
     store.finish(store.begin(a_call("a", "a.d1")), an_outcome("{}", usage=Usage(5, 0, 5, "server")))
     assert rows_of("call", path)[0]["cost_usd"] is None
     assert store.spent("a").cost_usd is None
-    assert queries.stats(store, store.run("a"))["cost_usd"] is None
+    assert stats(store, store.run("a"))["cost_usd"] is None
     store.finish(store.begin(a_call("a", "a.d1", "two")), an_outcome("{}", cost_usd=0.25))
     assert store.spent("a").cost_usd == 0.25
     assert store.spent("a").tokens == 10
-    assert queries.stats(store, store.run("a"))["cost_usd"] == 0.25
+    assert stats(store, store.run("a"))["cost_usd"] == 0.25
 
 
 def test_a_scripted_run_has_no_price(finished: Store, path: Path) -> None:

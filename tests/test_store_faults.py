@@ -292,7 +292,7 @@ from culturepark.store import database, store
 import alembic.command, alembic.config, alembic.runtime.environment
 how, folder, revision = sys.argv[1:]
 if revision:
-    database.REVISIONS = ("0001", revision)
+    database.REVISIONS = (*database.REVISIONS, revision)
     database.MIGRATIONS = Path("migrations")
 left = [-1]
 
@@ -332,10 +332,10 @@ else:
 """
 """Forks children that open one database: each killed at one statement later than the last, or all at once."""
 
-SECOND = """
+NEXT = """
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision, branch_labels, depends_on = "0002", "0001", None, None
+revision, down_revision, branch_labels, depends_on = "9999", "REVISION", None, None
 
 def upgrade():
     op.add_column("run", sa.Column("mood", sa.String()))
@@ -360,9 +360,9 @@ def schema(path: str | Path) -> list[tuple[str, ...]]:
         return sorted(db.execute("SELECT type, name, sql FROM sqlite_master").fetchall(), key=str)
 
 
-def second_migration() -> None:
+def next_migration() -> None:
     shutil.copytree(database.MIGRATIONS, "migrations", ignore=shutil.ignore_patterns("__pycache__"))
-    Path("migrations/versions/0002_mood.py").write_text(SECOND)
+    Path("migrations/versions/9999_mood.py").write_text(NEXT.replace("REVISION", REVISIONS[-1]))
 
 
 def test_a_migration_killed_at_every_statement_in_turn_is_whole_in_the_end() -> None:
@@ -373,14 +373,14 @@ def test_a_migration_killed_at_every_statement_in_turn_is_whole_in_the_end() -> 
     assert rows_of("alembic_version", "made/shared.db") == [{"version_num": REVISIONS[-1]}]
 
 
-def test_a_second_migration_killed_at_every_statement_in_turn_keeps_the_rows_and_is_done_once() -> None:
-    second_migration()
+def test_a_later_migration_killed_at_every_statement_in_turn_keeps_the_rows_and_is_done_once() -> None:
+    next_migration()
     Path("before.db").write_bytes(tiny_store())
     before = dump("before.db")
-    (killed,) = nursery("kill", "0002")
+    (killed,) = nursery("kill", "9999")
     assert int(killed) >= 8
     rows = dump("made/shared.db")
-    assert rows.pop("alembic_version") == [{"version_num": "0002"}]
+    assert rows.pop("alembic_version") == [{"version_num": "9999"}]
     assert [row["text"] for row in rows.pop("diary")] == [row["text"] for row in before["turn"]]
     assert [row.pop("mood") for row in rows["run"]] == ["calm"]
     assert [row.pop("phase") for row in rows["turn"]] == [row.pop("phase").upper() for row in before["turn"]]
@@ -388,10 +388,10 @@ def test_a_second_migration_killed_at_every_statement_in_turn_keeps_the_rows_and
     assert ("index", "ix_diary_text") in [found[:2] for found in schema("made/shared.db")]
 
 
-@pytest.mark.parametrize("revision", ["", "0002"])
+@pytest.mark.parametrize("revision", ["", "9999"])
 def test_processes_that_migrate_at_once_do_it_once(revision: str) -> None:
     if revision:
-        second_migration()
+        next_migration()
         Path("before.db").write_bytes(tiny_store())
     assert " ".join(nursery("together", revision)) == "0 0 0 0"
     assert rows_of("alembic_version", "made/shared.db") == [{"version_num": revision or REVISIONS[-1]}]
@@ -405,13 +405,16 @@ def test_processes_that_migrate_at_once_do_it_once(revision: str) -> None:
 def test_a_newer_store_is_named_by_every_command_and_left_as_it_is() -> None:
     place_store()
     with closing(sqlite3.connect(PATH)) as db:
-        db.execute("UPDATE alembic_version SET version_num = '0002'")
+        db.execute("UPDATE alembic_version SET version_num = '9999'")
         db.commit()
     before = Path(PATH).read_bytes()
     for command in [*reading(), *map(str.split, WRITING)]:
         done = cli(*command)
         assert done.code == 5, command
-        assert "was written by a newer culturepark (schema 0002; this one knows up to 0001)" in done.err + done.out
+        assert (
+            f"was written by a newer culturepark (schema 9999; this one knows up to {REVISIONS[-1]})"
+            in done.err + done.out
+        )
         assert "Traceback" not in done.err
     assert Path(PATH).read_bytes() == before
     assert not Path(f"{PATH}-wal").exists() or not Path(f"{PATH}-wal").stat().st_size

@@ -315,8 +315,19 @@ distill = st.fixed_dictionaries(
     optional={
         "keep": st.lists(st.sampled_from(["entail", "contradict", "irrelevant"]), max_size=3),
         "extract": st.sampled_from(["auto", "quotes", "sentences"]),
-        "verify": st.sampled_from(["auto", "batch", "letters"]),
+        "verify": st.sampled_from(["auto", "batch", "claims"]),
         "rewrite": mostly(st.sampled_from(["checked", "off", "as-published"]), st.just(False)),
+        "checks": st.fixed_dictionaries(
+            {},
+            optional={
+                "harmlessness": st.fixed_dictionaries(
+                    {"at_least": mostly(st.sampled_from([1, 3.5, 5]), st.sampled_from([0, math.nan, True, "4"]))}
+                ),
+                "awareness": mostly(st.just({"at_least": 3}), st.sampled_from([{}, 3, None])),
+                "judges": mostly(st.integers(1, 3), st.sampled_from([0, 4, 2.5])),
+                "cross_check": mostly(st.just({}), st.sampled_from([{"keep": []}, {"keep": ["no"]}, None])),
+            },
+        ),
         "dedup": st.fixed_dictionaries(
             {"threshold": mostly(st.sampled_from([0.5, 0.93, 1]), st.sampled_from([0.4, math.nan]))}
         ),

@@ -11,9 +11,10 @@ from culturepark.catalog.personas import load_all
 from culturepark.dialogue.guards import content_words
 from culturepark.distill import quotes
 from culturepark.distill.answers import Asker
+from culturepark.distill.cases import case
 from culturepark.distill.clauses import Speaker
 from culturepark.distill.extract import extract, speakers
-from culturepark.distill.verify import case, verify
+from culturepark.distill.verify import verify
 from culturepark.domain import Casting, DistillPolicy, JsonObject, Participant, Seed, Statement, Turn
 from culturepark.models.chat import ChatModel, Request
 from culturepark.models.ledger import Ledger

@@ -185,7 +185,7 @@ def beside(scenario: Path, name: str) -> Path:
 
 
 def check(path: Path) -> str:
-    """Validates one file of any kind and says which kind it was.
+    """Validates one file of any kind and says which kind it was, with what could be better about it.
 
     Raises:
         CatalogError: with all problems found.
@@ -200,7 +200,9 @@ def check(path: Path) -> str:
     if kind == "persona":
         load_persona(path)
     elif kind == "survey":
-        load_survey(path)
+        bare = sum(item.poles is None for item in load_survey(path).items.values())
+        if bare:
+            return f"survey ({bare} without `poles`: small models hardly tell their sides apart)"
     else:
         load_edition(path)
     return kind

@@ -26,6 +26,7 @@ class ItemFile(Noun):
     topic: Text
     question: Text
     scale: str
+    poles: tuple[Text, Text] | None = None
     countries: dict[Country, CountryShares]
 
 
@@ -93,5 +94,6 @@ def load_items(extra: list[Path]) -> dict[str, SurveyItem]:
                 options=survey.scales[item.scale],
                 shares={country: cell.shares for country, cell in item.countries.items()},
                 source=survey.source,
+                poles=item.poles,
             )
     return items

@@ -124,18 +124,18 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     console.print(shown_table)
 
 
-def stats(run_id: str, store_url: str, as_json: bool) -> int:
-    from culturepark.store import queries
+def stats(run_id: str, store_url: str, stances: bool, as_json: bool) -> int:
+    from culturepark.store.stats import stats as stats_of
 
     store = Store(store_url, must_exist=True)
-    figures = queries.stats(store, store.run(run_id))
+    figures = stats_of(store, store.run(run_id))
     if as_json:
         write(json.dumps(figures))
         return 0
     from culturepark.present import stats_lines
 
     console = out()
-    for line in stats_lines(figures):
+    for line in stats_lines(figures, stances):
         console.print(plain(line), soft_wrap=not console.is_terminal)
     return 0
 

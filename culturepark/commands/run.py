@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from culturepark.catalog import scenarios
 from culturepark.commands import look
-from culturepark.domain import ModelRole, Status
+from culturepark.domain import JUDGES, ModelRole, Scenario, Status
 from culturepark.errors import BudgetReached, CultureparkError, Interrupted, UsageError
 from culturepark.models import prices
 from culturepark.models.registry import check_specs
@@ -57,7 +57,7 @@ def simulate(
     prices.table()  # a wrong list is told now, and not at the first answer
     if dry_run:
         return look.show_forecast(edition, specs, seed, store_url, as_json)
-    check_specs(specs, roles_until(until))
+    check_specs(specs, roles_until(until, edition.scenario, specs))
     settings = Settings(
         concurrency=concurrency or (4 if specs["speaker"].kind != "openai" else 16),
         until=until,
@@ -71,14 +71,28 @@ def simulate(
         return carry_on(store, row, as_json)
 
 
-def roles_until(until: Until) -> tuple[ModelRole, ...]:
+def judges_of(scenario: Scenario, specs: Mapping[ModelRole, ModelSpec]) -> tuple[ModelRole, ...]:
+    """The judges' roles that are asked anything.
+
+    Raises:
+        UsageError: if more models are named than the panel has judges.
+    """
+    checks = scenario.distill.checks
+    named = tuple(role for role in JUDGES if role in specs)
+    if checks and len(named) > checks.judges:
+        raise UsageError(f"--role judge: {len(named)} models for a panel of {checks.judges} (distill.checks.judges)")
+    return named if checks else ()
+
+
+def roles_until(until: Until, scenario: Scenario, specs: Mapping[ModelRole, ModelSpec]) -> tuple[ModelRole, ...]:
     """The roles that are asked anything before the run ends."""
+    judges = judges_of(scenario, specs)
     stages: dict[Until, tuple[ModelRole, ...]] = {
         "dialogue": ("speaker", "moderator"),
         "extract": ("speaker", "moderator", "extractor"),
-        "verify": ("speaker", "moderator", "extractor", "verifier"),
+        "verify": ("speaker", "moderator", "extractor", "verifier", *judges),
     }
-    return stages.get(until, ("speaker", "moderator", "extractor", "verifier", "embedder"))
+    return stages.get(until, ("speaker", "moderator", "extractor", "verifier", *judges, "embedder"))
 
 
 def watch_prices(store: Store, row: RunRow) -> None:
@@ -108,6 +122,7 @@ def watch_prices(store: Store, row: RunRow) -> None:
 
 def resume(run_id: str, roles: list[str], store_url: str, as_json: bool, limits: Mapping[str, Any]) -> int:
     from culturepark.launch import models_column, models_of, settings_of
+    from culturepark.store.rows import edition_of
 
     prices.table()
     store = Store(store_url, must_exist=True)
@@ -122,7 +137,7 @@ def resume(run_id: str, roles: list[str], store_url: str, as_json: bool, limits:
         for role in ("speaker", "moderator"):
             if models[role] != models_of(row)[role]:
                 raise UsageError(f"--role {role}: a run's talk is one model's; begin another run with another {role}")
-        check_specs(models, roles_until(settings.until))
+        check_specs(models, roles_until(settings.until, edition_of(row).scenario, models))
         store.set_plan(row.id, vars(settings), models_column(models))
         return carry_on(store, store.run(row.id), as_json)
 
@@ -137,6 +152,7 @@ def alone(store: Store, run_id: str) -> Iterator[RunRow]:
 
 def distill(run_id: str, stage: str, roles: list[str], store_url: str, as_json: bool, limits: Mapping[str, Any]) -> int:
     from culturepark.launch import models_column, settings_of
+    from culturepark.store.rows import edition_of
 
     needed: dict[str, tuple[ModelRole, ...]] = {
         "extract": ("extractor", "verifier", "embedder"),
@@ -147,7 +163,8 @@ def distill(run_id: str, stage: str, roles: list[str], store_url: str, as_json: 
     store = Store(store_url, must_exist=True)
     with alone(store, run_id) as row:
         models = replaced(row, roles)
-        check_specs(models, needed[stage])
+        judges = judges_of(edition_of(row).scenario, models)
+        check_specs(models, needed[stage] + (judges if stage != "dedup" else ()))
         unfinished = [d.number for d in store.dialogues(row.id) if d.status not in (Status.DONE, Status.STOPPED)]
         if unfinished:
             raise UsageError(
@@ -160,19 +177,21 @@ def distill(run_id: str, stage: str, roles: list[str], store_url: str, as_json: 
 
 
 def replaced(row: RunRow, roles: list[str]) -> dict[ModelRole, ModelSpec]:
-    """The run's models, with others in the roles that were named."""
+    """The run's models, with others in the roles that were named; judges, if one is named, with all of them anew."""
     from culturepark.launch import models_of
 
     given = parse_roles(None, roles)
-    named = {role: spec for role, spec in given.items() if any(r.startswith(f"{role}=") for r in roles)}
-    return models_of(row) | named
+    words = {text.partition("=")[0] for text in roles}
+    named = {role: spec for role, spec in given.items() if (JUDGES[0] if role in JUDGES else role) in words}
+    kept = {role: spec for role, spec in models_of(row).items() if role not in JUDGES or JUDGES[0] not in words}
+    return kept | named
 
 
 def carry_on(store: Store, row: RunRow, as_json: bool) -> int:
     """Carries a run on in front of whoever watches, and says how it ended."""
     from culturepark.pipeline import Run
     from culturepark.progress import watching
-    from culturepark.store import queries
+    from culturepark.store.stats import stats as stats_of
 
     watch_prices(store, row)
     where = "" if store_is_default(store) else f" --store {shlex.quote(redact(store.database.shown))}"
@@ -184,11 +203,13 @@ def carry_on(store: Store, row: RunRow, as_json: bool) -> int:
             watcher.note(f"skipped: {skip}")
         if len(skipped) > 3:
             watcher.note(f"skipped: {len(skipped)} cells in all; `culturepark stats {row.id}{where}` names them")
+        if people := run.without_a_second():
+            watcher.note(f"cross-check: nobody else to ask about norms of {people}; they are kept without")
         try:
             asyncio.run(until_stopped(run))
         except CultureparkError as error:
             failure = error
-    stats = queries.stats(store, store.run(row.id))
+    stats = stats_of(store, store.run(row.id))
     if failure and stats["status"] == Status.RUNNING:  # that it has stopped could not be written down
         stats["status"] = Status.STOPPED
     if as_json:
@@ -256,6 +277,11 @@ def summary(stats: dict[str, object], failure: CultureparkError | None, where: s
     elif not samples["kept"] and stats["stop_reason"] == "completed":
         tell(f"no samples came of it; `culturepark stats {stats['run']}{where}` says why")
     elif samples["kept"]:
+        representation = stats["representation"]
+        assert isinstance(representation, dict)
+        collapse = representation["run"]["collapse"]
+        if collapse["verdict"] == "collapsed":
+            tell(f"one voice: {'; '.join(collapse['reasons'])}; `culturepark stats {stats['run']}{where}` shows more")
         tell(f"next: culturepark export {stats['run']} --format trl --out runs/{stats['run']}{where}")
     models = stats["models"]
     assert isinstance(models, dict)

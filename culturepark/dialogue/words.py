@@ -18,7 +18,18 @@ def card(casting: Casting, participant: Participant, scenario: Scenario, *, smal
     template = prompt("persona-small" if small else "persona", scenario.language)
     stance = prompt("stance", scenario.language)
     others = [p.persona for p in casting.participants if p.persona.key != persona.key]
-    values: dict[str, object] = persona.model_dump() | {
+    values = about(persona, small=small) | {
+        "others": joined([other.called for other in others]),
+        "question": casting.seed.question,
+        "stance": stance.render(stance=participant.stance.text) if participant.stance else "",
+        "language": LANGUAGES[scenario.language],
+    }
+    return template.render(**values), template.digest
+
+
+def about(persona: Persona, *, small: bool) -> dict[str, object]:
+    """What a card says, by the names that prompts have for it."""
+    return persona.model_dump() | {
         "country": persona.country_name,
         "values": "\n".join(f"- {v.value}" + ("" if small else f": {v.why}") for v in persona.values),
         "norms": "\n".join(f"- {norm.text}" for norm in persona.norms),
@@ -26,12 +37,7 @@ def card(casting: Casting, participant: Participant, scenario: Scenario, *, smal
         "directness": persona.speech.directness,
         "formality": persona.speech.formality,
         "manner": persona.speech.manner,
-        "others": joined([other.called for other in others]),
-        "question": casting.seed.question,
-        "stance": stance.render(stance=participant.stance.text) if participant.stance else "",
-        "language": LANGUAGES[scenario.language],
     }
-    return template.render(**values), template.digest
 
 
 def line(part: str, slot: Slot, casting: Casting, scenario: Scenario, hint: str = "") -> tuple[str, str]:

@@ -60,3 +60,13 @@ def samples_of(judged: Sequence[Judged], repeated: Collection[str], scenario: Sc
 def flags(one: Judged, scenario: Scenario) -> str:
     published = scenario.distill.rewrite == "as-published"
     return "as-published" if published and one.statement.rewritten_from else ""
+
+
+def settled(verdicts: Sequence[tuple[Relation, str]]) -> tuple[Relation, str]:
+    """Relation and decision of all verdicts on one statement by one criterion, as one. Pure."""
+    if len(verdicts) == 1:
+        return verdicts[0]
+    if any(decision == "keep" for _, decision in verdicts):
+        return "entail", "keep"
+    unread = sum(relation == "unparsable" for relation, _ in verdicts)
+    return ("unparsable" if 2 * unread > len(verdicts) else "contradict"), "drop"

@@ -1,13 +1,10 @@
-"""One-token answers for models too small for JSON: letters with log-probabilities, calibrated over the batch.
-
-A small model favours a letter whatever it is asked. Its mean log-probability over the batch is that favour, and is
-subtracted (batch calibration: Zhou et al. 2024, arXiv:2309.17249).
-"""
+"""One-token answers for models too small for JSON: letters, or yes and no, with log-probabilities."""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,8 +12,8 @@ from culturepark.distill.answers import Asker
 from culturepark.models.chat import Reply, Request
 from culturepark.prompts import Prompt
 
-BATCH_FOR_CALIBRATION = 4
-"""With fewer items the mean would be the items themselves."""
+SAID = 2.0
+"""Log-odds of an answer that comes without any."""
 
 
 @dataclass(frozen=True)
@@ -24,37 +21,57 @@ class Choice:
     letter: str | None
     """None if the answer is none of the letters."""
     confidence: float | None
-    """Probability among the letters, after calibration; None without log-probabilities."""
+    """Probability among the letters; None without log-probabilities."""
     call_id: str
 
 
-async def choose(asker: Asker, template: Prompt, questions: Sequence[tuple[str, str]], letters: str) -> list[Choice]:
-    """Asks each question (system prompt, user prompt) and reads one letter.
+async def replies_to(asker: Asker, template: Prompt, questions: Sequence[tuple[str, str]]) -> list[Reply]:
+    """One token each.
 
     Raises:
         CultureparkError: as the ledger does.
     """
-
-    async def ask(system: str, user: str) -> Reply:
-        messages = [{"role": "system", "content": system}] if system else []
-        request = Request(
-            messages=(*messages, {"role": "user", "content": user}),
-            max_tokens=1,
-            temperature=0.0,
-            seed=1,
-            top_logprobs=20,
-        )
-        return await asker.send(request, template)
-
     # One after the other: the order of the calls, and so their ids, is the same in every run.
-    replies = [await ask(system, user) for system, user in questions]
-    scores = [letter_scores(reply, letters) for reply in replies]
-    return [decide(score, reply, letters) for score, reply in zip(calibrated(scores, letters), replies, strict=True)]
+    return [await one_token(asker, template, user, system) for system, user in questions]
+
+
+async def one_token(asker: Asker, template: Prompt, user: str, system: str = "") -> Reply:
+    """An answer of one token, with its rivals."""
+    messages = [{"role": "system", "content": system}] if system else []
+    request = Request(
+        messages=(*messages, {"role": "user", "content": user}),
+        max_tokens=1,
+        temperature=0.0,
+        seed=1,
+        top_logprobs=20,
+    )
+    return await asker.send(request, template)
 
 
 def as_data(text: str) -> str:
     """As a JSON string: neither a line end nor a label in it can pose as a part of the prompt."""
     return json.dumps(text, ensure_ascii=False)
+
+
+def log_odds(reply: Reply, yes: str, no: str) -> float | None:
+    """Of `yes` against `no` as the first token, in whatever case; None if it is neither, or nothing is known.
+
+    Without log-probabilities the answer itself is all there is, and counts as `SAID`.
+    """
+    if reply.withheld:
+        return None
+    if not reply.tokens:
+        said = re.match(r"\w*", reply.text.strip().casefold())
+        return {yes.casefold(): SAID, no.casefold(): -SAID}.get(said[0] if said else "")
+    rivals = reply.tokens[0].rivals | {reply.tokens[0].text: reply.tokens[0].logprob}
+    out_of_sight = math.exp(min(rivals.values()) - 1.0)
+    chance = {
+        word: sum(math.exp(logprob) for token, logprob in rivals.items() if token.strip().casefold() == word.casefold())
+        for word in (yes, no)
+    }
+    if not any(chance.values()):
+        return None
+    return math.log(chance[yes] or out_of_sight) - math.log(chance[no] or out_of_sight)
 
 
 def letter_scores(reply: Reply, letters: str) -> dict[str, float] | None:
@@ -69,15 +86,6 @@ def letter_scores(reply: Reply, letters: str) -> dict[str, float] | None:
         if letter in scores:
             scores[letter] = max(scores[letter], logprob)
     return scores
-
-
-def calibrated(scores: Sequence[dict[str, float] | None], letters: str) -> list[dict[str, float] | None]:
-    """Each letter's mean over the batch subtracted. Pure."""
-    seen = [score for score in scores if score is not None]
-    if len(seen) < BATCH_FOR_CALIBRATION:
-        return list(scores)
-    mean = {letter: sum(score[letter] for score in seen) / len(seen) for letter in letters}
-    return [score and {letter: score[letter] - mean[letter] for letter in letters} for score in scores]
 
 
 def decide(scores: dict[str, float] | None, reply: Reply, letters: str) -> Choice:

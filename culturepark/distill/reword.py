@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from culturepark.dialogue.guards import storable
 from culturepark.distill import quotes
 from culturepark.distill.answers import Asker, CutOff
+from culturepark.distill.cases import Case
 from culturepark.distill.extract import told
-from culturepark.distill.verify import Case
 from culturepark.domain import DistillPolicy, Verdict
 
 

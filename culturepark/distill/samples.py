@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from culturepark.distill.extract import attributed
-from culturepark.domain import Casting, Language, Relation, Sample, Shape, Statement
+from culturepark.domain import Casting, Criterion, Language, Relation, Sample, Shape, Statement
 from culturepark.prompts import section
 
 REASONS: dict[tuple[str, Relation], str] = {
@@ -21,6 +21,10 @@ REASONS: dict[tuple[str, Relation], str] = {
     ("stance", "irrelevant"): "irrelevant-to-stance",
     ("stance", "entail"): "entails-stance",
 }
+CHECKS: tuple[Criterion, ...] = ("harmlessness", "awareness", "cross-check")
+
+AFTER_VERIFYING = ("before-the-question", "duplicate", "same-words")
+"""Why samples of a statement that passed verification may still not be kept."""
 
 OFF_TOPIC = ("opening", "introduce", "closing")
 """Phases in which people speak of other things than the seed."""
@@ -64,6 +68,10 @@ def drop_reason(
         relation, _ = verdicts.get("stance", ("entail", ""))
         if shape == "survey" and relation != "entail":
             return REASONS["stance", relation]
+    for criterion in CHECKS:
+        relation, decision = verdicts.get(criterion, ("entail", "keep"))
+        if decision != "keep":
+            return "undecided" if relation == "unparsable" else criterion
     if not asked_yet and shape in ("survey", "open"):
         return "before-the-question"
     return "duplicate" if is_duplicate else None

@@ -25,6 +25,8 @@ from culturepark.files import clipped, exists, is_folder, readable
 from culturepark.models.ledger import now
 from culturepark.redact import redact
 from culturepark.store import queries
+from culturepark.store.funnel import funnel
+from culturepark.store.rows import edition_of
 from culturepark.store.store import Store
 
 MANIFEST, CARD = "manifest.json", "README.md"
@@ -224,7 +226,8 @@ def put(path: Path, text: str) -> None:
 
 def about(run_id: str, store: Store) -> JsonObject:
     """What the card and the manifest say of a run."""
-    stats = queries.stats(store, store.run(run_id))
+    run = store.run(run_id)
+    stats = funnel(store, run, edition_of(run), store.statements(run))
     names = (
         "run",
         "scenario",
@@ -237,7 +240,7 @@ def about(run_id: str, store: Store) -> JsonObject:
         "verdicts",
         "samples",
     )
-    return {name: stats[name] for name in names} | {"scenario_digest": store.run(run_id).scenario_digest}
+    return {name: stats[name] for name in names} | {"scenario_digest": run.scenario_digest}
 
 
 def find_line(place: str) -> tuple[str, str] | None:

@@ -73,6 +73,8 @@ def answer(body: JsonObject) -> str:
         system = str(messages[0]["content"])
         return follow_up(messages) if system.startswith("You moderate") else talk(system, messages, body)
     material = json.loads(str(messages[-1]["content"]))
+    if schema in ("scores", "cross_check"):
+        return json.dumps((scores if schema == "scores" else cross_check)(material, str(messages[0]["content"])))
     return json.dumps({"statements": extraction, "verdicts": verdicts, "rewording": rewording}[schema](material))
 
 
@@ -144,6 +146,24 @@ def verdicts(material: JsonObject) -> JsonObject:
         side = "entail" if percent < 70 else "contradict" if percent < 85 else "irrelevant"
         out.append({"id": item["id"], "faithful": "entail", "stance": side if item.get("stance") else "none"})
     return {"verdicts": out}
+
+
+def scores(material: JsonObject, judge: str) -> JsonObject:
+    """Of ten texts one gets 2 and one gets 3, the others 4 or 5; every fifth score a judge gives is lower by one."""
+    out = []
+    for item in material["items"]:
+        score = (2, 3, 4, 4, 5, 5, 5, 5, 5, 5)[number(item["text"]) % 10] - (number(item["text"], judge) % 5 == 0)
+        out.append({"id": item["id"], "reason": "The script says so, by a hash of the text.", "score": score})
+    return {"items": out}
+
+
+def cross_check(material: JsonObject, card: str) -> JsonObject:
+    """Of ten norms six are shared, two vary, one is unknown and one denied, by a hash of the text and the card."""
+    out = []
+    for item in material["items"]:
+        said = (*["shared"] * 6, "varies", "varies", "unknown", "denied")[number(item["text"], card) % 10]
+        out.append({"id": item["id"], "words": "The script says so, by a hash of the text.", "answer": said})
+    return {"items": out}
 
 
 def rewording(material: JsonObject) -> JsonObject:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 from urllib.parse import urlsplit
 
-from culturepark.domain import ModelRole
+from culturepark.domain import JUDGES, ModelRole
 from culturepark.errors import UsageError
 
 ChatKind = Literal["embedded", "gguf", "hf", "openai", "scripted"]
 EmbedderKind = Literal["minilm", "lexical", "openai"]
-ROLES: tuple[ModelRole, ...] = get_args(ModelRole)
+ROLES: tuple[ModelRole, ...] = tuple(role for role in get_args(ModelRole) if role not in JUDGES[1:])
 CHAT_ROLES: tuple[ModelRole, ...] = tuple(role for role in ROLES if role != "embedder")
 
 FORMS = "embedded, gguf:PATH, hf:REPO/FILE[@REVISION], openai:NAME[@BASE_URL] or scripted"
@@ -97,17 +97,23 @@ def check_url(url: str, what: str) -> str:
 
 
 def parse_roles(model: str | None, roles: list[str]) -> dict[ModelRole, ModelSpec]:
-    """`--model` and `--role ROLE=SPEC` as a spec for every role.
+    """`--model` and `--role ROLE=SPEC` as a spec for every role; `judge`, named again, is another judge's.
 
     The embedder's own default needs no network: `minilm`, or `lexical` beside a scripted speaker.
     """
     chat = parse(model or "embedded")
     specs: dict[ModelRole, ModelSpec] = dict.fromkeys(CHAT_ROLES, chat)
+    judges = 0
     for text in roles:
         role, equals, spec = text.partition("=")
         known = next((name for name in ROLES if name == role), None)
         if known is None or not equals:
             raise UsageError(f"--role {text[:100]!r}: must be ROLE=SPEC with ROLE one of {', '.join(ROLES)}")
+        if known == "judge":
+            if judges == len(JUDGES):
+                raise UsageError(f"--role judge: a panel has at most {len(JUDGES)} judges")
+            known = JUDGES[judges]
+            judges += 1
         specs[known] = parse(spec, known)
     specs.setdefault("embedder", LEXICAL if specs["speaker"] == SCRIPTED else MINILM)
     return specs

@@ -21,11 +21,13 @@ from culturepark.store.tables import (
     SampleRow,
     StatementRow,
     TurnRow,
+    VectorRow,
     VerdictRow,
 )
 
 TABLES: tuple[type[SQLModel], ...] = (
     RunRow, DialogueRow, ParticipantRow, CallRow, TurnRow, StatementRow, VerdictRow, DuplicateRow, SampleRow, ReviewRow,
+    VectorRow,
 )  # fmt: skip
 """In such an order that a row comes after those it hangs on."""
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy
 from sqlalchemy.orm import defer
-from sqlmodel import Session, SQLModel, col, func, or_, select
+from sqlmodel import Session, SQLModel, col, func, select
 
-from culturepark.dialogue.casting import plan
-from culturepark.domain import Edition, JsonObject
-from culturepark.errors import StoreError, UsageError
-from culturepark.store.rows import edition_of, of_columns
+from culturepark.domain import JsonObject
+from culturepark.errors import UsageError
+from culturepark.store.rows import edition_of
 from culturepark.store.store import Store
 from culturepark.store.tables import (
     CallRow,
@@ -28,9 +26,6 @@ from culturepark.store.tables import (
     TurnRow,
     VerdictRow,
 )
-
-UNHEARD = ("interrupted:", "cancelled:")
-"""How the error of a call begins that left, and whose answer nobody heard; it may have been billed."""
 
 
 def runs(store: Store) -> list[JsonObject]:
@@ -99,138 +94,6 @@ def of_run(query: Any) -> Any:
     )
 
 
-def stats(store: Store, run: RunRow) -> JsonObject:
-    """The funnel of one run, its cost, its stop reasons, and its stances against the survey."""
-    edition = edition_of(run)
-    with store.database.reading() as session:
-        dialogues = session.exec(select(DialogueRow).where(DialogueRow.run_id == run.id)).all()
-        statements = store.statements(run)
-        current = {row.id for row in statements}
-        verdicts = [v for v in store.verdicts(run.id, run.verify_round) if v.statement_id in current]
-        samples = session.exec(of_run(select(SampleRow)).where(DialogueRow.run_id == run.id)).all()
-        figures = (CallRow.prompt_tokens, CallRow.cached_tokens, CallRow.completion_tokens, CallRow.cost_usd)
-        columns: list[Any] = [CallRow.stage, func.count(), *(func.sum(figure) for figure in figures)]
-        by_stage = sqlalchemy.select(*columns)
-        calls = of_columns(session.execute(by_stage.where(col(CallRow.run_id) == run.id).group_by(CallRow.stage)))
-        by_guard = (
-            sqlalchemy.select(col(CallRow.refused), func.count())
-            .where(col(CallRow.run_id) == run.id, col(CallRow.refused).is_not(None))
-            .group_by(col(CallRow.refused))
-        )
-        refused = of_columns(session.execute(by_guard))
-        failed = session.exec(
-            select(func.count()).where(CallRow.run_id == run.id, col(CallRow.error).is_not(None))
-        ).one()
-        of_this_run = select(func.count()).where(CallRow.run_id == run.id)
-        unpriced = session.exec(
-            of_this_run.where(
-                col(CallRow.endpoint).startswith("http"),
-                col(CallRow.response).is_not(None),
-                col(CallRow.cost_usd).is_(None),
-            )
-        ).one()
-        unheard = session.exec(of_this_run.where(or_(*(col(CallRow.error).startswith(e) for e in UNHEARD)))).one()
-        by_role = (
-            sqlalchemy.select(col(TurnRow.role), col(TurnRow.origin), func.count())
-            .join(DialogueRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
-            .where(col(DialogueRow.run_id) == run.id)
-            .group_by(col(TurnRow.role), col(TurnRow.origin))
-        )
-        turns = of_columns(session.execute(by_role))
-        drawn = session.exec(
-            select(DialogueRow.seed_key, ParticipantRow)
-            .join(DialogueRow, col(ParticipantRow.dialogue_id) == col(DialogueRow.id))
-            .where(DialogueRow.run_id == run.id, col(ParticipantRow.stance_code).is_not(None))
-        ).all()
-    rejected: Counter[str] = Counter()
-    for dialogue in dialogues:
-        rejected.update(json.loads(dialogue.rejected))
-    costs = [row[5] for row in calls if row[5] is not None]
-    return {
-        "run": run.id,
-        "scenario": run.scenario_name,
-        "status": run.status,
-        "stop_reason": run.stop_reason,
-        "models": json.loads(run.models),
-        "seed": run.seed,
-        "created_at": run.created_at,
-        "finished_at": run.finished_at,
-        "dialogues": counted(d.status for d in dialogues),
-        "skipped": [vars(skip) for skip in plan(edition, run.seed).skipped],
-        "dialogue_stop_reasons": counted(d.stop_reason for d in dialogues if d.stop_reason),
-        "turns": {
-            "personas": sum(n for role, _, n in turns if role != "moderator"),
-            "moderator": {origin: n for role, origin, n in turns if role == "moderator"},
-        },
-        "statements": {
-            "total": len(statements),
-            "by_kind": counted(s.kind for s in statements),
-            "reworded": sum(s.rewritten_from is not None for s in statements),
-            "rejected": dict(sorted(rejected.items())),
-        },
-        "verdicts": {
-            criterion: counted(v.relation for v in verdicts if v.criterion == criterion)
-            for criterion in dict.fromkeys(v.criterion for v in verdicts)
-        },
-        "samples": {
-            "kept": sum(s.status == "kept" for s in samples),
-            "dropped": counted(s.drop_reason or "no reason" for s in samples if s.status != "kept"),
-            "kept_by_kind": counted(s.kind for s in samples if s.status == "kept"),
-            "kept_by_culture": counted(s.culture for s in samples if s.status == "kept"),
-        },
-        "calls": {
-            "total": sum(row[1] for row in calls),
-            "failed": failed,
-            "unheard": unheard,
-            "refused_by_guard": dict(refused),
-            "by_stage": {row[0]: row[1] for row in calls},
-        },
-        "tokens": {
-            "prompt": sum(row[2] or 0 for row in calls),
-            "cached": sum(row[3] or 0 for row in calls),
-            "completion": sum(row[4] or 0 for row in calls),
-        },
-        "cost_usd": sum(costs) if costs else None,
-        "unpriced_calls": unpriced,
-        "stances": stances(edition, drawn),
-    }
-
-
-def counted(values: Any) -> dict[str, int]:
-    return dict(sorted(Counter(values).items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-def stances(edition: Edition, drawn: Any) -> list[JsonObject]:
-    """For each item and country: how often each answer was drawn, beside the survey's share of it."""
-    cells: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
-    for seed_key, person in drawn:
-        cells[seed_key, person.country][person.stance_code] += 1
-    out = []
-    for (seed_key, country), counts in sorted(cells.items(), key=str):
-        item = edition.seed(seed_key).item
-        if item is None or country not in item.shares:  # a stance is only drawn where there are shares
-            raise StoreError(f"a stance on {seed_key!r} in {country!r}, where nobody was asked, is damage")
-        total, shares = sum(counts.values()), item.shares[country]
-        out.append(
-            {
-                "seed": seed_key,
-                "country": country,
-                "drawn": total,
-                "answers": [
-                    {
-                        "code": option.code,
-                        "label": option.label,
-                        "drawn": counts.get(option.code, 0),
-                        "expected": round(total * shares.get(option.code, 0.0), 2),
-                        "share": shares.get(option.code, 0.0),
-                    }
-                    for option in item.options
-                ],
-            }
-        )
-    return out
-
-
 def trace(store: Store, subject_id: str) -> JsonObject:
     """Everything behind a sample or a statement, back to the words, the call, the persona and the survey item.
 
@@ -255,7 +118,9 @@ def trace(store: Store, subject_id: str) -> JsonObject:
             )
         ).one()
         verdicts = session.exec(
-            select(VerdictRow).where(VerdictRow.statement_id == statement.id).order_by(col(VerdictRow.id))
+            select(VerdictRow)
+            .where(VerdictRow.statement_id == statement.id)
+            .order_by(func.length(VerdictRow.id), col(VerdictRow.id))
         ).all()
         duplicate = session.get(DuplicateRow, statement.id)
         call_ids = [turn.call_id, statement.call_id, *(v.call_id for v in verdicts)]

@@ -6,6 +6,7 @@ Every row is looked at when it is read, so that nobody after this point meets a 
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -26,6 +27,7 @@ from culturepark.store.tables import (
     SampleRow,
     StatementRow,
     TurnRow,
+    VectorRow,
     VerdictRow,
 )
 
@@ -56,6 +58,7 @@ ONE_OF: dict[type[SQLModel], dict[str, tuple[str, ...]]] = {
 
 def faults(table: type[SQLModel], values: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the values of one row, of those that were read; nothing if all is well."""
+    json_columns, one_of = JSON.get(table, {}), ONE_OF.get(table, {})
     for name, (kind, nullable) in columns(table).items():
         value = values.get(name)
         if value is None:
@@ -63,24 +66,33 @@ def faults(table: type[SQLModel], values: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{name} is missing"
         elif not isinstance(value, (int, float) if kind is float else kind):
             yield f"{name} is {type(value).__name__}, not {kind.__name__}"
-        elif unpacked := JSON.get(table, {}).get(name):
+        elif name in json_columns:
             try:
                 found = json.loads(str(value))
             except ValueError:
                 yield f"{name} is no JSON"
             else:
-                if not isinstance(found, unpacked):
+                if not isinstance(found, json_columns[name]):
                     yield f"{name} holds JSON of another kind"
-        elif value not in ONE_OF.get(table, {}).get(name, (value,)):
+        elif name in one_of and value not in one_of[name]:
             yield f"{name} is {str(value)[:40]!r}"
     scenario = values.get("scenario") if table is RunRow else None
     if isinstance(scenario, str) and digest(scenario) != values.get("scenario_digest"):
         yield "scenario is not what scenario_digest was taken of"
+    if table is VectorRow and values.get("checksum") != checksum(values):
+        yield "its checksum is another; it will be made anew where it is wanted"
     if noun := NOUNS.get(table):
         try:
             noun.model_validate({name: values.get(name) for name in noun.model_fields})
         except ValidationError as error:
             yield "; ".join(f"{wrong['loc'][0]}: {wrong['msg']}" for wrong in error.errors())
+
+
+def checksum(vector: Mapping[str, Any]) -> int | None:
+    """What `checksum` should be in a `vector` row; None where the row holds no vector."""
+    named = f"{vector.get('embedder')}{vector.get('text_sha256')}".encode("utf-8", "surrogatepass")
+    blob = vector.get("vector")
+    return zlib.crc32(blob, zlib.crc32(named)) if isinstance(blob, bytes) else None
 
 
 def edition_of(run: RunRow) -> Edition:

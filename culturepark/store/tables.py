@@ -7,7 +7,9 @@ particular to SQLite.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Dialect, String, Text, TypeDecorator, UniqueConstraint
+from typing import Any
+
+from sqlalchemy import BigInteger, Dialect, LargeBinary, String, Text, TypeDecorator, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from culturepark.errors import StoreError
@@ -23,6 +25,16 @@ class Key(TypeDecorator[str]):
         if value is None:
             raise StoreError("a row without its id; `culturepark doctor` lists all damage")
         return value
+
+
+class Bytes(TypeDecorator[bytes]):
+    """As the driver gives them: where damage has put a number, SQLAlchemy would make as many zeros of it."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def result_processor(self, *_: object) -> Any:
+        return None
 
 
 class RunRow(SQLModel, table=True):
@@ -157,8 +169,17 @@ class VerdictRow(SQLModel, table=True):
     relation: str
     confidence: float | None = None
     decision: str
+    """On a panel's scores, what follows from all of them together."""
     call_id: str | None = Field(default=None, foreign_key="call.id")
     round: int
+    score: float | None = None
+    """A judge's, 1 to 5: whole where it comes with a reason, expected where it comes from probabilities."""
+    answer: str | None = None
+    """A second persona's: `shared`, `varies`, `unknown` or `denied`."""
+    reason: str | None = Field(default=None, sa_type=Text)
+    """In the model's words."""
+    judge: str | None = None
+    """Who of a panel gave it, or the second persona's key."""
 
 
 class DuplicateRow(SQLModel, table=True):
@@ -194,3 +215,17 @@ class ReviewRow(SQLModel, table=True):
     rating: int | None = None
     note: str | None = Field(default=None, sa_type=Text)
     created_at: str
+
+
+class VectorRow(SQLModel, table=True):
+    """A text's vector, kept so that it need not be made again; whatever is missing here can be."""
+
+    __tablename__ = "vector"
+    embedder: str = Field(primary_key=True)
+    """Which embedder made it, with its weights: `minilm SHA SHA`, `openai:NAME@BASE_URL`."""
+    text_sha256: str = Field(primary_key=True)
+    """Of the text in UTF-8."""
+    vector: bytes = Field(sa_type=Bytes)
+    """Numbers of two bytes (IEEE 754 binary16, little-endian); its length is 1 within rounding."""
+    checksum: int = Field(sa_type=BigInteger)
+    """CRC-32 of `embedder`, `text_sha256` and `vector`, one after the other."""

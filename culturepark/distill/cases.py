@@ -1,0 +1,49 @@
+"""A statement to be judged, with all that the judge may know, and what a judge says about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from culturepark.distill.extract import attributed
+from culturepark.distill.quotes import as_sentence
+from culturepark.domain import Casting, Criterion, Relation, Stance, Statement, Turn
+
+
+@dataclass(frozen=True)
+class Case:
+    """One statement to be judged."""
+
+    statement: Statement
+    turn: Turn
+    stance: Stance | None
+    """Only where the criterion `stance` is to be asked."""
+    verbatim: bool = False
+    """The statement is the speaker's whole sentence, word by word."""
+
+    @property
+    def to_train_on(self) -> str:
+        """The form that samples are made of, and so the one to judge."""
+        return self.statement.first_person if self.statement.kind == "opinion" else self.statement.text
+
+
+@dataclass(frozen=True)
+class Judgement:
+    relation: Relation
+    confidence: float | None
+    call_id: str | None
+
+
+Judgements = dict[tuple[str, Criterion], Judgement]
+"""By statement and criterion."""
+
+
+def case(statement: Statement, turn: Turn, casting: Casting) -> Case:
+    stance = casting.by_key(statement.persona_key).stance if statement.kind == "opinion" else None
+    # Only a statement that adds nothing at all to the quote but who said it is faithful without being asked.
+    own_words = attributed(casting.by_key(statement.persona_key).persona, statement.quote)
+    verbatim = statement.first_person == as_sentence(statement.quote) and statement.text == own_words
+    return Case(statement, turn, stance, verbatim)
+
+
+def criteria(one: Case) -> tuple[Criterion, ...]:
+    return ("faithful", "stance") if one.stance else ("faithful",)

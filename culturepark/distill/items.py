@@ -1,0 +1,72 @@
+"""Asks one thing about many items, several a call, as JSON; every item is answered by its id or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel
+
+from culturepark.distill.answers import Asker, CutOff
+from culturepark.domain import JsonObject
+from culturepark.prompts import Prompt
+
+
+class Item(BaseModel):
+    id: int
+
+
+One = TypeVar("One", bound=Item)
+Found = tuple[One | None, str | None]
+"""What was said of an item, None if nothing that can be read; and the call."""
+
+
+class Items(BaseModel, Generic[One]):
+    items: list[One]
+
+
+async def each(
+    asker: Asker,
+    template: Prompt,
+    items: Sequence[JsonObject],
+    shape: type[One],
+    *,
+    name: str,
+    items_a_call: int,
+    tokens_an_item: int,
+) -> list[Found[One]]:
+    """An answer for each item, in their order.
+
+    Raises:
+        CultureparkError: as the ledger does.
+    """
+
+    async def ask(batch: Sequence[JsonObject]) -> list[Found[One]]:
+        numbered = {"items": [{"id": number, **item} for number, item in enumerate(batch, start=1)]}
+        limit = 100 + tokens_an_item * len(batch)
+        try:
+            answer, reply = await asker.json(template, numbered, Items[shape], name=name, max_tokens=limit)  # type: ignore[valid-type]
+        except CutOff as cut_off:
+            if len(batch) == 1:
+                return [(None, cut_off.reply.call_id)]
+            middle = len(batch) // 2
+            return await ask(batch[:middle]) + await ask(batch[middle:])
+        by_id = only_once(answer.items if answer else [])
+        return [(by_id.get(number), reply.call_id if reply else None) for number in range(1, len(batch) + 1)]
+
+    found: list[Found[One]] = []
+    for start in range(0, len(items), items_a_call):
+        batch = items[start : start + items_a_call]
+        said = await ask(batch)
+        missed = [number for number, (one, _) in enumerate(said) if one is None]
+        if len(missed) < len(batch):  # an answer that holds nothing has been asked for twice already
+            for number, again in zip(missed, await ask([batch[n] for n in missed]) if missed else [], strict=True):
+                said[number] = again
+        found += said
+    return found
+
+
+def only_once(answers: Sequence[One]) -> dict[int, One]:
+    """Answers by item; an item that was answered twice has not been answered."""
+    ids = [one.id for one in answers]
+    return {one.id: one for one in answers if ids.count(one.id) == 1}

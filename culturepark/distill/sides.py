@@ -1,0 +1,73 @@
+"""The two sides of a question in words: what a stance holds, and what the other side does. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from culturepark.domain import Language, Option, Relation, Seed, Stance, SurveyItem
+from culturepark.prompts import prompt
+
+QUOTED = re.compile(r"[“\"‘'«]([^“”\"‘’«»]{2,80})[”\"’'»]")
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The two sides of a question as sentences."""
+
+    own: str
+    """The stance's own; where it stands in the middle, the side of the scale's +1."""
+    other: str
+    answers: tuple[str, str]
+    """The two ends of the scale, each as an answer to the question."""
+    neutral: bool
+    """The stance stands in the middle, where nothing contradicts it; what takes a side does not express it either."""
+    in_sentences: bool
+    """The survey itself says what either side holds."""
+
+
+def sides_of(seed: Seed, stance: Stance, language: Language) -> Sides:
+    """The stance's side and the other: in the survey's own sentences, or else as answers to the question."""
+    item = item_of(seed)
+    side = option_of(item, stance).side
+    ends = (outermost(item, 1) or stance.text, outermost(item, -1) or stance.text)
+    answers = (as_claim(seed, ends[0], language), as_claim(seed, ends[1], language))
+    plus, minus = item.poles or answers
+    own, other = (minus, plus) if side < 0 else (plus, minus)
+    return Sides(own, other, answers, neutral=side == 0, in_sentences=item.poles is not None)
+
+
+def relation_as_named(seed: Seed, stance: Stance, said: str) -> Relation | None:
+    """How words stand to the stance that quote an answer of the scale: `the honest answer is "disagree"`.
+
+    None if they quote none, or several: those have to be judged.
+    """
+    item = item_of(seed)
+    by_label = {option.label.casefold(): option for option in item.options}
+    named = {by_label[text] for text in map(str.casefold, QUOTED.findall(said)) if text in by_label}
+    if len(named) != 1:
+        return None
+    (option,), own = named, option_of(item, stance)
+    if option == own or option.side == own.side != 0:
+        return "entail"
+    return "contradict" if option.side == -own.side != 0 else "irrelevant"
+
+
+def item_of(seed: Seed) -> SurveyItem:
+    assert seed.item is not None  # a stance is drawn from an item's shares
+    return seed.item
+
+
+def option_of(item: SurveyItem, stance: Stance) -> Option:
+    return next(option for option in item.options if option.code == stance.code)
+
+
+def outermost(item: SurveyItem, side: int) -> str | None:
+    """The answer of that side that stands farthest out on the scale, without what is put after it in brackets."""
+    middle = (len(item.options) - 1) / 2
+    there = [(abs(at - middle), option.label) for at, option in enumerate(item.options) if option.side == side]
+    return max(there)[1].partition(" (")[0] if there else None
+
+
+def as_claim(seed: Seed, answer: str, language: Language) -> str:
+    return prompt("answer-as-claim", language).render(question=seed.question, answer=answer)

@@ -1,0 +1,94 @@
+"""Vectors of texts, kept by embedder and text: none is made twice, whatever run or command wants it.
+
+A kept vector is rounded to two bytes a number, and a new one is rounded likewise before anybody sees it: what is found
+does not hang on what was kept. One that is damaged is made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import col, select
+
+from culturepark.models.embedder import Embedder, Vectors
+from culturepark.store import rows
+from culturepark.store.store import Store
+from culturepark.store.tables import VectorRow
+
+AT_ONCE = 500
+"""Rows in a query; SQLite takes 999 values at least."""
+EMBEDDED_AT_ONCE = 1024
+"""Texts between two commits: what was embedded outlives a kill. A multiple of every embedder's batch, so that
+an endpoint is asked for the same batches again and the ledger knows their answers."""
+
+
+async def vectors_of(store: Store, embedder: Embedder, texts: Sequence[str]) -> Vectors:
+    """The vectors of texts, embedding those alone that are not kept yet.
+
+    Returns:
+        shape (len(texts), d), rows of length 1 within rounding.
+    """
+    different = list(dict.fromkeys(texts))
+    if not different:
+        return np.zeros((0, 1), np.float32)
+    if embedder.identity is None:
+        found = dict(zip(different, await embedder.embed(different), strict=True))
+    else:
+        found = known(store, embedder.identity, different)
+        while missing := [text for text in different if text not in found][:EMBEDDED_AT_ONCE]:
+            new = dict(zip(missing, await embedder.embed(missing), strict=True))
+            size = len(new[missing[0]])  # another than before where an endpoint has changed its model
+            found = {text: row for text, row in found.items() if len(row) == size}
+            found |= remember(store, embedder.identity, new)
+    return np.stack([found[text] for text in texts])
+
+
+def known(store: Store, embedder: str, texts: Sequence[str]) -> dict[str, Vectors]:
+    """The vectors that are kept and whole, each of shape (d,)."""
+    found: dict[str, Vectors] = {}
+    text_of = {digest_of(text): text for text in texts}
+    digests = list(text_of)
+    with store.database.reading() as session:
+        for start in range(0, len(digests), AT_ONCE):
+            query = select(VectorRow.text_sha256, VectorRow.vector, VectorRow.checksum)
+            query = query.where(
+                VectorRow.embedder == embedder, col(VectorRow.text_sha256).in_(digests[start : start + AT_ONCE])
+            )
+            for digest, blob, checksum in session.exec(query):
+                if checksum == rows.checksum({"embedder": embedder, "text_sha256": digest, "vector": blob}):
+                    found[text_of[digest]] = unpacked(blob)
+    return found
+
+
+def remember(store: Store, embedder: str, vectors: Mapping[str, Vectors]) -> dict[str, Vectors]:
+    """Keeps vectors, in place of damaged ones where there are any.
+
+    Returns:
+        the vectors as `known` will give them.
+    """
+    values: list[dict[str, Any]] = []
+    for text, vector in vectors.items():
+        row = {"embedder": embedder, "text_sha256": digest_of(text), "vector": packed(vector)}
+        values.append(row | {"checksum": rows.checksum(row)})
+    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[store.database.engine.dialect.name]
+    insert = dialect.insert(VectorRow)
+    anew = {"vector": insert.excluded.vector, "checksum": insert.excluded.checksum}
+    with store.database.writing() as session:  # another process may have kept the same text meanwhile
+        session.execute(insert.on_conflict_do_update(index_elements=["embedder", "text_sha256"], set_=anew), values)
+    return {text: unpacked(packed(vector)) for text, vector in vectors.items()}
+
+
+def packed(vector: Vectors) -> bytes:
+    return vector.astype("<f2").tobytes()
+
+
+def unpacked(blob: bytes) -> Vectors:
+    return np.frombuffer(blob, "<f2").astype(np.float32)
+
+
+def digest_of(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
