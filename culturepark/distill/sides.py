@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from culturepark.distill.letters import as_data
 from culturepark.domain import Language, Option, Relation, Seed, Stance, SurveyItem
 from culturepark.prompts import prompt
 
@@ -70,4 +71,5 @@ def outermost(item: SurveyItem, side: int) -> str | None:
 
 
 def as_claim(seed: Seed, answer: str, language: Language) -> str:
-    return prompt("answer-as-claim", language).render(question=seed.question, answer=answer)
+    """As data: neither a question nor an answer can end its quotation marks and go on as an instruction."""
+    return prompt("answer-as-claim", language).render(question=as_data(seed.question), answer=as_data(answer))
