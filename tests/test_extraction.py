@@ -196,6 +196,7 @@ def test_a_moderator_names_the_other_speaker(cue: str, names: list[str]) -> None
         ("A guest should bring nothing at all, I think.", "norm"),
         ("One does not open a gift before the guest has left.", "norm"),
         ("You take the smallest piece first.", "norm"),
+        ("One leaves the last piece for the oldest.", "norm"),
         ("It is rude to count the olives.", "norm"),
         ("We hang the washing where nobody can see it.", "custom"),
         ("On feast days the street smells of sesame.", "custom"),

@@ -155,7 +155,7 @@ def kind_of(piece: str, language: str) -> Kind | None:
         return "custom"
     if starts_with(said, lists["setting"]):
         return "norm" if re.search(r"\byou\b", said) else "custom"
-    return "norm" if starts_with(said, ["you"]) else None
+    return "norm" if re.match(r"(?:you|one(?! (?:of|day|thing|more|year|hand)\b)) \w", said, re.I) else None
 
 
 def viewed(said: str, language: str) -> re.Match[str] | None:
