@@ -129,7 +129,7 @@ def resume(
     return commands.resume(run, role or [], store, json, limits(max_cost, max_tokens, rpm, tpm))
 
 
-@app.command(epilog="Example: culturepark distill last --from verify --role verifier=openai:gpt-4o-mini")
+@app.command(epilog="Example: culturepark distill last --from dedup --threshold 0.9")
 def distill(
     run: RunId,
     stage: Annotated[
@@ -141,12 +141,21 @@ def distill(
     max_tokens: MaxTokens = None,
     rpm: Rpm = None,
     tpm: Tpm = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0.5,
+            max=1,
+            metavar="COSINE",
+            help="From which similarity on two statements may be the same; asks no model.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> int:
     """Do the later stages again on stored dialogues; earlier verdicts are kept."""
     from culturepark.commands import run as commands
 
-    return commands.distill(run, stage, role or [], store, json, limits(max_cost, max_tokens, rpm, tpm))
+    return commands.distill(run, stage, role or [], store, json, limits(max_cost, max_tokens, rpm, tpm), threshold)
 
 
 @app.command(epilog="Example: culturepark runs --json")

@@ -218,8 +218,8 @@ class Limits(Noun):
 
 
 class DedupPolicy(Noun):
-    threshold: Annotated[float, Field(ge=0.5, le=1.0)] = 0.93
-    """Cosine similarity from which two statements of a block count as the same."""
+    threshold: Annotated[float, Field(ge=0.5, le=1.0)] | None = None
+    """Cosine similarity from which two statements of a block may be the same; None for the embedder's own, measured."""
 
 
 class ScorePolicy(Noun):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -25,7 +25,7 @@ UNTIL: tuple[Until, ...] = ("dialogue", "extract", "verify", "dedup", "samples")
 
 @dataclass(frozen=True)
 class Settings:
-    """How a run is carried out; none of it changes what a finished run holds."""
+    """How a run is carried out; of all this only `threshold` changes what a finished run holds."""
 
     concurrency: int = 4
     until: Until = "samples"
@@ -33,6 +33,8 @@ class Settings:
     max_tokens: int | None = None
     rpm: int | None = None
     tpm: int | None = None
+    threshold: float | None = None
+    """For duplicates, in place of the scenario's; given to `distill`, and kept from then on."""
 
 
 def new_run(
@@ -64,7 +66,8 @@ def new_run(
         ]
         if different:
             raise UsageError(f"the run {run_id} exists with {' and '.join(different)}; name another --run-id")
-        store.set_plan(row.id, vars(settings), row.models)
+        kept = replace(settings, threshold=settings_of(row).threshold)
+        store.set_plan(row.id, vars(kept), row.models)
         return store.run(row.id)
     row = RunRow(
         id=run_id,

@@ -37,7 +37,7 @@ from culturepark.models.registry import Models
 from culturepark.models.weights import detached
 from culturepark.redact import redact
 from culturepark.show import show_origin
-from culturepark.store.rows import edition_of
+from culturepark.store.rows import edition_of, threshold_of
 from culturepark.store.store import Store
 from culturepark.store.tables import DialogueRow, RunRow, StatementRow
 
@@ -326,19 +326,24 @@ class Run:
     async def _distil(self) -> None:
         """Duplicates and samples of the whole run; both follow from the verdicts and can be made again at any time."""
         from culturepark.distill.conclude import entries, samples_of
-        from culturepark.distill.dedup import deduplicate
+        from culturepark.distill.dedup import THRESHOLDS, deduplicate, portions
         from culturepark.store.vectors import vectors_of
 
         judged = self._judged()
         duplicates: list[Duplicate] = []
         if passed := entries(judged, self.scenario):  # or weights would be fetched for nothing
             embedder = await self._embedder()
+            threshold = threshold_of(self.row, self.edition) or THRESHOLDS[embedder.method]
+            for some in portions(passed):
+                vectors = await vectors_of(self.store, embedder, [entry.text for entry in some])
+                # In a thread: it may take minutes, and Ctrl-C twice is to stop now.
+                duplicates += await detached(deduplicate, some, vectors, embedder.method, threshold)
+            self.watcher.note(
+                f"{len(duplicates)} of {len(passed)} verified statements repeat another one "
+                f"(similarity {threshold:.2f} and more, by {embedder.method})"
+            )
             # The questions too, for `stats` to tell how far talk has gone beyond them.
-            asked = [seed.question for seed in self.scenario.seeds]
-            vectors = await vectors_of(self.store, embedder, [*(entry.text for entry in passed), *asked])
-            threshold = self.scenario.distill.dedup.threshold
-            # In a thread: it may take minutes, and Ctrl-C twice is to stop now.
-            duplicates = await detached(deduplicate, passed, vectors[: len(passed)], embedder.method, threshold)
+            await vectors_of(self.store, embedder, [seed.question for seed in self.scenario.seeds])
         if self._reaches("samples"):
             repeated = {duplicate.statement_id for duplicate in duplicates}
             self.store.set_distilled(self.row.id, duplicates, samples_of(judged, repeated, self.scenario))

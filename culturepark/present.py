@@ -122,6 +122,9 @@ def funnel_lines(s: JsonObject) -> Iterator[str]:
             yield f"  {criterion:<11} {listed(relations)}"
     for criterion, found in s["checks"].items():
         yield from check_lines(criterion, found)
+    repeats = s["duplicates"]
+    above = f"; similarity {repeats['threshold']} and more" if repeats["threshold"] else ""
+    yield f"  duplicates  {listed(repeats['by_method'])}{above}"
     samples = s["samples"]
     yield f"  samples     {samples['kept']} kept ({listed(samples['kept_by_kind'])})"
     yield f"    cultures  {listed(samples['kept_by_culture'])}"

@@ -523,7 +523,10 @@ def test_a_process_of_its_own_never_shows_a_traceback() -> None:
 def test_a_run_puts_its_id_on_stdout_and_a_summary_on_stderr() -> None:
     done = cli("simulate", "short.yaml", "--model", "scripted", "--run-id", "a")
     assert (done.code, done.out) == (0, "a\n")
-    begins, summary, following, warning = done.err.splitlines()
+    begins, repeats, summary, following, warning = done.err.splitlines()
+    assert re.fullmatch(
+        r"\d+ of \d+ verified statements repeat another one \(similarity 0\.60 and more, by lexical\)", repeats
+    )
     assert begins.startswith("run a: ")
     assert "no evidence of what real people think" in begins
     assert re.fullmatch(r"a: done; \d+ samples kept, \d+ dropped; [\d,]+ prompt and [\d,]+ completion tokens", summary)

@@ -123,6 +123,7 @@ def test_ones_own_country_is_not_another_one() -> None:
         "In our village they say a guest brings ten blessings.",
         "People here say that a guest brings ten blessings.",
         'We say, "A guest is God\'s guest," and open the door.',
+        "I have to say “it depends on the guest” to such questions.",
         "My cousin says that a guest comes first, and so do we.",
         "Bread, as my mother says, must never lie upside down.",
         "Unlike in Norway, we give a guest the best towel.",

@@ -161,6 +161,7 @@ def test_a_protocol_file_has_every_part_of_every_phase(protocol: str) -> None:
 def test_the_phrase_lists_are_clean() -> None:
     for name, listed in phrases("en").items():
         assert len(listed) == len({phrase.casefold() for phrase in listed}), name
+        listed = [phrase.removeprefix(" ") for phrase in listed] if name == "contractions" else listed  # whole words
         assert all(phrase == phrase.strip() and phrase for phrase in listed), name
 
 

@@ -196,7 +196,7 @@ def test_a_store_of_the_first_schema_is_brought_up_to_date_with_its_rows(path: P
     change(path, "INSERT INTO review (id, subject_id, reviewer, decision, created_at) VALUES (?, ?, ?, ?, ?)", *row)
     store = Store(f"sqlite:///{path}")
     with store.database.engine.connect() as connection:
-        assert MigrationContext.configure(connection).get_current_revision() == "0002"
+        assert MigrationContext.configure(connection).get_current_revision() == "0003"
     assert want(store, Counting()).tobytes() == want(store, Counting()).tobytes()
     assert list(Checkup(store.database).problems()) == []
     store.close()

@@ -150,8 +150,16 @@ def alone(store: Store, run_id: str) -> Iterator[RunRow]:
         yield store.run(run_id)
 
 
-def distill(run_id: str, stage: str, roles: list[str], store_url: str, as_json: bool, limits: Mapping[str, Any]) -> int:
-    from culturepark.launch import models_column, settings_of
+def distill(
+    run_id: str,
+    stage: str,
+    roles: list[str],
+    store_url: str,
+    as_json: bool,
+    limits: Mapping[str, Any],
+    threshold: float | None = None,
+) -> int:
+    from culturepark.launch import models_column, models_of, settings_of
     from culturepark.store.rows import edition_of
 
     needed: dict[str, tuple[ModelRole, ...]] = {
@@ -170,9 +178,11 @@ def distill(run_id: str, stage: str, roles: list[str], store_url: str, as_json: 
             raise UsageError(
                 f"{row.id} has {len(unfinished)} unfinished dialogues; `culturepark resume {row.id}` first"
             )
-        settings = vars(replace(settings_of(row), until="samples", **limits))
+        settings = replace(settings_of(row), until="samples", **limits)
+        if threshold or models["embedder"] != models_of(row)["embedder"]:  # another's similarities mean something else
+            settings = replace(settings, threshold=threshold)
         again = {"extract": stage == "extract", "verify": stage == "verify"}
-        store.set_plan(row.id, settings, models_column(models), **again)
+        store.set_plan(row.id, vars(settings), models_column(models), **again)
         return carry_on(store, store.run(row.id), as_json)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from culturepark.distill import quotes
 from culturepark.distill.extract import attributed
-from culturepark.distill.quotes import as_sentence
 from culturepark.domain import Casting, Criterion, Relation, Stance, Statement, Turn
 
 
@@ -41,7 +41,7 @@ def case(statement: Statement, turn: Turn, casting: Casting) -> Case:
     stance = casting.by_key(statement.persona_key).stance if statement.kind == "opinion" else None
     # Only a statement that adds nothing at all to the quote but who said it is faithful without being asked.
     own_words = attributed(casting.by_key(statement.persona_key).persona, statement.quote)
-    verbatim = statement.first_person == as_sentence(statement.quote) and statement.text == own_words
+    verbatim = statement.first_person == quotes.as_sentence(statement.quote) and statement.text == own_words
     return Case(statement, turn, stance, verbatim)
 
 

@@ -2,29 +2,40 @@
 
 A block is (seed, culture, language, relation to the stance): sentence embeddings hardly see which side a statement
 takes, so statements on different sides never meet. Inside a block: equal texts first, then cosine similarity over all
-pairs, then guards against pairs that differ in a word that turns the meaning. Clusters are stars: every duplicate is
-similar to its representative itself, never through a third. Nothing is deleted.
+pairs, then guards (turning.py). Clusters are stars: every duplicate is similar to its representative itself, never
+through a third. Nothing is deleted, and nothing hangs on the order in which statements are given.
 """
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from itertools import pairwise
+from typing import Literal
 
 import faiss
 import numpy as np
 
-from culturepark.dialogue.guards import phrases
+from culturepark.distill.turning import Likeness, Reading, compare, key, read, shared_letters, shared_words
 from culturepark.domain import Duplicate
 from culturepark.models.embedder import Method, Vectors
 
 # Blocks are small; more threads would spend their time waiting for each other.
 faiss.omp_set_num_threads(1)
 
-
-ENDINGS = {"", "s", "es", "d", "ed", "ing", "e", "y", "ies", "ied", "'s"}
+THRESHOLDS: dict[Method, float] = {"minilm": 0.70, "lexical": 0.60, "endpoint": 0.93}
+"""From which cosine similarity on two texts may be the same, by what made the vectors."""
+MARGIN = 0.04
+"""By how much a text must be closer to the one it repeats than to that one's rivals."""
+SHARED_WORDS = 0.2
+"""What all words in common are worth where closeness is compared, in cosine."""
+NEGATION = 0.05
+"""What it is worth there if both have a negation, or neither; where their side is known, which matters more."""
+SHARED_LETTERS = 0.4
+"""MiniLM knows neither Hangul nor Arabic nor Bengali: unrelated sentences have cosines of .7 to .9 in them, and up to
+.34 of their pairs of letters in common."""
+SIDES = ("entail", "contradict")
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,7 @@ class Entry:
 
     statement_id: str
     block: tuple[str, ...]
+    """Seed, culture, language and, last, the relation to the stance: only `entail` and `contradict` tell a side."""
     text: str
     """What is compared: the first-person form, which names nobody."""
 
@@ -45,62 +57,154 @@ def blocks(entries: Sequence[Entry]) -> list[list[int]]:
     return list(found.values())
 
 
-def deduplicate(entries: Sequence[Entry], vectors: Vectors, method: Method, threshold: float) -> list[Duplicate]:
+def portions(entries: Sequence[Entry], size: int = 10_000) -> Iterator[list[Entry]]:
+    """Whole blocks, so many together that they have `size` entries: what has to be in memory at once."""
+    some: list[Entry] = []
+    for block in blocks(entries):
+        some += [entries[i] for i in block]
+        if len(some) >= size:
+            yield some
+            some = []
+    if some:
+        yield some
+
+
+def deduplicate(
+    entries: Sequence[Entry],
+    vectors: Vectors,
+    method: Method,
+    threshold: float | None = None,
+    *,
+    across_runs: bool = False,
+) -> list[Duplicate]:
     """
     Args:
-        entries: in the order in which representatives are chosen; the first of a group stands for it.
+        entries: in any order; the first of a group by its id stands for it.
         vectors: shape (len(entries), d), unit rows.
-        threshold: cosine similarity from which two texts may be the same.
+        threshold: cosine similarity from which two texts may be the same; None for the method's own.
+        across_runs: only statements of different runs may be the same; each run has decided about its own.
     """
     duplicates: list[Duplicate] = []
     for block in blocks(entries):
-        duplicates += deduplicate_block([entries[i] for i in block], vectors[block], method, threshold)
+        duplicates += deduplicate_block([entries[i] for i in block], vectors[block], method, threshold, across_runs)
     return duplicates
 
 
-def deduplicate_block(entries: Sequence[Entry], vectors: Vectors, method: Method, threshold: float) -> list[Duplicate]:
-    keys = [key(entry.text) for entry in entries]
-    same: dict[str, list[int]] = {}
-    for index, text in enumerate(keys):
-        same.setdefault(text, []).append(index)
-    limits, similarities, neighbours = pairs(vectors, threshold)
-    taken: set[int] = set()
-    duplicates = []
-    for head in range(len(entries)):
-        if head in taken:
-            continue
-        near = {
-            int(n): float(s)
-            for n, s in zip(
-                neighbours[limits[head] : limits[head + 1]],
-                similarities[limits[head] : limits[head + 1]],
-                strict=True,
-            )
-        }
-        near |= dict.fromkeys(same[keys[head]], 1.0)
-        for other in sorted(near):
-            if other <= head or other in taken:
+def deduplicate_block(
+    entries: Sequence[Entry], vectors: Vectors, method: Method, threshold: float | None, across_runs: bool
+) -> list[Duplicate]:
+    """Of one block; see `deduplicate`."""
+    firsts: dict[str, int] = {}
+    """Of every text the first entry that has it."""
+    exact: list[tuple[int, int]] = []
+    for index in sorted(range(len(entries)), key=lambda i: by_number(entries[i].statement_id)):
+        first = firsts.setdefault(key(entries[index].text), index)
+        if first != index:
+            exact.append((index, first))
+    texts = list(firsts.values())
+    readings = [read(text) for text in firsts]
+    least = THRESHOLDS[method] if threshold is None else threshold
+    block = Block(readings, vectors[texts], least, entries[0].block[-1], method)
+    if across_runs:
+        block.runs = [run_of(entries[i].statement_id) for i in texts]
+    joined = {texts[one]: (texts[head], similarity) for one, head, similarity in block.stars()}
+    found: list[tuple[int, int, Literal["exact"] | Method, float]]
+    found = [(one, head, method, similarity) for one, (head, similarity) in joined.items()]
+    for index, first in exact:
+        head, similarity = joined.get(first, (first, 1.0))
+        found.append((index, head, "exact" if head == first else method, similarity))
+    return [
+        Duplicate(
+            statement_id=entries[one].statement_id,
+            cluster_id=entries[head].statement_id,
+            representative_id=entries[head].statement_id,
+            method=how,
+            similarity=round(min(similarity, 1.0), 4),
+        )
+        for one, head, how, similarity in found
+        if not across_runs or run_of(entries[one].statement_id) != run_of(entries[head].statement_id)
+    ]
+
+
+class Block:
+    """The different texts of a block, in the order in which they may stand for others."""
+
+    def __init__(
+        self, readings: Sequence[Reading], vectors: Vectors, threshold: float, relation: str, method: Method
+    ) -> None:
+        self.readings = readings
+        self.sided = relation in SIDES
+        self.least_letters = SHARED_LETTERS if method == "minilm" else 0.0
+        self.near = neighbours(vectors, threshold)
+        self.runs: Sequence[str] | None = None
+        """Where it is given, a text repeats none of its own run."""
+        self.known: dict[tuple[int, int], Likeness] = {}
+
+    def stars(self) -> Iterator[tuple[int, int, float]]:
+        """Texts that repeat another, each with the one that stands for it and how similar they are.
+
+        One after the other either joins the closest of those that stand for others, or is another such.
+        """
+        heads: set[int] = set()
+        for one in range(len(self.readings)):
+            near = [(s, head) for s, head in self.near[one] if head in heads and self.may_meet(one, head)]
+            similarity, head = max(near, key=lambda it: (self.closeness(one, it[1], it[0]), -it[1]), default=(0.0, one))
+            if head != one and self.repeats(one, head, similarity):
+                yield one, head, similarity
+            else:
+                heads.add(one)
+
+    def may_meet(self, one: int, other: int) -> bool:
+        if self.runs is not None and self.runs[one] == self.runs[other]:
+            return False
+        return self.likeness(one, other) in (Likeness.SAME, Likeness.OPEN)
+
+    def repeats(self, one: int, other: int, similarity: float) -> bool:
+        if self.likeness(one, other) is Likeness.SAME:
+            return True
+        if shared_letters(self.readings[one], self.readings[other]) < self.least_letters:
+            return False
+        close = self.closeness(one, other, similarity)
+        return not self.taken(one, other, close) and not self.taken(other, one, close)
+
+    def taken(self, one: int, other: int, close: float) -> bool:
+        """Whether `other` is as close to a rival of `one`, or nearly: of the two it may repeat either."""
+        for similarity, third in self.near[other]:
+            if similarity + SHARED_WORDS + NEGATION <= close - MARGIN:
+                return False
+            if third == one or self.closeness(third, other, similarity) <= close - MARGIN:
                 continue
-            exact = keys[other] == keys[head]
-            if not exact and turned(entries[head].text, entries[other].text):
+            if self.readings[other].numbers != self.readings[third].numbers:
                 continue
-            taken.add(other)
-            duplicates.append(
-                Duplicate(
-                    statement_id=entries[other].statement_id,
-                    cluster_id=entries[head].statement_id,
-                    representative_id=entries[head].statement_id,
-                    method="exact" if exact else method,
-                    similarity=round(near[other], 4),
-                )
-            )
-    return duplicates
+            if self.likeness(one, third) is Likeness.RIVAL:
+                return True
+        return False
+
+    def closeness(self, one: int, other: int, similarity: float) -> float:
+        first, second = self.readings[one], self.readings[other]
+        agree = self.sided and first.negated == second.negated
+        return similarity + SHARED_WORDS * shared_words(first, second) + NEGATION * agree
+
+    def likeness(self, one: int, other: int) -> Likeness:
+        pair = (one, other) if one < other else (other, one)
+        if pair not in self.known:
+            self.known[pair] = compare(self.readings[pair[0]], self.readings[pair[1]], self.sided)
+        return self.known[pair]
+
+
+def neighbours(vectors: Vectors, threshold: float) -> list[list[tuple[float, int]]]:
+    """Of each row the others that are at least as similar as `threshold`, the most similar first."""
+    limits, similarities, found = pairs(vectors, threshold)
+    near = []
+    for row, (start, end) in enumerate(pairwise(limits)):
+        order = np.lexsort((found[start:end], -similarities[start:end]))
+        others = zip(similarities[start:end][order].tolist(), found[start:end][order].tolist(), strict=True)
+        near.append([(similarity, other) for similarity, other in others if other != row])
+    return near
 
 
 def pairs(vectors: Vectors, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All pairs at least as similar as `threshold`, in FAISS's form: limits (n + 1), similarities, neighbours."""
-    if len(vectors) == 0:
-        return np.zeros(1, np.int64), np.zeros(0, np.float32), np.zeros(0, np.int64)
     index = faiss.IndexFlatIP(vectors.shape[1])
     index.add(vectors)
     found: tuple[np.ndarray, np.ndarray, np.ndarray] = index.range_search(
@@ -110,82 +214,13 @@ def pairs(vectors: Vectors, threshold: float) -> tuple[np.ndarray, np.ndarray, n
     return found
 
 
-def key(text: str) -> str:
-    """Texts with the same key are the same text: case, punctuation, spaces and Unicode form aside.
-
-    Marks, currencies and a point between digits count: without them other words and other sums would be the same.
-    """
-    folded = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
-    kept = []
-    for index, char in enumerate(folded):
-        before, after = folded[index - 1 : index], folded[index + 1 : index + 2]
-        inside = (before.isdigit() and after.isdigit()) or (char == "'" and before.isalpha() and after.isalpha())
-        kept.append(" " if unicodedata.category(char)[0] in "PZC" and not inside else char)
-    return " ".join("".join(kept).split())
+def by_number(statement_id: str) -> tuple[str, list[tuple[str, int]]]:
+    """For sorting ids: by run, and in a run `d2` before `d10`."""
+    run, dot, path = statement_id.partition(".")
+    run, path = (run, path) if dot else ("", run)
+    parts = [*re.split(r"([0-9]+)", path), "0"]
+    return run, [(word, int(number)) for word, number in zip(parts[::2], parts[1::2], strict=True)]
 
 
-def turned(one: str, other: str, language: str = "en") -> bool:
-    """Whether two texts that look alike differ in what turns their meaning. For texts, not keys."""
-    return (
-        turning_words(one, language) != turning_words(other, language)
-        or roles_swapped(words_of(one, language), words_of(other, language), language)
-        or substituted(heavy_words(one, language), heavy_words(other, language))
-    )
-
-
-def words_of(text: str, language: str) -> list[str]:
-    """The words of a text, with set phrases for one thing put as one word."""
-    found = key(text)
-    for pair in phrases(language)["as_one_word"]:
-        phrase, word = pair.split(" = ")
-        found = f" {found} ".replace(f" {phrase} ", f" {word} ").strip()
-    return found.split()
-
-
-def without_negations(text: str, language: str) -> list[str]:
-    """The words, with every negation alike: `don't` and `never` are for counting, not for comparing."""
-    negations = set(phrases(language)["negation"])
-    return ["not" if word in negations or word.endswith("n't") else word for word in words_of(text, language)]
-
-
-def heavy_words(text: str, language: str) -> list[str]:
-    light = set(phrases(language)["light"])
-    return [word for word in without_negations(text, language) if word not in light]
-
-
-def turning_words(text: str, language: str) -> tuple[int, frozenset[str]]:
-    """How many negations, and which quantifiers, numbers and groups of people."""
-    turning = set(phrases(language)["turning"])
-    words = without_negations(text, language)
-    count = words.count("not")
-    return count, frozenset(word for word in words if word in turning or word[0].isdigit())
-
-
-def roles_swapped(first: list[str], second: list[str], language: str) -> bool:
-    """The same words in another order: `parents owe children` is not `children owe parents`."""
-    light = set(phrases(language)["light"])
-    stems = [[word.rstrip("s")[:5] for word in words if word not in light] for words in (first, second)]
-    if len(set(stems[0]) ^ set(stems[1])) > 1:
-        return False
-    common = [stem for stem in stems[0] if stems[0].count(stem) == 1 and stems[1].count(stem) == 1]
-    return [stem for stem in stems[1] if stem in set(common)] != common
-
-
-def substituted(first: list[str], second: list[str]) -> bool:
-    """One word, or two, put in the place of another and nothing else changed: before / after, rude / polite.
-
-    A paraphrase seldom looks like that; an opposite often does, and no list knows them all.
-    """
-    changes = [c for c in SequenceMatcher(None, first, second, autojunk=False).get_opcodes() if c[0] != "equal"]
-    if not changes or len(changes) > 2:
-        return False
-    return all(
-        what == "replace" and b - a == d - c == 1 and not inflected(first[a], second[c]) for what, a, b, c, d in changes
-    )
-
-
-def inflected(one: str, other: str) -> bool:
-    """Two forms of one word, as far as endings show: `day` and `days`, not `employer` and `employee`."""
-    pairs_of_letters = enumerate(zip(one, other, strict=False))
-    shared = next((at for at, (a, b) in pairs_of_letters if a != b), min(len(one), len(other)))
-    return shared >= 3 and {one[shared:], other[shared:]} <= ENDINGS
+def run_of(statement_id: str) -> str:
+    return statement_id.partition(".")[0]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from culturepark.distill.dedup import turned
+from culturepark.distill.turning import Likeness, Reading, compare, key, read
 from culturepark.models.embedder import Vectors
 
 NEAREST = 20
@@ -32,6 +33,16 @@ def echoes(
     found = {culture: np.zeros(len(texts), np.bool_) for culture in dict.fromkeys(cultures)}
     nearest = np.full(len(texts), np.nan, np.float32)
     said, about = np.array(cultures, object), np.array(seeds, object)
+
+    @cache
+    def reading(index: int) -> Reading:
+        return read(key(texts[index]))
+
+    def same(one: int, other: int) -> bool:
+        if texts[one] == texts[other]:
+            return True
+        return compare(reading(one), reading(other)) in (Likeness.SAME, Likeness.OPEN)
+
     for seed in dict.fromkeys(seeds):
         here = np.flatnonzero(about == seed)
         for culture in dict.fromkeys(said[here]):
@@ -44,6 +55,5 @@ def echoes(
             nearest[others] = np.fmax(nearest[others], similar[:, 0])
             for row in np.flatnonzero(similar[:, 0] >= threshold):
                 close = own[places[row][similar[row] >= threshold]]
-                text = texts[others[row]]
-                found[culture][others[row]] = any(texts[i] == text or not turned(texts[i], text) for i in close)
+                found[culture][others[row]] = any(same(others[row], i) for i in close)
     return found, nearest

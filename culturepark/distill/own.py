@@ -155,7 +155,9 @@ def kind_of(piece: str, language: str) -> Kind | None:
         return "custom"
     if starts_with(said, lists["setting"]):
         return "norm" if re.search(r"\byou\b", said) else "custom"
-    return "norm" if re.match(r"(?:you|one(?! (?:of|day|thing|more|year|hand)\b)) \w", said, re.I) else None
+    # `You take off your shoes`, `One takes off one's shoes`: said of anybody.
+    anybody = starts_with(said, ["you"]) or re.match(r"one (?!is\b|was\b|has\b)\w+s\b(?!')", said, re.I)
+    return "norm" if anybody else None
 
 
 def viewed(said: str, language: str) -> re.Match[str] | None:

@@ -71,5 +71,4 @@ def outermost(item: SurveyItem, side: int) -> str | None:
 
 
 def as_claim(seed: Seed, answer: str, language: Language) -> str:
-    """As data: neither a question nor an answer can end its quotation marks and go on as an instruction."""
     return prompt("answer-as-claim", language).render(question=as_data(seed.question), answer=as_data(answer))

@@ -69,7 +69,7 @@ class MiniLM:
     """all-MiniLM-L6-v2, int8, through onnxruntime: mean of the token vectors, 384 numbers. English.
 
     Every text goes alone, on one core: so its vector is the same to the bit whatever else is embedded with it, and two
-    cores at two texts are no slower than at one padded batch (303 and 261 texts a second; bench/README.md).
+    cores at two texts are no slower than at one padded batch (303 and 261 texts a second).
     """
 
     method: Method = "minilm"

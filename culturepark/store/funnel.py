@@ -14,9 +14,9 @@ from culturepark.dialogue.casting import plan
 from culturepark.domain import Edition, JsonObject
 from culturepark.store.checks import checked
 from culturepark.store.queries import of_run
-from culturepark.store.rows import of_columns
+from culturepark.store.rows import of_columns, threshold_of
 from culturepark.store.store import Store
-from culturepark.store.tables import CallRow, DialogueRow, RunRow, SampleRow, StatementRow, TurnRow
+from culturepark.store.tables import CallRow, DialogueRow, DuplicateRow, RunRow, SampleRow, StatementRow, TurnRow
 
 UNHEARD = ("interrupted:", "cancelled:")
 """How the error of a call begins that left, and whose answer nobody heard; it may have been billed."""
@@ -62,6 +62,8 @@ def funnel(store: Store, run: RunRow, edition: Edition, statements: Sequence[Sta
             .group_by(col(TurnRow.role), col(TurnRow.origin))
         )
         turns = of_columns(session.execute(by_role))
+        repeats = select(DuplicateRow).where(col(DuplicateRow.statement_id).startswith(f"{run.id}.", autoescape=True))
+        duplicates = [row.method for row in session.exec(repeats)]
     rejected: Counter[str] = Counter()
     for dialogue in dialogues:
         rejected.update(json.loads(dialogue.rejected))
@@ -93,6 +95,7 @@ def funnel(store: Store, run: RunRow, edition: Edition, statements: Sequence[Sta
             for criterion in dict.fromkeys(v.criterion for v in verdicts)
         },
         "checks": checked(statements, verdicts, edition.scenario.distill),
+        "duplicates": {"threshold": threshold_of(run, edition), "by_method": counted(duplicates)},
         "samples": {
             "kept": sum(s.status == "kept" for s in samples),
             "dropped": counted(s.drop_reason or "no reason" for s in samples if s.status != "kept"),

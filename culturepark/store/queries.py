@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy
 from sqlalchemy.orm import defer
-from sqlmodel import Session, SQLModel, col, func, select
+from sqlmodel import Session, SQLModel, and_, col, func, select
 
 from culturepark.domain import JsonObject
 from culturepark.errors import UsageError
-from culturepark.store.rows import edition_of
+from culturepark.store.rows import edition_of, of_columns
 from culturepark.store.store import Store
 from culturepark.store.tables import (
     CallRow,
@@ -189,6 +189,33 @@ def kept_samples(session: Session, run_ids: list[str], cultures: list[str]) -> I
     if cultures:
         query = query.where(col(SampleRow.culture).in_(cultures))
     yield from session.exec(query)
+
+
+class KeptStatement(NamedTuple):
+    """What there is to know of a statement that has a kept sample."""
+
+    id: str
+    first_person: str
+    culture: str
+    seed_key: str
+    language: str
+    relation: str | None
+    """To the stance of its speaker, if it was asked."""
+
+
+def kept_statements(store: Store, run: RunRow) -> list[KeptStatement]:
+    """The statements of which a run has kept a sample, in no order."""
+    told: list[Any] = [StatementRow.id, StatementRow.first_person, StatementRow.culture]
+    told += [DialogueRow.seed_key, DialogueRow.language, VerdictRow.relation]
+    stance = and_(
+        col(VerdictRow.statement_id) == col(StatementRow.id),
+        col(VerdictRow.criterion) == "stance",
+        col(VerdictRow.round) == run.verify_round,
+    )
+    query = of_run(sqlalchemy.select(*told)).join(VerdictRow, stance, isouter=True).distinct()
+    query = query.where(col(DialogueRow.run_id) == run.id, col(SampleRow.status) == "kept")
+    with store.database.reading() as session:
+        return [KeptStatement(*row) for row in of_columns(session.execute(query))]
 
 
 def dialogue(store: Store, run_or_dialogue: str) -> list[DialogueRow]:

@@ -95,6 +95,12 @@ def checksum(vector: Mapping[str, Any]) -> int | None:
     return zlib.crc32(blob, zlib.crc32(named)) if isinstance(blob, bytes) else None
 
 
+def threshold_of(run: RunRow, edition: Edition) -> float | None:
+    """From which similarity the run's duplicates count: as last decided, or as its scenario has it; None: by method."""
+    given = json.loads(run.settings).get("threshold")
+    return float(given) if given else edition.scenario.distill.dedup.threshold
+
+
 def edition_of(run: RunRow) -> Edition:
     """What a run was begun with.
 

@@ -15,6 +15,7 @@ import numpy as np
 from sqlmodel import col, select
 
 from culturepark.distill import representation
+from culturepark.distill.dedup import THRESHOLDS
 from culturepark.distill.representation import Meaning, Spoken
 from culturepark.distill.samples import AFTER_VERIFYING
 from culturepark.distill.shares import Fit, drawn_fit, kept_fit, pooled
@@ -25,7 +26,7 @@ from culturepark.models.spec import parse
 from culturepark.store import vectors
 from culturepark.store.funnel import funnel
 from culturepark.store.queries import of_run
-from culturepark.store.rows import edition_of, of_columns
+from culturepark.store.rows import edition_of, of_columns, threshold_of
 from culturepark.store.store import Store
 from culturepark.store.tables import DialogueRow, DuplicateRow, ParticipantRow, RunRow, SampleRow
 
@@ -169,7 +170,7 @@ def meaning_of(store: Store, run: RunRow, edition: Edition, texts: Sequence[str]
         Meaning(
             unit_rows(np.stack([found[text] for text in texts])),
             unit_rows(np.stack(asked)) if len(asked) == len(questions) else None,
-            edition.scenario.distill.dedup.threshold,
+            threshold_of(run, edition) or THRESHOLDS["minilm" if name == "minilm" else "endpoint"],
         ),
         told,
     )

@@ -26,9 +26,11 @@ EMBEDDED_AT_ONCE = 1024
 an endpoint is asked for the same batches again and the ledger knows their answers."""
 
 
-async def vectors_of(store: Store, embedder: Embedder, texts: Sequence[str]) -> Vectors:
+async def vectors_of(store: Store, embedder: Embedder, texts: Sequence[str], *, keep: bool = True) -> Vectors:
     """The vectors of texts, embedding those alone that are not kept yet.
 
+    Args:
+        keep: whether those are to be kept.
     Returns:
         shape (len(texts), d), rows of length 1 within rounding.
     """
@@ -43,7 +45,7 @@ async def vectors_of(store: Store, embedder: Embedder, texts: Sequence[str]) -> 
             new = dict(zip(missing, await embedder.embed(missing), strict=True))
             size = len(new[missing[0]])  # another than before where an endpoint has changed its model
             found = {text: row for text, row in found.items() if len(row) == size}
-            found |= remember(store, embedder.identity, new)
+            found |= remember(store, embedder.identity, new) if keep else rounded(new)
     return np.stack([found[text] for text in texts])
 
 
@@ -79,6 +81,10 @@ def remember(store: Store, embedder: str, vectors: Mapping[str, Vectors]) -> dic
     anew = {"vector": insert.excluded.vector, "checksum": insert.excluded.checksum}
     with store.database.writing() as session:  # another process may have kept the same text meanwhile
         session.execute(insert.on_conflict_do_update(index_elements=["embedder", "text_sha256"], set_=anew), values)
+    return rounded(vectors)
+
+
+def rounded(vectors: Mapping[str, Vectors]) -> dict[str, Vectors]:
     return {text: unpacked(packed(vector)) for text, vector in vectors.items()}
 
 
