@@ -115,7 +115,7 @@ def quotes_somebody(said: str, language: str) -> bool:
         return False
     before = said[: quoted.start()]
     told = re.search(rf"\b(?:{either(phrases(language)['reports'])})\b", before, re.I)
-    return bool(told) and not re.search(r"\b(?:we|I)(?: \w+)? (?:say|tell)\b", before, re.I)
+    return bool(told) and not re.search(r"\b(?:we|I)(?: \w+){0,2} (?:say|tell)\b", before, re.I)
 
 
 def addressed(start: str, said: str, language: str) -> bool:
