@@ -338,10 +338,11 @@ def test_a_split_keeps_whole_seeds_on_one_side() -> None:
     another_run()
     assert export("--split", "0.7", runs=("a", "b")).code == 0
     assert {name for name in names() if not name.endswith(".index.jsonl")} == {
-        "all.train.jsonl", "all.validation.jsonl", "manifest.json", "README.md",
+        "all.train.jsonl", "all.validation.jsonl", "duplicates.jsonl", "manifest.json", "README.md",
     }  # fmt: skip
     halves = {half: [row["id"] for row in lines(f"out/all.{half}.jsonl")] for half in ("train", "validation")}
-    assert sorted(halves["train"] + halves["validation"]) == sorted(kept())
+    repeats = [row["id"] for row in lines("out/duplicates.jsonl")]
+    assert sorted([*halves["train"], *halves["validation"], *repeats]) == sorted(kept())
     seeds = {half: seeds_of(ids) for half, ids in halves.items()}
     assert seeds["train"]
     assert seeds["validation"]
@@ -391,7 +392,9 @@ def test_several_runs_go_into_one_export_in_any_order() -> None:
     for out, runs in (("one", ("a", "b")), ("two", ("b", "a", "last", "a"))):
         assert export(out=out, runs=runs).code == 0
     ids = [row["id"] for row in lines("one/all.jsonl")]
-    assert sorted(ids) == sorted(kept())
+    repeats = [row["id"] for row in lines("one/duplicates.jsonl")]
+    assert sorted([*ids, *repeats]) == sorted(kept())
+    assert {sample_id.split(".")[0] for sample_id in repeats} == {"b"}
     assert {sample_id.split(".")[0] for sample_id in ids} == {"a", "b"}
     assert Path("one/all.jsonl").read_bytes() == Path("two/all.jsonl").read_bytes()
     manifest = json.loads(Path("one/manifest.json").read_bytes())

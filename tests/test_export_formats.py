@@ -23,8 +23,8 @@ from culturepark.export.manifest import Wanted
 from culturepark.export.split import groups
 from culturepark.export.talks import perspective
 from culturepark.export.writer import export as write_export
-from culturepark.store import queries
 from culturepark.store.funnel import funnel
+from culturepark.store.stats import stats
 from culturepark.store.store import Store
 from tests.fakes import ELIF, JENNA, MODERATOR, shipped, turns_of
 from tests.test_cli import away, cli, place_store, rows_of  # noqa: F401 - `away` is used by every test
@@ -475,7 +475,7 @@ def test_the_figures_of_an_export_are_those_of_stats() -> None:
     for run in (opened.run("a"), opened.run("b")):
         with opened.database.reading() as look:
             found = funnel(look, run)
-        assert found == {name: queries.stats(opened, run)[name] for name in found}
+        assert found == {name: stats(opened, run)[name] for name in found}
         assert found["samples"]["kept"] > 0
     opened.close()
 
