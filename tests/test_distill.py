@@ -732,22 +732,22 @@ def test_the_side_is_told_by_two_claims_and_the_matter_by_a_third_question(tmp_p
         fits = {
             OPINIONS["with"]: (AS_MUCH_RIGHT, DISAGREE),
             OPINIONS["against"]: (MEN_FIRST, AGREE),
-        }.get(said, ())
+        }.get(said, (said,))
         return 0.8 if claim in fits else 0.3
 
     held = hold_said(tmp_path, [(ELIF, " ".join(OPINIONS.values()))], leaning(likely))
     found = {name: verdicts_of(held)[text]["stance"] for name, text in OPINIONS.items()}
     assert found == {"with": "entail", "against": "contradict", "neither": "irrelevant"}
     assert all((row.confidence or 0) > 0.5 for row in held.of(VerdictRow, criterion="stance"))
-    # five questions for each opinion, and once those about the matter for words that say nothing
-    assert len(held.of(CallRow, stage="verify")) == 5 * len(OPINIONS) + 3
+    # five questions for each opinion; once those about the matter for words that say nothing, and the sides' sentences
+    assert len(held.of(CallRow, stage="verify")) == 5 * len(OPINIONS) + 3 + 4
 
 
 def test_a_model_that_likes_to_say_yes_is_understood(tmp_path: Path) -> None:
     def likely(kind: str, claim: str, said: str) -> float:
         if kind == "about":
             return 0.99 if said == OPINIONS["with"] else 0.9
-        return 0.98 if said == OPINIONS["with"] and claim in (AS_MUCH_RIGHT, DISAGREE) else 0.9
+        return 0.98 if claim == said or (said == OPINIONS["with"] and claim in (AS_MUCH_RIGHT, DISAGREE)) else 0.9
 
     held = hold_said(tmp_path, [(ELIF, f"{OPINIONS['with']} {OPINIONS['neither']}")], leaning(likely))
     found = {text: verdicts["stance"] for text, verdicts in verdicts_of(held).items()}
@@ -757,6 +757,17 @@ def test_a_model_that_likes_to_say_yes_is_understood(tmp_path: Path) -> None:
 def test_a_model_that_answers_everything_alike_keeps_nothing(tmp_path: Path) -> None:
     held = hold_said(tmp_path, [(ELIF, " ".join(OPINIONS.values()))], leaning(lambda *_: 0.7))
     assert {row.decision for row in held.of(VerdictRow, criterion="stance")} == {"drop"}
+
+
+def test_a_judge_that_cannot_tell_the_sides_own_sentences_apart_does_not_know(tmp_path: Path) -> None:
+    def likely(kind: str, claim: str, said: str) -> float:
+        sure = said == OPINIONS["with"] and (kind == "about" or claim in (AS_MUCH_RIGHT, DISAGREE))
+        return 0.9 if sure else 0.2
+
+    held = hold_said(tmp_path, [(ELIF, OPINIONS["with"])], leaning(likely))
+    (verdict,) = held.of(VerdictRow, criterion="stance")
+    assert (verdict.relation, verdict.confidence, verdict.decision) == ("entail", pytest.approx(1 / 3), "drop")
+    assert {row.drop_reason for row in held.rows(SampleRow)} == {"unsure"}
 
 
 def test_an_answer_that_is_neither_yes_nor_no_is_unparsable(tmp_path: Path) -> None:

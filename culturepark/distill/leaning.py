@@ -27,6 +27,13 @@ the two sides, where the survey has them as sentences and where it does not; and
 matter, and the answer that is spoken for more."""
 
 
+TELLS_APART = 0.4
+"""Log-odds by which a judge must tell the two sides' own sentences apart. A model of 1.5 billion parameters did so by
+.5 to 3.0 on sixteen questions, one of 135 million by -.1 to .25."""
+CHANCE = 1 / 3
+"""Confidence in one of three relations of a judge that knows nothing."""
+
+
 @dataclass(frozen=True)
 class Leaning:
     """What a model makes of some words, as log-odds."""
@@ -87,7 +94,8 @@ async def in_line(asker: Asker, one: Case, stance: Stance) -> Judgement:
         return Judgement("unparsable", None, None)
     relations = leaning.relations(neutral=sides.neutral, in_sentences=sides.in_sentences)
     best = max(relations, key=lambda relation: relations[relation])
-    return Judgement(best, relations[best], leaning.call_id)
+    able = await tells_apart(asker, sides)
+    return Judgement(best, relations[best] if able else CHANCE, leaning.call_id)
 
 
 async def lean(asker: Asker, sides: Sides, said: str) -> Leaning | None:
@@ -111,6 +119,21 @@ async def matter(asker: Asker, sides: Sides, said: str) -> list[float] | None:
     answers = [(await yes(asker, "speaks-for", said, claim=answer))[0] for answer in sides.answers]
     known = [odds for odds in (about, *answers) if odds is not None]
     return known if len(known) == 1 + len(answers) else None
+
+
+async def tells_apart(asker: Asker, sides: Sides) -> bool:
+    """Whether the judge finds each side's own sentence to speak for that side, and not for the other.
+
+    One that does not cannot know what others' sentences speak for. Asked once in a dialogue, whoever's stance it is.
+    """
+    told = 0.0
+    for said, against in ((sides.own, sides.other), (sides.other, sides.own)):
+        for_it, _ = await yes(asker, "speaks-for", said, claim=said)
+        for_other, _ = await yes(asker, "speaks-for", said, claim=against)
+        if for_it is None or for_other is None:
+            return False
+        told += (for_it - for_other) / 2
+    return told >= TELLS_APART
 
 
 async def yes(asker: Asker, name: str, said: str, **claims: str) -> tuple[float | None, str]:
