@@ -852,7 +852,7 @@ def vectors(*two: Any, **more: Any) -> Fault:
 
 
 async def test_vectors_that_are_none_are_a_bad_answer(tmp_path: Path) -> None:
-    wrong = ["AAAA", ["a", "b"], {"a": 1}, [], None, [None], [[1]]]
+    wrong = ["AAAA", ["a", "b"], {"a": 1}, [], None, [None], [[1]], [float("nan")], [float("inf")], [1, 1e60]]
     answers = [raw("[]"), raw("{}"), raw("<html>"), raw('{"data": [null, null]}'), vectors(), vectors([1, 2])]
     answers += [vectors(one, one) for one in wrong] + [vectors([1, 2], [1])]
     found = await outcomes(tmp_path, answers, embeds=True)

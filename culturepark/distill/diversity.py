@@ -172,8 +172,8 @@ def diversity_gain(nearest: Vectors) -> float | None:
     d = 1/M * sum over new x of min over base y of |f(x) - f(y)|^2, with f of length 1: 2 - 2 cosine, 0 (all there
     already) to 4. This is the diversity gain of MetaMath (Yu et al. 2023, arXiv:2309.12284; it rests on Bilmes 2022,
     arXiv:2202.00132), set down from knowledge of that paper. CulturePark (arXiv:2405.15145) reports a diversity gain
-    too. Its text was not at hand and its published code computes none, so that its own base, embedder and scale may
-    be others: compare runs with each other, not with numbers of that paper.
+    too. Its text was not at hand, and no computation was found in as much of its code as was; its own base, embedder
+    and scale may be others: compare runs with each other, not with numbers of that paper.
 
     Args:
         nearest: shape (M,), the cosine of each new statement with its nearest in the base.

@@ -159,6 +159,10 @@ def base_url_of(spec: ModelSpec) -> str:
     return check_url(own, "OPENAI_BASE_URL")
 
 
+LARGEST = 1e15
+"""Its square, and the sum of thousands of those, fits into 32 bits."""
+
+
 class EmbeddingModel(OpenAIModel):
     """The same endpoint's embeddings: a request's messages are the texts."""
 
@@ -172,6 +176,7 @@ class EmbeddingModel(OpenAIModel):
             response = scrubbed(answer.model_dump(warnings=False))
             rows = [[float(number) for number in row["embedding"]] for row in response["data"]]
             complete = len(rows) == len(body["input"]) and len({len(row) for row in rows}) == 1 and bool(rows[0])
+            numbers = all(abs(number) < LARGEST for row in rows for number in row)  # NaN is not, either
         except (
             openai.OpenAIError,
             httpx2.HTTPError,
@@ -184,6 +189,8 @@ class EmbeddingModel(OpenAIModel):
             raise map_error(error, self.endpoint) from error
         if not complete:
             raise BadAnswer(f"{self.endpoint} answered with another number of vectors than texts")
+        if not numbers:
+            raise BadAnswer(f"{self.endpoint} answered with vectors that hold no numbers")
         usage = response.get("usage")
         prompt = tokens.whole(usage.get("prompt_tokens")) if isinstance(usage, dict) else None
         return Reply("", "stop", response, Usage(prompt, None, 0, "server" if prompt is not None else None))
