@@ -9,13 +9,14 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Never
 
 from bench.quality import deduplication, extraction, measures, verification
-from bench.quality.harness import Ask, Memory, Row, read, write
+from bench.quality.harness import Ask, Memory
+from bench.quality.rows import FILES, Row, blind, read_all, write
 from culturepark import __version__
 from culturepark.domain import JsonObject
 from culturepark.errors import CultureparkError, UsageError
@@ -24,7 +25,6 @@ from culturepark.models.registry import Models, check_specs
 from culturepark.models.spec import parse
 
 ROWS = Path(__file__).parents[2] / "tests" / "data"
-FILES = {"verify": "verify_dev.jsonl", "extract": "extract_dev.jsonl", "dedup": "dedup_dev.jsonl"}
 
 
 def main() -> int:
@@ -55,9 +55,11 @@ def say(text: str) -> None:
 
 async def bench(wanted: argparse.Namespace) -> JsonObject:
     spec = parse(wanted.model, "verifier")
-    rows = {stage: read(wanted.data / name) for stage, name in FILES.items() if (wanted.data / name).exists()}
-    if not rows:
-        raise UsageError(f"{wanted.data} holds none of {', '.join(FILES.values())}")
+    rows = read_all(wanted.data, gold=wanted.predict is None)
+    for stage, name in FILES.items():
+        say(f"{name}: {len(rows[stage])} rows" if stage in rows else f"{name}: not there, so nothing about {stage}")
+    if wanted.predict:
+        empty(wanted.predict)
     check_specs({"verifier": spec}, ["verifier"])
     models = Models({"verifier": spec}, 4, lambda *_: None)
     try:
@@ -76,18 +78,15 @@ async def scores(spec: str, ask: Ask, embedder: Embedder, rows: Mapping[str, lis
     reference: JsonObject = {}
     baseline: JsonObject = {}
     if some := rows.get("verify"):
-        say(f"verification: {len(some)} rows")
         score = partial(measures.verification, some)
         ours["verify"] = score(await verification.ours(ask, blind("verify", some)))
         reference["verify"] = score(await verification.reference(ask, blind("verify", some)))
         baseline["verify"] = score(verification.baseline(blind("verify", some)))
     if some := rows.get("extract"):
-        say(f"extraction: {len(some)} rows")
         ours["extract"] = extraction.score(some, await extraction.ours(blind("extract", some), ask))
         reference["extract"] = extraction.score(some, await extraction.reference(blind("extract", some), ask))
         baseline["extract"] = extraction.score(some, extraction.baseline(blind("extract", some)))
     if some := rows.get("dedup"):
-        say(f"deduplication: {len(some)} rows")
         ours["dedup"] = measures.deduplication(some, await deduplication.ours(blind("dedup", some), embedder))
         reference["dedup"] = measures.deduplication(some, await deduplication.reference(blind("dedup", some), embedder))
         baseline["dedup"] = measures.deduplication(some, deduplication.baseline(blind("dedup", some)))
@@ -95,9 +94,18 @@ async def scores(spec: str, ask: Ask, embedder: Embedder, rows: Mapping[str, lis
     return {**about, **ours, "reference": reference, "baseline": baseline}
 
 
+def empty(folder: Path) -> None:
+    """A folder without predictions of another time."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for stage in FILES:
+            (folder / f"{stage}.jsonl").unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: {error.strerror}; a folder for predictions is wanted") from None
+
+
 async def predict(folder: Path, ask: Ask, embedder: Embedder, rows: Mapping[str, list[Row]]) -> JsonObject:
     """What a run would make of the rows, one file a stage; gold in the rows, if any, is not looked at."""
-    folder.mkdir(parents=True, exist_ok=True)
     written: JsonObject = {}
     if some := rows.get("verify"):
         judged = await verification.ours(ask, blind("verify", some))
@@ -112,14 +120,6 @@ async def predict(folder: Path, ask: Ask, embedder: Embedder, rows: Mapping[str,
         lines = [{"id": row["id"], "cluster": clusters[row["id"]]} for row in some]
         written["dedup"] = write(folder / "dedup.jsonl", lines)
     return {"predicted": written}
-
-
-GOLD = {"verify": {"relation", "hard"}, "extract": {"gold", "not_statements"}, "dedup": {"cluster", "note"}}
-
-
-def blind(stage: str, rows: Sequence[Row]) -> list[Row]:
-    """Rows as those see them who do not know the answers."""
-    return [{name: value for name, value in row.items() if name not in GOLD[stage]} for row in rows]
 
 
 async def never(_: object) -> Never:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import faiss
 import numpy as np
 
-from bench.quality.harness import Row
+from bench.quality.rows import Row
 from culturepark.distill.dedup import Entry, deduplicate, key
 from culturepark.domain import DedupPolicy
 from culturepark.models.embedder import Embedder

@@ -7,26 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.quality.rows import lines, parsed
 from culturepark.catalog.personas import load_all
 from culturepark.catalog.surveys import load_items
 from culturepark.distill.answers import Asker
-from culturepark.domain import Casting, JsonObject, Participant, Persona, Seed, SurveyItem, Turn
+from culturepark.domain import Casting, Participant, Persona, Seed, SurveyItem, Turn
+from culturepark.errors import UsageError
 from culturepark.models.chat import ChatModel, Reply, Request, Usage
 from culturepark.models.ledger import Answered, Call, Ledger, Outcome
 from culturepark.models.limits import Budget
-
-Row = JsonObject
-"""A labelled row, or one stripped of its gold."""
-
-
-def read(path: Path) -> list[Row]:
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
-
-
-def write(path: Path, rows: list[JsonObject]) -> int:
-    """Returns how many rows it wrote."""
-    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
-    return len(rows)
 
 
 @dataclass
@@ -40,9 +29,11 @@ class Memory:
 
     def __post_init__(self) -> None:
         if self.file and self.file.exists():
-            for row in read(self.file):
-                call_id = f"kept.{len(self.answers)}"
-                self.answers[row["subject"], row["digest"]] = Answered(call_id, row["response"], Usage())
+            for number, line in enumerate(lines(self.file), start=1):
+                row = parsed(line, f"{self.file}:{number}")
+                if not all(isinstance(row.get(name), str) for name in ("subject", "digest", "response")):
+                    raise UsageError(f"{self.file}:{number}: no answer that a bench has kept")
+                self.answers[row["subject"], row["digest"]] = Answered(f"kept.{number}", row["response"], Usage())
 
     def answered(self, subject_id: str, request_digest: str) -> Answered | None:
         return self.answers.get((subject_id, request_digest))

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from bench.quality.harness import Row
+from bench.quality.rows import RELATIONS, Row
 from culturepark.domain import JsonObject
 
-RELATIONS = ("entail", "contradict", "irrelevant")
 BINS = 10
 OPPOSITES = ("polarity-flip", "role-swap")
 """Notes in the rows that mark a statement as the opposite of its cluster's neighbour."""

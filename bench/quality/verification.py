@@ -6,11 +6,12 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from bench.quality.harness import Ask, Row, casting, turn
-from bench.quality.measures import RELATIONS, Judged
+from bench.quality.harness import Ask, casting, turn
+from bench.quality.measures import Judged
+from bench.quality.rows import RELATIONS, Row
 from culturepark.distill.cases import Case
 from culturepark.distill.verify import verify
-from culturepark.domain import DistillPolicy, Option, Stance, Statement, SurveyItem, Turn
+from culturepark.domain import Culture, DistillPolicy, Option, Stance, Statement, SurveyItem, Turn
 
 POLICY = DistillPolicy()
 BARE = """\
@@ -31,7 +32,7 @@ async def ours(ask: Ask, rows: Sequence[Row]) -> dict[str, Judged]:
         persona = ask.someone(culture)
         item = ask.item(some[0].get("item")) or unknown(ask, some[0])
         asker = ask.asker("verify", casting(persona, question, item), some[0]["id"])
-        cases = [case(row, item, turn(persona, row["statement"])) for row in some]
+        cases = [case(row, item, persona.culture, turn(persona, row["statement"])) for row in some]
         verdicts = await verify(asker, cases, POLICY)
         for verdict in verdicts:
             if verdict.criterion == "stance":
@@ -52,7 +53,7 @@ def unknown(ask: Ask, row: Row) -> SurveyItem:
     )
 
 
-def case(row: Row, item: SurveyItem, said: Turn) -> Case:
+def case(row: Row, item: SurveyItem, culture: Culture, said: Turn) -> Case:
     """A row holds neither turn nor quote: the statement stands for both, so that stance alone is in question."""
     text = row["statement"]
     code = next((option.code for option in item.options if option.label == row["stance"]), item.options[0].code)
@@ -60,7 +61,7 @@ def case(row: Row, item: SurveyItem, said: Turn) -> Case:
         id=row["id"],
         turn_id="row",
         persona_key=said.speaker,
-        culture=row["culture"],
+        culture=culture,
         kind="opinion",
         text=text,
         first_person=text,
