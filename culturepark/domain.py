@@ -253,7 +253,10 @@ class DistillPolicy(Noun):
     """Relations to the speaker's stance that are kept."""
     extract: Literal["auto", "quotes", "sentences"] = "auto"
     """`quotes`: the model proposes statements with their quotes; `sentences`: rules pick the speakers' own."""
-    verify: Literal["auto", "batch", "claims"] = "auto"
+    verify: Annotated[
+        Literal["auto", "batch", "claims"],
+        BeforeValidator(lambda mode: "claims" if mode == "letters" else mode),  # its name in runs of old
+    ] = "auto"
     """`batch`: many statements a call, as JSON; `claims`: yes or no, one claim at a time."""
     rewrite: Literal["checked", "off", "as-published"] = "checked"
     """What becomes of a contradicting opinion. `as-published` keeps a rewording unchecked, and flags it."""

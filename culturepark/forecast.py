@@ -11,6 +11,7 @@ from culturepark.dialogue import words
 from culturepark.dialogue.casting import Plan
 from culturepark.dialogue.casting import plan as plan_of
 from culturepark.dialogue.protocol import schedule
+from culturepark.distill import cross_check
 from culturepark.distill.panel import ITEMS_A_CALL
 from culturepark.domain import JUDGES, ChecksPolicy, Edition, JsonObject, ModelRole, Scenario, Scored
 from culturepark.models import prices, tokens
@@ -198,7 +199,7 @@ def checked(
         yield role, (calls * scales, calls * scales * scale + items * CHECK_TOKENS, items * SCORE_TOKENS)
     if policy.cross_check:
         norms = statements * NORMS
-        calls = max(cultures, norms / ITEMS_A_CALL)
+        calls = max(cultures, norms / cross_check.ITEMS_A_CALL)
         yield JUDGES[0], (calls, calls * card + norms * CHECK_TOKENS, norms * SCORE_TOKENS)
 
 

@@ -331,6 +331,7 @@ class Run:
 
         judged = self._judged()
         duplicates: list[Duplicate] = []
+        embedder: Embedder | None = None
         if passed := entries(judged, self.scenario):  # or weights would be fetched for nothing
             embedder = await self._embedder()
             threshold = threshold_of(self.row, self.edition) or THRESHOLDS[embedder.method]
@@ -342,13 +343,13 @@ class Run:
                 f"{len(duplicates)} of {len(passed)} verified statements repeat another one "
                 f"(similarity {threshold:.2f} and more, by {embedder.method})"
             )
-            # The questions too, for `stats` to tell how far talk has gone beyond them.
-            await vectors_of(self.store, embedder, [seed.question for seed in self.scenario.seeds])
         if self._reaches("samples"):
             repeated = {duplicate.statement_id for duplicate in duplicates}
             self.store.set_distilled(self.row.id, duplicates, samples_of(judged, repeated, self.scenario))
         else:
             self.store.set_duplicates(self.row.id, duplicates)
+        if embedder:  # the questions too, for `stats` to tell how far talk has gone beyond them
+            await vectors_of(self.store, embedder, [seed.question for seed in self.scenario.seeds])
 
     def _judged(self) -> list[Judged]:
         from culturepark.distill.conclude import Judged, settled

@@ -192,7 +192,8 @@ def trace_lines(t: JsonObject) -> Iterator[Text]:
         yield plain(f"    reworded from {t['rewritten_from']['id']}: {t['rewritten_from']['text']}")
     for verdict in t["verdicts"]:
         sure = f", confidence {verdict['confidence']:.2f}" if verdict["confidence"] is not None else ""
-        by = f", call {verdict['call_id']}" if verdict["call_id"] else ", word by word the speaker's own"
+        unasked = "word by word the speaker's own" if verdict["criterion"] == "faithful" else "nobody was asked"
+        by = f", call {verdict['call_id']}" if verdict["call_id"] else f", {unasked}"
         by += "" if verdict["round"] == run["verify_round"] else " (superseded)"
         yield heading("verdict", verdict["id"], f"{verdict['criterion']}: {outcome(verdict)}{sure}{by}")
         if verdict["reason"]:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from bench.quality.__main__ import empty
 from bench.quality.measures import Judged, deduplication, verification
+from bench.quality.rows import read_all
+from culturepark.errors import UsageError
 from tests.endpoint import Endpoint
 
 ROOT = Path(__file__).parents[1]
@@ -127,5 +131,48 @@ def test_rows_without_gold_are_predicted_and_nothing_is_scored(tmp_path: Path) -
 def test_a_folder_without_rows_is_an_error_of_use(tmp_path: Path) -> None:
     done = quality("--model", "scripted", "--data", str(tmp_path))
     assert done.returncode == 2
-    assert "holds none of" in done.stderr
+    assert "holds no rows" in done.stderr
     assert done.stdout == ""
+
+
+VERIFY = {"id": "a", "culture": "german", "question": "Tea?", "stance": "agree", "statement": "Tea is good."}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "verify_dev.jsonl:1: no JSON"),
+        ("[1, 2]", "verify_dev.jsonl:1: a JSON object is wanted"),
+        (json.dumps(VERIFY), "verify_dev.jsonl:1: no 'relation'; rows without gold can be predicted: PREDICT=folder"),
+        (
+            json.dumps(VERIFY | {"relation": "maybe", "hard": []}),
+            "'relation' must be one of entail",
+        ),
+        (json.dumps(VERIFY | {"relation": "entail", "hard": [], "stance": 7}), "'stance' must be a str"),
+        ("\n".join([json.dumps(VERIFY | {"relation": "entail", "hard": []})] * 2), "verify_dev.jsonl:2: the id 'a'"),
+        ("", "holds no rows"),
+    ],
+)
+def test_a_row_that_is_wrong_is_named_with_its_line(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "verify_dev.jsonl").write_text(text, "utf-8")
+    with pytest.raises(UsageError, match=re.escape(said)):
+        read_all(tmp_path, gold=True)
+
+
+def test_rows_without_gold_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "verify_dev.jsonl").write_text(json.dumps(VERIFY) + "\n", "utf-8-sig")
+    assert read_all(tmp_path, gold=False) == {"verify": [VERIFY]}
+
+
+def test_predictions_of_another_time_do_not_stay(tmp_path: Path) -> None:
+    (tmp_path / "dedup.jsonl").write_text("old", "utf-8")
+    (tmp_path / "mine.txt").write_text("mine", "utf-8")
+    empty(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+    with pytest.raises(UsageError, match="a folder for predictions is wanted"):
+        empty(tmp_path / "mine.txt")
+
+
+def test_what_is_not_there_is_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is no folder"):
+        read_all(tmp_path / "nothing", gold=True)

@@ -17,7 +17,7 @@ GIVEN: dict[str, dict[str, type]] = {
     "extract": {"culture": str, "speaker": str, "question": str, "turn": str},
     "dedup": {"seed": str, "culture": str, "text": str},
 }
-"""What a row must hold beside its id; `item` (verify), `moderator_cue` (extract) and `relation` (dedup) may be there."""
+"""What a row must hold beside its id; `item` (verify), `moderator_cue` (extract), `relation` (dedup) may be there."""
 GOLD: dict[str, dict[str, type]] = {
     "verify": {"relation": str, "hard": list},
     "extract": {"gold": list, "not_statements": list},

@@ -41,7 +41,11 @@ async def each(
         CultureparkError: as the ledger does.
     """
 
+    heard = False
+    """Whether the last answer could be read."""
+
     async def ask(batch: Sequence[JsonObject]) -> list[Found[One]]:
+        nonlocal heard
         numbered = {"items": [{"id": number, **item} for number, item in enumerate(batch, start=1)]}
         limit = 100 + tokens_an_item * len(batch)
         try:
@@ -51,6 +55,7 @@ async def each(
                 return [(None, cut_off.reply.call_id)]
             middle = len(batch) // 2
             return await ask(batch[:middle]) + await ask(batch[middle:])
+        heard = answer is not None
         by_id = only_once(answer.items if answer else [])
         return [(by_id.get(number), reply.call_id if reply else None) for number in range(1, len(batch) + 1)]
 
@@ -59,7 +64,7 @@ async def each(
         batch = items[start : start + items_a_call]
         said = await ask(batch)
         missed = [number for number, (one, _) in enumerate(said) if one is None]
-        if len(missed) < len(batch):  # an answer that holds nothing has been asked for twice already
+        if heard or len(missed) < len(batch):  # what nothing could be read of has been asked for twice already
             for number, again in zip(missed, await ask([batch[n] for n in missed]) if missed else [], strict=True):
                 said[number] = again
         found += said

@@ -76,7 +76,7 @@ async def judge_by_leaning(asker: Asker, cases: Sequence[Case]) -> Judgements:
 
 async def faithful(asker: Asker, one: Case) -> Judgement:
     """Whether the turn speaks for the statement, taken as a claim."""
-    odds, call_id = await yes(asker, "speaks-for", one.turn.text, claim=one.to_train_on)
+    odds, call_id = await yes(asker, "speaks-for", one.turn.text, claim=as_data(one.to_train_on))
     if odds is None:
         return Judgement("unparsable", None, call_id)
     chance = logistic(odds)
@@ -86,20 +86,20 @@ async def faithful(asker: Asker, one: Case) -> Judgement:
 async def in_line(asker: Asker, one: Case, stance: Stance) -> Judgement:
     """The likeliest relation of the statement to its speaker's stance."""
     seed = asker.casting.seed
-    if relation := relation_as_named(seed, stance, one.to_train_on):
+    if relation := relation_as_named(seed, stance, one.to_train_on, asker.language):
         return Judgement(relation, None, None)
     sides = sides_of(seed, stance, asker.language)
     leaning = await lean(asker, sides, one.to_train_on)
-    if leaning is None:
-        return Judgement("unparsable", None, None)
+    if isinstance(leaning, str):
+        return Judgement("unparsable", None, leaning)
     relations = leaning.relations(neutral=sides.neutral, in_sentences=sides.in_sentences)
     best = max(relations, key=lambda relation: relations[relation])
     able = await tells_apart(asker, sides)
     return Judgement(best, relations[best] if able else CHANCE, leaning.call_id)
 
 
-async def lean(asker: Asker, sides: Sides, said: str) -> Leaning | None:
-    """None if an answer is neither yes nor no.
+async def lean(asker: Asker, sides: Sides, said: str) -> Leaning | str:
+    """A call's id alone if an answer is neither yes nor no.
 
     What is asked about words that say nothing is asked once in a dialogue: an answered request is not sent again.
     """
@@ -108,7 +108,7 @@ async def lean(asker: Asker, sides: Sides, said: str) -> Leaning | None:
     found = await matter(asker, sides, said)
     nothing = await matter(asker, sides, phrases(asker.language)["says_nothing"][0])
     if own is None or other is None or found is None or nothing is None:
-        return None
+        return call_id
     answer = max(found[1:]) - sum(nothing[1:]) / len(nothing[1:])
     return Leaning(own, other, found[0] - nothing[0], answer, call_id)
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from culturepark.dialogue.guards import contains, phrases
 from culturepark.distill.letters import as_data
 from culturepark.domain import Language, Option, Relation, Seed, Stance, SurveyItem
 from culturepark.prompts import prompt
-
-QUOTED = re.compile(r"[“\"‘'«]([^“”\"‘’«»]{2,80})[”\"’'»]")
 
 
 @dataclass(frozen=True)
@@ -38,15 +37,17 @@ def sides_of(seed: Seed, stance: Stance, language: Language) -> Sides:
     return Sides(own, other, answers, neutral=side == 0, in_sentences=item.poles is not None)
 
 
-def relation_as_named(seed: Seed, stance: Stance, said: str) -> Relation | None:
-    """How words stand to the stance that quote an answer of the scale: `the honest answer is "disagree"`.
+def relation_as_named(seed: Seed, stance: Stance, said: str, language: Language) -> Relation | None:
+    """How words stand to the stance that give an answer of the scale as theirs: `my answer is "disagree"`.
 
-    None if they quote none, or several: those have to be judged.
+    None if they give none, or several, or if somebody else may be meant: those have to be judged.
     """
-    item = item_of(seed)
+    item, lists = item_of(seed), phrases(language)
+    gives = "|".join(map(re.escape, lists["gives_answer"]))
+    found = list(re.finditer(rf"\b(?:{gives}):? [“\"‘'«]([^“”\"‘’«»]{{2,80}})[”\"’'»]", said, re.I))
     by_label = {option.label.casefold(): option for option in item.options}
-    named = {by_label[text] for text in map(str.casefold, QUOTED.findall(said)) if text in by_label}
-    if len(named) != 1:
+    named = {by_label[match[1].casefold()] for match in found if match[1].casefold() in by_label}
+    if len(named) != 1 or len(found) != 1 or contains(said[: found[0].start()], lists["reports"]):
         return None
     (option,), own = named, option_of(item, stance)
     if option == own or option.side == own.side != 0:

@@ -62,7 +62,9 @@ def known(store: Store, embedder: str, texts: Sequence[str]) -> dict[str, Vector
             )
             for digest, blob, checksum in session.exec(query):
                 if checksum == rows.checksum({"embedder": embedder, "text_sha256": digest, "vector": blob}):
-                    found[text_of[digest]] = unpacked(blob)
+                    vector = unpacked(blob)
+                    if np.isfinite(vector).all():
+                        found[text_of[digest]] = vector
     return found
 
 
