@@ -48,8 +48,8 @@ def verification(rows: Sequence[Row], found: Mapping[str, Judged]) -> JsonObject
         "calibration_error": calibration_error(rows, right, found),
         "by_tag": {
             tag: {
-                "rows": sum(tag in row["hard"] for row in rows),
-                "accuracy": mean([ok for ok, row in zip(right, rows, strict=True) if tag in row["hard"]]),
+                "rows": sum(tag in row.get("hard", []) for row in rows),
+                "accuracy": mean([ok for ok, row in zip(right, rows, strict=True) if tag in row.get("hard", [])]),
             }
             for tag in tags
         },

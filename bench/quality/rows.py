@@ -19,11 +19,17 @@ GIVEN: dict[str, dict[str, type]] = {
 }
 """What a row must hold beside its id; `item` (verify), `moderator_cue` (extract), `relation` (dedup) may be there."""
 GOLD: dict[str, dict[str, type]] = {
-    "verify": {"relation": str, "hard": list},
-    "extract": {"gold": list, "not_statements": list},
-    "dedup": {"cluster": str, "note": str},
+    "verify": {"relation": str},
+    "extract": {"gold": list},
+    "dedup": {"cluster": str},
 }
-"""What is to be found out, or says why it is hard."""
+"""What is to be found out."""
+REMARKS: dict[str, dict[str, type]] = {
+    "verify": {"hard": list},
+    "extract": {"not_statements": list},
+    "dedup": {"note": str},
+}
+"""What may be said of the gold besides."""
 RELATIONS = ("entail", "contradict", "irrelevant")
 
 
@@ -49,7 +55,8 @@ def read(path: Path, stage: str, *, gold: bool) -> list[Row]:
         if not line.strip():
             continue
         row = parsed(line, f"{path}:{number}")
-        for name, kind in wanted.items():
+        there = {name: kind for name, kind in REMARKS[stage].items() if name in row}
+        for name, kind in (wanted | there).items():
             if name not in row and name in GOLD[stage]:
                 raise UsageError(f"{path}:{number}: no {name!r}; rows without gold can be predicted: PREDICT=folder")
             if not isinstance(row.get(name), kind):
@@ -82,7 +89,8 @@ def parsed(line: str, where: str) -> Row:
 
 def blind(stage: str, rows: Sequence[Row]) -> list[Row]:
     """Rows as those see them who do not know the answers."""
-    return [{name: value for name, value in row.items() if name not in GOLD[stage]} for row in rows]
+    hidden = GOLD[stage] | REMARKS[stage]
+    return [{name: value for name, value in row.items() if name not in hidden} for row in rows]
 
 
 def write(path: Path, rows: Sequence[Row]) -> int:
