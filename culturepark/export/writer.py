@@ -31,6 +31,8 @@ from culturepark.files import is_folder
 from culturepark.models.ledger import now
 from culturepark.redact import redact
 from culturepark.store import exports
+from culturepark.store.course import checks_of
+from culturepark.store.rows import edition_of
 from culturepark.store.store import Store
 
 
@@ -50,6 +52,7 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
     wanted.check()
     ids = sorted({store.run(run_id).id for run_id in run_ids})
     runs = [store.run(run_id) for run_id in ids]
+    checks = {run.id: checks_of(store, run, edition_of(run)) for run in runs}
     with store.database.reading() as look:
         source = Source(look, runs, wanted.cultures, wanted.form, wanted.left_out or {})
         read, counts = to_be_read(source, wanted)
@@ -84,7 +87,7 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
                     "format": wanted.form,
                     "rows_are": "dialogues" if wanted.dialogues else "samples",
                     "licence": wanted.licence,
-                    "runs": [about(source, wanted, run_id) for run_id in ids],
+                    "runs": [about(source, wanted, run_id, checks[run_id]) for run_id in ids],
                     "personas": personas(source, tally),
                     "files": files,
                     "duplicates": duplicates,
