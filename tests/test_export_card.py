@@ -12,10 +12,13 @@ import pytest
 
 from culturepark.distill.dedup import THRESHOLDS
 from culturepark.distill.verify import SURE_ENOUGH
+from culturepark.export.method import as_text
+from culturepark.models.chat import canonical, digest
 from tests.endpoint import Endpoint
 from tests.test_cli import away as away  # fixtures
 from tests.test_cli import cli, place_store, rows_of
 from tests.test_cli import no_pauses as no_pauses
+from tests.test_preference import asked
 
 pytestmark = pytest.mark.usefixtures("away", "no_pauses")
 
@@ -39,6 +42,12 @@ def exported(*arguments: object, runs: tuple[str, ...] = ("a",), form: str = "tr
     assert done.code == 0, done.err
     card = Path("out/README.md").read_text("utf-8")
     return " ".join(card.split()), json.loads(Path("out/manifest.json").read_bytes())
+
+
+def two_runs_of_two_questions() -> None:
+    """In the default store, as `a` and `b`; their answers contrast, and some of `b` repeat some of `a`."""
+    Path("runs").mkdir()
+    Path("runs/culturepark.db").write_bytes(asked())
 
 
 def sql(query: str) -> None:
@@ -114,3 +123,89 @@ def test_a_run_without_checks_is_not_said_to_have_any() -> None:
     card, manifest = exported()
     assert manifest["runs"][0]["checks"] == {}
     assert "Harmlessness" not in card
+
+
+def test_figures_of_whole_runs_beside_rows_of_one_culture_are_said_to_be_that() -> None:
+    place_store()
+    said = "The figures here, and those of what was dropped and turned down, are of whole runs"
+    assert said not in exported()[0]
+    assert said in exported("--culture", "turkish")[0]
+
+
+def test_a_split_says_what_can_still_stand_on_both_sides() -> None:
+    place_store()
+    assert "can be on both sides of the split" in exported("--split", "0.5")[0]
+    assert "both sides of the split" not in exported()[0]
+
+
+def test_pairs_and_repetitions_are_given_no_side() -> None:
+    two_runs_of_two_questions()
+    assert cli("export", "a", "b", "--format", "preference", "--out", "pairs", "--split", "0.5").code == 0
+    assert {row["split"] for row in rows_of("sample")} == {None}
+    assert cli("export", "b", "--format", "trl", "--out", "alone", "--split", "0.5").code == 0
+    assert {row["split"] for row in rows_of("sample") if row["id"].startswith("b.") and row["status"] == "kept"} == {
+        "train", "validation",
+    }  # fmt: skip
+    exported("--split", "0.5", runs=("a", "b"))
+    sides = {row["id"]: row["split"] for row in rows_of("sample") if row["status"] == "kept"}
+    repeats = {json.loads(line)["id"] for line in Path("out/duplicates.jsonl").read_text("utf-8").splitlines()}
+    assert repeats
+    assert {sides.pop(one) for one in repeats} == {None}
+    assert set(sides.values()) == {"train", "validation"}
+
+
+@pytest.mark.parametrize("stage", ["extract", "verify"])
+def test_a_run_that_was_stopped_while_it_was_distilled_again_is_not_exported(stage: str) -> None:
+    place_store()
+    assert cli("distill", "a", "--from", stage).code == 0
+    exported()
+    column = {"extract": "extracted", "verify": "verified"}[stage]
+    sql(f"UPDATE dialogue SET {column} = 1 WHERE number = 1")  # as it is before the second round has come to it
+    done = cli("export", "a", "--format", "trl", "--out", "again")
+    assert (done.code, done.out) == (2, "")
+    assert "1 dialogues still have the samples of the round before; `culturepark resume a` finishes it" in done.err
+    assert not Path("again").exists()
+    assert cli("export", "a", "--format", "trl", "--dialogues", "--out", "talks").code == 0
+    assert cli("resume", "a").code == 0
+    exported()
+
+
+def test_rejected_answers_that_no_check_has_seen_are_owned_up_to() -> None:
+    two_runs_of_two_questions()
+    said = "were never put to the checks"
+    assert said not in exported(runs=("a", "b"), form="preference")[0]
+    add_checks("b")
+    assert said in exported(runs=("a", "b"), form="preference")[0]
+    assert said not in exported(runs=("a", "b"))[0]
+
+
+def add_checks(run_id: str) -> None:
+    with closing(sqlite3.connect("runs/culturepark.db")) as db, db:
+        ((text,),) = db.execute("SELECT scenario FROM run WHERE id = ?", (run_id,))
+        edition = json.loads(text)
+        edition["scenario"]["distill"]["checks"] = {"harmlessness": {"at_least": 3}}
+        new = canonical(edition)
+        db.execute("UPDATE run SET scenario = ?, scenario_digest = ? WHERE id = ?", (new, digest(new), run_id))
+
+
+def test_dialogues_of_two_runs_that_are_the_same_are_counted() -> None:
+    place_store()
+    assert cli("simulate", "tiny.yaml", "--model", "scripted", "--run-id", "c").code == 0
+    first, again = (set(messages_of(run)) for run in "ac")
+    card, manifest = exported("--dialogues", runs=("a", "c"))
+    assert any(f": {len(first & again)} rows have word for word" in note for note in manifest["notes"])
+    assert first & again
+    assert "not deduplicated across runs" in card
+    assert "deduplicated" not in exported("--dialogues")[0]
+
+
+def messages_of(run_id: str) -> list[str]:
+    exported("--dialogues", runs=(run_id,))
+    return [json.dumps(json.loads(line)["messages"]) for line in Path("out/all.jsonl").read_text("utf-8").splitlines()]
+
+
+def test_links_and_formulas_in_names_are_only_text() -> None:
+    assert as_text("see https://x.example, WWW.y.example or $5 and $6$") == (
+        "see https\\://x.example, WWW\\.y.example or \\$5 and \\$6\\$"
+    )
+    assert as_text("18:30, w.w, a://b") == "18:30, w.w, a\\://b"

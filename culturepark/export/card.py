@@ -24,6 +24,10 @@ with *this* answer would rather say the one than the other; nothing about which 
 """
 TAKEN_APART = """; an extractor took what they said apart into opinions, norms and customs; each was checked against
 the words it rests on."""
+WHOLE_RUNS = """
+These rows are of some cultures alone. The figures here, and those of what was dropped and turned down, are of whole
+runs, with everybody in them.
+"""
 TALKS = """
 Each row is a whole dialogue as one of its delegates had it: that person's speeches are the assistant's, everybody
 else's (the moderator's too, behind their names) the user's. Turns were guarded when they were spoken (refusals, slips
@@ -84,7 +88,7 @@ opinion is in line with the answer its speaker was given; asked where there is o
 
 | run | dialogues done | turns | statements | faithful | in line with the stance | checks passed | kept | dropped |
 |---|---:|---:|---:|---:|---:|---:|---:|---:|
-{lines(map(method.funnel, manifest["runs"]))}
+{lines(map(method.funnel, manifest["runs"]))}{WHOLE_RUNS if manifest["cultures"] else ""}
 Dropped: {counted(merged(manifest, "samples", "dropped"))}. Turned down at extraction: \
 {counted(merged(manifest, "statements", "rejected"))}. Left out of this export: {counted(manifest["left_out"])}.
 

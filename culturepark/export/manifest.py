@@ -80,7 +80,13 @@ def remarks(
         yield "all rows come from one seed: nothing is held out, since a question must not stand on both sides"
     if held:
         trains = tally.by_half["train"]
-        yield f"{trains} of {total} rows train ({trains / total:.0%}): whole seeds are held out"
+        yield f"{trains} of {total} rows train ({trains / total:.0%}): whole questions are held out"
+        yield "what somebody tells under two questions, in the same words or nearly, can be on both sides of the split"
+    if wanted.dialogues and len(source.runs) > 1:
+        yield (
+            "whole dialogues are not deduplicated across runs: "
+            f"{source.told_again} rows have word for word the messages of another run's"
+        )
     what = "dialogues that are done" if wanted.dialogues else "kept samples"
     for culture in wanted.cultures:
         if not tally.by_culture[culture]:
@@ -90,6 +96,11 @@ def remarks(
     if count := source.found["never answered"]:
         yield f"{count} perspectives are left out, of people who never answered anything"
     if wanted.form == "preference":
+        if any(edition.scenario.distill.checks for edition in source.editions.values()):
+            yield (
+                "rejected answers that go against their speaker's stance were never put to the checks (harmlessness, "
+                "awareness); chosen ones have passed them"
+            )
         kept = source.counted(exports.kept_counts).total()
         others = kept - source.counted(exports.kept_counts, exports.ANSWERS).total()
         yield (

@@ -69,4 +69,5 @@ def funnel(run: JsonObject) -> str:
 
 def as_text(text: str) -> str:
     """On one line, with nothing that Markdown or HTML would act upon: names of models and folders are not ours."""
-    return re.sub(r"([\\`*{}\[\]<>#|&~]|(?<!\w)_|_(?!\w))", r"\\\1", " ".join(safe(text).split()))
+    acts = r"[\\`*{}\[\]<>#|&~$]|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)\."  # the last two begin a link without any brackets
+    return re.sub(f"({acts})", r"\\\1", " ".join(safe(text).split()), flags=re.IGNORECASE)
