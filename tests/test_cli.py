@@ -791,8 +791,26 @@ def test_distilling_again_keeps_what_was_found_and_gives_the_same_samples(stage:
 
 @pytest.mark.usefixtures("finished")
 def test_distilling_with_another_model_is_written_down() -> None:
-    assert cli("distill", "a", "--from", "dedup", "--role", "verifier=embedded").code == 0
-    assert cli("stats", "a", "--json").json["models"]["verifier"] == "embedded"
+    assert cli("distill", "a", "--from", "dedup", "--role", "embedder=minilm").code == 0
+    assert cli("stats", "a", "--json").json["models"]["embedder"] == "minilm"
+
+
+@pytest.mark.usefixtures("finished")
+@pytest.mark.parametrize(
+    ("stage", "role", "counts"),
+    [
+        ("dedup", "verifier", "only embedder"),
+        ("dedup", "judge", "only embedder"),
+        ("verify", "speaker", "only extractor, verifier, embedder"),
+        ("extract", "judge", "only extractor, verifier, embedder"),  # the scenario has no checks
+    ],
+)
+def test_a_model_for_a_role_that_is_not_asked_again_is_refused(stage: str, role: str, counts: str) -> None:
+    before = dump()
+    done = cli("distill", "a", "--from", stage, "--role", f"{role}=embedded")
+    assert (done.code, done.out) == (2, "")
+    assert f"--role {role}: nobody is asked as that from {stage} on; {counts}" in done.err
+    assert dump() == before
 
 
 def test_a_run_with_open_dialogues_is_finished_before_it_is_distilled_again() -> None:

@@ -171,7 +171,11 @@ def distill(
     store = Store(store_url, must_exist=True)
     with alone(store, run_id) as row:
         models = replaced(row, roles)
-        judges = judges_of(edition_of(row).scenario, models)
+        scenario = edition_of(row).scenario
+        judges = judges_of(scenario, models)
+        asked = needed[stage] + (JUDGES[:1] if scenario.distill.checks and stage != "dedup" else ())
+        if stray := [role for role in words_of(roles) if role not in asked]:  # the run would name who never did a thing
+            raise UsageError(f"--role {stray[0]}: nobody is asked as that from {stage} on; only {', '.join(asked)}")
         check_specs(models, needed[stage] + (judges if stage != "dedup" else ()))
         unfinished = [d.number for d in store.dialogues(row.id) if d.status not in (Status.DONE, Status.STOPPED)]
         if unfinished:
@@ -191,10 +195,15 @@ def replaced(row: RunRow, roles: list[str]) -> dict[ModelRole, ModelSpec]:
     from culturepark.launch import models_of
 
     given = parse_roles(None, roles)
-    words = {text.partition("=")[0] for text in roles}
+    words = words_of(roles)
     named = {role: spec for role, spec in given.items() if (JUDGES[0] if role in JUDGES else role) in words}
     kept = {role: spec for role, spec in models_of(row).items() if role not in JUDGES or JUDGES[0] not in words}
     return kept | named
+
+
+def words_of(roles: list[str]) -> list[str]:
+    """The roles that are named, each once, `judge` for all judges."""
+    return list(dict.fromkeys(text.partition("=")[0] for text in roles))
 
 
 def carry_on(store: Store, row: RunRow, as_json: bool) -> int:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
+from culturepark.distill.verify import SURE_ENOUGH
 from culturepark.domain import COUNTRY_NAMES, CULTURES, JsonObject
-from culturepark.export import licences
+from culturepark.export import licences, method
 from culturepark.export.formats import SHAPES
-from culturepark.show import safe
+from culturepark.export.method import as_text
 
 CITATION = "Li et al., CulturePark: Boosting Cross-cultural Understanding in Large Language Models, NeurIPS 2024"
 SURVEY = "Haerpfer et al., World Values Survey: Round Seven, doi:10.14281/18241"
@@ -24,6 +24,10 @@ with *this* answer would rather say the one than the other; nothing about which 
 """
 TAKEN_APART = """; an extractor took what they said apart into opinions, norms and customs; each was checked against
 the words it rests on."""
+WHOLE_RUNS = """
+These rows are of some cultures alone. The figures here, and those of what was dropped and turned down, are of whole
+runs, with everybody in them.
+"""
 TALKS = """
 Each row is a whole dialogue as one of its delegates had it: that person's speeches are the assistant's, everybody
 else's (the moderator's too, behind their names) the user's. Turns were guarded when they were spoken (refusals, slips
@@ -74,17 +78,17 @@ to say. What is known of those (no legal advice; by the name a model goes by, wh
 
 The method follows {CITATION}:
 personas with cards of their own, talks led by a moderator, statements taken out of them with an exact quote, and two
-criteria. *Faithful*: the quote, in its turn, carries the statement as the speaker's own
-view or practice; asked of every statement. *Stance*: whether an opinion is in line with the answer its speaker was
-given; asked where there is one. What the judge gives less than an even chance is dropped. Then duplicates are left out
-inside each block of question, culture and relation.
-
-{lines(map(policy, manifest["runs"]))}
+criteria{", with more checks after them in some runs" if method.has_checks(manifest) else ""}. *Faithful*: the quote, in
+its turn, carries the statement as the speaker's own view or practice; asked of every statement. *Stance*: whether an
+opinion is in line with the answer its speaker was given; asked where there is one. What the judge is less than \
+{SURE_ENOUGH:.0%} sure of is dropped. Then duplicates are left out inside each block of question, culture and relation.
+{method.CHECKS if method.has_checks(manifest) else ""}
+{lines(map(method.policy, manifest["runs"]))}
 ## From turns to samples
 
-| run | dialogues done | turns | statements | faithful | in line with the stance | samples kept | dropped |
-|---|---:|---:|---:|---:|---:|---:|---:|
-{lines(map(funnel, manifest["runs"]))}
+| run | dialogues done | turns | statements | faithful | in line with the stance | checks passed | kept | dropped |
+|---|---:|---:|---:|---:|---:|---:|---:|---:|
+{lines(map(method.funnel, manifest["runs"]))}{WHOLE_RUNS if manifest["cultures"] else ""}
 Dropped: {counted(merged(manifest, "samples", "dropped"))}. Turned down at extraction: \
 {counted(merged(manifest, "statements", "rejected"))}. Left out of this export: {counted(manifest["left_out"])}.
 
@@ -162,9 +166,10 @@ def configs(names: Sequence[str]) -> Iterator[str]:
 
 def origin(run: JsonObject) -> str:
     models = ", ".join(f"{role} {as_text(spec)}" for role, spec in sorted(run["models"].items()))
+    asked = "1 question" if run["questions"] == 1 else f"{run['questions']} questions"
     return (
         f"- run `{run['run']}`: scenario `{run['scenario']}` (“{as_text(run['title'])}”, {run['setting']}, "
-        f"{run['protocol']}, sha256 {run['scenario_digest'][:12]}), {run['questions']} questions, seed {run['seed']}, "
+        f"{run['protocol']}, sha256 {run['scenario_digest'][:12]}), {asked}, seed {run['seed']}, "
         f"culturepark {as_text(run['culturepark'])}, {run['created_at'][:10]}; {models}"
     )
 
@@ -195,27 +200,6 @@ def chosen_licence(licence: str | None) -> str:
     return f"Whoever made this export chose the licence `{licence.lower()}` for it."
 
 
-def policy(run: JsonObject) -> str:
-    rules = run["policy"]
-    judge = as_text(run["models"].get("verifier", "nobody"))
-    return (
-        f"- run `{run['run']}`: judged by {judge}; relations to the stance that were kept: {', '.join(rules['keep'])}; "
-        f"rewording {rules['rewrite']}; duplicates by {as_text(run['models'].get('embedder', 'words alone'))}, from a "
-        f"similarity of {rules['dedup']['threshold']} on"
-    )
-
-
-def funnel(run: JsonObject) -> str:
-    verdicts, kept = run["verdicts"], run["samples"]["kept"]
-    judged = [
-        f"{of.get('entail', 0)} of {sum(of.values())}" if of else "not asked"
-        for of in (verdicts.get("faithful", {}), verdicts.get("stance", {}))
-    ]
-    dropped = sum(run["samples"]["dropped"].values())
-    figures = [run["dialogues"].get("done", 0), run["turns"]["personas"], run["statements"]["total"], *judged]
-    return f"| `{run['run']}` | {' | '.join(map(str, [*figures, kept, dropped]))} |"
-
-
 def merged(manifest: JsonObject, stage: str, what: str) -> dict[str, int]:
     total: Counter[str] = Counter()
     for run in manifest["runs"]:
@@ -238,8 +222,3 @@ def counted(counts: Mapping[str, int]) -> str:
 
 def lines(found: Iterator[str] | map[str]) -> str:
     return "".join(f"{line}\n" for line in found)
-
-
-def as_text(text: str) -> str:
-    """On one line, with nothing that Markdown or HTML would act upon: names of models and folders are not ours."""
-    return re.sub(r"([\\`*{}\[\]<>#|&~]|(?<!\w)_|_(?!\w))", r"\\\1", " ".join(safe(text).split()))

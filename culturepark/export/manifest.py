@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from culturepark import __version__
+from culturepark.distill.dedup import THRESHOLDS
 from culturepark.domain import Duplicate, JsonObject
 from culturepark.errors import UsageError
 from culturepark.export import licences
 from culturepark.export.formats import MULTI_TURN, OPENAI_FEWEST, Format
 from culturepark.export.rows import Source
 from culturepark.export.sinks import DUPLICATES, need_parquet
+from culturepark.models.embedder import Method
 from culturepark.prompts import prompt
 from culturepark.store import exports
-from culturepark.store.funnel import funnel, prompts
+from culturepark.store.funnel import funnel, prompts, repeats
+from culturepark.store.rows import threshold_of
+from culturepark.store.tables import RunRow
 
 LIBRARIES = ("pydantic", "sqlalchemy", "sqlmodel")
 
@@ -76,7 +80,13 @@ def remarks(
         yield "all rows come from one seed: nothing is held out, since a question must not stand on both sides"
     if held:
         trains = tally.by_half["train"]
-        yield f"{trains} of {total} rows train ({trains / total:.0%}): whole seeds are held out"
+        yield f"{trains} of {total} rows train ({trains / total:.0%}): whole questions are held out"
+        yield "what somebody tells under two questions, in the same words or nearly, can be on both sides of the split"
+    if wanted.dialogues and len(source.runs) > 1:
+        yield (
+            "whole dialogues are not deduplicated across runs: "
+            f"{source.told_again} rows have word for word the messages of another run's"
+        )
     what = "dialogues that are done" if wanted.dialogues else "kept samples"
     for culture in wanted.cultures:
         if not tally.by_culture[culture]:
@@ -86,6 +96,11 @@ def remarks(
     if count := source.found["never answered"]:
         yield f"{count} perspectives are left out, of people who never answered anything"
     if wanted.form == "preference":
+        if any(edition.scenario.distill.checks for edition in source.editions.values()):
+            yield (
+                "rejected answers that go against their speaker's stance were never put to the checks (harmlessness, "
+                "awareness); chosen ones have passed them"
+            )
         kept = source.counted(exports.kept_counts).total()
         others = kept - source.counted(exports.kept_counts, exports.ANSWERS).total()
         yield (
@@ -98,8 +113,12 @@ def remarks(
                 yield f"{file['name']} has {file['rows']} rows; OpenAI's fine-tuning wants at least {OPENAI_FEWEST}"
 
 
-def about(source: Source, wanted: Wanted, run_id: str) -> JsonObject:
-    """What the card and the manifest say of a run."""
+def about(source: Source, wanted: Wanted, run_id: str, checks: JsonObject) -> JsonObject:
+    """What the card and the manifest say of a run.
+
+    Args:
+        checks: what its checks found.
+    """
     run = next(run for run in source.runs if run.id == run_id)
     scenario = source.editions[run_id].scenario
     used = set((exports.done_counts if wanted.dialogues else exports.kept_counts)(source.look, run_id, wanted.cultures))
@@ -121,7 +140,20 @@ def about(source: Source, wanted: Wanted, run_id: str) -> JsonObject:
         "questions": len(used),
         "sources": sorted({seed.item.source for seed in scenario.seeds if seed.item and seed.key in used}),
         **funnel(source.look, run),
+        "checks": checks,
+        "duplicates": duplicates(source, run),
     }
+
+
+def duplicates(source: Source, run: RunRow) -> JsonObject:
+    """How a run's own duplicates were found: by what, from which similarity on, and how many."""
+    by_method = repeats(source.look, run.id)
+    spec = json.loads(run.models).get("embedder")
+    wanted: Method = spec if spec in ("lexical", "minilm") else "endpoint"
+    # Without its weights MiniLM gives way to words; the rows say which it was.
+    method = next((known for known in THRESHOLDS if known in by_method), wanted)
+    threshold = threshold_of(run, source.editions[run.id]) or THRESHOLDS[method]
+    return {"method": method, "threshold": threshold, "by_method": by_method}
 
 
 def personas(source: Source, tally: Tally) -> list[JsonObject]:

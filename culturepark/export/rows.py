@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Any, cast
 
 from culturepark.domain import Duplicate, Edition, JsonObject, Language, Seed
@@ -49,6 +50,8 @@ class Source:
     """How many samples were left without a row, and why."""
     duplicates: list[JsonObject] = field(default_factory=list)
     """Samples left out that have not been written down yet."""
+    told_again: int = 0
+    """How many rows of dialogues have the messages of a row of an earlier run."""
 
     def __post_init__(self) -> None:
         self.editions = {run.id: edition_of(run) for run in self.runs}
@@ -112,7 +115,9 @@ def single(source: Source) -> Iterator[Row]:
 
 def dialogues(source: Source) -> Iterator[Row]:
     """Every dialogue that is done, once for each delegate in it."""
+    told: set[bytes] = set()
     for run in source.runs:
+        of_this_run: set[bytes] = set()
         edition = source.editions[run.id]
         for dialogue, people, turns in exports.talks(source.look, run.id):
             if stray := {turn.speaker for turn in turns} - {MODERATOR, *(p.persona_key for p in people)}:
@@ -128,9 +133,14 @@ def dialogues(source: Source) -> Iterator[Row]:
                 if not messages:
                     source.found["never answered"] += 1
                     continue
+                if len(source.runs) > 1:
+                    mark = blake2b(json.dumps(messages).encode(), digest_size=16).digest()
+                    source.told_again += mark in told
+                    of_this_run.add(mark)
                 row_id = f"{dialogue.id}.p{person.position}"
                 data = record(source.form, row_id, source.checked(f"dialogue {dialogue.id}", messages))
                 yield Row(data, {"id": row_id}, person.culture, dialogue.seed_key, ((run.id, persona.key),))
+        told |= of_this_run
 
 
 def preferences(source: Source) -> Iterator[Row]:

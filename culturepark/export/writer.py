@@ -31,6 +31,8 @@ from culturepark.files import is_folder
 from culturepark.models.ledger import now
 from culturepark.redact import redact
 from culturepark.store import exports
+from culturepark.store.course import checks_of
+from culturepark.store.rows import edition_of
 from culturepark.store.store import Store
 
 
@@ -50,7 +52,14 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
     wanted.check()
     ids = sorted({store.run(run_id).id for run_id in run_ids})
     runs = [store.run(run_id) for run_id in ids]
+    checks = {run.id: checks_of(store, run, edition_of(run)) for run in runs}
     with store.database.reading() as look:
+        for run in runs:
+            if not wanted.dialogues and (behind := exports.half_distilled(look, run)):
+                raise UsageError(
+                    f"{run.id} was being distilled again: {behind} dialogues still have the samples of the round "
+                    f"before; `culturepark resume {run.id}` finishes it"
+                )
         source = Source(look, runs, wanted.cultures, wanted.form, wanted.left_out or {})
         read, counts = to_be_read(source, wanted)
         if not counts:
@@ -84,7 +93,8 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
                     "format": wanted.form,
                     "rows_are": "dialogues" if wanted.dialogues else "samples",
                     "licence": wanted.licence,
-                    "runs": [about(source, wanted, run_id) for run_id in ids],
+                    "cultures": list(wanted.cultures),
+                    "runs": [about(source, wanted, run_id, checks[run_id]) for run_id in ids],
                     "personas": personas(source, tally),
                     "files": files,
                     "duplicates": duplicates,
@@ -102,9 +112,9 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
                 put_in_place(aside, place, [MANIFEST, *names, CARD], old)
         except OSError as error:
             raise StoreError(f"cannot write {out}: {error.strerror}") from None
-    if share is not None and not wanted.dialogues:
+    if share is not None and not wanted.dialogues and wanted.form != "preference":  # a pair has two samples, most none
         try:
-            store.set_splits(ids, wanted.cultures, held)
+            store.set_splits(ids, wanted.cultures, held, wanted.left_out or ())
         except StoreError as error:  # read-only, full, busy: the files are whole all the same
             notes.append(f"which half each sample fell on was not stored: {error}")
     return Exported([out / name for name in [*names, MANIFEST, CARD]], tally.by_culture.total(), notes)

@@ -12,10 +12,10 @@ from sqlmodel import col, func, or_, select
 from culturepark.dialogue.casting import plan
 from culturepark.domain import Edition, JsonObject
 from culturepark.store.checks import checked
-from culturepark.store.funnel import funnel, summed
+from culturepark.store.funnel import funnel, repeats, summed
 from culturepark.store.rows import of_columns, threshold_of
 from culturepark.store.store import Store
-from culturepark.store.tables import CallRow, DialogueRow, DuplicateRow, RunRow, StatementRow
+from culturepark.store.tables import CallRow, DialogueRow, RunRow, StatementRow
 
 UNHEARD = ("interrupted:", "cancelled:")
 """How the error of a call begins that left, and whose answer nobody heard; it may have been billed."""
@@ -29,8 +29,6 @@ def course(store: Store, run: RunRow, edition: Edition, statements: Sequence[Sta
     """
     with store.database.reading() as session:
         found = funnel(session, run)
-        current = {row.id for row in statements}
-        verdicts = [v for v in store.verdicts(run.id, run.verify_round) if v.statement_id in current]
         why = sqlalchemy.select(col(DialogueRow.stop_reason), func.count()).where(
             col(DialogueRow.run_id) == run.id, col(DialogueRow.stop_reason).is_not(None)
         )
@@ -55,10 +53,7 @@ def course(store: Store, run: RunRow, edition: Edition, statements: Sequence[Sta
             )
         ).one()
         unheard = session.exec(of_this_run.where(or_(*(col(CallRow.error).startswith(e) for e in UNHEARD)))).one()
-        by_method = sqlalchemy.select(col(DuplicateRow.method), func.count()).where(
-            col(DuplicateRow.statement_id).startswith(f"{run.id}.", autoescape=True)
-        )
-        duplicates = of_columns(session.execute(by_method.group_by(col(DuplicateRow.method))))
+        duplicates = repeats(session, run.id)
     costs = [row[5] for row in calls if row[5] is not None]
     return {
         "run": run.id,
@@ -75,8 +70,8 @@ def course(store: Store, run: RunRow, edition: Edition, statements: Sequence[Sta
         "turns": found["turns"],
         "statements": found["statements"],
         "verdicts": found["verdicts"],
-        "checks": checked(statements, verdicts, edition.scenario.distill),
-        "duplicates": {"threshold": threshold_of(run, edition), "by_method": summed(duplicates)},
+        "checks": checks_of(store, run, edition, statements),
+        "duplicates": {"threshold": threshold_of(run, edition), "by_method": duplicates},
         "samples": found["samples"],
         "calls": {
             "total": sum(row[1] for row in calls),
@@ -93,3 +88,15 @@ def course(store: Store, run: RunRow, edition: Edition, statements: Sequence[Sta
         "cost_usd": sum(costs) if costs else None,
         "unpriced_calls": unpriced,
     }
+
+
+def checks_of(
+    store: Store, run: RunRow, edition: Edition, statements: Sequence[StatementRow] | None = None
+) -> JsonObject:
+    """What a run's checks found; see `checked`. Nothing is read where none is on."""
+    if edition.scenario.distill.checks is None:
+        return {}
+    statements = store.statements(run) if statements is None else statements
+    current = {row.id for row in statements}
+    verdicts = [v for v in store.verdicts(run.id, run.verify_round) if v.statement_id in current]
+    return checked(statements, verdicts, edition.scenario.distill)

@@ -50,6 +50,16 @@ def kept_counts(look: Look, run_id: str, cultures: Sequence[str], shapes: Sequen
     return by_seed(look, query)
 
 
+def half_distilled(look: Look, run: RunRow) -> int:
+    """How many dialogues still have the samples of an earlier round, which distilling again has yet to come to."""
+    extracted, verified = col(DialogueRow.extracted), col(DialogueRow.verified)
+    behind = or_(
+        and_(extracted > 0, extracted < run.extract_round),
+        and_(verified > 0, verified < run.verify_round),
+    )
+    return look.exec(select(func.count()).select_from(DialogueRow).where(DialogueRow.run_id == run.id, behind)).one()
+
+
 def done_counts(look: Look, run_id: str, cultures: Sequence[str]) -> Counter[str]:
     """How many delegates of some cultures (none: all) sit in the dialogues of a run that are done, by seed."""
     query = (

@@ -13,7 +13,16 @@ from culturepark.domain import JsonObject
 from culturepark.store.exports import PAGE, Look
 from culturepark.store.queries import of_run
 from culturepark.store.rows import of_columns
-from culturepark.store.tables import CallRow, DialogueRow, RunRow, SampleRow, StatementRow, TurnRow, VerdictRow
+from culturepark.store.tables import (
+    CallRow,
+    DialogueRow,
+    DuplicateRow,
+    RunRow,
+    SampleRow,
+    StatementRow,
+    TurnRow,
+    VerdictRow,
+)
 
 
 def prompts(look: Look, run_id: str) -> dict[str, list[str]]:
@@ -23,6 +32,14 @@ def prompts(look: Look, run_id: str) -> dict[str, list[str]]:
     for stage, digest in sorted(of_columns(look.execute(query.distinct()))):
         found.setdefault(stage, []).append(digest)
     return found
+
+
+def repeats(look: Look, run_id: str) -> dict[str, int]:
+    """How many statements of a run repeat another of it, by what found that out."""
+    by_method = sqlalchemy.select(col(DuplicateRow.method), func.count()).where(
+        col(DuplicateRow.statement_id).startswith(f"{run_id}.", autoescape=True)
+    )
+    return summed(of_columns(look.execute(by_method.group_by(col(DuplicateRow.method)))))
 
 
 def funnel(look: Look, run: RunRow) -> JsonObject:

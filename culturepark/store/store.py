@@ -402,11 +402,14 @@ class Store:
                 row.status, row.drop_reason = "dropped", "superseded"
                 session.add(row)
 
-    def set_splits(self, run_ids: Sequence[str], cultures: Sequence[str], held: Iterable[str]) -> None:
+    def set_splits(
+        self, run_ids: Sequence[str], cultures: Sequence[str], held: Iterable[str], left_out: Iterable[str] = ()
+    ) -> None:
         """Which side of the last split export the kept samples of some runs and cultures (none: all) fell on.
 
         Args:
             held: the seeds whose samples validate; those of all others train.
+            left_out: statements whose samples were not written, and stand on no side.
         """
         with self.database.writing() as session:
 
@@ -431,6 +434,12 @@ class Store:
             put("train", and_(true(), *(col(DialogueRow.seed_key).not_in(page) for page in pages)))
             for page in pages:
                 put("validation", col(DialogueRow.seed_key).in_(page))
+            without = sorted(left_out)
+            for start in range(0, len(without), 500):
+                of_them = update(SampleRow).where(col(SampleRow.statement_id).in_(without[start : start + 500]))
+                if cultures:
+                    of_them = of_them.where(col(SampleRow.culture).in_(cultures))
+                session.execute(of_them.values(split=None).execution_options(synchronize_session=False))
 
 
 def replace_duplicates(session: Session, run_id: str, duplicates: Sequence[Duplicate]) -> None:
