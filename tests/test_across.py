@@ -156,6 +156,15 @@ def test_statements_on_different_sides_do_not_meet(tmp_path: Path) -> None:
     assert found(held, "a", "b", "c") == {"c.d1.t1.s1": "a.d1.t1.s1"}
 
 
+def test_people_of_opposite_stances_who_both_hold_to_theirs_do_not_meet(tmp_path: Path) -> None:
+    said = "I think that a job is for whoever does it best."
+    held = hold_run(tmp_path, "a", [said], kind="opinion", one=edition(stance=1))
+    hold_run(tmp_path, "b", [said], kind="opinion", one=edition(stance=4))
+    against = edition(stance=4, distill={"keep": ["contradict"]})
+    hold_run(tmp_path, "c", [said], kind="opinion", stance="contradict", one=against)
+    assert found(held, "a", "b", "c") == {"c.d1.t1.s1": "a.d1.t1.s1"}  # who goes against a no says yes
+
+
 # --- embedders -------------------------------------------------------------------------------------
 
 

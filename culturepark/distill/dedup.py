@@ -1,9 +1,11 @@
 """Finds statements that say the same, inside a block, and leaves one to stand for each group.
 
-A block is (seed, culture, language, relation to the stance): sentence embeddings hardly see which side a statement
-takes, so statements on different sides never meet. Inside a block: equal texts first, then cosine similarity over all
-pairs, then guards (turning.py). Clusters are stars: every duplicate is similar to its representative itself, never
-through a third. Nothing is deleted, and nothing hangs on the order in which statements are given.
+A block is (seed, culture, language, side taken): sentence embeddings hardly see which side of the question a statement
+takes, so statements on different sides never meet. The side is the scale's, not the speaker's own: people of one
+culture draw different stances, and a yes and a no can both hold to theirs. Inside a block: equal texts first, then
+cosine similarity over all pairs, then guards (turning.py). Clusters are stars: every duplicate is similar to its
+representative itself, never through a third. Nothing is deleted, and nothing hangs on the order in which statements
+are given.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ NEGATION = 0.05
 SHARED_LETTERS = 0.4
 """MiniLM knows neither Hangul nor Arabic nor Bengali: unrelated sentences have cosines of .7 to .9 in them, and up to
 .34 of their pairs of letters in common."""
-SIDES = ("entail", "contradict")
+SIDES = {1: "plus", -1: "minus", 0: "none"}
+"""What a block calls the sides of a scale; `none` is the middle too, and whatever takes no side that is known."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Entry:
 
     statement_id: str
     block: tuple[str, ...]
-    """Seed, culture, language and, last, the relation to the stance: only `entail` and `contradict` tell a side."""
+    """Seed, culture, language and whatever else must be alike; last, which of SIDES is taken."""
     text: str
     """What is compared: the first-person form, which names nobody."""
 
@@ -130,10 +133,10 @@ class Block:
     """The different texts of a block, in the order in which they may stand for others."""
 
     def __init__(
-        self, readings: Sequence[Reading], vectors: Vectors, threshold: float, relation: str, method: Method
+        self, readings: Sequence[Reading], vectors: Vectors, threshold: float, side: str, method: Method
     ) -> None:
         self.readings = readings
-        self.sided = relation in SIDES
+        self.sided = side in (SIDES[1], SIDES[-1])
         self.least_letters = SHARED_LETTERS if method == "minilm" else 0.0
         self.near = neighbours(vectors, threshold)
         self.runs: Sequence[str] | None = None

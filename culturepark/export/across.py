@@ -1,7 +1,7 @@
 """What is told again in another run: decided when several runs are exported together, and stored nowhere.
 
 A run's own statuses hang on that run alone. Here the statements that each run has kept meet in blocks of the same
-question, culture, language and relation to the stance; of a repetition the run whose id comes first keeps it.
+question, culture, language and side taken; of a repetition the run whose id comes first keeps it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from culturepark.distill.dedup import THRESHOLDS, Entry, by_number, deduplicate, portions, run_of
+from culturepark.dialogue.stance import side_taken
+from culturepark.distill.dedup import SIDES, THRESHOLDS, Entry, by_number, deduplicate, portions, run_of
 from culturepark.distill.turning import key
 from culturepark.domain import Duplicate
 from culturepark.errors import StoreError, Unreachable, UsageError
@@ -72,10 +73,9 @@ def entries_of(store: Store, run: RunRow) -> Iterator[Entry]:
     """The statements of which a run has kept a sample. One question is the same in two scenarios if its key is too."""
     edition = edition_of(run)
     for row in sorted(queries.kept_statements(store, run), key=lambda row: by_number(row.id)):
-        question = key(edition.seed(row.seed_key).question)
-        yield Entry(
-            row.id, (row.seed_key, question, row.culture, row.language, row.relation or "none"), row.first_person
-        )
+        seed = edition.seed(row.seed_key)
+        side = SIDES[side_taken(seed.item, row.stance_code, row.relation)]
+        yield Entry(row.id, (row.seed_key, key(seed.question), row.culture, row.language, side), row.first_person)
 
 
 def met_again(entries: Sequence[Entry]) -> list[Entry]:
