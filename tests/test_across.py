@@ -165,6 +165,21 @@ def test_people_of_opposite_stances_who_both_hold_to_theirs_do_not_meet(tmp_path
     assert found(held, "a", "b", "c") == {"c.d1.t1.s1": "a.d1.t1.s1"}  # who goes against a no says yes
 
 
+def test_a_custom_does_not_stand_for_an_opinion_nor_an_opinion_for_a_custom(tmp_path: Path) -> None:
+    free = scenarios_without_stances()
+    held = hold_run(tmp_path, "a", [TEA], one=free)
+    hold_run(tmp_path, "b", [TEA], one=free, kind="opinion")
+    hold_run(tmp_path, "c", [TEA], one=free, kind="norm")
+    assert found(held, "a", "b", "c") == {"c.d1.t1.s1": "a.d1.t1.s1"}
+
+
+def scenarios_without_stances() -> Edition:
+    one = edition()
+    (seed,) = one.scenario.seeds
+    seeds = (seed.model_copy(update={"item": None}),)
+    return one.model_copy(update={"scenario": one.scenario.model_copy(update={"seeds": seeds})})
+
+
 # --- embedders -------------------------------------------------------------------------------------
 
 

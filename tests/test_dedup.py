@@ -363,6 +363,23 @@ def test_opposite_stances_of_one_culture_never_meet_though_each_speaker_holds_to
     assert merged(deduplicate(given, alike(3), "minilm")) == {"r.d3.t1.s1": "r.d2.t1.s1"}
 
 
+def test_nothing_stands_for_what_is_told_in_another_shape() -> None:
+    """An opinion answers the question, a norm does not; nor does an opinion from before the question was put."""
+    one = edition(distill={"keep": ["entail", "irrelevant"]}, protocol="self-guidance").scenario
+    judged = [
+        opinion("r.d1.t1.s1", SAID, stance=None, relation=None, kind="norm"),
+        opinion("r.d1.t1.s2", SAID, stance=None, relation=None, phase="opening"),
+        opinion("r.d1.t2.s1", SAID, stance=None, relation=None),
+        opinion("r.d1.t3.s1", SAID, stance=None, relation=None, kind="custom"),
+        opinion("r.d1.t4.s1", SAID, stance=1, relation="irrelevant"),
+    ]
+    given = conclude.entries(judged, one)
+    repeated = merged(deduplicate(given, alike(5), "minilm"))
+    assert repeated == {"r.d1.t3.s1": "r.d1.t1.s1", "r.d1.t4.s1": "r.d1.t2.s1"}
+    kept = [(s.statement_id, s.kind) for _, s in conclude.samples_of(judged, repeated, one) if s.status == "kept"]
+    assert kept == [("r.d1.t1.s1", "norm"), ("r.d1.t2.s1", "open")]
+
+
 @pytest.mark.parametrize(("stance", "relation"), [(1, "irrelevant"), (4, "unparsable"), (None, None)])
 def test_what_takes_no_side_is_not_taken_to_be_on_one(stance: int | None, relation: Relation | None) -> None:
     one = edition(distill={"keep": ["entail", "irrelevant"]}).scenario

@@ -23,7 +23,7 @@ class Judged:
 
 
 def entries(judged: Sequence[Judged], scenario: Scenario) -> list[dedup.Entry]:
-    """The statements that passed verification, each in its block: seed, culture, language, side taken."""
+    """The statements that passed verification, each in its block: seed, culture, language, shapes, side."""
     return [
         dedup.Entry(
             one.statement.id,
@@ -31,6 +31,7 @@ def entries(judged: Sequence[Judged], scenario: Scenario) -> list[dedup.Entry]:
                 one.casting.seed.key,
                 one.statement.culture,
                 scenario.language,
+                told_as(one, scenario),
                 dedup.SIDES[side_of(one)],
             ),
             one.statement.first_person,
@@ -38,6 +39,13 @@ def entries(judged: Sequence[Judged], scenario: Scenario) -> list[dedup.Entry]:
         for one in judged
         if samples.drop_reason(one.verdicts, scenario.distill.keep, False, flags(one, scenario)) is None
     ]
+
+
+def told_as(one: Judged, scenario: Scenario) -> str:
+    """The shapes whose samples are kept if nobody has said it before; what has others cannot stand for these."""
+    keep, flag, asked = scenario.distill.keep, flags(one, scenario), asked_yet(one.phase, scenario.protocol)
+    shapes = samples.shapes(one.statement, one.casting, scenario.samples)
+    return " ".join(s for s in shapes if samples.drop_reason(one.verdicts, keep, False, flag, s, asked) is None)
 
 
 def side_of(one: Judged) -> int:

@@ -1,11 +1,12 @@
 """Finds statements that say the same, inside a block, and leaves one to stand for each group.
 
-A block is (seed, culture, language, side taken): sentence embeddings hardly see which side of the question a statement
-takes, so statements on different sides never meet. The side is the scale's, not the speaker's own: people of one
-culture draw different stances, and a yes and a no can both hold to theirs. Inside a block: equal texts first, then
-cosine similarity over all pairs, then guards (turning.py). Clusters are stars: every duplicate is similar to its
-representative itself, never through a third. Nothing is deleted, and nothing hangs on the order in which statements
-are given.
+A block is (seed, culture, language, how it is told, side taken). What answers the question and what does not have
+samples of different shapes, and neither stands for the other. Sentence embeddings hardly see which side of the
+question a statement takes, so statements on different sides never meet. The side is the scale's, not the speaker's own:
+people of one culture draw different stances, and a yes and a no can both hold to theirs. Inside a block: equal texts
+first, then cosine similarity over all pairs, then guards (turning.py). Clusters are stars: every duplicate is similar
+to its representative itself, never through a third. Nothing is deleted, and nothing hangs on the order in which
+statements are given.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What is told again in another run: decided when several runs are exported together, and stored nowhere.
 
 A run's own statuses hang on that run alone. Here the statements that each run has kept meet in blocks of the same
-question, culture, language and side taken; of a repetition the run whose id comes first keeps it.
+question, culture, language, kind (opinion or norm) and side taken; of a repetition the run whose id comes first keeps it.
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ def entries_of(store: Store, run: RunRow) -> Iterator[Entry]:
     for row in sorted(queries.kept_statements(store, run), key=lambda row: by_number(row.id)):
         seed = edition.seed(row.seed_key)
         side = SIDES[side_taken(seed.item, row.stance_code, row.relation)]
-        yield Entry(row.id, (row.seed_key, key(seed.question), row.culture, row.language, side), row.first_person)
+        told = "opinion" if row.kind == "opinion" else "norm"  # customs are told as norms are
+        block = (row.seed_key, key(seed.question), row.culture, row.language, told, side)
+        yield Entry(row.id, block, row.first_person)
 
 
 def met_again(entries: Sequence[Entry]) -> list[Entry]:

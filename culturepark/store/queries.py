@@ -212,6 +212,7 @@ class KeptStatement(NamedTuple):
     id: str
     first_person: str
     culture: str
+    kind: str
     seed_key: str
     language: str
     relation: str | None
@@ -222,7 +223,7 @@ class KeptStatement(NamedTuple):
 
 def kept_statements(store: Store, run: RunRow) -> list[KeptStatement]:
     """The statements of which a run has kept a sample, in no order."""
-    told: list[Any] = [StatementRow.id, StatementRow.first_person, StatementRow.culture]
+    told: list[Any] = [StatementRow.id, StatementRow.first_person, StatementRow.culture, StatementRow.kind]
     told += [DialogueRow.seed_key, DialogueRow.language, VerdictRow.relation, ParticipantRow.stance_code]
     stance = and_(
         col(VerdictRow.statement_id) == col(StatementRow.id),
