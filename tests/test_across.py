@@ -291,6 +291,22 @@ def missing(*_: object) -> Path:
     raise OSError("no index here")
 
 
+def test_only_samples_of_a_shape_that_the_other_run_has_too_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "I think that a job is for whoever does it best."
+    hold_run(tmp_path, "a", [said], kind="opinion", one=edition(samples=("open",)))
+    hold_run(tmp_path, "b", [said], kind="opinion", one=edition())
+    out = tmp_path / "out"
+    command = ["export", "a", "b", "--format", "trl", "--out", str(out), "--store", f"sqlite:///{tmp_path / 'runs.db'}"]
+    assert run(command) == 0
+    assert "1 samples of one run" in capsys.readouterr().err
+    index = [json.loads(line)["id"] for line in (out / "all.index.jsonl").read_text("utf-8").splitlines()]
+    with closing(sqlite3.connect(tmp_path / "runs.db")) as db:
+        kinds = dict(db.execute("SELECT id, kind FROM sample WHERE status = 'kept'").fetchall())
+    assert sorted((name[0], kinds[name]) for name in index) == [("a", "open"), ("b", "survey")]
+
+
 def test_runs_that_are_exported_together_say_nothing_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     hold_run(tmp_path, "a", [TEA, SALT])
     hold_run(tmp_path, "b", [TEA.upper(), SHOES])

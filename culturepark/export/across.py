@@ -1,7 +1,8 @@
 """What is told again in another run: decided when several runs are exported together, and stored nowhere.
 
 A run's own statuses hang on that run alone. Here the statements that each run has kept meet in blocks of the same
-question, culture, language, kind (opinion or norm) and side taken; of a repetition the run whose id comes first keeps it.
+question, culture, language, kind (opinion or norm) and side taken; of a repetition the run whose id comes first keeps
+it.
 """
 
 from __future__ import annotations
