@@ -125,6 +125,39 @@ def test_the_strictest_of_the_runs_thresholds_holds(tmp_path: Path) -> None:
     assert found(held, "a", "d") == {}
 
 
+def test_a_loose_threshold_of_one_run_is_not_that_of_a_run_without_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(across.THRESHOLDS, "lexical", 0.99)
+    likely = TEA.replace("pour", "are pouring")
+    loose = edition(distill={"dedup": {"threshold": 0.5}})
+    hold_run(tmp_path, "a", [TEA], one=loose)
+    hold_run(tmp_path, "b", [likely])
+    held = hold_run(tmp_path, "c", [likely], one=loose)
+    assert found(held, "a", "b") == {}
+    assert found(held, "a", "c") == {"c.d1.t1.s1": "a.d1.t1.s1"}
+
+
+def test_a_threshold_for_another_embedders_similarities_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored_vectors(TELL, monkeypatch)
+    strict = edition(distill={"dedup": {"threshold": 1.0}})
+    near = TEA.replace("pour", "are pouring")
+    monkeypatch.setattr(across, "MiniLM", Unloadable)
+    hold_run(tmp_path, "a", [TEA], embedder=MINILM, one=strict)
+    held = hold_run(tmp_path, "b", [near], embedder=MINILM, one=strict)
+    with closing(sqlite3.connect(tmp_path / "runs.db")) as db, db:
+        db.execute("DELETE FROM vector")
+    assert found(held, "a", "b") == {"b.d1.t1.s1": "a.d1.t1.s1"}  # by words, for want of a library
+    assert "by words, not by meaning" in held.notes[-1]
+
+
+class Unloadable(MiniLM):
+    def __init__(self, *_: object) -> None:
+        raise ImportError("no library here")
+
+
 def other_question() -> Edition:
     one = edition()
     (seed,) = one.scenario.seeds

@@ -41,24 +41,19 @@ def repeats_across(store: Store, run_ids: Iterable[str], warn: Callable[[str], N
     if not shared:
         return []
     spec = embedder_of(runs)
-    given = [threshold for run in runs if (threshold := threshold_of(run, edition_of(run)))]
     try:
-        found = asyncio.run(compare(store, shared, Lexical() if spec == LEXICAL else Stored(spec), given))
-    except Unreachable as error:
+        found = asyncio.run(compare(store, shared, Lexical() if spec == LEXICAL else Stored(spec), runs))
+    except (Unreachable, ImportError) as error:
         warn(f"comparing the runs by words, not by meaning: {str(error).splitlines()[0]}")
-        found = asyncio.run(compare(store, shared, Lexical(), given))
+        found = asyncio.run(compare(store, shared, Lexical(), runs))
     place = {entry.statement_id: number for number, entry in enumerate(entries)}
     return sorted(found, key=lambda one: place[one.statement_id])
 
 
 async def compare(
-    store: Store, entries: Sequence[Entry], embedder: Embedder, given: Sequence[float]
+    store: Store, entries: Sequence[Entry], embedder: Embedder, runs: Sequence[RunRow]
 ) -> list[Duplicate]:
-    """
-    Args:
-        given: thresholds of those runs that have one of their own; the strictest holds, and the method's own at least.
-    """
-    threshold = max(given, default=THRESHOLDS[embedder.method])
+    threshold = max(threshold_for(run, embedder.method) for run in runs)  # the strictest holds
     found: list[Duplicate] = []
     for some in portions(entries):
         texts = [entry.text for entry in some]
@@ -68,6 +63,12 @@ async def compare(
             vectors = await vectors_of(store, embedder, texts, keep=False)
         found += deduplicate(some, vectors, embedder.method, threshold, across_runs=True)
     return found
+
+
+def threshold_for(run: RunRow, method: Method) -> float:
+    """A run's own threshold, if it has one and it was meant for similarities of this method."""
+    own = threshold_of(run, edition_of(run)) if method_of(spec_of(run)) == method else None
+    return own or THRESHOLDS[method]
 
 
 def entries_of(store: Store, run: RunRow) -> Iterator[Entry]:
@@ -91,15 +92,24 @@ def met_again(entries: Sequence[Entry]) -> list[Entry]:
 
 def embedder_of(runs: Sequence[RunRow]) -> ModelSpec:
     """What made the vectors of all of them; where they differ, MiniLM, which every machine can have."""
-    specs = {parse(str(json.loads(run.models).get("embedder")), "embedder") for run in runs}
+    specs = {spec_of(run) for run in runs}
     return specs.pop() if len(specs) == 1 else MINILM
+
+
+def spec_of(run: RunRow) -> ModelSpec:
+    return parse(str(json.loads(run.models).get("embedder")), "embedder")
+
+
+def method_of(spec: ModelSpec) -> Method:
+    """What a spec's embedder is, with all its weights."""
+    return "lexical" if spec == LEXICAL else "minilm" if spec == MINILM else "endpoint"
 
 
 class Stored:
     """An embedder whose vectors are in the store; MiniLM is opened only where one is missing after all."""
 
     def __init__(self, spec: ModelSpec) -> None:
-        self.method: Method = "minilm" if spec == MINILM else "endpoint"
+        self.method = method_of(spec)
         self.identity: str | None = MiniLM.identity if spec == MINILM else str(spec)
         self._minilm: MiniLM | None = None
 
