@@ -159,7 +159,7 @@ def distill(
     limits: Mapping[str, Any],
     threshold: float | None = None,
 ) -> int:
-    from culturepark.launch import models_column, models_of, settings_of
+    from culturepark.launch import models_column, settings_of
     from culturepark.store.rows import edition_of
 
     needed: dict[str, tuple[ModelRole, ...]] = {
@@ -197,7 +197,7 @@ def replaced(row: RunRow, roles: list[str]) -> dict[ModelRole, ModelSpec]:
 
 
 def kept_threshold(row: RunRow, models: Mapping[ModelRole, ModelSpec]) -> float | None:
-    """The run's threshold of similarity, unless it is to have another embedder, whose similarities mean another thing."""
+    """The run's threshold of similarity, unless it is to have another embedder, whose similarities differ."""
     from culturepark.launch import models_of, settings_of
 
     return settings_of(row).threshold if models["embedder"] == models_of(row)["embedder"] else None
