@@ -139,7 +139,7 @@ class Block:
         self.readings = readings
         self.sided = side in (SIDES[1], SIDES[-1])
         self.least_letters = SHARED_LETTERS if method == "minilm" else 0.0
-        self.near = neighbours(vectors, threshold)
+        self.near = Neighbours(vectors, threshold)
         self.runs: Sequence[str] | None = None
         """Where it is given, a text repeats none of its own run."""
         self.known: dict[tuple[int, int], Likeness] = {}
@@ -151,7 +151,7 @@ class Block:
         """
         heads: set[int] = set()
         for one in range(len(self.readings)):
-            near = [(s, head) for s, head in self.near[one] if head in heads and self.may_meet(one, head)]
+            near = [(s, head) for s, head in self.near.of(one) if head in heads and self.may_meet(one, head)]
             similarity, head = max(near, key=lambda it: (self.closeness(one, it[1], it[0]), -it[1]), default=(0.0, one))
             if head != one and self.repeats(one, head, similarity):
                 yield one, head, similarity
@@ -173,7 +173,7 @@ class Block:
 
     def taken(self, one: int, other: int, close: float) -> bool:
         """Whether `other` is as close to a rival of `one`, or nearly: of the two it may repeat either."""
-        for similarity, third in self.near[other]:
+        for similarity, third in self.near.of(other):
             if similarity + SHARED_WORDS + NEGATION <= close - MARGIN:
                 return False
             if third == one or self.closeness(third, other, similarity) <= close - MARGIN:
@@ -196,15 +196,25 @@ class Block:
         return self.known[pair]
 
 
-def neighbours(vectors: Vectors, threshold: float) -> list[list[tuple[float, int]]]:
-    """Of each row the others that are at least as similar as `threshold`, the most similar first."""
-    limits, similarities, found = pairs(vectors, threshold)
-    near = []
-    for row, (start, end) in enumerate(pairwise(limits)):
-        order = np.lexsort((found[start:end], -similarities[start:end]))
-        others = zip(similarities[start:end][order].tolist(), found[start:end][order].tolist(), strict=True)
-        near.append([(similarity, other) for similarity, other in others if other != row])
-    return near
+class Neighbours:
+    """Of each row the others that are at least as similar as `threshold`, the most similar first.
+
+    Kept as arrays: where everybody says nearly the same, nearly all pairs are there.
+    """
+
+    def __init__(self, vectors: Vectors, threshold: float) -> None:
+        limits, self.similarities, self.found = pairs(vectors, threshold)
+        self.limits = limits.tolist()
+        for start, end in pairwise(self.limits):
+            order = np.lexsort((self.found[start:end], -self.similarities[start:end]))
+            self.similarities[start:end] = self.similarities[start:end][order]
+            self.found[start:end] = self.found[start:end][order]
+
+    def of(self, row: int) -> Iterator[tuple[float, int]]:
+        there = slice(self.limits[row], self.limits[row + 1])
+        for similarity, other in zip(self.similarities[there].tolist(), self.found[there].tolist(), strict=True):
+            if other != row:
+                yield similarity, other
 
 
 def pairs(vectors: Vectors, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
