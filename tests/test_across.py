@@ -125,6 +125,39 @@ def test_the_strictest_of_the_runs_thresholds_holds(tmp_path: Path) -> None:
     assert found(held, "a", "d") == {}
 
 
+def test_a_loose_threshold_of_one_run_is_not_that_of_a_run_without_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(across.THRESHOLDS, "lexical", 0.99)
+    likely = TEA.replace("pour", "are pouring")
+    loose = edition(distill={"dedup": {"threshold": 0.5}})
+    hold_run(tmp_path, "a", [TEA], one=loose)
+    hold_run(tmp_path, "b", [likely])
+    held = hold_run(tmp_path, "c", [likely], one=loose)
+    assert found(held, "a", "b") == {}
+    assert found(held, "a", "c") == {"c.d1.t1.s1": "a.d1.t1.s1"}
+
+
+def test_a_threshold_for_another_embedders_similarities_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored_vectors(TELL, monkeypatch)
+    strict = edition(distill={"dedup": {"threshold": 1.0}})
+    near = TEA.replace("pour", "are pouring")
+    monkeypatch.setattr(across, "MiniLM", Unloadable)
+    hold_run(tmp_path, "a", [TEA], embedder=MINILM, one=strict)
+    held = hold_run(tmp_path, "b", [near], embedder=MINILM, one=strict)
+    with closing(sqlite3.connect(tmp_path / "runs.db")) as db, db:
+        db.execute("DELETE FROM vector")
+    assert found(held, "a", "b") == {"b.d1.t1.s1": "a.d1.t1.s1"}  # by words, for want of a library
+    assert "by words, not by meaning" in held.notes[-1]
+
+
+class Unloadable(MiniLM):
+    def __init__(self, *_: object) -> None:
+        raise ImportError("no library here")
+
+
 def other_question() -> Edition:
     one = edition()
     (seed,) = one.scenario.seeds
@@ -154,6 +187,30 @@ def test_statements_on_different_sides_do_not_meet(tmp_path: Path) -> None:
     hold_run(tmp_path, "b", [said], kind="opinion", stance="contradict")
     hold_run(tmp_path, "c", [said], kind="opinion")
     assert found(held, "a", "b", "c") == {"c.d1.t1.s1": "a.d1.t1.s1"}
+
+
+def test_people_of_opposite_stances_who_both_hold_to_theirs_do_not_meet(tmp_path: Path) -> None:
+    said = "I think that a job is for whoever does it best."
+    held = hold_run(tmp_path, "a", [said], kind="opinion", one=edition(stance=1))
+    hold_run(tmp_path, "b", [said], kind="opinion", one=edition(stance=4))
+    against = edition(stance=4, distill={"keep": ["contradict"]})
+    hold_run(tmp_path, "c", [said], kind="opinion", stance="contradict", one=against)
+    assert found(held, "a", "b", "c") == {"c.d1.t1.s1": "a.d1.t1.s1"}  # who goes against a no says yes
+
+
+def test_a_custom_does_not_stand_for_an_opinion_nor_an_opinion_for_a_custom(tmp_path: Path) -> None:
+    free = scenarios_without_stances()
+    held = hold_run(tmp_path, "a", [TEA], one=free)
+    hold_run(tmp_path, "b", [TEA], one=free, kind="opinion")
+    hold_run(tmp_path, "c", [TEA], one=free, kind="norm")
+    assert found(held, "a", "b", "c") == {"c.d1.t1.s1": "a.d1.t1.s1"}
+
+
+def scenarios_without_stances() -> Edition:
+    one = edition()
+    (seed,) = one.scenario.seeds
+    seeds = (seed.model_copy(update={"item": None}),)
+    return one.model_copy(update={"scenario": one.scenario.model_copy(update={"seeds": seeds})})
 
 
 # --- embedders -------------------------------------------------------------------------------------
@@ -265,6 +322,22 @@ def test_without_minilms_weights_the_words_are_compared_and_it_is_said(
 
 def missing(*_: object) -> Path:
     raise OSError("no index here")
+
+
+def test_only_samples_of_a_shape_that_the_other_run_has_too_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "I think that a job is for whoever does it best."
+    hold_run(tmp_path, "a", [said], kind="opinion", one=edition(samples=("open",)))
+    hold_run(tmp_path, "b", [said], kind="opinion", one=edition())
+    out = tmp_path / "out"
+    command = ["export", "a", "b", "--format", "trl", "--out", str(out), "--store", f"sqlite:///{tmp_path / 'runs.db'}"]
+    assert run(command) == 0
+    assert "1 samples of one run" in capsys.readouterr().err
+    index = [json.loads(line)["id"] for line in (out / "all.index.jsonl").read_text("utf-8").splitlines()]
+    with closing(sqlite3.connect(tmp_path / "runs.db")) as db:
+        kinds = dict(db.execute("SELECT id, kind FROM sample WHERE status = 'kept'").fetchall())
+    assert sorted((name[0], kinds[name]) for name in index) == [("a", "open"), ("b", "survey")]
 
 
 def test_runs_that_are_exported_together_say_nothing_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

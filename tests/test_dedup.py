@@ -10,15 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from culturepark.distill import conclude
 from culturepark.distill.dedup import Entry, deduplicate
-from culturepark.domain import Duplicate, JsonObject
+from culturepark.domain import Duplicate, JsonObject, Kind, Relation, Statement
 from culturepark.models.embedder import Lexical, Vectors, unit_rows
 from culturepark.store.tables import DuplicateRow, SampleRow, StatementRow
-from tests.fakes import ELIF, FakeModel, answering, edition, hold_said, judged, proposals
+from tests.fakes import ELIF, FakeModel, answering, edition, hold_said, judged, only_casting, proposals
 
 HIGH = 0.93
 """A threshold that a scenario may give: the cosine similarity itself."""
-BLOCK = ("seed", "turkish", "en", "entail")
+BLOCK = ("seed", "turkish", "en", "plus")
 SAID = "I pour tea for every guest who comes to our house."
 
 
@@ -40,6 +41,38 @@ def at_angles(*degrees: float) -> Vectors:
     """Unit vectors in a plane; the similarity of two is the cosine of the angle between them."""
     angles = np.radians(np.array(degrees))
     return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+
+
+def opinion(
+    name: str,
+    text: str,
+    *,
+    stance: int | None,
+    relation: Relation | None,
+    kind: Kind = "opinion",
+    phase: str = "opinion",
+) -> conclude.Judged:
+    """What Elif holds, verified, where she has drawn this stance."""
+    statement = Statement(
+        id=name,
+        turn_id=name.rsplit(".", 1)[0],
+        persona_key=ELIF,
+        culture="turkish",
+        kind=kind,
+        quote=text,
+        quote_start=0,
+        quote_end=len(text),
+        text=text,
+        first_person=text,
+    )
+    verdicts: dict[str, tuple[Relation, str]] = {"faithful": ("entail", "keep")}
+    if relation:
+        verdicts["stance"] = (relation, "keep")
+    casting = only_casting(edition(stance=stance or 1))
+    if stance is None:
+        people = tuple(person.model_copy(update={"stance": None}) for person in casting.participants)
+        casting = casting.model_copy(update={"participants": people})
+    return conclude.Judged(statement, verdicts, casting, phase)
 
 
 def merged(found: Sequence[Duplicate]) -> dict[str, str]:
@@ -261,7 +294,7 @@ def test_a_paraphrase_without_such_a_word_is_merged(one: str, other: str) -> Non
 # --- blocks and threshold ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("place", range(4), ids=["seed", "culture", "language", "relation"])
+@pytest.mark.parametrize("place", range(4), ids=["seed", "culture", "language", "side"])
 def test_blocks_never_mix(place: int) -> None:
     other = tuple("other" if n == place else part for n, part in enumerate(BLOCK))
     two = [Entry("s0", BLOCK, SAID), Entry("s1", other, SAID)]
@@ -277,7 +310,7 @@ def test_the_vectors_of_a_block_are_its_own_even_where_blocks_alternate() -> Non
         STREETS[1],
         "Rue burns in a pan when somebody was praised too much.",
     ]
-    mixed = [Entry(f"s{n}", (*BLOCK[:3], "entail" if n % 2 else "none"), text) for n, text in enumerate(texts)]
+    mixed = [Entry(f"s{n}", (*BLOCK[:3], "plus" if n % 2 else "none"), text) for n, text in enumerate(texts)]
     found = deduplicate(mixed, at_angles(0, 5, 90, 10), "minilm", HIGH)
     assert merged(found) == {"s3": "s1"}
 
@@ -311,6 +344,47 @@ def test_opposite_sides_of_a_stance_never_meet_in_a_run(tmp_path: Path) -> None:
     assert (duplicate.statement_id, duplicate.representative_id, duplicate.method) == (other.id, one.id, "exact")
     assert {row.drop_reason for row in held.of(SampleRow, statement_id=other.id)} == {"duplicate"}
     assert {row.drop_reason for row in held.of(SampleRow, statement_id=one.id)} == {None}
+
+
+def test_opposite_stances_of_one_culture_never_meet_though_each_speaker_holds_to_their_own() -> None:
+    """Which side is taken hangs on the stance too: people of one culture draw different ones."""
+    yes, no = (
+        "I think that whoever does it best should have the job when there are few.",
+        "Nobody but a man should have it, I would not give it to just anybody.",
+    )
+    judged = [
+        opinion("r.d1.t1.s1", yes, stance=1, relation="entail"),
+        opinion("r.d2.t1.s1", no, stance=4, relation="entail"),
+        opinion("r.d3.t1.s1", no, stance=1, relation="contradict"),
+    ]
+    one = edition(distill={"keep": ["entail", "contradict"]}, samples=("open",)).scenario
+    given = conclude.entries(judged, one)
+    assert [entry.block[-1] for entry in given] == ["plus", "minus", "minus"]
+    assert merged(deduplicate(given, alike(3), "minilm")) == {"r.d3.t1.s1": "r.d2.t1.s1"}
+
+
+def test_nothing_stands_for_what_is_told_in_another_shape() -> None:
+    """An opinion answers the question, a norm does not; nor does an opinion from before the question was put."""
+    one = edition(distill={"keep": ["entail", "irrelevant"]}, protocol="self-guidance").scenario
+    judged = [
+        opinion("r.d1.t1.s1", SAID, stance=None, relation=None, kind="norm"),
+        opinion("r.d1.t1.s2", SAID, stance=None, relation=None, phase="opening"),
+        opinion("r.d1.t2.s1", SAID, stance=None, relation=None),
+        opinion("r.d1.t3.s1", SAID, stance=None, relation=None, kind="custom"),
+        opinion("r.d1.t4.s1", SAID, stance=1, relation="irrelevant"),
+    ]
+    given = conclude.entries(judged, one)
+    repeated = merged(deduplicate(given, alike(5), "minilm"))
+    assert repeated == {"r.d1.t3.s1": "r.d1.t1.s1", "r.d1.t4.s1": "r.d1.t2.s1"}
+    kept = [(s.statement_id, s.kind) for _, s in conclude.samples_of(judged, repeated, one) if s.status == "kept"]
+    assert kept == [("r.d1.t1.s1", "norm"), ("r.d1.t2.s1", "open")]
+
+
+@pytest.mark.parametrize(("stance", "relation"), [(1, "irrelevant"), (4, "unparsable"), (None, None)])
+def test_what_takes_no_side_is_not_taken_to_be_on_one(stance: int | None, relation: Relation | None) -> None:
+    one = edition(distill={"keep": ["entail", "irrelevant"]}).scenario
+    for entry in conclude.entries([opinion("r.d1.t1.s1", SAID, stance=stance, relation=relation)], one):
+        assert entry.block[-1] == "none"
 
 
 def test_what_did_not_pass_verification_stands_for_nobody(tmp_path: Path) -> None:

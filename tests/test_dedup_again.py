@@ -102,6 +102,15 @@ def test_a_threshold_is_not_taken_over_to_another_embedder() -> None:
     assert settings()["threshold"] is None
 
 
+def test_nor_is_it_by_a_run_that_is_resumed() -> None:
+    place_store()
+    assert cli(*AGAIN, "--threshold", "0.9").code == 0
+    assert cli("resume", "a").code == 0
+    assert settings()["threshold"] == 0.9
+    assert cli("resume", "a", "--role", "embedder=minilm").code == 0
+    assert settings()["threshold"] is None
+
+
 @pytest.mark.parametrize("value", ["0.3", "1.2", "nan", "much"])
 def test_a_threshold_that_is_none_is_wrong_use(value: str) -> None:
     place_store()

@@ -28,7 +28,7 @@ from tests.test_dedup import merged
 
 DATA = Path(__file__).parent / "data"
 Sides = Literal["known", "as in a run", "unknown"]
-"""Which rows' relation to the stance is told: all, those of survey questions alone (a norm has none), or no row's."""
+"""Of which rows the side is told: all, those of survey questions alone (a norm has none), or no row's."""
 SIDES: tuple[Sides, ...] = ("known", "as in a run", "unknown")
 
 
@@ -52,11 +52,11 @@ def rows(name: str) -> list[JsonObject]:
 
 
 def entries(name: str, sides: Sides) -> list[Entry]:
-    def relation(row: JsonObject) -> str:
+    def side(row: JsonObject) -> str:
         told = sides == "known" or (sides == "as in a run" and row["seed"].startswith("wvs"))
-        return str(row["relation"]) if told else "none"
+        return {"entail": "plus", "contradict": "minus"}.get(row["relation"], "none") if told else "none"
 
-    return [Entry(r["id"], (r["seed"], r["culture"], "en", relation(r)), r["text"]) for r in rows(name)]
+    return [Entry(r["id"], (r["seed"], r["culture"], "en", side(r)), r["text"]) for r in rows(name)]
 
 
 def figures(name: str, sides: Sides, vectors: Vectors, method: Method, threshold: float | None) -> Figures:
@@ -225,5 +225,5 @@ def test_minilm_knows_some_scripts_only_by_their_letters() -> None:
     ]
     made = asyncio.run(session().embed(texts))
     assert float((made @ made.T).min()) > 0.8
-    given = [Entry(f"s{n}", ("seed", "bengali", "en", "entail"), text) for n, text in enumerate(texts)]
+    given = [Entry(f"s{n}", ("seed", "bengali", "en", "plus"), text) for n, text in enumerate(texts)]
     assert deduplicate(given, made, "minilm") == []

@@ -9,7 +9,7 @@ import faiss
 import numpy as np
 
 from bench.quality.rows import Row
-from culturepark.distill.dedup import Entry, deduplicate, key
+from culturepark.distill.dedup import SIDES, Entry, deduplicate, key
 from culturepark.domain import DedupPolicy
 from culturepark.models.embedder import Embedder
 
@@ -17,7 +17,9 @@ PUBLISHED_CLUSTERS = 10
 
 
 def block(row: Row) -> tuple[str, ...]:
-    return (row["seed"], row["culture"], row.get("language", "en"), row.get("relation", "none"))
+    """The rows of one seed and culture are told of one stance, the scale's +1 let us say."""
+    side = {"entail": 1, "contradict": -1}.get(row.get("relation", "none"), 0)
+    return (row["seed"], row["culture"], row.get("language", "en"), SIDES[side])
 
 
 async def ours(rows: Sequence[Row], embedder: Embedder) -> dict[str, str]:

@@ -130,10 +130,10 @@ def resume(run_id: str, roles: list[str], store_url: str, as_json: bool, limits:
         others = [r.id for r in store.unfinished() if r.id != row.id] if row.status == Status.DONE else []
         if run_id == "last" and others:
             tell(f"{row.id} is the last run, and done; unfinished are {', '.join(others[:5])}")
-        settings = replace(settings_of(row), **limits)
+        models = replaced(row, roles)
+        settings = replace(settings_of(row), threshold=kept_threshold(row, models), **limits)
         if row.status == Status.DONE:  # it has reached the stage it was made for, and goes on to the end
             settings = replace(settings, until="samples")
-        models = replaced(row, roles)
         for role in ("speaker", "moderator"):
             if models[role] != models_of(row)[role]:
                 raise UsageError(f"--role {role}: a run's talk is one model's; begin another run with another {role}")
@@ -159,7 +159,7 @@ def distill(
     limits: Mapping[str, Any],
     threshold: float | None = None,
 ) -> int:
-    from culturepark.launch import models_column, models_of, settings_of
+    from culturepark.launch import models_column, settings_of
     from culturepark.store.rows import edition_of
 
     needed: dict[str, tuple[ModelRole, ...]] = {
@@ -182,9 +182,8 @@ def distill(
             raise UsageError(
                 f"{row.id} has {len(unfinished)} unfinished dialogues; `culturepark resume {row.id}` first"
             )
-        settings = replace(settings_of(row), until="samples", **limits)
-        if threshold or models["embedder"] != models_of(row)["embedder"]:  # another's similarities mean something else
-            settings = replace(settings, threshold=threshold)
+        threshold = threshold or kept_threshold(row, models)
+        settings = replace(settings_of(row), until="samples", threshold=threshold, **limits)
         again = {"extract": stage == "extract", "verify": stage == "verify"}
         store.set_plan(row.id, vars(settings), models_column(models), **again)
         return carry_on(store, store.run(row.id), as_json)
@@ -204,6 +203,13 @@ def replaced(row: RunRow, roles: list[str]) -> dict[ModelRole, ModelSpec]:
 def words_of(roles: list[str]) -> list[str]:
     """The roles that are named, each once, `judge` for all judges."""
     return list(dict.fromkeys(text.partition("=")[0] for text in roles))
+
+
+def kept_threshold(row: RunRow, models: Mapping[ModelRole, ModelSpec]) -> float | None:
+    """The run's threshold of similarity, unless it is to have another embedder, whose similarities differ."""
+    from culturepark.launch import models_of, settings_of
+
+    return settings_of(row).threshold if models["embedder"] == models_of(row)["embedder"] else None
 
 
 def carry_on(store: Store, row: RunRow, as_json: bool) -> int:

@@ -49,6 +49,17 @@ def stance(item: SurveyItem, code: int) -> Stance:
     return Stance(code=code, text=next(o.label for o in item.options if o.code == code))
 
 
+def side_taken(item: SurveyItem | None, code: int | None, relation: str | None) -> int:
+    """Which side of the scale an answer takes: +1 or -1; 0 for the middle, or where it is not known.
+
+    Args:
+        code: of its speaker's stance; people of one culture have different ones.
+        relation: of the answer to that stance.
+    """
+    own = next((o.side for o in item.options if o.code == code), 0) if item else 0
+    return {"entail": own, "contradict": -own}.get(relation or "", 0)
+
+
 def sides(item: SurveyItem, code: int) -> tuple[Sequence[str], Sequence[str]]:
     """Labels on the stance's own side of the scale, and on the other; both empty for a neutral stance."""
     side = next(o.side for o in item.options if o.code == code)

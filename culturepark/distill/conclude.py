@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from culturepark.dialogue.stance import side_taken
 from culturepark.distill import dedup, samples
 from culturepark.domain import Casting, Relation, Sample, Scenario, Statement
 
@@ -22,7 +23,7 @@ class Judged:
 
 
 def entries(judged: Sequence[Judged], scenario: Scenario) -> list[dedup.Entry]:
-    """The statements that passed verification, each in its block: seed, culture, language, relation to the stance."""
+    """The statements that passed verification, each in its block: seed, culture, language, shapes, side."""
     return [
         dedup.Entry(
             one.statement.id,
@@ -30,13 +31,28 @@ def entries(judged: Sequence[Judged], scenario: Scenario) -> list[dedup.Entry]:
                 one.casting.seed.key,
                 one.statement.culture,
                 scenario.language,
-                one.verdicts.get("stance", ("none", ""))[0],
+                told_as(one, scenario),
+                dedup.SIDES[side_of(one)],
             ),
             one.statement.first_person,
         )
         for one in judged
         if samples.drop_reason(one.verdicts, scenario.distill.keep, False, flags(one, scenario)) is None
     ]
+
+
+def told_as(one: Judged, scenario: Scenario) -> str:
+    """The shapes whose samples are kept if nobody has said it before; what has others cannot stand for these."""
+    keep, flag, asked = scenario.distill.keep, flags(one, scenario), asked_yet(one.phase, scenario.protocol)
+    shapes = samples.shapes(one.statement, one.casting, scenario.samples)
+    return " ".join(s for s in shapes if samples.drop_reason(one.verdicts, keep, False, flag, s, asked) is None)
+
+
+def side_of(one: Judged) -> int:
+    """The side of the seed's scale that a statement takes; 0 if none."""
+    stance = one.casting.by_key(one.statement.persona_key).stance
+    relation, _ = one.verdicts.get("stance", (None, ""))
+    return side_taken(one.casting.seed.item, stance.code if stance else None, relation)
 
 
 def samples_of(judged: Sequence[Judged], repeated: Collection[str], scenario: Scenario) -> list[tuple[str, Sample]]:

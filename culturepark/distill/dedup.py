@@ -1,9 +1,12 @@
 """Finds statements that say the same, inside a block, and leaves one to stand for each group.
 
-A block is (seed, culture, language, relation to the stance): sentence embeddings hardly see which side a statement
-takes, so statements on different sides never meet. Inside a block: equal texts first, then cosine similarity over all
-pairs, then guards (turning.py). Clusters are stars: every duplicate is similar to its representative itself, never
-through a third. Nothing is deleted, and nothing hangs on the order in which statements are given.
+A block is (seed, culture, language, how it is told, side taken). What answers the question and what does not have
+samples of different shapes, and neither stands for the other. Sentence embeddings hardly see which side of the
+question a statement takes, so statements on different sides never meet. The side is the scale's, not the speaker's own:
+people of one culture draw different stances, and a yes and a no can both hold to theirs. Inside a block: equal texts
+first, then cosine similarity over all pairs, then guards (turning.py). Clusters are stars: every duplicate is similar
+to its representative itself, never through a third. Nothing is deleted, and nothing hangs on the order in which
+statements are given.
 """
 
 from __future__ import annotations
@@ -35,7 +38,8 @@ NEGATION = 0.05
 SHARED_LETTERS = 0.4
 """MiniLM knows neither Hangul nor Arabic nor Bengali: unrelated sentences have cosines of .7 to .9 in them, and up to
 .34 of their pairs of letters in common."""
-SIDES = ("entail", "contradict")
+SIDES = {1: "plus", -1: "minus", 0: "none"}
+"""What a block calls the sides of a scale; `none` is the middle too, and whatever takes no side that is known."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Entry:
 
     statement_id: str
     block: tuple[str, ...]
-    """Seed, culture, language and, last, the relation to the stance: only `entail` and `contradict` tell a side."""
+    """Seed, culture, language and whatever else must be alike; last, which of SIDES is taken."""
     text: str
     """What is compared: the first-person form, which names nobody."""
 
@@ -130,12 +134,12 @@ class Block:
     """The different texts of a block, in the order in which they may stand for others."""
 
     def __init__(
-        self, readings: Sequence[Reading], vectors: Vectors, threshold: float, relation: str, method: Method
+        self, readings: Sequence[Reading], vectors: Vectors, threshold: float, side: str, method: Method
     ) -> None:
         self.readings = readings
-        self.sided = relation in SIDES
+        self.sided = side in (SIDES[1], SIDES[-1])
         self.least_letters = SHARED_LETTERS if method == "minilm" else 0.0
-        self.near = neighbours(vectors, threshold)
+        self.near = Neighbours(vectors, threshold)
         self.runs: Sequence[str] | None = None
         """Where it is given, a text repeats none of its own run."""
         self.known: dict[tuple[int, int], Likeness] = {}
@@ -147,7 +151,7 @@ class Block:
         """
         heads: set[int] = set()
         for one in range(len(self.readings)):
-            near = [(s, head) for s, head in self.near[one] if head in heads and self.may_meet(one, head)]
+            near = [(s, head) for s, head in self.near.of(one) if head in heads and self.may_meet(one, head)]
             similarity, head = max(near, key=lambda it: (self.closeness(one, it[1], it[0]), -it[1]), default=(0.0, one))
             if head != one and self.repeats(one, head, similarity):
                 yield one, head, similarity
@@ -169,7 +173,7 @@ class Block:
 
     def taken(self, one: int, other: int, close: float) -> bool:
         """Whether `other` is as close to a rival of `one`, or nearly: of the two it may repeat either."""
-        for similarity, third in self.near[other]:
+        for similarity, third in self.near.of(other):
             if similarity + SHARED_WORDS + NEGATION <= close - MARGIN:
                 return False
             if third == one or self.closeness(third, other, similarity) <= close - MARGIN:
@@ -192,15 +196,25 @@ class Block:
         return self.known[pair]
 
 
-def neighbours(vectors: Vectors, threshold: float) -> list[list[tuple[float, int]]]:
-    """Of each row the others that are at least as similar as `threshold`, the most similar first."""
-    limits, similarities, found = pairs(vectors, threshold)
-    near = []
-    for row, (start, end) in enumerate(pairwise(limits)):
-        order = np.lexsort((found[start:end], -similarities[start:end]))
-        others = zip(similarities[start:end][order].tolist(), found[start:end][order].tolist(), strict=True)
-        near.append([(similarity, other) for similarity, other in others if other != row])
-    return near
+class Neighbours:
+    """Of each row the others that are at least as similar as `threshold`, the most similar first.
+
+    Kept as arrays: where everybody says nearly the same, nearly all pairs are there.
+    """
+
+    def __init__(self, vectors: Vectors, threshold: float) -> None:
+        limits, self.similarities, self.found = pairs(vectors, threshold)
+        self.limits = limits.tolist()
+        for start, end in pairwise(self.limits):
+            order = np.lexsort((self.found[start:end], -self.similarities[start:end]))
+            self.similarities[start:end] = self.similarities[start:end][order]
+            self.found[start:end] = self.found[start:end][order]
+
+    def of(self, row: int) -> Iterator[tuple[float, int]]:
+        there = slice(self.limits[row], self.limits[row + 1])
+        for similarity, other in zip(self.similarities[there].tolist(), self.found[there].tolist(), strict=True):
+            if other != row:
+                yield similarity, other
 
 
 def pairs(vectors: Vectors, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -1,7 +1,8 @@
 """What is told again in another run: decided when several runs are exported together, and stored nowhere.
 
 A run's own statuses hang on that run alone. Here the statements that each run has kept meet in blocks of the same
-question, culture, language and relation to the stance; of a repetition the run whose id comes first keeps it.
+question, culture, language, kind (opinion or norm) and side taken; of a repetition the run whose id comes first keeps
+it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from culturepark.distill.dedup import THRESHOLDS, Entry, by_number, deduplicate, portions, run_of
+from culturepark.dialogue.stance import side_taken
+from culturepark.distill.dedup import SIDES, THRESHOLDS, Entry, by_number, deduplicate, portions, run_of
 from culturepark.distill.turning import key
 from culturepark.domain import Duplicate
 from culturepark.errors import StoreError, Unreachable, UsageError
@@ -39,24 +41,19 @@ def repeats_across(store: Store, run_ids: Iterable[str], warn: Callable[[str], N
     if not shared:
         return []
     spec = embedder_of(runs)
-    given = [threshold for run in runs if (threshold := threshold_of(run, edition_of(run)))]
     try:
-        found = asyncio.run(compare(store, shared, Lexical() if spec == LEXICAL else Stored(spec), given))
-    except Unreachable as error:
+        found = asyncio.run(compare(store, shared, Lexical() if spec == LEXICAL else Stored(spec), runs))
+    except (Unreachable, ImportError) as error:
         warn(f"comparing the runs by words, not by meaning: {str(error).splitlines()[0]}")
-        found = asyncio.run(compare(store, shared, Lexical(), given))
+        found = asyncio.run(compare(store, shared, Lexical(), runs))
     place = {entry.statement_id: number for number, entry in enumerate(entries)}
     return sorted(found, key=lambda one: place[one.statement_id])
 
 
 async def compare(
-    store: Store, entries: Sequence[Entry], embedder: Embedder, given: Sequence[float]
+    store: Store, entries: Sequence[Entry], embedder: Embedder, runs: Sequence[RunRow]
 ) -> list[Duplicate]:
-    """
-    Args:
-        given: thresholds of those runs that have one of their own; the strictest holds, and the method's own at least.
-    """
-    threshold = max(given, default=THRESHOLDS[embedder.method])
+    threshold = max(threshold_for(run, embedder.method) for run in runs)  # the strictest holds
     found: list[Duplicate] = []
     for some in portions(entries):
         texts = [entry.text for entry in some]
@@ -68,14 +65,21 @@ async def compare(
     return found
 
 
+def threshold_for(run: RunRow, method: Method) -> float:
+    """A run's own threshold, if it has one and it was meant for similarities of this method."""
+    own = threshold_of(run, edition_of(run)) if method_of(spec_of(run)) == method else None
+    return own or THRESHOLDS[method]
+
+
 def entries_of(store: Store, run: RunRow) -> Iterator[Entry]:
     """The statements of which a run has kept a sample. One question is the same in two scenarios if its key is too."""
     edition = edition_of(run)
     for row in sorted(queries.kept_statements(store, run), key=lambda row: by_number(row.id)):
-        question = key(edition.seed(row.seed_key).question)
-        yield Entry(
-            row.id, (row.seed_key, question, row.culture, row.language, row.relation or "none"), row.first_person
-        )
+        seed = edition.seed(row.seed_key)
+        side = SIDES[side_taken(seed.item, row.stance_code, row.relation)]
+        told = "opinion" if row.kind == "opinion" else "norm"  # customs are told as norms are
+        block = (row.seed_key, key(seed.question), row.culture, row.language, told, side)
+        yield Entry(row.id, block, row.first_person)
 
 
 def met_again(entries: Sequence[Entry]) -> list[Entry]:
@@ -88,15 +92,24 @@ def met_again(entries: Sequence[Entry]) -> list[Entry]:
 
 def embedder_of(runs: Sequence[RunRow]) -> ModelSpec:
     """What made the vectors of all of them; where they differ, MiniLM, which every machine can have."""
-    specs = {parse(str(json.loads(run.models).get("embedder")), "embedder") for run in runs}
+    specs = {spec_of(run) for run in runs}
     return specs.pop() if len(specs) == 1 else MINILM
+
+
+def spec_of(run: RunRow) -> ModelSpec:
+    return parse(str(json.loads(run.models).get("embedder")), "embedder")
+
+
+def method_of(spec: ModelSpec) -> Method:
+    """What a spec's embedder is, with all its weights."""
+    return "lexical" if spec == LEXICAL else "minilm" if spec == MINILM else "endpoint"
 
 
 class Stored:
     """An embedder whose vectors are in the store; MiniLM is opened only where one is missing after all."""
 
     def __init__(self, spec: ModelSpec) -> None:
-        self.method: Method = "minilm" if spec == MINILM else "endpoint"
+        self.method = method_of(spec)
         self.identity: str | None = MiniLM.identity if spec == MINILM else str(spec)
         self._minilm: MiniLM | None = None
 

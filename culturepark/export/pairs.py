@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from culturepark.dialogue.stance import sides, unit
+from culturepark.dialogue.stance import side_taken, unit
 from culturepark.domain import SurveyItem
 
 Side = tuple[str, ...]
@@ -48,10 +48,11 @@ def sides_of(item: SurveyItem | None, stance_code: int | None, relation: str | N
         stance_code: of its speaker's stance.
         relation: of the answer to that stance.
     """
-    if item is None or all(option.code != stance_code for option in item.options):
+    side = side_taken(item, stance_code, relation)
+    if item is None or side == 0:
         return (), ()
-    own, other = (tuple(side) for side in sides(item, stance_code or 0))
-    return {"entail": (own, other), "contradict": (other, own)}.get(relation or "", ((), ()))
+    labels = {at: tuple(option.label for option in item.options if option.side == at) for at in (side, -side)}
+    return labels[side], labels[-side]
 
 
 class Ring:

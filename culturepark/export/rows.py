@@ -46,6 +46,8 @@ class Source:
     left_out: Mapping[str, Duplicate]
     """Statements that a statement of another run stands for."""
     editions: dict[str, Edition] = field(init=False)
+    told: set[tuple[str, str]] = field(init=False)
+    """What those statements are told as: their ids and the shapes of their kept samples."""
     found: Counter[str] = field(default_factory=Counter)
     """How many samples were left without a row, and why."""
     duplicates: list[JsonObject] = field(default_factory=list)
@@ -55,6 +57,7 @@ class Source:
 
     def __post_init__(self) -> None:
         self.editions = {run.id: edition_of(run) for run in self.runs}
+        self.told = exports.kept_shapes(self.look, {one.representative_id for one in self.left_out.values()})
 
     def questions(self) -> Iterator[tuple[str, str]]:
         """Seed key and question of every seed of every run."""
@@ -78,12 +81,14 @@ class Source:
         self.duplicates.clear()
 
     def repeats(self, sample: Mapping[str, Any]) -> bool:
-        """Whether a sample is left out, because another run has its statement; it is kept account of."""
+        """Whether a sample is left out, because another run tells its statement in its shape; it is kept account of."""
         duplicate = self.left_out.get(sample["statement_id"])
-        if duplicate and (not self.cultures or sample["culture"] in self.cultures):
+        if duplicate is None or (duplicate.representative_id, sample["kind"]) not in self.told:
+            return False
+        if not self.cultures or sample["culture"] in self.cultures:
             self.found["duplicate"] += 1
             self.duplicates.append({"id": sample["id"], **duplicate.model_dump()})
-        return duplicate is not None
+        return True
 
     def messages(self, sample: Mapping[str, Any]) -> list[dict[str, str]]:
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -58,6 +58,17 @@ def half_distilled(look: Look, run: RunRow) -> int:
         and_(verified > 0, verified < run.verify_round),
     )
     return look.exec(select(func.count()).select_from(DialogueRow).where(DialogueRow.run_id == run.id, behind)).one()
+
+
+def kept_shapes(look: Look, statement_ids: Iterable[str]) -> set[tuple[str, str]]:
+    """Of some statements, in which shapes each has a kept sample."""
+    found: set[tuple[str, str]] = set()
+    ids = sorted(statement_ids)
+    for start in range(0, len(ids), PAGE):
+        query = sqlalchemy.select(col(SampleRow.statement_id), col(SampleRow.kind))
+        query = query.where(col(SampleRow.statement_id).in_(ids[start : start + PAGE]), col(SampleRow.status) == "kept")
+        found |= {(name, shape) for name, shape in look.execute(query)}
+    return found
 
 
 def done_counts(look: Look, run_id: str, cultures: Sequence[str]) -> Counter[str]:

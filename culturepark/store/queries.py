@@ -212,22 +212,30 @@ class KeptStatement(NamedTuple):
     id: str
     first_person: str
     culture: str
+    kind: str
     seed_key: str
     language: str
     relation: str | None
     """To the stance of its speaker, if it was asked."""
+    stance_code: int | None
+    """Of its speaker."""
 
 
 def kept_statements(store: Store, run: RunRow) -> list[KeptStatement]:
     """The statements of which a run has kept a sample, in no order."""
-    told: list[Any] = [StatementRow.id, StatementRow.first_person, StatementRow.culture]
-    told += [DialogueRow.seed_key, DialogueRow.language, VerdictRow.relation]
+    told: list[Any] = [StatementRow.id, StatementRow.first_person, StatementRow.culture, StatementRow.kind]
+    told += [DialogueRow.seed_key, DialogueRow.language, VerdictRow.relation, ParticipantRow.stance_code]
     stance = and_(
         col(VerdictRow.statement_id) == col(StatementRow.id),
         col(VerdictRow.criterion) == "stance",
         col(VerdictRow.round) == run.verify_round,
     )
-    query = of_run(sqlalchemy.select(*told)).join(VerdictRow, stance, isouter=True).distinct()
+    speaker = and_(
+        col(ParticipantRow.dialogue_id) == col(DialogueRow.id),
+        col(ParticipantRow.persona_key) == col(StatementRow.persona_key),
+    )
+    query = of_run(sqlalchemy.select(*told)).join(VerdictRow, stance, isouter=True)
+    query = query.join(ParticipantRow, speaker, isouter=True).distinct()
     query = query.where(col(DialogueRow.run_id) == run.id, col(SampleRow.status) == "kept")
     with store.database.reading() as session:
         return [KeptStatement(*row) for row in of_columns(session.execute(query))]
