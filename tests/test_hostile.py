@@ -225,8 +225,8 @@ def test_nothing_was_run_and_nothing_stands_elsewhere() -> None:
 def test_markdown_shows_a_name_as_it_is(text: str) -> None:
     shown = as_text(text)
     assert "\n" not in shown
-    assert not re.search(r"(?<!\\)[<>`*\[\]{}&|#]", shown.replace("\\\\", ""))
-    assert re.sub(r"\\([\\`*{}\[\]<>#|&~_])", r"\1", shown) == " ".join(safe(text).split())
+    assert not re.search(r"(?<!\\)(?:[<>`*\[\]{}&|#$]|://)", shown.replace("\\\\", ""))
+    assert re.sub(r"\\([\\`*{}\[\]<>#|&~_$:.])", r"\1", shown) == " ".join(safe(text).split())
 
 
 # --- nobody obeys: orders come as data ---------------------------------------------------------------
