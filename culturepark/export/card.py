@@ -81,7 +81,8 @@ personas with cards of their own, talks led by a moderator, statements taken out
 criteria{", with more checks after them in some runs" if method.has_checks(manifest) else ""}. *Faithful*: the quote, in
 its turn, carries the statement as the speaker's own view or practice; asked of every statement. *Stance*: whether an
 opinion is in line with the answer its speaker was given; asked where there is one. What the judge is less than \
-{SURE_ENOUGH:.0%} sure of is dropped. Then duplicates are left out inside each block of question, culture and side taken.
+{SURE_ENOUGH:.0%} sure of is dropped. Then duplicates are left out inside each block of question, culture and side \
+taken.
 {method.CHECKS if method.has_checks(manifest) else ""}
 {lines(map(method.policy, manifest["runs"]))}
 ## From turns to samples
