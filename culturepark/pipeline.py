@@ -243,19 +243,7 @@ class Run:
         for proposal in extraction.proposals:
             turn_id = f"{row.id}.t{proposal.turn.position}"
             counts[turn_id] = number = counts.get(turn_id, 0) + 1
-            statement = Statement(
-                id=f"{turn_id}.s{number}",
-                turn_id=turn_id,
-                persona_key=proposal.turn.speaker,
-                culture=casting.by_key(proposal.turn.speaker).persona.culture,
-                kind=proposal.kind,
-                text=proposal.text,
-                first_person=proposal.first_person,
-                quote=proposal.quote,
-                quote_start=proposal.quote_start,
-                quote_end=proposal.quote_end,
-            )
-            found.append((statement, proposal.call_id))
+            found.append((proposal.as_statement(f"{turn_id}.s{number}", turn_id, casting), proposal.call_id))
         self.store.add_extraction(row.id, found, extraction.rejected, self.row.extract_round)
         self._show()
 

@@ -15,7 +15,7 @@ from culturepark.distill.cases import case
 from culturepark.distill.clauses import Speaker
 from culturepark.distill.extract import extract, speakers
 from culturepark.distill.verify import verify
-from culturepark.domain import Casting, DistillPolicy, JsonObject, Participant, Seed, Statement, Turn
+from culturepark.domain import Casting, DistillPolicy, JsonObject, Participant, Seed, Turn
 from culturepark.models.chat import ChatModel, Request
 from culturepark.models.ledger import Ledger
 
@@ -47,18 +47,7 @@ async def ours(rows: Sequence[Row], ask: Asks) -> dict[str, list[JsonObject]]:
         asker = Asker(casting, "en", row["id"], ask.model, ask.ledger, "extract")
         extraction = await extract(asker, turns, POLICY.extract)
         statements = [
-            Statement(
-                id=f"{row['id']}.s{number}",
-                turn_id=row["id"],
-                persona_key=SPEAKER,
-                culture=casting.by_key(SPEAKER).persona.culture,
-                kind=one.kind,
-                text=one.text,
-                first_person=one.first_person,
-                quote=one.quote,
-                quote_start=one.quote_start,
-                quote_end=one.quote_end,
-            )
+            one.as_statement(f"{row['id']}.s{number}", row["id"], casting)
             for number, one in enumerate(extraction.proposals, start=1)
         ]
         verifier = Asker(casting, "en", row["id"], ask.model, ask.ledger, "verify")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,6 +16,15 @@ from culturepark.models.ledger import Ledger
 from culturepark.prompts import Prompt, prompt
 
 Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class Item(BaseModel):
+    """What was said of one item of several, which it names."""
+
+    id: int
+
+
+One = TypeVar("One", bound=Item)
 ATTEMPTS = 2
 
 
@@ -92,6 +102,12 @@ class Asker:
             else:
                 self.ledger.refuse(reply, "unparsable")
         return None, reply
+
+
+def only_once(answers: Sequence[One]) -> dict[int, One]:
+    """Answers by item; an item that was answered twice has not been answered."""
+    ids = [one.id for one in answers]
+    return {one.id: one for one in answers if ids.count(one.id) == 1}
 
 
 def parse(text: str, shape: type[Answer]) -> Answer | None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from culturepark.distill.answers import Asker, CutOff
+from culturepark.distill.answers import Asker, CutOff, Item, only_once
 from culturepark.distill.cases import Case, Judgement, Judgements, criteria
 from culturepark.distill.extract import told
 from culturepark.distill.sides import sides_of
@@ -20,8 +20,7 @@ ITEMS_A_CALL = 10
 TOKENS_AN_ITEM = 40
 
 
-class Judged(BaseModel):
-    id: int
+class Judged(Item):
     faithful: Literal["entail", "contradict", "irrelevant"]
     stance: Literal["entail", "contradict", "irrelevant", "none"]
 
@@ -89,17 +88,6 @@ def in_words(asker: Asker, stance: Stance) -> dict[str, str]:
     if sides.neutral:
         return {"stance": stance.text, "one_side": sides.own, "other_side": sides.other}
     return {"stance": stance.text, "own_side": sides.own, "other_side": sides.other}
-
-
-def only_once(verdicts: Sequence[Judged]) -> dict[int, Judged]:
-    """Verdicts by item; an item judged twice has not been judged."""
-    by_id: dict[int, Judged] = {}
-    twice: set[int] = set()
-    for verdict in verdicts:
-        if verdict.id in by_id:
-            twice.add(verdict.id)
-        by_id[verdict.id] = verdict
-    return {number: verdict for number, verdict in by_id.items() if number not in twice}
 
 
 def confidence(reply: Reply, number: int, criterion: Criterion) -> float | None:

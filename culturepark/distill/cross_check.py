@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from culturepark.dialogue.stance import shuffled
 from culturepark.dialogue.words import about
 from culturepark.distill import letters
-from culturepark.distill.answers import Asker
-from culturepark.distill.items import Item, each
+from culturepark.distill.answers import Asker, Item
+from culturepark.distill.items import each
 from culturepark.distill.panel import fit
 from culturepark.domain import Casting, CrossCheckPolicy, Edition, Heard, Persona, Relation, Statement, Verdict
 from culturepark.prompts import Prompt, section

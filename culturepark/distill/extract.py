@@ -13,7 +13,7 @@ from culturepark.dialogue.guards import storable
 from culturepark.distill import quotes
 from culturepark.distill.answers import Asker, CutOff
 from culturepark.distill.clauses import Speaker, candidates, named, objection
-from culturepark.domain import Casting, Kind, Language, Persona, Turn
+from culturepark.domain import Casting, Kind, Language, Persona, Statement, Turn
 
 TURNS_A_CALL = 8
 """Persona turns; more, and the answer grows past what models write reliably."""
@@ -42,6 +42,20 @@ class Proposal:
     @property
     def quote(self) -> str:
         return self.turn.text[self.quote_start : self.quote_end]
+
+    def as_statement(self, statement_id: str, turn_id: str, casting: Casting) -> Statement:
+        return Statement(
+            id=statement_id,
+            turn_id=turn_id,
+            persona_key=self.turn.speaker,
+            culture=casting.by_key(self.turn.speaker).persona.culture,
+            kind=self.kind,
+            text=self.text,
+            first_person=self.first_person,
+            quote=self.quote,
+            quote_start=self.quote_start,
+            quote_end=self.quote_end,
+        )
 
 
 @dataclass(frozen=True)

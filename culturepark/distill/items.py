@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from typing import Generic
 
 from pydantic import BaseModel
 
-from culturepark.distill.answers import Asker, CutOff
+from culturepark.distill.answers import Asker, CutOff, One, only_once
 from culturepark.domain import JsonObject
 from culturepark.prompts import Prompt
 
-
-class Item(BaseModel):
-    id: int
-
-
-One = TypeVar("One", bound=Item)
 Found = tuple[One | None, str | None]
 """What was said of an item, None if nothing that can be read; and the call."""
 
@@ -69,9 +63,3 @@ async def each(
                 said[number] = again
         found += said
     return found
-
-
-def only_once(answers: Sequence[One]) -> dict[int, One]:
-    """Answers by item; an item that was answered twice has not been answered."""
-    ids = [one.id for one in answers]
-    return {one.id: one for one in answers if ids.count(one.id) == 1}

@@ -13,8 +13,8 @@ from typing import Literal
 
 from culturepark.dialogue.guards import storable
 from culturepark.distill import letters
-from culturepark.distill.answers import Asker
-from culturepark.distill.items import Item, each
+from culturepark.distill.answers import Asker, Item
+from culturepark.distill.items import each
 from culturepark.domain import Scored, Statement
 from culturepark.models.chat import Reply
 from culturepark.prompts import Prompt, section
