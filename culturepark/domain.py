@@ -54,8 +54,11 @@ Scored = Literal["harmlessness", "awareness"]
 Heard = Literal["shared", "varies", "unknown", "denied"]
 """What a second persona of the same culture says of a norm."""
 Shape = Literal["survey", "open", "norm"]
-Role = Literal["main", "delegate", "moderator"]
-Origin = Literal["model", "cue", "fallback"]
+Role = Literal["main", "delegate", "moderator", "user"]
+"""`user` is the person at the keyboard, who has neither card nor culture here and is never mined."""
+Origin = Literal["model", "cue", "fallback", "typed", "edited"]
+Decision = Literal["accept", "reject", "comment"]
+"""A reviewer's; `comment` where there is a rating, a wording or a note and no more."""
 ModelRole = Literal["speaker", "moderator", "extractor", "verifier", "embedder", "judge", "judge-2", "judge-3"]
 JUDGES: tuple[ModelRole, ...] = ("judge", "judge-2", "judge-3")
 """The second and third are there only where somebody has named several models for `judge`."""
@@ -75,10 +78,10 @@ def not_blank(value: Any) -> Any:
     return value
 
 
-def not_the_moderator(key: str) -> str:
-    """A turn's speaker is a persona's key or `moderator`; nobody may be both."""
-    if key == "moderator":
-        raise ValueError("must not be `moderator`, which is the moderator's own")
+def not_a_seat(key: str) -> str:
+    """A turn's speaker is a persona's key, `moderator` or `user`; nobody may be two of them."""
+    if key in ("moderator", "user"):
+        raise ValueError(f"must not be `{key}`, which is the {key}'s own")
     return key
 
 
@@ -86,9 +89,7 @@ Text = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), AfterValidator(without_nul)
 ]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=80)]
-PersonaKey = Annotated[
-    str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=80), AfterValidator(not_the_moderator)
-]
+PersonaKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=80), AfterValidator(not_a_seat)]
 """Begins with a letter: with `_` for `-` it is the agent's name, which must be a Python identifier."""
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Named = Annotated[T | None, BeforeValidator(not_blank), Field(exclude_if=lambda value: value is None)]
@@ -342,8 +343,14 @@ class Turn(Noun):
     phase: str
     text: str
     origin: Origin
-    """`cue`: a fixed cue; `fallback`: a fixed follow-up, because the model's own was refused twice."""
+    """`cue`: a fixed cue; `fallback`: a fixed follow-up, because the model's own was refused twice; `typed` by the
+    user of a talk; `edited`: put in place of what was said, in a branch."""
     call_id: str | None = None
+
+    @property
+    def is_own(self) -> bool:
+        """Whether a persona said it by itself: nothing else is mined."""
+        return self.role in ("main", "delegate") and self.origin != "edited"
 
 
 # --- distillation ------------------------------------------------------------------------------

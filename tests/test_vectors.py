@@ -21,7 +21,7 @@ from culturepark.errors import StoreError
 from culturepark.models.embedder import Lexical, Method, MiniLM, Vectors, unit_rows
 from culturepark.store import vectors
 from culturepark.store.checkup import Checkup
-from culturepark.store.database import MIGRATIONS, Database
+from culturepark.store.database import MIGRATIONS, REVISIONS, Database
 from culturepark.store.store import Store
 from culturepark.store.vectors import vectors_of
 from tests.damage import ODD
@@ -192,11 +192,11 @@ def test_a_store_of_the_first_schema_is_brought_up_to_date_with_its_rows(path: P
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
     engine.dispose()
-    row = ("r", "review of an old run", "me", "keep", "2026-01-01T00:00:00+00:00")
+    row = ("r", "review of an old run", "me", "accept", "2026-01-01T00:00:00+00:00")
     change(path, "INSERT INTO review (id, subject_id, reviewer, decision, created_at) VALUES (?, ?, ?, ?, ?)", *row)
     store = Store(f"sqlite:///{path}")
     with store.database.engine.connect() as connection:
-        assert MigrationContext.configure(connection).get_current_revision() == "0003"
+        assert MigrationContext.configure(connection).get_current_revision() == REVISIONS[-1]
     assert want(store, Counting()).tobytes() == want(store, Counting()).tobytes()
     assert list(Checkup(store.database).problems()) == []
     store.close()

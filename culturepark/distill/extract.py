@@ -108,7 +108,7 @@ def speakers(casting: Casting, turns: Sequence[Turn], language: Language) -> Spe
     found: dict[int, Speaker] = {}
     cue = ""
     for turn in turns:
-        if turn.role == "moderator":
+        if not turn.is_own:
             cue = turn.text
             continue
         persona = casting.by_key(turn.speaker).persona
@@ -120,7 +120,7 @@ def speakers(casting: Casting, turns: Sequence[Turn], language: Language) -> Spe
 
 async def one_part(asker: Asker, turns: list[Turn], who: Speakers, mode: Mode) -> Extraction:
     """By quotes; in halves where the answer does not fit; by sentences where nothing parses, if that is allowed."""
-    spoken = [turn for turn in turns if turn.role != "moderator"]
+    spoken = [turn for turn in turns if turn.is_own]
     try:
         found = await by_quote(asker, spoken, who)
     except CutOff:
@@ -144,7 +144,7 @@ def together(parts_of_it: Sequence[Extraction]) -> Extraction:
 
 def parts(turns: list[Turn]) -> list[list[Turn]]:
     """Stretches of the talk with at most `TURNS_A_CALL` persona turns each, of about the same length."""
-    spoken = [i for i, turn in enumerate(turns) if turn.role != "moderator"]
+    spoken = [i for i, turn in enumerate(turns) if turn.is_own]
     if not spoken:
         return []
     count = -(-len(spoken) // TURNS_A_CALL)
@@ -203,7 +203,7 @@ def by_sentence(casting: Casting, turns: Sequence[Turn], who: Speakers) -> Extra
     rejected: Counter[str] = Counter()
     proposals = []
     for turn in turns:
-        if turn.role == "moderator" or turn.phase in NOT_MINED:
+        if not turn.is_own or turn.phase in NOT_MINED:
             continue
         found, reasons = candidates(turn.text, who[turn.position])
         rejected.update(reasons)

@@ -7,12 +7,13 @@ from collections import Counter
 from typing import Any
 
 import sqlalchemy
-from sqlmodel import and_, col, func, or_, select
+from sqlmodel import col, func, select
 
 from culturepark.domain import JsonObject
 from culturepark.store.exports import PAGE, Look
 from culturepark.store.queries import of_run
 from culturepark.store.rows import of_columns
+from culturepark.store.store import counting
 from culturepark.store.tables import (
     CallRow,
     DialogueRow,
@@ -51,15 +52,11 @@ def funnel(look: Look, run: RunRow) -> JsonObject:
     of_turns = col(TurnRow.dialogue_id) == col(DialogueRow.id)
     mine = col(DialogueRow.run_id) == run.id
     is_reworded = col(StatementRow.rewritten_from).is_not(None)
-    current = or_(
-        and_(~is_reworded, col(StatementRow.round) == run.extract_round),
-        and_(is_reworded, col(StatementRow.round) == run.verify_round),
-    )
 
     def of_statements(*figures: Any) -> Any:
         query = sqlalchemy.select(*figures, func.count()).select_from(StatementRow)
         query = query.join(TurnRow, col(StatementRow.turn_id) == col(TurnRow.id)).join(DialogueRow, of_turns)
-        return query.where(mine, current)
+        return query.where(mine, counting(run))
 
     dialogues: Counter[str] = Counter()
     rejected: Counter[str] = Counter()

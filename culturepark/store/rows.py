@@ -9,13 +9,24 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 from sqlalchemy import Row, TypeDecorator, event, inspect
 from sqlmodel import SQLModel
 
-from culturepark.domain import CULTURES, MAIN_CULTURE, Duplicate, Edition, Noun, Statement, Status, Turn, Verdict
+from culturepark.domain import (
+    CULTURES,
+    MAIN_CULTURE,
+    Decision,
+    Duplicate,
+    Edition,
+    Noun,
+    Statement,
+    Status,
+    Turn,
+    Verdict,
+)
 from culturepark.errors import StoreError
 from culturepark.models.chat import digest
 from culturepark.store.tables import (
@@ -23,6 +34,7 @@ from culturepark.store.tables import (
     DialogueRow,
     DuplicateRow,
     ParticipantRow,
+    ReviewRow,
     RunRow,
     SampleRow,
     StatementRow,
@@ -51,6 +63,7 @@ ONE_OF: dict[type[SQLModel], dict[str, tuple[str, ...]]] = {
     RunRow: {"status": tuple(Status)},
     DialogueRow: {"status": tuple(Status)},
     SampleRow: {"status": ("kept", "dropped", "rejected"), "culture": (*CULTURES, MAIN_CULTURE)},
+    ReviewRow: {"decision": get_args(Decision)},
     ParticipantRow: {"role": ("main", "delegate", "moderator"), "culture": (*CULTURES, MAIN_CULTURE)},
 }
 """Columns that hold one of a few words."""

@@ -334,19 +334,13 @@ class Store:
 
         In the order of the talk, or of one dialogue alone.
         """
-        is_reworded = col(StatementRow.rewritten_from).is_not(None)
         with self.database.reading() as session:
             query = (
                 select(StatementRow)
                 .join(TurnRow, col(StatementRow.turn_id) == col(TurnRow.id))
                 .join(DialogueRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
                 .where(DialogueRow.run_id == run.id)
-                .where(
-                    or_(
-                        and_(~is_reworded, col(StatementRow.round) == run.extract_round),
-                        and_(is_reworded, col(StatementRow.round) == run.verify_round),
-                    )
-                )
+                .where(counting(run))
                 .order_by(
                     col(DialogueRow.number),
                     col(TurnRow.position),
@@ -446,3 +440,12 @@ def replace_duplicates(session: Session, run_id: str, duplicates: Sequence[Dupli
     session.exec(delete(DuplicateRow).where(col(DuplicateRow.statement_id).startswith(f"{run_id}.", autoescape=True)))
     for duplicate in duplicates:
         session.add(DuplicateRow(**duplicate.model_dump()))
+
+
+def counting(run: RunRow) -> Any:
+    """Statements that count: of the current extraction, or reworded in the current verification."""
+    reworded = col(StatementRow.rewritten_from).is_not(None)
+    return or_(
+        and_(~reworded, col(StatementRow.round) == run.extract_round),
+        and_(reworded, col(StatementRow.round) == run.verify_round),
+    )

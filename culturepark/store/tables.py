@@ -81,6 +81,10 @@ class DialogueRow(SQLModel, table=True):
     """The last round of verification that this dialogue has behind it."""
     rejected: str = Field(default="{}", sa_type=Text)
     """JSON: why proposed statements were rejected -> how many."""
+    parent_id: str | None = Field(default=None, index=True)
+    """The dialogue that this one branched off. It may be missing: stores are merged and thinned out run by run."""
+    branched_at: int | None = None
+    """How many turns, from the first on, were copied from the parent."""
 
 
 class ParticipantRow(SQLModel, table=True):
@@ -139,7 +143,7 @@ class TurnRow(SQLModel, table=True):
     phase: str
     text: str = Field(sa_type=Text)
     origin: str
-    """`model`, `cue`, or `fallback` (a fixed follow-up in place of one that was refused twice)."""
+    """`model`, `cue`, `fallback` (a fixed follow-up in place of one that was refused twice), `typed` or `edited`."""
     call_id: str | None = Field(default=None, foreign_key="call.id")
 
 
@@ -212,9 +216,15 @@ class ReviewRow(SQLModel, table=True):
     subject_id: str = Field(index=True)
     reviewer: str
     decision: str
+    """`accept`, `reject`, or `comment` where only the rest is given."""
     rating: int | None = None
+    """1 (poor) to 5."""
     note: str | None = Field(default=None, sa_type=Text)
     created_at: str
+    wording: str | None = Field(default=None, sa_type=Text)
+    """What it should say instead: of a turn its text, of a statement `first_person`, of a sample the answer."""
+    withdrawn_at: str | None = None
+    """When its reviewer took it back. Of the others, each reviewer's newest on a subject counts."""
 
 
 class VectorRow(SQLModel, table=True):

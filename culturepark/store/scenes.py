@@ -1,0 +1,265 @@
+"""One dialogue whole, with what is behind each of its sentences. Read-only.
+
+Nothing here is for one kind of screen: the terminal app and the report page both read it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from sqlmodel import Session, col, func, or_, select
+
+from culturepark.domain import Edition, Persona, Seed, Turn
+from culturepark.errors import UsageError
+from culturepark.store.rows import edition_of
+from culturepark.store.store import Store
+from culturepark.store.tables import (
+    CallRow,
+    DialogueRow,
+    DuplicateRow,
+    ParticipantRow,
+    ReviewRow,
+    RunRow,
+    SampleRow,
+    StatementRow,
+    TurnRow,
+    VerdictRow,
+)
+
+PAGE = 500
+"""Ids in one query."""
+
+
+@dataclass(frozen=True)
+class Seated:
+    """One persona in a dialogue."""
+
+    persona: Persona
+    stance_code: int | None
+    stance_text: str | None
+    shares: tuple[tuple[int, str, float], ...]
+    """Code, label and share (0-1) of each answer in the persona's country; empty where nothing was drawn from."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Statements of which one stands for all."""
+
+    id: str
+    representative_id: str
+    representative: str
+    """Its text."""
+    method: str
+    similarity: float | None
+    """Of this statement to its representative; None for the representative itself."""
+    members: tuple[tuple[str, str, float], ...]
+    """Id, text and similarity of each that is represented; of the first fifty."""
+    size: int
+    """The representative included."""
+
+
+@dataclass(frozen=True)
+class Mined:
+    """A statement with what became of it."""
+
+    row: StatementRow
+    verdicts: tuple[VerdictRow, ...]
+    """Of all rounds, in the order they were given; those of `Scene.run.verify_round` count."""
+    before: StatementRow | None
+    """What it was rewritten from."""
+    after: str | None
+    """Id of the statement that was written in its place."""
+    cluster: Cluster | None
+    samples: tuple[SampleRow, ...]
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A turn with what came of it."""
+
+    id: str
+    turn: Turn
+    name: str
+    """Of the speaker; `Moderator` and `You` for who has no card."""
+    culture: str
+    """Of the speaker; empty for who has none."""
+    statements: tuple[Mined, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One dialogue, whole."""
+
+    run: RunRow
+    dialogue: DialogueRow
+    seed: Seed
+    people: tuple[Seated, ...]
+    turns: tuple[Spoken, ...]
+    reviews: Mapping[str, tuple[ReviewRow, ...]]
+    """Those not withdrawn, by what they are about (turn, statement, sample), oldest first."""
+
+    @property
+    def finished(self) -> bool:
+        return self.dialogue.status in ("done", "failed", "stopped")
+
+
+class Scenes:
+    """The dialogues of one run. Any thread may ask; every question is a look of its own."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        """
+        Raises:
+            UsageError: if there is no such run.
+        """
+        self.store = store
+        self.run = store.run(run_id)
+
+    @cached_property
+    def edition(self) -> Edition:
+        return edition_of(self.run)
+
+    def look_again(self) -> None:
+        """A run that is going on has another status and other rounds by now."""
+        self.run = self.store.run(self.run.id)
+
+    # --- one dialogue ----------------------------------------------------------------------------------
+
+    def scene(self, dialogue_id: str) -> Scene:
+        """
+        Raises:
+            UsageError: if the run has no such dialogue.
+        """
+        with self.store.database.reading() as session:
+            dialogue = session.get(DialogueRow, dialogue_id)
+            if dialogue is None or dialogue.run_id != self.run.id:
+                raise UsageError(f"no such dialogue: {dialogue_id[:100]!r}; {self.run.id} does not have it")
+            sitting = session.exec(
+                select(ParticipantRow)
+                .where(ParticipantRow.dialogue_id == dialogue_id)
+                .order_by(col(ParticipantRow.position))
+            ).all()
+            turns = session.exec(
+                select(TurnRow).where(TurnRow.dialogue_id == dialogue_id).order_by(col(TurnRow.position))
+            ).all()
+            mined = self._mined(session, dialogue_id)
+            subjects = [turn.id for turn in turns]
+            subjects += [one.row.id for those in mined.values() for one in those]
+            subjects += [x.id for those in mined.values() for one in those for x in one.samples]
+            reviews = reviews_of(session, subjects)
+        seed = self.edition.seed(dialogue.seed_key)
+        people = tuple(self._seated(row, seed) for row in sitting)
+        names = {one.persona.key: (one.persona.name, one.persona.culture) for one in people}
+        return Scene(
+            run=self.run,
+            dialogue=dialogue,
+            seed=seed,
+            people=people,
+            turns=tuple(
+                Spoken(
+                    row.id,
+                    Turn.model_validate(row.model_dump(exclude={"id", "dialogue_id"})),
+                    *names.get(row.speaker, ({"user": "You"}.get(row.speaker, row.speaker.capitalize()), "")),
+                    statements=tuple(mined.get(row.id, ())),
+                )
+                for row in turns
+            ),
+            reviews=reviews,
+        )
+
+    def reviewed(self, scene: Scene) -> Scene:
+        """The scene with the reviews as they are now."""
+        subjects = [turn.id for turn in scene.turns]
+        for one in (one for turn in scene.turns for one in turn.statements):
+            subjects += [one.row.id, *(x.id for x in one.samples)]
+        with self.store.database.reading() as session:
+            return replace(scene, reviews=reviews_of(session, subjects))
+
+    def calls(self, subject_id: str) -> list[CallRow]:
+        """Every request that was made for a turn or dialogue, refused and failed ones too, in order."""
+        with self.store.database.reading() as session:
+            query = select(CallRow).where(CallRow.subject_id == subject_id)
+            return list(session.exec(query.order_by(func.length(CallRow.id), col(CallRow.id))))
+
+    def call(self, call_id: str) -> CallRow | None:
+        with self.store.database.reading() as session:
+            return session.get(CallRow, call_id)
+
+    def _seated(self, row: ParticipantRow, seed: Seed) -> Seated:
+        shares: tuple[tuple[int, str, float], ...] = ()
+        if seed.item and row.country in seed.item.shares and row.role == "delegate":
+            found = seed.item.shares[row.country]
+            shares = tuple((option.code, option.label, found.get(option.code, 0.0)) for option in seed.item.options)
+        return Seated(self.edition.persona(row.persona_key), row.stance_code, row.stance_text, shares)
+
+    def _mined(self, session: Session, dialogue_id: str) -> dict[str, list[Mined]]:
+        """The statements that count, by turn."""
+        rows = self.store.statements(self.run, dialogue_id)
+        ids = [row.id for row in rows]
+        by_id = {row.id: row for row in rows}
+        after = {row.rewritten_from: row.id for row in rows if row.rewritten_from}
+        verdicts: dict[str, list[VerdictRow]] = defaultdict(list)
+        samples: dict[str, list[SampleRow]] = defaultdict(list)
+        for verdict in paged(session, VerdictRow, VerdictRow.statement_id, ids):
+            verdicts[verdict.statement_id].append(verdict)
+        for sample in paged(session, SampleRow, SampleRow.statement_id, ids):
+            samples[sample.statement_id].append(sample)
+        clusters = clusters_of(session, ids)
+        found: dict[str, list[Mined]] = defaultdict(list)
+        for row in rows:
+            found[row.turn_id].append(
+                Mined(
+                    row,
+                    tuple(verdicts[row.id]),
+                    by_id.get(row.rewritten_from or ""),
+                    after.get(row.id),
+                    clusters.get(row.id),
+                    tuple(samples[row.id]),
+                )
+            )
+        return found
+
+
+def paged(session: Session, table: Any, column: Any, ids: Sequence[str]) -> Iterator[Any]:
+    """Rows whose column is one of many ids, in the order of their own ids."""
+    for start in range(0, len(ids), PAGE):
+        query = select(table).where(col(column).in_(ids[start : start + PAGE]))
+        yield from session.exec(query.order_by(func.length(table.id), col(table.id)))
+
+
+def reviews_of(session: Session, subjects: Sequence[str]) -> dict[str, tuple[ReviewRow, ...]]:
+    found: dict[str, list[ReviewRow]] = defaultdict(list)
+    for row in paged(session, ReviewRow, ReviewRow.subject_id, subjects):
+        if row.withdrawn_at is None:
+            found[row.subject_id].append(row)
+    return {name: tuple(sorted(rows, key=lambda r: (r.created_at, r.id))) for name, rows in found.items()}
+
+
+def clusters_of(session: Session, ids: Sequence[str]) -> dict[str, Cluster]:
+    """Into which cluster each fell, of those that did."""
+    told: dict[str, tuple[str, str]] = {}
+    for start in range(0, len(ids), PAGE):
+        some = ids[start : start + PAGE]
+        query = select(DuplicateRow.cluster_id, DuplicateRow.representative_id)
+        query = query.where(
+            or_(col(DuplicateRow.statement_id).in_(some), col(DuplicateRow.representative_id).in_(some))
+        )
+        told |= {cluster: (cluster, representative) for cluster, representative in session.exec(query)}
+    found: dict[str, Cluster] = {}
+    for cluster_id, representative_id in told.values():
+        rows = session.exec(
+            select(DuplicateRow, StatementRow.text)
+            .join(StatementRow, col(StatementRow.id) == col(DuplicateRow.statement_id))
+            .where(DuplicateRow.cluster_id == cluster_id)
+            .order_by(col(DuplicateRow.similarity).desc(), col(DuplicateRow.statement_id))
+        ).all()
+        text = session.get_one(StatementRow, representative_id).text
+        shown = tuple((row.statement_id, said, row.similarity) for row, said in rows[:50])
+        similarity = {row.statement_id: (row.method, row.similarity) for row, _ in rows}
+        for name in (representative_id, *similarity):
+            method, near = similarity.get(name, (rows[0][0].method, None))
+            found[name] = Cluster(cluster_id, representative_id, text, method, near, shown, len(rows) + 1)
+    return found

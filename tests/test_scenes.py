@@ -1,0 +1,91 @@
+"""What a run has to show: pages of dialogues, filters, search, and one dialogue whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from culturepark.errors import UsageError
+from culturepark.store.lists import Filters, Lists, terms
+from culturepark.store.scenes import Scenes
+from tests.fakes import FakeModel, Held, hold, shipped
+
+
+@pytest.fixture(scope="module")
+def held(tmp_path_factory: pytest.TempPathFactory) -> Held:
+    folder: Path = tmp_path_factory.mktemp("scenes")
+    one = shipped("everyday-norms")
+    few = one.scenario.model_copy(update={"seeds": one.scenario.seeds[:2], "cultures": one.scenario.cultures[:2]})
+    return hold(folder, one.model_copy(update={"scenario": few}), FakeModel())
+
+
+def test_every_filter_finds_as_many_dialogues_as_its_choice_says(held: Held) -> None:
+    lists = Lists(held.store, held.run_id)
+    everything = lists.find()
+    assert len(everything) == 4
+    choices = lists.choices()
+    assert set(choices) == {"culture", "kind", "stop", "verdict"}
+    for field, values in choices.items():
+        assert values, field
+        for value, count in values.items():
+            assert len(lists.find(Filters(**{field: value}))) == count, (field, value)
+    assert lists.find(Filters(culture="korean", kind="norm")) == []
+
+
+def test_a_line_counts_what_its_dialogue_holds(held: Held) -> None:
+    lists, scenes = Lists(held.store, held.run_id), Scenes(held.store, held.run_id)
+    for line in lists.lines(lists.find()):
+        scene = scenes.scene(line.id)
+        assert line.turns == len(scene.turns)
+        assert line.statements == sum(len(turn.statements) for turn in scene.turns)
+        samples = [x for turn in scene.turns for one in turn.statements for x in one.samples]
+        assert line.kept == sum(x.status == "kept" for x in samples)
+        assert line.people == tuple((one.persona.name, one.persona.culture) for one in scene.people)
+        assert (line.parent_id, line.branches) == (None, 0)
+
+
+def test_a_scene_has_quotes_that_stand_in_their_turns(held: Held) -> None:
+    scene = Scenes(held.store, held.run_id).scene(f"{held.run_id}.d1")
+    mined = [(turn, one) for turn in scene.turns for one in turn.statements]
+    assert mined
+    for turn, one in mined:
+        assert turn.turn.text[one.row.quote_start : one.row.quote_end] == one.row.quote
+        assert one.verdicts
+    assert {turn.name for turn in scene.turns} >= {"Moderator", scene.people[0].persona.name}
+
+
+def test_whoever_stands_for_others_and_whoever_is_stood_for_share_a_cluster(held: Held) -> None:
+    lists, scenes = Lists(held.store, held.run_id), Scenes(held.store, held.run_id)
+    found = [
+        one
+        for name in lists.find()
+        for turn in scenes.scene(name).turns
+        for one in turn.statements
+        if one.cluster is not None
+    ]
+    assert found
+    for one in found:
+        assert one.cluster is not None
+        represents = one.row.id == one.cluster.representative_id
+        assert represents == (one.cluster.similarity is None)
+        assert represents or one.row.id in {member for member, _, _ in one.cluster.members}
+        assert one.cluster.size == len(one.cluster.members) + 1
+
+
+def test_a_search_wants_all_words_and_knows_phrases(held: Held) -> None:
+    lists = Lists(held.store, held.run_id)
+    first = Scenes(held.store, held.run_id).scene(f"{held.run_id}.d1").turns[0]
+    words = first.turn.text.split()
+    phrase = " ".join(words[1:4])
+    hits = list(lists.search(f'"{phrase.upper()}"'))
+    assert first.id in [hit.turn_id for hit in hits]
+    assert all(phrase.casefold() in hit.text.casefold() for hit in hits)
+    assert list(lists.search(f"{words[0]} nobodysaidthis")) == []
+    assert list(lists.search('  "" ')) == []
+    assert terms('Çay "two  words" KAÇ') == ["cay", "two  words", "kac"]
+
+
+def test_a_dialogue_of_another_run_is_refused(held: Held) -> None:
+    with pytest.raises(UsageError, match="no such dialogue"):
+        Scenes(held.store, held.run_id).scene("another.d1")
