@@ -83,7 +83,8 @@ def test_a_search_wants_all_words_and_knows_phrases(held: Held) -> None:
     assert all(phrase.casefold() in hit.text.casefold() for hit in hits)
     assert list(lists.search(f"{words[0]} nobodysaidthis")) == []
     assert list(lists.search('  "" ')) == []
-    assert terms('Çay "two  words" KAÇ') == ["cay", "two  words", "kac"]
+    assert terms('Çay "two  words" KAÇ') == ["cay", "two words", "kac"]
+    assert terms('a "b') == ["a", "b"]
 
 
 def test_a_dialogue_of_another_run_is_refused(held: Held) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from culturepark.store.store import Store, counting
 from culturepark.store.tables import DialogueRow, ParticipantRow, RunRow, SampleRow, StatementRow, TurnRow, VerdictRow
 
 PAGE = 500
-"""Dialogues in one page at most, and turns that a search reads at a time."""
+"""Dialogues in one page at most; a search reads the turns of a fifth as many at a time."""
 
 
 @dataclass(frozen=True)
@@ -171,24 +172,16 @@ class Lists:
         Words in double quotes must stand together. Reads the run page by page; whoever has enough just stops.
         """
         wanted = terms(words)
-        last = (0, 0)
-        while wanted:
-            query = sqlalchemy.select(
-                col(DialogueRow.number),
-                *columns(TurnRow, "dialogue_id", "id", "position", "speaker", "text"),
-            ).join(DialogueRow, col(DialogueRow.id) == col(TurnRow.dialogue_id))
-            number, position = col(DialogueRow.number), col(TurnRow.position)
-            query = query.where(col(DialogueRow.run_id) == self.run.id)
-            query = query.where(or_(number > last[0], and_(number == last[0], position > last[1])))
+        ids = self.find() if wanted else []
+        for start in range(0, len(ids), PAGE // 5):
+            some = {name: place for place, name in enumerate(ids[start : start + PAGE // 5])}
+            query = sqlalchemy.select(*columns(TurnRow, "dialogue_id", "id", "position", "speaker", "text"))
             with self.store.database.reading() as session:
-                page = of_columns(session.execute(query.order_by(number, position).limit(PAGE)))
-            for row in page:
+                page = of_columns(session.execute(query.where(col(TurnRow.dialogue_id).in_(some))))
+            for row in sorted(page, key=lambda row: (some[row.dialogue_id], row.position)):
                 text = folded(row.text)
                 if all(term in text for term in wanted):
                     yield Found(row.dialogue_id, row.id, row.position, row.speaker, row.text)
-            if len(page) < PAGE:
-                return
-            last = (page[-1].number, page[-1].position)
 
     def _counted(self, value: Any) -> Any:
         query = sqlalchemy.select(value, func.count(func.distinct(DialogueRow.id))).select_from(DialogueRow)
@@ -217,6 +210,9 @@ class Lists:
         return conditions
 
 
+MARKS = re.compile("[\u0300-\u036f\u0640\u064b-\u065f\u0670]")
+"""Accents, and what Arabic is written without."""
+
 STOP = func.coalesce(DialogueRow.stop_reason, DialogueRow.status)
 
 
@@ -231,16 +227,17 @@ def cause(stop: str) -> str:
 
 
 def folded(text: str) -> str:
-    """Without case, width, and the marks that scripts may leave out."""
-    return "".join(c for c in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(c))
+    """On one line, without case, width, and the marks over and under letters that people leave out when they type."""
+    line = " ".join(text.split())
+    return line.lower() if line.isascii() else MARKS.sub("", unicodedata.normalize("NFKD", line.casefold()))
 
 
 def terms(words: str) -> list[str]:
     """What is to be found: words, and what stands in double quotes as one."""
-    parts = folded(words).split('"')
-    found = [part.strip() if number % 2 else part for number, part in enumerate(parts)]
     return [
-        term for number, part in enumerate(found) for term in ([part] if number % 2 else part.split()) if term.strip()
+        phrase or word
+        for phrase, word in re.findall(r'"([^"]+)"?|([^\s"]+)', folded(words))
+        if (phrase or word).strip()
     ]
 
 
