@@ -16,6 +16,7 @@ from culturepark.store.tables import CallRow, ReviewRow
 from tests.fakes import ELIF, JENNA, MODERATOR, FakeModel, Held, answering, edition, hold_said, judged, proposals
 
 TEA = "When guests get up to leave we pour one more glass of tea, and they sit down again."
+AGAIN = "We pour one more glass of tea when guests get up to leave, and they sit down again."
 BAD = "I think people from the villages are lazy, all of them."
 JOB = "I think a job belongs to whoever does it best, man or woman."
 NO = "My own answer is no, because I earn my own money."
@@ -26,10 +27,10 @@ TALK = [
     (MODERATOR, "Welcome to you both."),
     (JENNA, JOB),
     (ELIF, f"I have thought about it. {TEA} {NO}"),
-    (ELIF, f"{BAD} And as I said: {TEA}"),
+    (ELIF, f"{BAD} And as I said. {AGAIN}"),
     (JENNA, "Well, well, well."),
 ]
-FOUND = ((2, "opinion", JOB), (3, "custom", TEA), (4, "opinion", BAD), (4, "custom", TEA))
+FOUND = ((2, "opinion", JOB), (3, "custom", TEA), (4, "opinion", BAD))
 NOW = "2026-11-21T10:00:00+00:00"
 
 
@@ -37,9 +38,10 @@ def held(tmp_path: Path) -> Held:
     """Held by a fake model; the same every time but for its calls' times."""
 
     def statements(_: JsonObject) -> JsonObject:
-        plain = proposals(*FOUND)["statements"]
-        wrong = proposals((3, "opinion", NO), statement=WRONG, first_person="I want men first.")["statements"]
-        return {"statements": plain[:2] + wrong + plain[2:]}
+        said = [proposals(one)["statements"][0] for one in FOUND]
+        said += proposals((3, "opinion", NO), statement=WRONG, first_person="I want men first.")["statements"]
+        said += [proposals((4, "custom", AGAIN), first_person=f"I say it like this: {TEA}")["statements"][0]]
+        return {"statements": sorted(said, key=lambda one: int(one["turn"]))}
 
     def verdicts(asked: JsonObject) -> JsonObject:
         answer = judged(asked)

@@ -15,7 +15,7 @@ from textual.widgets import Footer
 from culturepark.replay.modal import Over
 from culturepark.replay.paper import Look, Para, Stop
 from culturepark.replay.sheet import Sheet, Stops
-from culturepark.show import clip, safe
+from culturepark.show import safe
 from culturepark.store.scenes import Scene
 from culturepark.store.tables import CallRow
 
@@ -27,7 +27,7 @@ class CallsScreen(Over[None]):
 
     DEFAULT_CSS = """
     CallsScreen {
-        & #attempts { height: auto; max-height: 7; border-bottom: solid $primary-muted; }
+        & #attempts { border-bottom: solid $primary-muted; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -49,6 +49,7 @@ class CallsScreen(Over[None]):
             attempts = Attempts([overview(row) for row in self.rows], id="attempts")
             attempts.at = self.at
             attempts.display = len(self.rows) > 1
+            attempts.styles.height = min(len(self.rows), 6) + 1
             yield attempts
             yield Sheet([Stop("", (Para(NOTHING, "muted"),))], id="call")
         yield Footer()
@@ -105,8 +106,8 @@ def call_ids(subject: str, scene: Scene) -> str | list[str]:
 
 def overview(row: CallRow) -> Stop:
     sign, outcome, look = outcome_of(row)
-    head = f"{sign} {safe(row.id)}  "
-    return Stop(row.id, (Para(clip(f"{row.stage}, {outcome}", 120), head=head, head_look=look),), apart=False)
+    line = Para(f"{row.id}  {row.stage}, {outcome}", head=f"{sign} ", head_look=look, one_line=True)
+    return Stop(row.id, (line,), apart=False)
 
 
 def in_words(row: CallRow) -> list[Stop]:

@@ -35,7 +35,11 @@ DROPS = {
 }
 """Why a sample is dropped, in plain words."""
 
-DECISIONS = {"accept": (KEPT, "accepted", "good"), "reject": (DROPPED, "rejected", "bad")}
+DECISIONS: dict[str, tuple[str, str, Look]] = {
+    "accept": (KEPT, "accepted", "good"),
+    "reject": (DROPPED, "rejected", "bad"),
+    "comment": (NEITHER, "commented", ""),
+}
 
 
 def spoken_at(scene: Scene, position: int) -> Spoken | None:
@@ -110,7 +114,7 @@ def of_statement(scene: Scene, one: Mined, numbers: dict[str, int], unfolded: bo
     else:
         paras.append(Para(row.text, indent=3))
     if row.first_person.strip() not in ("", row.text.strip()):
-        paras.append(Para(row.first_person, head="in their voice  ", indent=3, head_look="muted"))
+        paras.append(Para(row.first_person, head="first person  ", indent=3, head_look="muted"))
     paras.append(Para(row.quote, "quote", "“ ", 3))
     paras += verdicts([v for v in one.verdicts if v.round == scene.run.verify_round])
     paras += earlier([v for v in one.verdicts if v.round != scene.run.verify_round], unfolded)
@@ -191,10 +195,10 @@ def decision(verdict: VerdictRow) -> tuple[str, str, Look]:
 
 def sureness(verdict: VerdictRow) -> str:
     if verdict.confidence is not None:
-        return f"{verdict.confidence:.0%} sure"
+        return f"confidence {verdict.confidence:.0%}"
     if verdict.call_id is None:
         return "word by word the speaker's own" if verdict.criterion == "faithful" else "nobody was asked"
-    return "how sure is unknown"
+    return "confidence unknown"
 
 
 def given(verdict: VerdictRow) -> str:
@@ -245,7 +249,7 @@ def of_sample(scene: Scene, sample: SampleRow) -> Stop:
     words = f"sample, {safe(sample.kind)}: {safe(sample.status)}{why}{split}{flag}"
     paras = [Para(words, head=f"{KEPT if kept else DROPPED} ", indent=3, head_look="good" if kept else "bad")]
     for message in json.loads(sample.messages):
-        head = f"{safe(message['role'])}: "
+        head = f"{safe(message['role']):11}"
         paras.append(Para(message["content"], head=head, indent=5, head_look="muted"))
     return Stop(sample.id, (*paras, *reviews(scene, sample.id, 5)))
 
@@ -257,9 +261,9 @@ def reviews(scene: Scene, subject: str, indent: int) -> Iterator[Para]:
     """Every reviewer's newest on a turn, statement or sample."""
     newest: dict[str, ReviewRow] = {row.reviewer: row for row in scene.reviews.get(subject, ())}
     for row in newest.values():
-        sign, word, look = DECISIONS.get(row.decision, (NEITHER, "commented", "label"))
+        sign, word, look = DECISIONS[row.decision]
         rating = f", {row.rating} of 5" if row.rating else ""
-        yield Para(f"{word} by {clip(row.reviewer, 60)}{rating}", head=f"review {sign} ", indent=indent, head_look=look)  # type: ignore[arg-type]
+        yield Para(f"review: {word} by {clip(row.reviewer, 60)}{rating}", look, f"{sign} ", indent)
         if row.wording:
             yield Para(row.wording, head="should say  ", indent=indent + 2, head_look="muted")
         if row.note:

@@ -75,7 +75,7 @@ class JudgeScreen(Over[Judgement | None]):
         was = self.standing
         with Vertical(id="frame") as frame:
             frame.border_title = "Judge"
-            yield Static(Text(clip(self.subject_id, 200)), id="subject", markup=False)
+            yield Static(Text(f"{what(self.subject_id)} {clip(self.subject_id, 200)}"), id="subject", markup=False)
             yield Choice("Decision", DECISIONS, was.decision if was else "comment", id="decision")
             yield Choice("Rating", RATINGS, str(was.rating) if was and was.rating else "none", id="rating")
             yield Label("What it should say; left as it is, nothing is corrected", markup=False)
@@ -145,6 +145,11 @@ def judged(decision: str, rating: str, wording: str, note: str, *, present: str)
     return made
 
 
+def what(subject_id: str) -> str:
+    """The noun for what an id is of, as the id's path has it."""
+    return {"t": "Turn", "s": "Statement", "x": "Sample"}.get(subject_id.rpartition(".")[2][:1], "Subject")
+
+
 def editable(text: str) -> str:
     """The text without what could move a cursor or reorder a line: nobody could see it in a form.
 
@@ -160,13 +165,14 @@ class Words(TextArea):
     Words {
         border: none;
         border-left: outer $border-blurred;
-        padding: 0;
+        padding: 0 0 0 1;
+        background: $boost;
         &:focus { border: none; border-left: outer $border; }
     }
     """
 
     def __init__(self, text: str, *, id: str) -> None:  # noqa: A002
-        super().__init__(editable(text), id=id, compact=True, highlight_cursor_line=False)
+        super().__init__(editable(text), id=id, highlight_cursor_line=False)
         self.cursor_blink = False
 
     def edit(self, edit: Edit) -> EditResult:

@@ -7,7 +7,7 @@ always say the same, so that nothing hangs on colour.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rich.cells import cell_len
@@ -18,8 +18,10 @@ from culturepark.replay.text import Mark, lay_out
 Look = Literal["", "title", "label", "muted", "good", "bad", "quote", "cut", "put", "bar"]
 """`cut` and `put`: what a rewording took out and put in."""
 
-NARROWEST = 16
-"""Cells that a text has at least; where a head leaves less, the text begins on the next line."""
+NARROWEST = 40
+"""Cells that a text has at least beside a head in words; where there are fewer, it begins on the next line."""
+SIGN = 6
+"""Cells of a head that is only a sign or a number."""
 LONGEST = 4000
 """Characters of a paragraph that are laid out at a time."""
 BLOCKS = " ▏▎▍▌▋▊▉"
@@ -39,17 +41,21 @@ class Para:
     marks: tuple[Mark, ...] = ()
     """Looks of parts of the text."""
     head_look: Look | None = None
+    one_line: bool = False
+    """What has no room on the first line is left out, and a sign says so."""
 
     def lines(self, width: int) -> list[Text]:
         look = self.look if self.head_look is None else self.head_look
         head = Text(" " * self.indent).append(self.head, look)
         start = self.indent + cell_len(self.head)
-        if width - start < NARROWEST and self.head:
-            start = min(self.indent + 2, max(0, width - NARROWEST))
-            body = self._body(width - start)
-            return [head, *(Text(" " * start).append_text(line) for line in body)] if self.text else [head]
-        body = self._body(width - start)
-        return [head.append_text(body[0]), *(Text(" " * start).append_text(line) for line in body[1:])]
+        if cell_len(self.head) > SIGN and width - start < NARROWEST and self.text:
+            body = self._body(width - self.indent - 2)
+            return [head, *(Text(" " * (self.indent + 2)).append_text(line) for line in body)]
+        if self.one_line:
+            first, *others = self._body(width - start - 1)
+            return [head.append_text(first).append("…" if others else "")]
+        first, *others = self._body(width - start)
+        return [head.append_text(first), *(Text(" " * start).append_text(line) for line in others)]
 
     def _body(self, width: int) -> list[Text]:
         whole = [(0, len(self.text), self.look)] if self.look and self.text else []
@@ -57,13 +63,13 @@ class Para:
 
     def pieces(self) -> Iterator[Para]:
         """The same in parts that can be laid out one after the other, cut at line ends where there are any."""
-        rest, head, head_look, start = self.text, self.head, self.head_look, 0
-        while len(rest) > LONGEST and not self.marks:
-            cut = rest.rfind("\n", 0, LONGEST) + 1
-            yield Para(rest[: cut - 1 if cut else LONGEST], self.look, head, self.indent, (), head_look)
-            start = cut or LONGEST
-            rest, head = rest[start:], " " * cell_len(head)
-        yield Para(rest, self.look, head, self.indent, self.marks, head_look)
+        rest = self
+        while len(rest.text) > LONGEST and not self.marks:
+            line_end = rest.text.rfind("\n", 0, LONGEST)
+            cut = line_end if line_end >= 0 else LONGEST
+            yield replace(rest, text=rest.text[:cut])
+            rest = replace(rest, text=rest.text[cut + (line_end >= 0) :], head=" " * cell_len(rest.head))
+        yield rest
 
 
 @dataclass(frozen=True)
@@ -75,12 +81,21 @@ class Bar:
     """0 to 1."""
     chosen: bool = False
     """The one that was drawn: it has a sign in front and a word behind."""
+    column: int = 0
+    """Cells that the labels of all bars together want; the bars stand beside them if there is room."""
 
     def lines(self, width: int) -> list[Text]:
-        look = "title" if self.chosen else ""
-        label = Para(self.label + (" (drawn)" if self.chosen else ""), look, "▶ " if self.chosen else "  ")  # type: ignore[arg-type]
-        line = Text("  ").append(f"{self.share:6.1%} ", look)
-        return [*label.lines(width), line.append(bar(self.share, width - len(line.plain) - 1), "bar")]
+        look: Look = "title" if self.chosen else ""
+        words = Para(self.label + (" (drawn)" if self.chosen else ""), look, "▶ " if self.chosen else "  ")
+        column = self.column + len("▶  (drawn)")
+        if beside := width - column >= NARROWEST:
+            (line,) = words.lines(column)
+            line.pad_right(column - line.cell_len)
+        else:
+            line = Text("  ")
+        line.append(f"{percent(self.share):>6} ", look)
+        line.append(bar(self.share, width - line.cell_len), "bar")
+        return [line] if beside else [*words.lines(width), line]
 
     def pieces(self) -> Iterator[Bar]:
         yield self
@@ -107,3 +122,7 @@ def bar(share: float, width: int) -> str:
     eighths = round(min(1.0, max(0.0, share)) * width * 8)
     eighths = max(eighths, 1 if share > 0 else 0)
     return "█" * (eighths // 8) + BLOCKS[eighths % 8].strip()
+
+
+def percent(share: float) -> str:
+    return "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Footer
@@ -12,9 +13,10 @@ from culturepark.domain import COUNTRY_NAMES, Persona, Seed
 from culturepark.replay.modal import Over
 from culturepark.replay.paper import Bar, Block, Para, Stop
 from culturepark.replay.sheet import Sheet
+from culturepark.show import safe
 from culturepark.store.scenes import Seated
 
-NOBODY = "A simulated person: a language model was told whom to play, and is no evidence about real people."
+NOBODY = "A simulated person, no evidence about real people: a language model was told whom to play."
 
 
 class PersonaScreen(Over[None]):
@@ -75,8 +77,9 @@ def stance(seated: Seated, seed: Seed) -> Iterator[Block]:
     item = f", item {seed.item.key}" if seed.item else ""
     yield Para("")
     yield Para(f"Valid answers in {country}, in percent{item}:", "label", indent=2)
+    column = max(cell_len(safe(f"{label} [{code}]")) for code, label, _ in seated.shares)
     for code, label, share in seated.shares:
-        yield Bar(f"{label} [{code}]", share, chosen=code == seated.stance_code)
+        yield Bar(f"{label} [{code}]", share, code == seated.stance_code, column)
     if seed.item:
         yield Para(seed.item.source, "muted", "Source: ", 2)
 

@@ -39,7 +39,7 @@ class Sheet(ScrollView, can_focus=True):
         color: $foreground;
         & > .sheet--title { color: $text-primary; text-style: bold; }
         & > .sheet--label { text-style: bold; }
-        & > .sheet--muted { color: $text-muted; }
+        & > .sheet--muted { color: $foreground 65%; }
         & > .sheet--good { color: $text-success; }
         & > .sheet--bad { color: $text-error; }
         & > .sheet--quote { text-style: italic; }
@@ -125,9 +125,10 @@ class Sheet(ScrollView, can_focus=True):
         return self._pen
 
     def _style(self, component: str) -> Style:
-        # What is blended with the background is not in the partial style; the background itself would hide the cursor.
-        own = self.get_component_rich_style(component, partial=True)
-        return Style(color=self.get_component_rich_style(component).color) + own
+        """Without a background, which would hide the cursor's."""
+        styles = self.get_component_styles(component)
+        text_colour = (self.background_colors[1] + styles.color).rich_color
+        return Style(color=text_colour) + styles.text_style
 
     def render_line(self, y: int) -> Strip:
         row = self.scroll_offset.y + y
