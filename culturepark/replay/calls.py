@@ -81,11 +81,6 @@ class CallsScreen(Over[None]):
 class Attempts(Stops, can_focus=False):
     """All attempts, a line each."""
 
-    def on_resize(self) -> None:
-        super().on_resize()
-        if self.at is not None and self.stops:
-            self.move(self.at)
-
 
 def call_ids(subject: str, scene: Scene) -> str | list[str]:
     """Which calls are behind a turn, statement or sample.

@@ -128,16 +128,17 @@ class JudgeScreen(Over[Judgement | None]):
 
 def judged(decision: str, rating: str, wording: str, note: str, *, present: str) -> Judgement | str:
     """What the form says, or what is wrong with it."""
-    wording, note = wording.strip(), note.strip()
-    for name, text in (("wording", wording), ("note", note)):
+    wording, note, present = wording.strip(), note.strip(), present.strip()
+    corrected = wording != present
+    for name, text in (("wording", wording if corrected else ""), ("note", note)):
         if len(text) > LONGEST:
             return f"The {name} has {len(text):,} characters; {LONGEST:,} are the most."
-    if not wording and present.strip():
+    if corrected and not wording:
         return "The wording is empty; what is to go altogether is rejected."
     made = Judgement(
         decision=next(one for one in DECISIONS if one == decision),
         rating=None if rating == "none" else int(rating),
-        wording=None if wording == present.strip() else wording,
+        wording=wording if corrected else None,
         note=note or None,
     )
     if made == Judgement("comment", None, None, None):
@@ -199,7 +200,8 @@ class Choice(Widget, can_focus=True):
 
     def __init__(self, name: str, options: tuple[str, ...], value: str, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
-        self.label, self.options, self.value = name, options, value
+        self.label, self.options = name, options
+        self.value = value if value in options else options[0]
 
     @property
     def parts(self) -> list[str]:

@@ -83,6 +83,14 @@ class Sheet(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         if self.scrollable_content_region.width != self._width:
             self._begin()
+        self.reveal()
+
+    def reveal(self) -> None:
+        """Brings what is under the cursor into view: all of it if there is room, otherwise its beginning."""
+        if self.at is not None and (rows := self.rows_of(self.at)):
+            height = min(len(rows), self.scrollable_content_region.height)
+            # By force: until the next refresh a sheet that has just been filled does not know that it can scroll.
+            self.scroll_to_region(Region(0, rows.start, self._width, height), animate=False, force=True)
 
     def _begin(self) -> None:
         self._width = self.scrollable_content_region.width
@@ -105,7 +113,7 @@ class Sheet(ScrollView, can_focus=True):
         for block, number in self._rest:
             lines = block.lines(max(1, self._width - GUTTER)) if block else [Text()]
             self._lines += [(line, number) for line in lines]
-            if len(self._lines) >= enough:
+            if len(self._lines) >= enough and number > (self.at or 0):
                 self.call_later(self._go_on)
                 break
         self.virtual_size = Size(self._width, len(self._lines))
@@ -121,7 +129,8 @@ class Sheet(ScrollView, can_focus=True):
     def pen(self) -> Console:
         """Knows the looks by name."""
         if self._pen is None:
-            self._pen = Console(theme=Theme({look: self._style(f"sheet--{look}") for look in LOOKS}, inherit=False))
+            theme = Theme({look: self._style(f"sheet--{look}") for look in LOOKS}, inherit=False)
+            self._pen = Console(theme=theme, width=80, height=25, _environ={})
         return self._pen
 
     def _style(self, component: str) -> Style:
@@ -170,12 +179,9 @@ class Stops(Sheet, inherit_bindings=False):
         go: str
 
     def move(self, number: int) -> None:
-        """Puts the cursor on a stop, and brings it into view: all of it if there is room, otherwise its beginning."""
+        """Puts the cursor on a stop."""
         was, self.at = self.at, number
-        if rows := self.rows_of(number):
-            top = 0 if number == 0 else rows.start
-            height = min(rows.stop - top, self.scrollable_content_region.height)
-            self.scroll_to_region(Region(0, top, self._width, height), animate=False)
+        self.reveal()
         self.refresh()
         if number != was:
             self.post_message(self.Moved(self, number))
