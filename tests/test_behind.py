@@ -17,7 +17,7 @@ from culturepark.distill import samples
 from culturepark.domain import Seed
 from culturepark.replay import evidence
 from culturepark.replay.behind import CHOSEN, QUOTE, Behind
-from culturepark.replay.calls import CallsScreen, call_ids, exactly, in_words, overview
+from culturepark.replay.calls import CallsScreen, call_ids, exactly, in_words, overview, readable
 from culturepark.replay.judging import LONGEST, Choice, Judgement, JudgeScreen, Words, editable, judged
 from culturepark.replay.outcomes import DROPS, present_wording
 from culturepark.replay.paper import LONGEST as PIECE
@@ -221,6 +221,12 @@ def test_a_dialogue_that_has_not_been_mined_says_so(scene: Scene) -> None:
     assert "Not mined: the dialogue was broken off (refused-turns: refusal)." in panel(stopped, 5)
     turned_down = with_dialogue(rejected='{"question": 2, "another-speaker": 1}')
     assert "these proposals were turned down: another-speaker 1, question 2." in panel(turned_down, 5)
+
+
+def test_a_turn_says_how_many_before_it_were_refused(scene: Scene) -> None:
+    assert "left out" not in panel(scene, 5)
+    assert "Before it 2 turns left out: refused by the guards each time." in panel(changed(scene, 5, slot=7), 5)
+    assert "Before it 1 turn left out" in panel(changed(scene, 1, slot=2), 1)
 
 
 def test_a_position_at_which_nobody_has_spoken_is_empty_and_no_error(scene: Scene) -> None:
@@ -431,6 +437,18 @@ async def test_the_cursor_is_seen_after_the_window_has_another_size(scene: Scene
         assert any("▌" in app.widget.render_line(y).text for y in range(20))
 
 
+async def test_a_sign_says_whether_the_panel_has_the_focus(scene: Scene) -> None:
+    app = Alone(Behind())
+    async with app.run_test(size=(60, 12)) as pilot:
+        app.widget.show(scene, 3)
+        app.widget.focus()
+        await pilot.pause()
+        assert app.widget.render_line(0).text.startswith("▌ Turn 3")
+        app.set_focus(None)
+        await pilot.pause()
+        assert app.widget.render_line(0).text.startswith("│ Turn 3")
+
+
 async def test_left_right_home_and_end_are_left_to_the_stage(scene: Scene) -> None:
     bound = {key for binding in Behind._merged_bindings.key_to_bindings for key in [binding]}  # type: ignore[union-attr]
     assert not bound & {"left", "right", "home", "end", "space", "tab"}
@@ -441,15 +459,15 @@ async def test_left_right_home_and_end_are_left_to_the_stage(scene: Scene) -> No
 
 
 async def test_a_very_long_text_is_there_whole_and_its_beginning_at_once() -> None:
-    app = Alone(Sheet([Stop("x", (Para("one\n" * 50_000),))]))
+    app = Alone(Sheet([Stop("x", (Para("one\n" * 5_000),))]))
     async with app.run_test(size=(60, 10)) as pilot:
         assert len(app.widget._lines) >= AT_ONCE
-        while len(app.widget._lines) < 50_001:
+        while len(app.widget._lines) < 5_001:
             await pilot.pause()
-        assert app.widget.virtual_size.height == 50_001
-        app.widget.scroll_to(y=50_001, animate=False, force=True)
+        assert app.widget.virtual_size.height == 5_001
+        app.widget.scroll_to(y=5_001, animate=False, force=True)
         await pilot.pause()
-        assert app.widget.scroll_offset.y == 50_001 - 10
+        assert app.widget.scroll_offset.y == 5_001 - 10
         assert app.widget.render_line(8).text.strip() == "one"
 
 
@@ -607,7 +625,22 @@ def test_parts_of_a_reply_beside_its_text_are_shown_too() -> None:
     reply = f'{{"choices": [{{"message": {message}}}]}}'
     shown = text_of(in_words(call(response=reply)))
     assert "── refusal\n  I will not." in shown
-    assert "── tool_calls\n  [1]" in shown
+    assert "── tool_calls\n  [\n    1\n  ]" in shown
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        ('{"a":["\\u00e7"]}', '{\n  "a": [\n    "ç"\n  ]\n}'),
+        ("{no JSON}", "{no JSON}"),
+        ("[" * 100_000, "[" * 100_000),
+        ([1], "[\n  1\n]"),
+        (None, "null"),
+        ("7", "7"),
+    ],
+)
+def test_a_message_in_json_is_laid_out(content: object, shown: str) -> None:
+    assert readable(content) == shown
 
 
 def test_a_hostile_call_does_nothing_but_be_shown() -> None:
@@ -692,8 +725,8 @@ async def judge(
 
 
 async def test_a_judgement_can_be_given_with_the_keyboard_alone() -> None:
-    results, _ = await judge(["a", "tab", "4", "tab", "pagedown", "end", "!", "tab", *"so it is", "ctrl+s"])
-    assert results == [Judgement("accept", 4, f"{TEA}!", "so it is")]
+    results, _ = await judge(["a", "tab", "4", "tab", "pagedown", "end", "!", "tab", *"so quite", "ctrl+s"])
+    assert results == [Judgement("accept", 4, f"{TEA}!", "so quite")]
 
 
 async def test_a_judgement_can_be_given_with_the_mouse_alone() -> None:

@@ -30,7 +30,7 @@ def stops(scene: Scene, position: int, unfolded: bool = False) -> list[Stop]:
     spoken = spoken_at(scene, position)
     if spoken is None:
         return [Stop(scene.dialogue.id, (Para("Nothing has been said yet.", "muted"),))]
-    found = [Stop(spoken.id, (*of_turn(scene, spoken), *reviews(scene, spoken.id, 0)))]
+    found = [Stop(spoken.id, (*of_turn(scene, spoken), *gap(scene, spoken.turn), *reviews(scene, spoken.id, 0)))]
     numbers = {one.row.id: number for number, one in enumerate(spoken.statements, start=1)}
     for one in spoken.statements:
         found += of_statement(scene, one, numbers, unfolded)
@@ -51,6 +51,14 @@ def of_turn(scene: Scene, spoken: Spoken) -> Iterator[Para]:
     count = len(spoken.statements)
     kept = sum(sample.status == "kept" for one in spoken.statements for sample in one.samples)
     yield Para(f"{of_these(count, 'statement')}; {of_these(kept, 'sample')} kept", "muted")
+
+
+def gap(scene: Scene, turn: Turn) -> Iterator[Para]:
+    """A turn that was refused three times is not there; its slot in the schedule is."""
+    before = spoken_at(scene, turn.position - 1)
+    empty = turn.slot - (before.turn.slot if before else 0) - 1
+    if empty > 0:
+        yield Para(f"Before it {of_these(empty, 'turn')} left out: refused by the guards each time.", "muted")
 
 
 def why_nothing(scene: Scene, turn: Turn) -> str:

@@ -46,7 +46,7 @@ class JudgeScreen(Over[Judgement | None]):
 
     DEFAULT_CSS = """
     JudgeScreen {
-        & > #frame { max-width: 90; max-height: 32; }
+        & > #frame { max-width: 90; max-height: 26; }
         & Label { width: 100%; height: 1; color: $text-muted; }
         & #subject { color: $foreground; text-style: bold; }
         & #wording { height: 2fr; min-height: 3; }
@@ -78,7 +78,8 @@ class JudgeScreen(Over[Judgement | None]):
             yield Static(Text(f"{what(self.subject_id)} {clip(self.subject_id, 200)}"), id="subject", markup=False)
             yield Choice("Decision", DECISIONS, was.decision if was else "comment", id="decision")
             yield Choice("Rating", RATINGS, str(was.rating) if was and was.rating else "none", id="rating")
-            yield Label("What it should say; left as it is, nothing is corrected", markup=False)
+            part = {"Statement": "first person", "Sample": "answer"}.get(what(self.subject_id), "text")
+            yield Label(f"Its {part}, corrected or as it is", markup=False)
             yield Words((was.wording if was else None) or self.text, id="wording")
             yield Label("Note: why", markup=False)
             yield Words((was.note if was else None) or "", id="note")

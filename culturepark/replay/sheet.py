@@ -22,8 +22,8 @@ from culturepark.replay.paper import Block, Look, Stop
 LOOKS = tuple(look for look in get_args(Look) if look)
 AT_ONCE = 1000
 """Lines that are laid out before others get a word in."""
-GUTTER = 2
-"""Cells at the left, in which the cursor stands."""
+GUTTER, MARGIN = 2, 1
+"""Cells at the left, in which the cursor stands, and between the text and the scroll bar."""
 
 
 class Sheet(ScrollView, can_focus=True):
@@ -111,7 +111,7 @@ class Sheet(ScrollView, can_focus=True):
         """Lays out what is left, a portion at a time: the first screen of a long text is there at once."""
         enough = len(self._lines) + AT_ONCE
         for block, number in self._rest:
-            lines = block.lines(max(1, self._width - GUTTER)) if block else [Text()]
+            lines = block.lines(max(1, self._width - GUTTER - MARGIN)) if block else [Text()]
             self._lines += [(line, number) for line in lines]
             if len(self._lines) >= enough and number > (self.at or 0):
                 self.call_later(self._go_on)
@@ -149,7 +149,7 @@ class Sheet(ScrollView, can_focus=True):
         chosen = self.at is not None and number == self.at
         if chosen:
             style += self.get_component_rich_style("sheet--cursor")
-        gutter = Text("▌ " if chosen else "  ", end="")
+        gutter = Text("  " if not chosen else "▌ " if self.has_focus else "│ ")
         segments = [*gutter.render(self.pen), *line.render(self.pen)]
         return Strip(segments).adjust_cell_length(width).apply_style(style)
 
