@@ -449,6 +449,18 @@ async def test_a_sign_says_whether_the_panel_has_the_focus(scene: Scene) -> None
         assert app.widget.render_line(0).text.startswith("│ Turn 3")
 
 
+async def test_text_can_be_read_on_a_light_ground_too(scene: Scene) -> None:
+    app = Alone(Behind())
+    async with app.run_test(size=(60, 80)) as pilot:
+        app.widget.show(scene, 3)
+        app.theme = "textual-light"
+        await pilot.pause()
+        for segment in (segment for y in range(80) for segment in app.widget.render_line(y) if segment.text.strip()):
+            assert segment.style
+            assert segment.style.color
+            assert sum(segment.style.color.get_truecolor()) < 3 * 140, segment
+
+
 async def test_left_right_home_and_end_are_left_to_the_stage(scene: Scene) -> None:
     bound = {key for binding in Behind._merged_bindings.key_to_bindings for key in [binding]}  # type: ignore[union-attr]
     assert not bound & {"left", "right", "home", "end", "space", "tab"}

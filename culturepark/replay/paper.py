@@ -20,7 +20,7 @@ Look = Literal["", "title", "label", "muted", "good", "bad", "quote", "cut", "pu
 
 NARROWEST = 40
 """Cells that a text has at least beside a head in words; where there are fewer, it begins on the next line."""
-SIGN = 6
+SIGN = 8
 """Cells of a head that is only a sign or a number."""
 LONGEST = 4000
 """Characters of a paragraph that are laid out at a time."""

@@ -20,7 +20,7 @@ from textual.strip import Strip
 from culturepark.replay.paper import Block, Look, Stop
 
 LOOKS = tuple(look for look in get_args(Look) if look)
-AT_ONCE = 1000
+AT_ONCE = 200
 """Lines that are laid out before others get a word in."""
 GUTTER, MARGIN = 2, 1
 """Cells at the left, in which the cursor stands, and between the text and the scroll bar."""
@@ -137,7 +137,7 @@ class Sheet(ScrollView, can_focus=True):
         """Without a background, which would hide the cursor's."""
         styles = self.get_component_styles(component)
         text_colour = (self.background_colors[1] + styles.color).rich_color
-        return Style(color=text_colour) + styles.text_style
+        return Style(color=text_colour if styles.has_rule("color") else None) + styles.text_style
 
     def render_line(self, y: int) -> Strip:
         row = self.scroll_offset.y + y
