@@ -427,6 +427,20 @@ async def test_down_shows_the_rest_of_what_is_longer_than_the_window_before_it_g
         assert app.widget.at == 2
 
 
+async def test_a_cursor_out_of_sight_goes_on_from_what_can_be_seen(scene: Scene) -> None:
+    app = Alone(Behind())
+    async with app.run_test(size=(60, 12)) as pilot:
+        app.widget.show(scene, 3)
+        app.widget.focus()
+        app.widget.scroll_to(y=45, animate=False, force=True)
+        await pilot.pause()
+        assert app.widget.subject == "held.d1.t3"
+        there = app.widget.stop_at(0)
+        await pilot.press("down")
+        assert app.widget.at == there
+        assert "▌" in app.widget.render_line(0).text
+
+
 async def test_the_cursor_is_seen_after_the_window_has_another_size(scene: Scene) -> None:
     app = Alone(Behind())
     async with app.run_test(size=(100, 20)) as pilot:
@@ -471,16 +485,17 @@ async def test_left_right_home_and_end_are_left_to_the_stage(scene: Scene) -> No
 
 
 async def test_a_very_long_text_is_there_whole_and_its_beginning_at_once() -> None:
-    app = Alone(Sheet([Stop("x", (Para("one\n" * 5_000),))]))
+    app = Alone(Sheet([Stop("x", (Para("one word\n" * 5_000),))]))
     async with app.run_test(size=(60, 10)) as pilot:
-        assert len(app.widget._lines) >= AT_ONCE
+        app.widget.fill(app.widget.stops)
+        assert AT_ONCE <= len(app.widget._lines) < 5_001
         while len(app.widget._lines) < 5_001:
             await pilot.pause()
         assert app.widget.virtual_size.height == 5_001
         app.widget.scroll_to(y=5_001, animate=False, force=True)
         await pilot.pause()
         assert app.widget.scroll_offset.y == 5_001 - 10
-        assert app.widget.render_line(8).text.strip() == "one"
+        assert app.widget.render_line(8).text.strip() == "one word"
 
 
 def test_a_long_text_is_cut_at_line_ends_and_nothing_of_it_is_lost() -> None:

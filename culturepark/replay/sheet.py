@@ -113,7 +113,7 @@ class Sheet(ScrollView, can_focus=True):
         for block, number in self._rest:
             lines = block.lines(max(1, self._width - GUTTER - MARGIN)) if block else [Text()]
             self._lines += [(line, number) for line in lines]
-            if len(self._lines) >= enough and number > (self.at or 0):
+            if len(self._lines) >= enough and number >= (self.at or 0):
                 self.call_later(self._go_on)
                 break
         self.virtual_size = Size(self._width, len(self._lines))
@@ -194,7 +194,7 @@ class Stops(Sheet, inherit_bindings=False):
 
     def action_go_down(self) -> None:
         """To the next stop; within one that is longer than the window, a line down first."""
-        if self.at is None:
+        if self.at is None or self._found_again():
             return
         if self.rows_of(self.at).stop > self.scroll_offset.y + self.scrollable_content_region.height:
             self.scroll_to(y=self.scroll_offset.y + 1, animate=False)
@@ -202,12 +202,20 @@ class Stops(Sheet, inherit_bindings=False):
             self.move(self.at + 1)
 
     def action_go_up(self) -> None:
-        if self.at is None:
+        if self.at is None or self._found_again():
             return
         if self.rows_of(self.at).start < self.scroll_offset.y:
             self.scroll_to(y=self.scroll_offset.y - 1, animate=False)
         elif self.at:
             self.move(self.at - 1)
+
+    def _found_again(self) -> bool:
+        """Where the cursor has been scrolled out of sight, it goes on from what can be seen."""
+        seen = [number for y in range(self.size.height) if (number := self.stop_at(y)) is not None]
+        lost = bool(seen) and self.at not in seen
+        if lost:
+            self.move(seen[0])
+        return lost
 
     def action_follow(self) -> None:
         if self.at is not None and (go := self.stops[self.at].go):
