@@ -927,8 +927,15 @@ def test_a_store_from_before_the_checks_is_brought_up_to_date_with_its_verdicts(
     assert culturepark("simulate", "plain.yaml", "--model", "scripted", "--run-id", "r") == 0
     before = rows(store, WHAT_IS_FOUND)
     with closing(sqlite3.connect(store)) as db, db:
-        for column in ("score", "answer", "reason", "judge"):
-            db.execute(f"ALTER TABLE verdict DROP COLUMN {column}")
+        later = {
+            "verdict": ("score", "answer", "reason", "judge"),
+            "review": ("wording", "withdrawn_at"),
+            "dialogue": ("parent_id", "branched_at"),
+        }
+        db.execute("DROP INDEX ix_dialogue_parent_id")
+        for table, columns in later.items():
+            for column in columns:
+                db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         db.execute("UPDATE alembic_version SET version_num = '0002'")
     assert culturepark("resume", "r") == 0
     assert rows(store, WHAT_IS_FOUND) == before != []
