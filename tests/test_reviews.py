@@ -128,8 +128,8 @@ def test_figures_of_agreement_are_those_computed_by_hand() -> None:
         {"reviewers": ["ben", "cem"], "cohen_kappa": None, "subjects": 1},
     ]
     ratings = found["agreement"]["ratings"]
-    # Of 1 1 2 4 4 4 5 5 the middle ranks are 1, 2.5, 4.5 and 7. Within subjects only 2 and 4 differ, by two ranks, twice:
-    # 2 * 4 / 8. By chance 2 * (2 * 1.5**2 + 6 * 3.5**2 + 4 * 6**2 + 3 * 2**2 + 2 * 4.5**2 + 6 * 2.5**2) / 56 = 624 / 56.
+    # Of 1 1 2 4 4 4 5 5 the middle ranks are 1, 2.5, 4.5 and 7. Within subjects only 2 and 4 differ, by two ranks:
+    # 2 * 4 / 8. By chance 2 * (2 * 1.5² + 6 * 3.5² + 4 * 6² + 3 * 2² + 2 * 4.5² + 6 * 2.5²) / 56 = 624 / 56.
     assert ratings["krippendorff_alpha"] == round(1 - 56 / 624, 3)
     # Quadratic weights: 4 within four pairs, against 80 within sixteen.
     assert ratings["pairs"] == [{"reviewers": ["ann", "ben"], "cohen_kappa": 0.8, "subjects": 4}]
