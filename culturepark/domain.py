@@ -412,7 +412,9 @@ class Sample(Noun):
 
 # --- reviews -----------------------------------------------------------------------------------
 
-Remark = Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(without_nul)]
+Remark = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000), AfterValidator(without_nul)
+]
 
 
 class Review(Noun):
@@ -430,12 +432,6 @@ class Review(Noun):
     created_at: str
     withdrawn_at: str | None = None
     """When its reviewer took it back."""
-
-    @model_validator(mode="after")
-    def says_something(self) -> Review:
-        if self.decision == "comment" and self.rating is None and not (self.wording or self.note):
-            raise ValueError("says nothing: give a rating, a wording or a note")
-        return self
 
 
 JsonObject = dict[str, Any]

@@ -17,7 +17,7 @@ import pytest
 
 from culturepark.distill.reviewing import Outcome, figures, outcome, standing
 from culturepark.domain import Review
-from culturepark.errors import UsageError
+from culturepark.errors import StoreError, UsageError
 from culturepark.export.formats import FORMATS, MULTI_TURN, Format, line, problem
 from culturepark.present import stats_lines, talk_lines, trace_lines
 from culturepark.store import queries, reviews
@@ -256,6 +256,19 @@ def test_distilling_again_respects_what_stands(held: Held) -> None:
     assert list(found.values()) == [REJECTED] * 3  # new samples of the same words
 
 
+def test_distill_on_the_command_line_keeps_what_is_rejected_out(store: Store) -> None:
+    ann = Reviews(store, "Ann")
+    gone = sorted(kept_ids())[0]
+    ann.add(gone, "reject")
+    before = rows_of("sample")
+    assert cli("distill", "a", "--from", "dedup").code == 0
+    assert rows_of("sample") == before
+    assert cli("distill", "a", "--from", "verify").code == 0
+    assert next(row for row in rows_of("sample") if row["id"] == gone)["status"] == "rejected"
+    ann.undo()
+    assert gone in kept_ids()
+
+
 def test_quick_hands_and_clocks_that_are_set_back_lose_no_order(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
     times = iter(["2026-01-01T00:00:01.999Z", "2026-01-01T00:00:01.999Z", "2025-12-31T23:00:00.000Z"])
     monkeypatch.setattr(reviews, "now", lambda: next(times))
@@ -401,6 +414,16 @@ def test_stats_tell_of_reviews_only_where_there_are_any(held: Held) -> None:
     assert samples["dropped"] == {"review": 1}
     representation = held.stats()["representation"]["run"]["statements"]
     assert (representation["accepted"], representation["kept"]) == (2, 1)
+
+
+def test_a_row_that_another_program_wrote_is_read_or_named(held: Held) -> None:
+    Reviews(held.store, "Ann").add(NORM, "accept", note="x")
+    change(held, "UPDATE review SET decision = 'comment', note = NULL")  # says nothing, and harms nobody
+    assert Reviews(held.store, "Ann").standing(NORM) is not None
+    assert list(Checkup(held.store.database).problems()) == []
+    change(held, "UPDATE review SET wording = '  '")
+    with pytest.raises(StoreError, match="is damaged: wording: String should have at least 1 character"):
+        Reviews(held.store, "Ann").standing(NORM)
 
 
 def test_doctor_names_reviews_of_what_is_not_there_and_odd_ones(held: Held) -> None:

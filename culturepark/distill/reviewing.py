@@ -20,6 +20,9 @@ class Outcome:
     """The one whose wording counts."""
 
 
+NOTHING = Outcome()
+
+
 def standing(reviews: Iterable[Review]) -> list[Review]:
     """Of reviews on one subject, each reviewer's newest that was not withdrawn, oldest first.
 
@@ -41,6 +44,8 @@ def outcome(levels: Sequence[Sequence[Review]]) -> Outcome:
     Args:
         levels: standing reviews, most specific first: of a sample, of its statement, of its turn.
     """
+    if not any(levels):  # as nearly always
+        return NOTHING
     decided: dict[str, str] = {}
     for review in (review for level in levels for review in level):
         if review.decision != "comment":

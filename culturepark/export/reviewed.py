@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from culturepark.distill.reviewing import outcome
-from culturepark.distill.samples import shape_sample
 from culturepark.domain import Edition, JsonObject, Review, Turn
 from culturepark.store import exports
 from culturepark.store.reviewed import of_sample, standing_reviews
@@ -42,6 +41,8 @@ class Reviewed:
             return stored
         text = review.wording
         if review.subject_id != sample["id"]:
+            from culturepark.distill.samples import shape_sample
+
             statement, casting, phase, language = exports.spoken_by(self._look, edition, review.subject_id)
             worded = statement.model_copy(update={"first_person" if statement.kind == "opinion" else "text": text})
             text = shape_sample(worded, casting, sample["kind"], phase, language, None).messages[-1]["content"]
@@ -58,7 +59,8 @@ class Reviewed:
         """Whether one of a dialogue's turns is rejected; and those that should say something else."""
         if not self:
             return False, []
-        found = [(turn, outcome([self.reviews.get(f"{dialogue_id}.t{turn.position}", ())])) for turn in turns]
+        given = [(turn, self.reviews.get(f"{dialogue_id}.t{turn.position}")) for turn in turns]
+        found = [(turn, outcome([reviews])) for turn, reviews in given if reviews]
         worded = [(turn, one.wording) for turn, one in found if one.wording and one.wording.wording != turn.text]
         return any(one.rejected for _, one in found), worded
 
@@ -86,4 +88,7 @@ class Reviewed:
 def reworded(turns: Sequence[Turn], worded: Sequence[tuple[Turn, Review]]) -> list[Turn]:
     """The turns of a dialogue, some of them with the wording of a reviewer."""
     wordings = {turn.position: review.wording for turn, review in worded}
-    return [turn.model_copy(update={"text": wordings.get(turn.position) or turn.text}) for turn in turns]
+    return [
+        turn.model_copy(update={"text": wordings[turn.position]}) if turn.position in wordings else turn
+        for turn in turns
+    ]

@@ -55,6 +55,9 @@ class Reviews:
         Raises:
             UsageError: if there is no such subject, or the judgement cannot be kept.
         """
+        wording, note = (wording or "").strip() or None, (note or "").strip() or None
+        if decision == "comment" and rating is None and not (wording or note):
+            raise UsageError("a comment needs a rating, a wording or a note")
         run_id = subject_id.partition(".")[0]
         with self.store.database.writing() as session:
             held(session, run_id)
@@ -67,8 +70,8 @@ class Reviews:
                     reviewer=self.reviewer,
                     decision=decision,
                     rating=rating,
-                    wording=(wording or "").strip() or None,
-                    note=(note or "").strip() or None,
+                    wording=wording,
+                    note=note,
                     created_at=self._later(session),
                 )
             except ValidationError as error:
