@@ -15,7 +15,7 @@ Standing = Mapping[str, Sequence[Review]]
 """By subject: each reviewer's newest review that was not withdrawn."""
 
 
-def held(session: Session, run_id: str) -> None:
+def one_at_a_time(session: Session, run_id: str) -> None:
     """From here to the end of the transaction, nobody else changes what the reviews of a run mean.
 
     SQLite has one writer at a time as it is; PostgreSQL locks the run's row.

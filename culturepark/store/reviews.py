@@ -17,7 +17,7 @@ from culturepark.distill.reviewing import standing
 from culturepark.domain import Decision, Review
 from culturepark.errors import UsageError
 from culturepark.models.ledger import moment, now
-from culturepark.store.reviewed import held, noun, settle, standing_reviews
+from culturepark.store.reviewed import noun, one_at_a_time, settle, standing_reviews
 from culturepark.store.store import Store
 from culturepark.store.tables import ReviewRow, SampleRow, StatementRow, TurnRow
 
@@ -60,7 +60,7 @@ class Reviews:
             raise UsageError("a comment needs a rating, a wording or a note")
         run_id = subject_id.partition(".")[0]
         with self.store.database.writing() as session:
-            held(session, run_id)
+            one_at_a_time(session, run_id)
             if not any(session.get(table, subject_id) for table in (SampleRow, StatementRow, TurnRow)):
                 raise UsageError(f"no turn, statement or sample {subject_id[:120]!r} in this store")
             try:
@@ -94,7 +94,7 @@ class Reviews:
             row = session.exec(newest.with_for_update()).first()
             if row:
                 run_id = row.subject_id.partition(".")[0]
-                held(session, run_id)
+                one_at_a_time(session, run_id)
                 row.withdrawn_at = now()
                 session.add(row)
                 self._settle(session, run_id, row.subject_id)

@@ -16,7 +16,7 @@ from culturepark.models.ledger import Answered, Call, Outcome, moment, now
 from culturepark.models.limits import Budget
 from culturepark.store import rows  # noqa: F401 - looks at every row that is read
 from culturepark.store.database import Database
-from culturepark.store.reviewed import held, settle, standing_reviews
+from culturepark.store.reviewed import one_at_a_time, settle, standing_reviews
 from culturepark.store.tables import (
     CallRow,
     DialogueRow,
@@ -380,7 +380,7 @@ class Store:
         """
         prefix = f"{run_id}."
         with self.database.writing() as session:
-            held(session, run_id)
+            one_at_a_time(session, run_id)
             replace_duplicates(session, run_id, duplicates)
             query = select(SampleRow).where(col(SampleRow.statement_id).startswith(prefix, autoescape=True))
             known = {row.id: row for row in session.exec(query)}
