@@ -25,7 +25,7 @@ from culturepark.store.checkup import Checkup
 from culturepark.store.reviews import Reviews
 from culturepark.store.store import Store
 from culturepark.store.tables import ReviewRow, SampleRow
-from tests.fakes import ELIF, JENNA, FakeModel, Held, answering, hold_said, judged, proposals
+from tests.fakes import ELIF, JENNA, FakeModel, Held, answering, edition, hold, hold_said, judged, proposals
 from tests.test_cli import away, cli, rows_of  # noqa: F401 - `away` is used by the tests that export
 from tests.test_export import export, lines
 from tests.test_preference import asked
@@ -267,6 +267,14 @@ def test_distill_on_the_command_line_keeps_what_is_rejected_out(store: Store) ->
     assert next(row for row in rows_of("sample") if row["id"] == gone)["status"] == "rejected"
     ann.undo()
     assert gone in kept_ids()
+
+
+def test_runs_whose_names_differ_in_case_alone_are_two(held: Held, tmp_path: Path) -> None:
+    Reviews(held.store, "Ann").add(NORM, "reject")
+    other = hold(tmp_path, edition(), FakeModel(), run_id="HELD")
+    assert statuses(held)[NORM] == REJECTED
+    assert {row.status for row in held.rows(SampleRow) if row.id.startswith("held.")} == {"kept", "rejected"}
+    assert (held.stats()["reviews"]["total"], other.stats()["reviews"]["total"]) == (1, 0)
 
 
 def test_quick_hands_and_clocks_that_are_set_back_lose_no_order(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:

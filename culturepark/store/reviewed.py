@@ -9,6 +9,7 @@ from sqlmodel import Session, col, select
 
 from culturepark.distill.reviewing import Outcome, outcome, standing
 from culturepark.domain import Review
+from culturepark.store.rows import hangs_on
 from culturepark.store.tables import ReviewRow, RunRow, SampleRow
 
 Standing = Mapping[str, Sequence[Review]]
@@ -30,7 +31,7 @@ def standing_reviews(session: Session, run_id: str, below: str | None = None) ->
     """
     found: dict[str, list[Review]] = defaultdict(list)
     query = select(ReviewRow).where(col(ReviewRow.withdrawn_at).is_(None))
-    for row in session.exec(query.where(col(ReviewRow.id).startswith(f"{below or run_id}.", autoescape=True))):
+    for row in session.exec(query.where(hangs_on(col(ReviewRow.id), below or run_id))):
         found[row.subject_id].append(noun(row))
     return {subject: standing(reviews) for subject, reviews in found.items()}
 

@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Row, TypeDecorator, event, inspect
+from sqlalchemy import Row, TypeDecorator, event, func, inspect
 from sqlmodel import SQLModel
 
 from culturepark.domain import (
@@ -147,6 +147,11 @@ def of_columns(found: Iterable[Row[Any]]) -> list[Any]:
     if odd := next((value for row in told for value in row if isinstance(value, bytes)), None):
         raise StoreError(f"{odd[:40]!r} stands where text should; `culturepark doctor` lists all damage")
     return told
+
+
+def hangs_on(column: Any, row_id: str) -> Any:
+    """Whether an id is that of a row below another. Not by LIKE: in SQLite `Demo.d1` would be below `demo`."""
+    return func.substr(column, 1, len(row_id) + 1) == f"{row_id}."
 
 
 def named(table: type[SQLModel], values: Mapping[str, Any]) -> str:
