@@ -410,4 +410,28 @@ class Sample(Noun):
     flags: str = ""
 
 
+# --- reviews -----------------------------------------------------------------------------------
+
+Remark = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000), AfterValidator(without_nul)
+]
+
+
+class Review(Noun):
+    """One person's judgement of a turn, a statement or a sample."""
+
+    id: str
+    subject_id: str
+    reviewer: str
+    decision: Decision
+    rating: Annotated[int, Field(ge=1, le=5, strict=True)] | None = None
+    """1 (poor) to 5."""
+    wording: Remark | None = None
+    """What it should say instead."""
+    note: Remark | None = None
+    created_at: str
+    withdrawn_at: str | None = None
+    """When its reviewer took it back."""
+
+
 JsonObject = dict[str, Any]

@@ -12,6 +12,8 @@ from culturepark.show import clip, plain, safe
 
 WORST = 5
 """Stances that are shown unasked."""
+MOST_PAIRS = 10
+"""Pairs of reviewers whose agreement is shown."""
 LEGEND = """\
 kept     statements with a kept sample
 again    accepted ones that say what was said before
@@ -129,6 +131,8 @@ def funnel_lines(s: JsonObject) -> Iterator[str]:
     yield f"  samples     {samples['kept']} kept ({listed(samples['kept_by_kind'])})"
     yield f"    cultures  {listed(samples['kept_by_culture'])}"
     yield f"    dropped   {listed(samples['dropped'])}"
+    if s["reviews"]["total"]:
+        yield from review_lines(s["reviews"])
     calls = s["calls"]
     unheard = f", of {calls['unheard']} no answer was heard" if calls["unheard"] else ""
     yield f"  calls       {calls['total']} ({listed(calls['by_stage'])}); {calls['failed']} failed{unheard}"
@@ -175,6 +179,26 @@ def check_lines(criterion: str, found: JsonObject) -> Iterator[str]:
         yield f"    agreement unknown: {'all scores are the same' if count else 'no statement has two scores'}"
 
 
+def review_lines(found: JsonObject) -> Iterator[str]:
+    """Who has reviewed how much, and how far reviewers agree."""
+    yield f"  reviews     {found['total']} ({listed(found['by_decision'])}), {found['corrections']} with a wording"
+    yield f"    by        {listed(found['by_reviewer'])}"
+    for what, of in (found["agreement"] or {}).items():
+        yield f"    {what:<9} " + agreed("Krippendorff's alpha", of["krippendorff_alpha"], of["subjects"])
+        for pair in of["pairs"][:MOST_PAIRS]:
+            names = " and ".join(pair["reviewers"])
+            yield f"      {names}: " + agreed("Cohen's kappa", pair["cohen_kappa"], pair["subjects"])
+        if len(of["pairs"]) > MOST_PAIRS:
+            yield f"      and {len(of['pairs']) - MOST_PAIRS} more pairs; --json has all"
+
+
+def agreed(name: str, figure: float | None, subjects: int) -> str:
+    if figure is None:
+        why = "all judgements are the same" if subjects > 1 else f"{subjects} judged by two or more"
+        return f"agreement unknown: {why}"
+    return f"{name} {figure:.2f}, from {subjects} judged by two or more"
+
+
 def listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
 
@@ -201,6 +225,7 @@ def trace_lines(t: JsonObject) -> Iterator[Text]:
     if duplicate := t["duplicate"]:
         how = f"{duplicate['method']}, similarity {duplicate['similarity']:.2f}"
         yield heading("duplicate", f"of {duplicate['representative_id']}", how)
+    yield from told_reviews(t["reviews"])
     yield heading("turn", turn["id"], f"{persona['called']}, {turn['phase']}")
     start, end = statement["quote_start"], statement["quote_end"]
     text = turn["text"]
@@ -226,6 +251,16 @@ def trace_lines(t: JsonObject) -> Iterator[Text]:
             yield plain(f"    {persona['country']}: {shares}")
         yield plain(f"    {item['source']}")
     yield heading("run", run["id"], f"{run['scenario_name']}, seed {run['seed']}, culturepark {run['version']}")
+
+
+def told_reviews(reviews: Sequence[JsonObject]) -> Iterator[Text]:
+    for review in reviews:
+        rated = f", {review['rating']} of 5" if review["rating"] else ""
+        gone = "" if review["standing"] else " (withdrawn)" if review["withdrawn_at"] else " (superseded)"
+        yield heading("review", review["id"], f"{review['reviewer']}: {review['decision']}{rated}{gone}")
+        for what in ("wording", "note"):
+            if review[what]:
+                yield plain(f"    {what}: {review[what]}")
 
 
 def outcome(verdict: Mapping[str, Any]) -> str:
@@ -259,6 +294,7 @@ def talk_lines(t: JsonObject) -> Iterator[Text]:
         by = f", call {turn['call_id']}" if turn["call_id"] else f", {turn['origin']}"
         yield heading("turn", turn["id"], f"{turn['speaker']}, {turn['phase']}{by}")
         yield plain(f"    {turn['text']}")
+        yield from told_reviews([review for review in t["reviews"] if review["subject_id"] == turn["id"]])
     yield heading("seed", t["seed"]["key"], t["seed"]["question"])
     if item:
         yield plain(f"    {item['source']}")

@@ -486,7 +486,7 @@ DAMAGED_ROWS = [
     ("dialogue", "rejected = 'null'", "dialogue 'a.d1' is damaged: rejected holds JSON of another kind"),
     ("dialogue", "seed_key = 'wvs7/Q34'", "no 'wvs7/Q34'; the row that names it is damaged"),
     ("participant", "persona_key = 'nobody' WHERE position = 1", "no 'nobody'; the row that names it is damaged"),
-    ("turn", "role = 'chief'", "turn 'a.d1.t1' is damaged: role: Input should be 'main', 'delegate' or 'moderator'"),
+    ("turn", "role = 'chief'", "is damaged: role: Input should be 'main', 'delegate', 'moderator' or 'user'"),
     ("sample", "messages = x'00'", "messages is bytes, not str"),
 ]
 

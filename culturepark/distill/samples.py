@@ -23,7 +23,7 @@ REASONS: dict[tuple[str, Relation], str] = {
 }
 CHECKS: tuple[Criterion, ...] = ("harmlessness", "awareness", "cross-check")
 
-AFTER_VERIFYING = ("before-the-question", "duplicate", "same-words")
+AFTER_VERIFYING = ("before-the-question", "duplicate", "same-words", "review")
 """Why samples of a statement that passed verification may still not be kept."""
 
 OFF_TOPIC = ("opening", "introduce", "closing")

@@ -83,7 +83,7 @@ its turn, carries the statement as the speaker's own view or practice; asked of 
 opinion is in line with the answer its speaker was given; asked where there is one. What the judge is less than \
 {SURE_ENOUGH:.0%} sure of is dropped. Then duplicates are left out inside each block of question, culture and side \
 taken.
-{method.CHECKS if method.has_checks(manifest) else ""}
+{method.CHECKS if method.has_checks(manifest) else ""}{method.reviewed(manifest)}
 {lines(map(method.policy, manifest["runs"]))}
 ## From turns to samples
 

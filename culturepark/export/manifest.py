@@ -11,12 +11,12 @@ from importlib import metadata
 
 from culturepark import __version__
 from culturepark.distill.dedup import THRESHOLDS
-from culturepark.domain import Duplicate, JsonObject
+from culturepark.domain import Duplicate, JsonObject, Review
 from culturepark.errors import UsageError
 from culturepark.export import licences
 from culturepark.export.formats import MULTI_TURN, OPENAI_FEWEST, Format
-from culturepark.export.rows import Source
-from culturepark.export.sinks import DUPLICATES, need_parquet
+from culturepark.export.rows import REJECTED, REJECTED_TURN, Source
+from culturepark.export.sinks import DUPLICATES, MANIFEST, need_parquet
 from culturepark.models.embedder import Method
 from culturepark.prompts import prompt
 from culturepark.store import exports
@@ -65,6 +65,8 @@ class Tally:
     by_half: Counter[str]
     by_persona: Counter[tuple[str, str]]
     """Run and persona key of those who answer."""
+    corrected: dict[str, list[Review]]
+    """Rows that say what reviewers would have them say."""
 
 
 def remarks(
@@ -95,6 +97,13 @@ def remarks(
         yield f"{count} samples of one run say what those of another say, and are left out: see {DUPLICATES}"
     if count := source.found["never answered"]:
         yield f"{count} perspectives are left out, of people who never answered anything"
+    if source.reviewed:
+        told = source.reviewed.told(rejected_by(source, wanted), tally.corrected)
+        yield (
+            f"{told['reviews']} reviews by {counted(len(told['reviewers']), 'person', 'people')}: "
+            f"{counted(told['rejected'], 'row is', 'rows are')} left out as rejected, "
+            f"{counted(told['corrected'], 'has', 'have')} corrected wording; {MANIFEST} names each of these"
+        )
     if wanted.form == "preference":
         if any(edition.scenario.distill.checks for edition in source.editions.values()):
             yield (
@@ -111,6 +120,18 @@ def remarks(
         for file in files:
             if file["rows"] < OPENAI_FEWEST and "index" in file:
                 yield f"{file['name']} has {file['rows']} rows; OpenAI's fine-tuning wants at least {OPENAI_FEWEST}"
+
+
+def rejected_by(source: Source, wanted: Wanted) -> int:
+    """How many rows there are not because reviewers rejected them; with pairs, answers that are in none."""
+    if wanted.dialogues:
+        return source.found[REJECTED_TURN]
+    kept_out = sum(exports.rejected_count(source.look, run.id, wanted.cultures) for run in source.runs)
+    return kept_out + source.found[REJECTED]
+
+
+def counted(count: int, one: str, several: str) -> str:
+    return f"{count} {one if count == 1 else several}"
 
 
 def about(source: Source, wanted: Wanted, run_id: str, checks: JsonObject) -> JsonObject:

@@ -21,6 +21,18 @@ def has_checks(manifest: JsonObject) -> bool:
     return any(run["checks"] for run in manifest["runs"])
 
 
+def reviewed(manifest: JsonObject) -> str:
+    """Nothing, where nobody has."""
+    found = manifest["reviews"]
+    if not found["reviews"]:
+        return ""
+    rejected = "rows" if manifest["rows_are"] == "dialogues" else "samples"
+    return f"""
+People have reviewed some of it (reviewers {len(found["reviewers"])}, reviews {found["reviews"]}). Left out because \
+they rejected it: {rejected} {found["rejected"]}. Worded by them in place of the model: rows {found["corrected"]}.
+"""
+
+
 def policy(run: JsonObject) -> str:
     rules = run["policy"]
     judge = as_text(run["models"].get("verifier", "nobody"))

@@ -63,11 +63,15 @@ class Ring:
         self.at = 0
 
     def take(self, chosen: Answer) -> Answer | None:
-        """The next one that does not say the same as `chosen`, nor rest on the same words."""
+        """The next one that does not say the same as `chosen`, nor rest on the same words.
+
+        Reviewers may give two answers one wording, whatever their statements say.
+        """
         for _ in self.answers:
             found = self.answers[self.at]
             self.at = (self.at + 1) % len(self.answers)
-            if found.text_key != chosen.text_key and found.origin != chosen.origin:
+            same = found.text_key == chosen.text_key or found.messages[-1:] == chosen.messages[-1:]
+            if not same and found.origin != chosen.origin:
                 return found
         return None
 

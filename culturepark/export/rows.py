@@ -14,10 +14,14 @@ from culturepark.domain import Duplicate, Edition, JsonObject, Language, Seed
 from culturepark.errors import StoreError
 from culturepark.export.formats import Format, preference, problem, record
 from culturepark.export.pairs import Answer, pairs, sides_of
+from culturepark.export.reviewed import Reviewed, reworded
 from culturepark.export.talks import MODERATOR, perspective
 from culturepark.store import exports
 from culturepark.store.rows import edition_of
 from culturepark.store.tables import RunRow
+
+REJECTED, REJECTED_TURN = "rejected by reviewers", "with a turn that reviewers rejected"
+"""Why an answer is in no pair, or a dialogue has no row."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,13 @@ class Source:
     """How many samples were left without a row, and why."""
     duplicates: list[JsonObject] = field(default_factory=list)
     """Samples left out that have not been written down yet."""
+    reviewed: Reviewed = field(init=False)
     told_again: int = 0
     """How many rows of dialogues have the messages of a row of an earlier run."""
 
     def __post_init__(self) -> None:
         self.editions = {run.id: edition_of(run) for run in self.runs}
+        self.reviewed = Reviewed(self.look, self.runs)
         self.told = exports.kept_shapes(self.look, {one.representative_id for one in self.left_out.values()})
 
     def questions(self) -> Iterator[tuple[str, str]]:
@@ -91,12 +97,15 @@ class Source:
         return True
 
     def messages(self, sample: Mapping[str, Any]) -> list[dict[str, str]]:
-        """
+        """What a row says: what is stored, with the wording of reviewers.
+
         Raises:
             StoreError: if they are none that the format can hold.
         """
-        messages: list[dict[str, str]] = json.loads(sample["messages"])
-        return self.checked(f"sample {sample['id']}", messages)
+        *asked, answer = self.checked(f"sample {sample['id']}", json.loads(sample["messages"]))
+        run_id = sample["id"].partition(".")[0]
+        text = self.reviewed.answer(sample, self.editions[run_id], answer["content"])
+        return [*asked, answer if text == answer["content"] else answer | {"content": text}]
 
     def checked(self, what: str, messages: list[dict[str, str]]) -> list[dict[str, str]]:
         if wrong := problem(messages, self.form):
@@ -130,19 +139,29 @@ def dialogues(source: Source) -> Iterator[Row]:
                     f"dialogue {dialogue.id} is damaged: {min(stray)[:80]!r} speaks and does not sit there"
                 )
             personas = [edition.persona(person.persona_key) for person in people]
+            rejected, worded = source.reviewed.turns(dialogue.id, turns)
+            language = cast("Language", dialogue.language)
             for person, persona in zip(people, personas, strict=True):
                 if person.role != "delegate" or (source.cultures and person.culture not in source.cultures):
                     continue
                 others = [other for other in personas if other is not persona]
-                messages = perspective(turns, persona, others, cast("Language", dialogue.language))
+                messages = perspective(reworded(turns, worded), persona, others, language)
                 if not messages:
                     source.found["never answered"] += 1
+                    continue
+                if rejected:
+                    source.found[REJECTED_TURN] += 1
                     continue
                 if len(source.runs) > 1:
                     mark = blake2b(json.dumps(messages).encode(), digest_size=16).digest()
                     source.told_again += mark in told
                     of_this_run.add(mark)
                 row_id = f"{dialogue.id}.p{person.position}"
+                if worded:  # only what is said before this person's last word stands in the row
+                    without = [[one for one in worded if one is not left] for left in worded]
+                    shown = [perspective(reworded(turns, some), persona, others, language) for some in without]
+                    seen = [review for (_, review), other in zip(worded, shown, strict=True) if other != messages]
+                    source.reviewed.corrected |= {row_id: seen} if seen else {}
                 data = record(source.form, row_id, source.checked(f"dialogue {dialogue.id}", messages))
                 yield Row(data, {"id": row_id}, person.culture, dialogue.seed_key, ((run.id, persona.key),))
         told |= of_this_run
@@ -206,6 +225,11 @@ def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[
                 continue  # no answer, or none that anybody is sure of
             if (sample["status"] != "kept" and not against_stance) or source.repeats(sample):
                 continue
+            if against_stance and source.reviewed.rejects(sample["id"]):
+                source.found[REJECTED] += 1
+                continue
+            messages = source.messages(sample)
+            words = source.reviewed.words(sample)
             takes, against = sides_of(seeds[sample["seed_key"]].item, sample["stance_code"], sample["relation"])
             yield (
                 run.id,
@@ -218,8 +242,8 @@ def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[
                     kept=not against_stance,
                     takes=takes,
                     against=against,
-                    text_key=key_of(sample["first_person"]) or sample["first_person"],
+                    text_key=key_of(words) or words,
                     origin=sample["rewritten_from"] or sample["statement_id"],
-                    messages=tuple(source.messages(sample)),
+                    messages=tuple(messages),
                 ),
             )

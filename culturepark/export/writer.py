@@ -14,7 +14,7 @@ from culturepark import __version__
 from culturepark.domain import JsonObject
 from culturepark.errors import StoreError, UsageError
 from culturepark.export import card, rows
-from culturepark.export.manifest import Tally, Wanted, about, personas, remarks, versions
+from culturepark.export.manifest import Tally, Wanted, about, personas, rejected_by, remarks, versions
 from culturepark.export.rows import Row, Source
 from culturepark.export.sinks import (
     CARD,
@@ -67,7 +67,8 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
         share = wanted.train_share
         held: frozenset[str] = frozenset()
         if share is not None:
-            if wanted.form == "preference" or wanted.left_out:  # how many rows come of it shows only when they are made
+            # How many rows come of it shows only when they are made.
+            if wanted.form == "preference" or wanted.left_out or (wanted.dialogues and source.reviewed):
                 counts = Counter(row.seed_key for row in read(source))
                 source.begin_again()
             held = held_out(counts, source.questions(), share)
@@ -102,6 +103,7 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
                     "left_out": dict(sorted(source.found.items())),
                     "train_share": share,
                     "held_out_seeds": sorted(held),
+                    "reviews": source.reviewed.told(rejected_by(source, wanted), tally.corrected),
                     "notes": notes,
                 }
                 card_sha256 = put(aside / CARD, card.render(manifest))
@@ -132,6 +134,8 @@ def to_be_read(source: Source, wanted: Wanted) -> tuple[Callable[[Source], Itera
 def nothing(run_ids: Sequence[str], wanted: Wanted, why: Mapping[str, int] = {}) -> UsageError:
     of = f" of {', '.join(wanted.cultures)}" if wanted.cultures else ""
     what = "dialogues that are done" if wanted.dialogues else "kept samples"
+    if why.get(rows.REJECTED_TURN):
+        what += " and hold no rejected turn"
     if wanted.form == "preference":
         what = "answers that another one contrasts with" if why else "kept answers to a question"
     return UsageError(f"no {what}{of} in {', '.join(run_ids)}; `culturepark stats {run_ids[0]}` says why")
@@ -141,7 +145,7 @@ def write(
     stream: Iterator[Row], source: Source, wanted: Wanted, held: frozenset[str], folder: Path
 ) -> tuple[Tally, list[JsonObject], JsonObject | None]:
     """All rows into their files: figures, facts about the files, and about that of what was left out, if any was."""
-    tally = Tally(Counter(), Counter(), Counter())
+    tally = Tally(Counter(), Counter(), Counter(), {})
     with ExitStack() as stack:
         sinks = Sinks(folder, wanted.form, wanted.parquet, stack)
         repeated = Lines(folder / DUPLICATES, stack) if source.left_out else None
@@ -152,6 +156,9 @@ def write(
             tally.by_culture[row.culture] += 1
             tally.by_half[half] += 1
             tally.by_persona.update(row.people)
+            tally.corrected |= {
+                name: said for name in row.ids.values() if (said := source.reviewed.corrected.get(name))
+            }
             put_down(source, repeated)
         put_down(source, repeated)
         sinks.flush()

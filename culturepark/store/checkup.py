@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from sqlalchemy import inspect, select
-from sqlmodel import SQLModel
+from sqlalchemy import exists, inspect, select
+from sqlmodel import SQLModel, col
 
 from culturepark.domain import JsonObject, Status
 from culturepark.errors import StoreError
@@ -32,14 +33,16 @@ TABLES: tuple[type[SQLModel], ...] = (
 """In such an order that a row comes after those it hangs on."""
 
 PATHS: dict[type[SQLModel], tuple[str, str]] = {
-    DialogueRow: ("run_id", "d"),
-    CallRow: ("subject_id", "c"),
-    TurnRow: ("dialogue_id", "t"),
-    StatementRow: ("turn_id", "s"),
-    VerdictRow: ("statement_id", "v"),
-    SampleRow: ("statement_id", "x"),
+    DialogueRow: ("run_id", r"d\d+"),
+    CallRow: ("subject_id", r"c\d+"),
+    TurnRow: ("dialogue_id", r"t\d+"),
+    StatementRow: ("turn_id", r"s\d+"),
+    VerdictRow: ("statement_id", r"v\d+"),
+    SampleRow: ("statement_id", r"x\d+"),
+    ReviewRow: ("subject_id", r"r[0-9a-f]{8}"),
 }
-"""Where an id comes from: that of another row, a letter and a number."""
+"""Where an id comes from: that of another row, and what stands behind it."""
+REVIEWED = (TurnRow, StatementRow, SampleRow)
 
 
 class Checkup:
@@ -57,7 +60,7 @@ class Checkup:
 
     def problems(self) -> Iterator[str]:
         """Everything that is wrong, whatever else is."""
-        for found in (self._integrity(), self._schema(), *map(self._rows, TABLES)):
+        for found in (self._integrity(), self._schema(), *map(self._rows, TABLES), self._of_nothing()):
             try:
                 yield from found
             except StoreError as error:
@@ -92,9 +95,9 @@ class Checkup:
 
     def _stray(self, table: type[SQLModel], row: JsonObject) -> Iterator[str]:
         if path := PATHS.get(table):
-            parent, letter = path
+            parent, form = path
             before, _, last = row["id"].rpartition(".")
-            if before != row[parent] or last[:1] != letter or not last[1:].isdecimal():
+            if before != row[parent] or not re.fullmatch(form, last):
                 yield f"the id does not spell its {parent} {row[parent]!r}"
         if table is RunRow:
             try:
@@ -113,6 +116,15 @@ class Checkup:
             yield from self._unknown(self._run_of.get(dialogue_id, ""), "persona", row["persona_key"])
         elif table is CallRow and row["subject_id"].partition(".")[0] != row["run_id"]:
             yield f"it was made for {row['subject_id'][:120]!r}, which is not of its run {row['run_id']!r}"
+
+    def _of_nothing(self) -> Iterator[str]:
+        """Reviews of what is not there; no foreign key can tell, since they may be of one of several tables."""
+        missing = [~exists().where(col(table.id) == col(ReviewRow.subject_id)) for table in REVIEWED]
+        with self.database.guard(), self.database.engine.connect() as connection:
+            for review_id, subject_id in connection.execute(
+                select(col(ReviewRow.id), col(ReviewRow.subject_id)).where(*missing)
+            ):
+                yield f"review {str(review_id)[:120]!r}: there is no {str(subject_id)[:120]!r}"
 
     def _take(self, row: JsonObject) -> None:
         if row["status"] == Status.RUNNING:

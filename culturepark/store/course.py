@@ -10,9 +10,11 @@ import sqlalchemy
 from sqlmodel import col, func, or_, select
 
 from culturepark.dialogue.casting import plan
+from culturepark.distill.reviewing import figures as figures_of
 from culturepark.domain import Edition, JsonObject
 from culturepark.store.checks import checked
 from culturepark.store.funnel import funnel, repeats, summed
+from culturepark.store.reviewed import standing_reviews
 from culturepark.store.rows import of_columns, threshold_of
 from culturepark.store.store import Store
 from culturepark.store.tables import CallRow, DialogueRow, RunRow, StatementRow
@@ -54,6 +56,7 @@ def course(store: Store, run: RunRow, edition: Edition, statements: Sequence[Sta
         ).one()
         unheard = session.exec(of_this_run.where(or_(*(col(CallRow.error).startswith(e) for e in UNHEARD)))).one()
         duplicates = repeats(session, run.id)
+        reviews = figures_of(standing_reviews(session, run.id))
     costs = [row[5] for row in calls if row[5] is not None]
     return {
         "run": run.id,
@@ -73,6 +76,7 @@ def course(store: Store, run: RunRow, edition: Edition, statements: Sequence[Sta
         "checks": checks_of(store, run, edition, statements),
         "duplicates": {"threshold": threshold_of(run, edition), "by_method": duplicates},
         "samples": found["samples"],
+        "reviews": reviews,
         "calls": {
             "total": sum(row[1] for row in calls),
             "failed": failed,

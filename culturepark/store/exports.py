@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy
 from sqlmodel import Session, and_, case, col, func, or_, select
 
-from culturepark.domain import Status, Turn
+from culturepark.domain import Casting, Edition, Language, Participant, Stance, Statement, Status, Turn
 from culturepark.errors import StoreError
 from culturepark.store.queries import of_run
 from culturepark.store.rows import columns, faults, named, of_columns
@@ -69,6 +69,34 @@ def kept_shapes(look: Look, statement_ids: Iterable[str]) -> set[tuple[str, str]
         query = query.where(col(SampleRow.statement_id).in_(ids[start : start + PAGE]), col(SampleRow.status) == "kept")
         found |= {(name, shape) for name, shape in look.execute(query)}
     return found
+
+
+def rejected_count(look: Look, run_id: str, cultures: Sequence[str]) -> int:
+    """How many samples of a run and of some cultures (none: all) reviewers have rejected."""
+    query = of_run(sqlalchemy.select(func.count()))
+    query = query.where(col(DialogueRow.run_id) == run_id, col(SampleRow.status) == "rejected")
+    if cultures:
+        query = query.where(col(SampleRow.culture).in_(cultures))
+    return int(look.execute(query).scalar_one())
+
+
+def spoken_by(look: Look, edition: Edition, statement_id: str) -> tuple[Statement, Casting, str, Language]:
+    """A statement with its speaker, who sits there alone, the phase of its turn, and the dialogue's language."""
+    row = look.get_one(StatementRow, statement_id)
+    turn = look.get_one(TurnRow, row.turn_id)
+    dialogue = look.get_one(DialogueRow, turn.dialogue_id)
+    speaker = look.exec(
+        select(ParticipantRow).where(
+            ParticipantRow.dialogue_id == dialogue.id, ParticipantRow.persona_key == row.persona_key
+        )
+    ).one()
+    stance = None
+    if speaker.stance_code is not None:
+        stance = Stance(code=speaker.stance_code, text=speaker.stance_text or "")
+    sitting = Participant(persona=edition.persona(row.persona_key), stance=stance)
+    casting = Casting(number=dialogue.number, seed=edition.seed(dialogue.seed_key), participants=(sitting,))
+    statement = Statement.model_validate(row.model_dump(include=set(Statement.model_fields)))
+    return statement, casting, turn.phase, cast("Language", dialogue.language)
 
 
 def done_counts(look: Look, run_id: str, cultures: Sequence[str]) -> Counter[str]:

@@ -12,7 +12,7 @@ from sqlmodel import col, func, select
 from culturepark.domain import JsonObject
 from culturepark.store.exports import PAGE, Look
 from culturepark.store.queries import of_run
-from culturepark.store.rows import of_columns
+from culturepark.store.rows import hangs_on, of_columns
 from culturepark.store.store import counting
 from culturepark.store.tables import (
     CallRow,
@@ -38,7 +38,7 @@ def prompts(look: Look, run_id: str) -> dict[str, list[str]]:
 def repeats(look: Look, run_id: str) -> dict[str, int]:
     """How many statements of a run repeat another of it, by what found that out."""
     by_method = sqlalchemy.select(col(DuplicateRow.method), func.count()).where(
-        col(DuplicateRow.statement_id).startswith(f"{run_id}.", autoescape=True)
+        hangs_on(col(DuplicateRow.statement_id), run_id)
     )
     return summed(of_columns(look.execute(by_method.group_by(col(DuplicateRow.method)))))
 

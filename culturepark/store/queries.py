@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy
 from sqlalchemy.orm import defer
-from sqlmodel import SQLModel, and_, col, func, select
+from sqlmodel import Session, SQLModel, and_, col, func, select
 
+from culturepark.distill.reviewing import standing
 from culturepark.domain import JsonObject
 from culturepark.errors import UsageError
+from culturepark.store.reviewed import noun
 from culturepark.store.rows import edition_of, of_columns
 from culturepark.store.store import Store
 from culturepark.store.tables import (
@@ -126,9 +129,7 @@ def trace(store: Store, subject_id: str) -> JsonObject:
         calls = {c: session.get_one(CallRow, c) for c in dict.fromkeys(call_ids) if c}
         before = session.get(StatementRow, statement.rewritten_from) if statement.rewritten_from else None
         samples = session.exec(select(SampleRow).where(SampleRow.statement_id == statement.id)).all()
-        reviews = session.exec(
-            select(ReviewRow).where(col(ReviewRow.subject_id).in_([turn.id, statement.id, *(s.id for s in samples)]))
-        ).all()
+        reviews = reviews_of(session, [turn.id, statement.id, *(s.id for s in samples)])
     edition = edition_of(run)
     seed = edition.seed(dialogue.seed_key)
     item = None
@@ -142,7 +143,7 @@ def trace(store: Store, subject_id: str) -> JsonObject:
         "rewritten_from": whole(before) if before else None,
         "verdicts": [whole(v) for v in verdicts],
         "duplicate": whole(duplicate) if duplicate else None,
-        "reviews": [whole(r) for r in reviews],
+        "reviews": reviews,
         "turn": whole(turn),
         "calls": {
             "turn": call_of(calls, turn.call_id),
@@ -180,6 +181,7 @@ def trace_talk(store: Store, subject_id: str) -> JsonObject:
         turns = session.exec(
             select(TurnRow).where(TurnRow.dialogue_id == dialogue_id).order_by(col(TurnRow.position))
         ).all()
+        reviews = reviews_of(session, [turn.id for turn in turns])
     edition = edition_of(run)
     seed = edition.seed(dialogue.seed_key)
     return {
@@ -190,8 +192,17 @@ def trace_talk(store: Store, subject_id: str) -> JsonObject:
         "seed": seed.model_dump(mode="json", exclude={"item"}),
         "survey_item": seed.item.model_dump(mode="json", exclude={"shares"}) if seed.item else None,
         "turns": [whole(turn) for turn in turns],
+        "reviews": reviews,
         "run": whole(run, decode=("models", "settings"), leave_out=("scenario",)),
     }
+
+
+def reviews_of(session: Session, subject_ids: Sequence[str]) -> list[JsonObject]:
+    """All reviews of some rows, oldest first; `standing` says whether a review counts."""
+    query = select(ReviewRow).where(col(ReviewRow.subject_id).in_(subject_ids))
+    rows = session.exec(query.order_by(col(ReviewRow.created_at), col(ReviewRow.id))).all()
+    counting = {one.id for subject in subject_ids for one in standing(noun(r) for r in rows if r.subject_id == subject)}
+    return [whole(row) | {"standing": row.id in counting} for row in rows]
 
 
 def call_of(calls: dict[str, CallRow], call_id: str | None) -> JsonObject | None:

@@ -9,19 +9,19 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import Row, TypeDecorator, event, inspect
+from sqlalchemy import Row, TypeDecorator, event, func, inspect
 from sqlmodel import SQLModel
 
 from culturepark.domain import (
     CULTURES,
     MAIN_CULTURE,
-    Decision,
     Duplicate,
     Edition,
     Noun,
+    Review,
     Statement,
     Status,
     Turn,
@@ -56,6 +56,7 @@ NOUNS: dict[type[SQLModel], type[Noun]] = {
     StatementRow: Statement,
     VerdictRow: Verdict,
     DuplicateRow: Duplicate,
+    ReviewRow: Review,
 }
 """Rows whose values are those of a noun."""
 
@@ -63,7 +64,6 @@ ONE_OF: dict[type[SQLModel], dict[str, tuple[str, ...]]] = {
     RunRow: {"status": tuple(Status)},
     DialogueRow: {"status": tuple(Status)},
     SampleRow: {"status": ("kept", "dropped", "rejected"), "culture": (*CULTURES, MAIN_CULTURE)},
-    ReviewRow: {"decision": get_args(Decision)},
     ParticipantRow: {"role": ("main", "delegate", "moderator"), "culture": (*CULTURES, MAIN_CULTURE)},
 }
 """Columns that hold one of a few words."""
@@ -147,6 +147,11 @@ def of_columns(found: Iterable[Row[Any]]) -> list[Any]:
     if odd := next((value for row in told for value in row if isinstance(value, bytes)), None):
         raise StoreError(f"{odd[:40]!r} stands where text should; `culturepark doctor` lists all damage")
     return told
+
+
+def hangs_on(column: Any, row_id: str) -> Any:
+    """Whether an id is that of a row below another. Not by LIKE: in SQLite `Demo.d1` would be below `demo`."""
+    return func.substr(column, 1, len(row_id) + 1) == f"{row_id}."
 
 
 def named(table: type[SQLModel], values: Mapping[str, Any]) -> str:

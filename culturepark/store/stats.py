@@ -26,7 +26,7 @@ from culturepark.models.spec import parse
 from culturepark.store import vectors
 from culturepark.store.course import course
 from culturepark.store.queries import of_run
-from culturepark.store.rows import edition_of, of_columns, threshold_of
+from culturepark.store.rows import edition_of, hangs_on, of_columns, threshold_of
 from culturepark.store.store import Store
 from culturepark.store.tables import DialogueRow, DuplicateRow, ParticipantRow, RunRow, SampleRow
 
@@ -61,7 +61,7 @@ def stats(store: Store, run: RunRow) -> JsonObject:
         told = of_run(select(SampleRow.statement_id, SampleRow.kind, SampleRow.status, SampleRow.drop_reason))
         outcomes = of_columns(session.execute(told.where(of_this)))
         repeats = select(DuplicateRow.statement_id, DuplicateRow.cluster_id).where(
-            col(DuplicateRow.statement_id).startswith(f"{run.id}.", autoescape=True)
+            hangs_on(col(DuplicateRow.statement_id), run.id)
         )
         clusters = dict(of_columns(session.execute(repeats)))
     kept = Counter(statement for statement, _, status, _ in outcomes if status == "kept")
