@@ -257,7 +257,8 @@ def report(
         typer.Option("--out", "-o", metavar="FILE", help="Where to; `-` is stdout. [default: RUN.html]"),
     ] = None,
     without_prompts: Annotated[
-        bool, typer.Option("--without-prompts", help="Leave prompts and raw replies out; the page is a quarter as large.")
+        bool,
+        typer.Option("--without-prompts", help="Leave prompts and raw replies out; the page is a quarter as large."),
     ] = False,
     store: Store = STORE,
 ) -> int:

@@ -1,7 +1,7 @@
 """The dialogues of a run as the page carries them: JSON, compressed, in base64. One at a time; memory stays flat.
 
 The talk of several dialogues stands together, because a search reads all of it. Calls stand by dialogue, and are only
-unpacked where somebody looks at them: prompts are four fifths of a page, though those of one dialogue repeat each other and
+unpacked where somebody looks at them. They are most of a page, although prompts of one dialogue repeat each other and
 so shrink to a twentieth.
 """
 
@@ -221,5 +221,3 @@ def calls_of(calls: dict[str, list[CallRow]]) -> dict[str, list[JsonObject]]:
         subject: [row.model_dump(exclude=left_out) | {"endpoint": bare(row.endpoint)} for row in rows]
         for subject, rows in calls.items()
     }
-
-

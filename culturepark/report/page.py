@@ -96,13 +96,13 @@ def put(pieces: Iterator[str], place: Path) -> None:
         raise StoreError(f"cannot write {place}: {error.strerror}") from None
 
 
-def page(store: Store, run_id: str, *, without_prompts: bool = False, progress: Progress = lambda *_: None) -> Iterator[str]:
+def page(
+    store: Store, run_id: str, *, without_prompts: bool = False, progress: Progress = lambda *_: None
+) -> Iterator[str]:
     """The page, piece by piece."""
     scenes, ids = Scenes(store, run_id), Lists(store, run_id).find()
     run, edition = scenes.run, scenes.edition
-    told = figures.view(
-        run, edition, stats(store, run), by_culture(store, run, edition), seconds_by_stage(store, run)
-    )
+    told = figures.view(run, edition, stats(store, run), by_culture(store, run, edition), seconds_by_stage(store, run))
     done = 0
 
     def count() -> None:
@@ -129,9 +129,7 @@ def page(store: Store, run_id: str, *, without_prompts: bool = False, progress: 
 @cache
 def template() -> Template:
     folder = FileSystemLoader(HERE)
-    made = Environment(
-        loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    made = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     shown = (figures.grouped, figures.decimal, figures.percent, figures.points, figures.duration, figures.money)
     made.filters |= {function.__name__: function for function in shown}
     made.globals["figure"] = figures.figure

@@ -119,6 +119,8 @@ RELATIONS = {
 
 SHAPES = {"survey": "survey answer", "open": "open answer", "norm": "norm or custom"}
 
+SHAPES_TOGETHER = {"survey": "survey answers", "open": "open answers", "norm": "norms and customs"}
+
 PHASES = {
     "opening": "Introductions",
     "opinion": "Own views",

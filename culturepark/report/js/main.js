@@ -37,10 +37,10 @@ function route() {
   document.title = titled;
   const section = id && document.getElementById(id);
   if (back && (!id || id === "dialogues")) {
-    scrollTo(0, seen);
+    scrollTo({ top: seen, behavior: "instant" });
     const line = reader.line && [...document.querySelectorAll("a.to-dialogue")].find((one) => one.getAttribute("href") === `#${reader.line.id}`);
     if (line) line.focus();
-  } else if (section) section.scrollIntoView();
+  } else if (section) section.scrollIntoView({ behavior: back ? "instant" : "auto" });
   return undefined;
 }
 

@@ -19,7 +19,7 @@ async function openDialogue({ line, turn, statement }) {
   if (turn) chooseTurn(turn, statement);
   else {
     closeBehind();
-    scrollTo(0, 0);
+    scrollTo({ top: 0, behavior: "instant" });
     root.querySelector("h2").focus({ preventScroll: true });
   }
 }
@@ -102,6 +102,7 @@ function turnElement(id) {
 function chooseTurn(id, statement) {
   const turn = reader.talk.turns.find((one) => one.id === id);
   const element = turn && turnElement(id);
+  const near = reader.turn && !CALM.matches;
   if (!element) return;
   if (reader.turn !== turn || statement) reader.tab = "statements";
   Object.assign(reader, { turn, statement });
@@ -112,7 +113,7 @@ function chooseTurn(id, statement) {
   markChosen();
   const link = element.querySelector(".at");
   if (!reader.panel.contains(document.activeElement)) link.focus({ preventScroll: true });
-  element.scrollIntoView({ block: WIDE.matches ? "center" : "start", behavior: CALM.matches ? "auto" : "smooth" });
+  element.scrollIntoView({ block: WIDE.matches ? "center" : "start", behavior: near ? "smooth" : "instant" });
   announce(`Turn ${reader.talk.turns.indexOf(turn) + 1} of ${reader.talk.turns.length}, ${turn.name}, ${plural(turn.statements.length, "statement")}`);
 }
 
