@@ -256,16 +256,12 @@ def report(
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Where to; `-` is stdout. [default: RUN.html]"),
     ] = None,
-    without_prompts: Annotated[
-        bool,
-        typer.Option("--without-prompts", help="Leave prompts and raw replies out; the page is a quarter as large."),
-    ] = False,
     store: Store = STORE,
 ) -> int:
     """Write one page for a browser: the figures of a run, and every dialogue with what is behind each sentence."""
     from culturepark.commands import look
 
-    return look.report(run, out, store, without_prompts)
+    return look.report(run, out, store)
 
 
 @app.command(epilog="Example: culturepark check my-scenario.yaml personas/*.yaml")

@@ -54,7 +54,7 @@ class Shown:
 def show(held: Held) -> Shown:
     folder = Path(str(held.store.database.url.database)).parent
     out = folder / "report.html"
-    pages.write(held.store, held.run_id, out, without_prompts=False, progress=lambda *_: None)
+    pages.write(held.store, held.run_id, out, lambda *_: None)
     return Shown(held, out)
 
 

@@ -13,7 +13,7 @@ from culturepark.store.lists import Filters
 from culturepark.store.scenes import Scenes
 from culturepark.store.tables import CallRow, ReviewRow, SampleRow, StatementRow, TurnRow
 from tests.browser import opened, visit
-from tests.reports import TRAPS, Outline, Shown, friendly, malicious
+from tests.reports import Outline, Shown, friendly, malicious
 
 pytestmark = pytest.mark.browser
 
@@ -230,21 +230,24 @@ def test_a_phone_scrolls_only_down(which: str, browser: Browser, request: pytest
 
 
 def test_a_hostile_run_does_nothing_in_a_browser(hostile: Shown, browser: Browser) -> None:
-    with visit(browser) as seen:
+    with visit(browser, reduced_motion="reduce") as seen:
         page = seen.open(hostile.path)
         page.locator("#search").fill("window.pwned")
         expect(page.locator(".hits li").first).to_be_visible()
         page.locator("a.to-dialogue").click()
-        for summary in page.locator(".seats summary, .whole summary").all():
-            summary.click()
+        everything = "document.querySelectorAll('#reader details').forEach((one) => { one.open = true; })"
+        page.evaluate(everything)
         expect(page.locator(".whole pre").first).to_be_attached()
-        for turn in hostile.held.rows(TurnRow)[: len(TRAPS)]:
+        turns = hostile.held.rows(TurnRow)
+        assert page.locator(".turn .speech").evaluate_all("(those) => those.map((one) => one.textContent)") == [
+            turn.text for turn in turns
+        ]
+        for turn in turns[:4]:
             page.evaluate(f"location.hash = '{turn.id}'")
             expect(page.locator(".turn.chosen")).to_have_attribute("data-id", turn.id)
-            assert page.locator(".turn.chosen .speech").text_content() == turn.text
-            for name in ("Speaker", "Prompt and reply", "Statements"):
-                page.get_by_role("tab", name=name).click()
-                page.evaluate("document.querySelectorAll('#reader details').forEach((one) => { one.open = true; })")
+            for name in ("speaker", "calls", "statements"):
+                page.locator(f"[data-tab={name}]").click()
+                page.evaluate(everything)
         page.mouse.move(400, 400)
         assert page.evaluate("window.pwned") is None
         ours = {"script": len(Outline(hostile.html).packs) + 1, "style": 1, "img": 0, "iframe": 0, "link": 0}

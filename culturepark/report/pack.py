@@ -41,7 +41,6 @@ class Packer:
     """Packs dialogue after dialogue; what lists and filters need of each comes last, in the pack `index`."""
 
     scenes: Scenes
-    without_prompts: bool = False
     lines: list[JsonObject] = field(default_factory=list)
     _talk: list[str] = field(default_factory=list)
     _size: int = 0
@@ -60,7 +59,7 @@ class Packer:
                 yield self._close()
             self._talk.append(text)
             self._size += len(text)
-            calls = {} if self.without_prompts else self.scenes.all_calls(scene)
+            calls = self.scenes.all_calls(scene)
             name = f"calls-{number}" if calls else None
             self.lines.append(line_of(scene) | {"talk": f"talk-{self._number}", "calls": name})
             if name:

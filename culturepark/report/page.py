@@ -42,7 +42,7 @@ Progress = Callable[[int, int], None]
 """Told how many dialogues are in the page, of how many."""
 
 
-def write(store: Store, run_id: str, out: Path | None, *, without_prompts: bool, progress: Progress) -> Path | None:
+def write(store: Store, run_id: str, out: Path | None, progress: Progress) -> Path | None:
     """
     Args:
         out: None for a file named after the run; `-` for stdout.
@@ -52,7 +52,7 @@ def write(store: Store, run_id: str, out: Path | None, *, without_prompts: bool,
     """
     run = store.run(run_id)
     place = out or Path(f"{run.id}.html")
-    pieces = page(store, run.id, without_prompts=without_prompts, progress=progress)
+    pieces = page(store, run.id, progress)
     if str(place) == "-":
         # First all of it, so that what fails half-way has written nothing.
         with tempfile.TemporaryFile() as whole:
@@ -96,9 +96,7 @@ def put(pieces: Iterator[str], place: Path) -> None:
         raise StoreError(f"cannot write {place}: {error.strerror}") from None
 
 
-def page(
-    store: Store, run_id: str, *, without_prompts: bool = False, progress: Progress = lambda *_: None
-) -> Iterator[str]:
+def page(store: Store, run_id: str, progress: Progress = lambda *_: None) -> Iterator[str]:
     """The page, piece by piece."""
     scenes, ids = Scenes(store, run_id), Lists(store, run_id).find()
     run, edition = scenes.run, scenes.edition
@@ -110,7 +108,7 @@ def page(
         done += 1
         progress(done, len(ids))
 
-    packs: Iterator[Pack] = Packer(scenes, without_prompts).packs(ids, count)
+    packs: Iterator[Pack] = Packer(scenes).packs(ids, count)
     values = told | {
         "version": __version__,
         "made": now(),
@@ -118,7 +116,6 @@ def page(
         "script": script(),
         "style_digest": digest(part("page.css")),
         "script_digest": digest(script()),
-        "without_prompts": without_prompts,
         "dialogues": len(ids),
         "packs": packs,
     }

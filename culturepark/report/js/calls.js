@@ -2,7 +2,7 @@
 
 async function callsPart(line, subject, own) {
   const calls = ((await callsOf(line))[subject] || []);
-  if (!calls.length) return [make("p", { class: "small" }, line.calls ? "No model was asked for this." : "Prompts and replies are not in this page.")];
+  if (!calls.length) return [make("p", { class: "small" }, "No model was asked for this.")];
   return calls.map((call) => callCard(call, call.id === own, calls.length === 1));
 }
 
