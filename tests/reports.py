@@ -15,7 +15,7 @@ from culturepark.report import page as pages
 from culturepark.store.lists import Lists
 from culturepark.store.tables import DialogueRow, ReviewRow, StatementRow, TurnRow
 from tests.fakes import ELIF, JENNA, FakeModel, Held, answering, edition, hold, hold_said, judged, shipped
-from tests.hostile import attacks
+from tests.hostile import MARKUP, TERMINAL
 
 PWN = "window.pwned = 1"
 TRAPS = (
@@ -105,12 +105,8 @@ def malicious(folder: Path) -> Shown:
         }
 
     texts = [f"I think that {trap}" for trap in TRAPS if "\ud800" not in trap]
-    texts += [
-        f"I say {attack}".replace("\0", "").encode("utf-8", "replace").decode()
-        for kind, those in attacks().items()
-        if kind != "sizes"
-        for attack in those
-    ]
+    wild = [*TERMINAL.values(), *MARKUP.values()]
+    texts += [f"I say {text}".replace("\0", "").encode("utf-8", "replace").decode() for text in wild]
     texts.append(f"I think {LONG_WORD} so")
     said = [((JENNA, ELIF)[number % 2], text) for number, text in enumerate(texts)]
     model = FakeModel(answering(statements=mined, verdicts=judged))

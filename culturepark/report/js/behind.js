@@ -90,7 +90,7 @@ function sampleItem(sample) {
 
 function messagePart(message) {
   const content = typeof message.content === "string" ? message.content : JSON.stringify(message.content, null, 1);
-  return make("div", { class: "message" }, make("p", { class: "role" }, String(message.role)), make("pre", { dir: "auto" }, content));
+  return make("div", { class: "message" }, make("p", { class: "role" }, String(message.role)), verbatim(content));
 }
 
 function reviewsPart(reviews) {

@@ -22,10 +22,10 @@ function callCard(call, own, open) {
     make("summary", {}, `${capital(meaning("stages", call.stage))}, attempt ${call.attempt}`, fate ? make("span", { class: call.error || call.refused ? "bad" : "good" }, ` ${fate}`) : null),
     make("dl", { class: "card" }, figures.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", { dir: "auto" }, value)))),
     make("h4", {}, "Prompt"), messages.map(messagePart),
-    make("h4", {}, "Reply"), make("pre", { class: "reply", dir: "auto" }, replied(response) ?? (call.response === null ? "none" : call.response)),
-    make("details", {}, make("summary", {}, "Everything else that was sent"), make("pre", {}, JSON.stringify(rest, null, 1))),
+    make("h4", {}, "Reply"), verbatim(replied(response) ?? call.response ?? "none", "reply"),
+    make("details", {}, make("summary", {}, "Everything else that was sent"), verbatim(JSON.stringify(rest, null, 1))),
     make("details", {}, make("summary", {}, "The exact body, and the raw reply"),
-      make("p", { class: "role" }, "request"), make("pre", {}, call.request), make("p", { class: "role" }, "response"), make("pre", {}, call.response ?? "none")),
+      make("p", { class: "role" }, "request"), verbatim(call.request), make("p", { class: "role" }, "response"), verbatim(call.response ?? "none")),
     make("p", { class: "small" }, identity(call.id)));
 }
 

@@ -64,6 +64,16 @@ async function copied(text) {
   }
 }
 
+const LONGEST = 20000;
+
+/** A text as it is. Of one without measure first its beginning: to lay out a megabyte takes a browser long. */
+function verbatim(text, kind) {
+  const block = make("pre", { class: kind, dir: "auto", tabindex: 0 }, text.slice(0, LONGEST));
+  if (text.length <= LONGEST) return block;
+  const all = make("button", { type: "button", click: () => { block.textContent = text; all.remove(); } }, `Show all ${grouped(text.length)} characters`);
+  return [block, all];
+}
+
 /** Says something to those who listen, and nothing to those who look. */
 function announce(text) {
   document.getElementById("live").textContent = text;
