@@ -59,7 +59,7 @@ def test_a_sentence_is_looked_behind(shown: Shown, browser: Browser) -> None:
         assert "".join(marked) == statement.quote
         assert "✓" in card.locator(".samples").inner_text()
         page.get_by_role("tab", name="Speaker").click()
-        expect(panel.locator(".scope")).to_contain_text("Does not speak for")
+        expect(panel.locator(".scope")).to_contain_text("Speaks for whom")
         page.get_by_role("tab", name="Prompt and reply").click()
         call = shown.held.of(CallRow, id=turn.call_id)[0]
         expect(panel.locator(".call").first).to_be_visible()

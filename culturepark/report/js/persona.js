@@ -11,7 +11,7 @@ function personaPart(talk, key) {
   ];
   return [
     make("h3", {}, bdi(card.name), make("span", { class: "small" }, ` ${card.age}, ${card.gender}, ${card.culture} ${card.role === "main" ? "main contact" : "delegate"}`)),
-    make("p", { class: "scope" }, make("strong", {}, "Does not speak for: "), make("span", { dir: "auto" }, card.scope)),
+    make("p", { class: "scope" }, make("strong", {}, "Speaks for whom: "), make("span", { dir: "auto" }, card.scope)),
     seat ? stancePart(seat, card) : null,
     make("dl", { class: "card" }, facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", { dir: "auto" }, value)))),
     make("h4", {}, "What matters"),
