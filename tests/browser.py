@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,17 @@ def launch(playwright: Playwright, path: str) -> Browser:
     return playwright.chromium.launch(executable_path=path, args=arguments)
 
 
+def picture(
+    path: Path, fragment: str, out: Path, *, width: int = 1280, height: int = 900, scheme: Any = "light"
+) -> None:
+    """A page as PNG. (`chromium --screenshot` leaves a page blank that has scrolled to a sentence.)"""
+    size: Any = {"width": width, "height": height}
+    with opened() as browser, visit(browser, viewport=size, color_scheme=scheme, reduced_motion="reduce") as seen:
+        page = seen.open(path.resolve(), fragment)
+        page.wait_for_timeout(300)
+        page.screenshot(path=out)
+
+
 class Visit:
     """A page being looked at, and all that it did which it should not."""
 
@@ -82,3 +94,10 @@ def visit(browser: Browser, **options: Any) -> Iterator[Visit]:
         assert seen.trouble == []
     finally:
         context.close()
+
+
+if __name__ == "__main__":  # python -m tests.browser report.html '#RUN.d1.t10' turn.png [light|dark] [WIDTH]
+    report, place, png, *more = sys.argv[1:]
+    picture(
+        Path(report), place, Path(png), scheme=more[0] if more else "light", width=int(more[1]) if more[1:] else 1280
+    )
