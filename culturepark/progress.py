@@ -184,10 +184,10 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
 
         yield tell
         return
-    columns = (TextColumn("{task.completed}/{task.total} {task.description}"), BarColumn(bar_width=None))
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=None))
     with Progress(*columns, console=console, transient=True, expand=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task("figures", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total, description=f"{done}/{total} {what}")
 
 
 @contextmanager

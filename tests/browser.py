@@ -22,7 +22,7 @@ def chromium() -> str:
     """Where Chromium is. Without it there is nothing to be said for the page, so the tests fail."""
     named = os.environ.get("CULTUREPARK_CHROMIUM")
     found = named or next((path for path in map(shutil.which, NAMES) if path), None)
-    if not found:
+    if not found or not shutil.which(found):
         pytest.fail(
             "no Chromium here: `apt-get install chromium`, or name one with CULTUREPARK_CHROMIUM=/path/to/chromium",
             pytrace=False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -263,7 +263,3 @@ def duration(seconds: float | None) -> str:
 
 def money(usd: float | None) -> str:
     return "no known price" if usd is None else f"${usd:,.2f}" if usd >= 1 else f"${usd:.4f}"
-
-
-def joined(words: Iterable[str]) -> str:
-    return ", ".join(words)

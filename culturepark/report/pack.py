@@ -152,7 +152,7 @@ def turn_of(scene: Scene, spoken: Spoken) -> JsonObject:
     return {
         "id": spoken.id,
         "speaker": turn.speaker,
-        "name": spoken.name,
+        "name": "The user" if turn.role == "user" else spoken.name,  # `You` is for who reads it on the spot
         "culture": spoken.culture,
         "role": turn.role,
         "phase": turn.phase,
