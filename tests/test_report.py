@@ -8,6 +8,7 @@ import inspect
 import json
 import re
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from culturepark.report.figures import figure
 from culturepark.report.pack import Packer
 from culturepark.store.scenes import Scenes
 from culturepark.store.tables import CallRow
-from tests.fakes import ELIF, JENNA, FakeModel, edition, hold, hold_said
+from tests.fakes import ELIF, JENNA, FakeModel, begin, edition, hold, hold_said
 from tests.reports import LONG_WORD, TRAPS, Outline, Shown, friendly, malicious, show
 from tests.test_cli import away, cli, place_store  # noqa: F401 - a fixture
 
@@ -124,7 +125,44 @@ def test_every_word_of_the_store_has_words_for_people() -> None:
     assert reasons | {"not-verified", "unsure", "undecided", "superseded"} <= words.DROPPED.keys()
 
 
-def test_a_report_of_no_dialogue_and_of_one_half_done_can_be_read(tmp_path: Path) -> None:
+class Nesting(HTMLParser):
+    """Whether every element ends where it should, and no id is there twice."""
+
+    VOID = ("meta", "br", "input", "hr")
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.ids += [str(value) for name, value in attrs if name == "id"]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, self.getpos()
+
+
+def test_every_element_ends_where_it_should(shown: Shown, hostile: Shown) -> None:
+    for one in (shown, hostile):
+        found = Nesting(one.html)
+        assert found.open == []
+        assert len(found.ids) == len(set(found.ids))
+
+
+def test_a_report_of_a_run_that_was_only_planned_says_so(tmp_path: Path) -> None:
+    html = show(begin(tmp_path, edition(), FakeModel())).html
+    assert "not begun yet" in html
+    assert Outline(html).unpacked("talk-0")[0]["turns"] == []
+
+
+def test_a_report_of_a_run_that_was_only_talked_can_be_read(tmp_path: Path) -> None:
     held = hold(tmp_path, edition(), FakeModel(), until="dialogue")
     html = show(held).html
     assert "No statements yet" in html

@@ -250,6 +250,8 @@ def test_a_hostile_run_does_nothing_in_a_browser(hostile: Shown, browser: Browse
                 page.evaluate(everything)
         page.mouse.move(400, 400)
         assert page.evaluate("window.pwned") is None
+        piled = page.locator(".turn").filter(has_text="\u0301" * 50).evaluate("(one) => getComputedStyle(one).overflow")
+        assert piled == "clip"  # or three hundred accents would be painted over the neighbours' words
         ours = {"script": len(Outline(hostile.html).packs) + 1, "style": 1, "img": 0, "iframe": 0, "link": 0}
         assert {tag: page.locator(tag).count() for tag in ours} == ours
         assert page.locator("a:not([href^='#'])").count() == 0
