@@ -8,7 +8,7 @@ DEV := $(VENV)/.dev
 TRAIN := $(VENV)/.train
 SHELL := /bin/bash
 
-.PHONY: demo test torture slow quality check weights clean
+.PHONY: demo test torture slow quality check weights browser clean
 
 demo: $(READY)
 	$(BIN)/culturepark simulate scenarios/quickstart.yaml --model embedded
@@ -16,7 +16,7 @@ demo: $(READY)
 	@echo; head -n 1 runs/demo/all.jsonl
 	@echo; $(BIN)/culturepark trace runs/demo/all.jsonl:1
 
-test: check weights
+test: check weights browser
 	$(BIN)/python -m pytest
 
 torture: $(DEV)
@@ -36,6 +36,13 @@ check: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The report page is tested in a real Chromium: one that is there, else Debian's, else a word on what to do.
+browser:
+	@test -n "$$CULTUREPARK_CHROMIUM" || command -v chromium chromium-browser google-chrome >/dev/null \
+		|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null \
+			&& { apt-get update --quiet && apt-get install --yes --quiet chromium; } >&2; } \
+		|| { echo "make: the tests need Chromium: apt-get install chromium, or CULTUREPARK_CHROMIUM=/path/to/it" >&2; exit 1; }
 
 weights: $(DEV)
 	$(BIN)/python -m culturepark.models.weights

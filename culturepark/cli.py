@@ -249,6 +249,21 @@ def export(
     )
 
 
+@app.command(epilog="Example: culturepark report last -o talks.html")
+def report(
+    run: RunId,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Where to; `-` is stdout. [default: RUN.html]"),
+    ] = None,
+    store: Store = STORE,
+) -> int:
+    """Write one page for a browser: the figures of a run, and every dialogue with what is behind each sentence."""
+    from culturepark.commands import look
+
+    return look.report(run, out, store)
+
+
 @app.command(epilog="Example: culturepark check my-scenario.yaml personas/*.yaml")
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Scenarios, personas, surveys.")],

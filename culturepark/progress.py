@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
@@ -167,6 +167,27 @@ class Live(Quiet):
             if self.on_stage not in self.over:
                 return
             self.on_stage = None
+
+
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int, int], None]]:
+    """For work that takes a while: a bar on a terminal, and a line now and then for whoever reads a log."""
+    console = err()
+    if not console.is_terminal:
+        said = monotonic()
+
+        def tell(done: int, total: int) -> None:
+            nonlocal said
+            if monotonic() - said >= EVERY:
+                said = monotonic()
+                console.print(plain(f"{done}/{total} {what}"), soft_wrap=True)
+
+        yield tell
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=None))
+    with Progress(*columns, console=console, transient=True, expand=True) as bar:
+        task = bar.add_task("figures", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total, description=f"{done}/{total} {what}")
 
 
 @contextmanager

@@ -27,6 +27,7 @@ COMMANDS = (
     "trace STATEMENT --json",
     "trace SAMPLE",
     "replay a --plain",
+    "report a -o -",
     "export a --format trl --split 0.5 --out out",
     "doctor",
 )

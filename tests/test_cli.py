@@ -568,6 +568,7 @@ STORE = {
     "runs": "runs",
     "stats": "stats a",
     "replay": "replay a",
+    "report": "report a -o -",
     "trace": "trace SAMPLE",
     "export": "export a --format trl --out out",
     "doctor": "doctor",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from culturepark.errors import UsageError
 from culturepark.store.lists import Filters, Lists, terms
 from culturepark.store.scenes import Scenes
+from culturepark.store.tables import CallRow
 from tests.fakes import FakeModel, Held, hold, shipped
 
 
@@ -85,6 +87,21 @@ def test_a_search_wants_all_words_and_knows_phrases(held: Held) -> None:
     assert list(lists.search('  "" ')) == []
     assert terms('Çay "two  words" KAÇ') == ["cay", "two words", "kac"]
     assert terms('a "b') == ["a", "b"]
+
+
+def test_all_calls_of_a_dialogue_are_told_by_what_they_were_for_also_those_of_copied_turns(held: Held) -> None:
+    scenes = Scenes(held.store, held.run_id)
+    name = f"{held.run_id}.d2"
+    scene = scenes.scene(name)
+    found = scenes.all_calls(scene)
+    stored = [row for row in held.rows(CallRow) if row.subject_id == name or row.subject_id.startswith(f"{name}.")]
+    assert sorted(row.id for rows in found.values() for row in rows) == sorted(row.id for row in stored)
+    assert all(row.subject_id == subject for subject, rows in found.items() for row in rows)
+    spoken = next(turn for turn in scene.turns if turn.turn.call_id)
+    elsewhere = next(row.id for row in held.rows(CallRow) if row.subject_id.startswith(f"{held.run_id}.d1.t"))
+    copied = replace(spoken, turn=spoken.turn.model_copy(update={"call_id": elsewhere}))
+    calls = scenes.all_calls(replace(scene, turns=(copied,)))
+    assert elsewhere in [row.id for row in calls[spoken.id]]
 
 
 def test_a_dialogue_of_another_run_is_refused(held: Held) -> None:

@@ -202,6 +202,19 @@ def export(
     return 0
 
 
+def report(run_id: str, out: Path | None, store_url: str) -> int:
+    from culturepark.progress import counting
+    from culturepark.report.page import write as write_page
+
+    store = Store(store_url, must_exist=True)
+    with counting("dialogues") as progress:
+        place = write_page(store, run_id, out, progress)
+    if place:
+        tell(f"{place}: {place.stat().st_size / 1e6:.1f} MB, for any browser; it loads nothing and sends nothing")
+        write(str(place))
+    return 0
+
+
 def check(files: list[Path]) -> int:
     problems: list[Problem] = []
     for path in files:

@@ -184,6 +184,24 @@ class Scenes:
             query = select(CallRow).where(CallRow.subject_id == subject_id)
             return list(session.exec(query.order_by(func.length(CallRow.id), col(CallRow.id))))
 
+    def all_calls(self, scene: Scene) -> dict[str, list[CallRow]]:
+        """Every request of a dialogue, by what it was made for, also for a turn that never came about.
+
+        A turn that a branch copied was asked for in another dialogue; of those calls only the one it came of is told.
+        """
+        name = scene.dialogue.id
+        subjects = [name, *(f"{name}.t{number}" for number in range(1, len(scene.turns) + 2))]
+        found: dict[str, list[CallRow]] = defaultdict(list)
+        with self.store.database.reading() as session:
+            for row in paged(session, CallRow, CallRow.subject_id, subjects):
+                found[row.subject_id].append(row)
+            known = {row.id for rows in found.values() for row in rows}
+            elsewhere = {turn.turn.call_id: turn.id for turn in scene.turns if turn.turn.call_id}
+            missing = [call_id for call_id in elsewhere if call_id not in known]
+            for row in paged(session, CallRow, CallRow.id, missing):
+                found[elsewhere[row.id]].append(row)
+        return {subject: found[subject] for subject in subjects if subject in found}
+
     def call(self, call_id: str) -> CallRow | None:
         with self.store.database.reading() as session:
             return session.get(CallRow, call_id)

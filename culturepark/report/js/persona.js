@@ -1,0 +1,36 @@
+// Who speaks: the card, the stance drawn, and the survey shares it was drawn from.
+
+function personaPart(talk, key) {
+  const card = person(key);
+  const seat = talk.people.find((one) => one.key === key);
+  if (!card) return [make("p", { class: "small" }, "No card: this is nobody’s speech but the moderator’s, or that of the person at the keyboard.")];
+  const facts = [
+    ["Lives in", `${card.place}, ${card.land} (${card.settlement}, ${card.region})`], ["Work", card.work], ["Schooling", card.schooling],
+    ["Faith", `${card.faith}; ${card.observance}`], ["Generation", card.generation], ["Languages", card.languages.join(", ")],
+    ["Talks", `${card.speech.directness}, ${card.speech.formality}; ${card.speech.manner}`],
+  ];
+  return [
+    make("h3", {}, bdi(card.name), make("span", { class: "small" }, ` ${card.age}, ${card.gender}, ${card.culture} ${card.role === "main" ? "main contact" : "delegate"}`)),
+    make("p", { class: "scope" }, make("strong", {}, "Speaks for whom: "), make("span", { dir: "auto" }, card.scope)),
+    seat ? stancePart(seat, card) : null,
+    make("dl", { class: "card" }, facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", { dir: "auto" }, value)))),
+    make("h4", {}, "What matters"),
+    make("ul", {}, card.values.map((one) => make("li", { dir: "auto" }, make("b", {}, one.value), ": ", one.why))),
+    make("h4", {}, "Norms and customs from home"),
+    make("ul", {}, card.norms.map((one) => make("li", { dir: "auto" }, one.text, " ",
+      make("span", { class: "small" }, `${one.kind}, ${one.topic}${one.source ? `; ${one.source}` : ""}`)))),
+    make("p", { class: "small" }, identity(card.key)),
+  ];
+}
+
+function stancePart(seat, card) {
+  if (!seat.stance) return make("p", { class: "small" }, card.role === "main" ? "No stance is drawn for a main contact." : "No stance was drawn: the question has no survey answers for this country.");
+  return make("div", { class: "drawn" },
+    make("p", {}, make("strong", {}, "Stance drawn: "), make("q", { dir: "auto" }, seat.stance)),
+    seat.shares.length ? make("table", { class: "stance" },
+      make("caption", {}, `Answers in ${card.land}, by the survey`),
+      make("tbody", {}, seat.shares.map(([code, label, share]) =>
+        make("tr", { class: code === seat.code ? "own" : null },
+          make("th", { scope: "row", dir: "auto" }, code === seat.code ? "➤ " : "", label, code === seat.code ? make("span", { class: "sr" }, " (drawn)") : null),
+          make("td", { class: "bars" }, bar(share, "survey")), make("td", { class: "number" }, percent(share)))))) : null);
+}

@@ -1,0 +1,71 @@
+// Full text: all words, and what stands in double quotes as one; case, width and accents do not count.
+
+const ACCENTS = /[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u06d6-\u06ed]/g;
+let spoken = null;
+
+const folded = (text) => text.normalize("NFKD").toUpperCase().toLowerCase().normalize("NFKD").replace(ACCENTS, "");
+
+function terms(words) {
+  return folded(words).split('"').flatMap((part, at) => (at % 2 ? [part.trim()] : part.split(/\s+/))).filter(Boolean);
+}
+
+/** All that was said, read once and kept. */
+async function everythingSaid(told) {
+  if (spoken) return spoken;
+  const found = [];
+  const packs = [...new Set(index.dialogues.map((line) => line.talk))];
+  for (const [at, name] of packs.entries()) {
+    for (const talk of await inflated(document.getElementById(name).textContent)) {
+      for (const turn of talk.turns) {
+        found.push({ dialogue: talk.id, id: turn.id, name: turn.name, text: turn.text, folded: folded(turn.text) });
+      }
+    }
+    told(at + 1, packs.length);
+  }
+  spoken = found;
+  return spoken;
+}
+
+/** Turns in which all words occur, by dialogue. */
+async function search(words, told) {
+  const wanted = terms(words);
+  const hits = new Map();
+  for (const turn of await everythingSaid(told)) {
+    if (!wanted.every((term) => turn.folded.includes(term))) continue;
+    if (!hits.has(turn.dialogue)) hits.set(turn.dialogue, []);
+    hits.get(turn.dialogue).push(turn);
+  }
+  return hits;
+}
+
+/** The words around the first find, with every find marked. */
+function excerpt(text, words, around = 60) {
+  const letters = Array.from(text.slice(0, 20000));
+  const from = [];
+  let plain = "";
+  letters.forEach((letter, at) => {
+    for (const one of folded(letter)) {
+      plain += one;
+      for (let unit = 0; unit < one.length; unit++) from.push(at);
+    }
+  });
+  const spans = terms(words)
+    .flatMap((term) => {
+      const found = [];
+      for (let at = plain.indexOf(term); at >= 0 && found.length < 50; at = plain.indexOf(term, at + term.length)) {
+        found.push([from[at], from[at + term.length - 1] + 1]);
+      }
+      return found;
+    })
+    .sort((a, b) => a[0] - b[0]);
+  const start = spans.length ? Math.max(0, spans[0][0] - around) : 0;
+  const end = Math.min(letters.length, start + 3 * around);
+  const pieces = start ? ["…"] : [];
+  let at = start;
+  for (const [a, b] of spans) {
+    if (a < at || b > end) continue;
+    pieces.push(letters.slice(at, a).join(""), make("mark", {}, letters.slice(a, b).join("")));
+    at = b;
+  }
+  return [...pieces, letters.slice(at, end).join(""), end < letters.length ? "…" : ""];
+}

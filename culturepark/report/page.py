@@ -1,0 +1,150 @@
+"""Writes the page: one file, nothing in it that a browser would fetch, nothing in it that could run but our own script.
+
+What models and files wrote gets into the page in two ways only. The figures are HTML from a template that escapes every
+value; the dialogues are base64, which the script unpacks and shows as text. A content security policy lets nothing run
+and nothing be styled but the script and the style sheet of this program, by their digests.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from culturepark import __version__
+from culturepark.errors import StoreError, UsageError
+from culturepark.files import exists, readable
+from culturepark.models.ledger import now
+from culturepark.redact import without_secrets
+from culturepark.report import figures
+from culturepark.report.pack import Pack, Packer
+from culturepark.store.cultures import by_culture, seconds_by_stage
+from culturepark.store.lists import Lists
+from culturepark.store.scenes import Scenes
+from culturepark.store.stats import stats
+from culturepark.store.store import Store
+
+HERE = Path(__file__).parent
+SCRIPTS = ("make", "data", "search", "list", "persona", "behind", "calls", "reader", "main")
+"""In the order in which they stand in the page, as one script."""
+MARK = "<!doctype html>\n<!-- a culturepark report -->\n"
+"""How every page begins; what begins otherwise is not written over."""
+
+Progress = Callable[[int, int], None]
+"""Told how many dialogues are in the page, of how many."""
+
+
+def write(store: Store, run_id: str, out: Path | None, progress: Progress) -> Path | None:
+    """
+    Args:
+        out: None for a file named after the run; `-` for stdout.
+    Raises:
+        UsageError: if there is no such run, or something else has the name.
+        StoreError: if the file cannot be written.
+    """
+    run = store.run(run_id)
+    place = out or Path(f"{run.id}.html")
+    pieces = page(store, run.id, progress)
+    if str(place) == "-":
+        # First all of it, so that what fails half-way has written nothing.
+        with tempfile.TemporaryFile() as whole:
+            for piece in pieces:
+                whole.write(piece.encode("utf-8", "replace"))
+            whole.seek(0)
+            sys.stdout.flush()
+            while some := whole.read(1 << 20):
+                sys.stdout.buffer.write(some)
+            sys.stdout.buffer.flush()
+        return None
+    refuse_what_is_not_ours(place)
+    put(pieces, place)
+    return place
+
+
+def refuse_what_is_not_ours(place: Path) -> None:
+    if not exists(place):
+        return
+    begins = b""
+    with suppress(OSError, ValueError), readable(place).open("rb") as file:
+        begins = file.read(len(MARK))
+    if begins != MARK.encode():
+        raise UsageError(f"{place}: is there already and is no report of culturepark; name another file")
+
+
+def put(pieces: Iterator[str], place: Path) -> None:
+    """Whole or not at all: written aside, then moved there."""
+    try:
+        real = place.resolve()  # it may be a link
+        aside = real.with_name(f".{real.name[:100]}.{os.getpid()}.part")
+        real.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with aside.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
+                for piece in pieces:
+                    file.write(piece)
+            aside.replace(real)
+        finally:
+            aside.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot write {place}: {error.strerror}") from None
+
+
+def page(store: Store, run_id: str, progress: Progress = lambda *_: None) -> Iterator[str]:
+    """The page, piece by piece."""
+    scenes, ids = Scenes(store, run_id), Lists(store, run_id).find()
+    run, edition = scenes.run, scenes.edition
+    told = figures.view(run, edition, stats(store, run), by_culture(store, run, edition), seconds_by_stage(store, run))
+    done = 0
+
+    def count() -> None:
+        nonlocal done
+        done += 1
+        progress(done, len(ids))
+
+    packs: Iterator[Pack] = Packer(scenes).packs(ids, count)
+    values = told | {
+        "version": __version__,
+        "made": now(),
+        "style": part("page.css"),
+        "script": script(),
+        "style_digest": digest(part("page.css")),
+        "script_digest": digest(script()),
+        "dialogues": len(ids),
+        "packs": packs,
+    }
+    yield MARK
+    yield from (without_secrets(piece) for piece in template().generate(values))
+
+
+@cache
+def template() -> Template:
+    folder = FileSystemLoader(HERE)
+    made = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    shown = (figures.grouped, figures.decimal, figures.percent, figures.points, figures.duration, figures.money)
+    made.filters |= {function.__name__: function for function in shown}
+    made.globals["figure"] = figures.figure
+    return made.get_template("page.html")
+
+
+@cache
+def script() -> str:
+    """One script, closed in itself."""
+    parts = "\n".join(part(f"js/{name}.js") for name in SCRIPTS)
+    return f'(() => {{\n"use strict";\n{parts}\n}})();'
+
+
+@cache
+def part(name: str) -> str:
+    return (HERE / name).read_text("utf-8").strip()
+
+
+def digest(text: str) -> str:
+    """As a content security policy names what it lets through."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

@@ -1,0 +1,161 @@
+"""What the store's short words mean, for people who were not there. Pure."""
+
+from __future__ import annotations
+
+DROPPED = {
+    "unfaithful": "the words it rests on do not carry it",
+    "unparsable": "the verifier gave no answer that could be read",
+    "contradicts-stance": "it goes against the speaker's own answer",
+    "irrelevant-to-stance": "it has nothing to do with the speaker's own answer",
+    "entails-stance": "it supports the speaker's own answer, which this run does not keep",
+    "unsure": "the verifier was not sure enough of itself",
+    "not-verified": "it was never verified",
+    "undecided": "a check came to no answer that could be read",
+    "harmlessness": "judges found that it demeans a group of people",
+    "awareness": "judges found that it does not know its place",
+    "cross-check": "somebody else of the same culture does not know it, or denies it",
+    "before-the-question": "it was said before the question had been put",
+    "duplicate": "the run has another statement that says the same",
+    "same-words": "the run has another sample with the very same words",
+    "superseded": "it belongs to an earlier extraction or verification",
+    "no reason": "no reason was noted",
+}
+"""Why a sample was not kept."""
+
+REJECTED = {
+    "another-country": "about another country than the speaker's",
+    "another-speaker": "about what somebody else thinks, says or does",
+    "bygone": "about what is over",
+    "cut-off": "a model's list of them that was cut off",
+    "hearsay": "what people are said to say",
+    "no-statement": "no sentence that could be read",
+    "not-by-itself": "not to be understood by itself",
+    "not-meant": "imagined, or not meant",
+    "personal": "about one person's life alone",
+    "question": "a question",
+    "quote-not-in-turn": "its quote was never said",
+    "repeated": "the same words a second time",
+    "small-talk": "small talk",
+    "too-long": "too long",
+    "too-short": "too short to be understood",
+    "undecided": "the speaker had not decided",
+    "unparsable": "a model's list of them that could not be read",
+}
+"""Why something that was said was not taken for a statement."""
+
+REFUSED = {
+    "content-filter": "stopped by the endpoint's content filter",
+    "cut-off": "cut off in the middle",
+    "empty": "no words in it",
+    "not-a-question": "a follow-up that asks nothing",
+    "out-of-role": "speaks as a machine, not as the person",
+    "refusal": "refuses to speak",
+    "repeat": "says again what was said",
+    "spoken-for-another": "speaks for somebody else at the table",
+    "takes-nothing-up": "a follow-up that takes nothing up",
+    "unparsable": "not in the form that was asked for",
+    "wrong-language": "in another language",
+}
+"""Why an answer was turned down and asked for again."""
+
+STOPS = {
+    "completed": "came to its end",
+    "refused-turns": "a turn was turned down too often",
+    "bug": "a fault of the program",
+    "bad-answer": "the endpoint's answers could not be used",
+    "overloaded": "the endpoint was too busy",
+    "unreachable": "the endpoint could not be reached",
+    "wrong-request": "the endpoint refused the request",
+    "model-error": "the model could not be asked",
+    "pending": "not begun",
+    "running": "still going on",
+    "done": "came to its end",
+    "failed": "failed",
+    "stopped": "stopped early",
+}
+"""Why a dialogue ended; where nothing ended it, what state it is in."""
+
+STATUSES = {
+    "pending": "not begun yet",
+    "running": "still going on when this page was made",
+    "done": "done",
+    "failed": "failed",
+    "stopped": "stopped before its end; it can be resumed",
+}
+
+STAGES = {
+    "dialogue": "speaking",
+    "extract": "finding statements",
+    "verify": "verifying them",
+    "check": "checks by judges and second personas",
+    "dedup": "comparing them",
+}
+
+ROLES = {
+    "speaker": "the people at the table",
+    "moderator": "the moderator",
+    "extractor": "who finds statements",
+    "verifier": "who verifies them",
+    "embedder": "what compares them",
+    "judge": "a judge",
+    "judge-2": "a second judge",
+    "judge-3": "a third judge",
+}
+
+CRITERIA = {
+    "faithful": "Carried by the quote",
+    "stance": "In line with the speaker's own answer",
+    "harmlessness": "Harmless",
+    "awareness": "Culturally aware",
+    "cross-check": "Known to somebody else of the culture",
+}
+
+RELATIONS = {
+    "entail": "yes",
+    "contradict": "no, the opposite",
+    "irrelevant": "no, it is about something else",
+    "unparsable": "no answer that could be read",
+}
+
+SHAPES = {"survey": "survey answer", "open": "open answer", "norm": "norm or custom"}
+
+SHAPES_TOGETHER = {"survey": "survey answers", "open": "open answers", "norm": "norms and customs"}
+
+PHASES = {
+    "opening": "Introductions",
+    "opinion": "Own views",
+    "response": "Responses",
+    "culture": "From home",
+    "introduce": "Something to know",
+    "chat": "Free talk",
+    "closing": "Closing",
+}
+
+METHODS = {
+    "exact": "the same words",
+    "minilm": "much the same meaning",
+    "endpoint": "much the same meaning",
+    "lexical": "much the same words",
+}
+
+FOR_THE_PAGE = {
+    "dropped": DROPPED,
+    "rejected": REJECTED,
+    "refused": REFUSED,
+    "stops": STOPS,
+    "stages": STAGES,
+    "criteria": CRITERIA,
+    "relations": RELATIONS,
+    "shapes": SHAPES,
+    "phases": PHASES,
+    "methods": METHODS,
+}
+"""What the script of the page needs to say the same as its figures."""
+
+
+def in_words(words: dict[str, str], name: str) -> str:
+    """What a short word means; what follows a colon stays, and a word that nobody has described stands for itself."""
+    head, _, rest = name.partition(": ")
+    if words is STOPS and rest:
+        return f"{words.get(head, head)} ({REFUSED.get(rest, rest)})"
+    return words.get(name, name)
