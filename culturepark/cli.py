@@ -160,10 +160,10 @@ def distill(
 
 @app.command(
     epilog="""\b
-What Elif said sixth is to be something else, and everybody after her hears it:
+Other words in place of the sixth turn; whoever speaks after it has heard them:
 Example: culturepark branch RUN.d1.t6 --text "At home nobody would ask that."
 \b
-The same turn once more, of another model:
+The sixth turn and all that follow once more, by another model:
 Example: culturepark branch RUN.d1.t6 --model openai:gpt-4o-mini
 """
 )

@@ -97,7 +97,7 @@ def branch(
     seed: int | None = None,
     settings: Settings | None = None,
 ) -> RunRow:
-    """A run of its own whose one dialogue goes on from the middle of another: as far as `turn_id`, the two are the same.
+    """A run whose one dialogue goes on from the middle of another: before `turn_id` the two are the same.
 
     Nothing of the other run changes, and nothing is asked yet. The dialogue keeps its number, on which hang the
     suggestions that are put to speakers; another draw comes of the run's seed alone.
