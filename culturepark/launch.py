@@ -18,6 +18,7 @@ from culturepark.models.chat import canonical, digest
 from culturepark.models.ledger import now
 from culturepark.models.spec import CHAT_ROLES, ModelSpec, parse
 from culturepark.store.castings import castings
+from culturepark.store.queries import parents
 from culturepark.store.rows import edition_of
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
@@ -58,12 +59,14 @@ def new_run(
     scenario_digest = digest(scenario)
     specs = models_column(models)
     if row := store.find_run(run_id):
+        off = parents(store, run_id).get(run_id)
         different = [
             name
             for name, mine, stored in (
                 ("another scenario or --dialogues", scenario_digest, row.scenario_digest),
                 ("another --seed", seed, row.seed),
                 ("other models", specs, row.models),
+                (f"one dialogue that branched off {off}", None, off),
             )
             if mine != stored
         ]

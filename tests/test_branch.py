@@ -444,3 +444,11 @@ def test_branches_of_two_processes_do_not_meet(tmp_path: Path) -> None:
     other = Store(f"sqlite:///{tmp_path}/runs.db")
     ids = {branch(store, "held.d1.t4").id for store in (held.store, other) for _ in range(20)}
     assert len(ids) == 40
+
+
+@pytest.mark.usefixtures("finished")
+def test_a_branch_is_not_taken_up_as_if_it_were_the_whole_scenario() -> None:
+    run_id = branched(cli("branch", a_speech()["id"], "--seed", 1)).rpartition(".")[0]
+    done = cli("simulate", "tiny.yaml", "--model", "scripted", "--run-id", run_id)
+    assert done.code == 2
+    assert f"the run {run_id} exists with one dialogue that branched off a.d1" in done.err
