@@ -24,6 +24,7 @@ from culturepark.replay.judging import Choice, Words
 from culturepark.replay.sheet import Sheet
 from culturepark.store.scenes import Scene, Scenes, Spoken
 from culturepark.store.store import Store
+from culturepark.store.tables import DialogueRow
 from tests.endpoint import Endpoint, status
 from tests.fakes import FakeModel, Held, edition, hold
 
@@ -342,6 +343,17 @@ async def test_an_app_that_ends_does_not_wait_for_a_branch(held: Held) -> None:
             assert time.monotonic() < deadline
             await asyncio.sleep(0.02)
     assert held.store.run("held-b00a0").status == "stopped"
+
+
+async def test_a_talk_is_refused_in_the_form(held: Held) -> None:
+    with held.store.database.writing() as session:
+        session.get_one(DialogueRow, "held.d1").protocol = "talk"
+    app = Stage(form(held))
+    async with app.run_test(size=WIDE) as pilot:
+        assert "only dialogues between personas" in str(app.shown.query_one("#plan", Static).content)
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: "only dialogues between personas" in word(app))
+        assert not app.shown.has_class("-going")
 
 
 async def test_a_store_that_fails_is_told_and_the_app_lives(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:

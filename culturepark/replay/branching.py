@@ -229,6 +229,8 @@ class BranchScreen(Over[str | None]):
 
 def outlook(scene: Scene, turn: Turn, models: Mapping[ModelRole, ModelSpec], *, anew: bool) -> str:
     """What will be asked of which model, and whether that may cost. Pure."""
+    if scene.dialogue.protocol == "talk":  # it has no schedule
+        return "So far only dialogues between personas can branch."
     scenario = edition_of(scene.run).scenario
     after = turn.slot - 1 if anew else turn.slot
     slots = [s for s in schedule(scenario.protocol, len(scene.people), scenario.max_turns) if s.number > after]
