@@ -90,7 +90,7 @@ class Beside:
     def lines(self, width: int) -> list[Text]:
         if width < SIDE_BY_SIDE:
             return [*stacked(self.names[0], self.left, width), *stacked(self.names[1], self.right, width)]
-        half = (width - len(BETWEEN)) // 2
+        half = (width - len(BETWEEN) - 1) // 2  # one cell stays free before the scroll bar
         columns = ([line for para in side for line in para.lines(half)] for side in (self.left, self.right))
         found = []
         for one, other in zip_longest(*columns):
@@ -192,10 +192,9 @@ def outcome(left: Scene, right: Scene) -> Beside:
 
 
 def fate(scene: Scene) -> str:
-    """How far a dialogue came, and what was mined of it: of a branch only what it does not share."""
-    said = f"{len(scene.turns)} turns, {scene.dialogue.status}"
+    """How a dialogue ended, and what was mined of it: of a branch only what it does not share."""
     if scene.dialogue.extracted < scene.run.extract_round:
-        return f"{said} · nothing mined yet"
+        return f"{scene.dialogue.status} · nothing mined yet"
     statements = [one for turn in scene.turns for one in turn.statements]
     kept = sum(sample.status == "kept" for one in statements for sample in one.samples)
-    return f"{said} · {len(statements)} statements · {kept} samples"
+    return f"{scene.dialogue.status} · {len(statements)} statements · {kept} samples kept"
