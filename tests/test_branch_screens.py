@@ -250,10 +250,15 @@ async def test_a_turn_can_be_asked_anew_with_keys_alone(held: Held) -> None:
     assert "edited" not in {turn.origin for turn in held.store.turns("held-b00a0.d1")}
 
 
-async def test_a_form_that_is_left_makes_nothing(held: Held) -> None:
+@pytest.mark.parametrize("keys", [("escape",), ("x", "escape", "escape"), ("x", "escape", "y", "escape", "escape")])
+async def test_a_form_that_is_left_makes_nothing_and_asks_before_words_are_lost(
+    held: Held, keys: tuple[str, ...]
+) -> None:
     app = Stage(form(held))
     async with app.run_test() as pilot:
-        await pilot.press("x", "escape")
+        for key in keys:
+            assert app.given == []
+            await pilot.press(key)
     assert app.given == [None]
     assert held.store.find_run("held-b00a0") is None
 

@@ -86,6 +86,8 @@ class BranchScreen(Over[str | None]):
         self.scene, self.store = scene, store
         self.spoken = next(spoken for spoken in scene.turns if spoken.turn.position == position)
         self.text = editable(self.spoken.turn.text)
+        self.thrown: str | None = None
+        """What was written when it was last asked whether to throw it away."""
         self.going: Going | None = None
         self.end: End | None = None
         self.turns: list[Spoken] = []
@@ -208,9 +210,16 @@ class BranchScreen(Over[str | None]):
     # --- the end ---------------------------------------------------------------------------------------
 
     def action_close(self) -> None:
-        """Leaves the form; of what is going on, lets the call in flight finish, and the second time not."""
-        if self.end or self.going is None:
+        """Leaves the form, if nothing was written in it or it has been asked whether to throw that away.
+
+        Of what is going on it lets the call in flight finish, and the second time not.
+        """
+        written = self.query_one("#text", Words).text
+        if self.end or (self.going is None and written in (self.text, self.thrown)):
             self.dismiss(None)
+        elif self.going is None:
+            self.thrown = written
+            self._say("! Not run. Escape again throws away what you wrote; ctrl+r runs it.")
         elif self.going.stops == 0:
             self.going.stop()
             self._say("stopping after the call in flight; escape again stops now")
