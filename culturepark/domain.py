@@ -410,4 +410,32 @@ class Sample(Noun):
     flags: str = ""
 
 
+# --- reviews -----------------------------------------------------------------------------------
+
+Remark = Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(without_nul)]
+
+
+class Review(Noun):
+    """One person's judgement of a turn, a statement or a sample."""
+
+    id: str
+    subject_id: str
+    reviewer: str
+    decision: Decision
+    rating: Annotated[int, Field(ge=1, le=5, strict=True)] | None = None
+    """1 (poor) to 5."""
+    wording: Remark | None = None
+    """What it should say instead."""
+    note: Remark | None = None
+    created_at: str
+    withdrawn_at: str | None = None
+    """When its reviewer took it back."""
+
+    @model_validator(mode="after")
+    def says_something(self) -> Review:
+        if self.decision == "comment" and self.rating is None and not (self.wording or self.note):
+            raise ValueError("says nothing: give a rating, a wording or a note")
+        return self
+
+
 JsonObject = dict[str, Any]

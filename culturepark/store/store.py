@@ -16,6 +16,7 @@ from culturepark.models.ledger import Answered, Call, Outcome, moment, now
 from culturepark.models.limits import Budget
 from culturepark.store import rows  # noqa: F401 - looks at every row that is read
 from culturepark.store.database import Database
+from culturepark.store.reviewed import held, settle, standing_reviews
 from culturepark.store.tables import (
     CallRow,
     DialogueRow,
@@ -375,13 +376,15 @@ class Store:
         """What follows from a run's verdicts: its duplicates anew, and its samples with their present status.
 
         A sample that an earlier round made and this one does not is kept, but dropped as `superseded`: an exported
-        line can always be traced.
+        line can always be traced. What reviewers have rejected stays rejected.
         """
         prefix = f"{run_id}."
         with self.database.writing() as session:
+            held(session, run_id)
             replace_duplicates(session, run_id, duplicates)
             query = select(SampleRow).where(col(SampleRow.statement_id).startswith(prefix, autoescape=True))
             known = {row.id: row for row in session.exec(query)}
+            reviews = standing_reviews(session, run_id)
             for sample_id, sample in samples:
                 row = known.pop(sample_id, None) or SampleRow(
                     id=sample_id,
@@ -391,6 +394,7 @@ class Store:
                 )
                 row.messages = json.dumps(list(sample.messages), ensure_ascii=True)
                 row.status, row.drop_reason, row.flags = sample.status, sample.drop_reason, sample.flags
+                settle(reviews, [row])
                 session.add(row)
             for row in known.values():
                 row.status, row.drop_reason = "dropped", "superseded"
