@@ -25,9 +25,9 @@ app = typer.Typer(
 )
 
 
-def letters(name: str) -> str:
+def letters(name: str | None) -> str | None:
     """A shell hands on any bytes; what is no text is no id either, and no database can be asked for it."""
-    return name.encode("utf-8", "replace").decode()
+    return name and name.encode("utf-8", "replace").decode()
 
 
 Store = Annotated[
@@ -181,17 +181,30 @@ def stats(
     return look.stats(run, store, stances, json)
 
 
-@app.command(epilog="Example: culturepark replay last --plain | less")
+@app.command(
+    epilog="Example: culturepark replay last\nIn the app, ? shows all keys. On a pipe: culturepark replay last | less"
+)
 def replay(
-    target: Annotated[str, typer.Argument(metavar="RUN|DIALOGUE", help="What to show.", callback=letters)] = "last",
-    plain: Annotated[bool, typer.Option("--plain", help="Plain text (so far the only form).")] = True,  # noqa: ARG001
-    follow: Annotated[bool, typer.Option("--follow", help="Go on as long as the run does.")] = False,
+    target: Annotated[
+        str | None,
+        typer.Argument(metavar="RUN|DIALOGUE", help="What to show; without, the list of runs.", callback=letters),
+    ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Plain text, for pipes and screen readers; as without a terminal.")
+    ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go with a run that another process carries on; read-only.")
+    ] = False,
+    reviewer: Annotated[
+        str | None,
+        typer.Option(envvar="CULTUREPARK_REVIEWER", metavar="NAME", help="Who judges; else the login name."),
+    ] = None,
     store: Store = STORE,
 ) -> int:
-    """Read stored dialogues."""
-    from culturepark.commands import look
+    """Play stored dialogues, look behind every sentence, and judge it."""
+    from culturepark.commands import replay as command
 
-    return look.replay(target, store, follow)
+    return command.replay(target, store, plain=plain, follow=follow, reviewer=reviewer)
 
 
 @app.command(epilog="Example: culturepark trace runs/mine/all.jsonl:3")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
@@ -22,7 +22,17 @@ class Replay(App[None]):
     """
 
     TITLE = "culturepark replay"
-    CSS = "Screen { background: $background; color: $foreground; }"
+    CSS = """
+    Screen { overflow: hidden; }
+    * {
+        scrollbar-color: $foreground 20%;
+        scrollbar-color-hover: $foreground 40%;
+        scrollbar-color-active: $accent;
+        scrollbar-background: $background;
+        scrollbar-background-hover: $background;
+        scrollbar-background-active: $background;
+    }
+    """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "help", key_display="?"),
         Binding("ctrl+q", "quit", "quit the app", show=False, priority=True),
@@ -44,10 +54,16 @@ class Replay(App[None]):
             self.theme = THEME.name
 
     def get_default_screen(self) -> Screen[None]:
+        """The first screen itself, where it can be painted before the store is there."""
+        from culturepark.replay.dialogues import DialoguesScreen
         from culturepark.replay.runs import RunsScreen
+        from culturepark.store import glance
 
         if self.target is None:
-            return RunsScreen(self.library)
+            return RunsScreen(self.library, glance.runs(self.library.url) or ())
+        if known := glance.dialogues(self.library.url, self.target):
+            self.target = None
+            return DialoguesScreen(self.library, known.run.id, known=known)
         return super().get_default_screen()
 
     def on_mount(self) -> None:
@@ -58,7 +74,15 @@ class Replay(App[None]):
         from culturepark.replay.dialogues import DialoguesScreen
 
         run_id, dialogue_id = await self.library.ask(self.library.find, target)
-        self.push_screen(DialoguesScreen(self.library, run_id, open_first=dialogue_id))
+        await self.push_screen(DialoguesScreen(self.library, run_id, open_first=dialogue_id))
+
+    def leave(self, screen: Screen[Any]) -> None:
+        """Back to where one came from; from the first screen, out."""
+        ours = [one for one in self.screen_stack if type(one) is not Screen]
+        if ours[0] is screen:
+            self.exit()
+        else:
+            screen.dismiss()
 
     def _give_up(self, error: Exception) -> None:
         self.trouble = self.trouble or error

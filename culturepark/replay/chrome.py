@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from rich.style import Style
 from rich.text import Text
-from textual.app import RenderResult
+from textual.app import ComposeResult, RenderResult
 from textual.theme import Theme
 from textual.widget import Widget
 from textual.widgets import Footer
+from textual.widgets._footer import FooterKey
 
 from culturepark.replay.listing import fitted, ink
 
@@ -27,6 +29,10 @@ THEME = Theme(
     panel="#2a2e34",
     dark=True,
 )
+
+
+ROOM = 80
+"""Columns that all keys of a screen need."""
 
 
 class Heading(Widget):
@@ -90,5 +96,19 @@ class Keys(Footer):
     }
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, narrow_without: Collection[str] = ()) -> None:
+        """
+        Args:
+            narrow_without: keys that are not among them where there is little room.
+        """
         super().__init__(show_command_palette=False)
+        self.narrow_without = narrow_without
+
+    def compose(self) -> ComposeResult:
+        narrow = self.app.size.width < ROOM
+        for widget in super().compose():
+            if not (narrow and isinstance(widget, FooterKey) and widget.key in self.narrow_without):
+                yield widget
+
+    async def on_resize(self) -> None:
+        await self.recompose()

@@ -17,9 +17,12 @@ from culturepark.replay.chrome import Heading, Keys
 from culturepark.replay.library import Library, Shelf
 from culturepark.replay.listing import Columns, Listing, fitted
 from culturepark.show import safe
+from culturepark.store.lines import Line, RunLine
 
 if TYPE_CHECKING:
-    from culturepark.store.lists import Filters, Line
+    from culturepark.store.glance import Shown
+    from culturepark.store.lists import Filters
+    from culturepark.store.tables import RunRow
 
 POLL_SECONDS = 0.5
 WIDE = 110
@@ -48,11 +51,16 @@ class DialogueList(Listing):
                     fitted("  ".join(part for part in (branches(row), row.question) if part), question),
                     "  ",
                     fitted(state, STATE, self.ink(ink)),
-                    *(fitted(f"{count:,}", COUNT, quiet, right=True) for count in (row.turns, row.statements, row.kept)),
+                    *(
+                        fitted(counted(count), COUNT, quiet, right=True)
+                        for count in (row.turns, row.statements, row.kept)
+                    ),
                 )
             ]
         state_width = min(len(state), width // 3)
-        counts_told = f"{row.turns} turns, {row.statements} mined, {row.kept} kept"
+        counts_told = ""
+        if row.turns is not None:
+            counts_told = f"{row.turns} turns, {row.statements} mined, {row.kept} kept"
         told = "  ".join(part for part in (branches(row), counts_told) if part)
         told_width = min(len(told), width // 2)
         seats = width - 6 - state_width - 1
@@ -71,7 +79,6 @@ class DialogueList(Listing):
                 fitted(told, told_width, quiet, right=True),
             ),
         ]
-
 
     def columns(self, width: int) -> Text:
         if self.app.size.width < WIDE:
@@ -92,6 +99,10 @@ class DialogueList(Listing):
         left = width - 6 - 2 - 2 - 2 - STATE - 3 * COUNT
         seats = min(56, left // 2)
         return seats, left - seats
+
+
+def counted(count: int | None) -> str:
+    return "·" if count is None else f"{count:,}"
 
 
 def people(line: Line, width: int) -> str:
@@ -123,15 +134,19 @@ class DialoguesScreen(Screen[None]):
         Binding("q,escape", "back", "back", key_display="q"),
     ]
 
-    def __init__(self, library: Library, run_id: str, *, open_first: str | None = None) -> None:
+    def __init__(
+        self, library: Library, run_id: str, *, open_first: str | None = None, known: Shown | None = None
+    ) -> None:
         """
         Args:
             open_first: a dialogue that is to be on stage at once.
+            known: what is known already, to be shown at once.
         """
         super().__init__()
         self.library = library
         self.run_id = run_id
         self.open_first = open_first
+        self.known = known
         self.shelf: Shelf | None = None
         self.filters: Filters | None = None
         self.total = 0
@@ -144,7 +159,15 @@ class DialoguesScreen(Screen[None]):
         yield Keys()
 
     def on_mount(self) -> None:
-        self.run_worker(self._load())
+        if self.known:
+            self.total = len(self.known.ids)
+            self.query_one(DialogueList).show(self.known.ids, self._lines, self.known.lines)
+            self._tell(self.known.run)
+        self.call_after_refresh(lambda: self.run_worker(self._load()))
+
+    async def _lines(self, some: Sequence[str]) -> list[Line]:
+        shelf = await self.library.ask(self.library.shelf, self.run_id)
+        return await self.library.ask(shelf.lists.lines, some)
 
     async def _load(self) -> None:
         ask = self.library.ask
@@ -168,17 +191,11 @@ class DialoguesScreen(Screen[None]):
         if self.filters == Filters():
             self.total = len(ids)
 
-        async def rows(some: Sequence[str]) -> list[Line]:
-            return await self.library.ask(shelf.lists.lines, some)
+        self.query_one(DialogueList).show(ids, self._lines)
+        self._tell(shelf.scenes.run)
 
+    def _tell(self, run: RunRow | RunLine) -> None:
         listing = self.query_one(DialogueList)
-        here = listing.ids[listing.cursor] if listing.ids else None
-        listing.show(ids, rows, cursor=ids.index(here) if here in ids else 0)
-        self._tell()
-
-    def _tell(self) -> None:
-        assert self.shelf is not None
-        run, listing = self.shelf.scenes.run, self.query_one(DialogueList)
         some = [f"{name}: {value}" for name, value in asdict(self.filters).items() if value] if self.filters else []
         count = signs.counted(self.total, "dialogue")
         if some:
@@ -187,9 +204,8 @@ class DialoguesScreen(Screen[None]):
         marks = [f"only {', '.join(some)} (F shows all)"] if some else []
         if self.library.follow:
             marks.append("following, read-only")
-        self.query_one(Heading).tell(
-            title=run.id, place=count, mark="; ".join(marks), detail=f"{run.scenario_name}  {sign}"
-        )
+        scenario = run.scenario if isinstance(run, RunLine) else run.scenario_name
+        self.query_one(Heading).tell(title=run.id, place=count, mark="; ".join(marks), detail=f"{scenario} · {sign}")
 
     # --- a run that goes on ---------------------------------------------------------------------------
 
@@ -199,9 +215,9 @@ class DialoguesScreen(Screen[None]):
 
     async def _look_again(self) -> None:
         assert self.shelf is not None
-        await self.library.ask(self.shelf.look_at_run)
+        run = await self.library.ask(self.shelf.look_at_run)
         await self.query_one(DialogueList).look_again()
-        self._tell()
+        self._tell(run)
 
     async def _follow(self) -> None:
         """Opens what is being said just now."""
@@ -252,7 +268,4 @@ class DialoguesScreen(Screen[None]):
             self._wanted(replace(self.filters, culture=None, kind=None, stop=None, verdict=None))
 
     def action_back(self) -> None:
-        if len(self.app.screen_stack) > 2:
-            self.dismiss()
-        else:
-            self.app.exit()
+        self.app.leave(self)  # type: ignore[attr-defined]  # of Replay

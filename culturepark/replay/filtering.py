@@ -26,7 +26,7 @@ NAMES = {
     "stop": "Ended by",
     "verdict": "A verdict says",
 }
-WIDTH = 44
+WIDTH = 48
 
 
 class FilterScreen(ModalScreen["Filters"]):
@@ -52,7 +52,7 @@ class FilterScreen(ModalScreen["Filters"]):
             scrollbar-size-vertical: 1;
             &:focus { border: none; background-tint: $foreground 0%; }
             & > .option-list--option-disabled { color: $text-accent; text-style: none; }
-            & > .option-list--option-highlighted { background: $panel; color: $foreground; }
+            &:focus > .option-list--option-highlighted { background: $panel; color: $foreground; text-style: bold; }
         }
     }
     """
@@ -93,7 +93,9 @@ class FilterScreen(ModalScreen["Filters"]):
 
     def _label(self, name: str, value: str, count: int) -> Text:
         taken = asdict(self.filters)[name] == value
-        return Text.assemble("● " if taken else "○ ", fitted(safe(value), WIDTH - 10), fitted(f"{count:,}", 7, right=True))
+        return Text.assemble(
+            "● " if taken else "○ ", fitted(safe(value), WIDTH - 9), fitted(f"{count:,}", 7, right=True)
+        )
 
     def _redraw(self) -> None:
         listing = self.query_one(OptionList)

@@ -11,6 +11,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from culturepark.errors import UsageError
+from culturepark.store.lines import RunLine
 
 # The store takes half a second to import, and is only looked for in threads, while the app paints.
 if TYPE_CHECKING:
@@ -59,10 +60,22 @@ class Library:
                 self._opened = Store(self.url, must_exist=True)
             return self._opened
 
-    def runs(self) -> list[dict[str, Any]]:
+    def runs(self) -> list[RunLine]:
         from culturepark.store import queries
 
-        return queries.runs(self.store)
+        return [
+            RunLine(
+                told["run"],
+                told["scenario"],
+                told["status"],
+                told["stop_reason"],
+                told["created_at"],
+                told["dialogues"],
+                told["dialogues_done"],
+                told["samples_kept"],
+            )
+            for told in queries.runs(self.store)
+        ]
 
     def shelf(self, run_id: str) -> Shelf:
         """One run's dialogues.
@@ -152,8 +165,9 @@ class Shelf:
         self._lock = Lock()
 
     @cached_property
-    def title(self) -> str:
-        return self.scenes.edition.scenario.title
+    def names(self) -> dict[str, str]:
+        """Of all people of the run, by persona."""
+        return {persona.key: persona.name for persona in self.scenes.edition.personas} | {"user": "You"}
 
     def scene(self, dialogue_id: str) -> Scene:
         """One dialogue, read only if it is not at hand."""

@@ -104,14 +104,26 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
         """Headings; empty where a row has several lines."""
         return Text()
 
-    def show(self, ids: Sequence[str], fetch: Fetch, *, cursor: int = 0) -> None:
-        """Another list in place of this one."""
+    def show(self, ids: Sequence[str], fetch: Fetch, known: Iterable[Any] = ()) -> None:
+        """Another list in place of this one; where it is the same, its rows stay until they are here anew.
+
+        Args:
+            known: the first rows, if they are here already.
+        """
+        here = self.ids[self.cursor] if self.cursor < len(self.ids) else None
+        same = list(ids) == list(self.ids)
         self.ids, self._fetch = ids, fetch
-        self._pages.clear()
         self._asked.clear()
-        self._measure()
-        self.cursor = self.validate_cursor(cursor)
-        self._bring_into_sight()
+        if not same:
+            self._pages.clear()
+            self._measure()
+            self.cursor = self.validate_cursor(ids.index(here) if here in ids else 0)
+            self._bring_into_sight()
+        if rows := {row.id: row for row in known}:
+            self._pages[0] = rows
+            self._redraw()
+        elif same:
+            self.run_worker(self.look_again(), group="pages")
         self._want()
 
     def row(self, index: int) -> Any:

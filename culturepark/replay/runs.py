@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -15,33 +14,7 @@ from culturepark.replay import signs
 from culturepark.replay.chrome import Heading, Keys
 from culturepark.replay.library import Library
 from culturepark.replay.listing import Listing, fitted
-
-
-@dataclass(frozen=True)
-class RunLine:
-    id: str
-    scenario: str
-    status: str
-    stop_reason: str
-    made: str
-    """Day and minute, UTC."""
-    dialogues: int | None = None
-    """None where nobody has counted yet."""
-    done: int | None = None
-    kept: int | None = None
-
-    @classmethod
-    def of(cls, told: dict[str, Any]) -> RunLine:
-        return cls(
-            told["run"],
-            told["scenario"],
-            told["status"],
-            "" if told["status"] == "done" else told["stop_reason"] or "",
-            told["created_at"][:16].replace("T", " "),
-            told.get("dialogues"),
-            told.get("dialogues_done"),
-            told.get("samples_kept"),
-        )
+from culturepark.store.lines import RunLine
 
 
 class RunList(Listing):
@@ -50,7 +23,8 @@ class RunList(Listing):
 
     def draw(self, row: RunLine, width: int) -> list[Text]:
         sign, ink = signs.status(row.status)
-        state = f"{sign}: {row.stop_reason}" if row.stop_reason else sign
+        state = f"{sign}: {row.stop_reason}" if row.stop_reason and row.status != "done" else sign
+        made = row.created_at[:16].replace("T", " ")
         talks = "" if row.dialogues is None else signs.counted(row.dialogues, "dialogue")
         if row.dialogues is not None and row.done != row.dialogues:
             talks = f"{row.done:,} of {talks}"
@@ -65,7 +39,7 @@ class RunList(Listing):
                     fitted(state, 18, self.ink(ink)),
                     fitted(talks, 22, right=True),
                     fitted(kept, 16, right=True),
-                    fitted(row.made, 18, quiet, right=True),
+                    fitted(made, 18, quiet, right=True),
                 )
             ]
         state_width = min(24, width // 3)
@@ -75,7 +49,7 @@ class RunList(Listing):
                 " ",
                 fitted(state, state_width, self.ink(ink), right=True),
             ),
-            fitted("  ".join(part for part in (row.made, talks, kept) if part), width, quiet),
+            fitted("  ".join(part for part in (made, talks, kept) if part), width, quiet),
         ]
 
 
@@ -87,6 +61,10 @@ class RunsScreen(Screen[None]):
     ]
 
     def __init__(self, library: Library, runs: Sequence[RunLine] = ()) -> None:
+        """
+        Args:
+            runs: what is known already, to be shown at once.
+        """
         super().__init__()
         self.library = library
         self.runs = list(runs)
@@ -99,10 +77,10 @@ class RunsScreen(Screen[None]):
     def on_mount(self) -> None:
         if self.runs:
             self._show()
-        self.run_worker(self._load())
+        self.call_after_refresh(lambda: self.run_worker(self._load()))
 
     async def _load(self) -> None:
-        self.runs = [RunLine.of(told) for told in await self.library.ask(self.library.runs)]
+        self.runs = await self.library.ask(self.library.runs)
         self._show()
 
     def _show(self) -> None:
@@ -111,8 +89,7 @@ class RunsScreen(Screen[None]):
         async def rows(ids: Sequence[str]) -> list[RunLine]:
             return [by_id[name] for name in ids]
 
-        listing = self.query_one(RunList)
-        listing.show(list(by_id), rows, cursor=listing.cursor)
+        self.query_one(RunList).show(list(by_id), rows)
         detail = "Conversations between simulated people; no evidence of what real people think."
         self.query_one(Heading).tell(place=signs.counted(len(by_id), "run"), detail=detail)
 

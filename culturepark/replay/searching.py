@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 from typing import TYPE_CHECKING, ClassVar
@@ -78,6 +78,8 @@ class HitList(Listing):
     def __init__(self) -> None:
         super().__init__()
         self.hits = Hits("")
+        self.names: Mapping[str, str] = {}
+        """Of speakers."""
 
     def tall(self) -> int:
         return 2
@@ -105,7 +107,11 @@ class HitList(Listing):
         lines = lay_out(excerpt, width - 2, self.hits.marks(excerpt))
         return [
             Text.assemble(
-                fitted(row.speaker, width - len(where) - 1, self.ink("strong")), " ", (where, self.ink("quiet"))
+                fitted(
+                    self.names.get(row.speaker, row.speaker.capitalize()), width - len(where) - 1, self.ink("strong")
+                ),
+                " ",
+                (where, self.ink("quiet")),
             ),
             lines[0] if lines else Text(),
         ]
@@ -168,6 +174,7 @@ class SearchScreen(Screen[None]):
                 self._tell("searching")
 
         def search() -> None:
+            listing.names = self.shelf.names
             batch: list[Found] = []
             count = 0
             for hit in self.shelf.lists.search(words, stop.is_set):

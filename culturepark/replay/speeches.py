@@ -95,24 +95,24 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
         if scene is not self.scene:
             self._past.clear()
         self.scene, self.position, self.shown, self.marks = scene, position, shown, marks
-        self._compose(keep_past=not elsewhere)
+        self._lay(keep_past=not elsewhere)
         self._follow(elsewhere)
 
     def on_resize(self) -> None:
         self._past.clear()
         if self.scene:
-            self._compose()
+            self._lay()
             self._follow(elsewhere=True)
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._past.clear()
         if self.scene and self.is_mounted:
-            self._compose()
+            self._lay()
 
     # --- lines -----------------------------------------------------------------------------------------
 
-    def _compose(self, *, keep_past: bool = False) -> None:
+    def _lay(self, *, keep_past: bool = False) -> None:
         assert self.scene is not None
         if not keep_past:
             self._lines = [line for number in range(1, self.position) for line in self._block(number)]
@@ -138,19 +138,21 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
         if not present:
             for line in body:
                 line.stylize_before(ink(self, "speeches--past"))
-        lines = [self._name(spoken, width), *body, *self._reviews(spoken, width)]
+        lines = [self._who(spoken, width), *body, *self._reviews(spoken, width)]
         bar = ("  ▌ ", self._voice(spoken)) if present else "    "
         block = [*self._phase(number, width), *(Text.assemble(bar, line) for line in lines), Text()]
         if not present:
             self._past[key] = block
         return block
 
-    def _name(self, spoken: Spoken, width: int) -> Text:
+    def _who(self, spoken: Spoken, width: int) -> Text:
         turn = spoken.turn
         origin = ORIGINS.get(turn.origin, "follow-up" if turn.role == "moderator" else "")
         told = ", ".join(part for part in (spoken.culture, turn.phase, origin) if part)
         name = clip(spoken.name, 40)
-        return Text.assemble((name, self._voice(spoken)), "  ", fitted(told, max(0, width - len(name) - 2), self._quiet))
+        return Text.assemble(
+            (name, self._voice(spoken)), "  ", fitted(told, max(0, width - len(name) - 2), self._quiet)
+        )
 
     def _phase(self, number: int, width: int) -> list[Text]:
         assert self.scene is not None
@@ -158,7 +160,8 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
         if number > 1 and self.scene.turns[number - 2].turn.phase == phase:
             return []
         label = f"── {clip(phase, 30)} "
-        return [Text("    " + label + "─" * max(0, width - len(label)), self._ink("phase")), Text()]
+        rule = label + "─" * max(0, width - len(label))
+        return [Text.assemble("    ", (rule, self._ink("phase"))), Text()]
 
     def _reviews(self, spoken: Spoken, width: int) -> list[Text]:
         """What reviewers say of the turn and of what came of it: each one's newest."""
@@ -180,7 +183,7 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
         return found
 
     def _nothing(self) -> list[Text]:
-        return [Text(), Text("    nothing has been said yet", self._quiet)]
+        return [Text(), Text.assemble("    ", ("nothing has been said yet", self._quiet))]
 
     def _voice(self, spoken: Spoken) -> Style:
         assert self.scene is not None

@@ -56,7 +56,7 @@ class StageScreen(Screen[str]):
         Binding("e", "edit", "edit and note", show=False),
         Binding("u", "undo", "undo", show=False),
         Binding("b", "branch", "branch", show=False),
-        Binding("v", "compare", "compare with parent or branch", show=False),
+        Binding("v", "compare", "compare with branch", show=False),
         Binding("slash", "search", "search", show=False, key_display="/"),
         Binding("n", "hit(1)", "next hit", show=False),
         Binding("N", "hit(-1)", "hit before", show=False),
@@ -100,7 +100,7 @@ class StageScreen(Screen[str]):
             yield Behind()
         yield SeekBar()
         yield StatusLine()
-        yield Keys()
+        yield Keys(narrow_without=("i", "c", "x"))
 
     def on_mount(self) -> None:
         self.query_one(Speeches).focus()
@@ -161,7 +161,7 @@ class StageScreen(Screen[str]):
             sign, _ = signs.status(dialogue.status)
             place = f"{place}  {sign}"
         self.query_one(Heading).tell(
-            title=self.scene.seed.question, place=place, mark="; ".join(marks), detail="   ".join(people)
+            title=self.scene.seed.question, place=place, mark="; ".join(marks), detail=" · ".join(people)
         )
 
     def _following(self) -> str:

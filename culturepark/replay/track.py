@@ -47,7 +47,9 @@ class PhaseTrack(Widget):
             name = clip(phase, 30)
             if number:
                 pieces.append((" ─ ", inks["quiet"]))
-            pieces.append((f"● {name}", inks["now"]) if number == at else (name, inks["past" if number < at else "quiet"]))
+            pieces.append(
+                (f"● {name}", inks["now"]) if number == at else (name, inks["past" if number < at else "quiet"])
+            )
         line = Text.assemble(*pieces)  # type: ignore[arg-type]
         if line.cell_len <= width:
             return line

@@ -13,6 +13,7 @@ import sqlalchemy
 from sqlmodel import Session, and_, col, exists, func, or_, select
 
 from culturepark.domain import Status
+from culturepark.store.lines import Line
 from culturepark.store.rows import edition_of, of_columns
 from culturepark.store.store import Store, counting
 from culturepark.store.tables import DialogueRow, ParticipantRow, RunRow, SampleRow, StatementRow, TurnRow, VerdictRow
@@ -34,27 +35,6 @@ class Filters:
     verdict: str | None = None
     """A statement has this relation (`entail`, `contradict`, `irrelevant`, `unparsable`), to its speaker's
     stance or to its quote."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """One dialogue in a list."""
-
-    id: str
-    number: int
-    seed_key: str
-    question: str
-    status: str
-    stop_reason: str | None
-    people: tuple[tuple[str, str], ...]
-    """Name and culture of each, in the order they sit."""
-    turns: int
-    statements: int
-    kept: int
-    """Samples."""
-    parent_id: str | None
-    branches: int
-    """How many dialogues branched off it."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,45 @@
+"""`culturepark replay`: the terminal app, or plain text where there is no terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def replay(target: str | None, store_url: str, *, plain: bool, follow: bool, reviewer: str | None) -> int:
+    if plain or not on_terminal():
+        return tell(target or "last", store_url, follow=follow)
+    from culturepark.replay.app import Replay
+    from culturepark.replay.library import Library
+
+    app = Replay(Library(store_url, reviewer or myself(), follow=follow), target or ("last" if follow else None))
+    app.run()
+    if app.trouble:
+        raise app.trouble
+    return app.return_code or 0
+
+
+def on_terminal() -> bool:
+    """Whether there is one that an app can be shown on, and somebody at its keys."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def tell(target: str, store_url: str, *, follow: bool) -> int:
+    from culturepark.replay.plain import replay as lines
+    from culturepark.show import out, plain
+    from culturepark.store.store import Store
+
+    for line in lines(Store(store_url, must_exist=True), target, follow=follow):
+        out().print(plain(line), soft_wrap=not sys.stdout.isatty())
+        sys.stdout.flush()
+    return 0
+
+
+def myself() -> str:
+    """Who judges, unless somebody else is named."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user id without a name, as in some containers
+        return "reviewer"
