@@ -7,7 +7,7 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, TextIO
+from typing import Annotated, Any, Literal, NoReturn, TextIO, TypeVar
 
 import typer
 
@@ -25,7 +25,10 @@ app = typer.Typer(
 )
 
 
-def letters(name: str | None) -> str | None:
+Letters = TypeVar("Letters", str, None)
+
+
+def letters(name: Letters) -> Letters:
     """A shell hands on any bytes; what is no text is no id either, and no database can be asked for it."""
     return name and name.encode("utf-8", "replace").decode()
 

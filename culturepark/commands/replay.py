@@ -14,6 +14,7 @@ def replay(target: str | None, store_url: str, *, plain: bool, follow: bool, rev
 
     app = Replay(Library(store_url, reviewer or myself(), follow=follow), target or ("last" if follow else None))
     app.run()
+    app.library.finish()
     if app.trouble:
         raise app.trouble
     return app.return_code or 0

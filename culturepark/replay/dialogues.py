@@ -227,7 +227,7 @@ class DialoguesScreen(Screen[None]):
 
     # --- keys -----------------------------------------------------------------------------------------
 
-    def _open(self, dialogue_id: str, **more: object) -> None:
+    def _open(self, dialogue_id: str) -> None:
         from culturepark.replay.stage import StageScreen
 
         assert self.shelf is not None

@@ -1,4 +1,4 @@
-"""The app's one way to the store: everything it asks is asked in threads, a few scenes are held, and trouble ends it."""
+"""The app's one way to the store: all it asks is asked in threads, a few scenes are held, and trouble ends it."""
 
 from __future__ import annotations
 
@@ -145,8 +145,12 @@ class Library:
 
         return await self._in_turn(write)
 
+    def finish(self) -> None:
+        """Waits for what is being written."""
+        if self._writer:
+            self._writer.shutdown()
+
     def _in_turn(self, write: Callable[[], T]) -> Awaitable[T]:
-        """The interpreter waits for this thread before it ends."""
         self._writer = self._writer or ThreadPoolExecutor(1)
         return asyncio.wrap_future(self._writer.submit(write))
 

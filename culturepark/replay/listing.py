@@ -83,8 +83,8 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
         def control(self) -> Listing:
             return self.listing
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self) -> None:
+        super().__init__()
         self.ids: Sequence[str] = ()
         self._fetch: Fetch | None = None
         self._pages: OrderedDict[int, dict[str, Any]] = OrderedDict()
@@ -100,7 +100,7 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
     def draw(self, row: Any, width: int) -> list[Text]:
         raise NotImplementedError
 
-    def columns(self, width: int) -> Text:
+    def columns(self, width: int) -> Text:  # noqa: ARG002 - of those that have some
         """Headings; empty where a row has several lines."""
         return Text()
 

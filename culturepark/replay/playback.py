@@ -117,9 +117,7 @@ class Playback:
 
     def step(self, by: int) -> None:
         """To the next turn or the one before; one that is cut short at rest is first said to its end."""
-        if by > 0 and not self.playing and not self.whole:
-            self.elapsed = float("inf")
-        elif by > 0 and self.position == len(self.parts):
+        if by > 0 and (self.position == len(self.parts) or not (self.playing or self.whole)):
             self.elapsed = float("inf")
         else:
             self.seek(self.position + by)

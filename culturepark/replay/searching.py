@@ -176,10 +176,8 @@ class SearchScreen(Screen[None]):
         def search() -> None:
             listing.names = self.shelf.names
             batch: list[Found] = []
-            count = 0
-            for hit in self.shelf.lists.search(words, stop.is_set):
+            for count, hit in enumerate(self.shelf.lists.search(words, stop.is_set), start=1):
                 batch.append(hit)
-                count += 1
                 if len(batch) == (BATCH if count > BATCH else 1) or count == MOST:
                     self.app.call_from_thread(some, batch)
                     batch = []

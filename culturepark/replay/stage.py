@@ -328,7 +328,7 @@ class StageScreen(Screen[str]):
     async def _calls(self) -> None:
         from culturepark.replay.calls import CallsScreen
 
-        if not (subject := self.subject):
+        if self.scene is None or not (subject := self.subject):
             return
         rows = await self.library.ask(self.shelf.calls, self.scene, subject)
         if rows:
@@ -401,23 +401,34 @@ class StageScreen(Screen[str]):
     # --- keys: branch -----------------------------------------------------------------------------------
 
     def action_branch(self) -> None:
-        from culturepark.replay.branching import BranchScreen
-
         if self._may_write() and self.scene and self.spoken:
-            self.app.push_screen(BranchScreen(self.scene, self.spoken.turn.position))
+            from culturepark.replay.branching import BranchScreen
+
+            screen = BranchScreen(self.scene, self.spoken.turn.position, self.library.store)
+            self.app.push_screen(screen, self._branched)
+
+    def _branched(self, dialogue_id: str | None) -> None:
+        if dialogue_id:
+            self.run_worker(self._visit(dialogue_id))
+
+    async def _visit(self, dialogue_id: str) -> None:
+        """A dialogue of any run, on a stage of its own."""
+        run_id, _ = await self.library.ask(self.library.find, dialogue_id)
+        shelf = await self.library.ask(self.library.shelf, run_id)
+        self.app.push_screen(StageScreen(self.library, shelf, dialogue_id))
 
     def action_compare(self) -> None:
         self.run_worker(self._compare(), group="compare", exclusive=True)
 
     async def _compare(self) -> None:
-        from culturepark.replay.compare import CompareScreen
-
         if self.scene is None:
             return
         pair = await self.library.ask(self.library.beside, self.scene)
         if isinstance(pair, str):
             self._say(pair)
         else:
+            from culturepark.replay.compare import CompareScreen
+
             self.app.push_screen(CompareScreen(*pair))
 
     def _say(self, what: str) -> None:

@@ -1,4 +1,4 @@
-"""A first look into a store, before SQLAlchemy has been imported, which takes longer than all else on the way to a screen.
+"""A first look into a store, before SQLAlchemy is there: importing it takes longer than all else up to a screen.
 
 Only of SQLite's files, and only a glance: whatever is out of the ordinary, it gives None, and the store itself is
 asked, which knows how to say what is wrong. What it gives is looked at again as soon as that can be done.
