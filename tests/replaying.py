@@ -89,3 +89,10 @@ def text_of(app: Replay) -> str:
     """What is on the screen."""
     lines = app.screen._compositor.render_strips()
     return "\n".join(strip.text.rstrip() for strip in lines)
+
+
+async def sees(pilot: Pilot[None], what: str) -> None:
+    """It is on the screen, or will be once all is drawn."""
+    app = pilot.app
+    assert isinstance(app, Replay)
+    await until(pilot, lambda: what in text_of(app))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.5
 WIDE = 110
 """From so many columns on, a dialogue is one line."""
-STATE, COUNT = 20, 7
+STATE, COUNT = 16, 7
 """Widths of columns."""
 
 
@@ -48,7 +48,7 @@ class DialogueList(Listing):
                     "  ",
                     fitted(people(row, seats), seats, self.ink("strong")),
                     "  ",
-                    fitted("  ".join(part for part in (branches(row), row.question) if part), question),
+                    fitted(" · ".join(part for part in (branches(row), row.question) if part), question),
                     "  ",
                     fitted(state, STATE, self.ink(ink)),
                     *(
@@ -61,7 +61,7 @@ class DialogueList(Listing):
         counts_told = ""
         if row.turns is not None:
             counts_told = f"{row.turns} turns, {row.statements} mined, {row.kept} kept"
-        told = "  ".join(part for part in (branches(row), counts_told) if part)
+        told = " · ".join(part for part in (branches(row), counts_told) if part)
         told_width = min(len(told), width // 2)
         seats = width - 6 - state_width - 1
         return [
@@ -97,7 +97,7 @@ class DialogueList(Listing):
 
     def _widths(self, width: int) -> tuple[int, int]:
         left = width - 6 - 2 - 2 - 2 - STATE - 3 * COUNT
-        seats = min(56, left // 2)
+        seats = min(56, left * 3 // 5)
         return seats, left - seats
 
 

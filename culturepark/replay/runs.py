@@ -49,7 +49,7 @@ class RunList(Listing):
                 " ",
                 fitted(state, state_width, self.ink(ink), right=True),
             ),
-            fitted("  ".join(part for part in (made, talks, kept) if part), width, quiet),
+            fitted(" · ".join(part for part in (made, talks, kept) if part), width, quiet),
         ]
 
 
