@@ -161,6 +161,43 @@ def distill(
     return commands.distill(run, stage, role or [], store, json, limits(max_cost, max_tokens, rpm, tpm), threshold)
 
 
+@app.command(
+    epilog="""\b
+Other words in place of the sixth turn; whoever speaks after it has heard them:
+Example: culturepark branch RUN.d1.t6 --text "At home nobody would ask that."
+\b
+The sixth turn and all that follow once more, by another model:
+Example: culturepark branch RUN.d1.t6 --model openai:gpt-4o-mini
+"""
+)
+def branch(
+    turn: Annotated[str, typer.Argument(metavar="TURN_ID", help="A turn, as RUN.d1.t6.", callback=letters)],
+    text: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What is said in its place; without it the turn is asked anew.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="SPEC", help="For all chat roles, in place of the run's own models.")
+    ] = None,
+    role: Roles = None,
+    store: Store = STORE,
+    seed: Annotated[
+        int | None, typer.Option(help="Draws the answers; any but the run's own if not given.", min=0, max=2**62)
+    ] = None,
+    max_cost: MaxCost = None,
+    max_tokens: MaxTokens = None,
+    rpm: Rpm = None,
+    tpm: Tpm = None,
+    json: Json = False,
+) -> int:
+    """Go on from the middle of a dialogue: edit a turn or ask it anew, in a run of its own."""
+    from culturepark.commands import branch as commands
+
+    return commands.branch(
+        turn, text, model=model, roles=role or [], store_url=store, seed=seed,
+        limits=limits(max_cost, max_tokens, rpm, tpm), as_json=json,
+    )  # fmt: skip
+
+
 @app.command(epilog="Example: culturepark runs --json")
 def runs(store: Store = STORE, json: Json = False) -> int:
     """List what is in the store."""

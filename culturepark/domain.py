@@ -302,7 +302,7 @@ def the_one(key: str, those: Iterator[T]) -> T:
     """The one; whoever asks has the key from a row of the run."""
     one = next(those, None)
     if one is None:
-        raise StoreError(f"the run's scenario has no {key[:120]!r}; the row that names it is damaged")
+        raise StoreError(f"the run has no {key[:120]!r}; the row that names it is damaged")
     return one
 
 
@@ -329,7 +329,7 @@ class Casting(Noun):
     participants: tuple[Participant, ...]
 
     def by_key(self, persona_key: str) -> Participant:
-        return next(p for p in self.participants if p.persona.key == persona_key)
+        return the_one(persona_key, (p for p in self.participants if p.persona.key == persona_key))
 
 
 class Turn(Noun):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -101,7 +101,11 @@ class Bar:
         yield self
 
 
-Block = Para | Bar
+class Block(Protocol):
+    """What a sheet is made of."""
+
+    def lines(self, width: int) -> list[Text]: ...
+    def pieces(self) -> Iterator[Block]: ...
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,8 @@ def heading(row: DialogueRow, people: list[ParticipantRow], edition: Edition) ->
     yield ""
     yield safe(f"=== {row.id} · {row.setting} · {row.protocol}")
     yield safe(f"    {seed.question}")
+    if row.parent_id:
+        yield safe(f"    branched off {row.parent_id} after {row.branched_at} turns")
     for person in people:
         persona = edition.persona(person.persona_key)
         stance = f"; own answer: {person.stance_text}" if person.stance_text else ""
@@ -62,5 +64,7 @@ def turns(store: Store, row: DialogueRow, people: list[ParticipantRow], *, follo
 
 
 def mark(turn: Turn) -> str:
-    """A fixed cue is told from what a model said."""
-    return {"cue": " (cue)", "fallback": " (cue, after two refused follow-ups)"}.get(turn.origin, "")
+    """A fixed cue, and what somebody wrote into a branch, are told from what a model said."""
+    return {"cue": " (cue)", "fallback": " (cue, after two refused follow-ups)", "edited": " (edited)"}.get(
+        turn.origin, ""
+    )
