@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from textual.app import App, ComposeResult
 from textual.screen import ModalScreen
@@ -121,13 +121,16 @@ def call(number: int = 1, **changes: Any) -> CallRow:
     return CallRow(**values | changes)
 
 
-class Alone(App[None]):
+W = TypeVar("W", bound=Widget)
+
+
+class Alone(App[None], Generic[W]):
     """One widget."""
 
-    def __init__(self, widget: Widget) -> None:
+    def __init__(self, widget: W) -> None:
         super().__init__()
         self.widget = widget
-        self.heard: list[object] = []
+        self.heard: list[Any] = []
 
     def compose(self) -> ComposeResult:
         yield self.widget

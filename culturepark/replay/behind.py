@@ -58,7 +58,7 @@ class Behind(Stops):
         # Of a statement and what one may go to from it, which share a subject, the very same if it is still there.
         there = [index for index, stop in enumerate(found) if stop.subject == before] if same else []
         self.fill(found, number if number in there else there[0] if there else 0)
-        self.scroll_to(y=row if there else 0, animate=False)
+        self.scroll_to(y=row if there else 0, animate=False, force=True)
         self._tell()
 
     def select(self, subject: str) -> bool:

@@ -33,7 +33,7 @@ class CallsScreen(Over[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left,p", "step(-1)", "Earlier", key_display="←"),
         Binding("right,n", "step(1)", "Later", key_display="→"),
-        Binding("j", "exact", "Words or JSON"),
+        Binding("j", "exact", "Words or exact JSON"),
     ]
 
     def __init__(self, rows: list[CallRow]) -> None:
@@ -52,7 +52,7 @@ class CallsScreen(Over[None]):
             attempts.styles.height = min(len(self.rows), 6) + 1
             yield attempts
             yield Sheet([Stop("", (Para(NOTHING, "muted"),))], id="call")
-        yield Footer()
+        yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
         self.query_one("#call").focus()
@@ -80,11 +80,6 @@ class CallsScreen(Over[None]):
 
 class Attempts(Stops, can_focus=False):
     """All attempts, a line each."""
-
-    def on_resize(self) -> None:
-        super().on_resize()
-        if self.at is not None and self.stops:
-            self.move(self.at)
 
 
 def call_ids(subject: str, scene: Scene) -> str | list[str]:
@@ -149,7 +144,16 @@ def facts(row: CallRow, parameters: dict[str, Any]) -> Iterator[Para]:
 def message_of(message: Any, how: str) -> Iterator[Para]:
     role, content = (message.get("role"), message.get("content")) if isinstance(message, dict) else ("?", message)
     yield Para(f"{how} {safe(role)}", "label", "── ")
-    yield Para(content if isinstance(content, str) else json.dumps(content, ensure_ascii=False), indent=2)
+    yield Para(readable(content), indent=2)
+
+
+def readable(content: Any) -> str:
+    """The content of a message; where it is JSON, laid out, which `exactly` does not do."""
+    try:
+        content = json.loads(content) if isinstance(content, str) and content.lstrip()[:1] in ("{", "[") else content
+        return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, indent=2)
+    except (ValueError, RecursionError):
+        return str(content)
 
 
 def reply_of(row: CallRow) -> Iterator[Para]:
@@ -167,7 +171,7 @@ def reply_of(row: CallRow) -> Iterator[Para]:
     for name, value in message.items():
         if name not in ("role", "content") and value:
             yield Para(f"{safe(name)}", "label", "── ")
-            yield Para(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False), indent=2)
+            yield Para(readable(value), indent=2)
 
 
 def outcome_of(row: CallRow) -> tuple[str, str, Look]:

@@ -6,40 +6,15 @@ import json
 from collections.abc import Iterator, Sequence
 
 from culturepark.domain import Turn
+from culturepark.replay.outcomes import DROPPED, KEPT, NEITHER, of_sample, of_these, reviews
 from culturepark.replay.paper import Look, Para, Stop
 from culturepark.replay.rewording import compared
 from culturepark.show import clip, safe
 from culturepark.store.scenes import Cluster, Mined, Scene, Spoken
-from culturepark.store.tables import ReviewRow, SampleRow, VerdictRow
+from culturepark.store.tables import VerdictRow
 
-KEPT, DROPPED, NEITHER = "✓", "✗", "·"
 SHOWN = 3
 """Of the statements that one stands for, so many are shown before they are unfolded."""
-
-DROPS = {
-    "unfaithful": "its quote does not carry it as the speaker's own",
-    "unparsable": "the verifier's answer could not be read",
-    "contradicts-stance": "it goes against the speaker's own answer",
-    "irrelevant-to-stance": "it has nothing to do with the speaker's own answer",
-    "entails-stance": "it supports the speaker's own answer, which is not what this run keeps",
-    "unsure": "the verifier was less than 60% sure of its own verdict",
-    "not-verified": "nobody has verified it",
-    "harmlessness": "the judges found it harmful",
-    "awareness": "the judges found that it does not know its place",
-    "cross-check": "a second persona of the same culture did not bear it out",
-    "undecided": "too few of the judges' answers could be read",
-    "before-the-question": "it was said before the question had been put",
-    "duplicate": "another statement says the same and stands for it",
-    "same-words": "another sample has the very same words",
-    "superseded": "a later round of distillation did not make it again",
-}
-"""Why a sample is dropped, in plain words."""
-
-DECISIONS: dict[str, tuple[str, str, Look]] = {
-    "accept": (KEPT, "accepted", "good"),
-    "reject": (DROPPED, "rejected", "bad"),
-    "comment": (NEITHER, "commented", ""),
-}
 
 
 def spoken_at(scene: Scene, position: int) -> Spoken | None:
@@ -55,7 +30,7 @@ def stops(scene: Scene, position: int, unfolded: bool = False) -> list[Stop]:
     spoken = spoken_at(scene, position)
     if spoken is None:
         return [Stop(scene.dialogue.id, (Para("Nothing has been said yet.", "muted"),))]
-    found = [Stop(spoken.id, (*of_turn(scene, spoken), *reviews(scene, spoken.id, 0)))]
+    found = [Stop(spoken.id, (*of_turn(scene, spoken), *gap(scene, spoken.turn), *reviews(scene, spoken.id, 0)))]
     numbers = {one.row.id: number for number, one in enumerate(spoken.statements, start=1)}
     for one in spoken.statements:
         found += of_statement(scene, one, numbers, unfolded)
@@ -76,6 +51,14 @@ def of_turn(scene: Scene, spoken: Spoken) -> Iterator[Para]:
     count = len(spoken.statements)
     kept = sum(sample.status == "kept" for one in spoken.statements for sample in one.samples)
     yield Para(f"{of_these(count, 'statement')}; {of_these(kept, 'sample')} kept", "muted")
+
+
+def gap(scene: Scene, turn: Turn) -> Iterator[Para]:
+    """A turn that was refused three times is not there; its slot in the schedule is."""
+    before = spoken_at(scene, turn.position - 1)
+    empty = turn.slot - (before.turn.slot if before else 0) - 1
+    if empty > 0:
+        yield Para(f"Before it {of_these(empty, 'turn')} left out: refused by the guards each time.", "muted")
 
 
 def why_nothing(scene: Scene, turn: Turn) -> str:
@@ -113,8 +96,8 @@ def of_statement(scene: Scene, one: Mined, numbers: dict[str, int], unfolded: bo
         paras += rewording(one, numbers)
     else:
         paras.append(Para(row.text, indent=3))
-    if row.first_person.strip() not in ("", row.text.strip()):
-        paras.append(Para(row.first_person, head="first person  ", indent=3, head_look="muted"))
+        if row.first_person.strip() not in ("", row.text.strip()):
+            paras.append(Para(row.first_person, head="first person  ", indent=3, head_look="muted"))
     paras.append(Para(row.quote, "quote", "“ ", 3))
     paras += verdicts([v for v in one.verdicts if v.round == scene.run.verify_round])
     paras += earlier([v for v in one.verdicts if v.round != scene.run.verify_round], unfolded)
@@ -235,54 +218,3 @@ def represented(subject: str, cluster: Cluster) -> Stop:
     how = f"says the same as ({near}{safe(cluster.method)}; enter goes there)"
     paras = (Para(how, "label", indent=3), Para(cluster.representative, head="≈ ", indent=5, head_look="muted"))
     return Stop(subject, paras, apart=False, go=cluster.representative_id)
-
-
-# --- a sample ------------------------------------------------------------------------------------------
-
-
-def of_sample(scene: Scene, sample: SampleRow) -> Stop:
-    kept = sample.status == "kept"
-    reason = sample.drop_reason or ""
-    why = f": {DROPS.get(reason, safe(reason))}" if reason else ""
-    split = f", for {safe(sample.split)}" if sample.split else ""
-    flag = f" ({safe(sample.flags)}: its rewording was kept unchecked)" if sample.flags else ""
-    words = f"sample, {safe(sample.kind)}: {safe(sample.status)}{why}{split}{flag}"
-    paras = [Para(words, head=f"{KEPT if kept else DROPPED} ", indent=3, head_look="good" if kept else "bad")]
-    for message in json.loads(sample.messages):
-        head = f"{safe(message['role']):11}"
-        paras.append(Para(message["content"], head=head, indent=5, head_look="muted"))
-    return Stop(sample.id, (*paras, *reviews(scene, sample.id, 5)))
-
-
-# --- reviews -------------------------------------------------------------------------------------------
-
-
-def reviews(scene: Scene, subject: str, indent: int) -> Iterator[Para]:
-    """Every reviewer's newest on a turn, statement or sample."""
-    newest: dict[str, ReviewRow] = {row.reviewer: row for row in scene.reviews.get(subject, ())}
-    for row in newest.values():
-        sign, word, look = DECISIONS[row.decision]
-        rating = f", {row.rating} of 5" if row.rating else ""
-        yield Para(f"review: {word} by {clip(row.reviewer, 60)}{rating}", look, f"{sign} ", indent)
-        if row.wording:
-            yield Para(row.wording, head="should say  ", indent=indent + 2, head_look="muted")
-        if row.note:
-            yield Para(row.note, head="note  ", indent=indent + 2, head_look="muted")
-
-
-def present_wording(scene: Scene, subject: str) -> str:
-    """What a reviewer may correct: a turn's text, a statement in the first person, a sample's answer."""
-    for spoken in scene.turns:
-        if spoken.id == subject:
-            return spoken.turn.text
-        for one in spoken.statements:
-            if one.row.id == subject:
-                return one.row.first_person
-            for sample in one.samples:
-                if sample.id == subject:
-                    return str(json.loads(sample.messages)[-1]["content"])
-    return ""
-
-
-def of_these(count: int, what: str) -> str:
-    return f"{count} {what}" + ("" if count == 1 else "s")

@@ -46,7 +46,7 @@ class JudgeScreen(Over[Judgement | None]):
 
     DEFAULT_CSS = """
     JudgeScreen {
-        & > #frame { max-width: 90; max-height: 32; }
+        & > #frame { max-width: 90; max-height: 26; }
         & Label { width: 100%; height: 1; color: $text-muted; }
         & #subject { color: $foreground; text-style: bold; }
         & #wording { height: 2fr; min-height: 3; }
@@ -78,7 +78,8 @@ class JudgeScreen(Over[Judgement | None]):
             yield Static(Text(f"{what(self.subject_id)} {clip(self.subject_id, 200)}"), id="subject", markup=False)
             yield Choice("Decision", DECISIONS, was.decision if was else "comment", id="decision")
             yield Choice("Rating", RATINGS, str(was.rating) if was and was.rating else "none", id="rating")
-            yield Label("What it should say; left as it is, nothing is corrected", markup=False)
+            part = {"Statement": "first person", "Sample": "answer"}.get(what(self.subject_id), "text")
+            yield Label(f"Its {part}, corrected or as it is", markup=False)
             yield Words((was.wording if was else None) or self.text, id="wording")
             yield Label("Note: why", markup=False)
             yield Words((was.note if was else None) or "", id="note")
@@ -128,16 +129,17 @@ class JudgeScreen(Over[Judgement | None]):
 
 def judged(decision: str, rating: str, wording: str, note: str, *, present: str) -> Judgement | str:
     """What the form says, or what is wrong with it."""
-    wording, note = wording.strip(), note.strip()
-    for name, text in (("wording", wording), ("note", note)):
+    wording, note, present = wording.strip(), note.strip(), present.strip()
+    corrected = wording != present
+    for name, text in (("wording", wording if corrected else ""), ("note", note)):
         if len(text) > LONGEST:
             return f"The {name} has {len(text):,} characters; {LONGEST:,} are the most."
-    if not wording and present.strip():
+    if corrected and not wording:
         return "The wording is empty; what is to go altogether is rejected."
     made = Judgement(
         decision=next(one for one in DECISIONS if one == decision),
         rating=None if rating == "none" else int(rating),
-        wording=None if wording == present.strip() else wording,
+        wording=wording if corrected else None,
         note=note or None,
     )
     if made == Judgement("comment", None, None, None):
@@ -199,7 +201,8 @@ class Choice(Widget, can_focus=True):
 
     def __init__(self, name: str, options: tuple[str, ...], value: str, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
-        self.label, self.options, self.value = name, options, value
+        self.label, self.options = name, options
+        self.value = value if value in options else options[0]
 
     @property
     def parts(self) -> list[str]:

@@ -20,7 +20,7 @@ Look = Literal["", "title", "label", "muted", "good", "bad", "quote", "cut", "pu
 
 NARROWEST = 40
 """Cells that a text has at least beside a head in words; where there are fewer, it begins on the next line."""
-SIGN = 6
+SIGN = 8
 """Cells of a head that is only a sign or a number."""
 LONGEST = 4000
 """Characters of a paragraph that are laid out at a time."""
@@ -59,7 +59,10 @@ class Para:
 
     def _body(self, width: int) -> list[Text]:
         whole = [(0, len(self.text), self.look)] if self.look and self.text else []
-        return lay_out(self.text, max(1, width), (*whole, *self.marks)) or [Text()]
+        lines = lay_out(self.text, max(1, width), (*whole, *self.marks)) or [Text()]
+        for line in lines:
+            line.rstrip()
+        return lines
 
     def pieces(self) -> Iterator[Para]:
         """The same in parts that can be laid out one after the other, cut at line ends where there are any."""

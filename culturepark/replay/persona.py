@@ -30,7 +30,7 @@ class PersonaScreen(Over[None]):
         with Vertical(id="frame") as frame:
             frame.border_title = "Persona"
             yield Sheet(card(self.seated, self.seed))
-        yield Footer()
+        yield Footer(show_command_palette=False)
 
 
 def card(seated: Seated, seed: Seed) -> list[Stop]:

@@ -20,10 +20,10 @@ from textual.strip import Strip
 from culturepark.replay.paper import Block, Look, Stop
 
 LOOKS = tuple(look for look in get_args(Look) if look)
-AT_ONCE = 1000
+AT_ONCE = 200
 """Lines that are laid out before others get a word in."""
-GUTTER = 2
-"""Cells at the left, in which the cursor stands."""
+GUTTER, MARGIN = 2, 1
+"""Cells at the left, in which the cursor stands, and between the text and the scroll bar."""
 
 
 class Sheet(ScrollView, can_focus=True):
@@ -83,6 +83,14 @@ class Sheet(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         if self.scrollable_content_region.width != self._width:
             self._begin()
+        self.reveal()
+
+    def reveal(self) -> None:
+        """Brings what is under the cursor into view: all of it if there is room, otherwise its beginning."""
+        if self.at is not None and (rows := self.rows_of(self.at)):
+            height = min(len(rows), self.scrollable_content_region.height)
+            # By force: until the next refresh a sheet that has just been filled does not know that it can scroll.
+            self.scroll_to_region(Region(0, rows.start, self._width, height), animate=False, force=True)
 
     def _begin(self) -> None:
         self._width = self.scrollable_content_region.width
@@ -103,9 +111,9 @@ class Sheet(ScrollView, can_focus=True):
         """Lays out what is left, a portion at a time: the first screen of a long text is there at once."""
         enough = len(self._lines) + AT_ONCE
         for block, number in self._rest:
-            lines = block.lines(max(1, self._width - GUTTER)) if block else [Text()]
+            lines = block.lines(max(1, self._width - GUTTER - MARGIN)) if block else [Text()]
             self._lines += [(line, number) for line in lines]
-            if len(self._lines) >= enough:
+            if len(self._lines) >= enough and number >= (self.at or 0):
                 self.call_later(self._go_on)
                 break
         self.virtual_size = Size(self._width, len(self._lines))
@@ -121,14 +129,15 @@ class Sheet(ScrollView, can_focus=True):
     def pen(self) -> Console:
         """Knows the looks by name."""
         if self._pen is None:
-            self._pen = Console(theme=Theme({look: self._style(f"sheet--{look}") for look in LOOKS}, inherit=False))
+            theme = Theme({look: self._style(f"sheet--{look}") for look in LOOKS}, inherit=False)
+            self._pen = Console(theme=theme, width=80, height=25, _environ={})
         return self._pen
 
     def _style(self, component: str) -> Style:
         """Without a background, which would hide the cursor's."""
         styles = self.get_component_styles(component)
         text_colour = (self.background_colors[1] + styles.color).rich_color
-        return Style(color=text_colour) + styles.text_style
+        return Style(color=text_colour if styles.has_rule("color") else None) + styles.text_style
 
     def render_line(self, y: int) -> Strip:
         row = self.scroll_offset.y + y
@@ -140,7 +149,7 @@ class Sheet(ScrollView, can_focus=True):
         chosen = self.at is not None and number == self.at
         if chosen:
             style += self.get_component_rich_style("sheet--cursor")
-        gutter = Text("▌ " if chosen else "  ", end="")
+        gutter = Text("  " if not chosen else "▌ " if self.has_focus else "│ ")
         segments = [*gutter.render(self.pen), *line.render(self.pen)]
         return Strip(segments).adjust_cell_length(width).apply_style(style)
 
@@ -170,12 +179,9 @@ class Stops(Sheet, inherit_bindings=False):
         go: str
 
     def move(self, number: int) -> None:
-        """Puts the cursor on a stop, and brings it into view: all of it if there is room, otherwise its beginning."""
+        """Puts the cursor on a stop."""
         was, self.at = self.at, number
-        if rows := self.rows_of(number):
-            top = 0 if number == 0 else rows.start
-            height = min(rows.stop - top, self.scrollable_content_region.height)
-            self.scroll_to_region(Region(0, top, self._width, height), animate=False)
+        self.reveal()
         self.refresh()
         if number != was:
             self.post_message(self.Moved(self, number))
@@ -188,7 +194,7 @@ class Stops(Sheet, inherit_bindings=False):
 
     def action_go_down(self) -> None:
         """To the next stop; within one that is longer than the window, a line down first."""
-        if self.at is None:
+        if self.at is None or self._found_again():
             return
         if self.rows_of(self.at).stop > self.scroll_offset.y + self.scrollable_content_region.height:
             self.scroll_to(y=self.scroll_offset.y + 1, animate=False)
@@ -196,12 +202,20 @@ class Stops(Sheet, inherit_bindings=False):
             self.move(self.at + 1)
 
     def action_go_up(self) -> None:
-        if self.at is None:
+        if self.at is None or self._found_again():
             return
         if self.rows_of(self.at).start < self.scroll_offset.y:
             self.scroll_to(y=self.scroll_offset.y - 1, animate=False)
         elif self.at:
             self.move(self.at - 1)
+
+    def _found_again(self) -> bool:
+        """Where the cursor has been scrolled out of sight, it goes on from what can be seen."""
+        seen = [number for y in range(self.size.height) if (number := self.stop_at(y)) is not None]
+        lost = bool(seen) and self.at not in seen
+        if lost:
+            self.move(seen[0])
+        return lost
 
     def action_follow(self) -> None:
         if self.at is not None and (go := self.stops[self.at].go):
