@@ -185,13 +185,16 @@ def stats(
 def replay(
     target: Annotated[str, typer.Argument(metavar="RUN|DIALOGUE", help="What to show.", callback=letters)] = "last",
     plain: Annotated[bool, typer.Option("--plain", help="Plain text (so far the only form).")] = True,  # noqa: ARG001
+    behind: Annotated[
+        bool, typer.Option("--behind", help="With --plain: also what came of each turn, and how.")
+    ] = False,
     follow: Annotated[bool, typer.Option("--follow", help="Go on as long as the run does.")] = False,
     store: Store = STORE,
 ) -> int:
     """Read stored dialogues."""
     from culturepark.commands import look
 
-    return look.replay(target, store, follow)
+    return look.replay(target, store, follow, behind)
 
 
 @app.command(epilog="Example: culturepark trace runs/mine/all.jsonl:3")

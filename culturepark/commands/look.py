@@ -241,12 +241,10 @@ def list_scenarios(as_json: bool) -> int:
     return 0
 
 
-def replay(target: str, store_url: str, follow: bool) -> int:
-    from culturepark.replay.plain import replay as lines
+def replay(target: str, store_url: str, follow: bool, behind: bool) -> int:
+    from culturepark.replay import plain as words
 
-    for line in lines(Store(store_url, must_exist=True), target, follow=follow):
-        out().print(plain(line), soft_wrap=not sys.stdout.isatty())
-        sys.stdout.flush()
+    words.show(words.replay(Store(store_url, must_exist=True), target, follow=follow, behind=behind))
     return 0
 
 
