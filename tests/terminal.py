@@ -136,13 +136,13 @@ class Terminal:
     def lines(self) -> list[str]:
         return self.text.split("\n")
 
-    def find(self, text: str) -> tuple[int, int]:
+    def find(self, text: str, *, columns: range | None = None) -> tuple[int, int]:
         """Column and row where it begins."""
         for row in range(self.screen.lines):
-            cells = [self.at(column, row).data for column in range(self.screen.columns)]
+            cells = [self.at(column, row).data for column in columns or range(self.screen.columns)]
             for column in range(len(cells)):
                 if cells[column] and "".join(cells[column:]).startswith(text):
-                    return column, row
+                    return column + (columns.start if columns else 0), row
         raise AssertionError(f"{text!r} is not on the screen:\n{self.text}")
 
     def at(self, column: int, row: int) -> Char:
