@@ -53,9 +53,14 @@ def replay(folder: Path, *arguments: str, **options: Any) -> Terminal:
     return Terminal("replay", *arguments, "--store", f"sqlite:///{folder / 'runs.db'}", **options)
 
 
+def listed(terminal: Terminal) -> None:
+    """The dialogues of the run, with what the store says of each."""
+    terminal.wait_until(lambda: re.search(r"\d+ turns?\b", terminal.text), "the dialogues")
+
+
 def opened(terminal: Terminal, dialogue: int = 1) -> None:
     """The stage, at the first turn."""
-    terminal.wait("✓ done")
+    listed(terminal)
     for _ in range(dialogue - 1):
         terminal.press("down")
     terminal.press("enter")
@@ -96,8 +101,7 @@ def first_mined(folder: Path) -> int:
 
 def test_a_run_is_opened_and_its_dialogue_played_to_the_end(folder: Path) -> None:
     with replay(folder, RUN) as terminal:
-        seen = terminal.wait("Terrence Gaines (american), Elif Yıldız (turkish)", "Markus Schauerte (german)")
-        assert "24 turns" in seen
+        terminal.wait("Terrence Gaines (american), Elif Yıldız (turkish)", "Markus Schauerte (german)", "24 turns")
         opened(terminal)
         assert "Moderator" in terminal.text
         terminal.press("end", "left", "left", *"+" * 8, "space")
@@ -135,7 +139,7 @@ def test_a_search_leads_to_the_turn_that_has_the_words(folder: Path) -> None:
     found = [row for row in rows(folder, "turn") if "funeral" in row["text"]]
     first = min(found, key=lambda row: (row["dialogue_id"], row["position"]))
     with replay(folder, RUN) as terminal:
-        terminal.wait("✓ done")
+        listed(terminal)
         search(terminal, "funeral")
         terminal.wait(f"{len(found)} hits")
         terminal.press("enter", "enter")
@@ -144,7 +148,7 @@ def test_a_search_leads_to_the_turn_that_has_the_words(folder: Path) -> None:
 
 def test_a_filter_leaves_those_that_are_wanted(folder: Path) -> None:
     with replay(folder, RUN) as terminal:
-        terminal.wait("✓ done")
+        listed(terminal)
         terminal.press("f")
         terminal.wait("○ german")
         terminal.click_on("○ german")
@@ -313,8 +317,10 @@ def test_what_a_model_said_cannot_control_the_terminal(tmp_path: Path) -> None:
     held = hold_said(tmp_path, said, FakeModel())
     with replay(tmp_path, held.run_id, rows=50) as terminal:
         opened(terminal)
-        for number in range(1, len(said) + 1):
-            go_to(terminal, number)
+        for number in range(2, len(said) + 1):
+            terminal.press("right")
+            terminal.wait(f"turn {number} of ")
+        go_to(terminal, 2)
         for key, screen in (("i", "Persona ─"), ("c", "Calls ─"), ("e", "Judge ─")):
             terminal.press(key)
             terminal.wait(screen)
