@@ -232,6 +232,9 @@ def replay(
     plain: Annotated[
         bool, typer.Option("--plain", help="Plain text, for pipes and screen readers; as without a terminal.")
     ] = False,
+    behind: Annotated[
+        bool, typer.Option("--behind", help="In plain text, also what came of each turn, and how.")
+    ] = False,
     follow: Annotated[
         bool, typer.Option("--follow", help="Go with a run that another process carries on; read-only.")
     ] = False,
@@ -244,7 +247,7 @@ def replay(
     """Play stored dialogues, look behind every sentence, and judge it."""
     from culturepark.commands import replay as command
 
-    return command.replay(target, store, plain=plain, follow=follow, reviewer=reviewer)
+    return command.replay(target, store, plain=plain, behind=behind, follow=follow, reviewer=reviewer)
 
 
 @app.command(epilog="Example: culturepark trace runs/mine/all.jsonl:3")

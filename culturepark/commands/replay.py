@@ -6,9 +6,14 @@ import os
 import sys
 
 
-def replay(target: str | None, store_url: str, *, plain: bool, follow: bool, reviewer: str | None) -> int:
-    if plain or not on_terminal():
-        return tell(target or "last", store_url, follow=follow)
+def replay(target: str | None, store_url: str, *, plain: bool, behind: bool, follow: bool, reviewer: str | None) -> int:
+    if plain or behind or not on_terminal():
+        from culturepark.replay import plain as words
+        from culturepark.store.store import Store
+
+        store = Store(store_url, must_exist=True)
+        words.show(words.replay(store, target or "last", follow=follow, behind=behind))
+        return 0
     from culturepark.replay.app import Replay
     from culturepark.replay.library import Library
 
@@ -23,17 +28,6 @@ def replay(target: str | None, store_url: str, *, plain: bool, follow: bool, rev
 def on_terminal() -> bool:
     """Whether there is one that an app can be shown on, and somebody at its keys."""
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
-
-
-def tell(target: str, store_url: str, *, follow: bool) -> int:
-    from culturepark.replay.plain import replay as lines
-    from culturepark.show import out, plain
-    from culturepark.store.store import Store
-
-    for line in lines(Store(store_url, must_exist=True), target, follow=follow):
-        out().print(plain(line), soft_wrap=not sys.stdout.isatty())
-        sys.stdout.flush()
-    return 0
 
 
 def myself() -> str:
