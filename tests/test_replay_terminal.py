@@ -142,7 +142,9 @@ def test_a_search_leads_to_the_turn_that_has_the_words(folder: Path) -> None:
         listed(terminal)
         search(terminal, "funeral")
         terminal.wait(f"{len(found)} hits")
-        terminal.press("enter", "enter")
+        terminal.press("enter")
+        terminal.wait("open")
+        terminal.press("enter")
         terminal.wait(f"turn {first['position']} of ", "funeral")
 
 
@@ -321,7 +323,7 @@ def test_what_a_model_said_cannot_control_the_terminal(tmp_path: Path) -> None:
             terminal.press("right")
             terminal.wait(f"turn {number} of ")
         go_to(terminal, 2)
-        for key, screen in (("i", "Persona ─"), ("c", "Calls ─"), ("e", "Judge ─")):
+        for key, screen in (("i", "Persona ─"), ("e", "Judge ─")):
             terminal.press(key)
             terminal.wait(screen)
             terminal.press("escape")
