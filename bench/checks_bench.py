@@ -120,8 +120,10 @@ async def measure(spec: str, judges: int, criteria: list[Scored], as_json: bool,
                 show(judge.name, criterion, [score.value for score in given[-1]])
             rows = [[score.value for score in of_one] for of_one in zip(*given, strict=True)]
             known = [[s for s in row if s is not None] for row in rows]
+            judged = [(str(j), str(i), s) for i, row in enumerate(rows) for j, s in enumerate(row) if s is not None]
             show("panel", criterion, [median(row) if 2 * len(row) >= judges else None for row in known])
-            print(f"{criterion}: alpha {alpha(known)}, {asker.calls - before} calls, {time.monotonic() - began:.0f} s")
+            took = time.monotonic() - began
+            print(f"{criterion}: alpha {alpha(judged, 'interval')}, {asker.calls - before} calls, {took:.0f} s")
             if verbose:
                 for row, scores in zip(ROWS, zip(*given, strict=True), strict=True):
                     told = [f"{s.value} {s.reason or ''}" for s in scores]

@@ -7,7 +7,7 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, TextIO
+from typing import Annotated, Any, Literal, NoReturn, TextIO, TypeVar
 
 import typer
 
@@ -25,9 +25,12 @@ app = typer.Typer(
 )
 
 
-def letters(name: str) -> str:
+Letters = TypeVar("Letters", str, None)
+
+
+def letters(name: Letters) -> Letters:
     """A shell hands on any bytes; what is no text is no id either, and no database can be asked for it."""
-    return name.encode("utf-8", "replace").decode()
+    return name and name.encode("utf-8", "replace").decode()
 
 
 Store = Annotated[
@@ -158,6 +161,43 @@ def distill(
     return commands.distill(run, stage, role or [], store, json, limits(max_cost, max_tokens, rpm, tpm), threshold)
 
 
+@app.command(
+    epilog="""\b
+Other words in place of the sixth turn; whoever speaks after it has heard them:
+Example: culturepark branch RUN.d1.t6 --text "At home nobody would ask that."
+\b
+The sixth turn and all that follow once more, by another model:
+Example: culturepark branch RUN.d1.t6 --model openai:gpt-4o-mini
+"""
+)
+def branch(
+    turn: Annotated[str, typer.Argument(metavar="TURN_ID", help="A turn, as RUN.d1.t6.", callback=letters)],
+    text: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What is said in its place; without it the turn is asked anew.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="SPEC", help="For all chat roles, in place of the run's own models.")
+    ] = None,
+    role: Roles = None,
+    store: Store = STORE,
+    seed: Annotated[
+        int | None, typer.Option(help="Draws the answers; any but the run's own if not given.", min=0, max=2**62)
+    ] = None,
+    max_cost: MaxCost = None,
+    max_tokens: MaxTokens = None,
+    rpm: Rpm = None,
+    tpm: Tpm = None,
+    json: Json = False,
+) -> int:
+    """Go on from the middle of a dialogue: edit a turn or ask it anew, in a run of its own."""
+    from culturepark.commands import branch as commands
+
+    return commands.branch(
+        turn, text, model=model, roles=role or [], store_url=store, seed=seed,
+        limits=limits(max_cost, max_tokens, rpm, tpm), as_json=json,
+    )  # fmt: skip
+
+
 @app.command(epilog="Example: culturepark runs --json")
 def runs(store: Store = STORE, json: Json = False) -> int:
     """List what is in the store."""
@@ -181,20 +221,33 @@ def stats(
     return look.stats(run, store, stances, json)
 
 
-@app.command(epilog="Example: culturepark replay last --plain | less")
+@app.command(
+    epilog="Example: culturepark replay last\nIn the app, ? shows all keys. On a pipe: culturepark replay last | less"
+)
 def replay(
-    target: Annotated[str, typer.Argument(metavar="RUN|DIALOGUE", help="What to show.", callback=letters)] = "last",
-    plain: Annotated[bool, typer.Option("--plain", help="Plain text (so far the only form).")] = True,  # noqa: ARG001
-    behind: Annotated[
-        bool, typer.Option("--behind", help="With --plain: also what came of each turn, and how.")
+    target: Annotated[
+        str | None,
+        typer.Argument(metavar="RUN|DIALOGUE", help="What to show; without, the list of runs.", callback=letters),
+    ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Plain text, for pipes and screen readers; as without a terminal.")
     ] = False,
-    follow: Annotated[bool, typer.Option("--follow", help="Go on as long as the run does.")] = False,
+    behind: Annotated[
+        bool, typer.Option("--behind", help="In plain text, also what came of each turn, and how.")
+    ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go with a run that another process carries on; read-only.")
+    ] = False,
+    reviewer: Annotated[
+        str | None,
+        typer.Option(envvar="CULTUREPARK_REVIEWER", metavar="NAME", help="Who judges; else the login name."),
+    ] = None,
     store: Store = STORE,
 ) -> int:
-    """Read stored dialogues."""
-    from culturepark.commands import look
+    """Play stored dialogues, look behind every sentence, and judge it."""
+    from culturepark.commands import replay as command
 
-    return look.replay(target, store, follow, behind)
+    return command.replay(target, store, plain=plain, behind=behind, follow=follow, reviewer=reviewer)
 
 
 @app.command(epilog="Example: culturepark trace runs/mine/all.jsonl:3")

@@ -302,7 +302,7 @@ def the_one(key: str, those: Iterator[T]) -> T:
     """The one; whoever asks has the key from a row of the run."""
     one = next(those, None)
     if one is None:
-        raise StoreError(f"the run's scenario has no {key[:120]!r}; the row that names it is damaged")
+        raise StoreError(f"the run has no {key[:120]!r}; the row that names it is damaged")
     return one
 
 
@@ -329,7 +329,7 @@ class Casting(Noun):
     participants: tuple[Participant, ...]
 
     def by_key(self, persona_key: str) -> Participant:
-        return next(p for p in self.participants if p.persona.key == persona_key)
+        return the_one(persona_key, (p for p in self.participants if p.persona.key == persona_key))
 
 
 class Turn(Noun):
@@ -408,6 +408,34 @@ class Sample(Noun):
     status: Literal["kept", "dropped"]
     drop_reason: str | None = None
     flags: str = ""
+
+
+# --- reviews -----------------------------------------------------------------------------------
+
+Remark = Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(without_nul)]
+
+
+class Review(Noun):
+    """One person's judgement of a turn, a statement or a sample."""
+
+    id: str
+    subject_id: str
+    reviewer: str
+    decision: Decision
+    rating: Annotated[int, Field(ge=1, le=5, strict=True)] | None = None
+    """1 (poor) to 5."""
+    wording: Remark | None = None
+    """What it should say instead."""
+    note: Remark | None = None
+    created_at: str
+    withdrawn_at: str | None = None
+    """When its reviewer took it back."""
+
+    @model_validator(mode="after")
+    def says_something(self) -> Review:
+        if self.decision == "comment" and self.rating is None and not (self.wording or self.note):
+            raise ValueError("says nothing: give a rating, a wording or a note")
+        return self
 
 
 JsonObject = dict[str, Any]

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Protocol, cast
 
-from culturepark.dialogue.casting import Plan, plan
 from culturepark.dialogue.guards import storable
 from culturepark.domain import (
     JUDGES,
@@ -37,6 +37,7 @@ from culturepark.models.registry import Models
 from culturepark.models.weights import detached
 from culturepark.redact import redact
 from culturepark.show import show_origin
+from culturepark.store.castings import castings
 from culturepark.store.rows import edition_of, threshold_of
 from culturepark.store.store import Store
 from culturepark.store.tables import DialogueRow, RunRow, StatementRow
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 class Watcher(Protocol):
     """Whoever wants to see a run go on. Every method may do nothing."""
 
-    def started(self, run: RunRow, plan: Plan, done: int) -> None: ...
+    def started(self, run: RunRow, castings: Collection[Casting], done: int) -> None: ...
     def fetching(self, name: str, done: int, total: int) -> None: ...
     def turn(self, casting: Casting, turn: Turn) -> None: ...
     def talked(self, casting: Casting, status: Status, reason: str) -> None: ...
@@ -68,8 +69,7 @@ class Run:
         self.watcher = watcher
         self.edition = edition_of(row)
         self.scenario = self.edition.scenario
-        self.plan = plan(self.edition, row.seed)
-        self.castings = {casting.number: casting for casting in self.plan.castings}
+        self.castings = {casting.number: casting for casting in castings(store, row, self.edition)}
         self.settings = settings_of(row)
         budget = store.spent(row.id)
         budget.max_cost_usd, budget.max_tokens = self.settings.max_cost_usd, self.settings.max_tokens
@@ -81,7 +81,7 @@ class Run:
             most_in_flight=self.settings.concurrency,
             rpm=self.settings.rpm,
             tpm=self.settings.tpm,
-            down_after=min(DOWN_AFTER, len(self.plan.castings)),
+            down_after=min(DOWN_AFTER, len(self.castings)),
             notice=watcher.note,
         )
         self.warned = False
@@ -100,7 +100,7 @@ class Run:
             return ""
         from culturepark.distill.cross_check import alone
 
-        people = alone(self.edition, self.plan.castings, self.row.seed)
+        people = alone(self.edition, self.castings.values(), self.row.seed)
         return ", ".join(person.called for person in people[:5]) + (", ..." if len(people) > 5 else "")
 
     async def carry_on(self) -> Status:
@@ -156,7 +156,7 @@ class Run:
         """All dialogues, several at once; a failure of one is its own, a failure of all stops the run."""
         rows = self.store.dialogues(self.row.id)
         open_rows = [row for row in rows if not self._finished(row)]
-        self.watcher.started(self.row, self.plan, len(rows) - len(open_rows))
+        self.watcher.started(self.row, self.castings.values(), len(rows) - len(open_rows))
         queue = iter(open_rows)
 
         async def work() -> None:
@@ -237,7 +237,9 @@ class Run:
         from culturepark.distill.extract import extract
 
         asker = await self._asker(row, casting, "extractor", "extract")
-        extraction = await extract(asker, self.store.turns(row.id), self.scenario.distill.extract)
+        extraction = await extract(
+            asker, self.store.turns(row.id), self.scenario.distill.extract, after=row.branched_at or 0
+        )
         counts = self.store.statement_counts(row.id)
         found = []
         for proposal in extraction.proposals:

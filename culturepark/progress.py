@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from culturepark.dialogue.casting import Plan
 from culturepark.dialogue.protocol import schedule
 from culturepark.domain import Casting, Status, Turn
 from culturepark.show import err, plain, safe
@@ -36,8 +35,8 @@ class Quiet:
         self.so_far = ""
         self.said = monotonic()
 
-    def started(self, run: RunRow, plan: Plan, done: int) -> None:
-        self.total, self.finished = len(plan.castings), done
+    def started(self, run: RunRow, castings: Collection[Casting], done: int) -> None:
+        self.total, self.finished = len(castings), done
         self.scenario = edition_of(run).scenario
         self.note(f"run {run.id}: {self.scenario.title}. Simulated people; no evidence of what real people think.")
 
@@ -83,13 +82,11 @@ class Live(Quiet):
         self.over: set[int] = set()
         self.phase: dict[int, str] = {}
 
-    def started(self, run: RunRow, plan: Plan, done: int) -> None:
-        super().started(run, plan, done)
+    def started(self, run: RunRow, castings: Collection[Casting], done: int) -> None:
+        super().started(run, castings, done)
         self.talk = self.total <= TALK_UP_TO
-        slots = [
-            len(schedule(self.scenario.protocol, len(c.participants), self.scenario.max_turns)) for c in plan.castings
-        ]
-        self.steps = {c.number: n + DISTILLING for c, n in zip(plan.castings, slots, strict=True)}
+        slots = [len(schedule(self.scenario.protocol, len(c.participants), self.scenario.max_turns)) for c in castings]
+        self.steps = {c.number: n + DISTILLING for c, n in zip(castings, slots, strict=True)}
         self.done_steps: dict[int, int] = defaultdict(int)
         total = sum(self.steps.values())
         self.run_task = self.bar.add_task(

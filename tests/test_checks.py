@@ -9,16 +9,16 @@ import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from culturepark.cli import explain, run
 from culturepark.dialogue.casting import plan
-from culturepark.distill.agreement import alpha
+from culturepark.distill.agreement import Judged, Scale, alpha, kappa
 from culturepark.distill.checks import panel_score
 from culturepark.distill.conclude import settled
 from culturepark.distill.cross_check import alone, second
@@ -630,13 +630,18 @@ PUBLISHED = [
 """Example C of Krippendorff 2011: four observers, twelve units."""
 
 
-def test_agreement_is_that_of_the_published_example() -> None:
-    units = [[float(score) for score in unit if score is not None] for unit in PUBLISHED]
-    found = alpha(units)
-    assert found is not None
-    assert round(found, 3) == 0.849
+def scored(units: Sequence[Sequence[float | None]]) -> list[Judged]:
+    """Scores of each unit in the order of its judges."""
+    scores = [(f"judge {j}", f"unit {i}", score) for i, unit in enumerate(units) for j, score in enumerate(unit)]
+    return [(who, what, score) for who, what, score in scores if score is not None]
 
 
+@pytest.mark.parametrize(("scale", "found"), [("nominal", 0.743), ("ordinal", 0.815), ("interval", 0.849)])
+def test_agreement_is_that_of_the_published_example(scale: Scale, found: float) -> None:
+    assert alpha(scored(PUBLISHED), scale) == found
+
+
+@pytest.mark.parametrize("scale", get_args(Scale))
 @pytest.mark.parametrize(
     ("units", "found"),
     [
@@ -645,25 +650,46 @@ def test_agreement_is_that_of_the_published_example() -> None:
         ([[5, 5, 5], [5, 5, 5]], None),
         ([[5], [1]], None),
         ([], None),
+        ([[1, 5]], None),
+        ([[1, 1], [3], []], None),
         ([[1, 1], [5, 5], [3], []], 1.0),
     ],
 )
-def test_agreement_needs_two_scores_and_a_difference(units: list[list[float]], found: float | None) -> None:
-    assert alpha(units) == (None if found is None else pytest.approx(found))
+def test_agreement_needs_two_units_with_two_scores_and_a_difference(
+    units: list[list[float]], found: float | None, scale: Scale
+) -> None:
+    assert alpha(scored(units), scale) == found
+    in_pairs = {None: None, 1.0: 1.0, -0.5: -1.0}[found]
+    assert kappa(scored(units), "judge 0", "judge 1", scale) == in_pairs
+
+
+def test_kappa_is_that_of_the_textbook() -> None:
+    # Both yes 20, only the first 5, only the second 10, neither 15: .70 observed, .50 by chance.
+    units = [["yes", "yes"]] * 20 + [["yes", "no"]] * 5 + [["no", "yes"]] * 10 + [["no", "no"]] * 15
+    assert kappa(scored(units), "judge 0", "judge 1", "nominal") == 0.4  # type: ignore[arg-type]
+    # Squares of 1, 1, 0 and 2, against 32 in all sixteen ways to pair the two: 1 - (6 / 4) / (32 / 16).
+    assert kappa(scored([[1, 2], [2, 1], [3, 3], [2, 4]]), "judge 0", "judge 1", "ordinal") == pytest.approx(0.25)
+
+
+def test_expected_scores_of_many_decimals_are_compared_too() -> None:
+    steady = [[1 + 4 * i / 30_000, 1 + 4 * i / 30_000, 5 - 1e-9 * i] for i in range(30_000)]
+    found = alpha(scored(steady), "interval")
+    assert found is not None
+    assert -1 < found < 0.5
 
 
 def test_stats_count_and_say_how_far_judges_agree(tmp_path: Path) -> None:
     held = talked(tmp_path, Panel(lambda text, judge: (5, 4, 5)[judge] if TEA in text else harsh(text, judge)))
     found = held.stats()["checks"]["harmlessness"]
     units = [[5, 4, 5], [5, 5, 5], [5, 5, 5], [1, 1, 1]]
-    agreement = alpha([[float(s) for s in unit] for unit in units])
+    agreement = alpha(scored(units), "interval")
     assert agreement is not None
     assert 0.9 < agreement < 1
     assert found == {
         "statements": 4,
         "kept": 3,
         "mean_by_judge": {"anthropologist": 3.75, "editor": 4.0, "neighbour": 4.0},
-        "agreement": {"krippendorff_alpha": round(agreement, 3), "statements": 4},
+        "agreement": {"krippendorff_alpha": agreement, "statements": 4},
     }
     lines = list(stats_lines(held.stats()))
     assert "  harmlessness 3 of 4 passed; mean scores: anthropologist 3.75, editor 4.00, neighbour 4.00" in lines
@@ -901,8 +927,15 @@ def test_a_store_from_before_the_checks_is_brought_up_to_date_with_its_verdicts(
     assert culturepark("simulate", "plain.yaml", "--model", "scripted", "--run-id", "r") == 0
     before = rows(store, WHAT_IS_FOUND)
     with closing(sqlite3.connect(store)) as db, db:
-        for column in ("score", "answer", "reason", "judge"):
-            db.execute(f"ALTER TABLE verdict DROP COLUMN {column}")
+        later = {
+            "verdict": ("score", "answer", "reason", "judge"),
+            "review": ("wording", "withdrawn_at"),
+            "dialogue": ("parent_id", "branched_at"),
+        }
+        db.execute("DROP INDEX ix_dialogue_parent_id")
+        for table, columns in later.items():
+            for column in columns:
+                db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         db.execute("UPDATE alembic_version SET version_num = '0002'")
     assert culturepark("resume", "r") == 0
     assert rows(store, WHAT_IS_FOUND) == before != []

@@ -552,6 +552,7 @@ JSON = {
     "simulate": "simulate short.yaml --model scripted --run-id b --until dialogue",
     "resume": "resume a",
     "distill": "distill a --from dedup",
+    "branch": "branch a.d1.t4 --text Hello.",
     "runs": "runs",
     "stats": "stats a",
     "trace": "trace SAMPLE",
@@ -565,6 +566,7 @@ STORE = {
     "simulate": "simulate short.yaml --model scripted --run-id b --until dialogue",
     "resume": "resume a",
     "distill": "distill a --from dedup",
+    "branch": "branch a.d1.t4 --text Hello.",
     "runs": "runs",
     "stats": "stats a",
     "replay": "replay a",
@@ -616,7 +618,9 @@ def test_every_command_that_takes_a_store_uses_the_one_it_is_given(
         assert done.code == 0, (name, done.err)
         assert done.out
         assert not Path("runs").exists(), name
-    assert {row["id"] for row in rows_of("run", path)} == {"a", "b"}
+    made = {row["id"] for row in rows_of("run", path)}
+    assert {"a", "b"} < made
+    assert [name[:3] for name in made - {"a", "b"}] == ["a-b"]
 
 
 @pytest.mark.usefixtures("finished")

@@ -85,8 +85,9 @@ def runs(store_url: str, as_json: bool) -> int:
     elif not found:
         tell(f"no runs yet in {redact(store_url)}; `culturepark simulate quickstart` makes one")
     else:
+        branches = any(r["parent"] for r in found)
         table(
-            ("run", "scenario", "status", "dialogues", "samples", "stopped by"),
+            ("run", "scenario", "status", "dialogues", "samples", "stopped by", *(["branch of"] if branches else [])),
             [
                 (
                     r["run"],
@@ -95,6 +96,7 @@ def runs(store_url: str, as_json: bool) -> int:
                     f"{r['dialogues_done']}/{r['dialogues']}",
                     r["samples_kept"],
                     "" if r["status"] == "done" else r["stop_reason"] or "",
+                    *([r["parent"] or ""] if branches else []),
                 )
                 for r in found
             ],
@@ -238,13 +240,6 @@ def list_scenarios(as_json: bool) -> int:
         ("scenario", "title", "setting", "cultures", "seeds"),
         [(s.name, s.title, s.setting, len(s.cultures), len(s.seeds)) for _, s in found],
     )
-    return 0
-
-
-def replay(target: str, store_url: str, follow: bool, behind: bool) -> int:
-    from culturepark.replay import plain as words
-
-    words.show(words.replay(Store(store_url, must_exist=True), target, follow=follow, behind=behind))
     return 0
 
 

@@ -189,15 +189,19 @@ def distill(
         return carry_on(store, store.run(row.id), as_json)
 
 
-def replaced(row: RunRow, roles: list[str]) -> dict[ModelRole, ModelSpec]:
-    """The run's models, with others in the roles that were named; judges, if one is named, with all of them anew."""
-    from culturepark.launch import models_of
+def replaced(row: RunRow, roles: list[str], model: str | None = None) -> dict[ModelRole, ModelSpec]:
+    """The run's models, with others in the roles that were named; judges, if one is named, with all of them anew.
+
+    Args:
+        model: for all chat roles that are not named.
+    """
+    from culturepark.launch import models_of, models_with
 
     given = parse_roles(None, roles)
     words = words_of(roles)
     named = {role: spec for role, spec in given.items() if (JUDGES[0] if role in JUDGES else role) in words}
     kept = {role: spec for role, spec in models_of(row).items() if role not in JUDGES or JUDGES[0] not in words}
-    return kept | named
+    return (models_with(row, model) if model else kept) | named
 
 
 def words_of(roles: list[str]) -> list[str]:
@@ -212,22 +216,27 @@ def kept_threshold(row: RunRow, models: Mapping[ModelRole, ModelSpec]) -> float 
     return settings_of(row).threshold if models["embedder"] == models_of(row)["embedder"] else None
 
 
-def carry_on(store: Store, row: RunRow, as_json: bool) -> int:
-    """Carries a run on in front of whoever watches, and says how it ended."""
+def carry_on(store: Store, row: RunRow, as_json: bool, more: Mapping[str, str | None] = {}) -> int:
+    """Carries a run on in front of whoever watches, and says how it ended.
+
+    Args:
+        more: what else there is to say on stdout: without `--json` the first of it, in place of the run's id.
+    """
     from culturepark.pipeline import Run
     from culturepark.progress import watching
+    from culturepark.store.castings import skipped
     from culturepark.store.stats import stats as stats_of
 
     watch_prices(store, row)
-    where = "" if store_is_default(store) else f" --store {shlex.quote(redact(store.database.shown))}"
+    where = where_is(store)
     failure: CultureparkError | None = None
     with watching() as watcher:
         run = Run(store, row, watcher)
-        skipped = run.plan.skipped
-        for skip in skipped[:3]:
+        left_out = skipped(store, row, run.edition)
+        for skip in left_out[:3]:
             watcher.note(f"skipped: {skip}")
-        if len(skipped) > 3:
-            watcher.note(f"skipped: {len(skipped)} cells in all; `culturepark stats {row.id}{where}` names them")
+        if len(left_out) > 3:
+            watcher.note(f"skipped: {len(left_out)} cells in all; `culturepark stats {row.id}{where}` names them")
         if people := run.without_a_second():
             watcher.note(f"cross-check: nobody else to ask about norms of {people}; they are kept without")
         try:
@@ -238,9 +247,9 @@ def carry_on(store: Store, row: RunRow, as_json: bool) -> int:
     if failure and stats["status"] == Status.RUNNING:  # that it has stopped could not be written down
         stats["status"] = Status.STOPPED
     if as_json:
-        write(json.dumps(stats))
+        write(json.dumps(stats | dict(more)))
     else:
-        write(row.id)
+        write(next(iter(more.values()), None) or row.id)
     summary(stats, failure, where)
     if failure:
         show_origin(failure)
@@ -274,10 +283,12 @@ async def until_stopped(run: Run) -> None:
         raise Interrupted("stopped at once") from None
 
 
-def store_is_default(store: Store) -> bool:
+def where_is(store: Store) -> str:
+    """The option that names the store, if it has to be named."""
     from culturepark.store.database import DEFAULT_URL
 
-    return store.database.shown == DEFAULT_URL
+    shown = store.database.shown
+    return "" if shown == DEFAULT_URL else f" --store {shlex.quote(redact(shown))}"
 
 
 def summary(stats: dict[str, object], failure: CultureparkError | None, where: str) -> None:

@@ -1,28 +1,85 @@
-"""How far the judges of a panel agree. Pure."""
+"""How far judges agree, models or people. Pure; the figures are NLTK's, which is imported only where there are any.
+
+NLTK's module needs no data of NLTK's, and nothing is downloaded. What it leaves to its caller is here: who has judged
+too little to say anything, and the ordinal distance.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import permutations
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
+
+Scale = Literal["nominal", "ordinal", "interval"]
+Label = str | float
+Judged = tuple[str, str, Label]
+"""Who, what, and how."""
+
+PLACES = 2
+"""Decimals of a number that count: NLTK compares each different label with each other one."""
 
 
-def alpha(units: Sequence[Sequence[float]]) -> float | None:
-    """Krippendorff's alpha for interval data (Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability").
+def alpha(judged: Iterable[Judged], scale: Scale) -> float | None:
+    """Krippendorff's alpha (Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability"), three decimals.
 
-    1 is full agreement, 0 what chance would bring, below 0 is worse than chance. Written out here since the one library
-    that is kept well has a licence that this project's could not take in, and the formula is this short.
+    1 is full agreement, 0 what chance would bring, below 0 is worse than chance.
+
+    Returns:
+        None if fewer than two subjects have two judgements, or if all judgements are the same: there is then nothing to
+        agree about.
+    """
+    pairable = shared(judged)
+    if not telling(pairable):
+        return None
+    from nltk.metrics.agreement import AnnotationTask
+
+    return rounded(AnnotationTask(pairable, distance(scale, [label for _, _, label in pairable])).alpha())
+
+
+def kappa(judged: Iterable[Judged], one: str, other: str, scale: Scale) -> float | None:
+    """Cohen's kappa of two judges over what both have judged, three decimals; weighted by squares unless nominal.
+
+    Returns:
+        None as `alpha` does.
+    """
+    both = shared([by for by in judged if by[0] in (one, other)])
+    if not telling(both):
+        return None
+    from nltk.metrics.agreement import AnnotationTask
+
+    if scale == "nominal":
+        return rounded(AnnotationTask(both, distance(scale, [])).kappa_pairwise(one, other))
+    return rounded(AnnotationTask(both, distance("interval", [])).weighted_kappa_pairwise(one, other))
+
+
+def rounded(figure: float) -> float:
+    return round(float(figure), 3)
+
+
+def shared(judged: Iterable[Judged]) -> list[Judged]:
+    """What was judged twice or more, as it was judged."""
+    found: dict[str, list[Judged]] = defaultdict(list)
+    for who, what, label in judged:
+        found[what].append((who, what, label if isinstance(label, str) else round(label, PLACES)))
+    return [judgement for some in found.values() if len(some) > 1 for judgement in some]
+
+
+def telling(pairable: Sequence[Judged]) -> bool:
+    return len({what for _, what, _ in pairable}) > 1 and len({label for _, _, label in pairable}) > 1
+
+
+def distance(scale: Scale, labels: Sequence[Label]) -> Callable[[Label, Label], float]:
+    """Between two labels, squared.
 
     Args:
-        units: the scores that each statement was given; those with fewer than two say nothing about agreement.
-    Returns:
-        None if no statement has two scores, or if all scores are the same: there is then nothing to agree about.
+        labels: all that were given; on an ordinal scale two labels lie apart by how many are between them.
     """
-    pairable = [unit for unit in units if len(unit) > 1]
-    scores = [score for unit in pairable for score in unit]
-    count = len(scores)
-    # Over all pairs of scores, of twice as many squared differences as there are pairs.
-    expected = 2 * (count * sum(s * s for s in scores) - sum(scores) ** 2)
-    if len(set(scores)) < 2:
-        return None
-    observed = sum(sum((a - b) ** 2 for a, b in permutations(unit, 2)) / (len(unit) - 1) for unit in pairable)
-    return 1 - (count - 1) * observed / expected
+    if scale == "nominal":
+        return lambda a, b: float(a != b)
+    if scale == "interval":
+        return lambda a, b: (float(a) - float(b)) ** 2
+    count, below, rank = Counter(map(float, labels)), 0, {}
+    for label in sorted(count):
+        rank[label] = below + count[label] / 2
+        below += count[label]
+    return lambda a, b: (rank[float(a)] - rank[float(b)]) ** 2

@@ -6,7 +6,7 @@ other, and no evidence about people.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from culturepark.dialogue.stance import shuffled
 from culturepark.dialogue.words import about
@@ -39,7 +39,7 @@ def second(edition: Edition, casting: Casting, speaker: Persona, run_seed: int) 
     return near[order[casting.number % len(near)]] if near else None
 
 
-def alone(edition: Edition, castings: Sequence[Casting], run_seed: int) -> list[Persona]:
+def alone(edition: Edition, castings: Iterable[Casting], run_seed: int) -> list[Persona]:
     """Speakers who have nobody beside them to ask, each once. Pure."""
     found = {
         person.persona.key: person.persona

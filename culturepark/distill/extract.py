@@ -82,19 +82,22 @@ class StatementsAnswer(BaseModel):
 Mode = Literal["auto", "quotes", "sentences"]
 
 
-async def extract(asker: Asker, turns: Sequence[Turn], mode: Mode) -> Extraction:
+async def extract(asker: Asker, turns: Sequence[Turn], mode: Mode, after: int = 0) -> Extraction:
     """All statements of a dialogue, in the order of its turns.
 
     `auto` is `sentences` for small models and `quotes` for the rest; where `quotes` gives nothing that parses, it is
     `sentences` too.
 
+    Args:
+        after: up to this position turns are heard and not mined: in a branch they are the parent's, and mined there.
     Raises:
         CultureparkError: as the ledger does.
     """
     who = speakers(asker.casting, turns, asker.language)
+    own = [turn for turn in turns if turn.position > after]
     if mode == "sentences" or (mode == "auto" and asker.model.traits.labels):
-        return by_sentence(asker.casting, turns, who)
-    found = [await one_part(asker, part, who, mode) for part in parts(list(turns))]
+        return by_sentence(asker.casting, own, who)
+    found = [await one_part(asker, part, who, mode) for part in parts(own)]
     whole = together(found)
     return Extraction(without_repeats(whole.proposals, whole.rejected), whole.rejected)
 
@@ -108,7 +111,7 @@ def speakers(casting: Casting, turns: Sequence[Turn], language: Language) -> Spe
     found: dict[int, Speaker] = {}
     cue = ""
     for turn in turns:
-        if not turn.is_own:
+        if turn.role not in ("main", "delegate"):
             cue = turn.text
             continue
         persona = casting.by_key(turn.speaker).persona

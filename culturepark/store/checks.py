@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import get_args
 
-from culturepark.distill.agreement import alpha
+from culturepark.distill.agreement import alpha, shared
 from culturepark.domain import DistillPolicy, Heard, JsonObject, Scored
 from culturepark.store.tables import StatementRow, VerdictRow
 
@@ -28,23 +28,22 @@ def checked(statements: Sequence[StatementRow], verdicts: Sequence[VerdictRow], 
 
 
 def of_panel(criterion: str, verdicts: Sequence[VerdictRow]) -> JsonObject:
-    given: dict[str, list[float]] = defaultdict(list)
+    given: list[tuple[str, str, float]] = []
     by_judge: dict[str, list[float]] = defaultdict(list)
     kept: dict[str, bool] = {}
     for verdict in verdicts:
         if verdict.criterion == criterion:
             kept[verdict.statement_id] = verdict.decision == "keep"
             if verdict.score is not None:
-                given[verdict.statement_id].append(verdict.score)
+                given.append((verdict.judge or "", verdict.statement_id, verdict.score))
                 by_judge[verdict.judge or ""].append(verdict.score)
-    agreement = alpha(list(given.values()))
     return {
         "statements": len(kept),
         "kept": sum(kept.values()),
         "mean_by_judge": {judge: round(fmean(scores), 2) for judge, scores in sorted(by_judge.items())},
         "agreement": {
-            "krippendorff_alpha": None if agreement is None else round(agreement, 3),
-            "statements": sum(len(scores) > 1 for scores in given.values()),
+            "krippendorff_alpha": alpha(given, "interval"),
+            "statements": len({statement for _, statement, _ in shared(given)}),
         },
     }
 

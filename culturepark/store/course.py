@@ -9,8 +9,8 @@ from typing import Any
 import sqlalchemy
 from sqlmodel import col, func, or_, select
 
-from culturepark.dialogue.casting import plan
 from culturepark.domain import Edition, JsonObject
+from culturepark.store.castings import skipped
 from culturepark.store.checks import checked
 from culturepark.store.funnel import funnel, repeats, summed
 from culturepark.store.rows import of_columns, threshold_of
@@ -65,7 +65,7 @@ def course(store: Store, run: RunRow, edition: Edition, statements: Sequence[Sta
         "created_at": run.created_at,
         "finished_at": run.finished_at,
         "dialogues": found["dialogues"],
-        "skipped": [vars(skip) for skip in plan(edition, run.seed).skipped],
+        "skipped": [vars(skip) for skip in skipped(store, run, edition)],
         "dialogue_stop_reasons": summed(stops),
         "turns": found["turns"],
         "statements": found["statements"],

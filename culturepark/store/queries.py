@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy
 from sqlalchemy.orm import defer
-from sqlmodel import SQLModel, and_, col, func, select
+from sqlmodel import SQLModel, and_, col, exists, func, select
 
 from culturepark.domain import JsonObject
 from culturepark.errors import UsageError
@@ -28,7 +28,8 @@ from culturepark.store.tables import (
 
 
 def runs(store: Store) -> list[JsonObject]:
-    """All runs, newest first, with how many dialogues are done and samples kept."""
+    """All runs, newest first, with how many dialogues are done and samples kept, and what a branch branched off."""
+    parent_of = parents(store)
     with store.database.reading() as session:
         done = dict(
             session.exec(
@@ -61,9 +62,19 @@ def runs(store: Store) -> list[JsonObject]:
                 "seed": row.seed,
                 "created_at": row.created_at,
                 "finished_at": row.finished_at,
+                "parent": parent_of.get(row.id),
             }
             for row in rows
         ]
+
+
+def parents(store: Store, run_id: str | None = None) -> dict[str, str]:
+    """Of the runs that are branches, or of one: the dialogue that each branched off."""
+    query = select(DialogueRow.run_id, DialogueRow.parent_id).where(col(DialogueRow.parent_id).is_not(None))
+    if run_id:
+        query = query.where(DialogueRow.run_id == run_id)
+    with store.database.reading() as session:
+        return dict(map(tuple, of_columns(session.execute(query))))
 
 
 def spent_by_stage(store: Store, run_id: str) -> dict[str, tuple[float, float, float]]:
@@ -76,10 +87,11 @@ def spent_by_stage(store: Store, run_id: str) -> dict[str, tuple[float, float, f
 
 
 def completed(store: Store, models: str) -> list[RunRow]:
-    """Runs on these models that went through all stages once, newest first."""
+    """Runs on these models that went through all stages once, newest first; a branch began in the middle."""
+    branched = exists().where(col(DialogueRow.run_id) == col(RunRow.id), col(DialogueRow.parent_id).is_not(None))
     with store.database.reading() as session:
         query = select(RunRow).where(RunRow.models == models, RunRow.stop_reason == "completed")
-        query = query.where(RunRow.extract_round == 1, RunRow.verify_round == 1)
+        query = query.where(RunRow.extract_round == 1, RunRow.verify_round == 1, ~branched)
         return list(session.exec(query.order_by(col(RunRow.created_at).desc())))
 
 

@@ -9,7 +9,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy import Row, TypeDecorator, event, inspect
@@ -18,10 +18,10 @@ from sqlmodel import SQLModel
 from culturepark.domain import (
     CULTURES,
     MAIN_CULTURE,
-    Decision,
     Duplicate,
     Edition,
     Noun,
+    Review,
     Statement,
     Status,
     Turn,
@@ -56,6 +56,7 @@ NOUNS: dict[type[SQLModel], type[Noun]] = {
     StatementRow: Statement,
     VerdictRow: Verdict,
     DuplicateRow: Duplicate,
+    ReviewRow: Review,
 }
 """Rows whose values are those of a noun."""
 
@@ -63,7 +64,6 @@ ONE_OF: dict[type[SQLModel], dict[str, tuple[str, ...]]] = {
     RunRow: {"status": tuple(Status)},
     DialogueRow: {"status": tuple(Status)},
     SampleRow: {"status": ("kept", "dropped", "rejected"), "culture": (*CULTURES, MAIN_CULTURE)},
-    ReviewRow: {"decision": get_args(Decision)},
     ParticipantRow: {"role": ("main", "delegate", "moderator"), "culture": (*CULTURES, MAIN_CULTURE)},
 }
 """Columns that hold one of a few words."""

@@ -9,13 +9,14 @@ from typing import Any
 
 from sqlmodel import Session, and_, col, delete, func, or_, select, true, update
 
-from culturepark.domain import Casting, Duplicate, Edition, Sample, Statement, Status, Turn, Verdict
+from culturepark.domain import Casting, Duplicate, Edition, Sample, Scenario, Statement, Status, Turn, Verdict
 from culturepark.errors import UsageError
 from culturepark.models.chat import Usage
 from culturepark.models.ledger import Answered, Call, Outcome, moment, now
 from culturepark.models.limits import Budget
 from culturepark.store import rows  # noqa: F401 - looks at every row that is read
 from culturepark.store.database import Database
+from culturepark.store.reviewed import held, settle, standing_reviews
 from culturepark.store.tables import (
     CallRow,
     DialogueRow,
@@ -49,43 +50,35 @@ class Store:
 
     def create_run(self, row: RunRow, castings: Sequence[Casting], edition: Edition) -> None:
         """The run with all its dialogues, pending: nothing of a run exists, or all of its plan does."""
-        scenario = edition.scenario
         with self.database.writing() as session:
-            if session.get(RunRow, row.id):
-                raise UsageError(f"a run {row.id} exists already")
-            session.add(row)
-            session.flush()
-            for casting in castings:
-                dialogue_id = f"{row.id}.d{casting.number}"
-                session.add(
-                    DialogueRow(
-                        id=dialogue_id,
-                        run_id=row.id,
-                        number=casting.number,
-                        seed_key=casting.seed.key,
-                        setting=scenario.setting,
-                        protocol=scenario.protocol,
-                        language=scenario.language,
-                        status=Status.PENDING,
-                    )
-                )
-            session.flush()
-            for casting in castings:
-                for position, participant in enumerate(casting.participants, start=1):
-                    persona, stance = participant.persona, participant.stance
-                    session.add(
-                        ParticipantRow(
-                            dialogue_id=f"{row.id}.d{casting.number}",
-                            position=position,
-                            persona_key=persona.key,
-                            name=persona.name,
-                            role=persona.role,
-                            culture=persona.culture,
-                            country=persona.country,
-                            stance_code=stance.code if stance else None,
-                            stance_text=stance.text if stance else None,
-                        )
-                    )
+            add_run(session, row, castings, edition.scenario)
+
+    def create_branch(
+        self, row: RunRow, casting: Casting, edition: Edition, turns: Sequence[Turn], parent_id: str, branched_at: int
+    ) -> None:
+        """A run with one dialogue that has these turns behind it already, pending: all of that or nothing.
+
+        Args:
+            branched_at: how many of the turns are the parent's, with the calls of the parent's run.
+        """
+        with self.database.writing() as session:
+            (dialogue,) = add_run(session, row, [casting], edition.scenario)
+            dialogue.parent_id, dialogue.branched_at = parent_id, branched_at
+            for turn in turns:
+                session.add(TurnRow(id=f"{dialogue.id}.t{turn.position}", dialogue_id=dialogue.id, **turn.model_dump()))
+
+    def spoken(self, turn_id: str) -> tuple[TurnRow, DialogueRow, RunRow]:
+        """A turn by its id, with its dialogue and its run.
+
+        Raises:
+            UsageError: if there is none.
+        """
+        with self.database.reading() as session:
+            query = select(TurnRow, DialogueRow, RunRow).where(TurnRow.id == turn_id)
+            query = query.where(DialogueRow.id == TurnRow.dialogue_id, RunRow.id == DialogueRow.run_id)
+            if found := session.exec(query).first():
+                return found
+        raise UsageError(f"no such turn: {turn_id[:100]!r}; the sixth of a dialogue RUN.d1 is RUN.d1.t6")
 
     def run(self, run_id: str) -> RunRow:
         """A run by its id; `last` is the newest.
@@ -375,13 +368,15 @@ class Store:
         """What follows from a run's verdicts: its duplicates anew, and its samples with their present status.
 
         A sample that an earlier round made and this one does not is kept, but dropped as `superseded`: an exported
-        line can always be traced.
+        line can always be traced. What reviewers have rejected stays rejected.
         """
         prefix = f"{run_id}."
         with self.database.writing() as session:
+            held(session, run_id)
             replace_duplicates(session, run_id, duplicates)
             query = select(SampleRow).where(col(SampleRow.statement_id).startswith(prefix, autoescape=True))
             known = {row.id: row for row in session.exec(query)}
+            reviews = standing_reviews(session, run_id)
             for sample_id, sample in samples:
                 row = known.pop(sample_id, None) or SampleRow(
                     id=sample_id,
@@ -391,6 +386,7 @@ class Store:
                 )
                 row.messages = json.dumps(list(sample.messages), ensure_ascii=True)
                 row.status, row.drop_reason, row.flags = sample.status, sample.drop_reason, sample.flags
+                settle(reviews, [row])
                 session.add(row)
             for row in known.values():
                 row.status, row.drop_reason = "dropped", "superseded"
@@ -434,6 +430,46 @@ class Store:
                 if cultures:
                     of_them = of_them.where(col(SampleRow.culture).in_(cultures))
                 session.execute(of_them.values(split=None).execution_options(synchronize_session=False))
+
+
+def add_run(session: Session, row: RunRow, castings: Sequence[Casting], scenario: Scenario) -> list[DialogueRow]:
+    """The run with its dialogues and who sits in them."""
+    if session.get(RunRow, row.id):
+        raise UsageError(f"a run {row.id} exists already")
+    session.add(row)
+    session.flush()
+    dialogues = [
+        DialogueRow(
+            id=f"{row.id}.d{casting.number}",
+            run_id=row.id,
+            number=casting.number,
+            seed_key=casting.seed.key,
+            setting=scenario.setting,
+            protocol=scenario.protocol,
+            language=scenario.language,
+            status=Status.PENDING,
+        )
+        for casting in castings
+    ]
+    session.add_all(dialogues)
+    session.flush()
+    for dialogue, casting in zip(dialogues, castings, strict=True):
+        for position, participant in enumerate(casting.participants, start=1):
+            persona, stance = participant.persona, participant.stance
+            session.add(
+                ParticipantRow(
+                    dialogue_id=dialogue.id,
+                    position=position,
+                    persona_key=persona.key,
+                    name=persona.name,
+                    role=persona.role,
+                    culture=persona.culture,
+                    country=persona.country,
+                    stance_code=stance.code if stance else None,
+                    stance_text=stance.text if stance else None,
+                )
+            )
+    return dialogues
 
 
 def replace_duplicates(session: Session, run_id: str, duplicates: Sequence[Duplicate]) -> None:

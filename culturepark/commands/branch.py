@@ -1,0 +1,41 @@
+"""The command that goes on from the middle of a stored dialogue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from culturepark import launch
+from culturepark.commands import run
+from culturepark.models import prices
+from culturepark.models.registry import check_specs
+from culturepark.show import tell
+from culturepark.store.rows import edition_of
+from culturepark.store.store import Store
+
+
+def branch(
+    turn_id: str,
+    text: str | None,
+    *,
+    model: str | None,
+    roles: list[str],
+    store_url: str,
+    seed: int | None,
+    limits: Mapping[str, Any],
+    as_json: bool,
+) -> int:
+    prices.table()  # a wrong list is told now, and not at the first answer
+    store = Store(store_url, must_exist=True)
+    parent = store.spoken(turn_id)[2]
+    models = run.replaced(parent, roles, model)
+    check_specs(models, run.roles_until("dialogue", edition_of(parent).scenario, models))
+    threshold = run.kept_threshold(parent, models)
+    settings = replace(launch.settings_of(parent), until="dialogue", threshold=threshold, **limits)
+    begun = launch.branch(store, turn_id, text, models=models, seed=seed, settings=settings)
+    (dialogue,) = store.dialogues(begun.id)
+    with run.alone(store, begun.id) as row:
+        code = run.carry_on(store, row, as_json, {"dialogue": dialogue.id, "parent": dialogue.parent_id})
+    tell(f"read it with: culturepark replay {dialogue.id}{run.where_is(store)}")
+    return code

@@ -1,0 +1,223 @@
+"""What was asked of a model and what it answered: every attempt, exactly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widgets import Footer
+
+from culturepark.replay.modal import Over
+from culturepark.replay.paper import Look, Para, Stop
+from culturepark.replay.sheet import Sheet, Stops
+from culturepark.show import safe
+from culturepark.store.scenes import Scene
+from culturepark.store.tables import CallRow
+
+NOTHING = "No call was made: this was written beforehand, typed, or taken word by word from what was said."
+
+
+class CallsScreen(Over[None]):
+    """Requests and replies, one attempt at a time."""
+
+    DEFAULT_CSS = """
+    CallsScreen {
+        & #attempts { border-bottom: solid $primary-muted; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,p", "step(-1)", "Earlier", key_display="←"),
+        Binding("right,n", "step(1)", "Later", key_display="→"),
+        Binding("j", "exact", "Words or exact JSON"),
+    ]
+
+    def __init__(self, rows: list[CallRow]) -> None:
+        super().__init__()
+        self.rows = rows
+        self.at = max(0, len(rows) - 1)
+        """The last attempt is the one that stood."""
+        self.exact = False
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="frame") as frame:
+            frame.border_title = "Calls"
+            attempts = Attempts([overview(row) for row in self.rows], id="attempts")
+            attempts.at = self.at
+            attempts.display = len(self.rows) > 1
+            attempts.styles.height = min(len(self.rows), 6) + 1
+            yield attempts
+            yield Sheet([Stop("", (Para(NOTHING, "muted"),))], id="call")
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        self.query_one("#call").focus()
+        self._show()
+
+    def action_step(self, by: int) -> None:
+        if 0 <= self.at + by < len(self.rows):
+            self.query_one(Attempts).move(self.at + by)
+
+    def action_exact(self) -> None:
+        self.exact = not self.exact
+        self._show()
+
+    def on_stops_moved(self, event: Stops.Moved) -> None:
+        self.at = event.number
+        self._show()
+
+    def _show(self) -> None:
+        if self.rows:
+            row = self.rows[self.at]
+            sheet = self.query_one("#call", Sheet)
+            sheet.scroll_to(y=0, animate=False)
+            sheet.fill(exactly(row) if self.exact else in_words(row))
+
+
+class Attempts(Stops, can_focus=False):
+    """All attempts, a line each."""
+
+
+def call_ids(subject: str, scene: Scene) -> str | list[str]:
+    """Which calls are behind a turn, statement or sample.
+
+    Returns:
+        of a turn its own id, to be asked with `Scenes.calls` for all attempts; of a statement or its sample the ids of
+        its extraction or rewording and of the verdicts that count, each once.
+    """
+    for one in (one for turn in scene.turns for one in turn.statements):
+        if subject == one.row.id or subject in [sample.id for sample in one.samples]:
+            counting = [verdict.call_id for verdict in one.verdicts if verdict.round == scene.run.verify_round]
+            return list(dict.fromkeys(name for name in (one.row.call_id, *counting) if name))
+    return subject
+
+
+# --- one attempt ---------------------------------------------------------------------------------------
+
+
+def overview(row: CallRow) -> Stop:
+    sign, outcome, look = outcome_of(row)
+    line = Para(f"{row.id}  {row.stage}, {outcome}", head=f"{sign} ", head_look=look, one_line=True)
+    return Stop(row.id, (line,), apart=False)
+
+
+def in_words(row: CallRow) -> list[Stop]:
+    """What is known of the attempt, its messages role by role, and the reply."""
+    request: dict[str, Any] = json.loads(row.request)
+    asked = [Stop(row.id, tuple(message_of(message, "Asked as"))) for message in listed(request.pop("messages", None))]
+    return [Stop(row.id, tuple(facts(row, request))), *asked, Stop(row.id, tuple(reply_of(row)))]
+
+
+def exactly(row: CallRow) -> list[Stop]:
+    """The body that was sent and the answer, as they are stored."""
+    return [
+        Stop(row.id, (Para(f"Call {row.id}", "title"), Para("JSON exactly as sent and as it came", "muted"))),
+        Stop(row.id, (Para("Request", "label"), Para(row.request, indent=2))),
+        Stop(row.id, (Para("Reply", "label"), Para(row.response or no_answer(row), indent=2))),
+    ]
+
+
+def facts(row: CallRow, parameters: dict[str, Any]) -> Iterator[Para]:
+    sign, outcome, look = outcome_of(row)
+    yield Para(f"Call {row.id}", "title")
+    yield Para(outcome, head=f"{sign} ", look=look)
+    seed = "none" if row.seed is None else str(row.seed)
+    known = {
+        "Made for": f"{row.subject_id}, stage {row.stage}",
+        "Model": f"{row.model} at {row.endpoint}",
+        "Attempt": f"{row.attempt} of this request; seed {seed}",
+        "Tokens": tokens(row),
+        "Cost": "unknown: no price is known, or nothing was counted" if row.cost_usd is None else dollars(row.cost_usd),
+        "Started": moment(row.started_at),
+        "Took": "unknown" if row.duration_ms is None else f"{row.duration_ms / 1000:,.2f} s",
+        "Prompt": f"templates {row.prompt_digest[:16]}…" if row.prompt_digest else "without a template",
+        "Asked with": json.dumps(parameters, ensure_ascii=False, sort_keys=True),
+    }
+    for name, value in known.items():
+        yield Para(value, head=f"{name:12}", head_look="label")
+
+
+def message_of(message: Any, how: str) -> Iterator[Para]:
+    role, content = (message.get("role"), message.get("content")) if isinstance(message, dict) else ("?", message)
+    yield Para(f"{how} {safe(role)}", "label", "── ")
+    yield Para(readable(content), indent=2)
+
+
+def readable(content: Any) -> str:
+    """The content of a message; where it is JSON, laid out, which `exactly` does not do."""
+    try:
+        content = json.loads(content) if isinstance(content, str) and content.lstrip()[:1] in ("{", "[") else content
+        return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, indent=2)
+    except (ValueError, RecursionError):
+        return str(content)
+
+
+def reply_of(row: CallRow) -> Iterator[Para]:
+    if row.response is None:
+        yield Para("Reply", "label", "── ")
+        yield Para(no_answer(row), "muted", indent=2)
+        return
+    choices = listed(json.loads(row.response).get("choices"))
+    message = choices[0].get("message") if choices and isinstance(choices[0], dict) else None
+    if not isinstance(message, dict):
+        yield Para("Reply, of a form that is not known", "label", "── ")
+        yield Para(row.response, indent=2)
+        return
+    yield from message_of(message, "Answered as")
+    for name, value in message.items():
+        if name not in ("role", "content") and value:
+            yield Para(f"{safe(name)}", "label", "── ")
+            yield Para(readable(value), indent=2)
+
+
+def outcome_of(row: CallRow) -> tuple[str, str, Look]:
+    """Sign, words and look for what became of an attempt."""
+    finish = f", finish reason {safe(row.finish_reason)}" if row.finish_reason else ""
+    if row.error:
+        return "✗", f"failed: {safe(row.error)}", "bad"
+    if row.refused:
+        return "✗", f"answered, and refused by the guard “{safe(row.refused)}”{finish}", "bad"
+    if row.response is None:
+        return "·", "no answer yet, or broken off before there was one", "muted"
+    return "✓", f"answered{finish}", "good"
+
+
+def no_answer(row: CallRow) -> str:
+    return "None came." if row.error else "None has come."
+
+
+def tokens(row: CallRow) -> str:
+    if row.prompt_tokens is None and row.completion_tokens is None:
+        return "unknown"
+    cached = "" if row.cached_tokens is None else f" ({row.cached_tokens:,} of them cached)"
+    by = {
+        "server": "counted by the server",
+        "tiktoken": "counted with tiktoken",
+        "estimate": "an estimate: characters / 4",
+    }.get(row.tokens_from or "", "counted by nobody knows whom")
+    return f"{number(row.prompt_tokens)} prompt{cached}, {number(row.completion_tokens)} completion; {by}"
+
+
+def number(value: int | None) -> str:
+    return "unknown" if value is None else f"{value:,}"
+
+
+def dollars(value: float) -> str:
+    return f"${value:.6f}"
+
+
+def moment(text: str) -> str:
+    """An ISO time for people, in UTC."""
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return f"{(when.astimezone(UTC) if when.tzinfo else when):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,77 @@
+"""Who sits in the dialogues of a stored run, read back from its rows; and what its plan had to leave out. Read-only.
+
+A run is planned once, when it is made. From then on its rows say who sits where: a dialogue may also be in a run that
+was never planned, as a branch is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import sqlalchemy
+from sqlmodel import Session, SQLModel, col
+
+from culturepark.dialogue.casting import Skip, plan
+from culturepark.domain import Casting, Edition, Participant, Stance
+from culturepark.errors import StoreError
+from culturepark.store import queries
+from culturepark.store.rows import faults, named
+from culturepark.store.store import Store
+from culturepark.store.tables import DialogueRow, ParticipantRow, RunRow
+
+DIALOGUE = tuple(col(getattr(DialogueRow, name)) for name in ("id", "number", "seed_key"))
+PERSON = tuple(
+    col(getattr(ParticipantRow, name))
+    for name in ("dialogue_id", "position", "persona_key", "stance_code", "stance_text")
+)
+
+
+def castings(store: Store, run: RunRow, edition: Edition, only: str | None = None) -> tuple[Casting, ...]:
+    """The dialogues of a run, by number: as they were planned, or as the parent's, where it is a branch.
+
+    Who has the same answer is the same object, however often it sits somewhere: of 10,000 dialogues some hundreds.
+
+    Args:
+        only: the id of the one that is wanted; the run does not matter then.
+    Raises:
+        StoreError: if nobody sits in one, or somebody whom the run's scenario does not know.
+    """
+    seeds = {seed.key: seed for seed in edition.scenario.seeds}
+    people: dict[tuple[str, int | None, str | None], Participant] = {}
+    sitting: dict[str, list[Participant]] = {}
+    with store.database.reading() as session:
+        mine = col(DialogueRow.id) == only if only else col(DialogueRow.run_id) == run.id
+        dialogues = sqlalchemy.select(*DIALOGUE).where(mine).order_by(col(DialogueRow.number))
+        persons = sqlalchemy.select(*PERSON).join(DialogueRow, col(DialogueRow.id) == col(ParticipantRow.dialogue_id))
+        held = list(sound(session, DialogueRow, dialogues))
+        for row in sound(session, ParticipantRow, persons.where(mine).order_by(col(ParticipantRow.position))):
+            key = row["persona_key"], row["stance_code"], row["stance_text"]
+            if key not in people:
+                stance = None if key[1] is None else Stance(code=key[1], text=key[2] or "")
+                people[key] = Participant(persona=edition.persona(key[0]), stance=stance)
+            sitting.setdefault(row["dialogue_id"], []).append(people[key])
+    if empty := next((row["id"] for row in held if row["id"] not in sitting), None):
+        raise StoreError(f"nobody sits in the dialogue {empty[:120]!r}; `culturepark doctor` lists all damage")
+    return tuple(
+        Casting(
+            number=row["number"],
+            seed=seeds.get(row["seed_key"]) or edition.seed(row["seed_key"]),
+            participants=tuple(sitting[row["id"]]),
+        )
+        for row in held
+    )
+
+
+def sound(session: Session, table: type[SQLModel], query: Any) -> Iterator[Mapping[str, Any]]:
+    """Some columns of a table, looked at as every row is."""
+    for found in session.execute(query).mappings():
+        row = dict(found)
+        for fault in faults(table, row):
+            raise StoreError(f"{named(table, row)} is damaged: {fault}; `culturepark doctor` lists all damage")
+        yield row
+
+
+def skipped(store: Store, run: RunRow, edition: Edition) -> tuple[Skip, ...]:
+    """What the run's plan had to leave out. A branch was not planned, and leaves nothing out."""
+    return () if queries.parents(store, run.id) else plan(edition, run.seed).skipped

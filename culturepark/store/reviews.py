@@ -1,0 +1,131 @@
+"""One reviewer's judgements of turns, statements and samples. Every one is kept: what is taken back is marked as such.
+
+Ids are `SUBJECT.r` and eight random hexadecimal digits, so that the reviews of two copies of a store can be put
+together.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import datetime, timedelta
+from secrets import token_hex
+
+from pydantic import ValidationError
+from sqlmodel import Session, col, select
+
+from culturepark.distill.reviewing import standing
+from culturepark.domain import Decision, Review
+from culturepark.errors import UsageError
+from culturepark.models.ledger import moment, now
+from culturepark.store.reviewed import held, noun, settle, standing_reviews
+from culturepark.store.store import Store
+from culturepark.store.tables import ReviewRow, SampleRow, StatementRow, TurnRow
+
+LONGEST_NAME = 80
+JOINERS = "\u200c\u200d"
+"""What Bengali and Persian write some of their letters with; invisible, but no control of anything."""
+
+
+class Reviews:
+    """What one reviewer says. Every method is one transaction, committed when it returns; any thread may call."""
+
+    def __init__(self, store: Store, reviewer: str) -> None:
+        """
+        Raises:
+            UsageError: if the name is not one that can be told from others.
+        """
+        self.store = store
+        self.reviewer = named(reviewer)
+
+    def add(
+        self,
+        subject_id: str,
+        decision: Decision,
+        *,
+        rating: int | None = None,
+        wording: str | None = None,
+        note: str | None = None,
+    ) -> ReviewRow:
+        """A judgement, in place of this reviewer's earlier ones on the same subject; samples get the status it gives.
+
+        Args:
+            subject_id: of a turn, statement or sample.
+            rating: 1 (poor) to 5.
+            wording: what it should say instead: of a turn its text, of a statement its wording, of a sample the answer.
+        Raises:
+            UsageError: if there is no such subject, or the judgement cannot be kept.
+        """
+        run_id = subject_id.partition(".")[0]
+        with self.store.database.writing() as session:
+            held(session, run_id)
+            if not any(session.get(table, subject_id) for table in (SampleRow, StatementRow, TurnRow)):
+                raise UsageError(f"no turn, statement or sample {subject_id[:120]!r} in this store")
+            try:
+                made = Review(
+                    id=f"{subject_id}.r{token_hex(4)}",
+                    subject_id=subject_id,
+                    reviewer=self.reviewer,
+                    decision=decision,
+                    rating=rating,
+                    wording=(wording or "").strip() or None,
+                    note=(note or "").strip() or None,
+                    created_at=self._later(session),
+                )
+            except ValidationError as error:
+                wrong = error.errors()[0]
+                raise UsageError(f"the review's {'.'.join(map(str, wrong['loc']))}: {wrong['msg']}") from None
+            row = ReviewRow(**made.model_dump())
+            session.add(row)
+            self._settle(session, run_id, subject_id)
+        return row
+
+    def undo(self) -> ReviewRow | None:
+        """Takes back this reviewer's newest standing judgement; the one before it on that subject counts again.
+
+        Returns:
+            What was taken back; None if there is nothing.
+        """
+        with self.store.database.writing() as session:
+            mine = select(ReviewRow).where(ReviewRow.reviewer == self.reviewer, col(ReviewRow.withdrawn_at).is_(None))
+            newest = mine.order_by(col(ReviewRow.created_at).desc(), col(ReviewRow.id).desc()).limit(1)
+            row = session.exec(newest.with_for_update()).first()
+            if row:
+                run_id = row.subject_id.partition(".")[0]
+                held(session, run_id)
+                row.withdrawn_at = now()
+                session.add(row)
+                self._settle(session, run_id, row.subject_id)
+        return row
+
+    def standing(self, subject_id: str) -> ReviewRow | None:
+        """This reviewer's judgement on a subject, if there is one."""
+        with self.store.database.reading() as session:
+            mine = select(ReviewRow).where(ReviewRow.subject_id == subject_id, ReviewRow.reviewer == self.reviewer)
+            rows = {row.id: row for row in session.exec(mine)}
+        return next((rows[one.id] for one in standing(map(noun, rows.values()))), None)
+
+    def _later(self, session: Session) -> str:
+        """Now; later than this reviewer's newest all the same, if a clock was set back or a hand was quick."""
+        mine = select(ReviewRow.created_at).where(ReviewRow.reviewer == self.reviewer)
+        last = session.exec(mine.order_by(col(ReviewRow.created_at).desc()).limit(1)).first()
+        at = now()
+        if last is None or at > last:
+            return at
+        return moment(datetime.fromisoformat(last) + timedelta(milliseconds=1))
+
+    def _settle(self, session: Session, run_id: str, subject_id: str) -> None:
+        """Gives the samples that came of a turn, or of the subject's turn, the status that follows from all reviews."""
+        session.flush()
+        turn_id = ".".join(subject_id.split(".")[:3])
+        statements = select(StatementRow.id).where(StatementRow.turn_id == turn_id)
+        samples = session.exec(select(SampleRow).where(col(SampleRow.statement_id).in_(statements))).all()
+        settle(standing_reviews(session, run_id, turn_id), samples)
+        session.add_all(samples)
+
+
+def named(reviewer: str) -> str:
+    """A reviewer's name, with the same letters for what looks the same."""
+    name = unicodedata.normalize("NFC", reviewer).strip()
+    if not (0 < len(name) <= LONGEST_NAME and name.translate({ord(c): None for c in JOINERS}).isprintable()):
+        raise UsageError(f"a reviewer's name has 1 to {LONGEST_NAME} printable characters")
+    return name
