@@ -24,6 +24,7 @@ SENT = re.compile(
     rb"|\x1b\[\?(?:1049|1000|1002|1003|1004|1006|1015|1016|2004|2026|2048|25|7)[hl]"  # modes, and back
     rb"|\x1b\[\?(?:1016|2026|2048)\$p"  # whether it knows a mode
     rb"|\x1b\[[<>][0-9]*u"  # keys told apart, and back
+    rb"|\x1b\]22;[a-z-]*\x07"  # the shape of the pointer
     rb"|\x1b\[8[hl]"  # who turns lines round
 )
 """All that may reach a terminal beside what is to be read."""
@@ -107,6 +108,14 @@ def test_a_run_is_opened_and_its_dialogue_played_to_the_end(folder: Path) -> Non
         terminal.press("end", "left", "left", *"+" * 8, "space")
         terminal.wait_until(lambda: turn_of(terminal) == 24, "the last turn")
         terminal.wait("Closing" if "Closing" in terminal.text else "closing")
+
+
+def test_a_key_that_comes_before_the_store_is_open_waits_for_it(folder: Path) -> None:
+    for key, screen in (("enter", "turn 1 of "), ("f", "○ german"), ("/", "words that were said")):
+        with replay(folder, RUN) as terminal:
+            terminal.wait("Terrence Gaines")
+            terminal.press(key)
+            terminal.wait(screen)
 
 
 def test_speech_appears_by_itself_and_stops_when_asked(folder: Path) -> None:
