@@ -54,14 +54,9 @@ def replay(folder: Path, *arguments: str, **options: Any) -> Terminal:
     return Terminal("replay", *arguments, "--store", f"sqlite:///{folder / 'runs.db'}", **options)
 
 
-def listed(terminal: Terminal) -> None:
-    """The dialogues of the run, with what the store says of each."""
-    terminal.wait_until(lambda: re.search(r"\d+ turns?\b", terminal.text), "the dialogues")
-
-
 def opened(terminal: Terminal, dialogue: int = 1) -> None:
     """The stage, at the first turn."""
-    listed(terminal)
+    terminal.wait("✓ done")
     for _ in range(dialogue - 1):
         terminal.press("down")
     terminal.press("enter")
@@ -148,7 +143,7 @@ def test_a_search_leads_to_the_turn_that_has_the_words(folder: Path) -> None:
     found = [row for row in rows(folder, "turn") if "funeral" in row["text"]]
     first = min(found, key=lambda row: (row["dialogue_id"], row["position"]))
     with replay(folder, RUN) as terminal:
-        listed(terminal)
+        terminal.wait("✓ done")
         search(terminal, "funeral")
         terminal.wait(f"{len(found)} hits")
         terminal.press("enter")
@@ -159,7 +154,7 @@ def test_a_search_leads_to_the_turn_that_has_the_words(folder: Path) -> None:
 
 def test_a_filter_leaves_those_that_are_wanted(folder: Path) -> None:
     with replay(folder, RUN) as terminal:
-        listed(terminal)
+        terminal.wait("✓ done")
         terminal.press("f")
         terminal.wait("○ german")
         terminal.click_on("○ german")
