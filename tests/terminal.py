@@ -42,9 +42,9 @@ KEYS = {
     "pageup": "\x1b[5~",
     "pagedown": "\x1b[6~",
 } | {f"ctrl+{letter}": chr(ord(letter) - 96) for letter in "abcdefghijklmnopqrstuvwxyz"}
-UNKNOWN = re.compile(rb"\x1b\[[<>=][0-9;]*u")
-"""The keyboard protocol, of which the screen here knows nothing and would show the last letter."""
-BEGUN = re.compile(rb"\x1b(\[[0-9;:<>=?$ ]*)?$")
+UNKNOWN = re.compile(rb"\x1b\[[<>=][0-9;]*u|\x1b\]22;[^\x07]*\x07")
+"""Keys told apart, and the shape of the pointer: the screen here would take them for letters and a title."""
+BEGUN = re.compile(rb"\x1b(\[[0-9;:<>=?$ ]*|\][^\x07]*)?$")
 """A sequence of which only the beginning has come."""
 ROOT = Path(__file__).parents[1]
 

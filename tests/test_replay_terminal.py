@@ -24,6 +24,7 @@ SENT = re.compile(
     rb"|\x1b\[\?(?:1049|1000|1002|1003|1004|1006|1015|1016|2004|2026|2048|25|7)[hl]"  # modes, and back
     rb"|\x1b\[\?(?:1016|2026|2048)\$p"  # whether it knows a mode
     rb"|\x1b\[[<>][0-9]*u"  # keys told apart, and back
+    rb"|\x1b\]22;[a-z-]*\x07"  # the shape of the pointer
     rb"|\x1b\[8[hl]"  # who turns lines round
 )
 """All that may reach a terminal beside what is to be read."""
@@ -53,14 +54,9 @@ def replay(folder: Path, *arguments: str, **options: Any) -> Terminal:
     return Terminal("replay", *arguments, "--store", f"sqlite:///{folder / 'runs.db'}", **options)
 
 
-def listed(terminal: Terminal) -> None:
-    """The dialogues of the run, with what the store says of each."""
-    terminal.wait_until(lambda: re.search(r"\d+ turns?\b", terminal.text), "the dialogues")
-
-
 def opened(terminal: Terminal, dialogue: int = 1) -> None:
     """The stage, at the first turn."""
-    listed(terminal)
+    terminal.wait("✓ done")
     for _ in range(dialogue - 1):
         terminal.press("down")
     terminal.press("enter")
@@ -109,6 +105,14 @@ def test_a_run_is_opened_and_its_dialogue_played_to_the_end(folder: Path) -> Non
         terminal.wait("Closing" if "Closing" in terminal.text else "closing")
 
 
+def test_a_key_that_comes_before_the_store_is_open_waits_for_it(folder: Path) -> None:
+    for key, screen in (("enter", "turn 1 of "), ("f", "○ german"), ("/", "words that were said")):
+        with replay(folder, RUN) as terminal:
+            terminal.wait("Terrence Gaines")
+            terminal.press(key)
+            terminal.wait(screen)
+
+
 def test_speech_appears_by_itself_and_stops_when_asked(folder: Path) -> None:
     with replay(folder, f"{RUN}.d1") as terminal:
         terminal.wait("turn 1 of 24")
@@ -139,16 +143,18 @@ def test_a_search_leads_to_the_turn_that_has_the_words(folder: Path) -> None:
     found = [row for row in rows(folder, "turn") if "funeral" in row["text"]]
     first = min(found, key=lambda row: (row["dialogue_id"], row["position"]))
     with replay(folder, RUN) as terminal:
-        listed(terminal)
+        terminal.wait("✓ done")
         search(terminal, "funeral")
         terminal.wait(f"{len(found)} hits")
-        terminal.press("enter", "enter")
+        terminal.press("enter")
+        terminal.wait("open")
+        terminal.press("enter")
         terminal.wait(f"turn {first['position']} of ", "funeral")
 
 
 def test_a_filter_leaves_those_that_are_wanted(folder: Path) -> None:
     with replay(folder, RUN) as terminal:
-        listed(terminal)
+        terminal.wait("✓ done")
         terminal.press("f")
         terminal.wait("○ german")
         terminal.click_on("○ german")
@@ -321,7 +327,7 @@ def test_what_a_model_said_cannot_control_the_terminal(tmp_path: Path) -> None:
             terminal.press("right")
             terminal.wait(f"turn {number} of ")
         go_to(terminal, 2)
-        for key, screen in (("i", "Persona ─"), ("c", "Calls ─"), ("e", "Judge ─")):
+        for key, screen in (("i", "Persona ─"), ("e", "Judge ─")):
             terminal.press(key)
             terminal.wait(screen)
             terminal.press("escape")

@@ -15,10 +15,12 @@ def replay(target: str | None, store_url: str, *, plain: bool, behind: bool, fol
         words.show(words.replay(store, target or "last", follow=follow, behind=behind))
         return 0
     from culturepark.replay.app import Replay
+    from culturepark.replay.bidi import left_to_us
     from culturepark.replay.library import Library
 
     app = Replay(Library(store_url, reviewer or myself(), follow=follow), target or ("last" if follow else None))
-    app.run()
+    with left_to_us(sys.stdout, os.environ):
+        app.run()
     app.library.finish()
     if app.trouble:
         raise app.trouble

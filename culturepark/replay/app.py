@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -43,7 +44,8 @@ class Replay(App[None]):
         Args:
             target: a run or dialogue to begin with; without, the list of runs.
         """
-        super().__init__()
+        # By itself Textual makes greys of colours, on a ground of its own, and some of them cannot be told apart.
+        super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
         self.library = library
         self.target = target
         self.trouble: Exception | None = None

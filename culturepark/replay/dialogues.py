@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -150,6 +150,7 @@ class DialoguesScreen(Screen[None]):
         self.shelf: Shelf | None = None
         self.filters: Filters | None = None
         self.total = 0
+        self._then: Callable[[], None] | None = None
 
     def compose(self) -> ComposeResult:
         yield Heading(self.run_id)
@@ -179,6 +180,15 @@ class DialoguesScreen(Screen[None]):
             self._open(self.open_first)
         elif self.library.follow:
             await self._follow()
+        if self._then:
+            self._then()
+
+    def _when_open(self, act: Callable[[], None]) -> None:
+        """A key may come while rows are shown already and the store is not open yet; the newest waits for it."""
+        if self.shelf and self.filters is not None:
+            act()
+        else:
+            self._then = act
 
     async def _find(self) -> None:
         """The dialogues that are wanted, anew."""
@@ -244,15 +254,22 @@ class DialoguesScreen(Screen[None]):
         listing.run_worker(listing.look_again(), group="pages")
 
     def on_listing_chosen(self, event: Listing.Chosen) -> None:
-        self._open(event.listing.ids[event.index])
+        dialogue_id = event.listing.ids[event.index]
+        self._when_open(lambda: self._open(dialogue_id))
 
     def action_search(self) -> None:
+        self._when_open(self._search)
+
+    def _search(self) -> None:
         from culturepark.replay.searching import SearchScreen
 
         if self.shelf:
             self.app.push_screen(SearchScreen(self.library, self.shelf, self.query_one(DialogueList).ids))
 
     def action_filter(self) -> None:
+        self._when_open(self._filter)
+
+    def _filter(self) -> None:
         from culturepark.replay.filtering import FilterScreen
 
         if self.shelf and self.filters is not None:
