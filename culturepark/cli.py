@@ -222,7 +222,13 @@ def stats(
 
 
 @app.command(
-    epilog="Example: culturepark replay last\nIn the app, ? shows all keys. On a pipe: culturepark replay last | less"
+    epilog="""\b
+In the app, ? shows all keys:
+Example: culturepark replay last
+\b
+On a pipe, and with --plain, it is text:
+Example: culturepark replay last | less
+"""
 )
 def replay(
     target: Annotated[
