@@ -96,4 +96,4 @@ class RunsScreen(Screen[None]):
     def on_listing_chosen(self, event: Listing.Chosen) -> None:
         from culturepark.replay.dialogues import DialoguesScreen
 
-        self.app.push_screen(DialoguesScreen(self.library, self.runs[event.index].id))
+        self.app.push_screen(DialoguesScreen(self.library, event.listing.ids[event.index]))
