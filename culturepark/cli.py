@@ -7,7 +7,7 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, TextIO
+from typing import Annotated, Any, Literal, NoReturn, TextIO, TypeVar
 
 import typer
 
@@ -25,9 +25,12 @@ app = typer.Typer(
 )
 
 
-def letters(name: str) -> str:
+Letters = TypeVar("Letters", str, None)
+
+
+def letters(name: Letters) -> Letters:
     """A shell hands on any bytes; what is no text is no id either, and no database can be asked for it."""
-    return name.encode("utf-8", "replace").decode()
+    return name and name.encode("utf-8", "replace").decode()
 
 
 Store = Annotated[
@@ -218,17 +221,39 @@ def stats(
     return look.stats(run, store, stances, json)
 
 
-@app.command(epilog="Example: culturepark replay last --plain | less")
+@app.command(
+    epilog="""\b
+In the app, ? shows all keys:
+Example: culturepark replay last
+\b
+On a pipe, and with --plain, it is text:
+Example: culturepark replay last | less
+"""
+)
 def replay(
-    target: Annotated[str, typer.Argument(metavar="RUN|DIALOGUE", help="What to show.", callback=letters)] = "last",
-    plain: Annotated[bool, typer.Option("--plain", help="Plain text (so far the only form).")] = True,  # noqa: ARG001
-    follow: Annotated[bool, typer.Option("--follow", help="Go on as long as the run does.")] = False,
+    target: Annotated[
+        str | None,
+        typer.Argument(metavar="RUN|DIALOGUE", help="What to show; without, the list of runs.", callback=letters),
+    ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Plain text, for pipes and screen readers; as without a terminal.")
+    ] = False,
+    behind: Annotated[
+        bool, typer.Option("--behind", help="In plain text, also what came of each turn, and how.")
+    ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go with a run that another process carries on; read-only.")
+    ] = False,
+    reviewer: Annotated[
+        str | None,
+        typer.Option(envvar="CULTUREPARK_REVIEWER", metavar="NAME", help="Who judges; else the login name."),
+    ] = None,
     store: Store = STORE,
 ) -> int:
-    """Read stored dialogues."""
-    from culturepark.commands import look
+    """Play stored dialogues, look behind every sentence, and judge it."""
+    from culturepark.commands import replay as command
 
-    return look.replay(target, store, follow)
+    return command.replay(target, store, plain=plain, behind=behind, follow=follow, reviewer=reviewer)
 
 
 @app.command(epilog="Example: culturepark trace runs/mine/all.jsonl:3")

@@ -23,8 +23,11 @@ def safe(text: object, *, lines: bool = False) -> str:
     Args:
         lines: leave line ends as they are; otherwise they become spaces.
     """
+    text = str(text)
+    if text.isprintable():  # by far the most
+        return text
     out = []
-    for char in str(text):
+    for char in text:
         code = ord(char)
         if char == "\n":
             out.append("\n" if lines else " ")

@@ -256,15 +256,6 @@ def list_scenarios(as_json: bool) -> int:
     return 0
 
 
-def replay(target: str, store_url: str, follow: bool) -> int:
-    from culturepark.replay.plain import replay as lines
-
-    for line in lines(Store(store_url, must_exist=True), target, follow=follow):
-        out().print(plain(line), soft_wrap=not sys.stdout.isatty())
-        sys.stdout.flush()
-    return 0
-
-
 def doctor(model: str | None, store_url: str, as_json: bool) -> int:
     from culturepark.doctor import examine
 

@@ -1,70 +1,117 @@
-"""A dialogue as plain text: for pipes, screen readers, and people in a hurry."""
+"""Dialogues as plain text: for pipes, screen readers, and people in a hurry.
+
+Everything is said in words and in the order of the talk, right-to-left text too: whoever reads it aloud wants it as it
+was written, and a terminal or pager may wrap and turn it as it likes.
+"""
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from culturepark.domain import Edition, Turn
-from culturepark.show import safe
+from culturepark.replay.text import lay_out
+from culturepark.replay.words import behind_turn, drawn_from
+from culturepark.show import out, safe
 from culturepark.store import queries
+from culturepark.store.lists import Lists
 from culturepark.store.rows import edition_of
+from culturepark.store.scenes import Scenes
 from culturepark.store.store import Store
 from culturepark.store.tables import DialogueRow, ParticipantRow
 
 POLL_SECONDS = 0.5
+ORIGINS = {
+    "cue": ", fixed cue",
+    "fallback": ", fixed cue after two refused follow-ups",
+    "typed": ", typed by a person",
+    "edited": ", edited by a person",
+}
+"""What no model said is told from what one did."""
+ROLES = {"main": "main contact", "user": "a real person"}
 
 
-def replay(store: Store, run_or_dialogue: str, *, follow: bool) -> Iterator[str]:
+def show(lines: Iterable[str]) -> None:
+    """On stdout; wrapped at a terminal, whole everywhere else. Every line at once, for whoever listens as it comes."""
+    for line in lines:
+        wide = sys.stdout.isatty()
+        for part in lay_out(line, out().width, reorder=False) if wide else [line]:
+            sys.stdout.write(f"{part}\n")
+        sys.stdout.flush()
+
+
+def replay(store: Store, run_or_dialogue: str, *, follow: bool, behind: bool = False) -> Iterator[str]:
     """Line by line; with `follow`, goes on as long as the dialogues do.
+
+    Args:
+        behind: after each turn, what came of it.
 
     Raises:
         UsageError: if there is no such run or dialogue.
     """
-    rows = queries.dialogue(store, run_or_dialogue)
-    edition = edition_of(store.run(rows[0].run_id))
+    run_id, ids = wanted(store, run_or_dialogue)
+    scenes = Scenes(store, run_id)
+    edition = edition_of(scenes.run)
     yield "A conversation between simulated people; no evidence of what real people think."
-    for row in rows:
-        people = queries.participants(store, row.id)
+    for dialogue_id in ids:
+        (row,) = queries.dialogue(store, dialogue_id)
         if row.status == "pending" and not follow:
             continue
-        yield from heading(row, people, edition)
-        yield from turns(store, row, people, follow=follow)
+        people = queries.participants(store, row.id)
+        yield from heading(row, people, edition, behind)
+        yield from turns(scenes, row, people, follow, behind)
 
 
-def heading(row: DialogueRow, people: list[ParticipantRow], edition: Edition) -> Iterator[str]:
+def wanted(store: Store, run_or_dialogue: str) -> tuple[str, list[str]]:
+    """The run, and the ids of its dialogues that are meant."""
+    if run_or_dialogue == "last" or store.find_run(run_or_dialogue):
+        lists = Lists(store, run_or_dialogue)
+        return lists.run.id, lists.find()
+    (row,) = queries.dialogue(store, run_or_dialogue)
+    return row.run_id, [row.id]
+
+
+def heading(row: DialogueRow, people: list[ParticipantRow], edition: Edition, behind: bool) -> Iterator[str]:
     seed = edition.seed(row.seed_key)
     yield ""
-    yield safe(f"=== {row.id} · {row.setting} · {row.protocol}")
-    yield safe(f"    {seed.question}")
+    yield safe(f"Dialogue {row.number} of run {row.run_id}, {row.id}: {row.setting}, {row.protocol}.")
     if row.parent_id:
-        yield safe(f"    branched off {row.parent_id} after {row.branched_at} turns")
+        yield safe(f"It branched off {row.parent_id} after turn {row.branched_at}.")
+    yield safe(f"Question: {seed.question}")
     for person in people:
         persona = edition.persona(person.persona_key)
+        role = ROLES.get(person.role, person.role)
         stance = f"; own answer: {person.stance_text}" if person.stance_text else ""
-        yield safe(f"    {person.name}, {persona.age}, {persona.place} ({person.culture} {person.role}){stance}")
+        yield safe(f"{person.name}, {persona.age}, {persona.place}: {person.culture} {role}{stance}.")
+        if behind and person.stance_text and seed.item and person.country in seed.item.shares:
+            yield drawn_from(seed.item, person.country)
 
 
-def turns(store: Store, row: DialogueRow, people: list[ParticipantRow], *, follow: bool) -> Iterator[str]:
-    names = {person.persona_key: person.name for person in people} | {"moderator": "Moderator"}
-    phase, shown = "", 0
+def turns(scenes: Scenes, row: DialogueRow, people: list[ParticipantRow], follow: bool, behind: bool) -> Iterator[str]:
+    speakers = {person.persona_key: f"{person.name}, {person.culture}" for person in people}
+    speakers |= {"moderator": "Moderator", "user": "You"}
+    shown = 0
     while True:
-        current = next(d for d in store.dialogues(row.run_id) if d.id == row.id) if follow else row
-        for turn in store.turns(row.id)[shown:]:
-            if turn.phase != phase:
-                phase = turn.phase
-                yield f"\n--- {safe(phase)}"
-            yield f"\n{safe(names.get(turn.speaker, turn.speaker))}{mark(turn)}:"
+        if follow:
+            (row,) = queries.dialogue(scenes.store, row.id)
+        following = scenes.store.turns(row.id)[shown:]
+        scene = scenes.scene(row.id) if behind and following else None
+        for turn in following:
+            yield ""
+            yield heard(turn, speakers)
             yield safe(turn.text, lines=True)
-            shown += 1
-        if not follow or current.status in ("done", "failed", "stopped"):
-            yield f"\n=== {current.status}" + (f": {safe(current.stop_reason)}" if current.stop_reason else "")
+            if scene:
+                yield from behind_turn(scenes, scene, turn.position)
+        shown += len(following)
+        if not follow or row.status in ("done", "failed", "stopped"):
+            yield ""
+            yield safe(f"Dialogue {row.number} is {row.status}" + (f": {row.stop_reason}." if row.stop_reason else "."))
             return
         time.sleep(POLL_SECONDS)
 
 
-def mark(turn: Turn) -> str:
-    """A fixed cue, and what somebody wrote into a branch, are told from what a model said."""
-    return {"cue": " (cue)", "fallback": " (cue, after two refused follow-ups)", "edited": " (edited)"}.get(
-        turn.origin, ""
-    )
+def heard(turn: Turn, speakers: dict[str, str]) -> str:
+    """Who speaks, and where in the talk."""
+    origin = ORIGINS.get(turn.origin, "")
+    return safe(f"Turn {turn.position}, {turn.phase}. {speakers.get(turn.speaker, turn.speaker)}{origin}:")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -13,6 +13,8 @@ from typing import Any
 import sqlalchemy
 from sqlmodel import Session, and_, col, exists, func, or_, select
 
+from culturepark.domain import Status
+from culturepark.store.lines import Line
 from culturepark.store.rows import edition_of, of_columns
 from culturepark.store.store import Store, counting
 from culturepark.store.tables import DialogueRow, ParticipantRow, RunRow, SampleRow, StatementRow, TurnRow, VerdictRow
@@ -34,27 +36,6 @@ class Filters:
     verdict: str | None = None
     """A statement has this relation (`entail`, `contradict`, `irrelevant`, `unparsable`), to its speaker's
     stance or to its quote."""
-
-
-@dataclass(frozen=True)
-class Line:
-    """One dialogue in a list."""
-
-    id: str
-    number: int
-    seed_key: str
-    question: str
-    status: str
-    stop_reason: str | None
-    people: tuple[tuple[str, str], ...]
-    """Name and culture of each, in the order they sit."""
-    turns: int
-    statements: int
-    kept: int
-    """Samples."""
-    parent_id: str | None
-    branches: int
-    """How many dialogues branched off it."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +140,12 @@ class Lists:
             for row in (dialogues[name] for name in ids if name in dialogues)
         ]
 
+    def alive(self) -> list[str]:
+        """Ids of the dialogues that are being held just now."""
+        query = select(DialogueRow.id).where(DialogueRow.run_id == self.run.id, DialogueRow.status == Status.RUNNING)
+        with self.store.database.reading() as session:
+            return list(session.exec(query.order_by(col(DialogueRow.number))))
+
     def branches(self, dialogue_id: str) -> list[DialogueRow]:
         """The dialogues that branched off one, oldest first; each is in a run of its own."""
         with self.store.database.reading() as session:
@@ -166,14 +153,19 @@ class Lists:
             query = query.where(DialogueRow.parent_id == dialogue_id)
             return list(session.exec(query.order_by(col(RunRow.created_at), col(DialogueRow.id))))
 
-    def search(self, words: str) -> Iterator[Found]:
+    def search(self, words: str, unwanted: Callable[[], bool] = lambda: False) -> Iterator[Found]:
         """Turns in which all words occur, in the order of the talk, as they are found; case and width do not count.
 
         Words in double quotes must stand together. Reads the run page by page; whoever has enough just stops.
+
+        Args:
+            unwanted: asked before every page; a search that finds little would otherwise have to be waited for.
         """
         wanted = terms(words)
         ids = self.find() if wanted else []
         for start in range(0, len(ids), PAGE // 5):
+            if unwanted():
+                return
             some = {name: place for place, name in enumerate(ids[start : start + PAGE // 5])}
             query = sqlalchemy.select(*columns(TurnRow, "dialogue_id", "id", "position", "speaker", "text"))
             with self.store.database.reading() as session:

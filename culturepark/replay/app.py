@@ -1,0 +1,107 @@
+"""The terminal app: runs, their dialogues, and one dialogue on stage."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.constants import DEFAULT_THEME
+from textual.screen import Screen
+from textual.worker import WorkerFailed
+
+from culturepark.replay.chrome import THEME
+from culturepark.replay.library import Library
+
+
+class Replay(App[None]):
+    """Shows what is in a library.
+
+    Whatever the store cannot do ends it; `trouble` says what that was.
+    """
+
+    TITLE = "culturepark replay"
+    CSS = """
+    Screen { overflow: hidden; }
+    * {
+        scrollbar-color: $foreground 20%;
+        scrollbar-color-hover: $foreground 40%;
+        scrollbar-color-active: $accent;
+        scrollbar-background: $background;
+        scrollbar-background-hover: $background;
+        scrollbar-background-active: $background;
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "help", "help", key_display="?"),
+        Binding("ctrl+q", "quit", "quit the app", show=False, priority=True),
+    ]
+
+    def __init__(self, library: Library, target: str | None = None) -> None:
+        """
+        Args:
+            target: a run or dialogue to begin with; without, the list of runs.
+        """
+        # By itself Textual makes greys of colours, on a ground of its own, and some of them cannot be told apart.
+        super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
+        self.library = library
+        self.target = target
+        self.trouble: Exception | None = None
+        self.clock: Callable[[], float] = time.monotonic
+        library.on_trouble = self._give_up
+        if DEFAULT_THEME == "textual-dark":  # nobody has asked for another one
+            self.register_theme(THEME)
+            self.theme = THEME.name
+
+    def get_default_screen(self) -> Screen[None]:
+        """The first screen itself, where it can be painted before the store is there."""
+        from culturepark.replay.dialogues import DialoguesScreen
+        from culturepark.replay.runs import RunsScreen
+        from culturepark.store import glance
+
+        if self.target is None:
+            return RunsScreen(self.library, glance.runs(self.library.url) or ())
+        if known := glance.dialogues(self.library.url, self.target):
+            self.target = None
+            return DialoguesScreen(self.library, known.run.id, known=known)
+        return super().get_default_screen()
+
+    def on_mount(self) -> None:
+        if self.target is not None:
+            self.run_worker(self._begin(self.target))
+
+    async def _begin(self, target: str) -> None:
+        from culturepark.replay.dialogues import DialoguesScreen
+
+        run_id, dialogue_id = await self.library.ask(self.library.find, target)
+        await self.push_screen(DialoguesScreen(self.library, run_id, open_first=dialogue_id))
+
+    def leave(self, screen: Screen[Any]) -> None:
+        """Back to where one came from; from the first screen, out."""
+        ours = [one for one in self.screen_stack if type(one) is not Screen]
+        if ours[0] is screen:
+            self.exit()
+        else:
+            screen.dismiss()
+
+    def _give_up(self, error: Exception) -> None:
+        self.trouble = self.trouble or error
+        self.exit(return_code=getattr(error, "exit_code", 1))
+
+    def _handle_exception(self, error: Exception) -> None:
+        """A bug: told as on the command line. Textual would print all frames with their values, texts of models too."""
+        self.trouble = self.trouble or (error.error if isinstance(error, WorkerFailed) else error)  # type: ignore[assignment]
+        if self._exception is None:  # for its test pilot
+            self._exception = error
+            self._exception_event.set()
+        self._return_code = 1
+        self._close_messages_no_wait()
+
+    def action_help(self) -> None:
+        from culturepark.replay.helping import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen())

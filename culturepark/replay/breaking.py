@@ -1,0 +1,99 @@
+"""Where a line of any script may end."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import regex
+from rich.cells import cell_len
+
+CLUSTER = regex.compile(r"\X")
+"""What readers take for one character: letters with their marks, conjuncts, families of emoji."""
+JOINER = regex.compile(r"\u200d(?=[\p{L}\p{N}]|$)")
+"""A joiner before a letter: terminals give the letter a cell, and Rich does not count it."""
+NOT_FIRST = frozenset(
+    "、。，．・：；？！゛゜ヽヾゝゞ々ー〻’”）〕］｝〉》」』】〙〗〟｠»％‰℃‥…—–～〜"
+    "ぁぃぅぇぉっゃゅょゎゕゖァィゥェォッャュョヮヵヶ!%),.:;?]}'\"\u00b0"
+)
+"""What does not begin a line, among characters between which lines may end anywhere."""
+NOT_LAST = frozenset("‘“（〔［｛〈《「『【〘〖〝｟«([{$£¥＄￡￥#")
+HANGUL = ((0x1100, 0x11FF), (0x3130, 0x318F), (0xA960, 0xA97F), (0xAC00, 0xD7FF))
+SPACES = frozenset(" \u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2008\u2009\u200a\u200b\u205f\u3000")
+"""Those after which a line may end; one of no width among them."""
+
+
+@dataclass(slots=True)
+class Piece:
+    """What is never torn apart."""
+
+    start: int
+    end: int
+    """In code points of the paragraph."""
+    text: str
+    """As it is seen."""
+    width: int
+    """In cells."""
+    space: bool
+    free: bool
+    """A line may end before and after it, as between Chinese characters."""
+
+
+def pieces(text: str, glyphs: Sequence[str]) -> list[Piece]:
+    """A paragraph in pieces.
+
+    Args:
+        glyphs: each of its characters as it is seen.
+    """
+    found: list[Piece] = []
+    for cluster in CLUSTER.finditer(text):
+        start, end = cluster.span()
+        seen = JOINER.sub("", "".join(glyphs[start:end]))
+        if found and not seen:
+            found[-1].end = end
+        else:
+            first = text[start]
+            found.append(Piece(start, end, seen, cell_len(seen), cluster[0] in SPACES, free(first)))
+    return found
+
+
+@lru_cache(maxsize=8192)
+def free(character: str) -> bool:
+    """Whether it is of a script that is written without spaces, or an emoji."""
+    wide = unicodedata.east_asian_width(character) in ("W", "F")
+    return wide and not any(low <= ord(character) <= high for low, high in HANGUL)
+
+
+def may_end(one: Piece, other: Piece) -> bool:
+    """Whether a line may end between them."""
+    if other.space:
+        return False
+    if one.space:
+        return True
+    if not (one.free or other.free):
+        return False
+    return other.text[:1] not in NOT_FIRST and one.text[-1:] not in NOT_LAST
+
+
+def lines(found: Sequence[Piece], width: int) -> Iterator[Sequence[Piece]]:
+    """The pieces, a line at a time, without the spaces at its end; a word that is too long is broken."""
+    first = 0
+    while True:
+        used, spot, place = 0, 0, first
+        while place < len(found):
+            piece = found[place]
+            if place > first and may_end(found[place - 1], piece):
+                spot = place
+            if place > first and used + piece.width > width and not piece.space:
+                break
+            used += piece.width
+            place += 1
+        end = last = place if place == len(found) else spot or place
+        while last > first and found[last - 1].space:
+            last -= 1
+        yield found[first:last]
+        if place == len(found):
+            return
+        first = end

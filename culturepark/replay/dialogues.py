@@ -1,0 +1,288 @@
+"""The dialogues of a run, and which of them are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import cell_len
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from culturepark.replay import signs
+from culturepark.replay.chrome import Heading, Keys
+from culturepark.replay.library import Library, Shelf
+from culturepark.replay.listing import Columns, Listing, fitted
+from culturepark.show import safe
+from culturepark.store.lines import Line, RunLine
+
+if TYPE_CHECKING:
+    from culturepark.store.glance import Shown
+    from culturepark.store.lists import Filters
+    from culturepark.store.tables import RunRow
+
+POLL_SECONDS = 0.5
+WIDE = 110
+"""From so many columns on, a dialogue is one line."""
+STATE, COUNT = 16, 7
+"""Widths of columns."""
+
+
+class DialogueList(Listing):
+    def tall(self) -> int:
+        return 1 if self.app.size.width >= WIDE else 2
+
+    def draw(self, row: Line, width: int) -> list[Text]:
+        sign, ink = signs.status(row.status)
+        reason = (row.stop_reason or "").partition(":")[0]
+        state = f"{sign}: {reason}" if reason and reason != "completed" else sign
+        quiet, number = self.ink("quiet"), f"{row.number:,}"
+        if self.tall() == 1:
+            seats, question = self._widths(width)
+            return [
+                Text.assemble(
+                    fitted(number, 6, quiet, right=True),
+                    "  ",
+                    fitted(people(row, seats), seats, self.ink("strong")),
+                    "  ",
+                    fitted(" · ".join(part for part in (branches(row), row.question) if part), question),
+                    "  ",
+                    fitted(state, STATE, self.ink(ink)),
+                    *(
+                        fitted(counted(count), COUNT, quiet, right=True)
+                        for count in (row.turns, row.statements, row.kept)
+                    ),
+                )
+            ]
+        state_width = min(len(state), width // 3)
+        counts_told = ""
+        if row.turns is not None:
+            counts_told = f"{row.turns} turns, {row.statements} mined, {row.kept} kept"
+        told = " · ".join(part for part in (branches(row), counts_told) if part)
+        told_width = min(len(told), width // 2)
+        seats = width - 6 - state_width - 1
+        return [
+            Text.assemble(
+                fitted(number, 5, quiet, right=True),
+                " ",
+                fitted(people(row, seats), seats, self.ink("strong")),
+                " ",
+                fitted(state, state_width, self.ink(ink), right=True),
+            ),
+            Text.assemble(
+                fitted("", 6),
+                fitted(row.question, width - 6 - told_width - 1, quiet),
+                " ",
+                fitted(told, told_width, quiet, right=True),
+            ),
+        ]
+
+    def columns(self, width: int) -> Text:
+        if self.app.size.width < WIDE:
+            return Text()
+        seats, question = self._widths(width)
+        return Text.assemble(
+            fitted("no.", 6, right=True),
+            "  ",
+            fitted("people", seats),
+            "  ",
+            fitted("question", question),
+            "  ",
+            fitted("state", STATE),
+            *(fitted(name, COUNT, right=True) for name in ("turns", "mined", "kept")),
+        )
+
+    def _widths(self, width: int) -> tuple[int, int]:
+        left = width - 6 - 2 - 2 - 2 - STATE - 3 * COUNT
+        seats = min(56, left * 3 // 5)
+        return seats, left - seats
+
+
+def counted(count: int | None) -> str:
+    return "·" if count is None else f"{count:,}"
+
+
+def people(line: Line, width: int) -> str:
+    """Who sits there. Where there is no room for all, names give way: cultures are what one looks for."""
+    whole = [f"{safe(name)} ({culture})" for name, culture in line.people]
+    if cell_len(", ".join(whole)) <= width or not whole:
+        return ", ".join(whole)
+    each = (width - 2 * (len(whole) - 1)) // len(whole)
+    return ", ".join(
+        f"{fitted(name, max(4, each - len(culture) - 3)).plain.rstrip()} ({culture})" for name, culture in line.people
+    )
+
+
+def branches(line: Line) -> str:
+    """Whether it branched off another one, and how many branched off it."""
+    parts = [f"↳ of {line.parent_id.rpartition('.')[2]}"] if line.parent_id else []
+    if line.branches:
+        parts.append(f"+{signs.counted(line.branches, 'branch', 'branches')}")
+    return " ".join(parts)
+
+
+class DialoguesScreen(Screen[None]):
+    """Enter opens one; `f` says which are wanted, `/` finds what was said."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "search", "search", key_display="/"),
+        Binding("f", "filter", "filter"),
+        Binding("F", "clear", "all again", key_display="F"),
+        Binding("q,escape", "back", "back", key_display="q"),
+    ]
+
+    def __init__(
+        self, library: Library, run_id: str, *, open_first: str | None = None, known: Shown | None = None
+    ) -> None:
+        """
+        Args:
+            open_first: a dialogue that is to be on stage at once.
+            known: what is known already, to be shown at once.
+        """
+        super().__init__()
+        self.library = library
+        self.run_id = run_id
+        self.open_first = open_first
+        self.known = known
+        self.shelf: Shelf | None = None
+        self.filters: Filters | None = None
+        self.total = 0
+        self._then: Callable[[], None] | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Heading(self.run_id)
+        listing = DialogueList()
+        yield Columns(listing)
+        yield listing
+        yield Keys()
+
+    def on_mount(self) -> None:
+        if self.known:
+            self.total = len(self.known.ids)
+            self.query_one(DialogueList).show(self.known.ids, self._lines, self.known.lines)
+            self._tell(self.known.run)
+        self.call_after_refresh(lambda: self.run_worker(self._load()))
+
+    async def _lines(self, some: Sequence[str]) -> list[Line]:
+        shelf = await self.library.ask(self.library.shelf, self.run_id)
+        return await self.library.ask(shelf.lists.lines, some)
+
+    async def _load(self) -> None:
+        ask = self.library.ask
+        self.shelf = await ask(self.library.shelf, self.run_id)
+        await self._find()
+        if self.library.follow:
+            self.set_interval(POLL_SECONDS, self._poll)
+        if self.open_first:
+            self._open(self.open_first)
+        elif self.library.follow:
+            await self._follow()
+        if self._then:
+            self._then()
+
+    def _when_open(self, act: Callable[[], None]) -> None:
+        """A key may come while rows are shown already and the store is not open yet; the newest waits for it."""
+        if self.shelf and self.filters is not None:
+            act()
+        else:
+            self._then = act
+
+    async def _find(self) -> None:
+        """The dialogues that are wanted, anew."""
+        from culturepark.store.lists import Filters
+
+        shelf = self.shelf
+        assert shelf is not None
+        self.filters = self.filters or Filters()
+        ids = await self.library.ask(shelf.lists.find, self.filters)
+        if self.filters == Filters():
+            self.total = len(ids)
+
+        self.query_one(DialogueList).show(ids, self._lines)
+        self._tell(shelf.scenes.run)
+
+    def _tell(self, run: RunRow | RunLine) -> None:
+        listing = self.query_one(DialogueList)
+        some = [f"{name}: {value}" for name, value in asdict(self.filters).items() if value] if self.filters else []
+        count = signs.counted(self.total, "dialogue")
+        if some:
+            count = f"{len(listing.ids):,} of {count}"
+        sign, _ = signs.status(run.status)
+        marks = [f"only {', '.join(some)} (F shows all)"] if some else []
+        if self.library.follow:
+            marks.append("following, read-only")
+        scenario = run.scenario if isinstance(run, RunLine) else run.scenario_name
+        self.query_one(Heading).tell(title=run.id, place=count, mark="; ".join(marks), detail=f"{scenario} · {sign}")
+
+    # --- a run that goes on ---------------------------------------------------------------------------
+
+    def _poll(self) -> None:
+        if self.is_current and not any(worker.group == "poll" and worker.is_running for worker in self.workers):
+            self.run_worker(self._look_again(), group="poll")
+
+    async def _look_again(self) -> None:
+        assert self.shelf is not None
+        run = await self.library.ask(self.shelf.look_at_run)
+        await self.query_one(DialogueList).look_again()
+        self._tell(run)
+
+    async def _follow(self) -> None:
+        """Opens what is being said just now."""
+        assert self.shelf is not None
+        if alive := await self.library.ask(self.shelf.lists.alive):
+            self._open(alive[0])
+
+    # --- keys -----------------------------------------------------------------------------------------
+
+    def _open(self, dialogue_id: str) -> None:
+        from culturepark.replay.stage import StageScreen
+
+        assert self.shelf is not None
+        listing = self.query_one(DialogueList)
+        if dialogue_id in listing.ids:
+            listing.cursor = listing.ids.index(dialogue_id)
+        self.app.push_screen(StageScreen(self.library, self.shelf, dialogue_id, listing.ids), self._returned)
+
+    def _returned(self, dialogue_id: str | None) -> None:
+        """The cursor stands where one came from."""
+        listing = self.query_one(DialogueList)
+        if dialogue_id in listing.ids:
+            listing.cursor = listing.ids.index(dialogue_id)
+        listing.run_worker(listing.look_again(), group="pages")
+
+    def on_listing_chosen(self, event: Listing.Chosen) -> None:
+        dialogue_id = event.listing.ids[event.index]
+        self._when_open(lambda: self._open(dialogue_id))
+
+    def action_search(self) -> None:
+        self._when_open(self._search)
+
+    def _search(self) -> None:
+        from culturepark.replay.searching import SearchScreen
+
+        if self.shelf:
+            self.app.push_screen(SearchScreen(self.library, self.shelf, self.query_one(DialogueList).ids))
+
+    def action_filter(self) -> None:
+        self._when_open(self._filter)
+
+    def _filter(self) -> None:
+        from culturepark.replay.filtering import FilterScreen
+
+        if self.shelf and self.filters is not None:
+            self.app.push_screen(FilterScreen(self.library, self.shelf, self.filters), self._wanted)
+
+    def _wanted(self, filters: Filters | None) -> None:
+        if filters is not None and filters != self.filters:
+            self.filters = filters
+            self.run_worker(self._find(), group="find", exclusive=True)
+
+    def action_clear(self) -> None:
+        if self.filters:
+            self._wanted(replace(self.filters, culture=None, kind=None, stop=None, verdict=None))
+
+    def action_back(self) -> None:
+        self.app.leave(self)  # type: ignore[attr-defined]  # of Replay

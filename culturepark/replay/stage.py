@@ -1,0 +1,477 @@
+"""One dialogue on stage: played, looked behind, judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.screen import Screen
+
+from culturepark.errors import CultureparkError
+from culturepark.replay import signs
+from culturepark.replay.behind import Behind
+from culturepark.replay.chrome import Heading, Keys
+from culturepark.replay.library import Library, Shelf
+from culturepark.replay.playback import Part, Playback
+from culturepark.replay.searching import Hits
+from culturepark.replay.speeches import Speeches
+from culturepark.replay.track import PhaseTrack, SeekBar, StatusLine, in_words
+
+if TYPE_CHECKING:
+    from culturepark.store.scenes import Scene, Spoken
+
+WIDE = 100
+"""From so many columns on, what is behind a turn stands beside it; else `tab` puts it in its place."""
+FRAMES = 20
+"""A second."""
+POLL_SECONDS = 0.5
+READ_ONLY = "read-only: another process is writing this run"
+
+
+class StageScreen(Screen[str]):
+    """Ends with the dialogue that was shown last."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "play", "play", priority=True),
+        Binding("left", "step(-1)", "a turn back", show=False, priority=True),
+        Binding("right", "step(1)", "a turn on", show=False, priority=True),
+        Binding("home", "seek(1)", "to the first turn", show=False, priority=True),
+        Binding("end", "last", "to the last turn", show=False, priority=True),
+        Binding("plus,equals_sign", "speed(1)", "faster", show=False, key_display="+"),
+        Binding("minus", "speed(-1)", "slower", show=False, key_display="-"),
+        Binding("p", "phase(1)", "next phase", show=False),
+        Binding("P", "phase(-1)", "phase before", show=False),
+        Binding("right_square_bracket,shift+right", "dialogue(1)", "next dialogue", show=False, key_display="]"),
+        Binding("left_square_bracket,shift+left", "dialogue(-1)", "dialogue before", show=False, key_display="["),
+        Binding("tab", "swap", "behind", priority=True),
+        Binding("i", "persona", "card"),
+        Binding("c", "calls", "calls"),
+        Binding("a", "judge('accept')", "accept"),
+        Binding("x", "judge('reject')", "reject"),
+        *(Binding(f"{rating}", f"rate({rating})", "rate, 5 is best", show=False) for rating in range(1, 6)),
+        Binding("e", "edit", "edit and note", show=False),
+        Binding("u", "undo", "undo", show=False),
+        Binding("b", "branch", "branch", show=False),
+        Binding("v", "compare", "compare with branch", show=False),
+        Binding("slash", "search", "search", show=False, key_display="/"),
+        Binding("n", "hit(1)", "next hit", show=False),
+        Binding("N", "hit(-1)", "hit before", show=False),
+        Binding("q,escape", "back", "back", key_display="q"),
+    ]
+    DEFAULT_CSS = """
+    StageScreen {
+        Heading { height: 3; }
+        #both { height: 1fr; margin-top: 1; }
+        Behind { width: 42%; height: 1fr; border-left: solid $foreground 15%; padding-left: 1; }
+        &.-narrow {
+            #both { margin-top: 0; }
+            Behind { display: none; width: 1fr; border-left: none; }
+            &.-behind Behind { display: block; }
+            &.-behind Speeches { display: none; }
+        }
+    }
+    """
+
+    def __init__(
+        self, library: Library, shelf: Shelf, dialogue_id: str, ids: Sequence[str] = (), *, hits: Hits | None = None
+    ) -> None:
+        """
+        Args:
+            ids: the dialogues among which one goes to the next and back.
+            hits: of a search; the present one is where it begins.
+        """
+        super().__init__()
+        self.library, self.shelf, self.ids, self.hits = library, shelf, ids, hits
+        self.dialogue_id = dialogue_id
+        self.scene: Scene | None = None
+        self.playback = Playback([])
+        self._alive: list[str] = []
+        self._ticked = 0.0
+
+    def compose(self) -> ComposeResult:
+        yield Heading("")
+        yield PhaseTrack()
+        with Horizontal(id="both"):
+            yield Speeches()
+            yield Behind()
+        yield SeekBar()
+        yield StatusLine()
+        yield Keys(narrow_without=("i", "c", "x"))
+
+    def on_mount(self) -> None:
+        self.query_one(Speeches).focus()
+        self._ticked = self.app.clock()  # type: ignore[attr-defined]  # of Replay
+        self.set_interval(1 / FRAMES, self._tick)
+        if self.library.follow:
+            self.set_interval(POLL_SECONDS, self._poll)
+        self._open(self.dialogue_id, self.hits.present.position if self.hits else None)
+
+    # --- which dialogue ------------------------------------------------------------------------------
+
+    def _open(self, dialogue_id: str, position: int | None = None, subject: str = "") -> None:
+        """A dialogue, at once if it is at hand; `subject` gets the cursor."""
+        self.dialogue_id = dialogue_id
+        if scene := self.shelf.held(dialogue_id):
+            self._enter(scene, position, subject)
+        else:
+            self.run_worker(self._load(dialogue_id, position, subject), group="scene", exclusive=True)
+
+    async def _load(self, dialogue_id: str, position: int | None, subject: str) -> None:
+        self._enter(await self.library.ask(self.shelf.scene, dialogue_id), position, subject)
+
+    def _enter(self, scene: Scene, position: int | None, subject: str) -> None:
+        playback = Playback(parts_of(scene), speed=self.playback.speed)
+        playback.seek(position or 1)
+        if self.library.follow and not scene.finished and position is None:
+            playback.go_live()
+        self.playback = playback
+        self.query_one(StatusLine).say("")
+        self._show(scene)
+        if subject:
+            self.query_one(Behind).select(subject)
+        if scene.dialogue.id in self.ids:
+            at = self.ids.index(scene.dialogue.id)
+            nearby = [self.ids[index] for index in (at + 1, at - 1) if 0 <= index < len(self.ids)]
+            self.run_worker(self.library.ask(self.shelf.prefetch, nearby), group="prefetch", exclusive=True)
+
+    def _show(self, scene: Scene) -> None:
+        """A scene, or the same one as it is by now."""
+        self.scene = scene
+        self._head()
+        self._turn()
+
+    def _head(self) -> None:
+        assert self.scene is not None
+        dialogue = self.scene.dialogue
+        people = []
+        for one in self.scene.people:
+            stance = f" ({one.stance_text})" if one.stance_text else ""
+            people.append(f"{one.persona.name}, {one.persona.culture}{stance}")
+        marks = []
+        if dialogue.parent_id:
+            marks.append(f"↳ branched off {dialogue.parent_id.rpartition('.')[2]} after turn {dialogue.branched_at}")
+        if self.library.follow:
+            marks.append(self._following())
+        place = f"d{dialogue.number}"
+        if dialogue.status != "done":
+            sign, _ = signs.status(dialogue.status)
+            place = f"{place}  {sign}"
+        self.query_one(Heading).tell(
+            title=self.scene.seed.question, place=place, mark="; ".join(marks), detail=" · ".join(people)
+        )
+
+    def _following(self) -> str:
+        others = len([name for name in self._alive if name != self.dialogue_id])
+        return "following" + (f", {signs.counted(others, 'other')} in progress" if others else "")
+
+    # --- the present turn -----------------------------------------------------------------------------
+
+    @property
+    def spoken(self) -> Spoken | None:
+        return self.scene.turns[self.playback.position - 1] if self.scene and self.playback.position else None
+
+    @property
+    def subject(self) -> str:
+        """What a judgement is about: what the cursor stands on, else the turn."""
+        return self.query_one(Behind).subject or (self.spoken.id if self.spoken else "")
+
+    def _turn(self) -> None:
+        """Everything that shows the present turn."""
+        assert self.scene is not None
+        playback = self.playback
+        if self.spoken:
+            self.query_one(Behind).show(self.scene, self.spoken.turn.position)
+        self.query_one(PhaseTrack).show(phases_of(self.scene), playback.phase)
+        self.query_one(SeekBar).show(len(playback.parts), playback.position, playback.starts())
+        self._speech()
+
+    def _speech(self) -> None:
+        """What changes from moment to moment."""
+        assert self.scene is not None
+        marks = []
+        if self.spoken:
+            marks = self.query_one(Behind).marks(self.spoken.turn.position)
+            if self.hits:
+                marks = [*marks, *self.hits.marks(self.spoken.turn.text)]
+        self.query_one(Speeches).show(self.scene, self.playback.position, self.playback.shown, marks)
+        self.query_one(StatusLine).show(in_words(self.playback, finished=self.scene.finished))
+
+    def _tick(self) -> None:
+        now = self.app.clock()  # type: ignore[attr-defined]  # of Replay
+        passed, self._ticked = now - self._ticked, now
+        before = self.playback.position
+        if self.scene and self.is_current and self.playback.tick(passed):
+            if before == self.playback.position:
+                self._speech()
+            else:
+                self._turn()
+
+    def on_behind_changed(self) -> None:
+        if self.scene:
+            self._speech()
+
+    def on_behind_go(self, event: Behind.Go) -> None:
+        """To a statement, which may be in another dialogue."""
+        dialogue_id, position = place_of(event.statement_id)
+        self._open(dialogue_id, position, event.statement_id)
+
+    # --- a run that goes on ----------------------------------------------------------------------------
+
+    def _poll(self) -> None:
+        if self.is_current and not any(worker.group == "poll" and worker.is_running for worker in self.workers):
+            self.run_worker(self._look_again(), group="poll")
+
+    async def _look_again(self) -> None:
+        """New turns, if there are any; where this dialogue is over and one went with it, the next that is alive."""
+        ask = self.library.ask
+        self._alive = await ask(self.shelf.lists.alive)
+        if self.scene is None or self.scene.dialogue.id != self.dialogue_id:
+            return
+        if self.scene.finished:
+            waits = self.playback.live and self.playback.at_end
+            if waits and self._alive:
+                self._open(self._alive[0])
+            elif waits and (await ask(self.shelf.look_at_run)).status not in ("running", "pending"):
+                self.playback.leave_live()
+                self.query_one(StatusLine).say("the run has ended")
+                self._show(self.scene)
+            return
+        scene = await ask(self.shelf.look_again, self.dialogue_id)
+        if self.scene.dialogue.id == scene.dialogue.id and self.dialogue_id == scene.dialogue.id:
+            self.playback.grow(parts_of(scene))
+            self._show(scene)
+
+    # --- keys: play -------------------------------------------------------------------------------------
+
+    def _moved(self) -> None:
+        if self.scene:
+            self._turn()
+
+    def action_play(self) -> None:
+        self.playback.toggle()
+        self._moved()
+
+    def action_step(self, by: int) -> None:
+        self.playback.step(by)
+        self._moved()
+
+    def action_seek(self, position: int) -> None:
+        self.playback.seek(position)
+        self._moved()
+
+    def action_last(self) -> None:
+        if self.library.follow and self.scene and not self.scene.finished:
+            self.playback.go_live()
+        else:
+            self.playback.playing = False
+            self.playback.seek(len(self.playback.parts))
+        self._moved()
+
+    def action_speed(self, by: int) -> None:
+        self.playback.faster(by)
+        self._moved()
+
+    def action_phase(self, by: int) -> None:
+        self.playback.step_phase(by)
+        self._moved()
+
+    def on_seek_bar_sought(self, event: SeekBar.Sought) -> None:
+        self.action_seek(event.position)
+
+    def action_dialogue(self, by: int) -> None:
+        if self.dialogue_id in self.ids:
+            index = self.ids.index(self.dialogue_id) + by
+            if 0 <= index < len(self.ids):
+                self._open(self.ids[index])
+                return
+        self._say("there is no other dialogue that way")
+
+    def action_hit(self, by: int) -> None:
+        if self.hits is None:
+            self._say("n goes from hit to hit of a search; / begins one")
+        elif self.hits.move(by):
+            hit = self.hits.present
+            self._open(hit.dialogue_id, hit.position)
+        else:
+            self._say("no more hits that way")
+
+    # --- keys: look around ------------------------------------------------------------------------------
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.set_class(event.size.width < WIDE, "-narrow")
+
+    def action_swap(self) -> None:
+        """Between the speech and what is behind it."""
+        speeches, behind = self.query_one(Speeches), self.query_one(Behind)
+        to_behind = self.focused is speeches
+        self.set_class(to_behind, "-behind")
+        (behind if to_behind else speeches).focus()
+
+    def action_persona(self) -> None:
+        from culturepark.replay.persona import PersonaScreen
+
+        if self.scene and self.spoken:
+            speaker = self.spoken.turn.speaker
+            seated = next((one for one in self.scene.people if one.persona.key == speaker), None)
+            if seated:
+                self.app.push_screen(PersonaScreen(seated, self.scene.seed))
+            else:
+                self._say(f"{self.spoken.name} has no card")
+
+    def action_calls(self) -> None:
+        self.run_worker(self._calls(), group="calls", exclusive=True)
+
+    async def _calls(self) -> None:
+        from culturepark.replay.calls import CallsScreen
+
+        if self.scene is None or not (subject := self.subject):
+            return
+        rows = await self.library.ask(self.shelf.calls, self.scene, subject)
+        if rows:
+            self.app.push_screen(CallsScreen(rows))
+        else:
+            self._say("no model was asked for this")
+
+    def action_search(self) -> None:
+        from culturepark.replay.searching import SearchScreen
+
+        self.app.push_screen(SearchScreen(self.library, self.shelf, self.ids))
+
+    def action_back(self) -> None:
+        self.dismiss(self.dialogue_id)
+
+    # --- keys: judge ------------------------------------------------------------------------------------
+
+    def action_judge(self, decision: str) -> None:
+        self._judge(decision=decision)
+
+    def action_rate(self, rating: int) -> None:
+        self._judge(rating=rating)
+
+    def _judge(self, **judgement: Any) -> None:
+        """What is not given stays as this reviewer had it."""
+        if self._may_write() and (subject := self.subject):
+            self.run_worker(self._write(self.library.judge(subject, **judgement)), group="judge")
+
+    def action_undo(self) -> None:
+        if self._may_write():
+            self.run_worker(self._write(self.library.undo(), taken_back=True), group="judge")
+
+    async def _write(self, written: Any, *, taken_back: bool = False) -> None:
+        """Waits until it is in the store, and shows it. What the store cannot take is said, and nothing is lost."""
+        try:
+            row = await written
+        except CultureparkError as error:
+            self._say(f"not stored: {error}")
+            return
+        if row is None:
+            self._say(f"{self.library.reviewer} has judged nothing that could be taken back")
+            return
+        sign, word, _ = signs.DECISION[row.decision]
+        rated = f", {row.rating} of 5" if row.rating else ""
+        self._say(f"{'taken back: ' if taken_back else ''}{sign} {short(row.subject_id)} {word}{rated}")
+        dialogue_id, _ = place_of(row.subject_id)
+        if self.scene and dialogue_id == self.scene.dialogue.id:
+            scene = await self.library.ask(self.shelf.look_again, dialogue_id)
+            if self.scene.dialogue.id == dialogue_id:
+                self._show(scene)
+
+    def action_edit(self) -> None:
+        if self._may_write() and self.subject:
+            self.run_worker(self._edit(self.subject), group="edit", exclusive=True)
+
+    async def _edit(self, subject: str) -> None:
+        from culturepark.replay.judging import JudgeScreen
+
+        assert self.scene is not None
+        standing = await self.library.ask(self.library.standing, subject)
+        judgement = await self.app.push_screen_wait(JudgeScreen(subject, wording_of(self.scene, subject), standing))
+        if judgement is not None:
+            await self._write(self.library.judge(subject, whole=True, **vars(judgement)))
+
+    def _may_write(self) -> bool:
+        if self.library.follow:
+            self._say(READ_ONLY)
+        return not self.library.follow
+
+    # --- keys: branch -----------------------------------------------------------------------------------
+
+    def action_branch(self) -> None:
+        if self._may_write() and self.scene and self.spoken:
+            from culturepark.replay.branching import BranchScreen
+
+            screen = BranchScreen(self.scene, self.spoken.turn.position, self.library.store)
+            self.app.push_screen(screen, self._branched)
+
+    def _branched(self, dialogue_id: str | None) -> None:
+        if dialogue_id:
+            self.run_worker(self._visit(dialogue_id))
+
+    async def _visit(self, dialogue_id: str) -> None:
+        """A dialogue of any run, on a stage of its own."""
+        run_id, _ = await self.library.ask(self.library.find, dialogue_id)
+        shelf = await self.library.ask(self.library.shelf, run_id)
+        self.app.push_screen(StageScreen(self.library, shelf, dialogue_id))
+
+    def action_compare(self) -> None:
+        self.run_worker(self._compare(), group="compare", exclusive=True)
+
+    async def _compare(self) -> None:
+        if self.scene is None:
+            return
+        pair = await self.library.ask(self.library.beside, self.scene)
+        if isinstance(pair, str):
+            self._say(pair)
+        else:
+            from culturepark.replay.compare import CompareScreen
+
+            self.app.push_screen(CompareScreen(*pair))
+
+    def _say(self, what: str) -> None:
+        self.query_one(StatusLine).say(what)
+
+
+def parts_of(scene: Scene) -> list[Part]:
+    return [Part.of(spoken.turn.phase, spoken.turn.text) for spoken in scene.turns]
+
+
+def phases_of(scene: Scene) -> list[str]:
+    """As its protocol has them, and as they were."""
+    from culturepark.dialogue.protocol import PHASES
+
+    said = list(dict.fromkeys(spoken.turn.phase for spoken in scene.turns))
+    planned = () if scene.finished else PHASES.get(scene.dialogue.protocol, ())  # type: ignore[call-overload]
+    return [*said, *(phase for phase in planned if phase not in said)]
+
+
+def place_of(subject_id: str) -> tuple[str, int | None]:
+    """The dialogue that a turn, statement or sample is in, and the turn's position."""
+    parts = subject_id.split(".")
+    turn = parts[2] if len(parts) > 2 else ""
+    return ".".join(parts[:2]), int(turn[1:]) if turn[1:].isdigit() else None
+
+
+def short(subject_id: str) -> str:
+    """`t5.s2` of `RUN.d3.t5.s2`."""
+    return ".".join(subject_id.split(".")[2:]) or subject_id
+
+
+def wording_of(scene: Scene, subject_id: str) -> str:
+    """What a judgement may put other words in place of."""
+    import json
+
+    for spoken in scene.turns:
+        if spoken.id == subject_id:
+            return spoken.turn.text
+        for one in spoken.statements:
+            if one.row.id == subject_id:
+                return one.row.first_person
+            for sample in one.samples:
+                if sample.id == subject_id:
+                    messages = json.loads(sample.messages)
+                    return next((str(m["content"]) for m in reversed(messages) if m["role"] == "assistant"), "")
+    return ""

@@ -1,0 +1,105 @@
+"""A first look into a store, before SQLAlchemy is there: importing it takes longer than all else up to a screen.
+
+Only of SQLite's files, and only a glance: whatever is out of the ordinary, it gives None, and the store itself is
+asked, which knows how to say what is wrong. What it gives is looked at again as soon as that can be done.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from culturepark.store.lines import Line, RunLine
+
+PREFIX = "sqlite:///"
+MOST = 100
+"""Lines that a first screen may show."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A run, and its first dialogues."""
+
+    run: RunLine
+    ids: tuple[str, ...]
+    """Of all its dialogues."""
+    lines: tuple[Line, ...]
+    """Of the first ones."""
+
+
+def runs(url: str) -> list[RunLine] | None:
+    """The newest runs."""
+    return look(url, newest)
+
+
+def dialogues(url: str, run_id: str) -> Shown | None:
+    """A run by its id, or `last`; None for whatever else."""
+    return look(url, lambda db: shown(db, run_id))
+
+
+def look(url: str, at: Callable[[sqlite3.Connection], T]) -> T | None:
+    if not url.startswith(PREFIX):
+        return None
+    try:
+        name = f"file:{quote(str(Path(url.removeprefix(PREFIX)).absolute()))}?mode=ro"
+        with closing(sqlite3.connect(name, uri=True, timeout=0.1)) as db:
+            return at(db)
+    except (sqlite3.Error, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+RUNS = "SELECT id, scenario_name, status, stop_reason, created_at FROM run "
+NEWEST = "ORDER BY created_at DESC, id DESC LIMIT ?"
+
+
+def newest(db: sqlite3.Connection) -> list[RunLine]:
+    return [checked(RunLine(*row)) for row in db.execute(RUNS + NEWEST, (MOST,))]
+
+
+def shown(db: sqlite3.Connection, run_id: str) -> Shown | None:
+    one = (
+        newest(db)[:1] if run_id == "last" else [RunLine(*row) for row in db.execute(RUNS + "WHERE id = ?", (run_id,))]
+    )
+    if not one:
+        return None
+    run = checked(one[0])
+    ids = [name for (name,) in db.execute("SELECT id FROM dialogue WHERE run_id = ? ORDER BY number", (run.id,))]
+    (scenario,) = db.execute("SELECT scenario FROM run WHERE id = ?", (run.id,)).fetchone()
+    questions = {seed["key"]: seed["question"] for seed in json.loads(scenario)["scenario"]["seeds"]}
+    some = ids[:MOST]
+    inside = f"IN ({','.join('?' * len(some))})"
+    people: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    sitting = f"SELECT dialogue_id, name, culture FROM participant WHERE dialogue_id {inside} ORDER BY position"  # noqa: S608
+    for name, *person in db.execute(sitting, some):
+        people[name].append((str(person[0]), str(person[1])))
+    rows = db.execute(
+        f"SELECT id, number, seed_key, status, stop_reason, parent_id FROM dialogue WHERE id {inside} ORDER BY number",  # noqa: S608
+        some,
+    )
+    lines = [
+        checked(Line(name, number, key, questions[key], status, why, tuple(people[name]), None, None, None, parent, 0))
+        for name, number, key, status, why, parent in rows
+    ]
+    return Shown(run, tuple(map(str, ids)), tuple(lines))
+
+
+def checked(line: Any) -> Any:
+    """
+    Raises:
+        ValueError: if it holds what no such line can hold.
+    """
+    for field in fields(line):
+        value = getattr(line, field.name)
+        wanted: Any = int if field.name in ("number", "branches") else tuple if field.name == "people" else str
+        if not isinstance(value, wanted) and not (value is None and "None" in str(field.type)):
+            raise ValueError(field.name)
+    return line
