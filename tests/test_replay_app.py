@@ -424,6 +424,22 @@ async def test_a_file_that_is_no_store_ends_the_app_and_is_named(tmp_path: Path)
     assert isinstance(app.trouble, StoreError)
 
 
+@pytest.mark.parametrize("where", ["a handler", "a worker"])
+def test_a_bug_is_told_in_a_line_and_leaves_the_terminal_alone(
+    held: Held, where: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "a model's words"
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError(secret)
+
+    app = app_on(held.store)
+    monkeypatch.setattr(*((RunsScreen, "_show") if where == "a handler" else (app.library, "runs")), broken)
+    app.run(headless=True, size=(80, 24))
+    assert isinstance(app.trouble, ZeroDivisionError)
+    assert secret not in "".join(capsys.readouterr())
+
+
 async def test_a_dialogue_that_is_gone_leaves_an_empty_row_and_is_named_when_opened(own: Held) -> None:
     app = app_on(own.store, "last")
     async with shown(app) as pilot:

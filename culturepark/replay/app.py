@@ -11,6 +11,7 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.constants import DEFAULT_THEME
 from textual.screen import Screen
+from textual.worker import WorkerFailed
 
 from culturepark.replay.chrome import THEME
 from culturepark.replay.library import Library
@@ -89,6 +90,15 @@ class Replay(App[None]):
     def _give_up(self, error: Exception) -> None:
         self.trouble = self.trouble or error
         self.exit(return_code=getattr(error, "exit_code", 1))
+
+    def _handle_exception(self, error: Exception) -> None:
+        """A bug: told as on the command line. Textual would print all frames with their values, texts of models too."""
+        self.trouble = self.trouble or (error.error if isinstance(error, WorkerFailed) else error)  # type: ignore[assignment]
+        if self._exception is None:  # for its test pilot
+            self._exception = error
+            self._exception_event.set()
+        self._return_code = 1
+        self._close_messages_no_wait()
 
     def action_help(self) -> None:
         from culturepark.replay.helping import HelpScreen
