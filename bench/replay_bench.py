@@ -119,7 +119,8 @@ def starting(url: str) -> None:
         "python, import textual.app": lambda: until_done(*python, "import textual.app"),
         "an empty Textual app": lambda: first_screen(lambda: Terminal(command=(*python, EMPTY)), "rows"),
         "culturepark runs": lambda: until_done(sys.executable, "-m", "culturepark", "runs", "--store", url),
-        "culturepark replay": lambda: first_screen(lambda: Terminal("replay", "--store", url), "✓ done", " dialogues"),
+        "culturepark replay, rows": lambda: first_screen(lambda: Terminal("replay", "--store", url), "✓ done"),
+        "culturepark replay, whole": lambda: first_screen(lambda: Terminal("replay", "--store", url), " dialogues"),
         "culturepark replay b, rows": lambda: first_screen(lambda: Terminal("replay", "b", "--store", url), "Elif Y"),
         "culturepark replay b, whole": lambda: first_screen(
             lambda: Terminal("replay", "b", "--store", url), "Elif Y", " turns"
