@@ -86,8 +86,10 @@ class Live(Quiet):
     def started(self, run: RunRow, plan: Plan, done: int) -> None:
         super().started(run, plan, done)
         self.talk = self.total <= TALK_UP_TO
+        protocol, turns = self.scenario.protocol, self.scenario.max_turns
+        # A talk has been held before anybody watches.
         slots = [
-            len(schedule(self.scenario.protocol, len(c.participants), self.scenario.max_turns)) for c in plan.castings
+            0 if protocol == "talk" else len(schedule(protocol, len(c.participants), turns)) for c in plan.castings
         ]
         self.steps = {c.number: n + DISTILLING for c, n in zip(plan.castings, slots, strict=True)}
         self.done_steps: dict[int, int] = defaultdict(int)

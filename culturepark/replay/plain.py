@@ -44,7 +44,7 @@ def heading(row: DialogueRow, people: list[ParticipantRow], edition: Edition) ->
 
 
 def turns(store: Store, row: DialogueRow, people: list[ParticipantRow], *, follow: bool) -> Iterator[str]:
-    names = {person.persona_key: person.name for person in people} | {"moderator": "Moderator"}
+    names = {person.persona_key: person.name for person in people} | {"moderator": "Moderator", "user": "You"}
     phase, shown = "", 0
     while True:
         current = next(d for d in store.dialogues(row.run_id) if d.id == row.id) if follow else row
