@@ -240,7 +240,7 @@ def carry_on(store: Store, row: RunRow, as_json: bool) -> int:
     from culturepark.store.stats import stats as stats_of
 
     watch_prices(store, row)
-    where = "" if store_is_default(store) else f" --store {shlex.quote(redact(store.database.shown))}"
+    where = where_is(store)
     failure: CultureparkError | None = None
     with watching() as watcher:
         run = Run(store, row, watcher)
@@ -295,10 +295,12 @@ async def until_stopped(run: Run) -> None:
         raise Interrupted("stopped at once") from None
 
 
-def store_is_default(store: Store) -> bool:
+def where_is(store: Store) -> str:
+    """The option that names the store, if it has to be named."""
     from culturepark.store.database import DEFAULT_URL
 
-    return store.database.shown == DEFAULT_URL
+    shown = store.database.shown
+    return "" if shown == DEFAULT_URL else f" --store {shlex.quote(redact(shown))}"
 
 
 def summary(stats: dict[str, object], failure: CultureparkError | None, where: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shlex
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -12,7 +11,7 @@ from typing import Any
 
 from culturepark.catalog.talks import find_persona, find_seed, talk_edition
 from culturepark.commands.keyboard import Keyboard
-from culturepark.commands.run import OPEN, check_run_id, roles_until, store_is_default, until_stopped, watch_prices
+from culturepark.commands.run import OPEN, check_run_id, roles_until, until_stopped, watch_prices, where_is
 from culturepark.commands.telling import card_lines, heading_lines, note_lines
 from culturepark.dialogue.casting import plan
 from culturepark.dialogue.guards import LONGEST
@@ -33,7 +32,6 @@ from culturepark.models.chat import ChatModel
 from culturepark.models.registry import check_specs
 from culturepark.models.spec import ModelSpec, parse_roles
 from culturepark.pipeline import Run
-from culturepark.redact import redact
 from culturepark.show import safe, show_origin, tell
 from culturepark.store.rows import edition_of
 from culturepark.store.scenes import Scenes
@@ -103,8 +101,8 @@ class Session:
         self.store, self.row, self.runner = store, row, runner
         self.keyboard = Keyboard()
         self.run = Run(store, row, self.keyboard)
-        (casting,) = self.run.plan.castings
         (dialogue,) = store.dialogues(row.id)
+        casting = self.run.castings[dialogue.number]
         self.dialogue = dialogue
         self.persona = casting.participants[0].persona
         self.talk = Talk(
@@ -116,7 +114,7 @@ class Session:
             self.run.ledger,
             partial(store.add_turn, dialogue.id),
         )
-        self.where = "" if store_is_default(store) else f" --store {shlex.quote(redact(store.database.shown))}"
+        self.where = where_is(store)
 
     def hold(self) -> int:
         command = "talk --run-id"
