@@ -62,14 +62,12 @@ class Keyboard(Quiet):
                 return None
         if self.typed:
             print(prompt, end="", file=sys.stderr, flush=True)
-        line = sys.stdin.readline(longest + 2) if sys.stdin else ""
-        length = len(line)
-        while line and not line.endswith("\n"):  # at its end a pipe gives nothing more
-            line, whole = sys.stdin.readline(100_000), line
-            length += len(line)
-            if not line and length <= longest + 1:
-                return whole
-        return None if not length else line.rstrip("\n") if length <= longest + 1 else length - 1
+        line = piece = sys.stdin.readline(longest + 2) if sys.stdin else ""
+        length = len(line.rstrip("\n"))
+        while piece and not piece.endswith("\n"):  # the rest of a line that is too long is counted, and let go
+            piece = sys.stdin.readline(100_000)
+            length += len(piece.rstrip("\n"))
+        return None if not line else line.rstrip("\n") if length <= longest else length
 
     # --- out -----------------------------------------------------------------------------------------
 
