@@ -76,11 +76,16 @@ class Keyboard(Quiet):
         if not self.shown:
             write(f"{safe(who)}{f' ({culture})' if culture else ''}: {safe(heard(text))}")
             return
-        console = out()
+        bar, console = self._bar, out()
+        if bar:  # it is drawn on another stream, and would stay where it stood
+            bar.stop()
         console.print(Text.assemble("\n", (safe(who), "bold"), (f"  {culture}" if culture else "", "dim")))
         for line in lay_out(text, max(20, console.width - 2)):
             console.print("  ", line, sep="", no_wrap=True, overflow="ignore", crop=False)
         console.print()
+        if bar and self._task is not None:
+            bar.reset(self._task)
+            bar.start()
 
     def tell(self, text: str) -> None:
         """A line to be read with the talk, and kept with it."""
