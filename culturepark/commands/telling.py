@@ -78,7 +78,7 @@ def note_lines(scene: Scene, where: str) -> Iterator[str]:
 
 def statement_lines(one: Mined, scene: Scene) -> Iterator[str]:
     doubt = doubts(one, scene)
-    yield f"  {one.row.kind}, {f'doubtful ({doubt})' if doubt else 'kept'}: “{one.row.quote}”"
+    yield f"  {one.row.kind}, {f'doubtful ({doubt})' if doubt else 'kept'}: “{words.heard(one.row.quote)}”"
     if one.row.quote not in one.row.text:
         yield f"      that is: {one.row.text}"
 
