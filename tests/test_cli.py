@@ -76,8 +76,8 @@ class Done:
         return json.loads(self.out)
 
 
-def cli(*arguments: object, encoding: str = "utf-8") -> Done:
-    """One command through `main`, in this process, with pipes for stdout and stderr."""
+def cli(*arguments: object, encoding: str = "utf-8", typed: bytes = b"") -> Done:
+    """One command through `main`, in this process, with pipes for stdin, stdout and stderr."""
     out, err = (
         io.TextIOWrapper(io.BytesIO(), encoding, errors, write_through=True)
         for errors in ("strict", "backslashreplace")
@@ -86,6 +86,7 @@ def cli(*arguments: object, encoding: str = "utf-8") -> Done:
         stack.enter_context(redirect_stdout(out))
         stack.enter_context(redirect_stderr(err))
         stack.enter_context(mock.patch.object(sys, "argv", ["culturepark", *map(str, arguments)]))
+        stack.enter_context(mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed), "utf-8")))
         ended = stack.enter_context(pytest.raises(SystemExit))
         main()
     said = [stream.buffer.getvalue().decode() for stream in (out, err)]  # type: ignore[attr-defined]
@@ -564,6 +565,7 @@ JSON = {
 STORE = {
     "simulate": "simulate short.yaml --model scripted --run-id b --until dialogue",
     "resume": "resume a",
+    "talk": "talk turkish-elif --model scripted --run-id c",
     "distill": "distill a --from dedup",
     "runs": "runs",
     "stats": "stats a",
@@ -616,7 +618,7 @@ def test_every_command_that_takes_a_store_uses_the_one_it_is_given(
         assert done.code == 0, (name, done.err)
         assert done.out
         assert not Path("runs").exists(), name
-    assert {row["id"] for row in rows_of("run", path)} == {"a", "b"}
+    assert {row["id"] for row in rows_of("run", path)} == {"a", "b", "c"}
 
 
 @pytest.mark.usefixtures("finished")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
@@ -13,7 +12,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
-from unittest import mock
 
 import pytest
 
@@ -51,8 +49,7 @@ def talk(*arguments: object, typed: str | bytes = "", model: str = "scripted", r
     """`culturepark talk` with its lines from a pipe."""
     data = typed.encode("utf-8", "surrogatepass") if isinstance(typed, str) else typed
     models = ("--model", model, "--role", "embedder=lexical") if model else ()
-    with mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), "utf-8")):
-        return cli("talk", *arguments, *models, "--run-id", run_id)
+    return cli("talk", *arguments, *models, "--run-id", run_id, typed=data)
 
 
 def on(endpoint: Endpoint) -> str:
