@@ -188,7 +188,10 @@ def test_everything_that_reads_a_run_reads_a_talk() -> None:
     assert cli("resume", "t").code == 0
     assert cli("export", "t", "--format", "trl", "--out", "samples").code == 0
     assert "neighbours?" not in Path("samples/all.jsonl").read_text("utf-8")
-    assert cli("export", "t", "--format", "trl", "--out", "whole", "--dialogues").code == 0
+    exported = cli("export", "t", "--format", "trl", "--out", "whole", "--dialogues")
+    assert exported.code == 0
+    for told in (exported.err, Path("whole/README.md").read_text("utf-8")):
+        assert "are what a real person typed" in " ".join(told.split())
     (line,) = Path("whole/all.jsonl").read_text("utf-8").splitlines()
     messages = json.loads(line)["messages"]
     assert [m["role"] for m in messages] == ["system", "user", "assistant", "user", "assistant"]
@@ -315,7 +318,7 @@ def test_the_longest_key_still_makes_a_run() -> None:
 def test_a_scenario_file_cannot_ask_for_a_talk() -> None:
     Path("mine.yaml").write_text(
         "name: mine\ntitle: Mine\nsetting: cross-cultural\ncultures: [turkish]\nprotocol: talk\n"
-        "seeds: [{key: tea, question: Who pours the tea?}]\n",
+        "seeds: [{key: tea, question: 'Who pours the tea?'}]\n",
         "utf-8",
     )
     for command in ("check", "simulate"):
