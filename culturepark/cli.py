@@ -198,6 +198,46 @@ def branch(
     )  # fmt: skip
 
 
+@app.command(epilog="Example: culturepark talk turkish-elif --about guest-unannounced")
+def talk(
+    persona: Annotated[
+        str | None,
+        typer.Argument(
+            help="Whom to talk with: a key (`culturepark personas`), its beginning, or a persona file.",
+            callback=letters,
+        ),
+    ] = None,
+    about: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SEED",
+            help="A survey item (wvs7/Q33), a seed of a shipped scenario, or a question in quotes; else everyday life.",
+            callback=letters,
+        ),
+    ] = None,
+    moderated: Annotated[bool, typer.Option("--moderated", help="A moderator opens, asks in between, closes.")] = False,
+    model: Annotated[
+        str | None, typer.Option(metavar="SPEC", help="For all chat roles, as for `simulate` (embedded by default).")
+    ] = None,
+    role: Roles = None,
+    store: Store = STORE,
+    seed: Annotated[int | None, typer.Option(help="Draws the stance (1 by default).", min=0, max=2**62)] = None,
+    max_cost: MaxCost = None,
+    max_tokens: MaxTokens = None,
+    run_id: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="Name the talk; if it exists, go on with it.", callback=letters),
+    ] = None,
+) -> int:
+    """Talk with a persona yourself; what came up is listed at the end."""
+    from culturepark.commands import talk as commands
+
+    return commands.talk(
+        persona, about=about, moderated=moderated, model=model, roles=role or [], store_url=store, seed=seed,
+        limits=limits(max_cost, max_tokens, None, None), run_id=run_id,
+    )  # fmt: skip
+
+
 @app.command(epilog="Example: culturepark runs --json")
 def runs(store: Store = STORE, json: Json = False) -> int:
     """List what is in the store."""

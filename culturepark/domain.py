@@ -45,7 +45,10 @@ EightCulture = Literal["arabic", "bengali", "chinese", "german", "korean", "port
 Culture = Literal[EightCulture, "american"]
 Language = Literal["en"]
 Setting = Literal["in-cultural", "cross-cultural", "panel"]
-Protocol = Literal["self-guidance", "free-chat"]
+TalkSetting = Literal["one-to-one", "moderated"]
+"""Of a talk: whether only the user and one persona are there, or a moderator too."""
+Protocol = Literal["self-guidance", "free-chat", "talk"]
+"""`talk` is that of `culturepark talk` alone: a user sits there, who has no schedule."""
 Kind = Literal["opinion", "norm", "custom"]
 Relation = Literal["entail", "contradict", "irrelevant", "unparsable"]
 Criterion = Literal["faithful", "stance", "harmlessness", "awareness", "cross-check"]
@@ -270,14 +273,15 @@ class Scenario(Noun):
 
     name: Key
     title: Text
-    setting: Setting
-    cultures: Annotated[tuple[EightCulture, ...], Field(min_length=1)]
+    setting: Setting | TalkSetting
+    cultures: Annotated[tuple[Culture, ...], Field(min_length=1)]
+    """Of the eight, but in a talk, which may be with a main contact."""
     protocol: Protocol
     language: Language = "en"
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     dialogues_per_seed: Annotated[int, Field(ge=1, le=10_000)] = 1
-    people: Annotated[int, Field(ge=2, le=8)] = 2
-    """Personas in a dialogue; more than two only in a panel."""
+    people: Annotated[int, Field(ge=1, le=8)] = 2
+    """Personas in a dialogue; more than two only in a panel, and one in a talk."""
     max_turns: Annotated[int, Field(ge=4, le=200)] = 14
     """Persona turns in a dialogue."""
     limits: Limits = Limits()
@@ -338,7 +342,7 @@ class Turn(Noun):
     slot: int
     """Which slot of the schedule it fills; a slot whose turn was refused leaves a gap."""
     speaker: str
-    """A persona's key, or `moderator`."""
+    """A persona's key, `moderator` or `user`."""
     role: Role
     phase: str
     text: str

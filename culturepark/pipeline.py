@@ -29,6 +29,7 @@ from culturepark.errors import (
     ModelError,
     StoreError,
     Unreachable,
+    UsageError,
 )
 from culturepark.launch import UNTIL, Until, models_of, settings_of
 from culturepark.models.chat import Reply, Request
@@ -118,10 +119,10 @@ class Run:
             if self._reaches("dedup"):
                 await self._distil()
         except CultureparkError as error:
-            self._stopped(error)
+            self.stopped(error)
             raise
         except (asyncio.CancelledError, KeyboardInterrupt):
-            self._stopped(Interrupted("stopped by Ctrl-C"))
+            self.stopped(Interrupted("stopped by Ctrl-C"))
             raise Interrupted("stopped at once") from None
         except Exception as bug:
             self.store.set_run(self.row.id, Status.STOPPED, f"bug: {describe(bug)}")
@@ -136,7 +137,8 @@ class Run:
         self.store.set_run(self.row.id, status, reason)
         return status
 
-    def _stopped(self, error: CultureparkError) -> None:
+    def stopped(self, error: CultureparkError) -> None:
+        """Writes down what the run was stopped by."""
         names: dict[type[CultureparkError], str] = {
             BudgetReached: "budget",
             Interrupted: "interrupted",
@@ -212,6 +214,11 @@ class Run:
     async def _talk(self, row: DialogueRow, casting: Casting) -> None:
         from culturepark.dialogue.stage import Ending, converse
 
+        if self.scenario.protocol == "talk":
+            if row.status != Status.FAILED:
+                raise UsageError(still_open(self.row.id))
+            self.store.set_dialogue(row.id, Status.DONE, "completed")  # only what follows a talk can fail
+            return
         self.store.set_dialogue(row.id, Status.RUNNING)
         turns = self.store.turns(row.id)
         speaker, moderator = await self.models.get("speaker"), await self.models.get("moderator")
@@ -369,6 +376,10 @@ class Run:
 
         spec, watcher = self.models.specs["embedder"], self.watcher
         return await detached(open_embedder, spec, watcher.fetching, watcher.note, ask)  # it may have weights to fetch
+
+
+def still_open(run_id: str) -> str:
+    return f"{run_id} is a talk that its user has not ended; go on with it: culturepark talk --run-id {run_id}"
 
 
 def describe(bug: Exception) -> str:

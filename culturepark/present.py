@@ -114,7 +114,8 @@ def funnel_lines(s: JsonObject) -> Iterator[str]:
         yield f"  skipped     {len(s['skipped'])} cells: {cells}"
     yield f"  ended by    {listed(s['dialogue_stop_reasons'])}"
     moderator = listed(s["turns"]["moderator"])
-    yield f"  turns       {s['turns']['personas']} of personas; moderator: {moderator}"
+    user = f"; user: {s['turns']['user']}" if s["turns"]["user"] else ""
+    yield f"  turns       {s['turns']['personas']} of personas; moderator: {moderator}{user}"
     statements = s["statements"]
     yield f"  statements  {statements['total']} ({listed(statements['by_kind'])})"
     yield f"    rejected  {listed(statements['rejected'])}"

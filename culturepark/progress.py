@@ -85,7 +85,9 @@ class Live(Quiet):
     def started(self, run: RunRow, castings: Collection[Casting], done: int) -> None:
         super().started(run, castings, done)
         self.talk = self.total <= TALK_UP_TO
-        slots = [len(schedule(self.scenario.protocol, len(c.participants), self.scenario.max_turns)) for c in castings]
+        protocol, turns = self.scenario.protocol, self.scenario.max_turns
+        # A talk has been held before anybody watches.
+        slots = [0 if protocol == "talk" else len(schedule(protocol, len(c.participants), turns)) for c in castings]
         self.steps = {c.number: n + DISTILLING for c, n in zip(castings, slots, strict=True)}
         self.done_steps: dict[int, int] = defaultdict(int)
         total = sum(self.steps.values())

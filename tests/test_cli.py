@@ -76,8 +76,8 @@ class Done:
         return json.loads(self.out)
 
 
-def cli(*arguments: object, encoding: str = "utf-8") -> Done:
-    """One command through `main`, in this process, with pipes for stdout and stderr."""
+def cli(*arguments: object, encoding: str = "utf-8", typed: bytes = b"") -> Done:
+    """One command through `main`, in this process, with pipes for stdin, stdout and stderr."""
     out, err = (
         io.TextIOWrapper(io.BytesIO(), encoding, errors, write_through=True)
         for errors in ("strict", "backslashreplace")
@@ -86,6 +86,7 @@ def cli(*arguments: object, encoding: str = "utf-8") -> Done:
         stack.enter_context(redirect_stdout(out))
         stack.enter_context(redirect_stderr(err))
         stack.enter_context(mock.patch.object(sys, "argv", ["culturepark", *map(str, arguments)]))
+        stack.enter_context(mock.patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed), "utf-8")))
         ended = stack.enter_context(pytest.raises(SystemExit))
         main()
     said = [stream.buffer.getvalue().decode() for stream in (out, err)]  # type: ignore[attr-defined]
@@ -565,6 +566,7 @@ JSON = {
 STORE = {
     "simulate": "simulate short.yaml --model scripted --run-id b --until dialogue",
     "resume": "resume a",
+    "talk": "talk turkish-elif --model scripted --run-id c",
     "distill": "distill a --from dedup",
     "branch": "branch a.d1.t4 --text Hello.",
     "runs": "runs",
@@ -620,8 +622,8 @@ def test_every_command_that_takes_a_store_uses_the_one_it_is_given(
         assert done.out
         assert not Path("runs").exists(), name
     made = {row["id"] for row in rows_of("run", path)}
-    assert {"a", "b"} < made
-    assert [name[:3] for name in made - {"a", "b"}] == ["a-b"]
+    assert {"a", "b", "c"} < made
+    assert [name[:3] for name in made - {"a", "b", "c"}] == ["a-b"]
 
 
 @pytest.mark.usefixtures("finished")

@@ -36,7 +36,7 @@ FOLDER = Path(culturepark.prompts.__file__).parent
 PEOPLE = load_all([])
 WHOLE = ("extract", "verify", "reword", "reword-as-published")
 """Prompts that are sent as they stand: what is asked about goes into the user message."""
-IN_PARTS = ("self-guidance", "free-chat", "samples", "judges", "scales", "cross-check-small")
+IN_PARTS = ("self-guidance", "free-chat", "talk", "samples", "judges", "scales", "cross-check-small")
 
 
 def castings(setting: str) -> list[tuple[Casting, Scenario]]:
@@ -111,7 +111,7 @@ def test_every_language_has_the_same_files_and_every_file_is_known(language: str
     files = {path.name for path in (FOLDER / language).iterdir()}
     rendered = {
         "persona", "persona-small", "stance", "suggestion", "follow-up", "follow-up-small", "follow-up-forms",
-        "speaks-for", "about", "answer-as-claim", "score", "score-small", "cross-check",
+        "speaks-for", "about", "answer-as-claim", "score", "score-small", "cross-check", "talk-persona",
     }  # fmt: skip
     assert files == {f"{name}.md" for name in {*rendered, *WHOLE, *IN_PARTS}} | {"phrases.toml"}
     assert all((FOLDER / language / name).read_text("utf-8").strip() for name in files)

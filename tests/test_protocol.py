@@ -1,14 +1,13 @@
 """The schedule of a dialogue, for every number of people and every limit on turns."""
 
 from itertools import groupby, pairwise
-from typing import get_args
 
 import pytest
 
 from culturepark.dialogue.protocol import PHASES, Slot, rounds, schedule
 from culturepark.domain import Protocol
 
-PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
+PROTOCOLS: tuple[Protocol, ...] = tuple(PHASES)
 TABLES = [(protocol, people) for protocol in PROTOCOLS for people in range(2, 9)]
 
 

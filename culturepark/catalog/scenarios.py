@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from culturepark.catalog.files import Loc, load, package_dir, placed, read_mapping
 from culturepark.catalog.personas import load_all, load_persona
@@ -22,7 +22,6 @@ from culturepark.domain import (
     Limits,
     Noun,
     Persona,
-    Protocol,
     Scenario,
     Seed,
     Setting,
@@ -48,6 +47,12 @@ class SeedFile(Noun):
         return self
 
 
+def not_a_talk(protocol: Any) -> Any:
+    if protocol == "talk":
+        raise ValueError("must be self-guidance or free-chat; `talk` needs somebody at the keyboard: culturepark talk")
+    return protocol
+
+
 class ScenarioFile(Noun):
     """The keys of a scenario file."""
 
@@ -56,7 +61,7 @@ class ScenarioFile(Noun):
     setting: Setting
     cultures: Annotated[tuple[EightCulture, ...], Field(min_length=1)]
     """A list, or `all`."""
-    protocol: Protocol = "self-guidance"
+    protocol: Annotated[Literal["self-guidance", "free-chat"], BeforeValidator(not_a_talk)] = "self-guidance"
     language: Language = "en"
     seeds: Annotated[tuple[SeedFile, ...], Field(min_length=1)]
     dialogues_per_seed: Annotated[int, Field(ge=1, le=10_000)] = 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shlex
 import signal
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from culturepark.launch import Until
     from culturepark.pipeline import Run
 
+OPEN = (Status.PENDING, Status.RUNNING)
 RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
 
 
@@ -45,13 +47,10 @@ def simulate(
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    import re
-
     from culturepark.dialogue.casting import plan
     from culturepark.launch import Settings, free_run_id, new_run
 
-    if run_id and (not re.fullmatch(RUN_ID, run_id) or run_id == "last"):
-        raise UsageError("--run-id: letters, digits, - and _, at most 100 of them, and not `last`")
+    check_run_id(run_id)
     edition = scenarios.load_edition(scenarios.find(scenario), dialogues)
     specs = parse_roles(model, roles)
     prices.table()  # a wrong list is told now, and not at the first answer
@@ -69,6 +68,15 @@ def simulate(
     with store.database.hold(run_id):
         row = new_run(store, edition, seed=seed, models=specs, settings=settings, run_id=run_id)
         return carry_on(store, row, as_json)
+
+
+def check_run_id(run_id: str | None) -> None:
+    """
+    Raises:
+        UsageError: if no run may be called that.
+    """
+    if run_id and (not re.fullmatch(RUN_ID, run_id) or run_id == "last"):
+        raise UsageError("--run-id: letters, digits, - and _, at most 100 of them, and not `last`")
 
 
 def judges_of(scenario: Scenario, specs: Mapping[ModelRole, ModelSpec]) -> tuple[ModelRole, ...]:
@@ -127,6 +135,7 @@ def resume(run_id: str, roles: list[str], store_url: str, as_json: bool, limits:
     prices.table()
     store = Store(store_url, must_exist=True)
     with alone(store, run_id) as row:
+        check_ended(store, row)
         others = [r.id for r in store.unfinished() if r.id != row.id] if row.status == Status.DONE else []
         if run_id == "last" and others:
             tell(f"{row.id} is the last run, and done; unfinished are {', '.join(others[:5])}")
@@ -140,6 +149,18 @@ def resume(run_id: str, roles: list[str], store_url: str, as_json: bool, limits:
         check_specs(models, roles_until(settings.until, edition_of(row).scenario, models))
         store.set_plan(row.id, vars(settings), models_column(models))
         return carry_on(store, store.run(row.id), as_json)
+
+
+def check_ended(store: Store, row: RunRow) -> None:
+    """
+    Raises:
+        UsageError: if the run is a talk that only its user can go on with.
+    """
+    from culturepark.pipeline import still_open
+
+    open_talks = [d for d in store.dialogues(row.id) if d.protocol == "talk" and d.status in OPEN]
+    if open_talks:
+        raise UsageError(still_open(row.id))
 
 
 @contextmanager

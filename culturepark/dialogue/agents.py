@@ -36,6 +36,9 @@ from culturepark.models.chat import ChatModel, Reply, Request, digest
 from culturepark.models.ledger import Ledger
 
 MODERATOR = "moderator"
+USER = "user"
+"""Who speaks in a talk and is no agent. Not so called among agents: AutoGen gives a team's task that source."""
+VISITING = "visitor"
 SPEECH_TOKENS = 260
 SMALL_SPEECH_TOKENS = 130
 FOLLOW_UP_TOKENS = 90
@@ -175,7 +178,7 @@ class Speaker(BaseChatAgent):
         raise NotImplementedError
 
     def _names(self) -> set[str]:
-        return {MODERATOR, *(agent_name(p) for p in self.casting.participants)}
+        return {MODERATOR, VISITING, *(agent_name(p) for p in self.casting.participants)}
 
     def _own_ask(self) -> Ask:
         slots = schedule(self.scenario.protocol, len(self.casting.participants), self.scenario.max_turns)
@@ -184,8 +187,8 @@ class Speaker(BaseChatAgent):
         return Ask(slots[min(position, len(slots) - 1)], f"team.t{position + 1}", seed)
 
     def _called(self, source: str) -> str:
-        if source == MODERATOR:
-            return "Moderator"
+        if source in (MODERATOR, VISITING):
+            return "Moderator" if source == MODERATOR else words.VISITOR
         return next(p.persona.called for p in self.casting.participants if agent_name(p) == source)
 
 
@@ -258,7 +261,7 @@ class ModeratorAgent(Speaker):
         if ask.slot.act == "cue" or last is None:
             return words.line("cue", ask.slot, self.casting, self.scenario)[0]
         previous = self._called(last.source)
-        called = self.casting.participants[ask.slot.person].persona.called
+        called = words.addressed(ask.slot, self.casting)
         self.instruction, prompt_digest = words.moderator(
             ask.slot, self.casting, self.scenario, previous, small=self.small
         )
@@ -330,7 +333,8 @@ def as_team(
 async def speak_once(agent: Speaker, ask: Ask, turns: Sequence[Turn]) -> str:
     """One attempt at one slot by an agent that has heard exactly the stored turns."""
     token = CancellationToken()
-    names = {p.persona.key: agent_name(p) for p in agent.casting.participants} | {MODERATOR: MODERATOR}
+    names = {p.persona.key: agent_name(p) for p in agent.casting.participants}
+    names |= {MODERATOR: MODERATOR, USER: VISITING}
     agent.ask = ask
     await agent.on_reset(token)
     response = await agent.on_messages([TextMessage(content=t.text, source=names[t.speaker]) for t in turns], token)

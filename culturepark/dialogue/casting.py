@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from culturepark.dialogue.stance import draw_codes, shuffled, stance, unit
-from culturepark.domain import MAIN_CULTURE, Casting, Edition, EightCulture, Participant, Persona, Seed
+from culturepark.domain import MAIN_CULTURE, Casting, Culture, Edition, Participant, Persona, Seed
 from culturepark.errors import UsageError
 
 MOST = 100_000
@@ -63,7 +63,7 @@ def plan(edition: Edition, run_seed: int) -> Plan:
 
 
 def delegates(edition: Edition, culture: str, seed: Seed) -> list[Persona]:
-    """The culture's personas whose country answered the seed's item; all of them if there is no item.
+    """The culture's personas whose country answered the seed's item; all of them if there is no item, or none is drawn.
 
     Raises:
         UsageError: if the culture has no personas at all.
@@ -71,14 +71,14 @@ def delegates(edition: Edition, culture: str, seed: Seed) -> list[Persona]:
     people = [p for p in edition.personas if p.culture == culture]
     if not people:
         raise UsageError(f"no persona for the culture {culture}")
-    return [p for p in people if seed.item is None or p.country in seed.item.shares]
+    return [p for p in people if seed.item is None or p.role == "main" or p.country in seed.item.shares]
 
 
 def seat(
     edition: Edition,
     seed: Seed,
-    group: list[EightCulture],
-    sitting: dict[EightCulture, list[Persona]],
+    group: list[Culture],
+    sitting: dict[Culture, list[Persona]],
     repetition: int,
     run_seed: int,
 ) -> list[Persona]:

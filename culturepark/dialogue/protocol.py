@@ -2,6 +2,8 @@
 
 A phase opens with the moderator's cue. Then everybody speaks once a round; in the first round, before the last
 speaker, the moderator asks a follow-up that takes up what was just said.
+
+A talk with a user has no end of its own: its slots are numbered on for as long as the user likes.
 """
 
 from __future__ import annotations
@@ -28,9 +30,15 @@ class Slot:
 
     number: int
     phase: str
-    act: Literal["cue", "follow-up", "speech"]
+    act: Literal["cue", "follow-up", "speech", "typed"]
     person: int
     """Index of the participant who speaks (speech) or is addressed (follow-up); unused for a cue."""
+
+
+KEYBOARD = -1
+"""In place of a person's index: whoever is at the keyboard."""
+EXCHANGES = 3
+"""In a moderated talk, how often user and persona speak before the moderator asks something."""
 
 
 def rounds(protocol: Protocol, people: int, max_turns: int) -> dict[str, int]:
@@ -68,3 +76,27 @@ def schedule(protocol: Protocol, people: int, max_turns: int) -> tuple[Slot, ...
                     add(phase, "follow-up", person)
                 add(phase, "speech", person)
     return tuple(slots)
+
+
+TALK_PHASES = ("opening", "talk", "closing")
+Beat = tuple[Literal["cue", "follow-up", "speech", "typed"], int]
+FAREWELL: tuple[Literal["cue", "speech"], ...] = ("cue", "speech")
+"""How a moderated talk closes."""
+EXCHANGE: tuple[Beat, ...] = (("typed", KEYBOARD), ("speech", 0))
+ROUND: tuple[Beat, ...] = (
+    *EXCHANGE * EXCHANGES,
+    ("follow-up", 0),
+    ("speech", 0),
+    *EXCHANGE * EXCHANGES,
+    ("follow-up", KEYBOARD),
+)
+"""Of a moderated talk: the moderator asks the persona, and later the user, whose turn it then is."""
+
+
+def talk_slot(number: int, *, moderated: bool) -> Slot:
+    """The slot of that number, from 1, in a talk that goes on."""
+    first: tuple[Beat, ...] = (("cue", 0), ("speech", 0)) if moderated else (("speech", 0),)
+    if number <= len(first):
+        return Slot(number, "opening", *first[number - 1])
+    beats = ROUND if moderated else EXCHANGE
+    return Slot(number, "talk", *beats[(number - len(first) - 1) % len(beats)])

@@ -97,10 +97,16 @@ async def attempt(
     said: Sequence[Turn],
     run_seed: int,
     ledger: Ledger,
+    before: int = 0,
 ) -> tuple[str | None, str | None, str | None]:
-    """Text, reason of the last refusal, and call id. The text is None if every attempt was refused."""
+    """Text, reason of the last refusal, and call id. The text is None if every attempt was refused.
+
+    Args:
+        before: attempts at this slot that have been refused already; the same seed would get the same answer.
+    """
     reason = None
-    for number in range(1, (SPEECH_ATTEMPTS if slot.act == "speech" else FOLLOW_UP_ATTEMPTS) + 1):
+    attempts = SPEECH_ATTEMPTS if slot.act == "speech" else FOLLOW_UP_ATTEMPTS
+    for number in range(before + 1, before + attempts + 1):
         seed = int(digest(str(run_seed), str(casting.number), str(slot.number), str(number))[:7], 16)
         text = await speak_once(agent, Ask(slot, turn_id, seed, number), said)
         reply = agent.reply
@@ -108,10 +114,13 @@ async def attempt(
             return text, None, None
         hearing = Hearing(
             called="Moderator" if agent.name == MODERATOR else casting.participants[slot.person].persona.called,
-            others=tuple(
-                p.persona.called
-                for i, p in enumerate(casting.participants)
-                if agent.name == MODERATOR or i != slot.person
+            others=(
+                *(
+                    p.persona.called
+                    for i, p in enumerate(casting.participants)
+                    if agent.name == MODERATOR or i != slot.person
+                ),
+                *((words.VISITOR,) if scenario.protocol == "talk" else ()),
             ),
             # A follow-up quotes what it takes up; it may only not repeat the moderator.
             earlier=tuple(t.text for t in said if slot.act == "speech" or t.speaker == MODERATOR),

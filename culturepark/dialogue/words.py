@@ -7,19 +7,23 @@ from collections.abc import Sequence
 from itertools import product
 
 from culturepark.dialogue.guards import phrases, starts_with
-from culturepark.dialogue.protocol import Slot
+from culturepark.dialogue.protocol import KEYBOARD, Slot
 from culturepark.domain import LANGUAGES, Casting, Participant, Persona, Scenario
 from culturepark.prompts import HOLE, prompt, section
+
+VISITOR = "Visitor"
+"""How the user of a talk is called in it; nobody asks for a name."""
 
 
 def card(casting: Casting, participant: Participant, scenario: Scenario, *, small: bool) -> tuple[str, str]:
     """The system prompt of one agent, and its digest. Fixed for the whole dialogue; holds no other card."""
     persona = participant.persona
-    template = prompt("persona-small" if small else "persona", scenario.language)
+    own = "talk-persona" if scenario.protocol == "talk" else "persona"
+    template = prompt("persona-small" if small else own, scenario.language)
     stance = prompt("stance", scenario.language)
     others = [p.persona for p in casting.participants if p.persona.key != persona.key]
     values = about(persona, small=small) | {
-        "others": joined([other.called for other in others]),
+        "others": joined([other.called for other in others] or [f"a {VISITOR.lower()}"]),
         "question": casting.seed.question,
         "stance": stance.render(stance=participant.stance.text) if participant.stance else "",
         "language": LANGUAGES[scenario.language],
@@ -42,17 +46,21 @@ def about(persona: Persona, *, small: bool) -> dict[str, object]:
 
 def line(part: str, slot: Slot, casting: Casting, scenario: Scenario, hint: str = "") -> tuple[str, str]:
     """One piece of the protocol for a slot: `cue`, `ask` or `follow-up`; and its digest."""
-    persona = casting.participants[slot.person].persona
     template = section(scenario.protocol, slot.phase, part, scenario.language)
     text = template.render(
-        called=persona.called,
+        called=addressed(slot, casting),
         names=joined([p.persona.called for p in casting.participants]),
         topic=casting.seed.topic,
         question=casting.seed.question,
-        place=persona.place,
+        place=casting.participants[max(0, slot.person)].persona.place,
         suggestion=hint,
     )
     return " ".join(text.split()), template.digest
+
+
+def addressed(slot: Slot, casting: Casting) -> str:
+    """What the person of a slot is called."""
+    return VISITOR if slot.person == KEYBOARD else casting.participants[slot.person].persona.called
 
 
 def suggestion(persona: Persona, slot: Slot, casting: Casting, scenario: Scenario) -> str:
@@ -65,9 +73,9 @@ def moderator(slot: Slot, casting: Casting, scenario: Scenario, previous: str, *
     """The system prompt for a follow-up to the person of `slot`, taking up what `previous` said; and its digest."""
     template = prompt("follow-up-small" if small else "follow-up", scenario.language)
     text = template.render(
-        names=joined([p.persona.called for p in casting.participants]),
+        names=joined([p.persona.called for p in casting.participants] + [VISITOR] * (scenario.protocol == "talk")),
         question=casting.seed.question,
-        called=casting.participants[slot.person].persona.called,
+        called=addressed(slot, casting),
         previous=previous,
     )
     return text, template.digest
@@ -84,10 +92,13 @@ def speech_grammar(slot: Slot, casting: Casting, scenario: Scenario, said: Seque
     participant = casting.participants[slot.person]
     persona = participant.persona
     told = " ".join(said)
+    # A user asks for as long as it pleases; nothing of what has been told is of any more use.
+    asked_on = scenario.protocol == "talk"
+    stance = participant.stance.text if participant.stance else None
     values: dict[str, list[str]] = {
         "norm": [norm.text for norm in persona.norms if norm.text not in told],
-        "value": [value.value for value in persona.values],
-        "stance": [participant.stance.text] if participant.stance else [],
+        "value": [value.value for value in persona.values if not (asked_on and value.value in told)],
+        "stance": [stance] if stance and not (asked_on and f"“{stance}”" in told) else [],
         "called": [persona.called],
         "age": [str(persona.age)],
         "place": [persona.place],
@@ -95,20 +106,24 @@ def speech_grammar(slot: Slot, casting: Casting, scenario: Scenario, said: Seque
     forms = section(scenario.protocol, slot.phase, "forms", scenario.language).text.splitlines()
     with_stance = [form for form in forms if "{{stance}}" in form]
     # Whoever has a stance states it where it can be stated: left to itself, a small model says anything.
-    return grammar(expand(with_stance if participant.stance and with_stance else forms, values) or ["…"])
+    stated_here = stance and with_stance and not asked_on
+    return grammar(expand(with_stance if stated_here else forms, values) or ["…"])
 
 
 def question_grammar(slot: Slot, casting: Casting, previous: str, text: str, language: str) -> str:
     """GBNF for a follow-up of a model too small to ask freely: it chooses what to take up out of what was said."""
-    persona = casting.participants[slot.person].persona
-    forms = prompt("follow-up-forms", language).text.splitlines()
+    called = addressed(slot, casting)
+    own_words = section("talk", "talk", "own-words", language)
+    forms = (own_words if previous == called else prompt("follow-up-forms", language)).text.splitlines()
+    if slot.person == KEYBOARD:  # nobody knows where the user lives
+        forms = [form for form in forms if "{{place}}" not in form]
     values = {
-        "called": [persona.called],
-        "place": [persona.place],
+        "called": [called],
+        "place": [casting.participants[max(0, slot.person)].persona.place],
         "previous": [previous],
         "clause": [clause for clause in clauses(text, language) if previous not in clause],
     }
-    fallback = [f"{persona.called}, …"]
+    fallback = [f"{called}, …"]
     return grammar(expand([forms[(casting.number + slot.number // 3) % len(forms)]], values) or fallback)
 
 

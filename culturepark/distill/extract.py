@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from culturepark.dialogue.guards import storable
+from culturepark.dialogue.words import VISITOR
 from culturepark.distill import quotes
 from culturepark.distill.answers import Asker, CutOff
 from culturepark.distill.clauses import Speaker, candidates, named, objection
@@ -110,13 +111,14 @@ def speakers(casting: Casting, turns: Sequence[Turn], language: Language) -> Spe
     """With whom each speaker talks: those at the table, and whoever the moderator has just spoken of."""
     found: dict[int, Speaker] = {}
     cue = ""
+    visitor = [VISITOR] if any(turn.role == "user" for turn in turns) else []
     for turn in turns:
         if turn.role not in ("main", "delegate"):
             cue = turn.text
             continue
         persona = casting.by_key(turn.speaker).persona
         others = [p.persona.called for p in casting.participants if p.persona.key != turn.speaker]
-        others += named(cue, persona.called, language)
+        others += visitor + named(cue, persona.called, language)
         found[turn.position] = Speaker(persona.country or AMERICA, tuple(dict.fromkeys(others)), language)
     return found
 

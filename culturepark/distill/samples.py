@@ -26,7 +26,7 @@ CHECKS: tuple[Criterion, ...] = ("harmlessness", "awareness", "cross-check")
 AFTER_VERIFYING = ("before-the-question", "duplicate", "same-words", "review")
 """Why samples of a statement that passed verification may still not be kept."""
 
-OFF_TOPIC = ("opening", "introduce", "closing")
+OFF_TOPIC = ("opening", "introduce", "talk", "closing")
 """Phases in which people speak of other things than the seed."""
 
 

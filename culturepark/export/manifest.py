@@ -89,6 +89,10 @@ def remarks(
             "whole dialogues are not deduplicated across runs: "
             f"{source.told_again} rows have word for word the messages of another run's"
         )
+    talks = [name for name, edition in source.editions.items() if edition.scenario.protocol == "talk"]
+    if wanted.dialogues and talks:
+        names = ", ".join(sorted(talks)[:5]) + (", ..." if len(talks) > 5 else "")
+        yield f"in the rows of {names} the user's messages are what a real person typed"
     what = "dialogues that are done" if wanted.dialogues else "kept samples"
     for culture in wanted.cultures:
         if not tally.by_culture[culture]:

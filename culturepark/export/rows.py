@@ -15,7 +15,7 @@ from culturepark.errors import StoreError
 from culturepark.export.formats import Format, preference, problem, record
 from culturepark.export.pairs import Answer, pairs, sides_of
 from culturepark.export.reviewed import Reviewed, reworded
-from culturepark.export.talks import MODERATOR, perspective
+from culturepark.export.talks import NOBODYS, perspective
 from culturepark.store import exports
 from culturepark.store.rows import edition_of
 from culturepark.store.tables import RunRow
@@ -134,7 +134,7 @@ def dialogues(source: Source) -> Iterator[Row]:
         of_this_run: set[bytes] = set()
         edition = source.editions[run.id]
         for dialogue, people, turns in exports.talks(source.look, run.id):
-            if stray := {turn.speaker for turn in turns} - {MODERATOR, *(p.persona_key for p in people)}:
+            if stray := {turn.speaker for turn in turns} - {*NOBODYS, *(p.persona_key for p in people)}:
                 raise StoreError(
                     f"dialogue {dialogue.id} is damaged: {min(stray)[:80]!r} speaks and does not sit there"
                 )

@@ -2,18 +2,20 @@
 
 That person's speeches are the assistant's. All that the others said in between, the moderator among them, is one
 message of the user: each speech on a line of its own behind its speaker's name, as it stood in the transcript that the
-speaker was shown. The moderator stays in, because it is the moderator who puts the questions.
+speaker was shown. The moderator stays in, because it is the moderator who puts the questions. Where a user talked with
+the person, and nobody else was there, what the user typed stands as it is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from culturepark.dialogue.words import heard, joined
+from culturepark.dialogue.words import VISITOR, heard, joined
 from culturepark.domain import Language, Persona, Turn
 from culturepark.prompts import section
 
-MODERATOR = "moderator"
+MODERATOR, USER = NOBODYS = ("moderator", "user")
+"""Who speaks and is no persona."""
 
 
 def perspective(
@@ -24,14 +26,17 @@ def perspective(
     Returns:
         Nothing, if the person never answered anything.
     """
-    called: Mapping[str, str] = {MODERATOR: "Moderator"} | {other.key: other.called for other in others}
+    names = {other.key: other.called for other in others}
+    called: Mapping[str, str] = {MODERATOR: "Moderator", USER: VISITOR} | names
+    speakers = {turn.speaker for turn in turns}
+    alone = speakers <= {USER, persona.key}
     said: list[dict[str, str]] = []
     for turn in turns:
         mine = turn.speaker == persona.key
         if mine and not said:
             continue  # what nobody asked for is no answer
         role = "assistant" if mine else "user"
-        text = turn.text if mine else f"{called[turn.speaker]}: {heard(turn.text)}"
+        text = turn.text if mine or alone else f"{called[turn.speaker]}: {heard(turn.text)}"
         if said and said[-1]["role"] == role:
             said[-1]["content"] += f"\n\n{text}"
         else:
@@ -44,6 +49,10 @@ def perspective(
         country=persona.country_name,
         called=persona.called,
         place=persona.place,
-        others=joined(["a moderator", *(other.called for other in others)]),
+        others=joined(
+            ["a moderator"] * (MODERATOR in speakers)
+            + list(names.values())
+            + [f"a {VISITOR.lower()}"] * (USER in speakers)
+        ),
     )
     return [{"role": "system", "content": system}, *said]

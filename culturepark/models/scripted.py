@@ -109,7 +109,8 @@ def follow_up(messages: list[JsonObject]) -> str:
     speaker, _, text = last.partition(": ")
     words = re.findall(r"[\w'’-]+", text)
     taken = " ".join(words[-9:])
-    return f"{called}, {speaker} just spoke of “{taken}”; how is that where you live?"
+    who = "you" if speaker == called else speaker
+    return f"{called}, {who} just spoke of “{taken}”; how is that where you live?"
 
 
 def extraction(material: JsonObject) -> JsonObject:

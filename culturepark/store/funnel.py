@@ -86,8 +86,9 @@ def funnel(look: Look, run: RunRow) -> JsonObject:
     return {
         "dialogues": summed(dialogues.items()),
         "turns": {
-            "personas": sum(n for role, _, n in turns if role != "moderator"),
+            "personas": sum(n for role, _, n in turns if role not in ("moderator", "user")),
             "moderator": {origin: n for role, origin, n in turns if role == "moderator"},
+            "user": sum(n for role, _, n in turns if role == "user"),
         },
         "statements": {
             "total": sum(n for _, n in kinds),

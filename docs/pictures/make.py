@@ -1,7 +1,7 @@
 """Makes the pictures of the README from the program as it is: `python docs/pictures/make.py [FOLDER]`.
 
 A scripted run with fixed ids and times, and the real app on it: still pictures and one that moves, all SVG; and
-the report page as PNG, where Chromium is installed. Fonts are those of whoever looks: nothing is fetched from elsewhere.
+the report page as PNG, where Chromium is installed. Fonts are those of whoever looks: nothing is fetched.
 """
 
 from __future__ import annotations

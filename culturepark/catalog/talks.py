@@ -1,0 +1,119 @@
+"""What a talk is held on: one persona, one seed, and a scenario that nobody had to write."""
+
+from __future__ import annotations
+
+import hashlib
+from difflib import get_close_matches
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from culturepark.catalog.files import load, package_dir
+from culturepark.catalog.personas import load_persona
+from culturepark.catalog.scenarios import ScenarioFile, shipped_files
+from culturepark.catalog.surveys import load_items
+from culturepark.domain import Edition, Persona, Scenario, Seed, Shape, SurveyItem
+from culturepark.errors import UsageError
+from culturepark.files import clipped
+
+EVERYDAY = Seed(
+    key="everyday-life",
+    topic="everyday life",
+    question="What is an ordinary day like where you live, and what must a stranger know to feel at home there?",
+)
+"""What a talk is about unless somebody says otherwise."""
+
+
+def talk_edition(persona: Persona, seed: Seed, *, moderated: bool) -> Edition:
+    """
+    Raises:
+        UsageError: if the persona's stance cannot be drawn.
+    """
+    if seed.item and persona.role == "delegate" and persona.country not in seed.item.shares:
+        raise UsageError(
+            f"{seed.key} was not asked in {persona.country_name}, and no answer to it can be drawn for "
+            f'{persona.called}; as a question of your own it can be talked about: --about "{seed.question}"'
+        )
+    # An opinion counts as an answer to the question only where a stance tells that it is one: a user may lead a talk
+    # anywhere.
+    samples: tuple[Shape, ...] = ("survey", "open", "norm") if seed.item and persona.role == "delegate" else ("norm",)
+    scenario = Scenario(
+        name=f"talk-{persona.key}"[:80],
+        title=f"A talk with {persona.name}"[:2000],
+        setting="moderated" if moderated else "one-to-one",
+        cultures=(persona.culture,),
+        protocol="talk",
+        seeds=(seed,),
+        people=1,
+        samples=samples,
+    )
+    return Edition(scenario=scenario, personas=(persona,))
+
+
+def find_persona(name: str) -> Persona:
+    """By key, by a beginning that only one key has, by what the person is called; or a file of one's own.
+
+    Raises:
+        UsageError: if it is nobody, or several; names those it may be.
+    """
+    folder = package_dir("personas")
+    if name.endswith((".yaml", ".yml")) or "/" in name:
+        return load_persona(Path(name))
+    keys = sorted(path.stem for path in folder.glob("*.yaml"))
+    wanted = name.casefold().strip()
+    found = [key for key in keys if key == wanted] or [key for key in keys if wanted and key.startswith(wanted)]
+    found = found or [key for key in keys if key.partition("-")[2] == wanted]
+    if len(found) == 1:
+        return load_persona(folder / f"{found[0]}.yaml")
+    if not found:
+        near = get_close_matches(wanted, [*keys, *(key.partition("-")[2] for key in keys)], n=3)
+        hint = f"; perhaps {' or '.join(near)}?" if near else ""
+        raise UsageError(f"no persona {clipped(name)!r}{hint} `culturepark personas` lists them; or name a YAML file")
+    people = [load_persona(folder / f"{key}.yaml") for key in found]
+    lines = [f"  {p.key}  {p.name}, {p.age}, {p.place}; {p.work}" for p in people]
+    raise UsageError("\n".join([f"{clipped(name)} may be any of these; name one:", *lines]))
+
+
+def find_seed(about: str | None) -> Seed:
+    """A survey item (`wvs7/Q33`), the key of a shipped scenario's seed, or a question of the user's own.
+
+    Raises:
+        UsageError: if it is none of them.
+    """
+    if about is None:
+        return EVERYDAY
+    about = " ".join(about.split())
+    if " " in about or about.endswith(("?", "？", "؟")):
+        return own_question(about)
+    if "/" in about:
+        items = load_items([])
+        if item := items.get(about):
+            return of_item(item)
+        near = get_close_matches(about, items, n=3)
+        hint = f"; perhaps {', '.join(near)}" if near else f"; there are {', '.join(list(items)[:3])}, ..."
+        raise UsageError(f"--about: no survey item {clipped(about)!r}{hint}")
+    seeds = {seed.key: seed for path in shipped_files() for seed in load(path, ScenarioFile).seeds if seed.key}
+    if seed := seeds.get(about):
+        assert seed.key is not None and seed.question is not None  # noqa: PT018 - the file has been validated
+        return Seed(key=seed.key, topic=seed.topic or seed.key.replace("-", " "), question=seed.question)
+    near = get_close_matches(about, seeds, n=3)
+    hint = f"; perhaps {', '.join(near)}" if near else ""
+    raise UsageError(
+        f"--about {clipped(about)!r}: no seed of a shipped scenario{hint}; or a survey item, as wvs7/Q33, or a "
+        "question of your own, in quotes"
+    )
+
+
+def of_item(item: SurveyItem) -> Seed:
+    return Seed(key=item.key, topic=item.topic, question=item.question, item=item)
+
+
+def own_question(question: str) -> Seed:
+    try:
+        return Seed(
+            key=f"own-{hashlib.sha256(question.encode()).hexdigest()[:12]}",
+            topic="a question of the visitor's own",
+            question=question,
+        )
+    except ValidationError as error:
+        raise UsageError(f"--about: {error.errors()[0]['msg']}") from None
