@@ -17,7 +17,7 @@ demo: $(READY)
 	@echo; $(BIN)/culturepark trace runs/demo/all.jsonl:1
 
 test: check weights browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 torture: $(DEV)
 	$(BIN)/python -m tests.torture

@@ -315,7 +315,7 @@ def test_a_branch_is_listed_with_its_parent_and_can_be_read_resumed_exported_and
     assert [line.split("\t")[-1] for line in cli("runs").out.splitlines()] == ["a.d1", ""]
     read = cli("replay", dialogue).out
     assert "branched off a.d1" in read
-    assert "(edited)" in read
+    assert ", edited by a person:" in read
     assert cli("resume", run_id).code == 0
     figures = cli("stats", run_id, "--json").json
     assert figures["samples"]["kept"]

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
+from culturepark import glossary
 from culturepark.dialogue import guards
 from culturepark.distill import clauses, extract, own, samples
 from culturepark.redact import KNOWN, remember
 from culturepark.report import page as pages
-from culturepark.report import words
 from culturepark.report.figures import figure
 from culturepark.report.pack import Packer
 from culturepark.store.scenes import Scenes
@@ -119,10 +119,10 @@ def test_every_word_of_the_store_has_words_for_people() -> None:
         return {a or b for a, b in re.findall(r'return (?:reason or )?"([a-z-]+)"|rejected\["([a-z-]+)"\]', source)}
 
     kinds = {"opinion", "norm", "custom"}
-    assert told(guards) <= words.REFUSED.keys()
-    assert told(extract, clauses, own) - kinds <= words.REJECTED.keys()
+    assert told(guards) <= glossary.REFUSED.keys()
+    assert told(extract, clauses, own) - kinds <= glossary.REJECTED.keys()
     reasons = {*samples.REASONS.values(), *samples.CHECKS, *samples.AFTER_VERIFYING}
-    assert reasons | {"not-verified", "unsure", "undecided", "superseded"} <= words.DROPPED.keys()
+    assert reasons | {"not-verified", "unsure", "undecided", "superseded", "review"} <= glossary.DROPPED.keys()
 
 
 class Nesting(HTMLParser):

@@ -9,6 +9,7 @@ import pytest
 
 from culturepark.errors import UsageError
 from culturepark.store.lists import Filters, Lists, terms
+from culturepark.store.reviews import Reviews
 from culturepark.store.scenes import Scenes
 from culturepark.store.tables import CallRow
 from tests.fakes import FakeModel, Held, hold, shipped
@@ -102,6 +103,21 @@ def test_all_calls_of_a_dialogue_are_told_by_what_they_were_for_also_those_of_co
     copied = replace(spoken, turn=spoken.turn.model_copy(update={"call_id": elsewhere}))
     calls = scenes.all_calls(replace(scene, turns=(copied,)))
     assert elsewhere in [row.id for row in calls[spoken.id]]
+
+
+def test_a_scene_has_each_reviewers_newest_judgement_that_stands(held: Held) -> None:
+    ana, bo = Reviews(held.store, "ana"), Reviews(held.store, "bo")
+    turn = f"{held.run_id}.d1.t3"
+    first = ana.add(turn, "reject")
+    ana.add(turn, "accept")
+    bo.add(turn, "comment", rating=2)
+    scenes, dialogue_id = Scenes(held.store, held.run_id), f"{held.run_id}.d1"
+    reviews = scenes.scene(dialogue_id).reviews
+    assert [(row.reviewer, row.decision) for row in reviews[turn]] == [("ana", "accept"), ("bo", "comment")]
+    assert ana.undo() is not None
+    assert scenes.scene(dialogue_id).reviews[turn][0].id == first.id
+    assert {ana.undo() is None, bo.undo() is None} == {False}
+    assert scenes.scene(dialogue_id).reviews == {}
 
 
 def test_a_dialogue_of_another_run_is_refused(held: Held) -> None:

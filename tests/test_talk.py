@@ -178,7 +178,7 @@ def test_everything_that_reads_a_run_reads_a_talk() -> None:
     assert stats["turns"] == {"personas": 3, "moderator": {}, "user": 2}
     assert "user: 2" in cli("stats", "t").out
     shown = cli("replay", "t", "--plain")
-    assert "You:\nAnd the neighbours?" in shown.out.replace("\n\n", "\n")
+    assert ". You, typed by a person:\nAnd the neighbours?" in shown.out.replace("\n\n", "\n")
     assert cli("trace", "t.d1").code == 0
     sample = rows_of("sample")[0]["id"]
     assert cli("trace", sample).code == 0

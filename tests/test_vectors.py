@@ -192,13 +192,13 @@ def test_a_store_of_the_first_schema_is_brought_up_to_date_with_its_rows(path: P
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
     engine.dispose()
-    row = ("r", "review of an old run", "me", "accept", "2026-01-01T00:00:00+00:00")
+    row = ("old.d1.t1.r01234567", "old.d1.t1", "me", "accept", "2026-01-01T00:00:00+00:00")
     change(path, "INSERT INTO review (id, subject_id, reviewer, decision, created_at) VALUES (?, ?, ?, ?, ?)", *row)
     store = Store(f"sqlite:///{path}")
     with store.database.engine.connect() as connection:
         assert MigrationContext.configure(connection).get_current_revision() == REVISIONS[-1]
     assert want(store, Counting()).tobytes() == want(store, Counting()).tobytes()
-    assert list(Checkup(store.database).problems()) == []
+    assert list(Checkup(store.database).problems()) == ["review 'old.d1.t1.r01234567': there is no 'old.d1.t1'"]
     store.close()
     with closing(sqlite3.connect(path)) as db:
         assert db.execute("SELECT id, subject_id FROM review").fetchall() == [row[:2]]

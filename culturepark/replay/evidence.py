@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
+from culturepark.distill.quotes import as_sentence
 from culturepark.domain import Turn
 from culturepark.replay.outcomes import DROPPED, KEPT, NEITHER, of_sample, of_these, reviews
 from culturepark.replay.paper import Look, Para, Stop
@@ -96,7 +97,7 @@ def of_statement(scene: Scene, one: Mined, numbers: dict[str, int], unfolded: bo
         paras += rewording(one, numbers)
     else:
         paras.append(Para(row.text, indent=3))
-        if row.first_person.strip() not in ("", row.text.strip()):
+        if row.first_person and as_sentence(row.first_person) not in (row.text.strip(), as_sentence(row.quote)):
             paras.append(Para(row.first_person, head="first person  ", indent=3, head_look="muted"))
     paras.append(Para(row.quote, "quote", "“ ", 3))
     paras += verdicts([v for v in one.verdicts if v.round == scene.run.verify_round])

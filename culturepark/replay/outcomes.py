@@ -5,43 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from culturepark.glossary import DROPPED as NOT_KEPT
+from culturepark.glossary import in_words
+from culturepark.replay import signs
 from culturepark.replay.paper import Look, Para, Stop
 from culturepark.show import clip, safe
 from culturepark.store.scenes import Scene
-from culturepark.store.tables import ReviewRow, SampleRow
+from culturepark.store.tables import SampleRow
 
 KEPT, DROPPED, NEITHER = "✓", "✗", "·"
 
-DROPS = {
-    "unfaithful": "its quote does not carry it as the speaker's own",
-    "unparsable": "the verifier's answer could not be read",
-    "contradicts-stance": "it goes against the speaker's own answer",
-    "irrelevant-to-stance": "it has nothing to do with the speaker's own answer",
-    "entails-stance": "it supports the speaker's own answer, which is not what this run keeps",
-    "unsure": "the verifier was not sure enough of its own verdict",
-    "not-verified": "nobody has verified it",
-    "harmlessness": "the judges found it harmful",
-    "awareness": "the judges found that it does not know its place",
-    "cross-check": "a second persona of the same culture did not bear it out",
-    "undecided": "too few of the judges' answers could be read",
-    "before-the-question": "it was said before the question had been put",
-    "duplicate": "another statement says the same and stands for it",
-    "same-words": "another sample has the very same words",
-    "superseded": "a later round of distillation did not make it again",
-}
-"""Why a sample is dropped, in plain words."""
-
-DECISIONS: dict[str, tuple[str, str, Look]] = {
-    "accept": (KEPT, "accepted", "good"),
-    "reject": (DROPPED, "rejected", "bad"),
-    "comment": (NEITHER, "commented", ""),
-}
+LOOKS: dict[str, Look] = {"good": "good", "bad": "bad", "quiet": "muted"}
+"""Of the inks that signs have."""
 
 
 def of_sample(scene: Scene, sample: SampleRow) -> Stop:
     kept = sample.status == "kept"
     reason = sample.drop_reason or ""
-    why = f": {DROPS.get(reason, safe(reason))}" if reason else ""
+    why = f": {safe(in_words(NOT_KEPT, reason))}" if reason else ""
     split = f", for {safe(sample.split)}" if sample.split else ""
     flag = f" ({safe(sample.flags)}: its rewording was kept unchecked)" if sample.flags else ""
     words = f"sample, {safe(sample.kind)}: {safe(sample.status)}{why}{split}{flag}"
@@ -62,25 +43,24 @@ def messages(sample: SampleRow) -> list[tuple[str, str]]:
 
 def reviews(scene: Scene, subject: str, indent: int) -> Iterator[Para]:
     """Every reviewer's newest on a turn, statement or sample."""
-    newest: dict[str, ReviewRow] = {row.reviewer: row for row in scene.reviews.get(subject, ())}
-    for row in newest.values():
-        sign, word, look = DECISIONS[row.decision]
+    for row in scene.reviews.get(subject, ()):
+        sign, word, ink = signs.DECISION[row.decision]
         rating = f", {row.rating} of 5" if row.rating else ""
-        yield Para(f"review: {word} by {clip(row.reviewer, 60)}{rating}", look, f"{sign} ", indent)
+        yield Para(f"review: {word} by {clip(row.reviewer, 60)}{rating}", LOOKS[ink], f"{sign} ", indent)
         if row.wording:
             yield Para(row.wording, head="should say  ", indent=indent + 2, head_look="muted")
         if row.note:
             yield Para(row.note, head="note  ", indent=indent + 2, head_look="muted")
 
 
-def present_wording(scene: Scene, subject: str) -> str:
-    """What a reviewer may correct: a turn's text, a statement in the first person, a sample's answer."""
+def wording_of(scene: Scene, subject: str) -> str:
+    """What other words may be put in place of: a turn's text, what a statement is trained on as, a sample's answer."""
     for spoken in scene.turns:
         if spoken.id == subject:
             return spoken.turn.text
         for one in spoken.statements:
             if one.row.id == subject:
-                return one.row.first_person
+                return one.row.first_person if one.row.kind == "opinion" else one.row.text
             for sample in one.samples:
                 if sample.id == subject:
                     return "".join(content for _, content in messages(sample)[-1:])

@@ -386,6 +386,7 @@ class StageScreen(Screen[str]):
 
     async def _edit(self, subject: str) -> None:
         from culturepark.replay.judging import JudgeScreen
+        from culturepark.replay.outcomes import wording_of
 
         assert self.scene is not None
         standing = await self.library.ask(self.library.standing, subject)
@@ -458,20 +459,3 @@ def place_of(subject_id: str) -> tuple[str, int | None]:
 def short(subject_id: str) -> str:
     """`t5.s2` of `RUN.d3.t5.s2`."""
     return ".".join(subject_id.split(".")[2:]) or subject_id
-
-
-def wording_of(scene: Scene, subject_id: str) -> str:
-    """What a judgement may put other words in place of."""
-    import json
-
-    for spoken in scene.turns:
-        if spoken.id == subject_id:
-            return spoken.turn.text
-        for one in spoken.statements:
-            if one.row.id == subject_id:
-                return one.row.first_person
-            for sample in one.samples:
-                if sample.id == subject_id:
-                    messages = json.loads(sample.messages)
-                    return next((str(m["content"]) for m in reversed(messages) if m["role"] == "assistant"), "")
-    return ""

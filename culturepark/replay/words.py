@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 
 from culturepark.domain import SurveyItem
+from culturepark.glossary import DROPPED, in_words
 from culturepark.show import safe
 from culturepark.store.scenes import Cluster, Mined, Scene, Scenes
 from culturepark.store.tables import ReviewRow, VerdictRow
@@ -47,7 +48,8 @@ def statement(scene: Scene, mined: Mined, which: str) -> Iterator[str]:
         yield represented(mined.cluster)
     yield from reviews(scene.reviews.get(row.id, ()))
     for sample in mined.samples:
-        yield safe(f"    Sample, {sample.kind}, {sample.status}" + because(sample.drop_reason) + f", {sample.id}:")
+        why = because(in_words(DROPPED, sample.drop_reason or ""))
+        yield safe(f"    Sample, {sample.kind}, {sample.status}{why}, {sample.id}:")
         for message in json.loads(sample.messages):
             yield safe(f"      {message['role']}: {message['content']}")
         yield from reviews(scene.reviews.get(sample.id, ()))

@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from culturepark.domain import COUNTRY_NAMES, Edition, JsonObject
-from culturepark.present import check_lines, said_of
-from culturepark.report.words import (
+from culturepark.glossary import (
     CRITERIA,
     DROPPED,
     METHODS,
@@ -21,6 +20,7 @@ from culturepark.report.words import (
     STOPS,
     in_words,
 )
+from culturepark.present import check_lines, said_of
 from culturepark.store.cultures import Told
 from culturepark.store.tables import RunRow
 

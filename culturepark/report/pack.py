@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from culturepark.domain import JsonObject
+from culturepark.glossary import FOR_THE_PAGE
 from culturepark.redact import bare, without_secrets
-from culturepark.report.words import FOR_THE_PAGE
 from culturepark.store.lists import cause
 from culturepark.store.scenes import Cluster, Mined, Scene, Scenes, Spoken
 from culturepark.store.tables import CallRow

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -100,7 +100,7 @@ class Scene:
     people: tuple[Seated, ...]
     turns: tuple[Spoken, ...]
     reviews: Mapping[str, tuple[ReviewRow, ...]]
-    """Those not withdrawn, by what they are about (turn, statement, sample), oldest first."""
+    """By what they are about (turn, statement, sample): each reviewer's newest that was not withdrawn."""
 
     @property
     def finished(self) -> bool:
@@ -169,14 +169,6 @@ class Scenes:
             ),
             reviews=reviews,
         )
-
-    def reviewed(self, scene: Scene) -> Scene:
-        """The scene with the reviews as they are now."""
-        subjects = [turn.id for turn in scene.turns]
-        for one in (one for turn in scene.turns for one in turn.statements):
-            subjects += [one.row.id, *(x.id for x in one.samples)]
-        with self.store.database.reading() as session:
-            return replace(scene, reviews=reviews_of(session, subjects))
 
     def calls(self, subject_id: str) -> list[CallRow]:
         """Every request that was made for a turn or dialogue, refused and failed ones too, in order."""
@@ -249,11 +241,12 @@ def paged(session: Session, table: Any, column: Any, ids: Sequence[str]) -> Iter
 
 
 def reviews_of(session: Session, subjects: Sequence[str]) -> dict[str, tuple[ReviewRow, ...]]:
-    found: dict[str, list[ReviewRow]] = defaultdict(list)
-    for row in paged(session, ReviewRow, ReviewRow.subject_id, subjects):
+    found: dict[str, dict[str, ReviewRow]] = defaultdict(dict)
+    rows = paged(session, ReviewRow, ReviewRow.subject_id, subjects)
+    for row in sorted(rows, key=lambda row: (row.created_at, row.id)):
         if row.withdrawn_at is None:
-            found[row.subject_id].append(row)
-    return {name: tuple(sorted(rows, key=lambda r: (r.created_at, r.id))) for name, rows in found.items()}
+            found[row.subject_id][row.reviewer] = row
+    return {name: tuple(rows.values()) for name, rows in found.items()}
 
 
 def clusters_of(session: Session, ids: Sequence[str]) -> dict[str, Cluster]:

@@ -222,7 +222,8 @@ class ReviewRow(SQLModel, table=True):
     note: str | None = Field(default=None, sa_type=Text)
     created_at: str
     wording: str | None = Field(default=None, sa_type=Text)
-    """What it should say instead: of a turn its text, of a statement `first_person`, of a sample the answer."""
+    """What it should say instead: of a turn its text, of an opinion `first_person`, of a norm or custom `text`, of a
+    sample the answer."""
     withdrawn_at: str | None = None
     """When its reviewer took it back. Of the others, each reviewer's newest on a subject counts."""
 

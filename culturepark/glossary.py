@@ -1,4 +1,4 @@
-"""What the store's short words mean, for people who were not there. Pure."""
+"""What the store's short words mean, for people: on screens, in plain text, and on the report page."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ DROPPED = {
     "before-the-question": "it was said before the question had been put",
     "duplicate": "the run has another statement that says the same",
     "same-words": "the run has another sample with the very same words",
+    "review": "reviewers rejected it",
     "superseded": "it belongs to an earlier extraction or verification",
     "no reason": "no reason was noted",
 }
