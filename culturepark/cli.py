@@ -273,7 +273,11 @@ Example: culturepark replay last | less
 def replay(
     target: Annotated[
         str | None,
-        typer.Argument(metavar="RUN|DIALOGUE", help="What to show; without, the list of runs.", callback=letters),
+        typer.Argument(
+            metavar="RUN|DIALOGUE",
+            help="What to show; without, the list of runs, and as plain text the newest.",
+            callback=letters,
+        ),
     ] = None,
     plain: Annotated[
         bool, typer.Option("--plain", help="Plain text, for pipes and screen readers; as without a terminal.")

@@ -188,16 +188,16 @@ def review_lines(found: JsonObject) -> Iterator[str]:
         yield f"    {what:<9} " + agreed("Krippendorff's alpha", of["krippendorff_alpha"], of["subjects"])
         for pair in of["pairs"][:MOST_PAIRS]:
             names = " and ".join(pair["reviewers"])
-            yield f"      {names}: " + agreed("Cohen's kappa", pair["cohen_kappa"], pair["subjects"])
+            yield f"      {names}: " + agreed("Cohen's kappa", pair["cohen_kappa"], pair["subjects"], "both")
         if len(of["pairs"]) > MOST_PAIRS:
             yield f"      and {len(of['pairs']) - MOST_PAIRS} more pairs; --json has all"
 
 
-def agreed(name: str, figure: float | None, subjects: int) -> str:
+def agreed(name: str, figure: float | None, subjects: int, by: str = "two or more") -> str:
     if figure is None:
-        why = "all judgements are the same" if subjects > 1 else f"{subjects} judged by two or more"
+        why = "all judgements are the same" if subjects > 1 else f"{subjects} judged by {by}"
         return f"agreement unknown: {why}"
-    return f"{name} {figure:.2f}, from {subjects} judged by two or more"
+    return f"{name} {figure:.2f}, from {subjects} judged by {by}"
 
 
 def listed(counts: Mapping[str, int]) -> str:

@@ -51,7 +51,7 @@ class Quiet:
 
     def figures(self, tokens: int, cost_usd: float | None, samples: int) -> None:
         cost = f" · ${cost_usd:.2f}" if cost_usd is not None else ""
-        self.so_far = f" · {samples} samples · {tokens / 1000:.0f}k tokens{cost}"
+        self.so_far = f" · {samples:,} candidates · {tokens / 1000:.0f}k tokens{cost}"
 
     def line(self) -> str:
         return f"{self.finished}/{self.total} dialogues{self.so_far}"

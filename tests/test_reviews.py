@@ -411,11 +411,11 @@ def test_stats_tell_of_reviews_only_where_there_are_any(held: Held) -> None:
     assert told[start + 1 : start + 8] == [
         "    by        Ann 2, Ben 2, Cem 2",
         "    decisions Krippendorff's alpha -0.11, from 2 judged by two or more",
-        "      Ann and Ben: Cohen's kappa 0.00, from 2 judged by two or more",
-        "      Ann and Cem: Cohen's kappa 0.00, from 2 judged by two or more",
-        "      Ben and Cem: Cohen's kappa 0.00, from 2 judged by two or more",
+        "      Ann and Ben: Cohen's kappa 0.00, from 2 judged by both",
+        "      Ann and Cem: Cohen's kappa 0.00, from 2 judged by both",
+        "      Ben and Cem: Cohen's kappa 0.00, from 2 judged by both",
         "    ratings   agreement unknown: 1 judged by two or more",
-        "      Ann and Ben: agreement unknown: 1 judged by two or more",
+        "      Ann and Ben: agreement unknown: 1 judged by both",
     ]
     samples = held.stats()["samples"]
     assert samples["kept"] + sum(samples["dropped"].values()) == 3

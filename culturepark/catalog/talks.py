@@ -68,7 +68,9 @@ def find_persona(name: str) -> Persona:
     if not found:
         near = get_close_matches(wanted, [*keys, *(key.partition("-")[2] for key in keys)], n=3)
         hint = f"; perhaps {' or '.join(near)}?" if near else ""
-        raise UsageError(f"no persona {clipped(name)!r}{hint} `culturepark personas` lists them; or name a YAML file")
+        raise UsageError(
+            f"no persona {clipped(name)!r}{hint or ';'} `culturepark personas` lists them; or name a YAML file"
+        )
     people = [load_persona(folder / f"{key}.yaml") for key in found]
     lines = [f"  {p.key}  {p.name}, {p.age}, {p.place}; {p.work}" for p in people]
     raise UsageError("\n".join([f"{clipped(name)} may be any of these; name one:", *lines]))

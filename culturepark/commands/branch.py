@@ -37,5 +37,7 @@ def branch(
     (dialogue,) = store.dialogues(begun.id)
     with run.alone(store, begun.id) as row:
         code = run.carry_on(store, row, as_json, {"dialogue": dialogue.id, "parent": dialogue.parent_id})
-    tell(f"read it with: culturepark replay {dialogue.id}{run.where_is(store)}")
+    where = run.where_is(store)
+    tell(f"watch it, and beside its parent (v): culturepark replay {dialogue.id}{where}")
+    tell(f"mine it: culturepark resume {begun.id}{where}")
     return code
