@@ -198,9 +198,8 @@ def export(
     for note in done.notes:
         tell(f"note: {note}")
     first = shlex.quote(f"{done.files[0]}:1")
-    tell(
-        f"{done.rows} {'row' if done.rows == 1 else 'rows'} in {folder}; `culturepark trace {first}` shows where a row comes from"
-    )
+    rows = "1 row" if done.rows == 1 else f"{done.rows} rows"
+    tell(f"{rows} in {folder}; `culturepark trace {first}` shows where a row comes from")
     for path in done.files:
         write(str(path))
     return 0
