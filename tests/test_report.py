@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from culturepark import glossary
-from culturepark.dialogue import guards
+from culturepark.dialogue import guards, protocol
 from culturepark.distill import clauses, extract, own, samples
 from culturepark.redact import KNOWN, remember
 from culturepark.report import page as pages
@@ -123,6 +123,8 @@ def test_every_word_of_the_store_has_words_for_people() -> None:
     assert told(extract, clauses, own) - kinds <= glossary.REJECTED.keys()
     reasons = {*samples.REASONS.values(), *samples.CHECKS, *samples.AFTER_VERIFYING}
     assert reasons | {"not-verified", "unsure", "undecided", "superseded", "review"} <= glossary.DROPPED.keys()
+    phases = {phase for those in (*protocol.PHASES.values(), protocol.TALK_PHASES) for phase in those}
+    assert phases == glossary.PHASES.keys()
 
 
 class Nesting(HTMLParser):

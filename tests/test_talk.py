@@ -468,10 +468,11 @@ def test_a_model_that_is_gone_is_exit_3_and_the_line_is_answered_when_it_is_back
         run = only("run")
         assert (run["status"], run["stop_reason"][:12]) == ("stopped", "unreachable:")
         assert turns()[-1]["text"] == "And tea?"
-        for command in (("resume", "t"), ("resume", "last")):
-            refused = cli(*command)
-            assert refused.code == 2
-            assert "culturepark talk --run-id t" in refused.err
+        for where in ("", f" --store sqlite:///{Path.cwd()}/runs/culturepark.db"):
+            for command in ("resume t", "resume last", "distill t --from dedup"):
+                refused = cli(*f"{command}{where}".split())
+                assert refused.code == 2
+                assert refused.err.endswith(f"go on with it: culturepark talk --run-id t{where}\n")
         endpoint.reply = None
         back = talk(typed="Thank you.\n", model="")
     assert back.code == 0, back.err
@@ -519,9 +520,10 @@ def test_a_talk_is_taken_up_only_as_it_was_begun() -> None:
         assert done.code == 2
         assert message in done.err
     assert cli("simulate", "quickstart", "--model", "scripted", "--run-id", "q", "--until", "dialogue").code == 0
-    done = talk(run_id="q", model="")
-    assert done.code == 2
-    assert "q is no talk; `culturepark resume q`" in done.err
+    for where in ((), ("--store", f"sqlite:///{Path.cwd()}/runs/culturepark.db")):
+        done = talk(*where, run_id="q", model="")
+        assert done.code == 2
+        assert f"q is no talk; `{' '.join(('culturepark resume q', *where))}`" in done.err
 
 
 def read_until(stream: IO[bytes], text: str) -> None:
