@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from culturepark.errors import UsageError
-from culturepark.store.lists import Filters, Lists, terms
+from culturepark.store.lists import Filters, Lists, folded, terms
 from culturepark.store.reviews import Reviews
 from culturepark.store.scenes import Scenes
 from culturepark.store.tables import CallRow
@@ -86,8 +86,15 @@ def test_a_search_wants_all_words_and_knows_phrases(held: Held) -> None:
     assert all(phrase.casefold() in hit.text.casefold() for hit in hits)
     assert list(lists.search(f"{words[0]} nobodysaidthis")) == []
     assert list(lists.search('  "" ')) == []
-    assert terms('Çay "two  words" KAÇ') == ["cay", "two words", "kac"]
-    assert terms('a "b') == ["a", "b"]
+    assert terms('Çay "two  words" KAÇ') == ["CAY", "TWO WORDS", "KAC"]
+    assert terms('a "b') == ["A", "B"]
+    assert terms('"" a " b "') == ["A", "B"]
+
+
+def test_a_search_takes_letters_for_the_same_that_people_do() -> None:
+    for one, other in (("kız", "KIZ"), ("İzmir", "izmir"), ("Straße", "STRASSE"), ("ὁδός", "ΟΔΟΣ"), ("ＡＢ", "ab")):
+        assert folded(one) == folded(other)
+    assert folded("two\n words\xa0") == folded(" two words")
 
 
 def test_all_calls_of_a_dialogue_are_told_by_what_they_were_for_also_those_of_copied_turns(held: Held) -> None:
