@@ -8,20 +8,21 @@ import inspect
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from culturepark import glossary
+from culturepark import glossary, reasons
 from culturepark.dialogue import guards, protocol
 from culturepark.distill import clauses, extract, own, samples
 from culturepark.redact import KNOWN, remember
 from culturepark.report import page as pages
 from culturepark.report.figures import figure
-from culturepark.report.pack import Packer
-from culturepark.store.scenes import Scenes
+from culturepark.report.pack import Packer, talk_of
+from culturepark.store.scenes import Scene, Scenes, Spoken
 from culturepark.store.tables import CallRow
 from tests.fakes import ELIF, JENNA, FakeModel, begin, edition, hold, hold_said
 from tests.reports import LONG_WORD, TRAPS, Outline, Shown, friendly, malicious, show
@@ -69,6 +70,28 @@ def test_the_page_carries_every_dialogue_whole(shown: Shown) -> None:
         ]
         assert {call["id"]: call["request"] for call in calls} == {row.id: row.request for row in stored}
         assert {call["id"]: call["response"] for call in calls} == {row.id: row.response for row in stored}
+
+
+def test_the_page_says_why_nothing_came_of_a_turn_as_the_terminal_does(shown: Shown) -> None:
+    scene = Scenes(shown.held.store, shown.held.run_id).scene(shown.lists.find()[0])
+    turns = talk_of(scene)["turns"]
+    assert [turn["why"] for turn in turns] == [
+        None if one.statements else reasons.no_statement(scene, one.turn) for one in scene.turns
+    ]
+    assert {turn["why"][:13] for turn in turns if turn["role"] == "moderator"} <= {"A fixed cue o", "The moderator"}
+    (unsampled,) = {
+        one["why"]
+        for turn in talk_of(replace(scene, shapes=("survey",), turns=without_samples(scene)))["turns"]
+        for one in turn["statements"]
+        if one["kind"] == "norm"
+    }
+    assert unsampled == "passed; told in no shape of this run"
+
+
+def without_samples(scene: Scene) -> tuple[Spoken, ...]:
+    return tuple(
+        replace(turn, statements=tuple(replace(one, samples=()) for one in turn.statements)) for turn in scene.turns
+    )
 
 
 def test_nothing_runs_but_our_own_script_and_nothing_is_fetched(shown: Shown, hostile: Shown) -> None:
@@ -121,8 +144,8 @@ def test_every_word_of_the_store_has_words_for_people() -> None:
     kinds = {"opinion", "norm", "custom"}
     assert told(guards) <= glossary.REFUSED.keys()
     assert told(extract, clauses, own) - kinds <= glossary.REJECTED.keys()
-    reasons = {*samples.REASONS.values(), *samples.CHECKS, *samples.AFTER_VERIFYING}
-    assert reasons | {"not-verified", "unsure", "undecided", "superseded", "review"} <= glossary.DROPPED.keys()
+    why = {*samples.REASONS.values(), *samples.CHECKS, *samples.AFTER_VERIFYING}
+    assert why | {"not-verified", "unsure", "undecided", "superseded", "review"} <= glossary.DROPPED.keys()
     phases = {phase for those in (*protocol.PHASES.values(), protocol.TALK_PHASES) for phase in those}
     assert phases == glossary.PHASES.keys()
 

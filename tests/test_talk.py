@@ -129,9 +129,13 @@ def test_the_note_tells_what_the_store_holds() -> None:
         kind: n for kind, n in counts.items() if n
     }
     dropped = {v["statement_id"] for v in rows_of("verdict") if v["decision"] == "drop"}
-    assert f"kept {len(statements) - len(dropped)} and doubts {len(dropped)}" in done.out
+    sampled = {x["statement_id"] for x in rows_of("sample") if x["status"] == "kept"}
+    kept = len(statements) - len(dropped)
+    assert f"kept {kept} and doubts {len(dropped)}; samples came of {len(sampled)}." in done.out
+    assert 0 < len(sampled) < kept  # an opinion is told in no shape of a talk about everyday life
     for statement in statements:
-        assert f"  {statement['kind']}, kept: “{statement['quote']}”" in done.out
+        fate = "kept" if statement["id"] in sampled else "kept, no sample"
+        assert f"  {statement['kind']}, {fate}: “{statement['quote']}”" in done.out
     untold = [norm.text for norm in find_persona(ELIF).norms if norm.text not in str([t["text"] for t in turns()])]
     assert all(text not in done.out for text in untold)
     assert "culturepark replay t" in done.out

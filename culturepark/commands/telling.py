@@ -62,7 +62,8 @@ def note_lines(scene: Scene, where: str) -> Iterator[str]:
         counts = ", ".join(f"{kinds[kind]} {kind}{'s' * (kinds[kind] != 1)}" for kind in KINDS if kinds[kind])
         repeats = f"; {len(again)} said again" if again else ""
         yield f"What came up, as {persona.name}, a simulated person, told it: {counts}."
-        yield f"The verifier kept {kept} and doubts {len(found) - kept}{repeats}."
+        samples = sum(map(sampled, found))
+        yield f"The verifier kept {kept} and doubts {len(found) - kept}{repeats}; samples came of {samples or 'none'}."
         for one in found:
             yield from statement_lines(one, scene)
     yield ""
@@ -78,9 +79,14 @@ def note_lines(scene: Scene, where: str) -> Iterator[str]:
 
 def statement_lines(one: Mined, scene: Scene) -> Iterator[str]:
     doubt = doubts(one, scene)
-    yield f"  {one.row.kind}, {f'doubtful ({doubt})' if doubt else 'kept'}: “{words.heard(one.row.quote)}”"
+    fate = f"doubtful ({doubt})" if doubt else "kept" if sampled(one) else "kept, no sample"
+    yield f"  {one.row.kind}, {fate}: “{words.heard(one.row.quote)}”"
     if one.row.quote not in one.row.text:
         yield f"      that is: {one.row.text}"
+
+
+def sampled(one: Mined) -> bool:
+    return any(sample.status == "kept" for sample in one.samples)
 
 
 def doubts(one: Mined, scene: Scene) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 from culturepark.domain import JsonObject
 from culturepark.glossary import FOR_THE_PAGE
+from culturepark.reasons import no_sample, no_statement
 from culturepark.redact import bare, without_secrets
 from culturepark.store.lists import cause
 from culturepark.store.scenes import Cluster, Mined, Scene, Scenes, Spoken
@@ -161,6 +162,7 @@ def turn_of(scene: Scene, spoken: Spoken) -> JsonObject:
         "call": turn.call_id,
         "reviews": reviews_of(scene, spoken.id),
         "statements": [statement_of(scene, one) for one in spoken.statements],
+        "why": None if spoken.statements else no_statement(scene, turn),
     }
 
 
@@ -194,6 +196,7 @@ def statement_of(scene: Scene, one: Mined) -> JsonObject:
             }
             for sample in one.samples
         ],
+        "why": None if one.samples else no_sample(scene, one),
         "reviews": reviews_of(scene, row.id),
     }
 

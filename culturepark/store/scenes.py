@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlmodel import Session, col, func, or_, select
 
-from culturepark.domain import Edition, Persona, Seed, Turn
+from culturepark.domain import Casting, Edition, Participant, Persona, Seed, Shape, Stance, Turn
 from culturepark.errors import UsageError
 from culturepark.store.rows import edition_of
 from culturepark.store.store import Store
@@ -101,10 +101,28 @@ class Scene:
     turns: tuple[Spoken, ...]
     reviews: Mapping[str, tuple[ReviewRow, ...]]
     """By what they are about (turn, statement, sample): each reviewer's newest that was not withdrawn."""
+    shapes: tuple[Shape, ...]
+    """In which the run tells statements."""
 
     @property
     def finished(self) -> bool:
         return self.dialogue.status in ("done", "failed", "stopped")
+
+    @property
+    def casting(self) -> Casting:
+        return Casting(
+            number=self.dialogue.number,
+            seed=self.seed,
+            participants=tuple(
+                Participant(
+                    persona=one.persona,
+                    stance=None
+                    if one.stance_code is None
+                    else Stance(code=one.stance_code, text=one.stance_text or ""),
+                )
+                for one in self.people
+            ),
+        )
 
 
 class Scenes:
@@ -168,6 +186,7 @@ class Scenes:
                 for row in turns
             ),
             reviews=reviews,
+            shapes=self.edition.scenario.samples,
         )
 
     def calls(self, subject_id: str) -> list[CallRow]:
