@@ -76,7 +76,7 @@ def test_a_review_is_shown_and_one_taken_back_is_not(shown: Shown, browser: Brow
         page = seen.open(shown.path, f"#{subject}")
         card = page.locator(".statement.chosen")
         assert card.get_attribute("data-id") == subject
-        assert "Ayşe ✗ rejects, 2 of 5: not so" in " ".join(card.locator(".review").first.inner_text().split())
+        assert "reviewer 1 ✗ rejects, 2 of 5: not so" in " ".join(card.locator(".review").first.inner_text().split())
         assert "Say it thus." in card.inner_text()
         assert "taken back" not in page.locator("#reader").inner_text()
 
@@ -109,7 +109,7 @@ def test_search_and_filters_find_what_the_store_finds(shown: Shown, browser: Bro
 
 SAYINGS = (
     "Çay içer misin?", "KIZ kız KİZ kiz", "Straße STRASSE STRAẞE", "ὈΔΟΣ ὁδός", "ﬁne ﬃ", "ﾊﾝｸﾞﾙ ｶﾞ", "한국어 집에서",
-    "سَلامٌ عليكـــم", "الرَّحْمَٰن ۖ", "שָׁלוֹם בֵּית־סֵפֶר", "আমি বাংলায় গান গাই", "two\n\twords\xa0and\u3000three\x1f\x85four\ufeff five",
+    "سَلامٌ عليكـــم", "الرَّحْمَٰن ۖ", "שָׁלוֹם בֵּית־סֵפֶר", "আমি বাংলায় গান গাই", "two\n\twords\xa0and\u3000three\x1f\x85four\ufeff5",
     "  an ´accent¨ alone ", 'a "b  c" d"e" "" f', '"open at the end', "x² ㎏ ª ŉ ΐ", "\U0001d50b\U0001f1f9\U0001f1f7",
 )  # fmt: skip
 

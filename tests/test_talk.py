@@ -196,6 +196,14 @@ def test_everything_that_reads_a_run_reads_a_talk() -> None:
     assert exported.code == 0
     for told in (exported.err, Path("whole/README.md").read_text("utf-8")):
         assert "are what a real person typed" in " ".join(told.split())
+    reported = cli("report", "t")
+    assert "2 turns of it are what a real person typed" in reported.err
+    page = Path("t.html").read_text("utf-8")
+    assert "between a real person and a simulated one" in page
+    assert "A real person’s words are on this page" in page
+    for untrue in ("between simulated people", "Nobody here exists", "at the\n    table", "the moderator<"):
+        assert untrue not in page
+    assert "A conversation between a real person and a simulated one;" in shown.out
     (line,) = Path("whole/all.jsonl").read_text("utf-8").splitlines()
     messages = json.loads(line)["messages"]
     assert [m["role"] for m in messages] == ["system", "user", "assistant", "user", "assistant"]

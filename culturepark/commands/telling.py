@@ -74,7 +74,10 @@ def note_lines(scene: Scene, where: str) -> Iterator[str]:
     yield f"read it again: culturepark replay {run.id}{where}"
     yield f"as training data: culturepark export {run.id} --format trl --out runs/{run.id}{where}"
     if any(turn.turn.role == "user" for turn in scene.turns):
-        yield "Your own words are kept in the store; `export --dialogues` writes them out too, samples never hold them."
+        yield (
+            "Your own words are kept in the store; `export --dialogues` and `report` write them out too, samples never "
+            "hold them."
+        )
 
 
 def statement_lines(one: Mined, scene: Scene) -> Iterator[str]:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from culturepark.distill.quotes import as_sentence
 from culturepark.domain import Turn
+from culturepark.reasons import no_sample, no_statement
 from culturepark.replay.outcomes import DROPPED, KEPT, NEITHER, of_sample, of_these, reviews
 from culturepark.replay.paper import Look, Para, Stop
-from culturepark.reasons import no_sample, no_statement
 from culturepark.replay.rewording import compared
-from culturepark.show import clip, safe
+from culturepark.show import safe
 from culturepark.store.scenes import Cluster, Mined, Scene, Spoken
 from culturepark.store.tables import VerdictRow
 
