@@ -22,8 +22,8 @@ from culturepark.redact import KNOWN, remember
 from culturepark.report import page as pages
 from culturepark.report.figures import by_model, figure
 from culturepark.report.pack import Packer, talk_of
-from culturepark.store.scenes import Scene, Scenes, Spoken
 from culturepark.store.reviews import Reviews
+from culturepark.store.scenes import Scene, Scenes, Spoken
 from culturepark.store.tables import CallRow, StatementRow
 from tests.fakes import ELIF, JENNA, FakeModel, begin, edition, hold, hold_said
 from tests.reports import LONG_WORD, TRAPS, Outline, Shown, friendly, malicious, show

@@ -81,7 +81,7 @@ def worded(counts: Counts, words: dict[str, str]) -> list[tuple[str, str, int]]:
 def by_model(stats: JsonObject, scenario: Scenario) -> list[tuple[str, str]]:
     """Each model that was asked for something, and for what."""
     models, stages = stats["models"], stats["calls"]["by_stage"]
-    asked = {
+    asked: dict[str, bool] = {
         "speaker": "dialogue" in stages,
         "moderator": "dialogue" in stages and (scenario.protocol, scenario.setting) != ("talk", "one-to-one"),
         "extractor": "extract" in stages,
