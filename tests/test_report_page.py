@@ -49,6 +49,10 @@ def test_a_sentence_is_looked_behind(shown: Shown, browser: Browser) -> None:
         page = seen.open(shown.path)
         expect(page.locator(".line")).to_have_count(len(shown.lists.find()))
         page.locator(f"a.to-dialogue[href='#{turn.dialogue_id}']").click()
+        copy = page.locator("#reader header").get_by_role("button", name=f"Copy {turn.dialogue_id}")
+        assert copy.inner_text() == "copy"  # a sign of two boxes looks like a letter that the font lacks
+        copy.click()
+        expect(page.locator("#live")).to_have_text(re.compile(f"^(Copied|Could not copy) {turn.dialogue_id}$"))
         spoken = page.locator(f".turn[data-id='{turn.id}']")
         assert spoken.locator(".speech").text_content() == turn.text
         spoken.locator(".speech").click()
