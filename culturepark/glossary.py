@@ -129,6 +129,7 @@ PHASES = {
     "culture": "From home",
     "introduce": "Something to know",
     "chat": "Free talk",
+    "talk": "Talk",
     "closing": "Closing",
 }
 

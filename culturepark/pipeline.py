@@ -378,8 +378,12 @@ class Run:
         return await detached(open_embedder, spec, watcher.fetching, watcher.note, ask)  # it may have weights to fetch
 
 
-def still_open(run_id: str) -> str:
-    return f"{run_id} is a talk that its user has not ended; go on with it: culturepark talk --run-id {run_id}"
+def still_open(run_id: str, where: str = "") -> str:
+    """
+    Args:
+        where: the option that names the store, if it has to be named.
+    """
+    return f"{run_id} is a talk that its user has not ended; go on with it: culturepark talk --run-id {run_id}{where}"
 
 
 def describe(bug: Exception) -> str:

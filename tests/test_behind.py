@@ -186,6 +186,8 @@ def test_a_judge_who_cannot_be_read_is_shown_as_such(scene: Scene) -> None:
 def test_what_is_not_verified_or_has_no_sample_yet_says_so(scene: Scene) -> None:
     early = with_statement(scene, 2, lambda one: replace(one, samples=()))
     assert "1  · opinion, passed so far; no sample of it yet" in panel(early, 2)
+    shapeless = replace(early, shapes=("norm",))
+    assert "1  · opinion, passed; told in no shape of this run" in panel(shapeless, 2)
     earlier = with_statement(scene, 2, lambda one: replace(one, samples=(), verdicts=()))
     assert "1  · opinion, not verified yet" in panel(earlier, 2)
 
@@ -223,6 +225,20 @@ def test_a_turn_says_how_many_before_it_were_refused(scene: Scene) -> None:
     assert "left out" not in panel(scene, 5)
     assert "Before it 2 turns left out: refused by the guards each time." in panel(changed(scene, 5, slot=7), 5)
     assert "Before it 1 turn left out" in panel(changed(scene, 1, slot=2), 1)
+
+
+def test_a_turn_of_a_talk_may_also_be_missing_because_it_was_broken_off(scene: Scene) -> None:
+    talk = replace(scene, dialogue=scene.dialogue.model_copy(update={"protocol": "talk"}))
+    shown = panel(changed(talk, 5, slot=7), 5)
+    assert "Before it 2 turns left out: refused by the guards, broken off, or never answered." in shown
+
+
+def test_copied_turns_of_a_branch_are_mined_in_its_parent(scene: Scene) -> None:
+    row = scene.dialogue.model_copy(update={"parent_id": "first.d1", "branched_at": 4, "extracted": 0})
+    branch = replace(scene, dialogue=row, turns=tuple(replace(one, statements=()) for one in scene.turns))
+    assert "Taken over from first.d1; what was said there is mined there." in panel(branch, 4)
+    assert "fixed cue" in panel(branch, 1)
+    assert "Not mined yet." in panel(branch, 5)
 
 
 def test_a_position_at_which_nobody_has_spoken_is_empty_and_no_error(scene: Scene) -> None:

@@ -327,6 +327,7 @@ def test_a_branch_is_listed_with_its_parent_and_can_be_read_resumed_exported_and
     line = json.loads(Path("out/all.jsonl").read_text().splitlines()[0])
     assert line["id"].startswith(f"{run_id}.d1.t")
     assert cli("trace", "out/all.jsonl:1").code == 0
+    assert "1 turn of it is what a real person typed" in cli("report", run_id).err
     doctor = cli("doctor")
     assert doctor.code == 0, doctor.out
 

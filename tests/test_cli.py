@@ -823,9 +823,10 @@ def test_a_model_for_a_role_that_is_not_asked_again_is_refused(stage: str, role:
 def test_a_run_with_open_dialogues_is_finished_before_it_is_distilled_again() -> None:
     assert cli(*SIMULATE, "--max-tokens", 9000).code == 4
     before = dump(without=set())
-    done = cli("distill", "a", "--from", "verify")
-    assert (done.code, done.out) == (2, "")
-    assert "unfinished dialogues; `culturepark resume a` first" in done.err
+    for where in ("", f" --store sqlite:///{Path.cwd()}/runs/culturepark.db"):
+        done = cli(*f"distill a --from verify{where}".split())
+        assert (done.code, done.out) == (2, "")
+        assert f"unfinished dialogues; `culturepark resume a{where}` first" in done.err
     assert dump(without=set()) == before
 
 

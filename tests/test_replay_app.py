@@ -257,6 +257,7 @@ def test_hits_are_marked_where_they_stand_whatever_their_case_and_marks() -> Non
     text = "Çay? ﬁne ÇAY, straße"
     assert [text[start:end] for start, end in places(text, "cay")] == ["Çay", "ÇAY"]
     assert [text[start:end] for start, end in places(text, "fine STRASSE")] == ["ﬁne", "straße"]
+    assert [text[start:end] for start, end in places(text, '"Cay, strasse"')] == ["ÇAY, straße"]
     assert places(text, '""') == []
 
 

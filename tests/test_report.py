@@ -8,21 +8,23 @@ import inspect
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from culturepark import glossary
-from culturepark.dialogue import guards
+from culturepark import glossary, reasons
+from culturepark.dialogue import guards, protocol
 from culturepark.distill import clauses, extract, own, samples
 from culturepark.redact import KNOWN, remember
 from culturepark.report import page as pages
-from culturepark.report.figures import figure
-from culturepark.report.pack import Packer
-from culturepark.store.scenes import Scenes
-from culturepark.store.tables import CallRow
+from culturepark.report.figures import by_model, figure
+from culturepark.report.pack import Packer, talk_of
+from culturepark.store.reviews import Reviews
+from culturepark.store.scenes import Scene, Scenes, Spoken
+from culturepark.store.tables import CallRow, StatementRow
 from tests.fakes import ELIF, JENNA, FakeModel, begin, edition, hold, hold_said
 from tests.reports import LONG_WORD, TRAPS, Outline, Shown, friendly, malicious, show
 from tests.test_cli import away, cli, place_store  # noqa: F401 - a fixture
@@ -69,6 +71,28 @@ def test_the_page_carries_every_dialogue_whole(shown: Shown) -> None:
         ]
         assert {call["id"]: call["request"] for call in calls} == {row.id: row.request for row in stored}
         assert {call["id"]: call["response"] for call in calls} == {row.id: row.response for row in stored}
+
+
+def test_the_page_says_why_nothing_came_of_a_turn_as_the_terminal_does(shown: Shown) -> None:
+    scene = Scenes(shown.held.store, shown.held.run_id).scene(shown.lists.find()[0])
+    turns = talk_of(scene)["turns"]
+    assert [turn["why"] for turn in turns] == [
+        None if one.statements else reasons.no_statement(scene, one.turn) for one in scene.turns
+    ]
+    assert {turn["why"][:13] for turn in turns if turn["role"] == "moderator"} <= {"A fixed cue o", "The moderator"}
+    (unsampled,) = {
+        one["why"]
+        for turn in talk_of(replace(scene, shapes=("survey",), turns=without_samples(scene)))["turns"]
+        for one in turn["statements"]
+        if one["kind"] == "norm"
+    }
+    assert unsampled == "passed; told in no shape of this run"
+
+
+def without_samples(scene: Scene) -> tuple[Spoken, ...]:
+    return tuple(
+        replace(turn, statements=tuple(replace(one, samples=()) for one in turn.statements)) for turn in scene.turns
+    )
 
 
 def test_nothing_runs_but_our_own_script_and_nothing_is_fetched(shown: Shown, hostile: Shown) -> None:
@@ -121,8 +145,10 @@ def test_every_word_of_the_store_has_words_for_people() -> None:
     kinds = {"opinion", "norm", "custom"}
     assert told(guards) <= glossary.REFUSED.keys()
     assert told(extract, clauses, own) - kinds <= glossary.REJECTED.keys()
-    reasons = {*samples.REASONS.values(), *samples.CHECKS, *samples.AFTER_VERIFYING}
-    assert reasons | {"not-verified", "unsure", "undecided", "superseded", "review"} <= glossary.DROPPED.keys()
+    why = {*samples.REASONS.values(), *samples.CHECKS, *samples.AFTER_VERIFYING}
+    assert why | {"not-verified", "unsure", "undecided", "superseded", "review"} <= glossary.DROPPED.keys()
+    phases = {phase for those in (*protocol.PHASES.values(), protocol.TALK_PHASES) for phase in those}
+    assert phases == glossary.PHASES.keys()
 
 
 class Nesting(HTMLParser):
@@ -169,6 +195,56 @@ def test_a_report_of_a_run_that_was_only_talked_can_be_read(tmp_path: Path) -> N
     assert Outline(html).unpacked("index")["dialogues"][0]["statements"] == 0
 
 
+def test_the_page_counts_who_sits_there_and_not_who_is_quoted(tmp_path: Path, shown: Shown) -> None:
+    assert "3 cultures at the\n    table" in shown.html
+    held = hold(tmp_path, edition(), FakeModel(), until="dialogue")
+    assert "2 cultures at the\n    table" in show(held).html
+
+
+def test_only_roles_that_were_asked_stand_beside_their_model(tmp_path: Path, shown: Shown) -> None:
+    asked = "the people at the table, the moderator, who finds statements, who verifies them"
+    assert f"<td>{asked}</td>" in shown.html
+    assert "<td>what compares them</td>" in shown.html
+    html = show(hold(tmp_path, edition(), FakeModel(), until="dialogue")).html
+    assert "<td>the people at the table, the moderator</td>" in html
+    assert "what compares them" not in html
+    begun = show(begin(tmp_path, edition(), FakeModel(), run_id="begun")).html
+    assert "Models, and what each was asked for" not in begun
+
+
+def test_judges_are_named_where_they_were_asked() -> None:
+    models, asked = {"judge": "scripted", "judge-2": "scripted"}, {"by_stage": {"check": 1}}
+    stats = {"models": models, "calls": asked, "representation": {"run": {"statements": {"accepted": 0}}}}
+    scenario = edition().scenario
+    assert by_model(stats | {"checks": {"harmlessness": {}}}, scenario) == [("scripted", "a judge, a second judge")]
+    assert by_model(stats | {"checks": {"cross-check": {}}}, scenario) == [("scripted", "a judge")]
+
+
+def test_reviews_are_told_and_reviewers_are_not_named(tmp_path: Path) -> None:
+    held = hold(tmp_path, edition(), FakeModel())
+    first, second = (row.id for row in held.rows(StatementRow)[:2])
+    for name, decision in (("login-zoe", "accept"), ("login-amy", "reject")):
+        for subject in (first, second):
+            Reviews(held.store, name).add(subject, decision, note="Hm.")
+    one = show(held)
+    outline = Outline(one.html)
+    everything = one.html + "".join(json.dumps(outline.unpacked(name)) for name in outline.packs)
+    assert "login-" not in everything
+    reviews = [
+        review["reviewer"]
+        for talk in outline.unpacked("talk-0")
+        for turn in talk["turns"]
+        for statement in turn["statements"]
+        for review in statement["reviews"]
+    ]
+    assert reviews == ["reviewer 2", "reviewer 1"] * 2
+    words = " ".join(one.html.split())
+    assert "reviews 4 (accept 2, reject 2), 0 with a wording" in words
+    assert "by reviewer 1: 2, reviewer 2: 2" in words
+    assert "reviewer 1 and reviewer 2: Cohen&#39;s kappa 0.00" in words
+    assert "their notes are on this page" in words
+
+
 def test_a_known_secret_gets_into_no_page(tmp_path: Path) -> None:
     known = dict(KNOWN)
     secret = "sk-canary-0123456789-report"
@@ -204,6 +280,7 @@ def test_report_writes_a_file_named_after_the_run_and_says_so() -> None:
     assert (done.code, done.out) == (0, "a.html\n")
     assert Path("a.html").read_text("utf-8").startswith(pages.MARK)
     assert "loads nothing" in done.err
+    assert "real person" not in done.err
     assert [path.name for path in Path().glob(".*part*")] == []
 
 

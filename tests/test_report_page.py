@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from culturepark.store.lists import Filters
+from culturepark.report import page as pages
+from culturepark.store.lists import Filters, folded, terms
 from culturepark.store.scenes import Scenes
 from culturepark.store.tables import CallRow, ReviewRow, SampleRow, StatementRow, TurnRow
 from tests.browser import opened, visit
@@ -48,6 +49,10 @@ def test_a_sentence_is_looked_behind(shown: Shown, browser: Browser) -> None:
         page = seen.open(shown.path)
         expect(page.locator(".line")).to_have_count(len(shown.lists.find()))
         page.locator(f"a.to-dialogue[href='#{turn.dialogue_id}']").click()
+        copy = page.locator("#reader header").get_by_role("button", name=f"Copy {turn.dialogue_id}")
+        assert copy.inner_text() == "copy"  # a sign of two boxes looks like a letter that the font lacks
+        copy.click()
+        expect(page.locator("#live")).to_have_text(re.compile(f"^(Copied|Could not copy) {turn.dialogue_id}$"))
         spoken = page.locator(f".turn[data-id='{turn.id}']")
         assert spoken.locator(".speech").text_content() == turn.text
         spoken.locator(".speech").click()
@@ -75,7 +80,7 @@ def test_a_review_is_shown_and_one_taken_back_is_not(shown: Shown, browser: Brow
         page = seen.open(shown.path, f"#{subject}")
         card = page.locator(".statement.chosen")
         assert card.get_attribute("data-id") == subject
-        assert "Ayşe ✗ rejects, 2 of 5: not so" in " ".join(card.locator(".review").first.inner_text().split())
+        assert "reviewer 1 ✗ rejects, 2 of 5: not so" in " ".join(card.locator(".review").first.inner_text().split())
         assert "Say it thus." in card.inner_text()
         assert "taken back" not in page.locator("#reader").inner_text()
 
@@ -93,7 +98,7 @@ def test_search_and_filters_find_what_the_store_finds(shown: Shown, browser: Bro
                 page.locator(f"select[data-filter={field}]").select_option(value)
                 assert listed() == lists.find(Filters(**{field: value})), (field, value)
             page.locator(f"select[data-filter={field}]").select_option("")
-        for query in ("GUEST", "çay", '"in our house"', "the of", "nobodysaidthis"):
+        for query in ("GUEST", "çay", '"in our house"', "the of", '"one  more"', "nobodysaidthis"):
             page.locator("#search").fill(query)
             found = list(lists.search(query))
             dialogues = list(dict.fromkeys(hit.dialogue_id for hit in found))
@@ -104,6 +109,22 @@ def test_search_and_filters_find_what_the_store_finds(shown: Shown, browser: Bro
         page.locator("#search").fill("home")
         page.locator(".hits a").first.click()
         expect(page.locator(".turn.chosen")).to_contain_text(re.compile("home", re.I))
+
+
+SAYINGS = (
+    "Çay içer misin?", "KIZ kız KİZ kiz", "Straße STRASSE STRAẞE", "ὈΔΟΣ ὁδός", "ﬁne ﬃ", "ﾊﾝｸﾞﾙ ｶﾞ", "한국어 집에서",
+    "سَلامٌ عليكـــم", "الرَّحْمَٰن ۖ", "שָׁלוֹם בֵּית־סֵפֶר", "আমি বাংলায় গান গাই", "two\n\twords\xa0and\u3000three\x1f\x85four\ufeff5",
+    "  an ´accent¨ alone ", 'a "b  c" d"e" "" f', '"open at the end', "x² ㎏ ª ŉ ΐ", "\U0001d50b\U0001f1f9\U0001f1f7",
+)  # fmt: skip
+
+
+def test_the_page_and_the_terminal_compare_words_by_one_rule(browser: Browser) -> None:
+    letters = [chr(code) for first, last in ((0, 0x17F), (0x300, 0x6FF)) for code in range(first, last + 1)]
+    texts = [*SAYINGS, *(f"a{letter}b" for letter in letters)]
+    script = f"(texts) => {{ {pages.part('js/search.js')}; return texts.map((text) => [folded(text), terms(text)]); }}"
+    with visit(browser) as seen:
+        found = seen.page.evaluate(script, texts)
+    assert [one for one in zip(texts, found, strict=True) if one[1] != [folded(one[0]), terms(one[0])]] == []
 
 
 def test_an_address_leads_to_a_sentence_and_back_leads_back(shown: Shown, browser: Browser) -> None:

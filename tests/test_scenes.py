@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from culturepark.errors import UsageError
-from culturepark.store.lists import Filters, Lists, terms
+from culturepark.store.lists import Filters, Lists, folded, terms
 from culturepark.store.reviews import Reviews
-from culturepark.store.scenes import Scenes
-from culturepark.store.tables import CallRow
-from tests.fakes import FakeModel, Held, hold, shipped
+from culturepark.store.scenes import Scenes, clusters_of
+from culturepark.store.tables import CallRow, DuplicateRow, StatementRow
+from tests.fakes import FakeModel, Held, edition, hold, shipped
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +76,31 @@ def test_whoever_stands_for_others_and_whoever_is_stood_for_share_a_cluster(held
         assert one.cluster.size == len(one.cluster.members) + 1
 
 
+def test_of_a_large_cluster_the_nearest_fifty_are_told_its_size_and_whoever_was_asked_about(tmp_path: Path) -> None:
+    held = hold(tmp_path, edition(), FakeModel())
+    head = next(
+        row for row in held.rows(StatementRow) if row.id not in {x.statement_id for x in held.rows(DuplicateRow)}
+    )
+    again = [f"{head.turn_id}.s{number}" for number in range(100, 300)]
+    with held.store.database.writing() as session:
+        session.add_all(StatementRow(**head.model_dump() | {"id": name, "round": 99}) for name in again)
+        session.flush()
+        session.add_all(
+            DuplicateRow(
+                statement_id=name, cluster_id=head.id, representative_id=head.id, method="exact", similarity=near
+            )
+            for name, near in zip(again, [0.5, 0.6, *[0.9] * 198], strict=True)
+        )
+    with held.store.database.reading() as session:
+        found = clusters_of(session, [head.id, again[0]])
+    assert found.keys() == {head.id, again[0]}
+    assert [one.similarity for one in found.values()] == [None, 0.5]
+    assert {one.representative for one in found.values()} == {head.text}
+    for one in found.values():
+        assert (len(one.members), {near for _, _, near in one.members}) == (50, {0.9})
+        assert one.size >= 201
+
+
 def test_a_search_wants_all_words_and_knows_phrases(held: Held) -> None:
     lists = Lists(held.store, held.run_id)
     first = Scenes(held.store, held.run_id).scene(f"{held.run_id}.d1").turns[0]
@@ -86,8 +111,15 @@ def test_a_search_wants_all_words_and_knows_phrases(held: Held) -> None:
     assert all(phrase.casefold() in hit.text.casefold() for hit in hits)
     assert list(lists.search(f"{words[0]} nobodysaidthis")) == []
     assert list(lists.search('  "" ')) == []
-    assert terms('Çay "two  words" KAÇ') == ["cay", "two words", "kac"]
-    assert terms('a "b') == ["a", "b"]
+    assert terms('Çay "two  words" KAÇ') == ["CAY", "TWO WORDS", "KAC"]
+    assert terms('a "b') == ["A", "B"]
+    assert terms('"" a " b "') == ["A", "B"]
+
+
+def test_a_search_takes_letters_for_the_same_that_people_do() -> None:
+    for one, other in (("kız", "KIZ"), ("İzmir", "izmir"), ("Straße", "STRASSE"), ("ὁδός", "ΟΔΟΣ"), ("ＡＢ", "ab")):
+        assert folded(one) == folded(other)
+    assert folded("two\n words\xa0") == folded(" two words")
 
 
 def test_all_calls_of_a_dialogue_are_told_by_what_they_were_for_also_those_of_copied_turns(held: Held) -> None:

@@ -129,9 +129,13 @@ def test_the_note_tells_what_the_store_holds() -> None:
         kind: n for kind, n in counts.items() if n
     }
     dropped = {v["statement_id"] for v in rows_of("verdict") if v["decision"] == "drop"}
-    assert f"kept {len(statements) - len(dropped)} and doubts {len(dropped)}" in done.out
+    sampled = {x["statement_id"] for x in rows_of("sample") if x["status"] == "kept"}
+    kept = len(statements) - len(dropped)
+    assert f"kept {kept} and doubts {len(dropped)}; samples came of {len(sampled)}." in done.out
+    assert 0 < len(sampled) < kept  # an opinion is told in no shape of a talk about everyday life
     for statement in statements:
-        assert f"  {statement['kind']}, kept: “{statement['quote']}”" in done.out
+        fate = "kept" if statement["id"] in sampled else "kept, no sample"
+        assert f"  {statement['kind']}, {fate}: “{statement['quote']}”" in done.out
     untold = [norm.text for norm in find_persona(ELIF).norms if norm.text not in str([t["text"] for t in turns()])]
     assert all(text not in done.out for text in untold)
     assert "culturepark replay t" in done.out
@@ -192,6 +196,14 @@ def test_everything_that_reads_a_run_reads_a_talk() -> None:
     assert exported.code == 0
     for told in (exported.err, Path("whole/README.md").read_text("utf-8")):
         assert "are what a real person typed" in " ".join(told.split())
+    reported = cli("report", "t")
+    assert "2 turns of it are what a real person typed" in reported.err
+    page = Path("t.html").read_text("utf-8")
+    assert "between a real person and a simulated one" in page
+    assert "A real person’s words are on this page" in page
+    for untrue in ("between simulated people", "Nobody here exists", "at the\n    table", "the moderator<"):
+        assert untrue not in page
+    assert "A conversation between a real person and a simulated one;" in shown.out
     (line,) = Path("whole/all.jsonl").read_text("utf-8").splitlines()
     messages = json.loads(line)["messages"]
     assert [m["role"] for m in messages] == ["system", "user", "assistant", "user", "assistant"]
@@ -468,10 +480,11 @@ def test_a_model_that_is_gone_is_exit_3_and_the_line_is_answered_when_it_is_back
         run = only("run")
         assert (run["status"], run["stop_reason"][:12]) == ("stopped", "unreachable:")
         assert turns()[-1]["text"] == "And tea?"
-        for command in (("resume", "t"), ("resume", "last")):
-            refused = cli(*command)
-            assert refused.code == 2
-            assert "culturepark talk --run-id t" in refused.err
+        for where in ("", f" --store sqlite:///{Path.cwd()}/runs/culturepark.db"):
+            for command in ("resume t", "resume last", "distill t --from dedup"):
+                refused = cli(*f"{command}{where}".split())
+                assert refused.code == 2
+                assert refused.err.endswith(f"go on with it: culturepark talk --run-id t{where}\n")
         endpoint.reply = None
         back = talk(typed="Thank you.\n", model="")
     assert back.code == 0, back.err
@@ -519,9 +532,10 @@ def test_a_talk_is_taken_up_only_as_it_was_begun() -> None:
         assert done.code == 2
         assert message in done.err
     assert cli("simulate", "quickstart", "--model", "scripted", "--run-id", "q", "--until", "dialogue").code == 0
-    done = talk(run_id="q", model="")
-    assert done.code == 2
-    assert "q is no talk; `culturepark resume q`" in done.err
+    for where in ((), ("--store", f"sqlite:///{Path.cwd()}/runs/culturepark.db")):
+        done = talk(*where, run_id="q", model="")
+        assert done.code == 2
+        assert f"q is no talk; `{' '.join(('culturepark resume q', *where))}`" in done.err
 
 
 def read_until(stream: IO[bytes], text: str) -> None:
@@ -636,7 +650,7 @@ def test_at_a_terminal_lines_are_typed_and_answers_are_read(endpoint: Endpoint) 
     with at_terminal(ELIF, "--model", on(endpoint), "--role", "embedder=lexical", columns=60) as terminal:
         terminal.wait("Elif Yıldız, 34, Konya", "no evidence", "Elif Yıldız  turkish", "\nYou:")
         terminal.press("Hexxo", "backspace", "backspace", "backspace", "llo", "enter")
-        terminal.wait_until(lambda: len(turns()) == 3)
+        terminal.wait_until(lambda: terminal.text.count("\nYou:") == 2)  # the answer is in the store before it is shown
         terminal.press("/help", "enter")
         terminal.wait("/again  ask once more")
         terminal.press("/who", "enter")

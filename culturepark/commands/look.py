@@ -211,8 +211,11 @@ def report(run_id: str, out: Path | None, store_url: str) -> int:
 
     store = Store(store_url, must_exist=True)
     with counting("dialogues") as progress:
-        place = write_page(store, run_id, out, progress)
-    if place:
+        done = write_page(store, run_id, out, progress)
+    if done.typed:
+        many = f"{done.typed} turns of it are" if done.typed > 1 else "1 turn of it is"
+        tell(f"note: {many} what a real person typed, word for word; look through the page before you pass it on")
+    if place := done.place:
         tell(f"{place}: {place.stat().st_size / 1e6:.1f} MB, for any browser; it loads nothing and sends nothing")
         write(str(place))
     return 0

@@ -160,7 +160,7 @@ def check_ended(store: Store, row: RunRow) -> None:
 
     open_talks = [d for d in store.dialogues(row.id) if d.protocol == "talk" and d.status in OPEN]
     if open_talks:
-        raise UsageError(still_open(row.id))
+        raise UsageError(still_open(row.id, where_is(store)))
 
 
 @contextmanager
@@ -191,6 +191,7 @@ def distill(
     prices.table()
     store = Store(store_url, must_exist=True)
     with alone(store, run_id) as row:
+        check_ended(store, row)
         models = replaced(row, roles)
         scenario = edition_of(row).scenario
         judges = judges_of(scenario, models)
@@ -200,9 +201,8 @@ def distill(
         check_specs(models, needed[stage] + (judges if stage != "dedup" else ()))
         unfinished = [d.number for d in store.dialogues(row.id) if d.status not in (Status.DONE, Status.STOPPED)]
         if unfinished:
-            raise UsageError(
-                f"{row.id} has {len(unfinished)} unfinished dialogues; `culturepark resume {row.id}` first"
-            )
+            first = f"`culturepark resume {row.id}{where_is(store)}` first"
+            raise UsageError(f"{row.id} has {len(unfinished)} unfinished dialogues; {first}")
         threshold = threshold or kept_threshold(row, models)
         settings = replace(settings_of(row), until="samples", threshold=threshold, **limits)
         again = {"extract": stage == "extract", "verify": stage == "verify"}

@@ -68,7 +68,7 @@ def talk(
         row = store.run(run_id)
         edition = edition_of(row)
         if edition.scenario.protocol != "talk":
-            raise UsageError(f"{row.id} is no talk; `culturepark resume {row.id}` goes on with it")
+            raise UsageError(f"{row.id} is no talk; `culturepark resume {row.id}{where_is(store)}` goes on with it")
         specs = parse_roles(model, roles) if model or roles else models_of(row)
         settings = replace(settings_of(row), **limits)
         return held(store, edition, row.seed if seed is None else seed, specs, settings, row.id)

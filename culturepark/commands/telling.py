@@ -62,7 +62,8 @@ def note_lines(scene: Scene, where: str) -> Iterator[str]:
         counts = ", ".join(f"{kinds[kind]} {kind}{'s' * (kinds[kind] != 1)}" for kind in KINDS if kinds[kind])
         repeats = f"; {len(again)} said again" if again else ""
         yield f"What came up, as {persona.name}, a simulated person, told it: {counts}."
-        yield f"The verifier kept {kept} and doubts {len(found) - kept}{repeats}."
+        samples = sum(map(sampled, found))
+        yield f"The verifier kept {kept} and doubts {len(found) - kept}{repeats}; samples came of {samples or 'none'}."
         for one in found:
             yield from statement_lines(one, scene)
     yield ""
@@ -73,14 +74,22 @@ def note_lines(scene: Scene, where: str) -> Iterator[str]:
     yield f"read it again: culturepark replay {run.id}{where}"
     yield f"as training data: culturepark export {run.id} --format trl --out runs/{run.id}{where}"
     if any(turn.turn.role == "user" for turn in scene.turns):
-        yield "Your own words are kept in the store; `export --dialogues` writes them out too, samples never hold them."
+        yield (
+            "Your own words are kept in the store; `export --dialogues` and `report` write them out too, samples never "
+            "hold them."
+        )
 
 
 def statement_lines(one: Mined, scene: Scene) -> Iterator[str]:
     doubt = doubts(one, scene)
-    yield f"  {one.row.kind}, {f'doubtful ({doubt})' if doubt else 'kept'}: “{words.heard(one.row.quote)}”"
+    fate = f"doubtful ({doubt})" if doubt else "kept" if sampled(one) else "kept, no sample"
+    yield f"  {one.row.kind}, {fate}: “{words.heard(one.row.quote)}”"
     if one.row.quote not in one.row.text:
         yield f"      that is: {one.row.text}"
+
+
+def sampled(one: Mined) -> bool:
+    return any(sample.status == "kept" for sample in one.samples)
 
 
 def doubts(one: Mined, scene: Scene) -> str:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 
 from culturepark.distill.quotes import as_sentence
 from culturepark.domain import Turn
+from culturepark.reasons import no_sample, no_statement
 from culturepark.replay.outcomes import DROPPED, KEPT, NEITHER, of_sample, of_these, reviews
 from culturepark.replay.paper import Look, Para, Stop
 from culturepark.replay.rewording import compared
-from culturepark.show import clip, safe
+from culturepark.show import safe
 from culturepark.store.scenes import Cluster, Mined, Scene, Spoken
 from culturepark.store.tables import VerdictRow
 
@@ -47,7 +47,7 @@ def of_turn(scene: Scene, spoken: Spoken) -> Iterator[Para]:
     who = safe(spoken.name) + (f", {safe(spoken.culture)}" if spoken.culture else "")
     yield Para(f"{who} · {safe(turn.phase)}", "title", f"Turn {turn.position}  ")
     if not spoken.statements:
-        yield Para(why_nothing(scene, turn), "muted")
+        yield Para(no_statement(scene, turn), "muted")
         return
     count = len(spoken.statements)
     kept = sum(sample.status == "kept" for one in spoken.statements for sample in one.samples)
@@ -55,34 +55,16 @@ def of_turn(scene: Scene, spoken: Spoken) -> Iterator[Para]:
 
 
 def gap(scene: Scene, turn: Turn) -> Iterator[Para]:
-    """A turn that was refused three times is not there; its slot in the schedule is."""
+    """A turn that never came about is not there; its slot in the schedule is."""
     before = spoken_at(scene, turn.position - 1)
     empty = turn.slot - (before.turn.slot if before else 0) - 1
-    if empty > 0:
-        yield Para(f"Before it {of_these(empty, 'turn')} left out: refused by the guards each time.", "muted")
-
-
-def why_nothing(scene: Scene, turn: Turn) -> str:
-    """Why no statement came of a turn."""
-    if turn.origin == "edited":
-        return "Edited: this was put in place of what was said, and is never mined."
-    if turn.role == "user":
-        return "Typed by the person at the keyboard, who has no card here and is never mined."
-    if turn.origin == "cue":
-        return "A fixed cue of the moderator's, written before the talk; only what personas say themselves is mined."
-    if turn.origin == "fallback":
-        return "A fixed follow-up, put in because the moderator's own was refused twice; it is not mined."
-    if turn.role == "moderator":
-        return "The moderator's words are not mined; only what personas say themselves is."
-    if scene.dialogue.extracted < scene.run.extract_round:
-        if scene.dialogue.status in ("failed", "stopped"):
-            why = f" ({clip(scene.dialogue.stop_reason, 200)})" if scene.dialogue.stop_reason else ""
-            return f"Not mined: the dialogue was broken off{why}."
-        return "Not mined yet."
-    turned_down = json.loads(scene.dialogue.rejected)
-    listed = ", ".join(f"{safe(reason)} {count}" for reason, count in sorted(turned_down.items()))
-    more = f" In the whole dialogue these proposals were turned down: {listed}." if listed else ""
-    return f"Nothing was mined: no statement was found in it whose quote may stand.{more}"
+    if empty <= 0:
+        return
+    if scene.dialogue.protocol == "talk":
+        why = "refused by the guards, broken off, or never answered"
+    else:
+        why = "refused by the guards each time"
+    yield Para(f"Before it {of_these(empty, 'turn')} left out: {why}.", "muted")
 
 
 # --- a statement ---------------------------------------------------------------------------------------
@@ -91,7 +73,7 @@ def why_nothing(scene: Scene, turn: Turn) -> str:
 def of_statement(scene: Scene, one: Mined, numbers: dict[str, int], unfolded: bool) -> list[Stop]:
     """The statement, and after it whatever one may go to from it."""
     row = one.row
-    sign, word, look = fate(one, scene.run.verify_round)
+    sign, word, look = fate(scene, one)
     paras = [Para(f"{sign} {row.kind}, {word}", look, f"{numbers[row.id]}  ")]
     if one.before:
         paras += rewording(one, numbers)
@@ -114,18 +96,12 @@ def of_statement(scene: Scene, one: Mined, numbers: dict[str, int], unfolded: bo
     return [Stop(row.id, found.blocks, go=one.cluster.representative_id), represented(row.id, one.cluster)]
 
 
-def fate(one: Mined, counting_round: int) -> tuple[str, str, Look]:
+def fate(scene: Scene, one: Mined) -> tuple[str, str, Look]:
     """Sign and word for what became of a statement, and a look that goes with them."""
     if any(sample.status == "kept" for sample in one.samples):
         return KEPT, "kept", "good"
-    counting = [verdict for verdict in one.verdicts if verdict.round == counting_round]
-    if one.after:
-        return DROPPED, "reworded", "bad"
-    if one.samples or any(verdict.decision == "drop" for verdict in counting):
-        return DROPPED, "dropped", "bad"
-    if not counting:
-        return NEITHER, "not verified yet", "muted"
-    return NEITHER, "passed so far; no sample of it yet", "muted"
+    word = "dropped" if one.samples and not one.after else no_sample(scene, one)
+    return (DROPPED, word, "bad") if word in ("reworded", "dropped") else (NEITHER, word, "muted")
 
 
 def rewording(one: Mined, numbers: dict[str, int]) -> Iterator[Para]:

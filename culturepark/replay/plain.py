@@ -53,7 +53,8 @@ def replay(store: Store, run_or_dialogue: str, *, follow: bool, behind: bool = F
     run_id, ids = wanted(store, run_or_dialogue)
     scenes = Scenes(store, run_id)
     edition = edition_of(scenes.run)
-    yield "A conversation between simulated people; no evidence of what real people think."
+    who = "a real person and a simulated one" if edition.scenario.protocol == "talk" else "simulated people"
+    yield f"A conversation between {who}; no evidence of what real people think."
     for dialogue_id in ids:
         (row,) = queries.dialogue(store, dialogue_id)
         if row.status == "pending" and not follow:

@@ -55,16 +55,11 @@ class Hits:
 
 def places(text: str, words: str) -> list[tuple[int, int]]:
     """Where in a text the words of a search stand, as the search compares them."""
-    from culturepark.store.lists import folded, terms
+    from culturepark.store.lists import folded_with_places, terms
 
-    wanted = terms(words)
-    pieces, origin = [], []
-    for index, char in enumerate(text):
-        piece = folded(char)
-        pieces.append(piece)
-        origin += [index] * len(piece)
-    whole, found = "".join(pieces), []
-    for term in wanted:
+    whole, origin = folded_with_places(text)
+    found = []
+    for term in terms(words):
         at = whole.find(term)
         while at >= 0:
             found.append((origin[at], origin[at + len(term) - 1] + 1))

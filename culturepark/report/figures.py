@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from culturepark.domain import COUNTRY_NAMES, Edition, JsonObject
+from culturepark.domain import COUNTRY_NAMES, JUDGES, Edition, JsonObject, Scenario
 from culturepark.glossary import (
     CRITERIA,
     DROPPED,
@@ -20,7 +20,7 @@ from culturepark.glossary import (
     STOPS,
     in_words,
 )
-from culturepark.present import check_lines, said_of
+from culturepark.present import check_lines, review_lines, said_of
 from culturepark.store.cultures import Told
 from culturepark.store.tables import RunRow
 
@@ -42,7 +42,7 @@ def view(
         "status": in_words(STATUSES, run.status),
         "stop": "" if run.status == "done" or not run.stop_reason else run.stop_reason,
         "took": between(run.created_at, run.finished_at),
-        "models": by_model(stats["models"]),
+        "models": by_model(stats, scenario),
         "scripted": "scripted" in stats["models"].values(),
         "embedded": "embedded" in stats["models"].values(),
         "stops": worded(stats["dialogue_stop_reasons"], STOPS),
@@ -53,6 +53,7 @@ def view(
         "repeats": worded(stats["duplicates"]["by_method"], METHODS),
         "criteria": CRITERIA,
         "checks": [line.strip() for name, found in stats["checks"].items() for line in check_lines(name, found)],
+        "reviews": [line.strip() for line in review_lines(stats["reviews"])] if stats["reviews"]["total"] else [],
         "stances": stances(stats["stances"], edition),
         "fits": fits(stats["representation"]["cultures"]),
         "told": told,
@@ -77,12 +78,39 @@ def worded(counts: Counts, words: dict[str, str]) -> list[tuple[str, str, int]]:
     return [(name, in_words(words, name), count) for name, count in ranked]
 
 
-def by_model(models: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Each model, and what it was asked for."""
+def by_model(stats: JsonObject, scenario: Scenario) -> list[tuple[str, str]]:
+    """Each model that was asked for something, and for what."""
+    models, stages = stats["models"], stats["calls"]["by_stage"]
+    asked: dict[str, bool] = {
+        "speaker": "dialogue" in stages,
+        "moderator": "dialogue" in stages and (scenario.protocol, scenario.setting) != ("talk", "one-to-one"),
+        "extractor": "extract" in stages,
+        "verifier": "verify" in stages,
+        "embedder": stats["representation"]["run"]["statements"]["accepted"] > 0,  # one of ours is asked without a call
+        # A panel has them all; a second persona is played by the first alone.
+        **{
+            role: "check" in stages and (role == JUDGES[0] or {*stats["checks"]} - {"cross-check"} != set())
+            for role in JUDGES
+        },
+    }
+    roles = [role for role in ROLES if role in models and asked[role]]
     return [
-        (spec, ", ".join(in_words(ROLES, role) for role in models if models[role] == spec))
-        for spec in dict.fromkeys(models.values())
+        (spec, ", ".join(in_words(ROLES, role) for role in roles if models[role] == spec))
+        for spec in dict.fromkeys(models[role] for role in roles)
     ]
+
+
+def unnamed(reviews: JsonObject, names: Mapping[str, str]) -> JsonObject:
+    """What `stats` tells of reviews, without the names of reviewers."""
+    agreement = reviews["agreement"]
+    return reviews | {
+        "by_reviewer": {f"{names[name]}:": count for name, count in reviews["by_reviewer"].items()},
+        "agreement": agreement
+        and {
+            what: of | {"pairs": [p | {"reviewers": [names[name] for name in p["reviewers"]]} for p in of["pairs"]]}
+            for what, of in agreement.items()
+        },
+    }
 
 
 def skipped(cells: Sequence[JsonObject]) -> list[tuple[str, str]]:

@@ -10,16 +10,17 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from culturepark.domain import JsonObject
 from culturepark.glossary import FOR_THE_PAGE
+from culturepark.reasons import no_sample, no_statement
 from culturepark.redact import bare, without_secrets
 from culturepark.store.lists import cause
 from culturepark.store.scenes import Cluster, Mined, Scene, Scenes, Spoken
-from culturepark.store.tables import CallRow
+from culturepark.store.tables import CallRow, ReviewRow
 
 TALK_CHARACTERS = 1_000_000
 """Of JSON, after which a pack of talk is closed."""
@@ -36,11 +37,32 @@ class Pack:
     """Base64 of JSON under zlib: letters, digits, `+`, `/` and `=`, so that nothing in it can mean anything in HTML."""
 
 
+class Reviewers(dict[str, str]):
+    """What reviewers are called on a page that goes to others: a login name is nobody else's business."""
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        super().__init__()
+        for name in names:
+            self[name]
+
+    def __missing__(self, name: str) -> str:
+        self[name] = called = f"reviewer {len(self) + 1}"
+        return called
+
+    def unnamed(self, scene: Scene) -> Scene:
+        reviews = {
+            subject: tuple(ReviewRow(**row.model_dump() | {"reviewer": self[row.reviewer]}) for row in rows)
+            for subject, rows in scene.reviews.items()
+        }
+        return replace(scene, reviews=reviews)
+
+
 @dataclass
 class Packer:
     """Packs dialogue after dialogue; what lists and filters need of each comes last, in the pack `index`."""
 
     scenes: Scenes
+    reviewers: Reviewers = field(default_factory=Reviewers)
     lines: list[JsonObject] = field(default_factory=list)
     _talk: list[str] = field(default_factory=list)
     _size: int = 0
@@ -53,7 +75,7 @@ class Packer:
             done: called after each.
         """
         for number, dialogue_id in enumerate(ids):
-            scene = self.scenes.scene(dialogue_id)
+            scene = self.reviewers.unnamed(self.scenes.scene(dialogue_id))
             text = dumped(talk_of(scene))
             if self._talk and (self._size + len(text) > TALK_CHARACTERS or len(self._talk) == TALK_DIALOGUES):
                 yield self._close()
@@ -161,6 +183,7 @@ def turn_of(scene: Scene, spoken: Spoken) -> JsonObject:
         "call": turn.call_id,
         "reviews": reviews_of(scene, spoken.id),
         "statements": [statement_of(scene, one) for one in spoken.statements],
+        "why": None if spoken.statements else no_statement(scene, turn),
     }
 
 
@@ -194,6 +217,7 @@ def statement_of(scene: Scene, one: Mined) -> JsonObject:
             }
             for sample in one.samples
         ],
+        "why": None if one.samples else no_sample(scene, one),
         "reviews": reviews_of(scene, row.id),
     }
 

@@ -14,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -25,8 +26,8 @@ from culturepark.files import exists, readable
 from culturepark.models.ledger import now
 from culturepark.redact import without_secrets
 from culturepark.report import figures
-from culturepark.report.pack import Pack, Packer
-from culturepark.store.cultures import by_culture, seconds_by_stage
+from culturepark.report.pack import Pack, Packer, Reviewers
+from culturepark.store.cultures import by_culture, seconds_by_stage, typed
 from culturepark.store.lists import Lists
 from culturepark.store.scenes import Scenes
 from culturepark.store.stats import stats
@@ -42,7 +43,15 @@ Progress = Callable[[int, int], None]
 """Told how many dialogues are in the page, of how many."""
 
 
-def write(store: Store, run_id: str, out: Path | None, progress: Progress) -> Path | None:
+@dataclass(frozen=True)
+class Written:
+    place: Path | None
+    """None if it went to stdout."""
+    typed: int
+    """Turns on the page that a real person wrote."""
+
+
+def write(store: Store, run_id: str, out: Path | None, progress: Progress) -> Written:
     """
     Args:
         out: None for a file named after the run; `-` for stdout.
@@ -63,10 +72,10 @@ def write(store: Store, run_id: str, out: Path | None, progress: Progress) -> Pa
             while some := whole.read(1 << 20):
                 sys.stdout.buffer.write(some)
             sys.stdout.buffer.flush()
-        return None
+        return Written(None, typed(store, run))
     refuse_what_is_not_ours(place)
     put(pieces, place)
-    return place
+    return Written(place, typed(store, run))
 
 
 def refuse_what_is_not_ours(place: Path) -> None:
@@ -100,7 +109,10 @@ def page(store: Store, run_id: str, progress: Progress = lambda *_: None) -> Ite
     """The page, piece by piece."""
     scenes, ids = Scenes(store, run_id), Lists(store, run_id).find()
     run, edition = scenes.run, scenes.edition
-    told = figures.view(run, edition, stats(store, run), by_culture(store, run, edition), seconds_by_stage(store, run))
+    counted = stats(store, run)
+    reviewers = Reviewers(counted["reviews"]["by_reviewer"])
+    counted["reviews"] = figures.unnamed(counted["reviews"], reviewers)
+    told = figures.view(run, edition, counted, by_culture(store, run, edition), seconds_by_stage(store, run))
     done = 0
 
     def count() -> None:
@@ -108,7 +120,7 @@ def page(store: Store, run_id: str, progress: Progress = lambda *_: None) -> Ite
         done += 1
         progress(done, len(ids))
 
-    packs: Iterator[Pack] = Packer(scenes).packs(ids, count)
+    packs: Iterator[Pack] = Packer(scenes, reviewers).packs(ids, count)
     values = told | {
         "version": __version__,
         "made": now(),
@@ -117,6 +129,7 @@ def page(store: Store, run_id: str, progress: Progress = lambda *_: None) -> Ite
         "style_digest": digest(part("page.css")),
         "script_digest": digest(script()),
         "dialogues": len(ids),
+        "typed": typed(store, run),
         "packs": packs,
     }
     yield MARK

@@ -1,7 +1,7 @@
 """Who sits in the dialogues of a stored run, read back from its rows; and what its plan had to leave out. Read-only.
 
-A run is planned once, when it is made. From then on its rows say who sits where: a dialogue may also be in a run that
-was never planned, as a branch is.
+A run is planned when it is made. From then on its rows say who sits where: a dialogue may also be in a run that was
+never planned, as a branch is. What the plan had to leave out has no rows, and is found by planning once more.
 """
 
 from __future__ import annotations
@@ -73,5 +73,5 @@ def sound(session: Session, table: type[SQLModel], query: Any) -> Iterator[Mappi
 
 
 def skipped(store: Store, run: RunRow, edition: Edition) -> tuple[Skip, ...]:
-    """What the run's plan had to leave out. A branch was not planned, and leaves nothing out."""
+    """What the run's plan had to leave out: it is drawn again. A branch was not planned, and leaves nothing out."""
     return () if queries.parents(store, run.id) else plan(edition, run.seed).skipped

@@ -1,4 +1,4 @@
-"""What a report tells beside `stats`: what each culture spoke of, and how long models took. Read-only."""
+"""What a report tells beside `stats`: what cultures spoke of, how long models took, what people typed. Read-only."""
 
 from __future__ import annotations
 
@@ -54,6 +54,15 @@ def by_culture(store: Store, run: RunRow, edition: Edition) -> dict[str, Told]:
             told.kept[shape] += count
             told.kept_topics[topics.get(seed, seed)] += count
     return dict(sorted(found.items()))
+
+
+def typed(store: Store, run: RunRow) -> int:
+    """How many turns are what a real person wrote."""
+    query = sqlalchemy.select(func.count()).select_from(TurnRow)
+    query = query.join(DialogueRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
+    with store.database.reading() as session:
+        by_hand = col(TurnRow.origin).in_(("typed", "edited"))
+        return int(session.execute(query.where(col(DialogueRow.run_id) == run.id, by_hand)).scalar_one())
 
 
 def seconds_by_stage(store: Store, run: RunRow) -> dict[str, float]:

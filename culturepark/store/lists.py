@@ -202,8 +202,10 @@ class Lists:
         return conditions
 
 
-MARKS = re.compile("[\u0300-\u036f\u0640\u064b-\u065f\u0670]")
-"""Accents, and what Arabic is written without."""
+MARKS = re.compile(
+    "[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed]"
+)
+"""Accents, and what Arabic and Hebrew are written without. `report/js/search.js` has the same."""
 
 STOP = func.coalesce(DialogueRow.stop_reason, DialogueRow.status)
 
@@ -220,17 +222,31 @@ def cause(stop: str) -> str:
 
 def folded(text: str) -> str:
     """On one line, without case, width, and the marks over and under letters that people leave out when they type."""
-    line = " ".join(text.split())
-    return line.lower() if line.isascii() else MARKS.sub("", unicodedata.normalize("NFKD", line.casefold()))
+    line = text.upper() if text.isascii() else folded_letters(text)
+    return " ".join(line.split())
+
+
+def folded_letters(text: str) -> str:
+    # Small letters first, or ẞ would stay; capitals last, in which ı and i are one, and both of the Greek sigmas.
+    return MARKS.sub("", unicodedata.normalize("NFKD", text)).lower().upper()
+
+
+def folded_with_places(text: str) -> tuple[str, list[int]]:
+    """As `folded`, and for each letter of it where in the text it comes from."""
+    line, places = " ", [0]
+    for at, letter in enumerate(text):
+        for one in folded_letters(letter):
+            space = one.isspace()
+            if not (space and line[-1] == " "):
+                line += " " if space else one
+                places.append(at)
+    return line[1:], places[1:]
 
 
 def terms(words: str) -> list[str]:
     """What is to be found: words, and what stands in double quotes as one."""
-    return [
-        phrase or word
-        for phrase, word in re.findall(r'"([^"]+)"?|([^\s"]+)', folded(words))
-        if (phrase or word).strip()
-    ]
+    parts = enumerate(folded(words).split('"'))
+    return [term for at, part in parts for term in ([part.strip()] if at % 2 else part.split()) if term]
 
 
 def columns(table: Any, *names: str) -> list[Any]:

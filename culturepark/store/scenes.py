@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlmodel import Session, col, func, or_, select
+from sqlmodel import Session, col, func, select
 
-from culturepark.domain import Edition, Persona, Seed, Turn
+from culturepark.domain import Casting, Edition, Participant, Persona, Seed, Shape, Stance, Turn
 from culturepark.errors import UsageError
 from culturepark.store.rows import edition_of
 from culturepark.store.store import Store
@@ -32,6 +32,8 @@ from culturepark.store.tables import (
 
 PAGE = 500
 """Ids in one query."""
+MEMBERS = 50
+"""Of a cluster, so many are told of; it may have thousands."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Cluster:
     similarity: float | None
     """Of this statement to its representative; None for the representative itself."""
     members: tuple[tuple[str, str, float], ...]
-    """Id, text and similarity of each that is represented; of the first fifty."""
+    """Id, text and similarity of each that is represented; of the nearest fifty."""
     size: int
     """The representative included."""
 
@@ -101,10 +103,28 @@ class Scene:
     turns: tuple[Spoken, ...]
     reviews: Mapping[str, tuple[ReviewRow, ...]]
     """By what they are about (turn, statement, sample): each reviewer's newest that was not withdrawn."""
+    shapes: tuple[Shape, ...]
+    """In which the run tells statements."""
 
     @property
     def finished(self) -> bool:
         return self.dialogue.status in ("done", "failed", "stopped")
+
+    @property
+    def casting(self) -> Casting:
+        return Casting(
+            number=self.dialogue.number,
+            seed=self.seed,
+            participants=tuple(
+                Participant(
+                    persona=one.persona,
+                    stance=None
+                    if one.stance_code is None
+                    else Stance(code=one.stance_code, text=one.stance_text or ""),
+                )
+                for one in self.people
+            ),
+        )
 
 
 class Scenes:
@@ -168,6 +188,7 @@ class Scenes:
                 for row in turns
             ),
             reviews=reviews,
+            shapes=self.edition.scenario.samples,
         )
 
     def calls(self, subject_id: str) -> list[CallRow]:
@@ -250,27 +271,40 @@ def reviews_of(session: Session, subjects: Sequence[str]) -> dict[str, tuple[Rev
 
 
 def clusters_of(session: Session, ids: Sequence[str]) -> dict[str, Cluster]:
-    """Into which cluster each fell, of those that did."""
-    told: dict[str, tuple[str, str]] = {}
+    """Into which cluster each fell, of those that did. A cluster has the id of its representative, and may be large."""
+    near: dict[str, DuplicateRow] = {}
     for start in range(0, len(ids), PAGE):
-        some = ids[start : start + PAGE]
-        query = select(DuplicateRow.cluster_id, DuplicateRow.representative_id)
-        query = query.where(
-            or_(col(DuplicateRow.statement_id).in_(some), col(DuplicateRow.representative_id).in_(some))
+        query = select(DuplicateRow).where(col(DuplicateRow.statement_id).in_(ids[start : start + PAGE]))
+        near |= {row.statement_id: row for row in session.exec(query)}
+    names = list({*ids, *(row.cluster_id for row in near.values())})
+    others: dict[str, int] = {}
+    texts: dict[str, str] = {}
+    for start in range(0, len(names), PAGE):
+        some = names[start : start + PAGE]
+        counts = select(DuplicateRow.cluster_id, func.count()).where(col(DuplicateRow.cluster_id).in_(some))
+        others |= dict(session.exec(counts.group_by(col(DuplicateRow.cluster_id))).all())
+        texts |= dict(
+            session.exec(select(StatementRow.id, StatementRow.text).where(col(StatementRow.id).in_(some))).all()
         )
-        told |= {cluster: (cluster, representative) for cluster, representative in session.exec(query)}
+    members = {name: members_of(session, name) for name in others}
     found: dict[str, Cluster] = {}
-    for cluster_id, representative_id in told.values():
-        rows = session.exec(
-            select(DuplicateRow, StatementRow.text)
-            .join(StatementRow, col(StatementRow.id) == col(DuplicateRow.statement_id))
-            .where(DuplicateRow.cluster_id == cluster_id)
-            .order_by(col(DuplicateRow.similarity).desc(), col(DuplicateRow.statement_id))
-        ).all()
-        text = session.get_one(StatementRow, representative_id).text
-        shown = tuple((row.statement_id, said, row.similarity) for row, said in rows[:50])
-        similarity = {row.statement_id: (row.method, row.similarity) for row, _ in rows}
-        for name in (representative_id, *similarity):
-            method, near = similarity.get(name, (rows[0][0].method, None))
-            found[name] = Cluster(cluster_id, representative_id, text, method, near, shown, len(rows) + 1)
+    for name in ids:
+        row = near.get(name)
+        cluster = row.cluster_id if row else name
+        if cluster in others and cluster in texts:
+            shown, method = members[cluster]
+            similarity = row.similarity if row else None
+            text, size = texts[cluster], others[cluster] + 1
+            found[name] = Cluster(cluster, cluster, text, row.method if row else method, similarity, shown, size)
     return found
+
+
+def members_of(session: Session, cluster_id: str) -> tuple[tuple[tuple[str, str, float], ...], str]:
+    """The first members of a cluster, and what found the nearest of them."""
+    columns = (DuplicateRow.statement_id, DuplicateRow.similarity, DuplicateRow.method)
+    nearest = select(*columns).where(DuplicateRow.cluster_id == cluster_id)
+    nearest = nearest.order_by(col(DuplicateRow.similarity).desc(), col(DuplicateRow.statement_id)).limit(MEMBERS)
+    rows = session.exec(nearest).all()
+    those = select(StatementRow.id, StatementRow.text).where(col(StatementRow.id).in_([name for name, _, _ in rows]))
+    texts = dict(session.exec(those).all())
+    return tuple((name, texts[name], similarity) for name, similarity, _ in rows if name in texts), rows[0][2]

@@ -15,19 +15,9 @@ function quoted(text, spans) {
 
 function statementsPart(turn, chosen) {
   const parts = reviewsPart(turn.reviews);
-  if (turn.origin !== "model") parts.push(make("p", { class: "small" }, origins[turn.origin] || turn.origin));
-  if (!turn.statements.length) {
-    return [...parts, make("p", { class: "small" }, turn.role === "moderator" ? "A moderator’s words are not mined." : "No statement was found in these words.")];
-  }
+  if (turn.why) parts.push(make("p", { class: "small", dir: "auto" }, turn.why));
   return [...parts, ...turn.statements.map((one) => statementCard(one, one.id === chosen))];
 }
-
-const origins = {
-  cue: "A fixed cue; no model said it.",
-  fallback: "A fixed follow-up, because the model’s own was turned down twice.",
-  typed: "Typed by the person at the keyboard.",
-  edited: "Put in place of what was said, in a branch.",
-};
 
 function statementCard(one, chosen) {
   return make("article", { class: chosen ? "statement chosen" : "statement", "data-id": one.id, tabindex: -1, "aria-label": `Statement, ${one.kind}` },
@@ -41,7 +31,7 @@ function statementCard(one, chosen) {
     one.verdicts.length ? make("ul", { class: "verdicts" }, one.verdicts.map(verdictItem)) : make("p", { class: "small" }, "Not verified."),
     one.cluster ? clusterPart(one) : null,
     make("h4", {}, "Samples"),
-    one.samples.length ? make("ul", { class: "samples" }, one.samples.map(sampleItem)) : make("p", { class: "small" }, "No sample came of it."),
+    one.samples.length ? make("ul", { class: "samples" }, one.samples.map(sampleItem)) : make("p", { class: "small" }, `No sample: ${one.why}.`),
     make("p", { class: "small" }, identity(one.id)));
 }
 

@@ -96,7 +96,7 @@ function lineItem(line) {
           make("span", {}, plural(line.statements, "statement")),
           make("span", {}, `${grouped(line.kept)} kept`),
           good ? null : make("span", { class: "bad" }, `⚠ ${meaning("stops", line.stop)}`),
-          line.parent ? make("span", {}, "⑂ a branch") : null))),
+          line.parent ? make("span", {}, "a branch") : null))),
     hits.length ? make("ul", { class: "hits" }, hits.slice(0, 3).map((hit) => make("li", {},
       make("a", { href: `#${hit.id}` }, make("b", {}, bdi(hit.name)), " ", make("span", { dir: "auto" }, excerpt(hit.text, wanted.words))))),
       hits.length > 3 ? make("li", { class: "small" }, `and ${hits.length - 3} more`) : null) : null);

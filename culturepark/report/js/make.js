@@ -37,15 +37,14 @@ const percent = (share) => `${Math.round(100 * share)}%`;
 /** An id, with a button that copies it. */
 function identity(id) {
   const button = make("button", {
-    type: "button", class: "copy", "aria-label": `Copy ${id}`, title: "Copy",
+    type: "button", class: "copy", "aria-label": `Copy ${id}`,
     click: async (event) => {
       event.stopPropagation();
       announce((await copied(id)) ? `Copied ${id}` : `Could not copy ${id}`);
       button.classList.add("done");
       setTimeout(() => button.classList.remove("done"), 1200);
     },
-  }, draw("svg", { width: 13, height: 13, viewBox: "0 0 13 13", "aria-hidden": "true" },
-    draw("rect", { x: 4, y: 4, width: 8, height: 8, rx: 1.5 }), draw("path", { d: "M9 1.5H3A1.5 1.5 0 0 0 1.5 3v6" })));
+  }, "copy");
   return make("span", { class: "identity" }, make("code", {}, id), button);
 }
 

@@ -1,12 +1,16 @@
 // Full text: all words, and what stands in double quotes as one; case, width and accents do not count.
 
-const ACCENTS = /[\u0300-\u036f\u0591-\u05c7\u064b-\u065f\u0670\u06d6-\u06ed]/g;
+// The rule is that of `store/lists.folded`, letter for letter; a test holds one against the other.
+const MARKS = /[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed]/g;
+const SPACES = /[\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/g;
 let spoken = null;
 
-const folded = (text) => text.normalize("NFKD").toUpperCase().toLowerCase().normalize("NFKD").replace(ACCENTS, "");
+const foldedLetters = (text) => text.normalize("NFKD").replace(MARKS, "").toLowerCase().toUpperCase();
+const folded = (text) => trimmed(foldedLetters(text).replace(SPACES, " "));
+const trimmed = (line) => line.replace(/^ | $/g, "");
 
 function terms(words) {
-  return folded(words).split('"').flatMap((part, at) => (at % 2 ? [part.trim()] : part.split(/\s+/))).filter(Boolean);
+  return folded(words).split('"').flatMap((part, at) => (at % 2 ? [trimmed(part)] : part.split(" "))).filter(Boolean);
 }
 
 /** All that was said, read once and kept. */
@@ -44,7 +48,8 @@ function excerpt(text, words, around = 60) {
   const from = [];
   let plain = "";
   letters.forEach((letter, at) => {
-    for (const one of folded(letter)) {
+    for (const one of foldedLetters(letter).replace(SPACES, " ")) {
+      if (one === " " && plain.endsWith(" ")) continue;
       plain += one;
       for (let unit = 0; unit < one.length; unit++) from.push(at);
     }
