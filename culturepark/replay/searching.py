@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from threading import Event
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Input
@@ -53,23 +55,47 @@ class Hits:
         return [(start, end, MARK) for start, end in places(text, self.words)]
 
 
-def places(text: str, words: str) -> list[tuple[int, int]]:
+@lru_cache(maxsize=64)
+def places(text: str, words: str) -> Sequence[tuple[int, int]]:
     """Where in a text the words of a search stand, as the search compares them."""
     from culturepark.store.lists import folded, terms
 
-    wanted = terms(words)
-    pieces, origin = [], []
-    for index, char in enumerate(text):
-        piece = folded(char)
-        pieces.append(piece)
-        origin += [index] * len(piece)
-    whole, found = "".join(pieces), []
-    for term in wanted:
+    text = text.rstrip()
+    whole, origin = "", []
+    for start, end in letters(text):
+        piece = folded(text[start:end]) if not text[start].isspace() else " " if start else ""
+        whole += piece
+        origin += [(start, end)] * len(piece)
+    found = []
+    for term in terms(words):
         at = whole.find(term)
         while at >= 0:
-            found.append((origin[at], origin[at + len(term) - 1] + 1))
+            found.append((origin[at][0], origin[at + len(term) - 1][1]))
             at = whole.find(term, at + len(term))
     return sorted(found)
+
+
+def letters(text: str) -> Iterator[tuple[int, int]]:
+    """Letters with the marks that follow them, and runs of white space: what is compared as one."""
+    start = 0
+    for index, char in enumerate(text):
+        marks = unicodedata.combining(unicodedata.normalize("NFKD", char.casefold())[0]) > 0
+        joins = char.isspace() if text[start].isspace() else marks
+        if index > start and not joins:
+            yield start, index
+            start = index
+    if text:
+        yield start, len(text)
+
+
+def search(app: App[Any], library: Library, shelf: Shelf, ids: Sequence[str]) -> None:
+    """A new search; from a stage that one has led to, that one again."""
+    below = app.screen_stack[-2]
+    if isinstance(below, SearchScreen) and below.shelf is shelf:
+        app.screen.dismiss()
+        below.action_words()
+    else:
+        app.push_screen(SearchScreen(library, shelf, ids))
 
 
 class HitList(Listing):
@@ -101,8 +127,9 @@ class HitList(Listing):
     def draw(self, row: Found, width: int) -> list[Text]:
         number = row.dialogue_id.rpartition(".")[2]
         where = f"{number}, turn {row.position}"
-        start = max(0, next((start for start, _ in places(row.text, self.hits.words)), 0) - AROUND)
-        start = row.text.rfind(" ", 0, start) + 1 if start else 0
+        first = next((start for start, _ in places(row.text, self.hits.words)), 0)
+        start = max(0, first - AROUND)
+        start = max(start, row.text.find(" ", start, first) + 1) if start else 0
         excerpt = " ".join((("… " if start else "") + row.text[start : start + 400]).split())
         lines = lay_out(excerpt, width - 2, self.hits.marks(excerpt))
         return [
