@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Static
@@ -25,6 +24,7 @@ from culturepark.replay.sheet import Sheet
 from culturepark.store.scenes import Scene, Scenes, Spoken
 from culturepark.store.store import Store
 from culturepark.store.tables import DialogueRow
+from tests.behind import Themed
 from tests.endpoint import Endpoint, status
 from tests.fakes import FakeModel, Held, edition, hold
 
@@ -67,10 +67,8 @@ def with_branch(held: Held, text: str | None = None) -> tuple[Scene, Scene]:
     return scene(held.store, "held.d1"), scene(held.store, f"{row.id}.d1")
 
 
-class Stage(App[None]):
+class Stage(Themed):
     """Shows one screen, and keeps what it gives."""
-
-    CSS = "Screen { background: $background; }"
 
     def __init__(self, screen: Screen[Any]) -> None:
         super().__init__()

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.widgets import Footer
 
+from culturepark.replay.chrome import Keys
 from culturepark.replay.modal import Over
 from culturepark.replay.paper import Look, Para, Stop
 from culturepark.replay.sheet import Sheet, Stops
@@ -27,13 +27,13 @@ class CallsScreen(Over[None]):
 
     DEFAULT_CSS = """
     CallsScreen {
-        & #attempts { border-bottom: solid $primary-muted; }
+        & #attempts { border-bottom: solid $foreground 20%; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,p", "step(-1)", "Earlier", key_display="←"),
-        Binding("right,n", "step(1)", "Later", key_display="→"),
-        Binding("j", "exact", "Words or exact JSON"),
+        Binding("left,p", "step(-1)", "attempt before", key_display="←"),
+        Binding("right,n", "step(1)", "next attempt", key_display="→"),
+        Binding("j", "exact", "words or exact JSON"),
     ]
 
     def __init__(self, rows: list[CallRow]) -> None:
@@ -52,7 +52,7 @@ class CallsScreen(Over[None]):
             attempts.styles.height = min(len(self.rows), 6) + 1
             yield attempts
             yield Sheet([Stop("", (Para(NOTHING, "muted"),))], id="call")
-        yield Footer(show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         self.query_one("#call").focus()
