@@ -129,7 +129,7 @@ def test_the_words_that_differ_in_an_edited_turn_are_marked() -> None:
     left, right = found.left[1], found.right[1]
     assert [left.text[start:end] for start, end, _ in left.marks] == ["tea"]
     assert [right.text[start:end] for start, end, _ in right.marks] == ["coffee", "all of"]
-    assert "✎ edited by hand" in found.right[0].text
+    assert "edited by a person" in found.right[0].text
     other = beside(Pair(spoken(1, 1, "Quite other words."), spoken(1, 1, "Nothing of it stays!", "edited")), ("", ""))
     assert not other.left[1].marks
     assert not other.right[1].marks
@@ -227,7 +227,7 @@ async def test_an_edited_turn_is_heard_by_those_who_follow_and_the_screen_gives_
         assert "✓ held-b00a0.d1: done, completed" in word(app)
         log = app.shown.query_one("#said", Sheet).plain
         assert "Hello! " in log
-        assert "✎ edited by hand" in log
+        assert "edited by a person" in log
         await pilot.press("enter")
     assert app.given == ["held-b00a0.d1"]
     made = held.store.turns("held-b00a0.d1")

@@ -29,7 +29,7 @@ class CompareScreen(Over[None]):
     }
     """
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("o", "fold", "unfold what is the same, or fold it")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("o", "fold", "unfold, or fold again")]
 
     def __init__(self, left: Scene, right: Scene) -> None:
         super().__init__()

@@ -33,6 +33,8 @@ NAMES = {
 class Choices(OptionList):
     """Says when it has more room or less."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "select", "take or drop")]
+
     class Resized(Message): ...
 
     def on_resize(self) -> None:
@@ -43,7 +45,6 @@ class FilterScreen(Over["Filters"]):
     """Enter takes a value up, or drops it; ends with what is wanted."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "take", "take or drop"),
         Binding("F", "clear", "drop all"),
         Binding("f", "close", "close", show=False),
     ]
@@ -119,9 +120,6 @@ class FilterScreen(Over["Filters"]):
             taken = asdict(self.filters)[name] == value
             self.filters = replace(self.filters, **{name: None if taken else value})
             self._redraw()
-
-    def action_take(self) -> None:
-        self.query_one(OptionList).action_select()
 
     def action_clear(self) -> None:
         self.filters = replace(self.filters, **dict.fromkeys(asdict(self.filters), None))

@@ -35,7 +35,10 @@ class Over(ModalScreen[T]):
     }
     """
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-wide")]  # noqa: RUF012
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("q,escape", "close", "close", key_display="q")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q,escape", "close", "close", key_display="q"),
+        Binding("question_mark", "app.help", "help", key_display="?"),
+    ]
 
     def action_close(self) -> None:
         self.dismiss(None)

@@ -12,6 +12,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from culturepark.glossary import ORIGINS
 from culturepark.replay import signs
 from culturepark.replay.listing import fitted, ink
 from culturepark.replay.text import Mark, lay_out
@@ -24,13 +25,6 @@ if TYPE_CHECKING:
 READABLE = 84
 """Columns of a speech at most: longer lines are hard to read."""
 MARGIN = 4
-ORIGINS = {
-    "cue": "fixed cue",
-    "fallback": "fixed cue, after two refused follow-ups",
-    "edited": "edited",
-    "typed": "typed",
-}
-"""Of words that no model said by itself."""
 VOICES = 4
 
 
