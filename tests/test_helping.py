@@ -10,7 +10,7 @@ from textual.dom import DOMNode
 from culturepark.replay.compare import CompareScreen
 from culturepark.replay.dialogues import DialoguesScreen
 from culturepark.replay.filtering import FilterScreen
-from culturepark.replay.helping import AREAS, COLUMN, HelpScreen, Page, bindings, told
+from culturepark.replay.helping import AREAS, COLUMN, KEYS, HelpScreen, Page, bindings, told
 from culturepark.replay.persona import PersonaScreen
 from culturepark.replay.searching import SearchScreen
 from culturepark.replay.stage import StageScreen
@@ -40,7 +40,7 @@ def test_every_key_of_every_screen_and_widget_is_on_the_page() -> None:
         for binding in bindings(owner):
             assert binding in listed, (owner, binding)
             assert binding.description, (owner, binding)
-            assert len(binding.description) <= COLUMN - 11
+            assert len(binding.description) <= COLUMN - KEYS - 2
             assert binding.description == binding.description.lower() or "JSON" in binding.description
 
 
@@ -56,7 +56,7 @@ async def pressed(app: object, pilot: object, what: str, *, there: bool = True) 
     await press(pilot, "question_mark")  # type: ignore[arg-type]
     page, below = app.screen.query_one(Page), app.screen_stack[-2]  # type: ignore[attr-defined]
     places = [
-        (number * COLUMN + 12, row)
+        (number * COLUMN + KEYS, row)
         for number, column in enumerate(page.columns())
         for row, (line, area, _) in enumerate(column)
         if what in line.plain and area.is_of(below) is there
@@ -83,7 +83,7 @@ async def test_a_click_on_a_line_presses_its_key_where_one_came_from(held: Held)
         await press(pilot, "question_mark")
         assert isinstance(app.screen, HelpScreen)
         await press(pilot, "question_mark", "q")
-        await pressed(app, pilot, "q        back")
+        await pressed(app, pilot, "q           back")
         assert isinstance(app.screen, DialoguesScreen)
 
 

@@ -31,9 +31,9 @@ class CallsScreen(Over[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,p", "step(-1)", "attempt before", key_display="←"),
-        Binding("right,n", "step(1)", "next attempt", key_display="→"),
-        Binding("j", "exact", "words or exact JSON"),
+        Binding("left,p", "step(-1)", "earlier", key_display="←"),
+        Binding("right,n", "step(1)", "later", key_display="→"),
+        Binding("j", "exact", "words or JSON"),
     ]
 
     def __init__(self, rows: list[CallRow]) -> None:
@@ -80,6 +80,8 @@ class CallsScreen(Over[None]):
 
 class Attempts(Stops, can_focus=False):
     """All attempts, a line each."""
+
+    DEFAULT_CSS = "Attempts > .sheet--cursor { background: $panel; }"
 
 
 def call_ids(subject: str, scene: Scene) -> str | list[str]:

@@ -33,7 +33,7 @@ from culturepark.replay.stage import StageScreen
 
 PLAY = ("play", "step", "seek", "last", "speed", "phase", "dialogue", "hit")
 """Actions on the stage that are about where one is."""
-COLUMN = 38
+COLUMN, KEYS = 38, 12
 SIGNS = {"up": "↑", "down": "↓", "left": "←", "right": "→", "pageup": "pgup", "pagedown": "pgdn"}
 SIGNS |= {"question_mark": "?", "slash": "/"}
 
@@ -99,7 +99,7 @@ class Page(Widget):
             column = min(columns, key=len)
             column.append((fitted(area.name, COLUMN - 2, area_ink), area, ""))
             for keys, what, first in told(area.bindings):
-                line = Text.assemble(fitted(keys, 9, key_ink), fitted(what, COLUMN - 11, quiet))
+                line = Text.assemble(fitted(keys, KEYS, key_ink), fitted(what, COLUMN - 2 - KEYS, quiet))
                 column.append((line, area, first))
             column.append((fitted("", COLUMN - 2), area, ""))
         return columns

@@ -46,7 +46,7 @@ class Sheet(ScrollView, can_focus=True):
         & > .sheet--cut { color: $text-error; text-style: strike; }
         & > .sheet--put { color: $text-success; text-style: bold underline; }
         & > .sheet--bar { color: $primary; }
-        & > .sheet--cursor { background: $foreground 5%; }
+        & > .sheet--cursor { background: $surface; }
         &:focus > .sheet--cursor { background: $panel; }
     }
     """
