@@ -164,9 +164,9 @@ async def test_what_is_the_same_can_be_seen_and_folded_again(held: Held) -> None
         assert "turns 1-3 are the same" in both.plain
         first = pair[0].turns[0].turn.text[:30]
         assert first not in both.plain
-        await pilot.press("f")
+        await pilot.press("o")
         assert both.plain.count(first) == 1
-        await pilot.press("f")
+        await pilot.press("o")
         assert first not in both.plain
         await pilot.press("end")
         await pilot.pause()

@@ -61,6 +61,7 @@ class Area:
 AREAS = (
     Area("Play", (StageScreen,), PLAY),
     Area("Look behind, judge, branch", (StageScreen,), PLAY, others=True),
+    Area("Everywhere", (Replay,)),
     Area("The speech", (Speeches,)),
     Area("Beside the speech", (Stops, Behind)),
     Area("Lists", (Listing,)),
@@ -73,7 +74,6 @@ AREAS = (
     Area("Judging in a form", (JudgeScreen, Choice)),
     Area("Branching", (BranchScreen, Choice)),
     Area("Whatever has a frame", (Over,)),
-    Area("Everywhere", (Replay,)),
 )
 
 
