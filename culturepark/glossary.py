@@ -122,6 +122,14 @@ SHAPES = {"survey": "survey answer", "open": "open answer", "norm": "norm or cus
 
 SHAPES_TOGETHER = {"survey": "survey answers", "open": "open answers", "norm": "norms and customs"}
 
+ORIGINS = {
+    "cue": "fixed cue",
+    "fallback": "fixed follow-up",
+    "typed": "typed by a person",
+    "edited": "edited by a person",
+}
+"""Of a turn that no model said by itself."""
+
 PHASES = {
     "opening": "Introductions",
     "opinion": "Own views",

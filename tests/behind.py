@@ -11,6 +11,8 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 
 from culturepark.domain import JsonObject
+from culturepark.replay.app import Replay
+from culturepark.replay.chrome import THEME
 from culturepark.store.scenes import Scene, Scenes
 from culturepark.store.tables import CallRow, ReviewRow
 from tests.fakes import ELIF, JENNA, MODERATOR, FakeModel, Held, answering, edition, hold_said, judged, proposals
@@ -124,7 +126,18 @@ def call(number: int = 1, **changes: Any) -> CallRow:
 W = TypeVar("W", bound=Widget)
 
 
-class Alone(App[None], Generic[W]):
+class Themed(App[None]):
+    """In the colours of the product, and with its style."""
+
+    CSS = Replay.CSS
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_theme(THEME)
+        self.theme = THEME.name
+
+
+class Alone(Themed, Generic[W]):
     """One widget."""
 
     def __init__(self, widget: W) -> None:
@@ -142,7 +155,7 @@ class Alone(App[None], Generic[W]):
         self.heard.append(("go", event.statement_id))
 
 
-class Over(App[None]):
+class Over(Themed):
     """One screen that is laid over an empty one."""
 
     def __init__(self, shown: ModalScreen[Any]) -> None:

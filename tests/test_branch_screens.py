@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Static
@@ -25,6 +24,7 @@ from culturepark.replay.sheet import Sheet
 from culturepark.store.scenes import Scene, Scenes, Spoken
 from culturepark.store.store import Store
 from culturepark.store.tables import DialogueRow
+from tests.behind import Themed
 from tests.endpoint import Endpoint, status
 from tests.fakes import FakeModel, Held, edition, hold
 
@@ -67,10 +67,8 @@ def with_branch(held: Held, text: str | None = None) -> tuple[Scene, Scene]:
     return scene(held.store, "held.d1"), scene(held.store, f"{row.id}.d1")
 
 
-class Stage(App[None]):
+class Stage(Themed):
     """Shows one screen, and keeps what it gives."""
-
-    CSS = "Screen { background: $background; }"
 
     def __init__(self, screen: Screen[Any]) -> None:
         super().__init__()
@@ -131,7 +129,7 @@ def test_the_words_that_differ_in_an_edited_turn_are_marked() -> None:
     left, right = found.left[1], found.right[1]
     assert [left.text[start:end] for start, end, _ in left.marks] == ["tea"]
     assert [right.text[start:end] for start, end, _ in right.marks] == ["coffee", "all of"]
-    assert "✎ edited by hand" in found.right[0].text
+    assert "edited by a person" in found.right[0].text
     other = beside(Pair(spoken(1, 1, "Quite other words."), spoken(1, 1, "Nothing of it stays!", "edited")), ("", ""))
     assert not other.left[1].marks
     assert not other.right[1].marks
@@ -166,9 +164,9 @@ async def test_what_is_the_same_can_be_seen_and_folded_again(held: Held) -> None
         assert "turns 1-3 are the same" in both.plain
         first = pair[0].turns[0].turn.text[:30]
         assert first not in both.plain
-        await pilot.press("f")
+        await pilot.press("o")
         assert both.plain.count(first) == 1
-        await pilot.press("f")
+        await pilot.press("o")
         assert first not in both.plain
         await pilot.press("end")
         await pilot.pause()
@@ -229,7 +227,7 @@ async def test_an_edited_turn_is_heard_by_those_who_follow_and_the_screen_gives_
         assert "✓ held-b00a0.d1: done, completed" in word(app)
         log = app.shown.query_one("#said", Sheet).plain
         assert "Hello! " in log
-        assert "✎ edited by hand" in log
+        assert "edited by a person" in log
         await pilot.press("enter")
     assert app.given == ["held-b00a0.d1"]
     made = held.store.turns("held-b00a0.d1")

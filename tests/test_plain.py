@@ -40,7 +40,7 @@ def test_at_each_turn_it_is_said_who_speaks_of_which_culture_and_in_which_phase(
     for turn in held.store.turns(dialogue_id):
         name, culture = names.get(turn.speaker, ("Moderator", ""))
         who = f"{name}, {culture}" if culture else name
-        cue = {"model": "", "cue": ", fixed cue", "fallback": ", fixed cue after two refused follow-ups"}[turn.origin]
+        cue = {"model": "", "cue": ", fixed cue", "fallback": ", fixed follow-up"}[turn.origin]
         at = said.index(f"\nTurn {turn.position}, {turn.phase}. {who}{cue}:\n{turn.text}\n", at)
     assert said.endswith("\nDialogue 1 is done: completed.")
     assert said.isprintable() or not re.search(r"[^\n\w\W]|[─-╿]", said)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from culturepark.replay.playback import PAUSE, SPEEDS, WORDS_PER_SECOND, Part, Playback
+from culturepark.replay.track import in_words
 
 TEXTS = [
     ("opening", "Hello there, both of you."),
@@ -167,3 +168,21 @@ def test_no_order_of_keys_leads_out_of_the_dialogue(keys: list[str]) -> None:
                 one.seek(99)
         assert 1 <= one.position <= len(one.parts)
         assert one.shown is None or 0 <= one.shown <= one.parts[one.position - 1].beats[-1]
+
+
+def test_a_pause_while_it_is_live_is_a_pause_and_playing_on_is_live_again() -> None:
+    one = playback()
+    one.go_live()
+    assert in_words(one, finished=False).startswith("● live")
+    one.toggle()
+    assert (one.live, one.playing) == (False, False)
+    assert in_words(one, finished=False).startswith("‖ paused")
+    there = one.position
+    one.grow([*one.parts, *one.parts])
+    assert (one.position, one.tick(5)) == (there, False)
+    one.toggle()
+    assert (one.live, one.playing) == (True, True)
+    one.toggle()
+    one.seek(1)
+    one.toggle()
+    assert (one.live, one.playing) == (False, True)

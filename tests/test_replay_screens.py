@@ -20,14 +20,6 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Held:
     return small_run(tmp_path_factory.mktemp("screens"))
 
 
-@pytest.fixture(autouse=True)
-def one_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever terminal the tests run in."""
-    for name in ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES", "TEXTUAL_THEME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("TERM", "xterm-256color")
-
-
 def pressing(*keys: str) -> Callable[[Pilot[Any]], Any]:
     async def before(pilot: Pilot[Any]) -> None:
         await settled(pilot)

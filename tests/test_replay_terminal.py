@@ -164,10 +164,12 @@ def test_a_filter_leaves_those_that_are_wanted(folder: Path) -> None:
         terminal.wait("Elif", gone=("only culture",))
 
 
-def test_a_click_opens_a_dialogue(folder: Path) -> None:
+def test_a_click_goes_to_a_dialogue_and_one_more_opens_it(folder: Path) -> None:
     with replay(folder, RUN) as terminal:
         terminal.wait("Markus Schauerte")
-        terminal.click_on("Markus Schauerte")
+        column, row = terminal.find("Markus Schauerte")
+        terminal.click(column, row)
+        terminal.click(column, row)
         terminal.wait("turn 1 of ", "Markus")
 
 

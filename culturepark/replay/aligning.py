@@ -8,6 +8,7 @@ from itertools import zip_longest
 
 from rich.text import Text
 
+from culturepark.glossary import ORIGINS
 from culturepark.replay.paper import Block, Para, Stop
 from culturepark.replay.rewording import compared
 from culturepark.replay.text import Mark
@@ -17,13 +18,6 @@ from culturepark.store.scenes import Scene, Spoken
 SIDE_BY_SIDE = 90
 """Cells from which two speeches stand beside each other; below, one under the other. A terminal of 100 has them."""
 BETWEEN = " │ "
-ORIGIN = {
-    "edited": "✎ edited by hand",
-    "typed": "typed by you",
-    "cue": "fixed cue",
-    "fallback": "fixed follow-up",
-}
-"""What is said of turns that no model spoke."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +153,7 @@ def speech(spoken: Spoken | None, marks: tuple[Mark, ...] = ()) -> tuple[Para, .
     turn = spoken.turn
     who = f"{turn.position}  {clip(spoken.name, 60)}"
     phase = f" · {safe(turn.phase)}"
-    origin = f" · {ORIGIN[turn.origin]}" if turn.origin in ORIGIN else ""
+    origin = f" · {ORIGINS[turn.origin]}" if turn.origin in ORIGINS else ""
     looks = (
         (0, len(who), "label"),
         (len(who), len(who + phase), "muted"),

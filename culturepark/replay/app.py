@@ -24,6 +24,7 @@ class Replay(App[None]):
     """
 
     TITLE = "culturepark replay"
+    ENABLE_COMMAND_PALETTE = False
     CSS = """
     Screen { overflow: hidden; }
     * {

@@ -21,8 +21,10 @@ class Behind(Stops):
     """The turn, its statements, their samples; a cursor stands on one of them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("o", "unfold", "Open or close", show=False),
+        Binding("o", "unfold", "unfold, or fold again", show=False),
     ]
+
+    DEFAULT_CSS = "Behind { background: $background; }"
 
     @dataclass
     class Changed(Message):

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.widgets import Footer
 
+from culturepark.replay.chrome import Keys
 from culturepark.replay.modal import Over
 from culturepark.replay.paper import Look, Para, Stop
 from culturepark.replay.sheet import Sheet, Stops
@@ -27,13 +27,13 @@ class CallsScreen(Over[None]):
 
     DEFAULT_CSS = """
     CallsScreen {
-        & #attempts { border-bottom: solid $primary-muted; }
+        & #attempts { border-bottom: solid $foreground 20%; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,p", "step(-1)", "Earlier", key_display="←"),
-        Binding("right,n", "step(1)", "Later", key_display="→"),
-        Binding("j", "exact", "Words or exact JSON"),
+        Binding("left,p", "step(-1)", "earlier", key_display="←"),
+        Binding("right,n", "step(1)", "later", key_display="→"),
+        Binding("j", "exact", "words or JSON"),
     ]
 
     def __init__(self, rows: list[CallRow]) -> None:
@@ -52,7 +52,7 @@ class CallsScreen(Over[None]):
             attempts.styles.height = min(len(self.rows), 6) + 1
             yield attempts
             yield Sheet([Stop("", (Para(NOTHING, "muted"),))], id="call")
-        yield Footer(show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         self.query_one("#call").focus()
@@ -80,6 +80,8 @@ class CallsScreen(Over[None]):
 
 class Attempts(Stops, can_focus=False):
     """All attempts, a line each."""
+
+    DEFAULT_CSS = "Attempts > .sheet--cursor { background: $panel; }"
 
 
 def call_ids(subject: str, scene: Scene) -> str | list[str]:

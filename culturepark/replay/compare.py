@@ -7,9 +7,9 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.widgets import Footer
 
 from culturepark.replay.aligning import heading, outcome, stops
+from culturepark.replay.chrome import Keys
 from culturepark.replay.modal import Over
 from culturepark.replay.paper import Stop
 from culturepark.replay.sheet import Sheet
@@ -25,12 +25,11 @@ class CompareScreen(Over[None]):
         & #heading, & #outcome { height: 2; scrollbar-size-vertical: 0; }
         & #heading { border-bottom: solid $foreground 20%; height: 3; }
         & #outcome { border-top: solid $foreground 20%; height: 3; }
-        & Footer { dock: bottom; background: $surface; }
         &.-wide #heading, &.-wide #outcome { height: 2; }
     }
     """
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("f", "fold", "What is the same")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("o", "fold", "unfold, or fold again")]
 
     def __init__(self, left: Scene, right: Scene) -> None:
         super().__init__()
@@ -46,7 +45,7 @@ class CompareScreen(Over[None]):
             yield head
             yield Sheet(stops(self.left, self.right), id="both")
             yield foot
-            yield Footer(show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         self.query_one("#both").focus()

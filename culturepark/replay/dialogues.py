@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.5
 WIDE = 110
 """From so many columns on, a dialogue is one line."""
-STATE, COUNT = 16, 7
-"""Widths of columns."""
+STATE, COUNT = 12, 7
+"""Widths of columns; a state has all it wants where there is room for everything."""
+ROOMY = 150
 
 
 class DialogueList(Listing):
@@ -41,7 +42,7 @@ class DialogueList(Listing):
         state = f"{sign}: {reason}" if reason and reason != "completed" else sign
         quiet, number = self.ink("quiet"), f"{row.number:,}"
         if self.tall() == 1:
-            seats, question = self._widths(width)
+            seats, question, state_width = self._widths(width)
             return [
                 Text.assemble(
                     fitted(number, 6, quiet, right=True),
@@ -50,9 +51,9 @@ class DialogueList(Listing):
                     "  ",
                     fitted(" · ".join(part for part in (branches(row), row.question) if part), question),
                     "  ",
-                    fitted(state, STATE, self.ink(ink)),
+                    fitted(state, state_width, self.ink(ink)),
                     *(
-                        fitted(counted(count), COUNT, quiet, right=True)
+                        fitted("·" if count is None else f"{count:,}", COUNT, quiet, right=True)
                         for count in (row.turns, row.statements, row.kept)
                     ),
                 )
@@ -83,7 +84,7 @@ class DialogueList(Listing):
     def columns(self, width: int) -> Text:
         if self.app.size.width < WIDE:
             return Text()
-        seats, question = self._widths(width)
+        seats, question, state = self._widths(width)
         return Text.assemble(
             fitted("no.", 6, right=True),
             "  ",
@@ -91,18 +92,15 @@ class DialogueList(Listing):
             "  ",
             fitted("question", question),
             "  ",
-            fitted("state", STATE),
+            fitted("state", state),
             *(fitted(name, COUNT, right=True) for name in ("turns", "mined", "kept")),
         )
 
-    def _widths(self, width: int) -> tuple[int, int]:
-        left = width - 6 - 2 - 2 - 2 - STATE - 3 * COUNT
+    def _widths(self, width: int) -> tuple[int, int, int]:
+        state = 2 * STATE if width >= ROOMY else STATE
+        left = width - 6 - 2 - 2 - 2 - state - 3 * COUNT
         seats = min(56, left * 3 // 5)
-        return seats, left - seats
-
-
-def counted(count: int | None) -> str:
-    return "·" if count is None else f"{count:,}"
+        return seats, left - seats, state
 
 
 def people(line: Line, width: int) -> str:

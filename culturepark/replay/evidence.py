@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from culturepark.distill.quotes import as_sentence
 from culturepark.domain import Turn
 from culturepark.reasons import no_sample, no_statement
-from culturepark.replay.outcomes import DROPPED, KEPT, NEITHER, of_sample, of_these, reviews
+from culturepark.replay.outcomes import DROPPED, KEPT, NEITHER, of_sample, reviews
 from culturepark.replay.paper import Look, Para, Stop
 from culturepark.replay.rewording import compared
+from culturepark.replay.signs import counted
 from culturepark.show import safe
 from culturepark.store.scenes import Cluster, Mined, Scene, Spoken
 from culturepark.store.tables import VerdictRow
@@ -51,7 +52,7 @@ def of_turn(scene: Scene, spoken: Spoken) -> Iterator[Para]:
         return
     count = len(spoken.statements)
     kept = sum(sample.status == "kept" for one in spoken.statements for sample in one.samples)
-    yield Para(f"{of_these(count, 'statement')}; {of_these(kept, 'sample')} kept", "muted")
+    yield Para(f"{counted(count, 'statement')}; {counted(kept, 'sample')} kept", "muted")
 
 
 def gap(scene: Scene, turn: Turn) -> Iterator[Para]:
@@ -64,7 +65,7 @@ def gap(scene: Scene, turn: Turn) -> Iterator[Para]:
         why = "refused by the guards, broken off, or never answered"
     else:
         why = "refused by the guards each time"
-    yield Para(f"Before it {of_these(empty, 'turn')} left out: {why}.", "muted")
+    yield Para(f"Before it {counted(empty, 'turn')} left out: {why}.", "muted")
 
 
 # --- a statement ---------------------------------------------------------------------------------------
@@ -139,7 +140,7 @@ def verdicts(those: Sequence[VerdictRow], indent: int = 3) -> Iterator[Para]:
 def earlier(those: Sequence[VerdictRow], unfolded: bool) -> Iterator[Para]:
     if not those:
         return
-    what = of_these(len(those), "verdict") + " of earlier rounds, which no longer count"
+    what = counted(len(those), "verdict") + " of earlier rounds, which no longer count"
     if not unfolded:
         yield Para(f"{what} (o opens)", "muted", "▸ ", 3)
         return
@@ -182,7 +183,7 @@ def stands_for(subject: str, cluster: Cluster, unfolded: bool) -> Iterator[Stop]
     for number, (name, text, similarity) in enumerate(shown):
         paras = [Para(text, head=f"≈ {similarity:.2f}  ", indent=5, head_look="muted")]
         if number == 0:
-            what = f"stands for {of_these(others, 'other')} that {'say' if others > 1 else 'says'} the same"
+            what = f"stands for {counted(others, 'other')} that {'say' if others > 1 else 'says'} the same"
             paras.insert(0, Para(f"{what} ({safe(cluster.method)}; enter goes there)", "label", indent=3))
         if number == len(shown) - 1 and others > len(shown):
             more = "" if unfolded else " (o opens)"

@@ -9,12 +9,14 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
-from textual.widgets import OptionList, Static
+from textual.message import Message
+from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from culturepark.replay.chrome import Keys
 from culturepark.replay.library import Library, Shelf
 from culturepark.replay.listing import fitted
+from culturepark.replay.modal import Over
 from culturepark.show import safe
 
 if TYPE_CHECKING:
@@ -26,30 +28,33 @@ NAMES = {
     "stop": "Ended by",
     "verdict": "A verdict says",
 }
-WIDTH = 48
 
 
-class FilterScreen(ModalScreen["Filters"]):
+class Choices(OptionList):
+    """Says when it has more room or less."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "select", "take or drop")]
+
+    class Resized(Message): ...
+
+    def on_resize(self) -> None:
+        self.post_message(self.Resized())
+
+
+class FilterScreen(Over["Filters"]):
     """Enter takes a value up, or drops it; ends with what is wanted."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "take", "take or drop", show=False),
-        Binding("F", "clear", "drop all", show=False),
-        Binding("f,q,escape", "done", "done", show=False),
+        Binding("F", "clear", "drop all"),
+        Binding("f", "close", "close", show=False),
     ]
     DEFAULT_CSS = """
     FilterScreen {
-        align: center middle;
-        background: $background 60%;
-        Vertical {
-            width: 52; max-width: 100%; height: auto; max-height: 90%;
-            padding: 1 2; background: $surface;
-        }
-        .title { text-style: bold; height: 2; }
-        .keys { color: $foreground 60%; height: 2; padding-top: 1; }
+        & > #frame { max-width: 56; height: auto; max-height: 100%; }
         OptionList {
             height: auto; max-height: 100%; border: none; padding: 0; background: $surface;
-            scrollbar-size-vertical: 1;
+            scrollbar-size-vertical: 1; scrollbar-gutter: stable;
+            & > .option-list--option { padding: 0; }
             &:focus { border: none; background-tint: $foreground 0%; }
             & > .option-list--option-disabled { color: $text-accent; text-style: none; }
             &:focus > .option-list--option-highlighted { background: $panel; color: $foreground; text-style: bold; }
@@ -64,10 +69,10 @@ class FilterScreen(ModalScreen["Filters"]):
         self._places: list[tuple[str, str] | None] = []
 
     def compose(self) -> ComposeResult:
-        with Vertical():
-            yield Static("Which dialogues", classes="title", markup=False)
-            yield OptionList(Option(Text("counting …"), disabled=True), markup=False)
-            yield Static("enter takes or drops, F drops all, esc is done", classes="keys", markup=False)
+        with Vertical(id="frame") as frame:
+            frame.border_title = "Which dialogues"
+            yield Choices(Option(Text("counting …"), disabled=True), markup=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         self.run_worker(self._load())
@@ -92,10 +97,15 @@ class FilterScreen(ModalScreen["Filters"]):
         listing.focus()
 
     def _label(self, name: str, value: str, count: int) -> Text:
+        """A line to its last cell."""
         taken = asdict(self.filters)[name] == value
+        width = self.query_one(OptionList).scrollable_content_region.width
         return Text.assemble(
-            "● " if taken else "○ ", fitted(safe(value), WIDTH - 9), fitted(f"{count:,}", 7, right=True)
+            "● " if taken else "○ ", fitted(safe(value), width - 9), fitted(f"{count:,}", 7, right=True)
         )
+
+    def on_choices_resized(self) -> None:
+        self._redraw()
 
     def _redraw(self) -> None:
         listing = self.query_one(OptionList)
@@ -111,12 +121,9 @@ class FilterScreen(ModalScreen["Filters"]):
             self.filters = replace(self.filters, **{name: None if taken else value})
             self._redraw()
 
-    def action_take(self) -> None:
-        self.query_one(OptionList).action_select()
-
     def action_clear(self) -> None:
         self.filters = replace(self.filters, **dict.fromkeys(asdict(self.filters), None))
         self._redraw()
 
-    def action_done(self) -> None:
+    def action_close(self) -> None:
         self.dismiss(self.filters)

@@ -56,8 +56,8 @@ class JudgeScreen(Over[Judgement | None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "save", "Save", priority=True),
-        Binding("escape", "close", "Cancel", priority=True),
+        Binding("ctrl+s", "save", "save", priority=True),
+        Binding("escape", "close", "cancel", priority=True),
     ]
 
     def __init__(self, subject_id: str, text: str, standing: ReviewRow | None) -> None:
@@ -187,12 +187,12 @@ class Choice(Widget, can_focus=True):
     DEFAULT_CSS = """
     Choice {
         height: 1;
-        &:focus { background: $primary 25%; text-style: bold; }
+        &:focus { background: $panel; text-style: bold; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,up", "step(-1)", show=False),
-        Binding("right,down,space", "step(1)", show=False),
+        Binding("left,up", "step(-1)", "the choice before", show=False),
+        Binding("right,down,space", "step(1)", "next choice", show=False),
     ]
 
     @dataclass

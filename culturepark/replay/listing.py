@@ -243,17 +243,19 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
             self.post_message(self.Chosen(self, self.cursor))
 
     def on_click(self, event: events.Click) -> None:
+        """A click moves the cursor; one where the cursor stands does what enter does."""
         index = (event.y + self.scroll_offset.y) // self.tall()
-        if index < self.count():
-            self.cursor = index
+        if index == self.cursor:
             self.action_choose()
+        elif index < self.count():
+            self.cursor = index
 
 
 class Columns(Widget):
     """What the columns of a list are, over it; away where its rows have several lines."""
 
     DEFAULT_CSS = """
-    Columns { height: 1; color: $foreground 50%; padding: 0 2; margin: 0 0 0 0; }
+    Columns { height: auto; color: $foreground 50%; padding: 0 2; }
     """
 
     def __init__(self, listing: Listing) -> None:
@@ -263,8 +265,9 @@ class Columns(Widget):
     def render(self) -> Text:
         return self.listing.columns(self.content_size.width)
 
-    def on_resize(self) -> None:
-        self.display = bool(self.listing.columns(self.app.size.width))
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
+        """None where there is nothing in it; a widget that is hidden would never hear that there is room again."""
+        return 1 if self.listing.columns(width) else 0
 
 
 def ink(widget: Widget, component: str) -> Style:
@@ -276,7 +279,9 @@ def ink(widget: Widget, component: str) -> Style:
 def fitted(text: object, width: int, style: Style | str = "", *, right: bool = False) -> Text:
     """One short piece of foreign text in exactly so many cells."""
     line = " ".join(safe(text).split())
-    if cell_len(line) > width:
-        line = set_cell_size(line, max(0, width - 1)).rstrip() + "…"
+    if width < 1:
+        line = ""
+    elif cell_len(line) > width:
+        line = set_cell_size(line, width - 1).rstrip() + "…"
     gap = " " * (width - cell_len(line))
     return Text(gap + line if right else line + gap, style=style, no_wrap=True, end="")

@@ -65,7 +65,3 @@ def wording_of(scene: Scene, subject: str) -> str:
                 if sample.id == subject:
                     return "".join(content for _, content in messages(sample)[-1:])
     return ""
-
-
-def of_these(count: int, what: str) -> str:
-    return f"{count} {what}" + ("" if count == 1 else "s")

@@ -91,14 +91,15 @@ class Bar:
         look: Look = "title" if self.chosen else ""
         words = Para(self.label + (" (drawn)" if self.chosen else ""), look, "▶ " if self.chosen else "  ")
         column = self.column + len("▶  (drawn)")
+        above: list[Text] = []
         if beside := width - column >= NARROWEST:
-            (line,) = words.lines(column)
+            *above, line = words.lines(column)
             line.pad_right(column - line.cell_len)
         else:
             line = Text("  ")
         line.append(f"{percent(self.share):>6} ", look)
         line.append(bar(self.share, width - line.cell_len), "bar")
-        return [line] if beside else [*words.lines(width), line]
+        return [*above, line] if beside else [*words.lines(width), line]
 
     def pieces(self) -> Iterator[Bar]:
         yield self

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widgets import Footer
 
 from culturepark.domain import COUNTRY_NAMES, Persona, Seed
+from culturepark.replay.chrome import Keys
 from culturepark.replay.modal import Over
 from culturepark.replay.paper import Bar, Block, Para, Stop
 from culturepark.replay.sheet import Sheet
@@ -30,7 +30,7 @@ class PersonaScreen(Over[None]):
         with Vertical(id="frame") as frame:
             frame.border_title = "Persona"
             yield Sheet(card(self.seated, self.seed))
-        yield Footer(show_command_palette=False)
+        yield Keys()
 
 
 def card(seated: Seated, seed: Seed) -> list[Stop]:
@@ -77,9 +77,10 @@ def stance(seated: Seated, seed: Seed) -> Iterator[Block]:
     item = f", item {seed.item.key}" if seed.item else ""
     yield Para("")
     yield Para(f"Valid answers in {country}, in percent{item}:", "label", indent=2)
-    column = max(cell_len(safe(f"{label} [{code}]")) for code, label, _ in seated.shares)
-    for code, label, share in seated.shares:
-        yield Bar(f"{label} [{code}]", share, code == seated.stance_code, column)
+    labels = [safe(f"{label} [{code}]") for code, label, _ in seated.shares]
+    column = max(map(cell_len, labels))
+    for shown, (code, _, share) in zip(labels, seated.shares, strict=True):
+        yield Bar(shown, share, code == seated.stance_code, column)
     if seed.item:
         yield Para(seed.item.source, "muted", "Source: ", 2)
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from culturepark.domain import Edition, Turn
+from culturepark.glossary import ORIGINS
 from culturepark.replay.text import lay_out
 from culturepark.replay.words import behind_turn, drawn_from
 from culturepark.show import out, safe
@@ -22,13 +23,6 @@ from culturepark.store.store import Store
 from culturepark.store.tables import DialogueRow, ParticipantRow
 
 POLL_SECONDS = 0.5
-ORIGINS = {
-    "cue": ", fixed cue",
-    "fallback": ", fixed cue after two refused follow-ups",
-    "typed": ", typed by a person",
-    "edited": ", edited by a person",
-}
-"""What no model said is told from what one did."""
 ROLES = {"main": "main contact", "user": "a real person"}
 
 
@@ -114,5 +108,5 @@ def turns(scenes: Scenes, row: DialogueRow, people: list[ParticipantRow], follow
 
 def heard(turn: Turn, speakers: dict[str, str]) -> str:
     """Who speaks, and where in the talk."""
-    origin = ORIGINS.get(turn.origin, "")
+    origin = f", {ORIGINS[turn.origin]}" if turn.origin in ORIGINS else ""
     return safe(f"Turn {turn.position}, {turn.phase}. {speakers.get(turn.speaker, turn.speaker)}{origin}:")

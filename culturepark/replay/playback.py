@@ -46,6 +46,8 @@ class Playback:
     speed: float = 1.0
     live: bool = False
     """Goes with the newest turn, and waits for the next."""
+    held: bool = False
+    """Paused while it was live: played on, it is live again."""
     elapsed: float = field(default=float("inf"))
     """Seconds at 1x since the present turn began; infinite once it has been said."""
 
@@ -95,7 +97,9 @@ class Playback:
 
     def toggle(self) -> None:
         """Play or pause. From the end it begins anew."""
-        if self.at_end and not self.playing and not self.live:
+        if self.live or self.held:
+            self.live, self.held = self.held, self.live
+        elif self.at_end and not self.playing:
             self.seek(1)
             self.elapsed = 0
         self.playing = not self.playing and bool(self.parts)
@@ -111,6 +115,7 @@ class Playback:
         """To a turn: growing while it plays, whole at rest. Whoever moves away from the newest stops going with it."""
         self.position = max(min(1, len(self.parts)), min(position, len(self.parts)))
         self.elapsed = 0 if self.playing else float("inf")
+        self.held = False
         if self.live and self.position < len(self.parts):
             self.live = self.playing = False
             self.elapsed = float("inf")
@@ -155,11 +160,11 @@ class Playback:
 
     def go_live(self) -> None:
         """With the newest turn from now on."""
-        self.live = self.playing = True
+        self.live, self.held, self.playing = True, False, True
         self.position = len(self.parts)
         self.elapsed = float("inf")
 
     def leave_live(self) -> None:
         """Nothing more will come: what is being said is still said."""
-        self.live = False
+        self.live = self.held = False
         self.playing = self.playing and not self.at_end

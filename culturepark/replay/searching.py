@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from threading import Event
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Input
@@ -53,7 +55,8 @@ class Hits:
         return [(start, end, MARK) for start, end in places(text, self.words)]
 
 
-def places(text: str, words: str) -> list[tuple[int, int]]:
+@lru_cache(maxsize=64)
+def places(text: str, words: str) -> Sequence[tuple[int, int]]:
     """Where in a text the words of a search stand, as the search compares them."""
     from culturepark.store.lists import folded_with_places, terms
 
@@ -62,9 +65,22 @@ def places(text: str, words: str) -> list[tuple[int, int]]:
     for term in terms(words):
         at = whole.find(term)
         while at >= 0:
-            found.append((origin[at], origin[at + len(term) - 1] + 1))
+            end = origin[at + len(term) - 1] + 1
+            while end < len(text) and unicodedata.combining(text[end]):
+                end += 1
+            found.append((origin[at], end))
             at = whole.find(term, at + len(term))
     return sorted(found)
+
+
+def search(app: App[Any], library: Library, shelf: Shelf, ids: Sequence[str]) -> None:
+    """A new search; from a stage that one has led to, that one again."""
+    below = app.screen_stack[-2]
+    if isinstance(below, SearchScreen) and below.shelf is shelf:
+        app.screen.dismiss()
+        below.action_words()
+    else:
+        app.push_screen(SearchScreen(library, shelf, ids))
 
 
 class HitList(Listing):
@@ -96,8 +112,9 @@ class HitList(Listing):
     def draw(self, row: Found, width: int) -> list[Text]:
         number = row.dialogue_id.rpartition(".")[2]
         where = f"{number}, turn {row.position}"
-        start = max(0, next((start for start, _ in places(row.text, self.hits.words)), 0) - AROUND)
-        start = row.text.rfind(" ", 0, start) + 1 if start else 0
+        first = next((start for start, _ in places(row.text, self.hits.words)), 0)
+        start = max(0, first - AROUND)
+        start = max(start, row.text.find(" ", start, first) + 1) if start else 0
         excerpt = " ".join((("… " if start else "") + row.text[start : start + 400]).split())
         lines = lay_out(excerpt, width - 2, self.hits.marks(excerpt))
         return [

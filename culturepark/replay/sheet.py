@@ -46,8 +46,8 @@ class Sheet(ScrollView, can_focus=True):
         & > .sheet--cut { color: $text-error; text-style: strike; }
         & > .sheet--put { color: $text-success; text-style: bold underline; }
         & > .sheet--bar { color: $primary; }
-        & > .sheet--cursor { background: $boost; }
-        &:focus > .sheet--cursor { background: $primary 25%; }
+        & > .sheet--cursor { background: $surface; }
+        &:focus > .sheet--cursor { background: $panel; }
     }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"sheet--{look}" for look in (*LOOKS, "cursor")}
@@ -147,9 +147,10 @@ class Sheet(ScrollView, can_focus=True):
             return Strip.blank(width, style)
         line, number = self._lines[row]
         chosen = self.at is not None and number == self.at
-        if chosen:
-            style += self.get_component_rich_style("sheet--cursor")
-        gutter = Text("  " if not chosen else "▌ " if self.has_focus else "│ ")
+        first = chosen and (row == 0 or self._lines[row - 1][1] != number)
+        if first:
+            style += self.get_component_rich_style("sheet--cursor", partial=True)
+        gutter = Text("  " if not chosen else "│ " if not self.has_focus else "› " if first else "┃ ")
         segments = [*gutter.render(self.pen), *line.render(self.pen)]
         return Strip(segments).adjust_cell_length(width).apply_style(style)
 
@@ -158,11 +159,11 @@ class Stops(Sheet, inherit_bindings=False):
     """A sheet whose cursor goes from stop to stop. Home, end, left and right are left to others."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "go_down", "Next", show=False),
-        Binding("up", "go_up", "Previous", show=False),
-        Binding("pagedown", "page_down", "Page down", show=False),
-        Binding("pageup", "page_up", "Page up", show=False),
-        Binding("enter", "follow", "Go there", show=False),
+        Binding("down", "go_down", "next", show=False),
+        Binding("up", "go_up", "the one before", show=False),
+        Binding("pagedown", "page_down", "a page down", show=False),
+        Binding("pageup", "page_up", "a page up", show=False),
+        Binding("enter", "follow", "go where it leads", show=False),
     ]
 
     @dataclass
@@ -222,11 +223,11 @@ class Stops(Sheet, inherit_bindings=False):
             self.post_message(self.Followed(go))
 
     def on_click(self, event: events.Click) -> None:
-        """A click moves the cursor; a second one on the same goes where enter would."""
+        """A click moves the cursor; one where the cursor stands goes where enter would."""
         number = self.stop_at(event.get_content_offset_capture(self).y)
         if number is None:
             return
-        if event.chain > 1 and number == self.at:
+        if number == self.at:
             self.action_follow()
         else:
             self.move(number)

@@ -12,6 +12,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from culturepark.glossary import ORIGINS
 from culturepark.replay import signs
 from culturepark.replay.listing import fitted, ink
 from culturepark.replay.text import Mark, lay_out
@@ -24,13 +25,6 @@ if TYPE_CHECKING:
 READABLE = 84
 """Columns of a speech at most: longer lines are hard to read."""
 MARGIN = 4
-ORIGINS = {
-    "cue": "fixed cue",
-    "fallback": "fixed cue, after two refused follow-ups",
-    "edited": "edited",
-    "typed": "typed",
-}
-"""Of words that no model said by itself."""
 VOICES = 4
 
 
@@ -79,7 +73,12 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
         self.position = 0
         self.shown: int | None = None
         self.marks: Sequence[Mark] = ()
-        self._past: dict[tuple[str, int], list[Text]] = {}
+        self._past: dict[str, list[Text]] = {}
+        """Of each turn by its id."""
+        self._reviewed: list[str] = []
+        """Ids of all reviews that are shown."""
+        self._top = 0
+        """The line that was last brought to the top; whoever is above it has scrolled back, and is left there."""
         self._lines: list[Text] = []
         self._before = 0
         """Lines before the present speech."""
@@ -91,11 +90,17 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
             shown: how many code points of it have been said; None for all.
             marks: what is to stand out in it.
         """
-        elsewhere = scene is not self.scene or position != self.position
-        if scene is not self.scene:
+        elsewhere = self.scene is None or (scene.dialogue.id, position) != (self.scene.dialogue.id, self.position)
+        reviews = [row.id for rows in scene.reviews.values() for row in rows]
+        if reviews != self._reviewed:
+            self._reviewed = reviews
             self._past.clear()
+        elif not elsewhere and (shown, marks) == (self.shown, self.marks):
+            self.scene = scene  # one that was read anew, and has nothing new to show here
+            return
+        keep_past = not elsewhere and bool(self._past or not self._before)
         self.scene, self.position, self.shown, self.marks = scene, position, shown, marks
-        self._lay(keep_past=not elsewhere)
+        self._lay(keep_past=keep_past)
         self._follow(elsewhere)
 
     def on_resize(self) -> None:
@@ -125,9 +130,8 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
     def _block(self, number: int) -> list[Text]:
         assert self.scene is not None
         spoken, present = self.scene.turns[number - 1], number == self.position
-        key = (spoken.id, number)
-        if not present and key in self._past:
-            return self._past[key]
+        if not present and spoken.id in self._past:
+            return self._past[spoken.id]
         text = spoken.turn.text
         marks: Sequence[Mark] = ()
         if present:
@@ -142,7 +146,7 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
         bar = ("  ▌ ", self._voice(spoken)) if present else "    "
         block = [*self._phase(number, width), *(Text.assemble(bar, line) for line in lines), Text()]
         if not present:
-            self._past[key] = block
+            self._past[spoken.id] = block
         return block
 
     def _who(self, spoken: Spoken, width: int) -> Text:
@@ -211,10 +215,11 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
         """The present speech in sight: its end as it grows, and where one has stepped to it, all of it if it fits."""
         height = self.size.height
         growing = self.shown is not None
-        if not elsewhere and not growing:
+        if not elsewhere and (not growing or self.scroll_offset.y < self._top):
             return
         end = len(self._lines)
         top = max(0, end - height)
         if not growing and end - self._before > height:
             top = self._before
         self.scroll_to(y=top, animate=False, force=True, immediate=True)
+        self._top = self.scroll_offset.y

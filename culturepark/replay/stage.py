@@ -337,9 +337,9 @@ class StageScreen(Screen[str]):
             self._say("no model was asked for this")
 
     def action_search(self) -> None:
-        from culturepark.replay.searching import SearchScreen
+        from culturepark.replay.searching import search
 
-        self.app.push_screen(SearchScreen(self.library, self.shelf, self.ids))
+        search(self.app, self.library, self.shelf, self.ids)
 
     def action_back(self) -> None:
         self.dismiss(self.dialogue_id)

@@ -91,6 +91,8 @@ class SeekBar(Widget):
 
     def render(self) -> Text:
         width, at = self.content_size.width, self.cell(self.position)
+        if width < 1:
+            return Text()
         cells = ["━"] * at + ["─"] * (width - at)
         for position in range(1, self.total + 1):
             cell, heavy = self.cell(position), position < self.position
