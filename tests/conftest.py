@@ -16,6 +16,8 @@ settings.load_profile("repeatable")
 def one_terminal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """For pictures of screens, whatever terminal the tests run in."""
     if "snap_compare" in request.fixturenames:
-        for name in ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES", "TEXTUAL_THEME", "CULTUREPARK_BIDI"):
+        for name in ("NO_COLOR", "COLORTERM", "COLUMNS", "LINES", "CULTUREPARK_BIDI"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("TERM", "xterm-256color")
+        # Textual looks for a theme once, when it is imported.
+        monkeypatch.setattr("culturepark.replay.app.DEFAULT_THEME", "textual-dark")
