@@ -16,7 +16,7 @@ from textual.widgets import Button
 from culturepark.domain import Seed
 from culturepark.replay import evidence
 from culturepark.replay.behind import CHOSEN, QUOTE, Behind
-from culturepark.replay.calls import CallsScreen, call_ids, exactly, in_words, overview, readable
+from culturepark.replay.calls import CallsScreen, exactly, in_words, overview, readable
 from culturepark.replay.judging import LONGEST, Choice, Judgement, JudgeScreen, Words, editable, judged
 from culturepark.replay.outcomes import wording_of
 from culturepark.replay.paper import LONGEST as PIECE
@@ -263,12 +263,12 @@ def test_what_may_be_corrected_of_each_subject(scene: Scene) -> None:
 def test_a_subject_s_calls_are_its_extraction_and_the_verdicts_that_count(run: Held, scene: Scene) -> None:
     turn = scene.turns[3]
     one = turn.statements[0]
-    assert call_ids(turn.id, scene) == turn.id
-    ids = call_ids(one.row.id, scene)
-    assert isinstance(ids, list)
-    assert ids == call_ids(one.samples[0].id, scene)
-    stages = [found.stage for found in map(Scenes(run.store, run.run_id).call, ids) if found]
-    assert stages == ["extract", "verify", "check", "check"]
+    scenes = Scenes(run.store, run.run_id)
+    assert {row.subject_id for row in scenes.calls(scene, turn.id)} == {turn.id}
+    calls = scenes.calls(scene, one.row.id)
+    assert calls == scenes.calls(scene, one.samples[0].id)
+    assert [row.stage for row in calls] == ["extract", "verify", "check", "check"]
+    assert scenes.calls(scene, "nobody") == []
 
 
 # --- foreign text ------------------------------------------------------------------------------------

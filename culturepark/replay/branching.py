@@ -57,8 +57,8 @@ class BranchScreen(Over[str | None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+r", "run", "Run it", priority=True),
-        Binding("escape", "close", "Cancel", priority=True),
+        Binding("ctrl+r", "run", "Run it"),
+        Binding("escape", "close", "Cancel"),
     ]
 
     @dataclass

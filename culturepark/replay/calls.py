@@ -10,13 +10,12 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.widgets import Footer
 
+from culturepark.replay.chrome import Keys
 from culturepark.replay.modal import Over
 from culturepark.replay.paper import Look, Para, Stop
 from culturepark.replay.sheet import Sheet, Stops
 from culturepark.show import safe
-from culturepark.store.scenes import Scene
 from culturepark.store.tables import CallRow
 
 NOTHING = "No call was made: this was written beforehand, typed, or taken word by word from what was said."
@@ -31,9 +30,9 @@ class CallsScreen(Over[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,p", "step(-1)", "Earlier", key_display="←"),
-        Binding("right,n", "step(1)", "Later", key_display="→"),
-        Binding("j", "exact", "Words or exact JSON"),
+        Binding("left", "step(-1)", "earlier", key_display="←"),
+        Binding("right", "step(1)", "later", key_display="→"),
+        Binding("j", "exact", "words or exact JSON"),
     ]
 
     def __init__(self, rows: list[CallRow]) -> None:
@@ -52,7 +51,7 @@ class CallsScreen(Over[None]):
             attempts.styles.height = min(len(self.rows), 6) + 1
             yield attempts
             yield Sheet([Stop("", (Para(NOTHING, "muted"),))], id="call")
-        yield Footer(show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         self.query_one("#call").focus()
@@ -80,20 +79,6 @@ class CallsScreen(Over[None]):
 
 class Attempts(Stops, can_focus=False):
     """All attempts, a line each."""
-
-
-def call_ids(subject: str, scene: Scene) -> str | list[str]:
-    """Which calls are behind a turn, statement or sample.
-
-    Returns:
-        of a turn its own id, to be asked with `Scenes.calls` for all attempts; of a statement or its sample the ids of
-        its extraction or rewording and of the verdicts that count, each once.
-    """
-    for one in (one for turn in scene.turns for one in turn.statements):
-        if subject == one.row.id or subject in [sample.id for sample in one.samples]:
-            counting = [verdict.call_id for verdict in one.verdicts if verdict.round == scene.run.verify_round]
-            return list(dict.fromkeys(name for name in (one.row.call_id, *counting) if name))
-    return subject
 
 
 # --- one attempt ---------------------------------------------------------------------------------------
