@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from rich.text import Text
 from sqlmodel import update
+from textual import events
 from textual.app import App, ComposeResult
 from textual.widgets import Input
 
@@ -495,6 +496,22 @@ async def test_a_form_that_could_not_be_stored_is_there_again_as_it_was_filled_i
         await until(pilot, lambda: isinstance(app.screen, StageScreen))
         await sees(pilot, "note  why")
     assert judged(own) == [("d1.t1", "reject", 3)]
+
+
+async def test_what_was_typed_before_a_form_is_saved_is_saved_with_it(own: Held) -> None:
+    app = app_on(own.store, f"{RUN}.d1")
+    async with shown(app) as pilot:
+        for note, last in (("well put", "ctrl+s"), ("but", "escape")):
+            await pilot.press("e")
+            await until(pilot, lambda: isinstance(app.screen, JudgeScreen))
+            app.screen.query_one("#note").focus()
+            await pilot.pause()
+            for character in note:  # as fast as they can come
+                app.post_message(events.Key("space" if character == " " else character, character))
+            app.post_message(events.Key(last, None))
+            await sees(pilot, "t1 noted" if last == "ctrl+s" else "Not saved")
+        await pilot.press("ctrl+q")  # over a modal screen too
+    assert [row.note for row in own.rows(ReviewRow)] == ["well put"]
 
 
 async def test_a_form_knows_what_was_judged_just_before(own: Held, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -284,22 +284,6 @@ def test_keys_that_come_all_at_once_are_taken_in_their_order(folder: Path) -> No
     assert said == {"t1": "accept", "t2": "accept", "t24": "reject"}
 
 
-def test_what_was_typed_before_a_form_is_saved_is_saved_with_it(folder: Path) -> None:
-    with replay(folder, f"{RUN}.d1") as terminal:
-        terminal.wait("turn 1 of ")
-        terminal.press("e")
-        terminal.wait("note: why")
-        terminal.press("".join(KEYS.get(key, key) for key in ("tab", "tab", "tab", *"well put", "ctrl+s")))
-        terminal.wait("noted", gone=("note: why",))
-        terminal.press("e")
-        terminal.wait("note: why")
-        terminal.press("".join(KEYS.get(key, key) for key in ("tab", "tab", "tab", *"not", "escape")))
-        terminal.wait("Not saved")
-        terminal.press("ctrl+q")
-        assert terminal.ended() == 0
-    assert [row["note"] for row in rows(folder, "review")] == ["well put"]
-
-
 @pytest.mark.parametrize("name", ["bad\tname", "x" * 81, " "])
 def test_a_name_that_no_reviewer_can_have_is_told_before_anything_is_shown(folder: Path, name: str) -> None:
     with replay(folder, RUN, "--reviewer", name) as terminal:
