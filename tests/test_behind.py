@@ -17,7 +17,7 @@ from culturepark.domain import Seed
 from culturepark.replay import evidence
 from culturepark.replay.behind import CHOSEN, QUOTE, Behind
 from culturepark.replay.calls import CallsScreen, exactly, in_words, overview, readable
-from culturepark.replay.judging import LONGEST, Choice, Judgement, JudgeScreen, Words, editable, judged
+from culturepark.replay.judging import LONGEST, Choice, Judgement, JudgeScreen, Words, editable, judged, part_of
 from culturepark.replay.outcomes import wording_of
 from culturepark.replay.paper import LONGEST as PIECE
 from culturepark.replay.paper import Bar, Para, Stop, bar, percent
@@ -258,6 +258,13 @@ def test_what_may_be_corrected_of_each_subject(scene: Scene) -> None:
         RIGHT_I,
     ]
     assert wording_of(scene, "nobody") == ""
+
+
+def test_a_form_names_what_of_a_subject_may_be_put_in_other_words(scene: Scene) -> None:
+    found = {one.row.kind: part_of(scene, one.row.id) for turn in scene.turns for one in turn.statements}
+    assert found.pop("opinion") == "words in the first person"
+    assert all(part == f"{kind}, as it is said" for kind, part in found.items())
+    assert [part_of(scene, name) for name in (scene.turns[0].id, "held.d1.t1.s1.x1")] == ["text", "answer"]
 
 
 def test_a_subject_s_calls_are_its_extraction_and_the_verdicts_that_count(run: Held, scene: Scene) -> None:

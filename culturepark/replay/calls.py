@@ -30,8 +30,9 @@ class CallsScreen(Over[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "step(-1)", "earlier", key_display="←"),
-        Binding("right", "step(1)", "later", key_display="→"),
+        # Before the sheet's own, which has nothing on its sides.
+        Binding("left", "step(-1)", "earlier", key_display="←", priority=True),
+        Binding("right", "step(1)", "later", key_display="→", priority=True),
         Binding("j", "exact", "words or exact JSON"),
     ]
 
