@@ -11,10 +11,13 @@ from textual.pilot import Pilot
 
 from culturepark.replay.app import Replay
 from culturepark.replay.library import Library
+from culturepark.replay.stage import StageScreen
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
 from tests.fakes import FakeModel, Held, hold, shipped
 
+FRAME = 0.25
+"""Seconds: the longest that a stage takes for one."""
 WHEN = "2026-11-21T09:30:00.000+00:00"
 
 
@@ -55,9 +58,9 @@ async def shown(app: Replay, *, size: tuple[int, int] = (120, 40)) -> AsyncItera
 async def settled(pilot: Pilot[None]) -> None:
     """Everything that was asked of the store has come and is on the screen."""
     await pilot.pause()
-    while any(worker.is_running for worker in pilot.app.workers):
-        await pilot.app.workers.wait_for_complete()
-        await pilot.pause()
+    while not all(worker.is_finished for worker in pilot.app.workers):
+        await pilot.pause(0.005)
+    await pilot.pause()
 
 
 async def press(pilot: Pilot[None], *keys: str) -> None:
@@ -77,12 +80,16 @@ async def until(pilot: Pilot[None], true: Callable[[], object]) -> None:
 
 
 async def pass_time(pilot: Pilot[None], seconds: float) -> None:
-    """On the app's clock; the next frame will see it."""
+    """On the app's clock, frame by frame."""
     app = pilot.app
     assert isinstance(app, Replay)
     assert isinstance(app.clock, Clock)
-    app.clock.now += seconds
-    await pilot.pause(0.12)
+    assert isinstance(app.screen, StageScreen)
+    while seconds > 0:
+        app.clock.now += min(seconds, FRAME)
+        seconds -= FRAME
+        app.screen._tick()
+    await pilot.pause()
 
 
 def text_of(app: Replay) -> str:

@@ -16,8 +16,8 @@ from textual.widgets import Button
 from culturepark.domain import Seed
 from culturepark.replay import evidence
 from culturepark.replay.behind import CHOSEN, QUOTE, Behind
-from culturepark.replay.calls import CallsScreen, call_ids, exactly, in_words, overview, readable
-from culturepark.replay.judging import LONGEST, Choice, Judgement, JudgeScreen, Words, editable, judged
+from culturepark.replay.calls import CallsScreen, exactly, in_words, overview, readable
+from culturepark.replay.judging import LONGEST, Choice, Judgement, JudgeScreen, Words, editable, judged, part_of
 from culturepark.replay.outcomes import wording_of
 from culturepark.replay.paper import LONGEST as PIECE
 from culturepark.replay.paper import Bar, Para, Stop, bar, percent
@@ -276,15 +276,22 @@ def test_what_may_be_corrected_of_each_subject(scene: Scene) -> None:
     assert wording_of(scene, "nobody") == ""
 
 
+def test_a_form_names_what_of_a_subject_may_be_put_in_other_words(scene: Scene) -> None:
+    found = {one.row.kind: part_of(scene, one.row.id) for turn in scene.turns for one in turn.statements}
+    assert found.pop("opinion") == "words in the first person"
+    assert all(part == f"{kind}, as it is said" for kind, part in found.items())
+    assert [part_of(scene, name) for name in (scene.turns[0].id, "held.d1.t1.s1.x1")] == ["text", "answer"]
+
+
 def test_a_subject_s_calls_are_its_extraction_and_the_verdicts_that_count(run: Held, scene: Scene) -> None:
     turn = scene.turns[3]
     one = turn.statements[0]
-    assert call_ids(turn.id, scene) == turn.id
-    ids = call_ids(one.row.id, scene)
-    assert isinstance(ids, list)
-    assert ids == call_ids(one.samples[0].id, scene)
-    stages = [found.stage for found in map(Scenes(run.store, run.run_id).call, ids) if found]
-    assert stages == ["extract", "verify", "check", "check"]
+    scenes = Scenes(run.store, run.run_id)
+    assert scenes.calls(scene, turn.id) == []  # nobody was asked for it
+    calls = scenes.calls(scene, one.row.id)
+    assert calls == scenes.calls(scene, one.samples[0].id)
+    assert [row.stage for row in calls] == ["extract", "verify", "check", "check"]
+    assert scenes.calls(scene, "nobody") == []
 
 
 # --- foreign text ------------------------------------------------------------------------------------

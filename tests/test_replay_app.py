@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 from rich.text import Text
 from sqlmodel import update
+from textual import events
 from textual.app import App, ComposeResult
 from textual.widgets import Input
 
+from culturepark import launch
 from culturepark.domain import Status
 from culturepark.errors import StoreError, UsageError
 from culturepark.replay.app import Replay
 from culturepark.replay.behind import Behind
+from culturepark.replay.calls import CallsScreen
 from culturepark.replay.dialogues import DialogueList, DialoguesScreen
 from culturepark.replay.filtering import FilterScreen
 from culturepark.replay.helping import HelpScreen
+from culturepark.replay.judging import JudgeScreen
 from culturepark.replay.library import HELD, Library
 from culturepark.replay.listing import PAGE, PAGES, Listing, fitted
+from culturepark.replay.persona import PersonaScreen
 from culturepark.replay.runs import RunsScreen
 from culturepark.replay.searching import HitList, SearchScreen, places
 from culturepark.replay.speeches import Speeches
@@ -32,10 +42,12 @@ from culturepark.replay.stage import StageScreen
 from culturepark.replay.track import SeekBar
 from culturepark.store import glance
 from culturepark.store.lists import Lists
+from culturepark.store.reviews import Reviews
+from culturepark.store.scenes import Scene
 from culturepark.store.store import Store
 from culturepark.store.tables import ParticipantRow, ReviewRow, RunRow, TurnRow
-from tests.fakes import FakeModel, Held, begin, shipped, turns_of
-from tests.replaying import app_on, pass_time, press, sees, settled, shown, small_run, text_of, until
+from tests.fakes import FakeModel, Held, begin, edition, hold, shipped, turns_of
+from tests.replaying import Clock, app_on, pass_time, press, sees, settled, shown, small_run, text_of, until
 
 RUN = "20261121-everyday-norms-7f3a"
 
@@ -367,7 +379,7 @@ async def test_judgements_are_stored_at_once_and_shown_and_taken_back(own: Held)
         await press(pilot, "u", "u")
         await until(pilot, lambda: "by anna" not in text_of(app))
         await press(pilot, "u")
-        await sees(pilot, "nothing that could be taken back")
+        await sees(pilot, "nothing here that could be taken back")
     assert [row.withdrawn_at is not None for row in own.rows(ReviewRow)] == [True] * 3
 
 
@@ -402,6 +414,284 @@ async def test_what_cannot_be_stored_is_said_and_the_app_goes_on(own: Held) -> N
         await sees(pilot, "not stored: a reviewer's name has")
         assert own.rows(ReviewRow) == []
         assert app.trouble is None
+
+
+def slowed(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> Event:
+    """Whoever calls it waits until the event is set."""
+    gate, plain = Event(), getattr(owner, name)
+
+    def wait(*args: Any, **kwargs: Any) -> Any:
+        assert gate.wait(20)
+        return plain(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, wait)
+    return gate
+
+
+def judged(held: Held) -> list[tuple[str, str, int | None]]:
+    """What stands, in the order it was said."""
+    rows = sorted(held.rows(ReviewRow), key=lambda row: row.created_at)
+    return [(row.subject_id.removeprefix(f"{RUN}."), row.decision, row.rating) for row in rows if not row.withdrawn_at]
+
+
+@pytest.mark.parametrize("leave", ["q", "ctrl+q"])
+async def test_judgements_that_wait_to_be_written_are_written_whoever_leaves(
+    own: Held, leave: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = app_on(own.store, f"{RUN}.d1")
+    async with shown(app) as pilot:
+        gate = slowed(monkeypatch, Reviews, "add")
+        await pilot.press("a", "right", "x", "right", "4", leave)
+        gate.set()
+        if leave == "q":
+            await settled(pilot)
+            assert isinstance(app.screen, DialoguesScreen)
+    app.library.finish()
+    assert app.trouble is None
+    assert judged(own) == [("d1.t1", "accept", None), ("d1.t2", "reject", None), ("d1.t3", "comment", 4)]
+
+
+async def test_a_write_that_fails_when_nobody_looks_any_more_is_told_at_the_end(
+    own: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = app_on(own.store, f"{RUN}.d1")
+
+    def full(*_: object, **__: object) -> None:
+        raise StoreError("the disk is full")
+
+    async with shown(app) as pilot:
+        monkeypatch.setattr(Reviews, "add", full)
+        await press(pilot, "x")
+        await sees(pilot, "not stored: the disk is full")
+        app.library.finish()  # this one has been told
+        app.library._writer = ThreadPoolExecutor(1)
+        gate = slowed(monkeypatch, Reviews, "add")
+        await pilot.press("a", "ctrl+q")
+        gate.set()
+    with pytest.raises(StoreError, match="not stored: the disk is full"):
+        app.library.finish()
+
+
+async def test_a_form_that_could_not_be_stored_is_there_again_as_it_was_filled_in(
+    own: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = app_on(own.store, f"{RUN}.d1")
+    add, fails = Reviews.add, [True, True]
+
+    def locked(*args: Any, **kwargs: Any) -> Any:
+        if fails and fails.pop():
+            raise StoreError("the store is locked")
+        return add(*args, **kwargs)
+
+    monkeypatch.setattr(Reviews, "add", locked)
+    async with shown(app) as pilot:
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(app.screen, JudgeScreen))
+        await pilot.press("r", "tab", "3", "tab", "tab", *"why")
+        for _ in range(2):
+            form = app.screen
+            await pilot.press("ctrl+s")
+            await until(pilot, lambda form=form: isinstance(app.screen, JudgeScreen) and app.screen is not form)
+            await sees(pilot, "! not stored: the store is locked")
+        await pilot.press("escape")
+        await sees(pilot, "Not saved")  # it is still somebody's work
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, StageScreen))
+        await sees(pilot, "note  why")
+    assert judged(own) == [("d1.t1", "reject", 3)]
+
+
+async def test_what_was_typed_before_a_form_is_saved_is_saved_with_it(own: Held) -> None:
+    app = app_on(own.store, f"{RUN}.d1")
+    async with shown(app) as pilot:
+        for note, last in (("well put", "ctrl+s"), ("but", "escape")):
+            await pilot.press("e")
+            await until(pilot, lambda: isinstance(app.screen, JudgeScreen))
+            app.screen.query_one("#note").focus()
+            await pilot.pause()
+            for character in note:  # as fast as they can come
+                app.post_message(events.Key("space" if character == " " else character, character))
+            app.post_message(events.Key(last, None))
+            await sees(pilot, "t1 noted" if last == "ctrl+s" else "Not saved")
+        await pilot.press("ctrl+q")  # over a modal screen too
+    assert [row.note for row in own.rows(ReviewRow)] == ["well put"]
+
+
+async def test_a_form_knows_what_was_judged_just_before(own: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = app_on(own.store, f"{RUN}.d1")
+    async with shown(app) as pilot:
+        gate = slowed(monkeypatch, Reviews, "add")
+        await pilot.press("4", "e")
+        await pilot.pause()
+        gate.set()
+        await until(pilot, lambda: isinstance(app.screen, JudgeScreen))
+        await sees(pilot, "(•) 4")
+
+
+async def test_a_form_is_about_what_was_on_stage_when_it_was_asked_for(
+    own: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = app_on(own.store, f"{RUN}.d1")
+    async with shown(app) as pilot:
+        stage = stage_of(app)
+        await press(pilot, "right")
+        assert stage.spoken
+        text = stage.spoken.turn.text
+        gate = slowed(monkeypatch, Reviews, "standing")
+        await pilot.press("e", "right_square_bracket")
+        gate.set()
+        await until(pilot, lambda: isinstance(app.screen, JudgeScreen))
+        assert isinstance(app.screen, JudgeScreen)
+        assert (app.screen.subject_id, app.screen.text) == (f"{RUN}.d1.t2", text)
+
+
+async def test_undo_takes_back_what_was_done_here_and_says_where_it_was(own: Held) -> None:
+    before = Reviews(own.store, "anna")
+    before.add(f"{RUN}.d3.t1", "accept")
+    before.add(f"{RUN}.d2.t1", "accept")
+    Reviews(own.store, "bo").add(f"{RUN}.d2.t1", "reject")
+    app = app_on(own.store, f"{RUN}.d1")
+    async with shown(app, size=(160, 40)) as pilot:
+        await press(pilot, "a", "right_square_bracket", "x", "u")
+        await sees(pilot, "taken back: ✗ t1 rejected")
+        await press(pilot, "u")
+        await sees(pilot, f"taken back: ✓ {RUN}.d1.t1 accepted")
+        await press(pilot, "u")
+        await sees(pilot, "taken back: ✓ t1 accepted")  # of this dialogue, if of another day
+        await press(pilot, "u")
+        await sees(pilot, "nothing here")
+        await press(pilot, "left_square_bracket")  # which was held, with the judgement
+        assert stage_of(app).scene
+        assert "by anna" not in text_of(app)
+    assert judged(own) == [("d3.t1", "accept", None), ("d2.t1", "reject", None)]
+
+
+async def test_the_same_judgement_is_stored_once(own: Held) -> None:
+    app = app_on(own.store, f"{RUN}.d1")
+    async with shown(app) as pilot:
+        await press(pilot, "a", "a", "a")
+        await sees(pilot, "already so: ✓ t1 accepted")
+        assert len(own.rows(ReviewRow)) == 1
+        await press(pilot, "u")
+        await sees(pilot, "taken back: ✓ t1 accepted")
+    assert judged(own) == []
+
+
+async def test_going_on_and_back_at_once_shows_one_dialogue(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    app = app_on(held.store, f"{RUN}.d1")
+    async with shown(app) as pilot:
+        stage = stage_of(app)
+        stage.shelf.let_go(f"{RUN}.d2")
+        gate = slowed(monkeypatch, stage.shelf, "scene")
+        await pilot.press("right_square_bracket")
+        assert stage.subject == ""  # nothing is judged by mistake
+        await pilot.press("left_square_bracket")
+        gate.set()
+        await settled(pilot)
+        assert stage.scene
+        assert stage.dialogue_id == stage.scene.dialogue.id == f"{RUN}.d1"
+
+
+@pytest.mark.parametrize(("key", "owner", "name"), [("c", "scenes", "calls"), ("v", "library", "beside")])
+async def test_what_comes_late_opens_over_nothing_else(
+    held: Held, key: str, owner: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = app_on(held.store, f"{RUN}.d1")
+    async with shown(app) as pilot:
+        stage = stage_of(app)
+        await press(pilot, "right")
+        gate = slowed(monkeypatch, {"scenes": stage.shelf.scenes, "library": app.library}[owner], name)
+        await pilot.press(key, "i")
+        gate.set()
+        await settled(pilot)
+        assert [type(screen) for screen in app.screen_stack[-2:]] == [StageScreen, PersonaScreen]
+
+
+async def test_whoever_chooses_twice_gets_one_stage(held: Held) -> None:
+    app = app_on(held.store)
+    async with shown(app) as pilot:
+        for screen in (RunsScreen, DialoguesScreen):
+            assert isinstance(app.screen, screen)
+            listing = app.screen.query_one(Listing)
+            listing.action_choose()
+            listing.action_choose()
+            await settled(pilot)
+        assert [type(one) for one in app.screen_stack] == [RunsScreen, DialoguesScreen, StageScreen]
+
+
+async def test_a_statement_of_another_run_is_shown_on_a_stage_of_its_own(own: Held) -> None:
+    row = launch.branch(own.store, f"{RUN}.d1.t4", "Something else.", models=launch.models_of(own.store.run(RUN)))
+    app = app_on(own.store, f"{RUN}.d1")
+    async with shown(app) as pilot:
+        stage = stage_of(app)
+        stage.post_message(Behind.Go(f"{row.id}.d1.t2.s1"))
+        await settled(pilot)
+        there = stage_of(app)
+        assert (there.dialogue_id, there.playback.position) == (f"{row.id}.d1", 2)
+        await press(pilot, "q")
+        assert app.screen is stage
+        stage.post_message(Behind.Go("elsewhere.d1.t2.s1"))
+        await sees(pilot, "no such run")
+        assert app.screen is stage
+
+
+async def test_the_calls_of_a_turn_that_a_branch_copied_are_those_of_its_parent(own: Held) -> None:
+    row = launch.branch(own.store, f"{RUN}.d1.t4", "Something else.", models=launch.models_of(own.store.run(RUN)))
+    app = app_on(own.store, f"{row.id}.d1")
+    async with shown(app) as pilot:
+        stage = stage_of(app)
+        await press(pilot, "right")
+        assert stage.spoken
+        await press(pilot, "c")
+        assert isinstance(app.screen, CallsScreen)
+        assert [call.id for call in app.screen.rows] == [stage.spoken.turn.call_id]
+
+
+async def test_the_runs_are_looked_at_again_when_one_comes_back(own: Held) -> None:
+    app = app_on(own.store)
+    async with shown(app) as pilot:
+        await press(pilot, "enter")
+        launch.branch(own.store, f"{RUN}.d1.t4", "Something else.", models=launch.models_of(own.store.run(RUN)))
+        await press(pilot, "q")
+        await sees(pilot, "2 runs")
+        assert app.screen.query_one(Listing).ids[app.screen.query_one(Listing).cursor] == RUN
+
+
+# --- what is held ------------------------------------------------------------------------------------------
+
+
+def test_an_older_scene_never_takes_the_place_of_a_newer_one(own: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf, name = Library("", store=own.store).shelf(RUN), f"{RUN}.d1"
+    read = shelf.scenes.scene
+
+    def overtaken(dialogue_id: str) -> Scene:
+        """Somebody else reads it meanwhile, once there is a judgement."""
+        old = read(dialogue_id)
+        monkeypatch.setattr(shelf.scenes, "scene", read)
+        Reviews(own.store, "anna").add(f"{name}.t1", "accept")
+        shelf.look_again(dialogue_id)
+        return old
+
+    monkeypatch.setattr(shelf.scenes, "scene", overtaken)
+    assert shelf.scene(name).reviews
+    held = shelf.held(name)
+    assert held
+    assert held.reviews
+
+
+def test_what_was_read_before_something_was_written_is_not_held(own: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = Library("", store=own.store).shelf(RUN)
+    read = shelf.scenes.scene
+
+    def written(dialogue_id: str) -> Scene:
+        scene = read(dialogue_id)
+        shelf.let_go(f"{RUN}.d1")
+        return scene
+
+    monkeypatch.setattr(shelf.scenes, "scene", written)
+    shelf.prefetch([f"{RUN}.d1", f"{RUN}.d99", f"{RUN}.d2"])  # one of them is gone
+    assert shelf.held(f"{RUN}.d1") is None
+    assert shelf.held(f"{RUN}.d2")
 
 
 # --- trouble -----------------------------------------------------------------------------------------------
@@ -449,9 +739,16 @@ async def test_a_dialogue_that_is_gone_leaves_an_empty_row_and_is_named_when_ope
         with closing(sqlite3.connect(str(own.store.database.url.database))) as db:
             db.execute("DELETE FROM dialogue WHERE number = 4")
             db.commit()
-        await pilot.press("end", "enter")
-        await until(pilot, lambda: app.trouble)
-    assert isinstance(app.trouble, UsageError)
+        await press(pilot, "end", "enter")
+        await sees(pilot, "no such dialogue")
+        await press(pilot, "a", "space", "e", "c", "i", "v", "b", "q", "up", "enter")
+        assert stage_of(app).dialogue_id == f"{RUN}.d3"
+        await press(pilot, "right_square_bracket")
+        await sees(pilot, "no such dialogue")
+        await press(pilot, "a")
+        await sees(pilot, "t1 accepted")
+    assert [row.subject_id for row in own.rows(ReviewRow)] == [f"{RUN}.d3.t1"]
+    assert app.trouble is None
 
 
 async def test_names_that_would_control_the_terminal_are_shown_harmless(own: Held) -> None:
@@ -524,7 +821,6 @@ async def test_following_goes_on_to_the_next_dialogue_and_ends_with_the_run(goin
     async with app.run_test(size=(120, 40)) as pilot:
         stage = await ready(app, pilot)
         going.store.set_dialogue("going.d1", Status.DONE, "completed")
-        await until(pilot, lambda: stage.scene and stage.scene.finished)
         await until(pilot, lambda: stage.dialogue_id == "going.d2")
         await until(pilot, lambda: stage.playback.live)
         going.store.set_dialogue("going.d2", Status.FAILED, "bug", "of some kind")
@@ -544,6 +840,43 @@ async def test_following_a_list_shows_which_dialogues_are_alive(going: Held) -> 
         going.store.set_dialogue("going.d3", Status.RUNNING)
         await until(pilot, lambda: text_of(app).count("▸ running") == 3 + 1)
         await sees(pilot, "following, read-only")
+
+
+async def test_who_follows_sees_what_is_mined(tmp_path: Path) -> None:
+    begun = await asyncio.to_thread(lambda: hold(tmp_path, edition(), FakeModel(), until="dialogue"))
+    begun.store.set_run(begun.run_id, Status.RUNNING, None)
+    app = app_on(begun.store, f"{begun.run_id}.d1", follow=True)
+    async with app.run_test(size=(120, 40)) as pilot:
+        stage = await ready(app, pilot)
+        assert stage.scene
+        assert not any(spoken.statements for spoken in stage.scene.turns)
+        await press(pilot, "right")
+        with begun.store.database.writing() as session:
+            settings = json.dumps(json.loads(begun.row.settings) | {"until": "samples"})
+            session.execute(update(RunRow).values(settings=settings))
+        await asyncio.to_thread(begun.carry_on)
+        await until(pilot, lambda: stage.scene and any(spoken.statements for spoken in stage.scene.turns))
+        assert stage.playback.position == 2
+
+
+async def test_a_dialogue_that_goes_on_is_read_whenever_one_comes_to_it(going: Held) -> None:
+    app = app_on(going.store, "going.d1")
+    async with shown(app) as pilot:
+        stage = stage_of(app)
+        say(going, 1, "And now to our question.")
+        await press(pilot, "right_square_bracket", "left_square_bracket")
+        assert len(stage.playback.parts) == 2
+
+
+async def test_after_a_stall_nothing_has_been_left_out(held: Held) -> None:
+    app = app_on(held.store, f"{RUN}.d1")
+    async with shown(app) as pilot:
+        stage = stage_of(app)
+        await press(pilot, "space")
+        assert isinstance(app.clock, Clock)
+        app.clock.now += 3600  # a lid was closed
+        await until(pilot, lambda: stage.playback.elapsed != float("inf") or stage.playback.position > 1)
+        assert stage.playback.position <= 2
 
 
 async def test_who_follows_only_reads(going: Held) -> None:
@@ -581,6 +914,16 @@ def test_a_glance_shows_what_the_store_says_but_for_what_takes_counting(held: He
 def test_a_glance_leaves_what_it_cannot_see_to_the_store(url: str) -> None:
     assert glance.runs(url) is None
     assert glance.dialogues(url, "last") is None
+
+
+def test_a_glance_waits_for_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "pipe.db")
+    assert glance.runs(f"sqlite:///{tmp_path / 'pipe.db'}") is None
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert glance.runs("sqlite:///runs.db") is None
 
 
 @pytest.mark.parametrize(

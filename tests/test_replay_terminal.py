@@ -13,7 +13,7 @@ import pytest
 
 from culturepark.domain import Status
 from tests.fakes import ELIF, MODERATOR, RUN, FakeModel, begin, edition, hold, hold_said, shipped, turns_of
-from tests.terminal import Terminal
+from tests.terminal import KEYS, Terminal
 from tests.test_show import ATTACKS, BIDI
 
 TURN = re.compile(r"turn (\d+) of (\d+)")
@@ -258,18 +258,39 @@ def test_a_rating_and_a_correction_with_its_reason_are_kept(folder: Path) -> Non
         terminal.press("4")
         terminal.wait("4 of 5")
         terminal.press("e")
-        terminal.wait("Judge", "Note")
+        terminal.wait("note: why")
         terminal.click(*terminal.find("I am Elif", columns=range(8, 100)))
         terminal.press(*"Better: ")
         terminal.wait("Better: ")
         terminal.press("ctrl+s")
-        terminal.wait("turn 4 of ", gone=("Cancel",))
+        terminal.wait("turn 4 of ", gone=("note: why",))
         terminal.wait_until(lambda: terminal.process.poll() is None and len(rows(folder, "review")) == 2)
         terminal.press("ctrl+q")
         assert terminal.ended() == 0
     newest = max(rows(folder, "review"), key=lambda row: row["created_at"])
     assert newest["rating"] == 4
     assert "Better: " in newest["wording"]
+
+
+def test_keys_that_come_all_at_once_are_taken_in_their_order(folder: Path) -> None:
+    with replay(folder, f"{RUN}.d1") as terminal:
+        terminal.wait("turn 1 of ")
+        terminal.press("".join(KEYS.get(key, key) for key in ("a", "right", "x", "right", "3", "left", "left", "u")))
+        terminal.wait("turn 1 of ", "taken back")
+        terminal.press("".join(KEYS.get(key, key) for key in ("right", "a", "end", "x", "ctrl+q")))
+        assert terminal.ended() == 0
+    said = {}
+    for row in rows(folder, "review", "created_at"):
+        if row["withdrawn_at"] is None:
+            said[row["subject_id"].removeprefix(f"{RUN}.d1.")] = row["decision"]
+    assert said == {"t1": "accept", "t2": "accept", "t24": "reject"}
+
+
+@pytest.mark.parametrize("name", ["bad\tname", "x" * 81, " "])
+def test_a_name_that_no_reviewer_can_have_is_told_before_anything_is_shown(folder: Path, name: str) -> None:
+    with replay(folder, RUN, "--reviewer", name) as terminal:
+        assert terminal.ended() == 2
+        assert "a reviewer's name has 1 to 80 printable characters" in " ".join(terminal.text.split())
 
 
 # --- works for everyone -------------------------------------------------------------------------------
@@ -412,6 +433,9 @@ def test_a_store_that_is_destroyed_meanwhile_is_told_in_a_line(folder: Path) -> 
             path.write_bytes(b"nothing of a database" * 400)
         terminal.press("x")
         terminal.wait("not stored")
-        terminal.press("escape", "ctrl+q")
-        assert terminal.ended() in (0, 5)
+        terminal.press("right")  # what is at hand is still there
+        terminal.wait("turn 2 of ")
+        terminal.press("escape")  # to what has to be read
+        assert terminal.ended() == 5
+        assert "a bug, sorry" not in terminal.text
         assert "Traceback" not in terminal.received.decode()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+from culturepark.errors import UsageError
+
 
 def replay(target: str | None, store_url: str, *, plain: bool, behind: bool, follow: bool, reviewer: str | None) -> int:
     if plain or behind or not on_terminal():
@@ -17,8 +19,12 @@ def replay(target: str | None, store_url: str, *, plain: bool, behind: bool, fol
     from culturepark.replay.app import Replay
     from culturepark.replay.bidi import left_to_us
     from culturepark.replay.library import Library
+    from culturepark.store.reviewer import named
 
-    app = Replay(Library(store_url, reviewer or myself(), follow=follow), target or ("last" if follow else None))
+    app = Replay(
+        Library(store_url, named(reviewer) if reviewer else myself(), follow=follow),
+        target or ("last" if follow else None),
+    )
     with left_to_us(sys.stdout, os.environ):
         app.run()
     app.library.finish()
@@ -36,7 +42,9 @@ def myself() -> str:
     """Who judges, unless somebody else is named."""
     import getpass
 
+    from culturepark.store.reviewer import named
+
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user id without a name, as in some containers
+        return named(getpass.getuser())
+    except (KeyError, OSError, UsageError):  # a user id without a name, as in some containers, or with an odd one
         return "reviewer"

@@ -7,12 +7,14 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.constants import DEFAULT_THEME
 from textual.screen import Screen
 from textual.worker import WorkerFailed
 
+from culturepark.errors import UsageError
 from culturepark.replay.chrome import THEME
 from culturepark.replay.library import Library
 
@@ -38,7 +40,7 @@ class Replay(App[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "help", key_display="?"),
-        Binding("ctrl+q", "quit", "quit the app", show=False, priority=True),
+        Binding("ctrl+q", "quit", "quit the app", show=False),  # after all that was typed before it
     ]
 
     def __init__(self, library: Library, target: str | None = None) -> None:
@@ -77,7 +79,11 @@ class Replay(App[None]):
     async def _begin(self, target: str) -> None:
         from culturepark.replay.dialogues import DialoguesScreen
 
-        run_id, dialogue_id = await self.library.ask(self.library.find, target)
+        try:
+            run_id, dialogue_id = await self.library.ask(self.library.find, target)
+        except UsageError as error:
+            self._give_up(error)
+            return
         await self.push_screen(DialoguesScreen(self.library, run_id, open_first=dialogue_id))
 
     def leave(self, screen: Screen[Any]) -> None:
@@ -100,6 +106,11 @@ class Replay(App[None]):
             self._exception_event.set()
         self._return_code = 1
         self._close_messages_no_wait()
+
+    def on_key(self, event: events.Key) -> None:
+        """Over a modal screen the app's bindings do not hold; this one does."""
+        if event.key == "ctrl+q":
+            self.exit()
 
     def action_help(self) -> None:
         from culturepark.replay.helping import HelpScreen

@@ -57,8 +57,8 @@ class BranchScreen(Over[str | None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+r", "run", "run it", priority=True),
-        Binding("escape", "close", "cancel", priority=True),
+        Binding("ctrl+r", "run", "run it"),
+        Binding("escape", "close", "cancel"),
     ]
 
     @dataclass

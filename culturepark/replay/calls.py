@@ -16,7 +16,6 @@ from culturepark.replay.modal import Over
 from culturepark.replay.paper import Look, Para, Stop
 from culturepark.replay.sheet import Sheet, Stops
 from culturepark.show import safe
-from culturepark.store.scenes import Scene
 from culturepark.store.tables import CallRow
 
 NOTHING = "No call was made: this was written beforehand, typed, or taken word by word from what was said."
@@ -31,8 +30,9 @@ class CallsScreen(Over[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,p", "step(-1)", "earlier", key_display="←"),
-        Binding("right,n", "step(1)", "later", key_display="→"),
+        # Before the sheet's own, which has nothing on its sides.
+        Binding("left", "step(-1)", "earlier", key_display="←", priority=True),
+        Binding("right", "step(1)", "later", key_display="→", priority=True),
         Binding("j", "exact", "words or JSON"),
     ]
 
@@ -82,20 +82,6 @@ class Attempts(Stops, can_focus=False):
     """All attempts, a line each."""
 
     DEFAULT_CSS = "Attempts > .sheet--cursor { background: $panel; }"
-
-
-def call_ids(subject: str, scene: Scene) -> str | list[str]:
-    """Which calls are behind a turn, statement or sample.
-
-    Returns:
-        of a turn its own id, to be asked with `Scenes.calls` for all attempts; of a statement or its sample the ids of
-        its extraction or rewording and of the verdicts that count, each once.
-    """
-    for one in (one for turn in scene.turns for one in turn.statements):
-        if subject == one.row.id or subject in [sample.id for sample in one.samples]:
-            counting = [verdict.call_id for verdict in one.verdicts if verdict.round == scene.run.verify_round]
-            return list(dict.fromkeys(name for name in (one.row.call_id, *counting) if name))
-    return subject
 
 
 # --- one attempt ---------------------------------------------------------------------------------------

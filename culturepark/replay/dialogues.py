@@ -10,9 +10,9 @@ from rich.cells import cell_len
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from culturepark.replay import signs
+from culturepark.replay.asking import Asking
 from culturepark.replay.chrome import Heading, Keys
 from culturepark.replay.library import Library, Shelf
 from culturepark.replay.listing import Columns, Listing, fitted
@@ -122,7 +122,7 @@ def branches(line: Line) -> str:
     return " ".join(parts)
 
 
-class DialoguesScreen(Screen[None]):
+class DialoguesScreen(Asking[None]):
     """Enter opens one; `f` says which are wanted, `/` finds what was said."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -165,12 +165,12 @@ class DialoguesScreen(Screen[None]):
         self.call_after_refresh(lambda: self.run_worker(self._load()))
 
     async def _lines(self, some: Sequence[str]) -> list[Line]:
-        shelf = await self.library.ask(self.library.shelf, self.run_id)
-        return await self.library.ask(shelf.lists.lines, some)
+        shelf = await self.ask(self.library.shelf, self.run_id)
+        return await self.ask(shelf.lists.lines, some)
 
     async def _load(self) -> None:
-        ask = self.library.ask
-        self.shelf = await ask(self.library.shelf, self.run_id)
+        self.shelf = await self.ask(self.library.shelf, self.run_id)
+        await self.ask(self.shelf.look_at_run)
         await self._find()
         if self.library.follow:
             self.set_interval(POLL_SECONDS, self._poll)
@@ -195,7 +195,7 @@ class DialoguesScreen(Screen[None]):
         shelf = self.shelf
         assert shelf is not None
         self.filters = self.filters or Filters()
-        ids = await self.library.ask(shelf.lists.find, self.filters)
+        ids = await self.ask(shelf.lists.find, self.filters)
         if self.filters == Filters():
             self.total = len(ids)
 
@@ -223,14 +223,14 @@ class DialoguesScreen(Screen[None]):
 
     async def _look_again(self) -> None:
         assert self.shelf is not None
-        run = await self.library.ask(self.shelf.look_at_run)
+        run = await self.ask(self.shelf.look_at_run)
         await self.query_one(DialogueList).look_again()
         self._tell(run)
 
     async def _follow(self) -> None:
         """Opens what is being said just now."""
         assert self.shelf is not None
-        if alive := await self.library.ask(self.shelf.lists.alive):
+        if alive := await self.ask(self.shelf.lists.alive):
             self._open(alive[0])
 
     # --- keys -----------------------------------------------------------------------------------------
@@ -239,6 +239,8 @@ class DialoguesScreen(Screen[None]):
         from culturepark.replay.stage import StageScreen
 
         assert self.shelf is not None
+        if not self.is_active:
+            return
         listing = self.query_one(DialogueList)
         if dialogue_id in listing.ids:
             listing.cursor = listing.ids.index(dialogue_id)

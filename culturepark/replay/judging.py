@@ -19,6 +19,7 @@ from textual.widgets.text_area import Edit, EditResult
 from culturepark.domain import Decision
 from culturepark.replay.modal import Over
 from culturepark.show import clip, safe
+from culturepark.store.scenes import Scene
 from culturepark.store.tables import ReviewRow
 
 LONGEST = 4000
@@ -56,41 +57,61 @@ class JudgeScreen(Over[Judgement | None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "save", "save", priority=True),
-        Binding("escape", "close", "cancel", priority=True),
+        Binding("ctrl+s", "save", "save"),
+        Binding("escape", "close", "cancel"),
     ]
 
-    def __init__(self, subject_id: str, text: str, standing: ReviewRow | None) -> None:
+    def __init__(
+        self,
+        subject_id: str,
+        text: str,
+        standing: ReviewRow | None,
+        part: str = "text",
+        *,
+        filled: Judgement | None = None,
+        told: str = "",
+    ) -> None:
         """
         Args:
             text: the present wording.
             standing: what this reviewer thought of it before.
+            part: what of the subject the wording is.
+            filled: what was filled in before and could not be stored; `told` is why.
         """
         super().__init__()
         self.subject_id, self.text, self.standing = subject_id, editable(text), standing
+        self.part, self.filled, self.told = part, filled, told
+        self.before = self._fields(standing)
         self.asked: tuple[str, ...] | None = None
         """What was filled in when it was last asked whether to throw it away."""
 
     def compose(self) -> ComposeResult:
-        was = self.standing
+        decision, rating, wording, note = self._fields(self.filled or self.standing)
         with Vertical(id="frame") as frame:
             frame.border_title = "Judge"
             yield Static(Text(f"{what(self.subject_id)} {clip(self.subject_id, 200)}"), id="subject", markup=False)
-            yield Choice("Decision", DECISIONS, was.decision if was else "comment", id="decision")
-            yield Choice("Rating", RATINGS, str(was.rating) if was and was.rating else "none", id="rating")
-            part = {"Statement": "first person", "Sample": "answer"}.get(what(self.subject_id), "text")
-            yield Label(f"Its {part}, corrected or as it is", markup=False)
-            yield Words((was.wording if was else None) or self.text, id="wording")
-            yield Label("Note: why", markup=False)
-            yield Words((was.note if was else None) or "", id="note")
+            yield Choice("decision", DECISIONS, decision, id="decision")
+            yield Choice("rating", RATINGS, rating, id="rating")
+            yield Label(f"its {self.part}, corrected or as it is", markup=False)
+            yield Words(wording, id="wording")
+            yield Label("note: why", markup=False)
+            yield Words(note, id="note")
             yield Static(Text(), id="word", markup=False)
             with Horizontal(id="buttons"):
-                yield Button("Save (ctrl+s)", id="save", variant="primary", compact=True)
-                yield Button("Cancel (escape)", id="cancel", compact=True)
+                yield Button("save (ctrl+s)", id="save", variant="primary", compact=True)
+                yield Button("cancel (escape)", id="cancel", compact=True)
 
     def on_mount(self) -> None:
-        self.before = self.filled_in
         self.query_one("#decision").focus()
+        if self.told:
+            self._say(self.told)
+
+    def _fields(self, was: ReviewRow | Judgement | None) -> tuple[str, ...]:
+        """The form as a judgement fills it."""
+        if was is None:
+            return ("comment", "none", self.text, "")
+        wording, note = editable(was.wording or self.text), editable(was.note or "")
+        return (was.decision, str(was.rating or "none"), wording, note)
 
     @property
     def filled_in(self) -> tuple[str, ...]:
@@ -145,6 +166,14 @@ def judged(decision: str, rating: str, wording: str, note: str, *, present: str)
     if made == Judgement("comment", None, None, None):
         return "A comment needs a rating, another wording or a note."
     return made
+
+
+def part_of(scene: Scene, subject_id: str) -> str:
+    """What of a subject may be put in other words, as it is trained on."""
+    kinds = {one.row.id: one.row.kind for spoken in scene.turns for one in spoken.statements}
+    if subject_id in kinds:
+        return "words in the first person" if kinds[subject_id] == "opinion" else f"{kinds[subject_id]}, as it is said"
+    return "answer" if what(subject_id) == "Sample" else "text"
 
 
 def what(subject_id: str) -> str:

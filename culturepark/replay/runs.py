@@ -8,9 +8,9 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
 from culturepark.replay import signs
+from culturepark.replay.asking import Asking
 from culturepark.replay.chrome import Heading, Keys
 from culturepark.replay.library import Library
 from culturepark.replay.listing import Listing, fitted
@@ -53,7 +53,7 @@ class RunList(Listing):
         ]
 
 
-class RunsScreen(Screen[None]):
+class RunsScreen(Asking[None]):
     """Runs, newest first; enter opens one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -77,10 +77,13 @@ class RunsScreen(Screen[None]):
     def on_mount(self) -> None:
         if self.runs:
             self._show()
-        self.call_after_refresh(lambda: self.run_worker(self._load()))
+
+    def on_screen_resume(self) -> None:
+        """At the beginning, and whenever somebody comes back: there may be a branch by then."""
+        self.call_after_refresh(lambda: self.run_worker(self._load(), group="runs", exclusive=True))
 
     async def _load(self) -> None:
-        self.runs = await self.library.ask(self.library.runs)
+        self.runs = await self.ask(self.library.runs)
         self._show()
 
     def _show(self) -> None:
@@ -96,4 +99,5 @@ class RunsScreen(Screen[None]):
     def on_listing_chosen(self, event: Listing.Chosen) -> None:
         from culturepark.replay.dialogues import DialoguesScreen
 
-        self.app.push_screen(DialoguesScreen(self.library, event.listing.ids[event.index]))
+        if self.is_active:
+            self.app.push_screen(DialoguesScreen(self.library, event.listing.ids[event.index]))

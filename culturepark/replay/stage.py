@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual import events
 from textual.app import ComposeResult
@@ -11,8 +12,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
 
-from culturepark.errors import CultureparkError
+from culturepark.errors import CultureparkError, UsageError
 from culturepark.replay import signs
+from culturepark.replay.asking import Asking
 from culturepark.replay.behind import Behind
 from culturepark.replay.chrome import Heading, Keys
 from culturepark.replay.library import Library, Shelf
@@ -22,32 +24,38 @@ from culturepark.replay.speeches import Speeches
 from culturepark.replay.track import PhaseTrack, SeekBar, StatusLine, in_words
 
 if TYPE_CHECKING:
+    from culturepark.replay.judging import Judgement
     from culturepark.store.scenes import Scene, Spoken
+    from culturepark.store.tables import ReviewRow
+
+T = TypeVar("T")
 
 WIDE = 100
 """From so many columns on, what is behind a turn stands beside it; else `tab` puts it in its place."""
 FRAMES = 20
 """A second."""
+LONGEST = 0.25
+"""Seconds that one frame may take: what comes after a stall is played, and not left out."""
 POLL_SECONDS = 0.5
 READ_ONLY = "read-only: another process is writing this run"
 
 
-class StageScreen(Screen[str]):
+class StageScreen(Asking[str]):
     """Ends with the dialogue that was shown last."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "play", "play", priority=True),
-        Binding("left", "step(-1)", "a turn back", show=False, priority=True),
-        Binding("right", "step(1)", "a turn on", show=False, priority=True),
-        Binding("home", "seek(1)", "to the first turn", show=False, priority=True),
-        Binding("end", "last", "to the last turn", show=False, priority=True),
+        Binding("space", "play", "play"),
+        Binding("left", "step(-1)", "a turn back", show=False),
+        Binding("right", "step(1)", "a turn on", show=False),
+        Binding("home", "seek(1)", "to the first turn", show=False),
+        Binding("end", "last", "to the last turn", show=False),
         Binding("plus,equals_sign", "speed(1)", "faster", show=False, key_display="+"),
         Binding("minus", "speed(-1)", "slower", show=False, key_display="-"),
         Binding("p", "phase(1)", "next phase", show=False),
         Binding("P", "phase(-1)", "phase before", show=False),
         Binding("right_square_bracket,shift+right", "dialogue(1)", "next dialogue", show=False, key_display="]"),
         Binding("left_square_bracket,shift+left", "dialogue(-1)", "dialogue before", show=False, key_display="["),
-        Binding("tab", "swap", "behind", priority=True),
+        Binding("tab", "swap", "behind"),
         Binding("i", "persona", "card"),
         Binding("c", "calls", "calls"),
         Binding("a", "judge('accept')", "accept"),
@@ -77,14 +85,23 @@ class StageScreen(Screen[str]):
     """
 
     def __init__(
-        self, library: Library, shelf: Shelf, dialogue_id: str, ids: Sequence[str] = (), *, hits: Hits | None = None
+        self,
+        library: Library,
+        shelf: Shelf,
+        dialogue_id: str,
+        ids: Sequence[str] = (),
+        *,
+        hits: Hits | None = None,
+        subject: str = "",
     ) -> None:
         """
         Args:
             ids: the dialogues among which one goes to the next and back.
             hits: of a search; the present one is where it begins.
+            subject: a turn, statement or sample of the dialogue where it begins.
         """
         super().__init__()
+        self._first = subject
         self.library, self.shelf, self.ids, self.hits = library, shelf, ids, hits
         self.dialogue_id = dialogue_id
         self.scene: Scene | None = None
@@ -108,35 +125,46 @@ class StageScreen(Screen[str]):
         self.set_interval(1 / FRAMES, self._tick)
         if self.library.follow:
             self.set_interval(POLL_SECONDS, self._poll)
-        self._open(self.dialogue_id, self.hits.present.position if self.hits else None)
+        at = self.hits.present.position if self.hits else place_of(self._first)[1]
+        self._open(self.dialogue_id, at, self._first)
 
     # --- which dialogue ------------------------------------------------------------------------------
 
-    def _open(self, dialogue_id: str, position: int | None = None, subject: str = "") -> None:
-        """A dialogue, at once if it is at hand; `subject` gets the cursor."""
+    def _open(self, dialogue_id: str, position: int | None = None, subject: str = "", *, live: bool = False) -> None:
+        """A dialogue, at once if it is at hand; `subject` gets the cursor. Going live, even if it has ended by then."""
         self.dialogue_id = dialogue_id
         if scene := self.shelf.held(dialogue_id):
-            self._enter(scene, position, subject)
+            self.workers.cancel_group(self, "scene")
+            self._enter(scene, position, subject, live)
         else:
-            self.run_worker(self._load(dialogue_id, position, subject), group="scene", exclusive=True)
+            self.run_worker(self._load(dialogue_id, position, subject, live), group="scene", exclusive=True)
 
-    async def _load(self, dialogue_id: str, position: int | None, subject: str) -> None:
-        self._enter(await self.library.ask(self.shelf.scene, dialogue_id), position, subject)
+    async def _load(self, dialogue_id: str, position: int | None, subject: str, live: bool) -> None:
+        scene = await self.ask(self.shelf.scene, dialogue_id)
+        if dialogue_id == self.dialogue_id:
+            self._enter(scene, position, subject, live)
 
-    def _enter(self, scene: Scene, position: int | None, subject: str) -> None:
+    def wrong(self, error: UsageError) -> None:
+        """Such as a dialogue that is gone: one stays where one is."""
+        if self.scene and self.scene.dialogue.id != self.dialogue_id:
+            self.ids = [name for name in self.ids if name != self.dialogue_id]
+            self.dialogue_id = self.scene.dialogue.id
+        self._say(str(error))
+
+    def _enter(self, scene: Scene, position: int | None, subject: str, live: bool) -> None:
         playback = Playback(parts_of(scene), speed=self.playback.speed)
         playback.seek(position or 1)
-        if self.library.follow and not scene.finished and position is None:
+        if live or (self.library.follow and not scene.finished and position is None):
             playback.go_live()
         self.playback = playback
-        self.query_one(StatusLine).say("")
+        self._say("")
         self._show(scene)
         if subject:
             self.query_one(Behind).select(subject)
         if scene.dialogue.id in self.ids:
             at = self.ids.index(scene.dialogue.id)
             nearby = [self.ids[index] for index in (at + 1, at - 1) if 0 <= index < len(self.ids)]
-            self.run_worker(self.library.ask(self.shelf.prefetch, nearby), group="prefetch", exclusive=True)
+            self.run_worker(self.ask(self.shelf.prefetch, nearby), group="prefetch", exclusive=True)
 
     def _show(self, scene: Scene) -> None:
         """A scene, or the same one as it is by now."""
@@ -176,7 +204,9 @@ class StageScreen(Screen[str]):
 
     @property
     def subject(self) -> str:
-        """What a judgement is about: what the cursor stands on, else the turn."""
+        """What a judgement is about: what the cursor stands on, else the turn. Nothing while another one comes."""
+        if self.scene is None or self.scene.dialogue.id != self.dialogue_id:
+            return ""
         return self.query_one(Behind).subject or (self.spoken.id if self.spoken else "")
 
     def _turn(self) -> None:
@@ -202,7 +232,7 @@ class StageScreen(Screen[str]):
 
     def _tick(self) -> None:
         now = self.app.clock()  # type: ignore[attr-defined]  # of Replay
-        passed, self._ticked = now - self._ticked, now
+        passed, self._ticked = min(now - self._ticked, LONGEST), now
         before = self.playback.position
         if self.scene and self.is_current and self.playback.tick(passed):
             if before == self.playback.position:
@@ -217,7 +247,10 @@ class StageScreen(Screen[str]):
     def on_behind_go(self, event: Behind.Go) -> None:
         """To a statement, which may be in another dialogue."""
         dialogue_id, position = place_of(event.statement_id)
-        self._open(dialogue_id, position, event.statement_id)
+        if run_of(dialogue_id) == self.shelf.run_id:
+            self._open(dialogue_id, position, event.statement_id)
+        else:
+            self._visit(dialogue_id, event.statement_id)
 
     # --- a run that goes on ----------------------------------------------------------------------------
 
@@ -226,24 +259,28 @@ class StageScreen(Screen[str]):
             self.run_worker(self._look_again(), group="poll")
 
     async def _look_again(self) -> None:
-        """New turns, if there are any; where this dialogue is over and one went with it, the next that is alive."""
-        ask = self.library.ask
-        self._alive = await ask(self.shelf.lists.alive)
+        """New turns, and what is mined from them; where this dialogue is over and one went with it, the next one."""
+        self._alive = await self.ask(self.shelf.lists.alive)
+        run = await self.ask(self.shelf.look_at_run)
+        going = run.status in ("running", "pending")
         if self.scene is None or self.scene.dialogue.id != self.dialogue_id:
             return
-        if self.scene.finished:
-            waits = self.playback.live and self.playback.at_end
-            if waits and self._alive:
-                self._open(self._alive[0])
-            elif waits and (await ask(self.shelf.look_at_run)).status not in ("running", "pending"):
+        if going or run != self.scene.run or not self.scene.finished:
+            self.shelf.let_go()
+            scene = await self.ask(self.shelf.look_again, self.dialogue_id)
+            if not self.scene.dialogue.id == scene.dialogue.id == self.dialogue_id:
+                return
+            if scene != self.scene:
+                self.playback.grow(parts_of(scene))
+                self._show(scene)
+        self._head()
+        if self.scene.finished and self.playback.live and self.playback.at_end:
+            if self._alive:
+                self._open(self._alive[0], live=True)
+            elif not going:
                 self.playback.leave_live()
-                self.query_one(StatusLine).say("the run has ended")
-                self._show(self.scene)
-            return
-        scene = await ask(self.shelf.look_again, self.dialogue_id)
-        if self.scene.dialogue.id == scene.dialogue.id and self.dialogue_id == scene.dialogue.id:
-            self.playback.grow(parts_of(scene))
-            self._show(scene)
+                self._say("the run has ended")
+                self._turn()
 
     # --- keys: play -------------------------------------------------------------------------------------
 
@@ -311,6 +348,11 @@ class StageScreen(Screen[str]):
         self.set_class(to_behind, "-behind")
         (behind if to_behind else speeches).focus()
 
+    def _over(self, screen: Screen[T], callback: Callable[[T | None], None] | None = None) -> None:
+        """Another screen over this one, unless there is one already."""
+        if self.is_active:
+            self.app.push_screen(screen, callback)
+
     def action_persona(self) -> None:
         from culturepark.replay.persona import PersonaScreen
 
@@ -318,21 +360,20 @@ class StageScreen(Screen[str]):
             speaker = self.spoken.turn.speaker
             seated = next((one for one in self.scene.people if one.persona.key == speaker), None)
             if seated:
-                self.app.push_screen(PersonaScreen(seated, self.scene.seed))
+                self._over(PersonaScreen(seated, self.scene.seed))
             else:
                 self._say(f"{self.spoken.name} has no card")
 
     def action_calls(self) -> None:
-        self.run_worker(self._calls(), group="calls", exclusive=True)
+        if self.scene and (subject := self.subject):
+            self.run_worker(self._calls(self.scene, subject), group="calls", exclusive=True)
 
-    async def _calls(self) -> None:
+    async def _calls(self, scene: Scene, subject: str) -> None:
         from culturepark.replay.calls import CallsScreen
 
-        if self.scene is None or not (subject := self.subject):
-            return
-        rows = await self.library.ask(self.shelf.calls, self.scene, subject)
+        rows = await self.ask(self.shelf.scenes.calls, scene, subject)
         if rows:
-            self.app.push_screen(CallsScreen(rows))
+            self._over(CallsScreen(rows))
         else:
             self._say("no model was asked for this")
 
@@ -355,44 +396,79 @@ class StageScreen(Screen[str]):
     def _judge(self, **judgement: Any) -> None:
         """What is not given stays as this reviewer had it."""
         if self._may_write() and (subject := self.subject):
-            self.run_worker(self._write(self.library.judge(subject, **judgement)), group="judge")
+            self.run_worker(self._judged(self.library.judge(subject, **judgement)), group="judge")
+
+    async def _judged(self, write: Future[tuple[ReviewRow, bool]]) -> str | None:
+        """Shows what is in the store by now; gives what it could not take."""
+        written = await self._written(write)
+        if isinstance(written, str):
+            return written
+        row, new = written
+        self._say(self._told(row) if new else f"already so: {self._told(row)}")
+        await self._show_again()
+        return None
 
     def action_undo(self) -> None:
         if self._may_write():
-            self.run_worker(self._write(self.library.undo(), taken_back=True), group="judge")
+            self.run_worker(self._taken_back(self.library.undo(self.dialogue_id)), group="judge")
 
-    async def _write(self, written: Any, *, taken_back: bool = False) -> None:
-        """Waits until it is in the store, and shows it. What the store cannot take is said, and nothing is lost."""
-        try:
-            row = await written
-        except CultureparkError as error:
-            self._say(f"not stored: {error}")
-            return
+    async def _taken_back(self, write: Future[ReviewRow | None]) -> None:
+        row = await self._written(write)
         if row is None:
-            self._say(f"{self.library.reviewer} has judged nothing that could be taken back")
-            return
-        sign, word, _ = signs.DECISION[row.decision]
-        rated = f", {row.rating} of 5" if row.rating else ""
-        self._say(f"{'taken back: ' if taken_back else ''}{sign} {short(row.subject_id)} {word}{rated}")
-        dialogue_id, _ = place_of(row.subject_id)
-        if self.scene and dialogue_id == self.scene.dialogue.id:
-            scene = await self.library.ask(self.shelf.look_again, dialogue_id)
-            if self.scene.dialogue.id == dialogue_id:
+            self._say(f"{self.library.reviewer} has judged nothing here that could be taken back")
+        elif not isinstance(row, str):
+            self._say(f"taken back: {self._told(row)}")
+            await self._show_again()
+
+    async def _written(self, write: Future[T]) -> T | str:
+        """What came of it. What the store cannot take is said, and nothing is lost."""
+        came: T | str
+        try:
+            came = await self.still_here(self.library.done(write))
+        except CultureparkError as error:
+            came = f"not stored: {error}"
+            self._say(came)
+        self.library.told(write)
+        return came
+
+    async def _show_again(self) -> None:
+        """The dialogue on stage, with what was written about it."""
+        if self.scene and self.scene.dialogue.id == self.dialogue_id:
+            scene = await self.ask(self.shelf.look_again, self.dialogue_id)
+            if self.scene.dialogue.id == scene.dialogue.id == self.dialogue_id:
                 self._show(scene)
 
-    def action_edit(self) -> None:
-        if self._may_write() and self.subject:
-            self.run_worker(self._edit(self.subject), group="edit", exclusive=True)
+    def _told(self, row: ReviewRow) -> str:
+        """A judgement, and what it is about: whole where that is not on stage."""
+        sign, word, _ = signs.DECISION[row.decision]
+        here = place_of(row.subject_id)[0] == self.dialogue_id
+        rated = f", {row.rating} of 5" if row.rating else ""
+        return f"{sign} {short(row.subject_id) if here else row.subject_id} {word}{rated}"
 
-    async def _edit(self, subject: str) -> None:
-        from culturepark.replay.judging import JudgeScreen
+    def action_edit(self) -> None:
+        if self._may_write() and self.scene and (subject := self.subject):
+            self.run_worker(self._edit(self.scene, subject), group="edit", exclusive=True)
+
+    async def _edit(self, scene: Scene, subject: str) -> None:
+        """Asks until it is stored, or thrown away."""
+        from culturepark.replay.judging import JudgeScreen, part_of
         from culturepark.replay.outcomes import wording_of
 
-        assert self.scene is not None
-        standing = await self.library.ask(self.library.standing, subject)
-        judgement = await self.app.push_screen_wait(JudgeScreen(subject, wording_of(self.scene, subject), standing))
-        if judgement is not None:
-            await self._write(self.library.judge(subject, whole=True, **vars(judgement)))
+        standing = await self._written(self.library.standing(subject))
+        if isinstance(standing, str):
+            return
+        filled: Judgement | None = None
+        told: str | None = ""
+        while told is not None:
+            if not self.is_active:
+                return
+            form = JudgeScreen(
+                subject, wording_of(scene, subject), standing, part_of(scene, subject), filled=filled, told=told
+            )
+            filled = await self.app.push_screen_wait(form)
+            if filled is None:
+                return
+            told = await self._judged(self.library.judge(subject, whole=True, **vars(filled)))
 
     def _may_write(self) -> bool:
         if self.library.follow:
@@ -406,31 +482,28 @@ class StageScreen(Screen[str]):
             from culturepark.replay.branching import BranchScreen
 
             screen = BranchScreen(self.scene, self.spoken.turn.position, self.library.store)
-            self.app.push_screen(screen, self._branched)
+            self._over(screen, lambda dialogue_id: self._visit(dialogue_id) if dialogue_id else None)
 
-    def _branched(self, dialogue_id: str | None) -> None:
-        if dialogue_id:
-            self.run_worker(self._visit(dialogue_id))
+    def _visit(self, dialogue_id: str, subject: str = "") -> None:
+        """A dialogue of another run, on a stage of its own."""
+        self.run_worker(self._go_to(dialogue_id, subject), group="visit", exclusive=True)
 
-    async def _visit(self, dialogue_id: str) -> None:
-        """A dialogue of any run, on a stage of its own."""
-        run_id, _ = await self.library.ask(self.library.find, dialogue_id)
-        shelf = await self.library.ask(self.library.shelf, run_id)
-        self.app.push_screen(StageScreen(self.library, shelf, dialogue_id))
+    async def _go_to(self, dialogue_id: str, subject: str) -> None:
+        shelf = await self.ask(self.library.shelf, run_of(dialogue_id))
+        self._over(StageScreen(self.library, shelf, dialogue_id, subject=subject))
 
     def action_compare(self) -> None:
-        self.run_worker(self._compare(), group="compare", exclusive=True)
+        if self.scene:
+            self.run_worker(self._compare(self.scene), group="compare", exclusive=True)
 
-    async def _compare(self) -> None:
-        if self.scene is None:
-            return
-        pair = await self.library.ask(self.library.beside, self.scene)
+    async def _compare(self, scene: Scene) -> None:
+        pair = await self.ask(self.library.beside, scene)
         if isinstance(pair, str):
             self._say(pair)
         else:
             from culturepark.replay.compare import CompareScreen
 
-            self.app.push_screen(CompareScreen(*pair))
+            self._over(CompareScreen(*pair))
 
     def _say(self, what: str) -> None:
         self.query_one(StatusLine).say(what)
@@ -454,6 +527,10 @@ def place_of(subject_id: str) -> tuple[str, int | None]:
     parts = subject_id.split(".")
     turn = parts[2] if len(parts) > 2 else ""
     return ".".join(parts[:2]), int(turn[1:]) if turn[1:].isdigit() else None
+
+
+def run_of(subject_id: str) -> str:
+    return subject_id.partition(".")[0]
 
 
 def short(subject_id: str) -> str:

@@ -21,7 +21,7 @@ def drawn_from(item: SurveyItem, country: str) -> str:
 
 def behind_turn(scenes: Scenes, scene: Scene, position: int) -> Iterator[str]:
     spoken = next(spoken for spoken in scene.turns if spoken.turn.position == position)
-    calls = scenes.calls(spoken.id)
+    calls = scenes.calls(scene, spoken.id)
     if calls:
         last = calls[-1]
         cost = "price unknown" if last.cost_usd is None else f"${last.cost_usd:.6f}"

@@ -50,10 +50,12 @@ def look(url: str, at: Callable[[sqlite3.Connection], T]) -> T | None:
     if not url.startswith(PREFIX):
         return None
     try:
-        name = f"file:{quote(str(Path(url.removeprefix(PREFIX)).absolute()))}?mode=ro"
-        with closing(sqlite3.connect(name, uri=True, timeout=0.1)) as db:
+        path = Path(url.removeprefix(PREFIX)).absolute()
+        if not path.is_file():  # a pipe would be waited for
+            return None
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=0.1)) as db:
             return at(db)
-    except (sqlite3.Error, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (sqlite3.Error, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
 
 

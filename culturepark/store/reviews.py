@@ -6,24 +6,20 @@ together.
 
 from __future__ import annotations
 
-import unicodedata
 from datetime import datetime, timedelta
 from secrets import token_hex
 
 from pydantic import ValidationError
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from culturepark.distill.reviewing import standing
 from culturepark.domain import Decision, Review
 from culturepark.errors import UsageError
 from culturepark.models.ledger import moment, now
 from culturepark.store.reviewed import noun, one_at_a_time, settle, standing_reviews
+from culturepark.store.reviewer import named
 from culturepark.store.store import Store
 from culturepark.store.tables import ReviewRow, SampleRow, StatementRow, TurnRow
-
-LONGEST_NAME = 80
-JOINERS = "\u200c\u200d"
-"""What Bengali and Persian write some of their letters with; invisible, but no control of anything."""
 
 
 class Reviews:
@@ -82,14 +78,17 @@ class Reviews:
             self._settle(session, run_id, subject_id)
         return row
 
-    def undo(self) -> ReviewRow | None:
+    def undo(self, within: str = "") -> ReviewRow | None:
         """Takes back this reviewer's newest standing judgement; the one before it on that subject counts again.
 
+        Args:
+            within: how its id must begin: the whole id of a review, or that of a dialogue with a full stop.
         Returns:
             What was taken back; None if there is nothing.
         """
         with self.store.database.writing() as session:
             mine = select(ReviewRow).where(ReviewRow.reviewer == self.reviewer, col(ReviewRow.withdrawn_at).is_(None))
+            mine = mine.where(func.substr(ReviewRow.id, 1, len(within)) == within) if within else mine
             newest = mine.order_by(col(ReviewRow.created_at).desc(), col(ReviewRow.id).desc()).limit(1)
             row = session.exec(newest.with_for_update()).first()
             if row:
@@ -124,11 +123,3 @@ class Reviews:
         samples = session.exec(select(SampleRow).where(col(SampleRow.statement_id).in_(statements))).all()
         settle(standing_reviews(session, run_id, turn_id), samples)
         session.add_all(samples)
-
-
-def named(reviewer: str) -> str:
-    """A reviewer's name, with the same letters for what looks the same."""
-    name = unicodedata.normalize("NFC", reviewer).strip()
-    if not (0 < len(name) <= LONGEST_NAME and name.translate({ord(c): None for c in JOINERS}).isprintable()):
-        raise UsageError(f"a reviewer's name has 1 to {LONGEST_NAME} printable characters")
-    return name

@@ -191,11 +191,14 @@ class Scenes:
             shapes=self.edition.scenario.samples,
         )
 
-    def calls(self, subject_id: str) -> list[CallRow]:
-        """Every request that was made for a turn or dialogue, refused and failed ones too, in order."""
+    def calls(self, scene: Scene, subject_id: str) -> list[CallRow]:
+        """What was asked for a turn: every request, refused and failed ones too; what a copied one came of.
+
+        For a statement or a sample: what proposed and what judged it.
+        """
         with self.store.database.reading() as session:
-            query = select(CallRow).where(CallRow.subject_id == subject_id)
-            return list(session.exec(query.order_by(func.length(CallRow.id), col(CallRow.id))))
+            rows = list(paged(session, CallRow, CallRow.subject_id, [subject_id]))
+            return rows or list(paged(session, CallRow, CallRow.id, behind(scene, subject_id)))
 
     def all_calls(self, scene: Scene) -> dict[str, list[CallRow]]:
         """Every request of a dialogue, by what it was made for, also for a turn that never came about.
@@ -214,10 +217,6 @@ class Scenes:
             for row in paged(session, CallRow, CallRow.id, missing):
                 found[elsewhere[row.id]].append(row)
         return {subject: found[subject] for subject in subjects if subject in found}
-
-    def call(self, call_id: str) -> CallRow | None:
-        with self.store.database.reading() as session:
-            return session.get(CallRow, call_id)
 
     def _seated(self, row: ParticipantRow, seed: Seed) -> Seated:
         shares: tuple[tuple[int, str, float], ...] = ()
@@ -252,6 +251,18 @@ class Scenes:
                 )
             )
         return found
+
+
+def behind(scene: Scene, subject_id: str) -> list[str]:
+    """Ids of the calls that a turn, statement or sample names as its own."""
+    for spoken in scene.turns:
+        if spoken.id == subject_id:
+            return [spoken.turn.call_id] if spoken.turn.call_id else []
+        for one in spoken.statements:
+            if subject_id == one.row.id or subject_id.startswith(f"{one.row.id}."):
+                named = (one.row.call_id, *(verdict.call_id for verdict in one.verdicts))
+                return list(dict.fromkeys(name for name in named if name))
+    return []
 
 
 def paged(session: Session, table: Any, column: Any, ids: Sequence[str]) -> Iterator[Any]:
