@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from culturepark.distill.reviewing import outcome
-from culturepark.domain import Edition, JsonObject, Review, Turn
+from culturepark.domain import Edition, JsonObject, Review, Turn, trained_form
 from culturepark.store import exports
 from culturepark.store.reviewed import of_sample, standing_reviews
 from culturepark.store.tables import RunRow
@@ -44,7 +44,7 @@ class Reviewed:
             from culturepark.distill.samples import shape_sample
 
             statement, casting, phase, language = exports.spoken_by(self._look, edition, review.subject_id)
-            worded = statement.model_copy(update={"first_person" if statement.kind == "opinion" else "text": text})
+            worded = statement.model_copy(update={trained_form(statement.kind): text})
             text = shape_sample(worded, casting, sample["kind"], phase, language, None).messages[-1]["content"]
         if text != stored:
             self.corrected[sample["id"]] = [review]
@@ -71,9 +71,9 @@ class Reviewed:
             rejected: how many rows there are not, because reviewers rejected them.
             corrected: of the rows that were written.
         """
-        given = [review for some in self.reviews.values() for review in some]
+        given = {review.id: review for some in self.reviews.values() for review in some}
         return {
-            "reviewers": sorted({review.reviewer for review in given}),
+            "reviewers": sorted({review.reviewer for review in given.values()}),
             "reviews": len(given),
             "rejected": rejected,
             "corrected": len(corrected),
