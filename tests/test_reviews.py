@@ -724,6 +724,13 @@ def test_neither_side_of_a_pair_is_rejected_and_no_pair_says_twice_the_same(stor
     assert "no answers that another one contrasts with" in done.err
 
 
+def test_of_pairs_rejected_are_answers_and_no_norms(store: Store) -> None:
+    norm = next(row["id"] for row in rows_of("sample") if row["kind"] == "norm" and row["status"] == "kept")
+    Reviews(store, "Ann").add(norm, "reject")
+    assert exported("preference", "pairs")[2]["reviews"]["rejected"] == 0
+    assert exported("trl", "samples")[2]["reviews"]["rejected"] == 1
+
+
 def kept_ids() -> set[str]:
     return {row["id"] for row in rows_of("sample") if row["status"] == "kept"}
 
