@@ -360,6 +360,11 @@ class Turn(Noun):
 # --- distillation ------------------------------------------------------------------------------
 
 
+def trained_form(kind: str) -> Literal["first_person", "text"]:
+    """Which form of a statement samples hold: it is the one that judges see, and that reviewers word anew."""
+    return "first_person" if kind == "opinion" else "text"
+
+
 class Statement(Noun):
     id: str
     turn_id: str
@@ -375,6 +380,11 @@ class Statement(Noun):
     quote_end: int
     """Code points into the turn's text."""
     rewritten_from: str | None = None
+
+    @property
+    def trained_on(self) -> str:
+        """What samples hold of it."""
+        return str(getattr(self, trained_form(self.kind)))
 
 
 class Verdict(Noun):

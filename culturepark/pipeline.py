@@ -39,6 +39,7 @@ from culturepark.models.weights import detached
 from culturepark.redact import redact
 from culturepark.show import show_origin
 from culturepark.store.castings import castings
+from culturepark.store.reviewed import of_sample
 from culturepark.store.rows import edition_of, threshold_of
 from culturepark.store.store import Store
 from culturepark.store.tables import DialogueRow, RunRow, StatementRow
@@ -329,7 +330,10 @@ class Run:
         judged = self._judged()
         duplicates: list[Duplicate] = []
         embedder: Embedder | None = None
-        if passed := entries(judged, self.scenario):  # or weights would be fetched for nothing
+        reviews = self.store.reviews(self.row.id)
+        if passed := entries(
+            judged, self.scenario, lambda sample_id: of_sample(reviews, sample_id).rejected
+        ):  # or weights would be fetched for nothing
             embedder = await self._embedder()
             threshold = threshold_of(self.row, self.edition) or THRESHOLDS[embedder.method]
             for some in portions(passed):
@@ -342,7 +346,9 @@ class Run:
             )
         if self._reaches("samples"):
             repeated = {duplicate.statement_id for duplicate in duplicates}
-            self.store.set_distilled(self.row.id, duplicates, samples_of(judged, repeated, self.scenario))
+            idle = self.store.set_distilled(self.row.id, duplicates, samples_of(judged, repeated, self.scenario))
+            if idle:
+                self.watcher.note(f"reviews that count no longer, because nothing says the same words now: {idle}")
         else:
             self.store.set_duplicates(self.row.id, duplicates)
         if embedder:  # the questions too, for `stats` to tell how far talk has gone beyond them

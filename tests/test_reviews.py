@@ -23,8 +23,9 @@ from culturepark.present import stats_lines, talk_lines, trace_lines
 from culturepark.store import queries, reviews
 from culturepark.store.checkup import Checkup
 from culturepark.store.reviews import Reviews
+from culturepark.store.scenes import Scenes
 from culturepark.store.store import Store
-from culturepark.store.tables import ReviewRow, SampleRow
+from culturepark.store.tables import DuplicateRow, ReviewRow, SampleRow
 from tests.fakes import ELIF, JENNA, FakeModel, Held, answering, edition, hold, hold_said, judged, proposals
 from tests.test_cli import away, cli, rows_of  # noqa: F401 - `away` is used by the tests that export
 from tests.test_export import export, lines
@@ -258,7 +259,8 @@ def test_distilling_again_respects_what_stands(held: Held) -> None:
 
 def test_distill_on_the_command_line_keeps_what_is_rejected_out(store: Store) -> None:
     ann = Reviews(store, "Ann")
-    gone = sorted(kept_ids())[0]
+    stand_for_others = {row["representative_id"] for row in rows_of("duplicate")}
+    gone = min(name for name in kept_ids() if name.rpartition(".")[0] not in stand_for_others)
     ann.add(gone, "reject")
     before = rows_of("sample")
     assert cli("distill", "a", "--from", "dedup").code == 0
@@ -267,6 +269,100 @@ def test_distill_on_the_command_line_keeps_what_is_rejected_out(store: Store) ->
     assert next(row for row in rows_of("sample") if row["id"] == gone)["status"] == "rejected"
     ann.undo()
     assert gone in kept_ids()
+
+
+def extracted_again(held: Held) -> list[str]:
+    """What a watcher was told."""
+    held.notes.clear()
+    held.store.set_plan("held", json.loads(held.row.settings), held.row.models, extract=True)
+    return held.carry_on().notes
+
+
+def test_what_is_said_of_words_holds_as_long_as_the_words_are_the_same(held: Held) -> None:
+    ann, ben = Reviews(held.store, "Ann"), Reviews(held.store, "Ben")
+    ann.add(NORM, "reject")
+    ann.add(OPINION, "accept", wording="I would say it so.")
+    ben.add(OPEN, "reject")
+    told = held.stats()["reviews"]
+    notes = extracted_again(held)
+    assert not [note for note in notes if "count no longer" in note]
+    new = {one: f"{TURN}.{tail}" for one, tail in ((NORM, "s3.x1"), (SURVEY, "s4.x1"), (OPEN, "s4.x2"))}
+    found = statuses(held)
+    assert {found[name] for name in new} == {("dropped", "superseded")}
+    assert {one: found[name] for one, name in new.items()} == {NORM: REJECTED, SURVEY: KEPT, OPEN: REJECTED}
+    assert held.stats()["reviews"] == told
+    standing_now = ann.standing(f"{TURN}.s4")
+    assert standing_now is not None
+    assert standing_now.wording == "I would say it so."
+    scene = Scenes(held.store, "held").scene("held.d1")
+    assert {subject: [row.reviewer for row in rows] for subject, rows in scene.reviews.items()} == {
+        new[NORM]: ["Ann"],
+        f"{TURN}.s4": ["Ann"],
+        new[OPEN]: ["Ben"],
+    }
+    assert [r["standing"] for r in queries.trace(held.store, new[NORM])["reviews"]] == [True]
+    ann.add(new[NORM], "accept")  # a judgement of the same words, in place of the one before
+    assert statuses(held)[new[NORM]] == KEPT
+    ann.undo()
+    assert statuses(held)[new[NORM]] == REJECTED
+    while ann.undo():
+        pass
+    assert statuses(held)[new[NORM]] == KEPT
+    assert statuses(held)[new[OPEN]] == REJECTED
+    ben.undo()
+    assert statuses(held)[new[OPEN]] == KEPT
+
+
+def test_a_judgement_of_other_words_counts_no_longer_and_distilling_says_how_many(tmp_path: Path) -> None:
+    held = talk(tmp_path)
+    ann = Reviews(held.store, "Ann")
+    ann.add(NORM, "reject")
+    ann.add(OPINION, "reject")
+    ann.add(OPEN, "reject")
+    ann.add("held.d1.t1", "accept")
+    change(held, "UPDATE statement SET first_person = 'In other words.' WHERE id = ?", OPINION)
+    notes = extracted_again(held)
+    assert [note for note in notes if "reviews that count no longer" in note and note.endswith(": 2")]
+    assert [statuses(held)[f"{TURN}.{tail}"] for tail in ("s3.x1", "s4.x1", "s4.x2")] == [REJECTED, KEPT, KEPT]
+
+
+SHOES = "In our house everyone takes off their shoes before they come in, and guests get slippers."
+AGAIN = "In our house everyone takes off their shoes before they come in, and the guests get slippers."
+
+
+@pytest.mark.parametrize("again", [AGAIN, SHOES])
+def test_what_a_rejected_statement_stood_for_takes_its_place_but_not_with_the_same_words(
+    tmp_path: Path, again: str
+) -> None:
+    found = proposals((2, "norm", SHOES), (4, "norm", AGAIN))
+    for one, words in zip(found["statements"], (SHOES, again), strict=True):
+        one["statement"] = one["first_person"] = words
+    model = FakeModel(answering(statements=lambda _: found, verdicts=judged))
+    held = hold_said(tmp_path, [(JENNA, "?"), (ELIF, SHOES), (JENNA, "And?"), (ELIF, AGAIN)], model)
+    first, second = "held.d1.t2.s1.x1", "held.d1.t4.s1.x1"
+    assert statuses(held) == {first: KEPT, second: ("dropped", "duplicate")}
+    ann = Reviews(held.store, "Ann")
+    ann.add(first, "reject", note="a slip")
+    assert statuses(held) == {first: REJECTED, second: ("dropped", "duplicate")}
+    held.carry_on()
+    assert statuses(held) == {first: REJECTED, second: KEPT if again == AGAIN else ("dropped", "same-words")}
+    assert held.rows(DuplicateRow) == []
+    ann.undo()
+    held.carry_on()
+    assert statuses(held) == {first: KEPT, second: ("dropped", "duplicate")}
+
+
+def test_a_statement_rejected_in_one_shape_does_not_stand_for_others_in_that_shape(tmp_path: Path) -> None:
+    again = "I do think old people should be served first."
+    found = proposals((2, "opinion", BREAD), (4, "opinion", again))
+    for one, words in zip(found["statements"], (BREAD, again), strict=True):
+        one["statement"] = one["first_person"] = words
+    model = FakeModel(answering(statements=lambda _: found, verdicts=judged))
+    held = hold_said(tmp_path, [(JENNA, "?"), (ELIF, BREAD), (JENNA, "And?"), (ELIF, again)], model)
+    assert {row.statement_id for row in held.rows(DuplicateRow)} == {"held.d1.t4.s1"}
+    Reviews(held.store, "Ann").add("held.d1.t2.s1.x1", "reject")
+    held.carry_on()
+    assert statuses(held)["held.d1.t4.s1.x1"] == KEPT
 
 
 def test_runs_whose_names_differ_in_case_alone_are_two(held: Held, tmp_path: Path) -> None:
@@ -626,6 +722,13 @@ def test_neither_side_of_a_pair_is_rejected_and_no_pair_says_twice_the_same(stor
     done = export(form="preference", out="same")
     assert done.code == 2
     assert "no answers that another one contrasts with" in done.err
+
+
+def test_of_pairs_rejected_are_answers_and_no_norms(store: Store) -> None:
+    norm = next(row["id"] for row in rows_of("sample") if row["kind"] == "norm" and row["status"] == "kept")
+    Reviews(store, "Ann").add(norm, "reject")
+    assert exported("preference", "pairs")[2]["reviews"]["rejected"] == 0
+    assert exported("trl", "samples")[2]["reviews"]["rejected"] == 1
 
 
 def kept_ids() -> set[str]:

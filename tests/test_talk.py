@@ -211,6 +211,31 @@ def test_everything_that_reads_a_run_reads_a_talk() -> None:
     assert messages[0]["content"].endswith("in a talk with a visitor.")
 
 
+@pytest.mark.parametrize("persona", [ELIF, "american-jenna"])
+def test_whoever_a_user_talked_with_has_a_row_of_the_talk_and_the_card_does_not_take_the_user_for_a_model(
+    persona: str,
+) -> None:
+    assert talk(persona, typed="Hello\nAnd the neighbours?\n").code == 0
+    exported = cli("export", "t", "--format", "trl", "--out", "whole", "--dialogues", "--split", 0.5)
+    assert exported.code == 0, exported.err
+    manifest = json.loads(Path("whole/manifest.json").read_text("utf-8"))
+    assert sum(manifest["rows_by_culture"].values()) == 1
+    assert manifest["by_hand"]["typed"] == {"rows": 1, "turns": 2}
+    card = " ".join(Path("whole/README.md").read_text("utf-8").split())
+    for true in (
+        "# Talks with simulated people",
+        "A real person, the user, talked with simulated people.",
+        "Each row is a whole talk as the simulated person had it whom the user talked with",
+        "But for the user, nobody in these rows exists.",
+        "What the user says was typed by a real person: messages 2, in rows 1.",
+        "language_creators: [machine-generated, other]",
+        "personas with cards of their own, talks with a user, statements",
+    ):
+        assert true in card
+    for untrue in ("talked with each other", "Nobody in these rows exists", "one of its delegates"):
+        assert untrue not in card
+
+
 def test_samples_of_a_talk_about_no_survey_item_put_no_question_that_was_not_asked() -> None:
     assert talk(ELIF, typed="Hello\nAnd then?\n").code == 0
     samples = rows_of("sample")

@@ -20,11 +20,6 @@ class Case:
     verbatim: bool = False
     """The statement is the speaker's whole sentence, word by word."""
 
-    @property
-    def to_train_on(self) -> str:
-        """The form that samples are made of, and so the one to judge."""
-        return self.statement.first_person if self.statement.kind == "opinion" else self.statement.text
-
 
 @dataclass(frozen=True)
 class Judgement:

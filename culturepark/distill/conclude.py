@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from culturepark.dialogue.stance import side_taken
 from culturepark.distill import dedup, samples
-from culturepark.domain import Casting, Relation, Sample, Scenario, Statement
+from culturepark.domain import Casting, Relation, Sample, Scenario, Shape, Statement
 
 
 @dataclass(frozen=True)
@@ -22,30 +22,46 @@ class Judged:
     """Of its turn."""
 
 
-def entries(judged: Sequence[Judged], scenario: Scenario) -> list[dedup.Entry]:
-    """The statements that passed verification, each in its block: seed, culture, language, shapes, side."""
-    return [
-        dedup.Entry(
-            one.statement.id,
-            (
-                one.casting.seed.key,
-                one.statement.culture,
-                scenario.language,
-                told_as(one, scenario),
-                dedup.SIDES[side_of(one)],
-            ),
-            one.statement.first_person,
-        )
-        for one in judged
-        if samples.drop_reason(one.verdicts, scenario.distill.keep, False, flags(one, scenario)) is None
-    ]
+def nobody(_: str) -> bool:
+    return False
 
 
-def told_as(one: Judged, scenario: Scenario) -> str:
-    """The shapes whose samples are kept if nobody has said it before; what has others cannot stand for these."""
+def entries(
+    judged: Sequence[Judged], scenario: Scenario, rejected: Callable[[str], bool] = nobody
+) -> list[dedup.Entry]:
+    """The statements that passed verification, each in its block: seed, culture, language, shapes, side.
+
+    Args:
+        rejected: whether reviewers reject a sample, by its id. What is not told cannot stand for what would be.
+    """
+    found = []
+    for one in judged:
+        if samples.drop_reason(one.verdicts, scenario.distill.keep, False, flags(one, scenario)) is not None:
+            continue
+        told = told_as(one, scenario)
+        left = [shape for sample_id, shape in told.items() if not rejected(sample_id)]
+        if told and not left:
+            continue
+        seed, culture, side = one.casting.seed.key, one.statement.culture, dedup.SIDES[side_of(one)]
+        block = (seed, culture, scenario.language, " ".join(left), side)
+        found.append(dedup.Entry(one.statement.id, block, one.statement.first_person))
+    return found
+
+
+def told_as(one: Judged, scenario: Scenario) -> dict[str, Shape]:
+    """The samples that are kept if nobody has said it before; what has other shapes cannot stand for these."""
     keep, flag, asked = scenario.distill.keep, flags(one, scenario), asked_yet(one.phase, scenario.protocol)
+    return {
+        sample_id: shape
+        for sample_id, shape in shapes_of(one, scenario)
+        if samples.drop_reason(one.verdicts, keep, False, flag, shape, asked) is None
+    }
+
+
+def shapes_of(one: Judged, scenario: Scenario) -> list[tuple[str, Shape]]:
+    """Id and shape of all samples of a statement."""
     shapes = samples.shapes(one.statement, one.casting, scenario.samples)
-    return " ".join(s for s in shapes if samples.drop_reason(one.verdicts, keep, False, flag, s, asked) is None)
+    return [(f"{one.statement.id}.x{number}", shape) for number, shape in enumerate(shapes, start=1)]
 
 
 def side_of(one: Judged) -> int:
@@ -65,11 +81,11 @@ def samples_of(judged: Sequence[Judged], repeated: Collection[str], scenario: Sc
     for one in judged:
         statement, flag = one.statement, flags(one, scenario)
         asked = asked_yet(one.phase, scenario.protocol)
-        for number, shape in enumerate(samples.shapes(statement, one.casting, scenario.samples), start=1):
+        for sample_id, shape in shapes_of(one, scenario):
             again = statement.id in repeated
             reason = samples.drop_reason(one.verdicts, scenario.distill.keep, again, flag, shape, asked)
             sample = samples.shape_sample(statement, one.casting, shape, one.phase, scenario.language, reason, flag)
-            found.append((f"{statement.id}.x{number}", sample))
+            found.append((sample_id, sample))
     return samples.without_twins(found)
 
 

@@ -76,7 +76,7 @@ async def judge_by_leaning(asker: Asker, cases: Sequence[Case]) -> Judgements:
 
 async def faithful(asker: Asker, one: Case) -> Judgement:
     """Whether the turn speaks for the statement, taken as a claim."""
-    odds, call_id = await yes(asker, "speaks-for", one.turn.text, claim=as_data(one.to_train_on))
+    odds, call_id = await yes(asker, "speaks-for", one.turn.text, claim=as_data(one.statement.trained_on))
     if odds is None:
         return Judgement("unparsable", None, call_id)
     chance = logistic(odds)
@@ -86,10 +86,10 @@ async def faithful(asker: Asker, one: Case) -> Judgement:
 async def in_line(asker: Asker, one: Case, stance: Stance) -> Judgement:
     """The likeliest relation of the statement to its speaker's stance."""
     seed = asker.casting.seed
-    if relation := relation_as_named(seed, stance, one.to_train_on, asker.language):
+    if relation := relation_as_named(seed, stance, one.statement.trained_on, asker.language):
         return Judgement(relation, None, None)
     sides = sides_of(seed, stance, asker.language)
-    leaning = await lean(asker, sides, one.to_train_on)
+    leaning = await lean(asker, sides, one.statement.trained_on)
     if isinstance(leaning, str):
         return Judgement("unparsable", None, leaning)
     relations = leaning.relations(neutral=sides.neutral, in_sentences=sides.in_sentences)

@@ -62,7 +62,7 @@ class Judge:
 
     async def _with_reasons(self, criterion: Scored, statements: Sequence[Statement]) -> list[Score]:
         template = Prompt(self.asker.prompt("score").render(**self._parts(criterion)))
-        items = [{"country": self._country(one), "kind": one.kind, "text": trained_on(one)} for one in statements]
+        items = [{"country": self._country(one), "kind": one.kind, "text": one.trained_on} for one in statements]
         found = await each(
             self.asker,
             template,
@@ -86,7 +86,7 @@ class Judge:
                 **parts,
                 question=question.render(country=self._country(one)),
                 country=self._country(one),
-                text=letters.as_data(trained_on(one)),
+                text=letters.as_data(one.trained_on),
             )
             for one in statements
         ]
@@ -115,11 +115,6 @@ def panel(askers: Sequence[Asker], size: int) -> list[Judge]:
         askers: one for each model; they take turns.
     """
     return [Judge(BRIEFS[n], askers[n % len(askers)], backwards=n % 2 == 1) for n in range(size)]
-
-
-def trained_on(statement: Statement) -> str:
-    """The form of a statement that a sample would hold."""
-    return statement.first_person if statement.kind == "opinion" else statement.text
 
 
 def read(reply: Reply) -> float | None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any, Protocol, TypeVar
 
 from culturepark.distill.agreement import Judged, Scale, alpha, kappa, shared
 from culturepark.domain import JsonObject, Review
@@ -23,12 +24,28 @@ class Outcome:
 NOTHING = Outcome()
 
 
-def standing(reviews: Iterable[Review]) -> list[Review]:
+class Given(Protocol):
+    """A review, as a noun or as a row."""
+
+    @property
+    def id(self) -> Any: ...
+    @property
+    def reviewer(self) -> Any: ...
+    @property
+    def created_at(self) -> Any: ...
+    @property
+    def withdrawn_at(self) -> Any: ...
+
+
+G = TypeVar("G", bound=Given)
+
+
+def standing(reviews: Iterable[G]) -> list[G]:
     """Of reviews on one subject, each reviewer's newest that was not withdrawn, oldest first.
 
     A reviewer's newest is that reviewer's whole judgement: nothing is carried over from the ones before.
     """
-    newest: dict[str, Review] = {}
+    newest: dict[str, G] = {}
     for review in sorted(reviews, key=lambda one: (one.created_at, one.id)):
         if review.withdrawn_at is None:
             newest.pop(review.reviewer, None)

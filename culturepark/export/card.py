@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from culturepark.distill.verify import SURE_ENOUGH
 from culturepark.domain import COUNTRY_NAMES, CULTURES, JsonObject
-from culturepark.export import licences, method
+from culturepark.export import licences, method, whose
 from culturepark.export.formats import SHAPES
 from culturepark.export.method import as_text
 
@@ -22,34 +22,31 @@ rejected one is either from the same culture and goes against its own speaker's 
 Where the question has a scale, the two stand on opposite sides of it. What a pair says is: a person from *this* culture
 with *this* answer would rather say the one than the other; nothing about which is true, better, or more common.
 """
-TAKEN_APART = """; an extractor took what they said apart into opinions, norms and customs; each was checked against
-the words it rests on."""
+TAKEN_APART = """; an extractor took what the simulated people said apart into opinions, norms and customs; each was
+checked against the words it rests on."""
 WHOLE_RUNS = """
 These rows are of some cultures alone. The figures here, and those of what was dropped and turned down, are of whole
 runs, with everybody in them.
-"""
-TALKS = """
-Each row is a whole dialogue as one of its delegates had it: that person's speeches are the assistant's, everybody
-else's (the moderator's too, behind their names) the user's. Turns were guarded when they were spoken (refusals, slips
-out of role, repetitions); they have **not** been verified sentence by sentence, as single samples are.
 """
 
 
 def render(manifest: JsonObject) -> str:
     """Markdown with the metadata that the Hugging Face hub reads."""
-    scripted = any("scripted" in run["models"].values() for run in manifest["runs"])
+    scripted = any("scripted" in {*run["models"].values(), *copied(run)} for run in manifest["runs"])
     warning = "**These rows come from a scripted model: they show the tool and are not worth training on.**\n\n"
     rows = sum(manifest["rows_by_culture"].values())
     what = {"dialogues": "rows, each a whole dialogue"}.get(manifest["rows_are"], "rows")
-    kind = TALKS if manifest["rows_are"] == "dialogues" else REJECTED if manifest["format"] == "preference" else ""
+    kind = REJECTED if manifest["format"] == "preference" else ""
+    if manifest["rows_are"] == "dialogues":
+        kind = whose.whole(manifest)
+    taken_apart = "." if manifest["rows_are"] == "dialogues" else TAKEN_APART
     return f"""---
 {metadata(manifest)}---
 
 # {pretty_name(manifest)}
 
 {warning if scripted else ""}{rows} {what} ({counted(manifest["rows_by_culture"])}), made with culturepark \
-{manifest["culturepark"]} on {manifest["created_at"][:10]}. Simulated people from several cultures talked with each
-other{"." if manifest["rows_are"] == "dialogues" else TAKEN_APART}
+{manifest["culturepark"]} on {manifest["created_at"][:10]}. {whose.who_talked(manifest)}{taken_apart}
 Columns: {SHAPES[manifest["format"]]}.
 {kind}
 ## Where it comes from
@@ -77,7 +74,8 @@ to say. What is known of those (no legal advice; by the name a model goes by, wh
 ## Method
 
 The method follows {CITATION}:
-personas with cards of their own, talks led by a moderator, statements taken out of them with an exact quote, and two
+personas with cards of their own, {whose.by_protocol(manifest, *whose.LED)},
+statements taken out of them with an exact quote, and two
 criteria{", with more checks after them in some runs" if method.has_checks(manifest) else ""}. *Faithful*: the quote, in
 its turn, carries the statement as the speaker's own view or practice; asked of every statement. *Stance*: whether an
 opinion is in line with the answer its speaker was given; asked where there is one. What the judge is less than \
@@ -95,9 +93,9 @@ Dropped: {counted(merged(manifest, "samples", "dropped"))}. Turned down at extra
 
 ## Limits, and what it is not
 
-- Nobody in these rows exists. What they say is written by a language model that was told whom to play; it is **no
-  evidence of what people of a culture think, do or want**, and a culture's rows do not speak for its people.
-- {countries(manifest)}
+- {whose.who_exists(manifest)} What the personas say is written by a language model that was told whom to play;
+  it is **no evidence of what people of a culture think, do or want**, and a culture's rows do not speak for its people.
+{lines(f"- {text}" for text in whose.by_hand(manifest))}- {countries(manifest)}
 - The judge is a language model too, and often the same one. Verified means that it agreed, not that a person did.
 - Survey shares are unweighted, and what was drawn from them is as old as the survey.
 - The persona cards have not been read by native readers yet.
@@ -116,6 +114,9 @@ files, of scenarios and of prompts, the versions, and the command.
 
 
 def pretty_name(manifest: JsonObject) -> str:
+    whole = "Talks with simulated people"
+    if whose.by_protocol(manifest, "", whole, ""):
+        return f"{whole}{'' if manifest['rows_are'] == 'dialogues' else ', distilled'}"
     if manifest["rows_are"] == "dialogues":
         return "Simulated cross-cultural conversations"
     if manifest["format"] == "preference":
@@ -134,7 +135,7 @@ def metadata(manifest: JsonObject) -> str:
     tags = ["synthetic", "culture", "culturepark", *(["dpo"] if manifest["format"] == "preference" else [])]
     return f"""pretty_name: {pretty_name(manifest)}
 {written}language: [{", ".join(languages)}]
-language_creators: [machine-generated]
+language_creators: [machine-generated{", other" if any(whose.by_hand(manifest)) else ""}]
 annotations_creators: [machine-generated]
 multilinguality: [{"monolingual" if len(languages) == 1 else "multilingual"}]
 size_categories: ["{size}"]
@@ -168,11 +169,22 @@ def configs(names: Sequence[str]) -> Iterator[str]:
 def origin(run: JsonObject) -> str:
     models = ", ".join(f"{role} {as_text(spec)}" for role, spec in sorted(run["models"].items()))
     asked = "1 question" if run["questions"] == 1 else f"{run['questions']} questions"
+    branched = "".join(
+        f"; `{one['dialogue']}` branched off `{one['parent']}` after {one['branched_at']} turns, which are its own too "
+        f"({wrote(one['models'])})"
+        for one in run["branched"]
+    )
     return (
         f"- run `{run['run']}`: scenario `{run['scenario']}` (“{as_text(run['title'])}”, {run['setting']}, "
         f"{run['protocol']}, sha256 {run['scenario_digest'][:12]}), {asked}, seed {run['seed']}, "
-        f"culturepark {as_text(run['culturepark'])}, {run['created_at'][:10]}; {models}"
+        f"culturepark {as_text(run['culturepark'])}, {run['created_at'][:10]}; {models}{branched}"
     )
+
+
+def wrote(models: Mapping[str, Sequence[str]]) -> str:
+    """Of the turns that a branch has copied."""
+    told = [f"{role} {as_text(spec)}" for role, specs in models.items() for spec in specs]
+    return ", ".join(told) or "by no model whose calls are in the store"
 
 
 def sources(manifest: JsonObject) -> list[str]:
@@ -188,8 +200,14 @@ def model_lines(manifest: JsonObject) -> Iterator[str]:
     known: dict[str, str] = {}
     for run in manifest["runs"]:
         known |= licences.of_models(run["models"])
+        known |= {spec: licences.of_model(spec) for spec in copied(run)}
     for spec, licence in sorted(known.items()):
         yield f"- {as_text(spec)}: {licence}"
+
+
+def copied(run: JsonObject) -> set[str]:
+    """The models of turns that a branch has from another run."""
+    return {spec for one in run["branched"] for specs in one["models"].values() for spec in specs}
 
 
 def chosen_licence(licence: str | None) -> str:

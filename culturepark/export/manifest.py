@@ -6,7 +6,7 @@ import json
 import platform
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 
 from culturepark import __version__
@@ -15,12 +15,13 @@ from culturepark.domain import Duplicate, JsonObject, Review
 from culturepark.errors import UsageError
 from culturepark.export import licences
 from culturepark.export.formats import MULTI_TURN, OPENAI_FEWEST, Format
-from culturepark.export.rows import REJECTED, REJECTED_TURN, Source
+from culturepark.export.rows import REJECTED, TWIN, Source
 from culturepark.export.sinks import DUPLICATES, MANIFEST, need_parquet
+from culturepark.export.whole import NEVER_ANSWERED, REJECTED_TURN
 from culturepark.models.embedder import Method
 from culturepark.prompts import prompt
 from culturepark.store import exports
-from culturepark.store.funnel import funnel, prompts, repeats
+from culturepark.store.funnel import branched, funnel, prompts, repeats
 from culturepark.store.rows import threshold_of
 from culturepark.store.tables import RunRow
 
@@ -61,12 +62,16 @@ class Wanted:
 class Tally:
     """What has been written, in figures that do not grow with it."""
 
-    by_culture: Counter[str]
-    by_half: Counter[str]
-    by_persona: Counter[tuple[str, str]]
+    by_culture: Counter[str] = field(default_factory=Counter)
+    by_half: Counter[str] = field(default_factory=Counter)
+    by_persona: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Run and persona key of those who answer."""
-    corrected: dict[str, list[Review]]
+    corrected: dict[str, list[Review]] = field(default_factory=dict)
     """Rows that say what reviewers would have them say."""
+    rows_by_hand: Counter[str] = field(default_factory=Counter)
+    """Rows with a speech that a person wrote, by its origin."""
+    turns_by_hand: Counter[str] = field(default_factory=Counter)
+    """Those speeches, counted in every row that they stand in."""
 
 
 def remarks(
@@ -90,16 +95,24 @@ def remarks(
             f"{source.told_again} rows have word for word the messages of another run's"
         )
     talks = [name for name, edition in source.editions.items() if edition.scenario.protocol == "talk"]
-    if wanted.dialogues and talks:
+    if tally.rows_by_hand["typed"]:
         names = ", ".join(sorted(talks)[:5]) + (", ..." if len(talks) > 5 else "")
         yield f"in the rows of {names} the user's messages are what a real person typed"
+    if count := tally.rows_by_hand["edited"]:
+        speeches = counted(tally.turns_by_hand["edited"], "speech", "speeches")
+        yield (
+            f"{counted(count, 'row holds', 'rows hold')} {speeches} that a person wrote in place of what was said, "
+            "in a branch"
+        )
+    if count := source.found[TWIN]:
+        yield f"{counted(count, 'row is', 'rows are')} left out: in reviewers' wording another row says the very same"
     what = "dialogues that are done" if wanted.dialogues else "kept samples"
     for culture in wanted.cultures:
         if not tally.by_culture[culture]:
             yield f"no {what} of {culture}: no file for it"
     if count := source.found["duplicate"]:
         yield f"{count} samples of one run say what those of another say, and are left out: see {DUPLICATES}"
-    if count := source.found["never answered"]:
+    if count := source.found[NEVER_ANSWERED]:
         yield f"{count} perspectives are left out, of people who never answered anything"
     if source.reviewed:
         told = source.reviewed.told(rejected_by(source, wanted), tally.corrected)
@@ -130,7 +143,8 @@ def rejected_by(source: Source, wanted: Wanted) -> int:
     """How many rows there are not because reviewers rejected them; with pairs, answers that are in none."""
     if wanted.dialogues:
         return source.found[REJECTED_TURN]
-    kept_out = sum(exports.rejected_count(source.look, run.id, wanted.cultures) for run in source.runs)
+    shapes = exports.ANSWERS if wanted.form == "preference" else ()
+    kept_out = sum(exports.rejected_count(source.look, run.id, wanted.cultures, shapes) for run in source.runs)
     return kept_out + source.found[REJECTED]
 
 
@@ -160,6 +174,7 @@ def about(source: Source, wanted: Wanted, run_id: str, checks: JsonObject) -> Js
         "culturepark": run.version,
         "created_at": run.created_at,
         "models": json.loads(run.models),
+        "branched": branched(source.look, run_id),
         "prompts": prompts(source.look, run_id) | {"samples": [prompt("samples", scenario.language).digest]},
         "policy": scenario.distill.model_dump(mode="json"),
         "questions": len(used),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from culturepark.distill.reviewing import outcome
-from culturepark.domain import Edition, JsonObject, Review, Turn
+from culturepark.domain import Edition, JsonObject, Review, Turn, trained_form
 from culturepark.store import exports
 from culturepark.store.reviewed import of_sample, standing_reviews
 from culturepark.store.tables import RunRow
@@ -19,13 +20,27 @@ class Reviewed:
         self._look = look
         self.reviews: dict[str, list[Review]] = {}
         """By subject."""
+        self.inherited: dict[str, list[list[Review]]] = defaultdict(list)
+        """By turn of a branch: what was said of the turns that it is a copy of, the nearest first."""
         for run in runs:
             self.reviews |= standing_reviews(look, run.id)
+            for branch in exports.branches(look, run.id):
+                for dialogue_id, shared in exports.copied_from(look, branch):
+                    found = standing_reviews(look, dialogue_id)
+                    for position in range(1, shared + 1):
+                        if given := found.get(f"{dialogue_id}.t{position}"):
+                            self.inherited[f"{branch.id}.t{position}"].append(given)
+        self.rewords = any(review.wording for review in self._given())
+        """Whether anything may say something else than what is stored."""
         self.corrected: dict[str, list[Review]] = {}
         """By id of a row that says something else than what is stored: which reviews have it so."""
 
     def __bool__(self) -> bool:
-        return bool(self.reviews)
+        return bool(self.reviews or self.inherited)
+
+    def _given(self) -> Iterator[Review]:
+        for some in (*self.reviews.values(), *(given for levels in self.inherited.values() for given in levels)):
+            yield from some
 
     def rejects(self, sample_id: str) -> bool:
         return bool(self) and of_sample(self.reviews, sample_id).rejected
@@ -44,7 +59,7 @@ class Reviewed:
             from culturepark.distill.samples import shape_sample
 
             statement, casting, phase, language = exports.spoken_by(self._look, edition, review.subject_id)
-            worded = statement.model_copy(update={"first_person" if statement.kind == "opinion" else "text": text})
+            worded = statement.model_copy(update={trained_form(statement.kind): text})
             text = shape_sample(worded, casting, sample["kind"], phase, language, None).messages[-1]["content"]
         if text != stored:
             self.corrected[sample["id"]] = [review]
@@ -59,10 +74,13 @@ class Reviewed:
         """Whether one of a dialogue's turns is rejected; and those that should say something else."""
         if not self:
             return False, []
-        given = [(turn, self.reviews.get(f"{dialogue_id}.t{turn.position}")) for turn in turns]
-        found = [(turn, outcome([reviews])) for turn, reviews in given if reviews]
+        found = [(turn, outcome(self._of_turn(f"{dialogue_id}.t{turn.position}"))) for turn in turns]
         worded = [(turn, one.wording) for turn, one in found if one.wording and one.wording.wording != turn.text]
         return any(one.rejected for _, one in found), worded
+
+    def _of_turn(self, turn_id: str) -> list[list[Review]]:
+        """What is said of a copy is said of it more specifically than what is said of what it is a copy of."""
+        return [self.reviews.get(turn_id, []), *self.inherited.get(turn_id, [])]
 
     def told(self, rejected: int, corrected: Mapping[str, Sequence[Review]]) -> JsonObject:
         """For the manifest.
@@ -71,9 +89,9 @@ class Reviewed:
             rejected: how many rows there are not, because reviewers rejected them.
             corrected: of the rows that were written.
         """
-        given = [review for some in self.reviews.values() for review in some]
+        given = {review.id: review for review in self._given()}
         return {
-            "reviewers": sorted({review.reviewer for review in given}),
+            "reviewers": sorted({review.reviewer for review in given.values()}),
             "reviews": len(given),
             "rejected": rejected,
             "corrected": len(corrected),

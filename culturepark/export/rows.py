@@ -1,4 +1,4 @@
-"""The rows of an export, one after the other: single samples, whole dialogues, or pairs of answers."""
+"""The rows of an export, one after the other: single samples, or pairs of answers. `whole` has those of dialogues."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, wraps
 from hashlib import blake2b
-from typing import Any, cast
+from typing import Any
 
-from culturepark.domain import Duplicate, Edition, JsonObject, Language, Seed
+from culturepark.domain import Duplicate, Edition, JsonObject, Seed
 from culturepark.errors import StoreError
 from culturepark.export.formats import Format, preference, problem, record
 from culturepark.export.pairs import Answer, pairs, sides_of
-from culturepark.export.reviewed import Reviewed, reworded
-from culturepark.export.talks import NOBODYS, perspective
+from culturepark.export.reviewed import Reviewed
 from culturepark.store import exports
 from culturepark.store.rows import edition_of
 from culturepark.store.tables import RunRow
 
-REJECTED, REJECTED_TURN = "rejected by reviewers", "with a turn that reviewers rejected"
-"""Why an answer is in no pair, or a dialogue has no row."""
+REJECTED, TWIN = "rejected by reviewers", "the same as another row in reviewers' wording"
+"""Why an answer is in no pair, or a sample has no row."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,8 @@ class Row:
     seed_key: str
     people: tuple[tuple[str, str], ...]
     """Run and persona key of those whose words an answer is: one, or two in a pair."""
+    by_hand: Counter[str] = field(default_factory=Counter)
+    """How many speeches in it no model wrote, but a person: by origin, `typed` or `edited`."""
 
 
 @dataclass
@@ -85,6 +86,7 @@ class Source:
     def begin_again(self) -> None:
         self.found.clear()
         self.duplicates.clear()
+        self.told_again = 0
 
     def repeats(self, sample: Mapping[str, Any]) -> bool:
         """Whether a sample is left out, because another run tells its statement in its shape; it is kept account of."""
@@ -113,6 +115,31 @@ class Source:
         return messages
 
 
+def each_once(read: Callable[[Source], Iterator[Row]]) -> Callable[[Source], Iterator[Row]]:
+    """Leaves out rows that are twins of another one only because reviewers would have one of them say so."""
+
+    @wraps(read)
+    def rows(source: Source) -> Iterator[Row]:
+        written: dict[bytes, bool] = {}
+        """Rows so far, and whether reviewers had one of them say this."""
+        for row in read(source):
+            if source.reviewed.rewords:
+                mark = fingerprint({name: value for name, value in row.data.items() if name != "id"})
+                worded = any(name in source.reviewed.corrected for name in row.ids.values())
+                if mark in written and (worded or written[mark]):
+                    source.found[TWIN] += 1
+                    continue
+                written[mark] = worded
+            yield row
+
+    return rows
+
+
+def fingerprint(data: object) -> bytes:
+    return blake2b(json.dumps(data).encode(), digest_size=16).digest()
+
+
+@each_once
 def single(source: Source) -> Iterator[Row]:
     """Every kept sample by itself."""
     for run in source.runs:
@@ -127,46 +154,7 @@ def single(source: Source) -> Iterator[Row]:
                 )
 
 
-def dialogues(source: Source) -> Iterator[Row]:
-    """Every dialogue that is done, once for each delegate in it."""
-    told: set[bytes] = set()
-    for run in source.runs:
-        of_this_run: set[bytes] = set()
-        edition = source.editions[run.id]
-        for dialogue, people, turns in exports.talks(source.look, run.id):
-            if stray := {turn.speaker for turn in turns} - {*NOBODYS, *(p.persona_key for p in people)}:
-                raise StoreError(
-                    f"dialogue {dialogue.id} is damaged: {min(stray)[:80]!r} speaks and does not sit there"
-                )
-            personas = [edition.persona(person.persona_key) for person in people]
-            rejected, worded = source.reviewed.turns(dialogue.id, turns)
-            language = cast("Language", dialogue.language)
-            for person, persona in zip(people, personas, strict=True):
-                if person.role != "delegate" or (source.cultures and person.culture not in source.cultures):
-                    continue
-                others = [other for other in personas if other is not persona]
-                messages = perspective(reworded(turns, worded), persona, others, language)
-                if not messages:
-                    source.found["never answered"] += 1
-                    continue
-                if rejected:
-                    source.found[REJECTED_TURN] += 1
-                    continue
-                if len(source.runs) > 1:
-                    mark = blake2b(json.dumps(messages).encode(), digest_size=16).digest()
-                    source.told_again += mark in told
-                    of_this_run.add(mark)
-                row_id = f"{dialogue.id}.p{person.position}"
-                if worded:  # only what is said before this person's last word stands in the row
-                    without = [[one for one in worded if one is not left] for left in worded]
-                    shown = [perspective(reworded(turns, some), persona, others, language) for some in without]
-                    seen = [review for (_, review), other in zip(worded, shown, strict=True) if other != messages]
-                    source.reviewed.corrected |= {row_id: seen} if seen else {}
-                data = record(source.form, row_id, source.checked(f"dialogue {dialogue.id}", messages))
-                yield Row(data, {"id": row_id}, person.culture, dialogue.seed_key, ((run.id, persona.key),))
-        told |= of_this_run
-
-
+@each_once
 def preferences(source: Source) -> Iterator[Row]:
     """Every kept answer with one that it is preferred to, question by question."""
     for asked in same_questions(source):

@@ -18,6 +18,17 @@ MODERATOR, USER = NOBODYS = ("moderator", "user")
 """Who speaks and is no persona."""
 
 
+def told_to(turns: Sequence[Turn], persona_key: str) -> list[Turn]:
+    """The turns that a row holds: from the first thing that somebody else said to this person's last word.
+
+    What nobody asked for is no answer, and what nobody answers teaches none.
+    """
+    mine = [turn.speaker == persona_key for turn in turns]
+    if True not in mine or False not in mine:
+        return []
+    return list(turns[mine.index(False) : len(mine) - mine[::-1].index(True)])
+
+
 def perspective(
     turns: Sequence[Turn], persona: Persona, others: Sequence[Persona], language: Language
 ) -> list[dict[str, str]]:
@@ -31,18 +42,14 @@ def perspective(
     speakers = {turn.speaker for turn in turns}
     alone = speakers <= {USER, persona.key}
     said: list[dict[str, str]] = []
-    for turn in turns:
+    for turn in told_to(turns, persona.key):
         mine = turn.speaker == persona.key
-        if mine and not said:
-            continue  # what nobody asked for is no answer
         role = "assistant" if mine else "user"
         text = turn.text if mine or alone else f"{called[turn.speaker]}: {heard(turn.text)}"
         if said and said[-1]["role"] == role:
             said[-1]["content"] += f"\n\n{text}"
         else:
             said.append({"role": role, "content": text})
-    if said and said[-1]["role"] == "user":
-        said.pop()
     if not said:
         return []
     system = section("samples", "dialogue", "system", language).render(

@@ -13,7 +13,7 @@ from pathlib import Path
 from culturepark import __version__
 from culturepark.domain import JsonObject
 from culturepark.errors import StoreError, UsageError
-from culturepark.export import card, rows
+from culturepark.export import card, rows, whole
 from culturepark.export.manifest import Tally, Wanted, about, personas, rejected_by, remarks, versions
 from culturepark.export.rows import Row, Source
 from culturepark.export.sinks import (
@@ -68,7 +68,7 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
         held: frozenset[str] = frozenset()
         if share is not None:
             # How many rows come of it shows only when they are made.
-            if wanted.form == "preference" or wanted.left_out or (wanted.dialogues and source.reviewed):
+            if wanted.form == "preference" or wanted.left_out or source.reviewed:
                 counts = Counter(row.seed_key for row in read(source))
                 source.begin_again()
             held = held_out(counts, source.questions(), share)
@@ -104,6 +104,10 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
                     "train_share": share,
                     "held_out_seeds": sorted(held),
                     "reviews": source.reviewed.told(rejected_by(source, wanted), tally.corrected),
+                    "by_hand": {
+                        origin: {"rows": tally.rows_by_hand[origin], "turns": tally.turns_by_hand[origin]}
+                        for origin in whole.BY_HAND
+                    },
                     "notes": notes,
                 }
                 card_sha256 = put(aside / CARD, card.render(manifest))
@@ -125,7 +129,7 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
 def to_be_read(source: Source, wanted: Wanted) -> tuple[Callable[[Source], Iterator[Row]], Counter[str]]:
     """What makes the rows, and how many there are by seed, as far as can be counted before."""
     if wanted.dialogues:
-        return rows.dialogues, source.counted(exports.done_counts)
+        return whole.dialogues, source.counted(exports.done_counts)
     if wanted.form == "preference":
         return rows.preferences, source.counted(exports.kept_counts, exports.ANSWERS)
     return rows.single, source.counted(exports.kept_counts)
@@ -134,7 +138,7 @@ def to_be_read(source: Source, wanted: Wanted) -> tuple[Callable[[Source], Itera
 def nothing(run_ids: Sequence[str], wanted: Wanted, why: Mapping[str, int] = {}) -> UsageError:
     of = f" of {', '.join(wanted.cultures)}" if wanted.cultures else ""
     what = "dialogues that are done" if wanted.dialogues else "kept samples"
-    if why.get(rows.REJECTED_TURN):
+    if why.get(whole.REJECTED_TURN):
         what += " and hold no rejected turn"
     if wanted.form == "preference":
         what = "answers that another one contrasts with" if why else "kept answers to a question"
@@ -145,7 +149,7 @@ def write(
     stream: Iterator[Row], source: Source, wanted: Wanted, held: frozenset[str], folder: Path
 ) -> tuple[Tally, list[JsonObject], JsonObject | None]:
     """All rows into their files: figures, facts about the files, and about that of what was left out, if any was."""
-    tally = Tally(Counter(), Counter(), Counter(), {})
+    tally = Tally()
     with ExitStack() as stack:
         sinks = Sinks(folder, wanted.form, wanted.parquet, stack)
         repeated = Lines(folder / DUPLICATES, stack) if source.left_out else None
@@ -156,6 +160,8 @@ def write(
             tally.by_culture[row.culture] += 1
             tally.by_half[half] += 1
             tally.by_persona.update(row.people)
+            tally.rows_by_hand.update(row.by_hand.keys())
+            tally.turns_by_hand.update(row.by_hand)
             tally.corrected |= {
                 name: said for name in row.ids.values() if (said := source.reviewed.corrected.get(name))
             }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from culturepark.domain import trained_form
 from culturepark.glossary import DROPPED as NOT_KEPT
 from culturepark.glossary import in_words
 from culturepark.replay import signs
@@ -60,7 +61,7 @@ def wording_of(scene: Scene, subject: str) -> str:
             return spoken.turn.text
         for one in spoken.statements:
             if one.row.id == subject:
-                return one.row.first_person if one.row.kind == "opinion" else one.row.text
+                return str(getattr(one.row, trained_form(one.row.kind)))
             for sample in one.samples:
                 if sample.id == subject:
                     return "".join(content for _, content in messages(sample)[-1:])

@@ -6,17 +6,16 @@ never planned, as a branch is. What the plan had to leave out has no rows, and i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import sqlalchemy
-from sqlmodel import Session, SQLModel, col
+from sqlmodel import Session, col
 
 from culturepark.dialogue.casting import Skip, plan
 from culturepark.domain import Casting, Edition, Participant, Stance
 from culturepark.errors import StoreError
 from culturepark.store import queries
-from culturepark.store.rows import faults, named
+from culturepark.store.rows import sound
 from culturepark.store.store import Store
 from culturepark.store.tables import DialogueRow, ParticipantRow, RunRow
 
@@ -37,20 +36,24 @@ def castings(store: Store, run: RunRow, edition: Edition, only: str | None = Non
     Raises:
         StoreError: if nobody sits in one, or somebody whom the run's scenario does not know.
     """
+    with store.database.reading() as session:
+        return sitting_in(session, col(DialogueRow.id) == only if only else col(DialogueRow.run_id) == run.id, edition)
+
+
+def sitting_in(session: Session, mine: Any, edition: Edition) -> tuple[Casting, ...]:
+    """Those of some dialogues of one run, which `mine` picks; see `castings`."""
     seeds = {seed.key: seed for seed in edition.scenario.seeds}
     people: dict[tuple[str, int | None, str | None], Participant] = {}
     sitting: dict[str, list[Participant]] = {}
-    with store.database.reading() as session:
-        mine = col(DialogueRow.id) == only if only else col(DialogueRow.run_id) == run.id
-        dialogues = sqlalchemy.select(*DIALOGUE).where(mine).order_by(col(DialogueRow.number))
-        persons = sqlalchemy.select(*PERSON).join(DialogueRow, col(DialogueRow.id) == col(ParticipantRow.dialogue_id))
-        held = list(sound(session, DialogueRow, dialogues))
-        for row in sound(session, ParticipantRow, persons.where(mine).order_by(col(ParticipantRow.position))):
-            key = row["persona_key"], row["stance_code"], row["stance_text"]
-            if key not in people:
-                stance = None if key[1] is None else Stance(code=key[1], text=key[2] or "")
-                people[key] = Participant(persona=edition.persona(key[0]), stance=stance)
-            sitting.setdefault(row["dialogue_id"], []).append(people[key])
+    dialogues = sqlalchemy.select(*DIALOGUE).where(mine).order_by(col(DialogueRow.number))
+    persons = sqlalchemy.select(*PERSON).join(DialogueRow, col(DialogueRow.id) == col(ParticipantRow.dialogue_id))
+    held = list(sound(session, DialogueRow, dialogues))
+    for row in sound(session, ParticipantRow, persons.where(mine).order_by(col(ParticipantRow.position))):
+        key = row["persona_key"], row["stance_code"], row["stance_text"]
+        if key not in people:
+            stance = None if key[1] is None else Stance(code=key[1], text=key[2] or "")
+            people[key] = Participant(persona=edition.persona(key[0]), stance=stance)
+        sitting.setdefault(row["dialogue_id"], []).append(people[key])
     if empty := next((row["id"] for row in held if row["id"] not in sitting), None):
         raise StoreError(f"nobody sits in the dialogue {empty[:120]!r}; `culturepark doctor` lists all damage")
     return tuple(
@@ -61,15 +64,6 @@ def castings(store: Store, run: RunRow, edition: Edition, only: str | None = Non
         )
         for row in held
     )
-
-
-def sound(session: Session, table: type[SQLModel], query: Any) -> Iterator[Mapping[str, Any]]:
-    """Some columns of a table, looked at as every row is."""
-    for found in session.execute(query).mappings():
-        row = dict(found)
-        for fault in faults(table, row):
-            raise StoreError(f"{named(table, row)} is damaged: {fault}; `culturepark doctor` lists all damage")
-        yield row
 
 
 def skipped(store: Store, run: RunRow, edition: Edition) -> tuple[Skip, ...]:

@@ -14,7 +14,7 @@ from culturepark.domain import Edition, JsonObject
 from culturepark.store.castings import skipped
 from culturepark.store.checks import checked
 from culturepark.store.funnel import funnel, repeats, summed
-from culturepark.store.reviewed import standing_reviews
+from culturepark.store.reviewed import given_reviews
 from culturepark.store.rows import of_columns, threshold_of
 from culturepark.store.store import Store
 from culturepark.store.tables import CallRow, DialogueRow, RunRow, StatementRow
@@ -56,7 +56,7 @@ def course(store: Store, run: RunRow, edition: Edition, statements: Sequence[Sta
         ).one()
         unheard = session.exec(of_this_run.where(or_(*(col(CallRow.error).startswith(e) for e in UNHEARD)))).one()
         duplicates = repeats(session, run.id)
-        reviews = figures_of(standing_reviews(session, run.id))
+        reviews = figures_of(given_reviews(session, run.id))
     costs = [row[5] for row in calls if row[5] is not None]
     return {
         "run": run.id,

@@ -10,10 +10,10 @@ from typing import Any, cast
 import sqlalchemy
 from sqlmodel import Session, and_, case, col, func, or_, select
 
-from culturepark.domain import Casting, Edition, Language, Participant, Stance, Statement, Status, Turn
-from culturepark.errors import StoreError
+from culturepark.domain import Casting, Edition, Language, Statement, Status, Turn
+from culturepark.store.castings import sitting_in
 from culturepark.store.queries import of_run
-from culturepark.store.rows import columns, faults, named, of_columns
+from culturepark.store.rows import columns, of_columns, sound
 from culturepark.store.tables import (
     DialogueRow,
     ParticipantRow,
@@ -28,7 +28,6 @@ Look = Session
 """One look at a store, which sees all of it as it was when the look began."""
 
 PAGE = 500
-DOCTOR = "`culturepark doctor` lists all damage"
 AGAINST = "contradicts-stance"
 """Why the samples of a statement are dropped that is faithful to its speaker's words and goes against the speaker's
 stance; a contradiction that its own judge was unsure of has this reason too."""
@@ -71,45 +70,66 @@ def kept_shapes(look: Look, statement_ids: Iterable[str]) -> set[tuple[str, str]
     return found
 
 
-def rejected_count(look: Look, run_id: str, cultures: Sequence[str]) -> int:
-    """How many samples of a run and of some cultures (none: all) reviewers have rejected."""
+def rejected_count(look: Look, run_id: str, cultures: Sequence[str], shapes: Sequence[str] = ()) -> int:
+    """How many samples of a run, of some cultures and shapes (none: all), reviewers have rejected."""
     query = of_run(sqlalchemy.select(func.count()))
     query = query.where(col(DialogueRow.run_id) == run_id, col(SampleRow.status) == "rejected")
     if cultures:
         query = query.where(col(SampleRow.culture).in_(cultures))
+    if shapes:
+        query = query.where(col(SampleRow.kind).in_(shapes))
     return int(look.execute(query).scalar_one())
 
 
 def spoken_by(look: Look, edition: Edition, statement_id: str) -> tuple[Statement, Casting, str, Language]:
-    """A statement with its speaker, who sits there alone, the phase of its turn, and the dialogue's language."""
+    """A statement with who sits in its dialogue, the phase of its turn, and the dialogue's language."""
     row = look.get_one(StatementRow, statement_id)
     turn = look.get_one(TurnRow, row.turn_id)
     dialogue = look.get_one(DialogueRow, turn.dialogue_id)
-    speaker = look.exec(
-        select(ParticipantRow).where(
-            ParticipantRow.dialogue_id == dialogue.id, ParticipantRow.persona_key == row.persona_key
-        )
-    ).one()
-    stance = None
-    if speaker.stance_code is not None:
-        stance = Stance(code=speaker.stance_code, text=speaker.stance_text or "")
-    sitting = Participant(persona=edition.persona(row.persona_key), stance=stance)
-    casting = Casting(number=dialogue.number, seed=edition.seed(dialogue.seed_key), participants=(sitting,))
+    (casting,) = sitting_in(look, col(DialogueRow.id) == dialogue.id, edition)
     statement = Statement.model_validate(row.model_dump(include=set(Statement.model_fields)))
     return statement, casting, turn.phase, cast("Language", dialogue.language)
 
 
+def has_row(role: Any, protocol: Any) -> Any:
+    """Whether whole dialogues are told as a participant had them, of values as of columns.
+
+    A main contact only has a row of a talk with a user, where nobody else does: others would stand there twice.
+    """
+    return (role == "delegate") | (protocol == "talk")
+
+
 def done_counts(look: Look, run_id: str, cultures: Sequence[str]) -> Counter[str]:
-    """How many delegates of some cultures (none: all) sit in the dialogues of a run that are done, by seed."""
+    """How many people of some cultures (none: all) have rows of the dialogues of a run that are done, by seed."""
     query = (
         sqlalchemy.select(col(DialogueRow.seed_key), func.count())
         .join(ParticipantRow, col(ParticipantRow.dialogue_id) == col(DialogueRow.id))
         .where(col(DialogueRow.run_id) == run_id, col(DialogueRow.status) == Status.DONE)
-        .where(col(ParticipantRow.role) == "delegate")
+        .where(has_row(col(ParticipantRow.role), col(DialogueRow.protocol)))
     )
     if cultures:
         query = query.where(col(ParticipantRow.culture).in_(cultures))
     return by_seed(look, query)
+
+
+def branches(look: Look, run_id: str) -> list[DialogueRow]:
+    """The dialogues of a run that go on from the middle of another."""
+    query = select(DialogueRow).where(DialogueRow.run_id == run_id, col(DialogueRow.parent_id).is_not(None))
+    return list(look.exec(query.order_by(col(DialogueRow.number))))
+
+
+def copied_from(look: Look, branch: DialogueRow) -> Iterator[tuple[str, int]]:
+    """The dialogues whose turns a branch has copied, its parent first; of each how many, from the first on."""
+    shared, one = branch.branched_at or 0, branch
+    seen = {branch.id}
+    while one.parent_id and one.parent_id not in seen:
+        seen.add(one.parent_id)
+        shared = min(shared, one.branched_at or 0)
+        yield one.parent_id, shared
+        parent = look.get(DialogueRow, one.parent_id)
+        if parent is None:  # it may be gone
+            return
+        one = parent
 
 
 def by_seed(look: Look, query: Any) -> Counter[str]:
@@ -122,7 +142,7 @@ def kept_samples(look: Look, run_id: str, cultures: Sequence[str]) -> Iterator[M
     query = query.where(col(SampleRow.status) == "kept")
     if cultures:
         query = query.where(col(SampleRow.culture).in_(cultures))
-    return sound(look, in_order(query, run_id))
+    return sound(look, SampleRow, in_order(query, run_id))
 
 
 def answers(look: Look, run: RunRow, seed_keys: Sequence[str]) -> Iterator[Mapping[str, Any]]:
@@ -166,7 +186,7 @@ def answers(look: Look, run: RunRow, seed_keys: Sequence[str]) -> Iterator[Mappi
     )
     is_against = and_(col(SampleRow.drop_reason) == AGAINST, col(SampleRow.kind) == "open")
     query = query.where(col(DialogueRow.seed_key).in_(seed_keys), col(SampleRow.kind).in_(ANSWERS))
-    return sound(look, in_order(query.where(or_(col(SampleRow.status) == "kept", is_against)), run.id))
+    return sound(look, SampleRow, in_order(query.where(or_(col(SampleRow.status) == "kept", is_against)), run.id))
 
 
 def in_order(query: Any, run_id: str) -> Any:
@@ -181,17 +201,6 @@ def in_order(query: Any, run_id: str) -> Any:
         )
         .execution_options(yield_per=PAGE)
     )
-
-
-def sound(look: Look, query: Any) -> Iterator[Mapping[str, Any]]:
-    """Samples with other columns, looked at as every row is. Not as objects: those take more than twice as long."""
-    for found in look.execute(query).mappings():
-        row = dict(found)
-        for fault in faults(SampleRow, row):
-            raise StoreError(f"{named(SampleRow, row)} is damaged: {fault}; {DOCTOR}")
-        if odd := next((value for value in row.values() if isinstance(value, bytes)), None):
-            raise StoreError(f"{named(SampleRow, row)}: {odd[:40]!r} stands where text should; {DOCTOR}")
-        yield row
 
 
 def talks(look: Look, run_id: str) -> Iterator[tuple[DialogueRow, list[ParticipantRow], list[Turn]]]:

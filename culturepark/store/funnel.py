@@ -10,7 +10,7 @@ import sqlalchemy
 from sqlmodel import col, func, select
 
 from culturepark.domain import JsonObject
-from culturepark.store.exports import PAGE, Look
+from culturepark.store.exports import PAGE, Look, branches
 from culturepark.store.queries import of_run
 from culturepark.store.rows import hangs_on, of_columns
 from culturepark.store.store import counting
@@ -32,6 +32,32 @@ def prompts(look: Look, run_id: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for stage, digest in sorted(of_columns(look.execute(query.distinct()))):
         found.setdefault(stage, []).append(digest)
+    return found
+
+
+def branched(look: Look, run_id: str) -> list[JsonObject]:
+    """Of the dialogues of a run that branched off another: from which, after how many turns, and who wrote these."""
+    found = []
+    for dialogue in branches(look, run_id):
+        of_call = col(CallRow.id) == col(TurnRow.call_id)
+        query = sqlalchemy.select(col(TurnRow.role), col(CallRow.stage), col(CallRow.prompt_digest), col(RunRow.models))
+        query = query.select_from(TurnRow).join(CallRow, of_call).join(RunRow, col(RunRow.id) == col(CallRow.run_id))
+        copied = (col(TurnRow.dialogue_id) == dialogue.id) & (col(TurnRow.position) <= (dialogue.branched_at or 0))
+        models: dict[str, set[str]] = {}
+        digests: dict[str, set[str]] = {}
+        for role, stage, digest, specs in of_columns(look.execute(query.where(copied).distinct())):
+            wrote = "moderator" if role == "moderator" else "speaker"
+            models.setdefault(wrote, set()).add(str(json.loads(specs).get(wrote)))
+            digests.setdefault(stage, set()).add(digest)
+        found.append(
+            {
+                "dialogue": dialogue.id,
+                "parent": dialogue.parent_id,
+                "branched_at": dialogue.branched_at,
+                "models": {role: sorted(specs) for role, specs in sorted(models.items())},
+                "prompts": {stage: sorted(those) for stage, those in sorted(digests.items())},
+            }
+        )
     return found
 
 

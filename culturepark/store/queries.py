@@ -13,7 +13,7 @@ from sqlmodel import Session, SQLModel, and_, col, exists, func, select
 from culturepark.distill.reviewing import standing
 from culturepark.domain import JsonObject
 from culturepark.errors import UsageError
-from culturepark.store.reviewed import noun
+from culturepark.store.reviewed import same_said
 from culturepark.store.rows import edition_of, of_columns
 from culturepark.store.store import Store
 from culturepark.store.tables import (
@@ -210,10 +210,11 @@ def trace_talk(store: Store, subject_id: str) -> JsonObject:
 
 
 def reviews_of(session: Session, subject_ids: Sequence[str]) -> list[JsonObject]:
-    """All reviews of some rows, oldest first; `standing` says whether a review counts."""
-    query = select(ReviewRow).where(col(ReviewRow.subject_id).in_(subject_ids))
+    """All reviews of some rows and of the same words of other rounds, oldest first; `standing`: whether one counts."""
+    same = same_said(session, subject_ids)
+    query = select(ReviewRow).where(col(ReviewRow.subject_id).in_({name for names in same.values() for name in names}))
     rows = session.exec(query.order_by(col(ReviewRow.created_at), col(ReviewRow.id))).all()
-    counting = {one.id for subject in subject_ids for one in standing(noun(r) for r in rows if r.subject_id == subject)}
+    counting = {one.id for names in same.values() for one in standing(row for row in rows if row.subject_id in names)}
     return [whole(row) | {"standing": row.id in counting} for row in rows]
 
 

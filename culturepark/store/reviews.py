@@ -12,11 +12,10 @@ from secrets import token_hex
 from pydantic import ValidationError
 from sqlmodel import Session, col, func, select
 
-from culturepark.distill.reviewing import standing
 from culturepark.domain import Decision, Review
 from culturepark.errors import UsageError
 from culturepark.models.ledger import moment, now
-from culturepark.store.reviewed import noun, one_at_a_time, settle, standing_reviews
+from culturepark.store.reviewed import one_at_a_time, settle, standing_reviews, standing_rows, turn_of
 from culturepark.store.reviewer import named
 from culturepark.store.store import Store
 from culturepark.store.tables import ReviewRow, SampleRow, StatementRow, TurnRow
@@ -75,7 +74,7 @@ class Reviews:
                 raise UsageError(f"the review's {'.'.join(map(str, wrong['loc']))}: {wrong['msg']}") from None
             row = ReviewRow(**made.model_dump())
             session.add(row)
-            self._settle(session, run_id, subject_id)
+            self._settle(session, subject_id)
         return row
 
     def undo(self, within: str = "") -> ReviewRow | None:
@@ -96,15 +95,14 @@ class Reviews:
                 one_at_a_time(session, run_id)
                 row.withdrawn_at = now()
                 session.add(row)
-                self._settle(session, run_id, row.subject_id)
+                self._settle(session, row.subject_id)
         return row
 
     def standing(self, subject_id: str) -> ReviewRow | None:
         """This reviewer's judgement on a subject, if there is one."""
         with self.store.database.reading() as session:
-            mine = select(ReviewRow).where(ReviewRow.subject_id == subject_id, ReviewRow.reviewer == self.reviewer)
-            rows = {row.id: row for row in session.exec(mine)}
-        return next((rows[one.id] for one in standing(map(noun, rows.values()))), None)
+            rows = standing_rows(session, turn_of(subject_id)).get(subject_id, ())
+        return next((row for row in rows if row.reviewer == self.reviewer), None)
 
     def _later(self, session: Session) -> str:
         """Now; later than this reviewer's newest all the same, if a clock was set back or a hand was quick."""
@@ -115,11 +113,11 @@ class Reviews:
             return at
         return moment(datetime.fromisoformat(last) + timedelta(milliseconds=1))
 
-    def _settle(self, session: Session, run_id: str, subject_id: str) -> None:
+    def _settle(self, session: Session, subject_id: str) -> None:
         """Gives the samples that came of a turn, or of the subject's turn, the status that follows from all reviews."""
         session.flush()
-        turn_id = ".".join(subject_id.split(".")[:3])
+        turn_id = turn_of(subject_id)
         statements = select(StatementRow.id).where(StatementRow.turn_id == turn_id)
         samples = session.exec(select(SampleRow).where(col(SampleRow.statement_id).in_(statements))).all()
-        settle(standing_reviews(session, run_id, turn_id), samples)
+        settle(standing_reviews(session, turn_id), samples)
         session.add_all(samples)

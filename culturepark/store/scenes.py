@@ -6,16 +6,16 @@ Nothing here is for one kind of screen: the terminal app and the report page bot
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from sqlmodel import Session, col, func, select
 
 from culturepark.domain import Casting, Edition, Participant, Persona, Seed, Shape, Stance, Turn
 from culturepark.errors import UsageError
-from culturepark.store.rows import edition_of
+from culturepark.store.reviewed import standing_rows
+from culturepark.store.rows import PAGE, edition_of, paged
 from culturepark.store.store import Store
 from culturepark.store.tables import (
     CallRow,
@@ -30,8 +30,6 @@ from culturepark.store.tables import (
     VerdictRow,
 )
 
-PAGE = 500
-"""Ids in one query."""
 MEMBERS = 50
 """Of a cluster, so many are told of; it may have thousands."""
 
@@ -102,7 +100,9 @@ class Scene:
     people: tuple[Seated, ...]
     turns: tuple[Spoken, ...]
     reviews: Mapping[str, tuple[ReviewRow, ...]]
-    """By what they are about (turn, statement, sample): each reviewer's newest that was not withdrawn."""
+    """By what they are about (turn, statement, sample): each reviewer's newest that was not withdrawn.
+
+    What was said of the same words of an earlier extraction is there too."""
     shapes: tuple[Shape, ...]
     """In which the run tells statements."""
 
@@ -169,7 +169,8 @@ class Scenes:
             subjects = [turn.id for turn in turns]
             subjects += [one.row.id for those in mined.values() for one in those]
             subjects += [x.id for those in mined.values() for one in those for x in one.samples]
-            reviews = reviews_of(session, subjects)
+            given = standing_rows(session, dialogue_id)
+            reviews = {subject: tuple(given[subject]) for subject in subjects if subject in given}
         seed = self.edition.seed(dialogue.seed_key)
         people = tuple(self._seated(row, seed) for row in sitting)
         names = {one.persona.key: (one.persona.name, one.persona.culture) for one in people}
@@ -263,22 +264,6 @@ def behind(scene: Scene, subject_id: str) -> list[str]:
                 named = (one.row.call_id, *(verdict.call_id for verdict in one.verdicts))
                 return list(dict.fromkeys(name for name in named if name))
     return []
-
-
-def paged(session: Session, table: Any, column: Any, ids: Sequence[str]) -> Iterator[Any]:
-    """Rows whose column is one of many ids, in the order of their own ids."""
-    for start in range(0, len(ids), PAGE):
-        query = select(table).where(col(column).in_(ids[start : start + PAGE]))
-        yield from session.exec(query.order_by(func.length(table.id), col(table.id)))
-
-
-def reviews_of(session: Session, subjects: Sequence[str]) -> dict[str, tuple[ReviewRow, ...]]:
-    found: dict[str, dict[str, ReviewRow]] = defaultdict(dict)
-    rows = paged(session, ReviewRow, ReviewRow.subject_id, subjects)
-    for row in sorted(rows, key=lambda row: (row.created_at, row.id)):
-        if row.withdrawn_at is None:
-            found[row.subject_id][row.reviewer] = row
-    return {name: tuple(rows.values()) for name, rows in found.items()}
 
 
 def clusters_of(session: Session, ids: Sequence[str]) -> dict[str, Cluster]:

@@ -16,7 +16,7 @@ from culturepark.models.ledger import Answered, Call, Outcome, moment, now
 from culturepark.models.limits import Budget
 from culturepark.store import rows  # noqa: F401 - looks at every row that is read
 from culturepark.store.database import Database
-from culturepark.store.reviewed import one_at_a_time, settle, standing_reviews
+from culturepark.store.reviewed import Standing, idle, one_at_a_time, settle, standing_reviews
 from culturepark.store.rows import hangs_on
 from culturepark.store.tables import (
     CallRow,
@@ -363,13 +363,14 @@ class Store:
         with self.database.writing() as session:
             replace_duplicates(session, run_id, duplicates)
 
-    def set_distilled(
-        self, run_id: str, duplicates: Sequence[Duplicate], samples: Sequence[tuple[str, Sample]]
-    ) -> None:
+    def set_distilled(self, run_id: str, duplicates: Sequence[Duplicate], samples: Sequence[tuple[str, Sample]]) -> int:
         """What follows from a run's verdicts: its duplicates anew, and its samples with their present status.
 
         A sample that an earlier round made and this one does not is kept, but dropped as `superseded`: an exported
         line can always be traced. What reviewers have rejected stays rejected.
+
+        Returns:
+            How many reviews count no longer, because nothing says now what they are about.
         """
         with self.database.writing() as session:
             one_at_a_time(session, run_id)
@@ -391,6 +392,14 @@ class Store:
             for row in known.values():
                 row.status, row.drop_reason = "dropped", "superseded"
                 session.add(row)
+            of_run = hangs_on(col(StatementRow.id), run_id)
+            query_now = select(StatementRow.id).where(of_run, counting(session.get_one(RunRow, run_id)))
+            return idle(reviews, set(session.exec(query_now))) if reviews else 0
+
+    def reviews(self, run_id: str) -> Standing:
+        """The reviews that count, by what they are about."""
+        with self.database.reading() as session:
+            return standing_reviews(session, run_id)
 
     def set_splits(
         self, run_ids: Sequence[str], cultures: Sequence[str], held: Iterable[str], left_out: Iterable[str] = ()
