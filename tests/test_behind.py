@@ -770,6 +770,7 @@ async def judge(
         await pilot.pause()
         for button in shown.query(Button):
             button.active_effect_duration = 0  # for so long a button takes no second click
+        shown.query_one("#decision").focus()
         for key in keys:
             await (pilot.click(key) if key.startswith("#") else pilot.press(key))
         await pilot.pause()
@@ -880,7 +881,7 @@ def test_how_the_calls_look(snap_compare: Any, size: tuple[int, int], keys: list
     assert snap_compare(Over(CallsScreen(three_calls())), terminal_size=size, press=keys)
 
 
-@pytest.mark.parametrize(("size", "keys"), [((60, 20), []), ((100, 30), ["r", "escape"])])
+@pytest.mark.parametrize(("size", "keys"), [((60, 20), []), ((100, 30), ["shift+tab", "shift+tab", "r", "escape"])])
 def test_how_the_form_for_judging_looks(snap_compare: Any, size: tuple[int, int], keys: list[str]) -> None:
     was = review("held.d1.t3.s1", "ana", "accept", rating=4, note="I know it so.") if keys else None
     assert snap_compare(Over(JudgeScreen("held.d1.t3.s1", TEA, was)), terminal_size=size, press=keys)

@@ -487,7 +487,7 @@ async def test_a_form_that_could_not_be_stored_is_there_again_as_it_was_filled_i
     async with shown(app) as pilot:
         await pilot.press("e")
         await until(pilot, lambda: isinstance(app.screen, JudgeScreen))
-        await pilot.press("r", "tab", "3", "tab", "tab", *"why")
+        await pilot.press(*"shorter, ", "tab", *"why", "shift+tab", "shift+tab", "3", "shift+tab", "r")
         for _ in range(2):
             form = app.screen
             await pilot.press("ctrl+s")
@@ -499,6 +499,32 @@ async def test_a_form_that_could_not_be_stored_is_there_again_as_it_was_filled_i
         await until(pilot, lambda: isinstance(app.screen, StageScreen))
         await sees(pilot, "note  why")
     assert judged(own) == [("d1.t1", "reject", 3)]
+
+
+async def test_a_judgement_is_on_the_turn_from_the_speech_and_on_the_cursor_from_the_panel(own: Held) -> None:
+    app = app_on(own.store, f"{RUN}.d1.t8")
+    async with shown(app) as pilot:
+        await sees(pilot, "turn 8 of")
+        await press(pilot, "tab", "down")
+        await sees(pilot, "on t8.s1")
+        await press(pilot, "a", "tab", "x", "q")
+        await pilot.pause()
+    assert judged(own) == [("d1.t8.s1", "accept", None), ("d1.t8", "reject", None)]
+
+
+async def test_an_id_of_a_statement_leads_to_it(own: Held) -> None:
+    app = app_on(own.store, f"{RUN}.d1.t8.s1")
+    async with shown(app) as pilot:
+        await sees(pilot, "turn 8 of")
+        assert app.screen.query_one(Behind).subject == f"{RUN}.d1.t8.s1"
+
+
+async def test_in_a_narrow_window_escape_leads_from_what_is_behind_to_the_speech(own: Held) -> None:
+    app = app_on(own.store, f"{RUN}.d1")
+    async with shown(app, size=(60, 20)) as pilot:
+        await press(pilot, "tab", "escape")
+        assert isinstance(app.screen, StageScreen)
+        assert app.screen.focused is app.screen.query_one(Speeches)
 
 
 async def test_what_was_typed_before_a_form_is_saved_is_saved_with_it(own: Held) -> None:

@@ -119,7 +119,7 @@ def remarks(
         yield (
             f"{told['reviews']} reviews by {counted(len(told['reviewers']), 'person', 'people')}: "
             f"{counted(told['rejected'], 'row is', 'rows are')} left out as rejected, "
-            f"{counted(told['corrected'], 'has', 'have')} corrected wording; {MANIFEST} names each of these"
+            f"{counted(told['corrected'], 'has', 'have')} corrected wording; {MANIFEST} names each correction"
         )
     if wanted.form == "preference":
         if any(edition.scenario.distill.checks for edition in source.editions.values()):

@@ -34,7 +34,8 @@ class Asking(Screen[R]):
         try:
             return await awaited
         finally:
-            if not (self.is_attached and self in self.app.screen_stack):
+            # One that is being taken down is still in its place, but has nothing in it.
+            if not (self.is_attached and self.children and self in self.app.screen_stack):
                 raise asyncio.CancelledError
 
     def wrong(self, error: UsageError) -> None:

@@ -137,7 +137,7 @@ class DialoguesScreen(Asking[None]):
     ) -> None:
         """
         Args:
-            open_first: a dialogue that is to be on stage at once.
+            open_first: what is to be on stage at once: a dialogue, or a turn, statement or sample of one.
             known: what is known already, to be shown at once.
         """
         super().__init__()
@@ -224,7 +224,7 @@ class DialoguesScreen(Asking[None]):
     async def _look_again(self) -> None:
         assert self.shelf is not None
         run = await self.ask(self.shelf.look_at_run)
-        await self.query_one(DialogueList).look_again()
+        await self.still_here(self.query_one(DialogueList).look_again())
         self._tell(run)
 
     async def _follow(self) -> None:
@@ -235,16 +235,18 @@ class DialoguesScreen(Asking[None]):
 
     # --- keys -----------------------------------------------------------------------------------------
 
-    def _open(self, dialogue_id: str) -> None:
-        from culturepark.replay.stage import StageScreen
+    def _open(self, subject: str) -> None:
+        """A dialogue, or the one that a turn, statement or sample is in."""
+        from culturepark.replay.stage import StageScreen, place_of
 
         assert self.shelf is not None
         if not self.is_active:
             return
-        listing = self.query_one(DialogueList)
+        listing, (dialogue_id, _) = self.query_one(DialogueList), place_of(subject)
         if dialogue_id in listing.ids:
             listing.cursor = listing.ids.index(dialogue_id)
-        self.app.push_screen(StageScreen(self.library, self.shelf, dialogue_id, listing.ids), self._returned)
+        stage = StageScreen(self.library, self.shelf, dialogue_id, listing.ids, subject=subject)
+        self.app.push_screen(stage, self._returned)
 
     def _returned(self, dialogue_id: str | None) -> None:
         """The cursor stands where one came from."""

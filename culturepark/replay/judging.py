@@ -102,7 +102,7 @@ class JudgeScreen(Over[Judgement | None]):
                 yield Button("cancel (escape)", id="cancel", compact=True)
 
     def on_mount(self) -> None:
-        self.query_one("#decision").focus()
+        self.query_one("#wording").focus()  # decision and rating have keys of their own on the stage
         if self.told:
             self._say(self.told)
 

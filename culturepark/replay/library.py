@@ -102,13 +102,12 @@ class Library:
         return self._shelves[run_id]
 
     def find(self, target: str) -> tuple[str, str | None]:
-        """The run that a run's or a dialogue's id names, and the dialogue if it is one."""
+        """The run that an id leads to; and the id, if it is that of a dialogue or of something in one."""
         from culturepark.store import queries
 
         if target == "last" or self.store.find_run(target):
             return self.store.run(target).id, None
-        row = queries.dialogue(self.store, target)[0]
-        return row.run_id, row.id
+        return queries.dialogue(self.store, target)[0].run_id, target
 
     def beside(self, scene: Scene) -> tuple[Scene, Scene] | str:
         """A dialogue and its parent, or its newest branch; or why there is neither."""

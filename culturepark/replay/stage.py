@@ -37,7 +37,7 @@ FRAMES = 20
 LONGEST = 0.25
 """Seconds that one frame may take: what comes after a stall is played, and not left out."""
 POLL_SECONDS = 0.5
-READ_ONLY = "read-only: another process is writing this run"
+READ_ONLY = "read-only with --follow; without it one judges and branches"
 
 
 class StageScreen(Asking[str]):
@@ -204,10 +204,11 @@ class StageScreen(Asking[str]):
 
     @property
     def subject(self) -> str:
-        """What a judgement is about: what the cursor stands on, else the turn. Nothing while another one comes."""
-        if self.scene is None or self.scene.dialogue.id != self.dialogue_id:
+        """What a judgement is about: in the panel what its cursor is on, else the turn; nothing while another comes."""
+        if self.scene is None or self.scene.dialogue.id != self.dialogue_id or self.spoken is None:
             return ""
-        return self.query_one(Behind).subject or (self.spoken.id if self.spoken else "")
+        behind = self.query_one(Behind)
+        return behind.subject if behind.has_focus and behind.subject else self.spoken.id
 
     def _turn(self) -> None:
         """Everything that shows the present turn."""
@@ -228,13 +229,15 @@ class StageScreen(Asking[str]):
             if self.hits:
                 marks = [*marks, *self.hits.marks(self.spoken.turn.text)]
         self.query_one(Speeches).show(self.scene, self.playback.position, self.playback.shown, marks)
-        self.query_one(StatusLine).show(in_words(self.playback, finished=self.scene.finished))
+        state = in_words(self.playback, finished=self.scene.finished)
+        on_turn = self.spoken is None or self.subject == self.spoken.id
+        self.query_one(StatusLine).show(state if on_turn else f"{state}, on {short(self.subject)}")
 
     def _tick(self) -> None:
         now = self.app.clock()  # type: ignore[attr-defined]  # of Replay
         passed, self._ticked = min(now - self._ticked, LONGEST), now
         before = self.playback.position
-        if self.scene and self.is_current and self.playback.tick(passed):
+        if self.scene and self.is_active and self.playback.tick(passed):
             if before == self.playback.position:
                 self._speech()
             else:
@@ -243,6 +246,10 @@ class StageScreen(Asking[str]):
     def on_behind_changed(self) -> None:
         if self.scene:
             self._speech()
+
+    def on_descendant_focus(self) -> None:
+        """What a judgement would be about has changed."""
+        self.on_behind_changed()
 
     def on_behind_go(self, event: Behind.Go) -> None:
         """To a statement, which may be in another dialogue."""
@@ -383,7 +390,11 @@ class StageScreen(Asking[str]):
         search(self.app, self.library, self.shelf, self.ids)
 
     def action_back(self) -> None:
-        self.dismiss(self.dialogue_id)
+        """From what stands in the place of the speech to the speech, and from there to where one came from."""
+        if self.has_class("-narrow") and self.has_class("-behind"):
+            self.action_swap()
+        else:
+            self.dismiss(self.dialogue_id)
 
     # --- keys: judge ------------------------------------------------------------------------------------
 

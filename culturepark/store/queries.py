@@ -266,13 +266,13 @@ def kept_statements(store: Store, run: RunRow) -> list[KeptStatement]:
 
 
 def dialogue(store: Store, run_or_dialogue: str) -> list[DialogueRow]:
-    """The dialogues that a run's or a dialogue's id names.
+    """The dialogues of a run, or the one that an id of anything in it (`RUN.d3`, `RUN.d3.t5.s2`) leads to.
 
     Raises:
         UsageError: if there are none.
     """
     with store.database.reading() as session:
-        row = session.get(DialogueRow, run_or_dialogue)
+        row = session.get(DialogueRow, ".".join(run_or_dialogue.split(".")[:2]))
     run_id, dot, _ = run_or_dialogue.partition(".")
     if row is None and dot and (run := store.find_run(run_id)):
         raise UsageError(f"no such dialogue: {run_or_dialogue[:100]!r}; {run.id} has {len(store.dialogues(run.id))}")
