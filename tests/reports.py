@@ -67,8 +67,12 @@ def friendly(folder: Path) -> Shown:
     statement = next(row for row in held.rows(StatementRow) if row.kind == "norm")
     review = {"reviewer": "Ayşe", "decision": "reject", "rating": 2, "created_at": "2026-11-22T08:00:00.000Z"}
     with held.store.database.writing() as session:
-        session.add(ReviewRow(id="r1", subject_id=statement.id, note="not so", wording="Say it thus.", **review))
-        session.add(ReviewRow(id="r2", subject_id=statement.id, note="taken back", withdrawn_at="x", **review))
+        session.add(
+            ReviewRow(id=f"{statement.id}.r1", subject_id=statement.id, note="not so", wording="Say it thus.", **review)
+        )
+        session.add(
+            ReviewRow(id=f"{statement.id}.r2", subject_id=statement.id, note="taken back", withdrawn_at="x", **review)
+        )
     return show(held)
 
 
@@ -116,8 +120,8 @@ def malicious(folder: Path) -> Shown:
         turn = session.get_one(TurnRow, f"{held.run_id}.d1.t1")
         session.add(
             ReviewRow(
-                id="r1", subject_id=turn.id, reviewer=TRAPS[2], decision="accept", note=TRAPS[1], wording=TRAPS[0],
-                created_at="2026-11-22T08:00:00.000Z",
+                id=f"{turn.id}.r1", subject_id=turn.id, reviewer=TRAPS[2], decision="accept", note=TRAPS[1],
+                wording=TRAPS[0], created_at="2026-11-22T08:00:00.000Z",
             )
         )  # fmt: skip
         row = session.get_one(DialogueRow, turn.dialogue_id)

@@ -75,7 +75,7 @@ def test_a_sentence_is_looked_behind(shown: Shown, browser: Browser) -> None:
 
 
 def test_a_review_is_shown_and_one_taken_back_is_not(shown: Shown, browser: Browser) -> None:
-    subject = shown.held.of(ReviewRow, id="r1")[0].subject_id
+    subject = shown.held.rows(ReviewRow)[0].subject_id
     with visit(browser) as seen:
         page = seen.open(shown.path, f"#{subject}")
         card = page.locator(".statement.chosen")
