@@ -417,7 +417,7 @@ def test_wide_characters_leave_the_columns_where_they_are(tmp_path: Path) -> Non
 # --- what goes wrong ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("target", ["nothing", f"{RUN}.d99", f"{RUN}.d1.t1"])
+@pytest.mark.parametrize("target", ["nothing", f"{RUN}.d99", f"{RUN}.d99.t1"])
 def test_a_wrong_name_is_told_on_the_terminal_as_it_was(folder: Path, target: str) -> None:
     with replay(folder, target) as terminal:
         assert terminal.ended() == 2

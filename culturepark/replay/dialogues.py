@@ -237,7 +237,8 @@ class DialoguesScreen(Asking[None]):
 
     def _open(self, subject: str) -> None:
         """A dialogue, or the one that a turn, statement or sample is in."""
-        from culturepark.replay.stage import StageScreen, place_of
+        from culturepark.replay.places import place_of
+        from culturepark.replay.stage import StageScreen
 
         assert self.shelf is not None
         if not self.is_active:

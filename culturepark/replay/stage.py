@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.screen import Screen
 
-from culturepark.errors import CultureparkError, UsageError
+from culturepark.errors import UsageError
 from culturepark.replay import signs
-from culturepark.replay.asking import Asking
 from culturepark.replay.behind import Behind
 from culturepark.replay.chrome import Heading, Keys
+from culturepark.replay.doors import Doors
 from culturepark.replay.library import Library, Shelf
+from culturepark.replay.places import place_of, run_of, short
 from culturepark.replay.playback import Part, Playback
+from culturepark.replay.reviewing import Reviewing
 from culturepark.replay.searching import Hits
 from culturepark.replay.speeches import Speeches
 from culturepark.replay.track import PhaseTrack, SeekBar, StatusLine, in_words
 
 if TYPE_CHECKING:
-    from culturepark.replay.judging import Judgement
     from culturepark.store.scenes import Scene, Spoken
-    from culturepark.store.tables import ReviewRow
 
 T = TypeVar("T")
 
@@ -37,10 +35,9 @@ FRAMES = 20
 LONGEST = 0.25
 """Seconds that one frame may take: what comes after a stall is played, and not left out."""
 POLL_SECONDS = 0.5
-READ_ONLY = "read-only with --follow; without it one judges and branches"
 
 
-class StageScreen(Asking[str]):
+class StageScreen(Reviewing, Doors):
     """Ends with the dialogue that was shown last."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -355,169 +352,12 @@ class StageScreen(Asking[str]):
         self.set_class(to_behind, "-behind")
         (behind if to_behind else speeches).focus()
 
-    def _over(self, screen: Screen[T], callback: Callable[[T | None], None] | None = None) -> None:
-        """Another screen over this one, unless there is one already."""
-        if self.is_active:
-            self.app.push_screen(screen, callback)
-
-    def action_persona(self) -> None:
-        from culturepark.replay.persona import PersonaScreen
-
-        if self.scene and self.spoken:
-            speaker = self.spoken.turn.speaker
-            seated = next((one for one in self.scene.people if one.persona.key == speaker), None)
-            if seated:
-                self._over(PersonaScreen(seated, self.scene.seed))
-            else:
-                self._say(f"{self.spoken.name} has no card")
-
-    def action_calls(self) -> None:
-        if self.scene and (subject := self.subject):
-            self.run_worker(self._calls(self.scene, subject), group="calls", exclusive=True)
-
-    async def _calls(self, scene: Scene, subject: str) -> None:
-        from culturepark.replay.calls import CallsScreen
-
-        rows = await self.ask(self.shelf.scenes.calls, scene, subject)
-        if rows:
-            self._over(CallsScreen(rows))
-        else:
-            self._say("no model was asked for this")
-
-    def action_search(self) -> None:
-        from culturepark.replay.searching import search
-
-        search(self.app, self.library, self.shelf, self.ids)
-
     def action_back(self) -> None:
         """From what stands in the place of the speech to the speech, and from there to where one came from."""
         if self.has_class("-narrow") and self.has_class("-behind"):
             self.action_swap()
         else:
             self.dismiss(self.dialogue_id)
-
-    # --- keys: judge ------------------------------------------------------------------------------------
-
-    def action_judge(self, decision: str) -> None:
-        self._judge(decision=decision)
-
-    def action_rate(self, rating: int) -> None:
-        self._judge(rating=rating)
-
-    def _judge(self, **judgement: Any) -> None:
-        """What is not given stays as this reviewer had it."""
-        if self._may_write() and (subject := self.subject):
-            self.run_worker(self._judged(self.library.judge(subject, **judgement)), group="judge")
-
-    async def _judged(self, write: Future[tuple[ReviewRow, bool]]) -> str | None:
-        """Shows what is in the store by now; gives what it could not take."""
-        written = await self._written(write)
-        if isinstance(written, str):
-            return written
-        row, new = written
-        self._say(self._told(row) if new else f"already so: {self._told(row)}")
-        await self._show_again()
-        return None
-
-    def action_undo(self) -> None:
-        if self._may_write():
-            self.run_worker(self._taken_back(self.library.undo(self.dialogue_id)), group="judge")
-
-    async def _taken_back(self, write: Future[ReviewRow | None]) -> None:
-        row = await self._written(write)
-        if row is None:
-            self._say(f"{self.library.reviewer} has judged nothing here that could be taken back")
-        elif not isinstance(row, str):
-            self._say(f"taken back: {self._told(row)}")
-            await self._show_again()
-
-    async def _written(self, write: Future[T]) -> T | str:
-        """What came of it. What the store cannot take is said, and nothing is lost."""
-        came: T | str
-        try:
-            came = await self.still_here(self.library.done(write))
-        except CultureparkError as error:
-            came = f"not stored: {error}"
-            self._say(came)
-        self.library.told(write)
-        return came
-
-    async def _show_again(self) -> None:
-        """The dialogue on stage, with what was written about it."""
-        if self.scene and self.scene.dialogue.id == self.dialogue_id:
-            scene = await self.ask(self.shelf.look_again, self.dialogue_id)
-            if self.scene.dialogue.id == scene.dialogue.id == self.dialogue_id:
-                self._show(scene)
-
-    def _told(self, row: ReviewRow) -> str:
-        """A judgement, and what it is about: whole where that is not on stage."""
-        sign, word, _ = signs.DECISION[row.decision]
-        here = place_of(row.subject_id)[0] == self.dialogue_id
-        rated = f", {row.rating} of 5" if row.rating else ""
-        return f"{sign} {short(row.subject_id) if here else row.subject_id} {word}{rated}"
-
-    def action_edit(self) -> None:
-        if self._may_write() and self.scene and (subject := self.subject):
-            self.run_worker(self._edit(self.scene, subject), group="edit", exclusive=True)
-
-    async def _edit(self, scene: Scene, subject: str) -> None:
-        """Asks until it is stored, or thrown away."""
-        from culturepark.replay.judging import JudgeScreen, part_of
-        from culturepark.replay.outcomes import wording_of
-
-        standing = await self._written(self.library.standing(subject))
-        if isinstance(standing, str):
-            return
-        filled: Judgement | None = None
-        told: str | None = ""
-        while told is not None:
-            if not self.is_active:
-                return
-            form = JudgeScreen(
-                subject, wording_of(scene, subject), standing, part_of(scene, subject), filled=filled, told=told
-            )
-            filled = await self.app.push_screen_wait(form)
-            if filled is None:
-                return
-            told = await self._judged(self.library.judge(subject, whole=True, **vars(filled)))
-
-    def _may_write(self) -> bool:
-        if self.library.follow:
-            self._say(READ_ONLY)
-        return not self.library.follow
-
-    # --- keys: branch -----------------------------------------------------------------------------------
-
-    def action_branch(self) -> None:
-        if self._may_write() and self.scene and self.spoken:
-            from culturepark.replay.branching import BranchScreen
-
-            screen = BranchScreen(self.scene, self.spoken.turn.position, self.library.store)
-            self._over(screen, lambda dialogue_id: self._visit(dialogue_id) if dialogue_id else None)
-
-    def _visit(self, dialogue_id: str, subject: str = "") -> None:
-        """A dialogue of another run, on a stage of its own."""
-        self.run_worker(self._go_to(dialogue_id, subject), group="visit", exclusive=True)
-
-    async def _go_to(self, dialogue_id: str, subject: str) -> None:
-        shelf = await self.ask(self.library.shelf, run_of(dialogue_id))
-        self._over(StageScreen(self.library, shelf, dialogue_id, subject=subject))
-
-    def action_compare(self) -> None:
-        if self.scene:
-            self.run_worker(self._compare(self.scene), group="compare", exclusive=True)
-
-    async def _compare(self, scene: Scene) -> None:
-        pair = await self.ask(self.library.beside, scene)
-        if isinstance(pair, str):
-            self._say(pair)
-        else:
-            from culturepark.replay.compare import CompareScreen
-
-            self._over(CompareScreen(*pair))
-
-    def _say(self, what: str) -> None:
-        self.query_one(StatusLine).say(what)
 
 
 def parts_of(scene: Scene) -> list[Part]:
@@ -531,19 +371,3 @@ def phases_of(scene: Scene) -> list[str]:
     said = list(dict.fromkeys(spoken.turn.phase for spoken in scene.turns))
     planned = () if scene.finished else PHASES.get(scene.dialogue.protocol, ())  # type: ignore[call-overload]
     return [*said, *(phase for phase in planned if phase not in said)]
-
-
-def place_of(subject_id: str) -> tuple[str, int | None]:
-    """The dialogue that a turn, statement or sample is in, and the turn's position."""
-    parts = subject_id.split(".")
-    turn = parts[2] if len(parts) > 2 else ""
-    return ".".join(parts[:2]), int(turn[1:]) if turn[1:].isdigit() else None
-
-
-def run_of(subject_id: str) -> str:
-    return subject_id.partition(".")[0]
-
-
-def short(subject_id: str) -> str:
-    """`t5.s2` of `RUN.d3.t5.s2`."""
-    return ".".join(subject_id.split(".")[2:]) or subject_id
