@@ -257,6 +257,7 @@ def test_a_hostile_run_does_nothing_in_a_browser(hostile: Shown, browser: Browse
         expect(page.locator(".hits li").first).to_be_visible()
         page.locator("a.to-dialogue").click()
         everything = "document.querySelectorAll('#reader details').forEach((one) => { one.open = true; })"
+        expect(page.locator("#reader details").first).to_be_attached()  # the dialogue is unpacked first
         page.evaluate(everything)
         expect(page.locator(".whole pre").first).to_be_attached()
         turns = hostile.held.rows(TurnRow)
