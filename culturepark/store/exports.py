@@ -41,11 +41,7 @@ SAMPLE = [getattr(SampleRow, name) for name in columns(SampleRow)]
 def kept_counts(look: Look, run_id: str, cultures: Sequence[str], shapes: Sequence[str] = ()) -> Counter[str]:
     """How many kept samples a run has, by seed; of some cultures and shapes (none: all)."""
     query = of_run(sqlalchemy.select(col(DialogueRow.seed_key), func.count()))
-    query = query.where(col(DialogueRow.run_id) == run_id, col(SampleRow.status) == "kept")
-    if cultures:
-        query = query.where(col(SampleRow.culture).in_(cultures))
-    if shapes:
-        query = query.where(col(SampleRow.kind).in_(shapes))
+    query = only(query, run_id, "kept", cultures, shapes)
     return by_seed(look, query)
 
 
@@ -70,14 +66,20 @@ def kept_shapes(look: Look, statement_ids: Iterable[str]) -> set[tuple[str, str]
     return found
 
 
-def rejected_count(look: Look, run_id: str, cultures: Sequence[str], shapes: Sequence[str] = ()) -> int:
-    """How many samples of a run, of some cultures and shapes (none: all), reviewers have rejected."""
-    query = of_run(sqlalchemy.select(func.count()))
-    query = query.where(col(DialogueRow.run_id) == run_id, col(SampleRow.status) == "rejected")
+def only(query: Any, run_id: str, status: str, cultures: Sequence[str], shapes: Sequence[str]) -> Any:
+    """A query over samples, narrowed to those of a run with a status, of some cultures and shapes (none: all)."""
+    query = query.where(col(DialogueRow.run_id) == run_id, col(SampleRow.status) == status)
     if cultures:
         query = query.where(col(SampleRow.culture).in_(cultures))
     if shapes:
         query = query.where(col(SampleRow.kind).in_(shapes))
+    return query
+
+
+def rejected_count(look: Look, run_id: str, cultures: Sequence[str], shapes: Sequence[str] = ()) -> int:
+    """How many samples of a run, of some cultures and shapes (none: all), reviewers have rejected."""
+    query = of_run(sqlalchemy.select(func.count()))
+    query = only(query, run_id, "rejected", cultures, shapes)
     return int(look.execute(query).scalar_one())
 
 
