@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,7 +11,8 @@ from culturepark.domain import JsonObject
 from culturepark.errors import BadAnswer, Overloaded
 from culturepark.models import tokens
 from culturepark.models.chat import Reply, broke_off, first_choice
-from culturepark.models.mapping import error_in_body, short
+from culturepark.models.mapping import error_in_body
+from culturepark.models.transport import Unreadable
 from culturepark.redact import without_secrets
 
 WORD = re.compile(r"[\w.:/-]{1,60}", re.ASCII)
@@ -42,7 +44,7 @@ def characters(value: Any) -> int:
 
 def check_length(length: int, limit: int) -> None:
     if length > limit:
-        raise BadAnswer(f"the endpoint's answer has more than {limit:,} characters, whatever the limit on tokens")
+        raise Unreadable(f"more than {limit:,} characters, whatever the limit on tokens")
 
 
 def scrubbed(response: JsonObject) -> JsonObject:
@@ -81,14 +83,16 @@ class Message:
     def _add_choice(self, part: JsonObject) -> None:
         index = part.get("index")
         index = index if isinstance(index, int) else 0
-        delta, whole = part.get("delta"), part.get("message")
+        delta, whole, told = part.get("delta"), part.get("message"), part.get("logprobs")
+        for field, kinds in ((delta, dict), (whole, dict), (told, (dict, list))):
+            if not isinstance(field, (kinds, type(None))):  # type: ignore[arg-type]
+                raise Unreadable(f"a choice of an unknown shape: {json.dumps(part)[:200]}")
         if isinstance(delta, dict):
             self._add_fields(delta, index)
         if isinstance(whole, dict) and not self.parts.get(index):  # a last chunk may repeat what was streamed
             self._add_fields(whole, index)
         if isinstance(part.get("text"), str) and delta is None and whole is None:  # as the older completions have it
             self.parts.setdefault(index, []).append(part["text"])
-        told = part.get("logprobs")
         content = told.get("content") if isinstance(told, dict) else None
         self.logprobs += [token for token in content if isinstance(token, dict)] if isinstance(content, list) else []
         self.finish_reason = part.get("finish_reason") or self.finish_reason
@@ -127,20 +131,20 @@ def spoken(content: Any) -> tuple[str, str]:
     """Speech and thoughts in a piece of content, which is text or a list of typed parts.
 
     Raises:
-        BadAnswer: if it is neither.
+        Unreadable: if it is neither.
     """
     if content is None or isinstance(content, str):
         return content or "", ""
     if isinstance(content, dict):
         content = [content]
     if not isinstance(content, list):
-        raise BadAnswer("the endpoint answered with content that is not text")
+        raise Unreadable("content that is not text")
     said, thought = "", ""
     for part in content:
         if isinstance(part, str):
             said += part
         elif not isinstance(part, dict):
-            raise BadAnswer("the endpoint answered with content that is not text")
+            raise Unreadable("content that is not text")
         elif part.get("type") in THOUGHT or THOUGHT & part.keys():
             thought += "".join(texts(part))
         else:
@@ -172,7 +176,7 @@ async def assemble(chunks: AsyncIterator[Any], limit: int, endpoint: str, body: 
 
     Raises:
         ModelError: if an error came in place of a chunk.
-        BadAnswer: as soon as there are more than `limit` characters, or something came that is no chunk.
+        Unreadable: as soon as there are more than `limit` characters, or something came that is no chunk.
     """
     message, length = Message(), 0
     async for chunk in chunks:
@@ -188,12 +192,12 @@ async def assemble(chunks: AsyncIterator[Any], limit: int, endpoint: str, body: 
 def as_object(data: Any) -> JsonObject:
     """
     Raises:
-        BadAnswer: if it is something else; a list with one object in it is that object (Gemini's errors).
+        Unreadable: if it is something else; a list with one object in it is that object (Gemini's errors).
     """
     if isinstance(data, list) and len(data) == 1:
         data = data[0]
     if not isinstance(data, dict):
-        raise BadAnswer(f"the endpoint's answer is not a JSON object: {short(data)}")
+        raise Unreadable(f"JSON that is no object: {json.dumps(data)[:200]}")
     return data
 
 

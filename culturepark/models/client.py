@@ -7,8 +7,10 @@ on tokens, never retries by itself: the ledger does, and logs it.
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import os
+import struct
 from typing import Any
 
 import httpx2
@@ -17,11 +19,11 @@ import openai
 from culturepark.domain import JsonObject
 from culturepark.errors import BadAnswer, UsageError, WrongRequest
 from culturepark.models import tokens
-from culturepark.models.answers import assemble, longest, most_bytes, read, scrubbed
+from culturepark.models.answers import as_object, assemble, longest, most_bytes, read, scrubbed
 from culturepark.models.chat import Reply, Request, Traits, Usage, spelled_out
-from culturepark.models.mapping import map_error
+from culturepark.models.mapping import error_in_body, map_error
 from culturepark.models.spec import ModelSpec, check_url
-from culturepark.models.transport import Bounded, payloads
+from culturepark.models.transport import Bounded, loads, payloads
 from culturepark.redact import remember
 
 # Their debug logs hold addresses and headers just as an endpoint sent them, and would pass by all redaction.
@@ -169,6 +171,14 @@ LARGEST = 1e15
 """Its square, and the sum of thousands of those, fits into 32 bits."""
 
 
+def numbers_of(embedding: Any) -> list[float]:
+    """A vector, which some servers send as base64 of four-byte numbers whatever was asked for."""
+    if isinstance(embedding, str):
+        data = base64.b64decode(embedding, validate=True)
+        return list(struct.unpack(f"<{len(data) // 4}f", data))
+    return [float(number) for number in embedding]
+
+
 class EmbeddingModel(OpenAIModel):
     """The same endpoint's embeddings: a request's messages are the texts."""
 
@@ -179,16 +189,22 @@ class EmbeddingModel(OpenAIModel):
     async def send(self, body: JsonObject) -> Reply:
         try:
             async with asyncio.timeout(WHOLE):
-                answer = await self._client.embeddings.create(**body)
-            response = scrubbed(answer.model_dump(warnings=False))
-            rows = [[float(number) for number in row["embedding"]] for row in response["data"]]
+                # Not `embeddings.create`: it asks for base64 where a server has refused to be asked for numbers.
+                answer = await self._client.post("/embeddings", cast_to=httpx2.Response, body=body)
+            response = scrubbed(as_object(loads(answer.text)))
+            if response.get("error"):
+                raise error_in_body(response["error"], self.endpoint, body)
+            rows = [numbers_of(row["embedding"]) for row in response["data"]]
+            for number, row in enumerate(response["data"]):
+                row.setdefault("index", number)
+                row["embedding"] = rows[number]
             complete = len(rows) == len(body["input"]) and len({len(row) for row in rows}) == 1 and bool(rows[0])
-            numbers = all(abs(number) < LARGEST for row in rows for number in row)  # NaN is not, either
+            numeric = all(abs(number) < LARGEST for row in rows for number in row)  # NaN is not, either
         except NOT_OURS as error:
             raise map_error(error, self.endpoint, body) from error
         if not complete:
             raise BadAnswer(f"{self.endpoint} answered with another number of vectors than texts")
-        if not numbers:
+        if not numeric:
             raise BadAnswer(f"{self.endpoint} answered with vectors that hold no numbers")
         usage = response.get("usage")
         prompt = tokens.whole(usage.get("prompt_tokens")) if isinstance(usage, dict) else None

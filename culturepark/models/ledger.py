@@ -245,6 +245,9 @@ class Ledger:
             if patience.expired() and self.halted:
                 raise self.halted from None
             raise
+        except CultureparkError as error:
+            finish(None, f"stopped: {error}")
+            raise
         except Exception as bug:
             finish(None, f"bug: {type(bug).__name__}")
             raise

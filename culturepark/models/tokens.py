@@ -61,7 +61,7 @@ def was_cut(usage: Usage, body: JsonObject) -> bool:
     read = (usage.prompt_tokens or 0) + (usage.cached_tokens or 0)
     if usage.source != "server" or read < NARROWEST:
         return False
-    prompt = "\n".join(str(message["content"]) for message in body["messages"])
+    prompt = "\n".join(str(message["content"]) for message in body.get("messages", ()))
     if read >= len(prompt) / 3.5:  # no need to count
         return False
     known = encoding("gpt-4o")

@@ -15,13 +15,17 @@ from typing import Any
 
 import httpx2
 
-from culturepark.errors import BadAnswer, Unreachable
+from culturepark.errors import Unreachable
 
 MOST_BYTES = 64_000_000
 """Of any answer, as sent and as decompressed; a chat's has a closer bound, since it is known what was asked for."""
 MOST_OF_AN_ERROR = 1_000_000
 """Bytes of an error's body that are read; what follows is left out, since its beginning says what is wrong."""
 DRAIN_SECONDS = 1.0
+
+
+class Unreadable(ValueError):
+    """An answer that is no chat completion, in words that follow those on who answered."""
 
 
 class Bounded(httpx2.AsyncBaseTransport):
@@ -68,7 +72,7 @@ class Body(httpx2.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """
         Raises:
-            BadAnswer: if there is more of it than anybody can have asked for.
+            Unreadable: if there is more of it than anybody can have asked for.
         """
         read = 0
         async for piece in self._answer.aiter_bytes():
@@ -85,7 +89,7 @@ class Body(httpx2.AsyncByteStream):
 
 def check_size(read: int, most: int) -> None:
     if read > most:
-        raise BadAnswer(f"the endpoint's answer has more than {most:,} bytes, whatever the limit on tokens")
+        raise Unreadable(f"more than {most:,} bytes, whatever the limit on tokens")
 
 
 def origin(url: httpx2.URL) -> str:
@@ -105,7 +109,7 @@ async def payloads(pieces: AsyncIterator[bytes], most: int) -> AsyncIterator[Any
     Args:
         most: bytes that may be read.
     Raises:
-        BadAnswer: if it is none of these, or too long.
+        Unreadable: if it is none of these, or too long.
     """
     decode = getincrementaldecoder("utf-8-sig")("replace")
     read, waiting, kind, event = 0, "", "", Event()
@@ -188,7 +192,7 @@ def value_of(line: str) -> Any:
     try:
         return loads(line)
     except ValueError:
-        raise BadAnswer("a chunk of the endpoint's stream is not JSON") from None
+        raise Unreadable(f"a chunk is not JSON: {line[:200]}") from None
 
 
 def as_error(value: Any) -> Any:
@@ -200,11 +204,11 @@ def kind_of(beginning: str) -> str:
     """`json` or `events`, by the first character that is no white space; empty as long as there is none.
 
     Raises:
-        BadAnswer: if it is a page.
+        Unreadable: if it is a page.
     """
     first = beginning.lstrip()[:1]
     if first == "<":
-        raise BadAnswer("the endpoint answered with a page, not with JSON")
+        raise Unreadable(f"a page, not JSON: {beginning.strip()[:200]}")
     return "" if not first else "json" if first in "{[" else "events"
 
 
@@ -212,7 +216,7 @@ def documents(text: str) -> list[Any]:
     """One JSON document, or one on each line.
 
     Raises:
-        BadAnswer: if it is neither.
+        Unreadable: if it is neither.
     """
     try:
         return [loads(text)]
@@ -222,7 +226,7 @@ def documents(text: str) -> list[Any]:
     try:
         return [loads(line.removeprefix("data:")) for line in lines if line.strip() != "data: [DONE]"]
     except ValueError:
-        raise BadAnswer("the endpoint's answer is not JSON, or breaks off") from None
+        raise Unreadable(f"JSON that breaks off, or none: {text[:200]}") from None
 
 
 def loads(text: str) -> Any:
