@@ -135,7 +135,8 @@ def guess(name: str, value: float) -> dict[str, float]:
 
 def within(value: float, bounds: Mapping[str, float]) -> float:
     """The value, or the bound that it is beyond; whole where it was whole."""
-    near = max(bounds.get("least", value), min(value, bounds.get("most", value)))
+    near = min(value, bounds.get("most", value))
+    near = max(near, bounds.get("least", near))
     return int(near) if isinstance(value, int) else near
 
 

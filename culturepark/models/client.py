@@ -10,7 +10,7 @@ import asyncio
 import base64
 import logging
 import os
-import struct
+from array import array
 from typing import Any
 
 import httpx2
@@ -174,8 +174,7 @@ LARGEST = 1e15
 def numbers_of(embedding: Any) -> list[float]:
     """A vector, which some servers send as base64 of four-byte numbers whatever was asked for."""
     if isinstance(embedding, str):
-        data = base64.b64decode(embedding, validate=True)
-        return list(struct.unpack(f"<{len(data) // 4}f", data))
+        return list(array("f", base64.b64decode(embedding, validate=True)))
     return [float(number) for number in embedding]
 
 

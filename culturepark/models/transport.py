@@ -222,7 +222,7 @@ def documents(text: str) -> list[Any]:
         return [loads(text)]
     except ValueError:
         pass
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith(":")]
+    lines = [line for line in re.split(r"\r\n|\n|\r", text) if line.strip() and not line.startswith(":")]
     try:
         return [loads(line.removeprefix("data:")) for line in lines if line.strip() != "data: [DONE]"]
     except ValueError:
