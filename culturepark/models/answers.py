@@ -15,7 +15,7 @@ from culturepark.models.mapping import error_in_body
 from culturepark.models.transport import Unreadable
 from culturepark.redact import without_secrets
 
-WORD = re.compile(r"[\w.:/-]{1,60}", re.ASCII)
+WORD = re.compile(r"[\w.:/-]{1,40}", re.ASCII)
 THOUGHT = {"thinking", "reasoning", "reasoning_content", "thought"}
 """Types of content parts that hold no speech, and fields of a message that hold thoughts."""
 
