@@ -102,7 +102,17 @@ def test_what_cannot_be_left_out_teaches_nothing(name: str) -> None:
 
 
 def test_whatever_is_refused_in_whatever_order_there_is_an_end() -> None:
-    features = ["", "temperature", "seed", "top_logprobs", "logprobs", "response_format", "system", "max_tokens", "stop"]
+    features = [
+        "",
+        "temperature",
+        "seed",
+        "top_logprobs",
+        "logprobs",
+        "response_format",
+        "system",
+        "max_tokens",
+        "stop",
+    ]
     for order in itertools.islice(itertools.permutations(features), 0, 300_000, 3_001):
         known, steps = Abilities(), 0
         for feature in order:
@@ -125,11 +135,14 @@ def test_room_for_thoughts_is_added_to_one_stage() -> None:
 
 
 def test_each_thing_learnt_has_words() -> None:
-    words = [
-        str(Learnt(name, value))
-        for name, value in [("bare", True), ("system", "refused"), ("response_format", "json_object"), ("seed", "refused")]
-        + [("limit", "max_tokens"), ("room.extract", 2000), ("temperature", {"most": 1.0}), ("leaks", ["think-tags"])]
+    learnt = [
+        Learnt("bare", True),
+        Learnt("system", "refused"),
+        Learnt("seed", "refused"),
+        Learnt("limit", "max_tokens"),
     ]
+    learnt += [Learnt("response_format", "json_object"), Learnt("room.extract", 2000), Learnt("leaks", ["think-tags"])]
+    words = [str(one) for one in [*learnt, Learnt("temperature", {"most": 1.0})]]
     assert len(set(words)) == len(words)
     assert "temperature only at most 1" in words
 
@@ -242,4 +255,3 @@ async def test_an_answer_that_came_as_reasoning_alone_is_none(tmp_path: Path) ->
         with pytest.raises(Unreachable, match="reasoning"):
             await w.ask()
         assert len(w.endpoint.requests) == 2
-

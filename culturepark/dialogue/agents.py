@@ -103,8 +103,7 @@ class LedgerClient(ChatCompletionClient):
         self._spent.prompt_tokens += usage.prompt_tokens
         self._spent.completion_tokens += usage.completion_tokens
         finish = {"ended": "stop", "cut-off": "length", "withheld": "content_filter"}[reply.ending]
-        return LedgerResult(finish_reason=finish,  # type: ignore[arg-type]
-        content=reply.text, usage=usage, cached=False, reply=reply)
+        return LedgerResult(finish_reason=finish, content=reply.text, usage=usage, cached=False, reply=reply)
 
     async def create_stream(self, messages: Sequence[LLMMessage], **options: Any) -> AsyncGenerator[Any, None]:
         """One piece: the loop commits whole turns only."""

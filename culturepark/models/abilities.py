@@ -101,11 +101,10 @@ class Abilities:
         value = sent[name]
         if name == "response_format":
             return Learnt(name, "json_object" if value.get("type") == "json_schema" else REFUSED)
-        bounds = {"least": error.least, "most": error.most}
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            bounds = {**guess(name, value), **{word: bound for word, bound in bounds.items() if bound is not None}}
-            bounded = {**self.bounds(name), **bounds}
-            if bounds and within(value, bounded) != value:
+            told = {"least": error.least, "most": error.most}
+            bounds = guess(name, value) | {word: bound for word, bound in told.items() if bound is not None}
+            if bounds and within(value, bounded := self.bounds(name) | bounds) != value:
                 return Learnt(name, bounded)
         return None if name in LIMITS else Learnt(name, REFUSED)
 

@@ -85,7 +85,7 @@ class Message:
         index = index if isinstance(index, int) else 0
         delta, whole, told = part.get("delta"), part.get("message"), part.get("logprobs")
         for field, kinds in ((delta, dict), (whole, dict), (told, (dict, list))):
-            if not isinstance(field, (kinds, type(None))):  # type: ignore[arg-type]
+            if not isinstance(field, (kinds, type(None))):
                 raise Unreadable(f"a choice of an unknown shape: {json.dumps(part)[:200]}")
         if isinstance(delta, dict):
             self._add_fields(delta, index)

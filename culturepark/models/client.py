@@ -17,7 +17,7 @@ import httpx2
 import openai
 
 from culturepark.domain import JsonObject
-from culturepark.errors import BadAnswer, UsageError, WrongRequest
+from culturepark.errors import BadAnswer, UsageError
 from culturepark.models import tokens
 from culturepark.models.answers import as_object, assemble, longest, most_bytes, read, scrubbed
 from culturepark.models.chat import Reply, Request, Traits, Usage, spelled_out

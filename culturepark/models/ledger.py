@@ -385,7 +385,7 @@ def what_is_amiss(reply: Reply, body: JsonObject, endpoint: str) -> ModelError |
             f"{endpoint} read {usage.prompt_tokens:,} tokens of a longer prompt and dropped the rest without a word; "
             "raise the server's context length (Ollama: OLLAMA_CONTEXT_LENGTH, LM Studio and llama-server: context)"
         )
-    if reply.withheld or reply.text.strip() and not (reply.cut_off and mostly_thoughts(usage)):
+    if reply.withheld or (reply.text.strip() and not (reply.cut_off and mostly_thoughts(usage))):
         return None
     thought = bool(reply.thoughts or usage.reasoning_tokens)
     if reply.cut_off and (limit > 1 or thought):

@@ -61,6 +61,7 @@ def map_status(error: openai.APIStatusError, endpoint: str) -> ModelError:
         return WrongRequest(said, kind="context-overflow")
     if status in (400, 422):
         from culturepark.errors import Refused
+
         return Refused(said, param)
     return WrongRequest(said, kind=f"http-{status}", param=param)
 

@@ -52,8 +52,8 @@ def detail(told: JsonObject, group: str, name: str) -> int | None:
 NARROWEST = 512
 """Tokens; no server has a smaller context, and a smaller count is one without what was cached."""
 PLAIN, OTHER = 0.9, 0.5
-"""The fewest tokens that any model's tokenizer makes of a text, as a share of what o200k makes of it: of English, and of
-whatever else, where tokenizers differ more."""
+"""The fewest tokens that any model's tokenizer makes of a text, as a share of what o200k makes of it: of English, and
+of whatever else, where tokenizers differ more."""
 
 
 def was_cut(usage: Usage, body: JsonObject) -> bool:

@@ -55,9 +55,7 @@ class Bounded(httpx2.AsyncBaseTransport):
             for name, value in answer.headers.multi_items()
             if name.lower() not in ("content-encoding", "content-length", "transfer-encoding")
         ]
-        return httpx2.Response(
-            answer.status_code, headers=headers, stream=Body(answer), extensions=answer.extensions
-        )
+        return httpx2.Response(answer.status_code, headers=headers, stream=Body(answer), extensions=answer.extensions)
 
     async def aclose(self) -> None:
         await self._client.aclose()

@@ -278,9 +278,7 @@ class Store:
 
     def learn(self, endpoint: str, model: str, name: str, value: Any, said: str) -> None:
         """Keeps one thing about a model at an endpoint, in place of what was known of the same."""
-        row = AbilityRow(
-            endpoint=endpoint, model=model, name=name, value=canonical(value), said=said, learned_at=now()
-        )
+        row = AbilityRow(endpoint=endpoint, model=model, name=name, value=canonical(value), said=said, learned_at=now())
         with self.database.writing() as session:
             session.merge(row)
 
