@@ -110,4 +110,4 @@ def read(response: JsonObject, body: JsonObject, endpoint: str) -> Reply:
         raise BadAnswer(f"{endpoint} answered with a finish_reason that is no word")
     if finish_reason is None:
         raise Overloaded(f"{endpoint} broke off in the middle of an answer", kind="broken-stream")
-    return Reply(content, finish_reason, response, usage)
+    return Reply.of(response, usage)

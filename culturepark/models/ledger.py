@@ -17,7 +17,7 @@ from typing import Protocol
 from culturepark.domain import JsonObject
 from culturepark.errors import CultureparkError, Interrupted, ModelError, Unreachable
 from culturepark.models import limits, prices
-from culturepark.models.chat import ChatModel, Reply, Request, Usage, canonical, digest, first_choice
+from culturepark.models.chat import ChatModel, Reply, Request, Usage, canonical, digest
 from culturepark.models.pace import Pace, Place
 
 TOO_MUCH = {"http-429", "http-502", "http-503", "http-504", "http-529", "timeout"}
@@ -230,15 +230,7 @@ class Ledger:
 
 def recall(stored: Answered) -> Reply:
     """A stored answer as the reply it was."""
-    response: JsonObject = json.loads(stored.response)
-    choice = first_choice(response)
-    return Reply(
-        choice.get("message", {}).get("content") or "",
-        choice.get("finish_reason"),
-        response,
-        stored.usage,
-        stored.call_id,
-    )
+    return Reply.of(json.loads(stored.response), stored.usage, stored.call_id)
 
 
 def now() -> str:
