@@ -219,6 +219,9 @@ def by_sentence(casting: Casting, turns: Sequence[Turn], who: Speakers) -> Extra
         rejected.update(reasons)
         for one in found:
             quote = turn.text[one.start : one.end]
+            if reason := unfit(quote):
+                rejected[reason] += 1
+                continue
             text = attributed(casting.by_key(turn.speaker).persona, quote)
             own_words = quotes.as_sentence(quote)
             proposals.append(Proposal(turn, one.kind, text, own_words, one.start, one.end, None, verbatim=True))

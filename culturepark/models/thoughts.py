@@ -64,7 +64,7 @@ THINKING = frozenset(
     "思考 思考过程 推理 推理过程 思维链 思維 生각".split()
 )
 ANSWERING = frozenset(
-    "answer answering response respond reply output solution conclusion final speech speak speaking utterance say spoken "
+    "answer answering response respond reply output solution conclusion final speech speak speaking say spoken "
     "box réponse respuesta antwort risposta resposta cevap ответ 回答 答案".split()
 )
 FILLERS = frozenset("begin beginning start end stop finish of my the your process chain step steps block section".split())
@@ -165,10 +165,12 @@ RAW_PIECES = re.compile(r"[ĠĊ▁]")
 """How byte-level and sentence-piece vocabularies spell a space or a line end."""
 SIGNS = re.compile(
     rf"[<\[｜◁＜⟨‹【［{LOST}ĠĊ▁]|&lt;|```|\A\s*>|assistant|\A\W{{0,6}}(?:analysis|commentary|final|model|user|system|here|th"
-    r"ink|thought|reason|internal|inner|my|reflection|plan)|(?:answer|response|reply|speech|version|output)[*:\s]",
+    r"ink|thought|reason|internal|inner|my|reflection|plan)|(?:user|model|system)[ \t]*\n|(?:answer|response|reply|speech|version|output)[*:\s]",
     re.I,
 )
 """Without one of these there is nothing to be found; most speeches are done here."""
+BRACKETS = re.compile(r"[<\[◁＜⟨‹【［]|&lt;")
+GLUED_TOGETHER = re.compile(r"assistant(?:final|analysis|commentary)(?![a-z])")
 
 
 def marks_in(text: str) -> list[Mark]:
@@ -426,6 +428,8 @@ def of_marks(content: str, marks: Sequence[Mark]) -> Heard:
                 leaks.append("think-unopened" if mark.form == "think-tags" else mark.form)
                 course.all_was_thought()
             course.depth = 0 if number >= last_close else max(0, course.depth - 1)
+        elif mark.kind == "speak" and course.depth and number < last_close and mark.form == "answer-tags":
+            pass  # thoughts that speak of the form of the answer
         elif mark.kind == "speak":
             course.parted = course.parted or (course.wrapped and bool(course.spoken))
             course.all_was_thought()
@@ -506,19 +510,20 @@ def is_garbled(text: str) -> bool:
 
 def control_tokens(text: str) -> list[str]:
     """All that looks like a control token or a tag of thoughts, as it stands in the text."""
-    if not SIGNS.search(text):
-        return []
-    found = (mark for mark in tokens(text.translate(SAME)))
-    return [text[mark.start : mark.stop] for mark in sorted(found, key=lambda mark: mark.start)]
+    return [text[mark.start : mark.stop] for mark in bracketed(text)]
 
 
 def unfit(text: str) -> Unclear | None:
     """Why some words can be neither a statement nor a line of training data; None if they can."""
     if is_garbled(text):
         return "garbled"
-    if not SIGNS.search(text):
-        return None
-    kinds = {mark.kind for mark in tokens(text.translate(SAME))}
-    if kinds & {"open", "close", "speak", "spoken"}:
+    kinds = {mark.kind for mark in bracketed(text)}
+    if kinds & {"open", "close", "speak", "spoken"} or GLUED_TOGETHER.search(text):
         return "leaked-thoughts"
     return "control-token" if kinds else None
+
+
+def bracketed(text: str) -> list[Mark]:
+    """The marks that are marks wherever they stand."""
+    found = tokens(text.translate(SAME)) if BRACKETS.search(text) else ()
+    return sorted(found, key=lambda mark: mark.start)
