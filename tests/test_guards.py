@@ -4,14 +4,14 @@ import pytest
 
 from culturepark.catalog.personas import load_all
 from culturepark.dialogue.guards import Hearing, clean, objection, objection_to_follow_up
-from culturepark.models.chat import Reply
+from culturepark.models.chat import Reply, Usage
 
 FINE = "At our house the tea is poured before anybody has sat down, and nobody asks how long you stay."
 
 
 def reply(text: str, finish: str | None = "stop", refusal: str | None = None) -> Reply:
     message = {"role": "assistant", "content": text, "refusal": refusal}
-    return Reply(text, finish, {"choices": [{"message": message, "finish_reason": finish}]})
+    return Reply.of({"choices": [{"message": message, "finish_reason": finish}]}, Usage())
 
 
 def hearing(
@@ -63,7 +63,6 @@ def test_a_label_in_front_wrapping_quotes_and_thoughts_are_cut_off(said: str, sp
         "Elif's mother: that is what they call my mother.",
         "Markus: that is what I wanted to say to you.",
         "We pour tea. Elif: that is me.",
-        "I <think> that is odd</think> so.",
     ],
 )
 def test_a_reply_without_wrapping_stays_as_it_is(said: str) -> None:
@@ -195,8 +194,9 @@ def test_an_english_word_that_is_also_somebodys_name_is_still_a_word(name: str, 
     assert judged(f"I am {name}, and I live here in town.", at=hearing(others=(name,))) == "spoken-for-another"
 
 
-def test_no_finish_reason_at_all_is_no_objection() -> None:
-    assert judged(FINE, finish=None) is None
+@pytest.mark.parametrize("finish", [None, "unknown", "max_tokens"])
+def test_only_a_word_that_means_the_end_is_one(finish: str | None) -> None:
+    assert judged(FINE, finish=finish) == "cut-off"
 
 
 # --- each objection ----------------------------------------------------------------------------------------
