@@ -1,4 +1,4 @@
-"""Thoughts and control tokens in an answer: each form by which they leak, and natural speech, which must pass untouched."""
+"""Each form by which thoughts and control tokens leak into an answer, and natural speech, which must pass untouched."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ THOUGHT_FIRST = {
     ],
     "channels": [
         f"<|channel|>analysis<|message|>{T}<|end|><|start|>assistant<|channel|>final<|message|>{SAID}",
-        f"<|start|>assistant<|channel|>analysis<|message|>{T}<|end|><|start|>assistant<|channel|>commentary to=functions.x "
+        f"<|start|>assistant<|channel|>analysis<|message|>{T}<|end|>"
+        "<|start|>assistant<|channel|>commentary to=functions.x "
         f"<|constrain|>json<|message|>{{ZQX}}<|call|><|start|>assistant<|channel|>final<|message|>{SAID}<|return|>",
         f"< |channel|>analysis< |message|>{T}< |end|>< |start|>assistant< |channel|>final< |message|>{SAID}",
         f"{T}<|end|><|start|>assistant<|channel|>final<|message|>{SAID}",
@@ -106,13 +107,33 @@ THOUGHT_FIRST = {
     "end-token": [
         f"{SAID}{token}"
         for token in (
-            "<|im_end|>", "</s>", "<eos>", "<end_of_turn>", "<|eot_id|>", "<｜end▁of▁sentence｜>", "<|return|>", "<turn|>",
-            "<|endoftext|>", "< |im_end|>", "< /s>", "<|end|>", "<|END_OF_TURN_TOKEN|>", "<|end_of_text|>", "[EOS]", "<eot>",
-            "<end_of_utterance>", "&lt;|im_end|&gt;", "<|im_end|>\n<|im_start|>user\nZQX<|im_end|>", "</s> [INST] ZQX [/INST]",
-            "<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nZQX", "<|endoftext|>Human: ZQX", "<end_of_turn>\n" * 4,
+            "<|im_end|>",
+            "</s>",
+            "<eos>",
+            "<end_of_turn>",
+            "<|eot_id|>",
+            "<｜end▁of▁sentence｜>",
+            "<|return|>",
+            "<turn|>",
+            "<|endoftext|>",
+            "< |im_end|>",
+            "< /s>",
+            "<|end|>",
+            "<|END_OF_TURN_TOKEN|>",
+            "<|end_of_text|>",
+            "[EOS]",
+            "<eot>",
+            "<end_of_utterance>",
+            "&lt;|im_end|&gt;",
+            "<|im_end|>\n<|im_start|>user\nZQX<|im_end|>",
+            "</s> [INST] ZQX [/INST]",
+            "<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nZQX",
+            "<|endoftext|>Human: ZQX",
+            "<end_of_turn>\n" * 4,
             "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nZQX",
         )
-    ] + [f"<|start_header_id|>assistant<|end_header_id|>\n\n{SAID}<|eot_id|>", f"<s>{SAID}</s>"]
+    ]
+    + [f"<|start_header_id|>assistant<|end_header_id|>\n\n{SAID}<|eot_id|>", f"<s>{SAID}</s>"]
     + [f"{SAID}<|im_end|><|im_start|>assistant\n<think>{T}</think>ZQX"],
     "control-tokens": [
         f"<|im_start|>assistant\n{SAID}",
@@ -134,7 +155,7 @@ THOUGHT_FIRST = {
     ],
     "role-header": [f"assistant\n\n{SAID}", f"{SAID}assistant\n\nZQX", f"{SAID}\nuser\nZQX", f"model\n{SAID}"],
     "garbled": [f"{SAID} \ufffd\ufffd", f"\ufffd {SAID}", f"{SAID}\ufffd\n"],
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(
@@ -161,7 +182,7 @@ def test_speech_is_heard_without_what_leaked(leak: str, content: str) -> None:
         ("leaked-thoughts", f"thought[]{T}"),
         ("leaked-thoughts", f"Here is my thought process:\n{T}"),
         ("leaked-thoughts", f"Well, <think>{T}</think> {SAID}"),
-        ("leaked-thoughts", f"I <think> that is odd</think> so."),
+        ("leaked-thoughts", "I <think> that is odd</think> so."),
         ("leaked-thoughts", f"<think>{T}</think>{SAID}<think>{T}</think>{SAID}"),
         ("leaked-thoughts", f"<answer>{SAID}</answer><answer>{SAID}</answer>"),
         ("control-token", "In our <|reserved_special_token_3|> village"),
@@ -169,7 +190,7 @@ def test_speech_is_heard_without_what_leaked(leak: str, content: str) -> None:
         ("control-token", "In our < |vision_start|> village"),
         ("control-token", "In our<0xE2><0x80><0x99>village"),
         ("control-token", f"{SAID} [/INST] {SAID}"),
-        ("control-token", f"In our <s> village"),
+        ("control-token", "In our <s> village"),
         ("control-token", f'<tool_call>{{"name": "x"}}</tool_call> {SAID}'),
         ("control-token", f"<|im_start|>user\n{SAID}"),
         ("control-token", "<|x|>a" * 600),
@@ -177,7 +198,7 @@ def test_speech_is_heard_without_what_leaked(leak: str, content: str) -> None:
         ("garbled", "InĠourĠvillageĠweĠbakeĠbread."),
         ("garbled", "In▁our▁village▁we▁bake▁bread."),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_single_piece_of_speech_is_unclear(unclear: str, content: str) -> None:
     found = heard(content)
     assert found.unclear == unclear
@@ -186,18 +207,64 @@ def test_what_is_no_single_piece_of_speech_is_unclear(unclear: str, content: str
 
 
 PLAIN = [
-    "I <3 you all.", "if a < b > c, then no", "[laughs] Well.", "*sighs* No.", "<b>No</b>, <i>never</i>.", "I think so.",
-    "[...] and so on", "see <https://a.b/c_d?x=1>", "<mail_me@x.org>", "analysis paralysis, my father says",
-    "In the final analysis it is bread.", "Final answer: no.", "final answer: no", "Analysis: it is bread.", "[1] and [2]",
-    "thought I'd come by", "Thinking: it is hard.", "My thoughts: none.", "[thinking] Well, no.", "[NAME] is here", "[OK]",
-    "My answer: yes. I thought so.", "Response: I would go.", "Plan: bread.", "Here is my response: bread is life.",
-    "Here's my answer: no", "Here is my thinking about bread, then: it is good.", "Here is the thing: no.", "x <y> z",
-    "I < think about it > you", "<laughs>", "<sigh> no", "The end <end credits>", "<br>", "User interfaces", "[USA] is far",
-    "The assistant in the shop said: no.", "Model trains are my hobby.", "“final” is final", "I said [sic] so", "-> <-", "<>",
-    "Reason enough to go, and reasoning helps.", "He told me: “think!”", "(thinking) I would not.", "thoughtful people",
-    "We say “son söz”, the final word.", "finally home", "5 < 6 and 7 > 3", "[a] | [b]", "We pour | they drink", "< s >",
-    "My mother is from Ġgantija.", "Ġorġ said it.", "I have a <plan: sleep>.", "assistants and users", "Speech! Speech!",
-]  # fmt: skip
+    "I <3 you all.",
+    "if a < b > c, then no",
+    "[laughs] Well.",
+    "*sighs* No.",
+    "<b>No</b>, <i>never</i>.",
+    "I think so.",
+    "[...] and so on",
+    "see <https://a.b/c_d?x=1>",
+    "<mail_me@x.org>",
+    "analysis paralysis, my father says",
+    "In the final analysis it is bread.",
+    "Final answer: no.",
+    "final answer: no",
+    "Analysis: it is bread.",
+    "[1] and [2]",
+    "thought I'd come by",
+    "Thinking: it is hard.",
+    "My thoughts: none.",
+    "[thinking] Well, no.",
+    "[NAME] is here",
+    "[OK]",
+    "My answer: yes. I thought so.",
+    "Response: I would go.",
+    "Plan: bread.",
+    "Here is my response: bread is life.",
+    "Here's my answer: no",
+    "Here is my thinking about bread, then: it is good.",
+    "Here is the thing: no.",
+    "x <y> z",
+    "I < think about it > you",
+    "<laughs>",
+    "<sigh> no",
+    "The end <end credits>",
+    "<br>",
+    "User interfaces",
+    "[USA] is far",
+    "The assistant in the shop said: no.",
+    "Model trains are my hobby.",
+    "“final” is final",
+    "I said [sic] so",
+    "-> <-",
+    "<>",
+    "Reason enough to go, and reasoning helps.",
+    "He told me: “think!”",
+    "(thinking) I would not.",
+    "thoughtful people",
+    "We say “son söz”, the final word.",
+    "finally home",
+    "5 < 6 and 7 > 3",
+    "[a] | [b]",
+    "We pour | they drink",
+    "< s >",
+    "My mother is from Ġgantija.",
+    "Ġorġ said it.",
+    "I have a <plan: sleep>.",
+    "assistants and users",
+    "Speech! Speech!",
+]
 
 
 @pytest.mark.parametrize("text", PLAIN)
@@ -216,11 +283,48 @@ def test_text_without_a_bracket_or_a_heading_passes_untouched(text: str) -> None
 
 
 PIECES = st.sampled_from(
-    ["<think>", "</think>", "[THINK]", "[/THINK]", "<|im_end|>", "<|im_start|>assistant\n", "<|im_start|>user\n", "</s>", "<s>",
-     "<|channel|>analysis<|message|>", "<|channel|>final<|message|>", "<|end|>", "<|start|>assistant", "<|channel>", "<channel|>",
-     "<answer>", "</answer>", "assistantfinal", "analysis", "thought\n", "Here is my response:", "**Final Answer:**\n", "```thinking\n",
-     "```", "\ufffd", " ", "\n", "bread", "We bake. ", "<unused7>", "[/INST]", "<0x0A>", "assistant\n", "<", ">", "|", "[", "]", "< "]
-)  # fmt: skip
+    [
+        "<think>",
+        "</think>",
+        "[THINK]",
+        "[/THINK]",
+        "<|im_end|>",
+        "<|im_start|>assistant\n",
+        "<|im_start|>user\n",
+        "</s>",
+        "<s>",
+        "<|channel|>analysis<|message|>",
+        "<|channel|>final<|message|>",
+        "<|end|>",
+        "<|start|>assistant",
+        "<|channel>",
+        "<channel|>",
+        "<answer>",
+        "</answer>",
+        "assistantfinal",
+        "analysis",
+        "thought\n",
+        "Here is my response:",
+        "**Final Answer:**\n",
+        "```thinking\n",
+        "```",
+        "\ufffd",
+        " ",
+        "\n",
+        "bread",
+        "We bake. ",
+        "<unused7>",
+        "[/INST]",
+        "<0x0A>",
+        "assistant\n",
+        "<",
+        ">",
+        "|",
+        "[",
+        "]",
+        "< ",
+    ]
+)
 
 
 @given(st.lists(PIECES, max_size=14).map("".join))
@@ -281,9 +385,22 @@ def test_every_leak_has_advice_and_a_place_in_the_order() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["<" * 50_000, "[" * 50_000, "<think>" * 5_000, "x</s>" * 5_000, "<a" * 30_000, "> a\n" * 20_000, "\n" * 50_000, "< " * 30_000,
-     "thinking\n" + "> a\n" * 20_000, "final answer " * 5_000, "<|channel|>" + " " * 50_000, "\ufffd" * 50_000, "*" * 50_000],
-)  # fmt: skip
+    [
+        "<" * 50_000,
+        "[" * 50_000,
+        "<think>" * 5_000,
+        "x</s>" * 5_000,
+        "<a" * 30_000,
+        "> a\n" * 20_000,
+        "\n" * 50_000,
+        "< " * 30_000,
+        "thinking\n" + "> a\n" * 20_000,
+        "final answer " * 5_000,
+        "<|channel|>" + " " * 50_000,
+        "\ufffd" * 50_000,
+        "*" * 50_000,
+    ],
+)
 def test_reading_takes_no_longer_than_the_text_is_long(content: str) -> None:
     began = time.process_time()
     heard(content)

@@ -11,6 +11,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -31,10 +32,11 @@ TRIMMED = re.compile(rf"({EITHER_STRING})|(,)(?=\s*(?:(?://[^\n]*|/\*.*?\*/)\s*)
 NAMES = re.compile(rf"({EITHER_STRING})|\b(true|false|null)\b")
 IN_PYTHON = {"true": "True", "false": "False", "null": "None"}
 FENCE = re.compile(r"\A\s*```[\w-]*[ \t]*\n(.*?)(?:\n\s*```\s*)?\Z", re.S)
-WRAPPERS = frozenset(
-    "result results data answer answers item items output outputs response responses list json statement statements "
-    "verdict verdicts score scores content value values".split()
-)
+WRAPPERS = {
+    "result", "results", "data", "answer", "answers", "item", "items", "output", "outputs",
+    "response", "responses", "list", "json", "statement", "statements", "verdict", "verdicts", "score",
+    "scores", "content", "value", "values",
+}  # fmt: skip
 """Keys under which an empty list means that there is nothing, and not something else."""
 PLACEHOLDER = frozenset(("…", "..."))
 """What the examples in the prompts hold in place of words."""
@@ -81,7 +83,7 @@ def chosen(found: Sequence[object], shape: type[Answer], *, alone: bool) -> Answ
     """Of several values, the answer."""
     item = item_of(shape)
     if item and len(found) > 1:
-        name, model = item
+        model = item[1]
         singles = [value for value in found if isinstance(value, dict) and validated(renamed(value, model), model)]
         if len(singles) > 1 and not any(fit(value, shape, alone=False) for value in found if value not in singles):
             return fit(singles, shape, alone=alone)
@@ -117,7 +119,9 @@ def fit(value: object, shape: type[Answer], *, alone: bool, depth: int = 0) -> A
         return None
     if isinstance(value, str):  # JSON inside a string
         try:
-            return fit(loaded(value.strip()), shape, alone=alone, depth=depth + 1) if value.strip()[:1] in "{[" else None
+            return (
+                fit(loaded(value.strip()), shape, alone=alone, depth=depth + 1) if value.strip()[:1] in "{[" else None
+            )
         except ValueError:
             return None
     if isinstance(value, dict) and (answer := validated(renamed(value, shape), shape)):
@@ -213,10 +217,8 @@ def values(text: str) -> Iterator[object]:
         end = end_of(text, start)
         if end is None:
             raise CutOffError("some JSON begins and does not end")
-        try:
+        with suppress(ValueError):
             yield loaded(text[start:end])
-        except ValueError:
-            pass
         at = end
 
 

@@ -1,7 +1,7 @@
 """Tells speech from what leaks into it: a model's thoughts, and the control tokens of its chat template. Pure.
 
-Servers take thoughts and control tokens out of an answer only if they are told the right format, and many are not. Forms
-known from public reports: `<think>` without its beginning (vllm-project/vllm#17144) or in square brackets
+Servers take thoughts and control tokens out of an answer only if they are told the right format, and many are not.
+Forms known from public reports: `<think>` without its beginning (vllm-project/vllm#17144) or in square brackets
 (ggml-org/llama.cpp#16158), gpt-oss channels (NVIDIA/TensorRT-LLM#9256) also without their tokens
 (Augustas11/macprovider#743), Gemma's channels (Blaizzy/mlx-vlm#899, ollama/ollama#15754), end-of-turn tokens as text
 (BerriAI/litellm#3757, unslothai/unsloth#6804). They are recognised by shape, a bracket with a telling word in it,
@@ -41,12 +41,12 @@ ADVICE = {
     "channels": "the endpoint sends the model's channels as text: update the server, and "
     f"{PARSER} (vLLM: --reasoning-parser openai_gptoss; SGLang: --reasoning-parser gpt-oss; llama-server: --jinja)",
     "thought-headings": f"the model writes its thoughts under a heading in the answer: {PARSER}",
-    "answer-tags": "the model wraps its answer in tags: the chat template or a system prompt of the server asks for them",
-    "end-token": "end-of-turn tokens come as text: start the server with the chat template and the end-of-turn token of "
-    "this model, and with special tokens skipped",
+    "answer-tags": "the model wraps its answer in tags: the server's chat template or system prompt asks for them",
+    "end-token": "end-of-turn tokens come as text: start the server with the chat template and the end-of-turn token "
+    "of this model, and with special tokens skipped",
     "control-tokens": "control tokens come as text: start the server with the chat template of this model, and with "
     "special tokens skipped",
-    "role-header": "the endpoint sends the header of a turn as text: start the server with the chat template of this model",
+    "role-header": "the header of a turn comes as text: start the server with the chat template of this model",
     "garbled": "characters arrive broken: update the server; it cuts characters of several bytes between two tokens",
 }
 """How to start a server so that a leak ends."""
@@ -54,37 +54,41 @@ ADVICE = {
 
 # --- words --------------------------------------------------------------------------------------------------
 
-THINKING = frozenset(
-    "think thinking thinker thought thoughts reason reasoning reflection reflections reflect reflecting scratchpad "
-    "scratch analysis analyze analyse analyzing cot rationale deliberation deliberate deliberating monologue ponder "
-    "pondering musing musings contemplation contemplate contemplator introspection brainstorm brainstorming planning "
-    "plan critique cogitation consideration considerations internal inner mind "
-    "réflexion réflexions pensée pensées pensamiento pensamientos razonamiento denken gedanken überlegung überlegungen "
+
+def among(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+THINKING = among(
+    "think thinking thinker thought thoughts reason reasoning reflection reflections reflect reflecting "
+    "scratchpad scratch analysis analyze analyse analyzing cot rationale deliberation deliberate deliberating "
+    "monologue ponder pondering musing musings contemplation contemplate contemplator introspection brainstorm "
+    "brainstorming planning plan critique cogitation consideration considerations internal inner mind réflexion "
+    "réflexions pensée pensées pensamiento pensamientos razonamiento denken gedanken überlegung überlegungen "
     "pensiero pensieri pensamento raciocínio düşünce düşünceler мысли размышление размышления рассуждение "
-    "思考 思考过程 推理 推理过程 思维链 思維 生각".split()
+    "思考 思考过程 推理 推理过程 思维链 思維 生각"
 )
-ANSWERING = frozenset(
+ANSWERING = among(
     "answer answering response respond reply output solution conclusion final speech speak speaking say spoken "
-    "box réponse respuesta antwort risposta resposta cevap ответ 回答 答案".split()
+    "box réponse respuesta antwort risposta resposta cevap ответ 回答 答案"
 )
-FILLERS = frozenset("begin beginning start end stop finish of my the your process chain step steps block section".split())
-OPENING, CLOSING = frozenset("begin beginning start open".split()), frozenset("end stop close finish done".split())
-OFF = frozenset("no not off without disable disabled non".split())
+FILLERS = among("begin beginning start end stop finish of my the your process chain step steps block section")
+OPENING, CLOSING = among("begin beginning start open"), among("end stop close finish done")
+OFF = among("no not off without disable disabled non")
 
 ROLES = "assistant|user|system|model|human|developer|tool|ipython|gpt|bot|ai|environment"
-OURS = frozenset("assistant model gpt bot ai".split())
-ENDS = frozenset(
-    "end eos eot eod eom eoa eoh eoc eou endoftext endofturn endofmessage stop return call sep eot_id eom_id".split()
-)
-STARTS = frozenset("bos sop bot bom start begin startoftext startofturn inst sys im turn header role".split())
-BARE = frozenset(
-    "eos bos pad unk mask eod eot eom eop sop sep cls eoa eoh eoc eou end stop endoftext startoftext inst sys gmask smask "
-    "im_start im_end image audio video tool_call tool_calls tool_response function_call user assistant system human".split()
+OURS = among("assistant model gpt bot ai")
+ENDS = among("end eos eot eod eom eoa eoh eoc eou endoftext endofturn endofmessage stop return call sep eot_id eom_id")
+STARTS = among("bos sop bot bom start begin startoftext startofturn inst sys im turn header role")
+BARE = among(
+    "eos bos pad unk mask eod eot eom eop sop sep cls eoa eoh eoc eou end stop endoftext startoftext inst sys "
+    "gmask smask im_start im_end image audio video tool_call tool_calls tool_response function_call user "
+    "assistant system human"
 )
 """Names that stand in angle brackets without bars and are nothing but control tokens."""
-SQUARE = frozenset(
+SQUARE = among(
     "inst sys gmask smask mask cls sep pad unk eos bos eot eod eom end img prefix middle suffix args tool_calls "
-    "system_prompt transcribe".split()
+    "system_prompt transcribe"
 )
 """Names that stand in square brackets, in capitals."""
 NUMBERED = re.compile(r"(?:unused|extra_id|reserved|special|control|token|placeholder)[a-z_]*\d+|0x[0-9a-f]{2}")
@@ -125,7 +129,8 @@ CHANNEL = re.compile(
 )
 ROLE_AFTER = re.compile(rf"\s*(?P<role>{ROLES})\b[ \t]*", re.IGNORECASE)
 GLUED = re.compile(
-    r"\A\s*(?P<first>analysis|commentary|final)(?=[A-Z\"“]|[ \t]*\n)|assistant(?P<later>final|analysis|commentary)(?![a-z])"
+    r"\A\s*(?P<first>analysis|commentary|final)(?=[A-Z\"“]|[ \t]*\n)"
+    r"|assistant(?P<later>final|analysis|commentary)(?![a-z])"
     r"|assistant(?P<glued>final)(?=[a-z])"
 )
 """gpt-oss channels of which the special tokens were skipped: `analysisWe need to ...assistantfinalIn my village`."""
@@ -135,16 +140,21 @@ UNMARKED = re.compile(r"\A\s*thought(?:\s*(?:\[\]|\(\))|[ \t]*\n|(?=[A-Z]))")
 """Gemini's and Gemma's marker without its tokens; nothing says where these thoughts end."""
 UNUSED = re.compile(r"<unused\d+>\s*(?P<thought>thought\b)?|\[unused\d+\]")
 FENCE = re.compile(
-    r"^```[ \t]*(?:thinking|think|thoughts?|reasoning|analysis|scratchpad)\b[^\n]*\n(?:.*?^```|.*\Z)", re.M | re.S | re.I
+    r"^```[ \t]*(?:thinking|think|thoughts?|reasoning|analysis|scratchpad)\b[^\n]*\n(?:.*?^```|.*\Z)",
+    re.M | re.S | re.I,
 )
-QUOTED = re.compile(r"\A\s*[^\w\n>]{0,6}(?:thinking|thoughts?|reasoning)\b[^\n]{0,40}\n\s*(?:>[^\n]*(?:\n\s*|\Z))+", re.I)
+QUOTED = re.compile(
+    r"\A\s*[^\w\n>]{0,6}(?:thinking|thoughts?|reasoning)\b[^\n]{0,40}\n\s*(?:>[^\n]*(?:\n\s*|\Z))+", re.I
+)
 """Thoughts as a Markdown quotation under a heading, as gateways write them."""
 TIMED = re.compile(r"\A\W{0,6}thought for [^\n]{1,24}?(?:s|sec|seconds?|minutes?|moment)\b\W{0,6}\n", re.I)
-PROCESS = r"(?:thought process|thinking process|thinking|reasoning(?: process| steps)?|chain of thought|internal monologue)"
+PROCESS = (
+    r"(?:thought process|thinking process|thinking|reasoning(?: process| steps)?|chain of thought|internal monologue)"
+)
 HEADING = re.compile(
     rf"\A\W{{0,6}}(?P<sure>here(?:['’]s| is| are) (?:my|the|a) {PROCESS}\W{{0,4}}[:\n]"
     rf"|(?:thinking|thought|reasoning) process\W{{0,4}}:|(?:internal |inner )monologue\W{{0,4}}:)"
-    r"|\A\W{0,6}(?P<unsure>(?:my )?(?:thinking|thoughts?|reasoning|analysis|reflection|plan)\W{0,4}:)(?P<alone>\W{0,4}\n)?",
+    r"|\A\W{0,6}(?:my )?(?:thinking|thoughts?|reasoning|analysis|reflection|plan)\W{0,4}:(?P<alone>\W{0,4}\n)?",
     re.I,
 )
 SPEECH_HEADING = re.compile(
@@ -164,8 +174,9 @@ EDGE = re.compile(rf"(?:{BLANK}|{LOST})+")
 RAW_PIECES = re.compile(r"[ĠĊ▁]")
 """How byte-level and sentence-piece vocabularies spell a space or a line end."""
 SIGNS = re.compile(
-    rf"[<\[｜◁＜⟨‹【［{LOST}ĠĊ▁]|&lt;|```|\A\s*>|assistant|\A\W{{0,6}}(?:analysis|commentary|final|model|user|system|here|th"
-    r"ink|thought|reason|internal|inner|my|reflection|plan)|(?:user|model|system)[ \t]*\n|(?:answer|response|reply|speech|version|output)[*:\s]",
+    rf"[<\[｜◁＜⟨‹【［{LOST}ĠĊ▁]|&lt;|```|\A\s*>|assistant|(?:user|model|system)[ \t]*\n"
+    r"|\A\W{0,6}(?:analysis|commentary|final|model|user|system|here|think|thought|reason|internal|inner|my|reflect|plan)"
+    r"|(?:answer|response|reply|speech|version|output)[*:\s]",
     re.I,
 )
 """Without one of these there is nothing to be found; most speeches are done here."""
@@ -272,17 +283,19 @@ def in_angles(match: re.Match[str], said: re.Match[str], *, reasons: bool) -> Ma
         return Mark(*match.span(), "open", "think-tags") if set(words_of(rest)) & THINKING else None
     all_words = words + words_of(rest)
     attributes = not rest.strip() or "=" in rest
-    if attributes or set(all_words) <= THINKING | ANSWERING | FILLERS:
-        if mark := of_words(match, all_words if not attributes else words, closes=closes, bars=bars):
-            return mark
+    known = attributes or set(all_words) <= THINKING | ANSWERING | FILLERS
+    said_by = words if attributes else all_words
+    if known and (mark := of_words(match, said_by, closes=closes, bars=bars)):
+        return mark
     plain = name.casefold()
     if bars:
         return control(match, words_of(name + rest), closes=closes)
     if rest.strip():
         return None
     if plain == "s":
-        spaced = match[0].rstrip(">").endswith(tuple(" \t\n"))
-        return None if spaced else Mark(*match.span(), *(("end", "end-token") if closes else ("other", "control-tokens")))
+        if match[0].rstrip(">")[-1].isspace():  # in a formula
+            return None
+        return control(match, ["eos"] if closes else [], closes=closes)
     if plain in BARE or NUMBERED.fullmatch(plain) or SNAKE.fullmatch(plain):
         return control(match, words, closes=closes)
     return None
@@ -296,9 +309,9 @@ def in_square(match: re.Match[str], closed: set[str]) -> Mark | None:
     known = set(words) <= THINKING | ANSWERING | FILLERS
     loud = name == name.upper()
     framed = len(words) > 1 and words[0] in OPENING | CLOSING
-    if known and (loud or closes or framed or name.casefold() in closed):
-        if mark := of_words(match, words, closes=closes, bars=False):
-            return mark
+    meant = known and (loud or closes or framed or name.casefold() in closed)
+    if meant and (mark := of_words(match, words, closes=closes, bars=False)):
+        return mark
     plain = name.casefold()
     if NUMBERED.fullmatch(plain) or plain == "gmask":
         return Mark(*match.span(), "other", "control-tokens")
@@ -332,7 +345,7 @@ def of_words(match: re.Match[str], words: Sequence[str], *, closes: bool, bars: 
 def control(match: re.Match[str], words: Sequence[str], *, closes: bool) -> Mark:
     """A control token: does it end a turn, begin one, or neither?"""
     own, span = set(words), match.span()
-    if own & {"header", "role"} and own & {"end"} or own & {"middle", "message"}:
+    if (own & {"header", "role"} and own & {"end"}) or own & {"middle", "message"}:
         return Mark(*span, "other", "control-tokens")
     if own & {"unused", "reserved", "special", "extra", "fim", "tool", "tools", "image", "vision", "audio"}:
         return Mark(*span, "other", "control-tokens")
@@ -439,11 +452,14 @@ def of_marks(content: str, marks: Sequence[Mark]) -> Heard:
                 course.depth = 0
         elif mark.kind == "start" and not course.spoken:
             course.foreign = course.foreign or bool(mark.role and mark.role not in OURS)
-        elif course.spoken and (mark.kind in ("end", "spoken") or (mark.kind == "start" and mark.role)):
-            if not was_thought(rest, wrapped=course.wrapped):
-                course.parted = course.parted or (mark.kind == "spoken" and any(m.kind == "speak" for m in rest))
-                at = len(content)
-                break
+        elif (
+            course.spoken
+            and (mark.kind in ("end", "spoken") or (mark.kind == "start" and mark.role))
+            and not was_thought(rest, wrapped=course.wrapped)
+        ):
+            course.parted = course.parted or (mark.kind == "spoken" and any(m.kind == "speak" for m in rest))
+            at = len(content)
+            break
     course.take(at, len(content))
     if course.depth:
         leaks.append("think-unclosed" if any(form.startswith("think-") for form in leaks) else "channels")
