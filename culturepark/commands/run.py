@@ -109,7 +109,7 @@ def watch_prices(store: Store, row: RunRow) -> None:
         UsageError: if a limit on cost could be watched when the run began, and no longer can.
     """
     from culturepark.launch import models_of, settings_of
-    from culturepark.models.client import base_url_of
+    from culturepark.models.connections import base_url_of
 
     limit = settings_of(row).max_cost_usd
     remote = [spec for spec in dict.fromkeys(models_of(row).values()) if spec.kind == "openai"]

@@ -58,7 +58,7 @@ def check_specs(specs: Mapping[ModelRole, ModelSpec], roles: Iterable[ModelRole]
     """
     for spec in {specs[role] for role in roles}:
         if spec.kind == "openai":
-            from culturepark.models.client import require_key
+            from culturepark.models.connections import require_key
 
             require_key(spec)
         if spec.kind == "gguf":
