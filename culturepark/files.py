@@ -47,6 +47,8 @@ def clipped(value: object, width: int = 60) -> str:
 
 def home() -> Path | None:
     """Return the user's home folder; None if there is none, as for a user id without a passwd entry."""
+    if os.environ.get("HOME") == "":  # which Python takes for the root of all files
+        return None
     try:
         path = Path.home()
     except RuntimeError:
