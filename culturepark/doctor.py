@@ -18,6 +18,7 @@ from culturepark.models import weights
 from culturepark.models.chat import Request
 from culturepark.models.registry import Models, check_specs
 from culturepark.models.spec import parse_roles
+from culturepark.models.trust import Trust
 from culturepark.redact import redact
 from culturepark.show import err
 from culturepark.store.checkup import Checkup
@@ -114,9 +115,10 @@ def sizes(path: Path) -> str:
 async def answer_of(model: str) -> Finding:
     """Whether a model answers one small question."""
     specs = parse_roles(model, [])
-    models = Models({"speaker": specs["speaker"]}, 1, lambda *_: None)
+    trust = Trust([specs["speaker"]])
+    models = Models({"speaker": specs["speaker"]}, 1, lambda *_: None, trust)
     try:
-        check_specs(specs, ("speaker",))
+        check_specs(specs, ("speaker",), trust)
         chat = await models.get("speaker")
         request = Request(({"role": "user", "content": "Say good morning."},), max_tokens=12, temperature=0.0, seed=1)
         reply = await chat.send(chat.body(request))

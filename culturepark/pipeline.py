@@ -36,6 +36,7 @@ from culturepark.launch import UNTIL, Until, models_of, settings_of
 from culturepark.models.chat import Reply, Request
 from culturepark.models.ledger import DOWN_AFTER, Ledger
 from culturepark.models.registry import Models
+from culturepark.models.trust import Trust
 from culturepark.models.weights import detached
 from culturepark.redact import redact
 from culturepark.show import show_origin
@@ -66,7 +67,11 @@ class Watcher(Protocol):
 class Run:
     """One run being carried on."""
 
-    def __init__(self, store: Store, row: RunRow, watcher: Watcher) -> None:
+    def __init__(self, store: Store, row: RunRow, watcher: Watcher, trust: Trust | None = None) -> None:
+        """
+        Args:
+            trust: which of the models that the store names may be asked; None for those named outside of this command.
+        """
         self.store = store
         self.row = row
         self.watcher = watcher
@@ -76,7 +81,7 @@ class Run:
         self.settings = settings_of(row)
         budget = store.spent(row.id)
         budget.max_cost_usd, budget.max_tokens = self.settings.max_cost_usd, self.settings.max_tokens
-        self.models = Models(models_of(row), self.settings.concurrency, watcher.fetching)
+        self.models = Models(models_of(row), self.settings.concurrency, watcher.fetching, trust or Trust())
         self.ledger = Ledger(
             row.id,
             store,
