@@ -233,7 +233,8 @@ class VectorRow(SQLModel, table=True):
 
     __tablename__ = "vector"
     embedder: str = Field(primary_key=True)
-    """Which embedder made it, with its weights: `minilm SHA SHA`, `openai:NAME@BASE_URL`."""
+    """Which embedder made it, with its weights: `minilm SHA SHA`, `openai:NAME@BASE_URL MODEL SIZE` (MODEL as
+    the endpoint's answers call it)."""
     text_sha256: str = Field(primary_key=True)
     """Of the text in UTF-8."""
     vector: bytes = Field(sa_type=Bytes)
