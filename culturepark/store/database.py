@@ -126,6 +126,11 @@ class Database:
             session.flush()
             self.check_place(session.connection().info)  # nothing is committed into a file that nobody will find
 
+    @property
+    def mode(self) -> int:
+        """For whom files made of this database are: as the database file itself, and of a server's for their owner."""
+        return mode_of(self.path) if self.path else 0o600
+
     def check_place(self, connection: dict[Any, Any] | None = None) -> None:
         """
         Args:
