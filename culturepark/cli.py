@@ -496,11 +496,14 @@ def explain(error: Exception) -> int:
     """An error as a clear line on stderr, and its exit code. `CULTUREPARK_DEBUG=1` shows where it came from."""
     from culturepark.errors import CultureparkError, StoreError
     from culturepark.redact import redact
+    from culturepark.shortage import shortage
     from culturepark.show import safe, show_origin
 
     show_origin(error)
     if isinstance(error, OSError) and error.errno in NO_ROOM and not error.filename:
         error = StoreError(f"cannot write the output: {error.strerror}")
+    if not isinstance(error, CultureparkError):
+        error = shortage(error) or error
     if isinstance(error, CultureparkError):
         print(f"culturepark: {safe(error, lines=True)}", file=sys.stderr)
         return error.exit_code

@@ -13,7 +13,7 @@ from typing import Literal
 from culturepark import __version__
 from culturepark.catalog import scenarios
 from culturepark.catalog.personas import load_all
-from culturepark.errors import CultureparkError
+from culturepark.errors import CultureparkError, Unreachable
 from culturepark.models import weights
 from culturepark.models.chat import Request
 from culturepark.models.registry import Models, check_specs
@@ -70,7 +70,16 @@ def packages() -> Finding:
 
 
 def weight(file: weights.WeightFile) -> Finding:
-    if not weights.have(file):
+    try:
+        return found(file)
+    except Unreachable as error:  # no home folder
+        return Finding(file.name, "note", str(error))
+    except OSError as error:
+        return Finding(file.name, "bad", f"{file.path}: {error.strerror}", 3)
+
+
+def found(file: weights.WeightFile) -> Finding:
+    if not file.path.is_file():
         megabytes = file.wheel_bytes / 1e6
         return Finding(file.name, "note", f"not fetched yet ({megabytes:.0f} MB); the first use fetches it")
     if weights.sha256_of(file.path) != file.sha256:

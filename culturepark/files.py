@@ -35,6 +35,23 @@ def readable(path: Path) -> Path:
     return path
 
 
+def home_folder() -> Path | None:
+    """The user's; None where there is none, as for a user id without a name and without HOME."""
+    try:
+        home = Path.home()
+    except (RuntimeError, OSError):
+        return None
+    return home if home.is_absolute() else None
+
+
+def expanded(path: str) -> Path:
+    """With a leading `~` as the home folder; as it stands where nobody has such a home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def clipped(value: object, width: int = 60) -> str:
     """Something a file holds, made fit to stand in a message of one line."""
     try:

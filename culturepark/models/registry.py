@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from culturepark.domain import ModelRole
 from culturepark.models.chat import ChatModel
@@ -73,6 +72,7 @@ def check_specs(specs: Mapping[ModelRole, ModelSpec], roles: Iterable[ModelRole]
 
             require_key(spec)
         if spec.kind == "gguf":
+            from culturepark.files import expanded
             from culturepark.models.local import check_gguf
 
-            check_gguf(Path(spec.name).expanduser())
+            check_gguf(expanded(spec.name))
