@@ -4,17 +4,26 @@ CultureparkError                 exit
 ├── UsageError                   2     wrong flag, no such run, a run that cannot go on as asked
 │   └── CatalogError             2     a scenario, persona or survey file is wrong; holds all its problems
 ├── ModelError                         one request failed
-│   ├── Unreachable              3     no connection, 401, 403, 404: trying another request is pointless
-│   ├── WrongRequest             1     the endpoint refuses this request (400, context overflow)
+│   ├── Unreachable              3     no connection, no such model, the key is refused, a redirect to elsewhere, no quota
+│   ├── OutOfCredit              4     the account has no money left (402 and the like): stops the run, resumable
+│   ├── WrongRequest             1     the endpoint refuses this request; sending it again as it is cannot help
+│   │   ├── Refused              1     it does not take one part (`feature`), or only from `least` to `most`
+│   │   ├── Filtered             1     a content filter refuses this prompt
+│   │   └── TooLong              1     the prompt does not fit into the context (`limit` tokens)
 │   ├── Overloaded               1     429, 5xx, timeout, broken stream: may work later (`retry_after`)
+│   │   └── Loading              1     the model is being loaded; wait with patience
 │   └── BadAnswer                1     an answer came, but not one in the protocol (HTML, no choices, ...)
+│       └── Missed               1     the server says that the model did not keep to the schema
 ├── BudgetReached                4     --max-cost or --max-tokens
+├── OutOfResources               5     this machine has no descriptors, memory or disk left: stops the run, resumable
 └── StoreError                   5     the database cannot be opened, read or written
 Interrupted                      130   Ctrl-C
 """
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from culturepark.redact import redact
@@ -86,6 +95,53 @@ class WrongRequest(ModelError):
         self.param = param
 
 
+class Refused(WrongRequest):
+    """The endpoint does not take one part of the request, or only values from `least` to `most`.
+
+    `feature` is a key of the request body, or `system` for the system message. An empty one means that the endpoint refuses
+    the request without saying what is wrong with it. A bound is None where the endpoint named none.
+    """
+
+    kind = "unsupported"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        feature: str = "",
+        least: float | None = None,
+        most: float | None = None,
+        kind: str | None = None,
+    ) -> None:
+        super().__init__(message, kind=kind, param=feature or None)
+        self.feature = feature
+        self.least = least
+        self.most = most
+
+
+class Filtered(WrongRequest):
+    """A content filter refuses this prompt; another prompt may pass."""
+
+    kind = "content-filter"
+
+
+class TooLong(WrongRequest):
+    """The prompt, with the room asked for the answer, exceeds the context; `limit` is its size in tokens if told."""
+
+    kind = "context-overflow"
+
+    def __init__(self, message: str, *, limit: int | None = None, kind: str | None = None) -> None:
+        super().__init__(message, kind=kind)
+        self.limit = limit
+
+
+class OutOfCredit(ModelError):
+    """The account has no money left. No other request would fare better until somebody pays."""
+
+    exit_code = 4
+    kind = "no-credit"
+
+
 class Overloaded(ModelError):
     """The endpoint is busy or broke off; the same request may work later. `retry_after` is in seconds."""
 
@@ -93,11 +149,23 @@ class Overloaded(ModelError):
     retryable = True
 
 
+class Loading(Overloaded):
+    """The server is loading the model, which may take minutes."""
+
+    kind = "loading"
+
+
 class BadAnswer(ModelError):
     """The endpoint answered, but not in the protocol."""
 
     kind = "bad-answer"
     retryable = True
+
+
+class Missed(BadAnswer):
+    """The server says that what the model wrote does not keep to the schema; another draw may."""
+
+    kind = "schema-missed"
 
 
 class BudgetReached(CultureparkError):
@@ -110,6 +178,12 @@ class BudgetReached(CultureparkError):
         self.option = option
 
 
+class OutOfResources(CultureparkError):
+    """This machine has no file descriptors, memory or disk space left. No request or dialogue is at fault."""
+
+    exit_code = 5
+
+
 class StoreError(CultureparkError):
     """The database cannot be used."""
 
@@ -120,3 +194,42 @@ class Interrupted(CultureparkError):
     """The user asked to stop."""
 
     exit_code = 130
+
+
+LACKING = {
+    errno.EMFILE: "this process has too many files open (raise `ulimit -n`, or lower --concurrency)",
+    errno.ENFILE: "this machine has too many files open",
+    errno.ENOMEM: "this machine has no memory left",
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+}
+"""What the machine lacks, by the error number of the operating system."""
+
+
+def out_of_resources(error: BaseException) -> OutOfResources | None:
+    """Return what the machine lacks if that is the cause of an exception, else None.
+
+    Libraries wrap the operating system's error in their own, so all causes are looked at.
+    """
+    for cause in causes(error):
+        if isinstance(cause, OutOfResources):
+            return cause
+        if isinstance(cause, MemoryError):
+            return OutOfResources(LACKING[errno.ENOMEM])
+        if isinstance(cause, OSError) and cause.errno in LACKING:
+            return OutOfResources(LACKING[cause.errno])
+    return None
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The exception and all that led to it: causes, contexts, members of groups; each once, the nearest first."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        one = waiting.pop(0)
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        context = None if one.__suppress_context__ else one.__context__
+        members = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        waiting += [further for further in (one.__cause__, context, *members) if further is not None]
