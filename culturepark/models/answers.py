@@ -41,10 +41,21 @@ def check_length(length: int, limit: int) -> None:
 def scrubbed(response: JsonObject) -> JsonObject:
     """The answer without secrets. Where one was in it, log-probabilities spell it token by token and go as well."""
     cleaned: JsonObject = without_secrets(response)
-    if cleaned != response:
-        for choice in cleaned.get("choices") or []:
+    for choice in cleaned.get("choices") or []:
+        if cleaned != response or spells_a_secret(choice):
             choice.pop("logprobs", None)
     return cleaned
+
+
+def spells_a_secret(choice: Any) -> bool:
+    """Whether tokens do that no text of the answer holds; servers give those of what they leave out, too."""
+    logprobs = choice.get("logprobs") if isinstance(choice, dict) else None
+    for part in logprobs.values() if isinstance(logprobs, dict) else ():
+        tokens = part if isinstance(part, list) else ()
+        said = "".join(str(token.get("token", "") if isinstance(token, dict) else token) for token in tokens)
+        if without_secrets(said) != said:
+            return True
+    return False
 
 
 async def assemble(stream: AsyncIterator[Any], limit: int) -> JsonObject:

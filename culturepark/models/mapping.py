@@ -11,7 +11,7 @@ import httpx2
 import openai
 
 from culturepark.errors import BadAnswer, ModelError, Overloaded, Unreachable, WrongRequest
-from culturepark.redact import redact
+from culturepark.redact import shortened
 
 OPTIONAL = {"seed", "stop", "temperature", "response_format", "logprobs", "top_logprobs", "stream_options"}
 """Parameters that some models refuse and that we can do without."""
@@ -75,6 +75,5 @@ def retry_after(headers: Any) -> float | None:
 
 def short(said: object) -> str:
     """What an endpoint said, on one line and not long; it may be a whole HTML page."""
-    # First of all, since half a key is no longer known for one; but not all of what may be megabytes.
-    line = " ".join(redact(str(said)[:10_000]).split())
+    line = " ".join(shortened(str(said), 10_000).split())
     return "".join(c for c in line if c.isprintable())[:200] or type(said).__name__
