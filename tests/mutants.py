@@ -38,7 +38,23 @@ LOCK = f"{G}test_a_run_that_is_let_go_is_never_held_by_two"
 DISK = f"{G}test_every_commit_of_every_command_waits_for_the_disk"
 STAGE = f"{G}test_a_stage_is_done_and_marked_as_done_at_once"
 REVIEW = f"{G}test_a_review_and_what_follows_from_it_come_at_once"
+BILL = f"{G}test_every_request_that_an_endpoint_has_heard_has_a_row_whatever_becomes_of_the_process"
 KEPT_FIRST = f"{G}test_a_turn_is_kept_before_the_next_one_is_asked_for"
+SIDE_TAKEN = "test_preference.py::test_which_side_an_answer_takes_follows_from_its_speakers_stance_and_the_verdict"
+TRACED = "test_run_on_endpoint.py::test_the_quickstart_keeps_samples_and_every_sample_is_traced"
+MEMO = "test_wire.py::test_an_answered_call_is_never_sent_again"
+OTHER_CALL = "test_wire.py::test_another_subject_or_another_seed_is_another_call"
+BUDGET = "test_wire.py::test_a_budget_of_tokens_stops_before_the_next_call"
+LIMIT = "test_run_on_endpoint.py::test_a_limit_on_tokens_is_exit_4_and_a_higher_one_finishes"
+MIGRATED = "test_store_faults.py::test_a_migration_killed_at_every_statement_in_turn_is_whole_in_the_end"
+MIGRATED_LATER = (
+    "test_store_faults.py::test_a_later_migration_killed_at_every_statement_in_turn_keeps_the_rows_and_is_done_once"
+)
+REJECTED = "test_reviews.py::test_a_rejected_turn_takes_its_samples_along_but_for_those_its_reviewer_accepts"
+SECOND = "test_run_on_endpoint.py::test_a_run_that_is_going_on_cannot_be_carried_on_by_another_process"
+OWNERS = "test_store.py::test_the_file_is_its_owners_alone_and_its_folder_is_made"
+PLANNED = "test_store.py::test_a_run_that_is_broken_off_while_it_is_written_does_not_exist"
+SETTLED = "            session.add(row)\n            self._settle(session, subject_id)\n        return row"
 APART = "        with self.database.writing() as session:\n"
 
 MUTATIONS = (
@@ -103,15 +119,16 @@ MUTATIONS = (
         'SIDES = {1: "plus", -1: "minus", 0: "none"}', 'SIDES = {1: "plus", -1: "plus", 0: "none"}',
         "test_dedup.py::test_opposite_sides_of_a_stance_never_meet_in_a_run"),
     one("a pair from one side of the scale", "export/pairs.py", "return labels[side], labels[-side]", "return labels[side], labels[side]",
-        "test_preference.py::test_which_side_an_answer_takes_follows_from_its_speakers_stance_and_the_verdict"),
+        SIDE_TAKEN),
     one("a quote that begins one letter late", "distill/extract.py", "quote_start=self.quote_start,",
-        "quote_start=self.quote_start + 1,", "test_run_on_endpoint.py::test_the_quickstart_keeps_samples_and_every_sample_is_traced"),
+        "quote_start=self.quote_start + 1,", TRACED),
     # --- one process at a time
     one("the lock's file deleted once it is let go", "store/database.py",
         "        with suppress(OSError):\n            Path(path).unlink(missing_ok=True)\n        lock.release()\n",
-        "        lock.release()\n        with suppress(OSError):\n            Path(path).unlink(missing_ok=True)\n", LOCK),
+        "        lock.release()\n        with suppress(OSError):\n            Path(path).unlink(missing_ok=True)\n",
+        LOCK),
     one("whoever comes second goes on", "store/database.py", "            if not holds:\n", "            if False:\n",
-        "test_run_on_endpoint.py::test_a_run_that_is_going_on_cannot_be_carried_on_by_another_process", LOCK),
+        SECOND, LOCK),
     # --- transactions
     one("verdicts and their mark apart", "store/store.py",
         "            row = session.get_one(DialogueRow, dialogue_id)\n            row.verified =",
@@ -119,12 +136,8 @@ MUTATIONS = (
     one("statements and their mark apart", "store/store.py",
         "            row = session.get_one(DialogueRow, dialogue_id)\n            row.extracted,",
         APART + "            row = session.get_one(DialogueRow, dialogue_id)\n            row.extracted,", STAGE),
-    one("duplicates and samples apart", "store/store.py",
-        "            replace_duplicates(session, run_id, duplicates)\n            query =",
-        "            replace_duplicates(session, run_id, duplicates)\n" + APART + "            query =",
-        "test_torture.py"),
-    one("a review and its samples apart", "store/reviews.py", "            session.add(row)\n            self._settle(session, subject_id)\n        return row",
-        "            session.add(row)\n        with self.store.database.writing() as session:\n            self._settle(session, subject_id)\n        return row",
+    one("a review and its samples apart", "store/reviews.py", SETTLED,
+        SETTLED.replace("row)\n", "row)\n        with self.store.database.writing() as session:\n"),
         REVIEW),
     one("synchronous off", "store/database.py", "PRAGMA synchronous = FULL", "PRAGMA synchronous = OFF", DISK),
     one("synchronous normal", "store/database.py", "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL", DISK),
@@ -134,14 +147,14 @@ MUTATIONS = (
          "        early = await model.send(body)\n        call_id = self.log.begin(call)\n"),
         ("culturepark/models/ledger.py", "            reply = await model.send(body)\n", "            reply = early\n"),
     ), ("tests/test_wire.py::test_a_call_has_its_row_while_it_is_under_way",)),
-    one("an answered call is asked again", "models/ledger.py", "if stored := self.log.answered(subject_id, request_digest):",
-        "if stored := None:", "test_wire.py::test_an_answered_call_is_never_sent_again"),
-    one("an answer to another subject will do", "store/store.py", "                    CallRow.subject_id == subject_id,\n                    CallRow.request_digest",
-        "                    CallRow.request_digest", "test_wire.py::test_another_subject_or_another_seed_is_another_call"),
+    one("an answered call is asked again", "models/ledger.py", "self.log.answered(subject_id, request_digest)",
+        "None", MEMO),
+    one("an answer to another subject will do", "store/store.py", "CallRow.subject_id == subject_id,\n                    CallRow.req",
+        "CallRow.req", OTHER_CALL),
     one("the budget is not looked at", "models/ledger.py", "self.budget.check()", "pass",
-        "test_wire.py::test_a_budget_of_tokens_stops_before_the_next_call"),
+        BUDGET),
     one("the budget forgets what was spent", "pipeline.py", "budget = store.spent(row.id)",
-        "budget = type(store.spent(row.id))()", "test_run_on_endpoint.py::test_a_limit_on_tokens_is_exit_4_and_a_higher_one_finishes"),
+        "budget = type(store.spent(row.id))()", LIMIT),
     one("Retry-After is not heard", "models/limits.py", "if error.retry_after is not None:", "if False:",
         "test_wire.py::test_the_servers_wish_to_wait_is_heard"),
     one("a long rest is waited for", "models/ledger.py", "> limits.LONGEST_WISH", "> 1e9",
@@ -149,21 +162,24 @@ MUTATIONS = (
     one("the client library tries again on its own", "models/client.py", "max_retries=0", "max_retries=2",
         "test_wire.py::test_the_client_library_tries_nothing_again_on_its_own"),
     one("calls left open are forgotten", "store/store.py", "                row.error = INTERRUPTED\n                session.add(row)\n",
-        "                session.delete(row)\n", "test_torture.py"),
+        "                session.delete(row)\n", BILL),
     one("a turn is kept when the next is there", "pipeline.py",
         "                self.store.add_turn(row.id, event)\n",
-        "                late, row.error = row.error, event\n                late and self.store.add_turn(row.id, late)\n",
+        "                late, row.error = row.error, event\n"
+        "                late and self.store.add_turn(row.id, late)\n",
         KEPT_FIRST),
-    one("a plan is made dialogue by dialogue", "store/store.py", "    session.add_all(dialogues)\n    session.flush()\n",
-        "    session.add_all(dialogues)\n    session.flush()\n    [session.connection().exec_driver_sql(word) for word in ('COMMIT', 'BEGIN')]\n",
-        "test_store.py::test_a_run_that_is_broken_off_while_it_is_written_does_not_exist"),
+    one("a plan is made dialogue by dialogue", "store/store.py",
+        "    session.add_all(dialogues)\n    session.flush()\n",
+        "    session.add_all(dialogues)\n    session.flush()\n    driver = session.connection().exec_driver_sql\n"
+        "    driver('COMMIT'), driver('BEGIN')\n",
+        PLANNED),
     one("a migration in many transactions", "store/database.py", '    config.attributes["connection"] = connection\n',
         '    config.attributes["connection"] = connection.execution_options(isolation_level="AUTOCOMMIT")\n',
-        "test_store_faults.py::test_a_migration_killed_at_every_statement_in_turn_is_whole_in_the_end",
-        "test_store_faults.py::test_a_later_migration_killed_at_every_statement_in_turn_keeps_the_rows_and_is_done_once"),
-    one("a store that all may read", "store/database.py", "os.O_CREAT | os.O_WRONLY, 0o600", "os.O_CREAT | os.O_WRONLY, 0o644",
-        "test_store.py::test_the_file_is_its_owners_alone_and_its_folder_is_made"),
-    one("rejected samples are exported", "store/reviewed.py", '("rejected", "review") if rejected else', '("kept", "review") if rejected else',
-        "test_reviews.py::test_a_rejected_turn_takes_its_samples_along_but_for_those_its_reviewer_accepts"),
+        MIGRATED,
+        MIGRATED_LATER),
+    one("a store that all may read", "store/database.py", "os.O_WRONLY, 0o600", "os.O_WRONLY, 0o644",
+        OWNERS),
+    one("rejected samples are exported", "store/reviewed.py", '("rejected", "review") if', '("kept", "review") if',
+        REJECTED),
 )  # fmt: skip
 """Each takes one guarantee back; all must turn a test red."""
