@@ -90,6 +90,12 @@ async def test_wherever_an_error_is_cut_nothing_of_a_key_is_left(canary: str, tm
         lambda text: status(400, text),
         lambda text: event(json.dumps({"error": {"message": text}})),
         lambda text: raw(json.dumps({"error": {"message": text}})),
+        lambda text: event(text),
+        lambda text: raw(f"<html>{text}</html>", "text/html"),
+        lambda text: raw(f'{{"choices": {text}'),
+        lambda text: raw(json.dumps([text])),
+        lambda text: event(json.dumps({"choices": [{"index": 0, "delta": text}]})),
+        lambda text: raw("{}", f"text/{''.join(text.split())[:4000]}".replace("\u200b", "")),
     ]
     for fault in faults:
         async with wire(tmp_path, lambda body, number: fault(given[-1])) as w:  # noqa: B023
