@@ -90,7 +90,7 @@ MUTATIONS = (
         "test_secrets.py::test_a_message_shows_no_password_of_a_url"),
     one("log-probabilities kept", "models/answers.py", 'choice.pop("logprobs", None)', "pass", SPELT),
     one("log-probabilities kept beside a clean text", "models/answers.py", " or spells_a_secret(choice)", "", SPELT),
-    one("answers as they are", "models/client.py", "            response = scrubbed(response)\n", "",
+    one("answers as they are", "models/client.py", "scrubbed(await assemble(", "dict(await assemble(",
         SPELT, "test_secrets.py::test_a_key_in_what_people_say_is_taken_out_before_anything_is_made_of_it"),
     one("the manifest tells the command as it was", "export/writer.py", "redact(command)", "command",
         "test_secrets.py::test_an_export_does_not_tell_how_its_store_was_reached"),
@@ -103,7 +103,7 @@ MUTATIONS = (
     one("files of the older export stay", "export/sinks.py", "        (out / name).unlink(missing_ok=True)\n",
         "        pass\n", BROKEN_EXPORT, "test_export.py::test_another_export_into_the_folder_replaces_the_first"),
     Mutation("report in place", (
-        ("culturepark/report/page.py", "with aside.open(", "with real.open("),
+        ("culturepark/report/page.py", "os.open(aside, os.O_CREAT | os.O_EXCL", "os.open(real, os.O_CREAT | os.O_TRUNC"),
         ("culturepark/report/page.py", "            aside.replace(real)\n", ""),
     ), (f"tests/{BROKEN_REPORT}",)),
     one("half a report is put in place", "report/page.py", "            aside.replace(real)\n        finally:\n",
