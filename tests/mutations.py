@@ -86,7 +86,7 @@ def try_out(mutation: Mutation) -> tuple[str, str]:
             return "broken", str(gone)
         done = run(mutation.tests, tree)
     said = "\n".join(done.stdout.splitlines()[-30:])
-    if done.returncode == RED and " failed" in said and "SyntaxError" not in said:
+    if done.returncode == RED and "FAILED" in said and "SyntaxError" not in said:
         return "red", said
     return ("green" if done.returncode == GREEN else "broken"), said
 
