@@ -17,7 +17,7 @@ from html import unescape
 from typing import Any
 
 from culturepark.domain import JsonObject
-from culturepark.redact import redact
+from culturepark.redact import shortened
 
 LONGEST_BODY = 100_000
 """Characters of a body that are read. An error has said what it has to say long before."""
@@ -105,7 +105,7 @@ def gather(body: object, sent: JsonObject | None = None) -> Evidence:
         body = body.decode("utf-8", "replace")
     # Secrets first: half a key, where the text is cut, would no longer be known for one.
     text = body if isinstance(body, str) else dumped(body)
-    reader.found.raw = redact(text[: 10 * LONGEST_BODY])[:LONGEST_BODY].strip()
+    reader.found.raw = shortened(text, 10 * LONGEST_BODY)[:LONGEST_BODY].strip()
     if isinstance(body, str):
         reader.text(reader.found.raw, (), 0)
     else:

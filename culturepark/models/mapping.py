@@ -36,7 +36,7 @@ from culturepark.errors import (
 from culturepark.models.evidence import Evidence, gather
 from culturepark.models.refusals import PLAIN_REFUSAL, bounds, culprit
 from culturepark.models.waiting import wait_of
-from culturepark.redact import redact
+from culturepark.redact import redact, shortened
 from culturepark.shortage import causes, shortage
 
 __all__ = ["error_in_body", "map_answer", "map_error", "short", "wait_of"]
@@ -476,6 +476,5 @@ def read(error: Any) -> object:
 
 def short(said: object) -> str:
     """What an endpoint said, on one line and not long; it may be a whole HTML page."""
-    # First of all, since half a key is no longer known for one; but not all of what may be megabytes.
-    line = " ".join(redact(str(said)[:10_000]).split())
+    line = " ".join(shortened(str(said), 10_000).split())
     return "".join(c for c in line if c.isprintable())[:200] or type(said).__name__
