@@ -16,8 +16,8 @@ from tests.endpoint import Received, in_pieces, logprobs, vector
 from tests.quirks.kinds import STAIN
 
 STREAM, JSON = "text/event-stream; charset=utf-8", "application/json"
-TOLD_BY = {"turns": "statements", "items": "verdicts", "quote": "rewording"}
-"""What the material of a request holds -> what is asked for."""
+TOLD_BY = {"items": "verdicts", "quote": "rewording", "turns": "statements"}
+"""What the material of a request holds -> what is asked for; the first that it holds counts."""
 
 
 @dataclass(frozen=True)

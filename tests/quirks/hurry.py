@@ -1,0 +1,130 @@
+"""A clock for everybody in the process on which nobody waits: while all event loops wait, it jumps to the next timer.
+
+    with Clock().kept():
+        ...                     # asyncio.run, also in threads; time.monotonic; asyncio.sleep
+
+Work takes as long as it takes; only waiting is passed over. A loop that waits for a thread of its own counts as
+working, and after bytes came or went time runs as usual for a moment, since the other side may be about to answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+REAL = time.monotonic
+QUIET = 0.03
+"""Seconds without a byte after which it is believed that everybody waits."""
+LOOK = 0.002
+"""Seconds between two looks at the others."""
+
+
+class Clock:
+    """The time that all see: the real one, and what was jumped over."""
+
+    def __init__(self) -> None:
+        self.jumped = 0.0
+        self.waiting: dict[object, float] = {}
+        """Each loop that waits, and until when."""
+        self.loops = 0
+        self.threads = 0
+        """Jobs that loops have given to threads."""
+        self.stirred = REAL()
+        self.lock = threading.Lock()
+
+    def __call__(self) -> float:
+        return REAL() + self.jumped
+
+    def stir(self) -> None:
+        self.stirred = REAL()
+
+    def jump(self) -> None:
+        """To the next timer of anybody, if everybody waits."""
+        with self.lock:
+            idle = len(self.waiting) == self.loops and not self.threads and REAL() - self.stirred > QUIET
+            if idle and (next_one := min(self.waiting.values())) < float("inf"):
+                self.jumped += max(0.0, next_one - self())
+
+    @contextmanager
+    def kept(self) -> Iterator[Clock]:
+        """This clock is everybody's."""
+        own = {
+            name: module for name, module in sys.modules.items() if name.startswith(("culturepark.", "tests.quirks."))
+        }
+        kept_by = [module for module in own.values() if getattr(module, "monotonic", None) is REAL]
+        new_loop = asyncio.events.new_event_loop
+        asyncio.events.new_event_loop = lambda: Loop(self)
+        time.monotonic = self  # type: ignore[assignment]
+        for module in kept_by:
+            module.monotonic = self  # type: ignore[attr-defined]
+        try:
+            yield self
+        finally:
+            asyncio.events.new_event_loop = new_loop
+            time.monotonic = REAL
+            for module in kept_by:
+                module.monotonic = REAL  # type: ignore[attr-defined]
+
+
+class Waits(selectors.DefaultSelector):
+    """Waits for bytes, or until the clock has come to the next timer."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.clock = clock
+
+    def select(self, timeout: float | None = None) -> Any:
+        if timeout is not None and timeout <= 0:
+            return super().select(0)
+        until = self.clock() + (float("inf") if timeout is None else timeout)
+        with self.clock.lock:
+            self.clock.waiting[self] = until
+        try:
+            while True:
+                if events := super().select(min(LOOK, max(0.0, until - self.clock()))):
+                    self.clock.stir()
+                    return events
+                if self.clock() >= until:
+                    return []
+                self.clock.jump()
+        finally:
+            with self.clock.lock:
+                del self.clock.waiting[self]
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """An event loop on the common clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        super().__init__(Waits(clock))
+        with clock.lock:
+            clock.loops += 1
+
+    def time(self) -> float:
+        return self.clock()
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        def job() -> Any:
+            try:
+                return func(*args)
+            finally:
+                with self.clock.lock:
+                    self.clock.threads -= 1
+                self.clock.stir()
+
+        with self.clock.lock:
+            self.clock.threads += 1
+        return super().run_in_executor(executor, job)
+
+    def close(self) -> None:
+        if not self.is_closed():
+            with self.clock.lock:
+                self.clock.loops -= 1
+        super().close()
