@@ -86,6 +86,47 @@ class WrongRequest(ModelError):
         self.param = param
 
 
+class Refused(WrongRequest):
+    """The endpoint does not take a part of the request; `feature` names it, or is empty where nobody says which."""
+
+    kind = "unsupported"
+
+    def __init__(self, message: str, feature: str, *, least: float | None = None, most: float | None = None) -> None:
+        super().__init__(message, kind=self.kind, param=feature or None)
+        self.feature, self.least, self.most = feature, least, most
+
+
+class Filtered(WrongRequest):
+    """A filter refuses this prompt."""
+
+    kind = "content-filter"
+
+
+class TooLong(WrongRequest):
+    """The prompt does not fit into the model's context."""
+
+    kind = "context-overflow"
+
+
+class PromptCut(ModelError):
+    """The endpoint cut the prompt without a word; what it answered is an answer to something else."""
+
+    kind = "prompt-cut"
+
+
+class Starved(ModelError):
+    """The model spent all the tokens it was given on thoughts."""
+
+    kind = "starved"
+
+
+class OutOfCredit(ModelError):
+    """The account is empty: the run stops and can be resumed once it is not."""
+
+    exit_code = 4
+    kind = "no-credit"
+
+
 class Overloaded(ModelError):
     """The endpoint is busy or broke off; the same request may work later. `retry_after` is in seconds."""
 
@@ -93,11 +134,29 @@ class Overloaded(ModelError):
     retryable = True
 
 
+class Loading(Overloaded):
+    """The model is being loaded; it is waited for with patience."""
+
+    kind = "loading"
+
+
 class BadAnswer(ModelError):
     """The endpoint answered, but not in the protocol."""
 
     kind = "bad-answer"
     retryable = True
+
+
+class OnlyThoughts(BadAnswer):
+    """The whole answer came as thoughts, and nothing as speech."""
+
+    kind = "only-thoughts"
+
+
+class Missed(BadAnswer):
+    """The server says that the model did not keep to the schema."""
+
+    kind = "schema-missed"
 
 
 class BudgetReached(CultureparkError):

@@ -27,6 +27,7 @@ from culturepark.errors import (
     CultureparkError,
     Interrupted,
     ModelError,
+    OutOfCredit,
     StoreError,
     Unreachable,
     UsageError,
@@ -144,6 +145,7 @@ class Run:
             BudgetReached: "budget",
             Interrupted: "interrupted",
             Unreachable: "unreachable",
+            OutOfCredit: "no-credit",
         }
         if isinstance(error, StoreError):
             return  # it could not be written down either
@@ -199,7 +201,7 @@ class Run:
                 await self._extract(row, casting)
             if self._reaches("verify") and row.verified < self.row.verify_round:
                 await self._verify(row, casting)
-        except Unreachable:
+        except (Unreachable, OutOfCredit):
             raise
         except ModelError as error:
             self.store.set_dialogue(row.id, Status.FAILED, error.kind, str(error))

@@ -102,7 +102,7 @@ class LedgerClient(ChatCompletionClient):
         )
         self._spent.prompt_tokens += usage.prompt_tokens
         self._spent.completion_tokens += usage.completion_tokens
-        finish = reply.finish_reason if reply.finish_reason in ("stop", "length", "content_filter") else "unknown"
+        finish = {"ended": "stop", "cut-off": "length", "withheld": "content_filter"}[reply.ending]
         return LedgerResult(finish_reason=finish, content=reply.text, usage=usage, cached=False, reply=reply)
 
     async def create_stream(self, messages: Sequence[LLMMessage], **options: Any) -> AsyncGenerator[Any, None]:

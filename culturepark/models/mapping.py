@@ -17,11 +17,15 @@ OPTIONAL = {"seed", "stop", "temperature", "response_format", "logprobs", "top_l
 """Parameters that some models refuse and that we can do without."""
 
 
-def map_error(error: Exception, endpoint: str) -> ModelError:
+def error_in_body(value: Any, endpoint: str, body: Any = None) -> ModelError:
+    return Overloaded(f"{endpoint} broke off: {short(value)}", kind="broken-stream")
+
+
+def map_error(error: Exception, endpoint: str, body: Any = None) -> ModelError:
     """Every exception of the client library, or of the HTTP library under it, as one of ours."""
     if isinstance(error, ModelError):
         return error
-    if isinstance(error, (openai.APITimeoutError, httpx2.TimeoutException)):
+    if isinstance(error, (openai.APITimeoutError, httpx2.TimeoutException, TimeoutError)):
         return Overloaded(f"{endpoint} did not answer in time", kind="timeout")
     if isinstance(error, (openai.APIConnectionError, httpx2.ConnectError)):
         cause = error.__cause__ or error
@@ -55,6 +59,10 @@ def map_status(error: openai.APIStatusError, endpoint: str) -> ModelError:
     param = str(getattr(error, "param", None) or "")  # whatever JSON an endpoint put there
     if param not in OPTIONAL and ("context" in code or "context" in error.message.lower()):
         return WrongRequest(said, kind="context-overflow")
+    if status in (400, 422):
+        from culturepark.errors import Refused
+
+        return Refused(said, param)
     return WrongRequest(said, kind=f"http-{status}", param=param)
 
 

@@ -28,7 +28,7 @@ from culturepark.files import clipped, readable
 from culturepark.redact import redact, remember
 
 DEFAULT_URL = "sqlite:///runs/culturepark.db"
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """All schema versions this program knows, oldest first; a test holds them against the migration files."""
 
 BUSY_SECONDS: float = 30

@@ -30,6 +30,7 @@ from culturepark.domain import (
 from culturepark.errors import StoreError
 from culturepark.models.chat import digest
 from culturepark.store.tables import (
+    AbilityRow,
     CallRow,
     DialogueRow,
     DuplicateRow,
@@ -46,7 +47,8 @@ from culturepark.store.tables import (
 PAGE = 500
 """Ids in one query."""
 
-JSON: dict[type[SQLModel], dict[str, type]] = {
+JSON: dict[type[SQLModel], dict[str, type | tuple[type, ...]]] = {
+    AbilityRow: {"value": (str, bool, int, list, dict)},
     RunRow: {"models": dict, "settings": dict},
     DialogueRow: {"rejected": dict},
     CallRow: {"request": dict, "response": dict},

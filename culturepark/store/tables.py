@@ -118,6 +118,8 @@ class CallRow(SQLModel, table=True):
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     completion_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    """How many of the completion's tokens were thoughts; null if the server does not say."""
     tokens_from: str | None = None
     """`server`, `tiktoken`, or `estimate` (characters / 4)."""
     cost_usd: float | None = None
@@ -240,3 +242,19 @@ class VectorRow(SQLModel, table=True):
     """Numbers of two bytes (IEEE 754 binary16, little-endian); its length is 1 within rounding."""
     checksum: int = Field(sa_type=BigInteger)
     """CRC-32 of `embedder`, `text_sha256` and `vector`, one after the other."""
+
+
+class AbilityRow(SQLModel, table=True):
+    """One thing that an endpoint has shown it takes or does not take; later runs start from there."""
+
+    __tablename__ = "ability"
+    endpoint: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    """A part of a request (`seed`, `temperature`, `response_format`, `system` ...), `limit`, `leaks`, `room.STAGE`, or
+    `bare`."""
+    value: str = Field(sa_type=Text)
+    """JSON: `"refused"`, what is sent instead, or bounds."""
+    said: str = Field(default="", sa_type=Text)
+    """In the server's words."""
+    learned_at: str
