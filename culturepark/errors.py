@@ -9,7 +9,8 @@ CultureparkError                 exit
 │   ├── Overloaded               1     429, 5xx, timeout, broken stream: may work later (`retry_after`)
 │   └── BadAnswer                1     an answer came, but not one in the protocol (HTML, no choices, ...)
 ├── BudgetReached                4     --max-cost or --max-tokens
-└── StoreError                   5     the database cannot be opened, read or written
+├── StoreError                   5     the database cannot be opened, read or written
+└── OutOfResources               5     no descriptors, memory or disk space left; the run is stopped and can be resumed
 Interrupted                      130   Ctrl-C
 """
 
@@ -171,6 +172,12 @@ class BudgetReached(CultureparkError):
 
 class StoreError(CultureparkError):
     """The database cannot be used."""
+
+    exit_code = 5
+
+
+class OutOfResources(CultureparkError):
+    """The machine is out of descriptors, memory or disk; the run is stopped and can be resumed."""
 
     exit_code = 5
 

@@ -148,11 +148,27 @@ class Reply:
         found = []
         try:
             for item in (first_choice(self.response).get("logprobs") or {}).get("content") or []:
-                rivals = {r["token"]: float(r["logprob"]) for r in item.get("top_logprobs") or []}
-                found.append(Token(str(item["token"]), float(item["logprob"]), rivals))
-        except (KeyError, TypeError, ValueError, AttributeError):  # of a shape that says nothing
+                rivals = {r["token"]: logprob_of(r["logprob"]) for r in item.get("top_logprobs") or []}
+                found.append(Token(str(item["token"]), logprob_of(item["logprob"]), rivals))
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):  # of a shape that says nothing
             return []
         return found
+
+
+LEAST = -100.0
+"""As a log-probability, never. Servers write -9999 or -Infinity, of which no odds can be computed."""
+ROUNDING = 1e-3
+
+
+def logprob_of(number: Any) -> float:
+    """
+    Raises:
+        ValueError: if it is no log-probability: NaN, or above nought by more than rounding.
+    """
+    value = float(number)
+    if not value <= ROUNDING:
+        raise ValueError(f"{value} is no log-probability")
+    return max(LEAST, min(0.0, value))
 
 
 def first_choice(response: JsonObject) -> JsonObject:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
-import os
 from array import array
 from typing import Any
 
@@ -17,12 +16,14 @@ import httpx2
 import openai
 
 from culturepark.domain import JsonObject
-from culturepark.errors import BadAnswer, UsageError
+from culturepark.errors import BadAnswer
 from culturepark.models import tokens
 from culturepark.models.answers import as_object, assemble, longest, most_bytes, read, scrubbed
 from culturepark.models.chat import Reply, Request, Traits, Usage, spelled_out
+from culturepark.models.connections import Connection, connection, require_key
 from culturepark.models.mapping import error_in_body, map_error
-from culturepark.models.spec import ModelSpec, check_url
+from culturepark.models.providers import OPENAI_URL
+from culturepark.models.spec import ModelSpec
 from culturepark.models.transport import Bounded, loads, payloads
 from culturepark.redact import remember
 
@@ -30,7 +31,6 @@ from culturepark.redact import remember
 for name in ("openai", "httpx2", "httpcore2"):
     logging.getLogger(name).setLevel(logging.WARNING)
 
-OPENAI_URL = "https://api.openai.com/v1"
 TIMEOUT = httpx2.Timeout(300, connect=10)
 """Seconds. A slow local model may take minutes to read a long prompt before its first token."""
 WHOLE, A_TOKEN = 600.0, 1.0
@@ -53,20 +53,28 @@ class OpenAIModel:
         self.spec = spec
         self.name = name or spec.name
         self.traits = traits or Traits()
-        self.endpoint = base_url or base_url_of(spec)
         if spec.kind == "openai":
             require_key(spec)
-        key = api_key or api_key_of_the_environment()
-        remember(key)
+        self.connection = Connection(base_url, api_key or "") if base_url else connection(spec)
+        self.endpoint = self.connection.url
+        remember(self.connection.key)
+        proxy = self.connection.proxy
         self._client = openai.AsyncOpenAI(
-            api_key=key or "none",
+            api_key=self.connection.bearer,
             base_url=self.endpoint,
+            default_headers=self.connection.all_headers(),
+            default_query=self.connection.query,
             max_retries=0,
             timeout=TIMEOUT,
             http_client=openai.DefaultAsyncHttpxClient(
-                # A proxy set for the outside world must not get the talk with our own child process.
-                transport=Bounded(trust_env=not loopback, limits=openai.DEFAULT_CONNECTION_LIMITS),
-                trust_env=not loopback,
+                transport=Bounded(
+                    httpx2.AsyncHTTPTransport(
+                        proxy=proxy.url if proxy else None,
+                        trust_env=not loopback,
+                        limits=openai.DEFAULT_CONNECTION_LIMITS,
+                    )
+                ),
+                event_hooks=self.connection.hooks(),
             ),
         )
 
@@ -95,7 +103,7 @@ class OpenAIModel:
             body["grammar"] = request.grammar
         if self.traits.grammar and not request.schema and request.max_tokens > 1:
             body |= {"dry_multiplier": 0.5, "dry_allowed_length": 3}
-        return body
+        return body | self.connection.extra
 
     async def send(self, body: JsonObject) -> Reply:
         try:
@@ -131,40 +139,6 @@ NOT_OURS = (
 def seconds_for(body: JsonObject) -> float:
     """Seconds that the whole call may take."""
     return WHOLE + A_TOKEN * int(body.get("max_tokens") or body.get("max_completion_tokens") or 0)
-
-
-def require_key(spec: ModelSpec) -> None:
-    """
-    Raises:
-        UsageError: if the spec is OpenAI's own endpoint and there is no key for it.
-    """
-    if not spec.where and not api_key_of_the_environment():
-        raise UsageError(
-            f"{spec} needs a key: set OPENAI_API_KEY, or name an endpoint that needs none (openai:NAME@BASE_URL)"
-        )
-
-
-def api_key_of_the_environment() -> str:
-    """Without the white space that comes with a key read from a file.
-
-    Raises:
-        UsageError: if no header can hold it.
-    """
-    key = os.environ.get("OPENAI_API_KEY", "").strip()
-    if not (key.isascii() and key.isprintable()):
-        raise UsageError("OPENAI_API_KEY holds characters that no key has")
-    return key
-
-
-def base_url_of(spec: ModelSpec) -> str:
-    """
-    Raises:
-        UsageError: if `OPENAI_BASE_URL` is no URL, or holds a secret.
-    """
-    own = os.environ.get("OPENAI_BASE_URL")
-    if spec.where or not own:
-        return spec.where or OPENAI_URL
-    return check_url(own, "OPENAI_BASE_URL")
 
 
 LARGEST = 1e15

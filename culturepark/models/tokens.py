@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from culturepark.domain import JsonObject
+from culturepark.errors import Unreachable
 from culturepark.models.chat import Usage
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def encoding(model: str) -> Encoding | None:
     try:
         offer_tables()
         return tiktoken.get_encoding(name)
-    except (OSError, ValueError):  # an encoding whose tables are neither shipped nor reachable
+    except (OSError, ValueError, Unreachable):  # an encoding whose tables are neither shipped nor reachable
         return None
 
 

@@ -29,17 +29,17 @@ class Unreadable(ValueError):
 
 
 class Bounded(httpx2.AsyncBaseTransport):
-    """Sends through a client of its own, which knows the environment's proxies, and passes bounded answers on."""
+    """Passes on the bounded answers of another transport."""
 
-    def __init__(self, *, trust_env: bool, limits: httpx2.Limits) -> None:
-        self._client = httpx2.AsyncClient(trust_env=trust_env, limits=limits, follow_redirects=False, timeout=None)
+    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
+        self._inner = inner
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """
         Raises:
             Unreachable: if the answer is a redirect to another origin.
         """
-        answer = await self._client.send(request, stream=True)
+        answer = await self._inner.handle_async_request(request)
         if answer.has_redirect_location:
             target = request.url.join(answer.headers["location"])
             if origin(target) != origin(request.url):
@@ -58,7 +58,7 @@ class Bounded(httpx2.AsyncBaseTransport):
         return httpx2.Response(answer.status_code, headers=headers, stream=Body(answer), extensions=answer.extensions)
 
     async def aclose(self) -> None:
-        await self._client.aclose()
+        await self._inner.aclose()
 
 
 class Body(httpx2.AsyncByteStream):
