@@ -172,7 +172,7 @@ def prompt_filtered_400(ask: Ask) -> Answer:
         "content_filter_result": {"violence": {"filtered": True, "severity": "medium"}},
     }
     said = "The response was filtered due to the prompt triggering Azure OpenAI's content management policy."
-    return error(400, said, type=None, param="prompt", code="content_filter", status=400, innererror=inner)
+    return error(400, said, type=None, param="prompt", code="content_filter", innererror=inner)
 
 
 @quirk(ONE_TURN)
