@@ -3,7 +3,7 @@
     with Clock().kept():
         ...                     # asyncio.run, also in threads; time.monotonic; asyncio.sleep
 
-Work takes as long as it takes; only waiting is passed over. A loop that waits for a thread of its own counts as
+Work takes as long as it takes; only waiting is passed over. A loop that waits for a thread counts as
 working, and after bytes came or went time runs as usual for a moment, since the other side may be about to answer.
 """
 
@@ -35,7 +35,10 @@ class Clock:
         """Each loop that waits, and until when."""
         self.loops = 0
         self.threads = 0
-        """Jobs that loops have given to threads."""
+        """Jobs that loops have given to executors."""
+        self.known = set(threading.enumerate())
+        self.idents: set[int] = set()
+        """Threads on which loops run."""
         self.stirred = REAL()
         self.lock = threading.Lock()
 
@@ -49,10 +52,23 @@ class Clock:
         """To the next timer of anybody, if everybody waits."""
         with self.lock:
             idle = len(self.waiting) == self.loops and not self.threads and REAL() - self.stirred > QUIET
-            if not idle or select.select([waits.fileno() for waits in self.waiting], [], [], 0)[0]:
+            if (
+                not idle
+                or self.others_work()
+                or select.select([waits.fileno() for waits in self.waiting], [], [], 0)[0]
+            ):
                 return  # somebody works, or has bytes that it has not seen yet
             if (next_one := min(self.waiting.values())) < float("inf"):
                 self.jumped += max(0.0, next_one - self())
+
+    def others_work(self) -> bool:
+        """Whether somebody has begun a thread that is not yet over."""
+        return any(
+            thread not in self.known
+            and thread.ident not in self.idents
+            and not thread.name.startswith(("asyncio_", "ThreadPoolExecutor"))  # they wait for jobs
+            for thread in threading.enumerate()
+        )
 
     @contextmanager
     def kept(self) -> Iterator[Clock]:
@@ -87,6 +103,7 @@ class Waits(selectors.DefaultSelector):
     def select(self, timeout: float | None = None) -> Any:
         if timeout is not None and timeout <= 0:
             return super().select(0)
+        self.clock.idents.add(threading.get_ident())
         until = self.clock() + (float("inf") if timeout is None else timeout)
         with self.clock.lock:
             self.clock.waiting[self] = until
@@ -116,17 +133,15 @@ class Loop(asyncio.SelectorEventLoop):
         return self.clock()
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
-        def job() -> Any:
-            try:
-                return func(*args)
-            finally:
-                with self.clock.lock:
-                    self.clock.threads -= 1
-                self.clock.stir()
+        def over(_: object) -> None:
+            with self.clock.lock:
+                self.clock.threads -= 1
 
         with self.clock.lock:
             self.clock.threads += 1
-        return super().run_in_executor(executor, job)
+        job = super().run_in_executor(executor, func, *args)
+        job.add_done_callback(over)  # on this loop, which waits no longer then
+        return job
 
     def close(self) -> None:
         if not self.is_closed():
