@@ -68,10 +68,10 @@ def wanting(error: BaseException) -> str:
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, all that it came from, and all that are grouped in it."""
+    """The error, all that it came from, and all that are grouped in it; each once, the nearest first."""
     waiting, seen = [error], set[int]()
     while waiting:
-        one = waiting.pop()
+        one = waiting.pop(0)
         if id(one) in seen:
             continue
         seen.add(id(one))

@@ -34,7 +34,7 @@ BODY: JsonObject = {
 
 
 def refused(feature: str, **bounds: float) -> Refused:
-    return Refused("no", feature, **bounds)
+    return Refused("no", feature=feature, **bounds)
 
 
 def after(*errors: Refused, body: JsonObject = BODY) -> JsonObject:

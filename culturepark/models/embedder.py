@@ -138,7 +138,9 @@ class Endpoint:
 def served(spec: str, model: object, size: int) -> str:
     """The identity of a model behind an endpoint's name, as far as its answers tell: its own name, and how many numbers
     its vectors have."""
-    said = "".join(letter for letter in model if letter.isprintable() and letter != " ") if isinstance(model, str) else ""
+    said = (
+        "".join(letter for letter in model if letter.isprintable() and letter != " ") if isinstance(model, str) else ""
+    )
     return f"{spec} {said[:200] or '-'} {size}"
 
 

@@ -113,7 +113,7 @@ def log_file() -> IO[bytes]:
     try:
         return tempfile.TemporaryFile()
     except FileNotFoundError:
-        return open(os.devnull, "w+b")  # noqa: SIM115 - closed by whoever asked
+        return open(os.devnull, "w+b")
 
 
 def weights_of(spec: ModelSpec, progress: weights.Progress) -> Path:

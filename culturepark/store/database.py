@@ -289,7 +289,7 @@ def parsed(url: str) -> URL:
         raise UsageError(f"--store: a store is SQLite's or PostgreSQL's; {form}")
     if made.database and "?" in url and "=" not in url.partition("?")[2]:  # no option, but a letter of the file's name
         made = made.set(database=f"{made.database}?{url.partition('?')[2]}", query={})
-    if made.host or made.query or "?" in url and "?" not in str(made.database):
+    if made.host or made.query or ("?" in url and "?" not in str(made.database)):
         raise UsageError(f"--store: SQLite takes a file and nothing else; {form}")
     name = made.database or "."
     try:
