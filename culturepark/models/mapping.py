@@ -117,9 +117,7 @@ STATUSES = {
     "invalidrequesterror": 400, "badrequesterror": 400, "invalidargument": 400, "failedprecondition": 400,
     "authenticationerror": 401, "unauthenticated": 401, "permissionerror": 403, "permissiondenied": 403,
     "notfounderror": 404, "notfound": 404, "validation": 422, "ratelimiterror": 429, "ratelimitexceeded": 429,
-    "toomanyrequests": 429, "resourceexhausted": 429, "overloaded": 429, "apierror": 500, "servererror": 500,
-    "internalservererror": 500, "internal": 500, "unavailable": 503, "unavailableerror": 503, "timeouterror": 504,
-    "overloadederror": 529,
+    "toomanyrequests": 429, "resourceexhausted": 429, "overloaded": 429, "unavailable": 503, "unavailableerror": 503, "overloadederror": 529,
 }  # fmt: skip
 """What the usual words mean where an error came without a status."""
 
