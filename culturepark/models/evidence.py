@@ -207,7 +207,7 @@ class Reader:
             if start >= 0:
                 same = alike(text[start:], own)
                 text = f"{text[:start]}…{text[start + same :]}"
-            elif 12 <= len(text) and text.rstrip(" .…") in own:
+            elif len(text) >= 12 and text.rstrip(" .…") in own:
                 return "…"
         return text
 
@@ -224,7 +224,10 @@ class Reader:
 
 def alike(one: str, other: str) -> int:
     """How many characters two texts have in common at their beginning."""
-    return next((place for place, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]), min(len(one), len(other)))
+    return next(
+        (place for place, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]),
+        min(len(one), len(other)),
+    )
 
 
 def spoken(sent: JsonObject) -> Iterator[str]:

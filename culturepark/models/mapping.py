@@ -35,7 +35,7 @@ from culturepark.errors import (
     causes,
     out_of_resources,
 )
-from culturepark.models.evidence import Evidence, gather, squashed
+from culturepark.models.evidence import Evidence, gather
 from culturepark.models.refusals import PLAIN_REFUSAL, bounds, culprit
 from culturepark.models.waiting import wait_of
 from culturepark.redact import redact
@@ -279,9 +279,7 @@ RULES = (
         r"(?:prepaid|prepayment)[^.]{0,30}(?:depleted|exhausted|used)",
         unless=r"insufficient_quota",
     ),
-    Rule(
-        lambda case: OutOfCredit(f"{case.said} (no credit: top it up, then `culturepark resume`)"), frozenset({402})
-    ),
+    Rule(lambda case: OutOfCredit(f"{case.said} (no credit: top it up, then `culturepark resume`)"), frozenset({402})),
     Rule(
         unreachable("no-quota"),
         CLIENTS,
@@ -305,7 +303,7 @@ RULES = (
         r"max_(?:completion_)?tokens must be at least 1, got -\d+|tokens to keep|request too large|prompt contains \d+ tokens|"
         r"超过.{0,12}(?:长度|上下文)|(?:长度|上下文).{0,12}超|超长",
         unless=r"stop.{0,20}too long|array too long|supports at most \d+ completion tokens|maximum allowed number of output tokens|"
-        r"tokens per (?:day|hour)|not supported in (?:this )?context|rate limit for your organization",
+        r"max_(?:completion_)?tokens['`\"]? must be (?:<|less|at most)|tokens per (?:day|hour)|not supported in (?:this )?context|rate limit for your organization",
     ),
     Rule(too_long, frozenset({413})),
     Rule(
@@ -382,7 +380,7 @@ CONTEXT = tuple(
         r"\d[\d,]*\s*\+\s*\d[\d,]*\s*>\s*(\d[\d,]*)",
         r"(\d[\d,]*)[- ](?:token )?(?:maximum )?context (?:length|window)",
         r"context[ _](?:length|window|size|limit)[^\d\n.]{0,60}(\d[\d,]*)",
-        r"tokens? ?(?:>|exceeds?)[^\d\n]{0,40}(\d[\d,]*)",
+        r"(?:tokens? ?>|exceeds?)[^\d\n]{0,60}(\d[\d,]*)",
         r"(?:must be|should be|at most|less than|up to|<=|≤)\s*(\d[\d,]*)",
         r"\[\s*\d+\s*,\s*(\d[\d,]*)\s*\]",
         r"(?:tokens allowed|token limit|limit is|limit of|limit:|limit|max(?:imum)?(?: [a-z]+){0,4}(?: is| of|:)?|length)\s*[:(]?\s*(\d[\d,]*)",

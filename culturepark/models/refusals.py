@@ -57,14 +57,14 @@ COMPLAINT = re.compile(
     r"not enabled|disabled|deprecated|exceed|range|too (?:large|high|small|low|long|many|big)|remove|not implemented|"
     r"unimplemented|incompatible|no longer|at most|at least|less than|greater than|[<>≤≥]|failed to|unable to|not accept|"
     r"does(?:n't| not)|not found|missing|maximum|minimum|illegal|reject|refus|wrong|not a|unprocessable|expected|only|"
-    r"not in|positive|negative|limit|cannot find|no such|不支持|错误|非法|无效|范围"
+    r"\b(?:is|are) not\b|not in|positive|negative|limit|cannot find|no such|不支持|错误|非法|无效|范围"
 )
 """Words without which the mention of a parameter is no complaint about it."""
 PLAIN_REFUSAL = re.compile(
     r"(?i)(?:not|n't|no longer) (?:be )?(?:yet )?(?:currently )?(?:support|allow|permit|accept|implement|enabl|available)|"
     r"unsupported|unimplemented|unknown (?:param|field|arg|key|name)|unrecogni[sz]ed|extra inputs|must alternate|"
     r"must be (?:<|>|≤|≥|between|less|greater|at|in|one|strictly|positive|non)|unexpected (?:role|keyword|field|param)|"
-    r"cannot be used|invalid (?:role|param|value)|only [^.]{0,60}(?:support|allow|accept)|does not (?:take|have)"
+    r"invalid (?:grammar|json schema)|cannot be used|invalid (?:role|param|value)|only [^.]{0,60}(?:support|allow|accept)|does not (?:take|have)"
 )
 """Words that say so even with a status that otherwise means that something broke."""
 SUGGESTION = re.compile(
@@ -109,7 +109,7 @@ WORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 
 
 def culprit(remarks: Sequence[Remark], sent: JsonObject | None) -> tuple[str, str] | None:
-    """Return what is refused, and the words about it; None if nothing that was sent is named."""
+    """Return what is refused, and the words about it, those after its name first; None if nothing that was sent is named."""
     whole = False
     for remark in remarks:
         for name in remark.names:
@@ -123,7 +123,7 @@ def culprit(remarks: Sequence[Remark], sent: JsonObject | None) -> tuple[str, st
             feature = resolved(name, sent)
             if feature is None or feature in ("messages", "model") or (feature == "system" and not is_role(text)):
                 continue
-            return feature, text[place:]
+            return feature, f"{text[place:]}\n{text[:place]}"
     for text in complaints:
         if found := in_words(text, sent):
             return found
@@ -190,7 +190,7 @@ def in_words(text: str, sent: JsonObject | None) -> tuple[str, str] | None:
     if not found:
         return None
     place, feature = min(found)
-    return feature, text[place:]
+    return feature, f"{text[place:]}\n{text[:place]}"
 
 
 # --- values that would be taken --------------------------------------------------------------------
@@ -200,9 +200,11 @@ COUNT = r"[:=(`'\"]?\s*" + N
 RANGES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"(?P<open>[\[(])\s*{N}\s*(?:,|\.\.\.?|-|to)\s*{N}\s*(?P<close>[\])])",
+        rf"(?P<open>[\[(])\s*{N}\s*(?:,|\.\.\.?)\s*{N}\s*(?P<close>[\])])",
+        rf"\(\s*{N}\s*(?:-|–|to)\s*{N}\s*\)",
         rf"{N}\s*\.\.\.?=?\s*{N}",
-        rf"(?:between|from|within|range[^\d\n]{{0,40}}?|interval[^\d\n]{{0,20}}?|\bin)\s*:?\s*{N}\s*(?:to|and|-|–|—|~|through|,)\s*{N}",
+        rf"(?:between|from|within|range[^\d\n]{{0,40}}?|interval[^\d\n]{{0,20}}?|\bin)\s*:?\s*{N}\s*"
+        rf"(?:\((?:inclusive|(?P<low>exclusive))\)\s*)?(?:to|and|-|–|—|~|through|,)\s*{N}(?:\s*\((?P<high>exclusive))?",
         rf"{N}\s*(?:<=?|≤)\s*[a-z_]+\s*(?:<=?|≤)\s*{N}",
     )
 )
@@ -253,9 +255,10 @@ def told(words: str, step: float) -> tuple[float | None, float | None]:
     """The least and the most that the words name; what is excluded is one step further in."""
     for pattern in RANGES:
         if match := pattern.search(words):
-            low, high = (read(group) for group in match.groups() if group and group not in "[]()")
+            low, high = (read(group) for group in match.groups() if group and group[-1].isdigit())
             ends = match.groupdict()
-            low, high = low + step * (ends.get("open") == "("), high - step * (ends.get("close") == ")")
+            low += step * (ends.get("open") == "(" or bool(ends.get("low")))
+            high -= step * (ends.get("close") == ")" or bool(ends.get("high")))
             if low <= high:
                 return low, high
     least = first(LEAST, words)
