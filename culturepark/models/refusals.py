@@ -79,7 +79,7 @@ LABELLED = re.compile(
     r"(?i)(?:param(?:eter)?s?|fields?|propert(?:y|ies)|arg(?:ument)?s?|options?|keys?|inputs?|values? for|setting)"
     r"(?: (?:is |are )?(?:not |un)?(?:supported|allowed|permitted|supplied|provided|recogni[sz]ed|name))?"
     r"(?: (?:on|by|with|for|to) (?:this |the )?model)?\s*[:=(]?\s*([A-Za-z_][\w.\[\]]*)|"
-    r"(?:^|[\n;]\s*|: )([A-Za-z_][\w.\[\]]*): "
+    r"(?:^|[\n;]\s*|: )([A-Za-z_][\w.\[\]]*)(?:: |(?= (?:is|are|must|should|cannot|can't|not|does|doesn't)\b))"
 )
 
 ROLE = r"(?:system|developer)"

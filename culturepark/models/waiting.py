@@ -28,7 +28,7 @@ WORDS = re.compile(
 CHINESE = re.compile(rf"({NUMBER})\s*(秒|分钟|小时)\s*[后後]")
 FIELD = re.compile(
     r"(retry_?-?after(?:_?-?(?:ms|seconds|secs|s))?|retry_?delay|estimated_?time|retry_?in|wait_?(?:time|seconds|for)?)"
-    rf"\\*[\"']?\s*[:=]\s*\\*[\"']?({NUMBER})(ms|s|m)?\b",
+    rf"\\*[\"']?\s*[:=]\s*\\*[\"']?({NUMBER})(ms|s|m)?(?![\w:-])",
     re.IGNORECASE,
 )
 
@@ -120,7 +120,7 @@ def number(value: str) -> float | None:
         result = float(value)
     except ValueError:
         return None
-    return result if math.isfinite(result) else None
+    return result if value.isascii() and math.isfinite(result) else None
 
 
 def sane(seconds: float) -> float | None:
