@@ -4,6 +4,9 @@ Each body is one that was reported in public or stands in the server's own docum
 long; the comment names the place. `FRESH` holds further bodies of each kind: `mapping` was not fitted to them.
 """
 
+# ruff: noqa: E501
+# The bodies are shown as they come.
+
 from __future__ import annotations
 
 import errno
@@ -714,7 +717,7 @@ def answer(row: Row) -> ModelError:
     """The row's answer as the client library reports it."""
     status, body, _, *more = row
     sent = next((one for one in more if "messages" in one), SENT)
-    headers = next((one for one in more if "messages" not in one), {})
+    headers: dict[str, str] = next((one for one in more if "messages" not in one), {})
     return map_error(raised(status, body, headers), PLACE, sent)
 
 
@@ -963,9 +966,7 @@ def test_a_wait_is_read_from_every_form(
     monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], text: str, expected: float | None
 ) -> None:
     monkeypatch.setattr(waiting, "time", NOW.timestamp)
-    assert wait_of(headers, text) == (
-        None if expected is None else pytest.approx(expected, abs=0.001)
-    )
+    assert wait_of(headers, text) == (None if expected is None else pytest.approx(expected, abs=0.001))
 
 
 NONSENSE = [
@@ -1054,20 +1055,17 @@ def test_a_machine_without_resources_is_no_fault_of_the_endpoint(number: int) ->
     group = ExceptionGroup("all attempts", [ValueError("x"), lacking])
     for error in (lacking, caused(lacking), caused(httpx2.ConnectError("x"), OSError("All failed"), group)):
         with pytest.raises(OutOfResources) as caught:
-            map_error(error, PLACE)  # type: ignore[arg-type]
+            map_error(error, PLACE)
         assert caught.value.exit_code == 5
         assert not isinstance(caught.value, ModelError)
 
 
 def test_lack_of_memory_is_found_where_it_was_not_the_declared_cause() -> None:
-    try:
-        try:
-            raise MemoryError
-        except MemoryError:
-            raise ValueError("while that was handled")  # noqa: B904
-    except ValueError as error:
-        assert isinstance(out_of_resources(error), OutOfResources)
-    assert out_of_resources(ValueError("x")) is None
+    later = ValueError("while that was handled")
+    later.__context__ = MemoryError()
+    assert isinstance(out_of_resources(later), OutOfResources)
+    later.__suppress_context__ = True
+    assert out_of_resources(later) is None
 
 
 def test_a_redirect_says_where_it_points_without_its_secrets() -> None:
