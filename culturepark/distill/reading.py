@@ -90,7 +90,8 @@ def chosen(found: Sequence[object], shape: type[Answer], *, alone: bool) -> Answ
     answers = [answer for value in found if (answer := fit(value, shape, alone=alone))]
     said = [answer for answer in answers if not is_example(answer)]
     full = [answer for answer in said if any(getattr(answer, field) for field in type(answer).model_fields)]
-    return (full or said or [None])[-1]
+    counting = full or said
+    return counting[-1] if counting else None
 
 
 def is_example(answer: BaseModel) -> bool:

@@ -13,7 +13,7 @@ from culturepark.models import tokens
 from culturepark.models.chat import Reply, broke_off, first_choice
 from culturepark.models.mapping import error_in_body
 from culturepark.models.transport import Unreadable
-from culturepark.redact import without_secrets
+from culturepark.redact import shortened, without_secrets
 
 WORD = re.compile(r"[\w.:/-]{1,40}", re.ASCII)
 THOUGHT = {"thinking", "reasoning", "reasoning_content", "thought"}
@@ -50,10 +50,21 @@ def check_length(length: int, limit: int) -> None:
 def scrubbed(response: JsonObject) -> JsonObject:
     """The answer without secrets. Where one was in it, log-probabilities spell it token by token and go as well."""
     cleaned: JsonObject = without_secrets(response)
-    if cleaned != response:
-        for choice in cleaned.get("choices") or []:
+    for choice in cleaned.get("choices") or []:
+        if cleaned != response or spells_a_secret(choice):
             choice.pop("logprobs", None)
     return cleaned
+
+
+def spells_a_secret(choice: Any) -> bool:
+    """Whether tokens do that no text of the answer holds; servers give those of what they leave out, too."""
+    logprobs = choice.get("logprobs") if isinstance(choice, dict) else None
+    for part in logprobs.values() if isinstance(logprobs, dict) else ():
+        tokens = part if isinstance(part, list) else ()
+        said = "".join(str(token.get("token", "") if isinstance(token, dict) else token) for token in tokens)
+        if without_secrets(said) != said:
+            return True
+    return False
 
 
 class Message:
@@ -86,7 +97,7 @@ class Message:
         delta, whole, told = part.get("delta"), part.get("message"), part.get("logprobs")
         for field, kinds in ((delta, dict), (whole, dict), (told, (dict, list))):
             if not isinstance(field, (kinds, type(None))):
-                raise Unreadable(f"a choice of an unknown shape: {json.dumps(part)[:200]}")
+                raise Unreadable(f"a choice of an unknown shape: {shortened(json.dumps(part), 200)}")
         if isinstance(delta, dict):
             self._add_fields(delta, index)
         if isinstance(whole, dict) and not self.parts.get(index):  # a last chunk may repeat what was streamed
@@ -197,7 +208,7 @@ def as_object(data: Any) -> JsonObject:
     if isinstance(data, list) and len(data) == 1:
         data = data[0]
     if not isinstance(data, dict):
-        raise Unreadable(f"JSON that is no object: {json.dumps(data)[:200]}")
+        raise Unreadable(f"JSON that is no object: {shortened(json.dumps(data), 200)}")
     return data
 
 
