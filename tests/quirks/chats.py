@@ -35,7 +35,7 @@ def no_system_role(ask: Ask) -> Answer:
 def system_role_is_a_template_error(ask: Ask) -> Answer:
     """The same as an error of Jinja's, with status 500 (llama-server).
 
-    Source: ggml-org/llama.cpp#12279.
+    Source: containers/ramalama#2425, sgl-project/sglang#892, janhq/jan#6123.
     """
     if not any(m["role"] == "system" for m in ask.messages):
         return ask.stream()
@@ -47,7 +47,7 @@ def system_role_is_a_template_error(ask: Ask) -> Answer:
 def developer_role_only(ask: Ask) -> Answer:
     """`messages[0].role` does not take 'system' (o1-mini).
 
-    Source: openai/openai-python#1751, Aider-AI/aider#1501.
+    Source: Lambdua/openai4j#62, coleam00/Archon#12.
     """
     if not any(m["role"] == "system" for m in ask.messages):
         return ask.stream()
@@ -59,7 +59,7 @@ def developer_role_only(ask: Ask) -> Answer:
 def developer_instruction_not_enabled(ask: Ask) -> Answer:
     """No system message for this model, in Google's words (Gemma in the Gemini API).
 
-    Source: google-gemini/cookbook#612, BerriAI/litellm#9331.
+    Source: 0xPlaygrounds/rig#788, microsoft/vscode#258088.
     """
     if not any(m["role"] == "system" for m in ask.messages):
         return ask.stream()
@@ -89,7 +89,7 @@ def strict_alternation(ask: Ask) -> Answer:
 def strict_alternation_without_system(ask: Ask) -> Answer:
     """Both: no system role, and roles that alternate from the first message on (Mistral 7B, Gemma).
 
-    Source: vllm-project/vllm#2112, huggingface/chat-ui#1386.
+    Source: huggingface/chat-ui#1386, simular-ai/Agent-S#70.
     """
     if any(m["role"] == "system" for m in ask.messages) or not alternates(ask):
         return vllm("Conversation roles must alternate user/assistant/user/assistant/...")
@@ -100,7 +100,7 @@ def strict_alternation_without_system(ask: Ask) -> Answer:
 def names_are_refused(ask: Ask) -> Answer:
     """A message may hold role and content and nothing else.
 
-    Source: groq/groq-python#91, langchain-ai/langchain#26231.
+    Source: odysseus-dev/odysseus#200, longy2k/obsidian-bmo-chatbot#84, BerriAI/litellm#9720.
     """
     if any(set(m) - {"role", "content"} for m in ask.messages):
         return error(

@@ -29,7 +29,7 @@ def plain_embeddings(ask: Ask) -> Answer:
 def base64_unasked(ask: Ask) -> Answer:
     """Vectors in base64, though floats were asked for.
 
-    Source: openai/openai-python#1490, platform.openai.com/docs/api-reference/embeddings.
+    Source: platform.openai.com/docs/api-reference/embeddings (encoding_format).
     """
     if not embeds(ask):
         return ask.stream()
@@ -43,7 +43,7 @@ def base64_unasked(ask: Ask) -> Answer:
 def encoding_format_refused(ask: Ask) -> Answer:
     """`encoding_format` is refused (older servers).
 
-    Source: BerriAI/litellm#4417, ggml-org/llama.cpp#9291.
+    Source: editor-code-assistant/eca#231 (extra_forbidden).
     """
     if not embeds(ask):
         return ask.stream()
@@ -76,7 +76,7 @@ def vectors_in_another_order(ask: Ask) -> Answer:
 def vectors_without_index(ask: Ask) -> Answer:
     """Vectors without `index`, in the order of the texts.
 
-    Source: ggml-org/llama.cpp#9291, ollama/ollama docs/api.md.
+    Source: ollama/ollama docs/api.md (embed).
     """
     if not embeds(ask):
         return ask.stream()
@@ -87,7 +87,7 @@ def vectors_without_index(ask: Ask) -> Answer:
 def index_of_zero_everywhere(ask: Ask) -> Answer:
     """Every vector says that it is the first.
 
-    Source: huggingface/text-embeddings-inference docs, ollama/ollama#4357.
+    Source: platform.openai.com/docs/api-reference/embeddings/object.
     """
     return ask.embedded([{**row, "index": 0} for row in ask.vectors()]) if embeds(ask) else ask.stream()
 
@@ -96,7 +96,7 @@ def index_of_zero_everywhere(ask: Ask) -> Answer:
 def vectors_of_nan(ask: Ask) -> Answer:
     """Vectors hold NaN, in JSON that is none.
 
-    Source: ollama/ollama#13572, sgl-project/sglang#5984.
+    Source: ollama/ollama#9639, HKUDS/LightRAG#1870.
     """
     if not embeds(ask):
         return ask.stream()
@@ -106,11 +106,22 @@ def vectors_of_nan(ask: Ask) -> Answer:
     return ask.embedded(data)
 
 
+@quirk(Expect((0, 1, 3), samples=0, requests=2.5, says="NaN"), *EMBEDDED)
+def nan_breaks_the_server(ask: Ask) -> Answer:
+    """500: the vectors hold NaN, which cannot be encoded (Ollama).
+
+    Source: ollama/ollama#9639, HKUDS/LightRAG#1870.
+    """
+    if not embeds(ask):
+        return ask.stream()
+    return jsoned({"error": {"message": "failed to encode response: json: unsupported value: NaN"}}, 500)
+
+
 @quirk(MAY_STOP, *EMBEDDED)
 def vectors_of_null(ask: Ask) -> Answer:
     """Vectors hold null where NaN was.
 
-    Source: ollama/ollama#13572, huggingface/text-embeddings-inference docs.
+    Source: ollama/ollama#9639.
     """
     return ask.embedded([{**row, "embedding": [None] * 8} for row in ask.vectors()]) if embeds(ask) else ask.stream()
 
@@ -119,7 +130,7 @@ def vectors_of_null(ask: Ask) -> Answer:
 def vectors_of_zero(ask: Ask) -> Answer:
     """Vectors of zeros, which have no direction.
 
-    Source: ggml-org/llama.cpp#9291.
+    Source: ollama/ollama#9639.
     """
     return ask.embedded([{**row, "embedding": [0.0] * 8} for row in ask.vectors()]) if embeds(ask) else ask.stream()
 
@@ -128,7 +139,7 @@ def vectors_of_zero(ask: Ask) -> Answer:
 def batch_too_large_400(ask: Ask) -> Answer:
     """No more than 4 texts at once (Qwen: 10, Gemini: 100, TEI: 32).
 
-    Source: help.aliyun.com/zh/model-studio/error-code, huggingface/text-embeddings-inference docs.
+    Source: memodb-io/memobase#142, garrytan/gbrain#1199.
     """
     if not embeds(ask):
         return ask.stream()
@@ -148,7 +159,7 @@ def batch_too_large_400(ask: Ask) -> Answer:
 def batch_too_large_413(ask: Ask) -> Answer:
     """The same as 413 (TEI).
 
-    Source: huggingface/text-embeddings-inference docs (max_client_batch_size).
+    Source: n4ze3m/page-assist#371, apecloud/ApeRAG#716.
     """
     if not embeds(ask):
         return ask.stream()
@@ -167,7 +178,7 @@ def batch_too_large_413(ask: Ask) -> Answer:
 def one_text_at_a_time(ask: Ask) -> Answer:
     """`input` is a string or nothing.
 
-    Source: ollama/ollama docs/api.md, ggml-org/llama.cpp#9291.
+    Source: ollama/ollama docs/api.md (embeddings).
     """
     if not embeds(ask):
         return ask.stream()
@@ -180,7 +191,7 @@ def one_text_at_a_time(ask: Ask) -> Answer:
 def dimension_changes(ask: Ask) -> Answer:
     """Vectors of another length from one request to the next.
 
-    Source: BerriAI/litellm#4417 (fallbacks to another model).
+    Source: docs.litellm.ai/docs/proxy/reliability (fallbacks).
     """
     if not embeds(ask):
         return ask.stream()
@@ -212,7 +223,7 @@ def fewer_vectors_than_texts(ask: Ask) -> Answer:
 def bare_lists_of_numbers(ask: Ask) -> Answer:
     """A list of lists of numbers, without anything around it (TEI's /embed).
 
-    Source: huggingface/text-embeddings-inference docs.
+    Source: huggingface.co/docs/text-embeddings-inference (/embed).
     """
     return jsoned([row["embedding"] for row in ask.vectors()]) if embeds(ask) else ask.stream()
 

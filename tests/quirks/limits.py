@@ -48,7 +48,7 @@ def credits_402(ask: Ask) -> Answer:
 def balance_402(ask: Ask) -> Answer:
     """402 Insufficient Balance (DeepSeek).
 
-    Source: can1357/oh-my-pi#9569, api-docs.deepseek.com/quick_start/error_codes.
+    Source: Aider-AI/aider#4851, continuedev/continue#9942.
     """
     return error(402, "Insufficient Balance", type="unknown_error", code="invalid_request_error")
 
@@ -66,17 +66,30 @@ def payment_402_as_text(ask: Ask) -> Answer:
 def credits_403(ask: Ask) -> Answer:
     """403: the team has used all its credits (xAI).
 
-    Source: docs.x.ai, debugging errors; can1357/oh-my-pi#9569.
+    Source: warpdotdev/warp#14863.
     """
     said = "Your team has either used all available credits or reached its monthly spending limit."
     return jsoned({"code": "Some resource has been exhausted", "error": said}, 403)
+
+
+@quirk(broke("credit"))
+def credits_429(ask: Ask) -> Answer:
+    """The same as 429, `error` a string, and nothing to wait for (xAI).
+
+    Source: continuedev/continue#10373.
+    """
+    said = (
+        "Your team 16f2151a has either used all available credits or reached its monthly spending limit. To continue "
+        "making API requests, please purchase more credits or raise your spending limit."
+    )
+    return jsoned({"code": "Some resource has been exhausted", "error": said}, 429)
 
 
 @quirk(broke("credit balance"))
 def credit_balance_400(ask: Ask) -> Answer:
     """400: your credit balance is too low (Anthropic).
 
-    Source: docs.anthropic.com/en/api/errors, cline/cline#1406.
+    Source: anthropics/claude-code#66314, anthropics/claude-quickstarts#229.
     """
     said = (
         "Your credit balance is too low to access the Anthropic API. Please go to Plans & "
@@ -112,7 +125,7 @@ def model_not_found(ask: Ask) -> Answer:
 def model_does_not_exist_400(ask: Ask) -> Answer:
     """400 or 422 in place of 404: the model does not exist (Groq, DeepSeek: Model Not Exist).
 
-    Source: api-docs.deepseek.com/quick_start/error_codes, cline/cline#1406.
+    Source: api-docs.deepseek.com/quick_start/error_codes.
     """
     return error(400, "The model `test` does not exist or you do not have access to it.", code="model_not_found")
 
@@ -220,7 +233,7 @@ def data_inspection_failed(ask: Ask) -> Answer:
 def sensitive_words_1301(ask: Ask) -> Answer:
     """400 with code 1301: unsafe or sensitive content (GLM).
 
-    Source: docs.bigmodel.cn, error codes; DeepSeek: Content Exists Risk, deepseek-ai/DeepSeek-R1#100.
+    Source: 666ghj/BettaFish#108, deepseek-ai/DeepSeek-V2#30, docs.bigmodel.cn (error codes).
     """
     if not filtered(ask):
         return ask.stream()
@@ -236,7 +249,7 @@ def sensitive_words_1301(ask: Ask) -> Answer:
 def usage_policy_400(ask: Ask) -> Answer:
     """400 invalid_prompt: flagged as potentially violating the usage policy (o-series).
 
-    Source: community.openai.com (invalid_prompt), Aider-AI/aider#1501.
+    Source: platform.openai.com/docs/guides/reasoning (invalid_prompt).
     """
     if not filtered(ask):
         return ask.stream()
@@ -327,7 +340,7 @@ def context_of_vllm(ask: Ask) -> Answer:
 def context_of_tgi(ask: Ask) -> Answer:
     """422: inputs tokens + max_new_tokens must be <= (TGI).
 
-    Source: huggingface/text-generation-inference#2108, huggingface/chat-ui#430.
+    Source: huggingface.co/docs/text-generation-inference (max_total_tokens).
     """
     if not (needed := too_much(ask)):
         return ask.stream()
@@ -398,7 +411,7 @@ def context_inside_200(ask: Ask) -> Answer:
 def content_too_large_413(ask: Ask) -> Answer:
     """413: request too large for the model (Groq), as an error of tokens.
 
-    Source: groq/groq-python#91, console.groq.com/docs/errors.
+    Source: continuedev/continue#10218, RooCodeInc/Roo-Code#5729.
     """
     if not (needed := too_much(ask)):
         return ask.stream()
@@ -407,6 +420,21 @@ def content_too_large_413(ask: Ask) -> Answer:
         f"{needed}, please reduce your message size and try again."
     )
     return error(413, said, type="tokens", code="rate_limit_exceeded")
+
+
+@quirk(HALVED)
+def request_too_large_429(ask: Ask) -> Answer:
+    """429: request too large, input or output must be reduced; waiting would not make it fit (OpenAI).
+
+    Source: vanna-ai/vanna-flask#11.
+    """
+    if not (needed := too_much(ask)):
+        return ask.stream()
+    said = (
+        f"Request too large for test on tokens per min (TPM): Limit {ROOM}, Requested {needed}. The input or output "
+        "tokens must be reduced in order to run successfully."
+    )
+    return error(429, said, type="tokens", code="rate_limit_exceeded")
 
 
 @quirk(HALVED)
@@ -523,7 +551,7 @@ def third(ask: Ask) -> bool:
 def stream_without_end(ask: Ask) -> Answer:
     """A model that repeats itself for ever, whatever the limit.
 
-    Source: ollama/ollama#3759, vllm-project/vllm#4180.
+    Source: instructlab/instructlab#137, skalesapp/skales#166.
     """
     if not third(ask):
         return ask.stream()
@@ -673,7 +701,7 @@ def headers_without_end(ask: Ask) -> Answer:
 def no_answer_at_all(ask: Ask) -> Answer:
     """The request is taken, and nothing ever comes.
 
-    Source: RFC 9110, 15.5.9; openai/openai-python#769.
+    Source: RFC 9110, 15.5.9.
     """
     return Answer(endless(b"", pause=60.0), framing="bare") if third(ask) else ask.stream()
 
@@ -741,7 +769,7 @@ def redirect_without_a_scheme(ask: Ask) -> Answer:
 def redirect_302_to_sign_in(ask: Ask) -> Answer:
     """302 to a sign-in page elsewhere.
 
-    Source: RFC 9110, 15.4.3; open-webui/open-webui#4242.
+    Source: RFC 9110, 15.4.3.
     """
     return redirected(302, f"{ask.elsewhere[1]}/login")
 

@@ -7,7 +7,7 @@ import json
 from culturepark.domain import JsonObject
 from tests.quirks.asking import Answer, Ask, error, jsoned, text
 from tests.quirks.chats import vllm
-from tests.quirks.kinds import quirk, stops
+from tests.quirks.kinds import Expect, quirk, stops
 
 
 def unsupported(name: str) -> Answer:
@@ -114,7 +114,7 @@ def model_does_not_support_parameter(ask: Ask) -> Answer:
 def several_in_one_message(ask: Ask) -> Answer:
     """One message names all that it does not take.
 
-    Source: BerriAI/litellm#12212, docs.litellm.ai (UnsupportedParamsError).
+    Source: docs.litellm.ai/docs/completion/drop_params (UnsupportedParamsError).
     """
     found = [name for name in ("seed", "logprobs", "top_logprobs", "temperature") if name in ask.body]
     if not found:
@@ -130,7 +130,7 @@ def several_in_one_message(ask: Ask) -> Answer:
 def reasoning_beta_limits(ask: Ask) -> Answer:
     """What is fixed is told in one sentence, without `param` (o1 preview).
 
-    Source: openai/openai-python#1751, Aider-AI/aider#1501.
+    Source: janhq/jan#4392.
     """
     if not own_temperature(ask) and "logprobs" not in ask.body:
         return ask.stream()
@@ -216,17 +216,6 @@ def logprobs_at_most_one(ask: Ask) -> Answer:
 
 
 @quirk()
-def logprobs_not_with_streams(ask: Ask) -> Answer:
-    """logprobs cannot be had in a stream.
-
-    Source: vllm-project/vllm#5299, sgl-project/sglang#5984.
-    """
-    if ask.body.get("logprobs") and ask.body.get("stream"):
-        return vllm("logprobs are not supported in streaming mode")
-    return ask.stream()
-
-
-@quirk()
 def logprobs_break_the_server(ask: Ask) -> Answer:
     """Asked for logprobs it answers 500: minus infinity is no JSON (SGLang).
 
@@ -292,7 +281,7 @@ def extra_inputs_several(ask: Ask) -> Answer:
 def extra_inputs_in_a_string(ask: Ask) -> Answer:
     """The list of pydantic's errors as a string in `message`, in Python's spelling (vLLM).
 
-    Source: vllm-project/vllm#11137, vllm-project/vllm#42474.
+    Source: docs.vllm.ai (OpenAI-compatible server, validation errors).
     """
     if "seed" not in ask.body:
         return ask.stream()
@@ -344,7 +333,7 @@ def json_in_a_string_twice(ask: Ask) -> Answer:
 def plain_text_refusal(ask: Ask) -> Answer:
     """400 with one line of plain text.
 
-    Source: ggml-org/llama.cpp#9291, mozilla-ai/llamafile#598.
+    Source: decolua/9router#773, docs.rs/axum (JsonRejection).
     """
     if "stream_options" not in ask.body:
         return ask.stream()
@@ -361,7 +350,7 @@ def plain_text_refusal(ask: Ask) -> Answer:
 def html_refusal(ask: Ask) -> Answer:
     """400 as an HTML page of a proxy that names the parameter in its text.
 
-    Source: sigoden/aichat#651, docs.nginx.com.
+    Source: RFC 9110, 15.5.1.
     """
     if not ask.body.get("logprobs"):
         return ask.stream()
@@ -376,7 +365,7 @@ def html_refusal(ask: Ask) -> Answer:
 def not_implemented(ask: Ask) -> Answer:
     """501: structured output is not implemented.
 
-    Source: RFC 9110, 15.6.2; lmstudio-ai/lmstudio-bug-tracker#1000.
+    Source: RFC 9110, 15.6.2.
     """
     if not asks_for_schema(ask):
         return ask.stream()
@@ -387,7 +376,7 @@ def not_implemented(ask: Ask) -> Answer:
 def method_not_allowed(ask: Ask) -> Answer:
     """405: there is something at this address, but no chat.
 
-    Source: RFC 9110, 15.5.6; open-webui/open-webui#4242.
+    Source: RFC 9110, 15.5.6.
     """
     return jsoned({"detail": "Method Not Allowed"}, 405, {"Allow": "GET"})
 
@@ -396,7 +385,7 @@ def method_not_allowed(ask: Ask) -> Answer:
 def deserialize_error_422(ask: Ask) -> Answer:
     """422 in plain text that names an unknown variant (axum, TGI).
 
-    Source: huggingface/text-generation-inference#2344.
+    Source: decolua/9router#773, docs.rs/axum (JsonRejection).
     """
     if not asks_for_schema(ask):
         return ask.stream()
@@ -413,7 +402,7 @@ def deserialize_error_422(ask: Ask) -> Answer:
 def error_type_only(ask: Ask) -> Answer:
     """`error` is a string and `error_type` says validation (TGI).
 
-    Source: huggingface/text-generation-inference docs, errors; huggingface/text-generation-inference#2108.
+    Source: huggingface.co/docs/text-generation-inference (ErrorResponse).
     """
     if float(ask.body.get("temperature") or 0) > 0:
         return ask.stream()
@@ -428,7 +417,7 @@ def error_type_only(ask: Ask) -> Answer:
 def errors_plural(ask: Ask) -> Answer:
     """`errors` is a list of objects with a code, and nothing is called `error` (Cloudflare).
 
-    Source: developers.cloudflare.com/workers-ai, errors; cloudflare/ai#204.
+    Source: developers.cloudflare.com/workers-ai/platform/errors.
     """
     if "seed" not in ask.body:
         return ask.stream()
@@ -449,7 +438,7 @@ def errors_plural(ask: Ask) -> Answer:
 def bare_request_only(ask: Ask) -> Answer:
     """400 that says nothing, until only messages and a limit are asked for.
 
-    Source: ollama/ollama#12362, openai/openai-python#1080.
+    Source: openai/openai-python#1080.
     """
     bare = {"model", "messages", "max_tokens", "max_completion_tokens", "stream"}
     return ask.stream() if set(ask.body) <= bare else jsoned({"error": {"message": "Bad Request", "code": 400}}, 400)
@@ -459,7 +448,7 @@ def bare_request_only(ask: Ask) -> Answer:
 def bare_request_only_empty_body(ask: Ask) -> Answer:
     """The same with no body at all and status 422.
 
-    Source: RFC 9110, 15.5.21; openai/openai-python#1080.
+    Source: RFC 9110, 15.5.21.
     """
     bare = {"model", "messages", "max_tokens", "max_completion_tokens", "stream"}
     return ask.stream() if set(ask.body) <= bare else Answer([], 422)
@@ -496,7 +485,7 @@ def temperature_above_one(ask: Ask) -> Answer:
 def temperature_below_two(ask: Ask) -> Answer:
     """A range in brackets: [0, 1.0) in an error of another kind (Qwen, GLM).
 
-    Source: help.aliyun.com/zh/model-studio/error-code, THUDM/ChatGLM3#1213.
+    Source: help.aliyun.com/zh/model-studio/error-code.
     """
     value = float(ask.body.get("temperature") or 0)
     if 0 < value < 1 or "temperature" not in ask.body:
@@ -509,7 +498,7 @@ def temperature_below_two(ask: Ask) -> Answer:
 def temperature_must_be_positive(ask: Ask) -> Answer:
     """0 is refused (TGI, Mistral 7B on transformers).
 
-    Source: Vision-CAIR/MiniGPT-4#200, huggingface/text-generation-inference docs.
+    Source: Vision-CAIR/MiniGPT-4#200.
     """
     if ask.body.get("temperature") != 0:
         return ask.stream()
@@ -537,7 +526,7 @@ def at_least_sixteen_tokens(ask: Ask) -> Answer:
 def at_most_so_many_tokens(ask: Ask) -> Answer:
     """A limit above the model's own is refused, with the number in the message (Groq, DeepSeek).
 
-    Source: api-docs.deepseek.com (max_tokens), groq/groq-python#25.
+    Source: RooCodeInc/Roo-Code#5729.
     """
     if ask.limit <= 1000:
         return ask.stream()
@@ -552,7 +541,7 @@ def at_most_so_many_tokens(ask: Ask) -> Answer:
 def at_most_so_many_tokens_range(ask: Ask) -> Answer:
     """The same as a range: the valid range of max_tokens is [1, 900] (DeepSeek).
 
-    Source: api-docs.deepseek.com, error codes; cline/cline#1406.
+    Source: deepseek-ai/DeepSeek-V3#69, open-webui/open-webui#10507.
     """
     return (
         error(400, "Invalid max_tokens value, the valid range of max_tokens is [1, 900]")
@@ -565,7 +554,7 @@ def at_most_so_many_tokens_range(ask: Ask) -> Answer:
 def seed_too_large(ask: Ask) -> Answer:
     """A seed must fit into 31 bits.
 
-    Source: huggingface/text-generation-inference#2108, ai.google.dev/api/generate-content.
+    Source: ai.google.dev/api/generate-content (GenerationConfig, seed).
     """
     if int(ask.body.get("seed") or 0) < 2**31:
         return ask.stream()
@@ -576,18 +565,18 @@ def seed_too_large(ask: Ask) -> Answer:
 def max_completion_tokens_refused(ask: Ask) -> Answer:
     """Only the older name is known (older servers); asked with the newer one it refuses.
 
-    Source: vllm-project/vllm#9837, editor-code-assistant/eca#231.
+    Source: docs.mistral.ai/api (max_tokens alone).
     """
     if "max_completion_tokens" not in ask.body:
         return ask.stream()
     return jsoned(pydantic(["body", "max_completion_tokens"]), 422)
 
 
-@quirk()
-def limits_both_wanted_and_refused(ask: Ask) -> Answer:
-    """Neither name of the limit is taken.
+@quirk(Expect((0, 1, 3), samples=0, most=12, says=r"max_(completion_)?tokens"))
+def no_limit_is_taken(ask: Ask) -> Answer:
+    """Neither name of the limit is taken; without any an answer may cost what it likes, so that nothing is asked.
 
-    Source: docs.x.ai, OpenHands/software-agent-sdk#1083.
+    Source: OpenHands/software-agent-sdk#1083, lobehub/lobehub#5909.
     """
     for name in ("max_tokens", "max_completion_tokens"):
         if name in ask.body:
@@ -613,7 +602,7 @@ def json_schema_unavailable(ask: Ask) -> Answer:
 def no_response_format_at_all(ask: Ask) -> Answer:
     """Neither json_schema nor json_object.
 
-    Source: groq/groq-python#25, ollama/ollama#12362.
+    Source: UKGovernmentBEIS/inspect_ai#4916.
     """
     if "response_format" in ask.body:
         return error(400, "response_format is not supported by this model", param="response_format")
@@ -624,7 +613,7 @@ def no_response_format_at_all(ask: Ask) -> Answer:
 def json_object_wants_the_word(ask: Ask) -> Answer:
     """json_object only if the messages say "json" somewhere (OpenAI, Qwen).
 
-    Source: platform.openai.com/docs/guides/structured-outputs, QwenLM/qwen-code#921.
+    Source: platform.openai.com/docs/guides/structured-outputs (JSON mode).
     """
     if asks_for_schema(ask):
         return error(
@@ -645,7 +634,7 @@ def json_object_wants_the_word(ask: Ask) -> Answer:
 def schema_too_strict(ask: Ask) -> Answer:
     """The schema itself is refused: a keyword in it is not permitted (OpenAI strict mode).
 
-    Source: openai/openai-python#1659, platform.openai.com/docs/guides/structured-outputs.
+    Source: platform.openai.com/docs/guides/structured-outputs (supported schemas).
     """
     if asks_for_schema(ask):
         said = (
@@ -660,7 +649,7 @@ def schema_too_strict(ask: Ask) -> Answer:
 def grammar_does_not_compile(ask: Ask) -> Answer:
     """500 where the schema cannot be made a grammar (llama-server, xgrammar).
 
-    Source: ggml-org/llama.cpp#11988, mlc-ai/xgrammar#176.
+    Source: ggml-org/llama.cpp#11988.
     """
     if asks_for_schema(ask):
         return jsoned(
@@ -674,17 +663,6 @@ def grammar_does_not_compile(ask: Ask) -> Answer:
             400,
         )
     return ask.stream(ask.as_told() if ask.wanted else None)
-
-
-@quirk()
-def schema_and_logprobs_not_together(ask: Ask) -> Answer:
-    """Log-probabilities or a schema, but not both.
-
-    Source: groq/groq-python#25, docs.fireworks.ai/structured-responses.
-    """
-    if asks_for_schema(ask) and ask.body.get("logprobs"):
-        return error(400, "logprobs cannot be used together with response_format")
-    return ask.stream()
 
 
 @quirk()

@@ -135,7 +135,7 @@ def numbered_keys(ask: Ask) -> Answer:
 def json_in_json(ask: Ask) -> Answer:
     """The answer is a JSON string that holds the JSON.
 
-    Source: langchain-ai/langchain#26231, ollama/ollama#10001.
+    Source: ollama/ollama#10001.
     """
     return shaped(ask, json.dumps(ask.text()) if ask.wanted else None)
 
@@ -144,7 +144,7 @@ def json_in_json(ask: Ask) -> Answer:
 def list_as_a_string(ask: Ask) -> Answer:
     """The object is right, but its list is a string that holds a list (Claude's tools).
 
-    Source: anthropics/anthropic-sdk-python#1020, pydantic/pydantic-ai#4160.
+    Source: pydantic/pydantic-ai#4160.
     """
     if not ask.wanted or ask.wanted == "rewording":
         return ask.stream()

@@ -80,7 +80,7 @@ def one_event_over_lines(ask: Ask) -> Answer:
 def single_line_breaks(ask: Ask) -> Answer:
     """Events are parted by one line break, not by an empty line.
 
-    Source: sigoden/aichat#651, sgl-project/sglang#2013.
+    Source: sigoden/aichat#651.
     """
     return raw([bytes_of(ask.stream()).replace(b"\n\n", b"\n") + b"\n"])
 
@@ -129,7 +129,7 @@ def split_inside_characters(ask: Ask) -> Answer:
 def split_inside_field_names(ask: Ask) -> Answer:
     """Packets end inside "data:" and between the two line breaks.
 
-    Source: mattn/tensai#110, openai/openai-python#1210.
+    Source: mattn/tensai#110.
     """
     body = bytes_of(ask.stream())
     places = sorted(
@@ -377,7 +377,7 @@ def index_missing(ask: Ask) -> Answer:
 def second_choice(ask: Ask) -> Answer:
     """A second choice nobody asked for, in every chunk beside the first.
 
-    Source: openai/openai-python#1048, platform.openai.com/docs/api-reference/chat-streaming.
+    Source: platform.openai.com/docs/api-reference/chat-streaming.
     """
     chunks = [*ask.contents(ask.text()), ask.chunk({}, "stop")]
     for chunk in chunks:
@@ -400,7 +400,7 @@ def second_choice_in_one_document(ask: Ask) -> Answer:
 def surrogates_in_two_chunks(ask: Ask) -> Answer:
     """Half of a character beyond the first 65,536 in each of two chunks, as escapes.
 
-    Source: antonellof/ferrox#124, vercel/ai#2665.
+    Source: antonellof/ferrox#124, RFC 8259, 7.
     """
     if not ask.speech:
         return ask.stream()
@@ -495,7 +495,7 @@ def usage_nowhere(ask: Ask) -> Answer:
 def usage_of_zero(ask: Ask) -> Answer:
     """Usage is there, and says 0 of everything.
 
-    Source: vllm-project/vllm#7299, open-webui/open-webui#4242.
+    Source: vllm-project/vllm#7299.
     """
     return ask.stream(prompt_tokens=0, completion_tokens=0, total_tokens=0)
 
@@ -537,7 +537,7 @@ def usage_as_strings(ask: Ask) -> Answer:
 def usage_below_zero(ask: Ask) -> Answer:
     """Negative numbers of tokens, and details that are no object.
 
-    Source: sgl-project/sglang#446, tempoxyz/mpp#975.
+    Source: tempoxyz/mpp#975.
     """
     return ask.stream(completion_tokens=-1, prompt_tokens_details=[], completion_tokens_details="none")
 
@@ -546,7 +546,7 @@ def usage_below_zero(ask: Ask) -> Answer:
 def usage_under_x_groq(ask: Ask) -> Answer:
     """Usage stands in another field (Groq's x_groq), or beside the last choice.
 
-    Source: groq/groq-python#25, console.groq.com/docs/api-reference.
+    Source: console.groq.com/docs/api-reference.
     """
     said = ask.text()
     return ask.events([*ask.contents(said), ask.chunk({}, "stop", x_groq={"id": "req_1", "usage": ask.usage(said)})])
@@ -601,6 +601,7 @@ def ends_in_other_words(ask: Ask) -> Answer:
 
 CUT = (
     "MAX_TOKENS",
+    "FinishReason.MAX_TOKENS",
     "max_tokens",
     "model_length",
     "length_limit",
@@ -615,7 +616,7 @@ CUT = (
 def cut_in_other_words(ask: Ask) -> Answer:
     """Half an answer now and then with MAX_TOKENS (Gemini), model_length (Mistral), max_tokens (Bedrock) and others.
 
-    Source: QwenLM/qwen-code#9884, docs.mistral.ai/api, vybestack/llxprt-code#1731.
+    Source: QwenLM/qwen-code#9884, langgenius/dify#8550, docs.mistral.ai/api, vybestack/llxprt-code#1731.
     """
     if not ask.speech or ask.number % 3:
         return ask.stream()
@@ -644,7 +645,7 @@ def no_finish_no_done(ask: Ask) -> Answer:
 def finish_before_the_last_words(ask: Ask) -> Answer:
     """finish_reason stands in the chunk that holds the last words, or one before it.
 
-    Source: sgl-project/sglang#2013, ollama/ollama#4357.
+    Source: sgl-project/sglang#3912.
     """
     *chunks, last = ask.contents(ask.text())
     chunks[-1 if ask.number % 2 and chunks else 0 : 0] = []
@@ -682,7 +683,7 @@ def ends_in_words_for_broken(ask: Ask) -> Answer:
 def ends_in_a_word_of_its_own(ask: Ask) -> Answer:
     """A finish_reason that nobody has heard of, now and then, on half an answer.
 
-    Source: vercel/ai#2665, openai/openai-python#1080.
+    Source: vercel/ai#2665.
     """
     if not ask.speech or ask.number % 3:
         return ask.stream()
@@ -777,7 +778,7 @@ def error_in_the_choice(ask: Ask) -> Answer:
 def page_now_and_then(ask: Ask) -> Answer:
     """200 and a page of HTML now and then (a sign-in page, a proxy).
 
-    Source: sigoden/aichat#651, open-webui/open-webui#4242.
+    Source: sigoden/aichat#651.
     """
     return ask.stream() if ask.number % 5 else raw(["<!DOCTYPE html><title>One moment</title>"], "text/html")
 
@@ -786,7 +787,7 @@ def page_now_and_then(ask: Ask) -> Answer:
 def empty_body_now_and_then(ask: Ask) -> Answer:
     """200 and nothing at all, or only [DONE].
 
-    Source: openai/openai-python#1210, sigoden/aichat#651.
+    Source: sigoden/aichat#651.
     """
     if ask.number % 5:
         return ask.stream()
@@ -797,7 +798,7 @@ def empty_body_now_and_then(ask: Ask) -> Answer:
 def reset_in_mid_stream(ask: Ask) -> Answer:
     """The connection breaks after half a chunk, now and then.
 
-    Source: RFC 9112, 8; openai/openai-python#1210.
+    Source: RFC 9112, 8.
     """
     if ask.number % 5:
         return ask.stream()

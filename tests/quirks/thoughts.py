@@ -77,7 +77,7 @@ def content_as_parts(ask: Ask) -> Answer:
 def content_as_parts_of_other_names(ask: Ask) -> Answer:
     """One document whose content is a list of `reasoning` and `output_text` parts, as in the Responses API.
 
-    Source: platform.openai.com/docs/api-reference/responses, vllm-project/vllm#22403.
+    Source: platform.openai.com/docs/api-reference/responses.
     """
     parts = [{"type": "reasoning", "text": ask.thought()}, {"type": "output_text", "text": ask.text()}]
     return ask.whole({"role": "assistant", "content": parts})
@@ -156,7 +156,7 @@ def seed_think_tags(ask: Ask) -> Answer:
 def triangle_think_marks(ask: Ask) -> Answer:
     """◁think▷...◁/think▷ in front of the answer (Kimi-VL-Thinking).
 
-    Source: open-webui/open-webui middleware.py, DEFAULT_REASONING_TAGS.
+    Source: huggingface.co/moonshotai/Kimi-VL-A3B-Thinking (model card).
     """
     return spoken(ask, "◁think▷THOUGHT◁/think▷ANSWER")
 
@@ -165,7 +165,7 @@ def triangle_think_marks(ask: Ask) -> Answer:
 def start_thinking_tokens(ask: Ask) -> Answer:
     """<|START_THINKING|>...<|END_THINKING|><|START_RESPONSE|>...<|END_RESPONSE|> (Command A Reasoning).
 
-    Source: docs.cohere.com/docs/reasoning, open-webui/open-webui#16880.
+    Source: docs.cohere.com/docs/reasoning.
     """
     return spoken(ask, "<|START_THINKING|>THOUGHT<|END_THINKING|><|START_RESPONSE|>ANSWER<|END_RESPONSE|>")
 
@@ -174,7 +174,7 @@ def start_thinking_tokens(ask: Ask) -> Answer:
 def begin_of_thought_tokens(ask: Ask) -> Answer:
     """<|begin_of_thought|>...<|end_of_thought|> around thoughts, the same around the solution (Sky-T1, OpenThinker).
 
-    Source: open-webui/open-webui middleware.py, DEFAULT_REASONING_TAGS.
+    Source: huggingface.co/NovaSky-AI/Sky-T1-32B-Preview (system prompt).
     """
     return spoken(
         ask, "<|begin_of_thought|>\nTHOUGHT\n<|end_of_thought|>\n\n<|begin_of_solution|>\nANSWER\n<|end_of_solution|>"
@@ -185,7 +185,7 @@ def begin_of_thought_tokens(ask: Ask) -> Answer:
 def think_tags_empty(ask: Ask) -> Answer:
     """An empty <think></think> where thinking was turned off (Qwen3).
 
-    Source: QwenLM/Qwen3#1300, vllm-project/vllm#17369.
+    Source: huggingface.co/Qwen/Qwen3-8B (chat template, enable_thinking=False).
     """
     return spoken(ask, "<think>\n\n</think>\n\nANSWER")
 
@@ -367,7 +367,7 @@ ENDS = (
 def end_tokens_of_many_templates(ask: Ask) -> Answer:
     """The same with the end tokens of Llama 3, Gemma, Phi, DeepSeek, Mistral and others.
 
-    Source: jundot/omlx#1087, ggml-org/llama.cpp#10453.
+    Source: jundot/omlx#1087, BerriAI/litellm#3757.
     """
     return ask.stream(ask.text() + ENDS[ask.number % len(ENDS)] + ("\n" if ask.number % 3 else ""))
 
@@ -376,7 +376,7 @@ def end_tokens_of_many_templates(ask: Ask) -> Answer:
 def next_turn_spoken_too(ask: Ask) -> Answer:
     """The model does not stop: after its end token it goes on as the user and answers itself.
 
-    Source: ollama/ollama#3759, vllm-project/vllm#4180.
+    Source: instructlab/instructlab#676, lm-sys/FastChat#3125.
     """
     if ask.wanted or ask.number % 3:
         return ask.stream()
@@ -385,11 +385,23 @@ def next_turn_spoken_too(ask: Ask) -> Answer:
     )
 
 
+@quirk(Expect((0, 1), samples=0.5, requests=3.0, never=("### Human", "### Assistant", "User:")))
+def next_turn_spoken_in_words(ask: Ask) -> Answer:
+    """The same without tokens: the model goes on under the labels of another template.
+
+    Source: oobabooga/textgen#1478, ItsPi3141/alpaca-electron#48, lm-sys/FastChat#3125.
+    """
+    if ask.wanted or ask.number % 3:
+        return ask.stream()
+    label = "### Human:" if ask.number % 2 else "User:"
+    return ask.stream(f"{ask.text()}\n{label} {STAIN} And then?\n### Assistant: Well, nothing.")
+
+
 @quirk(Expect(never=("<s>", "<|begin_of_text|>", "<bos>")))
 def begin_token_as_text(ask: Ask) -> Answer:
     """The token that begins a text comes first.
 
-    Source: ggml-org/llama.cpp#7062.
+    Source: huggingface.co/docs/transformers/chat_templating (special tokens).
     """
     return spoken(ask, ("<s>", "<|begin_of_text|>", "<bos>")[ask.number % 3] + " ANSWER")
 
@@ -398,7 +410,7 @@ def begin_token_as_text(ask: Ask) -> Answer:
 def role_header_as_text(ask: Ask) -> Answer:
     """The header of the assistant's turn is spoken as well.
 
-    Source: meta-llama/llama3#42, vllm-project/vllm#4180.
+    Source: llama.com/docs/model-cards-and-prompt-formats, jundot/omlx#1087.
     """
     heads = ("<|start_header_id|>assistant<|end_header_id|>\n\n", "<|im_start|>assistant\n")
     return spoken(ask, heads[ask.number % 2] + "ANSWER")
@@ -455,7 +467,7 @@ def budget_spent_without_a_word(ask: Ask) -> Answer:
 def budget_leaves_half_an_answer(ask: Ask) -> Answer:
     """Reasoning takes most of the limit, so that the answer breaks off after a few words.
 
-    Source: covan-ai/covan#112, openai/openai-python#2546.
+    Source: covan-ai/covan#112, platform.openai.com/docs/guides/reasoning.
     """
     if ask.limit >= 1500:
         return ask.stream(completion_tokens_details={"reasoning_tokens": 900}, completion_tokens=1000)
@@ -500,7 +512,7 @@ def answer_only_in_reasoning(ask: Ask) -> Answer:
 def answer_only_in_reasoning_content(ask: Ask) -> Answer:
     """One document with an empty content and the whole answer in `reasoning_content`, JSON too.
 
-    Source: diegosouzapw/OmniRoute#11063, vllm-project/vllm#19222.
+    Source: diegosouzapw/OmniRoute#11063.
     """
     return ask.whole({"role": "assistant", "content": "", "reasoning_content": f"{STAIN} {ask.text()}"})
 
@@ -528,7 +540,7 @@ def reasoning_counted_beside_the_answer(ask: Ask) -> Answer:
 def no_room_for_the_answer_at_all(ask: Ask) -> Answer:
     """A reasoning model refuses a small limit outright, since it could not finish a thought in it.
 
-    Source: openai/openai-python#2546, community.openai.com (max_tokens or model output limit was reached).
+    Source: platform.openai.com/docs/guides/reasoning (max_completion_tokens).
     """
     if ask.limit >= 4000:
         return ask.stream()

@@ -300,7 +300,7 @@ def retry_info(ask: Ask) -> Answer:
 def wait_in_a_field(ask: Ask) -> Answer:
     """`retry_after` in the body, beside the message.
 
-    Source: discord.com/developers/docs/topics/rate-limits, cloudflare/ai#204.
+    Source: discord.com/developers/docs/topics/rate-limits.
     """
     return busy(
         ask,
@@ -371,7 +371,7 @@ def loading_with_an_estimate(ask: Ask) -> Answer:
     )
 
 
-@quirk(PATIENT)
+@quirk(Expect(requests=3.2, says=PATIENT.says))
 def loading_for_minutes(ask: Ask) -> Answer:
     """Loading takes four minutes, as it does for large models.
 
@@ -393,9 +393,9 @@ def loading_again_in_the_middle(ask: Ask) -> Answer:
     return busy(ask, 40, lambda left: text(503, "model is loading, please wait"))
 
 
-@quirk(Expect(requests=2.5))
+@quirk(Expect((0, 1, 3), samples=0, requests=2.5, says="502"))
 def bad_gateway_while_starting(ask: Ask) -> Answer:
-    """502 from the proxy until the server behind it listens, for 15 s.
+    """502 from the proxy until the server behind it listens, for 15 s; five attempts may not be enough.
 
     Source: mostlygeek/llama-swap#146, RFC 9110, 15.6.3.
     """
@@ -429,10 +429,10 @@ def cloudflare_52x(ask: Ask) -> Answer:
 
 
 @quirk(Expect(requests=1.8))
-def rate_limit_called_403(ask: Ask) -> Answer:
-    """A rate limit under status 400 and another code, now and then (Bedrock's ThrottlingException).
+def throttling_exception(ask: Ask) -> Answer:
+    """A rate limit without `error`, under `__type` (Bedrock), now and then.
 
-    Source: docs.aws.amazon.com/bedrock, ThrottlingException; BerriAI/litellm#4417.
+    Source: docs.aws.amazon.com/bedrock (ThrottlingException).
     """
     if ask.number % 6:
         return ask.stream()
