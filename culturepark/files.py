@@ -39,6 +39,8 @@ def readable(path: Path) -> Path:
 
 def home_folder() -> Path | None:
     """The user's; None where there is none, as for a user id without a name and without HOME."""
+    if os.environ.get("HOME") == "":  # Python would take the root folder
+        return None
     try:
         home = Path.home()
     except (RuntimeError, OSError):

@@ -1,7 +1,8 @@
 """Error bodies of real servers, and what becomes of them; waits; what is wrong below HTTP.
 
 Each body is one that was reported in public or stands in the server's own documentation or code, shortened where it was
-long; the comment names the place. `FRESH` holds further bodies of each kind: `mapping` was not fitted to them.
+long; the comment names the place. `FRESH` holds further bodies of each kind,
+of which 93 of 101 were understood before anything was changed for them; `ODD`, words that were made up.
 """
 
 # ruff: noqa: E501
@@ -692,6 +693,54 @@ FRESH: list[Row] = [
     (403, {"error": {"message": "Too many requests from this address"}}, "Overloaded"),
 ]  # fmt: skip
 
+ODD: list[Row] = [
+    (400,{"error":{"message":"frequency: unsupported; logprobs: unsupported"}},"Refused logprobs"),
+    (422,{"detail":[{"type":"greater_than","loc":["body","temperature"],"msg":"Input should be greater than 0","ctx":{"gt":0}}]},"Refused temperature 0.01..",COLD),
+    (400,{"error":"Value for top_logprobs cannot be larger than 5"},"Refused top_logprobs ..5"),
+    (400,{"error":{"message":"The seed parameter is not available for this model"}},"Refused seed"),
+    (400,{"message":"Unknown argument: streamOptions"},"Refused stream_options"),
+    (400,{"error":{"message":"response_format.json_schema.strict: not supported"}},"Refused response_format"),
+    (400,{"error":"json_object is the only response format supported"},"Refused response_format"),
+    (400,{"error":{"message":"Too many stop sequences: maximum is 4"}},"Refused stop ..4"),
+    (400,{"error":{"message":"The 'stop' parameter is not supported by o3"}},"Refused stop"),
+    (400,{"message":"the value of max_tokens is too big, it should be at most 2048"},"Refused max_tokens ..2048"),
+    (400,{"error":{"message":"Model output limit exceeded: requested 100000, limit is 8192 output tokens"}},"Refused max_tokens ..8192"),
+    (400,{"error":"temperature can't be set for thinking models"},"Refused temperature"),
+    (400,{"error":{"message":"You may not set sampling temperature above 1.0"}},"Refused temperature ..1"),
+    (422,{"errors":[{"field":"max_tokens","error":"max is 1024"}]},"Refused max_tokens ..1024"),
+    (400,{"error":{"message":"Invalid message role 'system' at index 0"}},"Refused system"),
+    (400,{"error":{"message":"This model has no system prompt support"}},"Refused system"),
+    (403,{"error":{"message":"json_schema requires a paid plan: not allowed"}},"Refused response_format"),
+    (400,{"error":{"message":"stream_options can only be set when stream is true"}},"Refused stream_options"),
+    (400,"Unsupported option 'logprobs'","Refused logprobs"),
+    (400,{"message":"grammar is not a known field"},"Refused grammar",LLAMA),
+    (400,{"error":"Your prompt has 9000 tokens which is over the 8192 token context window"},"TooLong 8192"),
+    (400,{"error":{"message":"Sequence too long: model max_model_len is 4096"}},"TooLong 4096"),
+    (400,{"error":{"message":"Total tokens (prompt + completion) 9000 exceed the context size of 8192"}},"TooLong 8192"),
+    (400,{"error":{"message":"messages too long, please shorten"}},"TooLong"),
+    (400,{"error":{"message":"prompt length (9000) must be less than 8192"}},"TooLong 8192"),
+    (400,{"error":{"message":"Model output is not valid JSON for schema x"}},"Missed"),
+    (400,{"error":{"message":"Blocked for safety reasons","code":"SAFETY"}},"Filtered"),
+    (400,{"error":{"message":"The request violates our acceptable use policy"}},"Filtered"),
+    (403,{"error":{"message":"Prompt rejected by content safety"}},"Filtered"),
+    (403,{"error":{"message":"You ran out of credit"}},"OutOfCredit"),
+    (400,{"error":{"message":"Quota of paid credit is exhausted, please add funds"}},"OutOfCredit"),
+    (429,{"error":{"message":"Your wallet has insufficient funds"}},"OutOfCredit"),
+    (400,{"error":{"message":"Expired API token"}},"Unreachable http-400"),
+    (403,{"detail":"Not authenticated"},"Unreachable http-403"),
+    (400,{"error":{"message":"Requested model gpt-x could not be found"}},"Unreachable http-404"),
+    (422,{"error":{"message":"No model named gpt-x"}},"Unreachable http-404"),
+    (400,{"error":{"message":"gpt-x: model is not supported here"}},"Unreachable http-404"),
+    (503,{"error":"Downloading and loading weights"},"Loading"),
+    (503,{"error":"Model is being loaded into memory, ETA 45s"},"Loading"),
+    (503,{"detail":"Server not ready"},"Loading"),
+    (429,{"error":"Slow down! Retry in 2 min"},"Overloaded 120"),
+    (503,{"error":"no healthy upstream"},"Overloaded"),
+    (400,{"error":{"message":"Concurrency limit reached"}},"Overloaded"),
+    (429,{"error":{"message":"quota per minute used up","retry_after_seconds":8}},"Overloaded 8"),
+]  # fmt: skip
+"""Words that no server is known to use; 35 of 44 were understood before anything was changed for them."""
+
 
 def ids(rows: list[Row]) -> list[str]:
     return [f"{number}-{row[0]}-{row[2]}" for number, row in enumerate(rows)]
@@ -727,7 +776,7 @@ def raised(status: int, body: Any, headers: Mapping[str, str] = {}) -> openai.AP
     return openai.OpenAI(api_key="x", base_url=PLACE)._make_status_error_from_response(response)
 
 
-@pytest.mark.parametrize("row", FITTED + FRESH, ids=ids(FITTED + FRESH))
+@pytest.mark.parametrize("row", FITTED + FRESH + ODD, ids=ids(FITTED + FRESH + ODD))
 def test_what_a_body_says_is_understood(row: Row) -> None:
     mapped = answer(row)
     assert told(mapped) == row[2], mapped
@@ -1064,8 +1113,8 @@ def test_lack_of_memory_is_found_where_it_was_not_the_declared_cause() -> None:
     later = ValueError("while that was handled")
     later.__context__ = MemoryError()
     assert isinstance(shortage(later), OutOfResources)
-    later.__suppress_context__ = True
-    assert shortage(later) is None
+    later.__suppress_context__ = True  # `raise ... from None`, as libraries do it
+    assert isinstance(shortage(later), OutOfResources)
 
 
 def test_a_redirect_says_where_it_points_without_its_secrets() -> None:

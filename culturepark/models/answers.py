@@ -85,6 +85,8 @@ class Message:
                 self.out.setdefault(key, chunk[key])
         if isinstance(chunk.get("usage"), dict):
             self.out["usage"] = chunk["usage"]
+        if blocked(chunk) and not self.answered:
+            self.answered, self.finish_reason = True, "content_filter"
         choices = chunk.get("choices")
         for part in choices if isinstance(choices, list) else []:
             if isinstance(part, dict):
@@ -136,6 +138,12 @@ class Message:
         if len(self.parts) > 2 and all(len(pieces) == 1 for pieces in self.parts.values()):
             return "".join(pieces[0] for _, pieces in sorted(self.parts.items()))
         return "".join(next((pieces for _, pieces in sorted(self.parts.items())), []))
+
+
+def blocked(chunk: JsonObject) -> bool:
+    """Whether it says that the prompt was blocked, in place of an answer (Gemini)."""
+    feedback = chunk.get("promptFeedback") or chunk.get("prompt_feedback")
+    return isinstance(feedback, dict) and bool(feedback.get("blockReason") or feedback.get("block_reason"))
 
 
 def spoken(content: Any) -> tuple[str, str]:
@@ -192,8 +200,10 @@ async def assemble(chunks: AsyncIterator[Any], limit: int, endpoint: str, body: 
     message, length = Message(), 0
     async for chunk in chunks:
         data = as_object(chunk)
-        if data.get("error"):
-            raise error_in_body(data["error"], endpoint, body)
+        choices = data.get("choices")
+        for part in (data, *(choices if isinstance(choices, list) else ())):
+            if isinstance(part, dict) and part.get("error"):
+                raise error_in_body(part["error"], endpoint, body)
         length += characters(data.get("choices"))
         check_length(length, limit)
         message.add(data)

@@ -155,7 +155,7 @@ def from_hub(spec: ModelSpec) -> Path:
     try:
         path = Path(hf_hub_download(**wanted))
         if not whole(path):
-            broken = f"{path} is damaged, and "
+            broken = f"{path} is damaged and "
             path = Path(hf_hub_download(**wanted, force_download=True))
             if not whole(path):
                 raise Unreachable(f"{spec}: {weights.damaged(path)}")
@@ -168,7 +168,7 @@ def from_hub(spec: ModelSpec) -> Path:
     except (EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
         raise UsageError(f"{spec}: {short(error)}") from None
     except (HfHubHTTPError, httpx2.HTTPError, OSError, ValueError) as error:
-        raise Unreachable(f"{spec} cannot be fetched: {short(error)}") from error
+        raise Unreachable(f"{broken or f'{spec} '}cannot be fetched: {short(error)}") from error
 
 
 def whole(path: Path) -> bool:

@@ -258,7 +258,8 @@ RULES = (
         "invalidprompt safety blocklist promptblocked guardrailintervened inputmoderation moderation refusal "
         "contentpolicy "
         "contentsafety flagged",
-        words=r"content[ _]?(?:management |safety |filtering |moderation )?(?:polic|filter)|content exists risk|"
+        words=r"violat\w+[^.\n]{0,40}(?:polic|guideline|terms)|content safety|content[ _]?(?:management |safety |"
+        r"filtering |moderation )?(?:polic|filter)|content exists risk|"
         r"inappropriate content|prohibited[ _]content|data_?inspection|usage (?:polic|guideline)|safety (?:system|"
         r"filter|check|"
         r"guideline|polic)|flagged (?:by|as|for|in)|was flagged|requires moderation|moderation|considered high risk|"
@@ -306,7 +307,8 @@ RULES = (
         r"(?:too (?:long|large)|exceeds?[^.\n]{0,40}(?:length|context|tokens? (?:limit|allowed)|number of tokens|"
         r"maximum|limit))|"
         r"prompt is too long|too many (?:input |prompt )?tokens in|inputs?`? tokens \+|must have less than \d+ tokens|"
-        r"(?:input|prompt) (?:token count|length|tokens)[^.\n]{0,80}(?:exceed|longer|greater|should be|limit|maximum|"
+        r"(?:input|prompt) (?:token count|length|tokens)[^.\n]{0,80}(?:exceed|longer|greater|should be|must be|limit|"
+        r"maximum|"
         r">)|"
         r"exceed(?:s|ed)? (?:the )?(?:model|maximum|max)['s]* ?(?:model )?(?:token|context|sequence|prompt|"
         r"input)[^.\n]{0,20}"
@@ -384,11 +386,12 @@ RULES = (
         codes="apikeyinvalid invalidapikey unauthenticated authenticationerror invalidauthentication "
         "invalidauthenticationerror "
         "expiredtoken unauthorized invalidtoken incorrectapikeyerror wrongapikey",
-        words=r"(?:api[ _-]?key|access token|bearer token|credentials?|auth(?:entication)? token|"
+        words=r"(?:api[ _-]?(?:key|token)|access token|bearer token|credentials?|auth(?:entication)? token|"
         r"subscription key)[^.\n]{0,60}"
         r"(?:not valid|invalid|incorrect|expired|missing|not found|required|wrong|revoked|disabled|not provided|"
         r"provided)|"
-        r"(?:invalid|incorrect|missing|expired|wrong|no|malformed|unknown)[^.\n]{0,20}(?:api[ _-]?key|x-api-key|"
+        r"(?:invalid|incorrect|missing|expired|wrong|no|malformed|unknown)[^.\n]{0,20}(?:api[ _-]?(?:key|token)|"
+        r"x-api-key|"
         r"auth(?:orization|"
         r"entication)?\b|credentials|access token|subscription key|bearer)|unauthori[sz]ed|身份验证|令牌",
     ),
@@ -399,6 +402,12 @@ RULES = (
         words=r"(?:country|region|territory|location)[^.\n]{0,40}not supported|no endpoints available matching",
     ),
     Rule(lambda case: refused(case), REFUSALS),
+    Rule(
+        unreachable("http-404"),
+        frozenset({400, 404, 422}) | NONE,
+        words=r"\bmodel\b[^.\n]{0,60}(?:not (?:supported|available|allowed|enabled|valid)|unsupported|unavailable)|"
+        r"no model (?:named|called|with)",
+    ),
     Rule(refused_somehow, frozenset({404}), words=r"requested parameters|no endpoints found that"),
     Rule(unreachable(advice=KEY), frozenset({401, 403})),
     Rule(overloaded, LATER),
@@ -413,7 +422,7 @@ CONTEXT = tuple(
     for pattern in (
         r"\d[\d,]*\s*\+\s*\d[\d,]*\s*>\s*(\d[\d,]*)",
         r"(\d[\d,]*)[- ](?:token )?(?:maximum )?context (?:length|window)",
-        r"context[ _](?:length|window|size|limit)[^\d\n.]{0,60}(\d[\d,]*)",
+        r"(?:max_model_len|n_ctx|context[ _](?:length|window|size|limit))[^\d\n.]{0,60}(\d[\d,]*)",
         r"(?:tokens? ?>|exceeds?)[^\d\n]{0,60}(\d[\d,]*)",
         r"(?:must be|should be|at most|less than|up to|<=|≤)\s*(\d[\d,]*)",
         r"\[\s*\d+\s*,\s*(\d[\d,]*)\s*\]",
@@ -479,7 +488,7 @@ def through_proxy(endpoint: str) -> str:
     """The proxy that the environment names for this endpoint, in brackets; empty if there is none."""
     url = urlsplit(endpoint)
     proxies = proxies_of.getproxies_environment()
-    if not url.hostname or proxies_of.proxy_bypass_environment(url.hostname, proxies):
+    if not url.hostname or proxies_of.proxy_bypass(url.hostname):
         return ""
     for scheme in (url.scheme, "all"):
         if scheme in proxies:

@@ -59,7 +59,7 @@ COMPLAINT = re.compile(
     r"unimplemented|incompatible|no longer|at most|at least|less than|greater than|[<>≤≥]|failed to|unable to|"
     r"not accept|"
     r"does(?:n't| not)|not found|missing|maximum|minimum|illegal|reject|refus|wrong|not a|unprocessable|expected|only|"
-    r"\b(?:is|are) not\b|not in|positive|negative|limit|cannot find|no such|不支持|错误|非法|无效|范围"
+    r"\b(?:is|are|may) not\b|not in|positive|negative|limit|cannot find|no such|不支持|错误|非法|无效|范围"
 )
 """Words without which the mention of a parameter is no complaint about it."""
 PLAIN_REFUSAL = re.compile(
@@ -133,7 +133,7 @@ def culprit(remarks: Sequence[Remark], sent: JsonObject | None) -> tuple[str, st
             feature = resolved(name, sent)
             if feature is None or feature in ("messages", "model") or (feature == "system" and not is_role(text)):
                 continue
-            return feature, f"{text[place:]}\n{text[:place]}"
+            return feature, f"{text[place:]}\n{text}"
     for text in complaints:
         if found := in_words(text, sent):
             return found
@@ -201,7 +201,7 @@ def in_words(text: str, sent: JsonObject | None) -> tuple[str, str] | None:
     if not found:
         return None
     place, feature = min(found)
-    return feature, f"{text[place:]}\n{text[:place]}"
+    return feature, f"{text[place:]}\n{text}"
 
 
 # --- values that would be taken --------------------------------------------------------------------
@@ -236,6 +236,7 @@ LEAST = re.compile(
     rf"at least|\bmin(?:imum)?\b[^.\d<>\n]{{0,40}})\s*{COUNT}"
 )
 ABOVE = re.compile(rf"(?i)(?:(?<![<>=-])>(?![=<])|\bgt\s*=|(?<!not ){OVER} than|above)\s*{COUNT}")
+NOT_ABOVE = re.compile(rf"(?i)(?:not|never|n't|cannot)\b[^.\n]{{0,60}}\babove\s*{COUNT}")
 POSITIVE = re.compile(r"(?i)strictly positive|must be (?:a )?positive|(?:greater|more) than zero|be > 0")
 NOT_NEGATIVE = re.compile(r"(?i)non-?negative|not be negative")
 
@@ -243,20 +244,18 @@ NOT_NEGATIVE = re.compile(r"(?i)non-?negative|not be negative")
 def bounds(feature: str, words: str, sent: JsonObject | None) -> tuple[str, float | None, float | None]:
     """Return the feature, and the least and the most that the endpoint says it takes.
 
-    A bound is kept only if what we sent violates it: otherwise the number means something else. With `logprobs` the
-    number is that of `top_logprobs`.
+    A number is a bound only if what we sent violates it: otherwise it means something else. With `logprobs` the number
+    is that of `top_logprobs`.
     """
-    value = amount((sent or {}).get(feature))
+    sent_value = (sent or {}).get(feature)
     if feature == "logprobs" and (sent is None or "top_logprobs" in sent):
-        value = amount((sent or {}).get("top_logprobs"))
-        least, most = checked(value, *told(words, 1.0), known=sent is not None)
+        least, most = told(words, 1.0, amount((sent or {}).get("top_logprobs")))
         return ("top_logprobs", least, most) if most is not None and most >= 1 else (feature, None, None)
-    if sent is not None and value is None:
+    value = amount(sent_value)
+    if value is None and (sent is not None or feature not in ("temperature", "top_logprobs", "stop", *LIMIT)):
         return feature, None, None
-    if feature not in ("temperature", "top_logprobs", "stop", *LIMIT) and value is None:
-        return feature, None, None
-    step = 0.01 if feature == "temperature" or isinstance((sent or {}).get(feature), float) else 1.0
-    return feature, *checked(value, *told(words, step), known=sent is not None)
+    step = 0.01 if feature == "temperature" or isinstance(sent_value, float) else 1.0
+    return feature, *told(words, step, value)
 
 
 def amount(value: Any) -> float | None:
@@ -266,47 +265,61 @@ def amount(value: Any) -> float | None:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def told(words: str, step: float) -> tuple[float | None, float | None]:
-    """The least and the most that the words name; what is excluded is one step further in."""
+def told(words: str, step: float, value: float | None) -> tuple[float | None, float | None]:
+    """The least and the most that the words name, at least one of which the value violates if it is known.
+
+    Args:
+        step: how far inside an excluded bound the nearest value lies.
+    """
+    for low, high in ranges(words, step):
+        if value is None or not low <= value <= high:
+            return low, high
+    leasts, mosts = list(lower(words, step)), list(upper(words, step))
+    least = next((bound for bound in leasts if value is None or value < bound), None)
+    most = next((bound for bound in mosts if value is None or value > bound), None)
+    if least is None and most is not None:
+        least = next((bound for bound in leasts if bound <= most), None)
+    elif most is None and least is not None:
+        most = next((bound for bound in mosts if bound >= least), None)
+    if least is not None and most is not None and least > most:
+        return None, most
+    return least, most
+
+
+def ranges(words: str, step: float) -> Iterator[tuple[float, float]]:
     for pattern in RANGES:
-        if match := pattern.search(words):
+        for match in pattern.finditer(words):
             low, high = (read(group) for group in match.groups() if group and group[-1].isdigit())
             ends = match.groupdict()
             low += step * (ends.get("open") == "(" or bool(ends.get("low")))
             high -= step * (ends.get("close") == ")" or bool(ends.get("high")))
             if low <= high:
-                return low, high
-    least = first(LEAST, words)
-    if least is None and POSITIVE.search(words):
-        least = step
-    if least is None and NOT_NEGATIVE.search(words):
-        least = 0.0
-    above = first(ABOVE, words)
-    below = first(BELOW, words)
-    most = first(MOST, words)
-    return (
-        least if least is not None or above is None else above + step,
-        most if most is not None or below is None else below - step,
-    )
+                yield low, high
 
 
-def first(pattern: re.Pattern[str], words: str) -> float | None:
-    match = pattern.search(words)
-    return read([group for group in match.groups() if group][-1]) if match else None
+def lower(words: str, step: float) -> Iterator[float]:
+    """Numbers that are called the least, the plainest first."""
+    yield from numbers(LEAST, words)
+    if POSITIVE.search(words):
+        yield step
+    if NOT_NEGATIVE.search(words):
+        yield 0.0
+    for bound in numbers(ABOVE, words):
+        yield bound + step
+
+
+def upper(words: str, step: float) -> Iterator[float]:
+    """Numbers that are called the most, the plainest first; more than so much may also be what we must not send."""
+    yield from numbers(MOST, words)
+    for bound in numbers(BELOW, words):
+        yield bound - step
+    yield from numbers(NOT_ABOVE, words)
+
+
+def numbers(pattern: re.Pattern[str], words: str) -> Iterator[float]:
+    for match in pattern.finditer(words):
+        yield read([group for group in match.groups() if group][-1])
 
 
 def read(digits: str) -> float:
     return float(digits.replace(",", ""))
-
-
-def checked(
-    value: float | None, least: float | None, most: float | None, *, known: bool
-) -> tuple[float | None, float | None]:
-    if not known or value is None:
-        return (least, most)
-    too_little, too_much = least is not None and value < least, most is not None and value > most
-    if not too_little and not too_much:
-        return None, None
-    if least is not None and most is not None and least > most:
-        return (least, None) if too_little else (None, most)
-    return least, most

@@ -147,7 +147,7 @@ async def drain(pieces: AsyncIterator[bytes]) -> None:
 
 
 DONE = object()
-FIELD = re.compile(r"(data|event|id|retry)(?::[ ]?|$)(.*)", re.DOTALL)
+FIELD = re.compile(r"(data|event|id|retry|error)(?::[ ]?|$)(.*)", re.DOTALL)
 
 
 class Event:
@@ -166,6 +166,8 @@ class Event:
                 self.data.append(field[2])
             elif field and field[1] == "event":
                 self.name = field[2]
+            elif field and field[1] == "error":  # no field of the format's; llama-server sends it
+                self.name, self.data = "error", [*self.data, field[2]]
             return []
         name, data = self.name, self.data
         self.name, self.data = "", []

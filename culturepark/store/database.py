@@ -214,8 +214,8 @@ class Database:
 def held_by_file(database: Database, name: str) -> Iterator[bool]:
     """A lock on a file beside the database. The kernel drops it when the process ends.
 
-    Whoever may write the database may lock the file. Where somebody made it when that was otherwise, and died, a lock on
-    a byte of the database itself decides: everybody who holds the one holds the other too.
+    Whoever may write the database may lock the file. Where somebody made it when that was otherwise, and died, a lock
+    on a byte of the database itself decides: everybody who holds the one holds the other too.
     """
     from filelock import FileLock, Timeout
 

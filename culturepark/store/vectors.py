@@ -73,7 +73,7 @@ def best_known(store: Store, embedder: str, texts: Sequence[str]) -> tuple[str, 
 
 
 def embedders(store: Store) -> list[str]:
-    """All whose vectors are kept. Each is looked for beyond the last: the index gives it without going through the rows."""
+    """All whose vectors are kept. Each is looked for beyond the last, which an index gives without reading rows."""
     names: list[str] = []
     with store.database.reading() as session:
         while name := session.exec(
