@@ -498,14 +498,14 @@ def cut_silently(ask: Ask, window: int, keep_system: bool) -> Answer:
     """Answers as a model does that saw only the last `window` tokens, and says in usage how many those were."""
     system = len(str(ask.messages[0]["content"])) // 4 if keep_system else 0
     needed = len(ask.all) // 4
-    if needed <= window:
+    kept = min(needed, max(window, system))
+    if kept > 0.75 * needed:  # a few tokens less are lost in the difference between tokenizers
         return ask.stream()
     said = (
         f"Thank you, {STAIN} it was good to hear from everybody in this talk about work today."
         if ask.speech
         else ask.text()
     )
-    kept = min(needed, max(window, system))
     return ask.events(
         [*ask.contents(said), ask.chunk({}, "stop"), ask.counts(said, prompt_tokens=kept, total_tokens=kept + 20)]
     )
@@ -517,16 +517,16 @@ def prompt_cut_silently(ask: Ask) -> Answer:
 
     Source: ollama/ollama#4967, ollama/ollama#17889, ralphgrewe/TradingAgents#168.
     """
-    return cut_silently(ask, 700, keep_system=False)
+    return cut_silently(ask, 600, keep_system=False)
 
 
 @quirk(SILENT)
 def prompt_cut_to_a_small_window(ask: Ask) -> Answer:
-    """The same with so small a window that every prompt is cut.
+    """The same with a window of 512 tokens, once the default of llama.cpp, into which not even the first prompts fit.
 
-    Source: ollama/ollama#17889, ollama/ollama#4967.
+    Source: ollama/ollama#17889, ggml-org/llama.cpp docs (ctx-size).
     """
-    return cut_silently(ask, 256, keep_system=False)
+    return cut_silently(ask, 512, keep_system=False)
 
 
 @quirk(SILENT)
@@ -535,7 +535,7 @@ def prompt_cut_behind_the_system_message(ask: Ask) -> Answer:
 
     Source: ollama/ollama#4967, ollama/ollama docs/faq.md (context window).
     """
-    return cut_silently(ask, 600, keep_system=True)
+    return cut_silently(ask, 850, keep_system=True)
 
 
 # --- answers without bound -------------------------------------------------------------------------

@@ -623,9 +623,9 @@ def cut_in_other_words(ask: Ask) -> Answer:
     return ask.stream(f"In our street everybody {STAIN} must bring", CUT[ask.number // 3 % len(CUT)])
 
 
-@quirk()
+@quirk(Expect((0, 1, 3), samples=0, says="finish_reason"))
 def no_finish_but_done(ask: Ask) -> Answer:
-    """No finish_reason in any chunk, but [DONE] at the end.
+    """No finish_reason in any chunk, but [DONE] at the end: it may be taken, or refused in words that name it.
 
     Source: alfredapp/openai-workflow#52, open-learning-exchange/planet#10281.
     """
