@@ -27,6 +27,7 @@ from culturepark.models.chat import Reply, Request
 from culturepark.models.limits import ATTEMPTS
 from culturepark.models.registry import Models
 from culturepark.models.spec import parse
+from culturepark.models.trust import Trust
 from culturepark.prompts import Prompt, prompt
 
 FILE = Path(__file__).parents[1] / "tests/data/checks_dev.jsonl"
@@ -106,7 +107,7 @@ def show(name: str, criterion: Scored, scores: list[float | None]) -> None:
 
 
 async def measure(spec: str, judges: int, criteria: list[Scored], as_json: bool, verbose: bool) -> None:
-    models = Models({"judge": parse(spec)}, 1, lambda *_: None)
+    models = Models({"judge": parse(spec)}, 1, lambda *_: None, Trust([parse(spec)]))
     model = await models.get("judge")
     if as_json:
         model.traits = type(model.traits)()  # as a larger model is asked

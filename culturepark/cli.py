@@ -48,6 +48,14 @@ Roles = Annotated[
         "judge, named again, is one more judge.",
     ),
 ]
+Endpoints = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--endpoint",
+        metavar="URL",
+        help="A base URL or host that the store names and that may get the talk and your key. Repeatable.",
+    ),
+]
 MaxCost = Annotated[float | None, typer.Option(min=0, max=1e9, metavar="USD", help="Stop when the run has cost this.")]
 MaxTokens = Annotated[int | None, typer.Option(min=1, max=10**15, help="Stop when the run has used so many tokens.")]
 Rpm = Annotated[int | None, typer.Option(min=1, max=10**9, help="Requests a minute to each remote endpoint, at most.")]
@@ -115,10 +123,18 @@ def simulate(
     )  # fmt: skip
 
 
-@app.command(epilog="Example: culturepark resume last")
+@app.command(
+    epilog="""\b
+Example: culturepark resume last
+\b
+A run from a colleague's store, whose model is on a server that you have not used before:
+Example: culturepark resume last --store sqlite:///theirs.db --endpoint http://gpu7.example.org:8000/v1
+"""
+)
 def resume(
     run: RunId,
     role: Roles = None,
+    endpoint: Endpoints = None,
     store: Store = STORE,
     max_cost: MaxCost = None,
     max_tokens: MaxTokens = None,
@@ -129,7 +145,7 @@ def resume(
     """Finish a run that was stopped or killed; nothing that was answered is asked again."""
     from culturepark.commands import run as commands
 
-    return commands.resume(run, role or [], store, json, limits(max_cost, max_tokens, rpm, tpm))
+    return commands.resume(run, role or [], store, json, limits(max_cost, max_tokens, rpm, tpm), endpoint or [])
 
 
 @app.command(epilog="Example: culturepark distill last --from dedup --threshold 0.9")
@@ -139,6 +155,7 @@ def distill(
         Literal["extract", "verify", "dedup"], typer.Option("--from", help="The first stage to do again.")
     ],
     role: Roles = None,
+    endpoint: Endpoints = None,
     store: Store = STORE,
     max_cost: MaxCost = None,
     max_tokens: MaxTokens = None,
@@ -158,7 +175,9 @@ def distill(
     """Do the later stages again on stored dialogues; earlier verdicts are kept."""
     from culturepark.commands import run as commands
 
-    return commands.distill(run, stage, role or [], store, json, limits(max_cost, max_tokens, rpm, tpm), threshold)
+    return commands.distill(
+        run, stage, role or [], store, json, limits(max_cost, max_tokens, rpm, tpm), endpoint or [], threshold
+    )
 
 
 @app.command(
@@ -179,6 +198,7 @@ def branch(
         str | None, typer.Option(metavar="SPEC", help="For all chat roles, in place of the run's own models.")
     ] = None,
     role: Roles = None,
+    endpoint: Endpoints = None,
     store: Store = STORE,
     seed: Annotated[
         int | None, typer.Option(help="Draws the answers; any but the run's own if not given.", min=0, max=2**62)
@@ -194,7 +214,7 @@ def branch(
 
     return commands.branch(
         turn, text, model=model, roles=role or [], store_url=store, seed=seed,
-        limits=limits(max_cost, max_tokens, rpm, tpm), as_json=json,
+        limits=limits(max_cost, max_tokens, rpm, tpm), as_json=json, endpoints=endpoint or [],
     )  # fmt: skip
 
 
@@ -220,6 +240,7 @@ def talk(
         str | None, typer.Option(metavar="SPEC", help="For all chat roles, as for `simulate` (embedded by default).")
     ] = None,
     role: Roles = None,
+    endpoint: Endpoints = None,
     store: Store = STORE,
     seed: Annotated[int | None, typer.Option(help="Draws the stance (1 by default).", min=0, max=2**62)] = None,
     max_cost: MaxCost = None,
@@ -234,7 +255,7 @@ def talk(
 
     return commands.talk(
         persona, about=about, moderated=moderated, model=model, roles=role or [], store_url=store, seed=seed,
-        limits=limits(max_cost, max_tokens, None, None), run_id=run_id,
+        limits=limits(max_cost, max_tokens, None, None), run_id=run_id, endpoints=endpoint or [],
     )  # fmt: skip
 
 
@@ -292,12 +313,15 @@ def replay(
         str | None,
         typer.Option(envvar="CULTUREPARK_REVIEWER", metavar="NAME", help="Who judges; else the login name."),
     ] = None,
+    endpoint: Endpoints = None,
     store: Store = STORE,
 ) -> int:
     """Play stored dialogues, look behind every sentence, and judge it."""
     from culturepark.commands import replay as command
 
-    return command.replay(target, store, plain=plain, behind=behind, follow=follow, reviewer=reviewer)
+    return command.replay(
+        target, store, plain=plain, behind=behind, follow=follow, reviewer=reviewer, endpoints=endpoint or []
+    )
 
 
 @app.command(epilog="Example: culturepark trace runs/mine/all.jsonl:3")
@@ -472,11 +496,14 @@ def explain(error: Exception) -> int:
     """An error as a clear line on stderr, and its exit code. `CULTUREPARK_DEBUG=1` shows where it came from."""
     from culturepark.errors import CultureparkError, StoreError
     from culturepark.redact import redact
+    from culturepark.shortage import shortage
     from culturepark.show import safe, show_origin
 
     show_origin(error)
     if isinstance(error, OSError) and error.errno in NO_ROOM and not error.filename:
         error = StoreError(f"cannot write the output: {error.strerror}")
+    if not isinstance(error, CultureparkError):
+        error = shortage(error) or error
     if isinstance(error, CultureparkError):
         print(f"culturepark: {safe(error, lines=True)}", file=sys.stderr)
         return error.exit_code

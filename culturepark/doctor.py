@@ -13,11 +13,12 @@ from typing import Literal
 from culturepark import __version__
 from culturepark.catalog import scenarios
 from culturepark.catalog.personas import load_all
-from culturepark.errors import CultureparkError
+from culturepark.errors import CultureparkError, Unreachable
 from culturepark.models import weights
 from culturepark.models.chat import Request
 from culturepark.models.registry import Models, check_specs
 from culturepark.models.spec import parse_roles
+from culturepark.models.trust import Trust
 from culturepark.redact import redact
 from culturepark.show import err
 from culturepark.store.checkup import Checkup
@@ -69,7 +70,16 @@ def packages() -> Finding:
 
 
 def weight(file: weights.WeightFile) -> Finding:
-    if not weights.have(file):
+    try:
+        return found(file)
+    except Unreachable as error:  # no home folder
+        return Finding(file.name, "note", str(error))
+    except OSError as error:
+        return Finding(file.name, "bad", f"{file.path}: {error.strerror}", 3)
+
+
+def found(file: weights.WeightFile) -> Finding:
+    if not file.path.is_file():
         megabytes = file.wheel_bytes / 1e6
         return Finding(file.name, "note", f"not fetched yet ({megabytes:.0f} MB); the first use fetches it")
     if weights.sha256_of(file.path) != file.sha256:
@@ -114,9 +124,10 @@ def sizes(path: Path) -> str:
 async def answer_of(model: str) -> Finding:
     """Whether a model answers one small question."""
     specs = parse_roles(model, [])
-    models = Models({"speaker": specs["speaker"]}, 1, lambda *_: None)
+    trust = Trust([specs["speaker"]])
+    models = Models({"speaker": specs["speaker"]}, 1, lambda *_: None, trust)
     try:
-        check_specs(specs, ("speaker",))
+        check_specs(specs, ("speaker",), trust)
         chat = await models.get("speaker")
         request = Request(({"role": "user", "content": "Say good morning."},), max_tokens=12, temperature=0.0, seed=1)
         reply = await chat.send(chat.body(request))

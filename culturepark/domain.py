@@ -110,9 +110,9 @@ class Status(StrEnum):
 
 
 class Noun(BaseModel):
-    """Frozen; an unknown key is an error."""
+    """Frozen; an unknown key is an error, and so is a number that is none (NaN, infinity)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
 
 
 # --- people ------------------------------------------------------------------------------------

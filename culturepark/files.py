@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import stat
 from pathlib import Path
 
@@ -34,6 +35,23 @@ def readable(path: Path) -> Path:
     return path
 
 
+def home_folder() -> Path | None:
+    """The user's; None where there is none, as for a user id without a name and without HOME."""
+    try:
+        home = Path.home()
+    except (RuntimeError, OSError):
+        return None
+    return home if home.is_absolute() else None
+
+
+def expanded(path: str) -> Path:
+    """With a leading `~` as the home folder; as it stands where nobody has such a home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def clipped(value: object, width: int = 60) -> str:
     """Something a file holds, made fit to stand in a message of one line."""
     try:
@@ -42,3 +60,28 @@ def clipped(value: object, width: int = 60) -> str:
         return "a huge number"
     text = "".join(c if c.isprintable() else "?" for c in whole[: width + 1])
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def home() -> Path | None:
+    """Return the user's home folder; None if there is none, as for a user id without a passwd entry."""
+    if os.environ.get("HOME") == "":  # which Python takes for the root of all files
+        return None
+    try:
+        path = Path.home()
+    except RuntimeError:
+        return None
+    return path if path.is_absolute() else None
+
+
+def user_folder(variable: str, below_home: str) -> Path | None:
+    """Return the user's own folder for a kind of files; None for a user without a home.
+
+    Args:
+        variable: names the folder (`XDG_CONFIG_HOME`); a relative path is ignored, as its specification asks.
+        below_home: where it is otherwise (`.config`).
+    """
+    named = Path(os.environ.get(variable, ""))
+    if named.is_absolute():
+        return named
+    at_home = home()
+    return at_home / below_home if at_home else None

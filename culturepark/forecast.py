@@ -16,7 +16,7 @@ from culturepark.distill.panel import ITEMS_A_CALL
 from culturepark.domain import JUDGES, ChecksPolicy, Edition, JsonObject, ModelRole, Scenario, Scored
 from culturepark.models import prices, tokens
 from culturepark.models.chat import Usage
-from culturepark.models.client import base_url_of
+from culturepark.models.connections import base_url_of
 from culturepark.models.spec import ModelSpec
 from culturepark.prompts import prompt
 

@@ -27,8 +27,11 @@ REJECTED = {
     "another-country": "about another country than the speaker's",
     "another-speaker": "about what somebody else thinks, says or does",
     "bygone": "about what is over",
+    "control-token": "a control token of the model's chat template stood in it",
     "cut-off": "a model's list of them that was cut off",
+    "garbled": "characters in it arrived broken",
     "hearsay": "what people are said to say",
+    "leaked-thoughts": "a model's thoughts stood in it",
     "no-statement": "no sentence that could be read",
     "not-by-itself": "not to be understood by itself",
     "not-meant": "imagined, or not meant",
@@ -37,17 +40,21 @@ REJECTED = {
     "quote-not-in-turn": "its quote was never said",
     "repeated": "the same words a second time",
     "small-talk": "small talk",
-    "too-long": "too long",
+    "too-long": "too long, or its turn was too long for the model's context",
     "too-short": "too short to be understood",
     "undecided": "the speaker had not decided",
     "unparsable": "a model's list of them that could not be read",
+    "withheld": "a turn that a filter would not let the model read",
 }
 """Why something that was said was not taken for a statement."""
 
 REFUSED = {
     "content-filter": "stopped by the endpoint's content filter",
+    "control-token": "a control token of the model's chat template stands in it",
     "cut-off": "cut off in the middle",
     "empty": "no words in it",
+    "garbled": "characters in it arrived broken",
+    "leaked-thoughts": "the model's thoughts stand in it",
     "not-a-question": "a follow-up that asks nothing",
     "out-of-role": "speaks as a machine, not as the person",
     "refusal": "refuses to speak",
@@ -55,6 +62,7 @@ REFUSED = {
     "spoken-for-another": "speaks for somebody else at the table",
     "takes-nothing-up": "a follow-up that takes nothing up",
     "unparsable": "not in the form that was asked for",
+    "withheld": "kept back by a filter, or by the model itself",
     "wrong-language": "in another language",
 }
 """Why an answer was turned down and asked for again."""
@@ -63,6 +71,8 @@ STOPS = {
     "completed": "came to its end",
     "refused-turns": "a turn was turned down too often",
     "bug": "a fault of the program",
+    "context-overflow": "the talk grew longer than the model's context",
+    "prompt-cut": "the endpoint cut the prompt without a word",
     "bad-answer": "the endpoint's answers could not be used",
     "overloaded": "the endpoint was too busy",
     "unreachable": "the endpoint could not be reached",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Protocol, cast
 
 from culturepark.dialogue.guards import storable
@@ -27,6 +28,8 @@ from culturepark.errors import (
     CultureparkError,
     Interrupted,
     ModelError,
+    OutOfCredit,
+    OutOfResources,
     StoreError,
     Unreachable,
     UsageError,
@@ -35,8 +38,10 @@ from culturepark.launch import UNTIL, Until, models_of, settings_of
 from culturepark.models.chat import Reply, Request
 from culturepark.models.ledger import DOWN_AFTER, Ledger
 from culturepark.models.registry import Models
+from culturepark.models.trust import Trust
 from culturepark.models.weights import detached
 from culturepark.redact import redact
+from culturepark.shortage import shortages_named
 from culturepark.show import show_origin
 from culturepark.store.castings import castings
 from culturepark.store.reviewed import of_sample
@@ -48,6 +53,10 @@ if TYPE_CHECKING:
     from culturepark.distill.answers import Asker
     from culturepark.distill.conclude import Judged
     from culturepark.models.embedder import Embedder
+
+
+LOOK_EVERY: float = 5
+"""Seconds between two looks whether the store is still where it was."""
 
 
 class Watcher(Protocol):
@@ -65,7 +74,11 @@ class Watcher(Protocol):
 class Run:
     """One run being carried on."""
 
-    def __init__(self, store: Store, row: RunRow, watcher: Watcher) -> None:
+    def __init__(self, store: Store, row: RunRow, watcher: Watcher, trust: Trust | None = None) -> None:
+        """
+        Args:
+            trust: which of the models that the store names may be asked; None for those named outside of this command.
+        """
         self.store = store
         self.row = row
         self.watcher = watcher
@@ -75,7 +88,7 @@ class Run:
         self.settings = settings_of(row)
         budget = store.spent(row.id)
         budget.max_cost_usd, budget.max_tokens = self.settings.max_cost_usd, self.settings.max_tokens
-        self.models = Models(models_of(row), self.settings.concurrency, watcher.fetching)
+        self.models = Models(models_of(row), self.settings.concurrency, watcher.fetching, trust or Trust())
         self.ledger = Ledger(
             row.id,
             store,
@@ -116,9 +129,8 @@ class Run:
         self.store.close_open_calls(self.row.id)
         self.store.set_run(self.row.id, Status.RUNNING, None)
         try:
-            await self._dialogues()
-            if self._reaches("dedup"):
-                await self._distil()
+            with shortages_named():
+                await self._while_the_store_stands()
         except CultureparkError as error:
             self.stopped(error)
             raise
@@ -138,16 +150,47 @@ class Run:
         self.store.set_run(self.row.id, status, reason)
         return status
 
+    async def _while_the_store_stands(self) -> None:
+        """All stages. While an answer is waited for nothing is written, so somebody else looks whether the store is there.
+
+        Raises:
+            StoreError: if it is no longer.
+        """
+        stages = asyncio.create_task(self._stages())
+        look = asyncio.create_task(self._look_for_the_store())
+        try:
+            await asyncio.wait((stages, look), return_when=asyncio.FIRST_COMPLETED)
+            if not stages.done():
+                look.result()
+            await stages
+        finally:
+            for task in (stages, look):
+                task.cancel()
+            await asyncio.gather(stages, look, return_exceptions=True)
+
+    async def _look_for_the_store(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            self.store.database.check_place()
+
+    async def _stages(self) -> None:
+        await self._dialogues()
+        if self._reaches("dedup"):
+            await self._distil()
+
     def stopped(self, error: CultureparkError) -> None:
         """Writes down what the run was stopped by."""
         names: dict[type[CultureparkError], str] = {
             BudgetReached: "budget",
             Interrupted: "interrupted",
+            OutOfResources: "resources",
             Unreachable: "unreachable",
+            OutOfCredit: "no-credit",
         }
         if isinstance(error, StoreError):
             return  # it could not be written down either
-        self.store.set_run(self.row.id, Status.STOPPED, f"{names.get(type(error), 'error')}: {error}"[:500])
+        with suppress(StoreError) if isinstance(error, OutOfResources) else nullcontext():
+            self.store.set_run(self.row.id, Status.STOPPED, f"{names.get(type(error), 'error')}: {error}"[:500])
 
     def _show(self) -> None:
         self.watcher.figures(self.ledger.budget.tokens, self.ledger.budget.cost_usd, self.samples)
@@ -193,13 +236,14 @@ class Run:
     async def _dialogue(self, row: DialogueRow) -> None:
         casting = self.castings[row.number]
         try:
-            if row.status in (Status.PENDING, Status.RUNNING, Status.FAILED):
-                await self._talk(row, casting)
-            if self._reaches("extract") and row.extracted < self.row.extract_round:
-                await self._extract(row, casting)
-            if self._reaches("verify") and row.verified < self.row.verify_round:
-                await self._verify(row, casting)
-        except Unreachable:
+            with shortages_named():
+                if row.status in (Status.PENDING, Status.RUNNING, Status.FAILED):
+                    await self._talk(row, casting)
+                if self._reaches("extract") and row.extracted < self.row.extract_round:
+                    await self._extract(row, casting)
+                if self._reaches("verify") and row.verified < self.row.verify_round:
+                    await self._verify(row, casting)
+        except (Unreachable, OutOfCredit):
             raise
         except ModelError as error:
             self.store.set_dialogue(row.id, Status.FAILED, error.kind, str(error))

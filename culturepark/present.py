@@ -8,6 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from culturepark.domain import JsonObject
+from culturepark.models.abilities import Learnt
 from culturepark.show import clip, plain, safe
 
 WORST = 5
@@ -140,7 +141,11 @@ def funnel_lines(s: JsonObject) -> Iterator[str]:
     yield f"    refused   {listed(calls['refused_by_guard'])}"
     tokens = s["tokens"]
     prompt = f"{tokens['prompt']:,} prompt ({tokens['cached']:,} cached)"
-    yield f"  tokens      {prompt}, {tokens['completion']:,} completion"
+    thought = f" ({tokens['reasoning']:,} of them thoughts)" if tokens["reasoning"] else ""
+    yield f"  tokens      {prompt}, {tokens['completion']:,} completion{thought}"
+    for endpoint in s["endpoints"]:
+        takes = "; ".join(str(Learnt(name, value)) for name, value in endpoint["takes"].items())
+        yield f"  endpoint    {safe(endpoint['model'])} at {safe(endpoint['endpoint'])} takes {safe(takes)}"
     cost = s["cost_usd"]
     missing = f"at least ({s['unpriced_calls']} calls have no known price) " if s["unpriced_calls"] else ""
     yield f"  cost        {'no known price' if cost is None else f'{missing}${cost:.4f}'}"

@@ -1,15 +1,37 @@
 """Generated examples are the same each time, under no clock, and leave nothing in the tree; so are pictures."""
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from culturepark.models.providers import PROVIDERS
+
 set_hypothesis_home_dir(Path(tempfile.gettempdir(), "culturepark-hypothesis"))
 settings.register_profile("repeatable", database=None, derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+
+OWN = {
+    "CULTUREPARK_KEYS", "CULTUREPARK_ENDPOINTS", "OPENAI_BASE_URL", "OPENAI_API_VERSION", "OPENAI_CUSTOM_HEADERS",
+    "AZURE_OPENAI_API_VERSION", "AZURE_OPENAI_AD_TOKEN", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID",
+}  # fmt: skip
+"""Variables that say where a model is, beside those with keys."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nobodys_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No key and no file of whoever runs the tests is used or changed, also in processes that tests start."""
+    folder = tmp_path_factory.mktemp("user")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+            patch.setenv(name, str(folder / name))
+        for name in {*OWN, *(variable for provider in PROVIDERS for variable in provider.variables)}:
+            patch.delenv(name, raising=False)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -95,7 +95,7 @@ def reply(
             "content": [{"token": token, "logprob": logprob, "top_logprobs": others} for token, logprob in tokens]
         }
     response = {"object": "chat.completion", "model": "fake", "choices": [choice]}
-    return Reply(text, finish_reason, response, Usage(10, 0, 5, "estimate"))
+    return Reply.of(response, Usage(10, 0, 5, "estimate"))
 
 
 def letter(best: str, **probabilities: float) -> Reply:

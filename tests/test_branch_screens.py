@@ -16,6 +16,7 @@ from textual.widgets import Static
 
 from culturepark.domain import Turn
 from culturepark.launch import branch
+from culturepark.models.trust import Trust
 from culturepark.replay.aligning import Beside, Pair, align, beside, fate, grouped, speech, told
 from culturepark.replay.branching import BranchScreen, outlook
 from culturepark.replay.compare import CompareScreen
@@ -199,7 +200,7 @@ async def test_text_that_would_move_the_cursor_is_shown_and_does_nothing(held: H
 
 
 def form(held: Held, position: int = 4) -> BranchScreen:
-    return BranchScreen(scene(held.store, "held.d1"), position, held.store)
+    return BranchScreen(scene(held.store, "held.d1"), position, held.store, Trust())
 
 
 @pytest.mark.parametrize(("size", "name"), [((100, 30), "wide"), (NARROW, "narrow")])
@@ -393,7 +394,7 @@ async def test_a_turn_whose_control_characters_the_form_cannot_show_stands_as_it
     held: Held,
 ) -> None:
     left, right = with_branch(held, "Tab\there, bell\x07 there.")
-    app = Stage(BranchScreen(right, 4, held.store))
+    app = Stage(BranchScreen(right, 4, held.store, Trust()))
     async with app.run_test(size=WIDE) as pilot:
         assert app.shown.query_one("#text", Words).text == "Tab here, bell there."
         await pilot.press("ctrl+r")

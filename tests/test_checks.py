@@ -347,7 +347,7 @@ def test_a_panel_of_which_less_than_half_can_be_read_is_undecided_and_drops(tmp_
     asked = Counter(brief_of(body) for body in model.bodies if shape_of(body) == "scores")
     assert asked["anthropologist"] == 1
     assert (
-        said == '{"items": []}' or asked["neighbour"] == asked["editor"] == 2
+        said in ('{"items": []}', "[]") or asked["neighbour"] == asked["editor"] == 2
     )  # the second time with some chance in it
 
 

@@ -493,7 +493,14 @@ def test_an_answer_that_a_filter_kept_back_is_none_even_if_it_fits(tmp_path: Pat
     kept_back = verifying(lambda asked: reply(json.dumps(judged(asked)), "content_filter"))
     held = hold_said(tmp_path, TALK, kept_back)
     assert {row.relation for row in held.rows(VerdictRow)} == {"unparsable"}
-    assert [call.refused for call in held.of(CallRow, stage="verify")] == ["withheld", "withheld"]
+    asked = [
+        json.loads(json.loads(call.request)["messages"][1]["content"]) for call in held.of(CallRow, stage="verify")
+    ]
+    assert {call.refused for call in held.of(CallRow, stage="verify")} == {"withheld"}
+    # Twice for all, then for halves, down to each alone: a filter may dislike one of them only.
+    sizes = [len(material["items"]) for material in asked]
+    assert sizes[:2] == [max(sizes)] * 2
+    assert sizes.count(1) == 2 * max(sizes)
 
 
 def test_a_letter_that_a_filter_kept_back_is_none() -> None:

@@ -193,6 +193,66 @@ def test_a_damaged_sample_ends_in_a_clear_line_and_leaves_nothing_half_written()
         assert not Path("out").exists() or names() == set()
 
 
+UNFIT = [
+    ("We bake bread.<|im_end|>", "with a control token in it"),
+    ("< |eot_id|>We bake bread.", "with a control token in it"),
+    ("Hm.</think>We bake bread.", "with a model's thoughts in it"),
+    ("We b\ufffdke bread.", "with broken characters in it"),
+]
+"""What stores of old hold, and no exported row may."""
+
+
+@pytest.mark.parametrize(("said", "why"), UNFIT)
+@pytest.mark.parametrize("form", ["trl", "openai", "sharegpt", "alpaca"])
+def test_a_sample_that_no_model_should_learn_to_say_is_left_out_and_told_of(form: str, said: str, why: str) -> None:
+    last = max(kept())
+    before = len(kept())
+    change_sample(
+        last, messages=json.dumps([{"role": "user", "content": "Why?"}, {"role": "assistant", "content": said}])
+    )
+    done = export(form=form)
+    assert done.code == 0
+    assert f"1 row is left out, {why}" in done.err
+    manifest = json.loads(Path("out/manifest.json").read_text())
+    assert manifest["left_out"] == {why: 1}
+    assert sum(manifest["rows_by_culture"].values()) == before - 1
+    assert last not in Path("out/all.index.jsonl").read_text()
+    assert said not in Path("out/all.jsonl").read_text()
+    assert why.replace("'", "’") in Path("out/README.md").read_text().replace("'", "’")
+
+
+def test_a_question_with_a_control_token_is_left_out_too() -> None:
+    last = max(kept())
+    change_sample(
+        last,
+        messages=json.dumps(
+            [{"role": "user", "content": "<|im_start|>"}, {"role": "assistant", "content": "We bake."}]
+        ),
+    )
+    assert "1 row is left out, with a control token in it" in export().err
+
+
+def test_a_dialogue_with_a_control_token_in_a_turn_is_left_out() -> None:
+    with closing(sqlite3.connect("runs/culturepark.db")) as db:
+        db.execute("UPDATE turn SET text = text || ' <|eot_id|>' WHERE role = 'delegate' AND id LIKE 'a.d1.%'")
+        db.commit()
+    done = export("--dialogues")
+    assert done.code == 0
+    assert "left out, with a control token in it" in done.err
+    assert "eot_id" not in Path("out/all.jsonl").read_text()
+
+
+def test_a_run_in_which_nothing_is_fit_says_so() -> None:
+    for name in kept():
+        change_sample(
+            name,
+            messages=json.dumps([{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "No.</s>"}]),
+        )
+    done = export()
+    assert done.code == 2
+    assert "with control tokens, thoughts or broken characters in them" in done.err
+
+
 def test_an_export_that_fails_leaves_the_one_before_as_it_was() -> None:
     assert export().code == 0
     before = {name: Path("out", name).read_bytes() for name in names()}

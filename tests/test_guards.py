@@ -1,17 +1,24 @@
 """May a turn stand? What is cut off a reply, and what is objected to; natural speech must pass."""
 
+import re
+from pathlib import Path
+from typing import get_args
+
 import pytest
 
+from culturepark import glossary
 from culturepark.catalog.personas import load_all
+from culturepark.dialogue import guards
 from culturepark.dialogue.guards import Hearing, clean, objection, objection_to_follow_up
-from culturepark.models.chat import Reply
+from culturepark.models.chat import Reply, Usage
+from culturepark.models.thoughts import Unclear
 
 FINE = "At our house the tea is poured before anybody has sat down, and nobody asks how long you stay."
 
 
 def reply(text: str, finish: str | None = "stop", refusal: str | None = None) -> Reply:
     message = {"role": "assistant", "content": text, "refusal": refusal}
-    return Reply(text, finish, {"choices": [{"message": message, "finish_reason": finish}]})
+    return Reply.of({"choices": [{"message": message, "finish_reason": finish}]}, Usage())
 
 
 def hearing(
@@ -63,7 +70,6 @@ def test_a_label_in_front_wrapping_quotes_and_thoughts_are_cut_off(said: str, sp
         "Elif's mother: that is what they call my mother.",
         "Markus: that is what I wanted to say to you.",
         "We pour tea. Elif: that is me.",
-        "I <think> that is odd</think> so.",
     ],
 )
 def test_a_reply_without_wrapping_stays_as_it_is(said: str) -> None:
@@ -195,8 +201,39 @@ def test_an_english_word_that_is_also_somebodys_name_is_still_a_word(name: str, 
     assert judged(f"I am {name}, and I live here in town.", at=hearing(others=(name,))) == "spoken-for-another"
 
 
-def test_no_finish_reason_at_all_is_no_objection() -> None:
-    assert judged(FINE, finish=None) is None
+@pytest.mark.parametrize("finish", [None, "unknown", "max_tokens"])
+def test_only_a_word_that_means_the_end_is_one(finish: str | None) -> None:
+    assert judged(FINE, finish=finish) == "cut-off"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("I <think> that is odd</think> so.", "leaked-thoughts"),
+        (f"<think>She is shy. {FINE}", "leaked-thoughts"),
+        (f"Well, <think>she is shy.</think> {FINE}", "leaked-thoughts"),
+        (f"{FINE} <|vision_start|> {FINE}", "control-token"),
+        (f"{FINE[:40]}\ufffd{FINE[40:]}", "garbled"),
+        (f"She is shy.</think>{FINE}<|im_end|>", None),
+        (f"<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>Elif: {FINE}", None),
+        (f"{FINE} \ufffd\ufffd", None),
+        (f"{FINE}</s><s>[INST] And you? [/INST]", None),
+    ],
+)
+def test_what_leaked_is_taken_out_or_the_turn_is_refused(said: str, reason: str | None) -> None:
+    assert judged(said) == reason
+    if reason is None:
+        assert clean(reply(said), "Elif") == FINE
+
+
+def test_thoughts_that_the_limit_cut_off_are_cut_off() -> None:
+    assert judged(f"<think>She is shy. {FINE}", finish="length") == "cut-off"
+
+
+def test_every_word_of_a_guard_is_known_to_people() -> None:
+    source = Path(guards.__file__).read_text("utf-8")
+    body = source[source.index("def objection(") : source.index("# --- one guard each")]
+    assert set(re.findall(r'return "([a-z-]+)"', body)) | set(get_args(Unclear)) <= set(glossary.REFUSED)
 
 
 # --- each objection ----------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from culturepark.dialogue.stance import sides
 from culturepark.export.pairs import Answer, pairs, sides_of
 from tests.fakes import shipped
 from tests.test_cli import away, cli, rows_of  # noqa: F401 - `away` is used by every test
-from tests.test_export import export, lines
+from tests.test_export import change_sample, export, lines
 
 AGREE, DISAGREE = ("agree",), ("disagree",)
 
@@ -220,6 +220,20 @@ def test_a_contradiction_that_its_judge_was_unsure_of_is_no_answer() -> None:
     assert export(form="preference", runs=("a", "b")).code == 0
     samples = facts()
     assert {samples[entry["rejected"]]["status"] for entry in lines("out/all.index.jsonl")} == {"kept"}
+
+
+@pytest.mark.usefixtures("store")
+def test_an_unfit_answer_is_in_no_pair() -> None:
+    assert export(form="preference", out="before").code == 0
+    chosen = lines("before/all.index.jsonl")[0]["id"]
+    change_sample(
+        chosen, messages=json.dumps([{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "No.</s>"}])
+    )
+    done = export(form="preference")
+    assert done.code == 0
+    assert "1 answer is left out, with a control token in it" in done.err
+    assert chosen not in Path("out/all.index.jsonl").read_text()
+    assert "</s>" not in Path("out/all.jsonl").read_text()
 
 
 @pytest.mark.usefixtures("store")

@@ -37,7 +37,7 @@ from culturepark.store.tables import RunRow, SampleRow, StatementRow, TurnRow
 from tests.test_cli import TINY, dump, rows_of, tiny_store
 
 MIGRATIONS = Path(migrations.__file__).parent / "versions"
-TABLES = "run dialogue participant turn call statement verdict duplicate sample review vector".split()  # noqa: SIM905
+TABLES = "run dialogue participant turn call statement verdict duplicate sample review vector ability".split()  # noqa: SIM905
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from culturepark.errors import (
     Interrupted,
     ModelError,
     Overloaded,
+    Refused,
     Unreachable,
     UsageError,
     WrongRequest,
@@ -38,7 +39,7 @@ from culturepark.models.client import EmbeddingModel, OpenAIModel
 from culturepark.models.embedder import Endpoint as Embedder
 from culturepark.models.ledger import Ledger
 from culturepark.models.limits import ATTEMPTS, Budget, pause_before
-from culturepark.models.mapping import map_error, retry_after
+from culturepark.models.mapping import map_error, wait_of
 from culturepark.models.spec import parse, parse_roles
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
@@ -292,7 +293,7 @@ FAULTS = [
     ("400", status(400), WrongRequest, "http-400", 1),
     ("422", status(422), WrongRequest, "http-422", 1),
     ("context", too_long(), WrongRequest, "context-overflow", 1),
-    ("needed parameter", unsupported("messages"), WrongRequest, "http-400", 1),
+    ("needed parameter", unsupported("messages"), Refused, "unsupported", 1),
     ("reset in mid-stream", faults.RESET, Overloaded, "broken-stream", ATTEMPTS),
     ("no finish_reason", faults.NO_FINISH, Overloaded, "broken-stream", ATTEMPTS),
     ("error in stream", faults.ERROR_IN_STREAM, Overloaded, "broken-stream", ATTEMPTS),
@@ -528,16 +529,16 @@ async def test_the_client_library_tries_nothing_again_on_its_own(tmp_path: Path)
 
 def test_retry_after_is_read_in_both_forms() -> None:
     now = datetime.now(UTC)
-    assert retry_after({"retry-after": "7"}) == 7
-    assert retry_after({"retry-after": "0.5"}) == 0.5
-    soon = retry_after({"retry-after": format_datetime(now + timedelta(seconds=3600), usegmt=True)})
+    assert wait_of({"retry-after": "7"}) == 7
+    assert wait_of({"retry-after": "0.5"}) == 0.5
+    soon = wait_of({"retry-after": format_datetime(now + timedelta(seconds=3600), usegmt=True)})
     assert soon is not None
     assert 3000 < soon <= 3600
-    assert retry_after({"retry-after": format_datetime(now - timedelta(hours=1), usegmt=True)}) == 0
-    assert retry_after({"retry-after": "-3"}) == 0
-    assert retry_after({"retry-after": "when it suits you"}) is None
-    assert retry_after({"retry-after": "Mon, 1 Jan 99999999999999 0:0:0 GMT"}) is None
-    assert retry_after({}) is None
+    assert wait_of({"retry-after": format_datetime(now - timedelta(hours=1), usegmt=True)}) == 0
+    assert wait_of({"retry-after": "-3"}) == 0
+    assert wait_of({"retry-after": "when it suits you"}) is None
+    assert wait_of({"retry-after": "Mon, 1 Jan 99999999999999 0:0:0 GMT"}) is None
+    assert wait_of({}) is None
 
 
 @pytest.mark.parametrize("form", ["seconds", "date"])
@@ -572,7 +573,7 @@ async def test_a_parameter_the_model_does_not_take_is_left_out(tmp_path: Path, p
         assert (await w.ask(request)).text == "Without it, then."
         await w.ask(request, "r.d1.t2")
         assert [param in body for body in w.endpoint.chats] == [True, False, False]
-    assert w.errors == ["http-400", "", ""]
+    assert w.errors == ["unsupported", "", ""]
 
 
 async def test_several_parameters_are_left_out_one_after_the_other(tmp_path: Path) -> None:

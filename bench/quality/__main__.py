@@ -23,6 +23,7 @@ from culturepark.errors import CultureparkError, UsageError
 from culturepark.models.embedder import Embedder, open_embedder
 from culturepark.models.registry import Models, check_specs
 from culturepark.models.spec import parse
+from culturepark.models.trust import Trust
 
 ROWS = Path(__file__).parents[2] / "tests" / "data"
 
@@ -60,8 +61,9 @@ async def bench(wanted: argparse.Namespace) -> JsonObject:
         say(f"{name}: {len(rows[stage])} rows" if stage in rows else f"{name}: not there, so nothing about {stage}")
     if wanted.predict:
         empty(wanted.predict)
-    check_specs({"verifier": spec}, ["verifier"])
-    models = Models({"verifier": spec}, 4, lambda *_: None)
+    trust = Trust([spec])
+    check_specs({"verifier": spec}, ["verifier"], trust)
+    models = Models({"verifier": spec}, 4, lambda *_: None, trust)
     try:
         ask = Ask(await models.get("verifier"), Memory(wanted.keep), say)
         embedder = open_embedder(parse("minilm", "embedder"), lambda *_: None, say, never)

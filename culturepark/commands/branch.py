@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from culturepark import launch
-from culturepark.commands import run
+from culturepark.commands import consent, run
 from culturepark.models import prices
 from culturepark.models.registry import check_specs
 from culturepark.show import tell
@@ -25,18 +25,21 @@ def branch(
     seed: int | None,
     limits: Mapping[str, Any],
     as_json: bool,
+    endpoints: list[str],
 ) -> int:
+    trust = consent.trust_in(consent.named_in(roles, model).values(), endpoints)
     prices.table()  # a wrong list is told now, and not at the first answer
     store = Store(store_url, must_exist=True)
     parent = store.spoken(turn_id)[2]
     models = run.replaced(parent, roles, model)
-    check_specs(models, run.roles_until("dialogue", edition_of(parent).scenario, models))
+    consent.check_used(trust, models.values(), parent.id)
+    check_specs(models, run.roles_until("dialogue", edition_of(parent).scenario, models), trust)
     threshold = run.kept_threshold(parent, models)
     settings = replace(launch.settings_of(parent), until="dialogue", threshold=threshold, **limits)
     begun = launch.branch(store, turn_id, text, models=models, seed=seed, settings=settings)
     (dialogue,) = store.dialogues(begun.id)
     with run.alone(store, begun.id) as row:
-        code = run.carry_on(store, row, as_json, {"dialogue": dialogue.id, "parent": dialogue.parent_id})
+        code = run.carry_on(store, row, as_json, trust, {"dialogue": dialogue.id, "parent": dialogue.parent_id})
     where = run.where_is(store)
     tell(f"watch it, and beside its parent (v): culturepark replay {dialogue.id}{where}")
     tell(f"mine it: culturepark resume {begun.id}{where}")

@@ -8,8 +8,19 @@ import sys
 from culturepark.errors import UsageError
 
 
-def replay(target: str | None, store_url: str, *, plain: bool, behind: bool, follow: bool, reviewer: str | None) -> int:
+def replay(
+    target: str | None,
+    store_url: str,
+    *,
+    plain: bool,
+    behind: bool,
+    follow: bool,
+    reviewer: str | None,
+    endpoints: list[str],
+) -> int:
     if plain or behind or not on_terminal():
+        if endpoints:
+            raise UsageError("--endpoint is for branches in the app; plain text asks no model")
         from culturepark.replay import plain as words
         from culturepark.store.store import Store
 
@@ -21,8 +32,11 @@ def replay(target: str | None, store_url: str, *, plain: bool, behind: bool, fol
     from culturepark.replay.library import Library
     from culturepark.store.reviewer import named
 
+    library = Library(store_url, named(reviewer) if reviewer else myself(), follow=follow, endpoints=endpoints)
+    if endpoints:
+        _ = library.trust  # a wrong one is told now, and not at the first branch
     app = Replay(
-        Library(store_url, named(reviewer) if reviewer else myself(), follow=follow),
+        library,
         target or ("last" if follow else None),
     )
     with left_to_us(sys.stdout, os.environ):

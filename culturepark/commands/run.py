@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from culturepark.catalog import scenarios
 from culturepark.commands import look
+from culturepark.commands.consent import check_used, named_in, trust_in
 from culturepark.domain import JUDGES, ModelRole, Scenario, Status
 from culturepark.errors import BudgetReached, CultureparkError, Interrupted, UsageError
 from culturepark.models import prices
 from culturepark.models.registry import check_specs
 from culturepark.models.spec import ModelSpec, parse_roles
+from culturepark.models.trust import Trust
 from culturepark.redact import redact
 from culturepark.show import safe, show_origin, tell, write
 from culturepark.store.store import Store
@@ -56,7 +58,8 @@ def simulate(
     prices.table()  # a wrong list is told now, and not at the first answer
     if dry_run:
         return look.show_forecast(edition, specs, seed, store_url, as_json)
-    check_specs(specs, roles_until(until, edition.scenario, specs))
+    trust = trust_in(specs.values(), [])
+    check_specs(specs, roles_until(until, edition.scenario, specs), trust)
     settings = Settings(
         concurrency=concurrency or (4 if specs["speaker"].kind != "openai" else 16),
         until=until,
@@ -67,7 +70,7 @@ def simulate(
     run_id = run_id or free_run_id(store, edition)
     with store.database.hold(run_id):
         row = new_run(store, edition, seed=seed, models=specs, settings=settings, run_id=run_id)
-        return carry_on(store, row, as_json)
+        return carry_on(store, row, as_json, trust)
 
 
 def check_run_id(run_id: str | None) -> None:
@@ -109,7 +112,7 @@ def watch_prices(store: Store, row: RunRow) -> None:
         UsageError: if a limit on cost could be watched when the run began, and no longer can.
     """
     from culturepark.launch import models_of, settings_of
-    from culturepark.models.client import base_url_of
+    from culturepark.models.connections import base_url_of
 
     limit = settings_of(row).max_cost_usd
     remote = [spec for spec in dict.fromkeys(models_of(row).values()) if spec.kind == "openai"]
@@ -128,11 +131,19 @@ def watch_prices(store: Store, row: RunRow) -> None:
     )
 
 
-def resume(run_id: str, roles: list[str], store_url: str, as_json: bool, limits: Mapping[str, Any]) -> int:
+def resume(
+    run_id: str,
+    roles: list[str],
+    store_url: str,
+    as_json: bool,
+    limits: Mapping[str, Any],
+    endpoints: list[str],
+) -> int:
     from culturepark.launch import models_column, models_of, settings_of
     from culturepark.store.rows import edition_of
 
     prices.table()
+    trust = trust_in(named_in(roles).values(), endpoints)
     store = Store(store_url, must_exist=True)
     with alone(store, run_id) as row:
         check_ended(store, row)
@@ -146,9 +157,10 @@ def resume(run_id: str, roles: list[str], store_url: str, as_json: bool, limits:
         for role in ("speaker", "moderator"):
             if models[role] != models_of(row)[role]:
                 raise UsageError(f"--role {role}: a run's talk is one model's; begin another run with another {role}")
-        check_specs(models, roles_until(settings.until, edition_of(row).scenario, models))
+        check_used(trust, models.values(), row.id)
+        check_specs(models, roles_until(settings.until, edition_of(row).scenario, models), trust)
         store.set_plan(row.id, vars(settings), models_column(models))
-        return carry_on(store, store.run(row.id), as_json)
+        return carry_on(store, store.run(row.id), as_json, trust)
 
 
 def check_ended(store: Store, row: RunRow) -> None:
@@ -178,6 +190,7 @@ def distill(
     store_url: str,
     as_json: bool,
     limits: Mapping[str, Any],
+    endpoints: list[str],
     threshold: float | None = None,
 ) -> int:
     from culturepark.launch import models_column, settings_of
@@ -189,6 +202,7 @@ def distill(
         "dedup": ("embedder",),
     }
     prices.table()
+    trust = trust_in(named_in(roles).values(), endpoints)
     store = Store(store_url, must_exist=True)
     with alone(store, run_id) as row:
         check_ended(store, row)
@@ -198,7 +212,8 @@ def distill(
         asked = needed[stage] + (JUDGES[:1] if scenario.distill.checks and stage != "dedup" else ())
         if stray := [role for role in words_of(roles) if role not in asked]:  # the run would name who never did a thing
             raise UsageError(f"--role {stray[0]}: nobody is asked as that from {stage} on; only {', '.join(asked)}")
-        check_specs(models, needed[stage] + (judges if stage != "dedup" else ()))
+        check_used(trust, models.values(), row.id)
+        check_specs(models, needed[stage] + (judges if stage != "dedup" else ()), trust)
         unfinished = [d.number for d in store.dialogues(row.id) if d.status not in (Status.DONE, Status.STOPPED)]
         if unfinished:
             first = f"`culturepark resume {row.id}{where_is(store)}` first"
@@ -207,7 +222,7 @@ def distill(
         settings = replace(settings_of(row), until="samples", threshold=threshold, **limits)
         again = {"extract": stage == "extract", "verify": stage == "verify"}
         store.set_plan(row.id, vars(settings), models_column(models), **again)
-        return carry_on(store, store.run(row.id), as_json)
+        return carry_on(store, store.run(row.id), as_json, trust)
 
 
 def replaced(row: RunRow, roles: list[str], model: str | None = None) -> dict[ModelRole, ModelSpec]:
@@ -218,9 +233,7 @@ def replaced(row: RunRow, roles: list[str], model: str | None = None) -> dict[Mo
     """
     from culturepark.launch import models_of, models_with
 
-    given = parse_roles(None, roles)
-    words = words_of(roles)
-    named = {role: spec for role, spec in given.items() if (JUDGES[0] if role in JUDGES else role) in words}
+    words, named = words_of(roles), named_in(roles)
     kept = {role: spec for role, spec in models_of(row).items() if role not in JUDGES or JUDGES[0] not in words}
     return (models_with(row, model) if model else kept) | named
 
@@ -237,7 +250,7 @@ def kept_threshold(row: RunRow, models: Mapping[ModelRole, ModelSpec]) -> float 
     return settings_of(row).threshold if models["embedder"] == models_of(row)["embedder"] else None
 
 
-def carry_on(store: Store, row: RunRow, as_json: bool, more: Mapping[str, str | None] = {}) -> int:
+def carry_on(store: Store, row: RunRow, as_json: bool, trust: Trust, more: Mapping[str, str | None] = {}) -> int:
     """Carries a run on in front of whoever watches, and says how it ended.
 
     Args:
@@ -252,7 +265,7 @@ def carry_on(store: Store, row: RunRow, as_json: bool, more: Mapping[str, str | 
     where = where_is(store)
     failure: CultureparkError | None = None
     with watching() as watcher:
-        run = Run(store, row, watcher)
+        run = Run(store, row, watcher, trust)
         left_out = skipped(store, row, run.edition)
         for skip in left_out[:3]:
             watcher.note(f"skipped: {skip}")

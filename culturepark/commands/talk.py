@@ -10,8 +10,9 @@ from functools import partial
 from typing import Any
 
 from culturepark.catalog.talks import find_persona, find_seed, talk_edition
+from culturepark.commands.consent import check_used, named_in, trust_in
 from culturepark.commands.keyboard import Keyboard
-from culturepark.commands.run import OPEN, check_run_id, roles_until, until_stopped, watch_prices, where_is
+from culturepark.commands.run import OPEN, check_run_id, replaced, roles_until, until_stopped, watch_prices, where_is
 from culturepark.commands.telling import card_lines, heading_lines, note_lines
 from culturepark.dialogue.casting import plan
 from culturepark.dialogue.guards import LONGEST
@@ -26,11 +27,12 @@ from culturepark.errors import (
     Unreachable,
     UsageError,
 )
-from culturepark.launch import Settings, free_run_id, models_of, new_run, settings_of
+from culturepark.launch import Settings, free_run_id, new_run, settings_of
 from culturepark.models import prices
 from culturepark.models.chat import ChatModel
 from culturepark.models.registry import check_specs
 from culturepark.models.spec import ModelSpec, parse_roles
+from culturepark.models.trust import Trust
 from culturepark.pipeline import Run
 from culturepark.show import safe, show_origin, tell
 from culturepark.store.rows import edition_of
@@ -57,6 +59,7 @@ def talk(
     seed: int | None,
     limits: Mapping[str, Any],
     run_id: str | None,
+    endpoints: list[str],
 ) -> int:
     prices.table()
     if persona is None:
@@ -69,38 +72,52 @@ def talk(
         edition = edition_of(row)
         if edition.scenario.protocol != "talk":
             raise UsageError(f"{row.id} is no talk; `culturepark resume {row.id}{where_is(store)}` goes on with it")
-        specs = parse_roles(model, roles) if model or roles else models_of(row)
+        specs = replaced(row, roles, model)
+        trust = trust_in(named_in(roles, model).values(), endpoints)
+        check_used(trust, specs.values(), row.id)
+        if row.status != Status.DONE:
+            check_specs(specs, roles_until("samples", edition.scenario, specs), trust)
         settings = replace(settings_of(row), **limits)
-        return held(store, edition, row.seed if seed is None else seed, specs, settings, row.id)
+        return held(store, edition, row.seed if seed is None else seed, specs, settings, row.id, trust)
+    if endpoints:
+        raise UsageError("--endpoint is for a talk that is taken up with --run-id alone; --model names a new one's")
     check_run_id(run_id)
     edition = talk_edition(find_persona(persona), find_seed(about), moderated=moderated)
     specs = parse_roles(model, roles)
     seed = 1 if seed is None else seed
     plan(edition, seed)
-    check_specs(specs, roles_until("samples", edition.scenario, specs))
+    trust = trust_in(specs.values(), [])
     settings = Settings(concurrency=1 if specs["speaker"].kind != "openai" else 4, **limits)
+    # A wrong key or file is told before a store is made.
+    check_specs(specs, roles_until("samples", edition.scenario, specs), trust)
     store = Store(store_url)
-    return held(store, edition, seed, specs, settings, run_id or free_run_id(store, edition))
+    return held(store, edition, seed, specs, settings, run_id or free_run_id(store, edition), trust)
 
 
 def held(
-    store: Store, edition: Edition, seed: int, specs: Mapping[ModelRole, ModelSpec], settings: Settings, run_id: str
+    store: Store,
+    edition: Edition,
+    seed: int,
+    specs: Mapping[ModelRole, ModelSpec],
+    settings: Settings,
+    run_id: str,
+    trust: Trust,
 ) -> int:
     """A talk from its beginning, or from wherever it was left, to its note; the exit code."""
     with store.database.hold(run_id):
         row = new_run(store, edition, seed=seed, models=specs, settings=settings, run_id=run_id)
         watch_prices(store, row)
         with asyncio.Runner() as runner:
-            return Session(store, row, runner).hold()
+            return Session(store, row, runner, trust).hold()
 
 
 class Session:
     """One sitting at the keyboard."""
 
-    def __init__(self, store: Store, row: RunRow, runner: asyncio.Runner) -> None:
+    def __init__(self, store: Store, row: RunRow, runner: asyncio.Runner, trust: Trust) -> None:
         self.store, self.row, self.runner = store, row, runner
         self.keyboard = Keyboard()
-        self.run = Run(store, row, self.keyboard)
+        self.run = Run(store, row, self.keyboard, trust)
         (dialogue,) = store.dialogues(row.id)
         casting = self.run.castings[dialogue.number]
         self.dialogue = dialogue

@@ -32,7 +32,7 @@ from culturepark.dialogue.guards import clean
 from culturepark.dialogue.protocol import Slot, schedule
 from culturepark.domain import Casting, Participant, Scenario, Turn
 from culturepark.models import tokens
-from culturepark.models.chat import ChatModel, Reply, Request, digest
+from culturepark.models.chat import ChatModel, Reply, Request, Usage, digest
 from culturepark.models.ledger import Ledger
 
 MODERATOR = "moderator"
@@ -102,7 +102,7 @@ class LedgerClient(ChatCompletionClient):
         )
         self._spent.prompt_tokens += usage.prompt_tokens
         self._spent.completion_tokens += usage.completion_tokens
-        finish = reply.finish_reason if reply.finish_reason in ("stop", "length", "content_filter") else "unknown"
+        finish = {"ended": "stop", "cut-off": "length", "withheld": "content_filter"}[reply.ending]
         return LedgerResult(finish_reason=finish, content=reply.text, usage=usage, cached=False, reply=reply)
 
     async def create_stream(self, messages: Sequence[LLMMessage], **options: Any) -> AsyncGenerator[Any, None]:
@@ -138,6 +138,14 @@ class LedgerClient(ChatCompletionClient):
             family=ModelFamily.UNKNOWN,
             multiple_system_messages=False,
         )
+
+
+def reply_in(result: CreateResult) -> Reply:
+    """Our own reply, or what a client of somebody else's answered as if it were one."""
+    if isinstance(result, LedgerResult):
+        return result.reply
+    choice = {"message": {"content": str(result.content)}, "finish_reason": result.finish_reason}
+    return Reply.of({"choices": [choice]}, Usage())
 
 
 def as_dict(message: LLMMessage) -> dict[str, str]:
@@ -223,7 +231,7 @@ class PersonaAgent(Speaker):
             },
             cancellation_token=cancellation_token,
         )
-        self.reply = getattr(result, "reply", None) or Reply(str(result.content), result.finish_reason, {})
+        self.reply = reply_in(result)
         return clean(self.reply, self.participant.persona.called)
 
     def _prompt(self, request: str) -> list[LLMMessage]:
@@ -289,7 +297,7 @@ class ModeratorAgent(Speaker):
             },
             cancellation_token=cancellation_token,
         )
-        self.reply = getattr(result, "reply", None) or Reply(str(result.content), result.finish_reason, {})
+        self.reply = reply_in(result)
         return clean(self.reply, "Moderator")
 
 

@@ -42,9 +42,10 @@ class Hearing:
 def clean(reply: Reply, called: str) -> str:
     """The spoken part of a reply: one contiguous piece of it, without a label in front or white space around.
 
+    Thoughts and control tokens are out of a reply's text already (`models/thoughts`).
     NUL and lone surrogates, which no database column and no UTF-8 file can hold, become U+FFFD.
     """
-    text = re.sub(r"^\s*<think>.*?</think>", "", reply.text, count=1, flags=re.DOTALL).strip()
+    text = reply.text.strip()
     text = re.sub(rf"^[\[*]*(?i:{re.escape(called)}){SURNAME}\**\s*[:：]\**\s*", "", text, count=1)
     for opening, closing in ('""', "“”", "«»", "„“"):
         inside = text[1:-1]
@@ -65,13 +66,15 @@ def objection(reply: Reply, text: str, hearing: Hearing) -> str | None:
         reply: as it came.
         text: its spoken part, from `clean`.
     """
-    if reply.finish_reason == "content_filter":
+    if reply.withheld and not reply.refusal:
         return "content-filter"
     if reply.refusal or matches(text, phrases(hearing.language)["refusal"]):
         return "refusal"
+    if reply.unclear:  # thoughts that never ended are, as a rule, an answer that the limit cut off
+        return "cut-off" if reply.cut_off else reply.unclear
     if not any(c.isalpha() for c in text):
         return "empty"
-    if reply.finish_reason == "length" or len(text) > LONGEST or dangles(text, hearing.language):
+    if reply.cut_off or len(text) > LONGEST or dangles(text, hearing.language):
         return "cut-off"
     if matches(text, phrases(hearing.language)["out_of_role"]):
         return "out-of-role"

@@ -14,11 +14,15 @@ from culturepark.dialogue.agents import MODERATOR, Ask, LedgerClient, Speaker, s
 from culturepark.dialogue.guards import Hearing, objection, objection_to_follow_up
 from culturepark.dialogue.protocol import Slot, schedule
 from culturepark.domain import Casting, Origin, Role, Scenario, Status, Turn
+from culturepark.errors import PromptCut, TooLong
 from culturepark.models.chat import ChatModel, digest
 from culturepark.models.ledger import Ledger
+from culturepark.show import clip
 
 SPEECH_ATTEMPTS = 3
 FOLLOW_UP_ATTEMPTS = 2
+LONGEST_REASON = 300
+"""Characters of what a server said that are kept as the reason."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,10 @@ async def converse(
     A turn that a guard turns down is asked again with another seed, at most twice; then its slot stays empty. When
     more than a quarter of the speeches are lost that way, and more than one, the dialogue ends with the reason.
 
+    So does a talk that has outgrown the model's context: what was said is there, and nothing more can be.
+
     Raises:
-        CultureparkError: as the ledger does.
+        CultureparkError: as the ledger does; for a context that is too small only if nobody has spoken yet.
     """
     said = list(turns)
     people = casting.participants
@@ -59,9 +65,15 @@ async def converse(
     for slot in slots[done:]:
         position = len(said) + 1
         agent: Speaker = persons[slot.person] if slot.act == "speech" else chair
-        text, reason, call_id = await attempt(
-            agent, slot, f"{dialogue_id}.t{position}", casting, scenario, said, run_seed, ledger
-        )
+        try:
+            text, reason, call_id = await attempt(
+                agent, slot, f"{dialogue_id}.t{position}", casting, scenario, said, run_seed, ledger
+            )
+        except (TooLong, PromptCut) as error:
+            if not any(turn.is_own for turn in said):
+                raise
+            yield Ending(Status.STOPPED, f"{error.kind}: {clip(str(error), LONGEST_REASON)}")
+            return
         origin: Origin = "model" if call_id else "cue"
         if text is None and slot.act == "follow-up":
             text, origin = words.line("follow-up", slot, casting, scenario)[0], "fallback"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
+from culturepark.distill.reading import parse
 from culturepark.domain import Casting, Language
-from culturepark.models.chat import ChatModel, Reply, Request, Schema, as_said
+from culturepark.errors import Missed, TooLong
+from culturepark.models.chat import ChatModel, Reply, Request, Schema, first_choice
 from culturepark.models.ledger import Ledger
 from culturepark.prompts import Prompt, prompt
 
@@ -28,12 +29,17 @@ One = TypeVar("One", bound=Item)
 ATTEMPTS = 2
 
 
-class CutOff(Exception):
-    """The answer did not fit into the limit on tokens."""
+class TooMuch(Exception):
+    """All of it at once cannot be asked, and a part of it perhaps can.
 
-    def __init__(self, reply: Reply) -> None:
-        super().__init__("cut off")
-        self.reply = reply
+    `reason` is a stable word: `cut-off` (the answer did not fit into the limit on tokens), `too-long` (the material did
+    not fit into the model's context), or `withheld` (a filter objects to something in it).
+    """
+
+    def __init__(self, reason: str, call_id: str | None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.call_id = call_id
 
 
 @dataclass(frozen=True)
@@ -75,10 +81,11 @@ class Asker:
             material: what the prompt speaks about. It goes in as JSON, so that no text in it can pass for an
                 instruction or for the end of the material.
         Raises:
-            CutOff: if the answer ended at the limit.
+            TooMuch: if it has to be asked in parts.
             CultureparkError: as the ledger does.
         """
         reply = None
+        withheld = 0
         for attempt in range(1, ATTEMPTS + 1):
             request = Request(
                 messages=(
@@ -91,35 +98,37 @@ class Asker:
                 schema=Schema(name, strict(shape)),
                 top_logprobs=top_logprobs,
             )
-            reply = await self.send(request, template)
-            if reply.finish_reason == "length":
+            try:
+                reply = await self.send(request, template)
+            except TooLong as error:
+                raise TooMuch("too-long", None) from error
+            except Missed:  # the server has looked for the shape itself, and found another
+                continue
+            if reply.cut_off:
                 self.ledger.refuse(reply, "cut-off")
-                raise CutOff(reply)
+                raise TooMuch("cut-off", reply.call_id)
             if reply.withheld:
                 self.ledger.refuse(reply, "withheld")
-            elif parsed := parse(reply.text, shape):
+                withheld += 1
+            elif parsed := parse(content_of(reply), shape):
                 return parsed, reply
             else:
                 self.ledger.refuse(reply, "unparsable")
+        if reply and withheld == ATTEMPTS:
+            raise TooMuch("withheld", reply.call_id)
         return None, reply
+
+
+def content_of(reply: Reply) -> str:
+    """All that the model wrote; which of it is JSON and which is thought, its reader knows better than a listener."""
+    content = first_choice(reply.response).get("message", {}).get("content")
+    return content if isinstance(content, str) else reply.text
 
 
 def only_once(answers: Sequence[One]) -> dict[int, One]:
     """Answers by item; an item that was answered twice has not been answered."""
     ids = [one.id for one in answers]
     return {one.id: one for one in answers if ids.count(one.id) == 1}
-
-
-def parse(text: str, shape: type[Answer]) -> Answer | None:
-    """The answer in `text`: JSON, perhaps after a model's thoughts or inside a fence."""
-    body = as_said(re.sub(r"^\s*<think>.*?</think>", "", text, flags=re.DOTALL))
-    start, end = body.find("{"), body.rfind("}")
-    if start < 0:
-        return None
-    try:
-        return shape.model_validate_json(body[start : end + 1])
-    except (ValidationError, ValueError):
-        return None
 
 
 def strict(shape: type[BaseModel]) -> dict[str, object]:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from culturepark.distill.answers import Asker, CutOff, Item, only_once
+from culturepark.distill.answers import Asker, Item, TooMuch, only_once
 from culturepark.distill.cases import Case, Judgement, Judgements, criteria
 from culturepark.distill.extract import told
 from culturepark.distill.sides import sides_of
@@ -62,11 +62,12 @@ async def judge_batch(asker: Asker, batch: Sequence[Case]) -> Judgements:
             VerdictsAnswer,
             name="verdicts",
             max_tokens=100 + TOKENS_AN_ITEM * len(batch),
-            top_logprobs=1,
+            # What a large model says of its own sureness is worth little, and many endpoints refuse to tell.
+            top_logprobs=1 if asker.model.traits.labels else 0,
         )
-    except CutOff as cut_off:
+    except TooMuch as much:
         if len(batch) == 1:
-            lost = Judgement("unparsable", None, cut_off.reply.call_id)
+            lost = Judgement("unparsable", None, much.call_id)
             return {(batch[0].statement.id, c): lost for c in criteria(batch[0])}
         middle = len(batch) // 2
         first = await judge_batch(asker, batch[:middle])

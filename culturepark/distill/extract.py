@@ -12,9 +12,10 @@ from pydantic import BaseModel
 from culturepark.dialogue.guards import storable
 from culturepark.dialogue.words import VISITOR
 from culturepark.distill import quotes
-from culturepark.distill.answers import Asker, CutOff
+from culturepark.distill.answers import Asker, TooMuch
 from culturepark.distill.clauses import Speaker, candidates, named, objection
 from culturepark.domain import Casting, Kind, Language, Persona, Statement, Turn
+from culturepark.models.thoughts import unfit
 
 TURNS_A_CALL = 8
 """Persona turns; more, and the answer grows past what models write reliably."""
@@ -124,13 +125,15 @@ def speakers(casting: Casting, turns: Sequence[Turn], language: Language) -> Spe
 
 
 async def one_part(asker: Asker, turns: list[Turn], who: Speakers, mode: Mode) -> Extraction:
-    """By quotes; in halves where the answer does not fit; by sentences where nothing parses, if that is allowed."""
+    """By quotes; in halves where it is too much at once; by sentences where nothing parses, if that is allowed."""
     spoken = [turn for turn in turns if turn.is_own]
     try:
         found = await by_quote(asker, spoken, who)
-    except CutOff:
+    except TooMuch as much:
         if len(spoken) == 1:
-            return Extraction([], Counter({"cut-off": 1}))
+            if much.reason == "withheld" and mode == "auto":  # the rules read what a filter keeps from the model
+                return by_sentence(asker.casting, spoken, who)
+            return Extraction([], Counter({much.reason: 1}))
         middle = len(spoken) // 2
         return together([await one_part(asker, half, who, mode) for half in (spoken[:middle], spoken[middle:])])
     if found is not None:
@@ -162,7 +165,7 @@ async def by_quote(asker: Asker, spoken: list[Turn], who: Speakers) -> Extractio
     """Asks for statements with quotes, and keeps those whose quotes are there. None if nothing parsed.
 
     Raises:
-        CutOff: if the answer did not fit.
+        TooMuch: if it has to be asked in parts.
     """
     casting = asker.casting
     answer, reply = await asker.json(
@@ -193,6 +196,8 @@ def ground(found: Found, spoken: Sequence[Turn], who: Speakers, call_id: str) ->
     statement, first_person = storable(found.statement.strip()), storable(found.first_person.strip())
     if not (quotes.readable(statement) and quotes.readable(first_person)):
         return "no-statement"
+    if reason := unfit(statement) or unfit(first_person):
+        return reason
     for turn in sorted(spoken, key=lambda t: t.position != found.turn):
         if span := quotes.locate(found.quote, turn.text):
             reason = objection(*span, turn.text, who[turn.position])
@@ -214,6 +219,9 @@ def by_sentence(casting: Casting, turns: Sequence[Turn], who: Speakers) -> Extra
         rejected.update(reasons)
         for one in found:
             quote = turn.text[one.start : one.end]
+            if reason := unfit(quote):
+                rejected[reason] += 1
+                continue
             text = attributed(casting.by_key(turn.speaker).persona, quote)
             own_words = quotes.as_sentence(quote)
             proposals.append(Proposal(turn, one.kind, text, own_words, one.start, one.end, None, verbatim=True))

@@ -7,7 +7,7 @@ from typing import Generic
 
 from pydantic import BaseModel
 
-from culturepark.distill.answers import Asker, CutOff, One, only_once
+from culturepark.distill.answers import Asker, One, TooMuch, only_once
 from culturepark.domain import JsonObject
 from culturepark.prompts import Prompt
 
@@ -44,9 +44,9 @@ async def each(
         limit = 100 + tokens_an_item * len(batch)
         try:
             answer, reply = await asker.json(template, numbered, Items[shape], name=name, max_tokens=limit)  # type: ignore[valid-type]
-        except CutOff as cut_off:
+        except TooMuch as much:
             if len(batch) == 1:
-                return [(None, cut_off.reply.call_id)]
+                return [(None, much.call_id)]
             middle = len(batch) // 2
             return await ask(batch[:middle]) + await ask(batch[middle:])
         heard = answer is not None

@@ -9,10 +9,11 @@ from pydantic import BaseModel
 
 from culturepark.dialogue.guards import storable
 from culturepark.distill import quotes
-from culturepark.distill.answers import Asker, CutOff
+from culturepark.distill.answers import Asker, TooMuch
 from culturepark.distill.cases import Case
 from culturepark.distill.extract import told
 from culturepark.domain import DistillPolicy, Verdict
+from culturepark.models.thoughts import unfit
 
 
 class Rewording(BaseModel):
@@ -47,7 +48,7 @@ def candidates(cases: Sequence[Case], verdicts: Sequence[Verdict], policy: Disti
 
 
 async def reword(asker: Asker, cases: Sequence[Case], policy: DistillPolicy) -> list[Reworded]:
-    """New wordings; a case whose wording came back empty or unchanged is left out.
+    """New wordings; a case whose wording came back empty, unchanged or unfit is left out.
 
     Raises:
         CultureparkError: as the ledger does.
@@ -69,12 +70,13 @@ async def reword(asker: Asker, cases: Sequence[Case], policy: DistillPolicy) -> 
         }
         try:
             answer, reply = await asker.json(asker.prompt(name), material, Rewording, name="rewording", max_tokens=400)
-        except CutOff:
+        except TooMuch:
             continue
         if answer is None or reply is None:
             continue
         text, first_person = storable(answer.statement.strip()), storable(answer.first_person.strip())
         changed = (text, first_person) != (one.statement.text, one.statement.first_person)
-        if changed and quotes.readable(text) and quotes.readable(first_person):
+        sound = not (unfit(text) or unfit(first_person))
+        if changed and sound and quotes.readable(text) and quotes.readable(first_person):
             done.append(Reworded(one, text, first_person, reply.call_id))
     return done

@@ -15,7 +15,7 @@ from culturepark.domain import Duplicate, JsonObject, Review
 from culturepark.errors import UsageError
 from culturepark.export import licences
 from culturepark.export.formats import MULTI_TURN, OPENAI_FEWEST, Format
-from culturepark.export.rows import REJECTED, TWIN, Source
+from culturepark.export.rows import REJECTED, TWIN, UNFIT, Source
 from culturepark.export.sinks import DUPLICATES, MANIFEST, need_parquet
 from culturepark.export.whole import NEVER_ANSWERED, REJECTED_TURN
 from culturepark.models.embedder import Method
@@ -106,6 +106,10 @@ def remarks(
         )
     if count := source.found[TWIN]:
         yield f"{counted(count, 'row is', 'rows are')} left out: in reviewers' wording another row says the very same"
+    for why in UNFIT.values():
+        if count := source.found[why]:
+            lost = ("answer is", "answers are") if wanted.form == "preference" else ("row is", "rows are")
+            yield f"{counted(count, *lost)} left out, {why}"
     what = "dialogues that are done" if wanted.dialogues else "kept samples"
     for culture in wanted.cultures:
         if not tally.by_culture[culture]:

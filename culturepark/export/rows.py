@@ -15,12 +15,22 @@ from culturepark.errors import StoreError
 from culturepark.export.formats import Format, preference, problem, record
 from culturepark.export.pairs import Answer, pairs, sides_of
 from culturepark.export.reviewed import Reviewed
+from culturepark.models.thoughts import unfit
 from culturepark.store import exports
 from culturepark.store.rows import edition_of
 from culturepark.store.tables import RunRow
 
 REJECTED, TWIN = "rejected by reviewers", "the same as another row in reviewers' wording"
 """Why an answer is in no pair, or a sample has no row."""
+UNFIT = {
+    "leaked-thoughts": "with a model's thoughts in it",
+    "control-token": "with a control token in it",
+    "garbled": "with broken characters in it",
+}
+"""Why nothing may be trained on a row, by the word for it in `models/thoughts`.
+
+Guards keep such things out of the store; what a store of old holds, or what somebody typed, is seen here.
+"""
 
 
 @dataclass(frozen=True)
@@ -135,11 +145,35 @@ def each_once(read: Callable[[Source], Iterator[Row]]) -> Callable[[Source], Ite
     return rows
 
 
+def fit_to_train_on(read: Callable[[Source], Iterator[Row]]) -> Callable[[Source], Iterator[Row]]:
+    """Leaves out rows that hold something that no model should learn to say."""
+
+    @wraps(read)
+    def rows(source: Source) -> Iterator[Row]:
+        for row in read(source):
+            if reason := unfit_in(row.data):
+                source.found[UNFIT[reason]] += 1
+            else:
+                yield row
+
+    return rows
+
+
+def unfit_in(value: Any) -> str | None:
+    """What makes some messages, or a row of them, unfit to train on; None if nothing does."""
+    if isinstance(value, str):
+        return unfit(value)
+    if isinstance(value, Mapping):
+        value = [inner for name, inner in value.items() if name != "id"]
+    return next(filter(None, map(unfit_in, value)), None)
+
+
 def fingerprint(data: object) -> bytes:
     return blake2b(json.dumps(data).encode(), digest_size=16).digest()
 
 
 @each_once
+@fit_to_train_on
 def single(source: Source) -> Iterator[Row]:
     """Every kept sample by itself."""
     for run in source.runs:
@@ -155,6 +189,7 @@ def single(source: Source) -> Iterator[Row]:
 
 
 @each_once
+@fit_to_train_on
 def preferences(source: Source) -> Iterator[Row]:
     """Every kept answer with one that it is preferred to, question by question."""
     for asked in same_questions(source):
@@ -217,6 +252,9 @@ def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[
                 source.found[REJECTED] += 1
                 continue
             messages = source.messages(sample)
+            if reason := unfit_in(messages):  # in no pair, neither as the one nor as the other
+                source.found[UNFIT[reason]] += 1
+                continue
             words = source.reviewed.words(sample)
             takes, against = sides_of(seeds[sample["seed_key"]].item, sample["stance_code"], sample["relation"])
             yield (

@@ -10,7 +10,7 @@ from culturepark.domain import Language
 from culturepark.errors import StoreError
 from culturepark.export.formats import record
 from culturepark.export.reviewed import reworded
-from culturepark.export.rows import Row, Source, fingerprint
+from culturepark.export.rows import Row, Source, fingerprint, fit_to_train_on
 from culturepark.export.talks import NOBODYS, perspective, told_to
 from culturepark.store import exports
 
@@ -20,6 +20,7 @@ BY_HAND = ("typed", "edited")
 """Origins of turns that a person wrote, in a talk or in a branch."""
 
 
+@fit_to_train_on
 def dialogues(source: Source) -> Iterator[Row]:
     """Every dialogue that is done, once for each delegate in it; a talk once for whom the user talked with."""
     told: set[bytes] = set()

@@ -140,6 +140,8 @@ def nothing(run_ids: Sequence[str], wanted: Wanted, why: Mapping[str, int] = {})
     what = "dialogues that are done" if wanted.dialogues else "kept samples"
     if why.get(whole.REJECTED_TURN):
         what += " and hold no rejected turn"
+    if unfit := sum(why.get(name, 0) for name in rows.UNFIT.values()):
+        what += f" but {unfit} with control tokens, thoughts or broken characters in them"
     if wanted.form == "preference":
         what = "answers that another one contrasts with" if why else "kept answers to a question"
     return UsageError(f"no {what}{of} in {', '.join(run_ids)}; `culturepark stats {run_ids[0]}` says why")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,11 +10,14 @@ from typing import Any
 from culturepark.domain import JsonObject
 from culturepark.errors import BadAnswer, Overloaded
 from culturepark.models import tokens
-from culturepark.models.chat import Reply, first_choice
-from culturepark.models.mapping import short
+from culturepark.models.chat import Reply, broke_off, first_choice
+from culturepark.models.mapping import error_in_body
+from culturepark.models.transport import Unreadable
 from culturepark.redact import without_secrets
 
-WORD = re.compile(r"[\w.-]{1,40}", re.ASCII)
+WORD = re.compile(r"[\w.:/-]{1,40}", re.ASCII)
+THOUGHT = {"thinking", "reasoning", "reasoning_content", "thought"}
+"""Types of content parts that hold no speech, and fields of a message that hold thoughts."""
 
 
 def longest(body: JsonObject) -> int:
@@ -22,6 +26,11 @@ def longest(body: JsonObject) -> int:
     An endpoint need not keep to that limit; what nobody can have asked for is neither read nor kept.
     """
     return 100_000 + 200 * int(body.get("max_tokens") or body.get("max_completion_tokens") or 0)
+
+
+def most_bytes(body: JsonObject) -> int:
+    """Bytes that an answer may have on the wire: each token may come in an event of its own, with its rivals."""
+    return 1_000_000 + 8_000 * int(body.get("max_tokens") or body.get("max_completion_tokens") or 0)
 
 
 def characters(value: Any) -> int:
@@ -35,7 +44,7 @@ def characters(value: Any) -> int:
 
 def check_length(length: int, limit: int) -> None:
     if length > limit:
-        raise BadAnswer(f"the endpoint's answer has more than {limit:,} characters, whatever the limit on tokens")
+        raise Unreadable(f"more than {limit:,} characters, whatever the limit on tokens")
 
 
 def scrubbed(response: JsonObject) -> JsonObject:
@@ -47,44 +56,148 @@ def scrubbed(response: JsonObject) -> JsonObject:
     return cleaned
 
 
-async def assemble(stream: AsyncIterator[Any], limit: int) -> JsonObject:
-    """Chunks of a stream as the chat completion they add up to.
+class Message:
+    """An answer's one message, put together from what came of it."""
+
+    def __init__(self) -> None:
+        self.out: JsonObject = {"object": "chat.completion"}
+        self.fields: JsonObject = {"role": "assistant"}
+        self.parts: dict[int, list[str]] = {}
+        """Pieces of the content by the index of their choice."""
+        self.logprobs: list[JsonObject] = []
+        self.finish_reason: Any = None
+        self.answered = False
+
+    def add(self, chunk: JsonObject) -> None:
+        for key in ("id", "model", "created", "system_fingerprint"):
+            if chunk.get(key):
+                self.out.setdefault(key, chunk[key])
+        if isinstance(chunk.get("usage"), dict):
+            self.out["usage"] = chunk["usage"]
+        choices = chunk.get("choices")
+        for part in choices if isinstance(choices, list) else []:
+            if isinstance(part, dict):
+                self.answered = True
+                self._add_choice(part)
+
+    def _add_choice(self, part: JsonObject) -> None:
+        index = part.get("index")
+        index = index if isinstance(index, int) else 0
+        delta, whole, told = part.get("delta"), part.get("message"), part.get("logprobs")
+        for field, kinds in ((delta, dict), (whole, dict), (told, (dict, list))):
+            if not isinstance(field, (kinds, type(None))):
+                raise Unreadable(f"a choice of an unknown shape: {json.dumps(part)[:200]}")
+        if isinstance(delta, dict):
+            self._add_fields(delta, index)
+        if isinstance(whole, dict) and not self.parts.get(index):  # a last chunk may repeat what was streamed
+            self._add_fields(whole, index)
+        if isinstance(part.get("text"), str) and delta is None and whole is None:  # as the older completions have it
+            self.parts.setdefault(index, []).append(part["text"])
+        content = told.get("content") if isinstance(told, dict) else None
+        self.logprobs += [token for token in content if isinstance(token, dict)] if isinstance(content, list) else []
+        self.finish_reason = part.get("finish_reason") or self.finish_reason
+
+    def _add_fields(self, delta: JsonObject, index: int) -> None:
+        for key, value in delta.items():
+            if key == "content":
+                said, thought = spoken(value)
+                if said:
+                    self.parts.setdefault(index, []).append(said)
+                if thought:
+                    self.fields["reasoning_content"] = self.fields.get("reasoning_content", "") + thought
+            elif isinstance(value, str) and key != "role":
+                self.fields[key] = self.fields.get(key, "") + value
+            elif key == "tool_calls" and value:
+                self.fields[key] = value
+
+    def whole(self) -> JsonObject:
+        """The chat completion that it all adds up to."""
+        fields = {key: paired(value) if isinstance(value, str) else value for key, value in self.fields.items()}
+        message = {"role": "assistant", "content": paired(self.content)} | fields
+        choice: JsonObject = {"index": 0, "message": message, "finish_reason": self.finish_reason}
+        if self.logprobs:
+            choice["logprobs"] = {"content": self.logprobs}
+        return self.out | {"choices": [choice] if self.answered else []}
+
+    @property
+    def content(self) -> str:
+        """Of the first choice. We ask for one: where each index comes once, it counts tokens (TGI), not choices."""
+        if len(self.parts) > 2 and all(len(pieces) == 1 for pieces in self.parts.values()):
+            return "".join(pieces[0] for _, pieces in sorted(self.parts.items()))
+        return "".join(next((pieces for _, pieces in sorted(self.parts.items())), []))
+
+
+def spoken(content: Any) -> tuple[str, str]:
+    """Speech and thoughts in a piece of content, which is text or a list of typed parts.
 
     Raises:
-        BadAnswer: as soon as there are more than `limit` characters.
+        Unreadable: if it is neither.
     """
-    out: JsonObject = {"object": "chat.completion"}
-    message: JsonObject = {"role": "assistant", "content": ""}
-    choice: JsonObject = {"index": 0, "message": message, "finish_reason": None}
-    logprobs: list[JsonObject] = []
-    answered, length = False, 0
-    async for chunk in stream:
-        data = as_object(chunk.model_dump(exclude_unset=True, warnings=False))
-        for key in ("id", "model", "created", "system_fingerprint"):
-            if data.get(key):
-                out.setdefault(key, data[key])
-        if data.get("usage"):
-            out["usage"] = data["usage"]
+    if content is None or isinstance(content, str):
+        return content or "", ""
+    if isinstance(content, dict):
+        content = [content]
+    if not isinstance(content, list):
+        raise Unreadable("content that is not text")
+    said, thought = "", ""
+    for part in content:
+        if isinstance(part, str):
+            said += part
+        elif not isinstance(part, dict):
+            raise Unreadable("content that is not text")
+        elif part.get("type") in THOUGHT or THOUGHT & part.keys():
+            thought += "".join(texts(part))
+        else:
+            said += "".join(texts(part))
+    return said, thought
+
+
+def texts(part: Any) -> list[str]:
+    """All text in a part, without the names of its type."""
+    if isinstance(part, str):
+        return [part]
+    if isinstance(part, list):
+        return [text for item in part for text in texts(item)]
+    if isinstance(part, dict):
+        return [text for key in ("text", "content", *sorted(THOUGHT)) for text in texts(part.get(key))]
+    return []
+
+
+PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+
+
+def paired(text: str) -> str:
+    """The text with the two halves of a character (UTF-16 surrogates) put together that came in two chunks."""
+    return PAIR.sub(lambda pair: pair[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le"), text)
+
+
+async def assemble(chunks: AsyncIterator[Any], limit: int, endpoint: str, body: JsonObject) -> JsonObject:
+    """What came, as the chat completion it adds up to.
+
+    Raises:
+        ModelError: if an error came in place of a chunk.
+        Unreadable: as soon as there are more than `limit` characters, or something came that is no chunk.
+    """
+    message, length = Message(), 0
+    async for chunk in chunks:
+        data = as_object(chunk)
+        if data.get("error"):
+            raise error_in_body(data["error"], endpoint, body)
         length += characters(data.get("choices"))
         check_length(length, limit)
-        for part in data.get("choices") or []:
-            if part.get("index", 0) != 0:
-                continue
-            answered = True
-            for key, value in (part.get("delta") or {}).items():
-                if isinstance(value, str) and key != "role":
-                    message[key] = (message.get(key) or "") + value
-            logprobs += (part.get("logprobs") or {}).get("content") or []
-            choice["finish_reason"] = part.get("finish_reason") or choice["finish_reason"]
-    if logprobs:
-        choice["logprobs"] = {"content": logprobs}
-    out["choices"] = [choice] if answered else []
-    return out
+        message.add(data)
+    return message.whole()
 
 
 def as_object(data: Any) -> JsonObject:
+    """
+    Raises:
+        Unreadable: if it is something else; a list with one object in it is that object (Gemini's errors).
+    """
+    if isinstance(data, list) and len(data) == 1:
+        data = data[0]
     if not isinstance(data, dict):
-        raise BadAnswer("the endpoint's answer is not a JSON object")
+        raise Unreadable(f"JSON that is no object: {json.dumps(data)[:200]}")
     return data
 
 
@@ -92,22 +205,18 @@ def read(response: JsonObject, body: JsonObject, endpoint: str) -> Reply:
     """The reply inside a completion.
 
     Raises:
-        BadAnswer: if it has no choice, or broke off without saying why it ended.
+        BadAnswer: if it has no choice.
+        Overloaded: if it broke off, without saying why or for a reason that lies with the server.
     """
     if not response.get("choices"):
-        error = response.get("error")
-        raise BadAnswer(f"{endpoint} answered without a choice" + (f": {short(error)}" if error else ""))
-    try:
-        choice = first_choice(response)
-        content = choice["message"].get("content") or ""
-        finish_reason = choice.get("finish_reason")
-        usage = tokens.usage(response.get("usage"), body, content)
-    except (KeyError, TypeError, AttributeError, ValueError):
-        raise BadAnswer(f"{endpoint} answered with a completion of an unknown shape") from None
-    if not isinstance(content, str):
-        raise BadAnswer(f"{endpoint} answered with content that is not text")
-    if finish_reason is not None and not (isinstance(finish_reason, str) and WORD.fullmatch(finish_reason)):
-        raise BadAnswer(f"{endpoint} answered with a finish_reason that is no word")
+        raise BadAnswer(f"{endpoint} answered without a choice")
+    choice = first_choice(response)
+    finish_reason = choice.get("finish_reason")
     if finish_reason is None:
-        raise Overloaded(f"{endpoint} broke off in the middle of an answer", kind="broken-stream")
-    return Reply(content, finish_reason, response, usage)
+        raise Overloaded(f"{endpoint} broke off: the answer ends without a finish_reason", kind="broken-stream")
+    if not (isinstance(finish_reason, str) and WORD.fullmatch(finish_reason)):
+        raise BadAnswer(f"{endpoint} answered with a finish_reason that is no word")
+    if broke_off(finish_reason):
+        raise Overloaded(f"{endpoint} broke off: finish_reason {finish_reason}", kind="broken-stream")
+    usage = tokens.usage(response.get("usage"), body, choice["message"]["content"])
+    return Reply.of(response, usage)

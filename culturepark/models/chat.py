@@ -6,10 +6,11 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from culturepark.domain import JsonObject
 from culturepark.models.spec import ModelSpec
+from culturepark.models.thoughts import heard
 
 
 @dataclass(frozen=True)
@@ -52,22 +53,75 @@ class Usage:
     completion_tokens: int | None = None
     source: str | None = None
     """`server`, `tiktoken` or `estimate`."""
+    reasoning_tokens: int | None = None
+    """How many of the completion's tokens were thoughts; None if the server does not say."""
 
     @property
     def total(self) -> int:
         return (self.prompt_tokens or 0) + (self.completion_tokens or 0)
 
 
+Ending = Literal["ended", "cut-off", "withheld"]
+ENDED = {"stop", "eos", "eos_token", "end_turn", "end", "complete", "completed", "done", "finish", "finished"} | {
+    "stop_sequence", "stop_string", "stop_token", "stop_eos", "stop_str", "end_of_turn", "end_of_text", "natural_stop"
+}  # fmt: skip
+"""Words by which servers say that a model came to its end."""
+WITHHELD = re.compile(r"filter|safety|recitation|prohibit|block|spii|sensitive|refus|guardrail|moderat|policy")
+"""Words by which they say that something was kept back."""
+BROKEN = re.compile(r"error|abort|cancel|resource|time_?out|fail|interrupt|malformed|unavailable|overload|disconnect")
+"""Words by which they say that generating broke off for a reason that lies with them."""
+
+
+def word_of(finish_reason: str) -> str:
+    """A finish reason in one spelling: `FinishReason.END-TURN` and `end_turn` are one."""
+    return re.sub(r"^finish_?reason[._]", "", finish_reason.casefold().replace("-", "_").replace(" ", "_"))
+
+
+def ending_of(finish_reason: str | None) -> Ending:
+    """How an answer ended. Only a word that means the end is one; whatever is not known is cut off."""
+    word = word_of(finish_reason or "")
+    if word in ENDED:
+        return "ended"
+    return "withheld" if WITHHELD.search(word) else "cut-off"
+
+
+def broke_off(finish_reason: str) -> bool:
+    """Whether a finish reason says that the server failed, so that the same request may fare better."""
+    word = word_of(finish_reason)
+    return word not in ENDED and not WITHHELD.search(word) and bool(BROKEN.search(word))
+
+
 @dataclass(frozen=True)
 class Reply:
-    """An answer, whole and as it came."""
+    """An answer: what the model said, without its thoughts, and the completion as it came."""
 
     text: str
+    """One contiguous piece of the completion's content."""
     finish_reason: str | None
     response: JsonObject
     """The assembled chat completion."""
     usage: Usage = Usage()
     call_id: str = ""
+    leak: str | None = None
+    """The form in which thoughts or control tokens stood in the content; None if there were none."""
+    unclear: str | None = None
+    """Why the text cannot be trusted to be the answer and nothing else; None if it can."""
+
+    @classmethod
+    def of(cls, response: JsonObject, usage: Usage, call_id: str = "") -> Reply:
+        """The reply in a completion whose content is text or null."""
+        choice = first_choice(response)
+        said = heard(choice.get("message", {}).get("content") or "")
+        return cls(said.text, choice.get("finish_reason"), response, usage, call_id, said.leak, said.unclear)
+
+    @property
+    def thoughts(self) -> str:
+        """What the model thought before it answered, from its own field or from the content."""
+        message = first_choice(self.response).get("message", {})
+        fields = [message.get(key) for key in ("reasoning_content", "reasoning", "thinking")]
+        said = [field for field in fields if isinstance(field, str) and field.strip()]
+        content = message.get("content")
+        return said[0] if said else heard(content).thoughts if isinstance(content, str) else ""
 
     @property
     def refusal(self) -> str:
@@ -75,9 +129,18 @@ class Reply:
         return str(first_choice(self.response).get("message", {}).get("refusal") or "")
 
     @property
+    def ending(self) -> Ending:
+        return "withheld" if self.refusal else ending_of(self.finish_reason)
+
+    @property
     def withheld(self) -> bool:
         """Whether a filter or the model itself kept the answer back; what there is of it is none."""
-        return self.finish_reason == "content_filter" or bool(self.refusal)
+        return self.ending == "withheld"
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether the answer goes on where it stops."""
+        return self.ending == "cut-off"
 
     @property
     def tokens(self) -> list[Token]:
@@ -85,11 +148,27 @@ class Reply:
         found = []
         try:
             for item in (first_choice(self.response).get("logprobs") or {}).get("content") or []:
-                rivals = {r["token"]: float(r["logprob"]) for r in item.get("top_logprobs") or []}
-                found.append(Token(str(item["token"]), float(item["logprob"]), rivals))
-        except (KeyError, TypeError, ValueError, AttributeError):  # of a shape that says nothing
+                rivals = {r["token"]: logprob_of(r["logprob"]) for r in item.get("top_logprobs") or []}
+                found.append(Token(str(item["token"]), logprob_of(item["logprob"]), rivals))
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):  # of a shape that says nothing
             return []
         return found
+
+
+LEAST = -100.0
+"""As a log-probability, never. Servers write -9999 or -Infinity, of which no odds can be computed."""
+ROUNDING = 1e-3
+
+
+def logprob_of(number: Any) -> float:
+    """
+    Raises:
+        ValueError: if it is no log-probability: NaN, or above nought by more than rounding.
+    """
+    value = float(number)
+    if not value <= ROUNDING:
+        raise ValueError(f"{value} is no log-probability")
+    return max(LEAST, min(0.0, value))
 
 
 def first_choice(response: JsonObject) -> JsonObject:

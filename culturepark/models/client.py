@@ -6,29 +6,35 @@ on tokens, never retries by itself: the ledger does, and logs it.
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import logging
-import os
+from array import array
 from typing import Any
 
 import httpx2
 import openai
 
 from culturepark.domain import JsonObject
-from culturepark.errors import BadAnswer, UsageError, WrongRequest
+from culturepark.errors import BadAnswer
 from culturepark.models import tokens
-from culturepark.models.answers import as_object, assemble, characters, check_length, longest, read, scrubbed
+from culturepark.models.answers import as_object, assemble, longest, most_bytes, read, scrubbed
 from culturepark.models.chat import Reply, Request, Traits, Usage, spelled_out
-from culturepark.models.mapping import OPTIONAL, map_error, short
-from culturepark.models.spec import ModelSpec, check_url
+from culturepark.models.connections import Connection, connection, require_key
+from culturepark.models.mapping import error_in_body, map_error
+from culturepark.models.providers import OPENAI_URL
+from culturepark.models.spec import ModelSpec
+from culturepark.models.transport import Bounded, loads, payloads
 from culturepark.redact import remember
 
 # Their debug logs hold addresses and headers just as an endpoint sent them, and would pass by all redaction.
 for name in ("openai", "httpx2", "httpcore2"):
     logging.getLogger(name).setLevel(logging.WARNING)
 
-OPENAI_URL = "https://api.openai.com/v1"
 TIMEOUT = httpx2.Timeout(300, connect=10)
 """Seconds. A slow local model may take minutes to read a long prompt before its first token."""
+WHOLE, A_TOKEN = 600.0, 1.0
+"""Seconds that a whole call may take, and for each token asked for: whoever sends slower than that sends a trickle."""
 
 
 class OpenAIModel:
@@ -47,19 +53,29 @@ class OpenAIModel:
         self.spec = spec
         self.name = name or spec.name
         self.traits = traits or Traits()
-        self.endpoint = base_url or base_url_of(spec)
         if spec.kind == "openai":
             require_key(spec)
-        key = api_key or api_key_of_the_environment()
-        remember(key)
-        self._unsupported: set[str] = set()
+        self.connection = Connection(base_url, api_key or "") if base_url else connection(spec)
+        self.endpoint = self.connection.url
+        remember(self.connection.key)
+        proxy = self.connection.proxy
         self._client = openai.AsyncOpenAI(
-            api_key=key or "none",
+            api_key=self.connection.bearer,
             base_url=self.endpoint,
+            default_headers=self.connection.all_headers(),
+            default_query=self.connection.query,
             max_retries=0,
             timeout=TIMEOUT,
-            # A proxy set for the outside world must not get the talk with our own child process.
-            http_client=openai.DefaultAsyncHttpxClient(trust_env=False) if loopback else None,
+            http_client=openai.DefaultAsyncHttpxClient(
+                transport=Bounded(
+                    httpx2.AsyncHTTPTransport(
+                        proxy=proxy.url if proxy else None,
+                        trust_env=not loopback,
+                        limits=openai.DEFAULT_CONNECTION_LIMITS,
+                    )
+                ),
+                event_hooks=self.connection.hooks(),
+            ),
         )
 
     def body(self, request: Request) -> JsonObject:
@@ -87,80 +103,53 @@ class OpenAIModel:
             body["grammar"] = request.grammar
         if self.traits.grammar and not request.schema and request.max_tokens > 1:
             body |= {"dry_multiplier": 0.5, "dry_allowed_length": 3}
-        return {key: value for key, value in body.items() if key not in self._unsupported}
+        return body | self.connection.extra
 
     async def send(self, body: JsonObject) -> Reply:
-        extra = {key: value for key, value in body.items() if key in LLAMA_ONLY}
-        named = {key: value for key, value in body.items() if key not in LLAMA_ONLY}
-        create: Any = self._client.chat.completions.with_streaming_response.create
         try:
-            async with create(**named, extra_body=extra or None) as raw:
-                content_type = raw.headers.get("content-type", "")
-                if "event-stream" in content_type:
-                    response = await assemble(await raw.parse(), longest(body))
-                elif "json" in content_type:  # a server that does not know how to stream
-                    response = as_object(await raw.json())
-                    check_length(characters(response), longest(body))
-                else:
-                    raise BadAnswer(f"{self.endpoint} answered {short(content_type or 'without a type')}, not JSON")
-            response = scrubbed(response)
-        except (
-            openai.OpenAIError,
-            httpx2.HTTPError,
-            httpx2.StreamError,
-            ValueError,
-            TypeError,
-            KeyError,
-            AttributeError,  # JSON of a shape that neither the library nor we expect
-            RecursionError,  # or nested too deeply
-        ) as error:
-            mapped = map_error(error, self.endpoint)
-            if isinstance(mapped, WrongRequest) and mapped.param in OPTIONAL and mapped.param in body:
-                self._unsupported.add(mapped.param)
-                mapped.retryable = True  # next time without it
-            raise mapped from error
-        return read(response, body, self.endpoint)
+            async with asyncio.timeout(seconds_for(body)):
+                # Posted as it is: what a server takes beyond the protocol goes with the rest.
+                async with self._client.chat.completions.with_streaming_response.create(
+                    model=str(body.get("model")), messages=[], extra_body=body
+                ) as raw:
+                    chunks = payloads(raw.iter_bytes(), most_bytes(body))
+                    response = scrubbed(await assemble(chunks, longest(body), self.endpoint, body))
+                    return read(response, body, self.endpoint)
+        except NOT_OURS as error:
+            raise map_error(error, self.endpoint, body) from error
 
     async def close(self) -> None:
         await self._client.close()
 
 
-def require_key(spec: ModelSpec) -> None:
-    """
-    Raises:
-        UsageError: if the spec is OpenAI's own endpoint and there is no key for it.
-    """
-    if not spec.where and not api_key_of_the_environment():
-        raise UsageError(
-            f"{spec} needs a key: set OPENAI_API_KEY, or name an endpoint that needs none (openai:NAME@BASE_URL)"
-        )
+NOT_OURS = (
+    openai.OpenAIError,
+    httpx2.HTTPError,
+    httpx2.StreamError,
+    OSError,  # TimeoutError among them
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,  # JSON of a shape that neither the library nor we expect
+    RecursionError,  # or nested too deeply
+)
+"""What the libraries raise at an answer that nobody foresaw."""
 
 
-def api_key_of_the_environment() -> str:
-    """Without the white space that comes with a key read from a file.
-
-    Raises:
-        UsageError: if no header can hold it.
-    """
-    key = os.environ.get("OPENAI_API_KEY", "").strip()
-    if not (key.isascii() and key.isprintable()):
-        raise UsageError("OPENAI_API_KEY holds characters that no key has")
-    return key
-
-
-def base_url_of(spec: ModelSpec) -> str:
-    """
-    Raises:
-        UsageError: if `OPENAI_BASE_URL` is no URL, or holds a secret.
-    """
-    own = os.environ.get("OPENAI_BASE_URL")
-    if spec.where or not own:
-        return spec.where or OPENAI_URL
-    return check_url(own, "OPENAI_BASE_URL")
+def seconds_for(body: JsonObject) -> float:
+    """Seconds that the whole call may take."""
+    return WHOLE + A_TOKEN * int(body.get("max_tokens") or body.get("max_completion_tokens") or 0)
 
 
 LARGEST = 1e15
 """Its square, and the sum of thousands of those, fits into 32 bits."""
+
+
+def numbers_of(embedding: Any) -> list[float]:
+    """A vector, which some servers send as base64 of four-byte numbers whatever was asked for."""
+    if isinstance(embedding, str):
+        return list(array("f", base64.b64decode(embedding, validate=True)))
+    return [float(number) for number in embedding]
 
 
 class EmbeddingModel(OpenAIModel):
@@ -172,29 +161,24 @@ class EmbeddingModel(OpenAIModel):
 
     async def send(self, body: JsonObject) -> Reply:
         try:
-            answer = await self._client.embeddings.create(**body)
-            response = scrubbed(answer.model_dump(warnings=False))
-            rows = [[float(number) for number in row["embedding"]] for row in response["data"]]
+            async with asyncio.timeout(WHOLE):
+                # Not `embeddings.create`: it asks for base64 where a server has refused to be asked for numbers.
+                answer = await self._client.post("/embeddings", cast_to=httpx2.Response, body=body)
+            response = scrubbed(as_object(loads(answer.text)))
+            if response.get("error"):
+                raise error_in_body(response["error"], self.endpoint, body)
+            rows = [numbers_of(row["embedding"]) for row in response["data"]]
+            for number, row in enumerate(response["data"]):
+                row.setdefault("index", number)
+                row["embedding"] = rows[number]
             complete = len(rows) == len(body["input"]) and len({len(row) for row in rows}) == 1 and bool(rows[0])
-            numbers = all(abs(number) < LARGEST for row in rows for number in row)  # NaN is not, either
-        except (
-            openai.OpenAIError,
-            httpx2.HTTPError,
-            ValueError,
-            TypeError,
-            KeyError,
-            AttributeError,
-            RecursionError,
-        ) as error:
-            raise map_error(error, self.endpoint) from error
+            numeric = all(abs(number) < LARGEST for row in rows for number in row)  # NaN is not, either
+        except NOT_OURS as error:
+            raise map_error(error, self.endpoint, body) from error
         if not complete:
             raise BadAnswer(f"{self.endpoint} answered with another number of vectors than texts")
-        if not numbers:
+        if not numeric:
             raise BadAnswer(f"{self.endpoint} answered with vectors that hold no numbers")
         usage = response.get("usage")
         prompt = tokens.whole(usage.get("prompt_tokens")) if isinstance(usage, dict) else None
         return Reply("", "stop", response, Usage(prompt, None, 0, "server" if prompt is not None else None))
-
-
-LLAMA_ONLY = {"grammar", "dry_multiplier", "dry_allowed_length"}
-"""Parameters that llama.cpp's server takes beyond the protocol. DRY keeps a model that speaks from going in circles."""

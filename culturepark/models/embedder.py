@@ -65,6 +65,11 @@ class Lexical:
         return unit_rows(np.sqrt(vectors))
 
 
+def minilm(model_sha256: str, tokenizer_sha256: str) -> str:
+    """The identity of MiniLM with those bytes."""
+    return f"minilm {model_sha256[:16]} {tokenizer_sha256[:16]}"
+
+
 class MiniLM:
     """all-MiniLM-L6-v2, int8, through onnxruntime: mean of the token vectors, 384 numbers. English.
 
@@ -73,22 +78,24 @@ class MiniLM:
     """
 
     method: Method = "minilm"
-    identity: str | None = f"minilm {weights.MINILM.sha256[:16]} {weights.MINILM_TOKENIZER.sha256[:16]}"
+    identity: str | None = minilm(weights.MINILM.sha256, weights.MINILM_TOKENIZER.sha256)
     batch = 64
 
     def __init__(self, progress: weights.Progress) -> None:
         import onnxruntime
         from tokenizers import Tokenizer
 
-        model = weights.fetch(weights.MINILM, progress)
-        self._tokenizer = Tokenizer.from_file(str(weights.fetch(weights.MINILM_TOKENIZER, progress)))
+        model = weights.open_bytes(weights.MINILM, progress)
+        tokenizer = weights.open_bytes(weights.MINILM_TOKENIZER, progress)
+        self.identity = minilm(*(hashlib.sha256(data).hexdigest() for data in (model, tokenizer)))
+        self._tokenizer = Tokenizer.from_str(tokenizer.decode())
         self._tokenizer.enable_truncation(256)
         self._tokenizer.no_padding()
         self._cores = ThreadPoolExecutor(min(8, os.cpu_count() or 2))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 3
-        self._session: Any = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+        self._session: Any = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         vectors = np.zeros((len(texts), 384), np.float32)
@@ -115,7 +122,8 @@ class Endpoint:
 
     def __init__(self, ask: Asker, identity: str | None = None) -> None:
         self._ask = ask
-        self.identity = identity
+        self._spec = self.identity = identity
+        """Before the first answer it is not known which model is behind the name: `identity` is then the name alone."""
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         rows: list[list[float]] = []
@@ -123,11 +131,21 @@ class Endpoint:
             part = texts[start : start + self.batch]
             reply = await self._ask(Request(tuple({"content": text} for text in part), 0, 0.0, 0))
             rows += [item["embedding"] for item in sorted(reply.response["data"], key=lambda item: item["index"])]
+            self.identity = self._spec and served(self._spec, reply.response.get("model"), len(rows[-1]))
         return unit_rows(np.array(rows, np.float32))
 
 
+def served(spec: str, model: object, size: int) -> str:
+    """The identity of a model behind an endpoint's name, as far as its answers tell: its own name, and how many numbers
+    its vectors have."""
+    said = (
+        "".join(letter for letter in model if letter.isprintable() and letter != " ") if isinstance(model, str) else ""
+    )
+    return f"{spec} {said[:200] or '-'} {size}"
+
+
 def identity_of(spec: ModelSpec) -> str | None:
-    """The `identity` of a spec's embedder, without opening it."""
+    """The `identity` of a spec's embedder, without opening it; of an endpoint's, what it begins with."""
     if spec.kind == "openai":
         return str(spec)
     return MiniLM.identity if spec.kind == "minilm" else Lexical.identity

@@ -9,16 +9,30 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from culturepark.domain import JsonObject
-from culturepark.errors import CultureparkError, Interrupted, ModelError, Unreachable
-from culturepark.models import limits, prices
-from culturepark.models.chat import ChatModel, Reply, Request, Usage, canonical, digest, first_choice
+from culturepark.errors import (
+    CultureparkError,
+    Filtered,
+    Interrupted,
+    Loading,
+    ModelError,
+    OnlyThoughts,
+    PromptCut,
+    Refused,
+    Starved,
+    Unreachable,
+)
+from culturepark.models import limits, prices, tokens
+from culturepark.models.abilities import Abilities, Learnt
+from culturepark.models.chat import ChatModel, Reply, Request, Usage, canonical, digest
 from culturepark.models.pace import Pace, Place
+from culturepark.models.thoughts import ADVICE
 
 TOO_MUCH = {"http-429", "http-502", "http-503", "http-504", "http-529", "timeout"}
 """Kinds of failure that say that an endpoint has too much to do."""
@@ -26,6 +40,10 @@ LONG = 5.0
 """Seconds of silence that want a word."""
 DOWN_AFTER = 3
 """So many requests in a row given up on mean that the endpoint is down."""
+GRACE = 5.0
+"""Seconds that calls in flight have to finish once the user has asked to stop."""
+SAID = 300
+"""Characters of what a server said that are kept beside what was learnt of it."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +92,8 @@ class CallLog(Protocol):
     def begin(self, call: Call) -> str: ...
     def finish(self, call_id: str, outcome: Outcome) -> None: ...
     def refuse(self, call_id: str, guard: str) -> None: ...
+    def abilities(self, endpoint: str, model: str) -> Mapping[str, Any]: ...
+    def learn(self, endpoint: str, model: str, name: str, value: Any, said: str) -> None: ...
 
 
 @dataclass
@@ -95,14 +115,25 @@ class Ledger:
     """Requests given up on in a row, over all dialogues, by endpoint."""
     halted: CultureparkError | None = None
     """Why no further request may be made."""
+    _abilities: dict[tuple[str, str], Abilities] = field(default_factory=dict)
+    _flying: set[asyncio.Timeout] = field(default_factory=set)
+    _told: set[tuple[str, str]] = field(default_factory=set)
+    """(endpoint, what) of which the user has been told."""
 
     @property
     def in_flight(self) -> int:
         return sum(pace.in_flight for pace in self.paces.values())
 
     def halt(self, why: CultureparkError) -> None:
-        """Lets calls in flight finish, and answers every later request with `why`."""
+        """Lets calls in flight finish, and answers every later request with `why`.
+
+        If the user wants to stop, they have `GRACE` seconds: a trickle would keep him for hours.
+        """
         self.halted = self.halted or why
+        if isinstance(why, Interrupted) and self._flying:
+            until = asyncio.get_running_loop().time() + GRACE
+            for patience in self._flying:
+                patience.reschedule(until)
         for pace in self.paces.values():
             pace.stir()
 
@@ -111,45 +142,51 @@ class Ledger:
     ) -> Reply:
         """The stored answer to this very request, or a new one.
 
+        A request that the endpoint refuses for one of its parts goes again without that part, as often as there is
+        something to leave out; that is no attempt.
+
         Raises:
             ModelError: if it failed for good; every attempt has its row.
             Unreachable: if the endpoint lets nothing through, so that asking on is pointless.
             BudgetReached: before the request, if the run may spend no more.
         """
         pace = self._pace_of(model)
-        attempt = 0
+        whole = model.body(request)
+        # Of the whole request, not of what the endpoint takes of it: an answer stays found when more is learnt.
+        request_digest = digest(model.endpoint, canonical(whole))
+        asked = Asked(model, stage, str(whole.get("model") or model.spec))
         while True:
             await asyncio.sleep(0)  # stored and scripted answers take no time: Ctrl-C must get a word in
             if isinstance(self.halted, Interrupted):
                 raise self.halted
-            attempt += 1
-            body = model.body(request)  # anew each time: a refused parameter may have been dropped
-            text = canonical(body)
-            request_digest = digest(model.endpoint, text)
             if stored := self.log.answered(subject_id, request_digest):
                 return recall(stored)
+            body = asked.adapted(self._abilities_of(asked), whole)
+            asked.attempt += 1
+            text = canonical(body)
             async with pace.place(len(text) // 4 + request.max_tokens, self._may_ask) as place:
                 call = Call(
                     run_id=self.run_id,
                     stage=stage,
                     subject_id=subject_id,
-                    model=str(body.get("model") or model.spec),
+                    model=asked.name,
                     endpoint=model.endpoint,
                     prompt_digest=prompt_digest,
                     request_digest=request_digest,
                     request=text,
                     seed=request.seed,
-                    attempt=attempt,
+                    attempt=asked.attempt,
                     started_at=now(),
                 )
                 try:
                     reply = await self._send(model, body, call)
                 except ModelError as error:
-                    pause = self._after_failure(model, error, attempt, pace, place)
+                    pause = self._after_failure(asked, error, body, whole, pace, place)
                 else:
                     place.used(reply.usage.total)
                     pace.went_well(place, stage)
                     self.given_up[model.endpoint] = 0
+                    self._after_answer(asked, reply)
                     return reply
             until = time.monotonic() + pause
             while (left := until - time.monotonic()) > 0 and not self.halted:
@@ -183,7 +220,7 @@ class Ledger:
             self.log.finish(
                 call_id,
                 Outcome(
-                    response=json.dumps(reply.response, ensure_ascii=True) if reply else None,
+                    response=json.dumps(reply.response, ensure_ascii=True, allow_nan=False) if reply else None,
                     usage=usage,
                     cost_usd=cost,
                     finish_reason=reply.finish_reason if reply else None,
@@ -194,51 +231,184 @@ class Ledger:
             self.budget.spend(usage.total, cost)
 
         try:
-            reply = await model.send(body)
+            async with asyncio.timeout(None) as patience:
+                with self._in_the_air(patience):
+                    reply = await model.send(body)
+        except Filtered as error:
+            finish(None, f"{error.kind}: {error}")
+            return Reply("", "content_filter", {}, call_id=call_id)  # as from a server that says so with the answer
         except ModelError as error:
             finish(None, f"{error.kind}: {error}")
             raise
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, TimeoutError):
             finish(None, "cancelled: the run was stopped")
+            if patience.expired() and self.halted:
+                raise self.halted from None
+            raise
+        except CultureparkError as error:
+            finish(None, f"stopped: {error}")
             raise
         except Exception as bug:
             finish(None, f"bug: {type(bug).__name__}")
             raise
+        if amiss := what_is_amiss(reply, body, model.endpoint):
+            finish(reply, f"{amiss.kind}: {amiss}")
+            raise amiss
         finish(reply, None)
         return replace(reply, call_id=call_id)
 
-    def _after_failure(self, model: ChatModel, error: ModelError, attempt: int, pace: Pace, place: Place) -> float:
+    @contextmanager
+    def _in_the_air(self, patience: asyncio.Timeout) -> Iterator[None]:
+        self._flying.add(patience)
+        try:
+            yield
+        finally:
+            self._flying.discard(patience)
+
+    def _abilities_of(self, asked: Asked) -> Abilities:
+        key = (asked.model.endpoint, asked.name)
+        if key not in self._abilities:
+            self._abilities[key] = Abilities(self.log.abilities(*key))
+        return self._abilities[key]
+
+    def _learn(self, asked: Asked, learnt: Learnt, said: str) -> None:
+        """Keeps what was learnt for this run and later ones, and tells the user."""
+        key = (asked.model.endpoint, asked.name)
+        self._abilities[key] = self._abilities_of(asked).knowing(learnt)
+        self.log.learn(*key, learnt.name, learnt.value, said[:SAID])
+        self.notice(f"{asked.name} at {asked.model.endpoint} takes {learnt} (it said: {said[:SAID]})")
+
+    def _after_answer(self, asked: Asked, reply: Reply) -> None:
+        if asked.trial:
+            self._learn(asked, *asked.trial)
+        if reply.leak and (asked.model.endpoint, reply.leak) not in self._told:
+            self._told.add((asked.model.endpoint, reply.leak))
+            if reply.leak not in self._abilities_of(asked).known.get("leaks", ()):
+                leaks = [*self._abilities_of(asked).known.get("leaks", ()), reply.leak]
+                self._abilities[asked.model.endpoint, asked.name] = self._abilities_of(asked).knowing(
+                    Learnt("leaks", leaks)
+                )
+                self.log.learn(asked.model.endpoint, asked.name, "leaks", leaks, "")
+            self.notice(
+                f"{asked.name} at {asked.model.endpoint} lets through what is no speech ({reply.leak}); "
+                f"it is taken out. {ADVICE.get(reply.leak, '')}".rstrip()
+            )
+
+    def _after_failure(
+        self, asked: Asked, error: ModelError, body: JsonObject, whole: JsonObject, pace: Pace, place: Place
+    ) -> float:
         """Seconds to wait before the next attempt; raises where there is none."""
-        if not error.retryable:
-            raise error
+        abilities = self._abilities_of(asked)
+        if isinstance(error, Refused):
+            if asked.adapted(abilities, whole) == body:  # else somebody else has learnt it meanwhile
+                learnt = abilities.learn(error, body)
+                if learnt is None or (asked.trial and learnt.name == "bare"):
+                    raise error
+                if learnt.name == "bare":  # a guess: it counts once it has helped
+                    asked.trial = learnt, str(error)
+                else:
+                    self._learn(asked, learnt, str(error))
+            return 0.0
+        if isinstance(error, Starved):
+            more = abilities.more_room(asked.stage)
+            if more and asked.adapted(abilities.knowing(more), whole) != body:
+                if asked.adapted(abilities, whole) == body:
+                    self._learn(asked, more, str(error))
+                return 0.0
+        if isinstance(error, (Starved, PromptCut)) or not error.retryable:
+            raise self._give_up(asked, error) if isinstance(error, (Starved, PromptCut)) else error
         if (error.retry_after or 0) > limits.LONGEST_WISH:
             wish = f"{error}; it wants to be left alone for {error.retry_after:,.0f} s"
             raise Unreachable(wish, kind=error.kind) from error
-        pause = limits.pause_before(attempt + 1, error)
+        if isinstance(error, Loading):
+            return self._while_loading(asked, error, pace, place)
+        told = error.retry_after is not None and asked.told < limits.TOLD
+        asked.told += told
+        asked.failures += not told  # who was told when to come again has not failed
+        pause = limits.pause_before(asked.failures + 1, error)
         if error.kind in TOO_MUCH or error.retry_after is not None:
             # A pause of everybody only where the endpoint asked for it; otherwise each waits on its own.
             pace.was_refused(place, pause if error.retry_after is not None or error.kind == "http-429" else 0)
         if pause >= LONG:
             self.notice(f"waiting {pause:.0f} s: {error}")
-        if attempt < limits.ATTEMPTS:
+        if asked.failures < (2 if isinstance(error, OnlyThoughts) else limits.ATTEMPTS):
             return pause
-        lost = self.given_up[model.endpoint] = self.given_up.get(model.endpoint, 0) + 1
+        raise self._give_up(asked, error) from error
+
+    def _while_loading(self, asked: Asked, error: Loading, pace: Pace, place: Place) -> float:
+        """Seconds until the next look at a model that is being loaded."""
+        began = asked.loading_since = asked.loading_since or time.monotonic()
+        if time.monotonic() - began > limits.LOADING:
+            raise Unreachable(f"{error}, and still after {limits.LOADING / 60:.0f} minutes", kind=error.kind) from error
+        pause = error.retry_after if error.retry_after is not None else limits.LOADING_PAUSE
+        pause = min(max(pause, 1.0), 30.0)
+        pace.was_refused(place, pause)
+        if (asked.model.endpoint, "loading") not in self._told:
+            self._told.add((asked.model.endpoint, "loading"))
+            self.notice(f"waiting for the model to be loaded, up to {limits.LOADING / 60:.0f} minutes: {error}")
+        return pause
+
+    def _give_up(self, asked: Asked, error: ModelError) -> ModelError:
+        """What to raise for a request that failed for good: after several in a row, that the endpoint is of no use."""
+        endpoint = asked.model.endpoint
+        lost = self.given_up[endpoint] = self.given_up.get(endpoint, 0) + 1
         if error.kind == "no-connection" or lost >= self.down_after:
-            raise Unreachable(str(error), kind=error.kind) from error
-        raise error
+            return Unreachable(str(error), kind=error.kind)
+        return error
+
+
+@dataclass
+class Asked:
+    """One request on its way: to whom, what for, and what has come of it so far."""
+
+    model: ChatModel
+    stage: str
+    name: str
+    """The model's, as it stands in the request."""
+    attempt: int = 0
+    failures: int = 0
+    told: int = 0
+    """How often the endpoint said when to come again."""
+    loading_since: float = 0.0
+    trial: tuple[Learnt, str] | None = None
+    """What may have been the matter, and what the endpoint said; kept if the request succeeds without."""
+
+    def adapted(self, abilities: Abilities, whole: JsonObject) -> JsonObject:
+        return (abilities.knowing(self.trial[0]) if self.trial else abilities).adapt(whole, self.stage)
+
+
+def what_is_amiss(reply: Reply, body: JsonObject, endpoint: str) -> ModelError | None:
+    """What is wrong with an answer that came in good order; None if nothing is."""
+    usage, limit = reply.usage, int(body.get("max_tokens") or body.get("max_completion_tokens") or 0)
+    if tokens.was_cut(usage, body):
+        return PromptCut(
+            f"{endpoint} read {usage.prompt_tokens:,} tokens of a longer prompt and dropped the rest without a word; "
+            "raise the server's context length (Ollama: OLLAMA_CONTEXT_LENGTH, LM Studio and llama-server: context)"
+        )
+    if reply.withheld or (reply.text.strip() and not (reply.cut_off and mostly_thoughts(usage))):
+        return None
+    thought = bool(reply.thoughts or usage.reasoning_tokens)
+    if reply.cut_off and (limit > 1 or thought):
+        return Starved(
+            f"{endpoint}: the model spent its {limit:,} tokens on thinking before it answered; "
+            "it needs a larger limit, or less reasoning (see docs/endpoints.md)"
+        )
+    if thought and not reply.cut_off:
+        return OnlyThoughts(
+            f"{endpoint} sent the whole answer as reasoning and nothing as content; "
+            "start the server without a reasoning parser, or the model without thinking (see docs/endpoints.md)"
+        )
+    return None
+
+
+def mostly_thoughts(usage: Usage) -> bool:
+    """Whether what was made of an answer went for the better part into thoughts."""
+    return 2 * (usage.reasoning_tokens or 0) > (usage.completion_tokens or 0)
 
 
 def recall(stored: Answered) -> Reply:
     """A stored answer as the reply it was."""
-    response: JsonObject = json.loads(stored.response)
-    choice = first_choice(response)
-    return Reply(
-        choice.get("message", {}).get("content") or "",
-        choice.get("finish_reason"),
-        response,
-        stored.usage,
-        stored.call_id,
-    )
+    return Reply.of(json.loads(stored.response), stored.usage, stored.call_id)
 
 
 def now() -> str:

@@ -13,6 +13,10 @@ LONGEST_PAUSE = 60.0
 """Seconds that we choose to wait at most."""
 LONGEST_WISH = 600.0
 """Seconds that an endpoint may ask us to wait; whoever asks for more is down for this run."""
+TOLD = 20
+"""How often one request may be told when to come again before that counts as a failure: many wait for one window."""
+LOADING, LOADING_PAUSE = 900.0, 5.0
+"""Seconds that a model may take to be loaded, and between two looks whether it is."""
 
 
 def pause_before(attempt: int, error: ModelError) -> float:

@@ -1,4 +1,4 @@
-"""Runs llama.cpp's server in a process of its own: `python -m culturepark.models.llama_child`.
+"""Runs llama.cpp's server in a process of its own: `python -P llama_child.py`.
 
 Reads one line of JSON from stdin, writes one line of JSON with its address to stdout, and ends when stdin closes:
 however the parent dies, the child goes with it.
@@ -32,9 +32,15 @@ def main() -> None:
     params.endpoint_slots = False
     params.cors_origins = ""
     server = xllamacpp.Server(params)
+    is_now = os.stat(settings["path"])
+    stamp = [is_now.st_dev, is_now.st_ino, is_now.st_size, is_now.st_mtime_ns, is_now.st_ctime_ns]
+    if settings["stamp"] and settings["stamp"] != stamp:
+        print("error: the weights were changed after they were checked; run it again", file=sys.stderr, flush=True)
+        os._exit(1)
     print(json.dumps({"address": server.listening_address}), flush=True)
     sys.stdin.read()
     os._exit(0)  # the server's threads have nothing to save
 
 
-main()
+if __name__ == "__main__":
+    main()

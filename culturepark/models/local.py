@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import secrets
-import sys
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,7 +17,7 @@ import httpx2
 
 from culturepark.domain import JsonObject
 from culturepark.errors import Unreachable, UsageError
-from culturepark.files import clipped, readable
+from culturepark.files import clipped, expanded, home_folder, readable
 from culturepark.models import weights
 from culturepark.models.chat import Request, Traits
 from culturepark.models.client import OpenAIModel
@@ -32,6 +34,9 @@ SMALL, LABELS = 1_000_000_000, 3_000_000_000
 LONGEST_STRING = 400
 """Characters of a string in JSON; without a limit a small model may go round in one for ever."""
 START_SECONDS = 180
+WEEK = 7 * 24 * 3600
+CHILD = Path(__file__).with_name("llama_child.py")
+"""Started as a file: nothing has to be found by name, wherever culturepark was imported from."""
 
 
 class LocalModel(OpenAIModel):
@@ -67,17 +72,18 @@ async def start(spec: ModelSpec, slots: int, progress: weights.Progress) -> Loca
     """
     path = await weights.detached(weights_of, spec, progress)
     token = secrets.token_urlsafe(24)
-    log = tempfile.TemporaryFile()  # noqa: SIM115 - closed below, whatever happens
+    log = log_file()
     child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "culturepark.models.llama_child",
+        *weights.python(),
+        str(CHILD),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=log,
+        cwd=path.anchor or os.sep,  # llama.cpp itself looks for plugins where it is started
     )
     settings = {
         "path": str(path),
+        "stamp": weights.stamps.get(path),
         "token": token,
         "slots": min(slots, MOST_SLOTS),
         "context": EMBEDDED_CONTEXT if spec.kind == "embedded" else CONTEXT,
@@ -102,12 +108,21 @@ async def start(spec: ModelSpec, slots: int, progress: weights.Progress) -> Loca
         log.close()
 
 
+def log_file() -> IO[bytes]:
+    """For what llama.cpp says; into the void where no folder for temporary files can be written."""
+    try:
+        return tempfile.TemporaryFile()
+    except FileNotFoundError:
+        return open(os.devnull, "w+b")
+
+
 def weights_of(spec: ModelSpec, progress: weights.Progress) -> Path:
+    """Where the weights are, from the root on."""
     if spec.kind == "embedded":
-        return weights.fetch(weights.SMOLLM2, progress)
-    path = Path(spec.name).expanduser() if spec.kind == "gguf" else from_hub(spec)
+        return weights.fetch(weights.SMOLLM2, progress).absolute()
+    path = expanded(spec.name) if spec.kind == "gguf" else from_hub(spec)
     check_gguf(path)
-    return path
+    return path.absolute()
 
 
 def check_gguf(path: Path) -> None:
@@ -120,7 +135,9 @@ def check_gguf(path: Path) -> None:
 
 
 def from_hub(spec: ModelSpec) -> Path:
-    """The file out of a Hugging Face repository, or out of its cache."""
+    """The file out of a Hugging Face repository, or out of its cache; looked through before it is used."""
+    if not home_folder() and not any(os.environ.get(name) for name in ("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME")):
+        raise Unreachable(f"{spec}: there is no home folder for the hub's cache; name one with HF_HOME=/path/to/folder")
     from huggingface_hub import get_token, hf_hub_download
     from huggingface_hub.errors import (
         EntryNotFoundError,
@@ -133,16 +150,57 @@ def from_hub(spec: ModelSpec) -> Path:
 
     organisation, name, file = spec.name.split("/", 2)
     remember(get_token())  # the hub's, for errors that repeat it
+    wanted = {"repo_id": f"{organisation}/{name}", "filename": file, "revision": spec.where or None}
+    broken = ""
     try:
-        return Path(hf_hub_download(f"{organisation}/{name}", file, revision=spec.where or None))
+        path = Path(hf_hub_download(**wanted))
+        if not whole(path):
+            broken = f"{path} is damaged, and "
+            path = Path(hf_hub_download(**wanted, force_download=True))
+            if not whole(path):
+                raise Unreachable(f"{spec}: {weights.damaged(path)}")
+        return path
     except LocalEntryNotFoundError:
         raise Unreachable(
-            f"{spec} is not in the cache and the hub cannot be reached; go on line once, or unset HF_HUB_OFFLINE"
+            f"{broken or f'{spec} is not in the cache and '}the hub cannot be reached; go on line once, or unset "
+            "HF_HUB_OFFLINE"
         ) from None
     except (EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
         raise UsageError(f"{spec}: {short(error)}") from None
     except (HfHubHTTPError, httpx2.HTTPError, OSError, ValueError) as error:
         raise Unreachable(f"{spec} cannot be fetched: {short(error)}") from error
+
+
+def whole(path: Path) -> bool:
+    """Whether a file of the hub's cache holds what it was called after: the hub names large files by their sha256.
+
+    Reading gigabytes takes seconds, so a file that was found whole is not read again for a week, unless its stamp says
+    that it was written.
+    """
+    blob = path.resolve()
+    if not re.fullmatch(r"[0-9a-f]{64}", blob.name):  # a copy, where there are no links; nothing says what it should be
+        return True
+    stamp, note = weights.stamp_of(blob), noted(blob.name)
+    with suppress(OSError, ValueError):
+        if note and time.time() - note.stat().st_mtime < WEEK and json.loads(note.read_bytes()) == [*stamp]:
+            weights.stamps[path.absolute()] = stamp
+            return True
+    if weights.checked(blob) != blob.name:
+        return False
+    weights.stamps[path.absolute()] = weights.stamps[blob]
+    if note:
+        with suppress(OSError):  # a cache that is full or read-only: it is read again
+            note.parent.mkdir(parents=True, exist_ok=True)
+            note.write_text(json.dumps(weights.stamps[blob]))
+    return True
+
+
+def noted(sha256: str) -> Path | None:
+    """Where it is noted that a file was found whole."""
+    try:
+        return weights.cache_dir() / "checked" / f"{sha256}.json"
+    except Unreachable:
+        return None
 
 
 async def traits_of(url: str, token: str) -> Traits:

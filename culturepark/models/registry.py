@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from culturepark.domain import ModelRole
 from culturepark.models.chat import ChatModel
 from culturepark.models.spec import ModelSpec
+from culturepark.models.trust import Trust
 from culturepark.models.weights import Progress
 
 
 class Models:
     """The models behind the roles."""
 
-    def __init__(self, specs: Mapping[ModelRole, ModelSpec], most_in_flight: int, progress: Progress) -> None:
+    def __init__(
+        self, specs: Mapping[ModelRole, ModelSpec], most_in_flight: int, progress: Progress, trust: Trust
+    ) -> None:
+        """
+        Args:
+            trust: what may be asked; without it a store could name where a key goes.
+        """
+        self._trust = trust
         self.specs = dict(specs)
         self._most_in_flight = most_in_flight
         self._progress = progress
@@ -25,11 +32,12 @@ class Models:
     async def get(self, role: ModelRole) -> ChatModel:
         """
         Raises:
-            CultureparkError: if the model cannot be had.
+            CultureparkError: if the model cannot be had, or is one that only a store names.
         """
         key = (role == "embedder", self.specs[role])
         async with self._lock:
             if key not in self._open:
+                self._trust.check(key[1])
                 self._open[key] = await self._make(*key)
             return self._open[key]
 
@@ -50,18 +58,21 @@ class Models:
         await asyncio.gather(*(model.close() for model in self._open.values()), return_exceptions=True)
 
 
-def check_specs(specs: Mapping[ModelRole, ModelSpec], roles: Iterable[ModelRole]) -> None:
-    """What can be known to be wrong before anything is begun: a key that is missing, a file that is not there.
+def check_specs(specs: Mapping[ModelRole, ModelSpec], roles: Iterable[ModelRole], trust: Trust) -> None:
+    """Check what can be known before anything is begun: an endpoint that only a store names, a missing key or file.
 
     Raises:
         UsageError: with what to do.
     """
+    roles = list(roles)
+    trust.admit({role: specs[role] for role in roles})
     for spec in {specs[role] for role in roles}:
         if spec.kind == "openai":
-            from culturepark.models.client import require_key
+            from culturepark.models.connections import require_key
 
             require_key(spec)
         if spec.kind == "gguf":
+            from culturepark.files import expanded
             from culturepark.models.local import check_gguf
 
-            check_gguf(Path(spec.name).expanduser())
+            check_gguf(expanded(spec.name))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from culturepark.domain import JUDGES, ModelRole
 from culturepark.errors import UsageError
+from culturepark.models.providers import is_azure, provider_of
 
 ChatKind = Literal["embedded", "gguf", "hf", "openai", "scripted"]
 EmbedderKind = Literal["minilm", "lexical", "openai"]
@@ -70,7 +72,8 @@ def parse(text: str, role: ModelRole = "speaker") -> ModelSpec:
 
 
 def parse_openai(rest: str, wrong: UsageError) -> ModelSpec:
-    name, at, url = rest.partition("@")
+    whole = re.fullmatch(r"(.+?)@((?i:https?)://.*)", rest, re.DOTALL)  # names may hold @, as Cloudflare's do
+    name, at, url = (whole[1], "@", whole[2]) if whole else rest.partition("@")
     if not name or (at and not url):
         raise wrong
     if not at:
@@ -78,22 +81,62 @@ def parse_openai(rest: str, wrong: UsageError) -> ModelSpec:
     return ModelSpec("openai", name, check_url(url, "the base URL after @"))
 
 
-def check_url(url: str, what: str) -> str:
-    """A base URL that may be stored and shown.
+TAILS = ("/chat/completions", "/embeddings")
+"""What the library appends to a base URL, and people paste with it."""
+API_VERSION = re.compile(r"api-version=([A-Za-z0-9.-]{1,40})")
 
+
+def check_url(url: str, what: str) -> str:
+    """Return the base URL as it is stored and shown: no last slash, no `/chat/completions`, no default port.
+
+    A known service whose URL has no path gets the one that its API begins with.
+
+    Args:
+        what: names the URL in an error.
     Raises:
-        UsageError: if it is none, or holds a secret; without repeating it.
+        UsageError: if it is no URL, or holds a secret; without repeating it.
     """
     try:
         parts = urlsplit(url)
-        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        fine = parts.scheme in ("http", "https") and is_host(parts.hostname or "") and parts.port != 0
     except ValueError:
         fine = False
-    if not fine or any(c.isspace() or not c.isprintable() for c in url):
-        raise UsageError(f"{what} must start with http:// or https://, as in http://localhost:8000/v1")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise UsageError(f"{what} may hold no user, password or query; the key goes into OPENAI_API_KEY")
-    return url.rstrip("/")
+    if not fine or any(c.isspace() or not c.isprintable() or c == "\\" for c in url):
+        raise UsageError(f"{what} must start with http:// or https://, as in {suggestion(url)}")
+    host, port = parts.hostname or "", parts.port
+    version = API_VERSION.fullmatch(parts.query) if parts.query and is_azure(host) else None
+    if "@" in parts.netloc or (parts.query and not version) or parts.fragment:
+        raise UsageError(f"{what} may hold no user, password or query; {key_advice(host)}")
+    at = f"[{host}]" if ":" in host else host
+    default = {"http": 80, "https": 443}[parts.scheme]
+    path = parts.path.rstrip("/")
+    for tail in TAILS:
+        path = path.removesuffix(tail).rstrip("/")
+    if not path and parts.scheme == "https" and (provider := provider_of(host)):
+        path = provider.path
+    query = f"?{parts.query}" if version else ""
+    return f"{parts.scheme}://{at}{f':{port}' if port and port != default else ''}{path}{query}"
+
+
+def is_host(host: str) -> bool:
+    """Return whether it is a name or an address, so that no two libraries read two hosts in one URL."""
+    return bool(host) and all(c.isalnum() or c in ("-._:%" if ":" in host else "-._") for c in host)
+
+
+def suggestion(url: str) -> str:
+    """Return an example of a URL, made of what was written where that is a host without `http://`."""
+    bare = re.fullmatch(r"(localhost|127(?:\.\d{1,3}){3}|[\w-]+(?:\.[\w-]+)+)(:\d{1,5})?((?:/[\w.-]+)*)/?", url)
+    if not bare:
+        return "http://localhost:8000/v1"
+    here = bare[1] == "localhost" or bare[1].startswith("127.")
+    provider = provider_of(bare[1])
+    path = bare[3] or (provider.path if provider else "/v1")
+    return f"{'http' if here else 'https'}://{bare[1]}{bare[2] or ''}{path}"
+
+
+def key_advice(host: str) -> str:
+    provider = provider_of(host)
+    return f"the key goes into {provider.variables[0] if provider else 'OPENAI_API_KEY'}"
 
 
 def parse_roles(model: str | None, roles: list[str]) -> dict[ModelRole, ModelSpec]:

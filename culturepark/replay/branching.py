@@ -19,6 +19,7 @@ from culturepark.domain import ModelRole, Turn
 from culturepark.errors import UsageError
 from culturepark.launch import models_of, models_with
 from culturepark.models.spec import ModelSpec
+from culturepark.models.trust import Trust, question
 from culturepark.replay.aligning import speech
 from culturepark.replay.judging import Choice, Words, editable
 from culturepark.replay.modal import Over
@@ -77,13 +78,16 @@ class BranchScreen(Over[str | None]):
     class Ended(Message):
         end: End
 
-    def __init__(self, scene: Scene, position: int, store: Store) -> None:
+    def __init__(self, scene: Scene, position: int, store: Store, trust: Trust) -> None:
         """
         Args:
             position: of the turn.
+            trust: which models may be asked.
         """
         super().__init__()
-        self.scene, self.store = scene, store
+        self.scene, self.store, self.trust = scene, store, trust
+        self.questioned = ""
+        """What was last asked about a model that only the store names."""
         self.spoken = next(spoken for spoken in scene.turns if spoken.turn.position == position)
         self.text = editable(self.spoken.turn.text)
         self.thrown: str | None = None
@@ -154,7 +158,7 @@ class BranchScreen(Over[str | None]):
     def action_run(self) -> None:
         from culturepark.replay.going import Going, Wish
 
-        if self.going:
+        if self.going or not self._agreed():
             return
         written = self.query_one("#text", Words).text
         # What cannot be shown in a form is not lost where nobody has touched the rest.
@@ -163,6 +167,7 @@ class BranchScreen(Over[str | None]):
             self.store,
             lambda turn: self.post_message(self.Said(turn)),
             lambda words: self.post_message(self.Told(words)),
+            self.trust,
         )
         self.add_class("-going")
         self.query_one("#cancel", Button).label = "Stop (escape)"
@@ -171,6 +176,27 @@ class BranchScreen(Over[str | None]):
         if text is not None and text != self.spoken.turn.text:
             self._show(self.spoken.turn.model_copy(update={"text": text, "origin": "edited"}))
         self.run_worker(partial(self._hold, self.going, Wish(self.spoken.id, text, self.model)), thread=True)
+
+    def _agreed(self) -> bool:
+        """Whether the user has named all that will be asked; if not, running it again says yes to what is told."""
+        from culturepark.replay.going import ASKED
+
+        if self.model:
+            return True  # named here and now, if it is a model at all
+        try:
+            models = models_of(self.scene.run)
+            strange = self.trust.strangers({role: models[role] for role in ASKED})
+            questions = " ".join(map(question, strange.values()))
+        except UsageError as error:
+            self._say(f"! {error}")
+            return False
+        if questions and questions != self.questioned:
+            self.questioned = questions
+            self._say(f"! {questions} ctrl+r again: yes. Escape: no.")
+            return False
+        for specs in strange.values():
+            self.trust.name(specs.values())
+        return True
 
     def _hold(self, going: Going, wish: Wish) -> None:
         self.post_message(self.Ended(going.run(wish)))

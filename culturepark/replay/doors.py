@@ -47,7 +47,7 @@ class Doors(OnStage):
         if self._may_write() and self.scene and self.spoken:
             from culturepark.replay.branching import BranchScreen
 
-            screen = BranchScreen(self.scene, self.spoken.turn.position, self.library.store)
+            screen = BranchScreen(self.scene, self.spoken.turn.position, self.library.store, self.library.trust)
             self._over(screen, lambda dialogue_id: self._visit(dialogue_id) if dialogue_id else None)
 
     def _visit(self, dialogue_id: str, subject: str = "") -> None:

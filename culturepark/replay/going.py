@@ -8,14 +8,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from culturepark import launch
-from culturepark.domain import Casting, Status, Turn
+from culturepark.domain import Casting, ModelRole, Status, Turn
 from culturepark.errors import CultureparkError, Interrupted
 from culturepark.models import prices
 from culturepark.models.registry import check_specs
+from culturepark.models.trust import Trust
 from culturepark.pipeline import Run, describe
 from culturepark.show import show_origin
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
+
+ASKED: tuple[ModelRole, ...] = ("speaker", "moderator")
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,15 @@ class End:
 class Going:
     """One branch. `run` is for the thread, `stop` for anybody; it is also the run's watcher."""
 
-    def __init__(self, store: Store, said: Callable[[Turn], object], told: Callable[[str], object]) -> None:
+    def __init__(
+        self, store: Store, said: Callable[[Turn], object], told: Callable[[str], object], trust: Trust
+    ) -> None:
         """
         Args:
+            trust: which models may be asked; one that is wished for is named by its user.
             said, told: called on the thread, with every turn and with whatever else there is to know.
         """
-        self.store = store
+        self.store, self._trust = store, trust
         self._said, self._told = said, told
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Status] | None = None
@@ -64,7 +70,9 @@ class Going:
             prices.table()
             parent = self.store.spoken(wish.turn_id)[2]
             models = launch.models_with(parent, wish.model) if wish.model else launch.models_of(parent)
-            check_specs(models, ("speaker", "moderator"))
+            if wish.model:
+                self._trust.name([models["speaker"]])
+            check_specs(models, ASKED, self._trust)
             made = launch.branch(self.store, wish.turn_id, wish.text, models=models)
             (dialogue,) = self.store.dialogues(made.id)
             dialogue_id = dialogue.id
@@ -87,7 +95,7 @@ class Going:
 
     async def _hold(self, row: RunRow) -> Status:
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
-        self._pipeline = Run(self.store, row, self)
+        self._pipeline = Run(self.store, row, self, self._trust)
         if self.stops:
             self._pipeline.interrupt()
         return await self._pipeline.carry_on()

@@ -16,6 +16,7 @@ from culturepark.store.lines import RunLine
 
 # The store takes half a second to import, and is only looked for in threads, while the app paints.
 if TYPE_CHECKING:
+    from culturepark.models.trust import Trust
     from culturepark.store.lists import Lists
     from culturepark.store.reviews import Reviews
     from culturepark.store.scenes import Scene, Scenes
@@ -34,8 +35,21 @@ HELD = 5
 class Library:
     """A store, opened when it is first asked for something."""
 
-    def __init__(self, url: str, reviewer: str = "", *, follow: bool = False, store: Store | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        reviewer: str = "",
+        *,
+        follow: bool = False,
+        store: Store | None = None,
+        endpoints: Sequence[str] = (),
+    ) -> None:
+        """
+        Args:
+            endpoints: hosts and base URLs of `--endpoint`.
+        """
         self.url = url
+        self._endpoints = endpoints
         self.reviewer = reviewer
         self.follow = follow
         """Somebody else is writing; here one only reads."""
@@ -48,6 +62,17 @@ class Library:
         self._made: list[str] = []
         """Ids of this session's reviews, oldest first."""
         self._shelves: dict[str, Shelf] = {}
+
+    @cached_property
+    def trust(self) -> Trust:
+        """Which models branches may ask.
+
+        Raises:
+            UsageError: if one of `--endpoint` is wrong.
+        """
+        from culturepark.models.trust import Trust
+
+        return Trust((), self._endpoints)
 
     async def ask(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What a question to the store comes to, off the event loop. Only for workers: on trouble they end.

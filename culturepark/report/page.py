@@ -64,7 +64,11 @@ def write(store: Store, run_id: str, out: Path | None, progress: Progress) -> Wr
     pieces = page(store, run.id, progress)
     if str(place) == "-":
         # First all of it, so that what fails half-way has written nothing.
-        with tempfile.TemporaryFile() as whole:
+        try:
+            whole = tempfile.TemporaryFile()
+        except FileNotFoundError:
+            raise StoreError("no folder for temporary files can be written; name one with TMPDIR, or give -o") from None
+        with whole:
             for piece in pieces:
                 whole.write(piece.encode("utf-8", "replace"))
             whole.seek(0)
@@ -74,7 +78,7 @@ def write(store: Store, run_id: str, out: Path | None, progress: Progress) -> Wr
             sys.stdout.buffer.flush()
         return Written(None, typed(store, run))
     refuse_what_is_not_ours(place)
-    put(pieces, place)
+    put(pieces, place, store.database.mode)
     return Written(place, typed(store, run))
 
 
@@ -88,14 +92,24 @@ def refuse_what_is_not_ours(place: Path) -> None:
         raise UsageError(f"{place}: is there already and is no report of culturepark; name another file")
 
 
-def put(pieces: Iterator[str], place: Path) -> None:
-    """Whole or not at all: written aside, then moved there."""
+def put(pieces: Iterator[str], place: Path, mode: int) -> None:
+    """Whole or not at all: written aside, then moved there. Nobody may read it who may not read the store.
+
+    Args:
+        mode: the store's; of a page that stands there already, what its owner took away stays away.
+    """
     try:
         real = place.resolve()  # it may be a link
         aside = real.with_name(f".{real.name[:100]}.{os.getpid()}.part")
         real.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            mode &= real.stat().st_mode
+        aside.unlink(missing_ok=True)
         try:
-            with aside.open("w", encoding="utf-8", errors="replace", newline="\n") as file:
+            descriptor = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)  # nobody else's, nor a link
+            with open(descriptor, "w", encoding="utf-8", errors="replace", newline="\n") as file:
+                with suppress(PermissionError):  # some mounts have one mode for all
+                    os.chmod(descriptor if os.chmod in os.supports_fd else aside, mode | 0o600)
                 for piece in pieces:
                     file.write(piece)
             aside.replace(real)

@@ -13,6 +13,7 @@ from culturepark.errors import StoreError
 from culturepark.store import rows
 from culturepark.store.database import DAMAGED, Database
 from culturepark.store.tables import (
+    AbilityRow,
     CallRow,
     DialogueRow,
     DuplicateRow,
@@ -28,7 +29,7 @@ from culturepark.store.tables import (
 
 TABLES: tuple[type[SQLModel], ...] = (
     RunRow, DialogueRow, ParticipantRow, CallRow, TurnRow, StatementRow, VerdictRow, DuplicateRow, SampleRow, ReviewRow,
-    VectorRow,
+    VectorRow, AbilityRow,
 )  # fmt: skip
 """In such an order that a row comes after those it hangs on."""
 

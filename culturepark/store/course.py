@@ -35,7 +35,13 @@ def course(store: Store, run: RunRow, edition: Edition, statements: Sequence[Sta
             col(DialogueRow.run_id) == run.id, col(DialogueRow.stop_reason).is_not(None)
         )
         stops = of_columns(session.execute(why.group_by(col(DialogueRow.stop_reason))))
-        figures = (CallRow.prompt_tokens, CallRow.cached_tokens, CallRow.completion_tokens, CallRow.cost_usd)
+        figures = (
+            CallRow.prompt_tokens,
+            CallRow.cached_tokens,
+            CallRow.completion_tokens,
+            CallRow.cost_usd,
+            CallRow.reasoning_tokens,
+        )
         columns: list[Any] = [CallRow.stage, func.count(), *(func.sum(figure) for figure in figures)]
         by_stage = sqlalchemy.select(*columns)
         calls = of_columns(session.execute(by_stage.where(col(CallRow.run_id) == run.id).group_by(CallRow.stage)))
@@ -88,10 +94,20 @@ def course(store: Store, run: RunRow, edition: Edition, statements: Sequence[Sta
             "prompt": sum(row[2] or 0 for row in calls),
             "cached": sum(row[3] or 0 for row in calls),
             "completion": sum(row[4] or 0 for row in calls),
+            "reasoning": sum(row[6] or 0 for row in calls),
         },
+        "endpoints": endpoints_of(store, run),
         "cost_usd": sum(costs) if costs else None,
         "unpriced_calls": unpriced,
     }
+
+
+def endpoints_of(store: Store, run: RunRow) -> list[JsonObject]:
+    """What was learnt of the endpoints that a run asked, one entry for each model there of which anything was."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in store.abilities_of_run(run.id):
+        found.setdefault((row.endpoint, row.model), {})[row.name] = json.loads(row.value)
+    return [{"endpoint": endpoint, "model": model, "takes": known} for (endpoint, model), known in found.items()]
 
 
 def checks_of(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -26,9 +28,10 @@ from sqlmodel import Session
 from culturepark.errors import StoreError, UsageError
 from culturepark.files import clipped, readable
 from culturepark.redact import redact, remember
+from culturepark.store.locks import Inode, held_by_range, inode_of, users
 
 DEFAULT_URL = "sqlite:///runs/culturepark.db"
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """All schema versions this program knows, oldest first; a test holds them against the migration files."""
 
 BUSY_SECONDS: float = 30
@@ -50,12 +53,19 @@ class Database:
             UsageError: if `must_exist` and there is none.
         """
         self.url = parsed(url)
+        self.path = ""
+        """Of the database file, wherever the process goes to; empty where there is a server."""
+        self.inode: Inode | None = None
         remember(self.url.password and str(self.url.password))
         self.shown = redact(self.url.render_as_string(hide_password=True))
+        opener: dict[str, Any] = {}
         if self.url.get_backend_name() == "sqlite":
             self._prepare_file(must_exist)
+            self.inode = inode_of(self.path)
+            users.add(self)
+            opener["creator"] = partial(connect, self.path, options(self.path), self.inode, self.shown)
         try:
-            self.engine = create_engine(openable(self.url) if self.url.get_backend_name() == "sqlite" else self.url)
+            self.engine = create_engine(self.url, **opener)
         except (NoSuchModuleError, ImportError, TypeError, ValueError) as error:
             raise UsageError(f"--store {self.shown}: no driver for it: {error}") from None
         if self.engine.dialect.name == "sqlite":
@@ -71,6 +81,10 @@ class Database:
         if not name or name == ":memory:":
             raise UsageError("--store: name a database file; a run that lives in memory cannot be resumed")
         path = Path(name)
+        try:
+            self.path = os.path.abspath(name)
+        except FileNotFoundError:
+            raise StoreError(f"--store {name}: the working folder is gone; name the file from the root on") from None
         if path.is_file():
             return
         if path.exists():
@@ -107,7 +121,33 @@ class Database:
     def writing(self) -> Iterator[Session]:
         """One transaction, committed at the end of the block or not at all."""
         with self.guard(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+            self.check_place()
             yield session
+            session.flush()
+            self.check_place(session.connection().info)  # nothing is committed into a file that nobody will find
+
+    @property
+    def mode(self) -> int:
+        """For whom files made of this database are: as the database file itself, and of a server's for their owner."""
+        return mode_of(self.path) if self.path else 0o600
+
+    def check_place(self, connection: dict[Any, Any] | None = None) -> None:
+        """
+        Args:
+            connection: what is known of one that has the file open, for its log to be looked at too. The log stays as
+                long as anybody has the file open.
+        Raises:
+            StoreError: if the file that was opened was deleted or moved, or another has taken its place.
+        """
+        if self.inode is None:
+            return
+        if inode_of(self.path) != self.inode:
+            raise gone(self.shown)
+        if connection is not None:
+            log = inode_of(f"{self.path}-wal")
+            if connection.setdefault("log", log) not in (log, None):
+                raise gone(self.shown)
+            connection["log"] = log
 
     @contextmanager
     def hold(self, name: str) -> Iterator[None]:
@@ -172,26 +212,48 @@ class Database:
 
 @contextmanager
 def held_by_file(database: Database, name: str) -> Iterator[bool]:
-    """A lock on a file beside the database. The kernel drops it when the process ends."""
+    """A lock on a file beside the database. The kernel drops it when the process ends.
+
+    Whoever may write the database may lock the file. Where somebody made it when that was otherwise, and died, a lock on
+    a byte of the database itself decides: everybody who holds the one holds the other too.
+    """
     from filelock import FileLock, Timeout
 
-    path = f"{Path(database.url.database or '').resolve()}.{quote(name, safe='')}.lock"
-    lock = FileLock(path, timeout=0, mode=0o600)
+    path = f"{Path(database.path).resolve()}.{quote(name, safe='')}.lock"
+    lock = FileLock(path, timeout=0, mode=mode_of(database.path))
     try:
         lock.acquire()
     except Timeout:
         yield False
         return
     except OSError as error:
-        why = READ_ONLY if isinstance(error, PermissionError) or error.errno == errno.EROFS else error.strerror
-        raise StoreError(f"the store {database.shown}: cannot lock {path}: {why}") from None
+        with held_by_range(database.path, name) as free:
+            if free is None or not (isinstance(error, PermissionError) and os.path.lexists(path)):
+                raise StoreError(f"the store {database.shown}: cannot lock {path}: {why(error, path)}") from None
+            yield free
+        return
+    with suppress(OSError):
+        os.chown(path, -1, Path(database.path).stat().st_gid)
     try:
-        yield True
+        with held_by_range(database.path, name) as free:
+            yield free is not False
     finally:
         # While it is still held: whoever opened it meanwhile sees that it is gone, and makes another (filelock >= 4).
         with suppress(OSError):
             Path(path).unlink(missing_ok=True)
         lock.release()
+
+
+def mode_of(path: str | os.PathLike[str]) -> int:
+    """The mode of files made beside a database: for whom it is, and always for their owner."""
+    return stat.S_IMODE(os.stat(path).st_mode) & 0o666 | 0o600
+
+
+def why(error: OSError, path: str) -> str:
+    """Why a lock file cannot be had, and what to do."""
+    if isinstance(error, PermissionError) and os.path.lexists(path):
+        return f"it belongs to user {os.lstat(path).st_uid}; if no process of theirs is at work on the run, delete it"
+    return READ_ONLY if isinstance(error, PermissionError) or error.errno == errno.EROFS else str(error.strerror)
 
 
 @contextmanager
@@ -225,7 +287,9 @@ def parsed(url: str) -> URL:
         return made
     if made.get_backend_name() != "sqlite":
         raise UsageError(f"--store: a store is SQLite's or PostgreSQL's; {form}")
-    if made.host or made.query:
+    if made.database and "?" in url and "=" not in url.partition("?")[2]:  # no option, but a letter of the file's name
+        made = made.set(database=f"{made.database}?{url.partition('?')[2]}", query={})
+    if made.host or made.query or ("?" in url and "?" not in str(made.database)):
         raise UsageError(f"--store: SQLite takes a file and nothing else; {form}")
     name = made.database or "."
     try:
@@ -239,24 +303,41 @@ def parsed(url: str) -> URL:
     return made
 
 
-def openable(url: URL) -> URL:
-    """The URL to open. SQLite reads a file in WAL mode only where it finds its side files or may make them.
+def connect(path: str, how: str, inode: Inode | None, shown: str) -> sqlite3.Connection:
+    """The very file that is meant: by a URI, in which no letter of its name can be an option; and never a new one.
+
+    Raises:
+        StoreError: if another file is there by now.
+    """
+    if inode_of(path) != inode:
+        raise gone(shown)
+    return sqlite3.connect(f"file:{quote(path)}?{how}", uri=True, check_same_thread=False)
+
+
+def gone(shown: str) -> StoreError:
+    return StoreError(
+        f"the store {shown}: its file was deleted, moved or replaced while it was in use, so nothing more is written; "
+        "what was committed is in the file that was moved, if it was not deleted"
+    )
+
+
+def options(path: str) -> str:
+    """How to open a file. SQLite reads one in WAL mode only where it finds its side files or may make them.
 
     Where it may not, and nobody left any with something in it, the file stands still and can be read alone.
     """
-    path = Path(str(url.database)).absolute()
-    if os.access(path.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
-        return url
+    if os.access(Path(path).parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        return "mode=rw"
     try:
-        with closing(sqlite3.connect(path)) as db:
+        with closing(sqlite3.connect(f"file:{quote(path)}?mode=rw", uri=True)) as db:
             db.execute("SELECT 1 FROM sqlite_master")
     except sqlite3.OperationalError as error:
         left = any(side.exists() and side.stat().st_size for side in (Path(f"{path}-wal"), Path(f"{path}-journal")))
         if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) and not left:
-            return url.set(database=f"file:{quote(str(path))}", query={"immutable": "1", "uri": "true"})
+            return "mode=ro&immutable=1"
     except (sqlite3.Error, UnicodeDecodeError):  # whatever it is, it will be told when it is met in earnest
         pass
-    return url
+    return "mode=rw"
 
 
 def tune_sqlite(engine: Engine) -> None:
@@ -281,7 +362,7 @@ def migrate(connection: Connection) -> None:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 

@@ -6,6 +6,7 @@ Every row is looked at when it is read, so that nobody after this point meets a 
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
@@ -30,6 +31,7 @@ from culturepark.domain import (
 from culturepark.errors import StoreError
 from culturepark.models.chat import digest
 from culturepark.store.tables import (
+    AbilityRow,
     CallRow,
     DialogueRow,
     DuplicateRow,
@@ -46,7 +48,8 @@ from culturepark.store.tables import (
 PAGE = 500
 """Ids in one query."""
 
-JSON: dict[type[SQLModel], dict[str, type]] = {
+JSON: dict[type[SQLModel], dict[str, type | tuple[type, ...]]] = {
+    AbilityRow: {"value": (str, bool, int, list, dict)},
     RunRow: {"models": dict, "settings": dict},
     DialogueRow: {"rejected": dict},
     CallRow: {"request": dict, "response": dict},
@@ -82,9 +85,11 @@ def faults(table: type[SQLModel], values: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{name} is missing"
         elif not isinstance(value, (int, float) if kind is float else kind):
             yield f"{name} is {type(value).__name__}, not {kind.__name__}"
+        elif kind is float and not math.isfinite(value):
+            yield f"{name} is {value}"
         elif name in json_columns:
             try:
-                found = json.loads(str(value))
+                found = json.loads(str(value), parse_constant=refuse)
             except ValueError:
                 yield f"{name} is no JSON"
             else:
@@ -102,6 +107,10 @@ def faults(table: type[SQLModel], values: Mapping[str, Any]) -> Iterator[str]:
             noun.model_validate({name: values.get(name) for name in noun.model_fields})
         except ValidationError as error:
             yield "; ".join(f"{wrong['loc'][0]}: {wrong['msg']}" for wrong in error.errors())
+
+
+def refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def checksum(vector: Mapping[str, Any]) -> int | None:

@@ -158,7 +158,9 @@ def meaning_of(store: Store, run: RunRow, edition: Edition, texts: Sequence[str]
         raise StoreError(f"run {run.id} is damaged: {error}; `culturepark doctor` lists all damage") from None
     questions = [seed.question for seed in edition.scenario.seeds]
     wanted = [*texts, *questions] if identity and texts else []
-    found = {text: vector for text, vector in vectors.known(store, identity or "", wanted).items() if whole(vector)}
+    found = {
+        text: vector for text, vector in vectors.best_known(store, identity or "", wanted)[1].items() if whole(vector)
+    }
     known = sum(text in found for text in texts)
     told = {"embedder": name, "known": known, "of": len(texts)}
     if not texts or known < len(texts):

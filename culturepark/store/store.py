@@ -11,7 +11,7 @@ from sqlmodel import Session, and_, col, delete, func, or_, select, true, update
 
 from culturepark.domain import Casting, Duplicate, Edition, Sample, Scenario, Statement, Status, Turn, Verdict
 from culturepark.errors import UsageError
-from culturepark.models.chat import Usage
+from culturepark.models.chat import Usage, canonical
 from culturepark.models.ledger import Answered, Call, Outcome, moment, now
 from culturepark.models.limits import Budget
 from culturepark.store import rows  # noqa: F401 - looks at every row that is read
@@ -19,6 +19,7 @@ from culturepark.store.database import Database
 from culturepark.store.reviewed import Standing, idle, one_at_a_time, settle, standing_reviews
 from culturepark.store.rows import hangs_on
 from culturepark.store.tables import (
+    AbilityRow,
     CallRow,
     DialogueRow,
     DuplicateRow,
@@ -193,11 +194,14 @@ class Store:
                     CallRow.subject_id == subject_id,
                     CallRow.request_digest == request_digest,
                     col(CallRow.response).is_not(None),
+                    col(CallRow.error).is_(None),
                 )
             ).first()
         if row is None or row.response is None:
             return None
-        usage = Usage(row.prompt_tokens, row.cached_tokens, row.completion_tokens, row.tokens_from)
+        usage = Usage(
+            row.prompt_tokens, row.cached_tokens, row.completion_tokens, row.tokens_from, row.reasoning_tokens
+        )
         return Answered(row.id, row.response, usage)
 
     def lately(self, endpoint: str) -> list[tuple[float, int]]:
@@ -246,6 +250,7 @@ class Store:
             row.duration_ms, row.tokens_from = outcome.duration_ms, outcome.usage.source
             row.prompt_tokens, row.cached_tokens = outcome.usage.prompt_tokens, outcome.usage.cached_tokens
             row.completion_tokens = outcome.usage.completion_tokens
+            row.reasoning_tokens = outcome.usage.reasoning_tokens
             session.add(row)
 
     def refuse(self, call_id: str, guard: str) -> None:
@@ -253,6 +258,29 @@ class Store:
             row = session.get_one(CallRow, call_id)
             row.refused = guard
             session.add(row)
+
+    def abilities(self, endpoint: str, model: str) -> dict[str, Any]:
+        """What is known of a model at an endpoint, by name."""
+        with self.database.reading() as session:
+            query = select(AbilityRow).where(AbilityRow.endpoint == endpoint, AbilityRow.model == model)
+            return {row.name: json.loads(row.value) for row in session.exec(query.order_by(col(AbilityRow.name)))}
+
+    def abilities_of_run(self, run_id: str) -> list[AbilityRow]:
+        """What is known of the endpoints that a run has asked."""
+        with self.database.reading() as session:
+            asked = select(CallRow.endpoint, CallRow.model).where(CallRow.run_id == run_id).distinct().subquery()
+            query = select(AbilityRow).join(
+                asked, and_(asked.c.endpoint == AbilityRow.endpoint, asked.c.model == AbilityRow.model)
+            )
+            return list(
+                session.exec(query.order_by(col(AbilityRow.endpoint), col(AbilityRow.model), col(AbilityRow.name)))
+            )
+
+    def learn(self, endpoint: str, model: str, name: str, value: Any, said: str) -> None:
+        """Keeps one thing about a model at an endpoint, in place of what was known of the same."""
+        row = AbilityRow(endpoint=endpoint, model=model, name=name, value=canonical(value), said=said, learned_at=now())
+        with self.database.writing() as session:
+            session.merge(row)
 
     def close_open_calls(self, run_id: str) -> None:
         """Marks calls that a killed process left without an outcome."""

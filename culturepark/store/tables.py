@@ -7,9 +7,12 @@ particular to SQLite.
 
 from __future__ import annotations
 
+import json
+import math
+import re
 from typing import Any
 
-from sqlalchemy import BigInteger, Dialect, LargeBinary, String, Text, TypeDecorator, UniqueConstraint
+from sqlalchemy import BigInteger, Dialect, Float, LargeBinary, String, Text, TypeDecorator, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from culturepark.errors import StoreError
@@ -37,6 +40,48 @@ class Bytes(TypeDecorator[bytes]):
         return None
 
 
+class Number(TypeDecorator[float]):
+    """A number that is one: SQLite would keep NaN as NULL, PostgreSQL as greater than all others."""
+
+    impl = Float
+    cache_ok = True
+
+    def process_bind_param(self, value: float | None, _: Dialect) -> float | None:
+        if value is not None and not math.isfinite(value):
+            raise StoreError(f"{value} is no number that can be kept; please report it")
+        return value
+
+
+class Json(TypeDecorator[str]):
+    """JSON as the standard has it: `NaN` and `Infinity`, which Python writes and no database reads, become null."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _: Dialect) -> str | None:
+        return value and standard_json(value)
+
+
+CONSTANT = re.compile(r"NaN|Infinity")
+
+
+def standard_json(text: str) -> str:
+    """The text as it is, or, if it holds such a constant outside of its strings, anew and without."""
+    if not CONSTANT.search(text):
+        return text
+    met: list[str] = []
+    try:
+        value = json.loads(text, parse_constant=met.append, parse_float=finite)
+    except (ValueError, RecursionError):  # no JSON; whoever reads it says so
+        return text
+    return json.dumps(value, ensure_ascii=True, allow_nan=False) if met else text
+
+
+def finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
+
+
 class RunRow(SQLModel, table=True):
     __tablename__ = "run"
     id: str = Field(primary_key=True, sa_type=Key)
@@ -52,9 +97,9 @@ class RunRow(SQLModel, table=True):
     """Of culturepark, when the run was made."""
     created_at: str
     finished_at: str | None = None
-    models: str = Field(sa_type=Text)
+    models: str = Field(sa_type=Json)
     """JSON: model role -> spec. Never a key."""
-    settings: str = Field(sa_type=Text)
+    settings: str = Field(sa_type=Json)
     """JSON: concurrency, until, max_cost_usd, max_tokens, rpm, tpm."""
     extract_round: int = 1
     """Which extraction counts; `distill --from extract` starts the next."""
@@ -79,7 +124,7 @@ class DialogueRow(SQLModel, table=True):
     """The last round of extraction that this dialogue has behind it."""
     verified: int = 0
     """The last round of verification that this dialogue has behind it."""
-    rejected: str = Field(default="{}", sa_type=Text)
+    rejected: str = Field(default="{}", sa_type=Json)
     """JSON: why proposed statements were rejected -> how many."""
     parent_id: str | None = Field(default=None, index=True)
     """The dialogue that this one branched off. It may be missing: stores are merged and thinned out run by run."""
@@ -113,14 +158,16 @@ class CallRow(SQLModel, table=True):
     """sha256 of the prompt templates it was rendered from."""
     request_digest: str = Field(index=True)
     """sha256 of endpoint and request: an answered call is never sent again."""
-    request: str = Field(sa_type=Text)
-    response: str | None = Field(default=None, sa_type=Text)
+    request: str = Field(sa_type=Json)
+    response: str | None = Field(default=None, sa_type=Json)
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     completion_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    """How many of the completion's tokens were thoughts; null if the server does not say."""
     tokens_from: str | None = None
     """`server`, `tiktoken`, or `estimate` (characters / 4)."""
-    cost_usd: float | None = None
+    cost_usd: float | None = Field(default=None, sa_type=Number)
     finish_reason: str | None = None
     seed: int | None = Field(default=None, sa_type=BigInteger)
     attempt: int
@@ -171,12 +218,12 @@ class VerdictRow(SQLModel, table=True):
     statement_id: str = Field(foreign_key="statement.id", index=True)
     criterion: str
     relation: str
-    confidence: float | None = None
+    confidence: float | None = Field(default=None, sa_type=Number)
     decision: str
     """On a panel's scores, what follows from all of them together."""
     call_id: str | None = Field(default=None, foreign_key="call.id")
     round: int
-    score: float | None = None
+    score: float | None = Field(default=None, sa_type=Number)
     """A judge's, 1 to 5: whole where it comes with a reason, expected where it comes from probabilities."""
     answer: str | None = None
     """A second persona's: `shared`, `varies`, `unknown` or `denied`."""
@@ -192,7 +239,7 @@ class DuplicateRow(SQLModel, table=True):
     cluster_id: str = Field(index=True)
     representative_id: str = Field(foreign_key="statement.id")
     method: str
-    similarity: float
+    similarity: float = Field(sa_type=Number)
 
 
 class SampleRow(SQLModel, table=True):
@@ -201,7 +248,7 @@ class SampleRow(SQLModel, table=True):
     statement_id: str = Field(foreign_key="statement.id", index=True)
     culture: str = Field(index=True)
     kind: str
-    messages: str = Field(sa_type=Text)
+    messages: str = Field(sa_type=Json)
     """JSON: [{"role": ..., "content": ...}, ...]."""
     status: str
     drop_reason: str | None = None
@@ -233,10 +280,27 @@ class VectorRow(SQLModel, table=True):
 
     __tablename__ = "vector"
     embedder: str = Field(primary_key=True)
-    """Which embedder made it, with its weights: `minilm SHA SHA`, `openai:NAME@BASE_URL`."""
+    """Which embedder made it, with its weights: `minilm SHA SHA`, `openai:NAME@BASE_URL MODEL SIZE` (MODEL as
+    the endpoint's answers call it)."""
     text_sha256: str = Field(primary_key=True)
     """Of the text in UTF-8."""
     vector: bytes = Field(sa_type=Bytes)
     """Numbers of two bytes (IEEE 754 binary16, little-endian); its length is 1 within rounding."""
     checksum: int = Field(sa_type=BigInteger)
     """CRC-32 of `embedder`, `text_sha256` and `vector`, one after the other."""
+
+
+class AbilityRow(SQLModel, table=True):
+    """One thing that an endpoint has shown it takes or does not take; later runs start from there."""
+
+    __tablename__ = "ability"
+    endpoint: str = Field(primary_key=True)
+    model: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    """A part of a request (`seed`, `temperature`, `response_format`, `system` ...), `limit`, `leaks`, `room.STAGE`, or
+    `bare`."""
+    value: str = Field(sa_type=Text)
+    """JSON: `"refused"`, what is sent instead, or bounds."""
+    said: str = Field(default="", sa_type=Text)
+    """In the server's words."""
+    learned_at: str

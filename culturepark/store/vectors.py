@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 
-from culturepark.models.embedder import Embedder, Vectors
+from culturepark.models.embedder import Embedder, Endpoint, Vectors
 from culturepark.store import rows
 from culturepark.store.store import Store
 from culturepark.store.tables import VectorRow
@@ -40,17 +40,48 @@ async def vectors_of(store: Store, embedder: Embedder, texts: Sequence[str], *, 
     if embedder.identity is None:
         found = dict(zip(different, await embedder.embed(different), strict=True))
     else:
-        found = known(store, embedder.identity, different)
-        while missing := [text for text in different if text not in found][:EMBEDDED_AT_ONCE]:
+        identity, found = best_known(store, embedder.identity, different)
+        kept = {identity: found}
+        at_once = EMBEDDED_AT_ONCE
+        if embedder.method == "endpoint":  # each answer is of one model
+            at_once = min(at_once, Endpoint.batch)
+        while missing := [text for text in different if text not in found][:at_once]:
             new = dict(zip(missing, await embedder.embed(missing), strict=True))
-            size = len(new[missing[0]])  # another than before where an endpoint has changed its model
-            found = {text: row for text, row in found.items() if len(row) == size}
-            found |= remember(store, embedder.identity, new) if keep else rounded(new)
+            if embedder.identity != identity:  # an endpoint has another model behind the same name
+                identity = embedder.identity
+                found = kept.setdefault(identity, known(store, identity, different))
+            size = len(new[missing[0]])
+            for text in [text for text, row in found.items() if len(row) != size]:
+                del found[text]
+            found.update(remember(store, identity, new) if keep else rounded(new))
     return np.stack([found[text] for text in texts])
 
 
+def best_known(store: Store, embedder: str, texts: Sequence[str]) -> tuple[str, dict[str, Vectors]]:
+    """The vectors of one model that are kept and whole; where an endpoint's name has stood for several, of the one with
+    most of these texts. Vectors of two models are not to be compared.
+
+    Returns:
+        the whole identity, and the vectors, each of shape (d,).
+    """
+    names = [name for name in embedders(store) if name == embedder or name.startswith(f"{embedder} ")]
+    choice = [(name, known(store, name, texts)) for name in names]
+    return max(choice, key=lambda named: len(named[1]), default=(embedder, {}))
+
+
+def embedders(store: Store) -> list[str]:
+    """All whose vectors are kept. Each is looked for beyond the last: the index gives it without going through the rows."""
+    names: list[str] = []
+    with store.database.reading() as session:
+        while name := session.exec(
+            select(func.min(VectorRow.embedder)).where(col(VectorRow.embedder) > (names[-1] if names else ""))
+        ).one():
+            names.append(str(name))
+    return names
+
+
 def known(store: Store, embedder: str, texts: Sequence[str]) -> dict[str, Vectors]:
-    """The vectors that are kept and whole, each of shape (d,)."""
+    """The vectors of one whole identity that are kept and whole, each of shape (d,)."""
     found: dict[str, Vectors] = {}
     text_of = {digest_of(text): text for text in texts}
     digests = list(text_of)

@@ -1,0 +1,75 @@
+"""The remote services that are known by name: whose key is in which variable, and where their API begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+OPENAI_URL = "https://api.openai.com/v1"
+
+
+@dataclass(frozen=True)
+class Provider:
+    """One service with an OpenAI-compatible API."""
+
+    name: str
+    hosts: tuple[str, ...]
+    """A name that begins with a dot stands for all that end in it."""
+    path: str
+    """Where the API begins; it is added to a base URL that has no path. Empty if there is more than one."""
+    variables: tuple[str, ...]
+    """Environment variables that may hold the key, the first one first."""
+
+
+PROVIDERS = (
+    Provider("OpenAI", ("api.openai.com", "eu.api.openai.com", "us.api.openai.com"), "/v1", ("OPENAI_API_KEY",)),
+    Provider(
+        "Azure",
+        (
+            ".openai.azure.com",
+            ".cognitiveservices.azure.com",
+            ".services.ai.azure.com",
+            ".openai.azure.us",
+            ".cognitiveservices.azure.us",
+            ".openai.azure.cn",
+            ".cognitiveservices.azure.cn",
+        ),
+        "",
+        ("AZURE_OPENAI_API_KEY",),
+    ),
+    Provider("Anthropic", ("api.anthropic.com",), "/v1", ("ANTHROPIC_API_KEY",)),
+    Provider("Gemini", ("generativelanguage.googleapis.com",), "/v1beta/openai", ("GEMINI_API_KEY", "GOOGLE_API_KEY")),
+    Provider("Mistral", ("api.mistral.ai",), "/v1", ("MISTRAL_API_KEY",)),
+    Provider("DeepSeek", ("api.deepseek.com",), "/v1", ("DEEPSEEK_API_KEY",)),
+    Provider("Groq", ("api.groq.com",), "/openai/v1", ("GROQ_API_KEY",)),
+    Provider("OpenRouter", ("openrouter.ai",), "/api/v1", ("OPENROUTER_API_KEY",)),
+    Provider("Together", ("api.together.xyz", "api.together.ai"), "/v1", ("TOGETHER_API_KEY",)),
+    Provider("xAI", ("api.x.ai",), "/v1", ("XAI_API_KEY",)),
+    Provider("Fireworks", ("api.fireworks.ai",), "/inference/v1", ("FIREWORKS_API_KEY",)),
+    Provider("Cerebras", ("api.cerebras.ai",), "/v1", ("CEREBRAS_API_KEY",)),
+    Provider("Hugging Face", ("router.huggingface.co",), "/v1", ("HF_TOKEN",)),
+    Provider("NVIDIA", ("integrate.api.nvidia.com",), "/v1", ("NVIDIA_API_KEY",)),
+    Provider("Cohere", ("api.cohere.ai", "api.cohere.com"), "/compatibility/v1", ("COHERE_API_KEY", "CO_API_KEY")),
+    Provider("DeepInfra", ("api.deepinfra.com",), "/v1/openai", ("DEEPINFRA_API_KEY", "DEEPINFRA_TOKEN")),
+    Provider(
+        "DashScope",
+        ("dashscope.aliyuncs.com", "dashscope-intl.aliyuncs.com"),
+        "/compatible-mode/v1",
+        ("DASHSCOPE_API_KEY",),
+    ),
+    Provider("Moonshot", ("api.moonshot.ai", "api.moonshot.cn"), "/v1", ("MOONSHOT_API_KEY",)),
+)
+OPENAI = PROVIDERS[0]
+
+
+def provider_of(host: str) -> Provider | None:
+    """The service that a host belongs to; None for all that are not known."""
+    host = host.lower()
+    for provider in PROVIDERS:
+        if any(host.endswith(name) if name.startswith(".") else host == name for name in provider.hosts):
+            return provider
+    return None
+
+
+def is_azure(host: str) -> bool:
+    provider = provider_of(host)
+    return provider is not None and provider.name == "Azure"

@@ -1,0 +1,244 @@
+"""What lies between the client library and the network: every answer has a bound, and no redirect leads away.
+
+The library reads error bodies and whole JSON answers into memory by itself, so bounds on them have to stand below it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from codecs import getincrementaldecoder
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+import httpx2
+
+from culturepark.errors import Unreachable
+
+MOST_BYTES = 64_000_000
+"""Of any answer, as sent and as decompressed; a chat's has a closer bound, since it is known what was asked for."""
+MOST_OF_AN_ERROR = 1_000_000
+"""Bytes of an error's body that are read; what follows is left out, since its beginning says what is wrong."""
+DRAIN_SECONDS = 1.0
+
+
+class Unreadable(ValueError):
+    """An answer that is no chat completion, in words that follow those on who answered."""
+
+
+class Bounded(httpx2.AsyncBaseTransport):
+    """Passes on the bounded answers of another transport."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """
+        Raises:
+            Unreachable: if the answer is a redirect to another origin.
+        """
+        answer = await self._inner.handle_async_request(request)
+        if answer.has_redirect_location:
+            target = request.url.join(answer.headers["location"])
+            if origin(target) != origin(request.url):
+                await answer.aclose()
+                raise Unreachable(
+                    f"{origin(request.url)} redirects to {origin(target)}, where nothing was sent; "
+                    "name that address in the model's spec if it is the right one",
+                    kind="redirect",
+                )
+        # What is passed on is decompressed already, and as long as it turns out to be.
+        headers = [
+            (name, value)
+            for name, value in answer.headers.multi_items()
+            if name.lower() not in ("content-encoding", "content-length", "transfer-encoding")
+        ]
+        return httpx2.Response(answer.status_code, headers=headers, stream=Body(answer), extensions=answer.extensions)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class Body(httpx2.AsyncByteStream):
+    """The decompressed body of an answer, up to a bound."""
+
+    def __init__(self, answer: httpx2.Response) -> None:
+        self._answer = answer
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """
+        Raises:
+            Unreadable: if there is more of it than anybody can have asked for.
+        """
+        read = 0
+        async for piece in self._answer.aiter_bytes():
+            read += len(piece)
+            if self._answer.is_error and read > MOST_OF_AN_ERROR:
+                yield piece[: MOST_OF_AN_ERROR - read] if read - len(piece) < MOST_OF_AN_ERROR else b""
+                return
+            check_size(max(read, self._answer.num_bytes_downloaded), MOST_BYTES)
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._answer.aclose()
+
+
+def check_size(read: int, most: int) -> None:
+    if read > most:
+        raise Unreadable(f"more than {most:,} bytes, whatever the limit on tokens")
+
+
+def origin(url: httpx2.URL) -> str:
+    """Scheme, host and port (RFC 6454)."""
+    port = url.port or {"http": 80, "https": 443}.get(url.scheme)
+    return f"{url.scheme}://{url.host}:{port}"
+
+
+# --- what an answer's bytes hold -------------------------------------------------------------------
+
+
+async def payloads(pieces: AsyncIterator[bytes], most: int) -> AsyncIterator[Any]:
+    """The JSON values of an answer as they come: events of a stream, lines of JSON, or one document.
+
+    What the answer calls itself is not asked: servers send event streams as JSON and as plain text. Ends at `[DONE]`.
+
+    Args:
+        most: bytes that may be read.
+    Raises:
+        Unreadable: if it is none of these, or too long.
+    """
+    decode = getincrementaldecoder("utf-8-sig")("replace")
+    read, waiting, kind, event = 0, "", "", Event()
+    async for piece in pieces:
+        read += len(piece)
+        check_size(read, most)
+        waiting += decode.decode(piece)
+        kind = kind or kind_of(waiting)
+        if kind == "json":
+            continue  # whether it is one document or many is seen at its end
+        *lines, waiting = re.split(r"\r\n|\n|\r(?!$)", waiting)  # a last \r may be half of a line's end
+        for line in lines:
+            for value in event.add(line):
+                if value is DONE:
+                    await drain(pieces)
+                    return
+                yield value
+    waiting += decode.decode(b"", final=True)
+    if kind == "json":
+        for value in documents(waiting):
+            yield value
+        return
+    for line in (waiting.rstrip("\r"), ""):
+        for value in event.add(line):
+            if value is DONE:
+                return
+            yield value
+
+
+async def drain(pieces: AsyncIterator[bytes]) -> None:
+    """Reads the little that may follow the end, so that the connection can be used again."""
+    with suppress(TimeoutError, httpx2.HTTPError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for _ in pieces:
+                pass
+
+
+DONE = object()
+FIELD = re.compile(r"(data|event|id|retry)(?::[ ]?|$)(.*)", re.DOTALL)
+
+
+class Event:
+    """One server-sent event being read, line by line (WHATWG HTML, 9.2.6)."""
+
+    def __init__(self) -> None:
+        self.name, self.data = "", list[str]()
+
+    def add(self, line: str) -> list[Any]:
+        """The values that are complete with this line."""
+        if line:
+            field = FIELD.match(line)
+            if field is None and not line.startswith(":"):
+                self.data.append(line)  # a value without its field's name, as some gateways send errors
+            elif field and field[1] == "data":
+                self.data.append(field[2])
+            elif field and field[1] == "event":
+                self.name = field[2]
+            return []
+        name, data = self.name, self.data
+        self.name, self.data = "", []
+        return [as_error(value) if name == "error" else value for value in values(data)]
+
+
+def values(data: list[str]) -> list[Any]:
+    """What an event's lines hold: one value over all lines, or, where blank lines were left out, one on each."""
+    data = [line for line in data if line.strip() and not line.lstrip().startswith(":")]  # comments sent as data
+    if not data:
+        return []
+    if len(data) == 1:
+        return [value_of(data[0])]
+    try:
+        return [loads("\n".join(data))]
+    except ValueError:
+        return [value_of(line) for line in data]
+
+
+def value_of(line: str) -> Any:
+    if line.strip() == "[DONE]":
+        return DONE
+    try:
+        return loads(line)
+    except ValueError:
+        raise Unreadable(f"a chunk is not JSON: {line[:200]}") from None
+
+
+def as_error(value: Any) -> Any:
+    """What came as an event called `error`, told apart from a chunk."""
+    return value if isinstance(value, dict) and value.get("error") else {"error": value}
+
+
+def kind_of(beginning: str) -> str:
+    """`json` or `events`, by the first character that is no white space; empty as long as there is none.
+
+    Raises:
+        Unreadable: if it is a page.
+    """
+    first = beginning.lstrip()[:1]
+    if first == "<":
+        raise Unreadable(f"a page, not JSON: {beginning.strip()[:200]}")
+    return "" if not first else "json" if first in "{[" else "events"
+
+
+def documents(text: str) -> list[Any]:
+    """One JSON document, or one on each line.
+
+    Raises:
+        Unreadable: if it is neither.
+    """
+    try:
+        return [loads(text)]
+    except ValueError:
+        pass
+    lines = [line for line in re.split(r"\r\n|\n|\r", text) if line.strip() and not line.startswith(":")]
+    try:
+        return [loads(line.removeprefix("data:")) for line in lines if line.strip() != "data: [DONE]"]
+    except ValueError:
+        raise Unreadable(f"JSON that breaks off, or none: {text[:200]}") from None
+
+
+def loads(text: str) -> Any:
+    """JSON as a store can keep it: what is no number (NaN, Infinity, 1e999) is null.
+
+    Raises:
+        ValueError: if it is not JSON.
+    """
+    try:
+        return json.loads(text, parse_constant=lambda _: None, parse_float=finite)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if abs(number) < float("inf") else None

@@ -1,0 +1,408 @@
+"""Each form by which thoughts and control tokens leak into an answer, and natural speech, which must pass untouched."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from culturepark.models.thoughts import ADVICE, SEVERITY, answer_in, control_tokens, heard, unfit
+
+SAID = "In our village everybody brings bread to the table."
+T = "Okay, let me see. ZQX They talk about bread, so I stay in character."
+"""Thoughts: of these nothing may be heard."""
+
+THOUGHT_FIRST = {
+    "think-tags": [
+        f"<think>{T}</think>{SAID}",
+        f"<think>\n{T}\n</think>\n\n{SAID}\n",
+        f"<THINK >{T}</ think>{SAID}",
+        f"< think >{T}< /think>{SAID}",
+        f'<think type="a" n=3>{T}</think> {SAID}',
+        f"<thinking>{T}</thinking>{SAID}",
+        f"<Thought>{T}</Thought>{SAID}",
+        f"<reasoning>{T}</reasoning>{SAID}",
+        f"<reflection>{T}</reflection>{SAID}",
+        f"<seed:think>{T}</seed:think>{SAID}",
+        f"<mm:think>{T}</mm:think>{SAID}",
+        f"<antThinking>{T}</antThinking>{SAID}",
+        f"<thought_process>{T}</thought_process>{SAID}",
+        f"<inner monologue>{T}</inner monologue>{SAID}",
+        f"<scratchpad>{T}</scratchpad>{SAID}",
+        f"<思考>{T}</思考>{SAID}",
+        f"[THINK]{T}[/THINK]{SAID}",
+        f"[think]{T}[/think]{SAID}",
+        f"[ THINK]{T}[ /THINK]{SAID}",
+        f"◁think▷{T}◁/think▷{SAID}",
+        f"＜think＞{T}＜/think＞{SAID}",
+        f"&lt;think&gt;{T}&lt;/think&gt;{SAID}",
+        f"<|begin_of_thought|>{T}<|end_of_thought|><|begin_of_solution|>{SAID}<|end_of_solution|>",
+        f"<|START_THINKING|>{T}<|END_THINKING|><|START_RESPONSE|>{SAID}<|END_RESPONSE|>",
+        f"<|thinking|>{T}<|/thinking|>{SAID}",
+        f"<|think|>{T}<|end|><|begin|>assistant<|content|>{SAID}<|end|>",
+        f"<think>{T}</think><think>{T}</think>{SAID}",
+        f"<thinking>{T}<reflection>{T}</reflection>{T}</thinking>{SAID}",
+        f"<think>I end with <think> or so. {T}</think>{SAID}",
+        f"<think>{T}</think><answer>{SAID}</answer>",
+        f"<think>The form is <answer>ZQX</answer>.</think>\n<answer>{SAID}</answer>",
+        f"<think>\n{T}\n</think>\n\n<response>\n{SAID}\n</response>\n",
+        f"<Thought>{T}</Thought>\n<Output>\n{SAID}\n</Output>",
+        f"<think>{T}</think>{SAID}<|im_end|>",
+        f"<think>{T} <|im_end|> {T}</think>{SAID}",
+        f'<details type="reasoning" done="true"><summary>Thought for 3 s</summary>{T}</details>\n{SAID}',
+        f"[REASONING]{T}[/REASONING][RESPONSE]{SAID}[/RESPONSE]",
+        f"{SAID}<think>{T}</think>",
+    ],
+    "think-unopened": [
+        f"{T}\n</think>\n\n{SAID}",
+        f"{T}</think>{T}</think>{SAID}",
+        f"<think>{T}</think>{T}</think>{SAID}",
+        f"{T}[/THINK]{SAID}",
+        f"{T}◁/think▷{SAID}",
+        f"{T}</seed:think>{SAID}",
+        f"{T} <|im_end|> {T}</think>{SAID}",
+        f"{T}<|END_THINKING|>{SAID}",
+    ],
+    "channels": [
+        f"<|channel|>analysis<|message|>{T}<|end|><|start|>assistant<|channel|>final<|message|>{SAID}",
+        f"<|start|>assistant<|channel|>analysis<|message|>{T}<|end|>"
+        "<|start|>assistant<|channel|>commentary to=functions.x "
+        f"<|constrain|>json<|message|>{{ZQX}}<|call|><|start|>assistant<|channel|>final<|message|>{SAID}<|return|>",
+        f"< |channel|>analysis< |message|>{T}< |end|>< |start|>assistant< |channel|>final< |message|>{SAID}",
+        f"{T}<|end|><|start|>assistant<|channel|>final<|message|>{SAID}",
+        f"<|channel|>analysis<|message|>{T}<|end|>{SAID}",
+        f"<|channel|>final<|message|>{SAID}<|return|>",
+        f"analysis<|message|>{T}<|end|><|start|>assistant<|channel|>final<|message|>{SAID}",
+        f"analysis{T}assistantfinal{SAID}",
+        f"analysis{T}assistantanalysis{T}assistantcommentary{T}assistantfinal{SAID}",
+        f"analysis\n{T}\nassistant\nfinal\n{SAID}",
+        f"final{SAID}",
+        f"<|channel>thought\n{T}\n<channel|>{SAID}<turn|>",
+        f"<|channel>\n{T}\n<channel|>\n{SAID}",
+        f"<unused94>thought\n{T}<unused95>{SAID}",
+        f"[unused16]{T}[unused17]{SAID}",
+    ],
+    "thought-headings": [
+        f"Here is my thought process:\n{T}\nHere is my response:\n{SAID}",
+        f"Here's my thought process: {T} Here's my response: {SAID}",
+        f"Here are my reasoning steps:\n{T}\n[BEGIN FINAL RESPONSE]\n{SAID}\n[END FINAL RESPONSE]",
+        f"**Thinking:**\n{T}\n\n**Final Answer:**\n{SAID}",
+        f"### Thought process:\n{T}\n### Response:\n{SAID}",
+        f"Thought: {T}\nFinal Answer: {SAID}",
+        f"{T}\n\n**Final Answer:**\n{SAID}",
+        f"```thinking\n{T}\n```\n{SAID}",
+        f"*Thinking...*\n> {T}\n> {T}\n\n{SAID}",
+        f"Thought for 3 seconds\n\n{SAID}",
+    ],
+    "answer-tags": [
+        f"<answer>{SAID}</answer>",
+        f"{T}\n<answer>{SAID}</answer>",
+        f"<|begin_of_box|>{SAID}<|end_of_box|>",
+        f"<answer>\n{SAID}",
+        f"{SAID}</answer>",
+        f"<answer>{SAID}</answer> ZQX I hope that this is in character.",
+    ],
+    "end-token": [
+        f"{SAID}{token}"
+        for token in (
+            "<|im_end|>",
+            "</s>",
+            "<eos>",
+            "<end_of_turn>",
+            "<|eot_id|>",
+            "<｜end▁of▁sentence｜>",
+            "<|return|>",
+            "<turn|>",
+            "<|endoftext|>",
+            "< |im_end|>",
+            "< /s>",
+            "<|end|>",
+            "<|END_OF_TURN_TOKEN|>",
+            "<|end_of_text|>",
+            "[EOS]",
+            "<eot>",
+            "<end_of_utterance>",
+            "&lt;|im_end|&gt;",
+            "<|im_end|>\n<|im_start|>user\nZQX<|im_end|>",
+            "</s> [INST] ZQX [/INST]",
+            "<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nZQX",
+            "<|endoftext|>Human: ZQX",
+            "<end_of_turn>\n" * 4,
+            "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nZQX",
+        )
+    ]
+    + [f"<|start_header_id|>assistant<|end_header_id|>\n\n{SAID}<|eot_id|>", f"<s>{SAID}</s>"]
+    + [f"{SAID}<|im_end|><|im_start|>assistant\n<think>{T}</think>ZQX"],
+    "control-tokens": [
+        f"<|im_start|>assistant\n{SAID}",
+        f"<|start_of_role|>assistant<|end_of_role|>{SAID}",
+        f"<start_of_turn>model\n{SAID}",
+        f"<|im_assistant|>assistant<|im_middle|>{SAID}",
+        f"<｜Assistant｜>{SAID}",
+        f"<｜begin▁of▁sentence｜>{SAID}",
+        f"<|assistant|>\n{SAID}<|user|>\nZQX",
+        f"[/INST] {SAID}",
+        f"[gMASK]<sop>{SAID}",
+        f"<unused12>{SAID}",
+        f"<extra_id_0> {SAID}",
+        f"{SAID}<0x0A>",
+        f"{SAID}<pad><pad>",
+        f"{SAID}<|reserved_special_token_3|>",
+        f"<|message|>{SAID}",
+        f"<no_think>{SAID}",
+    ],
+    "role-header": [f"assistant\n\n{SAID}", f"{SAID}assistant\n\nZQX", f"{SAID}\nuser\nZQX", f"model\n{SAID}"],
+    "garbled": [f"{SAID} \ufffd\ufffd", f"\ufffd {SAID}", f"{SAID}\ufffd\n"],
+}
+
+
+@pytest.mark.parametrize(
+    ("leak", "content"), [(leak, content) for leak, contents in THOUGHT_FIRST.items() for content in contents]
+)
+def test_speech_is_heard_without_what_leaked(leak: str, content: str) -> None:
+    found = heard(content)
+    assert (found.text, found.leak, found.unclear) == (SAID, leak, None)
+    assert ("ZQX" in found.thoughts) or T not in content.partition(SAID)[0]
+
+
+@pytest.mark.parametrize(
+    ("unclear", "content"),
+    [
+        ("leaked-thoughts", f"<think>{T}"),
+        ("leaked-thoughts", f"{SAID} <think>{T}"),
+        ("leaked-thoughts", f"[THINK]{T}"),
+        ("leaked-thoughts", f"<think>{T}<|im_end|>"),
+        ("leaked-thoughts", f"<|channel|>analysis<|message|>{T}"),
+        ("leaked-thoughts", f"analysisWe need to answer. {T}"),
+        ("leaked-thoughts", f"<|channel>thought\n{T}"),
+        ("leaked-thoughts", f"<unused94>thought\n{T}"),
+        ("leaked-thoughts", f"thought\n{T}"),
+        ("leaked-thoughts", f"thought[]{T}"),
+        ("leaked-thoughts", f"Here is my thought process:\n{T}"),
+        ("leaked-thoughts", f"Well, <think>{T}</think> {SAID}"),
+        ("leaked-thoughts", "I <think> that is odd</think> so."),
+        ("leaked-thoughts", f"<think>{T}</think>{SAID}<think>{T}</think>{SAID}"),
+        ("leaked-thoughts", f"<answer>{SAID}</answer><answer>{SAID}</answer>"),
+        ("control-token", "In our <|reserved_special_token_3|> village"),
+        ("control-token", "In our <unused7> village"),
+        ("control-token", "In our < |vision_start|> village"),
+        ("control-token", "In our<0xE2><0x80><0x99>village"),
+        ("control-token", f"{SAID} [/INST] {SAID}"),
+        ("control-token", "In our <s> village"),
+        ("control-token", f'<tool_call>{{"name": "x"}}</tool_call> {SAID}'),
+        ("control-token", f"<|im_start|>user\n{SAID}"),
+        ("control-token", "<|x|>a" * 600),
+        ("garbled", "In our vil\ufffdlage"),
+        ("garbled", "InĠourĠvillageĠweĠbakeĠbread."),
+        ("garbled", "In▁our▁village▁we▁bake▁bread."),
+    ],
+)
+def test_what_is_no_single_piece_of_speech_is_unclear(unclear: str, content: str) -> None:
+    found = heard(content)
+    assert found.unclear == unclear
+    assert found.leak in ADVICE
+    assert "ZQX" not in found.text
+
+
+PLAIN = [
+    "I <3 you all.",
+    "if a < b > c, then no",
+    "[laughs] Well.",
+    "*sighs* No.",
+    "<b>No</b>, <i>never</i>.",
+    "I think so.",
+    "[...] and so on",
+    "see <https://a.b/c_d?x=1>",
+    "<mail_me@x.org>",
+    "analysis paralysis, my father says",
+    "In the final analysis it is bread.",
+    "Final answer: no.",
+    "final answer: no",
+    "Analysis: it is bread.",
+    "[1] and [2]",
+    "thought I'd come by",
+    "Thinking: it is hard.",
+    "My thoughts: none.",
+    "[thinking] Well, no.",
+    "[NAME] is here",
+    "[OK]",
+    "My answer: yes. I thought so.",
+    "Response: I would go.",
+    "Plan: bread.",
+    "Here is my response: bread is life.",
+    "Here's my answer: no",
+    "Here is my thinking about bread, then: it is good.",
+    "Here is the thing: no.",
+    "x <y> z",
+    "I < think about it > you",
+    "<laughs>",
+    "<sigh> no",
+    "The end <end credits>",
+    "<br>",
+    "User interfaces",
+    "[USA] is far",
+    "The assistant in the shop said: no.",
+    "Model trains are my hobby.",
+    "“final” is final",
+    "I said [sic] so",
+    "-> <-",
+    "<>",
+    "Reason enough to go, and reasoning helps.",
+    "He told me: “think!”",
+    "(thinking) I would not.",
+    "thoughtful people",
+    "We say “son söz”, the final word.",
+    "finally home",
+    "5 < 6 and 7 > 3",
+    "[a] | [b]",
+    "We pour | they drink",
+    "< s >",
+    "My mother is from Ġgantija.",
+    "Ġorġ said it.",
+    "I have a <plan: sleep>.",
+    "assistants and users",
+    "Speech! Speech!",
+]
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_what_people_write_passes_untouched(text: str) -> None:
+    found = heard(f" {text}\n")
+    assert (found.text, found.thoughts, found.leak, found.unclear) == (text, "", None, None)
+    assert unfit(text) is None
+    assert control_tokens(text) == []
+
+
+@given(st.text(st.characters(exclude_characters="<[&`◁＜⟨‹【［\ufffdĠĊ▁>*#:", exclude_categories=["Cs"]), max_size=60))
+def test_text_without_a_bracket_or_a_heading_passes_untouched(text: str) -> None:
+    spoken = f"My mother says {text} and I agree."
+    assert heard(spoken).text == spoken.strip()
+    assert heard(spoken).leak is None
+
+
+PIECES = st.sampled_from(
+    [
+        "<think>",
+        "</think>",
+        "[THINK]",
+        "[/THINK]",
+        "<|im_end|>",
+        "<|im_start|>assistant\n",
+        "<|im_start|>user\n",
+        "</s>",
+        "<s>",
+        "<|channel|>analysis<|message|>",
+        "<|channel|>final<|message|>",
+        "<|end|>",
+        "<|start|>assistant",
+        "<|channel>",
+        "<channel|>",
+        "<answer>",
+        "</answer>",
+        "assistantfinal",
+        "analysis",
+        "thought\n",
+        "Here is my response:",
+        "**Final Answer:**\n",
+        "```thinking\n",
+        "```",
+        "\ufffd",
+        " ",
+        "\n",
+        "bread",
+        "We bake. ",
+        "<unused7>",
+        "[/INST]",
+        "<0x0A>",
+        "assistant\n",
+        "<",
+        ">",
+        "|",
+        "[",
+        "]",
+        "< ",
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=14).map("".join))
+@example("<think></think>assistantfinal\ufffd")
+@settings(max_examples=400)
+def test_what_is_heard_is_one_piece_of_what_came_and_trusted_only_if_clean(content: str) -> None:
+    found = heard(content)
+    assert found.text in content
+    assert found.text == found.text.strip()
+    assert (found.leak or "garbled") in ADVICE
+    if found.unclear is None:
+        assert unfit(found.text) is None
+        assert "\ufffd" not in found.text
+    else:
+        assert found.leak is not None
+
+
+@given(st.text(max_size=80))
+def test_any_text_gives_one_piece_of_itself(content: str) -> None:
+    assert heard(content).text in content
+    assert answer_in(content) in content
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("a<|im_end|>b</s>", ["<|im_end|>", "</s>"]),
+        ("a < |im_end|> b", ["< |im_end|>"]),
+        ("<think>a</think>", ["<think>", "</think>"]),
+        ("a ◁/think▷", ["◁/think▷"]),
+        ("[INST] a [/INST]", ["[INST]", "[/INST]"]),
+        ("<<SYS>>a<</SYS>>", ["<<SYS>>", "<</SYS>>"]),
+        ("a <｜end▁of▁sentence｜>", ["<｜end▁of▁sentence｜>"]),
+        ("[gMASK]<sop>", ["[gMASK]", "<sop>"]),
+    ],
+)
+def test_control_tokens_are_named_as_they_stand(text: str, found: list[str]) -> None:
+    assert control_tokens(text) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("We bake bread.</think>", "leaked-thoughts"),
+        ("analysisHm.assistantfinalWe bake.", "leaked-thoughts"),
+        ("We bake bread.<|im_end|>", "control-token"),
+        ("We bake < |eot_id|> bread.", "control-token"),
+        ("We b\ufffdke.", "garbled"),
+    ],
+)
+def test_what_may_not_be_trained_on_says_why(text: str, why: str) -> None:
+    assert unfit(text) == why
+
+
+def test_every_leak_has_advice_and_a_place_in_the_order() -> None:
+    assert set(SEVERITY) == set(ADVICE) == set(THOUGHT_FIRST) | {"think-unclosed"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<" * 50_000,
+        "[" * 50_000,
+        "<think>" * 5_000,
+        "x</s>" * 5_000,
+        "<a" * 30_000,
+        "> a\n" * 20_000,
+        "\n" * 50_000,
+        "< " * 30_000,
+        "thinking\n" + "> a\n" * 20_000,
+        "final answer " * 5_000,
+        "<|channel|>" + " " * 50_000,
+        "\ufffd" * 50_000,
+        "*" * 50_000,
+    ],
+)
+def test_reading_takes_no_longer_than_the_text_is_long(content: str) -> None:
+    began = time.process_time()
+    heard(content)
+    unfit(content)
+    assert time.process_time() - began < 5
