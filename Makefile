@@ -20,7 +20,7 @@ test: check weights browser
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 torture: $(DEV)
-	$(BIN)/python -m tests.torture
+	$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED))
 
 slow: $(TRAIN)
 	$(BIN)/python -m pytest -m slow
