@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from culturepark.dialogue.agents import SPEECH_TOKENS
@@ -17,7 +15,7 @@ from culturepark.distill.reading import parse
 from culturepark.errors import CultureparkError, ModelError
 from culturepark.models import prices
 from culturepark.models.abilities import LIMITS, REFUSED, Learnt
-from culturepark.models.chat import ChatModel, Reply, Request, Schema
+from culturepark.models.chat import ChatModel, Reply, Request, Schema, Usage
 from culturepark.models.context import Context, context_of
 from culturepark.models.ledger import Answered, Call, CallLog, Ledger, Outcome
 from culturepark.models.limits import Budget
@@ -282,21 +280,20 @@ def price_line(model: ChatModel) -> Line:
         return Line("price", "ok", "nothing: it runs here")
     price = prices.price(model.endpoint, model.spec.name)
     if price is None:
-        return Line(
-            "price", "note", "unknown: costs are not counted, and --max-cost cannot be watched; see CULTUREPARK_PRICES"
-        )
-    return Line(
-        "price", "ok", f"${price.prompt:g} and ${price.completion:g} for a million tokens in and out; {age_of_list()}"
-    )
+        unknown = "unknown: costs are not counted, and --max-cost cannot be watched; set CULTUREPARK_PRICES"
+        return Line("price", "note", unknown)
+    # Of a thousand tokens, since some prices rise with the length of the prompt.
+    each = [price.dollars(Usage(*counts)) for counts in ((1000, 0, 0), (0, 0, 1000))]
+    told = " and ".join("unknown" if dollars is None else f"${dollars * 1000:g}" for dollars in each)
+    return Line("price", "ok", f"{told} for a million tokens in and out; {list_of(price)}")
 
 
-def age_of_list() -> str:
-    listed = str(tomllib.loads(Path(prices.__file__).with_name("prices.toml").read_text("utf-8")).get("as_of", ""))
-    try:
-        days = (date.today() - date.fromisoformat(listed)).days
-    except ValueError:
-        return "a list without a date"
-    return f"the shipped list is of {listed}, {days:,} days ago"
+def list_of(price: object) -> str:
+    """Return where a price comes from, and how old that is."""
+    if isinstance(price, prices.Price):
+        return "by CULTUREPARK_PRICES"
+    days = (date.today() - date.fromisoformat(prices.as_of())).days
+    return f"by {prices.source()}, whose newest price is {days:,} days old"
 
 
 def verdict_lines(trial: Trial) -> Iterator[Line]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
+import textwrap
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -375,6 +377,32 @@ def test_a_server_without_a_key_gets_the_word_none() -> None:
     with Endpoint() as endpoint:
         got = sent(OpenAIModel(parse(f"openai:m@{endpoint.url}")), endpoint)
     assert got.headers["authorization"] == "Bearer none"
+
+
+GUIDE = (Path(__file__).parents[1] / "docs" / "endpoints.md").read_text("utf-8")
+
+
+def test_every_example_in_the_guide_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Specs, files of keys and of endpoints as docs/endpoints.md shows them are taken as they are."""
+    for name in ("CF_TOKEN", "GATEWAY_KEY", *(variable for one in PROVIDERS for variable in one.variables)):
+        monkeypatch.setenv(name, OTHER)
+    specs = re.findall(r"--model '?(openai:[^\s']+)", GUIDE)
+    assert len(specs) >= 17
+    for block in re.findall(r"(?m)^((?:    .*\n|\n)*    \[\".*\n(?:    .*\n|\n)*)", GUIDE):
+        config("endpoints.toml", textwrap.dedent(block))
+        assert connection(parse("openai:m@http://h/v1"))
+    config("keys.toml", "\n".join(re.findall(r'(?m)^ +("\S+" = "\.\.\.")$', GUIDE)))
+    assert at("http://localhost:8000/v1").key == "..."
+    for text in specs:
+        assert connection(parse(text.replace("BASE_URL", "http://h/v1"))).url.startswith("http")
+
+
+@pytest.mark.parametrize("name", [one.name for one in PROVIDERS[:10]])
+def test_the_guide_names_the_variable_of_each_service(name: str) -> None:
+    (provider,) = (one for one in PROVIDERS if one.name == name)
+    recipe = GUIDE.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+    assert all(variable in recipe for variable in provider.variables)
+    assert provider.hosts[0].strip(".") in recipe or name == "OpenAI"
 
 
 # --- proxies -------------------------------------------------------------------------------------------
