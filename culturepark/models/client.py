@@ -17,7 +17,7 @@ import httpx2
 import openai
 
 from culturepark.domain import JsonObject
-from culturepark.errors import BadAnswer, ModelError
+from culturepark.errors import BadAnswer, ModelError, UsageError
 from culturepark.models import tokens
 from culturepark.models.answers import as_object, assemble, longest, most_bytes, read, scrubbed
 from culturepark.models.chat import Reply, Request, Traits, Usage, spelled_out
@@ -68,13 +68,7 @@ class OpenAIModel:
             max_retries=0,
             timeout=TIMEOUT,
             http_client=openai.DefaultAsyncHttpxClient(
-                transport=Bounded(
-                    httpx2.AsyncHTTPTransport(
-                        proxy=proxy.url if proxy else None,
-                        trust_env=not loopback,
-                        limits=openai.DEFAULT_CONNECTION_LIMITS,
-                    )
-                ),
+                transport=Bounded(transport(proxy.url if proxy else None, trust_env=not loopback)),
                 event_hooks=self.connection.hooks(),
             ),
         )
@@ -142,7 +136,20 @@ class OpenAIModel:
         await self._client.close()
 
 
-LOOK = 10.0
+def transport(proxy: str | None, *, trust_env: bool) -> httpx2.AsyncBaseTransport:
+    """
+    Args:
+        trust_env: whether the environment may name certificates of its own.
+    Raises:
+        UsageError: if those cannot be read.
+    """
+    try:
+        return httpx2.AsyncHTTPTransport(proxy=proxy, trust_env=trust_env, limits=openai.DEFAULT_CONNECTION_LIMITS)
+    except OSError as error:
+        raise UsageError(f"the certificates that SSL_CERT_FILE or SSL_CERT_DIR names: {error.strerror}") from error
+
+
+LOOK = 5.0
 """Seconds for an answer that nothing depends on."""
 NOT_OURS = (
     openai.OpenAIError,
