@@ -219,7 +219,7 @@ def fewer_vectors_than_texts(ask: Ask) -> Answer:
     return ask.embedded(ask.vectors()[:-1]) if embeds(ask) else ask.stream()
 
 
-@quirk(None, *EMBEDDED)
+@quirk(MAY_STOP, *EMBEDDED)
 def bare_lists_of_numbers(ask: Ask) -> Answer:
     """A list of lists of numbers, without anything around it (TEI's /embed).
 
