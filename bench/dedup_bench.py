@@ -26,8 +26,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import faiss
-
+from bench.kmeans import k_means
 from culturepark.distill import dedup
 from culturepark.distill.dedup import Entry, deduplicate
 from culturepark.models.embedder import MiniLM, Vectors, unit_rows
@@ -105,7 +104,7 @@ def block(number: int, size: int) -> Made:
 def one(statements: int, size: int) -> dict[str, Any]:
     """What a size costs in this process."""
     spent = {"reading words": 0.0, "search": 0.0, "deciding": 0.0}
-    real_read, real_near = dedup.read, dedup.neighbours
+    real_read, real_near = dedup.read, dedup.near
 
     def timed(name: str, function: Any) -> Any:
         def call(*arguments: Any) -> Any:
@@ -116,7 +115,7 @@ def one(statements: int, size: int) -> dict[str, Any]:
 
         return call
 
-    dedup.read, dedup.neighbours = timed("reading words", real_read), timed("search", real_near)
+    dedup.read, dedup.near = timed("reading words", real_read), timed("search", real_near)
     found, wall, cpu = 0, 0.0, 0.0
     for number in range(statements // size):
         made = block(number, size)
@@ -144,19 +143,15 @@ def all_at_once(statements: int, size: int) -> dict[str, Any]:
     """Exact search over all statements, without blocks."""
     vectors = np.concatenate([block(n, size).vectors for n in range(statements // size)])
     began, used = time.perf_counter(), time.process_time()
-    dedup.pairs(vectors, dedup.THRESHOLDS["minilm"])
+    dedup.near(vectors, vectors, dedup.THRESHOLDS["minilm"])
     return {"wall": time.perf_counter() - began, "cpu": time.process_time() - used}
 
 
-def k_means(statements: int, size: int) -> dict[str, Any]:
+def clusters(statements: int, size: int) -> dict[str, Any]:
     """k-means with the right number of clusters, 20 rounds, over all statements."""
     vectors = np.concatenate([block(n, size).vectors for n in range(statements // size)])
     began, used = time.perf_counter(), time.process_time()
-    means = faiss.Kmeans(
-        DIMENSIONS, int(statements * 0.7), niter=20, seed=1, max_points_per_centroid=10**9, min_points_per_centroid=1
-    )
-    means.train(vectors)
-    means.assign(vectors)
+    k_means(vectors, int(statements * 0.7), rounds=20, seed=1)
     return {"wall": time.perf_counter() - began, "cpu": time.process_time() - used}
 
 
@@ -245,7 +240,7 @@ def report(quick: bool) -> Iterator[str]:
     yield f"\nCPU time grows with the number of blocks to the power of {exponent(same):.3f}."
     statements, size = 10_000, 1_000
     base = next(m for m in measured if (m["statements"], m["block"]) == (statements, size))
-    whole, means = alone("all_at_once", statements, size), alone("k_means", statements, size)
+    whole, means = alone("all_at_once", statements, size), alone("clusters", statements, size)
     yield (
         f"At {statements:,}: exact search without blocks takes {whole['cpu']:.1f} CPU s, "
         f"{whole['cpu'] / base['cpu']:.1f} times as much as everything with them; "

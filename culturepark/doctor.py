@@ -6,6 +6,7 @@ import platform
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -14,7 +15,7 @@ from culturepark import __version__
 from culturepark.catalog import scenarios
 from culturepark.catalog.personas import load_all
 from culturepark.errors import CultureparkError, Unreachable
-from culturepark.models import connections, weights
+from culturepark.models import connections, extras, prices, weights
 from culturepark.models.registry import Models, check_specs
 from culturepark.models.spec import parse_roles
 from culturepark.models.trust import Trust
@@ -26,6 +27,8 @@ from culturepark.store.store import Store
 from culturepark.trial import lines, trial_of
 
 MOST_PROBLEMS = 10
+OLD_PRICES = 90
+"""Days after which somebody is told to fetch newer ones."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ async def examine(model: str | None, store_url: str, environment: Mapping[str, s
     findings = [
         Finding("culturepark", "ok", f"{__version__} on Python {platform.python_version()}, {platform.platform()}"),
         packages(),
+        local_models(),
+        price_list(),
         Finding("personas", "ok", f"{len(load_all([]))} cards, {len(scenarios.shipped_files())} scenarios"),
         *(weight(file) for file in (weights.SMOLLM2, weights.MINILM, weights.MINILM_TOKENIZER)),
         Finding(
@@ -81,11 +86,33 @@ def own_files() -> list[Finding]:
 
 
 def packages() -> Finding:
-    names = ("autogen-agentchat", "openai", "xllamacpp", "sqlmodel", "faiss-cpu", "onnxruntime")
+    names = ("autogen-agentchat", "openai", "sqlmodel", "textual", "numpy")
     try:
         return Finding("packages", "ok", ", ".join(f"{name} {version(name)}" for name in names))
     except PackageNotFoundError as error:
         return Finding("packages", "bad", f"{error.name} is missing; install culturepark again", 2)
+
+
+def local_models() -> Finding:
+    """Whether the packages are there that models on this machine need."""
+    absent = sorted({module for kind in extras.NEEDED for module in extras.missing(kind)})
+    if absent:
+        need = "the models embedded, gguf: and hf:, and the embedder minilm, need it"
+        return Finding("local", "note", f"{', '.join(absent)} not installed; {need}: {extras.LOCAL}")
+    return Finding("local", "ok", ", ".join(f"{name} {version(name)}" for name in ("xllamacpp", "onnxruntime")))
+
+
+def price_list() -> Finding:
+    """How old the prices are."""
+    try:
+        own = len(prices.table())
+        day = date.fromisoformat(prices.as_of())
+    except CultureparkError as error:
+        return Finding("prices", "bad", str(error), error.exit_code)
+    age = (date.today() - day).days
+    mine = f"; before it, {own} of CULTUREPARK_PRICES" if own else ""
+    old = "; pip install --upgrade genai-prices" if age > OLD_PRICES else ""
+    return Finding("prices", "note" if old else "ok", f"{prices.source()}, of {day} or later ({age} days){mine}{old}")
 
 
 def weight(file: weights.WeightFile) -> Finding:

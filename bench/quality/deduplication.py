@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-import faiss
 import numpy as np
 
+from bench.kmeans import k_means
 from bench.quality.rows import Row
 from culturepark.distill.dedup import SIDES, Entry, deduplicate, key
 from culturepark.domain import DedupPolicy
@@ -40,9 +40,7 @@ async def reference(rows: Sequence[Row], embedder: Embedder) -> dict[str, str]:
     for name, members in groups.items():
         some = np.ascontiguousarray(vectors[members])
         count = min(PUBLISHED_CLUSTERS, len(members))
-        kmeans = faiss.Kmeans(some.shape[1], count, niter=25, seed=1, min_points_per_centroid=1)
-        kmeans.train(some)
-        nearest = kmeans.index.search(some, 1)[1][:, 0]
+        nearest = k_means(some, count, rounds=25, seed=1)
         clusters |= {rows[i]["id"]: f"{'/'.join(name)}/{c}" for i, c in zip(members, nearest, strict=True)}
     return clusters
 

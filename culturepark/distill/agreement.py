@@ -1,7 +1,8 @@
-"""How far judges agree, models or people. Pure; the figures are NLTK's, which is imported only where there are any.
+"""How far judges agree, models or people. Pure.
 
-NLTK's module needs no data of NLTK's, and nothing is downloaded. What it leaves to its caller is here: who has judged
-too little to say anything, and the ordinal distance.
+Krippendorff's alpha is computed from coincidences (Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability"),
+kappa from a table of two judges (Cohen 1960; weighted: Cohen 1968). Who has judged too little to say anything gets no
+figure.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ Judged = tuple[str, str, Label]
 """Who, what, and how."""
 
 PLACES = 2
-"""Decimals of a number that count: NLTK compares each different label with each other one."""
+"""Decimals of a number that count: each different label is compared with each other one."""
 
 
 def alpha(judged: Iterable[Judged], scale: Scale) -> float | None:
-    """Krippendorff's alpha (Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability"), three decimals.
+    """Krippendorff's alpha, three decimals.
 
     1 is full agreement, 0 what chance would bring, below 0 is worse than chance.
 
@@ -31,9 +32,18 @@ def alpha(judged: Iterable[Judged], scale: Scale) -> float | None:
     pairable = shared(judged)
     if not telling(pairable):
         return None
-    from nltk.metrics.agreement import AnnotationTask
+    apart = distance(scale, [label for _, _, label in pairable])
+    units: dict[str, Counter[Label]] = defaultdict(Counter)
+    for _, what, label in pairable:
+        units[what][label] += 1
+    observed = sum(disagreement(labels, apart) / (labels.total() - 1) for labels in units.values())
+    whole = sum(units.values(), Counter[Label]())
+    return rounded(1 - (whole.total() - 1) * observed / disagreement(whole, apart))
 
-    return rounded(AnnotationTask(pairable, distance(scale, [label for _, _, label in pairable])).alpha())
+
+def disagreement(labels: Counter[Label], apart: Callable[[Label, Label], float]) -> float:
+    """Of all ordered pairs of the judgements, the sum of what lies between the two."""
+    return sum(n * m * apart(one, other) for one, n in labels.items() for other, m in labels.items())
 
 
 def kappa(judged: Iterable[Judged], one: str, other: str, scale: Scale) -> float | None:
@@ -45,11 +55,12 @@ def kappa(judged: Iterable[Judged], one: str, other: str, scale: Scale) -> float
     both = shared([by for by in judged if by[0] in (one, other)])
     if not telling(both):
         return None
-    from nltk.metrics.agreement import AnnotationTask
-
-    if scale == "nominal":
-        return rounded(AnnotationTask(both, distance(scale, [])).kappa_pairwise(one, other))
-    return rounded(AnnotationTask(both, distance("interval", [])).weighted_kappa_pairwise(one, other))
+    apart = distance("nominal" if scale == "nominal" else "interval", [])
+    first, second = ({what: label for who, what, label in both if who == judge} for judge in (one, other))
+    observed = sum(apart(label, second[what]) for what, label in first.items()) / len(first)
+    mine, theirs = Counter(first.values()), Counter(second.values())
+    chance = sum(n * m * apart(a, b) for a, n in mine.items() for b, m in theirs.items()) / len(first) ** 2
+    return rounded(1 - observed / chance)
 
 
 def rounded(figure: float) -> float:

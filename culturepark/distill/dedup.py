@@ -14,18 +14,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
-import faiss
-import numpy as np
-
+from culturepark.distill.nearest import near
 from culturepark.distill.turning import Likeness, Reading, compare, key, read, shared_letters, shared_words
 from culturepark.domain import Duplicate
 from culturepark.models.embedder import Method, Vectors
-
-# Blocks are small; more threads would spend their time waiting for each other.
-faiss.omp_set_num_threads(1)
 
 THRESHOLDS: dict[Method, float] = {"minilm": 0.70, "lexical": 0.60, "endpoint": 0.93}
 """From which cosine similarity on two texts may be the same, by what made the vectors."""
@@ -139,7 +133,7 @@ class Block:
         self.readings = readings
         self.sided = side in (SIDES[1], SIDES[-1])
         self.least_letters = SHARED_LETTERS if method == "minilm" else 0.0
-        self.near = Neighbours(vectors, threshold)
+        self.near = near(vectors, vectors, threshold)
         self.runs: Sequence[str] | None = None
         """Where it is given, a text repeats none of its own run."""
         self.known: dict[tuple[int, int], Likeness] = {}
@@ -151,8 +145,10 @@ class Block:
         """
         heads: set[int] = set()
         for one in range(len(self.readings)):
-            near = [(s, head) for s, head in self.near.of(one) if head in heads and self.may_meet(one, head)]
-            similarity, head = max(near, key=lambda it: (self.closeness(one, it[1], it[0]), -it[1]), default=(0.0, one))
+            open_to = [(s, head) for s, head in self.near.of(one) if head in heads and self.may_meet(one, head)]
+            similarity, head = max(
+                open_to, key=lambda it: (self.closeness(one, it[1], it[0]), -it[1]), default=(0.0, one)
+            )
             if head != one and self.repeats(one, head, similarity):
                 yield one, head, similarity
             else:
@@ -176,7 +172,7 @@ class Block:
         for similarity, third in self.near.of(other):
             if similarity + SHARED_WORDS + NEGATION <= close - MARGIN:
                 return False
-            if third == one or self.closeness(third, other, similarity) <= close - MARGIN:
+            if third in (one, other) or self.closeness(third, other, similarity) <= close - MARGIN:
                 continue
             if self.readings[other].numbers != self.readings[third].numbers:
                 continue
@@ -194,38 +190,6 @@ class Block:
         if pair not in self.known:
             self.known[pair] = compare(self.readings[pair[0]], self.readings[pair[1]], self.sided)
         return self.known[pair]
-
-
-class Neighbours:
-    """Of each row the others that are at least as similar as `threshold`, the most similar first.
-
-    Kept as arrays: where everybody says nearly the same, nearly all pairs are there.
-    """
-
-    def __init__(self, vectors: Vectors, threshold: float) -> None:
-        limits, self.similarities, self.found = pairs(vectors, threshold)
-        self.limits = limits.tolist()
-        for start, end in pairwise(self.limits):
-            order = np.lexsort((self.found[start:end], -self.similarities[start:end]))
-            self.similarities[start:end] = self.similarities[start:end][order]
-            self.found[start:end] = self.found[start:end][order]
-
-    def of(self, row: int) -> Iterator[tuple[float, int]]:
-        there = slice(self.limits[row], self.limits[row + 1])
-        for similarity, other in zip(self.similarities[there].tolist(), self.found[there].tolist(), strict=True):
-            if other != row:
-                yield similarity, other
-
-
-def pairs(vectors: Vectors, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All pairs at least as similar as `threshold`, in FAISS's form: limits (n + 1), similarities, neighbours."""
-    index = faiss.IndexFlatIP(vectors.shape[1])
-    index.add(vectors)
-    found: tuple[np.ndarray, np.ndarray, np.ndarray] = index.range_search(
-        vectors,
-        float(np.nextafter(np.float32(threshold), np.float32(-1))),  # FAISS leaves out the limit itself
-    )
-    return found
 
 
 def by_number(statement_id: str) -> tuple[str, list[tuple[str, int]]]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import islice
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from culturepark.distill.nearest import near
 from culturepark.distill.turning import Likeness, Reading, compare, key, read
 from culturepark.models.embedder import Vectors
 
@@ -49,11 +50,8 @@ def echoes(
             own, others = here[said[here] == culture], here[said[here] != culture]
             if not len(others):
                 continue
-            index = faiss.IndexFlatIP(vectors.shape[1])
-            index.add(vectors[own])
-            similar, places = index.search(vectors[others], min(NEAREST, len(own)))
-            nearest[others] = np.fmax(nearest[others], similar[:, 0])
-            for row in np.flatnonzero(similar[:, 0] >= threshold):
-                close = own[places[row][similar[row] >= threshold]]
-                found[culture][others[row]] = any(same(others[row], i) for i in close)
+            close = near(vectors[others], vectors[own], threshold)
+            nearest[others] = np.fmax(nearest[others], close.best)
+            for row, other in enumerate(others):
+                found[culture][other] = any(same(other, own[i]) for _, i in islice(close.of(row), NEAREST))
     return found, nearest

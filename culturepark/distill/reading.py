@@ -191,10 +191,29 @@ def folded(key: str) -> str:
 
 
 def validated(value: object, shape: type[Answer]) -> Answer | None:
-    try:
-        return shape.model_validate_json(json.dumps(value))
-    except (ValidationError, ValueError, RecursionError):
-        return None
+    """The value as the shape has it; a word of a closed list counts in whatever case it is written."""
+    text = json.dumps(value)
+    for _ in range(2):
+        try:
+            return shape.model_validate_json(text)
+        except ValidationError as error:
+            text = in_lower_case(text, error)
+        except (ValueError, RecursionError):
+            return None
+    return None
+
+
+def in_lower_case(text: str, error: ValidationError) -> str:
+    """The JSON with the words in lower case that are on no list as they stand."""
+    whole = json.loads(text)
+    for wrong in error.errors(include_url=False, include_context=False):
+        if wrong["type"] == "literal_error" and isinstance(wrong["input"], str):
+            *way, last = wrong["loc"]
+            place = whole
+            for key in way:
+                place = place[key]
+            place[last] = wrong["input"].strip().casefold()
+    return json.dumps(whole)
 
 
 # --- of a text, the values ----------------------------------------------------------------------------------

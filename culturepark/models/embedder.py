@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from culturepark.errors import Unreachable
-from culturepark.models import weights
+from culturepark.models import extras, weights
 from culturepark.models.chat import Reply, Request
 from culturepark.models.spec import ModelSpec
 
@@ -156,6 +156,9 @@ def open_embedder(spec: ModelSpec, progress: weights.Progress, warn: Callable[[s
     if spec.kind == "openai":
         return Endpoint(ask, identity_of(spec))
     if spec.kind == "lexical":
+        return Lexical()
+    if extras.missing(spec.kind):
+        warn(f"deduplicating by words, not by meaning: that needs the extra `local`: {extras.LOCAL}")
         return Lexical()
     try:
         return MiniLM(progress)

@@ -279,26 +279,29 @@ class Ledger:
 
     def _learn(self, asked: Asked, learnt: Learnt, said: str) -> None:
         """Keeps what was learnt for this run and later ones, and tells the user."""
+        self._keep(asked, learnt, said)
+        self.notice(f"{asked.name} at {asked.model.endpoint} takes {learnt} (it said: {said[:SAID]})")
+
+    def _keep(self, asked: Asked, learnt: Learnt, said: str) -> None:
         key = (asked.model.endpoint, asked.name)
         self._abilities[key] = self._abilities_of(asked).knowing(learnt)
         self.log.learn(*key, learnt.name, learnt.value, said[:SAID])
-        self.notice(f"{asked.name} at {asked.model.endpoint} takes {learnt} (it said: {said[:SAID]})")
 
     def _after_answer(self, asked: Asked, reply: Reply) -> None:
         if asked.trial:
             self._learn(asked, *asked.trial)
-        if reply.leak and (asked.model.endpoint, reply.leak) not in self._told:
-            self._told.add((asked.model.endpoint, reply.leak))
-            if reply.leak not in self._abilities_of(asked).known.get("leaks", ()):
-                leaks = [*self._abilities_of(asked).known.get("leaks", ()), reply.leak]
-                self._abilities[asked.model.endpoint, asked.name] = self._abilities_of(asked).knowing(
-                    Learnt("leaks", leaks)
-                )
-                self.log.learn(asked.model.endpoint, asked.name, "leaks", leaks, "")
-            self.notice(
-                f"{asked.name} at {asked.model.endpoint} lets through what is no speech ({reply.leak}); "
-                f"it is taken out. {ADVICE.get(reply.leak, '')}".rstrip()
-            )
+        if reply.leak:
+            leaks = self._abilities_of(asked).known.get("leaks", [])
+            if reply.leak not in leaks:
+                self._keep(asked, Learnt("leaks", [*leaks, reply.leak]), "")
+            through = f"{asked.name} at {asked.model.endpoint} lets through what is no speech ({reply.leak})"
+            self._tell_once(asked, reply.leak, f"{through}; it is taken out. {ADVICE.get(reply.leak, '')}".rstrip())
+
+    def _tell_once(self, asked: Asked, what: str, words: str) -> None:
+        """Tells the user something about an endpoint, once in a run."""
+        if (asked.model.endpoint, what) not in self._told:
+            self._told.add((asked.model.endpoint, what))
+            self.notice(words)
 
     def _after_failure(
         self, asked: Asked, error: ModelError, body: JsonObject, whole: JsonObject, pace: Pace, place: Place
@@ -321,8 +324,11 @@ class Ledger:
                 if asked.adapted(abilities, whole) == body:
                     self._learn(asked, more, str(error))
                 return 0.0
-        if isinstance(error, (Starved, PromptCut)) or not error.retryable:
-            raise self._give_up(asked, error) if isinstance(error, (Starved, PromptCut)) else error
+            raise self._give_up(asked, error)
+        if isinstance(error, PromptCut):  # shorter prompts to the same endpoint may well be whole
+            self._tell_once(asked, error.kind, str(error))
+        if not error.retryable:
+            raise error
         if (error.retry_after or 0) > limits.LONGEST_WISH:
             wish = f"{error}; it wants to be left alone for {error.retry_after:,.0f} s"
             raise Unreachable(wish, kind=error.kind) from error
@@ -349,9 +355,8 @@ class Ledger:
         pause = error.retry_after if error.retry_after is not None else waited / 3
         pause = min(max(pause, limits.LOADING_PAUSE), 30.0)
         pace.was_refused(place, pause)
-        if (asked.model.endpoint, "loading") not in self._told:
-            self._told.add((asked.model.endpoint, "loading"))
-            self.notice(f"waiting for the model to be loaded, up to {limits.LOADING / 60:.0f} minutes: {error}")
+        wait = f"waiting for the model to be loaded, up to {limits.LOADING / 60:.0f} minutes: {error}"
+        self._tell_once(asked, error.kind, wait)
         return pause
 
     def _give_up(self, asked: Asked, error: ModelError) -> ModelError:

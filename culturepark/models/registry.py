@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 
 from culturepark.domain import ModelRole
+from culturepark.models import extras
 from culturepark.models.chat import ChatModel
 from culturepark.models.spec import ModelSpec
 from culturepark.models.trust import Trust
@@ -59,7 +60,8 @@ class Models:
 
 
 def check_specs(specs: Mapping[ModelRole, ModelSpec], roles: Iterable[ModelRole], trust: Trust) -> None:
-    """Check what can be known before anything is begun: an endpoint that only a store names, a missing key or file.
+    """Check what can be known before anything is begun: an endpoint that only a store names, a missing
+    package, key or file.
 
     Raises:
         UsageError: with what to do.
@@ -67,6 +69,8 @@ def check_specs(specs: Mapping[ModelRole, ModelSpec], roles: Iterable[ModelRole]
     roles = list(roles)
     trust.admit({role: specs[role] for role in roles})
     for spec in {specs[role] for role in roles}:
+        if spec.local:
+            extras.require(spec)
         if spec.kind == "openai":
             from culturepark.models.connections import require_key
 

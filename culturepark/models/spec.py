@@ -159,5 +159,9 @@ def parse_roles(model: str | None, roles: list[str]) -> dict[ModelRole, ModelSpe
             known = JUDGES[judges]
             judges += 1
         specs[known] = parse(spec, known)
+        if specs[known] == MINILM:
+            from culturepark.models.extras import require
+
+            require(MINILM)  # the default falls back to words; who asks for it is told that it cannot be had
     specs.setdefault("embedder", LEXICAL if specs["speaker"] == SCRIPTED else MINILM)
     return specs

@@ -1,0 +1,104 @@
+"""Finds all pairs of unit vectors that are similar enough. Exact, with numpy, in tiles of bounded memory. Pure.
+
+BLAS adds in an order that hangs on its build, its threads and the shape of the matrices, so that floats near a
+threshold fall on one side here and on the other there. Vectors are therefore put on a lattice of whole multiples of
+2^-26: all products and all partial sums of two of them are whole numbers below 2^53, which float64 holds exactly, in
+whatever order they are added. A similarity is the same to the bit on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from culturepark.models.embedder import Vectors
+
+FINENESS = 26
+"""Bits after the point. The sum over |a||b| is at most 2^52 for unit vectors (Cauchy and Schwarz)."""
+PLACES = 6
+"""Decimals of a similarity that count: vectors come as float32, which holds seven."""
+TILE = 1 << 22
+"""Numbers in the largest array that is made on the way (32 MB)."""
+
+MANY = 64
+"""From one pair in so many on, one product of the tile is quicker than a product for each of its pairs."""
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Near:
+    """For each row its neighbours, the most similar first, equally similar ones in their order; as arrays."""
+
+    limits: list[int]
+    """The neighbours of row i stand from limits[i] to limits[i + 1]."""
+    similarities: NDArray[np.float64]
+    places: Indices
+    best: NDArray[np.float64]
+    """Of each row the highest similarity with any column, shape (rows,); -inf where there is no column."""
+
+    def of(self, row: int) -> Iterator[tuple[float, int]]:
+        there = slice(self.limits[row], self.limits[row + 1])
+        return zip(self.similarities[there].tolist(), self.places[there].tolist(), strict=True)
+
+
+def near(rows: Vectors, columns: Vectors, threshold: float) -> Near:
+    """
+    Args:
+        rows: shape (n, d), of length 1.
+        columns: shape (m, d), of length 1.
+        threshold: the least cosine; at least as much to six decimals is enough.
+    """
+    tile = max(1, min(TILE // max(1, rows.shape[1]), 4096))
+    best = np.full(len(rows), -np.inf)
+    limits, similarities, places = [0], [np.zeros(0)], [np.zeros(0, np.int64)]
+    for top in range(0, len(rows), step := max(1, TILE // tile)):
+        some = rows[top : top + step]
+        parts = [cosines(some, columns[left : left + tile], threshold) for left in range(0, len(columns), tile)]
+        if not parts:
+            break
+        down = np.concatenate([part[0] for part in parts])
+        along = np.concatenate([part[1] + n * tile for n, part in enumerate(parts)])
+        close = np.concatenate([part[2] for part in parts])
+        np.maximum.at(best, down + top, close)
+        enough = np.flatnonzero(close >= round(threshold, PLACES))
+        if len(parts) > 1:  # one part comes in the order of its rows
+            enough = enough[np.argsort(down[enough], kind="stable")]
+        along, close = along[enough], close[enough]
+        ends = np.cumsum(np.bincount(down[enough], minlength=len(some))).tolist()
+        for start, end in pairwise((0, *ends)):
+            order = np.argsort(-close[start:end], kind="stable")
+            close[start:end], along[start:end] = close[start:end][order], along[start:end][order]
+        similarities.append(close)
+        places.append(along)
+        limits += [limits[-1] + end for end in ends]
+    return Near(limits, np.concatenate(similarities), np.concatenate(places), best)
+
+
+def cosines(rows: Vectors, columns: Vectors, threshold: float) -> tuple[Indices, Indices, NDArray[np.float64]]:
+    """Row, column and cosine of the pairs of one tile that may be near, and of each row's nearest; by rows.
+
+    float32 looks through all pairs. It is wrong by less than d * 2^-23 on unit vectors (Higham 2002, section 3.1), and
+    what lies above the threshold by that measure is counted again: one by one, or all together where they are many.
+    """
+    rough = rows @ columns.T
+    wrong = (rows.shape[1] + 8) * 2.0**-23
+    floor = np.minimum(rough.max(axis=1), threshold) - 2 * wrong - 10.0**-PLACES
+    down, along = np.nonzero(rough >= floor[:, None].astype(np.float32))
+    whole, others = on_lattice(rows), on_lattice(columns)
+    if len(down) > rough.size // MANY:
+        exact = (whole @ others.T)[down, along]
+    else:
+        size = max(1, TILE // max(1, rows.shape[1]))
+        parts = range(0, len(down), size)
+        each = [np.einsum("ij,ij->i", whole[down[i : i + size]], others[along[i : i + size]]) for i in parts]
+        exact = np.concatenate(each) if each else np.zeros(0)
+    return down, along, np.round(exact * 2.0 ** (-2 * FINENESS), PLACES)
+
+
+def on_lattice(vectors: Vectors) -> NDArray[np.float64]:
+    """Whole numbers, 2^26 for 1."""
+    return np.rint(vectors.astype(np.float64) * 2.0**FINENESS)
