@@ -21,6 +21,7 @@ test: check weights browser
 
 torture: $(DEV)
 	$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.quirks check >&2
 
 slow: $(TRAIN)
 	$(BIN)/python -m pytest -m slow

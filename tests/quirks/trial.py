@@ -39,8 +39,8 @@ max_turns: 6
 distill: {keep: [entail]}
 samples: [survey, open, norm]
 """
-ALIKE = {"chats", "thoughts", "refusals", "shapes", "embeddings"}
-"""Kinds in which every request meets the same: one dialogue shows it. For the others there are two at once."""
+TOGETHER = {"waits"}
+"""Kinds in which it matters that dialogues are held at the same time; for the others one shows all."""
 KEY = "sk-quirks-0123456789abcdef"
 
 
@@ -116,7 +116,7 @@ def try_out(quirk: Quirk, folder: Path, *, doctor: bool = False) -> Outcome:
     """Runs all stages against the behaviour, exports what came of it, and asks `doctor` if the run said too little."""
     folder.mkdir(parents=True, exist_ok=True)
     scenario, base, store = folder / "odd.yaml", folder / "runs.db", f"sqlite:///{folder}/runs.db"
-    scenario.write_text(SCENARIO.replace("CULTURES", "turkish" if alike(quirk) else "turkish, german"), "utf-8")
+    scenario.write_text(SCENARIO.replace("CULTURES", "turkish, german" if together(quirk) else "turkish"), "utf-8")
     out = Outcome(quirk.name)
     began = process_time()
     with surroundings(), quick_catalog(), Clock().kept() as clock:
@@ -143,8 +143,8 @@ def try_out(quirk: Quirk, folder: Path, *, doctor: bool = False) -> Outcome:
     return out
 
 
-def alike(quirk: Quirk) -> bool:
-    return quirk.kind in ALIKE
+def together(quirk: Quirk) -> bool:
+    return quirk.kind in TOGETHER
 
 
 def told(quirk: Quirk, out: Outcome) -> bool:
@@ -215,19 +215,19 @@ def judge(quirk: Quirk, out: Outcome, plain: Outcome) -> list[str]:
 
 
 @cache
-def plain(arguments: tuple[str, ...], small: bool) -> Outcome:
+def plain(arguments: tuple[str, ...], kind: str) -> Outcome:
     """The run beside which others are measured: as large, and with the endpoint's embeddings where asked for."""
     quirk = QUIRKS["plain-embeddings" if arguments else "plain"]
     folder = Path(tempfile.mkdtemp(prefix="quirks-plain-"))
     try:
-        return try_out(quirk if small else replace(quirk, kind="streams"), folder)
+        return try_out(replace(quirk, kind=kind), folder)
     finally:
         shutil.rmtree(folder)
 
 
 def tried(quirk: Quirk, folder: Path) -> Outcome:
     """What became of it, judged."""
-    beside = plain(quirk.arguments, alike(quirk))
+    beside = plain(quirk.arguments, "waits" if together(quirk) else "chats")
     out = try_out(quirk, folder)
     out.wrong = judge(quirk, out, beside)
     return out
