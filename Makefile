@@ -22,6 +22,7 @@ test: check weights browser
 torture: $(DEV)
 	$(BIN)/python -m tests.packages >&2
 	$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.quirks check >&2
 
 # The project resolved together with the newest of other tools; nothing is installed.
 beside: $(DEV)
