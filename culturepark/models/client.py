@@ -60,6 +60,8 @@ class OpenAIModel:
         self.endpoint = self.connection.url
         remember(self.connection.key)
         proxy = self.connection.proxy
+        headers: dict[str, Any] = dict.fromkeys(foreign_headers(self.endpoint), openai.Omit())
+        headers |= self.connection.all_headers()
         self._client = openai.AsyncOpenAI(
             api_key=self.connection.bearer,
             base_url=self.endpoint,
