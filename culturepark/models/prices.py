@@ -161,7 +161,7 @@ def serves(provider: Provider, host: str, path: str) -> bool:
 
 
 def public_host(endpoint: str) -> str:
-    """The host of an endpoint, in lower case; empty for an address, and for a name that only one's own network knows."""
+    """The host of an endpoint, in lower case; empty for an address, and for a name of one's own network."""
     try:
         host = (urlsplit(endpoint).hostname or "").lower().rstrip(".")
     except ValueError:
