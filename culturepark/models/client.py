@@ -21,7 +21,7 @@ from culturepark.errors import BadAnswer, ModelError, UsageError
 from culturepark.models import tokens
 from culturepark.models.answers import as_object, assemble, longest, most_bytes, read, scrubbed
 from culturepark.models.chat import Reply, Request, Traits, Usage, spelled_out
-from culturepark.models.connections import Connection, connection, require_key
+from culturepark.models.connections import Connection, connection, foreign_headers, require_key
 from culturepark.models.mapping import error_in_body, map_error
 from culturepark.models.providers import OPENAI_URL
 from culturepark.models.spec import ModelSpec
@@ -60,9 +60,8 @@ class OpenAIModel:
         self.endpoint = self.connection.url
         remember(self.connection.key)
         proxy = self.connection.proxy
-        headers: dict[str, Any] = {
-            name: openai.Omit() if value is None else value for name, value in self.connection.all_headers().items()
-        }
+        headers: dict[str, Any] = dict.fromkeys(foreign_headers(self.endpoint), openai.Omit())
+        headers |= self.connection.all_headers()
         self._client = openai.AsyncOpenAI(
             api_key=self.connection.bearer,
             base_url=self.endpoint,
