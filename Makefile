@@ -1,4 +1,4 @@
-# make demo | make test | make check | make torture | make slow | make quality MODEL=SPEC.
+# make demo | make test | make check | make torture | make beside | make slow | make quality MODEL=SPEC.
 # Each installs what it needs once, into .venv.
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +8,7 @@ DEV := $(VENV)/.dev
 TRAIN := $(VENV)/.train
 SHELL := /bin/bash
 
-.PHONY: demo test torture slow quality check weights browser clean
+.PHONY: demo test torture beside slow quality check weights browser clean
 
 demo: $(READY)
 	$(BIN)/culturepark simulate scenarios/quickstart.yaml --model embedded
@@ -20,7 +20,13 @@ test: check weights browser
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 torture: $(DEV)
+	$(BIN)/python -m tests.packages >&2
 	$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.quirks check >&2
+
+# The project resolved together with the newest of other tools; nothing is installed.
+beside: $(DEV)
+	$(BIN)/python bench/beside.py
 
 slow: $(TRAIN)
 	$(BIN)/python -m pytest -m slow
@@ -52,7 +58,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(READY): pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[local]'
 	@touch $@
 
 $(DEV): pyproject.toml | $(READY)

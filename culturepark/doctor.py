@@ -169,10 +169,10 @@ def sizes(path: Path) -> str:
 
 async def model_findings(model: str, store_url: str) -> list[Finding]:
     """What a model can do; what is learnt of its endpoint is kept in the store, if there is one."""
+    specs = parse_roles(model, [])
     models: Models | None = None
     store: Store | None = None
     try:
-        specs = parse_roles(model, [])
         trust = Trust([specs["speaker"]])
         models = Models({"speaker": specs["speaker"]}, 1, lambda *_: None, trust)
         check_specs(specs, ("speaker",), trust)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from culturepark.dialogue.agents import SPEECH_TOKENS
@@ -17,7 +14,7 @@ from culturepark.distill.reading import parse
 from culturepark.errors import CultureparkError, ModelError
 from culturepark.models import prices
 from culturepark.models.abilities import LIMITS, REFUSED, Learnt
-from culturepark.models.chat import ChatModel, Reply, Request, Schema
+from culturepark.models.chat import ChatModel, Reply, Request, Schema, Usage
 from culturepark.models.context import Context, context_of
 from culturepark.models.ledger import Answered, Call, CallLog, Ledger, Outcome
 from culturepark.models.limits import Budget
@@ -280,23 +277,13 @@ def context_line(context: Context | None) -> Line:
 def price_line(model: ChatModel) -> Line:
     if model.spec.kind != "openai":
         return Line("price", "ok", "nothing: it runs here")
-    price = prices.price(model.endpoint, model.spec.name)
-    if price is None:
+    sent = prices.cost(model.endpoint, model.spec.name, Usage(1000, None, 0))
+    both = prices.cost(model.endpoint, model.spec.name, Usage(1000, None, 1000))
+    if sent is None or both is None:
         return Line(
             "price", "note", "unknown: costs are not counted, and --max-cost cannot be watched; see CULTUREPARK_PRICES"
         )
-    return Line(
-        "price", "ok", f"${price.prompt:g} and ${price.completion:g} for a million tokens in and out; {age_of_list()}"
-    )
-
-
-def age_of_list() -> str:
-    listed = str(tomllib.loads(Path(prices.__file__).with_name("prices.toml").read_text("utf-8")).get("as_of", ""))
-    try:
-        days = (date.today() - date.fromisoformat(listed)).days
-    except ValueError:
-        return "a list without a date"
-    return f"the shipped list is of {listed}, {days:,} days ago"
+    return Line("price", "ok", f"${sent * 1e3:.4g} and ${(both - sent) * 1e3:.4g} for a million tokens in and out")
 
 
 def verdict_lines(trial: Trial) -> Iterator[Line]:

@@ -203,7 +203,7 @@ class Endpoint:
             writer.close()
 
     async def _answer(self, received: Received, writer: asyncio.StreamWriter) -> None:
-        path, body = received.path, received.body
+        path, body = received.path.partition("?")[0], received.body
         if path == "/v1/models":
             await send_json(writer, 200, {"object": "list", "data": [{"id": "test", "object": "model"}]})
             return

@@ -103,7 +103,11 @@ MUTATIONS = (
     one("files of the older export stay", "export/sinks.py", "        (out / name).unlink(missing_ok=True)\n",
         "        pass\n", BROKEN_EXPORT, "test_export.py::test_another_export_into_the_folder_replaces_the_first"),
     Mutation("report in place", (
-        ("culturepark/report/page.py", "os.open(aside, os.O_CREAT | os.O_EXCL", "os.open(real, os.O_CREAT | os.O_TRUNC"),
+        (
+            "culturepark/report/page.py",
+            "os.open(aside, os.O_CREAT | os.O_EXCL",
+            "os.open(real, os.O_CREAT | os.O_TRUNC",
+        ),
         ("culturepark/report/page.py", "            aside.replace(real)\n", ""),
     ), (f"tests/{BROKEN_REPORT}",)),
     one("half a report is put in place", "report/page.py", "            aside.replace(real)\n        finally:\n",

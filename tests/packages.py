@@ -71,9 +71,7 @@ def licence(one: Distribution) -> str:
 
 def looked_at() -> list[Package]:
     core = reached(())
-    packages = [
-        Package(name, one.version, name in core, licence(one)) for name, one in sorted(reached(EXTRAS).items())
-    ]
+    packages = [Package(name, one.version, name in core, licence(one)) for name, one in sorted(reached(EXTRAS).items())]
     for package in packages:
         lesser = LESSER.search(package.licence)
         if COPYLEFT.search(LESSER.sub("", package.licence)):

@@ -84,7 +84,7 @@ def test_what_is_learnt_is_kept_for_later_runs_where_there_is_a_store() -> None:
     assert found["seed"]["state"] == "note"
     assert not Path("runs").exists()
     Path("small.yaml").write_text(
-        "name: small\ntitle: Small\nsetting: cross-cultural\ncultures: [turkish]\nprotocol: free-chat\nmax_turns: 2\n"
+        "name: small\ntitle: Small\nsetting: cross-cultural\ncultures: [turkish]\nprotocol: free-chat\nmax_turns: 4\n"
         "seeds:\n  - {key: q1, question: 'What do you do when a guest comes?'}\n"
     )
     assert cli("simulate", "small.yaml", "--model", "scripted", "--run-id", "a").code == 0
@@ -136,7 +136,7 @@ def test_usage_that_is_not_reported_is_told() -> None:
      (status(404, "no such model"), 3, "404")],
 )  # fmt: skip
 def test_what_cannot_work_is_told_in_one_line(fault: Fault, code: int, words: str) -> None:
-    found, done, endpoint = examine(lambda *_: fault)
+    found, done, _ = examine(lambda *_: fault)
     assert done.code == code
     assert found["model"]["state"] == "bad"
     assert words in found["model"]["detail"]
@@ -168,17 +168,27 @@ def test_wrong_files_of_the_users_own_are_findings(tmp_path: Path) -> None:
 # --- context -------------------------------------------------------------------------------------------
 
 SERVERS: dict[str, tuple[dict[str, Any], int]] = {
-    "llama-server": ({"/props": {"default_generation_settings": {"n_ctx": 4096}},
-                      "/v1/models": {"data": [{"id": "x.gguf", "meta": {"n_ctx_train": 131072}}]}}, 4096),
+    "llama-server": (
+        {
+            "/props": {"default_generation_settings": {"n_ctx": 4096}},
+            "/v1/models": {"data": [{"id": "x.gguf", "meta": {"n_ctx_train": 131072}}]},
+        },
+        4096,
+    ),
     "vLLM": ({"/v1/models": {"data": [{"id": "m", "max_model_len": 32768}]}}, 32768),
-    "Ollama, loaded": ({"/api/ps": {"models": [{"name": "m", "context_length": 4096}]},
-                        "/v1/models": {"data": [{"id": "m"}]}}, 4096),
-    "Ollama, by its file": ({"/api/show": {"parameters": "stop \"<|im_end|>\"\nnum_ctx    8192"}}, 8192),
-    "OpenRouter": ({"/v1/models": {"data": [{"id": "n", "context_length": 1}, {"id": "m", "context_length": 200000}]}}, 200000),
+    "Ollama, loaded": (
+        {"/api/ps": {"models": [{"name": "m", "context_length": 4096}]}, "/v1/models": {"data": [{"id": "m"}]}},
+        4096,
+    ),
+    "Ollama, by its file": ({"/api/show": {"parameters": 'stop "<|im_end|>"\nnum_ctx    8192'}}, 8192),
+    "OpenRouter": (
+        {"/v1/models": {"data": [{"id": "n", "context_length": 1}, {"id": "m", "context_length": 200000}]}},
+        200000,
+    ),
     "Together": ({"/v1/models": [{"id": "m", "context_length": 131072}, {"id": "n"}]}, 131072),
     "LM Studio": ({"/api/v0/models/m": {"max_context_length": 131072, "loaded_context_length": 4096}}, 4096),
     "TGI": ({"/info": {"max_total_tokens": 2048}}, 2048),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("server", SERVERS)
@@ -193,8 +203,13 @@ async def test_the_context_is_read_wherever_a_server_tells_it(server: str) -> No
     assert found.tokens == tokens
 
 
-@pytest.mark.parametrize("odd", [None, [], {}, "x", {"data": None}, {"data": [None, 1]}, {"models": [{"context_length": "4k"}]},
-                                 {"data": [{"id": "m", "max_model_len": -1}]}, {"default_generation_settings": 5}])  # fmt: skip
+ODD: list[Any] = [
+    None, [], {}, "x", {"data": None}, {"data": [None, 1]}, {"models": [{"context_length": "4k"}]},
+    {"data": [{"id": "m", "max_model_len": -1}]}, {"default_generation_settings": 5},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", ODD)
 async def test_odd_answers_tell_no_context(odd: Any) -> None:
     async def look(url: str, body: Any) -> Any:
         return odd

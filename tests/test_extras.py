@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from culturepark import doctor
 from culturepark.errors import UsageError
 from culturepark.models import embedder, extras
 from culturepark.models.embedder import open_embedder
 from culturepark.models.spec import MINILM, parse, parse_roles
+from tests.test_cli import away, cli  # noqa: F401 - `away` is a fixture for all
 
 LOCAL = sorted({module for modules in extras.NEEDED.values() for module in modules})
 WITHOUT = """
@@ -39,42 +40,44 @@ def core_only(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     )
 
 
+def test_what_needs_no_extra_runs_without_it(tmp_path: Path) -> None:
+    done = core_only(tmp_path, "simulate", "quickstart", "--model", "scripted", "--dialogues", "1")
+    assert done.returncode == 0, done.stderr
+    needs = core_only(tmp_path, "simulate", "quickstart")
+    assert (needs.returncode, needs.stdout) == (2, "")
+    (line,) = needs.stderr.splitlines()
+    assert "embedded needs the extra `local`: pip install 'culturepark[local]'" in line
+
+
 @pytest.mark.parametrize(
     ("arguments", "what"),
     [
-        (["quickstart"], "embedded"),
-        (["quickstart", "--model", "gguf:some.gguf"], "gguf:some.gguf"),
-        (["quickstart", "--model", "hf:o/n/f.gguf"], "hf:o/n/f.gguf"),
-        (["quickstart", "--model", "scripted", "--role", "verifier=embedded"], "embedded"),
-        (["quickstart", "--model", "scripted", "--role", "embedder=minilm"], "minilm"),
+        ("", "embedded"),
+        ("--model gguf:some.gguf", "gguf:some.gguf"),
+        ("--model hf:o/n/f.gguf", "hf:o/n/f.gguf"),
+        ("--model scripted --role verifier=embedded", "embedded"),
+        ("--model scripted --role embedder=minilm", "minilm"),
     ],
 )
 def test_a_run_that_needs_the_extra_ends_in_one_line_before_it_begins(
-    tmp_path: Path, arguments: list[str], what: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: str, what: str
 ) -> None:
-    done = core_only(tmp_path, "simulate", *arguments)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    (line,) = done.stderr.splitlines()
+    absent(monkeypatch, *LOCAL)
+    done = cli("simulate", "quickstart", *arguments.split())
+    assert (done.code, done.out) == (2, "")
+    (line,) = done.err.splitlines()
     assert f"{what} needs the extra `local`: pip install 'culturepark[local]'" in line
     assert not list(tmp_path.rglob("*.db"))
 
 
-def test_what_needs_no_extra_runs_without_it(tmp_path: Path) -> None:
-    done = core_only(tmp_path, "simulate", "quickstart", "--model", "scripted")
-    assert done.returncode == 0, done.stderr
-    assert core_only(tmp_path, "export", "last", "--format", "trl", "--out", "out").returncode == 0
-    dry = core_only(tmp_path, "simulate", "quickstart", "--model", "openai:gpt-4o-mini", "--dry-run", "--json")
-    assert dry.returncode == 0, dry.stderr
-    assert json.loads(dry.stdout)["cost_usd"]
-
-
-def test_doctor_names_the_extra(tmp_path: Path) -> None:
-    told = core_only(tmp_path, "doctor")
-    text = " ".join((told.stdout + told.stderr).split())
-    assert "huggingface_hub, onnxruntime, tokenizers, xllamacpp not installed" in text
-    assert "pip install 'culturepark[local]'" in text
-    assert "culturepark again" not in text
+def test_doctor_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    absent(monkeypatch, *LOCAL)
+    found = doctor.local_models()
+    assert found.state == "note"
+    assert found.detail.startswith("huggingface_hub, onnxruntime, tokenizers, xllamacpp not installed; ")
+    assert found.detail.endswith("pip install 'culturepark[local]'")
+    assert doctor.packages().state == "ok"
+    assert "not installed; the models embedded" in " ".join(cli("doctor").out.split())
 
 
 def absent(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:

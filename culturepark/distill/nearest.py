@@ -52,14 +52,14 @@ def near(rows: Vectors, columns: Vectors, threshold: float) -> Near:
         columns: shape (m, d), of length 1.
         threshold: the least cosine; at least as much to six decimals is enough.
     """
+    if not len(columns):
+        return Near([0] * (len(rows) + 1), np.zeros(0), np.zeros(0, np.int64), np.full(len(rows), -np.inf))
     tile = max(1, min(TILE // max(1, rows.shape[1]), 4096))
     best = np.full(len(rows), -np.inf)
     limits, similarities, places = [0], [np.zeros(0)], [np.zeros(0, np.int64)]
     for top in range(0, len(rows), step := max(1, TILE // tile)):
         some = rows[top : top + step]
         parts = [cosines(some, columns[left : left + tile], threshold) for left in range(0, len(columns), tile)]
-        if not parts:
-            break
         down = np.concatenate([part[0] for part in parts])
         along = np.concatenate([part[1] + n * tile for n, part in enumerate(parts)])
         close = np.concatenate([part[2] for part in parts])

@@ -17,11 +17,11 @@ import httpx2
 import openai
 
 from culturepark.domain import JsonObject
-from culturepark.errors import BadAnswer, ModelError
+from culturepark.errors import BadAnswer, ModelError, UsageError
 from culturepark.models import tokens
 from culturepark.models.answers import as_object, assemble, longest, most_bytes, read, scrubbed
 from culturepark.models.chat import Reply, Request, Traits, Usage, spelled_out
-from culturepark.models.connections import Connection, connection, require_key
+from culturepark.models.connections import Connection, connection, foreign_headers, require_key
 from culturepark.models.mapping import error_in_body, map_error
 from culturepark.models.providers import OPENAI_URL
 from culturepark.models.spec import ModelSpec
@@ -60,21 +60,18 @@ class OpenAIModel:
         self.endpoint = self.connection.url
         remember(self.connection.key)
         proxy = self.connection.proxy
+        headers: dict[str, Any] = dict.fromkeys(foreign_headers(self.endpoint), openai.Omit())
+        headers |= self.connection.all_headers()
         self._client = openai.AsyncOpenAI(
             api_key=self.connection.bearer,
             base_url=self.endpoint,
-            default_headers=self.connection.all_headers(),
+            default_headers=dict.fromkeys(foreign_headers(self.endpoint), openai.Omit())
+            | self.connection.all_headers(),
             default_query=self.connection.query,
             max_retries=0,
             timeout=TIMEOUT,
             http_client=openai.DefaultAsyncHttpxClient(
-                transport=Bounded(
-                    httpx2.AsyncHTTPTransport(
-                        proxy=proxy.url if proxy else None,
-                        trust_env=not loopback,
-                        limits=openai.DEFAULT_CONNECTION_LIMITS,
-                    )
-                ),
+                transport=Bounded(transport(proxy.url if proxy else None, trust_env=not loopback)),
                 event_hooks=self.connection.hooks(),
             ),
         )
@@ -142,7 +139,20 @@ class OpenAIModel:
         await self._client.close()
 
 
-LOOK = 10.0
+def transport(proxy: str | None, *, trust_env: bool) -> httpx2.AsyncBaseTransport:
+    """
+    Args:
+        trust_env: whether the environment may name certificates of its own.
+    Raises:
+        UsageError: if those cannot be read.
+    """
+    try:
+        return httpx2.AsyncHTTPTransport(proxy=proxy, trust_env=trust_env, limits=openai.DEFAULT_CONNECTION_LIMITS)
+    except OSError as error:
+        raise UsageError(f"the certificates that SSL_CERT_FILE or SSL_CERT_DIR names: {error.strerror}") from error
+
+
+LOOK = 5.0
 """Seconds for an answer that nothing depends on."""
 NOT_OURS = (
     openai.OpenAIError,

@@ -61,12 +61,9 @@ class Connection:
         """The key as far as it goes into `Authorization`; a server that wants none takes any word."""
         return self.key if self.key and not self.header else "none"
 
-    def all_headers(self) -> dict[str, Any]:
-        """Return all that the client library is to send beyond its own, with `Omit` for what it must leave out."""
-        from openai import Omit
-
-        headers: dict[str, Any] = dict.fromkeys(foreign_headers(self.url), Omit())
-        headers["Authorization"] = f"Bearer {self.bearer}"
+    def all_headers(self) -> dict[str, str]:
+        """Return all that the client library is to send beyond its own."""
+        headers = {"Authorization": f"Bearer {self.bearer}"}
         if self.header and self.key:
             headers[self.header] = self.key
         return headers | dict(self.headers)

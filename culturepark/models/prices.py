@@ -35,6 +35,8 @@ LISTED = {
     "Fireworks": "fireworks", "Cerebras": "cerebras", "Cohere": "cohere", "Moonshot": "moonshotai",
 }  # fmt: skip
 """Services of `providers` by their name in genai-prices; there, further ones have patterns of their URLs."""
+ONES_OWN = (".local", ".internal", ".lan", ".home", ".localhost", ".home.arpa", ".test", ".invalid")
+"""Ends of names that the world outside does not know."""
 OWN_SERVERS = {"modal", "databricks"}
 """Services where people serve models of their own."""
 
@@ -159,14 +161,20 @@ def serves(provider: Provider, host: str, path: str) -> bool:
 
 
 def public_host(endpoint: str) -> str:
-    """The host of an endpoint, in lower case; empty if it is an address, or a name that only one's own network knows."""
+    """The host of an endpoint, in lower case; empty for an address, and for a name of one's own network."""
     try:
         host = (urlsplit(endpoint).hostname or "").lower().rstrip(".")
+    except ValueError:
+        return ""
+    return "" if is_address(host) or "." not in host or host.endswith(ONES_OWN) else host
+
+
+def is_address(host: str) -> bool:
+    try:
         ip_address(host)
     except ValueError:
-        private = "." not in host or host.endswith((".local", ".internal", ".lan", ".home", ".localhost", ".home.arpa"))
-        return "" if private else host
-    return ""
+        return False
+    return True
 
 
 def as_of() -> str:

@@ -121,7 +121,7 @@ def check_url(url: str, what: str) -> str:
 
 def is_host(host: str) -> bool:
     """Return whether it is a name or an address, so that no two libraries read two hosts in one URL."""
-    return bool(host) and all(c.isalnum() or c in ("-._:%" if ":" in host else "-._") for c in host)
+    return 0 < len(host) <= 253 and all(c.isalnum() or c in ("-._:%" if ":" in host else "-._") for c in host)
 
 
 def suggestion(url: str) -> str:

@@ -78,11 +78,11 @@ def was_cut(usage: Usage, body: JsonObject, known: dict[int, int]) -> bool:
         return False
     if read >= len(prompt) / 3.5:  # no need to count
         return False
-    known = encoding("gpt-4o")
-    if known is None:
+    counts = encoding("gpt-4o")
+    if counts is None:
         return False
     plain = sum(char.isascii() for char in prompt) > 0.98 * len(prompt)
-    return read < (PLAIN if plain else OTHER) * len(known.encode_ordinary(prompt))
+    return read < (PLAIN if plain else OTHER) * len(counts.encode_ordinary(prompt))
 
 
 def whole(number: Any) -> int | None:

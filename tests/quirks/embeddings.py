@@ -219,7 +219,7 @@ def fewer_vectors_than_texts(ask: Ask) -> Answer:
     return ask.embedded(ask.vectors()[:-1]) if embeds(ask) else ask.stream()
 
 
-@quirk(None, *EMBEDDED)
+@quirk(MAY_STOP, *EMBEDDED)
 def bare_lists_of_numbers(ask: Ask) -> Answer:
     """A list of lists of numbers, without anything around it (TEI's /embed).
 
@@ -250,7 +250,7 @@ def embeddings_as_a_page(ask: Ask) -> Answer:
     return raw(["<html>Please sign in</html>"], "text/html") if embeds(ask) else ask.stream()
 
 
-@quirk(Expect((0, 1, 3), samples=0, requests=2.5, megabytes=300.0), *EMBEDDED)
+@quirk(Expect((0, 1, 3), samples=0, requests=2.5, megabytes=200.0), *EMBEDDED)
 def embeddings_without_end(ask: Ask) -> Answer:
     """A vector without end.
 

@@ -540,7 +540,7 @@ def prompt_cut_behind_the_system_message(ask: Ask) -> Answer:
 
 # --- answers without bound -------------------------------------------------------------------------
 
-ONCE = Expect(requests=2.0, megabytes=300.0)
+ONCE = Expect(requests=2.0, megabytes=200.0)
 
 
 def third(ask: Ask) -> bool:
@@ -634,8 +634,8 @@ def line_of_a_hundred_megabytes(ask: Ask) -> Answer:
 
 @cache
 def bomb(megabytes: int, first: bytes = b"", last: bytes = b"") -> bytes:
-    """White space that is a thousand times larger when unpacked."""
-    press = zlib.compressobj(9, wbits=31)
+    """White space that is hundreds of times larger when unpacked."""
+    press = zlib.compressobj(1, wbits=31)
     blank = b" " * MB
     return b"".join(
         [press.compress(first), *(press.compress(blank) for _ in range(megabytes)), press.compress(last), press.flush()]
@@ -644,11 +644,11 @@ def bomb(megabytes: int, first: bytes = b"", last: bytes = b"") -> bytes:
 
 @quirk(ONCE)
 def compressed_bomb(ask: Ask) -> Answer:
-    """600 MB of white space in half a megabyte of gzip, where an answer should be.
+    """400 MB of white space in two megabytes of gzip, where an answer should be.
 
     Source: python-hyper and urllib3 advisories on decompression bombs (CVE-2025-66471).
     """
-    return raw([bomb(600, b'{"choices": [', b"]}")], JSON, Content_Encoding="gzip") if third(ask) else ask.stream()
+    return raw([bomb(400, b'{"choices": [', b"]}")], JSON, Content_Encoding="gzip") if third(ask) else ask.stream()
 
 
 @quirk(ONCE)
@@ -657,7 +657,7 @@ def compressed_bomb_in_an_error(ask: Ask) -> Answer:
 
     Source: urllib3 advisory CVE-2025-66471.
     """
-    return raw([bomb(600, b'{"error": "', b'"}')], JSON, 503, Content_Encoding="gzip") if third(ask) else ask.stream()
+    return raw([bomb(400, b'{"error": "', b'"}')], JSON, 503, Content_Encoding="gzip") if third(ask) else ask.stream()
 
 
 @quirk(ONCE)
@@ -684,7 +684,7 @@ def error_without_end(ask: Ask) -> Answer:
     )
 
 
-@quirk(Expect(requests=2.0, megabytes=300.0))
+@quirk(Expect(requests=2.0, megabytes=200.0))
 def headers_without_end(ask: Ask) -> Answer:
     """Header lines for ever.
 

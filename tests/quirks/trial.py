@@ -12,7 +12,7 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from time import process_time
@@ -29,7 +29,7 @@ SCENARIO = """\
 name: odd-servers
 title: Work when there is not enough of it
 setting: cross-cultural
-cultures: [turkish, german]
+cultures: [CULTURES]
 protocol: self-guidance
 language: en
 seeds:
@@ -39,6 +39,8 @@ max_turns: 6
 distill: {keep: [entail]}
 samples: [survey, open, norm]
 """
+TOGETHER = {"waits"}
+"""Kinds in which it matters that dialogues are held at the same time; for the others one shows all."""
 KEY = "sk-quirks-0123456789abcdef"
 
 
@@ -114,7 +116,7 @@ def try_out(quirk: Quirk, folder: Path, *, doctor: bool = False) -> Outcome:
     """Runs all stages against the behaviour, exports what came of it, and asks `doctor` if the run said too little."""
     folder.mkdir(parents=True, exist_ok=True)
     scenario, base, store = folder / "odd.yaml", folder / "runs.db", f"sqlite:///{folder}/runs.db"
-    scenario.write_text(SCENARIO, "utf-8")
+    scenario.write_text(SCENARIO.replace("CULTURES", "turkish, german" if together(quirk) else "turkish"), "utf-8")
     out = Outcome(quirk.name)
     began = process_time()
     with surroundings(), quick_catalog(), Clock().kept() as clock:
@@ -139,6 +141,10 @@ def try_out(quirk: Quirk, folder: Path, *, doctor: bool = False) -> Outcome:
                 out.strayed += len(server.strayed)
     out.took = process_time() - began
     return out
+
+
+def together(quirk: Quirk) -> bool:
+    return quirk.kind in TOGETHER
 
 
 def told(quirk: Quirk, out: Outcome) -> bool:
@@ -209,18 +215,19 @@ def judge(quirk: Quirk, out: Outcome, plain: Outcome) -> list[str]:
 
 
 @cache
-def plain(arguments: tuple[str, ...]) -> Outcome:
-    """The run beside which others are measured; one with the endpoint's embeddings where those are asked for."""
+def plain(arguments: tuple[str, ...], kind: str) -> Outcome:
+    """The run beside which others are measured: as large, and with the endpoint's embeddings where asked for."""
+    quirk = QUIRKS["plain-embeddings" if arguments else "plain"]
     folder = Path(tempfile.mkdtemp(prefix="quirks-plain-"))
     try:
-        return try_out(QUIRKS["plain-embeddings" if arguments else "plain"], folder)
+        return try_out(replace(quirk, kind=kind), folder)
     finally:
         shutil.rmtree(folder)
 
 
 def tried(quirk: Quirk, folder: Path) -> Outcome:
     """What became of it, judged."""
-    beside = plain(quirk.arguments)
+    beside = plain(quirk.arguments, "waits" if together(quirk) else "chats")
     out = try_out(quirk, folder)
     out.wrong = judge(quirk, out, beside)
     return out
