@@ -84,7 +84,10 @@ def try_out(mutation: Mutation) -> tuple[str, str]:
                 (tree / file).write_text(text, "utf-8")
         except Gone as gone:
             return "broken", str(gone)
-        done = run(mutation.tests, tree)
+        try:
+            done = run(mutation.tests, tree)
+        except subprocess.TimeoutExpired as over:
+            return "broken", f"no end after {over.timeout:.0f} s"
     said = "\n".join(done.stdout.splitlines()[-30:])
     if done.returncode == RED and "FAILED" in said and "SyntaxError" not in said:
         return "red", said
