@@ -20,8 +20,8 @@ test: check weights browser
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 torture: $(DEV)
-	$(BIN)/python -m tests.packages >&2
-	$(BIN)/python -m tests.torture
+	@failed=0; $(BIN)/python -m tests.packages >&2 || failed=1; \
+	$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED)) || failed=1; exit $$failed
 
 # The project resolved together with the newest of other tools; nothing is installed.
 beside: $(DEV)

@@ -15,15 +15,16 @@ from culturepark import __version__
 from culturepark.catalog import scenarios
 from culturepark.catalog.personas import load_all
 from culturepark.errors import CultureparkError, Unreachable
-from culturepark.models import extras, prices, weights
-from culturepark.models.chat import Request
+from culturepark.models import connections, extras, prices, weights
 from culturepark.models.registry import Models, check_specs
 from culturepark.models.spec import parse_roles
 from culturepark.models.trust import Trust
 from culturepark.redact import redact
-from culturepark.show import err
+from culturepark.show import err, tell
 from culturepark.store.checkup import Checkup
 from culturepark.store.database import Database, parsed
+from culturepark.store.store import Store
+from culturepark.trial import lines, trial_of
 
 MOST_PROBLEMS = 10
 OLD_PRICES = 90
@@ -54,6 +55,7 @@ async def examine(model: str | None, store_url: str, environment: Mapping[str, s
             if environment.get("OPENAI_API_KEY")
             else "OPENAI_API_KEY is not set; openai:NAME needs it",
         ),
+        *own_files(),
         *store(store_url),
         Finding(
             "terminal",
@@ -63,7 +65,24 @@ async def examine(model: str | None, store_url: str, environment: Mapping[str, s
             else "stderr is no terminal: no progress is shown",
         ),
     ]
-    return [*findings, await answer_of(model)] if model else findings
+    return [*findings, *await model_findings(model, store_url)] if model else findings
+
+
+def own_files() -> list[Finding]:
+    """The user's own files of keys and endpoints, where they are there or ought to be."""
+    findings = []
+    for what, (path, named), read in (
+        ("keys file", connections.keys_file(), connections.keys),
+        ("endpoints file", connections.endpoints_file(), connections.endpoints),
+    ):
+        try:
+            names = read()
+        except CultureparkError as error:
+            findings.append(Finding(what, "bad", str(error), error.exit_code))
+        else:
+            if names or named:
+                findings.append(Finding(what, "ok", f"{path}: {', '.join(names) or 'nothing in it'}"))
+    return findings
 
 
 def packages() -> Finding:
@@ -148,18 +167,32 @@ def sizes(path: Path) -> str:
     return f"; {path.stat().st_size / 1e6:.1f} MB{aside}"
 
 
-async def answer_of(model: str) -> Finding:
-    """Whether a model answers one small question."""
-    specs = parse_roles(model, [])
-    trust = Trust([specs["speaker"]])
-    models = Models({"speaker": specs["speaker"]}, 1, lambda *_: None, trust)
+async def model_findings(model: str, store_url: str) -> list[Finding]:
+    """What a model can do; what is learnt of its endpoint is kept in the store, if there is one."""
+    models: Models | None = None
+    store: Store | None = None
     try:
+        specs = parse_roles(model, [])
+        trust = Trust([specs["speaker"]])
+        models = Models({"speaker": specs["speaker"]}, 1, lambda *_: None, trust)
         check_specs(specs, ("speaker",), trust)
         chat = await models.get("speaker")
-        request = Request(({"role": "user", "content": "Say good morning."},), max_tokens=12, temperature=0.0, seed=1)
-        reply = await chat.send(chat.body(request))
+        store = open_store(store_url)
+        trial = await trial_of(chat, store, tell)
+        return [Finding(line.what, line.state, redact(line.detail), line.exit_code) for line in lines(trial)]
     except CultureparkError as error:
-        return Finding("model", "bad", f"{redact(model)}: {error}", 3 if error.exit_code == 1 else error.exit_code)
+        code = 3 if error.exit_code == 1 else error.exit_code
+        return [Finding("model", "bad", f"{redact(model)}: {error}", code)]
     finally:
-        await models.close()
-    return Finding("model", "ok", f"{redact(model)} answers: {reply.text.strip()[:60]!r}")
+        if models:
+            await models.close()
+        if store:
+            store.close()
+
+
+def open_store(url: str) -> Store | None:
+    """The store, if there is one that can be used; what is wrong with it is a finding of its own."""
+    try:
+        return Store(url, must_exist=True)
+    except CultureparkError:
+        return None

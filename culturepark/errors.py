@@ -4,7 +4,7 @@ CultureparkError                 exit
 ├── UsageError                   2     wrong flag, no such run, a run that cannot go on as asked
 │   └── CatalogError             2     a scenario, persona or survey file is wrong; holds all its problems
 ├── ModelError                         one request failed
-│   ├── Unreachable              3     no connection, no such model, the key is refused, a redirect to elsewhere, no quota
+│   ├── Unreachable              3     no connection, no such model, key refused, redirect to elsewhere, no quota
 │   ├── OutOfCredit              4     the account has no money left (402 and the like): stops the run, resumable
 │   ├── WrongRequest             1     the endpoint refuses this request; sending it again as it is cannot help
 │   │   ├── Refused              1     it does not take one part (`feature`), or only from `least` to `most`
@@ -99,8 +99,8 @@ class WrongRequest(ModelError):
 class Refused(WrongRequest):
     """The endpoint does not take one part of the request, or only values from `least` to `most`.
 
-    `feature` is a key of the request body, or `system` for the system message. An empty one means that the endpoint refuses
-    the request without saying what is wrong with it. A bound is None where the endpoint named none.
+    `feature` is a key of the request body, or `system` for the system message. An empty one means that the endpoint
+    refuses the request without saying what is wrong with it. A bound is None where the endpoint named none.
     """
 
     kind = "unsupported"

@@ -7,6 +7,8 @@ import os
 import stat
 from pathlib import Path
 
+from culturepark.redact import shortened
+
 
 def exists(path: Path) -> bool:
     """Whether anything is there; a name that no file can have is not there."""
@@ -37,6 +39,8 @@ def readable(path: Path) -> Path:
 
 def home_folder() -> Path | None:
     """The user's; None where there is none, as for a user id without a name and without HOME."""
+    if os.environ.get("HOME") == "":  # Python would take the root folder
+        return None
     try:
         home = Path.home()
     except (RuntimeError, OSError):
@@ -58,7 +62,7 @@ def clipped(value: object, width: int = 60) -> str:
         whole = str(value)
     except ValueError:  # Python does not spell out integers of more than 4300 digits
         return "a huge number"
-    text = "".join(c if c.isprintable() else "?" for c in whole[: width + 1])
+    text = "".join(c if c.isprintable() else "?" for c in shortened(whole, width + 1))
     return text if len(text) <= width else text[: width - 1] + "…"
 
 

@@ -151,7 +151,7 @@ class Run:
         return status
 
     async def _while_the_store_stands(self) -> None:
-        """All stages. While an answer is waited for nothing is written, so somebody else looks whether the store is there.
+        """All stages, and beside them a look at the store: while an answer is waited for, nothing is written to it.
 
         Raises:
             StoreError: if it is no longer.

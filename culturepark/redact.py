@@ -22,6 +22,8 @@ PLACEHOLDERS = {"not-needed", "not_needed", "no-key-required", "lm-studio", "sk-
 KNOWN: dict[str, None] = {}
 """Every spelling of every secret that this process has read, the longest first: one may be the beginning of another."""
 IN_PLACE_OF_IT = "[key]"
+MARGIN = 600
+"""Characters. No password is known for one unless the URL around it is seen up to its `@`, which may be so far off."""
 
 URL = re.compile(r"\w://\S+")
 USER = re.compile(r"(?<=://)([^\s/:@]{0,200})(:[^\s@]{0,200})?@(?:[^\s/@]{0,200}@)*")
@@ -67,6 +69,13 @@ def without_secrets(value: Any) -> Any:
 def redact(text: str) -> str:
     """A message without secrets: neither those known, nor passwords in URLs."""
     return URL.sub(lambda match: bare(match[0]), without_secrets(text))
+
+
+def shortened(text: str, most: int) -> str:
+    """The beginning of a text, without secrets. They go before it is cut: half a secret is not known for one."""
+    longest = max(MARGIN, *(len(secret) for secret in KNOWN), 0)
+    cleaned = redact(text[: most + longest])  # not all of it, which may be megabytes
+    return (cleaned if len(text) <= most + longest else cleaned[:-longest])[:most]
 
 
 def bare(url: str) -> str:

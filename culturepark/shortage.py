@@ -27,8 +27,8 @@ THREADS = "no thread can be started; raise `ulimit -u`, or lower --concurrency"
 def shortage(error: BaseException) -> OutOfResources | None:
     """What the machine is out of, if that is why `error` came; None if it is not.
 
-    Under a lack of descriptors much fails without naming it: a module that is there is not found, a host has no address.
-    So the process also tries whether it can open one now.
+    Under a lack of descriptors much fails without naming it: a module that is there is not found, a host has no
+    address. So the process also tries whether it can open one now.
     """
     for cause in causes(error):
         if isinstance(cause, OutOfResources):

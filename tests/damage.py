@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.test_cli import Done, cli, place_store, tiny_store
+from tests.test_cli import Done, cli, tiny_store
 
 SIDES = ("", "-wal", "-shm")
 COMMANDS = (
@@ -38,11 +38,37 @@ ODD = (None, 5, -1, 0.5, 1 << 62, b"\xff\xfe", "", "x", "{", "[]", "null", "{}",
 
 
 @cache
+def steady_store() -> bytes:
+    """The finished run `a`, the same bytes each time: places in them are drawn by number."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, copy = Path(folder, "made.db"), Path(folder, "copy.db")
+        path.write_bytes(tiny_store())
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            tables = [name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            for table in tables:
+                for column in [info[1] for info in db.execute(f'PRAGMA table_info("{table}")')]:
+                    if column.endswith("_at") and column != "branched_at":
+                        same = "'2026-11-21T12:00:00.000Z'"
+                        db.execute(f'UPDATE "{table}" SET "{column}" = {same} WHERE "{column}" IS NOT NULL')
+                    elif column == "duration_ms":
+                        db.execute(f'UPDATE "{table}" SET duration_ms = 7 WHERE duration_ms IS NOT NULL')
+            db.execute("VACUUM INTO ?", (str(copy),))
+        with closing(sqlite3.connect(copy)) as db:
+            db.execute("PRAGMA journal_mode = WAL")
+        return copy.read_bytes()
+
+
+def place_store(path: str = "runs/culturepark.db") -> None:
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_bytes(steady_store())
+
+
+@cache
 def killed_store() -> tuple[bytes, ...]:
     """The finished run `a` as a killed process leaves it: the file, its -wal and its -shm."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "made.db")
-        path.write_bytes(tiny_store())
+        path.write_bytes(steady_store())
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
             db.execute("PRAGMA wal_autocheckpoint = 0")
             for table in ("turn", "sample", "statement", "dialogue"):
@@ -117,7 +143,7 @@ def header(draw: random.Random) -> str:
 
 def flip(draw: random.Random) -> str:
     place_store()
-    return overwrite("", [draw.randrange(len(tiny_store())) for _ in range(draw.randint(1, 8))], draw)
+    return overwrite("", [draw.randrange(len(steady_store())) for _ in range(draw.randint(1, 8))], draw)
 
 
 def cut(draw: random.Random) -> str:
@@ -127,7 +153,7 @@ def cut(draw: random.Random) -> str:
 
 def page(draw: random.Random) -> str:
     place_store()
-    size, data = 4096, bytearray(tiny_store())
+    size, data = 4096, bytearray(steady_store())
     number, other = draw.randrange(len(data) // size), draw.randrange(len(data) // size)
     fillings = (bytes(size), b"\xff" * size, draw.randbytes(size), bytes(data[other * size : (other + 1) * size]))
     kind = draw.randrange(len(fillings))
@@ -181,7 +207,7 @@ def good_schema() -> dict[str, tuple[str, list[str]]]:
     """The statement that makes each table, and its columns."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "made.db")
-        path.write_bytes(tiny_store())
+        path.write_bytes(steady_store())
         with closing(sqlite3.connect(path)) as db:
             made = db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall()
             return {name: (sql, [c[1] for c in db.execute(f'PRAGMA table_info("{name}")')]) for name, sql in made}

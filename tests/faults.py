@@ -129,7 +129,7 @@ class Sickbed:
         with serving(folder, lambda body, number: None) as url:
             self.port = urlsplit(url).port or 0
             self.model = f"openai:test@{url}"
-            self.whole, _, _ = undisturbed(Trial(folder / "undisturbed", self.scenario, self.model))
+            self.whole = undisturbed(Trial(folder / "undisturbed", self.scenario, self.model)).outcome
 
     def run(self, kind: str, how: str, fault: Fault, where: Reply, code: int, reason: str | None) -> None:
         """One run while the endpoint is ill, and another go when it is well.

@@ -91,9 +91,10 @@ def test_the_limit_goes_by_its_other_name_and_within_bounds() -> None:
     assert after(refused("max_tokens", least=16), body=BODY | {"max_tokens": 1})["max_tokens"] == 16
 
 
-def test_an_endpoint_that_refuses_both_names_is_not_asked_for_ever() -> None:
-    known = Abilities({"limit": "max_completion_tokens"})
-    assert known.learn(refused("max_completion_tokens"), known.adapt(BODY)) is None
+def test_an_endpoint_that_refuses_both_names_is_asked_without_a_limit() -> None:
+    sent = after(refused("max_tokens"), refused("max_completion_tokens"))
+    assert not {"max_tokens", "max_completion_tokens"} & set(sent)
+    assert Abilities({"limit": "none"}).learn(refused("max_tokens"), sent) is None
 
 
 @pytest.mark.parametrize("name", ["model", "messages", "never-sent"])

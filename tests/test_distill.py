@@ -468,7 +468,7 @@ def test_a_stance_verdict_that_was_not_asked_for_counts_for_nothing(tmp_path: Pa
         '{"verdicts": [{"id": 1, "faithful": "entail or contradict", "stance": "none"}]}',
         '{"verdicts": [{"id": 1, "faithful": "entail"}]}',
         '{"verdicts": {"1": "entail"}}',
-        '{"verdicts": [{"id": 1, "faithful": "ENTAIL", "stance": "NONE"}]}',
+        '{"verdicts": [{"id": 1, "faithful": "ENTAILS", "stance": "NONE"}]}',
         "",
         "{",
     ],

@@ -77,6 +77,7 @@ BOTH = [Judged(**ONE), Judged(**TWO)]  # type: ignore[arg-type]
         f'{{"Verdicts": {LIST}, "comment": "…"}}',
         '{"VERDICTS": [{"ID": 1, "Faithful": "entail", "stance ": "none"}, '
         '{"Id": 2, "faithful": "irrelevant", "STANCE": "none"}]}',
+        WHOLE.replace("entail", "ENTAIL").replace("none", " None"),
         json.dumps({"1": {"faithful": "entail", "stance": "none"}, "2": {"faithful": "irrelevant", "stance": "none"}}),
         json.dumps({"verdicts": {"1": ONE, "2": TWO}}),
         json.dumps({"item 1": ONE, "item 2": TWO}),

@@ -164,12 +164,15 @@ def test_the_quickstart_keeps_samples_and_every_sample_is_traced(
     opened.close()
 
 
-def test_verdicts_carry_the_confidence_of_the_tokens(store: Path, tmp_path: Path) -> None:
+def test_a_large_model_is_asked_for_no_log_probabilities_and_its_verdicts_count_without(
+    store: Path, tmp_path: Path
+) -> None:
     with Endpoint() as endpoint:
         assert simulate(scenario(tmp_path, JOBS), endpoint) == 0
-    confidences = [row[0] for row in rows(store, "SELECT confidence FROM verdict")]
-    assert confidences
-    assert all(confidence is not None and 0.5 < confidence < 1 for confidence in confidences)
+        assert not any("logprobs" in body or "top_logprobs" in body for body in endpoint.chats)
+    verdicts = rows(store, "SELECT confidence, decision FROM verdict")
+    assert {confidence for confidence, _ in verdicts} == {None}
+    assert "keep" in {decision for _, decision in verdicts}
 
 
 def test_dialogues_overlap_up_to_the_limit(tmp_path: Path) -> None:

@@ -53,6 +53,9 @@ THOUGHT_FIRST = {
         f"<think>{T} <|im_end|> {T}</think>{SAID}",
         f'<details type="reasoning" done="true"><summary>Thought for 3 s</summary>{T}</details>\n{SAID}',
         f"[REASONING]{T}[/REASONING][RESPONSE]{SAID}[/RESPONSE]",
+        f"<|inner_prefix|>{T}<|inner_suffix|>{SAID}<|assistant_end|>",
+        f"<seed:think><seed:cot_budget_reflect>{T}</seed:cot_budget_reflect>{T}</seed:think>{SAID}<seed:eos>",
+        f"<!-- thinking: {T} -->{SAID}",
         f"{SAID}<think>{T}</think>",
     ],
     "think-unopened": [
@@ -83,6 +86,7 @@ THOUGHT_FIRST = {
         f"<|channel>\n{T}\n<channel|>\n{SAID}",
         f"<unused94>thought\n{T}<unused95>{SAID}",
         f"[unused16]{T}[unused17]{SAID}",
+        f"<ctrl94>thought\n{T}<ctrl95>{SAID}",
     ],
     "thought-headings": [
         f"Here is my thought process:\n{T}\nHere is my response:\n{SAID}",
@@ -93,6 +97,7 @@ THOUGHT_FIRST = {
         f"Thought: {T}\nFinal Answer: {SAID}",
         f"{T}\n\n**Final Answer:**\n{SAID}",
         f"```thinking\n{T}\n```\n{SAID}",
+        f"~~~reasoning\n{T}\n~~~\n{SAID}",
         f"*Thinking...*\n> {T}\n> {T}\n\n{SAID}",
         f"Thought for 3 seconds\n\n{SAID}",
     ],
@@ -134,6 +139,8 @@ THOUGHT_FIRST = {
         )
     ]
     + [f"<|start_header_id|>assistant<|end_header_id|>\n\n{SAID}<|eot_id|>", f"<s>{SAID}</s>"]
+    + [f"[|assistant|]{SAID}[|endofturn|]", f"]~b]ai\n{SAID}[e~[", f"{SAID}<|im_end|", f"{SAID}<|im_", f"{SAID}</"]
+    + [f"{SAID}<|separator|>\n\nHuman: ZQX"]
     + [f"{SAID}<|im_end|><|im_start|>assistant\n<think>{T}</think>ZQX"],
     "control-tokens": [
         f"<|im_start|>assistant\n{SAID}",
@@ -153,7 +160,14 @@ THOUGHT_FIRST = {
         f"<|message|>{SAID}",
         f"<no_think>{SAID}",
     ],
-    "role-header": [f"assistant\n\n{SAID}", f"{SAID}assistant\n\nZQX", f"{SAID}\nuser\nZQX", f"model\n{SAID}"],
+    "role-header": [
+        f"assistant\n\n{SAID}",
+        f"{SAID}assistant\n\nZQX",
+        f"{SAID}\nuser\nZQX",
+        f"{SAID}\n\nHuman: ZQX",
+        f"{SAID}\n### User: ZQX",
+        f"model\n{SAID}",
+    ],
     "garbled": [f"{SAID} \ufffd\ufffd", f"\ufffd {SAID}", f"{SAID}\ufffd\n"],
 }
 
@@ -264,6 +278,10 @@ PLAIN = [
     "I have a <plan: sleep>.",
     "assistants and users",
     "Speech! Speech!",
+    "I love you </3",
+    "Human: that is what we are.",
+    "We are\nhuman: all of us",
+    "[|] and <|",
 ]
 
 

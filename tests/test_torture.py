@@ -30,10 +30,12 @@ def test_nothing_went_wrong(figures: dict[str, Any]) -> None:
 def test_a_run_that_dies_at_any_moment_ends_as_if_nothing_had_happened(figures: dict[str, Any]) -> None:
     kills = figures["kills"]
     assert kills["survived"] == kills["tried"]
-    assert {"before a commit", "after a commit", "before a commit of distill", "random instant"} <= kills[
-        "tried"
-    ].keys()
-    assert kills["processes_killed"] >= sum(kills["tried"].values()) * 0.7  # and they were not over before
+    commands = {"", "distill", "export over another", "branch", "talk", "review", "migration"}
+    for kind in ("after a commit", "inside a commit"):
+        assert {f"{kind} of {name}" if name else kind for name in commands} <= kills["tried"].keys()
+    assert {"at a file of export over another", "at a file of report over another"} <= kills["tried"].keys()
+    assert kills["tried"]["after a commit"] >= 10  # transactions of a run, of all sorts
+    assert kills["processes_killed"] >= sum(kills["tried"].values())  # and none was over before
 
 
 def test_a_run_survives_every_fault_of_its_endpoint(figures: dict[str, Any]) -> None:

@@ -196,8 +196,8 @@ def ground(found: Found, spoken: Sequence[Turn], who: Speakers, call_id: str) ->
     statement, first_person = storable(found.statement.strip()), storable(found.first_person.strip())
     if not (quotes.readable(statement) and quotes.readable(first_person)):
         return "no-statement"
-    if reason := unfit(statement) or unfit(first_person):
-        return reason
+    if amiss := unfit(statement) or unfit(first_person):
+        return amiss
     for turn in sorted(spoken, key=lambda t: t.position != found.turn):
         if span := quotes.locate(found.quote, turn.text):
             reason = objection(*span, turn.text, who[turn.position])

@@ -90,7 +90,8 @@ def chosen(found: Sequence[object], shape: type[Answer], *, alone: bool) -> Answ
     answers = [answer for value in found if (answer := fit(value, shape, alone=alone))]
     said = [answer for answer in answers if not is_example(answer)]
     full = [answer for answer in said if any(getattr(answer, field) for field in type(answer).model_fields)]
-    return (full or said or [None])[-1]
+    counting = full or said
+    return counting[-1] if counting else None
 
 
 def is_example(answer: BaseModel) -> bool:
@@ -190,10 +191,29 @@ def folded(key: str) -> str:
 
 
 def validated(value: object, shape: type[Answer]) -> Answer | None:
-    try:
-        return shape.model_validate_json(json.dumps(value))
-    except (ValidationError, ValueError, RecursionError):
-        return None
+    """The value as the shape has it; a word of a closed list counts in whatever case it is written."""
+    text = json.dumps(value)
+    for _ in range(2):
+        try:
+            return shape.model_validate_json(text)
+        except ValidationError as error:
+            text = in_lower_case(text, error)
+        except (ValueError, RecursionError):
+            return None
+    return None
+
+
+def in_lower_case(text: str, error: ValidationError) -> str:
+    """The JSON with the words in lower case that are on no list as they stand."""
+    whole = json.loads(text)
+    for wrong in error.errors(include_url=False, include_context=False):
+        if wrong["type"] == "literal_error" and isinstance(wrong["input"], str):
+            *way, last = wrong["loc"]
+            place = whole
+            for key in way:
+                place = place[key]
+            place[last] = wrong["input"].strip().casefold()
+    return json.dumps(whole)
 
 
 # --- of a text, the values ----------------------------------------------------------------------------------

@@ -178,7 +178,8 @@ def files_of_an_export(out: Path) -> set[str]:
     """
     if exists(out) and not is_folder(out):
         raise UsageError(f"--out {out} is a file; a folder is wanted")
-    if not is_folder(out) or not any(out.iterdir()):
+    aside = f".{out.resolve().name}."  # how the folder begins that a killed export leaves
+    if not is_folder(out) or all(path.name.startswith(aside) for path in out.iterdir()):
         return set()
     try:
         manifest = json.loads(readable(out / MANIFEST).read_bytes())

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from culturepark.domain import JsonObject
 from culturepark.errors import Refused
 
-REFUSED = "refused"
+REFUSED, NONE = "refused", "none"
 LIMITS = ("max_tokens", "max_completion_tokens")
 NEEDED = ("model", "messages", *LIMITS)
 """Parts of a request that are always sent."""
@@ -43,7 +43,7 @@ class Learnt(NamedTuple):
         if name == "response_format":
             return f"no JSON schema; {'any JSON is asked for' if value == 'json_object' else 'the prompt alone asks'}"
         if name == "limit":
-            return f"its limit on tokens as {value}"
+            return "no limit on tokens" if value == NONE else f"its limit on tokens as {value}"
         if name == "leaks":
             return f"thoughts or control tokens into its answers ({', '.join(value)})"
         if name.startswith("room."):
@@ -79,7 +79,9 @@ class Abilities:
         room = self.known.get(f"room.{stage}", 0)
         for name in LIMITS:
             if name in out:
-                out[self.known.get("limit", name)] = out.pop(name) + room
+                limit = out.pop(name) + room
+                if self.known.get("limit") != NONE:
+                    out[self.known.get("limit", name)] = limit
                 break
         for name, value in self.known.items():
             if isinstance(value, dict) and isinstance(out.get(name), (int, float)):
@@ -94,8 +96,10 @@ class Abilities:
         if name == "system":
             return Learnt(name, REFUSED) if any(m["role"] == "system" for m in sent["messages"]) else None
         if name == "limit":
+            if error.feature not in sent:
+                return None
             other = LIMITS[1 - LIMITS.index(error.feature)]
-            return Learnt(name, other) if error.feature in sent and self.known.get("limit") != error.feature else None
+            return Learnt(name, NONE if self.known.get("limit") == error.feature else other)
         if name not in sent or name in ("model", "messages"):
             return None
         value = sent[name]

@@ -13,7 +13,7 @@ from culturepark.models import tokens
 from culturepark.models.chat import Reply, broke_off, first_choice
 from culturepark.models.mapping import error_in_body
 from culturepark.models.transport import Unreadable
-from culturepark.redact import without_secrets
+from culturepark.redact import shortened, without_secrets
 
 WORD = re.compile(r"[\w.:/-]{1,40}", re.ASCII)
 THOUGHT = {"thinking", "reasoning", "reasoning_content", "thought"}
@@ -50,10 +50,21 @@ def check_length(length: int, limit: int) -> None:
 def scrubbed(response: JsonObject) -> JsonObject:
     """The answer without secrets. Where one was in it, log-probabilities spell it token by token and go as well."""
     cleaned: JsonObject = without_secrets(response)
-    if cleaned != response:
-        for choice in cleaned.get("choices") or []:
+    for choice in cleaned.get("choices") or []:
+        if cleaned != response or spells_a_secret(choice):
             choice.pop("logprobs", None)
     return cleaned
+
+
+def spells_a_secret(choice: Any) -> bool:
+    """Whether tokens do that no text of the answer holds; servers give those of what they leave out, too."""
+    logprobs = choice.get("logprobs") if isinstance(choice, dict) else None
+    for part in logprobs.values() if isinstance(logprobs, dict) else ():
+        tokens = part if isinstance(part, list) else ()
+        said = "".join(str(token.get("token", "") if isinstance(token, dict) else token) for token in tokens)
+        if without_secrets(said) != said:
+            return True
+    return False
 
 
 class Message:
@@ -74,6 +85,8 @@ class Message:
                 self.out.setdefault(key, chunk[key])
         if isinstance(chunk.get("usage"), dict):
             self.out["usage"] = chunk["usage"]
+        if blocked(chunk) and not self.answered:
+            self.answered, self.finish_reason = True, "content_filter"
         choices = chunk.get("choices")
         for part in choices if isinstance(choices, list) else []:
             if isinstance(part, dict):
@@ -86,7 +99,7 @@ class Message:
         delta, whole, told = part.get("delta"), part.get("message"), part.get("logprobs")
         for field, kinds in ((delta, dict), (whole, dict), (told, (dict, list))):
             if not isinstance(field, (kinds, type(None))):
-                raise Unreadable(f"a choice of an unknown shape: {json.dumps(part)[:200]}")
+                raise Unreadable(f"a choice of an unknown shape: {shortened(json.dumps(part), 200)}")
         if isinstance(delta, dict):
             self._add_fields(delta, index)
         if isinstance(whole, dict) and not self.parts.get(index):  # a last chunk may repeat what was streamed
@@ -125,6 +138,12 @@ class Message:
         if len(self.parts) > 2 and all(len(pieces) == 1 for pieces in self.parts.values()):
             return "".join(pieces[0] for _, pieces in sorted(self.parts.items()))
         return "".join(next((pieces for _, pieces in sorted(self.parts.items())), []))
+
+
+def blocked(chunk: JsonObject) -> bool:
+    """Whether it says that the prompt was blocked, in place of an answer (Gemini)."""
+    feedback = chunk.get("promptFeedback") or chunk.get("prompt_feedback")
+    return isinstance(feedback, dict) and bool(feedback.get("blockReason") or feedback.get("block_reason"))
 
 
 def spoken(content: Any) -> tuple[str, str]:
@@ -181,8 +200,10 @@ async def assemble(chunks: AsyncIterator[Any], limit: int, endpoint: str, body: 
     message, length = Message(), 0
     async for chunk in chunks:
         data = as_object(chunk)
-        if data.get("error"):
-            raise error_in_body(data["error"], endpoint, body)
+        choices = data.get("choices")
+        for part in (data, *(choices if isinstance(choices, list) else ())):
+            if isinstance(part, dict) and part.get("error"):
+                raise error_in_body(part["error"], endpoint, body)
         length += characters(data.get("choices"))
         check_length(length, limit)
         message.add(data)
@@ -197,7 +218,7 @@ def as_object(data: Any) -> JsonObject:
     if isinstance(data, list) and len(data) == 1:
         data = data[0]
     if not isinstance(data, dict):
-        raise Unreadable(f"JSON that is no object: {json.dumps(data)[:200]}")
+        raise Unreadable(f"JSON that is no object: {shortened(json.dumps(data), 200)}")
     return data
 
 

@@ -85,6 +85,16 @@ def ending_of(finish_reason: str | None) -> Ending:
     return "withheld" if WITHHELD.search(word) else "cut-off"
 
 
+LIMIT = re.compile(r"length|max|limit|token|window")
+"""Words by which they say that the limit on tokens was reached."""
+
+
+def hit_the_limit(finish_reason: str | None) -> bool:
+    """Whether a finish reason says that the answer ended for want of tokens."""
+    word = word_of(finish_reason or "")
+    return ending_of(finish_reason) == "cut-off" and bool(LIMIT.search(word))
+
+
 def broke_off(finish_reason: str) -> bool:
     """Whether a finish reason says that the server failed, so that the same request may fare better."""
     word = word_of(finish_reason)

@@ -11,12 +11,13 @@ import base64
 import logging
 from array import array
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 import openai
 
 from culturepark.domain import JsonObject
-from culturepark.errors import BadAnswer
+from culturepark.errors import BadAnswer, ModelError
 from culturepark.models import tokens
 from culturepark.models.answers import as_object, assemble, longest, most_bytes, read, scrubbed
 from culturepark.models.chat import Reply, Request, Traits, Usage, spelled_out
@@ -118,10 +119,31 @@ class OpenAIModel:
         except NOT_OURS as error:
             raise map_error(error, self.endpoint, body) from error
 
+    async def look(self, url: str, body: Any = None) -> Any:
+        """Return the JSON at an address of this endpoint, of whatever shape; None where there is none.
+
+        Args:
+            url: with scheme and host, which must be the endpoint's own: the key goes there.
+            body: what is posted; None to get.
+        """
+        if urlsplit(url)[:2] != urlsplit(self.connection.url)[:2]:
+            return None
+        try:
+            async with asyncio.timeout(LOOK):
+                if body is None:
+                    answer = await self._client.get(url, cast_to=httpx2.Response)
+                else:
+                    answer = await self._client.post(url, cast_to=httpx2.Response, body=body)
+                return loads(answer.text)
+        except (ModelError, *NOT_OURS):
+            return None
+
     async def close(self) -> None:
         await self._client.close()
 
 
+LOOK = 10.0
+"""Seconds for an answer that nothing depends on."""
 NOT_OURS = (
     openai.OpenAIError,
     httpx2.HTTPError,

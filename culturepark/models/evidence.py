@@ -17,7 +17,7 @@ from html import unescape
 from typing import Any
 
 from culturepark.domain import JsonObject
-from culturepark.redact import redact
+from culturepark.redact import shortened
 
 LONGEST_BODY = 100_000
 """Characters of a body that are read. An error has said what it has to say long before."""
@@ -27,27 +27,31 @@ DEEPEST = 12
 MOST_VALUES = 3_000
 
 NAMES = {
-    "param", "params", "parameter", "parameters", "loc", "location", "field", "field_name", "path", "property", "pointer",
-    "property_name", "argument", "attribute", "instance_path", "json_pointer", "json_path", "failing_property", "key",
+    "param", "params", "parameter", "parameters", "loc", "location", "field", "field_name", "path", "property",
+    "pointer", "property_name", "argument", "attribute", "instance_path", "json_pointer", "json_path",
+    "failing_property", "key",
 }  # fmt: skip
 """Keys under which a server names the part of the request that is wrong."""
 CODES = {
-    "code", "type", "status", "reason", "error_code", "error_type", "err_code", "errcode", "status_code", "http_status",
-    "statuscode", "__type", "error_name", "name", "finish_reason", "errtype",
+    "code", "type", "status", "reason", "error_code", "error_type", "err_code", "errcode", "status_code",
+    "http_status", "statuscode", "__type", "error_name", "name", "finish_reason", "errtype",
 }  # fmt: skip
 ECHOES = {
-    "input", "failed_generation", "request", "request_body", "prompt", "received", "input_value", "payload", "messages",
+    "input", "failed_generation", "request", "request_body", "prompt", "received", "input_value", "payload",
+    "messages",
 }  # fmt: skip
 """Keys under which servers repeat what they were sent, or what the model wrote."""
 NOISE = {
-    "id", "object", "url", "doc_url", "request_id", "requestid", "trace_id", "user_id", "provider_name", "model", "links",
-    "timestamp", "@type", "domain", "stack", "trace", "method", "documentation_url", "event_id", "account_id", "org_id",
-    "organization", "remedy_hint", "limit_source", "created", "service", "previous_errors", "quota_id", "quota_metric",
+    "id", "object", "url", "doc_url", "request_id", "requestid", "trace_id", "user_id", "provider_name", "model",
+    "links", "timestamp", "@type", "domain", "stack", "trace", "method", "documentation_url", "event_id",
+    "account_id", "org_id", "organization", "remedy_hint", "limit_source", "created", "service", "previous_errors",
+    "quota_id", "quota_metric",
 }  # fmt: skip
 ORDINARY = {"model", "messages", "stop", "stream", "user", "n", "metadata", "input", "store", "tools"}
 """Keys of requests that are ordinary words, so that a key of this name in an error body means nothing by itself."""
 TELLING = {
-    "error", "errors", "message", "msg", "detail", "details", "code", "type", "status", "loc", "param", "description", "raw",
+    "error", "errors", "message", "msg", "detail", "details", "code", "type", "status", "loc", "param",
+    "description", "raw",
 }  # fmt: skip
 """Keys of which one marks JSON within a text as a part of the error, and not as an example or a value."""
 
@@ -105,7 +109,7 @@ def gather(body: object, sent: JsonObject | None = None) -> Evidence:
         body = body.decode("utf-8", "replace")
     # Secrets first: half a key, where the text is cut, would no longer be known for one.
     text = body if isinstance(body, str) else dumped(body)
-    reader.found.raw = redact(text[: 10 * LONGEST_BODY])[:LONGEST_BODY].strip()
+    reader.found.raw = shortened(text, 10 * LONGEST_BODY)[:LONGEST_BODY].strip()
     if isinstance(body, str):
         reader.text(reader.found.raw, (), 0)
     else:

@@ -30,7 +30,7 @@ from culturepark.errors import (
 )
 from culturepark.models import limits, prices, tokens
 from culturepark.models.abilities import Abilities, Learnt
-from culturepark.models.chat import ChatModel, Reply, Request, Usage, canonical, digest
+from culturepark.models.chat import ChatModel, Reply, Request, Usage, canonical, digest, hit_the_limit
 from culturepark.models.pace import Pace, Place
 from culturepark.models.thoughts import ADVICE
 
@@ -117,6 +117,10 @@ class Ledger:
     """Why no further request may be made."""
     _abilities: dict[tuple[str, str], Abilities] = field(default_factory=dict)
     _flying: set[asyncio.Timeout] = field(default_factory=set)
+    _loading: dict[str, float] = field(default_factory=dict)
+    """Since when an endpoint's model has been loading, in the clock's seconds."""
+    _read: dict[tuple[str, str], dict[int, int]] = field(default_factory=dict)
+    """Tokens that a model at an endpoint is said to have read -> characters of the prompt."""
     _told: set[tuple[str, str]] = field(default_factory=set)
     """(endpoint, what) of which the user has been told."""
 
@@ -186,6 +190,7 @@ class Ledger:
                     place.used(reply.usage.total)
                     pace.went_well(place, stage)
                     self.given_up[model.endpoint] = 0
+                    self._loading.pop(model.endpoint, None)
                     self._after_answer(asked, reply)
                     return reply
             until = time.monotonic() + pause
@@ -251,7 +256,8 @@ class Ledger:
         except Exception as bug:
             finish(None, f"bug: {type(bug).__name__}")
             raise
-        if amiss := what_is_amiss(reply, body, model.endpoint):
+        known = self._read.setdefault((model.endpoint, call.model), {})
+        if amiss := what_is_amiss(reply, body, model.endpoint, known):
             finish(reply, f"{amiss.kind}: {amiss}")
             raise amiss
         finish(reply, None)
@@ -273,26 +279,29 @@ class Ledger:
 
     def _learn(self, asked: Asked, learnt: Learnt, said: str) -> None:
         """Keeps what was learnt for this run and later ones, and tells the user."""
+        self._keep(asked, learnt, said)
+        self.notice(f"{asked.name} at {asked.model.endpoint} takes {learnt} (it said: {said[:SAID]})")
+
+    def _keep(self, asked: Asked, learnt: Learnt, said: str) -> None:
         key = (asked.model.endpoint, asked.name)
         self._abilities[key] = self._abilities_of(asked).knowing(learnt)
         self.log.learn(*key, learnt.name, learnt.value, said[:SAID])
-        self.notice(f"{asked.name} at {asked.model.endpoint} takes {learnt} (it said: {said[:SAID]})")
 
     def _after_answer(self, asked: Asked, reply: Reply) -> None:
         if asked.trial:
             self._learn(asked, *asked.trial)
-        if reply.leak and (asked.model.endpoint, reply.leak) not in self._told:
-            self._told.add((asked.model.endpoint, reply.leak))
-            if reply.leak not in self._abilities_of(asked).known.get("leaks", ()):
-                leaks = [*self._abilities_of(asked).known.get("leaks", ()), reply.leak]
-                self._abilities[asked.model.endpoint, asked.name] = self._abilities_of(asked).knowing(
-                    Learnt("leaks", leaks)
-                )
-                self.log.learn(asked.model.endpoint, asked.name, "leaks", leaks, "")
-            self.notice(
-                f"{asked.name} at {asked.model.endpoint} lets through what is no speech ({reply.leak}); "
-                f"it is taken out. {ADVICE.get(reply.leak, '')}".rstrip()
-            )
+        if reply.leak:
+            leaks = self._abilities_of(asked).known.get("leaks", [])
+            if reply.leak not in leaks:
+                self._keep(asked, Learnt("leaks", [*leaks, reply.leak]), "")
+            through = f"{asked.name} at {asked.model.endpoint} lets through what is no speech ({reply.leak})"
+            self._tell_once(asked, reply.leak, f"{through}; it is taken out. {ADVICE.get(reply.leak, '')}".rstrip())
+
+    def _tell_once(self, asked: Asked, what: str, words: str) -> None:
+        """Tells the user something about an endpoint, once in a run."""
+        if (asked.model.endpoint, what) not in self._told:
+            self._told.add((asked.model.endpoint, what))
+            self.notice(words)
 
     def _after_failure(
         self, asked: Asked, error: ModelError, body: JsonObject, whole: JsonObject, pace: Pace, place: Place
@@ -315,8 +324,11 @@ class Ledger:
                 if asked.adapted(abilities, whole) == body:
                     self._learn(asked, more, str(error))
                 return 0.0
-        if isinstance(error, (Starved, PromptCut)) or not error.retryable:
-            raise self._give_up(asked, error) if isinstance(error, (Starved, PromptCut)) else error
+            raise self._give_up(asked, error)
+        if isinstance(error, PromptCut):  # shorter prompts to the same endpoint may well be whole
+            self._tell_once(asked, error.kind, str(error))
+        if not error.retryable:
+            raise error
         if (error.retry_after or 0) > limits.LONGEST_WISH:
             wish = f"{error}; it wants to be left alone for {error.retry_after:,.0f} s"
             raise Unreachable(wish, kind=error.kind) from error
@@ -337,15 +349,14 @@ class Ledger:
 
     def _while_loading(self, asked: Asked, error: Loading, pace: Pace, place: Place) -> float:
         """Seconds until the next look at a model that is being loaded."""
-        began = asked.loading_since = asked.loading_since or time.monotonic()
-        if time.monotonic() - began > limits.LOADING:
+        began = self._loading.setdefault(asked.model.endpoint, time.monotonic())
+        if (waited := time.monotonic() - began) > limits.LOADING:
             raise Unreachable(f"{error}, and still after {limits.LOADING / 60:.0f} minutes", kind=error.kind) from error
-        pause = error.retry_after if error.retry_after is not None else limits.LOADING_PAUSE
-        pause = min(max(pause, 1.0), 30.0)
+        pause = error.retry_after if error.retry_after is not None else waited / 3
+        pause = min(max(pause, limits.LOADING_PAUSE), 30.0)
         pace.was_refused(place, pause)
-        if (asked.model.endpoint, "loading") not in self._told:
-            self._told.add((asked.model.endpoint, "loading"))
-            self.notice(f"waiting for the model to be loaded, up to {limits.LOADING / 60:.0f} minutes: {error}")
+        wait = f"waiting for the model to be loaded, up to {limits.LOADING / 60:.0f} minutes: {error}"
+        self._tell_once(asked, error.kind, wait)
         return pause
 
     def _give_up(self, asked: Asked, error: ModelError) -> ModelError:
@@ -369,7 +380,6 @@ class Asked:
     failures: int = 0
     told: int = 0
     """How often the endpoint said when to come again."""
-    loading_since: float = 0.0
     trial: tuple[Learnt, str] | None = None
     """What may have been the matter, and what the endpoint said; kept if the request succeeds without."""
 
@@ -377,10 +387,14 @@ class Asked:
         return (abilities.knowing(self.trial[0]) if self.trial else abilities).adapt(whole, self.stage)
 
 
-def what_is_amiss(reply: Reply, body: JsonObject, endpoint: str) -> ModelError | None:
-    """What is wrong with an answer that came in good order; None if nothing is."""
+def what_is_amiss(reply: Reply, body: JsonObject, endpoint: str, known: dict[int, int]) -> ModelError | None:
+    """What is wrong with an answer that came in good order; None if nothing is.
+
+    Args:
+        known: tokens that were read of earlier prompts -> characters of each; this one is added.
+    """
     usage, limit = reply.usage, int(body.get("max_tokens") or body.get("max_completion_tokens") or 0)
-    if tokens.was_cut(usage, body):
+    if tokens.was_cut(usage, body, known):
         return PromptCut(
             f"{endpoint} read {usage.prompt_tokens:,} tokens of a longer prompt and dropped the rest without a word; "
             "raise the server's context length (Ollama: OLLAMA_CONTEXT_LENGTH, LM Studio and llama-server: context)"
@@ -388,7 +402,7 @@ def what_is_amiss(reply: Reply, body: JsonObject, endpoint: str) -> ModelError |
     if reply.withheld or (reply.text.strip() and not (reply.cut_off and mostly_thoughts(usage))):
         return None
     thought = bool(reply.thoughts or usage.reasoning_tokens)
-    if reply.cut_off and (limit > 1 or thought):
+    if reply.cut_off and (thought or (limit > 1 and hit_the_limit(reply.finish_reason))):
         return Starved(
             f"{endpoint}: the model spent its {limit:,} tokens on thinking before it answered; "
             "it needs a larger limit, or less reasoning (see docs/endpoints.md)"
@@ -402,7 +416,7 @@ def what_is_amiss(reply: Reply, body: JsonObject, endpoint: str) -> ModelError |
 
 
 def mostly_thoughts(usage: Usage) -> bool:
-    """Whether what was made of an answer went for the better part into thoughts."""
+    """Whether most of an answer's tokens went into thoughts."""
     return 2 * (usage.reasoning_tokens or 0) > (usage.completion_tokens or 0)
 
 

@@ -10,6 +10,7 @@ import secrets
 import tempfile
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -150,13 +151,13 @@ def from_hub(spec: ModelSpec) -> Path:
 
     organisation, name, file = spec.name.split("/", 2)
     remember(get_token())  # the hub's, for errors that repeat it
-    wanted = {"repo_id": f"{organisation}/{name}", "filename": file, "revision": spec.where or None}
+    download = partial(hf_hub_download, f"{organisation}/{name}", file, revision=spec.where or None)
     broken = ""
     try:
-        path = Path(hf_hub_download(**wanted))
+        path = Path(str(download()))
         if not whole(path):
-            broken = f"{path} is damaged, and "
-            path = Path(hf_hub_download(**wanted, force_download=True))
+            broken = f"{path} is damaged and "
+            path = Path(str(download(force_download=True)))
             if not whole(path):
                 raise Unreachable(f"{spec}: {weights.damaged(path)}")
         return path
@@ -168,7 +169,7 @@ def from_hub(spec: ModelSpec) -> Path:
     except (EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
         raise UsageError(f"{spec}: {short(error)}") from None
     except (HfHubHTTPError, httpx2.HTTPError, OSError, ValueError) as error:
-        raise Unreachable(f"{spec} cannot be fetched: {short(error)}") from error
+        raise Unreachable(f"{broken or f'{spec} '}cannot be fetched: {short(error)}") from error
 
 
 def whole(path: Path) -> bool:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from socket import gaierror
 from typing import Any
+from urllib import request as proxies_of
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
 
 import httpx2
 import openai
@@ -36,7 +36,7 @@ from culturepark.errors import (
 from culturepark.models.evidence import Evidence, gather
 from culturepark.models.refusals import PLAIN_REFUSAL, bounds, culprit
 from culturepark.models.waiting import wait_of
-from culturepark.redact import redact
+from culturepark.redact import redact, shortened
 from culturepark.shortage import causes, shortage
 
 __all__ = ["error_in_body", "map_answer", "map_error", "short", "wait_of"]
@@ -99,22 +99,21 @@ def error_in_body(value: object, endpoint: str, body: JsonObject | None = None) 
         body: the JSON that we sent.
     """
     evidence = gather(value, body)
-    status = evidence.statuses[-1] if evidence.statuses else next(guessed(evidence.codes), 0)
+    status = evidence.statuses[-1] if evidence.statuses else guessed(evidence.codes)
     number = f" {status}" if status else ""
     said = f"{endpoint} broke off with an error{number}: {short(evidence.said or 'without a word')}"
     return decided(Case(status, evidence, endpoint, said, body, {}))
 
 
-def guessed(codes: Iterable[str]) -> Iterable[int]:
-    return iter(sorted((STATUSES[code] for code in codes if code in STATUSES), reverse=True))
+def guessed(codes: Iterable[str]) -> int:
+    return max((STATUSES[code] for code in codes if code in STATUSES), default=0)
 
 
 STATUSES = {
     "invalidrequesterror": 400, "badrequesterror": 400, "invalidargument": 400, "failedprecondition": 400,
     "authenticationerror": 401, "unauthenticated": 401, "permissionerror": 403, "permissiondenied": 403,
     "notfounderror": 404, "notfound": 404, "validation": 422, "ratelimiterror": 429, "ratelimitexceeded": 429,
-    "toomanyrequests": 429, "resourceexhausted": 429, "overloaded": 429, "apierror": 500, "servererror": 500,
-    "internalservererror": 500, "internal": 500, "unavailable": 503, "unavailableerror": 503, "timeouterror": 504,
+    "toomanyrequests": 429, "resourceexhausted": 429, "overloaded": 429, "unavailable": 503, "unavailableerror": 503,
     "overloadederror": 529,
 }  # fmt: skip
 """What the usual words mean where an error came without a status."""
@@ -243,34 +242,46 @@ RULES = (
         codes="jsonvalidatefailed jsonschemavalidationerror schemavalidationfailed toolusefailed",
         words=r"failed to (?:generate|validate) json|jsonschemavalidation|json_validate_failed|"
         r"(?:generated|model(?:'s)?|returned|output|response) (?:json|output|text|answer|response)? ?"
-        r"(?:does not|did not|doesn't|is not|was not) (?:match|conform|satisfy|valid json|(?:a )?valid)[^.]{0,40}(?:schema|json)|"
+        r"(?:does not|did not|doesn't|is not|was not) (?:match|conform|satisfy|valid json|"
+        r"(?:a )?valid)[^.]{0,40}(?:schema|json)|"
         r"model (?:did not|failed to) (?:produce|return|generate|output)[^.]{0,30}(?:json|schema)|"
-        r"failed to parse (?:model )?(?:input at pos|output|generated|the model)|invalid json (?:generated|from the model)",
+        r"failed to parse (?:model )?(?:input at pos|output|generated|the model)|invalid json (?:generated|"
+        r"from the model)",
         unless=r"request body|json body|invalid schema",
     ),
     Rule(
         lambda case: Filtered(case.said),
         frozenset({400, 403, 404, 422, 424, 429, 451, 500}) | NONE,
-        codes="contentfilter contentfiltered contentpolicyviolation contentpolicyviolationerror responsibleaipolicyviolation "
+        codes="contentfilter contentfiltered contentpolicyviolation contentpolicyviolationerror "
+        "responsibleaipolicyviolation "
         "datainspectionfailed prohibitedcontent 1301 moderationblocked sensitivewordsdetected contentmoderation "
-        "invalidprompt safety blocklist promptblocked guardrailintervened inputmoderation moderation refusal contentpolicy "
+        "invalidprompt safety blocklist promptblocked guardrailintervened inputmoderation moderation refusal "
+        "contentpolicy "
         "contentsafety flagged",
-        words=r"content[ _]?(?:management |safety |filtering |moderation )?(?:polic|filter)|content exists risk|"
-        r"inappropriate content|prohibited[ _]content|data_?inspection|usage (?:polic|guideline)|safety (?:system|filter|check|"
+        words=r"violat\w+[^.\n]{0,40}(?:polic|guideline|terms)|content safety|content[ _]?(?:management |safety |"
+        r"filtering |moderation )?(?:polic|filter)|content exists risk|"
+        r"inappropriate content|prohibited[ _]content|data_?inspection|usage (?:polic|guideline)|safety (?:system|"
+        r"filter|check|"
         r"guideline|polic)|flagged (?:by|as|for|in)|was flagged|requires moderation|moderation|considered high risk|"
-        r"(?:harmful|sensitive|unsafe) content|sensitive words|敏感|不安全|违规|内容安全|guardrail(?! restrictions)|responsible ai",
-        unless=r"(?:filter|moderation|safety).{0,40}(?:is not supported|unknown|unavailable|timed? ?out)|guardrail restrictions",
+        r"(?:harmful|sensitive|unsafe) content|sensitive words|敏感|不安全|违规|内容安全|guardrail(?! restrictions)|"
+        r"responsible ai",
+        unless=r"(?:filter|moderation|safety).{0,40}(?:is not supported|unknown|unavailable|timed? ?out)|"
+        r"guardrail restrictions",
     ),
     Rule(overloaded, frozenset({429}), codes="resourceexhausted", unless=r"credit|balance|prepay"),
     Rule(
         lambda case: OutOfCredit(f"{case.said} (no credit: top it up, then `culturepark resume`)"),
         ANY - BROKEN | frozenset({500}),
-        codes="insufficientbalance insufficientcredits insufficientfunds creditserror 1113 arrearage billinghardlimitreached "
+        codes="insufficientbalance insufficientcredits insufficientfunds creditserror 1113 arrearage "
+        "billinghardlimitreached "
         "billingnotactive exceededcurrentquotaerror paymentrequired insufficientuserquota outofcredits billingerror "
         "notenoughbalance accountoverdue accountoverdueerror",
-        words=r"insufficient[ _](?:account )?(?:balance|credits?|funds)|(?:credit )?balance is (?:too low|insufficient|not enough)|"
-        r"(?:used|exhausted|consumed|spent)[^.]{0,20} (?:all|your)[^.]{0,30}credits|(?:out of|no|any|enough|not enough|more|"
-        r"zero|purchase|buy|negative) (?:\w+ )?credits?\b|credits? (?:have |has |is |are )?(?:been )?(?:exhausted|depleted|used up)|"
+        words=r"insufficient[ _](?:account )?(?:balance|credits?|funds)|(?:credit )?balance is (?:too low|"
+        r"insufficient|not enough)|"
+        r"(?:used|exhausted|consumed|spent)[^.]{0,20} (?:all|your)[^.]{0,30}credits|(?:out of|no|any|enough|"
+        r"not enough|more|"
+        r"zero|purchase|buy|negative) (?:\w+ )?credits?\b|credits? (?:have |has |is |are )?(?:been )?(?:exhausted|"
+        r"depleted|used up)|"
         r"spending (?:limit|cap)|payment (?:is )?required|余额不足|欠费|充值|\barrear|overdue|recharge|top[ -]?up your|"
         r"billing (?:hard limit|is not active|details? (?:is|are) missing)|account (?:is )?not active|"
         r"(?:low|insufficient|not enough|negative|no) (?:account |credit )?balance|budget has been exceeded|"
@@ -291,32 +302,45 @@ RULES = (
         codes="contextlengthexceeded exceedcontextsizeerror contextexceeded contextwindowexceedederror 1261 "
         "stringabovemaxlength requesttoolarge requesttoolargeerror maxtokensperrequest tokenlimitexceeded inputtoolong "
         "promptttoolong contextlengthexceedederror",
-        words=r"context[ _](?:length|window|size|limit)|(?:prompt|input|request|messages?|conversation|inputs)\b[^.\n]{0,60}"
-        r"(?:too (?:long|large)|exceeds?[^.\n]{0,40}(?:length|context|tokens? (?:limit|allowed)|number of tokens|maximum|limit))|"
+        words=r"context[ _](?:length|window|size|limit)|(?:prompt|input|request|messages?|conversation|"
+        r"inputs)\b[^.\n]{0,60}"
+        r"(?:too (?:long|large)|exceeds?[^.\n]{0,40}(?:length|context|tokens? (?:limit|allowed)|number of tokens|"
+        r"maximum|limit))|"
         r"prompt is too long|too many (?:input |prompt )?tokens in|inputs?`? tokens \+|must have less than \d+ tokens|"
-        r"(?:input|prompt) (?:token count|length|tokens)[^.\n]{0,80}(?:exceed|longer|greater|should be|limit|maximum|>)|"
-        r"exceed(?:s|ed)? (?:the )?(?:model|maximum|max)['s]* ?(?:model )?(?:token|context|sequence|prompt|input)[^.\n]{0,20}"
-        r"(?:limit|length)|maximum (?:prompt|input|sequence|model) length|max(?:imum)?[ _](?:model[ _]len|sequence)|n_ctx|"
+        r"(?:input|prompt) (?:token count|length|tokens)[^.\n]{0,80}(?:exceed|longer|greater|should be|must be|limit|"
+        r"maximum|"
+        r">)|"
+        r"exceed(?:s|ed)? (?:the )?(?:model|maximum|max)['s]* ?(?:model )?(?:token|context|sequence|prompt|"
+        r"input)[^.\n]{0,20}"
+        r"(?:limit|length)|maximum (?:prompt|input|sequence|model) length|max(?:imum)?[ _](?:model[ _]len|sequence)|"
+        r"n_ctx|"
         r"reduce (?:the |your )?(?:length of (?:the |your )?(?:messages|prompt|input)|prompt)|longer than the model|"
-        r"max_(?:completion_)?tokens must be at least 1, got -\d+|tokens to keep|request too large|prompt contains \d+ tokens|"
+        r"max_(?:completion_)?tokens must be at least 1, got -\d+|tokens to keep|request too large|"
+        r"prompt contains \d+ tokens|"
         r"超过.{0,12}(?:长度|上下文)|(?:长度|上下文).{0,12}超|超长",
-        unless=r"stop.{0,20}too long|array too long|supports at most \d+ completion tokens|maximum allowed number of output tokens|"
-        r"tokens per (?:day|hour)|not supported in (?:this )?context|rate limit for your organization",
+        unless=r"stop.{0,20}too long|array too long|supports at most \d+ completion tokens|"
+        r"maximum allowed number of output tokens|"
+        r"max_(?:completion_)?tokens['`\"]? must be (?:<|less|at most)|tokens per (?:day|hour)|"
+        r"not supported in (?:this )?context|rate limit for your organization",
     ),
     Rule(too_long, frozenset({413})),
     Rule(
         unreachable(),
         CLIENTS | frozenset({500, 503}),
-        words=r"(?:failed|unable|could not|cannot|can't|error) (?:to )?load(?:ing)? (?:the |this )?model|requires more system memory|"
+        words=r"(?:failed|unable|could not|cannot|can't|error) (?:to )?load(?:ing)? (?:the |this )?model|"
+        r"requires more system memory|"
         r"insufficient system resources|model (?:file )?is (?:corrupt|too large)",
     ),
     Rule(
         lambda case: Loading(case.said, retry_after=case.wait),
         frozenset({400, 404, 409, 424, 425, 429, 500, 502, 503, 504}) | NONE,
         codes="modelloading modelnotready modelnotreadyexception loading",
-        words=r"\bloading (?:the |this |your )?(?:model|weights|checkpoint)|(?:model|server|weights|service|engine|instance|worker|"
-        r"endpoint|deployment|replica)s?\b[^.\n]{0,80}(?:\bloading\b|being loaded|not (?:yet )?(?:been )?loaded|not (?:yet )?ready|"
-        r"starting|warming|initiali[sz]ing|waking|sleeping|unloaded|provisioning|scal(?:ing|ed) (?:up|to zero)|being (?:started|"
+        words=r"\bloading (?:the |this |your )?(?:model|weights|checkpoint)|(?:model|server|weights|service|engine|"
+        r"instance|worker|"
+        r"endpoint|deployment|replica)s?\b[^.\n]{0,80}(?:\bloading\b|being loaded|not (?:yet )?(?:been )?loaded|"
+        r"not (?:yet )?ready|"
+        r"starting|warming|initiali[sz]ing|waking|sleeping|unloaded|provisioning|scal(?:ing|ed) (?:up|to zero)|"
+        r"being (?:started|"
         r"deployed|provisioned|loaded))|(?:currently|still) loading|warming[ -]?up|cold[ -]?start|not ready (?:yet|to)|"
         r"is starting|still starting|estimated_time|waiting for llama runner|model unloaded",
         unless=r"no models? loaded|is not loaded\. please load",
@@ -324,36 +348,51 @@ RULES = (
     Rule(
         overloaded,
         CLIENTS - frozenset({401, 402, 429}),
-        codes="ratelimitexceeded ratelimiterror ratelimitreached throttlingexception toomanyrequests overloadederror throttling "
+        codes="ratelimitexceeded ratelimiterror ratelimitreached throttlingexception toomanyrequests overloadederror "
+        "throttling "
         "engineoverloadederror 1302 1303 1305 serverbusy requestlimitexceeded throttlingratequota",
-        words=r"rate[ _-]?limit(?:ed| reached| exceeded|ing)|exceeded[^.]{0,40} rate limit|too many (?:requests|concurrent)|"
+        words=r"rate[ _-]?limit(?:ed| reached| exceeded|ing)|exceeded[^.]{0,40} rate limit|too many (?:requests|"
+        r"concurrent)|"
         r"throttl(?:ed|ing)|\boverloaded\b|concurrency limit|server (?:is )?(?:too )?busy|at capacity|over capacity|"
         r"temporarily (?:unavailable|rate-limited)|请求过于频繁|并发",
     ),
     Rule(
         unreachable("http-404"),
         CLIENTS | frozenset({500}),
-        codes="modelnotfound modelnotexist deploymentnotfound modelnotsupported unknownmodel invalidmodel invalidmodelerror "
+        codes="modelnotfound modelnotexist deploymentnotfound modelnotsupported unknownmodel invalidmodel "
+        "invalidmodelerror "
         "modeldecommissioned modelnotavailable 1211 1221 modeltermsrequired modelnotfoundexception nomodelsloaded "
         "modelnotfounderror modelunavailable resourcenotfoundexception invalidmodelid",
-        words=r"model\b[^.\n]{0,120}?(?:(?:is |was |be |are )?not (?:be )?found\b|(?:does|do)(?: not|n't) exist|not exist|is not a valid|"
-        r"no longer (?:available|supported)|(?:is |been )?decommissioned|is (?:not available|unavailable) (?:to|for|in) (?:you|your)|"
+        words=r"model\b[^.\n]{0,120}?(?:(?:is |was |be |are )?not (?:be )?found\b|(?:does|do)(?: not|n't) exist|"
+        r"not exist|is not a valid|"
+        r"no longer (?:available|supported)|(?:is |been )?decommissioned|is (?:not available|unavailable) (?:to|for|"
+        r"in) (?:you|your)|"
         r"is (?:invalid|unknown)|not deployed|is not served|has been (?:retired|removed|deprecated)|不存在)|"
-        r"^(?:the )?(?:requested )?model:? [`'\"]?[\w./:@-]+[`'\"]? is not (?:supported|available|allowed)\b(?! in| with| for this)|"
-        r"(?:unknown|invalid|no such|non-?existent|unrecogni[sz]ed) model\b(?! param)|(?:not|n't) have access to (?:the |this )?model|"
-        r"not (?:authorized|allowed|entitled) to (?:access|use) (?:the |this )?model|access to (?:the )?model|try pulling it|"
-        r"no models? (?:are |is )?(?:currently )?loaded|deployment[^.\n]{0,60}does not exist|not a (?:valid model|chat model)|"
-        r"invalid model (?:name|id)|no endpoints found (?:for|matching)|model identifier is invalid|模型不存在|model 不存在|"
+        r"^(?:the )?(?:requested )?model:? [`'\"]?[\w./:@-]+[`'\"]? is not (?:supported|available|allowed)\b(?! in|"
+        r" with| for this)|"
+        r"(?:unknown|invalid|no such|non-?existent|unrecogni[sz]ed) model\b(?! param)|(?:not|"
+        r"n't) have access to (?:the |this )?model|"
+        r"not (?:authorized|allowed|entitled) to (?:access|use) (?:the |this )?model|access to (?:the )?model|"
+        r"try pulling it|"
+        r"no models? (?:are |is )?(?:currently )?loaded|deployment[^.\n]{0,60}does not exist|not a (?:valid model|"
+        r"chat model)|"
+        r"invalid model (?:name|id)|no endpoints found (?:for|matching)|model identifier is invalid|"
+        r"模型不存在|model 不存在|"
         r"(?:could not|cannot|can't|unable to) find (?:the )?model|is not loaded\. please load|unsupported model",
     ),
     Rule(
         unreachable(advice=KEY),
         frozenset({400, 403, 404, 422, 500}) | NONE,
-        codes="apikeyinvalid invalidapikey unauthenticated authenticationerror invalidauthentication invalidauthenticationerror "
+        codes="apikeyinvalid invalidapikey unauthenticated authenticationerror invalidauthentication "
+        "invalidauthenticationerror "
         "expiredtoken unauthorized invalidtoken incorrectapikeyerror wrongapikey",
-        words=r"(?:api[ _-]?key|access token|bearer token|credentials?|auth(?:entication)? token|subscription key)[^.\n]{0,60}"
-        r"(?:not valid|invalid|incorrect|expired|missing|not found|required|wrong|revoked|disabled|not provided|provided)|"
-        r"(?:invalid|incorrect|missing|expired|wrong|no|malformed|unknown)[^.\n]{0,20}(?:api[ _-]?key|x-api-key|auth(?:orization|"
+        words=r"(?:api[ _-]?(?:key|token)|access token|bearer token|credentials?|auth(?:entication)? token|"
+        r"subscription key)[^.\n]{0,60}"
+        r"(?:not valid|invalid|incorrect|expired|missing|not found|required|wrong|revoked|disabled|not provided|"
+        r"provided)|"
+        r"(?:invalid|incorrect|missing|expired|wrong|no|malformed|unknown)[^.\n]{0,20}(?:api[ _-]?(?:key|token)|"
+        r"x-api-key|"
+        r"auth(?:orization|"
         r"entication)?\b|credentials|access token|subscription key|bearer)|unauthori[sz]ed|身份验证|令牌",
     ),
     Rule(
@@ -363,6 +402,12 @@ RULES = (
         words=r"(?:country|region|territory|location)[^.\n]{0,40}not supported|no endpoints available matching",
     ),
     Rule(lambda case: refused(case), REFUSALS),
+    Rule(
+        unreachable("http-404"),
+        frozenset({400, 404, 422}) | NONE,
+        words=r"\bmodel\b[^.\n]{0,60}(?:not (?:supported|available|allowed|enabled|valid)|unsupported|unavailable)|"
+        r"no model (?:named|called|with)",
+    ),
     Rule(refused_somehow, frozenset({404}), words=r"requested parameters|no endpoints found that"),
     Rule(unreachable(advice=KEY), frozenset({401, 403})),
     Rule(overloaded, LATER),
@@ -377,11 +422,12 @@ CONTEXT = tuple(
     for pattern in (
         r"\d[\d,]*\s*\+\s*\d[\d,]*\s*>\s*(\d[\d,]*)",
         r"(\d[\d,]*)[- ](?:token )?(?:maximum )?context (?:length|window)",
-        r"context[ _](?:length|window|size|limit)[^\d\n.]{0,60}(\d[\d,]*)",
-        r"tokens? ?(?:>|exceeds?)[^\d\n]{0,40}(\d[\d,]*)",
+        r"(?:max_model_len|n_ctx|context[ _](?:length|window|size|limit))[^\d\n.]{0,60}(\d[\d,]*)",
+        r"(?:tokens? ?>|exceeds?)[^\d\n]{0,60}(\d[\d,]*)",
         r"(?:must be|should be|at most|less than|up to|<=|≤)\s*(\d[\d,]*)",
         r"\[\s*\d+\s*,\s*(\d[\d,]*)\s*\]",
-        r"(?:tokens allowed|token limit|limit is|limit of|limit:|limit|max(?:imum)?(?: [a-z]+){0,4}(?: is| of|:)?|length)\s*[:(]?\s*(\d[\d,]*)",
+        r"(?:tokens allowed|token limit|limit is|limit of|limit:|limit|max(?:imum)?(?: [a-z]+){0,4}(?: is| of|:)?|"
+        r"length)\s*[:(]?\s*(\d[\d,]*)",
         r"> (\d[\d,]*)",
     )
 )
@@ -441,8 +487,8 @@ def is_about_proxies(error: BaseException) -> bool:
 def through_proxy(endpoint: str) -> str:
     """The proxy that the environment names for this endpoint, in brackets; empty if there is none."""
     url = urlsplit(endpoint)
-    proxies = getproxies_environment()
-    if not url.hostname or proxy_bypass_environment(url.hostname, proxies):
+    proxies = proxies_of.getproxies_environment()
+    if not url.hostname or proxies_of.proxy_bypass(url.hostname):
         return ""
     for scheme in (url.scheme, "all"):
         if scheme in proxies:
@@ -476,6 +522,5 @@ def read(error: Any) -> object:
 
 def short(said: object) -> str:
     """What an endpoint said, on one line and not long; it may be a whole HTML page."""
-    # First of all, since half a key is no longer known for one; but not all of what may be megabytes.
-    line = " ".join(redact(str(said)[:10_000]).split())
+    line = " ".join(shortened(str(said), 10_000).split())
     return "".join(c for c in line if c.isprintable())[:200] or type(said).__name__

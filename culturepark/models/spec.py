@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from culturepark.domain import JUDGES, ModelRole
 from culturepark.errors import UsageError
 from culturepark.models.providers import is_azure, provider_of
+from culturepark.redact import shortened
 
 ChatKind = Literal["embedded", "gguf", "hf", "openai", "scripted"]
 EmbedderKind = Literal["minilm", "lexical", "openai"]
@@ -52,7 +53,7 @@ def parse(text: str, role: ModelRole = "speaker") -> ModelSpec:
     text = text.strip()
     kind, _, rest = text.partition(":")
     forms = EMBEDDER_FORMS if role == "embedder" else FORMS
-    wrong = UsageError(f"model spec {text[:100]!r} for the {role}: must be {forms}")
+    wrong = UsageError(f"model spec {shortened(text, 100)!r} for the {role}: must be {forms}")
     if role == "embedder" and text in ("minilm", "lexical"):
         return MINILM if text == "minilm" else LEXICAL
     if kind == "openai" and rest:
@@ -66,7 +67,7 @@ def parse(text: str, role: ModelRole = "speaker") -> ModelSpec:
     if kind == "hf" and rest:
         path, _, revision = rest.partition("@")
         if len(path.split("/")) < 3 or not path.endswith(".gguf"):
-            raise UsageError(f"model spec {text[:100]!r}: hf: takes ORGANISATION/NAME/FILE.gguf[@REVISION]")
+            raise UsageError(f"model spec {shortened(text, 100)!r}: hf: takes ORGANISATION/NAME/FILE.gguf[@REVISION]")
         return ModelSpec("hf", path, revision)
     raise wrong
 
@@ -151,7 +152,7 @@ def parse_roles(model: str | None, roles: list[str]) -> dict[ModelRole, ModelSpe
         role, equals, spec = text.partition("=")
         known = next((name for name in ROLES if name == role), None)
         if known is None or not equals:
-            raise UsageError(f"--role {text[:100]!r}: must be ROLE=SPEC with ROLE one of {', '.join(ROLES)}")
+            raise UsageError(f"--role {shortened(text, 100)!r}: must be ROLE=SPEC with ROLE one of {', '.join(ROLES)}")
         if known == "judge":
             if judges == len(JUDGES):
                 raise UsageError(f"--role judge: a panel has at most {len(JUDGES)} judges")

@@ -73,12 +73,12 @@ ANSWERING = among(
     "box réponse respuesta antwort risposta resposta cevap ответ 回答 答案"
 )
 FILLERS = among("begin beginning start end stop finish of my the your process chain step steps block section")
-OPENING, CLOSING = among("begin beginning start open"), among("end stop close finish done")
+OPENING, CLOSING = among("begin beginning start open prefix"), among("end stop close finish done suffix")
 OFF = among("no not off without disable disabled non")
 
 ROLES = "assistant|user|system|model|human|developer|tool|ipython|gpt|bot|ai|environment"
 OURS = among("assistant model gpt bot ai")
-ENDS = among("end eos eot eod eom eoa eoh eoc eou endoftext endofturn endofmessage stop return call sep eot_id eom_id")
+ENDS = among("end eos eot eod eom eoa eoh eoc eou endoftext endofturn endofmessage stop return call sep separator")
 STARTS = among("bos sop bot bom start begin startoftext startofturn inst sys im turn header role")
 BARE = among(
     "eos bos pad unk mask eod eot eom eop sop sep cls eoa eoh eoc eou end stop endoftext startoftext inst sys "
@@ -91,7 +91,7 @@ SQUARE = among(
     "system_prompt transcribe"
 )
 """Names that stand in square brackets, in capitals."""
-NUMBERED = re.compile(r"(?:unused|extra_id|reserved|special|control|token|placeholder)[a-z_]*\d+|0x[0-9a-f]{2}")
+NUMBERED = re.compile(r"(?:unused|extra_id|reserved|special|control|ctrl|token|placeholder)[a-z_]*\d+|0x[0-9a-f]{2}")
 SNAKE = re.compile(r"[a-z]+(?:_[a-z0-9]+)+")
 
 # --- marks --------------------------------------------------------------------------------------------------
@@ -118,6 +118,7 @@ SAME = str.maketrans("｜│◁▷＜＞⟨⟩‹›【】［］▁／", "||<><>
 """Characters that some tokenizers use for bars and brackets; one for one, so that places stay the same."""
 BLANK = r"[\s\u200b-\u200d\u2060\ufeff]"
 ANGLE = re.compile(rf"(?:<<?|&lt;){BLANK}{{0,2}}(?P<body>[^<>\n&]{{1,160}}?){BLANK}{{0,2}}(?:>>?|&gt;)")
+SQUARE_BARS = re.compile(rf"\[{BLANK}?\|(?P<body>/?[^\[\]|\n]{{1,60}})\|{BLANK}?\]")
 BRACKET = re.compile(rf"\[{BLANK}{{0,2}}(?P<body>/?{BLANK}{{0,2}}[^\W\d][\w ]{{0,40}}?){BLANK}{{0,2}}\]")
 BODY = re.compile(r"(?P<pre>[|/\\ ]*)(?P<name>[^\s|/\\=]+)(?P<rest>[^|]*?)(?P<post>[|/\\ ]*)")
 LEFT, RIGHT = rf"(?:<|&lt;){BLANK}?", rf"{BLANK}?(?:>|&gt;)"
@@ -138,11 +139,13 @@ APART = re.compile(r"\bassistant\s+(?P<later>final|analysis|commentary)\s+")
 """The same with spaces, which counts only after thoughts that began so."""
 UNMARKED = re.compile(r"\A\s*thought(?:\s*(?:\[\]|\(\))|[ \t]*\n|(?=[A-Z]))")
 """Gemini's and Gemma's marker without its tokens; nothing says where these thoughts end."""
-UNUSED = re.compile(r"<unused\d+>\s*(?P<thought>thought\b)?|\[unused\d+\]")
+UNUSED = re.compile(r"<(?:unused|ctrl)\d+>\s*(?P<thought>thought\b)?|\[unused\d+\]")
 FENCE = re.compile(
-    r"^```[ \t]*(?:thinking|think|thoughts?|reasoning|analysis|scratchpad)\b[^\n]*\n(?:.*?^```|.*\Z)",
+    r"^(?P<fence>```|~~~)[ \t]*(?:thinking|think|thoughts?|reasoning|analysis|scratchpad)\b[^\n]*\n"
+    r"(?:.*?^(?P=fence)|.*\Z)",
     re.M | re.S | re.I,
 )
+COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
 QUOTED = re.compile(
     r"\A\s*[^\w\n>]{0,6}(?:thinking|thoughts?|reasoning)\b[^\n]{0,40}\n\s*(?:>[^\n]*(?:\n\s*|\Z))+", re.I
 )
@@ -169,18 +172,25 @@ HEADER = re.compile(
 """The header of a turn without its tokens: on a line of its own, or hard at the end of a sentence."""
 MOST_MARKS = 500
 """An answer with more is a model that has lost itself in control tokens; reading on would take long."""
+RUN_ON = re.compile(r"(?<=\S)\s*\n\s*(?:#{1,4}[ \t]*(?i:human|user|instruction|input)|Human|HUMAN)[ \t]*:")
+"""The label of the next turn, in templates that have no tokens."""
+BROKEN = re.compile(r"(?:<\|[\w ]{0,40}\|?|</[a-z_]{0,20})\Z", re.I)
+"""The beginning of a token at the end of an answer, where a server cut it in the middle."""
+ODD = re.compile(r"(?P<start>\]~!?b[\[\]])|(?P<end>\[e~\[)")
+"""MiniMax's tokens, which look like nobody else's."""
 LOST = "\ufffd"
 EDGE = re.compile(rf"(?:{BLANK}|{LOST})+")
 RAW_PIECES = re.compile(r"[ĠĊ▁]")
 """How byte-level and sentence-piece vocabularies spell a space or a line end."""
 SIGNS = re.compile(
-    rf"[<\[｜◁＜⟨‹【［{LOST}ĠĊ▁]|&lt;|```|\A\s*>|assistant|(?:user|model|system)[ \t]*\n"
+    rf"[<\[｜◁＜⟨‹【［{LOST}ĠĊ▁]|\]~|&lt;|```|~~~|\A\s*>|assistant|(?:user|model|system)[ \t]*\n"
+    r"|(?:human|user|instruction|input)[ \t]*:"
     r"|\A\W{0,6}(?:analysis|commentary|final|model|user|system|here|think|thought|reason|internal|inner|my|reflect|plan)"
     r"|(?:answer|response|reply|speech|version|output)[*:\s]",
     re.I,
 )
 """Without one of these there is nothing to be found; most speeches are done here."""
-BRACKETS = re.compile(r"[<\[◁＜⟨‹【［]|&lt;")
+BRACKETS = re.compile(r"[<\[◁＜⟨‹【［\]]|&lt;")
 GLUED_TOGETHER = re.compile(r"assistant(?:final|analysis|commentary)(?![a-z])")
 
 
@@ -212,8 +222,8 @@ def channels(folded: str) -> Iterator[Mark]:
         named = match.groupdict()
         name = named.get("first") or named.get("later") or named.get("glued")
         yield Mark(*match.span(), "speak" if name == "final" else "open", "channels")
-    if match := UNMARKED.match(folded):
-        yield Mark(*match.span(), "open", "channels")
+    if unmarked := UNMARKED.match(folded):
+        yield Mark(*unmarked.span(), "open", "channels")
     unused = list(UNUSED.finditer(folded))
     if unused and (unused[0]["thought"] or (unused[0][0][0] == "[" and not folded[: unused[0].start()].strip())):
         yield Mark(*unused[0].span(), "open", "channels")
@@ -225,12 +235,16 @@ def fences(folded: str) -> Iterator[Mark]:
     for match in FENCE.finditer(folded):
         line_end = folded.index("\n", match.start()) + 1
         yield Mark(match.start(), line_end, "open", "thought-headings")
-        if match[0].endswith("```") and match.end() - 3 >= line_end:
+        if match[0].endswith(match["fence"]) and match.end() - 3 >= line_end:
             yield Mark(match.end() - 3, match.end(), "close", "thought-headings")
+    for match in COMMENT.finditer(folded):
+        yield Mark(match.start(), match.start() + 4, "open", "think-tags")
+        if match[0].endswith("-->"):
+            yield Mark(match.end() - 3, match.end(), "close", "think-tags")
     for pattern in (QUOTED, TIMED):
-        if match := pattern.match(folded):
-            yield Mark(match.start(), match.start(), "open", "thought-headings")
-            yield Mark(match.end(), match.end(), "close", "thought-headings")
+        if block := pattern.match(folded):
+            yield Mark(block.start(), block.start(), "open", "thought-headings")
+            yield Mark(block.end(), block.end(), "close", "thought-headings")
             break
 
 
@@ -238,6 +252,10 @@ def headings(folded: str) -> Iterator[Mark]:
     """Thoughts under a heading in words, and the heading of the speech that follows them."""
     for match in HEADER.finditer(folded):
         yield Mark(*match.span(), "start", "role-header", match["role"])
+    for match in RUN_ON.finditer(folded):
+        yield Mark(*match.span(), "start", "role-header", "human")
+    if broken := BROKEN.search(folded):
+        yield Mark(*broken.span(), "end", "end-token")
     opening = HEADING.match(folded)
     speeches = [one for one in SPEECH_HEADING.finditer(folded) if opening or (is_loud(one[0]) and not one["short"])]
     if opening and (opening["sure"] or opening["alone"] or speeches):
@@ -265,6 +283,13 @@ def tokens(folded: str) -> Iterator[Mark]:
             reasons = reasons or (said["name"].casefold() == "details" and mark is not None)
             if mark:
                 yield mark
+    for match in SQUARE_BARS.finditer(folded):
+        words, closes = words_of(match["body"]), "/" in match["body"]
+        yield of_words(match, words, closes=closes, bars=True) or control(match, words, closes=closes)
+    for match in ODD.finditer(folded):
+        yield Mark(
+            *match.span(), "start" if match["start"] else "end", "control-tokens" if match["start"] else "end-token"
+        )
     closed = {match["body"].strip("/ ").casefold() for match in BRACKET.finditer(folded) if match["body"][0] == "/"}
     for match in BRACKET.finditer(folded):
         if mark := in_square(match, closed):
@@ -296,7 +321,8 @@ def in_angles(match: re.Match[str], said: re.Match[str], *, reasons: bool) -> Ma
         if match[0].rstrip(">")[-1].isspace():  # in a formula
             return None
         return control(match, ["eos"] if closes else [], closes=closes)
-    if plain in BARE or NUMBERED.fullmatch(plain) or SNAKE.fullmatch(plain):
+    spaced = plain.partition(":")[2]  # as <seed:eos>
+    if plain in BARE or spaced in BARE or NUMBERED.fullmatch(plain) or SNAKE.fullmatch(plain):
         return control(match, words, closes=closes)
     return None
 

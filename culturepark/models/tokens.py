@@ -52,17 +52,30 @@ def detail(told: JsonObject, group: str, name: str) -> int | None:
 
 NARROWEST = 512
 """Tokens; no server has a smaller context, and a smaller count is one without what was cached."""
+SAME_FROM, DIFFERENT = 256, 1.1
+"""Tokens from which two prompts are compared; and how much longer one is if both cannot have as many tokens."""
 PLAIN, OTHER = 0.9, 0.5
 """The fewest tokens that any model's tokenizer makes of a text, as a share of what o200k makes of it: of English, and
 of whatever else, where tokenizers differ more."""
 
 
-def was_cut(usage: Usage, body: JsonObject) -> bool:
-    """Whether the server read far fewer tokens than were sent: it dropped the rest without a word."""
+def was_cut(usage: Usage, body: JsonObject, known: dict[int, int]) -> bool:
+    """Whether the server read fewer tokens than were sent: it dropped the rest without a word.
+
+    It says so by a count that is too small for the text, or by the same count for texts of different lengths.
+
+    Args:
+        known: tokens that were read of earlier prompts -> characters of each; this one is added.
+    """
     read = (usage.prompt_tokens or 0) + (usage.cached_tokens or 0)
-    if usage.source != "server" or read < NARROWEST:
-        return False
     prompt = "\n".join(str(message["content"]) for message in body.get("messages", ()))
+    if usage.source != "server" or read < SAME_FROM:
+        return False
+    before = known.setdefault(read, len(prompt))
+    if read == max(known) and not 1 / DIFFERENT < before / max(1, len(prompt)) < DIFFERENT:
+        return True
+    if read < NARROWEST:
+        return False
     if read >= len(prompt) / 3.5:  # no need to count
         return False
     known = encoding("gpt-4o")

@@ -16,6 +16,7 @@ from typing import Any
 import httpx2
 
 from culturepark.errors import Unreachable
+from culturepark.redact import shortened
 
 MOST_BYTES = 64_000_000
 """Of any answer, as sent and as decompressed; a chat's has a closer bound, since it is known what was asked for."""
@@ -146,7 +147,7 @@ async def drain(pieces: AsyncIterator[bytes]) -> None:
 
 
 DONE = object()
-FIELD = re.compile(r"(data|event|id|retry)(?::[ ]?|$)(.*)", re.DOTALL)
+FIELD = re.compile(r"(data|event|id|retry|error)(?::[ ]?|$)(.*)", re.DOTALL)
 
 
 class Event:
@@ -165,6 +166,8 @@ class Event:
                 self.data.append(field[2])
             elif field and field[1] == "event":
                 self.name = field[2]
+            elif field and field[1] == "error":  # no field of the format's; llama-server sends it
+                self.name, self.data = "error", [*self.data, field[2]]
             return []
         name, data = self.name, self.data
         self.name, self.data = "", []
@@ -190,7 +193,7 @@ def value_of(line: str) -> Any:
     try:
         return loads(line)
     except ValueError:
-        raise Unreadable(f"a chunk is not JSON: {line[:200]}") from None
+        raise Unreadable(f"a chunk is not JSON: {shortened(line, 200)}") from None
 
 
 def as_error(value: Any) -> Any:
@@ -206,7 +209,7 @@ def kind_of(beginning: str) -> str:
     """
     first = beginning.lstrip()[:1]
     if first == "<":
-        raise Unreadable(f"a page, not JSON: {beginning.strip()[:200]}")
+        raise Unreadable(f"a page, not JSON: {shortened(beginning.strip(), 200)}")
     return "" if not first else "json" if first in "{[" else "events"
 
 
@@ -224,7 +227,7 @@ def documents(text: str) -> list[Any]:
     try:
         return [loads(line.removeprefix("data:")) for line in lines if line.strip() != "data: [DONE]"]
     except ValueError:
-        raise Unreadable(f"JSON that breaks off, or none: {text[:200]}") from None
+        raise Unreadable(f"JSON that breaks off, or none: {shortened(text, 200)}") from None
 
 
 def loads(text: str) -> Any:

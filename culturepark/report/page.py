@@ -65,7 +65,7 @@ def write(store: Store, run_id: str, out: Path | None, progress: Progress) -> Wr
     if str(place) == "-":
         # First all of it, so that what fails half-way has written nothing.
         try:
-            whole = tempfile.TemporaryFile()
+            whole = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
         except FileNotFoundError:
             raise StoreError("no folder for temporary files can be written; name one with TMPDIR, or give -o") from None
         with whole:

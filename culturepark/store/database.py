@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
@@ -28,6 +28,7 @@ from sqlmodel import Session
 from culturepark.errors import StoreError, UsageError
 from culturepark.files import clipped, readable
 from culturepark.redact import redact, remember
+from culturepark.shortage import shortage
 from culturepark.store.locks import Inode, held_by_range, inode_of, users
 
 DEFAULT_URL = "sqlite:///runs/culturepark.db"
@@ -104,7 +105,7 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            raise StoreError(f"the store {self.shown}: {advice(error)}") from error
+            raise shortage(error) or StoreError(f"the store {self.shown}: {advice(error)}") from error
         except (NoResultFound, MultipleResultsFound) as error:
             raise StoreError(f"the store {self.shown}: a row that another one names is missing; {DAMAGED}") from error
         except SQLAlchemyError as error:
@@ -214,8 +215,8 @@ class Database:
 def held_by_file(database: Database, name: str) -> Iterator[bool]:
     """A lock on a file beside the database. The kernel drops it when the process ends.
 
-    Whoever may write the database may lock the file. Where somebody made it when that was otherwise, and died, a lock on
-    a byte of the database itself decides: everybody who holds the one holds the other too.
+    Whoever may write the database may lock the file. Where somebody made it when that was otherwise, and died, a lock
+    on a byte of the database itself decides: everybody who holds the one holds the other too.
     """
     from filelock import FileLock, Timeout
 
@@ -288,7 +289,7 @@ def parsed(url: str) -> URL:
     if made.get_backend_name() != "sqlite":
         raise UsageError(f"--store: a store is SQLite's or PostgreSQL's; {form}")
     if made.database and "?" in url and "=" not in url.partition("?")[2]:  # no option, but a letter of the file's name
-        made = made.set(database=f"{made.database}?{url.partition('?')[2]}", query={})
+        made = made.set(database=f"{made.database}?{unquote(url.partition('?')[2])}", query={})
     if made.host or made.query or ("?" in url and "?" not in str(made.database)):
         raise UsageError(f"--store: SQLite takes a file and nothing else; {form}")
     name = made.database or "."

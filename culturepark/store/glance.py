@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from culturepark.store.lines import Line, RunLine
 
@@ -50,7 +50,7 @@ def look(url: str, at: Callable[[sqlite3.Connection], T]) -> T | None:
     if not url.startswith(PREFIX):
         return None
     try:
-        path = Path(url.removeprefix(PREFIX)).absolute()
+        path = Path(unquote(url.removeprefix(PREFIX))).absolute()
         if not path.is_file():  # a pipe would be waited for
             return None
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=0.1)) as db:

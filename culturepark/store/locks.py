@@ -79,7 +79,7 @@ def opened(path: str) -> tuple[Inode, int]:
 
 
 def locked(descriptor: int, byte: int, *, release: bool = False) -> bool:
-    """Whether a byte could be locked. The lock belongs to the descriptor, not the process, so SQLite's are no matter."""
+    """Whether a byte could be locked. The lock is the descriptor's, not the process's; SQLite's are no matter."""
     import fcntl
 
     kind = fcntl.F_UNLCK if release else fcntl.F_WRLCK

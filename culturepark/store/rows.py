@@ -85,7 +85,7 @@ def faults(table: type[SQLModel], values: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{name} is missing"
         elif not isinstance(value, (int, float) if kind is float else kind):
             yield f"{name} is {type(value).__name__}, not {kind.__name__}"
-        elif kind is float and not math.isfinite(value):
+        elif kind is float and not math.isfinite(float(str(value))):
             yield f"{name} is {value}"
         elif name in json_columns:
             try:

@@ -14,6 +14,7 @@ import numpy as np
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, func, select
 
+from culturepark.errors import BadAnswer
 from culturepark.models.embedder import Embedder, Endpoint, Vectors
 from culturepark.store import rows
 from culturepark.store.store import Store
@@ -47,6 +48,8 @@ async def vectors_of(store: Store, embedder: Embedder, texts: Sequence[str], *, 
             at_once = min(at_once, Endpoint.batch)
         while missing := [text for text in different if text not in found][:at_once]:
             new = dict(zip(missing, await embedder.embed(missing), strict=True))
+            if not all(np.isfinite(row).all() for row in new.values()):
+                raise BadAnswer(f"{embedder.identity}: vectors that hold no numbers")
             if embedder.identity != identity:  # an endpoint has another model behind the same name
                 identity = embedder.identity
                 found = kept.setdefault(identity, known(store, identity, different))
@@ -70,7 +73,7 @@ def best_known(store: Store, embedder: str, texts: Sequence[str]) -> tuple[str, 
 
 
 def embedders(store: Store) -> list[str]:
-    """All whose vectors are kept. Each is looked for beyond the last: the index gives it without going through the rows."""
+    """All whose vectors are kept. Each is looked for beyond the last, which an index gives without reading rows."""
     names: list[str] = []
     with store.database.reading() as session:
         while name := session.exec(
