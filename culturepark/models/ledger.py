@@ -225,7 +225,7 @@ class Ledger:
             self.log.finish(
                 call_id,
                 Outcome(
-                    response=json.dumps(reply.response, ensure_ascii=True, allow_nan=False) if reply else None,
+                    response=json.dumps(reply.response, ensure_ascii=True) if reply else None,
                     usage=usage,
                     cost_usd=cost,
                     finish_reason=reply.finish_reason if reply else None,

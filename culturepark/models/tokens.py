@@ -54,6 +54,8 @@ NARROWEST = 512
 """Tokens; no server has a smaller context, and a smaller count is one without what was cached."""
 SAME_FROM, DIFFERENT = 256, 1.1
 """Tokens from which two prompts are compared; and how much longer one is if both cannot have as many tokens."""
+PROSE = 0.92
+"""Share of letters and white space from which a text in ASCII is prose; signs make more tokens."""
 PLAIN, OTHER = 0.9, 0.5
 """The fewest tokens that any model's tokenizer makes of a text, as a share of what o200k makes of it: of English, and
 of whatever else, where tokenizers differ more."""
@@ -81,7 +83,7 @@ def was_cut(usage: Usage, body: JsonObject, known: dict[int, int]) -> bool:
     counts = encoding("gpt-4o")
     if counts is None:
         return False
-    plain = sum(char.isascii() for char in prompt) > 0.98 * len(prompt)
+    plain = sum(char.isascii() and (char.isalpha() or char.isspace()) for char in prompt) > PROSE * len(prompt)
     return read < (PLAIN if plain else OTHER) * len(counts.encode_ordinary(prompt))
 
 
