@@ -484,7 +484,10 @@ def torture(
     plans: list[tuple[Subject, list[Death]]] = []
     some = subjects(folder, scenario, share=share)
     for subject in some:
-        for kind in (*(COMMITS[1:] if share else COMMITS), "at a file"):
+        kinds: tuple[Kind, ...] = (*COMMITS, "at a file")
+        if share:  # the one file of the others is their lock
+            kinds = kinds[1:] if subject.make in (ExportingAgain, ReportingAgain) else COMMITS[1:]
+        for kind in kinds:
             about = subject.whole.about.get(kind, [])
             sorts = len(set(about)) if share and subject is some[0] and kind == "after a commit" else 0
             most = None if commits is None else max(commits, sorts)
