@@ -529,7 +529,7 @@ def torture(
 
 
 def one_of(most: float, draw: random.Random) -> int:
-    """A number from 1 to `most`; one draw whatever that is, so that counts that hang on time do not shift later ones."""
+    """A number from 1 to `most`; one draw whatever that is, so that counts that hang on time shift no later one."""
     return 1 + int(draw.random() * max(0.0, most - 1))
 
 
