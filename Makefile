@@ -20,9 +20,9 @@ test: check weights browser
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 torture: $(DEV)
-	$(BIN)/python -m tests.packages >&2
-	$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED))
-	$(BIN)/python -m tests.quirks check >&2
+	@failed=0; $(BIN)/python -m tests.packages >&2 || failed=1; \
+	$(BIN)/python -m tests.quirks check >&2 || failed=1; \
+	$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED)) || failed=1; exit $$failed
 
 # The project resolved together with the newest of other tools; nothing is installed.
 beside: $(DEV)

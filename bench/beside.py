@@ -1,7 +1,7 @@
 """Whether the project can be installed beside other tools: `python bench/beside.py [TOOL...] [--json]`.
 
 Each tool's newest release is resolved together with the project and all its extras but `train`, by uv, for each Python;
-nothing is installed. A tool that resolves only in an older release than it has alone counts as a conflict. Exit 1 if
+nothing is installed. A tool that resolves only in an older release counts as a conflict. Exit 1 if
 there is one. Where the index cannot be reached, it says so and exits with 0: that tells nothing about the project.
 """
 
@@ -14,7 +14,9 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -36,13 +38,13 @@ class Beside:
     tool: str
     python: str
     version: str
-    """The tool's newest release, alone; empty if the index did not tell."""
+    """The tool's newest release for this Python; empty if the index did not tell."""
     outcome: str
     """`resolved`, `conflict` or `not known`."""
     because: str = ""
 
 
-def compiled(requirements: Sequence[str], python: str) -> str:
+def compiled(requirements: Sequence[str], python: str, *more: str) -> str:
     """What uv resolves requirements to.
 
     Raises:
@@ -51,7 +53,7 @@ def compiled(requirements: Sequence[str], python: str) -> str:
     with TemporaryDirectory() as folder:
         wanted = Path(folder, "wanted.in")
         wanted.write_text("\n".join(requirements) + "\n", "utf-8")
-        command = [uv(), "pip", "compile", str(wanted), "--python-version", python, "--quiet", "--no-header"]
+        command = [uv(), "pip", "compile", str(wanted), "--python-version", python, "--quiet", "--no-header", *more]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
         except subprocess.TimeoutExpired:
@@ -70,14 +72,20 @@ def uv() -> str:
 
 
 def beside(tool: str, python: str) -> Beside:
-    newest = ""
+    newest, because = "", ""
     try:
-        newest = version_in(compiled([tool], python), tool)
+        newest = version_in(compiled([tool], python, "--no-deps"), tool)
         compiled([f"{ROOT}[{EXTRAS}]", f"{tool}=={newest}"], python)
+        return Beside(tool, python, newest, "resolved")
     except OSError as error:
-        unreachable = not newest or NO_INDEX.search(str(error))
-        return Beside(tool, python, newest, "not known" if unreachable else "conflict", str(error))
-    return Beside(tool, python, newest, "resolved")
+        because = str(error)
+    if not newest or NO_INDEX.search(because):
+        return Beside(tool, python, newest, "not known", because)
+    try:
+        compiled([f"{tool}=={newest}"], python)
+    except OSError as error:
+        return Beside(tool, python, newest, "not known", f"not even alone: {error}")
+    return Beside(tool, python, newest, "conflict", because)
 
 
 def version_in(resolved: str, name: str) -> str:
@@ -92,7 +100,8 @@ def main() -> int:
     parser.add_argument("tools", nargs="*", default=TOOLS, help=f"default: {' '.join(TOOLS)}")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    found = [beside(tool, python) for tool in given.tools for python in PYTHONS]
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda pair: beside(*pair), product(given.tools, PYTHONS)))
     if given.json:
         print(json.dumps([asdict(one) for one in found], indent=2))
     else:

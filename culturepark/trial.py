@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Literal, NamedTuple
 
 from culturepark.dialogue.agents import SPEECH_TOKENS
@@ -277,13 +278,22 @@ def context_line(context: Context | None) -> Line:
 def price_line(model: ChatModel) -> Line:
     if model.spec.kind != "openai":
         return Line("price", "ok", "nothing: it runs here")
-    sent = prices.cost(model.endpoint, model.spec.name, Usage(1000, None, 0))
-    both = prices.cost(model.endpoint, model.spec.name, Usage(1000, None, 1000))
-    if sent is None or both is None:
-        return Line(
-            "price", "note", "unknown: costs are not counted, and --max-cost cannot be watched; see CULTUREPARK_PRICES"
-        )
-    return Line("price", "ok", f"${sent * 1e3:.4g} and ${(both - sent) * 1e3:.4g} for a million tokens in and out")
+    price = prices.price(model.endpoint, model.spec.name)
+    if price is None:
+        unknown = "unknown: costs are not counted, and --max-cost cannot be watched; set CULTUREPARK_PRICES"
+        return Line("price", "note", unknown)
+    # Of a thousand tokens, since some prices rise with the length of the prompt.
+    each = [price.dollars(Usage(*counts)) for counts in ((1000, 0, 0), (0, 0, 1000))]
+    told = " and ".join("unknown" if dollars is None else f"${dollars * 1000:g}" for dollars in each)
+    return Line("price", "ok", f"{told} for a million tokens in and out; {list_of(price)}")
+
+
+def list_of(price: object) -> str:
+    """Return where a price comes from, and how old that is."""
+    if isinstance(price, prices.Price):
+        return "by CULTUREPARK_PRICES"
+    days = (date.today() - date.fromisoformat(prices.as_of())).days
+    return f"by {prices.source()}, whose newest price is {days:,} days old"
 
 
 def verdict_lines(trial: Trial) -> Iterator[Line]:

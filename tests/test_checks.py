@@ -931,7 +931,9 @@ def test_a_store_from_before_the_checks_is_brought_up_to_date_with_its_verdicts(
             "verdict": ("score", "answer", "reason", "judge"),
             "review": ("wording", "withdrawn_at"),
             "dialogue": ("parent_id", "branched_at"),
+            "call": ("reasoning_tokens",),
         }
+        db.execute("DROP TABLE ability")
         db.execute("DROP INDEX ix_dialogue_parent_id")
         for table, columns in later.items():
             for column in columns:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import re
 import socket
+import textwrap
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -377,6 +380,32 @@ def test_a_server_without_a_key_gets_the_word_none() -> None:
     assert got.headers["authorization"] == "Bearer none"
 
 
+GUIDE = (Path(__file__).parents[1] / "docs" / "endpoints.md").read_text("utf-8")
+
+
+def test_every_example_in_the_guide_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Specs, files of keys and of endpoints as docs/endpoints.md shows them are taken as they are."""
+    for name in ("CF_TOKEN", "GATEWAY_KEY", *(variable for one in PROVIDERS for variable in one.variables)):
+        monkeypatch.setenv(name, OTHER)
+    specs = re.findall(r"--model '?(openai:[^\s']+)", GUIDE)
+    assert len(specs) >= 17
+    for block in re.findall(r"(?m)^((?:    .*\n|\n)*    \[\".*\n(?:    .*\n|\n)*)", GUIDE):
+        config("endpoints.toml", textwrap.dedent(block))
+        assert connection(parse("openai:m@http://h/v1"))
+    config("keys.toml", "\n".join(re.findall(r'(?m)^ +("\S+" = "\.\.\.")$', GUIDE)))
+    assert at("http://localhost:8000/v1").key == "..."
+    for text in specs:
+        assert connection(parse(text.replace("BASE_URL", "http://h/v1"))).url.startswith("http")
+
+
+@pytest.mark.parametrize("name", [one.name for one in PROVIDERS[:10]])
+def test_the_guide_names_the_variable_of_each_service(name: str) -> None:
+    (provider,) = (one for one in PROVIDERS if one.name == name)
+    recipe = GUIDE.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+    assert all(variable in recipe for variable in provider.variables)
+    assert provider.hosts[0].strip(".") in recipe or name == "OpenAI"
+
+
 # --- proxies -------------------------------------------------------------------------------------------
 
 FAR = "https://api.example.org/v1"
@@ -475,6 +504,7 @@ def listener(answer: bytes) -> Iterator[tuple[int, list[bytes]]]:
         yield server.getsockname()[1], heard
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the library leaves sockets open
 @pytest.mark.parametrize(
     ("kind", "answer"),
     [
@@ -503,7 +533,52 @@ def test_a_proxy_that_does_not_let_through_is_an_error_and_no_bug(
         with pytest.raises(CultureparkError) as caught:
             asyncio.run(ask())
         assert heard
+    gc.collect()
     assert "s3cret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def through_socks(port: int) -> Iterator[bytes]:
+    """What a SOCKS5 proxy says that lets everything through to a port of this machine (RFC 1928)."""
+    yield b"\x05\x00"
+    yield b"\x05\x00\x00\x01\x7f\x00\x00\x01" + port.to_bytes(2, "big")
+
+
+@pytest.mark.skipif(find_spec("socksio") is None, reason="needs socksio")
+def test_a_socks_proxy_carries_a_talk(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Endpoint() as endpoint, socket.create_server(("127.0.0.1", 0)) as server:
+        port = int(endpoint.url.rpartition(":")[2].partition("/")[0])
+        asked: list[bytes] = []
+
+        def serve() -> None:
+            front, _ = server.accept()
+            with front, socket.create_connection(("127.0.0.1", port)) as back:
+                for answer in through_socks(port):
+                    asked.append(front.recv(65536))
+                    front.sendall(answer)
+                pump = threading.Thread(target=copy, args=(back, front), daemon=True)
+                pump.start()
+                copy(front, back)
+
+        threading.Thread(target=serve, daemon=True).start()
+        monkeypatch.setenv("ALL_PROXY", f"socks5h://127.0.0.1:{server.getsockname()[1]}")
+        model = OpenAIModel(parse("openai:m@http://far.example.org/v1"))
+
+        async def ask() -> str:
+            try:
+                return (await model.send(model.body(ASKED))).text
+            finally:
+                await model.close()
+
+        assert asyncio.run(ask())
+        assert b"far.example.org" in asked[1]  # the proxy looks the name up
+        assert len(endpoint.requests) == 1
+
+
+def copy(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])

@@ -19,6 +19,7 @@ from culturepark.distill.reviewing import Outcome, figures, outcome, standing
 from culturepark.domain import Review
 from culturepark.errors import StoreError, UsageError
 from culturepark.export.formats import FORMATS, MULTI_TURN, Format, line, problem
+from culturepark.models.thoughts import unfit
 from culturepark.present import stats_lines, talk_lines, trace_lines
 from culturepark.store import queries, reviews
 from culturepark.store.checkup import Checkup
@@ -744,7 +745,8 @@ def test_no_wording_breaks_what_a_format_can_hold(store: Store, form: Format) ->
         ann.add(index[number]["id"].rpartition(".")[0], "accept", wording=text, note=text)
         ann.add(".".join(index[number]["id"].split(".")[:3]), "accept", wording=text, note=text)
     found, index, manifest, _ = exported(form, "after")
-    assert manifest["reviews"]["corrected"] >= len(HOSTILE)
+    fit = [text for text in HOSTILE if not unfit(text)]  # a wording with control tokens is left out
+    assert manifest["reviews"]["corrected"] >= len(fit) >= len(HOSTILE) - 1
     for text, row in zip(HOSTILE, found, strict=False):
         place = ANSWER[form](json.loads(row))
         assert text.strip() in (place.get("content"), place.get("value"), place.get("output"))

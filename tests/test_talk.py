@@ -23,7 +23,7 @@ from culturepark.dialogue.guards import LONGEST
 from culturepark.dialogue.protocol import KEYBOARD, TALK_PHASES, talk_slot
 from culturepark.domain import Casting, JsonObject, Persona, Scenario
 from culturepark.prompts import sections
-from tests.endpoint import HANG, Endpoint, status
+from tests.endpoint import HANG, Endpoint, status, unsupported
 from tests.terminal import Terminal
 from tests.test_cli import Done, cli, process, rows_of
 
@@ -533,7 +533,7 @@ def test_a_budget_stops_the_talk_and_a_higher_one_lets_it_go_on() -> None:
 
 def test_a_note_that_fails_is_made_by_a_resume() -> None:
     def no_extraction(body: JsonObject, _: int) -> Any:
-        return None if is_speech(body) else status(400, "no")
+        return None if is_speech(body) else unsupported("messages")
 
     with Endpoint(reply=no_extraction) as endpoint:
         done = talk(ELIF, typed="Hello\n", model=on(endpoint))

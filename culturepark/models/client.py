@@ -65,8 +65,7 @@ class OpenAIModel:
         self._client = openai.AsyncOpenAI(
             api_key=self.connection.bearer,
             base_url=self.endpoint,
-            default_headers=dict.fromkeys(foreign_headers(self.endpoint), openai.Omit())
-            | self.connection.all_headers(),
+            default_headers=headers,
             default_query=self.connection.query,
             max_retries=0,
             timeout=TIMEOUT,
@@ -139,6 +138,19 @@ class OpenAIModel:
         await self._client.close()
 
 
+class Proxied(httpx2.AsyncHTTPTransport):
+    """Sends through a proxy. The library for SOCKS has errors of its own, which nobody above knows."""
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        try:
+            return await super().handle_async_request(request)
+        except (httpx2.HTTPError, OSError):
+            raise
+        except Exception as error:
+            said = str(error) or type(error).__name__
+            raise httpx2.ProxyError(f"the proxy answered outside the protocol: {said}", request=request) from error
+
+
 def transport(proxy: str | None, *, trust_env: bool) -> httpx2.AsyncBaseTransport:
     """
     Args:
@@ -147,7 +159,8 @@ def transport(proxy: str | None, *, trust_env: bool) -> httpx2.AsyncBaseTranspor
         UsageError: if those cannot be read.
     """
     try:
-        return httpx2.AsyncHTTPTransport(proxy=proxy, trust_env=trust_env, limits=openai.DEFAULT_CONNECTION_LIMITS)
+        kind = Proxied if proxy else httpx2.AsyncHTTPTransport
+        return kind(proxy=proxy, trust_env=trust_env, limits=openai.DEFAULT_CONNECTION_LIMITS)
     except OSError as error:
         raise UsageError(f"the certificates that SSL_CERT_FILE or SSL_CERT_DIR names: {error.strerror}") from error
 

@@ -299,7 +299,7 @@ class AbilityRow(SQLModel, table=True):
     name: str = Field(primary_key=True)
     """A part of a request (`seed`, `temperature`, `response_format`, `system` ...), `limit`, `leaks`, `room.STAGE`, or
     `bare`."""
-    value: str = Field(sa_type=Text)
+    value: str = Field(sa_type=Json)
     """JSON: `"refused"`, what is sent instead, or bounds."""
     said: str = Field(default="", sa_type=Text)
     """In the server's words."""
