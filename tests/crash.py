@@ -484,27 +484,30 @@ def torture(
     plans: list[tuple[Subject, list[Death]]] = []
     some = subjects(folder, scenario, share=share)
     for subject in some:
-        for kind in (*(COMMITS[1:] if share else COMMITS), "at a file"):
+        kinds: tuple[Kind, ...] = (*COMMITS, "at a file")
+        if share:  # the one file of the others is their lock
+            kinds = kinds[1:] if subject.make in (ExportingAgain, ReportingAgain) else COMMITS[1:]
+        for kind in kinds:
             about = subject.whole.about.get(kind, [])
             sorts = len(set(about)) if share and subject is some[0] and kind == "after a commit" else 0
             most = None if commits is None else max(commits, sorts)
             plans += [(subject, [Death(kind, number)]) for number in spread(about, most, draw)]
         for _ in range(0 if share else max(1, instants // 2 // len(some))):
-            at = draw.randint(1, int(subject.instants["at a call"] * SURELY))
+            at = one_of(subject.instants["at a call"] * SURELY, draw)
             deaths = [Death("at a call", at)]
             while draw.random() < AGAIN:
-                deaths.append(Death("at a call", draw.randint(1, max(1, at // 2))))
+                deaths.append(Death("at a call", one_of(at / 2, draw)))
             plans.append((subject, deaths))
     remote = remote_subject(folder, scenario, share=share)
-    surely = {kind: int(number * SURELY) for kind, number in remote.instants.items()}
+    surely = {kind: number * SURELY for kind, number in remote.instants.items()}
     for _ in range(instants // 2):
         how: tuple[Kind, ...] = (*COMMITS, "Ctrl-C", "Ctrl-C twice", "at a call")
         kind = draw.choices(how, (2, 2, 2, 1, 1, 0 if share else 3))[0]
         among = "after a commit" if kind.startswith("Ctrl-C") else kind
-        deaths = [Death(kind, draw.randint(1, surely[among]))]
+        deaths = [Death(kind, one_of(surely[among], draw))]
         while draw.random() < AGAIN:
             # What is left when a run goes on hangs on what was under way; the first few commits there are always.
-            deaths.append(Death("after a commit", draw.randint(1, max(1, surely["after a commit"] // 4))))
+            deaths.append(Death("after a commit", one_of(surely["after a commit"] / 4, draw)))
         plans.append((remote, deaths))
     figures = Figures()
     with ProcessPoolExecutor(workers, multiprocessing.get_context("fork")) as pool:
@@ -523,6 +526,11 @@ def torture(
             if sys.stderr.isatty():
                 print(f"\rdeaths: {number} of {len(jobs)}", end="", file=sys.stderr, flush=True)
     return figures
+
+
+def one_of(most: float, draw: random.Random) -> int:
+    """A number from 1 to `most`; one draw whatever that is, so that counts that hang on time shift no later one."""
+    return 1 + int(draw.random() * max(0.0, most - 1))
 
 
 def spread(about: Sequence[str], most: int | None, draw: random.Random) -> list[int]:

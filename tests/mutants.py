@@ -121,7 +121,7 @@ MUTATIONS = (
         "not self.taken(other, one, close)", RIVALS),
     one("both sides of a stance in one block", "distill/dedup.py",
         'SIDES = {1: "plus", -1: "minus", 0: "none"}', 'SIDES = {1: "plus", -1: "plus", 0: "none"}',
-        "test_dedup.py::test_opposite_sides_of_a_stance_never_meet_in_a_run"),
+        "test_dedup.py::test_opposite_stances_of_one_culture_never_meet_though_each_speaker_holds_to_their_own"),
     one("a pair from one side of the scale", "export/pairs.py",
         "return labels[side], labels[-side]", "return labels[side], labels[side]",
         SIDE_TAKEN),

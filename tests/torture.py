@@ -44,7 +44,7 @@ def main() -> int:
     options = parser.parse_args()
     in_one_order(options.seed)
     folder = Path(tempfile.mkdtemp(prefix="torture-"))
-    commits, instants = (1, 8) if options.share else (options.commits, options.instants)
+    commits, instants = (1, 4) if options.share else (options.commits, options.instants)
     deaths = crash.torture(
         new(folder / "deaths"), commits=commits, instants=instants, seed=options.seed, share=options.share
     )
