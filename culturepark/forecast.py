@@ -217,7 +217,7 @@ def asked(specs: Mapping[ModelRole, ModelSpec]) -> list[ModelRole]:
 
 def priced(specs: Mapping[ModelRole, ModelSpec]) -> bool:
     """Whether all prices are known."""
-    return all(cost_of(specs[role], (1, 1, 1)) is not None for role in asked(specs))
+    return all(cost_of(specs[role], (1, 1, float(role != "embedder"))) is not None for role in asked(specs))
 
 
 def cost_of(spec: ModelSpec, amount: Amount) -> float | None:

@@ -113,7 +113,9 @@ def hostile_run() -> dict[str, bytes]:
         for _ in range(2):  # the second one notes that it has taken the first one's place
             assert cli("export", "a", "--format", form, "--out", f"{name}/{form}", "--culture", "turkish").code == 0
     talks = ("--out", f"{name}/talks", "--dialogues", "--parquet", "--license", "cc0-1.0")
-    assert cli("export", "a", "--format", "trl", *talks).code == 0
+    refused = cli("export", "a", "--format", "trl", *talks)  # their questions hold broken characters
+    assert refused.code == 2
+    assert "broken characters" in refused.err
     return {str(path): path.read_bytes() for path in Path().rglob("*") if path.is_file()}
 
 
@@ -132,11 +134,11 @@ def attacked() -> Iterator[Path]:
 
 def test_what_was_said_is_kept_as_it_came(attacked: Path) -> None:
     rows = dump(attacked)
-    answers = {row["id"]: row["response"] for row in rows["call"]}
+    answers = {row["id"]: row["response"] for row in rows["call"] if row["response"]}
     assert all(answer.isascii() for answer in answers.values())
     said = {name: json.loads(answer)["choices"][0]["message"]["content"] for name, answer in answers.items()}
     spoken = [row for row in rows["turn"] if row["call_id"]]
-    assert len(spoken) > 30
+    assert len(spoken) > 15
     for row in spoken:
         assert row["text"] in fit(said[row["call_id"]])
     for row in rows["statement"]:
@@ -151,7 +153,7 @@ def test_what_was_said_is_kept_as_it_came(attacked: Path) -> None:
 
 def test_every_row_of_an_export_is_one_line_of_utf8_json(attacked: Path) -> None:
     files = [path for path in Path().rglob("*.jsonl") if ".index." not in path.name]
-    assert len(files) == 4
+    assert len(files) == 2
     for path in files:
         lines = path.read_bytes().decode("utf-8").split("\n")
         assert lines.pop() == ""

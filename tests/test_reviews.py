@@ -747,7 +747,7 @@ def test_no_wording_breaks_what_a_format_can_hold(store: Store, form: Format) ->
     found, index, manifest, _ = exported(form, "after")
     fit = [text for text in HOSTILE if not unfit(text)]  # a wording with control tokens is left out
     assert manifest["reviews"]["corrected"] >= len(fit) >= len(HOSTILE) - 1
-    for text, row in zip(HOSTILE, found, strict=False):
+    for text, row in zip(fit, found, strict=False):
         place = ANSWER[form](json.loads(row))
         assert text.strip() in (place.get("content"), place.get("value"), place.get("output"))
     if form in MULTI_TURN:

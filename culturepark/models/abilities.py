@@ -15,7 +15,7 @@ from culturepark.errors import Refused
 
 REFUSED, NONE = "refused", "none"
 LIMITS = ("max_tokens", "max_completion_tokens")
-NEEDED = ("model", "messages", *LIMITS)
+NEEDED = ("model", "messages", "input", *LIMITS)
 """Parts of a request that are always sent."""
 HANGS_ON = {"logprobs": ("top_logprobs",), "stream": ("stream_options",)}
 """What makes no sense without another part."""
@@ -100,7 +100,7 @@ class Abilities:
                 return None
             other = LIMITS[1 - LIMITS.index(error.feature)]
             return Learnt(name, NONE if self.known.get("limit") == error.feature else other)
-        if name not in sent or name in ("model", "messages"):
+        if name not in sent or name in ("model", "messages", "input"):
             return None
         value = sent[name]
         if name == "response_format":

@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from culturepark.errors import Unreachable
+from culturepark.errors import Unreachable, WrongRequest
 from culturepark.models import extras, weights
 from culturepark.models.chat import Reply, Request
 from culturepark.models.spec import ModelSpec
@@ -127,9 +127,14 @@ class Endpoint:
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         rows: list[list[float]] = []
-        for start in range(0, len(texts), self.batch):
-            part = texts[start : start + self.batch]
-            reply = await self._ask(Request(tuple({"content": text} for text in part), 0, 0.0, 0))
+        while part := texts[len(rows) : len(rows) + self.batch]:
+            try:
+                reply = await self._ask(Request(tuple({"content": text} for text in part), 0, 0.0, 0))
+            except WrongRequest:  # too many at once, or too long together: servers take from 2048 down to one
+                if len(part) == 1:
+                    raise
+                self.batch = len(part) // 2
+                continue
             rows += [item["embedding"] for item in sorted(reply.response["data"], key=lambda item: item["index"])]
             self.identity = self._spec and served(self._spec, reply.response.get("model"), len(rows[-1]))
         return unit_rows(np.array(rows, np.float32))

@@ -128,6 +128,8 @@ CHANNEL = re.compile(
     rf"(?:\s*to=[\w.]{{1,60}})?(?:\s*{LEFT}\|constrain\|{RIGHT}\s*\w{{1,20}})?(?:\s*{LEFT}\|message\|{RIGHT})?"
     rf"|(?:\A\s*|(?<=\n))(?P<bare>analysis|commentary|final)\s*{LEFT}\|message\|{RIGHT}"
 )
+PARTS = re.compile(rf"{LEFT}\|(?P<way>open|close)\|{RIGHT}\s*(?P<name>\w{{1,20}})\s*{LEFT}\|sep\|{RIGHT}")
+"""Kimi's parts of an answer, each between tokens with its name."""
 ROLE_AFTER = re.compile(rf"\s*(?P<role>{ROLES})\b[ \t]*", re.IGNORECASE)
 GLUED = re.compile(
     r"\A\s*(?P<first>analysis|commentary|final)(?=[A-Z\"“]|[ \t]*\n)"
@@ -206,6 +208,12 @@ def marks_in(text: str) -> list[Mark]:
 
 
 def channels(folded: str) -> Iterator[Mark]:
+    for match in PARTS.finditer(folded):
+        own, opens = set(words_of(match["name"])), match["way"] == "open"
+        if own & THINKING:
+            yield Mark(*match.span(), "open" if opens else "close", "channels")
+        elif own & ANSWERING:
+            yield Mark(*match.span(), "speak" if opens else "spoken", "channels")
     for match in CHANNEL.finditer(folded):
         name = match["name"] or match["bare"] or ""
         if name in ("final", "answer", "response"):
