@@ -252,13 +252,11 @@ def test_the_debug_log_of_the_libraries_shows_no_header() -> None:
 
 @pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("code", [301, 302, 303, 307, 308])
-def test_a_key_is_not_sent_on_to_where_an_endpoint_points(canary: str, code: int) -> None:
+def test_nothing_is_sent_on_to_where_an_endpoint_points(canary: str, code: int) -> None:
     with Endpoint() as other, Endpoint(reply=lambda *_: status(code, headers={"Location": other.url})) as endpoint:
         cli("doctor", "--model", f"openai:test@{endpoint.url}")
         assert endpoint.requests[0].headers["authorization"] == f"Bearer {canary}"
-        assert other.connections
-        assert not any("authorization" in received.headers for received in other.requests)
-        assert not any(leaks(json.dumps(received)) for received in other.requests)
+        assert other.connections == 0  # neither the key nor the talk
 
 
 # --- what counts as a secret, and in which spellings -------------------------------------------------
