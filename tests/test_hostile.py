@@ -147,13 +147,13 @@ def test_what_was_said_is_kept_as_it_came(attacked: Path) -> None:
     assert {"sample", "statement", "turn", "run"} <= set(rows)
     everything = json.dumps(rows["statement"])
     kept = [attack for attack in SPOKEN if json.dumps(fit(attack).strip())[1:-1] in everything]
-    assert len(kept) > len(SPOKEN) // 3
+    assert len(kept) > len(SPOKEN) // 4  # control tokens and broken characters are refused
     assert not any("\0" in str(value) for table in rows.values() for row in table for value in row.values())
 
 
 def test_every_row_of_an_export_is_one_line_of_utf8_json(attacked: Path) -> None:
     files = [path for path in Path().rglob("*.jsonl") if ".index." not in path.name]
-    assert len(files) == 2
+    assert len(files) == 3
     for path in files:
         lines = path.read_bytes().decode("utf-8").split("\n")
         assert lines.pop() == ""
