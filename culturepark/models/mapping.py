@@ -321,7 +321,8 @@ RULES = (
         unless=r"stop.{0,20}too long|array too long|supports at most \d+ completion tokens|"
         r"maximum allowed number of output tokens|"
         r"max_(?:completion_)?tokens['`\"]? must be (?:<|less|at most)|tokens per (?:day|hour)|"
-        r"not supported in (?:this )?context|exceed(?:s|ed)? (?:your |the )?[\w' ]{0,30}rate limit|rate limit for your organization",
+        r"not supported in (?:this )?context|exceed(?:s|ed)? (?:your |the )?[\w' ]{0,30}rate limit|"
+        r"rate limit for your organization",
     ),
     Rule(too_long, frozenset({413})),
     Rule(
