@@ -10,7 +10,7 @@ from typing import Any
 from culturepark.domain import JsonObject
 from culturepark.errors import BadAnswer, Overloaded
 from culturepark.models import tokens
-from culturepark.models.chat import Reply, broke_off, first_choice
+from culturepark.models.chat import Reply, broke_off, first_choice, token_limit
 from culturepark.models.mapping import error_in_body
 from culturepark.models.transport import Unreadable
 from culturepark.redact import shortened, without_secrets
@@ -25,12 +25,12 @@ def longest(body: JsonObject) -> int:
 
     An endpoint need not keep to that limit; what nobody can have asked for is neither read nor kept.
     """
-    return 100_000 + 200 * int(body.get("max_tokens") or body.get("max_completion_tokens") or 0)
+    return 100_000 + 200 * token_limit(body)
 
 
 def most_bytes(body: JsonObject) -> int:
     """Bytes that an answer may have on the wire: each token may come in an event of its own, with its rivals."""
-    return 1_000_000 + 8_000 * int(body.get("max_tokens") or body.get("max_completion_tokens") or 0)
+    return 1_000_000 + 8_000 * token_limit(body)
 
 
 def characters(value: Any) -> int:

@@ -243,6 +243,11 @@ class ChatModel(Protocol):
     async def close(self) -> None: ...
 
 
+def token_limit(body: JsonObject) -> int:
+    """Tokens that a request lets an answer have, under either name; 0 if it sets no limit."""
+    return int(body.get("max_tokens") or body.get("max_completion_tokens") or 0)
+
+
 def canonical(value: Any) -> str:
     """JSON in one spelling, ASCII, for digests and storage."""
     return json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"))

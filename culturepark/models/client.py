@@ -20,7 +20,7 @@ from culturepark.domain import JsonObject
 from culturepark.errors import BadAnswer, ModelError, UsageError
 from culturepark.models import tokens
 from culturepark.models.answers import as_object, assemble, longest, most_bytes, read, scrubbed
-from culturepark.models.chat import Reply, Request, Traits, Usage, spelled_out
+from culturepark.models.chat import Reply, Request, Traits, Usage, spelled_out, token_limit
 from culturepark.models.connections import Connection, connection, foreign_headers, require_key
 from culturepark.models.mapping import error_in_body, map_error
 from culturepark.models.providers import OPENAI_URL
@@ -183,7 +183,7 @@ NOT_OURS = (
 
 def seconds_for(body: JsonObject) -> float:
     """Seconds that the whole call may take."""
-    return WHOLE + A_TOKEN * int(body.get("max_tokens") or body.get("max_completion_tokens") or 0)
+    return WHOLE + A_TOKEN * token_limit(body)
 
 
 LARGEST = 1e15

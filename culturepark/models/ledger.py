@@ -30,7 +30,7 @@ from culturepark.errors import (
 )
 from culturepark.models import limits, prices, tokens
 from culturepark.models.abilities import Abilities, Learnt
-from culturepark.models.chat import ChatModel, Reply, Request, Usage, canonical, digest, hit_the_limit
+from culturepark.models.chat import ChatModel, Reply, Request, Usage, canonical, digest, hit_the_limit, token_limit
 from culturepark.models.pace import Pace, Place
 from culturepark.models.thoughts import ADVICE
 
@@ -393,7 +393,7 @@ def what_is_amiss(reply: Reply, body: JsonObject, endpoint: str, known: dict[int
     Args:
         known: tokens that were read of earlier prompts -> characters of each; this one is added.
     """
-    usage, limit = reply.usage, int(body.get("max_tokens") or body.get("max_completion_tokens") or 0)
+    usage, limit = reply.usage, token_limit(body)
     if tokens.was_cut(usage, body, known):
         return PromptCut(
             f"{endpoint} read {usage.prompt_tokens:,} tokens of a longer prompt and dropped the rest without a word; "
