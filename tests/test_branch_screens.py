@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -314,12 +315,19 @@ async def test_a_model_that_fails_is_told_as_on_the_command_line_and_the_branch_
 @pytest.mark.parametrize("times", [1, 2])
 async def test_escape_stops_what_is_going_on_and_what_was_said_stays(held: Held, times: int) -> None:
     app = Stage(form(held))
-    with Endpoint(latency=0.15) as endpoint:
+    pressed = threading.Event()
+
+    def once_pressed(body: dict[str, Any], number: int) -> None:
+        if number >= 2:  # an answer between two presses would end it, and the second press would close the screen
+            pressed.wait(9)
+
+    with Endpoint(latency=0.15, reply=once_pressed) as endpoint:
         async with app.run_test(size=WIDE) as pilot:
             app.shown.query_one("#model", Words).text = f"openai:test@{endpoint.url}"
             await pilot.press("ctrl+r")
             await until(pilot, lambda: len(endpoint.requests) >= 2)
             await pilot.press(*["escape"] * times)
+            pressed.set()
             await until(pilot, lambda: app.shown.has_class("-over"))
             assert "culturepark resume held-b00a0" in word(app)
             assert "stopped" in word(app)

@@ -160,7 +160,7 @@ def test_the_keys_that_scripts_rely_on_are_there() -> None:
     assert list(stats) == [
         "run", "scenario", "status", "stop_reason", "models", "seed", "created_at", "finished_at", "dialogues",
         "skipped", "dialogue_stop_reasons", "turns", "statements", "verdicts", "checks", "duplicates",
-        "samples", "reviews", "calls", "tokens", "cost_usd", "unpriced_calls", "stances", "representation",
+        "samples", "reviews", "calls", "tokens", "endpoints", "cost_usd", "unpriced_calls", "stances", "representation",
     ]  # fmt: skip
     figures = stats["representation"]
     assert set(figures) == {"note", "run", "cultures", "vectors"}

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bench.quality.rows import lines, parsed
 from culturepark.catalog.personas import load_all
@@ -59,6 +60,12 @@ class Memory:
 
     def refuse(self, call_id: str, guard: str) -> None:
         """Nobody asks afterwards which guard it was."""
+
+    def abilities(self, endpoint: str, model: str) -> dict[str, Any]:  # noqa: ARG002
+        return {}
+
+    def learn(self, endpoint: str, model: str, name: str, value: Any, said: str) -> None:
+        """The ledger keeps it for as long as it lives, and so does the bench."""
 
 
 class Ask:

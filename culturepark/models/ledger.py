@@ -334,7 +334,7 @@ class Ledger:
             raise Unreachable(wish, kind=error.kind) from error
         if isinstance(error, Loading):
             return self._while_loading(asked, error, pace, place)
-        told = error.retry_after is not None and asked.told < limits.TOLD
+        told = bool(error.retry_after) and asked.told < limits.TOLD
         asked.told += told
         asked.failures += not told  # who was told when to come again has not failed
         pause = limits.pause_before(asked.failures + 1, error)

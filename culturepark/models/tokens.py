@@ -70,9 +70,9 @@ def was_cut(usage: Usage, body: JsonObject, known: dict[int, int]) -> bool:
         known: tokens that were read of earlier prompts -> characters of each; this one is added.
     """
     read = (usage.prompt_tokens or 0) + (usage.cached_tokens or 0)
-    prompt = "\n".join(str(message["content"]) for message in body.get("messages", ()))
-    if usage.source != "server" or read < SAME_FROM:
+    if "messages" not in body or usage.source != "server" or read < SAME_FROM:
         return False
+    prompt = "\n".join(str(message["content"]) for message in body["messages"])
     before = known.setdefault(read, len(prompt))
     if read == max(known) and not 1 / DIFFERENT < before / max(1, len(prompt)) < DIFFERENT:
         return True
