@@ -11,7 +11,6 @@ import textwrap
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -476,14 +475,6 @@ def test_a_proxy_that_cannot_be_used_is_named_in_one_line(
     assert len(done.err) < 400
 
 
-@pytest.mark.skipif(find_spec("socksio") is not None, reason="the package is here")
-@pytest.mark.parametrize("kind", ["socks5", "socks5h"])
-def test_a_socks_proxy_without_its_package_is_told(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ALL_PROXY", f"{kind}://p:1080")
-    done = cli("simulate", "quickstart", "--model", f"openai:m@{FAR}")
-    assert (done.code, "pip install 'httpx2[socks]'" in done.err) == (2, True)
-
-
 @contextmanager
 def listener(answer: bytes) -> Iterator[tuple[int, list[bytes]]]:
     """A port at which something answers every connection with these bytes."""
@@ -511,10 +502,10 @@ def listener(answer: bytes) -> Iterator[tuple[int, list[bytes]]]:
         ("http", b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"),
         ("http", b"nonsense\r\n"),
         ("http", b""),
-        *(
-            [("socks5", b"\x05\xff"), ("socks5", b"nonsense"), ("socks5", b""), ("socks5h", b"\x05")]
-            * bool(find_spec("socksio"))
-        ),
+        ("socks5", b"\x05\xff"),
+        ("socks5", b"nonsense"),
+        ("socks5", b""),
+        ("socks5h", b"\x05"),
     ],
 )
 def test_a_proxy_that_does_not_let_through_is_an_error_and_no_bug(
@@ -544,7 +535,6 @@ def through_socks(port: int) -> Iterator[bytes]:
     yield b"\x05\x00\x00\x01\x7f\x00\x00\x01" + port.to_bytes(2, "big")
 
 
-@pytest.mark.skipif(find_spec("socksio") is None, reason="needs socksio")
 def test_a_socks_proxy_carries_a_talk(monkeypatch: pytest.MonkeyPatch) -> None:
     with Endpoint() as endpoint, socket.create_server(("127.0.0.1", 0)) as server:
         port = int(endpoint.url.rpartition(":")[2].partition("/")[0])

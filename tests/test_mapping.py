@@ -1092,10 +1092,6 @@ def test_a_proxy_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("NO_PROXY", "example.org")
     assert "PROXY" not in str(map_error(refused, PLACE))
     monkeypatch.delenv("NO_PROXY")
-    monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:9")
-    lacking = map_error(ImportError("Using SOCKS proxy, but the 'socksio' package is not installed."), PLACE)
-    assert (type(lacking), lacking.kind) == (Unreachable, "proxy")
-    assert "HTTPS_PROXY" in str(lacking)
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC])

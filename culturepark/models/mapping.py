@@ -481,7 +481,7 @@ def no_connection(error: Exception, endpoint: str) -> ModelError:
 
 def is_about_proxies(error: BaseException) -> bool:
     return isinstance(error, httpx2.ProxyError) or bool(
-        isinstance(error, (ImportError, ValueError)) and re.search(r"(?i)socksio|proxy url|socks", str(error))
+        isinstance(error, ValueError) and re.search(r"(?i)proxy url|socks", str(error))
     )
 
 
@@ -496,8 +496,7 @@ def through_proxy(endpoint: str) -> str:
             names = (f"{scheme}_proxy", f"{scheme}_proxy".upper())
             name = next((name for name in names if os.environ.get(name)), names[-1])
             advice = f"; put {url.hostname} into NO_PROXY to go without"
-            needs = "; it needs the package socksio" if "socks" in proxies[scheme].lower() else ""
-            return f" (this is the proxy that {name} names: {redact(proxies[scheme])}{needs}{advice})"
+            return f" (this is the proxy that {name} names: {redact(proxies[scheme])}{advice})"
     return ""
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ipaddress
 import os
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies
 
@@ -81,10 +80,6 @@ def checked(value: str, variable: str) -> str:
     if parts.scheme not in SCHEMES:
         raise UsageError(
             f"{variable} names a proxy of the kind {parts.scheme}://; known are {', '.join(SCHEMES)}; {way_out}"
-        )
-    if parts.scheme.startswith("socks") and find_spec("socksio") is None:
-        raise UsageError(
-            f"{variable} names a SOCKS proxy, which needs one more package: pip install 'httpx2[socks]'; or {way_out}"
         )
     return value
 

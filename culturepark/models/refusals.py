@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from culturepark.domain import JsonObject
+from culturepark.models.abilities import LIMITS
 from culturepark.models.evidence import ORDINARY, Remark, snake
 
 FEATURES = (
@@ -19,14 +20,13 @@ FEATURES = (
 )  # fmt: skip
 """What may have been sent, where the request is not known."""
 
-LIMIT = ("max_tokens", "max_completion_tokens")
 SHAPE = ("response_format", "grammar")
 ALIASES: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("max_new_tokens", "max_output_tokens", "max_tokens_to_sample", "max_gen_len"), LIMIT),
-    "max_tokens": LIMIT,
+    **dict.fromkeys(("max_new_tokens", "max_output_tokens", "max_tokens_to_sample", "max_gen_len"), LIMITS),
+    "max_tokens": LIMITS,
     "max_completion_tokens": ("max_completion_tokens", "max_tokens"),
-    "num_predict": LIMIT,
-    "n_predict": LIMIT,
+    "num_predict": LIMITS,
+    "n_predict": LIMITS,
     **dict.fromkeys(
         ("json_schema", "json_object", "response_schema", "response_json_schema", "response_mime_type", "json_mode",
          "structured_output", "structured_outputs", "guided_json", "guided_decoding", "guided_grammar", "output_config",
@@ -252,7 +252,7 @@ def bounds(feature: str, words: str, sent: JsonObject | None) -> tuple[str, floa
         least, most = told(words, 1.0, amount((sent or {}).get("top_logprobs")))
         return ("top_logprobs", least, most) if most is not None and most >= 1 else (feature, None, None)
     value = amount(sent_value)
-    if value is None and (sent is not None or feature not in ("temperature", "top_logprobs", "stop", *LIMIT)):
+    if value is None and (sent is not None or feature not in ("temperature", "top_logprobs", "stop", *LIMITS)):
         return feature, None, None
     step = 0.01 if feature == "temperature" or isinstance(sent_value, float) else 1.0
     return feature, *told(words, step, value)
