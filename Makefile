@@ -20,7 +20,7 @@ test: check weights browser
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 torture: $(DEV)
-	@failed=0; $(BIN)/python -m tests.packages >&2 || failed=1; \
+	@failed=0; $(BIN)/python -m tests.torture.packages >&2 || failed=1; \
 	$(BIN)/python -m tests.quirks check >&2 || failed=1; \
 	$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED)) || failed=1; exit $$failed
 

@@ -19,16 +19,16 @@ from typing import Any, get_args
 import numpy as np
 
 from culturepark.dialogue.stance import unit
-from culturepark.distill.agreement import alpha
 from culturepark.distill.panel import Judge, panel
 from culturepark.domain import Scored, Statement
 from culturepark.errors import Overloaded
+from culturepark.languages import Prompt, prompt
 from culturepark.models.chat import Reply, Request
 from culturepark.models.limits import ATTEMPTS
 from culturepark.models.registry import Models
 from culturepark.models.spec import parse
 from culturepark.models.trust import Trust
-from culturepark.prompts import Prompt, prompt
+from culturepark.stats.agreement import alpha
 
 FILE = Path(__file__).parents[1] / "tests/data/checks_dev.jsonl"
 # In the file like stands beside like; a judge that carries its score from one item of a call to the next would profit.
@@ -40,7 +40,7 @@ class BareAsker:
     """Asks without a store; `Asker.json` is taken as it is."""
 
     def __init__(self, model: Any) -> None:
-        from culturepark.distill.answers import Asker
+        from culturepark.distill.ask import Asker
 
         self.model, self.language, self.stage = model, "en", "check"
         self.ledger = SimpleNamespace(refuse=lambda *_: None)

@@ -19,8 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from culturepark.cli import run
-from tests.endpoint import Endpoint
+from culturepark.cli.main import run
+from tests.support.endpoint import Endpoint
 
 SCENARIO = """\
 name: reference

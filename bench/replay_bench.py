@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.terminal import ROOT, Terminal
+from tests.support.terminal import ROOT, Terminal
 
 ROUNDS = 5
 EMPTY = """

@@ -20,11 +20,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from culturepark.catalog import scenarios
 from culturepark.dialogue.casting import plan
-from culturepark.launch import Settings, new_run
 from culturepark.models.embedder import MiniLM, unit_rows
 from culturepark.models.spec import parse_roles
+from culturepark.run.plan import Settings, new_run
+from culturepark.stats.run_stats import stats
 from culturepark.store import vectors
-from culturepark.store.stats import stats
 from culturepark.store.store import Store
 from culturepark.store.tables import SampleRow, StatementRow, TurnRow, VerdictRow
 

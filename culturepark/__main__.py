@@ -1,3 +1,3 @@
-from culturepark.cli import main
+from culturepark.cli.main import main
 
 main()

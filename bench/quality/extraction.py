@@ -10,10 +10,10 @@ from bench.quality.overlap import Row, score
 from culturepark.catalog.personas import load_all
 from culturepark.dialogue.guards import content_words
 from culturepark.distill import quotes
-from culturepark.distill.answers import Asker
-from culturepark.distill.cases import case
+from culturepark.distill.ask import Asker
 from culturepark.distill.clauses import Speaker
 from culturepark.distill.extract import extract, speakers
+from culturepark.distill.judgement import case
 from culturepark.distill.verify import verify
 from culturepark.domain import Casting, DistillPolicy, JsonObject, Participant, Seed, Turn
 from culturepark.models.chat import ChatModel, Request

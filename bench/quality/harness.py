@@ -11,7 +11,7 @@ from typing import Any
 from bench.quality.rows import lines, parsed
 from culturepark.catalog.personas import load_all
 from culturepark.catalog.surveys import load_items
-from culturepark.distill.answers import Asker
+from culturepark.distill.ask import Asker
 from culturepark.domain import Casting, Participant, Persona, Seed, SurveyItem, Turn
 from culturepark.errors import UsageError
 from culturepark.models.chat import ChatModel, Reply, Request, Usage

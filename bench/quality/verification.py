@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from bench.quality.harness import Ask, casting, turn
 from bench.quality.measures import Judged
 from bench.quality.rows import RELATIONS, Row
-from culturepark.distill.cases import Case
+from culturepark.distill.judgement import Case
 from culturepark.distill.verify import verify
 from culturepark.domain import Culture, DistillPolicy, Option, Stance, Statement, SurveyItem, Turn
 

@@ -27,7 +27,7 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from culturepark.dialogue import words
+from culturepark.dialogue import phrasing
 from culturepark.dialogue.guards import clean
 from culturepark.dialogue.protocol import Slot, schedule
 from culturepark.domain import Casting, Participant, Scenario, Turn
@@ -196,7 +196,7 @@ class Speaker(BaseChatAgent):
 
     def _called(self, source: str) -> str:
         if source in (MODERATOR, VISITING):
-            return "Moderator" if source == MODERATOR else words.VISITOR
+            return "Moderator" if source == MODERATOR else phrasing.VISITOR
         return next(p.persona.called for p in self.casting.participants if agent_name(p) == source)
 
 
@@ -212,12 +212,12 @@ class PersonaAgent(Speaker):
         self.client = client
         model = getattr(client, "model", None)
         self.small = bool(model and model.traits.small)
-        self.card, self.card_digest = words.card(casting, participant, scenario, small=self.small)
+        self.card, self.card_digest = phrasing.card(casting, participant, scenario, small=self.small)
 
     async def speak(self, ask: Ask, cancellation_token: CancellationToken) -> str:
-        self.instruction, line_digest = words.line("ask", ask.slot, self.casting, self.scenario)
-        hint = words.suggestion(self.participant.persona, ask.slot, self.casting, self.scenario)
-        request = words.line("ask", ask.slot, self.casting, self.scenario, hint)[0]
+        self.instruction, line_digest = phrasing.line("ask", ask.slot, self.casting, self.scenario)
+        hint = phrasing.suggestion(self.participant.persona, ask.slot, self.casting, self.scenario)
+        request = phrasing.line("ask", ask.slot, self.casting, self.scenario, hint)[0]
         said = [h.content for h in self._heard if h.source == self.name]
         result = await self.client.create(
             self._prompt(request),
@@ -225,7 +225,7 @@ class PersonaAgent(Speaker):
                 "seed": ask.seed,
                 "max_tokens": SMALL_SPEECH_TOKENS if self.small else SPEECH_TOKENS,
                 "temperature": ask.warmer(0.6 if self.small else 0.8),
-                "grammar": words.speech_grammar(ask.slot, self.casting, self.scenario, said) if self.small else None,
+                "grammar": phrasing.speech_grammar(ask.slot, self.casting, self.scenario, said) if self.small else None,
                 "subject_id": ask.subject_id,
                 "prompt_digest": digest(self.card_digest, line_digest),
             },
@@ -245,10 +245,10 @@ class PersonaAgent(Speaker):
         for heard in others[-2:] if self.small else self._heard:
             if heard.source == self.name:
                 messages.append(UserMessage(content="\n\n".join(waiting) or "…", source="others"))
-                messages.append(AssistantMessage(content=words.heard(heard.content), source=self.name))
+                messages.append(AssistantMessage(content=phrasing.heard(heard.content), source=self.name))
                 waiting = []
             else:
-                waiting.append(f"{self._called(heard.source)}: {words.heard(heard.content)}")
+                waiting.append(f"{self._called(heard.source)}: {phrasing.heard(heard.content)}")
         waiting.append(f"({self.participant.persona.called}, it is your turn. {request})")
         messages.append(UserMessage(content="\n\n".join(waiting), source="others"))
         return messages
@@ -267,10 +267,10 @@ class ModeratorAgent(Speaker):
         self.reply = None
         last = next((h for h in reversed(self._heard) if h.source != MODERATOR), None)
         if ask.slot.act == "cue" or last is None:
-            return words.line("cue", ask.slot, self.casting, self.scenario)[0]
+            return phrasing.line("cue", ask.slot, self.casting, self.scenario)[0]
         previous = self._called(last.source)
-        called = words.addressed(ask.slot, self.casting)
-        self.instruction, prompt_digest = words.moderator(
+        called = phrasing.addressed(ask.slot, self.casting)
+        self.instruction, prompt_digest = phrasing.moderator(
             ask.slot, self.casting, self.scenario, previous, small=self.small
         )
         cue = next((h.content for h in reversed(self._heard) if h.source == MODERATOR), "")
@@ -278,7 +278,7 @@ class ModeratorAgent(Speaker):
             [
                 SystemMessage(content=self.instruction),
                 UserMessage(
-                    content=f"Moderator: {words.heard(cue)}\n\n{previous}: {words.heard(last.content)}\n\n"
+                    content=f"Moderator: {phrasing.heard(cue)}\n\n{previous}: {phrasing.heard(last.content)}\n\n"
                     f"(Now your question to {called}.)",
                     source="others",
                 ),
@@ -287,7 +287,7 @@ class ModeratorAgent(Speaker):
                 "seed": ask.seed,
                 "max_tokens": FOLLOW_UP_TOKENS,
                 "temperature": ask.warmer(0.7),
-                "grammar": words.question_grammar(
+                "grammar": phrasing.question_grammar(
                     ask.slot, self.casting, previous, last.content, self.scenario.language
                 )
                 if self.small

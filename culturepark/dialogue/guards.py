@@ -168,7 +168,7 @@ def is_latin(char: str) -> bool:
 @cache
 def phrases(language: str) -> dict[str, list[str]]:
     """`refusal`, `out_of_role` and `function_words` of a language, from a file beside the prompts."""
-    path = Path(__file__).parent.parent / "prompts" / language / "phrases.toml"
+    path = Path(__file__).parent.parent / "languages" / language / "phrases.toml"
     return tomllib.loads(path.read_text("utf-8"))
 
 

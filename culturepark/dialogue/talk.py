@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
-from culturepark.dialogue import words
+from culturepark.dialogue import phrasing
 from culturepark.dialogue.agents import MODERATOR, USER, LedgerClient, Speaker, seat
 from culturepark.dialogue.guards import storable
+from culturepark.dialogue.loop import SPEECH_ATTEMPTS, attempt
 from culturepark.dialogue.protocol import FAREWELL, Slot, talk_slot
-from culturepark.dialogue.stage import SPEECH_ATTEMPTS, attempt
 from culturepark.domain import Casting, Origin, Role, Scenario, Turn
 from culturepark.models.chat import ChatModel
 from culturepark.models.ledger import Ledger
@@ -106,7 +106,7 @@ class Talk:
         )
         origin: Origin = "model" if call_id else "cue"
         if text is None and slot.act == "follow-up":
-            text, origin = words.line("follow-up", slot, self.casting, self.scenario)[0], "fallback"
+            text, origin = phrasing.line("follow-up", slot, self.casting, self.scenario)[0], "fallback"
         if text is None:
             self.refused[slot.number] = before + SPEECH_ATTEMPTS
             return Lost(reason or "empty")

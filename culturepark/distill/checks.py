@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from statistics import median
 from typing import get_args
 
-from culturepark.distill.answers import Asker
+from culturepark.distill.ask import Asker
 from culturepark.distill.cross_check import cross_check
 from culturepark.distill.panel import Judge, Score, panel
 from culturepark.domain import ChecksPolicy, Edition, Relation, Scored, Statement, Verdict

@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from culturepark.dialogue.guards import contains, phrases, plain, starts_with
-from culturepark.distill import own
+from culturepark.distill import ownership
 from culturepark.distill.quotes import LONGEST, SHORTEST, readable, sentences
 from culturepark.domain import Kind
 
@@ -79,9 +79,9 @@ def candidates(text: str, who: Speaker) -> tuple[list[Candidate], list[str]]:
             if reason := part.reason or unfit(piece, who.language):
                 rejected.append(reason)
                 continue
-            start = part.start + own.opening(piece, who.language)
+            start = part.start + ownership.opening(piece, who.language)
             # What is neither a rule nor done anywhere in particular is most often a view without an `I think`.
-            kept.append(Candidate(start, part.end, own.kind_of(piece, who.language) or "opinion"))
+            kept.append(Candidate(start, part.end, ownership.kind_of(piece, who.language) or "opinion"))
         found += together(kept, text)
     return found, rejected
 
@@ -92,7 +92,7 @@ def unfit(piece: str, language: str) -> str | None:
         return "too-short"
     if len(piece) > LONGEST:
         return "too-long"
-    return own.aside(piece, language) or (None if readable(piece) else "no-statement")
+    return ownership.aside(piece, language) or (None if readable(piece) else "no-statement")
 
 
 def together(kept: Sequence[Candidate], text: str) -> list[Candidate]:
@@ -123,10 +123,10 @@ def parted(sentence: str, at: int, following: str, who: Speaker) -> list[Piece]:
     reported = False  # what follows a report goes on with it, until the speaker takes the word back
     for start, end in cuts(sentence, who.language):
         piece = sentence[start:end]
-        why = reason or own.objection(piece, who.others, who.country, who.language)
+        why = reason or ownership.objection(piece, who.others, who.country, who.language)
         if why in ("another-speaker", "hearsay"):
             reported = True
-        elif why is None and reported and not SPEAKS_UP.match(own.bare(own.seen(piece), who.language)):
+        elif why is None and reported and not SPEAKS_UP.match(ownership.bare(ownership.seen(piece), who.language)):
             why = "another-speaker"
         parts.append(Piece(at + start, at + end, why))
     return parts
@@ -134,20 +134,20 @@ def parted(sentence: str, at: int, following: str, who: Speaker) -> list[Piece]:
 
 def talk(sentence: str, following: str, language: str) -> str | None:
     """Why a whole sentence is none: it asks, greets, speaks about who is to speak, or is taken back as a joke."""
-    said, lists = own.seen(sentence), phrases(language)
+    said, lists = ownership.seen(sentence), phrases(language)
     if said.rstrip("\"')] ").endswith(QUESTION_MARKS):
         return "question"
-    may_greet = len(plain(said).split()) < SHORT or own.kind_of(sentence, language) is None
-    if may_greet and any(starts_with(start, lists["small_talk"]) for start in (said, own.bare(said, language))):
+    may_greet = len(plain(said).split()) < SHORT or ownership.kind_of(sentence, language) is None
+    if may_greet and any(starts_with(start, lists["small_talk"]) for start in (said, ownership.bare(said, language))):
         return "small-talk"
-    if contains(said, lists["joking"]) or starts_with(own.seen(following), lists["joking"]):
+    if contains(said, lists["joking"]) or starts_with(ownership.seen(following), lists["joking"]):
         return "not-meant"
     return None
 
 
 def cuts(sentence: str, language: str) -> list[tuple[int, int]]:
     """Where a sentence falls into parts: at strong marks, before `but`, and before `I think` and its like."""
-    views = own.either(view for view in phrases(language)["opinion"] if view.startswith(("I ", "I'")))
+    views = ownership.either(view for view in phrases(language)["opinion"] if view.startswith(("I ", "I'")))
     turns = re.compile(rf",\s+(?:(?:and|but|so|yet|though)\s+)?(?=(?:[\w ]{{1,12}},?\s+)?(?:{views})\b)")
     marks = sorted({m.span() for pattern in (STRONG, turns) for m in pattern.finditer(sentence)})
     spans, at = [], 0
@@ -160,15 +160,15 @@ def cuts(sentence: str, language: str) -> list[tuple[int, int]]:
 
 def named(cue: str, speaker: str, language: str) -> list[str]:
     """Of whom a moderator speaks: words with a capital that are no places and do not just begin a sentence."""
-    verbs = own.either([*phrases(language)["minds"], *phrases(language)["reports"], "has", "is", "was"])
+    verbs = ownership.either([*phrases(language)["minds"], *phrases(language)["reports"], "has", "is", "was"])
     found = []
     for start, end in sentences(cue, language):
-        said = own.seen(cue[start:end])
-        for match in re.finditer(own.NAME, said):
+        said = ownership.seen(cue[start:end])
+        for match in re.finditer(ownership.NAME, said):
             word = match[0].removesuffix("'s")
             before, after = said[: match.start()], said[match.end() :]
             somewhere = re.search(r"\b(?:in|from|at|to|near|on) (?:the )?$", before)
-            if word == speaker or somewhere or not own.is_name(word, language):
+            if word == speaker or somewhere or not ownership.is_name(word, language):
                 continue
             if before or re.match(rf",| (?:{verbs})\b", after):
                 found.append(word)

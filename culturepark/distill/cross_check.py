@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from culturepark.dialogue.phrasing import about
 from culturepark.dialogue.stance import shuffled
-from culturepark.dialogue.words import about
-from culturepark.distill import letters
-from culturepark.distill.answers import Asker, Item
+from culturepark.distill import logprobs
+from culturepark.distill.ask import Asker, Item
 from culturepark.distill.items import each
 from culturepark.distill.panel import fit
 from culturepark.domain import Casting, CrossCheckPolicy, Edition, Heard, Persona, Relation, Statement, Verdict
-from culturepark.prompts import Prompt, section
+from culturepark.languages import Prompt, section
 
 ITEMS_A_CALL = 8
 TOKENS_AN_ITEM = 80
@@ -102,9 +102,9 @@ async def by_letter(asker: Asker, person: Persona, statements: Sequence[Statemen
 
     card, question = part("card").render(**about(person, small=True)), part("question")
     questions = [
-        (card, question.render(country=person.country_name, text=letters.as_data(one.text))) for one in statements
+        (card, question.render(country=person.country_name, text=logprobs.as_data(one.text))) for one in statements
     ]
-    replies = await letters.replies_to(asker, question, questions)
+    replies = await logprobs.replies_to(asker, question, questions)
     # Not calibrated over the batch: that everybody shares the norms of a dialogue is no favour of the model.
-    choices = [letters.decide(letters.letter_scores(reply, "ABCD"), reply, "ABCD") for reply in replies]
+    choices = [logprobs.decide(logprobs.letter_scores(reply, "ABCD"), reply, "ABCD") for reply in replies]
     return [(LETTERS.get(choice.letter), None, choice.confidence, choice.call_id) for choice in choices]

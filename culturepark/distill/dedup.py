@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from culturepark.distill.nearest import near
-from culturepark.distill.turning import Likeness, Reading, compare, key, read, shared_letters, shared_words
+from culturepark.distill.paraphrase import Likeness, Reading, compare, key, read, shared_letters, shared_words
 from culturepark.domain import Duplicate
 from culturepark.models.embedder import Method, Vectors
 

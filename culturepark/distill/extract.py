@@ -10,9 +10,9 @@ from typing import Literal
 from pydantic import BaseModel
 
 from culturepark.dialogue.guards import storable
-from culturepark.dialogue.words import VISITOR
+from culturepark.dialogue.phrasing import VISITOR
 from culturepark.distill import quotes
-from culturepark.distill.answers import Asker, TooMuch
+from culturepark.distill.ask import Asker, TooMuch
 from culturepark.distill.clauses import Speaker, candidates, named, objection
 from culturepark.domain import Casting, Kind, Language, Persona, Statement, Turn
 from culturepark.models.thoughts import unfit

@@ -7,9 +7,9 @@ from typing import Generic
 
 from pydantic import BaseModel
 
-from culturepark.distill.answers import Asker, One, TooMuch, only_once
+from culturepark.distill.ask import Asker, One, TooMuch, only_once
 from culturepark.domain import JsonObject
-from culturepark.prompts import Prompt
+from culturepark.languages import Prompt
 
 Found = tuple[One | None, str | None]
 """What was said of an item, None if nothing that can be read; and the call."""

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from culturepark.dialogue.guards import storable
-from culturepark.distill import letters
-from culturepark.distill.answers import Asker, Item
+from culturepark.distill import logprobs
+from culturepark.distill.ask import Asker, Item
 from culturepark.distill.items import each
 from culturepark.domain import Scored, Statement
+from culturepark.languages import Prompt, section
 from culturepark.models.chat import Reply
-from culturepark.prompts import Prompt, section
 
 BRIEFS = ("neighbour", "anthropologist", "editor")
 ITEMS_A_CALL = 4
@@ -86,11 +86,11 @@ class Judge:
                 **parts,
                 question=question.render(country=self._country(one)),
                 country=self._country(one),
-                text=letters.as_data(one.trained_on),
+                text=logprobs.as_data(one.trained_on),
             )
             for one in statements
         ]
-        replies = await letters.replies_to(self.asker, template, [("", prompt) for prompt in prompts])
+        replies = await logprobs.replies_to(self.asker, template, [("", prompt) for prompt in prompts])
         return [Score(read(reply), None, reply.call_id) for reply in replies]
 
     def _parts(self, criterion: Scored) -> dict[str, str]:
@@ -119,9 +119,9 @@ def panel(askers: Sequence[Asker], size: int) -> list[Judge]:
 
 def read(reply: Reply) -> float | None:
     """The score that a digit stands for: with log-probabilities the expected one, else the digit itself."""
-    logprobs = letters.letter_scores(reply, DIGITS)
-    if logprobs is not None:
-        return expected(logprobs)
+    scores = logprobs.letter_scores(reply, DIGITS)
+    if scores is not None:
+        return expected(scores)
     said = "" if reply.withheld else reply.text.strip()[:1]
     return float(said) if said and said in DIGITS else None
 

@@ -9,9 +9,9 @@ from pydantic import BaseModel
 
 from culturepark.dialogue.guards import storable
 from culturepark.distill import quotes
-from culturepark.distill.answers import Asker, TooMuch
-from culturepark.distill.cases import Case
+from culturepark.distill.ask import Asker, TooMuch
 from culturepark.distill.extract import told
+from culturepark.distill.judgement import Case
 from culturepark.domain import DistillPolicy, Verdict
 from culturepark.models.thoughts import unfit
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from culturepark.distill.extract import attributed
 from culturepark.domain import Casting, Criterion, Language, Relation, Sample, Shape, Statement
-from culturepark.prompts import section
+from culturepark.languages import section
 
 REASONS: dict[tuple[str, Relation], str] = {
     ("faithful", "contradict"): "unfaithful",

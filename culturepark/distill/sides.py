@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 
 from culturepark.dialogue.guards import contains, phrases
-from culturepark.distill.letters import as_data
+from culturepark.distill.logprobs import as_data
 from culturepark.domain import Language, Option, Relation, Seed, Stance, SurveyItem
-from culturepark.prompts import prompt
+from culturepark.languages import prompt
 
 
 @dataclass(frozen=True)

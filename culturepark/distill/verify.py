@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from culturepark.distill.answers import Asker
-from culturepark.distill.batches import judge_in_batches
-from culturepark.distill.cases import Case, Judgement, criteria
-from culturepark.distill.leaning import judge_by_leaning
+from culturepark.distill.ask import Asker
+from culturepark.distill.judge_json import judge_in_batches
+from culturepark.distill.judge_logprobs import judge_by_leaning
+from culturepark.distill.judgement import Case, Judgement, criteria
 from culturepark.domain import Criterion, DistillPolicy, Verdict
 
 SURE_ENOUGH = 0.6

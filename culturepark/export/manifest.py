@@ -14,15 +14,15 @@ from culturepark.distill.dedup import THRESHOLDS
 from culturepark.domain import Duplicate, JsonObject, Review
 from culturepark.errors import UsageError
 from culturepark.export import licences
+from culturepark.export.dialogues import NEVER_ANSWERED, REJECTED_TURN
+from culturepark.export.files import DUPLICATES, MANIFEST, need_parquet
 from culturepark.export.formats import MULTI_TURN, OPENAI_FEWEST, Format
 from culturepark.export.rows import REJECTED, TWIN, UNFIT, Source
-from culturepark.export.sinks import DUPLICATES, MANIFEST, need_parquet
-from culturepark.export.whole import NEVER_ANSWERED, REJECTED_TURN
+from culturepark.languages import prompt
 from culturepark.models.embedder import Method
-from culturepark.prompts import prompt
+from culturepark.stats.funnel import branched, funnel, prompts, repeats
 from culturepark.store import exports
-from culturepark.store.funnel import branched, funnel, prompts, repeats
-from culturepark.store.rows import threshold_of
+from culturepark.store.integrity import threshold_of
 from culturepark.store.tables import RunRow
 
 LIBRARIES = ("pydantic", "sqlalchemy", "sqlmodel")

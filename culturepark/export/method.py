@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from culturepark.domain import JsonObject
-from culturepark.show import safe
+from culturepark.terminal.safe import safe
 
 CHECKS = """
 Where a run has checks, they come next, each asked only of what has passed so far. *Harmlessness* (does it demean a

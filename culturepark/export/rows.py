@@ -12,12 +12,12 @@ from typing import Any
 
 from culturepark.domain import Duplicate, Edition, JsonObject, Seed
 from culturepark.errors import StoreError
+from culturepark.export.corrections import Reviewed
 from culturepark.export.formats import Format, preference, problem, record
 from culturepark.export.pairs import Answer, pairs, sides_of
-from culturepark.export.reviewed import Reviewed
 from culturepark.models.thoughts import unfit
 from culturepark.store import exports
-from culturepark.store.rows import edition_of
+from culturepark.store.integrity import edition_of
 from culturepark.store.tables import RunRow
 
 REJECTED, TWIN = "rejected by reviewers", "the same as another row in reviewers' wording"
@@ -213,7 +213,7 @@ def preferences(source: Source) -> Iterator[Row]:
 
 def same_questions(source: Source) -> list[dict[str, list[Seed]]]:
     """Run -> seeds that put the same question with the same answers to choose from; in the order of their keys."""
-    from culturepark.distill.turning import key
+    from culturepark.distill.paraphrase import key
 
     found: dict[tuple[str, tuple[str, ...]], dict[str, list[Seed]]] = {}
     for run_id, edition in source.editions.items():
@@ -231,7 +231,7 @@ def least_key(by_run: Mapping[str, Sequence[Seed]]) -> str:
 def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[tuple[str, Answer]]:
     """What was answered to one question in all runs, with the run; of all cultures, since others are the contrast."""
     from culturepark.distill.conclude import asked_yet
-    from culturepark.distill.turning import key
+    from culturepark.distill.paraphrase import key
     from culturepark.distill.verify import SURE_ENOUGH
 
     key_of = lru_cache(maxsize=8)(key)  # a statement comes in two shapes, one after the other

@@ -27,7 +27,7 @@ def held_out(rows: Mapping[str, int], questions: Iterable[tuple[str, str]], trai
 def groups(questions: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Seed key -> the first key of those that must stand on one side with it: two runs may give one question two keys,
     and one key two questions."""
-    from culturepark.distill.turning import key
+    from culturepark.distill.paraphrase import key
 
     above: dict[str, str] = {}
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from culturepark.dialogue.words import VISITOR, heard, joined
+from culturepark.dialogue.phrasing import VISITOR, heard, joined
 from culturepark.domain import Language, Persona, Turn
-from culturepark.prompts import section
+from culturepark.languages import section
 
 MODERATOR, USER = NOBODYS = ("moderator", "user")
 """Who speaks and is no persona."""

@@ -13,26 +13,17 @@ from pathlib import Path
 from culturepark import __version__
 from culturepark.domain import JsonObject
 from culturepark.errors import StoreError, UsageError
-from culturepark.export import card, rows, whole
+from culturepark.export import card, dialogues, rows
+from culturepark.export.files import CARD, DUPLICATES, MANIFEST, Lines, Sinks, files_of_an_export, put, put_in_place
 from culturepark.export.manifest import Tally, Wanted, about, personas, rejected_by, remarks, versions
 from culturepark.export.rows import Row, Source
-from culturepark.export.sinks import (
-    CARD,
-    DUPLICATES,
-    MANIFEST,
-    Lines,
-    Sinks,
-    files_of_an_export,
-    put,
-    put_in_place,
-)
 from culturepark.export.split import held_out
 from culturepark.files import is_folder
 from culturepark.models.ledger import now
 from culturepark.redact import redact
+from culturepark.stats.course import checks_of
 from culturepark.store import exports
-from culturepark.store.course import checks_of
-from culturepark.store.rows import edition_of
+from culturepark.store.integrity import edition_of
 from culturepark.store.store import Store
 
 
@@ -106,7 +97,7 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
                     "reviews": source.reviewed.told(rejected_by(source, wanted), tally.corrected),
                     "by_hand": {
                         origin: {"rows": tally.rows_by_hand[origin], "turns": tally.turns_by_hand[origin]}
-                        for origin in whole.BY_HAND
+                        for origin in dialogues.BY_HAND
                     },
                     "notes": notes,
                 }
@@ -129,7 +120,7 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
 def to_be_read(source: Source, wanted: Wanted) -> tuple[Callable[[Source], Iterator[Row]], Counter[str]]:
     """What makes the rows, and how many there are by seed, as far as can be counted before."""
     if wanted.dialogues:
-        return whole.dialogues, source.counted(exports.done_counts)
+        return dialogues.dialogues, source.counted(exports.done_counts)
     if wanted.form == "preference":
         return rows.preferences, source.counted(exports.kept_counts, exports.ANSWERS)
     return rows.single, source.counted(exports.kept_counts)
@@ -138,7 +129,7 @@ def to_be_read(source: Source, wanted: Wanted) -> tuple[Callable[[Source], Itera
 def nothing(run_ids: Sequence[str], wanted: Wanted, why: Mapping[str, int] = {}) -> UsageError:
     of = f" of {', '.join(wanted.cultures)}" if wanted.cultures else ""
     what = "dialogues that are done" if wanted.dialogues else "kept samples"
-    if why.get(whole.REJECTED_TURN):
+    if why.get(dialogues.REJECTED_TURN):
         what += " and hold no rejected turn"
     if unfit := sum(why.get(name, 0) for name in rows.UNFIT.values()):
         what += f" but {unfit} with control tokens, thoughts or broken characters in them"

@@ -19,13 +19,13 @@ import openai
 from culturepark.domain import JsonObject
 from culturepark.errors import BadAnswer, ModelError, UsageError
 from culturepark.models import tokens
-from culturepark.models.answers import as_object, assemble, longest, most_bytes, read, scrubbed
 from culturepark.models.chat import Reply, Request, Traits, Usage, spelled_out, token_limit
 from culturepark.models.connections import Connection, connection, foreign_headers, require_key
-from culturepark.models.mapping import error_in_body, map_error
 from culturepark.models.providers import OPENAI_URL
+from culturepark.models.replies import as_object, assemble, longest, most_bytes, read, scrubbed
 from culturepark.models.spec import ModelSpec
 from culturepark.models.transport import Bounded, loads, payloads
+from culturepark.models.wire_errors import error_in_body, map_error
 from culturepark.redact import remember
 
 # Their debug logs hold addresses and headers just as an endpoint sent them, and would pass by all redaction.

@@ -22,8 +22,8 @@ from culturepark.files import clipped, expanded, home_folder, readable
 from culturepark.models import weights
 from culturepark.models.chat import Request, Traits
 from culturepark.models.client import OpenAIModel
-from culturepark.models.mapping import short
 from culturepark.models.spec import ModelSpec
+from culturepark.models.wire_errors import short
 from culturepark.redact import remember
 
 EMBEDDED_CONTEXT = 4096

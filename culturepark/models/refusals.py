@@ -12,7 +12,7 @@ from typing import Any
 
 from culturepark.domain import JsonObject
 from culturepark.models.abilities import LIMITS
-from culturepark.models.evidence import ORDINARY, Remark, snake
+from culturepark.models.error_bodies import ORDINARY, Remark, snake
 
 FEATURES = (
     "temperature", "seed", "logprobs", "top_logprobs", "response_format", "stream_options", "stream", "stop", "system",

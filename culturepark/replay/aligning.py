@@ -9,11 +9,11 @@ from itertools import zip_longest
 from rich.text import Text
 
 from culturepark.glossary import ORIGINS
-from culturepark.replay.paper import Block, Para, Stop
 from culturepark.replay.rewording import compared
-from culturepark.replay.text import Mark
-from culturepark.show import clip, safe
-from culturepark.store.scenes import Scene, Spoken
+from culturepark.store.dialogue_view import Scene, Spoken
+from culturepark.terminal.blocks import Block, Para, Stop
+from culturepark.terminal.layout import Mark
+from culturepark.terminal.safe import clip, safe
 
 SIDE_BY_SIDE = 90
 """Cells from which two speeches stand beside each other; below, one under the other. A terminal of 100 has them."""

@@ -15,8 +15,8 @@ from textual.screen import Screen
 from textual.worker import WorkerFailed
 
 from culturepark.errors import UsageError
-from culturepark.replay.chrome import THEME
-from culturepark.replay.library import Library
+from culturepark.replay.session import Library
+from culturepark.replay.widgets.frame import THEME
 
 
 class Replay(App[None]):
@@ -63,11 +63,11 @@ class Replay(App[None]):
         """The first screen itself, where it can be painted before the store is there."""
         from culturepark.replay.dialogues import DialoguesScreen
         from culturepark.replay.runs import RunsScreen
-        from culturepark.store import glance
+        from culturepark.store import first_look
 
         if self.target is None:
-            return RunsScreen(self.library, glance.runs(self.library.url) or ())
-        if known := glance.dialogues(self.library.url, self.target):
+            return RunsScreen(self.library, first_look.runs(self.library.url) or ())
+        if known := first_look.dialogues(self.library.url, self.target):
             self.target = None
             return DialoguesScreen(self.library, known.run.id, known=known)
         return super().get_default_screen()
@@ -113,7 +113,7 @@ class Replay(App[None]):
             self.exit()
 
     def action_help(self) -> None:
-        from culturepark.replay.helping import HelpScreen
+        from culturepark.replay.help import HelpScreen
 
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen())

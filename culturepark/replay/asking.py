@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 from textual.screen import Screen
 
 from culturepark.errors import UsageError
-from culturepark.replay.library import Library
+from culturepark.replay.session import Library
 
 P = ParamSpec("P")
 R = TypeVar("R")

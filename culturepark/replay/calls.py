@@ -11,12 +11,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
-from culturepark.replay.chrome import Keys
 from culturepark.replay.modal import Over
-from culturepark.replay.paper import Look, Para, Stop
-from culturepark.replay.sheet import Sheet, Stops
-from culturepark.show import safe
+from culturepark.replay.widgets.frame import Keys
+from culturepark.replay.widgets.sheet import Sheet, Stops
 from culturepark.store.tables import CallRow
+from culturepark.terminal.blocks import Look, Para, Stop
+from culturepark.terminal.safe import safe
 
 NOTHING = "No call was made: this was written beforehand, typed, or taken word by word from what was said."
 

@@ -9,11 +9,11 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from culturepark.replay.aligning import heading, outcome, stops
-from culturepark.replay.chrome import Keys
 from culturepark.replay.modal import Over
-from culturepark.replay.paper import Stop
-from culturepark.replay.sheet import Sheet
-from culturepark.store.scenes import Scene
+from culturepark.replay.widgets.frame import Keys
+from culturepark.replay.widgets.sheet import Sheet
+from culturepark.store.dialogue_view import Scene
+from culturepark.terminal.blocks import Stop
 
 
 class CompareScreen(Over[None]):

@@ -13,15 +13,15 @@ from textual.binding import Binding, BindingType
 
 from culturepark.replay import signs
 from culturepark.replay.asking import Asking
-from culturepark.replay.chrome import Heading, Keys
-from culturepark.replay.library import Library, Shelf
-from culturepark.replay.listing import Columns, Listing, fitted
-from culturepark.show import safe
+from culturepark.replay.session import Library, Shelf
+from culturepark.replay.widgets.frame import Heading, Keys
+from culturepark.replay.widgets.lists import Columns, Listing, fitted
 from culturepark.store.lines import Line, RunLine
+from culturepark.terminal.safe import safe
 
 if TYPE_CHECKING:
-    from culturepark.store.glance import Shown
-    from culturepark.store.lists import Filters
+    from culturepark.store.first_look import Shown
+    from culturepark.store.search import Filters
     from culturepark.store.tables import RunRow
 
 POLL_SECONDS = 0.5
@@ -190,7 +190,7 @@ class DialoguesScreen(Asking[None]):
 
     async def _find(self) -> None:
         """The dialogues that are wanted, anew."""
-        from culturepark.store.lists import Filters
+        from culturepark.store.search import Filters
 
         shelf = self.shelf
         assert shelf is not None
@@ -237,7 +237,7 @@ class DialoguesScreen(Asking[None]):
 
     def _open(self, subject: str) -> None:
         """A dialogue, or the one that a turn, statement or sample is in."""
-        from culturepark.replay.places import place_of
+        from culturepark.ids import place_of
         from culturepark.replay.stage import StageScreen
 
         assert self.shelf is not None
@@ -264,7 +264,7 @@ class DialoguesScreen(Asking[None]):
         self._when_open(self._search)
 
     def _search(self) -> None:
-        from culturepark.replay.searching import SearchScreen
+        from culturepark.replay.search import SearchScreen
 
         if self.shelf:
             self.app.push_screen(SearchScreen(self.library, self.shelf, self.query_one(DialogueList).ids))
@@ -273,7 +273,7 @@ class DialoguesScreen(Asking[None]):
         self._when_open(self._filter)
 
     def _filter(self) -> None:
-        from culturepark.replay.filtering import FilterScreen
+        from culturepark.replay.filter_form import FilterScreen
 
         if self.shelf and self.filters is not None:
             self.app.push_screen(FilterScreen(self.library, self.shelf, self.filters), self._wanted)

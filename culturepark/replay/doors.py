@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from culturepark.ids import run_of
 from culturepark.replay.onstage import OnStage
-from culturepark.replay.places import run_of
 
 if TYPE_CHECKING:
-    from culturepark.store.scenes import Scene
+    from culturepark.store.dialogue_view import Scene
 
 
 class Doors(OnStage):
@@ -39,13 +39,13 @@ class Doors(OnStage):
             self._say("no model was asked for this")
 
     def action_search(self) -> None:
-        from culturepark.replay.searching import search
+        from culturepark.replay.search import search
 
         search(self.app, self.library, self.shelf, self.ids)
 
     def action_branch(self) -> None:
         if self._may_write() and self.scene and self.spoken:
-            from culturepark.replay.branching import BranchScreen
+            from culturepark.replay.branch_form import BranchScreen
 
             screen = BranchScreen(self.scene, self.spoken.turn.position, self.library.store, self.library.trust)
             self._over(screen, lambda dialogue_id: self._visit(dialogue_id) if dialogue_id else None)

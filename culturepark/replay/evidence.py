@@ -6,14 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from culturepark.distill.quotes import as_sentence
 from culturepark.domain import Turn
-from culturepark.reasons import no_sample, no_statement
 from culturepark.replay.outcomes import DROPPED, KEPT, NEITHER, of_sample, reviews
-from culturepark.replay.paper import Look, Para, Stop
 from culturepark.replay.rewording import compared
 from culturepark.replay.signs import counted
-from culturepark.show import safe
-from culturepark.store.scenes import Cluster, Mined, Scene, Spoken
+from culturepark.store.dialogue_view import Cluster, Mined, Scene, Spoken
+from culturepark.store.reasons import no_sample, no_statement
 from culturepark.store.tables import VerdictRow
+from culturepark.terminal.blocks import Look, Para, Stop
+from culturepark.terminal.safe import safe
 
 SHOWN = 3
 """Of the statements that one stands for, so many are shown before they are unfolded."""

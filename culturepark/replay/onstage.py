@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 from textual.screen import Screen
 
 from culturepark.replay.asking import Asking
-from culturepark.replay.library import Shelf
-from culturepark.replay.track import StatusLine
+from culturepark.replay.session import Shelf
+from culturepark.replay.widgets.track import StatusLine
 
 if TYPE_CHECKING:
-    from culturepark.store.scenes import Scene, Spoken
+    from culturepark.store.dialogue_view import Scene, Spoken
 
 T = TypeVar("T")
 READ_ONLY = "read-only with --follow; without it one judges and branches"

@@ -9,10 +9,10 @@ from culturepark.domain import trained_form
 from culturepark.glossary import DROPPED as NOT_KEPT
 from culturepark.glossary import in_words
 from culturepark.replay import signs
-from culturepark.replay.paper import Look, Para, Stop
-from culturepark.show import clip, safe
-from culturepark.store.scenes import Scene
+from culturepark.store.dialogue_view import Scene
 from culturepark.store.tables import SampleRow
+from culturepark.terminal.blocks import Look, Para, Stop
+from culturepark.terminal.safe import clip, safe
 
 KEPT, DROPPED, NEITHER = "✓", "✗", "·"
 

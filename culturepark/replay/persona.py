@@ -9,12 +9,12 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from culturepark.domain import COUNTRY_NAMES, Persona, Seed
-from culturepark.replay.chrome import Keys
 from culturepark.replay.modal import Over
-from culturepark.replay.paper import Bar, Block, Para, Stop
-from culturepark.replay.sheet import Sheet
-from culturepark.show import safe
-from culturepark.store.scenes import Seated
+from culturepark.replay.widgets.frame import Keys
+from culturepark.replay.widgets.sheet import Sheet
+from culturepark.store.dialogue_view import Seated
+from culturepark.terminal.blocks import Bar, Block, Para, Stop
+from culturepark.terminal.safe import safe
 
 NOBODY = "A simulated person, no evidence about real people: a language model was told whom to play."
 

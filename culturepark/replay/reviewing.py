@@ -6,13 +6,13 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from culturepark.errors import CultureparkError
+from culturepark.ids import place_of, short
 from culturepark.replay import signs
 from culturepark.replay.onstage import OnStage
-from culturepark.replay.places import place_of, short
 
 if TYPE_CHECKING:
-    from culturepark.replay.judging import Judgement
-    from culturepark.store.scenes import Scene
+    from culturepark.replay.review_form import Judgement
+    from culturepark.store.dialogue_view import Scene
     from culturepark.store.tables import ReviewRow
 
 T = TypeVar("T")
@@ -85,8 +85,8 @@ class Reviewing(OnStage):
 
     async def _edit(self, scene: Scene, subject: str) -> None:
         """Asks until it is stored, or thrown away."""
-        from culturepark.replay.judging import JudgeScreen, part_of
         from culturepark.replay.outcomes import wording_of
+        from culturepark.replay.review_form import JudgeScreen, part_of
 
         standing = await self._written(self.library.standing(subject))
         if isinstance(standing, str):

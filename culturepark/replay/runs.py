@@ -11,9 +11,9 @@ from textual.binding import Binding, BindingType
 
 from culturepark.replay import signs
 from culturepark.replay.asking import Asking
-from culturepark.replay.chrome import Heading, Keys
-from culturepark.replay.library import Library
-from culturepark.replay.listing import Listing, fitted
+from culturepark.replay.session import Library
+from culturepark.replay.widgets.frame import Heading, Keys
+from culturepark.replay.widgets.lists import Listing, fitted
 from culturepark.store.lines import RunLine
 
 

@@ -11,20 +11,20 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 
 from culturepark.errors import UsageError
+from culturepark.ids import place_of, run_of, short
 from culturepark.replay import signs
-from culturepark.replay.behind import Behind
-from culturepark.replay.chrome import Heading, Keys
 from culturepark.replay.doors import Doors
-from culturepark.replay.library import Library, Shelf
-from culturepark.replay.places import place_of, run_of, short
+from culturepark.replay.evidence_panel import Behind
 from culturepark.replay.playback import Part, Playback
 from culturepark.replay.reviewing import Reviewing
-from culturepark.replay.searching import Hits
-from culturepark.replay.speeches import Speeches
-from culturepark.replay.track import PhaseTrack, SeekBar, StatusLine, in_words
+from culturepark.replay.search import Hits
+from culturepark.replay.session import Library, Shelf
+from culturepark.replay.widgets.frame import Heading, Keys
+from culturepark.replay.widgets.speeches import Speeches
+from culturepark.replay.widgets.track import PhaseTrack, SeekBar, StatusLine, in_words
 
 if TYPE_CHECKING:
-    from culturepark.store.scenes import Scene, Spoken
+    from culturepark.store.dialogue_view import Scene, Spoken
 
 T = TypeVar("T")
 

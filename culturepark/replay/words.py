@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from culturepark.domain import SurveyItem
 from culturepark.glossary import DROPPED, in_words
-from culturepark.show import safe
-from culturepark.store.scenes import Cluster, Mined, Scene, Scenes
+from culturepark.store.dialogue_view import Cluster, Mined, Scene, Scenes
 from culturepark.store.tables import ReviewRow, VerdictRow
+from culturepark.terminal.safe import safe
 
 
 def drawn_from(item: SurveyItem, country: str) -> str:

@@ -20,8 +20,8 @@ from culturepark.glossary import (
     STOPS,
     in_words,
 )
-from culturepark.present import check_lines, review_lines, said_of
-from culturepark.store.cultures import Told
+from culturepark.stats.cultures import Told
+from culturepark.stats.text import check_lines, review_lines, said_of
 from culturepark.store.tables import RunRow
 
 Counts = Mapping[str, int]

@@ -16,10 +16,10 @@ from typing import Any
 
 from culturepark.domain import JsonObject
 from culturepark.glossary import FOR_THE_PAGE
-from culturepark.reasons import no_sample, no_statement
 from culturepark.redact import bare, without_secrets
-from culturepark.store.lists import cause
-from culturepark.store.scenes import Cluster, Mined, Scene, Scenes, Spoken
+from culturepark.store.dialogue_view import Cluster, Mined, Scene, Scenes, Spoken
+from culturepark.store.reasons import no_sample, no_statement
+from culturepark.store.search import cause
 from culturepark.store.tables import CallRow, ReviewRow
 
 TALK_CHARACTERS = 1_000_000

@@ -27,10 +27,10 @@ from culturepark.models.ledger import now
 from culturepark.redact import without_secrets
 from culturepark.report import figures
 from culturepark.report.pack import Pack, Packer, Reviewers
-from culturepark.store.cultures import by_culture, seconds_by_stage, typed
-from culturepark.store.lists import Lists
-from culturepark.store.scenes import Scenes
-from culturepark.store.stats import stats
+from culturepark.stats.cultures import by_culture, seconds_by_stage, typed
+from culturepark.stats.run_stats import stats
+from culturepark.store.dialogue_view import Scenes
+from culturepark.store.search import Lists
 from culturepark.store.store import Store
 
 HERE = Path(__file__).parent

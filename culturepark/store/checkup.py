@@ -10,7 +10,7 @@ from sqlmodel import SQLModel, col
 
 from culturepark.domain import JsonObject, Status
 from culturepark.errors import StoreError
-from culturepark.store import rows
+from culturepark.store import integrity
 from culturepark.store.database import DAMAGED, Database
 from culturepark.store.tables import (
     AbilityRow,
@@ -79,7 +79,7 @@ class Checkup:
                 if not there.has_table(name):
                     yield f"there is no table {name}; {DAMAGED}"
                     continue
-                missing = set(rows.columns(table)) - {column["name"] for column in there.get_columns(name)}
+                missing = set(integrity.columns(table)) - {column["name"] for column in there.get_columns(name)}
                 yield from (f"the table {name} has no column {column}; {DAMAGED}" for column in sorted(missing))
 
     def _rows(self, table: type[SQLModel]) -> Iterator[str]:
@@ -91,8 +91,8 @@ class Checkup:
             self.counts[name] = 0
             for row in map(dict, found.mappings()):
                 self.counts[name] += 1
-                wrong = [*rows.faults(table, row)] or [*self._stray(table, row)]
-                yield from (f"{rows.named(table, row)}: {fault}" for fault in wrong)
+                wrong = [*integrity.faults(table, row)] or [*self._stray(table, row)]
+                yield from (f"{integrity.named(table, row)}: {fault}" for fault in wrong)
 
     def _stray(self, table: type[SQLModel], row: JsonObject) -> Iterator[str]:
         if path := PATHS.get(table):
@@ -130,7 +130,7 @@ class Checkup:
     def _take(self, row: JsonObject) -> None:
         if row["status"] == Status.RUNNING:
             self.running.append(row["id"])
-        edition = rows.edition_of(RunRow(**row))
+        edition = integrity.edition_of(RunRow(**row))
         self._known[row["id"], "seed"] = {seed.key for seed in edition.scenario.seeds}
         self._known[row["id"], "persona"] = {persona.key for persona in edition.personas}
         self._known[row["id"], "country"] = {persona.country for persona in edition.personas}

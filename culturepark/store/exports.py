@@ -12,8 +12,8 @@ from sqlmodel import Session, and_, case, col, func, or_, select
 
 from culturepark.domain import Casting, Edition, Language, Statement, Status, Turn
 from culturepark.store.castings import sitting_in
-from culturepark.store.queries import of_run
-from culturepark.store.rows import columns, of_columns, sound
+from culturepark.store.integrity import columns, of_columns, sound
+from culturepark.store.lineage import of_run
 from culturepark.store.tables import (
     DialogueRow,
     ParticipantRow,

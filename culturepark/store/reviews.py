@@ -15,8 +15,8 @@ from sqlmodel import Session, col, func, select
 from culturepark.domain import Decision, Review
 from culturepark.errors import UsageError
 from culturepark.models.ledger import moment, now
-from culturepark.store.reviewed import one_at_a_time, settle, standing_reviews, standing_rows, turn_of
 from culturepark.store.reviewer import named
+from culturepark.store.standing import one_at_a_time, settle, standing_reviews, standing_rows, turn_of
 from culturepark.store.store import Store
 from culturepark.store.tables import ReviewRow, SampleRow, StatementRow, TurnRow
 

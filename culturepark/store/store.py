@@ -14,10 +14,10 @@ from culturepark.errors import UsageError
 from culturepark.models.chat import Usage, canonical
 from culturepark.models.ledger import Answered, Call, Outcome, moment, now
 from culturepark.models.limits import Budget
-from culturepark.store import rows  # noqa: F401 - looks at every row that is read
+from culturepark.store import integrity  # noqa: F401 - looks at every row that is read
 from culturepark.store.database import Database
-from culturepark.store.reviewed import Standing, idle, one_at_a_time, settle, standing_reviews
-from culturepark.store.rows import hangs_on
+from culturepark.store.integrity import hangs_on
+from culturepark.store.standing import Standing, idle, one_at_a_time, settle, standing_reviews
 from culturepark.store.tables import (
     AbilityRow,
     CallRow,

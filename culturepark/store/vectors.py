@@ -16,7 +16,7 @@ from sqlmodel import col, func, select
 
 from culturepark.errors import BadAnswer
 from culturepark.models.embedder import Embedder, Endpoint, Vectors
-from culturepark.store import rows
+from culturepark.store import integrity
 from culturepark.store.store import Store
 from culturepark.store.tables import VectorRow
 
@@ -95,7 +95,7 @@ def known(store: Store, embedder: str, texts: Sequence[str]) -> dict[str, Vector
                 VectorRow.embedder == embedder, col(VectorRow.text_sha256).in_(digests[start : start + AT_ONCE])
             )
             for digest, blob, checksum in session.exec(query):
-                if checksum == rows.checksum({"embedder": embedder, "text_sha256": digest, "vector": blob}):
+                if checksum == integrity.checksum({"embedder": embedder, "text_sha256": digest, "vector": blob}):
                     vector = unpacked(blob)
                     if np.isfinite(vector).all():
                         found[text_of[digest]] = vector
@@ -111,7 +111,7 @@ def remember(store: Store, embedder: str, vectors: Mapping[str, Vectors]) -> dic
     values: list[dict[str, Any]] = []
     for text, vector in vectors.items():
         row = {"embedder": embedder, "text_sha256": digest_of(text), "vector": packed(vector)}
-        values.append(row | {"checksum": rows.checksum(row)})
+        values.append(row | {"checksum": integrity.checksum(row)})
     dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[store.database.engine.dialect.name]
     insert = dialect.insert(VectorRow)
     anew = {"vector": insert.excluded.vector, "checksum": insert.excluded.checksum}

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from culturepark.domain import JsonObject
 from culturepark.models import scripted
-from tests.endpoint import Received, in_pieces, logprobs, vector
 from tests.quirks.kinds import STAIN
+from tests.support.endpoint import Received, in_pieces, logprobs, vector
 
 STREAM, JSON = "text/event-stream; charset=utf-8", "application/json"
 TOLD_BY = {"items": "verdicts", "quote": "rewording", "turns": "statements"}

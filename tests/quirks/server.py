@@ -6,9 +6,9 @@ import asyncio
 from time import monotonic
 from typing import Any
 
-from tests.endpoint import Endpoint, Received, read, send_json
 from tests.quirks.asking import Answer, Ask, Memory
 from tests.quirks.kinds import Quirk
+from tests.support.endpoint import Endpoint, Received, read, send_json
 
 
 class Server(Endpoint):

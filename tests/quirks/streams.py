@@ -8,9 +8,9 @@ import zlib
 from itertools import pairwise
 
 from culturepark.domain import JsonObject
-from tests.endpoint import in_pieces
 from tests.quirks.asking import JSON, STREAM, Answer, Ask, bytes_of, jsoned, raw
 from tests.quirks.kinds import STAIN, Expect, quirk
+from tests.support.endpoint import in_pieces
 
 AGAIN = Expect(requests=2.0)
 """Now and then an answer has to be asked for again."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.endpoint import in_pieces
 from tests.quirks.asking import Answer, Ask, error
 from tests.quirks.kinds import STAIN, Expect, quirk
+from tests.support.endpoint import in_pieces
 
 LEAKS = Expect(never=("<think", "</think", "<|", "|>", "[THINK", "◁", "▷", "thought>"))
 """All can be cut off cleanly, so next to nothing is lost."""

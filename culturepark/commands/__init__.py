@@ -1,1 +1,0 @@
-"""What each command does, between the command line and the program proper."""

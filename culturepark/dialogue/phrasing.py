@@ -1,0 +1,175 @@
+"""Renders the prompts of a dialogue from its nouns. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import product
+
+from culturepark.dialogue.guards import phrases, starts_with
+from culturepark.dialogue.protocol import KEYBOARD, Slot
+from culturepark.domain import LANGUAGES, Casting, Participant, Persona, Scenario
+from culturepark.languages import HOLE, prompt, section
+
+VISITOR = "Visitor"
+"""How the user of a talk is called in it; nobody asks for a name."""
+
+
+def card(casting: Casting, participant: Participant, scenario: Scenario, *, small: bool) -> tuple[str, str]:
+    """The system prompt of one agent, and its digest. Fixed for the whole dialogue; holds no other card."""
+    persona = participant.persona
+    own = "talk-persona" if scenario.protocol == "talk" else "persona"
+    template = prompt("persona-small" if small else own, scenario.language)
+    stance = prompt("stance", scenario.language)
+    others = [p.persona for p in casting.participants if p.persona.key != persona.key]
+    values = about(persona, small=small) | {
+        "others": joined([other.called for other in others] or [f"a {VISITOR.lower()}"]),
+        "question": casting.seed.question,
+        "stance": stance.render(stance=participant.stance.text) if participant.stance else "",
+        "language": LANGUAGES[scenario.language],
+    }
+    return template.render(**values), template.digest
+
+
+def about(persona: Persona, *, small: bool) -> dict[str, object]:
+    """What a card says, by the names that prompts have for it."""
+    return persona.model_dump() | {
+        "country": persona.country_name,
+        "values": "\n".join(f"- {v.value}" + ("" if small else f": {v.why}") for v in persona.values),
+        "norms": "\n".join(f"- {norm.text}" for norm in persona.norms),
+        "languages": ", ".join(persona.languages),
+        "directness": persona.speech.directness,
+        "formality": persona.speech.formality,
+        "manner": persona.speech.manner,
+    }
+
+
+def line(part: str, slot: Slot, casting: Casting, scenario: Scenario, hint: str = "") -> tuple[str, str]:
+    """One piece of the protocol for a slot: `cue`, `ask` or `follow-up`; and its digest."""
+    template = section(scenario.protocol, slot.phase, part, scenario.language)
+    text = template.render(
+        called=addressed(slot, casting),
+        names=joined([p.persona.called for p in casting.participants]),
+        topic=casting.seed.topic,
+        question=casting.seed.question,
+        place=casting.participants[max(0, slot.person)].persona.place,
+        suggestion=hint,
+    )
+    return " ".join(text.split()), template.digest
+
+
+def addressed(slot: Slot, casting: Casting) -> str:
+    """What the person of a slot is called."""
+    return VISITOR if slot.person == KEYBOARD else casting.participants[slot.person].persona.called
+
+
+def suggestion(persona: Persona, slot: Slot, casting: Casting, scenario: Scenario) -> str:
+    """One of the card's own norms, another one in each dialogue and slot: models left alone always take the first."""
+    norm = persona.norms[(casting.number + slot.number) % len(persona.norms)]
+    return prompt("suggestion", scenario.language).render(norm=norm.text)
+
+
+def moderator(slot: Slot, casting: Casting, scenario: Scenario, previous: str, *, small: bool) -> tuple[str, str]:
+    """The system prompt for a follow-up to the person of `slot`, taking up what `previous` said; and its digest."""
+    template = prompt("follow-up-small" if small else "follow-up", scenario.language)
+    text = template.render(
+        names=joined([p.persona.called for p in casting.participants] + [VISITOR] * (scenario.protocol == "talk")),
+        question=casting.seed.question,
+        called=addressed(slot, casting),
+        previous=previous,
+    )
+    return text, template.digest
+
+
+def speech_grammar(slot: Slot, casting: Casting, scenario: Scenario, said: Sequence[str]) -> str:
+    """GBNF for a speech of a model too small to speak freely: one of the phase's forms.
+
+    The model chooses which of its norms or values to tell, and fills in a few words of its own where the form has `…`.
+
+    Args:
+        said: what this speaker has said so far; a norm is told once.
+    """
+    participant = casting.participants[slot.person]
+    persona = participant.persona
+    told = " ".join(said)
+    # A user asks for as long as it pleases; nothing of what has been told is of any more use.
+    asked_on = scenario.protocol == "talk"
+    stance = participant.stance.text if participant.stance else None
+    values: dict[str, list[str]] = {
+        "norm": [norm.text for norm in persona.norms if norm.text not in told],
+        "value": [value.value for value in persona.values if not (asked_on and value.value in told)],
+        "stance": [stance] if stance and not (asked_on and f"“{stance}”" in told) else [],
+        "called": [persona.called],
+        "age": [str(persona.age)],
+        "place": [persona.place],
+    }
+    forms = section(scenario.protocol, slot.phase, "forms", scenario.language).text.splitlines()
+    with_stance = [form for form in forms if "{{stance}}" in form]
+    # Whoever has a stance states it where it can be stated: left to itself, a small model says anything.
+    stated_here = stance and with_stance and not asked_on
+    return grammar(expand(with_stance if stated_here else forms, values) or ["…"])
+
+
+def question_grammar(slot: Slot, casting: Casting, previous: str, text: str, language: str) -> str:
+    """GBNF for a follow-up of a model too small to ask freely: it chooses what to take up out of what was said."""
+    called = addressed(slot, casting)
+    own_words = section("talk", "talk", "own-words", language)
+    forms = (own_words if previous == called else prompt("follow-up-forms", language)).text.splitlines()
+    if slot.person == KEYBOARD:  # nobody knows where the user lives
+        forms = [form for form in forms if "{{place}}" not in form]
+    values = {
+        "called": [called],
+        "place": [casting.participants[max(0, slot.person)].persona.place],
+        "previous": [previous],
+        "clause": [clause for clause in clauses(text, language) if previous not in clause],
+    }
+    fallback = [f"{called}, …"]
+    return grammar(expand([forms[(casting.number + slot.number // 3) % len(forms)]], values) or fallback)
+
+
+def expand(forms: Sequence[str], values: dict[str, list[str]]) -> list[str]:
+    """Every form with every combination of values, filled in one pass; one for which there is no value falls away."""
+    out: list[str] = []
+    for form in forms:
+        holes = list(dict.fromkeys(HOLE.findall(form)))
+        for combination in product(*(values[hole] for hole in holes)) if form.strip() else ():
+            filled = dict(zip(holes, combination, strict=True))
+            out.append(HOLE.sub(lambda match, filled=filled: filled[match[1]], form))  # type: ignore[misc]
+    return list(dict.fromkeys(out))
+
+
+def clauses(text: str, language: str) -> list[str]:
+    """Pieces of what was said that are worth taking up: three to twelve words, from a mark of punctuation on."""
+    joining, small_talk = phrases(language)["joining"], phrases(language)["small_talk"]
+    found = []
+    for piece in re.split(r"[.!?;:,\n“”\"]+", text):
+        words = piece.split()
+        while words and words[0].lower() in joining:
+            words = words[1:]
+        if len(words) >= 3 and not starts_with(" ".join(words), small_talk):
+            found.append(" ".join(words) if len(words) <= 12 else " ".join(words[:10]) + " …")
+    return found or [" ".join(text.split()[:10]).rstrip(".,;:!?")]
+
+
+def grammar(forms: Sequence[str]) -> str:
+    """GBNF: one of the forms; a form that ends in `…` goes on with the model's own words to the end of the sentence."""
+    options = []
+    for form in forms:
+        before, free = form.removesuffix("…"), form.endswith("…")
+        options.append(" ".join(part for part in (quoted(before), "free" if free else "") if part != '""'))
+    return "root ::= " + " | ".join(options) + '\nfree ::= [^.!?:"“”0-9,\\n]{20,130} [a-z] "."\n'
+
+
+def quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def heard(text: str) -> str:
+    """What somebody said, as it stands in the transcript that others are shown: on one line, since a line break and a
+    label would make two speakers of one."""
+    return " ".join(text.split())
+
+
+def joined(names: list[str]) -> str:
+    """`A`, `A and B`, `A, B and C`."""
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)

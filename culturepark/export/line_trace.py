@@ -1,0 +1,77 @@
+"""The way back from a line of an exported file to the ids in its index."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from culturepark.domain import JsonObject
+from culturepark.errors import UsageError
+from culturepark.export.files import UNREADABLE, index_of, need_parquet
+from culturepark.export.formats import line
+from culturepark.files import clipped, exists, readable
+
+
+def find_line(place: str) -> list[str] | None:
+    """`FILE:LINE` as the ids of that line in the index, where FILE is an exported JSONL or Parquet file.
+
+    Returns:
+        One id; for a pair that of the chosen and that of the rejected sample; None if `place` is not of that form.
+    Raises:
+        UsageError: if the file, its index or the line is missing, or the line was changed since.
+    """
+    name, colon, number = place.rpartition(":")
+    path = Path(name)
+    is_export = name.endswith((".jsonl", ".parquet"))
+    if not colon or not number.isdecimal() or not path.name or not (exists(path) or is_export):
+        return None
+    wanted = int(number[:20])  # more digits than any file has lines
+    index = path.with_name(index_of(path.name)) if is_export else path.with_name(f"{path.stem}.index.jsonl")
+    if not exists(path):
+        raise UsageError(f"{clipped(path, 400)}: no such file")
+    try:
+        entry = nth(index, wanted)
+        row = nth_of_table(path, wanted) if path.suffix == ".parquet" else nth(path, wanted)
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename}: {error.strerror}; trace needs the file and its index side by side"
+        ) from None
+    if entry is None or row is None:
+        raise UsageError(f"{path} has no line {wanted}")
+    try:
+        data: JsonObject = json.loads(entry)
+        ids, sha256 = [str(data[name]) for name in ("id", "rejected") if name in data or name == "id"], data["sha256"]
+    except UNREADABLE:
+        raise UsageError(f"{index}:{wanted}: not an index line") from None
+    if hashlib.sha256(row).hexdigest() != sha256:
+        raise UsageError(f"{path}:{wanted} was changed since it was exported (it was sample {ids[0][:120]})")
+    return ids
+
+
+def nth(path: Path, number: int) -> bytes | None:
+    with readable(path).open("rb") as handle:
+        for count, row in enumerate(handle, start=1):
+            if count == number:
+                return row.rstrip(b"\n")
+    return None
+
+
+def nth_of_table(path: Path, number: int) -> bytes | None:
+    """A row of a Parquet file as the line that it is in the JSONL beside it; only its group of rows is read."""
+    need_parquet()
+    import pyarrow
+    import pyarrow.parquet
+
+    with readable(path).open("rb") as handle:
+        try:
+            file, before = pyarrow.parquet.ParquetFile(handle), 0
+            for group in range(file.num_row_groups):
+                rows = file.metadata.row_group(group).num_rows
+                if before < number <= before + rows:
+                    (row,) = file.read_row_group(group).slice(number - before - 1, 1).to_pylist()
+                    return line(row).encode("utf-8")
+                before += rows
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError):
+            raise UsageError(f"{clipped(path, 400)}: not a Parquet file, or a damaged one") from None
+    return None

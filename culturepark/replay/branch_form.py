@@ -1,0 +1,285 @@
+"""From a turn on: edit it or ask it anew, and watch what becomes of the dialogue then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.widgets import Button, Label, Static
+
+from culturepark.dialogue.protocol import schedule
+from culturepark.domain import ModelRole, Turn
+from culturepark.errors import UsageError
+from culturepark.models.spec import ModelSpec
+from culturepark.models.trust import Trust, question
+from culturepark.replay.aligning import speech
+from culturepark.replay.modal import Over
+from culturepark.replay.review_form import Choice, Words, editable
+from culturepark.replay.widgets.sheet import Sheet
+from culturepark.run.plan import models_of, models_with
+from culturepark.store.dialogue_view import Scene, Spoken
+from culturepark.store.integrity import edition_of
+from culturepark.store.store import Store
+from culturepark.terminal.blocks import Stop
+from culturepark.terminal.safe import clip, plain
+
+if TYPE_CHECKING:
+    from culturepark.run.branch import End, Going, Wish
+
+EDIT, ANEW = "edit it", "ask it anew"
+
+
+class BranchScreen(Over[str | None]):
+    """Asks what is to become of a turn, and holds the dialogue that comes of it; gives the new dialogue's id."""
+
+    DEFAULT_CSS = """
+    BranchScreen {
+        & > #frame { max-width: 90; max-height: 28; }
+        & Label { width: 100%; height: 1; color: $text-muted; margin-top: 1; }
+        & Static { width: 100%; height: auto; }
+        & #subject { text-style: bold; margin-bottom: 1; }
+        & #form, & #going { height: 1fr; }
+        & #text { height: 1fr; min-height: 3; }
+        & #model { height: 1; }
+        & #plan { margin-top: 1; }
+        & #word { text-style: bold; max-height: 5; margin-top: 1; display: none; }
+        & #buttons { height: 1; margin-top: 1; & Button { margin-right: 2; } }
+        & #going, & #open { display: none; }
+        &.-going #form, &.-going #run { display: none; }
+        &.-going #going { display: block; }
+        &.-over #open { display: block; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+r", "run", "run it"),
+        Binding("escape", "close", "cancel"),
+    ]
+
+    @dataclass
+    class Said(Message):
+        """Somebody has spoken in the branch."""
+
+        turn: Turn
+
+    @dataclass
+    class Told(Message):
+        """Something that whoever waits will want to know."""
+
+        words: str
+
+    @dataclass
+    class Ended(Message):
+        end: End
+
+    def __init__(self, scene: Scene, position: int, store: Store, trust: Trust) -> None:
+        """
+        Args:
+            position: of the turn.
+            trust: which models may be asked.
+        """
+        super().__init__()
+        self.scene, self.store, self.trust = scene, store, trust
+        self.questioned = ""
+        """What was last asked about a model that only the store names."""
+        self.spoken = next(spoken for spoken in scene.turns if spoken.turn.position == position)
+        self.text = editable(self.spoken.turn.text)
+        self.thrown: str | None = None
+        """What was written when it was last asked whether to throw it away."""
+        self.going: Going | None = None
+        self.end: End | None = None
+        self.turns: list[Spoken] = []
+
+    def compose(self) -> ComposeResult:
+        turn = self.spoken.turn
+        with Vertical(id="frame") as frame:
+            frame.border_title = "Branch"
+            where = f"Turn {turn.position} of {self.scene.dialogue.id}: {self.spoken.name}, {turn.phase}"
+            yield Static(Text(clip(where, 300)), id="subject", markup=False)
+            with Vertical(id="form"):
+                yield Choice("Turn", (EDIT, ANEW), EDIT, id="what")
+                yield Label("What is said instead", id="instead", markup=False)
+                yield Words(self.text, id="text")
+                yield Label("From here on by another model, as openai:NAME", markup=False)
+                yield Words("", id="model")
+                yield Static(Text(), id="plan", markup=False)
+            with Vertical(id="going"):
+                yield Sheet(id="said")
+            yield Static(Text(), id="word", markup=False)
+            with Horizontal(id="buttons"):
+                yield Button("Run it (ctrl+r)", id="run", variant="primary", compact=True)
+                yield Button("Open it (enter)", id="open", variant="primary", compact=True)
+                yield Button("Cancel (escape)", id="cancel", compact=True)
+
+    def on_mount(self) -> None:
+        self.query_one("#text").focus()
+        self._plan()
+
+    def on_unmount(self) -> None:
+        if self.going:
+            self.going.stop(now=True)  # the app ends, and would wait for it
+
+    # --- the form --------------------------------------------------------------------------------------
+
+    @property
+    def anew(self) -> bool:
+        return self.query_one("#what", Choice).value == ANEW
+
+    @property
+    def model(self) -> str:
+        return " ".join(self.query_one("#model", Words).text.split())
+
+    def on_choice_changed(self, _: Choice.Changed) -> None:
+        for name in ("#instead", "#text"):
+            self.query_one(name).display = not self.anew
+        self._plan()
+
+    def on_text_area_changed(self, event: Words.Changed) -> None:
+        if event.text_area.id == "model":
+            self._plan()
+
+    def _plan(self) -> None:
+        try:
+            models = models_with(self.scene.run, self.model) if self.model else models_of(self.scene.run)
+        except UsageError as error:
+            told = f"! {error}"
+        else:
+            told = outlook(self.scene, self.spoken.turn, models, anew=self.anew)
+        self.query_one("#plan", Static).update(plain(told))
+
+    # --- while it goes on ------------------------------------------------------------------------------
+
+    def action_run(self) -> None:
+        from culturepark.run.branch import Going, Wish
+
+        if self.going or not self._agreed():
+            return
+        written = self.query_one("#text", Words).text
+        # What cannot be shown in a form is not lost where nobody has touched the rest.
+        text = None if self.anew else self.spoken.turn.text if written == self.text else written
+        self.going = Going(
+            self.store,
+            lambda turn: self.post_message(self.Said(turn)),
+            lambda words: self.post_message(self.Told(words)),
+            self.trust,
+        )
+        self.add_class("-going")
+        self.query_one("#cancel", Button).label = "Stop (escape)"
+        self.query_one("#said").focus()
+        self._say("asking; escape stops it, and what was said stays")
+        if text is not None and text != self.spoken.turn.text:
+            self._show(self.spoken.turn.model_copy(update={"text": text, "origin": "edited"}))
+        self.run_worker(partial(self._hold, self.going, Wish(self.spoken.id, text, self.model)), thread=True)
+
+    def _agreed(self) -> bool:
+        """Whether the user has named all that will be asked; if not, running it again says yes to what is told."""
+        from culturepark.run.branch import ASKED
+
+        if self.model:
+            return True  # named here and now, if it is a model at all
+        try:
+            models = models_of(self.scene.run)
+            strange = self.trust.strangers({role: models[role] for role in ASKED})
+            questions = " ".join(map(question, strange.values()))
+        except UsageError as error:
+            self._say(f"! {error}")
+            return False
+        if questions and questions != self.questioned:
+            self.questioned = questions
+            self._say(f"! {questions} ctrl+r again: yes. Escape: no.")
+            return False
+        for specs in strange.values():
+            self.trust.name(specs.values())
+        return True
+
+    def _hold(self, going: Going, wish: Wish) -> None:
+        self.post_message(self.Ended(going.run(wish)))
+
+    def on_branch_screen_said(self, message: Said) -> None:
+        self._show(message.turn)
+
+    def _show(self, turn: Turn) -> None:
+        names = {one.persona.key: one.persona.name for one in self.scene.people}
+        self.turns.append(Spoken("", turn, names.get(turn.speaker, turn.speaker.capitalize()), ""))
+        sheet = self.query_one("#said", Sheet)
+        sheet.fill([Stop("", speech(spoken)) for spoken in self.turns])
+        sheet.scroll_end(animate=False)
+
+    def on_branch_screen_told(self, message: Told) -> None:
+        self._say(message.words)
+
+    def on_branch_screen_ended(self, message: Ended) -> None:
+        self.going, end = None, message.end
+        if end.dialogue_id is None:  # nothing was made, and the form is still right but for one thing
+            self.remove_class("-going")
+            self.query_one("#cancel", Button).label = "Cancel (escape)"
+            self._say(f"! {end.words}")
+            self.query_one("#text" if not self.anew else "#what").focus()
+            return
+        self.end = end
+        self.add_class("-over")
+        self.query_one("#cancel", Button).label = "Close (escape)"
+        self._say(f"{'✓' if end.fine else '!'} {end.dialogue_id}: {end.words}")
+        self.query_one("#open").focus()
+
+    def _say(self, words: str) -> None:
+        word = self.query_one("#word", Static)
+        word.display = True
+        word.update(plain(words))
+
+    # --- the end ---------------------------------------------------------------------------------------
+
+    def action_close(self) -> None:
+        """Leaves the form, if nothing was written in it or it has been asked whether to throw that away.
+
+        Of what is going on it lets the call in flight finish, and the second time not.
+        """
+        written = self.query_one("#text", Words).text
+        if self.end or (self.going is None and written in (self.text, self.thrown)):
+            self.dismiss(None)
+        elif self.going is None:
+            self.thrown = written
+            self._say("! Not run. Escape again throws away what you wrote; ctrl+r runs it.")
+        elif self.going.stops == 0:
+            self.going.stop()
+            self._say("stopping after the call in flight; escape again stops now")
+        else:
+            self.going.stop(now=True)
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        if event.button.id == "run":
+            self.action_run()
+        elif event.button.id == "open" and self.end:
+            self.dismiss(self.end.dialogue_id)
+        else:
+            self.action_close()
+
+
+def outlook(scene: Scene, turn: Turn, models: Mapping[ModelRole, ModelSpec], *, anew: bool) -> str:
+    """What will be asked of which model, and whether that may cost. Pure."""
+    if scene.dialogue.protocol == "talk":  # it has no schedule
+        return "So far only dialogues between personas can branch."
+    scenario = edition_of(scene.run).scenario
+    after = turn.slot - 1 if anew else turn.slot
+    slots = [s for s in schedule(scenario.protocol, len(scene.people), scenario.max_turns) if s.number > after]
+    speeches, questions = (sum(slot.act == act for slot in slots) for act in ("speech", "follow-up"))
+    speaker, moderator = models["speaker"], models["moderator"]
+    kept = turn.position - 1
+    stays = {0: "Nothing is taken over", 1: "Turn 1 is taken over"}.get(kept, f"Turns 1-{kept} are taken over")
+    if anew and turn.origin == "cue":
+        stays += "; this turn is a fixed cue, and stays what it is"
+    if not speeches + questions:
+        return f"{stays}. Nothing follows it, and nothing is asked."
+    if speaker == moderator:
+        asked = f"{speeches} speeches and {questions} questions will be asked of {speaker}"
+    else:
+        asked = f"{speeches} speeches will be asked of {speaker}, and {questions} questions of {moderator}"
+    paid = any(spec.kind == "openai" for spec in (speaker, moderator))
+    return f"{stays}. {asked}. " + ("That may cost." if paid else "That costs nothing.")

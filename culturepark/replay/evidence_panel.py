@@ -1,0 +1,101 @@
+"""Beside the speech: what is behind the turn that is shown, and what of it a judgement would be about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from culturepark.replay import evidence
+from culturepark.replay.widgets.sheet import Stops
+from culturepark.store.dialogue_view import Scene
+from culturepark.terminal.layout import Mark
+
+QUOTE, CHOSEN = "underline", "bold reverse"
+"""How quotes stand out in the speech: told apart without colour."""
+
+
+class Behind(Stops):
+    """The turn, its statements, their samples; a cursor stands on one of them."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("o", "unfold", "unfold, or fold again", show=False),
+    ]
+
+    DEFAULT_CSS = "Behind { background: $background; }"
+
+    @dataclass
+    class Changed(Message):
+        """The cursor stands on something else."""
+
+        subject: str
+
+    @dataclass
+    class Go(Message):
+        """Somebody wants to see this statement, which may be in another dialogue."""
+
+        statement_id: str
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.scene: Scene | None = None
+        self.position = 0
+        self.unfolded = False
+        self._told = ""
+
+    @property
+    def subject(self) -> str:
+        """Id of the turn, statement or sample under the cursor; empty where nothing is shown."""
+        return self.stops[self.at].subject if self.at is not None else ""
+
+    def show(self, scene: Scene, position: int) -> None:
+        """What is behind a turn. The cursor begins at the turn; where the same one is shown anew, it stays."""
+        same = self.scene is not None and (self.scene.dialogue.id, self.position) == (scene.dialogue.id, position)
+        before, row = self.subject, self.scroll_offset.y
+        number = self.at or 0
+        self.scene, self.position = scene, position
+        found = evidence.stops(scene, position, self.unfolded)
+        # Of a statement and what one may go to from it, which share a subject, the very same if it is still there.
+        there = [index for index, stop in enumerate(found) if stop.subject == before] if same else []
+        self.fill(found, number if number in there else there[0] if there else 0)
+        self.scroll_to(y=row if there else 0, animate=False, force=True)
+        self._tell()
+
+    def select(self, subject: str) -> bool:
+        """Puts the cursor on a turn, statement or sample; False if it is not of the turn that is shown."""
+        number = next((index for index, stop in enumerate(self.stops) if stop.subject == subject), None)
+        if number is not None:
+            self.move(number)
+        return number is not None
+
+    def marks(self, position: int) -> list[Mark]:
+        """The quotes of a turn's statements, for its text; the one under the cursor stands out most."""
+        spoken = evidence.spoken_at(self.scene, position) if self.scene else None
+        if spoken is None:
+            return []
+        under = self.subject
+        chosen = [one for one in spoken.statements if under == one.row.id or under.startswith(f"{one.row.id}.")]
+        quotes = [(one.row.quote_start, one.row.quote_end, QUOTE) for one in spoken.statements if one not in chosen]
+        return quotes + [(one.row.quote_start, one.row.quote_end, CHOSEN) for one in chosen]
+
+    def action_unfold(self) -> None:
+        """Verdicts of earlier rounds, and all that a statement stands for: shown, or folded again."""
+        self.unfolded = not self.unfolded
+        if self.scene:
+            self.show(self.scene, self.position)
+
+    def on_stops_moved(self, event: Stops.Moved) -> None:
+        event.stop()
+        self._tell()
+
+    def on_stops_followed(self, event: Stops.Followed) -> None:
+        event.stop()
+        self.post_message(self.Go(event.go))
+
+    def _tell(self) -> None:
+        """Only where it is another subject: a statement and what one may go to from it are one."""
+        if self.subject != self._told:
+            self._told = self.subject
+            self.post_message(self.Changed(self._told))

@@ -1,0 +1,129 @@
+"""Which dialogues of a run are wanted: what would find something, and how much."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message
+from textual.widgets import OptionList
+from textual.widgets.option_list import Option
+
+from culturepark.replay.modal import Over
+from culturepark.replay.session import Library, Shelf
+from culturepark.replay.widgets.frame import Keys
+from culturepark.replay.widgets.lists import fitted
+from culturepark.terminal.safe import safe
+
+if TYPE_CHECKING:
+    from culturepark.store.search import Filters
+
+NAMES = {
+    "culture": "Somebody is",
+    "kind": "A statement is a",
+    "stop": "Ended by",
+    "verdict": "A verdict says",
+}
+
+
+class Choices(OptionList):
+    """Says when it has more room or less."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "select", "take or drop")]
+
+    class Resized(Message): ...
+
+    def on_resize(self) -> None:
+        self.post_message(self.Resized())
+
+
+class FilterScreen(Over["Filters"]):
+    """Enter takes a value up, or drops it; ends with what is wanted."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("F", "clear", "drop all"),
+        Binding("f", "close", "close", show=False),
+    ]
+    DEFAULT_CSS = """
+    FilterScreen {
+        & > #frame { max-width: 56; height: auto; max-height: 100%; }
+        OptionList {
+            height: auto; max-height: 100%; border: none; padding: 0; background: $surface;
+            scrollbar-size-vertical: 1; scrollbar-gutter: stable;
+            & > .option-list--option { padding: 0; }
+            &:focus { border: none; background-tint: $foreground 0%; }
+            & > .option-list--option-disabled { color: $text-accent; text-style: none; }
+            &:focus > .option-list--option-highlighted { background: $panel; color: $foreground; text-style: bold; }
+        }
+    }
+    """
+
+    def __init__(self, library: Library, shelf: Shelf, filters: Filters) -> None:
+        super().__init__()
+        self.library, self.shelf, self.filters = library, shelf, filters
+        self.choices: dict[str, dict[str, int]] = {}
+        self._places: list[tuple[str, str] | None] = []
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="frame") as frame:
+            frame.border_title = "Which dialogues"
+            yield Choices(Option(Text("counting …"), disabled=True), markup=False)
+        yield Keys()
+
+    def on_mount(self) -> None:
+        self.run_worker(self._load())
+
+    async def _load(self) -> None:
+        self.choices = await self.library.ask(self.shelf.lists.choices)
+        options = []
+        for name, values in self.choices.items():
+            if self._places:
+                options.append(Option("", disabled=True))
+                self._places.append(None)
+            options.append(Option(Text(NAMES[name]), disabled=True))
+            self._places.append(None)
+            for value, count in values.items():
+                self._places.append((name, value))
+                options.append(Option(self._label(name, value, count)))
+        listing = self.query_one(OptionList)
+        listing.clear_options()
+        listing.add_options(options)
+        first = next((i for i, place in enumerate(self._places) if place), None)
+        listing.highlighted = first
+        listing.focus()
+
+    def _label(self, name: str, value: str, count: int) -> Text:
+        """A line to its last cell."""
+        taken = asdict(self.filters)[name] == value
+        width = self.query_one(OptionList).scrollable_content_region.width
+        return Text.assemble(
+            "● " if taken else "○ ", fitted(safe(value), width - 9), fitted(f"{count:,}", 7, right=True)
+        )
+
+    def on_choices_resized(self) -> None:
+        self._redraw()
+
+    def _redraw(self) -> None:
+        listing = self.query_one(OptionList)
+        for index, place in enumerate(self._places):
+            if place:
+                name, value = place
+                listing.replace_option_prompt_at_index(index, self._label(name, value, self.choices[name][value]))
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        if place := self._places[event.option_index]:
+            name, value = place
+            taken = asdict(self.filters)[name] == value
+            self.filters = replace(self.filters, **{name: None if taken else value})
+            self._redraw()
+
+    def action_clear(self) -> None:
+        self.filters = replace(self.filters, **dict.fromkeys(asdict(self.filters), None))
+        self._redraw()
+
+    def action_close(self) -> None:
+        self.dismiss(self.filters)

@@ -1,0 +1,161 @@
+"""All keys on one page, as the screens themselves have them; a click on one presses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import Screen
+from textual.widget import Widget
+
+from culturepark.replay.app import Replay
+from culturepark.replay.branch_form import BranchScreen
+from culturepark.replay.calls import CallsScreen
+from culturepark.replay.compare import CompareScreen
+from culturepark.replay.dialogues import DialoguesScreen
+from culturepark.replay.evidence_panel import Behind
+from culturepark.replay.filter_form import Choices, FilterScreen
+from culturepark.replay.modal import Over
+from culturepark.replay.review_form import Choice, JudgeScreen
+from culturepark.replay.runs import RunsScreen
+from culturepark.replay.search import SearchScreen
+from culturepark.replay.stage import StageScreen
+from culturepark.replay.widgets.frame import Keys
+from culturepark.replay.widgets.lists import Listing, fitted, ink
+from culturepark.replay.widgets.sheet import Stops
+from culturepark.replay.widgets.speeches import Speeches
+
+PLAY = ("play", "step", "seek", "last", "speed", "phase", "dialogue", "hit")
+"""Actions on the stage that are about where one is."""
+COLUMN, KEYS = 38, 12
+SIGNS = {"up": "↑", "down": "↓", "left": "←", "right": "→", "pageup": "pgup", "pagedown": "pgdn"}
+SIGNS |= {"question_mark": "?", "slash": "/"}
+
+
+@dataclass(frozen=True)
+class Area:
+    name: str
+    owners: tuple[type[Replay | Screen | Widget], ...]  # type: ignore[type-arg]
+    actions: tuple[str, ...] = ()
+    """Only these; with `others`, only the others."""
+    others: bool = False
+
+    @property
+    def bindings(self) -> list[Binding]:
+        those = [one for owner in self.owners for one in bindings(owner)]
+        return [
+            one for one in those if not self.actions or (one.action.partition("(")[0] in self.actions) != self.others
+        ]
+
+    def is_of(self, screen: Screen[object]) -> bool:
+        """Whether its keys do something there."""
+        return any(owner is Replay or isinstance(screen, owner) or has(screen, owner) for owner in self.owners)
+
+
+AREAS = (
+    Area("Play", (StageScreen,), PLAY),
+    Area("Look behind, judge, branch", (StageScreen,), PLAY, others=True),
+    Area("Everywhere", (Replay,)),
+    Area("The speech", (Speeches,)),
+    Area("Beside the speech", (Stops, Behind)),
+    Area("Lists", (Listing,)),
+    Area("Runs", (RunsScreen,)),
+    Area("Dialogues", (DialoguesScreen,)),
+    Area("Search", (SearchScreen,)),
+    Area("Filters", (Choices, FilterScreen)),
+    Area("Calls", (CallsScreen,)),
+    Area("Compare", (CompareScreen,)),
+    Area("Judging in a form", (JudgeScreen, Choice)),
+    Area("Branching", (BranchScreen, Choice)),
+    Area("Whatever has a frame", (Over,)),
+)
+
+
+class Page(Widget):
+    """Areas in as many columns as there is room for."""
+
+    DEFAULT_CSS = """
+    Page {
+        height: auto;
+        & > .page--area { color: $text-accent; text-style: bold; }
+        & > .page--key { text-style: bold; }
+        & > .page--quiet { color: $foreground 75%; }
+    }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"page--area", "page--key", "page--quiet"}
+
+    def columns(self) -> list[list[tuple[Text, Area, str]]]:
+        """Lines, each with its area and the key that a click on it presses."""
+        area_ink, key_ink, quiet = (ink(self, f"page--{name}") for name in ("area", "key", "quiet"))
+        count = max(1, min(3, self.content_size.width // COLUMN))
+        columns: list[list[tuple[Text, Area, str]]] = [[] for _ in range(count)]
+        for area in AREAS:
+            column = min(columns, key=len)
+            column.append((fitted(area.name, COLUMN - 2, area_ink), area, ""))
+            for keys, what, first in told(area.bindings):
+                line = Text.assemble(fitted(keys, KEYS, key_ink), fitted(what, COLUMN - 2 - KEYS, quiet))
+                column.append((line, area, first))
+            column.append((fitted("", COLUMN - 2), area, ""))
+        return columns
+
+    def render(self) -> Text:
+        columns = self.columns()
+        empty = fitted("", COLUMN - 2)
+        rows = range(max(map(len, columns)))
+        return Text("\n").join(
+            Text("  ").join([column[n][0] if n < len(column) else empty for column in columns]) for n in rows
+        )
+
+    def on_click(self, event: events.Click) -> None:
+        """Where one came from, if the key does something there."""
+        columns, place = self.columns(), event.get_content_offset_capture(self)
+        column = columns[min(place.x // COLUMN, len(columns) - 1)]
+        _, area, key = column[place.y] if place.y < len(column) else column[-1]
+        if key and area.is_of(self.app.screen_stack[-2]):
+            self.screen.dismiss()
+            self.app.call_later(self.app.simulate_key, key)
+
+
+class HelpScreen(Over[None]):
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark,enter", "close", "close", show=False)]
+    DEFAULT_CSS = """
+    HelpScreen {
+        & > #frame { max-width: 120; height: auto; max-height: 100%; }
+        VerticalScroll { height: auto; max-height: 100%; scrollbar-size-vertical: 1; }
+    }
+    """
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="frame") as frame:
+            frame.border_title = "All keys"
+            with VerticalScroll():
+                yield Page()
+        yield Keys()
+
+
+def has(screen: Screen[object], owner: type) -> bool:
+    return issubclass(owner, Widget) and bool(screen.query(owner))
+
+
+def bindings(owner: type) -> list[Binding]:
+    return [binding for binding in owner.__dict__.get("BINDINGS", ()) if isinstance(binding, Binding)]
+
+
+def told(those: Iterable[Binding]) -> list[tuple[str, str, str]]:
+    """Keys of one meaning together, what they do, and the first of them as it is pressed."""
+    found: dict[str, dict[str, str]] = {}
+    for binding in those:
+        names = binding.key.split(",")
+        shown = {binding.key_display: names[0]} if binding.key_display else {SIGNS.get(key, key): key for key in names}
+        found.setdefault(binding.description, {}).update(shown)
+    return [
+        (f"{keys[0]}-{keys[-1]}" if len(keys) > 3 else " ".join(keys), what, pressed[keys[0]])
+        for what, pressed in found.items()
+        for keys in [list(pressed)]
+    ]

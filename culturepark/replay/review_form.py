@@ -1,0 +1,263 @@
+"""The form in which a reviewer judges a turn, statement or sample."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Button, Label, Static, TextArea
+from textual.widgets.text_area import Edit, EditResult
+
+from culturepark.domain import Decision
+from culturepark.replay.modal import Over
+from culturepark.store.dialogue_view import Scene
+from culturepark.store.tables import ReviewRow
+from culturepark.terminal.safe import clip, safe
+
+LONGEST = 4000
+"""Characters of a wording and of a note."""
+DECISIONS: tuple[Decision, ...] = ("accept", "reject", "comment")
+RATINGS = ("none", "1", "2", "3", "4", "5")
+
+LINE_END = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a reviewer thinks of something, whole."""
+
+    decision: Decision
+    rating: int | None
+    """1 (poor) to 5."""
+    wording: str | None
+    """What it should say instead; None if it is to stay as it is."""
+    note: str | None
+
+
+class JudgeScreen(Over[Judgement | None]):
+    """Asks for a judgement; gives None where there is nothing new to store."""
+
+    DEFAULT_CSS = """
+    JudgeScreen {
+        & > #frame { max-width: 90; max-height: 26; }
+        & Label { width: 100%; height: 1; color: $text-muted; }
+        & #subject { color: $foreground; text-style: bold; }
+        & #wording { height: 2fr; min-height: 3; }
+        & #note { height: 1fr; min-height: 2; }
+        & #word { width: 100%; height: auto; max-height: 2; }
+        & #buttons { height: 1; & Button { margin-right: 2; } }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "save", "save"),
+        Binding("escape", "close", "cancel"),
+    ]
+
+    def __init__(
+        self,
+        subject_id: str,
+        text: str,
+        standing: ReviewRow | None,
+        part: str = "text",
+        *,
+        filled: Judgement | None = None,
+        told: str = "",
+    ) -> None:
+        """
+        Args:
+            text: the present wording.
+            standing: what this reviewer thought of it before.
+            part: what of the subject the wording is.
+            filled: what was filled in before and could not be stored; `told` is why.
+        """
+        super().__init__()
+        self.subject_id, self.text, self.standing = subject_id, editable(text), standing
+        self.part, self.filled, self.told = part, filled, told
+        self.before = self._fields(standing)
+        self.asked: tuple[str, ...] | None = None
+        """What was filled in when it was last asked whether to throw it away."""
+
+    def compose(self) -> ComposeResult:
+        decision, rating, wording, note = self._fields(self.filled or self.standing)
+        with Vertical(id="frame") as frame:
+            frame.border_title = "Judge"
+            yield Static(Text(f"{what(self.subject_id)} {clip(self.subject_id, 200)}"), id="subject", markup=False)
+            yield Choice("decision", DECISIONS, decision, id="decision")
+            yield Choice("rating", RATINGS, rating, id="rating")
+            yield Label(f"its {self.part}, corrected or as it is", markup=False)
+            yield Words(wording, id="wording")
+            yield Label("note: why", markup=False)
+            yield Words(note, id="note")
+            yield Static(Text(), id="word", markup=False)
+            with Horizontal(id="buttons"):
+                yield Button("save (ctrl+s)", id="save", variant="primary", compact=True)
+                yield Button("cancel (escape)", id="cancel", compact=True)
+
+    def on_mount(self) -> None:
+        self.query_one("#wording").focus()  # decision and rating have keys of their own on the stage
+        if self.told:
+            self._say(self.told)
+
+    def _fields(self, was: ReviewRow | Judgement | None) -> tuple[str, ...]:
+        """The form as a judgement fills it."""
+        if was is None:
+            return ("comment", "none", self.text, "")
+        wording, note = editable(was.wording or self.text), editable(was.note or "")
+        return (was.decision, str(was.rating or "none"), wording, note)
+
+    @property
+    def filled_in(self) -> tuple[str, ...]:
+        """Decision, rating, wording and note as they stand in the form."""
+        chosen = [self.query_one(f"#{name}", Choice).value for name in ("decision", "rating")]
+        return (*chosen, *(self.query_one(f"#{name}", Words).text for name in ("wording", "note")))
+
+    def action_save(self) -> None:
+        if self.standing and self.filled_in == self.before:
+            self.dismiss(None)
+            return
+        judgement = judged(*self.filled_in, present=self.text)
+        if isinstance(judgement, str):
+            self._say(judgement)
+        else:
+            self.dismiss(judgement)
+
+    def action_close(self) -> None:
+        """At once if nothing was changed; otherwise it is asked, once for what stands there."""
+        if self.filled_in in (self.before, self.asked):
+            self.dismiss(None)
+            return
+        self.asked = self.filled_in
+        self._say("Not saved. Escape again throws it away; ctrl+s saves it.")
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        if event.button.id == "save":
+            self.action_save()
+        else:
+            self.action_close()
+
+    def _say(self, words: str) -> None:
+        self.query_one("#word", Static).update(Text(f"! {words}", style="bold"))
+
+
+def judged(decision: str, rating: str, wording: str, note: str, *, present: str) -> Judgement | str:
+    """What the form says, or what is wrong with it."""
+    wording, note, present = wording.strip(), note.strip(), present.strip()
+    corrected = wording != present
+    for name, text in (("wording", wording if corrected else ""), ("note", note)):
+        if len(text) > LONGEST:
+            return f"The {name} has {len(text):,} characters; {LONGEST:,} are the most."
+    if corrected and not wording:
+        return "The wording is empty; what is to go altogether is rejected."
+    made = Judgement(
+        decision=next(one for one in DECISIONS if one == decision),
+        rating=None if rating == "none" else int(rating),
+        wording=wording if corrected else None,
+        note=note or None,
+    )
+    if made == Judgement("comment", None, None, None):
+        return "A comment needs a rating, another wording or a note."
+    return made
+
+
+def part_of(scene: Scene, subject_id: str) -> str:
+    """What of a subject may be put in other words, as it is trained on."""
+    kinds = {one.row.id: one.row.kind for spoken in scene.turns for one in spoken.statements}
+    if subject_id in kinds:
+        return "words in the first person" if kinds[subject_id] == "opinion" else f"{kinds[subject_id]}, as it is said"
+    return "answer" if what(subject_id) == "Sample" else "text"
+
+
+def what(subject_id: str) -> str:
+    """The noun for what an id is of, as the id's path has it."""
+    return {"t": "Turn", "s": "Statement", "x": "Sample"}.get(subject_id.rpartition(".")[2][:1], "Subject")
+
+
+def editable(text: str) -> str:
+    """The text without what could move a cursor or reorder a line: nobody could see it in a form.
+
+    That takes out NUL and lone surrogates too, which no database can hold.
+    """
+    return "".join(c for c in LINE_END.sub("\n", text).replace("\t", " ") if safe(c, lines=True) == c)
+
+
+class Words(TextArea):
+    """A text that can be written; whatever gets into it, typed or pasted, is harmless."""
+
+    DEFAULT_CSS = """
+    Words {
+        border: none;
+        border-left: outer $border-blurred;
+        padding: 0 0 0 1;
+        background: $boost;
+        &:focus { border: none; border-left: outer $border; }
+    }
+    """
+
+    def __init__(self, text: str, *, id: str) -> None:  # noqa: A002
+        super().__init__(editable(text), id=id, highlight_cursor_line=False)
+        self.cursor_blink = False
+
+    def edit(self, edit: Edit) -> EditResult:
+        return super().edit(replace(edit, text=editable(edit.text)))
+
+
+class Choice(Widget, can_focus=True):
+    """One of a few words, on one line; the chosen one has a dot, and never only a colour."""
+
+    DEFAULT_CSS = """
+    Choice {
+        height: 1;
+        &:focus { background: $panel; text-style: bold; }
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left,up", "step(-1)", "the choice before", show=False),
+        Binding("right,down,space", "step(1)", "next choice", show=False),
+    ]
+
+    @dataclass
+    class Changed(Message):
+        value: str
+
+    def __init__(self, name: str, options: tuple[str, ...], value: str, *, id: str) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.label, self.options = name, options
+        self.value = value if value in options else options[0]
+
+    @property
+    def parts(self) -> list[str]:
+        return [f"({'•' if one == self.value else ' '}) {one}" for one in self.options]
+
+    def render(self) -> Text:
+        return Text(f"{self.label:9} " + "  ".join(self.parts), no_wrap=True)
+
+    def choose(self, value: str) -> None:
+        self.value = value
+        self.refresh()
+        self.post_message(self.Changed(value))
+
+    def action_step(self, by: int) -> None:
+        self.choose(self.options[(self.options.index(self.value) + by) % len(self.options)])
+
+    def on_key(self, event: events.Key) -> None:
+        """The first letter of a word, or its digit, chooses it."""
+        for one in self.options:
+            if event.character == one[0]:
+                event.stop()
+                self.choose(one)
+
+    def on_click(self, event: events.Click) -> None:
+        end = 10
+        for one, part in zip(self.options, self.parts, strict=True):
+            start, end = end, end + len(part) + 2
+            if start <= event.x < end:
+                self.choose(one)

@@ -1,0 +1,237 @@
+"""A search over all that was said in a run. Hits come as they are found."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from threading import Event
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rich.text import Text
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Input
+
+from culturepark.replay import signs
+from culturepark.replay.session import Library, Shelf
+from culturepark.replay.widgets.frame import Heading, Keys
+from culturepark.replay.widgets.lists import Listing, fitted
+from culturepark.terminal.layout import Mark, lay_out
+from culturepark.terminal.safe import clip
+
+if TYPE_CHECKING:
+    from culturepark.store.search import Found
+
+MOST = 2000
+"""Hits that are held; whoever has more needs another word."""
+BATCH = 25
+MARK = "bold reverse"
+AROUND = 30
+"""Code points before a hit that are shown with it."""
+
+
+@dataclass
+class Hits:
+    """What a search has found so far, and which of it is on stage."""
+
+    words: str
+    found: list[Found] = field(default_factory=list)
+    index: int = 0
+
+    @property
+    def present(self) -> Found:
+        return self.found[self.index]
+
+    def move(self, by: int) -> bool:
+        """To the next hit or the one before; False if there is none."""
+        there = 0 <= self.index + by < len(self.found)
+        self.index += by if there else 0
+        return there
+
+    def marks(self, text: str) -> list[Mark]:
+        return [(start, end, MARK) for start, end in places(text, self.words)]
+
+
+@lru_cache(maxsize=64)
+def places(text: str, words: str) -> Sequence[tuple[int, int]]:
+    """Where in a text the words of a search stand, as the search compares them."""
+    from culturepark.store.search import folded_with_places, terms
+
+    whole, origin = folded_with_places(text)
+    found = []
+    for term in terms(words):
+        at = whole.find(term)
+        while at >= 0:
+            end = origin[at + len(term) - 1] + 1
+            while end < len(text) and unicodedata.combining(text[end]):
+                end += 1
+            found.append((origin[at], end))
+            at = whole.find(term, at + len(term))
+    return sorted(found)
+
+
+def search(app: App[Any], library: Library, shelf: Shelf, ids: Sequence[str]) -> None:
+    """A new search; from a stage that one has led to, that one again."""
+    below = app.screen_stack[-2]
+    if isinstance(below, SearchScreen) and below.shelf is shelf:
+        app.screen.dismiss()
+        below.action_words()
+    else:
+        app.push_screen(SearchScreen(library, shelf, ids))
+
+
+class HitList(Listing):
+    """Where a hit is, and the words around it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hits = Hits("")
+        self.names: Mapping[str, str] = {}
+        """Of speakers."""
+
+    def tall(self) -> int:
+        return 2
+
+    def count(self) -> int:
+        return len(self.hits.found)
+
+    def row(self, index: int) -> Found:
+        return self.hits.found[index]
+
+    def begin(self, hits: Hits) -> None:
+        self.hits = hits
+        self.cursor = 0
+        self.grown()
+
+    def grown(self) -> None:
+        self._measure()
+
+    def draw(self, row: Found, width: int) -> list[Text]:
+        number = row.dialogue_id.rpartition(".")[2]
+        where = f"{number}, turn {row.position}"
+        first = next((start for start, _ in places(row.text, self.hits.words)), 0)
+        start = max(0, first - AROUND)
+        start = max(start, row.text.find(" ", start, first) + 1) if start else 0
+        excerpt = " ".join((("… " if start else "") + row.text[start : start + 400]).split())
+        lines = lay_out(excerpt, width - 2, self.hits.marks(excerpt))
+        return [
+            Text.assemble(
+                fitted(
+                    self.names.get(row.speaker, row.speaker.capitalize()), width - len(where) - 1, self.ink("strong")
+                ),
+                " ",
+                (where, self.ink("quiet")),
+            ),
+            lines[0] if lines else Text(),
+        ]
+
+
+class SearchScreen(Screen[None]):
+    """Words in, hits out; enter opens one on stage."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "words", "other words", key_display="/"),
+        Binding("q,escape", "back", "back", key_display="q"),
+    ]
+    DEFAULT_CSS = """
+    SearchScreen Input {
+        margin: 0 1 1 1;
+        border: none;
+        height: 1;
+        padding: 0 1;
+        background: $surface;
+        &:focus { background: $panel; border: none; }
+    }
+    """
+
+    def __init__(self, library: Library, shelf: Shelf, ids: Sequence[str] = ()) -> None:
+        super().__init__()
+        self.library, self.shelf, self.ids = library, shelf, ids
+        self._stop = Event()
+
+    def compose(self) -> ComposeResult:
+        yield Heading("Search", id="heading")
+        yield Input(placeholder='words that were said; "in quotes" together', select_on_focus=False)
+        yield HitList()
+        yield Keys()
+
+    def on_mount(self) -> None:
+        self.query_one(Heading).tell(place=clip(self.shelf.run_id, 60), detail="in all dialogues of the run")
+
+    def on_unmount(self) -> None:
+        self._stop.set()
+
+    # --- searching --------------------------------------------------------------------------------------
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._stop.set()
+        self._stop = Event()
+        self.query_one(HitList).begin(Hits(event.value))
+        self._tell("")
+        if len(event.value.strip()) > 1:
+            self.run_worker(self._search(event.value, self._stop), group="search", exclusive=True)
+
+    async def _search(self, words: str, stop: Event) -> None:
+        listing = self.query_one(HitList)
+        hits = listing.hits
+        self._tell("searching")
+
+        def some(batch: list[Found]) -> None:
+            if not stop.is_set():
+                hits.found += batch
+                listing.grown()
+                self._tell("searching")
+
+        def search() -> None:
+            listing.names = self.shelf.names
+            batch: list[Found] = []
+            for count, hit in enumerate(self.shelf.lists.search(words, stop.is_set), start=1):
+                batch.append(hit)
+                if len(batch) == (BATCH if count > BATCH else 1) or count == MOST:
+                    self.app.call_from_thread(some, batch)
+                    batch = []
+                if count == MOST or stop.is_set():
+                    return
+            if batch:
+                self.app.call_from_thread(some, batch)
+
+        await self.library.ask(search)
+        if not stop.is_set():
+            self._tell("")
+
+    def _tell(self, state: str) -> None:
+        hits = self.query_one(HitList).hits
+        found = signs.counted(len(hits.found), "hit")
+        if len(hits.found) >= MOST:
+            found += ", and more: another word makes them fewer"
+        words = hits.words.strip()
+        detail = found + (f", {state} …" if state else "") if len(words) > 1 else "in all dialogues of the run"
+        self.query_one(Heading).tell(place=clip(self.shelf.run_id, 60), detail=detail)
+
+    # --- keys -------------------------------------------------------------------------------------------
+
+    def on_input_submitted(self) -> None:
+        self.query_one(HitList).focus()
+
+    def action_words(self) -> None:
+        self.query_one(Input).focus()
+
+    def action_back(self) -> None:
+        self._stop.set()
+        self.dismiss()
+
+    def on_listing_chosen(self, event: Listing.Chosen) -> None:
+        from culturepark.replay.stage import StageScreen
+
+        hits = self.query_one(HitList).hits
+        hits.index = event.index
+        stage = StageScreen(self.library, self.shelf, hits.present.dialogue_id, self.ids, hits=hits)
+        self.app.push_screen(stage, self._returned)
+
+    def _returned(self, _: str | None) -> None:
+        """The cursor stands on the hit that was shown last."""
+        listing = self.query_one(HitList)
+        listing.cursor = listing.hits.index

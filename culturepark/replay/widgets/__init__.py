@@ -1,0 +1,1 @@
+"""What the screens of the app are made of."""

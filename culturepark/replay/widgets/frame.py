@@ -1,0 +1,114 @@
+"""What all screens have around them: a heading, and the keys that matter most."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from rich.style import Style
+from rich.text import Text
+from textual.app import ComposeResult, RenderResult
+from textual.theme import Theme
+from textual.widget import Widget
+from textual.widgets import Footer
+from textual.widgets._footer import FooterKey
+
+from culturepark.replay.widgets.lists import fitted, ink
+
+THEME = Theme(
+    name="culturepark",
+    primary="#8ab4c9",
+    secondary="#c3a6d6",
+    accent="#e2b56b",
+    success="#9cc492",
+    warning="#dcb067",
+    error="#e08a80",
+    foreground="#d9d6cf",
+    background="#17191c",
+    surface="#1f2226",
+    panel="#2a2e34",
+    dark=True,
+)
+
+
+ROOM = 80
+"""Columns that all keys of a screen need."""
+
+
+class Heading(Widget):
+    """A title on the left, where one is on the right, and a quieter line under both."""
+
+    DEFAULT_CSS = """
+    Heading {
+        height: 4;
+        padding: 1 2 0 2;
+        & > .heading--title { text-style: bold; }
+        & > .heading--quiet { color: $foreground 60%; }
+        & > .heading--mark { color: $text-accent; text-style: bold; }
+    }
+    """
+    COMPONENT_CLASSES = {"heading--title", "heading--quiet", "heading--mark"}  # noqa: RUF012 - as Textual has it
+
+    def __init__(self, title: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.title, self.place, self.detail, self.mark = title, "", "", ""
+
+    def tell(self, *, title: str | None = None, place: str = "", detail: str = "", mark: str = "") -> None:
+        """
+        Args:
+            mark: what is out of the ordinary, before the detail: a filter, a run that goes on.
+        """
+        self.title = self.title if title is None else title
+        self.place, self.detail, self.mark = place, detail, mark
+        self.refresh()
+
+    def render(self) -> RenderResult:
+        width = self.content_size.width
+        side = min(len(self.place), width // 2) if self.place else 0
+        first = Text.assemble(
+            fitted(self.title, width - side - (1 if side else 0), self._ink("title")),
+            " " if side else "",
+            fitted(self.place, side, self._ink("quiet"), right=True),
+        )
+        mark = min(len(self.mark), width)
+        gap = "   " if mark and self.detail else ""
+        rest = max(0, width - mark - len(gap))
+        second = Text.assemble(
+            fitted(self.mark, mark, self._ink("mark")), gap, fitted(self.detail, rest, self._ink("quiet"))
+        )
+        return Text("\n").join([first, second])
+
+    def _ink(self, name: str) -> Style:
+        return ink(self, f"heading--{name}")
+
+
+class Keys(Footer):
+    """The keys that matter most; `?` has them all."""
+
+    DEFAULT_CSS = """
+    Keys {
+        background: $background;
+        padding: 0 1;
+        color: $foreground 60%;
+        FooterKey { background: $background; color: $foreground 60%; }
+        FooterKey .footer-key--key { color: $text-accent; background: $background; }
+        FooterKey .footer-key--description { color: $foreground 60%; background: $background; }
+    }
+    """
+
+    def __init__(self, *, narrow_without: Collection[str] = ()) -> None:
+        """
+        Args:
+            narrow_without: keys that are not among them where there is little room.
+        """
+        super().__init__(show_command_palette=False)
+        self.narrow_without = narrow_without
+
+    def compose(self) -> ComposeResult:
+        narrow = self.app.size.width < ROOM
+        for widget in super().compose():
+            if not (narrow and isinstance(widget, FooterKey) and widget.key in self.narrow_without):
+                yield widget
+
+    async def on_resize(self) -> None:
+        await self.recompose()

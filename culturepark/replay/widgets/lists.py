@@ -1,0 +1,287 @@
+"""A list of any length, of which only what is seen is read and drawn."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.style import Style
+from rich.text import Text
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widget import Widget
+
+from culturepark.terminal.safe import safe
+
+PAGE = 100
+"""Rows that are fetched at once."""
+PAGES = 12
+"""Pages in memory: those in sight, those around them, and some that were."""
+
+Fetch = Callable[[Sequence[str]], Awaitable[Iterable[Any]]]
+"""Rows, each with an `id`; one that is gone is left out."""
+
+
+class Listing(ScrollView, can_focus=True, inherit_bindings=False):
+    """Rows by their ids. What a row looks like, `draw` says."""
+
+    ALLOW_SELECT = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "choose", "open"),
+        Binding("up", "move(-1)", "one up", show=False),
+        Binding("down", "move(1)", "one down", show=False),
+        Binding("pageup", "page(-1)", "a page up", show=False),
+        Binding("pagedown", "page(1)", "a page down", show=False),
+        Binding("home", "jump(0)", "first", show=False),
+        Binding("end", "jump(-1)", "last", show=False),
+    ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "listing--cursor",
+        "listing--quiet",
+        "listing--strong",
+        "listing--good",
+        "listing--bad",
+        "listing--busy",
+        "listing--mark",
+    }
+    DEFAULT_CSS = """
+    Listing {
+        height: 1fr;
+        overflow-x: hidden;
+        scrollbar-gutter: stable;
+        scrollbar-size-vertical: 1;
+        background: $background;
+        & > .listing--cursor { background: $surface; }
+        &:focus > .listing--cursor { background: $panel; }
+        & > .listing--quiet { color: $foreground 60%; }
+        & > .listing--strong { text-style: bold; }
+        & > .listing--good { color: $text-success; }
+        & > .listing--bad { color: $text-error; }
+        & > .listing--busy { color: $text-warning; }
+        & > .listing--mark { color: $text-accent; text-style: bold underline; }
+    }
+    """
+
+    cursor: reactive[int] = reactive(0)
+
+    class Chosen(Message):
+        """Somebody wants to see a row."""
+
+        def __init__(self, listing: Listing, index: int) -> None:
+            self.listing = listing
+            self.index = index
+            super().__init__()
+
+        @property
+        def control(self) -> Listing:
+            return self.listing
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: Sequence[str] = ()
+        self._fetch: Fetch | None = None
+        self._pages: OrderedDict[int, dict[str, Any]] = OrderedDict()
+        self._asked: set[int] = set()
+        self._drawn: tuple[object, list[Text]] = (None, [])
+
+    # --- what it shows -------------------------------------------------------------------------------
+
+    def tall(self) -> int:
+        """Lines of a row."""
+        return 1
+
+    def draw(self, row: Any, width: int) -> list[Text]:
+        raise NotImplementedError
+
+    def columns(self, width: int) -> Text:  # noqa: ARG002 - of those that have some
+        """Headings; empty where a row has several lines."""
+        return Text()
+
+    def show(self, ids: Sequence[str], fetch: Fetch, known: Iterable[Any] = ()) -> None:
+        """Another list in place of this one; where it is the same, its rows stay until they are here anew.
+
+        Args:
+            known: the first rows, if they are here already.
+        """
+        here = self.ids[self.cursor] if self.cursor < len(self.ids) else None
+        same = list(ids) == list(self.ids)
+        self.ids, self._fetch = ids, fetch
+        self._asked.clear()
+        if not same:
+            self._pages.clear()
+            self._measure()
+            self.cursor = self.validate_cursor(ids.index(here) if here in ids else 0)
+            self._bring_into_sight()
+        if rows := {row.id: row for row in known}:
+            self._pages[0] = rows
+            self._redraw()
+        elif same:
+            self.run_worker(self.look_again(), group="pages")
+        self._want()
+
+    def row(self, index: int) -> Any:
+        """A row; None if it is not here yet."""
+        page = self._pages.get(index // PAGE)
+        return page.get(self.ids[index]) if page else None
+
+    def count(self) -> int:
+        return len(self.ids)
+
+    async def look_again(self) -> None:
+        """What is in sight, as it is by now; it stays as it is until that is known."""
+        for page in self._in_sight():
+            await self._load(page)
+
+    def _in_sight(self) -> range:
+        tall = self.tall()
+        first = self.scroll_offset.y // tall
+        last = min(self.count() - 1, first + self.size.height // tall + 1)
+        return range(first // PAGE, last // PAGE + 1) if last >= 0 else range(0)
+
+    def _want(self) -> None:
+        """Asks for the pages in sight and those next to them, once."""
+        sight = self._in_sight()
+        if self._fetch is None or not sight:
+            return
+        for page in (*sight, sight.stop, sight.start - 1):
+            if 0 <= page * PAGE < self.count() and page not in self._pages and page not in self._asked:
+                self._asked.add(page)
+                self.run_worker(self._load(page), group="pages")
+
+    async def _load(self, page: int) -> None:
+        ids, fetch = self.ids, self._fetch
+        assert fetch is not None
+        rows = {row.id: row for row in await fetch(ids[page * PAGE : (page + 1) * PAGE])}
+        if ids is self.ids:
+            self._asked.discard(page)
+            self._pages[page] = rows
+            self._pages.move_to_end(page)
+            while len(self._pages) > PAGES:
+                self._pages.popitem(last=False)
+            self._redraw()
+
+    # --- drawing -------------------------------------------------------------------------------------
+
+    def ink(self, name: str) -> Style:
+        """`quiet`, `strong`, `good`, `bad`, `busy` or `mark`."""
+        return ink(self, f"listing--{name}")
+
+    def render_line(self, y: int) -> Strip:
+        width = self.scrollable_content_region.width
+        index, part = divmod(y + self.scroll_offset.y, self.tall())
+        if index >= self.count():
+            return Strip.blank(width, self.rich_style)
+        lines = self._lines(index, width)
+        line = lines[part] if part < len(lines) else Text("")
+        strip = Strip(line.render(self.app.console)).adjust_cell_length(width)
+        style = self.rich_style
+        if index == self.cursor:
+            style += self.get_component_rich_style("listing--cursor", partial=True)
+        return strip.apply_style(style)
+
+    def _lines(self, index: int, width: int) -> list[Text]:
+        row, here = self.row(index), index == self.cursor
+        if self._drawn[0] != (index, width, here):
+            pointer = ("› " if here else "  ", "bold")
+            drawn = [fitted("···", width, self.ink("quiet"))] if row is None else self.draw(row, width - 3)
+            lines = [Text.assemble(pointer if n == 0 else "  ", line) for n, line in enumerate(drawn)]
+            self._drawn = ((index, width, here), lines)
+        return self._drawn[1]
+
+    def _redraw(self) -> None:
+        self._drawn = (None, [])
+        self.refresh()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._drawn = (None, [])
+
+    def _measure(self) -> None:
+        self.virtual_size = Size(self.scrollable_content_region.width, self.count() * self.tall())
+        self._redraw()
+
+    def on_resize(self) -> None:
+        self._measure()
+        self._bring_into_sight()
+        self._want()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._want()
+
+    # --- moving ----------------------------------------------------------------------------------------
+
+    def validate_cursor(self, cursor: int) -> int:
+        return max(0, min(cursor, self.count() - 1))
+
+    def watch_cursor(self) -> None:
+        self._bring_into_sight()
+        self._redraw()
+
+    def _bring_into_sight(self) -> None:
+        tall = self.tall()
+        self.scroll_to_region(Region(0, self.cursor * tall, 1, tall), animate=False, force=True, x_axis=False)
+
+    def action_move(self, by: int) -> None:
+        self.cursor += by
+
+    def action_page(self, by: int) -> None:
+        self.cursor += by * max(1, self.size.height // self.tall() - 1)
+
+    def action_jump(self, index: int) -> None:
+        self.cursor = index if index >= 0 else self.count() + index
+
+    def action_choose(self) -> None:
+        if self.count():
+            self.post_message(self.Chosen(self, self.cursor))
+
+    def on_click(self, event: events.Click) -> None:
+        """A click moves the cursor; one where the cursor stands does what enter does."""
+        index = (event.y + self.scroll_offset.y) // self.tall()
+        if index == self.cursor:
+            self.action_choose()
+        elif index < self.count():
+            self.cursor = index
+
+
+class Columns(Widget):
+    """What the columns of a list are, over it; away where its rows have several lines."""
+
+    DEFAULT_CSS = """
+    Columns { height: auto; color: $foreground 50%; padding: 0 2; }
+    """
+
+    def __init__(self, listing: Listing) -> None:
+        super().__init__()
+        self.listing = listing
+
+    def render(self) -> Text:
+        return self.listing.columns(self.content_size.width)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
+        """None where there is nothing in it; a widget that is hidden would never hear that there is room again."""
+        return 1 if self.listing.columns(width) else 0
+
+
+def ink(widget: Widget, component: str) -> Style:
+    """How a component class writes, on whatever ground."""
+    style = widget.get_component_rich_style(component)
+    return Style(color=style.color, bold=style.bold, underline=style.underline, italic=style.italic)
+
+
+def fitted(text: object, width: int, style: Style | str = "", *, right: bool = False) -> Text:
+    """One short piece of foreign text in exactly so many cells."""
+    line = " ".join(safe(text).split())
+    if width < 1:
+        line = ""
+    elif cell_len(line) > width:
+        line = set_cell_size(line, width - 1).rstrip() + "…"
+    gap = " " * (width - cell_len(line))
+    return Text(gap + line if right else line + gap, style=style, no_wrap=True, end="")

@@ -1,0 +1,233 @@
+"""A widget of paragraphs that scrolls, with a cursor where it is wanted. Draws only the lines that can be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, get_args
+
+from rich.console import Console
+from rich.style import Style
+from rich.text import Text
+from rich.theme import Theme
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from culturepark.terminal.blocks import Block, Look, Stop
+
+LOOKS = tuple(look for look in get_args(Look) if look)
+AT_ONCE = 200
+"""Lines that are laid out before others get a word in."""
+GUTTER, MARGIN = 2, 1
+"""Cells at the left, in which the cursor stands, and between the text and the scroll bar."""
+
+
+class Sheet(ScrollView, can_focus=True):
+    """Stops, one under the other. The text of each is laid out once for a width."""
+
+    DEFAULT_CSS = """
+    Sheet {
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-gutter: stable;
+        scrollbar-size-vertical: 1;
+        background: $surface;
+        color: $foreground;
+        & > .sheet--title { color: $text-primary; text-style: bold; }
+        & > .sheet--label { text-style: bold; }
+        & > .sheet--muted { color: $foreground 65%; }
+        & > .sheet--good { color: $text-success; }
+        & > .sheet--bad { color: $text-error; }
+        & > .sheet--quote { text-style: italic; }
+        & > .sheet--cut { color: $text-error; text-style: strike; }
+        & > .sheet--put { color: $text-success; text-style: bold underline; }
+        & > .sheet--bar { color: $primary; }
+        & > .sheet--cursor { background: $surface; }
+        &:focus > .sheet--cursor { background: $panel; }
+    }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"sheet--{look}" for look in (*LOOKS, "cursor")}
+
+    def __init__(self, stops: Sequence[Stop] = (), *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.stops: tuple[Stop, ...] = tuple(stops)
+        self.at: int | None = None
+        """The stop under the cursor; None where there is no cursor."""
+        self._lines: list[tuple[Text, int]] = []
+        """Each with its stop; -1 for what stands between stops."""
+        self._rest: Iterator[tuple[Block | None, int]] = iter(())
+        self._width = 0
+        self._pen: Console | None = None
+
+    # --- what is on it ---------------------------------------------------------------------------------
+
+    def fill(self, stops: Sequence[Stop], at: int | None = None) -> None:
+        """Other content; the cursor, if there is to be one, on a stop of it."""
+        self.stops, self.at = tuple(stops), at
+        self._begin()
+
+    def rows_of(self, number: int) -> range:
+        """In which lines a stop stands."""
+        rows = [row for row, (_, stop) in enumerate(self._lines) if stop == number]
+        return range(rows[0], rows[-1] + 1) if rows else range(0)
+
+    @property
+    def plain(self) -> str:
+        """All lines as text."""
+        return "\n".join(line.plain.rstrip() for line, _ in self._lines)
+
+    def on_resize(self) -> None:
+        if self.scrollable_content_region.width != self._width:
+            self._begin()
+        self.reveal()
+
+    def reveal(self) -> None:
+        """Brings what is under the cursor into view: all of it if there is room, otherwise its beginning."""
+        if self.at is not None and (rows := self.rows_of(self.at)):
+            height = min(len(rows), self.scrollable_content_region.height)
+            # By force: until the next refresh a sheet that has just been filled does not know that it can scroll.
+            self.scroll_to_region(Region(0, rows.start, self._width, height), animate=False, force=True)
+
+    def _begin(self) -> None:
+        self._width = self.scrollable_content_region.width
+        self._lines = []
+        self._rest = self._blocks()
+        if self._width:
+            self._go_on()
+
+    def _blocks(self) -> Iterator[tuple[Block | None, int]]:
+        for number, stop in enumerate(self.stops):
+            if stop.apart and number:
+                yield None, -1
+            for block in stop.blocks:
+                for piece in block.pieces():
+                    yield piece, number
+
+    def _go_on(self) -> None:
+        """Lays out what is left, a portion at a time: the first screen of a long text is there at once."""
+        enough = len(self._lines) + AT_ONCE
+        for block, number in self._rest:
+            lines = block.lines(max(1, self._width - GUTTER - MARGIN)) if block else [Text()]
+            self._lines += [(line, number) for line in lines]
+            if len(self._lines) >= enough and number >= (self.at or 0):
+                self.call_later(self._go_on)
+                break
+        self.virtual_size = Size(self._width, len(self._lines))
+        self.refresh()
+
+    # --- drawing ---------------------------------------------------------------------------------------
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._pen = None
+
+    @property
+    def pen(self) -> Console:
+        """Knows the looks by name."""
+        if self._pen is None:
+            theme = Theme({look: self._style(f"sheet--{look}") for look in LOOKS}, inherit=False)
+            self._pen = Console(theme=theme, width=80, height=25, _environ={})
+        return self._pen
+
+    def _style(self, component: str) -> Style:
+        """Without a background, which would hide the cursor's."""
+        styles = self.get_component_styles(component)
+        text_colour = (self.background_colors[1] + styles.color).rich_color
+        return Style(color=text_colour if styles.has_rule("color") else None) + styles.text_style
+
+    def render_line(self, y: int) -> Strip:
+        row = self.scroll_offset.y + y
+        width = self._width
+        style = self.rich_style
+        if row >= len(self._lines):
+            return Strip.blank(width, style)
+        line, number = self._lines[row]
+        chosen = self.at is not None and number == self.at
+        first = chosen and (row == 0 or self._lines[row - 1][1] != number)
+        if first:
+            style += self.get_component_rich_style("sheet--cursor", partial=True)
+        gutter = Text("  " if not chosen else "│ " if not self.has_focus else "› " if first else "┃ ")
+        segments = [*gutter.render(self.pen), *line.render(self.pen)]
+        return Strip(segments).adjust_cell_length(width).apply_style(style)
+
+
+class Stops(Sheet, inherit_bindings=False):
+    """A sheet whose cursor goes from stop to stop. Home, end, left and right are left to others."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "go_down", "next", show=False),
+        Binding("up", "go_up", "the one before", show=False),
+        Binding("pagedown", "page_down", "a page down", show=False),
+        Binding("pageup", "page_up", "a page up", show=False),
+        Binding("enter", "follow", "go where it leads", show=False),
+    ]
+
+    @dataclass
+    class Moved(Message):
+        """The cursor stands on another stop."""
+
+        sheet: Stops
+        number: int
+
+    @dataclass
+    class Followed(Message):
+        """Somebody wants to go where the stop under the cursor leads."""
+
+        go: str
+
+    def move(self, number: int) -> None:
+        """Puts the cursor on a stop."""
+        was, self.at = self.at, number
+        self.reveal()
+        self.refresh()
+        if number != was:
+            self.post_message(self.Moved(self, number))
+
+    def stop_at(self, y: int) -> int | None:
+        """The stop that stands in a line of the window."""
+        row = self.scroll_offset.y + y
+        number = self._lines[row][1] if 0 <= row < len(self._lines) else -1
+        return number if number >= 0 else None
+
+    def action_go_down(self) -> None:
+        """To the next stop; within one that is longer than the window, a line down first."""
+        if self.at is None or self._found_again():
+            return
+        if self.rows_of(self.at).stop > self.scroll_offset.y + self.scrollable_content_region.height:
+            self.scroll_to(y=self.scroll_offset.y + 1, animate=False)
+        elif self.at + 1 < len(self.stops):
+            self.move(self.at + 1)
+
+    def action_go_up(self) -> None:
+        if self.at is None or self._found_again():
+            return
+        if self.rows_of(self.at).start < self.scroll_offset.y:
+            self.scroll_to(y=self.scroll_offset.y - 1, animate=False)
+        elif self.at:
+            self.move(self.at - 1)
+
+    def _found_again(self) -> bool:
+        """Where the cursor has been scrolled out of sight, it goes on from what can be seen."""
+        seen = [number for y in range(self.size.height) if (number := self.stop_at(y)) is not None]
+        lost = bool(seen) and self.at not in seen
+        if lost:
+            self.move(seen[0])
+        return lost
+
+    def action_follow(self) -> None:
+        if self.at is not None and (go := self.stops[self.at].go):
+            self.post_message(self.Followed(go))
+
+    def on_click(self, event: events.Click) -> None:
+        """A click moves the cursor; one where the cursor stands goes where enter would."""
+        number = self.stop_at(event.get_content_offset_capture(self).y)
+        if number is None:
+            return
+        if number == self.at:
+            self.action_follow()
+        else:
+            self.move(number)

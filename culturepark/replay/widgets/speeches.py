@@ -1,0 +1,225 @@
+"""What has been said so far, one speech below the other; the present one grows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.style import Style
+from rich.text import Text
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from culturepark.glossary import ORIGINS
+from culturepark.replay import signs
+from culturepark.replay.widgets.lists import fitted, ink
+from culturepark.terminal.layout import Mark, lay_out
+from culturepark.terminal.safe import clip
+
+if TYPE_CHECKING:
+    from culturepark.store.dialogue_view import Scene, Spoken
+    from culturepark.store.tables import ReviewRow
+
+READABLE = 84
+"""Columns of a speech at most: longer lines are hard to read."""
+MARGIN = 4
+VOICES = 4
+
+
+class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
+    """A dialogue up to the present turn."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "scroll_up", "scroll up", show=False),
+        Binding("down", "scroll_down", "scroll down", show=False),
+        Binding("pageup", "page_up", "a page up", show=False),
+        Binding("pagedown", "page_down", "a page down", show=False),
+    ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "speeches--quiet",
+        "speeches--good",
+        "speeches--bad",
+        "speeches--phase",
+        "speeches--moderator",
+        "speeches--past",
+        *(f"speeches--voice-{number}" for number in range(VOICES)),
+    }
+    DEFAULT_CSS = """
+    Speeches {
+        width: 1fr;
+        height: 1fr;
+        overflow-x: hidden;
+        scrollbar-gutter: stable;
+        scrollbar-size-vertical: 1;
+        background: $background;
+        & > .speeches--quiet { color: $foreground 55%; }
+        & > .speeches--good { color: $text-success; }
+        & > .speeches--bad { color: $text-error; }
+        & > .speeches--phase { color: $foreground 40%; }
+        & > .speeches--moderator { color: $foreground 75%; text-style: bold; }
+        & > .speeches--past { color: $foreground 80%; }
+        & > .speeches--voice-0 { color: $text-primary; text-style: bold; }
+        & > .speeches--voice-1 { color: $text-accent; text-style: bold; }
+        & > .speeches--voice-2 { color: $text-secondary; text-style: bold; }
+        & > .speeches--voice-3 { color: $text-success; text-style: bold; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scene: Scene | None = None
+        self.position = 0
+        self.shown: int | None = None
+        self.marks: Sequence[Mark] = ()
+        self._past: dict[str, list[Text]] = {}
+        """Of each turn by its id."""
+        self._reviewed: list[str] = []
+        """Ids of all reviews that are shown."""
+        self._top = 0
+        """The line that was last brought to the top; whoever is above it has scrolled back, and is left there."""
+        self._lines: list[Text] = []
+        self._before = 0
+        """Lines before the present speech."""
+
+    def show(self, scene: Scene, position: int, shown: int | None, marks: Sequence[Mark]) -> None:
+        """
+        Args:
+            position: of the present turn, from 1; 0 if nothing has been said yet.
+            shown: how many code points of it have been said; None for all.
+            marks: what is to stand out in it.
+        """
+        elsewhere = self.scene is None or (scene.dialogue.id, position) != (self.scene.dialogue.id, self.position)
+        reviews = [row.id for rows in scene.reviews.values() for row in rows]
+        if reviews != self._reviewed:
+            self._reviewed = reviews
+            self._past.clear()
+        elif not elsewhere and (shown, marks) == (self.shown, self.marks):
+            self.scene = scene  # one that was read anew, and has nothing new to show here
+            return
+        keep_past = not elsewhere and bool(self._past or not self._before)
+        self.scene, self.position, self.shown, self.marks = scene, position, shown, marks
+        self._lay(keep_past=keep_past)
+        self._follow(elsewhere)
+
+    def on_resize(self) -> None:
+        self._past.clear()
+        if self.scene:
+            self._lay()
+            self._follow(elsewhere=True)
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._past.clear()
+        if self.scene and self.is_mounted:
+            self._lay()
+
+    # --- lines -----------------------------------------------------------------------------------------
+
+    def _lay(self, *, keep_past: bool = False) -> None:
+        assert self.scene is not None
+        if not keep_past:
+            self._lines = [line for number in range(1, self.position) for line in self._block(number)]
+            self._before = len(self._lines)
+        present = self._block(self.position) if self.position else self._nothing()
+        self._lines[self._before :] = present
+        self.virtual_size = Size(self.scrollable_content_region.width, len(self._lines) + 1)
+        self.refresh()
+
+    def _block(self, number: int) -> list[Text]:
+        assert self.scene is not None
+        spoken, present = self.scene.turns[number - 1], number == self.position
+        if not present and spoken.id in self._past:
+            return self._past[spoken.id]
+        text = spoken.turn.text
+        marks: Sequence[Mark] = ()
+        if present:
+            text = text[: self.shown]
+            marks = [(start, min(end, len(text)), style) for start, end, style in self.marks if start < len(text)]
+        width = min(READABLE, self.scrollable_content_region.width - MARGIN - 1)
+        body = lay_out(text, width, marks) or [Text()]
+        if not present:
+            for line in body:
+                line.stylize_before(ink(self, "speeches--past"))
+        lines = [self._who(spoken, width), *body, *self._reviews(spoken, width)]
+        bar = ("  ▌ ", self._voice(spoken)) if present else "    "
+        block = [*self._phase(number, width), *(Text.assemble(bar, line) for line in lines), Text()]
+        if not present:
+            self._past[spoken.id] = block
+        return block
+
+    def _who(self, spoken: Spoken, width: int) -> Text:
+        turn = spoken.turn
+        origin = ORIGINS.get(turn.origin, "follow-up" if turn.role == "moderator" else "")
+        told = ", ".join(part for part in (spoken.culture, turn.phase, origin) if part)
+        name = clip(spoken.name, 40)
+        return Text.assemble(
+            (name, self._voice(spoken)), "  ", fitted(told, max(0, width - len(name) - 2), self._quiet)
+        )
+
+    def _phase(self, number: int, width: int) -> list[Text]:
+        assert self.scene is not None
+        phase = self.scene.turns[number - 1].turn.phase
+        if number > 1 and self.scene.turns[number - 2].turn.phase == phase:
+            return []
+        label = f"── {clip(phase, 30)} "
+        rule = label + "─" * max(0, width - len(label))
+        return [Text.assemble("    ", (rule, self._ink("phase"))), Text()]
+
+    def _reviews(self, spoken: Spoken, width: int) -> list[Text]:
+        """What reviewers say of the turn and of what came of it: each one's newest."""
+        assert self.scene is not None
+        found = []
+        subjects = [(spoken.id, "")]
+        for one in spoken.statements:
+            subjects.append((one.row.id, f"{one.row.id.rpartition('.')[2]} "))
+            subjects += [(x.id, ".".join(x.id.split(".")[-2:]) + " ") for x in one.samples]
+        for subject, name in subjects:
+            newest: dict[str, ReviewRow] = {row.reviewer: row for row in self.scene.reviews.get(subject, ())}
+            for row in newest.values():
+                sign, word, inked = signs.DECISION[row.decision]
+                told = f"{sign} {name}{word} by {row.reviewer}"
+                told += f", {row.rating} of 5" if row.rating else ""
+                told += ", reworded" if row.wording else ""
+                told += f": {row.note}" if row.note else ""
+                found.append(fitted(told, width, self._ink(inked)))
+        return found
+
+    def _nothing(self) -> list[Text]:
+        return [Text(), Text.assemble("    ", ("nothing has been said yet", self._quiet))]
+
+    def _voice(self, spoken: Spoken) -> Style:
+        assert self.scene is not None
+        keys = [one.persona.key for one in self.scene.people]
+        speaker = spoken.turn.speaker
+        return self._ink(f"voice-{keys.index(speaker) % VOICES}" if speaker in keys else "moderator")
+
+    @property
+    def _quiet(self) -> Style:
+        return self._ink("quiet")
+
+    def _ink(self, name: str) -> Style:
+        return ink(self, f"speeches--{name}")
+
+    def render_line(self, y: int) -> Strip:
+        width, row = self.scrollable_content_region.width, y + self.scroll_offset.y
+        if row >= len(self._lines):
+            return Strip.blank(width, self.rich_style)
+        strip = Strip(self._lines[row].render(self.app.console, end=""))
+        return strip.adjust_cell_length(width).apply_style(self.rich_style)
+
+    # --- scrolling -------------------------------------------------------------------------------------
+
+    def _follow(self, elsewhere: bool) -> None:
+        """The present speech in sight: its end as it grows, and where one has stepped to it, all of it if it fits."""
+        height = self.size.height
+        growing = self.shown is not None
+        if not elsewhere and (not growing or self.scroll_offset.y < self._top):
+            return
+        end = len(self._lines)
+        top = max(0, end - height)
+        if not growing and end - self._before > height:
+            top = self._before
+        self.scroll_to(y=top, animate=False, force=True, immediate=True)
+        self._top = self.scroll_offset.y

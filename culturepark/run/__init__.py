@@ -1,0 +1,1 @@
+"""Carries a run from its plan to its samples."""

@@ -1,0 +1,124 @@
+"""A branch that is made and held on a thread of its own, with an event loop of its own, while an app stays awake."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
+
+from culturepark.domain import Casting, ModelRole, Status, Turn
+from culturepark.errors import CultureparkError, Interrupted
+from culturepark.models import prices
+from culturepark.models.registry import check_specs
+from culturepark.models.trust import Trust
+from culturepark.run import plan
+from culturepark.run.pipeline import Run, describe
+from culturepark.store.store import Store
+from culturepark.store.tables import RunRow
+from culturepark.terminal.safe import show_origin
+
+ASKED: tuple[ModelRole, ...] = ("speaker", "moderator")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to become of a turn."""
+
+    turn_id: str
+    text: str | None
+    """What is said in its place; None has it asked anew."""
+    model: str
+    """For all chat roles; empty for those of the run."""
+
+
+@dataclass(frozen=True)
+class End:
+    """What came of it."""
+
+    dialogue_id: str | None
+    """None where no branch was made."""
+    words: str
+    """How it ended, as the command line tells it."""
+    fine: bool
+
+
+class Going:
+    """One branch. `run` is for the thread, `stop` for anybody; it is also the run's watcher."""
+
+    def __init__(
+        self, store: Store, said: Callable[[Turn], object], told: Callable[[str], object], trust: Trust
+    ) -> None:
+        """
+        Args:
+            trust: which models may be asked; one that is wished for is named by its user.
+            said, told: called on the thread, with every turn and with whatever else there is to know.
+        """
+        self.store, self._trust = store, trust
+        self._said, self._told = said, told
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[Status] | None = None
+        self._pipeline: Run | None = None
+        self.stops = 0
+        """How often somebody has wanted it to stop."""
+
+    def run(self, wish: Wish) -> End:
+        """Makes the branch and holds it, until it is over or somebody stops it."""
+        made: RunRow | None = None
+        dialogue_id: str | None = None
+        try:
+            prices.table()
+            parent = self.store.spoken(wish.turn_id)[2]
+            models = plan.models_with(parent, wish.model) if wish.model else plan.models_of(parent)
+            if wish.model:
+                self._trust.name([models["speaker"]])
+            check_specs(models, ASKED, self._trust)
+            made = plan.branch(self.store, wish.turn_id, wish.text, models=models)
+            (dialogue,) = self.store.dialogues(made.id)
+            dialogue_id = dialogue.id
+            with self.store.database.hold(made.id):
+                status = asyncio.run(self._hold(made))
+            (dialogue,) = self.store.dialogues(made.id)
+        except CultureparkError as error:
+            on = f"\ngo on with: culturepark resume {made.id}" if made else ""
+            show_origin(error)
+            return End(dialogue_id, f"{error}{on}", fine=isinstance(error, Interrupted))
+        except Exception as bug:  # the app goes on; the run says the same
+            show_origin(bug)
+            return End(dialogue_id, f"a bug, sorry, please report it: {describe(bug)}", fine=False)
+        if status == Status.FAILED:
+            return End(dialogue_id, f"failed: {dialogue.error}\ngo on with: culturepark resume {made.id}", fine=False)
+        spent = self.store.spent(made.id)
+        cost = f", ${spent.cost_usd:.4f}" if spent.cost_usd is not None else ""
+        words = f"{dialogue.status}, {dialogue.stop_reason}; {spent.tokens:,} tokens{cost}"
+        return End(dialogue_id, words, fine=True)
+
+    async def _hold(self, row: RunRow) -> Status:
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        self._pipeline = Run(self.store, row, self, self._trust)
+        if self.stops:
+            self._pipeline.interrupt()
+        return await self._pipeline.carry_on()
+
+    def stop(self, *, now: bool = False) -> None:
+        """Lets the call in flight finish, or does not. What has been said stays, and the run can be resumed."""
+        self.stops += 1
+        if self._loop and self._task and self._pipeline:
+            with suppress(RuntimeError):  # it is over
+                self._loop.call_soon_threadsafe(self._task.cancel if now else self._pipeline.interrupt)
+
+    # --- what a run tells its watcher ----------------------------------------------------------------
+
+    def turn(self, casting: Casting, turn: Turn) -> None:  # noqa: ARG002
+        self._said(turn)
+
+    def note(self, text: str) -> None:
+        self._told(text)
+
+    def fetching(self, name: str, done: int, total: int) -> None:
+        self._told(f"fetching {name}: {done / 1e6:.0f}/{total / 1e6:.0f} MB")
+
+    def figures(self, tokens: int, cost_usd: float | None, samples: int) -> None: ...
+    def started(self, run: RunRow, castings: Collection[Casting], done: int) -> None: ...
+    def talked(self, casting: Casting, status: Status, reason: str) -> None: ...
+    def dialogue_done(self, casting: Casting) -> None: ...

@@ -1,0 +1,226 @@
+"""What a run will ask for: calls, tokens and cost as a range, from its plan and from past runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import get_args
+
+from culturepark.dialogue import phrasing
+from culturepark.dialogue.casting import Plan
+from culturepark.dialogue.casting import plan as plan_of
+from culturepark.dialogue.protocol import schedule
+from culturepark.distill import cross_check
+from culturepark.distill.panel import ITEMS_A_CALL
+from culturepark.domain import JUDGES, ChecksPolicy, Edition, JsonObject, ModelRole, Scenario, Scored
+from culturepark.languages import prompt
+from culturepark.models import prices, tokens
+from culturepark.models.chat import Usage
+from culturepark.models.connections import base_url_of
+from culturepark.models.spec import ModelSpec
+
+Amount = tuple[float, float, float]
+"""Calls, prompt tokens, completion tokens."""
+Totals = dict[ModelRole, Amount]
+STAGES: dict[ModelRole, str] = {
+    "speaker": "dialogue",
+    "moderator": "dialogue",
+    "extractor": "extract",
+    "verifier": "verify",
+    "embedder": "dedup",
+    **dict.fromkeys(JUDGES, "check"),
+}
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What one end of the range assumes."""
+
+    turn_tokens: int
+    statements_a_turn: float
+    asked_again: float
+    """Extra requests per speech."""
+    pass_on: float
+    """Share of statements that pass what is asked of them before the checks."""
+
+
+LOW = Guess(turn_tokens=45, statements_a_turn=1.0, asked_again=0.0, pass_on=0.5)
+HIGH = Guess(turn_tokens=110, statements_a_turn=4.0, asked_again=0.3, pass_on=1.0)
+STATEMENT_TOKENS = 95
+EMBEDDED_TOKENS = 25
+EMBEDDED_A_CALL = 128
+VERDICT_TOKENS = 25
+ITEM_TOKENS = 130
+CHECK_TOKENS = 70
+"""Of a statement that is checked, in the prompt."""
+SCORE_TOKENS = 50
+NORMS = 0.7
+"""Share of norms and customs among statements."""
+MARGIN = 0.15
+"""By how much a run may differ from those before it."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """A finished run: what it was to do, and what it took."""
+
+    run_id: str
+    edition: Edition
+    seed: int
+    spent: Mapping[str, Amount]
+    """By stage."""
+    cost_usd: float | None
+
+
+def forecast(
+    plan: Plan, scenario: Scenario, specs: Mapping[ModelRole, ModelSpec], past: Sequence[Past] = ()
+) -> JsonObject:
+    """Counts for the whole run; `calls`, `prompt_tokens`, `completion_tokens` and `cost_usd` are [low, high].
+
+    Args:
+        past: runs of the same protocol with the same models. By how much they were off the middle of their own
+            forecasts, this one will be too, give or take `MARGIN`.
+    Returns:
+        `cost_usd` is None where a model's price is not known.
+    """
+    specs = seated(specs, scenario)
+    low, high = (figures(totals(plan, scenario, guess), specs) for guess in (LOW, HIGH))
+    if past:
+        expected = middle(plan, scenario)
+        likely = [in_the_light_of(run, expected, specs) for run in past]
+        low = {name: min(one[name] for one in likely) * (1 - MARGIN) for name in low}
+        high = {name: max(one[name] for one in likely) * (1 + MARGIN) for name in high}
+    known = priced(specs)
+    return {
+        "dialogues": len(plan.castings),
+        "persona_turns": sum(
+            slot.act == "speech"
+            for casting in plan.castings
+            for slot in schedule(scenario.protocol, len(casting.participants), scenario.max_turns)
+        ),
+        "skipped": [str(skip) for skip in plan.skipped],
+        "past_runs": [run.run_id for run in past],
+        **{name: [round(low[name]), round(high[name])] for name in ("calls", "prompt_tokens", "completion_tokens")},
+        "cost_usd": [round(low["cost_usd"], 4), round(high["cost_usd"], 4)] if known else None,
+    }
+
+
+def in_the_light_of(run: Past, expected: Totals, specs: Mapping[ModelRole, ModelSpec]) -> dict[str, float]:
+    """The figures of a plan from which `expected` was expected, if it goes as that run went."""
+    own = middle(plan_of(run.edition, run.seed), run.edition.scenario)
+    factors: dict[str, Amount] = {}
+    for stage, spent in run.spent.items():
+        sums = [sum(own[role][n] for role in own if STAGES[role] == stage) for n in range(3)]
+        calls, sent, made = (took / guessed if guessed else 1.0 for took, guessed in zip(spent, sums, strict=True))
+        factors[stage] = (calls, sent, made)
+
+    def as_it_went(totals: Totals) -> dict[str, float]:
+        went: Totals = {}
+        for role, amount in totals.items():
+            by = factors.get(STAGES[role], (1.0, 1.0, 1.0))
+            went[role] = (amount[0] * by[0], amount[1] * by[1], amount[2] * by[2])
+        return figures(went, specs)
+
+    found = as_it_went(expected)
+    full_price = as_it_went(own)["cost_usd"]
+    if run.cost_usd is not None and full_price:
+        found["cost_usd"] *= run.cost_usd / full_price  # less, where the endpoint had parts of prompts in its cache
+    return found
+
+
+def figures(totals: Totals, specs: Mapping[ModelRole, ModelSpec]) -> dict[str, float]:
+    calls, sent, made = (sum(totals[role][n] for role in asked(specs)) for n in range(3))
+    costs = (cost_of(specs[role], totals[role]) or 0.0 for role in asked(specs))
+    return {"calls": calls, "prompt_tokens": sent, "completion_tokens": made, "cost_usd": sum(costs)}
+
+
+def middle(plan: Plan, scenario: Scenario) -> Totals:
+    """Between the ends, as far from the one as from the other in proportion."""
+    low, high = (totals(plan, scenario, guess) for guess in (LOW, HIGH))
+    found: Totals = {}
+    for role in low:
+        calls, sent, made = (sqrt(one * other) for one, other in zip(low[role], high[role], strict=True))
+        found[role] = (calls, sent, made)
+    return found
+
+
+def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
+    found: Totals = dict.fromkeys(STAGES, (0.0, 0.0, 0.0))
+
+    def add(role: ModelRole, calls: float, prompt_tokens: float, completion_tokens: float) -> None:
+        old = found[role]
+        found[role] = (old[0] + calls, old[1] + prompt_tokens, old[2] + completion_tokens)
+
+    fixed = {
+        name: tokens.count(prompt(name, scenario.language).text, "")
+        for name in ("extract", "verify", "follow-up", "score", "scales", "judges")
+    }
+    for casting in plan.castings:
+        cards = [tokens.count(phrasing.card(casting, p, scenario, small=False)[0], "") for p in casting.participants]
+        said = 0
+        speeches = 0
+        for slot in schedule(scenario.protocol, len(casting.participants), scenario.max_turns):
+            if slot.act == "speech":
+                again = 1 + guess.asked_again
+                add("speaker", again, again * (cards[slot.person] + said + 60), again * guess.turn_tokens)
+                speeches += 1
+            elif slot.act == "follow-up":
+                add("moderator", 1, fixed["follow-up"] + 2 * guess.turn_tokens, 30)
+            said += guess.turn_tokens if slot.act == "speech" else 35
+        statements = speeches * guess.statements_a_turn
+        extractions = -(-speeches // 8)
+        turns = speeches * (guess.turn_tokens + 25)
+        add("extractor", extractions, extractions * fixed["extract"] + turns, statements * STATEMENT_TOKENS)
+        batches = max(1.0, statements / 10)
+        add(
+            "verifier",
+            batches,
+            batches * fixed["verify"] + turns + statements * ITEM_TOKENS,
+            statements * VERDICT_TOKENS,
+        )
+        if scenario.distill.checks:
+            cultures = len({p.persona.culture for p in casting.participants})
+            told = fixed["score"] + (fixed["scales"] + fixed["judges"]) / 2, cards[-1]
+            for role, amount in checked(scenario.distill.checks, statements * guess.pass_on, cultures, *told):
+                add(role, *amount)
+        add("embedder", statements / EMBEDDED_A_CALL, statements * EMBEDDED_TOKENS, 0)
+    return found
+
+
+def checked(
+    policy: ChecksPolicy, statements: float, cultures: int, scale: float, card: float
+) -> Iterator[tuple[ModelRole, Amount]]:
+    """What each judge is asked about the statements of a dialogue that have passed so far."""
+    scales = sum(getattr(policy, criterion) is not None for criterion in get_args(Scored))
+    calls = max(1.0, statements / ITEMS_A_CALL)
+    for role in JUDGES[: policy.judges]:
+        items = statements * scales
+        yield role, (calls * scales, calls * scales * scale + items * CHECK_TOKENS, items * SCORE_TOKENS)
+    if policy.cross_check:
+        norms = statements * NORMS
+        calls = max(cultures, norms / cross_check.ITEMS_A_CALL)
+        yield JUDGES[0], (calls, calls * card + norms * CHECK_TOKENS, norms * SCORE_TOKENS)
+
+
+def seated(specs: Mapping[ModelRole, ModelSpec], scenario: Scenario) -> dict[ModelRole, ModelSpec]:
+    """A model for every judge of a panel, if there is one: those that were named take turns."""
+    named = [specs[role] for role in JUDGES if role in specs]
+    others = {role: spec for role, spec in specs.items() if role not in JUDGES}
+    return others | {role: named[n % len(named)] for n, role in enumerate(JUDGES) if scenario.distill.checks}
+
+
+def asked(specs: Mapping[ModelRole, ModelSpec]) -> list[ModelRole]:
+    """The roles that cost calls: an embedder only if it is an endpoint."""
+    return [role for role in STAGES if role in specs and (role != "embedder" or specs[role].kind == "openai")]
+
+
+def priced(specs: Mapping[ModelRole, ModelSpec]) -> bool:
+    """Whether all prices are known."""
+    return all(cost_of(specs[role], (1, 1, float(role != "embedder"))) is not None for role in asked(specs))
+
+
+def cost_of(spec: ModelSpec, amount: Amount) -> float | None:
+    if spec.kind != "openai":
+        return None
+    return prices.cost(base_url_of(spec), spec.name, Usage(round(amount[1]), 0, round(amount[2])))

@@ -1,0 +1,444 @@
+"""Composes the stages: scenario -> dialogues -> statements -> verdicts -> duplicates -> samples.
+
+A run is carried on from whatever the store holds, so beginning, resuming and distilling again are one path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection
+from contextlib import nullcontext, suppress
+from typing import TYPE_CHECKING, Protocol, cast
+
+from culturepark.dialogue.guards import storable
+from culturepark.domain import (
+    JUDGES,
+    Casting,
+    Duplicate,
+    ModelRole,
+    Relation,
+    Statement,
+    Status,
+    Turn,
+    Verdict,
+)
+from culturepark.errors import (
+    BudgetReached,
+    CultureparkError,
+    Interrupted,
+    ModelError,
+    OutOfCredit,
+    OutOfResources,
+    StoreError,
+    Unreachable,
+    UsageError,
+)
+from culturepark.models.chat import Reply, Request
+from culturepark.models.ledger import DOWN_AFTER, Ledger
+from culturepark.models.registry import Models
+from culturepark.models.trust import Trust
+from culturepark.models.weights import detached
+from culturepark.redact import redact
+from culturepark.run.plan import UNTIL, Until, models_of, settings_of
+from culturepark.shortage import shortages_named
+from culturepark.store.castings import castings
+from culturepark.store.integrity import edition_of, threshold_of
+from culturepark.store.standing import of_sample
+from culturepark.store.store import Store
+from culturepark.store.tables import DialogueRow, RunRow, StatementRow
+from culturepark.terminal.safe import show_origin
+
+if TYPE_CHECKING:
+    from culturepark.distill.ask import Asker
+    from culturepark.distill.conclude import Judged
+    from culturepark.models.embedder import Embedder
+
+
+LOOK_EVERY: float = 5
+"""Seconds between two looks whether the store is still where it was."""
+
+
+class Watcher(Protocol):
+    """Whoever wants to see a run go on. Every method may do nothing."""
+
+    def started(self, run: RunRow, castings: Collection[Casting], done: int) -> None: ...
+    def fetching(self, name: str, done: int, total: int) -> None: ...
+    def turn(self, casting: Casting, turn: Turn) -> None: ...
+    def talked(self, casting: Casting, status: Status, reason: str) -> None: ...
+    def dialogue_done(self, casting: Casting) -> None: ...
+    def figures(self, tokens: int, cost_usd: float | None, samples: int) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+class Run:
+    """One run being carried on."""
+
+    def __init__(self, store: Store, row: RunRow, watcher: Watcher, trust: Trust | None = None) -> None:
+        """
+        Args:
+            trust: which of the models that the store names may be asked; None for those named outside of this command.
+        """
+        self.store = store
+        self.row = row
+        self.watcher = watcher
+        self.edition = edition_of(row)
+        self.scenario = self.edition.scenario
+        self.castings = {casting.number: casting for casting in castings(store, row, self.edition)}
+        self.settings = settings_of(row)
+        budget = store.spent(row.id)
+        budget.max_cost_usd, budget.max_tokens = self.settings.max_cost_usd, self.settings.max_tokens
+        self.models = Models(models_of(row), self.settings.concurrency, watcher.fetching, trust or Trust())
+        self.ledger = Ledger(
+            row.id,
+            store,
+            budget,
+            most_in_flight=self.settings.concurrency,
+            rpm=self.settings.rpm,
+            tpm=self.settings.tpm,
+            down_after=min(DOWN_AFTER, len(self.castings)),
+            notice=watcher.note,
+        )
+        self.warned = False
+        """Whether it has been said that a judge's model is too small."""
+        self.samples = 0
+        """Samples so far of statements that passed verification; duplicates among them are found at the end."""
+
+    def interrupt(self) -> None:
+        """Calls in flight finish; nothing new is asked."""
+        self.ledger.halt(Interrupted("stopped by Ctrl-C"))
+
+    def without_a_second(self) -> str:
+        """Whose norms cannot be cross-checked for want of somebody to ask; empty where nobody is to be asked."""
+        checks = self.scenario.distill.checks
+        if checks is None or checks.cross_check is None:
+            return ""
+        from culturepark.distill.cross_check import alone
+
+        people = alone(self.edition, self.castings.values(), self.row.seed)
+        return ", ".join(person.called for person in people[:5]) + (", ..." if len(people) > 5 else "")
+
+    async def carry_on(self) -> Status:
+        """Does whatever is still to be done.
+
+        Returns:
+            `done`, also where single dialogues failed: `failed` is theirs.
+        Raises:
+            CultureparkError: what stopped the run; it can be resumed.
+        """
+        self.store.close_open_calls(self.row.id)
+        self.store.set_run(self.row.id, Status.RUNNING, None)
+        try:
+            with shortages_named():
+                await self._while_the_store_stands()
+        except CultureparkError as error:
+            self.stopped(error)
+            raise
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            self.stopped(Interrupted("stopped by Ctrl-C"))
+            raise Interrupted("stopped at once") from None
+        except Exception as bug:
+            self.store.set_run(self.row.id, Status.STOPPED, f"bug: {describe(bug)}")
+            raise
+        finally:
+            await self.models.close()
+        failed = sum(d.status == Status.FAILED for d in self.store.dialogues(self.row.id))
+        reason = f"{failed} dialogues failed" if failed else "completed"
+        if self.settings.until != "samples":
+            reason = f"until {self.settings.until}" if not failed else reason
+        status = Status.FAILED if failed else Status.DONE
+        self.store.set_run(self.row.id, status, reason)
+        return status
+
+    async def _while_the_store_stands(self) -> None:
+        """All stages, and beside them a look at the store: while an answer is waited for, nothing is written to it.
+
+        Raises:
+            StoreError: if it is no longer.
+        """
+        stages = asyncio.create_task(self._stages())
+        look = asyncio.create_task(self._look_for_the_store())
+        try:
+            await asyncio.wait((stages, look), return_when=asyncio.FIRST_COMPLETED)
+            if not stages.done():
+                look.result()
+            await stages
+        finally:
+            for task in (stages, look):
+                task.cancel()
+            await asyncio.gather(stages, look, return_exceptions=True)
+
+    async def _look_for_the_store(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            self.store.database.check_place()
+
+    async def _stages(self) -> None:
+        await self._dialogues()
+        if self._reaches("dedup"):
+            await self._distil()
+
+    def stopped(self, error: CultureparkError) -> None:
+        """Writes down what the run was stopped by."""
+        names: dict[type[CultureparkError], str] = {
+            BudgetReached: "budget",
+            Interrupted: "interrupted",
+            OutOfResources: "resources",
+            Unreachable: "unreachable",
+            OutOfCredit: "no-credit",
+        }
+        if isinstance(error, StoreError):
+            return  # it could not be written down either
+        with suppress(StoreError) if isinstance(error, OutOfResources) else nullcontext():
+            self.store.set_run(self.row.id, Status.STOPPED, f"{names.get(type(error), 'error')}: {error}"[:500])
+
+    def _show(self) -> None:
+        self.watcher.figures(self.ledger.budget.tokens, self.ledger.budget.cost_usd, self.samples)
+
+    def _reaches(self, stage: Until) -> bool:
+        return UNTIL.index(self.settings.until) >= UNTIL.index(stage)
+
+    async def _dialogues(self) -> None:
+        """All dialogues, several at once; a failure of one is its own, a failure of all stops the run."""
+        rows = self.store.dialogues(self.row.id)
+        open_rows = [row for row in rows if not self._finished(row)]
+        self.watcher.started(self.row, self.castings.values(), len(rows) - len(open_rows))
+        queue = iter(open_rows)
+
+        async def work() -> None:
+            for row in queue:
+                await self._dialogue(row)
+
+        workers = [asyncio.create_task(work()) for _ in range(min(self.settings.concurrency, len(open_rows)))]
+        stopped_by: CultureparkError | None = None
+        try:
+            for finished in asyncio.as_completed(workers):
+                try:
+                    await finished
+                except CultureparkError as error:
+                    self.ledger.halt(error)
+                    stopped_by = stopped_by or self.ledger.halted
+        except BaseException:
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+            raise
+        if stopped_by:
+            raise stopped_by
+
+    def _finished(self, row: DialogueRow) -> bool:
+        if row.status in (Status.PENDING, Status.RUNNING, Status.FAILED):
+            return False
+        if self._reaches("extract") and row.extracted < self.row.extract_round:
+            return False
+        return not (self._reaches("verify") and row.verified < self.row.verify_round)
+
+    async def _dialogue(self, row: DialogueRow) -> None:
+        casting = self.castings[row.number]
+        try:
+            with shortages_named():
+                if row.status in (Status.PENDING, Status.RUNNING, Status.FAILED):
+                    await self._talk(row, casting)
+                if self._reaches("extract") and row.extracted < self.row.extract_round:
+                    await self._extract(row, casting)
+                if self._reaches("verify") and row.verified < self.row.verify_round:
+                    await self._verify(row, casting)
+        except (Unreachable, OutOfCredit):
+            raise
+        except ModelError as error:
+            self.store.set_dialogue(row.id, Status.FAILED, error.kind, str(error))
+            self.watcher.note(f"dialogue {row.number} failed: {error}")
+        except CultureparkError:
+            raise
+        except Exception as bug:  # an answer that nobody foresaw must not cost the other dialogues
+            self.store.set_dialogue(row.id, Status.FAILED, "bug", describe(bug))
+            self.watcher.note(f"dialogue {row.number} failed by a bug, sorry, please report it: {describe(bug)}")
+            show_origin(bug)
+        self.watcher.dialogue_done(casting)
+
+    async def _talk(self, row: DialogueRow, casting: Casting) -> None:
+        from culturepark.dialogue.loop import Ending, converse
+
+        if self.scenario.protocol == "talk":
+            if row.status != Status.FAILED:
+                raise UsageError(still_open(self.row.id))
+            self.store.set_dialogue(row.id, Status.DONE, "completed")  # only what follows a talk can fail
+            return
+        self.store.set_dialogue(row.id, Status.RUNNING)
+        turns = self.store.turns(row.id)
+        speaker, moderator = await self.models.get("speaker"), await self.models.get("moderator")
+        async for event in converse(
+            casting,
+            self.scenario,
+            row.id,
+            turns,
+            run_seed=self.row.seed,
+            speaker=speaker,
+            moderator=moderator,
+            ledger=self.ledger,
+        ):
+            self._show()
+            if isinstance(event, Ending):
+                self.store.set_dialogue(row.id, event.status, event.stop_reason)
+                self.watcher.talked(casting, event.status, event.stop_reason)
+            else:
+                self.store.add_turn(row.id, event)
+                self.watcher.turn(casting, event)
+
+    async def _extract(self, row: DialogueRow, casting: Casting) -> None:
+        from culturepark.distill.extract import extract
+
+        asker = await self._asker(row, casting, "extractor", "extract")
+        extraction = await extract(
+            asker, self.store.turns(row.id), self.scenario.distill.extract, after=row.branched_at or 0
+        )
+        counts = self.store.statement_counts(row.id)
+        found = []
+        for proposal in extraction.proposals:
+            turn_id = f"{row.id}.t{proposal.turn.position}"
+            counts[turn_id] = number = counts.get(turn_id, 0) + 1
+            found.append((proposal.as_statement(f"{turn_id}.s{number}", turn_id, casting), proposal.call_id))
+        self.store.add_extraction(row.id, found, extraction.rejected, self.row.extract_round)
+        self._show()
+
+    async def _verify(self, row: DialogueRow, casting: Casting) -> None:
+        from culturepark.distill.judgement import case
+        from culturepark.distill.reword import candidates, reword
+        from culturepark.distill.verify import verify
+
+        policy = self.scenario.distill
+        turns = {f"{row.id}.t{turn.position}": turn for turn in self.store.turns(row.id)}
+        verifier = await self._asker(row, casting, "verifier", "verify")
+        statements = [statement_of(s) for s in self.store.statements(self.row, row.id) if s.rewritten_from is None]
+        cases = [case(s, turns[s.turn_id], casting) for s in statements]
+        verdicts = await verify(verifier, cases, policy)
+        again: list[tuple[Statement, str | None]] = []
+        if amiss := candidates(cases, verdicts, policy):
+            counts = self.store.statement_counts(row.id)
+            for done in await reword(await self._asker(row, casting, "extractor", "verify"), amiss, policy):
+                old = done.case.statement
+                counts[old.turn_id] = number = counts[old.turn_id] + 1
+                new = {
+                    "id": f"{old.turn_id}.s{number}",
+                    "text": done.text,
+                    "first_person": done.first_person,
+                    "rewritten_from": old.id,
+                }
+                again.append((old.model_copy(update=new), done.call_id))
+            if policy.rewrite == "checked":
+                verdicts += await verify(verifier, [case(s, turns[s.turn_id], casting) for s, _ in again], policy)
+        if policy.checks:
+            verdicts += await self._check(row, casting, [*statements, *(s for s, _ in again)], verdicts)
+        self.store.add_verification(row.id, again, verdicts, self.row.verify_round)
+        self._count_samples([*statements, *(s for s, _ in again)], verdicts, casting)
+        self._show()
+
+    async def _check(
+        self, row: DialogueRow, casting: Casting, statements: list[Statement], verdicts: list[Verdict]
+    ) -> list[Verdict]:
+        from culturepark.distill.checks import check
+
+        policy = self.scenario.distill
+        assert policy.checks is not None
+        dropped = {v.statement_id for v in verdicts if v.decision == "drop"}
+        judged = {v.statement_id for v in verdicts} - dropped
+        unasked = {s.id for s in statements if s.rewritten_from and policy.rewrite == "as-published"}
+        passed = [s for s in statements if s.id in judged | unasked]
+        askers = [await self._asker(row, casting, role, "check") for role in JUDGES if role in self.models.specs]
+        if any(asker.model.traits.labels for asker in askers) and not self.warned:
+            self.watcher.note(
+                "a model this small is no judge: its scores hardly tell harm from none; see docs/checks.md"
+            )
+            self.warned = True
+        return await check(askers, passed, policy.checks, self.edition, self.row.seed)
+
+    async def _asker(self, row: DialogueRow, casting: Casting, role: ModelRole, stage: str) -> Asker:
+        from culturepark.distill.ask import Asker
+
+        model = await self.models.get(role)
+        return Asker(casting, self.scenario.language, row.id, model, self.ledger, stage)
+
+    def _count_samples(self, statements: list[Statement], verdicts: list[Verdict], casting: Casting) -> None:
+        from culturepark.distill.samples import shapes
+
+        dropped = {v.statement_id for v in verdicts if v.decision == "drop"}
+        judged = {v.statement_id for v in verdicts} - dropped
+        self.samples += sum(len(shapes(s, casting, self.scenario.samples)) for s in statements if s.id in judged)
+
+    async def _distil(self) -> None:
+        """Duplicates and samples of the whole run; both follow from the verdicts and can be made again at any time."""
+        from culturepark.distill.conclude import entries, samples_of
+        from culturepark.distill.dedup import THRESHOLDS, deduplicate, portions
+        from culturepark.store.vectors import vectors_of
+
+        judged = self._judged()
+        duplicates: list[Duplicate] = []
+        embedder: Embedder | None = None
+        reviews = self.store.reviews(self.row.id)
+        if passed := entries(
+            judged, self.scenario, lambda sample_id: of_sample(reviews, sample_id).rejected
+        ):  # or weights would be fetched for nothing
+            embedder = await self._embedder()
+            threshold = threshold_of(self.row, self.edition) or THRESHOLDS[embedder.method]
+            for some in portions(passed):
+                vectors = await vectors_of(self.store, embedder, [entry.text for entry in some])
+                # In a thread: it may take minutes, and Ctrl-C twice is to stop now.
+                duplicates += await detached(deduplicate, some, vectors, embedder.method, threshold)
+            self.watcher.note(
+                f"{len(duplicates)} of {len(passed)} verified statements repeat another one "
+                f"(similarity {threshold:.2f} and more, by {embedder.method})"
+            )
+        if self._reaches("samples"):
+            repeated = {duplicate.statement_id for duplicate in duplicates}
+            idle = self.store.set_distilled(self.row.id, duplicates, samples_of(judged, repeated, self.scenario))
+            if idle:
+                self.watcher.note(f"reviews that count no longer, because nothing says the same words now: {idle}")
+        else:
+            self.store.set_duplicates(self.row.id, duplicates)
+        if embedder:  # the questions too, for `stats` to tell how far talk has gone beyond them
+            await vectors_of(self.store, embedder, [seed.question for seed in self.scenario.seeds])
+
+    def _judged(self) -> list[Judged]:
+        from culturepark.distill.conclude import Judged, settled
+
+        numbers = {row.id: row.number for row in self.store.dialogues(self.row.id)}
+        phases = self.store.phases(self.row.id)
+        verdicts: dict[str, dict[str, list[tuple[Relation, str]]]] = defaultdict(lambda: defaultdict(list))
+        for verdict in self.store.verdicts(self.row.id, self.row.verify_round):
+            relation = cast("Relation", verdict.relation)
+            verdicts[verdict.statement_id][verdict.criterion].append((relation, verdict.decision))
+        return [
+            Judged(
+                statement_of(row),
+                {criterion: settled(those) for criterion, those in verdicts[row.id].items()},
+                self.castings[numbers[row.turn_id.rsplit(".", 1)[0]]],
+                phases[row.turn_id],
+            )
+            for row in self.store.statements(self.row)
+        ]
+
+    async def _embedder(self) -> Embedder:
+        from culturepark.models.embedder import open_embedder
+
+        async def ask(request: Request) -> Reply:
+            model = await self.models.get("embedder")
+            return await self.ledger.ask(model, request, stage="dedup", subject_id=self.row.id, prompt_digest="")
+
+        spec, watcher = self.models.specs["embedder"], self.watcher
+        return await detached(open_embedder, spec, watcher.fetching, watcher.note, ask)  # it may have weights to fetch
+
+
+def still_open(run_id: str, where: str = "") -> str:
+    """
+    Args:
+        where: the option that names the store, if it has to be named.
+    """
+    return f"{run_id} is a talk that its user has not ended; go on with it: culturepark talk --run-id {run_id}{where}"
+
+
+def describe(bug: Exception) -> str:
+    return storable(redact(f"{type(bug).__name__}: {bug}"))[:500]
+
+
+def statement_of(row: StatementRow) -> Statement:
+    return Statement.model_validate(row.model_dump(exclude={"round", "call_id"}))

@@ -1,0 +1,200 @@
+"""Begins runs, and reads back what a run was begun with."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from typing import Literal
+
+from culturepark import __version__
+from culturepark.dialogue.casting import plan
+from culturepark.dialogue.guards import LONGEST, storable
+from culturepark.domain import Edition, ModelRole, Status
+from culturepark.errors import UsageError
+from culturepark.models.chat import canonical, digest
+from culturepark.models.ledger import now
+from culturepark.models.spec import CHAT_ROLES, ModelSpec, parse
+from culturepark.store.castings import castings
+from culturepark.store.integrity import edition_of
+from culturepark.store.lineage import parents
+from culturepark.store.store import Store
+from culturepark.store.tables import RunRow
+
+Until = Literal["dialogue", "extract", "verify", "dedup", "samples"]
+UNTIL: tuple[Until, ...] = ("dialogue", "extract", "verify", "dedup", "samples")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run is carried out; of all this only `threshold` changes what a finished run holds."""
+
+    concurrency: int = 4
+    until: Until = "samples"
+    max_cost_usd: float | None = None
+    max_tokens: int | None = None
+    rpm: int | None = None
+    tpm: int | None = None
+    threshold: float | None = None
+    """For duplicates, in place of the scenario's; given to `distill`, and kept from then on."""
+
+
+def new_run(
+    store: Store,
+    edition: Edition,
+    *,
+    seed: int,
+    models: Mapping[ModelRole, ModelSpec],
+    settings: Settings,
+    run_id: str,
+) -> RunRow:
+    """The run's row, made now or, where it exists with the same digest, seed and models, taken up again.
+
+    Raises:
+        UsageError: if the run exists but is another.
+    """
+    scenario = canonical(edition.model_dump(mode="json"))
+    scenario_digest = digest(scenario)
+    specs = models_column(models)
+    if row := store.find_run(run_id):
+        off = parents(store, run_id).get(run_id)
+        different = [
+            name
+            for name, mine, stored in (
+                ("another scenario or --dialogues", scenario_digest, row.scenario_digest),
+                ("another --seed", seed, row.seed),
+                ("other models", specs, row.models),
+                (f"one dialogue that branched off {off}", None, off),
+            )
+            if mine != stored
+        ]
+        if different:
+            raise UsageError(f"the run {run_id} exists with {' and '.join(different)}; name another --run-id")
+        kept = replace(settings, threshold=settings_of(row).threshold)
+        store.set_plan(row.id, vars(kept), row.models)
+        return store.run(row.id)
+    row = RunRow(
+        id=run_id,
+        scenario_name=edition.scenario.name,
+        scenario_digest=scenario_digest,
+        scenario=scenario,
+        seed=seed,
+        status=Status.PENDING,
+        version=__version__,
+        created_at=now(),
+        models=specs,
+        settings=json.dumps(vars(settings), sort_keys=True),
+    )
+    store.create_run(row, plan(edition, seed).castings, edition)
+    return row
+
+
+def branch(
+    store: Store,
+    turn_id: str,
+    text: str | None = None,
+    *,
+    models: Mapping[ModelRole, ModelSpec] | None = None,
+    seed: int | None = None,
+    settings: Settings | None = None,
+) -> RunRow:
+    """A run whose one dialogue goes on from the middle of another: before `turn_id` the two are the same.
+
+    Nothing of the other run changes, and nothing is asked yet. The dialogue keeps its number, on which hang the
+    suggestions that are put to speakers; another draw comes of the run's seed alone.
+
+    Args:
+        text: what is said in place of the turn, or its own to let it stand; None has it asked anew. What comes after
+            it is asked anew in any case.
+        models: None for those of the other run.
+        seed: None for any that is not the other run's.
+        settings: None for those of the other run, until its talk is over.
+    Raises:
+        UsageError: if there is no such turn, or nothing can be said in its place.
+    """
+    row, dialogue, parent = store.spoken(turn_id)
+    if dialogue.protocol == "talk":
+        raise UsageError(f"{dialogue.id} is a talk with you; so far only dialogues between personas can branch")
+    edition = edition_of(parent)
+    (casting,) = castings(store, parent, edition, dialogue.id)
+    *copied, turn = [one for one in store.turns(dialogue.id) if one.position <= row.position]
+    edited = []
+    if text is not None:
+        if (text := speakable(text)) == turn.text:
+            copied.append(turn)
+        else:
+            edited.append(turn.model_copy(update={"text": text, "origin": "edited", "call_id": None}))
+    begun = RunRow(
+        id=free_branch_id(store, parent.id),
+        scenario_name=parent.scenario_name,
+        scenario_digest=parent.scenario_digest,
+        scenario=parent.scenario,
+        seed=another(parent.seed) if seed is None else seed,
+        status=Status.PENDING,
+        version=__version__,
+        created_at=now(),
+        models=parent.models if models is None else models_column(models),
+        settings=json.dumps(vars(settings or replace(settings_of(parent), until="dialogue")), sort_keys=True),
+    )
+    store.create_branch(begun, casting, edition, [*copied, *edited], dialogue.id, len(copied))
+    return begun
+
+
+def speakable(text: str) -> str:
+    """What a person puts in place of a turn. No other guard looks at it: it is that person's own.
+
+    Raises:
+        UsageError: if no turn can be made of it.
+    """
+    text = text.strip()
+    if not text:
+        raise UsageError("the text that is to stand in place of a turn is empty")
+    if len(text) > LONGEST:
+        raise UsageError(f"the text has {len(text):,} characters; a turn has {LONGEST:,} at the most")
+    if storable(text) != text:
+        raise UsageError("the text holds NUL or half a surrogate pair, which no database can hold")
+    return text
+
+
+def another(seed: int) -> int:
+    """Any seed but this one."""
+    return (seed + 1 + secrets.randbelow(2**31 - 1)) % 2**31
+
+
+def free_branch_id(store: Store, parent_id: str) -> str:
+    """The parent's with `-b7f3a` behind it; of a long one the end gives way."""
+    while store.find_run(run_id := f"{parent_id[:94]}-b{secrets.token_hex(2)}"):
+        pass
+    return run_id
+
+
+def free_run_id(store: Store, edition: Edition) -> str:
+    """`20261121-quickstart-7f3a`: the day, the scenario, and four letters that tell runs of a day apart."""
+    while True:
+        run_id = f"{datetime.now(UTC):%Y%m%d}-{edition.scenario.name}-{secrets.token_hex(2)}"
+        if store.find_run(run_id) is None:
+            return run_id
+
+
+def models_column(models: Mapping[ModelRole, ModelSpec]) -> str:
+    return json.dumps({role: str(spec) for role, spec in models.items()}, sort_keys=True)
+
+
+def models_of(row: RunRow) -> dict[ModelRole, ModelSpec]:
+    return {role: parse(spec, role) for role, spec in json.loads(row.models).items()}
+
+
+def models_with(row: RunRow, model: str) -> dict[ModelRole, ModelSpec]:
+    """The run's models, with another one in all chat roles.
+
+    Raises:
+        UsageError: if that is no model's spec.
+    """
+    return {"embedder": models_of(row)["embedder"], **dict.fromkeys(CHAT_ROLES, parse(model))}
+
+
+def settings_of(row: RunRow) -> Settings:
+    known = {field.name for field in fields(Settings)}
+    return Settings(**{name: value for name, value in json.loads(row.settings).items() if name in known})

@@ -1,0 +1,321 @@
+"""What a model can do here: asked as a run asks it, a few times, and told ability by ability."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Literal, NamedTuple
+
+from culturepark.dialogue.agents import SPEECH_TOKENS
+from culturepark.distill.ask import content_of, strict
+from culturepark.distill.json_answers import parse
+from culturepark.distill.judge_json import TOKENS_AN_ITEM, VerdictsAnswer
+from culturepark.errors import CultureparkError, ModelError
+from culturepark.languages import prompt
+from culturepark.models import prices
+from culturepark.models.abilities import LIMITS, REFUSED, Learnt
+from culturepark.models.chat import ChatModel, Reply, Request, Schema, Usage
+from culturepark.models.context import Context, context_of
+from culturepark.models.ledger import Answered, Call, CallLog, Ledger, Outcome
+from culturepark.models.limits import Budget
+from culturepark.models.thoughts import ADVICE
+
+CARD = "You are Ada Lovelace, and you live in London, England. Answer in one or two short sentences, in plain words."
+FIRST = {"role": "user", "content": "Good morning! Who are you, and where do you live?"}
+SECOND = {"role": "user", "content": "And what do you do when a guest stays longer than you thought?"}
+MATERIAL = {
+    "question": "What do you do when a guest comes unannounced?",
+    "turns": [{"turn": 1, "speaker": "Ada", "text": "When a guest comes unannounced, we always put on the kettle."}],
+    "items": [
+        {
+            "id": 1,
+            "turn": 1,
+            "quote": "we always put on the kettle",
+            "statement": "Ada's family puts on the kettle when a guest comes unannounced.",
+            "first_person": "When a guest comes unannounced, we put on the kettle.",
+        }
+    ],
+}
+RIVALS = 5
+ENOUGH = 8192
+"""Tokens of context that a dialogue and its extraction need with room to spare; the embedded model has half of it."""
+
+State = Literal["ok", "note", "bad"]
+
+
+class Line(NamedTuple):
+    """One thing that was found out."""
+
+    what: str
+    state: State
+    detail: str
+    exit_code: int = 0
+
+
+@dataclass
+class Memory:
+    """A log of calls for as long as a trial lasts. What is learnt goes to a store as well, if there is one."""
+
+    store: CallLog | None = None
+    known: dict[str, Any] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+
+    def answered(self, subject_id: str, request_digest: str) -> Answered | None:  # noqa: ARG002 - all is asked anew
+        return None
+
+    def lately(self, endpoint: str) -> list[tuple[float, int]]:  # noqa: ARG002
+        return []
+
+    def begin(self, call: Call) -> str:
+        self.calls.append(call)
+        return str(len(self.calls))
+
+    def finish(self, call_id: str, outcome: Outcome) -> None:
+        self.outcomes[call_id] = outcome
+
+    def refuse(self, call_id: str, guard: str) -> None:
+        pass
+
+    def abilities(self, endpoint: str, model: str) -> Mapping[str, Any]:
+        if self.store and not self.known:
+            self.known.update(self.store.abilities(endpoint, model))
+        return self.known
+
+    def learn(self, endpoint: str, model: str, name: str, value: Any, said: str) -> None:
+        self.known = self.known | {name: value}
+        if self.store:
+            self.store.learn(endpoint, model, name, value, said)
+
+
+@dataclass
+class Trial:
+    """What came of the questions."""
+
+    model: ChatModel
+    memory: Memory
+    speech: Reply | None = None
+    judged: Reply | None = None
+    readable: bool = False
+    """Whether the JSON could be read and has the wanted shape."""
+    second: Reply | None = None
+    failures: dict[str, CultureparkError] = field(default_factory=dict)
+    """By what was asked: `speech`, `json`, `continuation`."""
+    context: Context | None = None
+
+    @property
+    def replies(self) -> list[Reply]:
+        return [reply for reply in (self.speech, self.judged, self.second) if reply]
+
+
+async def trial_of(model: ChatModel, store: CallLog | None, notice: Callable[[str], None]) -> Trial:
+    """Ask a model what a run asks: a speech, a verdict as JSON with log-probabilities, a second speech.
+
+    Args:
+        store: where what is learnt of the endpoint is kept for later runs; None for nowhere.
+        notice: told what there is to wait for.
+    """
+    trial = Trial(model, Memory(store))
+    ledger = Ledger("doctor", trial.memory, Budget(), 1, notice=notice)
+
+    async def ask(what: str, request: Request, stage: str) -> Reply | None:
+        try:
+            return await ledger.ask(model, request, stage=stage, subject_id=f"doctor.{what}", prompt_digest="")
+        except ModelError as error:
+            trial.failures[what] = error
+            return None
+
+    system = {"role": "system", "content": CARD}
+    trial.speech = await ask("speech", Request((system, FIRST), SPEECH_TOKENS, 0.8, 11), "dialogue")
+    if trial.speech is None:
+        return trial
+    messages = (
+        {"role": "system", "content": prompt("verify").text},
+        {"role": "user", "content": json.dumps(MATERIAL, ensure_ascii=False)},
+    )
+    schema = Schema("verdicts", strict(VerdictsAnswer))
+    trial.judged = await ask(
+        "json", Request(messages, 100 + TOKENS_AN_ITEM, 0.0, 1, schema=schema, top_logprobs=RIVALS), "verify"
+    )
+    trial.readable = bool(trial.judged and parse(content_of(trial.judged), VerdictsAnswer))
+    spoken = {"role": "assistant", "content": trial.speech.text or "I am Ada."}
+    again = (system, FIRST, spoken, SECOND)
+    trial.second = await ask("continuation", Request(again, SPEECH_TOKENS, 0.8, 12), "dialogue")
+    from culturepark.models.client import OpenAIModel
+
+    if isinstance(model, OpenAIModel):
+        trial.context = await context_of(model.connection.url, model.name, model.look)
+    return trial
+
+
+# --- in words ----------------------------------------------------------------------------------------
+
+
+def lines(trial: Trial) -> Iterator[Line]:
+    """Yield a line for each ability, and at the end what the model may be used for."""
+    known, model = trial.memory.known, trial.model
+    yield from source_lines(model)
+    if trial.speech is None:
+        error = trial.failures["speech"]
+        yield Line("model", "bad", f"{model.spec}: {error}", 3 if error.exit_code == 1 else error.exit_code)
+        return
+    yield Line("model", "ok", f"{model.spec} answers: {trial.speech.text.strip()[:60]!r}")
+    yield system_line(trial)
+    for name in ("temperature", "seed"):
+        yield part_line(name, REFUSED if known.get("bare") else known.get(name))
+    yield json_line(trial)
+    yield logprobs_line(trial)
+    sources = {reply.usage.source for reply in trial.replies if model.spec.kind != "scripted"}
+    yield Line(
+        "usage",
+        "ok" if sources <= {"server"} else "note",
+        "reported"
+        if sources <= {"server"}
+        else "not reported by the endpoint; tokens are counted here, and costs with them",
+    )
+    sent = json.loads(trial.memory.calls[-1].request)
+    yield Line("token limit", "ok", f"sent as {next((name for name in LIMITS if name in sent), 'nothing')}")
+    yield from thought_lines(trial)
+    if model.spec.kind != "scripted":
+        yield context_line(trial.context)
+        yield price_line(model)
+    yield from verdict_lines(trial)
+
+
+def source_lines(model: ChatModel) -> Iterator[Line]:
+    from culturepark.models.client import OpenAIModel
+
+    if model.spec.kind != "openai" or not isinstance(model, OpenAIModel):
+        return
+    through = f", through the proxy {model.connection.proxy.shown}" if model.connection.proxy else ""
+    yield Line("endpoint", "ok", f"{model.endpoint}{' (Azure)' if model.connection.azure else ''}{through}")
+    readable = bool(model.connection.key) and model.endpoint.startswith("http://") and not is_here(model.endpoint)
+    open_to_all = "; it travels without encryption, since the URL begins with http://" if readable else ""
+    yield Line("key source", "note" if readable else "ok", f"{model.connection.key_from}{open_to_all}")
+
+
+def is_here(url: str) -> bool:
+    from culturepark.models.connections import host_of
+    from culturepark.models.proxies import is_loopback
+
+    return is_loopback(host_of(url))
+
+
+def system_line(trial: Trial) -> Line:
+    assert trial.speech is not None
+    if "system" in trial.memory.known:
+        return Line("system message", "note", "refused; it becomes the beginning of the first user message")
+    if "Ada" not in trial.speech.text and "Lovelace" not in trial.speech.text:
+        return Line("system message", "note", "taken, but the answer does not show that it was read")
+    return Line("system message", "ok", "taken")
+
+
+def part_line(name: str, value: Any) -> Line:
+    if value is None:
+        return Line(name, "ok", "taken, as far as the endpoint says")
+    if isinstance(value, dict):
+        return Line(name, "note", str(Learnt(name, value)))
+    without = {"seed": "the same request may get another answer", "temperature": "the model's own is used"}
+    return Line(name, "note", f"refused; {without[name]}")
+
+
+def json_line(trial: Trial) -> Line:
+    if error := trial.failures.get("json"):
+        return Line("json", "note", f"failed: {error}")
+    known = trial.memory.known
+    form = known.get("response_format", REFUSED if known.get("bare") else "schema")
+    way = {"schema": "by schema", "json_object": "as any JSON object; the prompt says the shape"}.get(
+        str(form), "by the prompt alone"
+    )
+    if not trial.readable:
+        return Line("json", "note", f"asked {way}; what came cannot be read")
+    return Line("json", "ok" if form == "schema" else "note", f"readable, asked {way}")
+
+
+def logprobs_line(trial: Trial) -> Line:
+    if trial.judged and trial.judged.tokens:
+        return Line("logprobs", "ok", "sent")
+    refused = trial.memory.known.get("logprobs") == REFUSED or trial.memory.known.get("bare")
+    needed = trial.model.traits.labels
+    why = "refused" if refused else "not sent"
+    return Line("logprobs", "note", f"{why}; {'a model this small cannot judge without' if needed else 'not needed'}")
+
+
+def thought_lines(trial: Trial) -> Iterator[Line]:
+    if leaks := dict.fromkeys(reply.leak for reply in trial.replies if reply.leak):
+        for leak in leaks:
+            yield Line(
+                "thoughts",
+                "note",
+                f"leak into answers ({leak}), and are taken out; {ADVICE.get(leak, '')}".rstrip("; "),
+            )
+    elif unclear := next((reply.unclear for reply in trial.replies if reply.unclear), None):
+        yield Line("thoughts", "note", f"an answer cannot be told from them ({unclear})")
+    else:
+        yield Line("thoughts", "ok", "do not leak into answers")
+    spent = sum(reply.usage.reasoning_tokens or 0 for reply in trial.replies)
+    rooms = [str(Learnt(name, value)) for name, value in trial.memory.known.items() if name.startswith("room.")]
+    thought = any(reply.thoughts for reply in trial.replies)
+    if spent or rooms or thought:
+        told = f"{spent:,} tokens in {len(trial.replies)} answers" if spent else "thinks, and does not say how much"
+        yield Line("reasoning", "note", "; ".join([told, *rooms]) + "; thoughts are paid for")
+    else:
+        yield Line("reasoning", "ok", "none that shows")
+
+
+def context_line(context: Context | None) -> Line:
+    if context is None:
+        return Line("context", "note", f"not told by the endpoint; a run wants {ENOUGH:,} tokens or more")
+    told = f"{context.tokens:,} tokens (by {context.told_by})"
+    if context.tokens >= ENOUGH:
+        return Line("context", "ok", told)
+    raised = f"; raised by {context.raised_by}" if context.raised_by else ""
+    return Line("context", "note", f"{told}; long dialogues want {ENOUGH:,} or more{raised}")
+
+
+def price_line(model: ChatModel) -> Line:
+    if model.spec.kind != "openai":
+        return Line("price", "ok", "nothing: it runs here")
+    price = prices.price(model.endpoint, model.spec.name)
+    if price is None:
+        unknown = "unknown: costs are not counted, and --max-cost cannot be watched; set CULTUREPARK_PRICES"
+        return Line("price", "note", unknown)
+    # Of a thousand tokens, since some prices rise with the length of the prompt.
+    each = [price.dollars(Usage(*counts)) for counts in ((1000, 0, 0), (0, 0, 1000))]
+    told = " and ".join("unknown" if dollars is None else f"${dollars * 1000:g}" for dollars in each)
+    return Line("price", "ok", f"{told} for a million tokens in and out; {list_of(price)}")
+
+
+def list_of(price: object) -> str:
+    """Return where a price comes from, and how old that is."""
+    if isinstance(price, prices.Price):
+        return "by CULTUREPARK_PRICES"
+    days = (date.today() - date.fromisoformat(prices.as_of())).days
+    return f"by {prices.source()}, whose newest price is {days:,} days old"
+
+
+def verdict_lines(trial: Trial) -> Iterator[Line]:
+    small = trial.model.traits.labels
+    logprobs = bool(trial.judged and trial.judged.tokens)
+    speaks = all(reply and reply.text.strip() and not reply.unclear for reply in (trial.speech, trial.second))
+    roles = ["speaker", "moderator"] * speaks
+    if trial.readable or (small and logprobs):
+        roles += ["extractor", "verifier"]
+    if trial.readable and not small:
+        roles.append("judge")
+    if not speaks:
+        error = trial.failures.get("continuation")
+        yield Line(
+            "cannot", "note", f"hold a dialogue: {error or 'an answer held no speech that can be told from the rest'}"
+        )
+    if "verifier" not in roles:
+        error = trial.failures.get("json")
+        yield Line("cannot", "note", f"extract or verify: {error or 'its JSON cannot be read'}")
+    named = ", ".join(roles) or "none"
+    yield Line(
+        "roles",
+        "ok" if "verifier" in roles and speaks else "note",
+        f"{named}; embedder: never, that wants a model for embeddings",
+    )

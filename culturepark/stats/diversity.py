@@ -1,0 +1,181 @@
+"""How varied a set of statements is: who speaks, in which words, with what meaning. Pure.
+
+Every measure is one that does not grow or shrink with the mere number of statements, or says that it does.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from itertools import pairwise
+from math import exp, lgamma, log, sqrt
+
+import numpy as np
+
+from culturepark.models.embedder import Vectors
+from culturepark.stats.survey_fit import generator
+
+HDD_WORDS = 42
+"""Words in a sample for HD-D, as its authors set it."""
+BIGRAMS = 500
+"""Pairs of words in a sample for distinct-2: some thirty sentences."""
+VENDI_MOST, VENDI_INSIDE = 200, 50
+"""Statements that the Vendi score is taken of, in all and inside one question: the same number for all who have so
+many, so that larger sets do not look more varied."""
+UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+"""Han and kana, which are written without spaces between words."""
+
+
+class Letters(dict[int, str]):
+    """For `str.translate`: letters, marks, digits and apostrophes stay, the rest parts words; Han, kana stand alone."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        if UNSPACED.match(char):
+            self[code] = f" {char} "
+        elif char in "'’":
+            self[code] = "'"
+        else:
+            self[code] = char if unicodedata.category(char)[0] in "LMN" else " "
+        return self[code]
+
+
+LETTERS = Letters()
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in any script, without case; Chinese and Japanese by character."""
+    parts = unicodedata.normalize("NFKC", text).casefold().translate(LETTERS).split()
+    return [word for part in parts if (word := part.strip("'"))]
+
+
+# --- who ---------------------------------------------------------------------------------------
+
+
+def effective_number(counts: Iterable[int]) -> float:
+    """exp of the entropy of the shares: how many equally heard speakers would be as varied. 1 to the number of counts.
+
+    0 where there is nothing to count. (Hill number of order 1: Hill 1973, doi:10.2307/1934352; Jost 2006,
+    doi:10.1111/j.2006.0030-1299.14714.x.)
+    """
+    found = [count for count in counts if count > 0]
+    total = sum(found)
+    return exp(-sum(count / total * log(count / total) for count in found)) if found else 0.0
+
+
+def surely_above(count: int, total: int) -> float:
+    """Lower end of the 95% interval of a share (Wilson 1927, doi:10.2307/2276774); 0 of nothing."""
+    if not total:
+        return 0.0
+    z, share = 1.96, count / total
+    spread = z * sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    return (share + z * z / (2 * total) - spread) / (1 + z * z / total)
+
+
+# --- words -------------------------------------------------------------------------------------
+
+
+def rarefied(counts: Collection[int], size: int) -> float | None:
+    """Share of different things in a random sample of `size` without replacement, expected: exact, in any order.
+
+    1/size (all the same) to 1 (all different); None if there are fewer than `size` things. (Hurlbert 1971,
+    doi:10.2307/1934145.)
+    """
+    total = sum(counts)
+    if total < size:
+        return None
+    every = log_choose(total, size)
+    # How many are missed: a thing that is there c times is, if all are drawn from the others.
+    missed = sum(
+        times * exp(log_choose(total - count, size) - every)
+        for count, times in Counter(counts).items()
+        if total - count >= size
+    )
+    return (len(counts) - missed) / size
+
+
+def hdd(texts: Iterable[Sequence[str]]) -> float | None:
+    """HD-D: type-token ratio to be expected of 42 words drawn at random. 1/42 to 1; None below 42 words.
+
+    Robust against length, where the plain ratio falls with every sentence. (McCarthy & Jarvis 2010,
+    doi:10.3758/BRM.42.2.381.)
+    """
+    return rarefied(Counter(word for text in texts for word in text).values(), HDD_WORDS)
+
+
+def distinct_2(texts: Iterable[Sequence[str]]) -> float | None:
+    """Share of different pairs of neighbouring words among 500 drawn at random; low where phrases come back.
+
+    distinct-n (Li et al. 2016, doi:10.18653/v1/N16-1014), always of as many pairs, since it falls with length. None
+    below 500 pairs.
+    """
+    return rarefied(Counter(pair for text in texts for pair in pairwise(text)).values(), BIGRAMS)
+
+
+def log_choose(n: int, k: int) -> float:
+    return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
+
+
+# --- meaning -----------------------------------------------------------------------------------
+
+
+def distances(vectors: Vectors) -> tuple[float, int]:
+    """Sum of the cosine distances of all pairs, and how many pairs, through the sum vector: O(n d).
+
+    Args:
+        vectors: shape (n, d), rows of length 1.
+    """
+    n = len(vectors)
+    total = vectors.sum(axis=0, dtype=np.float64)
+    own = float(np.square(vectors, dtype=np.float64).sum())
+    pairs = n * (n - 1) // 2
+    return pairs - (float(total @ total) - own) / 2, pairs
+
+
+def mean_distance(groups: Iterable[Vectors]) -> float | None:
+    """Mean cosine distance (1 - cosine, 0 to 2) of all pairs inside the groups; None where there is no pair.
+
+    With one group for each question, different topics do not pose as variety.
+    """
+    sums = [distances(group) for group in groups]
+    pairs = sum(count for _, count in sums)
+    return min(2.0, max(0.0, sum(far for far, _ in sums) / pairs)) if pairs else None
+
+
+def vendi(vectors: Vectors, most: int, *parts: object) -> float | None:
+    """Vendi score: exp of the entropy of the eigenvalues of the cosine matrix over n; 1 (all the same) to n.
+
+    How many statements with nothing in common would be as varied. It grows with n, so of more than
+    `most` statements it is that of so many, drawn by `parts`. (Friedman & Dieng 2023, arXiv:2210.02410.)
+
+    Args:
+        vectors: shape (n, d), rows of length 1.
+    """
+    if len(vectors) > most:
+        vectors = vectors[np.sort(generator("vendi", *parts).permutation(len(vectors))[:most])]
+    n, d = vectors.shape
+    if not n:
+        return None
+    small = vectors.astype(np.float64)
+    # The matrix of n by n and that of d by d have the same eigenvalues above 0.
+    values = np.linalg.eigvalsh((small @ small.T if n <= d else small.T @ small) / n)
+    values = values[values > 1e-12]
+    values /= values.sum()
+    return float(np.exp(-(values * np.log(values)).sum()))
+
+
+def diversity_gain(nearest: Vectors) -> float | None:
+    """What new statements add to a base: the mean squared distance of each to its nearest in the base.
+
+    d = 1/M * sum over new x of min over base y of |f(x) - f(y)|^2, with f of length 1: 2 - 2 cosine, 0 (all there
+    already) to 4. This is the diversity gain of MetaMath (Yu et al. 2023, arXiv:2309.12284; it rests on Bilmes 2022,
+    arXiv:2202.00132), set down from knowledge of that paper. CulturePark (arXiv:2405.15145) reports a diversity gain
+    too. Its text was not at hand, and no computation was found in as much of its code as was; its own base, embedder
+    and scale may be others: compare runs with each other, not with numbers of that paper.
+
+    Args:
+        nearest: shape (M,), the cosine of each new statement with its nearest in the base.
+    """
+    return float(np.clip(2 - 2 * nearest.astype(np.float64), 0, 4).mean()) if len(nearest) else None

@@ -1,0 +1,136 @@
+"""What the screens beside the speech are written on: paragraphs with a look, and bars. Pure.
+
+A look is a word, as `good` or `cut`; whoever puts the lines on a screen gives it a style, and our own words or a sign
+always say the same, so that nothing hangs on colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from culturepark.terminal.layout import Mark, lay_out
+
+Look = Literal["", "title", "label", "muted", "good", "bad", "quote", "cut", "put", "bar"]
+"""`cut` and `put`: what a rewording took out and put in."""
+
+NARROWEST = 40
+"""Cells that a text has at least beside a head in words; where there are fewer, it begins on the next line."""
+SIGN = 8
+"""Cells of a head that is only a sign or a number."""
+LONGEST = 4000
+"""Characters of a paragraph that are laid out at a time."""
+BLOCKS = " ▏▎▍▌▋▊▉"
+"""Eighths of a cell."""
+
+
+@dataclass(frozen=True)
+class Para:
+    """A paragraph: a head in our own words, and a text that may be anybody's."""
+
+    text: str
+    look: Look = ""
+    """Of the head too, unless that has one of its own."""
+    head: str = ""
+    """In front of the first line; the others are indented by its width."""
+    indent: int = 0
+    marks: tuple[Mark, ...] = ()
+    """Looks of parts of the text."""
+    head_look: Look | None = None
+    one_line: bool = False
+    """What has no room on the first line is left out, and a sign says so."""
+
+    def lines(self, width: int) -> list[Text]:
+        look = self.look if self.head_look is None else self.head_look
+        head = Text(" " * self.indent).append(self.head, look)
+        start = self.indent + cell_len(self.head)
+        if cell_len(self.head) > SIGN and width - start < NARROWEST and self.text:
+            body = self._body(width - self.indent - 2)
+            return [head, *(Text(" " * (self.indent + 2)).append_text(line) for line in body)]
+        if self.one_line:
+            first, *others = self._body(width - start - 1)
+            return [head.append_text(first).append("…" if others else "")]
+        first, *others = self._body(width - start)
+        return [head.append_text(first), *(Text(" " * start).append_text(line) for line in others)]
+
+    def _body(self, width: int) -> list[Text]:
+        whole = [(0, len(self.text), self.look)] if self.look and self.text else []
+        lines = lay_out(self.text, max(1, width), (*whole, *self.marks)) or [Text()]
+        for line in lines:
+            line.rstrip()
+        return lines
+
+    def pieces(self) -> Iterator[Para]:
+        """The same in parts that can be laid out one after the other, cut at line ends where there are any."""
+        rest = self
+        while len(rest.text) > LONGEST and not self.marks:
+            line_end = rest.text.rfind("\n", 0, LONGEST)
+            cut = line_end if line_end >= 0 else LONGEST
+            yield replace(rest, text=rest.text[:cut])
+            rest = replace(rest, text=rest.text[cut + (line_end >= 0) :], head=" " * cell_len(rest.head))
+        yield rest
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A share as a horizontal bar, with its figure."""
+
+    label: str
+    share: float
+    """0 to 1."""
+    chosen: bool = False
+    """The one that was drawn: it has a sign in front and a word behind."""
+    column: int = 0
+    """Cells that the labels of all bars together want; the bars stand beside them if there is room."""
+
+    def lines(self, width: int) -> list[Text]:
+        look: Look = "title" if self.chosen else ""
+        words = Para(self.label + (" (drawn)" if self.chosen else ""), look, "▶ " if self.chosen else "  ")
+        column = self.column + len("▶  (drawn)")
+        above: list[Text] = []
+        if beside := width - column >= NARROWEST:
+            *above, line = words.lines(column)
+            line.pad_right(column - line.cell_len)
+        else:
+            line = Text("  ")
+        line.append(f"{percent(self.share):>6} ", look)
+        line.append(bar(self.share, width - line.cell_len), "bar")
+        return [*above, line] if beside else [*words.lines(width), line]
+
+    def pieces(self) -> Iterator[Bar]:
+        yield self
+
+
+class Block(Protocol):
+    """What a sheet is made of."""
+
+    def lines(self, width: int) -> list[Text]: ...
+    def pieces(self) -> Iterator[Block]: ...
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Something a cursor can stand on."""
+
+    subject: str
+    """What it is about: the id of a turn, statement or sample."""
+    blocks: tuple[Block, ...]
+    apart: bool = True
+    """An empty line stands before it."""
+    go: str | None = None
+    """Id of a statement elsewhere that one may go to from here."""
+
+
+def bar(share: float, width: int) -> str:
+    """Of at most `width` cells for a share of 1; whatever is more than nothing can be seen."""
+    eighths = round(min(1.0, max(0.0, share)) * width * 8)
+    eighths = max(eighths, 1 if share > 0 else 0)
+    return "█" * (eighths // 8) + BLOCKS[eighths % 8].strip()
+
+
+def percent(share: float) -> str:
+    return "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"

@@ -1,0 +1,383 @@
+"""JSON as models and endpoints really send it: what is read, what is not believed, and what is asked again."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from culturepark.distill.cross_check import Told
+from culturepark.distill.extract import StatementsAnswer
+from culturepark.distill.items import Items
+from culturepark.distill.json_answers import item_of, parse
+from culturepark.distill.judge_json import Judged, VerdictsAnswer
+from culturepark.distill.panel import GivenScore
+from culturepark.distill.reword import Rewording
+from culturepark.domain import JsonObject
+from culturepark.errors import Missed, PromptCut, TooLong
+from culturepark.languages import prompt
+from culturepark.models.chat import Reply
+from culturepark.store.tables import CallRow, DialogueRow, StatementRow, TurnRow, VerdictRow
+from tests.support.fakes import (
+    ELIF,
+    JENNA,
+    FakeModel,
+    Held,
+    answering,
+    edition,
+    hold,
+    hold_said,
+    judged,
+    material,
+    proposals,
+    reply,
+    shape_of,
+)
+
+ONE = {"id": 1, "faithful": "entail", "stance": "none"}
+TWO = {"id": 2, "faithful": "irrelevant", "stance": "none"}
+WHOLE = json.dumps({"verdicts": [ONE, TWO]})
+LIST = json.dumps([ONE, TWO])
+BOTH = [Judged(**ONE), Judged(**TWO)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        WHOLE,
+        f"```json\n{WHOLE}\n```",
+        f"Here is the JSON you asked for:\n\n```json\n{WHOLE}\n```\n\nLet me know if you need anything else!",
+        f"I read {{turns}} and answer:\n{WHOLE}\n(Format: {{...}} as requested.)",
+        f'I read [the items] and {{each "one"}}: {WHOLE} [1]',
+        f'<think>So {{this}} or {{"verdicts": []}}?</think>{WHOLE}',
+        f"Hm, {{this}} should be [JSON].\n</think>\n\n{WHOLE}",
+        f'Draft: {{"verdicts": [{json.dumps(ONE)}]}}\n</think>\n{WHOLE}',
+        f"<|channel|>analysis<|message|>Hm {{.<|end|><|start|>assistant<|channel|>final<|message|>{WHOLE}<|return|>",
+        f"analysisWe need JSON.assistantfinal{WHOLE}",
+        f"[THINK]So {{this}}.[/THINK]{WHOLE}",
+        f"<answer>{WHOLE}</answer>",
+        f"{WHOLE}<|im_end|>",
+        f'{WHOLE}<|im_end|>\n<|im_start|>user\nAnd {{"verdicts": []}}?',
+        f"{WHOLE}</s>",
+        f"\ufeff{WHOLE}\n\n",
+        LIST,
+        f"```\n{LIST}\n```",
+        f'{{"result": {LIST}}}',
+        f'{{"data": {WHOLE}}}',
+        f'{{"ok": true, "answers": {LIST}, "note": "done"}}',
+        f'{{"response": {{"items": {LIST}}}}}',
+        f'{{"output": {json.dumps(WHOLE)}}}',
+        json.dumps(WHOLE),
+        f'{{"Verdicts": {LIST}, "comment": "…"}}',
+        '{"VERDICTS": [{"ID": 1, "Faithful": "entail", "stance ": "none"}, '
+        '{"Id": 2, "faithful": "irrelevant", "STANCE": "none"}]}',
+        WHOLE.replace("entail", "ENTAIL").replace("none", " None"),
+        json.dumps({"1": {"faithful": "entail", "stance": "none"}, "2": {"faithful": "irrelevant", "stance": "none"}}),
+        json.dumps({"verdicts": {"1": ONE, "2": TWO}}),
+        json.dumps({"item 1": ONE, "item 2": TWO}),
+        f"{json.dumps(ONE)}\n{json.dumps(TWO)}",
+        f"1. {json.dumps(ONE)}\n2. {json.dumps(TWO)}",
+        json.dumps({"verdicts": [ONE | {"why": "so {it} is"}, TWO | {"sure": 0.9}]}),
+        WHOLE.replace("}]", "},]").replace('"none"}', '"none",}'),
+        WHOLE.replace("[", "[ // each by its id\n", 1),
+        WHOLE.replace('"', "'"),
+        "{'verdicts': [{'id': 1, 'faithful': 'entail', 'stance': 'none', 'sure': True, 'why': None}, "
+        f"{json.dumps(TWO)}]}}",
+        f'First I thought {{"verdicts": [{json.dumps(TWO)}]}}, but now: {WHOLE}',
+        f'{WHOLE}\nThe form was {{"verdicts": [{{"id": 0, "faithful": "…", "stance": "…"}}]}}.',
+        f'{WHOLE}\nElse it would be {{"verdicts": []}}.',
+        json.dumps({"verdicts": [ONE | {"why": "a\nb"}, TWO]}).replace("\\n", "\n"),
+    ],
+)
+def test_verdicts_are_read_in_whatever_they_are_wrapped(said: str) -> None:
+    found = parse(said, VerdictsAnswer)
+    assert found is not None
+    assert found.verdicts == BOTH
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "",
+        "{",
+        "I would rather not.",
+        "I found [] nothing and {} less.",
+        WHOLE[:-1],
+        WHOLE[:-2],
+        LIST[:-1],
+        f"```json\n{LIST[:-1]}",
+        f'{{"verdicts": [{json.dumps(ONE)}, {{"id": 2, "fa',
+        f'{{"verdicts": [{json.dumps(ONE)}, {{"id": 2, "faithful": "ent\n```',
+        f"Draft: {WHOLE} Now the final answer: {WHOLE[:60]}",
+        f"{WHOLE}</think>{WHOLE[:60]}",
+        f"<think>{WHOLE}",
+        f"<think>{WHOLE}</think>",
+        f'{{"verdicts": [{json.dumps(ONE)}, {{"id": 2, "faithful": entail, "stance": none}}]}}',
+        f'{{"verdicts": [{json.dumps(ONE)}, {{"id": 2, "why": "he said "no" to it"}}]}}',
+        f'{{"verdicts": [{json.dumps(ONE)}, {{"id": NaN, "faithful": "entail", "stance": "none"}}]}}',
+        '{"verdicts": "all fine"}',
+        '{"error": []}',
+        '{"verdicts": {"1": "entail"}}',
+        '{"verdicts": [{"id": 0, "faithful": "…", "stance": "…"}]}',
+        f'{{"a": {LIST}, "b": {LIST}}}',
+        "[" * 50_000,
+        '{"a":' * 20_000,
+        "{" * 50_000,
+    ],
+)
+def test_what_is_cut_off_damaged_or_something_else_is_not_believed(said: str) -> None:
+    assert parse(said, VerdictsAnswer) is None
+
+
+@given(
+    st.integers(1, len(WHOLE) - 1),
+    st.sampled_from(["{}", "```json\n{}", "Here: {}", "<think>a</think>{}", '{{"data": {}']),
+)
+def test_no_beginning_of_an_answer_is_an_answer(length: int, wrapping: str) -> None:
+    assert parse(wrapping.replace("{}", WHOLE[:length]).replace("{{", "{"), VerdictsAnswer) is None
+
+
+@given(st.text(max_size=60), st.text(max_size=60))
+def test_any_text_in_a_string_comes_back_as_it_was(statement: str, quote: str) -> None:
+    one = {"turn": 1, "kind": "norm", "quote": quote, "statement": statement, "first_person": "x"}
+    found = parse(json.dumps({"statements": [one, one]}), StatementsAnswer)
+    assert found is not None
+    if "< " not in statement + quote and "[ " not in statement + quote:  # a spelled-out token is what was said
+        assert [(s.statement, s.quote) for s in found.statements] == [(statement, quote)] * 2
+
+
+@pytest.mark.parametrize("said", ["[]", '{"statements": []}', '{"results": []}', "```json\n[]\n```"])
+def test_nothing_is_an_answer_where_it_is_said(said: str) -> None:
+    found = parse(said, StatementsAnswer)
+    assert found is not None
+    assert found.statements == []
+
+
+REWORDED = {"statement": "Elif pours tea.", "first_person": "I pour tea."}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        REWORDED,
+        [REWORDED],
+        {"rewording": REWORDED},
+        {"Statement": "Elif pours tea.", "firstPerson": "I pour tea."},
+        json.dumps(REWORDED),
+        {"statement": "Elif pours tea.", "first-person": "I pour tea.", "changed": True},
+    ],
+)
+def test_a_rewording_is_read_in_whatever_it_is_wrapped(said: object) -> None:
+    assert parse(json.dumps(said), Rewording) == Rewording(**REWORDED)
+
+
+def test_a_prompts_own_example_is_no_answer() -> None:
+    for name, shape in SHAPES.items():
+        assert parse(example_in(name), shape) is None
+
+
+# --- prompts say their shape -------------------------------------------------------------------------------
+
+SHAPES: dict[str, Any] = {
+    "extract": StatementsAnswer,
+    "verify": VerdictsAnswer,
+    "reword": Rewording,
+    "reword-as-published": Rewording,
+    "cross-check": Items[Told],
+    "score": Items[GivenScore],
+}
+"""Every prompt whose answer is JSON."""
+
+
+def example_in(name: str) -> str:
+    (line,) = [line for line in prompt(name).text.splitlines() if "JSON alone" in line]
+    return line[line.index("{") : line.rindex("}") + 1]
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_prompt_shows_the_shape_that_is_asked_for(name: str) -> None:
+    shown, shape = json.loads(example_in(name)), SHAPES[name]
+    assert list(shown) == list(shape.model_fields)
+    if item := item_of(shape):
+        assert [list(one) for one in shown[item[0]]] == [list(item[1].model_fields)]
+
+
+def test_no_module_asks_for_json_with_another_prompt() -> None:
+    """A module that is new here has a prompt that belongs into `SHAPES`."""
+    folder = Path(__file__).parents[2] / "culturepark"
+    asking = {
+        one.stem for one in folder.rglob("*.py") if re.search(r"await (?:asker\.json|each)\(", one.read_text("utf-8"))
+    }
+    assert asking == {"extract", "judge_json", "reword", "items", "panel", "cross_check"}
+
+
+# --- what is asked again, and in parts ---------------------------------------------------------------------
+
+TEA = "When guests get up to leave we pour one more glass of tea, and they sit down again."
+POTLUCK = "At our potlucks everybody brings a dish, and nobody asks who made which."
+TALK = [(JENNA, f"I have lived here for long. {POTLUCK}"), (ELIF, f"I have thought about it a lot. {TEA}")]
+QUOTES = edition(distill={"extract": "quotes"})
+
+
+def found_in(asked: JsonObject) -> JsonObject:
+    return proposals(*((turn["turn"], "custom", TEA if TEA in turn["text"] else POTLUCK) for turn in asked["turns"]))
+
+
+def rejected(held: Held) -> JsonObject:
+    (dialogue,) = held.rows(DialogueRow)
+    counts: JsonObject = json.loads(dialogue.rejected)
+    return counts
+
+
+def failing(error: Exception, when: Callable[[JsonObject], bool], shape: str = "statements") -> FakeModel:
+    """Finds and judges everything, but fails requests of a shape about some material."""
+    answer = answering(statements=found_in, verdicts=judged)
+
+    def or_not(body: JsonObject) -> str | Reply:
+        if shape_of(body) == shape and when(material(body)):
+            raise error
+        return answer(body)
+
+    return FakeModel(or_not)
+
+
+def test_a_part_that_overflows_the_context_is_asked_in_halves(tmp_path: Path) -> None:
+    held = hold_said(tmp_path, TALK, failing(TooLong("8192 tokens"), lambda asked: len(asked["turns"]) > 1), QUOTES)
+    assert [s.quote for s in held.rows(StatementRow)] == [POTLUCK, TEA]
+    assert {row.status for row in held.rows(DialogueRow)} == {"done"}
+
+
+def test_a_turn_that_overflows_the_context_alone_is_counted_and_costs_no_dialogue(tmp_path: Path) -> None:
+    held = hold_said(tmp_path, TALK, failing(TooLong("8192"), lambda asked: TEA in json.dumps(asked)), QUOTES)
+    assert [s.quote for s in held.rows(StatementRow)] == [POTLUCK]
+    assert rejected(held) == {"too-long": 1}
+    assert {row.status for row in held.rows(DialogueRow)} == {"done"}
+
+
+def test_verdicts_that_overflow_the_context_are_asked_in_halves_and_one_alone_is_unparsable(tmp_path: Path) -> None:
+    model = failing(TooLong("8192"), lambda asked: TEA in json.dumps(asked), "verdicts")
+    held = hold_said(tmp_path, TALK, model, QUOTES)
+    relations = {(row.statement_id[-5:], row.relation) for row in held.rows(VerdictRow)}
+    assert relations == {("t1.s1", "entail"), ("t2.s1", "unparsable")}
+    assert {row.status for row in held.rows(DialogueRow)} == {"done"}
+
+
+def test_a_schema_that_was_missed_once_is_asked_again(tmp_path: Path) -> None:
+    seen: list[int] = []
+
+    def first(asked: JsonObject) -> bool:
+        seen.append(len(asked["turns"]))
+        return len(seen) == 1
+
+    error = Missed("Failed to generate JSON")
+    error.retryable = False  # the ledger has tried for long enough
+    held = hold_said(tmp_path, TALK, failing(error, first), QUOTES)
+    assert [s.quote for s in held.rows(StatementRow)] == [POTLUCK, TEA]
+    assert seen == [2, 2]
+
+
+def test_a_schema_that_is_always_missed_is_unparsable_and_costs_no_dialogue(tmp_path: Path) -> None:
+    error = Missed("Failed to generate JSON")
+    error.retryable = False
+    held = hold_said(tmp_path, TALK, failing(error, lambda _: True), QUOTES)
+    assert rejected(held) == {"unparsable": 1}
+    assert {row.status for row in held.rows(DialogueRow)} == {"done"}
+
+
+@pytest.mark.parametrize(("mode", "found"), [("quotes", [POTLUCK]), ("auto", [POTLUCK, TEA])])
+def test_what_a_filter_keeps_back_is_asked_in_halves(tmp_path: Path, mode: str, found: list[str]) -> None:
+    def statements(asked: JsonObject) -> JsonObject | Reply:
+        return reply("", "content_filter") if TEA in json.dumps(asked) else found_in(asked)
+
+    held = hold_said(
+        tmp_path, TALK, FakeModel(answering(statements=statements, verdicts=judged)), edition(distill={"extract": mode})
+    )
+    assert set(found) <= {s.quote for s in held.rows(StatementRow)}
+    assert rejected(held).get("withheld", 0) == (mode == "quotes")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("{}<|im_end|>", "control-token"),
+        ("<think>so</think>{}", "leaked-thoughts"),
+        ("{} \ufffd", "garbled"),
+        ("{}\0", "garbled"),
+        ("< /s>{}", "control-token"),
+    ],
+)
+@pytest.mark.parametrize("part", ["statement", "first_person"])
+def test_a_statement_with_a_control_token_is_never_stored_and_the_others_are(
+    tmp_path: Path, words: str, reason: str, part: str
+) -> None:
+    def statements(asked: JsonObject) -> JsonObject:
+        said = found_in(asked)
+        said["statements"][0][part] = words.replace("{}", said["statements"][0][part])
+        return said
+
+    held = hold_said(tmp_path, TALK, FakeModel(answering(statements=statements, verdicts=judged)), QUOTES)
+    assert [s.quote for s in held.rows(StatementRow)] == [TEA]
+    assert rejected(held) == {reason: 1}
+
+
+@pytest.mark.parametrize("labels", [True, False])
+def test_log_probabilities_are_asked_only_of_small_judges(tmp_path: Path, labels: bool) -> None:
+    model = FakeModel(answering(statements=found_in, verdicts=judged), labels=labels)
+    hold_said(tmp_path, TALK, model, edition(distill={"extract": "quotes", "verify": "batch"}))
+    asked = [body.get("top_logprobs", 0) for body in model.bodies if shape_of(body) == "verdicts"]
+    assert asked
+    assert set(asked) == {1 if labels else 0}
+
+
+# --- in a dialogue -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (TooLong("maximum context length is 4096 tokens"), "context-overflow: maximum context length is 4096 tokens"),
+        (PromptCut("it read 2,048 tokens of a longer prompt"), "prompt-cut: it read 2,048 tokens of a longer prompt"),
+    ],
+)
+def test_a_talk_that_outgrows_the_context_is_stopped_and_mined(tmp_path: Path, error: Exception, reason: str) -> None:
+    def answer(body: JsonObject) -> str | Reply:
+        if not shape_of(body) and len(body["messages"]) > 4:
+            raise error
+        return FakeModel().answer(body)
+
+    held = hold(tmp_path, edition(), FakeModel(answer))
+    (dialogue,) = held.rows(DialogueRow)
+    assert (dialogue.status, dialogue.stop_reason) == ("stopped", reason)
+    assert held.rows(StatementRow)
+    assert held.stats()["status"] == "done"
+
+
+def test_a_context_that_holds_not_even_the_first_speech_fails_the_dialogue(tmp_path: Path) -> None:
+    def answer(body: JsonObject) -> str | Reply:
+        raise TooLong("maximum context length is 512 tokens")
+
+    held = hold(tmp_path, edition(), FakeModel(answer))
+    (dialogue,) = held.rows(DialogueRow)
+    assert (dialogue.status, dialogue.stop_reason) == ("failed", "context-overflow")
+    assert "512" in (dialogue.error or "")
+
+
+def test_thoughts_in_a_speech_are_taken_out_or_asked_again(tmp_path: Path) -> None:
+    def answer(body: JsonObject) -> str | Reply:
+        said = FakeModel().answer(body)
+        if shape_of(body):
+            return said
+        return f"Well, <think>ZQX</think> {said}" if body["seed"] % 2 else f"ZQX so.</think>\n{said}<|im_end|>"
+
+    held = hold(tmp_path, edition(), FakeModel(answer))
+    turns = held.rows(TurnRow)
+    assert any(turn.origin == "model" for turn in turns)
+    assert not any("ZQX" in turn.text or "<" in turn.text for turn in turns)
+    refused = {call.refused for call in held.of(CallRow, stage="dialogue")}
+    assert "leaked-thoughts" in refused

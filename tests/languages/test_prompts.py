@@ -1,0 +1,314 @@
+"""Prompts are files, rendered strictly: no hole is left open, and no value is read as a template."""
+
+import re
+from itertools import product
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+import culturepark.languages
+from culturepark.catalog import scenarios
+from culturepark.catalog.personas import load_all
+from culturepark.dialogue import phrasing
+from culturepark.dialogue.casting import plan
+from culturepark.dialogue.guards import phrases
+from culturepark.dialogue.protocol import PHASES, schedule
+from culturepark.distill.panel import BRIEFS
+from culturepark.distill.samples import shape_sample, shapes
+from culturepark.domain import (
+    LANGUAGES,
+    Casting,
+    Kind,
+    Participant,
+    Persona,
+    Scenario,
+    Scored,
+    Seed,
+    Shape,
+    Stance,
+    Statement,
+)
+from culturepark.languages import HOLE, Prompt, prompt, section, sections
+from culturepark.models.chat import digest
+
+FOLDER = Path(culturepark.languages.__file__).parent
+PEOPLE = load_all([])
+WHOLE = ("extract", "verify", "reword", "reword-as-published")
+"""Prompts that are sent as they stand: what is asked about goes into the user message."""
+IN_PARTS = ("self-guidance", "free-chat", "talk", "samples", "judges", "scales", "cross-check-small")
+
+
+def castings(setting: str) -> list[tuple[Casting, Scenario]]:
+    """Dialogues in which every shipped persona sits once, surveyed and not."""
+    whole = scenarios.load_edition(scenarios.find("wvs7"), 4)
+    seeds = (whole.seed("wvs7/Q33"), Seed(key="tea", topic="tea", question="Who pours the tea?"))
+    update = {"seeds": seeds, "setting": setting, "people": 5 if setting == "panel" else 2}
+    edition = whole.model_copy(update={"scenario": whole.scenario.model_copy(update=update)})
+    return [(casting, edition.scenario) for casting in plan(edition, 1).castings]
+
+
+CASTINGS = {setting: castings(setting) for setting in ("cross-cultural", "in-cultural", "panel")}
+
+
+def filled(text: str) -> bool:
+    return bool(text.strip()) and not HOLE.search(text) and "None" not in text and "[]" not in text
+
+
+def statement(persona: Persona, kind: Kind, first_person: str) -> Statement:
+    return Statement(
+        id="r.d1.t1.s1", turn_id="r.d1.t1", persona_key=persona.key, culture=persona.culture, kind=kind,
+        text=f"{persona.name} pours the tea.", first_person=first_person, quote="I pour the tea.",
+        quote_start=0, quote_end=15,
+    )  # fmt: skip
+
+
+# --- rendering is strict -----------------------------------------------------------------------------------
+
+
+def test_a_hole_without_a_value_is_an_error() -> None:
+    with pytest.raises(KeyError, match="topic"):
+        Prompt("{{name}} speaks of {{topic}}.").render(name="Elif")
+
+
+def test_every_occurrence_of_a_hole_is_filled_and_nothing_else_is_touched() -> None:
+    text = "{{a}} and {{a}}, not {a}, {{ a }}, {{a-b}} or $a; {{b}}."
+    assert Prompt(text).render(a=1, b="two") == "1 and 1, not {a}, {{ a }}, {{a-b}} or $a; two."
+
+
+@pytest.mark.parametrize("value", ["{{b}}", "{{a}}", "{{nobody}}", r"\1 \g<0>", "{b}", "%s", "}}{{"])
+def test_a_value_that_looks_like_a_hole_is_not_filled_again(value: str) -> None:
+    assert Prompt("<{{a}}|{{b}}>").render(a=value, b="B") == f"<{value}|B>"
+
+
+def test_values_without_a_hole_do_no_harm() -> None:
+    assert Prompt("{{a}}").render(a="x", b="y") == "x"
+
+
+def test_the_holes_and_the_digest_of_a_prompt_are_those_of_its_text() -> None:
+    one = Prompt("{{a}} {{b}} {{a}}")
+    assert one.holes == {"a", "b"}
+    assert one.digest == Prompt(one.text).digest == digest(one.text)
+    assert one.digest != Prompt("{{a}} {{b}}").digest
+
+
+def test_a_form_is_filled_in_one_pass_as_well() -> None:
+    values = {"norm": ["We say {{value}}, then {{place}}."], "value": ["peace"], "place": ["Konya"]}
+    assert phrasing.expand(["Here: {{norm}}"], values) == ["Here: We say {{value}}, then {{place}}."]
+
+
+def test_a_form_stands_once_for_every_combination_and_falls_away_without_a_value() -> None:
+    values: dict[str, list[str]] = {"norm": ["n1", "n2"], "value": ["v1", "v2"], "stance": []}
+    forms = ["{{norm}} / {{value}}", "{{stance}}", "", "just …", "just …"]
+    assert phrasing.expand(forms, values) == ["n1 / v1", "n1 / v2", "n2 / v1", "n2 / v2", "just …"]
+
+
+# --- the files -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_has_the_same_files_and_every_file_is_known(language: str) -> None:
+    files = {path.name for path in (FOLDER / language).iterdir()}
+    rendered = {
+        "persona", "persona-small", "stance", "suggestion", "follow-up", "follow-up-small", "follow-up-forms",
+        "speaks-for", "about", "answer-as-claim", "score", "score-small", "cross-check", "talk-persona",
+    }  # fmt: skip
+    assert files == {f"{name}.md" for name in {*rendered, *WHOLE, *IN_PARTS}} | {"phrases.toml"}
+    assert all((FOLDER / language / name).read_text("utf-8").strip() for name in files)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_prompt_that_is_sent_as_it_stands_has_no_holes(name: str) -> None:
+    assert prompt(name).holes == frozenset()
+
+
+def test_the_prompts_for_yes_and_no_ask_for_what_they_are_given() -> None:
+    assert prompt("speaks-for").holes == {"claim", "said"}
+    assert prompt("about").holes == {"own", "other", "said"}
+    assert prompt("answer-as-claim").holes == {"question", "answer"}
+
+
+def test_the_prompts_of_a_panel_ask_for_what_they_are_given() -> None:
+    assert prompt("score").holes == {"brief", "what", "scale"}
+    assert prompt("score-small").holes == {"brief", "what", "scale", "country", "text", "question"}
+    assert set(sections("judges")) == {(name, "brief") for name in BRIEFS}
+    assert set(sections("scales")) == {(c, part) for c in get_args(Scored) for part in ("what", "question", "scale")}
+    for criterion in get_args(Scored):
+        lines = section("scales", criterion, "scale").text.splitlines()
+        assert [line[:3] for line in lines] == ["1: ", "2: ", "3: ", "4: ", "5: "]
+
+
+@pytest.mark.parametrize("persona", PEOPLE, ids=[p.key for p in PEOPLE])
+def test_the_card_of_a_second_persona_is_rendered_whole(persona: Persona) -> None:
+    whole = prompt("cross-check").render(**phrasing.about(persona, small=False))
+    small = section("cross-check-small", "small", "card").render(**phrasing.about(persona, small=True))
+    for text in (whole, small):
+        assert filled(text), text
+        assert text.startswith(f"You are {persona.name}")
+        assert all(norm.text in text for norm in persona.norms)
+    assert persona.scope in whole
+    assert section("cross-check-small", "small", "question").holes == {"country", "text"}
+
+
+@pytest.mark.parametrize("protocol", PHASES)
+def test_a_protocol_file_has_every_part_of_every_phase(protocol: str) -> None:
+    found = sections(protocol)
+    phases = PHASES[protocol]  # type: ignore[index]
+    assert set(found) == {(phase, part) for phase in phases for part in ("cue", "ask", "follow-up", "forms")}
+    assert all(text.strip() for text in found.values())
+
+
+def test_the_phrase_lists_are_clean() -> None:
+    for name, listed in phrases("en").items():
+        assert len(listed) == len({phrase.casefold() for phrase in listed}), name
+        listed = [phrase.removeprefix(" ") for phrase in listed] if name == "contractions" else listed  # whole words
+        assert all(phrase == phrase.strip() and phrase for phrase in listed), name
+
+
+# --- every hole is filled by the code that renders it -----------------------------------------------------------
+
+
+def test_every_persona_sits_in_some_dialogue_of_these_tests() -> None:
+    seated = {p.persona.key for rows in CASTINGS.values() for casting, _ in rows for p in casting.participants}
+    assert seated == {persona.key for persona in PEOPLE}
+
+
+@pytest.mark.parametrize("small", [False, True])
+@pytest.mark.parametrize("setting", CASTINGS)
+def test_the_card_of_every_persona_is_rendered_whole(setting: str, small: bool) -> None:
+    for casting, scenario in CASTINGS[setting]:
+        for participant in casting.participants:
+            text, text_digest = phrasing.card(casting, participant, scenario, small=small)
+            persona = participant.persona
+            assert filled(text), text
+            assert text_digest == prompt("persona-small" if small else "persona").digest
+            assert text.startswith(f"You are {persona.name},")
+            assert all(norm.text in text for norm in persona.norms)
+            assert all(value.value in text for value in persona.values)
+            assert persona.country_name in text
+            assert casting.seed.question in text
+            assert bool(participant.stance) == ("Your own answer to it is: " in text)
+            if participant.stance:
+                assert f"is: {participant.stance.text}." in text
+            others = [p.persona.called for p in casting.participants if p is not participant]
+            assert f"with {phrasing.joined(others)}." in text
+            if not small:
+                for piece in (persona.scope, persona.work, persona.schooling, persona.speech.manner, persona.region):
+                    assert piece in text
+                assert all(value.why in text for value in persona.values)
+
+
+@pytest.mark.parametrize("protocol", PHASES)
+@pytest.mark.parametrize("setting", CASTINGS)
+def test_every_line_of_a_protocol_is_rendered_whole(setting: str, protocol: str) -> None:
+    for casting, scenario in CASTINGS[setting]:
+        scenario = scenario.model_copy(update={"protocol": protocol})
+        for slot in schedule(scenario.protocol, len(casting.participants), 40):
+            persona = casting.participants[slot.person].persona
+            hint = phrasing.suggestion(persona, slot, casting, scenario)
+            assert any(norm.text in hint for norm in persona.norms)
+            for part in ("cue", "ask", "follow-up"):
+                text, text_digest = phrasing.line(part, slot, casting, scenario, hint)
+                assert filled(text), text
+                assert text == " ".join(text.split())
+                assert text_digest == section(protocol, slot.phase, part).digest
+            names = [p.persona.called for p in casting.participants]
+            for previous in (name for name in names if name != persona.called):
+                for small in (False, True):
+                    text, _ = phrasing.moderator(slot, casting, scenario, previous, small=small)
+                    assert filled(text)
+                    assert {persona.called, previous} <= set(re.findall(r"[\w-]+", text))
+
+
+@pytest.mark.parametrize("protocol", PHASES)
+def test_every_form_for_small_models_is_filled(protocol: str) -> None:
+    said = "When guests leave, we say it is early; one more glass of tea, and they sit down again."
+    for casting, scenario in CASTINGS["cross-cultural"] + CASTINGS["panel"]:
+        scenario = scenario.model_copy(update={"protocol": protocol})
+        for slot in schedule(scenario.protocol, len(casting.participants), 40):
+            previous = casting.participants[slot.person - 1].persona.called
+            for text in (
+                phrasing.speech_grammar(slot, casting, scenario, []),
+                phrasing.question_grammar(slot, casting, previous, said, "en"),
+            ):
+                assert not HOLE.search(text), text
+                assert text.startswith("root ::= ")
+                assert not text.startswith("root ::= free\n"), "some form is left"
+
+
+def test_the_suggestions_of_a_dialogue_are_not_always_the_same_norm() -> None:
+    casting, scenario = CASTINGS["cross-cultural"][0]
+    persona = casting.participants[1].persona
+    slots = schedule("self-guidance", 2, 14)
+    hints = {phrasing.suggestion(persona, slot, casting, scenario) for slot in slots if slot.act == "speech"}
+    assert len(hints) > 2
+
+
+def test_in_a_panel_nobody_is_spoken_to_as_one_of_two() -> None:
+    for casting, scenario in CASTINGS["panel"]:
+        for slot in schedule("self-guidance", len(casting.participants), 40):
+            for part in ("cue", "follow-up"):
+                text = phrasing.line(part, slot, casting, scenario)[0]
+                assert not re.search(r"\b(both|the other|each other's)\b", text.replace(casting.seed.question, "")), (
+                    text
+                )
+
+
+@pytest.mark.parametrize("setting", CASTINGS)
+def test_every_sample_of_every_persona_is_rendered_whole(setting: str) -> None:
+    seen: set[tuple[str, str]] = set()
+    phases = sorted({phase for some in PHASES.values() for phase in some})
+    for casting, scenario in CASTINGS[setting]:
+        for participant in casting.participants:
+            stance = participant.stance.text if participant.stance else "no answer"
+            for kind, phase, said in product(get_args(Kind), phases, ("I pour the tea.", f"It is “{stance}” for me.")):
+                one = statement(participant.persona, kind, said)
+                for shape in shapes(one, casting, get_args(Shape)):
+                    sample = shape_sample(one, casting, shape, phase, scenario.language, None)
+                    assert [message["role"] for message in sample.messages] == ["system", "user", "assistant"]
+                    assert all(filled(message["content"]) for message in sample.messages), sample.messages
+                    assert participant.persona.country_name in sample.messages[0]["content"]
+                    assert (one.text if shape == "norm" else said) in sample.messages[2]["content"]
+                    seen.add((kind, shape))
+    assert seen == {("opinion", "open"), ("opinion", "survey"), ("norm", "norm"), ("custom", "norm")}
+
+
+def test_a_card_that_holds_braces_is_told_as_it_stands() -> None:
+    casting, scenario = CASTINGS["cross-cultural"][0]
+    odd = casting.participants[1].persona.model_copy(update={"work": "types {{question}} and \\1 all day"})
+    seated = Participant(persona=odd, stance=Stance(code=1, text="{{stance}} and {{name}}"))
+    casting = casting.model_copy(update={"participants": (casting.participants[0], seated)})
+    text, _ = phrasing.card(casting, seated, scenario, small=False)
+    assert "types {{question}} and \\1 all day" in text
+    assert "Your own answer to it is: {{stance}} and {{name}}." in text
+
+
+# --- small pieces -------------------------------------------------------------------------------------------------
+
+
+def test_names_are_joined_as_in_speech() -> None:
+    assert phrasing.joined(["Elif"]) == "Elif"
+    assert phrasing.joined(["Elif", "Markus"]) == "Elif and Markus"
+    assert phrasing.joined(["Elif", "Markus", "Diane"]) == "Elif, Markus and Diane"
+
+
+def test_a_grammar_quotes_what_would_end_a_string_in_it() -> None:
+    assert phrasing.quoted('say "no" \\ never') == r'"say \"no\" \\ never"'
+    rules = phrasing.grammar(['We say "no".', "I think …", "…"])
+    assert re.sub(" +", " ", rules.splitlines()[0]) == r'root ::= "We say \"no\"." | "I think " free | free'
+
+
+def test_a_piece_that_begins_with_the_letters_of_a_greeting_may_be_taken_up() -> None:
+    assert phrasing.clauses("Hi, Harvest tables stand outside, his mother brings the bread.", "en") == [
+        "Harvest tables stand outside",
+        "his mother brings the bread",
+    ]
+
+
+def test_pieces_to_be_taken_up_stand_in_what_was_said() -> None:
+    said = "And we pour tea; because nobody leaves early, they all sit down again for one more glass of it. Yes."
+    pieces = phrasing.clauses(said, "en")
+    assert pieces[0] == "we pour tea"
+    assert all(piece.removesuffix(" …") in said for piece in pieces)
+    assert all(3 <= len(piece.split()) <= 12 for piece in pieces)
+    assert phrasing.clauses("Yes. No.", "en") == ["Yes. No"]

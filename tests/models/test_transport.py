@@ -1,0 +1,264 @@
+"""Every answer has a bound, in bytes and in time; no redirect leads a prompt away; streams are read as they come."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import socket
+import threading
+import time
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from culturepark.errors import Interrupted, ModelError, Unreachable
+from culturepark.models import client, transport
+from culturepark.models.chat import Reply
+from culturepark.models.client import OpenAIModel
+from culturepark.models.spec import parse
+from culturepark.models.transport import loads, payloads
+from tests.models.test_wire import ASKED, plain_surroundings, wire  # noqa: F401 - a fixture for all tests here
+
+CHUNK = json.dumps({"choices": [{"index": 0, "delta": {"content": "Good morning."}, "finish_reason": None}]})
+LAST = json.dumps({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+STREAM = f"data: {CHUNK}\n\ndata: {LAST}\n\ndata: [DONE]\n\n".encode()
+
+
+class Raw:
+    """A server on a socket that writes what it is told to, byte by byte if need be, and counts what it got rid of."""
+
+    def __init__(self, answer: Callable[[Raw, socket.socket], None]) -> None:
+        self.answer, self.sent, self.heard = answer, 0, list[bytes]()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._one, args=(connection,), daemon=True).start()
+
+    def _one(self, connection: socket.socket) -> None:
+        with connection:
+            try:
+                heard = b""
+                while b"\r\n\r\n" not in heard:
+                    heard += connection.recv(65536)
+                self.heard.append(heard)
+                self.answer(self, connection)
+            except OSError:
+                pass
+
+    def write(self, connection: socket.socket, data: bytes) -> None:
+        connection.sendall(data)
+        self.sent += len(data)
+
+
+@contextmanager
+def serving(answer: Callable[[Raw, socket.socket], None]) -> Iterator[Raw]:
+    server = Raw(answer)
+    try:
+        yield server
+    finally:
+        server.listener.close()
+
+
+def head(status: str = "200 OK", **headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items())]
+    return ("\r\n".join([*lines, "Connection: close", "", ""])).encode()
+
+
+async def outcome(server: Raw) -> Reply | ModelError:
+    model = OpenAIModel(parse(f"openai:test@http://127.0.0.1:{server.port}/v1"))
+    try:
+        return await model.send(model.body(ASKED))
+    except ModelError as error:
+        return error
+    finally:
+        await model.close()
+
+
+# --- bounds ----------------------------------------------------------------------------------------------
+
+
+def endless(line: bytes, kind: str = "text/event-stream", status: str = "200 OK") -> Any:
+    def answer(server: Raw, connection: socket.socket) -> None:
+        server.write(connection, head(status, Content_Type=kind))
+        while server.sent < 200_000_000:
+            server.write(connection, line * 1000)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        (f"data: {CHUNK}\n\n".encode(), "text/event-stream"),
+        (b": still here\n\n", "text/event-stream"),
+        (b"x" * 100, "text/event-stream"),
+        (b'{"a": 1, ', "application/json"),
+    ],
+    ids=["answer", "comments", "one line", "json"],
+)
+async def test_an_answer_without_an_end_is_not_read_on(line: bytes, kind: str) -> None:
+    with serving(endless(line, kind)) as server:
+        found = await outcome(server)
+        assert isinstance(found, ModelError)
+        assert "more than" in str(found)
+        assert server.sent < 20_000_000
+
+
+async def test_an_error_without_an_end_is_told_by_its_beginning() -> None:
+    with serving(endless(b"The kitchen is on fire. ", "text/plain", "500 Oops")) as server:
+        found = await outcome(server)
+        assert isinstance(found, ModelError)
+        assert "The kitchen is on fire" in str(found)
+        assert server.sent < 20_000_000
+
+
+def compressed(encoding: str, status: str, whole: Callable[[bytes], bytes]) -> Any:
+    bomb = whole(b"data: " + b"0" * 150_000_000)
+
+    def answer(server: Raw, connection: socket.socket) -> None:
+        server.write(connection, head(status, Content_Type="text/event-stream", Content_Encoding=encoding) + bomb)
+
+    return answer
+
+
+@pytest.mark.parametrize("status", ["200 OK", "400 Bad Request"])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_a_small_answer_that_unpacks_into_a_huge_one_is_not_unpacked(encoding: str, status: str) -> None:
+    import resource
+
+    whole = {"gzip": lambda data: gzip.compress(data, 1), "deflate": lambda data: zlib.compress(data, 1)}[encoding]
+    answer = compressed(encoding, status, whole)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with serving(answer) as server:
+        found = await outcome(server)
+    assert isinstance(found, ModelError)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000  # kB
+
+
+def trickle(server: Raw, connection: socket.socket) -> None:
+    server.write(connection, head(Content_Type="text/event-stream"))
+    for _ in range(1000):
+        server.write(connection, b": wait\n\n")
+        time.sleep(0.05)
+
+
+async def test_a_trickle_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "seconds_for", lambda body: 0.3)
+    with serving(trickle) as server:
+        found = await outcome(server)
+    assert isinstance(found, ModelError)
+    assert found.kind == "timeout"
+
+
+async def test_one_ctrl_c_ends_a_trickle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("culturepark.models.ledger.GRACE", 0.2)
+    with serving(trickle) as server:
+        async with wire(tmp_path, url=f"http://127.0.0.1:{server.port}/v1") as w:
+            asked = asyncio.ensure_future(w.ask())
+            while not w.ledger.in_flight:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
+            w.ledger.halt(Interrupted("stopped by Ctrl-C"))
+            with pytest.raises(Interrupted):
+                await asyncio.wait_for(asked, 5)
+            assert w.errors == ["cancelled"]
+
+
+# --- redirects ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", ["307 Temporary Redirect", "308 Permanent Redirect", "302 Found"])
+async def test_no_redirect_carries_a_prompt_to_another_origin(status: str) -> None:
+    def stolen(server: Raw, connection: socket.socket) -> None:
+        server.write(connection, head(Content_Type="text/event-stream") + STREAM)
+
+    with serving(stolen) as other:
+        target = f"http://localhost:{other.port}/v1/chat/completions"
+
+        def away(server: Raw, connection: socket.socket) -> None:
+            server.write(connection, head(status, Location=target, Content_Length="0"))
+
+        with serving(away) as server:
+            found = await outcome(server)
+        assert isinstance(found, Unreachable)
+        assert f"localhost:{other.port}" in str(found)
+        assert other.heard == []
+
+
+async def test_a_redirect_within_one_origin_is_followed() -> None:
+    def moved(server: Raw, connection: socket.socket) -> None:
+        if b"/v2/" in server.heard[-1]:
+            server.write(connection, head(Content_Type="text/event-stream") + STREAM)
+        else:
+            there = head("307 Temporary Redirect", Location="/v2/chat/completions", Content_Length="0")
+            server.write(connection, there)
+
+    with serving(moved) as server:
+        found = await outcome(server)
+    assert isinstance(found, Reply)
+    assert found.text == "Good morning."
+
+
+# --- reading ---------------------------------------------------------------------------------------------------
+
+
+async def read(data: bytes, step: int) -> list[Any]:
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(data), step):
+            yield data[start : start + step]
+
+    return [value async for value in payloads(pieces(), 10_000)]
+
+
+GREETING = {"text": "çok güzel 你好 🙂 \u2028 \x85"}
+SAID = json.dumps(GREETING, ensure_ascii=False)
+FORMS = {
+    "events": f"data: {SAID}\n\ndata: {SAID}\n\ndata: [DONE]\n\n",
+    "crlf": f"data:{SAID}\r\n\r\ndata:{SAID}\r\n\r\ndata:[DONE]\r\n\r\n",
+    "cr": f"data: {SAID}\r\rdata: {SAID}\r\r",
+    "comments": f": hello\n\n: ping\ndata: {SAID}\n\n:\n\ndata: : OPEN\n\ndata: {SAID}\n\n",
+    "fields": f"id: 1\nevent: message\nretry: 5\ndata: {SAID}\n\nid: 2\ndata: {SAID}\n\n",
+    "no blank lines": f"data: {SAID}\ndata: {SAID}\n",
+    "no last line end": f"data: {SAID}\n\ndata: {SAID}",
+    "byte order mark": f"\ufeffdata: {SAID}\n\ndata: {SAID}\n\n",
+    "lines of json": f"{SAID}\n{SAID}\n",
+    "what follows the end": f"data: {SAID}\n\ndata: {SAID}\n\ndata: [DONE]\n\ndata: {{broken",
+}
+
+
+@pytest.mark.parametrize("step", [1, 2, 7, 10_000])
+@pytest.mark.parametrize("form", FORMS)
+async def test_streams_are_read_in_all_their_forms(form: str, step: int) -> None:
+    assert await read(FORMS[form].encode(), step) == [GREETING, GREETING]
+
+
+async def test_one_document_is_read_over_many_lines() -> None:
+    assert await read(json.dumps([GREETING], indent=2).encode(), 5) == [[GREETING]]
+    two = b'data: {"a":\ndata: 1}\n\n'
+    assert await read(two, 3) == [{"a": 1}]
+
+
+async def test_an_event_called_error_is_an_error() -> None:
+    assert await read(b'event: error\ndata: {"message": "no"}\n\n', 9) == [{"error": {"message": "no"}}]
+
+
+@pytest.mark.parametrize("text", ["<html>", "  <!doctype html>", '{"a": 1', "data: {half\n\n", "hello there\n\n"])
+async def test_what_is_no_json_is_told(text: str) -> None:
+    with pytest.raises(transport.Unreadable):
+        await read(text.encode(), 4)
+
+
+def test_what_is_no_number_is_null() -> None:
+    assert loads('{"a": NaN, "b": -Infinity, "c": 1e999, "d": 0.5}') == {"a": None, "b": None, "c": None, "d": 0.5}

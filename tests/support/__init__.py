@@ -1,0 +1,1 @@
+"""What tests share: an endpoint, fakes, a terminal, a browser, stored runs."""

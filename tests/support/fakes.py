@@ -1,0 +1,337 @@
+"""A chat model that answers from a function of the request, and whole runs held on it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+from sqlmodel import SQLModel, select
+
+from culturepark.catalog import scenarios
+from culturepark.cli.progress import Quiet
+from culturepark.dialogue.casting import plan
+from culturepark.domain import Casting, DistillPolicy, Edition, JsonObject, ModelRole, Status, Turn
+from culturepark.models import scripted
+from culturepark.models.chat import ChatModel, Reply, Request, Traits, Usage
+from culturepark.models.spec import CHAT_ROLES, LEXICAL, SCRIPTED, ModelSpec
+from culturepark.run.pipeline import Run
+from culturepark.run.plan import Settings, Until, new_run
+from culturepark.stats import run_stats
+from culturepark.store.store import Store
+from culturepark.store.tables import RunRow
+
+JENNA, ELIF, MODERATOR = "american-jenna", "turkish-elif", "moderator"
+RUN = "held"
+DISAGREE = 4
+"""Code of `disagree` for wvs7/Q33, the question of the shipped quickstart."""
+
+Answer = Callable[[JsonObject], "str | Reply"]
+Row = TypeVar("Row", bound=SQLModel)
+
+
+# --- the model -----------------------------------------------------------------------------------
+
+
+class FakeModel:
+    """Answers through `answer`, which is given the request's body and may also raise a ModelError."""
+
+    endpoint = "fake"
+
+    def __init__(self, answer: Answer = scripted.answer, *, labels: bool = False) -> None:
+        self.spec = SCRIPTED
+        self.traits = Traits(labels=labels)
+        self.answer = answer
+        self.bodies: list[JsonObject] = []
+        """What was asked, in order."""
+
+    def body(self, request: Request) -> JsonObject:
+        body: JsonObject = {
+            "model": "fake",
+            "messages": list(request.messages),
+            "max_tokens": request.max_tokens,
+            "temperature": request.temperature,
+            "seed": request.seed,
+        }
+        if request.schema:
+            schema = {"name": request.schema.name, "schema": request.schema.schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        if request.top_logprobs:
+            body["top_logprobs"] = request.top_logprobs
+        return body
+
+    async def send(self, body: JsonObject) -> Reply:
+        self.bodies.append(body)
+        said = self.answer(body)
+        return reply(said) if isinstance(said, str) else said
+
+    async def close(self) -> None:
+        pass
+
+    def asked(self, shape: str | None) -> list[JsonObject]:
+        """What was asked for answers of a shape (`statements`, `verdicts`, `rewording`): the material of each."""
+        return [material(body) for body in self.bodies if shape_of(body) == shape]
+
+
+def reply(
+    text: str, finish_reason: str = "stop", *, tokens: Sequence[tuple[str, float]] = (), **rivals: float
+) -> Reply:
+    """
+    Args:
+        tokens: the answer's tokens with their log-probabilities.
+        rivals: log-probabilities of other first tokens.
+    """
+    message = {"role": "assistant", "content": text}
+    choice: JsonObject = {"index": 0, "message": message, "finish_reason": finish_reason}
+    if tokens:
+        others = [{"token": token, "logprob": logprob} for token, logprob in rivals.items()]
+        choice["logprobs"] = {
+            "content": [{"token": token, "logprob": logprob, "top_logprobs": others} for token, logprob in tokens]
+        }
+    response = {"object": "chat.completion", "model": "fake", "choices": [choice]}
+    return Reply.of(response, Usage(10, 0, 5, "estimate"))
+
+
+def letter(best: str, **probabilities: float) -> Reply:
+    """A one-letter answer with the probabilities of all letters."""
+    logprobs = {name: math.log(p) for name, p in probabilities.items()}
+    return reply(best, tokens=[(best, logprobs[best])], **logprobs)
+
+
+def shape_of(body: JsonObject) -> str | None:
+    """Name of the schema that an answer must have; None where free text is wanted."""
+    found = ((body.get("response_format") or {}).get("json_schema") or {}).get("name")
+    return str(found) if found else None
+
+
+def material(body: JsonObject) -> JsonObject:
+    """What a request that wants JSON speaks about."""
+    data: JsonObject = json.loads(body["messages"][-1]["content"])
+    return data
+
+
+def answering(**by_shape: Callable[[JsonObject], Any]) -> Answer:
+    """Answers requests of the named shapes from their material (text, reply, or what is to be dumped as JSON).
+
+    Whatever has no function here is answered by the script. A function named `text` is given bodies that want text.
+    """
+
+    def answer(body: JsonObject) -> str | Reply:
+        shape = shape_of(body)
+        function = by_shape.get(shape or "text")
+        if function is None:
+            return scripted.answer(body)
+        said = function(material(body) if shape else body)
+        return said if isinstance(said, str | Reply) else json.dumps(said)
+
+    return answer
+
+
+def proposals(*found: tuple[int, str, str], **more: str) -> JsonObject:
+    """An extraction: (turn, kind, quote) each; `statement` and `first_person` are made up unless given."""
+    return {
+        "statements": [
+            {
+                "turn": turn,
+                "kind": kind,
+                "quote": quote,
+                "statement": more.get("statement", f"The speaker holds this: {quote}"),
+                "first_person": more.get("first_person", f"I say it like this: {quote}"),
+            }
+            for turn, kind, quote in found
+        ]
+    }
+
+
+def judged(asked: JsonObject, faithful: str = "entail", stance: str = "entail") -> JsonObject:
+    """The same verdict on every item."""
+    return {
+        "verdicts": [
+            {"id": item["id"], "faithful": faithful, "stance": stance if item.get("stance") else "none"}
+            for item in asked["items"]
+        ]
+    }
+
+
+# --- editions --------------------------------------------------------------------------------------
+
+
+@cache
+def shipped(name: str) -> Edition:
+    return scenarios.load_edition(scenarios.find(name))
+
+
+def edition(
+    *, people: Sequence[str] = (JENNA, ELIF), stance: int = DISAGREE, distill: Mapping[str, Any] = {}, **scenario: Any
+) -> Edition:
+    """The shipped quickstart with two people at the table, all in whose country gave the same answer.
+
+    Args:
+        people: persona keys; the delegates among them must be of one culture.
+        distill, scenario: keys that are to differ.
+    """
+    base, everybody = shipped("quickstart"), shipped("everyday-norms")
+    personas = tuple(p for p in everybody.personas if p.key in people)
+    culture = next(p.culture for p in personas if p.role == "delegate")
+    (seed,) = base.scenario.seeds
+    assert seed.item is not None
+    item = seed.item.model_copy(update={"shares": {p.country: {stance: 1.0} for p in personas if p.country}})
+    changes = {
+        "cultures": (culture,),
+        "seeds": (seed.model_copy(update={"item": item}),),
+        "distill": DistillPolicy.model_validate(base.scenario.distill.model_dump() | dict(distill)),
+    }
+    return Edition(scenario=base.scenario.model_copy(update=changes | scenario), personas=personas)
+
+
+def only_casting(one: Edition) -> Casting:
+    """The one dialogue of an edition that has only one."""
+    (casting,) = plan(one, 1).castings
+    return casting
+
+
+# --- runs ------------------------------------------------------------------------------------------
+
+
+class Cast:
+    """Stands where a run has its models: the same one for every chat role."""
+
+    def __init__(self, model: ChatModel, embedder: ModelSpec) -> None:
+        self.model = model
+        self.specs: dict[ModelRole, ModelSpec] = {**dict.fromkeys(CHAT_ROLES, SCRIPTED), "embedder": embedder}
+
+    async def get(self, role: ModelRole) -> ChatModel:
+        return self.model
+
+    async def close(self) -> None:
+        pass
+
+
+@dataclass
+class Held:
+    """A run that has been held, and the store it is in."""
+
+    store: Store
+    run_id: str
+    model: FakeModel
+    embedder: ModelSpec = LEXICAL
+    notes: list[str] = field(default_factory=list)
+    """What a watcher was told."""
+
+    @property
+    def row(self) -> RunRow:
+        return self.store.run(self.run_id)
+
+    def carry_on(self) -> Held:
+        run = Run(self.store, self.row, Listener(self.notes))
+        run.models = Cast(self.model, self.embedder)  # type: ignore[assignment]
+        asyncio.run(run.carry_on())
+        bugs = [row.error for row in self.store.dialogues(self.run_id) if row.stop_reason == "bug"]
+        assert not bugs, bugs  # in the program, or in the test's own model
+        return self
+
+    def rows(self, table: type[Row]) -> list[Row]:
+        """All rows of a table, in the order they were written."""
+        with self.store.database.reading() as session:
+            return list(session.exec(select(table)))
+
+    def of(self, table: type[Row], **wanted: Any) -> list[Row]:
+        """The rows with these values."""
+        return [row for row in self.rows(table) if all(getattr(row, name) == value for name, value in wanted.items())]
+
+    def stats(self) -> JsonObject:
+        return run_stats.stats(self.store, self.row)
+
+
+class Listener(Quiet):
+    def __init__(self, notes: list[str]) -> None:
+        super().__init__()
+        self.notes = notes
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def hold(
+    tmp_path: Path,
+    one: Edition,
+    model: FakeModel,
+    *,
+    run_id: str = RUN,
+    seed: int = 1,
+    until: Until = "samples",
+    embedder: ModelSpec = LEXICAL,
+) -> Held:
+    """A whole run, dialogue by dialogue."""
+    return begin(tmp_path, one, model, run_id=run_id, seed=seed, until=until, embedder=embedder).carry_on()
+
+
+def hold_said(
+    tmp_path: Path,
+    said: Sequence[tuple[str, str]],
+    model: FakeModel,
+    one: Edition | None = None,
+    *,
+    phase: str = "opinion",
+    until: Until = "samples",
+) -> Held:
+    """A run whose one dialogue is over already, with these turns (speaker, text): only distillation is left."""
+    held = begin(tmp_path, one or edition(), model, until=until)
+    dialogue_id = f"{held.run_id}.d1"
+    for turn in turns_of(said, phase):
+        held.store.add_turn(dialogue_id, turn)
+    held.store.set_dialogue(dialogue_id, Status.DONE, "completed")
+    return held.carry_on()
+
+
+def begin(
+    tmp_path: Path,
+    one: Edition,
+    model: FakeModel,
+    *,
+    run_id: str = RUN,
+    seed: int = 1,
+    until: Until = "samples",
+    embedder: ModelSpec = LEXICAL,
+) -> Held:
+    """A run that has only been planned."""
+    store = fresh_store(tmp_path / "runs.db")
+    specs = Cast(model, embedder).specs
+    new_run(store, one, seed=seed, models=specs, settings=Settings(concurrency=1, until=until), run_id=run_id)
+    return Held(store, run_id, model, embedder)
+
+
+def fresh_store(path: Path) -> Store:
+    """An empty store; the migrations run once for all tests."""
+    if not path.exists():
+        path.write_bytes(empty_database())
+    return Store(f"sqlite:///{path}")
+
+
+@cache
+def empty_database() -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "empty.db"
+        Store(f"sqlite:///{path}").close()
+        return path.read_bytes()
+
+
+def turns_of(said: Sequence[tuple[str, str]], phase: str = "opinion") -> list[Turn]:
+    return [
+        Turn(
+            position=position,
+            slot=position,
+            speaker=speaker,
+            role="moderator" if speaker == MODERATOR else "main" if speaker.startswith("american") else "delegate",
+            phase=phase,
+            text=text,
+            origin="cue" if speaker == MODERATOR else "model",
+        )
+        for position, (speaker, text) in enumerate(said, start=1)
+    ]
