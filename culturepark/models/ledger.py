@@ -34,8 +34,6 @@ from culturepark.models.chat import ChatModel, Reply, Request, Usage, canonical,
 from culturepark.models.pace import Pace, Place
 from culturepark.models.thoughts import ADVICE
 
-TOO_MUCH = {"http-429", "http-502", "http-503", "http-504", "http-529", "timeout"}
-"""Kinds of failure that say that an endpoint has too much to do."""
 LONG = 5.0
 """Seconds of silence that want a word."""
 DOWN_AFTER = 3
@@ -338,14 +336,14 @@ class Ledger:
         asked.told += told
         asked.failures += not told  # who was told when to come again has not failed
         pause = limits.pause_before(asked.failures + 1, error)
-        if error.kind in TOO_MUCH or error.retry_after is not None:
+        if error.kind in limits.TOO_MUCH or error.retry_after is not None:
             # A pause of everybody only where the endpoint asked for it; otherwise each waits on its own.
             pace.was_refused(place, pause if error.retry_after is not None or error.kind == "http-429" else 0)
+        if asked.failures >= (2 if isinstance(error, OnlyThoughts) else limits.ATTEMPTS):
+            raise self._give_up(asked, error) from error
         if pause >= LONG:
             self.notice(f"waiting {pause:.0f} s: {error}")
-        if asked.failures < (2 if isinstance(error, OnlyThoughts) else limits.ATTEMPTS):
-            return pause
-        raise self._give_up(asked, error) from error
+        return pause
 
     def _while_loading(self, asked: Asked, error: Loading, pace: Pace, place: Place) -> float:
         """Seconds until the next look at a model that is being loaded."""

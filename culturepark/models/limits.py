@@ -15,18 +15,27 @@ LONGEST_WISH = 600.0
 """Seconds that an endpoint may ask us to wait; whoever asks for more is down for this run."""
 TOLD = 20
 """How often one request may be told when to come again before that counts as a failure: many wait for one window."""
+TOO_MUCH = {"http-429", "http-502", "http-503", "http-504", "http-529", "timeout"}
+"""Failures that time alone cures."""
 LOADING, LOADING_PAUSE = 900.0, 5.0
 """Seconds that a model may take to be loaded, and between two looks whether it is."""
 
 
 def pause_before(attempt: int, error: ModelError) -> float:
-    """Seconds to wait before attempt number `attempt` (from 2 on): the server's wish, or full jitter on 0.5 s * 2^n.
+    """Seconds to wait before attempt number `attempt` (from 2 on): the server's wish, or a random time that grows.
 
-    Source of the jitter: M. Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
+    An endpoint that has too much to do gets half to all of 2 s, 4 s, 8 s, ...: four pauses outlast 15 s at least. All
+    other failures get none to all of 1 s, 2 s, 4 s, ...
+
+    Source of both kinds of jitter: M. Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
     """
     if error.retry_after is not None:
         return error.retry_after + random.uniform(0, 0.25)
-    return random.uniform(0, min(LONGEST_PAUSE, 0.5 * 2 ** (attempt - 1)))
+    longest = min(LONGEST_PAUSE, 0.5 * 2 ** (attempt - 1))
+    if error.kind in TOO_MUCH:
+        longest = min(LONGEST_PAUSE, 2 * longest)
+        return random.uniform(longest / 2, longest)
+    return random.uniform(0, longest)
 
 
 @dataclass

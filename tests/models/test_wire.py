@@ -566,6 +566,15 @@ def test_without_a_wish_pauses_grow_up_to_a_limit() -> None:
     assert max(pause_before(5, error) for _ in range(200)) > 1
 
 
+@pytest.mark.parametrize("kind", sorted(limits.TOO_MUCH))
+def test_an_endpoint_with_too_much_to_do_is_left_alone_for_a_quarter_of_a_minute(kind: str) -> None:
+    error = Overloaded("busy", kind=kind)
+    for _ in range(200):
+        pauses = [pause_before(attempt, error) for attempt in range(2, ATTEMPTS + 1)]
+        assert sum(pauses) >= 15
+        assert max(pauses) <= 16
+
+
 @pytest.mark.parametrize("param", ["seed", "stop", "temperature", "stream_options", "logprobs"])
 async def test_a_parameter_the_model_does_not_take_is_left_out(tmp_path: Path, param: str) -> None:
     request = Request(ASKED.messages, 60, 0.7, 11, stop=("\n",), schema=Schema("x", {}), top_logprobs=1)

@@ -49,7 +49,10 @@ OTHER_CALL = "models/test_wire.py::test_another_subject_or_another_seed_is_anoth
 BUDGET = "models/test_wire.py::test_a_budget_of_tokens_stops_before_the_next_call"
 LIMIT = "run/test_run_on_endpoint.py::test_a_limit_on_tokens_is_exit_4_and_a_higher_one_finishes"
 MIGRATED = "store/test_store_faults.py::test_a_migration_killed_at_every_statement_in_turn_is_whole_in_the_end"
-MIGRATED_LATER = "store/test_store_faults.py::test_a_later_migration_killed_at_every_statement_in_turn_keeps_the_rows_and_is_done_once"
+MIGRATED_LATER = (
+    "store/test_store_faults.py::"
+    "test_a_later_migration_killed_at_every_statement_in_turn_keeps_the_rows_and_is_done_once"
+)
 REJECTED = "store/test_reviews.py::test_a_rejected_turn_takes_its_samples_along_but_for_those_its_reviewer_accepts"
 SECOND = "run/test_run_on_endpoint.py::test_a_run_that_is_going_on_cannot_be_carried_on_by_another_process"
 OWNERS = "store/test_store.py::test_the_file_is_its_owners_alone_and_its_folder_is_made"
