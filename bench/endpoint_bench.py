@@ -19,7 +19,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from culturepark.cli.main import run
+from culturepark.cli.app import run
 from tests.support.endpoint import Endpoint
 
 SCENARIO = """\

@@ -162,7 +162,7 @@ def naive(path: Path, out: Path) -> None:
 
 def child(job: str, path: Path, out: Path) -> None:
     """One export in this process; says how long it took and how much memory there was at most."""
-    from culturepark.cli.main import run
+    from culturepark.cli.app import run
 
     began, at_work = time.perf_counter(), time.process_time()
     if job == "naive":

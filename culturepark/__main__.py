@@ -1,3 +1,3 @@
-from culturepark.cli.main import main
+from culturepark.cli.app import main
 
 main()

@@ -15,7 +15,7 @@ from culturepark.catalog import scenarios
 from culturepark.catalog.files import package_dir
 from culturepark.catalog.personas import load_all, load_persona
 from culturepark.catalog.surveys import load_items
-from culturepark.cli.main import explain, run
+from culturepark.cli.app import explain, run
 from culturepark.domain import CULTURES, Edition, SurveyItem
 from culturepark.errors import CatalogError, UsageError
 

@@ -30,7 +30,7 @@ import typer
 from rich.cells import cell_len
 
 from culturepark import __version__
-from culturepark.cli.main import app, main
+from culturepark.cli.app import app, main
 from culturepark.domain import CULTURES
 from culturepark.models import limits
 
@@ -216,7 +216,7 @@ def test_help_lists_every_command(arguments: list[str]) -> None:
 
 def test_help_imports_nothing_heavy() -> None:
     script = (
-        "import sys\nfrom culturepark.cli.main import run\nrun(['--help'])\n"
+        "import sys\nfrom culturepark.cli.app import run\nrun(['--help'])\n"
         "heavy = {'openai', 'sqlmodel', 'sqlalchemy', 'autogen_agentchat', 'numpy', 'pydantic', 'rich'}\n"
         "heavy |= {'genai_prices'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"

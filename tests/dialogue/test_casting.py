@@ -11,7 +11,7 @@ import pytest
 
 from culturepark.catalog import scenarios
 from culturepark.catalog.personas import load_persona
-from culturepark.cli.main import explain, run
+from culturepark.cli.app import explain, run
 from culturepark.dialogue.casting import Plan, plan
 from culturepark.domain import CULTURES, Casting, Edition
 from culturepark.errors import UsageError

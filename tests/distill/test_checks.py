@@ -16,7 +16,7 @@ from typing import Any, get_args
 
 import pytest
 
-from culturepark.cli.main import explain, run
+from culturepark.cli.app import explain, run
 from culturepark.dialogue.casting import plan
 from culturepark.distill.checks import panel_score
 from culturepark.distill.conclude import settled
@@ -131,7 +131,7 @@ def test_a_run_without_checks_asks_and_stores_nothing_of_them(tmp_path: Path) ->
 def test_a_run_without_checks_imports_nothing_of_them(tmp_path: Path) -> None:
     (tmp_path / "plain.yaml").write_text(SMALL.partition("distill:")[0], "utf-8")
     program = (
-        "import sys; from culturepark.cli.main import run; "
+        "import sys; from culturepark.cli.app import run; "
         "print(run(['simulate', 'plain.yaml', '--model', 'scripted']), *sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=600)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from culturepark.cli.main import run
+from culturepark.cli.app import run
 from tests.cli.test_cli import away as away  # fixtures
 from tests.cli.test_cli import cli, dump, place_store
 from tests.cli.test_cli import no_pauses as no_pauses

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from culturepark.cli.main import run
+from culturepark.cli.app import run
 from culturepark.domain import Duplicate, Edition, JsonObject, Status
 from culturepark.errors import UsageError
 from culturepark.export import repeats

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from culturepark.cli.main import run
+from culturepark.cli.app import run
 from culturepark.models import weights
 
 SCENARIO = """\

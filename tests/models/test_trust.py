@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from culturepark.cli.main import app
+from culturepark.cli.app import app
 from culturepark.domain import ModelRole
 from culturepark.errors import UsageError
 from culturepark.models.registry import Models

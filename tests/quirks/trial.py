@@ -19,7 +19,7 @@ from time import process_time
 from typing import Any
 from unittest.mock import patch
 
-from culturepark.cli.main import explain, run
+from culturepark.cli.app import explain, run
 from tests.quirks import QUIRKS, Quirk
 from tests.quirks.hurry import Clock
 from tests.quirks.kinds import STAIN

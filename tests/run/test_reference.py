@@ -20,7 +20,7 @@ from typing import Any
 import openai
 import pytest
 
-from culturepark.cli.main import run
+from culturepark.cli.app import run
 from culturepark.dialogue.casting import plan
 from culturepark.domain import JsonObject, Persona
 from culturepark.models import scripted

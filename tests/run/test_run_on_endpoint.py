@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from culturepark.catalog.surveys import load_items
-from culturepark.cli.main import explain, run
+from culturepark.cli.app import explain, run
 from culturepark.distill.ask import Asker
 from culturepark.domain import JsonObject
 from culturepark.models import scripted

@@ -72,7 +72,7 @@ def command(timeout: float, *arguments: str, folder: Path, typed: Sequence[str] 
     """
     import secrets
 
-    from culturepark.cli.main import main
+    from culturepark.cli.app import main
     from culturepark.models import client, limits
 
     os.chdir(folder)

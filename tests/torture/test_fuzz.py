@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from culturepark.cli import main
+from culturepark.cli import app
 from tests.torture import fuzz
 from tests.torture.fuzz import explore, faults, in_its_place
 from tests.torture.wild import FIFO, KINDS, Case, monsters, of_file, valid
@@ -140,7 +140,7 @@ def test_the_manifest_of_a_folder_without_a_spelling_is_json_all_the_same() -> N
 def test_the_fuzzer_counts_what_it_tries_and_keeps_what_breaks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert fuzz.fuzz(20, 1, tmp_path) == {"files": 5, "mutations": 7, "scenarios": 4, "arguments": 4, "crashed": 0}
     assert not list(tmp_path.iterdir())
-    monkeypatch.setattr(main, "run", lambda _: 1 // 0)
+    monkeypatch.setattr(app, "run", lambda _: 1 // 0)
     counts = fuzz.fuzz(20, 1, tmp_path)
     assert counts["crashed"] == 20
     assert len(list(tmp_path.glob("*-*/wrong.txt"))) == 20
