@@ -17,7 +17,7 @@ demo: $(READY)
 	@echo; $(BIN)/culturepark trace runs/demo/all.jsonl:1
 
 test: check weights browser
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 torture: $(DEV)
 	@failed=0; $(BIN)/python -m tests.torture.packages >&2 || failed=1; \

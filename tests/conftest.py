@@ -43,3 +43,17 @@ def one_terminal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("TERM", "xterm-256color")
         # Textual looks for a theme once, when it is imported.
         monkeypatch.setattr("culturepark.replay.app.DEFAULT_THEME", "textual-dark")
+
+
+LONG = (
+    "torture/test_torture", "models/test_quirks", "store/test_store_faults", "run/test_run_on_endpoint",
+    "cli/test_talk", "torture/test_guarantees", "doors/test_doors", "models/test_embedded", "models/test_trust",
+    "distill/test_checks", "replay/test_terminal", "store/test_reviews", "doors/test_hostile",
+)  # fmt: skip
+"""Files that take longest, the longest first: begun last, one of them would keep a single worker busy at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    ranks = {name: rank for rank, name in enumerate(LONG)}
+    tests = Path(__file__).parent
+    items.sort(key=lambda item: ranks.get(item.path.relative_to(tests).with_suffix("").as_posix(), len(ranks)))
