@@ -63,7 +63,7 @@ def runs_from_right(text: str) -> bool:
 
 
 def levels(text: str) -> list[int]:
-    """Return the embedding levels of a paragraph by UAX #9: its own, then each character's. Odd ones run from the right.
+    """Return a paragraph's embedding levels by UAX #9: its own, then each character's. Odd ones run from the right.
 
     `text` has been through `safe`, so that there are no embeddings, overrides or isolates in it.
     """
