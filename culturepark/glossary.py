@@ -102,6 +102,22 @@ STAGES = {
     "dedup": "comparing them",
 }
 
+STATUS_SIGNS = {
+    "pending": ("·", "quiet"),
+    "running": ("▸", "busy"),
+    "done": ("✓", "good"),
+    "failed": ("✗", "bad"),
+    "stopped": ("■", "busy"),
+}
+"""Of a run or dialogue: the sign beside its word, and the ink of both. No sign and no colour stands alone."""
+
+DECISION_SIGNS = {
+    "accept": ("✓", "accepted", "good"),
+    "reject": ("✗", "rejected", "bad"),
+    "comment": ("✎", "noted", "quiet"),
+}
+"""Of a review: sign, word and ink."""
+
 ROLES = {
     "speaker": "the people at the table",
     "moderator": "the moderator",
@@ -179,3 +195,14 @@ def in_words(words: dict[str, str], name: str) -> str:
     if words is STOPS and rest:
         return f"{words.get(head, head)} ({REFUSED.get(rest, rest)})"
     return words.get(name, name)
+
+
+def signed_status(status: str) -> tuple[str, str]:
+    """Return a status with its sign, and the ink of both."""
+    sign, ink = STATUS_SIGNS.get(status, ("?", "quiet"))
+    return f"{sign} {status}", ink
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return as `1 run` or `2,000 runs`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -28,20 +28,20 @@ def replay(
         words.show(words.replay(store, target or "last", follow=follow, behind=behind))
         return 0
     from culturepark.replay.app import Replay
-    from culturepark.replay.session import Library
+    from culturepark.replay.session import Session
     from culturepark.store.reviewer import named
     from culturepark.terminal.bidi import left_to_us
 
-    library = Library(store_url, named(reviewer) if reviewer else myself(), follow=follow, endpoints=endpoints)
+    session = Session(store_url, named(reviewer) if reviewer else myself(), follow=follow, endpoints=endpoints)
     if endpoints:
-        _ = library.trust  # a wrong one is told now, and not at the first branch
+        _ = session.trust  # a wrong one is told now, and not at the first branch
     app = Replay(
-        library,
+        session,
         target or ("last" if follow else None),
     )
     with left_to_us(sys.stdout, os.environ):
         app.run()
-    app.library.finish()
+    app.session.finish()
     if app.trouble:
         raise app.trouble
     return app.return_code or 0

@@ -15,12 +15,12 @@ from textual.screen import Screen
 from textual.worker import WorkerFailed
 
 from culturepark.errors import UsageError
-from culturepark.replay.session import Library
+from culturepark.replay.session import Session
 from culturepark.replay.widgets.frame import THEME
 
 
 class Replay(App[None]):
-    """Shows what is in a library.
+    """Shows the runs and dialogues of a store.
 
     Whatever the store cannot do ends it; `trouble` says what that was.
     """
@@ -43,18 +43,18 @@ class Replay(App[None]):
         Binding("ctrl+q", "quit", "quit the app", show=False),  # after all that was typed before it
     ]
 
-    def __init__(self, library: Library, target: str | None = None) -> None:
+    def __init__(self, session: Session, target: str | None = None) -> None:
         """
         Args:
             target: a run or dialogue to begin with; without, the list of runs.
         """
         # By itself Textual makes greys of colours, on a ground of its own, and some of them cannot be told apart.
         super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
-        self.library = library
+        self.session = session
         self.target = target
         self.trouble: Exception | None = None
         self.clock: Callable[[], float] = time.monotonic
-        library.on_trouble = self._give_up
+        session.on_trouble = self._give_up
         if DEFAULT_THEME == "textual-dark":  # nobody has asked for another one
             self.register_theme(THEME)
             self.theme = THEME.name
@@ -66,10 +66,10 @@ class Replay(App[None]):
         from culturepark.store import first_look
 
         if self.target is None:
-            return RunsScreen(self.library, first_look.runs(self.library.url) or ())
-        if known := first_look.dialogues(self.library.url, self.target):
+            return RunsScreen(self.session, first_look.runs(self.session.url) or ())
+        if known := first_look.dialogues(self.session.url, self.target):
             self.target = None
-            return DialoguesScreen(self.library, known.run.id, known=known)
+            return DialoguesScreen(self.session, known.run.id, known=known)
         return super().get_default_screen()
 
     def on_mount(self) -> None:
@@ -80,11 +80,11 @@ class Replay(App[None]):
         from culturepark.replay.dialogues import DialoguesScreen
 
         try:
-            run_id, dialogue_id = await self.library.ask(self.library.find, target)
+            run_id, dialogue_id = await self.session.ask(self.session.locate, target)
         except UsageError as error:
             self._give_up(error)
             return
-        await self.push_screen(DialoguesScreen(self.library, run_id, open_first=dialogue_id))
+        await self.push_screen(DialoguesScreen(self.session, run_id, open_first=dialogue_id))
 
     def leave(self, screen: Screen[Any]) -> None:
         """Back to where one came from; from the first screen, out."""

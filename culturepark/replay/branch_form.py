@@ -19,9 +19,9 @@ from culturepark.domain import ModelRole, Turn
 from culturepark.errors import UsageError
 from culturepark.models.spec import ModelSpec
 from culturepark.models.trust import Trust, question
-from culturepark.replay.aligning import speech
-from culturepark.replay.modal import Over
+from culturepark.replay.compare import speech
 from culturepark.replay.review_form import Choice, Words, editable
+from culturepark.replay.widgets.frame import FramedScreen
 from culturepark.replay.widgets.sheet import Sheet
 from culturepark.run.plan import models_of, models_with
 from culturepark.store.dialogue_view import Scene, Spoken
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 EDIT, ANEW = "edit it", "ask it anew"
 
 
-class BranchScreen(Over[str | None]):
+class BranchScreen(FramedScreen[str | None]):
     """Asks what is to become of a turn, and holds the dialogue that comes of it; gives the new dialogue's id."""
 
     DEFAULT_CSS = """

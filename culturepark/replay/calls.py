@@ -11,8 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
-from culturepark.replay.modal import Over
-from culturepark.replay.widgets.frame import Keys
+from culturepark.replay.widgets.frame import FramedScreen, Keys
 from culturepark.replay.widgets.sheet import Sheet, Stops
 from culturepark.store.tables import CallRow
 from culturepark.terminal.blocks import Look, Para, Stop
@@ -21,7 +20,7 @@ from culturepark.terminal.safe import safe
 NOTHING = "No call was made: this was written beforehand, typed, or taken word by word from what was said."
 
 
-class CallsScreen(Over[None]):
+class CallsScreen(FramedScreen[None]):
     """Requests and replies, one attempt at a time."""
 
     DEFAULT_CSS = """

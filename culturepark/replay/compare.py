@@ -2,21 +2,204 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
 from typing import ClassVar
 
+from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
-from culturepark.replay.aligning import heading, outcome, stops
-from culturepark.replay.modal import Over
-from culturepark.replay.widgets.frame import Keys
+from culturepark.glossary import ORIGINS
+from culturepark.replay.widgets.frame import FramedScreen, Keys
 from culturepark.replay.widgets.sheet import Sheet
-from culturepark.store.dialogue_view import Scene
-from culturepark.terminal.blocks import Stop
+from culturepark.store.dialogue_view import Scene, Spoken
+from culturepark.terminal.blocks import Block, Para, Stop, word_changes
+from culturepark.terminal.layout import Mark
+from culturepark.terminal.safe import clip, safe
+
+SIDE_BY_SIDE = 90
+"""Cells from which two speeches stand beside each other; below, one under the other. A terminal of 100 has them."""
+BETWEEN = " │ "
 
 
-class CompareScreen(Over[None]):
+@dataclass(frozen=True)
+class Pair:
+    """What two dialogues have in one slot of the schedule; None where nothing was said."""
+
+    left: Spoken | None
+    right: Spoken | None
+
+    @property
+    def same(self) -> bool:
+        if self.left is None or self.right is None:
+            return False
+        one, other = self.left.turn, self.right.turn
+        return (one.speaker, one.text) == (other.speaker, other.text)
+
+    @property
+    def edited(self) -> bool:
+        return any(side is not None and side.turn.origin == "edited" for side in (self.left, self.right))
+
+
+def align(left: Sequence[Spoken], right: Sequence[Spoken]) -> list[Pair]:
+    """By slot and not by position: a turn that was refused leaves a gap."""
+    one, other = ({spoken.turn.slot: spoken for spoken in side} for side in (left, right))
+    return [Pair(one.get(slot), other.get(slot)) for slot in sorted(one.keys() | other.keys())]
+
+
+def grouped(pairs: Sequence[Pair]) -> list[list[Pair]]:
+    """What is the same and follows each other, together; every other pair by itself."""
+    found: list[list[Pair]] = []
+    for pair in pairs:
+        if found and pair.same and found[-1][-1].same:
+            found[-1].append(pair)
+        else:
+            found.append([pair])
+    return found
+
+
+def told(those: Sequence[Pair]) -> str:
+    """A line for turns that are the same."""
+    positions = [
+        [side.turn.position for side in sides if side]
+        for sides in zip(*((p.left, p.right) for p in those), strict=True)
+    ]
+
+    def turns(numbers: list[int]) -> str:
+        return f"turn {numbers[0]}" if len(numbers) == 1 else f"turns {numbers[0]}-{numbers[-1]}"
+
+    here, there = map(turns, positions)
+    if here == there:
+        return f"{here} {'is' if len(those) == 1 else 'are'} the same"
+    return f"{here} here and {there} there are the same"
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Two columns where there is room for them; where there is not, the left one above the right one."""
+
+    left: tuple[Para, ...]
+    right: tuple[Para, ...]
+    names: tuple[str, str] = ("", "")
+    """Of the sides, for where they are no longer on two sides."""
+
+    def lines(self, width: int) -> list[Text]:
+        if width < SIDE_BY_SIDE:
+            return [*stacked(self.names[0], self.left, width), *stacked(self.names[1], self.right, width)]
+        half = (width - len(BETWEEN) - 1) // 2  # one cell stays free before the scroll bar
+        columns = ([line for para in side for line in para.lines(half)] for side in (self.left, self.right))
+        found = []
+        for one, other in zip_longest(*columns):
+            line = one.copy() if one is not None else Text()
+            line.pad_right(half - line.cell_len)
+            line.append(BETWEEN, "muted")
+            found.append(line.append_text(other) if other is not None else line)
+        return found
+
+    def pieces(self) -> Iterator[Beside]:
+        yield self
+
+
+def stacked(name: str, paras: Sequence[Para], width: int) -> Iterator[Text]:
+    """A side with its name in front, and a stroke before all that follows."""
+    first, *others = paras
+    head = f"{name}  " if name else ""
+    for line in first.lines(width - len(head)):
+        yield Text().append(head, "title").append_text(line)
+        head = " " * len(head)
+    for para in others:
+        for line in para.lines(width - 2):
+            yield Text().append("│ ", "muted").append_text(line)
+
+
+def stops(left: Scene, right: Scene, *, unfolded: bool = False) -> list[Stop]:
+    """The whole comparison.
+
+    Args:
+        unfolded: what is the same is written out too, once.
+    """
+    names = names_of(left, right)
+    found = []
+    for those in grouped(align(left.turns, right.turns)):
+        if not those[0].same:
+            found.append(Stop("", (beside(those[0], names),)))
+            continue
+        blocks: list[Block] = [Para(told(those), "muted", "══ ")]
+        if unfolded:
+            blocks += [para for pair in those if pair.left for para in speech(pair.left)]
+        found.append(Stop("", tuple(blocks)))
+    return found
+
+
+def names_of(left: Scene, right: Scene) -> tuple[str, str]:
+    """What the sides are to each other, in words."""
+    if right.dialogue.parent_id == left.dialogue.id:
+        return "Parent", "Branch"
+    if left.dialogue.parent_id == right.dialogue.id:
+        return "Branch", "Parent"
+    return "Left", "Right"
+
+
+def beside(pair: Pair, names: tuple[str, str]) -> Beside:
+    if not (pair.edited and pair.left and pair.right):
+        return Beside(speech(pair.left), speech(pair.right), names)
+    cut, put = word_changes(pair.left.turn.text, pair.right.turn.text)
+    if [(start, end) for start, end, _ in cut] == [(0, len(pair.left.turn.text))]:
+        cut = put = ()  # not a word has stayed
+    return Beside(speech(pair.left, cut), speech(pair.right, put), names)
+
+
+def speech(spoken: Spoken | None, marks: tuple[Mark, ...] = ()) -> tuple[Para, ...]:
+    if spoken is None:
+        return (Para("nothing was said here", "muted"),)
+    turn = spoken.turn
+    who = f"{turn.position}  {clip(spoken.name, 60)}"
+    phase = f" · {safe(turn.phase)}"
+    origin = f" · {ORIGINS[turn.origin]}" if turn.origin in ORIGINS else ""
+    looks = (
+        (0, len(who), "label"),
+        (len(who), len(who + phase), "muted"),
+        (len(who + phase), len(who + phase + origin), "title" if turn.origin == "edited" else "muted"),
+    )
+    return Para(who + phase + origin, marks=looks, one_line=True), Para(turn.text, marks=marks, indent=2)
+
+
+def heading(left: Scene, right: Scene) -> Beside:
+    """Which dialogues these are, and how they came about."""
+
+    def side(name: str, scene: Scene, other: Scene) -> tuple[Para, ...]:
+        row = scene.dialogue
+        off = "" if row.parent_id == other.dialogue.id else f" off {row.parent_id}"
+        where = f" · branched{off} after turn {row.branched_at}" if row.parent_id else ""
+        return (Para(f"{row.id}{where}", head=f"{name}  ", head_look="title", one_line=True),)
+
+    one, other = names_of(left, right)
+    return Beside(side(one, left, right), side(other, right, left))
+
+
+def outcome(left: Scene, right: Scene) -> Beside:
+    """What came of each."""
+    one, other = names_of(left, right)
+    sides = [
+        (Para(fate(scene), "muted", f"{name}  ", head_look="label", one_line=True),)
+        for name, scene in ((one, left), (other, right))
+    ]
+    return Beside(sides[0], sides[1])
+
+
+def fate(scene: Scene) -> str:
+    """How a dialogue ended, and what was mined of it: of a branch only what it does not share."""
+    if scene.dialogue.extracted < scene.run.extract_round:
+        return f"{scene.dialogue.status} · nothing mined yet"
+    statements = [one for turn in scene.turns for one in turn.statements]
+    kept = sum(sample.status == "kept" for one in statements for sample in one.samples)
+    return f"{scene.dialogue.status} · {len(statements)} statements · {kept} samples kept"
+
+
+class CompareScreen(FramedScreen[None]):
     """Both scroll together; what is the same is folded away until it is asked for."""
 
     DEFAULT_CSS = """

@@ -11,9 +11,8 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from culturepark.replay import signs
-from culturepark.replay.asking import Asking
-from culturepark.replay.session import Library, Shelf
+from culturepark.glossary import counted, signed_status
+from culturepark.replay.session import RunCache, Session, StoreScreen
 from culturepark.replay.widgets.frame import Heading, Keys
 from culturepark.replay.widgets.lists import Columns, Listing, fitted
 from culturepark.store.lines import Line, RunLine
@@ -37,7 +36,7 @@ class DialogueList(Listing):
         return 1 if self.app.size.width >= WIDE else 2
 
     def draw(self, row: Line, width: int) -> list[Text]:
-        sign, ink = signs.status(row.status)
+        sign, ink = signed_status(row.status)
         reason = (row.stop_reason or "").partition(":")[0]
         state = f"{sign}: {reason}" if reason and reason != "completed" else sign
         quiet, number = self.ink("quiet"), f"{row.number:,}"
@@ -118,11 +117,11 @@ def branches(line: Line) -> str:
     """Whether it branched off another one, and how many branched off it."""
     parts = [f"↳ of {line.parent_id.rpartition('.')[2]}"] if line.parent_id else []
     if line.branches:
-        parts.append(f"+{signs.counted(line.branches, 'branch', 'branches')}")
+        parts.append(f"+{counted(line.branches, 'branch', 'branches')}")
     return " ".join(parts)
 
 
-class DialoguesScreen(Asking[None]):
+class DialoguesScreen(StoreScreen[None]):
     """Enter opens one; `f` says which are wanted, `/` finds what was said."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -133,7 +132,7 @@ class DialoguesScreen(Asking[None]):
     ]
 
     def __init__(
-        self, library: Library, run_id: str, *, open_first: str | None = None, known: Shown | None = None
+        self, session: Session, run_id: str, *, open_first: str | None = None, known: Shown | None = None
     ) -> None:
         """
         Args:
@@ -141,11 +140,11 @@ class DialoguesScreen(Asking[None]):
             known: what is known already, to be shown at once.
         """
         super().__init__()
-        self.library = library
+        self.session = session
         self.run_id = run_id
         self.open_first = open_first
         self.known = known
-        self.shelf: Shelf | None = None
+        self.run_cache: RunCache | None = None
         self.filters: Filters | None = None
         self.total = 0
         self._then: Callable[[], None] | None = None
@@ -165,25 +164,25 @@ class DialoguesScreen(Asking[None]):
         self.call_after_refresh(lambda: self.run_worker(self._load()))
 
     async def _lines(self, some: Sequence[str]) -> list[Line]:
-        shelf = await self.ask(self.library.shelf, self.run_id)
-        return await self.ask(shelf.lists.lines, some)
+        run_cache = await self.ask(self.session.run_cache, self.run_id)
+        return await self.ask(run_cache.lists.lines, some)
 
     async def _load(self) -> None:
-        self.shelf = await self.ask(self.library.shelf, self.run_id)
-        await self.ask(self.shelf.look_at_run)
+        self.run_cache = await self.ask(self.session.run_cache, self.run_id)
+        await self.ask(self.run_cache.reload_run)
         await self._find()
-        if self.library.follow:
+        if self.session.follow:
             self.set_interval(POLL_SECONDS, self._poll)
         if self.open_first:
             self._open(self.open_first)
-        elif self.library.follow:
+        elif self.session.follow:
             await self._follow()
         if self._then:
             self._then()
 
     def _when_open(self, act: Callable[[], None]) -> None:
         """A key may come while rows are shown already and the store is not open yet; the newest waits for it."""
-        if self.shelf and self.filters is not None:
+        if self.run_cache and self.filters is not None:
             act()
         else:
             self._then = act
@@ -192,25 +191,25 @@ class DialoguesScreen(Asking[None]):
         """The dialogues that are wanted, anew."""
         from culturepark.store.search import Filters
 
-        shelf = self.shelf
-        assert shelf is not None
+        run_cache = self.run_cache
+        assert run_cache is not None
         self.filters = self.filters or Filters()
-        ids = await self.ask(shelf.lists.find, self.filters)
+        ids = await self.ask(run_cache.lists.find, self.filters)
         if self.filters == Filters():
             self.total = len(ids)
 
         self.query_one(DialogueList).show(ids, self._lines)
-        self._tell(shelf.scenes.run)
+        self._tell(run_cache.scenes.run)
 
     def _tell(self, run: RunRow | RunLine) -> None:
         listing = self.query_one(DialogueList)
         some = [f"{name}: {value}" for name, value in asdict(self.filters).items() if value] if self.filters else []
-        count = signs.counted(self.total, "dialogue")
+        count = counted(self.total, "dialogue")
         if some:
             count = f"{len(listing.ids):,} of {count}"
-        sign, _ = signs.status(run.status)
+        sign, _ = signed_status(run.status)
         marks = [f"only {', '.join(some)} (F shows all)"] if some else []
-        if self.library.follow:
+        if self.session.follow:
             marks.append("following, read-only")
         scenario = run.scenario if isinstance(run, RunLine) else run.scenario_name
         self.query_one(Heading).tell(title=run.id, place=count, mark="; ".join(marks), detail=f"{scenario} · {sign}")
@@ -219,18 +218,18 @@ class DialoguesScreen(Asking[None]):
 
     def _poll(self) -> None:
         if self.is_current and not any(worker.group == "poll" and worker.is_running for worker in self.workers):
-            self.run_worker(self._look_again(), group="poll")
+            self.run_worker(self._reload(), group="poll")
 
-    async def _look_again(self) -> None:
-        assert self.shelf is not None
-        run = await self.ask(self.shelf.look_at_run)
-        await self.still_here(self.query_one(DialogueList).look_again())
+    async def _reload(self) -> None:
+        assert self.run_cache is not None
+        run = await self.ask(self.run_cache.reload_run)
+        await self.unless_left(self.query_one(DialogueList).reload())
         self._tell(run)
 
     async def _follow(self) -> None:
         """Opens what is being said just now."""
-        assert self.shelf is not None
-        if alive := await self.ask(self.shelf.lists.alive):
+        assert self.run_cache is not None
+        if alive := await self.ask(self.run_cache.lists.alive):
             self._open(alive[0])
 
     # --- keys -----------------------------------------------------------------------------------------
@@ -240,13 +239,13 @@ class DialoguesScreen(Asking[None]):
         from culturepark.ids import place_of
         from culturepark.replay.stage import StageScreen
 
-        assert self.shelf is not None
+        assert self.run_cache is not None
         if not self.is_active:
             return
         listing, (dialogue_id, _) = self.query_one(DialogueList), place_of(subject)
         if dialogue_id in listing.ids:
             listing.cursor = listing.ids.index(dialogue_id)
-        stage = StageScreen(self.library, self.shelf, dialogue_id, listing.ids, subject=subject)
+        stage = StageScreen(self.session, self.run_cache, dialogue_id, listing.ids, subject=subject)
         self.app.push_screen(stage, self._returned)
 
     def _returned(self, dialogue_id: str | None) -> None:
@@ -254,7 +253,7 @@ class DialoguesScreen(Asking[None]):
         listing = self.query_one(DialogueList)
         if dialogue_id in listing.ids:
             listing.cursor = listing.ids.index(dialogue_id)
-        listing.run_worker(listing.look_again(), group="pages")
+        listing.run_worker(listing.reload(), group="pages")
 
     def on_listing_chosen(self, event: Listing.Chosen) -> None:
         dialogue_id = event.listing.ids[event.index]
@@ -266,8 +265,8 @@ class DialoguesScreen(Asking[None]):
     def _search(self) -> None:
         from culturepark.replay.search import SearchScreen
 
-        if self.shelf:
-            self.app.push_screen(SearchScreen(self.library, self.shelf, self.query_one(DialogueList).ids))
+        if self.run_cache:
+            self.app.push_screen(SearchScreen(self.session, self.run_cache, self.query_one(DialogueList).ids))
 
     def action_filter(self) -> None:
         self._when_open(self._filter)
@@ -275,8 +274,8 @@ class DialoguesScreen(Asking[None]):
     def _filter(self) -> None:
         from culturepark.replay.filter_form import FilterScreen
 
-        if self.shelf and self.filters is not None:
-            self.app.push_screen(FilterScreen(self.library, self.shelf, self.filters), self._wanted)
+        if self.run_cache and self.filters is not None:
+            self.app.push_screen(FilterScreen(self.session, self.run_cache, self.filters), self._wanted)
 
     def _wanted(self, filters: Filters | None) -> None:
         if filters is not None and filters != self.filters:

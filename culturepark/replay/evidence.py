@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 
 from culturepark.distill.quotes import as_sentence
-from culturepark.domain import Turn
-from culturepark.replay.outcomes import DROPPED, KEPT, NEITHER, of_sample, reviews
-from culturepark.replay.rewording import compared
-from culturepark.replay.signs import counted
+from culturepark.domain import Turn, trained_form
+from culturepark.glossary import DECISION_SIGNS, counted, in_words
+from culturepark.glossary import DROPPED as NOT_KEPT
 from culturepark.store.dialogue_view import Cluster, Mined, Scene, Spoken
 from culturepark.store.reasons import no_sample, no_statement
-from culturepark.store.tables import VerdictRow
-from culturepark.terminal.blocks import Look, Para, Stop
-from culturepark.terminal.safe import safe
+from culturepark.store.tables import SampleRow, VerdictRow
+from culturepark.terminal.blocks import Look, Para, Stop, word_changes
+from culturepark.terminal.safe import clip, safe
 
+KEPT, DROPPED, NEITHER = "✓", "✗", "·"
+
+LOOKS: dict[str, Look] = {"good": "good", "bad": "bad", "quiet": "muted"}
+"""Of the inks that signs have."""
 SHOWN = 3
 """Of the statements that one stands for, so many are shown before they are unfolded."""
 
@@ -112,7 +116,7 @@ def rewording(one: Mined, numbers: dict[str, int]) -> Iterator[Para]:
     yield Para(f"reworded from {where}: − taken out, + put in", "muted", indent=3)
     for before, after in ((one.before.text, one.row.text), (one.before.first_person, one.row.first_person)):
         if before != after:
-            cut, put = compared(before, after)
+            cut, put = word_changes(before, after)
             yield Para(before, head="− ", indent=3, marks=cut, head_look="bad")
             yield Para(after, head="+ ", indent=3, marks=put, head_look="good")
     if one.before.text == one.row.text:
@@ -196,3 +200,51 @@ def represented(subject: str, cluster: Cluster) -> Stop:
     how = f"says the same as ({near}{safe(cluster.method)}; enter goes there)"
     paras = (Para(how, "label", indent=3), Para(cluster.representative, head="≈ ", indent=5, head_look="muted"))
     return Stop(subject, paras, apart=False, go=cluster.representative_id)
+
+
+# --- its samples, and what reviewers say ---------------------------------------------------------------
+
+
+def of_sample(scene: Scene, sample: SampleRow) -> Stop:
+    kept = sample.status == "kept"
+    reason = sample.drop_reason or ""
+    why = f": {safe(in_words(NOT_KEPT, reason))}" if reason else ""
+    split = f", for {safe(sample.split)}" if sample.split else ""
+    flag = f" ({safe(sample.flags)}: its rewording was kept unchecked)" if sample.flags else ""
+    words = f"sample, {safe(sample.kind)}: {safe(sample.status)}{why}{split}{flag}"
+    paras = [Para(words, head=f"{KEPT if kept else DROPPED} ", indent=3, head_look="good" if kept else "bad")]
+    for role, content in messages(sample):
+        paras.append(Para(content, head=f"{clip(role, 20):11}", indent=5, head_look="muted"))
+    return Stop(sample.id, (*paras, *reviews(scene, sample.id, 5)))
+
+
+def messages(sample: SampleRow) -> list[tuple[str, str]]:
+    """Role and content of each, as they are trained on."""
+    found = [message for message in json.loads(sample.messages) if isinstance(message, dict)]
+    return [(str(message.get("role")), str(message.get("content"))) for message in found]
+
+
+def reviews(scene: Scene, subject: str, indent: int) -> Iterator[Para]:
+    """Every reviewer's newest on a turn, statement or sample."""
+    for row in scene.reviews.get(subject, ()):
+        sign, word, ink = DECISION_SIGNS[row.decision]
+        rating = f", {row.rating} of 5" if row.rating else ""
+        yield Para(f"review: {word} by {clip(row.reviewer, 60)}{rating}", LOOKS[ink], f"{sign} ", indent)
+        if row.wording:
+            yield Para(row.wording, head="should say  ", indent=indent + 2, head_look="muted")
+        if row.note:
+            yield Para(row.note, head="note  ", indent=indent + 2, head_look="muted")
+
+
+def wording_of(scene: Scene, subject: str) -> str:
+    """What other words may be put in place of: a turn's text, what a statement is trained on as, a sample's answer."""
+    for spoken in scene.turns:
+        if spoken.id == subject:
+            return spoken.turn.text
+        for one in spoken.statements:
+            if one.row.id == subject:
+                return str(getattr(one.row, trained_form(one.row.kind)))
+            for sample in one.samples:
+                if sample.id == subject:
+                    return "".join(content for _, content in messages(sample)[-1:])
+    return ""

@@ -17,14 +17,14 @@ QUOTE, CHOSEN = "underline", "bold reverse"
 """How quotes stand out in the speech: told apart without colour."""
 
 
-class Behind(Stops):
+class EvidencePanel(Stops):
     """The turn, its statements, their samples; a cursor stands on one of them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("o", "unfold", "unfold, or fold again", show=False),
     ]
 
-    DEFAULT_CSS = "Behind { background: $background; }"
+    DEFAULT_CSS = "EvidencePanel { background: $background; }"
 
     @dataclass
     class Changed(Message):

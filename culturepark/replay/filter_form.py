@@ -13,9 +13,8 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from culturepark.replay.modal import Over
-from culturepark.replay.session import Library, Shelf
-from culturepark.replay.widgets.frame import Keys
+from culturepark.replay.session import RunCache, Session
+from culturepark.replay.widgets.frame import FramedScreen, Keys
 from culturepark.replay.widgets.lists import fitted
 from culturepark.terminal.safe import safe
 
@@ -41,7 +40,7 @@ class Choices(OptionList):
         self.post_message(self.Resized())
 
 
-class FilterScreen(Over["Filters"]):
+class FilterScreen(FramedScreen["Filters"]):
     """Enter takes a value up, or drops it; ends with what is wanted."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -62,9 +61,9 @@ class FilterScreen(Over["Filters"]):
     }
     """
 
-    def __init__(self, library: Library, shelf: Shelf, filters: Filters) -> None:
+    def __init__(self, session: Session, run_cache: RunCache, filters: Filters) -> None:
         super().__init__()
-        self.library, self.shelf, self.filters = library, shelf, filters
+        self.session, self.run_cache, self.filters = session, run_cache, filters
         self.choices: dict[str, dict[str, int]] = {}
         self._places: list[tuple[str, str] | None] = []
 
@@ -78,7 +77,7 @@ class FilterScreen(Over["Filters"]):
         self.run_worker(self._load())
 
     async def _load(self) -> None:
-        self.choices = await self.library.ask(self.shelf.lists.choices)
+        self.choices = await self.session.ask(self.run_cache.lists.choices)
         options = []
         for name, values in self.choices.items():
             if self._places:

@@ -19,14 +19,13 @@ from culturepark.replay.branch_form import BranchScreen
 from culturepark.replay.calls import CallsScreen
 from culturepark.replay.compare import CompareScreen
 from culturepark.replay.dialogues import DialoguesScreen
-from culturepark.replay.evidence_panel import Behind
+from culturepark.replay.evidence_panel import EvidencePanel
 from culturepark.replay.filter_form import Choices, FilterScreen
-from culturepark.replay.modal import Over
-from culturepark.replay.review_form import Choice, JudgeScreen
+from culturepark.replay.review_form import Choice, ReviewScreen
 from culturepark.replay.runs import RunsScreen
 from culturepark.replay.search import SearchScreen
 from culturepark.replay.stage import StageScreen
-from culturepark.replay.widgets.frame import Keys
+from culturepark.replay.widgets.frame import FramedScreen, Keys
 from culturepark.replay.widgets.lists import Listing, fitted, ink
 from culturepark.replay.widgets.sheet import Stops
 from culturepark.replay.widgets.speeches import Speeches
@@ -63,7 +62,7 @@ AREAS = (
     Area("Look behind, judge, branch", (StageScreen,), PLAY, others=True),
     Area("Everywhere", (Replay,)),
     Area("The speech", (Speeches,)),
-    Area("Beside the speech", (Stops, Behind)),
+    Area("Beside the speech", (Stops, EvidencePanel)),
     Area("Lists", (Listing,)),
     Area("Runs", (RunsScreen,)),
     Area("Dialogues", (DialoguesScreen,)),
@@ -71,9 +70,9 @@ AREAS = (
     Area("Filters", (Choices, FilterScreen)),
     Area("Calls", (CallsScreen,)),
     Area("Compare", (CompareScreen,)),
-    Area("Judging in a form", (JudgeScreen, Choice)),
+    Area("Judging in a form", (ReviewScreen, Choice)),
     Area("Branching", (BranchScreen, Choice)),
-    Area("Whatever has a frame", (Over,)),
+    Area("Whatever has a frame", (FramedScreen,)),
 )
 
 
@@ -122,7 +121,7 @@ class Page(Widget):
             self.app.call_later(self.app.simulate_key, key)
 
 
-class HelpScreen(Over[None]):
+class HelpScreen(FramedScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark,enter", "close", "close", show=False)]
     DEFAULT_CSS = """
     HelpScreen {

@@ -9,8 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 
 from culturepark.domain import COUNTRY_NAMES, Persona, Seed
-from culturepark.replay.modal import Over
-from culturepark.replay.widgets.frame import Keys
+from culturepark.replay.widgets.frame import FramedScreen, Keys
 from culturepark.replay.widgets.sheet import Sheet
 from culturepark.store.dialogue_view import Seated
 from culturepark.terminal.blocks import Bar, Block, Para, Stop
@@ -19,7 +18,7 @@ from culturepark.terminal.safe import safe
 NOBODY = "A simulated person, no evidence about real people: a language model was told whom to play."
 
 
-class PersonaScreen(Over[None]):
+class PersonaScreen(FramedScreen[None]):
     """A persona's card, whole."""
 
     def __init__(self, seated: Seated, seed: Seed) -> None:

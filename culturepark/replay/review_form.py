@@ -17,7 +17,7 @@ from textual.widgets import Button, Label, Static, TextArea
 from textual.widgets.text_area import Edit, EditResult
 
 from culturepark.domain import Decision
-from culturepark.replay.modal import Over
+from culturepark.replay.widgets.frame import FramedScreen
 from culturepark.store.dialogue_view import Scene
 from culturepark.store.tables import ReviewRow
 from culturepark.terminal.safe import clip, safe
@@ -42,11 +42,11 @@ class Judgement:
     note: str | None
 
 
-class JudgeScreen(Over[Judgement | None]):
+class ReviewScreen(FramedScreen[Judgement | None]):
     """Asks for a judgement; gives None where there is nothing new to store."""
 
     DEFAULT_CSS = """
-    JudgeScreen {
+    ReviewScreen {
         & > #frame { max-width: 90; max-height: 26; }
         & Label { width: 100%; height: 1; color: $text-muted; }
         & #subject { color: $foreground; text-style: bold; }
@@ -69,18 +69,18 @@ class JudgeScreen(Over[Judgement | None]):
         part: str = "text",
         *,
         filled: Judgement | None = None,
-        told: str = "",
+        error: str = "",
     ) -> None:
         """
         Args:
             text: the present wording.
             standing: what this reviewer thought of it before.
             part: what of the subject the wording is.
-            filled: what was filled in before and could not be stored; `told` is why.
+            filled: what was filled in before and could not be stored; `error` is why.
         """
         super().__init__()
         self.subject_id, self.text, self.standing = subject_id, editable(text), standing
-        self.part, self.filled, self.told = part, filled, told
+        self.part, self.filled, self.error = part, filled, error
         self.before = self._fields(standing)
         self.asked: tuple[str, ...] | None = None
         """What was filled in when it was last asked whether to throw it away."""
@@ -103,8 +103,8 @@ class JudgeScreen(Over[Judgement | None]):
 
     def on_mount(self) -> None:
         self.query_one("#wording").focus()  # decision and rating have keys of their own on the stage
-        if self.told:
-            self._say(self.told)
+        if self.error:
+            self._say(self.error)
 
     def _fields(self, was: ReviewRow | Judgement | None) -> tuple[str, ...]:
         """The form as a judgement fills it."""

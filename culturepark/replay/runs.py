@@ -9,9 +9,8 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
-from culturepark.replay import signs
-from culturepark.replay.asking import Asking
-from culturepark.replay.session import Library
+from culturepark.glossary import counted, signed_status
+from culturepark.replay.session import Session, StoreScreen
 from culturepark.replay.widgets.frame import Heading, Keys
 from culturepark.replay.widgets.lists import Listing, fitted
 from culturepark.store.lines import RunLine
@@ -22,13 +21,13 @@ class RunList(Listing):
         return 1 if self.size.width >= 90 else 2
 
     def draw(self, row: RunLine, width: int) -> list[Text]:
-        sign, ink = signs.status(row.status)
+        sign, ink = signed_status(row.status)
         state = f"{sign}: {row.stop_reason}" if row.stop_reason and row.status != "done" else sign
         made = row.created_at[:16].replace("T", " ")
-        talks = "" if row.dialogues is None else signs.counted(row.dialogues, "dialogue")
+        talks = "" if row.dialogues is None else counted(row.dialogues, "dialogue")
         if row.dialogues is not None and row.done != row.dialogues:
             talks = f"{row.done:,} of {talks}"
-        kept = "" if row.kept is None else signs.counted(row.kept, "sample")
+        kept = "" if row.kept is None else counted(row.kept, "sample")
         quiet = self.ink("quiet")
         if self.tall() == 1:
             left = width - 18 - 22 - 16 - 18
@@ -53,20 +52,20 @@ class RunList(Listing):
         ]
 
 
-class RunsScreen(Asking[None]):
+class RunsScreen(StoreScreen[None]):
     """Runs, newest first; enter opens one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q,escape", "app.quit", "quit", key_display="q"),
     ]
 
-    def __init__(self, library: Library, runs: Sequence[RunLine] = ()) -> None:
+    def __init__(self, session: Session, runs: Sequence[RunLine] = ()) -> None:
         """
         Args:
             runs: what is known already, to be shown at once.
         """
         super().__init__()
-        self.library = library
+        self.session = session
         self.runs = list(runs)
 
     def compose(self) -> ComposeResult:
@@ -83,7 +82,7 @@ class RunsScreen(Asking[None]):
         self.call_after_refresh(lambda: self.run_worker(self._load(), group="runs", exclusive=True))
 
     async def _load(self) -> None:
-        self.runs = await self.ask(self.library.runs)
+        self.runs = await self.ask(self.session.runs)
         self._show()
 
     def _show(self) -> None:
@@ -94,10 +93,10 @@ class RunsScreen(Asking[None]):
 
         self.query_one(RunList).show(list(by_id), rows)
         detail = "Conversations between simulated people; no evidence of what real people think."
-        self.query_one(Heading).tell(place=signs.counted(len(by_id), "run"), detail=detail)
+        self.query_one(Heading).tell(place=counted(len(by_id), "run"), detail=detail)
 
     def on_listing_chosen(self, event: Listing.Chosen) -> None:
         from culturepark.replay.dialogues import DialoguesScreen
 
         if self.is_active:
-            self.app.push_screen(DialoguesScreen(self.library, event.listing.ids[event.index]))
+            self.app.push_screen(DialoguesScreen(self.session, event.listing.ids[event.index]))

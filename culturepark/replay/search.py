@@ -15,8 +15,8 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Input
 
-from culturepark.replay import signs
-from culturepark.replay.session import Library, Shelf
+from culturepark.glossary import counted
+from culturepark.replay.session import RunCache, Session
 from culturepark.replay.widgets.frame import Heading, Keys
 from culturepark.replay.widgets.lists import Listing, fitted
 from culturepark.terminal.layout import Mark, lay_out
@@ -73,14 +73,14 @@ def places(text: str, words: str) -> Sequence[tuple[int, int]]:
     return sorted(found)
 
 
-def search(app: App[Any], library: Library, shelf: Shelf, ids: Sequence[str]) -> None:
+def search(app: App[Any], session: Session, run_cache: RunCache, ids: Sequence[str]) -> None:
     """A new search; from a stage that one has led to, that one again."""
     below = app.screen_stack[-2]
-    if isinstance(below, SearchScreen) and below.shelf is shelf:
+    if isinstance(below, SearchScreen) and below.run_cache is run_cache:
         app.screen.dismiss()
         below.action_words()
     else:
-        app.push_screen(SearchScreen(library, shelf, ids))
+        app.push_screen(SearchScreen(session, run_cache, ids))
 
 
 class HitList(Listing):
@@ -147,9 +147,9 @@ class SearchScreen(Screen[None]):
     }
     """
 
-    def __init__(self, library: Library, shelf: Shelf, ids: Sequence[str] = ()) -> None:
+    def __init__(self, session: Session, run_cache: RunCache, ids: Sequence[str] = ()) -> None:
         super().__init__()
-        self.library, self.shelf, self.ids = library, shelf, ids
+        self.session, self.run_cache, self.ids = session, run_cache, ids
         self._stop = Event()
 
     def compose(self) -> ComposeResult:
@@ -159,7 +159,7 @@ class SearchScreen(Screen[None]):
         yield Keys()
 
     def on_mount(self) -> None:
-        self.query_one(Heading).tell(place=clip(self.shelf.run_id, 60), detail="in all dialogues of the run")
+        self.query_one(Heading).tell(place=clip(self.run_cache.run_id, 60), detail="in all dialogues of the run")
 
     def on_unmount(self) -> None:
         self._stop.set()
@@ -186,9 +186,9 @@ class SearchScreen(Screen[None]):
                 self._tell("searching")
 
         def search() -> None:
-            listing.names = self.shelf.names
+            listing.names = self.run_cache.names
             batch: list[Found] = []
-            for count, hit in enumerate(self.shelf.lists.search(words, stop.is_set), start=1):
+            for count, hit in enumerate(self.run_cache.lists.search(words, stop.is_set), start=1):
                 batch.append(hit)
                 if len(batch) == (BATCH if count > BATCH else 1) or count == MOST:
                     self.app.call_from_thread(some, batch)
@@ -198,18 +198,18 @@ class SearchScreen(Screen[None]):
             if batch:
                 self.app.call_from_thread(some, batch)
 
-        await self.library.ask(search)
+        await self.session.ask(search)
         if not stop.is_set():
             self._tell("")
 
     def _tell(self, state: str) -> None:
         hits = self.query_one(HitList).hits
-        found = signs.counted(len(hits.found), "hit")
+        found = counted(len(hits.found), "hit")
         if len(hits.found) >= MOST:
             found += ", and more: another word makes them fewer"
         words = hits.words.strip()
         detail = found + (f", {state} …" if state else "") if len(words) > 1 else "in all dialogues of the run"
-        self.query_one(Heading).tell(place=clip(self.shelf.run_id, 60), detail=detail)
+        self.query_one(Heading).tell(place=clip(self.run_cache.run_id, 60), detail=detail)
 
     # --- keys -------------------------------------------------------------------------------------------
 
@@ -228,7 +228,7 @@ class SearchScreen(Screen[None]):
 
         hits = self.query_one(HitList).hits
         hits.index = event.index
-        stage = StageScreen(self.library, self.shelf, hits.present.dialogue_id, self.ids, hits=hits)
+        stage = StageScreen(self.session, self.run_cache, hits.present.dialogue_id, self.ids, hits=hits)
         self.app.push_screen(stage, self._returned)
 
     def _returned(self, _: str | None) -> None:

@@ -1,17 +1,20 @@
-"""The app's one way to the store: all it asks is asked in threads, a few scenes are held, and trouble ends it."""
+"""The app's one way to the store: it reads and writes in threads, and keeps the dialogues that were read last."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cached_property
 from threading import Lock
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from textual.screen import Screen
+
 from culturepark.errors import CultureparkError, StoreError, UsageError
+from culturepark.ids import place_of, run_of
 from culturepark.store.lines import RunLine
 
 # The store takes half a second to import, and is only looked for in threads, while the app paints.
@@ -24,16 +27,16 @@ if TYPE_CHECKING:
     from culturepark.store.tables import ReviewRow, RunRow
 
 P = ParamSpec("P")
+R = TypeVar("R")
 T = TypeVar("T")
 
-PARTS = ("decision", "rating", "wording", "note")
-"""Of a judgement."""
-HELD = 5
-"""Scenes in memory: the one on stage, its neighbours, and where one came from."""
+JUDGEMENT_FIELDS = ("decision", "rating", "wording", "note")
+CACHED_SCENES = 5
+"""The one on stage, its neighbours, and the one that was left."""
 
 
-class Library:
-    """A store, opened when it is first asked for something."""
+class Session:
+    """A store and who reviews it, for as long as the app runs. The store is opened when it is first needed."""
 
     def __init__(
         self,
@@ -52,20 +55,20 @@ class Library:
         self._endpoints = endpoints
         self.reviewer = reviewer
         self.follow = follow
-        """Somebody else is writing; here one only reads."""
+        """Another process writes to the run; the app only reads."""
         self.on_trouble: Callable[[Exception], object] = print
         self._opened = store
         self._opening = Lock()
         self._writer = ThreadPoolExecutor(1)
-        self._untold: list[Future[Any]] = []
-        """Writes of which nobody has been told yet how they ended."""
-        self._made: list[str] = []
-        """Ids of this session's reviews, oldest first."""
-        self._shelves: dict[str, Shelf] = {}
+        self._unacknowledged: list[Future[Any]] = []
+        """Writes whose end the user has not been told yet."""
+        self._review_ids: list[str] = []
+        """Of the reviews made in this session, oldest first."""
+        self._run_caches: dict[str, RunCache] = {}
 
     @cached_property
     def trust(self) -> Trust:
-        """Which models branches may ask.
+        """The models that branches may ask.
 
         Raises:
             UsageError: if one of `--endpoint` is wrong.
@@ -75,7 +78,7 @@ class Library:
         return Trust((), self._endpoints)
 
     async def ask(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What a question to the store comes to, off the event loop. Only for workers: on trouble they end.
+        """Call a function of the store in a thread. Only for workers: what the store cannot do ends worker and app.
 
         Raises:
             UsageError: if the question was wrong, as of a dialogue that is gone.
@@ -88,7 +91,7 @@ class Library:
             self.on_trouble(error)
             raise asyncio.CancelledError from error
 
-    # --- asked in threads --------------------------------------------------------------------------
+    # --- called in threads -------------------------------------------------------------------------
 
     @property
     def store(self) -> Store:
@@ -104,111 +107,111 @@ class Library:
 
         return [
             RunLine(
-                told["run"],
-                told["scenario"],
-                told["status"],
-                told["stop_reason"],
-                told["created_at"],
-                told["dialogues"],
-                told["dialogues_done"],
-                told["samples_kept"],
+                run["run"],
+                run["scenario"],
+                run["status"],
+                run["stop_reason"],
+                run["created_at"],
+                run["dialogues"],
+                run["dialogues_done"],
+                run["samples_kept"],
             )
-            for told in lineage.runs(self.store)
+            for run in lineage.runs(self.store)
         ]
 
-    def shelf(self, run_id: str) -> Shelf:
-        """One run's dialogues.
+    def run_cache(self, run_id: str) -> RunCache:
+        """Return the reader of a run's dialogues, the same one each time.
 
         Raises:
             UsageError: if there is no such run.
         """
-        if run_id not in self._shelves:
-            self._shelves[run_id] = Shelf(self.store, run_id)
-        return self._shelves[run_id]
+        if run_id not in self._run_caches:
+            self._run_caches[run_id] = RunCache(self.store, run_id)
+        return self._run_caches[run_id]
 
-    def find(self, target: str) -> tuple[str, str | None]:
-        """The run that an id leads to; and the id, if it is that of a dialogue or of something in one."""
+    def locate(self, target: str) -> tuple[str, str | None]:
+        """Return the id of the run that an id leads to, and the id itself unless it is the run's own."""
         from culturepark.store import lineage
 
         if target == "last" or self.store.find_run(target):
             return self.store.run(target).id, None
         return lineage.dialogue(self.store, target)[0].run_id, target
 
-    def beside(self, scene: Scene) -> tuple[Scene, Scene] | str:
-        """A dialogue and its parent, or its newest branch; or why there is neither."""
+    def comparison_of(self, scene: Scene) -> tuple[Scene, Scene] | str:
+        """Return parent and branch: the dialogue with its parent, else with its newest branch; or why there is none."""
         dialogue = scene.dialogue
         if dialogue.parent_id:
             try:
                 return self._scene(dialogue.parent_id), scene
             except UsageError as error:  # stores are thinned out run by run
                 return f"its parent is gone: {error}"
-        if branches := self.shelf(dialogue.run_id).lists.branches(dialogue.id):
+        if branches := self.run_cache(dialogue.run_id).lists.branches(dialogue.id):
             return scene, self._scene(branches[-1].id)
         return "no parent and no branch to compare it with; b makes a branch"
 
     def _scene(self, dialogue_id: str) -> Scene:
-        run_id, _ = self.find(dialogue_id)
-        return self.shelf(run_id).scene(dialogue_id)
+        run_id, _ = self.locate(dialogue_id)
+        return self.run_cache(run_id).scene(dialogue_id)
 
-    # --- judging: one after the other, and finished even if the app ends at once -----------------------
+    # --- reviews: written one after the other, and to the end even if the app is closed at once --------
 
     def judge(self, subject_id: str, *, whole: bool = False, **judgement: Any) -> Future[tuple[ReviewRow, bool]]:
-        """The judgement as it stands then, and whether it is another one than stood there.
+        """Store a judgement; the result is its row, and whether anything in it is new.
 
         Args:
-            whole: this is all there is to it; else what is not given stays as this reviewer had it.
+            whole: fields that are not given are empty; otherwise they stay as this reviewer had them.
         """
 
         def write() -> tuple[ReviewRow, bool]:
             reviews = self._reviews
             before = reviews.standing(subject_id)
-            stands = {name: getattr(before, name) for name in PARTS} if before else {}
-            wanted: dict[str, Any] = dict.fromkeys(PARTS) | {"decision": "comment"}
+            stands = {name: getattr(before, name) for name in JUDGEMENT_FIELDS} if before else {}
+            wanted: dict[str, Any] = dict.fromkeys(JUDGEMENT_FIELDS) | {"decision": "comment"}
             wanted |= judgement if whole else stands | judgement
             if before and wanted == stands:
                 return before, False
             row = reviews.add(subject_id, **wanted)
-            self._made.append(row.id)
-            self._let_go(subject_id)
+            self._review_ids.append(row.id)
+            self._forget(subject_id)
             return row, True
 
-        return self._in_turn(write)
+        return self._enqueue(write)
 
     def undo(self, dialogue_id: str) -> Future[ReviewRow | None]:
-        """Takes back the newest of this session; where there is none left, of this dialogue."""
+        """Take back the newest review of this session; if none is left, this reviewer's newest on the dialogue."""
 
         def write() -> ReviewRow | None:
             row = None
-            while self._made and row is None:
-                row = self._reviews.undo(self._made[-1])
-                self._made.pop()
+            while self._review_ids and row is None:
+                row = self._reviews.undo(self._review_ids[-1])
+                self._review_ids.pop()
             row = row or self._reviews.undo(f"{dialogue_id}.")
             if row:
-                self._let_go(row.subject_id)
+                self._forget(row.subject_id)
             return row
 
-        return self._in_turn(write)
+        return self._enqueue(write)
 
     def standing(self, subject_id: str) -> Future[ReviewRow | None]:
-        """This reviewer's judgement on a subject, once all is written that was to be."""
-        return self._in_turn(lambda: self._reviews.standing(subject_id))
+        """Read this reviewer's judgement on a subject, after all writes before it."""
+        return self._enqueue(lambda: self._reviews.standing(subject_id))
 
-    async def done(self, write: Future[T]) -> T:
-        """What came of it. Whoever stops waiting stops nothing but that."""
+    async def result_of(self, write: Future[T]) -> T:
+        """Wait for a write. It goes on if the waiting is cancelled."""
         return await asyncio.shield(asyncio.wrap_future(write))
 
-    def told(self, write: Future[Any]) -> None:
-        """Somebody knows how it ended."""
-        self._untold.remove(write)
+    def acknowledge(self, write: Future[Any]) -> None:
+        """Mark a write as reported to the user, so that `finish` does not raise its error a second time."""
+        self._unacknowledged.remove(write)
 
     def finish(self) -> None:
-        """Waits for what is being written.
+        """Wait for all writes.
 
         Raises:
-            StoreError: if something could not be, and nobody has been told.
+            StoreError: if one failed and the user has not been told.
         """
         self._writer.shutdown()
-        for error in (write.exception() for write in self._untold):
+        for error in (write.exception() for write in self._unacknowledged):
             if isinstance(error, CultureparkError):
                 raise StoreError(f"not stored: {error}") from error
             if error:
@@ -220,20 +223,20 @@ class Library:
 
         return Reviews(self.store, self.reviewer)
 
-    def _let_go(self, subject_id: str) -> None:
-        """Its dialogue is another one by now."""
-        run_id, number, *_ = subject_id.split(".")
-        if run_id in self._shelves:
-            self._shelves[run_id].let_go(f"{run_id}.{number}")
+    def _forget(self, subject_id: str) -> None:
+        """Drop the dialogue of a subject from its cache: the stored one has changed."""
+        run_id = run_of(subject_id)
+        if run_id in self._run_caches:
+            self._run_caches[run_id].forget(place_of(subject_id)[0])
 
-    def _in_turn(self, write: Callable[[], T]) -> Future[T]:
+    def _enqueue(self, write: Callable[[], T]) -> Future[T]:
         future = self._writer.submit(write)
-        self._untold.append(future)
+        self._unacknowledged.append(future)
         return future
 
 
-class Shelf:
-    """One run of a library. Every method may be asked by any thread."""
+class RunCache:
+    """Reads the dialogues of a run, and keeps the last few. Every method may be called in any thread."""
 
     def __init__(self, store: Store, run_id: str) -> None:
         from culturepark.store.dialogue_view import Scenes
@@ -242,65 +245,91 @@ class Shelf:
         self.lists: Lists = Lists(store, run_id)
         self.scenes: Scenes = Scenes(store, run_id)
         self.run_id = self.scenes.run.id
-        self._held: OrderedDict[str, tuple[int, Scene]] = OrderedDict()
-        """With the number of the read it came of."""
+        self._cached: OrderedDict[str, tuple[int, Scene]] = OrderedDict()
+        """By dialogue: the number of a read, and what it gave."""
         self._reads = 0
         self._stale: dict[str | None, int] = {}
-        """By dialogue, and with None for all: reads up to this one may have seen what is no longer so."""
+        """By dialogue, and under None for all: reads up to this number may be out of date."""
         self._lock = Lock()
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """Of all people of the run, by persona."""
+        """Name of everybody in the run, by persona key."""
         return {persona.key: persona.name for persona in self.scenes.edition.personas} | {"user": "You"}
 
     def scene(self, dialogue_id: str) -> Scene:
-        """One dialogue, read only if it is not at hand."""
-        return self.held(dialogue_id) or self.look_again(dialogue_id)
+        return self.cached(dialogue_id) or self.reload(dialogue_id)
 
-    def held(self, dialogue_id: str) -> Scene | None:
-        """One that is at hand: nothing has to be waited for."""
+    def cached(self, dialogue_id: str) -> Scene | None:
+        """Return a dialogue without reading; None if it is not in memory."""
         with self._lock:
-            if dialogue_id not in self._held:
+            if dialogue_id not in self._cached:
                 return None
-            self._held.move_to_end(dialogue_id)
-            return self._held[dialogue_id][1]
+            self._cached.move_to_end(dialogue_id)
+            return self._cached[dialogue_id][1]
 
-    def look_again(self, dialogue_id: str) -> Scene:
-        """A dialogue as it is by now. It is held if it is over: another one goes on."""
+    def reload(self, dialogue_id: str) -> Scene:
+        """Read a dialogue from the store. It is cached only if it is finished: others go on changing."""
         with self._lock:
             self._reads += 1
             number = self._reads
         scene = self.scenes.scene(dialogue_id)
         with self._lock:
-            later, newer = self._held.get(dialogue_id, (0, scene))
-            if later > number:  # somebody began after this, and was quicker
+            later, newer = self._cached.get(dialogue_id, (0, scene))
+            if later > number:  # another thread began later and was quicker
                 return newer
             if scene.finished and number > max(self._stale.get(name, 0) for name in (dialogue_id, None)):
-                self._held[dialogue_id] = (number, scene)
-                self._held.move_to_end(dialogue_id)
-                while len(self._held) > HELD:
-                    self._held.popitem(last=False)
+                self._cached[dialogue_id] = (number, scene)
+                self._cached.move_to_end(dialogue_id)
+                while len(self._cached) > CACHED_SCENES:
+                    self._cached.popitem(last=False)
         return scene
 
-    def let_go(self, dialogue_id: str | None = None) -> None:
-        """Something was written: what was read before of a dialogue, or of all, is not held any longer."""
+    def forget(self, dialogue_id: str | None = None) -> None:
+        """Drop what was read of a dialogue, or of all, because something was written."""
         with self._lock:
             self._stale[dialogue_id] = self._reads
-            for name in [dialogue_id] if dialogue_id else list(self._held):
-                self._held.pop(name, None)
+            for name in [dialogue_id] if dialogue_id else list(self._cached):
+                self._cached.pop(name, None)
 
-    def look_at_run(self) -> RunRow:
-        """The run as it is by now. In another round, or another state, its dialogues have other things behind them."""
+    def reload_run(self) -> RunRow:
+        """Read the run from the store. If its round or state has changed, all its dialogues are forgotten."""
         before = self.scenes.run
         self.scenes.look_again()
         self.lists.run = self.scenes.run
         if self.scenes.run != before:
-            self.let_go()
+            self.forget()
         return self.scenes.run
 
     def prefetch(self, dialogue_ids: Sequence[str]) -> None:
-        """What may be wanted next; whatever is wrong with it is told when it is."""
+        """Read dialogues that may be opened next. Errors are left for when they are."""
         for name in dialogue_ids:
             with suppress(CultureparkError):
                 self.scene(name)
+
+
+class StoreScreen(Screen[R]):
+    """A screen that calls the store in workers. They end silently if the screen was left before the answer came."""
+
+    session: Session
+
+    async def ask(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function of the store in a thread. A wrong question is reported, and ends the worker."""
+        try:
+            return await self.unless_left(self.session.ask(question, *args, **kwargs))
+        except UsageError as error:
+            self.report(error)
+            raise asyncio.CancelledError from error
+
+    async def unless_left(self, awaited: Awaitable[T]) -> T:
+        """Wait for a result; the worker ends if the screen has been left meanwhile."""
+        try:
+            return await awaited
+        finally:
+            # A screen that is being removed is still on the stack, but has no children.
+            if not (self.is_attached and self.children and self in self.app.screen_stack):
+                raise asyncio.CancelledError
+
+    def report(self, error: UsageError) -> None:
+        """Report a wrong question. Without a screen's own way to do so, it ends the app."""
+        self.session.on_trouble(error)

@@ -1,44 +1,46 @@
-"""One dialogue on stage: played, looked behind, judged."""
+"""One dialogue on stage: it is played, its evidence is shown beside it, and it is reviewed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.screen import Screen
 
-from culturepark.errors import UsageError
+from culturepark.errors import CultureparkError, UsageError
+from culturepark.glossary import DECISION_SIGNS, counted, signed_status
 from culturepark.ids import place_of, run_of, short
-from culturepark.replay import signs
-from culturepark.replay.doors import Doors
-from culturepark.replay.evidence_panel import Behind
+from culturepark.replay.evidence_panel import EvidencePanel
 from culturepark.replay.playback import Part, Playback
-from culturepark.replay.reviewing import Reviewing
 from culturepark.replay.search import Hits
-from culturepark.replay.session import Library, Shelf
+from culturepark.replay.session import RunCache, Session, StoreScreen
 from culturepark.replay.widgets.frame import Heading, Keys
 from culturepark.replay.widgets.speeches import Speeches
 from culturepark.replay.widgets.track import PhaseTrack, SeekBar, StatusLine, in_words
 
 if TYPE_CHECKING:
+    from culturepark.replay.review_form import Judgement
     from culturepark.store.dialogue_view import Scene, Spoken
+    from culturepark.store.tables import ReviewRow
 
 T = TypeVar("T")
 
 WIDE = 100
-"""From so many columns on, what is behind a turn stands beside it; else `tab` puts it in its place."""
-FRAMES = 20
-"""A second."""
-LONGEST = 0.25
-"""Seconds that one frame may take: what comes after a stall is played, and not left out."""
+"""Columns from which the evidence stands beside the speech; with fewer, `tab` puts it in place of the speech."""
+FRAMES_PER_SECOND = 20
+LONGEST_FRAME = 0.25
+"""Seconds of play in one frame at most: after a stall nothing is skipped."""
 POLL_SECONDS = 0.5
+READ_ONLY = "read-only with --follow; without it one judges and branches"
 
 
-class StageScreen(Reviewing, Doors):
-    """Ends with the dialogue that was shown last."""
+class StageScreen(StoreScreen[str]):
+    """Returns the id of the dialogue that was shown last."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "play", "play"),
@@ -71,11 +73,11 @@ class StageScreen(Reviewing, Doors):
     StageScreen {
         Heading { height: 3; }
         #both { height: 1fr; margin-top: 1; }
-        Behind { width: 42%; height: 1fr; border-left: solid $foreground 15%; padding-left: 1; }
+        EvidencePanel { width: 42%; height: 1fr; border-left: solid $foreground 15%; padding-left: 1; }
         &.-narrow {
             #both { margin-top: 0; }
-            Behind { display: none; width: 1fr; border-left: none; }
-            &.-behind Behind { display: block; }
+            EvidencePanel { display: none; width: 1fr; border-left: none; }
+            &.-behind EvidencePanel { display: block; }
             &.-behind Speeches { display: none; }
         }
     }
@@ -83,8 +85,8 @@ class StageScreen(Reviewing, Doors):
 
     def __init__(
         self,
-        library: Library,
-        shelf: Shelf,
+        session: Session,
+        run_cache: RunCache,
         dialogue_id: str,
         ids: Sequence[str] = (),
         *,
@@ -93,17 +95,17 @@ class StageScreen(Reviewing, Doors):
     ) -> None:
         """
         Args:
-            ids: the dialogues among which one goes to the next and back.
-            hits: of a search; the present one is where it begins.
-            subject: a turn, statement or sample of the dialogue where it begins.
+            ids: the dialogues that `[` and `]` go through.
+            hits: of a search; the stage begins at the present one.
+            subject: the turn, statement or sample at which the stage begins.
         """
         super().__init__()
-        self._first = subject
-        self.library, self.shelf, self.ids, self.hits = library, shelf, ids, hits
+        self._first_subject = subject
+        self.session, self.run_cache, self.ids, self.hits = session, run_cache, ids, hits
         self.dialogue_id = dialogue_id
         self.scene: Scene | None = None
         self.playback = Playback([])
-        self._alive: list[str] = []
+        self._running_ids: list[str] = []
         self._ticked = 0.0
 
     def compose(self) -> ComposeResult:
@@ -111,7 +113,7 @@ class StageScreen(Reviewing, Doors):
         yield PhaseTrack()
         with Horizontal(id="both"):
             yield Speeches()
-            yield Behind()
+            yield EvidencePanel()
         yield SeekBar()
         yield StatusLine()
         yield Keys(narrow_without=("i", "c", "x"))
@@ -119,30 +121,30 @@ class StageScreen(Reviewing, Doors):
     def on_mount(self) -> None:
         self.query_one(Speeches).focus()
         self._ticked = self.app.clock()  # type: ignore[attr-defined]  # of Replay
-        self.set_interval(1 / FRAMES, self._tick)
-        if self.library.follow:
+        self.set_interval(1 / FRAMES_PER_SECOND, self._tick)
+        if self.session.follow:
             self.set_interval(POLL_SECONDS, self._poll)
-        at = self.hits.present.position if self.hits else place_of(self._first)[1]
-        self._open(self.dialogue_id, at, self._first)
+        at = self.hits.present.position if self.hits else place_of(self._first_subject)[1]
+        self._open(self.dialogue_id, at, self._first_subject)
 
-    # --- which dialogue ------------------------------------------------------------------------------
+    # --- the dialogue -----------------------------------------------------------------------------------
 
     def _open(self, dialogue_id: str, position: int | None = None, subject: str = "", *, live: bool = False) -> None:
-        """A dialogue, at once if it is at hand; `subject` gets the cursor. Going live, even if it has ended by then."""
+        """Show a dialogue, at once if it is cached. With `live` it is followed, even if it has ended by then."""
         self.dialogue_id = dialogue_id
-        if scene := self.shelf.held(dialogue_id):
+        if scene := self.run_cache.cached(dialogue_id):
             self.workers.cancel_group(self, "scene")
             self._enter(scene, position, subject, live)
         else:
             self.run_worker(self._load(dialogue_id, position, subject, live), group="scene", exclusive=True)
 
     async def _load(self, dialogue_id: str, position: int | None, subject: str, live: bool) -> None:
-        scene = await self.ask(self.shelf.scene, dialogue_id)
+        scene = await self.ask(self.run_cache.scene, dialogue_id)
         if dialogue_id == self.dialogue_id:
             self._enter(scene, position, subject, live)
 
-    def wrong(self, error: UsageError) -> None:
-        """Such as a dialogue that is gone: one stays where one is."""
+    def report(self, error: UsageError) -> None:
+        """Stay on the present dialogue where another one is gone."""
         if self.scene and self.scene.dialogue.id != self.dialogue_id:
             self.ids = [name for name in self.ids if name != self.dialogue_id]
             self.dialogue_id = self.scene.dialogue.id
@@ -151,78 +153,82 @@ class StageScreen(Reviewing, Doors):
     def _enter(self, scene: Scene, position: int | None, subject: str, live: bool) -> None:
         playback = Playback(parts_of(scene), speed=self.playback.speed)
         playback.seek(position or 1)
-        if live or (self.library.follow and not scene.finished and position is None):
+        if live or (self.session.follow and not scene.finished and position is None):
             playback.go_live()
         self.playback = playback
         self._say("")
         self._show(scene)
         if subject:
-            self.query_one(Behind).select(subject)
+            self.query_one(EvidencePanel).select(subject)
         if scene.dialogue.id in self.ids:
             at = self.ids.index(scene.dialogue.id)
             nearby = [self.ids[index] for index in (at + 1, at - 1) if 0 <= index < len(self.ids)]
-            self.run_worker(self.ask(self.shelf.prefetch, nearby), group="prefetch", exclusive=True)
+            self.run_worker(self.ask(self.run_cache.prefetch, nearby), group="prefetch", exclusive=True)
 
     def _show(self, scene: Scene) -> None:
-        """A scene, or the same one as it is by now."""
+        """Show a dialogue, or the same one as it was read anew."""
         self.scene = scene
-        self._head()
-        self._turn()
+        self._show_heading()
+        self._show_turn()
 
-    def _head(self) -> None:
+    def _show_heading(self) -> None:
         assert self.scene is not None
         dialogue = self.scene.dialogue
         people = []
-        for one in self.scene.people:
-            stance = f" ({one.stance_text})" if one.stance_text else ""
-            people.append(f"{one.persona.name}, {one.persona.culture}{stance}")
+        for seated in self.scene.people:
+            stance = f" ({seated.stance_text})" if seated.stance_text else ""
+            people.append(f"{seated.persona.name}, {seated.persona.culture}{stance}")
         marks = []
         if dialogue.parent_id:
             marks.append(f"↳ branched off {dialogue.parent_id.rpartition('.')[2]} after turn {dialogue.branched_at}")
-        if self.library.follow:
+        if self.session.follow:
             marks.append(self._following())
         place = f"d{dialogue.number}"
         if dialogue.status != "done":
-            sign, _ = signs.status(dialogue.status)
+            sign, _ = signed_status(dialogue.status)
             place = f"{place}  {sign}"
         self.query_one(Heading).tell(
             title=self.scene.seed.question, place=place, mark="; ".join(marks), detail=" · ".join(people)
         )
 
     def _following(self) -> str:
-        others = len([name for name in self._alive if name != self.dialogue_id])
-        return "following" + (f", {signs.counted(others, 'other')} in progress" if others else "")
+        others = len([name for name in self._running_ids if name != self.dialogue_id])
+        return "following" + (f", {counted(others, 'other')} in progress" if others else "")
 
     # --- the present turn -----------------------------------------------------------------------------
 
     @property
     def spoken(self) -> Spoken | None:
+        """The present turn."""
         return self.scene.turns[self.playback.position - 1] if self.scene and self.playback.position else None
 
     @property
     def subject(self) -> str:
-        """What a judgement is about: in the panel what its cursor is on, else the turn; nothing while another comes."""
+        """Id of what a review is about: what the panel's cursor is on if the panel has the focus, else the turn.
+
+        It is empty while another dialogue is loaded.
+        """
         if self.scene is None or self.scene.dialogue.id != self.dialogue_id or self.spoken is None:
             return ""
-        behind = self.query_one(Behind)
-        return behind.subject if behind.has_focus and behind.subject else self.spoken.id
+        panel = self.query_one(EvidencePanel)
+        return panel.subject if panel.has_focus and panel.subject else self.spoken.id
 
-    def _turn(self) -> None:
-        """Everything that shows the present turn."""
+    def _show_turn(self) -> None:
+        """Show the present turn in all widgets."""
         assert self.scene is not None
         playback = self.playback
         if self.spoken:
-            self.query_one(Behind).show(self.scene, self.spoken.turn.position)
+            self.query_one(EvidencePanel).show(self.scene, self.spoken.turn.position)
         self.query_one(PhaseTrack).show(phases_of(self.scene), playback.phase)
         self.query_one(SeekBar).show(len(playback.parts), playback.position, playback.starts())
-        self._speech()
+        self._show_speech()
 
-    def _speech(self) -> None:
-        """What changes from moment to moment."""
+    def _show_speech(self) -> None:
+        """Show what changes while a turn is played."""
         assert self.scene is not None
         marks = []
         if self.spoken:
-            marks = self.query_one(Behind).marks(self.spoken.turn.position)
+            marks = self.query_one(EvidencePanel).marks(self.spoken.turn.position)
             if self.hits:
                 marks = [*marks, *self.hits.marks(self.spoken.turn.text)]
         self.query_one(Speeches).show(self.scene, self.playback.position, self.playback.shown, marks)
@@ -232,93 +238,93 @@ class StageScreen(Reviewing, Doors):
 
     def _tick(self) -> None:
         now = self.app.clock()  # type: ignore[attr-defined]  # of Replay
-        passed, self._ticked = min(now - self._ticked, LONGEST), now
+        passed, self._ticked = min(now - self._ticked, LONGEST_FRAME), now
         before = self.playback.position
         if self.scene and self.is_active and self.playback.tick(passed):
             if before == self.playback.position:
-                self._speech()
+                self._show_speech()
             else:
-                self._turn()
+                self._show_turn()
 
-    def on_behind_changed(self) -> None:
+    def on_evidence_panel_changed(self) -> None:
         if self.scene:
-            self._speech()
+            self._show_speech()
 
     def on_descendant_focus(self) -> None:
-        """What a judgement would be about has changed."""
-        self.on_behind_changed()
+        """The subject of a review depends on the focus."""
+        self.on_evidence_panel_changed()
 
-    def on_behind_go(self, event: Behind.Go) -> None:
-        """To a statement, which may be in another dialogue."""
+    def on_evidence_panel_go(self, event: EvidencePanel.Go) -> None:
+        """Go to a statement, which may be in another dialogue."""
         dialogue_id, position = place_of(event.statement_id)
-        if run_of(dialogue_id) == self.shelf.run_id:
+        if run_of(dialogue_id) == self.run_cache.run_id:
             self._open(dialogue_id, position, event.statement_id)
         else:
             self._visit(dialogue_id, event.statement_id)
 
-    # --- a run that goes on ----------------------------------------------------------------------------
+    # --- a run in progress ------------------------------------------------------------------------------
 
     def _poll(self) -> None:
         if self.is_current and not any(worker.group == "poll" and worker.is_running for worker in self.workers):
-            self.run_worker(self._look_again(), group="poll")
+            self.run_worker(self._reload(), group="poll")
 
-    async def _look_again(self) -> None:
-        """New turns, and what is mined from them; where this dialogue is over and one went with it, the next one."""
-        self._alive = await self.ask(self.shelf.lists.alive)
-        run = await self.ask(self.shelf.look_at_run)
+    async def _reload(self) -> None:
+        """Show new turns and statements. When a dialogue that is followed ends, follow the next one."""
+        self._running_ids = await self.ask(self.run_cache.lists.alive)
+        run = await self.ask(self.run_cache.reload_run)
         going = run.status in ("running", "pending")
         if self.scene is None or self.scene.dialogue.id != self.dialogue_id:
             return
         if going or run != self.scene.run or not self.scene.finished:
-            self.shelf.let_go()
-            scene = await self.ask(self.shelf.look_again, self.dialogue_id)
+            self.run_cache.forget()
+            scene = await self.ask(self.run_cache.reload, self.dialogue_id)
             if not self.scene.dialogue.id == scene.dialogue.id == self.dialogue_id:
                 return
             if scene != self.scene:
                 self.playback.grow(parts_of(scene))
                 self._show(scene)
-        self._head()
+        self._show_heading()
         if self.scene.finished and self.playback.live and self.playback.at_end:
-            if self._alive:
-                self._open(self._alive[0], live=True)
+            if self._running_ids:
+                self._open(self._running_ids[0], live=True)
             elif not going:
                 self.playback.leave_live()
                 self._say("the run has ended")
-                self._turn()
+                self._show_turn()
 
     # --- keys: play -------------------------------------------------------------------------------------
 
-    def _moved(self) -> None:
+    def _show_move(self) -> None:
         if self.scene:
-            self._turn()
+            self._show_turn()
 
     def action_play(self) -> None:
         self.playback.toggle()
-        self._moved()
+        self._show_move()
 
     def action_step(self, by: int) -> None:
         self.playback.step(by)
-        self._moved()
+        self._show_move()
 
     def action_seek(self, position: int) -> None:
         self.playback.seek(position)
-        self._moved()
+        self._show_move()
 
     def action_last(self) -> None:
-        if self.library.follow and self.scene and not self.scene.finished:
+        if self.session.follow and self.scene and not self.scene.finished:
             self.playback.go_live()
         else:
             self.playback.playing = False
             self.playback.seek(len(self.playback.parts))
-        self._moved()
+        self._show_move()
 
     def action_speed(self, by: int) -> None:
         self.playback.faster(by)
-        self._moved()
+        self._show_move()
 
     def action_phase(self, by: int) -> None:
         self.playback.step_phase(by)
-        self._moved()
+        self._show_move()
 
     def on_seek_bar_sought(self, event: SeekBar.Sought) -> None:
         self.action_seek(event.position)
@@ -346,18 +352,175 @@ class StageScreen(Reviewing, Doors):
         self.set_class(event.size.width < WIDE, "-narrow")
 
     def action_swap(self) -> None:
-        """Between the speech and what is behind it."""
-        speeches, behind = self.query_one(Speeches), self.query_one(Behind)
-        to_behind = self.focused is speeches
-        self.set_class(to_behind, "-behind")
-        (behind if to_behind else speeches).focus()
+        """Switch between the speech and its evidence."""
+        speeches, panel = self.query_one(Speeches), self.query_one(EvidencePanel)
+        to_panel = self.focused is speeches
+        self.set_class(to_panel, "-behind")
+        (panel if to_panel else speeches).focus()
 
     def action_back(self) -> None:
-        """From what stands in the place of the speech to the speech, and from there to where one came from."""
+        """Go back to the speech where the evidence has its place, else to the screen before."""
         if self.has_class("-narrow") and self.has_class("-behind"):
             self.action_swap()
         else:
             self.dismiss(self.dialogue_id)
+
+    def action_persona(self) -> None:
+        from culturepark.replay.persona import PersonaScreen
+
+        if self.scene and self.spoken:
+            speaker = self.spoken.turn.speaker
+            seated = next((one for one in self.scene.people if one.persona.key == speaker), None)
+            if seated:
+                self._push(PersonaScreen(seated, self.scene.seed))
+            else:
+                self._say(f"{self.spoken.name} has no card")
+
+    def action_calls(self) -> None:
+        if self.scene and (subject := self.subject):
+            self.run_worker(self._calls(self.scene, subject), group="calls", exclusive=True)
+
+    async def _calls(self, scene: Scene, subject: str) -> None:
+        from culturepark.replay.calls import CallsScreen
+
+        rows = await self.ask(self.run_cache.scenes.calls, scene, subject)
+        if rows:
+            self._push(CallsScreen(rows))
+        else:
+            self._say("no model was asked for this")
+
+    def action_search(self) -> None:
+        from culturepark.replay.search import search
+
+        search(self.app, self.session, self.run_cache, self.ids)
+
+    def action_branch(self) -> None:
+        if self._may_write() and self.scene and self.spoken:
+            from culturepark.replay.branch_form import BranchScreen
+
+            screen = BranchScreen(self.scene, self.spoken.turn.position, self.session.store, self.session.trust)
+            self._push(screen, lambda dialogue_id: self._visit(dialogue_id) if dialogue_id else None)
+
+    def _visit(self, dialogue_id: str, subject: str = "") -> None:
+        """Open a dialogue of another run on a stage of its own."""
+        self.run_worker(self._visit_in(run_of(dialogue_id), dialogue_id, subject), group="visit", exclusive=True)
+
+    async def _visit_in(self, run_id: str, dialogue_id: str, subject: str) -> None:
+        run_cache = await self.ask(self.session.run_cache, run_id)
+        self._push(StageScreen(self.session, run_cache, dialogue_id, subject=subject))
+
+    def action_compare(self) -> None:
+        if self.scene:
+            self.run_worker(self._compare(self.scene), group="compare", exclusive=True)
+
+    async def _compare(self, scene: Scene) -> None:
+        pair = await self.ask(self.session.comparison_of, scene)
+        if isinstance(pair, str):
+            self._say(pair)
+        else:
+            from culturepark.replay.compare import CompareScreen
+
+            self._push(CompareScreen(*pair))
+
+    # --- keys: review ----------------------------------------------------------------------------------
+
+    def action_judge(self, decision: str) -> None:
+        self._judge(decision=decision)
+
+    def action_rate(self, rating: int) -> None:
+        self._judge(rating=rating)
+
+    def _judge(self, **judgement: Any) -> None:
+        """Review the subject. Fields that are not given stay as this reviewer had them."""
+        if self._may_write() and (subject := self.subject):
+            self.run_worker(self._show_review(self.session.judge(subject, **judgement)), group="judge")
+
+    async def _show_review(self, write: Future[tuple[ReviewRow, bool]]) -> str | None:
+        """Show a review once it is in the store; return the error if it could not be stored."""
+        written = await self._outcome(write)
+        if isinstance(written, str):
+            return written
+        row, new = written
+        self._say(self._describe(row) if new else f"already so: {self._describe(row)}")
+        await self._reload_scene()
+        return None
+
+    def action_undo(self) -> None:
+        if self._may_write():
+            self.run_worker(self._show_undo(self.session.undo(self.dialogue_id)), group="judge")
+
+    async def _show_undo(self, write: Future[ReviewRow | None]) -> None:
+        row = await self._outcome(write)
+        if row is None:
+            self._say(f"{self.session.reviewer} has judged nothing here that could be taken back")
+        elif not isinstance(row, str):
+            self._say(f"taken back: {self._describe(row)}")
+            await self._reload_scene()
+
+    async def _outcome(self, write: Future[T]) -> T | str:
+        """Wait for a write and return its result, or why it was not stored; that is shown too."""
+        outcome: T | str
+        try:
+            outcome = await self.unless_left(self.session.result_of(write))
+        except CultureparkError as error:
+            outcome = f"not stored: {error}"
+            self._say(outcome)
+        self.session.acknowledge(write)
+        return outcome
+
+    async def _reload_scene(self) -> None:
+        """Show the dialogue with what was written about it."""
+        if self.scene and self.scene.dialogue.id == self.dialogue_id:
+            scene = await self.ask(self.run_cache.reload, self.dialogue_id)
+            if self.scene.dialogue.id == scene.dialogue.id == self.dialogue_id:
+                self._show(scene)
+
+    def _describe(self, row: ReviewRow) -> str:
+        """A review in a few words. The id of its subject is written whole if that is not in the dialogue on stage."""
+        sign, word, _ = DECISION_SIGNS[row.decision]
+        here = place_of(row.subject_id)[0] == self.dialogue_id
+        rated = f", {row.rating} of 5" if row.rating else ""
+        return f"{sign} {short(row.subject_id) if here else row.subject_id} {word}{rated}"
+
+    def action_edit(self) -> None:
+        if self._may_write() and self.scene and (subject := self.subject):
+            self.run_worker(self._edit(self.scene, subject), group="edit", exclusive=True)
+
+    async def _edit(self, scene: Scene, subject: str) -> None:
+        """Show the form until the review is stored or thrown away."""
+        from culturepark.replay.evidence import wording_of
+        from culturepark.replay.review_form import ReviewScreen, part_of
+
+        standing = await self._outcome(self.session.standing(subject))
+        if isinstance(standing, str):
+            return
+        filled: Judgement | None = None
+        error: str | None = ""
+        while error is not None:
+            if not self.is_active:
+                return
+            form = ReviewScreen(
+                subject, wording_of(scene, subject), standing, part_of(scene, subject), filled=filled, error=error
+            )
+            filled = await self.app.push_screen_wait(form)
+            if filled is None:
+                return
+            error = await self._show_review(self.session.judge(subject, whole=True, **vars(filled)))
+
+    # --- messages, and screens over this one ------------------------------------------------------------
+
+    def _say(self, what: str) -> None:
+        self.query_one(StatusLine).say(what)
+
+    def _push(self, screen: Screen[T], callback: Callable[[T | None], None] | None = None) -> None:
+        """Open another screen over this one, unless there is one already."""
+        if self.is_active:
+            self.app.push_screen(screen, callback)
+
+    def _may_write(self) -> bool:
+        if self.session.follow:
+            self._say(READ_ONLY)
+        return not self.session.follow
 
 
 def parts_of(scene: Scene) -> list[Part]:
@@ -365,7 +528,7 @@ def parts_of(scene: Scene) -> list[Part]:
 
 
 def phases_of(scene: Scene) -> list[str]:
-    """As its protocol has them, and as they were."""
+    """Return the phases that were held, then those that its protocol still has to come."""
     from culturepark.dialogue.protocol import PHASES
 
     said = list(dict.fromkeys(spoken.turn.phase for spoken in scene.turns))

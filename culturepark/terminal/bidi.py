@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
-from typing import TextIO
+from typing import Any, TextIO
 
 LAM = "\u0644"
 ZERO_WIDTH_JOINER = "\u200d"
@@ -17,8 +16,10 @@ FORMS = (*range(0xFB50, 0xFE00), *range(0xFE70, 0xFEFD))
 FROM_RIGHT = ("R", "AL", "AN")
 LEAVE_IT, TAKE_IT_BACK = "\x1b[8l", "\x1b[8h"
 """ECMA-48's mode for terminals that reorder: the program does it, the terminal does it."""
-LEVEL = re.compile(r"^ {8}Level\(\n {12}(\d+),$", re.MULTILINE)
-"""One in what python-bidi tells of its reckoning. Anchored to lines, which no text in there can begin."""
+DEEPEST = 63
+"""Brackets within each other that Unicode's algorithm pairs; from the next one on it pairs none."""
+CANONICAL = str.maketrans("\u2329\u232a", "\u3008\u3009")
+"""Brackets that are the same ones to Unicode."""
 
 
 def reorders(environ: Mapping[str, str]) -> bool:
@@ -62,16 +63,71 @@ def runs_from_right(text: str) -> bool:
 
 
 def levels(text: str) -> list[int]:
-    """How deep each character of a paragraph is nested, first the paragraph's own: odd ones run from the right."""
-    from bidi import get_base_level, get_display
+    """Return a paragraph's embedding levels by UAX #9: its own, then each character's. Odd ones run from the right.
 
-    told = get_display(text, debug=True)
-    of_bytes = [int(level) for level in LEVEL.findall(str(told))]
-    found, at = [get_base_level(text)], 0
-    for character in text:
-        found.append(of_bytes[at])
-        at += len(character.encode())
-    return found
+    `text` has been through `safe`, so that there are no embeddings, overrides or isolates in it.
+    """
+    from bidi import algorithm
+
+    base = algorithm.get_base_level(text)
+    storage = algorithm.get_empty_storage() | {"base_level": base, "base_dir": "LR"[base]}
+    algorithm.get_embedding_levels(text, storage)
+    characters = storage["chars"]
+    algorithm.explicit_embed_and_overrides(storage)  # takes out what has no width, and makes one run of the rest
+    algorithm.resolve_weak_types(storage)
+    resolve_brackets(storage["chars"], "LR"[base])
+    algorithm.resolve_neutral_types(storage, debug=False)
+    algorithm.resolve_implicit_levels(storage, debug=False)
+    resolved = [base]
+    for character in characters:
+        resolved.append(resolved[-1] if character["type"] in algorithm.X9_REMOVED else character["level"])
+    return resolved
+
+
+def resolve_brackets(characters: Sequence[dict[str, Any]], embedding: str) -> None:
+    """Give both brackets of a pair one direction: rule N0, which `bidi.algorithm` leaves out."""
+    for start, end in bracket_pairs(characters):
+        inside = {strong(character["type"]) for character in characters[start + 1 : end]}
+        if embedding in inside:
+            direction = embedding
+        elif inside & {"L", "R"}:
+            before = (strong(character["type"]) for character in reversed(characters[:start]))
+            context = next((side for side in before if side), embedding)
+            direction = context if context in inside else embedding
+        else:
+            continue
+        for place in (start, end):
+            characters[place]["type"] = direction
+            for mark in characters[place + 1 :]:
+                if mark["orig"] != "NSM":
+                    break
+                mark["type"] = direction
+
+
+def bracket_pairs(characters: Sequence[dict[str, Any]]) -> list[tuple[int, int]]:
+    """Return the places of brackets that belong together, in the order of the opening ones: rule BD16."""
+    pairs: list[tuple[int, int]] = []
+    awaited: list[tuple[str, int]] = []
+    for place, character in enumerate(characters):
+        bracket = character["ch"].translate(CANONICAL)
+        if character["type"] != "ON" or ord(bracket) not in mirrors():
+            continue
+        if (category := unicodedata.category(bracket)) == "Ps":
+            if len(awaited) == DEEPEST:
+                return sorted(pairs)
+            awaited.append((bracket.translate(mirrors()), place))
+        elif category == "Pe":
+            for depth in range(len(awaited) - 1, -1, -1):
+                if awaited[depth][0] == bracket:
+                    pairs.append((awaited[depth][1], place))
+                    del awaited[depth:]
+                    break
+    return sorted(pairs)
+
+
+def strong(kind: str) -> str:
+    """Return the direction that a type of character has for its neighbours, or "". Numbers count as R."""
+    return "L" if kind == "L" else "R" if kind in ("R", "EN", "AN") else ""
 
 
 def seen(nested: Sequence[int]) -> list[int]:

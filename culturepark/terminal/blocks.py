@@ -6,8 +6,10 @@ always say the same, so that nothing hangs on colour.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from typing import Literal, Protocol
 
 from rich.cells import cell_len
@@ -26,6 +28,10 @@ LONGEST = 4000
 """Characters of a paragraph that are laid out at a time."""
 BLOCKS = " ▏▎▍▌▋▊▉"
 """Eighths of a cell."""
+WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\s\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
+"""What has no spaces between words is compared character by character."""
+MOST_WORDS = 1000
+"""Where a text has more, no change is marked: comparing takes the product of both."""
 
 
 @dataclass(frozen=True)
@@ -134,3 +140,15 @@ def bar(share: float, width: int) -> str:
 
 def percent(share: float) -> str:
     return "<0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
+
+
+def word_changes(before: str, after: str) -> tuple[tuple[Mark, ...], tuple[Mark, ...]]:
+    """Return marks in the first text for words taken out (`cut`), and in the second for words put in (`put`)."""
+    old, new = list(WORD.finditer(before)), list(WORD.finditer(after))
+    if max(len(old), len(new)) > MOST_WORDS:
+        return (), ()
+    matcher = SequenceMatcher(None, [word[0] for word in old], [word[0] for word in new], autojunk=False)
+    changes = [change for change in matcher.get_opcodes() if change[0] != "equal"]
+    cut = tuple((old[i].start(), old[j - 1].end(), "cut") for _, i, j, _, _ in changes if i < j)
+    put = tuple((new[i].start(), new[j - 1].end(), "put") for _, _, _, i, j in changes if i < j)
+    return cut, put

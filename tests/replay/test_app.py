@@ -27,14 +27,14 @@ from culturepark.errors import StoreError, UsageError
 from culturepark.replay.app import Replay
 from culturepark.replay.calls import CallsScreen
 from culturepark.replay.dialogues import DialogueList, DialoguesScreen
-from culturepark.replay.evidence_panel import Behind
+from culturepark.replay.evidence_panel import EvidencePanel
 from culturepark.replay.filter_form import FilterScreen
 from culturepark.replay.help import HelpScreen
 from culturepark.replay.persona import PersonaScreen
-from culturepark.replay.review_form import JudgeScreen
+from culturepark.replay.review_form import ReviewScreen
 from culturepark.replay.runs import RunsScreen
 from culturepark.replay.search import HitList, SearchScreen, places
-from culturepark.replay.session import HELD, Library
+from culturepark.replay.session import CACHED_SCENES, Session
 from culturepark.replay.stage import StageScreen
 from culturepark.replay.widgets.lists import PAGE, PAGES, Listing, fitted
 from culturepark.replay.widgets.speeches import Speeches
@@ -287,7 +287,7 @@ async def test_keys_go_from_turn_to_turn_and_what_is_behind_goes_along(held: Hel
             await press(pilot, key)
             assert stage.playback.position == position
             assert stage.spoken
-            assert stage.query_one(Behind).subject == stage.spoken.id
+            assert stage.query_one(EvidencePanel).subject == stage.spoken.id
             await sees(pilot, f"turn {position} of {total}")
         await press(pilot, "tab", "right", "tab", "right")
         assert stage.playback.position == 3
@@ -320,11 +320,11 @@ async def test_stepping_through_dialogues_keeps_few_of_them_and_finds_the_next_a
     async with shown(app) as pilot:
         stage = stage_of(app)
         for number in (2, 3, 4):
-            assert stage.shelf.held(f"{RUN}.d{number}")
+            assert stage.run_cache.cached(f"{RUN}.d{number}")
             await press(pilot, "right_square_bracket")
             assert stage.scene
             assert stage.scene.dialogue.number == number
-        assert len(stage.shelf._held) <= HELD
+        assert len(stage.run_cache._cached) <= CACHED_SCENES
         await press(pilot, "right_square_bracket")
         await sees(pilot, "no other dialogue")
 
@@ -333,13 +333,13 @@ async def test_where_it_is_narrow_the_panel_takes_the_place_of_the_speech(held: 
     app = app_on(held.store, f"{RUN}.d1")
     async with shown(app, size=(60, 20)) as pilot:
         stage = stage_of(app)
-        seen = [(stage.query_one(Speeches).display, stage.query_one(Behind).display)]
+        seen = [(stage.query_one(Speeches).display, stage.query_one(EvidencePanel).display)]
         for _ in range(2):
             await press(pilot, "tab")
-            seen.append((stage.query_one(Speeches).display, stage.query_one(Behind).display))
+            seen.append((stage.query_one(Speeches).display, stage.query_one(EvidencePanel).display))
         assert seen == [(True, False), (False, True), (True, False)]
         await pilot.resize_terminal(140, 30)
-        assert stage.query_one(Behind).display
+        assert stage.query_one(EvidencePanel).display
 
 
 async def test_the_card_and_the_calls_open_over_the_stage_and_close(held: Held) -> None:
@@ -400,7 +400,7 @@ async def test_a_judgement_is_not_lost_if_one_quits_in_the_same_moment(own: Held
     app = app_on(own.store, f"{RUN}.d1")
     async with shown(app) as pilot:
         await pilot.press("a", "right", "2", "ctrl+q")
-    app.library.finish()
+    app.session.finish()
     assert [(row.subject_id, row.decision, row.rating) for row in own.rows(ReviewRow)] == [
         (f"{RUN}.d1.t1", "accept", None),
         (f"{RUN}.d1.t2", "comment", 2),
@@ -446,7 +446,7 @@ async def test_judgements_that_wait_to_be_written_are_written_whoever_leaves(
         if leave == "q":
             await settled(pilot)
             assert isinstance(app.screen, DialoguesScreen)
-    app.library.finish()
+    app.session.finish()
     assert app.trouble is None
     assert judged(own) == [("d1.t1", "accept", None), ("d1.t2", "reject", None), ("d1.t3", "comment", 4)]
 
@@ -463,13 +463,13 @@ async def test_a_write_that_fails_when_nobody_looks_any_more_is_told_at_the_end(
         monkeypatch.setattr(Reviews, "add", full)
         await press(pilot, "x")
         await sees(pilot, "not stored: the disk is full")
-        app.library.finish()  # this one has been told
-        app.library._writer = ThreadPoolExecutor(1)
+        app.session.finish()  # this one has been told
+        app.session._writer = ThreadPoolExecutor(1)
         gate = slowed(monkeypatch, Reviews, "add")
         await pilot.press("a", "ctrl+q")
         gate.set()
     with pytest.raises(StoreError, match="not stored: the disk is full"):
-        app.library.finish()
+        app.session.finish()
 
 
 async def test_a_form_that_could_not_be_stored_is_there_again_as_it_was_filled_in(
@@ -486,12 +486,12 @@ async def test_a_form_that_could_not_be_stored_is_there_again_as_it_was_filled_i
     monkeypatch.setattr(Reviews, "add", locked)
     async with shown(app) as pilot:
         await pilot.press("e")
-        await until(pilot, lambda: isinstance(app.screen, JudgeScreen))
+        await until(pilot, lambda: isinstance(app.screen, ReviewScreen))
         await pilot.press(*"shorter, ", "tab", *"why", "shift+tab", "shift+tab", "3", "shift+tab", "r")
         for _ in range(2):
             form = app.screen
             await pilot.press("ctrl+s")
-            await until(pilot, lambda form=form: isinstance(app.screen, JudgeScreen) and app.screen is not form)
+            await until(pilot, lambda form=form: isinstance(app.screen, ReviewScreen) and app.screen is not form)
             await sees(pilot, "! not stored: the store is locked")
         await pilot.press("escape")
         await sees(pilot, "Not saved")  # it is still somebody's work
@@ -516,7 +516,7 @@ async def test_an_id_of_a_statement_leads_to_it(own: Held) -> None:
     app = app_on(own.store, f"{RUN}.d1.t8.s1")
     async with shown(app) as pilot:
         await sees(pilot, "turn 8 of")
-        assert app.screen.query_one(Behind).subject == f"{RUN}.d1.t8.s1"
+        assert app.screen.query_one(EvidencePanel).subject == f"{RUN}.d1.t8.s1"
 
 
 async def test_in_a_narrow_window_escape_leads_from_what_is_behind_to_the_speech(own: Held) -> None:
@@ -532,7 +532,7 @@ async def test_what_was_typed_before_a_form_is_saved_is_saved_with_it(own: Held)
     async with shown(app) as pilot:
         for note, last in (("well put", "ctrl+s"), ("but", "escape")):
             await pilot.press("e")
-            await until(pilot, lambda: isinstance(app.screen, JudgeScreen))
+            await until(pilot, lambda: isinstance(app.screen, ReviewScreen))
             app.screen.query_one("#note").focus()
             await pilot.pause()
             for character in note:  # as fast as they can come
@@ -550,7 +550,7 @@ async def test_a_form_knows_what_was_judged_just_before(own: Held, monkeypatch: 
         await pilot.press("4", "e")
         await pilot.pause()
         gate.set()
-        await until(pilot, lambda: isinstance(app.screen, JudgeScreen))
+        await until(pilot, lambda: isinstance(app.screen, ReviewScreen))
         await sees(pilot, "(•) 4")
 
 
@@ -566,8 +566,8 @@ async def test_a_form_is_about_what_was_on_stage_when_it_was_asked_for(
         gate = slowed(monkeypatch, Reviews, "standing")
         await pilot.press("e", "right_square_bracket")
         gate.set()
-        await until(pilot, lambda: isinstance(app.screen, JudgeScreen))
-        assert isinstance(app.screen, JudgeScreen)
+        await until(pilot, lambda: isinstance(app.screen, ReviewScreen))
+        assert isinstance(app.screen, ReviewScreen)
         assert (app.screen.subject_id, app.screen.text) == (f"{RUN}.d1.t2", text)
 
 
@@ -607,8 +607,8 @@ async def test_going_on_and_back_at_once_shows_one_dialogue(held: Held, monkeypa
     app = app_on(held.store, f"{RUN}.d1")
     async with shown(app) as pilot:
         stage = stage_of(app)
-        stage.shelf.let_go(f"{RUN}.d2")
-        gate = slowed(monkeypatch, stage.shelf, "scene")
+        stage.run_cache.forget(f"{RUN}.d2")
+        gate = slowed(monkeypatch, stage.run_cache, "scene")
         await pilot.press("right_square_bracket")
         assert stage.subject == ""  # nothing is judged by mistake
         await pilot.press("left_square_bracket")
@@ -618,7 +618,7 @@ async def test_going_on_and_back_at_once_shows_one_dialogue(held: Held, monkeypa
         assert stage.dialogue_id == stage.scene.dialogue.id == f"{RUN}.d1"
 
 
-@pytest.mark.parametrize(("key", "owner", "name"), [("c", "scenes", "calls"), ("v", "library", "beside")])
+@pytest.mark.parametrize(("key", "owner", "name"), [("c", "scenes", "calls"), ("v", "session", "comparison_of")])
 async def test_what_comes_late_opens_over_nothing_else(
     held: Held, key: str, owner: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -626,7 +626,7 @@ async def test_what_comes_late_opens_over_nothing_else(
     async with shown(app) as pilot:
         stage = stage_of(app)
         await press(pilot, "right")
-        gate = slowed(monkeypatch, {"scenes": stage.shelf.scenes, "library": app.library}[owner], name)
+        gate = slowed(monkeypatch, {"scenes": stage.run_cache.scenes, "session": app.session}[owner], name)
         await pilot.press(key, "i")
         gate.set()
         await settled(pilot)
@@ -650,13 +650,13 @@ async def test_a_statement_of_another_run_is_shown_on_a_stage_of_its_own(own: He
     app = app_on(own.store, f"{RUN}.d1")
     async with shown(app) as pilot:
         stage = stage_of(app)
-        stage.post_message(Behind.Go(f"{row.id}.d1.t2.s1"))
+        stage.post_message(EvidencePanel.Go(f"{row.id}.d1.t2.s1"))
         await settled(pilot)
         there = stage_of(app)
         assert (there.dialogue_id, there.playback.position) == (f"{row.id}.d1", 2)
         await press(pilot, "q")
         assert app.screen is stage
-        stage.post_message(Behind.Go("elsewhere.d1.t2.s1"))
+        stage.post_message(EvidencePanel.Go("elsewhere.d1.t2.s1"))
         await sees(pilot, "no such run")
         assert app.screen is stage
 
@@ -687,37 +687,37 @@ async def test_the_runs_are_looked_at_again_when_one_comes_back(own: Held) -> No
 
 
 def test_an_older_scene_never_takes_the_place_of_a_newer_one(own: Held, monkeypatch: pytest.MonkeyPatch) -> None:
-    shelf, name = Library("", store=own.store).shelf(RUN), f"{RUN}.d1"
-    read = shelf.scenes.scene
+    run_cache, name = Session("", store=own.store).run_cache(RUN), f"{RUN}.d1"
+    read = run_cache.scenes.scene
 
     def overtaken(dialogue_id: str) -> Scene:
         """Somebody else reads it meanwhile, once there is a judgement."""
         old = read(dialogue_id)
-        monkeypatch.setattr(shelf.scenes, "scene", read)
+        monkeypatch.setattr(run_cache.scenes, "scene", read)
         Reviews(own.store, "anna").add(f"{name}.t1", "accept")
-        shelf.look_again(dialogue_id)
+        run_cache.reload(dialogue_id)
         return old
 
-    monkeypatch.setattr(shelf.scenes, "scene", overtaken)
-    assert shelf.scene(name).reviews
-    held = shelf.held(name)
+    monkeypatch.setattr(run_cache.scenes, "scene", overtaken)
+    assert run_cache.scene(name).reviews
+    held = run_cache.cached(name)
     assert held
     assert held.reviews
 
 
 def test_what_was_read_before_something_was_written_is_not_held(own: Held, monkeypatch: pytest.MonkeyPatch) -> None:
-    shelf = Library("", store=own.store).shelf(RUN)
-    read = shelf.scenes.scene
+    run_cache = Session("", store=own.store).run_cache(RUN)
+    read = run_cache.scenes.scene
 
     def written(dialogue_id: str) -> Scene:
         scene = read(dialogue_id)
-        shelf.let_go(f"{RUN}.d1")
+        run_cache.forget(f"{RUN}.d1")
         return scene
 
-    monkeypatch.setattr(shelf.scenes, "scene", written)
-    shelf.prefetch([f"{RUN}.d1", f"{RUN}.d99", f"{RUN}.d2"])  # one of them is gone
-    assert shelf.held(f"{RUN}.d1") is None
-    assert shelf.held(f"{RUN}.d2")
+    monkeypatch.setattr(run_cache.scenes, "scene", written)
+    run_cache.prefetch([f"{RUN}.d1", f"{RUN}.d99", f"{RUN}.d2"])  # one of them is gone
+    assert run_cache.cached(f"{RUN}.d1") is None
+    assert run_cache.cached(f"{RUN}.d2")
 
 
 # --- trouble -----------------------------------------------------------------------------------------------
@@ -737,7 +737,7 @@ async def test_a_store_that_breaks_ends_the_app_with_what_is_wrong(own: Held) ->
 
 async def test_a_file_that_is_no_store_ends_the_app_and_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.db").write_bytes(b"no database at all, but long enough" * 40)
-    app = Replay(Library(f"sqlite:///{tmp_path / 'x.db'}"))
+    app = Replay(Session(f"sqlite:///{tmp_path / 'x.db'}"))
     async with app.run_test() as pilot:
         await until(pilot, lambda: app.trouble)
     assert isinstance(app.trouble, StoreError)
@@ -753,7 +753,7 @@ def test_a_bug_is_told_in_a_line_and_leaves_the_terminal_alone(
         raise ZeroDivisionError(secret)
 
     app = app_on(held.store)
-    monkeypatch.setattr(*((RunsScreen, "_show") if where == "a handler" else (app.library, "runs")), broken)
+    monkeypatch.setattr(*((RunsScreen, "_show") if where == "a handler" else (app.session, "runs")), broken)
     app.run(headless=True, size=(80, 24))
     assert isinstance(app.trouble, ZeroDivisionError)
     assert secret not in "".join(capsys.readouterr())
@@ -930,7 +930,7 @@ def test_a_glance_shows_what_the_store_says_but_for_what_takes_counting(held: He
     assert list(shown.ids) == lists.find()
     uncounted = {"turns": None, "statements": None, "kept": None}
     assert list(shown.lines) == [replace(line, **uncounted) for line in lists.lines(shown.ids)]
-    (run,) = Library(url).runs()
+    (run,) = Session(url).runs()
     assert first_look.runs(url) == [replace(run, dialogues=None, done=None, kept=None)] == [shown.run]
 
 
@@ -977,8 +977,8 @@ def test_a_glance_at_damage_sees_nothing(own: Held, damage: str) -> None:
 
 @pytest.mark.parametrize(("target", "row"), [(None, RUN), ("last", "(arabic)")])
 async def test_the_first_rows_are_there_before_the_store_is_opened(held: Held, target: str | None, row: str) -> None:
-    app = Replay(Library(held.store.database.url.render_as_string()), target)
-    with app.library._opening:  # so that nobody gets at it
+    app = Replay(Session(held.store.database.url.render_as_string()), target)
+    with app.session._opening:  # so that nobody gets at it
         async with app.run_test(size=(120, 40)) as pilot:
             await until(pilot, lambda: row in text_of(app))
             app.exit()

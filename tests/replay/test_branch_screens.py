@@ -17,9 +17,8 @@ from textual.widgets import Static
 
 from culturepark.domain import Turn
 from culturepark.models.trust import Trust
-from culturepark.replay.aligning import Beside, Pair, align, beside, fate, grouped, speech, told
 from culturepark.replay.branch_form import BranchScreen, outlook
-from culturepark.replay.compare import CompareScreen
+from culturepark.replay.compare import Beside, CompareScreen, Pair, align, beside, fate, grouped, speech, told
 from culturepark.replay.review_form import Choice, Words
 from culturepark.replay.widgets.sheet import Sheet
 from culturepark.run.plan import branch

@@ -16,16 +16,15 @@ from textual.widgets import Button
 from culturepark.domain import Seed
 from culturepark.replay import evidence
 from culturepark.replay.calls import CallsScreen, exactly, in_words, overview, readable
-from culturepark.replay.evidence_panel import CHOSEN, QUOTE, Behind
-from culturepark.replay.outcomes import wording_of
+from culturepark.replay.evidence import wording_of
+from culturepark.replay.evidence_panel import CHOSEN, QUOTE, EvidencePanel
 from culturepark.replay.persona import PersonaScreen, card
-from culturepark.replay.review_form import LONGEST, Choice, Judgement, JudgeScreen, Words, editable, judged, part_of
-from culturepark.replay.rewording import compared
+from culturepark.replay.review_form import LONGEST, Choice, Judgement, ReviewScreen, Words, editable, judged, part_of
 from culturepark.replay.widgets.sheet import AT_ONCE, Sheet
 from culturepark.store.dialogue_view import Mined, Scene, Scenes, Seated
 from culturepark.store.tables import CallRow, StatementRow, VerdictRow
 from culturepark.terminal.blocks import LONGEST as PIECE
-from culturepark.terminal.blocks import Bar, Para, Stop, bar, percent
+from culturepark.terminal.blocks import Bar, Para, Stop, bar, percent, word_changes
 from tests.support.behind import BAD, JOB, NO, RIGHT, RIGHT_I, TEA, Alone, Over, call, held, review, reviewed, scene_of
 from tests.support.fakes import Held, shipped
 
@@ -335,7 +334,7 @@ def test_foreign_text_is_shown_and_does_nothing_else(scene: Scene, width: int) -
 
 
 async def test_markup_in_a_statement_is_no_markup(scene: Scene) -> None:
-    app = Alone(Behind())
+    app = Alone(EvidencePanel())
     async with app.run_test(size=(60, 40)) as pilot:
         app.widget.show(hostile(scene), 3)
         await pilot.pause()
@@ -351,7 +350,7 @@ async def test_markup_in_a_statement_is_no_markup(scene: Scene) -> None:
 
 
 async def test_the_cursor_goes_from_the_turn_to_statements_and_samples(scene: Scene) -> None:
-    app = Alone(Behind())
+    app = Alone(EvidencePanel())
     async with app.run_test(size=(80, 200)) as pilot:
         app.widget.show(scene, 3)
         app.widget.focus()
@@ -369,7 +368,7 @@ async def test_the_cursor_goes_from_the_turn_to_statements_and_samples(scene: Sc
 
 async def test_the_quote_of_the_selected_statement_stands_out_from_the_others(scene: Scene) -> None:
     text = scene.turns[2].turn.text
-    app = Alone(Behind())
+    app = Alone(EvidencePanel())
     async with app.run_test(size=(80, 60)) as pilot:
         app.widget.show(scene, 3)
         await pilot.pause()
@@ -384,7 +383,7 @@ async def test_the_quote_of_the_selected_statement_stands_out_from_the_others(sc
 
 
 async def test_enter_and_a_click_where_the_cursor_stands_go_to_the_statement_that_says_the_same(scene: Scene) -> None:
-    app = Alone(Behind())
+    app = Alone(EvidencePanel())
     async with app.run_test(size=(80, 60)) as pilot:
         app.widget.show(scene, 4)
         app.widget.focus()
@@ -400,7 +399,7 @@ async def test_enter_and_a_click_where_the_cursor_stands_go_to_the_statement_tha
 
 
 async def test_a_click_moves_the_cursor(scene: Scene) -> None:
-    app = Alone(Behind())
+    app = Alone(EvidencePanel())
     async with app.run_test(size=(80, 60)) as pilot:
         app.widget.show(scene, 3)
         await pilot.pause()
@@ -412,7 +411,7 @@ async def test_a_click_moves_the_cursor(scene: Scene) -> None:
 
 
 async def test_the_cursor_stays_where_it_was_when_the_same_turn_is_shown_with_new_reviews(scene: Scene) -> None:
-    app = Alone(Behind())
+    app = Alone(EvidencePanel())
     async with app.run_test(size=(60, 12)) as pilot:
         app.widget.show(scene, 3)
         app.widget.select("held.d1.t3.s3")
@@ -430,7 +429,7 @@ async def test_the_cursor_stays_where_it_was_when_the_same_turn_is_shown_with_ne
 
 
 async def test_down_shows_the_rest_of_what_is_longer_than_the_window_before_it_goes_on(scene: Scene) -> None:
-    app = Alone(Behind())
+    app = Alone(EvidencePanel())
     async with app.run_test(size=(60, 6)) as pilot:
         app.widget.show(scene, 3)
         app.widget.focus()
@@ -446,7 +445,7 @@ async def test_down_shows_the_rest_of_what_is_longer_than_the_window_before_it_g
 
 
 async def test_a_cursor_out_of_sight_goes_on_from_what_can_be_seen(scene: Scene) -> None:
-    app = Alone(Behind())
+    app = Alone(EvidencePanel())
     async with app.run_test(size=(60, 12)) as pilot:
         app.widget.show(scene, 3)
         app.widget.focus()
@@ -460,7 +459,7 @@ async def test_a_cursor_out_of_sight_goes_on_from_what_can_be_seen(scene: Scene)
 
 
 async def test_the_cursor_is_seen_after_the_window_has_another_size(scene: Scene) -> None:
-    app = Alone(Behind())
+    app = Alone(EvidencePanel())
     async with app.run_test(size=(100, 20)) as pilot:
         app.widget.show(scene, 3)
         app.widget.select("held.d1.t3.s3.x2")
@@ -470,7 +469,7 @@ async def test_the_cursor_is_seen_after_the_window_has_another_size(scene: Scene
 
 
 async def test_a_sign_says_whether_the_panel_has_the_focus(scene: Scene) -> None:
-    app = Alone(Behind())
+    app = Alone(EvidencePanel())
     async with app.run_test(size=(60, 12)) as pilot:
         app.widget.show(scene, 3)
         app.widget.focus()
@@ -482,7 +481,7 @@ async def test_a_sign_says_whether_the_panel_has_the_focus(scene: Scene) -> None
 
 
 async def test_text_can_be_read_on_a_light_ground_too(scene: Scene) -> None:
-    app = Alone(Behind())
+    app = Alone(EvidencePanel())
     async with app.run_test(size=(60, 80)) as pilot:
         app.widget.show(scene, 3)
         app.theme = "textual-light"
@@ -494,7 +493,7 @@ async def test_text_can_be_read_on_a_light_ground_too(scene: Scene) -> None:
 
 
 async def test_left_right_home_and_end_are_left_to_the_stage(scene: Scene) -> None:
-    bound = {key for binding in Behind._merged_bindings.key_to_bindings for key in [binding]}  # type: ignore[union-attr]
+    bound = {key for binding in EvidencePanel._merged_bindings.key_to_bindings for key in [binding]}  # type: ignore[union-attr]
     assert not bound & {"left", "right", "home", "end", "space", "tab"}
     assert {"up", "down", "enter", "o"} <= bound
 
@@ -554,7 +553,7 @@ def test_bars_stand_beside_their_labels_only_where_there_is_room() -> None:
     ],
 )
 def test_a_rewording_is_compared_word_by_word(before: str, after: str, cut: list[str], put: list[str]) -> None:
-    taken, given = compared(before, after)
+    taken, given = word_changes(before, after)
     assert [before[start:end] for start, end, _ in taken] == cut
     assert [after[start:end] for start, end, _ in given] == put
 
@@ -764,7 +763,7 @@ def test_a_text_to_be_edited_holds_nothing_that_cannot_be_seen_or_stored() -> No
 async def judge(
     keys: list[str], standing: Any = None, text: str = TEA, size: tuple[int, int] = (60, 20)
 ) -> tuple[list[Any], str]:
-    shown = JudgeScreen("held.d1.t3.s1", text, standing)
+    shown = ReviewScreen("held.d1.t3.s1", text, standing)
     app = Over(shown)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
@@ -783,7 +782,7 @@ async def test_a_judgement_can_be_given_with_the_keyboard_alone() -> None:
 
 
 async def test_a_judgement_can_be_given_with_the_mouse_alone() -> None:
-    shown = JudgeScreen("held.d1.t3.s1", TEA, None)
+    shown = ReviewScreen("held.d1.t3.s1", TEA, None)
     app = Over(shown)
     async with app.run_test(size=(60, 20)) as pilot:
         for name, word in (("decision", "reject"), ("rating", "2")):
@@ -831,7 +830,7 @@ async def test_hostile_text_in_the_form_is_harmless_and_no_correction() -> None:
 
 
 async def test_what_is_pasted_into_the_form_is_harmless() -> None:
-    shown = JudgeScreen("held.d1.t3.s1", TEA, None)
+    shown = ReviewScreen("held.d1.t3.s1", TEA, None)
     async with Over(shown).run_test(size=(60, 20)) as pilot:
         await pilot.pause()
         area = shown.query_one("#note", Words)
@@ -850,14 +849,14 @@ def test_the_limit_of_a_wording_is_what_a_speech_may_have() -> None:
 # --- how it looks ------------------------------------------------------------------------------------
 
 
-def shown_with_reviews(scene: Scene, position: int) -> Behind:
+def shown_with_reviews(scene: Scene, position: int) -> EvidencePanel:
     one = scene.turns[2].statements[0]
     rows = [
         review(one.row.id, "ana", "accept", rating=4, note="I know it so."),
         review(one.row.id, "bo", "reject", wording="We pour tea."),
         review(scene.turns[2].id, "ana", "comment", note="Well said."),
     ]
-    widget = Behind()
+    widget = EvidencePanel()
     widget.call_later(widget.show, reviewed(scene, *rows), position)
     return widget
 
@@ -884,4 +883,4 @@ def test_how_the_calls_look(snap_compare: Any, size: tuple[int, int], keys: list
 @pytest.mark.parametrize(("size", "keys"), [((60, 20), []), ((100, 30), ["shift+tab", "shift+tab", "r", "escape"])])
 def test_how_the_form_for_judging_looks(snap_compare: Any, size: tuple[int, int], keys: list[str]) -> None:
     was = review("held.d1.t3.s1", "ana", "accept", rating=4, note="I know it so.") if keys else None
-    assert snap_compare(Over(JudgeScreen("held.d1.t3.s1", TEA, was)), terminal_size=size, press=keys)
+    assert snap_compare(Over(ReviewScreen("held.d1.t3.s1", TEA, was)), terminal_size=size, press=keys)

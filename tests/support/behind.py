@@ -159,10 +159,10 @@ class Alone(Themed, Generic[W]):
     def compose(self) -> ComposeResult:
         yield self.widget
 
-    def on_behind_changed(self, event: Any) -> None:
+    def on_evidence_panel_changed(self, event: Any) -> None:
         self.heard.append(event.subject)
 
-    def on_behind_go(self, event: Any) -> None:
+    def on_evidence_panel_go(self, event: Any) -> None:
         self.heard.append(("go", event.statement_id))
 
 

@@ -10,7 +10,7 @@ from sqlmodel import update
 from textual.pilot import Pilot
 
 from culturepark.replay.app import Replay
-from culturepark.replay.session import Library
+from culturepark.replay.session import Session
 from culturepark.replay.stage import StageScreen
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
@@ -42,7 +42,7 @@ class Clock:
 
 
 def app_on(store: Store, target: str | None = None, *, follow: bool = False, reviewer: str = "anna") -> Replay:
-    app = Replay(Library(store.database.url.render_as_string(), reviewer, follow=follow, store=store), target)
+    app = Replay(Session(store.database.url.render_as_string(), reviewer, follow=follow, store=store), target)
     app.clock = Clock()
     return app
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult, RenderResult
+from textual.binding import Binding, BindingType
+from textual.screen import ModalScreen
 from textual.theme import Theme
 from textual.widget import Widget
 from textual.widgets import Footer
 from textual.widgets._footer import FooterKey
 
 from culturepark.replay.widgets.lists import fitted, ink
+
+T = TypeVar("T")
 
 THEME = Theme(
     name="culturepark",
@@ -112,3 +116,37 @@ class Keys(Footer):
 
     async def on_resize(self) -> None:
         await self.recompose()
+
+
+class FramedScreen(ModalScreen[T]):
+    """A frame in the middle; what does not fit scrolls. `q` and escape close it.
+
+    All of them look alike: this frame, a title in it, and at the foot the keys, where there are no buttons.
+    """
+
+    DEFAULT_CSS = """
+    FramedScreen {
+        align: center middle;
+        & > #frame {
+            width: 100%;
+            max-width: 104;
+            height: 100%;
+            margin: 1 2;
+            border: round $foreground 20%;
+            border-title-color: $foreground;
+            border-title-style: bold;
+            padding: 0 1;
+            background: $surface;
+        }
+        & Sheet { height: 1fr; background: $surface; }
+        &.-narrow > #frame { margin: 0; }
+    }
+    """
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (80, "-wide")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q,escape", "close", "close", key_display="q"),
+        Binding("question_mark", "app.help", "help", key_display="?"),
+    ]
+
+    def action_close(self) -> None:
+        self.dismiss(None)

@@ -123,7 +123,7 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
             self._pages[0] = rows
             self._redraw()
         elif same:
-            self.run_worker(self.look_again(), group="pages")
+            self.run_worker(self.reload(), group="pages")
         self._want()
 
     def row(self, index: int) -> Any:
@@ -134,7 +134,7 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
     def count(self) -> int:
         return len(self.ids)
 
-    async def look_again(self) -> None:
+    async def reload(self) -> None:
         """What is in sight, as it is by now; it stays as it is until that is known."""
         for page in self._in_sight():
             await self._load(page)

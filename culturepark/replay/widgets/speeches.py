@@ -12,8 +12,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from culturepark.glossary import ORIGINS
-from culturepark.replay import signs
+from culturepark.glossary import DECISION_SIGNS, ORIGINS
 from culturepark.replay.widgets.lists import fitted, ink
 from culturepark.terminal.layout import Mark, lay_out
 from culturepark.terminal.safe import clip
@@ -178,7 +177,7 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
         for subject, name in subjects:
             newest: dict[str, ReviewRow] = {row.reviewer: row for row in self.scene.reviews.get(subject, ())}
             for row in newest.values():
-                sign, word, inked = signs.DECISION[row.decision]
+                sign, word, inked = DECISION_SIGNS[row.decision]
                 told = f"{sign} {name}{word} by {row.reviewer}"
                 told += f", {row.rating} of 5" if row.rating else ""
                 told += ", reworded" if row.wording else ""
