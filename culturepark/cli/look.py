@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -18,13 +17,13 @@ from culturepark.catalog.files import shown
 from culturepark.catalog.personas import load_all
 from culturepark.domain import Edition, ModelRole
 from culturepark.errors import CatalogError, Problem, StoreError, UsageError
+from culturepark.ids import kind_of
 from culturepark.models.spec import ModelSpec
 from culturepark.redact import redact
 from culturepark.store.store import Store
 from culturepark.terminal.safe import clip, out, plain, safe, tell, write
 
 if TYPE_CHECKING:
-    from culturepark.export.formats import Format
     from culturepark.run.forecast import Past
 
 
@@ -151,7 +150,7 @@ def trace(subject: str, store_url: str, as_json: bool) -> int:
 
     names = find_line(subject) or [subject.encode("utf-8", "replace").decode()]
     store = Store(store_url, must_exist=True)
-    is_talk = re.search(r"\.d\d+(\.p\d+)?$", names[0]) is not None
+    is_talk = kind_of(names[0]) in ("dialogue", "participant")
     found = [(lineage.trace_talk if is_talk else lineage.trace)(store, name) for name in names]
     if as_json:
         # Of a pair, the one document is the chosen sample's, with the rejected one's inside.
@@ -168,7 +167,7 @@ def trace(subject: str, store_url: str, as_json: bool) -> int:
 
 def export(
     run_ids: list[str],
-    form: Format,
+    form: str,
     folder: Path,
     cultures: list[str],
     split: float | None,

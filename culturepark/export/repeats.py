@@ -13,10 +13,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from culturepark.dialogue.stance import side_taken
-from culturepark.distill.dedup import SIDES, THRESHOLDS, Entry, by_number, deduplicate, portions, run_of
+from culturepark.distill.dedup import SIDES, THRESHOLDS, Entry, deduplicate, portions
 from culturepark.distill.paraphrase import key
 from culturepark.domain import Duplicate
 from culturepark.errors import StoreError, Unreachable, UsageError
+from culturepark.ids import by_number, run_of
 from culturepark.models.embedder import Embedder, Lexical, Method, MiniLM, Vectors
 from culturepark.models.spec import LEXICAL, MINILM, ModelSpec, parse
 from culturepark.store import lineage

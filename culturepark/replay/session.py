@@ -12,6 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from culturepark.errors import CultureparkError, StoreError, UsageError
+from culturepark.ids import dialogue_of, run_of
 from culturepark.store.lines import RunLine
 
 # The store takes half a second to import, and is only looked for in threads, while the app paints.
@@ -222,9 +223,8 @@ class Library:
 
     def _let_go(self, subject_id: str) -> None:
         """Its dialogue is another one by now."""
-        run_id, number, *_ = subject_id.split(".")
-        if run_id in self._shelves:
-            self._shelves[run_id].let_go(f"{run_id}.{number}")
+        if shelf := self._shelves.get(run_of(subject_id)):
+            shelf.let_go(dialogue_of(subject_id))
 
     def _in_turn(self, write: Callable[[], T]) -> Future[T]:
         future = self._writer.submit(write)

@@ -34,6 +34,7 @@ from culturepark.errors import (
     Unreachable,
     UsageError,
 )
+from culturepark.ids import dialogue_of
 from culturepark.models.chat import Reply, Request
 from culturepark.models.ledger import DOWN_AFTER, Ledger
 from culturepark.models.registry import Models
@@ -411,7 +412,7 @@ class Run:
             Judged(
                 statement_of(row),
                 {criterion: settled(those) for criterion, those in verdicts[row.id].items()},
-                self.castings[numbers[row.turn_id.rsplit(".", 1)[0]]],
+                self.castings[numbers[dialogue_of(row.turn_id)]],
                 phases[row.turn_id],
             )
             for row in self.store.statements(self.row)

@@ -10,6 +10,7 @@ from sqlmodel import SQLModel, col
 
 from culturepark.domain import JsonObject, Status
 from culturepark.errors import StoreError
+from culturepark.ids import dialogue_of, last_part, parent_of, run_of
 from culturepark.store import integrity
 from culturepark.store.database import DAMAGED, Database
 from culturepark.store.tables import (
@@ -97,8 +98,7 @@ class Checkup:
     def _stray(self, table: type[SQLModel], row: JsonObject) -> Iterator[str]:
         if path := PATHS.get(table):
             parent, form = path
-            before, _, last = row["id"].rpartition(".")
-            if before != row[parent] or not re.fullmatch(form, last):
+            if parent_of(row["id"]) != row[parent] or not re.fullmatch(form, last_part(row["id"])):
                 yield f"the id does not spell its {parent} {row[parent]!r}"
         if table is RunRow:
             try:
@@ -113,9 +113,9 @@ class Checkup:
             yield from self._unknown(run_id, "persona", row["persona_key"])
             yield from self._unknown(run_id, "country", row["country"])
         elif table is StatementRow:
-            dialogue_id = row["turn_id"].rpartition(".")[0]
+            dialogue_id = dialogue_of(row["turn_id"])
             yield from self._unknown(self._run_of.get(dialogue_id, ""), "persona", row["persona_key"])
-        elif table is CallRow and row["subject_id"].partition(".")[0] != row["run_id"]:
+        elif table is CallRow and run_of(row["subject_id"]) != row["run_id"]:
             yield f"it was made for {row['subject_id'][:120]!r}, which is not of its run {row['run_id']!r}"
 
     def _of_nothing(self) -> Iterator[str]:

@@ -13,6 +13,7 @@ from sqlmodel import Session, SQLModel, and_, col, exists, func, select
 from culturepark.distill.review_outcome import standing
 from culturepark.domain import JsonObject
 from culturepark.errors import UsageError
+from culturepark.ids import dialogue_of, kind_of, last_part, parent_of, run_of
 from culturepark.store.integrity import edition_of, of_columns
 from culturepark.store.standing import same_said
 from culturepark.store.store import Store
@@ -177,8 +178,8 @@ def trace_talk(store: Store, subject_id: str) -> JsonObject:
     Raises:
         UsageError: if there is no such dialogue or participant.
     """
-    dialogue_id, dot, position = subject_id.rpartition(".p")
-    dialogue_id = dialogue_id if dot else subject_id
+    position = last_part(subject_id)[1:] if kind_of(subject_id) == "participant" else None
+    dialogue_id = parent_of(subject_id) if position else subject_id
     with store.database.reading() as session:
         dialogue = session.get(DialogueRow, dialogue_id)
         people = session.exec(
@@ -186,7 +187,7 @@ def trace_talk(store: Store, subject_id: str) -> JsonObject:
             .where(ParticipantRow.dialogue_id == dialogue_id)
             .order_by(col(ParticipantRow.position))
         ).all()
-        told = [person for person in people if not dot or str(person.position) == position]
+        told = [person for person in people if position in (None, str(person.position))]
         if dialogue is None or not told:
             raise UsageError(f"no dialogue {subject_id[:120]!r} in this store; an id looks like RUN.d1 or RUN.d1.p2")
         run = session.get_one(RunRow, dialogue.run_id)
@@ -272,9 +273,8 @@ def dialogue(store: Store, run_or_dialogue: str) -> list[DialogueRow]:
         UsageError: if there are none.
     """
     with store.database.reading() as session:
-        row = session.get(DialogueRow, ".".join(run_or_dialogue.split(".")[:2]))
-    run_id, dot, _ = run_or_dialogue.partition(".")
-    if row is None and dot and (run := store.find_run(run_id)):
+        row = session.get(DialogueRow, dialogue_of(run_or_dialogue))
+    if row is None and parent_of(run_or_dialogue) and (run := store.find_run(run_of(run_or_dialogue))):
         raise UsageError(f"no such dialogue: {run_or_dialogue[:100]!r}; {run.id} has {len(store.dialogues(run.id))}")
     return [row] if row else store.dialogues(store.run(run_or_dialogue).id)
 

@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 
 from culturepark.distill.review_outcome import Outcome, outcome, standing
 from culturepark.domain import Review, trained_form
+from culturepark.ids import statement_of, turn_of
 from culturepark.store.integrity import hangs_on, paged
 from culturepark.store.tables import ReviewRow, RunRow, SampleRow, StatementRow
 
@@ -78,16 +79,6 @@ def same_said(session: Session, subjects: Collection[str]) -> dict[str, list[str
         statement = statement_of(subject)
         found[subject] = [name + subject[len(statement) :] for name in group.get(statement, [statement])]
     return found
-
-
-def turn_of(subject_id: str) -> str:
-    """Ids spell the path: run, dialogue, turn, statement, sample."""
-    return ".".join(subject_id.split(".")[:3])
-
-
-def statement_of(subject_id: str) -> str:
-    """Of a turn the turn itself."""
-    return ".".join(subject_id.split(".")[:4])
 
 
 def idle(reviews: Standing, counting: Collection[str]) -> int:
