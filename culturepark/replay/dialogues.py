@@ -16,7 +16,7 @@ from culturepark.replay.asking import Asking
 from culturepark.replay.session import Library, Shelf
 from culturepark.replay.widgets.frame import Heading, Keys
 from culturepark.replay.widgets.lists import Columns, Listing, fitted
-from culturepark.store.lines import Line, RunLine
+from culturepark.store.first_look import Line, RunLine
 from culturepark.terminal.safe import safe
 
 if TYPE_CHECKING:

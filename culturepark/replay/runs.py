@@ -14,7 +14,7 @@ from culturepark.replay.asking import Asking
 from culturepark.replay.session import Library
 from culturepark.replay.widgets.frame import Heading, Keys
 from culturepark.replay.widgets.lists import Listing, fitted
-from culturepark.store.lines import RunLine
+from culturepark.store.first_look import RunLine
 
 
 class RunList(Listing):

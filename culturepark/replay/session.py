@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from culturepark.errors import CultureparkError, StoreError, UsageError
 from culturepark.ids import dialogue_of, run_of
-from culturepark.store.lines import RunLine
+from culturepark.store.first_look import RunLine
 
 # The store takes half a second to import, and is only looked for in threads, while the app paints.
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Library:
             return self._opened
 
     def runs(self) -> list[RunLine]:
-        from culturepark.store import lineage
+        from culturepark.store import runs
 
         return [
             RunLine(
@@ -114,7 +114,7 @@ class Library:
                 told["dialogues_done"],
                 told["samples_kept"],
             )
-            for told in lineage.runs(self.store)
+            for told in runs.runs(self.store)
         ]
 
     def shelf(self, run_id: str) -> Shelf:
@@ -129,11 +129,11 @@ class Library:
 
     def find(self, target: str) -> tuple[str, str | None]:
         """The run that an id leads to; and the id, if it is that of a dialogue or of something in one."""
-        from culturepark.store import lineage
+        from culturepark.store import runs
 
         if target == "last" or self.store.find_run(target):
             return self.store.run(target).id, None
-        return lineage.dialogue(self.store, target)[0].run_id, target
+        return runs.dialogue(self.store, target)[0].run_id, target
 
     def beside(self, scene: Scene) -> tuple[Scene, Scene] | str:
         """A dialogue and its parent, or its newest branch; or why there is neither."""

@@ -183,7 +183,7 @@ class Scenes:
             turns=tuple(
                 Spoken(
                     row.id,
-                    Turn.model_validate(row.model_dump(exclude={"id", "dialogue_id"})),
+                    row.noun(),
                     *names.get(row.speaker, ({"user": "You"}.get(row.speaker, row.speaker.capitalize()), "")),
                     statements=tuple(mined.get(row.id, ())),
                 )

@@ -30,14 +30,14 @@ def given_reviews(session: Session, run_id: str) -> dict[str, list[Review]]:
     """By what they were given on, whether that still counts or not: how much has been reviewed."""
     found: dict[str, list[Review]] = defaultdict(list)
     for row in session.exec(not_withdrawn(run_id)):
-        found[row.subject_id].append(noun(row))
+        found[row.subject_id].append(row.noun())
     return {subject: standing(reviews) for subject, reviews in found.items()}
 
 
 def standing_reviews(session: Session, below: str) -> dict[str, list[Review]]:
     """As nouns that are about the subject they stand under; see `standing_rows`."""
     return {
-        subject: [noun(row).model_copy(update={"subject_id": subject}) for row in rows]
+        subject: [row.noun().model_copy(update={"subject_id": subject}) for row in rows]
         for subject, rows in standing_rows(session, below).items()
     }
 
@@ -86,10 +86,6 @@ def idle(reviews: Standing, counting: Collection[str]) -> int:
     live = {r.id for name, some in reviews.items() if statement_of(name) in counting for r in some}
     live |= {r.id for name, some in reviews.items() if turn_of(name) == name for r in some}
     return len({r.id for some in reviews.values() for r in some} - live)
-
-
-def noun(row: ReviewRow) -> Review:
-    return Review.model_validate(row.model_dump())
 
 
 def of_sample(reviews: Standing, sample_id: str) -> Outcome:

@@ -15,16 +15,17 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
+from culturepark.cli.trace_text import statement_lines, talk_lines
 from culturepark.distill.review_outcome import Outcome, outcome, standing
 from culturepark.domain import Review
 from culturepark.errors import StoreError, UsageError
 from culturepark.export.formats import FORMATS, line, multi_turn, problem
 from culturepark.models.thoughts import unfit
 from culturepark.stats.reviews import figures
-from culturepark.stats.text import stats_lines, talk_lines, trace_lines
+from culturepark.stats.text import stats_lines
 from culturepark.store import lineage, reviews
-from culturepark.store.checkup import Checkup
 from culturepark.store.dialogue_view import Scenes
+from culturepark.store.integrity import Checkup
 from culturepark.store.reviews import Reviews
 from culturepark.store.store import Store
 from culturepark.store.tables import DuplicateRow, ReviewRow, SampleRow
@@ -302,7 +303,7 @@ def test_what_is_said_of_words_holds_as_long_as_the_words_are_the_same(held: Hel
         f"{TURN}.s4": ["Ann"],
         new[OPEN]: ["Ben"],
     }
-    assert [r["standing"] for r in lineage.trace(held.store, new[NORM])["reviews"]] == [True]
+    assert [r["standing"] for r in lineage.trace_statement(held.store, new[NORM]).as_json()["reviews"]] == [True]
     ann.add(new[NORM], "accept")  # a judgement of the same words, in place of the one before
     assert statuses(held)[new[NORM]] == KEPT
     ann.undo()
@@ -479,13 +480,13 @@ def test_a_trace_shows_reviews_and_marks_what_no_longer_counts(held: Held) -> No
     ann.add(NORM, "reject", wording="Say it so.\x1b[2J", note="because")
     ann.add(TURN, "accept")
     ann.undo()
-    found = lineage.trace(held.store, NORM)["reviews"]
+    found = lineage.trace_statement(held.store, NORM).as_json()["reviews"]
     assert [(r["decision"], r["standing"], r["withdrawn_at"] is None) for r in found] == [
         ("accept", False, True),
         ("reject", True, True),
         ("accept", False, False),
     ]
-    shown = "\n".join(line.plain for line in trace_lines(lineage.trace(held.store, NORM)))
+    shown = "\n".join(line.plain for line in statement_lines(lineage.trace_statement(held.store, NORM)))
     assert "Ann: accept, 2 of 5 (superseded)\n" in shown
     assert "Ann: reject\n    wording: Say it so.␛[2J\n    note: because\n" in shown
     assert "Ann: accept (withdrawn)\n" in shown
