@@ -1,19 +1,89 @@
-"""Where something is, by its id, which spells the path to it. Pure."""
+"""Ids spell the path to a row, and are read here alone: run `R`, dialogue `R.d3`, turn `R.d3.t5`, statement
+`R.d3.t5.s2`, sample `R.d3.t5.s2.x1`; a participant's view of a dialogue is `R.d3.p2`. Pure.
+
+No run's id has a full stop in it, so the first part is always the run.
+"""
 
 from __future__ import annotations
 
+import re
 
-def place_of(subject_id: str) -> tuple[str, int | None]:
-    """The dialogue that a turn, statement or sample is in, and the turn's position."""
-    parts = subject_id.split(".")
-    turn = parts[2] if len(parts) > 2 else ""
-    return ".".join(parts[:2]), int(turn[1:]) if turn[1:].isdigit() else None
-
-
-def run_of(subject_id: str) -> str:
-    return subject_id.partition(".")[0]
+KINDS = {
+    "d": "dialogue", "p": "participant", "t": "turn", "s": "statement", "x": "sample", "v": "verdict", "c": "call",
+    "r": "review",
+}  # fmt: skip
+"""Letter of an id's last part -> the noun for the row."""
 
 
-def short(subject_id: str) -> str:
-    """`t5.s2` of `RUN.d3.t5.s2`."""
-    return ".".join(subject_id.split(".")[2:]) or subject_id
+def run_of(row_id: str) -> str:
+    return row_id.partition(".")[0]
+
+
+def dialogue_of(row_id: str) -> str:
+    """Return the id of the dialogue that a row is in; of a run's id the id itself."""
+    return above(row_id, 2)
+
+
+def turn_of(row_id: str) -> str:
+    """Return the id of the turn that a row is or rests on; of a dialogue's id the id itself."""
+    return above(row_id, 3)
+
+
+def statement_of(row_id: str) -> str:
+    """Return the id of the statement that a row is or rests on; of a turn's id the id itself."""
+    return above(row_id, 4)
+
+
+def above(row_id: str, parts: int) -> str:
+    """Return the first parts of an id, which are an id too."""
+    return ".".join(row_id.split(".")[:parts])
+
+
+def parent_of(row_id: str) -> str:
+    """Return the id without its last part; empty for a run's."""
+    return row_id.rpartition(".")[0]
+
+
+def last_part(row_id: str) -> str:
+    """Return `x1` of `R.d3.t5.s2.x1`."""
+    return row_id.rpartition(".")[2]
+
+
+def kind_of(row_id: str) -> str | None:
+    """Return the noun for the row that an id is of, by the letter of its last part; None for a run's."""
+    part = last_part(row_id)
+    return KINDS[part[0]] if "." in row_id and re.fullmatch(r"[dptsxvc]\d+|r[0-9a-f]{8}", part) else None
+
+
+def position_of(row_id: str) -> int | None:
+    """Return the number of the turn that a row is or rests on, from 1; None where there is no turn in the id."""
+    turn = re.match(r"[^.]*\.d\d+\.t(\d+)(?:\.|$)", row_id)
+    return int(turn[1]) if turn else None
+
+
+def place_of(row_id: str) -> tuple[str, int | None]:
+    """Return the dialogue that a row is in, and the number of its turn."""
+    return dialogue_of(row_id), position_of(row_id)
+
+
+def hangs_on(row_id: str, other_id: str) -> bool:
+    """Tell whether a row is another one, or below it."""
+    return row_id == other_id or row_id.startswith(f"{other_id}.")
+
+
+def within(row_id: str, other_id: str) -> str:
+    """Return what stands behind `other_id` in the id of a row below it: `s2.x1` of `R.d3.t5.s2.x1` in its turn."""
+    return row_id[len(other_id) + 1 :]
+
+
+def short(row_id: str) -> str:
+    """Return `t5.s2` of `R.d3.t5.s2`; of a run's and a dialogue's id the id itself."""
+    return within(row_id, dialogue_of(row_id)) or row_id
+
+
+def by_number(row_id: str) -> tuple[str, list[tuple[str, int]]]:
+    """Return a key to sort ids by: the run first, and within a run `d2` before `d10`."""
+    run, dot, path = row_id.partition(".")
+    run, path = (run, path) if dot else ("", run)
+    words_and_numbers = [*re.split(r"([0-9]+)", path), "0"]
+    return run, [(word, int(n)) for word, n in zip(words_and_numbers[::2], words_and_numbers[1::2], strict=True)]

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NoReturn, TextIO, TypeVar
 import typer
 
 from culturepark import __version__
+from culturepark.export.formats import FORMATS
 
 app = typer.Typer(
     name="culturepark",
@@ -355,10 +356,7 @@ Example: culturepark export last --format trl --dialogues --out runs/talks --par
 )
 def export(
     run: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or `last`.")],
-    form: Annotated[
-        Literal["openai", "trl", "sharegpt", "alpaca", "preference"],
-        typer.Option("--format", help="What will read it."),
-    ],
+    form: Annotated[str, typer.Option("--format", metavar=f"[{'|'.join(FORMATS)}]", help="What will read it.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="A folder for the files.")],
     culture: Annotated[list[str] | None, typer.Option(help="Only this one, in a file of its own. Repeatable.")] = None,
     split: Annotated[float | None, typer.Option(help="Share of rows that train; whole seeds are held out.")] = None,

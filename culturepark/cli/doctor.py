@@ -21,8 +21,8 @@ from culturepark.models.spec import parse_roles
 from culturepark.models.trust import Trust
 from culturepark.redact import redact
 from culturepark.run.trial import lines, trial_of
-from culturepark.store.checkup import Checkup
 from culturepark.store.database import Database, parsed
+from culturepark.store.integrity import Checkup
 from culturepark.store.store import Store
 from culturepark.terminal.safe import err, tell
 

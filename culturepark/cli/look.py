@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -24,7 +23,6 @@ from culturepark.store.store import Store
 from culturepark.terminal.safe import clip, out, plain, safe, tell, write
 
 if TYPE_CHECKING:
-    from culturepark.export.formats import Format
     from culturepark.run.forecast import Past
 
 
@@ -58,7 +56,7 @@ def past_runs(store_url: str, protocol: str, specs: dict[ModelRole, ModelSpec]) 
     """The last ten runs that went the whole way by the same protocol and with the same models."""
     from culturepark.run.forecast import Past
     from culturepark.run.plan import models_column
-    from culturepark.store import lineage
+    from culturepark.store import runs
     from culturepark.store.integrity import edition_of
 
     if not store_exists(store_url):
@@ -66,10 +64,10 @@ def past_runs(store_url: str, protocol: str, specs: dict[ModelRole, ModelSpec]) 
     found: list[Past] = []
     try:
         store = Store(store_url, must_exist=True)
-        for row in lineage.completed(store, models_column(specs)):
+        for row in runs.completed(store, models_column(specs)):
             edition = edition_of(row)
             if edition.scenario.protocol == protocol and len(found) < 10:
-                spent = lineage.spent_by_stage(store, row.id)
+                spent = runs.spent_by_stage(store, row.id)
                 found.append(Past(row.id, edition, row.seed, spent, store.spent(row.id).cost_usd))
     except StoreError as error:
         tell(f"note: not all past runs can be learnt from: {safe(error)}")
@@ -77,9 +75,9 @@ def past_runs(store_url: str, protocol: str, specs: dict[ModelRole, ModelSpec]) 
 
 
 def runs(store_url: str, as_json: bool) -> int:
-    from culturepark.store import lineage
+    from culturepark.store.runs import runs as list_runs
 
-    found = lineage.runs(Store(store_url, must_exist=True)) if store_exists(store_url) else []
+    found = list_runs(Store(store_url, must_exist=True)) if store_exists(store_url) else []
     if as_json:
         write(json.dumps(found))
     elif not found:
@@ -145,30 +143,29 @@ def stats(run_id: str, store_url: str, stances: bool, as_json: bool) -> int:
 
 
 def trace(subject: str, store_url: str, as_json: bool) -> int:
+    from culturepark.cli.trace_text import lines_of
     from culturepark.export.line_trace import find_line
-    from culturepark.stats.text import talk_lines, trace_lines
-    from culturepark.store import lineage
+    from culturepark.store.lineage import trace as trace_of
 
     names = find_line(subject) or [subject.encode("utf-8", "replace").decode()]
     store = Store(store_url, must_exist=True)
-    is_talk = re.search(r"\.d\d+(\.p\d+)?$", names[0]) is not None
-    found = [(lineage.trace_talk if is_talk else lineage.trace)(store, name) for name in names]
+    found = [trace_of(store, name) for name in names]
     if as_json:
         # Of a pair, the one document is the chosen sample's, with the rejected one's inside.
-        write(json.dumps(found[0] | dict(zip(["rejected"], found[1:], strict=False))))
+        write(json.dumps(found[0].as_json() | dict(zip(["rejected"], (t.as_json() for t in found[1:]), strict=False))))
         return 0
     console = out()
     for data, what in zip(found, ("chosen", "rejected"), strict=False):
         if len(found) > 1:
             console.print(f"{what}:")
-        for line in talk_lines(data) if is_talk else trace_lines(data):
+        for line in lines_of(data):
             console.print(line, soft_wrap=not console.is_terminal)
     return 0
 
 
 def export(
     run_ids: list[str],
-    form: Format,
+    form: str,
     folder: Path,
     cultures: list[str],
     split: float | None,

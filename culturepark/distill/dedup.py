@@ -11,7 +11,6 @@ statements are given.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -19,6 +18,7 @@ from typing import Literal
 from culturepark.distill.nearest import near
 from culturepark.distill.paraphrase import Likeness, Reading, compare, key, read, shared_letters, shared_words
 from culturepark.domain import Duplicate
+from culturepark.ids import by_number, run_of
 from culturepark.models.embedder import Method, Vectors
 
 THRESHOLDS: dict[Method, float] = {"minilm": 0.70, "lexical": 0.60, "endpoint": 0.93}
@@ -190,15 +190,3 @@ class Block:
         if pair not in self.known:
             self.known[pair] = compare(self.readings[pair[0]], self.readings[pair[1]], self.sided)
         return self.known[pair]
-
-
-def by_number(statement_id: str) -> tuple[str, list[tuple[str, int]]]:
-    """For sorting ids: by run, and in a run `d2` before `d10`."""
-    run, dot, path = statement_id.partition(".")
-    run, path = (run, path) if dot else ("", run)
-    parts = [*re.split(r"([0-9]+)", path), "0"]
-    return run, [(word, int(number)) for word, number in zip(parts[::2], parts[1::2], strict=True)]
-
-
-def run_of(statement_id: str) -> str:
-    return statement_id.partition(".")[0]

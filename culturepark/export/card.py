@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from culturepark.distill.verify import SURE_ENOUGH
 from culturepark.domain import COUNTRY_NAMES, CULTURES, JsonObject
 from culturepark.export import licences, method, whose
-from culturepark.export.formats import SHAPES
+from culturepark.export.formats import FORMATS
 from culturepark.export.method import as_text
 
 CITATION = "Li et al., CulturePark: Boosting Cross-cultural Understanding in Large Language Models, NeurIPS 2024"
@@ -34,9 +34,9 @@ def render(manifest: JsonObject) -> str:
     """Markdown with the metadata that the Hugging Face hub reads."""
     scripted = any("scripted" in {*run["models"].values(), *copied(run)} for run in manifest["runs"])
     warning = "**These rows come from a scripted model: they show the tool and are not worth training on.**\n\n"
-    rows = sum(manifest["rows_by_culture"].values())
+    rows, known = sum(manifest["rows_by_culture"].values()), FORMATS[manifest["format"]]
     what = {"dialogues": "rows, each a whole dialogue"}.get(manifest["rows_are"], "rows")
-    kind = REJECTED if manifest["format"] == "preference" else ""
+    kind = REJECTED if FORMATS[manifest["format"]].pairs else ""
     if manifest["rows_are"] == "dialogues":
         kind = whose.whole(manifest)
     taken_apart = "." if manifest["rows_are"] == "dialogues" else TAKEN_APART
@@ -47,7 +47,7 @@ def render(manifest: JsonObject) -> str:
 
 {warning if scripted else ""}{rows} {what} ({counted(manifest["rows_by_culture"])}), made with culturepark \
 {manifest["culturepark"]} on {manifest["created_at"][:10]}. {whose.who_talked(manifest)}{taken_apart}
-Columns: {SHAPES[manifest["format"]]}.
+Columns: {known.describes}, for {known.read_by}.
 {kind}
 ## Where it comes from
 
@@ -119,7 +119,7 @@ def pretty_name(manifest: JsonObject) -> str:
         return f"{whole}{'' if manifest['rows_are'] == 'dialogues' else ', distilled'}"
     if manifest["rows_are"] == "dialogues":
         return "Simulated cross-cultural conversations"
-    if manifest["format"] == "preference":
+    if FORMATS[manifest["format"]].pairs:
         return "Simulated cross-cultural conversations, as preferences"
     return "Simulated cross-cultural conversations, distilled"
 
@@ -132,7 +132,7 @@ def metadata(manifest: JsonObject) -> str:
         f'{name}: "{value}"\n' for name, value in licences.metadata(manifest["licence"]).items()
     )  # `licences.is_name` has looked at it; in quotes, because `no` and `1.0` would be none
     languages = sorted({run["language"] for run in manifest["runs"]})
-    tags = ["synthetic", "culture", "culturepark", *(["dpo"] if manifest["format"] == "preference" else [])]
+    tags = ["synthetic", "culture", "culturepark", *(["dpo"] if FORMATS[manifest["format"]].pairs else [])]
     return f"""pretty_name: {pretty_name(manifest)}
 {written}language: [{", ".join(languages)}]
 language_creators: [machine-generated{", other" if any(whose.by_hand(manifest)) else ""}]

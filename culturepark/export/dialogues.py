@@ -9,7 +9,6 @@ from typing import cast
 from culturepark.domain import Language
 from culturepark.errors import StoreError
 from culturepark.export.corrections import reworded
-from culturepark.export.formats import record
 from culturepark.export.rows import Row, Source, fingerprint, fit_to_train_on
 from culturepark.export.talks import NOBODYS, perspective, told_to
 from culturepark.store import exports
@@ -57,7 +56,7 @@ def dialogues(source: Source) -> Iterator[Row]:
                 if seen := [review for turn, review in worded if turn in shown]:
                     source.reviewed.corrected[row_id] = seen
                 yield Row(
-                    record(source.form, row_id, source.checked(f"dialogue {dialogue.id}", messages)),
+                    source.format.record(row_id, source.checked(f"dialogue {dialogue.id}", messages)),
                     {"id": row_id},
                     person.culture,
                     dialogue.seed_key,

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from culturepark.domain import JsonObject
 from culturepark.errors import UsageError
-from culturepark.export.formats import FIELDS, Format, line
+from culturepark.export.formats import Format, line
 from culturepark.files import exists, is_folder, readable
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Sinks:
     """All files of an export, made as rows for them come."""
 
     folder: Path
-    form: Format
+    format: Format
     parquet: bool
     stack: ExitStack
     made: dict[str, Sink] = field(default_factory=dict)
@@ -119,7 +119,7 @@ class Sinks:
     def __getitem__(self, name: str) -> Sink:
         if name not in self.made:
             rows, index = (Lines(self.folder / f"{name}{end}", self.stack) for end in (".jsonl", ".index.jsonl"))
-            table = Table(self.folder / f"{name}.parquet", self.form, self.stack) if self.parquet else None
+            table = Table(self.folder / f"{name}.parquet", self.format, self.stack) if self.parquet else None
             self.made[name] = Sink(rows, index, table)
         return self.made[name]
 
@@ -137,7 +137,7 @@ def schema(form: Format) -> pyarrow.Schema:
     def column(keys: tuple[str, ...]) -> Any:
         return pyarrow.list_(pyarrow.struct([(key, text) for key in keys])) if keys else text
 
-    return pyarrow.schema([(name, column(keys)) for name, keys in FIELDS[form].items()])
+    return pyarrow.schema([(name, column(keys)) for name, keys in form.columns.items()])
 
 
 def need_parquet() -> None:

@@ -1,59 +1,129 @@
-"""A sample, a dialogue or a pair as one line of a training file. Pure."""
+"""The formats of training files, in one registry: the command line, the docs and the card all read it.
+
+A plugin adds one with `register(Format(...))`.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Literal, get_args
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from culturepark.domain import JsonObject
+from culturepark.errors import UsageError
 
-Format = Literal["openai", "trl", "sharegpt", "alpaca", "preference"]
-FORMATS: tuple[Format, ...] = get_args(Format)
-MULTI_TURN: tuple[Format, ...] = ("openai", "trl", "sharegpt")
-"""Formats that hold a talk of several turns."""
-
-Messages = Sequence[dict[str, str]]
+Messages = Sequence[Mapping[str, str]]
 ROLES = ("system", "user", "assistant")
-SHAREGPT = {"system": "system", "user": "human", "assistant": "gpt"}
 ENCODED = json.JSONEncoder(ensure_ascii=False).encode
 """One encoder for all rows; `json.dumps` would make one for each."""
-OPENAI_FEWEST = 10
-"""OpenAI's fine-tuning API refuses files with fewer examples."""
-
-FIELDS: dict[Format, dict[str, tuple[str, ...]]] = {
-    "openai": {"messages": ("role", "content")},
-    "trl": {"id": (), "messages": ("role", "content")},
-    "sharegpt": {"id": (), "conversations": ("from", "value")},
-    "alpaca": dict.fromkeys(("id", "instruction", "input", "output", "system"), ()),
-    "preference": dict.fromkeys(("prompt", "chosen", "rejected"), ("role", "content")),
-}
-"""The columns of each format, in their order: a text where nothing is named, else a list of objects with these keys."""
 
 
-SHAPES: dict[Format, str] = {
-    "openai": "`messages` for OpenAI's fine-tuning",
-    "trl": "`id` and `messages`: conversational, for TRL's SFTTrainer and whatever reads OpenAI-style messages",
-    "sharegpt": "`id` and `conversations` of `from` (system, human, gpt) and `value`",
-    "alpaca": "`id`, `instruction`, `input` (empty), `output` and `system`",
-    "preference": "`prompt`, `chosen` and `rejected`: conversational, for TRL's DPOTrainer and its kin",
-}
-"""What the columns are, and who reads them."""
+def no_objection(_: Messages) -> str | None:
+    return None
 
 
-def record(form: Format, row_id: str, messages: Messages) -> JsonObject:
-    """One row of any format but `preference`.
+@dataclass(frozen=True)
+class Format:
+    """How a sample, a dialogue or a pair of answers becomes one line of a training file."""
 
-    `openai`: `messages` alone, as its fine-tuning API wants it. `trl`: TRL's conversational language modelling, with
-    the id. `sharegpt`: `conversations` of `from` and `value`. `alpaca`: one question and its answer.
+    name: str
+    """What `--format` takes."""
+    describes: str
+    """The columns in words, as Markdown."""
+    read_by: str
+    """The trainers that take it."""
+    columns: Mapping[str, tuple[str, ...]]
+    """Columns in the order of a row. A column is text where its tuple is empty, else a list of objects with these keys,
+    each of them text."""
+    record: Callable[..., dict[str, Any]]
+    """Make a row out of its id and its messages; with `pairs` out of the id, the messages that end with the chosen
+    answer, and those that end with the rejected one."""
+    check: Callable[[Messages], str | None] = no_objection
+    """Say why this format cannot hold some messages that are well formed; None if it can."""
+    multi_turn: bool = False
+    """Whether a row can hold more than one question and answer, as `--dialogues` needs."""
+    pairs: bool = False
+    """Whether a row is two answers to one question, of which one is preferred."""
+    fewest: int = 0
+    """Files with fewer rows are refused by the trainer."""
+    documented: str = ""
+    """More about the trainers, for docs/export.md."""
+
+    def problem(self, messages: Messages) -> str | None:
+        """Say what is wrong with messages that a row is to be made of; None if nothing is."""
+        return problem(messages) or self.check(messages)
+
+
+def problem(messages: Messages) -> str | None:
+    """Say what OpenAI's documented checks, which hold for every format, object to; None if nothing."""
+    if not messages or any(set(m) != {"role", "content"} for m in messages):
+        return "a message without role and content"
+    if any(m["role"] not in ROLES for m in messages):
+        return "an unknown role"
+    if any(not m["content"].strip() for m in messages):
+        return "empty content"
+    if messages[-1]["role"] != "assistant":
+        return "no assistant message at the end"
+    return None
+
+
+FORMATS: dict[str, Format] = {}
+"""By name, in the order in which they are listed."""
+
+
+def register(added: Format) -> None:
     """
-    if form == "openai":
-        return {"messages": list(messages)}
-    if form == "trl":
-        return {"id": row_id, "messages": list(messages)}
-    if form == "sharegpt":
-        said = [{"from": SHAREGPT[message["role"]], "value": message["content"]} for message in messages]
-        return {"id": row_id, "conversations": said}
+    Raises:
+        ValueError: if a format of that name is there already.
+    """
+    if added.name in FORMATS:
+        raise ValueError(f"there is a format {added.name} already")
+    FORMATS[added.name] = added
+
+
+def format_named(name: str) -> Format:
+    """
+    Raises:
+        UsageError: if there is no such format.
+    """
+    if name not in FORMATS:
+        raise UsageError(f"--format {name[:60]!r}: must be one of {', '.join(FORMATS)}")
+    return FORMATS[name]
+
+
+def multi_turn() -> list[str]:
+    """Return the names of the formats that hold whole dialogues."""
+    return [name for name, known in FORMATS.items() if known.multi_turn]
+
+
+def line(row: Mapping[str, Any]) -> str:
+    """Return a row as JSON on one line; U+2028 and U+2029 escaped, because some readers take them for line ends."""
+    text = ENCODED(row)
+    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\u0085", "\\u0085")
+
+
+# --- the formats of this package -------------------------------------------------------------------
+
+MESSAGE = ("role", "content")
+
+
+def openai(_: str, messages: Messages) -> dict[str, Any]:
+    return {"messages": list(messages)}
+
+
+def trl(row_id: str, messages: Messages) -> dict[str, Any]:
+    return {"id": row_id, "messages": list(messages)}
+
+
+SHAREGPT = {"system": "system", "user": "human", "assistant": "gpt"}
+
+
+def sharegpt(row_id: str, messages: Messages) -> dict[str, Any]:
+    said = [{"from": SHAREGPT[message["role"]], "value": message["content"]} for message in messages]
+    return {"id": row_id, "conversations": said}
+
+
+def alpaca(row_id: str, messages: Messages) -> dict[str, Any]:
     said_by = {message["role"]: message["content"] for message in messages}
     return {
         "id": row_id,
@@ -64,29 +134,68 @@ def record(form: Format, row_id: str, messages: Messages) -> JsonObject:
     }
 
 
-def preference(chosen: Messages, rejected: Messages) -> JsonObject:
+def one_answer(messages: Messages) -> str | None:
+    twice = len({message["role"] for message in messages}) != len(messages)
+    return "more than one question and answer" if twice else None
+
+
+def preference(_: str, chosen: Messages, rejected: Messages) -> dict[str, Any]:
     """TRL's conversational preference with an explicit prompt: both answers are to what `chosen` was asked."""
     return {"prompt": list(chosen[:-1]), "chosen": [chosen[-1]], "rejected": [rejected[-1]]}
 
 
-def line(data: JsonObject) -> str:
-    """JSON on one line; U+2028 and U+2029 escaped, because some readers take them for line ends."""
-    text = ENCODED(data)
-    return text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029").replace("\u0085", "\\u0085")
+def asked(messages: Messages) -> str | None:
+    return "an answer to nothing" if len(messages) < 2 else None
 
 
-def problem(messages: Messages, form: Format = "openai") -> str | None:
-    """What OpenAI's documented checks, or the format, would say against a row; None if it is fine."""
-    if not messages or any(set(m) != {"role", "content"} for m in messages):
-        return "a message without role and content"
-    if any(m["role"] not in ROLES for m in messages):
-        return "an unknown role"
-    if any(not m["content"].strip() for m in messages):
-        return "empty content"
-    if messages[-1]["role"] != "assistant":
-        return "no assistant message at the end"
-    if form == "preference" and len(messages) < 2:
-        return "an answer to nothing"
-    if form == "alpaca" and len({m["role"] for m in messages}) != len(messages):
-        return "more than one question and answer"
-    return None
+for known in (
+    Format(
+        "openai",
+        "`messages` alone",
+        "OpenAI's fine-tuning",
+        {"messages": MESSAGE},
+        openai,
+        multi_turn=True,
+        fewest=10,
+        documented="which wants nothing else in a row, and ten rows at least",
+    ),
+    Format(
+        "trl",
+        "`id`, `messages`",
+        "TRL's SFTTrainer",
+        {"id": (), "messages": MESSAGE},
+        trl,
+        multi_turn=True,
+        documented="axolotl (`chat_template`); LLaMA-Factory (`formatting: sharegpt`, with `messages`, `role`, "
+        "`content` as tags)",
+    ),
+    Format(
+        "sharegpt",
+        "`id`, `conversations` of `from` (`system`, `human`, `gpt`) and `value`",
+        "LLaMA-Factory's `sharegpt`",
+        {"id": (), "conversations": ("from", "value")},
+        sharegpt,
+        multi_turn=True,
+        documented="axolotl with its fields mapped",
+    ),
+    Format(
+        "alpaca",
+        "`id`, `instruction`, `input` (empty), `output`, `system`",
+        "LLaMA-Factory's `alpaca`",
+        dict.fromkeys(("id", "instruction", "input", "output", "system"), ()),
+        alpaca,
+        check=one_answer,
+        documented="name `system` in `dataset_info.json`; axolotl's `alpaca`",
+    ),
+    Format(
+        "preference",
+        "`prompt`, `chosen`, `rejected`, each a list of messages",
+        "TRL's DPOTrainer",
+        dict.fromkeys(("prompt", "chosen", "rejected"), MESSAGE),
+        preference,
+        check=asked,
+        pairs=True,
+        documented="and whatever else takes conversational preferences",
+    ),
+):
+    register(known)

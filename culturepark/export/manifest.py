@@ -16,7 +16,7 @@ from culturepark.errors import UsageError
 from culturepark.export import licences
 from culturepark.export.dialogues import NEVER_ANSWERED, REJECTED_TURN
 from culturepark.export.files import DUPLICATES, MANIFEST, need_parquet
-from culturepark.export.formats import MULTI_TURN, OPENAI_FEWEST, Format
+from culturepark.export.formats import Format, format_named, multi_turn
 from culturepark.export.rows import REJECTED, TWIN, UNFIT, Source
 from culturepark.languages import prompt
 from culturepark.models.embedder import Method
@@ -32,7 +32,8 @@ LIBRARIES = ("pydantic", "sqlalchemy", "sqlmodel")
 class Wanted:
     """What is to be exported, and how."""
 
-    form: Format
+    form: str
+    """The name of a format."""
     cultures: Sequence[str] = ()
     """Only these, each in files of its own; none: all in one."""
     train_share: float | None = None
@@ -43,14 +44,22 @@ class Wanted:
     left_out: Mapping[str, Duplicate] | None = None
     """Statement -> the statement of another run that stands for it; its samples get no row."""
 
+    @property
+    def format(self) -> Format:
+        """
+        Raises:
+            UsageError: if there is none of that name.
+        """
+        return format_named(self.form)
+
     def check(self) -> None:
         """
         Raises:
             UsageError: if that cannot be had.
         """
-        if self.dialogues and self.form not in MULTI_TURN:
+        if self.dialogues and not self.format.multi_turn:
             raise UsageError(
-                f"--format {self.form} holds one question and its answer; dialogues go into {', '.join(MULTI_TURN)}"
+                f"--format {self.form} holds one question and its answer; dialogues go into {', '.join(multi_turn())}"
             )
         if self.licence is not None and not licences.is_name(self.licence):
             raise UsageError(f"--license {self.licence[:60]!r}: an identifier is wanted, as apache-2.0 or cc-by-4.0")
@@ -108,7 +117,7 @@ def remarks(
         yield f"{counted(count, 'row is', 'rows are')} left out: in reviewers' wording another row says the very same"
     for why in UNFIT.values():
         if count := source.found[why]:
-            lost = ("answer is", "answers are") if wanted.form == "preference" else ("row is", "rows are")
+            lost = ("answer is", "answers are") if wanted.format.pairs else ("row is", "rows are")
             yield f"{counted(count, *lost)} left out, {why}"
     what = "dialogues that are done" if wanted.dialogues else "kept samples"
     for culture in wanted.cultures:
@@ -125,7 +134,7 @@ def remarks(
             f"{counted(told['rejected'], 'row is', 'rows are')} left out as rejected, "
             f"{counted(told['corrected'], 'has', 'have')} corrected wording; {MANIFEST} names each correction"
         )
-    if wanted.form == "preference":
+    if wanted.format.pairs:
         if any(edition.scenario.distill.checks for edition in source.editions.values()):
             yield (
                 "rejected answers that go against their speaker's stance were never put to the checks (harmlessness, "
@@ -137,17 +146,18 @@ def remarks(
             f"{total} pairs; {source.found['no contrast']} answers found no contrast, and {others} kept samples "
             "(norms, customs) answer no question that others were asked too"
         )
-    if wanted.form == "openai":
-        for file in files:
-            if file["rows"] < OPENAI_FEWEST and "index" in file:
-                yield f"{file['name']} has {file['rows']} rows; OpenAI's fine-tuning wants at least {OPENAI_FEWEST}"
+    for file in files:
+        if file["rows"] < wanted.format.fewest and "index" in file:
+            yield (
+                f"{file['name']} has {file['rows']} rows; {wanted.format.read_by} wants at least {wanted.format.fewest}"
+            )
 
 
 def rejected_by(source: Source, wanted: Wanted) -> int:
     """How many rows there are not because reviewers rejected them; with pairs, answers that are in none."""
     if wanted.dialogues:
         return source.found[REJECTED_TURN]
-    shapes = exports.ANSWERS if wanted.form == "preference" else ()
+    shapes = exports.ANSWERS if wanted.format.pairs else ()
     kept_out = sum(exports.rejected_count(source.look, run.id, wanted.cultures, shapes) for run in source.runs)
     return kept_out + source.found[REJECTED]
 

@@ -13,13 +13,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from culturepark.dialogue.stance import side_taken
-from culturepark.distill.dedup import SIDES, THRESHOLDS, Entry, by_number, deduplicate, portions, run_of
+from culturepark.distill.dedup import SIDES, THRESHOLDS, Entry, deduplicate, portions
 from culturepark.distill.paraphrase import key
 from culturepark.domain import Duplicate
 from culturepark.errors import StoreError, Unreachable, UsageError
+from culturepark.ids import by_number, run_of
 from culturepark.models.embedder import Embedder, Lexical, Method, MiniLM, Vectors
 from culturepark.models.spec import LEXICAL, MINILM, ModelSpec, parse
-from culturepark.store import lineage
+from culturepark.store import exports
 from culturepark.store.integrity import edition_of, threshold_of
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
@@ -74,7 +75,9 @@ def threshold_for(run: RunRow, method: Method) -> float:
 def entries_of(store: Store, run: RunRow) -> Iterator[Entry]:
     """The statements of which a run has kept a sample. One question is the same in two scenarios if its key is too."""
     edition = edition_of(run)
-    for row in sorted(lineage.kept_statements(store, run), key=lambda row: by_number(row.id)):
+    with store.database.reading() as look:
+        statements = exports.kept_statements(look, run)
+    for row in sorted(statements, key=lambda row: by_number(row.id)):
         seed = edition.seed(row.seed_key)
         side = SIDES[side_taken(seed.item, row.stance_code, row.relation)]
         told = "opinion" if row.kind == "opinion" else "norm"  # customs are told as norms are

@@ -13,8 +13,9 @@ from typing import Any
 from culturepark.domain import Duplicate, Edition, JsonObject, Seed
 from culturepark.errors import StoreError
 from culturepark.export.corrections import Reviewed
-from culturepark.export.formats import Format, preference, problem, record
+from culturepark.export.formats import Format
 from culturepark.export.pairs import Answer, pairs, sides_of
+from culturepark.ids import run_of
 from culturepark.models.thoughts import unfit
 from culturepark.store import exports
 from culturepark.store.integrity import edition_of
@@ -57,7 +58,7 @@ class Source:
     """In the order of their ids."""
     cultures: Sequence[str]
     """Only these; none: all."""
-    form: Format
+    format: Format
     left_out: Mapping[str, Duplicate]
     """Statements that a statement of another run stands for."""
     editions: dict[str, Edition] = field(init=False)
@@ -115,12 +116,12 @@ class Source:
             StoreError: if they are none that the format can hold.
         """
         *asked, answer = self.checked(f"sample {sample['id']}", json.loads(sample["messages"]))
-        run_id = sample["id"].partition(".")[0]
+        run_id = run_of(sample["id"])
         text = self.reviewed.answer(sample, self.editions[run_id], answer["content"])
         return [*asked, answer if text == answer["content"] else answer | {"content": text}]
 
     def checked(self, what: str, messages: list[dict[str, str]]) -> list[dict[str, str]]:
-        if wrong := problem(messages, self.form):
+        if wrong := self.format.problem(messages):
             raise StoreError(f"{what} is damaged: {wrong}")
         return messages
 
@@ -180,7 +181,7 @@ def single(source: Source) -> Iterator[Row]:
         for sample in exports.kept_samples(source.look, run.id, source.cultures):
             if not source.repeats(sample):
                 yield Row(
-                    record(source.form, sample["id"], source.messages(sample)),
+                    source.format.record(sample["id"], source.messages(sample)),
                     {"id": sample["id"]},
                     sample["culture"],
                     sample["seed_key"],
@@ -203,7 +204,7 @@ def preferences(source: Source) -> Iterator[Row]:
                 source.found["no contrast"] += 1
                 continue
             yield Row(
-                preference(chosen.messages, rejected.messages),
+                source.format.record(chosen.sample_id, chosen.messages, rejected.messages),
                 {"id": chosen.sample_id, "rejected": rejected.sample_id},
                 chosen.culture,
                 chosen.seed_key,

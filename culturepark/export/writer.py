@@ -51,7 +51,7 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
                     f"{run.id} was being distilled again: {behind} dialogues still have the samples of the round "
                     f"before; `culturepark resume {run.id}` finishes it"
                 )
-        source = Source(look, runs, wanted.cultures, wanted.form, wanted.left_out or {})
+        source = Source(look, runs, wanted.cultures, wanted.format, wanted.left_out or {})
         read, counts = to_be_read(source, wanted)
         if not counts:
             raise nothing(ids, wanted)
@@ -59,7 +59,7 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
         held: frozenset[str] = frozenset()
         if share is not None:
             # How many rows come of it shows only when they are made.
-            if wanted.form == "preference" or wanted.left_out or source.reviewed:
+            if wanted.format.pairs or wanted.left_out or source.reviewed:
                 counts = Counter(row.seed_key for row in read(source))
                 source.begin_again()
             held = held_out(counts, source.questions(), share)
@@ -109,7 +109,7 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
                 put_in_place(aside, place, [MANIFEST, *names, CARD], old)
         except OSError as error:
             raise StoreError(f"cannot write {out}: {error.strerror}") from None
-    if share is not None and not wanted.dialogues and wanted.form != "preference":  # a pair has two samples, most none
+    if share is not None and not wanted.dialogues and not wanted.format.pairs:  # a pair has two samples, most none
         try:
             store.set_splits(ids, wanted.cultures, held, wanted.left_out or ())
         except StoreError as error:  # read-only, full, busy: the files are whole all the same
@@ -121,7 +121,7 @@ def to_be_read(source: Source, wanted: Wanted) -> tuple[Callable[[Source], Itera
     """What makes the rows, and how many there are by seed, as far as can be counted before."""
     if wanted.dialogues:
         return dialogues.dialogues, source.counted(exports.done_counts)
-    if wanted.form == "preference":
+    if wanted.format.pairs:
         return rows.preferences, source.counted(exports.kept_counts, exports.ANSWERS)
     return rows.single, source.counted(exports.kept_counts)
 
@@ -133,7 +133,7 @@ def nothing(run_ids: Sequence[str], wanted: Wanted, why: Mapping[str, int] = {})
         what += " and hold no rejected turn"
     if unfit := sum(why.get(name, 0) for name in rows.UNFIT.values()):
         what += f" but {unfit} with control tokens, thoughts or broken characters in them"
-    if wanted.form == "preference":
+    if wanted.format.pairs:
         what = "answers that another one contrasts with" if why else "kept answers to a question"
     return UsageError(f"no {what}{of} in {', '.join(run_ids)}; `culturepark stats {run_ids[0]}` says why")
 
@@ -144,7 +144,7 @@ def write(
     """All rows into their files: figures, facts about the files, and about that of what was left out, if any was."""
     tally = Tally()
     with ExitStack() as stack:
-        sinks = Sinks(folder, wanted.form, wanted.parquet, stack)
+        sinks = Sinks(folder, wanted.format, wanted.parquet, stack)
         repeated = Lines(folder / DUPLICATES, stack) if source.left_out else None
         for row in stream:
             half = "" if wanted.train_share is None else "validation" if row.seed_key in held else "train"

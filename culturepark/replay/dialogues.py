@@ -15,7 +15,7 @@ from culturepark.glossary import counted, signed_status
 from culturepark.replay.session import RunCache, Session, StoreScreen
 from culturepark.replay.widgets.frame import Heading, Keys
 from culturepark.replay.widgets.lists import Columns, Listing, fitted
-from culturepark.store.lines import Line, RunLine
+from culturepark.store.first_look import Line, RunLine
 from culturepark.terminal.safe import safe
 
 if TYPE_CHECKING:

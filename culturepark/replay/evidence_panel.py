@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
+from culturepark.ids import hangs_on
 from culturepark.replay import evidence
 from culturepark.replay.widgets.sheet import Stops
 from culturepark.store.dialogue_view import Scene
@@ -76,7 +77,7 @@ class EvidencePanel(Stops):
         if spoken is None:
             return []
         under = self.subject
-        chosen = [one for one in spoken.statements if under == one.row.id or under.startswith(f"{one.row.id}.")]
+        chosen = [one for one in spoken.statements if hangs_on(under, one.row.id)]
         quotes = [(one.row.quote_start, one.row.quote_end, QUOTE) for one in spoken.statements if one not in chosen]
         return quotes + [(one.row.quote_start, one.row.quote_end, CHOSEN) for one in chosen]
 

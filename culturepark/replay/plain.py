@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 from culturepark.domain import Edition, SurveyItem, Turn
 from culturepark.glossary import DROPPED, ORIGINS, in_words
-from culturepark.store import lineage
+from culturepark.store import runs
 from culturepark.store.dialogue_view import Cluster, Mined, Scene, Scenes
 from culturepark.store.integrity import edition_of
 from culturepark.store.search import Lists
@@ -50,10 +50,10 @@ def replay(store: Store, run_or_dialogue: str, *, follow: bool, behind: bool = F
     who = "a real person and a simulated one" if edition.scenario.protocol == "talk" else "simulated people"
     yield f"A conversation between {who}; no evidence of what real people think."
     for dialogue_id in ids:
-        (row,) = lineage.dialogue(store, dialogue_id)
+        (row,) = runs.dialogue(store, dialogue_id)
         if row.status == "pending" and not follow:
             continue
-        people = lineage.participants(store, row.id)
+        people = runs.participants(store, row.id)
         yield from heading(row, people, edition, behind)
         yield from turns(scenes, row, people, follow, behind)
 
@@ -63,7 +63,7 @@ def wanted(store: Store, run_or_dialogue: str) -> tuple[str, list[str]]:
     if run_or_dialogue == "last" or store.find_run(run_or_dialogue):
         lists = Lists(store, run_or_dialogue)
         return lists.run.id, lists.find()
-    (row,) = lineage.dialogue(store, run_or_dialogue)
+    (row,) = runs.dialogue(store, run_or_dialogue)
     return row.run_id, [row.id]
 
 
@@ -89,7 +89,7 @@ def turns(scenes: Scenes, row: DialogueRow, people: list[ParticipantRow], follow
     shown = 0
     while True:
         if follow:
-            (row,) = lineage.dialogue(scenes.store, row.id)
+            (row,) = runs.dialogue(scenes.store, row.id)
         following = scenes.store.turns(row.id)[shown:]
         scene = scenes.scene(row.id) if behind and following else None
         for turn in following:

@@ -17,6 +17,7 @@ from textual.widgets import Button, Label, Static, TextArea
 from textual.widgets.text_area import Edit, EditResult
 
 from culturepark.domain import Decision
+from culturepark.ids import kind_of
 from culturepark.replay.widgets.frame import FramedScreen
 from culturepark.store.dialogue_view import Scene
 from culturepark.store.tables import ReviewRow
@@ -178,7 +179,7 @@ def part_of(scene: Scene, subject_id: str) -> str:
 
 def what(subject_id: str) -> str:
     """The noun for what an id is of, as the id's path has it."""
-    return {"t": "Turn", "s": "Statement", "x": "Sample"}.get(subject_id.rpartition(".")[2][:1], "Subject")
+    return (kind_of(subject_id) or "subject").capitalize()
 
 
 def editable(text: str) -> str:

@@ -13,7 +13,7 @@ from culturepark.glossary import counted, signed_status
 from culturepark.replay.session import Session, StoreScreen
 from culturepark.replay.widgets.frame import Heading, Keys
 from culturepark.replay.widgets.lists import Listing, fitted
-from culturepark.store.lines import RunLine
+from culturepark.store.first_look import RunLine
 
 
 class RunList(Listing):

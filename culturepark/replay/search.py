@@ -16,6 +16,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from culturepark.glossary import counted
+from culturepark.ids import last_part
 from culturepark.replay.session import RunCache, Session
 from culturepark.replay.widgets.frame import Heading, Keys
 from culturepark.replay.widgets.lists import Listing, fitted
@@ -110,7 +111,7 @@ class HitList(Listing):
         self._measure()
 
     def draw(self, row: Found, width: int) -> list[Text]:
-        number = row.dialogue_id.rpartition(".")[2]
+        number = last_part(row.dialogue_id)
         where = f"{number}, turn {row.position}"
         first = next((start for start, _ in places(row.text, self.hits.words)), 0)
         start = max(0, first - AROUND)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from textual.screen import Screen
 
 from culturepark.errors import CultureparkError, StoreError, UsageError
-from culturepark.ids import place_of, run_of
-from culturepark.store.lines import RunLine
+from culturepark.ids import dialogue_of, run_of
+from culturepark.store.first_look import RunLine
 
 # The store takes half a second to import, and is only looked for in threads, while the app paints.
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class Session:
             return self._opened
 
     def runs(self) -> list[RunLine]:
-        from culturepark.store import lineage
+        from culturepark.store import runs
 
         return [
             RunLine(
@@ -116,7 +116,7 @@ class Session:
                 run["dialogues_done"],
                 run["samples_kept"],
             )
-            for run in lineage.runs(self.store)
+            for run in runs.runs(self.store)
         ]
 
     def run_cache(self, run_id: str) -> RunCache:
@@ -131,11 +131,11 @@ class Session:
 
     def locate(self, target: str) -> tuple[str, str | None]:
         """Return the id of the run that an id leads to, and the id itself unless it is the run's own."""
-        from culturepark.store import lineage
+        from culturepark.store import runs
 
         if target == "last" or self.store.find_run(target):
             return self.store.run(target).id, None
-        return lineage.dialogue(self.store, target)[0].run_id, target
+        return runs.dialogue(self.store, target)[0].run_id, target
 
     def comparison_of(self, scene: Scene) -> tuple[Scene, Scene] | str:
         """Return parent and branch: the dialogue with its parent, else with its newest branch; or why there is none."""
@@ -227,7 +227,7 @@ class Session:
         """Drop the dialogue of a subject from its cache: the stored one has changed."""
         run_id = run_of(subject_id)
         if run_id in self._run_caches:
-            self._run_caches[run_id].forget(place_of(subject_id)[0])
+            self._run_caches[run_id].forget(dialogue_of(subject_id))
 
     def _enqueue(self, write: Callable[[], T]) -> Future[T]:
         future = self._writer.submit(write)

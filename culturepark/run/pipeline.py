@@ -34,6 +34,7 @@ from culturepark.errors import (
     Unreachable,
     UsageError,
 )
+from culturepark.ids import dialogue_of
 from culturepark.models.chat import Reply, Request
 from culturepark.models.ledger import DOWN_AFTER, Ledger
 from culturepark.models.registry import Models
@@ -46,7 +47,7 @@ from culturepark.store.castings import castings
 from culturepark.store.integrity import edition_of, threshold_of
 from culturepark.store.standing import of_sample
 from culturepark.store.store import Store
-from culturepark.store.tables import DialogueRow, RunRow, StatementRow
+from culturepark.store.tables import DialogueRow, RunRow
 from culturepark.terminal.safe import show_origin
 
 if TYPE_CHECKING:
@@ -309,7 +310,7 @@ class Run:
         policy = self.scenario.distill
         turns = {f"{row.id}.t{turn.position}": turn for turn in self.store.turns(row.id)}
         verifier = await self._asker(row, casting, "verifier", "verify")
-        statements = [statement_of(s) for s in self.store.statements(self.row, row.id) if s.rewritten_from is None]
+        statements = [s.noun() for s in self.store.statements(self.row, row.id) if s.rewritten_from is None]
         cases = [case(s, turns[s.turn_id], casting) for s in statements]
         verdicts = await verify(verifier, cases, policy)
         again: list[tuple[Statement, str | None]] = []
@@ -409,9 +410,9 @@ class Run:
             verdicts[verdict.statement_id][verdict.criterion].append((relation, verdict.decision))
         return [
             Judged(
-                statement_of(row),
+                row.noun(),
                 {criterion: settled(those) for criterion, those in verdicts[row.id].items()},
-                self.castings[numbers[row.turn_id.rsplit(".", 1)[0]]],
+                self.castings[numbers[dialogue_of(row.turn_id)]],
                 phases[row.turn_id],
             )
             for row in self.store.statements(self.row)
@@ -438,7 +439,3 @@ def still_open(run_id: str, where: str = "") -> str:
 
 def describe(bug: Exception) -> str:
     return storable(redact(f"{type(bug).__name__}: {bug}"))[:500]
-
-
-def statement_of(row: StatementRow) -> Statement:
-    return Statement.model_validate(row.model_dump(exclude={"round", "call_id"}))

@@ -18,6 +18,7 @@ from culturepark.distill.dedup import THRESHOLDS
 from culturepark.distill.samples import AFTER_VERIFYING
 from culturepark.domain import Edition, JsonObject, Status, SurveyItem
 from culturepark.errors import StoreError, UsageError
+from culturepark.ids import dialogue_of
 from culturepark.models.embedder import Vectors, identity_of, unit_rows
 from culturepark.models.spec import parse
 from culturepark.stats import representation
@@ -71,7 +72,7 @@ def stats(store: Store, run: RunRow) -> JsonObject:
     spoken, opinions = [], Counter[tuple[str, str]]()
     statements = store.statements(run)
     for row in statements:
-        dialogue = row.turn_id.rsplit(".", 1)[0]
+        dialogue = dialogue_of(row.turn_id)
         if dialogue not in seeds:
             raise StoreError(f"statement {row.id[:120]!r} hangs on no dialogue of its run; that is damage")
         if row.kind == "opinion":

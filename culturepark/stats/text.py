@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
-
-from rich.text import Text
 
 from culturepark.domain import JsonObject
 from culturepark.models.abilities import Learnt
-from culturepark.terminal.safe import clip, plain, safe
+from culturepark.terminal.safe import safe
 
 WORST = 5
 """Stances that are shown unasked."""
@@ -207,113 +204,3 @@ def agreed(name: str, figure: float | None, subjects: int, by: str = "two or mor
 
 def listed(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
-
-
-def trace_lines(t: JsonObject) -> Iterator[Text]:
-    """From the sample back to where it comes from, one thing after the other."""
-    statement, turn, persona, run = t["statement"], t["turn"], t["persona"], t["run"]
-    if sample := t["sample"]:
-        yield heading("sample", sample["id"], f"{sample['kind']}, {sample['status']}{because(sample['drop_reason'])}")
-        for message in sample["messages"]:
-            yield plain(f"    {message['role']}: {message['content']}")
-    yield heading("statement", statement["id"], statement["kind"])
-    yield plain(f"    {statement['text']}")
-    if t["rewritten_from"]:
-        yield plain(f"    reworded from {t['rewritten_from']['id']}: {t['rewritten_from']['text']}")
-    for verdict in t["verdicts"]:
-        sure = f", confidence {verdict['confidence']:.2f}" if verdict["confidence"] is not None else ""
-        unasked = "word by word the speaker's own" if verdict["criterion"] == "faithful" else "nobody was asked"
-        by = f", call {verdict['call_id']}" if verdict["call_id"] else f", {unasked}"
-        by += "" if verdict["round"] == run["verify_round"] else " (superseded)"
-        yield heading("verdict", verdict["id"], f"{verdict['criterion']}: {outcome(verdict)}{sure}{by}")
-        if verdict["reason"]:
-            yield plain(f"    {verdict['judge']}: “{clip(verdict['reason'], 400)}”")
-    if duplicate := t["duplicate"]:
-        how = f"{duplicate['method']}, similarity {duplicate['similarity']:.2f}"
-        yield heading("duplicate", f"of {duplicate['representative_id']}", how)
-    yield from told_reviews(t["reviews"])
-    yield heading("turn", turn["id"], f"{persona['called']}, {turn['phase']}")
-    start, end = statement["quote_start"], statement["quote_end"]
-    text = turn["text"]
-    yield Text.assemble("    ", safe(text[:start]), (f"[{safe(text[start:end])}]", "bold underline"), safe(text[end:]))
-    if call := t["calls"]["turn"]:
-        tokens = f"{call['prompt_tokens']} + {call['completion_tokens']} tokens"
-        yield heading("call", call["id"], f"{call['model']} at {call['endpoint']}, seed {call['seed']}, {tokens}")
-    where = f"{persona['name']}, {persona['age']}, {persona['place']}; {persona['culture']} {persona['role']}"
-    yield heading("persona", persona["key"], where)
-    yield plain(f"    {persona['scope']}")
-    yield heading("seed", t["seed"]["key"], t["seed"]["question"])
-    if item := t["survey_item"]:
-        stance = t["participant"]["stance_text"]
-        yield heading(
-            "survey",
-            item["key"],
-            f"stance drawn: {stance}" if stance else "no stance is drawn for a main contact",
-        )
-        if item["shares"]:
-            shares = "; ".join(
-                f"{option['label']} {share_of(item['shares'], option['code']):.0%}" for option in item["options"]
-            )
-            yield plain(f"    {persona['country']}: {shares}")
-        yield plain(f"    {item['source']}")
-    yield heading("run", run["id"], f"{run['scenario_name']}, seed {run['seed']}, culturepark {run['version']}")
-
-
-def told_reviews(reviews: Sequence[JsonObject]) -> Iterator[Text]:
-    for review in reviews:
-        rated = f", {review['rating']} of 5" if review["rating"] else ""
-        gone = "" if review["standing"] else " (withdrawn)" if review["withdrawn_at"] else " (superseded)"
-        yield heading("review", review["id"], f"{review['reviewer']}: {review['decision']}{rated}{gone}")
-        for what in ("wording", "note"):
-            if review[what]:
-                yield plain(f"    {what}: {review[what]}")
-
-
-def outcome(verdict: Mapping[str, Any]) -> str:
-    """What was answered; of a panel's judge also what the panel decided."""
-    if verdict["judge"] is None:
-        return str(verdict["relation"])
-    if verdict["criterion"] == "cross-check":
-        return f"{verdict['answer'] or 'unparsable'} by {verdict['judge']}, {decided(verdict)}"
-    score = "unparsable" if verdict["score"] is None else f"{verdict['score']:.3g} of 5"
-    return f"{score} by {verdict['judge']}, {decided(verdict)} by the panel"
-
-
-def decided(verdict: Mapping[str, Any]) -> str:
-    return "kept" if verdict["decision"] == "keep" else "dropped"
-
-
-def talk_lines(t: JsonObject) -> Iterator[Text]:
-    """From a dialogue, or one person's view of it, back to who sat there, what was said, and where it comes from."""
-    dialogue, run, item = t["dialogue"], t["run"], t["survey_item"]
-    yield heading("dialogue", dialogue["id"], f"{dialogue['setting']}, {dialogue['protocol']}, {dialogue['status']}")
-    for person in t["participants"]:
-        persona = person["persona"]
-        where = f"{persona['name']}, {persona['age']}, {persona['place']}; {persona['culture']} {persona['role']}"
-        yield heading("persona", persona["key"], where)
-        yield plain(f"    {persona['scope']}")
-        if item:
-            stance = person["stance_text"]
-            drawn = f"stance drawn: {stance}" if stance else "no stance is drawn for a main contact"
-            yield heading("survey", item["key"], drawn)
-    for turn in t["turns"]:
-        by = f", call {turn['call_id']}" if turn["call_id"] else f", {turn['origin']}"
-        yield heading("turn", turn["id"], f"{turn['speaker']}, {turn['phase']}{by}")
-        yield plain(f"    {turn['text']}")
-        yield from told_reviews([review for review in t["reviews"] if review["subject_id"] == turn["id"]])
-    yield heading("seed", t["seed"]["key"], t["seed"]["question"])
-    if item:
-        yield plain(f"    {item['source']}")
-    yield heading("run", run["id"], f"{run['scenario_name']}, seed {run['seed']}, culturepark {run['version']}")
-
-
-def share_of(shares: Mapping[Any, float], code: int) -> float:
-    return shares.get(code, shares.get(str(code), 0.0))
-
-
-def because(reason: str | None) -> str:
-    return f" ({reason})" if reason else ""
-
-
-def heading(what: str, name: str, detail: str) -> Text:
-    return Text.assemble((f"{what:<10}", "bold"), safe(name), "  ", (clip(detail, 400), "dim"))

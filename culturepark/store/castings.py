@@ -14,8 +14,8 @@ from sqlmodel import Session, col
 from culturepark.dialogue.casting import Skip, plan
 from culturepark.domain import Casting, Edition, Participant, Stance
 from culturepark.errors import StoreError
-from culturepark.store import lineage
 from culturepark.store.integrity import sound
+from culturepark.store.lineage import parents
 from culturepark.store.store import Store
 from culturepark.store.tables import DialogueRow, ParticipantRow, RunRow
 
@@ -68,4 +68,4 @@ def sitting_in(session: Session, mine: Any, edition: Edition) -> tuple[Casting, 
 
 def skipped(store: Store, run: RunRow, edition: Edition) -> tuple[Skip, ...]:
     """What the run's plan had to leave out: it is drawn again. A branch was not planned, and leaves nothing out."""
-    return () if lineage.parents(store, run.id) else plan(edition, run.seed).skipped
+    return () if parents(store, run.id) else plan(edition, run.seed).skipped

@@ -14,6 +14,7 @@ from sqlmodel import Session, col, func, select
 
 from culturepark.domain import Casting, Edition, Participant, Persona, Seed, Shape, Stance, Turn
 from culturepark.errors import UsageError
+from culturepark.ids import hangs_on
 from culturepark.store.integrity import PAGE, edition_of, paged
 from culturepark.store.standing import standing_rows
 from culturepark.store.store import Store
@@ -182,7 +183,7 @@ class Scenes:
             turns=tuple(
                 Spoken(
                     row.id,
-                    Turn.model_validate(row.model_dump(exclude={"id", "dialogue_id"})),
+                    row.noun(),
                     *names.get(row.speaker, ({"user": "You"}.get(row.speaker, row.speaker.capitalize()), "")),
                     statements=tuple(mined.get(row.id, ())),
                 )
@@ -260,7 +261,7 @@ def behind(scene: Scene, subject_id: str) -> list[str]:
         if spoken.id == subject_id:
             return [spoken.turn.call_id] if spoken.turn.call_id else []
         for one in spoken.statements:
-            if subject_id == one.row.id or subject_id.startswith(f"{one.row.id}."):
+            if hangs_on(subject_id, one.row.id):
                 named = (one.row.call_id, *(verdict.call_id for verdict in one.verdicts))
                 return list(dict.fromkeys(name for name in named if name))
     return []

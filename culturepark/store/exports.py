@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy
 from sqlmodel import Session, and_, case, col, func, or_, select
@@ -89,8 +89,7 @@ def spoken_by(look: Look, edition: Edition, statement_id: str) -> tuple[Statemen
     turn = look.get_one(TurnRow, row.turn_id)
     dialogue = look.get_one(DialogueRow, turn.dialogue_id)
     (casting,) = sitting_in(look, col(DialogueRow.id) == dialogue.id, edition)
-    statement = Statement.model_validate(row.model_dump(include=set(Statement.model_fields)))
-    return statement, casting, turn.phase, cast("Language", dialogue.language)
+    return row.noun(), casting, turn.phase, cast("Language", dialogue.language)
 
 
 def has_row(role: Any, protocol: Any) -> Any:
@@ -132,6 +131,40 @@ def copied_from(look: Look, branch: DialogueRow) -> Iterator[tuple[str, int]]:
         if parent is None:  # it may be gone
             return
         one = parent
+
+
+class KeptStatement(NamedTuple):
+    """What there is to know of a statement that has a kept sample."""
+
+    id: str
+    first_person: str
+    culture: str
+    kind: str
+    seed_key: str
+    language: str
+    relation: str | None
+    """To the stance of its speaker, if it was asked."""
+    stance_code: int | None
+    """Of its speaker."""
+
+
+def kept_statements(look: Look, run: RunRow) -> list[KeptStatement]:
+    """The statements of which a run has kept a sample, in no order."""
+    facts: list[Any] = [StatementRow.id, StatementRow.first_person, StatementRow.culture, StatementRow.kind]
+    facts += [DialogueRow.seed_key, DialogueRow.language, VerdictRow.relation, ParticipantRow.stance_code]
+    stance = and_(
+        col(VerdictRow.statement_id) == col(StatementRow.id),
+        col(VerdictRow.criterion) == "stance",
+        col(VerdictRow.round) == run.verify_round,
+    )
+    speaker = and_(
+        col(ParticipantRow.dialogue_id) == col(DialogueRow.id),
+        col(ParticipantRow.persona_key) == col(StatementRow.persona_key),
+    )
+    query = of_run(sqlalchemy.select(*facts)).join(VerdictRow, stance, isouter=True)
+    query = query.join(ParticipantRow, speaker, isouter=True).distinct()
+    query = query.where(col(DialogueRow.run_id) == run.id, col(SampleRow.status) == "kept")
+    return [KeptStatement(*row) for row in of_columns(look.execute(query))]
 
 
 def by_seed(look: Look, query: Any) -> Counter[str]:
@@ -226,10 +259,7 @@ def talks(look: Look, run_id: str) -> Iterator[tuple[DialogueRow, list[Participa
             .where(col(TurnRow.dialogue_id).in_(ids))
             .order_by(col(TurnRow.dialogue_id), col(TurnRow.position))
         )
-        turns = {
-            key: [Turn.model_validate(row.model_dump(exclude={"id", "dialogue_id"})) for row in rows]
-            for key, rows in groupby(spoken, lambda row: row.dialogue_id)
-        }
+        turns = {key: [row.noun() for row in rows] for key, rows in groupby(spoken, lambda row: row.dialogue_id)}
         for row in dialogues:
             yield row, sitting.get(row.id, []), turns.get(row.id, [])
         look.expunge_all()

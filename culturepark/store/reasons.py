@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from culturepark.domain import Statement, Turn
+from culturepark.domain import Turn
 from culturepark.store.dialogue_view import Mined, Scene
 from culturepark.terminal.safe import clip, safe
 
@@ -46,7 +46,6 @@ def no_sample(scene: Scene, one: Mined) -> str:
         return "not verified yet"
     from culturepark.distill.samples import shapes
 
-    statement = Statement.model_validate(one.row.model_dump(exclude={"round", "call_id"}))
-    if not shapes(statement, scene.casting, scene.shapes):
+    if not shapes(one.row.noun(), scene.casting, scene.shapes):
         return "passed; told in no shape of this run"
     return "passed so far; no sample of it yet"

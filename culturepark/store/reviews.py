@@ -14,9 +14,10 @@ from sqlmodel import Session, col, func, select
 
 from culturepark.domain import Decision, Review
 from culturepark.errors import UsageError
+from culturepark.ids import run_of, turn_of
 from culturepark.models.ledger import moment, now
 from culturepark.store.reviewer import named
-from culturepark.store.standing import one_at_a_time, settle, standing_reviews, standing_rows, turn_of
+from culturepark.store.standing import one_at_a_time, settle, standing_reviews, standing_rows
 from culturepark.store.store import Store
 from culturepark.store.tables import ReviewRow, SampleRow, StatementRow, TurnRow
 
@@ -53,7 +54,7 @@ class Reviews:
         wording, note = (wording or "").strip() or None, (note or "").strip() or None
         if decision == "comment" and rating is None and not (wording or note):
             raise UsageError("a comment needs a rating, a wording or a note")
-        run_id = subject_id.partition(".")[0]
+        run_id = run_of(subject_id)
         with self.store.database.writing() as session:
             one_at_a_time(session, run_id)
             if not any(session.get(table, subject_id) for table in (SampleRow, StatementRow, TurnRow)):
@@ -91,7 +92,7 @@ class Reviews:
             newest = mine.order_by(col(ReviewRow.created_at).desc(), col(ReviewRow.id).desc()).limit(1)
             row = session.exec(newest.with_for_update()).first()
             if row:
-                run_id = row.subject_id.partition(".")[0]
+                run_id = run_of(row.subject_id)
                 one_at_a_time(session, run_id)
                 row.withdrawn_at = now()
                 session.add(row)

@@ -14,8 +14,8 @@ import sqlalchemy
 from sqlmodel import Session, and_, col, exists, func, or_, select
 
 from culturepark.domain import Status
+from culturepark.store.first_look import Line
 from culturepark.store.integrity import edition_of, of_columns
-from culturepark.store.lines import Line
 from culturepark.store.store import Store, counting
 from culturepark.store.tables import DialogueRow, ParticipantRow, RunRow, SampleRow, StatementRow, TurnRow, VerdictRow
 

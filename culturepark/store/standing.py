@@ -10,6 +10,7 @@ from sqlmodel import Session, col, select
 
 from culturepark.distill.review_outcome import Outcome, outcome, standing
 from culturepark.domain import Review, trained_form
+from culturepark.ids import statement_of, turn_of
 from culturepark.store.integrity import hangs_on, paged
 from culturepark.store.tables import ReviewRow, RunRow, SampleRow, StatementRow
 
@@ -29,14 +30,14 @@ def given_reviews(session: Session, run_id: str) -> dict[str, list[Review]]:
     """By what they were given on, whether that still counts or not: how much has been reviewed."""
     found: dict[str, list[Review]] = defaultdict(list)
     for row in session.exec(not_withdrawn(run_id)):
-        found[row.subject_id].append(noun(row))
+        found[row.subject_id].append(row.noun())
     return {subject: standing(reviews) for subject, reviews in found.items()}
 
 
 def standing_reviews(session: Session, below: str) -> dict[str, list[Review]]:
     """As nouns that are about the subject they stand under; see `standing_rows`."""
     return {
-        subject: [noun(row).model_copy(update={"subject_id": subject}) for row in rows]
+        subject: [row.noun().model_copy(update={"subject_id": subject}) for row in rows]
         for subject, rows in standing_rows(session, below).items()
     }
 
@@ -80,25 +81,11 @@ def same_said(session: Session, subjects: Collection[str]) -> dict[str, list[str
     return found
 
 
-def turn_of(subject_id: str) -> str:
-    """Ids spell the path: run, dialogue, turn, statement, sample."""
-    return ".".join(subject_id.split(".")[:3])
-
-
-def statement_of(subject_id: str) -> str:
-    """Of a turn the turn itself."""
-    return ".".join(subject_id.split(".")[:4])
-
-
 def idle(reviews: Standing, counting: Collection[str]) -> int:
     """How many reviews are about statements, or samples of statements, of which none counts any more."""
     live = {r.id for name, some in reviews.items() if statement_of(name) in counting for r in some}
     live |= {r.id for name, some in reviews.items() if turn_of(name) == name for r in some}
     return len({r.id for some in reviews.values() for r in some} - live)
-
-
-def noun(row: ReviewRow) -> Review:
-    return Review.model_validate(row.model_dump())
 
 
 def of_sample(reviews: Standing, sample_id: str) -> Outcome:

@@ -173,7 +173,7 @@ class Store:
             rows = session.exec(
                 select(TurnRow).where(TurnRow.dialogue_id == dialogue_id).order_by(col(TurnRow.position))
             )
-            return [Turn.model_validate(row.model_dump(exclude={"id", "dialogue_id"})) for row in rows]
+            return [row.noun() for row in rows]
 
     def phases(self, run_id: str) -> dict[str, str]:
         """The phase of every turn of a run."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger, Dialect, Float, LargeBinary, String, Text, TypeDecorator, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
+from culturepark.domain import Noun, Review, Statement, Turn
 from culturepark.errors import StoreError
 
 
@@ -80,6 +81,14 @@ def standard_json(text: str) -> str:
 def finite(digits: str) -> float | None:
     number = float(digits)
     return number if math.isfinite(number) else None
+
+
+N = TypeVar("N", bound=Noun)
+
+
+def noun_of(row: SQLModel, kind: type[N]) -> N:
+    """Return the noun that a row holds, without the columns that are the store's alone."""
+    return kind.model_validate(row.model_dump(include=set(kind.model_fields)))
 
 
 class RunRow(SQLModel, table=True):
@@ -193,6 +202,9 @@ class TurnRow(SQLModel, table=True):
     """`model`, `cue`, `fallback` (a fixed follow-up in place of one that was refused twice), `typed` or `edited`."""
     call_id: str | None = Field(default=None, foreign_key="call.id")
 
+    def noun(self) -> Turn:
+        return noun_of(self, Turn)
+
 
 class StatementRow(SQLModel, table=True):
     __tablename__ = "statement"
@@ -210,6 +222,9 @@ class StatementRow(SQLModel, table=True):
     round: int
     call_id: str | None = Field(default=None, foreign_key="call.id")
     """The extraction or rewording that proposed it."""
+
+    def noun(self) -> Statement:
+        return noun_of(self, Statement)
 
 
 class VerdictRow(SQLModel, table=True):
@@ -273,6 +288,9 @@ class ReviewRow(SQLModel, table=True):
     sample the answer."""
     withdrawn_at: str | None = None
     """When its reviewer took it back. Of the others, each reviewer's newest on a subject counts."""
+
+    def noun(self) -> Review:
+        return noun_of(self, Review)
 
 
 class VectorRow(SQLModel, table=True):

@@ -17,6 +17,7 @@ from typing import Any, get_args
 import pytest
 
 from culturepark.cli.app import explain, run
+from culturepark.cli.trace_text import statement_lines
 from culturepark.dialogue.casting import plan
 from culturepark.distill.checks import panel_score
 from culturepark.distill.conclude import settled
@@ -27,7 +28,7 @@ from culturepark.errors import UsageError
 from culturepark.models.chat import Reply
 from culturepark.models.spec import parse_roles
 from culturepark.stats.agreement import Judged, Scale, alpha, kappa
-from culturepark.stats.text import stats_lines, trace_lines
+from culturepark.stats.text import stats_lines
 from culturepark.store import lineage
 from culturepark.store.tables import CallRow, SampleRow, StatementRow, VerdictRow
 from tests.support.endpoint import Endpoint
@@ -423,7 +424,7 @@ def test_a_reason_never_moves_the_cursor(tmp_path: Path) -> None:
     model = FakeModel(answering(statements=lambda _: proposals(*FOUR), verdicts=judged, scores=scores))
     held = talked(tmp_path, model)
     first = held.rows(StatementRow)[0].id
-    shown = "\n".join(line.plain for line in trace_lines(lineage.trace(held.store, first)))
+    shown = "\n".join(line.plain for line in statement_lines(lineage.trace_statement(held.store, first)))
     assert "[bold]so[/]" in shown
     assert not re.search("[\x00-\x09\x0b-\x1f\u202a-\u202e]", shown)
 
@@ -714,8 +715,8 @@ def test_a_trace_shows_every_judge_with_score_reason_and_what_the_panel_decided(
     one = checked(**HARM, cross_check={})
     held = talked(tmp_path, garbled("editor"), one)
     tea = next(s.id for s in held.rows(StatementRow) if s.quote == TEA)
-    found = lineage.trace(held.store, tea)
-    shown = "\n".join(line.plain for line in trace_lines(found))
+    found = lineage.trace_statement(held.store, tea)
+    shown = "\n".join(line.plain for line in statement_lines(found))
     assert "harmlessness: 5 of 5 by neighbour, kept by the panel, call held.d1.c" in shown
     assert "    neighbour: “neighbour says 5”" in shown
     assert "harmlessness: unparsable by editor, kept by the panel" in shown

@@ -10,7 +10,7 @@ import sys
 import tracemalloc
 from contextlib import closing
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pyarrow.parquet
 import pytest
@@ -18,7 +18,7 @@ from huggingface_hub import DatasetCard, DatasetCardData
 
 from culturepark.domain import Duplicate
 from culturepark.export import card, licences
-from culturepark.export.formats import FIELDS, FORMATS, MULTI_TURN, Format, line, problem
+from culturepark.export.formats import FORMATS, line, multi_turn, problem
 from culturepark.export.manifest import Wanted
 from culturepark.export.split import groups
 from culturepark.export.talks import perspective
@@ -31,9 +31,9 @@ from tests.export.test_export import another_run, export, kept, lines, metadata,
 from tests.export.test_preference import asked, change_question
 from tests.support.fakes import ELIF, JENNA, MODERATOR, shipped, turns_of
 
-EVERY: list[tuple[Format, tuple[str, ...]]] = [
+EVERY: list[tuple[str, tuple[str, ...]]] = [
     *((form, ()) for form in FORMATS),
-    *((form, ("--dialogues",)) for form in MULTI_TURN),
+    *((form, ("--dialogues",)) for form in multi_turn()),
 ]
 
 
@@ -85,15 +85,15 @@ def test_alpaca_rows_hold_the_same_words_under_its_own_names() -> None:
 
 def test_alpaca_holds_no_second_question() -> None:
     talk = [{"role": role, "content": "x"} for role in ("user", "assistant", "user", "assistant")]
-    assert problem(talk, "alpaca") == "more than one question and answer"
+    assert FORMATS["alpaca"].problem(talk) == "more than one question and answer"
     assert problem(talk) is None
 
 
 @pytest.mark.parametrize(("form", "more"), EVERY)
-def test_columns_are_those_of_the_format_in_their_order(form: Format, more: tuple[str, ...]) -> None:
+def test_columns_are_those_of_the_format_in_their_order(form: str, more: tuple[str, ...]) -> None:
     assert export(*more, form=form).code == 0
     for row in lines("out/all.jsonl"):
-        assert list(row) == list(FIELDS[form])
+        assert list(row) == list(FORMATS[form].columns)
 
 
 # --- whole dialogues -------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def test_a_dialogue_that_is_not_there_cannot_be_traced(subject: str) -> None:
     assert f"no dialogue {subject!r}" in done.err
 
 
-@pytest.mark.parametrize("form", [form for form in FORMATS if form not in MULTI_TURN])
+@pytest.mark.parametrize("form", [form for form in FORMATS if not FORMATS[form].multi_turn])
 def test_what_holds_one_answer_takes_no_dialogues(form: str) -> None:
     done = export("--dialogues", form=form)
     assert (done.code, done.out) == (2, "")
@@ -203,7 +203,7 @@ def test_whoever_answers_nothing_has_no_row() -> None:
 
 
 @pytest.mark.parametrize(("form", "more"), EVERY)
-def test_parquet_holds_the_same_rows_with_the_same_digests(form: Format, more: tuple[str, ...]) -> None:
+def test_parquet_holds_the_same_rows_with_the_same_digests(form: str, more: tuple[str, ...]) -> None:
     done = export("--parquet", "--split", "0.5", *more, form=form, runs=("a", "b"))
     assert done.code == 0, done.err
     for half in ("train", "validation"):
@@ -379,7 +379,7 @@ def allowed(name: str) -> Any:
 
 
 @pytest.mark.parametrize(("form", "more"), EVERY)
-def test_the_cards_metadata_is_what_the_hub_takes(form: Format, more: tuple[str, ...]) -> None:
+def test_the_cards_metadata_is_what_the_hub_takes(form: str, more: tuple[str, ...]) -> None:
     assert export("--culture", "turkish", "--culture", "german", "--license", "CC-BY-4.0", *more, form=form).code == 0
     loaded_card = DatasetCard.load("out/README.md")
     data = loaded_card.data
@@ -485,7 +485,7 @@ def test_the_help_has_an_example_for_each_way_of_use() -> None:
     text = cli("export", "--help").out
     examples = re.findall(r"Example: (culturepark export .*)", text)
     assert len(examples) == 4
-    assert {form for form in get_args(Format) if f"--format {form}" in "".join(examples)} >= {
+    assert {form for form in FORMATS if f"--format {form}" in "".join(examples)} >= {
         "trl",
         "sharegpt",
         "preference",

@@ -19,7 +19,7 @@ from culturepark.domain import JsonObject
 from culturepark.errors import StoreError, UsageError
 from culturepark.models.spec import SCRIPTED
 from culturepark.run.plan import branch
-from culturepark.store import lineage
+from culturepark.store import lineage, runs
 from culturepark.store.castings import castings, skipped
 from culturepark.store.integrity import edition_of
 from culturepark.store.store import Store
@@ -199,7 +199,7 @@ def test_what_cannot_be_said_makes_no_branch(tmp_path: Path, turn_id: str, text:
     held = hold(tmp_path, edition(), FakeModel(), until="dialogue")
     with pytest.raises(UsageError, match=why):
         branch(held.store, turn_id, text)
-    assert len(lineage.runs(held.store)) == 1
+    assert len(runs.runs(held.store)) == 1
 
 
 def test_a_talk_with_a_user_does_not_branch(tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_nothing_of_a_branch_exists_if_not_all_of_it_can(tmp_path: Path, monkeyp
         branch(held.store, "held.d1.t6", TEXT)
     monkeypatch.undo()
     assert {table: len(held.rows(table)) for table in before} == before
-    assert len(lineage.runs(held.store)) == 1
+    assert len(runs.runs(held.store)) == 1
 
 
 def test_a_branch_is_no_measure_of_what_a_whole_run_costs(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_a_branch_is_no_measure_of_what_a_whole_run_costs(tmp_path: Path) -> Non
     held.store.set_plan(row.id, json.loads(row.settings) | {"until": "samples"}, row.models)
     Held(held.store, row.id, FakeModel()).carry_on()
     assert held.store.run(row.id).stop_reason == "completed"
-    assert [run.id for run in lineage.completed(held.store, row.models)] == ["held"]
+    assert [run.id for run in runs.completed(held.store, row.models)] == ["held"]
 
 
 def test_a_branch_mines_its_own_turns_alone_and_no_edited_one(tmp_path: Path) -> None:

@@ -566,7 +566,7 @@ def test_10_all_turns_are_stored_and_every_sample_leads_to_its_turn_dialogue_and
     samples = held.rows(SampleRow)
     assert samples
     for sample in samples:
-        found = lineage.trace(held.store, sample.id)
+        found = lineage.trace_statement(held.store, sample.id).as_json()
         turn = turns[found["turn"]["id"]]
         assert found["sample"]["id"] == sample.id
         assert found["dialogue"]["id"] == dialogue.id == turn.dialogue_id

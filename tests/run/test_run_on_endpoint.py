@@ -150,7 +150,7 @@ def test_the_quickstart_keeps_samples_and_every_sample_is_traced(
     assert kept[0].rpartition(".x")[0] in capsys.readouterr().out
     opened = Store(f"sqlite:///{store}")
     for sample_id in kept:
-        trace = lineage.trace(opened, sample_id)
+        trace = lineage.trace_statement(opened, sample_id).as_json()
         statement, turn = trace["statement"], trace["turn"]
         assert turn["text"][statement["quote_start"] : statement["quote_end"]] == statement["quote"]
         assert turn["text"] in trace["calls"]["turn"]["response"]["choices"][0]["message"]["content"]

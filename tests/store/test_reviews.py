@@ -15,16 +15,17 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
+from culturepark.cli.trace_text import statement_lines, talk_lines
 from culturepark.distill.review_outcome import Outcome, outcome, standing
 from culturepark.domain import Review
 from culturepark.errors import StoreError, UsageError
-from culturepark.export.formats import FORMATS, MULTI_TURN, Format, line, problem
+from culturepark.export.formats import FORMATS, line, multi_turn, problem
 from culturepark.models.thoughts import unfit
 from culturepark.stats.reviews import figures
-from culturepark.stats.text import stats_lines, talk_lines, trace_lines
+from culturepark.stats.text import stats_lines
 from culturepark.store import lineage, reviews
-from culturepark.store.checkup import Checkup
 from culturepark.store.dialogue_view import Scenes
+from culturepark.store.integrity import Checkup
 from culturepark.store.reviews import Reviews
 from culturepark.store.store import Store
 from culturepark.store.tables import DuplicateRow, ReviewRow, SampleRow
@@ -302,7 +303,7 @@ def test_what_is_said_of_words_holds_as_long_as_the_words_are_the_same(held: Hel
         f"{TURN}.s4": ["Ann"],
         new[OPEN]: ["Ben"],
     }
-    assert [r["standing"] for r in lineage.trace(held.store, new[NORM])["reviews"]] == [True]
+    assert [r["standing"] for r in lineage.trace_statement(held.store, new[NORM]).as_json()["reviews"]] == [True]
     ann.add(new[NORM], "accept")  # a judgement of the same words, in place of the one before
     assert statuses(held)[new[NORM]] == KEPT
     ann.undo()
@@ -479,13 +480,13 @@ def test_a_trace_shows_reviews_and_marks_what_no_longer_counts(held: Held) -> No
     ann.add(NORM, "reject", wording="Say it so.\x1b[2J", note="because")
     ann.add(TURN, "accept")
     ann.undo()
-    found = lineage.trace(held.store, NORM)["reviews"]
+    found = lineage.trace_statement(held.store, NORM).as_json()["reviews"]
     assert [(r["decision"], r["standing"], r["withdrawn_at"] is None) for r in found] == [
         ("accept", False, True),
         ("reject", True, True),
         ("accept", False, False),
     ]
-    shown = "\n".join(line.plain for line in trace_lines(lineage.trace(held.store, NORM)))
+    shown = "\n".join(line.plain for line in statement_lines(lineage.trace_statement(held.store, NORM)))
     assert "Ann: accept, 2 of 5 (superseded)\n" in shown
     assert "Ann: reject\n    wording: Say it so.␛[2J\n    note: because\n" in shown
     assert "Ann: accept (withdrawn)\n" in shown
@@ -559,7 +560,7 @@ def store(away: None) -> Store:  # noqa: F811
     return Store(URL)
 
 
-ANSWER: dict[Format, Callable[[Any], Any]] = {
+ANSWER: dict[str, Callable[[Any], Any]] = {
     "openai": lambda row: row["messages"][-1],
     "trl": lambda row: row["messages"][-1],
     "sharegpt": lambda row: row["conversations"][-1],
@@ -569,7 +570,7 @@ ANSWER: dict[Format, Callable[[Any], Any]] = {
 """Where the answer of a row stands, under one of three names."""
 
 
-def reworded(form: Format, row: Any, text: str) -> Any:
+def reworded(form: str, row: Any, text: str) -> Any:
     place = ANSWER[form](row)
     place[next(name for name in ("content", "value", "output") if name in place)] = text
     return row
@@ -589,7 +590,7 @@ def exported(form: str, out: str, *more: object) -> tuple[list[str], list[Any], 
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_an_export_differs_from_one_without_reviews_in_what_was_reviewed_alone(store: Store, form: Format) -> None:
+def test_an_export_differs_from_one_without_reviews_in_what_was_reviewed_alone(store: Store, form: str) -> None:
     before, index, manifest, card = exported(form, "before")
     nothing = {"reviewers": [], "reviews": 0, "rejected": 0, "corrected": 0, "corrections": []}
     assert manifest["reviews"] == nothing
@@ -666,8 +667,8 @@ def lines_of(out: str, *more: object, form: str = "trl") -> list[Any]:
     return lines(f"{out}/all.jsonl")
 
 
-@pytest.mark.parametrize("form", MULTI_TURN)
-def test_a_turn_in_other_words_is_told_in_the_rows_of_its_dialogue_alone(store: Store, form: Format) -> None:
+@pytest.mark.parametrize("form", multi_turn())
+def test_a_turn_in_other_words_is_told_in_the_rows_of_its_dialogue_alone(store: Store, form: str) -> None:
     before, index, manifest, _ = exported(form, "before", "--dialogues")
     assert manifest["reviews"]["corrected"] == 0
     ann = Reviews(store, "Ann")
@@ -738,7 +739,7 @@ def kept_ids() -> set[str]:
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_no_wording_breaks_what_a_format_can_hold(store: Store, form: Format) -> None:
+def test_no_wording_breaks_what_a_format_can_hold(store: Store, form: str) -> None:
     ann = Reviews(store, "Ann")
     _, index, _, _ = exported(form, "before")
     for number, text in enumerate(HOSTILE):
@@ -751,7 +752,7 @@ def test_no_wording_breaks_what_a_format_can_hold(store: Store, form: Format) ->
     for text, row in zip(fit, found, strict=False):
         place = ANSWER[form](json.loads(row))
         assert text.strip() in (place.get("content"), place.get("value"), place.get("output"))
-    if form in MULTI_TURN:
+    if FORMATS[form].multi_turn:
         for row in lines_of("talks", "--dialogues"):
             assert problem(row["messages"]) is None
             assert [m["role"] for m in row["messages"][1:]] == ["user", "assistant"] * ((len(row["messages"]) - 1) // 2)

@@ -30,7 +30,7 @@ from culturepark.errors import StoreError, UsageError
 from culturepark.models.chat import Usage, digest
 from culturepark.models.ledger import Call, Outcome, now
 from culturepark.stats.run_stats import stats
-from culturepark.store import lineage, migrations
+from culturepark.store import lineage, migrations, runs
 from culturepark.store.database import REVISIONS, Database
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow, SampleRow, StatementRow, TurnRow
@@ -317,7 +317,7 @@ def test_last_is_the_newest_run(store: Store, edition: Edition) -> None:
         row.created_at = made
         store.create_run(row, [], edition)
     assert store.run("last").id == "b"
-    assert [row["run"] for row in lineage.runs(store)] == ["b", "a"]
+    assert [row["run"] for row in runs.runs(store)] == ["b", "a"]
 
 
 # --- several at once -------------------------------------------------------------------------------

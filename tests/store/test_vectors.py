@@ -20,8 +20,8 @@ from sqlalchemy import create_engine
 from culturepark.errors import StoreError
 from culturepark.models.embedder import Lexical, Method, MiniLM, Vectors, unit_rows
 from culturepark.store import vectors
-from culturepark.store.checkup import Checkup
 from culturepark.store.database import MIGRATIONS, REVISIONS, Database
+from culturepark.store.integrity import Checkup
 from culturepark.store.store import Store
 from culturepark.store.vectors import vectors_of
 from tests.support.fakes import fresh_store

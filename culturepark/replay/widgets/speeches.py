@@ -13,6 +13,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from culturepark.glossary import DECISION_SIGNS, ORIGINS
+from culturepark.ids import last_part, within
 from culturepark.replay.widgets.lists import fitted, ink
 from culturepark.terminal.layout import Mark, lay_out
 from culturepark.terminal.safe import clip
@@ -172,8 +173,8 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
         found = []
         subjects = [(spoken.id, "")]
         for one in spoken.statements:
-            subjects.append((one.row.id, f"{one.row.id.rpartition('.')[2]} "))
-            subjects += [(x.id, ".".join(x.id.split(".")[-2:]) + " ") for x in one.samples]
+            subjects.append((one.row.id, f"{last_part(one.row.id)} "))
+            subjects += [(x.id, f"{within(x.id, spoken.id)} ") for x in one.samples]
         for subject, name in subjects:
             newest: dict[str, ReviewRow] = {row.reviewer: row for row in self.scene.reviews.get(subject, ())}
             for row in newest.values():

@@ -1,0 +1,122 @@
+"""The text of `culturepark trace`: from a row back to where it comes from, one thing after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.text import Text
+
+from culturepark.domain import Persona, SurveyItem
+from culturepark.store.lineage import TalkTrace, Trace, TracedReview
+from culturepark.store.tables import ParticipantRow, RunRow, VerdictRow
+from culturepark.terminal.safe import clip, plain, safe
+
+
+def lines_of(trace: Trace | TalkTrace) -> Iterator[Text]:
+    return statement_lines(trace) if isinstance(trace, Trace) else talk_lines(trace)
+
+
+def statement_lines(trace: Trace) -> Iterator[Text]:
+    """Lead from a sample, or a statement, to its words, call, persona and survey item."""
+    statement, turn = trace.statement, trace.turn
+    if sample := trace.sample:
+        reason = f" ({sample.drop_reason})" if sample.drop_reason else ""
+        yield heading("sample", sample.id, f"{sample.kind}, {sample.status}{reason}")
+        for message in trace.messages:
+            yield plain(f"    {message['role']}: {message['content']}")
+    yield heading("statement", statement.id, statement.kind)
+    yield plain(f"    {statement.text}")
+    if before := trace.rewritten_from:
+        yield plain(f"    reworded from {before.id}: {before.text}")
+    for verdict in trace.verdicts:
+        yield from verdict_lines(verdict, trace.run)
+    if duplicate := trace.duplicate:
+        how = f"{duplicate.method}, similarity {duplicate.similarity:.2f}"
+        yield heading("duplicate", f"of {duplicate.representative_id}", how)
+    yield from review_lines(trace.reviews)
+    yield heading("turn", turn.id, f"{trace.persona.called}, {turn.phase}")
+    start, end = statement.quote_start, statement.quote_end
+    quote = (f"[{safe(turn.text[start:end])}]", "bold underline")
+    yield Text.assemble("    ", safe(turn.text[:start]), quote, safe(turn.text[end:]))
+    if call := trace.calls.get(turn.call_id or ""):
+        tokens = f"{call.prompt_tokens} + {call.completion_tokens} tokens"
+        yield heading("call", call.id, f"{call.model} at {call.endpoint}, seed {call.seed}, {tokens}")
+    yield from persona_lines(trace.persona)
+    yield heading("seed", trace.seed.key, trace.seed.question)
+    if item := trace.item:
+        yield stance_line(item, trace.participant)
+        if trace.shares:
+            shares = (f"{option.label} {trace.shares.get(option.code, 0.0):.0%}" for option in item.options)
+            yield plain(f"    {trace.persona.country}: {'; '.join(shares)}")
+        yield plain(f"    {item.source}")
+    yield run_line(trace.run)
+
+
+def talk_lines(trace: TalkTrace) -> Iterator[Text]:
+    """Lead from a dialogue, or one person's view of it, to who sat there and what was said."""
+    dialogue, item = trace.dialogue, trace.item
+    yield heading("dialogue", dialogue.id, f"{dialogue.setting}, {dialogue.protocol}, {dialogue.status}")
+    for participant, persona in trace.participants:
+        yield from persona_lines(persona)
+        if item:
+            yield stance_line(item, participant)
+    for turn in trace.turns:
+        by = f", call {turn.call_id}" if turn.call_id else f", {turn.origin}"
+        yield heading("turn", turn.id, f"{turn.speaker}, {turn.phase}{by}")
+        yield plain(f"    {turn.text}")
+        yield from review_lines([review for review in trace.reviews if review.row.subject_id == turn.id])
+    yield heading("seed", trace.seed.key, trace.seed.question)
+    if item:
+        yield plain(f"    {item.source}")
+    yield run_line(trace.run)
+
+
+def verdict_lines(verdict: VerdictRow, run: RunRow) -> Iterator[Text]:
+    sure = f", confidence {verdict.confidence:.2f}" if verdict.confidence is not None else ""
+    unasked = "word by word the speaker's own" if verdict.criterion == "faithful" else "nobody was asked"
+    by = f", call {verdict.call_id}" if verdict.call_id else f", {unasked}"
+    by += "" if verdict.round == run.verify_round else " (superseded)"
+    yield heading("verdict", verdict.id, f"{verdict.criterion}: {answer_of(verdict)}{sure}{by}")
+    if verdict.reason:
+        yield plain(f"    {verdict.judge}: “{clip(verdict.reason, 400)}”")
+
+
+def answer_of(verdict: VerdictRow) -> str:
+    """Return what was answered; of a panel's judge and of a second persona also what was decided."""
+    decided = "kept" if verdict.decision == "keep" else "dropped"
+    if verdict.judge is None:
+        return verdict.relation
+    if verdict.criterion == "cross-check":
+        return f"{verdict.answer or 'unparsable'} by {verdict.judge}, {decided}"
+    score = "unparsable" if verdict.score is None else f"{verdict.score:.3g} of 5"
+    return f"{score} by {verdict.judge}, {decided} by the panel"
+
+
+def review_lines(reviews: Sequence[TracedReview]) -> Iterator[Text]:
+    for review in reviews:
+        row = review.row
+        rated = f", {row.rating} of 5" if row.rating else ""
+        gone = "" if review.standing else " (withdrawn)" if row.withdrawn_at else " (superseded)"
+        yield heading("review", row.id, f"{row.reviewer}: {row.decision}{rated}{gone}")
+        for name, text in (("wording", row.wording), ("note", row.note)):
+            if text:
+                yield plain(f"    {name}: {text}")
+
+
+def persona_lines(persona: Persona) -> Iterator[Text]:
+    where = f"{persona.name}, {persona.age}, {persona.place}; {persona.culture} {persona.role}"
+    yield heading("persona", persona.key, where)
+    yield plain(f"    {persona.scope}")
+
+
+def stance_line(item: SurveyItem, participant: ParticipantRow) -> Text:
+    stance = participant.stance_text
+    return heading("survey", item.key, f"stance drawn: {stance}" if stance else "no stance is drawn for a main contact")
+
+
+def run_line(run: RunRow) -> Text:
+    return heading("run", run.id, f"{run.scenario_name}, seed {run.seed}, culturepark {run.version}")
+
+
+def heading(what: str, name: str, detail: str) -> Text:
+    return Text.assemble((f"{what:<10}", "bold"), safe(name), "  ", (clip(detail, 400), "dim"))
