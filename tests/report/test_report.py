@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import inspect
 import json
+import operator
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,8 +22,9 @@ from culturepark.dialogue import guards, protocol
 from culturepark.distill import clauses, extract, ownership, samples
 from culturepark.redact import KNOWN, remember
 from culturepark.report import page as pages
-from culturepark.report.figures import by_model, figure
+from culturepark.report.overview import by_model
 from culturepark.report.pack import Packer, talk_of
+from culturepark.stats.figures import Checks, CrossCheck, PanelCheck, ScoreAgreement
 from culturepark.store import reasons
 from culturepark.store.dialogue_view import Scene, Scenes, Spoken
 from culturepark.store.reviews import Reviews
@@ -49,7 +52,7 @@ def test_every_figure_is_that_of_stats(shown: Shown) -> None:
     found = Outline(shown.html).figures
     assert len({path for path, _ in found}) > 10
     for path, value in found:
-        expected = figure(stats, path)
+        expected = functools.reduce(operator.getitem, path.split("."), stats)
         assert value == ("" if expected is None else str(expected)), path
     for counts in (stats["samples"]["dropped"], stats["statements"]["rejected"], stats["calls"]["refused_by_guard"]):
         for name, count in counts.items():
@@ -213,12 +216,21 @@ def test_only_roles_that_were_asked_stand_beside_their_model(tmp_path: Path, sho
     assert "Models, and what each was asked for" not in begun
 
 
-def test_judges_are_named_where_they_were_asked() -> None:
-    models, asked = {"judge": "scripted", "judge-2": "scripted"}, {"by_stage": {"check": 1}}
-    stats = {"models": models, "calls": asked, "representation": {"run": {"statements": {"accepted": 0}}}}
-    scenario = edition().scenario
-    assert by_model(stats | {"checks": {"harmlessness": {}}}, scenario) == [("scripted", "a judge, a second judge")]
-    assert by_model(stats | {"checks": {"cross-check": {}}}, scenario) == [("scripted", "a judge")]
+def test_judges_are_named_where_they_were_asked(shown: Shown) -> None:
+    whole = shown.held.figures()
+    judges = {
+        "models": {"judge": "scripted", "judge-2": "scripted"},
+        "calls": whole.calls.model_copy(update={"by_stage": {"check": 1}}),
+    }
+    agreement = ScoreAgreement(krippendorff_alpha=None, statements=0)
+    panel = PanelCheck(statements=1, kept=1, mean_by_judge={}, agreement=agreement)
+    second = CrossCheck(statements=1, kept=1, answers={}, not_asked=0)
+
+    def named(checks: Checks) -> list[tuple[str, str]]:
+        return by_model(whole.model_copy(update={**judges, "checks": checks}), edition().scenario)
+
+    assert named({"harmlessness": panel}) == [("scripted", "a judge, a second judge")]
+    assert named({"cross-check": second}) == [("scripted", "a judge")]
 
 
 def test_reviews_are_told_and_reviewers_are_not_named(tmp_path: Path) -> None:
