@@ -5,15 +5,17 @@ Pure.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from operator import attrgetter
 from typing import Any
 
 from culturepark.dialogue.casting import Skip
-from culturepark.domain import COUNTRY_NAMES, JUDGES, Edition, JsonObject, Scenario
+from culturepark.domain import COUNTRY_NAMES, JUDGES, MAIN_CULTURE, Edition, JsonObject, Scenario
 from culturepark.glossary import (
     CRITERIA,
     DROPPED,
@@ -25,8 +27,10 @@ from culturepark.glossary import (
     STAGES,
     STATUSES,
     STOPS,
+    VARIETY,
     in_words,
 )
+from culturepark.models.spec import EMBEDDED, SCRIPTED
 from culturepark.stats.figures import (
     Group,
     Representation,
@@ -38,11 +42,37 @@ from culturepark.stats.figures import (
 )
 from culturepark.stats.run_stats import CultureCounts
 from culturepark.stats.text import check_lines, review_lines, verdict_of
+from culturepark.store.dialogue_view import Mined, Scene, Spoken
 from culturepark.store.tables import RunRow
 
 KINDS = ("opinion", "norm", "custom")
 FURTHEST = 3
 """Questions whose stances are open when the page is."""
+
+
+SEARCHED = 20
+"""Dialogues that are searched for examples."""
+ROWS = 2
+"""Example rows, of as many cultures."""
+AROUND = 80
+"""Characters of a speech that are shown before and after a quote."""
+LONGEST = 200
+"""Characters that are shown of a quote, or of a message of a row."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A quote in its speech, and the messages of a row that it became."""
+
+    turn_id: str
+    speaker: str
+    culture: str
+    question: str
+    before: str
+    quote: str
+    after: str
+    messages: Sequence[Mapping[str, str]]
+    """Empty if no row came of it."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +110,17 @@ def view(
     stats: RunStats,
     cultures: Mapping[str, CultureCounts],
     seconds: Mapping[str, float],
+    scenes: Iterable[Scene],
 ) -> dict[str, Any]:
     """The values that `page.html` names.
 
     Args:
         seconds: by stage, how long its calls took.
+        scenes: the dialogues, to take examples from.
     """
-    scenario = edition.scenario
+    scenario, models = edition.scenario, by_model(stats, edition.scenario)
+    surveyed = any(seed.item for seed in scenario.seeds)
+    shapes = [shape for shape in scenario.samples if shape != "survey" or surveyed]
     return {
         "run": run,
         "scenario": scenario,
@@ -94,9 +128,14 @@ def view(
         "status": in_words(STATUSES, run.status),
         "stop": "" if run.status == "done" or not run.stop_reason else run.stop_reason,
         "took": between(run.created_at, run.finished_at),
-        "models": by_model(stats, scenario),
-        "scripted": "scripted" in stats.models.values(),
-        "embedded": "embedded" in stats.models.values(),
+        "examples": examples(scenes),
+        "models": models,
+        "scripted": dict(models).get(str(SCRIPTED)),
+        "scripted_talk": stats.models.get("speaker") == str(SCRIPTED),
+        "embedded": str(EMBEDDED) in dict(models),
+        "seated": seated(stats.representation.cultures),
+        "surveyed": surveyed,
+        "verifier_asked": "verify" in stats.calls.by_stage,
         "stops": worded(stats.dialogue_stop_reasons, STOPS),
         "skipped": by_reason(stats.skipped),
         "funnel": funnel(stats),
@@ -111,9 +150,10 @@ def view(
         "fits": {name: of.stances for name, of in stats.representation.cultures.items() if of.stances.drawn},
         "cultures": cultures,
         "kinds": KINDS,
-        "shapes": [(name, words) for name, words in SHAPES_TOGETHER.items() if name in scenario.samples],
+        "shapes": [(name, words) for name, words in SHAPES_TOGETHER.items() if name in shapes],
         "topics": topics(cultures),
         "voices": voices(stats.representation),
+        "columns": VARIETY,
         "verdict": verdict_of(stats.representation.run),
         "refused": worded(stats.calls.refused_by_guard, REFUSED),
         "stages": [
@@ -123,6 +163,58 @@ def view(
         "seconds": sum(seconds.values()),
         "sources": sorted({seed.item.source for seed in scenario.seeds if seed.item}),
     }
+
+
+def examples(scenes: Iterable[Scene]) -> list[Example]:
+    """A row of each of the first few cultures that have one; without rows, the first speech of a persona."""
+    rows: dict[str, Example] = {}
+    speech = None
+    for scene in islice(scenes, SEARCHED):
+        for turn in scene.turns:
+            if not turn.turn.is_own:
+                continue
+            speech = speech or Example(
+                turn.id, turn.name, turn.culture, scene.seed.question, "", clipped(turn.turn.text), "", ()
+            )
+            for statement in turn.statements:
+                if turn.culture not in rows and (example := example_of(scene, turn, statement)):
+                    rows[turn.culture] = example
+        if len(rows) >= ROWS:
+            break
+    return list(rows.values())[:ROWS] or ([speech] if speech else [])
+
+
+def example_of(scene: Scene, turn: Spoken, statement: Mined) -> Example | None:
+    kept = next((sample for sample in statement.samples if sample.status == "kept"), None)
+    if kept is None:
+        return None
+    text, start, end = turn.turn.text, statement.row.quote_start, statement.row.quote_end
+    messages = [
+        {"role": str(message.get("role")), "content": clipped(str(message.get("content")))}
+        for message in json.loads(kept.messages)
+    ]
+    before, after = text[max(0, start - AROUND) : start], text[end : end + AROUND]
+    return Example(
+        turn.id,
+        turn.name,
+        turn.culture,
+        scene.seed.question,
+        f"… {before.partition(' ')[2]}" if start > AROUND else before,
+        clipped(text[start:end]),
+        f"{after.rpartition(' ')[0]} …" if end + AROUND < len(text) else after,
+        messages,
+    )
+
+
+def clipped(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
+
+
+def seated(cultures: Collection[str]) -> str:
+    """Who sits at the tables of a run; main contacts are none of its cultures."""
+    own = len({*cultures} - {MAIN_CULTURE})
+    sides = [f"{own} culture{'' if own == 1 else 's'}"] if own else []
+    return " and ".join([*sides, *(["American main contacts"] if MAIN_CULTURE in cultures else [])]) or "nobody"
 
 
 def worded(counts: Mapping[str, int], words: dict[str, str]) -> list[tuple[str, str, int]]:
@@ -178,7 +270,7 @@ def funnel(stats: RunStats) -> list[tuple[Step, float]]:
     steps = [
         Step("turns spoken", stats.turns.personas, "turns.personas"),
         Step("statements found in them", total, "statements.total"),
-        Step("verified", accepted, "representation.run.statements.accepted", lost=total - accepted),
+        Step("accepted", accepted, "representation.run.statements.accepted", lost=total - accepted),
         Step("distinct", accepted - repeats, lost=repeats),
         Step("samples kept", stats.samples.kept, "samples.kept"),
     ]

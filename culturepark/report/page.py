@@ -126,7 +126,9 @@ def page(store: Store, run_id: str, progress: Progress = lambda *_: None) -> Ite
     reviewers = Reviewers(figures.reviews.by_reviewer)
     figures = figures.model_copy(update={"reviews": overview.anonymous(figures.reviews, reviewers)})
     cultures = culture_counts(store, run, edition)
-    view = overview.view(run, edition, figures, cultures, seconds_by_stage(store, run))
+    view = overview.view(
+        run, edition, figures, cultures, seconds_by_stage(store, run), (scenes.scene(name) for name in ids)
+    )
     done = 0
 
     def count() -> None:

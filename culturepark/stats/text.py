@@ -8,6 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from culturepark.domain import JsonObject
+from culturepark.glossary import VARIETY
 from culturepark.models.abilities import Learnt
 from culturepark.stats.figures import (
     CrossCheck,
@@ -25,14 +26,6 @@ WORST = 5
 """Stances that are shown without `--stances`."""
 MOST_PAIRS = 10
 """Pairs of reviewers whose agreement is shown."""
-LEGEND = """\
-kept     statements with a kept sample
-again    accepted ones that say what was said before
-heard    people behind kept ones, of those cast
-words    different words among 42 at random (HD-D, 0 to 1)
-sense    mean cosine distance inside a question
-gain     diversity gain over the questions, 0 to 4
-shared   made by speakers of another culture too"""
 STANCES = """\
 distance of stances from the survey's shares, 0 to 1
 (Jensen-Shannon), beside what chance makes of so few;
@@ -69,7 +62,7 @@ def variety_lines(run_id: str, representation: Representation) -> Iterator[str]:
             f"{short(group.lexical.hdd):>6}{short(group.distance_within_seed):>6}"
             f"{short(group.gain_over_seeds):>6}{share(group.shared.share if group.shared else None):>7}"
         )
-    yield from (f"    {line}" for line in LEGEND.splitlines())
+    yield from (f"    {name:<9}{meaning}" for name, meaning in VARIETY.items())
     vectors = representation.vectors
     if vectors.known < vectors.of:
         role = " --role embedder=minilm" if vectors.embedder == "lexical" else ""
