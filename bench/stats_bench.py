@@ -124,10 +124,10 @@ def main() -> None:
         store = Store(f"sqlite:///{folder}/bench.db")
         count = fill(store, wanted)
         wall, cpu = time.perf_counter(), time.process_time()
-        found = stats(store, store.run("b"))
+        figures = stats(store, store.run("b"))
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        verdict = found["representation"]["run"]["collapse"]["verdict"]
+        verdict = figures.representation.run.collapse.verdict
         print(f"{count:,} statements: {wall:.1f} s wall, {cpu:.1f} s CPU, {peak:,.0f} MB at most; {verdict}")
 
 

@@ -144,6 +144,17 @@ RELATIONS = {
     "unparsable": "no answer that could be read",
 }
 
+VARIETY = {
+    "kept": "statements with a kept sample",
+    "again": "accepted ones that say what was said before",
+    "heard": "people behind kept ones, of those cast",
+    "words": "different words among 42 at random (HD-D, 0 to 1)",
+    "sense": "mean cosine distance inside a question",
+    "gain": "diversity gain over the questions, 0 to 4",
+    "shared": "made by speakers of another culture too",
+}
+"""The columns of the table of voices. *Accepted* statements passed every question that was put about them."""
+
 SHAPES = {"survey": "survey answer", "open": "open answer", "norm": "norm or custom"}
 
 SHAPES_TOGETHER = {"survey": "survey answers", "open": "open answers", "norm": "norms and customs"}

@@ -33,21 +33,24 @@ def show_forecast(edition: Edition, specs: dict[ModelRole, ModelSpec], seed: int
     past = past_runs(store_url, edition.scenario.protocol, specs)
     figures = forecast(plan(edition, seed), edition.scenario, specs, past)
     if as_json:
-        write(json.dumps(figures))
+        write(json.dumps(figures.model_dump()))
         return 0
     console = out()
     console.print(
-        f"{figures['dialogues']} dialogues with {figures['persona_turns']} turns of personas; nothing has been sent"
+        f"{figures.dialogues} dialogues with {figures.persona_turns} turns of personas; nothing has been sent"
     )
-    for name in ("calls", "prompt_tokens", "completion_tokens"):
-        low, high = figures[name]
-        console.print(f"{name.replace('_', ' '):>18}  {low:,} to {high:,}")
-    cost = figures["cost_usd"]
+    for name, (low, high) in (
+        ("calls", figures.calls),
+        ("prompt tokens", figures.prompt_tokens),
+        ("completion tokens", figures.completion_tokens),
+    ):
+        console.print(f"{name:>18}  {low:,} to {high:,}")
+    cost = figures.cost_usd
     console.print(f"{'cost':>18}  " + (f"${cost[0]:.2f} to ${cost[1]:.2f}" if cost else "no known price"))
     if past:
         ids = ", ".join(run.run_id for run in past[:3]) + (", ..." if len(past) > 3 else "")
         console.print(f"{'judged by':>18}  {ids}", soft_wrap=True)
-    for skip in figures["skipped"]:
+    for skip in figures.skipped:
         console.print(f"{'skipped':>18}  {safe(skip)}", soft_wrap=True)
     return 0
 
@@ -132,7 +135,7 @@ def stats(run_id: str, store_url: str, stances: bool, as_json: bool) -> int:
     store = Store(store_url, must_exist=True)
     figures = stats_of(store, store.run(run_id))
     if as_json:
-        write(json.dumps(figures))
+        write(json.dumps(figures.as_json()))
         return 0
     from culturepark.stats.text import stats_lines
 

@@ -29,6 +29,7 @@ from culturepark.terminal.safe import safe, show_origin, tell, write
 if TYPE_CHECKING:
     from culturepark.run.pipeline import Run
     from culturepark.run.plan import Until
+    from culturepark.stats.figures import RunStats
 
 OPEN = (Status.PENDING, Status.RUNNING)
 RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
@@ -278,17 +279,17 @@ def carry_on(store: Store, row: RunRow, as_json: bool, trust: Trust, more: Mappi
         except CultureparkError as error:
             failure = error
     stats = stats_of(store, store.run(row.id))
-    if failure and stats["status"] == Status.RUNNING:  # that it has stopped could not be written down
-        stats["status"] = Status.STOPPED
+    if failure and stats.status == Status.RUNNING:  # that it has stopped could not be written down
+        stats = stats.model_copy(update={"status": Status.STOPPED})
     if as_json:
-        write(json.dumps(stats | dict(more)))
+        write(json.dumps(stats.as_json() | dict(more)))
     else:
         write(next(iter(more.values()), None) or row.id)
     summary(stats, failure, where)
     if failure:
         show_origin(failure)
         return failure.exit_code
-    return 1 if stats["status"] == Status.FAILED else 0
+    return 1 if stats.status == Status.FAILED else 0
 
 
 async def until_stopped(run: Run) -> None:
@@ -325,36 +326,30 @@ def where_is(store: Store) -> str:
     return "" if shown == DEFAULT_URL else f" --store {shlex.quote(redact(shown))}"
 
 
-def summary(stats: dict[str, object], failure: CultureparkError | None, where: str) -> None:
+def summary(stats: RunStats, failure: CultureparkError | None, where: str) -> None:
     """A few lines on stderr: what came of it, and what to do next.
 
     Args:
         where: the option that names the store, if it has to be named.
     """
-    samples, tokens = stats["samples"], stats["tokens"]
-    assert isinstance(samples, dict) and isinstance(tokens, dict)  # noqa: PT018
-    dropped = sum(samples["dropped"].values())
-    cost = stats["cost_usd"]
-    least = "at least " if stats["unpriced_calls"] else ""
-    price = f", {least}${cost:.4f}" if isinstance(cost, float) else ""
+    least = "at least " if stats.unpriced_calls else ""
+    price = "" if stats.cost_usd is None else f", {least}${stats.cost_usd:.4f}"
+    dropped = sum(stats.samples.dropped.values())
     tell(
-        f"{stats['run']}: {stats['status']}; {samples['kept']} samples kept, {dropped} dropped; "
-        f"{tokens['prompt']:,} prompt and {tokens['completion']:,} completion tokens{price}"
+        f"{stats.run}: {stats.status}; {stats.samples.kept} samples kept, {dropped} dropped; "
+        f"{stats.tokens.prompt:,} prompt and {stats.tokens.completion:,} completion tokens{price}"
     )
     if failure:
         more = f" {failure.option}" if isinstance(failure, BudgetReached) else ""
-        tell(f"{safe(failure)}\ngo on with: culturepark resume {stats['run']}{more}{where}")
-    elif not samples["kept"] and stats["stop_reason"] == "completed":
-        tell(f"no samples came of it; `culturepark stats {stats['run']}{where}` says why")
-    elif samples["kept"]:
-        representation = stats["representation"]
-        assert isinstance(representation, dict)
-        collapse = representation["run"]["collapse"]
-        if collapse["verdict"] == "collapsed":
-            tell(f"one voice: {'; '.join(collapse['reasons'])}; `culturepark stats {stats['run']}{where}` shows more")
-        tell(f"next: culturepark export {stats['run']} --format trl --out runs/{stats['run']}{where}")
-    models = stats["models"]
-    assert isinstance(models, dict)
+        tell(f"{safe(failure)}\ngo on with: culturepark resume {stats.run}{more}{where}")
+    elif not stats.samples.kept and stats.stop_reason == "completed":
+        tell(f"no samples came of it; `culturepark stats {stats.run}{where}` says why")
+    elif stats.samples.kept:
+        collapse = stats.representation.run.collapse
+        if collapse.verdict == "collapsed":
+            tell(f"one voice: {'; '.join(collapse.reasons)}; `culturepark stats {stats.run}{where}` shows more")
+        tell(f"next: culturepark export {stats.run} --format trl --out runs/{stats.run}{where}")
+    models = stats.models
     if "embedded" in models.values():
         tell("the embedded model is tiny: it shows how the tool works, and writes nothing worth training on")
     if "scripted" in models.values():

@@ -193,7 +193,7 @@ def about(source: Source, wanted: Wanted, run_id: str, checks: JsonObject) -> Js
         "policy": scenario.distill.model_dump(mode="json"),
         "questions": len(used),
         "sources": sorted({seed.item.source for seed in scenario.seeds if seed.item and seed.key in used}),
-        **funnel(source.look, run),
+        **funnel(source.look, run).as_json(),
         "checks": checks,
         "duplicates": duplicates(source, run),
     }

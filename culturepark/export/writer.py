@@ -21,7 +21,7 @@ from culturepark.export.split import held_out
 from culturepark.files import is_folder
 from culturepark.models.ledger import now
 from culturepark.redact import redact
-from culturepark.stats.course import checks_of
+from culturepark.stats.funnel import checks_of
 from culturepark.store import exports
 from culturepark.store.integrity import edition_of
 from culturepark.store.store import Store
@@ -43,7 +43,10 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
     wanted.check()
     ids = sorted({store.run(run_id).id for run_id in run_ids})
     runs = [store.run(run_id) for run_id in ids]
-    checks = {run.id: checks_of(store, run, edition_of(run)) for run in runs}
+    checks = {
+        run.id: {name: check.as_json() for name, check in checks_of(store, run, edition_of(run)).items()}
+        for run in runs
+    }
     with store.database.reading() as look:
         for run in runs:
             if not wanted.dialogues and (behind := exports.half_distilled(look, run)):

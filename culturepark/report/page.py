@@ -25,10 +25,9 @@ from culturepark.errors import StoreError, UsageError
 from culturepark.files import exists, readable
 from culturepark.models.ledger import now
 from culturepark.redact import without_secrets
-from culturepark.report import figures
+from culturepark.report import overview
 from culturepark.report.pack import Pack, Packer, Reviewers
-from culturepark.stats.cultures import by_culture, seconds_by_stage, typed
-from culturepark.stats.run_stats import stats
+from culturepark.stats.run_stats import culture_counts, seconds_by_stage, stats, turns_by_hand
 from culturepark.store.dialogue_view import Scenes
 from culturepark.store.search import Lists
 from culturepark.store.store import Store
@@ -76,10 +75,10 @@ def write(store: Store, run_id: str, out: Path | None, progress: Progress) -> Wr
             while some := whole.read(1 << 20):
                 sys.stdout.buffer.write(some)
             sys.stdout.buffer.flush()
-        return Written(None, typed(store, run))
+        return Written(None, turns_by_hand(store, run))
     refuse_what_is_not_ours(place)
     put(pieces, place, store.database.mode)
-    return Written(place, typed(store, run))
+    return Written(place, turns_by_hand(store, run))
 
 
 def refuse_what_is_not_ours(place: Path) -> None:
@@ -123,10 +122,13 @@ def page(store: Store, run_id: str, progress: Progress = lambda *_: None) -> Ite
     """The page, piece by piece."""
     scenes, ids = Scenes(store, run_id), Lists(store, run_id).find()
     run, edition = scenes.run, scenes.edition
-    counted = stats(store, run)
-    reviewers = Reviewers(counted["reviews"]["by_reviewer"])
-    counted["reviews"] = figures.unnamed(counted["reviews"], reviewers)
-    told = figures.view(run, edition, counted, by_culture(store, run, edition), seconds_by_stage(store, run))
+    figures = stats(store, run)
+    reviewers = Reviewers(figures.reviews.by_reviewer)
+    figures = figures.model_copy(update={"reviews": overview.anonymous(figures.reviews, reviewers)})
+    cultures = culture_counts(store, run, edition)
+    view = overview.view(
+        run, edition, figures, cultures, seconds_by_stage(store, run), (scenes.scene(name) for name in ids)
+    )
     done = 0
 
     def count() -> None:
@@ -135,7 +137,7 @@ def page(store: Store, run_id: str, progress: Progress = lambda *_: None) -> Ite
         progress(done, len(ids))
 
     packs: Iterator[Pack] = Packer(scenes, reviewers).packs(ids, count)
-    values = told | {
+    values = view | {
         "version": __version__,
         "made": now(),
         "style": part("page.css"),
@@ -143,7 +145,7 @@ def page(store: Store, run_id: str, progress: Progress = lambda *_: None) -> Ite
         "style_digest": digest(part("page.css")),
         "script_digest": digest(script()),
         "dialogues": len(ids),
-        "typed": typed(store, run),
+        "typed": turns_by_hand(store, run),
         "packs": packs,
     }
     yield MARK
@@ -154,9 +156,19 @@ def page(store: Store, run_id: str, progress: Progress = lambda *_: None) -> Ite
 def template() -> Template:
     folder = FileSystemLoader(HERE)
     made = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    shown = (figures.grouped, figures.decimal, figures.percent, figures.points, figures.duration, figures.money)
-    made.filters |= {function.__name__: function for function in shown}
-    made.globals["figure"] = figures.figure
+    filters = (
+        overview.grouped,
+        overview.decimal,
+        overview.percent,
+        overview.points,
+        overview.duration,
+        overview.money,
+        overview.country,
+        overview.drawn_share,
+        overview.how_far,
+    )
+    made.filters |= {function.__name__: function for function in filters}
+    made.globals["figure"] = overview.figure
     return made.get_template("page.html")
 
 

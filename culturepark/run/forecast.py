@@ -13,7 +13,7 @@ from culturepark.dialogue.casting import plan as plan_of
 from culturepark.dialogue.protocol import schedule
 from culturepark.distill import cross_check
 from culturepark.distill.panel import ITEMS_A_CALL
-from culturepark.domain import JUDGES, ChecksPolicy, Edition, JsonObject, ModelRole, Scenario, Scored
+from culturepark.domain import JUDGES, ChecksPolicy, Edition, ModelRole, Noun, Scenario, Scored
 from culturepark.languages import prompt
 from culturepark.models import prices, tokens
 from culturepark.models.chat import Usage
@@ -73,16 +73,29 @@ class Past:
     cost_usd: float | None
 
 
+class Forecast(Noun):
+    """Figures for a whole run; `--dry-run --json` prints them in this order. A pair is low and high."""
+
+    dialogues: int
+    persona_turns: int
+    skipped: list[str]
+    """Why a question is not asked in a culture."""
+    past_runs: list[str]
+    """Runs that the forecast is judged by."""
+    calls: tuple[int, int]
+    prompt_tokens: tuple[int, int]
+    completion_tokens: tuple[int, int]
+    cost_usd: tuple[float, float] | None
+    """None where a model's price is not known."""
+
+
 def forecast(
     plan: Plan, scenario: Scenario, specs: Mapping[ModelRole, ModelSpec], past: Sequence[Past] = ()
-) -> JsonObject:
-    """Counts for the whole run; `calls`, `prompt_tokens`, `completion_tokens` and `cost_usd` are [low, high].
-
+) -> Forecast:
+    """
     Args:
-        past: runs of the same protocol with the same models. By how much they were off the middle of their own
-            forecasts, this one will be too, give or take `MARGIN`.
-    Returns:
-        `cost_usd` is None where a model's price is not known.
+        past: runs of the same protocol with the same models. This run is expected to differ from the middle of its
+            own forecast by the same factors as they did, within `MARGIN`.
     """
     specs = seated(specs, scenario)
     low, high = (figures(totals(plan, scenario, guess), specs) for guess in (LOW, HIGH))
@@ -91,19 +104,24 @@ def forecast(
         likely = [in_the_light_of(run, expected, specs) for run in past]
         low = {name: min(one[name] for one in likely) * (1 - MARGIN) for name in low}
         high = {name: max(one[name] for one in likely) * (1 + MARGIN) for name in high}
-    known = priced(specs)
-    return {
-        "dialogues": len(plan.castings),
-        "persona_turns": sum(
+
+    def ends(name: str) -> tuple[int, int]:
+        return round(low[name]), round(high[name])
+
+    return Forecast(
+        dialogues=len(plan.castings),
+        persona_turns=sum(
             slot.act == "speech"
             for casting in plan.castings
             for slot in schedule(scenario.protocol, len(casting.participants), scenario.max_turns)
         ),
-        "skipped": [str(skip) for skip in plan.skipped],
-        "past_runs": [run.run_id for run in past],
-        **{name: [round(low[name]), round(high[name])] for name in ("calls", "prompt_tokens", "completion_tokens")},
-        "cost_usd": [round(low["cost_usd"], 4), round(high["cost_usd"], 4)] if known else None,
-    }
+        skipped=[str(skip) for skip in plan.skipped],
+        past_runs=[run.run_id for run in past],
+        calls=ends("calls"),
+        prompt_tokens=ends("prompt_tokens"),
+        completion_tokens=ends("completion_tokens"),
+        cost_usd=(round(low["cost_usd"], 4), round(high["cost_usd"], 4)) if priced(specs) else None,
+    )
 
 
 def in_the_light_of(run: Past, expected: Totals, specs: Mapping[ModelRole, ModelSpec]) -> dict[str, float]:

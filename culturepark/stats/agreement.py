@@ -1,8 +1,7 @@
-"""How far judges agree, models or people. Pure.
+"""Measures how far judges agree, whether models or people. Pure.
 
 Krippendorff's alpha is computed from coincidences (Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability"),
-kappa from a table of two judges (Cohen 1960; weighted: Cohen 1968). Who has judged too little to say anything gets no
-figure.
+kappa from a table of two judges (Cohen 1960; weighted: Cohen 1968). Both are None where too little was judged.
 """
 
 from __future__ import annotations
@@ -14,10 +13,10 @@ from typing import Literal
 Scale = Literal["nominal", "ordinal", "interval"]
 Label = str | float
 Judged = tuple[str, str, Label]
-"""Who, what, and how."""
+"""A judge, a subject, and the label it was given."""
 
 PLACES = 2
-"""Decimals of a number that count: each different label is compared with each other one."""
+"""Decimals to which numbers are rounded: every pair of different labels is compared, so there must be few."""
 
 
 def alpha(judged: Iterable[Judged], scale: Scale) -> float | None:
@@ -26,11 +25,10 @@ def alpha(judged: Iterable[Judged], scale: Scale) -> float | None:
     1 is full agreement, 0 what chance would bring, below 0 is worse than chance.
 
     Returns:
-        None if fewer than two subjects have two judgements, or if all judgements are the same: there is then nothing to
-        agree about.
+        None if fewer than two subjects have two judgements, or if all judgements are the same.
     """
     pairable = shared(judged)
-    if not telling(pairable):
+    if not varied(pairable):
         return None
     apart = distance(scale, [label for _, _, label in pairable])
     units: dict[str, Counter[Label]] = defaultdict(Counter)
@@ -42,8 +40,8 @@ def alpha(judged: Iterable[Judged], scale: Scale) -> float | None:
 
 
 def disagreement(labels: Counter[Label], apart: Callable[[Label, Label], float]) -> float:
-    """Of all ordered pairs of the judgements, the sum of what lies between the two."""
-    return sum(n * m * apart(one, other) for one, n in labels.items() for other, m in labels.items())
+    """Sum of the distances of all ordered pairs of judgements."""
+    return sum(n * m * apart(first, second) for first, n in labels.items() for second, m in labels.items())
 
 
 def kappa(judged: Iterable[Judged], one: str, other: str, scale: Scale) -> float | None:
@@ -53,7 +51,7 @@ def kappa(judged: Iterable[Judged], one: str, other: str, scale: Scale) -> float
         None as `alpha` does.
     """
     both = shared([by for by in judged if by[0] in (one, other)])
-    if not telling(both):
+    if not varied(both):
         return None
     apart = distance("nominal" if scale == "nominal" else "interval", [])
     first, second = ({what: label for who, what, label in both if who == judge} for judge in (one, other))
@@ -68,22 +66,23 @@ def rounded(figure: float) -> float:
 
 
 def shared(judged: Iterable[Judged]) -> list[Judged]:
-    """What was judged twice or more, as it was judged."""
-    found: dict[str, list[Judged]] = defaultdict(list)
-    for who, what, label in judged:
-        found[what].append((who, what, label if isinstance(label, str) else round(label, PLACES)))
-    return [judgement for some in found.values() if len(some) > 1 for judgement in some]
+    """The judgements of subjects that were judged twice or more."""
+    by_subject: dict[str, list[Judged]] = defaultdict(list)
+    for judge, subject, label in judged:
+        by_subject[subject].append((judge, subject, label if isinstance(label, str) else round(label, PLACES)))
+    return [judgement for judgements in by_subject.values() if len(judgements) > 1 for judgement in judgements]
 
 
-def telling(pairable: Sequence[Judged]) -> bool:
+def varied(pairable: Sequence[Judged]) -> bool:
+    """Whether two subjects and two labels are among them; else agreement is not defined."""
     return len({what for _, what, _ in pairable}) > 1 and len({label for _, _, label in pairable}) > 1
 
 
 def distance(scale: Scale, labels: Sequence[Label]) -> Callable[[Label, Label], float]:
-    """Between two labels, squared.
+    """The squared distance between two labels on a scale.
 
     Args:
-        labels: all that were given; on an ordinal scale two labels lie apart by how many are between them.
+        labels: all that were given. On an ordinal scale, the distance counts the labels between two.
     """
     if scale == "nominal":
         return lambda a, b: float(a != b)

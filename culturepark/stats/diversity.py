@@ -1,6 +1,6 @@
-"""How varied a set of statements is: who speaks, in which words, with what meaning. Pure.
+"""Measures how varied a set of statements is, in speakers, words and meaning. Pure.
 
-Every measure is one that does not grow or shrink with the mere number of statements, or says that it does.
+A measure does not depend on the number of statements alone, or its docstring says that it does.
 """
 
 from __future__ import annotations
@@ -18,18 +18,21 @@ from culturepark.models.embedder import Vectors
 from culturepark.stats.survey_fit import generator
 
 HDD_WORDS = 42
-"""Words in a sample for HD-D, as its authors set it."""
+"""Sample size of HD-D, as its authors chose it."""
 BIGRAMS = 500
-"""Pairs of words in a sample for distinct-2: some thirty sentences."""
+"""Sample size of distinct-2, in pairs of words: some thirty sentences."""
 VENDI_MOST, VENDI_INSIDE = 200, 50
-"""Statements that the Vendi score is taken of, in all and inside one question: the same number for all who have so
-many, so that larger sets do not look more varied."""
+"""Sample sizes of the Vendi score, over all questions and inside one. The score grows with the number of statements, so
+sets above this size are sampled down to it."""
 UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 """Han and kana, which are written without spaces between words."""
 
 
 class Letters(dict[int, str]):
-    """For `str.translate`: letters, marks, digits and apostrophes stay, the rest parts words; Han, kana stand alone."""
+    """A table for `str.translate` that leaves words with spaces between them.
+
+    Letters, marks, digits and apostrophes stay, everything else becomes a space. Each Han or kana character is a word.
+    """
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
@@ -55,14 +58,14 @@ def words(text: str) -> list[str]:
 
 
 def effective_number(counts: Iterable[int]) -> float:
-    """exp of the entropy of the shares: how many equally heard speakers would be as varied. 1 to the number of counts.
+    """exp of the entropy of the shares: the number of equally heard speakers with the same entropy.
 
-    0 where there is nothing to count. (Hill number of order 1: Hill 1973, doi:10.2307/1934352; Jost 2006,
-    doi:10.1111/j.2006.0030-1299.14714.x.)
+    1 to the number of counts; 0 where there is nothing to count. (Hill number of order 1: Hill 1973,
+    doi:10.2307/1934352; Jost 2006, doi:10.1111/j.2006.0030-1299.14714.x.)
     """
-    found = [count for count in counts if count > 0]
-    total = sum(found)
-    return exp(-sum(count / total * log(count / total) for count in found)) if found else 0.0
+    positive = [count for count in counts if count > 0]
+    total = sum(positive)
+    return exp(-sum(count / total * log(count / total) for count in positive)) if positive else 0.0
 
 
 def surely_above(count: int, total: int) -> float:
@@ -78,7 +81,7 @@ def surely_above(count: int, total: int) -> float:
 
 
 def rarefied(counts: Collection[int], size: int) -> float | None:
-    """Share of different things in a random sample of `size` without replacement, expected: exact, in any order.
+    """Expected share of different things in a random sample of `size` without replacement, computed exactly.
 
     1/size (all the same) to 1 (all different); None if there are fewer than `size` things. (Hurlbert 1971,
     doi:10.2307/1934145.)
@@ -87,7 +90,7 @@ def rarefied(counts: Collection[int], size: int) -> float | None:
     if total < size:
         return None
     every = log_choose(total, size)
-    # How many are missed: a thing that is there c times is, if all are drawn from the others.
+    # Expected number of things that the sample misses: a thing with c copies is missed if all draws are others.
     missed = sum(
         times * exp(log_choose(total - count, size) - every)
         for count, times in Counter(counts).items()
@@ -97,18 +100,18 @@ def rarefied(counts: Collection[int], size: int) -> float | None:
 
 
 def hdd(texts: Iterable[Sequence[str]]) -> float | None:
-    """HD-D: type-token ratio to be expected of 42 words drawn at random. 1/42 to 1; None below 42 words.
+    """HD-D: the type-token ratio expected of 42 words drawn at random. 1/42 to 1; None below 42 words.
 
-    Robust against length, where the plain ratio falls with every sentence. (McCarthy & Jarvis 2010,
+    Unlike the plain ratio, it does not fall with length. (McCarthy & Jarvis 2010,
     doi:10.3758/BRM.42.2.381.)
     """
     return rarefied(Counter(word for text in texts for word in text).values(), HDD_WORDS)
 
 
 def distinct_2(texts: Iterable[Sequence[str]]) -> float | None:
-    """Share of different pairs of neighbouring words among 500 drawn at random; low where phrases come back.
+    """Expected share of different word pairs among 500 drawn at random; low where phrases come back.
 
-    distinct-n (Li et al. 2016, doi:10.18653/v1/N16-1014), always of as many pairs, since it falls with length. None
+    distinct-n (Li et al. 2016, doi:10.18653/v1/N16-1014) on a sample of fixed size, because it falls with length. None
     below 500 pairs.
     """
     return rarefied(Counter(pair for text in texts for pair in pairwise(text)).values(), BIGRAMS)
@@ -137,7 +140,7 @@ def distances(vectors: Vectors) -> tuple[float, int]:
 def mean_distance(groups: Iterable[Vectors]) -> float | None:
     """Mean cosine distance (1 - cosine, 0 to 2) of all pairs inside the groups; None where there is no pair.
 
-    With one group for each question, different topics do not pose as variety.
+    With one group for each question, different topics do not count as variety.
     """
     sums = [distances(group) for group in groups]
     pairs = sum(count for _, count in sums)
@@ -147,8 +150,8 @@ def mean_distance(groups: Iterable[Vectors]) -> float | None:
 def vendi(vectors: Vectors, most: int, *parts: object) -> float | None:
     """Vendi score: exp of the entropy of the eigenvalues of the cosine matrix over n; 1 (all the same) to n.
 
-    How many statements with nothing in common would be as varied. It grows with n, so of more than
-    `most` statements it is that of so many, drawn by `parts`. (Friedman & Dieng 2023, arXiv:2210.02410.)
+    The score is the number of statements with nothing in common that would be as varied. It grows with n, so of more
+    than `most` statements a sample of `most` is taken, seeded by `parts`. (Friedman & Dieng 2023, arXiv:2210.02410.)
 
     Args:
         vectors: shape (n, d), rows of length 1.
@@ -167,13 +170,12 @@ def vendi(vectors: Vectors, most: int, *parts: object) -> float | None:
 
 
 def diversity_gain(nearest: Vectors) -> float | None:
-    """What new statements add to a base: the mean squared distance of each to its nearest in the base.
+    """Diversity gain of new statements over a base: the mean squared distance of each to its nearest in the base.
 
-    d = 1/M * sum over new x of min over base y of |f(x) - f(y)|^2, with f of length 1: 2 - 2 cosine, 0 (all there
-    already) to 4. This is the diversity gain of MetaMath (Yu et al. 2023, arXiv:2309.12284; it rests on Bilmes 2022,
-    arXiv:2202.00132), set down from knowledge of that paper. CulturePark (arXiv:2405.15145) reports a diversity gain
-    too. Its text was not at hand, and no computation was found in as much of its code as was; its own base, embedder
-    and scale may be others: compare runs with each other, not with numbers of that paper.
+    d = 1/M * sum over new x of min over base y of |f(x) - f(y)|^2, with f of length 1: 2 - 2 cosine, 0 (all in the
+    base) to 4. This is the diversity gain of MetaMath (Yu et al. 2023, arXiv:2309.12284; it rests on Bilmes 2022,
+    arXiv:2202.00132), written down from knowledge of that paper. How it differs from CulturePark's own figure is not
+    known (docs/stats.md): compare runs with each other, not with the numbers of that paper.
 
     Args:
         nearest: shape (M,), the cosine of each new statement with its nearest in the base.

@@ -1,19 +1,39 @@
-"""A run in figures that the database adds up, so that a run of any size can be told of: from turns to samples."""
+"""From turns to samples: how many of each a run has, what its checks and calls came to. Read-only.
+
+The database adds the figures up, so that a run of any size can be counted.
+"""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from typing import Any
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from statistics import fmean
+from typing import Any, get_args
 
 import sqlalchemy
-from sqlmodel import col, func, select
+from sqlmodel import col, func, or_, select
 
-from culturepark.domain import JsonObject
+from culturepark.domain import DistillPolicy, Edition, Heard, JsonObject, Scored
+from culturepark.stats.agreement import alpha, shared
+from culturepark.stats.figures import (
+    Calls,
+    Checks,
+    Counts,
+    CrossCheck,
+    Endpoint,
+    Funnel,
+    PanelCheck,
+    Samples,
+    ScoreAgreement,
+    Statements,
+    Tokens,
+    Turns,
+)
 from culturepark.store.exports import PAGE, Look, branches
 from culturepark.store.integrity import hangs_on, of_columns
 from culturepark.store.lineage import of_run
-from culturepark.store.store import counting
+from culturepark.store.store import Store, counting
 from culturepark.store.tables import (
     CallRow,
     DialogueRow,
@@ -25,19 +45,22 @@ from culturepark.store.tables import (
     VerdictRow,
 )
 
+UNHEARD = ("interrupted:", "cancelled:")
+"""How the error of a call begins that was sent, and whose answer nobody waited for; it may have been billed."""
+
 
 def prompts(look: Look, run_id: str) -> dict[str, list[str]]:
     """Digests of the prompts that were rendered in each stage of a run."""
     query = sqlalchemy.select(col(CallRow.stage), col(CallRow.prompt_digest)).where(col(CallRow.run_id) == run_id)
-    found: dict[str, list[str]] = {}
+    digests: dict[str, list[str]] = {}
     for stage, digest in sorted(of_columns(look.execute(query.distinct()))):
-        found.setdefault(stage, []).append(digest)
-    return found
+        digests.setdefault(stage, []).append(digest)
+    return digests
 
 
 def branched(look: Look, run_id: str) -> list[JsonObject]:
-    """Of the dialogues of a run that branched off another: from which, after how many turns, and who wrote these."""
-    found = []
+    """For each dialogue that branched off another: its parent, the turns it copied, and the models that wrote these."""
+    branches_of_run = []
     for dialogue in branches(look, run_id):
         of_call = col(CallRow.id) == col(TurnRow.call_id)
         query = sqlalchemy.select(col(TurnRow.role), col(CallRow.stage), col(CallRow.prompt_digest), col(RunRow.models))
@@ -49,7 +72,7 @@ def branched(look: Look, run_id: str) -> list[JsonObject]:
             wrote = "moderator" if role == "moderator" else "speaker"
             models.setdefault(wrote, set()).add(str(json.loads(specs).get(wrote)))
             digests.setdefault(stage, set()).add(digest)
-        found.append(
+        branches_of_run.append(
             {
                 "dialogue": dialogue.id,
                 "parent": dialogue.parent_id,
@@ -58,35 +81,33 @@ def branched(look: Look, run_id: str) -> list[JsonObject]:
                 "prompts": {stage: sorted(those) for stage, those in sorted(digests.items())},
             }
         )
-    return found
+    return branches_of_run
 
 
-def repeats(look: Look, run_id: str) -> dict[str, int]:
-    """How many statements of a run repeat another of it, by what found that out."""
+def repeats(look: Look, run_id: str) -> Counts:
+    """Count the statements of a run that repeat another, by the method that found them."""
     by_method = sqlalchemy.select(col(DuplicateRow.method), func.count()).where(
         hangs_on(col(DuplicateRow.statement_id), run_id)
     )
     return summed(of_columns(look.execute(by_method.group_by(col(DuplicateRow.method)))))
 
 
-def funnel(look: Look, run: RunRow) -> JsonObject:
-    """From turns to samples, in figures: `dialogues`, `turns`, `statements`, `verdicts` and `samples` of a run."""
-
+def funnel(look: Look, run: RunRow) -> Funnel:
     def tally(query: Any) -> list[Any]:
         return of_columns(look.execute(query))
 
     of_turns = col(TurnRow.dialogue_id) == col(DialogueRow.id)
-    mine = col(DialogueRow.run_id) == run.id
+    of_this_run = col(DialogueRow.run_id) == run.id
     is_reworded = col(StatementRow.rewritten_from).is_not(None)
 
     def of_statements(*figures: Any) -> Any:
         query = sqlalchemy.select(*figures, func.count()).select_from(StatementRow)
         query = query.join(TurnRow, col(StatementRow.turn_id) == col(TurnRow.id)).join(DialogueRow, of_turns)
-        return query.where(mine, counting(run))
+        return query.where(of_this_run, counting(run))
 
     dialogues: Counter[str] = Counter()
     rejected: Counter[str] = Counter()
-    for row in look.exec(select(DialogueRow).where(mine).execution_options(yield_per=PAGE)):
+    for row in look.exec(select(DialogueRow).where(of_this_run).execution_options(yield_per=PAGE)):
         dialogues[row.status] += 1
         rejected.update(json.loads(row.rejected))
     by_role = (col(TurnRow.role), col(TurnRow.origin))
@@ -94,7 +115,7 @@ def funnel(look: Look, run: RunRow) -> JsonObject:
         sqlalchemy.select(*by_role, func.count())
         .select_from(TurnRow)
         .join(DialogueRow, of_turns)
-        .where(mine)
+        .where(of_this_run)
         .group_by(*by_role)
     )
     kinds = tally(of_statements(col(StatementRow.kind)).group_by(col(StatementRow.kind)))
@@ -107,37 +128,155 @@ def funnel(look: Look, run: RunRow) -> JsonObject:
         .group_by(*judged)
     )
     fate = (col(SampleRow.status), col(SampleRow.drop_reason), col(SampleRow.kind), col(SampleRow.culture))
-    samples = tally(of_run(sqlalchemy.select(*fate, func.count())).where(mine).group_by(*fate))
+    samples = tally(of_run(sqlalchemy.select(*fate, func.count())).where(of_this_run).group_by(*fate))
     kept = [row for row in samples if row[0] == "kept"]
-    return {
-        "dialogues": summed(dialogues.items()),
-        "turns": {
-            "personas": sum(n for role, _, n in turns if role not in ("moderator", "user")),
-            "moderator": {origin: n for role, origin, n in turns if role == "moderator"},
-            "user": sum(n for role, _, n in turns if role == "user"),
-        },
-        "statements": {
-            "total": sum(n for _, n in kinds),
-            "by_kind": summed(kinds),
-            "reworded": reworded,
-            "rejected": dict(sorted(rejected.items())),
-        },
-        "verdicts": {
-            criterion: summed((relation, n) for c, relation, n in verdicts if c == criterion)
+    return Funnel(
+        dialogues=summed(dialogues.items()),
+        turns=Turns(
+            personas=sum(count for role, _, count in turns if role not in ("moderator", "user")),
+            moderator={origin: count for role, origin, count in turns if role == "moderator"},
+            user=sum(count for role, _, count in turns if role == "user"),
+        ),
+        statements=Statements(
+            total=sum(count for _, count in kinds),
+            by_kind=summed(kinds),
+            reworded=reworded,
+            rejected=dict(sorted(rejected.items())),
+        ),
+        verdicts={
+            criterion: summed((relation, count) for name, relation, count in verdicts if name == criterion)
             for criterion in sorted({row[0] for row in verdicts})
         },
-        "samples": {
-            "kept": sum(row[-1] for row in kept),
-            "dropped": summed((row[1] or "no reason", row[-1]) for row in samples if row[0] != "kept"),
-            "kept_by_kind": summed((row[2], row[-1]) for row in kept),
-            "kept_by_culture": summed((row[3], row[-1]) for row in kept),
-        },
-    }
+        samples=Samples(
+            kept=sum(row[-1] for row in kept),
+            dropped=summed((row[1] or "no reason", row[-1]) for row in samples if row[0] != "kept"),
+            kept_by_kind=summed((row[2], row[-1]) for row in kept),
+            kept_by_culture=summed((row[3], row[-1]) for row in kept),
+        ),
+    )
 
 
-def summed(counts: Any) -> dict[str, int]:
-    """Counts by name, the highest first."""
-    found: Counter[str] = Counter()
+def summed(counts: Iterable[Any]) -> Counts:
+    """Counts by name, the highest first.
+
+    Args:
+        counts: pairs of a name and a count.
+    """
+    totals: Counter[str] = Counter()
     for name, count in counts:
-        found[name] += count
-    return dict(sorted(found.items(), key=lambda pair: (-pair[1], str(pair[0]))))
+        totals[name] += count
+    return dict(sorted(totals.items(), key=lambda pair: (-pair[1], str(pair[0]))))
+
+
+# --- checks ----------------------------------------------------------------------------------------
+
+
+def checks_of(store: Store, run: RunRow, edition: Edition, statements: Sequence[StatementRow] | None = None) -> Checks:
+    """The checks that are on in a run, by criterion. Nothing is read where none is on.
+
+    Args:
+        statements: those of the run that count now, if the caller has them.
+    """
+    policy = edition.scenario.distill
+    if policy.checks is None:
+        return {}
+    statements = store.statements(run) if statements is None else statements
+    current = {row.id for row in statements}
+    verdicts = [verdict for verdict in store.verdicts(run.id, run.verify_round) if verdict.statement_id in current]
+    return checks_from(statements, verdicts, policy)
+
+
+def checks_from(statements: Sequence[StatementRow], verdicts: Sequence[VerdictRow], policy: DistillPolicy) -> Checks:
+    if policy.checks is None:
+        return {}
+    checks: Checks = {name: panel_check(name, verdicts) for name in get_args(Scored) if getattr(policy.checks, name)}
+    if policy.checks.cross_check:
+        checks["cross-check"] = cross_check(statements, verdicts)
+    return checks
+
+
+def panel_check(criterion: str, verdicts: Sequence[VerdictRow]) -> PanelCheck:
+    scores: list[tuple[str, str, float]] = []
+    by_judge: dict[str, list[float]] = defaultdict(list)
+    kept: dict[str, bool] = {}
+    for verdict in verdicts:
+        if verdict.criterion == criterion:
+            kept[verdict.statement_id] = verdict.decision == "keep"
+            if verdict.score is not None:
+                scores.append((verdict.judge or "", verdict.statement_id, verdict.score))
+                by_judge[verdict.judge or ""].append(verdict.score)
+    return PanelCheck(
+        statements=len(kept),
+        kept=sum(kept.values()),
+        mean_by_judge={judge: round(fmean(given), 2) for judge, given in sorted(by_judge.items())},
+        agreement=ScoreAgreement(
+            krippendorff_alpha=alpha(scores, "interval"),
+            statements=len({statement for _, statement, _ in shared(scores)}),
+        ),
+    )
+
+
+def cross_check(statements: Sequence[StatementRow], verdicts: Sequence[VerdictRow]) -> CrossCheck:
+    dropped = {verdict.statement_id for verdict in verdicts if verdict.decision == "drop"}
+    asked = [verdict for verdict in verdicts if verdict.criterion == "cross-check"]
+    # A statement that passed all other criteria and has no verdict here had no second persona to be put to.
+    not_asked = {verdict.statement_id for verdict in verdicts} - dropped - {verdict.statement_id for verdict in asked}
+    answers = Counter(verdict.answer or "unparsable" for verdict in asked)
+    return CrossCheck(
+        statements=len(asked),
+        kept=sum(verdict.decision == "keep" for verdict in asked),
+        answers={name: answers[name] for name in (*get_args(Heard), "unparsable") if answers[name]},
+        not_asked=sum(row.id in not_asked and row.kind != "opinion" for row in statements),
+    )
+
+
+# --- calls -----------------------------------------------------------------------------------------
+
+
+def stop_reasons(look: Look, run: RunRow) -> Counts:
+    """Why the dialogues of a run ended."""
+    reasons = sqlalchemy.select(col(DialogueRow.stop_reason), func.count()).where(
+        col(DialogueRow.run_id) == run.id, col(DialogueRow.stop_reason).is_not(None)
+    )
+    return summed(of_columns(look.execute(reasons.group_by(col(DialogueRow.stop_reason)))))
+
+
+def calls_of(look: Look, run: RunRow) -> tuple[Calls, Tokens, float | None, int]:
+    """The calls of a run, their tokens, their cost in USD, and how many calls of a remote endpoint have no price."""
+    sums = (
+        CallRow.prompt_tokens,
+        CallRow.cached_tokens,
+        CallRow.completion_tokens,
+        CallRow.reasoning_tokens,
+        CallRow.cost_usd,
+    )
+    columns: list[Any] = [CallRow.stage, func.count(), *(func.sum(column) for column in sums)]
+    of_this_run = col(CallRow.run_id) == run.id
+    by_stage = of_columns(look.execute(sqlalchemy.select(*columns).where(of_this_run).group_by(CallRow.stage)))
+    guards = sqlalchemy.select(col(CallRow.refused), func.count()).where(of_this_run, col(CallRow.refused).is_not(None))
+    refused = of_columns(look.execute(guards.group_by(col(CallRow.refused))))
+
+    def count(*conditions: Any) -> int:
+        return look.exec(select(func.count()).where(of_this_run, *conditions)).one()
+
+    prompt, cached, completion, reasoning = (sum(row[place] or 0 for row in by_stage) for place in range(2, 6))
+    costs = [row[6] for row in by_stage if row[6] is not None]
+    calls = Calls(
+        total=sum(row[1] for row in by_stage),
+        failed=count(col(CallRow.error).is_not(None)),
+        unheard=count(or_(*(col(CallRow.error).startswith(beginning) for beginning in UNHEARD))),
+        refused_by_guard=dict(refused),
+        by_stage={row[0]: row[1] for row in by_stage},
+    )
+    unpriced = count(
+        col(CallRow.endpoint).startswith("http"), col(CallRow.response).is_not(None), col(CallRow.cost_usd).is_(None)
+    )
+    tokens = Tokens(prompt=prompt, cached=cached, completion=completion, reasoning=reasoning)
+    return calls, tokens, sum(costs) if costs else None, unpriced
+
+
+def endpoints_of(store: Store, run: RunRow) -> list[Endpoint]:
+    abilities: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in store.abilities_of_run(run.id):
+        abilities.setdefault((row.endpoint, row.model), {})[row.name] = json.loads(row.value)
+    return [Endpoint(endpoint=endpoint, model=model, takes=takes) for (endpoint, model), takes in abilities.items()]

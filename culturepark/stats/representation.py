@@ -1,23 +1,37 @@
-"""Representative, not monolithic: all figures of a run on that, by culture. Pure; `stats` and reports read them.
+"""Whether a run is representative and not monolithic: the variety of its statements, as a whole and by culture. Pure.
 
-Two sets of statements are spoken of. *Accepted* ones passed verification; there a run shows whether it repeats itself.
-*Kept* ones are those of them that have a kept sample, after deduplication: what somebody trains on.
+Two sets of statements are counted. *Accepted* ones passed verification: they show whether a run repeats itself. *Kept*
+ones are the accepted ones that have a kept sample after deduplication: they are what somebody trains on.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from culturepark.domain import JsonObject
 from culturepark.models.embedder import Vectors
 from culturepark.stats import diversity, voices
-from culturepark.stats.echoes import echoes
+from culturepark.stats.figures import (
+    Check,
+    CultureVariety,
+    DiversityGain,
+    MeaningVariety,
+    People,
+    Representation,
+    RunVariety,
+    SharedStatements,
+    SharedWith,
+    StatementCounts,
+    SurveyDistance,
+    SurveyDistances,
+    Variety,
+    VectorsKnown,
+    WordVariety,
+)
 from culturepark.stats.survey_fit import Fit
 
 Flags = NDArray[np.bool_]
@@ -34,7 +48,7 @@ class Spoken:
     culture: str
     persona: str
     text: str
-    """What deduplication compared and samples tell: the first-person form."""
+    """The first-person form, which deduplication compares and samples hold."""
     kept: bool
     cluster: str
     """The same for statements that deduplication found to say the same."""
@@ -42,7 +56,7 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Meaning:
-    """What vectors are needed for; all of a run's accepted statements have one, or nothing is said."""
+    """The vectors of all accepted statements of a run."""
 
     vectors: Vectors
     """Shape (n, d), unit rows, in the order of the statements."""
@@ -52,33 +66,34 @@ class Meaning:
     """Cosine from which two statements may say the same."""
 
 
-def figures(
+def representation(
     spoken: Sequence[Spoken],
     seats: Mapping[str, Mapping[str, int]],
     fits: Mapping[str, tuple[Fit | None, Fit | None]],
     meaning: Meaning | None,
+    known: VectorsKnown,
     run_seed: int,
-) -> JsonObject:
+) -> Representation:
     """
     Args:
-        seats: culture -> persona -> dialogues that are over and that the persona sat in.
+        seats: culture -> persona -> finished dialogues that the persona sat in.
         fits: culture -> its drawn stances, and those behind kept samples, against the survey.
         meaning: None where the vectors are not known.
     """
-    words = [diversity.words(one.text) for one in spoken]
+    words = [diversity.words(statement.text) for statement in spoken]
     again, echoed = repeated(spoken, words)
-    seeds, cultures = [one.seed for one in spoken], [one.culture for one in spoken]
-    made: dict[str, Flags] = {}
+    seeds, cultures = [statement.seed for statement in spoken], [statement.culture for statement in spoken]
+    said_by: dict[str, Flags] = {}
     nearest = residue = np.zeros(0, np.float32)
     if meaning:
-        texts = [one.text for one in spoken]
-        made, nearest = echoes(texts, seeds, cultures, meaning.vectors, meaning.threshold)
+        texts = [statement.text for statement in spoken]
+        said_by, nearest = voices.find_shared(texts, seeds, cultures, meaning.vectors, meaning.threshold)
         residue = voices.without_topics(meaning.vectors, seeds)
-    kept = np.array([one.kept for one in spoken], np.bool_)
+    kept = np.array([statement.kept for statement in spoken], np.bool_)
 
-    def of(places: Places, people: Mapping[str, int], *parts: object) -> tuple[JsonObject, list[voices.Check]]:
-        """The figures of a part of the statements, and what they say of its voices."""
-        here = [spoken[i] for i in places]
+    def variety_of(places: Places, people: Mapping[str, int], *parts: object) -> tuple[Variety, list[Check]]:
+        """The figures of a group's statements, and the checks of its voices."""
+        own = [spoken[i] for i in places]
         keeps = places[kept[places]]
         heard = Counter(spoken[i].persona for i in keeps)
         checks = [
@@ -88,138 +103,123 @@ def figures(
         if len(people) > 1:
             checks.append(voices.check_echoes(int(echoed[places].sum()), len(places)))
             who, talks, about = (
-                zip(*((one.persona, one.dialogue, one.seed) for one in here), strict=True) if here else ((),) * 3
+                zip(*((one.persona, one.dialogue, one.seed) for one in own), strict=True) if own else ((),) * 3
             )
-            found = voices.voice(residue[places], who, talks, about, run_seed, *parts) if meaning else None
-            why = "too few talks to compare voices" if meaning else "voices are not compared, for want of vectors"
-            checks.append(voices.check_voice(found, why))
-        data: JsonObject = {
-            "statements": {
-                "accepted": len(places),
-                "kept": len(keeps),
-                "repeats": int(again[places].sum()),
-                "echoes": int(echoed[places].sum()),
-            },
-            "personas": of_people(heard, people),
-            "lexical": of_words([words[i] for i in keeps]),
-            "semantic": of_meaning(meaning.vectors[keeps], [seeds[i] for i in keeps], run_seed, *parts)
+            voice = voices.voice(residue[places], who, talks, about, run_seed, *parts) if meaning else None
+            why_not = "too few talks to compare voices" if meaning else "voices are not compared, for want of vectors"
+            checks.append(voices.check_voice(voice, why_not))
+        variety = Variety(
+            statements=StatementCounts(
+                accepted=len(places),
+                kept=len(keeps),
+                repeats=int(again[places].sum()),
+                echoes=int(echoed[places].sum()),
+            ),
+            personas=people_heard(heard, people),
+            lexical=word_variety([words[i] for i in keeps]),
+            semantic=meaning_variety(meaning.vectors[keeps], [seeds[i] for i in keeps], run_seed, *parts)
             if meaning
             else None,
-            "diversity_gain": gains(meaning, keeps, nearest) if meaning else None,
-        }
-        return data, checks
+            diversity_gain=gains(meaning, keeps, nearest) if meaning else None,
+        )
+        return variety, checks
 
-    said, out = np.array(cultures, object), {}
+    culture_of, by_culture = np.array(cultures, object), {}
     for culture in sorted({*seats, *cultures}):
-        places = np.flatnonzero(said == culture)
-        data, checks = of(places, seats.get(culture, {}), culture)
-        drawn, told = fits.get(culture, (None, None))
-        data["stances"] = {"drawn": of_fit(drawn), "kept": of_fit(told)}
-        data["shared"] = of_shared(places, made, culture) if meaning else None
-        if meaning and len(made) > 1:
-            checks.append(voices.check_shared(round(data["shared"]["share"] * len(places)), len(places)))
-        out[culture] = rounded(data | {"collapse": of_checks(checks, len(places))})
+        places = np.flatnonzero(culture_of == culture)
+        variety, checks = variety_of(places, seats.get(culture, {}), culture)
+        drawn, behind_kept = fits.get(culture, (None, None))
+        shared = None
+        if meaning:
+            by_other = {other: flags[places] for other, flags in said_by.items() if other != culture}
+            by_any = np.logical_or.reduce(list(by_other.values())) if by_other else np.zeros(len(places), np.bool_)
+            shared = SharedWith(
+                share=share(by_any), by_culture={other: share(flags) for other, flags in sorted(by_other.items())}
+            )
+            if len(said_by) > 1:
+                checks.append(voices.check_shared(int(by_any.sum()), len(places)))
+        by_culture[culture] = CultureVariety(
+            **dict(variety),
+            stances=SurveyDistances(
+                drawn=survey_distance(drawn) if drawn else None,
+                kept=survey_distance(behind_kept) if behind_kept else None,
+            ),
+            shared=shared,
+            collapse=voices.collapse(checks, len(places)),
+        )
     everybody = {person: count for people in seats.values() for person, count in people.items()}
-    whole, checks = of(np.arange(len(spoken)), everybody, "")
-    if meaning and len(made) > 1:
-        anywhere = np.logical_or.reduce(list(made.values()))
-        whole["shared"] = {"share": float(anywhere.mean())}
-        checks.append(voices.check_shared(int(anywhere.sum()), len(anywhere)))
-    else:
-        whole["shared"] = None
-    whole["collapse"] = of_checks(checks, len(spoken))
-    return {"note": NOTE, "run": rounded(whole), "cultures": out}
+    variety, checks = variety_of(np.arange(len(spoken)), everybody, "")
+    shared_anywhere = None
+    if meaning and len(said_by) > 1:
+        by_any = np.logical_or.reduce(list(said_by.values()))
+        shared_anywhere = SharedStatements(share=float(by_any.mean()))
+        checks.append(voices.check_shared(int(by_any.sum()), len(by_any)))
+    return Representation(
+        note=NOTE,
+        run=RunVariety(**dict(variety), shared=shared_anywhere, collapse=voices.collapse(checks, len(spoken))),
+        cultures=by_culture,
+        vectors=known,
+    )
+
+
+def share(flags: Flags) -> float:
+    return float(flags.mean()) if len(flags) else 0.0
 
 
 def repeated(spoken: Sequence[Spoken], words: Sequence[Sequence[str]]) -> tuple[Flags, Flags]:
-    """Which statements say again what their culture has said, and which have been made by another of its people too.
+    """Flag the statements that say again what their culture has said, and those that another of its people made too.
 
-    Statements are the same if deduplication found so, or where they are word by word the same (under any question).
+    Statements are the same if deduplication found so, or if they are word by word the same (under any question).
     """
     again, echoed = np.zeros(len(spoken), np.bool_), np.zeros(len(spoken), np.bool_)
-    for keys in ([one.cluster for one in spoken], [tuple(text) for text in words]):
+    for keys in ([statement.cluster for statement in spoken], [tuple(text) for text in words]):
         people: dict[tuple[str, object], set[str]] = {}
-        for place, (one, key) in enumerate(zip(spoken, keys, strict=True)):
-            again[place] |= (one.culture, key) in people
-            people.setdefault((one.culture, key), set()).add(one.persona)
-        several = [len(people[one.culture, key]) > 1 for one, key in zip(spoken, keys, strict=True)]
+        for place, (statement, key) in enumerate(zip(spoken, keys, strict=True)):
+            again[place] |= (statement.culture, key) in people
+            people.setdefault((statement.culture, key), set()).add(statement.persona)
+        several = [len(people[statement.culture, key]) > 1 for statement, key in zip(spoken, keys, strict=True)]
         echoed |= np.array(several, np.bool_)
     return again, echoed
 
 
-def of_people(heard: Mapping[str, int], seats: Mapping[str, int]) -> JsonObject:
+def people_heard(heard: Mapping[str, int], seats: Mapping[str, int]) -> People:
     effective, cast = diversity.effective_number(heard.values()), len(seats)
-    return {
-        "cast": cast,
-        "heard": len(heard),
-        "share": len(heard) / cast if cast else None,
-        "effective": effective,
-        "effective_share": effective / cast if cast else None,
-    }
+    return People(
+        cast=cast,
+        heard=len(heard),
+        share=len(heard) / cast if cast else None,
+        effective=effective,
+        effective_share=effective / cast if cast else None,
+    )
 
 
-def of_words(texts: Sequence[Sequence[str]]) -> JsonObject:
-    return {
-        "words": sum(map(len, texts)),
-        "hdd": diversity.hdd(texts),
-        "distinct_2": diversity.distinct_2(texts),
-    }
+def word_variety(texts: Sequence[Sequence[str]]) -> WordVariety:
+    return WordVariety(words=sum(map(len, texts)), hdd=diversity.hdd(texts), distinct_2=diversity.distinct_2(texts))
 
 
-def of_meaning(vectors: Vectors, seeds: Sequence[str], *parts: object) -> JsonObject:
+def meaning_variety(vectors: Vectors, seeds: Sequence[str], *parts: object) -> MeaningVariety:
     about = np.array(seeds, object)
     groups = [vectors[about == seed] for seed in dict.fromkeys(seeds)]
     scores = [(diversity.vendi(group, diversity.VENDI_INSIDE, *parts), len(group)) for group in groups]
     inside = sum(score * size for score, size in scores if score is not None)
-    return {
-        "distance": diversity.mean_distance([vectors]),
-        "distance_within_seed": diversity.mean_distance(groups),
-        "vendi": diversity.vendi(vectors, diversity.VENDI_MOST, *parts),
-        "vendi_within_seed": inside / len(vectors) if len(vectors) else None,
-    }
+    return MeaningVariety(
+        distance=diversity.mean_distance([vectors]),
+        distance_within_seed=diversity.mean_distance(groups),
+        vendi=diversity.vendi(vectors, diversity.VENDI_MOST, *parts),
+        vendi_within_seed=inside / len(vectors) if len(vectors) else None,
+    )
 
 
-def gains(meaning: Meaning, keeps: Places, nearest: Vectors) -> JsonObject:
-    """Over the questions, as if they were the seed data, and over what other cultures said about the same question."""
+def gains(meaning: Meaning, keeps: Places, nearest: Vectors) -> DiversityGain:
+    """The diversity gain over two bases: the questions, and what other cultures said about the same question."""
     elsewhere = nearest[keeps]
     over_seeds = None
     if meaning.questions is not None and len(keeps):
         over_seeds = diversity.diversity_gain((meaning.vectors[keeps] @ meaning.questions.T).max(axis=1))
-    return {
-        "over_seeds": over_seeds,
-        "over_other_cultures": diversity.diversity_gain(elsewhere[~np.isnan(elsewhere)]),
-    }
+    return DiversityGain(
+        over_seeds=over_seeds, over_other_cultures=diversity.diversity_gain(elsewhere[~np.isnan(elsewhere)])
+    )
 
 
-def of_shared(places: Places, made: Mapping[str, Flags], culture: str) -> JsonObject:
-    by = {other: flags[places] for other, flags in made.items() if other != culture}
-    anywhere = np.logical_or.reduce(list(by.values())) if by else np.zeros(len(places), np.bool_)
-    return {
-        "share": float(anywhere.mean()) if len(places) else 0.0,
-        "with": {other: float(flags.mean()) if len(places) else 0.0 for other, flags in sorted(by.items())},
-    }
-
-
-def of_fit(fit: Fit | None) -> JsonObject | None:
-    if fit is None:
-        return None
-    return {"answers": round(fit.weight), "jsd": fit.jsd, "expected": fit.expected, "chance": fit.chance}
-
-
-def of_checks(checks: Sequence[voices.Check], statements: int) -> JsonObject:
-    return {
-        "verdict": voices.verdict(checks),
-        "too_few": statements < voices.FEWEST,
-        "reasons": [check.text for check in checks if check.outcome == "collapsed"],
-        "open": [check.text for check in checks if check.outcome == "unknown"],
-        "checks": [asdict(check) for check in checks],
-    }
-
-
-def rounded(data: Any) -> Any:
-    """Floats with four places: more would only show that figures differ between machines."""
-    if isinstance(data, dict):
-        return {key: rounded(value) for key, value in data.items()}
-    if isinstance(data, list):
-        return [rounded(value) for value in data]
-    return round(data, 4) if isinstance(data, float) else data
+def survey_distance(fit: Fit) -> SurveyDistance:
+    return SurveyDistance(answers=round(fit.weight), jsd=fit.jsd, expected=fit.expected, chance=fit.chance)

@@ -1,6 +1,7 @@
-"""All that `stats` tells of a run: the funnel, stances against the survey, and how varied its voices are. Read-only.
+"""Computes the figures of a run: `stats` for every reader, and a few more for the report page. Read-only.
 
-Nothing is embedded here: meaning is compared where deduplication has left vectors, and is not known elsewhere.
+Nothing is embedded here. Meaning is compared with the vectors that deduplication has left in the store; where one is
+missing, the figures that need it are None.
 """
 
 from __future__ import annotations
@@ -12,24 +13,102 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sqlmodel import col, select
+import sqlalchemy
+from pydantic import ValidationError
+from sqlmodel import col, func, select
 
 from culturepark.distill.dedup import THRESHOLDS
 from culturepark.distill.samples import AFTER_VERIFYING
-from culturepark.domain import Edition, JsonObject, Status, SurveyItem
+from culturepark.domain import Edition, Status, SurveyItem
 from culturepark.errors import StoreError, UsageError
 from culturepark.ids import dialogue_of
 from culturepark.models.embedder import Vectors, identity_of, unit_rows
 from culturepark.models.spec import parse
 from culturepark.stats import representation
-from culturepark.stats.course import course
-from culturepark.stats.representation import Meaning, Spoken
+from culturepark.stats.figures import (
+    Duplicates,
+    Representation,
+    RunStats,
+    StanceAnswer,
+    StanceCell,
+    VectorsKnown,
+)
+from culturepark.stats.funnel import calls_of, checks_of, endpoints_of, funnel, repeats, stop_reasons
+from culturepark.stats.representation import Meaning, Spoken, survey_distance
+from culturepark.stats.reviews import review_counts
 from culturepark.stats.survey_fit import Fit, drawn_fit, kept_fit, pooled
 from culturepark.store import vectors
+from culturepark.store.castings import skipped
 from culturepark.store.integrity import edition_of, hangs_on, of_columns, threshold_of
 from culturepark.store.lineage import of_run
-from culturepark.store.store import Store
-from culturepark.store.tables import DialogueRow, DuplicateRow, ParticipantRow, RunRow, SampleRow
+from culturepark.store.standing import given_reviews
+from culturepark.store.store import Store, counting
+from culturepark.store.tables import (
+    CallRow,
+    DialogueRow,
+    DuplicateRow,
+    ParticipantRow,
+    RunRow,
+    SampleRow,
+    StatementRow,
+    TurnRow,
+)
+
+
+def stats(store: Store, run: RunRow) -> RunStats:
+    """
+    Raises:
+        StoreError: if the run's rows are damaged.
+    """
+    try:
+        return run_stats(store, run, edition_of(run))
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        place = ".".join(map(str, wrong["loc"]))
+        raise StoreError(
+            f"run {run.id} is damaged: {place}: {wrong['msg']}; `culturepark doctor` lists all damage"
+        ) from None
+
+
+def run_stats(store: Store, run: RunRow, edition: Edition) -> RunStats:
+    statements = store.statements(run)
+    variety, stances = variety_and_stances(store, run, edition, statements)
+    with store.database.reading() as session:
+        steps = funnel(session, run)
+        stops = stop_reasons(session, run)
+        calls, tokens, cost, unpriced = calls_of(session, run)
+        by_method = repeats(session, run.id)
+        reviews = review_counts(given_reviews(session, run.id))
+    return RunStats(
+        run=run.id,
+        scenario=run.scenario_name,
+        status=run.status,
+        stop_reason=run.stop_reason,
+        models=json.loads(run.models),
+        seed=run.seed,
+        created_at=run.created_at,
+        finished_at=run.finished_at,
+        dialogues=steps.dialogues,
+        skipped=list(skipped(store, run, edition)),
+        dialogue_stop_reasons=stops,
+        turns=steps.turns,
+        statements=steps.statements,
+        verdicts=steps.verdicts,
+        checks=checks_of(store, run, edition, statements),
+        duplicates=Duplicates(threshold=threshold_of(run, edition), by_method=by_method),
+        samples=steps.samples,
+        reviews=reviews,
+        calls=calls,
+        tokens=tokens,
+        endpoints=endpoints_of(store, run),
+        cost_usd=cost,
+        unpriced_calls=unpriced,
+        stances=stances,
+        representation=variety,
+    )
+
+
+# --- variety, and stances against the survey -------------------------------------------------------
 
 
 @dataclass
@@ -42,35 +121,34 @@ class Cell:
     cultures: set[str] = field(default_factory=set)
     drawn: Counter[int] = field(default_factory=Counter)
     told: list[tuple[int, int]] = field(default_factory=list)
-    """Of each delegate of whom a sample is kept that tells an opinion: stance, and how many such samples."""
+    """For each delegate with kept samples of opinions: the stance's code, and how many such samples."""
 
     def fits(self, run_seed: int) -> tuple[Fit, Fit | None]:
-        """Of the stances as drawn, and of those behind kept samples."""
-        shares, where = self.item.shares[self.country], (run_seed, self.seed, self.country)
-        return drawn_fit(shares, self.drawn, *where), kept_fit(shares, self.told, *where) if self.told else None
+        """The stances as drawn, and those behind kept samples, against the survey."""
+        shares, parts = self.item.shares[self.country], (run_seed, self.seed, self.country)
+        return drawn_fit(shares, self.drawn, *parts), kept_fit(shares, self.told, *parts) if self.told else None
 
 
-def stats(store: Store, run: RunRow) -> JsonObject:
-    """The funnel, `stances` and `representation`; docs/stats.md tells what each key holds."""
-    edition = edition_of(run)
+def variety_and_stances(
+    store: Store, run: RunRow, edition: Edition, statements: Sequence[StatementRow]
+) -> tuple[Representation, list[StanceCell]]:
     with store.database.reading() as session:
-        of_this = DialogueRow.run_id == run.id
+        of_this_run = DialogueRow.run_id == run.id
         seated = select(DialogueRow.status, DialogueRow.seed_key, ParticipantRow).join(
             DialogueRow, col(ParticipantRow.dialogue_id) == col(DialogueRow.id)
         )
-        cast: Sequence[Any] = session.exec(seated.where(of_this)).all()
-        told = of_run(select(SampleRow.statement_id, SampleRow.kind, SampleRow.status, SampleRow.drop_reason))
-        outcomes = of_columns(session.execute(told.where(of_this)))
-        repeats = select(DuplicateRow.statement_id, DuplicateRow.cluster_id).where(
+        cast: Sequence[Any] = session.exec(seated.where(of_this_run)).all()
+        samples = of_run(select(SampleRow.statement_id, SampleRow.kind, SampleRow.status, SampleRow.drop_reason))
+        outcomes = of_columns(session.execute(samples.where(of_this_run)))
+        duplicates = select(DuplicateRow.statement_id, DuplicateRow.cluster_id).where(
             hangs_on(col(DuplicateRow.statement_id), run.id)
         )
-        clusters = dict(of_columns(session.execute(repeats)))
+        clusters = dict(of_columns(session.execute(duplicates)))
     kept = Counter(statement for statement, _, status, _ in outcomes if status == "kept")
     accepted = {s for s, _, status, reason in outcomes if status == "kept" or reason in AFTER_VERIFYING}
     accepted |= clusters.keys()
     seeds = {person.dialogue_id: seed for _, seed, person in cast}
     spoken, opinions = [], Counter[tuple[str, str]]()
-    statements = store.statements(run)
     for row in statements:
         dialogue = dialogue_of(row.turn_id)
         if dialogue not in seeds:
@@ -78,9 +156,9 @@ def stats(store: Store, run: RunRow) -> JsonObject:
         if row.kind == "opinion":
             opinions[dialogue, row.persona_key] += kept[row.id]
         if row.id in accepted:
-            seed, voice, text = seeds[dialogue], row.persona_key, row.first_person
+            seed, persona, text = seeds[dialogue], row.persona_key, row.first_person
             spoken.append(
-                Spoken(dialogue, seed, row.culture, voice, text, row.id in kept, clusters.get(row.id, row.id))
+                Spoken(dialogue, seed, row.culture, persona, text, row.id in kept, clusters.get(row.id, row.id))
             )
     cells = cells_of(edition, [(seed, person) for _, seed, person in cast], opinions)
     fits = {(cell.seed, cell.country): cell.fits(run.seed) for cell in cells}
@@ -89,14 +167,12 @@ def stats(store: Store, run: RunRow) -> JsonObject:
         seats[person.culture][person.persona_key] += status == Status.DONE
     by_culture = {}
     for culture in seats:
-        of_it = [fits[cell.seed, cell.country] for cell in cells if culture in cell.cultures]
-        by_culture[culture] = pooled([drawn for drawn, _ in of_it]), pooled([fit for _, fit in of_it if fit])
-    meaning, known = meaning_of(store, run, edition, [one.text for one in spoken])
-    figures = representation.figures(spoken, {c: +people for c, people in seats.items()}, by_culture, meaning, run.seed)
-    return course(store, run, edition, statements) | {
-        "stances": [told_of(cell, *fits[cell.seed, cell.country]) for cell in cells],
-        "representation": figures | {"vectors": known},
-    }
+        of_culture = [fits[cell.seed, cell.country] for cell in cells if culture in cell.cultures]
+        by_culture[culture] = pooled([drawn for drawn, _ in of_culture]), pooled([fit for _, fit in of_culture if fit])
+    meaning, known = meaning_of(store, run, edition, [statement.text for statement in spoken])
+    people = {culture: +seated for culture, seated in seats.items()}
+    variety = representation.representation(spoken, people, by_culture, meaning, known, run.seed)
+    return variety, [stance_cell(cell, *fits[cell.seed, cell.country]) for cell in cells]
 
 
 def cells_of(
@@ -123,35 +199,36 @@ def cells_of(
     return [cells[key] for key in sorted(cells)]
 
 
-def told_of(cell: Cell, drawn: Fit, kept: Fit | None) -> JsonObject:
-    """How often each answer was drawn and is told by kept samples, beside the survey's share of it."""
+def stance_cell(cell: Cell, drawn: Fit, kept: Fit | None) -> StanceCell:
     shares, total = cell.item.shares[cell.country], sum(cell.drawn.values())
     samples = Counter[int]()
     for code, count in cell.told:
         samples[code] += count
-    return {
-        "seed": cell.seed,
-        "country": cell.country,
-        "drawn": total,
-        "answers": [
-            {
-                "code": option.code,
-                "label": option.label,
-                "drawn": cell.drawn[option.code],
-                "expected": round(total * shares.get(option.code, 0.0), 2),
-                "share": shares.get(option.code, 0.0),
-                "kept": samples[option.code],
-            }
+    return StanceCell(
+        seed=cell.seed,
+        country=cell.country,
+        drawn=total,
+        answers=[
+            StanceAnswer(
+                code=option.code,
+                label=option.label,
+                drawn=cell.drawn[option.code],
+                expected=round(total * shares.get(option.code, 0.0), 2),
+                share=shares.get(option.code, 0.0),
+                kept=samples[option.code],
+            )
             for option in cell.item.options
         ],
-        "kept": sum(samples.values()),
-        "fit": representation.rounded(representation.of_fit(drawn)),
-        "kept_fit": representation.rounded(representation.of_fit(kept)),
-    }
+        kept=sum(samples.values()),
+        fit=survey_distance(drawn),
+        kept_fit=survey_distance(kept) if kept else None,
+    )
 
 
-def meaning_of(store: Store, run: RunRow, edition: Edition, texts: Sequence[str]) -> tuple[Meaning | None, JsonObject]:
-    """The vectors that deduplication has kept; and how many of how many, by which embedder."""
+def meaning_of(
+    store: Store, run: RunRow, edition: Edition, texts: Sequence[str]
+) -> tuple[Meaning | None, VectorsKnown]:
+    """The vectors of the texts, if the store has all of them, and how many it has."""
     name = str(json.loads(run.models).get("embedder", "lexical"))
     try:
         identity = identity_of(parse(name, "embedder"))
@@ -159,25 +236,83 @@ def meaning_of(store: Store, run: RunRow, edition: Edition, texts: Sequence[str]
         raise StoreError(f"run {run.id} is damaged: {error}; `culturepark doctor` lists all damage") from None
     questions = [seed.question for seed in edition.scenario.seeds]
     wanted = [*texts, *questions] if identity and texts else []
-    found = {
-        text: vector for text, vector in vectors.best_known(store, identity or "", wanted)[1].items() if whole(vector)
+    by_text = {
+        text: vector
+        for text, vector in vectors.best_known(store, identity or "", wanted)[1].items()
+        if is_finite(vector)
     }
-    known = sum(text in found for text in texts)
-    told = {"embedder": name, "known": known, "of": len(texts)}
+    known = sum(text in by_text for text in texts)
+    if known and known == len(texts) and len({len(vector) for vector in by_text.values()}) > 1:
+        known = 0  # vectors of two models under one name are not to be compared
+    available = VectorsKnown(embedder=name, known=known, of=len(texts))
     if not texts or known < len(texts):
-        return None, told
-    if len({len(vector) for vector in found.values()}) > 1:  # of two models under one name: not to be compared
-        return None, told | {"known": 0}
-    asked = [found[text] for text in questions if text in found]
+        return None, available
+    asked = [by_text[text] for text in questions if text in by_text]
     return (
         Meaning(
-            unit_rows(np.stack([found[text] for text in texts])),
+            unit_rows(np.stack([by_text[text] for text in texts])),
             unit_rows(np.stack(asked)) if len(asked) == len(questions) else None,
             threshold_of(run, edition) or THRESHOLDS["minilm" if name == "minilm" else "endpoint"],
         ),
-        told,
+        available,
     )
 
 
-def whole(vector: Vectors) -> bool:
+def is_finite(vector: Vectors) -> bool:
     return bool(np.isfinite(vector).all())
+
+
+# --- for the report page ---------------------------------------------------------------------------
+
+
+@dataclass
+class CultureCounts:
+    """What came of the speeches of one culture's people."""
+
+    statements: Counter[str] = field(default_factory=Counter)
+    """By kind."""
+    topics: Counter[str] = field(default_factory=Counter)
+    """Statements, by the topic of the question that was talked about."""
+    kept: Counter[str] = field(default_factory=Counter)
+    """Kept samples, by shape."""
+
+
+def culture_counts(store: Store, run: RunRow, edition: Edition) -> dict[str, CultureCounts]:
+    topics = {seed.key: seed.topic for seed in edition.scenario.seeds}
+    by: tuple[Any, ...] = (col(StatementRow.culture), col(StatementRow.kind), col(DialogueRow.seed_key))
+    of_this_run = col(DialogueRow.run_id) == run.id
+    statements = (
+        sqlalchemy.select(*by, func.count())
+        .select_from(StatementRow)
+        .join(TurnRow, col(StatementRow.turn_id) == col(TurnRow.id))
+        .join(DialogueRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
+        .where(of_this_run, counting(run))
+        .group_by(*by)
+    )
+    shapes: tuple[Any, ...] = (col(SampleRow.culture), col(SampleRow.kind))
+    samples = of_run(sqlalchemy.select(*shapes, func.count())).where(of_this_run, col(SampleRow.status) == "kept")
+    counts: dict[str, CultureCounts] = defaultdict(CultureCounts)
+    with store.database.reading() as session:
+        for culture, kind, seed, count in of_columns(session.execute(statements)):
+            counts[culture].statements[kind] += count
+            counts[culture].topics[topics.get(seed, seed)] += count
+        for culture, shape, count in of_columns(session.execute(samples.group_by(*shapes))):
+            counts[culture].kept[shape] += count
+    return dict(sorted(counts.items()))
+
+
+def turns_by_hand(store: Store, run: RunRow) -> int:
+    """Count the turns that a real person wrote."""
+    query = sqlalchemy.select(func.count()).select_from(TurnRow)
+    query = query.join(DialogueRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
+    by_hand = col(TurnRow.origin).in_(("typed", "edited"))
+    with store.database.reading() as session:
+        return int(session.execute(query.where(col(DialogueRow.run_id) == run.id, by_hand)).scalar_one())
+
+
+def seconds_by_stage(store: Store, run: RunRow) -> dict[str, float]:
+    """Sum the duration of the calls of each stage; calls may have been made side by side."""
+    took = func.sum(col(CallRow.duration_ms))
+    query = sqlalchemy.select(col(CallRow.stage), took).where(col(CallRow.run_id) == run.id).group_by(CallRow.stage)
+    with store.database.reading() as session:
+        return {stage: float(ms or 0) / 1000 for stage, ms in of_columns(session.execute(query))}

@@ -1,7 +1,7 @@
-"""How far answers lie from a survey's shares, and how far chance alone would take them. Pure.
+"""Measures how far answers lie from a survey's shares, and how far chance alone would take them. Pure.
 
 A few draws cannot match shares: three answers out of ten options always look skewed. So every distance comes with the
-one that sampling alone leads to, for just as many draws, drawn just so.
+distance that sampling alone leads to, for the same number of draws made in the same way.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ TRIALS = 500
 
 @dataclass(frozen=True)
 class Fit:
-    """A distance from the survey, beside what chance makes of it."""
+    """A distance from the survey, and the distances that chance alone leads to."""
 
     weight: float
     """Answers behind it; 0 where there are none."""
     jsd: float
     """Jensen-Shannon divergence, base 2: 0 the same, 1 nothing in common."""
     expected: float
-    """Its mean where sampling is all that is at work."""
+    """Mean divergence if nothing but sampling is at work."""
     trials: Floats
-    """Shape (TRIALS,): what it was each time that chance alone was at work."""
+    """Shape (TRIALS,): the divergence of each simulated survey."""
 
     @property
     def chance(self) -> float:
@@ -53,7 +53,7 @@ def jsd(first: ArrayLike, second: ArrayLike) -> Floats:
 
 
 def entropy(shares: Floats) -> Floats:
-    """In bits, along the last axis; nothing is added for a share of 0."""
+    """Entropy in bits along the last axis; a share of 0 adds nothing."""
     logs = np.log2(shares, where=shares > 0, out=np.zeros_like(shares))
     found: Floats = -(shares * logs).sum(axis=-1)
     return found
@@ -66,14 +66,14 @@ def shares_of(counts: ArrayLike) -> Floats:
 
 
 def drawn_fit(shares: Mapping[int, float], counts: Mapping[int, int], *parts: object) -> Fit:
-    """The stances that were dealt, against the shares they were dealt from.
+    """Compare stances as drawn with the shares they were drawn from.
 
-    They were drawn systematically (`stance.draw_codes`): the only chance is the start u, uniform on [0, 1). The
-    counts change where u passes the fraction of n times a cumulated share, so the expectation is exact: a sum over
-    the pieces between, each as long as it is likely.
+    The draw is systematic (`stance.draw_codes`): only its start u is random, uniform on [0, 1). The counts change
+    where u passes the fractional part of n times a cumulated share. So the expectation is exact: a sum over the
+    intervals between these points, weighted by their length.
 
     Args:
-        parts: what the simulated starts hang on.
+        parts: seed of the simulated starts.
     """
     codes, wanted = positive(shares)
     if odd := set(counts) - set(codes):
@@ -92,11 +92,11 @@ def drawn_fit(shares: Mapping[int, float], counts: Mapping[int, int], *parts: ob
 
 
 def kept_fit(shares: Mapping[int, float], told: Sequence[tuple[int, int]], *parts: object) -> Fit:
-    """The stances behind kept samples, against the survey.
+    """Compare the stances behind kept samples with the survey.
 
-    What several samples of one speaker say of the survey is one answer, so chance is simulated by speakers: each gets
-    an answer by the shares and takes all their samples with them. That is a little more noise than systematic draws
-    have, so a mark for skew is not given lightly.
+    All samples of a speaker come from one answer, so chance is simulated by speaker: each gets an answer by the
+    shares, and all samples of that speaker go with it. This has a little more noise than the systematic draw, so that
+    a run is rather not called skewed.
 
     Args:
         told: for each speaker with kept samples, the stance's code and how many samples.
@@ -115,10 +115,9 @@ def kept_fit(shares: Mapping[int, float], told: Sequence[tuple[int, int]], *part
 
 
 def pooled(fits: Sequence[Fit]) -> Fit | None:
-    """Several items as one: the mean of their distances, weighted by answers.
+    """Average the distances of several items, weighted by answers; None where there is no answer.
 
-    That is the divergence of the joint histograms over (item, answer) where items have the same weight in both.
-    None where there is no answer.
+    The result is the divergence of the joint histograms over (item, answer) if items have the same weight in both.
     """
     total = sum(fit.weight for fit in fits)
     if not total:
@@ -133,11 +132,11 @@ def pooled(fits: Sequence[Fit]) -> Fit | None:
 
 
 def positive(shares: Mapping[int, float]) -> tuple[list[int], Floats]:
-    """The codes that somebody chose, in order, and their shares, which sum to 1."""
+    """The codes with a share above 0, in order, and their shares scaled to a sum of 1."""
     codes = sorted(code for code, share in shares.items() if share > 0)
     return codes, shares_of([shares[code] for code in codes])
 
 
 def generator(*parts: object) -> np.random.Generator:
-    """Random numbers that hang on the parts alone."""
+    """A random generator seeded by the parts."""
     return np.random.default_rng(int(unit(*parts) * 2**53))

@@ -1,8 +1,8 @@
-"""Whether people who should speak with voices of their own do, or a run has collapsed to one voice. Pure.
+"""Tells whether the people of a run speak with voices of their own, or have collapsed to one voice. Pure.
 
-Nothing is held against a number from elsewhere. People are compared with themselves: if those of one person sound no
-more alike than those of different people, there are no different people. Shares are held against one half, which no
-cast of two or more gets beyond by each being true to itself, and only where the data are enough to be sure.
+No threshold comes from another corpus. People are compared with themselves: if the talks of one person sound no more
+alike than those of different people, their voices are the same. Shares are held against one half, which a cast of two
+or more cannot exceed while each person keeps to habits of their own; a share counts only where the data suffice.
 """
 
 from __future__ import annotations
@@ -10,73 +10,68 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import cache
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
+from culturepark.distill.nearest import near
+from culturepark.distill.paraphrase import Likeness, Reading, compare, key, read
 from culturepark.models.embedder import Vectors, unit_rows
 from culturepark.stats.diversity import effective_number, surely_above
+from culturepark.stats.figures import Check, Collapse, Outcome
 from culturepark.stats.survey_fit import generator
 
-Outcome = Literal["fine", "collapsed", "unknown"]
+NEAREST = 20
+"""Nearest statements of another culture that are compared by their words. If all of them differ in a word that turns
+the meaning, a statement counts as not made by that culture."""
 HALF = 0.5
 FEWEST = 20
-"""Statements below which nothing is said: the 95% interval of a share is then half a unit wide."""
+"""Statements that a verdict needs at least: with fewer, the 95% interval of a share is half a unit wide."""
 OPENING = 4
 """Words that make an opening."""
 FEWEST_TALKS, TALKS_EACH = 20, 5
-"""Talks below which voices are not compared: in all, and of each of two people at least."""
+"""Talks that a comparison of voices needs: in all, and by each of at least two people."""
 MOST_TALKS = 300
-"""Talks that are compared; of more, as many by lot."""
+"""Talks that are compared; of more, a random sample of this size is taken."""
 SHUFFLES = 499
 UNLIKELY = 0.01
-"""At which a likeness is no accident. Few enough that a run of one voice hardly passes for many by luck."""
-
-
-@dataclass(frozen=True)
-class Check:
-    """One way in which many voices can turn out to be one."""
-
-    name: str
-    outcome: Outcome
-    value: float | None
-    limit: float | None
-    text: str
-    """The finding in words."""
+"""Level of the permutation test: low enough that a run of one voice hardly passes for many by luck."""
 
 
 @dataclass(frozen=True)
 class Voice:
-    """How alike people's talks are to their own and to others', beyond what the question brings."""
+    """How alike the talks of one person are, and how alike those of different people, once the topic is taken out."""
 
     own: float
-    """Mean cosine of two talks of one person, each less what is common to all who spoke about that question."""
+    """Mean cosine of two talks of one person, each less the mean of all statements about its question."""
     others: float
-    """The same of talks of two people."""
+    """The same for talks of two people."""
     chance: float
-    """How often people dealt to the talks by lot are as much themselves (permutation test, one-sided, 0-1)."""
+    """p-value of a one-sided permutation test: how often shuffled people differ as much (0-1)."""
     talks: int
 
 
 def voice(
     vectors: Vectors, people: Sequence[str], talks: Sequence[str], seeds: Sequence[str], *parts: object
 ) -> Voice | None:
-    """
-    Sentences of one talk hang together, so a person's mean in one talk is what is compared and shuffled. Two talks
-    about one question are not compared (where there is more than one question), nor two people in one talk: being
-    alike there is no sign of anything.
+    """Compare people's talks with their own and with others'.
+
+    Sentences of one talk are not independent, so the unit that is compared and shuffled is a person's mean in one
+    talk. Two talks about one question are not compared (where there is more than one question), nor two people in one
+    talk: likeness there comes from the topic.
 
     Args:
-        vectors: shape (n, d); less their question's mean over all who spoke about it.
-        people, talks, seeds: of each statement; a person's part in one talk is one unit.
+        vectors: shape (n, d), from `without_topics`.
+        people, talks, seeds: of each statement.
 
     Returns:
         None where there are too few talks to tell.
     """
     units: dict[tuple[str, str, str], list[int]] = {}
-    for index, key in enumerate(zip(people, talks, seeds, strict=True)):
-        units.setdefault(key, []).append(index)
+    for index, unit in enumerate(zip(people, talks, seeds, strict=True)):
+        units.setdefault(unit, []).append(index)
     keys = sorted(units)
     random = generator("voice", *parts)
     if len(keys) > MOST_TALKS:
@@ -101,30 +96,71 @@ def voice(
 
     own, others = likeness(who)
     by_lot = [likeness(random.permutation(who)) for _ in range(SHUFFLES)]
-    chance = (1 + sum(one - other >= own - others - 1e-6 for one, other in by_lot)) / (1 + SHUFFLES)
+    chance = (1 + sum(same - different >= own - others - 1e-6 for same, different in by_lot)) / (1 + SHUFFLES)
     return Voice(own, others, chance, len(keys))
 
 
 def without_topics(vectors: Vectors, seeds: Sequence[str]) -> Vectors:
-    """The vectors less their question's mean: what is left is who speaks, not what about."""
-    left = vectors.copy()
+    """Subtract from each vector the mean of all statements about its question: what is left is the speaker's."""
+    residue = vectors.copy()
     about = np.array(seeds, object)
     for seed in dict.fromkeys(seeds):
-        left[about == seed] -= left[about == seed].mean(axis=0)
-    return left
+        residue[about == seed] -= residue[about == seed].mean(axis=0)
+    return residue
+
+
+def find_shared(
+    texts: Sequence[str], seeds: Sequence[str], cultures: Sequence[str], vectors: Vectors, threshold: float
+) -> tuple[dict[str, NDArray[np.bool_]], Vectors]:
+    """Find the statements that speakers of another culture made too, under the same question.
+
+    The search is exact, inside each seed and culture by culture.
+
+    Args:
+        vectors: shape (n, d), unit rows.
+        threshold: cosine from which two statements may say the same: the run's own, from deduplication.
+
+    Returns:
+        for each culture, which statements of others its speakers made too, shape (n,);
+        and for each statement the cosine with the nearest of any other culture, NaN where there is none, shape (n,).
+    """
+    said_by = {culture: np.zeros(len(texts), np.bool_) for culture in dict.fromkeys(cultures)}
+    nearest = np.full(len(texts), np.nan, np.float32)
+    said, about = np.array(cultures, object), np.array(seeds, object)
+
+    @cache
+    def reading(index: int) -> Reading:
+        return read(key(texts[index]))
+
+    def same(one: int, other: int) -> bool:
+        if texts[one] == texts[other]:
+            return True
+        return compare(reading(one), reading(other)) in (Likeness.SAME, Likeness.OPEN)
+
+    for seed in dict.fromkeys(seeds):
+        here = np.flatnonzero(about == seed)
+        for culture in dict.fromkeys(said[here]):
+            own, others = here[said[here] == culture], here[said[here] != culture]
+            if not len(others):
+                continue
+            close = near(vectors[others], vectors[own], threshold)
+            nearest[others] = np.fmax(nearest[others], close.best)
+            for row, other in enumerate(others):
+                said_by[culture][other] = any(same(other, own[i]) for _, i in islice(close.of(row), NEAREST))
+    return said_by, nearest
 
 
 # --- the checks ----------------------------------------------------------------------------------
 
 
 def check_echoes(echoes: int, statements: int) -> Check:
-    """Statements that another person of the culture made too; who repeats only themselves has a voice of their own."""
+    """Statements that another person of the culture made too. People who repeat only themselves pass."""
     text = f"{echoes} of {statements} statements were made by somebody else of the culture too"
     return share_check("echoes", echoes, statements, text)
 
 
 def check_openings(words: Sequence[Sequence[str]]) -> Check:
-    """Statements that begin with the same few words; with two people of fixed habits it would be half of them."""
+    """Statements that begin with the same few words."""
     openings = Counter(tuple(text[:OPENING]) for text in words)
     opening, count = max(openings.items(), key=lambda pair: (pair[1], pair[0]), default=((), 0))
     return share_check("openings", count, len(words), f"{count} of {len(words)} begin “{' '.join(opening)} …”")
@@ -137,13 +173,13 @@ def check_shared(shared: int, statements: int) -> Check:
 
 
 def share_check(name: str, count: int, total: int, text: str) -> Check:
-    """Whether a share is surely (95%) more than one half."""
+    """Collapsed if a share is more than one half with 95% confidence."""
     outcome: Outcome = "unknown" if total < FEWEST else "collapsed" if surely_above(count, total) > HALF else "fine"
-    return Check(name, outcome, count / total if total else None, HALF, text)
+    return Check(name=name, outcome=outcome, value=count / total if total else None, limit=HALF, text=text)
 
 
 def check_people(kept: Mapping[str, int], seats: Mapping[str, int], *parts: object) -> Check:
-    """Whether half the cast is as good as unheard: effective number of people, against what the seats would give.
+    """Collapsed if the effective number of people is less than half of what their seats would give, and than chance.
 
     Args:
         kept: person -> kept statements.
@@ -152,24 +188,37 @@ def check_people(kept: Mapping[str, int], seats: Mapping[str, int], *parts: obje
     total, people = sum(kept.values()), list(seats)
     if total < FEWEST or len(people) < 2:
         few = "one person was cast" if len(people) == 1 else f"{total} kept statements are too few to tell who is heard"
-        return Check("people", "unknown", None, None, few)
+        return Check(name="people", outcome="unknown", value=None, limit=None, text=few)
     places = np.array([seats[person] for person in people], np.float64)
     dealt = generator("people", *parts).multinomial(total, places / places.sum(), size=200)
     by_chance = np.array([effective_number(row.tolist()) for row in dealt])
     heard = effective_number(kept.values())
     limit = min(HALF * float(by_chance.mean()), float(np.quantile(by_chance, UNLIKELY)))
     text = f"what is kept is as if of {heard:.1f} people; by seats it would be {by_chance.mean():.1f}"
-    return Check("people", "collapsed" if heard < limit else "fine", heard, limit, text)
+    outcome: Outcome = "collapsed" if heard < limit else "fine"
+    return Check(name="people", outcome=outcome, value=heard, limit=limit, text=text)
 
 
-def check_voice(found: Voice | None, why_not: str) -> Check:
-    if found is None:
-        return Check("voices", "unknown", None, UNLIKELY, why_not)
-    told = f"likeness {found.own:.2f} to oneself, {found.others:.2f} to others, {found.talks} talks"
-    if found.chance > UNLIKELY:
-        text = f"people sound no more like themselves than like each other ({told})"
-        return Check("voices", "collapsed", found.chance, UNLIKELY, text)
-    return Check("voices", "fine", found.chance, UNLIKELY, f"people sound like themselves ({told})")
+def check_voice(voice: Voice | None, why_not: str) -> Check:
+    if voice is None:
+        return Check(name="voices", outcome="unknown", value=None, limit=UNLIKELY, text=why_not)
+    detail = f"likeness {voice.own:.2f} to oneself, {voice.others:.2f} to others, {voice.talks} talks"
+    if voice.chance > UNLIKELY:
+        outcome: Outcome = "collapsed"
+        text = f"people sound no more like themselves than like each other ({detail})"
+    else:
+        outcome, text = "fine", f"people sound like themselves ({detail})"
+    return Check(name="voices", outcome=outcome, value=voice.chance, limit=UNLIKELY, text=text)
+
+
+def collapse(checks: Sequence[Check], statements: int) -> Collapse:
+    return Collapse(
+        verdict=verdict(checks),
+        too_few=statements < FEWEST,
+        reasons=[check.text for check in checks if check.outcome == "collapsed"],
+        open=[check.text for check in checks if check.outcome == "unknown"],
+        checks=list(checks),
+    )
 
 
 def verdict(checks: Sequence[Check]) -> Outcome:

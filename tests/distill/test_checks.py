@@ -539,7 +539,7 @@ def test_where_there_is_nobody_else_nobody_is_asked_and_it_is_said(tmp_path: Pat
     assert by_quote(held)[TEA] == "kept"
     found = held.stats()["checks"]["cross-check"]
     assert found == {"statements": 0, "kept": 0, "answers": {}, "not_asked": 2}
-    assert "  cross-check 0 of 0 passed (none); not asked 2" in list(stats_lines(held.stats()))
+    assert "  cross-check 0 of 0 passed (none); not asked 2" in list(stats_lines(held.figures()))
 
 
 def people_of(name: str, **update: Any) -> tuple[Edition, list[Any]]:
@@ -692,7 +692,7 @@ def test_stats_count_and_say_how_far_judges_agree(tmp_path: Path) -> None:
         "mean_by_judge": {"anthropologist": 3.75, "editor": 4.0, "neighbour": 4.0},
         "agreement": {"krippendorff_alpha": agreement, "statements": 4},
     }
-    lines = list(stats_lines(held.stats()))
+    lines = list(stats_lines(held.figures()))
     assert "  harmlessness 3 of 4 passed; mean scores: anthropologist 3.75, editor 4.00, neighbour 4.00" in lines
     assert f"    agreement Krippendorff's alpha {agreement:.2f}, from 4 statements with two scores or more" in lines
     assert any("harmlessness 1" in line or "harmlessness 2" in line for line in lines if "dropped" in line)
@@ -708,7 +708,7 @@ def test_stats_count_and_say_how_far_judges_agree(tmp_path: Path) -> None:
 def test_where_agreement_cannot_be_told_it_is_null_and_said(tmp_path: Path, checks: Any, said: str) -> None:
     held = talked(tmp_path, Panel(), checked(**checks))
     assert held.stats()["checks"]["harmlessness"]["agreement"]["krippendorff_alpha"] is None
-    assert f"    agreement unknown: {said}" in list(stats_lines(held.stats()))
+    assert f"    agreement unknown: {said}" in list(stats_lines(held.figures()))
 
 
 def test_a_trace_shows_every_judge_with_score_reason_and_what_the_panel_decided(tmp_path: Path) -> None:

@@ -475,9 +475,10 @@ def test_the_figures_of_an_export_are_those_of_stats() -> None:
     opened = Store("sqlite:///runs/culturepark.db")
     for run in (opened.run("a"), opened.run("b")):
         with opened.database.reading() as look:
-            found = funnel(look, run)
-        assert found == {name: stats(opened, run)[name] for name in found}
-        assert found["samples"]["kept"] > 0
+            steps = funnel(look, run)
+        figures = stats(opened, run)
+        assert dict(steps) == {name: getattr(figures, name) for name in dict(steps)}
+        assert steps.samples.kept > 0
     opened.close()
 
 

@@ -250,6 +250,45 @@ def test_a_phone_scrolls_only_down(which: str, browser: Browser, request: pytest
             assert page.evaluate(wide) <= 360
 
 
+BROKEN = """() => {
+  const broken = [], cut = [];
+  const walker = document.createTreeWalker(document.getElementById("overview"), NodeFilter.SHOW_TEXT);
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    if (!node.parentElement.checkVisibility() || node.parentElement.closest(".sr, select, thead")) continue;
+    for (const word of node.data.matchAll(/[\\p{L}\\p{N}’']+/gu)) {
+      const range = document.createRange();
+      range.setStart(node, word.index);
+      range.setEnd(node, word.index + word[0].length);
+      const boxes = [...range.getClientRects()].filter((box) => box.width > 0);
+      if (new Set(boxes.map((box) => Math.round(box.top))).size > 1) broken.push(word[0]);
+    }
+  }
+  for (const element of document.querySelectorAll("#overview *")) {
+    if (!element.checkVisibility() || element.closest(".sr, select, svg, thead")) continue;
+    const wide = element.getBoundingClientRect().right > innerWidth + 1;
+    const scrolls = element.clientWidth && element.scrollWidth > element.clientWidth + 1;
+    if (wide || scrolls) cut.push(element.outerHTML.slice(0, 90));
+  }
+  return { broken, cut };
+}"""
+
+
+def test_a_phone_breaks_no_word_and_cuts_no_table(shown: Shown, browser: Browser) -> None:
+    with visit(browser, viewport={"width": 390, "height": 844}) as seen:
+        page = seen.open(shown.path)
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+        assert page.evaluate(BROKEN) == {"broken": [], "cut": []}
+
+
+def test_talks_begin_at_most_two_screens_down_a_phone(shown: Shown, browser: Browser) -> None:
+    with visit(browser, viewport={"width": 390, "height": 844}) as seen:
+        page = seen.open(shown.path)
+        top = "document.querySelector('{}').getBoundingClientRect().top + scrollY"
+        assert page.evaluate(top.format("#dialogues")) <= 2 * 844
+        assert page.evaluate(top.format(".example")) < page.evaluate(top.format("#dialogues"))
+        assert page.evaluate(top.format("#funnel")) > page.evaluate(top.format(".line:last-child"))
+
+
 def test_a_hostile_run_does_nothing_in_a_browser(hostile: Shown, browser: Browser) -> None:
     with visit(browser, reduced_motion="reduce") as seen:
         page = seen.open(hostile.path)

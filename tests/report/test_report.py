@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
+import html
 import inspect
 import json
+import operator
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,14 +23,15 @@ from culturepark.dialogue import guards, protocol
 from culturepark.distill import clauses, extract, ownership, samples
 from culturepark.redact import KNOWN, remember
 from culturepark.report import page as pages
-from culturepark.report.figures import by_model, figure
+from culturepark.report.overview import by_model
 from culturepark.report.pack import Packer, talk_of
+from culturepark.stats.figures import Checks, CrossCheck, PanelCheck, ScoreAgreement
 from culturepark.store import reasons
 from culturepark.store.dialogue_view import Scene, Scenes, Spoken
 from culturepark.store.reviews import Reviews
-from culturepark.store.tables import CallRow, StatementRow
+from culturepark.store.tables import CallRow, SampleRow, StatementRow, TurnRow
 from tests.cli.test_cli import away, cli, place_store  # noqa: F401 - a fixture
-from tests.support.fakes import ELIF, JENNA, FakeModel, begin, edition, hold, hold_said
+from tests.support.fakes import ELIF, JENNA, FakeModel, begin, edition, hold, hold_said, shipped
 from tests.support.reports import LONG_WORD, TRAPS, Outline, Shown, friendly, malicious, show
 
 
@@ -49,7 +53,7 @@ def test_every_figure_is_that_of_stats(shown: Shown) -> None:
     found = Outline(shown.html).figures
     assert len({path for path, _ in found}) > 10
     for path, value in found:
-        expected = figure(stats, path)
+        expected = functools.reduce(operator.getitem, path.split("."), stats)
         assert value == ("" if expected is None else str(expected)), path
     for counts in (stats["samples"]["dropped"], stats["statements"]["rejected"], stats["calls"]["refused_by_guard"]):
         for name, count in counts.items():
@@ -184,41 +188,94 @@ def test_every_element_ends_where_it_should(shown: Shown, hostile: Shown) -> Non
 
 
 def test_a_report_of_a_run_that_was_only_planned_says_so(tmp_path: Path) -> None:
-    html = show(begin(tmp_path, edition(), FakeModel())).html
-    assert "not begun yet" in html
-    assert Outline(html).unpacked("talk-0")[0]["turns"] == []
+    page = show(begin(tmp_path, edition(), FakeModel())).html
+    assert "not begun yet" in page
+    assert Outline(page).unpacked("talk-0")[0]["turns"] == []
 
 
 def test_a_report_of_a_run_that_was_only_talked_can_be_read(tmp_path: Path) -> None:
     held = hold(tmp_path, edition(), FakeModel(), until="dialogue")
-    html = show(held).html
-    assert "No statements yet" in html
-    assert Outline(html).unpacked("index")["dialogues"][0]["statements"] == 0
+    page = show(held).html
+    assert "No statements yet" in page
+    assert Outline(page).unpacked("index")["dialogues"][0]["statements"] == 0
 
 
 def test_the_page_counts_who_sits_there_and_not_who_is_quoted(tmp_path: Path, shown: Shown) -> None:
-    assert "3 cultures at the\n    table" in shown.html
+    assert "At the table: 2 cultures and American main contacts, in 4 dialogues." in in_one_line(shown.html)
     held = hold(tmp_path, edition(), FakeModel(), until="dialogue")
-    assert "2 cultures at the\n    table" in show(held).html
+    assert "At the table: 1 culture and American main contacts, in 1 dialogue." in in_one_line(show(held).html)
+
+
+def in_one_line(page: str) -> str:
+    return " ".join(page.split())
+
+
+def test_a_quote_and_the_rows_it_became_stand_before_all_figures(shown: Shown) -> None:
+    kept = {row.id: row for row in shown.held.of(SampleRow, status="kept")}
+    first, second = re.findall(r'<figure class="example">.*?</figure>', shown.html, re.S)
+    for example in (first, second):
+        (statement,) = [
+            row
+            for row in shown.held.rows(StatementRow)
+            if f"<mark>{html.escape(row.quote)}</mark>" in example and f'href="#{row.turn_id}"' in example
+        ][:1]
+        answers = [json.loads(row.messages)[-1]["content"] for row in kept.values() if row.statement_id == statement.id]
+        assert any(html.escape(answer[:200], quote=False) in html.unescape(example) for answer in answers)
+    places = [shown.html.index(part) for part in ("<figure", 'id="dialogues"', "data-figure")]
+    assert places == sorted(places)
+
+
+def test_a_run_without_rows_begins_with_a_speech(tmp_path: Path) -> None:
+    held = hold(tmp_path, edition(), FakeModel(), until="dialogue")
+    (example,) = re.findall(r'<figure class="example">.*?</figure>', show(held).html, re.S)
+    spoken = [row for row in held.rows(TurnRow) if row.role in ("main", "delegate")]
+    assert f'href="#{spoken[0].id}"' in example
+    assert "The row that it became" not in example
+
+
+def test_the_page_does_not_contradict_itself(tmp_path: Path) -> None:
+    whole = shipped("everyday-norms")
+    scenario = whole.scenario.model_copy(update={"seeds": whole.scenario.seeds[:1], "cultures": ("turkish",)})
+    place = tmp_path / "runs.db"
+    begun = cli("simulate", "quickstart", "--model", "scripted", "--store", f"sqlite:///{place}", "--run-id", "a")
+    assert begun.code == 0
+    assert cli("report", "a", "--store", f"sqlite:///{place}", "-o", str(tmp_path / "a.html")).code == 0
+    scripted = in_one_line((tmp_path / "a.html").read_text("utf-8"))
+    assert "no language model spoke" in scripted
+    assert "a language model was told" not in scripted
+    page = show(hold(tmp_path, whole.model_copy(update={"scenario": scenario}), FakeModel())).html
+    without_survey = re.sub(r"<(script|style).*?</\1>", "", page, flags=re.S)
+    assert "nobody’s answer was drawn" in without_survey
+    assert "survey answers" not in without_survey
+    assert "verified" not in without_survey
 
 
 def test_only_roles_that_were_asked_stand_beside_their_model(tmp_path: Path, shown: Shown) -> None:
     asked = "the people at the table, the moderator, who finds statements, who verifies them"
-    assert f"<td>{asked}</td>" in shown.html
-    assert "<td>what compares them</td>" in shown.html
-    html = show(hold(tmp_path, edition(), FakeModel(), until="dialogue")).html
-    assert "<td>the people at the table, the moderator</td>" in html
-    assert "what compares them" not in html
+    assert f"<dd>{asked}</dd>" in shown.html
+    assert "<dd>what compares them</dd>" in shown.html
+    page = show(hold(tmp_path, edition(), FakeModel(), until="dialogue")).html
+    assert "<dd>the people at the table, the moderator</dd>" in page
+    assert "what compares them" not in page
     begun = show(begin(tmp_path, edition(), FakeModel(), run_id="begun")).html
     assert "Models, and what each was asked for" not in begun
 
 
-def test_judges_are_named_where_they_were_asked() -> None:
-    models, asked = {"judge": "scripted", "judge-2": "scripted"}, {"by_stage": {"check": 1}}
-    stats = {"models": models, "calls": asked, "representation": {"run": {"statements": {"accepted": 0}}}}
-    scenario = edition().scenario
-    assert by_model(stats | {"checks": {"harmlessness": {}}}, scenario) == [("scripted", "a judge, a second judge")]
-    assert by_model(stats | {"checks": {"cross-check": {}}}, scenario) == [("scripted", "a judge")]
+def test_judges_are_named_where_they_were_asked(shown: Shown) -> None:
+    whole = shown.held.figures()
+    judges = {
+        "models": {"judge": "scripted", "judge-2": "scripted"},
+        "calls": whole.calls.model_copy(update={"by_stage": {"check": 1}}),
+    }
+    agreement = ScoreAgreement(krippendorff_alpha=None, statements=0)
+    panel = PanelCheck(statements=1, kept=1, mean_by_judge={}, agreement=agreement)
+    second = CrossCheck(statements=1, kept=1, answers={}, not_asked=0)
+
+    def named(checks: Checks) -> list[tuple[str, str]]:
+        return by_model(whole.model_copy(update={**judges, "checks": checks}), edition().scenario)
+
+    assert named({"harmlessness": panel}) == [("scripted", "a judge, a second judge")]
+    assert named({"cross-check": second}) == [("scripted", "a judge")]
 
 
 def test_reviews_are_told_and_reviewers_are_not_named(tmp_path: Path) -> None:

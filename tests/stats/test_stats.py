@@ -19,6 +19,7 @@ from culturepark.models.embedder import Lexical, MiniLM
 from culturepark.models.spec import MINILM
 from culturepark.store.vectors import digest_of
 from tests.cli.test_cli import Done, Screen, cli, on_a_terminal, rows_of
+from tests.cli.test_cli import away as away  # a fixture
 from tests.support.fakes import FakeModel, answering, hold, judged, shipped
 
 STORE = "runs/culturepark.db"

@@ -21,7 +21,7 @@ from culturepark.domain import Review
 from culturepark.errors import StoreError, UsageError
 from culturepark.export.formats import FORMATS, line, multi_turn, problem
 from culturepark.models.thoughts import unfit
-from culturepark.stats.reviews import figures
+from culturepark.stats.reviews import review_counts
 from culturepark.stats.text import stats_lines
 from culturepark.store import lineage, reviews
 from culturepark.store.dialogue_view import Scenes
@@ -117,7 +117,7 @@ def test_figures_of_agreement_are_those_computed_by_hand() -> None:
         ]
         for i in range(4)
     }
-    found = figures(given)
+    found = review_counts(given).as_json()
     assert (found["total"], found["subjects"], found["by_reviewer"]) == (9, 4, {"ann": 4, "ben": 4, "cem": 1})
     assert found["by_decision"] == {"accept": 5, "reject": 4}
     decisions = found["agreement"]["decisions"]
@@ -153,7 +153,7 @@ def test_figures_of_agreement_are_those_computed_by_hand() -> None:
 )
 def test_where_agreement_cannot_be_told_it_is_null(given: dict[str, list[Review]], alpha: object) -> None:
     named = {name: [one.model_copy(update={"subject_id": name}) for one in some] for name, some in given.items()}
-    found = figures(named)["agreement"]
+    found = review_counts(named).as_json()["agreement"]
     if alpha == "nobody":
         assert found is None
         return
@@ -497,7 +497,7 @@ def test_a_trace_shows_reviews_and_marks_what_no_longer_counts(held: Held) -> No
 
 def test_stats_tell_of_reviews_only_where_there_are_any(held: Held) -> None:
     assert held.stats()["reviews"]["total"] == 0
-    assert not [text for text in stats_lines(held.stats()) if "reviews" in text]
+    assert not [text for text in stats_lines(held.figures()) if "reviews" in text]
     for name, norm, opinion in (
         ("Ann", "reject", "accept"),
         ("Ben\t", "reject", "reject"),
@@ -505,7 +505,7 @@ def test_stats_tell_of_reviews_only_where_there_are_any(held: Held) -> None:
     ):
         Reviews(held.store, name.strip()).add(NORM, norm, rating=3)
         Reviews(held.store, name.strip()).add(OPINION, opinion, wording="x")
-    told = list(stats_lines(held.stats()))
+    told = list(stats_lines(held.figures()))
     start = told.index("  reviews     6 (accept 3, reject 3), 3 with a wording")
     assert told[start + 1 : start + 8] == [
         "    by        Ann 2, Ben 2, Cem 2",

@@ -438,11 +438,11 @@ def test_an_unknown_price_is_null_and_never_zero(path: Path, store: Store, editi
     store.finish(store.begin(a_call("a", "a.d1")), an_outcome("{}", usage=Usage(5, 0, 5, "server")))
     assert rows_of("call", path)[0]["cost_usd"] is None
     assert store.spent("a").cost_usd is None
-    assert stats(store, store.run("a"))["cost_usd"] is None
+    assert stats(store, store.run("a")).cost_usd is None
     store.finish(store.begin(a_call("a", "a.d1", "two")), an_outcome("{}", cost_usd=0.25))
     assert store.spent("a").cost_usd == 0.25
     assert store.spent("a").tokens == 10
-    assert stats(store, store.run("a"))["cost_usd"] == 0.25
+    assert stats(store, store.run("a")).cost_usd == 0.25
 
 
 def test_a_scripted_run_has_no_price(finished: Store, path: Path) -> None:

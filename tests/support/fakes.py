@@ -24,6 +24,7 @@ from culturepark.models.spec import CHAT_ROLES, LEXICAL, SCRIPTED, ModelSpec
 from culturepark.run.pipeline import Run
 from culturepark.run.plan import Settings, Until, new_run
 from culturepark.stats import run_stats
+from culturepark.stats.figures import RunStats
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
 
@@ -245,8 +246,12 @@ class Held:
         """The rows with these values."""
         return [row for row in self.rows(table) if all(getattr(row, name) == value for name, value in wanted.items())]
 
-    def stats(self) -> JsonObject:
+    def figures(self) -> RunStats:
         return run_stats.stats(self.store, self.row)
+
+    def stats(self) -> JsonObject:
+        """The figures as `culturepark stats --json` prints them."""
+        return self.figures().as_json()
 
 
 class Listener(Quiet):

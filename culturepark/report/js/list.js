@@ -1,5 +1,6 @@
 // The list of dialogues, with its search and filters.
 
+const FIRST = 8; // before anything is searched for: the figures come after the list
 const PAGE = 60;
 const FILTERS = [
   ["culture", "Culture", (line) => line.people.map(([, culture]) => culture), (value) => value],
@@ -55,7 +56,8 @@ function clearFilters() {
 /** Finds what is wanted now; a search that is overtaken by another one says nothing any more. */
 async function refresh() {
   const turn = ++list.turn;
-  list.shown = PAGE;
+  const choosing = wanted.words || FILTERS.some(([name]) => wanted[name]);
+  list.shown = choosing ? PAGE : FIRST;
   list.hits = null;
   if (terms(wanted.words).length) {
     const hits = await search(wanted.words, (done, of) => {

@@ -126,7 +126,7 @@ async function begin() {
   }
   const trouble = document.getElementById("trouble");
   if (typeof DecompressionStream === "undefined") {
-    trouble.textContent = "This browser is too old to unpack the dialogues (it needs DecompressionStream: Chrome 80, Firefox 113, Safari 16.4 or newer). The figures above are all there.";
+    trouble.textContent = "This browser is too old to unpack the dialogues (it needs DecompressionStream: Chrome 80, Firefox 113, Safari 16.4 or newer). The figures on this page are all there.";
     trouble.hidden = false;
     return;
   }
@@ -134,7 +134,7 @@ async function begin() {
     await readIndex();
     buildBrowser();
   } catch {
-    trouble.textContent = "The dialogues could not be unpacked: this file is damaged or not whole. The figures above are all there.";
+    trouble.textContent = "The dialogues could not be unpacked: this file is damaged or not whole. The figures on this page are all there.";
     trouble.hidden = false;
     return;
   }

@@ -1,0 +1,378 @@
+"""What the overview of the page says, worked out before it is written: `stats` in the order of a reader's questions.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from operator import attrgetter
+from typing import Any
+
+from culturepark.dialogue.casting import Skip
+from culturepark.domain import COUNTRY_NAMES, JUDGES, MAIN_CULTURE, Edition, JsonObject, Scenario
+from culturepark.glossary import (
+    CRITERIA,
+    DROPPED,
+    METHODS,
+    REFUSED,
+    REJECTED,
+    ROLES,
+    SHAPES_TOGETHER,
+    STAGES,
+    STATUSES,
+    STOPS,
+    VARIETY,
+    in_words,
+)
+from culturepark.models.spec import EMBEDDED, SCRIPTED
+from culturepark.stats.figures import (
+    Group,
+    Representation,
+    ReviewCounts,
+    RunStats,
+    StanceAnswer,
+    StanceCell,
+    SurveyDistance,
+)
+from culturepark.stats.run_stats import CultureCounts
+from culturepark.stats.text import check_lines, review_lines, verdict_of
+from culturepark.store.dialogue_view import Mined, Scene, Spoken
+from culturepark.store.tables import RunRow
+
+KINDS = ("opinion", "norm", "custom")
+FURTHEST = 3
+"""Questions whose stances are open when the page is."""
+
+
+SEARCHED = 20
+"""Dialogues that are searched for examples."""
+ROWS = 2
+"""Example rows, of as many cultures."""
+AROUND = 80
+"""Characters of a speech that are shown before and after a quote."""
+LONGEST = 200
+"""Characters that are shown of a quote, or of a message of a row."""
+
+
+@dataclass(frozen=True)
+class Example:
+    """A quote in its speech, and the messages of a row that it became."""
+
+    turn_id: str
+    speaker: str
+    culture: str
+    question: str
+    before: str
+    quote: str
+    after: str
+    messages: Sequence[Mapping[str, str]]
+    """Empty if no row came of it."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step from turns to kept samples, with a bar."""
+
+    what: str
+    count: int
+    figure: str | None = None
+    """Where `stats` has the count; None if no figure is the count itself."""
+    lost: int = 0
+    """How many of the step before did not get here."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """The stances on one survey item, by country."""
+
+    seed: str
+    text: str
+    cells: Sequence[StanceCell]
+
+    @property
+    def drawn(self) -> int:
+        return sum(cell.drawn for cell in self.cells)
+
+    @property
+    def beyond_chance(self) -> float:
+        return max(cell.fit.beyond_chance for cell in self.cells)
+
+
+def view(
+    run: RunRow,
+    edition: Edition,
+    stats: RunStats,
+    cultures: Mapping[str, CultureCounts],
+    seconds: Mapping[str, float],
+    scenes: Iterable[Scene],
+) -> dict[str, Any]:
+    """The values that `page.html` names.
+
+    Args:
+        seconds: by stage, how long its calls took.
+        scenes: the dialogues, to take examples from.
+    """
+    scenario, models = edition.scenario, by_model(stats, edition.scenario)
+    surveyed = any(seed.item for seed in scenario.seeds)
+    shapes = [shape for shape in scenario.samples if shape != "survey" or surveyed]
+    return {
+        "run": run,
+        "scenario": scenario,
+        "stats": stats,
+        "status": in_words(STATUSES, run.status),
+        "stop": "" if run.status == "done" or not run.stop_reason else run.stop_reason,
+        "took": between(run.created_at, run.finished_at),
+        "examples": examples(scenes),
+        "models": models,
+        "scripted": dict(models).get(str(SCRIPTED)),
+        "scripted_talk": stats.models.get("speaker") == str(SCRIPTED),
+        "embedded": str(EMBEDDED) in dict(models),
+        "seated": seated(stats.representation.cultures),
+        "surveyed": surveyed,
+        "verifier_asked": "verify" in stats.calls.by_stage,
+        "stops": worded(stats.dialogue_stop_reasons, STOPS),
+        "skipped": by_reason(stats.skipped),
+        "funnel": funnel(stats),
+        "rejected": worded(stats.statements.rejected, REJECTED),
+        "dropped": worded(stats.samples.dropped, DROPPED),
+        "repeats": worded(stats.duplicates.by_method, METHODS),
+        "criteria": CRITERIA,
+        "checks": [line.strip() for name, check in stats.checks.items() for line in check_lines(name, check)],
+        "reviews": [line.strip() for line in review_lines(stats.reviews)] if stats.reviews.total else [],
+        "questions": questions(stats.stances, edition),
+        "furthest": FURTHEST,
+        "fits": {name: of.stances for name, of in stats.representation.cultures.items() if of.stances.drawn},
+        "cultures": cultures,
+        "kinds": KINDS,
+        "shapes": [(name, words) for name, words in SHAPES_TOGETHER.items() if name in shapes],
+        "topics": topics(cultures),
+        "voices": voices(stats.representation),
+        "columns": VARIETY,
+        "verdict": verdict_of(stats.representation.run),
+        "refused": worded(stats.calls.refused_by_guard, REFUSED),
+        "stages": [
+            {"name": name, "words": in_words(STAGES, name), "calls": count, "seconds": seconds.get(name)}
+            for name, count in stats.calls.by_stage.items()
+        ],
+        "seconds": sum(seconds.values()),
+        "sources": sorted({seed.item.source for seed in scenario.seeds if seed.item}),
+    }
+
+
+def examples(scenes: Iterable[Scene]) -> list[Example]:
+    """A row of each of the first few cultures that have one; without rows, the first speech of a persona."""
+    rows: dict[str, Example] = {}
+    speech = None
+    for scene in islice(scenes, SEARCHED):
+        for turn in scene.turns:
+            if not turn.turn.is_own:
+                continue
+            speech = speech or Example(
+                turn.id, turn.name, turn.culture, scene.seed.question, "", clipped(turn.turn.text), "", ()
+            )
+            for statement in turn.statements:
+                if turn.culture not in rows and (example := example_of(scene, turn, statement)):
+                    rows[turn.culture] = example
+        if len(rows) >= ROWS:
+            break
+    return list(rows.values())[:ROWS] or ([speech] if speech else [])
+
+
+def example_of(scene: Scene, turn: Spoken, statement: Mined) -> Example | None:
+    kept = next((sample for sample in statement.samples if sample.status == "kept"), None)
+    if kept is None:
+        return None
+    text, start, end = turn.turn.text, statement.row.quote_start, statement.row.quote_end
+    messages = [
+        {"role": str(message.get("role")), "content": clipped(str(message.get("content")))}
+        for message in json.loads(kept.messages)
+    ]
+    before, after = text[max(0, start - AROUND) : start], text[end : end + AROUND]
+    return Example(
+        turn.id,
+        turn.name,
+        turn.culture,
+        scene.seed.question,
+        f"… {before.partition(' ')[2]}" if start > AROUND else before,
+        clipped(text[start:end]),
+        f"{after.rpartition(' ')[0]} …" if end + AROUND < len(text) else after,
+        messages,
+    )
+
+
+def clipped(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
+
+
+def seated(cultures: Collection[str]) -> str:
+    """Who sits at the tables of a run; main contacts are none of its cultures."""
+    own = len({*cultures} - {MAIN_CULTURE})
+    sides = [f"{own} culture{'' if own == 1 else 's'}"] if own else []
+    return " and ".join([*sides, *(["American main contacts"] if MAIN_CULTURE in cultures else [])]) or "nobody"
+
+
+def worded(counts: Mapping[str, int], words: dict[str, str]) -> list[tuple[str, str, int]]:
+    """Short word, what it means, and how often, the most frequent first."""
+    ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [(name, in_words(words, name), count) for name, count in ranked]
+
+
+def by_model(stats: RunStats, scenario: Scenario) -> list[tuple[str, str]]:
+    """Each model that was asked for something, and for what."""
+    models, stages = stats.models, stats.calls.by_stage
+    asked: dict[str, bool] = {
+        "speaker": "dialogue" in stages,
+        "moderator": "dialogue" in stages and (scenario.protocol, scenario.setting) != ("talk", "one-to-one"),
+        "extractor": "extract" in stages,
+        "verifier": "verify" in stages,
+        "embedder": stats.representation.run.statements.accepted > 0,  # one of ours is asked without a call
+        # A panel has them all; a second persona is played by the first alone.
+        **{
+            role: "check" in stages and (role == JUDGES[0] or {*stats.checks} - {"cross-check"} != set())
+            for role in JUDGES
+        },
+    }
+    roles = [role for role in ROLES if role in models and asked[role]]
+    return [
+        (spec, ", ".join(in_words(ROLES, role) for role in roles if models[role] == spec))
+        for spec in dict.fromkeys(models[role] for role in roles)
+    ]
+
+
+def anonymous(reviews: ReviewCounts, names: Mapping[str, str]) -> ReviewCounts:
+    """The figures of reviews with other names for the reviewers."""
+    data = reviews.as_json()
+    data["by_reviewer"] = {f"{names[name]}:": count for name, count in reviews.by_reviewer.items()}
+    for agreement in (data["agreement"] or {}).values():
+        for pair in agreement["pairs"]:
+            pair["reviewers"] = [names[name] for name in pair["reviewers"]]
+    return ReviewCounts.model_validate(data)
+
+
+def by_reason(skipped: Sequence[Skip]) -> dict[str, str]:
+    """Why something was left out of the plan -> which questions and cultures."""
+    places: dict[str, list[str]] = {}
+    for skip in skipped:
+        places.setdefault(skip.why, []).append(f"{skip.seed_key} {skip.culture}")
+    return {why: ", ".join(cells) for why, cells in places.items()}
+
+
+def funnel(stats: RunStats) -> list[tuple[Step, float]]:
+    """From turns to kept samples, each step with the length of its bar in percent."""
+    total, accepted = stats.statements.total, stats.representation.run.statements.accepted
+    repeats = sum(stats.duplicates.by_method.values())
+    steps = [
+        Step("turns spoken", stats.turns.personas, "turns.personas"),
+        Step("statements found in them", total, "statements.total"),
+        Step("accepted", accepted, "representation.run.statements.accepted", lost=total - accepted),
+        Step("distinct", accepted - repeats, lost=repeats),
+        Step("samples kept", stats.samples.kept, "samples.kept"),
+    ]
+    widest = max(step.count for step in steps) or 1
+    return [(step, 100 * step.count / widest) for step in steps]
+
+
+def questions(cells: Sequence[StanceCell], edition: Edition) -> list[Question]:
+    """By survey item; those whose stances lie furthest from the survey beyond chance come first."""
+    texts = {seed.key: seed.question for seed in edition.scenario.seeds}
+    by_seed: dict[str, list[StanceCell]] = {}
+    for cell in cells:
+        by_seed.setdefault(cell.seed, []).append(cell)
+    found = [Question(seed, texts.get(seed, seed), of_seed) for seed, of_seed in by_seed.items()]
+    return sorted(found, key=lambda question: (-question.beyond_chance, question.seed))
+
+
+def country(cell: StanceCell) -> str:
+    return COUNTRY_NAMES.get(cell.country, cell.country)
+
+
+def drawn_share(answer: StanceAnswer, cell: StanceCell) -> float:
+    return answer.drawn / (cell.drawn or 1)
+
+
+def how_far(distance: SurveyDistance) -> str:
+    further = "further than chance would lead" if distance.skewed else "no further than chance leads"
+    return f"distance {distance.jsd:.2f}, by chance {distance.expected:.2f}: {further}"
+
+
+def topics(cultures: Mapping[str, CultureCounts]) -> list[JsonObject]:
+    """Topics by how many statements came of them, with a cell for each culture, shaded relative to the largest."""
+    totals = Counter[str]()
+    for counts in cultures.values():
+        totals.update(counts.topics)
+    widest = max((count for counts in cultures.values() for count in counts.topics.values()), default=0) or 1
+    ranked = sorted(totals.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [
+        {
+            "topic": topic,
+            "total": total,
+            "cells": {
+                culture: {"count": counts.topics[topic], "shade": shade(counts.topics[topic], widest)}
+                for culture, counts in cultures.items()
+            },
+        }
+        for topic, total in ranked
+    ]
+
+
+def shade(count: int, widest: int) -> int:
+    """How dark a cell is, 0 to 4."""
+    return 0 if not count else 1 + min(3, 4 * count // (widest + 1))
+
+
+def voices(representation: Representation) -> list[tuple[str, Group, str]]:
+    """Each culture and the whole run, with the verdict on its voices in words."""
+    groups: list[tuple[str, Group]] = [*representation.cultures.items(), ("together", representation.run)]
+    return [(name, group, verdict_of(group)) for name, group in groups]
+
+
+def between(start: str, end: str | None) -> float | None:
+    """Seconds from one time to another; None if either is not known."""
+    try:
+        return (datetime.fromisoformat(end or "") - datetime.fromisoformat(start)).total_seconds()
+    except ValueError:
+        return None
+
+
+def figure(stats: RunStats, path: str) -> Any:
+    """The figure under a path like `samples.kept`."""
+    return attrgetter(path)(stats)
+
+
+def grouped(number: float | None) -> str:
+    return "–" if number is None else f"{number:,.0f}"
+
+
+def decimal(number: float | None) -> str:
+    return "–" if number is None else f"{number:.2f}"
+
+
+def percent(part: float | None) -> str:
+    return "–" if part is None else f"{part:.0%}"
+
+
+def points(part: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    number = round(100 * part)
+    return "±0" if not number else f"{number:+d}".replace("-", "−")
+
+
+def duration(seconds: float | None) -> str:
+    """`1 h 05 min`, `12 min 03 s`, `4.2 s`."""
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def money(usd: float | None) -> str:
+    return "no known price" if usd is None else f"${usd:,.2f}" if usd >= 1 else f"${usd:.4f}"
