@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from culturepark.distill.review_outcome import outcome
-from culturepark.domain import Edition, JsonObject, Review, Turn, trained_form
+from culturepark.domain import Edition, Review, Turn, trained_form
 from culturepark.store import exports
 from culturepark.store.standing import of_sample, standing_reviews
 from culturepark.store.tables import RunRow
@@ -30,7 +30,7 @@ class Reviewed:
                     for position in range(1, shared + 1):
                         if given := found.get(f"{dialogue_id}.t{position}"):
                             self.inherited[f"{branch.id}.t{position}"].append(given)
-        self.rewords = any(review.wording for review in self._given())
+        self.rewords = any(review.wording for review in self.given())
         """Whether anything may say something else than what is stored."""
         self.corrected: dict[str, list[Review]] = {}
         """By id of a row that says something else than what is stored: which reviews have it so."""
@@ -38,7 +38,7 @@ class Reviewed:
     def __bool__(self) -> bool:
         return bool(self.reviews or self.inherited)
 
-    def _given(self) -> Iterator[Review]:
+    def given(self) -> Iterator[Review]:
         for some in (*self.reviews.values(), *(given for levels in self.inherited.values() for given in levels)):
             yield from some
 
@@ -81,26 +81,6 @@ class Reviewed:
     def _of_turn(self, turn_id: str) -> list[list[Review]]:
         """What is said of a copy is said of it more specifically than what is said of what it is a copy of."""
         return [self.reviews.get(turn_id, []), *self.inherited.get(turn_id, [])]
-
-    def told(self, rejected: int, corrected: Mapping[str, Sequence[Review]]) -> JsonObject:
-        """For the manifest.
-
-        Args:
-            rejected: how many rows there are not, because reviewers rejected them.
-            corrected: of the rows that were written.
-        """
-        given = {review.id: review for review in self._given()}
-        return {
-            "reviewers": sorted({review.reviewer for review in given.values()}),
-            "reviews": len(given),
-            "rejected": rejected,
-            "corrected": len(corrected),
-            "corrections": [
-                {"id": row_id, "review": review.id, "reviewer": review.reviewer}
-                for row_id, reviews in corrected.items()
-                for review in reviews
-            ],
-        }
 
 
 def reworded(turns: Sequence[Turn], worded: Sequence[tuple[Turn, Review]]) -> list[Turn]:

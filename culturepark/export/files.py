@@ -16,6 +16,7 @@ from culturepark.domain import JsonObject
 from culturepark.errors import UsageError
 from culturepark.export.formats import Format, line
 from culturepark.files import exists, is_folder, readable
+from culturepark.stats.figures import Figures
 
 if TYPE_CHECKING:
     import pyarrow
@@ -29,6 +30,29 @@ UNREADABLE = (OSError, ValueError, KeyError, TypeError, RecursionError)
 
 def index_of(name: str) -> str:
     return f"{name.rpartition('.')[0]}.index.jsonl"
+
+
+class File(Figures):
+    """A file of rows, as the manifest names it."""
+
+    name: str
+    rows: int
+    sha256: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name,)
+
+
+class RowsFile(File):
+    """A JSONL file of rows with its index."""
+
+    index: str
+    index_sha256: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.name, self.index
 
 
 class Lines:
@@ -48,8 +72,8 @@ class Lines:
         self._file.write(text + b"\n")
         return hashlib.sha256(text).hexdigest()
 
-    def facts(self) -> JsonObject:
-        return {"name": self.path.name, "rows": self.count, "sha256": self._digest.hexdigest()}
+    def facts(self) -> File:
+        return File(name=self.path.name, rows=self.count, sha256=self._digest.hexdigest())
 
 
 class Table:
@@ -78,11 +102,11 @@ class Table:
             self._writer.write_table(pyarrow.Table.from_pylist(self._held, schema=self._schema))
             self._held = []
 
-    def facts(self) -> JsonObject:
-        """To be asked for once the file is closed."""
+    def facts(self) -> File:
+        """Return name, rows and digest; to be called once the file is closed."""
         with self.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return {"name": self.path.name, "rows": self.count, "sha256": digest}
+        return File(name=self.path.name, rows=self.count, sha256=digest)
 
 
 @dataclass
@@ -100,10 +124,10 @@ class Sink:
         if self.table:
             self.table.add(data)
 
-    def facts(self) -> list[JsonObject]:
-        index = self.index.facts()
-        found = [self.rows.facts() | {"index": index["name"], "index_sha256": index["sha256"]}]
-        return [*found, self.table.facts()] if self.table else found
+    def facts(self) -> list[File]:
+        rows, index = self.rows.facts(), self.index.facts()
+        jsonl = RowsFile(**rows.as_json(), index=index.name, index_sha256=index.sha256)
+        return [jsonl, self.table.facts()] if self.table else [jsonl]
 
 
 @dataclass

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from culturepark import __version__
-from culturepark.domain import JsonObject
+from culturepark.dialogue.stance import unit
 from culturepark.errors import StoreError, UsageError
 from culturepark.export import card, dialogues, rows
-from culturepark.export.files import CARD, DUPLICATES, MANIFEST, Lines, Sinks, files_of_an_export, put, put_in_place
-from culturepark.export.manifest import Tally, Wanted, about, personas, rejected_by, remarks, versions
+from culturepark.export.files import (
+    CARD,
+    DUPLICATES,
+    MANIFEST,
+    File,
+    Lines,
+    Sinks,
+    files_of_an_export,
+    put,
+    put_in_place,
+)
+from culturepark.export.manifest import (
+    ByHandOrigins,
+    CardFile,
+    Manifest,
+    Tally,
+    Wanted,
+    people_in,
+    remarks,
+    review_summary,
+    run_entry,
+    versions,
+)
 from culturepark.export.rows import Row, Source
-from culturepark.export.split import held_out
 from culturepark.files import is_folder
 from culturepark.models.ledger import now
 from culturepark.redact import redact
@@ -77,35 +96,31 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
                 notes = [*remarks(source, wanted, held, tally, files)]
                 if old:
                     notes.append(f"{out} held an export already; this one has taken its place")
-                manifest = {
-                    "culturepark": __version__,
-                    "versions": versions(wanted),
-                    "command": redact(command),  # it may name the store with a password
-                    "created_at": now(),
-                    "format": wanted.form,
-                    "rows_are": "dialogues" if wanted.dialogues else "samples",
-                    "licence": wanted.licence,
-                    "cultures": list(wanted.cultures),
-                    "runs": [about(source, wanted, run_id, checks[run_id]) for run_id in ids],
-                    "personas": personas(source, tally),
-                    "files": files,
-                    "duplicates": duplicates,
-                    "rows_by_culture": dict(sorted(tally.by_culture.items())),
-                    "left_out": dict(sorted(source.found.items())),
-                    "train_share": share,
-                    "held_out_seeds": sorted(held),
-                    "reviews": source.reviewed.told(rejected_by(source, wanted), tally.corrected),
-                    "by_hand": {
-                        origin: {"rows": tally.rows_by_hand[origin], "turns": tally.turns_by_hand[origin]}
-                        for origin in dialogues.BY_HAND
-                    },
-                    "notes": notes,
-                }
+                manifest = Manifest(
+                    culturepark=__version__,
+                    versions=versions(wanted),
+                    command=redact(command),  # it may name the store with a password
+                    created_at=now(),
+                    format=wanted.form,
+                    rows_are="dialogues" if wanted.dialogues else "samples",
+                    licence=wanted.licence,
+                    cultures=list(wanted.cultures),
+                    runs=[run_entry(source, wanted, run, checks[run.id]) for run in runs],
+                    personas=people_in(source, tally),
+                    files=files,
+                    duplicates=duplicates,
+                    rows_by_culture=dict(sorted(tally.by_culture.items())),
+                    left_out=dict(sorted(source.found.items())),
+                    train_share=share,
+                    held_out_seeds=sorted(held),
+                    reviews=review_summary(source, wanted, tally),
+                    by_hand=ByHandOrigins(typed=tally.by_hand("typed"), edited=tally.by_hand("edited")),
+                    notes=notes,
+                )
                 card_sha256 = put(aside / CARD, card.render(manifest))
-                manifest["card"] = {"name": CARD, "sha256": card_sha256}
-                put(aside / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
-                names = [name for file in files for name in (file["name"], file.get("index")) if name]
-                names += [DUPLICATES] if duplicates else []
+                manifest = manifest.model_copy(update={"card": CardFile(name=CARD, sha256=card_sha256)})
+                put(aside / MANIFEST, manifest.as_text())
+                names = manifest.file_names
                 put_in_place(aside, place, [MANIFEST, *names, CARD], old)
         except OSError as error:
             raise StoreError(f"cannot write {out}: {error.strerror}") from None
@@ -140,7 +155,7 @@ def nothing(run_ids: Sequence[str], wanted: Wanted, why: Mapping[str, int] = {})
 
 def write(
     stream: Iterator[Row], source: Source, wanted: Wanted, held: frozenset[str], folder: Path
-) -> tuple[Tally, list[JsonObject], JsonObject | None]:
+) -> tuple[Tally, list[File], File | None]:
     """All rows into their files: figures, facts about the files, and about that of what was left out, if any was."""
     tally = Tally()
     with ExitStack() as stack:
@@ -172,3 +187,66 @@ def put_down(source: Source, repeated: Lines | None) -> None:
     for data in source.duplicates if repeated else ():
         repeated.add(data)  # type: ignore[union-attr]
     source.duplicates.clear()
+
+
+# --- which seeds train and which validate: whole questions, so that none is seen on both sides -----
+
+
+def held_out(rows: Mapping[str, int], questions: Iterable[tuple[str, str]], train_share: float) -> frozenset[str]:
+    """The seeds that validate.
+
+    Args:
+        rows: seed key -> how many rows it has, over all runs.
+        questions: seed key and question of every seed of every run.
+        train_share: the share of rows that should train, 0-1.
+    """
+    group = groups(questions)
+    by_group: Counter[str] = Counter()
+    for seed_key, count in rows.items():
+        by_group[group[seed_key]] += count
+    held = validation_seeds(by_group, train_share)
+    return frozenset(seed_key for seed_key in rows if group[seed_key] in held)
+
+
+def groups(questions: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Seed key -> the first key of those that must stand on one side with it: two runs may give one question two keys,
+    and one key two questions."""
+    from culturepark.distill.paraphrase import key
+
+    above: dict[str, str] = {}
+
+    def top(node: str) -> str:
+        while above.setdefault(node, node) != node:
+            node = above[node]
+        return node
+
+    seed_keys = set()
+    for seed_key, question in questions:
+        seed_keys.add(seed_key)
+        one, other = sorted((top(seed_key), top(f"?{key(question)}")))
+        above[other] = one
+    first: dict[str, str] = {}
+    for seed_key in sorted(seed_keys):
+        first.setdefault(top(seed_key), seed_key)
+    return {seed_key: first[top(seed_key)] for seed_key in seed_keys}
+
+
+def validation_seeds(rows: Mapping[str, int], train_share: float) -> frozenset[str]:
+    """
+    Args:
+        rows: seed key -> how many rows it has.
+        train_share: the share of rows that should train, 0-1.
+    Returns:
+        Seeds held out; one at least stays in training, so with a single seed none is held out.
+    """
+    wanted = (1 - train_share) * sum(rows.values())
+    held: set[str] = set()
+    reached = 0
+    for seed in sorted(rows, key=lambda key: unit("split", key)):
+        if len(held) + 1 == len(rows) or reached >= wanted:
+            break
+        if reached and abs(reached + rows[seed] - wanted) > abs(reached - wanted):
+            continue
+        held.add(seed)
+        reached += rows[seed]
+    return frozenset(held)

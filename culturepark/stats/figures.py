@@ -1,0 +1,395 @@
+"""The figures of a run, typed: `culturepark stats --json` prints `RunStats`, in the order of its fields.
+
+The screen, the report page, the summary of a run and the card of an export read these. Unknown is None, never 0.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SkipValidation
+
+from culturepark.dialogue.casting import Skip
+from culturepark.domain import JsonObject
+
+Counts = dict[str, int]
+"""How often, by name."""
+Outcome = Literal["fine", "collapsed", "unknown"]
+Stored = Annotated[str, SkipValidation]
+"""Text as the store holds it: the path of a model may have bytes that are no UTF-8."""
+Rounded = Annotated[float, AfterValidator(lambda figure: round(figure, 4))]
+"""Four places: more would only show that figures differ between machines."""
+SKEWED = 0.05
+"""A distance from the survey that chance alone reaches this often or less is marked as skewed."""
+
+
+class Figures(BaseModel):
+    """Frozen; `as_json` gives plain values with the names of the fields as keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    def as_json(self) -> JsonObject:
+        return self.model_dump(by_alias=True)
+
+
+# --- from turns to samples -------------------------------------------------------------------------
+
+
+class Turns(Figures):
+    personas: int
+    """Spoken by personas; the steps below start from these."""
+    moderator: Counts
+    """By origin: a model's own, a fixed cue, a fixed follow-up."""
+    user: int
+    """Typed in a `culturepark talk`."""
+
+
+class Statements(Figures):
+    total: int
+    by_kind: Counts
+    reworded: int
+    rejected: Counts
+    """Passages that were proposed and not taken, by reason."""
+
+
+class Samples(Figures):
+    kept: int
+    dropped: Counts
+    """By reason, the most frequent first; rejected by reviewers is `review`."""
+    kept_by_kind: Counts
+    kept_by_culture: Counts
+
+
+class Funnel(Figures):
+    """What was made of the dialogues, step by step."""
+
+    dialogues: Counts
+    """By status."""
+    turns: Turns
+    statements: Statements
+    verdicts: dict[str, Counts]
+    """Criterion -> relation -> how many verdicts."""
+    samples: Samples
+
+
+class ScoreAgreement(Figures):
+    krippendorff_alpha: float | None
+    statements: int
+    """With two scores or more."""
+
+
+class PanelCheck(Figures):
+    """A check in which judges give scores."""
+
+    statements: int
+    """That were asked about."""
+    kept: int
+    mean_by_judge: dict[str, float]
+    """Mean score, 1 to 5."""
+    agreement: ScoreAgreement
+
+
+class CrossCheck(Figures):
+    """The check that asks a second persona of the same culture."""
+
+    statements: int
+    kept: int
+    answers: Counts
+    not_asked: int
+    """Norms and customs that had passed so far, with nobody else to ask."""
+
+
+Checks = dict[str, PanelCheck | CrossCheck]
+"""By criterion; empty where the scenario has no checks."""
+
+
+class Duplicates(Figures):
+    threshold: float | None
+    """Cosine similarity from which statements were compared; None for the method's own."""
+    by_method: Counts
+
+
+# --- reviews ---------------------------------------------------------------------------------------
+
+
+class ReviewerPair(Figures):
+    reviewers: list[str]
+    cohen_kappa: float | None
+    subjects: int
+    """Judged by both."""
+
+
+class ReviewerAgreement(Figures):
+    krippendorff_alpha: float | None
+    subjects: int
+    """Judged by two or more."""
+    pairs: list[ReviewerPair]
+
+
+class ReviewerAgreements(Figures):
+    decisions: ReviewerAgreement
+    ratings: ReviewerAgreement
+
+
+class ReviewCounts(Figures):
+    """Standing reviews: each reviewer's newest on a subject, if it was not taken back."""
+
+    total: int
+    subjects: int
+    by_reviewer: Counts
+    by_decision: Counts
+    corrections: int
+    """Reviews with a wording."""
+    agreement: ReviewerAgreements | None
+    """None with fewer than two reviewers."""
+
+
+# --- calls -----------------------------------------------------------------------------------------
+
+
+class Calls(Figures):
+    total: int
+    failed: int
+    unheard: int
+    """Sent, and stopped before the answer was heard; they may have been billed."""
+    refused_by_guard: Counts
+    """Answers that were turned down and asked for again, by reason."""
+    by_stage: Counts
+
+
+class Tokens(Figures):
+    prompt: int
+    cached: int
+    """Of the prompt tokens."""
+    completion: int
+    reasoning: int
+    """Of the completion tokens: thoughts, where a server reports them."""
+
+
+class Endpoint(Figures):
+    """One model at an endpoint that has refused something: which parts of a request it takes."""
+
+    endpoint: Stored
+    model: Stored
+    takes: dict[str, Any]
+    """Name -> value, as in the table `ability`."""
+
+
+# --- stances and the survey ------------------------------------------------------------------------
+
+
+class SurveyDistance(Figures):
+    """How far stances lie from the survey's shares, beside how far chance alone would take them."""
+
+    answers: int
+    """Behind the figure."""
+    jsd: Rounded
+    """Jensen-Shannon divergence, base 2: 0 the same, 1 nothing in common."""
+    expected: Rounded
+    """Its mean if nothing but sampling is at work."""
+    chance: Rounded
+    """How often sampling alone leads at least as far, 0 to 1."""
+
+    @property
+    def skewed(self) -> bool:
+        return self.chance <= SKEWED
+
+    @property
+    def beyond_chance(self) -> float:
+        return self.jsd - self.expected
+
+
+class SurveyDistances(Figures):
+    drawn: SurveyDistance | None
+    """Stances as they were drawn."""
+    kept: SurveyDistance | None
+    """Stances behind kept samples of opinions."""
+
+
+class StanceAnswer(Figures):
+    """One answer of a survey item in one country."""
+
+    code: int
+    label: str
+    drawn: int
+    """Delegates who were given it."""
+    expected: float
+    """How many the survey's share asks for."""
+    share: float
+    kept: int
+    """Samples that tell an opinion of somebody who holds it."""
+
+
+class StanceCell(Figures):
+    """The stances of one country's delegates on one survey item."""
+
+    seed: str
+    country: str
+    drawn: int
+    answers: list[StanceAnswer]
+    kept: int
+    fit: SurveyDistance
+    kept_fit: SurveyDistance | None
+
+
+# --- variety ---------------------------------------------------------------------------------------
+
+
+class StatementCounts(Figures):
+    accepted: int
+    """Passed verification."""
+    kept: int
+    """Have a kept sample."""
+    repeats: int
+    """Accepted ones that say again what their culture has said."""
+    echoes: int
+    """Accepted ones that another person of the culture made too."""
+
+
+class People(Figures):
+    cast: int
+    """Sat in a finished dialogue."""
+    heard: int
+    """Have a kept statement."""
+    share: Rounded | None
+    """Heard of cast."""
+    effective: Rounded
+    """Effective number of people behind the kept statements (`diversity.effective_number`)."""
+    effective_share: Rounded | None
+
+
+class WordVariety(Figures):
+    words: int
+    hdd: Rounded | None
+    distinct_2: Rounded | None
+
+
+class MeaningVariety(Figures):
+    distance: Rounded | None
+    distance_within_seed: Rounded | None
+    vendi: Rounded | None
+    vendi_within_seed: Rounded | None
+
+
+class DiversityGain(Figures):
+    over_seeds: Rounded | None
+    over_other_cultures: Rounded | None
+
+
+class SharedStatements(Figures):
+    share: Rounded
+    """Accepted statements that speakers of another culture made too."""
+
+
+class SharedWith(SharedStatements):
+    by_culture: dict[str, Rounded] = Field(alias="with")
+
+
+class Check(Figures):
+    """One way in which many voices can turn out to be one."""
+
+    name: str
+    outcome: Outcome
+    value: Rounded | None
+    limit: Rounded | None
+    text: str
+    """The finding in words."""
+
+
+class Collapse(Figures):
+    """Whether a group speaks with one voice."""
+
+    verdict: Outcome
+    too_few: bool
+    """Too few statements to say."""
+    reasons: list[str]
+    """Findings that speak for one voice."""
+    open: list[str]
+    """What could not be told."""
+    checks: list[Check]
+
+
+class Variety(Figures):
+    """How varied a group of people is: the whole run, or one culture of it."""
+
+    statements: StatementCounts
+    personas: People
+    lexical: WordVariety
+    semantic: MeaningVariety | None
+    """None, like `diversity_gain` and `shared`, where the vectors of the statements are not known."""
+    diversity_gain: DiversityGain | None
+
+    @property
+    def repeated_share(self) -> float | None:
+        counts = self.statements
+        return counts.repeats / counts.accepted if counts.accepted else None
+
+    @property
+    def distance_within_seed(self) -> float | None:
+        return self.semantic.distance_within_seed if self.semantic else None
+
+    @property
+    def gain_over_seeds(self) -> float | None:
+        return self.diversity_gain.over_seeds if self.diversity_gain else None
+
+
+class RunVariety(Variety):
+    shared: SharedStatements | None
+    collapse: Collapse
+
+
+class CultureVariety(Variety):
+    stances: SurveyDistances
+    shared: SharedWith | None
+    collapse: Collapse
+
+
+Group = RunVariety | CultureVariety
+
+
+class VectorsKnown(Figures):
+    """How many of the accepted statements have a sentence vector in the store."""
+
+    embedder: Stored
+    known: int
+    of: int
+
+
+class Representation(Figures):
+    note: str
+    run: RunVariety
+    cultures: dict[str, CultureVariety]
+    vectors: VectorsKnown
+
+
+# --- the run ---------------------------------------------------------------------------------------
+
+
+class RunStats(Figures):
+    run: str
+    scenario: str
+    status: str
+    stop_reason: Stored | None
+    models: dict[str, Stored]
+    """By role."""
+    seed: int
+    created_at: str
+    finished_at: str | None
+    dialogues: Counts
+    skipped: list[Skip]
+    dialogue_stop_reasons: Counts
+    turns: Turns
+    statements: Statements
+    verdicts: dict[str, Counts]
+    checks: Checks
+    duplicates: Duplicates
+    samples: Samples
+    reviews: ReviewCounts
+    calls: Calls
+    tokens: Tokens
+    endpoints: list[Endpoint]
+    cost_usd: float | None
+    """Of the calls whose price is known."""
+    unpriced_calls: int
+    stances: list[StanceCell]
+    representation: Representation
