@@ -21,19 +21,19 @@ from culturepark.languages import section
 from culturepark.store import exports
 
 MODERATOR, USER = NOBODYS = ("moderator", "user")
-"""Who speaks and is no persona."""
+"""Speakers that are no personas."""
 NEVER_ANSWERED, REJECTED_TURN = "never answered", "with a turn that reviewers rejected"
-"""Why somebody has no row."""
+"""Reasons for which a participant has no row."""
 BY_HAND = ("typed", "edited")
 """Origins of turns that a person wrote, in a talk or in a branch."""
 
 
 @fit_to_train_on
 def dialogues(source: Source) -> Iterator[Row]:
-    """Every dialogue that is done, once for each delegate in it; a talk once for whom the user talked with."""
-    told: set[bytes] = set()
+    """Yield a row for each delegate of each dialogue that is done; of a talk, for the persona the user talked with."""
+    earlier_rows: set[bytes] = set()
     for run in source.runs:
-        of_this_run: set[bytes] = set()
+        rows_of_run: set[bytes] = set()
         edition = source.editions[run.id]
         for dialogue, people, turns in exports.talks(source.look, run.id):
             if stray := {turn.speaker for turn in turns} - {*NOBODYS, *(p.persona_key for p in people)}:
@@ -51,19 +51,19 @@ def dialogues(source: Source) -> Iterator[Row]:
                 others = [other for other in personas if other is not persona]
                 messages = perspective(reworded(turns, worded), persona, others, language)
                 if not messages:
-                    source.found[NEVER_ANSWERED] += 1
+                    source.left_without[NEVER_ANSWERED] += 1
                     continue
                 if rejected:
-                    source.found[REJECTED_TURN] += 1
+                    source.left_without[REJECTED_TURN] += 1
                     continue
                 if len(source.runs) > 1:
-                    mark = fingerprint(messages)
-                    source.told_again += mark in told
-                    of_this_run.add(mark)
+                    digest = fingerprint(messages)
+                    source.repeated_dialogues += digest in earlier_rows
+                    rows_of_run.add(digest)
                 row_id = f"{dialogue.id}.p{person.position}"
-                shown = told_to(turns, persona.key)
-                if seen := [review for turn, review in worded if turn in shown]:
-                    source.reviewed.corrected[row_id] = seen
+                shown = turns_heard(turns, persona.key)
+                if reviews := [review for turn, review in worded if turn in shown]:
+                    source.reviewed.corrected[row_id] = reviews
                 yield Row(
                     source.format.record(row_id, source.checked(f"dialogue {dialogue.id}", messages)),
                     {"id": row_id},
@@ -72,16 +72,16 @@ def dialogues(source: Source) -> Iterator[Row]:
                     ((run.id, persona.key),),
                     Counter(str(turn.origin) for turn in shown if turn.origin in BY_HAND),
                 )
-        told |= of_this_run
+        earlier_rows |= rows_of_run
 
 
 # --- one talk, seen from one person ---------------------------------------------------------------
 
 
-def told_to(turns: Sequence[Turn], persona_key: str) -> list[Turn]:
-    """The turns that a row holds: from the first thing that somebody else said to this person's last word.
+def turns_heard(turns: Sequence[Turn], persona_key: str) -> list[Turn]:
+    """Return the turns that a row holds: from the first that somebody else spoke to this person's last.
 
-    What nobody asked for is no answer, and what nobody answers teaches none.
+    Speeches that nothing led up to are no answers, and those that this person never answered teach none.
     """
     mine = [turn.speaker == persona_key for turn in turns]
     if True not in mine or False not in mine:
@@ -92,17 +92,16 @@ def told_to(turns: Sequence[Turn], persona_key: str) -> list[Turn]:
 def perspective(
     turns: Sequence[Turn], persona: Persona, others: Sequence[Persona], language: Language
 ) -> list[dict[str, str]]:
-    """System, then user and assistant in turns, beginning with the user and ending with the assistant.
+    """Return a system message, then user and assistant in turns, from the user's first to the assistant's last.
 
-    Returns:
-        Nothing, if the person never answered anything.
+    Empty, if the person never answered anything.
     """
     names = {other.key: other.called for other in others}
     called: Mapping[str, str] = {MODERATOR: "Moderator", USER: VISITOR} | names
     speakers = {turn.speaker for turn in turns}
     alone = speakers <= {USER, persona.key}
     said: list[dict[str, str]] = []
-    for turn in told_to(turns, persona.key):
+    for turn in turns_heard(turns, persona.key):
         mine = turn.speaker == persona.key
         role = "assistant" if mine else "user"
         text = turn.text if mine or alone else f"{called[turn.speaker]}: {heard(turn.text)}"

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 MANIFEST, CARD, DUPLICATES = "manifest.json", "README.md", "duplicates.jsonl"
 ROW_GROUP = 2_000
-"""Rows that are held until they are written to a Parquet file."""
+"""Rows in one group of a Parquet file; so many are held in memory."""
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, RecursionError)
-"""What comes of reading JSON that something else wrote."""
+"""Errors of reading JSON that may be somebody else's."""
 
 
 def index_of(name: str) -> str:
@@ -65,7 +65,7 @@ class Lines:
         self._file = stack.enter_context(create(path))
 
     def add(self, data: JsonObject) -> str:
-        """Writes a row; its sha256."""
+        """Write a row and return its sha256."""
         text = line(data).encode("utf-8")
         self.count += 1
         self._digest.update(text + b"\n")
@@ -118,7 +118,7 @@ class Sink:
     table: Table | None = None
 
     def add(self, data: JsonObject, ids: JsonObject) -> None:
-        """A row, with the ids that lead it back."""
+        """Write a row, and the ids that lead it back."""
         sha256 = self.rows.add(data)
         self.index.add({"line": self.rows.count, **ids, "sha256": sha256})
         if self.table:
@@ -132,7 +132,7 @@ class Sink:
 
 @dataclass
 class Sinks:
-    """All files of an export, made as rows for them come."""
+    """All files of an export by name, each opened when its first row comes."""
 
     folder: Path
     format: Format
@@ -179,7 +179,7 @@ def need_parquet() -> None:
 
 
 def put_in_place(aside: Path, out: Path, names: list[str], old: set[str]) -> None:
-    """Moves an export to where it belongs: as a whole, or over an older one file by file.
+    """Move an export to its folder: as a whole, or over an older export file by file.
 
     The manifest comes first, so that a folder in which this was broken off is known as an export, and the next one can
     take its place.
@@ -195,7 +195,7 @@ def put_in_place(aside: Path, out: Path, names: list[str], old: set[str]) -> Non
 
 
 def files_of_an_export(out: Path) -> set[str]:
-    """The data files of the export that stands in the folder; an export may replace an export, and nothing else.
+    """Return the names files of the export in a folder; an export may replace an export, and nothing else.
 
     Raises:
         UsageError: if the folder holds something else, or is no folder.
@@ -207,22 +207,22 @@ def files_of_an_export(out: Path) -> set[str]:
         return set()
     try:
         manifest = json.loads(readable(out / MANIFEST).read_bytes())
-        data = [str(file["name"]) for file in manifest["files"] if manifest["culturepark"]]
-        data += [DUPLICATES] if manifest.get("duplicates") else []
+        names = [str(file["name"]) for file in manifest["files"] if manifest["culturepark"]]
+        names += [DUPLICATES] if manifest.get("duplicates") else []
     except UNREADABLE:
         raise UsageError(f"--out {out} holds other files; name a new folder") from None
     # Nothing else is ours to delete, whatever a manifest says.
-    ours = [name for name in data if re.fullmatch(r"[a-z][a-z.]*\.(jsonl|parquet)", name)]
-    return {*ours, *(index_of(name) for name in ours if name.endswith(".jsonl") and name != DUPLICATES)}
+    data_files = [name for name in names if re.fullmatch(r"[a-z][a-z.]*\.(jsonl|parquet)", name)]
+    return {*data_files, *(index_of(name) for name in data_files if name.endswith(".jsonl") and name != DUPLICATES)}
 
 
 def create(path: Path) -> IO[bytes]:
-    """A new file that its owner's group may read, and nobody else."""
+    """Open a new file that its owner's group may read, and nobody else."""
     return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o640), "wb")
 
 
 def put(path: Path, text: str) -> str:
-    """Writes a whole file; its sha256."""
+    """Write a whole file and return its sha256."""
     # A folder's name may hold bytes that are no letters; in JSON this is their own escape.
     data = text.encode("utf-8", "backslashreplace")
     with create(path) as handle:
@@ -231,7 +231,7 @@ def put(path: Path, text: str) -> str:
 
 
 def keep_mode(old: Path, new: Path) -> None:
-    """Whoever has opened or closed a file to others finds it so after the next export."""
+    """Give a new file the permissions of the one it replaces."""
     with suppress(FileNotFoundError):
         if stat.S_ISREG(mode := old.lstat().st_mode):
             new.chmod(stat.S_IMODE(mode))

@@ -34,15 +34,15 @@ LIBRARIES = ("pydantic", "sqlalchemy", "sqlmodel")
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be exported, and how."""
+    """The wish for an export: which rows, in which format."""
 
     form: str
     """The name of a format."""
     cultures: Sequence[str] = ()
-    """Only these, each in files of its own; none: all in one."""
+    """Export only these, each in files of its own; empty: all in one file."""
     train_share: float | None = None
     dialogues: bool = False
-    """Whole dialogues in place of single samples."""
+    """Export whole dialogues in place of single samples."""
     parquet: bool = False
     licence: str | None = None
     left_out: Mapping[str, Duplicate] | None = None
@@ -73,18 +73,18 @@ class Wanted:
 
 @dataclass
 class Tally:
-    """What has been written, in figures that do not grow with it."""
+    """Counts of the rows that were written."""
 
     by_culture: Counter[str] = field(default_factory=Counter)
     by_half: Counter[str] = field(default_factory=Counter)
     by_persona: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Run and persona key of those who answer."""
     corrected: dict[str, list[Review]] = field(default_factory=dict)
-    """Rows that say what reviewers would have them say."""
+    """Id of a row with a reviewer's wording -> those reviews."""
     rows_by_hand: Counter[str] = field(default_factory=Counter)
     """Rows with a speech that a person wrote, by its origin."""
     turns_by_hand: Counter[str] = field(default_factory=Counter)
-    """Those speeches, counted in every row that they stand in."""
+    """Those speeches by origin, counted in every row that they stand in."""
 
     def by_hand(self, origin: str) -> ByHand:
         return ByHand(rows=self.rows_by_hand[origin], turns=self.turns_by_hand[origin])
@@ -150,7 +150,7 @@ class RunEntry(Figures):
 
     @property
     def is_talk(self) -> bool:
-        """Whether a user at the keyboard talked with the personas."""
+        """Tell whether a user at the keyboard talked with the personas."""
         return self.protocol == "talk"
 
     @property
@@ -247,7 +247,7 @@ class Manifest(Figures):
 
     @property
     def file_names(self) -> list[str]:
-        """All files of rows, indexes and duplicates; neither the card nor the manifest."""
+        """Names of the files of rows, indexes and duplicates; neither the card nor the manifest."""
         names = [name for file in self.files for name in file.names]
         return names + ([self.duplicates.name] if self.duplicates else [])
 
@@ -276,7 +276,7 @@ def remarks(
     if wanted.dialogues and len(source.runs) > 1:
         yield (
             "whole dialogues are not deduplicated across runs: "
-            f"{source.told_again} rows have word for word the messages of another run's"
+            f"{source.repeated_dialogues} rows have word for word the messages of another run's"
         )
     talks = [name for name, edition in source.editions.items() if edition.scenario.protocol == "talk"]
     if tally.rows_by_hand["typed"]:
@@ -288,19 +288,19 @@ def remarks(
             f"{counted(count, 'row holds', 'rows hold')} {speeches} that a person wrote in place of what was said, "
             "in a branch"
         )
-    if count := source.found[TWIN]:
+    if count := source.left_without[TWIN]:
         yield f"{counted(count, 'row is', 'rows are')} left out: in reviewers' wording another row says the very same"
     for why in UNFIT.values():
-        if count := source.found[why]:
+        if count := source.left_without[why]:
             lost = ("answer is", "answers are") if wanted.format.pairs else ("row is", "rows are")
             yield f"{counted(count, *lost)} left out, {why}"
     what = "dialogues that are done" if wanted.dialogues else "kept samples"
     for culture in wanted.cultures:
         if not tally.by_culture[culture]:
             yield f"no {what} of {culture}: no file for it"
-    if count := source.found["duplicate"]:
+    if count := source.left_without["duplicate"]:
         yield f"{count} samples of one run say what those of another say, and are left out: see {DUPLICATES}"
-    if count := source.found[NEVER_ANSWERED]:
+    if count := source.left_without[NEVER_ANSWERED]:
         yield f"{count} perspectives are left out, of people who never answered anything"
     if source.reviewed:
         summary = review_summary(source, wanted, tally)
@@ -318,7 +318,7 @@ def remarks(
         kept = source.counted(exports.kept_counts).total()
         others = kept - source.counted(exports.kept_counts, exports.ANSWERS).total()
         yield (
-            f"{total} pairs; {source.found['no contrast']} answers found no contrast, and {others} kept samples "
+            f"{total} pairs; {source.left_without['no contrast']} answers found no contrast, and {others} kept samples "
             "(norms, customs) answer no question that others were asked too"
         )
     for file in files:
@@ -342,12 +342,12 @@ def review_summary(source: Source, wanted: Wanted, tally: Tally) -> ReviewSummar
 
 
 def rejected_by(source: Source, wanted: Wanted) -> int:
-    """How many rows there are not because reviewers rejected them; with pairs, answers that are in none."""
+    """Count the rows that are missing because reviewers rejected them; with pairs, the answers."""
     if wanted.dialogues:
-        return source.found[REJECTED_TURN]
+        return source.left_without[REJECTED_TURN]
     shapes = exports.ANSWERS if wanted.format.pairs else ()
     kept_out = sum(exports.rejected_count(source.look, run.id, wanted.cultures, shapes) for run in source.runs)
-    return kept_out + source.found[REJECTED]
+    return kept_out + source.left_without[REJECTED]
 
 
 def counted(count: int, one: str, several: str) -> str:

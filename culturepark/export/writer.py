@@ -1,4 +1,4 @@
-"""Writes an export: a folder of rows, an index that leads each line back, a card and a manifest."""
+"""Writes an export: a folder of rows, an index that leads each line back, a card and a manifest; and splits it."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
                     f"before; `culturepark resume {run.id}` finishes it"
                 )
         source = Source(look, runs, wanted.cultures, wanted.format, wanted.left_out or {})
-        read, counts = to_be_read(source, wanted)
+        read, counts = reader_of(source, wanted)
         if not counts:
-            raise nothing(ids, wanted)
+            raise nothing_to_export(ids, wanted)
         share = wanted.train_share
         held: frozenset[str] = frozenset()
         if share is not None:
@@ -92,7 +92,7 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
                 aside.mkdir(mode=0o750)
                 tally, files, duplicates = write(read(source), source, wanted, held, aside)
                 if not files:
-                    raise nothing(ids, wanted, source.found)
+                    raise nothing_to_export(ids, wanted, source.left_without)
                 notes = [*remarks(source, wanted, held, tally, files)]
                 if old:
                     notes.append(f"{out} held an export already; this one has taken its place")
@@ -110,7 +110,7 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
                     files=files,
                     duplicates=duplicates,
                     rows_by_culture=dict(sorted(tally.by_culture.items())),
-                    left_out=dict(sorted(source.found.items())),
+                    left_out=dict(sorted(source.left_without.items())),
                     train_share=share,
                     held_out_seeds=sorted(held),
                     reviews=review_summary(source, wanted, tally),
@@ -132,8 +132,8 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
     return Exported([out / name for name in [*names, MANIFEST, CARD]], tally.by_culture.total(), notes)
 
 
-def to_be_read(source: Source, wanted: Wanted) -> tuple[Callable[[Source], Iterator[Row]], Counter[str]]:
-    """What makes the rows, and how many there are by seed, as far as can be counted before."""
+def reader_of(source: Source, wanted: Wanted) -> tuple[Callable[[Source], Iterator[Row]], Counter[str]]:
+    """Return the reader of the rows, and the number of rows by seed, as far as it can be counted before."""
     if wanted.dialogues:
         return dialogues.dialogues, source.counted(exports.done_counts)
     if wanted.format.pairs:
@@ -141,7 +141,7 @@ def to_be_read(source: Source, wanted: Wanted) -> tuple[Callable[[Source], Itera
     return rows.single, source.counted(exports.kept_counts)
 
 
-def nothing(run_ids: Sequence[str], wanted: Wanted, why: Mapping[str, int] = {}) -> UsageError:
+def nothing_to_export(run_ids: Sequence[str], wanted: Wanted, why: Mapping[str, int] = {}) -> UsageError:
     of = f" of {', '.join(wanted.cultures)}" if wanted.cultures else ""
     what = "dialogues that are done" if wanted.dialogues else "kept samples"
     if why.get(dialogues.REJECTED_TURN):
@@ -156,7 +156,7 @@ def nothing(run_ids: Sequence[str], wanted: Wanted, why: Mapping[str, int] = {})
 def write(
     stream: Iterator[Row], source: Source, wanted: Wanted, held: frozenset[str], folder: Path
 ) -> tuple[Tally, list[File], File | None]:
-    """All rows into their files: figures, facts about the files, and about that of what was left out, if any was."""
+    """Write all rows; return their counts, the files, and the file of the samples that were left out, if any were."""
     tally = Tally()
     with ExitStack() as stack:
         sinks = Sinks(folder, wanted.format, wanted.parquet, stack)
@@ -173,8 +173,8 @@ def write(
             tally.corrected |= {
                 name: said for name in row.ids.values() if (said := source.reviewed.corrected.get(name))
             }
-            put_down(source, repeated)
-        put_down(source, repeated)
+            write_duplicates(source, repeated)
+        write_duplicates(source, repeated)
         sinks.flush()
     if repeated and not repeated.count:
         repeated.path.unlink()
@@ -182,8 +182,8 @@ def write(
     return tally, files, repeated.facts() if repeated and repeated.count else None
 
 
-def put_down(source: Source, repeated: Lines | None) -> None:
-    """Samples that were left out since the last row."""
+def write_duplicates(source: Source, repeated: Lines | None) -> None:
+    """Write down the samples that were left out since the last row."""
     for data in source.duplicates if repeated else ():
         repeated.add(data)  # type: ignore[union-attr]
     source.duplicates.clear()
@@ -193,7 +193,7 @@ def put_down(source: Source, repeated: Lines | None) -> None:
 
 
 def held_out(rows: Mapping[str, int], questions: Iterable[tuple[str, str]], train_share: float) -> frozenset[str]:
-    """The seeds that validate.
+    """Return the seeds that validate.
 
     Args:
         rows: seed key -> how many rows it has, over all runs.
@@ -209,8 +209,10 @@ def held_out(rows: Mapping[str, int], questions: Iterable[tuple[str, str]], trai
 
 
 def groups(questions: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Seed key -> the first key of those that must stand on one side with it: two runs may give one question two keys,
-    and one key two questions."""
+    """Return seed key -> the first of the keys that must fall on the same side.
+
+    Two runs may give one question two keys, and one key two questions.
+    """
     from culturepark.distill.paraphrase import key
 
     above: dict[str, str] = {}
@@ -239,13 +241,13 @@ def validation_seeds(rows: Mapping[str, int], train_share: float) -> frozenset[s
     Returns:
         Seeds held out; one at least stays in training, so with a single seed none is held out.
     """
-    wanted = (1 - train_share) * sum(rows.values())
+    target = (1 - train_share) * sum(rows.values())
     held: set[str] = set()
     reached = 0
     for seed in sorted(rows, key=lambda key: unit("split", key)):
-        if len(held) + 1 == len(rows) or reached >= wanted:
+        if len(held) + 1 == len(rows) or reached >= target:
             break
-        if reached and abs(reached + rows[seed] - wanted) > abs(reached - wanted):
+        if reached and abs(reached + rows[seed] - target) > abs(reached - target):
             continue
         held.add(seed)
         reached += rows[seed]
