@@ -146,11 +146,11 @@ def metadata(manifest: Manifest) -> dict[str, Any]:
     by_script = str(SCRIPTED) in writers(manifest)
     creators = ["machine-generated"] * bool(writers(manifest) - {str(SCRIPTED)})
     creators += ["other"] * (by_script or written_by_hand(manifest))
+    # In quotes is what YAML may have other ideas of: a licence that is called `1.0`, or the language `no`.
     return {
         "pretty_name": title(manifest),
-        # In quotes, because YAML has other ideas of a licence that is called `no` or `1.0`.
         **{name: Quoted(value) for name, value in licences.metadata(manifest.licence).items()},
-        "language": languages,
+        "language": [Quoted(language) for language in languages],
         "language_creators": creators or ["other"],
         "annotations_creators": ["machine-generated"],
         "multilinguality": ["monolingual" if len(languages) == 1 else "multilingual"],

@@ -13,7 +13,7 @@ from culturepark.store.standing import of_sample, standing_reviews
 from culturepark.store.tables import RunRow
 
 
-class Reviewed:
+class Corrections:
     """The standing reviews of some runs. They are few: people gave them."""
 
     def __init__(self, look: exports.Look, runs: Sequence[RunRow]) -> None:

@@ -41,7 +41,7 @@ def dialogues(source: Source) -> Iterator[Row]:
                     f"dialogue {dialogue.id} is damaged: {min(stray)[:80]!r} speaks and does not sit there"
                 )
             personas = [edition.persona(person.persona_key) for person in people]
-            rejected, worded = source.reviewed.turns(dialogue.id, turns)
+            rejected, worded = source.corrections.turns(dialogue.id, turns)
             language = cast("Language", dialogue.language)
             for person, persona in zip(people, personas, strict=True):
                 if not exports.has_row(person.role, dialogue.protocol):
@@ -63,7 +63,7 @@ def dialogues(source: Source) -> Iterator[Row]:
                 row_id = f"{dialogue.id}.p{person.position}"
                 shown = turns_heard(turns, persona.key)
                 if reviews := [review for turn, review in worded if turn in shown]:
-                    source.reviewed.corrected[row_id] = reviews
+                    source.corrections.corrected[row_id] = reviews
                 yield Row(
                     source.format.record(row_id, source.checked(f"dialogue {dialogue.id}", messages)),
                     {"id": row_id},

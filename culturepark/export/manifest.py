@@ -302,7 +302,7 @@ def remarks(
         yield f"{count} samples of one run say what those of another say, and are left out: see {DUPLICATES}"
     if count := source.left_without[NEVER_ANSWERED]:
         yield f"{count} perspectives are left out, of people who never answered anything"
-    if source.reviewed:
+    if source.corrections:
         summary = review_summary(source, wanted, tally)
         yield (
             f"{summary.reviews} reviews by {counted(len(summary.reviewers), 'person', 'people')}: "
@@ -327,7 +327,7 @@ def remarks(
 
 
 def review_summary(source: Source, wanted: Wanted, tally: Tally) -> ReviewSummary:
-    reviews = {review.id: review for review in source.reviewed.given()}
+    reviews = {review.id: review for review in source.corrections.given()}
     return ReviewSummary(
         reviewers=sorted({review.reviewer for review in reviews.values()}),
         reviews=len(reviews),

@@ -12,7 +12,7 @@ from typing import Any
 
 from culturepark.domain import Duplicate, Edition, JsonObject, Seed
 from culturepark.errors import StoreError
-from culturepark.export.corrections import Reviewed
+from culturepark.export.corrections import Corrections
 from culturepark.export.formats import Format
 from culturepark.export.pairs import Answer, pairs, sides_of
 from culturepark.ids import run_of
@@ -68,13 +68,13 @@ class Source:
     """Reason -> samples, answers or dialogues without a row."""
     duplicates: list[JsonObject] = field(default_factory=list)
     """Samples left out that have not been written down yet."""
-    reviewed: Reviewed = field(init=False)
+    corrections: Corrections = field(init=False)
     repeated_dialogues: int = 0
     """Rows of dialogues with the same messages as a row of an earlier run."""
 
     def __post_init__(self) -> None:
         self.editions = {run.id: edition_of(run) for run in self.runs}
-        self.reviewed = Reviewed(self.look, self.runs)
+        self.corrections = Corrections(self.look, self.runs)
         representatives = {duplicate.representative_id for duplicate in self.left_out.values()}
         self.represented = exports.kept_shapes(self.look, representatives)
 
@@ -118,7 +118,7 @@ class Source:
         """
         *asked, answer = self.checked(f"sample {sample['id']}", json.loads(sample["messages"]))
         run_id = run_of(sample["id"])
-        text = self.reviewed.answer(sample, self.editions[run_id], answer["content"])
+        text = self.corrections.answer(sample, self.editions[run_id], answer["content"])
         return [*asked, answer if text == answer["content"] else answer | {"content": text}]
 
     def checked(self, what: str, messages: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -135,9 +135,9 @@ def each_once(read: Callable[[Source], Iterator[Row]]) -> Callable[[Source], Ite
         written: dict[bytes, bool] = {}
         """Rows so far, and whether reviewers had one of them say this."""
         for row in read(source):
-            if source.reviewed.rewords:
+            if source.corrections.rewords:
                 digest = fingerprint({name: value for name, value in row.data.items() if name != "id"})
-                worded = any(name in source.reviewed.corrected for name in row.ids.values())
+                worded = any(name in source.corrections.corrected for name in row.ids.values())
                 if digest in written and (worded or written[digest]):
                     source.left_without[TWIN] += 1
                     continue
@@ -250,14 +250,14 @@ def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[
                 continue  # no answer, or none that anybody is sure of
             if (sample["status"] != "kept" and not against_stance) or source.repeats(sample):
                 continue
-            if against_stance and source.reviewed.rejects(sample["id"]):
+            if against_stance and source.corrections.rejects(sample["id"]):
                 source.left_without[REJECTED] += 1
                 continue
             messages = source.messages(sample)
             if reason := unfit_in(messages):  # in no pair, neither as the one nor as the other
                 source.left_without[UNFIT[reason]] += 1
                 continue
-            words = source.reviewed.words(sample)
+            words = source.corrections.words(sample)
             takes, against = sides_of(seeds[sample["seed_key"]].item, sample["stance_code"], sample["relation"])
             yield (
                 run.id,

@@ -78,7 +78,7 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
         held: frozenset[str] = frozenset()
         if share is not None:
             # How many rows come of it shows only when they are made.
-            if wanted.format.pairs or wanted.left_out or source.reviewed:
+            if wanted.format.pairs or wanted.left_out or source.corrections:
                 counts = Counter(row.seed_key for row in read(source))
                 source.begin_again()
             held = held_out(counts, source.questions(), share)
@@ -171,7 +171,7 @@ def write(
             tally.rows_by_hand.update(row.by_hand.keys())
             tally.turns_by_hand.update(row.by_hand)
             tally.corrected |= {
-                name: said for name in row.ids.values() if (said := source.reviewed.corrected.get(name))
+                name: said for name in row.ids.values() if (said := source.corrections.corrected.get(name))
             }
             write_duplicates(source, repeated)
         write_duplicates(source, repeated)
