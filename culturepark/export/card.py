@@ -1,243 +1,256 @@
-"""The README of an export: what it is, how it came about, and what it is not. Pure."""
+"""The README of an export, as the Hugging Face hub reads it: what the rows are, how they came about, what they are not.
+
+`card.md.jinja` has the words; this module says what is put into them.
+"""
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from io import StringIO
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString as Quoted
 
 from culturepark.distill.verify import SURE_ENOUGH
-from culturepark.domain import COUNTRY_NAMES, CULTURES, JsonObject
-from culturepark.export import licences, method, whose
-from culturepark.export.formats import FORMATS
-from culturepark.export.method import as_text
+from culturepark.domain import COUNTRY_NAMES, CULTURES
+from culturepark.export import licences
+from culturepark.export.formats import format_named
+from culturepark.export.manifest import Manifest, RunEntry
+from culturepark.models.spec import EMBEDDED, SCRIPTED
+from culturepark.stats.figures import CrossCheck
+from culturepark.terminal.safe import safe
 
 CITATION = "Li et al., CulturePark: Boosting Cross-cultural Understanding in Large Language Models, NeurIPS 2024"
 SURVEY = "Haerpfer et al., World Values Survey: Round Seven, doi:10.14281/18241"
-
 SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
 
-REJECTED = """
-**Rejected does not mean wrong.** Both answers of a pair were given to the same question by simulated people. The
-rejected one is either from the same culture and goes against its own speaker's stance, or was kept for another culture.
-Where the question has a scale, the two stand on opposite sides of it. What a pair says is: a person from *this* culture
-with *this* answer would rather say the one than the other; nothing about which is true, better, or more common.
-"""
-TAKEN_APART = """; an extractor took what the simulated people said apart into opinions, norms and customs; each was
-checked against the words it rests on."""
-WHOLE_RUNS = """
-These rows are of some cultures alone. The figures here, and those of what was dropped and turned down, are of whole
-runs, with everybody in them.
-"""
+NO_MODEL = (
+    "No language model wrote these rows: a script put them together out of sentences from the persona cards. They show "
+    "how the tool works and are not worth training on."
+)
+PARTLY_NO_MODEL = (
+    "In some places a script stood in for a language model; it uses sentences from the persona cards and judges by "
+    "fixed rules. These rows show how the tool works and are not worth training on."
+)
+SMALL_MODEL = (
+    "A model of only 135 million parameters (SmolLM2-135M-Instruct) wrote these rows. They show how the tool works and "
+    "are not worth training on."
+)
 
 
-def render(manifest: JsonObject) -> str:
-    """Markdown with the metadata that the Hugging Face hub reads."""
-    scripted = any("scripted" in {*run["models"].values(), *copied(run)} for run in manifest["runs"])
-    warning = "**These rows come from a scripted model: they show the tool and are not worth training on.**\n\n"
-    rows, known = sum(manifest["rows_by_culture"].values()), FORMATS[manifest["format"]]
-    what = {"dialogues": "rows, each a whole dialogue"}.get(manifest["rows_are"], "rows")
-    kind = REJECTED if FORMATS[manifest["format"]].pairs else ""
-    if manifest["rows_are"] == "dialogues":
-        kind = whose.whole(manifest)
-    taken_apart = "." if manifest["rows_are"] == "dialogues" else TAKEN_APART
-    return f"""---
-{metadata(manifest)}---
-
-# {pretty_name(manifest)}
-
-{warning if scripted else ""}{rows} {what} ({counted(manifest["rows_by_culture"])}), made with culturepark \
-{manifest["culturepark"]} on {manifest["created_at"][:10]}. {whose.who_talked(manifest)}{taken_apart}
-Columns: {known.describes}, for {known.read_by}.
-{kind}
-## Where it comes from
-
-{lines(map(origin, manifest["runs"]))}
-Survey sources: {"; ".join(map(as_text, sources(manifest))) or "none; nobody's stance was drawn"}.
-Where a question has a survey item, each delegate's stance is drawn from the shares of its country's answers; the
-reasons are the model's.
-
-## Who speaks
-
-Nobody here exists. Each card says whom its person does not speak for.
-
-| person | culture | place | rows | scope |
-|---|---|---|---:|---|
-{lines(map(person, manifest["personas"]))}
-## Models and their licences
-
-Whether these rows may be passed on, and what may be trained on them, is for the licences of the models that wrote them
-to say. What is known of those (no legal advice; by the name a model goes by, which proves nothing):
-
-{lines(model_lines(manifest))}
-{chosen_licence(manifest["licence"])}
-
-## Method
-
-The method follows {CITATION}:
-personas with cards of their own, {whose.by_protocol(manifest, *whose.LED)},
-statements taken out of them with an exact quote, and two
-criteria{", with more checks after them in some runs" if method.has_checks(manifest) else ""}. *Faithful*: the quote, in
-its turn, carries the statement as the speaker's own view or practice; asked of every statement. *Stance*: whether an
-opinion is in line with the answer its speaker was given; asked where there is one. What the judge is less than \
-{SURE_ENOUGH:.0%} sure of is dropped. Then duplicates are left out inside each block of question, culture and side \
-taken.
-{method.CHECKS if method.has_checks(manifest) else ""}{method.reviewed(manifest)}
-{lines(map(method.policy, manifest["runs"]))}
-## From turns to samples
-
-| run | dialogues done | turns | statements | faithful | in line with the stance | checks passed | kept | dropped |
-|---|---:|---:|---:|---:|---:|---:|---:|---:|
-{lines(map(method.funnel, manifest["runs"]))}{WHOLE_RUNS if manifest["cultures"] else ""}
-Dropped: {counted(merged(manifest, "samples", "dropped"))}. Turned down at extraction: \
-{counted(merged(manifest, "statements", "rejected"))}. Left out of this export: {counted(manifest["left_out"])}.
-
-## Limits, and what it is not
-
-- {whose.who_exists(manifest)} What the personas say is written by a language model that was told whom to play;
-  it is **no evidence of what people of a culture think, do or want**, and a culture's rows do not speak for its people.
-{lines(f"- {text}" for text in whose.by_hand(manifest))}- {countries(manifest)}
-- The judge is a language model too, and often the same one. Verified means that it agreed, not that a person did.
-- Survey shares are unweighted, and what was drawn from them is as old as the survey.
-- The persona cards have not been read by native readers yet.
-{lines(f"- {as_text(note)}" for note in manifest["notes"])}
-## How to go back
-
-`culturepark trace FILE:LINE` leads a line back to the sample, its verdicts, the turn, the call and the persona. Beside
-each file stands `NAME.index.jsonl` with the ids and the sha256 of every line; `manifest.json` has the digests of all
-files, of scenarios and of prompts, the versions, and the command.
-
-## Citation
-
-{CITATION}.
-{f"{SURVEY}." if sources(manifest) else ""}
-"""
-
-
-def pretty_name(manifest: JsonObject) -> str:
-    whole = "Talks with simulated people"
-    if whose.by_protocol(manifest, "", whole, ""):
-        return f"{whole}{'' if manifest['rows_are'] == 'dialogues' else ', distilled'}"
-    if manifest["rows_are"] == "dialogues":
-        return "Simulated cross-cultural conversations"
-    if FORMATS[manifest["format"]].pairs:
-        return "Simulated cross-cultural conversations, as preferences"
-    return "Simulated cross-cultural conversations, distilled"
-
-
-def metadata(manifest: JsonObject) -> str:
-    """YAML. Every value in it is ours, or has a form that YAML takes as it is."""
-    rows = sum(manifest["rows_by_culture"].values())
-    size = next((name for limit, name in SIZES if rows < limit), "n>1T" if rows >= 10**12 else "10M<n<100M")
-    written = "".join(
-        f'{name}: "{value}"\n' for name, value in licences.metadata(manifest["licence"]).items()
-    )  # `licences.is_name` has looked at it; in quotes, because `no` and `1.0` would be none
-    languages = sorted({run["language"] for run in manifest["runs"]})
-    tags = ["synthetic", "culture", "culturepark", *(["dpo"] if FORMATS[manifest["format"]].pairs else [])]
-    return f"""pretty_name: {pretty_name(manifest)}
-{written}language: [{", ".join(languages)}]
-language_creators: [machine-generated{", other" if any(whose.by_hand(manifest)) else ""}]
-annotations_creators: [machine-generated]
-multilinguality: [{"monolingual" if len(languages) == 1 else "multilingual"}]
-size_categories: ["{size}"]
-source_datasets: [original]
-task_categories: [text-generation]
-tags: [{", ".join(tags)}]
-configs:
-{"".join(configs([file["name"] for file in manifest["files"]]))}"""
-
-
-def configs(names: Sequence[str]) -> Iterator[str]:
-    """One configuration with all files, and one for each culture if there are several; Parquet, where it is there."""
-    tables = [name for name in names if name.endswith(".parquet")]
-    by_culture: dict[str, list[str]] = defaultdict(list)
-    for name in tables or names:
-        by_culture["default"].append(name)
-        by_culture[name.partition(".")[0]].append(name)
-    several = len(by_culture) > 2
-    for config, files in by_culture.items():
-        if config != "default" and not several:
-            continue
-        halves: dict[str, list[str]] = {"train": [], "validation": []}
-        for name in files:
-            halves["validation" if ".validation." in name else "train"].append(name)
-        yield f"  - config_name: {config}\n    data_files:\n"
-        for half, paths in halves.items():
-            if paths:
-                yield f"      - split: {half}\n        path: [{', '.join(paths)}]\n"
-
-
-def origin(run: JsonObject) -> str:
-    models = ", ".join(f"{role} {as_text(spec)}" for role, spec in sorted(run["models"].items()))
-    asked = "1 question" if run["questions"] == 1 else f"{run['questions']} questions"
-    branched = "".join(
-        f"; `{one['dialogue']}` branched off `{one['parent']}` after {one['branched_at']} turns, which are its own too "
-        f"({wrote(one['models'])})"
-        for one in run["branched"]
-    )
-    return (
-        f"- run `{run['run']}`: scenario `{run['scenario']}` (“{as_text(run['title'])}”, {run['setting']}, "
-        f"{run['protocol']}, sha256 {run['scenario_digest'][:12]}), {asked}, seed {run['seed']}, "
-        f"culturepark {as_text(run['culturepark'])}, {run['created_at'][:10]}; {models}{branched}"
+def render(manifest: Manifest) -> str:
+    """Return the card as Markdown, headed by the metadata that the hub reads."""
+    runs = manifest.runs
+    judges = {run.models["verifier"] for run in runs if "verifier" in run.models}
+    sources = sorted({source for run in runs for source in run.sources})
+    protocols = {run.is_talk for run in runs}
+    return template().render(
+        manifest=manifest,
+        head=as_yaml(metadata(manifest)),
+        title=title(manifest),
+        format=format_named(manifest.format),
+        warnings=list(warnings(manifest)),
+        no_model=writers(manifest) == {str(SCRIPTED)},
+        has_dialogues=False in protocols,
+        has_talks=True in protocols,
+        has_checks=any(run.checks for run in runs),
+        judged_by_rules=str(SCRIPTED) in judges,
+        judged_by_models=bool(judges - {str(SCRIPTED)}),
+        sources=sources,
+        licences=sorted(model_licences(manifest).items()),
+        countries=[f"{c} in {COUNTRY_NAMES[CULTURES[c]]}" for c in manifest.rows_by_culture if c in CULTURES],
+        dropped=summed(run.samples.dropped for run in runs),
+        turned_down=summed(run.statements.rejected for run in runs),
+        sure_enough=f"{SURE_ENOUGH:.0%}",
+        citation=CITATION,
+        survey=SURVEY,
     )
 
 
-def wrote(models: Mapping[str, Sequence[str]]) -> str:
-    """Of the turns that a branch has copied."""
-    told = [f"{role} {as_text(spec)}" for role, specs in models.items() for spec in specs]
-    return ", ".join(told) or "by no model whose calls are in the store"
+@cache
+def template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        undefined=StrictUndefined,
+        autoescape=False,  # noqa: S701 - Markdown; what is not ours goes through the filter `text`
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {
+        "text": as_text,
+        "counted": counted,
+        "by_role": by_role,
+        "checks": lambda run: list(checks(run)),
+        "passed": passed,
+        "duplicates": duplicates,
+        "entailed": entailed,
+    }
+    return environment.get_template("card.md.jinja")
 
 
-def sources(manifest: JsonObject) -> list[str]:
-    return sorted({source for run in manifest["runs"] for source in run["sources"]})
+# --- whose words -----------------------------------------------------------------------------------
 
 
-def person(one: JsonObject) -> str:
-    name, place, scope = (as_text(one[part]) for part in ("name", "place", "scope"))
-    return f"| {name} | {one['culture']} | {place} | {one['rows']} | {scope} |"
+def writers(manifest: Manifest) -> set[str]:
+    """Return the specs of all models whose words can stand in the rows."""
+    specs = {run.models[role] for run in manifest.runs for role in licences.WRITERS if role in run.models}
+    return specs.union(*(run.copied_models for run in manifest.runs))
 
 
-def model_lines(manifest: JsonObject) -> Iterator[str]:
+def warnings(manifest: Manifest) -> Iterator[str]:
+    """Say what wrote the rows, where that makes them no data to train on."""
+    everybody = writers(manifest).union(*(run.models.values() for run in manifest.runs))
+    if writers(manifest) == {str(SCRIPTED)}:
+        yield NO_MODEL
+    elif str(SCRIPTED) in everybody:
+        yield PARTLY_NO_MODEL
+    if str(EMBEDDED) in writers(manifest):
+        yield SMALL_MODEL
+
+
+def written_by_hand(manifest: Manifest) -> bool:
+    """Tell whether people wrote some of the words: a user, somebody who edited a branch, or reviewers."""
+    return bool(manifest.by_hand.typed.rows or manifest.by_hand.edited.rows or manifest.reviews.corrected)
+
+
+def model_licences(manifest: Manifest) -> dict[str, str]:
+    """Return what is known of the licence of each model whose words stand in the rows."""
     known: dict[str, str] = {}
-    for run in manifest["runs"]:
-        known |= licences.of_models(run["models"])
-        known |= {spec: licences.of_model(spec) for spec in copied(run)}
-    for spec, licence in sorted(known.items()):
-        yield f"- {as_text(spec)}: {licence}"
+    for run in manifest.runs:
+        known |= licences.of_models(run.models) | {spec: licences.of_model(spec) for spec in run.copied_models}
+    return known
 
 
-def copied(run: JsonObject) -> set[str]:
-    """The models of turns that a branch has from another run."""
-    return {spec for one in run["branched"] for specs in one["models"].values() for spec in specs}
+# --- the head --------------------------------------------------------------------------------------
 
 
-def chosen_licence(licence: str | None) -> str:
-    if licence is None:
-        return (
-            "**No licence has been chosen for this data set.** Whoever publishes it has to choose one, and write it "
-            "into the metadata above (`license:`); `culturepark export --license ID` does."
-        )
-    return f"Whoever made this export chose the licence `{licence.lower()}` for it."
+def title(manifest: Manifest) -> str:
+    if all(run.is_talk for run in manifest.runs):
+        return f"Talks with simulated people{'' if manifest.of_dialogues else ', distilled'}"
+    kind = "" if manifest.of_dialogues else ", as preferences" if format_named(manifest.format).pairs else ", distilled"
+    return f"Simulated cross-cultural conversations{kind}"
 
 
-def merged(manifest: JsonObject, stage: str, what: str) -> dict[str, int]:
-    total: Counter[str] = Counter()
-    for run in manifest["runs"]:
-        total.update(run[stage][what])
-    return dict(total.most_common())
+def metadata(manifest: Manifest) -> dict[str, Any]:
+    """Return what the hub reads of a data set."""
+    size = next((name for limit, name in SIZES if manifest.rows < limit), "10M<n<100M")
+    languages = sorted({run.language for run in manifest.runs})
+    by_script = str(SCRIPTED) in writers(manifest)
+    creators = ["machine-generated"] * bool(writers(manifest) - {str(SCRIPTED)})
+    creators += ["other"] * (by_script or written_by_hand(manifest))
+    # In quotes is what YAML may have other ideas of: a licence that is called `1.0`, or the language `no`.
+    return {
+        "pretty_name": title(manifest),
+        **{name: Quoted(value) for name, value in licences.metadata(manifest.licence).items()},
+        "language": [Quoted(language) for language in languages],
+        "language_creators": creators or ["other"],
+        "annotations_creators": ["machine-generated"],
+        "multilinguality": ["monolingual" if len(languages) == 1 else "multilingual"],
+        "size_categories": [size],
+        "source_datasets": ["original"],
+        "task_categories": ["text-generation"],
+        "tags": ["synthetic", "culture", "culturepark", *(["dpo"] if format_named(manifest.format).pairs else [])],
+        "configs": configs([file.name for file in manifest.files]),
+    }
 
 
-def countries(manifest: JsonObject) -> str:
-    grounded = [f"{c} in {COUNTRY_NAMES[CULTURES[c]]}" for c in manifest["rows_by_culture"] if c in CULTURES]
-    each = (
-        f"Each culture is grounded in one country ({', '.join(grounded)}) and speaks for no other." if grounded else ""
-    )
-    american = "American main contacts have no survey stance." if "american" in manifest["rows_by_culture"] else ""
-    return f"{each} {american}".strip()
+def configs(names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return one configuration with all files, and one for each culture if there are several.
+
+    Where there is Parquet, the hub is pointed to that and not to JSONL.
+    """
+    tables = [name for name in names if name.endswith(".parquet")]
+    by_config: dict[str, list[str]] = defaultdict(list)
+    for name in tables or names:
+        by_config["default"].append(name)
+        by_config[name.partition(".")[0]].append(name)
+    if len(by_config) == 2:
+        by_config = {"default": by_config["default"]}
+    return [{"config_name": config, "data_files": halves(files)} for config, files in by_config.items()]
+
+
+def halves(names: Sequence[str]) -> list[dict[str, Any]]:
+    by_half: dict[str, list[str]] = {"train": [], "validation": []}
+    for name in names:
+        by_half["validation" if ".validation." in name else "train"].append(name)
+    return [{"split": half, "path": paths} for half, paths in by_half.items() if paths]
+
+
+def as_yaml(data: Mapping[str, Any]) -> str:
+    yaml, text = YAML(), StringIO()
+    yaml.width = 1000
+    yaml.indent(sequence=4, offset=2)
+    yaml.dump(dict(data), text)
+    return text.getvalue()
+
+
+# --- filters of the template -----------------------------------------------------------------------
+
+
+def as_text(text: str) -> str:
+    """Return a text on one line, with nothing that Markdown or HTML would act upon.
+
+    Names of models and folders, titles and cards are not ours.
+    """
+    acts = r"[\\`*{}\[\]<>#|&~$]|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)\."  # the last two begin a link without any brackets
+    return re.sub(f"({acts})", r"\\\1", " ".join(safe(text).split()), flags=re.IGNORECASE)
 
 
 def counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{as_text(name)} {count}" for name, count in counts.items()) or "none"
 
 
-def lines(found: Iterator[str] | map[str]) -> str:
-    return "".join(f"{line}\n" for line in found)
+def summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """Return counts of several runs together, the highest first."""
+    return dict(sum(map(Counter, counts), Counter[str]()).most_common())
+
+
+def by_role(models: Mapping[str, str | Sequence[str]]) -> str:
+    """Return models behind their roles."""
+    pairs = chain.from_iterable(
+        ((role, spec) for spec in ([specs] if isinstance(specs, str) else specs)) for role, specs in models.items()
+    )
+    return ", ".join(f"{role} {as_text(spec)}" for role, spec in sorted(pairs))
+
+
+def entailed(relations: Mapping[str, int] | None) -> str:
+    """Return how many of the verdicts of one criterion say that it holds."""
+    return f"{relations.get('entail', 0)} of {sum(relations.values())}" if relations else "not asked"
+
+
+def passed(run: RunEntry) -> str:
+    return ", ".join(f"{name} {check.kept} of {check.statements}" for name, check in run.checks.items()) or "none"
+
+
+def checks(run: RunEntry) -> Iterator[str]:
+    """Say of each check of a run by whom it was made, by what rule, and what passed."""
+    rules = run.policy.checks
+    judges = [as_text(spec) for role, spec in sorted(run.models.items()) if role.partition("-")[0] == "judge"]
+    for name, check in run.checks.items() if rules else ():
+        result = f"passed by {check.kept} of {check.statements} statements"
+        if isinstance(check, CrossCheck):
+            asked = judges[0] if judges else "nobody"
+            kept = ", ".join(rules.cross_check.keep) if rules and rules.cross_check else ""
+            yield f"{name} by {asked}, kept if {kept}: {result}, {check.not_asked} not asked (nobody to ask)"
+        elif rules:
+            alpha = check.agreement.krippendorff_alpha
+            agreed = "agreement not known" if alpha is None else f"Krippendorff's alpha {alpha}"
+            panel = f"{rules.judges} judge{'s' * (rules.judges != 1)} ({', '.join(judges)})"
+            yield f"{name} of at least {getattr(rules, name).at_least:g} by {panel}: {result}, {agreed}"
+
+
+def duplicates(run: RunEntry) -> str:
+    """Say how the duplicates within a run were found."""
+    rule, embedder = run.duplicates, as_text(run.models.get("embedder", "lexical"))
+    if rule.method == "lexical" != embedder:
+        embedder = f"words alone ({embedder} was not there)"
+    methods = ", ".join(f"{name} {count}" for name, count in rule.by_method.items()) or "none found"
+    return f"duplicates by {embedder}, from a similarity of {rule.threshold:.2f} on ({methods})"

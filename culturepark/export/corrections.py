@@ -1,4 +1,4 @@
-"""What reviewers changed in an export: which rows are left out, and which say something else. Rows stay as stored."""
+"""Reviews applied to an export: some rows are left out, others get another wording. The store stays as it is."""
 
 from __future__ import annotations
 
@@ -7,38 +7,38 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from culturepark.distill.review_outcome import outcome
-from culturepark.domain import Edition, JsonObject, Review, Turn, trained_form
+from culturepark.domain import Edition, Review, Turn, trained_form
 from culturepark.store import exports
 from culturepark.store.standing import of_sample, standing_reviews
 from culturepark.store.tables import RunRow
 
 
-class Reviewed:
+class Corrections:
     """The standing reviews of some runs. They are few: people gave them."""
 
     def __init__(self, look: exports.Look, runs: Sequence[RunRow]) -> None:
         self._look = look
         self.reviews: dict[str, list[Review]] = {}
-        """By subject."""
+        """Subject id -> standing reviews of it."""
         self.inherited: dict[str, list[list[Review]]] = defaultdict(list)
-        """By turn of a branch: what was said of the turns that it is a copy of, the nearest first."""
+        """Turn of a branch -> standing reviews of the turns that it is a copy of, the nearest first."""
         for run in runs:
             self.reviews |= standing_reviews(look, run.id)
             for branch in exports.branches(look, run.id):
                 for dialogue_id, shared in exports.copied_from(look, branch):
-                    found = standing_reviews(look, dialogue_id)
+                    reviews_there = standing_reviews(look, dialogue_id)
                     for position in range(1, shared + 1):
-                        if given := found.get(f"{dialogue_id}.t{position}"):
+                        if given := reviews_there.get(f"{dialogue_id}.t{position}"):
                             self.inherited[f"{branch.id}.t{position}"].append(given)
-        self.rewords = any(review.wording for review in self._given())
-        """Whether anything may say something else than what is stored."""
+        self.rewords = any(review.wording for review in self.given())
+        """Whether any review has a wording, so that rows may differ from what is stored."""
         self.corrected: dict[str, list[Review]] = {}
-        """By id of a row that says something else than what is stored: which reviews have it so."""
+        """Id of a row that differs from what is stored -> the reviews that have it so."""
 
     def __bool__(self) -> bool:
         return bool(self.reviews or self.inherited)
 
-    def _given(self) -> Iterator[Review]:
+    def given(self) -> Iterator[Review]:
         for some in (*self.reviews.values(), *(given for levels in self.inherited.values() for given in levels)):
             yield from some
 
@@ -46,10 +46,10 @@ class Reviewed:
         return bool(self) and of_sample(self.reviews, sample_id).rejected
 
     def answer(self, sample: Mapping[str, Any], edition: Edition, stored: str) -> str:
-        """What a sample answers.
+        """Return a sample's answer: its reviewers' wording, else what is stored.
 
-        Of a statement in other words the answer is made anew from its template. What a turn should say is for whole
-        dialogues: statements rest on what was said.
+        A reworded statement has its answer made anew from the template. The wording of a turn changes whole dialogues
+        alone: statements rest on what was said.
         """
         review = of_sample(self.reviews, sample["id"]).wording if self else None
         if review is None or review.wording is None or review.subject_id not in (sample["id"], sample["statement_id"]):
@@ -66,45 +66,26 @@ class Reviewed:
         return text
 
     def words(self, sample: Mapping[str, Any]) -> str:
-        """What a sample answers as its speaker would say it, without what the template puts around it."""
-        found = self.corrected.get(sample["id"])
-        return found[0].wording or "" if found else sample["first_person"]
+        """Return a sample's answer in its speaker's words, without what the template puts around them."""
+        reviews = self.corrected.get(sample["id"])
+        return reviews[0].wording or "" if reviews else sample["first_person"]
 
     def turns(self, dialogue_id: str, turns: Sequence[Turn]) -> tuple[bool, list[tuple[Turn, Review]]]:
-        """Whether one of a dialogue's turns is rejected; and those that should say something else."""
+        """Tell whether result of a dialogue's turns is rejected, and return the turns with another wording."""
         if not self:
             return False, []
-        found = [(turn, outcome(self._of_turn(f"{dialogue_id}.t{turn.position}"))) for turn in turns]
-        worded = [(turn, one.wording) for turn, one in found if one.wording and one.wording.wording != turn.text]
-        return any(one.rejected for _, one in found), worded
+        outcomes = [(turn, outcome(self._of_turn(f"{dialogue_id}.t{turn.position}"))) for turn in turns]
+        wordings = [(turn, result.wording) for turn, result in outcomes if result.wording]
+        worded = [(turn, review) for turn, review in wordings if review.wording != turn.text]
+        return any(result.rejected for _, result in outcomes), worded
 
     def _of_turn(self, turn_id: str) -> list[list[Review]]:
-        """What is said of a copy is said of it more specifically than what is said of what it is a copy of."""
+        """Return the reviews of a turn and of the turns it was copied from, the most specific first."""
         return [self.reviews.get(turn_id, []), *self.inherited.get(turn_id, [])]
-
-    def told(self, rejected: int, corrected: Mapping[str, Sequence[Review]]) -> JsonObject:
-        """For the manifest.
-
-        Args:
-            rejected: how many rows there are not, because reviewers rejected them.
-            corrected: of the rows that were written.
-        """
-        given = {review.id: review for review in self._given()}
-        return {
-            "reviewers": sorted({review.reviewer for review in given.values()}),
-            "reviews": len(given),
-            "rejected": rejected,
-            "corrected": len(corrected),
-            "corrections": [
-                {"id": row_id, "review": review.id, "reviewer": review.reviewer}
-                for row_id, reviews in corrected.items()
-                for review in reviews
-            ],
-        }
 
 
 def reworded(turns: Sequence[Turn], worded: Sequence[tuple[Turn, Review]]) -> list[Turn]:
-    """The turns of a dialogue, some of them with the wording of a reviewer."""
+    """Return the turns of a dialogue, with the wording of reviewers in place of what was said."""
     wordings = {turn.position: review.wording for turn, review in worded}
     return [
         turn.model_copy(update={"text": wordings[turn.position]}) if turn.position in wordings else turn

@@ -1,30 +1,39 @@
-"""The rows of an export of whole dialogues, one for each of those whom a dialogue is told of."""
+"""Whole dialogues as rows: each a talk with an assistant, seen from one of its people.
+
+That person's speeches are the assistant's. All that the others said in between, the moderator among them, is one
+message of the user: each speech on a line of its own behind its speaker's name, as it stood in the transcript that the
+speaker was shown. The moderator stays in, because it is the moderator who puts the questions. Where a user talked with
+the person, and nobody else was there, what the user typed stands as it is.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
-from culturepark.domain import Language
+from culturepark.dialogue.phrasing import VISITOR, heard, joined
+from culturepark.domain import Language, Persona, Turn
 from culturepark.errors import StoreError
 from culturepark.export.corrections import reworded
 from culturepark.export.rows import Row, Source, fingerprint, fit_to_train_on
-from culturepark.export.talks import NOBODYS, perspective, told_to
+from culturepark.languages import section
 from culturepark.store import exports
 
+MODERATOR, USER = NOBODYS = ("moderator", "user")
+"""Speakers that are no personas."""
 NEVER_ANSWERED, REJECTED_TURN = "never answered", "with a turn that reviewers rejected"
-"""Why somebody has no row."""
+"""Reasons for which a participant has no row."""
 BY_HAND = ("typed", "edited")
 """Origins of turns that a person wrote, in a talk or in a branch."""
 
 
 @fit_to_train_on
 def dialogues(source: Source) -> Iterator[Row]:
-    """Every dialogue that is done, once for each delegate in it; a talk once for whom the user talked with."""
-    told: set[bytes] = set()
+    """Yield a row for each delegate of each dialogue that is done; of a talk, for the persona the user talked with."""
+    earlier_rows: set[bytes] = set()
     for run in source.runs:
-        of_this_run: set[bytes] = set()
+        rows_of_run: set[bytes] = set()
         edition = source.editions[run.id]
         for dialogue, people, turns in exports.talks(source.look, run.id):
             if stray := {turn.speaker for turn in turns} - {*NOBODYS, *(p.persona_key for p in people)}:
@@ -32,7 +41,7 @@ def dialogues(source: Source) -> Iterator[Row]:
                     f"dialogue {dialogue.id} is damaged: {min(stray)[:80]!r} speaks and does not sit there"
                 )
             personas = [edition.persona(person.persona_key) for person in people]
-            rejected, worded = source.reviewed.turns(dialogue.id, turns)
+            rejected, worded = source.corrections.turns(dialogue.id, turns)
             language = cast("Language", dialogue.language)
             for person, persona in zip(people, personas, strict=True):
                 if not exports.has_row(person.role, dialogue.protocol):
@@ -42,19 +51,19 @@ def dialogues(source: Source) -> Iterator[Row]:
                 others = [other for other in personas if other is not persona]
                 messages = perspective(reworded(turns, worded), persona, others, language)
                 if not messages:
-                    source.found[NEVER_ANSWERED] += 1
+                    source.left_without[NEVER_ANSWERED] += 1
                     continue
                 if rejected:
-                    source.found[REJECTED_TURN] += 1
+                    source.left_without[REJECTED_TURN] += 1
                     continue
                 if len(source.runs) > 1:
-                    mark = fingerprint(messages)
-                    source.told_again += mark in told
-                    of_this_run.add(mark)
+                    digest = fingerprint(messages)
+                    source.repeated_dialogues += digest in earlier_rows
+                    rows_of_run.add(digest)
                 row_id = f"{dialogue.id}.p{person.position}"
-                shown = told_to(turns, persona.key)
-                if seen := [review for turn, review in worded if turn in shown]:
-                    source.reviewed.corrected[row_id] = seen
+                shown = turns_heard(turns, persona.key)
+                if reviews := [review for turn, review in worded if turn in shown]:
+                    source.corrections.corrected[row_id] = reviews
                 yield Row(
                     source.format.record(row_id, source.checked(f"dialogue {dialogue.id}", messages)),
                     {"id": row_id},
@@ -63,4 +72,53 @@ def dialogues(source: Source) -> Iterator[Row]:
                     ((run.id, persona.key),),
                     Counter(str(turn.origin) for turn in shown if turn.origin in BY_HAND),
                 )
-        told |= of_this_run
+        earlier_rows |= rows_of_run
+
+
+# --- one talk, seen from one person ---------------------------------------------------------------
+
+
+def turns_heard(turns: Sequence[Turn], persona_key: str) -> list[Turn]:
+    """Return the turns that a row holds: from the first that somebody else spoke to this person's last.
+
+    Speeches that nothing led up to are no answers, and those that this person never answered teach none.
+    """
+    mine = [turn.speaker == persona_key for turn in turns]
+    if True not in mine or False not in mine:
+        return []
+    return list(turns[mine.index(False) : len(mine) - mine[::-1].index(True)])
+
+
+def perspective(
+    turns: Sequence[Turn], persona: Persona, others: Sequence[Persona], language: Language
+) -> list[dict[str, str]]:
+    """Return a system message, then user and assistant in turns, from the user's first to the assistant's last.
+
+    Empty, if the person never answered anything.
+    """
+    names = {other.key: other.called for other in others}
+    called: Mapping[str, str] = {MODERATOR: "Moderator", USER: VISITOR} | names
+    speakers = {turn.speaker for turn in turns}
+    alone = speakers <= {USER, persona.key}
+    said: list[dict[str, str]] = []
+    for turn in turns_heard(turns, persona.key):
+        mine = turn.speaker == persona.key
+        role = "assistant" if mine else "user"
+        text = turn.text if mine or alone else f"{called[turn.speaker]}: {heard(turn.text)}"
+        if said and said[-1]["role"] == role:
+            said[-1]["content"] += f"\n\n{text}"
+        else:
+            said.append({"role": role, "content": text})
+    if not said:
+        return []
+    system = section("samples", "dialogue", "system", language).render(
+        country=persona.country_name,
+        called=persona.called,
+        place=persona.place,
+        others=joined(
+            ["a moderator"] * (MODERATOR in speakers)
+            + list(names.values())
+            + [f"a {VISITOR.lower()}"] * (USER in speakers)
+        ),
+    )
+    return [{"role": "system", "content": system}, *said]

@@ -16,19 +16,43 @@ from culturepark.domain import JsonObject
 from culturepark.errors import UsageError
 from culturepark.export.formats import Format, line
 from culturepark.files import exists, is_folder, readable
+from culturepark.stats.figures import Figures
 
 if TYPE_CHECKING:
     import pyarrow
 
 MANIFEST, CARD, DUPLICATES = "manifest.json", "README.md", "duplicates.jsonl"
 ROW_GROUP = 2_000
-"""Rows that are held until they are written to a Parquet file."""
+"""Rows in one group of a Parquet file; so many are held in memory."""
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, RecursionError)
-"""What comes of reading JSON that something else wrote."""
+"""Errors of reading JSON that may be somebody else's."""
 
 
 def index_of(name: str) -> str:
     return f"{name.rpartition('.')[0]}.index.jsonl"
+
+
+class File(Figures):
+    """A file of rows, as the manifest names it."""
+
+    name: str
+    rows: int
+    sha256: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.name,)
+
+
+class RowsFile(File):
+    """A JSONL file of rows with its index."""
+
+    index: str
+    index_sha256: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.name, self.index
 
 
 class Lines:
@@ -41,15 +65,15 @@ class Lines:
         self._file = stack.enter_context(create(path))
 
     def add(self, data: JsonObject) -> str:
-        """Writes a row; its sha256."""
+        """Write a row and return its sha256."""
         text = line(data).encode("utf-8")
         self.count += 1
         self._digest.update(text + b"\n")
         self._file.write(text + b"\n")
         return hashlib.sha256(text).hexdigest()
 
-    def facts(self) -> JsonObject:
-        return {"name": self.path.name, "rows": self.count, "sha256": self._digest.hexdigest()}
+    def facts(self) -> File:
+        return File(name=self.path.name, rows=self.count, sha256=self._digest.hexdigest())
 
 
 class Table:
@@ -78,11 +102,11 @@ class Table:
             self._writer.write_table(pyarrow.Table.from_pylist(self._held, schema=self._schema))
             self._held = []
 
-    def facts(self) -> JsonObject:
-        """To be asked for once the file is closed."""
+    def facts(self) -> File:
+        """Return name, rows and digest; to be called once the file is closed."""
         with self.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return {"name": self.path.name, "rows": self.count, "sha256": digest}
+        return File(name=self.path.name, rows=self.count, sha256=digest)
 
 
 @dataclass
@@ -94,21 +118,21 @@ class Sink:
     table: Table | None = None
 
     def add(self, data: JsonObject, ids: JsonObject) -> None:
-        """A row, with the ids that lead it back."""
+        """Write a row, and the ids that lead it back."""
         sha256 = self.rows.add(data)
         self.index.add({"line": self.rows.count, **ids, "sha256": sha256})
         if self.table:
             self.table.add(data)
 
-    def facts(self) -> list[JsonObject]:
-        index = self.index.facts()
-        found = [self.rows.facts() | {"index": index["name"], "index_sha256": index["sha256"]}]
-        return [*found, self.table.facts()] if self.table else found
+    def facts(self) -> list[File]:
+        rows, index = self.rows.facts(), self.index.facts()
+        jsonl = RowsFile(**rows.as_json(), index=index.name, index_sha256=index.sha256)
+        return [jsonl, self.table.facts()] if self.table else [jsonl]
 
 
 @dataclass
 class Sinks:
-    """All files of an export, made as rows for them come."""
+    """All files of an export by name, each opened when its first row comes."""
 
     folder: Path
     format: Format
@@ -155,7 +179,7 @@ def need_parquet() -> None:
 
 
 def put_in_place(aside: Path, out: Path, names: list[str], old: set[str]) -> None:
-    """Moves an export to where it belongs: as a whole, or over an older one file by file.
+    """Move an export to its folder: as a whole, or over an older export file by file.
 
     The manifest comes first, so that a folder in which this was broken off is known as an export, and the next one can
     take its place.
@@ -171,7 +195,7 @@ def put_in_place(aside: Path, out: Path, names: list[str], old: set[str]) -> Non
 
 
 def files_of_an_export(out: Path) -> set[str]:
-    """The data files of the export that stands in the folder; an export may replace an export, and nothing else.
+    """Return the names files of the export in a folder; an export may replace an export, and nothing else.
 
     Raises:
         UsageError: if the folder holds something else, or is no folder.
@@ -183,22 +207,22 @@ def files_of_an_export(out: Path) -> set[str]:
         return set()
     try:
         manifest = json.loads(readable(out / MANIFEST).read_bytes())
-        data = [str(file["name"]) for file in manifest["files"] if manifest["culturepark"]]
-        data += [DUPLICATES] if manifest.get("duplicates") else []
+        names = [str(file["name"]) for file in manifest["files"] if manifest["culturepark"]]
+        names += [DUPLICATES] if manifest.get("duplicates") else []
     except UNREADABLE:
         raise UsageError(f"--out {out} holds other files; name a new folder") from None
     # Nothing else is ours to delete, whatever a manifest says.
-    ours = [name for name in data if re.fullmatch(r"[a-z][a-z.]*\.(jsonl|parquet)", name)]
-    return {*ours, *(index_of(name) for name in ours if name.endswith(".jsonl") and name != DUPLICATES)}
+    data_files = [name for name in names if re.fullmatch(r"[a-z][a-z.]*\.(jsonl|parquet)", name)]
+    return {*data_files, *(index_of(name) for name in data_files if name.endswith(".jsonl") and name != DUPLICATES)}
 
 
 def create(path: Path) -> IO[bytes]:
-    """A new file that its owner's group may read, and nobody else."""
+    """Open a new file that its owner's group may read, and nobody else."""
     return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o640), "wb")
 
 
 def put(path: Path, text: str) -> str:
-    """Writes a whole file; its sha256."""
+    """Write a whole file and return its sha256."""
     # A folder's name may hold bytes that are no letters; in JSON this is their own escape.
     data = text.encode("utf-8", "backslashreplace")
     with create(path) as handle:
@@ -207,7 +231,7 @@ def put(path: Path, text: str) -> str:
 
 
 def keep_mode(old: Path, new: Path) -> None:
-    """Whoever has opened or closed a file to others finds it so after the next export."""
+    """Give a new file the permissions of the one it replaces."""
     with suppress(FileNotFoundError):
         if stat.S_ISREG(mode := old.lstat().st_mode):
             new.chmod(stat.S_IMODE(mode))

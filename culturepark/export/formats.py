@@ -157,7 +157,7 @@ for known in (
         openai,
         multi_turn=True,
         fewest=10,
-        documented="which wants nothing else in a row, and ten rows at least",
+        documented="it takes nothing else in a row, and ten rows at least",
     ),
     Format(
         "trl",
@@ -195,7 +195,7 @@ for known in (
         preference,
         check=asked,
         pairs=True,
-        documented="and whatever else takes conversational preferences",
+        documented="whatever else takes conversational preferences",
     ),
 ):
     register(known)

@@ -1,4 +1,4 @@
-"""What is known of the licences of models that write words, and how a licence is named on the Hugging Face hub."""
+"""Licences of models that write words, as far as they are known, and the names of licences on the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def is_name(text: str) -> bool:
 
 
 def metadata(licence: str | None) -> dict[str, str]:
-    """The licence as the hub's metadata has it; nothing, if none was chosen."""
+    """Return the licence as metadata of the hub; empty, if none was chosen."""
     if licence is None:
         return {}
     name = licence.lower()
@@ -34,7 +34,7 @@ def metadata(licence: str | None) -> dict[str, str]:
 
 
 def of_model(spec: str) -> str:
-    """What is known of the licence of a model, by the name it goes by."""
+    """Return what is known of the licence of a model, by the name it goes by."""
     kind, _, rest = spec.partition(":")
     if kind == "scripted":
         return "no model: sentences of the persona cards, whose licence is this tool's (Apache-2.0)"
@@ -48,5 +48,5 @@ def of_model(spec: str) -> str:
 
 
 def of_models(models: Mapping[str, str]) -> dict[str, str]:
-    """Spec -> what is known of its licence, for the models of a run whose words stand in rows."""
+    """Return spec -> what is known of its licence, for the models of a run whose words stand in rows."""
     return {models[role]: of_model(models[role]) for role in WRITERS if role in models}

@@ -14,7 +14,7 @@ from culturepark.files import clipped, exists, readable
 
 
 def find_line(place: str) -> list[str] | None:
-    """`FILE:LINE` as the ids of that line in the index, where FILE is an exported JSONL or Parquet file.
+    """Return the ids behind `FILE:LINE`, from the index of an exported JSONL or Parquet file.
 
     Returns:
         One id; for a pair that of the chosen and that of the rejected sample; None if `place` is not of that form.
@@ -58,7 +58,7 @@ def nth(path: Path, number: int) -> bytes | None:
 
 
 def nth_of_table(path: Path, number: int) -> bytes | None:
-    """A row of a Parquet file as the line that it is in the JSONL beside it; only its group of rows is read."""
+    """Return a row of a Parquet file as its line in the JSONL beside it; only its group of rows is read."""
     need_parquet()
     import pyarrow
     import pyarrow.parquet

@@ -1,4 +1,7 @@
-"""What is to be exported, and what is said of it in the manifest: runs, people, figures, notes."""
+"""The manifest of an export: which runs, people and rules its rows come from, what was left out, and its files.
+
+Also what it is made from: the wish (`Wanted`) and the counts of the rows that were written (`Tally`).
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,16 @@ from importlib import metadata
 
 from culturepark import __version__
 from culturepark.distill.dedup import THRESHOLDS
-from culturepark.domain import Duplicate, JsonObject, Review
+from culturepark.domain import DistillPolicy, Duplicate, Review
 from culturepark.errors import UsageError
 from culturepark.export import licences
 from culturepark.export.dialogues import NEVER_ANSWERED, REJECTED_TURN
-from culturepark.export.files import DUPLICATES, MANIFEST, need_parquet
+from culturepark.export.files import DUPLICATES, MANIFEST, File, RowsFile, need_parquet
 from culturepark.export.formats import Format, format_named, multi_turn
 from culturepark.export.rows import REJECTED, TWIN, UNFIT, Source
 from culturepark.languages import prompt
 from culturepark.models.embedder import Method
+from culturepark.stats.figures import Checks, Counts, Figures, Samples, Statements, Stored, Turns
 from culturepark.stats.funnel import branched, funnel, prompts, repeats
 from culturepark.store import exports
 from culturepark.store.integrity import threshold_of
@@ -30,15 +34,15 @@ LIBRARIES = ("pydantic", "sqlalchemy", "sqlmodel")
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be exported, and how."""
+    """The wish for an export: which rows, in which format."""
 
     form: str
     """The name of a format."""
     cultures: Sequence[str] = ()
-    """Only these, each in files of its own; none: all in one."""
+    """Export only these, each in files of its own; empty: all in one file."""
     train_share: float | None = None
     dialogues: bool = False
-    """Whole dialogues in place of single samples."""
+    """Export whole dialogues in place of single samples."""
     parquet: bool = False
     licence: str | None = None
     left_out: Mapping[str, Duplicate] | None = None
@@ -69,18 +73,189 @@ class Wanted:
 
 @dataclass
 class Tally:
-    """What has been written, in figures that do not grow with it."""
+    """Counts of the rows that were written."""
 
     by_culture: Counter[str] = field(default_factory=Counter)
     by_half: Counter[str] = field(default_factory=Counter)
     by_persona: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Run and persona key of those who answer."""
     corrected: dict[str, list[Review]] = field(default_factory=dict)
-    """Rows that say what reviewers would have them say."""
+    """Id of a row with a reviewer's wording -> those reviews."""
     rows_by_hand: Counter[str] = field(default_factory=Counter)
     """Rows with a speech that a person wrote, by its origin."""
     turns_by_hand: Counter[str] = field(default_factory=Counter)
-    """Those speeches, counted in every row that they stand in."""
+    """Those speeches by origin, counted in every row that they stand in."""
+
+    def by_hand(self, origin: str) -> ByHand:
+        return ByHand(rows=self.rows_by_hand[origin], turns=self.turns_by_hand[origin])
+
+
+# --- manifest.json, in the order of its keys --------------------------------------------------------
+
+
+class Branched(Figures):
+    """A dialogue that goes on from the middle of another."""
+
+    dialogue: str
+    parent: str
+    branched_at: int
+    """How many turns were copied from the parent, from the first on."""
+    models: dict[str, list[Stored]]
+    """Role -> models of the turns that were copied."""
+    prompts: dict[str, list[str]]
+    """Stage -> digests of the prompts that those turns were asked with."""
+
+
+class DuplicateRule(Figures):
+    """How a run's own duplicates were found."""
+
+    method: str
+    threshold: float
+    """The similarity from which on a statement is a duplicate."""
+    by_method: Counts
+
+
+class RunEntry(Figures):
+    """One run. Its figures are of the whole run, whatever cultures were exported."""
+
+    run: str
+    scenario: str
+    scenario_digest: str
+    title: str
+    setting: str
+    protocol: str
+    language: str
+    status: str
+    seed: int
+    culturepark: str
+    """The version that made the run."""
+    created_at: str
+    models: dict[str, Stored]
+    """Role -> model spec."""
+    branched: list[Branched]
+    prompts: dict[str, list[str]]
+    """Stage -> digests of its prompts."""
+    policy: DistillPolicy
+    questions: int
+    """How many seeds have rows."""
+    sources: list[str]
+    """Surveys behind those seeds."""
+    dialogues: Counts
+    turns: Turns
+    statements: Statements
+    verdicts: dict[str, Counts]
+    samples: Samples
+    checks: Checks
+    duplicates: DuplicateRule
+
+    @property
+    def is_talk(self) -> bool:
+        """Tell whether a user at the keyboard talked with the personas."""
+        return self.protocol == "talk"
+
+    @property
+    def copied_models(self) -> set[str]:
+        """The models of turns that branches copied from other runs."""
+        return {spec for branch in self.branched for specs in branch.models.values() for spec in specs}
+
+
+class Person(Figures):
+    """A persona who answers in the rows."""
+
+    persona: str
+    name: str
+    culture: str
+    place: str
+    scope: str
+    """Whom the persona does not speak for."""
+    rows: int
+
+
+class Correction(Figures):
+    """A row that says what a reviewer would have it say."""
+
+    id: str
+    review: str
+    reviewer: str
+
+
+class ReviewSummary(Figures):
+    reviewers: list[str]
+    reviews: int
+    """Standing ones of the runs."""
+    rejected: int
+    """Samples, answers or rows that there are not, because reviewers rejected them."""
+    corrected: int
+    corrections: list[Correction]
+
+
+class ByHand(Figures):
+    """Speeches in the rows that a person wrote."""
+
+    rows: int
+    turns: int
+    """Counted in every row that they stand in."""
+
+
+class ByHandOrigins(Figures):
+    typed: ByHand
+    """By the user of a talk."""
+    edited: ByHand
+    """In a branch, in place of what was said."""
+
+
+class CardFile(Figures):
+    name: str
+    sha256: str
+
+
+class Manifest(Figures):
+    culturepark: str
+    versions: dict[str, str]
+    command: Stored
+    """The command line that made the export, without secrets."""
+    created_at: str
+    format: str
+    rows_are: str
+    """`samples` or `dialogues`."""
+    licence: str | None
+    cultures: list[str]
+    """Only these were exported; none: all."""
+    runs: list[RunEntry]
+    personas: list[Person]
+    files: list[RowsFile | File]
+    duplicates: File | None
+    """The samples that were left out because another run has them."""
+    rows_by_culture: Counts
+    left_out: Counts
+    """Why samples, answers or dialogues have no row, and how many."""
+    train_share: float | None
+    held_out_seeds: list[str]
+    reviews: ReviewSummary
+    by_hand: ByHandOrigins
+    notes: list[Stored]
+    card: CardFile | None = None
+    """None until the card, which is made from all the rest, is written."""
+
+    @property
+    def rows(self) -> int:
+        return sum(self.rows_by_culture.values())
+
+    @property
+    def of_dialogues(self) -> bool:
+        return self.rows_are == "dialogues"
+
+    @property
+    def file_names(self) -> list[str]:
+        """Names of the files of rows, indexes and duplicates; neither the card nor the manifest."""
+        names = [name for file in self.files for name in file.names]
+        return names + ([self.duplicates.name] if self.duplicates else [])
+
+    def as_text(self) -> str:
+        return json.dumps(self.as_json(), indent=2, ensure_ascii=False) + "\n"
+
+
+# --- notes -----------------------------------------------------------------------------------------
 
 
 def remarks(
@@ -88,9 +263,9 @@ def remarks(
     wanted: Wanted,
     held: frozenset[str],
     tally: Tally,
-    files: Sequence[JsonObject],
+    files: Sequence[File],
 ) -> Iterator[str]:
-    """What whoever made the export, and whoever reads its card, should know."""
+    """Yield what those who made the export, and those who read its card, should know."""
     total = tally.by_culture.total()
     if wanted.train_share is not None and not held:
         yield "all rows come from one seed: nothing is held out, since a question must not stand on both sides"
@@ -101,7 +276,7 @@ def remarks(
     if wanted.dialogues and len(source.runs) > 1:
         yield (
             "whole dialogues are not deduplicated across runs: "
-            f"{source.told_again} rows have word for word the messages of another run's"
+            f"{source.repeated_dialogues} rows have word for word the messages of another run's"
         )
     talks = [name for name, edition in source.editions.items() if edition.scenario.protocol == "talk"]
     if tally.rows_by_hand["typed"]:
@@ -113,26 +288,26 @@ def remarks(
             f"{counted(count, 'row holds', 'rows hold')} {speeches} that a person wrote in place of what was said, "
             "in a branch"
         )
-    if count := source.found[TWIN]:
+    if count := source.left_without[TWIN]:
         yield f"{counted(count, 'row is', 'rows are')} left out: in reviewers' wording another row says the very same"
     for why in UNFIT.values():
-        if count := source.found[why]:
+        if count := source.left_without[why]:
             lost = ("answer is", "answers are") if wanted.format.pairs else ("row is", "rows are")
             yield f"{counted(count, *lost)} left out, {why}"
     what = "dialogues that are done" if wanted.dialogues else "kept samples"
     for culture in wanted.cultures:
         if not tally.by_culture[culture]:
             yield f"no {what} of {culture}: no file for it"
-    if count := source.found["duplicate"]:
+    if count := source.left_without["duplicate"]:
         yield f"{count} samples of one run say what those of another say, and are left out: see {DUPLICATES}"
-    if count := source.found[NEVER_ANSWERED]:
+    if count := source.left_without[NEVER_ANSWERED]:
         yield f"{count} perspectives are left out, of people who never answered anything"
-    if source.reviewed:
-        told = source.reviewed.told(rejected_by(source, wanted), tally.corrected)
+    if source.corrections:
+        summary = review_summary(source, wanted, tally)
         yield (
-            f"{told['reviews']} reviews by {counted(len(told['reviewers']), 'person', 'people')}: "
-            f"{counted(told['rejected'], 'row is', 'rows are')} left out as rejected, "
-            f"{counted(told['corrected'], 'has', 'have')} corrected wording; {MANIFEST} names each correction"
+            f"{summary.reviews} reviews by {counted(len(summary.reviewers), 'person', 'people')}: "
+            f"{counted(summary.rejected, 'row is', 'rows are')} left out as rejected, "
+            f"{counted(summary.corrected, 'has', 'have')} corrected wording; {MANIFEST} names each correction"
         )
     if wanted.format.pairs:
         if any(edition.scenario.distill.checks for edition in source.editions.values()):
@@ -143,91 +318,111 @@ def remarks(
         kept = source.counted(exports.kept_counts).total()
         others = kept - source.counted(exports.kept_counts, exports.ANSWERS).total()
         yield (
-            f"{total} pairs; {source.found['no contrast']} answers found no contrast, and {others} kept samples "
+            f"{total} pairs; {source.left_without['no contrast']} answers found no contrast, and {others} kept samples "
             "(norms, customs) answer no question that others were asked too"
         )
     for file in files:
-        if file["rows"] < wanted.format.fewest and "index" in file:
-            yield (
-                f"{file['name']} has {file['rows']} rows; {wanted.format.read_by} wants at least {wanted.format.fewest}"
-            )
+        if isinstance(file, RowsFile) and file.rows < wanted.format.fewest:
+            yield f"{file.name} has {file.rows} rows; {wanted.format.read_by} wants at least {wanted.format.fewest}"
+
+
+def review_summary(source: Source, wanted: Wanted, tally: Tally) -> ReviewSummary:
+    reviews = {review.id: review for review in source.corrections.given()}
+    return ReviewSummary(
+        reviewers=sorted({review.reviewer for review in reviews.values()}),
+        reviews=len(reviews),
+        rejected=rejected_by(source, wanted),
+        corrected=len(tally.corrected),
+        corrections=[
+            Correction(id=row_id, review=review.id, reviewer=review.reviewer)
+            for row_id, given in tally.corrected.items()
+            for review in given
+        ],
+    )
 
 
 def rejected_by(source: Source, wanted: Wanted) -> int:
-    """How many rows there are not because reviewers rejected them; with pairs, answers that are in none."""
+    """Count the rows that are missing because reviewers rejected them; with pairs, the answers."""
     if wanted.dialogues:
-        return source.found[REJECTED_TURN]
+        return source.left_without[REJECTED_TURN]
     shapes = exports.ANSWERS if wanted.format.pairs else ()
     kept_out = sum(exports.rejected_count(source.look, run.id, wanted.cultures, shapes) for run in source.runs)
-    return kept_out + source.found[REJECTED]
+    return kept_out + source.left_without[REJECTED]
 
 
 def counted(count: int, one: str, several: str) -> str:
     return f"{count} {one if count == 1 else several}"
 
 
-def about(source: Source, wanted: Wanted, run_id: str, checks: JsonObject) -> JsonObject:
-    """What the card and the manifest say of a run.
+# --- runs, people, versions ------------------------------------------------------------------------
 
-    Args:
-        checks: what its checks found.
+
+def run_entry(source: Source, wanted: Wanted, run: RunRow, checks: Checks) -> RunEntry:
     """
-    run = next(run for run in source.runs if run.id == run_id)
-    scenario = source.editions[run_id].scenario
-    used = set((exports.done_counts if wanted.dialogues else exports.kept_counts)(source.look, run_id, wanted.cultures))
-    return {
-        "run": run.id,
-        "scenario": run.scenario_name,
-        "scenario_digest": run.scenario_digest,
-        "title": scenario.title,
-        "setting": scenario.setting,
-        "protocol": scenario.protocol,
-        "language": scenario.language,
-        "status": run.status,
-        "seed": run.seed,
-        "culturepark": run.version,
-        "created_at": run.created_at,
-        "models": json.loads(run.models),
-        "branched": branched(source.look, run_id),
-        "prompts": prompts(source.look, run_id) | {"samples": [prompt("samples", scenario.language).digest]},
-        "policy": scenario.distill.model_dump(mode="json"),
-        "questions": len(used),
-        "sources": sorted({seed.item.source for seed in scenario.seeds if seed.item and seed.key in used}),
-        **funnel(source.look, run).as_json(),
-        "checks": checks,
-        "duplicates": duplicates(source, run),
-    }
+    Args:
+        checks: what the checks of the run found.
+    """
+    scenario = source.editions[run.id].scenario
+    counts = exports.done_counts if wanted.dialogues else exports.kept_counts
+    seed_keys = set(counts(source.look, run.id, wanted.cultures))
+    figures = funnel(source.look, run)
+    return RunEntry(
+        run=run.id,
+        scenario=run.scenario_name,
+        scenario_digest=run.scenario_digest,
+        title=scenario.title,
+        setting=scenario.setting,
+        protocol=scenario.protocol,
+        language=scenario.language,
+        status=run.status,
+        seed=run.seed,
+        culturepark=run.version,
+        created_at=run.created_at,
+        models=json.loads(run.models),
+        branched=[Branched.model_validate(branch) for branch in branched(source.look, run.id)],
+        prompts=prompts(source.look, run.id) | {"samples": [prompt("samples", scenario.language).digest]},
+        policy=scenario.distill,
+        questions=len(seed_keys),
+        sources=sorted({seed.item.source for seed in scenario.seeds if seed.item and seed.key in seed_keys}),
+        dialogues=figures.dialogues,
+        turns=figures.turns,
+        statements=figures.statements,
+        verdicts=figures.verdicts,
+        samples=figures.samples,
+        checks=checks,
+        duplicates=duplicate_rule(source, run),
+    )
 
 
-def duplicates(source: Source, run: RunRow) -> JsonObject:
-    """How a run's own duplicates were found: by what, from which similarity on, and how many."""
+def duplicate_rule(source: Source, run: RunRow) -> DuplicateRule:
     by_method = repeats(source.look, run.id)
     spec = json.loads(run.models).get("embedder")
-    wanted: Method = spec if spec in ("lexical", "minilm") else "endpoint"
+    planned: Method = spec if spec in ("lexical", "minilm") else "endpoint"
     # Without its weights MiniLM gives way to words; the rows say which it was.
-    method = next((known for known in THRESHOLDS if known in by_method), wanted)
+    method = next((known for known in THRESHOLDS if known in by_method), planned)
     threshold = threshold_of(run, source.editions[run.id]) or THRESHOLDS[method]
-    return {"method": method, "threshold": threshold, "by_method": by_method}
+    return DuplicateRule(method=method, threshold=threshold, by_method=by_method)
 
 
-def personas(source: Source, tally: Tally) -> list[JsonObject]:
-    """Whose words the rows are, as the editions of the runs have their cards."""
-    found: dict[str, JsonObject] = {}
+def people_in(source: Source, tally: Tally) -> list[Person]:
+    """Return whose words the rows are, by culture and key, with the cards that the runs were made with."""
+    rows: Counter[Person] = Counter()
     for (run_id, key), count in sorted(tally.by_persona.items()):
         persona = source.editions[run_id].persona(key)
-        facts = {
-            "persona": key,
-            "name": persona.name,
-            "culture": persona.culture,
-            "place": f"{persona.place}, {persona.country_name}",
-            "scope": persona.scope,
-        }
-        one = found.setdefault(json.dumps(facts), facts | {"rows": 0})  # a card may have changed between two runs
-        one["rows"] += count
-    return sorted(found.values(), key=lambda one: (one["culture"], one["persona"]))
+        card = Person(  # it may have changed between two runs, and is two people then
+            persona=key,
+            name=persona.name,
+            culture=persona.culture,
+            place=f"{persona.place}, {persona.country_name}",
+            scope=persona.scope,
+            rows=0,
+        )
+        rows[card] += count
+    people = [card.model_copy(update={"rows": count}) for card, count in rows.items()]
+    return sorted(people, key=lambda person: (person.culture, person.persona))
 
 
-def versions(wanted: Wanted) -> JsonObject:
+def versions(wanted: Wanted) -> dict[str, str]:
     libraries = [*LIBRARIES, *(["pyarrow"] if wanted.parquet else [])]
     return {"culturepark": __version__, "python": platform.python_version()} | {
         name: metadata.version(name) for name in libraries

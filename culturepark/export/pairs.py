@@ -42,7 +42,7 @@ class Answer:
 
 
 def sides_of(item: SurveyItem | None, stance_code: int | None, relation: str | None) -> tuple[Side, Side]:
-    """The side that an answer takes, and the one across.
+    """Return the side that an answer takes, and the one across.
 
     Args:
         stance_code: of its speaker's stance.
@@ -63,21 +63,21 @@ class Ring:
         self.at = 0
 
     def take(self, chosen: Answer) -> Answer | None:
-        """The next one that does not say the same as `chosen`, nor rest on the same words.
+        """Return the next answer that neither says the same as `chosen` nor rests on the same words.
 
         Reviewers may give two answers one wording, whatever their statements say.
         """
         for _ in self.answers:
-            found = self.answers[self.at]
+            candidate = self.answers[self.at]
             self.at = (self.at + 1) % len(self.answers)
-            same = found.text_key == chosen.text_key or found.messages[-1:] == chosen.messages[-1:]
-            if not same and found.origin != chosen.origin:
-                return found
+            same = candidate.text_key == chosen.text_key or candidate.messages[-1:] == chosen.messages[-1:]
+            if not same and candidate.origin != chosen.origin:
+                return candidate
         return None
 
 
 def pairs(answers: Sequence[Answer], has_scale: bool) -> Iterator[tuple[Answer, Answer | None]]:
-    """Every kept answer to one question with an answer it is preferred to, or with None if there is none.
+    """Yield every kept answer to one question with an answer it is preferred to, or with None if there is none.
 
     Args:
         answers: in the order in which the kept ones are to come.
@@ -96,7 +96,7 @@ def pairs(answers: Sequence[Answer], has_scale: bool) -> Iterator[tuple[Answer, 
             continue
         place = (chosen.culture, chosen.shape, chosen.against)
         if place not in rings:
-            found = pool[chosen.shape, chosen.against]
-            own = [answer for answer in found if not answer.kept and answer.culture == chosen.culture]
-            rings[place] = Ring(own + [answer for answer in found if answer.kept and answer.culture != chosen.culture])
+            across = pool[chosen.shape, chosen.against]
+            own = [answer for answer in across if not answer.kept and answer.culture == chosen.culture]
+            rings[place] = Ring(own + [answer for answer in across if answer.kept and answer.culture != chosen.culture])
         yield chosen, rings[place].take(chosen)

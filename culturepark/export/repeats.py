@@ -1,8 +1,8 @@
-"""What is told again in another run: decided when several runs are exported together, and stored nowhere.
+"""Statements that repeat those of another run: found when several runs are exported together, and stored nowhere.
 
-A run's own statuses hang on that run alone. Here the statements that each run has kept meet in blocks of the same
-question, culture, language, kind (opinion or norm) and side taken; of a repetition the run whose id comes first keeps
-it.
+The statuses in the store depend on one run alone. Here the kept statements of all runs are compared, in blocks of the
+same question, culture, language, kind (opinion or norm) and side taken. Of a repetition the run whose id comes first
+keeps it.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from culturepark.store.vectors import vectors_of
 
 
 def repeats_across(store: Store, run_ids: Iterable[str], warn: Callable[[str], None]) -> list[Duplicate]:
-    """Kept statements of runs that a kept statement of another of these runs stands for, in the order of their ids.
+    """Return the kept statements that repeat duplicate of another of these runs, in the order of their ids.
 
     Args:
         run_ids: in any order.
-        warn: told where the comparison is by words, for want of weights.
+        warn: called if the comparison has to be by words, for want of weights.
     Raises:
         UsageError: if vectors of an endpoint are wanted that are not in the store: nobody is asked here.
     """
@@ -43,50 +43,53 @@ def repeats_across(store: Store, run_ids: Iterable[str], warn: Callable[[str], N
         return []
     spec = embedder_of(runs)
     try:
-        found = asyncio.run(compare(store, shared, Lexical() if spec == LEXICAL else Stored(spec), runs))
+        duplicates = asyncio.run(compare(store, shared, Lexical() if spec == LEXICAL else Stored(spec), runs))
     except (Unreachable, ImportError) as error:
         warn(f"comparing the runs by words, not by meaning: {str(error).splitlines()[0]}")
-        found = asyncio.run(compare(store, shared, Lexical(), runs))
-    place = {entry.statement_id: number for number, entry in enumerate(entries)}
-    return sorted(found, key=lambda one: place[one.statement_id])
+        duplicates = asyncio.run(compare(store, shared, Lexical(), runs))
+    order = {entry.statement_id: number for number, entry in enumerate(entries)}
+    return sorted(duplicates, key=lambda duplicate: order[duplicate.statement_id])
 
 
 async def compare(
     store: Store, entries: Sequence[Entry], embedder: Embedder, runs: Sequence[RunRow]
 ) -> list[Duplicate]:
     threshold = max(threshold_for(run, embedder.method) for run in runs)  # the strictest holds
-    found: list[Duplicate] = []
-    for some in portions(entries):
-        texts = [entry.text for entry in some]
+    duplicates: list[Duplicate] = []
+    for portion in portions(entries):
+        texts = [entry.text for entry in portion]
         try:
             vectors = await vectors_of(store, embedder, texts)
         except StoreError:  # it may be read, and not written
             vectors = await vectors_of(store, embedder, texts, keep=False)
-        found += deduplicate(some, vectors, embedder.method, threshold, across_runs=True)
-    return found
+        duplicates += deduplicate(portion, vectors, embedder.method, threshold, across_runs=True)
+    return duplicates
 
 
 def threshold_for(run: RunRow, method: Method) -> float:
-    """A run's own threshold, if it has one and it was meant for similarities of this method."""
+    """Return a run's own threshold, if it has one for similarities of this method, else the method's."""
     own = threshold_of(run, edition_of(run)) if method_of(spec_of(run)) == method else None
     return own or THRESHOLDS[method]
 
 
 def entries_of(store: Store, run: RunRow) -> Iterator[Entry]:
-    """The statements of which a run has kept a sample. One question is the same in two scenarios if its key is too."""
+    """Yield the statements of which a run has kept a sample, each with its block.
+
+    A question counts as the same in two scenarios only if its key is the same too.
+    """
     edition = edition_of(run)
     with store.database.reading() as look:
         statements = exports.kept_statements(look, run)
     for row in sorted(statements, key=lambda row: by_number(row.id)):
         seed = edition.seed(row.seed_key)
         side = SIDES[side_taken(seed.item, row.stance_code, row.relation)]
-        told = "opinion" if row.kind == "opinion" else "norm"  # customs are told as norms are
-        block = (row.seed_key, key(seed.question), row.culture, row.language, told, side)
+        kind = "opinion" if row.kind == "opinion" else "norm"  # samples tell a custom as a norm
+        block = (row.seed_key, key(seed.question), row.culture, row.language, kind, side)
         yield Entry(row.id, block, row.first_person)
 
 
 def met_again(entries: Sequence[Entry]) -> list[Entry]:
-    """The entries of those blocks in which there is more than one run."""
+    """Return the entries of the blocks that hold statements of more than one run."""
     runs: dict[tuple[str, ...], set[str]] = defaultdict(set)
     for entry in entries:
         runs[entry.block].add(run_of(entry.statement_id))
@@ -94,7 +97,7 @@ def met_again(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def embedder_of(runs: Sequence[RunRow]) -> ModelSpec:
-    """What made the vectors of all of them; where they differ, MiniLM, which every machine can have."""
+    """Return the embedder of the runs; if they differ, MiniLM, which every machine can have."""
     specs = {spec_of(run) for run in runs}
     return specs.pop() if len(specs) == 1 else MINILM
 
@@ -104,7 +107,7 @@ def spec_of(run: RunRow) -> ModelSpec:
 
 
 def method_of(spec: ModelSpec) -> Method:
-    """What a spec's embedder is, with all its weights."""
+    """Return the method of a spec's embedder, with all its weights there."""
     return "lexical" if spec == LEXICAL else "minilm" if spec == MINILM else "endpoint"
 
 

@@ -1,4 +1,4 @@
-"""The rows of an export, one after the other: single samples, or pairs of answers. `whole` has those of dialogues."""
+"""The rows of an export, one after the other: single samples, or pairs of answers. Rows of dialogues: `dialogues`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from culturepark.domain import Duplicate, Edition, JsonObject, Seed
 from culturepark.errors import StoreError
-from culturepark.export.corrections import Reviewed
+from culturepark.export.corrections import Corrections
 from culturepark.export.formats import Format
 from culturepark.export.pairs import Answer, pairs, sides_of
 from culturepark.ids import run_of
@@ -22,15 +22,15 @@ from culturepark.store.integrity import edition_of
 from culturepark.store.tables import RunRow
 
 REJECTED, TWIN = "rejected by reviewers", "the same as another row in reviewers' wording"
-"""Why an answer is in no pair, or a sample has no row."""
+"""Reasons for which an answer is in no pair, or a sample has no row."""
 UNFIT = {
     "leaked-thoughts": "with a model's thoughts in it",
     "control-token": "with a control token in it",
     "garbled": "with broken characters in it",
 }
-"""Why nothing may be trained on a row, by the word for it in `models/thoughts`.
+"""Reasons for which a row is unfit to train on, by their name in `models/thoughts`.
 
-Guards keep such things out of the store; what a store of old holds, or what somebody typed, is seen here.
+Guards keep such text out of new runs; old stores can hold it, and so can lines that a user typed.
 """
 
 
@@ -40,84 +40,85 @@ class Row:
 
     data: JsonObject
     ids: JsonObject
-    """What its index line says: `id`, and for a pair `rejected`."""
+    """Ids for the index: `id`, and for a pair `rejected`."""
     culture: str
     seed_key: str
     people: tuple[tuple[str, str], ...]
     """Run and persona key of those whose words an answer is: one, or two in a pair."""
     by_hand: Counter[str] = field(default_factory=Counter)
-    """How many speeches in it no model wrote, but a person: by origin, `typed` or `edited`."""
+    """Origin (`typed` or `edited`) -> speeches in the row that a person wrote."""
 
 
 @dataclass
 class Source:
-    """What an export is made from."""
+    """Everything that the rows are made from, and an account of those that are left out."""
 
     look: exports.Look
     runs: Sequence[RunRow]
     """In the order of their ids."""
     cultures: Sequence[str]
-    """Only these; none: all."""
+    """Only these are exported; empty: all."""
     format: Format
     left_out: Mapping[str, Duplicate]
-    """Statements that a statement of another run stands for."""
+    """Statement -> the statement of another run that stands for it."""
     editions: dict[str, Edition] = field(init=False)
-    told: set[tuple[str, str]] = field(init=False)
-    """What those statements are told as: their ids and the shapes of their kept samples."""
-    found: Counter[str] = field(default_factory=Counter)
-    """How many samples were left without a row, and why."""
+    represented: set[tuple[str, str]] = field(init=False)
+    """Id of a statement that stands for others, and a shape in which it has a kept sample."""
+    left_without: Counter[str] = field(default_factory=Counter)
+    """Reason -> samples, answers or dialogues without a row."""
     duplicates: list[JsonObject] = field(default_factory=list)
     """Samples left out that have not been written down yet."""
-    reviewed: Reviewed = field(init=False)
-    told_again: int = 0
-    """How many rows of dialogues have the messages of a row of an earlier run."""
+    corrections: Corrections = field(init=False)
+    repeated_dialogues: int = 0
+    """Rows of dialogues with the same messages as a row of an earlier run."""
 
     def __post_init__(self) -> None:
         self.editions = {run.id: edition_of(run) for run in self.runs}
-        self.reviewed = Reviewed(self.look, self.runs)
-        self.told = exports.kept_shapes(self.look, {one.representative_id for one in self.left_out.values()})
+        self.corrections = Corrections(self.look, self.runs)
+        representatives = {duplicate.representative_id for duplicate in self.left_out.values()}
+        self.represented = exports.kept_shapes(self.look, representatives)
 
     def questions(self) -> Iterator[tuple[str, str]]:
-        """Seed key and question of every seed of every run."""
+        """Yield seed key and question of every seed of every run."""
         for edition in self.editions.values():
             yield from ((seed.key, seed.question) for seed in edition.scenario.seeds)
 
     def counted(self, count: Callable[..., Counter[str]], *more: object) -> Counter[str]:
-        """How many of something there are in the runs and cultures, by seed.
+        """Count something in the runs and cultures, by seed.
 
         Raises:
             StoreError: if there are any of a seed that their run does not have.
         """
         total: Counter[str] = Counter()
         for run_id, edition in self.editions.items():
-            found = count(self.look, run_id, self.cultures, *more)
-            total += Counter({edition.seed(key).key: n for key, n in found.items()})
+            by_seed = count(self.look, run_id, self.cultures, *more)
+            total += Counter({edition.seed(key).key: n for key, n in by_seed.items()})
         return total
 
     def begin_again(self) -> None:
-        self.found.clear()
+        self.left_without.clear()
         self.duplicates.clear()
-        self.told_again = 0
+        self.repeated_dialogues = 0
 
     def repeats(self, sample: Mapping[str, Any]) -> bool:
-        """Whether a sample is left out, because another run tells its statement in its shape; it is kept account of."""
+        """Tell whether a sample is left out because another run has its statement in the same shape, and note it."""
         duplicate = self.left_out.get(sample["statement_id"])
-        if duplicate is None or (duplicate.representative_id, sample["kind"]) not in self.told:
+        if duplicate is None or (duplicate.representative_id, sample["kind"]) not in self.represented:
             return False
         if not self.cultures or sample["culture"] in self.cultures:
-            self.found["duplicate"] += 1
+            self.left_without["duplicate"] += 1
             self.duplicates.append({"id": sample["id"], **duplicate.model_dump()})
         return True
 
     def messages(self, sample: Mapping[str, Any]) -> list[dict[str, str]]:
-        """What a row says: what is stored, with the wording of reviewers.
+        """Return a sample's messages, with the wording of reviewers.
 
         Raises:
-            StoreError: if they are none that the format can hold.
+            StoreError: if the format cannot hold them.
         """
         *asked, answer = self.checked(f"sample {sample['id']}", json.loads(sample["messages"]))
         run_id = run_of(sample["id"])
-        text = self.reviewed.answer(sample, self.editions[run_id], answer["content"])
+        text = self.corrections.answer(sample, self.editions[run_id], answer["content"])
         return [*asked, answer if text == answer["content"] else answer | {"content": text}]
 
     def checked(self, what: str, messages: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -127,33 +128,33 @@ class Source:
 
 
 def each_once(read: Callable[[Source], Iterator[Row]]) -> Callable[[Source], Iterator[Row]]:
-    """Leaves out rows that are twins of another one only because reviewers would have one of them say so."""
+    """Leave out rows that only a reviewer's wording makes the same as another row."""
 
     @wraps(read)
     def rows(source: Source) -> Iterator[Row]:
         written: dict[bytes, bool] = {}
         """Rows so far, and whether reviewers had one of them say this."""
         for row in read(source):
-            if source.reviewed.rewords:
-                mark = fingerprint({name: value for name, value in row.data.items() if name != "id"})
-                worded = any(name in source.reviewed.corrected for name in row.ids.values())
-                if mark in written and (worded or written[mark]):
-                    source.found[TWIN] += 1
+            if source.corrections.rewords:
+                digest = fingerprint({name: value for name, value in row.data.items() if name != "id"})
+                worded = any(name in source.corrections.corrected for name in row.ids.values())
+                if digest in written and (worded or written[digest]):
+                    source.left_without[TWIN] += 1
                     continue
-                written[mark] = worded
+                written[digest] = worded
             yield row
 
     return rows
 
 
 def fit_to_train_on(read: Callable[[Source], Iterator[Row]]) -> Callable[[Source], Iterator[Row]]:
-    """Leaves out rows that hold something that no model should learn to say."""
+    """Leave out rows with text that no model should learn to say."""
 
     @wraps(read)
     def rows(source: Source) -> Iterator[Row]:
         for row in read(source):
             if reason := unfit_in(row.data):
-                source.found[UNFIT[reason]] += 1
+                source.left_without[UNFIT[reason]] += 1
             else:
                 yield row
 
@@ -161,7 +162,7 @@ def fit_to_train_on(read: Callable[[Source], Iterator[Row]]) -> Callable[[Source
 
 
 def unfit_in(value: Any) -> str | None:
-    """What makes some messages, or a row of them, unfit to train on; None if nothing does."""
+    """Return why some messages, or a row of them, are unfit to train on; None if they are fit."""
     if isinstance(value, str):
         return unfit(value)
     if isinstance(value, Mapping):
@@ -176,7 +177,7 @@ def fingerprint(data: object) -> bytes:
 @each_once
 @fit_to_train_on
 def single(source: Source) -> Iterator[Row]:
-    """Every kept sample by itself."""
+    """Yield every kept sample as a row."""
     for run in source.runs:
         for sample in exports.kept_samples(source.look, run.id, source.cultures):
             if not source.repeats(sample):
@@ -192,7 +193,7 @@ def single(source: Source) -> Iterator[Row]:
 @each_once
 @fit_to_train_on
 def preferences(source: Source) -> Iterator[Row]:
-    """Every kept answer with one that it is preferred to, question by question."""
+    """Yield every kept answer with one that it is preferred to, question by question."""
     for asked in same_questions(source):
         answers = list(answers_to(source, asked))
         runs = {answer.sample_id: run_id for run_id, answer in answers}
@@ -201,7 +202,7 @@ def preferences(source: Source) -> Iterator[Row]:
             if source.cultures and chosen.culture not in source.cultures:
                 continue
             if rejected is None:
-                source.found["no contrast"] += 1
+                source.left_without["no contrast"] += 1
                 continue
             yield Row(
                 source.format.record(chosen.sample_id, chosen.messages, rejected.messages),
@@ -213,16 +214,16 @@ def preferences(source: Source) -> Iterator[Row]:
 
 
 def same_questions(source: Source) -> list[dict[str, list[Seed]]]:
-    """Run -> seeds that put the same question with the same answers to choose from; in the order of their keys."""
+    """Return for each question, in the order of their keys, the seeds of each run that put it with the same options."""
     from culturepark.distill.paraphrase import key
 
-    found: dict[tuple[str, tuple[str, ...]], dict[str, list[Seed]]] = {}
+    questions: dict[tuple[str, tuple[str, ...]], dict[str, list[Seed]]] = {}
     for run_id, edition in source.editions.items():
         for seed in edition.scenario.seeds:
             options = tuple(option.label for option in seed.item.options) if seed.item else ()
-            by_run = found.setdefault((key(seed.question) or seed.question, options), {})
+            by_run = questions.setdefault((key(seed.question) or seed.question, options), {})
             by_run.setdefault(run_id, []).append(seed)
-    return [found[question] for question in sorted(found, key=lambda q: (least_key(found[q]), q))]
+    return [questions[question] for question in sorted(questions, key=lambda q: (least_key(questions[q]), q))]
 
 
 def least_key(by_run: Mapping[str, Sequence[Seed]]) -> str:
@@ -230,7 +231,7 @@ def least_key(by_run: Mapping[str, Sequence[Seed]]) -> str:
 
 
 def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[tuple[str, Answer]]:
-    """What was answered to one question in all runs, with the run; of all cultures, since others are the contrast."""
+    """Yield run and answer of everybody who answered one question; of all cultures, since others are the contrast."""
     from culturepark.distill.conclude import asked_yet
     from culturepark.distill.paraphrase import key
     from culturepark.distill.verify import SURE_ENOUGH
@@ -249,14 +250,14 @@ def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[
                 continue  # no answer, or none that anybody is sure of
             if (sample["status"] != "kept" and not against_stance) or source.repeats(sample):
                 continue
-            if against_stance and source.reviewed.rejects(sample["id"]):
-                source.found[REJECTED] += 1
+            if against_stance and source.corrections.rejects(sample["id"]):
+                source.left_without[REJECTED] += 1
                 continue
             messages = source.messages(sample)
             if reason := unfit_in(messages):  # in no pair, neither as the one nor as the other
-                source.found[UNFIT[reason]] += 1
+                source.left_without[UNFIT[reason]] += 1
                 continue
-            words = source.reviewed.words(sample)
+            words = source.corrections.words(sample)
             takes, against = sides_of(seeds[sample["seed_key"]].item, sample["stance_code"], sample["relation"])
             yield (
                 run.id,

@@ -1,23 +1,42 @@
-"""Writes an export: a folder of rows, an index that leads each line back, a card and a manifest."""
+"""Writes an export: a folder of rows, an index that leads each line back, a card and a manifest; and splits it."""
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from culturepark import __version__
-from culturepark.domain import JsonObject
+from culturepark.dialogue.stance import unit
 from culturepark.errors import StoreError, UsageError
 from culturepark.export import card, dialogues, rows
-from culturepark.export.files import CARD, DUPLICATES, MANIFEST, Lines, Sinks, files_of_an_export, put, put_in_place
-from culturepark.export.manifest import Tally, Wanted, about, personas, rejected_by, remarks, versions
+from culturepark.export.files import (
+    CARD,
+    DUPLICATES,
+    MANIFEST,
+    File,
+    Lines,
+    Sinks,
+    files_of_an_export,
+    put,
+    put_in_place,
+)
+from culturepark.export.manifest import (
+    ByHandOrigins,
+    CardFile,
+    Manifest,
+    Tally,
+    Wanted,
+    people_in,
+    remarks,
+    review_summary,
+    run_entry,
+    versions,
+)
 from culturepark.export.rows import Row, Source
-from culturepark.export.split import held_out
 from culturepark.files import is_folder
 from culturepark.models.ledger import now
 from culturepark.redact import redact
@@ -43,10 +62,7 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
     wanted.check()
     ids = sorted({store.run(run_id).id for run_id in run_ids})
     runs = [store.run(run_id) for run_id in ids]
-    checks = {
-        run.id: {name: check.as_json() for name, check in checks_of(store, run, edition_of(run)).items()}
-        for run in runs
-    }
+    checks = {run.id: checks_of(store, run, edition_of(run)) for run in runs}
     with store.database.reading() as look:
         for run in runs:
             if not wanted.dialogues and (behind := exports.half_distilled(look, run)):
@@ -55,14 +71,14 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
                     f"before; `culturepark resume {run.id}` finishes it"
                 )
         source = Source(look, runs, wanted.cultures, wanted.format, wanted.left_out or {})
-        read, counts = to_be_read(source, wanted)
+        read, counts = reader_of(source, wanted)
         if not counts:
-            raise nothing(ids, wanted)
+            raise nothing_to_export(ids, wanted)
         share = wanted.train_share
         held: frozenset[str] = frozenset()
         if share is not None:
             # How many rows come of it shows only when they are made.
-            if wanted.format.pairs or wanted.left_out or source.reviewed:
+            if wanted.format.pairs or wanted.left_out or source.corrections:
                 counts = Counter(row.seed_key for row in read(source))
                 source.begin_again()
             held = held_out(counts, source.questions(), share)
@@ -76,39 +92,35 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
                 aside.mkdir(mode=0o750)
                 tally, files, duplicates = write(read(source), source, wanted, held, aside)
                 if not files:
-                    raise nothing(ids, wanted, source.found)
+                    raise nothing_to_export(ids, wanted, source.left_without)
                 notes = [*remarks(source, wanted, held, tally, files)]
                 if old:
                     notes.append(f"{out} held an export already; this one has taken its place")
-                manifest = {
-                    "culturepark": __version__,
-                    "versions": versions(wanted),
-                    "command": redact(command),  # it may name the store with a password
-                    "created_at": now(),
-                    "format": wanted.form,
-                    "rows_are": "dialogues" if wanted.dialogues else "samples",
-                    "licence": wanted.licence,
-                    "cultures": list(wanted.cultures),
-                    "runs": [about(source, wanted, run_id, checks[run_id]) for run_id in ids],
-                    "personas": personas(source, tally),
-                    "files": files,
-                    "duplicates": duplicates,
-                    "rows_by_culture": dict(sorted(tally.by_culture.items())),
-                    "left_out": dict(sorted(source.found.items())),
-                    "train_share": share,
-                    "held_out_seeds": sorted(held),
-                    "reviews": source.reviewed.told(rejected_by(source, wanted), tally.corrected),
-                    "by_hand": {
-                        origin: {"rows": tally.rows_by_hand[origin], "turns": tally.turns_by_hand[origin]}
-                        for origin in dialogues.BY_HAND
-                    },
-                    "notes": notes,
-                }
+                manifest = Manifest(
+                    culturepark=__version__,
+                    versions=versions(wanted),
+                    command=redact(command),  # it may name the store with a password
+                    created_at=now(),
+                    format=wanted.form,
+                    rows_are="dialogues" if wanted.dialogues else "samples",
+                    licence=wanted.licence,
+                    cultures=list(wanted.cultures),
+                    runs=[run_entry(source, wanted, run, checks[run.id]) for run in runs],
+                    personas=people_in(source, tally),
+                    files=files,
+                    duplicates=duplicates,
+                    rows_by_culture=dict(sorted(tally.by_culture.items())),
+                    left_out=dict(sorted(source.left_without.items())),
+                    train_share=share,
+                    held_out_seeds=sorted(held),
+                    reviews=review_summary(source, wanted, tally),
+                    by_hand=ByHandOrigins(typed=tally.by_hand("typed"), edited=tally.by_hand("edited")),
+                    notes=notes,
+                )
                 card_sha256 = put(aside / CARD, card.render(manifest))
-                manifest["card"] = {"name": CARD, "sha256": card_sha256}
-                put(aside / MANIFEST, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
-                names = [name for file in files for name in (file["name"], file.get("index")) if name]
-                names += [DUPLICATES] if duplicates else []
+                manifest = manifest.model_copy(update={"card": CardFile(name=CARD, sha256=card_sha256)})
+                put(aside / MANIFEST, manifest.as_text())
+                names = manifest.file_names
                 put_in_place(aside, place, [MANIFEST, *names, CARD], old)
         except OSError as error:
             raise StoreError(f"cannot write {out}: {error.strerror}") from None
@@ -120,8 +132,8 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
     return Exported([out / name for name in [*names, MANIFEST, CARD]], tally.by_culture.total(), notes)
 
 
-def to_be_read(source: Source, wanted: Wanted) -> tuple[Callable[[Source], Iterator[Row]], Counter[str]]:
-    """What makes the rows, and how many there are by seed, as far as can be counted before."""
+def reader_of(source: Source, wanted: Wanted) -> tuple[Callable[[Source], Iterator[Row]], Counter[str]]:
+    """Return the reader of the rows, and the number of rows by seed, as far as it can be counted before."""
     if wanted.dialogues:
         return dialogues.dialogues, source.counted(exports.done_counts)
     if wanted.format.pairs:
@@ -129,7 +141,7 @@ def to_be_read(source: Source, wanted: Wanted) -> tuple[Callable[[Source], Itera
     return rows.single, source.counted(exports.kept_counts)
 
 
-def nothing(run_ids: Sequence[str], wanted: Wanted, why: Mapping[str, int] = {}) -> UsageError:
+def nothing_to_export(run_ids: Sequence[str], wanted: Wanted, why: Mapping[str, int] = {}) -> UsageError:
     of = f" of {', '.join(wanted.cultures)}" if wanted.cultures else ""
     what = "dialogues that are done" if wanted.dialogues else "kept samples"
     if why.get(dialogues.REJECTED_TURN):
@@ -143,8 +155,8 @@ def nothing(run_ids: Sequence[str], wanted: Wanted, why: Mapping[str, int] = {})
 
 def write(
     stream: Iterator[Row], source: Source, wanted: Wanted, held: frozenset[str], folder: Path
-) -> tuple[Tally, list[JsonObject], JsonObject | None]:
-    """All rows into their files: figures, facts about the files, and about that of what was left out, if any was."""
+) -> tuple[Tally, list[File], File | None]:
+    """Write all rows; return their counts, the files, and the file of the samples that were left out, if any were."""
     tally = Tally()
     with ExitStack() as stack:
         sinks = Sinks(folder, wanted.format, wanted.parquet, stack)
@@ -159,10 +171,10 @@ def write(
             tally.rows_by_hand.update(row.by_hand.keys())
             tally.turns_by_hand.update(row.by_hand)
             tally.corrected |= {
-                name: said for name in row.ids.values() if (said := source.reviewed.corrected.get(name))
+                name: said for name in row.ids.values() if (said := source.corrections.corrected.get(name))
             }
-            put_down(source, repeated)
-        put_down(source, repeated)
+            write_duplicates(source, repeated)
+        write_duplicates(source, repeated)
         sinks.flush()
     if repeated and not repeated.count:
         repeated.path.unlink()
@@ -170,8 +182,73 @@ def write(
     return tally, files, repeated.facts() if repeated and repeated.count else None
 
 
-def put_down(source: Source, repeated: Lines | None) -> None:
-    """Samples that were left out since the last row."""
+def write_duplicates(source: Source, repeated: Lines | None) -> None:
+    """Write down the samples that were left out since the last row."""
     for data in source.duplicates if repeated else ():
         repeated.add(data)  # type: ignore[union-attr]
     source.duplicates.clear()
+
+
+# --- which seeds train and which validate: whole questions, so that none is seen on both sides -----
+
+
+def held_out(rows: Mapping[str, int], questions: Iterable[tuple[str, str]], train_share: float) -> frozenset[str]:
+    """Return the seeds that validate.
+
+    Args:
+        rows: seed key -> how many rows it has, over all runs.
+        questions: seed key and question of every seed of every run.
+        train_share: the share of rows that should train, 0-1.
+    """
+    group = groups(questions)
+    by_group: Counter[str] = Counter()
+    for seed_key, count in rows.items():
+        by_group[group[seed_key]] += count
+    held = validation_seeds(by_group, train_share)
+    return frozenset(seed_key for seed_key in rows if group[seed_key] in held)
+
+
+def groups(questions: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return seed key -> the first of the keys that must fall on the same side.
+
+    Two runs may give one question two keys, and one key two questions.
+    """
+    from culturepark.distill.paraphrase import key
+
+    above: dict[str, str] = {}
+
+    def top(node: str) -> str:
+        while above.setdefault(node, node) != node:
+            node = above[node]
+        return node
+
+    seed_keys = set()
+    for seed_key, question in questions:
+        seed_keys.add(seed_key)
+        one, other = sorted((top(seed_key), top(f"?{key(question)}")))
+        above[other] = one
+    first: dict[str, str] = {}
+    for seed_key in sorted(seed_keys):
+        first.setdefault(top(seed_key), seed_key)
+    return {seed_key: first[top(seed_key)] for seed_key in seed_keys}
+
+
+def validation_seeds(rows: Mapping[str, int], train_share: float) -> frozenset[str]:
+    """
+    Args:
+        rows: seed key -> how many rows it has.
+        train_share: the share of rows that should train, 0-1.
+    Returns:
+        Seeds held out; one at least stays in training, so with a single seed none is held out.
+    """
+    target = (1 - train_share) * sum(rows.values())
+    held: set[str] = set()
+    reached = 0
+    for seed in sorted(rows, key=lambda key: unit("split", key)):
+        if len(held) + 1 == len(rows) or reached >= target:
+            break
+        if reached and abs(reached + rows[seed] - target) > abs(reached - target):
+            continue
+        held.add(seed)
+        reached += rows[seed]
+    return frozenset(held)

@@ -1,7 +1,7 @@
-"""Who sits in the dialogues of a stored run, read back from its rows; and what its plan had to leave out. Read-only.
+"""The people in the dialogues of a stored run, read back from its rows; and what its plan had to leave out. Read-only.
 
-A run is planned when it is made. From then on its rows say who sits where: a dialogue may also be in a run that was
-never planned, as a branch is. What the plan had to leave out has no rows, and is found by planning once more.
+A run is planned when it is made. From then on its rows say who sits where, since some runs were never planned:
+branches. Seeds that the plan had to leave out have no rows, and are found by planning once more.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ PERSON = tuple(
 
 
 def castings(store: Store, run: RunRow, edition: Edition, only: str | None = None) -> tuple[Casting, ...]:
-    """The dialogues of a run, by number: as they were planned, or as the parent's, where it is a branch.
+    """Return the dialogues of a run by number: as they were planned, or, of a branch, as the parent's was.
 
-    Who has the same answer is the same object, however often it sits somewhere: of 10,000 dialogues some hundreds.
+    Participants with the same persona and stance are one object: 10,000 dialogues have some hundreds.
 
     Args:
-        only: the id of the one that is wanted; the run does not matter then.
+        only: the id of the one dialogue to return; the run does not matter then.
     Raises:
         StoreError: if nobody sits in one, or somebody whom the run's scenario does not know.
     """
@@ -40,21 +40,21 @@ def castings(store: Store, run: RunRow, edition: Edition, only: str | None = Non
         return sitting_in(session, col(DialogueRow.id) == only if only else col(DialogueRow.run_id) == run.id, edition)
 
 
-def sitting_in(session: Session, mine: Any, edition: Edition) -> tuple[Casting, ...]:
-    """Those of some dialogues of one run, which `mine` picks; see `castings`."""
+def sitting_in(session: Session, condition: Any, edition: Edition) -> tuple[Casting, ...]:
+    """Return the castings of those dialogues of a run that a condition picks; see `castings`."""
     seeds = {seed.key: seed for seed in edition.scenario.seeds}
     people: dict[tuple[str, int | None, str | None], Participant] = {}
     sitting: dict[str, list[Participant]] = {}
-    dialogues = sqlalchemy.select(*DIALOGUE).where(mine).order_by(col(DialogueRow.number))
+    dialogues = sqlalchemy.select(*DIALOGUE).where(condition).order_by(col(DialogueRow.number))
     persons = sqlalchemy.select(*PERSON).join(DialogueRow, col(DialogueRow.id) == col(ParticipantRow.dialogue_id))
-    held = list(sound(session, DialogueRow, dialogues))
-    for row in sound(session, ParticipantRow, persons.where(mine).order_by(col(ParticipantRow.position))):
+    rows = list(sound(session, DialogueRow, dialogues))
+    for row in sound(session, ParticipantRow, persons.where(condition).order_by(col(ParticipantRow.position))):
         key = row["persona_key"], row["stance_code"], row["stance_text"]
         if key not in people:
             stance = None if key[1] is None else Stance(code=key[1], text=key[2] or "")
             people[key] = Participant(persona=edition.persona(key[0]), stance=stance)
         sitting.setdefault(row["dialogue_id"], []).append(people[key])
-    if empty := next((row["id"] for row in held if row["id"] not in sitting), None):
+    if empty := next((row["id"] for row in rows if row["id"] not in sitting), None):
         raise StoreError(f"nobody sits in the dialogue {empty[:120]!r}; `culturepark doctor` lists all damage")
     return tuple(
         Casting(
@@ -62,10 +62,10 @@ def sitting_in(session: Session, mine: Any, edition: Edition) -> tuple[Casting, 
             seed=seeds.get(row["seed_key"]) or edition.seed(row["seed_key"]),
             participants=tuple(sitting[row["id"]]),
         )
-        for row in held
+        for row in rows
     )
 
 
 def skipped(store: Store, run: RunRow, edition: Edition) -> tuple[Skip, ...]:
-    """What the run's plan had to leave out: it is drawn again. A branch was not planned, and leaves nothing out."""
+    """Return what the run's plan had to leave out, by planning again; nothing for a branch, which had no plan."""
     return () if parents(store, run.id) else plan(edition, run.seed).skipped

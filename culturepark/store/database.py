@@ -33,7 +33,7 @@ from culturepark.store.locks import Inode, held_by_range, inode_of, users
 
 DEFAULT_URL = "sqlite:///runs/culturepark.db"
 REVISIONS = ("0001", "0002", "0003", "0004", "0005")
-"""All schema versions this program knows, oldest first; a test holds them against the migration files."""
+"""Schema versions that this program knows, oldest first; a test holds them against the migration files."""
 
 BUSY_SECONDS: float = 30
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -55,7 +55,7 @@ class Database:
         """
         self.url = parsed(url)
         self.path = ""
-        """Of the database file, wherever the process goes to; empty where there is a server."""
+        """Absolute path of the database file; empty for a server."""
         self.inode: Inode | None = None
         remember(self.url.password and str(self.url.password))
         self.shown = redact(self.url.render_as_string(hide_password=True))
@@ -101,7 +101,7 @@ class Database:
 
     @contextmanager
     def guard(self) -> Iterator[None]:
-        """Driver errors leave here as StoreErrors."""
+        """Turn errors of the driver into StoreErrors."""
         try:
             yield
         except DBAPIError as error:
@@ -120,7 +120,7 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """One transaction, committed at the end of the block or not at all."""
+        """Open one transaction, committed at the end of the block or not at all."""
         with self.guard(), Session(self._writer, expire_on_commit=False) as session, session.begin():
             self.check_place()
             yield session
@@ -129,7 +129,7 @@ class Database:
 
     @property
     def mode(self) -> int:
-        """For whom files made of this database are: as the database file itself, and of a server's for their owner."""
+        """Permissions for files made of this database: those of its file; for a server's, the owner's alone."""
         return mode_of(self.path) if self.path else 0o600
 
     def check_place(self, connection: dict[Any, Any] | None = None) -> None:
@@ -152,7 +152,7 @@ class Database:
 
     @contextmanager
     def hold(self, name: str) -> Iterator[None]:
-        """Keeps other processes from holding `name` in this database. Whoever dies, however, lets go.
+        """Keep other processes from holding `name` in this database, until the block or the process ends.
 
         Raises:
             StoreError: if another process holds it.
@@ -164,7 +164,7 @@ class Database:
             yield
 
     def problems(self) -> list[str]:
-        """What an integrity check finds; empty if all is well."""
+        """Return what an integrity check finds; empty if all is well."""
         if self.engine.dialect.name != "sqlite":
             return []
         with self.guard(), self.engine.connect() as connection:
@@ -251,7 +251,7 @@ def mode_of(path: str | os.PathLike[str]) -> int:
 
 
 def why(error: OSError, path: str) -> str:
-    """Why a lock file cannot be had, and what to do."""
+    """Say why a lock file cannot be made, and what to do."""
     if isinstance(error, PermissionError) and os.path.lexists(path):
         return f"it belongs to user {os.lstat(path).st_uid}; if no process of theirs is at work on the run, delete it"
     return READ_ONLY if isinstance(error, PermissionError) or error.errno == errno.EROFS else str(error.strerror)
@@ -323,7 +323,7 @@ def gone(shown: str) -> StoreError:
 
 
 def options(path: str) -> str:
-    """How to open a file. SQLite reads one in WAL mode only where it finds its side files or may make them.
+    """Return the options to open a file with. SQLite reads WAL mode only where it finds side files or may make them.
 
     Where it may not, and nobody left any with something in it, the file stands still and can be read alone.
     """
@@ -369,7 +369,7 @@ def migrate(connection: Connection) -> None:
 
 
 def advice(error: DBAPIError) -> str:
-    """What the driver said, and what a user can do about it."""
+    """Return the driver's message, with what a user can do about it."""
     said = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
     hints = {
         "database or disk is full": "free some space, then go on; what was committed is safe",

@@ -1,6 +1,6 @@
-"""One dialogue whole, with what is behind each of its sentences. Read-only.
+"""One dialogue whole, with the statements, verdicts, samples, reviews and calls behind each turn. Read-only.
 
-Nothing here is for one kind of screen: the terminal app and the report page both read it.
+The terminal app and the report page both read it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from culturepark.store.tables import (
 )
 
 MEMBERS = 50
-"""Of a cluster, so many are told of; it may have thousands."""
+"""Members of a cluster that are read; it may have thousands."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Cluster:
     """Its text."""
     method: str
     similarity: float | None
-    """Of this statement to its representative; None for the representative itself."""
+    """Cosine of this statement and its representative; None for the representative itself."""
     members: tuple[tuple[str, str, float], ...]
     """Id, text and similarity of each that is represented; of the nearest fifty."""
     size: int
@@ -65,13 +65,13 @@ class Cluster:
 
 @dataclass(frozen=True)
 class Mined:
-    """A statement with what became of it."""
+    """A statement with its verdicts, its cluster and its samples."""
 
     row: StatementRow
     verdicts: tuple[VerdictRow, ...]
     """Of all rounds, in the order they were given; those of `Scene.run.verify_round` count."""
     before: StatementRow | None
-    """What it was rewritten from."""
+    """The statement that this one was rewritten from."""
     after: str | None
     """Id of the statement that was written in its place."""
     cluster: Cluster | None
@@ -80,14 +80,14 @@ class Mined:
 
 @dataclass(frozen=True)
 class Spoken:
-    """A turn with what came of it."""
+    """A turn with its statements."""
 
     id: str
     turn: Turn
     name: str
-    """Of the speaker; `Moderator` and `You` for who has no card."""
+    """The speaker's; `Moderator` or `You` for a speaker without a card."""
     culture: str
-    """Of the speaker; empty for who has none."""
+    """The speaker's; empty for one without a card."""
     statements: tuple[Mined, ...] = ()
 
 
@@ -101,11 +101,11 @@ class Scene:
     people: tuple[Seated, ...]
     turns: tuple[Spoken, ...]
     reviews: Mapping[str, tuple[ReviewRow, ...]]
-    """By what they are about (turn, statement, sample): each reviewer's newest that was not withdrawn.
+    """Id of a turn, statement or sample -> each reviewer's newest review that was not withdrawn.
 
-    What was said of the same words of an earlier extraction is there too."""
+    Reviews of the same words of an earlier extraction are among them."""
     shapes: tuple[Shape, ...]
-    """In which the run tells statements."""
+    """Shapes of the run's samples."""
 
     @property
     def finished(self) -> bool:
@@ -144,7 +144,7 @@ class Scenes:
         return edition_of(self.run)
 
     def look_again(self) -> None:
-        """A run that is going on has another status and other rounds by now."""
+        """Read the run anew: one that is going on has another status and other rounds by now."""
         self.run = self.store.run(self.run.id)
 
     # --- one dialogue ----------------------------------------------------------------------------------
@@ -194,41 +194,43 @@ class Scenes:
         )
 
     def calls(self, scene: Scene, subject_id: str) -> list[CallRow]:
-        """What was asked for a turn: every request, refused and failed ones too; what a copied one came of.
+        """Return the calls for a turn, refused and failed ones too; for a copied turn, the one that it came of.
 
-        For a statement or a sample: what proposed and what judged it.
+        For a statement or a sample: the calls that proposed and judged it.
         """
         with self.store.database.reading() as session:
             rows = list(paged(session, CallRow, CallRow.subject_id, [subject_id]))
             return rows or list(paged(session, CallRow, CallRow.id, behind(scene, subject_id)))
 
     def all_calls(self, scene: Scene) -> dict[str, list[CallRow]]:
-        """Every request of a dialogue, by what it was made for, also for a turn that never came about.
+        """Return the calls of a dialogue by the row they were made for, be it a turn that never came about.
 
-        A turn that a branch copied was asked for in another dialogue; of those calls only the one it came of is told.
+        A copied turn was asked for in another dialogue; of those calls only the one that it came of is there.
         """
         name = scene.dialogue.id
         subjects = [name, *(f"{name}.t{number}" for number in range(1, len(scene.turns) + 2))]
-        found: dict[str, list[CallRow]] = defaultdict(list)
+        calls_by_subject: dict[str, list[CallRow]] = defaultdict(list)
         with self.store.database.reading() as session:
             for row in paged(session, CallRow, CallRow.subject_id, subjects):
-                found[row.subject_id].append(row)
-            known = {row.id for rows in found.values() for row in rows}
+                calls_by_subject[row.subject_id].append(row)
+            known_ids = {row.id for rows in calls_by_subject.values() for row in rows}
             elsewhere = {turn.turn.call_id: turn.id for turn in scene.turns if turn.turn.call_id}
-            missing = [call_id for call_id in elsewhere if call_id not in known]
+            missing = [call_id for call_id in elsewhere if call_id not in known_ids]
             for row in paged(session, CallRow, CallRow.id, missing):
-                found[elsewhere[row.id]].append(row)
-        return {subject: found[subject] for subject in subjects if subject in found}
+                calls_by_subject[elsewhere[row.id]].append(row)
+        return {subject: calls_by_subject[subject] for subject in subjects if subject in calls_by_subject}
 
     def _seated(self, row: ParticipantRow, seed: Seed) -> Seated:
         shares: tuple[tuple[int, str, float], ...] = ()
         if seed.item and row.country in seed.item.shares and row.role == "delegate":
-            found = seed.item.shares[row.country]
-            shares = tuple((option.code, option.label, found.get(option.code, 0.0)) for option in seed.item.options)
+            shares_there = seed.item.shares[row.country]
+            shares = tuple(
+                (option.code, option.label, shares_there.get(option.code, 0.0)) for option in seed.item.options
+            )
         return Seated(self.edition.persona(row.persona_key), row.stance_code, row.stance_text, shares)
 
     def _mined(self, session: Session, dialogue_id: str) -> dict[str, list[Mined]]:
-        """The statements that count, by turn."""
+        """Return the statements that count, by turn."""
         rows = self.store.statements(self.run, dialogue_id)
         ids = [row.id for row in rows]
         by_id = {row.id: row for row in rows}
@@ -240,9 +242,9 @@ class Scenes:
         for sample in paged(session, SampleRow, SampleRow.statement_id, ids):
             samples[sample.statement_id].append(sample)
         clusters = clusters_of(session, ids)
-        found: dict[str, list[Mined]] = defaultdict(list)
+        by_turn: dict[str, list[Mined]] = defaultdict(list)
         for row in rows:
-            found[row.turn_id].append(
+            by_turn[row.turn_id].append(
                 Mined(
                     row,
                     tuple(verdicts[row.id]),
@@ -252,11 +254,11 @@ class Scenes:
                     tuple(samples[row.id]),
                 )
             )
-        return found
+        return by_turn
 
 
 def behind(scene: Scene, subject_id: str) -> list[str]:
-    """Ids of the calls that a turn, statement or sample names as its own."""
+    """Return the ids of the calls that a turn, statement or sample names as its own."""
     for spoken in scene.turns:
         if spoken.id == subject_id:
             return [spoken.turn.call_id] if spoken.turn.call_id else []
@@ -268,7 +270,7 @@ def behind(scene: Scene, subject_id: str) -> list[str]:
 
 
 def clusters_of(session: Session, ids: Sequence[str]) -> dict[str, Cluster]:
-    """Into which cluster each fell, of those that did. A cluster has the id of its representative, and may be large."""
+    """Return statement -> its cluster, for those that are in one. A cluster has the id of its representative."""
     near: dict[str, DuplicateRow] = {}
     for start in range(0, len(ids), PAGE):
         query = select(DuplicateRow).where(col(DuplicateRow.statement_id).in_(ids[start : start + PAGE]))
@@ -277,14 +279,14 @@ def clusters_of(session: Session, ids: Sequence[str]) -> dict[str, Cluster]:
     others: dict[str, int] = {}
     texts: dict[str, str] = {}
     for start in range(0, len(names), PAGE):
-        some = names[start : start + PAGE]
-        counts = select(DuplicateRow.cluster_id, func.count()).where(col(DuplicateRow.cluster_id).in_(some))
+        page = names[start : start + PAGE]
+        counts = select(DuplicateRow.cluster_id, func.count()).where(col(DuplicateRow.cluster_id).in_(page))
         others |= dict(session.exec(counts.group_by(col(DuplicateRow.cluster_id))).all())
         texts |= dict(
-            session.exec(select(StatementRow.id, StatementRow.text).where(col(StatementRow.id).in_(some))).all()
+            session.exec(select(StatementRow.id, StatementRow.text).where(col(StatementRow.id).in_(page))).all()
         )
     members = {name: members_of(session, name) for name in others}
-    found: dict[str, Cluster] = {}
+    by_statement: dict[str, Cluster] = {}
     for name in ids:
         row = near.get(name)
         cluster = row.cluster_id if row else name
@@ -292,16 +294,18 @@ def clusters_of(session: Session, ids: Sequence[str]) -> dict[str, Cluster]:
             shown, method = members[cluster]
             similarity = row.similarity if row else None
             text, size = texts[cluster], others[cluster] + 1
-            found[name] = Cluster(cluster, cluster, text, row.method if row else method, similarity, shown, size)
-    return found
+            by_statement[name] = Cluster(cluster, cluster, text, row.method if row else method, similarity, shown, size)
+    return by_statement
 
 
 def members_of(session: Session, cluster_id: str) -> tuple[tuple[tuple[str, str, float], ...], str]:
-    """The first members of a cluster, and what found the nearest of them."""
+    """Return the nearest members of a cluster, and the method that found the nearest of them."""
     columns = (DuplicateRow.statement_id, DuplicateRow.similarity, DuplicateRow.method)
     nearest = select(*columns).where(DuplicateRow.cluster_id == cluster_id)
     nearest = nearest.order_by(col(DuplicateRow.similarity).desc(), col(DuplicateRow.statement_id)).limit(MEMBERS)
     rows = session.exec(nearest).all()
-    those = select(StatementRow.id, StatementRow.text).where(col(StatementRow.id).in_([name for name, _, _ in rows]))
-    texts = dict(session.exec(those).all())
+    their_texts = select(StatementRow.id, StatementRow.text).where(
+        col(StatementRow.id).in_([name for name, _, _ in rows])
+    )
+    texts = dict(session.exec(their_texts).all())
     return tuple((name, texts[name], similarity) for name, similarity, _ in rows if name in texts), rows[0][2]

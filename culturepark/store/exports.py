@@ -1,4 +1,4 @@
-"""What an export reads: figures, kept samples, answers to one question, whole dialogues; in pages, not all at once."""
+"""The rows behind an export: counts, kept samples, answers to one question, whole dialogues; read page by page."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ Look = Session
 
 PAGE = 500
 AGAINST = "contradicts-stance"
-"""Why the samples of a statement are dropped that is faithful to its speaker's words and goes against the speaker's
-stance; a contradiction that its own judge was unsure of has this reason too."""
+"""The reason of samples that were dropped because their statement, faithful to its speaker's words, goes against the
+speaker's stance. A contradiction that its own judge was unsure of has this reason too."""
 
 ANSWERS = ("survey", "open")
 """The shapes that put the seed's question."""
@@ -39,14 +39,14 @@ SAMPLE = [getattr(SampleRow, name) for name in columns(SampleRow)]
 
 
 def kept_counts(look: Look, run_id: str, cultures: Sequence[str], shapes: Sequence[str] = ()) -> Counter[str]:
-    """How many kept samples a run has, by seed; of some cultures and shapes (none: all)."""
+    """Count the kept samples of a run by seed; of some cultures and shapes (none: all)."""
     query = of_run(sqlalchemy.select(col(DialogueRow.seed_key), func.count()))
     query = only(query, run_id, "kept", cultures, shapes)
     return by_seed(look, query)
 
 
 def half_distilled(look: Look, run: RunRow) -> int:
-    """How many dialogues still have the samples of an earlier round, which distilling again has yet to come to."""
+    """Count the dialogues that still have samples of an earlier round, because distilling again was stopped."""
     extracted, verified = col(DialogueRow.extracted), col(DialogueRow.verified)
     behind = or_(
         and_(extracted > 0, extracted < run.extract_round),
@@ -56,18 +56,18 @@ def half_distilled(look: Look, run: RunRow) -> int:
 
 
 def kept_shapes(look: Look, statement_ids: Iterable[str]) -> set[tuple[str, str]]:
-    """Of some statements, in which shapes each has a kept sample."""
-    found: set[tuple[str, str]] = set()
+    """Return statement and shape of every kept sample of some statements."""
+    shapes: set[tuple[str, str]] = set()
     ids = sorted(statement_ids)
     for start in range(0, len(ids), PAGE):
         query = sqlalchemy.select(col(SampleRow.statement_id), col(SampleRow.kind))
         query = query.where(col(SampleRow.statement_id).in_(ids[start : start + PAGE]), col(SampleRow.status) == "kept")
-        found |= {(name, shape) for name, shape in look.execute(query)}
-    return found
+        shapes |= {(name, shape) for name, shape in look.execute(query)}
+    return shapes
 
 
 def only(query: Any, run_id: str, status: str, cultures: Sequence[str], shapes: Sequence[str]) -> Any:
-    """A query over samples, narrowed to those of a run with a status, of some cultures and shapes (none: all)."""
+    """Narrow a query over samples to those of a run with a status, of some cultures and shapes (none: all)."""
     query = query.where(col(DialogueRow.run_id) == run_id, col(SampleRow.status) == status)
     if cultures:
         query = query.where(col(SampleRow.culture).in_(cultures))
@@ -77,14 +77,14 @@ def only(query: Any, run_id: str, status: str, cultures: Sequence[str], shapes: 
 
 
 def rejected_count(look: Look, run_id: str, cultures: Sequence[str], shapes: Sequence[str] = ()) -> int:
-    """How many samples of a run, of some cultures and shapes (none: all), reviewers have rejected."""
+    """Count the samples of a run, of some cultures and shapes (none: all), that reviewers rejected."""
     query = of_run(sqlalchemy.select(func.count()))
     query = only(query, run_id, "rejected", cultures, shapes)
     return int(look.execute(query).scalar_one())
 
 
 def spoken_by(look: Look, edition: Edition, statement_id: str) -> tuple[Statement, Casting, str, Language]:
-    """A statement with who sits in its dialogue, the phase of its turn, and the dialogue's language."""
+    """Return a statement with its dialogue's casting, the phase of its turn, and the dialogue's language."""
     row = look.get_one(StatementRow, statement_id)
     turn = look.get_one(TurnRow, row.turn_id)
     dialogue = look.get_one(DialogueRow, turn.dialogue_id)
@@ -93,15 +93,15 @@ def spoken_by(look: Look, edition: Edition, statement_id: str) -> tuple[Statemen
 
 
 def has_row(role: Any, protocol: Any) -> Any:
-    """Whether whole dialogues are told as a participant had them, of values as of columns.
+    """Tell whether a participant has a row of a whole dialogue; takes values, and columns in a query.
 
-    A main contact only has a row of a talk with a user, where nobody else does: others would stand there twice.
+    A main contact has one in a talk with a user alone: any other dialogue would stand in the file twice.
     """
     return (role == "delegate") | (protocol == "talk")
 
 
 def done_counts(look: Look, run_id: str, cultures: Sequence[str]) -> Counter[str]:
-    """How many people of some cultures (none: all) have rows of the dialogues of a run that are done, by seed."""
+    """Count the rows of whole dialogues of a run by seed; of some cultures (none: all)."""
     query = (
         sqlalchemy.select(col(DialogueRow.seed_key), func.count())
         .join(ParticipantRow, col(ParticipantRow.dialogue_id) == col(DialogueRow.id))
@@ -114,27 +114,27 @@ def done_counts(look: Look, run_id: str, cultures: Sequence[str]) -> Counter[str
 
 
 def branches(look: Look, run_id: str) -> list[DialogueRow]:
-    """The dialogues of a run that go on from the middle of another."""
+    """Return the dialogues of a run that go on from the middle of another."""
     query = select(DialogueRow).where(DialogueRow.run_id == run_id, col(DialogueRow.parent_id).is_not(None))
     return list(look.exec(query.order_by(col(DialogueRow.number))))
 
 
 def copied_from(look: Look, branch: DialogueRow) -> Iterator[tuple[str, int]]:
-    """The dialogues whose turns a branch has copied, its parent first; of each how many, from the first on."""
-    shared, one = branch.branched_at or 0, branch
-    seen = {branch.id}
-    while one.parent_id and one.parent_id not in seen:
-        seen.add(one.parent_id)
-        shared = min(shared, one.branched_at or 0)
-        yield one.parent_id, shared
-        parent = look.get(DialogueRow, one.parent_id)
+    """Yield the dialogues whose turns a branch has copied, its parent first, and how many of each, from turn 1 on."""
+    shared, dialogue = branch.branched_at or 0, branch
+    seen_ids = {branch.id}
+    while dialogue.parent_id and dialogue.parent_id not in seen_ids:
+        seen_ids.add(dialogue.parent_id)
+        shared = min(shared, dialogue.branched_at or 0)
+        yield dialogue.parent_id, shared
+        parent = look.get(DialogueRow, dialogue.parent_id)
         if parent is None:  # it may be gone
             return
-        one = parent
+        dialogue = parent
 
 
 class KeptStatement(NamedTuple):
-    """What there is to know of a statement that has a kept sample."""
+    """The facts by which a statement with a kept sample is compared across runs."""
 
     id: str
     first_person: str
@@ -143,13 +143,13 @@ class KeptStatement(NamedTuple):
     seed_key: str
     language: str
     relation: str | None
-    """To the stance of its speaker, if it was asked."""
+    """Verdict on the statement and its speaker's stance; None if it was not asked."""
     stance_code: int | None
-    """Of its speaker."""
+    """The answer that its speaker was given."""
 
 
 def kept_statements(look: Look, run: RunRow) -> list[KeptStatement]:
-    """The statements of which a run has kept a sample, in no order."""
+    """Return the statements of which a run has kept a sample, in no order."""
     facts: list[Any] = [StatementRow.id, StatementRow.first_person, StatementRow.culture, StatementRow.kind]
     facts += [DialogueRow.seed_key, DialogueRow.language, VerdictRow.relation, ParticipantRow.stance_code]
     stance = and_(
@@ -172,7 +172,7 @@ def by_seed(look: Look, query: Any) -> Counter[str]:
 
 
 def kept_samples(look: Look, run_id: str, cultures: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-    """Kept samples of a run in the order of the talk, each with its `seed_key` and `persona_key`."""
+    """Yield the kept samples of a run in the order of the talk, each with its `seed_key` and `persona_key`."""
     query = of_run(sqlalchemy.select(*SAMPLE, col(StatementRow.persona_key), col(DialogueRow.seed_key)))
     query = query.where(col(SampleRow.status) == "kept")
     if cultures:
@@ -181,9 +181,9 @@ def kept_samples(look: Look, run_id: str, cultures: Sequence[str]) -> Iterator[M
 
 
 def answers(look: Look, run: RunRow, seed_keys: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-    """What was answered to some seeds of a run, in the order of the talk: samples in the shapes that put the question.
+    """Yield the answers to some seeds of a run in the order of the talk: samples in the shapes that put the question.
 
-    Kept ones, and open ones that were dropped for going against their speaker's stance. Each with its statement's
+    These are the kept samples, and open ones dropped for going against their speaker's stance. Each has its statement's
     `persona_key`, `first_person` and `rewritten_from`, its turn's `phase`, the dialogue's `protocol`, the speaker's
     `stance_code`, and of the verdicts on its stance `relation` (None where there is none, or they differ) and the
     least `confidence`.
@@ -225,9 +225,9 @@ def answers(look: Look, run: RunRow, seed_keys: Sequence[str]) -> Iterator[Mappi
 
 
 def in_order(query: Any, run_id: str) -> Any:
-    """A query over the samples of a run by dialogue, turn, statement and shape.
+    """Sort a query over the samples of a run by dialogue, turn, statement and shape.
 
-    One run at a time: in which order ids of runs stand would be for the database's collation to say.
+    One run at a time, because the order of runs' ids would depend on the database's collation.
     """
     return (
         query.where(col(DialogueRow.run_id) == run_id)
@@ -239,7 +239,7 @@ def in_order(query: Any, run_id: str) -> Any:
 
 
 def talks(look: Look, run_id: str) -> Iterator[tuple[DialogueRow, list[ParticipantRow], list[Turn]]]:
-    """The dialogues of a run that are done, each with its people and its turns."""
+    """Yield the dialogues of a run that are done, each with its people and its turns."""
     last = 0
     while True:
         page = select(DialogueRow).where(DialogueRow.run_id == run_id, DialogueRow.status == Status.DONE)

@@ -1,7 +1,7 @@
-"""A first look into a store, before SQLAlchemy is there: importing it takes longer than all else up to a screen.
+"""The lines of a first screen, read from an SQLite file without SQLAlchemy, whose import takes longer than all else.
 
-Only of SQLite's files, and only a glance: whatever is out of the ordinary, it gives None, and the store itself is
-asked, which knows how to say what is wrong. What it gives is looked at again as soon as that can be done.
+If anything is out of the ordinary the functions return None, and the store itself is asked, which can say what is
+wrong. The screen reads its lines again from the store as soon as that is there.
 """
 
 from __future__ import annotations
@@ -67,18 +67,18 @@ class Shown:
 
     run: RunLine
     ids: tuple[str, ...]
-    """Of all its dialogues."""
+    """All its dialogues."""
     lines: tuple[Line, ...]
-    """Of the first ones."""
+    """Its first dialogues."""
 
 
 def runs(url: str) -> list[RunLine] | None:
-    """The newest runs."""
+    """Return the newest runs."""
     return look(url, newest)
 
 
 def dialogues(url: str, run_id: str) -> Shown | None:
-    """A run by its id, or `last`; None for whatever else."""
+    """Return a run by its id, or `last`, with its first dialogues; None for anything else."""
     return look(url, lambda db: shown(db, run_id))
 
 
@@ -104,24 +104,24 @@ def newest(db: sqlite3.Connection) -> list[RunLine]:
 
 
 def shown(db: sqlite3.Connection, run_id: str) -> Shown | None:
-    one = (
+    matching = (
         newest(db)[:1] if run_id == "last" else [RunLine(*row) for row in db.execute(RUNS + "WHERE id = ?", (run_id,))]
     )
-    if not one:
+    if not matching:
         return None
-    run = checked(one[0])
+    run = checked(matching[0])
     ids = [name for (name,) in db.execute("SELECT id FROM dialogue WHERE run_id = ? ORDER BY number", (run.id,))]
     (scenario,) = db.execute("SELECT scenario FROM run WHERE id = ?", (run.id,)).fetchone()
     questions = {seed["key"]: seed["question"] for seed in json.loads(scenario)["scenario"]["seeds"]}
-    some = ids[:MOST]
-    inside = f"IN ({','.join('?' * len(some))})"
+    first_ids = ids[:MOST]
+    inside = f"IN ({','.join('?' * len(first_ids))})"
     people: dict[str, list[tuple[str, str]]] = defaultdict(list)
     sitting = f"SELECT dialogue_id, name, culture FROM participant WHERE dialogue_id {inside} ORDER BY position"  # noqa: S608
-    for name, *person in db.execute(sitting, some):
+    for name, *person in db.execute(sitting, first_ids):
         people[name].append((str(person[0]), str(person[1])))
     rows = db.execute(
         f"SELECT id, number, seed_key, status, stop_reason, parent_id FROM dialogue WHERE id {inside} ORDER BY number",  # noqa: S608
-        some,
+        first_ids,
     )
     lines = [
         checked(Line(name, number, key, questions[key], status, why, tuple(people[name]), None, None, None, parent, 0))
@@ -137,7 +137,7 @@ def checked(line: Any) -> Any:
     """
     for field in fields(line):
         value = getattr(line, field.name)
-        wanted: Any = int if field.name in ("number", "branches") else tuple if field.name == "people" else str
-        if not isinstance(value, wanted) and not (value is None and "None" in str(field.type)):
+        kind: Any = int if field.name in ("number", "branches") else tuple if field.name == "people" else str
+        if not isinstance(value, kind) and not (value is None and "None" in str(field.type)):
             raise ValueError(field.name)
     return line

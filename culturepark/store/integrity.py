@@ -1,6 +1,6 @@
-"""What a row must hold to be used: SQLite keeps whatever it is given, and a disk may give back something else.
+"""Checks of stored rows: SQLite keeps whatever it is given, and a disk may give back something else.
 
-Every row is looked at when it is read, so that nobody after this point meets a value that was never written.
+Every row is checked when it is read, so that no code after this point meets a value that was never written.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ ONE_OF: dict[type[SQLModel], dict[str, tuple[str, ...]]] = {
 
 
 def faults(table: type[SQLModel], values: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with the values of one row, of those that were read; nothing if all is well."""
+    """Yield what is wrong with those values of one row that were read."""
     json_columns, one_of = JSON.get(table, {}), ONE_OF.get(table, {})
     for name, (kind, nullable) in columns(table).items():
         value = values.get(name)
@@ -119,20 +119,23 @@ def refuse(constant: str) -> None:
 
 
 def checksum(vector: Mapping[str, Any]) -> int | None:
-    """What `checksum` should be in a `vector` row; None where the row holds no vector."""
+    """Return the checksum that a `vector` row should have; None if it holds no vector."""
     named = f"{vector.get('embedder')}{vector.get('text_sha256')}".encode("utf-8", "surrogatepass")
     blob = vector.get("vector")
     return zlib.crc32(blob, zlib.crc32(named)) if isinstance(blob, bytes) else None
 
 
 def threshold_of(run: RunRow, edition: Edition) -> float | None:
-    """From which similarity the run's duplicates count: as last decided, or as its scenario has it; None: by method."""
+    """Return the similarity from which on statements of a run are duplicates: as last decided, else its scenario's.
+
+    None: the default of the method.
+    """
     given = json.loads(run.settings).get("threshold")
     return float(given) if given else edition.scenario.distill.dedup.threshold
 
 
 def edition_of(run: RunRow) -> Edition:
-    """What a run was begun with.
+    """Return the scenario and the cards that a run was begun with.
 
     Raises:
         StoreError: if this version of the program cannot read it.
@@ -150,36 +153,36 @@ def edition_of(run: RunRow) -> Edition:
 
 @cache
 def columns(table: type[SQLModel]) -> dict[str, tuple[type, bool]]:
-    """Type and nullability of every column."""
-    found = {}
+    """Return type and nullability of every column."""
+    by_name = {}
     for column in inspect(table).columns:
         kind = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
-        found[column.key] = kind.python_type, bool(column.nullable)
-    return found
+        by_name[column.key] = kind.python_type, bool(column.nullable)
+    return by_name
 
 
-def of_columns(found: Iterable[Row[Any]]) -> list[Any]:
-    """Rows of single columns and figures, which no table vouches for."""
-    told = list(found)
-    if odd := next((value for row in told for value in row if isinstance(value, bytes)), None):
+def of_columns(result: Iterable[Row[Any]]) -> list[Any]:
+    """Return rows of single columns and figures, which no table's check covers, if they hold text where they should."""
+    rows = list(result)
+    if odd := next((value for row in rows for value in row if isinstance(value, bytes)), None):
         raise StoreError(f"{odd[:40]!r} stands where text should; `culturepark doctor` lists all damage")
-    return told
+    return rows
 
 
 def paged(session: Session, table: Any, column: Any, ids: Sequence[str]) -> Iterator[Any]:
-    """Rows whose column is one of many ids, in the order of their own ids."""
+    """Yield rows whose column is one of many ids, in the order of their own ids."""
     for start in range(0, len(ids), PAGE):
         query = select(table).where(col(column).in_(ids[start : start + PAGE]))
         yield from session.exec(query.order_by(func.length(table.id), col(table.id)))
 
 
 def sound(session: Session, table: type[SQLModel], query: Any) -> Iterator[dict[str, Any]]:
-    """Some columns of a table, with figures beside them, looked at as every row is.
+    """Yield some columns of a table, with figures beside them, checked as every row is.
 
-    Not as objects: those take more than twice as long.
+    They are no objects, which take more than twice as long.
     """
-    for found in session.execute(query).mappings():
-        row = dict(found)
+    for mapping in session.execute(query).mappings():
+        row = dict(mapping)
         for fault in faults(table, row):
             raise StoreError(f"{named(table, row)} is damaged: {fault}; `culturepark doctor` lists all damage")
         if odd := next((value for value in row.values() if isinstance(value, bytes)), None):
@@ -190,12 +193,12 @@ def sound(session: Session, table: type[SQLModel], query: Any) -> Iterator[dict[
 
 
 def hangs_on(column: Any, row_id: str) -> Any:
-    """Whether an id is that of a row below another. Not by LIKE: in SQLite `Demo.d1` would be below `demo`."""
+    """Return the condition that an id is below another. Not by LIKE: in SQLite `Demo.d1` would be below `demo`."""
     return func.substr(column, 1, len(row_id) + 1) == f"{row_id}."
 
 
 def named(table: type[SQLModel], values: Mapping[str, Any]) -> str:
-    """How to speak of a row."""
+    """Return table and key of a row, for messages."""
     key = ", ".join(str(values.get(column.key)) for column in inspect(table).primary_key)
     return f"{table.__tablename__} {key[:120]!r}"
 
@@ -213,7 +216,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     RunRow, DialogueRow, ParticipantRow, CallRow, TurnRow, StatementRow, VerdictRow, DuplicateRow, SampleRow, ReviewRow,
     VectorRow, AbilityRow,
 )  # fmt: skip
-"""In such an order that a row comes after those it hangs on."""
+"""A table comes after those that its rows hang on."""
 
 PATHS: dict[type[SQLModel], tuple[str, str]] = {
     DialogueRow: ("run_id", r"d\d+"),
@@ -224,12 +227,12 @@ PATHS: dict[type[SQLModel], tuple[str, str]] = {
     SampleRow: ("statement_id", r"x\d+"),
     ReviewRow: ("subject_id", r"r[0-9a-f]{8}"),
 }
-"""Where an id comes from: that of another row, and what stands behind it."""
+"""The column with the id that a row's id begins with, and the form of its last part."""
 REVIEWED = (TurnRow, StatementRow, SampleRow)
 
 
 class Checkup:
-    """One look at all of a database."""
+    """A check of all of a database."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -239,13 +242,13 @@ class Checkup:
         self._known: dict[tuple[str, str], set[str | None]] = {}
         """The `seed`s, `persona`s and their `country`s of each run whose scenario can be read."""
         self._run_of: dict[str, str] = {}
-        """Which run a dialogue belongs to."""
+        """Dialogue -> its run."""
 
     def problems(self) -> Iterator[str]:
-        """Everything that is wrong, whatever else is."""
-        for found in (self._integrity(), self._schema(), *map(self._rows, TABLES), self._of_nothing()):
+        """Yield everything that is wrong; one fault does not hide others."""
+        for faults_found in (self._integrity(), self._schema(), *map(self._rows, TABLES), self._of_nothing()):
             try:
-                yield from found
+                yield from faults_found
             except StoreError as error:
                 yield str(error)
 
@@ -253,7 +256,7 @@ class Checkup:
         yield from self.database.problems()
 
     def _schema(self) -> Iterator[str]:
-        """Tables and columns that a database of this version has."""
+        """Yield the tables and columns that are missing."""
         with self.database.guard(), self.database.engine.connect() as connection:
             there = inspect(connection)
             for table in TABLES:
@@ -265,16 +268,16 @@ class Checkup:
                 yield from (f"the table {name} has no column {column}; {DAMAGED}" for column in sorted(missing))
 
     def _rows(self, table: type[SQLModel]) -> Iterator[str]:
-        """Every row by itself, and against the rows it names that no foreign key ties it to."""
+        """Check every row by itself, and against the rows it names without a foreign key."""
         name = str(table.__tablename__)
         with self.database.guard(), self.database.engine.connect() as connection:
             columns = inspect(table).columns
-            found = connection.execution_options(yield_per=500).execute(sqlalchemy.select(*columns))
+            result = connection.execution_options(yield_per=500).execute(sqlalchemy.select(*columns))
             self.counts[name] = 0
-            for row in map(dict, found.mappings()):
+            for row in map(dict, result.mappings()):
                 self.counts[name] += 1
-                wrong = [*faults(table, row)] or [*self._stray(table, row)]
-                yield from (f"{named(table, row)}: {fault}" for fault in wrong)
+                faults_of_row = [*faults(table, row)] or [*self._stray(table, row)]
+                yield from (f"{named(table, row)}: {fault}" for fault in faults_of_row)
 
     def _stray(self, table: type[SQLModel], row: JsonObject) -> Iterator[str]:
         if path := PATHS.get(table):
@@ -300,11 +303,11 @@ class Checkup:
             yield f"it was made for {row['subject_id'][:120]!r}, which is not of its run {row['run_id']!r}"
 
     def _of_nothing(self) -> Iterator[str]:
-        """Reviews of what is not there; no foreign key can tell, since they may be of one of several tables."""
-        missing = [~exists().where(col(table.id) == col(ReviewRow.subject_id)) for table in REVIEWED]
+        """Yield reviews of rows that are not there; they may be of several tables, so no foreign key can tell."""
+        not_there = [~exists().where(col(table.id) == col(ReviewRow.subject_id)) for table in REVIEWED]
         with self.database.guard(), self.database.engine.connect() as connection:
             for review_id, subject_id in connection.execute(
-                sqlalchemy.select(col(ReviewRow.id), col(ReviewRow.subject_id)).where(*missing)
+                sqlalchemy.select(col(ReviewRow.id), col(ReviewRow.subject_id)).where(*not_there)
             ):
                 yield f"review {str(review_id)[:120]!r}: there is no {str(subject_id)[:120]!r}"
 

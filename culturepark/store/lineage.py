@@ -259,7 +259,7 @@ def item_json(item: SurveyItem | None) -> JsonObject | None:
 
 
 def parents(store: Store, run_id: str | None = None) -> dict[str, str]:
-    """Of the runs that are branches, or of one: the dialogue that each branched off."""
+    """Return run -> the dialogue it branched off, for all runs that are branches, or for one."""
     query = select(DialogueRow.run_id, DialogueRow.parent_id).where(col(DialogueRow.parent_id).is_not(None))
     if run_id:
         query = query.where(DialogueRow.run_id == run_id)
@@ -268,7 +268,7 @@ def parents(store: Store, run_id: str | None = None) -> dict[str, str]:
 
 
 def of_run(query: Any) -> Any:
-    """A query over samples, joined up to their dialogue."""
+    """Join a query over samples up to their dialogues."""
     return (
         query.select_from(SampleRow)
         .join(StatementRow, col(SampleRow.statement_id) == col(StatementRow.id))

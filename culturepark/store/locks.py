@@ -1,4 +1,4 @@
-"""Which file a database is, and a lock on a byte of it, which needs no file that somebody else could have made."""
+"""The identity of a database file, and a lock on a byte of it, which needs no lock file that others could have made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why nothing came of a turn, or of a statement: the same words in the terminal and on the report page. Pure."""
+"""Why a turn has no statement, or a statement no sample: in the same words on the screen and on the report page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from culturepark.terminal.safe import clip, safe
 
 
 def no_statement(scene: Scene, turn: Turn) -> str:
-    """Why no statement came of a turn."""
+    """Say why a turn has no statement."""
     row = scene.dialogue
     if turn.origin == "edited":
         return "Edited: this was put in place of what was said, and is never mined."
@@ -36,7 +36,7 @@ def no_statement(scene: Scene, turn: Turn) -> str:
 
 
 def no_sample(scene: Scene, one: Mined) -> str:
-    """Why no sample came of a statement, in a few words."""
+    """Say in a few words why a statement has no sample."""
     counting = [verdict for verdict in one.verdicts if verdict.round == scene.run.verify_round]
     if one.after:
         return "reworded"

@@ -1,4 +1,4 @@
-"""What a reviewer may be called. Needs no database, so that it can be said before anything is opened."""
+"""The names of reviewers. It needs no database, so that a name can be refused before anything is opened."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from culturepark.errors import UsageError
 
 LONGEST_NAME = 80
 JOINERS = "\u200c\u200d"
-"""What Bengali and Persian write some of their letters with; invisible, but no control of anything."""
+"""Characters that join letters in Bengali and Persian: invisible, yet part of names."""
 
 
 def named(reviewer: str) -> str:
-    """A reviewer's name, with the same letters for what looks the same.
+    """Return a reviewer's name in one spelling for all that look the same.
 
     Raises:
         UsageError: if it is not one that can be told from others.

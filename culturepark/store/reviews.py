@@ -1,4 +1,4 @@
-"""One reviewer's judgements of turns, statements and samples. Every one is kept: what is taken back is marked as such.
+"""One reviewer's judgements of turns, statements and samples. All are kept; those taken back are marked as withdrawn.
 
 Ids are `SUBJECT.r` and eight random hexadecimal digits, so that the reviews of two copies of a store can be put
 together.
@@ -23,7 +23,7 @@ from culturepark.store.tables import ReviewRow, SampleRow, StatementRow, TurnRow
 
 
 class Reviews:
-    """What one reviewer says. Every method is one transaction, committed when it returns; any thread may call."""
+    """The judgements of one reviewer. Every method is one transaction, and any thread may call it."""
 
     def __init__(self, store: Store, reviewer: str) -> None:
         """
@@ -42,7 +42,7 @@ class Reviews:
         wording: str | None = None,
         note: str | None = None,
     ) -> ReviewRow:
-        """A judgement, in place of this reviewer's earlier ones on the same subject; samples get the status it gives.
+        """Add a judgement, in place of this reviewer's earlier ones on the subject, and set the status of its samples.
 
         Args:
             subject_id: of a turn, statement or sample.
@@ -79,12 +79,12 @@ class Reviews:
         return row
 
     def undo(self, within: str = "") -> ReviewRow | None:
-        """Takes back this reviewer's newest standing judgement; the one before it on that subject counts again.
+        """Take back this reviewer's newest standing judgement; the one before it on that subject counts again.
 
         Args:
             within: how its id must begin: the whole id of a review, or that of a dialogue with a full stop.
         Returns:
-            What was taken back; None if there is nothing.
+            The review that was taken back; None if there is none.
         """
         with self.store.database.writing() as session:
             mine = select(ReviewRow).where(ReviewRow.reviewer == self.reviewer, col(ReviewRow.withdrawn_at).is_(None))
@@ -100,13 +100,13 @@ class Reviews:
         return row
 
     def standing(self, subject_id: str) -> ReviewRow | None:
-        """This reviewer's judgement on a subject, if there is one."""
+        """Return this reviewer's judgement on a subject, if there is one."""
         with self.store.database.reading() as session:
             rows = standing_rows(session, turn_of(subject_id)).get(subject_id, ())
         return next((row for row in rows if row.reviewer == self.reviewer), None)
 
     def _later(self, session: Session) -> str:
-        """Now; later than this reviewer's newest all the same, if a clock was set back or a hand was quick."""
+        """Return the time now, or one later than this reviewer's newest if a clock was set back or a hand was quick."""
         mine = select(ReviewRow.created_at).where(ReviewRow.reviewer == self.reviewer)
         last = session.exec(mine.order_by(col(ReviewRow.created_at).desc()).limit(1)).first()
         at = now()
@@ -115,7 +115,7 @@ class Reviews:
         return moment(datetime.fromisoformat(last) + timedelta(milliseconds=1))
 
     def _settle(self, session: Session, subject_id: str) -> None:
-        """Gives the samples that came of a turn, or of the subject's turn, the status that follows from all reviews."""
+        """Set the status of all samples of the subject's turn as it follows from all reviews."""
         session.flush()
         turn_id = turn_of(subject_id)
         statements = select(StatementRow.id).where(StatementRow.turn_id == turn_id)

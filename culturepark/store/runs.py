@@ -18,7 +18,7 @@ from culturepark.store.tables import CallRow, DialogueRow, ParticipantRow, RunRo
 
 
 def runs(store: Store) -> list[JsonObject]:
-    """All runs, newest first, with how many dialogues are done and samples kept, and what a branch branched off."""
+    """Return all runs, newest first, with counts of dialogues and kept samples, and the parent of a branch."""
     parent_of = parents(store)
     with store.database.reading() as session:
         done = dict(
@@ -59,7 +59,7 @@ def runs(store: Store) -> list[JsonObject]:
 
 
 def spent_by_stage(store: Store, run_id: str) -> dict[str, tuple[float, float, float]]:
-    """Answered calls, prompt tokens and completion tokens of each stage."""
+    """Return answered calls, prompt tokens and completion tokens of each stage."""
     with store.database.reading() as session:
         sums: list[Any] = [func.coalesce(func.sum(c), 0) for c in (CallRow.prompt_tokens, CallRow.completion_tokens)]
         query = sqlalchemy.select(CallRow.stage, func.count(), *sums)  # type: ignore[call-overload]
@@ -68,7 +68,7 @@ def spent_by_stage(store: Store, run_id: str) -> dict[str, tuple[float, float, f
 
 
 def completed(store: Store, models: str) -> list[RunRow]:
-    """Runs on these models that went through all stages once, newest first; a branch began in the middle."""
+    """Return the runs on these models that went through all stages once, newest first; no branches."""
     branched = exists().where(col(DialogueRow.run_id) == col(RunRow.id), col(DialogueRow.parent_id).is_not(None))
     with store.database.reading() as session:
         query = select(RunRow).where(RunRow.models == models, RunRow.stop_reason == "completed")
@@ -77,7 +77,7 @@ def completed(store: Store, models: str) -> list[RunRow]:
 
 
 def dialogue(store: Store, run_or_dialogue: str) -> list[DialogueRow]:
-    """The dialogues of a run, or the one that an id of anything in it (`RUN.d3`, `RUN.d3.t5.s2`) leads to.
+    """Return the dialogues of a run, or the one that an id of a row in it (`RUN.d3`, `RUN.d3.t5.s2`) leads to.
 
     Raises:
         UsageError: if there are none.

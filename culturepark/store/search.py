@@ -1,4 +1,4 @@
-"""The dialogues of a run in pages, which of them are wanted, and a search over all that was said. Read-only."""
+"""The dialogues of a run as a list in pages, filtered, and a search over all turns. Read-only."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ PAGE = 500
 
 @dataclass(frozen=True)
 class Filters:
-    """Which dialogues are wanted; what is None says nothing."""
+    """Conditions on dialogues; None is no condition."""
 
     culture: str | None = None
     """Somebody of this culture sits there."""
     kind: str | None = None
     """A statement of this kind came of it."""
     stop: str | None = None
-    """Why it ended, up to the colon: `completed`, `refused-turns`; where nothing ended it, its status."""
+    """Its stop reason up to the colon (`completed`, `refused-turns`), or its status if it has none."""
     verdict: str | None = None
     """A statement has this relation (`entail`, `contradict`, `irrelevant`, `unparsable`), to its speaker's
     stance or to its quote."""
@@ -62,17 +62,17 @@ class Lists:
 
     @cached_property
     def questions(self) -> dict[str, str]:
-        """By seed."""
+        """Seed key -> question."""
         return {seed.key: seed.question for seed in edition_of(self.run).scenario.seeds}
 
     def find(self, filters: Filters = Filters()) -> list[str]:
-        """Ids of the dialogues that are wanted, in their order: at most 100,000."""
+        """Return the ids of the dialogues that meet the conditions, in order: at most 100,000."""
         query = select(DialogueRow.id).where(DialogueRow.run_id == self.run.id, *self._conditions(filters))
         with self.store.database.reading() as session:
             return list(session.exec(query.order_by(col(DialogueRow.number))))
 
     def choices(self) -> dict[str, dict[str, int]]:
-        """For each field of `Filters`, which values would find something, and how many dialogues."""
+        """Return for each field of `Filters` the values that would find something, with the number of dialogues."""
         of_statements = counting(self.run)
         queries: dict[str, Any] = {
             "culture": self._counted(ParticipantRow.culture).join(
@@ -89,17 +89,17 @@ class Lists:
             .join(VerdictRow, col(VerdictRow.statement_id) == col(StatementRow.id))
             .where(of_statements, *judged(self.run)),
         }
-        found: dict[str, dict[str, int]] = {}
+        by_field: dict[str, dict[str, int]] = {}
         with self.store.database.reading() as session:
             for name, query in queries.items():
                 counts: dict[str, int] = defaultdict(int)
                 for value, count in of_columns(session.execute(query)):
                     counts[cause(value) if name == "stop" else value] += count
-                found[name] = dict(sorted(counts.items()))
-        return found
+                by_field[name] = dict(sorted(counts.items()))
+        return by_field
 
     def lines(self, ids: Sequence[str]) -> list[Line]:
-        """These dialogues, in this order; at most `PAGE` at a time. One that is gone is left out."""
+        """Return the lines of some dialogues, in this order; at most `PAGE`. A dialogue that is gone is left out."""
         inside = col(DialogueRow.id).in_(ids)
         with self.store.database.reading() as session:
             dialogues = {row.id: row for row in session.exec(select(DialogueRow).where(inside))}
@@ -141,38 +141,38 @@ class Lists:
         ]
 
     def alive(self) -> list[str]:
-        """Ids of the dialogues that are being held just now."""
+        """Return the ids of the dialogues that are going on just now."""
         query = select(DialogueRow.id).where(DialogueRow.run_id == self.run.id, DialogueRow.status == Status.RUNNING)
         with self.store.database.reading() as session:
             return list(session.exec(query.order_by(col(DialogueRow.number))))
 
     def branches(self, dialogue_id: str) -> list[DialogueRow]:
-        """The dialogues that branched off one, oldest first; each is in a run of its own."""
+        """Return the dialogues that branched off one, oldest first; each is in a run of its own."""
         with self.store.database.reading() as session:
             query = select(DialogueRow).join(RunRow, col(RunRow.id) == col(DialogueRow.run_id))
             query = query.where(DialogueRow.parent_id == dialogue_id)
             return list(session.exec(query.order_by(col(RunRow.created_at), col(DialogueRow.id))))
 
     def search(self, words: str, unwanted: Callable[[], bool] = lambda: False) -> Iterator[Found]:
-        """Turns in which all words occur, in the order of the talk, as they are found; case and width do not count.
+        """Yield the turns in which all words occur, in the order of the talk; case and width do not count.
 
-        Words in double quotes must stand together. Reads the run page by page; whoever has enough just stops.
+        Words in double quotes must stand together. The run is read page by page as turns are asked for.
 
         Args:
             unwanted: asked before every page; a search that finds little would otherwise have to be waited for.
         """
-        wanted = terms(words)
-        ids = self.find() if wanted else []
+        wanted_terms = terms(words)
+        ids = self.find() if wanted_terms else []
         for start in range(0, len(ids), PAGE // 5):
             if unwanted():
                 return
-            some = {name: place for place, name in enumerate(ids[start : start + PAGE // 5])}
+            places = {name: place for place, name in enumerate(ids[start : start + PAGE // 5])}
             query = sqlalchemy.select(*columns(TurnRow, "dialogue_id", "id", "position", "speaker", "text"))
             with self.store.database.reading() as session:
-                page = of_columns(session.execute(query.where(col(TurnRow.dialogue_id).in_(some))))
-            for row in sorted(page, key=lambda row: (some[row.dialogue_id], row.position)):
+                page = of_columns(session.execute(query.where(col(TurnRow.dialogue_id).in_(places))))
+            for row in sorted(page, key=lambda row: (places[row.dialogue_id], row.position)):
                 text = folded(row.text)
-                if all(term in text for term in wanted):
+                if all(term in text for term in wanted_terms):
                     yield Found(row.dialogue_id, row.id, row.position, row.speaker, row.text)
 
     def _counted(self, value: Any) -> Any:
@@ -211,7 +211,7 @@ STOP = func.coalesce(DialogueRow.stop_reason, DialogueRow.status)
 
 
 def judged(run: RunRow) -> tuple[Any, ...]:
-    """Verdicts that count, of those every statement has."""
+    """Return the conditions for verdicts of `faithful` and `stance` that count."""
     return col(VerdictRow.criterion).in_(("faithful", "stance")), col(VerdictRow.round) == run.verify_round
 
 
@@ -221,7 +221,7 @@ def cause(stop: str) -> str:
 
 
 def folded(text: str) -> str:
-    """On one line, without case, width, and the marks over and under letters that people leave out when they type."""
+    """Return a text on one line, without case, width, and the marks on letters that people leave out when they type."""
     line = text.upper() if text.isascii() else folded_letters(text)
     return " ".join(line.split())
 
@@ -232,19 +232,19 @@ def folded_letters(text: str) -> str:
 
 
 def folded_with_places(text: str) -> tuple[str, list[int]]:
-    """As `folded`, and for each letter of it where in the text it comes from."""
+    """Return `folded(text)`, and for each of its letters the place in the text that it comes from."""
     line, places = " ", [0]
     for at, letter in enumerate(text):
-        for one in folded_letters(letter):
-            space = one.isspace()
+        for folded_letter in folded_letters(letter):
+            space = folded_letter.isspace()
             if not (space and line[-1] == " "):
-                line += " " if space else one
+                line += " " if space else folded_letter
                 places.append(at)
     return line[1:], places[1:]
 
 
 def terms(words: str) -> list[str]:
-    """What is to be found: words, and what stands in double quotes as one."""
+    """Return the terms of a search: words, and whatever stands in double quotes as one."""
     parts = enumerate(folded(words).split('"'))
     return [term for at, part in parts for term in ([part.strip()] if at % 2 else part.split()) if term]
 

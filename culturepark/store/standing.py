@@ -1,4 +1,4 @@
-"""What standing reviews mean for the rows they are about. Inside a transaction of whoever asks."""
+"""Standing reviews of rows, and the status of samples that follows. Functions run inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from culturepark.store.integrity import hangs_on, paged
 from culturepark.store.tables import ReviewRow, RunRow, SampleRow, StatementRow
 
 Standing = Mapping[str, Sequence[Review]]
-"""By subject: each reviewer's newest review that was not withdrawn."""
+"""Subject id -> each reviewer's newest review that was not withdrawn."""
 
 
 def one_at_a_time(session: Session, run_id: str) -> None:
-    """From here to the end of the transaction, nobody else changes what the reviews of a run mean.
+    """Keep others from changing the reviews of a run until the transaction ends.
 
     SQLite has one writer at a time as it is; PostgreSQL locks the run's row.
     """
@@ -27,15 +27,15 @@ def one_at_a_time(session: Session, run_id: str) -> None:
 
 
 def given_reviews(session: Session, run_id: str) -> dict[str, list[Review]]:
-    """By what they were given on, whether that still counts or not: how much has been reviewed."""
-    found: dict[str, list[Review]] = defaultdict(list)
+    """Return reviews by the subject they were given on, whether that still counts or not."""
+    by_subject: dict[str, list[Review]] = defaultdict(list)
     for row in session.exec(not_withdrawn(run_id)):
-        found[row.subject_id].append(row.noun())
-    return {subject: standing(reviews) for subject, reviews in found.items()}
+        by_subject[row.subject_id].append(row.noun())
+    return {subject: standing(reviews) for subject, reviews in by_subject.items()}
 
 
 def standing_reviews(session: Session, below: str) -> dict[str, list[Review]]:
-    """As nouns that are about the subject they stand under; see `standing_rows`."""
+    """Return `standing_rows` as nouns, each with the subject that it is filed under."""
     return {
         subject: [row.noun().model_copy(update={"subject_id": subject}) for row in rows]
         for subject, rows in standing_rows(session, below).items()
@@ -43,18 +43,18 @@ def standing_reviews(session: Session, below: str) -> dict[str, list[Review]]:
 
 
 def standing_rows(session: Session, below: str) -> dict[str, list[ReviewRow]]:
-    """What counts, by subject: on a row and on what hangs on it.
+    """Return the reviews that count, by subject: of a row and of the rows below it.
 
-    A judgement is about words. Extracted or verified again, a statement has another id; what was said of it holds on,
+    A judgement is about words. A statement that is extracted or verified again has another id; its reviews still count
     as long as its words are the same.
     """
-    found: dict[str, list[ReviewRow]] = defaultdict(list)
+    by_subject: dict[str, list[ReviewRow]] = defaultdict(list)
     rows = session.exec(not_withdrawn(below)).all()
     same = same_said(session, {row.subject_id for row in rows})
     for row in rows:
         for subject in same[row.subject_id]:
-            found[subject].append(row)
-    return {subject: standing(reviews) for subject, reviews in found.items()}
+            by_subject[subject].append(row)
+    return {subject: standing(reviews) for subject, reviews in by_subject.items()}
 
 
 def not_withdrawn(below: str) -> Any:
@@ -62,10 +62,10 @@ def not_withdrawn(below: str) -> Any:
 
 
 def same_said(session: Session, subjects: Collection[str]) -> dict[str, list[str]]:
-    """Of each turn, statement or sample all that are the same words, itself included.
+    """Return for each turn, statement or sample all those with the same words, itself included.
 
-    Statements are, of whatever round, if kind, quote and trained form are, and both were proposed or both reworded;
-    samples, if their statements are: of these a shape has always the same number.
+    Statements of any rounds have the same words if kind, quote and trained form are the same, and both were proposed or
+    both reworded. Samples have if their statements have: a shape always has the same number.
     """
     turns = sorted({turn_of(subject) for subject in subjects if statement_of(subject) != turn_of(subject)})
     alike: dict[tuple[object, ...], list[str]] = defaultdict(list)
@@ -74,28 +74,28 @@ def same_said(session: Session, subjects: Collection[str]) -> dict[str, list[str
         words, proposed = getattr(row, trained_form(row.kind)), row.rewritten_from is None
         group[row.id] = alike[row.turn_id, row.kind, row.quote_start, row.quote_end, proposed, words]
         group[row.id].append(row.id)
-    found = {}
+    same = {}
     for subject in subjects:
         statement = statement_of(subject)
-        found[subject] = [name + subject[len(statement) :] for name in group.get(statement, [statement])]
-    return found
+        same[subject] = [name + subject[len(statement) :] for name in group.get(statement, [statement])]
+    return same
 
 
 def idle(reviews: Standing, counting: Collection[str]) -> int:
-    """How many reviews are about statements, or samples of statements, of which none counts any more."""
-    live = {r.id for name, some in reviews.items() if statement_of(name) in counting for r in some}
-    live |= {r.id for name, some in reviews.items() if turn_of(name) == name for r in some}
-    return len({r.id for some in reviews.values() for r in some} - live)
+    """Count the reviews of statements, or of their samples, that count no longer in any round."""
+    counting_ids = {r.id for name, given in reviews.items() if statement_of(name) in counting for r in given}
+    counting_ids |= {r.id for name, given in reviews.items() if turn_of(name) == name for r in given}
+    return len({r.id for given in reviews.values() for r in given} - counting_ids)
 
 
 def of_sample(reviews: Standing, sample_id: str) -> Outcome:
-    """Its own reviews first, then those of its statement and of its turn; ids spell the path to both."""
+    """Return the outcome for a sample: of its own reviews first, then of its statement's, then of its turn's."""
     path = (sample_id, statement_of(sample_id), turn_of(sample_id))
     return outcome([reviews.get(subject, ()) for subject in path])
 
 
 def settle(reviews: Standing, samples: Iterable[SampleRow]) -> None:
-    """Gives samples the status that follows from reviews; what is dropped for another reason stays as it is."""
+    """Give samples the status that follows from reviews; those dropped for another reason keep theirs."""
     for row in samples:
         if row.status == "dropped":
             continue

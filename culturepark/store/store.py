@@ -1,4 +1,4 @@
-"""What the pipeline writes and reads: runs, dialogues, turns, calls, statements, verdicts, duplicates, samples."""
+"""The store as the pipeline writes and reads it: runs, dialogues, turns, calls, statements, verdicts and samples."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ class Store:
     # --- runs ------------------------------------------------------------------------------------
 
     def create_run(self, row: RunRow, castings: Sequence[Casting], edition: Edition) -> None:
-        """The run with all its dialogues, pending: nothing of a run exists, or all of its plan does."""
+        """Add a run with all its dialogues, pending: all of its plan in one transaction, or nothing."""
         with self.database.writing() as session:
             add_run(session, row, castings, edition.scenario)
 
     def create_branch(
         self, row: RunRow, casting: Casting, edition: Edition, turns: Sequence[Turn], parent_id: str, branched_at: int
     ) -> None:
-        """A run with one dialogue that has these turns behind it already, pending: all of that or nothing.
+        """Add a run with one dialogue that has these turns already, pending: all of that or nothing.
 
         Args:
             branched_at: how many of the turns are the parent's, with the calls of the parent's run.
@@ -70,7 +70,7 @@ class Store:
                 session.add(TurnRow(id=f"{dialogue.id}.t{turn.position}", dialogue_id=dialogue.id, **turn.model_dump()))
 
     def spoken(self, turn_id: str) -> tuple[TurnRow, DialogueRow, RunRow]:
-        """A turn by its id, with its dialogue and its run.
+        """Return a turn by its id, with its dialogue and its run.
 
         Raises:
             UsageError: if there is none.
@@ -83,7 +83,7 @@ class Store:
         raise UsageError(f"no such turn: {turn_id[:100]!r}; the sixth of a dialogue RUN.d1 is RUN.d1.t6")
 
     def run(self, run_id: str) -> RunRow:
-        """A run by its id; `last` is the newest.
+        """Return a run by its id; `last` is the newest.
 
         Raises:
             UsageError: if there is none.
@@ -115,11 +115,11 @@ class Store:
     def set_plan(
         self, run_id: str, settings: Mapping[str, Any], models: str, *, extract: bool = False, verify: bool = False
     ) -> None:
-        """How a run is to be carried on.
+        """Store how a run is to be carried on.
 
         Args:
-            extract, verify: let that stage and those after it count as undone, so that they are done again; what they
-                found stays.
+            extract, verify: begin a new round of that stage, so that it and those after it are done again; earlier
+                rounds stay in the store.
         """
         with self.database.writing() as session:
             row = session.get_one(RunRow, run_id)
@@ -130,7 +130,7 @@ class Store:
             session.add(row)
 
     def spent(self, run_id: str) -> Budget:
-        """Tokens and cost of all calls of a run so far."""
+        """Return tokens and cost of all calls of a run so far."""
         with self.database.reading() as session:
             prompt, completion, cost = session.exec(
                 select(
@@ -142,13 +142,13 @@ class Store:
         return Budget(cost_usd=cost, tokens=int(prompt or 0) + int(completion or 0))
 
     def priced(self, run_id: str) -> set[str]:
-        """Models of a run whose calls have had a price."""
+        """Return the models of a run whose calls have had a price."""
         with self.database.reading() as session:
             query = select(CallRow.model).where(CallRow.run_id == run_id, col(CallRow.cost_usd).is_not(None)).distinct()
             return set(session.exec(query))
 
     def unfinished(self) -> list[RunRow]:
-        """Runs that can be resumed, the newest first."""
+        """Return the runs that can be resumed, the newest first."""
         with self.database.reading() as session:
             query = select(RunRow).where(RunRow.status != Status.DONE).order_by(col(RunRow.created_at).desc())
             return list(session.exec(query))
@@ -176,7 +176,7 @@ class Store:
             return [row.noun() for row in rows]
 
     def phases(self, run_id: str) -> dict[str, str]:
-        """The phase of every turn of a run."""
+        """Return the phase of every turn of a run, by its id."""
         with self.database.reading() as session:
             query = select(TurnRow.id, TurnRow.phase).join(DialogueRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
             return dict(session.exec(query.where(DialogueRow.run_id == run_id)).all())
@@ -205,7 +205,7 @@ class Store:
         return Answered(row.id, row.response, usage)
 
     def lately(self, endpoint: str) -> list[tuple[float, int]]:
-        """Requests to an endpoint in the last minute, of all runs: how many seconds ago, and tokens."""
+        """Return the requests of all runs to an endpoint in the last minute: how many seconds ago, and tokens."""
         since = datetime.now(UTC) - timedelta(minutes=1)
         with self.database.reading() as session:
             query = select(CallRow.started_at, CallRow.prompt_tokens, CallRow.completion_tokens)
@@ -260,13 +260,13 @@ class Store:
             session.add(row)
 
     def abilities(self, endpoint: str, model: str) -> dict[str, Any]:
-        """What is known of a model at an endpoint, by name."""
+        """Return what is known of a model at an endpoint, by name."""
         with self.database.reading() as session:
             query = select(AbilityRow).where(AbilityRow.endpoint == endpoint, AbilityRow.model == model)
             return {row.name: json.loads(row.value) for row in session.exec(query.order_by(col(AbilityRow.name)))}
 
     def abilities_of_run(self, run_id: str) -> list[AbilityRow]:
-        """What is known of the endpoints that a run has asked."""
+        """Return what is known of the endpoints that a run has asked."""
         with self.database.reading() as session:
             asked = select(CallRow.endpoint, CallRow.model).where(CallRow.run_id == run_id).distinct().subquery()
             query = select(AbilityRow).join(
@@ -277,13 +277,13 @@ class Store:
             )
 
     def learn(self, endpoint: str, model: str, name: str, value: Any, said: str) -> None:
-        """Keeps one thing about a model at an endpoint, in place of what was known of the same."""
+        """Store one thing about a model at an endpoint, in place of what was known of it."""
         row = AbilityRow(endpoint=endpoint, model=model, name=name, value=canonical(value), said=said, learned_at=now())
         with self.database.writing() as session:
             session.merge(row)
 
     def close_open_calls(self, run_id: str) -> None:
-        """Marks calls that a killed process left without an outcome."""
+        """Mark the calls that a killed process left without an outcome."""
         with self.database.writing() as session:
             query = select(CallRow).where(
                 CallRow.run_id == run_id, col(CallRow.response).is_(None), col(CallRow.error).is_(None)
@@ -295,7 +295,7 @@ class Store:
     # --- distillation ------------------------------------------------------------------------------
 
     def statement_counts(self, dialogue_id: str) -> dict[str, int]:
-        """How many statements each turn of a dialogue has, of all rounds: ids go on from there."""
+        """Count the statements of each turn of a dialogue, of all rounds; new ids go on from there."""
         with self.database.reading() as session:
             query = (
                 select(StatementRow.turn_id, func.count())
@@ -306,11 +306,11 @@ class Store:
             return {turn_id: int(count) for turn_id, count in session.exec(query)}
 
     def verdict_counts(self, statement_ids: Iterable[str]) -> dict[str, int]:
-        wanted = list(statement_ids)
+        ids = list(statement_ids)
         with self.database.reading() as session:
             query = (
                 select(VerdictRow.statement_id, func.count())
-                .where(col(VerdictRow.statement_id).in_(wanted))
+                .where(col(VerdictRow.statement_id).in_(ids))
                 .group_by(col(VerdictRow.statement_id))
             )
             return {statement_id: int(count) for statement_id, count in session.exec(query)}
@@ -322,7 +322,7 @@ class Store:
         rejected: Mapping[str, int],
         round_number: int,
     ) -> None:
-        """A dialogue's statements, each with its call, and the mark that it has been extracted: all or nothing."""
+        """Add a dialogue's statements, each with its call, and mark it as extracted: all or nothing."""
         with self.database.writing() as session:
             for statement, call_id in found:
                 session.add(StatementRow(**statement.model_dump(), round=round_number, call_id=call_id))
@@ -337,7 +337,7 @@ class Store:
         verdicts: Sequence[Verdict],
         round_number: int,
     ) -> None:
-        """A dialogue's verdicts and rewordings, and the mark that it has been verified: all or nothing."""
+        """Add a dialogue's verdicts and rewordings, and mark it as verified: all or nothing."""
         numbers = self.verdict_counts({v.statement_id for v in verdicts})
         with self.database.writing() as session:
             for statement, call_id in reworded:
@@ -352,9 +352,9 @@ class Store:
             session.add(row)
 
     def statements(self, run: RunRow, dialogue_id: str | None = None) -> list[StatementRow]:
-        """The statements that count: of the current extraction, and reworded in the current verification.
+        """Return the statements that count, of a run or of one dialogue, in the order of the talk.
 
-        In the order of the talk, or of one dialogue alone.
+        Those are the statements of the current extraction, and the rewordings of the current verification.
         """
         with self.database.reading() as session:
             query = (
@@ -375,7 +375,7 @@ class Store:
             return list(session.exec(query))
 
     def verdicts(self, run_id: str, round_number: int) -> list[VerdictRow]:
-        """The verdicts of one verification round."""
+        """Return the verdicts of one verification round."""
         with self.database.reading() as session:
             query = (
                 select(VerdictRow)
@@ -387,18 +387,18 @@ class Store:
             return list(session.exec(query))
 
     def set_duplicates(self, run_id: str, duplicates: Sequence[Duplicate]) -> None:
-        """A run's duplicates anew."""
+        """Replace a run's duplicates."""
         with self.database.writing() as session:
             replace_duplicates(session, run_id, duplicates)
 
     def set_distilled(self, run_id: str, duplicates: Sequence[Duplicate], samples: Sequence[tuple[str, Sample]]) -> int:
-        """What follows from a run's verdicts: its duplicates anew, and its samples with their present status.
+        """Store what follows from a run's verdicts: its duplicates, and its samples with their present status.
 
         A sample that an earlier round made and this one does not is kept, but dropped as `superseded`: an exported
         line can always be traced. What reviewers have rejected stays rejected.
 
         Returns:
-            How many reviews count no longer, because nothing says now what they are about.
+            How many reviews count no longer, because no statement has the words that they are about.
         """
         with self.database.writing() as session:
             one_at_a_time(session, run_id)
@@ -432,7 +432,7 @@ class Store:
     def set_splits(
         self, run_ids: Sequence[str], cultures: Sequence[str], held: Iterable[str], left_out: Iterable[str] = ()
     ) -> None:
-        """Which side of the last split export the kept samples of some runs and cultures (none: all) fell on.
+        """Store on which side of a split the kept samples of some runs and cultures (none: all) are.
 
         Args:
             held: the seeds whose samples validate; those of all others train.
@@ -470,7 +470,7 @@ class Store:
 
 
 def add_run(session: Session, row: RunRow, castings: Sequence[Casting], scenario: Scenario) -> list[DialogueRow]:
-    """The run with its dialogues and who sits in them."""
+    """Add a run with its dialogues and their participants."""
     if session.get(RunRow, row.id):
         raise UsageError(f"a run {row.id} exists already")
     session.add(row)
@@ -516,7 +516,8 @@ def replace_duplicates(session: Session, run_id: str, duplicates: Sequence[Dupli
 
 
 def counting(run: RunRow) -> Any:
-    """Statements that count: of the current extraction, or reworded in the current verification."""
+    """Return the condition for statements that count: of the current extraction, or reworded in the current
+    verification."""
     reworded = col(StatementRow.rewritten_from).is_not(None)
     return or_(
         and_(~reworded, col(StatementRow.round) == run.extract_round),

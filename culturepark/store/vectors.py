@@ -1,7 +1,7 @@
-"""Vectors of texts, kept by embedder and text: none is made twice, whatever run or command wants it.
+"""Vectors of texts, kept by embedder and text, so that no run or command makes one twice.
 
-A kept vector is rounded to two bytes a number, and a new one is rounded likewise before anybody sees it: what is found
-does not hang on what was kept. One that is damaged is made anew.
+A vector is rounded to two bytes a number before it is kept or used, so that results do not depend on what was kept. A
+damaged one is made anew.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ an endpoint is asked for the same batches again and the ledger knows their answe
 
 
 async def vectors_of(store: Store, embedder: Embedder, texts: Sequence[str], *, keep: bool = True) -> Vectors:
-    """The vectors of texts, embedding those alone that are not kept yet.
+    """Return the vectors of texts; only texts whose vectors are not kept yet are embedded.
 
     Args:
-        keep: whether those are to be kept.
+        keep: whether to keep the new ones.
     Returns:
         shape (len(texts), d), rows of length 1 within rounding.
     """
@@ -61,8 +61,8 @@ async def vectors_of(store: Store, embedder: Embedder, texts: Sequence[str], *, 
 
 
 def best_known(store: Store, embedder: str, texts: Sequence[str]) -> tuple[str, dict[str, Vectors]]:
-    """The vectors of one model that are kept and whole; where an endpoint's name has stood for several, of the one with
-    most of these texts. Vectors of two models are not to be compared.
+    """Return the kept vectors of one model. If an endpoint's name has stood for several models, it is the one that has
+    most of these texts, since vectors of two models are not to be compared.
 
     Returns:
         the whole identity, and the vectors, each of shape (d,).
@@ -73,7 +73,7 @@ def best_known(store: Store, embedder: str, texts: Sequence[str]) -> tuple[str, 
 
 
 def embedders(store: Store) -> list[str]:
-    """All whose vectors are kept. Each is looked for beyond the last, which an index gives without reading rows."""
+    """Return all embedders with kept vectors, by steps along the index, which reads no rows."""
     names: list[str] = []
     with store.database.reading() as session:
         while name := session.exec(
@@ -84,8 +84,8 @@ def embedders(store: Store) -> list[str]:
 
 
 def known(store: Store, embedder: str, texts: Sequence[str]) -> dict[str, Vectors]:
-    """The vectors of one whole identity that are kept and whole, each of shape (d,)."""
-    found: dict[str, Vectors] = {}
+    """Return the kept and undamaged vectors of one embedder, each of shape (d,)."""
+    vectors: dict[str, Vectors] = {}
     text_of = {digest_of(text): text for text in texts}
     digests = list(text_of)
     with store.database.reading() as session:
@@ -98,15 +98,15 @@ def known(store: Store, embedder: str, texts: Sequence[str]) -> dict[str, Vector
                 if checksum == integrity.checksum({"embedder": embedder, "text_sha256": digest, "vector": blob}):
                     vector = unpacked(blob)
                     if np.isfinite(vector).all():
-                        found[text_of[digest]] = vector
-    return found
+                        vectors[text_of[digest]] = vector
+    return vectors
 
 
 def remember(store: Store, embedder: str, vectors: Mapping[str, Vectors]) -> dict[str, Vectors]:
-    """Keeps vectors, in place of damaged ones where there are any.
+    """Store vectors, in place of damaged ones if there are any.
 
     Returns:
-        the vectors as `known` will give them.
+        The vectors as `known` will return them.
     """
     values: list[dict[str, Any]] = []
     for text, vector in vectors.items():

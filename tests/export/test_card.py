@@ -12,7 +12,7 @@ import pytest
 
 from culturepark.distill.dedup import THRESHOLDS
 from culturepark.distill.verify import SURE_ENOUGH
-from culturepark.export.method import as_text
+from culturepark.export.card import as_text
 from culturepark.models.chat import canonical, digest
 from tests.cli.test_cli import away as away  # fixtures
 from tests.cli.test_cli import cli, place_store, rows_of

@@ -18,7 +18,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from culturepark.export import card, formats
-from culturepark.export.split import validation_seeds
+from culturepark.export.manifest import Manifest
+from culturepark.export.writer import validation_seeds
 from tests.cli.test_cli import Done, away, cli, place_store, rows_of  # noqa: F401 - `away` is used by every test
 
 MANY = """\
@@ -360,13 +361,33 @@ def test_the_card_names_every_file_for_its_half(arguments: tuple[str, ...]) -> N
     assert all(("validation" in name) == (half == "validation") for half, group in paths.items() for name in group)
 
 
-def test_a_scripted_run_is_labelled_as_one() -> None:
+def manifest_with(**models: str) -> Manifest:
+    """The manifest of the export in `out`, as if its run had been on these models."""
+    manifest = Manifest.model_validate_json(Path("out/manifest.json").read_bytes())
+    return manifest.model_copy(update={"runs": [manifest.runs[0].model_copy(update={"models": models})]})
+
+
+def test_the_card_of_a_scripted_run_says_that_no_language_model_wrote_it() -> None:
     assert export().code == 0
-    assert "These rows come from a scripted model" in Path("out/README.md").read_text("utf-8")
-    manifest = json.loads(Path("out/manifest.json").read_bytes())
-    for models, scripted in (({"speaker": "openai:x", "verifier": "scripted"}, True), ({"speaker": "openai:x"}, False)):
-        manifest["runs"][0]["models"] = models
-        assert ("scripted model" in card.render(manifest)) == scripted
+    assert "**No language model wrote these rows" in Path("out/README.md").read_text("utf-8")
+    text = card.render(manifest_with(**json.loads(rows_of("run")[0]["models"])))
+    assert card.NO_MODEL in text
+    assert "written by a language model" not in text
+    assert "judge is a language model" not in text
+    assert metadata()["language_creators"] == ["other"]
+
+
+def test_a_script_in_one_role_and_a_very_small_model_are_owned_up_to() -> None:
+    assert export().code == 0
+    partly = card.render(manifest_with(speaker="openai:x", verifier="scripted"))
+    assert card.PARTLY_NO_MODEL in partly
+    assert "The scripted judge follows fixed rules" in partly
+    assert "written by a language model that was told whom to" in partly
+    small = card.render(manifest_with(speaker="embedded", moderator="embedded", extractor="embedded"))
+    assert "135 million parameters" in small
+    assert "language_creators:\n  - machine-generated\nannotations" in small
+    other = card.render(manifest_with(speaker="openai:x", verifier="openai:x"))
+    assert "**" not in other.split("# Simulated")[1].split("## Where")[0]
 
 
 def test_the_card_says_what_the_rows_are_not_and_how_to_go_back() -> None:

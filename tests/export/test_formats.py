@@ -18,11 +18,11 @@ from huggingface_hub import DatasetCard, DatasetCardData
 
 from culturepark.domain import Duplicate
 from culturepark.export import card, licences
-from culturepark.export.formats import FORMATS, line, multi_turn, problem
-from culturepark.export.manifest import Wanted
-from culturepark.export.split import groups
-from culturepark.export.talks import perspective
+from culturepark.export.dialogues import perspective
+from culturepark.export.formats import FORMATS, Format, Messages, line, multi_turn, problem, register
+from culturepark.export.manifest import Manifest, Wanted
 from culturepark.export.writer import export as write_export
+from culturepark.export.writer import groups
 from culturepark.stats.funnel import funnel
 from culturepark.stats.run_stats import stats
 from culturepark.store.store import Store
@@ -404,9 +404,9 @@ def test_the_cards_metadata_is_what_the_hub_takes(form: str, more: tuple[str, ..
 )
 def test_the_card_tells_how_large_it_is(rows: int, size: str) -> None:
     assert export().code == 0
-    manifest = json.loads(Path("out/manifest.json").read_bytes())
-    manifest["rows_by_culture"] = {"turkish": rows}
-    assert f'size_categories: ["{size}"]' in card.render(manifest)
+    manifest = Manifest.model_validate_json(Path("out/manifest.json").read_bytes())
+    manifest = manifest.model_copy(update={"rows_by_culture": {"turkish": rows}})
+    assert card.metadata(manifest)["size_categories"] == [size]
 
 
 def test_no_licence_is_chosen_for_anybody() -> None:
@@ -480,6 +480,39 @@ def test_the_figures_of_an_export_are_those_of_stats() -> None:
         assert dict(steps) == {name: getattr(figures, name) for name in dict(steps)}
         assert steps.samples.kept > 0
     opened.close()
+
+
+def test_help_and_docs_list_the_formats_of_the_registry() -> None:
+    assert f"[{'|'.join(FORMATS)}]" in cli("export", "--help").out
+    table = "".join(
+        f"| `{form}` | {known.describes} | {known.read_by}; {known.documented} |\n" for form, known in FORMATS.items()
+    )
+    docs = Path(__file__).parents[2] / "docs" / "export.md"
+    assert f"|---|---|---|\n{table}\n" in docs.read_text("utf-8"), f"docs/export.md wants this table:\n{table}"
+
+
+def test_a_format_that_is_registered_can_be_exported_and_a_name_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("culturepark.export.formats.FORMATS", dict(FORMATS))
+    pairs = Format("pairs-of-text", "`ask`, `answer`", "a test", {"ask": (), "answer": ()}, ask_and_answer)
+    register(pairs)
+    assert export("--parquet", form="pairs-of-text").code == 0
+    rows = lines("out/all.jsonl")
+    assert rows
+    assert {tuple(row) for row in rows} == {("ask", "answer")}
+    assert pyarrow.parquet.read_table("out/all.parquet").to_pylist() == rows
+    with pytest.raises(ValueError, match="pairs-of-text already"):
+        register(pairs)
+
+
+def ask_and_answer(_: str, messages: Messages) -> dict[str, Any]:
+    return {"ask": messages[-2]["content"], "answer": messages[-1]["content"]}
+
+
+def test_a_format_that_is_not_there_is_refused_with_those_that_are() -> None:
+    done = export(form="csv")
+    assert (done.code, done.out) == (2, "")
+    assert f"--format 'csv': must be one of {', '.join(FORMATS)}" in done.err
+    assert not Path("out").exists()
 
 
 def test_the_help_has_an_example_for_each_way_of_use() -> None:

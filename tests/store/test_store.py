@@ -327,7 +327,7 @@ import sys
 from types import SimpleNamespace
 from culturepark.models.chat import Usage
 from culturepark.models.ledger import Call, Outcome
-from culturepark.store.stats import stats
+from culturepark.stats.run_stats import stats
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
 name, url = sys.argv[1:]

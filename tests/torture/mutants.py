@@ -62,15 +62,15 @@ APART = "        with self.database.writing() as session:\n"
 
 MUTATIONS = (
     # --- rows are held out by question
-    one("held out without groups", "export/split.py", "    group = groups(questions)\n",
+    one("held out without groups", "export/writer.py", "    group = groups(questions)\n",
         "    group = {name: name for name in rows}\n", GROUPED),
-    one("groups by key alone", "export/split.py", 'f"?{key(question)}"', 'f"?{seed_key}"', GROUPED),
-    one("groups by the very letters", "export/split.py", 'f"?{key(question)}"', 'f"?{question}"', GROUPED),
+    one("groups by key alone", "export/writer.py", 'f"?{key(question)}"', 'f"?{seed_key}"', GROUPED),
+    one("groups by the very letters", "export/writer.py", 'f"?{key(question)}"', 'f"?{question}"', GROUPED),
     one("writer asks for no questions", "export/writer.py", "source.questions()", "[(k, k) for k in counts]", GROUPED),
     one("rows held out one by one", "export/writer.py", "row.seed_key in held",
         "hash(tuple(row.ids.values())) % 2", GROUPED,
         "export/test_export.py::test_a_split_keeps_whole_seeds_on_one_side"),
-    one("nothing left to train on", "export/split.py", "len(held) + 1 == len(rows)", "len(held) == len(rows)",
+    one("nothing left to train on", "export/writer.py", "len(held) + 1 == len(rows)", "len(held) == len(rows)",
         "export/test_export.py::test_a_split_leaves_a_seed_on_each_side_however_lopsided"),
     # --- secrets
     one("cut, then redacted", "redact.py", "    cleaned = redact(text[: most + longest])",
