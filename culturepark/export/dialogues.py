@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import cast
 
-from culturepark.domain import Language
 from culturepark.errors import StoreError
 from culturepark.export.corrections import reworded
 from culturepark.export.rows import Row, Source, fingerprint, fit_to_train_on
 from culturepark.export.talks import NOBODYS, perspective, told_to
+from culturepark.languages import load_language
 from culturepark.store import exports
 
 NEVER_ANSWERED, REJECTED_TURN = "never answered", "with a turn that reviewers rejected"
@@ -33,7 +32,7 @@ def dialogues(source: Source) -> Iterator[Row]:
                 )
             personas = [edition.persona(person.persona_key) for person in people]
             rejected, worded = source.reviewed.turns(dialogue.id, turns)
-            language = cast("Language", dialogue.language)
+            language = load_language(dialogue.language)
             for person, persona in zip(people, personas, strict=True):
                 if not exports.has_row(person.role, dialogue.protocol):
                     continue

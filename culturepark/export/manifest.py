@@ -18,7 +18,7 @@ from culturepark.export.dialogues import NEVER_ANSWERED, REJECTED_TURN
 from culturepark.export.files import DUPLICATES, MANIFEST, need_parquet
 from culturepark.export.formats import Format, format_named, multi_turn
 from culturepark.export.rows import REJECTED, TWIN, UNFIT, Source
-from culturepark.languages import prompt
+from culturepark.languages import load_language
 from culturepark.models.embedder import Method
 from culturepark.stats.funnel import branched, funnel, prompts, repeats
 from culturepark.store import exports
@@ -189,7 +189,8 @@ def about(source: Source, wanted: Wanted, run_id: str, checks: JsonObject) -> Js
         "created_at": run.created_at,
         "models": json.loads(run.models),
         "branched": branched(source.look, run_id),
-        "prompts": prompts(source.look, run_id) | {"samples": [prompt("samples", scenario.language).digest]},
+        "prompts": prompts(source.look, run_id)
+        | {"samples": [load_language(scenario.language).prompt("samples").digest]},
         "policy": scenario.distill.model_dump(mode="json"),
         "questions": len(used),
         "sources": sorted({seed.item.source for seed in scenario.seeds if seed.item and seed.key in used}),

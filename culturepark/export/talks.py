@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from culturepark.dialogue.phrasing import VISITOR, heard, joined
-from culturepark.domain import Language, Persona, Turn
-from culturepark.languages import section
+from culturepark.dialogue.phrasing import heard
+from culturepark.domain import Persona, Turn
+from culturepark.languages import Language
 
 MODERATOR, USER = NOBODYS = ("moderator", "user")
 """Who speaks and is no persona."""
@@ -38,7 +38,10 @@ def perspective(
         Nothing, if the person never answered anything.
     """
     names = {other.key: other.called for other in others}
-    called: Mapping[str, str] = {MODERATOR: "Moderator", USER: VISITOR} | names
+    called: Mapping[str, str] = {
+        MODERATOR: language.frame("moderator").text,
+        USER: language.frame("visitor").text,
+    } | names
     speakers = {turn.speaker for turn in turns}
     alone = speakers <= {USER, persona.key}
     said: list[dict[str, str]] = []
@@ -52,14 +55,14 @@ def perspective(
             said.append({"role": role, "content": text})
     if not said:
         return []
-    system = section("samples", "dialogue", "system", language).render(
+    system = language.section("samples", "dialogue", "system").render(
         country=persona.country_name,
         called=persona.called,
         place=persona.place,
-        others=joined(
-            ["a moderator"] * (MODERATOR in speakers)
+        others=language.joined(
+            [language.frame("a_moderator").text] * (MODERATOR in speakers)
             + list(names.values())
-            + [f"a {VISITOR.lower()}"] * (USER in speakers)
+            + [language.frame("a_visitor").text] * (USER in speakers)
         ),
     )
     return [{"role": "system", "content": system}, *said]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from culturepark.distill.nearest import near
 from culturepark.distill.paraphrase import Likeness, Reading, compare, key, read
+from culturepark.languages import Language
 from culturepark.models.embedder import Vectors
 
 NEAREST = 20
@@ -19,7 +20,12 @@ the meaning, none is taken to be the same."""
 
 
 def echoes(
-    texts: Sequence[str], seeds: Sequence[str], cultures: Sequence[str], vectors: Vectors, threshold: float
+    texts: Sequence[str],
+    seeds: Sequence[str],
+    cultures: Sequence[str],
+    vectors: Vectors,
+    threshold: float,
+    language: Language,
 ) -> tuple[dict[str, NDArray[np.bool_]], Vectors]:
     """Exact search inside each seed, culture by culture.
 
@@ -37,7 +43,7 @@ def echoes(
 
     @cache
     def reading(index: int) -> Reading:
-        return read(key(texts[index]))
+        return read(key(texts[index]), language)
 
     def same(one: int, other: int) -> bool:
         if texts[one] == texts[other]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from culturepark.domain import JsonObject
+from culturepark.languages import Language
 from culturepark.models.embedder import Vectors
 from culturepark.stats import diversity, voices
 from culturepark.stats.echoes import echoes
@@ -50,6 +51,8 @@ class Meaning:
     """Shape (seeds, d); None where they have not been embedded."""
     threshold: float
     """Cosine from which two statements may say the same."""
+    language: Language
+    """Of what was said."""
 
 
 def figures(
@@ -72,7 +75,7 @@ def figures(
     nearest = residue = np.zeros(0, np.float32)
     if meaning:
         texts = [one.text for one in spoken]
-        made, nearest = echoes(texts, seeds, cultures, meaning.vectors, meaning.threshold)
+        made, nearest = echoes(texts, seeds, cultures, meaning.vectors, meaning.threshold, meaning.language)
         residue = voices.without_topics(meaning.vectors, seeds)
     kept = np.array([one.kept for one in spoken], np.bool_)
 
