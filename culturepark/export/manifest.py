@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 
 from culturepark import __version__
+from culturepark.dialogue.protocol import protocol_of
 from culturepark.distill.dedup import THRESHOLDS
 from culturepark.domain import Duplicate, JsonObject, Review
 from culturepark.errors import UsageError
@@ -103,7 +104,7 @@ def remarks(
             "whole dialogues are not deduplicated across runs: "
             f"{source.told_again} rows have word for word the messages of another run's"
         )
-    talks = [name for name, edition in source.editions.items() if edition.scenario.protocol == "talk"]
+    talks = [name for name, edition in source.editions.items() if protocol_of(edition.scenario.protocol).user_sits]
     if tally.rows_by_hand["typed"]:
         names = ", ".join(sorted(talks)[:5]) + (", ..." if len(talks) > 5 else "")
         yield f"in the rows of {names} the user's messages are what a real person typed"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import JsonObject
 
 DIALOGUES = "is a whole dialogue as one of its delegates had it"
@@ -18,7 +19,7 @@ LED = "talks led by a moderator", "talks with a user", "talks led by a moderator
 
 def by_protocol(manifest: JsonObject, dialogues: str, talks: str, both: str) -> str:
     """What fits the runs: dialogues between personas, talks of a real person with one, or both."""
-    protocols = {run["protocol"] == "talk" for run in manifest["runs"]}
+    protocols = {protocol_of(run["protocol"]).user_sits for run in manifest["runs"]}
     return both if len(protocols) > 1 else talks if True in protocols else dialogues
 
 
