@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 
 from culturepark import __version__
+from culturepark.dialogue.protocol import protocol_of
 from culturepark.distill.dedup import THRESHOLDS
 from culturepark.domain import DistillPolicy, Duplicate, Review
 from culturepark.errors import UsageError
@@ -21,7 +22,7 @@ from culturepark.export.dialogues import NEVER_ANSWERED, REJECTED_TURN
 from culturepark.export.files import DUPLICATES, MANIFEST, File, RowsFile, need_parquet
 from culturepark.export.formats import Format, format_named, multi_turn
 from culturepark.export.rows import REJECTED, TWIN, UNFIT, Source
-from culturepark.languages import prompt
+from culturepark.languages import load_language
 from culturepark.models.embedder import Method
 from culturepark.stats.figures import Checks, Counts, Figures, Samples, Statements, Stored, Turns
 from culturepark.stats.funnel import branched, funnel, prompts, repeats
@@ -151,7 +152,7 @@ class RunEntry(Figures):
     @property
     def is_talk(self) -> bool:
         """Tell whether a user at the keyboard talked with the personas."""
-        return self.protocol == "talk"
+        return protocol_of(self.protocol).user_sits
 
     @property
     def copied_models(self) -> set[str]:
@@ -278,7 +279,7 @@ def remarks(
             "whole dialogues are not deduplicated across runs: "
             f"{source.repeated_dialogues} rows have word for word the messages of another run's"
         )
-    talks = [name for name, edition in source.editions.items() if edition.scenario.protocol == "talk"]
+    talks = [name for name, edition in source.editions.items() if protocol_of(edition.scenario.protocol).user_sits]
     if tally.rows_by_hand["typed"]:
         names = ", ".join(sorted(talks)[:5]) + (", ..." if len(talks) > 5 else "")
         yield f"in the rows of {names} the user's messages are what a real person typed"
@@ -380,7 +381,7 @@ def run_entry(source: Source, wanted: Wanted, run: RunRow, checks: Checks) -> Ru
         created_at=run.created_at,
         models=json.loads(run.models),
         branched=[Branched.model_validate(branch) for branch in branched(source.look, run.id)],
-        prompts=prompts(source.look, run.id) | {"samples": [prompt("samples", scenario.language).digest]},
+        prompts=prompts(source.look, run.id) | {"samples": [load_language(scenario.language).prompt("samples").digest]},
         policy=scenario.distill,
         questions=len(seed_keys),
         sources=sorted({seed.item.source for seed in scenario.seeds if seed.item and seed.key in seed_keys}),

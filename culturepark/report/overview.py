@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import Any
 
 from culturepark.dialogue.casting import Skip
+from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import COUNTRY_NAMES, JUDGES, MAIN_CULTURE, Edition, JsonObject, Scenario
 from culturepark.glossary import (
     CRITERIA,
@@ -228,7 +229,8 @@ def by_model(stats: RunStats, scenario: Scenario) -> list[tuple[str, str]]:
     models, stages = stats.models, stats.calls.by_stage
     asked: dict[str, bool] = {
         "speaker": "dialogue" in stages,
-        "moderator": "dialogue" in stages and (scenario.protocol, scenario.setting) != ("talk", "one-to-one"),
+        "moderator": "dialogue" in stages and scenario.setting != "one-to-one",
+        "user_sits": protocol_of(scenario.protocol).user_sits,
         "extractor": "extract" in stages,
         "verifier": "verify" in stages,
         "embedder": stats.representation.run.statements.accepted > 0,  # one of ours is asked without a call
