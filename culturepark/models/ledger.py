@@ -284,7 +284,7 @@ class Ledger:
     def _learn(self, asked: Asked, learnt: Learnt, said: str) -> None:
         """Keeps what was learnt for this run and later ones, and tells the user."""
         self._keep(asked, learnt, said)
-        self.notice(f"{asked.name} at {asked.model.endpoint} takes {learnt} (it said: {said[:SAID]})")
+        self.notice(f"{asked.name} at {asked.model.endpoint} {learnt} (it said: {said[:SAID]})")
 
     def _keep(self, asked: Asked, learnt: Learnt, said: str) -> None:
         key = (asked.model.endpoint, asked.name)
@@ -298,8 +298,8 @@ class Ledger:
             leaks = self._abilities_of(asked).known.get("leaks", [])
             if reply.leak not in leaks:
                 self._keep(asked, Learnt("leaks", [*leaks, reply.leak]), "")
-            through = f"{asked.name} at {asked.model.endpoint} lets through what is no speech ({reply.leak})"
-            self._tell_once(asked, reply.leak, f"{through}; it is taken out. {ADVICE.get(reply.leak, '')}".rstrip())
+            mixed = f"{asked.name} at {asked.model.endpoint} {Learnt('leaks', [reply.leak])}"
+            self._tell_once(asked, reply.leak, f"{mixed}. {ADVICE.get(reply.leak, '')}".rstrip())
 
     def _tell_once(self, asked: Asked, what: str, words: str) -> None:
         """Tells the user something about an endpoint, once in a run."""
