@@ -2,6 +2,7 @@
 
 CultureparkError                 exit
 ├── UsageError                   2     wrong flag, no such run, a run that cannot go on as asked
+│   ├── Lacking                  2     a key or a package is needed and not there
 │   └── CatalogError             2     a scenario, persona or survey file is wrong; holds all its problems
 ├── ModelError                         one request failed
 │   ├── Unreachable              3     no connection, no such model, key refused, redirect to elsewhere, no quota
@@ -44,6 +45,10 @@ class UsageError(CultureparkError):
     """The command, or what it was given, is wrong."""
 
     exit_code = 2
+
+
+class Lacking(UsageError):
+    """A key or a package is needed that is not there; what was asked for is right."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from culturepark.domain import JsonObject
-from culturepark.errors import UsageError
+from culturepark.errors import Lacking, UsageError
 from culturepark.files import clipped, home, readable, user_folder
 from culturepark.models.providers import OPENAI, OPENAI_URL, Provider, is_azure, provider_of
 from culturepark.models.proxies import Proxy, is_loopback, proxy_for
@@ -188,12 +188,13 @@ def key_for(url: str, entry: Entry) -> tuple[str, str]:
 def require_key(spec: ModelSpec) -> None:
     """
     Raises:
-        UsageError: if a spec leads to a service that answers nobody without a key, and there is none.
+        Lacking: if a spec leads to a service that answers nobody without a key, and there is none.
+        UsageError: if an address, a key, a proxy or one of the user's files is wrong.
     """
     found = connection(spec)
     provider = provider_of(host_of(found.url)) or (None if spec.where else OPENAI)
     if provider and found.key_from == NO_KEY:
-        raise UsageError(f"{spec} needs a key: {advice(provider)}{other(spec)}")
+        raise Lacking(f"{spec} needs a key: {advice(provider)}{other(spec)}")
 
 
 def advice(provider: Provider) -> str:
