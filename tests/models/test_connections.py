@@ -356,7 +356,7 @@ def test_a_server_that_wants_a_key_where_none_was_set_says_so() -> None:
 @pytest.mark.parametrize("key", ["sk-mine 0123456789", "Bearer sk-mine-0123456789"])
 def test_a_key_with_a_space_is_refused_without_repeating_it(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", key)
-    with pytest.raises(UsageError, match="^OPENAI_API_KEY holds a space, which no key has") as caught:
+    with pytest.raises(UsageError, match=r"^OPENAI_API_KEY holds a space, which no key has") as caught:
         at(FAR)
     assert "mine" not in str(caught.value)
     assert ("leave out the word `Bearer`" in str(caught.value)) == key.startswith("Bearer")

@@ -633,18 +633,18 @@ async def test_where_nobody_listens_on_this_machine_is_unreachable_after_one_sho
 async def test_a_name_that_does_not_exist_is_unreachable_after_one_short_wait(tmp_path: Path) -> None:
     unknown = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     async with wire(tmp_path, url="http://nowhere.invalid/v1") as w:
-        with mock.patch("asyncio.base_events.BaseEventLoop.getaddrinfo", side_effect=unknown):
-            with pytest.raises(Unreachable, match="no address is known for nowhere.invalid"):
-                await w.ask()
+        lookup = mock.patch("asyncio.base_events.BaseEventLoop.getaddrinfo", side_effect=unknown)
+        with lookup, pytest.raises(Unreachable, match=r"no address is known for nowhere\.invalid"):
+            await w.ask()
     assert w.errors == ["no-connection"] * 2
 
 
 async def test_a_resolver_that_fails_for_a_moment_is_asked_again(tmp_path: Path) -> None:
     busy = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
     async with wire(tmp_path, url="http://nowhere.invalid/v1") as w:
-        with mock.patch("asyncio.base_events.BaseEventLoop.getaddrinfo", side_effect=busy):
-            with pytest.raises(Unreachable):
-                await w.ask()
+        lookup = mock.patch("asyncio.base_events.BaseEventLoop.getaddrinfo", side_effect=busy)
+        with lookup, pytest.raises(Unreachable):
+            await w.ask()
     assert w.errors == ["no-connection"] * ATTEMPTS
 
 
