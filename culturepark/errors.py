@@ -2,6 +2,7 @@
 
 CultureparkError                 exit
 ├── UsageError                   2     wrong flag, no such run, a run that cannot go on as asked
+│   ├── Lacking                  2     a key or a package is needed and not there
 │   └── CatalogError             2     a scenario, persona or survey file is wrong; holds all its problems
 ├── ModelError                         one request failed
 │   ├── Unreachable              3     no connection, no such model, key refused, redirect to elsewhere, no quota
@@ -15,6 +16,7 @@ CultureparkError                 exit
 │   ├── PromptCut                1     the endpoint cut the prompt without a word
 │   ├── Starved                  1     all tokens went into thoughts
 │   └── BadAnswer                1     an answer came, but not one in the protocol (HTML, no choices, ...)
+│       ├── WebPage              1     a page for people came in place of an answer
 │       ├── OnlyThoughts         1     the answer came as thoughts, and nothing as speech
 │       └── Missed               1     the server says that the model did not keep to the schema
 ├── BudgetReached                4     --max-cost or --max-tokens
@@ -45,6 +47,10 @@ class UsageError(CultureparkError):
     exit_code = 2
 
 
+class Lacking(UsageError):
+    """A key or a package is needed that is not there; what was asked for is right."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """One thing wrong in one file."""
@@ -72,6 +78,9 @@ class ModelError(CultureparkError):
 
     kind = "model-error"
     retryable = False
+    attempts_at_first: int | None = None
+    """How often a request that fails so is sent at most as long as its endpoint has answered nothing: the address is
+    probably wrong. None for as often as any other."""
 
     def __init__(self, message: str, *, kind: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -84,6 +93,8 @@ class Unreachable(ModelError):
 
     exit_code = 3
     kind = "unreachable"
+    about_key = False
+    """Whether the endpoint wants a key, or another one."""
 
 
 class WrongRequest(ModelError):
@@ -173,6 +184,12 @@ class BadAnswer(ModelError):
 
     kind = "bad-answer"
     retryable = True
+
+
+class WebPage(BadAnswer):
+    """A page for people came in place of an answer."""
+
+    attempts_at_first = 1
 
 
 class OnlyThoughts(BadAnswer):

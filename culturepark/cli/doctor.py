@@ -15,7 +15,7 @@ from culturepark import __version__
 from culturepark.catalog import scenarios
 from culturepark.catalog.personas import load_all
 from culturepark.errors import CultureparkError, Unreachable
-from culturepark.models import connections, extras, prices, weights
+from culturepark.models import connections, extras, prices, proxies, weights
 from culturepark.models.registry import Models, check_specs
 from culturepark.models.spec import parse_roles
 from culturepark.models.trust import Trust
@@ -56,6 +56,7 @@ async def examine(model: str | None, store_url: str, environment: Mapping[str, s
             else "OPENAI_API_KEY is not set; openai:NAME needs it",
         ),
         *own_files(),
+        *(Finding("proxy", "note", wrong) for wrong in proxies.unusable()),
         *store(store_url),
         Finding(
             "terminal",
@@ -98,7 +99,7 @@ def local_models() -> Finding:
     absent = sorted({module for kind in extras.NEEDED for module in extras.missing(kind)})
     if absent:
         need = "the models embedded, gguf: and hf:, and the embedder minilm, need it"
-        return Finding("local", "note", f"{', '.join(absent)} not installed; {need}: {extras.LOCAL}")
+        return Finding("local", "note", f"{', '.join(absent)} not installed; {need}: {extras.how_to_install('local')}")
     return Finding("local", "ok", ", ".join(f"{name} {version(name)}" for name in ("xllamacpp", "onnxruntime")))
 
 
@@ -118,8 +119,8 @@ def price_list() -> Finding:
 def weight(file: weights.WeightFile) -> Finding:
     try:
         return found(file)
-    except Unreachable as error:  # no home folder
-        return Finding(file.name, "note", str(error))
+    except Unreachable as error:  # no folder to keep it in
+        return Finding(file.name, "bad", str(error), error.exit_code)
     except OSError as error:
         return Finding(file.name, "bad", f"{file.path}: {error.strerror}", 3)
 
@@ -127,6 +128,7 @@ def weight(file: weights.WeightFile) -> Finding:
 def found(file: weights.WeightFile) -> Finding:
     if not file.path.is_file():
         megabytes = file.wheel_bytes / 1e6
+        weights.check_place(file)
         return Finding(file.name, "note", f"not fetched yet ({megabytes:.0f} MB); the first use fetches it")
     if weights.sha256_of(file.path) != file.sha256:
         return Finding(file.name, "bad", f"{file.path} is damaged; delete it and it is fetched again", 3)

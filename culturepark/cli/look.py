@@ -130,6 +130,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
 
 def stats(run_id: str, store_url: str, stances: bool, as_json: bool) -> int:
+    from culturepark.cli.run import where_is
     from culturepark.stats.run_stats import stats as stats_of
 
     store = Store(store_url, must_exist=True)
@@ -140,7 +141,7 @@ def stats(run_id: str, store_url: str, stances: bool, as_json: bool) -> int:
     from culturepark.stats.text import stats_lines
 
     console = out()
-    for line in stats_lines(figures, stances):
+    for line in stats_lines(figures, stances, where_is(store)):
         console.print(plain(line), soft_wrap=not console.is_terminal)
     return 0
 

@@ -16,9 +16,9 @@ from culturepark.catalog import scenarios
 from culturepark.cli import look
 from culturepark.cli.consent import check_used, named_in, trust_in
 from culturepark.domain import JUDGES, ModelRole, Scenario, Status
-from culturepark.errors import BudgetReached, CultureparkError, Interrupted, UsageError
+from culturepark.errors import BudgetReached, CultureparkError, Interrupted, Lacking, Unreachable, UsageError
 from culturepark.models import prices
-from culturepark.models.registry import check_specs
+from culturepark.models.registry import check_here, check_specs
 from culturepark.models.spec import ModelSpec, parse_roles
 from culturepark.models.trust import Trust
 from culturepark.redact import redact
@@ -58,6 +58,10 @@ def simulate(
     specs = parse_roles(model, roles)
     prices.table()  # a wrong list is told now, and not at the first answer
     if dry_run:
+        try:
+            check_here(specs[role] for role in roles_until(until, edition.scenario, specs))
+        except (Lacking, Unreachable) as error:  # a forecast is wanted before all is set up
+            tell(f"note: the run itself would end at once: {safe(error)}")
         return look.show_forecast(edition, specs, seed, store_url, as_json)
     trust = trust_in(specs.values(), [])
     check_specs(specs, roles_until(until, edition.scenario, specs), trust)
@@ -340,6 +344,8 @@ def summary(stats: RunStats, failure: CultureparkError | None, where: str) -> No
         f"{stats.run}: {stats.status}; {stats.samples.kept} samples kept, {dropped} dropped; "
         f"{stats.tokens.prompt:,} prompt and {stats.tokens.completion:,} completion tokens{price}"
     )
+    if stats.status == Status.FAILED:
+        tell(f"{stats.stop_reason}; go on with: culturepark resume {stats.run}{where}")
     if failure:
         more = f" {failure.option}" if isinstance(failure, BudgetReached) else ""
         tell(f"{safe(failure)}\ngo on with: culturepark resume {stats.run}{more}{where}")

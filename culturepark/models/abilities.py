@@ -27,6 +27,10 @@ FEWER_RIVALS = 5
 """Of a token; the most that servers take which do not take 20 (Azure, xAI)."""
 
 
+ANSWERS = {"dialogue": "speech", "extract": "extraction", "verify": "verdict", "check": "score"}
+"""What an answer of a stage is called."""
+
+
 class Learnt(NamedTuple):
     """One thing learnt: a row of the table `ability`."""
 
@@ -34,24 +38,26 @@ class Learnt(NamedTuple):
     value: Any
 
     def __str__(self) -> str:
-        """In words, to go on from "the endpoint takes"."""
+        """What the model does, to go on from its name."""
         name, value = self
         if name == "bare":
-            return "nothing but the messages and a limit on tokens"
+            return "takes nothing but the messages and a limit on tokens"
         if name == "system":
-            return "no system message; it becomes the beginning of the first user message"
+            return "takes no system message; it now stands at the beginning of the first user message"
         if name == "response_format":
-            return f"no JSON schema; {'any JSON is asked for' if value == 'json_object' else 'the prompt alone asks'}"
+            instead = "it is asked for any JSON" if value == "json_object" else "the prompt alone asks for JSON"
+            return f"takes no JSON schema; {instead}"
         if name == "limit":
-            return "no limit on tokens" if value == NONE else f"its limit on tokens as {value}"
+            return "takes no limit on tokens" if value == NONE else f"takes its limit on tokens as {value}"
         if name == "leaks":
-            return f"thoughts or control tokens into its answers ({', '.join(value)})"
+            return f"mixes hidden reasoning or control tokens into its answers ({', '.join(value)}); they are taken out"
         if name.startswith("room."):
-            return f"thoughts: {value:,} tokens are added for them to each call of the stage {name[5:]}"
+            what = ANSWERS.get(name[5:], f"answer of the stage {name[5:]}")
+            return f"spends tokens on hidden reasoning; each {what} may now use {value:,} tokens more"
         if isinstance(value, dict):
             bounds = [f"at {word} {value[word]:g}" for word in ("least", "most") if value.get(word) is not None]
-            return f"{name} only {' and '.join(bounds)}"
-        return f"no {name}"
+            return f"takes {name} only {' and '.join(bounds)}"
+        return f"takes no {name}"
 
 
 @dataclass(frozen=True)

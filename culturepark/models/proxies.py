@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies
@@ -50,9 +52,18 @@ def proxy_for(url: str) -> Proxy | None:
     kind = next((kind for kind in (parts.scheme, "all") if named.get(kind)), None)
     if kind is None or is_loopback(host) or is_exempt(host, port, named.get("no", "")):
         return None
-    value, variable = named[kind].strip(), variable_of(kind)
-    value = value if "://" in value else f"http://{value}"
-    return Proxy(checked(value, variable), variable)
+    variable = variable_of(kind)
+    return Proxy(checked(named[kind].strip(), variable), variable)
+
+
+def unusable() -> Iterator[str]:
+    """Yield what is wrong with each proxy that the environment names, whichever endpoint it would be used for."""
+    for kind, value in getproxies().items():
+        if kind in ("http", "https", "all") and value:
+            try:
+                checked(value.strip(), variable_of(kind))
+            except UsageError as error:
+                yield str(error)
 
 
 def variable_of(kind: str) -> str:
@@ -62,17 +73,26 @@ def variable_of(kind: str) -> str:
 
 
 def checked(value: str, variable: str) -> str:
-    """
+    """Return a proxy's address with its scheme, `http://` where none is named.
+
     Raises:
         UsageError: naming the variable, without repeating what it holds: that may be a password.
     """
+    bare_word = not re.search(r"[.:]", value)  # no scheme, port or dot: hardly the name of a host
+    value = value if "://" in value else f"http://{value}"
     way_out = f"change or unset {variable}, or name the endpoint's host in NO_PROXY"
     try:
         parts = urlsplit(value)
         if parts.password:
             remember(parts.password)
             remember(unquote(parts.password))
-        fine = is_host(parts.hostname or "") and parts.port != 0 and value.isprintable() and " " not in value
+        fine = (
+            not bare_word
+            and is_host(parts.hostname or "")
+            and parts.port != 0
+            and value.isprintable()
+            and " " not in value
+        )
     except ValueError:
         fine = False
     if not fine:

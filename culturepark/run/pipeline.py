@@ -6,6 +6,7 @@ A run is carried on from whatever the store holds, so beginning, resuming and di
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import defaultdict
 from collections.abc import Collection
 from contextlib import nullcontext, suppress
@@ -98,12 +99,18 @@ class Run:
             rpm=self.settings.rpm,
             tpm=self.settings.tpm,
             down_after=min(DOWN_AFTER, len(self.castings)),
-            notice=watcher.note,
+            notice=self._note,
         )
+        self._noted: set[str] = set()
+        """What the user has been told, without its figures."""
         self.warned = False
         """Whether it has been said that a judge's model is too small."""
         self.samples = 0
         """Samples so far of statements that passed verification; duplicates among them are found at the end."""
+
+    def _note(self, text: str) -> None:
+        self._noted.add(figureless(text))
+        self.watcher.note(text)
 
     def interrupt(self) -> None:
         """Calls in flight finish; nothing new is asked."""
@@ -248,7 +255,9 @@ class Run:
             raise
         except ModelError as error:
             self.store.set_dialogue(row.id, Status.FAILED, error.kind, str(error))
-            self.watcher.note(f"dialogue {row.number} failed: {error}")
+            known = figureless(str(error)) in self._noted
+            self.watcher.note(f"dialogue {row.number} failed{' for the same reason' if known else f': {error}'}")
+            self._noted.add(figureless(str(error)))
         except CultureparkError:
             raise
         except Exception as bug:  # an answer that nobody foresaw must not cost the other dialogues
@@ -439,6 +448,11 @@ def still_open(run_id: str, where: str = "") -> str:
         where: the option that names the store, if it has to be named.
     """
     return f"{run_id} is a talk that its user has not ended; go on with it: culturepark talk --run-id {run_id}{where}"
+
+
+def figureless(text: str) -> str:
+    """A message without its figures, by which it is known when it comes again with others."""
+    return re.sub(r"\d[\d,.]*", "#", text)
 
 
 def describe(bug: Exception) -> str:

@@ -1,7 +1,8 @@
-"""What a model can do here: asked as a run asks it, a few times, and told ability by ability."""
+"""The trial of a model: a few questions, put as a run puts them, and what they show of each ability."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from culturepark.dialogue.agents import SPEECH_TOKENS
 from culturepark.distill.ask import content_of, strict
 from culturepark.distill.json_answers import parse
 from culturepark.distill.judge_json import TOKENS_AN_ITEM, VerdictsAnswer
-from culturepark.errors import CultureparkError, ModelError
+from culturepark.errors import CultureparkError, ModelError, Overloaded, PromptCut, TooLong
 from culturepark.languages import load_language
 from culturepark.models import prices
 from culturepark.models.abilities import LIMITS, REFUSED, Learnt
@@ -42,11 +43,19 @@ RIVALS = 5
 ENOUGH = 8192
 """Tokens of context that a dialogue and its extraction need with room to spare; the embedded model has half of it."""
 
+SIGN = "marigold"
+"""The word at the beginning of the long prompt that is asked for at its end."""
+LONG_TOKENS = 7_000
+"""About what the long prompt has: with the answer, and as other models count, it fits into `ENOUGH`."""
+LONG_SECONDS = 120.0
+"""For an answer to it; a slow machine would need minutes."""
+UNSEEN = "not seen, since a filter refused the question"
+
 State = Literal["ok", "note", "bad"]
 
 
 class Line(NamedTuple):
-    """One thing that was found out."""
+    """One ability, or what there is to say of the model."""
 
     what: str
     state: State
@@ -92,7 +101,7 @@ class Memory:
 
 @dataclass
 class Trial:
-    """What came of the questions."""
+    """The answers to the questions, and what went wrong with them."""
 
     model: ChatModel
     memory: Memory
@@ -102,16 +111,31 @@ class Trial:
     """Whether the JSON could be read and has the wanted shape."""
     second: Reply | None = None
     failures: dict[str, CultureparkError] = field(default_factory=dict)
-    """By what was asked: `speech`, `json`, `continuation`."""
+    """By question: `speech`, `json`, `continuation`, `long`."""
     context: Context | None = None
+    long: Reply | None = None
+    """Asked for only where the endpoint does not tell its context, and costs nothing."""
+
+    @property
+    def questions(self) -> dict[str, Reply | None]:
+        return {"a speech": self.speech, "a verdict": self.judged, "a second speech": self.second}
 
     @property
     def replies(self) -> list[Reply]:
-        return [reply for reply in (self.speech, self.judged, self.second) if reply]
+        """The answers that a filter let through."""
+        return [reply for reply in self.questions.values() if reply and not reply.withheld]
+
+    @property
+    def filtered(self) -> list[str]:
+        """The questions that a filter refused."""
+        return [question for question, reply in self.questions.items() if reply and reply.withheld]
 
 
 async def trial_of(model: ChatModel, store: CallLog | None, notice: Callable[[str], None]) -> Trial:
     """Ask a model what a run asks: a speech, a verdict as JSON with log-probabilities, a second speech.
+
+    A server on this machine that does not tell its context gets one long prompt too: short ones cannot show whether
+    long ones are cut.
 
     Args:
         store: where what is learnt of the endpoint is kept for later runs; None for nowhere.
@@ -147,7 +171,22 @@ async def trial_of(model: ChatModel, store: CallLog | None, notice: Callable[[st
 
     if isinstance(model, OpenAIModel):
         trial.context = await context_of(model.connection.url, model.name, model.look)
+        if trial.context is None and is_here(model.connection.url):
+            notice(f"asking one long question, of about {LONG_TOKENS:,} tokens, to see whether it is read whole")
+            try:
+                async with asyncio.timeout(LONG_SECONDS):
+                    question = {"role": "user", "content": long_question()}
+                    trial.long = await ask("long", Request((question,), SPEECH_TOKENS, 0.0, 1), "dialogue")
+            except TimeoutError:
+                trial.failures["long"] = Overloaded(f"no answer within {LONG_SECONDS:.0f} s")
     return trial
+
+
+def long_question() -> str:
+    """Return a long text whose first sentence answers its last."""
+    day = "On day {} of the journal nothing of note happened: it rained a little, and the kettle was put on at four."
+    days = "\n".join(day.format(number) for number in range(1, LONG_TOKENS // 26))
+    return f"The word to remember is {SIGN}.\n{days}\nWhich word was to be remembered? Answer with that word alone."
 
 
 # --- in words ----------------------------------------------------------------------------------------
@@ -161,25 +200,24 @@ def lines(trial: Trial) -> Iterator[Line]:
         error = trial.failures["speech"]
         yield Line("model", "bad", f"{model.spec}: {error}", 3 if error.exit_code == 1 else error.exit_code)
         return
-    yield Line("model", "ok", f"{model.spec} answers: {trial.speech.text.strip()[:60]!r}")
+    spoken = next((reply for reply in (trial.speech, trial.second) if reply in trial.replies), None)
+    said = f"answers: {spoken.text.strip()[:60]!r}" if spoken else "can be reached"
+    yield Line("model", "ok" if spoken else "note", f"{model.spec} {said}")
+    if filtered := trial.filtered:
+        many = "one" if len(filtered) == 1 else str(len(filtered))
+        asked = f"{many} of doctor's questions (that for {', '.join(filtered)})"
+        yield Line("filter", "note", f"the endpoint's filter refused {asked}; in a run that costs single turns")
     yield system_line(trial)
     for name in ("temperature", "seed"):
         yield part_line(name, REFUSED if known.get("bare") else known.get(name))
     yield json_line(trial)
     yield logprobs_line(trial)
-    sources = {reply.usage.source for reply in trial.replies if model.spec.kind != "scripted"}
-    yield Line(
-        "usage",
-        "ok" if sources <= {"server"} else "note",
-        "reported"
-        if sources <= {"server"}
-        else "not reported by the endpoint; tokens are counted here, and costs with them",
-    )
+    yield usage_line(trial)
     sent = json.loads(trial.memory.calls[-1].request)
     yield Line("token limit", "ok", f"sent as {next((name for name in LIMITS if name in sent), 'nothing')}")
     yield from thought_lines(trial)
     if model.spec.kind != "scripted":
-        yield context_line(trial.context)
+        yield context_line(trial)
         yield price_line(model)
     yield from verdict_lines(trial)
 
@@ -207,6 +245,8 @@ def system_line(trial: Trial) -> Line:
     assert trial.speech is not None
     if "system" in trial.memory.known:
         return Line("system message", "note", "refused; it becomes the beginning of the first user message")
+    if trial.speech.withheld:
+        return Line("system message", "note", UNSEEN)
     if "Ada" not in trial.speech.text and "Lovelace" not in trial.speech.text:
         return Line("system message", "note", "taken, but the answer does not show that it was read")
     return Line("system message", "ok", "taken")
@@ -224,6 +264,8 @@ def part_line(name: str, value: Any) -> Line:
 def json_line(trial: Trial) -> Line:
     if error := trial.failures.get("json"):
         return Line("json", "note", f"failed: {error}")
+    if trial.judged and trial.judged.withheld:
+        return Line("json", "note", UNSEEN)
     known = trial.memory.known
     form = known.get("response_format", REFUSED if known.get("bare") else "schema")
     way = {"schema": "by schema", "json_object": "as any JSON object; the prompt says the shape"}.get(
@@ -231,16 +273,38 @@ def json_line(trial: Trial) -> Line:
     )
     if not trial.readable:
         return Line("json", "note", f"asked {way}; what came cannot be read")
+    if form == "schema" and trial.judged and not keeps_to_schema(trial.judged.text):
+        return Line("json", "note", "asked by schema, answered in JSON, but not held to the schema; it can be read")
     return Line("json", "ok" if form == "schema" else "note", f"readable, asked {way}")
+
+
+def keeps_to_schema(text: str) -> bool:
+    """Return whether a verdict is the JSON that was asked for, and nothing else."""
+    try:
+        value = json.loads(text)
+        VerdictsAnswer.model_validate(value)
+    except ValueError:
+        return False
+    return set(value) == {"verdicts"}
 
 
 def logprobs_line(trial: Trial) -> Line:
     if trial.judged and trial.judged.tokens:
         return Line("logprobs", "ok", "sent")
+    if trial.judged and trial.judged.withheld:
+        return Line("logprobs", "note", UNSEEN)
     refused = trial.memory.known.get("logprobs") == REFUSED or trial.memory.known.get("bare")
     needed = trial.model.traits.labels
     why = "refused" if refused else "not sent"
     return Line("logprobs", "note", f"{why}; {'a model this small cannot judge without' if needed else 'not needed'}")
+
+
+def usage_line(trial: Trial) -> Line:
+    if not trial.replies:
+        return Line("usage", "note", UNSEEN)
+    if trial.model.spec.kind == "scripted" or {reply.usage.source for reply in trial.replies} == {"server"}:
+        return Line("usage", "ok", "reported")
+    return Line("usage", "note", "not reported by the endpoint; tokens are counted here, and costs with them")
 
 
 def thought_lines(trial: Trial) -> Iterator[Line]:
@@ -256,23 +320,48 @@ def thought_lines(trial: Trial) -> Iterator[Line]:
     else:
         yield Line("thoughts", "ok", "do not leak into answers")
     spent = sum(reply.usage.reasoning_tokens or 0 for reply in trial.replies)
-    rooms = [str(Learnt(name, value)) for name, value in trial.memory.known.items() if name.startswith("room.")]
+    room = {name: value for name, value in trial.memory.known.items() if name.startswith("room.")}
     thought = any(reply.thoughts for reply in trial.replies)
-    if spent or rooms or thought:
-        told = f"{spent:,} tokens in {len(trial.replies)} answers" if spent else "thinks, and does not say how much"
-        yield Line("reasoning", "note", "; ".join([told, *rooms]) + "; thoughts are paid for")
+    if spent or room or thought:
+        told = (
+            f"{spent:,} tokens in {len(trial.replies)} answers"
+            if spent
+            else "some, and the endpoint does not say how much"
+        )
+        more = [str(Learnt(name, value)).partition("; ")[2] for name, value in room.items()]
+        yield Line("reasoning", "note", "; ".join([told, *more, "hidden reasoning is paid for as answers are"]))
     else:
         yield Line("reasoning", "ok", "none that shows")
 
 
-def context_line(context: Context | None) -> Line:
+def context_line(trial: Trial) -> Line:
+    context = trial.context
     if context is None:
-        return Line("context", "note", f"not told by the endpoint; a run wants {ENOUGH:,} tokens or more")
+        return long_line(trial)
     told = f"{context.tokens:,} tokens (by {context.told_by})"
     if context.tokens >= ENOUGH:
         return Line("context", "ok", told)
     raised = f"; raised by {context.raised_by}" if context.raised_by else ""
     return Line("context", "note", f"{told}; long dialogues want {ENOUGH:,} or more{raised}")
+
+
+def long_line(trial: Trial) -> Line:
+    """Say what the long question shows of a context that the endpoint does not tell."""
+    untold, wants = "not told by the endpoint", f"a run wants {ENOUGH:,} tokens or more"
+    error = trial.failures.get("long")
+    if isinstance(error, PromptCut):
+        return Line("context", "note", f"{untold}, and long prompts are cut; {wants}: {error}")
+    if isinstance(error, TooLong):
+        return Line("context", "note", f"{untold}, and too small for {LONG_TOKENS:,} tokens; {wants}: {error}")
+    if error:
+        return Line("context", "note", f"{untold}; {wants}; one question of about {LONG_TOKENS:,} failed: {error}")
+    if trial.long is None or trial.long.withheld:
+        return Line("context", "note", f"{untold}; {wants}; that long prompts are cut does not show in short questions")
+    asked = f"a question of about {LONG_TOKENS:,} tokens"
+    if SIGN in trial.long.text.lower():
+        return Line("context", "ok", f"{untold}; {asked} was read from its beginning")
+    weak = f"the answer to {asked} does not show that its beginning was read: it was cut, or the model is too weak"
+    return Line("context", "note", f"{untold}; {weak}; {wants}")
 
 
 def price_line(model: ChatModel) -> Line:
@@ -298,12 +387,14 @@ def list_of(price: object) -> str:
 
 def verdict_lines(trial: Trial) -> Iterator[Line]:
     small = trial.model.traits.labels
+    withheld = bool(trial.judged and trial.judged.withheld)  # which shows nothing for or against
+    readable = trial.readable or withheld
     logprobs = bool(trial.judged and trial.judged.tokens)
-    speaks = all(reply and reply.text.strip() and not reply.unclear for reply in (trial.speech, trial.second))
+    speaks = all(reply and (reply.withheld or is_speech(reply)) for reply in (trial.speech, trial.second))
     roles = ["speaker", "moderator"] * speaks
-    if trial.readable or (small and logprobs):
+    if readable or (small and logprobs):
         roles += ["extractor", "verifier"]
-    if trial.readable and not small:
+    if readable and not small:
         roles.append("judge")
     if not speaks:
         error = trial.failures.get("continuation")
@@ -319,3 +410,7 @@ def verdict_lines(trial: Trial) -> Iterator[Line]:
         "ok" if "verifier" in roles and speaks else "note",
         f"{named}; embedder: never, that wants a model for embeddings",
     )
+
+
+def is_speech(reply: Reply) -> bool:
+    return bool(reply.text.strip()) and not reply.unclear

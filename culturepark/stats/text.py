@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from culturepark.glossary import VARIETY
 from culturepark.models.abilities import Learnt
+from culturepark.models.extras import how_to_install, missing
 from culturepark.stats.figures import (
     CrossCheck,
     Group,
     PanelCheck,
-    Representation,
     ReviewCounts,
     RunStats,
     StanceCell,
@@ -28,19 +28,21 @@ distance of stances from the survey's shares, 0 to 1
 drawn: as dealt; kept: behind kept opinions; * skewed"""
 
 
-def stats_lines(stats: RunStats, all_stances: bool = False) -> Iterator[str]:
+def stats_lines(stats: RunStats, all_stances: bool = False, where: str = "") -> Iterator[str]:
     """
     Args:
         all_stances: show every item and country, not only those furthest from the survey.
+        where: the option that names the store, if it has to be named.
     """
     yield f"{stats.run}  {stats.status}" + (f": {stats.stop_reason}" if stats.stop_reason else "")
-    yield from variety_lines(stats.run, stats.representation)
+    yield from variety_lines(stats, where)
     yield from funnel_lines(stats)
     yield from stance_lines(stats.stances, all_stances)
 
 
-def variety_lines(run_id: str, representation: Representation) -> Iterator[str]:
+def variety_lines(stats: RunStats, where: str) -> Iterator[str]:
     """The verdict on the run's voices, and a table by culture; at most 60 columns but for sentences."""
+    representation = stats.representation
     yield f"  voices      {verdict_of(representation.run)}"
     cultures = representation.cultures
     for culture, of_culture in cultures.items():
@@ -62,7 +64,9 @@ def variety_lines(run_id: str, representation: Representation) -> Iterator[str]:
     vectors = representation.vectors
     if vectors.known < vectors.of:
         role = " --role embedder=minilm" if vectors.embedder == "lexical" else ""
-        yield f"  sense, gain and shared are not known: `culturepark distill {run_id} --from dedup{role}` finds out"
+        first = f"`{how_to_install('local')}`, then " if by_words(stats) and missing("minilm") else ""
+        again = f"`culturepark distill {stats.run} --from dedup{role}{where}`"
+        yield f"  sense, gain and shared are not known: {first}{again} finds out"
     drawn = {name: of_culture.stances for name, of_culture in cultures.items() if of_culture.stances.drawn}
     if drawn:
         yield ""
@@ -72,6 +76,13 @@ def variety_lines(run_id: str, representation: Representation) -> Iterator[str]:
         yield from (f"    {line}" for line in STANCES.splitlines())
     yield f"  {representation.note}"
     yield ""
+
+
+def by_words(stats: RunStats) -> bool:
+    """Return whether duplicates were found by words, be it because the run's embedder could not be had."""
+    vectors = stats.representation.vectors
+    absent = vectors.embedder == "minilm" and not vectors.known and bool(missing("minilm"))
+    return vectors.embedder == "lexical" or "lexical" in stats.duplicates.by_method or absent
 
 
 def distance_beside_chance(distance: SurveyDistance | None) -> str:
@@ -102,7 +113,10 @@ def verdict_of(group: Group) -> str:
 
 def funnel_lines(stats: RunStats) -> Iterator[str]:
     yield f"  scenario    {stats.scenario}, seed {stats.seed}"
-    yield f"  models      {', '.join(f'{role} {spec}' for role, spec in stats.models.items())}"
+    models = dict(stats.models)
+    if by_words(stats) and models.get("embedder", "lexical") != "lexical":
+        models["embedder"] = f"lexical (for want of {models['embedder']})"
+    yield f"  models      {', '.join(f'{role} {spec}' for role, spec in models.items())}"
     yield f"  dialogues   {listed(stats.dialogues)}"
     if stats.skipped:
         cells = ", ".join(f"{skip.seed_key} {skip.culture}" for skip in stats.skipped)
@@ -138,7 +152,7 @@ def funnel_lines(stats: RunStats) -> Iterator[str]:
     )
     for endpoint in stats.endpoints:
         takes = "; ".join(str(Learnt(name, value)) for name, value in endpoint.takes.items())
-        yield f"  endpoint    {safe(endpoint.model)} at {safe(endpoint.endpoint)} takes {safe(takes)}"
+        yield f"  endpoint    {safe(endpoint.model)} at {safe(endpoint.endpoint)} {safe(takes)}"
     least = f"at least ({stats.unpriced_calls} calls have no known price) " if stats.unpriced_calls else ""
     yield f"  cost        {'no known price' if stats.cost_usd is None else f'{least}${stats.cost_usd:.4f}'}"
 

@@ -27,6 +27,7 @@ from sqlmodel import Session
 
 from culturepark.errors import StoreError, UsageError
 from culturepark.files import clipped, readable
+from culturepark.models.extras import how_to_install
 from culturepark.redact import redact, remember
 from culturepark.shortage import shortage
 from culturepark.store.locks import Inode, held_by_range, inode_of, users
@@ -67,7 +68,12 @@ class Database:
             opener["creator"] = partial(connect, self.path, options(self.path), self.inode, self.shown)
         try:
             self.engine = create_engine(self.url, **opener)
-        except (NoSuchModuleError, ImportError, TypeError, ValueError) as error:
+        except ImportError:
+            need = f"the extra `postgres`: {how_to_install('postgres')}"
+            raise UsageError(
+                f"--store {self.shown}: needs {need}, and a URL that begins with postgresql+psycopg://"
+            ) from None
+        except (NoSuchModuleError, TypeError, ValueError) as error:
             raise UsageError(f"--store {self.shown}: no driver for it: {error}") from None
         if self.engine.dialect.name == "sqlite":
             tune_sqlite(self.engine)

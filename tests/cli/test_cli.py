@@ -765,6 +765,25 @@ def test_a_dry_run_knows_what_openai_costs_and_needs_no_key() -> None:
     assert done.code == 0
     low, high = done.json["cost_usd"]
     assert 0 < low < high
+    assert done.err.startswith("note: the run itself would end at once: openai:gpt-4o-mini needs a key: ")
+
+
+@pytest.mark.parametrize(
+    ("spec", "variable", "value", "said"),
+    [
+        ("openai:m@http://127.0.0.1:1/v1", "CULTUREPARK_KEYS", "nowhere.toml", "nowhere.toml: no such file"),
+        ("openai:m@https://n.openai.azure.com?api-version=soon", "X", "", "api-version holds no version"),
+        ("openai:m@https://h.example.org/v1", "HTTPS_PROXY", "banana", "HTTPS_PROXY holds no proxy's address"),
+    ],
+)
+def test_a_dry_run_finds_what_is_wrong_as_the_run_does(
+    spec: str, variable: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, value)
+    told = [cli("simulate", "tiny.yaml", "--model", spec, *more) for more in ([], ["--dry-run"])]
+    assert {done.code for done in told} == {2}
+    assert said in told[0].err
+    assert told[0].err == told[1].err
 
 
 # --- distilling again ------------------------------------------------------------------------------

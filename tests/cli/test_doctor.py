@@ -10,11 +10,15 @@ from typing import Any
 
 import pytest
 
+from culturepark.dialogue.agents import SPEECH_TOKENS
 from culturepark.domain import JsonObject
+from culturepark.models import tokens
 from culturepark.models.context import context_of
+from culturepark.models.weights import SMOLLM2
+from culturepark.run.trial import ENOUGH, LONG_TOKENS, UNSEEN
 from tests.cli.test_cli import Done, cli
 from tests.support import endpoint as faults
-from tests.support.endpoint import Endpoint, Fault, Hook, status, unsupported
+from tests.support.endpoint import Endpoint, Fault, Hook, raw, status, too_long, unsupported
 
 KEY = "sk-mine-0123456789"
 
@@ -54,13 +58,17 @@ def test_a_model_that_can_do_everything() -> None:
 
 def test_it_asks_what_a_run_asks() -> None:
     _, _, endpoint = examine()
-    speech, verdict, second = [request.body for request in endpoint.requests if request.path.endswith("completions")]
+    speech, verdict, second, long = [
+        request.body for request in endpoint.requests if request.path.endswith("completions")
+    ]
     assert speech["messages"][0]["role"] == "system"
     assert (speech["temperature"], speech["max_tokens"]) == (0.8, 260)
     assert "seed" in speech
     assert verdict["response_format"]["json_schema"]["name"] == "verdicts"
     assert verdict["logprobs"]
     assert [message["role"] for message in second["messages"]] == ["system", "user", "assistant", "user"]
+    (question,) = long["messages"]
+    assert 0.8 * LONG_TOKENS < tokens.count(question["content"], "gpt-4o") < ENOUGH - SPEECH_TOKENS
 
 
 @pytest.mark.parametrize(
@@ -115,6 +123,97 @@ def test_a_model_whose_json_cannot_be_read_may_speak_and_no_more() -> None:
     assert found["roles"]["detail"].startswith("speaker, moderator;")
 
 
+FILTERED = status(400, "The prompt triggered the content management policy.", code="content_filter")
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_question_that_a_filter_refuses_shows_nothing_against_the_model(number: int) -> None:
+    found, done, _ = examine(lambda body, n: FILTERED if n == number else None)
+    assert done.code == 0
+    assert "the endpoint's filter refused one of doctor's questions" in found["filter"]["detail"]
+    assert found["usage"]["detail"] == "reported"
+    assert found["roles"]["detail"].startswith("speaker, moderator, extractor, verifier, judge;")
+    assert "cannot" not in found
+    assert "answers: 'I am" in found["model"]["detail"] or number == 1
+    if number == 2:
+        assert found["json"]["detail"] == found["logprobs"]["detail"] == UNSEEN
+    if number == 1:
+        assert found["system message"]["detail"] == UNSEEN
+
+
+def test_a_filter_that_refuses_everything_leaves_all_open() -> None:
+    found, done, _ = examine(lambda body, n: FILTERED)
+    assert done.code == 0
+    assert found["usage"]["detail"] == UNSEEN
+    assert "refused 3 of doctor's questions" in found["filter"]["detail"]
+
+
+def test_json_among_prose_is_said_to_be_not_held_to_the_schema() -> None:
+    verdict = json.dumps({"verdicts": [{"id": 1, "faithful": "entail", "stance": "none"}]})
+    found, _, _ = examine(lambda body, n: f"From {{the turns}}:\n{verdict}\nas {{...}}." if is_json(body) else None)
+    assert found["json"]["state"] == "note"
+    assert "asked by schema, answered in JSON, but not held to the schema" in found["json"]["detail"]
+    assert "verifier" in found["roles"]["detail"]
+
+
+def is_long(body: JsonObject) -> bool:
+    return len(body["messages"][0]["content"]) > 4 * LONG_TOKENS
+
+
+def cut_to(window: int) -> Fault:
+    """An answer of a server that read only so many tokens."""
+    message = {"role": "assistant", "content": "Which word do you mean?"}
+    usage = {"prompt_tokens": window, "completion_tokens": 6}
+    return raw(json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": usage}))
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "words"),
+    [
+        ("Marigold.", "ok", "was read from its beginning"),
+        ("Which word?", "note", "does not show that its beginning was read"),
+        (cut_to(600), "note", "long prompts are cut; a run wants 8,192 tokens or more: "),
+        (too_long(), "note", "too small for 7,000 tokens"),
+        (FILTERED, "note", "does not show in short questions"),
+    ],
+)
+def test_one_long_question_shows_whether_long_prompts_are_cut(answer: str | Fault, state: str, words: str) -> None:
+    found, done, endpoint = examine(lambda body, number: answer if is_long(body) else None)
+    assert done.code == 0
+    assert found["context"]["state"] == state
+    assert words in found["context"]["detail"]
+    assert sum(is_long(body) for body in endpoint.chats) == 1
+
+
+def test_a_long_question_is_waited_for_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("culturepark.run.trial.LONG_SECONDS", 0.2)
+    found, _, _ = examine(lambda body, number: faults.HANG if is_long(body) else None)
+    assert "failed: no answer within" in found["context"]["detail"]
+
+
+def test_a_proxy_that_cannot_be_used_is_told_before_a_model_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "banana")
+    found = {finding["what"]: finding for finding in cli("doctor", "--json").json}
+    assert found["proxy"]["state"] == "note"
+    assert "HTTPS_PROXY holds no proxy's address" in found["proxy"]["detail"]
+
+
+def test_weights_that_could_not_be_kept_are_bad_and_leave_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("in the place of a folder")
+    monkeypatch.setenv("CULTUREPARK_CACHE", str(tmp_path / "file" / "cache"))
+    done = cli("doctor", "--json")
+    found = {finding["what"]: finding for finding in done.json}
+    assert done.code == 3
+    assert found[SMOLLM2.name]["state"] == "bad"
+    assert "cannot be written; name another one with CULTUREPARK_CACHE=" in found[SMOLLM2.name]["detail"]
+    run = cli("simulate", "quickstart")
+    assert (run.code, run.err.count("\n")) == (3, 1)
+    assert "cannot be written" in run.err
+    assert not list(tmp_path.rglob("*.db"))
+
+
 def test_a_schema_that_is_refused_is_done_without() -> None:
     def refuse(body: JsonObject, number: int) -> str | Fault | None:
         if (body.get("response_format") or {}).get("type") == "json_schema":
@@ -132,9 +231,13 @@ def test_usage_that_is_not_reported_is_told() -> None:
 
 @pytest.mark.parametrize(
     ("fault", "code", "words"),
-    [(status(401, "who are you"), 3, "401"), (status(402, "pay first"), 4, "402"), (faults.HTML, 3, ""),
-     (status(404, "no such model"), 3, "404")],
-)  # fmt: skip
+    [
+        (status(401, "who are you"), 3, "401: who are you (no key was set for 127.0.0.1:"),
+        (status(402, "pay first"), 4, "402: pay first (no credit: top it up)"),
+        (faults.HTML, 3, "a page, not JSON"),
+        (status(404, "no such model"), 3, "404"),
+    ],
+)
 def test_what_cannot_work_is_told_in_one_line(fault: Fault, code: int, words: str) -> None:
     found, done, _ = examine(lambda *_: fault)
     assert done.code == code

@@ -145,7 +145,8 @@ def test_each_thing_learnt_has_words() -> None:
     learnt += [Learnt("response_format", "json_object"), Learnt("room.extract", 2000), Learnt("leaks", ["think-tags"])]
     words = [str(one) for one in [*learnt, Learnt("temperature", {"most": 1.0})]]
     assert len(set(words)) == len(words)
-    assert "temperature only at most 1" in words
+    assert "takes temperature only at most 1" in words
+    assert "spends tokens on hidden reasoning; each extraction may now use 2,000 tokens more" in words
 
 
 # --- against a server ----------------------------------------------------------------------------------
@@ -229,7 +230,7 @@ async def test_a_model_that_thinks_gets_more_room_once_for_its_stage(tmp_path: P
         assert limits[1] == limits[2] > 1500
         assert [error for error in w.errors if error] == ["starved"]
         assert w.calls[0]["completion_tokens"] is not None  # what was thought is paid for
-    assert any("thought" in note for note in said)
+    assert any("each speech may now use 2,000 tokens more" in note for note in said)
 
 
 async def test_a_starved_answer_is_not_remembered_as_an_answer(tmp_path: Path) -> None:

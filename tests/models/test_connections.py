@@ -16,16 +16,16 @@ from typing import Any
 
 import pytest
 
-from culturepark.errors import CultureparkError, UsageError
+from culturepark.errors import CultureparkError, Unreachable, UsageError
 from culturepark.models.chat import Request
 from culturepark.models.client import EmbeddingModel, OpenAIModel
 from culturepark.models.connections import Connection, connection
 from culturepark.models.providers import PROVIDERS
 from culturepark.models.proxies import is_exempt, proxy_for
-from culturepark.models.spec import parse
+from culturepark.models.spec import parse, parse_roles
 from culturepark.redact import redact
 from tests.cli.test_cli import cli
-from tests.support.endpoint import Endpoint, Received
+from tests.support.endpoint import Endpoint, Received, status
 
 KEY, OTHER = "sk-mine-0123456789", "k-other-0123456789"
 ASKED = Request(({"role": "user", "content": "Who are you?"},), 20, 0.5, 1)
@@ -122,6 +122,60 @@ def test_a_url_that_could_hold_a_secret_or_two_hosts_is_refused(url: str) -> Non
     assert "s3cret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://127.0.0.1:99999/v1", "port 99999 is out of range"),
+        ("http://h:0/v1", "port 0 is out of range"),
+        ("http://h:abc/v1", "holds a port that is no number"),
+        ("http://", "names no host"),
+        ("http:///v1", "names no host"),
+        ("http://[::1/v1", "names no host"),
+        ("http://my host/v1", "holds a space"),
+        ("https://name.openai.azure.com?api-version=", "the value of api-version is empty"),
+    ],
+)
+def test_what_is_wrong_with_a_url_is_named(url: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        parse(f"openai:m@{url}")
+
+
+def test_a_port_of_letters_may_be_a_password_and_is_not_repeated() -> None:
+    with pytest.raises(UsageError) as caught:
+        parse("openai:m@http://h:s3cret/v1")
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("written", ["openai:m @http://h/v1", "openai: m@http://h/v1 ", "openai:m@ http://h/v1"])
+def test_spaces_around_a_name_or_a_url_are_no_part_of_them(written: str) -> None:
+    assert str(parse(written)) == "openai:m@http://h/v1"
+    assert str(parse_roles(None, [f"speaker = {written}"])["speaker"]) == "openai:m@http://h/v1"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("gpt-4o", "openai:gpt-4o"),
+        ("qwen3:8b", "openai:qwen3:8b"),
+        ("gpt-4o@https://h/v1", "openai:gpt-4o@https://h/v1"),
+        ("http://localhost:8000/v1", "openai:NAME@http://localhost:8000/v1"),
+        ("models/small.gguf", "gguf:models/small.gguf"),
+        ("embeded", "embedded"),
+    ],
+)
+def test_a_spec_that_is_none_is_told_with_what_was_probably_meant(written: str, meant: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(written)
+    assert str(caught.value).endswith(f"did you mean {meant}?")
+
+
+@pytest.mark.parametrize("written", ["", "openai:", "gguf:", "hf:x", "what is this"])
+def test_nothing_is_suggested_where_nothing_suggests_itself(written: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        parse(written)
+    assert "did you mean" not in str(caught.value)
+
+
 def test_a_name_may_hold_an_at_sign() -> None:
     spec = parse("openai:@cf/meta/llama@https://api.cloudflare.com/client/v4/accounts/1/ai/v1")
     assert (spec.name, spec.where) == ("@cf/meta/llama", "https://api.cloudflare.com/client/v4/accounts/1/ai/v1")
@@ -164,6 +218,14 @@ def test_the_version_may_stand_in_the_environment(variable: str, monkeypatch: py
     monkeypatch.setenv(variable, "2024-10-21")
     assert at(AZURE, "gpt").url == f"{AZURE}/openai/deployments/gpt"
     assert at(f"{AZURE}/openai/v1", "gpt").query == {}
+
+
+def test_a_version_that_is_no_date_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="api-version holds no version, which is a date"):
+        at(f"{AZURE}?api-version=banana")
+    monkeypatch.setenv("OPENAI_API_VERSION", "banana")
+    with pytest.raises(UsageError, match="OPENAI_API_VERSION holds no version"):
+        at(AZURE)
 
 
 def test_a_deployment_without_a_version_is_told() -> None:
@@ -257,6 +319,47 @@ def test_keys_that_others_can_read_are_refused(mode: int) -> None:
     with pytest.raises(UsageError, match="others can read") as caught:
         at("http://localhost:8000/v1")
     assert str(caught.value).endswith(f"run: chmod 600 {path}")
+
+
+def refused(url: str = "") -> str:
+    """What is said of an endpoint that answers 401."""
+    with Endpoint(reply=lambda *_: status(401, "who are you")) as endpoint:
+        model = OpenAIModel(parse(f"openai:m@{url or endpoint.url}"))
+        model._client.base_url = endpoint.url
+
+        async def ask() -> None:
+            try:
+                await model.send(model.body(ASKED))
+            finally:
+                await model.close()
+
+        with pytest.raises(Unreachable) as caught:
+            asyncio.run(ask())
+    assert caught.value.kind == "http-401"
+    return str(caught.value)
+
+
+def test_a_key_that_is_refused_is_told_with_where_it_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    assert "(check OPENAI_API_KEY: the endpoint does not accept the key that it got)" in refused()
+    monkeypatch.setenv("MISTRAL_API_KEY", OTHER)
+    assert "(check MISTRAL_API_KEY: " in refused("https://api.mistral.ai")
+
+
+def test_a_server_that_wants_a_key_where_none_was_set_says_so() -> None:
+    said = refused()
+    assert re.search(r"\(no key was set for 127.0.0.1:\d+; this server wants one: set OPENAI_API_KEY, or put", said)
+    config("endpoints.toml", '["127.0.0.1"]\nheaders = {"x-api-key" = "abc-0123456789"}')
+    assert "endpoints.toml: 127.0.0.1: the endpoint does not accept what it got" in refused()
+
+
+@pytest.mark.parametrize("key", ["sk-mine 0123456789", "Bearer sk-mine-0123456789"])
+def test_a_key_with_a_space_is_refused_without_repeating_it(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(UsageError, match=r"^OPENAI_API_KEY holds a space, which no key has") as caught:
+        at(FAR)
+    assert "mine" not in str(caught.value)
+    assert ("leave out the word `Bearer`" in str(caught.value)) == key.startswith("Bearer")
 
 
 WRONG_KEYS = [
@@ -456,7 +559,7 @@ def test_hosts_without_a_proxy(no_proxy: str, host: str, port: int, exempt: bool
 
 ODD_PROXIES = [
     "socks4://p:1", "socks4a://p", "ftp://p", "http://", "://", "http://p:99999", "http://p:0", "http://[::1", "a b",
-    "http://p q", "\u00e9\u00e8 x", "socks5://", "http://me:s3cret-0123@", "x" * 5000,
+    "http://p q", "\u00e9\u00e8 x", "socks5://", "http://me:s3cret-0123@", "x" * 5000, "banana",
 ]  # fmt: skip
 
 

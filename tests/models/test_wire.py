@@ -15,6 +15,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest import mock
 
 import httpx2
 import openai
@@ -40,6 +41,7 @@ from culturepark.models.embedder import Endpoint as Embedder
 from culturepark.models.ledger import Ledger
 from culturepark.models.limits import ATTEMPTS, Budget, pause_before
 from culturepark.models.spec import parse, parse_roles
+from culturepark.models.transport import Page
 from culturepark.models.wire_errors import map_error, wait_of
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
@@ -298,7 +300,7 @@ FAULTS = [
     ("no finish_reason", faults.NO_FINISH, Overloaded, "broken-stream", ATTEMPTS),
     ("error in stream", faults.ERROR_IN_STREAM, Overloaded, "broken-stream", ATTEMPTS),
     ("invalid chunk", faults.BAD_CHUNK, BadAnswer, "bad-answer", ATTEMPTS),
-    ("html", faults.HTML, BadAnswer, "bad-answer", ATTEMPTS),
+    ("html", faults.HTML, Unreachable, "bad-answer", 1),
     ("no choices", faults.NO_CHOICES, BadAnswer, "bad-answer", ATTEMPTS),
     ("empty body", raw(""), BadAnswer, "bad-answer", ATTEMPTS),
 ]
@@ -618,14 +620,58 @@ async def test_a_success_in_between_shows_that_the_endpoint_is_up(tmp_path: Path
             await w.ask(subject=f"r.d{number}")
 
 
-async def test_where_nobody_listens_is_unreachable_after_some_tries(tmp_path: Path) -> None:
+async def test_where_nobody_listens_on_this_machine_is_unreachable_after_one_short_wait(tmp_path: Path) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # taken, but not listened to
         async with wire(tmp_path, url=f"http://127.0.0.1:{closed.getsockname()[1]}/v1") as w:
             with pytest.raises(Unreachable, match="no connection to") as caught:
                 await w.ask()
     assert caught.value.exit_code == 3
+    assert w.errors == ["no-connection"] * 2
+
+
+async def test_a_name_that_does_not_exist_is_unreachable_after_one_short_wait(tmp_path: Path) -> None:
+    unknown = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    async with wire(tmp_path, url="http://nowhere.invalid/v1") as w:
+        lookup = mock.patch("asyncio.base_events.BaseEventLoop.getaddrinfo", side_effect=unknown)
+        with lookup, pytest.raises(Unreachable, match=r"no address is known for nowhere\.invalid"):
+            await w.ask()
+    assert w.errors == ["no-connection"] * 2
+
+
+async def test_a_resolver_that_fails_for_a_moment_is_asked_again(tmp_path: Path) -> None:
+    busy = socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+    async with wire(tmp_path, url="http://nowhere.invalid/v1") as w:
+        lookup = mock.patch("asyncio.base_events.BaseEventLoop.getaddrinfo", side_effect=busy)
+        with lookup, pytest.raises(Unreachable):
+            await w.ask()
     assert w.errors == ["no-connection"] * ATTEMPTS
+
+
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        ("http://h:8000", " (most base URLs end in /v1)"),
+        ("http://h:8000/v1/chat", " (a base URL ends before /chat/completions)"),
+        ("http://h:8000/v1", ""),
+    ],
+)
+def test_a_page_says_what_is_wrong_with_the_url(url: str, hint: str) -> None:
+    told = str(map_error(Page("a page, not JSON: <html>"), url))
+    assert told == f"{url} answered outside the protocol: a page, not JSON: <html>{hint}"
+
+
+async def test_a_page_after_answers_came_is_a_fault_that_passes(tmp_path: Path) -> None:
+    async with wire(tmp_path, lambda body, n: faults.HTML if n == 2 else None) as w:
+        await w.ask(subject="r.d1")
+        await w.ask(subject="r.d2")
+    assert w.errors == ["", "bad-answer", ""]
+
+
+async def test_a_page_after_the_run_has_had_answers_in_another_process_is_a_fault_that_passes(tmp_path: Path) -> None:
+    async with wire(tmp_path, lambda body, n: faults.HTML if n == 1 else None, budget=Budget(tokens=5)) as w:
+        await w.ask()
+    assert w.errors == ["bad-answer", ""]
 
 
 # --- how many at once ------------------------------------------------------------------------------

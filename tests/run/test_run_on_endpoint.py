@@ -326,11 +326,29 @@ def test_an_endpoint_that_is_down_is_exit_3_and_the_run_finishes_when_it_is_up(s
     assert simulate(scenario(tmp_path, GUESTS, MONEY), endpoint, "--concurrency", "1") == 3
     assert only(store, "SELECT status FROM run") == "stopped"
     assert only(store, "SELECT stop_reason FROM run").startswith("unreachable: ")
-    assert only(store, "SELECT count(*) FROM call") == ATTEMPTS
+    assert only(store, "SELECT count(*) FROM call") == 2
     with endpoint:
         assert culturepark("resume", "last") == 0
     assert rows(store, "SELECT DISTINCT status FROM dialogue") == [("done",)]
     assert only(store, "SELECT count(*) FROM sample WHERE status = 'kept'") > 0
+
+
+def test_where_all_dialogues_fail_the_reason_is_said_once_and_how_to_go_on(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut = {"prompt_tokens": 300, "completion_tokens": 9, "total_tokens": 309}
+
+    def reply(body: JsonObject, number: int) -> Fault:
+        message = {"role": "assistant", "content": scripted.answer(body)}
+        return raw(json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": cut}))
+
+    with Endpoint(reply=reply) as endpoint:
+        assert simulate(scenario(tmp_path, GUESTS, MONEY, JOBS), endpoint, "--run-id", "r") == 1
+    said = capsys.readouterr().err
+    assert only(store, "SELECT count(*) FROM dialogue WHERE status = 'failed' AND stop_reason = 'prompt-cut'") == 3
+    assert said.count("dropped the rest without a word") == 1
+    assert said.count("failed for the same reason") == 3
+    assert f"3 dialogues failed; go on with: culturepark resume r --store sqlite:///{store}" in said
 
 
 @pytest.mark.parametrize("code", [401, 403])

@@ -22,7 +22,8 @@ from culturepark.languages import load_language
 from culturepark.models.embedder import Vectors, unit_rows
 from culturepark.stats import diversity, voices
 from culturepark.stats.diversity import words
-from culturepark.stats.representation import Meaning, Spoken
+from culturepark.stats.figures import VectorsKnown
+from culturepark.stats.representation import Meaning, Spoken, representation
 from culturepark.stats.survey_fit import drawn_fit, jsd, kept_fit, pooled
 from culturepark.stats.voices import NEAREST, find_shared
 
