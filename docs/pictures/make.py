@@ -20,10 +20,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from culturepark.replay.library import Library
 from textual.pilot import Pilot
 
 from culturepark.replay.app import Replay
+from culturepark.replay.session import Library
 
 RUN = "demo"
 WHEN = "2026-11-21T09:30:00.000+00:00"
