@@ -32,7 +32,7 @@ beside: $(DEV)
 # The documentation as a site in site/. Broken links fail; nothing is fetched but the extra `docs`, once.
 docs: $(SITE)
 	$(BIN)/python docs/generate.py
-	$(BIN)/python -m mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 # Wheel and sdist, and the wheel used in an environment of its own.
 package: $(DEV)
