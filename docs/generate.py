@@ -28,7 +28,7 @@ from pydantic import BaseModel
 
 from culturepark import errors, glossary
 from culturepark.catalog import scenarios, surveys
-from culturepark.cli.main import app, run
+from culturepark.cli.app import app, run
 from culturepark.domain import Persona
 from culturepark.store import tables
 

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from textual.pilot import Pilot
 
 from culturepark.replay.app import Replay
-from culturepark.replay.session import Library
+from culturepark.replay.session import Session
 
 RUN = "demo"
 WHEN = "2026-11-21T09:30:00.000+00:00"
@@ -69,7 +69,7 @@ def drawn(app: Replay) -> str:
 
 
 async def still(url: str, size: tuple[int, int], target: str | None, keys: Sequence[str]) -> str:
-    app = Replay(Library(url, "anna"), target)
+    app = Replay(Session(url, "anna"), target)
     app.clock = Clock()
     async with app.run_test(size=size) as pilot:
         await settled(pilot)
@@ -81,7 +81,7 @@ async def still(url: str, size: tuple[int, int], target: str | None, keys: Seque
 
 async def moving(url: str) -> list[str]:
     """A question is put, two people speak, one looks behind a sentence, and at the card of who said it."""
-    app, clock = Replay(Library(url, "anna"), f"{RUN}.d1"), Clock()
+    app, clock = Replay(Session(url, "anna"), f"{RUN}.d1"), Clock()
     app.clock = clock
     frames: list[str] = []
     async with app.run_test(size=WIDE) as pilot:

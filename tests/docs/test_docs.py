@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import typer
 
-from culturepark.cli.main import app
+from culturepark.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -99,6 +99,18 @@ def test_every_variable_of_the_environment_is_documented() -> None:
     }
     page = (DOCS / "reference" / "environment.md").read_text("utf-8")
     assert sorted(name for name in known if name not in page) == []
+
+
+def test_modules_that_pages_name_are_there() -> None:
+    rooms = "|".join(path.parent.name for path in (ROOT / "culturepark").glob("*/__init__.py"))
+    named = re.compile(rf"`((?:{rooms})/[a-z_]+(?:/[a-z_-]+)?)(?:\.[a-z]+)?`")
+    missing = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in pages()
+        for name in named.findall(path.read_text("utf-8"))
+        if not [*(ROOT / "culturepark").glob(f"{name}.*"), *(ROOT / "culturepark").glob(f"{name}/")]
+    ]
+    assert missing == []
 
 
 def test_the_script_of_the_pictures_fits_the_program() -> None:
