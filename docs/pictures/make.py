@@ -1,6 +1,6 @@
 """Make the pictures of the documentation from the program as it is: `python docs/pictures/make.py [FOLDER]`.
 
-A scripted run with fixed ids and times is shown in the real app: still pictures and a frames_of_a_visit one, all SVG. The report
+A scripted run with fixed ids and times is shown in the real app: still pictures and a moving one, all SVG. The report
 page is a PNG and needs Chromium. Pictures use the fonts of their reader, so nothing is fetched.
 """
 
