@@ -1,4 +1,4 @@
-# make demo | make test | make check | make torture | make beside | make slow | make quality MODEL=SPEC.
+# make demo | test | check | docs | package | torture | beside | slow | quality MODEL=SPEC.
 # Each installs what it needs once, into .venv.
 PYTHON ?= python3
 VENV := .venv
@@ -6,9 +6,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV := $(VENV)/.dev
 TRAIN := $(VENV)/.train
+SITE := $(VENV)/.site
 SHELL := /bin/bash
 
-.PHONY: demo test torture beside slow quality check weights browser clean
+.PHONY: demo test torture beside slow quality check docs package weights browser clean
 
 demo: $(READY)
 	$(BIN)/culturepark simulate scenarios/quickstart.yaml --model embedded
@@ -27,6 +28,15 @@ torture: $(DEV)
 # The project resolved together with the newest of other tools; nothing is installed.
 beside: $(DEV)
 	$(BIN)/python bench/beside.py
+
+# The documentation as a site in site/. Broken links fail; nothing is fetched but the extra `docs`, once.
+docs: $(SITE)
+	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
+# Wheel and sdist, and the wheel used in an environment of its own.
+package: $(DEV)
+	.ci/package $(BIN)/python
 
 slow: $(TRAIN)
 	$(BIN)/python -m pytest -m slow
@@ -69,5 +79,9 @@ $(TRAIN): pyproject.toml | $(DEV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train]'
 	@touch $@
 
+$(SITE): pyproject.toml | $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist site *.egg-info

@@ -36,9 +36,13 @@ from culturepark.files import clipped, exists
 
 class SeedFile(Noun):
     survey: str | None = None
+    """A survey item, as `wvs7/Q33`: each delegate's stance is drawn from its country's answers."""
     key: Key | None = None
+    """Name of a question without a survey behind it: nobody has a stance."""
     topic: Text | None = None
+    """The question in a few words; the key in words if it is not given."""
     question: Text | None = None
+    """As the moderator puts it."""
 
     @model_validator(mode="after")
     def one_of_two(self) -> SeedFile:
@@ -65,21 +69,33 @@ class ScenarioFile(Noun):
     """The keys of a scenario file."""
 
     name: Key
+    """Begins the ids of its runs."""
     title: Text
     setting: Setting
+    """Who sits together: two of one culture, a delegate and an American main contact, or a panel of delegates."""
     cultures: Annotated[tuple[EightCulture, ...], Field(min_length=1)]
     """A list, or `all`."""
     protocol: Annotated[Literal["self-guidance", "free-chat"], BeforeValidator(not_a_talk)] = "self-guidance"
+    """`self-guidance`: in phases, each with a question of the moderator's; `free-chat`: opening, talk, closing."""
     language: Annotated[LanguageCode, BeforeValidator(installed)] = "en"
+    """A language with a folder of prompts."""
     seeds: Annotated[tuple[SeedFile, ...], Field(min_length=1)]
+    """The questions; each is talked about in dialogues of its own."""
     dialogues_per_seed: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """For each culture; in a panel, for each seed. `--dialogues` overrides it."""
     people: Annotated[int, Field(ge=3, le=8)] | None = None
+    """In a panel alone: how many personas sit there. Without it one for each culture, from 3 to 8."""
     max_turns: Annotated[int, Field(ge=4, le=200)] | None = None
+    """Turns of personas in a dialogue. Without it 14, or six for each person if that is more. A smaller number drops
+    phases from the middle, never the opening or the closing."""
     limits: Limits = Limits()
     distill: DistillPolicy = DistillPolicy()
     samples: Annotated[tuple[Shape, ...], Field(min_length=1)] = ("survey", "open", "norm")
+    """Shapes of samples: the answer with its place on the scale, the answer in free words, a norm or custom."""
     personas: tuple[str, ...] = ()
+    """Files or folders of persona cards beside the shipped ones, relative to this file."""
     surveys: tuple[str, ...] = ()
+    """Survey files beside the shipped one, relative to this file."""
 
     @model_validator(mode="before")
     @classmethod

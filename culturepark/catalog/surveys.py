@@ -20,22 +20,30 @@ class CountryShares(Noun):
     n: Annotated[int, Field(gt=0)]
     """Valid answers."""
     shares: dict[int, Annotated[float, Field(ge=0, le=1)]]
+    """Code of an answer -> its share of the valid answers."""
 
 
 class ItemFile(Noun):
     topic: Text
+    """The question in a few words, as it stands in prompts for norms."""
     question: Text
     scale: str
+    """One of `scales`."""
     poles: tuple[Text, Text] | None = None
+    """What people on the +1 side and on the -1 side hold, each as one plain sentence. Small models tell the sides apart
+    by them."""
     countries: dict[Country, CountryShares]
+    """By ISO 3166 alpha-3, as `TUR`. A culture whose country is missing skips the item."""
 
 
 class SurveyFile(Noun):
     """One survey as it stands in a file."""
 
     survey: Key
+    """The survey's name in `survey: NAME/ITEM`."""
     title: Text
     source: Text
+    """The reference that samples and reports give."""
     note: Text | None = None
     scales: dict[str, Annotated[tuple[Option, ...], Field(min_length=2)]]
     items: dict[Key, ItemFile]

@@ -1,7 +1,7 @@
-"""Makes the pictures of the README from the program as it is: `python docs/pictures/make.py [FOLDER]`.
+"""Make the pictures of the documentation from the program as it is: `python docs/pictures/make.py [FOLDER]`.
 
-A scripted run with fixed ids and times, and the real app on it: still pictures and one that moves, all SVG; and
-the report page as PNG, where Chromium is installed. Fonts are those of whoever looks: nothing is fetched.
+A scripted run with fixed ids and times is shown in the real app: still pictures and a moving one, all SVG. The report
+page is a PNG and needs Chromium. Pictures use the fonts of their reader, so nothing is fetched.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from culturepark.replay.library import Library
 from textual.pilot import Pilot
 
 from culturepark.replay.app import Replay
+from culturepark.replay.session import Session
 
 RUN = "demo"
 WHEN = "2026-11-21T09:30:00.000+00:00"
@@ -36,7 +36,7 @@ STILLS: dict[str, tuple[tuple[int, int], str | None, Sequence[str]]] = {
 }
 FONTS = re.compile(r"@font-face\s*{.*?}", re.DOTALL)
 SECONDS = 1.1
-"""For which a frame is seen."""
+"""How long each frame of the moving picture stays."""
 
 
 class Clock:
@@ -46,8 +46,8 @@ class Clock:
         return self.now
 
 
-def run_at(folder: Path) -> str:
-    """A store with a run in which nothing depends on when it was made."""
+def store_with_run(folder: Path) -> str:
+    """Return the URL of a store with one run, in which nothing depends on the time of day."""
     url = f"sqlite:///{folder / 'demo.db'}"
     command = [sys.executable, "-m", "culturepark", "simulate", "quickstart", "--model", "scripted"]
     subprocess.run([*command, "--run-id", RUN, "--seed", "7", "--store", url], check=True, capture_output=True)
@@ -57,52 +57,52 @@ def run_at(folder: Path) -> str:
     return url
 
 
-async def settled(pilot: Pilot[Any]) -> None:
+async def settle(pilot: Pilot[Any]) -> None:
     await pilot.pause()
     while any(worker.is_running for worker in pilot.app.workers):
         await pilot.app.workers.wait_for_complete()
         await pilot.pause()
 
 
-def drawn(app: Replay) -> str:
+def screenshot(app: Replay) -> str:
     return FONTS.sub("", app.export_screenshot(title="culturepark replay", simplify=True))
 
 
 async def still(url: str, size: tuple[int, int], target: str | None, keys: Sequence[str]) -> str:
-    app = Replay(Library(url, "anna"), target)
+    app = Replay(Session(url, "anna"), target)
     app.clock = Clock()
     async with app.run_test(size=size) as pilot:
-        await settled(pilot)
+        await settle(pilot)
         for key in keys:
             await pilot.press(key)
-            await settled(pilot)
-        return drawn(app)
+            await settle(pilot)
+        return screenshot(app)
 
 
-async def moving(url: str) -> list[str]:
-    """A question is put, two people speak, one looks behind a sentence, and at the card of who said it."""
-    app, clock = Replay(Library(url, "anna"), f"{RUN}.d1"), Clock()
+async def frames_of_a_visit(url: str) -> list[str]:
+    """Return the frames of the moving picture: two people speak, a sentence is judged, its speaker's card is opened."""
+    app, clock = Replay(Session(url, "anna"), f"{RUN}.d1"), Clock()
     app.clock = clock
     frames: list[str] = []
     async with app.run_test(size=WIDE) as pilot:
-        await settled(pilot)
+        await settle(pilot)
         for key in (*["right"] * 4, "space"):
             await pilot.press(key)
-            await settled(pilot)
+            await settle(pilot)
         for _ in range(5):
             clock.now += 3.1
             await pilot.pause(0.2)
-            frames.append(drawn(app))
+            frames.append(screenshot(app))
         for key in ("space", "home", *["right"] * 5, "tab", "down", "a", "i"):
             await pilot.press(key)
-            await settled(pilot)
+            await settle(pilot)
             if key in ("down", "a", "i"):
-                frames.append(drawn(app))
+                frames.append(screenshot(app))
     return frames
 
 
 def animated(frames: Sequence[str]) -> str:
-    """Frames one after the other in one file; whoever wants no motion sees the last."""
+    """Return one SVG that shows the frames one after the other. Readers who want no motion see the last one."""
     head = re.match(r"<svg[^>]*>", frames[0])
     assert head
     share = 100 / len(frames)
@@ -120,7 +120,7 @@ def animated(frames: Sequence[str]) -> str:
 
 
 def report(url: str, folder: Path, path: Path) -> None:
-    """The first screen of the report page."""
+    """Write a picture of the first screen of the report page."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     page = folder / "report.html"
     done = subprocess.run(
@@ -136,10 +136,10 @@ def report(url: str, folder: Path, path: Path) -> None:
 def main() -> None:
     pictures = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
     with tempfile.TemporaryDirectory() as folder:
-        url = run_at(Path(folder))
+        url = store_with_run(Path(folder))
         for name, (size, target, keys) in STILLS.items():
             (pictures / f"{name}.svg").write_text(asyncio.run(still(url, size, target, keys)), "utf-8")
-        (pictures / "replay.svg").write_text(animated(asyncio.run(moving(url))), "utf-8")
+        (pictures / "replay.svg").write_text(animated(asyncio.run(frames_of_a_visit(url))), "utf-8")
         report(url, Path(folder), pictures / "report.png")
 
 

@@ -1,0 +1,395 @@
+"""Write what the code already knows into the documentation: `python docs/generate.py`.
+
+That is the pages under docs/reference, and what the commands of the tutorial print. With `--check` nothing is written:
+stale pages are named on stderr, and the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import io
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, get_args, get_origin
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+import typer
+from pydantic import BaseModel
+
+from culturepark import errors, glossary
+from culturepark.catalog import scenarios, surveys
+from culturepark.cli.app import app, run
+from culturepark.domain import Persona
+from culturepark.store import tables
+
+DOCS = ROOT / "docs"
+NOTE = "<!-- Written by docs/generate.py from the code; edit the code, then run `python docs/generate.py`. -->"
+EXIT_CODES = {
+    0: "Done.",
+    1: "The command ended, and some dialogues failed. `culturepark resume RUN` takes them up again.",
+    2: "The command, an option or a file is wrong. The message says which, and what would be right.",
+    3: "The model cannot be reached. `culturepark resume RUN` goes on when it can.",
+    4: "A budget is used up, the user's or the provider's. `culturepark resume RUN` goes on, with a new limit.",
+    5: "The store cannot be used, or this machine has no memory, disk or file descriptors left.",
+    130: "Interrupted by Ctrl-C. `culturepark resume RUN` goes on.",
+}
+
+
+def page(title: str, *blocks: str) -> str:
+    return "\n\n".join([f"# {title}", NOTE, *(block.strip("\n") for block in blocks if block)]) + "\n"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    cells = [head, ["---"] * len(head), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+
+
+def one_line(text: str | None) -> str:
+    return " ".join((text or "").split())
+
+
+# --- commands ----------------------------------------------------------------------------------
+
+
+def commands() -> str:
+    group: Any = typer.main.get_command(app)
+    blocks = [
+        "Data goes to stdout, talk and progress to stderr. `RUN` is a run's id, or `last`. "
+        "Every command has `--help`. [Exit codes](exit-codes.md) are the same for all of them.",
+    ]
+    for name, command in group.commands.items():
+        if command.hidden:
+            continue
+        context = command.make_context(name, [], resilient_parsing=True)
+        shown = [param for param in command.params if not getattr(param, "hidden", False)]
+        arguments = [argument(param) for param in shown if param.param_type_name == "argument"]
+        usage = " ".join(["culturepark", name, *arguments, *["[OPTIONS]"][: len(shown) > len(arguments)]])
+        rows = [option(param, context) for param in shown]
+        blocks += [f"## {name}", one_line(command.help), f"```text\n{usage}\n```"]
+        blocks += [table(("argument or option", "meaning"), rows)] if rows else []
+        blocks += [examples(command.epilog)] if command.epilog else []
+    return page("Commands", *blocks)
+
+
+def argument(param: Any) -> str:
+    name = param.metavar or param.name.upper()
+    return name if param.required else f"[{name}]"
+
+
+def option(param: Any, context: Any) -> tuple[str, str]:
+    """One parameter and its meaning, as `--help` has them; bounds that only keep out nonsense are left to `--help`."""
+    names, meaning = param.get_help_record(context)
+    if param.param_type_name == "argument":
+        names = argument(param)
+    meaning = re.sub(r"[;,]? ?-?[\d.]+<=x(?:<=[\d.]+)?", "", one_line(meaning)).replace("[]", "").strip()
+    return (
+        f"`{one_line(names).replace('<int range>', 'N').replace('<float range>', 'N').replace('<float>', 'N')}`",
+        meaning,
+    )
+
+
+def examples(epilog: str) -> str:
+    """The epilog of a command's help as a block of shell lines, its remarks as comments."""
+    lines = []
+    for line in epilog.splitlines():
+        text = line.replace("\b", "").strip()
+        if text.startswith("Example: "):
+            lines.append(text.removeprefix("Example: "))
+        elif text:
+            lines.append(f"# {text.rstrip(':')}")
+    return "```sh\n" + "\n".join(lines) + "\n```"
+
+
+# --- files -------------------------------------------------------------------------------------
+
+
+def field_docs(model: type) -> dict[str, str]:
+    """The docstring under each field of a class and of the classes that it is made of."""
+    docs: dict[str, str] = {}
+    for owner in reversed(model.__mro__):
+        if not owner.__module__.startswith("culturepark"):
+            continue
+        body = ast.parse(inspect.cleandoc("\n" + inspect.getsource(owner))).body[0].body  # type: ignore[attr-defined]
+        for statement, following in pairwise(body):
+            if isinstance(statement, ast.AnnAssign) and isinstance(following, ast.Expr):
+                target, value = statement.target, following.value
+                if isinstance(target, ast.Name) and isinstance(value, ast.Constant) and isinstance(value.value, str):
+                    docs[target.id] = one_line(value.value)
+    return docs
+
+
+def models_in(annotation: Any) -> Iterator[tuple[type[BaseModel], str]]:
+    """The models that a key's value is made of, each with the mark of its place: `[]` in a list, `.NAME` in a map."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation, ""
+        return
+    arguments = get_args(annotation)
+    mark = {tuple: "[]", list: "[]", dict: ".NAME"}.get(get_origin(annotation) or type(None), "")
+    for argument in arguments:
+        for model, inner in models_in(argument):
+            yield model, mark + inner
+
+
+def values(schema: Mapping[str, Any], every: Mapping[str, Any]) -> str:
+    """Which values a key takes, in a few words, out of its JSON schema."""
+    if "$ref" in schema:
+        return values(every[schema["$ref"].rpartition("/")[2]], every)
+    if options := schema.get("anyOf") or schema.get("oneOf"):
+        return " or ".join(dict.fromkeys(values(each, every) for each in options if each.get("type") != "null"))
+    if "enum" in schema:
+        return ", ".join(f"`{value}`" for value in schema["enum"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    kind = schema.get("type")
+    if kind == "array":
+        prefix = schema.get("prefixItems")
+        inner = values(prefix[0], every) if prefix else values(schema.get("items", {}), every)
+        return f"{len(prefix)} of: {inner}" if prefix else f"a list of: {inner}"
+    if kind == "object":
+        inner = schema.get("additionalProperties")
+        return f"a map to: {values(inner, every)}" if isinstance(inner, dict) else "a map"
+    if kind in ("integer", "number"):
+        low, above, high = (schema.get(name) for name in ("minimum", "exclusiveMinimum", "maximum"))
+        word = "a whole number" if kind == "integer" else "a number"
+        least = f" from {low:,}" if low is not None else f" above {above:,}" if above is not None else ""
+        return word + least + (f" to {high:,}" if high is not None and high < 10**9 else "")
+    if kind == "boolean":
+        return "true or false"
+    return "a text" + (f" of the form `{schema['pattern']}`" if "pattern" in schema else "")
+
+
+def keys(model: type[BaseModel], prefix: str = "", borrowed: Mapping[str, str] | None = None) -> Iterator[list[str]]:
+    schema = model.model_json_schema()
+    docs = {**(borrowed or {}), **field_docs(model)}
+    for name, field in model.model_fields.items():
+        shape = schema["properties"][name]
+        inner = list(dict.fromkeys(models_in(field.annotation)))
+        default = "required" if field.is_required() else plain(field.default)
+        if inner:
+            told = "a list, see below" if inner[0][1] == "[]" else "a map, see below"
+        else:
+            told = values(shape, schema.get("$defs", {}))
+        yield [f"`{prefix}{name}`", told, default if not inner or field.is_required() else "", docs.get(name, "")]
+        for each, mark in inner:
+            yield from keys(each, f"{prefix}{name}{mark}.")
+
+
+def plain(default: Any) -> str:
+    if default is None or default == ():
+        return ""
+    if isinstance(default, tuple):
+        return "`[" + ", ".join(map(str, default)) + "]`"
+    return f"`{default}`"
+
+
+KEYS = ("key", "values", "default", "meaning")
+
+
+def scenario_file() -> str:
+    return page(
+        "Scenario files",
+        "A scenario is a YAML file: who talks with whom, about which questions, and what is kept. "
+        "[How to write one](../howto/scenario.md) explains it step by step; this page lists every key. "
+        "`culturepark check FILE` names every mistake with its file, line and key.",
+        table(KEYS, list(keys(scenarios.ScenarioFile))),
+    )
+
+
+def persona_file() -> str:
+    return page(
+        "Persona files",
+        "A persona is one particular person on one card, a YAML file named after its key. "
+        "[How to write one](../howto/persona.md) has an example.",
+        table(KEYS, [row for row in keys(Persona) if row[0] != "`key`"]),
+    )
+
+
+def survey_file() -> str:
+    return page(
+        "Survey files",
+        "A survey file holds questions, their scales and the shares of answers in each country. A scenario names it "
+        "under `surveys`, and its items as `survey: NAME/ITEM`.",
+        table(KEYS, list(keys(surveys.SurveyFile))),
+    )
+
+
+# --- the store, the words, the exit codes ------------------------------------------------------
+
+
+def store_tables() -> str:
+    blocks = [
+        "Names of tables and columns are a contract with other people's scripts. "
+        "[The store](../store.md) explains ids, rounds, reviews and branches.",
+    ]
+    for row in vars(tables).values():
+        if not (inspect.isclass(row) and hasattr(row, "__table__")):
+            continue
+        docs = field_docs(row)
+        lines = []
+        for column in row.__table__.columns:
+            names = [f"`{key.target_fullname}`" for key in column.foreign_keys]
+            marks = (["key"] if column.primary_key else []) + [f"refers to {name}" for name in names]
+            kind = str(column.type.compile()).lower() + (" or null" if column.nullable else "")
+            lines.append((f"`{column.name}`", kind, ", ".join(marks), docs.get(column.name, "")))
+        blocks += [f"## {row.__tablename__}", table(("column", "type", "", "meaning"), lines)]
+    return page("Tables", *blocks)
+
+
+def words() -> str:
+    lists = {
+        "Why a sample was not kept": ("`sample.drop_reason`", glossary.DROPPED),
+        "Why something that was said is no statement": ("`dialogue.rejected`", glossary.REJECTED),
+        "Why a turn was refused": ("`call.refused`", glossary.REFUSED),
+        "Why a dialogue ended": ("`dialogue.stop_reason`", glossary.STOPS),
+        "How duplicates were found": ("`duplicate.method`", glossary.METHODS),
+    }
+    blocks = ["The store, `stats --json` and `trace` use short words. This page says what each of them means."]
+    for title, (column, meanings) in lists.items():
+        rows = [(f"`{word}`", meaning) for word, meaning in meanings.items()]
+        blocks += [f"## {title}", f"In the store: {column}.", table(("word", "meaning"), rows)]
+    return page("Words of the store", *blocks)
+
+
+def exit_codes() -> str:
+    tree = (errors.__doc__ or "").partition("\n\n")[2].strip("\n")
+    used = {int(number) for number in re.findall(r"(?m)^\S* ?[├└│─ ]*\w+ {2,}(\d+)\b", tree)} | {0}
+    if used != set(EXIT_CODES):
+        raise SystemExit(f"docs/generate.py: EXIT_CODES and errors.py differ: {sorted(used ^ set(EXIT_CODES))}")
+    return page(
+        "Exit codes",
+        table(("code", "meaning"), [(f"`{code}`", meaning) for code, meaning in EXIT_CODES.items()]),
+        "Every error is one line on stderr. `CULTUREPARK_DEBUG=1` adds where in the code it was raised.",
+        "## Errors",
+        f"```text\n{tree}\n```",
+    )
+
+
+ROOMS = (
+    "terminal", "catalog", "models", "languages", "dialogue", "distill", "store", "stats", "export", "run", "replay",
+    "report", "cli",
+)  # fmt: skip
+"""Each imports only rooms before it; `pyproject.toml` has the rule."""
+
+
+def modules() -> str:
+    """Every module with the first sentence of its docstring, room by room."""
+    package = ROOT / "culturepark"
+    found = {path.parent.name for path in package.glob("*/__init__.py")}
+    if found != set(ROOMS):
+        raise SystemExit(f"docs/generate.py: ROOMS and the package differ: {sorted(found ^ set(ROOMS))}")
+    blocks = [
+        "Every module of the package, with the first sentence of its docstring. [Architecture](../architecture.md) "
+        "explains the rooms and what holds them together.",
+        "## At the top",
+        table(("module", "what it is"), [described(path) for path in sorted(package.glob("[a-z]*.py"))]),
+    ]
+    for room in ROOMS:
+        files = [path for path in sorted((package / room).rglob("*.py")) if path.name != "__init__.py"]
+        rows = [described(path) for path in files if "migrations" not in path.parts]
+        blocks += [f"## {room}", first_sentence(package / room / "__init__.py")]
+        blocks += [table(("module", "what it is"), rows)] if rows else []
+    return page("Modules", *blocks)
+
+
+def described(path: Path) -> tuple[str, str]:
+    name = path.relative_to(ROOT / "culturepark").with_suffix("").as_posix()
+    return f"[`{name}`](../../{path.relative_to(ROOT).as_posix()})", first_sentence(path)
+
+
+def first_sentence(path: Path) -> str:
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return one_line(text.partition("\n\n")[0]).replace("<", "&lt;")
+
+
+# --- the tutorial ------------------------------------------------------------------------------
+
+CONSOLE = re.compile(r"(?:<!-- (\d+) lines -->\n)?```console\n((?:\$ [^\n]+\n)+)(?:.*?)```\n", re.DOTALL)
+FILE = re.compile(r"Put this into `([\w.-]+)`:\n\n```yaml\n(.*?)```\n", re.DOTALL)
+WIDEST = 118
+
+
+def tutorial() -> str:
+    """The tutorial with the output of its commands as they print it now, run one after the other in an empty folder."""
+    text = (DOCS / "tutorial.md").read_text(encoding="utf-8")
+
+    def block(found: re.Match[str]) -> str:
+        parts = []
+        for line in found[2].splitlines():
+            lines = [f"{line[: WIDEST - 1]}…" if len(line) > WIDEST else line for line in output(line[2:])]
+            most = int(found[1] or 0)
+            parts += [line, *(lines if not most or len(lines) <= most else [*lines[:most], "…"])]
+        start = f"<!-- {found[1]} lines -->\n" if found[1] else ""
+        return f"{start}```console\n" + "\n".join(parts) + "\n```\n"
+
+    kept = {name: value for name, value in os.environ.items() if name.startswith("CULTUREPARK_")}
+    for name in kept:
+        del os.environ[name]
+    try:
+        with TemporaryDirectory() as folder, chdir(folder):
+            for name, content in FILE.findall(text):
+                Path(name).write_text(content, encoding="utf-8")
+            return CONSOLE.sub(block, text)
+    finally:
+        os.environ.update(kept)
+
+
+def output(command: str) -> list[str]:
+    """The lines that a command prints, on both streams, in their order."""
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="utf-8", write_through=True)
+    with redirect_stdout(stream), redirect_stderr(stream):
+        code = run(shlex.split(command)[1:])
+    text = raw.getvalue().decode()
+    if code:
+        raise SystemExit(f"docs/generate.py: {command}: exit {code}\n{text}")
+    return [line.rstrip() for line in text.rstrip().splitlines()]
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "reference/commands.md": commands,
+    "reference/scenario-files.md": scenario_file,
+    "reference/persona-files.md": persona_file,
+    "reference/survey-files.md": survey_file,
+    "reference/tables.md": store_tables,
+    "reference/words.md": words,
+    "reference/exit-codes.md": exit_codes,
+    "reference/modules.md": modules,
+    "tutorial.md": tutorial,
+}
+"""Pages below docs/, each with the function that writes it."""
+
+
+def stale() -> dict[str, str]:
+    """Pages that do not say what the code says, with what they should say."""
+    fresh = {name: write() for name, write in PAGES.items()}
+    paths = {name: DOCS / name for name in PAGES}
+    return {
+        name: text
+        for name, text in fresh.items()
+        if not paths[name].exists() or paths[name].read_text(encoding="utf-8") != text
+    }
+
+
+def main() -> int:
+    pages = stale()
+    if "--check" not in sys.argv[1:]:
+        for name, text in pages.items():
+            (DOCS / name).write_text(text, encoding="utf-8")
+        return 0
+    for name in pages:
+        print(f"docs/{name} is stale: run `python docs/generate.py`", file=sys.stderr)
+    return 1 if pages else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
