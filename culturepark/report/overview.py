@@ -48,9 +48,7 @@ from culturepark.store.tables import RunRow
 
 KINDS = ("opinion", "norm", "custom")
 FURTHEST = 3
-"""Questions whose stances are open when the page is."""
-
-
+"""Questions whose stances are shown when the page opens."""
 SEARCHED = 20
 """Dialogues that are searched for examples."""
 ROWS = 2
@@ -135,7 +133,6 @@ def view(
         "scripted_talk": stats.models.get("speaker") == str(SCRIPTED),
         "embedded": str(EMBEDDED) in dict(models),
         "seated": seated(stats.representation.cultures),
-        "surveyed": surveyed,
         "verifier_asked": "verify" in stats.calls.by_stage,
         "stops": worded(stats.dialogue_stop_reasons, STOPS),
         "skipped": by_reason(stats.skipped),
@@ -268,11 +265,12 @@ def by_reason(skipped: Sequence[Skip]) -> dict[str, str]:
 def funnel(stats: RunStats) -> list[tuple[Step, float]]:
     """From turns to kept samples, each step with the length of its bar in percent."""
     total, accepted = stats.statements.total, stats.representation.run.statements.accepted
+    decided = stats.samples.kept or stats.samples.dropped  # until then, a statement is accepted by nobody
     repeats = sum(stats.duplicates.by_method.values())
     steps = [
         Step("turns spoken", stats.turns.personas, "turns.personas"),
         Step("statements found in them", total, "statements.total"),
-        Step("accepted", accepted, "representation.run.statements.accepted", lost=total - accepted),
+        Step("accepted", accepted, "representation.run.statements.accepted", lost=total - accepted if decided else 0),
         Step("distinct", accepted - repeats, lost=repeats),
         Step("samples kept", stats.samples.kept, "samples.kept"),
     ]

@@ -1,4 +1,4 @@
-"""What a run will ask for: calls, tokens and cost as a range, from its plan and from past runs."""
+"""Forecasts the calls, tokens and cost of a run as a range, from its plan and from past runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ STAGES: dict[ModelRole, str] = {
 
 @dataclass(frozen=True)
 class Guess:
-    """What one end of the range assumes."""
+    """The assumptions behind one end of the range."""
 
     turn_tokens: int
     statements_a_turn: float
@@ -63,7 +63,7 @@ MARGIN = 0.15
 
 @dataclass(frozen=True)
 class Past:
-    """A finished run: what it was to do, and what it took."""
+    """A finished run: its plan, and what it used."""
 
     run_id: str
     edition: Edition
@@ -101,7 +101,7 @@ def forecast(
     low, high = (figures(totals(plan, scenario, guess), specs) for guess in (LOW, HIGH))
     if past:
         expected = middle(plan, scenario)
-        likely = [in_the_light_of(run, expected, specs) for run in past]
+        likely = [scaled_by(run, expected, specs) for run in past]
         low = {name: min(one[name] for one in likely) * (1 - MARGIN) for name in low}
         high = {name: max(one[name] for one in likely) * (1 + MARGIN) for name in high}
 
@@ -124,8 +124,12 @@ def forecast(
     )
 
 
-def in_the_light_of(run: Past, expected: Totals, specs: Mapping[ModelRole, ModelSpec]) -> dict[str, float]:
-    """The figures of a plan from which `expected` was expected, if it goes as that run went."""
+def scaled_by(run: Past, expected: Totals, specs: Mapping[ModelRole, ModelSpec]) -> dict[str, float]:
+    """The figures of a plan, scaled by how far a past run was off its own forecast.
+
+    Args:
+        expected: the forecast for the plan.
+    """
     own = middle(plan_of(run.edition, run.seed), run.edition.scenario)
     factors: dict[str, Amount] = {}
     for stage, spent in run.spent.items():
@@ -133,15 +137,15 @@ def in_the_light_of(run: Past, expected: Totals, specs: Mapping[ModelRole, Model
         calls, sent, made = (took / guessed if guessed else 1.0 for took, guessed in zip(spent, sums, strict=True))
         factors[stage] = (calls, sent, made)
 
-    def as_it_went(totals: Totals) -> dict[str, float]:
+    def scaled(totals: Totals) -> dict[str, float]:
         went: Totals = {}
         for role, amount in totals.items():
             by = factors.get(STAGES[role], (1.0, 1.0, 1.0))
             went[role] = (amount[0] * by[0], amount[1] * by[1], amount[2] * by[2])
         return figures(went, specs)
 
-    found = as_it_went(expected)
-    full_price = as_it_went(own)["cost_usd"]
+    found = scaled(expected)
+    full_price = scaled(own)["cost_usd"]
     if run.cost_usd is not None and full_price:
         found["cost_usd"] *= run.cost_usd / full_price  # less, where the endpoint had parts of prompts in its cache
     return found
@@ -154,13 +158,13 @@ def figures(totals: Totals, specs: Mapping[ModelRole, ModelSpec]) -> dict[str, f
 
 
 def middle(plan: Plan, scenario: Scenario) -> Totals:
-    """Between the ends, as far from the one as from the other in proportion."""
+    """The geometric mean of the two ends."""
     low, high = (totals(plan, scenario, guess) for guess in (LOW, HIGH))
-    found: Totals = {}
+    means: Totals = {}
     for role in low:
-        calls, sent, made = (sqrt(one * other) for one, other in zip(low[role], high[role], strict=True))
-        found[role] = (calls, sent, made)
-    return found
+        calls, sent, made = (sqrt(lowest * highest) for lowest, highest in zip(low[role], high[role], strict=True))
+        means[role] = (calls, sent, made)
+    return means
 
 
 def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:

@@ -198,6 +198,7 @@ def test_a_report_of_a_run_that_was_only_talked_can_be_read(tmp_path: Path) -> N
     held = hold(tmp_path, edition(), FakeModel(), until="dialogue")
     page = show(held).html
     assert "No statements yet" in page
+    assert "fell away" not in page
     assert Outline(page).unpacked("index")["dialogues"][0]["statements"] == 0
 
 

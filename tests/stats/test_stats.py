@@ -286,3 +286,19 @@ def test_a_run_that_ends_in_one_voice_says_so_at_once(monkeypatch: pytest.Monkey
     assert "one voice: " in done.err
     assert "`culturepark stats one`" in done.err
     assert "one voice" not in cli("distill", "many", "--from", "dedup").err
+
+
+def test_json_has_its_keys_in_their_order() -> None:
+    stats = told("many")
+    assert list(stats) == [
+        *("run", "scenario", "status", "stop_reason", "models", "seed", "created_at", "finished_at", "dialogues"),
+        *("skipped", "dialogue_stop_reasons", "turns", "statements", "verdicts", "checks", "duplicates", "samples"),
+        *("reviews", "calls", "tokens", "endpoints", "cost_usd", "unpriced_calls", "stances", "representation"),
+    ]
+    figures = stats["representation"]
+    assert list(figures) == ["note", "run", "cultures", "vectors"]
+    own = ["statements", "personas", "lexical", "semantic", "diversity_gain"]
+    assert list(figures["run"]) == [*own, "shared", "collapse"]
+    assert list(figures["cultures"]["german"]) == [*own, "stances", "shared", "collapse"]
+    assert list(figures["cultures"]["german"]["shared"]) == ["share", "with"]
+    assert list(figures["cultures"]["german"]["stances"]["drawn"]) == ["answers", "jsd", "expected", "chance"]
