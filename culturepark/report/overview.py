@@ -132,6 +132,7 @@ def view(
         "scripted": dict(models).get(str(SCRIPTED)),
         "scripted_talk": stats.models.get("speaker") == str(SCRIPTED),
         "embedded": str(EMBEDDED) in dict(models),
+        "user_sits": protocol_of(scenario.protocol).user_sits,
         "seated": seated(stats.representation.cultures),
         "verifier_asked": "verify" in stats.calls.by_stage,
         "stops": worded(stats.dialogue_stop_reasons, STOPS),
@@ -227,7 +228,6 @@ def by_model(stats: RunStats, scenario: Scenario) -> list[tuple[str, str]]:
     asked: dict[str, bool] = {
         "speaker": "dialogue" in stages,
         "moderator": "dialogue" in stages and scenario.setting != "one-to-one",
-        "user_sits": protocol_of(scenario.protocol).user_sits,
         "extractor": "extract" in stages,
         "verifier": "verify" in stages,
         "embedder": stats.representation.run.statements.accepted > 0,  # one of ours is asked without a call

@@ -722,8 +722,8 @@ def test_a_trace_shows_every_judge_with_score_reason_and_what_the_panel_decided(
     assert "harmlessness: unparsable by editor, kept by the panel" in shown
     assert re.search(r"cross-check: shared by turkish-\w+, kept, call", shown)
     assert "“With us it is shared.”" in shown
-    assert [verdict["judge"] for verdict in found["verdicts"]][:4] == [None, *BRIEFS]
-    assert len(found["calls"]["verdicts"]) == 5
+    assert [verdict.judge for verdict in found.verdicts][:4] == [None, *BRIEFS]
+    assert len(found.as_json()["calls"]["verdicts"]) == 5
 
 
 # --- which models judge ----------------------------------------------------------------------------
