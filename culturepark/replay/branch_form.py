@@ -17,6 +17,7 @@ from textual.widgets import Button, Label, Static
 from culturepark.dialogue.protocol import schedule
 from culturepark.domain import ModelRole, Turn
 from culturepark.errors import UsageError
+from culturepark.glossary import PHASES, in_words
 from culturepark.models.spec import ModelSpec
 from culturepark.models.trust import Trust, question
 from culturepark.replay.compare import speech
@@ -100,7 +101,9 @@ class BranchScreen(FramedScreen[str | None]):
         turn = self.spoken.turn
         with Vertical(id="frame") as frame:
             frame.border_title = "Branch"
-            where = f"Turn {turn.position} of {self.scene.dialogue.id}: {self.spoken.name}, {turn.phase}"
+            where = (
+                f"Turn {turn.position} of {self.scene.dialogue.id}: {self.spoken.name}, {in_words(PHASES, turn.phase)}"
+            )
             yield Static(Text(clip(where, 300)), id="subject", markup=False)
             with Vertical(id="form"):
                 yield Choice("Turn", (EDIT, ANEW), EDIT, id="what")

@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
+from culturepark.glossary import REFUSED, in_words
 from culturepark.replay.widgets.frame import FramedScreen, Keys
 from culturepark.replay.widgets.sheet import Sheet, Stops
 from culturepark.store.tables import CallRow
@@ -74,7 +75,7 @@ class CallsScreen(FramedScreen[None]):
             row = self.rows[self.at]
             sheet = self.query_one("#call", Sheet)
             sheet.scroll_to(y=0, animate=False)
-            sheet.fill(exactly(row) if self.exact else in_words(row))
+            sheet.fill(exactly(row) if self.exact else in_parts(row))
 
 
 class Attempts(Stops, can_focus=False):
@@ -92,7 +93,7 @@ def overview(row: CallRow) -> Stop:
     return Stop(row.id, (line,), apart=False)
 
 
-def in_words(row: CallRow) -> list[Stop]:
+def in_parts(row: CallRow) -> list[Stop]:
     """What is known of the attempt, its messages role by role, and the reply."""
     request: dict[str, Any] = json.loads(row.request)
     asked = [Stop(row.id, tuple(message_of(message, "Asked as"))) for message in listed(request.pop("messages", None))]
@@ -167,7 +168,7 @@ def outcome_of(row: CallRow) -> tuple[str, str, Look]:
     if row.error:
         return "✗", f"failed: {safe(row.error)}", "bad"
     if row.refused:
-        return "✗", f"answered, and refused by the guard “{safe(row.refused)}”{finish}", "bad"
+        return "✗", f"answered, and turned down: {safe(in_words(REFUSED, row.refused))}{finish}", "bad"
     if row.response is None:
         return "·", "no answer yet, or broken off before there was one", "muted"
     return "✓", f"answered{finish}", "good"

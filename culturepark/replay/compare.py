@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
-from culturepark.glossary import ORIGINS
+from culturepark.glossary import ORIGINS, PHASES, in_words
 from culturepark.replay.widgets.frame import FramedScreen, Keys
 from culturepark.replay.widgets.sheet import Sheet
 from culturepark.store.dialogue_view import Scene, Spoken
@@ -157,7 +157,7 @@ def speech(spoken: Spoken | None, marks: tuple[Mark, ...] = ()) -> tuple[Para, .
         return (Para("nothing was said here", "muted"),)
     turn = spoken.turn
     who = f"{turn.position}  {clip(spoken.name, 60)}"
-    phase = f" · {safe(turn.phase)}"
+    phase = f" · {safe(in_words(PHASES, turn.phase))}"
     origin = f" · {ORIGINS[turn.origin]}" if turn.origin in ORIGINS else ""
     looks = (
         (0, len(who), "label"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -29,16 +29,30 @@ WIDE = 110
 STATE, COUNT = 12, 7
 """Widths of columns; a state has all it wants where there is room for everything."""
 ROOMY = 150
+WIDEST = 56
+"""Of the column of people."""
 
 
 class DialogueList(Listing):
+    def __init__(self) -> None:
+        super().__init__()
+        self.forget_widths()
+
+    def forget_widths(self) -> None:
+        self._longest_people = self._longest_state = 0
+
+    def note_widths(self, rows: Iterable[Line]) -> None:
+        """Widen the columns for the widest of all rows so far, so that they do not move as one scrolls back."""
+        for row in rows:
+            self._longest_people = max(self._longest_people, cell_len(people(row, WIDEST)))
+            self._longest_state = max(self._longest_state, cell_len(state_of(row)))
+        self.screen.query(Columns).refresh()
+
     def tall(self) -> int:
         return 1 if self.app.size.width >= WIDE else 2
 
     def draw(self, row: Line, width: int) -> list[Text]:
-        sign, ink = signed_status(row.status)
-        reason = (row.stop_reason or "").partition(":")[0]
-        state = f"{sign}: {reason}" if reason and reason != "completed" else sign
+        state, (_, ink) = state_of(row), signed_status(row.status)
         quiet, number = self.ink("quiet"), f"{row.number:,}"
         if self.tall() == 1:
             seats, question, state_width = self._widths(width)
@@ -96,10 +110,18 @@ class DialogueList(Listing):
         )
 
     def _widths(self, width: int) -> tuple[int, int, int]:
-        state = 2 * STATE if width >= ROOMY else STATE
+        """Columns of people, question and state: the question has whatever the others do not need."""
+        state = max(STATE, min(2 * STATE, self._longest_state)) if width >= ROOMY else STATE
         left = width - 6 - 2 - 2 - 2 - state - 3 * COUNT
-        seats = min(56, left * 3 // 5)
+        seats = min(self._longest_people or WIDEST, WIDEST, left * 3 // 5)
         return seats, left - seats, state
+
+
+def state_of(line: Line) -> str:
+    """Return the status with its sign, and why the dialogue ended if it did not come to its end."""
+    sign, _ = signed_status(line.status)
+    reason = (line.stop_reason or "").partition(":")[0]
+    return f"{sign}: {reason}" if reason and reason != "completed" else sign
 
 
 def people(line: Line, width: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from culturepark.distill.quotes import as_sentence
 from culturepark.domain import Turn, trained_form
-from culturepark.glossary import DECISION_SIGNS, counted, in_words
+from culturepark.glossary import CRITERIA, DECISION_SIGNS, METHODS, PHASES, RELATIONS, SHAPES, counted, in_words
 from culturepark.glossary import DROPPED as NOT_KEPT
 from culturepark.store.dialogue_view import Cluster, Mined, Scene, Spoken
 from culturepark.store.reasons import no_sample, no_statement
@@ -50,7 +50,7 @@ def stops(scene: Scene, position: int, unfolded: bool = False) -> list[Stop]:
 def of_turn(scene: Scene, spoken: Spoken) -> Iterator[Para]:
     turn = spoken.turn
     who = safe(spoken.name) + (f", {safe(spoken.culture)}" if spoken.culture else "")
-    yield Para(f"{who} · {safe(turn.phase)}", "title", f"Turn {turn.position}  ")
+    yield Para(f"{who} · {safe(in_words(PHASES, turn.phase))}", "title", f"Turn {turn.position}  ")
     if not spoken.statements:
         yield Para(no_statement(scene, turn), "muted")
         return
@@ -128,14 +128,15 @@ def verdicts(those: Sequence[VerdictRow], indent: int = 3) -> Iterator[Para]:
     panels = dict.fromkeys(v.criterion for v in those if v.judge is not None)
     for verdict in (v for v in those if v.judge is None):
         sign, decided, look = decision(verdict)
-        words = f"{verdict.criterion}: {verdict.relation}, {sureness(verdict)}, {decided}"
+        asked, answer = in_words(CRITERIA, verdict.criterion), in_words(RELATIONS, verdict.relation)
+        words = f"{asked}: {answer}; {sureness(verdict)}; {decided}"
         yield Para(words, head=f"{sign} ", indent=indent, head_look=look)
         yield from reason_of(verdict, indent + 2)
     for criterion in panels:
         panel = [v for v in those if v.criterion == criterion and v.judge is not None]
         sign, decided, look = decision(panel[0])
         by = "on a second persona's word" if criterion == "cross-check" else "by the judges together"
-        yield Para(f"{criterion}: {decided} {by}", head=f"{sign} ", indent=indent, head_look=look)
+        yield Para(f"{in_words(CRITERIA, criterion)}: {decided} {by}", head=f"{sign} ", indent=indent, head_look=look)
         for verdict in panel:
             yield Para(f"{safe(verdict.judge)} {given(verdict)}", indent=indent + 2)
             yield from reason_of(verdict, indent + 4)
@@ -160,10 +161,10 @@ def decision(verdict: VerdictRow) -> tuple[str, str, Look]:
 
 def sureness(verdict: VerdictRow) -> str:
     if verdict.confidence is not None:
-        return f"confidence {verdict.confidence:.0%}"
+        return f"{verdict.confidence:.0%} sure"
     if verdict.call_id is None:
         return "word by word the speaker's own" if verdict.criterion == "faithful" else "nobody was asked"
-    return "confidence unknown"
+    return "not known how sure"
 
 
 def given(verdict: VerdictRow) -> str:
@@ -188,7 +189,9 @@ def stands_for(subject: str, cluster: Cluster, unfolded: bool) -> Iterator[Stop]
         paras = [Para(text, head=f"≈ {similarity:.2f}  ", indent=5, head_look="muted")]
         if number == 0:
             what = f"stands for {counted(others, 'other')} that {'say' if others > 1 else 'says'} the same"
-            paras.insert(0, Para(f"{what} ({safe(cluster.method)}; enter goes there)", "label", indent=3))
+            paras.insert(
+                0, Para(f"{what} ({safe(in_words(METHODS, cluster.method))}; enter goes there)", "label", indent=3)
+            )
         if number == len(shown) - 1 and others > len(shown):
             more = "" if unfolded else " (o opens)"
             paras.append(Para(f"and {others - len(shown)} more{more}", "muted", indent=5))
@@ -211,7 +214,7 @@ def of_sample(scene: Scene, sample: SampleRow) -> Stop:
     why = f": {safe(in_words(NOT_KEPT, reason))}" if reason else ""
     split = f", for {safe(sample.split)}" if sample.split else ""
     flag = f" ({safe(sample.flags)}: its rewording was kept unchecked)" if sample.flags else ""
-    words = f"sample, {safe(sample.kind)}: {safe(sample.status)}{why}{split}{flag}"
+    words = f"sample, {safe(in_words(SHAPES, sample.kind))}: {safe(sample.status)}{why}{split}{flag}"
     paras = [Para(words, head=f"{KEPT if kept else DROPPED} ", indent=3, head_look="good" if kept else "bad")]
     for role, content in messages(sample):
         paras.append(Para(content, head=f"{clip(role, 20):11}", indent=5, head_look="muted"))

@@ -12,7 +12,17 @@ import time
 from collections.abc import Iterable, Iterator
 
 from culturepark.domain import Edition, SurveyItem, Turn
-from culturepark.glossary import DROPPED, ORIGINS, in_words
+from culturepark.glossary import (
+    CRITERIA,
+    DECISION_SIGNS,
+    DROPPED,
+    METHODS,
+    ORIGINS,
+    PHASES,
+    RELATIONS,
+    SHAPES,
+    in_words,
+)
 from culturepark.store import lineage
 from culturepark.store.dialogue_view import Cluster, Mined, Scene, Scenes
 from culturepark.store.integrity import edition_of
@@ -109,7 +119,9 @@ def turns(scenes: Scenes, row: DialogueRow, people: list[ParticipantRow], follow
 def heard(turn: Turn, speakers: dict[str, str]) -> str:
     """Who speaks, and where in the talk."""
     origin = f", {ORIGINS[turn.origin]}" if turn.origin in ORIGINS else ""
-    return safe(f"Turn {turn.position}, {turn.phase}. {speakers.get(turn.speaker, turn.speaker)}{origin}:")
+    return safe(
+        f"Turn {turn.position}, {in_words(PHASES, turn.phase)}. {speakers.get(turn.speaker, turn.speaker)}{origin}:"
+    )
 
 
 # --- behind a turn -------------------------------------------------------------------------------------
@@ -141,9 +153,9 @@ def statement(scene: Scene, mined: Mined, which: str) -> Iterator[str]:
     yield safe(f"  Statement {which}, {row.kind}, {row.id}: {row.text}")
     yield safe(f"    Quoted: “{row.quote}”")
     if mined.before:
-        yield safe(f"    Rewritten from: {mined.before.text}")
+        yield safe(f"    Reworded from: {mined.before.text}")
     if mined.after:
-        yield safe(f"    Rewritten as {mined.after}.")
+        yield safe(f"    Reworded as {mined.after}.")
     for verdict in mined.verdicts:
         if verdict.round == scene.run.verify_round:
             yield judged(verdict)
@@ -152,7 +164,7 @@ def statement(scene: Scene, mined: Mined, which: str) -> Iterator[str]:
     yield from reviews(scene.reviews.get(row.id, ()))
     for sample in mined.samples:
         why = because(in_words(DROPPED, sample.drop_reason or ""))
-        yield safe(f"    Sample, {sample.kind}, {sample.status}{why}, {sample.id}:")
+        yield safe(f"    Sample, {in_words(SHAPES, sample.kind)}, {sample.status}{why}, {sample.id}:")
         for message in json.loads(sample.messages):
             yield safe(f"      {message['role']}: {message['content']}")
         yield from reviews(scene.reviews.get(sample.id, ()))
@@ -163,22 +175,24 @@ def judged(row: VerdictRow) -> str:
     answer = f", {row.answer}" if row.answer else ""
     sure = "" if row.confidence is None else f", {row.confidence:.0%} sure"
     return safe(
-        f"    {row.criterion.capitalize()}: {row.relation}{score}{answer}{sure}; {row.decision}" + because(row.reason)
+        f"    {in_words(CRITERIA, row.criterion)}: {in_words(RELATIONS, row.relation)}{score}{answer}{sure}; "
+        f"{'kept' if row.decision == 'keep' else 'dropped'}{because(row.reason)}"
     )
 
 
 def represented(cluster: Cluster) -> str:
     if cluster.similarity is None:
         return safe(f"    Stands for {cluster.size - 1} more that say the same.")
-    near = f"similarity {cluster.similarity:.2f} by {cluster.method}"
+    near = f"similarity {cluster.similarity:.2f} ({in_words(METHODS, cluster.method)})"
     return safe(f"    Said before, {near}; for it stands {cluster.representative_id}: {cluster.representative}")
 
 
 def reviews(rows: tuple[ReviewRow, ...]) -> Iterator[str]:
     for row in rows:
+        _, word, _ = DECISION_SIGNS[row.decision]
         rating = "" if row.rating is None else f", rated {row.rating} of 5"
         wording = f", in these words: {row.wording}" if row.wording else ""
-        yield safe(f"    Review of {row.reviewer}: {row.decision}{rating}{wording}" + because(row.note))
+        yield safe(f"    Review: {word} by {row.reviewer}{rating}{wording}" + because(row.note))
 
 
 def because(reason: str | None) -> str:

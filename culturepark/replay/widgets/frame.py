@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any, ClassVar, TypeVar
 
 from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult, RenderResult
 from textual.binding import Binding, BindingType
+from textual.containers import HorizontalGroup
 from textual.screen import ModalScreen
 from textual.theme import Theme
 from textual.widget import Widget
 from textual.widgets import Footer
-from textual.widgets._footer import FooterKey
 
 from culturepark.replay.widgets.lists import fitted, ink
 
@@ -35,8 +34,8 @@ THEME = Theme(
 )
 
 
-ROOM = 80
-"""Columns that all keys of a screen need."""
+ROWS = 2
+"""Of keys at most: terminals of 60 columns need that many for a stage."""
 
 
 class Heading(Widget):
@@ -87,10 +86,11 @@ class Heading(Widget):
 
 
 class Keys(Footer):
-    """The keys that matter most; `?` has them all."""
+    """The keys that matter most, in as many rows as they need; `?` has them all."""
 
     DEFAULT_CSS = """
     Keys {
+        layout: vertical;
         background: $background;
         padding: 0 1;
         color: $foreground 60%;
@@ -100,19 +100,30 @@ class Keys(Footer):
     }
     """
 
-    def __init__(self, *, narrow_without: Collection[str] = ()) -> None:
-        """
-        Args:
-            narrow_without: keys that are not among them where there is little room.
-        """
+    def __init__(self) -> None:
         super().__init__(show_command_palette=False)
-        self.narrow_without = narrow_without
 
     def compose(self) -> ComposeResult:
-        narrow = self.app.size.width < ROOM
-        for widget in super().compose():
-            if not (narrow and isinstance(widget, FooterKey) and widget.key in self.narrow_without):
-                yield widget
+        rows: list[list[Widget]] = [[]]
+        used, room = 0, self.app.size.width - 2
+        for widget, label in zip(super().compose(), self._labels(), strict=False):
+            if rows[-1] and used + len(label) > room and len(rows) < ROWS:
+                rows.append([])
+                used = 0
+            rows[-1].append(widget)
+            used += len(label)
+        self.styles.height = len(rows)
+        for row in rows:
+            yield HorizontalGroup(*row)
+
+    def _labels(self) -> list[str]:
+        """Each key as it is shown, in the order of the footer's own widgets: one for each action."""
+        bindings = [active.binding for active in self.screen.active_bindings.values() if active.binding.show]
+        by_action = {binding.action: binding for binding in reversed(bindings)}
+        return [
+            f" {self.app.get_key_display(by_action[action])} {by_action[action].description} "
+            for action in dict.fromkeys(binding.action for binding in bindings)
+        ]
 
     async def on_resize(self) -> None:
         await self.recompose()

@@ -104,6 +104,12 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
         """Headings; empty where a row has several lines."""
         return Text()
 
+    def note_widths(self, rows: Iterable[Any]) -> None:
+        """Take note of how wide the columns of rows are that have just come."""
+
+    def forget_widths(self) -> None:
+        """Drop what was noted by `note_widths`: other rows are coming."""
+
     def show(self, ids: Sequence[str], fetch: Fetch, known: Iterable[Any] = ()) -> None:
         """Another list in place of this one; where it is the same, its rows stay until they are here anew.
 
@@ -116,11 +122,13 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
         self._asked.clear()
         if not same:
             self._pages.clear()
+            self.forget_widths()
             self._measure()
             self.cursor = self.validate_cursor(ids.index(here) if here in ids else 0)
             self._bring_into_sight()
         if rows := {row.id: row for row in known}:
             self._pages[0] = rows
+            self.note_widths(rows.values())
             self._redraw()
         elif same:
             self.run_worker(self.reload(), group="pages")
@@ -165,6 +173,7 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
             self._pages.move_to_end(page)
             while len(self._pages) > PAGES:
                 self._pages.popitem(last=False)
+            self.note_widths(rows.values())
             self._redraw()
 
     # --- drawing -------------------------------------------------------------------------------------

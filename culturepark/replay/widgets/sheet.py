@@ -127,10 +127,10 @@ class Sheet(ScrollView, can_focus=True):
 
     @property
     def pen(self) -> Console:
-        """Knows the looks by name."""
+        """A console that knows the looks by name."""
         if self._pen is None:
             theme = Theme({look: self._style(f"sheet--{look}") for look in LOOKS}, inherit=False)
-            self._pen = Console(theme=theme, width=80, height=25, _environ={})
+            self._pen = Console(theme=theme, width=80, height=25)
         return self._pen
 
     def _style(self, component: str) -> Style:

@@ -12,7 +12,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from culturepark.glossary import DECISION_SIGNS, ORIGINS
+from culturepark.glossary import DECISION_SIGNS, ORIGINS, PHASES, in_words
 from culturepark.replay.widgets.lists import fitted, ink
 from culturepark.terminal.layout import Mark, lay_out
 from culturepark.terminal.safe import clip
@@ -151,7 +151,7 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
     def _who(self, spoken: Spoken, width: int) -> Text:
         turn = spoken.turn
         origin = ORIGINS.get(turn.origin, "follow-up" if turn.role == "moderator" else "")
-        told = ", ".join(part for part in (spoken.culture, turn.phase, origin) if part)
+        told = ", ".join(part for part in (spoken.culture, in_words(PHASES, turn.phase), origin) if part)
         name = clip(spoken.name, 40)
         return Text.assemble(
             (name, self._voice(spoken)), "  ", fitted(told, max(0, width - len(name) - 2), self._quiet)
@@ -162,7 +162,7 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
         phase = self.scene.turns[number - 1].turn.phase
         if number > 1 and self.scene.turns[number - 2].turn.phase == phase:
             return []
-        label = f"── {clip(phase, 30)} "
+        label = f"── {clip(in_words(PHASES, phase), 30)} "
         rule = label + "─" * max(0, width - len(label))
         return [Text.assemble("    ", (rule, self._ink("phase"))), Text()]
 

@@ -9,6 +9,7 @@ from textual import events
 from textual.message import Message
 from textual.widget import Widget
 
+from culturepark.glossary import PHASES, in_words
 from culturepark.replay.playback import Playback
 from culturepark.replay.widgets.lists import fitted, ink
 from culturepark.terminal.safe import clip
@@ -44,7 +45,7 @@ class PhaseTrack(Widget):
         inks = {name: ink(self, f"track--{name}") for name in ("now", "past", "quiet")}
         pieces: list[Text | tuple[str, object]] = []
         for number, phase in enumerate(self.phases):
-            name = clip(phase, 30)
+            name = clip(in_words(PHASES, phase), 30)
             if number:
                 pieces.append((" ─ ", inks["quiet"]))
             pieces.append(
@@ -53,7 +54,9 @@ class PhaseTrack(Widget):
         line = Text.assemble(*pieces)  # type: ignore[arg-type]
         if line.cell_len <= width:
             return line
-        return fitted(f"● {clip(self.present, 30)}  ({at + 1} of {len(self.phases)} phases)", width, inks["now"])
+        return fitted(
+            f"● {clip(in_words(PHASES, self.present), 30)}  ({at + 1} of {len(self.phases)} phases)", width, inks["now"]
+        )
 
 
 class SeekBar(Widget):
@@ -147,7 +150,7 @@ class StatusLine(Widget):
         return Text.assemble(state, "   " if said else "", said)
 
 
-def in_words(playback: Playback, *, finished: bool) -> str:
+def state_of(playback: Playback, *, finished: bool) -> str:
     """As `▶ playing at 2x, turn 5 of 26`."""
     speed = f"{playback.speed:g}x"
     if not playback.parts:
