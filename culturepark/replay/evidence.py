@@ -1,4 +1,4 @@
-"""What is behind a turn, as paragraphs: its statements, what was found of them, and what came of them. Pure."""
+"""The evidence behind a turn as paragraphs: its statements, their verdicts, samples and reviews. Pure."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from culturepark.terminal.safe import clip, safe
 KEPT, DROPPED, NEITHER = "✓", "✗", "·"
 
 LOOKS: dict[str, Look] = {"good": "good", "bad": "bad", "quiet": "muted"}
-"""Of the inks that signs have."""
+"""By the ink of a sign."""
 SHOWN = 3
-"""Of the statements that one stands for, so many are shown before they are unfolded."""
+"""Statements of a cluster that are shown while it is folded."""
 
 
 def spoken_at(scene: Scene, position: int) -> Spoken | None:
@@ -28,10 +28,10 @@ def spoken_at(scene: Scene, position: int) -> Spoken | None:
 
 
 def stops(scene: Scene, position: int, unfolded: bool = False) -> list[Stop]:
-    """The turn, then each statement with its samples.
+    """Return the turn, then each statement with its samples.
 
     Args:
-        unfolded: with the verdicts of earlier rounds, and all that a statement stands for.
+        unfolded: show verdicts of earlier rounds, and whole clusters.
     """
     spoken = spoken_at(scene, position)
     if spoken is None:
@@ -60,7 +60,7 @@ def of_turn(scene: Scene, spoken: Spoken) -> Iterator[Para]:
 
 
 def gap(scene: Scene, turn: Turn) -> Iterator[Para]:
-    """A turn that never came about is not there; its slot in the schedule is."""
+    """Say how many slots before a turn were left empty: a turn that was refused leaves only a gap in the slots."""
     before = spoken_at(scene, turn.position - 1)
     empty = turn.slot - (before.turn.slot if before else 0) - 1
     if empty <= 0:
@@ -76,7 +76,7 @@ def gap(scene: Scene, turn: Turn) -> Iterator[Para]:
 
 
 def of_statement(scene: Scene, one: Mined, numbers: dict[str, int], unfolded: bool) -> list[Stop]:
-    """The statement, and after it whatever one may go to from it."""
+    """Return the statement, then the statements of its cluster, to which `enter` leads."""
     row = one.row
     sign, word, look = fate(scene, one)
     paras = [Para(f"{sign} {row.kind}, {word}", look, f"{numbers[row.id]}  ")]
@@ -102,7 +102,7 @@ def of_statement(scene: Scene, one: Mined, numbers: dict[str, int], unfolded: bo
 
 
 def fate(scene: Scene, one: Mined) -> tuple[str, str, Look]:
-    """Sign and word for what became of a statement, and a look that goes with them."""
+    """Return a sign, a word and a look for what became of a statement."""
     if any(sample.status == "kept" for sample in one.samples):
         return KEPT, "kept", "good"
     word = "dropped" if one.samples and not one.after else no_sample(scene, one)
@@ -110,7 +110,7 @@ def fate(scene: Scene, one: Mined) -> tuple[str, str, Look]:
 
 
 def rewording(one: Mined, numbers: dict[str, int]) -> Iterator[Para]:
-    """What it was rewritten from, and under it what it is now."""
+    """Show the statement before its rewording, and below it the one after."""
     assert one.before is not None
     where = f"statement {numbers[one.before.id]}" if one.before.id in numbers else safe(one.before.id)
     yield Para(f"reworded from {where}: − taken out, + put in", "muted", indent=3)
@@ -124,7 +124,7 @@ def rewording(one: Mined, numbers: dict[str, int]) -> Iterator[Para]:
 
 
 def verdicts(those: Sequence[VerdictRow], indent: int = 3) -> Iterator[Para]:
-    """A line for each, under a panel's decision one for each of its judges."""
+    """Yield a line for each verdict; of a panel, its decision and then a line for each judge."""
     panels = dict.fromkeys(v.criterion for v in those if v.judge is not None)
     for verdict in (v for v in those if v.judge is None):
         sign, decided, look = decision(verdict)
@@ -168,7 +168,7 @@ def sureness(verdict: VerdictRow) -> str:
 
 
 def given(verdict: VerdictRow) -> str:
-    """A judge's score, or what a second persona says."""
+    """Return a judge's score, or the answer of a second persona."""
     if verdict.criterion == "cross-check":
         return f"says: {verdict.answer}" if verdict.answer else "gave an answer that could not be read"
     return "could not be read" if verdict.score is None else f"gives {verdict.score:.3g} of 5"
@@ -200,7 +200,7 @@ def stands_for(subject: str, cluster: Cluster, unfolded: bool) -> Iterator[Stop]
 
 def represented(subject: str, cluster: Cluster) -> Stop:
     near = "" if cluster.similarity is None else f"similarity {cluster.similarity:.2f}, "
-    how = f"says the same as ({near}{safe(cluster.method)}; enter goes there)"
+    how = f"says the same as ({near}{safe(in_words(METHODS, cluster.method))}; enter goes there)"
     paras = (Para(how, "label", indent=3), Para(cluster.representative, head="≈ ", indent=5, head_look="muted"))
     return Stop(subject, paras, apart=False, go=cluster.representative_id)
 
@@ -222,13 +222,13 @@ def of_sample(scene: Scene, sample: SampleRow) -> Stop:
 
 
 def messages(sample: SampleRow) -> list[tuple[str, str]]:
-    """Role and content of each, as they are trained on."""
+    """Return role and content of each message of a sample."""
     found = [message for message in json.loads(sample.messages) if isinstance(message, dict)]
     return [(str(message.get("role")), str(message.get("content"))) for message in found]
 
 
 def reviews(scene: Scene, subject: str, indent: int) -> Iterator[Para]:
-    """Every reviewer's newest on a turn, statement or sample."""
+    """Show each reviewer's newest review of a turn, statement or sample."""
     for row in scene.reviews.get(subject, ()):
         sign, word, ink = DECISION_SIGNS[row.decision]
         rating = f", {row.rating} of 5" if row.rating else ""
@@ -240,7 +240,7 @@ def reviews(scene: Scene, subject: str, indent: int) -> Iterator[Para]:
 
 
 def wording_of(scene: Scene, subject: str) -> str:
-    """What other words may be put in place of: a turn's text, what a statement is trained on as, a sample's answer."""
+    """Return the words that a review may correct: a turn's text, a statement's trained form, or a sample's answer."""
     for spoken in scene.turns:
         if spoken.id == subject:
             return spoken.turn.text

@@ -1,7 +1,7 @@
-"""Dialogues as plain text: for pipes, screen readers, and people in a hurry.
+"""Dialogues as plain text, for pipes and screen readers.
 
-Everything is said in words and in the order of the talk, right-to-left text too: whoever reads it aloud wants it as it
-was written, and a terminal or pager may wrap and turn it as it likes.
+Everything is in words and in the order in which it was said. Text from right to left is not reordered: a screen reader
+needs it as it was written, and a terminal or pager may reorder it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ROLES = {"main": "main contact", "user": "a real person"}
 
 
 def show(lines: Iterable[str]) -> None:
-    """On stdout; wrapped at a terminal, whole everywhere else. Every line at once, for whoever listens as it comes."""
+    """Write lines to stdout, wrapped only on a terminal. Each is flushed at once, for those who follow a run."""
     for line in lines:
         wide = sys.stdout.isatty()
         for part in lay_out(line, out().width, reorder=False) if wide else [line]:
@@ -46,15 +46,16 @@ def show(lines: Iterable[str]) -> None:
 
 
 def replay(store: Store, run_or_dialogue: str, *, follow: bool, behind: bool = False) -> Iterator[str]:
-    """Line by line; with `follow`, goes on as long as the dialogues do.
+    """Yield the lines of a dialogue, or of all dialogues of a run.
 
     Args:
-        behind: after each turn, what came of it.
+        follow: wait for new turns until the dialogues end.
+        behind: show the evidence of each turn after it.
 
     Raises:
         UsageError: if there is no such run or dialogue.
     """
-    run_id, ids = wanted(store, run_or_dialogue)
+    run_id, ids = dialogues_of(store, run_or_dialogue)
     scenes = Scenes(store, run_id)
     edition = edition_of(scenes.run)
     who = "a real person and a simulated one" if edition.scenario.protocol == "talk" else "simulated people"
@@ -68,8 +69,8 @@ def replay(store: Store, run_or_dialogue: str, *, follow: bool, behind: bool = F
         yield from turns(scenes, row, people, follow, behind)
 
 
-def wanted(store: Store, run_or_dialogue: str) -> tuple[str, list[str]]:
-    """The run, and the ids of its dialogues that are meant."""
+def dialogues_of(store: Store, run_or_dialogue: str) -> tuple[str, list[str]]:
+    """Return the id of the run, and the ids of the dialogues that are meant."""
     if run_or_dialogue == "last" or store.find_run(run_or_dialogue):
         lists = Lists(store, run_or_dialogue)
         return lists.run.id, lists.find()
@@ -104,7 +105,7 @@ def turns(scenes: Scenes, row: DialogueRow, people: list[ParticipantRow], follow
         scene = scenes.scene(row.id) if behind and following else None
         for turn in following:
             yield ""
-            yield heard(turn, speakers)
+            yield speaker_line(turn, speakers)
             yield safe(turn.text, lines=True)
             if scene:
                 yield from behind_turn(scenes, scene, turn.position)
@@ -116,8 +117,8 @@ def turns(scenes: Scenes, row: DialogueRow, people: list[ParticipantRow], follow
         time.sleep(POLL_SECONDS)
 
 
-def heard(turn: Turn, speakers: dict[str, str]) -> str:
-    """Who speaks, and where in the talk."""
+def speaker_line(turn: Turn, speakers: dict[str, str]) -> str:
+    """Return the line before a speech: its number, phase and speaker."""
     origin = f", {ORIGINS[turn.origin]}" if turn.origin in ORIGINS else ""
     return safe(
         f"Turn {turn.position}, {in_words(PHASES, turn.phase)}. {speakers.get(turn.speaker, turn.speaker)}{origin}:"
@@ -128,7 +129,7 @@ def heard(turn: Turn, speakers: dict[str, str]) -> str:
 
 
 def drawn_from(item: SurveyItem, country: str) -> str:
-    """The shares that a stance was drawn from."""
+    """Return the shares that a stance was drawn from."""
     shares = item.shares[country]
     told = "; ".join(f"{option.label} {shares.get(option.code, 0.0):.0%}" for option in item.options)
     return safe(f"  Drawn from the answers of {country}: {told}.")

@@ -120,11 +120,13 @@ def test_a_rewording_shows_what_it_was_before_with_marks_on_what_differs(scene: 
 
 def test_a_statement_says_for_whom_it_stands_and_by_whom_it_is_represented(scene: Scene) -> None:
     first, second = scene.turns[2].statements[0].row.id, scene.turns[3].statements[1].row.id
-    assert "stands for 1 other that says the same (exact; enter goes there)\n     ≈ 1.00  The speaker holds" in panel(
-        scene, 3
+    assert (
+        "stands for 1 other that says the same (the same words; enter goes there)\n     ≈ 1.00  The speaker holds"
+        in panel(scene, 3)
     )
-    assert "says the same as (similarity 1.00, exact; enter goes there)\n     ≈ The speaker holds this: When" in panel(
-        scene, 4
+    assert (
+        "says the same as (similarity 1.00, the same words; enter goes there)\n     ≈ The speaker holds this: When"
+        in panel(scene, 4)
     )
     assert [stop.go for stop in evidence.stops(scene, 3) if stop.go] == [second]
     assert {stop.go for stop in evidence.stops(scene, 4) if stop.go} == {first}

@@ -1,4 +1,4 @@
-"""What all screens have around them: a heading, and the keys that matter most."""
+"""The parts that screens share: the theme, a heading, the keys at the foot, and the frame of a modal screen."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ROWS = 2
 
 
 class Heading(Widget):
-    """A title on the left, where one is on the right, and a quieter line under both."""
+    """A title on the left, a place on the right, and a quieter line under both."""
 
     DEFAULT_CSS = """
     Heading {
@@ -59,7 +59,7 @@ class Heading(Widget):
     def tell(self, *, title: str | None = None, place: str = "", detail: str = "", mark: str = "") -> None:
         """
         Args:
-            mark: what is out of the ordinary, before the detail: a filter, a run that goes on.
+            mark: a state out of the ordinary, before the detail, such as a filter.
         """
         self.title = self.title if title is None else title
         self.place, self.detail, self.mark = place, detail, mark
@@ -130,10 +130,7 @@ class Keys(Footer):
 
 
 class FramedScreen(ModalScreen[T]):
-    """A frame in the middle; what does not fit scrolls. `q` and escape close it.
-
-    All of them look alike: this frame, a title in it, and at the foot the keys, where there are no buttons.
-    """
+    """A modal screen with a frame in the middle. Its title is in the frame, its keys are at the foot."""
 
     DEFAULT_CSS = """
     FramedScreen {

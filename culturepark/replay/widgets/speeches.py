@@ -1,4 +1,4 @@
-"""What has been said so far, one speech below the other; the present one grows."""
+"""The speeches so far, one below the other; the present one grows as it is played."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
         self._reviewed: list[str] = []
         """Ids of all reviews that are shown."""
         self._top = 0
-        """The line that was last brought to the top; whoever is above it has scrolled back, and is left there."""
+        """The line that was last scrolled to; a user who has scrolled above it is left there."""
         self._lines: list[Text] = []
         self._before = 0
         """Lines before the present speech."""
@@ -167,7 +167,7 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
         return [Text.assemble("    ", (rule, self._ink("phase"))), Text()]
 
     def _reviews(self, spoken: Spoken, width: int) -> list[Text]:
-        """What reviewers say of the turn and of what came of it: each one's newest."""
+        """Return each reviewer's newest review of the turn, its statements and samples."""
         assert self.scene is not None
         found = []
         subjects = [(spoken.id, "")]
@@ -211,7 +211,7 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
     # --- scrolling -------------------------------------------------------------------------------------
 
     def _follow(self, elsewhere: bool) -> None:
-        """The present speech in sight: its end as it grows, and where one has stepped to it, all of it if it fits."""
+        """Keep the end of a growing speech in sight; of a turn that was stepped to, all of it if it fits."""
         height = self.size.height
         growing = self.shown is not None
         if not elsewhere and (not growing or self.scroll_offset.y < self._top):

@@ -1,4 +1,4 @@
-"""Where one is in a dialogue: its phases, a bar to seek in, and in words how it plays."""
+"""The place in a dialogue: its phases, a bar to seek in, and a line that says how it plays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from culturepark.terminal.safe import clip
 
 
 class PhaseTrack(Widget):
-    """All phases in their order, the present one marked."""
+    """The phases in their order; the present one is marked."""
 
     DEFAULT_CSS = """
     PhaseTrack {
@@ -60,7 +60,7 @@ class PhaseTrack(Widget):
 
 
 class SeekBar(Widget):
-    """The turns of a dialogue as a line; a click goes to one."""
+    """The turns of a dialogue as a bar; a click goes to a turn."""
 
     DEFAULT_CSS = """
     SeekBar {
@@ -115,7 +115,7 @@ class SeekBar(Widget):
 
 
 class StatusLine(Widget):
-    """How it plays, in words, and what was just done."""
+    """A line with the state of the playback, and a message."""
 
     DEFAULT_CSS = """
     StatusLine {
@@ -137,7 +137,7 @@ class StatusLine(Widget):
             self.refresh()
 
     def say(self, what: str) -> None:
-        """Beside the state, until something else is said."""
+        """Show a message beside the state."""
         if what != self.said:
             self.said = what
             self.refresh()
@@ -151,7 +151,7 @@ class StatusLine(Widget):
 
 
 def state_of(playback: Playback, *, finished: bool) -> str:
-    """As `▶ playing at 2x, turn 5 of 26`."""
+    """Return the state of a playback as `▶ playing at 2x, turn 5 of 26`."""
     speed = f"{playback.speed:g}x"
     if not playback.parts:
         state = "· nothing yet"
