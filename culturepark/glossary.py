@@ -167,6 +167,9 @@ ORIGINS = {
 }
 """Of a turn that no model said by itself."""
 
+FIXED = ("cue", "fallback")
+"""Origins of turns that are the same words in every dialogue."""
+
 PHASES = {
     "opening": "Introductions",
     "opinion": "Own views",

@@ -22,7 +22,7 @@ from culturepark.replay.widgets.frame import THEME
 class Replay(App[None]):
     """Shows the runs and dialogues of a store.
 
-    Whatever the store cannot do ends it; `trouble` says what that was.
+    An error of the store ends the app; `trouble` holds it.
     """
 
     TITLE = "culturepark replay"
@@ -46,21 +46,21 @@ class Replay(App[None]):
     def __init__(self, session: Session, target: str | None = None) -> None:
         """
         Args:
-            target: a run or dialogue to begin with; without, the list of runs.
+            target: id of a run, dialogue or part of one to begin with; None shows the list of runs.
         """
-        # By itself Textual makes greys of colours, on a ground of its own, and some of them cannot be told apart.
+        # Textual's own way turns colours into greys on its own ground, some of which cannot be told apart.
         super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
         self.session = session
         self.target = target
         self.trouble: Exception | None = None
         self.clock: Callable[[], float] = time.monotonic
         session.on_trouble = self._give_up
-        if DEFAULT_THEME == "textual-dark":  # nobody has asked for another one
+        if DEFAULT_THEME == "textual-dark":  # the user has asked for no other
             self.register_theme(THEME)
             self.theme = THEME.name
 
     def get_default_screen(self) -> Screen[None]:
-        """The first screen itself, where it can be painted before the store is there."""
+        """Return the first screen, if it can be painted before the store is open."""
         from culturepark.replay.dialogues import DialoguesScreen
         from culturepark.replay.runs import RunsScreen
         from culturepark.store import first_look
@@ -87,7 +87,7 @@ class Replay(App[None]):
         await self.push_screen(DialoguesScreen(self.session, run_id, open_first=dialogue_id))
 
     def leave(self, screen: Screen[Any]) -> None:
-        """Back to where one came from; from the first screen, out."""
+        """Go back to the screen before; on the first one, end the app."""
         ours = [one for one in self.screen_stack if type(one) is not Screen]
         if ours[0] is screen:
             self.exit()
@@ -99,7 +99,7 @@ class Replay(App[None]):
         self.exit(return_code=getattr(error, "exit_code", 1))
 
     def _handle_exception(self, error: Exception) -> None:
-        """A bug: told as on the command line. Textual would print all frames with their values, texts of models too."""
+        """End the app on a bug, to be reported as on the command line. Textual would print the values of all frames."""
         self.trouble = self.trouble or (error.error if isinstance(error, WorkerFailed) else error)  # type: ignore[assignment]
         if self._exception is None:  # for its test pilot
             self._exception = error
@@ -108,7 +108,7 @@ class Replay(App[None]):
         self._close_messages_no_wait()
 
     def on_key(self, event: events.Key) -> None:
-        """Over a modal screen the app's bindings do not hold; this one does."""
+        """Quit also over a modal screen, where the app's bindings do not work."""
         if event.key == "ctrl+q":
             self.exit()
 

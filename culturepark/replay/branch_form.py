@@ -1,4 +1,4 @@
-"""From a turn on: edit it or ask it anew, and watch what becomes of the dialogue then."""
+"""The form that branches a dialogue at a turn, which is edited or asked anew, and shows the branch as it goes on."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from textual.widgets import Button, Label, Static
 from culturepark.dialogue.protocol import protocol_of, schedule
 from culturepark.domain import ModelRole, Turn
 from culturepark.errors import UsageError
+from culturepark.glossary import PHASES, in_words
 from culturepark.models.spec import ModelSpec
 from culturepark.models.trust import Trust, question
 from culturepark.replay.compare import speech
@@ -37,7 +38,7 @@ EDIT, ANEW = "edit it", "ask it anew"
 
 
 class BranchScreen(FramedScreen[str | None]):
-    """Asks what is to become of a turn, and holds the dialogue that comes of it; gives the new dialogue's id."""
+    """Asks how to branch, holds the branch, and returns the new dialogue's id."""
 
     DEFAULT_CSS = """
     BranchScreen {
@@ -64,13 +65,13 @@ class BranchScreen(FramedScreen[str | None]):
 
     @dataclass
     class Said(Message):
-        """Somebody has spoken in the branch."""
+        """A turn has been said in the branch."""
 
         turn: Turn
 
     @dataclass
     class Told(Message):
-        """Something that whoever waits will want to know."""
+        """A message for the user while the branch goes on."""
 
         words: str
 
@@ -87,11 +88,11 @@ class BranchScreen(FramedScreen[str | None]):
         super().__init__()
         self.scene, self.store, self.trust = scene, store, trust
         self.questioned = ""
-        """What was last asked about a model that only the store names."""
+        """The question that was last put about a model that only the store names."""
         self.spoken = next(spoken for spoken in scene.turns if spoken.turn.position == position)
         self.text = editable(self.spoken.turn.text)
         self.thrown: str | None = None
-        """What was written when it was last asked whether to throw it away."""
+        """The text of which it was last asked whether to throw it away."""
         self.going: Going | None = None
         self.end: End | None = None
         self.turns: list[Spoken] = []
@@ -100,7 +101,9 @@ class BranchScreen(FramedScreen[str | None]):
         turn = self.spoken.turn
         with Vertical(id="frame") as frame:
             frame.border_title = "Branch"
-            where = f"Turn {turn.position} of {self.scene.dialogue.id}: {self.spoken.name}, {turn.phase}"
+            where = (
+                f"Turn {turn.position} of {self.scene.dialogue.id}: {self.spoken.name}, {in_words(PHASES, turn.phase)}"
+            )
             yield Static(Text(clip(where, 300)), id="subject", markup=False)
             with Vertical(id="form"):
                 yield Choice("Turn", (EDIT, ANEW), EDIT, id="what")
@@ -123,7 +126,7 @@ class BranchScreen(FramedScreen[str | None]):
 
     def on_unmount(self) -> None:
         if self.going:
-            self.going.stop(now=True)  # the app ends, and would wait for it
+            self.going.stop(now=True)  # the app would wait for it before it ends
 
     # --- the form --------------------------------------------------------------------------------------
 
@@ -161,7 +164,7 @@ class BranchScreen(FramedScreen[str | None]):
         if self.going or not self._agreed():
             return
         written = self.query_one("#text", Words).text
-        # What cannot be shown in a form is not lost where nobody has touched the rest.
+        # A text that was not changed is kept whole, with what a form cannot show.
         text = None if self.anew else self.spoken.turn.text if written == self.text else written
         self.going = Going(
             self.store,
@@ -178,7 +181,7 @@ class BranchScreen(FramedScreen[str | None]):
         self.run_worker(partial(self._hold, self.going, Wish(self.spoken.id, text, self.model)), thread=True)
 
     def _agreed(self) -> bool:
-        """Whether the user has named all that will be asked; if not, running it again says yes to what is told."""
+        """Return whether the user agrees to all models that will be asked: ctrl+r a second time says yes."""
         from culturepark.run.branch import ASKED
 
         if self.model:
@@ -236,9 +239,9 @@ class BranchScreen(FramedScreen[str | None]):
     # --- the end ---------------------------------------------------------------------------------------
 
     def action_close(self) -> None:
-        """Leaves the form, if nothing was written in it or it has been asked whether to throw that away.
+        """Close the form, after a question if something was written in it.
 
-        Of what is going on it lets the call in flight finish, and the second time not.
+        A branch in progress is stopped after the call in flight, and the second time at once.
         """
         written = self.query_one("#text", Words).text
         if self.end or (self.going is None and written in (self.text, self.thrown)):
@@ -263,8 +266,13 @@ class BranchScreen(FramedScreen[str | None]):
 
 
 def outlook(scene: Scene, turn: Turn, models: Mapping[ModelRole, ModelSpec], *, anew: bool) -> str:
+<<<<<<< HEAD
     """What will be asked of which model, and whether that may cost. Pure."""
     if not protocol_of(scene.dialogue.protocol).has_schedule:
+=======
+    """Return in words which turns will be asked of which model, and whether that may cost. Pure."""
+    if scene.dialogue.protocol == "talk":  # it has no schedule
+>>>>>>> refs/heads/replay
         return "So far only dialogues between personas can branch."
     scenario = edition_of(scene.run).scenario
     after = turn.slot - 1 if anew else turn.slot

@@ -1,4 +1,4 @@
-"""What was asked of a model and what it answered: every attempt, exactly."""
+"""The calls behind a turn or statement: request and reply of every attempt, as they are stored."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
+from culturepark.glossary import REFUSED, in_words
 from culturepark.replay.widgets.frame import FramedScreen, Keys
 from culturepark.replay.widgets.sheet import Sheet, Stops
 from culturepark.store.tables import CallRow
@@ -29,7 +30,7 @@ class CallsScreen(FramedScreen[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        # Before the sheet's own, which has nothing on its sides.
+        # With priority over the sheet's own, which cannot scroll sideways.
         Binding("left", "step(-1)", "earlier", key_display="←", priority=True),
         Binding("right", "step(1)", "later", key_display="→", priority=True),
         Binding("j", "exact", "words or JSON"),
@@ -39,7 +40,7 @@ class CallsScreen(FramedScreen[None]):
         super().__init__()
         self.rows = rows
         self.at = max(0, len(rows) - 1)
-        """The last attempt is the one that stood."""
+        """The last attempt is the one that was used."""
         self.exact = False
 
     def compose(self) -> ComposeResult:
@@ -74,11 +75,11 @@ class CallsScreen(FramedScreen[None]):
             row = self.rows[self.at]
             sheet = self.query_one("#call", Sheet)
             sheet.scroll_to(y=0, animate=False)
-            sheet.fill(exactly(row) if self.exact else in_words(row))
+            sheet.fill(exactly(row) if self.exact else in_parts(row))
 
 
 class Attempts(Stops, can_focus=False):
-    """All attempts, a line each."""
+    """A line for each attempt."""
 
     DEFAULT_CSS = "Attempts > .sheet--cursor { background: $panel; }"
 
@@ -92,15 +93,15 @@ def overview(row: CallRow) -> Stop:
     return Stop(row.id, (line,), apart=False)
 
 
-def in_words(row: CallRow) -> list[Stop]:
-    """What is known of the attempt, its messages role by role, and the reply."""
+def in_parts(row: CallRow) -> list[Stop]:
+    """Return the figures of an attempt, its messages by role, and the reply."""
     request: dict[str, Any] = json.loads(row.request)
     asked = [Stop(row.id, tuple(message_of(message, "Asked as"))) for message in listed(request.pop("messages", None))]
     return [Stop(row.id, tuple(facts(row, request))), *asked, Stop(row.id, tuple(reply_of(row)))]
 
 
 def exactly(row: CallRow) -> list[Stop]:
-    """The body that was sent and the answer, as they are stored."""
+    """Return request and answer as they are stored."""
     return [
         Stop(row.id, (Para(f"Call {row.id}", "title"), Para("JSON exactly as sent and as it came", "muted"))),
         Stop(row.id, (Para("Request", "label"), Para(row.request, indent=2))),
@@ -135,7 +136,7 @@ def message_of(message: Any, how: str) -> Iterator[Para]:
 
 
 def readable(content: Any) -> str:
-    """The content of a message; where it is JSON, laid out, which `exactly` does not do."""
+    """Return the content of a message; JSON is indented."""
     try:
         content = json.loads(content) if isinstance(content, str) and content.lstrip()[:1] in ("{", "[") else content
         return content if isinstance(content, str) else json.dumps(content, ensure_ascii=False, indent=2)
@@ -162,12 +163,12 @@ def reply_of(row: CallRow) -> Iterator[Para]:
 
 
 def outcome_of(row: CallRow) -> tuple[str, str, Look]:
-    """Sign, words and look for what became of an attempt."""
+    """Return a sign, words and a look for how an attempt ended."""
     finish = f", finish reason {safe(row.finish_reason)}" if row.finish_reason else ""
     if row.error:
         return "✗", f"failed: {safe(row.error)}", "bad"
     if row.refused:
-        return "✗", f"answered, and refused by the guard “{safe(row.refused)}”{finish}", "bad"
+        return "✗", f"answered, and turned down: {safe(in_words(REFUSED, row.refused))}{finish}", "bad"
     if row.response is None:
         return "·", "no answer yet, or broken off before there was one", "muted"
     return "✓", f"answered{finish}", "good"
@@ -198,7 +199,7 @@ def dollars(value: float) -> str:
 
 
 def moment(text: str) -> str:
-    """An ISO time for people, in UTC."""
+    """Return an ISO time in UTC for people."""
     try:
         when = datetime.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Two dialogues side by side: a branch and its parent, or two branches of one."""
+"""Two dialogues side by side, slot by slot: a branch and its parent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
-from culturepark.glossary import ORIGINS
+from culturepark.glossary import ORIGINS, PHASES, in_words
 from culturepark.replay.widgets.frame import FramedScreen, Keys
 from culturepark.replay.widgets.sheet import Sheet
 from culturepark.store.dialogue_view import Scene, Spoken
@@ -21,7 +21,7 @@ from culturepark.terminal.layout import Mark
 from culturepark.terminal.safe import clip, safe
 
 SIDE_BY_SIDE = 90
-"""Cells from which two speeches stand beside each other; below, one under the other. A terminal of 100 has them."""
+"""Cells from which two speeches stand side by side; with fewer, one above the other. A terminal of 100 has them."""
 BETWEEN = " │ "
 
 
@@ -45,13 +45,13 @@ class Pair:
 
 
 def align(left: Sequence[Spoken], right: Sequence[Spoken]) -> list[Pair]:
-    """By slot and not by position: a turn that was refused leaves a gap."""
+    """Pair the turns of two dialogues by slot, not by position: a refused turn leaves a gap."""
     one, other = ({spoken.turn.slot: spoken for spoken in side} for side in (left, right))
     return [Pair(one.get(slot), other.get(slot)) for slot in sorted(one.keys() | other.keys())]
 
 
 def grouped(pairs: Sequence[Pair]) -> list[list[Pair]]:
-    """What is the same and follows each other, together; every other pair by itself."""
+    """Group pairs that are the same and follow each other; every other pair is a group of its own."""
     found: list[list[Pair]] = []
     for pair in pairs:
         if found and pair.same and found[-1][-1].same:
@@ -61,8 +61,8 @@ def grouped(pairs: Sequence[Pair]) -> list[list[Pair]]:
     return found
 
 
-def told(those: Sequence[Pair]) -> str:
-    """A line for turns that are the same."""
+def same_turns(those: Sequence[Pair]) -> str:
+    """Return a line that stands for turns that are the same."""
     positions = [
         [side.turn.position for side in sides if side]
         for sides in zip(*((p.left, p.right) for p in those), strict=True)
@@ -79,12 +79,12 @@ def told(those: Sequence[Pair]) -> str:
 
 @dataclass(frozen=True)
 class Beside:
-    """Two columns where there is room for them; where there is not, the left one above the right one."""
+    """Two columns; where there is no room for both, the left one stands above the right one."""
 
     left: tuple[Para, ...]
     right: tuple[Para, ...]
     names: tuple[str, str] = ("", "")
-    """Of the sides, for where they are no longer on two sides."""
+    """Of the columns, shown where one stands above the other."""
 
     def lines(self, width: int) -> list[Text]:
         if width < SIDE_BY_SIDE:
@@ -104,7 +104,7 @@ class Beside:
 
 
 def stacked(name: str, paras: Sequence[Para], width: int) -> Iterator[Text]:
-    """A side with its name in front, and a stroke before all that follows."""
+    """Yield the lines of a column under another: its name in front, and a stroke before the rest."""
     first, *others = paras
     head = f"{name}  " if name else ""
     for line in first.lines(width - len(head)):
@@ -116,10 +116,10 @@ def stacked(name: str, paras: Sequence[Para], width: int) -> Iterator[Text]:
 
 
 def stops(left: Scene, right: Scene, *, unfolded: bool = False) -> list[Stop]:
-    """The whole comparison.
+    """Return the whole comparison.
 
     Args:
-        unfolded: what is the same is written out too, once.
+        unfolded: write out, once, what is the same.
     """
     names = names_of(left, right)
     found = []
@@ -127,7 +127,7 @@ def stops(left: Scene, right: Scene, *, unfolded: bool = False) -> list[Stop]:
         if not those[0].same:
             found.append(Stop("", (beside(those[0], names),)))
             continue
-        blocks: list[Block] = [Para(told(those), "muted", "══ ")]
+        blocks: list[Block] = [Para(same_turns(those), "muted", "══ ")]
         if unfolded:
             blocks += [para for pair in those if pair.left for para in speech(pair.left)]
         found.append(Stop("", tuple(blocks)))
@@ -135,7 +135,7 @@ def stops(left: Scene, right: Scene, *, unfolded: bool = False) -> list[Stop]:
 
 
 def names_of(left: Scene, right: Scene) -> tuple[str, str]:
-    """What the sides are to each other, in words."""
+    """Return the names of the sides."""
     if right.dialogue.parent_id == left.dialogue.id:
         return "Parent", "Branch"
     if left.dialogue.parent_id == right.dialogue.id:
@@ -148,7 +148,7 @@ def beside(pair: Pair, names: tuple[str, str]) -> Beside:
         return Beside(speech(pair.left), speech(pair.right), names)
     cut, put = word_changes(pair.left.turn.text, pair.right.turn.text)
     if [(start, end) for start, end, _ in cut] == [(0, len(pair.left.turn.text))]:
-        cut = put = ()  # not a word has stayed
+        cut = put = ()  # no word is the same
     return Beside(speech(pair.left, cut), speech(pair.right, put), names)
 
 
@@ -157,7 +157,7 @@ def speech(spoken: Spoken | None, marks: tuple[Mark, ...] = ()) -> tuple[Para, .
         return (Para("nothing was said here", "muted"),)
     turn = spoken.turn
     who = f"{turn.position}  {clip(spoken.name, 60)}"
-    phase = f" · {safe(turn.phase)}"
+    phase = f" · {safe(in_words(PHASES, turn.phase))}"
     origin = f" · {ORIGINS[turn.origin]}" if turn.origin in ORIGINS else ""
     looks = (
         (0, len(who), "label"),
@@ -167,8 +167,8 @@ def speech(spoken: Spoken | None, marks: tuple[Mark, ...] = ()) -> tuple[Para, .
     return Para(who + phase + origin, marks=looks, one_line=True), Para(turn.text, marks=marks, indent=2)
 
 
-def heading(left: Scene, right: Scene) -> Beside:
-    """Which dialogues these are, and how they came about."""
+def headings(left: Scene, right: Scene) -> Beside:
+    """Return the ids of both dialogues, and where the branch begins."""
 
     def side(name: str, scene: Scene, other: Scene) -> tuple[Para, ...]:
         row = scene.dialogue
@@ -180,18 +180,18 @@ def heading(left: Scene, right: Scene) -> Beside:
     return Beside(side(one, left, right), side(other, right, left))
 
 
-def outcome(left: Scene, right: Scene) -> Beside:
-    """What came of each."""
+def ends(left: Scene, right: Scene) -> Beside:
+    """Return how each dialogue ended, and what was mined from it."""
     one, other = names_of(left, right)
     sides = [
-        (Para(fate(scene), "muted", f"{name}  ", head_look="label", one_line=True),)
+        (Para(end_of(scene), "muted", f"{name}  ", head_look="label", one_line=True),)
         for name, scene in ((one, left), (other, right))
     ]
     return Beside(sides[0], sides[1])
 
 
-def fate(scene: Scene) -> str:
-    """How a dialogue ended, and what was mined of it: of a branch only what it does not share."""
+def end_of(scene: Scene) -> str:
+    """Return how a dialogue ended, and what was mined from it; of a branch, only from its own turns."""
     if scene.dialogue.extracted < scene.run.extract_round:
         return f"{scene.dialogue.status} · nothing mined yet"
     statements = [one for turn in scene.turns for one in turn.statements]
@@ -200,7 +200,7 @@ def fate(scene: Scene) -> str:
 
 
 class CompareScreen(FramedScreen[None]):
-    """Both scroll together; what is the same is folded away until it is asked for."""
+    """Both dialogues scroll together; turns that are the same are folded."""
 
     DEFAULT_CSS = """
     CompareScreen {
@@ -222,8 +222,8 @@ class CompareScreen(FramedScreen[None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="frame") as frame:
             frame.border_title = "Compare"
-            head = Sheet([Stop("", (heading(self.left, self.right),))], id="heading")
-            foot = Sheet([Stop("", (outcome(self.left, self.right),))], id="outcome")
+            head = Sheet([Stop("", (headings(self.left, self.right),))], id="heading")
+            foot = Sheet([Stop("", (ends(self.left, self.right),))], id="outcome")
             head.can_focus = foot.can_focus = False
             yield head
             yield Sheet(stops(self.left, self.right), id="both")

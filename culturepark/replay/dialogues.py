@@ -1,8 +1,8 @@
-"""The dialogues of a run, and which of them are wanted."""
+"""The dialogues of a run, all or filtered."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -25,20 +25,34 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.5
 WIDE = 110
-"""From so many columns on, a dialogue is one line."""
+"""Columns from which a dialogue takes one line."""
 STATE, COUNT = 12, 7
-"""Widths of columns; a state has all it wants where there is room for everything."""
+"""Widths of columns; a state may take twice as much in a window of `ROOMY` columns."""
 ROOMY = 150
+WIDEST = 56
+"""Of the column of people."""
 
 
 class DialogueList(Listing):
+    def __init__(self) -> None:
+        super().__init__()
+        self.forget_widths()
+
+    def forget_widths(self) -> None:
+        self._longest_people = self._longest_state = 0
+
+    def note_widths(self, rows: Iterable[Line]) -> None:
+        """Widen the columns for the widest of all rows so far, so that they do not move as one scrolls back."""
+        for row in rows:
+            self._longest_people = max(self._longest_people, cell_len(people(row, WIDEST)))
+            self._longest_state = max(self._longest_state, cell_len(state_of(row)))
+        self.screen.query(Columns).refresh()
+
     def tall(self) -> int:
         return 1 if self.app.size.width >= WIDE else 2
 
     def draw(self, row: Line, width: int) -> list[Text]:
-        sign, ink = signed_status(row.status)
-        reason = (row.stop_reason or "").partition(":")[0]
-        state = f"{sign}: {reason}" if reason and reason != "completed" else sign
+        state, (_, ink) = state_of(row), signed_status(row.status)
         quiet, number = self.ink("quiet"), f"{row.number:,}"
         if self.tall() == 1:
             seats, question, state_width = self._widths(width)
@@ -96,14 +110,22 @@ class DialogueList(Listing):
         )
 
     def _widths(self, width: int) -> tuple[int, int, int]:
-        state = 2 * STATE if width >= ROOMY else STATE
+        """Columns of people, question and state: the question has whatever the others do not need."""
+        state = max(STATE, min(2 * STATE, self._longest_state)) if width >= ROOMY else STATE
         left = width - 6 - 2 - 2 - 2 - state - 3 * COUNT
-        seats = min(56, left * 3 // 5)
+        seats = min(self._longest_people or WIDEST, WIDEST, left * 3 // 5)
         return seats, left - seats, state
 
 
+def state_of(line: Line) -> str:
+    """Return the status with its sign, and why the dialogue ended if it did not come to its end."""
+    sign, _ = signed_status(line.status)
+    reason = (line.stop_reason or "").partition(":")[0]
+    return f"{sign}: {reason}" if reason and reason != "completed" else sign
+
+
 def people(line: Line, width: int) -> str:
-    """Who sits there. Where there is no room for all, names give way: cultures are what one looks for."""
+    """Return who takes part. Where there is no room for all, names are cut, and cultures stay."""
     whole = [f"{safe(name)} ({culture})" for name, culture in line.people]
     if cell_len(", ".join(whole)) <= width or not whole:
         return ", ".join(whole)
@@ -114,7 +136,7 @@ def people(line: Line, width: int) -> str:
 
 
 def branches(line: Line) -> str:
-    """Whether it branched off another one, and how many branched off it."""
+    """Say which dialogue it branched off, and how many branched off it."""
     parts = [f"↳ of {line.parent_id.rpartition('.')[2]}"] if line.parent_id else []
     if line.branches:
         parts.append(f"+{counted(line.branches, 'branch', 'branches')}")
@@ -122,7 +144,7 @@ def branches(line: Line) -> str:
 
 
 class DialoguesScreen(StoreScreen[None]):
-    """Enter opens one; `f` says which are wanted, `/` finds what was said."""
+    """Enter opens a dialogue, `f` filters, `/` searches."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "search", "search", key_display="/"),
@@ -136,8 +158,8 @@ class DialoguesScreen(StoreScreen[None]):
     ) -> None:
         """
         Args:
-            open_first: what is to be on stage at once: a dialogue, or a turn, statement or sample of one.
-            known: what is known already, to be shown at once.
+            open_first: id of a dialogue, turn, statement or sample to open at once.
+            known: first rows, shown before the store is open.
         """
         super().__init__()
         self.session = session
@@ -181,14 +203,14 @@ class DialoguesScreen(StoreScreen[None]):
             self._then()
 
     def _when_open(self, act: Callable[[], None]) -> None:
-        """A key may come while rows are shown already and the store is not open yet; the newest waits for it."""
+        """Act once the store is open. Rows are shown before, and of keys that come until then the last one counts."""
         if self.run_cache and self.filters is not None:
             act()
         else:
             self._then = act
 
     async def _find(self) -> None:
-        """The dialogues that are wanted, anew."""
+        """Read the ids of the dialogues that pass the filters."""
         from culturepark.store.search import Filters
 
         run_cache = self.run_cache
@@ -227,7 +249,7 @@ class DialoguesScreen(StoreScreen[None]):
         self._tell(run)
 
     async def _follow(self) -> None:
-        """Opens what is being said just now."""
+        """Open a dialogue that is in progress."""
         assert self.run_cache is not None
         if alive := await self.ask(self.run_cache.lists.alive):
             self._open(alive[0])
@@ -235,7 +257,7 @@ class DialoguesScreen(StoreScreen[None]):
     # --- keys -----------------------------------------------------------------------------------------
 
     def _open(self, subject: str) -> None:
-        """A dialogue, or the one that a turn, statement or sample is in."""
+        """Open a dialogue, by its id or that of a turn, statement or sample in it."""
         from culturepark.ids import place_of
         from culturepark.replay.stage import StageScreen
 
@@ -249,7 +271,7 @@ class DialoguesScreen(StoreScreen[None]):
         self.app.push_screen(stage, self._returned)
 
     def _returned(self, dialogue_id: str | None) -> None:
-        """The cursor stands where one came from."""
+        """Put the cursor on the dialogue that was shown last."""
         listing = self.query_one(DialogueList)
         if dialogue_id in listing.ids:
             listing.cursor = listing.ids.index(dialogue_id)

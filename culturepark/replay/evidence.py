@@ -1,4 +1,4 @@
-"""What is behind a turn, as paragraphs: its statements, what was found of them, and what came of them. Pure."""
+"""The evidence behind a turn as paragraphs: its statements, their verdicts, samples and reviews. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from culturepark.dialogue.protocol import protocol_of
 from culturepark.distill.quotes import as_sentence
 from culturepark.domain import Turn, trained_form
-from culturepark.glossary import DECISION_SIGNS, counted, in_words
+from culturepark.glossary import CRITERIA, DECISION_SIGNS, METHODS, PHASES, RELATIONS, SHAPES, counted, in_words
 from culturepark.glossary import DROPPED as NOT_KEPT
 from culturepark.store.dialogue_view import Cluster, Mined, Scene, Spoken
 from culturepark.store.reasons import no_sample, no_statement
@@ -19,9 +19,9 @@ from culturepark.terminal.safe import clip, safe
 KEPT, DROPPED, NEITHER = "✓", "✗", "·"
 
 LOOKS: dict[str, Look] = {"good": "good", "bad": "bad", "quiet": "muted"}
-"""Of the inks that signs have."""
+"""By the ink of a sign."""
 SHOWN = 3
-"""Of the statements that one stands for, so many are shown before they are unfolded."""
+"""Statements of a cluster that are shown while it is folded."""
 
 
 def spoken_at(scene: Scene, position: int) -> Spoken | None:
@@ -29,10 +29,10 @@ def spoken_at(scene: Scene, position: int) -> Spoken | None:
 
 
 def stops(scene: Scene, position: int, unfolded: bool = False) -> list[Stop]:
-    """The turn, then each statement with its samples.
+    """Return the turn, then each statement with its samples.
 
     Args:
-        unfolded: with the verdicts of earlier rounds, and all that a statement stands for.
+        unfolded: show verdicts of earlier rounds, and whole clusters.
     """
     spoken = spoken_at(scene, position)
     if spoken is None:
@@ -51,7 +51,7 @@ def stops(scene: Scene, position: int, unfolded: bool = False) -> list[Stop]:
 def of_turn(scene: Scene, spoken: Spoken) -> Iterator[Para]:
     turn = spoken.turn
     who = safe(spoken.name) + (f", {safe(spoken.culture)}" if spoken.culture else "")
-    yield Para(f"{who} · {safe(turn.phase)}", "title", f"Turn {turn.position}  ")
+    yield Para(f"{who} · {safe(in_words(PHASES, turn.phase))}", "title", f"Turn {turn.position}  ")
     if not spoken.statements:
         yield Para(no_statement(scene, turn), "muted")
         return
@@ -61,7 +61,7 @@ def of_turn(scene: Scene, spoken: Spoken) -> Iterator[Para]:
 
 
 def gap(scene: Scene, turn: Turn) -> Iterator[Para]:
-    """A turn that never came about is not there; its slot in the schedule is."""
+    """Say how many slots before a turn were left empty: a turn that was refused leaves only a gap in the slots."""
     before = spoken_at(scene, turn.position - 1)
     empty = turn.slot - (before.turn.slot if before else 0) - 1
     if empty <= 0:
@@ -77,7 +77,7 @@ def gap(scene: Scene, turn: Turn) -> Iterator[Para]:
 
 
 def of_statement(scene: Scene, one: Mined, numbers: dict[str, int], unfolded: bool) -> list[Stop]:
-    """The statement, and after it whatever one may go to from it."""
+    """Return the statement, then the statements of its cluster, to which `enter` leads."""
     row = one.row
     sign, word, look = fate(scene, one)
     paras = [Para(f"{sign} {row.kind}, {word}", look, f"{numbers[row.id]}  ")]
@@ -103,7 +103,7 @@ def of_statement(scene: Scene, one: Mined, numbers: dict[str, int], unfolded: bo
 
 
 def fate(scene: Scene, one: Mined) -> tuple[str, str, Look]:
-    """Sign and word for what became of a statement, and a look that goes with them."""
+    """Return a sign, a word and a look for what became of a statement."""
     if any(sample.status == "kept" for sample in one.samples):
         return KEPT, "kept", "good"
     word = "dropped" if one.samples and not one.after else no_sample(scene, one)
@@ -111,7 +111,7 @@ def fate(scene: Scene, one: Mined) -> tuple[str, str, Look]:
 
 
 def rewording(one: Mined, numbers: dict[str, int]) -> Iterator[Para]:
-    """What it was rewritten from, and under it what it is now."""
+    """Show the statement before its rewording, and below it the one after."""
     assert one.before is not None
     where = f"statement {numbers[one.before.id]}" if one.before.id in numbers else safe(one.before.id)
     yield Para(f"reworded from {where}: − taken out, + put in", "muted", indent=3)
@@ -125,18 +125,19 @@ def rewording(one: Mined, numbers: dict[str, int]) -> Iterator[Para]:
 
 
 def verdicts(those: Sequence[VerdictRow], indent: int = 3) -> Iterator[Para]:
-    """A line for each, under a panel's decision one for each of its judges."""
+    """Yield a line for each verdict; of a panel, its decision and then a line for each judge."""
     panels = dict.fromkeys(v.criterion for v in those if v.judge is not None)
     for verdict in (v for v in those if v.judge is None):
         sign, decided, look = decision(verdict)
-        words = f"{verdict.criterion}: {verdict.relation}, {sureness(verdict)}, {decided}"
+        asked, answer = in_words(CRITERIA, verdict.criterion), in_words(RELATIONS, verdict.relation)
+        words = f"{asked}: {answer}; {sureness(verdict)}; {decided}"
         yield Para(words, head=f"{sign} ", indent=indent, head_look=look)
         yield from reason_of(verdict, indent + 2)
     for criterion in panels:
         panel = [v for v in those if v.criterion == criterion and v.judge is not None]
         sign, decided, look = decision(panel[0])
         by = "on a second persona's word" if criterion == "cross-check" else "by the judges together"
-        yield Para(f"{criterion}: {decided} {by}", head=f"{sign} ", indent=indent, head_look=look)
+        yield Para(f"{in_words(CRITERIA, criterion)}: {decided} {by}", head=f"{sign} ", indent=indent, head_look=look)
         for verdict in panel:
             yield Para(f"{safe(verdict.judge)} {given(verdict)}", indent=indent + 2)
             yield from reason_of(verdict, indent + 4)
@@ -161,14 +162,14 @@ def decision(verdict: VerdictRow) -> tuple[str, str, Look]:
 
 def sureness(verdict: VerdictRow) -> str:
     if verdict.confidence is not None:
-        return f"confidence {verdict.confidence:.0%}"
+        return f"{verdict.confidence:.0%} sure"
     if verdict.call_id is None:
         return "word by word the speaker's own" if verdict.criterion == "faithful" else "nobody was asked"
-    return "confidence unknown"
+    return "not known how sure"
 
 
 def given(verdict: VerdictRow) -> str:
-    """A judge's score, or what a second persona says."""
+    """Return a judge's score, or the answer of a second persona."""
     if verdict.criterion == "cross-check":
         return f"says: {verdict.answer}" if verdict.answer else "gave an answer that could not be read"
     return "could not be read" if verdict.score is None else f"gives {verdict.score:.3g} of 5"
@@ -189,7 +190,9 @@ def stands_for(subject: str, cluster: Cluster, unfolded: bool) -> Iterator[Stop]
         paras = [Para(text, head=f"≈ {similarity:.2f}  ", indent=5, head_look="muted")]
         if number == 0:
             what = f"stands for {counted(others, 'other')} that {'say' if others > 1 else 'says'} the same"
-            paras.insert(0, Para(f"{what} ({safe(cluster.method)}; enter goes there)", "label", indent=3))
+            paras.insert(
+                0, Para(f"{what} ({safe(in_words(METHODS, cluster.method))}; enter goes there)", "label", indent=3)
+            )
         if number == len(shown) - 1 and others > len(shown):
             more = "" if unfolded else " (o opens)"
             paras.append(Para(f"and {others - len(shown)} more{more}", "muted", indent=5))
@@ -198,7 +201,7 @@ def stands_for(subject: str, cluster: Cluster, unfolded: bool) -> Iterator[Stop]
 
 def represented(subject: str, cluster: Cluster) -> Stop:
     near = "" if cluster.similarity is None else f"similarity {cluster.similarity:.2f}, "
-    how = f"says the same as ({near}{safe(cluster.method)}; enter goes there)"
+    how = f"says the same as ({near}{safe(in_words(METHODS, cluster.method))}; enter goes there)"
     paras = (Para(how, "label", indent=3), Para(cluster.representative, head="≈ ", indent=5, head_look="muted"))
     return Stop(subject, paras, apart=False, go=cluster.representative_id)
 
@@ -212,7 +215,7 @@ def of_sample(scene: Scene, sample: SampleRow) -> Stop:
     why = f": {safe(in_words(NOT_KEPT, reason))}" if reason else ""
     split = f", for {safe(sample.split)}" if sample.split else ""
     flag = f" ({safe(sample.flags)}: its rewording was kept unchecked)" if sample.flags else ""
-    words = f"sample, {safe(sample.kind)}: {safe(sample.status)}{why}{split}{flag}"
+    words = f"sample, {safe(in_words(SHAPES, sample.kind))}: {safe(sample.status)}{why}{split}{flag}"
     paras = [Para(words, head=f"{KEPT if kept else DROPPED} ", indent=3, head_look="good" if kept else "bad")]
     for role, content in messages(sample):
         paras.append(Para(content, head=f"{clip(role, 20):11}", indent=5, head_look="muted"))
@@ -220,13 +223,13 @@ def of_sample(scene: Scene, sample: SampleRow) -> Stop:
 
 
 def messages(sample: SampleRow) -> list[tuple[str, str]]:
-    """Role and content of each, as they are trained on."""
+    """Return role and content of each message of a sample."""
     found = [message for message in json.loads(sample.messages) if isinstance(message, dict)]
     return [(str(message.get("role")), str(message.get("content"))) for message in found]
 
 
 def reviews(scene: Scene, subject: str, indent: int) -> Iterator[Para]:
-    """Every reviewer's newest on a turn, statement or sample."""
+    """Show each reviewer's newest review of a turn, statement or sample."""
     for row in scene.reviews.get(subject, ()):
         sign, word, ink = DECISION_SIGNS[row.decision]
         rating = f", {row.rating} of 5" if row.rating else ""
@@ -238,7 +241,7 @@ def reviews(scene: Scene, subject: str, indent: int) -> Iterator[Para]:
 
 
 def wording_of(scene: Scene, subject: str) -> str:
-    """What other words may be put in place of: a turn's text, what a statement is trained on as, a sample's answer."""
+    """Return the words that a review may correct: a turn's text, a statement's trained form, or a sample's answer."""
     for spoken in scene.turns:
         if spoken.id == subject:
             return spoken.turn.text

@@ -1,4 +1,4 @@
-"""Beside the speech: what is behind the turn that is shown, and what of it a judgement would be about."""
+"""The panel beside the speech: evidence of the present turn, and a cursor on what a review would be about."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from culturepark.store.dialogue_view import Scene
 from culturepark.terminal.layout import Mark
 
 QUOTE, CHOSEN = "underline", "bold reverse"
-"""How quotes stand out in the speech: told apart without colour."""
+"""Styles of quotes in the speech; they differ without colour too."""
 
 
 class EvidencePanel(Stops):
-    """The turn, its statements, their samples; a cursor stands on one of them."""
+    """The turn, its statements and their samples, with a cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("o", "unfold", "unfold, or fold again", show=False),
@@ -29,13 +29,13 @@ class EvidencePanel(Stops):
 
     @dataclass
     class Changed(Message):
-        """The cursor stands on something else."""
+        """The cursor has moved to another subject."""
 
         subject: str
 
     @dataclass
     class Go(Message):
-        """Somebody wants to see this statement, which may be in another dialogue."""
+        """The user wants to see a statement, which may be in another dialogue."""
 
         statement_id: str
 
@@ -52,7 +52,7 @@ class EvidencePanel(Stops):
         return self.stops[self.at].subject if self.at is not None else ""
 
     def show(self, scene: Scene, position: int) -> None:
-        """What is behind a turn. The cursor begins at the turn; where the same one is shown anew, it stays."""
+        """Show the evidence of a turn. The cursor begins at the turn, and stays where it is if the turn is the same."""
         same = self.scene is not None and (self.scene.dialogue.id, self.position) == (scene.dialogue.id, position)
         before, row = self.subject, self.scroll_offset.y
         number = self.at or 0
@@ -65,14 +65,14 @@ class EvidencePanel(Stops):
         self._tell()
 
     def select(self, subject: str) -> bool:
-        """Puts the cursor on a turn, statement or sample; False if it is not of the turn that is shown."""
+        """Put the cursor on a turn, statement or sample; return False if it is not part of the present turn."""
         number = next((index for index, stop in enumerate(self.stops) if stop.subject == subject), None)
         if number is not None:
             self.move(number)
         return number is not None
 
     def marks(self, position: int) -> list[Mark]:
-        """The quotes of a turn's statements, for its text; the one under the cursor stands out most."""
+        """Return marks for the quotes of a turn's statements; the one under the cursor stands out most."""
         spoken = evidence.spoken_at(self.scene, position) if self.scene else None
         if spoken is None:
             return []
@@ -82,7 +82,7 @@ class EvidencePanel(Stops):
         return quotes + [(one.row.quote_start, one.row.quote_end, CHOSEN) for one in chosen]
 
     def action_unfold(self) -> None:
-        """Verdicts of earlier rounds, and all that a statement stands for: shown, or folded again."""
+        """Show or fold verdicts of earlier rounds and long clusters."""
         self.unfolded = not self.unfolded
         if self.scene:
             self.show(self.scene, self.position)
@@ -96,7 +96,7 @@ class EvidencePanel(Stops):
         self.post_message(self.Go(event.go))
 
     def _tell(self) -> None:
-        """Only where it is another subject: a statement and what one may go to from it are one."""
+        """Announce the subject under the cursor if it is another one; a statement and its cluster share one."""
         if self.subject != self._told:
             self._told = self.subject
             self.post_message(self.Changed(self._told))

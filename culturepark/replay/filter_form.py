@@ -1,4 +1,4 @@
-"""Which dialogues of a run are wanted: what would find something, and how much."""
+"""The form that filters the dialogues of a run, with the count of each value."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NAMES = {
 
 
 class Choices(OptionList):
-    """Says when it has more room or less."""
+    """An option list that announces its size."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter,space", "select", "take or drop")]
 
@@ -41,7 +41,7 @@ class Choices(OptionList):
 
 
 class FilterScreen(FramedScreen["Filters"]):
-    """Enter takes a value up, or drops it; ends with what is wanted."""
+    """Enter takes a value or drops it; the screen returns the filters."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("F", "clear", "drop all"),
@@ -96,7 +96,7 @@ class FilterScreen(FramedScreen["Filters"]):
         listing.focus()
 
     def _label(self, name: str, value: str, count: int) -> Text:
-        """A line to its last cell."""
+        """Return a value and its count, as wide as the list."""
         taken = asdict(self.filters)[name] == value
         width = self.query_one(OptionList).scrollable_content_region.width
         return Text.assemble(

@@ -1,4 +1,4 @@
-"""All keys on one page, as the screens themselves have them; a click on one presses it."""
+"""All keys on one page, read from the bindings of the screens; a click on a key presses it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from culturepark.replay.widgets.sheet import Stops
 from culturepark.replay.widgets.speeches import Speeches
 
 PLAY = ("play", "step", "seek", "last", "speed", "phase", "dialogue", "hit")
-"""Actions on the stage that are about where one is."""
+"""Actions of the stage that move through a dialogue."""
 COLUMN, KEYS = 38, 12
 SIGNS = {"up": "↑", "down": "↓", "left": "←", "right": "→", "pageup": "pgup", "pagedown": "pgdn"}
 SIGNS |= {"question_mark": "?", "slash": "/"}
@@ -42,7 +42,7 @@ class Area:
     name: str
     owners: tuple[type[Replay | Screen | Widget], ...]  # type: ignore[type-arg]
     actions: tuple[str, ...] = ()
-    """Only these; with `others`, only the others."""
+    """Only these actions; with `others`, all but these."""
     others: bool = False
 
     @property
@@ -52,8 +52,8 @@ class Area:
             one for one in those if not self.actions or (one.action.partition("(")[0] in self.actions) != self.others
         ]
 
-    def is_of(self, screen: Screen[object]) -> bool:
-        """Whether its keys do something there."""
+    def works_on(self, screen: Screen[object]) -> bool:
+        """Return whether its keys work on a screen."""
         return any(owner is Replay or isinstance(screen, owner) or has(screen, owner) for owner in self.owners)
 
 
@@ -77,7 +77,7 @@ AREAS = (
 
 
 class Page(Widget):
-    """Areas in as many columns as there is room for."""
+    """Areas of keys, in as many columns as there is room for."""
 
     DEFAULT_CSS = """
     Page {
@@ -90,14 +90,14 @@ class Page(Widget):
     COMPONENT_CLASSES: ClassVar[set[str]] = {"page--area", "page--key", "page--quiet"}
 
     def columns(self) -> list[list[tuple[Text, Area, str]]]:
-        """Lines, each with its area and the key that a click on it presses."""
+        """Return the lines of each column, each with its area and the key that a click presses."""
         area_ink, key_ink, quiet = (ink(self, f"page--{name}") for name in ("area", "key", "quiet"))
         count = max(1, min(3, self.content_size.width // COLUMN))
         columns: list[list[tuple[Text, Area, str]]] = [[] for _ in range(count)]
         for area in AREAS:
             column = min(columns, key=len)
             column.append((fitted(area.name, COLUMN - 2, area_ink), area, ""))
-            for keys, what, first in told(area.bindings):
+            for keys, what, first in key_lines(area.bindings):
                 line = Text.assemble(fitted(keys, KEYS, key_ink), fitted(what, COLUMN - 2 - KEYS, quiet))
                 column.append((line, area, first))
             column.append((fitted("", COLUMN - 2), area, ""))
@@ -112,11 +112,11 @@ class Page(Widget):
         )
 
     def on_click(self, event: events.Click) -> None:
-        """Where one came from, if the key does something there."""
+        """Close the page and press the key on the screen below, if it works there."""
         columns, place = self.columns(), event.get_content_offset_capture(self)
         column = columns[min(place.x // COLUMN, len(columns) - 1)]
         _, area, key = column[place.y] if place.y < len(column) else column[-1]
-        if key and area.is_of(self.app.screen_stack[-2]):
+        if key and area.works_on(self.app.screen_stack[-2]):
             self.screen.dismiss()
             self.app.call_later(self.app.simulate_key, key)
 
@@ -146,8 +146,8 @@ def bindings(owner: type) -> list[Binding]:
     return [binding for binding in owner.__dict__.get("BINDINGS", ()) if isinstance(binding, Binding)]
 
 
-def told(those: Iterable[Binding]) -> list[tuple[str, str, str]]:
-    """Keys of one meaning together, what they do, and the first of them as it is pressed."""
+def key_lines(those: Iterable[Binding]) -> list[tuple[str, str, str]]:
+    """Return a line for each action: its keys, what they do, and the first key as it is pressed."""
     found: dict[str, dict[str, str]] = {}
     for binding in those:
         names = binding.key.split(",")

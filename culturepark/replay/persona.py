@@ -1,4 +1,4 @@
-"""Who speaks: the card, the stance that was drawn, and the survey shares it was drawn from."""
+"""A persona: the card, the stance that was drawn, and the survey shares it was drawn from."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOBODY = "A simulated person, no evidence about real people: a language model wa
 
 
 class PersonaScreen(FramedScreen[None]):
-    """A persona's card, whole."""
+    """The whole card of a persona."""
 
     def __init__(self, seated: Seated, seed: Seed) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class PersonaScreen(FramedScreen[None]):
 
 
 def card(seated: Seated, seed: Seed) -> list[Stop]:
-    """Paragraphs: who it is, the stance and where it comes from, values, norms, speech, scope."""
+    """Return the card as paragraphs: facts, stance and its source, values, speech, norms, scope."""
     persona = seated.persona
     parts = (about(persona), stance(seated, seed), values(persona), speech(persona), customs(persona), scope(persona))
     return [Stop(persona.key, tuple(part)) for part in parts]

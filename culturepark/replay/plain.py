@@ -1,7 +1,7 @@
-"""Dialogues as plain text: for pipes, screen readers, and people in a hurry.
+"""Dialogues as plain text, for pipes and screen readers.
 
-Everything is said in words and in the order of the talk, right-to-left text too: whoever reads it aloud wants it as it
-was written, and a terminal or pager may wrap and turn it as it likes.
+Everything is in words and in the order in which it was said. Text from right to left is not reordered: a screen reader
+needs it as it was written, and a terminal or pager may reorder it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,23 @@ from collections.abc import Iterable, Iterator
 
 from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import Edition, SurveyItem, Turn
+<<<<<<< HEAD
 from culturepark.glossary import DROPPED, ORIGINS, in_words
 from culturepark.store import runs
+=======
+from culturepark.glossary import (
+    CRITERIA,
+    DECISION_SIGNS,
+    DROPPED,
+    METHODS,
+    ORIGINS,
+    PHASES,
+    RELATIONS,
+    SHAPES,
+    in_words,
+)
+from culturepark.store import lineage
+>>>>>>> refs/heads/replay
 from culturepark.store.dialogue_view import Cluster, Mined, Scene, Scenes
 from culturepark.store.integrity import edition_of
 from culturepark.store.search import Lists
@@ -28,7 +43,7 @@ ROLES = {"main": "main contact", "user": "a real person"}
 
 
 def show(lines: Iterable[str]) -> None:
-    """On stdout; wrapped at a terminal, whole everywhere else. Every line at once, for whoever listens as it comes."""
+    """Write lines to stdout, wrapped only on a terminal. Each is flushed at once, for those who follow a run."""
     for line in lines:
         wide = sys.stdout.isatty()
         for part in lay_out(line, out().width, reorder=False) if wide else [line]:
@@ -37,15 +52,16 @@ def show(lines: Iterable[str]) -> None:
 
 
 def replay(store: Store, run_or_dialogue: str, *, follow: bool, behind: bool = False) -> Iterator[str]:
-    """Line by line; with `follow`, goes on as long as the dialogues do.
+    """Yield the lines of a dialogue, or of all dialogues of a run.
 
     Args:
-        behind: after each turn, what came of it.
+        follow: wait for new turns until the dialogues end.
+        behind: show the evidence of each turn after it.
 
     Raises:
         UsageError: if there is no such run or dialogue.
     """
-    run_id, ids = wanted(store, run_or_dialogue)
+    run_id, ids = dialogues_of(store, run_or_dialogue)
     scenes = Scenes(store, run_id)
     edition = edition_of(scenes.run)
     who = (
@@ -61,8 +77,8 @@ def replay(store: Store, run_or_dialogue: str, *, follow: bool, behind: bool = F
         yield from turns(scenes, row, people, follow, behind)
 
 
-def wanted(store: Store, run_or_dialogue: str) -> tuple[str, list[str]]:
-    """The run, and the ids of its dialogues that are meant."""
+def dialogues_of(store: Store, run_or_dialogue: str) -> tuple[str, list[str]]:
+    """Return the id of the run, and the ids of the dialogues that are meant."""
     if run_or_dialogue == "last" or store.find_run(run_or_dialogue):
         lists = Lists(store, run_or_dialogue)
         return lists.run.id, lists.find()
@@ -97,7 +113,7 @@ def turns(scenes: Scenes, row: DialogueRow, people: list[ParticipantRow], follow
         scene = scenes.scene(row.id) if behind and following else None
         for turn in following:
             yield ""
-            yield heard(turn, speakers)
+            yield speaker_line(turn, speakers)
             yield safe(turn.text, lines=True)
             if scene:
                 yield from behind_turn(scenes, scene, turn.position)
@@ -109,17 +125,19 @@ def turns(scenes: Scenes, row: DialogueRow, people: list[ParticipantRow], follow
         time.sleep(POLL_SECONDS)
 
 
-def heard(turn: Turn, speakers: dict[str, str]) -> str:
-    """Who speaks, and where in the talk."""
+def speaker_line(turn: Turn, speakers: dict[str, str]) -> str:
+    """Return the line before a speech: its number, phase and speaker."""
     origin = f", {ORIGINS[turn.origin]}" if turn.origin in ORIGINS else ""
-    return safe(f"Turn {turn.position}, {turn.phase}. {speakers.get(turn.speaker, turn.speaker)}{origin}:")
+    return safe(
+        f"Turn {turn.position}, {in_words(PHASES, turn.phase)}. {speakers.get(turn.speaker, turn.speaker)}{origin}:"
+    )
 
 
 # --- behind a turn -------------------------------------------------------------------------------------
 
 
 def drawn_from(item: SurveyItem, country: str) -> str:
-    """The shares that a stance was drawn from."""
+    """Return the shares that a stance was drawn from."""
     shares = item.shares[country]
     told = "; ".join(f"{option.label} {shares.get(option.code, 0.0):.0%}" for option in item.options)
     return safe(f"  Drawn from the answers of {country}: {told}.")
@@ -144,9 +162,9 @@ def statement(scene: Scene, mined: Mined, which: str) -> Iterator[str]:
     yield safe(f"  Statement {which}, {row.kind}, {row.id}: {row.text}")
     yield safe(f"    Quoted: “{row.quote}”")
     if mined.before:
-        yield safe(f"    Rewritten from: {mined.before.text}")
+        yield safe(f"    Reworded from: {mined.before.text}")
     if mined.after:
-        yield safe(f"    Rewritten as {mined.after}.")
+        yield safe(f"    Reworded as {mined.after}.")
     for verdict in mined.verdicts:
         if verdict.round == scene.run.verify_round:
             yield judged(verdict)
@@ -155,7 +173,7 @@ def statement(scene: Scene, mined: Mined, which: str) -> Iterator[str]:
     yield from reviews(scene.reviews.get(row.id, ()))
     for sample in mined.samples:
         why = because(in_words(DROPPED, sample.drop_reason or ""))
-        yield safe(f"    Sample, {sample.kind}, {sample.status}{why}, {sample.id}:")
+        yield safe(f"    Sample, {in_words(SHAPES, sample.kind)}, {sample.status}{why}, {sample.id}:")
         for message in json.loads(sample.messages):
             yield safe(f"      {message['role']}: {message['content']}")
         yield from reviews(scene.reviews.get(sample.id, ()))
@@ -166,22 +184,24 @@ def judged(row: VerdictRow) -> str:
     answer = f", {row.answer}" if row.answer else ""
     sure = "" if row.confidence is None else f", {row.confidence:.0%} sure"
     return safe(
-        f"    {row.criterion.capitalize()}: {row.relation}{score}{answer}{sure}; {row.decision}" + because(row.reason)
+        f"    {in_words(CRITERIA, row.criterion)}: {in_words(RELATIONS, row.relation)}{score}{answer}{sure}; "
+        f"{'kept' if row.decision == 'keep' else 'dropped'}{because(row.reason)}"
     )
 
 
 def represented(cluster: Cluster) -> str:
     if cluster.similarity is None:
         return safe(f"    Stands for {cluster.size - 1} more that say the same.")
-    near = f"similarity {cluster.similarity:.2f} by {cluster.method}"
+    near = f"similarity {cluster.similarity:.2f} ({in_words(METHODS, cluster.method)})"
     return safe(f"    Said before, {near}; for it stands {cluster.representative_id}: {cluster.representative}")
 
 
 def reviews(rows: tuple[ReviewRow, ...]) -> Iterator[str]:
     for row in rows:
+        _, word, _ = DECISION_SIGNS[row.decision]
         rating = "" if row.rating is None else f", rated {row.rating} of 5"
         wording = f", in these words: {row.wording}" if row.wording else ""
-        yield safe(f"    Review of {row.reviewer}: {row.decision}{rating}{wording}" + because(row.note))
+        yield safe(f"    Review: {word} by {row.reviewer}{rating}{wording}" + because(row.note))
 
 
 def because(reason: str | None) -> str:

@@ -1,4 +1,4 @@
-"""How far a dialogue has been played: which turn, how much of it, how fast. Pure: told how much time went by."""
+"""The state of a playback: which turn, how much of it, how fast. Pure: `tick` is told how much time has passed."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from dataclasses import dataclass, field
 
 SPEEDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 WORDS_PER_SECOND = 3.5
-"""At 1x: a little slower than most people read, about as fast as people talk."""
+"""At 1x: about as fast as people talk, and a little slower than most read."""
 PAUSE = 0.9
 """Seconds between turns at 1x."""
 
 WORD = re.compile(r"[^\s\u0e00-\u0fff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{1,24}\s*|\S\s*|\s+")
-"""What appears at once. Where words are not set apart, a character; nothing longer than 24 of them."""
+"""What appears at once: a word of up to 24 characters, or a character in scripts without spaces."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A turn, as it is played."""
+    """A turn as it is played."""
 
     phase: str
     beats: tuple[int, ...]
-    """How many code points have been said after each word."""
+    """Code points that have been said after each word."""
 
     @classmethod
     def of(cls, phase: str, text: str) -> Part:
@@ -37,19 +37,19 @@ class Part:
 
 @dataclass
 class Playback:
-    """Begins at rest, with the first turn said to its end."""
+    """A playback; it begins paused, with all of the first turn shown."""
 
     parts: list[Part]
     position: int = 1
-    """Of the present turn; 1 is the first, 0 stands for none where there are none yet."""
+    """Of the present turn, from 1; 0 while there is no turn."""
     playing: bool = False
     speed: float = 1.0
     live: bool = False
-    """Goes with the newest turn, and waits for the next."""
+    """Follows the newest turn, and waits for the next."""
     held: bool = False
-    """Paused while it was live: played on, it is live again."""
+    """Was paused while live, and is live again when it is played."""
     elapsed: float = field(default=float("inf"))
-    """Seconds at 1x since the present turn began; infinite once it has been said."""
+    """Seconds at 1x since the present turn began; infinite when all of it is shown."""
 
     def __post_init__(self) -> None:
         self.position = min(self.position, len(self.parts))
@@ -60,7 +60,7 @@ class Playback:
 
     @property
     def whole(self) -> bool:
-        """Whether the present turn has been said to its end."""
+        """Return whether all of the present turn is shown."""
         return self.present is None or self.elapsed >= self.present.speech
 
     @property
@@ -69,7 +69,7 @@ class Playback:
 
     @property
     def shown(self) -> int | None:
-        """How many code points of the present turn have been said; None for all."""
+        """Return how many code points of the present turn are shown; None for all."""
         if self.present is None or self.whole:
             return None
         said = int(self.elapsed * WORDS_PER_SECOND)
@@ -82,7 +82,7 @@ class Playback:
     # --- time ------------------------------------------------------------------------------------
 
     def tick(self, seconds: float) -> bool:
-        """Time goes by. Whether there is anything new to see."""
+        """Let time pass; return whether anything has changed."""
         before = (self.position, self.shown, self.playing)
         if self.playing and self.present:
             self.elapsed += seconds * self.speed
@@ -96,7 +96,7 @@ class Playback:
         return before != (self.position, self.shown, self.playing)
 
     def toggle(self) -> None:
-        """Play or pause. From the end it begins anew."""
+        """Play or pause; at the end, play from the beginning."""
         if self.live or self.held:
             self.live, self.held = self.held, self.live
         elif self.at_end and not self.playing:
@@ -105,14 +105,14 @@ class Playback:
         self.playing = not self.playing and bool(self.parts)
 
     def faster(self, by: int = 1) -> None:
-        """The next speed up; with -1, down."""
+        """Take the next higher speed; with -1, the next lower."""
         index = SPEEDS.index(self.speed) + by
         self.speed = SPEEDS[max(0, min(index, len(SPEEDS) - 1))]
 
     # --- place -----------------------------------------------------------------------------------
 
     def seek(self, position: int) -> None:
-        """To a turn: growing while it plays, whole at rest. Whoever moves away from the newest stops going with it."""
+        """Go to a turn, which begins if it plays and is shown whole if not. Leaving the newest turn ends `live`."""
         self.position = max(min(1, len(self.parts)), min(position, len(self.parts)))
         self.elapsed = 0 if self.playing else float("inf")
         self.held = False
@@ -121,19 +121,19 @@ class Playback:
             self.elapsed = float("inf")
 
     def step(self, by: int) -> None:
-        """To the next turn or the one before; one that is cut short at rest is first said to its end."""
+        """Go to the next turn or the one before; a turn that was paused in the middle is first shown whole."""
         if by > 0 and (self.position == len(self.parts) or not (self.playing or self.whole)):
             self.elapsed = float("inf")
         else:
             self.seek(self.position + by)
 
     def starts(self) -> list[int]:
-        """Positions at which a phase begins."""
+        """Return the positions at which a phase begins."""
         phases = [part.phase for part in self.parts]
         return [i for i, phase in enumerate(phases, start=1) if i == 1 or phases[i - 2] != phase]
 
     def step_phase(self, by: int) -> None:
-        """To where the next phase begins; backwards, to where this one or the one before does."""
+        """Go to the beginning of the next phase; backwards, of this one or the one before."""
         starts = self.starts()
         if not starts:
             return
@@ -147,7 +147,7 @@ class Playback:
     # --- a dialogue that goes on -------------------------------------------------------------------
 
     def grow(self, parts: Sequence[Part]) -> bool:
-        """The dialogue as it is by now. Whether the present turn is another one."""
+        """Take the turns as they are by now; return whether the present turn is another one."""
         fresh = len(parts) > len(self.parts)
         self.parts = list(parts)
         before = self.position
@@ -159,12 +159,12 @@ class Playback:
         return before != self.position
 
     def go_live(self) -> None:
-        """With the newest turn from now on."""
+        """Follow the newest turn from now on."""
         self.live, self.held, self.playing = True, False, True
         self.position = len(self.parts)
         self.elapsed = float("inf")
 
     def leave_live(self) -> None:
-        """Nothing more will come: what is being said is still said."""
+        """Stop following because the dialogue has ended; the present turn is played to its end."""
         self.live = self.held = False
         self.playing = self.playing and not self.at_end

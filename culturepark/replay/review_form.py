@@ -1,4 +1,4 @@
-"""The form in which a reviewer judges a turn, statement or sample."""
+"""The form in which a turn, statement or sample is reviewed."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ LINE_END = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a reviewer thinks of something, whole."""
+    """All fields of a review."""
 
     decision: Decision
     rating: int | None
     """1 (poor) to 5."""
     wording: str | None
-    """What it should say instead; None if it is to stay as it is."""
+    """Corrected words; None if they stay as they are."""
     note: str | None
 
 
 class ReviewScreen(FramedScreen[Judgement | None]):
-    """Asks for a judgement; gives None where there is nothing new to store."""
+    """Asks for a review; returns None if there is nothing new to store."""
 
     DEFAULT_CSS = """
     ReviewScreen {
@@ -75,16 +75,16 @@ class ReviewScreen(FramedScreen[Judgement | None]):
         """
         Args:
             text: the present wording.
-            standing: what this reviewer thought of it before.
-            part: what of the subject the wording is.
-            filled: what was filled in before and could not be stored; `error` is why.
+            standing: this reviewer's last review of the subject.
+            part: name of the part of the subject that the wording is.
+            filled: a review that could not be stored; `error` says why.
         """
         super().__init__()
         self.subject_id, self.text, self.standing = subject_id, editable(text), standing
         self.part, self.filled, self.error = part, filled, error
         self.before = self._fields(standing)
         self.asked: tuple[str, ...] | None = None
-        """What was filled in when it was last asked whether to throw it away."""
+        """The fields of which it was last asked whether to throw them away."""
 
     def compose(self) -> ComposeResult:
         decision, rating, wording, note = self._fields(self.filled or self.standing)
@@ -108,7 +108,7 @@ class ReviewScreen(FramedScreen[Judgement | None]):
             self._say(self.error)
 
     def _fields(self, was: ReviewRow | Judgement | None) -> tuple[str, ...]:
-        """The form as a judgement fills it."""
+        """Return the fields of the form for a review."""
         if was is None:
             return ("comment", "none", self.text, "")
         wording, note = editable(was.wording or self.text), editable(was.note or "")
@@ -131,7 +131,7 @@ class ReviewScreen(FramedScreen[Judgement | None]):
             self.dismiss(judgement)
 
     def action_close(self) -> None:
-        """At once if nothing was changed; otherwise it is asked, once for what stands there."""
+        """Close the form; if something was changed, ask once before."""
         if self.filled_in in (self.before, self.asked):
             self.dismiss(None)
             return
@@ -150,7 +150,7 @@ class ReviewScreen(FramedScreen[Judgement | None]):
 
 
 def judged(decision: str, rating: str, wording: str, note: str, *, present: str) -> Judgement | str:
-    """What the form says, or what is wrong with it."""
+    """Return the review that the fields make, or what is wrong with them."""
     wording, note, present = wording.strip(), note.strip(), present.strip()
     corrected = wording != present
     for name, text in (("wording", wording if corrected else ""), ("note", note)):
@@ -170,7 +170,7 @@ def judged(decision: str, rating: str, wording: str, note: str, *, present: str)
 
 
 def part_of(scene: Scene, subject_id: str) -> str:
-    """What of a subject may be put in other words, as it is trained on."""
+    """Return the name of the part of a subject that may be corrected: what is trained on."""
     kinds = {one.row.id: one.row.kind for spoken in scene.turns for one in spoken.statements}
     if subject_id in kinds:
         return "words in the first person" if kinds[subject_id] == "opinion" else f"{kinds[subject_id]}, as it is said"
@@ -178,20 +178,25 @@ def part_of(scene: Scene, subject_id: str) -> str:
 
 
 def what(subject_id: str) -> str:
+<<<<<<< HEAD
     """The noun for what an id is of, as the id's path has it."""
     return (kind_of(subject_id) or "subject").capitalize()
+=======
+    """Return the noun for a subject, by the last part of its id."""
+    return {"t": "Turn", "s": "Statement", "x": "Sample"}.get(subject_id.rpartition(".")[2][:1], "Subject")
+>>>>>>> refs/heads/replay
 
 
 def editable(text: str) -> str:
-    """The text without what could move a cursor or reorder a line: nobody could see it in a form.
+    """Return the text without characters that move a cursor or reorder a line, which a form cannot show.
 
-    That takes out NUL and lone surrogates too, which no database can hold.
+    NUL and lone surrogates, which no database can hold, go too.
     """
     return "".join(c for c in LINE_END.sub("\n", text).replace("\t", " ") if safe(c, lines=True) == c)
 
 
 class Words(TextArea):
-    """A text that can be written; whatever gets into it, typed or pasted, is harmless."""
+    """A text field; control characters are taken out of all that is typed or pasted."""
 
     DEFAULT_CSS = """
     Words {
@@ -212,7 +217,7 @@ class Words(TextArea):
 
 
 class Choice(Widget, can_focus=True):
-    """One of a few words, on one line; the chosen one has a dot, and never only a colour."""
+    """A choice of a few words on one line; a dot marks the chosen one, not colour alone."""
 
     DEFAULT_CSS = """
     Choice {
@@ -250,7 +255,7 @@ class Choice(Widget, can_focus=True):
         self.choose(self.options[(self.options.index(self.value) + by) % len(self.options)])
 
     def on_key(self, event: events.Key) -> None:
-        """The first letter of a word, or its digit, chooses it."""
+        """Choose a word by its first letter, or a digit."""
         for one in self.options:
             if event.character == one[0]:
                 event.stop()

@@ -1,4 +1,4 @@
-"""The first screen: which runs there are."""
+"""The first screen: the runs of the store."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class RunsScreen(StoreScreen[None]):
     def __init__(self, session: Session, runs: Sequence[RunLine] = ()) -> None:
         """
         Args:
-            runs: what is known already, to be shown at once.
+            runs: first rows, shown before the store is open.
         """
         super().__init__()
         self.session = session
@@ -78,7 +78,7 @@ class RunsScreen(StoreScreen[None]):
             self._show()
 
     def on_screen_resume(self) -> None:
-        """At the beginning, and whenever somebody comes back: there may be a branch by then."""
+        """Read the runs at the beginning, and on return from a run: there may be a branch by then."""
         self.call_after_refresh(lambda: self.run_worker(self._load(), group="runs", exclusive=True))
 
     async def _load(self) -> None:

@@ -1,4 +1,4 @@
-"""A search over all that was said in a run. Hits come as they are found."""
+"""The search over all turns of a run. Hits are shown as they are found."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from culturepark.store.search import Found
 
 MOST = 2000
-"""Hits that are held; whoever has more needs another word."""
+"""Hits at most; with more, another word is needed."""
 BATCH = 25
 MARK = "bold reverse"
 AROUND = 30
-"""Code points before a hit that are shown with it."""
+"""Code points before a hit that are shown."""
 
 
 @dataclass
 class Hits:
-    """What a search has found so far, and which of it is on stage."""
+    """The hits of a search so far, and the present one."""
 
     words: str
     found: list[Found] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Hits:
         return self.found[self.index]
 
     def move(self, by: int) -> bool:
-        """To the next hit or the one before; False if there is none."""
+        """Go to the next hit or the one before; return False if there is none."""
         there = 0 <= self.index + by < len(self.found)
         self.index += by if there else 0
         return there
@@ -58,7 +58,7 @@ class Hits:
 
 @lru_cache(maxsize=64)
 def places(text: str, words: str) -> Sequence[tuple[int, int]]:
-    """Where in a text the words of a search stand, as the search compares them."""
+    """Return the places of the words of a search in a text, as the search compares them."""
     from culturepark.store.search import folded_with_places, terms
 
     whole, origin = folded_with_places(text)
@@ -75,7 +75,7 @@ def places(text: str, words: str) -> Sequence[tuple[int, int]]:
 
 
 def search(app: App[Any], session: Session, run_cache: RunCache, ids: Sequence[str]) -> None:
-    """A new search; from a stage that one has led to, that one again."""
+    """Open a search; on a stage that a search has led to, go back to that one."""
     below = app.screen_stack[-2]
     if isinstance(below, SearchScreen) and below.run_cache is run_cache:
         app.screen.dismiss()
@@ -85,7 +85,7 @@ def search(app: App[Any], session: Session, run_cache: RunCache, ids: Sequence[s
 
 
 class HitList(Listing):
-    """Where a hit is, and the words around it."""
+    """Hits, each with its place and the words around it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -131,7 +131,7 @@ class HitList(Listing):
 
 
 class SearchScreen(Screen[None]):
-    """Words in, hits out; enter opens one on stage."""
+    """A field for words, and a list of hits; enter opens one on stage."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "words", "other words", key_display="/"),
@@ -233,6 +233,6 @@ class SearchScreen(Screen[None]):
         self.app.push_screen(stage, self._returned)
 
     def _returned(self, _: str | None) -> None:
-        """The cursor stands on the hit that was shown last."""
+        """Put the cursor on the hit that was shown last."""
         listing = self.query_one(HitList)
         listing.cursor = listing.hits.index

@@ -13,7 +13,7 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 
 from culturepark.errors import CultureparkError, UsageError
-from culturepark.glossary import DECISION_SIGNS, counted, signed_status
+from culturepark.glossary import DECISION_SIGNS, FIXED, ORIGINS, counted, signed_status
 from culturepark.ids import place_of, run_of, short
 from culturepark.replay.evidence_panel import EvidencePanel
 from culturepark.replay.playback import Part, Playback
@@ -21,7 +21,7 @@ from culturepark.replay.search import Hits
 from culturepark.replay.session import RunCache, Session, StoreScreen
 from culturepark.replay.widgets.frame import Heading, Keys
 from culturepark.replay.widgets.speeches import Speeches
-from culturepark.replay.widgets.track import PhaseTrack, SeekBar, StatusLine, in_words
+from culturepark.replay.widgets.track import PhaseTrack, SeekBar, StatusLine, state_of
 
 if TYPE_CHECKING:
     from culturepark.replay.review_form import Judgement
@@ -36,6 +36,8 @@ FRAMES_PER_SECOND = 20
 LONGEST_FRAME = 0.25
 """Seconds of play in one frame at most: after a stall nothing is skipped."""
 POLL_SECONDS = 0.5
+SAID_SECONDS = 3.0
+"""Time to read a message while turns go by."""
 READ_ONLY = "read-only with --follow; without it one judges and branches"
 
 
@@ -106,7 +108,7 @@ class StageScreen(StoreScreen[str]):
         self.scene: Scene | None = None
         self.playback = Playback([])
         self._running_ids: list[str] = []
-        self._ticked = 0.0
+        self._ticked = self._said_at = 0.0
 
     def compose(self) -> ComposeResult:
         yield Heading("")
@@ -116,7 +118,7 @@ class StageScreen(StoreScreen[str]):
             yield EvidencePanel()
         yield SeekBar()
         yield StatusLine()
-        yield Keys(narrow_without=("i", "c", "x"))
+        yield Keys()
 
     def on_mount(self) -> None:
         self.query_one(Speeches).focus()
@@ -232,7 +234,7 @@ class StageScreen(StoreScreen[str]):
             if self.hits:
                 marks = [*marks, *self.hits.marks(self.spoken.turn.text)]
         self.query_one(Speeches).show(self.scene, self.playback.position, self.playback.shown, marks)
-        state = in_words(self.playback, finished=self.scene.finished)
+        state = state_of(self.playback, finished=self.scene.finished)
         on_turn = self.spoken is None or self.subject == self.spoken.id
         self.query_one(StatusLine).show(state if on_turn else f"{state}, on {short(self.subject)}")
 
@@ -244,6 +246,7 @@ class StageScreen(StoreScreen[str]):
             if before == self.playback.position:
                 self._show_speech()
             else:
+                self._drop_message()
                 self._show_turn()
 
     def on_evidence_panel_changed(self) -> None:
@@ -281,7 +284,8 @@ class StageScreen(StoreScreen[str]):
             if not self.scene.dialogue.id == scene.dialogue.id == self.dialogue_id:
                 return
             if scene != self.scene:
-                self.playback.grow(parts_of(scene))
+                if self.playback.grow(parts_of(scene)):
+                    self._drop_message()
                 self._show(scene)
         self._show_heading()
         if self.scene.finished and self.playback.live and self.playback.at_end:
@@ -295,6 +299,8 @@ class StageScreen(StoreScreen[str]):
     # --- keys: play -------------------------------------------------------------------------------------
 
     def _show_move(self) -> None:
+        """Show the turn that a key has led to. A message has been read by then."""
+        self._say("")
         if self.scene:
             self._show_turn()
 
@@ -432,8 +438,16 @@ class StageScreen(StoreScreen[str]):
 
     def _judge(self, **judgement: Any) -> None:
         """Review the subject. Fields that are not given stay as this reviewer had them."""
-        if self._may_write() and (subject := self.subject):
+        if self._may_write() and (subject := self._reviewable()):
             self.run_worker(self._show_review(self.session.judge(subject, **judgement)), group="judge")
+
+    def _reviewable(self) -> str:
+        """Return the subject; empty, and with a message, for a turn of fixed words, from which nothing is mined."""
+        turn = self.spoken.turn if self.spoken and self.subject == self.spoken.id else None
+        if turn and turn.origin in FIXED:
+            self._say(f"a {ORIGINS[turn.origin]}: nothing is mined from it, so there is nothing to review")
+            return ""
+        return self.subject
 
     async def _show_review(self, write: Future[tuple[ReviewRow, bool]]) -> str | None:
         """Show a review once it is in the store; return the error if it could not be stored."""
@@ -483,7 +497,7 @@ class StageScreen(StoreScreen[str]):
         return f"{sign} {short(row.subject_id) if here else row.subject_id} {word}{rated}"
 
     def action_edit(self) -> None:
-        if self._may_write() and self.scene and (subject := self.subject):
+        if self._may_write() and self.scene and (subject := self._reviewable()):
             self.run_worker(self._edit(self.scene, subject), group="edit", exclusive=True)
 
     async def _edit(self, scene: Scene, subject: str) -> None:
@@ -510,7 +524,14 @@ class StageScreen(StoreScreen[str]):
     # --- messages, and screens over this one ------------------------------------------------------------
 
     def _say(self, what: str) -> None:
+        """Show a message until the next move, or the next message."""
+        self._said_at = self.app.clock()  # type: ignore[attr-defined]  # of Replay
         self.query_one(StatusLine).say(what)
+
+    def _drop_message(self) -> None:
+        """Take a message away as another turn begins by itself, once there was time to read it."""
+        if self.app.clock() - self._said_at >= SAID_SECONDS:  # type: ignore[attr-defined]  # of Replay
+            self._say("")
 
     def _push(self, screen: Screen[T], callback: Callable[[T | None], None] | None = None) -> None:
         """Open another screen over this one, unless there is one already."""

@@ -1,4 +1,4 @@
-"""Text that runs from right to left, in a terminal that only knows from left to right."""
+"""Text that runs from right to left, on terminals that write from left to right."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Any, TextIO
 LAM = "\u0644"
 ZERO_WIDTH_JOINER = "\u200d"
 FORMS = (*range(0xFB50, 0xFE00), *range(0xFE70, 0xFEFD))
-"""Where Unicode keeps letters as they look alone, first, in the middle and last."""
+"""Code points of Unicode's presentation forms: Arabic letters as they look alone, first, in the middle and last."""
 FROM_RIGHT = ("R", "AL", "AN")
 LEAVE_IT, TAKE_IT_BACK = "\x1b[8l", "\x1b[8h"
-"""ECMA-48's mode for terminals that reorder: the program does it, the terminal does it."""
+"""ECMA-48's mode BDSM: lines are reordered by the program, by the terminal."""
 DEEPEST = 63
 """Brackets within each other that Unicode's algorithm pairs; from the next one on it pairs none."""
 CANONICAL = str.maketrans("\u2329\u232a", "\u3008\u3009")
@@ -23,10 +23,10 @@ CANONICAL = str.maketrans("\u2329\u232a", "\u3008\u3009")
 
 
 def reorders(environ: Mapping[str, str]) -> bool:
-    """Whether it is for us to bring lines into the order in which they are seen.
+    """Return whether the program has to put lines into visual order.
 
-    Some terminals do so themselves and would turn ours round again; those that can be asked to leave it, are
-    (`left_to_us`). `CULTUREPARK_BIDI` is for whoever knows better: on, off or auto.
+    Some terminals do so themselves and would reverse the program's order again. Those that can be asked not to are
+    asked (`left_to_us`). `CULTUREPARK_BIDI` (on, off or auto) overrules the guess.
     """
     wanted = environ.get("CULTUREPARK_BIDI", "").strip().lower()
     if wanted in ("on", "off"):
@@ -44,7 +44,7 @@ def reorders(environ: Mapping[str, str]) -> bool:
 
 @contextmanager
 def left_to_us(stream: TextIO, environ: Mapping[str, str]) -> Iterator[None]:
-    """While this lasts, a terminal that reorders by itself (GNOME's and its kin, mintty) does not; others ignore it."""
+    """Ask terminals that reorder by themselves (GNOME's and its kin, mintty) not to; others ignore the request."""
     if not (reorders(environ) and stream.isatty()):
         yield
         return
@@ -58,7 +58,6 @@ def left_to_us(stream: TextIO, environ: Mapping[str, str]) -> Iterator[None]:
 
 
 def runs_from_right(text: str) -> bool:
-    """Whether anything in it does."""
     return any(unicodedata.bidirectional(character) in FROM_RIGHT for character in text)
 
 
@@ -130,8 +129,8 @@ def strong(kind: str) -> str:
     return "L" if kind == "L" else "R" if kind in ("R", "EN", "AN") else ""
 
 
-def seen(nested: Sequence[int]) -> list[int]:
-    """Places of a line's pieces from left to right, by their levels: rule L2 of Unicode's algorithm."""
+def visual_order(nested: Sequence[int]) -> list[int]:
+    """Return the places of a line's pieces from left to right, by their levels: rule L2."""
     order = list(range(len(nested)))
     for level in range(max(nested, default=0), 0, -1):
         start = 0
@@ -146,15 +145,15 @@ def seen(nested: Sequence[int]) -> list[int]:
 
 @cache
 def mirrors() -> dict[int, str]:
-    """Brackets and the like, which turn round with the text."""
+    """Characters that are mirrored in text from the right, as brackets are."""
     from bidi.mirror import MIRRORED
 
     return {ord(one): other for one, other in MIRRORED.items()}
 
 
 @cache
-def forms() -> dict[str, dict[str, str]]:
-    """For each Arabic letter, and for lam with an alef, its shapes: `isolated`, `initial`, `medial`, `final`."""
+def letter_forms() -> dict[str, dict[str, str]]:
+    """For each Arabic letter, and for lam with an alef, its forms: `isolated`, `initial`, `medial`, `final`."""
     found: dict[str, dict[str, str]] = {"\u0640": dict.fromkeys(("initial", "medial", "final"), "\u0640")}
     for shape in map(chr, FORMS):
         how, *codes = unicodedata.decomposition(shape).split() or [""]
@@ -164,16 +163,16 @@ def forms() -> dict[str, dict[str, str]]:
     return found
 
 
-def shaped(text: str) -> list[str]:
-    """Each character as it looks beside its neighbours; an alef that the lam before it has swallowed is empty.
+def shape_letters(text: str) -> list[str]:
+    """Return each character in its form beside its neighbours; an alef that is part of the lam before it is empty.
 
-    Terminals draw one character a cell, and most do not join letters across them.
+    Most terminals draw each cell by itself and join no letters.
     """
-    known, glyphs = forms(), list(text)
+    known, glyphs = letter_forms(), list(text)
     joining = [place for place, c in enumerate(text) if c == ZERO_WIDTH_JOINER or unicodedata.category(c) != "Mn"]
     links = [False]
     for one, other in pairwise(joining):
-        links.append(gives(text[one], known) and takes(text[other], known))
+        links.append(joins_next(text[one], known) and joins_previous(text[other], known))
     links.append(False)
     for number, place in enumerate(joining):
         before, after = links[number], links[number + 1]
@@ -189,11 +188,11 @@ def shaped(text: str) -> list[str]:
     return glyphs
 
 
-def gives(letter: str, known: Mapping[str, Mapping[str, str]]) -> bool:
-    """Whether it reaches out to the letter after it."""
+def joins_next(letter: str, known: Mapping[str, Mapping[str, str]]) -> bool:
+    """Return whether a letter joins the one after it."""
     return letter == ZERO_WIDTH_JOINER or "initial" in known.get(letter, ())
 
 
-def takes(letter: str, known: Mapping[str, Mapping[str, str]]) -> bool:
-    """Whether it lets the letter before it reach it."""
+def joins_previous(letter: str, known: Mapping[str, Mapping[str, str]]) -> bool:
+    """Return whether a letter joins the one before it."""
     return letter == ZERO_WIDTH_JOINER or "final" in known.get(letter, ())

@@ -1,7 +1,7 @@
-"""What the screens beside the speech are written on: paragraphs with a look, and bars. Pure.
+"""Blocks of text for a screen: paragraphs and bars, each with a look. Pure.
 
-A look is a word, as `good` or `cut`; whoever puts the lines on a screen gives it a style, and our own words or a sign
-always say the same, so that nothing hangs on colour.
+A look is a word such as `good` or `cut`, to which the widget gives a style. A sign or a word always says the same, so
+that nothing depends on colour.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from rich.text import Text
 from culturepark.terminal.layout import Mark, lay_out
 
 Look = Literal["", "title", "label", "muted", "good", "bad", "quote", "cut", "put", "bar"]
-"""`cut` and `put`: what a rewording took out and put in."""
+"""`cut` and `put` mark what a rewording took out and put in."""
 
 NARROWEST = 40
-"""Cells that a text has at least beside a head in words; where there are fewer, it begins on the next line."""
+"""Cells that a text needs beside a head in words; with fewer, the text begins on the next line."""
 SIGN = 8
-"""Cells of a head that is only a sign or a number."""
+"""Cells up to which a head is only a sign or a number."""
 LONGEST = 4000
 """Characters of a paragraph that are laid out at a time."""
 BLOCKS = " ▏▎▍▌▋▊▉"
 """Eighths of a cell."""
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\s\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
-"""What has no spaces between words is compared character by character."""
+"""A word; in scripts without spaces, a character."""
 MOST_WORDS = 1000
 """Where a text has more, no change is marked: comparing takes the product of both."""
 
 
 @dataclass(frozen=True)
 class Para:
-    """A paragraph: a head in our own words, and a text that may be anybody's."""
+    """A paragraph: a head in the program's own words, and a text that a model or person may have written."""
 
     text: str
     look: Look = ""
@@ -48,7 +48,7 @@ class Para:
     """Looks of parts of the text."""
     head_look: Look | None = None
     one_line: bool = False
-    """What has no room on the first line is left out, and a sign says so."""
+    """Only the first line is shown; `…` stands for the rest."""
 
     def lines(self, width: int) -> list[Text]:
         look = self.look if self.head_look is None else self.head_look
@@ -71,7 +71,7 @@ class Para:
         return lines
 
     def pieces(self) -> Iterator[Para]:
-        """The same in parts that can be laid out one after the other, cut at line ends where there are any."""
+        """Divide a long paragraph into parts that are laid out one by one, at line ends if there are any."""
         rest = self
         while len(rest.text) > LONGEST and not self.marks:
             line_end = rest.text.rfind("\n", 0, LONGEST)
@@ -89,9 +89,9 @@ class Bar:
     share: float
     """0 to 1."""
     chosen: bool = False
-    """The one that was drawn: it has a sign in front and a word behind."""
+    """This answer was drawn; a sign before it and a word after it say so."""
     column: int = 0
-    """Cells that the labels of all bars together want; the bars stand beside them if there is room."""
+    """Cells of the longest label; bars stand beside the labels if there is room."""
 
     def lines(self, width: int) -> list[Text]:
         look: Look = "title" if self.chosen else ""
@@ -120,19 +120,19 @@ class Block(Protocol):
 
 @dataclass(frozen=True)
 class Stop:
-    """Something a cursor can stand on."""
+    """A group of blocks that a cursor can stand on."""
 
     subject: str
-    """What it is about: the id of a turn, statement or sample."""
+    """Id of the turn, statement or sample that it shows."""
     blocks: tuple[Block, ...]
     apart: bool = True
     """An empty line stands before it."""
     go: str | None = None
-    """Id of a statement elsewhere that one may go to from here."""
+    """Id of a statement that `enter` leads to."""
 
 
 def bar(share: float, width: int) -> str:
-    """Of at most `width` cells for a share of 1; whatever is more than nothing can be seen."""
+    """Draw a share; 1 takes `width` cells, and anything above 0 is visible."""
     eighths = round(min(1.0, max(0.0, share)) * width * 8)
     eighths = max(eighths, 1 if share > 0 else 0)
     return "█" * (eighths // 8) + BLOCKS[eighths % 8].strip()

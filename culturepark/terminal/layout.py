@@ -1,4 +1,4 @@
-"""Text of any script as lines of a terminal."""
+"""Lay out text of any script as lines of a terminal."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from culturepark.terminal.bidi import levels, mirrors, reorders, runs_from_right, seen, shaped
-from culturepark.terminal.linebreak import Piece, lines, pieces
+from culturepark.terminal.bidi import levels, mirrors, reorders, runs_from_right, shape_letters, visual_order
+from culturepark.terminal.linebreak import Piece, break_lines, pieces
 from culturepark.terminal.safe import safe
 
 Mark = tuple[int, int, str]
-"""Code points from, to, and a style."""
+"""Code points from and to, and a style."""
 
 LINE_END = re.compile("[\n\u2028\u2029]")
-EASY = re.compile("[ -~\u00a1-\u00ac\u00ae-\u02ff\u0370-\u0482\u2010-\u2027\u20a0-\u20bf]*")
-"""One cell each, from left to right, and lines end at spaces alone."""
+SIMPLE = re.compile("[ -~\u00a1-\u00ac\u00ae-\u02ff\u0370-\u0482\u2010-\u2027\u20a0-\u20bf]*")
+"""Characters of one cell each, from left to right, between which lines end at spaces alone."""
 
 
 def lay_out(text: str, width: int, marks: Sequence[Mark] = (), *, reorder: bool | None = None) -> list[Text]:
-    """Lines of at most `width` cells; nothing in them can control the terminal.
+    """Return lines of at most `width` cells; nothing in them can control the terminal.
 
-    A paragraph that begins from right to left is put in the order in which it is seen, and to the right.
+    Text from right to left is put into visual order, and a paragraph that begins with it stands at the right.
 
     Args:
-        marks: what is to stand out in it.
-        reorder: whether that is for us to do; None asks the environment.
+        marks: styles of parts of the text.
+        reorder: put lines into visual order; None decides by the environment.
     """
     width = max(1, width)
     reorder = reorders(os.environ) if reorder is None else reorder
@@ -36,16 +36,16 @@ def lay_out(text: str, width: int, marks: Sequence[Mark] = (), *, reorder: bool 
     for paragraph in LINE_END.split(text):
         end = start + len(paragraph)
         inside = [(max(0, a - start), b - start, style) for a, b, style in marks if a < end and b > start]
-        if paragraph.isprintable() and EASY.fullmatch(paragraph):
-            found += easy(paragraph, width, inside)
+        if paragraph.isprintable() and SIMPLE.fullmatch(paragraph):
+            found += lay_out_simple(paragraph, width, inside)
         else:
-            found += hard(safe(paragraph), width, inside, reorder)
+            found += lay_out_complex(safe(paragraph), width, inside, reorder)
         start = end + 1
     return found
 
 
-def easy(text: str, width: int, marks: Sequence[Mark]) -> Iterator[Text]:
-    """What `hard` does, for most of what is said in this part of the world, in a tenth of the time."""
+def lay_out_simple(text: str, width: int, marks: Sequence[Mark]) -> Iterator[Text]:
+    """Lay out text in scripts like Latin: the same lines as `lay_out_complex`, in a tenth of the time."""
     at, whole = 0, len(text.rstrip(" "))
     while True:
         end = following = whole
@@ -66,24 +66,24 @@ def easy(text: str, width: int, marks: Sequence[Mark]) -> Iterator[Text]:
         at = following
 
 
-def hard(text: str, width: int, marks: Sequence[Mark], reorder: bool) -> Iterator[Text]:
-    """Any script: nothing is torn from its marks, and what runs from the right may be turned round."""
+def lay_out_complex(text: str, width: int, marks: Sequence[Mark], reorder: bool) -> Iterator[Text]:
+    """Lay out text in any script. Marks stay with their letters; text from the right is reordered if asked."""
     if not (reorder and runs_from_right(text)):
-        for line in lines(pieces(text, text), width):
-            yield drawn(line, marks)
+        for line in break_lines(pieces(text, text), width):
+            yield assemble(line, marks)
         return
     base, *nested = levels(text)
-    for line in lines(pieces(text, shaped(text)), width):
+    for line in break_lines(pieces(text, shape_letters(text)), width):
         of_line = [nested[piece.start] for piece in line]
         for piece, level in zip(line, of_line, strict=True):
             if level % 2:
                 piece.text = piece.text.translate(mirrors())
         spare = width - sum(piece.width for piece in line) if base else 0
-        yield drawn([line[place] for place in seen(of_line)], marks, max(0, spare))
+        yield assemble([line[place] for place in visual_order(of_line)], marks, max(0, spare))
 
 
-def drawn(line: Sequence[Piece], marks: Sequence[Mark], indent: int = 0) -> Text:
-    """Pieces as they stand from left to right."""
+def assemble(line: Sequence[Piece], marks: Sequence[Mark], indent: int = 0) -> Text:
+    """Join the pieces of a line, from left to right, and style them."""
     text = Text(" " * indent + "".join(piece.text for piece in line))
     for start, end, style in marks:
         at = since = indent

@@ -11,23 +11,23 @@ import regex
 from rich.cells import cell_len
 
 CLUSTER = regex.compile(r"\X")
-"""What readers take for one character: letters with their marks, conjuncts, families of emoji."""
+"""A grapheme cluster, which readers take for one character: letters with marks, conjuncts, families of emoji."""
 JOINER = regex.compile(r"\u200d(?=[\p{L}\p{N}]|$)")
 """A joiner before a letter: terminals give the letter a cell, and Rich does not count it."""
 NOT_FIRST = frozenset(
     "、。，．・：；？！゛゜ヽヾゝゞ々ー〻’”）〕］｝〉》」』】〙〗〟｠»％‰℃‥…—–～〜"
     "ぁぃぅぇぉっゃゅょゎゕゖァィゥェォッャュョヮヵヶ!%),.:;?]}'\"\u00b0"
 )
-"""What does not begin a line, among characters between which lines may end anywhere."""
+"""Characters that begin no line, in scripts whose lines may end between any two."""
 NOT_LAST = frozenset("‘“（〔［｛〈《「『【〘〖〝｟«([{$£¥＄￡￥#")
 HANGUL = ((0x1100, 0x11FF), (0x3130, 0x318F), (0xA960, 0xA97F), (0xAC00, 0xD7FF))
 SPACES = frozenset(" \u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2008\u2009\u200a\u200b\u205f\u3000")
-"""Those after which a line may end; one of no width among them."""
+"""Spaces after which a line may end; one of them has no width."""
 
 
 @dataclass(slots=True)
 class Piece:
-    """What is never torn apart."""
+    """A part of a paragraph that is never broken."""
 
     start: int
     end: int
@@ -42,10 +42,10 @@ class Piece:
 
 
 def pieces(text: str, glyphs: Sequence[str]) -> list[Piece]:
-    """A paragraph in pieces.
+    """Divide a paragraph into pieces.
 
     Args:
-        glyphs: each of its characters as it is seen.
+        glyphs: each of its characters in the form that is shown.
     """
     found: list[Piece] = []
     for cluster in CLUSTER.finditer(text):
@@ -61,13 +61,13 @@ def pieces(text: str, glyphs: Sequence[str]) -> list[Piece]:
 
 @lru_cache(maxsize=8192)
 def free(character: str) -> bool:
-    """Whether it is of a script that is written without spaces, or an emoji."""
+    """Return whether a character is an emoji, or of a script that is written without spaces."""
     wide = unicodedata.east_asian_width(character) in ("W", "F")
     return wide and not any(low <= ord(character) <= high for low, high in HANGUL)
 
 
-def may_end(one: Piece, other: Piece) -> bool:
-    """Whether a line may end between them."""
+def may_break(one: Piece, other: Piece) -> bool:
+    """Return whether a line may end between two pieces."""
     if other.space:
         return False
     if one.space:
@@ -77,14 +77,14 @@ def may_end(one: Piece, other: Piece) -> bool:
     return other.text[:1] not in NOT_FIRST and one.text[-1:] not in NOT_LAST
 
 
-def lines(found: Sequence[Piece], width: int) -> Iterator[Sequence[Piece]]:
-    """The pieces, a line at a time, without the spaces at its end; a word that is too long is broken."""
+def break_lines(found: Sequence[Piece], width: int) -> Iterator[Sequence[Piece]]:
+    """Yield the pieces of each line, without the spaces at its end. A word that is longer than a line is broken."""
     first = 0
     while True:
         used, spot, place = 0, 0, first
         while place < len(found):
             piece = found[place]
-            if place > first and may_end(found[place - 1], piece):
+            if place > first and may_break(found[place - 1], piece):
                 spot = place
             if place > first and used + piece.width > width and not piece.space:
                 break

@@ -1,4 +1,4 @@
-"""What reaches a terminal. Text that a model or a file wrote can never control it."""
+"""Text made safe for a terminal, which a model or file could otherwise control, and the consoles that print it."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
 
 
 def safe(text: object, *, lines: bool = False) -> str:
-    """The text with everything that could move a cursor, colour, retitle or reorder made visible.
+    """Return the text with visible signs for everything that could move a cursor, colour, retitle or reorder.
 
     Args:
-        lines: leave line ends as they are; otherwise they become spaces.
+        lines: keep line ends; otherwise they become spaces.
     """
     text = str(text)
     if text.isprintable():  # by far the most
@@ -43,18 +43,18 @@ def safe(text: object, *, lines: bool = False) -> str:
 
 
 def clip(text: object, width: int) -> str:
-    """On one line, at most `width` characters."""
+    """Return safe text on one line, of at most `width` characters."""
     line = re.sub(r"\s+", " ", safe(text)).strip()
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
 def plain(text: object, style: str = "") -> Text:
-    """For Rich: safe, and without markup."""
+    """Return safe text for Rich, in which nothing is markup."""
     return Text(safe(text, lines=True), style=style)
 
 
-class Screen(Console):
-    """Rich ends the program when a reader has read enough, which is for `main` to decide."""
+class SafeConsole(Console):
+    """A console that takes no odd sizes from the environment, and leaves a broken pipe to `main`."""
 
     def __init__(self, **options: Any) -> None:
         # Rich takes any digits in these two for a number: `²`, nought, five thousand nines.
@@ -66,30 +66,30 @@ class Screen(Console):
 
 
 def err() -> Console:
-    """stderr: talk, progress, errors."""
-    return Screen(stderr=True, highlight=False, markup=False, emoji=False)
+    """Return a console on stderr, for messages, progress and errors."""
+    return SafeConsole(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def out() -> Console:
-    """stdout: data for people. For programs there is --json."""
-    return Screen(highlight=False, markup=False, emoji=False)
+    """Return a console on stdout, for data that people read. For programs there is --json."""
+    return SafeConsole(highlight=False, markup=False, emoji=False)
 
 
 def write(text: str) -> None:
-    """Data for programs, byte for byte as UTF-8."""
+    """Write data for programs to stdout, as UTF-8 without changes."""
     sys.stdout.flush()
     sys.stdout.buffer.write((text + "\n").encode("utf-8", "replace"))
     sys.stdout.buffer.flush()
 
 
 def tell(text: str) -> None:
-    """A line or a few on stderr."""
+    """Print a short text on stderr."""
     console = err()
     console.print(plain(text), soft_wrap=not console.is_terminal)
 
 
 def show_origin(error: BaseException) -> None:
-    """Where an error came from, for those who asked with `CULTUREPARK_DEBUG=1`."""
+    """Print the traceback of an error if `CULTUREPARK_DEBUG=1`."""
     if os.environ.get("CULTUREPARK_DEBUG") == "1":
         # Causes are errors of libraries, which repeat what an endpoint said.
         print(safe(redact("".join(traceback.format_exception(error))), lines=True), file=sys.stderr)

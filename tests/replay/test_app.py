@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from textual import events
 from textual.app import App, ComposeResult
 from textual.widgets import Input
 
+import culturepark
 from culturepark.domain import Status
 from culturepark.errors import StoreError, UsageError
 from culturepark.replay.app import Replay
@@ -397,18 +399,18 @@ async def test_the_subject_is_what_the_cursor_stands_on(own: Held) -> None:
 
 
 async def test_a_judgement_is_not_lost_if_one_quits_in_the_same_moment(own: Held) -> None:
-    app = app_on(own.store, f"{RUN}.d1")
+    app = app_on(own.store, f"{RUN}.d1.t2")
     async with shown(app) as pilot:
         await pilot.press("a", "right", "2", "ctrl+q")
     app.session.finish()
     assert [(row.subject_id, row.decision, row.rating) for row in own.rows(ReviewRow)] == [
-        (f"{RUN}.d1.t1", "accept", None),
-        (f"{RUN}.d1.t2", "comment", 2),
+        (f"{RUN}.d1.t2", "accept", None),
+        (f"{RUN}.d1.t3", "comment", 2),
     ]
 
 
 async def test_what_cannot_be_stored_is_said_and_the_app_goes_on(own: Held) -> None:
-    app = app_on(own.store, f"{RUN}.d1", reviewer="a\x1b[2J")
+    app = app_on(own.store, f"{RUN}.d1.t2", reviewer="a\x1b[2J")
     async with shown(app) as pilot:
         await press(pilot, "a")
         await sees(pilot, "not stored: a reviewer's name has")
@@ -438,7 +440,7 @@ def judged(held: Held) -> list[tuple[str, str, int | None]]:
 async def test_judgements_that_wait_to_be_written_are_written_whoever_leaves(
     own: Held, leave: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = app_on(own.store, f"{RUN}.d1")
+    app = app_on(own.store, f"{RUN}.d1.t2")
     async with shown(app) as pilot:
         gate = slowed(monkeypatch, Reviews, "add")
         await pilot.press("a", "right", "x", "right", "4", leave)
@@ -448,13 +450,13 @@ async def test_judgements_that_wait_to_be_written_are_written_whoever_leaves(
             assert isinstance(app.screen, DialoguesScreen)
     app.session.finish()
     assert app.trouble is None
-    assert judged(own) == [("d1.t1", "accept", None), ("d1.t2", "reject", None), ("d1.t3", "comment", 4)]
+    assert judged(own) == [("d1.t2", "accept", None), ("d1.t3", "reject", None), ("d1.t4", "comment", 4)]
 
 
 async def test_a_write_that_fails_when_nobody_looks_any_more_is_told_at_the_end(
     own: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = app_on(own.store, f"{RUN}.d1")
+    app = app_on(own.store, f"{RUN}.d1.t2")
 
     def full(*_: object, **__: object) -> None:
         raise StoreError("the disk is full")
@@ -475,7 +477,7 @@ async def test_a_write_that_fails_when_nobody_looks_any_more_is_told_at_the_end(
 async def test_a_form_that_could_not_be_stored_is_there_again_as_it_was_filled_in(
     own: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = app_on(own.store, f"{RUN}.d1")
+    app = app_on(own.store, f"{RUN}.d1.t2")
     add, fails = Reviews.add, [True, True]
 
     def locked(*args: Any, **kwargs: Any) -> Any:
@@ -498,7 +500,7 @@ async def test_a_form_that_could_not_be_stored_is_there_again_as_it_was_filled_i
         await pilot.press("ctrl+s")
         await until(pilot, lambda: isinstance(app.screen, StageScreen))
         await sees(pilot, "note  why")
-    assert judged(own) == [("d1.t1", "reject", 3)]
+    assert judged(own) == [("d1.t2", "reject", 3)]
 
 
 async def test_a_judgement_is_on_the_turn_from_the_speech_and_on_the_cursor_from_the_panel(own: Held) -> None:
@@ -528,7 +530,7 @@ async def test_in_a_narrow_window_escape_leads_from_what_is_behind_to_the_speech
 
 
 async def test_what_was_typed_before_a_form_is_saved_is_saved_with_it(own: Held) -> None:
-    app = app_on(own.store, f"{RUN}.d1")
+    app = app_on(own.store, f"{RUN}.d1.t2")
     async with shown(app) as pilot:
         for note, last in (("well put", "ctrl+s"), ("but", "escape")):
             await pilot.press("e")
@@ -538,13 +540,13 @@ async def test_what_was_typed_before_a_form_is_saved_is_saved_with_it(own: Held)
             for character in note:  # as fast as they can come
                 app.post_message(events.Key("space" if character == " " else character, character))
             app.post_message(events.Key(last, None))
-            await sees(pilot, "t1 noted" if last == "ctrl+s" else "Not saved")
+            await sees(pilot, "t2 noted" if last == "ctrl+s" else "Not saved")
         await pilot.press("ctrl+q")  # over a modal screen too
     assert [row.note for row in own.rows(ReviewRow)] == ["well put"]
 
 
 async def test_a_form_knows_what_was_judged_just_before(own: Held, monkeypatch: pytest.MonkeyPatch) -> None:
-    app = app_on(own.store, f"{RUN}.d1")
+    app = app_on(own.store, f"{RUN}.d1.t2")
     async with shown(app) as pilot:
         gate = slowed(monkeypatch, Reviews, "add")
         await pilot.press("4", "e")
@@ -576,12 +578,12 @@ async def test_undo_takes_back_what_was_done_here_and_says_where_it_was(own: Hel
     before.add(f"{RUN}.d3.t1", "accept")
     before.add(f"{RUN}.d2.t1", "accept")
     Reviews(own.store, "bo").add(f"{RUN}.d2.t1", "reject")
-    app = app_on(own.store, f"{RUN}.d1")
+    app = app_on(own.store, f"{RUN}.d1.t2")
     async with shown(app, size=(160, 40)) as pilot:
-        await press(pilot, "a", "right_square_bracket", "x", "u")
-        await sees(pilot, "taken back: ✗ t1 rejected")
+        await press(pilot, "a", "right_square_bracket", "right", "x", "u")
+        await sees(pilot, "taken back: ✗ t2 rejected")
         await press(pilot, "u")
-        await sees(pilot, f"taken back: ✓ {RUN}.d1.t1 accepted")
+        await sees(pilot, f"taken back: ✓ {RUN}.d1.t2 accepted")
         await press(pilot, "u")
         await sees(pilot, "taken back: ✓ t1 accepted")  # of this dialogue, if of another day
         await press(pilot, "u")
@@ -592,14 +594,45 @@ async def test_undo_takes_back_what_was_done_here_and_says_where_it_was(own: Hel
     assert judged(own) == [("d3.t1", "accept", None), ("d2.t1", "reject", None)]
 
 
+async def test_a_fixed_cue_is_not_reviewed_since_nothing_is_mined_from_it(own: Held) -> None:
+    app = app_on(own.store, f"{RUN}.d1.t1")
+    async with shown(app) as pilot:
+        for key in ("a", "x", "3", "e"):
+            stage_of(app)._say("")
+            await press(pilot, key)
+            await sees(pilot, "a fixed cue: nothing is mined from it")
+        await press(pilot, "tab", "x")  # nor from the panel
+        await press(pilot, "tab", "right", "x")
+        await sees(pilot, "✗ t2 rejected")
+    assert judged(own) == [("d1.t2", "reject", None)]
+
+
+async def test_what_was_said_goes_with_the_next_move_and_with_the_turns_that_pass(own: Held) -> None:
+    app = app_on(own.store, f"{RUN}.d1.t2")
+    async with shown(app) as pilot:
+        await press(pilot, "x", "u")
+        await sees(pilot, "taken back: ✗ t2 rejected")
+        await press(pilot, "right")
+        assert "taken back" not in text_of(app)
+        await press(pilot, "space", "x")
+        await sees(pilot, "✗ t3 rejected")
+        stage, said = stage_of(app), "✗ t3 rejected"
+        position, seen = stage.playback.position, []
+        while stage.playback.position < position + 3:
+            await pass_time(app, pilot, 1.0)
+            seen.append((stage.playback.position, said in text_of(app)))
+        assert (position, True) in seen
+        assert seen[-1] == (position + 3, False)
+
+
 async def test_the_same_judgement_is_stored_once(own: Held) -> None:
-    app = app_on(own.store, f"{RUN}.d1")
+    app = app_on(own.store, f"{RUN}.d1.t2")
     async with shown(app) as pilot:
         await press(pilot, "a", "a", "a")
-        await sees(pilot, "already so: ✓ t1 accepted")
+        await sees(pilot, "already so: ✓ t2 accepted")
         assert len(own.rows(ReviewRow)) == 1
         await press(pilot, "u")
-        await sees(pilot, "taken back: ✓ t1 accepted")
+        await sees(pilot, "taken back: ✓ t2 accepted")
     assert judged(own) == []
 
 
@@ -759,6 +792,23 @@ def test_a_bug_is_told_in_a_line_and_leaves_the_terminal_alone(
     assert secret not in "".join(capsys.readouterr())
 
 
+@pytest.mark.parametrize(
+    ("private", "place"),
+    [
+        (
+            r"_handle_exception|_exception_event|_close_messages_no_wait",
+            ["replay/app.py"],
+        ),  # the test above fails without
+        (r"\b_environ\b", ["terminal/safe.py"]),  # see tests/terminal/test_safe.py
+        (r"(from|import) (textual|rich)[\w.]*\._", []),
+    ],
+)
+def test_private_names_of_a_library_stand_in_one_file(private: str, place: list[str]) -> None:
+    package = Path(culturepark.__file__).parent
+    found = [path for path in package.rglob("*.py") if re.search(private, path.read_text("utf-8"))]
+    assert [path.relative_to(package).as_posix() for path in found] == place
+
+
 async def test_a_dialogue_that_is_gone_leaves_an_empty_row_and_is_named_when_opened(own: Held) -> None:
     app = app_on(own.store, "last")
     async with shown(app) as pilot:
@@ -771,9 +821,9 @@ async def test_a_dialogue_that_is_gone_leaves_an_empty_row_and_is_named_when_ope
         assert stage_of(app).dialogue_id == f"{RUN}.d3"
         await press(pilot, "right_square_bracket")
         await sees(pilot, "no such dialogue")
-        await press(pilot, "a")
-        await sees(pilot, "t1 accepted")
-    assert [row.subject_id for row in own.rows(ReviewRow)] == [f"{RUN}.d3.t1"]
+        await press(pilot, "right", "a")
+        await sees(pilot, "t2 accepted")
+    assert [row.subject_id for row in own.rows(ReviewRow)] == [f"{RUN}.d3.t2"]
     assert app.trouble is None
 
 

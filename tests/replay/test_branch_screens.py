@@ -18,7 +18,7 @@ from textual.widgets import Static
 from culturepark.domain import Turn
 from culturepark.models.trust import Trust
 from culturepark.replay.branch_form import BranchScreen, outlook
-from culturepark.replay.compare import Beside, CompareScreen, Pair, align, beside, fate, grouped, speech, told
+from culturepark.replay.compare import Beside, CompareScreen, Pair, align, beside, end_of, grouped, same_turns, speech
 from culturepark.replay.review_form import Choice, Words
 from culturepark.replay.widgets.sheet import Sheet
 from culturepark.run.plan import branch
@@ -119,9 +119,9 @@ def test_what_is_the_same_and_follows_each_other_is_folded_into_one_line() -> No
     four = [spoken(n, n, f"{n}.") for n in range(1, 5)]
     pairs = align([*four, spoken(5, 5, "Old.")], [*four, spoken(5, 5, "New.")])
     assert [len(those) for those in grouped(pairs)] == [4, 1]
-    assert told(grouped(pairs)[0]) == "turns 1-4 are the same"
-    assert told([Pair(four[0], four[0])]) == "turn 1 is the same"
-    assert told([Pair(spoken(9, 9, "x"), spoken(8, 9, "x"))]) == "turn 9 here and turn 8 there are the same"
+    assert same_turns(grouped(pairs)[0]) == "turns 1-4 are the same"
+    assert same_turns([Pair(four[0], four[0])]) == "turn 1 is the same"
+    assert same_turns([Pair(spoken(9, 9, "x"), spoken(8, 9, "x"))]) == "turn 9 here and turn 8 there are the same"
 
 
 def test_the_words_that_differ_in_an_edited_turn_are_marked() -> None:
@@ -181,11 +181,11 @@ async def test_what_is_the_same_can_be_seen_and_folded_again(held: Held) -> None
 
 def test_the_foot_tells_what_came_of_each(held: Held) -> None:
     left, right = with_branch(held)
-    assert fate(right) == "done · nothing mined yet"
+    assert end_of(right) == "done · nothing mined yet"
     statements = sum(len(turn.statements) for turn in left.turns)
     kept = sum(x.status == "kept" for turn in left.turns for one in turn.statements for x in one.samples)
     assert statements
-    assert fate(left) == f"done · {statements} statements · {kept} samples kept"
+    assert end_of(left) == f"done · {statements} statements · {kept} samples kept"
 
 
 async def test_text_that_would_move_the_cursor_is_shown_and_does_nothing(held: Held) -> None:

@@ -15,7 +15,7 @@ from textual.widgets import Button
 
 from culturepark.domain import Seed
 from culturepark.replay import evidence
-from culturepark.replay.calls import CallsScreen, exactly, in_words, overview, readable
+from culturepark.replay.calls import CallsScreen, exactly, in_parts, overview, readable
 from culturepark.replay.evidence import wording_of
 from culturepark.replay.evidence_panel import CHOSEN, QUOTE, EvidencePanel
 from culturepark.replay.persona import PersonaScreen, card
@@ -91,19 +91,17 @@ def verdict(one: VerdictRow, **changes: Any) -> VerdictRow:
 
 def test_a_statement_is_shown_with_its_quote_and_every_verdict_that_counts(scene: Scene) -> None:
     shown = panel(scene, 3)
-    assert "Turn 3  Elif Yıldız, turkish · opinion" in shown
+    assert "Turn 3  Elif Yıldız, turkish · Own views" in shown
     assert "3 statements; 3 samples kept" in shown
     assert "1  ✓ custom, kept" in shown
     assert f"   “ {TEA}" in shown
-    assert "✓ faithful: entail, confidence unknown, kept" in shown
+    assert "✓ Carried by the quote: yes; not known how sure; kept" in shown
+    assert "✓ Harmless: kept by the judges together\n     neighbour gives 5 of 5\n       “ That deserves a 5." in shown
     assert (
-        "✓ harmlessness: kept by the judges together\n     neighbour gives 5 of 5\n       “ That deserves a 5." in shown
+        "✓ Known to somebody else of the culture: kept on a second persona's word\n"
+        "     turkish-hediye says: shared\n       “ With us too." in shown
     )
-    assert (
-        "✓ cross-check: kept on a second persona's word\n     turkish-hediye says: shared\n       “ With us too."
-        in shown
-    )
-    assert "✗ stance: contradict, confidence unknown, dropped" in shown
+    assert "✗ In line with the speaker's own answer: no, the opposite; not known how sure; dropped" in shown
 
 
 def test_a_rewording_shows_what_it_was_before_with_marks_on_what_differs(scene: Scene) -> None:
@@ -122,11 +120,13 @@ def test_a_rewording_shows_what_it_was_before_with_marks_on_what_differs(scene: 
 
 def test_a_statement_says_for_whom_it_stands_and_by_whom_it_is_represented(scene: Scene) -> None:
     first, second = scene.turns[2].statements[0].row.id, scene.turns[3].statements[1].row.id
-    assert "stands for 1 other that says the same (exact; enter goes there)\n     ≈ 1.00  The speaker holds" in panel(
-        scene, 3
+    assert (
+        "stands for 1 other that says the same (the same words; enter goes there)\n     ≈ 1.00  The speaker holds"
+        in panel(scene, 3)
     )
-    assert "says the same as (similarity 1.00, exact; enter goes there)\n     ≈ The speaker holds this: When" in panel(
-        scene, 4
+    assert (
+        "says the same as (similarity 1.00, the same words; enter goes there)\n     ≈ The speaker holds this: When"
+        in panel(scene, 4)
     )
     assert [stop.go for stop in evidence.stops(scene, 3) if stop.go] == [second]
     assert {stop.go for stop in evidence.stops(scene, 4) if stop.go} == {first}
@@ -147,9 +147,10 @@ def test_of_many_whom_a_statement_stands_for_three_are_shown_until_they_are_unfo
 def test_a_sample_shows_its_messages_and_in_plain_words_why_it_is_dropped(scene: Scene) -> None:
     shown = panel(scene, 4)
     assert (
-        "✗ sample, survey: dropped: judges found that it demeans a group of people\n     system     You answer" in shown
+        "✗ sample, survey answer: dropped: judges found that it demeans a group of people\n     system     You answer"
+        in shown
     )
-    assert "✗ sample, norm: dropped: the run has another statement that says the same" in shown
+    assert "✗ sample, norm or custom: dropped: the run has another statement that says the same" in shown
     assert f"     assistant  I say it like this: {BAD}" in shown
 
 
@@ -161,14 +162,16 @@ def test_verdicts_of_earlier_rounds_are_folded_until_they_are_asked_for(scene: S
     twice = with_statement(scene, 3, judged_twice)
     assert "▸ 1 verdict of earlier rounds, which no longer count (o opens)" in panel(twice, 3)
     assert "71%" not in panel(twice, 3)
-    assert "round 7\n       ✗ faithful: irrelevant, confidence 71%, dropped" in panel(twice, 3, unfolded=True)
+    assert "round 7\n       ✗ Carried by the quote: no, it is about something else; 71% sure; dropped" in panel(
+        twice, 3, unfolded=True
+    )
 
 
 def test_a_verdict_that_nobody_was_asked_for_says_so(scene: Scene) -> None:
     own = with_statement(
         scene, 3, lambda one: replace(one, verdicts=(verdict(one.verdicts[0], call_id=None), *one.verdicts[1:]))
     )
-    assert "✓ faithful: entail, word by word the speaker's own, kept" in panel(own, 3)
+    assert "✓ Carried by the quote: yes; word by word the speaker's own; kept" in panel(own, 3)
 
 
 def test_a_judge_who_cannot_be_read_is_shown_as_such(scene: Scene) -> None:
@@ -178,7 +181,7 @@ def test_a_judge_who_cannot_be_read_is_shown_as_such(scene: Scene) -> None:
         )
 
     shown = panel(with_statement(scene, 3, unread), 3)
-    assert "✗ harmlessness: dropped by the judges together\n     neighbour could not be read\n" in shown
+    assert "✗ Harmless: dropped by the judges together\n     neighbour could not be read\n" in shown
     assert "turkish-hediye gave an answer that could not be read" in shown
 
 
@@ -222,14 +225,14 @@ def test_a_dialogue_that_has_not_been_mined_says_so(scene: Scene) -> None:
 
 def test_a_turn_says_how_many_before_it_were_refused(scene: Scene) -> None:
     assert "left out" not in panel(scene, 5)
-    assert "Before it 2 turns left out: refused by the guards each time." in panel(changed(scene, 5, slot=7), 5)
+    assert "Before it 2 turns left out: turned downs each time." in panel(changed(scene, 5, slot=7), 5)
     assert "Before it 1 turn left out" in panel(changed(scene, 1, slot=2), 1)
 
 
 def test_a_turn_of_a_talk_may_also_be_missing_because_it_was_broken_off(scene: Scene) -> None:
     talk = replace(scene, dialogue=scene.dialogue.model_copy(update={"protocol": "talk"}))
     shown = panel(changed(talk, 5, slot=7), 5)
-    assert "Before it 2 turns left out: refused by the guards, broken off, or never answered." in shown
+    assert "Before it 2 turns left out: turned downs, broken off, or never answered." in shown
 
 
 def test_copied_turns_of_a_branch_are_mined_in_its_parent(scene: Scene) -> None:
@@ -403,7 +406,7 @@ async def test_a_click_moves_the_cursor(scene: Scene) -> None:
     async with app.run_test(size=(80, 60)) as pilot:
         app.widget.show(scene, 3)
         await pilot.pause()
-        there = next(y for y in range(60) if "sample, norm" in app.widget.render_line(y).text)
+        there = next(y for y in range(60) if "sample, norm or custom" in app.widget.render_line(y).text)
         await pilot.click(offset=(10, there))
         assert app.widget.subject == "held.d1.t3.s1.x1"
         await pilot.click(offset=(10, there - 1))  # between two of them
@@ -629,7 +632,7 @@ def three_calls() -> list[CallRow]:
 
 
 def test_an_attempt_is_told_with_messages_tokens_cost_and_time() -> None:
-    shown = text_of(in_words(call()))
+    shown = text_of(in_parts(call()))
     for line in (
         "✓ answered, finish reason stop",
         "Made for    held.d1.t3, stage dialogue",
@@ -647,7 +650,7 @@ def test_an_attempt_is_told_with_messages_tokens_cost_and_time() -> None:
 
 
 def test_what_is_not_known_of_an_attempt_is_unknown_and_never_nought() -> None:
-    shown = text_of(in_words(call(**FAILED | {"seed": None, "duration_ms": None})))
+    shown = text_of(in_parts(call(**FAILED | {"seed": None, "duration_ms": None})))
     assert "✗ failed: http-500: the server had a bad day" in shown
     assert "Tokens      unknown" in shown
     assert "Cost        unknown" in shown
@@ -659,8 +662,8 @@ def test_what_is_not_known_of_an_attempt_is_unknown_and_never_nought() -> None:
 
 def test_an_attempt_says_which_guard_refused_it_and_whether_it_still_waits() -> None:
     refused, _, _ = three_calls()
-    assert "✗ held.d1.t3.c1  dialogue, answered, and refused by the guard “same-words”" in text_of([overview(refused)])
-    assert "· no answer yet" in text_of(in_words(call(response=None)))
+    assert "✗ held.d1.t3.c1  dialogue, answered, and turned down: same-words" in text_of([overview(refused)])
+    assert "· no answer yet" in text_of(in_parts(call(response=None)))
 
 
 @pytest.mark.parametrize(
@@ -668,13 +671,13 @@ def test_an_attempt_says_which_guard_refused_it_and_whether_it_still_waits() -> 
     ["{}", '{"choices": []}', '{"choices": [7]}', '{"choices": 7}', '{"choices": [{"message": "x"}]}'],
 )
 def test_a_reply_of_an_unknown_form_is_shown_as_it_came(response: str) -> None:
-    assert f"── Reply, of a form that is not known\n  {response}" in text_of(in_words(call(response=response)))
+    assert f"── Reply, of a form that is not known\n  {response}" in text_of(in_parts(call(response=response)))
 
 
 def test_parts_of_a_reply_beside_its_text_are_shown_too() -> None:
     message = '{"role": "assistant", "content": null, "refusal": "I will not.", "tool_calls": [1]}'
     reply = f'{{"choices": [{{"message": {message}}}]}}'
-    shown = text_of(in_words(call(response=reply)))
+    shown = text_of(in_parts(call(response=reply)))
     assert "── refusal\n  I will not." in shown
     assert "── tool_calls\n  [\n    1\n  ]" in shown
 
@@ -704,7 +707,7 @@ def test_a_hostile_call_does_nothing_but_be_shown() -> None:
     wild = call(
         request=request, response=reply, model=text, endpoint=text, finish_reason=text, started_at=text, refused=text
     )
-    for stops in (in_words(wild), exactly(wild), [overview(wild)]):
+    for stops in (in_parts(wild), exactly(wild), [overview(wild)]):
         assert harmless(text_of(stops, 40))
         assert "[red]" in text_of(stops)
 
@@ -717,7 +720,7 @@ async def test_arrows_go_through_the_attempts_and_j_shows_the_exact_json() -> No
         await pilot.press("left")
         assert "failed: http-500" in sheet.plain
         await pilot.press("left", "left", "left")
-        assert "refused by the guard" in sheet.plain
+        assert "turned down" in sheet.plain
         await pilot.press("j")
         assert "".join(call().request.split()) in "".join(sheet.plain.split())
         await pilot.press("right", "j")

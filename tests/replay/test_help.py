@@ -10,7 +10,7 @@ from textual.dom import DOMNode
 from culturepark.replay.compare import CompareScreen
 from culturepark.replay.dialogues import DialoguesScreen
 from culturepark.replay.filter_form import FilterScreen
-from culturepark.replay.help import AREAS, COLUMN, KEYS, HelpScreen, Page, bindings, told
+from culturepark.replay.help import AREAS, COLUMN, KEYS, HelpScreen, Page, bindings, key_lines
 from culturepark.replay.persona import PersonaScreen
 from culturepark.replay.search import SearchScreen
 from culturepark.replay.stage import StageScreen
@@ -46,9 +46,9 @@ def test_every_key_of_every_screen_and_widget_is_on_the_page() -> None:
 
 def test_keys_of_one_meaning_are_told_together() -> None:
     play, behind = AREAS[0].bindings, AREAS[1].bindings
-    assert ("1-5", "rate, 5 is best", "1") in told(behind)
-    assert ("+", "faster", "plus") in told(play)
-    assert ("q", "back", "q") in told(behind)
+    assert ("1-5", "rate, 5 is best", "1") in key_lines(behind)
+    assert ("+", "faster", "plus") in key_lines(play)
+    assert ("q", "back", "q") in key_lines(behind)
 
 
 async def pressed(app: object, pilot: object, what: str, *, there: bool = True) -> None:
@@ -59,7 +59,7 @@ async def pressed(app: object, pilot: object, what: str, *, there: bool = True) 
         (number * COLUMN + KEYS, row)
         for number, column in enumerate(page.columns())
         for row, (line, area, _) in enumerate(column)
-        if what in line.plain and area.is_of(below) is there
+        if what in line.plain and area.works_on(below) is there
     ]
     await pilot.click(Page, offset=places[0])  # type: ignore[attr-defined]
     await settled(pilot)  # type: ignore[arg-type]

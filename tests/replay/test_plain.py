@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from culturepark.domain import Status, Turn
+from culturepark.glossary import PHASES, in_words
 from culturepark.replay import plain
 from culturepark.store.store import Store
 from culturepark.store.tables import ParticipantRow, ReviewRow, SampleRow, StatementRow
@@ -53,7 +54,7 @@ def test_at_each_turn_it_is_said_who_speaks_of_which_culture_and_in_which_phase(
         name, culture = names.get(turn.speaker, ("Moderator", ""))
         who = f"{name}, {culture}" if culture else name
         cue = {"model": "", "cue": ", fixed cue", "fallback": ", fixed follow-up"}[turn.origin]
-        at = said.index(f"\nTurn {turn.position}, {turn.phase}. {who}{cue}:\n{turn.text}\n", at)
+        at = said.index(f"\nTurn {turn.position}, {in_words(PHASES, turn.phase)}. {who}{cue}:\n{turn.text}\n", at)
     assert said.endswith("\nDialogue 1 is done: completed.")
     assert said.isprintable() or not re.search(r"[^\n\w\W]|[─-╿]", said)
 
@@ -76,9 +77,9 @@ def test_what_is_behind_a_turn_can_be_heard_too(held: Held) -> None:
     said = told(held, behind=True)
     for row in held.of(StatementRow):
         assert f", {row.kind}, {row.id}: {row.text}\n    Quoted: “{row.quote}”\n" in said
-    assert "    Faithful: entail" in said
+    assert "    Carried by the quote: yes" in said
     assert f"{sample.id}:\n" in said
-    assert "    Review of Ana: reject, rated 2 of 5, because: too ␛[2Jbroad\n" in said
+    assert "    Review: rejected by Ana, rated 2 of 5, because: too ␛[2Jbroad\n" in said
     assert re.search(r"  Asked of fake: attempt 1, \d+ tokens in and \d+ out, [\d.]+ seconds, price unknown.", said)
     spoken = told(held)
     assert [line for line in said.split("\n") if not line.startswith("  ")] == spoken.split("\n")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from culturepark.replay.playback import PAUSE, SPEEDS, WORDS_PER_SECOND, Part, Playback
-from culturepark.replay.widgets.track import in_words
+from culturepark.replay.widgets.track import state_of
 
 TEXTS = [
     ("opening", "Hello there, both of you."),
@@ -173,10 +173,10 @@ def test_no_order_of_keys_leads_out_of_the_dialogue(keys: list[str]) -> None:
 def test_a_pause_while_it_is_live_is_a_pause_and_playing_on_is_live_again() -> None:
     one = playback()
     one.go_live()
-    assert in_words(one, finished=False).startswith("● live")
+    assert state_of(one, finished=False).startswith("● live")
     one.toggle()
     assert (one.live, one.playing) == (False, False)
-    assert in_words(one, finished=False).startswith("‖ paused")
+    assert state_of(one, finished=False).startswith("‖ paused")
     there = one.position
     one.grow([*one.parts, *one.parts])
     assert (one.position, one.tick(5)) == (there, False)

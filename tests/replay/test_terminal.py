@@ -204,7 +204,7 @@ def test_beside_a_turn_stands_what_came_of_it_and_its_quote_is_marked_in_the_spe
         go_to(terminal, at)
         terminal.wait("1 statement", statement["kind"])
         terminal.press("tab", "down")
-        terminal.wait("faithful")
+        terminal.wait("Carried by")
         quoted = statement["quote"].split()[0]
         emphasis = terminal.at(*terminal.find(quoted, columns=range(65)))
         assert emphasis.bold or emphasis.underscore or emphasis.reverse or emphasis.italics
@@ -303,7 +303,7 @@ def test_it_can_be_used_in_a_window_of_any_size(folder: Path, columns: int, heig
         opened(terminal)
         go_to(terminal, at)
         terminal.press("tab", "down")
-        terminal.wait("statement" if columns < 100 else "faithful")
+        terminal.wait("statement" if columns < 100 else "Carried by")
         terminal.press("x")
         terminal.wait("rejected")
         assert rows(folder, "review")

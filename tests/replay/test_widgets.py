@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.app import App, ComposeResult
 
-from culturepark.replay.dialogues import DialogueList
+from culturepark.domain import Status
+from culturepark.replay.dialogues import STATE, DialogueList
 from culturepark.replay.filter_form import FilterScreen
+from culturepark.replay.help import HelpScreen
+from culturepark.replay.persona import PersonaScreen
+from culturepark.replay.widgets.frame import Keys
 from culturepark.replay.widgets.lists import Columns
 from culturepark.replay.widgets.speeches import Speeches
 from culturepark.store.dialogue_view import Scenes
+from culturepark.store.store import Store
 from tests.support.fakes import Held
-from tests.support.replaying import app_on, press, settled, shown, small_run, text_of
+from tests.support.replaying import app_on, press, sees, settled, shown, small_run, text_of, until
 
 RUN = "20261121-everyday-norms-7f3a"
 
@@ -35,6 +42,55 @@ async def test_every_screen_stands_in_the_smallest_terminal(held: Held, keys: tu
             await pilot.resize_terminal(*size)
             await pilot.pause()
     assert app.trouble is None
+
+
+@pytest.mark.parametrize(("size", "rows"), [((160, 50), 1), ((80, 24), 1), ((60, 20), 2), ((44, 20), 2)])
+async def test_the_keys_of_a_stage_are_all_at_its_foot(held: Held, size: tuple[int, int], rows: int) -> None:
+    app = app_on(held.store, f"{RUN}.d1")
+    async with shown(app, size=size) as pilot:
+        for _ in range(2):
+            for words in ("space play", "tab behind", "i card", "c calls", "a accept", "x reject", "q back", "? help"):
+                await until(pilot, lambda words=words: words in "\n".join(text_of(app).splitlines()[-rows:]))
+            assert app.screen.query_one(Keys).size.height == rows
+            await press(pilot, "tab")
+
+
+async def test_a_key_at_the_foot_can_be_clicked_in_either_row(held: Held) -> None:
+    app = app_on(held.store, f"{RUN}.d1.t2")
+    async with shown(app, size=(60, 20)) as pilot:
+        for words, screen in (("? help", HelpScreen), ("i card", PersonaScreen)):
+            await sees(pilot, "? help")
+            lines = text_of(app).splitlines()
+            row = next(number for number in (18, 19) if words in lines[number])
+            await pilot.click(offset=(lines[row].index(words) + 2, row))
+            await settled(pilot)
+            assert isinstance(app.screen, screen)
+            await press(pilot, "escape")
+
+
+@pytest.mark.parametrize("width", [160, 200])
+async def test_in_a_wide_window_a_question_has_the_room_that_nobody_else_needs(held: Held, width: int) -> None:
+    app = app_on(held.store, RUN)
+    async with shown(app, size=(width, 24)):
+        heads, *lines = text_of(app).splitlines()[4:9]
+        question = Scenes(held.store, RUN).scene(f"{RUN}.d1").seed.question
+        assert question in lines[0]
+        assert lines[0].index(question) == heads.index("question")
+        assert lines[0].index("✓ done") == heads.index("state")
+        assert heads.index("turns") - heads.index("state") < 2 * STATE  # no empty column
+
+
+async def test_the_state_has_more_room_where_a_dialogue_ended_early(held: Held, tmp_path: Path) -> None:
+    held.store.close()
+    shutil.copy(str(held.store.database.url.database), tmp_path / "own.db")
+    store = Store(f"sqlite:///{tmp_path / 'own.db'}")
+    store.set_dialogue(f"{RUN}.d3", Status.FAILED, "refused-turns")
+    app = app_on(store, RUN)
+    async with shown(app, size=(160, 24)):
+        text = text_of(app)
+        assert "✗ failed: refused-turns" in text
+        heads, *lines = text.splitlines()[4:9]
+        assert {line.index(sign) for line, sign in zip(lines, "✓✓✗✓", strict=True)} == {heads.index("state")}
 
 
 async def test_headings_of_columns_come_back_with_the_room(held: Held) -> None:

@@ -18,9 +18,9 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from culturepark.terminal import layout as module
-from culturepark.terminal.bidi import LEAVE_IT, TAKE_IT_BACK, left_to_us, levels, reorders, seen, shaped
-from culturepark.terminal.layout import EASY, lay_out
-from culturepark.terminal.linebreak import NOT_FIRST, NOT_LAST, may_end, pieces
+from culturepark.terminal.bidi import LEAVE_IT, TAKE_IT_BACK, left_to_us, levels, reorders, shape_letters, visual_order
+from culturepark.terminal.layout import SIMPLE, lay_out
+from culturepark.terminal.linebreak import NOT_FIRST, NOT_LAST, may_break, pieces
 from culturepark.terminal.safe import safe
 from tests.terminal.test_safe import EVERYTHING, controls
 
@@ -102,7 +102,10 @@ def test_a_mark_stands_on_its_own_characters(text: str, width: int, one: int, ot
 @given(st.text(st.sampled_from("ab  -é’…€я"), max_size=80), widths, st.integers(0, 80), st.integers(0, 80))
 def test_the_quick_way_gives_what_the_long_one_gives(text: str, width: int, one: int, other: int) -> None:
     marks = [(min(one, other), max(one, other), "bold")]
-    easy, hard = (list(way(text, width, marks, *more)) for way, more in ((module.easy, ()), (module.hard, (True,))))
+    easy, hard = (
+        list(way(text, width, marks, *more))
+        for way, more in ((module.lay_out_simple, ()), (module.lay_out_complex, (True,)))
+    )
 
     def told(lines: list[Text]) -> list[tuple[str, list[Any]]]:
         return [(line.plain, [span for span in line.spans if span]) for line in lines]
@@ -112,7 +115,7 @@ def test_the_quick_way_gives_what_the_long_one_gives(text: str, width: int, one:
 
 def test_the_quick_way_is_for_characters_of_one_cell_that_stand_alone() -> None:
     for character in map(chr, range(0x3000)):
-        if EASY.fullmatch(character) and character.isprintable():
+        if SIMPLE.fullmatch(character) and character.isprintable():
             assert cell_len(character) == 1
             assert unicodedata.bidirectional(character) not in ("R", "AL", "AN", "NSM", "BN")
             assert len(regex.findall(r"\X", f"a{character}")) == 2
@@ -166,13 +169,13 @@ def test_english_with_arabic_in_it_stays_at_the_left() -> None:
 
 
 def test_letters_are_joined_and_an_alef_goes_into_the_lam_before_it() -> None:
-    assert "".join(shaped("سلام")) == "\ufeb3\ufefc\ufee1"
-    assert "".join(shaped("لا")) == "\ufefb"
-    assert "".join(shaped("لَا")) == "\ufefb\u064e"
-    assert "".join(shaped("ه\u200d")) == "\ufeeb\u200d"
-    assert "".join(shaped("می\u200cخ")) == "\ufee3\ufbfd\u200c\ufea5"
-    assert "".join(shaped("پچگک")) == "\ufb58\ufb7d\ufb95\ufb8f"
-    assert "".join(shaped("دب دب")) == "\ufea9\ufe8f \ufea9\ufe8f"
+    assert "".join(shape_letters("سلام")) == "\ufeb3\ufefc\ufee1"
+    assert "".join(shape_letters("لا")) == "\ufefb"
+    assert "".join(shape_letters("لَا")) == "\ufefb\u064e"
+    assert "".join(shape_letters("ه\u200d")) == "\ufeeb\u200d"
+    assert "".join(shape_letters("می\u200cخ")) == "\ufee3\ufbfd\u200c\ufea5"
+    assert "".join(shape_letters("پچگک")) == "\ufb58\ufb7d\ufb95\ufb8f"
+    assert "".join(shape_letters("دب دب")) == "\ufea9\ufe8f \ufea9\ufe8f"
 
 
 def test_a_mark_on_a_word_in_arabic_stands_on_that_word() -> None:
@@ -210,7 +213,7 @@ def test_lines_are_turned_as_unicode_has_it(text: str) -> None:
     """The same as the other implementation in the library has it, which gives no levels away."""
     _, *nested = levels(text)
     body = text.rstrip(" ")
-    ours = "".join(body[place] for place in seen(nested[: len(body)]))
+    ours = "".join(body[place] for place in visual_order(nested[: len(body)]))
     assert ours.strip() == str(get_display(text)).strip()
 
 
@@ -279,5 +282,5 @@ def test_a_joiner_that_is_not_counted_rightly_is_left_out_where_it_would_move_th
 
 def test_may_end_is_asked_of_neighbours() -> None:
     one, other = pieces("中a", "中a")
-    assert may_end(one, other)
-    assert may_end(other, one)
+    assert may_break(one, other)
+    assert may_break(other, one)

@@ -13,7 +13,7 @@ import pytest
 
 from culturepark.catalog.files import package_dir
 from culturepark.models import limits, scripted
-from culturepark.terminal.safe import clip, plain, safe
+from culturepark.terminal.safe import clip, out, plain, safe
 from tests.cli.test_cli import Screen, away, cli, dump, on_a_terminal, rows_of  # noqa: F401 - every test is `away`
 from tests.support.endpoint import Endpoint, Fault, status
 
@@ -300,3 +300,17 @@ def test_plain_text_takes_no_markup() -> None:
     text = plain("[bold]x[/bold] \x1b[1m\ny")
     assert text.plain == "[bold]x[/bold] ␛[1m\ny"
     assert text.spans == []
+
+
+@pytest.mark.parametrize("name", ["COLUMNS", "LINES"])
+@pytest.mark.parametrize("size", ["²", "0", "-1", "x", "", "9" * 5000])
+def test_a_size_that_is_none_is_not_taken_from_the_environment(
+    name: str, size: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rich, which is handed the rest of the environment in a private argument, would fail on some of them."""
+    monkeypatch.setenv("COLUMNS", "70")
+    monkeypatch.setenv("LINES", "30")
+    assert (out().width, out().height) == (70, 30)
+    monkeypatch.setenv(name, size)
+    assert (out().width if name == "LINES" else out().height) == (70 if name == "LINES" else 30)
+    assert 1 <= (out().width if name == "COLUMNS" else out().height) < 10_000

@@ -1,19 +1,18 @@
-"""What all screens have around them: a heading, and the keys that matter most."""
+"""The parts that screens share: the theme, a heading, the keys at the foot, and the frame of a modal screen."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Any, ClassVar, TypeVar
 
 from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult, RenderResult
 from textual.binding import Binding, BindingType
+from textual.containers import HorizontalGroup
 from textual.screen import ModalScreen
 from textual.theme import Theme
 from textual.widget import Widget
 from textual.widgets import Footer
-from textual.widgets._footer import FooterKey
 
 from culturepark.replay.widgets.lists import fitted, ink
 
@@ -35,12 +34,12 @@ THEME = Theme(
 )
 
 
-ROOM = 80
-"""Columns that all keys of a screen need."""
+ROWS = 2
+"""Of keys at most: terminals of 60 columns need that many for a stage."""
 
 
 class Heading(Widget):
-    """A title on the left, where one is on the right, and a quieter line under both."""
+    """A title on the left, a place on the right, and a quieter line under both."""
 
     DEFAULT_CSS = """
     Heading {
@@ -60,7 +59,7 @@ class Heading(Widget):
     def tell(self, *, title: str | None = None, place: str = "", detail: str = "", mark: str = "") -> None:
         """
         Args:
-            mark: what is out of the ordinary, before the detail: a filter, a run that goes on.
+            mark: a state out of the ordinary, before the detail, such as a filter.
         """
         self.title = self.title if title is None else title
         self.place, self.detail, self.mark = place, detail, mark
@@ -87,10 +86,11 @@ class Heading(Widget):
 
 
 class Keys(Footer):
-    """The keys that matter most; `?` has them all."""
+    """The keys that matter most, in as many rows as they need; `?` has them all."""
 
     DEFAULT_CSS = """
     Keys {
+        layout: vertical;
         background: $background;
         padding: 0 1;
         color: $foreground 60%;
@@ -100,29 +100,37 @@ class Keys(Footer):
     }
     """
 
-    def __init__(self, *, narrow_without: Collection[str] = ()) -> None:
-        """
-        Args:
-            narrow_without: keys that are not among them where there is little room.
-        """
+    def __init__(self) -> None:
         super().__init__(show_command_palette=False)
-        self.narrow_without = narrow_without
 
     def compose(self) -> ComposeResult:
-        narrow = self.app.size.width < ROOM
-        for widget in super().compose():
-            if not (narrow and isinstance(widget, FooterKey) and widget.key in self.narrow_without):
-                yield widget
+        rows: list[list[Widget]] = [[]]
+        used, room = 0, self.app.size.width - 2
+        for widget, label in zip(super().compose(), self._labels(), strict=False):
+            if rows[-1] and used + len(label) > room and len(rows) < ROWS:
+                rows.append([])
+                used = 0
+            rows[-1].append(widget)
+            used += len(label)
+        self.styles.height = len(rows)
+        for row in rows:
+            yield HorizontalGroup(*row)
+
+    def _labels(self) -> list[str]:
+        """Each key as it is shown, in the order of the footer's own widgets: one for each action."""
+        bindings = [active.binding for active in self.screen.active_bindings.values() if active.binding.show]
+        by_action = {binding.action: binding for binding in reversed(bindings)}
+        return [
+            f" {self.app.get_key_display(by_action[action])} {by_action[action].description} "
+            for action in dict.fromkeys(binding.action for binding in bindings)
+        ]
 
     async def on_resize(self) -> None:
         await self.recompose()
 
 
 class FramedScreen(ModalScreen[T]):
-    """A frame in the middle; what does not fit scrolls. `q` and escape close it.
-
-    All of them look alike: this frame, a title in it, and at the foot the keys, where there are no buttons.
-    """
+    """A modal screen with a frame in the middle. Its title is in the frame, its keys are at the foot."""
 
     DEFAULT_CSS = """
     FramedScreen {

@@ -1,4 +1,4 @@
-"""A list of any length, of which only what is seen is read and drawn."""
+"""A list of any length; only rows in sight are read and drawn."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from culturepark.terminal.safe import safe
 PAGE = 100
 """Rows that are fetched at once."""
 PAGES = 12
-"""Pages in memory: those in sight, those around them, and some that were."""
+"""Pages that are kept in memory."""
 
 Fetch = Callable[[Sequence[str]], Awaitable[Iterable[Any]]]
-"""Rows, each with an `id`; one that is gone is left out."""
+"""Reads rows by id; each has an `id`, and those that are gone are left out."""
 
 
 class Listing(ScrollView, can_focus=True, inherit_bindings=False):
-    """Rows by their ids. What a row looks like, `draw` says."""
+    """A list of rows by their ids. Subclasses draw a row."""
 
     ALLOW_SELECT = False
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -72,7 +72,7 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
     cursor: reactive[int] = reactive(0)
 
     class Chosen(Message):
-        """Somebody wants to see a row."""
+        """The user wants to open a row."""
 
         def __init__(self, listing: Listing, index: int) -> None:
             self.listing = listing
@@ -94,21 +94,27 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
     # --- what it shows -------------------------------------------------------------------------------
 
     def tall(self) -> int:
-        """Lines of a row."""
+        """Return the number of lines of a row."""
         return 1
 
     def draw(self, row: Any, width: int) -> list[Text]:
         raise NotImplementedError
 
     def columns(self, width: int) -> Text:  # noqa: ARG002 - of those that have some
-        """Headings; empty where a row has several lines."""
+        """Return the headings of columns; empty where a row has several lines."""
         return Text()
 
+    def note_widths(self, rows: Iterable[Any]) -> None:
+        """Take note of how wide the columns of rows are that have just come."""
+
+    def forget_widths(self) -> None:
+        """Drop what was noted by `note_widths`: other rows are coming."""
+
     def show(self, ids: Sequence[str], fetch: Fetch, known: Iterable[Any] = ()) -> None:
-        """Another list in place of this one; where it is the same, its rows stay until they are here anew.
+        """Show other ids. If they are the same, the rows stay until they have been read anew.
 
         Args:
-            known: the first rows, if they are here already.
+            known: the first rows, if they have been read already.
         """
         here = self.ids[self.cursor] if self.cursor < len(self.ids) else None
         same = list(ids) == list(self.ids)
@@ -116,18 +122,20 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
         self._asked.clear()
         if not same:
             self._pages.clear()
+            self.forget_widths()
             self._measure()
             self.cursor = self.validate_cursor(ids.index(here) if here in ids else 0)
             self._bring_into_sight()
         if rows := {row.id: row for row in known}:
             self._pages[0] = rows
+            self.note_widths(rows.values())
             self._redraw()
         elif same:
             self.run_worker(self.reload(), group="pages")
         self._want()
 
     def row(self, index: int) -> Any:
-        """A row; None if it is not here yet."""
+        """Return a row; None if it has not been read yet."""
         page = self._pages.get(index // PAGE)
         return page.get(self.ids[index]) if page else None
 
@@ -135,7 +143,7 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
         return len(self.ids)
 
     async def reload(self) -> None:
-        """What is in sight, as it is by now; it stays as it is until that is known."""
+        """Read the rows in sight anew; the old ones stay until then."""
         for page in self._in_sight():
             await self._load(page)
 
@@ -146,7 +154,7 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
         return range(first // PAGE, last // PAGE + 1) if last >= 0 else range(0)
 
     def _want(self) -> None:
-        """Asks for the pages in sight and those next to them, once."""
+        """Read the pages in sight and those next to them, once."""
         sight = self._in_sight()
         if self._fetch is None or not sight:
             return
@@ -165,6 +173,7 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
             self._pages.move_to_end(page)
             while len(self._pages) > PAGES:
                 self._pages.popitem(last=False)
+            self.note_widths(rows.values())
             self._redraw()
 
     # --- drawing -------------------------------------------------------------------------------------
@@ -243,7 +252,7 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
             self.post_message(self.Chosen(self, self.cursor))
 
     def on_click(self, event: events.Click) -> None:
-        """A click moves the cursor; one where the cursor stands does what enter does."""
+        """Move the cursor to a row; a click on the row under the cursor opens it."""
         index = (event.y + self.scroll_offset.y) // self.tall()
         if index == self.cursor:
             self.action_choose()
@@ -252,7 +261,7 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
 
 
 class Columns(Widget):
-    """What the columns of a list are, over it; away where its rows have several lines."""
+    """The headings over a list; hidden where its rows have several lines."""
 
     DEFAULT_CSS = """
     Columns { height: auto; color: $foreground 50%; padding: 0 2; }
@@ -266,18 +275,18 @@ class Columns(Widget):
         return self.listing.columns(self.content_size.width)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
-        """None where there is nothing in it; a widget that is hidden would never hear that there is room again."""
+        """Return 0 without headings; a hidden widget would not hear of more room."""
         return 1 if self.listing.columns(width) else 0
 
 
 def ink(widget: Widget, component: str) -> Style:
-    """How a component class writes, on whatever ground."""
+    """Return the style of a component class without its background."""
     style = widget.get_component_rich_style(component)
     return Style(color=style.color, bold=style.bold, underline=style.underline, italic=style.italic)
 
 
 def fitted(text: object, width: int, style: Style | str = "", *, right: bool = False) -> Text:
-    """One short piece of foreign text in exactly so many cells."""
+    """Return a short text of any origin in exactly `width` cells."""
     line = " ".join(safe(text).split())
     if width < 1:
         line = ""

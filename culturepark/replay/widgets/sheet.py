@@ -1,4 +1,4 @@
-"""A widget of paragraphs that scrolls, with a cursor where it is wanted. Draws only the lines that can be seen."""
+"""A scrolling widget of paragraphs, with or without a cursor. Only lines in sight are drawn."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from culturepark.terminal.blocks import Block, Look, Stop
 
 LOOKS = tuple(look for look in get_args(Look) if look)
 AT_ONCE = 200
-"""Lines that are laid out before others get a word in."""
+"""Lines that are laid out before other work is done."""
 GUTTER, MARGIN = 2, 1
-"""Cells at the left, in which the cursor stands, and between the text and the scroll bar."""
+"""Cells for the cursor at the left, and before the scroll bar at the right."""
 
 
 class Sheet(ScrollView, can_focus=True):
-    """Stops, one under the other. The text of each is laid out once for a width."""
+    """Stops, one below the other. Each is laid out once for a width."""
 
     DEFAULT_CSS = """
     Sheet {
@@ -58,7 +58,7 @@ class Sheet(ScrollView, can_focus=True):
         self.at: int | None = None
         """The stop under the cursor; None where there is no cursor."""
         self._lines: list[tuple[Text, int]] = []
-        """Each with its stop; -1 for what stands between stops."""
+        """Each with the number of its stop; -1 between stops."""
         self._rest: Iterator[tuple[Block | None, int]] = iter(())
         self._width = 0
         self._pen: Console | None = None
@@ -66,18 +66,18 @@ class Sheet(ScrollView, can_focus=True):
     # --- what is on it ---------------------------------------------------------------------------------
 
     def fill(self, stops: Sequence[Stop], at: int | None = None) -> None:
-        """Other content; the cursor, if there is to be one, on a stop of it."""
+        """Show other stops, with the cursor on one of them, or without a cursor."""
         self.stops, self.at = tuple(stops), at
         self._begin()
 
     def rows_of(self, number: int) -> range:
-        """In which lines a stop stands."""
+        """Return the lines of a stop."""
         rows = [row for row, (_, stop) in enumerate(self._lines) if stop == number]
         return range(rows[0], rows[-1] + 1) if rows else range(0)
 
     @property
     def plain(self) -> str:
-        """All lines as text."""
+        """Return all lines as text."""
         return "\n".join(line.plain.rstrip() for line, _ in self._lines)
 
     def on_resize(self) -> None:
@@ -86,7 +86,7 @@ class Sheet(ScrollView, can_focus=True):
         self.reveal()
 
     def reveal(self) -> None:
-        """Brings what is under the cursor into view: all of it if there is room, otherwise its beginning."""
+        """Scroll to the stop under the cursor: to all of it if there is room, else to its beginning."""
         if self.at is not None and (rows := self.rows_of(self.at)):
             height = min(len(rows), self.scrollable_content_region.height)
             # By force: until the next refresh a sheet that has just been filled does not know that it can scroll.
@@ -108,7 +108,7 @@ class Sheet(ScrollView, can_focus=True):
                     yield piece, number
 
     def _go_on(self) -> None:
-        """Lays out what is left, a portion at a time: the first screen of a long text is there at once."""
+        """Lay out the rest in portions, so that the first screen of a long text is there at once."""
         enough = len(self._lines) + AT_ONCE
         for block, number in self._rest:
             lines = block.lines(max(1, self._width - GUTTER - MARGIN)) if block else [Text()]
@@ -127,14 +127,14 @@ class Sheet(ScrollView, can_focus=True):
 
     @property
     def pen(self) -> Console:
-        """Knows the looks by name."""
+        """A console that knows the looks by name."""
         if self._pen is None:
             theme = Theme({look: self._style(f"sheet--{look}") for look in LOOKS}, inherit=False)
-            self._pen = Console(theme=theme, width=80, height=25, _environ={})
+            self._pen = Console(theme=theme, width=80, height=25)
         return self._pen
 
     def _style(self, component: str) -> Style:
-        """Without a background, which would hide the cursor's."""
+        """Return a style without its background, which would hide the cursor's."""
         styles = self.get_component_styles(component)
         text_colour = (self.background_colors[1] + styles.color).rich_color
         return Style(color=text_colour if styles.has_rule("color") else None) + styles.text_style
@@ -156,7 +156,7 @@ class Sheet(ScrollView, can_focus=True):
 
 
 class Stops(Sheet, inherit_bindings=False):
-    """A sheet whose cursor goes from stop to stop. Home, end, left and right are left to others."""
+    """A sheet whose cursor goes from stop to stop. Home, end, left and right are the stage's."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "go_down", "next", show=False),
@@ -168,19 +168,19 @@ class Stops(Sheet, inherit_bindings=False):
 
     @dataclass
     class Moved(Message):
-        """The cursor stands on another stop."""
+        """The cursor has moved to another stop."""
 
         sheet: Stops
         number: int
 
     @dataclass
     class Followed(Message):
-        """Somebody wants to go where the stop under the cursor leads."""
+        """The user wants to go where the stop under the cursor leads."""
 
         go: str
 
     def move(self, number: int) -> None:
-        """Puts the cursor on a stop."""
+        """Put the cursor on a stop."""
         was, self.at = self.at, number
         self.reveal()
         self.refresh()
@@ -188,13 +188,13 @@ class Stops(Sheet, inherit_bindings=False):
             self.post_message(self.Moved(self, number))
 
     def stop_at(self, y: int) -> int | None:
-        """The stop that stands in a line of the window."""
+        """Return the stop in a line of the window."""
         row = self.scroll_offset.y + y
         number = self._lines[row][1] if 0 <= row < len(self._lines) else -1
         return number if number >= 0 else None
 
     def action_go_down(self) -> None:
-        """To the next stop; within one that is longer than the window, a line down first."""
+        """Go to the next stop; a stop that is longer than the window is scrolled first."""
         if self.at is None or self._found_again():
             return
         if self.rows_of(self.at).stop > self.scroll_offset.y + self.scrollable_content_region.height:
@@ -223,7 +223,7 @@ class Stops(Sheet, inherit_bindings=False):
             self.post_message(self.Followed(go))
 
     def on_click(self, event: events.Click) -> None:
-        """A click moves the cursor; one where the cursor stands goes where enter would."""
+        """Move the cursor to a stop; a click on the stop under the cursor follows it."""
         number = self.stop_at(event.get_content_offset_capture(self).y)
         if number is None:
             return

@@ -1,4 +1,4 @@
-"""What has been said so far, one speech below the other; the present one grows."""
+"""The speeches so far, one below the other; the present one grows as it is played."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+<<<<<<< HEAD
 from culturepark.glossary import DECISION_SIGNS, ORIGINS
 from culturepark.ids import last_part, within
+=======
+from culturepark.glossary import DECISION_SIGNS, ORIGINS, PHASES, in_words
+>>>>>>> refs/heads/replay
 from culturepark.replay.widgets.lists import fitted, ink
 from culturepark.terminal.layout import Mark, lay_out
 from culturepark.terminal.safe import clip
@@ -78,7 +82,7 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
         self._reviewed: list[str] = []
         """Ids of all reviews that are shown."""
         self._top = 0
-        """The line that was last brought to the top; whoever is above it has scrolled back, and is left there."""
+        """The line that was last scrolled to; a user who has scrolled above it is left there."""
         self._lines: list[Text] = []
         self._before = 0
         """Lines before the present speech."""
@@ -152,7 +156,7 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
     def _who(self, spoken: Spoken, width: int) -> Text:
         turn = spoken.turn
         origin = ORIGINS.get(turn.origin, "follow-up" if turn.role == "moderator" else "")
-        told = ", ".join(part for part in (spoken.culture, turn.phase, origin) if part)
+        told = ", ".join(part for part in (spoken.culture, in_words(PHASES, turn.phase), origin) if part)
         name = clip(spoken.name, 40)
         return Text.assemble(
             (name, self._voice(spoken)), "  ", fitted(told, max(0, width - len(name) - 2), self._quiet)
@@ -163,12 +167,12 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
         phase = self.scene.turns[number - 1].turn.phase
         if number > 1 and self.scene.turns[number - 2].turn.phase == phase:
             return []
-        label = f"── {clip(phase, 30)} "
+        label = f"── {clip(in_words(PHASES, phase), 30)} "
         rule = label + "─" * max(0, width - len(label))
         return [Text.assemble("    ", (rule, self._ink("phase"))), Text()]
 
     def _reviews(self, spoken: Spoken, width: int) -> list[Text]:
-        """What reviewers say of the turn and of what came of it: each one's newest."""
+        """Return each reviewer's newest review of the turn, its statements and samples."""
         assert self.scene is not None
         found = []
         subjects = [(spoken.id, "")]
@@ -212,7 +216,7 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
     # --- scrolling -------------------------------------------------------------------------------------
 
     def _follow(self, elsewhere: bool) -> None:
-        """The present speech in sight: its end as it grows, and where one has stepped to it, all of it if it fits."""
+        """Keep the end of a growing speech in sight; of a turn that was stepped to, all of it if it fits."""
         height = self.size.height
         growing = self.shown is not None
         if not elsewhere and (not growing or self.scroll_offset.y < self._top):

@@ -1,4 +1,4 @@
-"""Where one is in a dialogue: its phases, a bar to seek in, and in words how it plays."""
+"""The place in a dialogue: its phases, a bar to seek in, and a line that says how it plays."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from textual import events
 from textual.message import Message
 from textual.widget import Widget
 
+from culturepark.glossary import PHASES, in_words
 from culturepark.replay.playback import Playback
 from culturepark.replay.widgets.lists import fitted, ink
 from culturepark.terminal.safe import clip
 
 
 class PhaseTrack(Widget):
-    """All phases in their order, the present one marked."""
+    """The phases in their order; the present one is marked."""
 
     DEFAULT_CSS = """
     PhaseTrack {
@@ -44,7 +45,7 @@ class PhaseTrack(Widget):
         inks = {name: ink(self, f"track--{name}") for name in ("now", "past", "quiet")}
         pieces: list[Text | tuple[str, object]] = []
         for number, phase in enumerate(self.phases):
-            name = clip(phase, 30)
+            name = clip(in_words(PHASES, phase), 30)
             if number:
                 pieces.append((" ─ ", inks["quiet"]))
             pieces.append(
@@ -53,11 +54,13 @@ class PhaseTrack(Widget):
         line = Text.assemble(*pieces)  # type: ignore[arg-type]
         if line.cell_len <= width:
             return line
-        return fitted(f"● {clip(self.present, 30)}  ({at + 1} of {len(self.phases)} phases)", width, inks["now"])
+        return fitted(
+            f"● {clip(in_words(PHASES, self.present), 30)}  ({at + 1} of {len(self.phases)} phases)", width, inks["now"]
+        )
 
 
 class SeekBar(Widget):
-    """The turns of a dialogue as a line; a click goes to one."""
+    """The turns of a dialogue as a bar; a click goes to a turn."""
 
     DEFAULT_CSS = """
     SeekBar {
@@ -112,7 +115,7 @@ class SeekBar(Widget):
 
 
 class StatusLine(Widget):
-    """How it plays, in words, and what was just done."""
+    """A line with the state of the playback, and a message."""
 
     DEFAULT_CSS = """
     StatusLine {
@@ -134,7 +137,7 @@ class StatusLine(Widget):
             self.refresh()
 
     def say(self, what: str) -> None:
-        """Beside the state, until something else is said."""
+        """Show a message beside the state."""
         if what != self.said:
             self.said = what
             self.refresh()
@@ -147,8 +150,8 @@ class StatusLine(Widget):
         return Text.assemble(state, "   " if said else "", said)
 
 
-def in_words(playback: Playback, *, finished: bool) -> str:
-    """As `▶ playing at 2x, turn 5 of 26`."""
+def state_of(playback: Playback, *, finished: bool) -> str:
+    """Return the state of a playback as `▶ playing at 2x, turn 5 of 26`."""
     speed = f"{playback.speed:g}x"
     if not playback.parts:
         state = "· nothing yet"
