@@ -22,7 +22,7 @@ from culturepark.dialogue.stance import unit
 from culturepark.distill.panel import Judge, panel
 from culturepark.domain import Scored, Statement
 from culturepark.errors import Overloaded
-from culturepark.languages import Prompt, prompt
+from culturepark.languages import Prompt, load_language
 from culturepark.models.chat import Reply, Request
 from culturepark.models.limits import ATTEMPTS
 from culturepark.models.registry import Models
@@ -42,7 +42,7 @@ class BareAsker:
     def __init__(self, model: Any) -> None:
         from culturepark.distill.ask import Asker
 
-        self.model, self.language, self.stage = model, "en", "check"
+        self.model, self.language, self.stage = model, load_language("en"), "check"
         self.ledger = SimpleNamespace(refuse=lambda *_: None)
         self.casting = SimpleNamespace(
             by_key=lambda key: SimpleNamespace(persona=SimpleNamespace(country_name=key.partition(":")[2]))
@@ -51,7 +51,7 @@ class BareAsker:
         self.calls = 0
 
     def prompt(self, name: str) -> Prompt:
-        return prompt(name, "en")
+        return self.language.prompt(name)
 
     async def send(self, request: Request, _: Prompt) -> Reply:
         self.calls += 1

@@ -38,12 +38,8 @@ COUNTRY_NAMES = {
     "TUR": "Türkiye",
 }
 
-LANGUAGES = {"en": "English"}
-"""Languages a dialogue can be held in: those with a folder of prompts."""
-
 EightCulture = Literal["arabic", "bengali", "chinese", "german", "korean", "portuguese", "spanish", "turkish"]
 Culture = Literal[EightCulture, "american"]
-Language = Literal["en"]
 Setting = Literal["in-cultural", "cross-cultural", "panel"]
 TalkSetting = Literal["one-to-one", "moderated"]
 """Of a talk: whether only the user and one persona are there, or a moderator too."""
@@ -94,6 +90,8 @@ Text = Annotated[
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=80)]
 PersonaKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=80), AfterValidator(not_a_seat)]
 """Begins with a letter: with `_` for `-` it is the agent's name, which must be a Python identifier."""
+LanguageCode = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length=35)]
+"""BCP 47; `languages` knows which there are."""
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Named = Annotated[T | None, BeforeValidator(not_blank), Field(exclude_if=lambda value: value is None)]
 """Off unless it is named; what is off leaves no trace in a scenario's digest."""
@@ -277,7 +275,7 @@ class Scenario(Noun):
     cultures: Annotated[tuple[Culture, ...], Field(min_length=1)]
     """Of the eight, but in a talk, which may be with a main contact."""
     protocol: Protocol
-    language: Language = "en"
+    language: LanguageCode = "en"
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     dialogues_per_seed: Annotated[int, Field(ge=1, le=10_000)] = 1
     people: Annotated[int, Field(ge=1, le=8)] = 2

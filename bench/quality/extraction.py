@@ -9,18 +9,19 @@ from typing import Protocol
 from bench.quality.overlap import Row, score
 from culturepark.catalog.personas import load_all
 from culturepark.dialogue.guards import content_words
-from culturepark.distill import quotes
 from culturepark.distill.ask import Asker
-from culturepark.distill.clauses import Speaker
 from culturepark.distill.extract import extract, speakers
 from culturepark.distill.judgement import case
+from culturepark.distill.ownership import Speaker
 from culturepark.distill.verify import verify
 from culturepark.domain import Casting, DistillPolicy, JsonObject, Participant, Seed, Turn
+from culturepark.languages import load_language
 from culturepark.models.chat import ChatModel, Request
 from culturepark.models.ledger import Ledger
 
 __all__ = ["baseline", "ours", "reference", "score"]
 
+ENGLISH = load_language("en")
 POLICY = DistillPolicy()
 SPEAKER = "speaker"
 BARE = """\
@@ -44,14 +45,14 @@ async def ours(rows: Sequence[Row], ask: Asks) -> dict[str, list[JsonObject]]:
     for row in rows:
         casting = seated(row)
         turns = talk(row)
-        asker = Asker(casting, "en", row["id"], ask.model, ask.ledger, "extract")
+        asker = Asker(casting, ENGLISH, row["id"], ask.model, ask.ledger, "extract")
         extraction = await extract(asker, turns, POLICY.extract)
         statements = [
             one.as_statement(f"{row['id']}.s{number}", row["id"], casting)
             for number, one in enumerate(extraction.proposals, start=1)
         ]
-        verifier = Asker(casting, "en", row["id"], ask.model, ask.ledger, "verify")
-        verdicts = await verify(verifier, [case(s, turns[-1], casting) for s in statements], POLICY)
+        verifier = Asker(casting, ENGLISH, row["id"], ask.model, ask.ledger, "verify")
+        verdicts = await verify(verifier, [case(s, turns[-1], casting, ENGLISH) for s in statements], POLICY)
         kept = {verdict.statement_id for verdict in verdicts if verdict.decision == "keep"}
         found[row["id"]] = [{"kind": s.kind, "statement": s.text, "quote": s.quote} for s in statements if s.id in kept]
     return found
@@ -59,7 +60,7 @@ async def ours(rows: Sequence[Row], ask: Asks) -> dict[str, list[JsonObject]]:
 
 def speaker_of(row: Row) -> Speaker:
     """Who speaks, as extraction knows it."""
-    return speakers(seated(row), talk(row), "en")[len(talk(row))]
+    return speakers(seated(row), talk(row), ENGLISH)[len(talk(row))]
 
 
 def seated(row: Row) -> Casting:
@@ -111,10 +112,10 @@ async def reference(rows: Sequence[Row], ask: Asks) -> dict[str, list[JsonObject
 
 def nearest(line: str, turn: str) -> str:
     """The sentence with most of the line's words; nothing if it shares none."""
-    words = content_words(line)
-    sentences = [turn[start:end] for start, end in quotes.sentences(turn, "en")]
-    best = max(sentences, key=lambda s: len(words & content_words(s)), default="")
-    return best if words & content_words(best) else ""
+    words = content_words(line, ENGLISH)
+    sentences = [turn[start:end] for start, end in ENGLISH.sentences(turn)]
+    best = max(sentences, key=lambda s: len(words & content_words(s, ENGLISH)), default="")
+    return best if words & content_words(best, ENGLISH) else ""
 
 
 def baseline(rows: Sequence[Row]) -> dict[str, list[JsonObject]]:
@@ -122,7 +123,7 @@ def baseline(rows: Sequence[Row]) -> dict[str, list[JsonObject]]:
     found: Mapping[str, list[JsonObject]] = {
         row["id"]: [
             {"kind": "opinion", "statement": sentence, "quote": sentence}
-            for start, end in quotes.sentences(row["turn"], "en")
+            for start, end in ENGLISH.sentences(row["turn"])
             if not (sentence := row["turn"][start:end]).endswith("?") and not GREETING.match(sentence)
         ]
         for row in rows

@@ -14,6 +14,7 @@ from culturepark.catalog.surveys import load_items
 from culturepark.distill.ask import Asker
 from culturepark.domain import Casting, Participant, Persona, Seed, SurveyItem, Turn
 from culturepark.errors import UsageError
+from culturepark.languages import load_language
 from culturepark.models.chat import ChatModel, Reply, Request, Usage
 from culturepark.models.ledger import Answered, Call, Ledger, Outcome
 from culturepark.models.limits import Budget
@@ -79,7 +80,7 @@ class Ask:
         self.personas: tuple[Persona, ...] = load_all([])
 
     def asker(self, stage: str, casting: Casting, subject_id: str) -> Asker:
-        return Asker(casting, "en", subject_id, self.model, self.ledger, stage)
+        return Asker(casting, load_language("en"), subject_id, self.model, self.ledger, stage)
 
     async def say(self, stage: str, subject_id: str, text: str, max_tokens: int) -> Reply:
         """One user message without any system prompt: as the published code asks."""

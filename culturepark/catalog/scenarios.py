@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticKnownError
 
+from culturepark import languages
 from culturepark.catalog.files import Loc, load, package_dir, placed, read_mapping
 from culturepark.catalog.personas import load_all, load_persona
 from culturepark.catalog.surveys import SurveyFile, load_items, load_survey
@@ -18,7 +20,7 @@ from culturepark.domain import (
     Edition,
     EightCulture,
     Key,
-    Language,
+    LanguageCode,
     Limits,
     Noun,
     Persona,
@@ -53,6 +55,12 @@ def not_a_talk(protocol: Any) -> Any:
     return protocol
 
 
+def installed(language: Any) -> Any:
+    if language not in languages.PACKAGES:
+        raise PydanticKnownError("literal_error", {"expected": " or ".join(map(repr, sorted(languages.PACKAGES)))})
+    return language
+
+
 class ScenarioFile(Noun):
     """The keys of a scenario file."""
 
@@ -62,7 +70,7 @@ class ScenarioFile(Noun):
     cultures: Annotated[tuple[EightCulture, ...], Field(min_length=1)]
     """A list, or `all`."""
     protocol: Annotated[Literal["self-guidance", "free-chat"], BeforeValidator(not_a_talk)] = "self-guidance"
-    language: Language = "en"
+    language: Annotated[LanguageCode, BeforeValidator(installed)] = "en"
     seeds: Annotated[tuple[SeedFile, ...], Field(min_length=1)]
     dialogues_per_seed: Annotated[int, Field(ge=1, le=10_000)] = 1
     people: Annotated[int, Field(ge=3, le=8)] | None = None

@@ -31,6 +31,7 @@ from culturepark.dialogue import phrasing
 from culturepark.dialogue.guards import clean
 from culturepark.dialogue.protocol import Slot, schedule
 from culturepark.domain import Casting, Participant, Scenario, Turn
+from culturepark.languages import load_language
 from culturepark.models import tokens
 from culturepark.models.chat import ChatModel, Reply, Request, Usage, digest
 from culturepark.models.ledger import Ledger
@@ -156,10 +157,13 @@ def as_dict(message: LLMMessage) -> dict[str, str]:
 class Speaker(BaseChatAgent):
     """What persona and moderator share: they hear the public transcript, and speak when a slot is theirs."""
 
-    def __init__(self, name: str, description: str, casting: Casting, scenario: Scenario) -> None:
+    def __init__(self, name: str, description: str, called: str, casting: Casting, scenario: Scenario) -> None:
         super().__init__(name, description)
+        self.called = called
+        """By the others, and in labels."""
         self.casting = casting
         self.scenario = scenario
+        self.language = load_language(scenario.language)
         self.ask: Ask | None = None
         """Set by the loop before each attempt; in a team the slot follows from the transcript."""
         self.reply: Reply | None = None
@@ -196,7 +200,7 @@ class Speaker(BaseChatAgent):
 
     def _called(self, source: str) -> str:
         if source in (MODERATOR, VISITING):
-            return "Moderator" if source == MODERATOR else phrasing.VISITOR
+            return self.language.frame("moderator" if source == MODERATOR else "visitor").text
         return next(p.persona.called for p in self.casting.participants if agent_name(p) == source)
 
 
@@ -207,7 +211,7 @@ class PersonaAgent(Speaker):
         self, participant: Participant, casting: Casting, scenario: Scenario, client: ChatCompletionClient
     ) -> None:
         persona = participant.persona
-        super().__init__(agent_name(participant), f"{persona.name}, {persona.place}", casting, scenario)
+        super().__init__(agent_name(participant), f"{persona.name}, {persona.place}", persona.called, casting, scenario)
         self.participant = participant
         self.client = client
         model = getattr(client, "model", None)
@@ -232,7 +236,7 @@ class PersonaAgent(Speaker):
             cancellation_token=cancellation_token,
         )
         self.reply = reply_in(result)
-        return clean(self.reply, self.participant.persona.called)
+        return clean(self.reply, self.called)
 
     def _prompt(self, request: str) -> list[LLMMessage]:
         """Grows at its end only, so that a server's prompt cache holds from turn to turn; the request comes last.
@@ -249,7 +253,8 @@ class PersonaAgent(Speaker):
                 waiting = []
             else:
                 waiting.append(f"{self._called(heard.source)}: {phrasing.heard(heard.content)}")
-        waiting.append(f"({self.participant.persona.called}, it is your turn. {request})")
+        your_turn = self.language.frame("your_turn")
+        waiting.append(your_turn.render(called=self.called, request=request))
         messages.append(UserMessage(content="\n\n".join(waiting), source="others"))
         return messages
 
@@ -258,7 +263,8 @@ class ModeratorAgent(Speaker):
     """Opens each phase with a fixed cue; its follow-ups are asked of a model that sees only what was just said."""
 
     def __init__(self, casting: Casting, scenario: Scenario, client: ChatCompletionClient) -> None:
-        super().__init__(MODERATOR, "Moderates; has no opinion of its own", casting, scenario)
+        called = load_language(scenario.language).frame("moderator").text
+        super().__init__(MODERATOR, "Moderates; has no opinion of its own", called, casting, scenario)
         self.client = client
         model = getattr(client, "model", None)
         self.small = bool(model and model.traits.small)
@@ -269,7 +275,7 @@ class ModeratorAgent(Speaker):
         if ask.slot.act == "cue" or last is None:
             return phrasing.line("cue", ask.slot, self.casting, self.scenario)[0]
         previous = self._called(last.source)
-        called = phrasing.addressed(ask.slot, self.casting)
+        called = phrasing.addressed(ask.slot, self.casting, self.language)
         self.instruction, prompt_digest = phrasing.moderator(
             ask.slot, self.casting, self.scenario, previous, small=self.small
         )
@@ -278,8 +284,8 @@ class ModeratorAgent(Speaker):
             [
                 SystemMessage(content=self.instruction),
                 UserMessage(
-                    content=f"Moderator: {phrasing.heard(cue)}\n\n{previous}: {phrasing.heard(last.content)}\n\n"
-                    f"(Now your question to {called}.)",
+                    content=f"{self.called}: {phrasing.heard(cue)}\n\n{previous}: {phrasing.heard(last.content)}\n\n"
+                    + self.language.frame("your_question").render(called=called),
                     source="others",
                 ),
             ],
@@ -287,9 +293,7 @@ class ModeratorAgent(Speaker):
                 "seed": ask.seed,
                 "max_tokens": FOLLOW_UP_TOKENS,
                 "temperature": ask.warmer(0.7),
-                "grammar": phrasing.question_grammar(
-                    ask.slot, self.casting, previous, last.content, self.scenario.language
-                )
+                "grammar": phrasing.question_grammar(ask.slot, self.casting, previous, last.content, self.language)
                 if self.small
                 else None,
                 "subject_id": ask.subject_id,
@@ -298,7 +302,7 @@ class ModeratorAgent(Speaker):
             cancellation_token=cancellation_token,
         )
         self.reply = reply_in(result)
-        return clean(self.reply, "Moderator")
+        return clean(self.reply, self.called)
 
 
 def agent_name(participant: Participant) -> str:

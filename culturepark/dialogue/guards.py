@@ -6,21 +6,15 @@ The guards look at form, never at opinion: a turn that says something unwelcome 
 from __future__ import annotations
 
 import re
-import tomllib
 import unicodedata
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
+from culturepark.languages import Language
+from culturepark.languages.words import matches, plain
 from culturepark.models.chat import Reply
 
 SURNAME = r"(?: [A-ZÀ-ÞĞİŞ]\w*)?\]?(?: ?\([^)\n]{1,40}\))?\]?"
 """What may follow a name in a label: a surname, a bracket, a stage direction."""
-CHAIR = "moderator|narrator|user|assistant|system"
-"""Who may stand in a label and is nobody at the table."""
-FRAME = re.compile(r"\((?:now your question to|[^()]{1,80}, it is your turn)", re.IGNORECASE)
-"""How a request to a speaker begins; nobody speaks like that."""
 LONGEST = 4000
 """Characters; nobody speaks longer at one go."""
 
@@ -36,7 +30,7 @@ class Hearing:
     """The texts of all earlier turns."""
     instruction: str
     """What the speaker alone was asked to do."""
-    language: str = "en"
+    language: Language
 
 
 def clean(reply: Reply, called: str) -> str:
@@ -68,7 +62,7 @@ def objection(reply: Reply, text: str, hearing: Hearing) -> str | None:
     """
     if reply.withheld and not reply.refusal:
         return "content-filter"
-    if reply.refusal or matches(text, phrases(hearing.language)["refusal"]):
+    if reply.refusal or matches(text, hearing.language.phrases["refusal"]):
         return "refusal"
     if reply.unclear:  # thoughts that never ended are, as a rule, an answer that the limit cut off
         return "cut-off" if reply.cut_off else reply.unclear
@@ -76,7 +70,7 @@ def objection(reply: Reply, text: str, hearing: Hearing) -> str | None:
         return "empty"
     if reply.cut_off or len(text) > LONGEST or dangles(text, hearing.language):
         return "cut-off"
-    if matches(text, phrases(hearing.language)["out_of_role"]):
+    if matches(text, hearing.language.phrases["out_of_role"]):
         return "out-of-role"
     if speaks_for_another(text, hearing):
         return "spoken-for-another"
@@ -93,7 +87,7 @@ def objection_to_follow_up(reply: Reply, text: str, hearing: Hearing, taken_up: 
         return reason
     if not text.rstrip("\"'”»").endswith(("?", "？", "؟")) or len(text.split()) > 60:
         return "not-a-question"
-    if not content_words(text) & content_words(taken_up):
+    if not content_words(text, hearing.language) & content_words(taken_up, hearing.language):
         return "takes-nothing-up"
     return None
 
@@ -104,17 +98,21 @@ def objection_to_follow_up(reply: Reply, text: str, hearing: Hearing, taken_up: 
 def speaks_for_another(text: str, hearing: Hearing) -> bool:
     """A label of somebody else, a script for several, or a claim to be somebody else."""
     text = in_lines(text)
+    lists = hearing.language.phrases
+    chair, introducing = "|".join(lists["chair"]), "|".join(lists["introducing"])
     label, after_a_sentence = rf"{SURNAME}\**\s*:", r"[.!?…][\"'”»)]*\s+"
-    if FRAME.search(text) or re.search(rf"(?m)^[^\w\n]*(?i:{CHAIR}){label}", text):
+    if any(re.search(frame, text, re.I) for frame in lists["request"]):
         return True
-    if re.search(rf"{after_a_sentence}\W{{0,3}}(?:{CHAIR.title()}|{CHAIR.upper()}){label}", text):
+    if re.search(rf"(?m)^[^\w\n]*(?i:{chair}){label}", text):
+        return True
+    if re.search(rf"{after_a_sentence}\W{{0,3}}(?:{chair.title()}|{chair.upper()}){label}", text):
         return True
     for other in hearing.others:
         name = re.escape(in_lines(other))
         if re.search(rf"(?m)(?:^[^\w\n]*|{after_a_sentence}\W{{0,3}})(?i:{name}){label}", text):
             return True
         # Case counts here: somebody may be called So, and somebody else so tired.
-        if re.search(rf"\b(?i:I am|I'm|I’m|my name is|call me) {name}\b(?!['’]s)", text):
+        if re.search(rf"\b(?i:{introducing}) {name}\b(?!['’]s)", text):
             return True
     return bool(re.search(rf"(?m)^\W{{0,3}}{re.escape(in_lines(hearing.called))}\s*:", text))
 
@@ -137,16 +135,17 @@ def repeats(text: str, hearing: Hearing) -> bool:
     return len(words) >= 24 and len(mine) < 0.6 * (len(words) - 3)
 
 
-def dangles(text: str, language: str) -> bool:
+def dangles(text: str, language: Language) -> bool:
     """The last word asks for another one."""
     words = plain(text).split()
-    return bool(words) and words[-1] in phrases(language)["dangling"]
+    return bool(words) and words[-1] in language.phrases["dangling"]
 
 
-def other_language(text: str, language: str) -> bool:
+def other_language(text: str, language: Language) -> bool:
     """Clearly another language. Short turns and those full of names are given the benefit of the doubt."""
     letters = [c for c in text if c.isalpha()]
-    if language == "en" and len(letters) >= 8 and sum(not is_latin(c) for c in letters) > len(letters) / 2:
+    of_script = sum(unicodedata.name(c, "").startswith(language.script) for c in letters)
+    if len(letters) >= 8 and of_script < len(letters) / 2:
         return True
     if len(letters) < 40:
         return False
@@ -155,27 +154,10 @@ def other_language(text: str, language: str) -> bool:
     ranked = rank(text)
     scores = dict(ranked)
     # The scores are unnormalised log-probabilities; a margin in proportion to the length is a clear verdict.
-    return bool(ranked[0][0] != language and ranked[0][1] - scores[language] > 0.4 * len(text.split()) + 5)
-
-
-def is_latin(char: str) -> bool:
-    return unicodedata.name(char, "").startswith("LATIN")
+    return bool(ranked[0][0] != language.code and ranked[0][1] - scores[language.code] > 0.4 * len(text.split()) + 5)
 
 
 # --- words ---------------------------------------------------------------------------------------
-
-
-@cache
-def phrases(language: str) -> dict[str, list[str]]:
-    """`refusal`, `out_of_role` and `function_words` of a language, from a file beside the prompts."""
-    path = Path(__file__).parent.parent / "languages" / language / "phrases.toml"
-    return tomllib.loads(path.read_text("utf-8"))
-
-
-def plain(text: str) -> str:
-    """Lower case, no accents of composition, no punctuation: for comparing, never for storing."""
-    folded = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
-    return " ".join(re.findall(r"[\w']+", folded))
 
 
 def shingles(text: str, size: int = 4) -> set[tuple[str, ...]]:
@@ -183,23 +165,7 @@ def shingles(text: str, size: int = 4) -> set[tuple[str, ...]]:
     return {tuple(words[i : i + size]) for i in range(len(words) - size + 1)}
 
 
-def content_words(text: str, language: str = "en") -> set[str]:
+def content_words(text: str, language: Language) -> set[str]:
     """Words that carry the matter, cut to their first six letters so that `guests` meets `guest`."""
-    function_words = set(phrases(language)["function_words"])
+    function_words = set(language.phrases["function_words"])
     return {word[:6] for word in plain(text).split() if len(word) > 3 and word not in function_words}
-
-
-def matches(text: str, patterns: Iterable[str]) -> bool:
-    """Whether any of the regular expressions is found in the text in lower case."""
-    folded = unicodedata.normalize("NFKC", text).casefold().replace("’", "'").strip()
-    return any(re.search(pattern, folded) for pattern in patterns)
-
-
-def starts_with(text: str, beginnings: Iterable[str]) -> bool:
-    """Whole words: `hi` does not begin `his mother`."""
-    return f"{plain(text)} ".startswith(tuple(f"{plain(b)} " for b in beginnings))
-
-
-def contains(text: str, pieces: Sequence[str]) -> bool:
-    padded = f" {plain(text)} "
-    return any(f" {plain(piece)} " in padded for piece in pieces)

@@ -125,19 +125,19 @@ async def attempt(
         if reply is None:  # a fixed cue
             return text, None, None
         hearing = Hearing(
-            called="Moderator" if agent.name == MODERATOR else casting.participants[slot.person].persona.called,
+            called=agent.called,
             others=(
                 *(
                     p.persona.called
                     for i, p in enumerate(casting.participants)
                     if agent.name == MODERATOR or i != slot.person
                 ),
-                *((phrasing.VISITOR,) if scenario.protocol == "talk" else ()),
+                *((agent.language.frame("visitor").text,) if scenario.protocol == "talk" else ()),
             ),
             # A follow-up quotes what it takes up; it may only not repeat the moderator.
             earlier=tuple(t.text for t in said if slot.act == "speech" or t.speaker == MODERATOR),
             instruction=agent.instruction,
-            language=scenario.language,
+            language=agent.language,
         )
         if slot.act == "follow-up":
             taken_up = next((t.text for t in reversed(said) if t.speaker != MODERATOR), "")

@@ -6,27 +6,25 @@ import re
 from collections.abc import Sequence
 from itertools import product
 
-from culturepark.dialogue.guards import phrases, starts_with
 from culturepark.dialogue.protocol import KEYBOARD, Slot
-from culturepark.domain import LANGUAGES, Casting, Participant, Persona, Scenario
-from culturepark.languages import HOLE, prompt, section
-
-VISITOR = "Visitor"
-"""How the user of a talk is called in it; nobody asks for a name."""
+from culturepark.domain import Casting, Participant, Persona, Scenario
+from culturepark.languages import HOLE, Language, load_language
+from culturepark.languages.words import starts_with
 
 
 def card(casting: Casting, participant: Participant, scenario: Scenario, *, small: bool) -> tuple[str, str]:
     """The system prompt of one agent, and its digest. Fixed for the whole dialogue; holds no other card."""
     persona = participant.persona
     own = "talk-persona" if scenario.protocol == "talk" else "persona"
-    template = prompt("persona-small" if small else own, scenario.language)
-    stance = prompt("stance", scenario.language)
+    language = load_language(scenario.language)
+    template = language.prompt("persona-small" if small else own)
+    stance = language.prompt("stance")
     others = [p.persona for p in casting.participants if p.persona.key != persona.key]
     values = about(persona, small=small) | {
-        "others": joined([other.called for other in others] or [f"a {VISITOR.lower()}"]),
+        "others": language.joined([other.called for other in others] or [language.frame("a_visitor").text]),
         "question": casting.seed.question,
         "stance": stance.render(stance=participant.stance.text) if participant.stance else "",
-        "language": LANGUAGES[scenario.language],
+        "language": language.name,
     }
     return template.render(**values), template.digest
 
@@ -46,10 +44,11 @@ def about(persona: Persona, *, small: bool) -> dict[str, object]:
 
 def line(part: str, slot: Slot, casting: Casting, scenario: Scenario, hint: str = "") -> tuple[str, str]:
     """One piece of the protocol for a slot: `cue`, `ask` or `follow-up`; and its digest."""
-    template = section(scenario.protocol, slot.phase, part, scenario.language)
+    language = load_language(scenario.language)
+    template = language.section(scenario.protocol, slot.phase, part)
     text = template.render(
-        called=addressed(slot, casting),
-        names=joined([p.persona.called for p in casting.participants]),
+        called=addressed(slot, casting, language),
+        names=language.joined([p.persona.called for p in casting.participants]),
         topic=casting.seed.topic,
         question=casting.seed.question,
         place=casting.participants[max(0, slot.person)].persona.place,
@@ -58,24 +57,28 @@ def line(part: str, slot: Slot, casting: Casting, scenario: Scenario, hint: str 
     return " ".join(text.split()), template.digest
 
 
-def addressed(slot: Slot, casting: Casting) -> str:
-    """What the person of a slot is called."""
-    return VISITOR if slot.person == KEYBOARD else casting.participants[slot.person].persona.called
+def addressed(slot: Slot, casting: Casting, language: Language) -> str:
+    """What the person of a slot is called; nobody asks the user of a talk for a name."""
+    return (
+        language.frame("visitor").text if slot.person == KEYBOARD else casting.participants[slot.person].persona.called
+    )
 
 
 def suggestion(persona: Persona, slot: Slot, casting: Casting, scenario: Scenario) -> str:
     """One of the card's own norms, another one in each dialogue and slot: models left alone always take the first."""
     norm = persona.norms[(casting.number + slot.number) % len(persona.norms)]
-    return prompt("suggestion", scenario.language).render(norm=norm.text)
+    return load_language(scenario.language).prompt("suggestion").render(norm=norm.text)
 
 
 def moderator(slot: Slot, casting: Casting, scenario: Scenario, previous: str, *, small: bool) -> tuple[str, str]:
     """The system prompt for a follow-up to the person of `slot`, taking up what `previous` said; and its digest."""
-    template = prompt("follow-up-small" if small else "follow-up", scenario.language)
+    language = load_language(scenario.language)
+    template = language.prompt("follow-up-small" if small else "follow-up")
+    visitor = [language.frame("visitor").text] * (scenario.protocol == "talk")
     text = template.render(
-        names=joined([p.persona.called for p in casting.participants] + [VISITOR] * (scenario.protocol == "talk")),
+        names=language.joined([p.persona.called for p in casting.participants] + visitor),
         question=casting.seed.question,
-        called=addressed(slot, casting),
+        called=addressed(slot, casting, language),
         previous=previous,
     )
     return text, template.digest
@@ -103,18 +106,18 @@ def speech_grammar(slot: Slot, casting: Casting, scenario: Scenario, said: Seque
         "age": [str(persona.age)],
         "place": [persona.place],
     }
-    forms = section(scenario.protocol, slot.phase, "forms", scenario.language).text.splitlines()
+    forms = load_language(scenario.language).section(scenario.protocol, slot.phase, "forms").text.splitlines()
     with_stance = [form for form in forms if "{{stance}}" in form]
     # Whoever has a stance states it where it can be stated: left to itself, a small model says anything.
     stated_here = stance and with_stance and not asked_on
     return grammar(expand(with_stance if stated_here else forms, values) or ["…"])
 
 
-def question_grammar(slot: Slot, casting: Casting, previous: str, text: str, language: str) -> str:
+def question_grammar(slot: Slot, casting: Casting, previous: str, text: str, language: Language) -> str:
     """GBNF for a follow-up of a model too small to ask freely: it chooses what to take up out of what was said."""
-    called = addressed(slot, casting)
-    own_words = section("talk", "talk", "own-words", language)
-    forms = (own_words if previous == called else prompt("follow-up-forms", language)).text.splitlines()
+    called = addressed(slot, casting, language)
+    own_words = language.section("talk", "talk", "own-words")
+    forms = (own_words if previous == called else language.prompt("follow-up-forms")).text.splitlines()
     if slot.person == KEYBOARD:  # nobody knows where the user lives
         forms = [form for form in forms if "{{place}}" not in form]
     values = {
@@ -138,9 +141,9 @@ def expand(forms: Sequence[str], values: dict[str, list[str]]) -> list[str]:
     return list(dict.fromkeys(out))
 
 
-def clauses(text: str, language: str) -> list[str]:
+def clauses(text: str, language: Language) -> list[str]:
     """Pieces of what was said that are worth taking up: three to twelve words, from a mark of punctuation on."""
-    joining, small_talk = phrases(language)["joining"], phrases(language)["small_talk"]
+    joining, small_talk = language.phrases["joining"], language.phrases["small_talk"]
     found = []
     for piece in re.split(r"[.!?;:,\n“”\"]+", text):
         words = piece.split()
@@ -168,8 +171,3 @@ def heard(text: str) -> str:
     """What somebody said, as it stands in the transcript that others are shown: on one line, since a line break and a
     label would make two speakers of one."""
     return " ".join(text.split())
-
-
-def joined(names: list[str]) -> str:
-    """`A`, `A and B`, `A, B and C`."""
-    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)

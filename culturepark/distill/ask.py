@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
 from culturepark.distill.json_answers import parse
-from culturepark.domain import Casting, Language
+from culturepark.domain import Casting, JsonObject
 from culturepark.errors import Missed, TooLong
-from culturepark.languages import Prompt, prompt
+from culturepark.languages import Language, Prompt
 from culturepark.models.chat import ChatModel, Reply, Request, Schema, first_choice
 from culturepark.models.ledger import Ledger
 
@@ -54,7 +54,7 @@ class Asker:
     stage: str
 
     def prompt(self, name: str) -> Prompt:
-        return prompt(name, self.language)
+        return self.language.prompt(name)
 
     async def send(self, request: Request, template: Prompt) -> Reply:
         """
@@ -150,3 +150,59 @@ def strict(shape: type[BaseModel]) -> dict[str, object]:
         return out
 
     return inline(schema)  # type: ignore[return-value]
+
+
+# --- many items ---------------------------------------------------------------------------------------
+
+Found = tuple[One | None, str | None]
+"""What was said of an item, None if nothing that can be read; and the call."""
+
+
+class Items(BaseModel, Generic[One]):
+    items: list[One]
+
+
+async def each(
+    asker: Asker,
+    template: Prompt,
+    items: Sequence[JsonObject],
+    shape: type[One],
+    *,
+    name: str,
+    items_a_call: int,
+    tokens_an_item: int,
+) -> list[Found[One]]:
+    """An answer for each item, in their order.
+
+    Raises:
+        CultureparkError: as the ledger does.
+    """
+
+    heard = False
+    """Whether the last answer could be read."""
+
+    async def ask(batch: Sequence[JsonObject]) -> list[Found[One]]:
+        nonlocal heard
+        numbered = {"items": [{"id": number, **item} for number, item in enumerate(batch, start=1)]}
+        limit = 100 + tokens_an_item * len(batch)
+        try:
+            answer, reply = await asker.json(template, numbered, Items[shape], name=name, max_tokens=limit)  # type: ignore[valid-type]
+        except TooMuch as much:
+            if len(batch) == 1:
+                return [(None, much.call_id)]
+            middle = len(batch) // 2
+            return await ask(batch[:middle]) + await ask(batch[middle:])
+        heard = answer is not None
+        by_id = only_once(answer.items if answer else [])
+        return [(by_id.get(number), reply.call_id if reply else None) for number in range(1, len(batch) + 1)]
+
+    found: list[Found[One]] = []
+    for start in range(0, len(items), items_a_call):
+        batch = items[start : start + items_a_call]
+        said = await ask(batch)
+        missed = [number for number, (one, _) in enumerate(said) if one is None]
+        if heard or len(missed) < len(batch):  # what nothing could be read of has been asked for twice already
+            for number, again in zip(missed, await ask([batch[n] for n in missed]) if missed else [], strict=True):
+                said[number] = again
+        found += said
+    return found

@@ -11,11 +11,10 @@ from collections.abc import Iterable, Sequence
 from culturepark.dialogue.phrasing import about
 from culturepark.dialogue.stance import shuffled
 from culturepark.distill import logprobs
-from culturepark.distill.ask import Asker, Item
-from culturepark.distill.items import each
+from culturepark.distill.ask import Asker, Item, each
 from culturepark.distill.panel import fit
 from culturepark.domain import Casting, CrossCheckPolicy, Edition, Heard, Persona, Relation, Statement, Verdict
-from culturepark.languages import Prompt, section
+from culturepark.languages import Prompt
 
 ITEMS_A_CALL = 8
 TOKENS_AN_ITEM = 80
@@ -98,7 +97,7 @@ async def with_words(asker: Asker, person: Persona, statements: Sequence[Stateme
 
 async def by_letter(asker: Asker, person: Persona, statements: Sequence[Statement]) -> list[Answered]:
     def part(name: str) -> Prompt:
-        return section("cross-check-small", "small", name, asker.language)
+        return asker.language.section("cross-check-small", "small", name)
 
     card, question = part("card").render(**about(person, small=True)), part("question")
     questions = [

@@ -19,6 +19,7 @@ from culturepark.distill.nearest import near
 from culturepark.distill.paraphrase import Likeness, Reading, compare, key, read, shared_letters, shared_words
 from culturepark.domain import Duplicate
 from culturepark.ids import by_number, run_of
+from culturepark.languages import load_language
 from culturepark.models.embedder import Method, Vectors
 
 THRESHOLDS: dict[Method, float] = {"minilm": 0.70, "lexical": 0.60, "endpoint": 0.93}
@@ -45,6 +46,10 @@ class Entry:
     """Seed, culture, language and whatever else must be alike; last, which of SIDES is taken."""
     text: str
     """What is compared: the first-person form, which names nobody."""
+
+    @property
+    def language(self) -> str:
+        return self.block[2]
 
 
 def blocks(entries: Sequence[Entry]) -> list[list[int]]:
@@ -100,7 +105,8 @@ def deduplicate_block(
         if first != index:
             exact.append((index, first))
     texts = list(firsts.values())
-    readings = [read(text) for text in firsts]
+    language = load_language(entries[0].language)
+    readings = [read(text, language) for text in firsts]
     least = THRESHOLDS[method] if threshold is None else threshold
     block = Block(readings, vectors[texts], least, entries[0].block[-1], method)
     if across_runs:

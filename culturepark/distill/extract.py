@@ -10,11 +10,11 @@ from typing import Literal
 from pydantic import BaseModel
 
 from culturepark.dialogue.guards import storable
-from culturepark.dialogue.phrasing import VISITOR
 from culturepark.distill import quotes
 from culturepark.distill.ask import Asker, TooMuch
-from culturepark.distill.clauses import Speaker, candidates, named, objection
-from culturepark.domain import Casting, Kind, Language, Persona, Statement, Turn
+from culturepark.distill.ownership import Speaker, candidates, objection
+from culturepark.domain import Casting, Kind, Statement, Turn
+from culturepark.languages import Language
 from culturepark.models.thoughts import unfit
 
 TURNS_A_CALL = 8
@@ -112,14 +112,14 @@ def speakers(casting: Casting, turns: Sequence[Turn], language: Language) -> Spe
     """With whom each speaker talks: those at the table, and whoever the moderator has just spoken of."""
     found: dict[int, Speaker] = {}
     cue = ""
-    visitor = [VISITOR] if any(turn.role == "user" for turn in turns) else []
+    visitor = [language.frame("visitor").text] if any(turn.role == "user" for turn in turns) else []
     for turn in turns:
         if turn.role not in ("main", "delegate"):
             cue = turn.text
             continue
         persona = casting.by_key(turn.speaker).persona
         others = [p.persona.called for p in casting.participants if p.persona.key != turn.speaker]
-        others += visitor + named(cue, persona.called, language)
+        others += visitor + language.rules.people_in(cue, persona.called)
         found[turn.position] = Speaker(persona.country or AMERICA, tuple(dict.fromkeys(others)), language)
     return found
 
@@ -170,7 +170,7 @@ async def by_quote(asker: Asker, spoken: list[Turn], who: Speakers) -> Extractio
     casting = asker.casting
     answer, reply = await asker.json(
         asker.prompt("extract"),
-        {"question": casting.seed.question, "turns": [told(turn, casting) for turn in spoken]},
+        {"question": casting.seed.question, "turns": [as_shown(turn, casting) for turn in spoken]},
         StatementsAnswer,
         name="statements",
         max_tokens=ANSWER_TOKENS + TOKENS_A_TURN * len(spoken),
@@ -222,15 +222,10 @@ def by_sentence(casting: Casting, turns: Sequence[Turn], who: Speakers) -> Extra
             if reason := unfit(quote):
                 rejected[reason] += 1
                 continue
-            text = attributed(casting.by_key(turn.speaker).persona, quote)
+            text = quotes.attributed(casting.by_key(turn.speaker).persona, quote, who[turn.position].language)
             own_words = quotes.as_sentence(quote)
             proposals.append(Proposal(turn, one.kind, text, own_words, one.start, one.end, None, verbatim=True))
     return Extraction(without_repeats(proposals, rejected), rejected)
-
-
-def attributed(persona: Persona, quote: str) -> str:
-    """A quote as a stand-alone statement: said by whom, and from where. No word of it is touched."""
-    return f"{persona.name} from {persona.place}, {persona.country_name}, says: “{quotes.as_sentence(quote)}”"
 
 
 def without_repeats(proposals: list[Proposal], rejected: Counter[str]) -> list[Proposal]:
@@ -247,7 +242,7 @@ def without_repeats(proposals: list[Proposal], rejected: Counter[str]) -> list[P
     return kept
 
 
-def told(turn: Turn, casting: Casting) -> dict[str, object]:
+def as_shown(turn: Turn, casting: Casting) -> dict[str, object]:
     """A turn as the extractor and the verifier are shown it."""
     persona = casting.by_key(turn.speaker).persona
     return {

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from culturepark.distill.ask import Asker, Item, TooMuch, only_once
-from culturepark.distill.extract import told
+from culturepark.distill.extract import as_shown
 from culturepark.distill.judgement import Case, Judgement, Judgements, criteria
 from culturepark.distill.sides import sides_of
 from culturepark.domain import Criterion, Relation, Stance
@@ -42,7 +42,7 @@ async def judge_batch(asker: Asker, batch: Sequence[Case]) -> Judgements:
     turns = {one.turn.position: one.turn for one in batch}
     material = {
         "question": asker.casting.seed.question,
-        "turns": [told(turn, asker.casting) for turn in turns.values()],
+        "turns": [as_shown(turn, asker.casting) for turn in turns.values()],
         "items": [
             {
                 "id": number,

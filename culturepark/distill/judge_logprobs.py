@@ -13,7 +13,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from culturepark.dialogue.guards import phrases
 from culturepark.distill.ask import Asker
 from culturepark.distill.judgement import Case, Judgement, Judgements
 from culturepark.distill.logprobs import as_data, log_odds, one_token
@@ -106,7 +105,7 @@ async def lean(asker: Asker, sides: Sides, said: str) -> Leaning | str:
     own, call_id = await yes(asker, "speaks-for", said, claim=sides.own)
     other, _ = await yes(asker, "speaks-for", said, claim=sides.other)
     found = await matter(asker, sides, said)
-    nothing = await matter(asker, sides, phrases(asker.language)["says_nothing"][0])
+    nothing = await matter(asker, sides, asker.language.phrases["says_nothing"][0])
     if own is None or other is None or found is None or nothing is None:
         return call_id
     answer = max(found[1:]) - sum(nothing[1:]) / len(nothing[1:])
@@ -139,7 +138,7 @@ async def tells_apart(asker: Asker, sides: Sides) -> bool:
 async def yes(asker: Asker, name: str, said: str, **claims: str) -> tuple[float | None, str]:
     """Log-odds of yes, and the call that gave them."""
     template = asker.prompt(name)
-    words = phrases(asker.language)
+    words = asker.language.phrases
     reply = await one_token(asker, template, template.render(said=as_data(said), **claims))
     return log_odds(reply, words["yes"][0], words["no"][0]), reply.call_id
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from culturepark.distill import quotes
-from culturepark.distill.extract import attributed
 from culturepark.domain import Casting, Criterion, Relation, Stance, Statement, Turn
+from culturepark.languages import Language
 
 
 @dataclass(frozen=True)
@@ -32,10 +32,11 @@ Judgements = dict[tuple[str, Criterion], Judgement]
 """By statement and criterion."""
 
 
-def case(statement: Statement, turn: Turn, casting: Casting) -> Case:
-    stance = casting.by_key(statement.persona_key).stance if statement.kind == "opinion" else None
+def case(statement: Statement, turn: Turn, casting: Casting, language: Language) -> Case:
+    speaker = casting.by_key(statement.persona_key)
+    stance = speaker.stance if statement.kind == "opinion" else None
     # Only a statement that adds nothing at all to the quote but who said it is faithful without being asked.
-    own_words = attributed(casting.by_key(statement.persona_key).persona, statement.quote)
+    own_words = quotes.attributed(speaker.persona, statement.quote, language)
     verbatim = statement.first_person == quotes.as_sentence(statement.quote) and statement.text == own_words
     return Case(statement, turn, stance, verbatim)
 

@@ -13,10 +13,9 @@ from typing import Literal
 
 from culturepark.dialogue.guards import storable
 from culturepark.distill import logprobs
-from culturepark.distill.ask import Asker, Item
-from culturepark.distill.items import each
+from culturepark.distill.ask import Asker, Item, each
 from culturepark.domain import Scored, Statement
-from culturepark.languages import Prompt, section
+from culturepark.languages import Prompt
 from culturepark.models.chat import Reply
 
 BRIEFS = ("neighbour", "anthropologist", "editor")
@@ -95,11 +94,11 @@ class Judge:
 
     def _parts(self, criterion: Scored) -> dict[str, str]:
         def part(name: str) -> str:
-            return section("scales", criterion, name, self.asker.language).text
+            return self.asker.language.section("scales", criterion, name).text
 
         scale = part("scale").splitlines()
         return {
-            "brief": section("judges", self.name, "brief", self.asker.language).text,
+            "brief": self.asker.language.section("judges", self.name, "brief").text,
             "what": part("what"),
             "scale": "\n".join(reversed(scale) if self.backwards else scale),
             "question": part("question"),

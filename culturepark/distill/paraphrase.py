@@ -12,7 +12,7 @@ import re
 import tomllib
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -21,7 +21,7 @@ from itertools import pairwise
 
 from rapidfuzz.distance import Indel
 
-from culturepark.dialogue.guards import phrases
+from culturepark.languages import Language
 
 FRAME = 0.45
 """From this share of common words on, in their order, two texts have one frame. On the development rows a light edit
@@ -29,7 +29,6 @@ has .79 and more, a paraphrase .41 and less, and nothing lies between them that 
 
 SAME_WORDS = 0.75
 """Share of common words from which two texts without a common frame have the same words in another order."""
-ENDINGS = {"", "s", "es", "d", "ed", "ing", "e", "y", "ies", "ied", "'s"}
 
 
 class Likeness(Enum):
@@ -52,13 +51,17 @@ class Reading:
     """Whether a whole clause may be; `without` negates less."""
     heavy: tuple[str, ...]
     """The words but for those that carry nothing by themselves."""
+    beginnings: tuple[str, ...]
+    """How each of them begins, in whatever number it stands."""
     stems: frozenset[str]
     """How those of them begin that name things, and are no grammar."""
+    endings: frozenset[str]
+    """By which forms of one word differ."""
     pairs: Counter[str] | None
     """Neighbouring letters, of a text in a script that Latin and Chinese readers do not know; otherwise None."""
 
 
-def read(text: str, language: str = "en") -> Reading:
+def read(text: str, language: Language) -> Reading:
     """
     Args:
         text: its key.
@@ -74,6 +77,8 @@ def read(text: str, language: str = "en") -> Reading:
         negated=any(word in lists["negation"] and word not in lists["negates_a_part"] for word in words)
         or (len(heavy) > 0.8 * len(words) and bool(negation_elsewhere().search(text))),
         heavy=heavy,
+        beginnings=tuple(word.rstrip("".join(lists["plural"]))[:5] for word in heavy),
+        endings=frozenset(("", *lists["endings"])),
         stems=frozenset(word[:5] for word in heavy if len(word) > 2 and word not in lists["function_words"]),
         pairs=Counter(a + b for word in words for a, b in pairwise(word)) if strange(words) else None,
     )
@@ -86,7 +91,7 @@ def compare(one: Reading, other: Reading, sided: bool = False) -> Likeness:
         sided: they are known to be on one side of the question.
     """
     if Indel.normalized_similarity(one.words, other.words) >= FRAME:
-        differ = one.turning != other.turning or swapped(one.heavy, other.heavy) or changed(one.heavy, other.heavy)
+        differ = one.turning != other.turning or swapped(one.beginnings, other.beginnings) or changed(one, other)
         return Likeness.RIVAL if differ else Likeness.SAME
     if one.numbers != other.numbers:
         return Likeness.OTHER
@@ -109,26 +114,26 @@ def shared_letters(one: Reading, other: Reading) -> float:
 
 def swapped(first: Sequence[str], second: Sequence[str]) -> bool:
     """The same words in another order: `parents owe children` is not `children owe parents`."""
-    stems = [[word.rstrip("s")[:5] for word in words] for words in (first, second)]
-    if len(set(stems[0]) ^ set(stems[1])) > 1:
+    if len(set(first) ^ set(second)) > 1:
         return False
-    common = [stem for stem in stems[0] if stems[0].count(stem) == 1 and stems[1].count(stem) == 1]
-    return [stem for stem in stems[1] if stem in set(common)] != common
+    common = [stem for stem in first if first.count(stem) == 1 and second.count(stem) == 1]
+    return [stem for stem in second if stem in set(common)] != common
 
 
-def changed(first: Sequence[str], second: Sequence[str]) -> bool:
+def changed(first: Reading, second: Reading) -> bool:
     """Whether either has a word that the other has in no form."""
-    mine, others = set(first) - set(second), set(second) - set(first)
-    return any(not any(inflected(word, other) for other in second) for word in mine) or any(
-        not any(inflected(word, other) for other in first) for word in others
+    return any(
+        not any(inflected(word, other, one.endings) for other in another.heavy)
+        for one, another in ((first, second), (second, first))
+        for word in set(one.heavy) - set(another.heavy)
     )
 
 
-def inflected(one: str, other: str) -> bool:
+def inflected(one: str, other: str, endings: Set[str]) -> bool:
     """Two forms of one word, as far as endings show: `day` and `days`, not `employer` and `employee`."""
     letters = enumerate(zip(one, other, strict=False))
     shared = next((at for at, (a, b) in letters if a != b), min(len(one), len(other)))
-    return shared >= 3 and {one[shared:], other[shared:]} <= ENDINGS
+    return shared >= 3 and {one[shared:], other[shared:]} <= endings
 
 
 def key(text: str) -> str:
@@ -149,7 +154,7 @@ def key(text: str) -> str:
     return " ".join("".join(kept).split())
 
 
-def words_of(text: str, language: str) -> list[str]:
+def words_of(text: str, language: Language) -> list[str]:
     """The words of a key, with set phrases for one thing put as one word."""
     lists = word_lists(language)
     found = f" {text} "
@@ -180,12 +185,12 @@ def negation_elsewhere() -> re.Pattern[str]:
 
 
 @cache
-def word_lists(language: str) -> dict[str, dict[str, str]]:
+def word_lists(language: Language) -> dict[str, dict[str, str]]:
     """Of `phrases`, those that guards look words up in."""
-    found = phrases(language)
+    found = language.phrases
     told = {
         name: dict.fromkeys(found[name], "")
-        for name in ("light", "function_words", "negation", "negates_a_part", "turning", "ranks")
+        for name in ("light", "function_words", "negation", "negates_a_part", "turning", "ranks", "plural", "endings")
     }
     pairs = [pair.split(" = ") for pair in found["as_one_word"]]
     return told | {

@@ -1,4 +1,4 @@
-"""Finds sentences and quotes in a turn, in code points. Pure."""
+"""Finds quotes in a turn, in code points, and says what can be one. Pure."""
 
 from __future__ import annotations
 
@@ -6,29 +6,12 @@ import re
 import unicodedata
 from itertools import pairwise
 
-from culturepark.dialogue.guards import phrases
+from culturepark.domain import Persona
+from culturepark.languages import Language
 
 SHORTEST = 12
 """Characters; less is no statement."""
 LONGEST = 600
-
-
-def sentences(text: str, language: str) -> list[tuple[int, int]]:
-    """Start and end of each sentence, in code points, without the white space around it."""
-    from sentencex import get_sentence_boundaries
-
-    # The library takes `if you ask me.` for the state of Maine.
-    unseen = re.compile(rf"(?<=[\s,](?:{'|'.join(phrases(language)['no_abbreviation'])})\.)\s+(?=[A-ZÀ-Þ])")
-    spans: list[tuple[int, int]] = []
-    at = 0
-    for boundary in get_sentence_boundaries(language, text):
-        # Only the pieces are taken over from the library; where they stand is found here, in code points.
-        for piece in map(str.strip, unseen.split(boundary["text"])):
-            start = text.find(piece, at)
-            if piece and start >= 0:
-                spans.append((start, start + len(piece)))
-                at = start + len(piece)
-    return spans
 
 
 def locate(quote: str, text: str) -> tuple[int, int] | None:
@@ -80,6 +63,13 @@ def as_sentence(quote: str) -> str:
     first = body[:1].upper()
     body = (first if len(first) == 1 else body[:1]) + body[1:]
     return body if body.endswith(ENDS) else f"{body}."
+
+
+def attributed(persona: Persona, quote: str, language: Language) -> str:
+    """A quote as a stand-alone statement: said by whom, and from where. No word of it is touched."""
+    return language.frame("says").render(
+        name=persona.name, place=persona.place, country=persona.country_name, sentence=as_sentence(quote)
+    )
 
 
 ENDS = tuple(".!?…。！？؟।\"'”’»)")

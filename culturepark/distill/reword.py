@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from culturepark.dialogue.guards import storable
 from culturepark.distill import quotes
 from culturepark.distill.ask import Asker, TooMuch
-from culturepark.distill.extract import told
+from culturepark.distill.extract import as_shown
 from culturepark.distill.judgement import Case
 from culturepark.domain import DistillPolicy, Verdict
 from culturepark.models.thoughts import unfit
@@ -63,7 +63,7 @@ async def reword(asker: Asker, cases: Sequence[Case], policy: DistillPolicy) -> 
             "question": casting.seed.question,
             "speaker": speaker.called,
             "stance": one.stance.text,
-            "turn": told(one.turn, casting),
+            "turn": as_shown(one.turn, casting),
             "quote": one.statement.quote,
             "statement": one.statement.text,
             "first_person": one.statement.first_person,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from culturepark.dialogue.guards import contains, phrases
 from culturepark.distill.logprobs import as_data
-from culturepark.domain import Language, Option, Relation, Seed, Stance, SurveyItem
-from culturepark.languages import prompt
+from culturepark.domain import Option, Relation, Seed, Stance, SurveyItem
+from culturepark.languages import Language
+from culturepark.languages.words import contains
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def relation_as_named(seed: Seed, stance: Stance, said: str, language: Language)
 
     None if they give none, or several, or if somebody else may be meant: those have to be judged.
     """
-    item, lists = item_of(seed), phrases(language)
+    item, lists = item_of(seed), language.phrases
     gives = "|".join(map(re.escape, lists["gives_answer"]))
     found = list(re.finditer(rf"\b(?:{gives}):? [“\"‘'«]([^“”\"‘’«»]{{2,80}})[”\"’'»]", said, re.I))
     by_label = {option.label.casefold(): option for option in item.options}
@@ -72,4 +72,4 @@ def outermost(item: SurveyItem, side: int) -> str | None:
 
 
 def as_claim(seed: Seed, answer: str, language: Language) -> str:
-    return prompt("answer-as-claim", language).render(question=as_data(seed.question), answer=as_data(answer))
+    return language.prompt("answer-as-claim").render(question=as_data(seed.question), answer=as_data(answer))

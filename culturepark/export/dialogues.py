@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import cast
 
-from culturepark.dialogue.phrasing import VISITOR, heard, joined
-from culturepark.domain import Language, Persona, Turn
+from culturepark.dialogue.phrasing import heard
+from culturepark.domain import Persona, Turn
 from culturepark.errors import StoreError
 from culturepark.export.corrections import reworded
 from culturepark.export.rows import Row, Source, fingerprint, fit_to_train_on
-from culturepark.languages import section
+from culturepark.languages import Language, load_language
 from culturepark.store import exports
 
 MODERATOR, USER = NOBODYS = ("moderator", "user")
@@ -42,7 +41,7 @@ def dialogues(source: Source) -> Iterator[Row]:
                 )
             personas = [edition.persona(person.persona_key) for person in people]
             rejected, worded = source.corrections.turns(dialogue.id, turns)
-            language = cast("Language", dialogue.language)
+            language = load_language(dialogue.language)
             for person, persona in zip(people, personas, strict=True):
                 if not exports.has_row(person.role, dialogue.protocol):
                     continue
@@ -97,7 +96,10 @@ def perspective(
     Empty, if the person never answered anything.
     """
     names = {other.key: other.called for other in others}
-    called: Mapping[str, str] = {MODERATOR: "Moderator", USER: VISITOR} | names
+    called: Mapping[str, str] = {
+        MODERATOR: language.frame("moderator").text,
+        USER: language.frame("visitor").text,
+    } | names
     speakers = {turn.speaker for turn in turns}
     alone = speakers <= {USER, persona.key}
     said: list[dict[str, str]] = []
@@ -111,14 +113,14 @@ def perspective(
             said.append({"role": role, "content": text})
     if not said:
         return []
-    system = section("samples", "dialogue", "system", language).render(
+    system = language.section("samples", "dialogue", "system").render(
         country=persona.country_name,
         called=persona.called,
         place=persona.place,
-        others=joined(
-            ["a moderator"] * (MODERATOR in speakers)
+        others=language.joined(
+            [language.frame("a_moderator").text] * (MODERATOR in speakers)
             + list(names.values())
-            + [f"a {VISITOR.lower()}"] * (USER in speakers)
+            + [language.frame("a_visitor").text] * (USER in speakers)
         ),
     )
     return [{"role": "system", "content": system}, *said]

@@ -21,7 +21,7 @@ from culturepark.export.dialogues import NEVER_ANSWERED, REJECTED_TURN
 from culturepark.export.files import DUPLICATES, MANIFEST, File, RowsFile, need_parquet
 from culturepark.export.formats import Format, format_named, multi_turn
 from culturepark.export.rows import REJECTED, TWIN, UNFIT, Source
-from culturepark.languages import prompt
+from culturepark.languages import load_language
 from culturepark.models.embedder import Method
 from culturepark.stats.figures import Checks, Counts, Figures, Samples, Statements, Stored, Turns
 from culturepark.stats.funnel import branched, funnel, prompts, repeats
@@ -380,7 +380,7 @@ def run_entry(source: Source, wanted: Wanted, run: RunRow, checks: Checks) -> Ru
         created_at=run.created_at,
         models=json.loads(run.models),
         branched=[Branched.model_validate(branch) for branch in branched(source.look, run.id)],
-        prompts=prompts(source.look, run.id) | {"samples": [prompt("samples", scenario.language).digest]},
+        prompts=prompts(source.look, run.id) | {"samples": [load_language(scenario.language).prompt("samples").digest]},
         policy=scenario.distill,
         questions=len(seed_keys),
         sources=sorted({seed.item.source for seed in scenario.seeds if seed.item and seed.key in seed_keys}),

@@ -232,8 +232,8 @@ def least_key(by_run: Mapping[str, Sequence[Seed]]) -> str:
 
 def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[tuple[str, Answer]]:
     """Yield run and answer of everybody who answered one question; of all cultures, since others are the contrast."""
-    from culturepark.distill.conclude import asked_yet
     from culturepark.distill.paraphrase import key
+    from culturepark.distill.samples import asked_yet
     from culturepark.distill.verify import SURE_ENOUGH
 
     key_of = lru_cache(maxsize=8)(key)  # a statement comes in two shapes, one after the other

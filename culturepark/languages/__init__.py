@@ -1,14 +1,34 @@
-"""Prompts are Markdown files beside this module, one folder a language; rendering is strict."""
+"""Languages a dialogue can be held in. A language is a package: a folder of this one, or one that a plugin registers.
+
+It holds all that the program knows of the language:
+
+    language.toml   its name, its script, and the words that frame a transcript
+    NAME.md         prompts, with `{{holes}}`
+    phrases.toml    word lists that guards, mining and deduplication look words up in
+    rules.py        `rules(language)`: which parts of a sentence may be mined (see `Rules`)
+
+No other module holds words of a language. What a language lacks is named in an error; English never stands in for it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
-from functools import cache
-from pathlib import Path
+import tomllib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from importlib import import_module
+from importlib.resources import files
+from importlib.util import find_spec
 
-from culturepark.models.chat import digest
+from culturepark.domain import Kind
+from culturepark.errors import UsageError
 
 HOLE = re.compile(r"\{\{(\w+)\}\}")
+PACKAGES: dict[str, str] = {"en": "culturepark.languages.en"}
+"""Every language there is, by its code (BCP 47), and its package; `register` adds to it."""
 
 
 class Prompt:
@@ -17,10 +37,10 @@ class Prompt:
     def __init__(self, text: str) -> None:
         self.text = text
         self.holes = frozenset(HOLE.findall(text))
-        self.digest = digest(text)
+        self.digest = hashlib.sha256(text.encode()).hexdigest()
 
     def render(self, **values: object) -> str:
-        """Fills every hole, each exactly once and in one pass: a value that holds `{{x}}` stays as it is.
+        """Fill every hole in one pass: a value that holds `{{x}}` stays as it is.
 
         Raises:
             KeyError: if a hole has no value. Values without a hole are fine: templates differ in what they need.
@@ -28,31 +48,165 @@ class Prompt:
         return HOLE.sub(lambda match: str(values[match[1]]), self.text)
 
 
-@cache
-def prompt(name: str, language: str = "en") -> Prompt:
-    """The whole file as one template."""
-    return Prompt(read(name, language).strip())
+@dataclass(frozen=True)
+class Part:
+    """A part of a sentence, and what its form says about it."""
+
+    start: int
+    """Code points, into the sentence or, where `ownership` has placed it, into the turn."""
+    end: int
+    begins: int
+    """Where it begins in earnest, beyond `Still, ` and the like."""
+    kind: Kind | None
+    """The kind that the wording shows; None where only the sense could tell."""
+    not_own: str | None
+    """Why it is not the speaker's own view or practice; None if it may be."""
+    no_statement: str | None
+    """Why it says nothing about a culture, although it is the speaker's own; None if it may."""
+
+
+class Rules(ABC):
+    """What the form of a sentence tells in one language. Pure."""
+
+    @abstractmethod
+    def parts(self, sentence: str, following: str, others: Sequence[str], country: str) -> list[Part]:
+        """Cut a sentence into parts that can stand for themselves.
+
+        Args:
+            following: the next sentence of the turn, or nothing; it may take this one back as a joke.
+            others: what the other people at the table are called.
+            country: the speaker's (ISO 3166 alpha-3).
+        """
+
+    @abstractmethod
+    def people_in(self, cue: str, speaker: str) -> list[str]:
+        """Return the names of people, but for the speaker's, that a moderator's words mention."""
+
+
+class Lists(dict[str, list[str]]):
+    """The word lists of one language; one that it lacks is an error in words for people."""
+
+    def __init__(self, language: str, lists: dict[str, list[str]]) -> None:
+        super().__init__(lists)
+        self.language = language
+
+    def __missing__(self, name: str) -> list[str]:
+        raise UsageError(f"the language {self.language!r} has no list {name!r} in its phrases.toml")
+
+
+class Language:
+    """One language: its prompts, word lists and rules. `load_language` makes one object of each."""
+
+    def __init__(self, code: str, package: str) -> None:
+        self.code = code
+        self.package = package
+        self.folder = files(package)
+
+    def __repr__(self) -> str:
+        return f"Language({self.code!r})"
+
+    @cached_property
+    def name(self) -> str:
+        """The English name, as prompts have it."""
+        return str(self._about["name"])
+
+    @cached_property
+    def script(self) -> str:
+        """How Unicode's names of its letters begin, such as `LATIN`."""
+        return str(self._about["script"])
+
+    @cached_property
+    def phrases(self) -> Lists:
+        return Lists(self.code, tomllib.loads(self._read("phrases.toml")))
+
+    @cached_property
+    def rules(self) -> Rules:
+        """
+        Raises:
+            UsageError: if nobody has written rules for the language.
+        """
+        module = f"{self.package}.rules"
+        if find_spec(module) is None:
+            raise UsageError(f"the language {self.code!r} has no rules.py, so nothing can be mined in it")
+        rules: Rules = import_module(module).rules(self)
+        return rules
+
+    @cache  # noqa: B019 - there is one object of each language, and it stays
+    def prompt(self, name: str) -> Prompt:
+        """Return a whole file as one template."""
+        return Prompt(self._read(f"{name}.md").strip())
+
+    @cache  # noqa: B019
+    def section(self, name: str, heading: str, part: str) -> Prompt:
+        """Return the text under `# heading` / `## part` of a file that holds several."""
+        return Prompt(self.sections(name)[heading, part])
+
+    @cache  # noqa: B019
+    def sections(self, name: str) -> dict[tuple[str, str], str]:
+        """Return all texts of a file that holds several, by heading and part."""
+        lines_of: dict[tuple[str, str], list[str]] = {}
+        heading = part = ""
+        for line in self._read(f"{name}.md").splitlines():
+            if line.startswith("## "):
+                part = line[3:].strip()
+            elif line.startswith("# "):
+                heading, part = line[2:].strip(), ""
+            elif part:
+                lines_of.setdefault((heading, part), []).append(line)
+        return {key: "\n".join(lines).strip("\n") for key, lines in lines_of.items()}
+
+    @cache  # noqa: B019
+    def frame(self, name: str) -> Prompt:
+        """Return one of the short texts that frame what is said, such as `moderator` or `your_turn`."""
+        return Prompt(str(self._about["frames"][name]))
+
+    def joined(self, names: Sequence[str]) -> str:
+        """`A`, `A and B`, `A, B and C`."""
+        return self.frame("and").text.join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+
+    def sentences(self, text: str) -> list[tuple[int, int]]:
+        """Return start and end of each sentence, in code points, without the white space around it."""
+        from sentencex import get_sentence_boundaries
+
+        spans: list[tuple[int, int]] = []
+        at = 0
+        for boundary in get_sentence_boundaries(self.code, text):
+            # Only the pieces are taken over from the library; where they stand is found here, in code points.
+            for piece in map(str.strip, self._no_abbreviation.split(boundary["text"])):
+                start = text.find(piece, at)
+                if piece and start >= 0:
+                    spans.append((start, start + len(piece)))
+                    at = start + len(piece)
+        return spans
+
+    @cached_property
+    def _no_abbreviation(self) -> re.Pattern[str]:
+        """Ends of sentences that sentencex does not see: it takes `if you ask me.` for the state of Maine."""
+        words = "|".join(self.phrases["no_abbreviation"])
+        return re.compile(rf"(?<=[\s,](?:{words})\.)\s+(?=[A-ZÀ-Þ])" if words else r"(?!)")
+
+    @cached_property
+    def _about(self) -> dict[str, dict[str, str]]:
+        return tomllib.loads(self._read("language.toml"))
+
+    def _read(self, name: str) -> str:
+        try:
+            return self.folder.joinpath(name).read_text("utf-8")
+        except FileNotFoundError:
+            raise UsageError(f"the language {self.code!r} has no {name}") from None
+
+
+def register(code: str, package: str) -> None:
+    """Add a language that stands in a package of its own, as a plugin's does."""
+    PACKAGES[code] = package
 
 
 @cache
-def section(name: str, heading: str, part: str, language: str = "en") -> Prompt:
-    """The text under `# heading` / `## part` of a file that holds several."""
-    return Prompt(sections(name, language)[heading, part])
-
-
-@cache
-def sections(name: str, language: str = "en") -> dict[tuple[str, str], str]:
-    found: dict[tuple[str, str], list[str]] = {}
-    heading = part = ""
-    for line in read(name, language).splitlines():
-        if line.startswith("## "):
-            part = line[3:].strip()
-        elif line.startswith("# "):
-            heading, part = line[2:].strip(), ""
-        elif part:
-            found.setdefault((heading, part), []).append(line)
-    return {key: "\n".join(lines).strip("\n") for key, lines in found.items()}
-
-
-def read(name: str, language: str) -> str:
-    return (Path(__file__).parent / language / f"{name}.md").read_text("utf-8")
+def load_language(code: str) -> Language:
+    """
+    Raises:
+        UsageError: if there is no such language.
+    """
+    if code not in PACKAGES:
+        raise UsageError(f"there is no language {code[:40]!r}, only: {', '.join(sorted(PACKAGES))}")
+    return Language(code, PACKAGES[code])

@@ -14,7 +14,7 @@ from culturepark.dialogue.protocol import schedule
 from culturepark.distill import cross_check
 from culturepark.distill.panel import ITEMS_A_CALL
 from culturepark.domain import JUDGES, ChecksPolicy, Edition, ModelRole, Noun, Scenario, Scored
-from culturepark.languages import prompt
+from culturepark.languages import load_language
 from culturepark.models import prices, tokens
 from culturepark.models.chat import Usage
 from culturepark.models.connections import base_url_of
@@ -171,7 +171,7 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
         found[role] = (old[0] + calls, old[1] + prompt_tokens, old[2] + completion_tokens)
 
     fixed = {
-        name: tokens.count(prompt(name, scenario.language).text, "")
+        name: tokens.count(load_language(scenario.language).prompt(name).text, "")
         for name in ("extract", "verify", "follow-up", "score", "scales", "judges")
     }
     for casting in plan.castings:

@@ -52,7 +52,7 @@ from culturepark.terminal.safe import show_origin
 
 if TYPE_CHECKING:
     from culturepark.distill.ask import Asker
-    from culturepark.distill.conclude import Judged
+    from culturepark.distill.samples import Judged
     from culturepark.models.embedder import Embedder
 
 
@@ -311,7 +311,7 @@ class Run:
         turns = {f"{row.id}.t{turn.position}": turn for turn in self.store.turns(row.id)}
         verifier = await self._asker(row, casting, "verifier", "verify")
         statements = [s.noun() for s in self.store.statements(self.row, row.id) if s.rewritten_from is None]
-        cases = [case(s, turns[s.turn_id], casting) for s in statements]
+        cases = [case(s, turns[s.turn_id], casting, verifier.language) for s in statements]
         verdicts = await verify(verifier, cases, policy)
         again: list[tuple[Statement, str | None]] = []
         if amiss := candidates(cases, verdicts, policy):
@@ -327,7 +327,9 @@ class Run:
                 }
                 again.append((old.model_copy(update=new), done.call_id))
             if policy.rewrite == "checked":
-                verdicts += await verify(verifier, [case(s, turns[s.turn_id], casting) for s, _ in again], policy)
+                verdicts += await verify(
+                    verifier, [case(s, turns[s.turn_id], casting, verifier.language) for s, _ in again], policy
+                )
         if policy.checks:
             verdicts += await self._check(row, casting, [*statements, *(s for s, _ in again)], verdicts)
         self.store.add_verification(row.id, again, verdicts, self.row.verify_round)
@@ -355,9 +357,10 @@ class Run:
 
     async def _asker(self, row: DialogueRow, casting: Casting, role: ModelRole, stage: str) -> Asker:
         from culturepark.distill.ask import Asker
+        from culturepark.languages import load_language
 
         model = await self.models.get(role)
-        return Asker(casting, self.scenario.language, row.id, model, self.ledger, stage)
+        return Asker(casting, load_language(self.scenario.language), row.id, model, self.ledger, stage)
 
     def _count_samples(self, statements: list[Statement], verdicts: list[Verdict], casting: Casting) -> None:
         from culturepark.distill.samples import shapes
@@ -368,8 +371,8 @@ class Run:
 
     async def _distil(self) -> None:
         """Duplicates and samples of the whole run; both follow from the verdicts and can be made again at any time."""
-        from culturepark.distill.conclude import entries, samples_of
         from culturepark.distill.dedup import THRESHOLDS, deduplicate, portions
+        from culturepark.distill.samples import entries, samples_of
         from culturepark.store.vectors import vectors_of
 
         judged = self._judged()
@@ -400,7 +403,7 @@ class Run:
             await vectors_of(self.store, embedder, [seed.question for seed in self.scenario.seeds])
 
     def _judged(self) -> list[Judged]:
-        from culturepark.distill.conclude import Judged, settled
+        from culturepark.distill.samples import Judged, settled
 
         numbers = {row.id: row.number for row in self.store.dialogues(self.row.id)}
         phases = self.store.phases(self.row.id)

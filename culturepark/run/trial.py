@@ -13,7 +13,7 @@ from culturepark.distill.ask import content_of, strict
 from culturepark.distill.json_answers import parse
 from culturepark.distill.judge_json import TOKENS_AN_ITEM, VerdictsAnswer
 from culturepark.errors import CultureparkError, ModelError
-from culturepark.languages import prompt
+from culturepark.languages import load_language
 from culturepark.models import prices
 from culturepark.models.abilities import LIMITS, REFUSED, Learnt
 from culturepark.models.chat import ChatModel, Reply, Request, Schema, Usage
@@ -132,7 +132,7 @@ async def trial_of(model: ChatModel, store: CallLog | None, notice: Callable[[st
     if trial.speech is None:
         return trial
     messages = (
-        {"role": "system", "content": prompt("verify").text},
+        {"role": "system", "content": load_language("en").prompt("verify").text},
         {"role": "user", "content": json.dumps(MATERIAL, ensure_ascii=False)},
     )
     schema = Schema("verdicts", strict(VerdictsAnswer))

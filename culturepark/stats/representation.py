@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from culturepark.languages import Language
 from culturepark.models.embedder import Vectors
 from culturepark.stats import diversity, voices
 from culturepark.stats.figures import (
@@ -64,6 +65,8 @@ class Meaning:
     """Shape (seeds, d); None where they have not been embedded."""
     threshold: float
     """Cosine from which two statements may say the same."""
+    language: Language
+    """Of what was said."""
 
 
 def representation(
@@ -87,7 +90,9 @@ def representation(
     nearest = residue = np.zeros(0, np.float32)
     if meaning:
         texts = [statement.text for statement in spoken]
-        said_by, nearest = voices.find_shared(texts, seeds, cultures, meaning.vectors, meaning.threshold)
+        said_by, nearest = voices.find_shared(
+            texts, seeds, cultures, meaning.vectors, meaning.threshold, meaning.language
+        )
         residue = voices.without_topics(meaning.vectors, seeds)
     kept = np.array([statement.kept for statement in spoken], np.bool_)
 

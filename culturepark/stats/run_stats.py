@@ -22,6 +22,7 @@ from culturepark.distill.samples import AFTER_VERIFYING
 from culturepark.domain import Edition, Status, SurveyItem
 from culturepark.errors import StoreError, UsageError
 from culturepark.ids import dialogue_of
+from culturepark.languages import load_language
 from culturepark.models.embedder import Vectors, identity_of, unit_rows
 from culturepark.models.spec import parse
 from culturepark.stats import representation
@@ -253,6 +254,7 @@ def meaning_of(
             unit_rows(np.stack([by_text[text] for text in texts])),
             unit_rows(np.stack(asked)) if len(asked) == len(questions) else None,
             threshold_of(run, edition) or THRESHOLDS["minilm" if name == "minilm" else "endpoint"],
+            load_language(edition.scenario.language),
         ),
         available,
     )

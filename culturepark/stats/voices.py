@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from culturepark.distill.nearest import near
 from culturepark.distill.paraphrase import Likeness, Reading, compare, key, read
+from culturepark.languages import Language
 from culturepark.models.embedder import Vectors, unit_rows
 from culturepark.stats.diversity import effective_number, surely_above
 from culturepark.stats.figures import Check, Collapse, Outcome
@@ -110,7 +111,12 @@ def without_topics(vectors: Vectors, seeds: Sequence[str]) -> Vectors:
 
 
 def find_shared(
-    texts: Sequence[str], seeds: Sequence[str], cultures: Sequence[str], vectors: Vectors, threshold: float
+    texts: Sequence[str],
+    seeds: Sequence[str],
+    cultures: Sequence[str],
+    vectors: Vectors,
+    threshold: float,
+    language: Language,
 ) -> tuple[dict[str, NDArray[np.bool_]], Vectors]:
     """Find the statements that speakers of another culture made too, under the same question.
 
@@ -130,7 +136,7 @@ def find_shared(
 
     @cache
     def reading(index: int) -> Reading:
-        return read(key(texts[index]))
+        return read(key(texts[index]), language)
 
     def same(one: int, other: int) -> bool:
         if texts[one] == texts[other]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import sqlalchemy
 from sqlmodel import Session, and_, case, col, func, or_, select
 
-from culturepark.domain import Casting, Edition, Language, Statement, Status, Turn
+from culturepark.domain import Casting, Edition, Statement, Status, Turn
+from culturepark.languages import Language, load_language
 from culturepark.store.castings import sitting_in
 from culturepark.store.integrity import columns, of_columns, sound
 from culturepark.store.lineage import of_run
@@ -89,7 +90,7 @@ def spoken_by(look: Look, edition: Edition, statement_id: str) -> tuple[Statemen
     turn = look.get_one(TurnRow, row.turn_id)
     dialogue = look.get_one(DialogueRow, turn.dialogue_id)
     (casting,) = sitting_in(look, col(DialogueRow.id) == dialogue.id, edition)
-    return row.noun(), casting, turn.phase, cast("Language", dialogue.language)
+    return row.noun(), casting, turn.phase, load_language(dialogue.language)
 
 
 def has_row(role: Any, protocol: Any) -> Any:

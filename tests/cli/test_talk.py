@@ -22,7 +22,7 @@ from culturepark.dialogue.casting import plan
 from culturepark.dialogue.guards import LONGEST
 from culturepark.dialogue.protocol import KEYBOARD, TALK_PHASES, talk_slot
 from culturepark.domain import Casting, JsonObject, Persona, Scenario
-from culturepark.languages import sections
+from culturepark.languages import load_language
 from tests.cli.test_cli import Done, cli, process, rows_of
 from tests.support.endpoint import HANG, Endpoint, status, unsupported
 from tests.support.terminal import Terminal
@@ -406,7 +406,7 @@ def small_talk(about: str | None = None, persona: str = ELIF) -> tuple[Casting, 
 @pytest.mark.parametrize("persona", load_all([]), ids=lambda p: p.key)
 def test_every_part_of_a_talk_is_rendered_whole(persona: Persona) -> None:
     casting, scenario = small_talk(persona=persona.key)
-    found = sections("talk")
+    found = load_language("en").sections("talk")
     parts = {(phase, part) for phase in TALK_PHASES for part in ("cue", "ask", "follow-up", "forms")}
     assert set(found) == parts | {("talk", "own-words")}
     for slot in (talk_slot(n, moderated=True) for n in range(1, 30)):
@@ -440,7 +440,9 @@ def test_a_very_small_moderator_asks_the_user_nothing_about_a_home_it_does_not_k
     casting, _ = small_talk()
     slots = [talk_slot(n, moderated=True) for n in range(1, 60)]
     for slot in (slot for slot in slots if slot.act == "follow-up"):
-        grammar = phrasing.question_grammar(slot, casting, "Elif", "We pour one more glass of tea.", "en")
+        grammar = phrasing.question_grammar(
+            slot, casting, "Elif", "We pour one more glass of tea.", load_language("en")
+        )
         to_user = slot.person == KEYBOARD
         assert ("Visitor, " in grammar) == to_user
         assert not (to_user and "Konya" in grammar)

@@ -10,6 +10,7 @@ from culturepark import glossary
 from culturepark.catalog.personas import load_all
 from culturepark.dialogue import guards
 from culturepark.dialogue.guards import Hearing, clean, objection, objection_to_follow_up
+from culturepark.languages import load_language
 from culturepark.models.chat import Reply, Usage
 from culturepark.models.thoughts import Unclear
 
@@ -24,7 +25,13 @@ def reply(text: str, finish: str | None = "stop", refusal: str | None = None) ->
 def hearing(
     *earlier: str, called: str = "Elif", others: tuple[str, ...] = ("Markus", "Diane"), instruction: str = ""
 ) -> Hearing:
-    return Hearing(called=called, others=others, earlier=earlier, instruction=instruction or "Introduce yourself.")
+    return Hearing(
+        called=called,
+        others=others,
+        earlier=earlier,
+        instruction=instruction or "Introduce yourself.",
+        language=load_language("en"),
+    )
 
 
 def judged(text: str, finish: str | None = "stop", refusal: str | None = None, at: Hearing | None = None) -> str | None:

@@ -20,9 +20,9 @@ from culturepark.cli.app import explain, run
 from culturepark.cli.trace_text import statement_lines
 from culturepark.dialogue.casting import plan
 from culturepark.distill.checks import panel_score
-from culturepark.distill.conclude import settled
 from culturepark.distill.cross_check import alone, second
 from culturepark.distill.panel import BRIEFS, LONGEST_REASON, expected, fit
+from culturepark.distill.samples import settled
 from culturepark.domain import Edition, JsonObject, Persona, Relation
 from culturepark.errors import UsageError
 from culturepark.models.chat import Reply

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from culturepark.distill import conclude
+from culturepark.distill import samples
 from culturepark.distill.dedup import Entry, deduplicate
 from culturepark.domain import Duplicate, JsonObject, Kind, Relation, Statement
 from culturepark.models.embedder import Lexical, Vectors, unit_rows
@@ -51,7 +51,7 @@ def opinion(
     relation: Relation | None,
     kind: Kind = "opinion",
     phase: str = "opinion",
-) -> conclude.Judged:
+) -> samples.Judged:
     """What Elif holds, verified, where she has drawn this stance."""
     statement = Statement(
         id=name,
@@ -72,7 +72,7 @@ def opinion(
     if stance is None:
         people = tuple(person.model_copy(update={"stance": None}) for person in casting.participants)
         casting = casting.model_copy(update={"participants": people})
-    return conclude.Judged(statement, verdicts, casting, phase)
+    return samples.Judged(statement, verdicts, casting, phase)
 
 
 def merged(found: Sequence[Duplicate]) -> dict[str, str]:
@@ -358,7 +358,7 @@ def test_opposite_stances_of_one_culture_never_meet_though_each_speaker_holds_to
         opinion("r.d3.t1.s1", no, stance=1, relation="contradict"),
     ]
     one = edition(distill={"keep": ["entail", "contradict"]}, samples=("open",)).scenario
-    given = conclude.entries(judged, one)
+    given = samples.entries(judged, one)
     assert [entry.block[-1] for entry in given] == ["plus", "minus", "minus"]
     assert merged(deduplicate(given, alike(3), "minilm")) == {"r.d3.t1.s1": "r.d2.t1.s1"}
 
@@ -373,17 +373,17 @@ def test_nothing_stands_for_what_is_told_in_another_shape() -> None:
         opinion("r.d1.t3.s1", SAID, stance=None, relation=None, kind="custom"),
         opinion("r.d1.t4.s1", SAID, stance=1, relation="irrelevant"),
     ]
-    given = conclude.entries(judged, one)
+    given = samples.entries(judged, one)
     repeated = merged(deduplicate(given, alike(5), "minilm"))
     assert repeated == {"r.d1.t3.s1": "r.d1.t1.s1", "r.d1.t4.s1": "r.d1.t2.s1"}
-    kept = [(s.statement_id, s.kind) for _, s in conclude.samples_of(judged, repeated, one) if s.status == "kept"]
+    kept = [(s.statement_id, s.kind) for _, s in samples.samples_of(judged, repeated, one) if s.status == "kept"]
     assert kept == [("r.d1.t1.s1", "norm"), ("r.d1.t2.s1", "open")]
 
 
 @pytest.mark.parametrize(("stance", "relation"), [(1, "irrelevant"), (4, "unparsable"), (None, None)])
 def test_what_takes_no_side_is_not_taken_to_be_on_one(stance: int | None, relation: Relation | None) -> None:
     one = edition(distill={"keep": ["entail", "irrelevant"]}).scenario
-    for entry in conclude.entries([opinion("r.d1.t1.s1", SAID, stance=stance, relation=relation)], one):
+    for entry in samples.entries([opinion("r.d1.t1.s1", SAID, stance=stance, relation=relation)], one):
         assert entry.block[-1] == "none"
 
 

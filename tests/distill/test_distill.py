@@ -18,12 +18,13 @@ from culturepark.catalog.personas import load_all
 from culturepark.catalog.surveys import load_items
 from culturepark.distill import logprobs, quotes
 from culturepark.distill.ask import parse
-from culturepark.distill.clauses import Speaker, objection
 from culturepark.distill.extract import TURNS_A_CALL, StatementsAnswer, parts
 from culturepark.distill.judge_json import VerdictsAnswer
 from culturepark.distill.judge_logprobs import Leaning
+from culturepark.distill.ownership import Speaker, objection
 from culturepark.distill.sides import as_claim, relation_as_named, sides_of
 from culturepark.domain import DistillPolicy, JsonObject, Option, Seed, Stance, SurveyItem
+from culturepark.languages import load_language
 from culturepark.models.chat import Reply
 from culturepark.store.tables import CallRow, DialogueRow, SampleRow, StatementRow, VerdictRow
 from tests.support.fakes import (
@@ -42,6 +43,7 @@ from tests.support.fakes import (
     turns_of,
 )
 
+ENGLISH = load_language("en")
 TEA = "When guests get up to leave we pour one more glass of tea, and they sit down again."
 JOB = "I think a job belongs to whoever does it best, man or woman."
 POTLUCK = "At our potlucks everybody brings a dish, and nobody asks who made which."
@@ -140,13 +142,13 @@ OBJECTIONS = [
 def test_only_the_speakers_own_statements_may_be_mined(sentence: str, reason: str | None) -> None:
     text = f"Well then. {sentence} So it goes."
     start = text.index(sentence)
-    assert objection(start, start + len(sentence), text, Speaker("TUR", ("Jenna",))) == reason
+    assert objection(start, start + len(sentence), text, Speaker("TUR", ("Jenna",), ENGLISH)) == reason
 
 
 def test_words_cut_out_of_a_question_are_a_question() -> None:
     text = "We eat. Should a guest be asked to wash up?"
     start = text.index("a guest")
-    assert objection(start, start + len("a guest be asked to wash"), text, Speaker("TUR")) == "question"
+    assert objection(start, start + len("a guest be asked to wash"), text, Speaker("TUR", (), ENGLISH)) == "question"
 
 
 @pytest.mark.parametrize(
@@ -159,7 +161,7 @@ def test_words_cut_out_of_a_question_are_a_question() -> None:
     ],
 )
 def test_a_sentence_that_only_begins_with_the_letters_of_a_greeting_is_no_small_talk(sentence: str) -> None:
-    assert objection(0, len(sentence), sentence, Speaker("TUR", ("Jenna",))) is None
+    assert objection(0, len(sentence), sentence, Speaker("TUR", ("Jenna",), ENGLISH)) is None
 
 
 def test_every_norm_on_the_shipped_cards_may_be_mined() -> None:
@@ -167,7 +169,8 @@ def test_every_norm_on_the_shipped_cards_may_be_mined() -> None:
         (persona.key, norm.text)
         for persona in load_all([])
         for norm in persona.norms
-        if objection(0, len(norm.text), norm.text, Speaker(persona.country or "USA")) or not quotes.readable(norm.text)
+        if objection(0, len(norm.text), norm.text, Speaker(persona.country or "USA", (), ENGLISH))
+        or not quotes.readable(norm.text)
     ]
     assert turned_down == []
 
@@ -200,7 +203,7 @@ def test_every_norm_on_the_shipped_cards_may_be_mined() -> None:
     ],
 )
 def test_sentences_are_where_their_offsets_say(text: str, sentences: list[str]) -> None:
-    spans = quotes.sentences(text, "en")
+    spans = ENGLISH.sentences(text)
     assert [text[start:end] for start, end in spans] == sentences
     assert all(before[1] <= after[0] for before, after in pairwise(spans))
 
@@ -719,7 +722,7 @@ def leaning(likely: Callable[[str, str, str], float]) -> FakeModel:
 
 MEN_FIRST, AS_MUCH_RIGHT = load_items([])["wvs7/Q33"].poles or ("", "")
 AGREE, DISAGREE = (
-    as_claim(Seed(key="wvs7/Q33", topic="jobs", question=load_items([])["wvs7/Q33"].question), answer, "en")
+    as_claim(Seed(key="wvs7/Q33", topic="jobs", question=load_items([])["wvs7/Q33"].question), answer, ENGLISH)
     for answer in ("strongly agree", "strongly disagree")
 )
 NOTHING = "I have no opinion about that."
@@ -813,7 +816,7 @@ FOUR = (("yes, always", 1), ("yes", 1), ("no", -1), ("never", -1))
 
 def test_sides_are_the_surveys_own_sentences_if_it_has_them() -> None:
     seed = item_of(*FOUR, poles=("Tea is good.", "Tea is bad."))
-    found = [sides_of(seed, Stance(code=code, text="..."), "en") for code in (1, 3)]
+    found = [sides_of(seed, Stance(code=code, text="..."), ENGLISH) for code in (1, 3)]
     assert [(sides.own, sides.other, sides.neutral) for sides in found] == [
         ("Tea is good.", "Tea is bad.", False),
         ("Tea is bad.", "Tea is good.", False),
@@ -821,17 +824,17 @@ def test_sides_are_the_surveys_own_sentences_if_it_has_them() -> None:
 
 
 def test_without_sentences_the_ends_of_the_scale_are_the_sides() -> None:
-    found = sides_of(item_of(*FOUR), Stance(code=1, text="yes"), "en")
+    found = sides_of(item_of(*FOUR), Stance(code=1, text="yes"), ENGLISH)
     assert found.own == 'To the question "Tea?" the answer is "yes, always".'
     assert found.other == 'To the question "Tea?" the answer is "never".'
     assert found.answers == (found.own, found.other)
-    reverse = sides_of(item_of(*reversed(FOUR)), Stance(code=2, text="yes"), "en")
+    reverse = sides_of(item_of(*reversed(FOUR)), Stance(code=2, text="yes"), ENGLISH)
     assert reverse == found
 
 
 def test_what_stands_in_brackets_behind_an_answer_is_no_part_of_the_claim() -> None:
     seed = item_of(("no (1 out of 10)", -1), ("yes (10 out of 10)", 1))
-    assert sides_of(seed, Stance(code=1, text="yes (10 out of 10)"), "en").own.endswith('the answer is "yes".')
+    assert sides_of(seed, Stance(code=1, text="yes (10 out of 10)"), ENGLISH).own.endswith('the answer is "yes".')
 
 
 @pytest.mark.parametrize(
@@ -854,12 +857,12 @@ def test_what_stands_in_brackets_behind_an_answer_is_no_part_of_the_claim() -> N
 )
 def test_words_that_quote_an_answer_of_the_scale_need_no_judge(stance: int, said: str, relation: str | None) -> None:
     five = (("yes, always", 1), ("yes", 1), ("so-so", 0), ("no", -1), ("never", -1))
-    assert relation_as_named(item_of(*five), Stance(code=stance, text="..."), said, "en") == relation
+    assert relation_as_named(item_of(*five), Stance(code=stance, text="..."), said, ENGLISH) == relation
 
 
 def test_a_stance_in_the_middle_has_no_side_of_its_own() -> None:
     seed = item_of(("good", 1), ("so-so", 0), ("bad", -1), poles=("Tea is good.", "Tea is bad."))
-    assert sides_of(seed, Stance(code=1, text="so-so"), "en").neutral
+    assert sides_of(seed, Stance(code=1, text="so-so"), ENGLISH).neutral
     one_sided = Leaning(own=3.0, other=-1.0, about=3.0, answer=3.0, call_id="c").relations(neutral=True)
     balanced = Leaning(own=1.5, other=1.5, about=3.0, answer=3.0, call_id="c").relations(neutral=True)
     assert one_sided["contradict"] == balanced["contradict"] == 0.0
@@ -882,7 +885,7 @@ def test_relations_are_probabilities_and_turn_with_the_side(
 def test_without_sentences_of_the_survey_a_small_judge_is_less_sure_of_the_side() -> None:
     seen = Leaning(own=0.5, other=0.0, about=3.0, answer=3.0, call_id="c")
     assert seen.relations()["entail"] > 0.9 > 0.75 > seen.relations(in_sentences=False)["entail"]
-    assert not sides_of(item_of(*FOUR), Stance(code=1, text="yes"), "en").in_sentences
+    assert not sides_of(item_of(*FOUR), Stance(code=1, text="yes"), ENGLISH).in_sentences
 
 
 def test_a_whole_sentence_of_the_speaker_is_faithful_without_being_asked(tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from bench.quality import extraction
 from bench.quality.overlap import score
 from culturepark.catalog.personas import load_all
-from culturepark.distill import ownership, quotes
-from culturepark.distill.clauses import Speaker, candidates, named, objection, pieces
+from culturepark.distill import quotes
+from culturepark.distill.ownership import Speaker, candidates, objection, parts
 from culturepark.domain import JsonObject
+from culturepark.languages import load_language
 from culturepark.models.ledger import Ledger
 from culturepark.models.limits import Budget
 from culturepark.store.tables import StatementRow
@@ -28,7 +29,8 @@ DEVELOPMENT = DATA / "extract_dev.jsonl"
 OWN = DATA / "extract_own.jsonl"
 """38 turns by the author of the rules; docs/quality.md tells which were written when. Figures on them say what the
 rules were made to do, and only those of a first look, which stand there, say more."""
-ELIF_SPEAKS = Speaker("TUR", ("Jenna",))
+ENGLISH = load_language("en")
+ELIF_SPEAKS = Speaker("TUR", ("Jenna",), ENGLISH)
 GOLD = ("gold", "not_statements")
 
 
@@ -114,7 +116,7 @@ def test_a_joke_that_is_taken_back_in_the_next_sentence_is_none() -> None:
 
 def test_ones_own_country_is_not_another_one() -> None:
     sentence = "In Norway a guest always brings his own towel."
-    assert mined(sentence, Speaker("NOR")) == [("custom", sentence)]
+    assert mined(sentence, Speaker("NOR", (), ENGLISH)) == [("custom", sentence)]
 
 
 @pytest.mark.parametrize(
@@ -181,7 +183,7 @@ def test_reports_by_others_are_rejected_in_quotes_mode_too(tmp_path: Path) -> No
     ],
 )
 def test_a_moderator_names_the_other_speaker(cue: str, names: list[str]) -> None:
-    assert named(cue, "Elif", "en") == names
+    assert ENGLISH.rules.people_in(cue, "Elif") == names
 
 
 # --- of what kind ------------------------------------------------------------------------------------
@@ -290,9 +292,9 @@ def test_what_hides_a_report_from_the_eye_does_not_hide_it_from_the_rules(senten
 
 @given(st.text(alphabet=st.sampled_from("aI ,.;:—?\"“”'\u202e\u0301\u200b\n\0Jennasays we must 떡ق🎉"), max_size=120))
 def test_every_piece_lies_where_it_says_in_any_text(text: str) -> None:
-    parts = [piece for sentence in pieces(text, ELIF_SPEAKS) for piece in sentence]
-    assert all(0 <= p.start < p.end <= len(text) for p in parts)
-    assert all(a.end <= b.start for a, b in pairwise(parts))
+    pieces = [piece for sentence in parts(text, ELIF_SPEAKS) for piece in sentence]
+    assert all(0 <= p.start < p.end <= len(text) for p in pieces)
+    assert all(a.end <= b.start for a, b in pairwise(pieces))
     for one in candidates(text, ELIF_SPEAKS)[0]:
         quote = text[one.start : one.end]
         assert quote == quote.strip()
@@ -362,7 +364,7 @@ def test_hardly_any_norm_on_the_shipped_cards_is_lost_to_the_rules() -> None:
     cards = [(persona, norm.text) for persona in load_all([]) for norm in persona.norms]
     lost = []
     for persona, text in cards:
-        who = Speaker(persona.country or "USA")
+        who = Speaker(persona.country or "USA", (), ENGLISH)
         if not any(one.end - one.start > len(text) / 2 for one in candidates(text, who)[0]):
             lost.append(text)
     assert len(lost) <= len(cards) / 100, lost
@@ -455,7 +457,7 @@ def test_the_three_ways_need_no_gold_and_the_published_one_gives_no_quote_of_its
 
 def test_a_name_may_be_told_from_a_word() -> None:
     assert [
-        w for w in ("Rosalind", "Sunday", "Everybody", "Konya", "I'd", "Cooking", "Emily") if ownership.is_name(w, "en")
+        w for w in ("Rosalind", "Sunday", "Everybody", "Konya", "I'd", "Cooking", "Emily") if ENGLISH.rules.is_name(w)
     ] == [
         "Rosalind",
         "Emily",

@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from culturepark.distill.ask import Items
 from culturepark.distill.cross_check import Told
 from culturepark.distill.extract import StatementsAnswer
-from culturepark.distill.items import Items
 from culturepark.distill.json_answers import item_of, parse
 from culturepark.distill.judge_json import Judged, VerdictsAnswer
 from culturepark.distill.panel import GivenScore
 from culturepark.distill.reword import Rewording
 from culturepark.domain import JsonObject
 from culturepark.errors import Missed, PromptCut, TooLong
-from culturepark.languages import prompt
+from culturepark.languages import load_language
 from culturepark.models.chat import Reply
 from culturepark.store.tables import CallRow, DialogueRow, StatementRow, TurnRow, VerdictRow
 from tests.support.fakes import (
@@ -196,7 +196,7 @@ SHAPES: dict[str, Any] = {
 
 
 def example_in(name: str) -> str:
-    (line,) = [line for line in prompt(name).text.splitlines() if "JSON alone" in line]
+    (line,) = [line for line in load_language("en").prompt(name).text.splitlines() if "JSON alone" in line]
     return line[line.index("{") : line.rindex("}") + 1]
 
 

@@ -10,6 +10,7 @@ import pytest
 from culturepark.distill.samples import drop_reason, shape_sample, shapes, without_twins
 from culturepark.domain import Casting, JsonObject, Kind, Relation, Sample, Shape, Statement
 from culturepark.export.formats import problem
+from culturepark.languages import load_language
 from culturepark.store.tables import DuplicateRow, SampleRow, StatementRow
 from tests.support.fakes import (
     ELIF,
@@ -55,7 +56,7 @@ def sample(
     reason: str | None = None,
 ) -> Sample:
     table = casting or only_casting(AT_HOME)
-    return shape_sample(one, table, shape, phase=phase, language="en", reason=reason)
+    return shape_sample(one, table, shape, phase=phase, language=load_language("en"), reason=reason)
 
 
 # --- shapes ----------------------------------------------------------------------------------------

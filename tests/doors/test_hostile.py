@@ -19,6 +19,7 @@ from culturepark.distill import quotes
 from culturepark.domain import DistillPolicy, Edition, JsonObject
 from culturepark.errors import BadAnswer, ModelError
 from culturepark.export.card import as_text
+from culturepark.languages import load_language
 from culturepark.models import local, scripted
 from culturepark.models.chat import Request, spelled_out
 from culturepark.models.spec import EMBEDDED
@@ -258,7 +259,7 @@ def gullible(body: JsonObject) -> Any:
 
 
 def pieces(text: str) -> list[str]:
-    return [text[start:end] for start, end in quotes.sentences(text, "en")][:3]
+    return [text[start:end] for start, end in load_language("en").sentences(text)][:3]
 
 
 def with_orders() -> Edition:
@@ -504,7 +505,7 @@ def test_no_text_however_long_takes_more_than_its_length(name: str) -> None:
     assert spelled_out(text)
     edge = text[: guards.LONGEST]
     guards.objection(reply(edge), edge, hearing(edge[::-1]))
-    spans = quotes.sentences(edge, "en")
+    spans = load_language("en").sentences(edge)
     assert all(0 <= start < end <= len(edge) for start, end in spans)
 
 

@@ -23,6 +23,7 @@ from culturepark.export.formats import FORMATS, Format, Messages, line, multi_tu
 from culturepark.export.manifest import Manifest, Wanted
 from culturepark.export.writer import export as write_export
 from culturepark.export.writer import groups
+from culturepark.languages import load_language
 from culturepark.stats.funnel import funnel
 from culturepark.stats.run_stats import stats
 from culturepark.store.store import Store
@@ -163,7 +164,7 @@ def test_dialogues_of_main_contacts_alone_are_none() -> None:
 
 def told(*said: tuple[str, str]) -> list[tuple[str, str]]:
     people = {p.key: p for p in shipped("everyday-norms").personas}
-    found = perspective(turns_of(said), people[ELIF], [people[JENNA]], "en")
+    found = perspective(turns_of(said), people[ELIF], [people[JENNA]], load_language("en"))
     return [(message["role"], message["content"]) for message in found[1:]]
 
 

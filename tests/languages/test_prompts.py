@@ -12,12 +12,10 @@ from culturepark.catalog import scenarios
 from culturepark.catalog.personas import load_all
 from culturepark.dialogue import phrasing
 from culturepark.dialogue.casting import plan
-from culturepark.dialogue.guards import phrases
 from culturepark.dialogue.protocol import PHASES, schedule
 from culturepark.distill.panel import BRIEFS
 from culturepark.distill.samples import shape_sample, shapes
 from culturepark.domain import (
-    LANGUAGES,
     Casting,
     Kind,
     Participant,
@@ -29,9 +27,10 @@ from culturepark.domain import (
     Stance,
     Statement,
 )
-from culturepark.languages import HOLE, Prompt, prompt, section, sections
+from culturepark.languages import HOLE, PACKAGES, Prompt, load_language
 from culturepark.models.chat import digest
 
+ENGLISH = load_language("en")
 FOLDER = Path(culturepark.languages.__file__).parent
 PEOPLE = load_all([])
 WHOLE = ("extract", "verify", "reword", "reword-as-published")
@@ -106,60 +105,67 @@ def test_a_form_stands_once_for_every_combination_and_falls_away_without_a_value
 # --- the files -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("language", PACKAGES)
 def test_every_language_has_the_same_files_and_every_file_is_known(language: str) -> None:
-    files = {path.name for path in (FOLDER / language).iterdir()}
+    files = {path.name for path in (FOLDER / language).iterdir() if path.is_file()}
     rendered = {
         "persona", "persona-small", "stance", "suggestion", "follow-up", "follow-up-small", "follow-up-forms",
         "speaks-for", "about", "answer-as-claim", "score", "score-small", "cross-check", "talk-persona",
     }  # fmt: skip
-    assert files == {f"{name}.md" for name in {*rendered, *WHOLE, *IN_PARTS}} | {"phrases.toml"}
+    assert files == {f"{name}.md" for name in {*rendered, *WHOLE, *IN_PARTS}} | {
+        "phrases.toml",
+        "language.toml",
+        "rules.py",
+        "__init__.py",
+    }
     assert all((FOLDER / language / name).read_text("utf-8").strip() for name in files)
 
 
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_prompt_that_is_sent_as_it_stands_has_no_holes(name: str) -> None:
-    assert prompt(name).holes == frozenset()
+    assert ENGLISH.prompt(name).holes == frozenset()
 
 
 def test_the_prompts_for_yes_and_no_ask_for_what_they_are_given() -> None:
-    assert prompt("speaks-for").holes == {"claim", "said"}
-    assert prompt("about").holes == {"own", "other", "said"}
-    assert prompt("answer-as-claim").holes == {"question", "answer"}
+    assert ENGLISH.prompt("speaks-for").holes == {"claim", "said"}
+    assert ENGLISH.prompt("about").holes == {"own", "other", "said"}
+    assert ENGLISH.prompt("answer-as-claim").holes == {"question", "answer"}
 
 
 def test_the_prompts_of_a_panel_ask_for_what_they_are_given() -> None:
-    assert prompt("score").holes == {"brief", "what", "scale"}
-    assert prompt("score-small").holes == {"brief", "what", "scale", "country", "text", "question"}
-    assert set(sections("judges")) == {(name, "brief") for name in BRIEFS}
-    assert set(sections("scales")) == {(c, part) for c in get_args(Scored) for part in ("what", "question", "scale")}
+    assert ENGLISH.prompt("score").holes == {"brief", "what", "scale"}
+    assert ENGLISH.prompt("score-small").holes == {"brief", "what", "scale", "country", "text", "question"}
+    assert set(ENGLISH.sections("judges")) == {(name, "brief") for name in BRIEFS}
+    assert set(ENGLISH.sections("scales")) == {
+        (c, part) for c in get_args(Scored) for part in ("what", "question", "scale")
+    }
     for criterion in get_args(Scored):
-        lines = section("scales", criterion, "scale").text.splitlines()
+        lines = ENGLISH.section("scales", criterion, "scale").text.splitlines()
         assert [line[:3] for line in lines] == ["1: ", "2: ", "3: ", "4: ", "5: "]
 
 
 @pytest.mark.parametrize("persona", PEOPLE, ids=[p.key for p in PEOPLE])
 def test_the_card_of_a_second_persona_is_rendered_whole(persona: Persona) -> None:
-    whole = prompt("cross-check").render(**phrasing.about(persona, small=False))
-    small = section("cross-check-small", "small", "card").render(**phrasing.about(persona, small=True))
+    whole = ENGLISH.prompt("cross-check").render(**phrasing.about(persona, small=False))
+    small = ENGLISH.section("cross-check-small", "small", "card").render(**phrasing.about(persona, small=True))
     for text in (whole, small):
         assert filled(text), text
         assert text.startswith(f"You are {persona.name}")
         assert all(norm.text in text for norm in persona.norms)
     assert persona.scope in whole
-    assert section("cross-check-small", "small", "question").holes == {"country", "text"}
+    assert ENGLISH.section("cross-check-small", "small", "question").holes == {"country", "text"}
 
 
 @pytest.mark.parametrize("protocol", PHASES)
 def test_a_protocol_file_has_every_part_of_every_phase(protocol: str) -> None:
-    found = sections(protocol)
+    found = ENGLISH.sections(protocol)
     phases = PHASES[protocol]  # type: ignore[index]
     assert set(found) == {(phase, part) for phase in phases for part in ("cue", "ask", "follow-up", "forms")}
     assert all(text.strip() for text in found.values())
 
 
 def test_the_phrase_lists_are_clean() -> None:
-    for name, listed in phrases("en").items():
+    for name, listed in ENGLISH.phrases.items():
         assert len(listed) == len({phrase.casefold() for phrase in listed}), name
         listed = [phrase.removeprefix(" ") for phrase in listed] if name == "contractions" else listed  # whole words
         assert all(phrase == phrase.strip() and phrase for phrase in listed), name
@@ -181,7 +187,7 @@ def test_the_card_of_every_persona_is_rendered_whole(setting: str, small: bool) 
             text, text_digest = phrasing.card(casting, participant, scenario, small=small)
             persona = participant.persona
             assert filled(text), text
-            assert text_digest == prompt("persona-small" if small else "persona").digest
+            assert text_digest == ENGLISH.prompt("persona-small" if small else "persona").digest
             assert text.startswith(f"You are {persona.name},")
             assert all(norm.text in text for norm in persona.norms)
             assert all(value.value in text for value in persona.values)
@@ -191,7 +197,7 @@ def test_the_card_of_every_persona_is_rendered_whole(setting: str, small: bool) 
             if participant.stance:
                 assert f"is: {participant.stance.text}." in text
             others = [p.persona.called for p in casting.participants if p is not participant]
-            assert f"with {phrasing.joined(others)}." in text
+            assert f"with {ENGLISH.joined(others)}." in text
             if not small:
                 for piece in (persona.scope, persona.work, persona.schooling, persona.speech.manner, persona.region):
                     assert piece in text
@@ -211,7 +217,7 @@ def test_every_line_of_a_protocol_is_rendered_whole(setting: str, protocol: str)
                 text, text_digest = phrasing.line(part, slot, casting, scenario, hint)
                 assert filled(text), text
                 assert text == " ".join(text.split())
-                assert text_digest == section(protocol, slot.phase, part).digest
+                assert text_digest == ENGLISH.section(protocol, slot.phase, part).digest
             names = [p.persona.called for p in casting.participants]
             for previous in (name for name in names if name != persona.called):
                 for small in (False, True):
@@ -229,7 +235,7 @@ def test_every_form_for_small_models_is_filled(protocol: str) -> None:
             previous = casting.participants[slot.person - 1].persona.called
             for text in (
                 phrasing.speech_grammar(slot, casting, scenario, []),
-                phrasing.question_grammar(slot, casting, previous, said, "en"),
+                phrasing.question_grammar(slot, casting, previous, said, ENGLISH),
             ):
                 assert not HOLE.search(text), text
                 assert text.startswith("root ::= ")
@@ -258,13 +264,13 @@ def test_in_a_panel_nobody_is_spoken_to_as_one_of_two() -> None:
 def test_every_sample_of_every_persona_is_rendered_whole(setting: str) -> None:
     seen: set[tuple[str, str]] = set()
     phases = sorted({phase for some in PHASES.values() for phase in some})
-    for casting, scenario in CASTINGS[setting]:
+    for casting, _ in CASTINGS[setting]:
         for participant in casting.participants:
             stance = participant.stance.text if participant.stance else "no answer"
             for kind, phase, said in product(get_args(Kind), phases, ("I pour the tea.", f"It is “{stance}” for me.")):
                 one = statement(participant.persona, kind, said)
                 for shape in shapes(one, casting, get_args(Shape)):
-                    sample = shape_sample(one, casting, shape, phase, scenario.language, None)
+                    sample = shape_sample(one, casting, shape, phase, ENGLISH, None)
                     assert [message["role"] for message in sample.messages] == ["system", "user", "assistant"]
                     assert all(filled(message["content"]) for message in sample.messages), sample.messages
                     assert participant.persona.country_name in sample.messages[0]["content"]
@@ -287,9 +293,9 @@ def test_a_card_that_holds_braces_is_told_as_it_stands() -> None:
 
 
 def test_names_are_joined_as_in_speech() -> None:
-    assert phrasing.joined(["Elif"]) == "Elif"
-    assert phrasing.joined(["Elif", "Markus"]) == "Elif and Markus"
-    assert phrasing.joined(["Elif", "Markus", "Diane"]) == "Elif, Markus and Diane"
+    assert ENGLISH.joined(["Elif"]) == "Elif"
+    assert ENGLISH.joined(["Elif", "Markus"]) == "Elif and Markus"
+    assert ENGLISH.joined(["Elif", "Markus", "Diane"]) == "Elif, Markus and Diane"
 
 
 def test_a_grammar_quotes_what_would_end_a_string_in_it() -> None:
@@ -299,7 +305,7 @@ def test_a_grammar_quotes_what_would_end_a_string_in_it() -> None:
 
 
 def test_a_piece_that_begins_with_the_letters_of_a_greeting_may_be_taken_up() -> None:
-    assert phrasing.clauses("Hi, Harvest tables stand outside, his mother brings the bread.", "en") == [
+    assert phrasing.clauses("Hi, Harvest tables stand outside, his mother brings the bread.", ENGLISH) == [
         "Harvest tables stand outside",
         "his mother brings the bread",
     ]
@@ -307,8 +313,8 @@ def test_a_piece_that_begins_with_the_letters_of_a_greeting_may_be_taken_up() ->
 
 def test_pieces_to_be_taken_up_stand_in_what_was_said() -> None:
     said = "And we pour tea; because nobody leaves early, they all sit down again for one more glass of it. Yes."
-    pieces = phrasing.clauses(said, "en")
+    pieces = phrasing.clauses(said, ENGLISH)
     assert pieces[0] == "we pour tea"
     assert all(piece.removesuffix(" …") in said for piece in pieces)
     assert all(3 <= len(piece.split()) <= 12 for piece in pieces)
-    assert phrasing.clauses("Yes. No.", "en") == ["Yes. No"]
+    assert phrasing.clauses("Yes. No.", ENGLISH) == ["Yes. No"]

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from culturepark.catalog.surveys import load_items
 from culturepark.dialogue.stance import draw_codes
 from culturepark.domain import JsonObject
+from culturepark.languages import load_language
 from culturepark.models.embedder import Vectors, unit_rows
 from culturepark.stats import diversity, voices
 from culturepark.stats.diversity import words
@@ -202,7 +203,7 @@ def test_what_two_cultures_say_about_one_question_is_found_on_both_sides() -> No
     texts = ["We pour tea for guests.", "We pour tea for our guests.", "I work at night.", "We pour tea for guests."]
     cultures = ["turkish", "german", "german", "german"]
     vectors = unit([[1, 0.05], [1, 0.1], [0, 1], [1, 0.05]])
-    made, nearest = find_shared(texts, ["a", "a", "a", "b"], cultures, vectors, 0.93)
+    made, nearest = find_shared(texts, ["a", "a", "a", "b"], cultures, vectors, 0.93, load_language("en"))
     assert made["german"].tolist() == [True, False, False, False]
     assert made["turkish"].tolist() == [False, True, False, False]  # not the same words about another question
     assert nearest[:2] == pytest.approx(float(vectors[0] @ vectors[1]))
@@ -211,7 +212,7 @@ def test_what_two_cultures_say_about_one_question_is_found_on_both_sides() -> No
 
 def test_what_turns_the_meaning_is_not_the_same() -> None:
     texts = ["We always pour tea for guests.", "We never pour tea for guests."]
-    made, _ = find_shared(texts, ["a", "a"], ["turkish", "german"], unit([[1, 0], [1, 0]]), 0.93)
+    made, _ = find_shared(texts, ["a", "a"], ["turkish", "german"], unit([[1, 0], [1, 0]]), 0.93, load_language("en"))
     assert not made["german"].any()
     assert not made["turkish"].any()
 
@@ -220,7 +221,12 @@ def test_the_same_is_found_among_many_that_are_turned() -> None:
     turned = [f"We pour tea {number} times." for number in range(NEAREST - 1)]
     texts = [*turned, "We pour tea.", "We pour tea."]
     made, _ = find_shared(
-        texts, ["a"] * len(texts), ["german"] * NEAREST + ["turkish"], unit([[1, 0]] * len(texts)), 0.93
+        texts,
+        ["a"] * len(texts),
+        ["german"] * NEAREST + ["turkish"],
+        unit([[1, 0]] * len(texts)),
+        0.93,
+        load_language("en"),
     )
     assert made["german"].tolist() == [False] * NEAREST + [True]
 
@@ -316,7 +322,11 @@ def of(spoken: Sequence[Spoken], vectors: Vectors | None) -> JsonObject:
     for culture, persona, _ in {(one.culture, one.persona, one.dialogue) for one in spoken}:
         seats.setdefault(culture, Counter())[persona] += 1
     ordered = {culture: dict(sorted(people.items())) for culture, people in sorted(seats.items())}
-    meaning = None if vectors is None else Meaning(vectors, np.eye(3, vectors.shape[1], dtype=np.float32), 0.93)
+    meaning = (
+        None
+        if vectors is None
+        else Meaning(vectors, np.eye(3, vectors.shape[1], dtype=np.float32), 0.93, load_language("en"))
+    )
     known = VectorsKnown(embedder="minilm", known=len(spoken) if meaning else 0, of=len(spoken))
     return representation(spoken, ordered, {}, meaning, known, 1).as_json()
 

@@ -1,0 +1,311 @@
+"""Rules of English: whose view a part of a sentence tells, and of what kind it is. The word lists are `phrases.toml`.
+
+`objection` turns down what is certainly not the speaker's own view or practice; `kind_of` reads the kind off the
+wording where it shows; `aside` names what is the speaker's own and says nothing of a culture.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import cached_property, lru_cache
+
+from culturepark.domain import Kind
+from culturepark.languages import Language, Part, Rules
+from culturepark.languages.words import contains, either, plain, starts_with, visible
+
+FEWEST = 4
+"""Words, beside `I think`; fewer cannot be understood by themselves."""
+UNMARKED = 6
+"""Words of what is marked neither as a view nor as a rule nor as a practice."""
+PART = 5
+"""Words; a sentence is not cut into parts with fewer."""
+SHORT = 12
+"""Words; a longer sentence may begin like a greeting and go on to say something."""
+NOTHING = "(?!)"
+"""Matches nothing."""
+QUESTION_MARKS = ("?", "？", "؟")
+STRONG = re.compile(r"\s*[;:]\s+|\s+[-–—]+\s+|—|,\s+but\s+")
+"""Marks, and the word, that part a sentence."""
+SPEAKS_UP = re.compile(r"(?:I|we|our|my own|in (?:my|our)|for (?:me|us)|to my mind|with us|here)\b", re.I)
+"""How a speaker takes the word back after telling what others say."""
+NAME = r"[^\W\d_a-z][\w'-]*"
+"""A word that does not begin small; `is_name` knows which of them are none."""
+SINGLE = "he|she"
+KIN = "(?:grand)?(?:mother|father|ma|pa)|mum|mom|dad|(?:uncle|aunt|auntie)(?: \\w+)?"
+SOMEBODY = "my|his|her|their|your|our|the|a|an|some|many|most|few|certain|other|another|one of"
+FEW_WORDS = r"(?:(?!(?:who|that|which|whose|when|if|whoever|we|I)\b)[\w'-]+ ){1,5}?"
+"""The rest of a subject; beyond a relative pronoun another clause begins."""
+CROWD = "they|people|others|some|many|friends|folks|neighbou?rs|critics|experts|scientists|politicians|foreigners"
+AMONG_US = r" (?:here|around here|with us|among us|at home|where I \w+|in (?:our|my) \w+)"
+BETWEEN = (
+    r"(?:(?:just|also|always|often|once|never|still|even|only|has|had|have|was|were|used to|likes to|would|will|keeps?"
+    r"|does not|doesn't|did not|didn't|\w+ly) )*"
+)
+"""What may stand between a subject and its verb."""
+SHARED = r"\band (?:so (?:do|say|think) (?:we|I)|we (?:still|all|do)|(?:he|she|they) (?:is|was|are|were) right)\b"
+"""`..., and so do we`: reported, and shared."""
+TOLD = (
+    "said|told|telling|saying|mentioned|asked|asking|spoke|described|called|meant|wanted|explained|argued|claimed"
+    "|suggested|wrote|talked|put it"
+)
+HELPING = "have|had|are|were|also|just|all|both|already|really|once|certainly|did"
+BELOW = r"\b(?:who|which|than|because|although|though|that (?:was|were|had|came|went))\b"
+"""Where a clause begins that hangs on the main one."""
+LOOSE = "and|but|so|or|yet|still|well|now|look|yes|no|oh|ah|then|also|though|perhaps|maybe"
+"""Openers that need no comma after them."""
+VIEW_BEFORE = r"(?:^|[,;:(-] ?|\b(?:and|but|so|yes|still|that|because|though|well) )"
+"""What stands before `I think`."""
+
+
+def rules(language: Language) -> English:
+    return English(language)
+
+
+class English(Rules):
+    def __init__(self, language: Language) -> None:
+        self.sentences = language.sentences
+        self.lists = language.phrases
+
+    def parts(self, sentence: str, following: str, others: Sequence[str], country: str) -> list[Part]:
+        whole = self.no_telling(sentence, following)
+        parts = []
+        reported = False  # what follows a report goes on with it, until the speaker takes the word back
+        for start, end in self.cuts(sentence):
+            text = sentence[start:end]
+            not_own = whole or self.objection(text, others, country)
+            if not_own in ("another-speaker", "hearsay"):
+                reported = True
+            elif not_own is None and reported and not SPEAKS_UP.match(self.bare(visible(text))):
+                not_own = "another-speaker"
+            parts.append(
+                Part(
+                    start,
+                    end,
+                    start + self.opening(text),
+                    self.kind_of(text),
+                    not_own,
+                    None if not_own else self.aside(text),
+                )
+            )
+        return parts
+
+    def people_in(self, cue: str, speaker: str) -> list[str]:
+        """Words with a capital that are no places and do not just begin a sentence."""
+        verbs = either([*self.lists["minds"], *self.lists["reports"], "has", "is", "was"])
+        names = []
+        for start, end in self.sentences(cue):
+            said = visible(cue[start:end])
+            for match in re.finditer(NAME, said):
+                word = match[0].removesuffix("'s")
+                before, after = said[: match.start()], said[match.end() :]
+                somewhere = re.search(r"\b(?:in|from|at|to|near|on) (?:the )?$", before)
+                if word == speaker or somewhere or not self.is_name(word):
+                    continue
+                if before or re.match(rf",| (?:{verbs})\b", after):
+                    names.append(word)
+        return names
+
+    # --- a sentence --------------------------------------------------------------------------------
+
+    def no_telling(self, sentence: str, following: str) -> str | None:
+        """Why a whole sentence is none: it asks, greets, speaks about who is to speak, or is taken back as a joke."""
+        said = visible(sentence)
+        if said.rstrip("\"')] ").endswith(QUESTION_MARKS):
+            return "question"
+        may_greet = len(plain(said).split()) < SHORT or self.kind_of(sentence) is None
+        if may_greet and any(starts_with(start, self.lists["small_talk"]) for start in (said, self.bare(said))):
+            return "small-talk"
+        if contains(said, self.lists["joking"]) or starts_with(visible(following), self.lists["joking"]):
+            return "not-meant"
+        return None
+
+    def cuts(self, sentence: str) -> list[tuple[int, int]]:
+        """Where a sentence falls into parts: at strong marks, before `but`, and before `I think` and its like."""
+        marks = sorted({m.span() for pattern in (STRONG, self._views_begin) for m in pattern.finditer(sentence)})
+        spans, at = [], 0
+        for start, end in marks:
+            if start >= at and sentence[at:start].strip() and len(sentence[end:].split()) >= PART:
+                spans.append((at, start))
+                at = end
+        return [*spans, (at, len(sentence))]
+
+    @cached_property
+    def _views_begin(self) -> re.Pattern[str]:
+        views = either(view for view in self.lists["opinion"] if view.startswith(("I ", "I'")))
+        return re.compile(rf",\s+(?:(?:and|but|so|yet|though)\s+)?(?=(?:[\w ]{{1,12}},?\s+)?(?:{views})\b)")
+
+    # --- whose it is -------------------------------------------------------------------------------
+
+    def objection(self, piece: str, others: Iterable[str], country: str) -> str | None:
+        """Why a part of a sentence is not the speaker's own; None if it may be."""
+        said = visible(piece)
+        start = self.bare(said)
+        if self.of_another(start, others) or self.addressed(start, said):
+            return "another-speaker"
+        if self.told_by(said) or self.quotes_somebody(said):
+            return "another-speaker"
+        if contains(said, self.lists["hearsay"]):
+            return "hearsay"
+        if contains(said, self.lists["undecided"]):
+            return "undecided"
+        if starts_with(start, self.lists["imagined"]):
+            return "not-meant"
+        if self.elsewhere(start, said, country):
+            return "another-country"
+        return None
+
+    def of_another(self, start: str, others: Iterable[str]) -> bool:
+        """Whether the main clause is about what somebody else thinks, says or does."""
+        reports, minds = either(self.lists["reports"]), either(self.lists["minds"])
+        known = either([*others, *self.lists["given_names"]])
+        called = rf"(?:^|(?<=[,;:!] ))(?:{known})(?=[,!])|, (?:{known})(?=[,.!]|$)"
+        if re.search(rf"(?<!Saint )(?<!St )(?<!St\. )(?<!San )\b(?:{known})\b", re.sub(called, "", start)):
+            return True
+        first = re.match(NAME, start)
+        if first and self.is_name(first[0]):
+            rest = start[first.end() :].lstrip()
+            view = first[0].endswith("'s") and re.match(rf"(?:\w+ )?(?:{either(self.lists['views'])})\b", rest)
+            if view or re.match(rf"{BETWEEN}(?:{reports}|{minds})\b", rest):
+                return True
+        where = rf"(?:(?:{either(self.lists['setting'])}) (?:[\w'-]+ ){{1,4}}?)?"
+        if re.match(rf"(?:as )?{where}(?:{SINGLE}|{KIN}) {BETWEEN}(?:{reports}|{minds})\b", start, re.I):
+            return True
+        if re.match(rf"(?:as |because )?{where}(?:{SOMEBODY}) {FEW_WORDS}{BETWEEN}(?:{reports})\b", start, re.I):
+            return not re.search(SHARED, start)
+        return bool(re.match(rf"(?:{CROWD})\b(?!{AMONG_US}) {BETWEEN}(?:{reports})\b", start, re.I))
+
+    def told_by(self, said: str) -> bool:
+        """`..., she told us`, `..., my aunt insists, ...`."""
+        # `as my mother says` is said in agreement.
+        whom = rf"(?:as )?(?P<whom>{SINGLE}|they|{NAME})|(?P<kin>(?:my|his|her|their|the|our) [\w'-]+)"
+        verbs = either([*self.lists["reports"], "put it", "puts it"])
+        if re.search(
+            r"\b(?:(?<!to )tell|tells|told|telling|assured?|assures|reminded|reminds|warned|warns) (?:me|us)\b", said
+        ):
+            return True
+        tags = re.finditer(rf", (?:{whom}) {BETWEEN}(?:{verbs})(?: us| me)?(?=[,.;!]|$| in | to | at )", said)
+        return any(tag["kin"] or tag["whom"][0].islower() or self.is_name(tag["whom"]) for tag in tags)
+
+    def quotes_somebody(self, said: str) -> bool:
+        """Three words or more between quotation marks, told by anybody but `we`."""
+        quoted = next((m for m in re.finditer(r'"([^"]*)"?', said) if len(m[1].split()) >= 3), None)
+        if quoted is None:
+            return False
+        before = said[: quoted.start()]
+        told = re.search(rf"\b(?:{either(self.lists['reports'])})\b", before, re.I)
+        return bool(told) and not re.search(r"\b(?:we|I)(?: \w+){0,2} (?:say|tell)\b", before, re.I)
+
+    def addressed(self, start: str, said: str) -> bool:
+        """Whether it is said to somebody at the table, about that person: `you mentioned`, `Heather, your brother`."""
+        if re.search(rf"\byou(?:'ve|'re)?(?: (?:{HELPING}))* (?:{TOLD})\b", said, re.I):
+            return True
+        if contains(said, self.lists["addressed"]):
+            return True
+        called = re.match(rf"({NAME}), (?:[\w' ]+, )?(?:I|(?:\w+ )*(?:you|your))\b", start)
+        return bool(called and self.is_name(called[1]) and not called[1].endswith("ly"))  # `Traditionally, you ...`
+
+    def elsewhere(self, start: str, said: str, country: str) -> bool:
+        """Whether it is about another country, and nothing in it about the speaker's own."""
+        foreign, own = self.places(country)
+        if re.search(rf"\b(?:we|us|our|ours|here|{own})\b", said, re.I):
+            return False
+        if self.kind_of(said) is None:
+            return bool(re.search(rf"\b(?:{foreign})\b", said, re.I))
+        where = re.search(rf"\b(?:in|across|around|from) (?:the )?(?:{foreign})\b", said, re.I)
+        return bool(where or re.match(rf"(?:the |people in |most |many )?(?:{foreign})\b", start, re.I))
+
+    # --- of what kind it is ------------------------------------------------------------------------
+
+    def kind_of(self, piece: str) -> Kind | None:
+        """The kind that the wording gives away; None where only the sense could.
+
+        `I think a guest should ...` is a view, `A guest should ..., I think` a rule.
+        """
+        said = self.bare(visible(piece))
+        view = self.viewed(said)
+        must = either(self.lists["rule"])
+        rule = re.search(rf"\b(?:{must}|no \w+ may|an? [\w-]+ (?:never|does not|doesn't))\b", said, re.I)
+        if view and not (rule and rule.start() < view.start()):
+            return "opinion"
+        if rule:
+            return "norm"
+        if contains(said, self.lists["practice"]):
+            return "custom"
+        if starts_with(said, self.lists["setting"]):
+            return "norm" if re.search(r"\byou\b", said) else "custom"
+        # `You take off your shoes`, `One takes off one's shoes`: said of anybody.
+        anybody = starts_with(said, ["you"]) or re.match(r"one (?!is\b|was\b|has\b)\w+s\b(?!')", said, re.I)
+        return "norm" if anybody else None
+
+    def viewed(self, said: str) -> re.Match[str] | None:
+        """Where the speaker marks a view as a view: `I think`, `in my opinion`."""
+        return re.search(rf"{VIEW_BEFORE}(?:{either(self.lists['opinion'])})\b", said, re.I)
+
+    def aside(self, piece: str) -> str | None:
+        """Why what a speaker says of himself or herself is no statement; None if it may be one."""
+        said = visible(piece)
+        start, kind = self.bare(said), self.kind_of(piece)
+        view = self.viewed(start)
+        if len(plain(start).split()) - len(plain(view[0] if view else "").split()) < (FEWEST if kind else UNMARKED):
+            return "too-short"
+        if kind == "opinion":
+            return None
+        if kind is None and starts_with(start, self.lists["small_talk"]):
+            return "small-talk"
+        over = [*self.lists["bygone"], *(self.lists["past"] if kind is None else ())]
+        if contains(re.split(BELOW, said)[0], over):
+            return "bygone"
+        if kind is None and re.match(r"(?:I|I'm|I've|I'd|I'll|me|my|mine)\b", start, re.I):
+            return "personal"
+        pointing = re.match(
+            r"(?:that|this|those|these|it)(?:'s| (?:is|was|are|were|sounds|looks|seems|will|would|can))\b", start, re.I
+        )
+        if pointing and not re.search(r"\b(?:to|for|when|if|who|that) \w", start[pointing.end() :]):
+            return "not-by-itself"
+        if re.match(r"(?:(?:if|when|because|as) )?(?:he|she|his|her|they|their)\b", start, re.I):
+            return "not-by-itself"
+        if kind is None and len(said.split()) < 2 * UNMARKED and re.search(r"\b(?:that|this|it)(?=[,.;!]|$)", said):
+            return "not-by-itself"
+        return None
+
+    # --- words -------------------------------------------------------------------------------------
+
+    def bare(self, said: str) -> str:
+        return said[self.opening(said) :]
+
+    def opening(self, said: str) -> int:
+        """Where a sentence begins in earnest: beyond `Still, `, `And honestly, ` and the like."""
+        end = 0
+        while opener := self._openers.match(said, end):
+            end = opener.end()
+        return end
+
+    @cached_property
+    def _openers(self) -> re.Pattern[str]:
+        words = either(self.lists["openers"])
+        return re.compile(rf"\W*(?:(?:{words})\s*[,!.…-]+|(?:{LOOSE})(?=\s+\w))\s*", re.I)
+
+    def is_name(self, word: str) -> bool:
+        """Whether a word with a capital is likely to be what somebody is called."""
+        word = word.split("'")[0]
+        small = word.casefold()
+        return len(word) > 2 and not small.endswith("ing") and small not in self._common
+
+    @cached_property
+    def _common(self) -> frozenset[str]:
+        """Words that may stand with a capital and are no names of people."""
+        names = ("no_names", "function_words", "openers", "practice", "negation", "turning", "joining")
+        words = {word.casefold() for name in names for phrase in self.lists[name] for word in phrase.split()}
+        return frozenset(words | {place for places in self._places.values() for place in places})
+
+    @cached_property
+    def _places(self) -> dict[str, list[str]]:
+        """Names of countries, their people and their towns, by the country's code."""
+        return {code: names.split(", ") for code, names in (line.split(" = ") for line in self.lists["places"])}
+
+    @lru_cache  # noqa: B019 - there is one object
+    def places(self, country: str) -> tuple[str, str]:
+        """Names of other countries, and of the speaker's, as alternatives of a regular expression."""
+        foreign = [name for code, names in self._places.items() if code != country for name in names]
+        return either(foreign), either(self._places.get(country, ())) or NOTHING

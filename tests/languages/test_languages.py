@@ -1,0 +1,78 @@
+"""A language is a package; what it lacks is named, and English never stands in for it."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from culturepark import languages
+from culturepark.catalog import scenarios
+from culturepark.distill.ownership import Speaker, candidates
+from culturepark.errors import CatalogError, UsageError
+from culturepark.languages import load_language, register
+
+SAID = "Çayı her zaman önce misafire veririz, sonra kendimize. We always pour the tea for guests first."
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A package of a language that holds its name and nothing else, found as a plugin's is."""
+    folder = tmp_path / "culturepark_tr"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "language.toml").write_text('name = "Turkish"\nscript = "LATIN"\n[frames]\nand = " ve "\n', "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(languages, "PACKAGES", dict(languages.PACKAGES))
+    load_language.cache_clear()
+    yield folder
+    load_language.cache_clear()
+    for name in [name for name in sys.modules if name.startswith("culturepark_tr")]:
+        del sys.modules[name]
+
+
+def test_what_a_language_lacks_is_named_and_english_is_not_used_for_it(package: Path) -> None:
+    register("tr", "culturepark_tr")
+    turkish = load_language("tr")
+    assert (turkish.name, turkish.joined(["Elif", "Ayşe", "Can"])) == ("Turkish", "Elif, Ayşe ve Can")
+    with pytest.raises(UsageError, match=r"'tr' has no persona\.md"):
+        turkish.prompt("persona")
+    with pytest.raises(UsageError, match=r"'tr' has no phrases\.toml"):
+        candidates(SAID, Speaker("TUR", (), turkish))
+    (package / "phrases.toml").write_text("no_abbreviation = []\n", "utf-8")
+    with pytest.raises(UsageError, match=r"'tr' has no list 'dangling' in its phrases\.toml"):
+        turkish.phrases["dangling"]
+    with pytest.raises(UsageError, match=r"'tr' has no rules\.py"):
+        candidates(SAID, Speaker("TUR", (), turkish))
+
+
+def test_a_language_with_rules_is_mined_by_them(package: Path) -> None:
+    (package / "phrases.toml").write_text("no_abbreviation = []\n", "utf-8")
+    (package / "rules.py").write_text(
+        "from culturepark.languages import Part, Rules\n\n"
+        "class Turkish(Rules):\n"
+        "    def parts(self, sentence, following, others, country):\n"
+        "        own = None if sentence.startswith('Çayı') else 'another-speaker'\n"
+        "        return [Part(0, len(sentence), 0, 'custom', own, None)]\n\n"
+        "    def people_in(self, cue, speaker):\n"
+        "        return []\n\n"
+        "def rules(language):\n"
+        "    return Turkish()\n",
+        "utf-8",
+    )
+    register("tr", "culturepark_tr")
+    (only,), rejected = candidates(SAID, Speaker("TUR", (), load_language("tr")))
+    assert (only.kind, SAID[only.start : only.end], rejected) == (
+        "custom", SAID.split(" We ")[0], ["another-speaker"],
+    )  # fmt: skip
+
+
+def test_a_scenario_may_be_in_any_language_that_is_registered(package: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(scenarios.find("quickstart").read_text("utf-8").replace("language: en", "language: tr"), "utf-8")
+    with pytest.raises(CatalogError, match=r"language: must be one of 'en', not 'tr'"):
+        scenarios.load_edition(path)
+    register("tr", "culturepark_tr")
+    assert scenarios.load_edition(path).scenario.language == "tr"
+    with pytest.raises(UsageError, match="there is no language 'xx', only: en, tr"):
+        load_language("xx")
