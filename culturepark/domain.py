@@ -43,7 +43,7 @@ Culture = Literal[EightCulture, "american"]
 Setting = Literal["in-cultural", "cross-cultural", "panel"]
 TalkSetting = Literal["one-to-one", "moderated"]
 """Of a talk: whether only the user and one persona are there, or a moderator too."""
-Protocol = Literal["self-guidance", "free-chat", "talk"]
+ProtocolName = Literal["self-guidance", "free-chat", "talk"]
 """`talk` is that of `culturepark talk` alone: a user sits there, who has no schedule."""
 Kind = Literal["opinion", "norm", "custom"]
 Relation = Literal["entail", "contradict", "irrelevant", "unparsable"]
@@ -274,7 +274,7 @@ class Scenario(Noun):
     setting: Setting | TalkSetting
     cultures: Annotated[tuple[Culture, ...], Field(min_length=1)]
     """Of the eight, but in a talk, which may be with a main contact."""
-    protocol: Protocol
+    protocol: ProtocolName
     language: LanguageCode = "en"
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     dialogues_per_seed: Annotated[int, Field(ge=1, le=10_000)] = 1

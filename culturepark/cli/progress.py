@@ -87,7 +87,7 @@ class Live(Quiet):
         self.talk = self.total <= TALK_UP_TO
         protocol, turns = self.scenario.protocol, self.scenario.max_turns
         # A talk has been held before anybody watches.
-        slots = [0 if protocol == "talk" else len(schedule(protocol, len(c.participants), turns)) for c in castings]
+        slots = [len(schedule(protocol, len(c.participants), turns)) for c in castings]
         self.steps = {c.number: n + DISTILLING for c, n in zip(castings, slots, strict=True)}
         self.done_steps: dict[int, int] = defaultdict(int)
         total = sum(self.steps.values())

@@ -169,9 +169,10 @@ def check_ended(store: Store, row: RunRow) -> None:
     Raises:
         UsageError: if the run is a talk that only its user can go on with.
     """
+    from culturepark.dialogue.protocol import protocol_of
     from culturepark.run.pipeline import still_open
 
-    open_talks = [d for d in store.dialogues(row.id) if d.protocol == "talk" and d.status in OPEN]
+    open_talks = [d for d in store.dialogues(row.id) if protocol_of(d.protocol).user_sits and d.status in OPEN]
     if open_talks:
         raise UsageError(still_open(row.id, where_is(store)))
 

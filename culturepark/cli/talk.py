@@ -16,6 +16,7 @@ from culturepark.cli.run import OPEN, check_run_id, replaced, roles_until, until
 from culturepark.cli.telling import card_lines, heading_lines, note_lines
 from culturepark.dialogue.casting import plan
 from culturepark.dialogue.guards import LONGEST
+from culturepark.dialogue.protocol import protocol_of
 from culturepark.dialogue.talk import Lost, Talk
 from culturepark.domain import Edition, ModelRole, Status, Turn
 from culturepark.errors import (
@@ -70,7 +71,7 @@ def talk(
         store = Store(store_url, must_exist=True)
         row = store.run(run_id)
         edition = edition_of(row)
-        if edition.scenario.protocol != "talk":
+        if not protocol_of(edition.scenario.protocol).user_sits:
             raise UsageError(f"{row.id} is no talk; `culturepark resume {row.id}{where_is(store)}` goes on with it")
         specs = replaced(row, roles, model)
         trust = trust_in(named_in(roles, model).values(), endpoints)

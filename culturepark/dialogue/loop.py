@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from culturepark.dialogue import phrasing
 from culturepark.dialogue.agents import MODERATOR, Ask, LedgerClient, Speaker, seat, speak_once
 from culturepark.dialogue.guards import Hearing, objection, objection_to_follow_up
-from culturepark.dialogue.protocol import Slot, schedule
+from culturepark.dialogue.protocol import Slot, protocol_of, schedule
 from culturepark.domain import Casting, Origin, Role, Scenario, Status, Turn
 from culturepark.errors import PromptCut, TooLong
 from culturepark.models.chat import ChatModel, digest
@@ -132,7 +132,7 @@ async def attempt(
                     for i, p in enumerate(casting.participants)
                     if agent.name == MODERATOR or i != slot.person
                 ),
-                *((agent.language.frame("visitor").text,) if scenario.protocol == "talk" else ()),
+                *((agent.language.frame("visitor").text,) if protocol_of(scenario.protocol).user_sits else ()),
             ),
             # A follow-up quotes what it takes up; it may only not repeat the moderator.
             earlier=tuple(t.text for t in said if slot.act == "speech" or t.speaker == MODERATOR),

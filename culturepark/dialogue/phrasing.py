@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from itertools import product
 
-from culturepark.dialogue.protocol import KEYBOARD, Slot
+from culturepark.dialogue.protocol import KEYBOARD, Slot, protocol_of
 from culturepark.domain import Casting, Participant, Persona, Scenario
 from culturepark.languages import HOLE, Language, load_language
 from culturepark.languages.words import starts_with
@@ -15,9 +15,8 @@ from culturepark.languages.words import starts_with
 def card(casting: Casting, participant: Participant, scenario: Scenario, *, small: bool) -> tuple[str, str]:
     """The system prompt of one agent, and its digest. Fixed for the whole dialogue; holds no other card."""
     persona = participant.persona
-    own = "talk-persona" if scenario.protocol == "talk" else "persona"
     language = load_language(scenario.language)
-    template = language.prompt("persona-small" if small else own)
+    template = language.prompt("persona-small" if small else protocol_of(scenario.protocol).card)
     stance = language.prompt("stance")
     others = [p.persona for p in casting.participants if p.persona.key != persona.key]
     values = about(persona, small=small) | {
@@ -74,7 +73,7 @@ def moderator(slot: Slot, casting: Casting, scenario: Scenario, previous: str, *
     """The system prompt for a follow-up to the person of `slot`, taking up what `previous` said; and its digest."""
     language = load_language(scenario.language)
     template = language.prompt("follow-up-small" if small else "follow-up")
-    visitor = [language.frame("visitor").text] * (scenario.protocol == "talk")
+    visitor = [language.frame("visitor").text] * protocol_of(scenario.protocol).user_sits
     text = template.render(
         names=language.joined([p.persona.called for p in casting.participants] + visitor),
         question=casting.seed.question,
@@ -96,7 +95,7 @@ def speech_grammar(slot: Slot, casting: Casting, scenario: Scenario, said: Seque
     persona = participant.persona
     told = " ".join(said)
     # A user asks for as long as it pleases; nothing of what has been told is of any more use.
-    asked_on = scenario.protocol == "talk"
+    asked_on = not protocol_of(scenario.protocol).has_schedule
     stance = participant.stance.text if participant.stance else None
     values: dict[str, list[str]] = {
         "norm": [norm.text for norm in persona.norms if norm.text not in told],

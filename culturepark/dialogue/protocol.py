@@ -1,9 +1,10 @@
-"""The schedule of a dialogue: which slot is next, who fills it, and what it is for. Pure.
+"""The protocols: which slot of a dialogue is next, who fills it, and what it is for. Pure.
 
 A phase opens with the moderator's cue. Then everybody speaks once a round; in the first round, before the last
-speaker, the moderator asks a follow-up that takes up what was just said.
+speaker, the moderator asks a follow-up that takes up what was just said. A talk with a user has no schedule: its slots
+are numbered on for as long as the user likes.
 
-A talk with a user has no end of its own: its slots are numbered on for as long as the user likes.
+Other modules ask a protocol for a property, never for its name.
 """
 
 from __future__ import annotations
@@ -12,12 +13,46 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal
 
-from culturepark.domain import Protocol
+from culturepark.domain import ProtocolName
+from culturepark.errors import StoreError
 
-PHASES: dict[Protocol, tuple[str, ...]] = {
-    "self-guidance": ("opening", "opinion", "response", "culture", "introduce", "closing"),
-    "free-chat": ("opening", "chat", "closing"),
+
+@dataclass(frozen=True)
+class Protocol:
+    name: ProtocolName
+    """Its prompts' file too."""
+    phases: tuple[str, ...]
+    has_schedule: bool = True
+    """The number of its slots is known beforehand, so that a dialogue can end by itself, and branch."""
+    user_sits: bool = False
+    """One of those who talk is a real person, whose turns are typed."""
+    opens_with_question: bool = False
+    """The seed's question is put in the opening; otherwise people first introduce themselves."""
+    card: str = "persona"
+    """The prompt of a persona's card."""
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol("self-guidance", ("opening", "opinion", "response", "culture", "introduce", "closing")),
+        Protocol("free-chat", ("opening", "chat", "closing"), opens_with_question=True),
+        Protocol("talk", ("opening", "talk", "closing"), has_schedule=False, user_sits=True, card="talk-persona"),
+    )
 }
+"""Every protocol, by its name."""
+
+
+def protocol_of(name: str) -> Protocol:
+    """
+    Raises:
+        StoreError: if there is none of that name; names come from rows, or from files that have been checked.
+    """
+    if name not in PROTOCOLS:
+        raise StoreError(f"there is no protocol {name[:40]!r}; the row that names it is damaged")
+    return PROTOCOLS[name]
+
+
 GIVEN_UP_FIRST = ("introduce", "response", "culture", "opinion", "chat")
 """Which phase goes when there are too few turns; never the opening or the closing."""
 GROWS_FIRST = ("response", "opinion", "culture", "introduce", "chat")
@@ -41,9 +76,9 @@ EXCHANGES = 3
 """In a moderated talk, how often user and persona speak before the moderator asks something."""
 
 
-def rounds(protocol: Protocol, people: int, max_turns: int) -> dict[str, int]:
+def rounds(protocol: str, people: int, max_turns: int) -> dict[str, int]:
     """How often everybody speaks in each phase, so that all together speak at most `max_turns` times."""
-    count = dict.fromkeys(PHASES[protocol], 1)
+    count = dict.fromkeys(protocol_of(protocol).phases, 1)
     for phase in GIVEN_UP_FIRST:
         if phase in count and people * sum(count.values()) > max_turns:
             del count[phase]
@@ -55,14 +90,16 @@ def rounds(protocol: Protocol, people: int, max_turns: int) -> dict[str, int]:
 
 
 @cache
-def schedule(protocol: Protocol, people: int, max_turns: int) -> tuple[Slot, ...]:
-    """All slots of a dialogue, numbered from 1.
+def schedule(protocol: str, people: int, max_turns: int) -> tuple[Slot, ...]:
+    """Return all slots of a dialogue, numbered from 1; none, if the protocol has no schedule.
 
     Args:
         people: how many personas sit there, 2-8.
         max_turns: persona turns at the most.
     """
     slots: list[Slot] = []
+    if not protocol_of(protocol).has_schedule:
+        return ()
 
     def add(phase: str, act: Literal["cue", "follow-up", "speech"], person: int) -> None:
         slots.append(Slot(len(slots) + 1, phase, act, person))
@@ -78,7 +115,6 @@ def schedule(protocol: Protocol, people: int, max_turns: int) -> tuple[Slot, ...
     return tuple(slots)
 
 
-TALK_PHASES = ("opening", "talk", "closing")
 Beat = tuple[Literal["cue", "follow-up", "speech", "typed"], int]
 FAREWELL: tuple[Literal["cue", "speech"], ...] = ("cue", "speech")
 """How a moderated talk closes."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from culturepark.dialogue.protocol import protocol_of
 from culturepark.dialogue.stance import side_taken
 from culturepark.distill import dedup, quotes
 from culturepark.domain import Casting, Criterion, Relation, Sample, Scenario, Shape, Statement
@@ -224,7 +225,7 @@ def samples_of(judged: Sequence[Judged], repeated: Collection[str], scenario: Sc
 
 def asked_yet(phase: str, protocol: str) -> bool:
     """Whether the seed's question has been put to whoever speaks in a phase."""
-    return phase != "opening" or protocol == "free-chat"
+    return phase != "opening" or protocol_of(protocol).opens_with_question
 
 
 def flags(one: Judged, scenario: Scenario) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 
 from culturepark import __version__
+from culturepark.dialogue.protocol import protocol_of
 from culturepark.distill.dedup import THRESHOLDS
 from culturepark.domain import DistillPolicy, Duplicate, Review
 from culturepark.errors import UsageError
@@ -151,7 +152,7 @@ class RunEntry(Figures):
     @property
     def is_talk(self) -> bool:
         """Tell whether a user at the keyboard talked with the personas."""
-        return self.protocol == "talk"
+        return protocol_of(self.protocol).user_sits
 
     @property
     def copied_models(self) -> set[str]:
@@ -278,7 +279,7 @@ def remarks(
             "whole dialogues are not deduplicated across runs: "
             f"{source.repeated_dialogues} rows have word for word the messages of another run's"
         )
-    talks = [name for name, edition in source.editions.items() if edition.scenario.protocol == "talk"]
+    talks = [name for name, edition in source.editions.items() if protocol_of(edition.scenario.protocol).user_sits]
     if tally.rows_by_hand["typed"]:
         names = ", ".join(sorted(talks)[:5]) + (", ..." if len(talks) > 5 else "")
         yield f"in the rows of {names} the user's messages are what a real person typed"

@@ -14,7 +14,7 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Button, Label, Static
 
-from culturepark.dialogue.protocol import schedule
+from culturepark.dialogue.protocol import protocol_of, schedule
 from culturepark.domain import ModelRole, Turn
 from culturepark.errors import UsageError
 from culturepark.models.spec import ModelSpec
@@ -264,7 +264,7 @@ class BranchScreen(FramedScreen[str | None]):
 
 def outlook(scene: Scene, turn: Turn, models: Mapping[ModelRole, ModelSpec], *, anew: bool) -> str:
     """What will be asked of which model, and whether that may cost. Pure."""
-    if scene.dialogue.protocol == "talk":  # it has no schedule
+    if not protocol_of(scene.dialogue.protocol).has_schedule:
         return "So far only dialogues between personas can branch."
     scenario = edition_of(scene.run).scenario
     after = turn.slot - 1 if anew else turn.slot

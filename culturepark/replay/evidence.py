@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
+from culturepark.dialogue.protocol import protocol_of
 from culturepark.distill.quotes import as_sentence
 from culturepark.domain import Turn, trained_form
 from culturepark.glossary import DECISION_SIGNS, counted, in_words
@@ -65,7 +66,7 @@ def gap(scene: Scene, turn: Turn) -> Iterator[Para]:
     empty = turn.slot - (before.turn.slot if before else 0) - 1
     if empty <= 0:
         return
-    if scene.dialogue.protocol == "talk":
+    if protocol_of(scene.dialogue.protocol).user_sits:
         why = "refused by the guards, broken off, or never answered"
     else:
         why = "refused by the guards each time"

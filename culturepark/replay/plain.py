@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 
+from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import Edition, SurveyItem, Turn
 from culturepark.glossary import DROPPED, ORIGINS, in_words
 from culturepark.store import runs
@@ -47,7 +48,9 @@ def replay(store: Store, run_or_dialogue: str, *, follow: bool, behind: bool = F
     run_id, ids = wanted(store, run_or_dialogue)
     scenes = Scenes(store, run_id)
     edition = edition_of(scenes.run)
-    who = "a real person and a simulated one" if edition.scenario.protocol == "talk" else "simulated people"
+    who = (
+        "a real person and a simulated one" if protocol_of(edition.scenario.protocol).user_sits else "simulated people"
+    )
     yield f"A conversation between {who}; no evidence of what real people think."
     for dialogue_id in ids:
         (row,) = runs.dialogue(store, dialogue_id)

@@ -529,8 +529,9 @@ def parts_of(scene: Scene) -> list[Part]:
 
 def phases_of(scene: Scene) -> list[str]:
     """Return the phases that were held, then those that its protocol still has to come."""
-    from culturepark.dialogue.protocol import PHASES
+    from culturepark.dialogue.protocol import protocol_of
 
     said = list(dict.fromkeys(spoken.turn.phase for spoken in scene.turns))
-    planned = () if scene.finished else PHASES.get(scene.dialogue.protocol, ())  # type: ignore[call-overload]
+    protocol = protocol_of(scene.dialogue.protocol)
+    planned = () if scene.finished or not protocol.has_schedule else protocol.phases
     return [*said, *(phase for phase in planned if phase not in said)]

@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import Any
 
 from culturepark.dialogue.casting import Skip
+from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import COUNTRY_NAMES, JUDGES, MAIN_CULTURE, Edition, JsonObject, Scenario
 from culturepark.glossary import (
     CRITERIA,
@@ -124,6 +125,7 @@ def view(
     return {
         "run": run,
         "scenario": scenario,
+        "user_sits": protocol_of(scenario.protocol).user_sits,
         "stats": stats,
         "status": in_words(STATUSES, run.status),
         "stop": "" if run.status == "done" or not run.stop_reason else run.stop_reason,
@@ -228,7 +230,7 @@ def by_model(stats: RunStats, scenario: Scenario) -> list[tuple[str, str]]:
     models, stages = stats.models, stats.calls.by_stage
     asked: dict[str, bool] = {
         "speaker": "dialogue" in stages,
-        "moderator": "dialogue" in stages and (scenario.protocol, scenario.setting) != ("talk", "one-to-one"),
+        "moderator": "dialogue" in stages and scenario.setting != "one-to-one",
         "extractor": "extract" in stages,
         "verifier": "verify" in stages,
         "embedder": stats.representation.run.statements.accepted > 0,  # one of ours is asked without a call

@@ -259,8 +259,9 @@ class Run:
 
     async def _talk(self, row: DialogueRow, casting: Casting) -> None:
         from culturepark.dialogue.loop import Ending, converse
+        from culturepark.dialogue.protocol import protocol_of
 
-        if self.scenario.protocol == "talk":
+        if protocol_of(self.scenario.protocol).user_sits:
             if row.status != Status.FAILED:
                 raise UsageError(still_open(self.row.id))
             self.store.set_dialogue(row.id, Status.DONE, "completed")  # only what follows a talk can fail

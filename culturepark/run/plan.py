@@ -12,6 +12,7 @@ from typing import Literal
 from culturepark import __version__
 from culturepark.dialogue.casting import plan
 from culturepark.dialogue.guards import LONGEST, storable
+from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import Edition, ModelRole, Status
 from culturepark.errors import UsageError
 from culturepark.models.chat import canonical, digest
@@ -115,7 +116,7 @@ def branch(
         UsageError: if there is no such turn, or nothing can be said in its place.
     """
     row, dialogue, parent = store.spoken(turn_id)
-    if dialogue.protocol == "talk":
+    if not protocol_of(dialogue.protocol).has_schedule:
         raise UsageError(f"{dialogue.id} is a talk with you; so far only dialogues between personas can branch")
     edition = edition_of(parent)
     (casting,) = castings(store, parent, edition, dialogue.id)

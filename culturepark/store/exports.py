@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from itertools import groupby
+from operator import or_ as or_bits
 from typing import Any, NamedTuple
 
 import sqlalchemy
 from sqlmodel import Session, and_, case, col, func, or_, select
 
+from culturepark.dialogue.protocol import PROTOCOLS
 from culturepark.domain import Casting, Edition, Statement, Status, Turn
 from culturepark.languages import Language, load_language
 from culturepark.store.castings import sitting_in
@@ -98,7 +101,8 @@ def has_row(role: Any, protocol: Any) -> Any:
 
     A main contact has one in a talk with a user alone: any other dialogue would stand in the file twice.
     """
-    return (role == "delegate") | (protocol == "talk")
+    with_user = (protocol == one.name for one in PROTOCOLS.values() if one.user_sits)
+    return reduce(or_bits, with_user, role == "delegate")
 
 
 def done_counts(look: Look, run_id: str, cultures: Sequence[str]) -> Counter[str]:

@@ -20,7 +20,7 @@ from culturepark.catalog.talks import EVERYDAY, find_persona, find_seed, talk_ed
 from culturepark.dialogue import phrasing
 from culturepark.dialogue.casting import plan
 from culturepark.dialogue.guards import LONGEST
-from culturepark.dialogue.protocol import KEYBOARD, TALK_PHASES, talk_slot
+from culturepark.dialogue.protocol import KEYBOARD, protocol_of, talk_slot
 from culturepark.domain import Casting, JsonObject, Persona, Scenario
 from culturepark.languages import load_language
 from tests.cli.test_cli import Done, cli, process, rows_of
@@ -407,7 +407,7 @@ def small_talk(about: str | None = None, persona: str = ELIF) -> tuple[Casting, 
 def test_every_part_of_a_talk_is_rendered_whole(persona: Persona) -> None:
     casting, scenario = small_talk(persona=persona.key)
     found = load_language("en").sections("talk")
-    parts = {(phase, part) for phase in TALK_PHASES for part in ("cue", "ask", "follow-up", "forms")}
+    parts = {(phase, part) for phase in protocol_of("talk").phases for part in ("cue", "ask", "follow-up", "forms")}
     assert set(found) == parts | {("talk", "own-words")}
     for slot in (talk_slot(n, moderated=True) for n in range(1, 30)):
         for part in ("cue", "ask", "follow-up"):

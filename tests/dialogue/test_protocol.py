@@ -4,14 +4,14 @@ from itertools import groupby, pairwise
 
 import pytest
 
-from culturepark.dialogue.protocol import PHASES, Slot, rounds, schedule
-from culturepark.domain import Protocol
+from culturepark.dialogue.protocol import PROTOCOLS, Slot, protocol_of, rounds, schedule
+from culturepark.errors import StoreError
 
-PROTOCOLS: tuple[Protocol, ...] = tuple(PHASES)
-TABLES = [(protocol, people) for protocol in PROTOCOLS for people in range(2, 9)]
+SCHEDULED = [protocol.name for protocol in PROTOCOLS.values() if protocol.has_schedule]
+TABLES = [(protocol, people) for protocol in SCHEDULED for people in range(2, 9)]
 
 
-def schedules(protocol: Protocol, people: int) -> list[tuple[int, tuple[Slot, ...]]]:
+def schedules(protocol: str, people: int) -> list[tuple[int, tuple[Slot, ...]]]:
     """Every limit that a scenario with so many people may set, and what comes of it."""
     return [(most, schedule(protocol, people, most)) for most in (*range(max(4, 2 * people), 70), 137, 200)]
 
@@ -25,29 +25,29 @@ def speakers(slots: list[Slot] | tuple[Slot, ...]) -> list[int]:
 
 
 @pytest.mark.parametrize(("protocol", "people"), TABLES)
-def test_personas_never_speak_more_often_than_max_turns(protocol: Protocol, people: int) -> None:
+def test_personas_never_speak_more_often_than_max_turns(protocol: str, people: int) -> None:
     for most, slots in schedules(protocol, people):
         assert len(speakers(slots)) <= most
 
 
 @pytest.mark.parametrize(("protocol", "people"), TABLES)
-def test_turns_are_used_up_but_for_less_than_a_round(protocol: Protocol, people: int) -> None:
+def test_turns_are_used_up_but_for_less_than_a_round(protocol: str, people: int) -> None:
     for most, slots in schedules(protocol, people):
         if len(by_phase(slots)) > 2:
             assert most - len(speakers(slots)) < people
 
 
 @pytest.mark.parametrize(("protocol", "people"), TABLES)
-def test_a_dialogue_opens_and_closes_and_its_phases_stand_in_their_order(protocol: Protocol, people: int) -> None:
+def test_a_dialogue_opens_and_closes_and_its_phases_stand_in_their_order(protocol: str, people: int) -> None:
     for _, slots in schedules(protocol, people):
         phases = [phase for phase, _ in by_phase(slots)]
         assert phases[0] == "opening"
         assert phases[-1] == "closing"
-        assert phases == [phase for phase in PHASES[protocol] if phase in phases]
+        assert phases == [phase for phase in protocol_of(protocol).phases if phase in phases]
 
 
 @pytest.mark.parametrize(("protocol", "people"), TABLES)
-def test_everybody_speaks_equally_often_in_every_phase(protocol: Protocol, people: int) -> None:
+def test_everybody_speaks_equally_often_in_every_phase(protocol: str, people: int) -> None:
     for _, slots in schedules(protocol, people):
         for _, group in by_phase(slots):
             said = speakers(group)
@@ -55,7 +55,7 @@ def test_everybody_speaks_equally_often_in_every_phase(protocol: Protocol, peopl
 
 
 @pytest.mark.parametrize(("protocol", "people"), TABLES)
-def test_nobody_speaks_twice_before_everybody_has_spoken_once_in_a_phase(protocol: Protocol, people: int) -> None:
+def test_nobody_speaks_twice_before_everybody_has_spoken_once_in_a_phase(protocol: str, people: int) -> None:
     for _, slots in schedules(protocol, people):
         for _, group in by_phase(slots):
             said = speakers(group)
@@ -64,7 +64,7 @@ def test_nobody_speaks_twice_before_everybody_has_spoken_once_in_a_phase(protoco
 
 
 @pytest.mark.parametrize(("protocol", "people"), TABLES)
-def test_a_phase_begins_with_its_one_cue(protocol: Protocol, people: int) -> None:
+def test_a_phase_begins_with_its_one_cue(protocol: str, people: int) -> None:
     for _, slots in schedules(protocol, people):
         for _, group in by_phase(slots):
             assert [slot.act for slot in group].count("cue") == 1
@@ -73,7 +73,7 @@ def test_a_phase_begins_with_its_one_cue(protocol: Protocol, people: int) -> Non
 
 @pytest.mark.parametrize(("protocol", "people"), TABLES)
 def test_a_phase_has_one_follow_up_and_it_goes_to_the_last_speaker_of_the_first_round(
-    protocol: Protocol, people: int
+    protocol: str, people: int
 ) -> None:
     for _, slots in schedules(protocol, people):
         for _, group in by_phase(slots):
@@ -85,14 +85,14 @@ def test_a_phase_has_one_follow_up_and_it_goes_to_the_last_speaker_of_the_first_
 
 
 @pytest.mark.parametrize(("protocol", "people"), TABLES)
-def test_slots_are_numbered_from_one_on(protocol: Protocol, people: int) -> None:
+def test_slots_are_numbered_from_one_on(protocol: str, people: int) -> None:
     for _, slots in schedules(protocol, people):
         assert [slot.number for slot in slots] == list(range(1, len(slots) + 1))
         assert all(0 <= slot.person < people for slot in slots)
 
 
 @pytest.mark.parametrize(("protocol", "people"), TABLES)
-def test_more_turns_never_mean_fewer_phases_or_fewer_rounds(protocol: Protocol, people: int) -> None:
+def test_more_turns_never_mean_fewer_phases_or_fewer_rounds(protocol: str, people: int) -> None:
     before: dict[str, int] = {}
     for most, _ in schedules(protocol, people):
         now = rounds(protocol, people, most)
@@ -101,7 +101,7 @@ def test_more_turns_never_mean_fewer_phases_or_fewer_rounds(protocol: Protocol, 
 
 
 @pytest.mark.parametrize(("protocol", "people"), TABLES)
-def test_phases_are_not_all_begun_by_the_same_person(protocol: Protocol, people: int) -> None:
+def test_phases_are_not_all_begun_by_the_same_person(protocol: str, people: int) -> None:
     for _, slots in schedules(protocol, people):
         first = [speakers(group)[0] for _, group in by_phase(slots)]
         assert all(one != other for one, other in pairwise(first))
@@ -151,3 +151,10 @@ def test_the_schedule_of_a_talk_of_two_reads_like_one() -> None:
         ("opening", "speech", 0), ("opening", "follow-up", 1), ("opening", "speech", 1),
         ("closing", "speech", 1), ("closing", "follow-up", 0), ("closing", "speech", 0),
     ]  # fmt: skip
+
+
+def test_a_protocol_with_a_user_has_no_schedule_and_one_that_is_unknown_is_damage() -> None:
+    for protocol in PROTOCOLS.values():
+        assert protocol.has_schedule == bool(schedule(protocol.name, 2, 14)) == (not protocol.user_sits)
+    with pytest.raises(StoreError, match="no protocol 'chat'"):
+        protocol_of("chat")

@@ -12,7 +12,7 @@ from culturepark.catalog import scenarios
 from culturepark.catalog.personas import load_all
 from culturepark.dialogue import phrasing
 from culturepark.dialogue.casting import plan
-from culturepark.dialogue.protocol import PHASES, schedule
+from culturepark.dialogue.protocol import PROTOCOLS, protocol_of, schedule
 from culturepark.distill.panel import BRIEFS
 from culturepark.distill.samples import shape_sample, shapes
 from culturepark.domain import (
@@ -156,10 +156,13 @@ def test_the_card_of_a_second_persona_is_rendered_whole(persona: Persona) -> Non
     assert ENGLISH.section("cross-check-small", "small", "question").holes == {"country", "text"}
 
 
-@pytest.mark.parametrize("protocol", PHASES)
+SCHEDULED = [protocol.name for protocol in PROTOCOLS.values() if protocol.has_schedule]
+
+
+@pytest.mark.parametrize("protocol", SCHEDULED)
 def test_a_protocol_file_has_every_part_of_every_phase(protocol: str) -> None:
     found = ENGLISH.sections(protocol)
-    phases = PHASES[protocol]  # type: ignore[index]
+    phases = protocol_of(protocol).phases
     assert set(found) == {(phase, part) for phase in phases for part in ("cue", "ask", "follow-up", "forms")}
     assert all(text.strip() for text in found.values())
 
@@ -204,7 +207,7 @@ def test_the_card_of_every_persona_is_rendered_whole(setting: str, small: bool) 
                 assert all(value.why in text for value in persona.values)
 
 
-@pytest.mark.parametrize("protocol", PHASES)
+@pytest.mark.parametrize("protocol", SCHEDULED)
 @pytest.mark.parametrize("setting", CASTINGS)
 def test_every_line_of_a_protocol_is_rendered_whole(setting: str, protocol: str) -> None:
     for casting, scenario in CASTINGS[setting]:
@@ -226,7 +229,7 @@ def test_every_line_of_a_protocol_is_rendered_whole(setting: str, protocol: str)
                     assert {persona.called, previous} <= set(re.findall(r"[\w-]+", text))
 
 
-@pytest.mark.parametrize("protocol", PHASES)
+@pytest.mark.parametrize("protocol", SCHEDULED)
 def test_every_form_for_small_models_is_filled(protocol: str) -> None:
     said = "When guests leave, we say it is early; one more glass of tea, and they sit down again."
     for casting, scenario in CASTINGS["cross-cultural"] + CASTINGS["panel"]:
@@ -263,7 +266,7 @@ def test_in_a_panel_nobody_is_spoken_to_as_one_of_two() -> None:
 @pytest.mark.parametrize("setting", CASTINGS)
 def test_every_sample_of_every_persona_is_rendered_whole(setting: str) -> None:
     seen: set[tuple[str, str]] = set()
-    phases = sorted({phase for some in PHASES.values() for phase in some})
+    phases = sorted({phase for name in SCHEDULED for phase in protocol_of(name).phases})
     for casting, _ in CASTINGS[setting]:
         for participant in casting.participants:
             stance = participant.stance.text if participant.stance else "no answer"

@@ -153,7 +153,7 @@ def test_every_word_of_the_store_has_words_for_people() -> None:
     assert told(extract, ownership, rules) - kinds <= glossary.REJECTED.keys()
     why = {*samples.REASONS.values(), *samples.CHECKS, *samples.AFTER_VERIFYING}
     assert why | {"not-verified", "unsure", "undecided", "superseded", "review"} <= glossary.DROPPED.keys()
-    phases = {phase for those in (*protocol.PHASES.values(), protocol.TALK_PHASES) for phase in those}
+    phases = {phase for one in protocol.PROTOCOLS.values() for phase in one.phases}
     assert phases == glossary.PHASES.keys()
 
 
