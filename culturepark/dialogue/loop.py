@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from culturepark.dialogue import phrasing
-from culturepark.dialogue.agents import MODERATOR, Ask, LedgerClient, Speaker, seat, speak_once
+from culturepark.dialogue.agents import MODERATOR, Agent, Ask, LedgerClient, seat, voice
 from culturepark.dialogue.guards import Hearing, objection, objection_to_follow_up
 from culturepark.dialogue.protocol import Slot, protocol_of, schedule
 from culturepark.domain import Casting, Origin, Role, Scenario, Status, Turn
@@ -64,7 +64,7 @@ async def converse(
     lost = sum(slot.act == "speech" and slot.number <= done and slot.number not in spoken for slot in slots)
     for slot in slots[done:]:
         position = len(said) + 1
-        agent: Speaker = persons[slot.person] if slot.act == "speech" else chair
+        agent: Agent = persons[slot.person] if slot.act == "speech" else chair
         try:
             text, reason, call_id = await attempt(
                 agent, slot, f"{dialogue_id}.t{position}", casting, scenario, said, run_seed, ledger
@@ -101,7 +101,7 @@ async def converse(
 
 
 async def attempt(
-    agent: Speaker,
+    agent: Agent,
     slot: Slot,
     turn_id: str,
     casting: Casting,
@@ -120,7 +120,7 @@ async def attempt(
     attempts = SPEECH_ATTEMPTS if slot.act == "speech" else FOLLOW_UP_ATTEMPTS
     for number in range(before + 1, before + attempts + 1):
         seed = int(digest(str(run_seed), str(casting.number), str(slot.number), str(number))[:7], 16)
-        text = await speak_once(agent, Ask(slot, turn_id, seed, number), said)
+        text = await voice(ledger.notice)(agent, Ask(slot, turn_id, seed, number), said)
         reply = agent.reply
         if reply is None:  # a fixed cue
             return text, None, None
@@ -130,7 +130,7 @@ async def attempt(
                 *(
                     p.persona.called
                     for i, p in enumerate(casting.participants)
-                    if agent.name == MODERATOR or i != slot.person
+                    if agent.key == MODERATOR or i != slot.person
                 ),
                 *((agent.language.frame("visitor").text,) if protocol_of(scenario.protocol).user_sits else ()),
             ),

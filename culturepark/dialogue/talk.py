@@ -1,4 +1,4 @@
-"""A talk between a persona and a user. As in `stage`, the transcript is its only state.
+"""A talk between a persona and a user. As in `loop`, the transcript is its only state.
 
 Each turn is kept before anything else is asked for, so a talk can be broken off at any point and taken up again from
 what is stored: a line that was typed is answered then, if it has not been.
@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 from culturepark.dialogue import phrasing
-from culturepark.dialogue.agents import MODERATOR, USER, LedgerClient, Speaker, seat
+from culturepark.dialogue.agents import MODERATOR, USER, Agent, LedgerClient, seat
 from culturepark.dialogue.guards import storable
 from culturepark.dialogue.loop import SPEECH_ATTEMPTS, attempt
 from culturepark.dialogue.protocol import FAREWELL, Slot, talk_slot
@@ -98,7 +98,7 @@ class Talk:
         chair, (persona,) = seat(
             self.casting, self.scenario, LedgerClient(self.ledger, speaker), LedgerClient(self.ledger, moderator)
         )
-        agent: Speaker = persona if slot.act == "speech" else chair
+        agent: Agent = persona if slot.act == "speech" else chair
         turn_id = f"{self.dialogue_id}.t{len(self.turns) + 1}"
         before = self.refused.get(slot.number, 0)
         text, reason, call_id = await attempt(

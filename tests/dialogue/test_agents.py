@@ -16,7 +16,8 @@ import culturepark.languages
 from culturepark.catalog import scenarios
 from culturepark.catalog.personas import load_all
 from culturepark.dialogue import phrasing
-from culturepark.dialogue.agents import MODERATOR, Ask, LedgerClient, agent_name, as_team, seat, speak_once
+from culturepark.dialogue.agents import MODERATOR, Ask, LedgerClient, as_team, seat, speak_directly
+from culturepark.dialogue.autogen import LedgerChatClient, agent_name
 from culturepark.dialogue.loop import Ending, converse
 from culturepark.dialogue.protocol import schedule
 from culturepark.domain import Casting, JsonObject, Participant, Persona, Scenario, Seed, Setting, Stance, Status, Turn
@@ -333,7 +334,7 @@ async def test_an_agent_is_rebuilt_from_stored_turns_alone(ledger: Ledger) -> No
     turn = next(t for t in held.turns if t.speaker == casting.participants[0].persona.key and t.position > 8)
     earlier = [t for t in held.turns if t.position < turn.position]
     for _ in range(2):  # the second time the agent has spoken already; that must leave no trace
-        await speak_once(people[0], Ask(slots[turn.slot - 1], "r.d1.t99", seed=len(again.sent)), earlier)
+        await speak_directly(people[0], Ask(slots[turn.slot - 1], "r.d1.t99", seed=len(again.sent)), earlier)
     sent = [body["messages"] for body in held.speaker.sent]
     assert again.sent[0]["messages"] == again.sent[1]["messages"]
     assert again.sent[0]["messages"] in sent
@@ -404,7 +405,7 @@ async def test_a_small_models_grammar_lists_only_norms_not_yet_told(ledger: Ledg
     norms = [norm.text for norm in me.persona.norms]
     heard: list[Turn] = []
     for number in range(len(norms) + 1):
-        await speak_once(people[0], Ask(slot, f"r.d1.t{number}", seed=number), heard)
+        await speak_directly(people[0], Ask(slot, f"r.d1.t{number}", seed=number), heard)
         grammar = speaker.sent[-1]["grammar"]
         listed = [norm for norm in norms if phrasing.quoted(norm)[1:-1] in grammar]
         assert listed == norms[number:]
@@ -432,7 +433,7 @@ async def test_what_another_has_told_may_still_be_told(ledger: Ledger) -> None:
         position=1, slot=1, speaker=other.persona.key, role="delegate", phase="culture", origin="model",
         text=me.persona.norms[0].text,
     )  # fmt: skip
-    await speak_once(people[0], Ask(slot, "r.d1.t1", seed=1), [told])
+    await speak_directly(people[0], Ask(slot, "r.d1.t1", seed=1), [told])
     assert phrasing.quoted(me.persona.norms[0].text)[1:-1] in speaker.sent[-1]["grammar"]
 
 
@@ -453,7 +454,7 @@ async def test_a_small_model_states_its_stance_where_it_is_asked_for_it(ledger: 
 
 async def run_team(casting: Casting, scenario: Scenario, ledger: Ledger, **options: str) -> TaskResult:
     model = ScriptedModel(SCRIPTED)
-    team = as_team(casting, scenario, LedgerClient(ledger, model), LedgerClient(ledger, model))
+    team = as_team(casting, scenario, LedgerChatClient(ledger, model), LedgerChatClient(ledger, model))
     return await team.run(**options)
 
 
@@ -464,7 +465,7 @@ async def test_a_team_runs_the_whole_schedule_in_its_order(name: str, options: d
     result = await run_team(casting, scenario, ledger, **options)
     said = [m for m in result.messages if isinstance(m, TextMessage) and m.source != "user"]
     slots = schedule(scenario.protocol, len(casting.participants), scenario.max_turns)
-    names = [agent_name(p) for p in casting.participants]
+    names = [agent_name(p.persona.key) for p in casting.participants]
     assert [m.source for m in said] == [names[s.person] if s.act == "speech" else MODERATOR for s in slots]
     assert all(m.content.strip() for m in said)
     for slot, message in zip(slots, said, strict=True):
@@ -478,7 +479,7 @@ async def test_a_team_runs_the_whole_schedule_in_its_order(name: str, options: d
 async def test_a_team_with_the_same_models_says_what_the_loop_says(ledger: Ledger) -> None:
     casting, scenario = TALKS["a main contact and a delegate"]
     speaker, moderator = Recorder(speaks), Recorder(asks)
-    team = as_team(casting, scenario, LedgerClient(ledger, speaker), LedgerClient(ledger, moderator))
+    team = as_team(casting, scenario, LedgerChatClient(ledger, speaker), LedgerChatClient(ledger, moderator))
     result = await team.run()
     held = await hold(casting, scenario, ledger)
     assert [m.content for m in result.messages if isinstance(m, TextMessage)] == [turn.text for turn in held.turns]
@@ -489,7 +490,7 @@ async def test_a_team_with_the_same_models_says_what_the_loop_says(ledger: Ledge
 async def test_a_team_can_be_run_again_after_a_reset(ledger: Ledger) -> None:
     casting, scenario = TALKS["two of one culture"]
     model = ScriptedModel(SCRIPTED)
-    team = as_team(casting, scenario, LedgerClient(ledger, model), LedgerClient(ledger, model))
+    team = as_team(casting, scenario, LedgerChatClient(ledger, model), LedgerChatClient(ledger, model))
     first = await team.run()
     await team.reset()
     second = await team.run()
@@ -501,7 +502,7 @@ async def test_a_team_can_be_run_again_after_a_reset(ledger: Ledger) -> None:
 
 
 def test_every_shipped_persona_can_be_an_agent_and_no_two_have_one_name() -> None:
-    names = [agent_name(Participant(persona=persona)) for persona in PEOPLE.values()]
+    names = [agent_name(key) for key in PEOPLE]
     assert len(set(names)) == len(PEOPLE)
     assert all(name.isidentifier() for name in names)
 
@@ -526,6 +527,6 @@ async def test_a_persona_whose_file_name_passes_check_can_be_seated(key: str, tm
 
 
 async def test_tools_are_refused(ledger: Ledger) -> None:
-    client = LedgerClient(ledger, Recorder(speaks))
+    client = LedgerChatClient(ledger, Recorder(speaks))
     with pytest.raises(NotImplementedError):
         await client.create([], tools=[object()], cancellation_token=CancellationToken())

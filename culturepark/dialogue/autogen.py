@@ -1,0 +1,239 @@
+"""The agents as AutoGen AgentChat agents. AutoGen is imported here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from autogen_agentchat.agents import BaseChatAgent
+from autogen_agentchat.base import Response
+from autogen_agentchat.messages import BaseAgentEvent, BaseChatMessage, TextMessage
+from autogen_agentchat.teams import SelectorGroupChat
+from autogen_core import CancellationToken
+from autogen_core.models import (
+    AssistantMessage,
+    ChatCompletionClient,
+    CreateResult,
+    LLMMessage,
+    ModelFamily,
+    ModelInfo,
+    RequestUsage,
+    SystemMessage,
+    UserMessage,
+)
+
+from culturepark.dialogue.agents import MODERATOR, USER, Agent, Ask, Heard, seat
+from culturepark.dialogue.protocol import schedule
+from culturepark.domain import Casting, Scenario, Turn
+from culturepark.models import tokens
+from culturepark.models.chat import ChatModel, Reply, Request, Usage, digest
+from culturepark.models.ledger import Ledger
+
+VISITING = "visitor"
+"""The user's name among agents: AutoGen gives a team's task the source `user`."""
+
+
+# --- agents ----------------------------------------------------------------------------------------------
+
+
+class Speaker(BaseChatAgent):
+    """One of our agents inside AutoGen. It hears the public transcript, and speaks when a slot is its own."""
+
+    def __init__(self, agent: Agent, ask: Ask | None = None) -> None:
+        super().__init__(agent_name(agent.key), agent.about)
+        self.agent = agent
+        self.ask = ask
+        """Given by the loop for one attempt; in a team the slot follows from the transcript."""
+        keys = [MODERATOR, USER, *(p.persona.key for p in agent.casting.participants)]
+        self._keys = {agent_name(key): key for key in keys}
+        self._heard: list[Heard] = []
+
+    @property
+    def produced_message_types(self) -> Sequence[type[BaseChatMessage]]:
+        return (TextMessage,)
+
+    async def on_reset(self, cancellation_token: CancellationToken) -> None:  # noqa: ARG002
+        self._heard = []
+
+    async def on_messages(
+        self,
+        messages: Sequence[BaseChatMessage],
+        cancellation_token: CancellationToken,  # noqa: ARG002
+    ) -> Response:
+        self._heard += [
+            Heard(self._keys[m.source], m.content)
+            for m in messages
+            if isinstance(m, TextMessage) and m.source in self._keys
+        ]
+        text = await self.agent.speak(self.ask or self._own_ask(), self._heard)
+        self._heard.append(Heard(self.agent.key, text))
+        return Response(chat_message=TextMessage(content=text, source=self.name))
+
+    def _own_ask(self) -> Ask:
+        scenario, casting = self.agent.scenario, self.agent.casting
+        slots = schedule(scenario.protocol, len(casting.participants), scenario.max_turns)
+        position = len(self._heard)
+        seed = int(digest(scenario.name, str(casting.number), str(position))[:7], 16)
+        return Ask(slots[min(position, len(slots) - 1)], f"team.t{position + 1}", seed)
+
+
+def agent_name(key: str) -> str:
+    """AutoGen wants Python identifiers; the prefix keeps a persona's so, and apart from the moderator's."""
+    return {MODERATOR: MODERATOR, USER: VISITING}.get(key) or "p_" + key.replace("-", "_")
+
+
+async def speak_in_autogen(agent: Agent, ask: Ask, turns: Sequence[Turn]) -> str:
+    """One attempt at one slot by an agent that has heard exactly the stored turns."""
+    messages = [TextMessage(content=turn.text, source=agent_name(turn.speaker)) for turn in turns]
+    response = await Speaker(agent, ask).on_messages(messages, CancellationToken())
+    return response.chat_message.to_text()
+
+
+def team(
+    casting: Casting, scenario: Scenario, speaker: ChatCompletionClient, moderator: ChatCompletionClient
+) -> SelectorGroupChat:
+    """See `agents.as_team`."""
+    chair, persons = seat(casting, scenario, ThroughAutoGen(speaker), ThroughAutoGen(moderator))
+    leader, people = Speaker(chair), [Speaker(person) for person in persons]
+    slots = schedule(scenario.protocol, len(people), scenario.max_turns)
+    names = {leader.name, *(person.name for person in people)}
+
+    def next_speaker(messages: Sequence[BaseAgentEvent | BaseChatMessage]) -> str:
+        slot = slots[min(sum(m.source in names for m in messages), len(slots) - 1)]
+        return people[slot.person].name if slot.act == "speech" else leader.name
+
+    return SelectorGroupChat(
+        [leader, *people],
+        model_client=moderator,
+        selector_func=next_speaker,
+        allow_repeated_speaker=True,
+        max_turns=len(slots),
+    )
+
+
+# --- model clients ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ThroughAutoGen:
+    """An AutoGen client, ours or somebody else's, as our agents ask it."""
+
+    client: ChatCompletionClient
+
+    @property
+    def small(self) -> bool:
+        model = getattr(self.client, "model", None)
+        return bool(model and model.traits.small)
+
+    async def ask(self, request: Request, *, subject_id: str, prompt_digest: str) -> Reply:
+        result = await self.client.create(
+            [as_message(message) for message in request.messages],
+            extra_create_args={
+                "seed": request.seed,
+                "max_tokens": request.max_tokens,
+                "temperature": request.temperature,
+                "grammar": request.grammar,
+                "subject_id": subject_id,
+                "prompt_digest": prompt_digest,
+            },
+        )
+        if isinstance(result, LedgerResult):
+            return result.reply
+        choice = {"message": {"content": str(result.content)}, "finish_reason": result.finish_reason}
+        return Reply.of({"choices": [choice]}, Usage())
+
+
+class LedgerResult(CreateResult):
+    """AutoGen's result with our reply inside."""
+
+    reply: Reply
+
+
+class LedgerChatClient(ChatCompletionClient):
+    """AutoGen's client interface over one of our models, through the ledger."""
+
+    component_type = "model"
+
+    def __init__(self, ledger: Ledger, model: ChatModel) -> None:
+        self.ledger = ledger
+        self.model = model
+        self._spent = RequestUsage(prompt_tokens=0, completion_tokens=0)
+
+    async def create(
+        self,
+        messages: Sequence[LLMMessage],
+        *,
+        tools: Sequence[Any] = (),
+        tool_choice: Any = "auto",  # noqa: ARG002 - AutoGen's interface
+        json_output: Any = None,  # noqa: ARG002
+        extra_create_args: Mapping[str, Any] = {},
+        cancellation_token: CancellationToken | None = None,  # noqa: ARG002
+    ) -> LedgerResult:
+        """Takes `seed`, `max_tokens`, `temperature`, `grammar`, `subject_id` and `prompt_digest` as extra arguments."""
+        if tools:
+            raise NotImplementedError("culturepark's agents use no tools")
+        extra = dict(extra_create_args)
+        subject_id = extra.pop("subject_id", self.ledger.run_id)
+        prompt_digest = extra.pop("prompt_digest", "")
+        reply = await self.ledger.ask(
+            self.model,
+            Request(messages=tuple(as_dict(m) for m in messages), **extra),
+            stage="dialogue",
+            subject_id=subject_id,
+            prompt_digest=prompt_digest,
+        )
+        usage = RequestUsage(
+            prompt_tokens=reply.usage.prompt_tokens or 0, completion_tokens=reply.usage.completion_tokens or 0
+        )
+        self._spent.prompt_tokens += usage.prompt_tokens
+        self._spent.completion_tokens += usage.completion_tokens
+        finish = {"ended": "stop", "cut-off": "length", "withheld": "content_filter"}[reply.ending]
+        return LedgerResult(finish_reason=finish, content=reply.text, usage=usage, cached=False, reply=reply)
+
+    async def create_stream(self, messages: Sequence[LLMMessage], **options: Any) -> AsyncGenerator[Any, None]:
+        """One piece: the loop commits whole turns only."""
+        yield await self.create(messages, **options)
+
+    async def close(self) -> None:
+        """Models are closed by whoever opened them."""
+
+    def actual_usage(self) -> RequestUsage:
+        return self._spent
+
+    def total_usage(self) -> RequestUsage:
+        return self._spent
+
+    def count_tokens(self, messages: Sequence[LLMMessage], **_: Any) -> int:
+        return sum(tokens.count(as_dict(m)["content"], self.model.spec.name) for m in messages)
+
+    def remaining_tokens(self, messages: Sequence[LLMMessage], **_: Any) -> int:
+        return 8192 - self.count_tokens(messages)
+
+    @property
+    def capabilities(self) -> Any:
+        return self.model_info
+
+    @property
+    def model_info(self) -> ModelInfo:
+        return ModelInfo(
+            vision=False,
+            function_calling=False,
+            json_output=True,
+            structured_output=True,
+            family=ModelFamily.UNKNOWN,
+            multiple_system_messages=False,
+        )
+
+
+def as_message(message: Mapping[str, str]) -> LLMMessage:
+    if message["role"] == "system":
+        return SystemMessage(content=message["content"])
+    if message["role"] == "assistant":
+        return AssistantMessage(content=message["content"], source="self")
+    return UserMessage(content=message["content"], source="others")
+
+
+def as_dict(message: LLMMessage) -> dict[str, str]:
+    role = {"SystemMessage": "system", "AssistantMessage": "assistant"}.get(message.type, "user")
+    return {"role": role, "content": str(message.content)}
