@@ -19,7 +19,7 @@ PUBLISHED_CLUSTERS = 10
 def block(row: Row) -> tuple[str, ...]:
     """The rows of one seed and culture are told of one stance, the scale's +1 let us say."""
     side = {"entail": 1, "contradict": -1}.get(row.get("relation", "none"), 0)
-    return (row["seed"], f"{row['culture']}, {row.get('language', 'en')}", "en", SIDES[side])
+    return (row["seed"], row["culture"], row.get("language", "en"), SIDES[side])
 
 
 async def ours(rows: Sequence[Row], embedder: Embedder) -> dict[str, str]:
