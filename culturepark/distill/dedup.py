@@ -46,10 +46,8 @@ class Entry:
     """Seed, culture, language and whatever else must be alike; last, which of SIDES is taken."""
     text: str
     """What is compared: the first-person form, which names nobody."""
-
-    @property
-    def language(self) -> str:
-        return self.block[2]
+    language: str = "en"
+    """By whose word lists it is read; alike in a block."""
 
 
 def blocks(entries: Sequence[Entry]) -> list[list[int]]:

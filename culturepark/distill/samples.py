@@ -177,7 +177,7 @@ def entries(
             continue
         seed, culture, side = one.casting.seed.key, one.statement.culture, dedup.SIDES[side_of(one)]
         block = (seed, culture, scenario.language, " ".join(left), side)
-        found.append(dedup.Entry(one.statement.id, block, one.statement.first_person))
+        found.append(dedup.Entry(one.statement.id, block, one.statement.first_person, scenario.language))
     return found
 
 

@@ -85,7 +85,7 @@ def entries_of(store: Store, run: RunRow) -> Iterator[Entry]:
         side = SIDES[side_taken(seed.item, row.stance_code, row.relation)]
         kind = "opinion" if row.kind == "opinion" else "norm"  # samples tell a custom as a norm
         block = (row.seed_key, key(seed.question), row.culture, row.language, kind, side)
-        yield Entry(row.id, block, row.first_person)
+        yield Entry(row.id, block, row.first_person, row.language)
 
 
 def met_again(entries: Sequence[Entry]) -> list[Entry]:

@@ -266,13 +266,8 @@ class BranchScreen(FramedScreen[str | None]):
 
 
 def outlook(scene: Scene, turn: Turn, models: Mapping[ModelRole, ModelSpec], *, anew: bool) -> str:
-<<<<<<< HEAD
-    """What will be asked of which model, and whether that may cost. Pure."""
-    if not protocol_of(scene.dialogue.protocol).has_schedule:
-=======
     """Return in words which turns will be asked of which model, and whether that may cost. Pure."""
-    if scene.dialogue.protocol == "talk":  # it has no schedule
->>>>>>> refs/heads/replay
+    if not protocol_of(scene.dialogue.protocol).has_schedule:
         return "So far only dialogues between personas can branch."
     scenario = edition_of(scene.run).scenario
     after = turn.slot - 1 if anew else turn.slot

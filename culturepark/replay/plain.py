@@ -13,10 +13,6 @@ from collections.abc import Iterable, Iterator
 
 from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import Edition, SurveyItem, Turn
-<<<<<<< HEAD
-from culturepark.glossary import DROPPED, ORIGINS, in_words
-from culturepark.store import runs
-=======
 from culturepark.glossary import (
     CRITERIA,
     DECISION_SIGNS,
@@ -28,8 +24,7 @@ from culturepark.glossary import (
     SHAPES,
     in_words,
 )
-from culturepark.store import lineage
->>>>>>> refs/heads/replay
+from culturepark.store import runs
 from culturepark.store.dialogue_view import Cluster, Mined, Scene, Scenes
 from culturepark.store.integrity import edition_of
 from culturepark.store.search import Lists

@@ -178,13 +178,8 @@ def part_of(scene: Scene, subject_id: str) -> str:
 
 
 def what(subject_id: str) -> str:
-<<<<<<< HEAD
-    """The noun for what an id is of, as the id's path has it."""
-    return (kind_of(subject_id) or "subject").capitalize()
-=======
     """Return the noun for a subject, by the last part of its id."""
-    return {"t": "Turn", "s": "Statement", "x": "Sample"}.get(subject_id.rpartition(".")[2][:1], "Subject")
->>>>>>> refs/heads/replay
+    return (kind_of(subject_id) or "subject").capitalize()
 
 
 def editable(text: str) -> str:

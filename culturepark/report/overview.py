@@ -123,6 +123,7 @@ def view(
     return {
         "run": run,
         "scenario": scenario,
+        "user_sits": protocol_of(scenario.protocol).user_sits,
         "stats": stats,
         "status": in_words(STATUSES, run.status),
         "stop": "" if run.status == "done" or not run.stop_reason else run.stop_reason,
@@ -132,7 +133,6 @@ def view(
         "scripted": dict(models).get(str(SCRIPTED)),
         "scripted_talk": stats.models.get("speaker") == str(SCRIPTED),
         "embedded": str(EMBEDDED) in dict(models),
-        "user_sits": protocol_of(scenario.protocol).user_sits,
         "seated": seated(stats.representation.cultures),
         "verifier_asked": "verify" in stats.calls.by_stage,
         "stops": worded(stats.dialogue_stop_reasons, STOPS),

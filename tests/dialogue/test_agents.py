@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -11,24 +12,27 @@ import pytest
 from autogen_agentchat.base import TaskResult
 from autogen_agentchat.messages import TextMessage
 from autogen_core import CancellationToken
+from sqlalchemy import text
 
 import culturepark.languages
 from culturepark.catalog import scenarios
 from culturepark.catalog.personas import load_all
 from culturepark.dialogue import phrasing
-from culturepark.dialogue.agents import MODERATOR, Ask, LedgerClient, as_team, seat, speak_directly
+from culturepark.dialogue.agents import MODERATOR, Ask, LedgerClient, as_team, seat, speak_directly, voice
 from culturepark.dialogue.autogen import LedgerChatClient, agent_name
 from culturepark.dialogue.loop import Ending, converse
 from culturepark.dialogue.protocol import schedule
 from culturepark.domain import Casting, JsonObject, Participant, Persona, Scenario, Seed, Setting, Stance, Status, Turn
-from culturepark.errors import CatalogError
-from culturepark.models.chat import Reply, Request, Traits
+from culturepark.errors import CatalogError, UsageError
+from culturepark.models.chat import ChatModel, Reply, Request, Traits
+from culturepark.models.client import OpenAIModel
 from culturepark.models.ledger import Ledger
 from culturepark.models.limits import Budget
 from culturepark.models.scripted import ScriptedModel
 from culturepark.models.spec import SCRIPTED, parse, parse_roles
 from culturepark.run.plan import Settings, new_run
 from culturepark.store.store import Store
+from tests.support.endpoint import Endpoint
 
 SENTENCES = (
     "I keep bees behind the station and count my hives on the first warm Sunday.",
@@ -530,3 +534,60 @@ async def test_tools_are_refused(ledger: Ledger) -> None:
     client = LedgerChatClient(ledger, Recorder(speaks))
     with pytest.raises(NotImplementedError):
         await client.create([], tools=[object()], cancellation_token=CancellationToken())
+
+
+# --- without AutoGen -----------------------------------------------------------------------------------------
+
+
+async def transcript(
+    casting: Casting, scenario: Scenario, folder: Path, database: Path, model: ChatModel, said: list[str]
+) -> tuple[list[Turn | Ending], list[tuple[str, ...]]]:
+    """The turns of a dialogue and its end, and the calls that it took, in a store of its own."""
+    store = Store(f"sqlite:///{shutil.copy(database, folder)}")
+    ledger = Ledger("r", store, Budget(), 4, notice=said.append)
+    events = [
+        event
+        async for event in converse(
+            casting, scenario, "r.d1", [], run_seed=1, speaker=model, moderator=model, ledger=ledger
+        )
+    ]
+    with store.database.reading() as session:
+        columns = "id, subject_id, prompt_digest, request, response, seed"
+        calls = [tuple(map(str, row)) for row in session.execute(text(f"SELECT {columns} FROM call ORDER BY id"))]
+    store.close()
+    return events, calls
+
+
+@pytest.mark.parametrize("kind", ["scripted", "scripted, small", "endpoint"])
+@pytest.mark.parametrize("name", ["a main contact and a delegate", "a panel of four"])
+async def test_without_autogen_a_dialogue_is_the_same_to_the_byte(
+    name: str, kind: str, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Endpoint() as endpoint:
+        model: ChatModel = OpenAIModel(parse(f"openai:m@{endpoint.url}"))
+        if kind != "endpoint":
+            model = ScriptedModel(SCRIPTED)
+            model.traits = Traits(small=kind.endswith("small"), grammar=kind.endswith("small"))
+        said: list[str] = []
+        with_it, without = tmp_path / "with", tmp_path / "without"
+        with_it.mkdir()
+        without.mkdir()
+        expected = await transcript(*TALKS[name], with_it, database, model, said)
+        assert voice(said.append) is not speak_directly
+        assert said == []
+        monkeypatch.setitem(sys.modules, "culturepark.dialogue.autogen", None)  # as if it could not be imported
+        voice.cache_clear()
+        assert await transcript(*TALKS[name], without, database, model, said) == expected
+        assert len(said) == 1
+        assert said[0].startswith("AutoGen cannot be imported, agents speak without it (ModuleNotFoundError")
+        await model.close()
+    voice.cache_clear()
+    assert len(expected[0]) > 4
+    assert len(expected[1]) > 4
+
+
+def test_a_team_says_that_it_needs_autogen(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "culturepark.dialogue.autogen", None)
+    monkeypatch.delattr("culturepark.dialogue.autogen", raising=False)
+    with pytest.raises(UsageError, match="a team needs AutoGen: pip install autogen-agentchat"):
+        as_team(*TALKS["two of one culture"], None, None)

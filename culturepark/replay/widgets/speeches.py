@@ -12,12 +12,8 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-<<<<<<< HEAD
-from culturepark.glossary import DECISION_SIGNS, ORIGINS
-from culturepark.ids import last_part, within
-=======
 from culturepark.glossary import DECISION_SIGNS, ORIGINS, PHASES, in_words
->>>>>>> refs/heads/replay
+from culturepark.ids import last_part, within
 from culturepark.replay.widgets.lists import fitted, ink
 from culturepark.terminal.layout import Mark, lay_out
 from culturepark.terminal.safe import clip
