@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import Edition, SurveyItem, Turn
 from culturepark.glossary import DROPPED, ORIGINS, in_words
+from culturepark.ids import kind_of
 from culturepark.store import runs
 from culturepark.store.dialogue_view import Cluster, Mined, Scene, Scenes
 from culturepark.store.integrity import edition_of
@@ -63,7 +64,7 @@ def replay(store: Store, run_or_dialogue: str, *, follow: bool, behind: bool = F
 
 def wanted(store: Store, run_or_dialogue: str) -> tuple[str, list[str]]:
     """The run, and the ids of its dialogues that are meant."""
-    if run_or_dialogue == "last" or store.find_run(run_or_dialogue):
+    if kind_of(run_or_dialogue) is None:
         lists = Lists(store, run_or_dialogue)
         return lists.run.id, lists.find()
     (row,) = runs.dialogue(store, run_or_dialogue)
