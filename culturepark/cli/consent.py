@@ -1,35 +1,19 @@
-"""What the user of a command has named, and the question whether a store may name something else."""
+"""The question whether a command may ask a model that the store names and its user does not."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
 
-from culturepark.domain import JUDGES, ModelRole
 from culturepark.errors import UsageError
-from culturepark.models.spec import ModelSpec, parse_roles
+from culturepark.models.spec import ModelSpec
 from culturepark.models.trust import Trust
 from culturepark.terminal.safe import safe
 
 
 def trust_in(named: Iterable[ModelSpec], endpoints: list[str]) -> Trust:
-    """Return what this command may ask: what it names, and what its user says yes to."""
+    """Return which models a command may ask: those that it names, and those that its user says yes to."""
     return Trust(named, endpoints, ask if sys.stdin.isatty() and sys.stderr.isatty() else None)
-
-
-def named_in(roles: list[str], model: str | None = None) -> dict[ModelRole, ModelSpec]:
-    """Return the models that a command line names, `judge` for all judges.
-
-    Args:
-        model: for all chat roles that are not named.
-    """
-    words = {text.partition("=")[0] for text in roles}
-    specs = parse_roles(model, roles)
-    return {
-        role: spec
-        for role, spec in specs.items()
-        if (JUDGES[0] if role in JUDGES else role) in words or (model and role != "embedder")
-    }
 
 
 def check_used(trust: Trust, specs: Iterable[ModelSpec], run_id: str) -> None:

@@ -310,6 +310,12 @@ def parsed(url: str) -> URL:
     return made
 
 
+def exists(url: str) -> bool:
+    """Return whether there is a store to open; of PostgreSQL, that is not asked."""
+    made = parsed(url)
+    return made.get_backend_name() != "sqlite" or Path(made.database or "").exists()
+
+
 def connect(path: str, how: str, inode: Inode | None, shown: str) -> sqlite3.Connection:
     """The very file that is meant: by a URI, in which no letter of its name can be an option; and never a new one.
 

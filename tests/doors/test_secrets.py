@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import pytest
 
+from culturepark.cli import export
 from culturepark.errors import CultureparkError
 from culturepark.export.files import create
 from culturepark.models import scripted, weights
@@ -330,10 +331,8 @@ def test_an_export_does_not_tell_how_its_store_was_reached(monkeypatch: pytest.M
     """`manifest.json` holds the command; a store may be named with a password there."""
     place_store()
     arguments = ["export", "a", "--format", "trl", "--out", "out"]
-    from culturepark.cli import look
-
-    monkeypatch.setattr(look.sys, "argv", ["culturepark", *arguments, f"--store=postgresql://me:{PASSWORD}@h/db"])
-    look.export(["a"], "trl", Path("out"), [], None, "sqlite:///runs/culturepark.db")
+    monkeypatch.setattr(sys, "argv", ["culturepark", *arguments, f"--store=postgresql://me:{PASSWORD}@h/db"])
+    export.export(["a"], "trl", Path("out"))
     assert "postgresql://me:***@h/db" in json.loads(Path("out/manifest.json").read_text())["command"]
     assert everywhere([], PASSWORD) == {}
 

@@ -83,7 +83,7 @@ MUTATIONS = (
     one("a bug's words cut, then redacted", "run/pipeline.py",
         'storable(redact(f"{type(bug).__name__}: {bug}"))[:500]',
         'storable(redact(f"{type(bug).__name__}: {bug}"[:500]))', BUG),
-    one("a bug's words cut on the screen, then redacted", "cli/main.py",
+    one("a bug's words cut on the screen, then redacted", "cli/app.py",
         'safe(redact(f"{type(error).__name__}: {error}"))[:300]',
         'safe(redact(f"{type(error).__name__}: {error}"[:300]))', BUG),
     one("what a file holds cut, then redacted", "files.py", "shortened(whole, width + 1)", "whole[: width + 1]",

@@ -1,0 +1,155 @@
+"""A run carried on in front of its user: progress, Ctrl-C, and at the end what came of it and what to do next."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shlex
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+from culturepark.cli.progress import watching
+from culturepark.cli.roles import warn_of_unknown_prices
+from culturepark.dialogue.protocol import protocol_of
+from culturepark.domain import Status
+from culturepark.errors import BudgetReached, CultureparkError, Interrupted, UsageError
+from culturepark.models.trust import Trust
+from culturepark.redact import redact
+from culturepark.run.pipeline import Run, still_open
+from culturepark.stats.figures import RunStats
+from culturepark.stats.run_stats import stats as stats_of
+from culturepark.store.castings import skipped
+from culturepark.store.database import DEFAULT_URL
+from culturepark.store.store import Store
+from culturepark.store.tables import RunRow
+from culturepark.terminal.safe import safe, show_origin, tell, write
+
+OPEN = (Status.PENDING, Status.RUNNING)
+RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
+
+
+def check_run_id(run_id: str | None) -> None:
+    """
+    Raises:
+        UsageError: if no run may be called that.
+    """
+    if run_id and (not re.fullmatch(RUN_ID, run_id) or run_id == "last"):
+        raise UsageError("--run-id: letters, digits, - and _, at most 100 of them, and not `last`")
+
+
+def check_ended(store: Store, row: RunRow) -> None:
+    """
+    Raises:
+        UsageError: if the run is a talk that only its user can go on with.
+    """
+    open_talks = [d for d in store.dialogues(row.id) if protocol_of(d.protocol).user_sits and d.status in OPEN]
+    if open_talks:
+        raise UsageError(still_open(row.id, store_option(store)))
+
+
+@contextmanager
+def held(store: Store, run_id: str) -> Iterator[RunRow]:
+    """Give the run's row, and keep every other process from working on the run as long as the block lasts."""
+    run_id = store.run(run_id).id
+    with store.database.hold(run_id):
+        yield store.run(run_id)
+
+
+def store_option(store: Store) -> str:
+    """Return the option that names the store, with a space before it; nothing for the default store."""
+    shown = store.database.shown
+    return "" if shown == DEFAULT_URL else f" --store {shlex.quote(redact(shown))}"
+
+
+def carry_on(store: Store, row: RunRow, as_json: bool, trust: Trust, more: Mapping[str, str | None] = {}) -> int:
+    """Carry a run on, say how it ended, and return the exit code.
+
+    Args:
+        more: what else stands on stdout: with `--json` beside the figures, else its first value in place of the id.
+    """
+    warn_of_unknown_prices(store, row)
+    option = store_option(store)
+    failure: CultureparkError | None = None
+    with watching() as watcher:
+        run = Run(store, row, watcher, trust)
+        left_out = skipped(store, row, run.edition)
+        for skip in left_out[:3]:
+            watcher.note(f"skipped: {skip}")
+        if len(left_out) > 3:
+            watcher.note(f"skipped: {len(left_out)} cells in all; `culturepark stats {row.id}{option}` names them")
+        if people := run.without_a_second():
+            watcher.note(f"cross-check: nobody else to ask about norms of {people}; they are kept without")
+        try:
+            asyncio.run(until_stopped(run))
+        except CultureparkError as error:
+            failure = error
+    stats = stats_of(store, store.run(row.id))
+    if failure and stats.status == Status.RUNNING:  # that it has stopped could not be written down
+        stats = stats.model_copy(update={"status": Status.STOPPED})
+    if as_json:
+        write(json.dumps(stats.as_json() | dict(more)))
+    else:
+        write(next(iter(more.values()), None) or row.id)
+    tell_summary(stats, failure, option)
+    if failure:
+        show_origin(failure)
+        return failure.exit_code
+    return 1 if stats.status == Status.FAILED else 0
+
+
+async def until_stopped(run: Run) -> None:
+    """Carry a run on. Ctrl-C once lets the calls in flight finish; twice stops at once."""
+    task = asyncio.ensure_future(run.carry_on())
+    presses = 0
+
+    def stop() -> None:
+        nonlocal presses
+        presses += 1
+        if presses == 1:
+            run.interrupt()
+            flying = run.ledger.in_flight
+            lost = f" ({flying} under way, which would be asked again and may be billed twice)" if flying else ""
+            run.watcher.note(f"stopping after the calls in flight; press Ctrl-C again to stop now{lost}")
+        else:
+            task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        with suppress(NotImplementedError, AttributeError):  # Windows
+            loop.add_signal_handler(getattr(signal, name), stop)
+    try:
+        await task
+    except asyncio.CancelledError:
+        raise Interrupted("stopped at once") from None
+
+
+def tell_summary(stats: RunStats, failure: CultureparkError | None, option: str) -> None:
+    """Say in a few lines on stderr how a run ended, and what to do next.
+
+    Args:
+        option: names the store, as `store_option` gives it.
+    """
+    least = "at least " if stats.unpriced_calls else ""
+    price = "" if stats.cost_usd is None else f", {least}${stats.cost_usd:.4f}"
+    dropped = sum(stats.samples.dropped.values())
+    tell(
+        f"{stats.run}: {stats.status}; {stats.samples.kept} samples kept, {dropped} dropped; "
+        f"{stats.tokens.prompt:,} prompt and {stats.tokens.completion:,} completion tokens{price}"
+    )
+    if failure:
+        more = f" {failure.option}" if isinstance(failure, BudgetReached) else ""
+        tell(f"{safe(failure)}\ngo on with: culturepark resume {stats.run}{more}{option}")
+    elif not stats.samples.kept and stats.stop_reason == "completed":
+        tell(f"no samples came of it; `culturepark stats {stats.run}{option}` says why")
+    elif stats.samples.kept:
+        collapse = stats.representation.run.collapse
+        if collapse.verdict == "collapsed":
+            tell(f"one voice: {'; '.join(collapse.reasons)}; `culturepark stats {stats.run}{option}` shows more")
+        tell(f"next: culturepark export {stats.run} --format trl --out runs/{stats.run}{option}")
+    models = stats.models.values()
+    if "embedded" in models:
+        tell("the embedded model is tiny: it shows how the tool works, and writes nothing worth training on")
+    if "scripted" in models:
+        tell("the model was scripted: what it says comes from the persona cards, and is nothing to train on")

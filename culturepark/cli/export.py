@@ -1,0 +1,105 @@
+"""The commands that write files out of a store: export, report."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from culturepark.cli.options import STORE, RunId, StoreUrl, decodable
+from culturepark.export.formats import FORMATS
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog="""\b
+A tenth of the rows held out, by whole questions (SFTTrainer, axolotl, LLaMA-Factory):
+Example: culturepark export last --format trl --out runs/mine --split 0.9
+\b
+Two cultures, each in files of its own, of several runs:
+Example: culturepark export RUN1 RUN2 --format sharegpt --out runs/two --culture turkish --culture german
+\b
+Pairs of answers for DPO:
+Example: culturepark export last --format preference --out runs/pairs
+\b
+Whole dialogues as multi-turn rows, also as Parquet, with a licence on the card:
+Example: culturepark export last --format trl --dialogues --out runs/talks --parquet --license cc-by-4.0
+"""
+)
+def export(
+    run: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or `last`.")],
+    form: Annotated[str, typer.Option("--format", metavar=f"[{'|'.join(FORMATS)}]", help="What will read it.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A folder for the files.")],
+    culture: Annotated[list[str] | None, typer.Option(help="Only this one, in a file of its own. Repeatable.")] = None,
+    split: Annotated[float | None, typer.Option(help="Share of rows that train; whole seeds are held out.")] = None,
+    dialogues: Annotated[bool, typer.Option("--dialogues", help="Whole dialogues in place of single samples.")] = False,
+    parquet: Annotated[bool, typer.Option("--parquet", help="The same rows as Parquet too.")] = False,
+    licence: Annotated[
+        str | None,
+        typer.Option("--license", metavar="ID", help="What the card says, as cc-by-4.0; else it says: none."),
+    ] = None,
+    store_url: StoreUrl = STORE,
+) -> int:
+    """Write the kept samples, or whole dialogues, as training files with an index, a card and a manifest."""
+    from dataclasses import replace
+
+    from culturepark.domain import CULTURES, MAIN_CULTURE
+    from culturepark.errors import UsageError
+    from culturepark.export.manifest import Wanted
+    from culturepark.export.writer import export as write_export
+    from culturepark.store.store import Store
+    from culturepark.terminal.safe import tell, write
+
+    run_ids = [decodable(name) for name in run]
+    allowed = [*CULTURES, MAIN_CULTURE]
+    if unknown := [name for name in culture or [] if name not in allowed]:
+        raise UsageError(f"--culture {unknown[0][:60]!r}: must be one of {', '.join(allowed)}")
+    if split is not None and not 0 < split < 1:
+        raise UsageError("--split: the share that trains, between 0 and 1, as in --split 0.9")
+    store = Store(store_url, must_exist=True)
+    wanted = Wanted(form, tuple(dict.fromkeys(culture or [])), split, dialogues, parquet, licence)
+    if len({store.run(run_id).id for run_id in run_ids}) > 1 and not dialogues:
+        from culturepark.export.repeats import repeats_across
+
+        repeats = repeats_across(store, run_ids, tell)
+        wanted = replace(wanted, left_out={repeat.statement_id: repeat for repeat in repeats})
+    exported = write_export(store, run_ids, out, wanted, command=shlex.join(["culturepark", *sys.argv[1:]]))
+    for note in exported.notes:
+        tell(f"note: {note}")
+    first = shlex.quote(f"{exported.files[0]}:1")
+    rows = "1 row" if exported.rows == 1 else f"{exported.rows} rows"
+    tell(f"{rows} in {out}; `culturepark trace {first}` shows where a row comes from")
+    for path in exported.files:
+        write(str(path))
+    return 0
+
+
+@app.command(epilog="Example: culturepark report last -o talks.html")
+def report(
+    run_id: RunId,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Where to; `-` is stdout. [default: RUN.html]"),
+    ] = None,
+    store_url: StoreUrl = STORE,
+) -> int:
+    """Write one page for a browser: the figures of a run, and every dialogue with what is behind each sentence."""
+    from culturepark.cli.progress import counting
+    from culturepark.report.page import write as write_page
+    from culturepark.store.store import Store
+    from culturepark.terminal.safe import tell, write
+
+    store = Store(store_url, must_exist=True)
+    with counting("dialogues") as progress:
+        written = write_page(store, run_id, out, progress)
+    if written.typed:
+        turns = f"{written.typed} turns of it are" if written.typed > 1 else "1 turn of it is"
+        tell(f"note: {turns} what a real person typed, word for word; look through the page before you pass it on")
+    if place := written.place:
+        tell(f"{place}: {place.stat().st_size / 1e6:.1f} MB, for any browser; it loads nothing and sends nothing")
+        write(str(place))
+    return 0

@@ -1,0 +1,189 @@
+"""The commands that show what is in a store: runs, stats, replay, trace."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from culturepark.cli.options import STORE, Endpoints, Json, RunId, StoreUrl, decodable
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: culturepark runs --json")
+def runs(store_url: StoreUrl = STORE, as_json: Json = False) -> int:
+    """List what is in the store."""
+    from culturepark.cli.table import print_table
+    from culturepark.redact import redact
+    from culturepark.store.database import exists
+    from culturepark.store.runs import runs as list_runs
+    from culturepark.store.store import Store
+    from culturepark.terminal.safe import tell, write
+
+    listed = list_runs(Store(store_url, must_exist=True)) if exists(store_url) else []
+    if as_json:
+        write(json.dumps(listed))
+    elif not listed:
+        tell(f"no runs yet in {redact(store_url)}; `culturepark simulate quickstart` makes one")
+    else:
+        branches = any(run["parent"] for run in listed)
+        print_table(
+            ("run", "scenario", "status", "dialogues", "samples", "stopped by", *(["branch of"] if branches else [])),
+            [
+                (
+                    run["run"],
+                    run["scenario"],
+                    run["status"],
+                    f"{run['dialogues_done']}/{run['dialogues']}",
+                    run["samples_kept"],
+                    "" if run["status"] == "done" else run["stop_reason"] or "",
+                    *([run["parent"] or ""] if branches else []),
+                )
+                for run in listed
+            ],
+        )
+    return 0
+
+
+@app.command(epilog="Example: culturepark stats last --stances | less")
+def stats(
+    run_id: RunId,
+    store_url: StoreUrl = STORE,
+    stances: Annotated[
+        bool, typer.Option("--stances", help="Show every stance drawn, not only the worst fits.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Show how varied a run's voices are, how judges agree, stances against the survey, funnel, cost and stops."""
+    from culturepark.stats.run_stats import stats as stats_of
+    from culturepark.stats.text import stats_lines
+    from culturepark.store.store import Store
+    from culturepark.terminal.safe import out, plain, write
+
+    store = Store(store_url, must_exist=True)
+    figures = stats_of(store, store.run(run_id))
+    if as_json:
+        write(json.dumps(figures.as_json()))
+        return 0
+    console = out()
+    for line in stats_lines(figures, stances):
+        console.print(plain(line), soft_wrap=not console.is_terminal)
+    return 0
+
+
+@app.command(
+    epilog="""\b
+In the app, ? shows all keys:
+Example: culturepark replay last
+\b
+On a pipe, and with --plain, it is text:
+Example: culturepark replay last | less
+"""
+)
+def replay(
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN|DIALOGUE",
+            help="What to show; without, the list of runs, and as plain text the newest.",
+            callback=decodable,
+        ),
+    ] = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Plain text, for pipes and screen readers; as without a terminal.")
+    ] = False,
+    behind: Annotated[
+        bool, typer.Option("--behind", help="In plain text, also what came of each turn, and how.")
+    ] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go with a run that another process carries on; read-only.")
+    ] = False,
+    reviewer: Annotated[
+        str | None,
+        typer.Option(envvar="CULTUREPARK_REVIEWER", metavar="NAME", help="Who judges; else the login name."),
+    ] = None,
+    endpoints: Endpoints = None,
+    store_url: StoreUrl = STORE,
+) -> int:
+    """Play stored dialogues, look behind every sentence, and judge it."""
+    from culturepark.errors import UsageError
+
+    if plain or behind or not on_terminal():
+        if endpoints:
+            raise UsageError("--endpoint is for branches in the app; plain text asks no model")
+        from culturepark.replay import plain as plain_text
+        from culturepark.store.store import Store
+
+        store = Store(store_url, must_exist=True)
+        plain_text.show(plain_text.replay(store, target or "last", follow=follow, behind=behind))
+        return 0
+    from culturepark.replay.app import Replay
+    from culturepark.replay.session import Session
+    from culturepark.store.reviewer import named
+    from culturepark.terminal.bidi import left_to_us
+
+    reviewer = named(reviewer) if reviewer else login_name()
+    session = Session(store_url, reviewer, follow=follow, endpoints=endpoints or [])
+    if endpoints:
+        _ = session.trust  # an error in one is told now, and not at the first branch
+    replay_app = Replay(session, target or ("last" if follow else None))
+    with left_to_us(sys.stdout, os.environ):
+        replay_app.run()
+    replay_app.session.finish()
+    if replay_app.trouble:
+        raise replay_app.trouble
+    return replay_app.return_code or 0
+
+
+def on_terminal() -> bool:
+    """Return whether there is a terminal that an app can be shown on, with somebody at its keys."""
+    return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def login_name() -> str:
+    """Return the reviewer's name where none was given."""
+    import getpass
+
+    from culturepark.errors import UsageError
+    from culturepark.store.reviewer import named
+
+    try:
+        return named(getpass.getuser())
+    except (KeyError, OSError, UsageError):  # a user id without a name, as in some containers, or with an odd one
+        return "reviewer"
+
+
+@app.command(epilog="Example: culturepark trace runs/mine/all.jsonl:3")
+def trace(
+    subject: Annotated[
+        str, typer.Argument(metavar="ID|FILE:LINE", help="A sample, a statement, a dialogue, or an exported line.")
+    ],
+    store_url: StoreUrl = STORE,
+    as_json: Json = False,
+) -> int:
+    """Lead a sample back to the words, the call, the persona and the survey item it comes from."""
+    from culturepark.cli.trace_text import lines_of
+    from culturepark.export.line_trace import find_line
+    from culturepark.store.lineage import trace as trace_of
+    from culturepark.store.store import Store
+    from culturepark.terminal.safe import out, write
+
+    names = find_line(subject) or [decodable(subject)]
+    store = Store(store_url, must_exist=True)
+    traces = [trace_of(store, name) for name in names]
+    if as_json:
+        # Of a pair, the one document is the chosen sample's, with the rejected one's inside.
+        chosen, *rejected = (traced.as_json() for traced in traces)
+        write(json.dumps(chosen | dict(zip(["rejected"], rejected, strict=False))))
+        return 0
+    console = out()
+    for traced, side in zip(traces, ("chosen", "rejected"), strict=False):
+        if len(traces) > 1:
+            console.print(f"{side}:")
+        for line in lines_of(traced):
+            console.print(line, soft_wrap=not console.is_terminal)
+    return 0

@@ -1,0 +1,101 @@
+"""Options that several commands share. Imported for every command, so nothing heavy may be imported here."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+
+import typer
+
+STORE = "sqlite:///runs/culturepark.db"
+
+Text = TypeVar("Text", str, None)
+
+
+def decodable(text: Text) -> Text:
+    """Return an argument as text that a database can be asked for: a shell hands on any bytes."""
+    return text and text.encode("utf-8", "replace").decode()
+
+
+StoreUrl = Annotated[
+    str,
+    typer.Option("--store", envvar="CULTUREPARK_STORE", help="Database URL.", metavar="URL"),
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or `last`.", callback=decodable)]
+Roles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--role",
+        metavar="ROLE=SPEC",
+        help="A model for one role: speaker, moderator, extractor, verifier, embedder, judge. Repeatable; "
+        "judge, named again, is one more judge.",
+    ),
+]
+Endpoints = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--endpoint",
+        metavar="URL",
+        help="A base URL or host that the store names and that may get the talk and your key. Repeatable.",
+    ),
+]
+Until = Literal["dialogue", "extract", "verify", "dedup", "samples"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds on what a command may use; None leaves a bound as the scenario or the run has it."""
+
+    max_cost_usd: Annotated[
+        float | None,
+        typer.Option("--max-cost", min=0, max=1e9, metavar="USD", help="Stop when the run has cost this."),
+    ] = None
+    max_tokens: Annotated[
+        int | None, typer.Option(min=1, max=10**15, help="Stop when the run has used so many tokens.")
+    ] = None
+    rpm: Annotated[
+        int | None, typer.Option(min=1, max=10**9, help="Requests a minute to each remote endpoint, at most.")
+    ] = None
+    tpm: Annotated[
+        int | None, typer.Option(min=1, max=10**15, help="Tokens a minute to each remote endpoint, at most.")
+    ] = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The bounds that were given, under the names that scenarios and runs have for them."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+UNLIMITED = Limits()
+
+
+def gather(command: Callable[..., int]) -> Callable[..., int]:
+    """Let a command take a dataclass of options as one parameter: each of its fields is an option of the command."""
+    signature = inspect.signature(command, eval_str=True)
+    groups: dict[str, Any] = {
+        name: p.annotation for name, p in signature.parameters.items() if is_dataclass(p.annotation)
+    }
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in signature.parameters.items():
+        if group := groups.get(name):
+            hints = get_type_hints(group, include_extras=True)
+            parameters += (
+                inspect.Parameter(field.name, parameter.kind, default=field.default, annotation=hints[field.name])
+                for field in fields(group)
+            )
+        else:
+            parameters.append(parameter)
+
+    @wraps(command)
+    def called(**values: Any) -> int:
+        for name, group in groups.items():
+            values[name] = group(**{field.name: values.pop(field.name) for field in fields(group)})
+        return command(**values)
+
+    called.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # `inspect` reads it
+    called.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return called
