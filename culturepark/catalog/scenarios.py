@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticKnownError
 
 from culturepark import languages
-from culturepark.catalog.files import Loc, load, package_dir, placed, read_mapping
+from culturepark.catalog.files import Loc, load, package_dir, placed, read_mapping, shown
 from culturepark.catalog.personas import load_all, load_persona
 from culturepark.catalog.surveys import SurveyFile, load_items, load_survey
 from culturepark.domain import (
@@ -30,7 +30,7 @@ from culturepark.domain import (
     Shape,
     Text,
 )
-from culturepark.errors import CatalogError, UsageError
+from culturepark.errors import CatalogError, Problem, UsageError
 from culturepark.files import clipped, exists
 
 
@@ -213,25 +213,60 @@ def beside(scenario: Path, name: str) -> Path:
     return scenario.parent / path
 
 
+KINDS: dict[str, type[Noun]] = {"persona": Persona, "scenario": ScenarioFile, "survey": SurveyFile}
+
+
+def kind_of_file(path: Path) -> tuple[str, bool]:
+    """Return what a file is by its keys, those that only one kind has first, and whether it can be taken for another.
+
+    Raises:
+        CatalogError: if it holds no mapping.
+    """
+    keys = set(read_mapping(path))
+    owners = {key: [name for name, kind in KINDS.items() if key in kind.model_fields] for key in keys}
+    own = {name: sum(names == [name] for names in owners.values()) for name in KINDS}
+    likeness = {name: (own[name], sum(name in names for names in owners.values())) for name in KINDS}
+    kind = max(likeness, key=lambda name: likeness[name])
+    return kind, own[kind] == 0 or sum(count > 0 for count in own.values()) > 1
+
+
 def check(path: Path) -> str:
-    """Validates one file of any kind and says which kind it was, with what could be better about it.
+    """Validate one file of any kind, and return which kind it is, with what could be better about it.
 
     Raises:
         CatalogError: with all problems found.
     """
-    keys = set(read_mapping(path))
-    likeness = {
-        "persona": len(keys & set(Persona.model_fields)),
-        "scenario": len(keys & set(ScenarioFile.model_fields)),
-        "survey": len(keys & set(SurveyFile.model_fields)),
-    }
-    kind = max(likeness, key=lambda k: likeness[k])
-    if kind == "persona":
-        load_persona(path)
-    elif kind == "survey":
-        bare = sum(item.poles is None for item in load_survey(path).items.values())
-        if bare:
-            return f"survey ({bare} without `poles`: small models hardly tell their sides apart)"
-    else:
-        load_edition(path)
+    kind, unclear = kind_of_file(path)
+    try:
+        if kind == "persona":
+            load_persona(path)
+        elif kind == "survey":
+            notes = survey_notes(load_survey(path))
+            return f"survey ({'; '.join(notes)})" if notes else kind
+        else:
+            load_edition(path)
+    except CatalogError as error:
+        if not unclear:
+            raise
+        hint = f"was read as a {kind}; {needed_keys('scenario')}; {needed_keys('survey')}"
+        raise CatalogError([*error.problems, Problem(shown(path), None, "", hint)]) from None
     return kind
+
+
+def needed_keys(kind: str) -> str:
+    keys = (f"`{name}`" for name, field in KINDS[kind].model_fields.items() if field.is_required())
+    return f"a {kind} needs {', '.join(keys)}"
+
+
+def survey_notes(survey: SurveyFile) -> list[str]:
+    """Return what is allowed in a survey and still likely to be a slip."""
+    notes = []
+    if bare := sum(item.poles is None for item in survey.items.values()):
+        notes.append(f"{bare} without `poles`: small models hardly tell their sides apart")
+    countries = {country for item in survey.items.values() for country in item.countries}
+    if unknown := sorted(countries - set(CULTURES.values())):
+        known = ", ".join(CULTURES.values())
+        notes.append(
+            f"shares of {', '.join(unknown[:10])}, from where no shipped persona comes: they come from {known}"
+        )
+    return notes

@@ -51,6 +51,7 @@ def personas(as_json: Json = False) -> int:
     print_table(
         ("persona", "name", "age", "place", "work", "faith"),
         [(p.key, p.name, p.age, f"{p.place}, {p.country_name}", p.work, p.faith) for p in people],
+        cut=True,
     )
     return 0
 
@@ -67,7 +68,7 @@ def scenarios(as_json: Json = False) -> int:
         write(json.dumps([s.model_dump(mode="json", exclude={"seeds"}) | {"seeds": len(s.seeds)} for s in shipped]))
         return 0
     print_table(
-        ("scenario", "title", "setting", "cultures", "seeds"),
+        ("scenario", "title", "setting", "cultures", "questions"),
         [(s.name, s.title, s.setting, len(s.cultures), len(s.seeds)) for s in shipped],
     )
     return 0

@@ -32,7 +32,7 @@ Example: culturepark export last --format trl --dialogues --out runs/talks --par
 )
 def export(
     run: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or `last`.")],
-    form: Annotated[str, typer.Option("--format", metavar=f"[{'|'.join(FORMATS)}]", help="What will read it.")],
+    form: Annotated[str, typer.Option("--format", metavar=f"<{'|'.join(FORMATS)}>", help="What will read it.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="A folder for the files.")],
     culture: Annotated[list[str] | None, typer.Option(help="Only this one, in a file of its own. Repeatable.")] = None,
     split: Annotated[float | None, typer.Option(help="Share of rows that train; whole seeds are held out.")] = None,
@@ -89,16 +89,20 @@ def report(
 ) -> int:
     """Write one page for a browser: the figures of a run, and every dialogue with what is behind each sentence."""
     from culturepark.cli.progress import counting
+    from culturepark.files import exists
     from culturepark.report.page import write as write_page
     from culturepark.store.store import Store
     from culturepark.terminal.safe import tell, write
 
     store = Store(store_url, must_exist=True)
+    new_folder = out.parent if out and not exists(out.parent) else None
     with counting("dialogues") as progress:
         written = write_page(store, run_id, out, progress)
     if written.typed:
         turns = f"{written.typed} turns of it are" if written.typed > 1 else "1 turn of it is"
         tell(f"note: {turns} what a real person typed, word for word; look through the page before you pass it on")
+    if new_folder:
+        tell(f"note: the folder {new_folder} was not there and has been made")
     if place := written.place:
         tell(f"{place}: {place.stat().st_size / 1e6:.1f} MB, for any browser; it loads nothing and sends nothing")
         write(str(place))

@@ -160,7 +160,8 @@ def login_name() -> str:
 @app.command(epilog="Example: culturepark trace runs/mine/all.jsonl:3")
 def trace(
     subject: Annotated[
-        str, typer.Argument(metavar="ID|FILE:LINE", help="A sample, a statement, a dialogue, or an exported line.")
+        str,
+        typer.Argument(metavar="ID|FILE:LINE", help="A sample, a statement, a turn, a dialogue, or an exported line."),
     ],
     store_url: StoreUrl = STORE,
     as_json: Json = False,

@@ -25,7 +25,7 @@ StoreUrl = Annotated[
     typer.Option("--store", envvar="CULTUREPARK_STORE", help="Database URL.", metavar="URL"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, or `last`.", callback=decodable)]
+RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, its beginning, or `last`.", callback=decodable)]
 Roles = Annotated[
     list[str] | None,
     typer.Option(

@@ -100,6 +100,9 @@ def resume(
     endpoints: Endpoints = None,
     store_url: StoreUrl = STORE,
     limits: Limits = UNLIMITED,
+    until: Annotated[
+        Until | None, typer.Option(help="Last stage to do; else the run's own, and of one that reached it, all.")
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Finish a run that was stopped or killed; nothing that was answered is asked again."""
@@ -110,7 +113,7 @@ def resume(
     from culturepark.errors import UsageError
     from culturepark.models import prices
     from culturepark.models.registry import check_specs
-    from culturepark.run.plan import models_column, models_of, settings_of
+    from culturepark.run.plan import UNTIL, models_column, models_of, settings_of
     from culturepark.store.integrity import edition_of
     from culturepark.store.store import Store
     from culturepark.terminal.safe import tell
@@ -118,15 +121,22 @@ def resume(
     prices.table()
     trust = trust_in(named_models(roles or []).values(), endpoints or [])
     store = Store(store_url, must_exist=True)
-    with held(store, run_id) as row:
+    newest = store.newest_run() if run_id == "last" else None  # one that was never answered can be resumed too
+    with held(store, newest.id if newest else run_id) as row:
         check_ended(store, row)
-        others = [r.id for r in store.unfinished() if r.id != row.id] if row.status == Status.DONE else []
-        if run_id == "last" and others:
-            tell(f"{row.id} is the last run, and done; unfinished are {', '.join(others[:5])}")
         models = models_for(row, roles or [])
         settings = replace(settings_of(row), threshold=threshold_for(row, models), **limits.given)
-        if row.status == Status.DONE:  # it has reached the stage it was made for, and goes on to the end
+        if row.status == Status.DONE:
+            others = [unfinished.id for unfinished in store.unfinished()]
+            if run_id == "last" and others:
+                tell(f"{row.id} is the last run, and done; unfinished are {', '.join(others[:5])}")
+            if settings.until != "samples":
+                later = UNTIL[UNTIL.index(settings.until) + 1 : UNTIL.index(until or "samples") + 1]
+                what = f"now the rest: {', '.join(later)}" if later else "nothing is left to do"
+                tell(f"{row.id} went as far as it was asked to, until {settings.until}; {what}")
             settings = replace(settings, until="samples")
+        if until:
+            settings = replace(settings, until=until)
         for role in TALKING:
             if models[role] != models_of(row)[role]:
                 raise UsageError(f"--role {role}: a run's talk is one model's; begin another run with another {role}")

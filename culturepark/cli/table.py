@@ -4,22 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.table import Table
 
-from culturepark.terminal.safe import clip, out, plain, write
+from culturepark.terminal.safe import clip, out, plain, tell, write
 
 LONGEST_CELL = 10_000
+NARROWEST = 12
+"""Columns of a terminal below which a cell that is cut says nothing; one column of the table less is better."""
+GAP = 2
 
 
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], cut: bool = False) -> None:
+    """
+    Args:
+        cut: give each row one line, with long cells cut and the last columns left out where a terminal is narrow.
+    """
     console = out()
     if not console.is_terminal:
+        tell(f"columns: {', '.join(headings)}")  # not among the rows, which scripts read
         for row in rows:
             write("\t".join(clip(cell, LONGEST_CELL) for cell in row))
         return
+    widths = widths_within(console.width, headings, rows) if cut else [None] * len(headings)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for number, heading in enumerate(headings):
-        table.add_column(heading, overflow="fold", no_wrap=number == 0)
+    for number, (heading, width) in enumerate(zip(headings, widths, strict=False)):
+        overflow = "ellipsis" if cut else "fold"
+        table.add_column(heading, overflow=overflow, no_wrap=cut or number == 0, max_width=width)  # type: ignore[arg-type]
     for row in rows:
-        table.add_row(*(plain(cell) for cell in row))
+        table.add_row(*(plain(clip(cell, LONGEST_CELL)) for cell in row[: len(widths)]))
     console.print(table)
+
+
+def widths_within(width: int, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> list[int]:
+    """Return the widths of as many columns as fit; the first is never cut."""
+    natural = [max(cell_len(str(cell)) for cell in column) for column in zip(headings, *rows, strict=True)]
+    widths = natural
+    for count in range(len(natural), 0, -1):
+        widths = natural[:count]
+        while sum(widths) + GAP * count > width and max(widths[1:], default=0) > NARROWEST:
+            widest = widths.index(max(widths[1:]), 1)
+            widths[widest] -= 1
+        if sum(widths) + GAP * count <= width:
+            break
+    return widths

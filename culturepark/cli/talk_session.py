@@ -344,7 +344,10 @@ def note_lines(scene: Scene, option: str) -> Iterator[str]:
         "of one card."
     )
     yield f"read it again: culturepark replay {run.id}{option}"
-    yield f"as training data: culturepark export {run.id} --format trl --out runs/{run.id}{option}"
+    if any(map(has_sample, statements)):
+        yield f"as training data: culturepark export {run.id} --format trl --out runs/{run.id}{option}"
+    else:
+        yield f"no sample came of it, so there is nothing to export; why: culturepark stats {run.id}{option}"
     if any(turn.turn.role == "user" for turn in scene.turns):
         yield (
             "Your own words are kept in the store; `export --dialogues` and `report` write them out too, samples never "

@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from rich.text import Text
 
 from culturepark.domain import Persona, SurveyItem
-from culturepark.store.lineage import TalkTrace, Trace, TracedReview
-from culturepark.store.tables import ParticipantRow, RunRow, VerdictRow
+from culturepark.store.lineage import TalkTrace, Trace, TracedReview, TurnTrace
+from culturepark.store.tables import CallRow, ParticipantRow, RunRow, VerdictRow
 from culturepark.terminal.safe import clip, plain, safe
 
 
 def lines_of(trace: Trace | TalkTrace) -> Iterator[Text]:
-    return statement_lines(trace) if isinstance(trace, Trace) else talk_lines(trace)
+    if isinstance(trace, Trace):
+        return statement_lines(trace)
+    return turn_lines(trace) if isinstance(trace, TurnTrace) else talk_lines(trace)
 
 
 def statement_lines(trace: Trace) -> Iterator[Text]:
@@ -39,8 +41,7 @@ def statement_lines(trace: Trace) -> Iterator[Text]:
     quote = (f"[{safe(turn.text[start:end])}]", "bold underline")
     yield Text.assemble("    ", safe(turn.text[:start]), quote, safe(turn.text[end:]))
     if call := trace.calls.get(turn.call_id or ""):
-        tokens = f"{call.prompt_tokens} + {call.completion_tokens} tokens"
-        yield heading("call", call.id, f"{call.model} at {call.endpoint}, seed {call.seed}, {tokens}")
+        yield call_line(call)
     yield from persona_lines(trace.persona)
     yield heading("seed", trace.seed.key, trace.seed.question)
     if item := trace.item:
@@ -69,6 +70,21 @@ def talk_lines(trace: TalkTrace) -> Iterator[Text]:
     if item:
         yield plain(f"    {item.source}")
     yield run_line(trace.run)
+
+
+def turn_lines(trace: TurnTrace) -> Iterator[Text]:
+    """Lead from a turn to its call and its speaker, and on to what was mined from it."""
+    *lines, run = talk_lines(trace)
+    yield from lines
+    if call := trace.call:
+        yield call_line(call)
+    for statement in trace.statements:
+        yield heading("statement", statement.id, statement.kind)
+        yield plain(f"    {statement.text}")
+        yield from review_lines([review for review in trace.reviews if review.row.subject_id == statement.id])
+    if not trace.statements:
+        yield plain("          nothing was mined from it")
+    yield run
 
 
 def verdict_lines(verdict: VerdictRow, run: RunRow) -> Iterator[Text]:
@@ -101,6 +117,11 @@ def review_lines(reviews: Sequence[TracedReview]) -> Iterator[Text]:
         for name, text in (("wording", row.wording), ("note", row.note)):
             if text:
                 yield plain(f"    {name}: {text}")
+
+
+def call_line(call: CallRow) -> Text:
+    tokens = f"{call.prompt_tokens} + {call.completion_tokens} tokens"
+    return heading("call", call.id, f"{call.model} at {call.endpoint}, seed {call.seed}, {tokens}")
 
 
 def persona_lines(persona: Persona) -> Iterator[Text]:

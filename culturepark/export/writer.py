@@ -150,6 +150,11 @@ def nothing_to_export(run_ids: Sequence[str], wanted: Wanted, why: Mapping[str, 
         what += f" but {unfit} with control tokens, thoughts or broken characters in them"
     if wanted.format.pairs:
         what = "answers that another one contrasts with" if why else "kept answers to a question"
+        pairs = "a pair takes the answers of two people who stand on different sides of a survey question"
+        return UsageError(
+            f"no {what}{of} in {', '.join(run_ids)}: {pairs}; `culturepark simulate wvs7` has fifty of them, and "
+            "more `--dialogues` have more people answer each"
+        )
     return UsageError(f"no {what}{of} in {', '.join(run_ids)}; `culturepark stats {run_ids[0]}` says why")
 
 

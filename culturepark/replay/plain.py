@@ -24,6 +24,7 @@ from culturepark.glossary import (
     SHAPES,
     in_words,
 )
+from culturepark.ids import kind_of
 from culturepark.store import runs
 from culturepark.store.dialogue_view import Cluster, Mined, Scene, Scenes
 from culturepark.store.integrity import edition_of
@@ -74,7 +75,7 @@ def replay(store: Store, run_or_dialogue: str, *, follow: bool, behind: bool = F
 
 def dialogues_of(store: Store, run_or_dialogue: str) -> tuple[str, list[str]]:
     """Return the id of the run, and the ids of the dialogues that are meant."""
-    if run_or_dialogue == "last" or store.find_run(run_or_dialogue):
+    if kind_of(run_or_dialogue) is None:
         lists = Lists(store, run_or_dialogue)
         return lists.run.id, lists.find()
     (row,) = runs.dialogue(store, run_or_dialogue)

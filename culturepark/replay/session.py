@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from textual.screen import Screen
 
 from culturepark.errors import CultureparkError, StoreError, UsageError
-from culturepark.ids import dialogue_of, run_of
+from culturepark.ids import dialogue_of, kind_of, run_of
 from culturepark.store.first_look import RunLine
 
 # The store takes half a second to import, and is only looked for in threads, while the app paints.
@@ -133,7 +133,7 @@ class Session:
         """Return the id of the run that an id leads to, and the id itself unless it is the run's own."""
         from culturepark.store import runs
 
-        if target == "last" or self.store.find_run(target):
+        if kind_of(target) is None:
             return self.store.run(target).id, None
         return runs.dialogue(self.store, target)[0].run_id, target
 

@@ -97,6 +97,11 @@ def look(url: str, at: Callable[[sqlite3.Connection], T]) -> T | None:
 
 RUNS = "SELECT id, scenario_name, status, stop_reason, created_at FROM run "
 NEWEST = "ORDER BY created_at DESC, id DESC LIMIT ?"
+ANSWERED = (
+    "WHERE NOT (coalesce(stop_reason, '') LIKE 'unreachable%' AND NOT EXISTS "
+    "(SELECT 1 FROM call WHERE call.run_id = run.id AND call.response IS NOT NULL)) "
+)
+"""The runs of which the newest is `last`, as `Store.run` has it; where there are none, the store is asked."""
 
 
 def newest(db: sqlite3.Connection) -> list[RunLine]:
@@ -104,12 +109,13 @@ def newest(db: sqlite3.Connection) -> list[RunLine]:
 
 
 def shown(db: sqlite3.Connection, run_id: str) -> Shown | None:
-    matching = (
-        newest(db)[:1] if run_id == "last" else [RunLine(*row) for row in db.execute(RUNS + "WHERE id = ?", (run_id,))]
-    )
-    if not matching:
+    if run_id == "last":
+        row = db.execute(RUNS + ANSWERED + NEWEST, (1,)).fetchone()
+    else:
+        row = db.execute(RUNS + "WHERE id = ?", (run_id,)).fetchone()
+    if not row:
         return None
-    run = checked(matching[0])
+    run = checked(RunLine(*row))
     ids = [name for (name,) in db.execute("SELECT id FROM dialogue WHERE run_id = ? ORDER BY number", (run.id,))]
     (scenario,) = db.execute("SELECT scenario FROM run WHERE id = ?", (run.id,)).fetchone()
     questions = {seed["key"]: seed["question"] for seed in json.loads(scenario)["scenario"]["seeds"]}

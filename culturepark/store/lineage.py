@@ -12,7 +12,7 @@ from sqlmodel import Session, SQLModel, col, func, select
 from culturepark.distill.review_outcome import standing
 from culturepark.domain import JsonObject, Persona, Seed, SurveyItem
 from culturepark.errors import UsageError
-from culturepark.ids import kind_of, last_part, parent_of
+from culturepark.ids import by_number, kind_of, last_part, parent_of
 from culturepark.store.integrity import edition_of, of_columns
 from culturepark.store.standing import same_said
 from culturepark.store.store import Store
@@ -140,14 +140,32 @@ class TalkTrace:
         }
 
 
+@dataclass(frozen=True)
+class TurnTrace(TalkTrace):
+    """A turn (`RUN.d1.t6`): its dialogue with its speaker and itself alone, its call, and what was mined from it."""
+
+    call: CallRow | None
+    """The one that answered with it; None where a person wrote it, or nobody was asked."""
+    statements: tuple[StatementRow, ...]
+    """Of all rounds."""
+
+    def as_json(self) -> JsonObject:
+        return super().as_json() | {
+            "call": whole(self.call, decode=("request", "response")) if self.call else None,
+            "statements": [whole(statement) for statement in self.statements],
+        }
+
+
 def trace(store: Store, subject_id: str) -> Trace | TalkTrace:
-    """Return everything behind a sample, a statement, a dialogue or a participant's view of a dialogue.
+    """Return everything behind a sample, a statement, a turn, a dialogue or a participant's view of a dialogue.
 
     Raises:
         UsageError: if there is nothing of that id.
     """
-    is_talk = kind_of(subject_id) in ("dialogue", "participant")
-    return trace_talk(store, subject_id) if is_talk else trace_statement(store, subject_id)
+    kind = kind_of(subject_id)
+    if kind == "turn":
+        return trace_turn(store, subject_id)
+    return trace_talk(store, subject_id) if kind in ("dialogue", "participant") else trace_statement(store, subject_id)
 
 
 def trace_statement(store: Store, subject_id: str) -> Trace:
@@ -163,7 +181,8 @@ def trace_statement(store: Store, subject_id: str) -> Trace:
             if subject_id.endswith(".jsonl"):
                 raise UsageError(f"{subject_id[:120]}: which line? trace takes FILE:LINE")
             raise UsageError(
-                f"no sample or statement {subject_id[:120]!r} in this store; an id looks like RUN.d1.t6.s1.x1"
+                f"no sample or statement {subject_id[:120]!r} in this store; an id looks like RUN.d1.t6.s1.x1, "
+                "and `culturepark runs` lists the runs"
             )
         turn = session.get_one(TurnRow, statement.turn_id)
         dialogue = session.get_one(DialogueRow, turn.dialogue_id)
@@ -229,6 +248,30 @@ def trace_talk(store: Store, subject_id: str) -> TalkTrace:
             turns=tuple(turns),
             reviews=reviews_of(session, [turn.id for turn in turns]),
             run=run,
+        )
+
+
+def trace_turn(store: Store, turn_id: str) -> TurnTrace:
+    """Return what is behind a turn, and what came of it.
+
+    Raises:
+        UsageError: if there is no such turn.
+    """
+    turn = store.spoken(turn_id)[0]
+    talk = trace_talk(store, turn.dialogue_id)
+    speaker = tuple((row, persona) for row, persona in talk.participants if row.persona_key == turn.speaker)
+    with store.database.reading() as session:
+        query = select(StatementRow).where(StatementRow.turn_id == turn_id)
+        statements = sorted(session.exec(query), key=lambda statement: by_number(statement.id))
+        return TurnTrace(
+            dialogue=talk.dialogue,
+            participants=speaker,
+            seed=talk.seed,
+            turns=(turn,),
+            reviews=reviews_of(session, [turn_id, *(statement.id for statement in statements)]),
+            run=talk.run,
+            call=session.get(CallRow, turn.call_id) if turn.call_id else None,
+            statements=tuple(statements),
         )
 
 

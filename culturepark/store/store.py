@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from typing import Any
 
 from sqlmodel import Session, and_, col, delete, func, or_, select, true, update
 
 from culturepark.domain import Casting, Duplicate, Edition, Sample, Scenario, Statement, Status, Turn, Verdict
-from culturepark.errors import UsageError
+from culturepark.errors import Unreachable, UsageError
 from culturepark.models.chat import Usage, canonical
 from culturepark.models.ledger import Answered, Call, Outcome, moment, now
 from culturepark.models.limits import Budget
@@ -32,6 +33,10 @@ from culturepark.store.tables import (
 )
 
 INTERRUPTED = "interrupted: the process ended before an answer came"
+MOST_NAMED = 5
+"""Runs that a message names."""
+ALIKE = 0.7
+"""How much of two ids must be the same (difflib's ratio) for one to be a slip of the other."""
 
 
 class Store:
@@ -83,23 +88,34 @@ class Store:
         raise UsageError(f"no such turn: {turn_id[:100]!r}; the sixth of a dialogue RUN.d1 is RUN.d1.t6")
 
     def run(self, run_id: str) -> RunRow:
-        """Return a run by its id; `last` is the newest.
+        """Return a run by its id, by a beginning that no other id has, or as `last`: the newest that was answered.
 
         Raises:
-            UsageError: if there is none.
+            UsageError: if there is none, or if several begin like that.
         """
         with self.database.reading() as session:
             if run_id == "last":
-                row = session.exec(
-                    select(RunRow).order_by(col(RunRow.created_at).desc(), col(RunRow.id).desc())
-                ).first()
-            else:
-                row = session.get(RunRow, run_id)
-        if row is None:
-            if run_id == "last":
+                query = select(RunRow).order_by(unanswered(), col(RunRow.created_at).desc(), col(RunRow.id).desc())
+                if row := session.exec(query).first():
+                    return row
                 raise UsageError("the store holds no runs yet; `culturepark simulate quickstart` makes one")
-            raise UsageError(f"no such run: {run_id[:100]!r}; `culturepark runs` lists them")
-        return row
+            if row := session.get(RunRow, run_id):
+                return row
+            begin_so = select(RunRow).where(col(RunRow.id).startswith(run_id, autoescape=True)).order_by(RunRow.id)
+            rows = session.exec(begin_so.limit(MOST_NAMED + 1)).all() if run_id else []
+            if len(rows) == 1:
+                return rows[0]
+            if rows:
+                names = ", ".join(row.id for row in rows[:MOST_NAMED]) + (", ..." if len(rows) > MOST_NAMED else "")
+                raise UsageError(f"the id of more than one run begins with {run_id[:100]!r}: {names}")
+            ids = session.exec(select(RunRow.id)).all()
+        meant = f"; did you mean {like[0]}?" if (like := get_close_matches(run_id[:100], ids, 1, ALIKE)) else ""
+        raise UsageError(f"no such run: {run_id[:100]!r}{meant}; `culturepark runs` lists them")
+
+    def newest_run(self) -> RunRow | None:
+        """Return the run that was begun last, answered or not."""
+        with self.database.reading() as session:
+            return session.exec(select(RunRow).order_by(col(RunRow.created_at).desc(), col(RunRow.id).desc())).first()
 
     def find_run(self, run_id: str) -> RunRow | None:
         with self.database.reading() as session:
@@ -523,3 +539,9 @@ def counting(run: RunRow) -> Any:
         and_(~reworded, col(StatementRow.round) == run.extract_round),
         and_(reworded, col(StatementRow.round) == run.verify_round),
     )
+
+
+def unanswered() -> Any:
+    """Runs that were stopped since their endpoint could not be reached, and never got an answer."""
+    answered = select(CallRow.id).where(col(CallRow.run_id) == RunRow.id, col(CallRow.response).is_not(None))
+    return and_(func.coalesce(RunRow.stop_reason, "").startswith(Unreachable.kind), ~answered.exists())
