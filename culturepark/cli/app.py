@@ -1,9 +1,8 @@
 """The program `culturepark`: its commands, gathered, and its exit codes.
 
-Nothing heavy is imported before a command is chosen: a command imports what it needs inside its function.
+Nothing heavy is imported before a command is chosen: a command imports what it needs inside its function. Modules with
+commands do without `from __future__ import annotations`, since Typer would evaluate every annotation three times.
 """
-
-from __future__ import annotations
 
 import errno
 import os
@@ -24,13 +23,14 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
 # The error behind all wrong use. Typer names only this child of it, in every version that is allowed.
 WRONG_USE: Any = typer.BadParameter.__base__
+COMPLETE = "_CULTUREPARK_COMPLETE"
+"""Set by the script that `--install-completion` writes."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
@@ -97,6 +97,8 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """One command; its exit code."""
+    if COMPLETE in os.environ:  # a shell asks what could come next
+        app(arguments, prog_name="culturepark")
     command = typer.main.get_command(app)
     try:
         # Not `command.main`: it would end the program itself at a broken pipe.

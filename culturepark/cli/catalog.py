@@ -1,7 +1,5 @@
 """The commands about what there is to work with: check, personas, scenarios, doctor."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """The commands that write files out of a store: export, report."""
 
-from __future__ import annotations
-
 import shlex
 import sys
 from pathlib import Path
@@ -32,12 +30,20 @@ Example: culturepark export last --format trl --dialogues --out runs/talks --par
 )
 def export(
     run: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or `last`.")],
-    form: Annotated[str, typer.Option("--format", metavar=f"<{'|'.join(FORMATS)}>", help="What will read it.")],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar=f"<{'|'.join(FORMATS)}>",
+            help="What will read it.",
+            autocompletion=lambda: list(FORMATS),
+        ),
+    ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="A folder for the files.")],
     culture: Annotated[list[str] | None, typer.Option(help="Only this one, in a file of its own. Repeatable.")] = None,
     split: Annotated[float | None, typer.Option(help="Share of rows that train; whole seeds are held out.")] = None,
     dialogues: Annotated[bool, typer.Option("--dialogues", help="Whole dialogues in place of single samples.")] = False,
-    parquet: Annotated[bool, typer.Option("--parquet", help="The same rows as Parquet too.")] = False,
+    parquet: Annotated[bool, typer.Option("--parquet", help="The same rows as Parquet too (extra `parquet`).")] = False,
     licence: Annotated[
         str | None,
         typer.Option("--license", metavar="ID", help="What the card says, as cc-by-4.0; else it says: none."),

@@ -1,7 +1,5 @@
 """The commands that show what is in a store: runs, stats, replay, trace."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

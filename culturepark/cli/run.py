@@ -1,7 +1,5 @@
 """The commands that hold dialogues and distil them: simulate, resume, distill, branch."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -146,7 +144,7 @@ def resume(
         return carry_on(store, store.run(row.id), as_json, trust)
 
 
-ASKED_AGAIN: dict[str, tuple[ModelRole, ...]] = {
+ASKED_AGAIN: "dict[str, tuple[ModelRole, ...]]" = {
     "extract": ("extractor", "verifier", "embedder"),
     "verify": ("extractor", "verifier", "embedder"),
     "dedup": ("embedder",),

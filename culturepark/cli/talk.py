@@ -1,7 +1,5 @@
 """The command with which a user talks with a persona: talk."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Annotated
 

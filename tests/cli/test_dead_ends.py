@@ -156,6 +156,24 @@ def test_a_report_says_that_it_made_a_folder() -> None:
     assert "has been made" not in cli("report", "a").err
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("culturepark sim", "simulate"),
+        ("culturepark distill last --from ", "extract verify dedup"),
+        ("culturepark export last --format ", "openai trl sharegpt alpaca preference"),
+        ("culturepark stats --sta", "--stances"),
+    ],
+)
+def test_a_shell_is_told_what_can_come_next(typed: str, offered: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_CULTUREPARK_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split(" ")) - 1))
+    done = cli()
+    assert (done.code, done.err) == (0, "")
+    assert done.out.split() == offered.split()
+
+
 # --- lists -----------------------------------------------------------------------------------------
 
 
