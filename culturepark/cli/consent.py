@@ -13,7 +13,7 @@ from culturepark.terminal.safe import safe
 
 def trust_in(named: Iterable[ModelSpec], endpoints: list[str]) -> Trust:
     """Return which models a command may ask: those that it names, and those that its user says yes to."""
-    return Trust(named, endpoints, ask if sys.stdin.isatty() and sys.stderr.isatty() else None)
+    return Trust(named, endpoints, ask if may_ask() else None)
 
 
 def check_used(trust: Trust, specs: Iterable[ModelSpec], run_id: str) -> None:
@@ -25,6 +25,11 @@ def check_used(trust: Trust, specs: Iterable[ModelSpec], run_id: str) -> None:
     if unused := trust.unused(specs):
         there = dict.fromkeys(str(spec) for spec in specs)
         raise UsageError(f"--endpoint {unused[0]}: no model of {run_id} is there; it has {', '.join(there)}")
+
+
+def may_ask() -> bool:
+    """Return whether somebody is there to read a question and to answer it."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def ask(question: str) -> bool:

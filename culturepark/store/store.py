@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
 
-from sqlmodel import Session, and_, col, delete, func, or_, select, true, update
+from sqlmodel import Session, SQLModel, and_, col, delete, func, or_, select, true, update
 
 from culturepark.domain import Casting, Duplicate, Edition, Sample, Scenario, Statement, Status, Turn, Verdict
 from culturepark.errors import Unreachable, UsageError
@@ -25,6 +25,7 @@ from culturepark.store.tables import (
     DialogueRow,
     DuplicateRow,
     ParticipantRow,
+    ReviewRow,
     RunRow,
     SampleRow,
     StatementRow,
@@ -101,7 +102,8 @@ class Store:
                 raise UsageError("the store holds no runs yet; `culturepark simulate quickstart` makes one")
             if row := session.get(RunRow, run_id):
                 return row
-            begin_so = select(RunRow).where(col(RunRow.id).startswith(run_id, autoescape=True)).order_by(RunRow.id)
+            # Not by LIKE, to which upper and lower case are one in SQLite.
+            begin_so = select(RunRow).where(func.substr(RunRow.id, 1, len(run_id)) == run_id).order_by(RunRow.id)
             rows = session.exec(begin_so.limit(MOST_NAMED + 1)).all() if run_id else []
             if len(rows) == 1:
                 return rows[0]
@@ -120,6 +122,33 @@ class Store:
     def find_run(self, run_id: str) -> RunRow | None:
         with self.database.reading() as session:
             return session.get(RunRow, run_id)
+
+    def delete_run(self, run_id: str) -> None:
+        """Delete a run with every row that hangs on it, reviews too. Vectors stay, since they belong to texts.
+
+        Raises:
+            UsageError: if a branch holds turns of the run.
+        """
+        with self.database.writing() as session:
+            inside = hangs_on(col(DialogueRow.parent_id), run_id)
+            if branch := session.exec(select(DialogueRow).where(inside, DialogueRow.run_id != run_id)).first():
+                raise UsageError(
+                    f"{branch.run_id} branched off {run_id} and holds turns of it; delete the branch first"
+                )
+            below: tuple[tuple[type[SQLModel], Any], ...] = (
+                (VerdictRow, VerdictRow.id),
+                (DuplicateRow, DuplicateRow.statement_id),
+                (SampleRow, SampleRow.id),
+                (StatementRow, StatementRow.id),
+                (TurnRow, TurnRow.id),
+                (ParticipantRow, ParticipantRow.dialogue_id),
+                (ReviewRow, ReviewRow.subject_id),
+            )
+            for table, name in below:
+                session.exec(delete(table).where(hangs_on(col(name), run_id)))
+            session.exec(delete(DialogueRow).where(col(DialogueRow.run_id) == run_id))
+            session.exec(delete(CallRow).where(col(CallRow.run_id) == run_id))
+            session.exec(delete(RunRow).where(col(RunRow.id) == run_id))
 
     def set_run(self, run_id: str, status: Status, stop_reason: str | None) -> None:
         finished = None if status in (Status.RUNNING, Status.PENDING) else now()

@@ -42,6 +42,15 @@ def dialogue_only(run_id: str) -> None:
     assert done.code == 0, done.err
 
 
+def counts_of(run_id: str) -> dict[str, int]:
+    """How many rows of each table hang on a run."""
+    columns = {"run": "id", "dialogue": "run_id", "call": "run_id", "participant": "dialogue_id"}
+    columns |= {"duplicate": "statement_id", "review": "subject_id"}
+    columns |= dict.fromkeys(("turn", "statement", "verdict", "sample"), "id")
+    rows = {table: [str(row[column]) for row in rows_of(table)] for table, column in columns.items()}
+    return {table: sum(name.partition(".")[0] == run_id for name in names) for table, names in rows.items()}
+
+
 # --- which run is meant ----------------------------------------------------------------------------
 
 
@@ -106,6 +115,43 @@ def test_a_turn_is_traced_to_its_speaker_and_call_and_on_to_what_was_mined() -> 
     done = cli("trace", "a.d1.t99")
     assert (done.code, done.out) == (2, "")
     assert "no such turn: 'a.d1.t99'" in done.err
+
+
+@pytest.mark.usefixtures("finished")
+def test_a_run_is_deleted_with_all_that_hangs_on_it_and_nothing_else() -> None:
+    dialogue_only("a-b")
+    kept = counts_of("a-b")
+    assert kept["turn"]
+    done = cli("runs", "--delete", "a")
+    assert (done.code, done.out) == (2, "")
+    assert "--yes deletes a with 4 dialogues" in done.err
+    assert "whole id: a-b" in cli("runs", "--delete", "a-").err
+    assert cli("runs", "--delete", "a", "--yes").err.startswith("deleted a with 4 dialogues")
+    assert counts_of("a") == dict.fromkeys(kept, 0)
+    assert counts_of("a-b") == kept
+    assert cli("doctor").code == 0
+    assert cli("stats", "a-b").code == 0
+
+
+@pytest.mark.usefixtures("finished")
+def test_a_run_whose_turns_a_branch_holds_is_not_deleted() -> None:
+    branch = cli("branch", "a.d1.t4", "--text", "Hello.").out.partition(".")[0]
+    done = cli("runs", "--delete", "a", "--yes")
+    assert (done.code, done.out) == (2, "")
+    assert f"{branch} branched off a and holds turns of it" in done.err
+    assert cli("runs", "--delete", branch, "--yes").code == 0
+    assert cli("runs", "--delete", "a", "--yes").code == 0
+    assert cli("runs", "--json").json == []
+
+
+@pytest.mark.usefixtures("finished")
+@pytest.mark.parametrize(("answer", "left"), [(b"y\n", []), (b"n\n", ["a"]), (b"\n", ["a"])])
+def test_a_run_is_deleted_if_its_user_says_so(answer: bytes, left: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("culturepark.cli.consent.may_ask", lambda: True)
+    done = cli("runs", "--delete", "a", typed=answer)
+    assert done.code == 0
+    assert "Delete a with 4 dialogues" in done.err
+    assert [run["run"] for run in cli("runs", "--json").json] == left
 
 
 # --- what comes next -------------------------------------------------------------------------------
