@@ -5,23 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import shlex
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
+from culturepark.cli.options import store_option
 from culturepark.cli.progress import watching
 from culturepark.cli.roles import warn_of_unknown_prices
 from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import Status
 from culturepark.errors import BudgetReached, CultureparkError, Interrupted, UsageError
 from culturepark.models.trust import Trust
-from culturepark.redact import redact
 from culturepark.run.pipeline import Run, still_open
 from culturepark.stats.figures import RunStats
 from culturepark.stats.run_stats import stats as stats_of
 from culturepark.store.castings import skipped
-from culturepark.store.database import DEFAULT_URL
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
 from culturepark.terminal.safe import safe, show_origin, tell, write
@@ -55,12 +53,6 @@ def held(store: Store, run_id: str) -> Iterator[RunRow]:
     run_id = store.run(run_id).id
     with store.database.hold(run_id):
         yield store.run(run_id)
-
-
-def store_option(store: Store) -> str:
-    """Return the option that names the store, with a space before it; nothing for the default store."""
-    shown = store.database.shown
-    return "" if shown == DEFAULT_URL else f" --store {shlex.quote(redact(shown))}"
 
 
 def carry_on(store: Store, row: RunRow, as_json: bool, trust: Trust, more: Mapping[str, str | None] = {}) -> int:
@@ -138,6 +130,8 @@ def tell_summary(stats: RunStats, failure: CultureparkError | None, option: str)
         f"{stats.run}: {stats.status}; {stats.samples.kept} samples kept, {dropped} dropped; "
         f"{stats.tokens.prompt:,} prompt and {stats.tokens.completion:,} completion tokens{price}"
     )
+    if stats.status == Status.FAILED:
+        tell(f"{stats.stop_reason}; go on with: culturepark resume {stats.run}{option}")
     if failure:
         more = f" {failure.option}" if isinstance(failure, BudgetReached) else ""
         tell(f"{safe(failure)}\ngo on with: culturepark resume {stats.run}{more}{option}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from culturepark.cli.options import STORE, Endpoints, Json, RunId, StoreUrl, decodable
+from culturepark.cli.options import STORE, Endpoints, Json, RunId, StoreUrl, decodable, store_option
 
 if TYPE_CHECKING:
     from culturepark.store.store import Store
@@ -104,7 +104,7 @@ def stats(
         write(json.dumps(figures.as_json()))
         return 0
     console = out()
-    for line in stats_lines(figures, stances):
+    for line in stats_lines(figures, stances, store_option(store)):
         console.print(plain(line), soft_wrap=not console.is_terminal)
     return 0
 

@@ -4,9 +4,12 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
-from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
 
 import typer
+
+if TYPE_CHECKING:
+    from culturepark.store.store import Store
 
 STORE = "sqlite:///runs/culturepark.db"
 
@@ -29,8 +32,8 @@ Roles = Annotated[
     typer.Option(
         "--role",
         metavar="ROLE=SPEC",
-        help="A model for one role: speaker, moderator, extractor, verifier, embedder, judge. Repeatable; "
-        "judge, named again, is one more judge.",
+        help="A model for one role: speaker, moderator, extractor, verifier, judge, or embedder (minilm, lexical or "
+        "openai:NAME). Repeatable; judge, named again, is one more judge.",
     ),
 ]
 Endpoints = Annotated[
@@ -42,6 +45,16 @@ Endpoints = Annotated[
     ),
 ]
 Until = Literal["dialogue", "extract", "verify", "dedup", "samples"]
+
+
+def store_option(store: "Store") -> str:
+    """Return the option that names the store, with a space before it; nothing for the default store."""
+    import shlex
+
+    from culturepark.redact import redact
+
+    shown = store.database.shown
+    return "" if shown == STORE else f" --store {shlex.quote(redact(shown))}"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from culturepark.cli.options import (
     Until,
     decodable,
     gather,
+    store_option,
 )
 
 if TYPE_CHECKING:
@@ -56,17 +57,23 @@ def simulate(
     from culturepark.cli.forecast import show_forecast
     from culturepark.cli.roles import roles_until
     from culturepark.dialogue.casting import plan
+    from culturepark.errors import Lacking, Unreachable
     from culturepark.models import prices
-    from culturepark.models.registry import check_specs
+    from culturepark.models.registry import check_here, check_specs
     from culturepark.models.spec import parse_roles
     from culturepark.run.plan import Settings, free_run_id, new_run
     from culturepark.store.store import Store
+    from culturepark.terminal.safe import safe, tell
 
     check_run_id(run_id)
     edition = scenarios.load_edition(scenarios.find(scenario), dialogues)
     models = parse_roles(model, roles or [])
     prices.table()  # an error in the price list is told now, and not at the first answer
     if dry_run:
+        try:
+            check_here(models[role] for role in roles_until(until, edition.scenario, models))
+        except (Lacking, Unreachable) as error:  # a forecast is wanted before all is set up
+            tell(f"note: the run itself would end at once: {safe(error)}")
         return show_forecast(edition, models, seed, store_url, as_json)
     trust = trust_in(models.values(), [])
     check_specs(models, roles_until(until, edition.scenario, models), trust)
@@ -176,7 +183,7 @@ def distill(
 ) -> int:
     """Do the later stages again on stored dialogues; earlier verdicts are kept."""
     from culturepark.cli.consent import check_used, trust_in
-    from culturepark.cli.execution import carry_on, check_ended, held, store_option
+    from culturepark.cli.execution import carry_on, check_ended, held
     from culturepark.cli.roles import judges_asked, models_for, named_models, role_names, threshold_for
     from culturepark.domain import JUDGES, Status
     from culturepark.errors import UsageError
@@ -241,7 +248,7 @@ def branch(
 ) -> int:
     """Go on from the middle of a dialogue: edit a turn or ask it anew, in a run of its own."""
     from culturepark.cli.consent import check_used, trust_in
-    from culturepark.cli.execution import carry_on, held, store_option
+    from culturepark.cli.execution import carry_on, held
     from culturepark.cli.roles import models_for, named_models, roles_until, threshold_for
     from culturepark.models import prices
     from culturepark.models.registry import check_specs

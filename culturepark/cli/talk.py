@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from culturepark.cli.options import STORE, UNLIMITED, Endpoints, Limits, Roles, StoreUrl, decodable, gather
+from culturepark.cli.options import (
+    STORE,
+    UNLIMITED,
+    Endpoints,
+    Limits,
+    Roles,
+    StoreUrl,
+    decodable,
+    gather,
+    store_option,
+)
 
 app = typer.Typer()
 
@@ -47,7 +57,7 @@ def talk(
 
     from culturepark.catalog.talks import find_persona, find_seed, talk_edition
     from culturepark.cli.consent import check_used, trust_in
-    from culturepark.cli.execution import check_run_id, store_option
+    from culturepark.cli.execution import check_run_id
     from culturepark.cli.roles import models_for, named_models, roles_until, warn_of_unknown_prices
     from culturepark.cli.talk_session import Session
     from culturepark.dialogue.casting import plan

@@ -14,7 +14,8 @@ from functools import partial
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from culturepark.cli.execution import OPEN, store_option, until_stopped
+from culturepark.cli.execution import OPEN, until_stopped
+from culturepark.cli.options import store_option
 from culturepark.cli.progress import Quiet
 from culturepark.dialogue import phrasing
 from culturepark.dialogue.guards import LONGEST
