@@ -29,7 +29,7 @@ app = typer.Typer(
 
 # The error behind all wrong use. Typer names only this child of it, in every version that is allowed.
 WRONG_USE: Any = typer.BadParameter.__base__
-COMPLETE = "_CULTUREPARK_COMPLETE"
+COMPLETE = f"_{app.info.name}_COMPLETE".upper()
 """Set by the script that `--install-completion` writes."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 

@@ -274,7 +274,7 @@ WRONG = [
     ("frobnicate", "No such command 'frobnicate'"),
     ("stats a --frob", "No such option"),
     ("distill a --from samples", "'extract', 'verify', 'dedup'"),
-    ("export a --format csv --out out", "'openai', 'trl'"),
+    ("export a --format csv --out out", "must be one of openai, trl"),
     ("export a --format trl --out out --culture klingon", "must be one of arabic, bengali, chinese"),
     ("export a --format trl --out out --culture korean", "no kept samples of korean in a"),
     ("export a --format trl --out out --split 1", "between 0 and 1"),
