@@ -42,6 +42,7 @@ from culturepark.store.database import Database
 from culturepark.store.integrity import faults
 from culturepark.store.tables import CallRow, DuplicateRow, VerdictRow, standard_json
 from tests.cli.test_cli import assert_clear, cli, place_store, rows_of, tiny_store
+from tests.cli.test_cli import away as away  # autouse
 from tests.models.test_local import CONTENT, Site, from_hub, hub, make_wheel, site, tiny  # noqa: F401 - a fixture
 from tests.store.test_store_faults import largest_file, ordinary_user
 from tests.support.fakes import FakeModel, begin, edition, fresh_store, reply

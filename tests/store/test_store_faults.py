@@ -25,6 +25,7 @@ from culturepark.models import tokens, weights
 from culturepark.store import database
 from culturepark.store.database import REVISIONS
 from tests.cli.test_cli import Done, assert_clear, cli, dump, place_store, process, rows_of, tiny_store
+from tests.cli.test_cli import away as away  # autouse
 from tests.torture.damage import damage, killed_store, place_killed_store
 
 SIMULATE = ("simulate", "tiny.yaml", "--model", "scripted", "--run-id", "a")
