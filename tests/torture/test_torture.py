@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def figures() -> dict[str, Any]:
-    command = [sys.executable, "-m", "tests.torture.harness", "--share"]
+    command = [sys.executable, "-m", "tests.torture", "--share"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert done.returncode in (0, 1), done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
