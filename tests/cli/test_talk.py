@@ -228,7 +228,7 @@ def test_whoever_a_user_talked_with_has_a_row_of_the_talk_and_the_card_does_not_
         "Each row is a whole talk as the simulated person had it whom the user talked with",
         "But for the user, nobody in these rows exists.",
         "What the user says was typed by a real person: messages 2, in rows 1.",
-        "language_creators: [machine-generated, other]",
+        "language_creators: - other annotations_creators:",
         "personas with cards of their own, talks with a user, statements",
     ):
         assert true in card

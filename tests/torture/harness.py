@@ -1,4 +1,4 @@
-"""Everything that a run must survive: `make torture`, or `python -m tests.torture.harness --help`.
+"""Everything that a run must survive: `make torture`, or `python -m tests.torture --help`.
 
 Prints one JSON document; docs/reliability.md says what its figures mean. With the same seed it is the same document:
 instants to die at are counted in commits, statements, files and calls, and not in seconds; sets and dictionaries have
