@@ -54,7 +54,6 @@ def simulate(
     from culturepark.catalog import scenarios
     from culturepark.cli.consent import trust_in
     from culturepark.cli.execution import carry_on, check_run_id
-    from culturepark.cli.forecast import show_forecast
     from culturepark.cli.roles import roles_until
     from culturepark.dialogue.casting import plan
     from culturepark.errors import Lacking, Unreachable
@@ -70,6 +69,8 @@ def simulate(
     models = parse_roles(model, roles or [])
     prices.table()  # an error in the price list is told now, and not at the first answer
     if dry_run:
+        from culturepark.cli.forecast import show_forecast
+
         try:
             check_here(models[role] for role in roles_until(until, edition.scenario, models))
         except (Lacking, Unreachable) as error:  # a forecast is wanted before all is set up
@@ -131,14 +132,15 @@ def resume(
         check_ended(store, row)
         models = models_for(row, roles or [])
         settings = replace(settings_of(row), threshold=threshold_for(row, models), **limits.given)
+        notes = []
         if row.status == Status.DONE:
             others = [unfinished.id for unfinished in store.unfinished()]
             if run_id == "last" and others:
-                tell(f"{row.id} is the last run, and done; unfinished are {', '.join(others[:5])}")
+                notes.append(f"{row.id} is the last run, and done; unfinished are {', '.join(others[:5])}")
             if settings.until != "samples":
                 later = UNTIL[UNTIL.index(settings.until) + 1 : UNTIL.index(until or "samples") + 1]
                 what = f"now the rest: {', '.join(later)}" if later else "nothing is left to do"
-                tell(f"{row.id} went as far as it was asked to, until {settings.until}; {what}")
+                notes.append(f"{row.id} went as far as it was asked to, until {settings.until}; {what}")
             settings = replace(settings, until="samples")
         if until:
             settings = replace(settings, until=until)
@@ -147,6 +149,8 @@ def resume(
                 raise UsageError(f"--role {role}: a run's talk is one model's; begin another run with another {role}")
         check_used(trust, models.values(), row.id)
         check_specs(models, roles_until(settings.until, edition_of(row).scenario, models), trust)
+        for note in notes:
+            tell(note)
         store.set_plan(row.id, vars(settings), models_column(models))
         return carry_on(store, store.run(row.id), as_json, trust)
 

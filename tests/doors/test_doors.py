@@ -464,7 +464,7 @@ def test_a_user_without_a_name_and_a_home_can_work(tmp_path: Path) -> None:
     os.chown(here, STRANGER, STRANGER)
     for command, code in (
         (SIMULATE, 0),
-        (("doctor",), 0),
+        (("doctor",), 3),  # there is no folder for weights
         (("simulate", "short.yaml", "--model", "embedded", "--run-id", "c"), 3),
         (("simulate", "short.yaml", "--model", "hf:a/b/c.gguf", "--run-id", "d"), 3),
         (("simulate", "short.yaml", "--model", "gguf:~/c.gguf", "--run-id", "e"), 2),
