@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from culturepark.domain import JUDGES, ModelRole, Scenario
 from culturepark.errors import UsageError
 from culturepark.models import prices
-from culturepark.models.connections import base_url_of
 from culturepark.models.spec import ModelSpec, parse_roles
 from culturepark.run.plan import Until, models_of, models_with, settings_of
 from culturepark.store.store import Store
@@ -85,8 +84,8 @@ def warn_of_unknown_prices(store: Store, row: RunRow) -> None:
         UsageError: if a limit on cost could be watched when the run began, and no longer can.
     """
     limit = settings_of(row).max_cost_usd
-    remote = [spec for spec in dict.fromkeys(models_of(row).values()) if spec.kind == "openai"]
-    unknown = [spec for spec in remote if prices.price(base_url_of(spec), spec.name) is None]
+    paid = [spec for spec in dict.fromkeys(models_of(row).values()) if spec.paid]
+    unknown = [spec for spec in paid if prices.price(spec.endpoint, spec.name) is None]
     if limit is None or not unknown:
         return
     names = ", ".join(str(spec) for spec in unknown)

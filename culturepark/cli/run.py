@@ -78,7 +78,7 @@ def simulate(
     trust = trust_in(models.values(), [])
     check_specs(models, roles_until(until, edition.scenario, models), trust)
     settings = Settings(
-        concurrency=concurrency or (4 if models["speaker"].kind != "openai" else 16),
+        concurrency=concurrency or (16 if models["speaker"].remote else 4),
         until=until,
         **(edition.scenario.limits.model_dump() | limits.given),
     )

