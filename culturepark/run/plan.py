@@ -13,7 +13,7 @@ from culturepark import __version__
 from culturepark.dialogue.casting import plan
 from culturepark.dialogue.guards import LONGEST, storable
 from culturepark.dialogue.protocol import protocol_of
-from culturepark.domain import Edition, ModelRole, Status
+from culturepark.domain import JUDGES, Edition, ModelRole, Scenario, Status
 from culturepark.errors import UsageError
 from culturepark.models.chat import canonical, digest
 from culturepark.models.ledger import now
@@ -26,6 +26,7 @@ from culturepark.store.tables import RunRow
 
 Until = Literal["dialogue", "extract", "verify", "dedup", "samples"]
 UNTIL: tuple[Until, ...] = ("dialogue", "extract", "verify", "dedup", "samples")
+TALKING: tuple[ModelRole, ...] = ("speaker", "moderator")
 
 
 @dataclass(frozen=True)
@@ -199,3 +200,27 @@ def models_with(row: RunRow, model: str) -> dict[ModelRole, ModelSpec]:
 def settings_of(row: RunRow) -> Settings:
     known = {field.name for field in fields(Settings)}
     return Settings(**{name: value for name, value in json.loads(row.settings).items() if name in known})
+
+
+def judges_asked(scenario: Scenario, models: Mapping[ModelRole, ModelSpec]) -> tuple[ModelRole, ...]:
+    """Return the judges' roles that the scenario's checks ask.
+
+    Raises:
+        UsageError: if more models are named than the panel has judges.
+    """
+    checks = scenario.distill.checks
+    named = tuple(role for role in JUDGES if role in models)
+    if checks and len(named) > checks.judges:
+        raise UsageError(f"--role judge: {len(named)} models for a panel of {checks.judges} (distill.checks.judges)")
+    return named if checks else ()
+
+
+def roles_until(until: Until, scenario: Scenario, models: Mapping[ModelRole, ModelSpec]) -> tuple[ModelRole, ...]:
+    """Return the roles that are asked before a run ends."""
+    judges = judges_asked(scenario, models)
+    roles: dict[Until, tuple[ModelRole, ...]] = {
+        "dialogue": TALKING,
+        "extract": (*TALKING, "extractor"),
+        "verify": (*TALKING, "extractor", "verifier", *judges),
+    }
+    return roles.get(until, (*TALKING, "extractor", "verifier", *judges, "embedder"))
