@@ -9,6 +9,7 @@ import asyncio
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -341,8 +342,23 @@ class Listener:
 
 
 def carry_on(store: Store, row: RunRow, trust: Trust, tell: Tell) -> None:
+    """
+    Raises:
+        CultureparkError: what stopped it.
+    """
     run = Run(store, row, Listener(tell), trust)
-    outside_the_loop(lambda: asyncio.run(run.carry_on()), stop=run.interrupt)
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def until_done() -> None:
+        loops.append(asyncio.get_running_loop())
+        await run.carry_on()
+
+    def stop() -> None:
+        for loop in loops:
+            with suppress(RuntimeError):  # it is over
+                loop.call_soon_threadsafe(run.interrupt)
+
+    outside_the_loop(lambda: asyncio.run(until_done()), stop)
 
 
 def outside_the_loop(work: Callable[[], Result], stop: Callable[[], None] = lambda: None) -> Result:

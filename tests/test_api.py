@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import runpy
+import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -117,32 +119,27 @@ def test_a_run_that_was_stopped_is_gone_on_with() -> None:
 
 
 def test_interrupting_a_cell_stops_the_run_after_the_calls_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
-    from culturepark import api
+    heard: list[str] = []
 
-    begun, ended = threading.Event(), threading.Event()
+    def turn(_: object, __: object, said: culturepark.Turn) -> None:
+        heard.append(said.text)
+        if len(heard) == 3:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)  # as a notebook does
+            time.sleep(1)
 
-    class Future:
-        def result(self) -> None:
-            begun.wait(10)
-            raise KeyboardInterrupt
-
-    class Threads(api.ThreadPoolExecutor):
-        def submit(self, work: object, *_: object, **__: object) -> Future:  # type: ignore[override]
-            super().submit(work)  # type: ignore[arg-type]
-            return Future()
-
-    def work() -> None:
-        begun.set()
-        assert ended.wait(10)
-
-    monkeypatch.setattr(api, "ThreadPoolExecutor", Threads)
+    monkeypatch.setattr("culturepark.api.Listener.turn", turn)
 
     async def kernel() -> None:
         with pytest.raises(KeyboardInterrupt):
-            api.outside_the_loop(work, stop=ended.set)
+            culturepark.simulate("tiny.yaml", model="scripted", run_id="r", concurrency=1)
 
-    asyncio.run(kernel())
-    assert ended.is_set()
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(kernel())
+    loop.close()
+    run = culturepark.open_store().run("r")
+    assert (run.status, run.stop_reason) == ("stopped", "interrupted: stopped by Ctrl-C")
+    assert sum(len(dialogue.turns) for dialogue in run.dialogues()) < 10
+    assert run.resume().status == "done"
 
 
 def test_what_is_wrong_is_told_in_one_line_before_a_store_is_made() -> None:
