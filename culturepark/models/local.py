@@ -1,4 +1,4 @@
-"""Local models: finds or fetches the weights, starts the server, and talks to it like to any endpoint."""
+"""Models on this machine: finds or fetches the weights, starts llama.cpp, and asks it like any other endpoint."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ async def start(spec: ModelSpec, slots: int, progress: weights.Progress) -> Loca
 
 
 def log_file() -> IO[bytes]:
-    """For what llama.cpp says; into the void where no folder for temporary files can be written."""
+    """Open a file for what llama.cpp says; the null device where no temporary file can be made."""
     try:
         return tempfile.TemporaryFile()
     except FileNotFoundError:
@@ -118,7 +118,7 @@ def log_file() -> IO[bytes]:
 
 
 def weights_of(spec: ModelSpec, progress: weights.Progress) -> Path:
-    """Where the weights are, from the root on."""
+    """Return the absolute path of the weights, fetched where they have to be."""
     if spec == EMBEDDED:
         return weights.fetch(weights.SMOLLM2, progress).absolute()
     path = expanded(spec.name) if spec.kind == "gguf" else from_hub(spec)
@@ -136,7 +136,7 @@ def check_gguf(path: Path) -> None:
 
 
 def from_hub(spec: ModelSpec) -> Path:
-    """The file out of a Hugging Face repository, or out of its cache; looked through before it is used."""
+    """Return a file of a Hugging Face repository, from its cache if it is there, and checked for damage."""
     if not home_folder() and not any(os.environ.get(name) for name in ("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME")):
         raise Unreachable(f"{spec}: there is no home folder for the hub's cache; name one with HF_HOME=/path/to/folder")
     from huggingface_hub import get_token, hf_hub_download

@@ -107,7 +107,7 @@ class Run:
             notice=self._note,
         )
         self._noted: set[str] = set()
-        """What the user has been told, without its figures."""
+        """Remarks that the user has been told, without their figures."""
         self.warned = False
         """Whether it has been said that a judge's model is too small."""
         self.samples = 0
@@ -122,7 +122,7 @@ class Run:
         self.ledger.halt(Interrupted("stopped by Ctrl-C"))
 
     def without_a_second(self) -> str:
-        """Whose norms cannot be cross-checked for want of somebody to ask; empty where nobody is to be asked."""
+        """Return the people whose norms nobody else can cross-check; empty where no cross-check is wanted."""
         checks = self.scenario.distill.checks
         if checks is None or checks.cross_check is None:
             return ""
@@ -132,7 +132,7 @@ class Run:
         return ", ".join(person.called for person in people[:5]) + (", ..." if len(people) > 5 else "")
 
     async def carry_on(self) -> Status:
-        """Does whatever is still to be done.
+        """Do whatever is still to be done.
 
         Returns:
             `done`, also where single dialogues failed: `failed` is theirs.
@@ -192,7 +192,7 @@ class Run:
             await self._distil()
 
     def stopped(self, error: CultureparkError) -> None:
-        """Writes down what the run was stopped by."""
+        """Store what the run was stopped by."""
         names: dict[type[CultureparkError], str] = {
             BudgetReached: "budget",
             Interrupted: "interrupted",

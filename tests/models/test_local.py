@@ -24,9 +24,8 @@ import pytest
 from culturepark.errors import Unreachable, UsageError
 from culturepark.models import local, weights
 from culturepark.models.chat import Request
-from culturepark.models.index import PYPI, index_url
 from culturepark.models.spec import EMBEDDED, ModelSpec
-from culturepark.models.weights import WeightFile
+from culturepark.models.weights import PYPI, WeightFile, index_url
 from tests.cli.test_cli import cli, closed_port, rows_of
 
 CONTENT = b"GGUF and then some tiny weights"
