@@ -498,7 +498,7 @@ async def test_the_embedded_model_answers_its_owner_alone_and_goes_when_it_is_cl
 
 PARENT = """
 import asyncio, sys
-from tests.test_local import address, start_embedded
+from tests.models.test_local import address, start_embedded
 async def main():
     model = await start_embedded()
     print(model._child.pid, address(model), flush=True)
