@@ -61,7 +61,9 @@ def not_a_talk(protocol: Any) -> Any:
 
 def installed(language: Any) -> Any:
     if language not in languages.PACKAGES:
-        raise PydanticKnownError("literal_error", {"expected": " or ".join(map(repr, sorted(languages.PACKAGES)))})
+        raise PydanticKnownError(
+            "literal_error", {"expected": " or ".join(map(repr, sorted(languages.PACKAGES.names())))}
+        )
     return language
 
 

@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from culturepark import __version__
+from culturepark import __version__, plugins
 from culturepark.catalog import scenarios
 from culturepark.catalog.personas import load_all
 from culturepark.errors import CultureparkError, Unreachable
+from culturepark.export.formats import FORMATS
+from culturepark.languages import PACKAGES
 from culturepark.models import connections, extras, prices, proxies, weights
+from culturepark.models.kinds import KINDS
 from culturepark.models.registry import Models, check_specs
 from culturepark.models.spec import parse_roles
 from culturepark.models.trust import Trust
@@ -56,6 +59,7 @@ async def examine(model: str | None, store_url: str, environment: Mapping[str, s
             else "OPENAI_API_KEY is not set; openai:NAME needs it",
         ),
         *own_files(),
+        *plugin_findings(),
         *(Finding("proxy", "note", wrong) for wrong in proxies.unusable()),
         *store(store_url),
         Finding(
@@ -83,6 +87,24 @@ def own_files() -> list[Finding]:
         else:
             if names or named:
                 findings.append(Finding(what, "ok", f"{path}: {', '.join(names) or 'nothing in it'}"))
+    return findings
+
+
+def plugin_findings() -> list[Finding]:
+    """Import every plugin, which no other command does, and tell how each fares."""
+    registries: list[plugins.Registry[Any]] = [KINDS, FORMATS, PACKAGES]
+    findings = []
+    for registry in registries:
+        for name, plugin in plugins.installed(registry.group).items():
+            what = plugins.label(plugin)
+            try:
+                registry[name]
+            except CultureparkError as error:
+                findings.append(Finding("plugin", "bad", str(error), error.exit_code))
+            else:
+                hidden = registry.hides(name)
+                detail = f"{what} is never used: culturepark has {name} itself" if hidden else what
+                findings.append(Finding("plugin", "note" if hidden else "ok", detail))
     return findings
 
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from culturepark.domain import JUDGES, ModelRole, Scenario
+from culturepark.domain import JUDGES, ModelRole
 from culturepark.errors import UsageError
 from culturepark.models import prices
-from culturepark.models.connections import base_url_of
 from culturepark.models.spec import ModelSpec, parse_roles
-from culturepark.run.plan import Until, models_of, models_with, settings_of
+from culturepark.run.plan import models_of, models_with, settings_of
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
 from culturepark.terminal.safe import tell
-
-TALKING: tuple[ModelRole, ...] = ("speaker", "moderator")
 
 
 def role_names(roles: list[str]) -> list[str]:
@@ -50,30 +47,6 @@ def models_for(row: RunRow, roles: list[str], model: str | None = None) -> dict[
     return kept | named_models(roles, model)
 
 
-def judges_asked(scenario: Scenario, models: Mapping[ModelRole, ModelSpec]) -> tuple[ModelRole, ...]:
-    """Return the judges' roles that the scenario's checks ask.
-
-    Raises:
-        UsageError: if more models are named than the panel has judges.
-    """
-    checks = scenario.distill.checks
-    named = tuple(role for role in JUDGES if role in models)
-    if checks and len(named) > checks.judges:
-        raise UsageError(f"--role judge: {len(named)} models for a panel of {checks.judges} (distill.checks.judges)")
-    return named if checks else ()
-
-
-def roles_until(until: Until, scenario: Scenario, models: Mapping[ModelRole, ModelSpec]) -> tuple[ModelRole, ...]:
-    """Return the roles that are asked before a run ends."""
-    judges = judges_asked(scenario, models)
-    roles: dict[Until, tuple[ModelRole, ...]] = {
-        "dialogue": TALKING,
-        "extract": (*TALKING, "extractor"),
-        "verify": (*TALKING, "extractor", "verifier", *judges),
-    }
-    return roles.get(until, (*TALKING, "extractor", "verifier", *judges, "embedder"))
-
-
 def threshold_for(row: RunRow, models: Mapping[ModelRole, ModelSpec]) -> float | None:
     """Return the run's threshold of similarity; None for another embedder, whose similarities differ."""
     return settings_of(row).threshold if models["embedder"] == models_of(row)["embedder"] else None
@@ -85,8 +58,8 @@ def warn_of_unknown_prices(store: Store, row: RunRow) -> None:
         UsageError: if a limit on cost could be watched when the run began, and no longer can.
     """
     limit = settings_of(row).max_cost_usd
-    remote = [spec for spec in dict.fromkeys(models_of(row).values()) if spec.kind == "openai"]
-    unknown = [spec for spec in remote if prices.price(base_url_of(spec), spec.name) is None]
+    paid = [spec for spec in dict.fromkeys(models_of(row).values()) if spec.paid]
+    unknown = [spec for spec in paid if prices.price(spec.endpoint, spec.name) is None]
     if limit is None or not unknown:
         return
     names = ", ".join(str(spec) for spec in unknown)

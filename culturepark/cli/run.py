@@ -54,13 +54,12 @@ def simulate(
     from culturepark.catalog import scenarios
     from culturepark.cli.consent import trust_in
     from culturepark.cli.execution import carry_on, check_run_id
-    from culturepark.cli.roles import roles_until
     from culturepark.dialogue.casting import plan
     from culturepark.errors import Lacking, Unreachable
     from culturepark.models import prices
     from culturepark.models.registry import check_here, check_specs
     from culturepark.models.spec import parse_roles
-    from culturepark.run.plan import Settings, free_run_id, new_run
+    from culturepark.run.plan import Settings, free_run_id, new_run, roles_until
     from culturepark.store.store import Store
     from culturepark.terminal.safe import safe, tell
 
@@ -79,7 +78,7 @@ def simulate(
     trust = trust_in(models.values(), [])
     check_specs(models, roles_until(until, edition.scenario, models), trust)
     settings = Settings(
-        concurrency=concurrency or (4 if models["speaker"].kind != "openai" else 16),
+        concurrency=concurrency or (16 if models["speaker"].remote else 4),
         until=until,
         **(edition.scenario.limits.model_dump() | limits.given),
     )
@@ -114,12 +113,12 @@ def resume(
     """Finish a run that was stopped or killed; nothing that was answered is asked again."""
     from culturepark.cli.consent import check_used, trust_in
     from culturepark.cli.execution import carry_on, check_ended, held
-    from culturepark.cli.roles import TALKING, models_for, named_models, roles_until, threshold_for
+    from culturepark.cli.roles import models_for, named_models, threshold_for
     from culturepark.domain import Status
     from culturepark.errors import UsageError
     from culturepark.models import prices
     from culturepark.models.registry import check_specs
-    from culturepark.run.plan import UNTIL, models_column, models_of, settings_of
+    from culturepark.run.plan import TALKING, UNTIL, models_column, models_of, roles_until, settings_of
     from culturepark.store.integrity import edition_of
     from culturepark.store.store import Store
     from culturepark.terminal.safe import tell
@@ -188,12 +187,12 @@ def distill(
     """Do the later stages again on stored dialogues; earlier verdicts are kept."""
     from culturepark.cli.consent import check_used, trust_in
     from culturepark.cli.execution import carry_on, check_ended, held
-    from culturepark.cli.roles import judges_asked, models_for, named_models, role_names, threshold_for
+    from culturepark.cli.roles import models_for, named_models, role_names, threshold_for
     from culturepark.domain import JUDGES, Status
     from culturepark.errors import UsageError
     from culturepark.models import prices
     from culturepark.models.registry import check_specs
-    from culturepark.run.plan import models_column, settings_of
+    from culturepark.run.plan import judges_asked, models_column, settings_of
     from culturepark.store.integrity import edition_of
     from culturepark.store.store import Store
 
@@ -253,10 +252,11 @@ def branch(
     """Go on from the middle of a dialogue: edit a turn or ask it anew, in a run of its own."""
     from culturepark.cli.consent import check_used, trust_in
     from culturepark.cli.execution import carry_on, held
-    from culturepark.cli.roles import models_for, named_models, roles_until, threshold_for
+    from culturepark.cli.roles import models_for, named_models, threshold_for
     from culturepark.models import prices
     from culturepark.models.registry import check_specs
     from culturepark.run import plan
+    from culturepark.run.plan import roles_until
     from culturepark.store.integrity import edition_of
     from culturepark.store.store import Store
     from culturepark.terminal.safe import tell

@@ -58,7 +58,7 @@ def talk(
     from culturepark.catalog.talks import find_persona, find_seed, talk_edition
     from culturepark.cli.consent import check_used, trust_in
     from culturepark.cli.execution import check_run_id
-    from culturepark.cli.roles import models_for, named_models, roles_until, warn_of_unknown_prices
+    from culturepark.cli.roles import models_for, named_models, warn_of_unknown_prices
     from culturepark.cli.talk_session import Session
     from culturepark.dialogue.casting import plan
     from culturepark.dialogue.protocol import protocol_of
@@ -67,7 +67,7 @@ def talk(
     from culturepark.models import prices
     from culturepark.models.registry import check_specs
     from culturepark.models.spec import parse_roles
-    from culturepark.run.plan import Settings, free_run_id, new_run, settings_of
+    from culturepark.run.plan import Settings, free_run_id, new_run, roles_until, settings_of
     from culturepark.store.integrity import edition_of
     from culturepark.store.store import Store
 
@@ -99,7 +99,7 @@ def talk(
         seed = 1 if seed is None else seed
         plan(edition, seed)
         trust = trust_in(models.values(), [])
-        settings = Settings(concurrency=1 if models["speaker"].kind != "openai" else 4, **limits.given)
+        settings = Settings(concurrency=4 if models["speaker"].remote else 1, **limits.given)
         # An error in a key or file is told before a store is made.
         check_specs(models, roles_until("samples", edition.scenario, models), trust)
         store = Store(store_url)

@@ -1,6 +1,6 @@
 """The formats of training files, in one registry: the command line, the docs and the card all read it.
 
-A plugin adds one with `register(Format(...))`.
+A plugin adds one as an entry point of the group `culturepark.formats`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from culturepark.errors import UsageError
+from culturepark.plugins import Registry
 
 Messages = Sequence[Mapping[str, str]]
 ROLES = ("system", "user", "assistant")
@@ -67,7 +68,15 @@ def problem(messages: Messages) -> str | None:
     return None
 
 
-FORMATS: dict[str, Format] = {}
+def of_plugin(name: str, added: object) -> Format:
+    if not isinstance(added, Format):
+        raise TypeError(f"a Format is wanted, not {type(added).__name__}")
+    if added.name != name:
+        raise TypeError(f"its name is {added.name!r}")
+    return added
+
+
+FORMATS: Registry[Format] = Registry("culturepark.formats", of_plugin)
 """By name, in the order in which they are listed."""
 
 
@@ -76,9 +85,7 @@ def register(added: Format) -> None:
     Raises:
         ValueError: if a format of that name is there already.
     """
-    if added.name in FORMATS:
-        raise ValueError(f"there is a format {added.name} already")
-    FORMATS[added.name] = added
+    FORMATS.add(added.name, added)
 
 
 def format_named(name: str) -> Format:
@@ -87,7 +94,7 @@ def format_named(name: str) -> Format:
         UsageError: if there is no such format.
     """
     if name not in FORMATS:
-        raise UsageError(f"--format {name[:60]!r}: must be one of {', '.join(FORMATS)}")
+        raise UsageError(f"--format {name[:60]!r}: must be one of {', '.join(FORMATS.names())}")
     return FORMATS[name]
 
 

@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from culturepark.models.kinds import KINDS
+
 WRITERS = ("speaker", "moderator", "extractor")
 """Roles whose models write words that stand in rows; a verifier, an embedder and a judge only weigh them."""
 
@@ -36,11 +38,12 @@ def metadata(licence: str | None) -> dict[str, str]:
 def of_model(spec: str) -> str:
     """Return what is known of the licence of a model, by the name it goes by."""
     kind, _, rest = spec.partition(":")
-    if kind == "scripted":
-        return "no model: sentences of the persona cards, whose licence is this tool's (Apache-2.0)"
+    known = KINDS.get(kind)  # of a plugin that was not asked for, nothing
+    if known and known.licence:
+        return known.licence
     name, _, where = rest.partition("@")
-    endpoint = "" if kind != "openai" else where or "openai"
-    wanted = "smollm2-135m-instruct" if kind == "embedded" else name.lower().rpartition("/")[2]
+    endpoint = (where or kind) if known and known.remote else ""
+    wanted = (known.weights if known else "") or name.lower().rpartition("/")[2]
     for entry in table()["model"]:
         if entry.get("endpoint", endpoint) == endpoint and any(fnmatchcase(wanted, form) for form in entry["names"]):
             return f"{entry['licence']} ({entry['source']}, {table()['as_of']})"

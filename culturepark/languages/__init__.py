@@ -22,13 +22,24 @@ from functools import cache, cached_property
 from importlib import import_module
 from importlib.resources import files
 from importlib.util import find_spec
+from types import ModuleType
 
 from culturepark.domain import Kind
 from culturepark.errors import UsageError
+from culturepark.plugins import Registry
 
 HOLE = re.compile(r"\{\{(\w+)\}\}")
-PACKAGES: dict[str, str] = {"en": "culturepark.languages.en"}
-"""Every language there is, by its code (BCP 47), and its package; `register` adds to it."""
+
+
+def of_plugin(_: str, package: object) -> str:
+    if not isinstance(package, ModuleType):
+        raise TypeError(f"a package is wanted, not {type(package).__name__}")
+    return package.__name__
+
+
+PACKAGES: Registry[str] = Registry("culturepark.languages", of_plugin)
+"""Every language there is, by its code (BCP 47), and its package."""
+PACKAGES["en"] = "culturepark.languages.en"
 
 
 class Prompt:
@@ -208,5 +219,5 @@ def load_language(code: str) -> Language:
         UsageError: if there is no such language.
     """
     if code not in PACKAGES:
-        raise UsageError(f"there is no language {code[:40]!r}, only: {', '.join(sorted(PACKAGES))}")
+        raise UsageError(f"there is no language {code[:40]!r}, only: {', '.join(sorted(PACKAGES.names()))}")
     return Language(code, PACKAGES[code])

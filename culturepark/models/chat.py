@@ -73,12 +73,12 @@ BROKEN = re.compile(r"error|abort|cancel|resource|time_?out|fail|interrupt|malfo
 
 
 def word_of(finish_reason: str) -> str:
-    """A finish reason in one spelling: `FinishReason.END-TURN` and `end_turn` are one."""
+    """Return a finish reason in one spelling: `FinishReason.END-TURN` and `end_turn` are one."""
     return re.sub(r"^finish_?reason[._]", "", finish_reason.casefold().replace("-", "_").replace(" ", "_"))
 
 
 def ending_of(finish_reason: str | None) -> Ending:
-    """How an answer ended. Only a word that means the end is one; whatever is not known is cut off."""
+    """Return how an answer ended. Only a word that means the end counts as one; an unknown word is a cut-off answer."""
     word = word_of(finish_reason or "")
     if word in ENDED:
         return "ended"
@@ -192,10 +192,10 @@ CONTROL = re.compile(r"<(?=[^\s<>]{1,64}>)|\[(?=/?\w*[A-Z]{2}\w*\])")
 
 
 def spelled_out(text: str) -> str:
-    """The text with a space inside everything that looks like a control token.
+    """Put a space into everything that looks like a control token.
 
-    Servers look for those in the whole rendered prompt: written out by somebody in a speech, they would end his message
-    and begin one of the system's.
+    Servers look for those in the whole rendered prompt: in somebody's speech they would end the message and begin
+    one of the system's.
     """
     return CONTROL.sub(lambda match: f"{match[0]} ", text)
 
@@ -204,7 +204,7 @@ SPELLED = re.compile(r"(<) (?=[^\s<>]{1,64}>)|(\[) (?=/?\w*[A-Z]{2}\w*\])")
 
 
 def as_said(text: str) -> str:
-    """What a model copied out of a prompt, without the spaces of `spelled_out`."""
+    """Take the spaces of `spelled_out` out of a text that a model copied from a prompt."""
     return SPELLED.sub(lambda match: match[1] or match[2], text)
 
 

@@ -54,7 +54,7 @@ class OpenAIModel:
         self.spec = spec
         self.name = name or spec.name
         self.traits = traits or Traits()
-        if spec.kind == "openai":
+        if spec.needs_key:
             require_key(spec)
         self.connection = Connection(base_url, api_key or "") if base_url else connection(spec)
         self.endpoint = self.connection.url

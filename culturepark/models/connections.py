@@ -18,9 +18,10 @@ from urllib.parse import quote, urlsplit
 from culturepark.domain import JsonObject
 from culturepark.errors import Lacking, UsageError
 from culturepark.files import clipped, home, readable, user_folder
+from culturepark.models.base_url import check_url, is_host
 from culturepark.models.providers import OPENAI, OPENAI_URL, Provider, is_azure, provider_of
 from culturepark.models.proxies import Proxy, is_loopback, proxy_for
-from culturepark.models.spec import ModelSpec, check_url, is_host
+from culturepark.models.spec import ModelSpec
 from culturepark.redact import remember
 
 HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from culturepark.errors import Unreachable, WrongRequest
 from culturepark.models import extras, weights
 from culturepark.models.chat import Reply, Request
-from culturepark.models.spec import ModelSpec
+from culturepark.models.spec import LEXICAL, MINILM, ModelSpec
 
 Vectors = NDArray[np.float32]
 Method = Literal["minilm", "lexical", "endpoint"]
@@ -66,7 +66,7 @@ class Lexical:
 
 
 def minilm(model_sha256: str, tokenizer_sha256: str) -> str:
-    """The identity of MiniLM with those bytes."""
+    """Return the identity of MiniLM with those bytes."""
     return f"minilm {model_sha256[:16]} {tokenizer_sha256[:16]}"
 
 
@@ -141,8 +141,8 @@ class Endpoint:
 
 
 def served(spec: str, model: object, size: int) -> str:
-    """The identity of a model behind an endpoint's name, as far as its answers tell: its own name, and how many numbers
-    its vectors have."""
+    """Return the identity of a model behind an endpoint's name, as far as its answers tell: the name that the server
+    gives, and how many numbers its vectors have."""
     said = (
         "".join(letter for letter in model if letter.isprintable() and letter != " ") if isinstance(model, str) else ""
     )
@@ -150,17 +150,17 @@ def served(spec: str, model: object, size: int) -> str:
 
 
 def identity_of(spec: ModelSpec) -> str | None:
-    """The `identity` of a spec's embedder, without opening it; of an endpoint's, what it begins with."""
-    if spec.kind == "openai":
+    """Return the `identity` of a spec's embedder without opening it; of an endpoint's, what it begins with."""
+    if spec.remote:
         return str(spec)
-    return MiniLM.identity if spec.kind == "minilm" else Lexical.identity
+    return MiniLM.identity if spec == MINILM else Lexical.identity
 
 
 def open_embedder(spec: ModelSpec, progress: weights.Progress, warn: Callable[[str], None], ask: Asker) -> Embedder:
-    """The embedder of a spec. Where MiniLM's weights are neither here nor to be had, says so and goes on lexically."""
-    if spec.kind == "openai":
+    """Return the embedder of a spec. Where MiniLM cannot be had, warn and return the lexical one."""
+    if spec.remote:
         return Endpoint(ask, identity_of(spec))
-    if spec.kind == "lexical":
+    if spec == LEXICAL:
         return Lexical()
     if extras.missing(spec.kind):
         warn(f"deduplicating by words, not by meaning: that needs the extra `local`: {extras.how_to_install('local')}")

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from culturepark.errors import Lacking
-from culturepark.models.spec import ModelSpec
+from culturepark.models.spec import MINILM, ModelSpec
 
 NEEDED = {
     "embedded": ("xllamacpp",),
@@ -38,5 +38,5 @@ def require(spec: ModelSpec) -> None:
         Lacking: with what to install, if the spec needs packages that are not there.
     """
     if missing(spec.kind):
-        other = "--role embedder=lexical" if spec.kind == "minilm" else "--model openai:NAME[@BASE_URL]"
+        other = "--role embedder=lexical" if spec == MINILM else "--model openai:NAME[@BASE_URL]"
         raise Lacking(f"{spec} needs the extra `local`: {how_to_install('local')}; or use {other}")

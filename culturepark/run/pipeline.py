@@ -42,6 +42,7 @@ from culturepark.models.registry import Models
 from culturepark.models.trust import Trust
 from culturepark.models.weights import detached
 from culturepark.redact import redact
+from culturepark.run.engine import Engine, Local
 from culturepark.run.plan import UNTIL, Until, models_of, settings_of
 from culturepark.shortage import shortages_named
 from culturepark.store.castings import castings
@@ -76,14 +77,18 @@ class Watcher(Protocol):
 class Run:
     """One run being carried on."""
 
-    def __init__(self, store: Store, row: RunRow, watcher: Watcher, trust: Trust | None = None) -> None:
+    def __init__(
+        self, store: Store, row: RunRow, watcher: Watcher, trust: Trust | None = None, engine: Engine | None = None
+    ) -> None:
         """
         Args:
             trust: which of the models that the store names may be asked; None for those named outside of this command.
+            engine: how dialogues are spread; None for this event loop.
         """
         self.store = store
         self.row = row
         self.watcher = watcher
+        self.engine = engine or Local()
         self.edition = edition_of(row)
         self.scenario = self.edition.scenario
         self.castings = {casting.number: casting for casting in castings(store, row, self.edition)}
@@ -102,7 +107,7 @@ class Run:
             notice=self._note,
         )
         self._noted: set[str] = set()
-        """What the user has been told, without its figures."""
+        """Remarks that the user has been told, without their figures."""
         self.warned = False
         """Whether it has been said that a judge's model is too small."""
         self.samples = 0
@@ -117,7 +122,7 @@ class Run:
         self.ledger.halt(Interrupted("stopped by Ctrl-C"))
 
     def without_a_second(self) -> str:
-        """Whose norms cannot be cross-checked for want of somebody to ask; empty where nobody is to be asked."""
+        """Return the people whose norms nobody else can cross-check; empty where no cross-check is wanted."""
         checks = self.scenario.distill.checks
         if checks is None or checks.cross_check is None:
             return ""
@@ -127,7 +132,7 @@ class Run:
         return ", ".join(person.called for person in people[:5]) + (", ..." if len(people) > 5 else "")
 
     async def carry_on(self) -> Status:
-        """Does whatever is still to be done.
+        """Do whatever is still to be done.
 
         Returns:
             `done`, also where single dialogues failed: `failed` is theirs.
@@ -187,7 +192,7 @@ class Run:
             await self._distil()
 
     def stopped(self, error: CultureparkError) -> None:
-        """Writes down what the run was stopped by."""
+        """Store what the run was stopped by."""
         names: dict[type[CultureparkError], str] = {
             BudgetReached: "budget",
             Interrupted: "interrupted",
@@ -211,28 +216,11 @@ class Run:
         rows = self.store.dialogues(self.row.id)
         open_rows = [row for row in rows if not self._finished(row)]
         self.watcher.started(self.row, self.castings.values(), len(rows) - len(open_rows))
-        queue = iter(open_rows)
+        await self.engine.map(self._dialogue, open_rows, at_once=self.settings.concurrency, halt=self._halt)
 
-        async def work() -> None:
-            for row in queue:
-                await self._dialogue(row)
-
-        workers = [asyncio.create_task(work()) for _ in range(min(self.settings.concurrency, len(open_rows)))]
-        stopped_by: CultureparkError | None = None
-        try:
-            for finished in asyncio.as_completed(workers):
-                try:
-                    await finished
-                except CultureparkError as error:
-                    self.ledger.halt(error)
-                    stopped_by = stopped_by or self.ledger.halted
-        except BaseException:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
-            raise
-        if stopped_by:
-            raise stopped_by
+    def _halt(self, error: CultureparkError) -> CultureparkError:
+        self.ledger.halt(error)
+        return self.ledger.halted or error
 
     def _finished(self, row: DialogueRow) -> bool:
         if row.status in (Status.PENDING, Status.RUNNING, Status.FAILED):

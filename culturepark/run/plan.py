@@ -13,7 +13,7 @@ from culturepark import __version__
 from culturepark.dialogue.casting import plan
 from culturepark.dialogue.guards import LONGEST, storable
 from culturepark.dialogue.protocol import protocol_of
-from culturepark.domain import Edition, ModelRole, Status
+from culturepark.domain import JUDGES, Edition, ModelRole, Scenario, Status
 from culturepark.errors import UsageError
 from culturepark.models.chat import canonical, digest
 from culturepark.models.ledger import now
@@ -26,6 +26,7 @@ from culturepark.store.tables import RunRow
 
 Until = Literal["dialogue", "extract", "verify", "dedup", "samples"]
 UNTIL: tuple[Until, ...] = ("dialogue", "extract", "verify", "dedup", "samples")
+TALKING: tuple[ModelRole, ...] = ("speaker", "moderator")
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def new_run(
     settings: Settings,
     run_id: str,
 ) -> RunRow:
-    """The run's row, made now or, where it exists with the same digest, seed and models, taken up again.
+    """Make a run and return its row, or take it up again where it exists with the same digest, seed and models.
 
     Raises:
         UsageError: if the run exists but is another.
@@ -101,7 +102,7 @@ def branch(
     seed: int | None = None,
     settings: Settings | None = None,
 ) -> RunRow:
-    """A run whose one dialogue goes on from the middle of another: before `turn_id` the two are the same.
+    """Make a run whose one dialogue goes on from the middle of another: before `turn_id` the two are the same.
 
     Nothing of the other run changes, and nothing is asked yet. The dialogue keeps its number, on which hang the
     suggestions that are put to speakers; another draw comes of the run's seed alone.
@@ -144,7 +145,7 @@ def branch(
 
 
 def speakable(text: str) -> str:
-    """What a person puts in place of a turn. No other guard looks at it: it is that person's own.
+    """Check what a person puts in place of a turn, and return it stripped. No other guard looks at it.
 
     Raises:
         UsageError: if no turn can be made of it.
@@ -160,12 +161,12 @@ def speakable(text: str) -> str:
 
 
 def another(seed: int) -> int:
-    """Any seed but this one."""
+    """Return a random seed other than this one."""
     return (seed + 1 + secrets.randbelow(2**31 - 1)) % 2**31
 
 
 def free_branch_id(store: Store, parent_id: str) -> str:
-    """The parent's with `-b7f3a` behind it; of a long one the end gives way."""
+    """Return the parent's id with `-b7f3a` behind it; a long one is shortened first."""
     while store.find_run(run_id := f"{parent_id[:94]}-b{secrets.token_hex(2)}"):
         pass
     return run_id
@@ -188,7 +189,7 @@ def models_of(row: RunRow) -> dict[ModelRole, ModelSpec]:
 
 
 def models_with(row: RunRow, model: str) -> dict[ModelRole, ModelSpec]:
-    """The run's models, with another one in all chat roles.
+    """Return the run's models, with another one in all chat roles.
 
     Raises:
         UsageError: if that is no model's spec.
@@ -199,3 +200,27 @@ def models_with(row: RunRow, model: str) -> dict[ModelRole, ModelSpec]:
 def settings_of(row: RunRow) -> Settings:
     known = {field.name for field in fields(Settings)}
     return Settings(**{name: value for name, value in json.loads(row.settings).items() if name in known})
+
+
+def judges_asked(scenario: Scenario, models: Mapping[ModelRole, ModelSpec]) -> tuple[ModelRole, ...]:
+    """Return the judges' roles that the scenario's checks ask.
+
+    Raises:
+        UsageError: if more models are named than the panel has judges.
+    """
+    checks = scenario.distill.checks
+    named = tuple(role for role in JUDGES if role in models)
+    if checks and len(named) > checks.judges:
+        raise UsageError(f"--role judge: {len(named)} models for a panel of {checks.judges} (distill.checks.judges)")
+    return named if checks else ()
+
+
+def roles_until(until: Until, scenario: Scenario, models: Mapping[ModelRole, ModelSpec]) -> tuple[ModelRole, ...]:
+    """Return the roles that are asked before a run ends."""
+    judges = judges_asked(scenario, models)
+    roles: dict[Until, tuple[ModelRole, ...]] = {
+        "dialogue": TALKING,
+        "extract": (*TALKING, "extractor"),
+        "verify": (*TALKING, "extractor", "verifier", *judges),
+    }
+    return roles.get(until, (*TALKING, "extractor", "verifier", *judges, "embedder"))

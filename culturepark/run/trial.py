@@ -216,7 +216,7 @@ def lines(trial: Trial) -> Iterator[Line]:
     sent = json.loads(trial.memory.calls[-1].request)
     yield Line("token limit", "ok", f"sent as {next((name for name in LIMITS if name in sent), 'nothing')}")
     yield from thought_lines(trial)
-    if model.spec.kind != "scripted":
+    if not model.spec.scripted:
         yield context_line(trial)
         yield price_line(model)
     yield from verdict_lines(trial)
@@ -225,7 +225,7 @@ def lines(trial: Trial) -> Iterator[Line]:
 def source_lines(model: ChatModel) -> Iterator[Line]:
     from culturepark.models.client import OpenAIModel
 
-    if model.spec.kind != "openai" or not isinstance(model, OpenAIModel):
+    if not model.spec.needs_key or not isinstance(model, OpenAIModel):
         return
     through = f", through the proxy {model.connection.proxy.shown}" if model.connection.proxy else ""
     yield Line("endpoint", "ok", f"{model.endpoint}{' (Azure)' if model.connection.azure else ''}{through}")
@@ -302,7 +302,7 @@ def logprobs_line(trial: Trial) -> Line:
 def usage_line(trial: Trial) -> Line:
     if not trial.replies:
         return Line("usage", "note", UNSEEN)
-    if trial.model.spec.kind == "scripted" or {reply.usage.source for reply in trial.replies} == {"server"}:
+    if trial.model.spec.scripted or {reply.usage.source for reply in trial.replies} == {"server"}:
         return Line("usage", "ok", "reported")
     return Line("usage", "note", "not reported by the endpoint; tokens are counted here, and costs with them")
 
@@ -365,7 +365,7 @@ def long_line(trial: Trial) -> Line:
 
 
 def price_line(model: ChatModel) -> Line:
-    if model.spec.kind != "openai":
+    if not model.spec.paid:
         return Line("price", "ok", "nothing: it runs here")
     price = prices.price(model.endpoint, model.spec.name)
     if price is None:

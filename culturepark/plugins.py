@@ -1,0 +1,87 @@
+"""What other packages add to this one, found by their entry points.
+
+    [project.entry-points."culturepark.models"]      a name -> a `ModelKind`
+    [project.entry-points."culturepark.formats"]     a name -> a `Format`
+    [project.entry-points."culturepark.languages"]   a code -> a package with prompts and word lists
+
+The entry point's name is what users write. Nothing is imported before somebody writes it, so a plugin that is broken
+breaks nothing else; `culturepark doctor` imports all and says how each fares. docs/extending.md has an example of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, TypeVar
+
+from culturepark.errors import UsageError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+Entry = TypeVar("Entry")
+
+
+@cache
+def installed(group: str) -> dict[str, EntryPoint]:
+    """Return the plugins of a group by name. Looking through all installed packages takes some 50 ms."""
+    from importlib.metadata import entry_points
+
+    return {entry.name: entry for entry in entry_points(group=group)}
+
+
+class Registry(dict[str, Entry]):
+    """Entries by name. This package's own are there from the start, a plugin's once it has been asked for.
+
+    `in` and `[...]` know the plugins too; a loop goes over what has been imported, and so imports nothing.
+    """
+
+    def __init__(self, group: str, read: Callable[[str, object], Entry]) -> None:
+        """
+        Args:
+            read: makes an entry of a plugin's name and object, or raises TypeError with what is wrong with the object.
+        """
+        super().__init__()
+        self.group = group
+        self._read = read
+        self._imported: set[str] = set()
+
+    def add(self, name: str, entry: Entry) -> None:
+        """
+        Raises:
+            ValueError: if there is an entry of that name.
+        """
+        if name in self.keys():
+            raise ValueError(f"{self.group} has {name} already")
+        self[name] = entry
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in installed(self.group)
+
+    def __missing__(self, name: str) -> Entry:
+        """
+        Raises:
+            UsageError: if the plugin cannot be imported, or holds something else than an entry.
+        """
+        plugin = installed(self.group)[name]
+        try:
+            entry = self._read(name, plugin.load())
+        except Exception as error:  # whatever a module of somebody else's raises
+            first = (str(error).splitlines() or [""])[0]
+            raise UsageError(f"{label(plugin)} cannot be used: {type(error).__name__}: {first}") from error
+        self[name] = entry
+        self._imported.add(name)
+        return entry
+
+    def hides(self, name: str) -> bool:
+        """Whether a plugin cannot be used, because this package has an entry of its name."""
+        return name in self.keys() and name not in self._imported
+
+    def names(self) -> list[str]:
+        """Return all names, this package's own first."""
+        return [*self, *(name for name in installed(self.group) if name not in self.keys())]
+
+
+def label(plugin: EntryPoint) -> str:
+    package = f" of {plugin.dist.name} {plugin.dist.version}" if plugin.dist else ""
+    return f"the plugin {plugin.name!r}{package} ({plugin.group})"

@@ -1,0 +1,155 @@
+"""The package as a library: its names, the examples, and what happens where an event loop is running already."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import culturepark
+from tests.cli.test_cli import SHORT, TINY, cli
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+
+
+@pytest.fixture(autouse=True)
+def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of its own, without any settings of the user's."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    for name in ("CULTUREPARK_STORE", "OPENAI_API_KEY", "OPENAI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    Path("tiny.yaml").write_text(TINY)
+    Path("short.yaml").write_text(SHORT)
+    return tmp_path
+
+
+def test_importing_the_package_imports_nothing_of_it_until_a_name_is_used() -> None:
+    ask = (
+        "import sys, culturepark; print(sorted(m for m in sys.modules if m.startswith('culturepark')));"
+        "culturepark.CultureparkError; print('sqlalchemy' in sys.modules, 'pydantic' in sys.modules);"
+        "print([name for name in dir(culturepark) if getattr(culturepark, name) is None])"
+    )
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.splitlines() == ["['culturepark']", "False False", "[]"]
+    with pytest.raises(AttributeError, match="no attribute 'simulated'"):
+        culturepark.simulated  # noqa: B018
+
+
+def test_the_script_goes_from_a_question_to_files(capsys: pytest.CaptureFixture[str]) -> None:
+    used = runpy.run_path(str(EXAMPLES / "quickstart.py"))
+    out = capsys.readouterr().out
+    assert f"{len(used['samples'])} samples, the first of them:" in out
+    assert len(Path("runs/quickstart-in-python/all.jsonl").read_text("utf-8").splitlines()) == used["exported"].rows
+
+
+def test_the_cells_of_the_notebook_run_inside_a_running_event_loop() -> None:
+    notebook = json.loads((EXAMPLES / "quickstart.ipynb").read_text("utf-8"))
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    names: dict[str, object] = {}
+
+    async def kernel() -> None:
+        for cell in cells:
+            exec(compile(cell, "cell", "exec"), names)
+
+    asyncio.run(kernel())
+    assert [path.name for path in names["exported"].files[:2]] == ["german.jsonl", "german.index.jsonl"]  # type: ignore[attr-defined]
+    assert not any(cell.get("outputs") for cell in notebook["cells"])
+
+
+def test_examples_use_the_public_names_alone() -> None:
+    notebook = json.loads((EXAMPLES / "quickstart.ipynb").read_text("utf-8"))
+    text = (EXAMPLES / "quickstart.py").read_text("utf-8") + "".join(
+        "".join(cell["source"]) + "\n" for cell in notebook["cells"] if cell["cell_type"] == "code"
+    )
+    assert {line for line in text.splitlines() if line.startswith(("import ", "from "))} == {"import culturepark"}
+
+
+def test_a_run_from_python_has_the_rows_of_one_from_the_command_line() -> None:
+    run = culturepark.simulate("tiny.yaml", model="scripted", run_id="r", seed=3, store="sqlite:///python.db")
+    run.export("trl", "python", cultures=["turkish"], split=0.5)
+    asked = ("simulate", "tiny.yaml", "--model", "scripted", "--run-id", "r", "--seed", "3")
+    assert cli(*asked, "--store", "sqlite:///shell.db").code == 0
+    more = ("--culture", "turkish", "--split", "0.5", "--store", "sqlite:///shell.db")
+    assert cli("export", "r", "--format", "trl", "--out", "shell", *more).code == 0
+    names = sorted(path.name for path in Path("shell").glob("*.jsonl"))
+    assert names
+    assert [Path("python", name).read_bytes() for name in names] == [Path("shell", name).read_bytes() for name in names]
+    stats = json.loads(cli("stats", "r", "--json", "--store", "sqlite:///shell.db").out)
+    assert run.stats().as_json()["samples"] == stats["samples"]
+    assert len(run.samples()) == stats["samples"]["kept"]
+    assert {sample.culture for sample in run.samples(["german"])} == {"german"}
+
+
+def test_several_runs_are_exported_without_what_one_says_like_another() -> None:
+    with culturepark.open_store("sqlite:///two.db", must_exist=False) as store:
+        for name in ("a", "b"):
+            culturepark.simulate("short.yaml", model="scripted", run_id=name, store=store)
+        first, second = store
+        assert (first.id, second.id) == ("b", "a")
+
+        async def kernel() -> int:
+            return culturepark.export_runs(store, "trl", "both").rows
+
+        assert asyncio.run(kernel()) == len(second.samples())  # the second says nothing new
+    with pytest.raises(culturepark.UsageError, match="there is no run to export"):
+        culturepark.export_runs([], "trl", "none")
+
+
+def test_a_run_that_was_stopped_is_gone_on_with() -> None:
+    limits = culturepark.Limits(max_tokens=500)
+    with pytest.raises(culturepark.BudgetReached):
+        culturepark.simulate("tiny.yaml", model="scripted", run_id="r", limits=limits)
+    run = culturepark.open_store().run()
+    assert (run.id, run.status, run.samples()) == ("r", "stopped", [])
+    notes: list[str] = []
+    assert run.resume(max_tokens=1_000_000, tell=notes.append).status == "done"
+    assert any("repeat another one" in note for note in notes)
+    assert [dialogue.status for dialogue in run.dialogues()] == ["done"] * 4
+    assert run.samples()
+
+
+def test_interrupting_a_cell_stops_the_run_after_the_calls_in_flight(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[str] = []
+
+    def turn(_: object, __: object, said: culturepark.Turn) -> None:
+        heard.append(said.text)
+        if len(heard) == 3:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)  # as a notebook does
+            time.sleep(1)
+
+    monkeypatch.setattr("culturepark.api.Listener.turn", turn)
+
+    async def kernel() -> None:
+        with pytest.raises(KeyboardInterrupt):
+            culturepark.simulate("tiny.yaml", model="scripted", run_id="r", concurrency=1)
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(kernel())
+    loop.close()
+    run = culturepark.open_store().run("r")
+    assert (run.status, run.stop_reason) == ("stopped", "interrupted: stopped by Ctrl-C")
+    assert sum(len(dialogue.turns) for dialogue in run.dialogues()) < 10
+    assert run.resume().status == "done"
+
+
+def test_what_is_wrong_is_told_in_one_line_before_a_store_is_made() -> None:
+    Path("bad.yaml").write_text("titel: x\n")
+    with pytest.raises(culturepark.CatalogError, match=r"bad\.yaml:1: titel: "):
+        culturepark.load_scenario("bad.yaml")
+    with pytest.raises(culturepark.UsageError, match="must be embedded, gguf:PATH"):
+        culturepark.simulate("tiny.yaml", model="gpt-4o")
+    with pytest.raises(culturepark.UsageError, match="load_scenario, which has read"):
+        culturepark.simulate(culturepark.load_scenario("tiny.yaml"), model="scripted", dialogues=2)
+    with pytest.raises(culturepark.UsageError):
+        culturepark.open_store()
+    assert not Path("runs").exists()
