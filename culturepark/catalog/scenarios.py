@@ -60,7 +60,7 @@ def not_a_talk(protocol: Any) -> Any:
 
 
 def installed(language: Any) -> Any:
-    if language not in languages.PACKAGES:
+    if isinstance(language, str) and language not in languages.PACKAGES:
         raise PydanticKnownError(
             "literal_error", {"expected": " or ".join(map(repr, sorted(languages.PACKAGES.names())))}
         )
