@@ -484,7 +484,7 @@ def test_the_figures_of_an_export_are_those_of_stats() -> None:
 
 
 def test_help_and_docs_list_the_formats_of_the_registry() -> None:
-    assert f"[{'|'.join(FORMATS)}]" in cli("export", "--help").out
+    assert f"<{'|'.join(FORMATS)}>" in cli("export", "--help").out
     table = "".join(
         f"| `{form}` | {known.describes} | {known.read_by}; {known.documented} |\n" for form, known in FORMATS.items()
     )

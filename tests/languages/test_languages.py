@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (folder / "__init__.py").write_text("")
     (folder / "language.toml").write_text('name = "Turkish"\nscript = "LATIN"\n[frames]\nand = " ve "\n', "utf-8")
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(languages, "PACKAGES", dict(languages.PACKAGES))
+    monkeypatch.setattr(languages, "PACKAGES", copy(languages.PACKAGES))
     load_language.cache_clear()
     yield folder
     load_language.cache_clear()

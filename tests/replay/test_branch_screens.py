@@ -145,7 +145,7 @@ def test_two_columns_become_one_where_there_is_no_room_and_no_line_is_too_long()
         lines = both.lines(width)
         assert max(line.cell_len for line in lines) <= width
         assert ("│" in lines[0].plain) == (width >= 90)
-    assert both.lines(56)[0].plain.startswith("Parent  1  Ayşe · chat")
+    assert both.lines(56)[0].plain.startswith("Parent  1  Ayşe · Free talk")
 
 
 # --- compare ------------------------------------------------------------------------------------------
