@@ -225,14 +225,14 @@ def test_a_dialogue_that_has_not_been_mined_says_so(scene: Scene) -> None:
 
 def test_a_turn_says_how_many_before_it_were_refused(scene: Scene) -> None:
     assert "left out" not in panel(scene, 5)
-    assert "Before it 2 turns left out: turned downs each time." in panel(changed(scene, 5, slot=7), 5)
+    assert "Before it 2 turns left out: refused by the guards each time." in panel(changed(scene, 5, slot=7), 5)
     assert "Before it 1 turn left out" in panel(changed(scene, 1, slot=2), 1)
 
 
 def test_a_turn_of_a_talk_may_also_be_missing_because_it_was_broken_off(scene: Scene) -> None:
     talk = replace(scene, dialogue=scene.dialogue.model_copy(update={"protocol": "talk"}))
     shown = panel(changed(talk, 5, slot=7), 5)
-    assert "Before it 2 turns left out: turned downs, broken off, or never answered." in shown
+    assert "Before it 2 turns left out: refused by the guards, broken off, or never answered." in shown
 
 
 def test_copied_turns_of_a_branch_are_mined_in_its_parent(scene: Scene) -> None:
