@@ -130,9 +130,9 @@ def test_whoever_follows_hears_what_is_said_as_it_comes(tmp_path: Path, monkeypa
         lines.append(line)
     assert heard == [0, 1, 2, 3]
     assert [line for line in lines if line.startswith("Turn")] == [
-        "Turn 1, opinion. Moderator, fixed cue:",
-        "Turn 2, opinion. Jenna Villanueva, american:",
-        "Turn 3, opinion. Elif Yıldız, turkish:",
+        "Turn 1, Own views. Moderator, fixed cue:",
+        "Turn 2, Own views. Jenna Villanueva, american:",
+        "Turn 3, Own views. Elif Yıldız, turkish:",
     ]
 
 
