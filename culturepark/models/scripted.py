@@ -72,7 +72,8 @@ def answer(body: JsonObject) -> str:
     if schema is None:
         system = str(messages[0]["content"])
         return follow_up(messages) if system.startswith("You moderate") else talk(system, messages, body)
-    material = json.loads(str(messages[-1]["content"]))
+    # Behind the system message, where a server takes none; JSON itself holds no empty line.
+    material = json.loads(str(messages[-1]["content"]).rpartition("\n\n")[2])
     if schema in ("scores", "cross_check"):
         return json.dumps((scores if schema == "scores" else cross_check)(material, str(messages[0]["content"])))
     return json.dumps({"statements": extraction, "verdicts": verdicts, "rewording": rewording}[schema](material))
