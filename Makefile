@@ -22,6 +22,8 @@ test: check weights browser
 
 torture: $(DEV)
 	@failed=0; $(BIN)/python -m tests.torture.packages >&2 || failed=1; \
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m torture --deselect tests/models/test_quirks.py \
+		--deselect tests/torture/test_torture.py >&2 || failed=1; \
 	$(BIN)/python -m tests.quirks check >&2 || failed=1; \
 	$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED)) || failed=1; exit $$failed
 

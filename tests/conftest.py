@@ -1,5 +1,7 @@
 """Generated examples are the same each time, under no clock, and leave nothing in the tree; so are pictures."""
 
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,11 @@ from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from culturepark.models.providers import PROVIDERS
+
+MEMORY = Path("/dev/shm")
+"""Where Linux keeps files in memory. Stores wait there for no disk, at each of some 150 commits a run."""
+if not os.environ.get("TMPDIR") and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 4 << 30:
+    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
 set_hypothesis_home_dir(Path(tempfile.gettempdir(), "culturepark-hypothesis"))
 settings.register_profile("repeatable", database=None, derandomize=True, deadline=None)
@@ -53,7 +60,14 @@ LONG = (
 """Files that take longest, the longest first: begun last, one of them would keep a single worker busy at the end."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out what is marked as torture
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    tried: set[str] = set()
+    for item in items:
+        function = item.nodeid.split("[")[0]
+        if function in tried and item.get_closest_marker("sampled"):
+            item.add_marker(pytest.mark.torture)
+        tried.add(function)
     ranks = {name: rank for rank, name in enumerate(LONG)}
     tests = Path(__file__).parent
     items.sort(key=lambda item: ranks.get(item.path.relative_to(tests).with_suffix("").as_posix(), len(ranks)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -80,7 +81,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     try:
         if (much := too_much(text)) is not None:
             raise CatalogError([Problem(shown(path), much[0], "", much[1])])
-        data = YAML(typ="safe").load(text)
+        data = parsed(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         # The end of a file counts as one more line.
@@ -96,6 +97,13 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return {key if isinstance(key, str) else clipped(key): value for key, value in data.items()}
 
 
+@lru_cache(maxsize=64)
+def parsed(text: str) -> Any:
+    """Return what the YAML text holds. The cache serves the 35 cards, which every run reads and few people change."""
+    return YAML(typ="safe").load(text)
+
+
+@lru_cache(maxsize=64)
 def too_much(text: str) -> tuple[int, str] | None:
     """The 1-based line at which a file becomes more than can be read, and what there is too much of.
 

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
 
+from sqlalchemy import insert
+from sqlalchemy.exc import NoResultFound
 from sqlmodel import Session, SQLModel, and_, col, delete, func, or_, select, true, update
 
 from culturepark.domain import Casting, Duplicate, Edition, Sample, Scenario, Statement, Status, Turn, Verdict
@@ -33,6 +35,8 @@ from culturepark.store.tables import (
     VerdictRow,
 )
 
+CALLS, TURNS = SQLModel.metadata.tables["call"], SQLModel.metadata.tables["turn"]
+"""The tables that a run writes all the time; a statement of Core costs a third of an object's."""
 INTERRUPTED = "interrupted: the process ended before an answer came"
 MOST_NAMED = 5
 """Runs that a message names."""
@@ -228,7 +232,8 @@ class Store:
 
     def add_turn(self, dialogue_id: str, turn: Turn) -> None:
         with self.database.writing() as session:
-            session.add(TurnRow(id=f"{dialogue_id}.t{turn.position}", dialogue_id=dialogue_id, **turn.model_dump()))
+            values = {"id": f"{dialogue_id}.t{turn.position}", "dialogue_id": dialogue_id, **turn.model_dump()}
+            session.execute(insert(TURNS), values)
 
     # --- calls: the ledger's log -------------------------------------------------------------------
 
@@ -268,41 +273,20 @@ class Store:
                 query = select(func.count()).where(CallRow.subject_id == call.subject_id)
                 number = session.exec(query).one()
             call_id = f"{call.subject_id}.c{number + 1}"
-            session.add(
-                CallRow(
-                    id=call_id,
-                    run_id=call.run_id,
-                    stage=call.stage,
-                    subject_id=call.subject_id,
-                    model=call.model,
-                    endpoint=call.endpoint,
-                    prompt_digest=call.prompt_digest,
-                    request_digest=call.request_digest,
-                    request=call.request,
-                    seed=call.seed,
-                    attempt=call.attempt,
-                    started_at=call.started_at,
-                )
-            )
+            session.execute(insert(CALLS), {"id": call_id, **vars(call)})
         self._calls[call.subject_id] = number + 1
         return call_id
 
     def finish(self, call_id: str, outcome: Outcome) -> None:
         with self.database.writing() as session:
-            row = session.get_one(CallRow, call_id)
-            row.response, row.error = outcome.response, outcome.error
-            row.finish_reason, row.cost_usd = outcome.finish_reason, outcome.cost_usd
-            row.duration_ms, row.tokens_from = outcome.duration_ms, outcome.usage.source
-            row.prompt_tokens, row.cached_tokens = outcome.usage.prompt_tokens, outcome.usage.cached_tokens
-            row.completion_tokens = outcome.usage.completion_tokens
-            row.reasoning_tokens = outcome.usage.reasoning_tokens
-            session.add(row)
+            values = vars(outcome) | vars(outcome.usage)
+            values["tokens_from"] = values.pop("source")
+            del values["usage"]
+            complete(session, call_id, values)
 
     def refuse(self, call_id: str, guard: str) -> None:
         with self.database.writing() as session:
-            row = session.get_one(CallRow, call_id)
-            row.refused = guard
-            session.add(row)
+            complete(session, call_id, {"refused": guard})
 
     def abilities(self, endpoint: str, model: str) -> dict[str, Any]:
         """Return what is known of a model at an endpoint, by name."""
@@ -512,6 +496,16 @@ class Store:
                 if cultures:
                     of_them = of_them.where(col(SampleRow.culture).in_(cultures))
                 session.execute(of_them.values(split=None).execution_options(synchronize_session=False))
+
+
+def complete(session: Session, call_id: str, values: Mapping[str, object]) -> None:
+    """Write columns of one call.
+
+    Raises:
+        NoResultFound: if there is no such call.
+    """
+    if session.connection().execute(update(CALLS).where(CALLS.c.id == call_id), values).rowcount != 1:
+        raise NoResultFound(call_id)
 
 
 def add_run(session: Session, row: RunRow, castings: Sequence[Casting], scenario: Scenario) -> list[DialogueRow]:

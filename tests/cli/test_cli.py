@@ -608,6 +608,7 @@ def test_json_is_one_document_when_the_run_is_stopped_too() -> None:
 
 
 @pytest.mark.parametrize("variable", [False, True])
+@pytest.mark.sampled
 def test_every_command_that_takes_a_store_uses_the_one_it_is_given(
     variable: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -676,6 +677,7 @@ def test_another_seed_makes_another_run() -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES[:-1])
+@pytest.mark.sampled
 def test_a_run_until_any_stage_goes_on_to_the_same_end(stage: str) -> None:
     assert cli(*SIMULATE, "--until", stage).code == 0
     (run,) = rows_of("run")
@@ -1067,6 +1069,7 @@ def on_a_terminal(columns: int, *arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("columns", [60, 120])
+@pytest.mark.sampled
 def test_on_a_terminal_one_dialogue_is_shown_after_the_other(columns: int) -> None:
     command = ("simulate", "quickstart", "--model", "scripted", "--dialogues", "2", "--run-id", "a")
     code, received = on_a_terminal(columns, *command)

@@ -331,6 +331,7 @@ async def test_a_known_service_is_not_asked_for_what_other_servers_have() -> Non
 
 
 @pytest.mark.embedded
+@pytest.mark.torture
 def test_the_embedded_model() -> None:
     done = cli("doctor", "--model", "embedded", "--json")
     found = {finding["what"]: finding for finding in done.json}

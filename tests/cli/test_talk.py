@@ -571,6 +571,7 @@ def read_until(stream: IO[bytes], text: str) -> None:
     assert any(text.encode() in line for line in lines), f"{text!r} never came"
 
 
+@pytest.mark.torture
 def test_a_talk_that_was_killed_goes_on_with_nothing_lost_and_nothing_asked_twice() -> None:
     def hanging(body: JsonObject, _: int) -> Any:
         return HANG if answers(body, "And tea?") else None
@@ -691,6 +692,7 @@ def test_at_a_terminal_lines_are_typed_and_answers_are_read(endpoint: Endpoint) 
         assert "thinking" not in terminal.text
 
 
+@pytest.mark.torture
 def test_ctrl_d_ends_a_talk_and_history_brings_a_line_back(endpoint: Endpoint) -> None:
     with at_terminal(ELIF, "--model", on(endpoint), "--role", "embedder=lexical") as terminal:
         terminal.wait("\nYou:")
@@ -705,6 +707,7 @@ def test_ctrl_d_ends_a_talk_and_history_brings_a_line_back(endpoint: Endpoint) -
     assert [t["text"] for t in turns() if t["role"] == "user"] == ["Hello", "Hello again"]
 
 
+@pytest.mark.torture
 def test_several_lines_pasted_at_once_are_one_message(endpoint: Endpoint) -> None:
     with at_terminal(ELIF, "--model", on(endpoint), "--role", "embedder=lexical") as terminal:
         terminal.wait("\nYou:")
@@ -719,6 +722,7 @@ def test_several_lines_pasted_at_once_are_one_message(endpoint: Endpoint) -> Non
     assert [t["text"] for t in turns() if t["role"] == "user"] == ["first line\nsecond line\nthird line", "one\ntwo"]
 
 
+@pytest.mark.torture
 def test_ctrl_c_breaks_an_answer_off_and_the_question_stays(endpoint: Endpoint) -> None:
     with at_terminal(ELIF, "--model", on(endpoint), "--role", "embedder=lexical") as terminal:
         terminal.wait("\nYou:")
@@ -740,6 +744,7 @@ def test_ctrl_c_breaks_an_answer_off_and_the_question_stays(endpoint: Endpoint) 
     assert [c["error"] for c in rows_of("call") if c["error"]] == ["cancelled: the run was stopped"]
 
 
+@pytest.mark.torture
 def test_ctrl_c_during_the_note_leaves_it_for_a_resume(endpoint: Endpoint) -> None:
     with at_terminal(ELIF, "--model", on(endpoint), "--role", "embedder=lexical") as terminal:
         terminal.wait("\nYou:")
@@ -761,6 +766,7 @@ def test_ctrl_c_during_the_note_leaves_it_for_a_resume(endpoint: Endpoint) -> No
     assert rows_of("statement")
 
 
+@pytest.mark.torture
 def test_a_terminal_that_is_closed_in_mid_answer_leaves_a_talk_that_can_be_taken_up(endpoint: Endpoint) -> None:
     with at_terminal(ELIF, "--moderated", "--model", on(endpoint), "--role", "embedder=lexical") as terminal:
         terminal.wait("\nYou:")
@@ -780,6 +786,7 @@ def test_a_terminal_that_is_closed_in_mid_answer_leaves_a_talk_that_can_be_taken
     assert "".join(t["role"][0] for t in turns()) == "mdudmd"
 
 
+@pytest.mark.torture
 def test_a_models_text_cannot_control_the_terminal(endpoint: Endpoint) -> None:
     wicked = "We \x1b[2Jpour tea \x1b]0;mine\x07for \u202eguests here every evening, and nobody leaves early."
     endpoint.reply = lambda body, number: wicked if is_speech(body) else None
@@ -793,6 +800,7 @@ def test_a_models_text_cannot_control_the_terminal(endpoint: Endpoint) -> None:
 
 
 @pytest.mark.embedded
+@pytest.mark.torture
 def test_the_embedded_model_talks_in_its_forms() -> None:
     done = talk(ELIF, typed="What do you do when a guest gets up to leave?\n", model="embedded")
     assert done.code == 0, done.err

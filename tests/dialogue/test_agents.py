@@ -560,6 +560,7 @@ async def transcript(
 
 @pytest.mark.parametrize("kind", ["scripted", "scripted, small", "endpoint"])
 @pytest.mark.parametrize("name", ["a main contact and a delegate", "a panel of four"])
+@pytest.mark.sampled
 async def test_without_autogen_a_dialogue_is_the_same_to_the_byte(
     name: str, kind: str, database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -129,6 +129,7 @@ def test_a_run_without_checks_asks_and_stores_nothing_of_them(tmp_path: Path) ->
     )  # and its digest is what it was before there were any
 
 
+@pytest.mark.torture
 def test_a_run_without_checks_imports_nothing_of_them(tmp_path: Path) -> None:
     (tmp_path / "plain.yaml").write_text(SMALL.partition("distill:")[0], "utf-8")
     program = (
@@ -672,6 +673,7 @@ def test_kappa_is_that_of_the_textbook() -> None:
     assert kappa(scored([[1, 2], [2, 1], [3, 3], [2, 4]]), "judge 0", "judge 1", "ordinal") == pytest.approx(0.25)
 
 
+@pytest.mark.torture
 def test_expected_scores_of_many_decimals_are_compared_too() -> None:
     steady = [[1 + 4 * i / 30_000, 1 + 4 * i / 30_000, 5 - 1e-9 * i] for i in range(30_000)]
     found = alpha(scored(steady), "interval")
@@ -810,6 +812,7 @@ def judging(endpoint: Endpoint) -> dict[str, set[str]]:
         (("a", "b", "c"), ("a", "b", "c", "a")),
     ],
 )
+@pytest.mark.sampled
 def test_the_models_that_are_named_take_turns_as_judges(
     store: Path, judges: tuple[str, ...], models: tuple[str, ...]
 ) -> None:
@@ -948,6 +951,7 @@ def test_a_store_from_before_the_checks_is_brought_up_to_date_with_its_verdicts(
 @pytest.mark.parametrize(
     ("change", "column"), [("score = 7", "score"), ("answer = 'perhaps'", "answer"), ("score = 'high'", "score")]
 )
+@pytest.mark.sampled
 def test_doctor_sees_scores_and_answers_that_mean_nothing(
     store: Path, capsys: pytest.CaptureFixture[str], change: str, column: str
 ) -> None:

@@ -92,6 +92,7 @@ def quality(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.embedded
+@pytest.mark.torture
 def test_one_document_holds_every_stage_beside_the_reference_and_the_baseline(tmp_path: Path) -> None:
     with Endpoint() as endpoint:
         done = quality("--model", f"openai:m@{endpoint.url}", "--keep", str(tmp_path / "kept.jsonl"))
@@ -104,6 +105,7 @@ def test_one_document_holds_every_stage_beside_the_reference_and_the_baseline(tm
 
 
 @pytest.mark.embedded
+@pytest.mark.torture
 def test_rows_without_gold_are_predicted_and_nothing_is_scored(tmp_path: Path) -> None:
     data, out = tmp_path / "data", tmp_path / "out"
     data.mkdir()

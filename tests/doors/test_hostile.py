@@ -133,6 +133,7 @@ def attacked() -> Iterator[Path]:
         yield database
 
 
+@pytest.mark.torture
 def test_what_was_said_is_kept_as_it_came(attacked: Path) -> None:
     rows = dump(attacked)
     answers = {row["id"]: row["response"] for row in rows["call"] if row["response"]}
@@ -428,6 +429,7 @@ async def test_the_store_keeps_a_control_token_as_it_was_said(tmp_path: Path) ->
 
 
 @pytest.mark.embedded
+@pytest.mark.torture
 async def test_the_local_server_reads_a_control_token_as_letters(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CULTUREPARK_CACHE")
     model = await local.start(EMBEDDED, 1, lambda *_: None)
@@ -540,6 +542,7 @@ def test_nothing_in_a_scenario_names_a_file_to_write(place: str) -> None:
     assert refused > len(PATHS) - 6
 
 
+@pytest.mark.torture
 def test_an_export_of_hostile_keys_stays_in_its_folder() -> None:
     """A seed's key may hold slashes and dots: no file is ever named after one."""
     seed = {"key": "a/../../../outside", "question": "What do you do when a guest comes?"}

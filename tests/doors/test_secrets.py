@@ -241,6 +241,7 @@ main()
 """
 
 
+@pytest.mark.torture
 def test_the_debug_log_of_the_libraries_shows_no_header() -> None:
     with Endpoint(reply=lambda *_: status(401, headers={"X-Request-Id": KEY})) as endpoint:
         environment = os.environ | {"OPENAI_LOG": "debug", "OPENAI_API_KEY": KEY, "CULTUREPARK_DEBUG": "1"}
@@ -430,6 +431,7 @@ def test_what_was_there_keeps_its_mode() -> None:
 
 @pytest.mark.embedded
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
+@pytest.mark.torture
 async def test_the_token_of_the_local_server_is_seen_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not in a command line or environment, which others on the machine may read, nor in any file or row."""
     monkeypatch.delenv("CULTUREPARK_CACHE")  # the user's own, where the weights are

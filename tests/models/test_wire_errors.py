@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import cache
 from typing import Any
 
 import httpx2
@@ -773,7 +774,12 @@ def answer(row: Row) -> ModelError:
 def raised(status: int, body: Any, headers: Mapping[str, str] = {}) -> openai.APIStatusError:
     text = body if isinstance(body, str) else json.dumps(body)
     response = httpx2.Response(status, text=text, headers=headers, request=httpx2.Request("POST", PLACE))
-    return openai.OpenAI(api_key="x", base_url=PLACE)._make_status_error_from_response(response)
+    return client()._make_status_error_from_response(response)
+
+
+@cache
+def client() -> openai.OpenAI:
+    return openai.OpenAI(api_key="x", base_url=PLACE)
 
 
 @pytest.mark.parametrize("row", FITTED + FRESH + ODD, ids=ids(FITTED + FRESH + ODD))

@@ -202,6 +202,7 @@ async def test_rows_that_are_not_here_yet_have_a_quiet_place() -> None:
 
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (109, 30), (110, 30), (160, 50)])
+@pytest.mark.sampled
 async def test_nothing_is_wider_than_the_terminal(held: Held, size: tuple[int, int]) -> None:
     app = app_on(held.store, "last")
     async with shown(app, size=size) as pilot:
@@ -233,6 +234,7 @@ async def test_a_filter_says_how_many_it_finds_and_is_shown_and_cleared(held: He
 # --- search ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.torture
 async def test_a_search_opens_the_stage_at_the_turn_and_goes_from_hit_to_hit(held: Held) -> None:
     app = app_on(held.store, "last")
     wanted = list(Lists(held.store, RUN).search("guest"))
@@ -474,6 +476,7 @@ async def test_a_write_that_fails_when_nobody_looks_any_more_is_told_at_the_end(
         app.session.finish()
 
 
+@pytest.mark.torture
 async def test_a_form_that_could_not_be_stored_is_there_again_as_it_was_filled_in(
     own: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -503,6 +506,7 @@ async def test_a_form_that_could_not_be_stored_is_there_again_as_it_was_filled_i
     assert judged(own) == [("d1.t2", "reject", 3)]
 
 
+@pytest.mark.torture
 async def test_a_judgement_is_on_the_turn_from_the_speech_and_on_the_cursor_from_the_panel(own: Held) -> None:
     app = app_on(own.store, f"{RUN}.d1.t8")
     async with shown(app) as pilot:
@@ -607,6 +611,7 @@ async def test_a_fixed_cue_is_not_reviewed_since_nothing_is_mined_from_it(own: H
     assert judged(own) == [("d1.t2", "reject", None)]
 
 
+@pytest.mark.torture
 async def test_what_was_said_goes_with_the_next_move_and_with_the_turns_that_pass(own: Held) -> None:
     app = app_on(own.store, f"{RUN}.d1.t2")
     async with shown(app) as pilot:
@@ -653,6 +658,7 @@ async def test_going_on_and_back_at_once_shows_one_dialogue(held: Held, monkeypa
 
 
 @pytest.mark.parametrize(("key", "owner", "name"), [("c", "scenes", "calls"), ("v", "session", "comparison_of")])
+@pytest.mark.sampled
 async def test_what_comes_late_opens_over_nothing_else(
     held: Held, key: str, owner: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -273,6 +273,7 @@ async def test_a_form_that_is_left_makes_nothing_and_asks_before_words_are_lost(
     ],
     ids=["empty", "long", "no spec", "no key", "no file"],
 )
+@pytest.mark.sampled
 async def test_what_cannot_be_done_is_told_in_the_form_and_makes_nothing(
     held: Held, text: str, model: str, why: str
 ) -> None:

@@ -326,6 +326,7 @@ def hostile(scene: Scene) -> Scene:
 
 
 @pytest.mark.parametrize("width", [24, 57])
+@pytest.mark.torture
 def test_foreign_text_is_shown_and_does_nothing_else(scene: Scene, width: int) -> None:
     for position in (3, 4):
         for stop in evidence.stops(hostile(scene), position, unfolded=True):

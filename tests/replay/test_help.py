@@ -65,6 +65,7 @@ async def pressed(app: object, pilot: object, what: str, *, there: bool = True) 
     await settled(pilot)  # type: ignore[arg-type]
 
 
+@pytest.mark.torture
 async def test_a_click_on_a_line_presses_its_key_where_one_came_from(held: Held) -> None:
     app = app_on(held.store, RUN)
     async with shown(app, size=(130, 60)) as pilot:

@@ -62,6 +62,7 @@ def test_an_excerpt_is_around_the_hit_also_where_words_are_not_set_apart() -> No
         assert any(span.style == "bold reverse" for span in lines[1].spans)
 
 
+@pytest.mark.torture
 async def test_another_search_from_a_hit_on_stage_is_the_one_that_led_there(held: Held) -> None:
     app = app_on(held.store, "last")
     async with shown(app) as pilot:

@@ -105,6 +105,7 @@ def test_a_run_is_opened_and_its_dialogue_played_to_the_end(folder: Path) -> Non
         terminal.wait("Closing" if "Closing" in terminal.text else "closing")
 
 
+@pytest.mark.torture
 def test_a_key_that_comes_before_the_store_is_open_waits_for_it(folder: Path) -> None:
     for key, screen in (("enter", "turn 1 of "), ("f", "○ german"), ("/", "words that were said")):
         with replay(folder, RUN) as terminal:
@@ -113,6 +114,7 @@ def test_a_key_that_comes_before_the_store_is_open_waits_for_it(folder: Path) ->
             terminal.wait(screen)
 
 
+@pytest.mark.torture
 def test_speech_appears_by_itself_and_stops_when_asked(folder: Path) -> None:
     with replay(folder, f"{RUN}.d1") as terminal:
         terminal.wait("turn 1 of 24")
@@ -173,6 +175,7 @@ def test_a_click_goes_to_a_dialogue_and_one_more_opens_it(folder: Path) -> None:
         terminal.wait("turn 1 of ", "Markus")
 
 
+@pytest.mark.torture
 def test_who_follows_sees_what_another_process_writes(tmp_path: Path) -> None:
     held = begin(tmp_path, edition(), FakeModel())
     dialogue_id = f"{held.run_id}.d1"
@@ -210,6 +213,7 @@ def test_beside_a_turn_stands_what_came_of_it_and_its_quote_is_marked_in_the_spe
         assert emphasis.bold or emphasis.underscore or emphasis.reverse or emphasis.italics
 
 
+@pytest.mark.torture
 def test_one_key_opens_the_card_and_one_the_prompt_and_the_reply(folder: Path) -> None:
     with replay(folder, RUN) as terminal:
         opened(terminal)
@@ -229,6 +233,7 @@ def test_one_key_opens_the_card_and_one_the_prompt_and_the_reply(folder: Path) -
 # --- judge --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.torture
 def test_a_review_is_in_the_store_when_the_screen_says_so_even_if_the_program_is_killed_at_once(folder: Path) -> None:
     at = first_mined(folder)
     with replay(folder, RUN) as terminal:
@@ -251,6 +256,7 @@ def test_a_review_is_in_the_store_when_the_screen_says_so_even_if_the_program_is
     assert review["withdrawn_at"] is not None
 
 
+@pytest.mark.torture
 def test_a_rating_and_a_correction_with_its_reason_are_kept(folder: Path) -> None:
     with replay(folder, RUN) as terminal:
         opened(terminal)
@@ -272,6 +278,7 @@ def test_a_rating_and_a_correction_with_its_reason_are_kept(folder: Path) -> Non
     assert "Better: " in newest["wording"]
 
 
+@pytest.mark.torture
 def test_keys_that_come_all_at_once_are_taken_in_their_order(folder: Path) -> None:
     with replay(folder, f"{RUN}.d1") as terminal:
         terminal.wait("turn 1 of ")
@@ -297,6 +304,7 @@ def test_a_name_that_no_reviewer_can_have_is_told_before_anything_is_shown(folde
 
 
 @pytest.mark.parametrize(("columns", "height"), [(60, 20), (80, 24), (200, 50)])
+@pytest.mark.sampled
 def test_it_can_be_used_in_a_window_of_any_size(folder: Path, columns: int, height: int) -> None:
     at = first_mined(folder)
     with replay(folder, RUN, columns=columns, rows=height) as terminal:
@@ -309,6 +317,7 @@ def test_it_can_be_used_in_a_window_of_any_size(folder: Path, columns: int, heig
         assert rows(folder, "review")
 
 
+@pytest.mark.torture
 def test_another_size_keeps_the_turn_that_is_shown(folder: Path) -> None:
     with replay(folder, RUN, columns=120) as terminal:
         opened(terminal)
@@ -337,6 +346,7 @@ def test_leaving_gives_the_terminal_back_as_it_was(folder: Path) -> None:
     assert b"Traceback" not in sent
 
 
+@pytest.mark.torture
 def test_what_a_model_said_cannot_control_the_terminal(tmp_path: Path) -> None:
     said = [
         (ELIF if number % 2 else MODERATOR, f"{name}: {attack} and on.".replace("\x00", ""))
@@ -366,6 +376,7 @@ def test_what_a_model_said_cannot_control_the_terminal(tmp_path: Path) -> None:
     assert terminal.screen.title == terminal.screen.icon_name == ""
 
 
+@pytest.mark.torture
 def test_no_colour_means_none_and_the_cursor_is_still_seen(folder: Path) -> None:
     with replay(folder, RUN, env={"NO_COLOR": "1"}) as terminal:
         opened(terminal)
@@ -394,6 +405,7 @@ def test_a_terminal_that_cannot_place_a_cursor_gets_plain_text(folder: Path) -> 
         ({"KONSOLE_VERSION": "230800"}, ARABIC),
     ],
 )
+@pytest.mark.sampled
 def test_arabic_is_turned_round_unless_the_terminal_does_it(tmp_path: Path, environ: dict[str, str], seen: str) -> None:
     held = hold_said(tmp_path, [(MODERATOR, "Welcome."), (ELIF, ARABIC)], FakeModel(), until="dialogue")
     with replay(tmp_path, held.run_id, env=environ) as terminal:
@@ -418,6 +430,7 @@ def test_wide_characters_leave_the_columns_where_they_are(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("target", ["nothing", f"{RUN}.d99", f"{RUN}.d99.t1"])
+@pytest.mark.sampled
 def test_a_wrong_name_is_told_on_the_terminal_as_it_was(folder: Path, target: str) -> None:
     with replay(folder, target) as terminal:
         assert terminal.ended() == 2
@@ -426,6 +439,7 @@ def test_a_wrong_name_is_told_on_the_terminal_as_it_was(folder: Path, target: st
         assert "a bug, sorry" not in terminal.text
 
 
+@pytest.mark.torture
 def test_a_store_that_is_destroyed_meanwhile_is_told_in_a_line(folder: Path) -> None:
     with replay(folder, RUN) as terminal:
         opened(terminal)

@@ -34,6 +34,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Held:
 @pytest.mark.parametrize(
     "keys", [(), ("f",), ("slash", "g", "enter"), ("enter",), ("enter", "right", "i"), ("question_mark",)]
 )
+@pytest.mark.sampled
 async def test_every_screen_stands_in_the_smallest_terminal(held: Held, keys: tuple[str, ...]) -> None:
     app = app_on(held.store, RUN)
     async with shown(app) as pilot:
@@ -45,6 +46,7 @@ async def test_every_screen_stands_in_the_smallest_terminal(held: Held, keys: tu
 
 
 @pytest.mark.parametrize(("size", "rows"), [((160, 50), 1), ((80, 24), 1), ((60, 20), 2), ((44, 20), 2)])
+@pytest.mark.sampled
 async def test_the_keys_of_a_stage_are_all_at_its_foot(held: Held, size: tuple[int, int], rows: int) -> None:
     app = app_on(held.store, f"{RUN}.d1")
     async with shown(app, size=size) as pilot:
@@ -55,6 +57,7 @@ async def test_the_keys_of_a_stage_are_all_at_its_foot(held: Held, size: tuple[i
             await press(pilot, "tab")
 
 
+@pytest.mark.torture
 async def test_a_key_at_the_foot_can_be_clicked_in_either_row(held: Held) -> None:
     app = app_on(held.store, f"{RUN}.d1.t2")
     async with shown(app, size=(60, 20)) as pilot:

@@ -328,6 +328,7 @@ def test_without_scripts_the_figures_are_there(shown: Shown, browser: Browser) -
 
 
 @pytest.mark.parametrize("kind", ["old", "damaged"])
+@pytest.mark.sampled
 def test_a_browser_that_cannot_unpack_says_so(shown: Shown, browser: Browser, kind: str) -> None:
     path = shown.path
     if kind == "damaged":

@@ -305,6 +305,7 @@ def test_the_same_seed_gives_the_same_branch() -> None:
 
 
 @pytest.mark.usefixtures("finished")
+@pytest.mark.torture
 def test_a_branch_is_listed_with_its_parent_and_can_be_read_resumed_exported_and_traced() -> None:
     done = cli("branch", a_speech()["id"], "--text", TEXT, "--json")
     assert done.code == 0
@@ -402,6 +403,7 @@ def branching(endpoint: Endpoint, speech: str) -> list[str]:
 
 @pytest.mark.usefixtures("finished", "no_pauses")
 @pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.torture
 def test_a_branch_that_dies_in_the_middle_is_resumed_to_what_an_undisturbed_one_holds(by: signal.Signals) -> None:
     speech = a_speech()["id"]
     root = str(Path(__file__).parents[2])

@@ -284,6 +284,7 @@ def files(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
 
 
+@pytest.mark.torture
 def test_6_a_killed_run_is_resumed_without_loss_or_duplicates_and_other_runs_are_left_alone(tmp_path: Path) -> None:
     path, undisturbed = tmp_path / "runs.db", tmp_path / "undisturbed.db"
     store = ["--store", f"sqlite:///{path}"]

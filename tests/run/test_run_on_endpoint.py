@@ -543,6 +543,7 @@ BAD: list[tuple[str, str | Fault]] = [
 ]
 
 
+@pytest.mark.torture
 def test_a_turn_that_may_not_stand_is_asked_again_at_most_twice_and_never_invented(store: Path, tmp_path: Path) -> None:
     """The second speech is refused twice and then fine; the third is refused for good, and its place stays empty."""
     hooks = [at_speech({1: [FIRST], 2: [bad, bad], 3: [bad, bad, bad]}) for _, bad in BAD]
@@ -762,6 +763,7 @@ def test_an_interrupted_run_resumes_to_the_rows_of_an_undisturbed_one(
     assert contents(store) == contents(tmp_path / "undisturbed.db")
 
 
+@pytest.mark.torture
 def test_a_second_ctrl_c_stops_at_once_and_the_run_can_still_be_resumed(store: Path, tmp_path: Path) -> None:
     with Endpoint(latency=30) as endpoint:
         arguments = ["simulate", str(scenario(tmp_path, GUESTS)), "--run-id", "r", "--until", "dialogue"]
@@ -775,6 +777,7 @@ def test_a_second_ctrl_c_stops_at_once_and_the_run_can_still_be_resumed(store: P
     assert only(store, "SELECT count(*) FROM turn WHERE role != 'moderator'") == 4
 
 
+@pytest.mark.torture
 def test_ctrl_c_gets_a_word_in_where_answers_take_no_time(tmp_path: Path) -> None:
     store = ["--store", f"sqlite:///{tmp_path}/runs.db"]
     command = [sys.executable, "-m", "culturepark", "simulate", "everyday-norms", "--model", "scripted", *store]
@@ -814,6 +817,7 @@ def test_a_run_that_is_going_on_cannot_be_carried_on_by_another_process(
         assert only(store, "SELECT count(*) FROM call WHERE attempt > 1 OR error IS NOT NULL") == 0
 
 
+@pytest.mark.torture
 def test_a_run_whose_process_was_killed_is_free_at_once(store: Path, tmp_path: Path) -> None:
     with Endpoint(latency=30) as endpoint:
         arguments = ["simulate", str(scenario(tmp_path, GUESTS)), "--run-id", "r", "--until", "dialogue"]

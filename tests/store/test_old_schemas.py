@@ -39,6 +39,7 @@ def test_every_schema_has_a_store_that_is_kept() -> None:
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
+@pytest.mark.sampled
 def test_a_store_of_an_old_schema_is_listed_counted_shown_and_traced(revision: str) -> None:
     opened(revision)
     runs = {run["run"]: run for run in cli("runs", "--json").json}

@@ -260,6 +260,7 @@ def test_distilling_again_respects_what_stands(held: Held) -> None:
     assert list(found.values()) == [REJECTED] * 3  # new samples of the same words
 
 
+@pytest.mark.torture
 def test_distill_on_the_command_line_keeps_what_is_rejected_out(store: Store) -> None:
     ann = Reviews(store, "Ann")
     stand_for_others = {row["representative_id"] for row in rows_of("duplicate")}
@@ -413,6 +414,7 @@ def test_quick_hands_and_clocks_that_are_set_back_lose_no_order(held: Held, monk
         {"subject_id": "held_d1_t2"},
     ],
 )
+@pytest.mark.sampled
 def test_whatever_cannot_be_kept_is_wrong_use(held: Held, bad: dict[str, Any]) -> None:
     given = {"subject_id": NORM, "decision": "accept"} | bad
     with pytest.raises(UsageError):
@@ -590,6 +592,7 @@ def exported(form: str, out: str, *more: object) -> tuple[list[str], list[Any], 
 
 
 @pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.sampled
 def test_an_export_differs_from_one_without_reviews_in_what_was_reviewed_alone(store: Store, form: str) -> None:
     before, index, manifest, card = exported(form, "before")
     nothing = {"reviewers": [], "reviews": 0, "rejected": 0, "corrected": 0, "corrections": []}
@@ -668,6 +671,7 @@ def lines_of(out: str, *more: object, form: str = "trl") -> list[Any]:
 
 
 @pytest.mark.parametrize("form", multi_turn())
+@pytest.mark.sampled
 def test_a_turn_in_other_words_is_told_in_the_rows_of_its_dialogue_alone(store: Store, form: str) -> None:
     before, index, manifest, _ = exported(form, "before", "--dialogues")
     assert manifest["reviews"]["corrected"] == 0
@@ -739,6 +743,7 @@ def kept_ids() -> set[str]:
 
 
 @pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.sampled
 def test_no_wording_breaks_what_a_format_can_hold(store: Store, form: str) -> None:
     ann = Reviews(store, "Ann")
     _, index, _, _ = exported(form, "before")

@@ -342,6 +342,7 @@ for number in range(1, 41):
 """
 
 
+@pytest.mark.torture
 def test_processes_that_begin_at_once_on_a_new_file_lose_nothing(tmp_path: Path) -> None:
     path = tmp_path / "new" / "shared.db"
     children = [

@@ -112,6 +112,7 @@ def assert_as_undisturbed() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 160_000, 420_000, 1_400_000])
+@pytest.mark.sampled
 def test_a_run_that_meets_a_full_disk_ends_as_if_it_had_not(size: int) -> None:
     with largest_file(size):
         full = cli(*SIMULATE)
@@ -127,6 +128,7 @@ def test_a_run_that_meets_a_full_disk_ends_as_if_it_had_not(size: int) -> None:
 
 
 @pytest.mark.parametrize("command", ["resume a", "distill a --from extract"])
+@pytest.mark.sampled
 def test_a_later_stage_that_meets_a_full_disk_ends_as_if_it_had_not(command: str) -> None:
     place_store()
     if command == "resume a":
@@ -163,6 +165,7 @@ def test_an_export_that_meets_a_full_disk_leaves_the_one_before_and_nothing_else
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux's")
 @pytest.mark.parametrize("command", ["runs --json", "replay a"])
+@pytest.mark.sampled
 def test_an_output_that_is_full_is_told(command: str) -> None:
     place_store()
     with open("/dev/full", "wb") as full:
@@ -175,6 +178,7 @@ def test_an_output_that_is_full_is_told(command: str) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux's")
 @pytest.mark.parametrize("where", ["/dev/full", None])
+@pytest.mark.torture
 def test_progress_that_nobody_can_read_stops_nothing(where: str | None) -> None:
     command = [sys.executable, "-m", "culturepark", *SIMULATE]
     shell = " ".join(map(shlex.quote, command)) + (f" 2>{where}" if where else " 2>&-")
@@ -224,6 +228,7 @@ def test_a_full_cache_leaves_no_part_of_a_model_behind(monkeypatch: pytest.Monke
     ],
     ids=["file", "file and folder", "left by a killed process"],
 )
+@pytest.mark.sampled
 def test_what_may_not_be_written_can_be_read(place: Any, changes: dict[str, int]) -> None:
     place()
     looks = reading()
@@ -380,6 +385,7 @@ def test_a_later_migration_killed_at_every_statement_in_turn_keeps_the_rows_and_
 
 
 @pytest.mark.parametrize("revision", ["", "9999"])
+@pytest.mark.sampled
 def test_processes_that_migrate_at_once_do_it_once(revision: str) -> None:
     if revision:
         next_migration()
@@ -483,6 +489,7 @@ DAMAGED_ROWS = [
 
 
 @pytest.mark.parametrize(("table", "what", "message"), DAMAGED_ROWS, ids=[row[1][:30] for row in DAMAGED_ROWS])
+@pytest.mark.sampled
 def test_a_row_that_holds_what_was_never_written_is_named(table: str, what: str, message: str) -> None:
     change(f"UPDATE {table} SET {what}")
     told = [cli(*command) for command in reading()]
@@ -548,6 +555,7 @@ def test_a_copy_without_its_log_is_an_older_state_and_whole() -> None:
 # --- several at once -------------------------------------------------------------------------------
 
 
+@pytest.mark.torture
 def test_two_runs_and_many_readers_on_one_store_do_not_disturb_each_other() -> None:
     place_store()
     runs = [process("simulate", f"{name}.yaml", "--model", "scripted", "--run-id", name) for name in ("tiny", "short")]

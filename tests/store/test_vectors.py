@@ -137,6 +137,7 @@ def test_an_endpoint_that_has_changed_the_size_of_its_vectors_is_asked_for_all_a
 
 @pytest.mark.parametrize("column", ["vector", "checksum"])
 @pytest.mark.parametrize("value", [odd for odd in ODD if odd not in (None, "\ud800")], ids=str)
+@pytest.mark.sampled
 def test_a_damaged_vector_is_made_anew_and_doctor_names_it(path: Path, store: Store, column: str, value: Any) -> None:
     embedder = Counting()
     fresh = want(store, embedder)

@@ -235,6 +235,7 @@ def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=["401", "400", "503", "in-stream"],
 )
+@pytest.mark.sampled
 def test_what_an_endpoint_says_of_its_errors_is_shown_safely(fault: Fault, code: int) -> None:
     with Endpoint(reply=lambda *_: fault) as endpoint:
         spec = f"openai:test@{endpoint.url}"

@@ -16,6 +16,7 @@ SEED = 20261121
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.sampled
 def test_whatever_is_given_no_command_breaks_down(kind: str) -> None:
     def well_taken(_: str, case: Case) -> None:
         assert not faults(case)
@@ -25,6 +26,7 @@ def test_whatever_is_given_no_command_breaks_down(kind: str) -> None:
 
 
 @pytest.mark.parametrize("name", monsters())
+@pytest.mark.sampled
 def test_a_monster_is_no_more_than_a_file(name: str) -> None:
     assert not faults(of_file(monsters()[name]))
 

@@ -276,6 +276,7 @@ def test_an_export_that_was_killed_is_known_for_broken_and_any_other_takes_its_p
 
 @pytest.mark.parametrize("older", [True, False])
 @pytest.mark.parametrize("how", ["killed", "a full disk", "a bug"])
+@pytest.mark.sampled
 def test_a_report_that_breaks_off_leaves_the_one_before_and_no_half_of_the_new(
     older: bool, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -565,6 +566,7 @@ def test_a_turn_is_kept_before_the_next_one_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize("nth", [3, 8, 15])
+@pytest.mark.sampled
 def test_every_request_that_an_endpoint_has_heard_has_a_row_whatever_becomes_of_the_process(nth: int) -> None:
     """Killed while calls are under way: what was not heard may be billed all the same, and `stats` counts it."""
     heard: list[str] = []

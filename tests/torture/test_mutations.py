@@ -19,6 +19,7 @@ def test_what_a_mutation_replaces_is_there_once_and_what_it_makes_is_python(muta
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=[one.name for one in MUTATIONS])
+@pytest.mark.sampled
 def test_the_tests_that_must_see_a_mutation_are_there(mutation: Mutation) -> None:
     assert mutation.tests
     for test in mutation.tests:
