@@ -1,4 +1,4 @@
-# make demo | test | check | docs | package | torture | beside | slow | quality MODEL=SPEC.
+# make demo | test | check | coverage | docs | package | torture | beside | slow | quality MODEL=SPEC.
 # Each installs what it needs once, into .venv.
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,7 @@ TRAIN := $(VENV)/.train
 SITE := $(VENV)/.site
 SHELL := /bin/bash
 
-.PHONY: demo test torture beside slow quality check docs package weights browser clean
+.PHONY: demo test coverage torture beside slow quality check docs package weights browser clean
 
 demo: $(READY)
 	$(BIN)/culturepark simulate scenarios/quickstart.yaml --model embedded
@@ -19,6 +19,10 @@ demo: $(READY)
 
 test: check weights browser
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
+# The tests with line and branch coverage, child processes included. It costs twice the time of `make test`.
+coverage: $(DEV) weights browser
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 torture: $(DEV)
 	@failed=0; $(BIN)/python -m tests.torture.packages >&2 || failed=1; \
