@@ -34,12 +34,12 @@ from culturepark.errors import (
     UsageError,
     WrongRequest,
 )
-from culturepark.models import client, limits, prices, scripted, tokens
+from culturepark.models import client, ledger, prices, scripted, tokens
+from culturepark.models.budget import Budget
 from culturepark.models.chat import Reply, Request, Schema, Usage
 from culturepark.models.client import EmbeddingModel, OpenAIModel
 from culturepark.models.embedder import Endpoint as Embedder
-from culturepark.models.ledger import Ledger
-from culturepark.models.limits import ATTEMPTS, Budget, pause_before
+from culturepark.models.ledger import ATTEMPTS, Ledger, pause_before
 from culturepark.models.spec import parse, parse_roles
 from culturepark.models.transport import Page
 from culturepark.models.wire_errors import map_error, wait_of
@@ -60,7 +60,7 @@ def plain_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "CULTUREPARK_PRICES", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr("culturepark.models.limits.pause_before", lambda attempt, error: 0.0)
+    monkeypatch.setattr("culturepark.models.ledger.pause_before", lambda attempt, error: 0.0)
     prices.table.cache_clear()
 
 
@@ -564,11 +564,11 @@ async def test_an_endpoint_that_wants_a_long_rest_stops_the_run_at_once(tmp_path
 def test_without_a_wish_pauses_grow_up_to_a_limit() -> None:
     error = Overloaded("busy")
     assert all(0 <= pause_before(2, error) <= 1 for _ in range(50))
-    assert all(0 <= pause_before(30, error) <= limits.LONGEST_PAUSE for _ in range(50))
+    assert all(0 <= pause_before(30, error) <= ledger.LONGEST_PAUSE for _ in range(50))
     assert max(pause_before(5, error) for _ in range(200)) > 1
 
 
-@pytest.mark.parametrize("kind", sorted(limits.TOO_MUCH))
+@pytest.mark.parametrize("kind", sorted(ledger.BUSY))
 def test_an_endpoint_with_too_much_to_do_is_left_alone_for_a_quarter_of_a_minute(kind: str) -> None:
     error = Overloaded("busy", kind=kind)
     for _ in range(200):
