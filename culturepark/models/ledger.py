@@ -176,14 +176,14 @@ class Ledger:
         whole = model.body(request)
         # The digest of the full request, not of the adapted one: an answer stays found when more is learnt.
         request_digest = digest(model.endpoint, canonical(whole))
-        asked = Asked(model, stage, str(whole.get("model") or model.spec))
+        asked = Asked(model, stage, str(whole.get("model") or model.spec), whole, pace)
         while True:
             await asyncio.sleep(0)  # stored and scripted answers take no time, and Ctrl-C has to be heard
             if isinstance(self.halted, Interrupted):
                 raise self.halted
             if stored := self.log.answered(subject_id, request_digest):
                 return Reply.of(json.loads(stored.response), stored.usage, stored.call_id)
-            body = asked.adapted(self._abilities_of(asked), whole)
+            body = asked.adapted(self._abilities_of(asked))
             asked.attempt += 1
             text = canonical(body)
             async with pace.place(len(text) // 4 + request.max_tokens, self._may_ask) as place:
@@ -203,7 +203,7 @@ class Ledger:
                 try:
                     reply = await self._send(model, body, call)
                 except ModelError as error:
-                    pause = self._after_failure(asked, error, body, whole, pace, place)
+                    pause = self._after_failure(asked, error, body, place)
                 else:
                     place.used(reply.usage.total)
                     pace.went_well(place, stage)
@@ -316,13 +316,11 @@ class Ledger:
             self._notices.add((asked.model.endpoint, topic))
             self.notice(words)
 
-    def _after_failure(
-        self, asked: Asked, error: ModelError, body: JsonObject, whole: JsonObject, pace: Pace, place: Place
-    ) -> float:
+    def _after_failure(self, asked: Asked, error: ModelError, body: JsonObject, place: Place) -> float:
         """Return the seconds to wait before the next attempt, or raise if there is none."""
         abilities = self._abilities_of(asked)
         if isinstance(error, Refused):
-            if asked.adapted(abilities, whole) == body:  # else another request has learnt it meanwhile
+            if asked.adapted(abilities) == body:  # else another request has learnt it meanwhile
                 learnt = abilities.learn(error, body)
                 if learnt is None or (asked.trial and learnt.name == "bare"):
                     raise error
@@ -333,8 +331,8 @@ class Ledger:
             return 0.0
         if isinstance(error, Starved):
             more = abilities.more_room(asked.stage)
-            if more and asked.adapted(abilities.knowing(more), whole) != body:
-                if asked.adapted(abilities, whole) == body:
+            if more and asked.adapted(abilities.knowing(more)) != body:
+                if asked.adapted(abilities) == body:
                     self._learn(asked, more, str(error))
                 return 0.0
             raise self._give_up(asked, error)
@@ -346,14 +344,14 @@ class Ledger:
             wish = f"{error}; it wants to be left alone for {error.retry_after:,.0f} s"
             raise Unreachable(wish, kind=error.kind) from error
         if isinstance(error, Loading):
-            return self._while_loading(asked, error, pace, place)
+            return self._while_loading(asked, error, place)
         postponed = bool(error.retry_after) and asked.postponed < MOST_POSTPONED
         asked.postponed += postponed
         asked.failures += not postponed
         pause = pause_before(asked.failures + 1, error)
         if error.kind in BUSY or error.retry_after is not None:
             # All requests pause only where the endpoint asked for it; otherwise each waits on its own.
-            pace.was_refused(place, pause if error.retry_after is not None or error.kind == "http-429" else 0)
+            asked.pace.was_refused(place, pause if error.retry_after is not None or error.kind == "http-429" else 0)
         if asked.failures >= self._attempts(asked, error):
             raise self._give_up(asked, error) from error
         if pause >= LONG:
@@ -370,14 +368,14 @@ class Ledger:
         """Return whether an endpoint has answered nothing yet, in this process or (by the run's tokens) before."""
         return asked.model.endpoint not in self._answering and not self._had_answers
 
-    def _while_loading(self, asked: Asked, error: Loading, pace: Pace, place: Place) -> float:
+    def _while_loading(self, asked: Asked, error: Loading, place: Place) -> float:
         """Return the seconds after which a model that is being loaded is asked again."""
         began = self._loading.setdefault(asked.model.endpoint, time.monotonic())
         if (waited := time.monotonic() - began) > LOADING:
             raise Unreachable(f"{error}, and still after {LOADING / 60:.0f} minutes", kind=error.kind) from error
         pause = error.retry_after if error.retry_after is not None else waited / 3
         pause = min(max(pause, LOADING_PAUSE), 30.0)
-        pace.was_refused(place, pause)
+        asked.pace.was_refused(place, pause)
         wait = f"waiting for the model to be loaded, up to {LOADING / 60:.0f} minutes: {error}"
         self._notice_once(asked, error.kind, wait)
         return pause
@@ -400,6 +398,9 @@ class Asked:
     stage: str
     name: str
     """The model's name, as it stands in the request."""
+    whole: JsonObject
+    """The full request, which each attempt adapts to what the endpoint takes."""
+    pace: Pace
     attempt: int = 0
     failures: int = 0
     postponed: int = 0
@@ -407,8 +408,8 @@ class Asked:
     trial: tuple[Learnt, str] | None = None
     """A guess at what is refused, with the endpoint's words; kept if the request succeeds without it."""
 
-    def adapted(self, abilities: Abilities, whole: JsonObject) -> JsonObject:
-        return (abilities.knowing(self.trial[0]) if self.trial else abilities).adapt(whole, self.stage)
+    def adapted(self, abilities: Abilities) -> JsonObject:
+        return (abilities.knowing(self.trial[0]) if self.trial else abilities).adapt(self.whole, self.stage)
 
 
 def pause_before(attempt: int, error: ModelError) -> float:

@@ -42,7 +42,8 @@ from culturepark.models.embedder import Endpoint as Embedder
 from culturepark.models.ledger import ATTEMPTS, Ledger, pause_before
 from culturepark.models.spec import parse, parse_roles
 from culturepark.models.transport import Page
-from culturepark.models.wire_errors import map_error, wait_of
+from culturepark.models.wait_hints import wait_of
+from culturepark.models.wire_errors import map_error
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
 from tests.support import endpoint as faults

@@ -42,7 +42,8 @@ from culturepark.errors import (
 )
 from culturepark.models import wait_hints
 from culturepark.models.error_bodies import gather
-from culturepark.models.wire_errors import error_in_body, map_answer, map_error, wait_of
+from culturepark.models.wait_hints import wait_of
+from culturepark.models.wire_errors import error_in_body, map_answer, map_error
 from culturepark.shortage import shortage
 
 PLACE = "https://llm.example.org/v1"
