@@ -67,30 +67,30 @@ class Abilities:
 
     def adapt(self, body: JsonObject, stage: str = "") -> JsonObject:
         """Return the request as this endpoint takes it."""
-        out = dict(body)
+        adapted = dict(body)
         if self.known.get("bare"):
-            out = {key: value for key, value in out.items() if key in (*NEEDED, "stream")}
+            adapted = {key: value for key, value in body.items() if key in (*NEEDED, "stream")}
         for name, value in self.known.items():
             if name == "system":
-                out["messages"] = folded(out["messages"])
-            elif name == "response_format" and name in out:
-                out[name] = {"type": "json_object"}
+                adapted["messages"] = folded(adapted["messages"])
+            elif name == "response_format" and name in adapted:
+                adapted[name] = {"type": "json_object"}
                 if value != "json_object":
-                    del out[name]
+                    del adapted[name]
             elif value == REFUSED and name not in NEEDED:
                 for part in (name, *DEPENDENT.get(name, ())):
-                    out.pop(part, None)
+                    adapted.pop(part, None)
         room = self.known.get(f"room.{stage}", 0)
         for name in LIMITS:
-            if name in out:
-                limit = out.pop(name) + room
+            if name in adapted:
+                limit = adapted.pop(name) + room
                 if self.known.get("limit") != NONE:
-                    out[self.known.get("limit", name)] = limit
+                    adapted[self.known.get("limit", name)] = limit
                 break
         for name, value in self.known.items():
-            if isinstance(value, dict) and isinstance(out.get(name), (int, float)):
-                out[name] = within(out[name], value)
-        return out
+            if isinstance(value, dict) and isinstance(adapted.get(name), (int, float)):
+                adapted[name] = within(adapted[name], value)
+        return adapted
 
     def learn(self, error: Refused, sent: JsonObject) -> Learnt | None:
         """Return the lesson of a refusal of `sent`; None if there is nothing left to leave out."""

@@ -98,7 +98,7 @@ class Evidence:
         return "; ".join(texts) or self.raw
 
 
-def gather(body: object, sent: JsonObject | None = None) -> Evidence:
+def gather(body: object, sent: JsonObject) -> Evidence:
     """Read an error body.
 
     Args:
@@ -138,10 +138,10 @@ def snake(key: object) -> str:
 class Reader:
     """Walks through a body once and gathers the evidence in it."""
 
-    def __init__(self, sent: JsonObject | None) -> None:
+    def __init__(self, sent: JsonObject) -> None:
         self.evidence = Evidence()
         self.sent = sent
-        self.own_texts = texts_of_request(sent) if sent else []
+        self.own_texts = texts_of_request(sent)
         self.values = 0
 
     def value(self, value: Any, key: str, names: tuple[str, ...], depth: int) -> None:
@@ -222,11 +222,11 @@ class Reader:
         """Return whether an object repeats our request."""
         if isinstance(value.get("messages"), list) and "error" not in value and "model" in value:
             return True
-        return self.sent is not None and len(value.keys() & self.sent.keys()) >= 3
+        return len(value.keys() & self.sent.keys()) >= 3
 
     def is_parameter(self, key: str) -> bool:
         """Return whether a key names a part of our request, as in {"temperature": ["must be at most 1"]}."""
-        return self.sent is not None and key in self.sent and key not in ORDINARY | CODES | NAMES
+        return key in self.sent and key not in ORDINARY | CODES | NAMES
 
 
 def texts_of_request(sent: JsonObject) -> list[str]:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from culturepark.errors import UsageError
+from culturepark.files import expanded
+from culturepark.models import extras
 from culturepark.models.base_url import check_url
 from culturepark.models.spec import ModelSpec
 from culturepark.plugins import Registry
@@ -116,8 +118,6 @@ class Local(ModelKind):
     local = True
 
     def check(self, spec: ModelSpec) -> None:
-        from culturepark.models import extras
-
         extras.require(spec)
 
     async def open(self, spec: ModelSpec, slots: int, progress: Progress) -> ChatModel:
@@ -151,7 +151,6 @@ class Gguf(Local):
         return str(spec)
 
     def check(self, spec: ModelSpec) -> None:
-        from culturepark.files import expanded
         from culturepark.models.local import check_gguf
 
         super().check(spec)

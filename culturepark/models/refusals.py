@@ -14,11 +14,6 @@ from culturepark.domain import JsonObject
 from culturepark.models.abilities import LIMITS
 from culturepark.models.error_bodies import ORDINARY, Remark, snake
 
-FEATURES = (
-    "temperature", "seed", "logprobs", "top_logprobs", "response_format", "stream_options", "stream", "stop", "system",
-    "max_tokens", "max_completion_tokens", "grammar", "dry_multiplier", "dry_allowed_length", "messages", "model",
-)  # fmt: skip
-"""Parts that may have been sent, where the request is not known."""
 ALIASES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("max_new_tokens", "max_output_tokens", "max_tokens_to_sample", "max_gen_len"), LIMITS),
     "max_tokens": LIMITS,
@@ -111,7 +106,7 @@ WORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 )  # fmt: skip
 
 
-def culprit(remarks: Sequence[Remark], sent: JsonObject | None) -> tuple[str, str] | None:
+def culprit(remarks: Sequence[Remark], sent: JsonObject) -> tuple[str, str] | None:
     """Return the refused part, and the words about it, those after its name first; None if no sent part is named."""
     of_messages = False
     for remark in remarks:
@@ -135,7 +130,7 @@ def culprit(remarks: Sequence[Remark], sent: JsonObject | None) -> tuple[str, st
     return None
 
 
-def feature_of(name: str, sent: JsonObject | None) -> str | None:
+def feature_of(name: str, sent: JsonObject) -> str | None:
     """Return the part meant by `body.messages[0].role`, `generationConfig.responseSchema` or `max_new_tokens`."""
     parts = [part for part in re.split(r"[.\[\]/\s:'\"`$#()]+", snake(name)) if part]
     for part in parts:
@@ -149,20 +144,16 @@ def feature_of(name: str, sent: JsonObject | None) -> str | None:
     return "model" if parts == ["model"] or parts == ["body", "model"] else None
 
 
-def is_systems(parts: list[str], sent: JsonObject | None) -> bool:
+def is_systems(parts: list[str], sent: JsonObject) -> bool:
     """Return whether a path leads to the system message."""
     number = next((int(part) for part in parts if part.isdecimal() and len(part) < 6), 0)
-    messages = (sent or {}).get("messages") or []
-    return sent is None or (number < len(messages) and messages[number].get("role") in ("system", "developer"))
+    messages = sent.get("messages") or []
+    return number < len(messages) and messages[number].get("role") in ("system", "developer")
 
 
-def was_sent(feature: str, sent: JsonObject | None) -> bool:
-    if sent is None:
-        return feature in FEATURES
+def was_sent(feature: str, sent: JsonObject) -> bool:
     if feature == "system":
-        messages = sent.get("messages")
-        messages = messages if isinstance(messages, list) else []
-        return any(isinstance(item, dict) and item.get("role") in ("system", "developer") for item in messages)
+        return any(message["role"] in ("system", "developer") for message in sent.get("messages", ()))
     return feature in sent
 
 
@@ -179,7 +170,7 @@ def names_in(text: str) -> Iterator[tuple[int, str]]:
             yield place, name
 
 
-def in_words(text: str, sent: JsonObject | None) -> tuple[str, str] | None:
+def in_words(text: str, sent: JsonObject) -> tuple[str, str] | None:
     """Return the first part that a text speaks of without quotes, and the words about it."""
     places: list[tuple[int, str]] = []
     for feature, pattern in WORDS:
@@ -187,7 +178,7 @@ def in_words(text: str, sent: JsonObject | None) -> tuple[str, str] | None:
         match = pattern.search(text)
         if match and meant:
             places.append((match.start(), meant))
-    for key in (sent or {}).keys() - ORDINARY:
+    for key in sent.keys() - ORDINARY:
         if "_" in key and (match := re.search(rf"(?<!\w){re.escape(key)}(?!\w)", text)):
             places.append((match.start(), key))
     if not places:
@@ -233,20 +224,19 @@ POSITIVE = re.compile(r"(?i)strictly positive|must be (?:a )?positive|(?:greater
 NOT_NEGATIVE = re.compile(r"(?i)non-?negative|not be negative")
 
 
-def bounds(feature: str, words: str, sent: JsonObject | None) -> tuple[str, float | None, float | None]:
+def bounds(feature: str, words: str, sent: JsonObject) -> tuple[str, float | None, float | None]:
     """Return the feature, and the least and the most that the endpoint says it takes.
 
     A number is a bound only if the sent value violates it: otherwise it means something else. With `logprobs` the
     number is that of `top_logprobs`.
     """
-    sent_value = (sent or {}).get(feature)
-    if feature == "logprobs" and (sent is None or "top_logprobs" in sent):
-        least, most = least_and_most(words, 1.0, amount((sent or {}).get("top_logprobs")))
+    if feature == "logprobs" and (rivals := amount(sent.get("top_logprobs"))) is not None:
+        least, most = least_and_most(words, 1.0, rivals)
         return ("top_logprobs", least, most) if most is not None and most >= 1 else (feature, None, None)
-    value = amount(sent_value)
-    if value is None and (sent is not None or feature not in ("temperature", "top_logprobs", "stop", *LIMITS)):
+    value = amount(sent.get(feature))
+    if value is None:
         return feature, None, None
-    step = 0.01 if feature == "temperature" or isinstance(sent_value, float) else 1.0
+    step = 0.01 if feature == "temperature" or isinstance(sent[feature], float) else 1.0
     return feature, *least_and_most(words, step, value)
 
 
@@ -257,18 +247,18 @@ def amount(value: Any) -> float | None:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def least_and_most(words: str, step: float, value: float | None) -> tuple[float | None, float | None]:
-    """Return the least and the most that the words name; a known value violates at least one of them.
+def least_and_most(words: str, step: float, value: float) -> tuple[float | None, float | None]:
+    """Return the least and the most that the words name; the value violates at least one of them.
 
     Args:
         step: how far inside an excluded bound the nearest value lies.
     """
     for low, high in ranges(words, step):
-        if value is None or not low <= value <= high:
+        if not low <= value <= high:
             return low, high
     leasts, mosts = list(lower_bounds(words, step)), list(upper_bounds(words, step))
-    least = next((bound for bound in leasts if value is None or value < bound), None)
-    most = next((bound for bound in mosts if value is None or value > bound), None)
+    least = next((bound for bound in leasts if value < bound), None)
+    most = next((bound for bound in mosts if value > bound), None)
     if least is None and most is not None:
         least = next((bound for bound in leasts if bound <= most), None)
     elif most is None and least is not None:

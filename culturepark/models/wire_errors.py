@@ -42,7 +42,7 @@ from culturepark.redact import redact, shortened
 from culturepark.shortage import causes, shortage
 
 
-def map_error(error: Exception, endpoint: str, body: JsonObject | None = None) -> ModelError:
+def map_error(error: Exception, endpoint: str, body: JsonObject) -> ModelError:
     """Return our error for an exception of the client library, or of the HTTP library under it.
 
     Args:
@@ -75,9 +75,7 @@ def map_error(error: Exception, endpoint: str, body: JsonObject | None = None) -
     return BadAnswer(f"{endpoint} answered outside the protocol: {short(error)}")
 
 
-def map_answer(
-    status: int, headers: Mapping[str, str], text: object, endpoint: str, body: JsonObject | None = None
-) -> ModelError:
+def map_answer(status: int, headers: Mapping[str, str], text: object, endpoint: str, body: JsonObject) -> ModelError:
     """Return our error for an answer with an error status.
 
     Args:
@@ -92,7 +90,7 @@ def map_answer(
     return decided(Case(inner if upstream else status, evidence, endpoint, said, body, dict(headers)))
 
 
-def error_in_body(value: object, endpoint: str, body: JsonObject | None = None) -> ModelError:
+def error_in_body(value: object, endpoint: str, body: JsonObject) -> ModelError:
     """Return our error for an error object within a stream, or in an answer with status 200.
 
     Args:
@@ -128,7 +126,7 @@ class Case:
     evidence: Evidence
     endpoint: str
     said: str
-    sent: JsonObject | None
+    sent: JsonObject
     headers: Mapping[str, str]
 
     @property

@@ -475,7 +475,7 @@ def made(cls: type[Exception]) -> Exception:
 
 def test_every_exception_of_the_libraries_has_a_name_of_ours() -> None:
     for error in map(made, exceptions()):
-        mapped = map_error(error, NOWHERE)
+        mapped = map_error(error, NOWHERE, {})
         assert isinstance(mapped, (BadAnswer, Overloaded, Unreachable, WrongRequest)), error
         assert mapped.kind != ModelError.kind
         assert NOWHERE in str(mapped)
@@ -498,7 +498,7 @@ async def test_no_exception_of_the_libraries_gets_past_the_client(
 
 def test_an_error_keeps_to_one_short_printable_line() -> None:
     page = openai.APIError("<html>\n\x1b[31m" + "x" * 5000, httpx2.Request("POST", "http://x"), body=None)
-    said = str(map_error(page, NOWHERE))
+    said = str(map_error(page, NOWHERE, {}))
     assert len(said) < 300
     assert said.isprintable()
 
@@ -658,7 +658,7 @@ async def test_a_resolver_that_fails_for_a_moment_is_asked_again(tmp_path: Path)
     ],
 )
 def test_a_page_says_what_is_wrong_with_the_url(url: str, hint: str) -> None:
-    told = str(map_error(Page("a page, not JSON: <html>"), url))
+    told = str(map_error(Page("a page, not JSON: <html>"), url, {}))
     assert told == f"{url} answered outside the protocol: a page, not JSON: <html>{hint}"
 
 
