@@ -210,7 +210,7 @@ def kind_of(beginning: str) -> str:
     """
     first = beginning.lstrip()[:1]
     if first == "<":
-        words = plain(beginning).strip()
+        words = " ".join(plain(beginning).split())
         raise Page(f"a page, not JSON: {shortened(words or beginning.strip(), 200)}")
     return "" if not first else "json" if first in "{[" else "events"
 

@@ -210,7 +210,7 @@ def remember_places(places: Iterable[str]) -> None:
     """Add places to the file of those that this user has named. If it cannot be written, they are forgotten."""
     path = places_file()
     known = earlier()
-    new = [p for p in dict.fromkeys(places) if p and p not in known and p.isprintable()]
+    new = [place for place in dict.fromkeys(places) if place and place not in known and place.isprintable()]
     if path is None or not new or (exists(path) and not is_own(path)):
         return
     with suppress(OSError):
