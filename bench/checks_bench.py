@@ -24,7 +24,7 @@ from culturepark.domain import Scored, Statement
 from culturepark.errors import Overloaded
 from culturepark.languages import Prompt, load_language
 from culturepark.models.chat import Reply, Request
-from culturepark.models.limits import ATTEMPTS
+from culturepark.models.ledger import ATTEMPTS
 from culturepark.models.registry import Models
 from culturepark.models.spec import parse
 from culturepark.models.trust import Trust

@@ -37,17 +37,6 @@ def readable(path: Path) -> Path:
     return path
 
 
-def home_folder() -> Path | None:
-    """The user's; None where there is none, as for a user id without a name and without HOME."""
-    if os.environ.get("HOME") == "":  # Python would take the root folder
-        return None
-    try:
-        home = Path.home()
-    except (RuntimeError, OSError):
-        return None
-    return home if home.is_absolute() else None
-
-
 def expanded(path: str) -> Path:
     """With a leading `~` as the home folder; as it stands where nobody has such a home."""
     try:
@@ -66,13 +55,13 @@ def clipped(value: object, width: int = 60) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def home() -> Path | None:
+def home_folder() -> Path | None:
     """Return the user's home folder; None if there is none, as for a user id without a passwd entry."""
     if os.environ.get("HOME") == "":  # which Python takes for the root of all files
         return None
     try:
         path = Path.home()
-    except RuntimeError:
+    except (RuntimeError, OSError):
         return None
     return path if path.is_absolute() else None
 
@@ -87,5 +76,5 @@ def user_folder(variable: str, below_home: str) -> Path | None:
     named = Path(os.environ.get(variable, ""))
     if named.is_absolute():
         return named
-    at_home = home()
-    return at_home / below_home if at_home else None
+    home = home_folder()
+    return home / below_home if home else None

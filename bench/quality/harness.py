@@ -15,9 +15,9 @@ from culturepark.distill.ask import Asker
 from culturepark.domain import Casting, Participant, Persona, Seed, SurveyItem, Turn
 from culturepark.errors import UsageError
 from culturepark.languages import load_language
+from culturepark.models.budget import Budget
 from culturepark.models.chat import ChatModel, Reply, Request, Usage
 from culturepark.models.ledger import Answered, Call, Ledger, Outcome
-from culturepark.models.limits import Budget
 
 
 @dataclass

@@ -1,7 +1,7 @@
-"""What an endpoint takes of a request, as far as it has refused things: learnt once, kept, and never asked again. Pure.
+"""Learns from refusals which parts of a request an endpoint takes, and adapts later requests to it. Pure.
 
-A request is made in full (`ChatModel.body`) and adapted just before it leaves; its digest is made of the full request,
-so that what was answered stays found when more is learnt.
+A request is made in full (`ChatModel.body`) and adapted just before it leaves. Its digest is that of the full request,
+so that a stored answer stays found when more is learnt.
 """
 
 from __future__ import annotations
@@ -17,28 +17,26 @@ REFUSED, NONE = "refused", "none"
 LIMITS = ("max_tokens", "max_completion_tokens")
 NEEDED = ("model", "messages", "input", *LIMITS)
 """Parts of a request that are always sent."""
-HANGS_ON = {"logprobs": ("top_logprobs",), "stream": ("stream_options",)}
-"""What makes no sense without another part."""
+DEPENDENT = {"logprobs": ("top_logprobs",), "stream": ("stream_options",)}
+"""Part of a request -> parts that make no sense without it."""
 ROOM = (2_000, 8_000, 32_000)
-"""Tokens for thoughts that are added, step by step, to what an answer needs."""
+"""Tokens for thoughts that are added, step by step, to those that an answer needs."""
 LEAST_TEMPERATURE = 0.01
-"""For servers that take a temperature and not 0."""
+"""Temperature for servers that refuse 0."""
 FEWER_RIVALS = 5
-"""Of a token; the most that servers take which do not take 20 (Azure, xAI)."""
-
-
+"""Rivals of a token for servers that refuse 20 (Azure, xAI)."""
 ANSWERS = {"dialogue": "speech", "extract": "extraction", "verify": "verdict", "check": "score"}
-"""What an answer of a stage is called."""
+"""Stage -> the word for its answer."""
 
 
 class Learnt(NamedTuple):
-    """One thing learnt: a row of the table `ability`."""
+    """An ability of a model at an endpoint: a row of the table `ability`."""
 
     name: str
     value: Any
 
     def __str__(self) -> str:
-        """What the model does, to go on from its name."""
+        """Return the ability in words that follow the model's name."""
         name, value = self
         if name == "bare":
             return "takes nothing but the messages and a limit on tokens"
@@ -52,8 +50,8 @@ class Learnt(NamedTuple):
         if name == "leaks":
             return f"mixes hidden reasoning or control tokens into its answers ({', '.join(value)}); they are taken out"
         if name.startswith("room."):
-            what = ANSWERS.get(name[5:], f"answer of the stage {name[5:]}")
-            return f"spends tokens on hidden reasoning; each {what} may now use {value:,} tokens more"
+            answer = ANSWERS.get(name[5:], f"answer of the stage {name[5:]}")
+            return f"spends tokens on hidden reasoning; each {answer} may now use {value:,} tokens more"
         if isinstance(value, dict):
             bounds = [f"at {word} {value[word]:g}" for word in ("least", "most") if value.get(word) is not None]
             return f"takes {name} only {' and '.join(bounds)}"
@@ -62,40 +60,40 @@ class Learnt(NamedTuple):
 
 @dataclass(frozen=True)
 class Abilities:
-    """What is known of one model at one endpoint."""
+    """All abilities of one model at one endpoint."""
 
     known: Mapping[str, Any] = field(default_factory=dict)
     """Rows of `ability`: name -> value."""
 
     def adapt(self, body: JsonObject, stage: str = "") -> JsonObject:
-        """The request as this endpoint takes it."""
-        out = dict(body)
+        """Return the request as this endpoint takes it."""
+        adapted = dict(body)
         if self.known.get("bare"):
-            out = {key: value for key, value in out.items() if key in (*NEEDED, "stream")}
+            adapted = {key: value for key, value in body.items() if key in (*NEEDED, "stream")}
         for name, value in self.known.items():
             if name == "system":
-                out["messages"] = folded(out["messages"])
-            elif name == "response_format" and name in out:
-                out[name] = {"type": "json_object"}
+                adapted["messages"] = folded(adapted["messages"])
+            elif name == "response_format" and name in adapted:
+                adapted[name] = {"type": "json_object"}
                 if value != "json_object":
-                    del out[name]
+                    del adapted[name]
             elif value == REFUSED and name not in NEEDED:
-                for part in (name, *HANGS_ON.get(name, ())):
-                    out.pop(part, None)
+                for part in (name, *DEPENDENT.get(name, ())):
+                    adapted.pop(part, None)
         room = self.known.get(f"room.{stage}", 0)
         for name in LIMITS:
-            if name in out:
-                limit = out.pop(name) + room
+            if name in adapted:
+                limit = adapted.pop(name) + room
                 if self.known.get("limit") != NONE:
-                    out[self.known.get("limit", name)] = limit
+                    adapted[self.known.get("limit", name)] = limit
                 break
         for name, value in self.known.items():
-            if isinstance(value, dict) and isinstance(out.get(name), (int, float)):
-                out[name] = within(out[name], value)
-        return out
+            if isinstance(value, dict) and isinstance(adapted.get(name), (int, float)):
+                adapted[name] = within(adapted[name], value)
+        return adapted
 
     def learn(self, error: Refused, sent: JsonObject) -> Learnt | None:
-        """What follows from a refusal of `sent`; None if nothing is left that could be done without."""
+        """Return the lesson of a refusal of `sent`; None if there is nothing left to leave out."""
         name = "limit" if error.feature in LIMITS and error.least is error.most is None else error.feature
         if name == "":
             return None if set(sent) <= {*NEEDED, "stream"} else Learnt("bare", True)
@@ -112,18 +110,16 @@ class Abilities:
         if name == "response_format":
             return Learnt(name, "json_object" if value.get("type") == "json_schema" else REFUSED)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            told = {"least": error.least, "most": error.most}
-            bounds = guess(name, value) | {word: bound for word, bound in told.items() if bound is not None}
-            if bounds and within(value, bounded := self.bounds(name) | bounds) != value:
+            named = {"least": error.least, "most": error.most}
+            bounds = guess(name, value) | {word: bound for word, bound in named.items() if bound is not None}
+            known = self.known.get(name)
+            bounded = (known if isinstance(known, dict) else {}) | bounds
+            if bounds and within(value, bounded) != value:
                 return Learnt(name, bounded)
         return None if name in LIMITS else Learnt(name, REFUSED)
 
-    def bounds(self, name: str) -> dict[str, float]:
-        value = self.known.get(name)
-        return dict(value) if isinstance(value, dict) else {}
-
     def more_room(self, stage: str) -> Learnt | None:
-        """More tokens for thoughts; None if there were already as many as anybody gets."""
+        """Return the next step of room for thoughts; None after the last."""
         room = self.known.get(f"room.{stage}", 0)
         return next((Learnt(f"room.{stage}", step) for step in ROOM if step > room), None)
 
@@ -132,7 +128,7 @@ class Abilities:
 
 
 def guess(name: str, value: float) -> dict[str, float]:
-    """Bounds to try where a value was refused and nothing was said of why."""
+    """Return bounds to try where a value was refused without a reason."""
     if name == "temperature" and value > 1:
         return {"most": 1.0}
     if name == "temperature" and value == 0:
@@ -143,14 +139,14 @@ def guess(name: str, value: float) -> dict[str, float]:
 
 
 def within(value: float, bounds: Mapping[str, float]) -> float:
-    """The value, or the bound that it is beyond; whole where it was whole."""
-    near = min(value, bounds.get("most", value))
-    near = max(near, bounds.get("least", near))
-    return int(near) if isinstance(value, int) else near
+    """Return the value, or the bound that it violates; an integer stays one."""
+    nearest = min(value, bounds.get("most", value))
+    nearest = max(nearest, bounds.get("least", nearest))
+    return int(nearest) if isinstance(value, int) else nearest
 
 
 def folded(messages: list[dict[str, str]]) -> list[dict[str, str]]:
-    """The messages with what was said as system at the beginning of the first message of the user's."""
+    """Return the messages with the system's text at the beginning of the user's first message."""
     system = "\n\n".join(message["content"] for message in messages if message["role"] == "system")
     rest = [message for message in messages if message["role"] != "system"]
     if not system:

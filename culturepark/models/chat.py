@@ -1,4 +1,4 @@
-"""What is asked of a model, what comes back, and the interface behind which every kind of model stands."""
+"""Request and reply of a model, and the interface of every kind of model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Schema:
 
 @dataclass(frozen=True)
 class Request:
-    """One chat request, in terms that every kind of model understands."""
+    """A chat request, in terms that every kind of model understands."""
 
     messages: tuple[dict[str, str], ...]
     max_tokens: int
@@ -32,9 +32,9 @@ class Request:
     stop: tuple[str, ...] = ()
     schema: Schema | None = None
     grammar: str | None = None
-    """GBNF, for servers that take it (llama.cpp); others never see it."""
+    """A grammar in GBNF, sent only to servers that take it (llama.cpp)."""
     top_logprobs: int = 0
-    """How many alternatives to report for each token; 0 asks for none."""
+    """Alternatives to report for each token; 0 asks for no log-probabilities."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Usage:
     source: str | None = None
     """`server`, `tiktoken` or `estimate`."""
     reasoning_tokens: int | None = None
-    """How many of the completion's tokens were thoughts; None if the server does not say."""
+    """Tokens of the completion that were thoughts; None if the server does not say."""
 
     @property
     def total(self) -> int:
@@ -65,45 +65,42 @@ Ending = Literal["ended", "cut-off", "withheld"]
 ENDED = {"stop", "eos", "eos_token", "end_turn", "end", "complete", "completed", "done", "finish", "finished"} | {
     "stop_sequence", "stop_string", "stop_token", "stop_eos", "stop_str", "end_of_turn", "end_of_text", "natural_stop"
 }  # fmt: skip
-"""Words by which servers say that a model came to its end."""
+"""Finish reasons of an answer that came to its end."""
 WITHHELD = re.compile(r"filter|safety|recitation|prohibit|block|spii|sensitive|refus|guardrail|moderat|policy")
-"""Words by which they say that something was kept back."""
+"""Words in the finish reason of an answer that was kept back."""
+LIMIT = re.compile(r"length|max|limit|token|window")
+"""Words in the finish reason of an answer that reached the limit on tokens."""
 BROKEN = re.compile(r"error|abort|cancel|resource|time_?out|fail|interrupt|malformed|unavailable|overload|disconnect")
-"""Words by which they say that generating broke off for a reason that lies with them."""
+"""Words in the finish reason of an answer that broke off for a reason that lies with the server."""
 
 
 def word_of(finish_reason: str) -> str:
-    """Return a finish reason in one spelling: `FinishReason.END-TURN` and `end_turn` are one."""
+    """Return a finish reason in one spelling: `end_turn` for `FinishReason.END-TURN`."""
     return re.sub(r"^finish_?reason[._]", "", finish_reason.casefold().replace("-", "_").replace(" ", "_"))
 
 
 def ending_of(finish_reason: str | None) -> Ending:
-    """Return how an answer ended. Only a word that means the end counts as one; an unknown word is a cut-off answer."""
+    """Return how an answer ended. An unknown word means that it was cut off."""
     word = word_of(finish_reason or "")
     if word in ENDED:
         return "ended"
     return "withheld" if WITHHELD.search(word) else "cut-off"
 
 
-LIMIT = re.compile(r"length|max|limit|token|window")
-"""Words by which they say that the limit on tokens was reached."""
-
-
 def hit_the_limit(finish_reason: str | None) -> bool:
-    """Whether a finish reason says that the answer ended for want of tokens."""
-    word = word_of(finish_reason or "")
-    return ending_of(finish_reason) == "cut-off" and bool(LIMIT.search(word))
+    """Return whether an answer ended for want of tokens."""
+    return ending_of(finish_reason) == "cut-off" and bool(LIMIT.search(word_of(finish_reason or "")))
 
 
 def broke_off(finish_reason: str) -> bool:
-    """Whether a finish reason says that the server failed, so that the same request may fare better."""
+    """Return whether the server failed, so that the same request may fare better."""
     word = word_of(finish_reason)
     return word not in ENDED and not WITHHELD.search(word) and bool(BROKEN.search(word))
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer: what the model said, without its thoughts, and the completion as it came."""
+    """An answer: the model's text without its thoughts, and the completion as it came."""
 
     text: str
     """One contiguous piece of the completion's content."""
@@ -115,27 +112,28 @@ class Reply:
     leak: str | None = None
     """The form in which thoughts or control tokens stood in the content; None if there were none."""
     unclear: str | None = None
-    """Why the text cannot be trusted to be the answer and nothing else; None if it can."""
+    """Reason why the text may not be the answer and nothing else; None if it can be trusted."""
 
     @classmethod
     def of(cls, response: JsonObject, usage: Usage, call_id: str = "") -> Reply:
-        """The reply in a completion whose content is text or null."""
+        """Return the reply in a completion whose content is text or null."""
         choice = first_choice(response)
         said = heard(choice.get("message", {}).get("content") or "")
         return cls(said.text, choice.get("finish_reason"), response, usage, call_id, said.leak, said.unclear)
 
     @property
     def thoughts(self) -> str:
-        """What the model thought before it answered, from its own field or from the content."""
+        """The model's thoughts, from a field of their own or from the content."""
         message = first_choice(self.response).get("message", {})
-        fields = [message.get(key) for key in ("reasoning_content", "reasoning", "thinking")]
-        said = [field for field in fields if isinstance(field, str) and field.strip()]
+        for key in ("reasoning_content", "reasoning", "thinking"):
+            if isinstance(message.get(key), str) and message[key].strip():
+                return str(message[key])
         content = message.get("content")
-        return said[0] if said else heard(content).thoughts if isinstance(content, str) else ""
+        return heard(content).thoughts if isinstance(content, str) else ""
 
     @property
     def refusal(self) -> str:
-        """What a model says in the field that is only for refusing."""
+        """The text of the field that is only for refusing."""
         return str(first_choice(self.response).get("message", {}).get("refusal") or "")
 
     @property
@@ -144,29 +142,29 @@ class Reply:
 
     @property
     def withheld(self) -> bool:
-        """Whether a filter or the model itself kept the answer back; what there is of it is none."""
+        """Whether a filter or the model itself kept the answer back; its text is then no answer."""
         return self.ending == "withheld"
 
     @property
     def cut_off(self) -> bool:
-        """Whether the answer goes on where it stops."""
+        """Whether the answer stops before its end."""
         return self.ending == "cut-off"
 
     @property
     def tokens(self) -> list[Token]:
-        """Generated tokens with log-probabilities; empty where the endpoint sends none."""
-        found = []
+        """Generated tokens with log-probabilities; empty where the endpoint sends none, or nonsense."""
+        tokens = []
         try:
             for item in (first_choice(self.response).get("logprobs") or {}).get("content") or []:
                 rivals = {r["token"]: logprob_of(r["logprob"]) for r in item.get("top_logprobs") or []}
-                found.append(Token(str(item["token"]), logprob_of(item["logprob"]), rivals))
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):  # of a shape that says nothing
+                tokens.append(Token(str(item["token"]), logprob_of(item["logprob"]), rivals))
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             return []
-        return found
+        return tokens
 
 
 LEAST = -100.0
-"""As a log-probability, never. Servers write -9999 or -Infinity, of which no odds can be computed."""
+"""Log-probability that stands for never. Servers write -9999 or -Infinity, of which no odds can be computed."""
 ROUNDING = 1e-3
 
 
@@ -188,14 +186,14 @@ def first_choice(response: JsonObject) -> JsonObject:
 
 
 CONTROL = re.compile(r"<(?=[^\s<>]{1,64}>)|\[(?=/?\w*[A-Z]{2}\w*\])")
-"""Where something begins that may be a control token of some chat template: `<|im_end|>`, `</s>`, `[INST]`, `<eos>`."""
+"""The first bracket of a possible control token of a chat template: `<|im_end|>`, `</s>`, `[INST]`, `<eos>`."""
 
 
 def spelled_out(text: str) -> str:
     """Put a space into everything that looks like a control token.
 
-    Servers look for those in the whole rendered prompt: in somebody's speech they would end the message and begin
-    one of the system's.
+    Servers look for such tokens in the whole rendered prompt: within a speech one would end the message, and another
+    begin a system message.
     """
     return CONTROL.sub(lambda match: f"{match[0]} ", text)
 
@@ -210,19 +208,18 @@ def as_said(text: str) -> str:
 
 @dataclass(frozen=True)
 class Traits:
-    """What the pipeline may ask of a model."""
+    """Abilities of a model that decide how the pipeline asks it."""
 
     small: bool = False
     """Under a billion parameters: speaks in given forms, since its free speech holds next to nothing."""
     labels: bool = False
-    """Under three billion parameters: answers with letters, since it cannot be trusted to copy a quote or to keep to
-    JSON."""
+    """Under three billion parameters: answers with letters, since it often fails to copy a quote or to keep to JSON."""
     grammar: bool = False
     """Takes GBNF."""
 
 
 class ChatModel(Protocol):
-    """A model that can be asked. `body` is pure; `send` is the only thing that leaves the process."""
+    """A model that can be asked. `body` is pure; only `send` leaves the process."""
 
     spec: ModelSpec
     endpoint: str
@@ -230,13 +227,13 @@ class ChatModel(Protocol):
     traits: Traits
 
     def body(self, request: Request) -> JsonObject:
-        """The exact JSON body that `send` will post."""
+        """Return the exact JSON body that `send` will post."""
         ...
 
     async def send(self, body: JsonObject) -> Reply:
         """
         Raises:
-            ModelError: whatever went wrong.
+            ModelError: for every failure.
         """
         ...
 
@@ -244,15 +241,15 @@ class ChatModel(Protocol):
 
 
 def token_limit(body: JsonObject) -> int:
-    """Tokens that a request lets an answer have, under either name; 0 if it sets no limit."""
+    """Return the limit on an answer's tokens, under either name; 0 if there is none."""
     return int(body.get("max_tokens") or body.get("max_completion_tokens") or 0)
 
 
 def canonical(value: Any) -> str:
-    """JSON in one spelling, ASCII, for digests and storage."""
+    """Return JSON in one spelling, ASCII, for digests and storage."""
     return json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
 
 
 def digest(*parts: str) -> str:
-    """sha256 over the parts, as hex."""
+    """Return the sha256 over the parts, as hex."""
     return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

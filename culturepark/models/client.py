@@ -1,7 +1,7 @@
-"""The wire: one streaming client for every OpenAI-compatible endpoint.
+"""One streaming client for every OpenAI-compatible endpoint.
 
-Always streams (a server notices a closed stream, but goes on computing a closed plain request), always sets a limit
-on tokens, never retries by itself: the ledger does, and logs it.
+It always streams: a server notices a closed stream, but goes on computing a closed plain request. It always sets a
+limit on tokens. It never retries by itself: the ledger does, and logs it.
 """
 
 from __future__ import annotations
@@ -28,14 +28,16 @@ from culturepark.models.transport import Bounded, loads, payloads
 from culturepark.models.wire_errors import error_in_body, map_error
 from culturepark.redact import remember
 
-# Their debug logs hold addresses and headers just as an endpoint sent them, and would pass by all redaction.
+# Debug logs of these libraries hold addresses and headers as an endpoint sent them, without redaction.
 for name in ("openai", "httpx2", "httpcore2"):
     logging.getLogger(name).setLevel(logging.WARNING)
 
 TIMEOUT = httpx2.Timeout(300, connect=10)
 """Seconds. A slow local model may take minutes to read a long prompt before its first token."""
 WHOLE, A_TOKEN = 600.0, 1.0
-"""Seconds that a whole call may take, and for each token asked for: whoever sends slower than that sends a trickle."""
+"""Seconds that a whole call may take, and for each token asked for. A slower endpoint sends a trickle."""
+LOOK = 5.0
+"""Seconds for an answer that nothing depends on."""
 
 
 class OpenAIModel:
@@ -70,7 +72,7 @@ class OpenAIModel:
             max_retries=0,
             timeout=TIMEOUT,
             http_client=openai.DefaultAsyncHttpxClient(
-                transport=Bounded(transport(proxy.url if proxy else None, trust_env=not loopback)),
+                transport=Bounded(http_transport(proxy.url if proxy else None, trust_env=not loopback)),
                 event_hooks=self.connection.hooks(),
             ),
         )
@@ -105,7 +107,7 @@ class OpenAIModel:
     async def send(self, body: JsonObject) -> Reply:
         try:
             async with asyncio.timeout(seconds_for(body)):
-                # Posted as it is: what a server takes beyond the protocol goes with the rest.
+                # The body is posted as it is, with parameters that only some servers take.
                 async with self._client.chat.completions.with_streaming_response.create(
                     model=str(body.get("model")), messages=[], extra_body=body
                 ) as raw:
@@ -113,12 +115,12 @@ class OpenAIModel:
                     response = scrubbed(await assemble(chunks, longest(body), self.endpoint, body))
                     return read(response, body, self.endpoint)
         except Unreachable as error:
-            raise self._told(error) from None
+            raise self._with_key_advice(error) from None
         except NOT_OURS as error:
-            raise self._told(map_error(error, self.endpoint, body)) from error
+            raise self._with_key_advice(map_error(error, self.endpoint, body)) from error
 
-    def _told(self, error: ModelError) -> ModelError:
-        """Return an error, with where the key comes from if that is the matter."""
+    def _with_key_advice(self, error: ModelError) -> ModelError:
+        """Return an error; one about the key also says where the key comes from."""
         if isinstance(error, Unreachable) and error.about_key:
             return Unreachable(f"{error} ({self.connection.key_advice})", kind=error.kind)
         return error
@@ -128,7 +130,7 @@ class OpenAIModel:
 
         Args:
             url: with scheme and host, which must be the endpoint's own: the key goes there.
-            body: what is posted; None to get.
+            body: posted as JSON; None for a GET.
         """
         if urlsplit(url)[:2] != urlsplit(self.connection.url)[:2]:
             return None
@@ -147,7 +149,7 @@ class OpenAIModel:
 
 
 class Proxied(httpx2.AsyncHTTPTransport):
-    """Sends through a proxy. The library for SOCKS has errors of its own, which nobody above knows."""
+    """Sends through a proxy, and translates the errors of the library for SOCKS, which nobody above knows."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         try:
@@ -159,12 +161,12 @@ class Proxied(httpx2.AsyncHTTPTransport):
             raise httpx2.ProxyError(f"the proxy answered outside the protocol: {said}", request=request) from error
 
 
-def transport(proxy: str | None, *, trust_env: bool) -> httpx2.AsyncBaseTransport:
+def http_transport(proxy: str | None, *, trust_env: bool) -> httpx2.AsyncBaseTransport:
     """
     Args:
-        trust_env: whether the environment may name certificates of its own.
+        trust_env: whether the environment may name certificates.
     Raises:
-        UsageError: if those cannot be read.
+        UsageError: if these cannot be read.
     """
     try:
         kind = Proxied if proxy else httpx2.AsyncHTTPTransport
@@ -173,8 +175,6 @@ def transport(proxy: str | None, *, trust_env: bool) -> httpx2.AsyncBaseTranspor
         raise UsageError(f"the certificates that SSL_CERT_FILE or SSL_CERT_DIR names: {error.strerror}") from error
 
 
-LOOK = 5.0
-"""Seconds for an answer that nothing depends on."""
 NOT_OURS = (
     openai.OpenAIError,
     httpx2.HTTPError,
@@ -186,27 +186,27 @@ NOT_OURS = (
     AttributeError,  # JSON of a shape that neither the library nor we expect
     RecursionError,  # or nested too deeply
 )
-"""What the libraries raise at an answer that nobody foresaw."""
+"""Exceptions of the libraries at an unforeseen answer."""
 
 
 def seconds_for(body: JsonObject) -> float:
-    """Seconds that the whole call may take."""
+    """Return the seconds that the whole call may take."""
     return WHOLE + A_TOKEN * token_limit(body)
 
 
 LARGEST = 1e15
-"""Its square, and the sum of thousands of those, fits into 32 bits."""
+"""Bound on the numbers of a vector: the sum of thousands of their squares fits into 32 bits."""
 
 
 def numbers_of(embedding: Any) -> list[float]:
-    """A vector, which some servers send as base64 of four-byte numbers whatever was asked for."""
+    """Return a vector's numbers; some servers send them as base64 of four bytes each, whatever was asked for."""
     if isinstance(embedding, str):
         return list(array("f", base64.b64decode(embedding, validate=True)))
     return [float(number) for number in embedding]
 
 
 class EmbeddingModel(OpenAIModel):
-    """The same endpoint's embeddings: a request's messages are the texts."""
+    """An endpoint's embeddings. The messages of a request are the texts."""
 
     def body(self, request: Request) -> JsonObject:
         texts = [message["content"] for message in request.messages]
@@ -215,7 +215,7 @@ class EmbeddingModel(OpenAIModel):
     async def send(self, body: JsonObject) -> Reply:
         try:
             async with asyncio.timeout(WHOLE):
-                # Not `embeddings.create`: it asks for base64 where a server has refused to be asked for numbers.
+                # Not `embeddings.create`: without `encoding_format`, which a server may refuse, it asks for base64.
                 answer = await self._client.post("/embeddings", cast_to=httpx2.Response, body=body)
             response = scrubbed(as_object(loads(answer.text)))
             if response.get("error"):
@@ -225,11 +225,11 @@ class EmbeddingModel(OpenAIModel):
                 row.setdefault("index", number)
                 row["embedding"] = rows[number]
             complete = len(rows) == len(body["input"]) and len({len(row) for row in rows}) == 1 and bool(rows[0])
-            numeric = all(abs(number) < LARGEST for row in rows for number in row)  # NaN is not, either
+            numeric = all(abs(number) < LARGEST for row in rows for number in row)  # false for NaN, too
         except Unreachable as error:
-            raise self._told(error) from None
+            raise self._with_key_advice(error) from None
         except NOT_OURS as error:
-            raise self._told(map_error(error, self.endpoint, body)) from error
+            raise self._with_key_advice(map_error(error, self.endpoint, body)) from error
         if not complete:
             raise BadAnswer(f"{self.endpoint} answered with another number of vectors than texts")
         if not numeric:

@@ -1,11 +1,12 @@
-"""Where a model's spec leads, and with which key.
+"""Finds the address and the key that a model's spec leads to.
 
 A key comes from the user's own files, from the variable of a known service, or from `OPENAI_API_KEY`. Whether a spec
-may be followed at all is for `models.trust` to say.
+may be asked at all is for `models.trust` to say.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
@@ -17,7 +18,7 @@ from urllib.parse import quote, urlsplit
 
 from culturepark.domain import JsonObject
 from culturepark.errors import Lacking, UsageError
-from culturepark.files import clipped, home, readable, user_folder
+from culturepark.files import clipped, home_folder, readable, user_folder
 from culturepark.models.base_url import check_url, is_host
 from culturepark.models.providers import OPENAI, OPENAI_URL, Provider, is_azure, provider_of
 from culturepark.models.proxies import Proxy, is_loopback, proxy_for
@@ -31,7 +32,7 @@ OURS = {
     "model", "messages", "input", "n", "stream", "stream_options", "seed", "stop", "max_tokens", "response_format",
     "max_completion_tokens", "logprobs", "top_logprobs", "grammar", "tools", "functions", "encoding_format",
 }  # fmt: skip
-"""Parts of a request that the program decides on; the rest may be added by `extra`."""
+"""Parts of a request that only the program decides on; others may be added by `extra`."""
 NO_KEY = "no key"
 V1_VERSIONS = {"v1", "preview", "latest"}
 """Values of `api-version` that belong to Azure's newer API; all others are dates, and belong to the classic one."""
@@ -41,14 +42,14 @@ DATED = re.compile(r"\d{4}-\d\d-\d\d(-[a-z]+)?")
 
 @dataclass(frozen=True)
 class Connection:
-    """One endpoint, as it is asked."""
+    """Everything that is needed to ask one endpoint."""
 
     url: str
-    """Base URL, without query; what the store calls the endpoint."""
+    """Base URL, without query; the store's name of the endpoint."""
     key: str = field(default="", repr=False)
     """Empty if there is none."""
     key_from: str = NO_KEY
-    """Where the key comes from, in words."""
+    """The source of the key, in words."""
     header: str = ""
     """Name of the header that holds the key; empty for `Authorization: Bearer`."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -61,7 +62,7 @@ class Connection:
 
     @property
     def key_advice(self) -> str:
-        """What to do where the endpoint wants a key, or another one."""
+        """Advice where the endpoint wants a key, or another one."""
         if self.key:
             return f"check {self.key_from}: the endpoint does not accept the key that it got"
         if self.key_from != NO_KEY:
@@ -72,18 +73,18 @@ class Connection:
 
     @property
     def bearer(self) -> str:
-        """The key as far as it goes into `Authorization`; a server that wants none takes any word."""
+        """The key in `Authorization`; a server that wants none takes any word."""
         return self.key if self.key and not self.header else "none"
 
     def all_headers(self) -> dict[str, str]:
-        """Return all that the client library is to send beyond its own."""
+        """Return the headers that the client library sends beyond its own."""
         headers = {"Authorization": f"Bearer {self.bearer}"}
         if self.header and self.key:
             headers[self.header] = self.key
         return headers | dict(self.headers)
 
     def hooks(self) -> dict[str, list[Any]]:
-        """Return hooks for the HTTP client; where the key has a header of its own, `Authorization` does not leave."""
+        """Return hooks for the HTTP client, which drop `Authorization` where the key has a header of its own."""
         if not self.header or any(name.lower() == "authorization" for name in self.headers):
             return {}
 
@@ -94,13 +95,14 @@ class Connection:
 
 
 def connection(spec: ModelSpec) -> Connection:
-    """Return where a spec of the kind `openai` leads.
+    """Return the connection of a spec of the kind `openai`.
 
     Raises:
         UsageError: if an address, a key, a proxy or one of the user's files is wrong.
     """
     url, query = address(spec)
-    entry = best(endpoints(), url) or Entry()
+    entries = endpoints()
+    entry = entries.get(pattern_of(entries, url) or "", Entry())
     key, key_from = key_for(url, entry)
     if not key and any(SECRET_HEADER.search(name) for name in entry.headers):
         key_from = f"headers of {entry.place}"
@@ -117,7 +119,7 @@ def connection(spec: ModelSpec) -> Connection:
 
 
 def base_url_of(spec: ModelSpec) -> str:
-    """Return the endpoint of a spec, as the store calls it.
+    """Return the base URL of a spec, without query.
 
     Raises:
         UsageError: if `OPENAI_BASE_URL` is no URL, or holds a secret.
@@ -126,18 +128,18 @@ def base_url_of(spec: ModelSpec) -> str:
 
 
 def address(spec: ModelSpec) -> tuple[str, dict[str, str]]:
-    """Return base URL and query; Azure's are completed from what people know of it, a name and perhaps a version."""
+    """Return base URL and query. Azure's are completed from the resource's name and perhaps a version."""
     whole = spec.where or url_of_the_environment() or OPENAI_URL
     url, _, query = whole.partition("?")
     if not is_azure(host_of(url)):
         return url, {}
     named = query.partition("=")[2]
-    version, said_by = named, "api-version"
+    version, source = named, "api-version"
     for variable in ("AZURE_OPENAI_API_VERSION", "OPENAI_API_VERSION"):
         if not version:
-            version, said_by = from_environment(variable), variable
+            version, source = from_environment(variable), variable
     if version and version not in V1_VERSIONS and not DATED.fullmatch(version):
-        raise UsageError(f"{said_by} holds no version, which is a date, as 2024-10-21")
+        raise UsageError(f"{source} holds no version, which is a date, as 2024-10-21")
     classic = version and version not in V1_VERSIONS
     parts = urlsplit(url)
     root = f"{parts.scheme}://{parts.netloc}"
@@ -155,8 +157,8 @@ def address(spec: ModelSpec) -> tuple[str, dict[str, str]]:
 
 def url_of_the_environment() -> str:
     """Return `OPENAI_BASE_URL`, checked; empty if it is not set."""
-    own = os.environ.get("OPENAI_BASE_URL")
-    return check_url(own, "OPENAI_BASE_URL") if own else ""
+    url = os.environ.get("OPENAI_BASE_URL")
+    return check_url(url, "OPENAI_BASE_URL") if url else ""
 
 
 def host_of(url: str) -> str:
@@ -167,14 +169,14 @@ def host_of(url: str) -> str:
 
 
 def key_for(url: str, entry: Entry) -> tuple[str, str]:
-    """Return the key for a base URL and where it comes from; empty if there is none.
+    """Return the key for a base URL, and its source in words; an empty key if there is none.
 
     Raises:
         UsageError: if a file or a variable with keys is wrong, or the variable that an endpoint names is not set.
     """
-    bound = keys()
-    if key := best(bound, url):
-        return key, f"{shown(keys_file()[0])} ({pattern_of(bound, url)})"
+    own_keys = keys()
+    if pattern := pattern_of(own_keys, url):
+        return own_keys[pattern], f"{shown(keys_file()[0])} ({pattern})"
     if entry.key_env:
         if not (key := key_in(entry.key_env)):
             raise UsageError(f"{entry.place}: key_env: {entry.key_env} is not set")
@@ -192,18 +194,15 @@ def require_key(spec: ModelSpec) -> None:
         Lacking: if a spec leads to a service that answers nobody without a key, and there is none.
         UsageError: if an address, a key, a proxy or one of the user's files is wrong.
     """
-    found = connection(spec)
-    provider = provider_of(host_of(found.url)) or (None if spec.where else OPENAI)
-    if provider and found.key_from == NO_KEY:
-        raise Lacking(f"{spec} needs a key: {advice(provider)}{other(spec)}")
+    there = connection(spec)
+    provider = provider_of(host_of(there.url)) or (None if spec.where else OPENAI)
+    if provider and there.key_from == NO_KEY:
+        way_out = "" if spec.where else "; or name an endpoint that needs none (openai:NAME@BASE_URL)"
+        raise Lacking(f"{spec} needs a key: {advice(provider)}{way_out}")
 
 
 def advice(provider: Provider) -> str:
     return f"set {provider.variables[0]}, or put it into {shown(keys_file()[0])}"
-
-
-def other(spec: ModelSpec) -> str:
-    return "" if spec.where else "; or name an endpoint that needs none (openai:NAME@BASE_URL)"
 
 
 def key_in(variable: str) -> str:
@@ -236,7 +235,7 @@ def fits_a_header(value: str) -> bool:
 
 
 def foreign_headers(url: str) -> Iterator[str]:
-    """Yield the headers that the client library takes from the environment for OpenAI, and other hosts must not get."""
+    """Yield the headers that the client library takes from the environment for OpenAI, if the host is another one."""
     own = {OPENAI_URL, url_of_the_environment()}
     custom = dict(line.partition(":")[::2] for line in os.environ.get("OPENAI_CUSTOM_HEADERS", "").splitlines())
     for value in custom.values():
@@ -252,7 +251,7 @@ def foreign_headers(url: str) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Entry:
-    """What the user's endpoints file says of one host or base URL."""
+    """Settings of one host or base URL in the user's endpoints file."""
 
     place: str = ""
     """File and key, for errors."""
@@ -272,7 +271,7 @@ def endpoints_file() -> tuple[Path | None, bool]:
 
 
 def own_file(variable: str, name: str) -> tuple[Path | None, bool]:
-    """Return the path, None for a user without a home, and whether it was named, so that it must be there."""
+    """Return the path, None for a user without a home; and whether a variable names it, so that it must be there."""
     if named := os.environ.get(variable):
         try:
             return Path(named).expanduser(), True
@@ -286,8 +285,8 @@ def shown(path: Path | None) -> str:
     """Return a path as people write it."""
     if path is None:
         return "the file that CULTUREPARK_KEYS names"
-    at_home = home()
-    return f"~/{path.relative_to(at_home)}" if at_home and path.is_relative_to(at_home) else clipped(path, 400)
+    home = home_folder()
+    return f"~/{path.relative_to(home)}" if home and path.is_relative_to(home) else clipped(path, 400)
 
 
 def keys() -> dict[str, str]:
@@ -297,19 +296,18 @@ def keys() -> dict[str, str]:
         UsageError: if others can read the file, or it is no such file.
     """
     path, named = keys_file()
-    table = dict(flat(read_toml(path, must_exist=named, private=True)))
-    found = {}
-    for name, key in table.items():
+    by_pattern = {}
+    for name, key in flat(read_toml(path, must_exist=named, private=True)):
         pattern = as_pattern(name, f"{path}: {clipped(name)}")
         if not isinstance(key, str) or not key.strip() or not fits_a_header(key.strip()):
             raise UsageError(f'{path}: {clipped(name)}: a line must be HOST = "KEY", with a key that a header can hold')
         remember(key.strip())
-        found[pattern] = key.strip()
-    return found
+        by_pattern[pattern] = key.strip()
+    return by_pattern
 
 
 def flat(table: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield all values; `api.mistral.ai = "..."` without quotes is a table in a table to TOML, and a host to people."""
+    """Yield all values with their dotted names: to TOML, `api.mistral.ai = "..."` without quotes is nested tables."""
     for name, value in table.items():
         if isinstance(value, dict):
             yield from flat(value, f"{before}{name}.")
@@ -321,21 +319,21 @@ FIELDS = {"headers": dict, "query": dict, "extra": dict, "key_env": str, "header
 
 
 def endpoints() -> dict[str, Entry]:
-    """Return what the user's file says of endpoints, by host or base URL.
+    """Return the entries of the user's endpoints file, by host or base URL.
 
     Raises:
         UsageError: naming file and key.
     """
     path, named = endpoints_file()
-    found = {}
+    by_pattern = {}
     for name, table in read_toml(path, must_exist=named).items():
         place = f"{path}: {clipped(name)}"
         if not isinstance(table, dict) or not (
             "." in name or ":" in name or name == "localhost" or table.keys() & FIELDS
         ):
             raise UsageError(f'{place}: a table must be named for a host or base URL in quotes, as ["localhost:8000"]')
-        found[as_pattern(name, place)] = entry_of(table, place)
-    return found
+        by_pattern[as_pattern(name, place)] = entry_of(table, place)
+    return by_pattern
 
 
 def entry_of(table: Mapping[str, Any], place: str) -> Entry:
@@ -352,22 +350,24 @@ def entry_of(table: Mapping[str, Any], place: str) -> Entry:
         raise UsageError(f"{place}: header: must be the name of a header, as x-api-key")
     if key_env and not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", key_env):
         raise UsageError(f"{place}: key_env: must be the name of a variable, and not the key itself")
-    query = {str(name): value for name, value in table.get("query", {}).items()}
-    if wrong := next((name for name, value in query.items() if not isinstance(value, str)), None):
-        raise UsageError(f"{place}: query: {clipped(wrong)}: must be text")
+    query = table.get("query", {})
     for name, value in query.items():
+        if not isinstance(value, str):
+            raise UsageError(f"{place}: query: {clipped(name)}: must be text")
         if SECRET_HEADER.search(name):
             remember(value)
     extra = table.get("extra", {})
     if ours := sorted(OURS & extra.keys()):
         raise UsageError(f"{place}: extra: {ours[0]}: is the program's own to say")
-    if not is_json(extra):
-        raise UsageError(f"{place}: extra: must be what JSON can hold; no dates, nan or inf")
+    try:
+        json.dumps(extra, allow_nan=False)
+    except (TypeError, ValueError):
+        raise UsageError(f"{place}: extra: must be what JSON can hold; no dates, nan or inf") from None
     return Entry(place, headers, query, extra, key_env, "" if header.lower() == "authorization" else header)
 
 
 def header_value(name: str, value: object, place: str) -> str:
-    """Return a header's value, with `${NAME}` replaced by that variable; what may be a secret is remembered."""
+    """Return a header's value, with `${NAME}` replaced by that variable. A possible secret is remembered."""
     if not HEADER.fullmatch(name) or not isinstance(value, str) or not fits_a_header(value.strip()):
         raise UsageError(f"{place}: must be a header's name, and text that it can hold")
 
@@ -379,26 +379,16 @@ def header_value(name: str, value: object, place: str) -> str:
     whole = VARIABLE.sub(filled, value.strip())
     if SECRET_HEADER.search(name):
         remember(whole)
-        remember(whole.rpartition(" ")[2])  # what stands behind `Bearer`
+        remember(whole.rpartition(" ")[2])  # the key behind `Bearer`
     return whole
 
 
-def is_json(value: object) -> bool:
-    if isinstance(value, dict):
-        return all(is_json(item) for item in value.values())
-    if isinstance(value, list):
-        return all(is_json(item) for item in value)
-    if isinstance(value, float):
-        return value == value and abs(value) != float("inf")
-    return isinstance(value, (str, int))
-
-
 def read_toml(path: Path | None, *, must_exist: bool, private: bool = False) -> dict[str, Any]:
-    """Return what a file holds; nothing if it is not there.
+    """Return a file's content; empty if there is no such file.
 
     Args:
-        must_exist: it is an error if it is not there.
-        private: refuse a file that others than its user can read.
+        must_exist: whether it is an error if there is no such file.
+        private: whether to refuse a file that other users can read.
     """
     if path is None:
         return {}
@@ -412,7 +402,7 @@ def read_toml(path: Path | None, *, must_exist: bool, private: bool = False) -> 
             raise UsageError(f"{clipped(path, 400)}: no such file") from None
         return {}
     except (OSError, ValueError, RecursionError) as error:
-        # What TOML's parser says may repeat a part of the file.
+        # The words of TOML's parser may repeat a part of the file.
         why = getattr(error, "strerror", None) or (place_in(error) if private else clipped(error, 200))
         raise UsageError(f"{clipped(path, 400)}: {why}") from None
 
@@ -440,10 +430,8 @@ def as_pattern(text: str, place: str) -> str:
     """
     if "://" in text:
         return check_url(text, place).partition("?")[0]
-    host, colon, port = text.lower().rpartition(":") if not text.endswith("]") else (text.lower(), "", "")
-    host, port = (host, port) if colon else (text.lower(), "")
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if not is_host(bare) or (":" in bare and bare == host) or (colon and not port.isdecimal()):
+    host = re.fullmatch(r"(\[[^\]]+\]|[^:\[\]]+)(?::\d+)?", text.lower())
+    if not host or not is_host(host[1].removeprefix("[").removesuffix("]")):
         raise UsageError(f"{place}: must be a host, as localhost:8000, or a base URL, as https://api.mistral.ai/v1")
     return text.lower()
 
@@ -460,21 +448,15 @@ def fit(pattern: str, url: str) -> int:
 
 
 def pattern_of(table: Mapping[str, Any], url: str) -> str | None:
-    """Return the name in a table of hosts and base URLs that fits a URL best."""
+    """Return the host or base URL in a table that fits a URL best; None if none fits."""
     closest = max(table, key=lambda name: fit(name, url), default=None)
     return closest if closest is not None and fit(closest, url) else None
-
-
-def best(table: Mapping[str, Any], url: str) -> Any:
-    """Return the value under that name, or None."""
-    pattern = pattern_of(table, url)
-    return None if pattern is None else table[pattern]
 
 
 def names(pattern: str, url: str) -> bool:
     """Return whether a pattern in the user's files says that this very endpoint is the user's.
 
-    A host alone names no endpoint without encryption, unless it is this machine: whoever sits between could be anybody.
+    A host alone names no endpoint without encryption, unless it is this machine: somebody between could answer for it.
     """
     if not fit(pattern, url):
         return False

@@ -1,4 +1,4 @@
-"""How many tokens an endpoint's context holds: each kind of server tells it in a place of its own, or not at all."""
+"""Finds the size of an endpoint's context, which each kind of server tells in a place of its own, or not at all."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from culturepark.models.providers import provider_of
 Look = Callable[[str, Any], Awaitable[Any]]
 """Asks an address, with a JSON body or None, for JSON; None where there is none."""
 SERVED = ("loaded_context_length", "max_model_len", "n_ctx", "context_length", "context_window", "max_context_length")
-"""Names under which lists of models give a model's context, those that say how it is served first."""
+"""Names of a model's context in lists of models, those of the context as it is served first."""
 
 
 class Context(NamedTuple):
     tokens: int
     told_by: str
-    """The address, and the name in what it answered."""
+    """The address, and the name in its answer."""
     raised_by: str = ""
-    """How its owner makes it larger."""
+    """The setting by which the server's owner makes it larger."""
 
 
 async def context_of(url: str, name: str, look: Look) -> Context | None:
-    """Return the smallest context that an endpoint tells of a model, since the smallest is the one that holds.
+    """Return the smallest context that an endpoint tells of a model; it is the one that holds.
 
     Args:
-        url: its base URL. Addresses beside it are looked at only where no known service is asked.
+        url: its base URL. Other addresses of the host are asked only if it is no known service.
     """
-    found = [one async for one in contexts(url, name, look)]
-    return min(found, key=lambda one: one.tokens, default=None)
+    contexts = [context async for context in contexts_of(url, name, look)]
+    return min(contexts, key=lambda context: context.tokens, default=None)
 
 
-async def contexts(url: str, name: str, look: Look) -> AsyncIterator[Context]:
+async def contexts_of(url: str, name: str, look: Look) -> AsyncIterator[Context]:
     entry = entry_of(await look(f"{url}/models", None), name)
     for key in SERVED:
         if tokens := whole(entry.get(key)):
@@ -60,7 +60,7 @@ async def contexts(url: str, name: str, look: Look) -> AsyncIterator[Context]:
 
 
 def entry_of(listed: Any, name: str) -> dict[str, Any]:
-    """Return a model's entry in a list of models, whatever the list and the name are called."""
+    """Return a model's entry in a list of models, under any of the usual keys."""
     rows = listed if isinstance(listed, list) else None
     if isinstance(listed, dict):
         rows = next((listed[key] for key in ("data", "models") if isinstance(listed.get(key), list)), None)
@@ -72,7 +72,7 @@ def entry_of(listed: Any, name: str) -> dict[str, Any]:
 
 
 def num_ctx(shown: dict[str, Any]) -> int | None:
-    """Return what a model's own file asks Ollama for."""
+    """Return the context that a model's own file asks Ollama for."""
     for line in str(shown.get("parameters") or "").splitlines():
         words = line.split()
         if len(words) == 2 and words[0] == "num_ctx" and words[1].isdecimal():

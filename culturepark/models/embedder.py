@@ -1,4 +1,4 @@
-"""Sentences as unit vectors, for deduplication."""
+"""Makes unit vectors of sentences, for deduplication and diversity."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ Asker = Callable[[Request], Awaitable[Reply]]
 class Embedder(Protocol):
     method: Method
     identity: str | None
-    """Tells vectors of one embedder, with its weights, from those of another; None where keeping them costs more than
-    making them again."""
+    """The name under which vectors are kept: of the embedder and its weights. None where it costs less to make them
+    again."""
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
-        """Shape (len(texts), d), float32, rows of length 1."""
+        """Return rows of length 1, in the shape (len(texts), d)."""
         ...
 
 
@@ -73,8 +73,8 @@ def minilm(model_sha256: str, tokenizer_sha256: str) -> str:
 class MiniLM:
     """all-MiniLM-L6-v2, int8, through onnxruntime: mean of the token vectors, 384 numbers. English.
 
-    Every text goes alone, on one core: so its vector is the same to the bit whatever else is embedded with it, and two
-    cores at two texts are no slower than at one padded batch (303 and 261 texts a second).
+    Every text is embedded alone, on one core, so its vector does not depend on other texts, to the bit. Two cores are
+    no slower so than with padded batches (303 and 261 texts a second).
     """
 
     method: Method = "minilm"
@@ -100,7 +100,7 @@ class MiniLM:
     async def embed(self, texts: Sequence[str]) -> Vectors:
         vectors = np.zeros((len(texts), 384), np.float32)
         loop = asyncio.get_running_loop()
-        for start in range(0, len(texts), self.batch):  # between batches a moment for Ctrl-C
+        for start in range(0, len(texts), self.batch):  # between batches Ctrl-C is heard
             part = texts[start : start + self.batch]
             rows = [loop.run_in_executor(self._cores, self._embed, text) for text in part]
             vectors[start : start + len(part)] = await asyncio.gather(*rows)
@@ -123,7 +123,7 @@ class Endpoint:
     def __init__(self, ask: Asker, identity: str | None = None) -> None:
         self._ask = ask
         self._spec = self.identity = identity
-        """Before the first answer it is not known which model is behind the name: `identity` is then the name alone."""
+        """Until the first answer the model behind the name is not known: `identity` is then the spec alone."""
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         rows: list[list[float]] = []
@@ -141,16 +141,13 @@ class Endpoint:
 
 
 def served(spec: str, model: object, size: int) -> str:
-    """Return the identity of a model behind an endpoint's name, as far as its answers tell: the name that the server
-    gives, and how many numbers its vectors have."""
-    said = (
-        "".join(letter for letter in model if letter.isprintable() and letter != " ") if isinstance(model, str) else ""
-    )
-    return f"{spec} {said[:200] or '-'} {size}"
+    """Return an endpoint's identity: its spec, the name that the server gives its model, and the size of vectors."""
+    name = "".join(c for c in model if c.isprintable() and c != " ") if isinstance(model, str) else ""
+    return f"{spec} {name[:200] or '-'} {size}"
 
 
 def identity_of(spec: ModelSpec) -> str | None:
-    """Return the `identity` of a spec's embedder without opening it; of an endpoint's, what it begins with."""
+    """Return the `identity` of a spec's embedder without opening it; of an endpoint's, the beginning."""
     if spec.remote:
         return str(spec)
     return MiniLM.identity if spec == MINILM else Lexical.identity

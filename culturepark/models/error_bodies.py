@@ -1,8 +1,8 @@
-"""What an error body says, whatever its form: JSON of any shape, JSON in strings, HTML, plain text.
+"""Gathers what an error body says, whatever its form: JSON of any shape, JSON in strings, HTML, plain text.
 
 Servers and the gateways before them have no form of error body in common. So nothing here knows a server: names of
-parameters, codes, statuses, numbers and sentences are gathered from wherever they stand, and `refusals` and `mapping`
-decide what they mean. What a server repeats of our own request is left out, because it says nothing about the error.
+parameters, codes, statuses, numbers and sentences are gathered from wherever they stand, and `refusals` and
+`wire_errors` decide what they mean. Echoes of our own request are left out: they say nothing about the error.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from html import unescape
+from itertools import takewhile
 from typing import Any
 
 from culturepark.domain import JsonObject
 from culturepark.redact import shortened
 
 LONGEST_BODY = 100_000
-"""Characters of a body that are read. An error has said what it has to say long before."""
+"""Characters of a body that are read."""
 LONGEST_REMARK = 4_000
 DEEPEST = 12
 """Levels of nesting, JSON in strings included."""
@@ -31,7 +32,7 @@ NAMES = {
     "pointer", "property_name", "argument", "attribute", "instance_path", "json_pointer", "json_path",
     "failing_property", "key",
 }  # fmt: skip
-"""Keys under which a server names the part of the request that is wrong."""
+"""Keys under which servers name the wrong part of a request."""
 CODES = {
     "code", "type", "status", "reason", "error_code", "error_type", "err_code", "errcode", "status_code",
     "http_status", "statuscode", "__type", "error_name", "name", "finish_reason", "errtype",
@@ -40,7 +41,7 @@ ECHOES = {
     "input", "failed_generation", "request", "request_body", "prompt", "received", "input_value", "payload",
     "messages",
 }  # fmt: skip
-"""Keys under which servers repeat what they were sent, or what the model wrote."""
+"""Keys under which servers repeat the request, or what the model wrote."""
 NOISE = {
     "id", "object", "url", "doc_url", "request_id", "requestid", "trace_id", "user_id", "provider_name", "model",
     "links", "timestamp", "@type", "domain", "stack", "trace", "method", "documentation_url", "event_id",
@@ -48,12 +49,12 @@ NOISE = {
     "quota_id", "quota_metric",
 }  # fmt: skip
 ORDINARY = {"model", "messages", "stop", "stream", "user", "n", "metadata", "input", "store", "tools"}
-"""Keys of requests that are ordinary words, so that a key of this name in an error body means nothing by itself."""
+"""Parts of a request that are ordinary words. As a key of an error body, such a word means nothing by itself."""
 TELLING = {
     "error", "errors", "message", "msg", "detail", "details", "code", "type", "status", "loc", "param",
     "description", "raw",
 }  # fmt: skip
-"""Keys of which one marks JSON within a text as a part of the error, and not as an example or a value."""
+"""Keys that mark JSON within a text as a part of the error. Without one of them it is an example or a value."""
 
 
 @dataclass(frozen=True)
@@ -66,28 +67,28 @@ class Remark:
 
 @dataclass
 class Evidence:
-    """All that an error body says."""
+    """Everything that an error body says."""
 
     remarks: list[Remark] = field(default_factory=list)
     codes: set[str] = field(default_factory=set)
     """Codes and types, letters and digits alone: `content_filter` and `ContentFilter` are `contentfilter`."""
     statuses: list[int] = field(default_factory=list)
-    """HTTP statuses that stand in the body, the innermost last."""
+    """HTTP statuses in the body, the innermost last."""
     numbers: dict[str, float] = field(default_factory=dict)
-    """By key in snake case."""
+    """Numbers by key in snake case."""
     headers: list[Mapping[str, str]] = field(default_factory=list)
-    """Of an answer that a gateway got and repeats."""
+    """Headers of an answer that a gateway got and repeats."""
     raw: str = ""
     """The body as text, without secrets."""
 
     @property
     def text(self) -> str:
-        """All remarks, one a line, bounded for the patterns that are looked for."""
+        """All remarks, one a line, cut to a length that patterns can be searched in."""
         return "\n".join(remark.text for remark in self.remarks)[:20_000]
 
     @property
     def said(self) -> str:
-        """The remarks in their order, each once; codes if there are none; else the body as it came."""
+        """The remarks in their order, each once; the body as it came if there are none."""
         texts: list[str] = []
         for text in sorted({remark.text for remark in self.remarks if remark.text}, key=len, reverse=True):
             if not any(text in longer for longer in texts):
@@ -97,24 +98,24 @@ class Evidence:
         return "; ".join(texts) or self.raw
 
 
-def gather(body: object, sent: JsonObject | None = None) -> Evidence:
+def gather(body: object, sent: JsonObject) -> Evidence:
     """Read an error body.
 
     Args:
         body: its text, or the JSON that it holds.
-        sent: the JSON of our request, by which an echo of it is known.
+        sent: the JSON of our request, by which an echo of it is recognised.
     """
     reader = Reader(sent)
     if isinstance(body, bytes):
         body = body.decode("utf-8", "replace")
-    # Secrets first: half a key, where the text is cut, would no longer be known for one.
+    # Secrets go first: half a key, where the text is cut, would no longer be recognised.
     text = body if isinstance(body, str) else dumped(body)
-    reader.found.raw = shortened(text, 10 * LONGEST_BODY)[:LONGEST_BODY].strip()
+    reader.evidence.raw = shortened(text, 10 * LONGEST_BODY)[:LONGEST_BODY].strip()
     if isinstance(body, str):
-        reader.text(reader.found.raw, (), 0)
+        reader.text(reader.evidence.raw, (), 0)
     else:
         reader.value(body, "", (), 0)
-    return reader.found
+    return reader.evidence
 
 
 def dumped(value: object) -> str:
@@ -129,18 +130,18 @@ def squashed(code: object) -> str:
 
 
 def snake(key: object) -> str:
-    """`responseSchema`, `response-schema` and `Response Schema` as `response_schema`."""
+    """Return `response_schema` for `responseSchema`, `response-schema` and `Response Schema`."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", str(key)[:200])
     return re.sub(r"[\s-]+", "_", spaced).lower()
 
 
 class Reader:
-    """Walks through a body once and keeps what it finds."""
+    """Walks through a body once and gathers the evidence in it."""
 
-    def __init__(self, sent: JsonObject | None) -> None:
-        self.found = Evidence()
+    def __init__(self, sent: JsonObject) -> None:
+        self.evidence = Evidence()
         self.sent = sent
-        self.own = list(spoken(sent)) if sent else []
+        self.own_texts = texts_of_request(sent)
         self.values = 0
 
     def value(self, value: Any, key: str, names: tuple[str, ...], depth: int) -> None:
@@ -162,33 +163,34 @@ class Reader:
         keys = {key: snake(key) for key in value}
         here = tuple(name for key in value if keys[key] in NAMES for name in named(value[key])) or names
         limits = constraints(value.get("ctx"))
-        spoke = len(self.found.remarks)
+        remarks_before = len(self.evidence.remarks)
         for key, item in value.items():
             known = keys[key]
             if known in CODES and isinstance(item, (str, int)) and not isinstance(item, bool):
                 self.code(item, here)
             elif isinstance(item, (int, float)) and not isinstance(item, bool):
                 if abs(item) < 1e15 and math.isfinite(item):
-                    self.found.numbers[known] = float(item)
+                    self.evidence.numbers[known] = float(item)
             elif known == "headers" and isinstance(item, Mapping):
-                self.found.headers.append({str(name).lower(): str(text) for name, text in item.items()})
+                self.evidence.headers.append({str(name).lower(): str(text) for name, text in item.items()})
             elif known in NAMES and not isinstance(item, Mapping) and any(named(item)):
                 continue
             elif self.is_parameter(known):
-                for text in texts(item):
-                    self.remark(f"{known}: {text}", (known,))
+                for text in item if isinstance(item, (list, tuple)) else [item]:
+                    if isinstance(text, str):
+                        self.remark(f"{known}: {text}", (known,))
             elif isinstance(item, str) and limits:
                 self.text(f"{item} ({limits})", here, depth + 1)
             else:
                 self.value(item, known, here, depth + 1)
-        if here and here != names and len(self.found.remarks) == spoke:
+        if here and here != names and len(self.evidence.remarks) == remarks_before:
             self.remark(str(value.get("type", "")), here)
 
     def code(self, value: str | int, names: tuple[str, ...]) -> None:
         if len(code := squashed(value)) > 1:
-            self.found.codes.add(code)
+            self.evidence.codes.add(code)
         if re.fullmatch(r"[45]\d\d", str(value)):
-            self.found.statuses.append(int(value))
+            self.evidence.statuses.append(int(value))
         elif isinstance(value, str) and " " in value.strip():
             self.text(value, names, DEEPEST - 1)
 
@@ -201,50 +203,43 @@ class Reader:
     def remark(self, text: str, names: tuple[str, ...]) -> None:
         text = " ".join(self.without_echo(plain(text)).split())[:LONGEST_REMARK].strip(" \"',;:|").rstrip(".")
         if names or re.search(r"\w\w", text):
-            self.found.remarks.append(Remark(text, names))
+            self.evidence.remarks.append(Remark(text, names))
 
     def without_echo(self, text: str) -> str:
-        """The text without what is repeated of our own messages, cut short or whole."""
+        """Return the text without repetitions of our own messages, whole or cut short."""
         text = re.sub(r"input_value=.*?(?=, input_type=|$)", "input_value=…", text)
-        for own in self.own:
+        for own in self.own_texts:
             start = text.find(own[:24])
             if start >= 0:
-                same = alike(text[start:], own)
+                pairs = zip(text[start:], own, strict=False)
+                same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
                 text = f"{text[:start]}…{text[start + same :]}"
             elif len(text) >= 12 and text.rstrip(" .…") in own:
                 return "…"
         return text
 
     def is_echo(self, value: Mapping[Any, Any]) -> bool:
-        """Whether a server repeats our request here."""
+        """Return whether an object repeats our request."""
         if isinstance(value.get("messages"), list) and "error" not in value and "model" in value:
             return True
-        return self.sent is not None and len(value.keys() & self.sent.keys()) >= 3
+        return len(value.keys() & self.sent.keys()) >= 3
 
     def is_parameter(self, key: str) -> bool:
-        """Whether a key names a part of our request, as in {"temperature": ["must be at most 1"]}."""
-        return self.sent is not None and key in self.sent and key not in ORDINARY | CODES | NAMES
+        """Return whether a key names a part of our request, as in {"temperature": ["must be at most 1"]}."""
+        return key in self.sent and key not in ORDINARY | CODES | NAMES
 
 
-def alike(one: str, other: str) -> int:
-    """How many characters two texts have in common at their beginning."""
-    return next(
-        (place for place, pair in enumerate(zip(one, other, strict=False)) if pair[0] != pair[1]),
-        min(len(one), len(other)),
-    )
-
-
-def spoken(sent: JsonObject) -> Iterator[str]:
-    """The texts that we sent, as they are and as they stand in JSON; the longest first."""
+def texts_of_request(sent: JsonObject) -> list[str]:
+    """Return the texts that we sent, as they are and as they stand in JSON, the longest first."""
     messages = sent.get("messages") or sent.get("input")
     contents = [message.get("content") if isinstance(message, dict) else message for message in messages or ()]
     own = {content[:LONGEST_BODY] for content in contents if isinstance(content, str)}
     own |= {json.dumps(content)[1:-1] for content in own} | {" ".join(content.split()) for content in own}
-    return iter(sorted((content for content in own if len(content) >= 12), key=len, reverse=True))
+    return sorted((content for content in own if len(content) >= 12), key=len, reverse=True)
 
 
 def named(value: Any) -> Iterator[str]:
-    """The names that stand under a key for names: one, a path in parts, or several paths."""
+    """Yield the names under a key for names, which holds a name, a path in parts, or several paths."""
     if isinstance(value, str) and value and len(value) < 200 and " " not in value.strip():
         yield value
     elif isinstance(value, (list, tuple)) and value:
@@ -255,15 +250,8 @@ def named(value: Any) -> Iterator[str]:
                 yield from named(item)
 
 
-def texts(value: Any) -> list[str]:
-    """The sentences beside the name of a parameter."""
-    if isinstance(value, (list, tuple)):
-        return [item for item in value if isinstance(item, str)]
-    return [value] if isinstance(value, str) else []
-
-
 def constraints(context: Any) -> str:
-    """The bounds of a validator, as in pydantic's `ctx`."""
+    """Return the bounds of a validator (pydantic's `ctx`) in words."""
     if not isinstance(context, dict):
         return ""
     known = ("le", "lt", "ge", "gt", "max_length", "min_length", "limit_value", "expected")
@@ -271,7 +259,7 @@ def constraints(context: Any) -> str:
 
 
 def plain(text: str) -> str:
-    """HTML as the words in it; any other text as it is."""
+    """Return the words of an HTML page; any other text as it is."""
     if not re.search(r"(?i)<(!doctype|html|head|body|h1|title|center|pre)\b", text):
         return text
     text = re.sub(r"(?is)<(script|style|svg)\b.*?(</\1>|$)", " ", text)
@@ -279,7 +267,7 @@ def plain(text: str) -> str:
 
 
 def embedded(text: str) -> tuple[list[Any], str]:
-    """JSON values (or Python's spelling of them) within a text, and the text around them."""
+    """Return JSON values (or Python's spelling of them) within a text, and the text around them."""
     if "{" not in text:
         return [], text
     try:
@@ -296,13 +284,13 @@ def embedded(text: str) -> tuple[list[Any], str]:
         if is_telling(value):
             values.append(value)
             around, at = f"{around} {text[at:start]}", end
-    if not values and '\\"' in text:  # quoted once more than it should be
+    if not values and '\\"' in text:  # JSON that was quoted once too often
         return embedded(text.replace('\\"', '"').replace("\\n", "\n").replace("\\\\", "\\"))
     return values, f"{around} {text[at:]}"
 
 
 def opening(text: str) -> list[int]:
-    """Where JSON may begin; not everywhere, since each attempt may read to the end."""
+    """Return the first places where JSON may begin; each attempt may read to the end, so there is a limit to them."""
     return [match.start() for match in re.finditer(r"\[\s*(?=[{\[])|\{(?=\s*[\"'\\])", text)][:40]
 
 
@@ -312,7 +300,7 @@ def is_telling(value: Any) -> bool:
 
 
 def decoded(text: str, start: int) -> tuple[Any, int]:
-    """The JSON or Python literal that begins there, and where it ends; None if there is none."""
+    """Return the JSON or Python literal that begins at a place, and its end; None if there is no such literal."""
     try:
         return json.JSONDecoder(strict=False).raw_decode(text, start)
     except (ValueError, RecursionError):
@@ -327,17 +315,17 @@ def decoded(text: str, start: int) -> tuple[Any, int]:
 
 
 def closing(text: str, start: int) -> int | None:
-    """Where the bracket that opens there is closed."""
+    """Return the place behind the bracket that closes the one at `start`."""
     depth, quote = 0, ""
     for match in re.finditer(r"\\.|[\[\]{}()\"']", text[start : start + 20_001], re.DOTALL):
-        one = match[0]
+        sign = match[0]
         if quote:
-            quote = "" if one == quote else quote
-        elif one in "\"'":
-            quote = one
-        elif one in "[{(":
+            quote = "" if sign == quote else quote
+        elif sign in "\"'":
+            quote = sign
+        elif sign in "[{(":
             depth += 1
-        elif one in ")}]":
+        elif sign in ")}]":
             depth -= 1
             if depth == 0:
                 return start + match.end()

@@ -1,4 +1,4 @@
-"""Which models need packages beyond the core, and how an extra is installed."""
+"""Packages beyond the core that some models need, and how they are installed."""
 
 from __future__ import annotations
 
@@ -14,28 +14,24 @@ NEEDED = {
     "hf": ("xllamacpp", "huggingface_hub"),
     "minilm": ("onnxruntime", "tokenizers"),
 }
-"""Modules by the kind of a spec."""
+"""Kind of a spec -> modules that it imports."""
 
 
 def how_to_install(extra: str) -> str:
     """Return the command that installs an extra: of the package, or of the checkout that it runs from."""
-    checkout = Path(__file__).parents[2]
-    return (
-        f"pip install -e '.[{extra}]'"
-        if (checkout / "pyproject.toml").is_file()
-        else f"pip install 'culturepark[{extra}]'"
-    )
+    in_checkout = (Path(__file__).parents[2] / "pyproject.toml").is_file()
+    return f"pip install -e '.[{extra}]'" if in_checkout else f"pip install 'culturepark[{extra}]'"
 
 
 def missing(kind: str) -> list[str]:
-    """The modules that a kind of model needs and that are not installed."""
+    """Return the modules that a kind of model needs and that are not installed."""
     return [module for module in NEEDED.get(kind, ()) if find_spec(module) is None]
 
 
 def require(spec: ModelSpec) -> None:
     """
     Raises:
-        Lacking: with what to install, if the spec needs packages that are not there.
+        Lacking: with the command that installs them, if the spec needs packages that are not there.
     """
     if missing(spec.kind):
         other = "--role embedder=lexical" if spec == MINILM else "--model openai:NAME[@BASE_URL]"

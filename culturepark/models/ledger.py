@@ -1,16 +1,17 @@
-"""Asks models, and writes down every request before it leaves and every answer when it is there.
+"""Asks models, sends again what failed, and keeps a row of every request.
 
-An answered call is never sent again: the same request for the same subject gets the stored answer. That is all there
-is to resuming in the middle of a stage.
+A row is written before its request leaves, and completed when the answer is there. An answered call is never sent
+again: the same request for the same subject gets the stored answer. Resuming in the middle of a stage needs nothing
+else.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import random
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -28,25 +29,39 @@ from culturepark.errors import (
     Starved,
     Unreachable,
 )
-from culturepark.models import limits, prices, tokens
+from culturepark.models import prices, tokens
 from culturepark.models.abilities import Abilities, Learnt
+from culturepark.models.budget import Budget
 from culturepark.models.chat import ChatModel, Reply, Request, Usage, canonical, digest, hit_the_limit, token_limit
 from culturepark.models.pace import Pace, Place
 from culturepark.models.thoughts import ADVICE
 
+ATTEMPTS = 5
+"""Failures after which a request is given up."""
+LONGEST_PAUSE = 60.0
+"""Seconds of the longest pause that we choose ourselves."""
+LONGEST_WISH = 600.0
+"""Seconds that an endpoint may ask us to wait. One that asks for more is down for this run."""
+MOST_POSTPONED = 20
+"""Times that an endpoint may say when a request is to come again; from then on, each is a failure. Many requests may
+wait for the same window."""
+BUSY = {"http-429", "http-502", "http-503", "http-504", "http-529", "timeout"}
+"""Failures that time alone cures."""
+LOADING, LOADING_PAUSE = 900.0, 5.0
+"""Seconds that a model may take to be loaded, and the shortest pause before it is asked again."""
 LONG = 5.0
-"""Seconds of silence that want a word."""
+"""Seconds of a pause from which on the user is told of it."""
 DOWN_AFTER = 3
-"""So many requests in a row given up on mean that the endpoint is down."""
+"""Requests given up in a row that mean that the endpoint is down."""
 GRACE = 5.0
 """Seconds that calls in flight have to finish once the user has asked to stop."""
 SAID = 300
-"""Characters of what a server said that are kept beside what was learnt of it."""
+"""Characters of an error's text that are kept beside what was learnt from it."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A request about to leave; the columns of its row that are known beforehand."""
+    """The columns of a call's row that are known before the request leaves."""
 
     run_id: str
     stage: str
@@ -63,7 +78,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of it."""
+    """The columns of a call's row that are known after it."""
 
     response: str | None
     usage: Usage
@@ -83,7 +98,7 @@ class Answered:
 
 
 class CallLog(Protocol):
-    """Where calls are written down; the store."""
+    """The calls and abilities that the store keeps."""
 
     def answered(self, subject_id: str, request_digest: str) -> Answered | None: ...
     def lately(self, endpoint: str) -> list[tuple[float, int]]: ...
@@ -100,29 +115,29 @@ class Ledger:
 
     run_id: str
     log: CallLog
-    budget: limits.Budget
+    budget: Budget
     most_in_flight: int
     rpm: int | None = None
     tpm: int | None = None
     """Requests and tokens a minute that each remote endpoint gets at most."""
     down_after: int = DOWN_AFTER
     notice: Callable[[str], None] = lambda _: None
-    """Told what a user who waits will want to know."""
+    """Called with news for a user who waits."""
     paces: dict[str, Pace] = field(default_factory=dict)
     given_up: dict[str, int] = field(default_factory=dict)
-    """Requests given up on in a row, over all dialogues, by endpoint."""
+    """Requests given up in a row, over all dialogues, by endpoint."""
     halted: CultureparkError | None = None
-    """Why no further request may be made."""
+    """Reason why no further request may be made."""
     _abilities: dict[tuple[str, str], Abilities] = field(default_factory=dict)
     _flying: set[asyncio.Timeout] = field(default_factory=set)
     _loading: dict[str, float] = field(default_factory=dict)
-    """Since when an endpoint's model has been loading, in the clock's seconds."""
+    """Endpoint -> the monotonic time at which its model was first seen loading."""
     _read: dict[tuple[str, str], dict[int, int]] = field(default_factory=dict)
-    """Tokens that a model at an endpoint is said to have read -> characters of the prompt."""
-    _heard: set[str] = field(default_factory=set)
+    """(endpoint, model) -> prompt tokens by its own count -> characters of that prompt."""
+    _answering: set[str] = field(default_factory=set)
     """Endpoints that have answered."""
-    _told: set[tuple[str, str]] = field(default_factory=set)
-    """(endpoint, what) of which the user has been told."""
+    _notices: set[tuple[str, str]] = field(default_factory=set)
+    """(endpoint, topic) of the notices that come once in a run."""
 
     def __post_init__(self) -> None:
         self._had_answers = self.budget.tokens > 0
@@ -132,9 +147,9 @@ class Ledger:
         return sum(pace.in_flight for pace in self.paces.values())
 
     def halt(self, why: CultureparkError) -> None:
-        """Lets calls in flight finish, and answers every later request with `why`.
+        """Let calls in flight finish, and raise `why` at every later request.
 
-        If the user wants to stop, they have `GRACE` seconds: a trickle would keep him for hours.
+        If the user wants to stop, the calls have `GRACE` seconds: an answer that trickles in could take hours.
         """
         self.halted = self.halted or why
         if isinstance(why, Interrupted) and self._flying:
@@ -147,10 +162,10 @@ class Ledger:
     async def ask(
         self, model: ChatModel, request: Request, *, stage: str, subject_id: str, prompt_digest: str
     ) -> Reply:
-        """The stored answer to this very request, or a new one.
+        """Return the stored answer to this very request, or a new one.
 
-        A request that the endpoint refuses for one of its parts goes again without that part, as often as there is
-        something to leave out; that is no attempt.
+        If the endpoint refuses a part of the request, it goes again without that part, as often as there is something
+        to leave out. That is no failure.
 
         Raises:
             ModelError: if it failed for good; every attempt has its row.
@@ -159,16 +174,16 @@ class Ledger:
         """
         pace = self._pace_of(model)
         whole = model.body(request)
-        # Of the whole request, not of what the endpoint takes of it: an answer stays found when more is learnt.
+        # The digest of the full request, not of the adapted one: an answer stays found when more is learnt.
         request_digest = digest(model.endpoint, canonical(whole))
-        asked = Asked(model, stage, str(whole.get("model") or model.spec))
+        asked = Asked(model, stage, str(whole.get("model") or model.spec), whole, pace)
         while True:
-            await asyncio.sleep(0)  # stored and scripted answers take no time: Ctrl-C must get a word in
+            await asyncio.sleep(0)  # stored and scripted answers take no time, and Ctrl-C has to be heard
             if isinstance(self.halted, Interrupted):
                 raise self.halted
             if stored := self.log.answered(subject_id, request_digest):
-                return recall(stored)
-            body = asked.adapted(self._abilities_of(asked), whole)
+                return Reply.of(json.loads(stored.response), stored.usage, stored.call_id)
+            body = asked.adapted(self._abilities_of(asked))
             asked.attempt += 1
             text = canonical(body)
             async with pace.place(len(text) // 4 + request.max_tokens, self._may_ask) as place:
@@ -188,12 +203,12 @@ class Ledger:
                 try:
                     reply = await self._send(model, body, call)
                 except ModelError as error:
-                    pause = self._after_failure(asked, error, body, whole, pace, place)
+                    pause = self._after_failure(asked, error, body, place)
                 else:
                     place.used(reply.usage.total)
                     pace.went_well(place, stage)
                     self.given_up[model.endpoint] = 0
-                    self._heard.add(model.endpoint)
+                    self._answering.add(model.endpoint)
                     self._loading.pop(model.endpoint, None)
                     self._after_answer(asked, reply)
                     return reply
@@ -202,7 +217,7 @@ class Ledger:
                 await pace.rest(left)
 
     def refuse(self, reply: Reply, guard: str) -> None:
-        """Notes which guard turned an answer down."""
+        """Store which guard turned an answer down."""
         self.log.refuse(reply.call_id, guard)
 
     def _pace_of(self, model: ChatModel) -> Pace:
@@ -241,11 +256,14 @@ class Ledger:
 
         try:
             async with asyncio.timeout(None) as patience:
-                with self._in_the_air(patience):
+                self._flying.add(patience)
+                try:
                     reply = await model.send(body)
+                finally:
+                    self._flying.discard(patience)
         except Filtered as error:
             finish(None, f"{error.kind}: {error}")
-            return Reply("", "content_filter", {}, call_id=call_id)  # as from a server that says so with the answer
+            return Reply("", "content_filter", {}, call_id=call_id)  # other servers answer so with status 200
         except ModelError as error:
             finish(None, f"{error.kind}: {error}")
             raise
@@ -260,20 +278,12 @@ class Ledger:
         except Exception as bug:
             finish(None, f"bug: {type(bug).__name__}")
             raise
-        known = self._read.setdefault((model.endpoint, call.model), {})
-        if amiss := what_is_amiss(reply, body, model.endpoint, known):
-            finish(reply, f"{amiss.kind}: {amiss}")
-            raise amiss
+        earlier = self._read.setdefault((model.endpoint, call.model), {})
+        if fault := fault_of(reply, body, model.endpoint, earlier):
+            finish(reply, f"{fault.kind}: {fault}")
+            raise fault
         finish(reply, None)
         return replace(reply, call_id=call_id)
-
-    @contextmanager
-    def _in_the_air(self, patience: asyncio.Timeout) -> Iterator[None]:
-        self._flying.add(patience)
-        try:
-            yield
-        finally:
-            self._flying.discard(patience)
 
     def _abilities_of(self, asked: Asked) -> Abilities:
         key = (asked.model.endpoint, asked.name)
@@ -282,7 +292,7 @@ class Ledger:
         return self._abilities[key]
 
     def _learn(self, asked: Asked, learnt: Learnt, said: str) -> None:
-        """Keeps what was learnt for this run and later ones, and tells the user."""
+        """Keep a new ability for this run and later ones, and tell the user."""
         self._keep(asked, learnt, said)
         self.notice(f"{asked.name} at {asked.model.endpoint} {learnt} (it said: {said[:SAID]})")
 
@@ -299,52 +309,49 @@ class Ledger:
             if reply.leak not in leaks:
                 self._keep(asked, Learnt("leaks", [*leaks, reply.leak]), "")
             mixed = f"{asked.name} at {asked.model.endpoint} {Learnt('leaks', [reply.leak])}"
-            self._tell_once(asked, reply.leak, f"{mixed}. {ADVICE.get(reply.leak, '')}".rstrip())
+            self._notice_once(asked, reply.leak, f"{mixed}. {ADVICE.get(reply.leak, '')}".rstrip())
 
-    def _tell_once(self, asked: Asked, what: str, words: str) -> None:
-        """Tells the user something about an endpoint, once in a run."""
-        if (asked.model.endpoint, what) not in self._told:
-            self._told.add((asked.model.endpoint, what))
+    def _notice_once(self, asked: Asked, topic: str, words: str) -> None:
+        if (asked.model.endpoint, topic) not in self._notices:
+            self._notices.add((asked.model.endpoint, topic))
             self.notice(words)
 
-    def _after_failure(
-        self, asked: Asked, error: ModelError, body: JsonObject, whole: JsonObject, pace: Pace, place: Place
-    ) -> float:
-        """Seconds to wait before the next attempt; raises where there is none."""
+    def _after_failure(self, asked: Asked, error: ModelError, body: JsonObject, place: Place) -> float:
+        """Return the seconds to wait before the next attempt, or raise if there is none."""
         abilities = self._abilities_of(asked)
         if isinstance(error, Refused):
-            if asked.adapted(abilities, whole) == body:  # else somebody else has learnt it meanwhile
+            if asked.adapted(abilities) == body:  # else another request has learnt it meanwhile
                 learnt = abilities.learn(error, body)
                 if learnt is None or (asked.trial and learnt.name == "bare"):
                     raise error
-                if learnt.name == "bare":  # a guess: it counts once it has helped
+                if learnt.name == "bare":  # a guess, which is kept only if it helps
                     asked.trial = learnt, str(error)
                 else:
                     self._learn(asked, learnt, str(error))
             return 0.0
         if isinstance(error, Starved):
             more = abilities.more_room(asked.stage)
-            if more and asked.adapted(abilities.knowing(more), whole) != body:
-                if asked.adapted(abilities, whole) == body:
+            if more and asked.adapted(abilities.knowing(more)) != body:
+                if asked.adapted(abilities) == body:
                     self._learn(asked, more, str(error))
                 return 0.0
             raise self._give_up(asked, error)
         if isinstance(error, PromptCut):  # shorter prompts to the same endpoint may well be whole
-            self._tell_once(asked, error.kind, str(error))
+            self._notice_once(asked, error.kind, str(error))
         if not error.retryable:
             raise error
-        if (error.retry_after or 0) > limits.LONGEST_WISH:
+        if (error.retry_after or 0) > LONGEST_WISH:
             wish = f"{error}; it wants to be left alone for {error.retry_after:,.0f} s"
             raise Unreachable(wish, kind=error.kind) from error
         if isinstance(error, Loading):
-            return self._while_loading(asked, error, pace, place)
-        told = bool(error.retry_after) and asked.told < limits.TOLD
-        asked.told += told
-        asked.failures += not told  # who was told when to come again has not failed
-        pause = limits.pause_before(asked.failures + 1, error)
-        if error.kind in limits.TOO_MUCH or error.retry_after is not None:
-            # A pause of everybody only where the endpoint asked for it; otherwise each waits on its own.
-            pace.was_refused(place, pause if error.retry_after is not None or error.kind == "http-429" else 0)
+            return self._while_loading(asked, error, place)
+        postponed = bool(error.retry_after) and asked.postponed < MOST_POSTPONED
+        asked.postponed += postponed
+        asked.failures += not postponed
+        pause = pause_before(asked.failures + 1, error)
+        if error.kind in BUSY or error.retry_after is not None:
+            # All requests pause only where the endpoint asked for it; otherwise each waits on its own.
+            asked.pace.was_refused(place, pause if error.retry_after is not None or error.kind == "http-429" else 0)
         if asked.failures >= self._attempts(asked, error):
             raise self._give_up(asked, error) from error
         if pause >= LONG:
@@ -352,32 +359,32 @@ class Ledger:
         return pause
 
     def _attempts(self, asked: Asked, error: ModelError) -> int:
-        """How often a request that fails so is sent at most."""
-        if error.attempts_at_first is not None and self._silent(asked):
+        """Return the number of failures of this kind after which a request is given up."""
+        if error.attempts_at_first is not None and self._is_silent(asked):
             return error.attempts_at_first
-        return 2 if isinstance(error, OnlyThoughts) else limits.ATTEMPTS
+        return 2 if isinstance(error, OnlyThoughts) else ATTEMPTS
 
-    def _silent(self, asked: Asked) -> bool:
-        """Whether an endpoint has answered nothing yet, in this process or, as far as tokens show, in the run."""
-        return asked.model.endpoint not in self._heard and not self._had_answers
+    def _is_silent(self, asked: Asked) -> bool:
+        """Return whether an endpoint has answered nothing yet, in this process or (by the run's tokens) before."""
+        return asked.model.endpoint not in self._answering and not self._had_answers
 
-    def _while_loading(self, asked: Asked, error: Loading, pace: Pace, place: Place) -> float:
-        """Seconds until the next look at a model that is being loaded."""
+    def _while_loading(self, asked: Asked, error: Loading, place: Place) -> float:
+        """Return the seconds after which a model that is being loaded is asked again."""
         began = self._loading.setdefault(asked.model.endpoint, time.monotonic())
-        if (waited := time.monotonic() - began) > limits.LOADING:
-            raise Unreachable(f"{error}, and still after {limits.LOADING / 60:.0f} minutes", kind=error.kind) from error
+        if (waited := time.monotonic() - began) > LOADING:
+            raise Unreachable(f"{error}, and still after {LOADING / 60:.0f} minutes", kind=error.kind) from error
         pause = error.retry_after if error.retry_after is not None else waited / 3
-        pause = min(max(pause, limits.LOADING_PAUSE), 30.0)
-        pace.was_refused(place, pause)
-        wait = f"waiting for the model to be loaded, up to {limits.LOADING / 60:.0f} minutes: {error}"
-        self._tell_once(asked, error.kind, wait)
+        pause = min(max(pause, LOADING_PAUSE), 30.0)
+        asked.pace.was_refused(place, pause)
+        wait = f"waiting for the model to be loaded, up to {LOADING / 60:.0f} minutes: {error}"
+        self._notice_once(asked, error.kind, wait)
         return pause
 
     def _give_up(self, asked: Asked, error: ModelError) -> ModelError:
-        """What to raise for a request that failed for good: after several in a row, that the endpoint is of no use."""
+        """Return the error of a request that failed for good: Unreachable if the endpoint seems to be of no use."""
         endpoint = asked.model.endpoint
         lost = self.given_up[endpoint] = self.given_up.get(endpoint, 0) + 1
-        nowhere = error.kind == "no-connection" or (error.attempts_at_first and self._silent(asked))
+        nowhere = error.kind == "no-connection" or (error.attempts_at_first and self._is_silent(asked))
         if nowhere or lost >= self.down_after:
             return Unreachable(str(error), kind=error.kind)
         return error
@@ -385,36 +392,57 @@ class Ledger:
 
 @dataclass
 class Asked:
-    """One request on its way: to whom, what for, and what has come of it so far."""
+    """One request under way, over all its attempts."""
 
     model: ChatModel
     stage: str
     name: str
-    """The model's, as it stands in the request."""
+    """The model's name, as it stands in the request."""
+    whole: JsonObject
+    """The full request, which each attempt adapts to what the endpoint takes."""
+    pace: Pace
     attempt: int = 0
     failures: int = 0
-    told: int = 0
-    """How often the endpoint said when to come again."""
+    postponed: int = 0
+    """Times that the endpoint said when to come again."""
     trial: tuple[Learnt, str] | None = None
-    """What may have been the matter, and what the endpoint said; kept if the request succeeds without."""
+    """A guess at what is refused, with the endpoint's words; kept if the request succeeds without it."""
 
-    def adapted(self, abilities: Abilities, whole: JsonObject) -> JsonObject:
-        return (abilities.knowing(self.trial[0]) if self.trial else abilities).adapt(whole, self.stage)
+    def adapted(self, abilities: Abilities) -> JsonObject:
+        return (abilities.knowing(self.trial[0]) if self.trial else abilities).adapt(self.whole, self.stage)
 
 
-def what_is_amiss(reply: Reply, body: JsonObject, endpoint: str, known: dict[int, int]) -> ModelError | None:
-    """What is wrong with an answer that came in good order; None if nothing is.
+def pause_before(attempt: int, error: ModelError) -> float:
+    """Return the seconds to wait before an attempt (from 2 on): the server's wish, or a random time that grows.
+
+    A busy endpoint gets half to all of 2 s, 4 s, 8 s, ...: four pauses outlast 15 s at least. All other failures get
+    none to all of 1 s, 2 s, 4 s, ...
+
+    Source of both kinds of jitter: M. Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015.
+    """
+    if error.retry_after is not None:
+        return error.retry_after + random.uniform(0, 0.25)
+    longest = min(LONGEST_PAUSE, 0.5 * 2 ** (attempt - 1))
+    if error.kind in BUSY:
+        longest = min(LONGEST_PAUSE, 2 * longest)
+        return random.uniform(longest / 2, longest)
+    return random.uniform(0, longest)
+
+
+def fault_of(reply: Reply, body: JsonObject, endpoint: str, earlier: dict[int, int]) -> ModelError | None:
+    """Return the fault of an answer that came in good order; None if it has none.
 
     Args:
-        known: tokens that were read of earlier prompts -> characters of each; this one is added.
+        earlier: see `tokens.was_cut`.
     """
     usage, limit = reply.usage, token_limit(body)
-    if tokens.was_cut(usage, body, known):
+    mostly_thoughts = 2 * (usage.reasoning_tokens or 0) > (usage.completion_tokens or 0)
+    if tokens.was_cut(usage, body, earlier):
         return PromptCut(
             f"{endpoint} read {usage.prompt_tokens:,} tokens of a longer prompt and dropped the rest without a word; "
             "raise the server's context length (Ollama: OLLAMA_CONTEXT_LENGTH, LM Studio and llama-server: context)"
         )
-    if reply.withheld or (reply.text.strip() and not (reply.cut_off and mostly_thoughts(usage))):
+    if reply.withheld or (reply.text.strip() and not (reply.cut_off and mostly_thoughts)):
         return None
     thought = bool(reply.thoughts or usage.reasoning_tokens)
     if reply.cut_off and (thought or (limit > 1 and hit_the_limit(reply.finish_reason))):
@@ -430,18 +458,8 @@ def what_is_amiss(reply: Reply, body: JsonObject, endpoint: str, known: dict[int
     return None
 
 
-def mostly_thoughts(usage: Usage) -> bool:
-    """Whether most of an answer's tokens went into thoughts."""
-    return 2 * (usage.reasoning_tokens or 0) > (usage.completion_tokens or 0)
-
-
-def recall(stored: Answered) -> Reply:
-    """A stored answer as the reply it was."""
-    return Reply.of(json.loads(stored.response), stored.usage, stored.call_id)
-
-
 def now() -> str:
-    """The time in UTC, to the millisecond."""
+    """Return the time in UTC, to the millisecond."""
     return moment(datetime.now(UTC))
 
 

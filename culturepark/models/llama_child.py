@@ -1,7 +1,7 @@
 """Runs llama.cpp's server in a process of its own: `python -P llama_child.py`.
 
-Reads one line of JSON from stdin, writes one line of JSON with its address to stdout, and ends when stdin closes:
-however the parent dies, the child goes with it.
+Reads one line of JSON from stdin, and writes one line of JSON with its address to stdout. It ends when stdin closes, so
+it never outlives its parent.
 """
 
 import os
@@ -18,7 +18,7 @@ import xllamacpp
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which lets calls in flight finish
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C, and lets calls in flight finish
     settings = json.loads(sys.stdin.readline())
     params = xllamacpp.CommonParams()
     params.model.path = settings["path"]

@@ -1,4 +1,4 @@
-"""Models on this machine: finds or fetches the weights, starts llama.cpp, and asks it like any other endpoint."""
+"""Models on this machine: finds or fetches the weights, and starts llama.cpp, which is asked as any other endpoint."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ MOST_SLOTS = 4
 SMALL, LABELS = 1_000_000_000, 3_000_000_000
 """Parameters below which a model has the trait of that name."""
 LONGEST_STRING = 400
-"""Characters of a string in JSON; without a limit a small model may go round in one for ever."""
+"""Characters of a string in JSON. Without a limit a small model may repeat itself in one for ever."""
 START_SECONDS = 180
 WEEK = 7 * 24 * 3600
 CHILD = Path(__file__).with_name("llama_child.py")
-"""Started as a file: nothing has to be found by name, wherever culturepark was imported from."""
+"""The child is started by its file and not its module's name, which depends on how culturepark was imported."""
 
 
 class LocalModel(OpenAIModel):
@@ -48,7 +48,7 @@ class LocalModel(OpenAIModel):
     ) -> None:
         super().__init__(spec, base_url=f"{url}/v1", api_key=token, traits=traits, loopback=True, name=name)
         self._child = child
-        self.endpoint = f"local:{spec.kind}"  # the port is another each time, and says nothing
+        self.endpoint = f"local:{spec.kind}"  # the port is random, and says nothing
 
     def body(self, request: Request) -> JsonObject:
         body = super().body(request)
@@ -110,7 +110,7 @@ async def start(spec: ModelSpec, slots: int, progress: weights.Progress) -> Loca
 
 
 def log_file() -> IO[bytes]:
-    """Open a file for what llama.cpp says; the null device where no temporary file can be made."""
+    """Open a file for the output of llama.cpp; the null device where no temporary file can be made."""
     try:
         return tempfile.TemporaryFile()
     except FileNotFoundError:
@@ -139,65 +139,58 @@ def from_hub(spec: ModelSpec) -> Path:
     """Return a file of a Hugging Face repository, from its cache if it is there, and checked for damage."""
     if not home_folder() and not any(os.environ.get(name) for name in ("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME")):
         raise Unreachable(f"{spec}: there is no home folder for the hub's cache; name one with HF_HOME=/path/to/folder")
-    from huggingface_hub import get_token, hf_hub_download
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        HfHubHTTPError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub import errors, get_token, hf_hub_download
 
     organisation, name, file = spec.name.split("/", 2)
-    remember(get_token())  # the hub's, for errors that repeat it
+    remember(get_token())  # the hub's token, which its errors may repeat
     download = partial(hf_hub_download, f"{organisation}/{name}", file, revision=spec.where or None)
+    not_there = (errors.EntryNotFoundError, errors.RepositoryNotFoundError, errors.RevisionNotFoundError)
     broken = ""
     try:
         path = Path(str(download()))
-        if not whole(path):
+        if not is_intact(path):
             broken = f"{path} is damaged and "
             path = Path(str(download(force_download=True)))
-            if not whole(path):
+            if not is_intact(path):
                 raise Unreachable(f"{spec}: {weights.damaged(path)}")
         return path
-    except LocalEntryNotFoundError:
+    except errors.LocalEntryNotFoundError:
         raise Unreachable(
             f"{broken or f'{spec} is not in the cache and '}the hub cannot be reached; go on line once, or unset "
             "HF_HUB_OFFLINE"
         ) from None
-    except (EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError, HFValidationError) as error:
+    except (*not_there, errors.HFValidationError) as error:
         raise UsageError(f"{spec}: {short(error)}") from None
-    except (HfHubHTTPError, httpx2.HTTPError, OSError, ValueError) as error:
+    except (errors.HfHubHTTPError, httpx2.HTTPError, OSError, ValueError) as error:
         raise Unreachable(f"{broken or f'{spec} '}cannot be fetched: {short(error)}") from error
 
 
-def whole(path: Path) -> bool:
-    """Whether a file of the hub's cache holds what it was called after: the hub names large files by their sha256.
+def is_intact(path: Path) -> bool:
+    """Return whether a file of the hub's cache has the sha256 after which the hub names large files.
 
-    Reading gigabytes takes seconds, so a file that was found whole is not read again for a week, unless its stamp says
-    that it was written.
+    Reading gigabytes takes seconds, so a file that was intact is not read again for a week, unless its stamp has
+    changed.
     """
     blob = path.resolve()
-    if not re.fullmatch(r"[0-9a-f]{64}", blob.name):  # a copy, where there are no links; nothing says what it should be
+    if not re.fullmatch(r"[0-9a-f]{64}", blob.name):  # a copy, where there are no links: its sha256 is not known
         return True
-    stamp, note = weights.stamp_of(blob), noted(blob.name)
+    stamp, note = weights.stamp_of(blob), note_of(blob.name)
     with suppress(OSError, ValueError):
         if note and time.time() - note.stat().st_mtime < WEEK and json.loads(note.read_bytes()) == [*stamp]:
             weights.stamps[path.absolute()] = stamp
             return True
-    if weights.checked(blob) != blob.name:
+    if weights.checked_sha256(blob) != blob.name:
         return False
     weights.stamps[path.absolute()] = weights.stamps[blob]
     if note:
-        with suppress(OSError):  # a cache that is full or read-only: it is read again
+        with suppress(OSError):  # the cache is full or read-only, and the file will be read again
             note.parent.mkdir(parents=True, exist_ok=True)
             note.write_text(json.dumps(weights.stamps[blob]))
     return True
 
 
-def noted(sha256: str) -> Path | None:
-    """Where it is noted that a file was found whole."""
+def note_of(sha256: str) -> Path | None:
+    """Return the path of the note that a file was intact."""
     try:
         return weights.cache_dir() / "checked" / f"{sha256}.json"
     except Unreachable:
@@ -205,7 +198,7 @@ def noted(sha256: str) -> Path | None:
 
 
 async def traits_of(url: str, token: str) -> Traits:
-    """What the served model can do, judged by how many parameters it says it has."""
+    """Return the traits of the served model, by the number of parameters that it tells."""
     async with httpx2.AsyncClient(trust_env=False) as client:
         answer = await client.get(f"{url}/v1/models", headers={"Authorization": f"Bearer {token}"})
     parameters = int(answer.json()["data"][0]["meta"]["n_params"])
@@ -213,7 +206,7 @@ async def traits_of(url: str, token: str) -> Traits:
 
 
 def with_limits(schema: Any) -> Any:
-    """A JSON schema whose free strings have an end. llama.cpp keeps to it; other servers may refuse the keyword."""
+    """Limit the free strings of a JSON schema. llama.cpp keeps to it; other servers may refuse the keyword."""
     if isinstance(schema, list):
         return [with_limits(item) for item in schema]
     if not isinstance(schema, dict):
@@ -223,7 +216,7 @@ def with_limits(schema: Any) -> Any:
 
 
 def last_words(log: IO[bytes]) -> str:
-    """The last error line that llama.cpp wrote."""
+    """Return the last error line that llama.cpp wrote."""
     log.seek(0)
     lines = log.read().decode("utf-8", "replace").splitlines()
     errors = [line for line in lines if "rror" in line or "failed" in line]

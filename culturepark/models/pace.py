@@ -1,7 +1,7 @@
-"""How fast one endpoint is asked: how many requests at once, how many a minute, how many tokens a minute.
+"""Limits how fast one endpoint is asked: requests at once, requests a minute, tokens a minute.
 
-Congestion is met as TCP meets it (RFC 5681): one more at a time while all goes well, half as many after a refusal or
-where answers grow slow, and after a pause a start with one request, so that no storm follows it.
+Congestion is controlled as in TCP (RFC 5681): one more request at a time while all goes well, half as many after a
+refusal or when answers grow slow, and a single one after a pause, so that no storm follows it.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from time import monotonic
 
 MINUTE = 60.0
 SLOW = 3.0
-"""Answers that take so many times as long as usual mean that the endpoint has too much to do."""
+"""Ratio to the usual time of an answer from which the endpoint has too much to do."""
 WARM_UP = 10
-"""Answers of a kind before it is known what is usual."""
+"""Answers of a kind from which the usual time is known."""
 
 
 @dataclass
@@ -29,14 +29,14 @@ class Entry:
 
 
 class Window:
-    """At most so much in any sixty seconds."""
+    """A limit on an amount in any sixty seconds."""
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.entries: deque[Entry] = deque()
 
     def wait(self, amount: float) -> float:
-        """Seconds until `amount` fits. What is larger than the limit itself goes when the window is empty."""
+        """Return the seconds until `amount` fits. One larger than the limit itself goes when the window is empty."""
         now = monotonic()
         while self.entries and self.entries[0].when <= now - MINUTE:
             self.entries.popleft()
@@ -56,17 +56,17 @@ class Window:
 
 @dataclass
 class Latency:
-    """Whether answers of one kind (a stage's calls are alike) have begun to take long."""
+    """Times of answers of one kind: the calls of a stage are alike."""
 
     usual: float = 0.0
     recent: float = 0.0
-    seen: int = 0
+    answers: int = 0
 
     def add(self, seconds: float) -> bool:
-        """True if they have; what is slow from then on counts as usual."""
-        self.seen += 1
-        if self.seen <= WARM_UP:
-            self.usual += (seconds - self.usual) / self.seen
+        """Return whether answers have begun to take long. From then on, that is usual."""
+        self.answers += 1
+        if self.answers <= WARM_UP:
+            self.usual += (seconds - self.usual) / self.answers
             self.recent = self.usual
             return False
         self.recent += 0.3 * (seconds - self.recent)
@@ -85,7 +85,7 @@ class Place:
     reserved: Entry | None = None
 
     def used(self, tokens: int) -> None:
-        """What was only an estimate is known now."""
+        """Replace the estimate of the request's tokens."""
         if self.reserved and tokens:
             self.reserved.amount = tokens
 
@@ -100,11 +100,11 @@ class Pace:
     tpm: int | None = None
     """Tokens, sent and received, in any sixty seconds."""
     patient: bool = False
-    """Slow answers are no reason to ask less: a local server has as many slots as are asked at once."""
+    """Whether slow answers are no reason to ask less: a local server has as many slots as are asked at once."""
     allowed: float = 0.0
     in_flight: int = 0
     _steady: float = 0.0
-    """Below it, one more after every success; above it, one more after a round of them."""
+    """Below it, one more request is allowed after every success; above it, after a round of them."""
     _not_before: float = 0.0
     _last_cut: float = 0.0
     _latency: dict[str, Latency] = field(default_factory=dict)
@@ -118,13 +118,13 @@ class Pace:
 
     @asynccontextmanager
     async def place(self, tokens: int = 0, may: Callable[[], None] = lambda: None) -> AsyncIterator[Place]:
-        """A place among the requests in flight, as soon as there is one.
+        """Give a place among the requests in flight, as soon as there is one.
 
         Args:
             tokens: an estimate of what the request will use.
-            may: raises if the request may not be made any more; asked before it is, and whenever `stir` wakes it.
+            may: raises if the request may not be made any more; called at first, and after every wait.
         """
-        async with self._door:  # one after the other, in the order in which they came
+        async with self._door:  # requests wait in the order in which they came
             while True:
                 may()
                 wait = self._wait(tokens)
@@ -144,7 +144,7 @@ class Pace:
             self.stir()
 
     def remember(self, past: list[tuple[float, int]]) -> None:
-        """Counts what was asked before this process began.
+        """Count requests that were made before this process began.
 
         Args:
             past: how many seconds ago a request began, and its tokens; the oldest first.
@@ -159,7 +159,7 @@ class Pace:
         Args:
             kind: requests of one kind take about the same time.
         """
-        if place.began < self._last_cut:  # sent before the refusal, it says nothing about what comes after
+        if place.began < self._last_cut:  # it was sent before the refusal, and says nothing about later ones
             return
         self.allowed = min(self.most, self.allowed + (1 if self.allowed < self._steady else 1 / self.allowed))
         slow = self._latency.setdefault(kind, Latency()).add(monotonic() - place.began)
@@ -176,16 +176,16 @@ class Pace:
             self.allowed = 1.0
 
     def _cut(self, place: Place) -> bool:
-        """Half as many at once; but once only for all that were under way together."""
+        """Halve the requests at once, but only once for all that were in flight together."""
         if place.began < self._last_cut:
             return False
         self._last_cut = monotonic()
-        # Refused again while it was still feeling its way up: the goal is halved, not what has been reached so far.
+        # If refused again on the way up from one, halve the goal, and not what has been reached so far.
         self._steady = max(1.0, (self.allowed if self.allowed > 1 else self._steady) / 2)
         return True
 
     def _wait(self, tokens: int) -> float | None:
-        """Seconds until one more may go; None if that hangs on those in flight."""
+        """Return the seconds until one more request may go; None if that depends on those in flight."""
         if self.in_flight >= int(self.allowed):
             return None
         waits = [self._not_before - monotonic()]
@@ -196,14 +196,12 @@ class Pace:
         return max(0.0, *waits)
 
     async def rest(self, seconds: float | None) -> None:
-        """Until the time is over, or something has changed."""
-        try:
+        """Wait until the time is over, or something has changed."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._changed.wait()
-        except TimeoutError:
-            pass
 
     def stir(self) -> None:
-        """Wakes whoever waits, to look again."""
+        """Wake all requests that wait, to look again."""
         self._changed.set()
         self._changed = asyncio.Event()

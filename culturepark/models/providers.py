@@ -1,4 +1,4 @@
-"""The remote services that are known by name: whose key is in which variable, and where their API begins."""
+"""Remote services that are known by their hosts: the variable that holds the key, and the path of the API."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Provider:
 
     name: str
     hosts: tuple[str, ...]
-    """A name that begins with a dot stands for all that end in it."""
+    """A name that begins with a dot stands for all names that end in it."""
     path: str
-    """Where the API begins; it is added to a base URL that has no path. Empty if there is more than one."""
+    """The path of the API, added to a base URL without one; empty if there are several."""
     variables: tuple[str, ...]
-    """Environment variables that may hold the key, the first one first."""
+    """Environment variables that may hold the key, in the order in which they are read."""
 
 
 PROVIDERS = (
@@ -62,7 +62,7 @@ OPENAI = PROVIDERS[0]
 
 
 def provider_of(host: str) -> Provider | None:
-    """The service that a host belongs to; None for all that are not known."""
+    """Return the service that a host belongs to; None for an unknown one."""
     host = host.lower()
     for provider in PROVIDERS:
         if any(host.endswith(name) if name.startswith(".") else host == name for name in provider.hosts):

@@ -1,6 +1,6 @@
-"""Which proxy lies between here and an endpoint, by the environment's variables.
+"""Finds the proxy to an endpoint in the environment's variables.
 
-The HTTP library reads the same variables, but makes a client for each of them: a wrong one fails where it is not even
+The HTTP library reads the same variables, but makes a client for each of them: a wrong one fails even where it is not
 needed, and with a traceback.
 """
 
@@ -19,7 +19,7 @@ from culturepark.models.base_url import is_host
 from culturepark.redact import remember
 
 SCHEMES = ("http", "https", "socks5", "socks5h")
-"""Of proxies that the HTTP library knows."""
+"""Schemes of the proxies that the HTTP library knows."""
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,15 @@ class Proxy:
 
     @property
     def shown(self) -> str:
-        """The proxy without user and password, and who names it."""
+        """The proxy without user and password, and the variable that names it."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]} ({self.variable})"
 
 
 def proxy_for(url: str) -> Proxy | None:
-    """Return the proxy through which an endpoint is asked; None for none.
+    """Return the proxy through which an endpoint is asked; None if there is none.
 
-    There is none to this machine itself: what is said to a local server is not for others.
+    There is never one to this machine itself: a talk with a local server is not for others.
 
     Raises:
         UsageError: if a variable that applies names no proxy that can be used.
@@ -53,30 +53,30 @@ def proxy_for(url: str) -> Proxy | None:
     if kind is None or is_loopback(host) or is_exempt(host, port, named.get("no", "")):
         return None
     variable = variable_of(kind)
-    return Proxy(checked(named[kind].strip(), variable), variable)
+    return Proxy(checked_address(named[kind].strip(), variable), variable)
 
 
 def unusable() -> Iterator[str]:
-    """Yield what is wrong with each proxy that the environment names, whichever endpoint it would be used for."""
+    """Yield the fault of each wrong proxy that the environment names, whether an endpoint needs it or not."""
     for kind, value in getproxies().items():
         if kind in ("http", "https", "all") and value:
             try:
-                checked(value.strip(), variable_of(kind))
+                checked_address(value.strip(), variable_of(kind))
             except UsageError as error:
                 yield str(error)
 
 
 def variable_of(kind: str) -> str:
-    """Return the variable that is set; a system may also have settings of its own."""
+    """Return the name of the variable that is set; without one, the proxy comes from the system's settings."""
     names = (f"{kind}_proxy", f"{kind.upper()}_PROXY")
     return next((name for name in names if os.environ.get(name)), "the system's proxy settings")
 
 
-def checked(value: str, variable: str) -> str:
+def checked_address(value: str, variable: str) -> str:
     """Return a proxy's address with its scheme, `http://` where none is named.
 
     Raises:
-        UsageError: naming the variable, without repeating what it holds: that may be a password.
+        UsageError: naming the variable, but not its value, which may hold a password.
     """
     bare_word = not re.search(r"[.:]", value)  # no scheme, port or dot: hardly the name of a host
     value = value if "://" in value else f"http://{value}"
@@ -86,13 +86,8 @@ def checked(value: str, variable: str) -> str:
         if parts.password:
             remember(parts.password)
             remember(unquote(parts.password))
-        fine = (
-            not bare_word
-            and is_host(parts.hostname or "")
-            and parts.port != 0
-            and value.isprintable()
-            and " " not in value
-        )
+        fine = not bare_word and is_host(parts.hostname or "") and parts.port != 0
+        fine = fine and value.isprintable() and " " not in value
     except ValueError:
         fine = False
     if not fine:
@@ -118,8 +113,8 @@ def is_loopback(host: str) -> bool:
 def is_exempt(host: str, port: int, no_proxy: str) -> bool:
     """Return whether `NO_PROXY` names a host, as curl reads it.
 
-    It lists names, each for its subdomains too (with or without a dot in front), addresses, networks as
-    `192.168.0.0/16`, each with a port or without, or `*` for all.
+    It lists names, each for its subdomains too (with or without a dot in front), addresses, and networks as
+    `192.168.0.0/16`, all with a port or without; or `*` for all hosts.
     """
     return any(fits(entry.strip().lower(), host, port) for entry in no_proxy.split(",") if entry.strip())
 

@@ -1,7 +1,7 @@
-"""Which part of our request an endpoint refuses, and which values of it it would take.
+"""Finds the part of our request that an endpoint refuses, and the values of it that it would take.
 
-Three kinds of evidence, the surer first: names that stand in a field of their own (`param`, `loc`, ...), names in
-quotes or before a colon, plain words. Only what was sent can be the culprit.
+There are three kinds of evidence, the surer first: names in a field of their own (`param`, `loc`, ...), names in quotes
+or before a colon, plain words. Only a part that was sent can be the culprit.
 """
 
 from __future__ import annotations
@@ -14,13 +14,6 @@ from culturepark.domain import JsonObject
 from culturepark.models.abilities import LIMITS
 from culturepark.models.error_bodies import ORDINARY, Remark, snake
 
-FEATURES = (
-    "temperature", "seed", "logprobs", "top_logprobs", "response_format", "stream_options", "stream", "stop", "system",
-    "max_tokens", "max_completion_tokens", "grammar", "dry_multiplier", "dry_allowed_length", "messages", "model",
-)  # fmt: skip
-"""What may have been sent, where the request is not known."""
-
-SHAPE = ("response_format", "grammar")
 ALIASES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("max_new_tokens", "max_output_tokens", "max_tokens_to_sample", "max_gen_len"), LIMITS),
     "max_tokens": LIMITS,
@@ -49,41 +42,38 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "system_message": ("system",),
     "developer": ("system",),
 }  # fmt: skip
-"""Other names of what we send, in snake case; meant is the first that was sent."""
+"""Names in snake case that servers use -> the parts that may be meant; it is the first of them that was sent."""
 
 COMPLAINT = re.compile(
     r"(?i)support|unknown|unrecogni[sz]ed|not recogni[sz]ed|unexpected|extra|invalid|not valid|\bmust\b|"
-    r"should (?:not )?be|"
-    r"\bcannot\b|can't|can not|could not|not allowed|not permitted|forbidden|prohibited|unavailable|not available|"
-    r"not enabled|disabled|deprecated|exceed|range|too (?:large|high|small|low|long|many|big)|remove|not implemented|"
-    r"unimplemented|incompatible|no longer|at most|at least|less than|greater than|[<>≤≥]|failed to|unable to|"
-    r"not accept|"
-    r"does(?:n't| not)|not found|missing|maximum|minimum|illegal|reject|refus|wrong|not a|unprocessable|expected|only|"
-    r"\b(?:is|are|may) not\b|not in|positive|negative|limit|cannot find|no such|不支持|错误|非法|无效|范围"
+    r"should (?:not )?be|\bcannot\b|can't|can not|could not|not allowed|not permitted|forbidden|prohibited|"
+    r"unavailable|not available|not enabled|disabled|deprecated|exceed|range|"
+    r"too (?:large|high|small|low|long|many|big)|remove|not implemented|unimplemented|incompatible|no longer|at most|"
+    r"at least|less than|greater than|[<>≤≥]|failed to|unable to|not accept|does(?:n't| not)|not found|missing|"
+    r"maximum|minimum|illegal|reject|refus|wrong|not a|unprocessable|expected|only|\b(?:is|are|may) not\b|not in|"
+    r"positive|negative|limit|cannot find|no such|不支持|错误|非法|无效|范围"
 )
 """Words without which the mention of a parameter is no complaint about it."""
 PLAIN_REFUSAL = re.compile(
     r"(?i)(?:not|n't|no longer) (?:be )?(?:yet )?(?:currently )?(?:support|allow|permit|accept|implement|enabl|"
-    r"available)|"
-    r"unsupported|unimplemented|unknown (?:param|field|arg|key|name)|unrecogni[sz]ed|extra inputs|must alternate|"
-    r"must be (?:<|>|≤|≥|between|less|greater|at|in|one|strictly|positive|non)|unexpected (?:role|keyword|field|param)|"
-    r"invalid (?:grammar|json schema)|cannot be used|invalid (?:role|param|value)|only [^.]{0,60}(?:support|allow|"
-    r"accept)|does not (?:take|have)"
+    r"available)|unsupported|unimplemented|unknown (?:param|field|arg|key|name)|unrecogni[sz]ed|extra inputs|"
+    r"must alternate|must be (?:<|>|≤|≥|between|less|greater|at|in|one|strictly|positive|non)|"
+    r"unexpected (?:role|keyword|field|param)|invalid (?:grammar|json schema)|cannot be used|"
+    r"invalid (?:role|param|value)|only [^.]{0,60}(?:support|allow|accept)|does not (?:take|have)"
 )
-"""Words that say so even with a status that otherwise means that something broke."""
+"""Words of a refusal that count even with a status that otherwise means that the server broke."""
 SUGGESTION = re.compile(
-    r"(?i)did you mean[^?]*\??|(?:please )?use [`'\"]?[\w.]+[`'\"]? instead|(?:instead|"
-    r"rather),? use [`'\"]?[\w.]+[`'\"]?|"
-    r"\b(?:supported|allowed|valid|permitted|accepted|available|known) (?:param|field|argument|option|propert|key)\w*"
-    r"(?: are| is)?[: ][^;\n]*|one of the following[^;\n]*"
+    r"(?i)did you mean[^?]*\??|(?:please )?use [`'\"]?[\w.]+[`'\"]? instead|"
+    r"(?:instead|rather),? use [`'\"]?[\w.]+[`'\"]?|\b(?:supported|allowed|valid|permitted|accepted|available|"
+    r"known) (?:param|field|argument|option|propert|key)\w*(?: are| is)?[: ][^;\n]*|one of the following[^;\n]*"
 )
-"""What a server advises is not what it refuses."""
+"""Advice of a server, which names other parts than the refused one."""
 
 QUOTED = re.compile(r"[`'\"“«‘]([A-Za-z_][\w.\[\]/-]{0,80})[`'\"”»’]")
 LABELLED = re.compile(
-    r"(?i)(?:param(?:eter)?s?|fields?|propert(?:y|ies)|arg(?:ument)?s?|options?|keys?|inputs?|values? for|setting)"
-    r"(?: (?:is |are )?(?:not |un)?(?:supported|allowed|permitted|supplied|provided|recogni[sz]ed|name))?"
-    r"(?: (?:on|by|with|for|to) (?:this |the )?model)?\s*[:=(]?\s*([A-Za-z_][\w.\[\]]*)|"
+    r"(?i)(?:param(?:eter)?s?|fields?|propert(?:y|ies)|arg(?:ument)?s?|options?|keys?|inputs?|values? for|"
+    r"setting)(?: (?:is |are )?(?:not |un)?(?:supported|allowed|permitted|supplied|provided|recogni[sz]ed|"
+    r"name))?(?: (?:on|by|with|for|to) (?:this |the )?model)?\s*[:=(]?\s*([A-Za-z_][\w.\[\]]*)|"
     r"(?:^|[\n;]\s*|: )([A-Za-z_][\w.\[\]]*)(?:: |(?= (?:is|are|must|should|cannot|can't|not|does|doesn't)\b))"
 )
 
@@ -99,14 +89,13 @@ WORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("stream", r"(?:streaming|streamed|stream (?:mode|parameter|this model|responses?)|stream)"),
         ("stop", r"stop[ _-]?(?:sequences?|words?|strings?|parameter|tokens?)"),
         ("response_format", r"(?:response[ _-]?formats?(?:[ _-]type)?|json[ _-]?schemas?|json[ _-]?(?:object|mode|"
-         "output)|"
-                            r"structured[ _-]?(?:outputs?|generation)|guided[ _-]?(?:decoding|generation|json|grammar)|"
-                            r"response[ _-]?(?:schema|mime[ _-]?type)|constrained (?:decoding|generation|output)|"
-                            r"grammars?|"
-                            r"schema|xgrammar|outlines)"),
+         r"output)|structured[ _-]?(?:outputs?|generation)|guided[ _-]?(?:decoding|generation|"
+         r"json|grammar)|response[ _-]?(?:schema|mime[ _-]?type)|constrained (?:decoding|"
+         r"generation|output)|grammars?|schema|xgrammar|outlines)"),
         ("max_completion_tokens", r"max[ _-]?completion[ _-]?tokens"),
-        ("max_tokens", r"(?:max(?:imum)?[ _-]?(?:number of )?(?:new|output|completion|response|generated)?[ _-]?tokens"
-                       r"(?:_to_sample)?|(?:output|completion|response) tokens?(?: limit)?|maxtokens)"),
+        ("max_tokens", r"(?:max(?:imum)?[ _-]?(?:number of )?(?:new|output|completion|response|"
+                       r"generated)?[ _-]?tokens(?:_to_sample)?|(?:output|completion|response) tokens?(?: limit)?|"
+                       r"maxtokens)"),
         ("system", rf"(?:{ROLE}[ -]?(?:roles?|messages?|prompts?|instructions?)|role[^.\n]{{0,30}}{ROLE}|"
                    rf"{ROLE}['\"`]?[^.\n]{{0,20}} roles?|roles? must alternate|"
                    rf"alternat\w+ (?:between )?(?:['\"`]?user|roles)|"
@@ -117,34 +106,32 @@ WORDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 )  # fmt: skip
 
 
-def culprit(remarks: Sequence[Remark], sent: JsonObject | None) -> tuple[str, str] | None:
-    """Return what is refused, and the words about it, those after its name first; None if nothing that was sent is "
-    "named."""
-    whole = False
+def culprit(remarks: Sequence[Remark], sent: JsonObject) -> tuple[str, str] | None:
+    """Return the refused part, and the words about it, those after its name first; None if no sent part is named."""
+    of_messages = False
     for remark in remarks:
         for name in remark.names:
-            feature = resolved(name, sent)
+            feature = feature_of(name, sent)
             if feature not in (None, "messages", "model"):
                 return str(feature), remark.text
-            whole = whole or feature == "messages"
+            of_messages = of_messages or feature == "messages"
     complaints = [SUGGESTION.sub(" ", remark.text) for remark in remarks if COMPLAINT.search(remark.text)]
     for text in complaints:
-        for name, place in mentioned(text):
-            feature = resolved(name, sent)
+        for place, name in names_in(text):
+            feature = feature_of(name, sent)
             if feature is None or feature in ("messages", "model") or (feature == "system" and not is_role(text)):
                 continue
             return feature, f"{text[place:]}\n{text}"
     for text in complaints:
-        if found := in_words(text, sent):
-            return found
-    if whole or any(re.search(r"(?i)roles? must alternate|alternate between", text) for text in complaints):
+        if feature_and_words := in_words(text, sent):
+            return feature_and_words
+    if of_messages or any(re.search(r"(?i)roles? must alternate|alternate between", text) for text in complaints):
         return "messages", "\n".join(complaints)
     return None
 
 
-def resolved(name: str, sent: JsonObject | None) -> str | None:
-    """What a name means of what we sent: `body.messages[0].role`, `generationConfig.responseSchema`, "
-    "`max_new_tokens`."""
+def feature_of(name: str, sent: JsonObject) -> str | None:
+    """Return the part meant by `body.messages[0].role`, `generationConfig.responseSchema` or `max_new_tokens`."""
     parts = [part for part in re.split(r"[.\[\]/\s:'\"`$#()]+", snake(name)) if part]
     for part in parts:
         for feature in ALIASES.get(part, (part,)):
@@ -157,20 +144,16 @@ def resolved(name: str, sent: JsonObject | None) -> str | None:
     return "model" if parts == ["model"] or parts == ["body", "model"] else None
 
 
-def is_systems(parts: list[str], sent: JsonObject | None) -> bool:
-    """Whether the message of which the path speaks is the system's."""
+def is_systems(parts: list[str], sent: JsonObject) -> bool:
+    """Return whether a path leads to the system message."""
     number = next((int(part) for part in parts if part.isdecimal() and len(part) < 6), 0)
-    messages = (sent or {}).get("messages") or []
-    return sent is None or (number < len(messages) and messages[number].get("role") in ("system", "developer"))
+    messages = sent.get("messages") or []
+    return number < len(messages) and messages[number].get("role") in ("system", "developer")
 
 
-def was_sent(feature: str, sent: JsonObject | None) -> bool:
-    if sent is None:
-        return feature in FEATURES
+def was_sent(feature: str, sent: JsonObject) -> bool:
     if feature == "system":
-        messages = sent.get("messages")
-        roles = [one.get("role") for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
-        return "system" in roles or "developer" in roles
+        return any(message["role"] in ("system", "developer") for message in sent.get("messages", ()))
     return feature in sent
 
 
@@ -178,29 +161,29 @@ def is_role(text: str) -> bool:
     return bool(re.search(r"(?i)\brole|message|instruction|prompt", text))
 
 
-def mentioned(text: str) -> Iterator[tuple[str, int]]:
-    """Names in quotes or after a word for parameters, and where; in their order."""
-    found = [(match.start(1), match[1]) for match in QUOTED.finditer(text)]
-    found += [(match.start(match.lastindex or 0), match[1] or match[2]) for match in LABELLED.finditer(text)]
-    for place, name in sorted(found):
+def names_in(text: str) -> Iterator[tuple[int, str]]:
+    """Yield names in quotes or after a word for parameters, with their places and in their order."""
+    names = [(match.start(1), match[1]) for match in QUOTED.finditer(text)]
+    names += [(match.start(match.lastindex or 0), match[1] or match[2]) for match in LABELLED.finditer(text)]
+    for place, name in sorted(names):
         if name.lower() not in ("json", "format", "schema") or re.search(r"(?i)respon|output|param", text):
-            yield name, place
+            yield place, name
 
 
-def in_words(text: str, sent: JsonObject | None) -> tuple[str, str] | None:
-    """The first that is spoken of without quotes."""
-    found: list[tuple[int, str]] = []
+def in_words(text: str, sent: JsonObject) -> tuple[str, str] | None:
+    """Return the first part that a text speaks of without quotes, and the words about it."""
+    places: list[tuple[int, str]] = []
     for feature, pattern in WORDS:
-        meant = next((one for one in ALIASES.get(feature, (feature,)) if was_sent(one, sent)), None)
+        meant = next((name for name in ALIASES.get(feature, (feature,)) if was_sent(name, sent)), None)
         match = pattern.search(text)
         if match and meant:
-            found.append((match.start(), meant))
-    for key in (sent or {}).keys() - ORDINARY:
+            places.append((match.start(), meant))
+    for key in sent.keys() - ORDINARY:
         if "_" in key and (match := re.search(rf"(?<!\w){re.escape(key)}(?!\w)", text)):
-            found.append((match.start(), key))
-    if not found:
+            places.append((match.start(), key))
+    if not places:
         return None
-    place, feature = min(found)
+    place, feature = min(places)
     return feature, f"{text[place:]}\n{text}"
 
 
@@ -241,42 +224,41 @@ POSITIVE = re.compile(r"(?i)strictly positive|must be (?:a )?positive|(?:greater
 NOT_NEGATIVE = re.compile(r"(?i)non-?negative|not be negative")
 
 
-def bounds(feature: str, words: str, sent: JsonObject | None) -> tuple[str, float | None, float | None]:
+def bounds(feature: str, words: str, sent: JsonObject) -> tuple[str, float | None, float | None]:
     """Return the feature, and the least and the most that the endpoint says it takes.
 
-    A number is a bound only if what we sent violates it: otherwise it means something else. With `logprobs` the number
-    is that of `top_logprobs`.
+    A number is a bound only if the sent value violates it: otherwise it means something else. With `logprobs` the
+    number is that of `top_logprobs`.
     """
-    sent_value = (sent or {}).get(feature)
-    if feature == "logprobs" and (sent is None or "top_logprobs" in sent):
-        least, most = told(words, 1.0, amount((sent or {}).get("top_logprobs")))
+    if feature == "logprobs" and (rivals := amount(sent.get("top_logprobs"))) is not None:
+        least, most = least_and_most(words, 1.0, rivals)
         return ("top_logprobs", least, most) if most is not None and most >= 1 else (feature, None, None)
-    value = amount(sent_value)
-    if value is None and (sent is not None or feature not in ("temperature", "top_logprobs", "stop", *LIMITS)):
+    value = amount(sent.get(feature))
+    if value is None:
         return feature, None, None
-    step = 0.01 if feature == "temperature" or isinstance(sent_value, float) else 1.0
-    return feature, *told(words, step, value)
+    step = 0.01 if feature == "temperature" or isinstance(sent[feature], float) else 1.0
+    return feature, *least_and_most(words, step, value)
 
 
 def amount(value: Any) -> float | None:
-    """The number that a bound is about; of a list, its length."""
+    """Return the number that a bound is about: the value, or the length of a list."""
     if isinstance(value, (list, tuple)):
         return float(len(value))
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-def told(words: str, step: float, value: float | None) -> tuple[float | None, float | None]:
-    """The least and the most that the words name, at least one of which the value violates if it is known.
+def least_and_most(words: str, step: float, value: float) -> tuple[float | None, float | None]:
+    """Return the least and the most that the words name; the value violates at least one of them.
 
     Args:
         step: how far inside an excluded bound the nearest value lies.
     """
     for low, high in ranges(words, step):
-        if value is None or not low <= value <= high:
+        if not low <= value <= high:
             return low, high
-    leasts, mosts = list(lower(words, step)), list(upper(words, step))
-    least = next((bound for bound in leasts if value is None or value < bound), None)
-    most = next((bound for bound in mosts if value is None or value > bound), None)
+    leasts, mosts = list(lower_bounds(words, step)), list(upper_bounds(words, step))
+    least = next((bound for bound in leasts if value < bound), None)
+    most = next((bound for bound in mosts if value > bound), None)
     if least is None and most is not None:
         least = next((bound for bound in leasts if bound <= most), None)
     elif most is None and least is not None:
@@ -289,7 +271,7 @@ def told(words: str, step: float, value: float | None) -> tuple[float | None, fl
 def ranges(words: str, step: float) -> Iterator[tuple[float, float]]:
     for pattern in RANGES:
         for match in pattern.finditer(words):
-            low, high = (read(group) for group in match.groups() if group and group[-1].isdigit())
+            low, high = (as_number(group) for group in match.groups() if group and group[-1].isdigit())
             ends = match.groupdict()
             low += step * (ends.get("open") == "(" or bool(ends.get("low")))
             high -= step * (ends.get("close") == ")" or bool(ends.get("high")))
@@ -297,8 +279,8 @@ def ranges(words: str, step: float) -> Iterator[tuple[float, float]]:
                 yield low, high
 
 
-def lower(words: str, step: float) -> Iterator[float]:
-    """Numbers that are called the least, the plainest first."""
+def lower_bounds(words: str, step: float) -> Iterator[float]:
+    """Yield the numbers that are called the least, the plainest first."""
     yield from numbers(LEAST, words)
     if POSITIVE.search(words):
         yield step
@@ -308,8 +290,8 @@ def lower(words: str, step: float) -> Iterator[float]:
         yield bound + step
 
 
-def upper(words: str, step: float) -> Iterator[float]:
-    """Numbers that are called the most, the plainest first; more than so much may also be what we must not send."""
+def upper_bounds(words: str, step: float) -> Iterator[float]:
+    """Yield the numbers that are called the most, the plainest first, also in "must not be above 2"."""
     yield from numbers(MOST, words)
     for bound in numbers(BELOW, words):
         yield bound - step
@@ -318,8 +300,8 @@ def upper(words: str, step: float) -> Iterator[float]:
 
 def numbers(pattern: re.Pattern[str], words: str) -> Iterator[float]:
     for match in pattern.finditer(words):
-        yield read([group for group in match.groups() if group][-1])
+        yield as_number([group for group in match.groups() if group][-1])
 
 
-def read(digits: str) -> float:
+def as_number(digits: str) -> float:
     return float(digits.replace(",", ""))

@@ -20,7 +20,7 @@ class Models:
     ) -> None:
         """
         Args:
-            trust: what may be asked; without it a store could name where a key goes.
+            trust: decides which specs may be asked; without it a store could say where a key goes.
         """
         self._trust = trust
         self.specs = dict(specs)
@@ -37,22 +37,20 @@ class Models:
         key = (role == "embedder", self.specs[role])
         async with self._lock:
             if key not in self._open:
-                self._trust.check(key[1])
-                self._open[key] = await self._make(*key)
+                embeds, spec = key
+                self._trust.check(spec)
+                if embeds:
+                    self._open[key] = await spec.of.open_embeddings(spec)
+                else:
+                    self._open[key] = await spec.of.open(spec, self._most_in_flight, self._progress)
             return self._open[key]
-
-    async def _make(self, embeds: bool, spec: ModelSpec) -> ChatModel:
-        if embeds:
-            return await spec.of.open_embeddings(spec)
-        return await spec.of.open(spec, self._most_in_flight, self._progress)
 
     async def close(self) -> None:
         await asyncio.gather(*(model.close() for model in self._open.values()), return_exceptions=True)
 
 
 def check_specs(specs: Mapping[ModelRole, ModelSpec], roles: Iterable[ModelRole], trust: Trust) -> None:
-    """Check what can be known before anything is begun: an endpoint that only a store names, a missing
-    package, key or file, or a folder for weights that cannot be written.
+    """Check before anything is begun that the specs of some roles may be asked, and can be.
 
     Raises:
         UsageError: with what to do.
@@ -64,7 +62,7 @@ def check_specs(specs: Mapping[ModelRole, ModelSpec], roles: Iterable[ModelRole]
 
 
 def check_here(specs: Iterable[ModelSpec]) -> None:
-    """Check what this machine can tell of specs, whoever named them: nothing is sent, and nothing remembered.
+    """Check that no package, key, file or folder is missing here for specs, whoever named them. Nothing is sent.
 
     Raises:
         UsageError: with what to do.

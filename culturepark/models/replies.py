@@ -1,4 +1,4 @@
-"""What an endpoint answered, as a reply: put together from its chunks, held to a length, without secrets."""
+"""Makes a reply of an endpoint's answer: puts its chunks together, bounds its length, takes out secrets."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ THOUGHT = {"thinking", "reasoning", "reasoning_content", "thought"}
 
 
 def longest(body: JsonObject) -> int:
-    """Characters that an answer may have: far beyond what its limit on tokens lets through, log-probabilities included.
+    """Return the characters that an answer may have, log-probabilities included.
 
-    An endpoint need not keep to that limit; what nobody can have asked for is neither read nor kept.
+    That is far more than its limit on tokens lets through, which an endpoint need not keep to.
     """
     return 100_000 + 200 * token_limit(body)
 
 
 def most_bytes(body: JsonObject) -> int:
-    """Bytes that an answer may have on the wire: each token may come in an event of its own, with its rivals."""
+    """Return the bytes that an answer may have on the wire: each token may come in its own event, with its rivals."""
     return 1_000_000 + 8_000 * token_limit(body)
 
 
 def characters(value: Any) -> int:
-    """Of all text in some JSON."""
+    """Return the number of characters of all text in some JSON."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, dict):
@@ -42,13 +42,8 @@ def characters(value: Any) -> int:
     return sum(map(characters, value)) if isinstance(value, list) else 0
 
 
-def check_length(length: int, limit: int) -> None:
-    if length > limit:
-        raise Unreadable(f"more than {limit:,} characters, whatever the limit on tokens")
-
-
 def scrubbed(response: JsonObject) -> JsonObject:
-    """The answer without secrets. Where one was in it, log-probabilities spell it token by token and go as well."""
+    """Return the answer without secrets. Log-probabilities that spell one token by token go as well."""
     cleaned: JsonObject = without_secrets(response)
     for choice in cleaned.get("choices") or []:
         if cleaned != response or spells_a_secret(choice):
@@ -57,24 +52,24 @@ def scrubbed(response: JsonObject) -> JsonObject:
 
 
 def spells_a_secret(choice: Any) -> bool:
-    """Whether tokens do that no text of the answer holds; servers give those of what they leave out, too."""
+    """Return whether tokens spell a secret; servers also send tokens of text that they leave out of the answer."""
     logprobs = choice.get("logprobs") if isinstance(choice, dict) else None
     for part in logprobs.values() if isinstance(logprobs, dict) else ():
         tokens = part if isinstance(part, list) else ()
-        said = "".join(str(token.get("token", "") if isinstance(token, dict) else token) for token in tokens)
-        if without_secrets(said) != said:
+        text = "".join(str(token.get("token", "") if isinstance(token, dict) else token) for token in tokens)
+        if without_secrets(text) != text:
             return True
     return False
 
 
 class Message:
-    """An answer's one message, put together from what came of it."""
+    """The one message of an answer, put together from its chunks."""
 
     def __init__(self) -> None:
         self.out: JsonObject = {"object": "chat.completion"}
         self.fields: JsonObject = {"role": "assistant"}
         self.parts: dict[int, list[str]] = {}
-        """Pieces of the content by the index of their choice."""
+        """Index of a choice -> pieces of its content."""
         self.logprobs: list[JsonObject] = []
         self.finish_reason: Any = None
         self.answered = False
@@ -96,8 +91,8 @@ class Message:
     def _add_choice(self, part: JsonObject) -> None:
         index = part.get("index")
         index = index if isinstance(index, int) else 0
-        delta, whole, told = part.get("delta"), part.get("message"), part.get("logprobs")
-        for field, kinds in ((delta, dict), (whole, dict), (told, (dict, list))):
+        delta, whole, logprobs = part.get("delta"), part.get("message"), part.get("logprobs")
+        for field, kinds in ((delta, dict), (whole, dict), (logprobs, (dict, list))):
             if not isinstance(field, (kinds, type(None))):
                 raise Unreadable(f"a choice of an unknown shape: {shortened(json.dumps(part), 200)}")
         if isinstance(delta, dict):
@@ -106,25 +101,25 @@ class Message:
             self._add_fields(whole, index)
         if isinstance(part.get("text"), str) and delta is None and whole is None:  # as the older completions have it
             self.parts.setdefault(index, []).append(part["text"])
-        content = told.get("content") if isinstance(told, dict) else None
+        content = logprobs.get("content") if isinstance(logprobs, dict) else None
         self.logprobs += [token for token in content if isinstance(token, dict)] if isinstance(content, list) else []
         self.finish_reason = part.get("finish_reason") or self.finish_reason
 
     def _add_fields(self, delta: JsonObject, index: int) -> None:
         for key, value in delta.items():
             if key == "content":
-                said, thought = spoken(value)
-                if said:
-                    self.parts.setdefault(index, []).append(said)
-                if thought:
-                    self.fields["reasoning_content"] = self.fields.get("reasoning_content", "") + thought
+                speech, thoughts = speech_and_thoughts(value)
+                if speech:
+                    self.parts.setdefault(index, []).append(speech)
+                if thoughts:
+                    self.fields["reasoning_content"] = self.fields.get("reasoning_content", "") + thoughts
             elif isinstance(value, str) and key != "role":
                 self.fields[key] = self.fields.get(key, "") + value
             elif key == "tool_calls" and value:
                 self.fields[key] = value
 
     def whole(self) -> JsonObject:
-        """The chat completion that it all adds up to."""
+        """Return the chat completion that all chunks add up to."""
         fields = {key: paired(value) if isinstance(value, str) else value for key, value in self.fields.items()}
         message = {"role": "assistant", "content": paired(self.content)} | fields
         choice: JsonObject = {"index": 0, "message": message, "finish_reason": self.finish_reason}
@@ -134,20 +129,20 @@ class Message:
 
     @property
     def content(self) -> str:
-        """Of the first choice. We ask for one: where each index comes once, it counts tokens (TGI), not choices."""
+        """The text of the first choice. Where each index comes once, TGI counts tokens by it, and not choices."""
         if len(self.parts) > 2 and all(len(pieces) == 1 for pieces in self.parts.values()):
             return "".join(pieces[0] for _, pieces in sorted(self.parts.items()))
         return "".join(next((pieces for _, pieces in sorted(self.parts.items())), []))
 
 
 def blocked(chunk: JsonObject) -> bool:
-    """Whether it says that the prompt was blocked, in place of an answer (Gemini)."""
+    """Return whether a chunk says that the prompt was blocked (Gemini)."""
     feedback = chunk.get("promptFeedback") or chunk.get("prompt_feedback")
     return isinstance(feedback, dict) and bool(feedback.get("blockReason") or feedback.get("block_reason"))
 
 
-def spoken(content: Any) -> tuple[str, str]:
-    """Speech and thoughts in a piece of content, which is text or a list of typed parts.
+def speech_and_thoughts(content: Any) -> tuple[str, str]:
+    """Return speech and thoughts in a piece of content, which is text or a list of typed parts.
 
     Raises:
         Unreadable: if it is neither.
@@ -158,21 +153,19 @@ def spoken(content: Any) -> tuple[str, str]:
         content = [content]
     if not isinstance(content, list):
         raise Unreadable("content that is not text")
-    said, thought = "", ""
+    speech, thoughts = "", ""
     for part in content:
-        if isinstance(part, str):
-            said += part
-        elif not isinstance(part, dict):
+        if not isinstance(part, (str, dict)):
             raise Unreadable("content that is not text")
-        elif part.get("type") in THOUGHT or THOUGHT & part.keys():
-            thought += "".join(texts(part))
+        if isinstance(part, dict) and (part.get("type") in THOUGHT or THOUGHT & part.keys()):
+            thoughts += "".join(texts(part))
         else:
-            said += "".join(texts(part))
-    return said, thought
+            speech += "".join(texts(part))
+    return speech, thoughts
 
 
 def texts(part: Any) -> list[str]:
-    """All text in a part, without the names of its type."""
+    """Return all text in a part, without the names of its type."""
     if isinstance(part, str):
         return [part]
     if isinstance(part, list):
@@ -186,16 +179,16 @@ PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 def paired(text: str) -> str:
-    """The text with the two halves of a character (UTF-16 surrogates) put together that came in two chunks."""
+    """Join the halves of characters (UTF-16 surrogates) that came in two chunks."""
     return PAIR.sub(lambda pair: pair[0].encode("utf-16-le", "surrogatepass").decode("utf-16-le"), text)
 
 
 async def assemble(chunks: AsyncIterator[Any], limit: int, endpoint: str, body: JsonObject) -> JsonObject:
-    """What came, as the chat completion it adds up to.
+    """Return the chat completion that chunks add up to.
 
     Raises:
         ModelError: if an error came in place of a chunk.
-        Unreadable: as soon as there are more than `limit` characters, or something came that is no chunk.
+        Unreadable: as soon as there are more than `limit` characters, or something comes that is no chunk.
     """
     message, length = Message(), 0
     async for chunk in chunks:
@@ -205,15 +198,17 @@ async def assemble(chunks: AsyncIterator[Any], limit: int, endpoint: str, body: 
             if isinstance(part, dict) and part.get("error"):
                 raise error_in_body(part["error"], endpoint, body)
         length += characters(data.get("choices"))
-        check_length(length, limit)
+        if length > limit:
+            raise Unreadable(f"more than {limit:,} characters, whatever the limit on tokens")
         message.add(data)
     return message.whole()
 
 
 def as_object(data: Any) -> JsonObject:
-    """
+    """Return a JSON object, also out of a list that holds nothing else (Gemini's errors).
+
     Raises:
-        Unreadable: if it is something else; a list with one object in it is that object (Gemini's errors).
+        Unreadable: if it is something else.
     """
     if isinstance(data, list) and len(data) == 1:
         data = data[0]
@@ -223,7 +218,7 @@ def as_object(data: Any) -> JsonObject:
 
 
 def read(response: JsonObject, body: JsonObject, endpoint: str) -> Reply:
-    """The reply inside a completion.
+    """Return the reply in a completion.
 
     Raises:
         BadAnswer: if it has no choice.

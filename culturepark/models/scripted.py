@@ -1,7 +1,7 @@
-"""A model that follows a script: deterministic, offline, and answers from the text of the request alone.
+"""A model that follows a script: deterministic, offline, and a function of the request alone.
 
-It is for tests and for learning the tool; what it says comes word for word from the persona cards. The same function
-answers in-process and behind the test server, so both see exactly what a real model would be sent.
+It is for tests and for learning the tool. Its words come from the persona cards. The same function answers in-process
+and behind the test server, and both get the request that a real model would get.
 """
 
 from __future__ import annotations
@@ -66,13 +66,13 @@ class ScriptedModel:
 
 
 def answer(body: JsonObject) -> str:
-    """Return what the script says to a request body; a pure function of it."""
+    """Return the script's answer to a request body."""
     schema = ((body.get("response_format") or {}).get("json_schema") or {}).get("name")
     messages = body["messages"]
     if schema is None:
         system = str(messages[0]["content"])
         return follow_up(messages) if system.startswith("You moderate") else talk(system, messages, body)
-    # Behind the system message, where a server takes none; JSON itself holds no empty line.
+    # A server without system messages has it in front of the JSON, which itself holds no empty line.
     material = json.loads(str(messages[-1]["content"]).rpartition("\n\n")[2])
     if schema in ("scores", "cross_check"):
         return json.dumps((scores if schema == "scores" else cross_check)(material, str(messages[0]["content"])))
@@ -80,11 +80,11 @@ def answer(body: JsonObject) -> str:
 
 
 def talk(system: str, messages: list[JsonObject], body: JsonObject) -> str:
-    """Return one turn out of the card: first who speaks, then the stance, then one norm or custom after the other."""
+    """Return one turn out of the card: first the name and home, then the stance, then one norm or custom each."""
     nth = sum(m["role"] == "assistant" for m in messages)
-    name = found(r"You are ([^,\n]+),", system) or "somebody"
-    place = found(r"live in ([^,\n]+),", system) or "here"
-    stance = found(r"Your own answer to it is: (.+?)\. Keep", system)
+    name = first_group(r"You are ([^,\n]+),", system) or "somebody"
+    place = first_group(r"live in ([^,\n]+),", system) or "here"
+    stance = first_group(r"Your own answer to it is: (.+?)\. Keep", system)
     norms = re.findall(r"^- (.+)$", system.partition("What you know from home:")[2].partition("\n\n")[0], re.M)
     values = re.findall(r"^- (.+?): ", system.partition("What matters to you:")[2].partition("\n\n")[0], re.M)
     if nth == 0:
@@ -93,25 +93,24 @@ def talk(system: str, messages: list[JsonObject], body: JsonObject) -> str:
         reason = values[-1] if values else "what I have seen at home"
         form = STANCES[number(name, body.get("seed")) % len(STANCES)]
         return form.format(stance=stance, reason=reason, place=place)
-    told = norms[number(name) % max(1, len(norms)) :] + norms[: number(name) % max(1, len(norms))]
-    told += [f"What counts for me is {value}, and I have my reasons." for value in values]
-    told += [
+    first = number(name) % max(1, len(norms))
+    sentences = norms[first:] + norms[:first]
+    sentences += [f"What counts for me is {value}, and I have my reasons." for value in values]
+    sentences += [
         f"{what} in my case: {text}."
         for what, text in re.findall(r"^- (Work|Schooling|Generation): (.+)$", system, re.M)
     ]
     opener = OPENERS[number(name, nth, body.get("seed")) % len(OPENERS)]
-    return f"{opener} {told[(nth - 1) % len(told)] if told else 'We keep to what we know.'}"
+    return f"{opener} {sentences[(nth - 1) % len(sentences)] if sentences else 'We keep to what we know.'}"
 
 
 def follow_up(messages: list[JsonObject]) -> str:
-    said = str(messages[-1]["content"])
-    called = found(r"Now your question to ([^.)]+)\.\)", said) or "you"
-    last = said.rsplit("\n\n", 2)[1]
-    speaker, _, text = last.partition(": ")
-    words = re.findall(r"[\w'’-]+", text)
-    taken = " ".join(words[-9:])
-    who = "you" if speaker == called else speaker
-    return f"{called}, {who} just spoke of “{taken}”; how is that where you live?"
+    prompt = str(messages[-1]["content"])
+    addressee = first_group(r"Now your question to ([^.)]+)\.\)", prompt) or "you"
+    speaker, _, text = prompt.rsplit("\n\n", 2)[1].partition(": ")
+    words = " ".join(re.findall(r"[\w'’-]+", text)[-9:])
+    who = "you" if speaker == addressee else speaker
+    return f"{addressee}, {who} just spoke of “{words}”; how is that where you live?"
 
 
 def extraction(material: JsonObject) -> JsonObject:
@@ -119,8 +118,8 @@ def extraction(material: JsonObject) -> JsonObject:
     statements = []
     for turn in material["turns"]:
         sentences = re.findall(r"[^.!?]+[.!?]", turn["text"])
-        taken = [s.strip() for s in sentences if not s.strip().endswith("?") and len(s.split()) > 6][:4]
-        for sentence in taken:
+        long_ones = [s.strip() for s in sentences if not s.strip().endswith("?") and len(s.split()) > 6]
+        for sentence in long_ones[:4]:
             if sentence.startswith("I am "):
                 continue
             kind = "custom"
@@ -142,31 +141,31 @@ def extraction(material: JsonObject) -> JsonObject:
 
 def verdicts(material: JsonObject) -> JsonObject:
     """Call all faithful; of those with a stance 70% entail, 15% contradict, 15% irrelevant, by a hash of the text."""
-    out = []
+    rows = []
     for item in material["items"]:
         percent = number(item["statement"]) % 100
         side = "entail" if percent < 70 else "contradict" if percent < 85 else "irrelevant"
-        out.append({"id": item["id"], "faithful": "entail", "stance": side if item.get("stance") else "none"})
-    return {"verdicts": out}
+        rows.append({"id": item["id"], "faithful": "entail", "stance": side if item.get("stance") else "none"})
+    return {"verdicts": rows}
 
 
 def scores(material: JsonObject, judge: str) -> JsonObject:
     """Score by a hash of the text: of ten texts one gets 2 and one gets 3, the others 4 or 5; a judge lowers
     every fifth score by one."""
-    out = []
+    rows = []
     for item in material["items"]:
         score = (2, 3, 4, 4, 5, 5, 5, 5, 5, 5)[number(item["text"]) % 10] - (number(item["text"], judge) % 5 == 0)
-        out.append({"id": item["id"], "reason": "The script says so, by a hash of the text.", "score": score})
-    return {"items": out}
+        rows.append({"id": item["id"], "reason": "The script says so, by a hash of the text.", "score": score})
+    return {"items": rows}
 
 
 def cross_check(material: JsonObject, card: str) -> JsonObject:
     """Answer by a hash of the text and the card: of ten norms six are shared, two vary, one is unknown, one denied."""
-    out = []
+    rows = []
     for item in material["items"]:
-        said = (*["shared"] * 6, "varies", "varies", "unknown", "denied")[number(item["text"], card) % 10]
-        out.append({"id": item["id"], "words": "The script says so, by a hash of the text.", "answer": said})
-    return {"items": out}
+        choice = (*["shared"] * 6, "varies", "varies", "unknown", "denied")[number(item["text"], card) % 10]
+        rows.append({"id": item["id"], "words": "The script says so, by a hash of the text.", "answer": choice})
+    return {"items": rows}
 
 
 def rewording(material: JsonObject) -> JsonObject:
@@ -178,6 +177,6 @@ def number(*parts: Any) -> int:
     return int(hashlib.sha256(repr(parts).encode("utf-8", "surrogatepass")).hexdigest()[:8], 16)
 
 
-def found(pattern: str, text: str) -> str | None:
+def first_group(pattern: str, text: str) -> str | None:
     match = re.search(pattern, text)
     return match[1] if match else None

@@ -24,7 +24,7 @@ class ModelSpec:
     """A parsed spec; `str()` gives back what the user wrote."""
 
     kind: str
-    """The name of a `ModelKind`, of which all else here is asked."""
+    """The name of a `ModelKind`, which describes the properties below."""
     name: str = ""
     """Model name, file path, or `REPO/FILE`."""
     where: str = ""
@@ -40,32 +40,26 @@ class ModelSpec:
 
     @property
     def local(self) -> bool:
-        """Whether llama.cpp serves it here."""
         return self.of.local
 
     @property
     def remote(self) -> bool:
-        """Whether requests leave this machine."""
         return self.of.remote
 
     @property
     def paid(self) -> bool:
-        """Whether an answer may cost money."""
         return self.of.paid
 
     @property
     def needs_key(self) -> bool:
-        """Whether it is an OpenAI-compatible endpoint, with a key and settings of the user's."""
         return self.of.needs_key
 
     @property
     def scripted(self) -> bool:
-        """Whether answers come from a script and no model."""
         return self.of.scripted
 
     @property
     def endpoint(self) -> str:
-        """The base URL that prices are looked up by."""
         return self.of.endpoint(self)
 
 
@@ -99,14 +93,14 @@ def parse(text: str, role: ModelRole = "speaker") -> ModelSpec:
 
 
 def forms_for(role: ModelRole) -> list[str]:
-    """Return how specs are written that a role can have; of a plugin that was not asked for, its name."""
+    """Return the forms of specs that a role can have; of a plugin that is not imported yet, its name."""
     forms = [kind.form for kind in kinds().values() if (kind.embeds if role == "embedder" else kind.chats)]
     plugins = [f"{name}:..." for name in kinds().names() if name not in set(kinds().keys())]
     return forms + (plugins if role != "embedder" else [])
 
 
 def likely(text: str, role: ModelRole) -> str:
-    """Return the spec that was probably meant by a text that is none; empty where nothing suggests itself."""
+    """Return the spec that a wrong text probably meant, as words for the error; empty if none suggests itself."""
     words = [form for form in forms_for(role) if ":" not in form]
     if close := get_close_matches(text.lower(), words, 1, 0.8):
         meant = close[0]
@@ -122,7 +116,7 @@ def likely(text: str, role: ModelRole) -> str:
 
 
 def parse_roles(model: str | None, roles: list[str]) -> dict[ModelRole, ModelSpec]:
-    """`--model` and `--role ROLE=SPEC` as a spec for every role; `judge`, named again, is another judge's.
+    """Return a spec for every role, of `--model` and `--role ROLE=SPEC`. Every further `judge=` is another judge.
 
     The embedder's own default needs no network: `minilm`, or `lexical` beside a scripted speaker.
     """
@@ -143,6 +137,6 @@ def parse_roles(model: str | None, roles: list[str]) -> dict[ModelRole, ModelSpe
         if specs[known] == MINILM:
             from culturepark.models.extras import require
 
-            require(MINILM)  # the default falls back to words; who asks for it is told that it cannot be had
+            require(MINILM)  # as a default it falls back to words; asked for by name, it must be there
     specs.setdefault("embedder", LEXICAL if specs["speaker"] == SCRIPTED else MINILM)
     return specs

@@ -1,10 +1,10 @@
-"""Tells speech from what leaks into it: a model's thoughts, and the control tokens of its chat template. Pure.
+"""Separates a model's speech from its thoughts and from the control tokens of its chat template. Pure.
 
 Servers take thoughts and control tokens out of an answer only if they are told the right format, and many are not.
 Forms known from public reports: `<think>` without its beginning (vllm-project/vllm#17144) or in square brackets
 (ggml-org/llama.cpp#16158), gpt-oss channels (NVIDIA/TensorRT-LLM#9256) also without their tokens
 (Augustas11/macprovider#743), Gemma's channels (Blaizzy/mlx-vlm#899, ollama/ollama#15754), end-of-turn tokens as text
-(BerriAI/litellm#3757, unslothai/unsloth#6804). They are recognised by shape, a bracket with a telling word in it,
+(BerriAI/litellm#3757, unslothai/unsloth#6804). All are recognised by shape, a bracket with a telling word in it,
 because each family of models has names of its own.
 """
 
@@ -20,26 +20,26 @@ Unclear = Literal["leaked-thoughts", "control-token", "garbled"]
 
 @dataclass(frozen=True)
 class Heard:
-    """The speech in an answer, and what else was in it."""
+    """An answer, separated into speech and thoughts."""
 
     text: str
-    """One contiguous piece of the content, without white space around it."""
+    """The speech: one contiguous piece of the content, without white space around it."""
     thoughts: str
     leak: str | None
-    """The form in which something leaked, a key of `ADVICE`; None if nothing did."""
+    """The form of thoughts or tokens in the content, a key of `ADVICE`; None if there were none."""
     unclear: Unclear | None
-    """Why `text` cannot be trusted as speech; None if it can."""
+    """Reason why `text` may not be speech; None if it can be trusted."""
 
 
 PARSER = "start the server with the reasoning parser of this model, or with thinking off"
 ADVICE = {
-    "think-tags": f"the endpoint sends thoughts in front of the answer: {PARSER} "
-    "(vLLM and SGLang: --reasoning-parser; llama-server: --jinja --reasoning-format auto; Ollama: think=false)",
+    "think-unclosed": f"thoughts begin in the answer and never end: raise the limit on tokens, or {PARSER}",
     "think-unopened": "the chat template opens the thoughts, so that the answer holds only their end: "
     f"{PARSER} (vLLM and SGLang: --reasoning-parser deepseek_r1 or the model's own)",
-    "think-unclosed": f"thoughts begin in the answer and never end: raise the limit on tokens, or {PARSER}",
     "channels": "the endpoint sends the model's channels as text: update the server, and "
     f"{PARSER} (vLLM: --reasoning-parser openai_gptoss; SGLang: --reasoning-parser gpt-oss; llama-server: --jinja)",
+    "think-tags": f"the endpoint sends thoughts in front of the answer: {PARSER} "
+    "(vLLM and SGLang: --reasoning-parser; llama-server: --jinja --reasoning-format auto; Ollama: think=false)",
     "thought-headings": f"the model writes its thoughts under a heading in the answer: {PARSER}",
     "answer-tags": "the model wraps its answer in tags: the server's chat template or system prompt asks for them",
     "end-token": "end-of-turn tokens come as text: start the server with the chat template and the end-of-turn token "
@@ -49,7 +49,7 @@ ADVICE = {
     "role-header": "the header of a turn comes as text: start the server with the chat template of this model",
     "garbled": "characters arrive broken: update the server; it cuts characters of several bytes between two tokens",
 }
-"""How to start a server so that a leak ends."""
+"""Form of a leak -> how to start a server so that it ends. The order is that in which one of several is named."""
 
 
 # --- words --------------------------------------------------------------------------------------------------
@@ -85,12 +85,12 @@ BARE = among(
     "gmask smask im_start im_end image audio video tool_call tool_calls tool_response function_call user "
     "assistant system human"
 )
-"""Names that stand in angle brackets without bars and are nothing but control tokens."""
+"""Names in angle brackets without bars that can only be control tokens."""
 SQUARE = among(
     "inst sys gmask smask mask cls sep pad unk eos bos eot eod eom end img prefix middle suffix args tool_calls "
     "system_prompt transcribe"
 )
-"""Names that stand in square brackets, in capitals."""
+"""Names in square brackets, in capitals, that can only be control tokens."""
 NUMBERED = re.compile(r"(?:unused|extra_id|reserved|special|control|ctrl|token|placeholder)[a-z_]*\d+|0x[0-9a-f]{2}")
 SNAKE = re.compile(r"[a-z]+(?:_[a-z0-9]+)+")
 
@@ -101,21 +101,21 @@ Kind = Literal["open", "close", "speak", "spoken", "start", "end", "other"]
 
 @dataclass(frozen=True)
 class Mark:
-    """Something in an answer that is no speech but says where speech or thoughts begin or end."""
+    """A sign in an answer that is no speech, and tells where speech or thoughts begin or end."""
 
     start: int
     stop: int
     kind: Kind
     form: str
-    """The leak that it is a sign of."""
+    """The form of leak that it belongs to."""
     role: str = ""
-    """Whose turn begins with it, where that is said."""
+    """The speaker whose turn it begins, if it names one."""
     ends_with_turn: bool = False
-    """The thoughts that it opens end with the token that ends a message."""
+    """Whether the thoughts that it opens end with the token that ends a message."""
 
 
 SAME = str.maketrans("｜│◁▷＜＞⟨⟩‹›【】［］▁／", "||<><><><>[][]_/")
-"""Characters that some tokenizers use for bars and brackets; one for one, so that places stay the same."""
+"""Characters that some tokenizers use for bars and brackets. Each becomes one character, so places stay the same."""
 BLANK = r"[\s\u200b-\u200d\u2060\ufeff]"
 ANGLE = re.compile(rf"(?:<<?|&lt;){BLANK}{{0,2}}(?P<body>[^<>\n&]{{1,160}}?){BLANK}{{0,2}}(?:>>?|&gt;)")
 SQUARE_BARS = re.compile(rf"\[{BLANK}?\|(?P<body>/?[^\[\]|\n]{{1,60}})\|{BLANK}?\]")
@@ -129,18 +129,18 @@ CHANNEL = re.compile(
     rf"|(?:\A\s*|(?<=\n))(?P<bare>analysis|commentary|final)\s*{LEFT}\|message\|{RIGHT}"
 )
 PARTS = re.compile(rf"{LEFT}\|(?P<way>open|close)\|{RIGHT}\s*(?P<name>\w{{1,20}})\s*{LEFT}\|sep\|{RIGHT}")
-"""Kimi's parts of an answer, each between tokens with its name."""
+"""The parts of an answer of Kimi's, each between tokens with its name."""
 ROLE_AFTER = re.compile(rf"\s*(?P<role>{ROLES})\b[ \t]*", re.IGNORECASE)
 GLUED = re.compile(
     r"\A\s*(?P<first>analysis|commentary|final)(?=[A-Z\"“]|[ \t]*\n)"
     r"|assistant(?P<later>final|analysis|commentary)(?![a-z])"
     r"|assistant(?P<glued>final)(?=[a-z])"
 )
-"""gpt-oss channels of which the special tokens were skipped: `analysisWe need to ...assistantfinalIn my village`."""
+"""gpt-oss channels whose special tokens were skipped: `analysisWe need to ...assistantfinalIn my village`."""
 APART = re.compile(r"\bassistant\s+(?P<later>final|analysis|commentary)\s+")
-"""The same with spaces, which counts only after thoughts that began so."""
+"""The same with spaces; it counts only after thoughts that began with a channel."""
 UNMARKED = re.compile(r"\A\s*thought(?:\s*(?:\[\]|\(\))|[ \t]*\n|(?=[A-Z]))")
-"""Gemini's and Gemma's marker without its tokens; nothing says where these thoughts end."""
+"""The marker of Gemini and Gemma without its tokens; nothing says where these thoughts end."""
 UNUSED = re.compile(r"<(?:unused|ctrl)\d+>\s*(?P<thought>thought\b)?|\[unused\d+\]")
 FENCE = re.compile(
     r"^(?P<fence>```|~~~)[ \t]*(?:thinking|think|thoughts?|reasoning|analysis|scratchpad)\b[^\n]*\n"
@@ -171,19 +171,19 @@ SPEECH_HEADING = re.compile(
 HEADER = re.compile(
     r"(?:\A\s*|(?<=\n)|(?<=[.!?…\"”»)\]}*]))(?P<role>assistant|user|model|system)(?:[ \t]*\n|(?<=assistant)\s*\Z)"
 )
-"""The header of a turn without its tokens: on a line of its own, or hard at the end of a sentence."""
+"""The header of a turn without its tokens: on a line of its own, or directly behind the end of a sentence."""
 MOST_MARKS = 500
-"""An answer with more is a model that has lost itself in control tokens; reading on would take long."""
+"""With more of them, a model has lost itself in control tokens; reading on would take long."""
 RUN_ON = re.compile(r"(?<=\S)\s*\n\s*(?:#{1,4}[ \t]*(?i:human|user|instruction|input)|Human|HUMAN)[ \t]*:")
 """The label of the next turn, in templates that have no tokens."""
 BROKEN = re.compile(r"(?:<\|[\w ]{0,40}\|?|</[a-z_]{0,20})\Z", re.I)
-"""The beginning of a token at the end of an answer, where a server cut it in the middle."""
+"""The beginning of a token that a server cut at the end of an answer."""
 ODD = re.compile(r"(?P<start>\]~!?b[\[\]])|(?P<end>\[e~\[)")
-"""MiniMax's tokens, which look like nobody else's."""
+"""The tokens of MiniMax."""
 LOST = "\ufffd"
 EDGE = re.compile(rf"(?:{BLANK}|{LOST})+")
 RAW_PIECES = re.compile(r"[ĠĊ▁]")
-"""How byte-level and sentence-piece vocabularies spell a space or a line end."""
+"""Spaces and line ends as byte-level and sentence-piece vocabularies spell them."""
 SIGNS = re.compile(
     rf"[<\[｜◁＜⟨‹【［{LOST}ĠĊ▁]|\]~|&lt;|```|~~~|\A\s*>|assistant|(?:user|model|system)[ \t]*\n"
     r"|(?:human|user|instruction|input)[ \t]*:"
@@ -191,17 +191,17 @@ SIGNS = re.compile(
     r"|(?:answer|response|reply|speech|version|output)[*:\s]",
     re.I,
 )
-"""Without one of these there is nothing to be found; most speeches are done here."""
+"""A text without any of these signs holds no mark, as most speeches."""
 BRACKETS = re.compile(r"[<\[◁＜⟨‹【［\]]|&lt;")
 GLUED_TOGETHER = re.compile(r"assistant(?:final|analysis|commentary)(?![a-z])")
 
 
 def marks_in(text: str) -> list[Mark]:
-    """All marks, in their order and without overlap; the forms in words only where they can be meant."""
+    """Return all marks in their order, without overlap."""
     folded = text.translate(SAME)
-    found = [*channels(folded), *fences(folded), *headings(folded), *tokens(folded)]
+    candidates = [*channels(folded), *fences(folded), *headings(folded), *tokens(folded)]
     marks: list[Mark] = []
-    for mark in sorted(found, key=lambda one: (one.start, -one.stop)):
+    for mark in sorted(candidates, key=lambda mark: (mark.start, -mark.stop)):
         if not marks or mark.start >= marks[-1].stop:
             marks.append(mark)
     return with_roles(marks, folded)
@@ -221,7 +221,7 @@ def channels(folded: str) -> Iterator[Mark]:
         elif not name and not match["left"] and match["right"]:
             yield Mark(*match.span(), "close", "channels")
         else:
-            half = bool(match["left"]) and not match["right"]  # Gemma's, which `<channel|>` ends
+            half = bool(match["left"]) and not match["right"]  # Gemma opens so, and closes with `<channel|>`
             yield Mark(*match.span(), "open", "channels", ends_with_turn=not half)
     glued = list(GLUED.finditer(folded))
     if glued and glued[0]["first"] in ("analysis", "commentary"):
@@ -257,7 +257,7 @@ def fences(folded: str) -> Iterator[Mark]:
 
 
 def headings(folded: str) -> Iterator[Mark]:
-    """Thoughts under a heading in words, and the heading of the speech that follows them."""
+    """Yield headings of turns, of thoughts, and of the speech that follows them."""
     for match in HEADER.finditer(folded):
         yield Mark(*match.span(), "start", "role-header", match["role"])
     for match in RUN_ON.finditer(folded):
@@ -265,7 +265,7 @@ def headings(folded: str) -> Iterator[Mark]:
     if broken := BROKEN.search(folded):
         yield Mark(*broken.span(), "end", "end-token")
     opening = HEADING.match(folded)
-    speeches = [one for one in SPEECH_HEADING.finditer(folded) if opening or (is_loud(one[0]) and not one["short"])]
+    speeches = [m for m in SPEECH_HEADING.finditer(folded) if opening or (is_loud(m[0]) and not m["short"])]
     if opening and (opening["sure"] or opening["alone"] or speeches):
         yield Mark(*opening.span(), "open", "thought-headings")
         for match in speeches[-1:]:
@@ -278,47 +278,49 @@ def headings(folded: str) -> Iterator[Mark]:
 
 
 def is_loud(heading: str) -> bool:
-    """Whether a heading cannot be part of a spoken sentence: it is bold, or alone on its line."""
+    """Return whether a heading cannot be part of a spoken sentence: it is bold, or alone on its line."""
     return "**" in heading or heading.lstrip().startswith("#") or heading.rstrip(" \t").endswith("\n")
 
 
 def tokens(folded: str) -> Iterator[Mark]:
-    """Tags and tokens in brackets."""
-    reasons = False
+    """Yield tags and tokens in brackets."""
+    in_details = False
     for match in ANGLE.finditer(folded):
-        if said := BODY.fullmatch(match["body"]):
-            mark = in_angles(match, said, reasons=reasons)
-            reasons = reasons or (said["name"].casefold() == "details" and mark is not None)
+        if body := BODY.fullmatch(match["body"]):
+            mark = in_angles(match, body, in_details=in_details)
+            in_details = in_details or (body["name"].casefold() == "details" and mark is not None)
             if mark:
                 yield mark
     for match in SQUARE_BARS.finditer(folded):
         words, closes = words_of(match["body"]), "/" in match["body"]
         yield of_words(match, words, closes=closes, bars=True) or control(match, words, closes=closes)
     for match in ODD.finditer(folded):
-        yield Mark(
-            *match.span(), "start" if match["start"] else "end", "control-tokens" if match["start"] else "end-token"
-        )
+        start = bool(match["start"])
+        yield Mark(*match.span(), "start" if start else "end", "control-tokens" if start else "end-token")
     closed = {match["body"].strip("/ ").casefold() for match in BRACKET.finditer(folded) if match["body"][0] == "/"}
     for match in BRACKET.finditer(folded):
         if mark := in_square(match, closed):
             yield mark
 
 
-def in_angles(match: re.Match[str], said: re.Match[str], *, reasons: bool) -> Mark | None:
-    """What a tag in angle brackets is; None if people may write it."""
-    bars = "|" in said["pre"] + said["post"]
-    closes = "/" in said["pre"] + said["post"]
-    name, rest = said["name"].strip("|/"), said["rest"]
+def in_angles(match: re.Match[str], body: re.Match[str], *, in_details: bool) -> Mark | None:
+    """Return the mark of a tag in angle brackets; None if people may write the tag.
+
+    Args:
+        in_details: whether thoughts have begun with `<details>`.
+    """
+    bars = "|" in body["pre"] + body["post"]
+    closes = "/" in body["pre"] + body["post"]
+    name, rest = body["name"].strip("|/"), body["rest"]
     words = words_of(name)
     if name.casefold() == "details":
-        if closes and reasons:
+        if closes and in_details:
             return Mark(*match.span(), "close", "think-tags")
         return Mark(*match.span(), "open", "think-tags") if set(words_of(rest)) & THINKING else None
     all_words = words + words_of(rest)
     attributes = not rest.strip() or "=" in rest
     known = attributes or set(all_words) <= THINKING | ANSWERING | FILLERS
-    said_by = words if attributes else all_words
-    if known and (mark := of_words(match, said_by, closes=closes, bars=bars)):
+    if known and (mark := of_words(match, words if attributes else all_words, closes=closes, bars=bars)):
         return mark
     plain = name.casefold()
     if bars:
@@ -336,7 +338,7 @@ def in_angles(match: re.Match[str], said: re.Match[str], *, reasons: bool) -> Ma
 
 
 def in_square(match: re.Match[str], closed: set[str]) -> Mark | None:
-    """What a tag in square brackets is; stage directions are none."""
+    """Return the mark of a tag in square brackets; None for a stage direction."""
     body = match["body"]
     closes, name = body[0] == "/", body.strip("/ ")
     words = words_of(name)
@@ -357,13 +359,13 @@ def in_square(match: re.Match[str], closed: set[str]) -> Mark | None:
 
 
 def words_of(name: str) -> list[str]:
-    """`antThinking`, `START_THINKING` and `seed:think` in words, in lower case."""
+    """Return the words of `antThinking`, `START_THINKING` or `seed:think`, in lower case."""
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
     return [word for word in re.split(r"[\W_]+", parted.casefold()) if word]
 
 
 def of_words(match: re.Match[str], words: Sequence[str], *, closes: bool, bars: bool) -> Mark | None:
-    """A tag of thoughts or of the answer; None if it is neither."""
+    """Return the mark of a tag of thoughts or of the answer; None if it is neither."""
     own = set(words)
     if own & THINKING:
         if own & OFF:
@@ -377,7 +379,7 @@ def of_words(match: re.Match[str], words: Sequence[str], *, closes: bool, bars: 
 
 
 def control(match: re.Match[str], words: Sequence[str], *, closes: bool) -> Mark:
-    """A control token: does it end a turn, begin one, or neither?"""
+    """Return the mark of a control token, which ends a turn, begins one, or does neither."""
     own, span = set(words), match.span()
     if (own & {"header", "role"} and own & {"end"}) or own & {"middle", "message"}:
         return Mark(*span, "other", "control-tokens")
@@ -393,71 +395,71 @@ def control(match: re.Match[str], words: Sequence[str], *, closes: bool) -> Mark
 
 
 def with_roles(marks: Sequence[Mark], folded: str) -> list[Mark]:
-    """The marks, of which those that begin a turn take in the role that stands behind them."""
-    out = []
+    """Extend each mark that begins a turn over the role that stands behind it."""
+    extended = []
     for number, mark in enumerate(marks):
         if mark.kind == "start" and (match := ROLE_AFTER.match(folded, mark.stop)):
             following = marks[number + 1].start if number + 1 < len(marks) else len(folded)
             alone = folded[match.end() : match.end() + 1] in ("\n", "") or match.end() == following
             hard = mark.stop == match.start("role") and not mark.role
             if match.end() <= following and (alone or hard):
-                out.append(replace(mark, stop=match.end(), role=mark.role or match["role"].casefold()))
-                continue
-        out.append(mark)
-    return out
+                mark = replace(mark, stop=match.end(), role=mark.role or match["role"].casefold())
+        extended.append(mark)
+    return extended
 
 
-# --- what was said ------------------------------------------------------------------------------------------
+# --- speech -------------------------------------------------------------------------------------------------
 
 
 @dataclass
 class Course:
-    """What is known of an answer, read from left to right up to some mark."""
+    """State of reading an answer from left to right, mark by mark."""
 
     content: str
-    spoken: list[tuple[int, int]]
+    speech: list[tuple[int, int]]
     """Stretches that may be speech."""
-    thought: list[tuple[int, int]]
+    thoughts: list[tuple[int, int]]
     depth: int = 0
+    """Thoughts that are open, one in the other."""
     ends_with_turn: bool = False
     wrapped: bool = False
-    """A mark has said that the speech begins."""
+    """Whether a mark has announced the speech."""
     parted: bool = False
-    """Thoughts, or a second answer, stand beside speech."""
+    """Whether thoughts, or a second answer, stand beside speech."""
     foreign: bool = False
-    """It begins with somebody else's turn."""
+    """Whether the answer begins with somebody else's turn."""
 
     def take(self, start: int, stop: int) -> None:
         start, stop = trimmed(self.content, start, stop)
         if start < stop:
-            (self.thought if self.depth else self.spoken).append((start, stop))
+            (self.thoughts if self.depth else self.speech).append((start, stop))
 
     def all_was_thought(self) -> None:
-        self.thought += self.spoken
-        self.spoken = []
+        self.thoughts += self.speech
+        self.speech = []
 
 
 def heard(content: str) -> Heard:
-    """The speech in what a model answered.
+    """Return the speech in an answer.
 
-    Thoughts come before speech: all up to the last end of thoughts is thought, and so is all after a beginning that has
-    no end. What follows the end of the turn is another turn, and not heard. Where that leaves no single piece of text
-    without a control token or a broken character in it, the answer is `unclear`.
+    Thoughts come before speech: everything up to the last end of thoughts is thought, and so is everything after a
+    beginning without an end. Text behind the end of the turn belongs to another turn, and is left out. If no single
+    piece of text is left without a control token or a broken character in it, the answer is `unclear`.
     """
     return of_marks(content, marks_in(content) if SIGNS.search(content) else [])
 
 
 def answer_in(content: str) -> str:
-    """The answer without thoughts in front of it, and with the control tokens that stand in it.
+    """Return an answer without the thoughts in front of it, but with the control tokens in it.
 
-    For JSON, which tells by itself where it ends, and in whose strings such a token may stand.
+    This is for JSON, which tells by itself where it ends, and may have such a token in a string.
     """
     kinds = ("open", "close", "speak", "spoken")
     return of_marks(content, [mark for mark in marks_in(content) if mark.kind in kinds]).text
 
 
 def of_marks(content: str, marks: Sequence[Mark]) -> Heard:
-    """What was said, as far as these marks tell."""
+    """Return the speech that these marks leave."""
     if len(marks) > MOST_MARKS:
         return Heard("", "", "control-tokens", "control-token")
     course, leaks, at = Course(content, [], []), [], 0
@@ -476,18 +478,18 @@ def of_marks(content: str, marks: Sequence[Mark]) -> Heard:
                 course.all_was_thought()
             course.depth = 0 if number >= last_close else max(0, course.depth - 1)
         elif mark.kind == "speak" and course.depth and number < last_close and mark.form == "answer-tags":
-            pass  # thoughts that speak of the form of the answer
+            pass  # thoughts about the form of the answer
         elif mark.kind == "speak":
-            course.parted = course.parted or (course.wrapped and bool(course.spoken))
+            course.parted = course.parted or (course.wrapped and bool(course.speech))
             course.all_was_thought()
             course.depth, course.wrapped = 0, True
         elif course.depth:
             if mark.kind == "end" and course.ends_with_turn:
                 course.depth = 0
-        elif mark.kind == "start" and not course.spoken:
+        elif mark.kind == "start" and not course.speech:
             course.foreign = course.foreign or bool(mark.role and mark.role not in OURS)
         elif (
-            course.spoken
+            course.speech
             and (mark.kind in ("end", "spoken") or (mark.kind == "start" and mark.role))
             and not was_thought(rest, wrapped=course.wrapped)
         ):
@@ -497,18 +499,20 @@ def of_marks(content: str, marks: Sequence[Mark]) -> Heard:
     course.take(at, len(content))
     if course.depth:
         leaks.append("think-unclosed" if any(form.startswith("think-") for form in leaks) else "channels")
-    return told(content, marks, course, leaks)
+    return judged(course, marks, leaks)
 
 
-def told(content: str, marks: Sequence[Mark], course: Course, leaks: list[str]) -> Heard:
-    thoughts = "\n".join(content[start:stop] for start, stop in sorted(course.thought))
+def judged(course: Course, marks: Sequence[Mark], leaks: list[str]) -> Heard:
+    """Return the speech of an answer that was read to its end, and whether it can be trusted."""
+    content = course.content
+    thoughts = "\n".join(content[start:stop] for start, stop in sorted(course.thoughts))
     unclear: Unclear | None = None
-    start, stop = (course.spoken[0][0], course.spoken[-1][1]) if course.spoken else (0, 0)
+    start, stop = (course.speech[0][0], course.speech[-1][1]) if course.speech else (0, 0)
     inside = [mark for mark in marks if start < mark.stop and mark.start < stop]
     if course.depth or course.parted or any(mark.kind in ("open", "close", "speak", "spoken") for mark in inside):
-        start, stop = (0, 0) if course.depth or not course.spoken else course.spoken[-1]
+        start, stop = (0, 0) if course.depth or not course.speech else course.speech[-1]
         unclear = "leaked-thoughts"
-    elif inside or (course.foreign and course.spoken):
+    elif inside or (course.foreign and course.speech):
         unclear = "control-token"
     text = content[start:stop]
     if LOST in content.strip() and LOST not in thoughts:
@@ -516,19 +520,12 @@ def told(content: str, marks: Sequence[Mark], course: Course, leaks: list[str]) 
     if unclear is None and is_garbled(text):
         leaks.append("garbled")
         unclear = "garbled"
-    leak = next((form for form in SEVERITY if form in leaks), None)
+    leak = next((form for form in ADVICE if form in leaks), None)
     return Heard(text, thoughts, leak, unclear)
 
 
-SEVERITY = (
-    "think-unclosed", "think-unopened", "channels", "think-tags", "thought-headings", "answer-tags", "end-token",
-    "control-tokens", "role-header", "garbled",
-)  # fmt: skip
-"""Which leak is told of, where there are several."""
-
-
 def was_thought(rest: Sequence[Mark], *, wrapped: bool) -> bool:
-    """Whether something later in this turn says that all before it was thought."""
+    """Return whether a later mark of this turn says that everything before it was thought."""
     depth = 0
     for mark in rest:
         if mark.kind == "start" and mark.role and mark.role not in OURS:
@@ -545,7 +542,7 @@ def was_thought(rest: Sequence[Mark], *, wrapped: bool) -> bool:
 
 
 def trimmed(content: str, start: int, stop: int) -> tuple[int, int]:
-    """The stretch without white space and broken characters around it."""
+    """Return a stretch without white space and broken characters around it."""
     if match := EDGE.match(content, start, stop):
         start = match.end()
     while stop > start and (content[stop - 1] == LOST or EDGE.fullmatch(content[stop - 1])):
@@ -554,17 +551,12 @@ def trimmed(content: str, start: int, stop: int) -> tuple[int, int]:
 
 
 def is_garbled(text: str) -> bool:
-    """Whether characters were lost, or the words of a vocabulary were never put together to text."""
+    """Return whether characters were lost, or the pieces of a vocabulary were never put together to text."""
     return LOST in text or len(RAW_PIECES.findall(text)) > max(2, text.count(" "))
 
 
-def control_tokens(text: str) -> list[str]:
-    """All that looks like a control token or a tag of thoughts, as it stands in the text."""
-    return [text[mark.start : mark.stop] for mark in bracketed(text)]
-
-
 def unfit(text: str) -> Unclear | None:
-    """Why some words can be neither a statement nor a line of training data; None if they can."""
+    """Return the reason why words can be neither a statement nor training data; None if they can."""
     if is_garbled(text):
         return "garbled"
     kinds = {mark.kind for mark in bracketed(text)}
@@ -574,6 +566,6 @@ def unfit(text: str) -> Unclear | None:
 
 
 def bracketed(text: str) -> list[Mark]:
-    """The marks that are marks wherever they stand."""
-    found = tokens(text.translate(SAME)) if BRACKETS.search(text) else ()
-    return sorted(found, key=lambda mark: mark.start)
+    """Return the marks that are marks wherever they stand: tags and tokens in brackets."""
+    marks = tokens(text.translate(SAME)) if BRACKETS.search(text) else ()
+    return sorted(marks, key=lambda mark: mark.start)

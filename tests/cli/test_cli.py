@@ -32,7 +32,7 @@ from rich.cells import cell_len
 from culturepark import __version__
 from culturepark.cli.app import app, main
 from culturepark.domain import CULTURES
-from culturepark.models import limits
+from culturepark.models import ledger
 
 TINY = """\
 name: tiny
@@ -182,7 +182,7 @@ def finished() -> None:
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "pause_before", lambda *_: 0.0)
+    monkeypatch.setattr(ledger, "pause_before", lambda *_: 0.0)
 
 
 # --- help ------------------------------------------------------------------------------------------

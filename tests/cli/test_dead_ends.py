@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from culturepark.models import limits
+from culturepark.models import ledger
 from culturepark.store import first_look
 from tests.cli.test_cli import (
     SHORT,
@@ -34,7 +34,7 @@ SHARES = "{n: 10, shares: {1: 0.5, 2: 0.5}}"
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "pause_before", lambda *_: 0.0)
+    monkeypatch.setattr(ledger, "pause_before", lambda *_: 0.0)
 
 
 def dialogue_only(run_id: str) -> None:

@@ -28,7 +28,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr("culturepark.models.limits.pause_before", lambda attempt, error: 0.0)
+    monkeypatch.setattr("culturepark.models.ledger.pause_before", lambda attempt, error: 0.0)
     monkeypatch.chdir(tmp_path)
 
 

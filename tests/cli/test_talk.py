@@ -40,7 +40,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setattr("culturepark.models.limits.pause_before", lambda attempt, error: 0.0)
+    monkeypatch.setattr("culturepark.models.ledger.pause_before", lambda attempt, error: 0.0)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

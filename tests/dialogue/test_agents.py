@@ -24,10 +24,10 @@ from culturepark.dialogue.loop import Ending, converse
 from culturepark.dialogue.protocol import schedule
 from culturepark.domain import Casting, JsonObject, Participant, Persona, Scenario, Seed, Setting, Stance, Status, Turn
 from culturepark.errors import CatalogError, UsageError
+from culturepark.models.budget import Budget
 from culturepark.models.chat import ChatModel, Reply, Request, Traits
 from culturepark.models.client import OpenAIModel
 from culturepark.models.ledger import Ledger
-from culturepark.models.limits import Budget
 from culturepark.models.scripted import ScriptedModel
 from culturepark.models.spec import SCRIPTED, parse, parse_roles
 from culturepark.run.plan import Settings, new_run

@@ -19,8 +19,8 @@ from culturepark.distill import quotes
 from culturepark.distill.ownership import Speaker, candidates, objection, parts
 from culturepark.domain import JsonObject
 from culturepark.languages import load_language
+from culturepark.models.budget import Budget
 from culturepark.models.ledger import Ledger
-from culturepark.models.limits import Budget
 from culturepark.store.tables import StatementRow
 from tests.support.fakes import ELIF, JENNA, FakeModel, answering, begin, edition, hold_said, proposals
 

@@ -156,7 +156,7 @@ async def test_llama_cpp_gives_up_weights_that_change_after_the_check(
     monkeypatch.delenv("CULTUREPARK_CACHE")
     copy = tmp_path / "copy.gguf"
     shutil.copy(weights.SMOLLM2.path, copy)
-    weights.checked(copy)
+    weights.checked_sha256(copy)
     os.utime(copy)
     with pytest.raises(Unreachable, match="changed after they were checked"):
         await local.start(ModelSpec("gguf", str(copy)), 1, lambda *_: None)
@@ -186,18 +186,18 @@ def test_the_hubs_weights_are_read_again_only_when_they_may_have_changed(
     read: list[Path] = []
     whole = weights.sha256_of
     monkeypatch.setattr(weights, "sha256_of", lambda path: (read.append(path), whole(path))[1])
-    assert local.whole(blob)
-    assert local.whole(blob)
+    assert local.is_intact(blob)
+    assert local.is_intact(blob)
     assert len(read) == 1
     os.utime(blob, ns=(1, 1))
-    assert local.whole(blob)
+    assert local.is_intact(blob)
     assert len(read) == 2
     flip_a_bit(blob)
-    assert not local.whole(blob)
+    assert not local.is_intact(blob)
     blob.write_bytes(b"GGUF")
-    assert local.whole(blob)
-    os.utime(local.noted(blob.name) or "", (1, 1))  # long ago
-    assert local.whole(blob)
+    assert local.is_intact(blob)
+    os.utime(local.note_of(blob.name) or "", (1, 1))  # long ago
+    assert local.is_intact(blob)
     assert len(read) == 5
 
 

@@ -472,7 +472,7 @@ async def test_an_answer_beyond_all_bounds_is_none(tmp_path: Path) -> None:
 
 
 async def ask_once(w: Wire) -> None:
-    with mock.patch("culturepark.models.limits.ATTEMPTS", 1):
+    with mock.patch("culturepark.models.ledger.ATTEMPTS", 1):
         await w.ask()
 
 

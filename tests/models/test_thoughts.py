@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from culturepark.models.thoughts import ADVICE, SEVERITY, answer_in, control_tokens, heard, unfit
+from culturepark.models.thoughts import ADVICE, answer_in, bracketed, heard, unfit
 
 SAID = "In our village everybody brings bread to the table."
 T = "Okay, let me see. ZQX They talk about bread, so I stay in character."
@@ -290,7 +290,7 @@ def test_what_people_write_passes_untouched(text: str) -> None:
     found = heard(f" {text}\n")
     assert (found.text, found.thoughts, found.leak, found.unclear) == (text, "", None, None)
     assert unfit(text) is None
-    assert control_tokens(text) == []
+    assert bracketed(text) == []
 
 
 @given(st.text(st.characters(exclude_characters="<[&`◁＜⟨‹【［\ufffdĠĊ▁>*#:", exclude_categories=["Cs"]), max_size=60))
@@ -380,7 +380,7 @@ def test_any_text_gives_one_piece_of_itself(content: str) -> None:
     ],
 )
 def test_control_tokens_are_named_as_they_stand(text: str, found: list[str]) -> None:
-    assert control_tokens(text) == found
+    assert [text[mark.start : mark.stop] for mark in bracketed(text)] == found
 
 
 @pytest.mark.parametrize(
@@ -398,7 +398,7 @@ def test_what_may_not_be_trained_on_says_why(text: str, why: str) -> None:
 
 
 def test_every_leak_has_advice_and_a_place_in_the_order() -> None:
-    assert set(SEVERITY) == set(ADVICE) == set(THOUGHT_FIRST) | {"think-unclosed"}
+    assert set(ADVICE) == set(THOUGHT_FIRST) | {"think-unclosed"}
 
 
 @pytest.mark.parametrize(

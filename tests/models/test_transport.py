@@ -260,5 +260,13 @@ async def test_what_is_no_json_is_told(text: str) -> None:
         await read(text.encode(), 4)
 
 
+async def test_a_page_is_quoted_by_its_words() -> None:
+    page = b"<!doctype html>\n<style>p {}</style><p title='a'>Please\n<b>sign in</b></p>"
+    with pytest.raises(transport.Page, match=r"^a page, not JSON: Please sign in$"):
+        await read(page, 1_000)
+    with pytest.raises(transport.Page, match=r"^a page, not JSON: <!doctype html>$"):
+        await read(b"<!doctype html>", 1_000)
+
+
 def test_what_is_no_number_is_null() -> None:
     assert loads('{"a": NaN, "b": -Infinity, "c": 1e999, "d": 0.5}') == {"a": None, "b": None, "c": None, "d": 0.5}

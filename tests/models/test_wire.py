@@ -34,15 +34,16 @@ from culturepark.errors import (
     UsageError,
     WrongRequest,
 )
-from culturepark.models import client, limits, prices, scripted, tokens
+from culturepark.models import client, ledger, prices, scripted, tokens
+from culturepark.models.budget import Budget
 from culturepark.models.chat import Reply, Request, Schema, Usage
 from culturepark.models.client import EmbeddingModel, OpenAIModel
 from culturepark.models.embedder import Endpoint as Embedder
-from culturepark.models.ledger import Ledger
-from culturepark.models.limits import ATTEMPTS, Budget, pause_before
+from culturepark.models.ledger import ATTEMPTS, Ledger, pause_before
 from culturepark.models.spec import parse, parse_roles
 from culturepark.models.transport import Page
-from culturepark.models.wire_errors import map_error, wait_of
+from culturepark.models.wait_hints import wait_of
+from culturepark.models.wire_errors import map_error
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
 from tests.support import endpoint as faults
@@ -60,7 +61,7 @@ def plain_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "CULTUREPARK_PRICES", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr("culturepark.models.limits.pause_before", lambda attempt, error: 0.0)
+    monkeypatch.setattr("culturepark.models.ledger.pause_before", lambda attempt, error: 0.0)
     prices.table.cache_clear()
 
 
@@ -474,7 +475,7 @@ def made(cls: type[Exception]) -> Exception:
 
 def test_every_exception_of_the_libraries_has_a_name_of_ours() -> None:
     for error in map(made, exceptions()):
-        mapped = map_error(error, NOWHERE)
+        mapped = map_error(error, NOWHERE, {})
         assert isinstance(mapped, (BadAnswer, Overloaded, Unreachable, WrongRequest)), error
         assert mapped.kind != ModelError.kind
         assert NOWHERE in str(mapped)
@@ -497,7 +498,7 @@ async def test_no_exception_of_the_libraries_gets_past_the_client(
 
 def test_an_error_keeps_to_one_short_printable_line() -> None:
     page = openai.APIError("<html>\n\x1b[31m" + "x" * 5000, httpx2.Request("POST", "http://x"), body=None)
-    said = str(map_error(page, NOWHERE))
+    said = str(map_error(page, NOWHERE, {}))
     assert len(said) < 300
     assert said.isprintable()
 
@@ -564,11 +565,11 @@ async def test_an_endpoint_that_wants_a_long_rest_stops_the_run_at_once(tmp_path
 def test_without_a_wish_pauses_grow_up_to_a_limit() -> None:
     error = Overloaded("busy")
     assert all(0 <= pause_before(2, error) <= 1 for _ in range(50))
-    assert all(0 <= pause_before(30, error) <= limits.LONGEST_PAUSE for _ in range(50))
+    assert all(0 <= pause_before(30, error) <= ledger.LONGEST_PAUSE for _ in range(50))
     assert max(pause_before(5, error) for _ in range(200)) > 1
 
 
-@pytest.mark.parametrize("kind", sorted(limits.TOO_MUCH))
+@pytest.mark.parametrize("kind", sorted(ledger.BUSY))
 def test_an_endpoint_with_too_much_to_do_is_left_alone_for_a_quarter_of_a_minute(kind: str) -> None:
     error = Overloaded("busy", kind=kind)
     for _ in range(200):
@@ -657,7 +658,7 @@ async def test_a_resolver_that_fails_for_a_moment_is_asked_again(tmp_path: Path)
     ],
 )
 def test_a_page_says_what_is_wrong_with_the_url(url: str, hint: str) -> None:
-    told = str(map_error(Page("a page, not JSON: <html>"), url))
+    told = str(map_error(Page("a page, not JSON: <html>"), url, {}))
     assert told == f"{url} answered outside the protocol: a page, not JSON: <html>{hint}"
 
 

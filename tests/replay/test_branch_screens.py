@@ -37,7 +37,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "CULTUREPARK_PRICES", "CULTUREPARK_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr("culturepark.models.limits.pause_before", lambda attempt, error: 0.0)
+    monkeypatch.setattr("culturepark.models.ledger.pause_before", lambda attempt, error: 0.0)
     letters = iter(f"{n:04x}" for n in range(0xA0, 0xFFFF))
     monkeypatch.setattr("culturepark.run.plan.secrets.token_hex", lambda _: next(letters))
 

@@ -25,8 +25,7 @@ from culturepark.distill.ask import Asker
 from culturepark.domain import JsonObject
 from culturepark.models import scripted
 from culturepark.models.chat import ChatModel
-from culturepark.models.ledger import Ledger
-from culturepark.models.limits import ATTEMPTS
+from culturepark.models.ledger import ATTEMPTS, Ledger
 from culturepark.models.pace import Pace
 from culturepark.models.prices import table as price_table
 from culturepark.store import lineage
@@ -49,7 +48,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("CULTUREPARK_STORE", f"sqlite:///{tmp_path}/runs.db")
-    monkeypatch.setattr("culturepark.models.limits.pause_before", lambda attempt, error: 0.0)
+    monkeypatch.setattr("culturepark.models.ledger.pause_before", lambda attempt, error: 0.0)
     return tmp_path / "runs.db"
 
 

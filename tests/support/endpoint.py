@@ -428,7 +428,7 @@ def reference_answer(body: JsonObject) -> str:
     heard = [re.findall(r"(?m)^(?!Moderator)[^\s:(]+: ", str(m["content"])) for m in messages if m["role"] == "user"]
     nth = sum(m["role"] == "assistant" for m in messages) + sum(map(len, heard))
     reasons = list(BECAUSE)
-    random.Random(scripted.found(r"The subject today: (.+)", system)).shuffle(reasons)
+    random.Random(scripted.first_group(r"The subject today: (.+)", system)).shuffle(reasons)
     last = reasons.pop(nth % len(reasons))
     draw = random.Random(scripted.number(system, nth, body.get("seed")))
     drawn = draw.sample(BEGINNINGS, 4), draw.sample(MATTERS, 4), draw.sample(DOES, 4), [*draw.sample(reasons, 3), last]

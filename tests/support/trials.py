@@ -73,12 +73,12 @@ def command(timeout: float, *arguments: str, folder: Path, typed: Sequence[str] 
     import secrets
 
     from culturepark.cli.app import main
-    from culturepark.models import client, limits
+    from culturepark.models import client, ledger
 
     os.chdir(folder)
     sys.stdin = io.TextIOWrapper(io.BytesIO("".join(f"{line}\n" for line in typed).encode()), "utf-8")
     secrets.token_hex = lambda size=32: "7f3a7f3a"[: 2 * size]  # the name of a branch
-    limits.pause_before = lambda attempt, error: error.retry_after or 0.01
+    ledger.pause_before = lambda attempt, error: error.retry_after or 0.01
     client.TIMEOUT = httpx2.Timeout(timeout)
     sys.argv = ["culturepark", *arguments]
     try:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from culturepark.catalog.files import package_dir
-from culturepark.models import limits, scripted
+from culturepark.models import ledger, scripted
 from culturepark.terminal.safe import clip, out, plain, safe
 from tests.cli.test_cli import Screen, away, cli, dump, on_a_terminal, rows_of  # noqa: F401 - every test is `away`
 from tests.support.endpoint import Endpoint, Fault, status
@@ -221,7 +221,7 @@ def test_markup_and_emoji_codes_are_shown_as_they_were_said() -> None:
 
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "pause_before", lambda *_: 0.0)
+    monkeypatch.setattr(ledger, "pause_before", lambda *_: 0.0)
 
 
 @pytest.mark.usefixtures("no_pauses")

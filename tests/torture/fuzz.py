@@ -28,7 +28,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 
 from culturepark.catalog import personas, surveys
 from culturepark.catalog.files import package_dir
-from culturepark.models import limits, prices
+from culturepark.models import ledger, prices
 from culturepark.terminal.safe import BIDI
 from tests.cli.test_cli import SHORT, Done, cli, place_store
 from tests.torture.wild import DEVICE, FIFO, FOLDER, KINDS, LINK, LOOP, Case
@@ -86,7 +86,7 @@ def explore(kind: str, tried: Callable[[str, Case], None], cases: int, seed: int
         suppress_health_check=list(HealthCheck),
         print_blob=False,
     )
-    with shipped_files_read_once(), built_once(), mock.patch.object(limits, "pause_before", return_value=0.0):
+    with shipped_files_read_once(), built_once(), mock.patch.object(ledger, "pause_before", return_value=0.0):
         hypothesis.seed(seed)(how(given(KINDS[kind][1])(one)))()
 
 
