@@ -18,7 +18,7 @@ import httpx2
 
 from culturepark.domain import JsonObject
 from culturepark.errors import Unreachable, UsageError
-from culturepark.files import clipped, expanded, home_folder, readable
+from culturepark.files import clipped, expanded, home, readable
 from culturepark.models import weights
 from culturepark.models.chat import Request, Traits
 from culturepark.models.client import OpenAIModel
@@ -137,7 +137,7 @@ def check_gguf(path: Path) -> None:
 
 def from_hub(spec: ModelSpec) -> Path:
     """Return a file of a Hugging Face repository, from its cache if it is there, and checked for damage."""
-    if not home_folder() and not any(os.environ.get(name) for name in ("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME")):
+    if not home() and not any(os.environ.get(name) for name in ("HF_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME")):
         raise Unreachable(f"{spec}: there is no home folder for the hub's cache; name one with HF_HOME=/path/to/folder")
     from huggingface_hub import get_token, hf_hub_download
     from huggingface_hub.errors import (

@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from culturepark.errors import Unreachable
-from culturepark.files import clipped, home_folder
+from culturepark.files import clipped, home
 
 Result = TypeVar("Result")
 Progress = Callable[[str, int, int], None]
@@ -85,8 +85,8 @@ def cache_dir() -> Path:
         return Path(own)
     if os.path.isabs(base := os.environ.get("XDG_CACHE_HOME", "")):  # a relative one is to be ignored (XDG)
         return Path(base) / "culturepark"
-    if home := home_folder():
-        return home / ".cache" / "culturepark"
+    if folder := home():
+        return folder / ".cache" / "culturepark"
     raise Unreachable("there is no home folder to keep weights in; name one with CULTUREPARK_CACHE=/path/to/folder")
 
 
