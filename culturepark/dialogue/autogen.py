@@ -31,20 +31,20 @@ from culturepark.models.chat import ChatModel, Reply, Request, Usage, digest
 from culturepark.models.ledger import Ledger
 
 VISITING = "visitor"
-"""The user's name among agents: AutoGen gives a team's task the source `user`."""
+"""The user's name among agents, since AutoGen gives a team's task the source `user`."""
 
 
 # --- agents ----------------------------------------------------------------------------------------------
 
 
 class Speaker(BaseChatAgent):
-    """One of our agents inside AutoGen. It hears the public transcript, and speaks when a slot is its own."""
+    """One of our agents inside AutoGen."""
 
     def __init__(self, agent: Agent, ask: Ask | None = None) -> None:
         super().__init__(agent_name(agent.key), agent.about)
         self.agent = agent
         self.ask = ask
-        """Given by the loop for one attempt; in a team the slot follows from the transcript."""
+        """None in a team, where the slot follows from the transcript."""
         keys = [MODERATOR, USER, *(p.persona.key for p in agent.casting.participants)]
         self._keys = {agent_name(key): key for key in keys}
         self._heard: list[Heard] = []
@@ -79,12 +79,11 @@ class Speaker(BaseChatAgent):
 
 
 def agent_name(key: str) -> str:
-    """AutoGen wants Python identifiers; the prefix keeps a persona's so, and apart from the moderator's."""
+    """Return a Python identifier, as AutoGen wants it; the prefix keeps personas apart from the moderator."""
     return {MODERATOR: MODERATOR, USER: VISITING}.get(key) or "p_" + key.replace("-", "_")
 
 
 async def speak_in_autogen(agent: Agent, ask: Ask, turns: Sequence[Turn]) -> str:
-    """One attempt at one slot by an agent that has heard exactly the stored turns."""
     messages = [TextMessage(content=turn.text, source=agent_name(turn.speaker)) for turn in turns]
     response = await Speaker(agent, ask).on_messages(messages, CancellationToken())
     return response.chat_message.to_text()
@@ -117,7 +116,7 @@ def team(
 
 @dataclass(frozen=True)
 class ThroughAutoGen:
-    """An AutoGen client, ours or somebody else's, as our agents ask it."""
+    """Lets our agents ask an AutoGen client, ours or another's."""
 
     client: ChatCompletionClient
 
@@ -170,7 +169,7 @@ class LedgerChatClient(ChatCompletionClient):
         extra_create_args: Mapping[str, Any] = {},
         cancellation_token: CancellationToken | None = None,  # noqa: ARG002
     ) -> LedgerResult:
-        """Takes `seed`, `max_tokens`, `temperature`, `grammar`, `subject_id` and `prompt_digest` as extra arguments."""
+        """Take `seed`, `max_tokens`, `temperature`, `grammar`, `subject_id` and `prompt_digest` as extra arguments."""
         if tools:
             raise NotImplementedError("culturepark's agents use no tools")
         extra = dict(extra_create_args)
@@ -192,11 +191,11 @@ class LedgerChatClient(ChatCompletionClient):
         return LedgerResult(finish_reason=finish, content=reply.text, usage=usage, cached=False, reply=reply)
 
     async def create_stream(self, messages: Sequence[LLMMessage], **options: Any) -> AsyncGenerator[Any, None]:
-        """One piece: the loop commits whole turns only."""
+        """Yield the answer in one piece: only whole turns are committed."""
         yield await self.create(messages, **options)
 
     async def close(self) -> None:
-        """Models are closed by whoever opened them."""
+        """Do nothing: models are closed where they were opened."""
 
     def actual_usage(self) -> RequestUsage:
         return self._spent
