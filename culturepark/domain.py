@@ -29,7 +29,7 @@ else:  # the words come from a file, so no type checker can know them
     Culture = Literal[(*CULTURES, MAIN_CULTURE)]
 Setting = Literal["in-cultural", "cross-cultural", "panel"]
 TalkSetting = Literal["one-to-one", "moderated"]
-"""Of a talk: only the user and one persona, or a moderator too."""
+"""A talk is between the user and one persona, or has a moderator too."""
 ProtocolName = Literal["self-guidance", "free-chat", "talk"]
 """`talk` belongs to `culturepark talk` alone: a user takes part, and there is no schedule."""
 Kind = Literal["opinion", "norm", "custom"]
@@ -91,7 +91,7 @@ Named = Annotated[T | None, BeforeValidator(not_blank), Field(exclude_if=lambda 
 
 
 class Status(StrEnum):
-    """Of a run and of a dialogue."""
+    """The state of a run or a dialogue."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -111,7 +111,7 @@ class Noun(BaseModel):
 
 class Value(Noun):
     value: Text
-    """What matters to this person."""
+    """Something that matters to this person."""
     why: Text
     """One sentence from this person's life."""
 
@@ -120,7 +120,7 @@ class Speech(Noun):
     directness: Literal["direct", "indirect", "mixed"]
     formality: Literal["formal", "familiar", "mixed"]
     manner: Text
-    """How this person talks, in a sentence or two."""
+    """The way this person talks, in a sentence or two."""
 
 
 class Custom(Noun):
@@ -131,7 +131,7 @@ class Custom(Noun):
     text: Text
     """In the first person, as this person would tell it."""
     source: Text | None = None
-    """Where a reader can check it."""
+    """A reference to check it by."""
 
 
 class Persona(Noun):

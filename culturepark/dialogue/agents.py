@@ -175,7 +175,7 @@ class ModeratorAgent(Agent):
         called = phrasing.addressed(slot, casting, self.language)
         self.instruction, prompt_digest = phrasing.moderator(slot, casting, self.scenario, previous, small=small)
         cue = next((turn.text for turn in reversed(heard) if turn.speaker == MODERATOR), "")
-        said = (
+        material = (
             f"{self.called}: {phrasing.heard(cue)}",
             f"{previous}: {phrasing.heard(last.text)}",
             self.language.frame("your_question").render(called=called),
@@ -183,7 +183,7 @@ class ModeratorAgent(Agent):
         request = Request(
             messages=(
                 {"role": "system", "content": self.instruction},
-                {"role": "user", "content": "\n\n".join(said)},
+                {"role": "user", "content": "\n\n".join(material)},
             ),
             seed=ask.seed,
             max_tokens=FOLLOW_UP_TOKENS,

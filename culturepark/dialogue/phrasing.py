@@ -93,14 +93,14 @@ def speech_grammar(slot: Slot, casting: Casting, scenario: Scenario, said: Seque
     """
     participant = casting.participants[slot.person]
     persona = participant.persona
-    told = " ".join(said)
+    own_words = " ".join(said)
     # A user may ask on and on: then values and stance are told once too.
     asked_on = not protocol_of(scenario.protocol).has_schedule
     stance = participant.stance.text if participant.stance else None
     values: dict[str, list[str]] = {
-        "norm": [norm.text for norm in persona.norms if norm.text not in told],
-        "value": [value.value for value in persona.values if not (asked_on and value.value in told)],
-        "stance": [stance] if stance and not (asked_on and f"“{stance}”" in told) else [],
+        "norm": [norm.text for norm in persona.norms if norm.text not in own_words],
+        "value": [value.value for value in persona.values if not (asked_on and value.value in own_words)],
+        "stance": [stance] if stance and not (asked_on and f"“{stance}”" in own_words) else [],
         "called": [persona.called],
         "age": [str(persona.age)],
         "place": [persona.place],

@@ -70,7 +70,7 @@ class Proposal:
 class Extraction:
     proposals: list[Proposal]
     rejected: Counter[str]
-    """How many other parts or proposals were turned down, by reason."""
+    """The number of other parts or proposals, by the reason for which they were refused."""
 
 
 class ProposedStatement(BaseModel):
@@ -119,7 +119,7 @@ class Speaker:
     country: str
     """ISO 3166 alpha-3."""
     others: tuple[str, ...]
-    """What the other people at the table are called."""
+    """The names of the other people at the table."""
     language: Language
 
 

@@ -120,7 +120,8 @@ def fit(value: object, shape: type[Answer], *, alone: bool, depth: int = 0) -> A
     if item := item_of(shape):
         name, model = item
         if isinstance(value, list) and (value or alone):
-            return validated({name: [renamed(one, model) if isinstance(one, dict) else one for one in value]}, shape)
+            items = [renamed(entry, model) if isinstance(entry, dict) else entry for entry in value]
+            return validated({name: items}, shape)
         if isinstance(value, dict):
             if answer := validated({name: [renamed(value, model)]}, shape):
                 return answer
@@ -132,9 +133,9 @@ def fit(value: object, shape: type[Answer], *, alone: bool, depth: int = 0) -> A
         return None
     inner = [
         answer
-        for key, one in value.items()
-        if isinstance(one, (dict, list, str))
-        and (answer := fit(one, shape, alone=folded(key) in WRAPPERS, depth=depth + 1))
+        for key, entry in value.items()
+        if isinstance(entry, (dict, list, str))
+        and (answer := fit(entry, shape, alone=folded(key) in WRAPPERS, depth=depth + 1))
     ]
     return inner[0] if len(inner) == 1 else None
 
@@ -164,14 +165,14 @@ def renamed(value: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
     """Return the object with its keys spelled as in the model: `First-Person` becomes `first_person`."""
     names = {folded(name): name for name in model.model_fields}
     out: dict[str, Any] = {}
-    for key, one in value.items():
+    for key, entry in value.items():
         name = key if key in model.model_fields else names.get(folded(key), key)
         if name in out and key != name:
             continue
         item = item_of(model)
-        if item and name == item[0] and isinstance(one, list):
-            one = [renamed(inner, item[1]) if isinstance(inner, dict) else inner for inner in one]
-        out[name] = one
+        if item and name == item[0] and isinstance(entry, list):
+            entry = [renamed(inner, item[1]) if isinstance(inner, dict) else inner for inner in entry]
+        out[name] = entry
     return out
 
 

@@ -33,16 +33,19 @@ CHANCE = 1 / 3
 
 @dataclass(frozen=True)
 class Leaning:
-    """A model's answers about a speech, as log-odds."""
+    """A model's answers about a speech, as log-odds.
+
+    `about` and `answer` are differences from those of a speech that says nothing.
+    """
 
     own: float
-    """That it speaks for the stance's own side."""
+    """The speech speaks for the stance's own side."""
     other: float
-    """That it speaks for the other side."""
+    """The speech speaks for the other side."""
     about: float
-    """That it is about what the two sides disagree on, less the same of a speech that says nothing."""
+    """The speech is about what the two sides disagree on."""
     answer: float
-    """That it speaks for the likelier answer to the question, less the same of a speech that says nothing."""
+    """The speech speaks for one answer to the question; the likelier of the two."""
     call_id: str
 
     def relations(self, *, neutral: bool = False, in_sentences: bool = True) -> dict[Relation, float]:

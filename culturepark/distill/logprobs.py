@@ -53,8 +53,8 @@ def log_odds(reply: Reply, yes: str, no: str) -> float | None:
     if reply.withheld:
         return None
     if not reply.tokens:
-        said = re.match(r"\w*", reply.text.strip().casefold())
-        return {yes.casefold(): SAID, no.casefold(): -SAID}.get(said[0] if said else "")
+        word = re.match(r"\w*", reply.text.strip().casefold())
+        return {yes.casefold(): SAID, no.casefold(): -SAID}.get(word[0] if word else "")
     rivals = reply.tokens[0].rivals | {reply.tokens[0].text: reply.tokens[0].logprob}
     unlisted = math.exp(min(rivals.values()) - 1.0)
     chance = {
@@ -82,8 +82,8 @@ def letter_scores(reply: Reply, letters: str) -> dict[str, float] | None:
 
 def decide(scores: dict[str, float] | None, reply: Reply, letters: str) -> Choice:
     if scores is None:
-        said = "" if reply.withheld else reply.text.strip()[:1]
-        return Choice(said if said and said in letters else None, None, reply.call_id)
+        letter = "" if reply.withheld else reply.text.strip()[:1]
+        return Choice(letter if letter and letter in letters else None, None, reply.call_id)
     best = max(letters, key=lambda letter: scores[letter])
     total = math.fsum(math.exp(scores[letter] - scores[best]) for letter in letters)
     return Choice(best, 1 / total, reply.call_id)

@@ -57,8 +57,8 @@ def near(rows: Vectors, columns: Vectors, threshold: float) -> Near:
     best = np.full(len(rows), -np.inf)
     limits, similarities, places = [0], [np.zeros(0)], [np.zeros(0, np.int64)]
     for top in range(0, len(rows), step := max(1, TILE // tile)):
-        some = rows[top : top + step]
-        parts = [cosines(some, columns[left : left + tile], threshold) for left in range(0, len(columns), tile)]
+        strip = rows[top : top + step]
+        parts = [cosines(strip, columns[left : left + tile], threshold) for left in range(0, len(columns), tile)]
         down = np.concatenate([part[0] for part in parts])
         along = np.concatenate([part[1] + n * tile for n, part in enumerate(parts)])
         close = np.concatenate([part[2] for part in parts])
@@ -67,7 +67,7 @@ def near(rows: Vectors, columns: Vectors, threshold: float) -> Near:
         if len(parts) > 1:  # one part comes in the order of its rows
             enough = enough[np.argsort(down[enough], kind="stable")]
         along, close = along[enough], close[enough]
-        ends = np.cumsum(np.bincount(down[enough], minlength=len(some))).tolist()
+        ends = np.cumsum(np.bincount(down[enough], minlength=len(strip))).tolist()
         for start, end in pairwise((0, *ends)):
             order = np.argsort(-close[start:end], kind="stable")
             close[start:end], along[start:end] = close[start:end][order], along[start:end][order]

@@ -163,40 +163,40 @@ def entries(
         rejected: tells by its id whether reviewers reject a sample. Such a sample cannot stand for another.
     """
     passed = []
-    for one in judged:
-        if drop_reason(one.verdicts, scenario.distill.keep, False, flags(one, scenario)) is not None:
+    for item in judged:
+        if drop_reason(item.verdicts, scenario.distill.keep, False, flags(item, scenario)) is not None:
             continue
-        samples = samples_if_new(one, scenario)
+        samples = samples_if_new(item, scenario)
         left = [shape for sample_id, shape in samples.items() if not rejected(sample_id)]
         if samples and not left:
             continue
-        seed, culture, side = one.casting.seed.key, one.statement.culture, dedup.SIDES[side_of(one)]
+        seed, culture, side = item.casting.seed.key, item.statement.culture, dedup.SIDES[side_of(item)]
         block = (seed, culture, scenario.language, " ".join(left), side)
-        passed.append(dedup.Entry(one.statement.id, block, one.statement.first_person, scenario.language))
+        passed.append(dedup.Entry(item.statement.id, block, item.statement.first_person, scenario.language))
     return passed
 
 
-def samples_if_new(one: Judged, scenario: Scenario) -> dict[str, Shape]:
+def samples_if_new(item: Judged, scenario: Scenario) -> dict[str, Shape]:
     """Return id and shape of the samples that are kept unless another statement says the same."""
-    keep, flag, asked = scenario.distill.keep, flags(one, scenario), asked_yet(one.phase, scenario.protocol)
+    keep, flag, asked = scenario.distill.keep, flags(item, scenario), asked_yet(item.phase, scenario.protocol)
     return {
         sample_id: shape
-        for sample_id, shape in shapes_of(one, scenario)
-        if drop_reason(one.verdicts, keep, False, flag, shape, asked) is None
+        for sample_id, shape in shapes_of(item, scenario)
+        if drop_reason(item.verdicts, keep, False, flag, shape, asked) is None
     }
 
 
-def shapes_of(one: Judged, scenario: Scenario) -> list[tuple[str, Shape]]:
+def shapes_of(item: Judged, scenario: Scenario) -> list[tuple[str, Shape]]:
     """Return id and shape of all samples of a statement."""
-    fitting = shapes(one.statement, one.casting, scenario.samples)
-    return [(f"{one.statement.id}.x{number}", shape) for number, shape in enumerate(fitting, start=1)]
+    fitting = shapes(item.statement, item.casting, scenario.samples)
+    return [(f"{item.statement.id}.x{number}", shape) for number, shape in enumerate(fitting, start=1)]
 
 
-def side_of(one: Judged) -> int:
+def side_of(item: Judged) -> int:
     """Return the side of the seed's scale that a statement takes; 0 if none."""
-    stance = one.casting.by_key(one.statement.persona_key).stance
-    relation, _ = one.verdicts.get("stance", (None, ""))
-    return side_taken(one.casting.seed.item, stance.code if stance else None, relation)
+    stance = item.casting.by_key(item.statement.persona_key).stance
+    relation, _ = item.verdicts.get("stance", (None, ""))
+    return side_taken(item.casting.seed.item, stance.code if stance else None, relation)
 
 
 def samples_of(judged: Sequence[Judged], repeated: Collection[str], scenario: Scenario) -> list[tuple[str, Sample]]:
@@ -207,13 +207,13 @@ def samples_of(judged: Sequence[Judged], repeated: Collection[str], scenario: Sc
     """
     language = load_language(scenario.language)
     samples = []
-    for one in judged:
-        statement, flag = one.statement, flags(one, scenario)
-        asked = asked_yet(one.phase, scenario.protocol)
-        for sample_id, shape in shapes_of(one, scenario):
+    for item in judged:
+        statement, flag = item.statement, flags(item, scenario)
+        asked = asked_yet(item.phase, scenario.protocol)
+        for sample_id, shape in shapes_of(item, scenario):
             again = statement.id in repeated
-            reason = drop_reason(one.verdicts, scenario.distill.keep, again, flag, shape, asked)
-            sample = shape_sample(statement, one.casting, shape, one.phase, language, reason, flag)
+            reason = drop_reason(item.verdicts, scenario.distill.keep, again, flag, shape, asked)
+            sample = shape_sample(statement, item.casting, shape, item.phase, language, reason, flag)
             samples.append((sample_id, sample))
     return without_twins(samples)
 
@@ -223,9 +223,9 @@ def asked_yet(phase: str, protocol: str) -> bool:
     return phase != "opening" or protocol_of(protocol).opens_with_question
 
 
-def flags(one: Judged, scenario: Scenario) -> str:
+def flags(item: Judged, scenario: Scenario) -> str:
     published = scenario.distill.rewrite == "as-published"
-    return "as-published" if published and one.statement.rewritten_from else ""
+    return "as-published" if published and item.statement.rewritten_from else ""
 
 
 def settled(verdicts: Sequence[tuple[Relation, str]]) -> tuple[Relation, str]:

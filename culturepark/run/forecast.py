@@ -178,16 +178,16 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
     }
     for casting in plan.castings:
         cards = [tokens.count(phrasing.card(casting, p, scenario, small=False)[0], "") for p in casting.participants]
-        said = 0
+        transcript = 0
         speeches = 0
         for slot in schedule(scenario.protocol, len(casting.participants), scenario.max_turns):
             if slot.act == "speech":
                 again = 1 + guess.asked_again
-                add("speaker", again, again * (cards[slot.person] + said + 60), again * guess.turn_tokens)
+                add("speaker", again, again * (cards[slot.person] + transcript + 60), again * guess.turn_tokens)
                 speeches += 1
             elif slot.act == "follow-up":
                 add("moderator", 1, fixed["follow-up"] + 2 * guess.turn_tokens, 30)
-            said += guess.turn_tokens if slot.act == "speech" else 35
+            transcript += guess.turn_tokens if slot.act == "speech" else 35
         statements = speeches * guess.statements_a_turn
         extractions = -(-speeches // 8)
         turns = speeches * (guess.turn_tokens + 25)
@@ -201,8 +201,8 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
         )
         if scenario.distill.checks:
             cultures = len({p.persona.culture for p in casting.participants})
-            told = fixed["score"] + (fixed["scales"] + fixed["judges"]) / 2, cards[-1]
-            for role, amount in checked(scenario.distill.checks, statements * guess.pass_on, cultures, *told):
+            scale_and_card = fixed["score"] + (fixed["scales"] + fixed["judges"]) / 2, cards[-1]
+            for role, amount in checked(scenario.distill.checks, statements * guess.pass_on, cultures, *scale_and_card):
                 add(role, *amount)
         add("embedder", statements / EMBEDDED_A_CALL, statements * EMBEDDED_TOKENS, 0)
     return sums

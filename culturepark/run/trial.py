@@ -197,8 +197,8 @@ def lines(trial: Trial) -> Iterator[Finding]:
         yield Finding("model", "bad", f"{model.spec}: {error}", 3 if error.exit_code == 1 else error.exit_code)
         return
     spoken = next((reply for reply in (trial.speech, trial.second) if reply in trial.replies), None)
-    said = f"answers: {spoken.text.strip()[:60]!r}" if spoken else "can be reached"
-    yield Finding("model", "ok" if spoken else "note", f"{model.spec} {said}")
+    answer = f"answers: {spoken.text.strip()[:60]!r}" if spoken else "can be reached"
+    yield Finding("model", "ok" if spoken else "note", f"{model.spec} {answer}")
     if filtered := trial.filtered:
         many = "one" if len(filtered) == 1 else str(len(filtered))
         asked = f"{many} of doctor's questions (that for {', '.join(filtered)})"
@@ -320,13 +320,13 @@ def thought_lines(trial: Trial) -> Iterator[Finding]:
     room = {name: value for name, value in trial.memory.known.items() if name.startswith("room.")}
     thought = any(reply.thoughts for reply in trial.replies)
     if spent or room or thought:
-        told = (
+        amount = (
             f"{spent:,} tokens in {len(trial.replies)} answers"
             if spent
             else "some, and the endpoint does not say how much"
         )
         more = [str(Learnt(name, value)).partition("; ")[2] for name, value in room.items()]
-        yield Finding("reasoning", "note", "; ".join([told, *more, "hidden reasoning is paid for as answers are"]))
+        yield Finding("reasoning", "note", "; ".join([amount, *more, "hidden reasoning is paid for as answers are"]))
     else:
         yield Finding("reasoning", "ok", "none that shows")
 
@@ -335,11 +335,11 @@ def context_line(trial: Trial) -> Finding:
     context = trial.context
     if context is None:
         return long_line(trial)
-    told = f"{context.tokens:,} tokens (by {context.told_by})"
+    size = f"{context.tokens:,} tokens (by {context.told_by})"
     if context.tokens >= ENOUGH:
-        return Finding("context", "ok", told)
+        return Finding("context", "ok", size)
     raised = f"; raised by {context.raised_by}" if context.raised_by else ""
-    return Finding("context", "note", f"{told}; long dialogues want {ENOUGH:,} or more{raised}")
+    return Finding("context", "note", f"{size}; long dialogues want {ENOUGH:,} or more{raised}")
 
 
 def long_line(trial: Trial) -> Finding:
@@ -372,8 +372,8 @@ def price_line(model: ChatModel) -> Finding:
         return Finding("price", "note", unknown)
     # Of a thousand tokens, since some prices rise with the length of the prompt.
     each = [price.dollars(Usage(*counts)) for counts in ((1000, 0, 0), (0, 0, 1000))]
-    told = " and ".join("unknown" if dollars is None else f"${dollars * 1000:g}" for dollars in each)
-    return Finding("price", "ok", f"{told} for a million tokens in and out; {list_of(price)}")
+    prices_shown = " and ".join("unknown" if dollars is None else f"${dollars * 1000:g}" for dollars in each)
+    return Finding("price", "ok", f"{prices_shown} for a million tokens in and out; {list_of(price)}")
 
 
 def list_of(price: object) -> str:
