@@ -213,7 +213,7 @@ def test_no_module_asks_for_json_with_another_prompt() -> None:
     asking = {
         one.stem for one in folder.rglob("*.py") if re.search(r"await (?:asker\.json|each)\(", one.read_text("utf-8"))
     }
-    assert asking == {"extract", "judge_json", "reword", "ask", "panel", "cross_check"}
+    assert asking == {"extract", "judge_json", "reword", "ask", "checks"}
 
 
 # --- what is asked again, and in parts ---------------------------------------------------------------------
