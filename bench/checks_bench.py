@@ -19,7 +19,7 @@ from typing import Any, get_args
 import numpy as np
 
 from culturepark.dialogue.stance import unit
-from culturepark.distill.panel import Judge, panel
+from culturepark.distill.checks import Judge, panel
 from culturepark.domain import Scored, Statement
 from culturepark.errors import Overloaded
 from culturepark.languages import Prompt, load_language
@@ -49,9 +49,6 @@ class BareAsker:
         )
         self.json = Asker.json.__get__(self)
         self.calls = 0
-
-    def prompt(self, name: str) -> Prompt:
-        return self.language.prompt(name)
 
     async def send(self, request: Request, _: Prompt) -> Reply:
         self.calls += 1

@@ -96,7 +96,8 @@ def block(number: int, size: int) -> Made:
             texts.append(words)
             vectors.append(near(vectors[old], 1.0 if kind == "exact" else float(draw.uniform(0.95, 0.995))))
     entries = [
-        Entry(f"r.d{number}.t{n}.s1", (f"q{number}", "turkish", "en", "plus"), " ".join(w)) for n, w in enumerate(texts)
+        Entry(f"r.d{number}.t{n}.s1", (f"q{number}", "turkish", "en", "plus"), " ".join(w), "en")
+        for n, w in enumerate(texts)
     ]
     return Made(entries, unit_rows(np.array(vectors, np.float32)))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from culturepark.catalog import scenarios
 from culturepark.dialogue.casting import plan
-from culturepark.domain import Casting, Edition, Limits, Sample, Scenario, Status, Turn
+from culturepark.domain import Edition, Limits, Sample, Scenario, Status, Turn
 from culturepark.errors import UsageError
 from culturepark.export.manifest import Wanted
 from culturepark.export.repeats import repeats_across
@@ -25,8 +25,9 @@ from culturepark.export.writer import export as write_export
 from culturepark.models.registry import check_specs
 from culturepark.models.spec import parse_roles
 from culturepark.models.trust import Trust
+from culturepark.run import Until, Watcher
 from culturepark.run.pipeline import Run
-from culturepark.run.plan import Settings, Until, free_run_id, models_of, new_run, roles_until, settings_of
+from culturepark.run.plan import Settings, free_run_id, models_of, new_run, roles_until, settings_of
 from culturepark.stats.figures import RunStats
 from culturepark.stats.run_stats import stats
 from culturepark.store.database import DEFAULT_URL
@@ -78,7 +79,7 @@ class StoredRun:
 
     @property
     def stop_reason(self) -> str | None:
-        """Why it ended, or what it was stopped by."""
+        """The reason for which it ended or was stopped."""
         return self._row.stop_reason
 
     @property
@@ -92,10 +93,10 @@ class StoredRun:
         ]
 
     def samples(self, cultures: Sequence[str] = ()) -> list[Sample]:
-        """Return the samples that were kept, in the order of the talk.
+        """Return the kept samples, in the order of the talk.
 
         Args:
-            cultures: only of these; none: of all.
+            cultures: only of these; of all, if empty.
         """
         fields = Sample.model_fields.keys()
         with self.store.database.database.reading() as look:
@@ -118,11 +119,11 @@ class StoredRun:
         """Go on with a run that was stopped, until it is done.
 
         Args:
-            endpoints: hosts or base URLs that the store names and that may be asked, if they have never been before.
+            endpoints: hosts or base URLs that only the store names, and that may be asked.
             max_cost_usd, max_tokens: other limits for the whole run; None keeps its own.
-            tell: called with each remark on how it goes.
+            tell: called with each remark.
         Raises:
-            CultureparkError: what stopped it; what was said is stored.
+            CultureparkError: the run was stopped; all turns so far are stored.
         """
         row = self._row
         given: dict[str, Any] = {"max_cost_usd": max_cost_usd, "max_tokens": max_tokens}
@@ -176,10 +177,10 @@ class RunStore:
         return StoredRun(self, self.database.run(run_id).id)
 
     def trace(self, subject_id: str) -> Trace | TalkTrace:
-        """Return what is behind a sample, a statement, a turn or a dialogue: down to the calls and the cards.
+        """Return the way of a sample, statement, turn or dialogue back to its calls and cards.
 
         Raises:
-            UsageError: if there is nothing of that id.
+            UsageError: if nothing has that id.
         """
         return trace(self.database, subject_id)
 
@@ -189,7 +190,7 @@ def open_store(url: str = DEFAULT_URL, *, must_exist: bool = True) -> RunStore:
 
     Args:
         url: as `--store` takes it, e.g. `sqlite:///runs/culturepark.db`.
-        must_exist: do not make one where there is none.
+        must_exist: raise an error in place of making one.
     Raises:
         UsageError: if there is none.
         StoreError: if it cannot be used.
@@ -202,7 +203,7 @@ def open_store(url: str = DEFAULT_URL, *, must_exist: bool = True) -> RunStore:
 
 
 def load_scenario(name: str | Path, *, dialogues: int | None = None) -> Edition:
-    """Read a scenario with everything it names: its people are in `personas`, what it says in `scenario`.
+    """Read a scenario with everything it names: the people in `personas`, the rest in `scenario`.
 
     Args:
         name: a file, or the name of a shipped scenario.
@@ -235,17 +236,17 @@ def simulate(
     """Hold the dialogues of a scenario and distil them into samples, as `culturepark simulate` does.
 
     Args:
-        scenario: what `load_scenario` gave, or its name or file.
+        scenario: an edition from `load_scenario`, or a scenario's name or file.
         model: a model spec for all chat roles; None for the embedded model.
         roles: other models by role, e.g. `{"judge": ["openai:a", "openai:b"]}`.
         store: a store or its URL; it is made where there is none.
         dialogues: per question and culture; only together with a name or file.
-        limits: in place of those of the scenario, as far as they are given.
+        limits: those that are given replace the scenario's.
         until: the last stage to do.
-        run_id: names the run; if it exists, it is gone on with.
-        tell: called with each remark on how it goes, such as `print`.
+        run_id: names the run; an existing run is gone on with.
+        tell: called with each remark, such as `print`.
     Raises:
-        CultureparkError: what stopped the run; `StoredRun.resume` goes on with it.
+        CultureparkError: the run was stopped; `StoredRun.resume` goes on with it.
 
     Example:
         >>> run = culturepark.simulate("quickstart", model="scripted")
@@ -291,13 +292,13 @@ def export_runs(
     """Write the kept samples of runs as training files, with an index, a card and a manifest.
 
     Args:
-        runs: all of one store. What one of them says again in other words is left out.
+        runs: all of one store. Statements that repeat another run's are left out.
         format: `openai`, `trl`, `sharegpt`, `alpaca`, `preference`, or one of a plugin.
-        out: a folder; an export that it holds is replaced.
+        out: a folder; an export in it is replaced.
         cultures: only these, each in a file of its own.
         split: the share of rows that train; whole questions are held out.
         dialogues: whole dialogues in place of single samples.
-        licence: what the card says, e.g. `cc-by-4.0`.
+        licence: for the card, e.g. `cc-by-4.0`.
     Raises:
         UsageError: if there is nothing to export, or the folder holds something else.
 
@@ -324,28 +325,20 @@ def export_runs(
     return outside_the_loop(write)
 
 
-# --- how a run is waited for ---------------------------------------------------------------------------
+# --- waiting for a run ---------------------------------------------------------------------------
 
 
-class Listener:
-    """What a run tells its watcher; only remarks are passed on."""
+class Listener(Watcher):
+    """Passes on a run's remarks, and nothing else."""
 
     def __init__(self, tell: Tell) -> None:
-        self.note: Callable[[str], Any] = tell
+        self.tell = tell
 
-    def started(self, run: RunRow, castings: Collection[Casting], done: int) -> None: ...
-    def fetching(self, name: str, done: int, total: int) -> None: ...
-    def turn(self, casting: Casting, turn: Turn) -> None: ...
-    def talked(self, casting: Casting, status: Status, reason: str) -> None: ...
-    def dialogue_done(self, casting: Casting) -> None: ...
-    def figures(self, tokens: int, cost_usd: float | None, samples: int) -> None: ...
+    def note(self, text: str) -> None:
+        self.tell(text)
 
 
 def carry_on(store: Store, row: RunRow, trust: Trust, tell: Tell) -> None:
-    """
-    Raises:
-        CultureparkError: what stopped it.
-    """
     run = Run(store, row, Listener(tell), trust)
     loops: list[asyncio.AbstractEventLoop] = []
 
@@ -362,10 +355,10 @@ def carry_on(store: Store, row: RunRow, trust: Trust, tell: Tell) -> None:
 
 
 def outside_the_loop(work: Callable[[], Result], stop: Callable[[], None] = lambda: None) -> Result:
-    """Do work that starts an event loop of its own: in a thread, where one is running, as in a notebook.
+    """Do work that starts an event loop; in a thread where a loop is running already, as in a notebook.
 
     Args:
-        stop: brings the work to an early end, when the one who waits for it is interrupted.
+        stop: ends the work early, when waiting for it is interrupted.
     """
     try:
         asyncio.get_running_loop()

@@ -1,10 +1,12 @@
-"""The nouns. Frozen, validated, and free of any I/O; every other module speaks in these."""
+"""The nouns that all other modules use, frozen and validated. No I/O, but for the list of cultures."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Any, Literal, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
@@ -12,73 +14,63 @@ from culturepark.errors import StoreError
 
 T = TypeVar("T")
 
-CULTURES = {
-    "arabic": "JOR",
-    "bengali": "BGD",
-    "chinese": "CHN",
-    "german": "DEU",
-    "korean": "KOR",
-    "portuguese": "BRA",
-    "spanish": "ARG",
-    "turkish": "TUR",
-}
-"""The eight cultures and the country (ISO 3166 alpha-3) that grounds each."""
-
+COUNTRIES = tomllib.loads(Path(__file__).with_name("cultures.toml").read_text("utf-8"))
+CULTURES: dict[str, str] = {culture: entry["country"] for culture, entry in COUNTRIES.items()}
+"""Each culture with the country (ISO 3166 alpha-3) that grounds it."""
+COUNTRY_NAMES: dict[str, str] = {entry["country"]: entry["country_name"] for entry in COUNTRIES.values()}
 MAIN_CULTURE = "american"
-"""Culture of every main contact: mined and exported, but not one of the eight."""
+"""Culture of every main contact: exported, mined if the scenario says so, and not one of `CULTURES`."""
 
-COUNTRY_NAMES = {
-    "JOR": "Jordan",
-    "BGD": "Bangladesh",
-    "CHN": "China",
-    "DEU": "Germany",
-    "KOR": "South Korea",
-    "BRA": "Brazil",
-    "ARG": "Argentina",
-    "TUR": "Türkiye",
-}
-
-EightCulture = Literal["arabic", "bengali", "chinese", "german", "korean", "portuguese", "spanish", "turkish"]
-Culture = Literal[EightCulture, "american"]
+if TYPE_CHECKING:
+    GroundedCulture = str
+    Culture = str
+else:  # the words come from a file, so no type checker can know them
+    GroundedCulture = Literal[tuple(CULTURES)]
+    Culture = Literal[(*CULTURES, MAIN_CULTURE)]
 Setting = Literal["in-cultural", "cross-cultural", "panel"]
 TalkSetting = Literal["one-to-one", "moderated"]
-"""Of a talk: whether only the user and one persona are there, or a moderator too."""
+"""A talk is between the user and one persona, or has a moderator too."""
 ProtocolName = Literal["self-guidance", "free-chat", "talk"]
-"""`talk` is that of `culturepark talk` alone: a user sits there, who has no schedule."""
+"""`talk` belongs to `culturepark talk` alone: a user takes part, and there is no schedule."""
 Kind = Literal["opinion", "norm", "custom"]
 Relation = Literal["entail", "contradict", "irrelevant", "unparsable"]
 Criterion = Literal["faithful", "stance", "harmlessness", "awareness", "cross-check"]
 Scored = Literal["harmlessness", "awareness"]
 """Criteria on which a panel of judges gives scores."""
 Heard = Literal["shared", "varies", "unknown", "denied"]
-"""What a second persona of the same culture says of a norm."""
+"""A second persona's answer about a norm of the same culture."""
 Shape = Literal["survey", "open", "norm"]
 Role = Literal["main", "delegate", "moderator", "user"]
-"""`user` is the person at the keyboard, who has neither card nor culture here and is never mined."""
+"""`user` is the person at the keyboard, who has neither card nor culture and is never mined."""
 Origin = Literal["model", "cue", "fallback", "typed", "edited"]
 Decision = Literal["accept", "reject", "comment"]
-"""A reviewer's; `comment` where there is a rating, a wording or a note and no more."""
+"""A reviewer's; `comment` where there is only a rating, a wording or a note."""
 ModelRole = Literal["speaker", "moderator", "extractor", "verifier", "embedder", "judge", "judge-2", "judge-3"]
 JUDGES: tuple[ModelRole, ...] = ("judge", "judge-2", "judge-3")
-"""The second and third are there only where somebody has named several models for `judge`."""
+"""The second and third exist only where several models were named for `judge`."""
+
+
+def storable(text: str) -> str:
+    """Replace NUL and lone surrogates, which no database column and no UTF-8 file can hold, by U+FFFD."""
+    return "".join("\ufffd" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in text)
 
 
 def without_nul(text: str) -> str:
-    """PostgreSQL holds any character but this one."""
+    """Refuse the one character that PostgreSQL cannot hold."""
     if "\0" in text:
         raise ValueError("must not hold the character NUL")
     return text
 
 
 def not_blank(value: Any) -> Any:
-    """A key with nothing behind it is neither on nor off."""
+    """Refuse a key without a value, which is neither on nor off."""
     if value is None:
         raise ValueError("has nothing behind it; what is not wanted is left out")
     return value
 
 
 def not_a_seat(key: str) -> str:
-    """A turn's speaker is a persona's key, `moderator` or `user`; nobody may be two of them."""
+    """Refuse the two keys of speakers who are no personas."""
     if key in ("moderator", "user"):
         raise ValueError(f"must not be `{key}`, which is the {key}'s own")
     return key
@@ -89,16 +81,17 @@ Text = Annotated[
 ]
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=80)]
 PersonaKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=80), AfterValidator(not_a_seat)]
-"""Begins with a letter: with `_` for `-` it is the agent's name, which must be a Python identifier."""
+"""Begins with a letter, since with `_` for `-` it is a part of the agent's name, a Python identifier."""
 LanguageCode = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length=35)]
-"""BCP 47; `languages` knows which there are."""
+"""BCP 47; `languages.PACKAGES` has all there are."""
+DEFAULT_LANGUAGE: LanguageCode = "en"
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Named = Annotated[T | None, BeforeValidator(not_blank), Field(exclude_if=lambda value: value is None)]
-"""Off unless it is named; what is off leaves no trace in a scenario's digest."""
+"""Off unless it is named. A check that is off leaves no trace in a scenario's digest."""
 
 
 class Status(StrEnum):
-    """Of a run and of a dialogue."""
+    """The state of a run or a dialogue."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -108,7 +101,7 @@ class Status(StrEnum):
 
 
 class Noun(BaseModel):
-    """Frozen; an unknown key is an error, and so is a number that is none (NaN, infinity)."""
+    """Frozen; unknown keys, NaN and infinity are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
 
@@ -118,7 +111,7 @@ class Noun(BaseModel):
 
 class Value(Noun):
     value: Text
-    """What matters to this person."""
+    """Something that matters to this person."""
     why: Text
     """One sentence from this person's life."""
 
@@ -127,7 +120,7 @@ class Speech(Noun):
     directness: Literal["direct", "indirect", "mixed"]
     formality: Literal["formal", "familiar", "mixed"]
     manner: Text
-    """How this person talks, in a sentence or two."""
+    """The way this person talks, in a sentence or two."""
 
 
 class Custom(Noun):
@@ -138,23 +131,23 @@ class Custom(Noun):
     text: Text
     """In the first person, as this person would tell it."""
     source: Text | None = None
-    """Where a reader can check it."""
+    """A reference to check it by."""
 
 
 class Persona(Noun):
-    """One particular person. A card is shown to its own agent and to nobody else's."""
+    """One particular person. Only the person's own agent is shown the card."""
 
     key: PersonaKey
     """The file's name without its ending."""
     name: Text
     called: Annotated[str, Field(pattern=r"^[\w'’.-]{1,40}$")]
-    """How the others in a talk address this person: one word."""
+    """The one word by which the others address this person."""
     culture: Culture
     role: Literal["main", "delegate"]
     gender: Literal["woman", "man", "nonbinary"]
     age: Annotated[int, Field(ge=16, le=110)]
     country: Country | None
-    """Whose survey answers the stance is drawn from (ISO 3166 alpha-3). None for a main contact."""
+    """Stances are drawn from the answers of this country (ISO 3166 alpha-3). None for a main contact."""
     region: Text
     place: Text
     settlement: Literal["city", "town", "village"]
@@ -168,11 +161,11 @@ class Persona(Noun):
     speech: Speech
     norms: Annotated[tuple[Custom, ...], Field(min_length=3, max_length=6)]
     scope: Text
-    """Whom this person does not speak for."""
+    """People for whom this person does not speak."""
 
     @property
     def country_name(self) -> str:
-        """As used in a sentence; the United States for a main contact."""
+        """The country in a sentence; the United States for a main contact."""
         return COUNTRY_NAMES.get(self.country or "", self.country or "the United States")
 
 
@@ -181,10 +174,10 @@ class Persona(Noun):
 
 class Option(Noun):
     code: Annotated[int, Field(ge=0, le=99_999)]
-    """As in the survey; never a missing-value code, which surveys give numbers below zero."""
+    """As in the survey; never a missing-value code, which is below zero."""
     label: Text
     side: Literal[-1, 0, 1]
-    """Which side of the scale: -1, the middle, +1. A neutral stance has no contradiction."""
+    """The side of the scale; 0 is the middle, which nothing contradicts."""
 
 
 class SurveyItem(Noun):
@@ -197,8 +190,8 @@ class SurveyItem(Noun):
     """For each country where the item was asked: share of valid answers by code; they sum to 1 within rounding."""
     source: Text
     poles: tuple[Text, Text] | None = None
-    """What people on the +1 side and on the -1 side hold, each as one plain sentence. Small models tell the sides apart
-    by them; without, the question and the ends of the scale have to do."""
+    """The views of the +1 side and of the -1 side, each as one plain sentence. Small models tell the sides apart by
+    them; without, the question and the ends of the scale stand in."""
 
 
 class Seed(Noun):
@@ -208,6 +201,10 @@ class Seed(Noun):
     topic: Text
     question: Text
     item: SurveyItem | None = None
+
+    @classmethod
+    def of(cls, item: SurveyItem) -> Seed:
+        return cls(key=item.key, topic=item.topic, question=item.question, item=item)
 
 
 class Limits(Noun):
@@ -221,26 +218,26 @@ class Limits(Noun):
 
 class DedupPolicy(Noun):
     threshold: Annotated[float, Field(ge=0.5, le=1.0)] | None = None
-    """Cosine similarity from which two statements of a block may be the same; None for the embedder's own, measured."""
+    """The least cosine similarity of two statements of a block that may say the same; None for the embedder's own."""
 
 
 class ScorePolicy(Noun):
     at_least: Annotated[float, Field(ge=1, le=5)]
-    """The lowest score of the panel (its judges' median, 1 to 5) with which a statement is kept."""
+    """The lowest score of the panel (the median of its judges, 1 to 5) that keeps a statement."""
 
 
 class CrossCheckPolicy(Noun):
     keep: Annotated[tuple[Heard, ...], Field(min_length=1)] = ("shared", "varies")
-    """What a second persona may say of a norm or custom that is kept."""
+    """The second persona's answers that keep a norm or custom."""
 
 
 class ChecksPolicy(Noun):
-    """Checks beside stance, asked in this order and only of what has passed so far."""
+    """Checks beside stance, asked in this order and only of statements that have passed so far."""
 
     harmlessness: Named[ScorePolicy] = None
     awareness: Named[ScorePolicy] = None
     judges: Annotated[int, Field(ge=1, le=3)] = 3
-    """How many judges give scores: each with a brief of its own, and a model of its own if several are named."""
+    """Number of judges. Each has its own brief, and its own model if several are named."""
     cross_check: Named[CrossCheckPolicy] = None
 
     @model_validator(mode="after")
@@ -261,21 +258,21 @@ class DistillPolicy(Noun):
     ] = "auto"
     """`batch`: many statements a call, as JSON; `claims`: yes or no, one claim at a time."""
     rewrite: Literal["checked", "off", "as-published"] = "checked"
-    """What becomes of a contradicting opinion. `as-published` keeps a rewording unchecked, and flags it."""
+    """Rewording of contradicting opinions. `as-published` keeps a rewording unchecked, and flags it."""
     checks: Named[ChecksPolicy] = None
     dedup: DedupPolicy = DedupPolicy()
 
 
 class Scenario(Noun):
-    """What is talked about, by whom and how, with everything it names resolved."""
+    """A scenario file with everything it names resolved."""
 
     name: Key
     title: Text
     setting: Setting | TalkSetting
     cultures: Annotated[tuple[Culture, ...], Field(min_length=1)]
-    """Of the eight, but in a talk, which may be with a main contact."""
+    """Main contacts' culture only in a talk."""
     protocol: ProtocolName
-    language: LanguageCode = "en"
+    language: LanguageCode = DEFAULT_LANGUAGE
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     dialogues_per_seed: Annotated[int, Field(ge=1, le=10_000)] = 1
     people: Annotated[int, Field(ge=1, le=8)] = 2
@@ -288,7 +285,7 @@ class Scenario(Noun):
 
 
 class Edition(Noun):
-    """A scenario with its people: all that a run needs to be told, and what its digest is taken over."""
+    """A scenario with its people: the whole plan of a run, over which its digest is taken."""
 
     scenario: Scenario
     personas: tuple[Persona, ...]
@@ -300,12 +297,12 @@ class Edition(Noun):
         return the_one(key, (s for s in self.scenario.seeds if s.key == key))
 
 
-def the_one(key: str, those: Iterator[T]) -> T:
-    """The one; whoever asks has the key from a row of the run."""
-    one = next(those, None)
-    if one is None:
+def the_one(key: str, matches: Iterator[T]) -> T:
+    """Return the only match of a key. Keys come from rows of the run, so one without a match is damage."""
+    match = next(matches, None)
+    if match is None:
         raise StoreError(f"the run has no {key[:120]!r}; the row that names it is damaged")
-    return one
+    return match
 
 
 # --- a dialogue --------------------------------------------------------------------------------
@@ -324,7 +321,7 @@ class Participant(Noun):
 
 
 class Casting(Noun):
-    """One dialogue to be held: who sits there, and about what."""
+    """The plan of one dialogue."""
 
     number: int
     seed: Seed
@@ -338,7 +335,7 @@ class Turn(Noun):
     position: int
     """1, 2, 3 ... in the order of speech."""
     slot: int
-    """Which slot of the schedule it fills; a slot whose turn was refused leaves a gap."""
+    """The slot of the schedule that it fills; a slot whose turn was refused leaves a gap."""
     speaker: str
     """A persona's key, `moderator` or `user`."""
     role: Role
@@ -346,12 +343,12 @@ class Turn(Noun):
     text: str
     origin: Origin
     """`cue`: a fixed cue; `fallback`: a fixed follow-up, because the model's own was refused twice; `typed` by the
-    user of a talk; `edited`: put in place of what was said, in a branch."""
+    user of a talk; `edited`: put in place of another turn, in a branch."""
     call_id: str | None = None
 
     @property
     def is_own(self) -> bool:
-        """Whether a persona said it by itself: nothing else is mined."""
+        """A persona said it by itself. No other turn is mined."""
         return self.role in ("main", "delegate") and self.origin != "edited"
 
 
@@ -359,7 +356,7 @@ class Turn(Noun):
 
 
 def trained_form(kind: str) -> Literal["first_person", "text"]:
-    """Which form of a statement samples hold: it is the one that judges see, and that reviewers word anew."""
+    """Return the form of a statement that samples hold, judges see and reviewers reword."""
     return "first_person" if kind == "opinion" else "text"
 
 
@@ -381,7 +378,7 @@ class Statement(Noun):
 
     @property
     def trained_on(self) -> str:
-        """What samples hold of it."""
+        """The form that samples hold."""
         return str(getattr(self, trained_form(self.kind)))
 
 
@@ -390,9 +387,9 @@ class Verdict(Noun):
     criterion: Criterion
     relation: Relation
     confidence: float | None
-    """Probability the verifier gave its own answer, 0-1; None where the endpoint gives no log-probabilities."""
+    """The verifier's probability of its own answer, 0-1; None where the endpoint gives no log-probabilities."""
     decision: Literal["keep", "drop"]
-    """What the policy makes of it; on a panel's scores, of all of them together."""
+    """By the policy; all scores of a panel are decided together."""
     call_id: str | None
     score: Annotated[float, Field(ge=1, le=5)] | None = None
     """A judge's, where the criterion has a scale."""
@@ -401,7 +398,7 @@ class Verdict(Noun):
     reason: str | None = None
     """In the model's words."""
     judge: str | None = None
-    """Who of a panel gave it, or the second persona's key."""
+    """The judge's name in the panel, or the second persona's key."""
 
 
 class Duplicate(Noun):
@@ -439,11 +436,11 @@ class Review(Noun):
     rating: Annotated[int, Field(ge=1, le=5, strict=True)] | None = None
     """1 (poor) to 5."""
     wording: Remark | None = None
-    """What it should say instead."""
+    """The text that should stand instead."""
     note: Remark | None = None
     created_at: str
     withdrawn_at: str | None = None
-    """When its reviewer took it back."""
+    """The time at which its reviewer took it back."""
 
 
 JsonObject = dict[str, Any]

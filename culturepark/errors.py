@@ -1,4 +1,4 @@
-"""Everything that can go wrong in a way a user can cause or meet, with the exit code it ends in.
+"""All failures that a user can cause or meet, each with its exit code.
 
 CultureparkError                 exit
 ├── UsageError                   2     wrong flag, no such run, a run that cannot go on as asked
@@ -42,13 +42,11 @@ class CultureparkError(Exception):
 
 
 class UsageError(CultureparkError):
-    """The command, or what it was given, is wrong."""
-
     exit_code = 2
 
 
 class Lacking(UsageError):
-    """A key or a package is needed that is not there; what was asked for is right."""
+    """A needed key or package is not there; the command itself is right."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +77,8 @@ class ModelError(CultureparkError):
     kind = "model-error"
     retryable = False
     attempts_at_first: int | None = None
-    """How often a request that fails so is sent at most as long as its endpoint has answered nothing: the address is
-    probably wrong. None for as often as any other."""
+    """Most attempts at such a request while its endpoint has answered nothing yet: the address is probably wrong. None
+    for as many as usual."""
 
     def __init__(self, message: str, *, kind: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -89,16 +87,14 @@ class ModelError(CultureparkError):
 
 
 class Unreachable(ModelError):
-    """No connection, no such model, or the endpoint does not let us in."""
-
     exit_code = 3
     kind = "unreachable"
     about_key = False
-    """Whether the endpoint wants a key, or another one."""
+    """The endpoint wants a key, or another one."""
 
 
 class WrongRequest(ModelError):
-    """The endpoint refuses the request itself; sending it again cannot help. `param` names the culprit."""
+    """The endpoint refuses the request itself; sending it again cannot help. `param` names the part at fault."""
 
     kind = "wrong-request"
 
@@ -108,10 +104,10 @@ class WrongRequest(ModelError):
 
 
 class Refused(WrongRequest):
-    """The endpoint does not take one part of the request, or only values from `least` to `most`.
+    """The endpoint does not take one part of the request, or only values from `least` to `most` (None: no bound).
 
-    `feature` is a key of the request body, or `system` for the system message. An empty one means that the endpoint
-    refuses the request without saying what is wrong with it. A bound is None where the endpoint named none.
+    `feature` is a key of the request body, or `system` for the system message; empty, if the endpoint does not say
+    what is wrong.
     """
 
     kind = "unsupported"
@@ -132,13 +128,11 @@ class Refused(WrongRequest):
 
 
 class Filtered(WrongRequest):
-    """A content filter refuses this prompt; another prompt may pass."""
-
     kind = "content-filter"
 
 
 class TooLong(WrongRequest):
-    """The prompt, with the room asked for the answer, exceeds the context; `limit` is its size in tokens if told."""
+    """Prompt and answer together exceed the context; `limit` is its size in tokens, if the endpoint tells it."""
 
     kind = "context-overflow"
 
@@ -148,20 +142,16 @@ class TooLong(WrongRequest):
 
 
 class PromptCut(ModelError):
-    """The endpoint cut the prompt without a word; what it answered is an answer to something else."""
+    """The endpoint cut the prompt without a word, so its answer is to something else."""
 
     kind = "prompt-cut"
 
 
 class Starved(ModelError):
-    """The model spent all the tokens it was given on thoughts."""
-
     kind = "starved"
 
 
 class OutOfCredit(ModelError):
-    """The account has no money left. No other request would fare better until somebody pays."""
-
     exit_code = 4
     kind = "no-credit"
 
@@ -174,33 +164,23 @@ class Overloaded(ModelError):
 
 
 class Loading(Overloaded):
-    """The server is loading the model, which may take minutes."""
-
     kind = "loading"
 
 
 class BadAnswer(ModelError):
-    """The endpoint answered, but not in the protocol."""
-
     kind = "bad-answer"
     retryable = True
 
 
 class WebPage(BadAnswer):
-    """A page for people came in place of an answer."""
-
     attempts_at_first = 1
 
 
 class OnlyThoughts(BadAnswer):
-    """The whole answer came as thoughts, and nothing as speech."""
-
     kind = "only-thoughts"
 
 
 class Missed(BadAnswer):
-    """The server says that what the model wrote does not keep to the schema; another draw may."""
-
     kind = "schema-missed"
 
 
@@ -215,18 +195,12 @@ class BudgetReached(CultureparkError):
 
 
 class OutOfResources(CultureparkError):
-    """This machine has no file descriptors, memory or disk space left. No request or dialogue is at fault."""
-
     exit_code = 5
 
 
 class StoreError(CultureparkError):
-    """The database cannot be used."""
-
     exit_code = 5
 
 
 class Interrupted(CultureparkError):
-    """The user asked to stop."""
-
     exit_code = 130

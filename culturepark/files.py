@@ -1,4 +1,4 @@
-"""Paths that users name: whether something is there, and can be read to an end; and how to speak of what files hold."""
+"""Paths that users name, the user's own folders, and values from files in messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from culturepark.redact import shortened
 
 
 def exists(path: Path) -> bool:
-    """Whether anything is there; a name that no file can have is not there."""
+    """Return whether anything is there; False also for a name that no file can have."""
     try:
         return path.exists()
     except (OSError, ValueError):
@@ -26,10 +26,10 @@ def is_folder(path: Path) -> bool:
 
 
 def readable(path: Path) -> Path:
-    """The path, if there is an end to what can be read from it.
+    """Return the path of a file or folder, and refuse pipes and devices, which may have no end.
 
     Raises:
-        OSError: for a pipe or a device, and if nothing is there.
+        OSError: for a pipe or device, and if nothing is there.
         ValueError: for a name that no file can have.
     """
     if stat.S_IFMT(path.stat().st_mode) not in (stat.S_IFREG, stat.S_IFDIR):
@@ -38,7 +38,7 @@ def readable(path: Path) -> Path:
 
 
 def expanded(path: str) -> Path:
-    """With a leading `~` as the home folder; as it stands where nobody has such a home."""
+    """Expand a leading `~`; a path whose user has no home stays as it is."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -46,7 +46,7 @@ def expanded(path: str) -> Path:
 
 
 def clipped(value: object, width: int = 60) -> str:
-    """Something a file holds, made fit to stand in a message of one line."""
+    """Return a value from a file as it can stand in a message of one line."""
     try:
         whole = str(value)
     except ValueError:  # Python does not spell out integers of more than 4300 digits
@@ -70,8 +70,9 @@ def user_folder(variable: str, below_home: str) -> Path | None:
     """Return the user's own folder for a kind of files; None for a user without a home.
 
     Args:
-        variable: names the folder (`XDG_CONFIG_HOME`); a relative path is ignored, as its specification asks.
-        below_home: where it is otherwise (`.config`).
+        variable: the environment variable with its path (`XDG_CONFIG_HOME`); a relative path is ignored, as its
+            specification asks.
+        below_home: its default place (`.config`).
     """
     named = Path(os.environ.get(variable, ""))
     if named.is_absolute():

@@ -1,4 +1,4 @@
-"""What the store's short words mean, for people: on screens, in plain text, and on the report page."""
+"""Meanings of the store's short words, as screens, plain text and the report page show them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DROPPED = {
     "superseded": "it belongs to an earlier extraction or verification",
     "no reason": "no reason was noted",
 }
-"""Why a sample was not kept."""
+"""Reasons why a sample was not kept."""
 
 REJECTED = {
     "another-country": "about another country than the speaker's",
@@ -46,7 +46,7 @@ REJECTED = {
     "unparsable": "a model's list of them that could not be read",
     "withheld": "a turn that a filter would not let the model read",
 }
-"""Why something that was said was not taken for a statement."""
+"""Reasons why words were not taken for a statement."""
 
 REFUSED = {
     "content-filter": "stopped by the endpoint's content filter",
@@ -65,7 +65,7 @@ REFUSED = {
     "withheld": "kept back by a filter, or by the model itself",
     "wrong-language": "in another language",
 }
-"""Why an answer was turned down and asked for again."""
+"""Reasons why an answer was refused and asked for again."""
 
 STOPS = {
     "completed": "came to its end",
@@ -84,7 +84,7 @@ STOPS = {
     "failed": "failed",
     "stopped": "stopped early",
 }
-"""Why a dialogue ended; where nothing ended it, what state it is in."""
+"""Reasons why a dialogue ended, and states of one that did not end."""
 
 STATUSES = {
     "pending": "not begun yet",
@@ -165,10 +165,10 @@ ORIGINS = {
     "typed": "typed by a person",
     "edited": "edited by a person",
 }
-"""Of a turn that no model said by itself."""
+"""Of turns that no model said by itself."""
 
 FIXED = ("cue", "fallback")
-"""Origins of turns that are the same words in every dialogue."""
+"""Origins of turns whose words are the same in every dialogue."""
 
 PHASES = {
     "opening": "Introductions",
@@ -200,11 +200,11 @@ FOR_THE_PAGE = {
     "phases": PHASES,
     "methods": METHODS,
 }
-"""What the script of the page needs to say the same as its figures."""
+"""Words for the script of the report page."""
 
 
 def in_words(words: dict[str, str], name: str) -> str:
-    """What a short word means; what follows a colon stays, and a word that nobody has described stands for itself."""
+    """Return the meaning of a short word; an unknown word stays as it is. `refused-turns: REASON` has a second one."""
     head, _, rest = name.partition(": ")
     if words is STOPS and rest:
         return f"{words.get(head, head)} ({REFUSED.get(rest, rest)})"
@@ -212,7 +212,7 @@ def in_words(words: dict[str, str], name: str) -> str:
 
 
 def signed_status(status: str) -> tuple[str, str]:
-    """Return a status with its sign, and the ink of both."""
+    """Return a status with its sign, and their ink."""
     sign, ink = STATUS_SIGNS.get(status, ("?", "quiet"))
     return f"{sign} {status}", ink
 

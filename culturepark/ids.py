@@ -35,7 +35,7 @@ def statement_of(row_id: str) -> str:
 
 
 def above(row_id: str, parts: int) -> str:
-    """Return the first parts of an id, which are an id too."""
+    """Return the id of the first parts of an id."""
     return ".".join(row_id.split(".")[:parts])
 
 
@@ -50,7 +50,7 @@ def last_part(row_id: str) -> str:
 
 
 def kind_of(row_id: str) -> str | None:
-    """Return the noun for the row that an id is of, by the letter of its last part; None for a run's."""
+    """Return the noun for an id's row, by the letter of its last part; None for a run's."""
     part = last_part(row_id)
     return KINDS[part[0]] if "." in row_id and re.fullmatch(r"[dptsxvc]\d+|r[0-9a-f]{8}", part) else None
 
@@ -67,12 +67,12 @@ def place_of(row_id: str) -> tuple[str, int | None]:
 
 
 def hangs_on(row_id: str, other_id: str) -> bool:
-    """Tell whether a row is another one, or below it."""
+    """Return whether a row is the other one, or below it."""
     return row_id == other_id or row_id.startswith(f"{other_id}.")
 
 
 def within(row_id: str, other_id: str) -> str:
-    """Return what stands behind `other_id` in the id of a row below it: `s2.x1` of `R.d3.t5.s2.x1` in its turn."""
+    """Return an id relative to one above it: `s2.x1` for `R.d3.t5.s2.x1` in its turn."""
     return row_id[len(other_id) + 1 :]
 
 

@@ -1,11 +1,11 @@
-"""What other packages add to this one, found by their entry points.
+"""Additions by other packages, found by their entry points.
 
     [project.entry-points."culturepark.models"]      a name -> a `ModelKind`
     [project.entry-points."culturepark.formats"]     a name -> a `Format`
     [project.entry-points."culturepark.languages"]   a code -> a package with prompts and word lists
 
-The entry point's name is what users write. Nothing is imported before somebody writes it, so a plugin that is broken
-breaks nothing else; `culturepark doctor` imports all and says how each fares. docs/extending.md has an example of each.
+Users write the entry point's name. A plugin is imported only then, so a broken one breaks nothing else;
+`culturepark doctor` imports and checks all. docs/extending.md has an example of each.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ Entry = TypeVar("Entry")
 
 @cache
 def installed(group: str) -> dict[str, EntryPoint]:
-    """Return the plugins of a group by name. Looking through all installed packages takes some 50 ms."""
+    """Return the plugins of a group by name. Searching all installed packages takes some 50 ms."""
     from importlib.metadata import entry_points
 
     return {entry.name: entry for entry in entry_points(group=group)}
 
 
 class Registry(dict[str, Entry]):
-    """Entries by name. This package's own are there from the start, a plugin's once it has been asked for.
+    """Entries by name: this package's own, and those of plugins that have been asked for.
 
-    `in` and `[...]` know the plugins too; a loop goes over what has been imported, and so imports nothing.
+    `in` and `[...]` find all plugins; a loop goes over those imported so far, and so imports none.
     """
 
     def __init__(self, group: str, read: Callable[[str, object], Entry]) -> None:
         """
         Args:
-            read: makes an entry of a plugin's name and object, or raises TypeError with what is wrong with the object.
+            read: makes an entry of a plugin's name and object; raises TypeError for a wrong object.
         """
         super().__init__()
         self.group = group
@@ -49,7 +49,7 @@ class Registry(dict[str, Entry]):
     def add(self, name: str, entry: Entry) -> None:
         """
         Raises:
-            ValueError: if there is an entry of that name.
+            ValueError: if there is one of that name.
         """
         if name in self.keys():
             raise ValueError(f"{self.group} has {name} already")
@@ -61,12 +61,12 @@ class Registry(dict[str, Entry]):
     def __missing__(self, name: str) -> Entry:
         """
         Raises:
-            UsageError: if the plugin cannot be imported, or holds something else than an entry.
+            UsageError: if the plugin cannot be imported, or its object is wrong.
         """
         plugin = installed(self.group)[name]
         try:
             entry = self._read(name, plugin.load())
-        except Exception as error:  # whatever a module of somebody else's raises
+        except Exception as error:  # a foreign module may raise anything
             first = (str(error).splitlines() or [""])[0]
             raise UsageError(f"{label(plugin)} cannot be used: {type(error).__name__}: {first}") from error
         self[name] = entry
@@ -74,7 +74,7 @@ class Registry(dict[str, Entry]):
         return entry
 
     def hides(self, name: str) -> bool:
-        """Whether a plugin cannot be used, because this package has an entry of its name."""
+        """Return whether a plugin is never used because this package has an entry of its name."""
         return name in self.keys() and name not in self._imported
 
     def names(self) -> list[str]:

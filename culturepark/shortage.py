@@ -1,6 +1,6 @@
-"""Tells a machine that is out of descriptors, memory or disk from a bug, and from an endpoint in trouble.
+"""Tells a shortage of descriptors, memory or disk on this machine from a bug and from an endpoint in trouble.
 
-Libraries wrap such an error in one of their own ("Connection error"), so the whole chain of causes is looked at.
+Libraries wrap such an error in one of their own ("Connection error"), so the whole chain of causes is searched.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ THREADS = "no thread can be started; raise `ulimit -u`, or lower --concurrency"
 
 
 def shortage(error: BaseException) -> OutOfResources | None:
-    """What the machine is out of, if that is why `error` came; None if it is not.
+    """Return the shortage behind an error; None if there is none.
 
-    Under a lack of descriptors much fails without naming it: a module that is there is not found, a host has no
-    address. So the process also tries whether it can open one now.
+    Many errors of a lack of descriptors do not name it: an installed module is not found, a host has no address. So
+    the process also tries to open a descriptor now.
     """
-    for cause in causes(error):
-        if isinstance(cause, OutOfResources):
-            return cause
-        if said := wanting(cause):
-            return OutOfResources(f"{said}; what was committed is safe")
+    chain = list(causes(error))
     try:
         os.close(os.open(os.devnull, os.O_RDONLY))
     except OSError as none_left:
-        if said := wanting(none_left):
-            return OutOfResources(f"{said}; what was committed is safe")
+        chain.append(none_left)
+    for cause in chain:
+        if isinstance(cause, OutOfResources):
+            return cause
+        if words := wanting(cause):
+            return OutOfResources(f"{words}; what was committed is safe")
     return None
 
 
@@ -47,7 +47,7 @@ def shortage(error: BaseException) -> OutOfResources | None:
 def shortages_named() -> Iterator[None]:
     """
     Raises:
-        OutOfResources: in place of whatever else came of a shortage.
+        OutOfResources: in place of any other error that a shortage caused.
     """
     try:
         yield
@@ -59,7 +59,7 @@ def shortages_named() -> Iterator[None]:
 
 
 def wanting(error: BaseException) -> str:
-    """What a single error says is used up; empty if it says nothing of the kind."""
+    """Return what a single error says is used up; empty if it names no shortage."""
     if isinstance(error, MemoryError):
         return WANTING[errno.ENOMEM]
     if isinstance(error, OSError) and error.errno in WANTING:
@@ -68,13 +68,13 @@ def wanting(error: BaseException) -> str:
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, all that it came from, and all that are grouped in it; each once, the nearest first."""
-    waiting, seen = [error], set[int]()
+    """Yield the error, its causes, and the errors grouped in it; each once, the nearest first."""
+    waiting, known = [error], set[int]()
     while waiting:
-        one = waiting.pop(0)
-        if id(one) in seen:
+        cause = waiting.pop(0)
+        if id(cause) in known:
             continue
-        seen.add(id(one))
-        yield one
-        waiting += [cause for cause in (one.__cause__, one.__context__) if cause]
-        waiting += one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        known.add(id(cause))
+        yield cause
+        waiting += [each for each in (cause.__cause__, cause.__context__) if each]
+        waiting += cause.exceptions if isinstance(cause, BaseExceptionGroup) else ()

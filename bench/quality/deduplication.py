@@ -24,7 +24,7 @@ def block(row: Row) -> tuple[str, ...]:
 
 async def ours(rows: Sequence[Row], embedder: Embedder) -> dict[str, str]:
     """The deduplication of a run, under its default policy. Row -> the row that stands for it."""
-    entries = [Entry(row["id"], block(row), row["text"]) for row in rows]
+    entries = [Entry(row["id"], block(row), row["text"], "en") for row in rows]
     vectors = await embedder.embed([row["text"] for row in rows])
     duplicates = deduplicate(entries, vectors, embedder.method, DedupPolicy().threshold)
     return {row["id"]: row["id"] for row in rows} | {d.statement_id: d.representative_id for d in duplicates}

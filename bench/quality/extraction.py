@@ -10,9 +10,8 @@ from bench.quality.overlap import Row, score
 from culturepark.catalog.personas import load_all
 from culturepark.dialogue.guards import content_words
 from culturepark.distill.ask import Asker
-from culturepark.distill.extract import extract, speakers
+from culturepark.distill.extract import Speaker, extract, speakers_of
 from culturepark.distill.judgement import case
-from culturepark.distill.ownership import Speaker
 from culturepark.distill.verify import verify
 from culturepark.domain import Casting, DistillPolicy, JsonObject, Participant, Seed, Turn
 from culturepark.languages import load_language
@@ -60,7 +59,7 @@ async def ours(rows: Sequence[Row], ask: Asks) -> dict[str, list[JsonObject]]:
 
 def speaker_of(row: Row) -> Speaker:
     """Who speaks, as extraction knows it."""
-    return speakers(seated(row), talk(row), ENGLISH)[len(talk(row))]
+    return speakers_of(seated(row), talk(row), ENGLISH)[len(talk(row))]
 
 
 def seated(row: Row) -> Casting:

@@ -1,7 +1,6 @@
 """Reads one YAML file and validates it against a pydantic model, with errors that name file:line: key.
 
-Line numbers are looked up only when something is wrong: the file is then read again, as nodes that know where
-they stand.
+Line numbers are looked up only for errors: the file is then read again, as nodes with their places.
 """
 
 from __future__ import annotations
@@ -25,25 +24,25 @@ from culturepark.files import clipped, readable
 MAX_BYTES = 8_000_000
 MAX_DEPTH = 50
 MAX_VALUES = 300_000
-"""A whole wave of the World Values Survey in all its countries; a dozen seconds for the parser."""
+"""Enough for a whole wave of the World Values Survey in all its countries; the parser takes a dozen seconds."""
 MAX_PROBLEMS = 20
 Loc = tuple[int | str, ...]
-"""Where in a file: keys of mappings and places in lists, the latter from nought."""
-# The parser lets a few of its own slips through as plain exceptions; to a user all are wrong YAML.
+"""A place in a file: keys of mappings and indices of lists, from nought."""
+# The parser raises plain exceptions for some wrong YAML.
 SLIPS = (YAMLError, ValueError, RecursionError, OverflowError, TypeError, AttributeError, LookupError)
 Model = TypeVar("Model", bound=BaseModel)
 
 
 def package_dir(name: str) -> Path:
-    """Where the shipped `personas` or `scenarios` are: inside the wheel, or beside the package in a checkout."""
+    """Return the folder of the shipped `personas` or `scenarios`: in the wheel, or beside the package in a checkout."""
     package = Path(__file__).resolve().parent.parent
     inside = package / name
     return inside if inside.is_dir() else package.parent / name
 
 
 def shown(path: Path) -> str:
-    """The path as a user would type it from here."""
-    # It may be elsewhere, or nowhere: a loop of links, a name that no file can have.
+    """Return the path as a user would type it from here."""
+    # A path elsewhere stays as it is, and so does one that no file can have.
     with suppress(ValueError, OSError, RuntimeError):
         path = path.resolve().relative_to(Path.cwd())
     return clipped(path, 400)
@@ -72,11 +71,10 @@ HINTS = {
     "mapping values are not allowed": "a text with a colon in it wants quotes",
     "cannot start any token": "is there a tab? YAML is indented with spaces",
 }
-"""What the parser says, and what is most often behind it."""
+"""Messages of the parser, and the most frequent cause of each."""
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """The file's top-level mapping."""
     text = read_text(path)
     try:
         if (much := too_much(text)) is not None:
@@ -105,16 +103,16 @@ def parsed(text: str) -> Any:
 
 @lru_cache(maxsize=64)
 def too_much(text: str) -> tuple[int, str] | None:
-    """The 1-based line at which a file becomes more than can be read, and what there is too much of.
+    """Return the 1-based line at which a file becomes too large to be built, and the reason; None if it does not.
 
-    The parser builds what it reads by recursion in C, which no exception stops, and spells merged aliases out; its
-    events come one by one.
+    The parser builds values by recursion in C, which no exception stops, and copies merged aliases. Its events come one
+    by one.
     """
     values = 0
     inside: list[tuple[str | None, int]] = []
-    """The lists and mappings that are open: their anchors, and how many values came before them."""
+    """Anchors of the open lists and mappings, each with the number of values before it."""
     behind: dict[str | None, int] = {}
-    """How many values an alias stands for."""
+    """The number of values behind an alias."""
     for event in YAML(typ="safe").parse(text):
         if isinstance(event, CollectionEndEvent):
             anchor, before = inside.pop()
@@ -134,8 +132,10 @@ def too_much(text: str) -> tuple[int, str] | None:
 
 
 def load(path: Path, model: type[Model], **from_name: Any) -> Model:
-    """Reads and validates one file. `from_name` are values that its name gives; they may not stand in it.
+    """Read and validate one file.
 
+    Args:
+        from_name: values that the file's name gives; the file may not hold them.
     Raises:
         CatalogError: with every problem of the file, in the order of its lines.
     """
@@ -144,24 +144,24 @@ def load(path: Path, model: type[Model], **from_name: Any) -> Model:
     try:
         noun = model.model_validate({**data, **from_name})
     except ValidationError as error:
-        details = told(error.errors(include_url=False, include_context=True))
+        details = without_consequences(error.errors(include_url=False, include_context=True))
     both = [key for key in from_name if key in data]
     if not details and not both:
         return noun
     known = [name for name in model.model_fields if name not in from_name]
-    found: list[tuple[Loc, str]] = [((key,), unknown_key(known)) for key in both]
+    problems: list[tuple[Loc, str]] = [((key,), unknown_key(known)) for key in both]
     for detail in details:
         top, what = detail["loc"][:1], explain(detail, model)
         if detail["type"] == "extra_forbidden" and len(detail["loc"]) == 1:
             what = unknown_key(known)
         elif top and top[0] in from_name:
             what = f"the file's name {what.removeprefix('the text ')}"
-        found.append((detail["loc"], what))
-    raise CatalogError(placed(path, found, data))
+        problems.append((detail["loc"], what))
+    raise CatalogError(placed(path, problems, data))
 
 
-def told(details: list[ErrorDetails]) -> list[ErrorDetails]:
-    """Without lists that are too short only because some of what stands in them is wrong."""
+def without_consequences(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Leave out that a list is too short, if it is so only because some of its entries are wrong."""
     parents = {d["loc"][:end] for d in details for end in range(len(d["loc"]))}
 
     def counted_out(detail: ErrorDetails) -> bool:
@@ -171,15 +171,19 @@ def told(details: list[ErrorDetails]) -> list[ErrorDetails]:
     return [d for d in details if not counted_out(d)]
 
 
-def placed(path: Path, found: Sequence[tuple[Loc, str]], data: Any = None) -> list[Problem]:
-    """The `found` problems at their lines, in the order of these. `data` is what the file holds."""
+def placed(path: Path, mistakes: Sequence[tuple[Loc, str]], data: Any = None) -> list[Problem]:
+    """Return mistakes as problems with their lines, in the order of the lines.
+
+    Args:
+        data: the content of the file.
+    """
     lines, file = Lines(path), shown(path)
-    problems = {Problem(file, lines.of(loc), dotted(loc, data), what) for loc, what in found}
+    problems = {Problem(file, lines.of(loc), dotted(loc, data), what) for loc, what in mistakes}
     return sorted(problems, key=lambda p: (p.line or 0, p.key))[:MAX_PROBLEMS]
 
 
 class Lines:
-    """Line numbers of a file's keys, looked up only when an error must be placed."""
+    """Line numbers of a file's keys."""
 
     def __init__(self, path: Path) -> None:
         self.yaml = YAML(typ="safe")
@@ -190,7 +194,7 @@ class Lines:
             self.root = None
 
     def of(self, loc: Loc) -> int | None:
-        """1-based line of the innermost part of `loc` that stands in the file."""
+        """Return the 1-based line of the innermost part of `loc` that the file has."""
         node, line = self.root, 1
         for part in loc:
             try:
@@ -206,7 +210,7 @@ class Lines:
         return line if self.root is not None else None
 
     def entries(self, node: MappingNode) -> dict[str, tuple[Node, Node]]:
-        """A mapping's keys and values, by the keys as they are told; its own, and before them what it merges."""
+        """Return a mapping's keys and values, those that it merges included, by the keys as text."""
         if id(node) not in self.mappings:
             self.mappings[id(node)] = {self.name(key): (key, value) for key, value in node.value}
             merged = next((value for key, value in node.value if key.value == "<<"), None)
@@ -223,7 +227,7 @@ class Lines:
 
 
 def dotted(loc: Loc, data: Any = None) -> str:
-    """`('seeds', 2, 'key')` as `seeds[3].key`: people count from one. A number that is a key in `data` is no place."""
+    """Return `('seeds', 2, 'key')` as `seeds[3].key`: people count from one. A number that is a key in `data` stays."""
     out = ""
     for part in loc:
         if isinstance(part, int) and not isinstance(data, dict):
@@ -242,7 +246,7 @@ def unknown_key(known: Iterable[str]) -> str:
 
 
 def explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
-    """One pydantic error in words for somebody who has never heard of pydantic."""
+    """Return a pydantic error in words for people who do not know pydantic."""
     context: dict[str, Any] = detail.get("ctx") or {}
     got = f"not {clipped(detail['input'])!r}" if isinstance(detail["input"], (str, int, float)) else ""
     match detail["type"]:
@@ -269,7 +273,7 @@ def explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def allowed_keys(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    """The keys of the model that stands at `loc` inside `model`."""
+    """Return the keys of the model at `loc` inside `model`."""
     for part in loc:
         if isinstance(part, int):
             continue
@@ -285,6 +289,6 @@ def nested_model(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in getattr(annotation, "__args__", ()):
-        if found := nested_model(argument):
-            return found
+        if inner := nested_model(argument):
+            return inner
     return None

@@ -1,4 +1,4 @@
-"""Persona cards: shipped ones, and those a scenario adds."""
+"""Persona cards: the shipped ones, and those that a scenario adds."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from culturepark.files import clipped, is_folder
 
 
 def load_persona(path: Path) -> Persona:
-    """One card; its key is the file's stem."""
+    """Read a card; its key is the file's stem."""
     persona = load(path, Persona, key=path.stem)
-    if found := contradictions(persona):
-        raise CatalogError(placed(path, [((key,), what) for key, what in found]))
+    if problems := contradictions(persona):
+        raise CatalogError(placed(path, [((key,), what) for key, what in problems]))
     return persona
 
 
 def contradictions(persona: Persona) -> list[tuple[str, str]]:
-    """What no single key shows to be wrong."""
-    found = []
+    """Return mistakes that only several keys together show, each with its key."""
+    problems = []
     if (persona.role == "main") != (persona.culture == MAIN_CULTURE):
-        found.append(("role", f"`main` goes with the culture {MAIN_CULTURE}, `delegate` with the other eight"))
+        problems.append(("role", f"`main` goes with the culture {MAIN_CULTURE}, `delegate` with the other eight"))
     if persona.role == "main" and persona.country is not None:
-        found.append(("country", "must be null for a main contact: no survey shares are drawn for one"))
+        problems.append(("country", "must be null for a main contact: no survey shares are drawn for one"))
     if persona.role == "delegate" and persona.country is None:
         suggestion = CULTURES.get(persona.culture, "an ISO 3166 alpha-3 code")
-        found.append(("country", f"is missing; the grounding country is {suggestion}"))
+        problems.append(("country", f"is missing; the grounding country is {suggestion}"))
     if len(persona.called.split()) != 1:
-        found.append(("called", "must be one word"))
-    return found
+        problems.append(("called", "must be one word"))
+    return problems
 
 
 def load_all(extra: list[Path]) -> tuple[Persona, ...]:
-    """The shipped personas and those under `extra` (files, or folders of them), in the order of their keys."""
+    """Return the shipped personas and those under `extra` (files or folders), in the order of their keys."""
     files = sorted(package_dir("personas").glob("*.yaml"))
     for path in extra:
         files += sorted(path.glob("*.y*ml")) if is_folder(path) else [path]

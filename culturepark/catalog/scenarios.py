@@ -1,4 +1,4 @@
-"""Scenario files, resolved into an edition: the scenario with its questions and its people."""
+"""Scenario files, resolved into an edition: the scenario with its questions and people."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from culturepark.catalog.personas import load_all, load_persona
 from culturepark.catalog.surveys import SurveyFile, load_items, load_survey
 from culturepark.domain import (
     CULTURES,
+    DEFAULT_LANGUAGE,
     MAIN_CULTURE,
     DistillPolicy,
     Edition,
-    EightCulture,
+    GroundedCulture,
     Key,
     LanguageCode,
     Limits,
@@ -42,7 +43,12 @@ class SeedFile(Noun):
     topic: Text | None = None
     """The question in a few words; the key in words if it is not given."""
     question: Text | None = None
-    """As the moderator puts it."""
+    """The words of the moderator."""
+
+    def own(self) -> Seed:
+        """Return the seed of a question without a survey behind it."""
+        assert self.key is not None and self.question is not None  # noqa: PT018 - validated below
+        return Seed(key=self.key, topic=self.topic or self.key.replace("-", " "), question=self.question)
 
     @model_validator(mode="after")
     def one_of_two(self) -> SeedFile:
@@ -74,19 +80,19 @@ class ScenarioFile(Noun):
     """Begins the ids of its runs."""
     title: Text
     setting: Setting
-    """Who sits together: two of one culture, a delegate and an American main contact, or a panel of delegates."""
-    cultures: Annotated[tuple[EightCulture, ...], Field(min_length=1)]
+    """The people: two of one culture, a delegate and an American main contact, or a panel of delegates."""
+    cultures: Annotated[tuple[GroundedCulture, ...], Field(min_length=1)]
     """A list, or `all`."""
     protocol: Annotated[Literal["self-guidance", "free-chat"], BeforeValidator(not_a_talk)] = "self-guidance"
     """`self-guidance`: in phases, each with a question of the moderator's; `free-chat`: opening, talk, closing."""
-    language: Annotated[LanguageCode, BeforeValidator(installed)] = "en"
+    language: Annotated[LanguageCode, BeforeValidator(installed)] = DEFAULT_LANGUAGE
     """A language with a folder of prompts."""
     seeds: Annotated[tuple[SeedFile, ...], Field(min_length=1)]
     """The questions; each is talked about in dialogues of its own."""
     dialogues_per_seed: Annotated[int, Field(ge=1, le=10_000)] = 1
     """For each culture; in a panel, for each seed. `--dialogues` overrides it."""
     people: Annotated[int, Field(ge=3, le=8)] | None = None
-    """In a panel alone: how many personas sit there. Without it one for each culture, from 3 to 8."""
+    """Number of personas, in a panel alone. Without it one for each culture, from 3 to 8."""
     max_turns: Annotated[int, Field(ge=4, le=200)] | None = None
     """Turns of personas in a dialogue. Without it 14, or six for each person if that is more. A smaller number drops
     phases from the middle, never the opening or the closing."""
@@ -108,7 +114,11 @@ class ScenarioFile(Noun):
 
 
 def find(name: str) -> Path:
-    """A scenario file: a path, or the name of a shipped one."""
+    """Return the path of a scenario file, given as a path or as the name of a shipped one.
+
+    Raises:
+        UsageError: if it is neither.
+    """
     shipped = package_dir("scenarios") / f"{name}.yaml"
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or exists(path) or not name.replace("-", "").isalnum():
@@ -124,7 +134,7 @@ def shipped_files() -> list[Path]:
 
 
 def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
-    """Reads a scenario file and everything that it names.
+    """Read a scenario file and everything that it names.
 
     Raises:
         CatalogError: with all problems found.
@@ -134,7 +144,7 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
         raise CatalogError(placed(path, absent))
     items = load_items([beside(path, name) for name in file.surveys])
     everybody = load_all([beside(path, name) for name in file.personas])
-    cultures: tuple[EightCulture, ...] = tuple(dict.fromkeys(file.cultures))
+    cultures: tuple[GroundedCulture, ...] = tuple(dict.fromkeys(file.cultures))
     wanted = {*cultures, MAIN_CULTURE} if file.setting == "cross-cultural" else set(cultures)
     people = tuple(p for p in everybody if p.culture in wanted)
     size = file.people or (min(8, max(3, len(cultures))) if file.setting == "panel" else 2)
@@ -150,18 +160,13 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
                 )
                 problems.append((("seeds", index, "survey"), what))
                 continue
-            seed = Seed(key=item.key, topic=item.topic, question=item.question, item=item)
+            seed = Seed.of(item)
         else:
-            assert seed_file.key is not None and seed_file.question is not None  # noqa: PT018 - validated above
-            seed = Seed(
-                key=seed_file.key,
-                topic=seed_file.topic or seed_file.key.replace("-", " "),
-                question=seed_file.question,
-            )
+            seed = seed_file.own()
         if seed.key in seeds:
             problems.append((("seeds", index), f"the seed {clipped(seed.key)} stands here twice"))
         seeds[seed.key] = seed
-    problems += room(file, cultures, people, size, turns)
+    problems += contradictions(file, cultures, people, size, turns)
     if problems:
         raise CatalogError(placed(path, problems))
     scenario = Scenario(
@@ -176,40 +181,40 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
     return Edition(scenario=scenario, personas=people)
 
 
-def room(
-    file: ScenarioFile, cultures: tuple[EightCulture, ...], people: tuple[Persona, ...], size: int, turns: int
+def contradictions(
+    file: ScenarioFile, cultures: tuple[GroundedCulture, ...], people: tuple[Persona, ...], size: int, turns: int
 ) -> list[tuple[Loc, str]]:
-    """Whether the table can be laid: enough turns for an opening and a closing, enough people."""
-    found: list[tuple[Loc, str]] = []
+    """Return problems with the numbers of turns and people, each with its place in the file."""
+    problems: list[tuple[Loc, str]] = []
     if file.people and file.setting != "panel":
-        found.append((("people",), "only a panel has a number of people"))
+        problems.append((("people",), "only a panel has a number of people"))
     if turns < 2 * size:
-        found.append((("max_turns",), f"{size} people need at least {2 * size} turns to open and to close"))
+        problems.append((("max_turns",), f"{size} people need at least {2 * size} turns to open and to close"))
     if file.setting == "in-cultural":
         lonely = [c for c in cultures if sum(p.culture == c for p in people) < size]
-        found += [(("cultures",), f"an in-cultural dialogue needs two personas of {c}") for c in lonely]
-    # Two people whom the others would call by the same word never sit at one table.
+        problems += [(("cultures",), f"an in-cultural dialogue needs two personas of {c}") for c in lonely]
+    # Two people who are called the same never sit at one table.
     seats = len({p.called for p in people})
     if file.setting == "panel" and seats < size:
         what = f"{size} people are wanted, but there are only {seats} personas of {', '.join(cultures)}"
-        found.append((("people" if file.people else "cultures",), what))
-    return found
+        problems.append((("people" if file.people else "cultures",), what))
+    return problems
 
 
 def absent_files(path: Path, file: ScenarioFile) -> list[tuple[Loc, str]]:
-    """What the scenario names and is not there; told at the place that names it."""
-    found: list[tuple[Loc, str]] = []
-    for key, names in (("personas", file.personas), ("surveys", file.surveys)):
-        for index, name in enumerate(names):
-            if not exists(beside(path, name)):
-                found.append(((key, index), f"no such file: {clipped(name)}"))
-    return found
+    """Return a problem for each file or folder that the scenario names and that is not there."""
+    return [
+        ((key, index), f"no such file: {clipped(name)}")
+        for key, names in (("personas", file.personas), ("surveys", file.surveys))
+        for index, name in enumerate(names)
+        if not exists(beside(path, name))
+    ]
 
 
 def beside(scenario: Path, name: str) -> Path:
-    """A path in a scenario file is relative to that file."""
+    """Return a path in a scenario file, which is relative to that file."""
     path = Path(name)
-    # Nobody's home is left as it stands, to be told as a file that is not there.
+    # A home that does not exist is left as it is, and becomes a file that is not there.
     with suppress(RuntimeError, ValueError, OSError):
         path = path.expanduser()
     return scenario.parent / path
@@ -219,10 +224,10 @@ KINDS: dict[str, type[Noun]] = {"persona": Persona, "scenario": ScenarioFile, "s
 
 
 def kind_of_file(path: Path) -> tuple[str, bool]:
-    """Return what a file is by its keys, those that only one kind has first, and whether it can be taken for another.
+    """Return the kind of a file by its keys, and whether it may be another kind. Keys of one kind alone decide first.
 
     Raises:
-        CatalogError: if it holds no mapping.
+        CatalogError: if the file is no mapping.
     """
     keys = set(read_mapping(path))
     owners = {key: [name for name, kind in KINDS.items() if key in kind.model_fields] for key in keys}
@@ -233,7 +238,7 @@ def kind_of_file(path: Path) -> tuple[str, bool]:
 
 
 def check(path: Path) -> str:
-    """Validate one file of any kind, and return which kind it is, with what could be better about it.
+    """Validate a file of any kind, and return its kind, with notes on likely slips.
 
     Raises:
         CatalogError: with all problems found.
@@ -261,7 +266,7 @@ def needed_keys(kind: str) -> str:
 
 
 def survey_notes(survey: SurveyFile) -> list[str]:
-    """Return what is allowed in a survey and still likely to be a slip."""
+    """Return notes on likely slips that are no errors."""
     notes = []
     if bare := sum(item.poles is None for item in survey.items.values()):
         notes.append(f"{bare} without `poles`: small models hardly tell their sides apart")

@@ -13,7 +13,7 @@ from culturepark.errors import CatalogError, Problem
 from culturepark.files import clipped
 
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$", max_length=59)]
-"""Two of them with a slash between are a seed's key, which holds 120 characters."""
+"""Two keys and a slash make a seed's key, which has 120 characters at the most."""
 
 
 class CountryShares(Noun):
@@ -25,20 +25,18 @@ class CountryShares(Noun):
 
 class ItemFile(Noun):
     topic: Text
-    """The question in a few words, as it stands in prompts for norms."""
+    """The question in a few words, for prompts about norms."""
     question: Text
     scale: str
     """One of `scales`."""
     poles: tuple[Text, Text] | None = None
-    """What people on the +1 side and on the -1 side hold, each as one plain sentence. Small models tell the sides apart
-    by them."""
+    """The views of the +1 side and of the -1 side, each as one plain sentence. Small models tell the sides apart by
+    them."""
     countries: dict[Country, CountryShares]
     """By ISO 3166 alpha-3, as `TUR`. A culture whose country is missing skips the item."""
 
 
 class SurveyFile(Noun):
-    """One survey as it stands in a file."""
-
     survey: Key
     """The survey's name in `survey: NAME/ITEM`."""
     title: Text
@@ -50,23 +48,22 @@ class SurveyFile(Noun):
 
 
 def load_survey(path: Path) -> SurveyFile:
-    """One survey file.
-
+    """
     Raises:
-        CatalogError: with all problems found.
+        CatalogError: with all problems of the file.
     """
     survey = load(path, SurveyFile)
-    if found := contradictions(survey):
-        raise CatalogError(placed(path, found))
+    if problems := contradictions(survey):
+        raise CatalogError(placed(path, problems))
     return survey
 
 
 def contradictions(survey: SurveyFile) -> list[tuple[Loc, str]]:
-    """What no single key shows to be wrong, each with its place in the file."""
-    found: list[tuple[Loc, str]] = []
+    """Return mistakes that only several keys together show, each with its place in the file."""
+    problems: list[tuple[Loc, str]] = []
     for name, scale in survey.scales.items():
         codes = [option.code for option in scale]
-        found += [
+        problems += [
             (("scales", name, index, "code"), f"the code {clipped(code)} stands for another answer already")
             for index, code in enumerate(codes)
             if code in codes[:index]
@@ -74,20 +71,20 @@ def contradictions(survey: SurveyFile) -> list[tuple[Loc, str]]:
     for key, item in survey.items.items():
         if item.scale not in survey.scales:
             names = ", ".join(clipped(name) for name in list(survey.scales)[:20])
-            found.append((("items", key, "scale"), f"no scale {clipped(item.scale)!r}; there are: {names}"))
+            problems.append((("items", key, "scale"), f"no scale {clipped(item.scale)!r}; there are: {names}"))
             continue
         known = {option.code for option in survey.scales[item.scale]}
         for country, cell in item.countries.items():
             loc = ("items", key, "countries", country, "shares")
             if unknown := sorted(set(cell.shares) - known):
-                found.append((loc, f"the code {clipped(unknown[0])} is not on the scale {clipped(item.scale)}"))
+                problems.append((loc, f"the code {clipped(unknown[0])} is not on the scale {clipped(item.scale)}"))
             elif abs(sum(cell.shares.values()) - 1) > 0.01:
-                found.append((loc, f"the shares sum to {sum(cell.shares.values()):.4g}; they must sum to 1"))
-    return found
+                problems.append((loc, f"the shares sum to {sum(cell.shares.values()):.4g}; they must sum to 1"))
+    return problems
 
 
 def load_items(extra: list[Path]) -> dict[str, SurveyItem]:
-    """All items of the shipped surveys and of `extra`, by `survey/item`."""
+    """Return all items of the shipped surveys and of `extra`, by `survey/item`."""
     items: dict[str, SurveyItem] = {}
     for path in [*sorted((Path(__file__).parent / "data").glob("*.yaml")), *extra]:
         survey = load_survey(path)

@@ -1,4 +1,4 @@
-"""What a talk is held on: one persona, one seed, and a scenario that nobody had to write."""
+"""Makes the edition of a talk from one persona and one seed, without a scenario file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from culturepark.catalog.files import load, package_dir
 from culturepark.catalog.personas import load_persona
 from culturepark.catalog.scenarios import ScenarioFile, shipped_files
 from culturepark.catalog.surveys import load_items
-from culturepark.domain import Edition, Persona, Scenario, Seed, Shape, SurveyItem
+from culturepark.domain import Edition, Persona, Scenario, Seed, Shape
 from culturepark.errors import UsageError
 from culturepark.files import clipped
 
@@ -21,7 +21,7 @@ EVERYDAY = Seed(
     topic="everyday life",
     question="What is an ordinary day like where you live, and what must a stranger know to feel at home there?",
 )
-"""What a talk is about unless somebody says otherwise."""
+"""The seed of a talk without `--about`."""
 
 
 def talk_edition(persona: Persona, seed: Seed, *, moderated: bool) -> Edition:
@@ -34,8 +34,7 @@ def talk_edition(persona: Persona, seed: Seed, *, moderated: bool) -> Edition:
             f"{seed.key} was not asked in {persona.country_name}, and no answer to it can be drawn for "
             f'{persona.called}; as a question of your own it can be talked about: --about "{seed.question}"'
         )
-    # An opinion counts as an answer to the question only where a stance tells that it is one: a user may lead a talk
-    # anywhere.
+    # A user may lead a talk anywhere: only a stance shows that an opinion answers the question.
     samples: tuple[Shape, ...] = ("survey", "open", "norm") if seed.item and persona.role == "delegate" else ("norm",)
     scenario = Scenario(
         name=f"talk-{persona.key}"[:80],
@@ -51,33 +50,33 @@ def talk_edition(persona: Persona, seed: Seed, *, moderated: bool) -> Edition:
 
 
 def find_persona(name: str) -> Persona:
-    """By key, by a beginning that only one key has, by what the person is called; or a file of one's own.
+    """Find a persona by key, by the beginning of a key, by the name that others use, or by a file.
 
     Raises:
-        UsageError: if it is nobody, or several; names those it may be.
+        UsageError: if there is none or more than one; names those it may be.
     """
     folder = package_dir("personas")
     if name.endswith((".yaml", ".yml")) or "/" in name:
         return load_persona(Path(name))
     keys = sorted(path.stem for path in folder.glob("*.yaml"))
     wanted = name.casefold().strip()
-    found = [key for key in keys if key == wanted] or [key for key in keys if wanted and key.startswith(wanted)]
-    found = found or [key for key in keys if key.partition("-")[2] == wanted]
-    if len(found) == 1:
-        return load_persona(folder / f"{found[0]}.yaml")
-    if not found:
+    matches = [key for key in keys if key == wanted] or [key for key in keys if wanted and key.startswith(wanted)]
+    matches = matches or [key for key in keys if key.partition("-")[2] == wanted]
+    if len(matches) == 1:
+        return load_persona(folder / f"{matches[0]}.yaml")
+    if not matches:
         near = get_close_matches(wanted, [*keys, *(key.partition("-")[2] for key in keys)], n=3)
         hint = f"; perhaps {' or '.join(near)}?" if near else ""
         raise UsageError(
             f"no persona {clipped(name)!r}{hint or ';'} `culturepark personas` lists them; or name a YAML file"
         )
-    people = [load_persona(folder / f"{key}.yaml") for key in found]
+    people = [load_persona(folder / f"{key}.yaml") for key in matches]
     lines = [f"  {p.key}  {p.name}, {p.age}, {p.place}; {p.work}" for p in people]
     raise UsageError("\n".join([f"{clipped(name)} may be any of these; name one:", *lines]))
 
 
 def find_seed(about: str | None) -> Seed:
-    """A survey item (`wvs7/Q33`), the key of a shipped scenario's seed, or a question of the user's own.
+    """Find the seed of a survey item (`wvs7/Q33`) or of a shipped scenario, or make one of the user's own question.
 
     Raises:
         UsageError: if it is none of them.
@@ -90,24 +89,19 @@ def find_seed(about: str | None) -> Seed:
     if "/" in about:
         items = load_items([])
         if item := items.get(about):
-            return of_item(item)
+            return Seed.of(item)
         near = get_close_matches(about, items, n=3)
         hint = f"; perhaps {', '.join(near)}" if near else f"; there are {', '.join(list(items)[:3])}, ..."
         raise UsageError(f"--about: no survey item {clipped(about)!r}{hint}")
     seeds = {seed.key: seed for path in shipped_files() for seed in load(path, ScenarioFile).seeds if seed.key}
     if seed := seeds.get(about):
-        assert seed.key is not None and seed.question is not None  # noqa: PT018 - the file has been validated
-        return Seed(key=seed.key, topic=seed.topic or seed.key.replace("-", " "), question=seed.question)
+        return seed.own()
     near = get_close_matches(about, seeds, n=3)
     hint = f"; perhaps {', '.join(near)}" if near else ""
     raise UsageError(
         f"--about {clipped(about)!r}: no seed of a shipped scenario{hint}; or a survey item, as wvs7/Q33, or a "
         "question of your own, in quotes"
     )
-
-
-def of_item(item: SurveyItem) -> Seed:
-    return Seed(key=item.key, topic=item.topic, question=item.question, item=item)
 
 
 def own_question(question: str) -> Seed:

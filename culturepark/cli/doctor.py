@@ -5,11 +5,11 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from culturepark import __version__, plugins
 from culturepark.catalog import scenarios
@@ -23,7 +23,7 @@ from culturepark.models.registry import Models, check_specs
 from culturepark.models.spec import parse_roles
 from culturepark.models.trust import Trust
 from culturepark.redact import redact
-from culturepark.run.trial import lines, trial_of
+from culturepark.run.trial import Finding, lines, trial_of
 from culturepark.store.database import Database, parsed
 from culturepark.store.integrity import Checkup
 from culturepark.store.store import Store
@@ -32,14 +32,6 @@ from culturepark.terminal.safe import err, tell
 MOST_PROBLEMS = 10
 OLD_PRICES = 90
 """Days after which somebody is told to fetch newer ones."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    what: str
-    state: Literal["ok", "note", "bad"]
-    detail: str
-    exit_code: int = 0
 
 
 async def examine(model: str | None, store_url: str, environment: Mapping[str, str]) -> list[Finding]:
@@ -203,7 +195,7 @@ async def model_findings(model: str, store_url: str) -> list[Finding]:
         chat = await models.get("speaker")
         store = open_store(store_url)
         trial = await trial_of(chat, store, tell)
-        return [Finding(line.what, line.state, redact(line.detail), line.exit_code) for line in lines(trial)]
+        return [replace(finding, detail=redact(finding.detail)) for finding in lines(trial)]
     except CultureparkError as error:
         code = 3 if error.exit_code == 1 else error.exit_code
         return [Finding("model", "bad", f"{redact(model)}: {error}", code)]

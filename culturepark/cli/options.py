@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
@@ -44,7 +44,6 @@ Endpoints = Annotated[
         help="A base URL or host that the store names and that may get the talk and your key. Repeatable.",
     ),
 ]
-Until = Literal["dialogue", "extract", "verify", "dedup", "samples"]
 
 
 def store_option(store: "Store") -> str:

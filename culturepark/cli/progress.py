@@ -12,6 +12,7 @@ from rich.text import Text
 
 from culturepark.dialogue.protocol import schedule
 from culturepark.domain import Casting, Status, Turn
+from culturepark.run import Watcher
 from culturepark.store.integrity import edition_of
 from culturepark.store.tables import RunRow
 from culturepark.terminal.safe import err, plain, safe
@@ -26,7 +27,7 @@ DISTILLING = 3
 """What extraction, verification and the rest count for, in turns."""
 
 
-class Quiet:
+class Quiet(Watcher):
     """For pipes and logs: only what a user must know."""
 
     def __init__(self) -> None:
@@ -40,9 +41,6 @@ class Quiet:
         self.scenario = edition_of(run).scenario
         self.note(f"run {run.id}: {self.scenario.title}. Simulated people; no evidence of what real people think.")
 
-    def fetching(self, name: str, done: int, total: int) -> None: ...
-    def turn(self, casting: Casting, turn: Turn) -> None: ...
-    def talked(self, casting: Casting, status: Status, reason: str) -> None: ...
     def dialogue_done(self, casting: Casting) -> None:  # noqa: ARG002
         self.finished += 1
         if monotonic() - self.said >= EVERY:

@@ -14,11 +14,11 @@ from culturepark.cli.options import (
     Roles,
     RunId,
     StoreUrl,
-    Until,
     decodable,
     gather,
     store_option,
 )
+from culturepark.run import UNTIL, Until
 
 if TYPE_CHECKING:
     from culturepark.domain import ModelRole
@@ -118,7 +118,7 @@ def resume(
     from culturepark.errors import UsageError
     from culturepark.models import prices
     from culturepark.models.registry import check_specs
-    from culturepark.run.plan import TALKING, UNTIL, models_column, models_of, roles_until, settings_of
+    from culturepark.run.plan import TALKING, models_column, models_of, roles_until, settings_of
     from culturepark.store.integrity import edition_of
     from culturepark.store.store import Store
     from culturepark.terminal.safe import tell

@@ -19,7 +19,8 @@ from culturepark.cli.options import store_option
 from culturepark.cli.progress import Quiet
 from culturepark.dialogue import phrasing
 from culturepark.dialogue.guards import LONGEST
-from culturepark.dialogue.talk import Lost, Talk
+from culturepark.dialogue.loop import Refused
+from culturepark.dialogue.talk import Talk
 from culturepark.domain import Casting, Persona, Scenario, Status, Turn
 from culturepark.errors import BudgetReached, CultureparkError, Interrupted, ModelError, StoreError, Unreachable
 from culturepark.models.chat import ChatModel
@@ -42,7 +43,7 @@ PASTE_SECONDS = 0.05
 """How long to wait for the next line of a paste; nobody types that fast."""
 KINDS = ("norm", "custom", "opinion")
 """Kinds of statements, in the order in which a note lists them."""
-Speeches = Callable[[ChatModel, ChatModel], AsyncIterator[Turn | Lost]]
+Speeches = Callable[[ChatModel, ChatModel], AsyncIterator[Turn | Refused]]
 """Asks the speaker and the moderator for all that is said until it is the user's turn again."""
 
 

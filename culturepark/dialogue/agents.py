@@ -1,8 +1,7 @@
-"""Personas and the moderator: what each is shown of a dialogue, and how it is asked for its next turn.
+"""Personas and the moderator: each builds a prompt from the transcript and asks its model for the next turn.
 
-An agent keeps no state but its last reply: it is handed the transcript with every request, so it can be rebuilt from
-stored turns at any time. `voice` says how the loop has an agent speak: as an AutoGen AgentChat agent (`autogen`), or
-directly where AutoGen cannot be imported. The transcript is the same.
+An agent keeps no state but its last reply, so it can be rebuilt from stored turns at any time. `voice` makes it speak
+as an AutoGen AgentChat agent (`autogen`), or directly where AutoGen cannot be imported. The transcript is the same.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 MODERATOR = "moderator"
 USER = "user"
-"""Speaks in a talk and is no agent."""
+"""The user of a talk, who is no agent."""
 SPEECH_TOKENS = 260
 SMALL_SPEECH_TOKENS = 130
 FOLLOW_UP_TOKENS = 90
@@ -40,7 +39,7 @@ class Heard(NamedTuple):
 
 @dataclass
 class Ask:
-    """One attempt at one slot, as the loop wants it of an agent."""
+    """One attempt at one slot."""
 
     slot: Slot
     subject_id: str
@@ -48,7 +47,7 @@ class Ask:
     attempt: int = 1
 
     def warmer(self, temperature: float) -> float:
-        """Each further attempt gets more freedom: a seed alone seldom gets a model out of a rut."""
+        """Raise the temperature with each attempt: another seed alone seldom gives another answer."""
         return round(min(1.2, temperature + 0.15 * (self.attempt - 1)), 2)
 
 
@@ -57,7 +56,7 @@ class Client(Protocol):
 
     @property
     def small(self) -> bool:
-        """The model cannot speak freely, and fills in forms."""
+        """The model is too small to speak freely, and fills in forms."""
 
     async def ask(self, request: Request, *, subject_id: str, prompt_digest: str) -> Reply: ...
 
@@ -80,25 +79,25 @@ class LedgerClient:
 
 
 class Agent:
-    """What persona and moderator share."""
+    """A persona or the moderator."""
 
     def __init__(self, key: str, called: str, about: str, casting: Casting, scenario: Scenario, client: Client) -> None:
         self.key = key
-        """As turns name their speaker."""
+        """The speaker's key in turns."""
         self.called = called
-        """By the others, and in labels."""
+        """The name that the others and labels use."""
         self.about = about
         self.casting = casting
         self.scenario = scenario
         self.client = client
         self.language = load_language(scenario.language)
         self.reply: Reply | None = None
-        """The last reply, as it came; None if no model was asked."""
+        """The last reply; None if no model was asked."""
         self.instruction = ""
-        """The part of the last request that was this speaker's alone, without suggestions that it may take up."""
+        """The part of the last request that was this speaker's alone, without suggestions."""
 
     async def speak(self, ask: Ask, heard: Sequence[Heard]) -> str:
-        """Return the next turn of somebody who has heard that much.
+        """Return the text of the next turn.
 
         Raises:
             CultureparkError: as the ledger does.
@@ -106,14 +105,14 @@ class Agent:
         raise NotImplementedError
 
     def label(self, speaker: str) -> str:
-        """How a speaker is called in a transcript."""
+        """Return a speaker's name in the transcript."""
         if speaker in (MODERATOR, USER):
             return self.language.frame("moderator" if speaker == MODERATOR else "visitor").text
         return self.casting.by_key(speaker).persona.called
 
 
 class PersonaAgent(Agent):
-    """One person. Its prompt is its own card, the public transcript, and last what is asked of it now."""
+    """One person. The prompt is the person's own card, the public transcript, and last the request for this turn."""
 
     def __init__(self, participant: Participant, casting: Casting, scenario: Scenario, client: Client) -> None:
         persona = participant.persona
@@ -140,9 +139,9 @@ class PersonaAgent(Agent):
         return clean(self.reply, self.called)
 
     def _messages(self, line: str, heard: Sequence[Heard]) -> list[dict[str, str]]:
-        """Grows at its end only, so that a server's prompt cache holds from turn to turn; the request comes last.
+        """Append to the messages of earlier turns, so that a server's prompt cache holds; the request comes last.
 
-        A small model is shown just the last words of the others: more only confuses it.
+        A small model is shown only the last two turns of the others: more confuses it.
         """
         messages = [{"role": "system", "content": self.card}]
         waiting: list[str] = []
@@ -160,7 +159,7 @@ class PersonaAgent(Agent):
 
 
 class ModeratorAgent(Agent):
-    """Opens each phase with a fixed cue; its follow-ups are asked of a model that sees only what was just said."""
+    """Opens each phase with a fixed cue. A model that sees only the last cue and turn words its follow-ups."""
 
     def __init__(self, casting: Casting, scenario: Scenario, client: Client) -> None:
         called = load_language(scenario.language).frame("moderator").text
@@ -176,7 +175,7 @@ class ModeratorAgent(Agent):
         called = phrasing.addressed(slot, casting, self.language)
         self.instruction, prompt_digest = phrasing.moderator(slot, casting, self.scenario, previous, small=small)
         cue = next((turn.text for turn in reversed(heard) if turn.speaker == MODERATOR), "")
-        said = (
+        material = (
             f"{self.called}: {phrasing.heard(cue)}",
             f"{previous}: {phrasing.heard(last.text)}",
             self.language.frame("your_question").render(called=called),
@@ -184,7 +183,7 @@ class ModeratorAgent(Agent):
         request = Request(
             messages=(
                 {"role": "system", "content": self.instruction},
-                {"role": "user", "content": "\n\n".join(said)},
+                {"role": "user", "content": "\n\n".join(material)},
             ),
             seed=ask.seed,
             max_tokens=FOLLOW_UP_TOKENS,
@@ -198,7 +197,6 @@ class ModeratorAgent(Agent):
 def seat(
     casting: Casting, scenario: Scenario, speaker: Client, moderator: Client
 ) -> tuple[ModeratorAgent, list[PersonaAgent]]:
-    """The agents of one dialogue."""
     people = [PersonaAgent(participant, casting, scenario, speaker) for participant in casting.participants]
     return ModeratorAgent(casting, scenario, moderator), people
 
@@ -206,7 +204,7 @@ def seat(
 # --- how an agent speaks ---------------------------------------------------------------------------------
 
 Voice = Callable[[Agent, Ask, Sequence[Turn]], Awaitable[str]]
-"""Has an agent that has heard exactly the stored turns make one attempt at one slot."""
+"""Makes an agent speak, given all turns so far."""
 
 
 async def speak_directly(agent: Agent, ask: Ask, turns: Sequence[Turn]) -> str:
@@ -215,7 +213,7 @@ async def speak_directly(agent: Agent, ask: Ask, turns: Sequence[Turn]) -> str:
 
 @lru_cache(maxsize=1)
 def voice(notice: Callable[[str], None]) -> Voice:
-    """Return AutoGen's way, or our own where AutoGen cannot be imported; `notice` is told so, once."""
+    """Return AutoGen's voice, or the direct one where AutoGen cannot be imported, with one notice."""
     try:
         from culturepark.dialogue.autogen import speak_in_autogen
     except Exception as error:  # a package that is broken may raise anything
@@ -225,9 +223,9 @@ def voice(notice: Callable[[str], None]) -> Voice:
 
 
 def as_team(casting: Casting, scenario: Scenario, speaker: Any, moderator: Any) -> SelectorGroupChat:
-    """The same agents as an AgentChat team with the same schedule, for use inside AutoGen programs.
+    """Return the agents as an AgentChat team with the same schedule, for use inside AutoGen programs.
 
-    A team knows neither guards nor resuming; `culturepark simulate` does.
+    A team has no guards and cannot be resumed; `culturepark simulate` has both.
 
     Args:
         speaker: AutoGen's `ChatCompletionClient` for the personas.

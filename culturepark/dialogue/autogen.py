@@ -23,7 +23,7 @@ from autogen_core.models import (
     UserMessage,
 )
 
-from culturepark.dialogue.agents import MODERATOR, USER, Agent, Ask, Heard, seat
+from culturepark.dialogue.agents import MODERATOR, USER, Agent, Ask, Client, Heard, LedgerClient, seat
 from culturepark.dialogue.protocol import schedule
 from culturepark.domain import Casting, Scenario, Turn
 from culturepark.models import tokens
@@ -31,20 +31,20 @@ from culturepark.models.chat import ChatModel, Reply, Request, Usage, digest
 from culturepark.models.ledger import Ledger
 
 VISITING = "visitor"
-"""The user's name among agents: AutoGen gives a team's task the source `user`."""
+"""The user's name among agents, since AutoGen gives a team's task the source `user`."""
 
 
 # --- agents ----------------------------------------------------------------------------------------------
 
 
 class Speaker(BaseChatAgent):
-    """One of our agents inside AutoGen. It hears the public transcript, and speaks when a slot is its own."""
+    """One of our agents inside AutoGen."""
 
     def __init__(self, agent: Agent, ask: Ask | None = None) -> None:
         super().__init__(agent_name(agent.key), agent.about)
         self.agent = agent
         self.ask = ask
-        """Given by the loop for one attempt; in a team the slot follows from the transcript."""
+        """None in a team, where the slot follows from the transcript."""
         keys = [MODERATOR, USER, *(p.persona.key for p in agent.casting.participants)]
         self._keys = {agent_name(key): key for key in keys}
         self._heard: list[Heard] = []
@@ -79,12 +79,11 @@ class Speaker(BaseChatAgent):
 
 
 def agent_name(key: str) -> str:
-    """AutoGen wants Python identifiers; the prefix keeps a persona's so, and apart from the moderator's."""
+    """Return a Python identifier, as AutoGen wants it; the prefix keeps personas apart from the moderator."""
     return {MODERATOR: MODERATOR, USER: VISITING}.get(key) or "p_" + key.replace("-", "_")
 
 
 async def speak_in_autogen(agent: Agent, ask: Ask, turns: Sequence[Turn]) -> str:
-    """One attempt at one slot by an agent that has heard exactly the stored turns."""
     messages = [TextMessage(content=turn.text, source=agent_name(turn.speaker)) for turn in turns]
     response = await Speaker(agent, ask).on_messages(messages, CancellationToken())
     return response.chat_message.to_text()
@@ -94,7 +93,7 @@ def team(
     casting: Casting, scenario: Scenario, speaker: ChatCompletionClient, moderator: ChatCompletionClient
 ) -> SelectorGroupChat:
     """See `agents.as_team`."""
-    chair, persons = seat(casting, scenario, ThroughAutoGen(speaker), ThroughAutoGen(moderator))
+    chair, persons = seat(casting, scenario, client_of(speaker), client_of(moderator))
     leader, people = Speaker(chair), [Speaker(person) for person in persons]
     slots = schedule(scenario.protocol, len(people), scenario.max_turns)
     names = {leader.name, *(person.name for person in people)}
@@ -117,37 +116,24 @@ def team(
 
 @dataclass(frozen=True)
 class ThroughAutoGen:
-    """An AutoGen client, ours or somebody else's, as our agents ask it."""
+    """Lets our agents ask an AutoGen client."""
 
     client: ChatCompletionClient
+    small = False
 
-    @property
-    def small(self) -> bool:
-        model = getattr(self.client, "model", None)
-        return bool(model and model.traits.small)
-
-    async def ask(self, request: Request, *, subject_id: str, prompt_digest: str) -> Reply:
-        result = await self.client.create(
-            [as_message(message) for message in request.messages],
-            extra_create_args={
-                "seed": request.seed,
-                "max_tokens": request.max_tokens,
-                "temperature": request.temperature,
-                "grammar": request.grammar,
-                "subject_id": subject_id,
-                "prompt_digest": prompt_digest,
-            },
-        )
-        if isinstance(result, LedgerResult):
-            return result.reply
+    async def ask(self, request: Request, *, subject_id: str, prompt_digest: str) -> Reply:  # noqa: ARG002
+        # AutoGen's clients refuse arguments that their endpoint does not have.
+        options = {"seed": request.seed, "max_tokens": request.max_tokens, "temperature": request.temperature}
+        result = await self.client.create([as_message(m) for m in request.messages], extra_create_args=options)
         choice = {"message": {"content": str(result.content)}, "finish_reason": result.finish_reason}
         return Reply.of({"choices": [choice]}, Usage())
 
 
-class LedgerResult(CreateResult):
-    """AutoGen's result with our reply inside."""
-
-    reply: Reply
+def client_of(client: ChatCompletionClient) -> Client:
+    """Return the way to a model: that to one of ours does without AutoGen's messages."""
+    if isinstance(client, LedgerChatClient):
+        return LedgerClient(client.ledger, client.model)
+    return ThroughAutoGen(client)
 
 
 class LedgerChatClient(ChatCompletionClient):
@@ -169,8 +155,8 @@ class LedgerChatClient(ChatCompletionClient):
         json_output: Any = None,  # noqa: ARG002
         extra_create_args: Mapping[str, Any] = {},
         cancellation_token: CancellationToken | None = None,  # noqa: ARG002
-    ) -> LedgerResult:
-        """Takes `seed`, `max_tokens`, `temperature`, `grammar`, `subject_id` and `prompt_digest` as extra arguments."""
+    ) -> CreateResult:
+        """Take `seed`, `max_tokens`, `temperature`, `grammar`, `subject_id` and `prompt_digest` as extra arguments."""
         if tools:
             raise NotImplementedError("culturepark's agents use no tools")
         extra = dict(extra_create_args)
@@ -189,14 +175,14 @@ class LedgerChatClient(ChatCompletionClient):
         self._spent.prompt_tokens += usage.prompt_tokens
         self._spent.completion_tokens += usage.completion_tokens
         finish = {"ended": "stop", "cut-off": "length", "withheld": "content_filter"}[reply.ending]
-        return LedgerResult(finish_reason=finish, content=reply.text, usage=usage, cached=False, reply=reply)
+        return CreateResult(finish_reason=finish, content=reply.text, usage=usage, cached=False)
 
     async def create_stream(self, messages: Sequence[LLMMessage], **options: Any) -> AsyncGenerator[Any, None]:
-        """One piece: the loop commits whole turns only."""
+        """Yield the answer in one piece: only whole turns are committed."""
         yield await self.create(messages, **options)
 
     async def close(self) -> None:
-        """Models are closed by whoever opened them."""
+        """Do nothing: models are closed where they were opened."""
 
     def actual_usage(self) -> RequestUsage:
         return self._spent

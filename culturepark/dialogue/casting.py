@@ -1,4 +1,4 @@
-"""Who sits in which dialogue, with which stance: a pure function of the edition and the run's seed."""
+"""Plans a run: the people of each dialogue and their stances, a pure function of the edition and the run's seed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from culturepark.domain import MAIN_CULTURE, Casting, Culture, Edition, Particip
 from culturepark.errors import UsageError
 
 MOST = 100_000
-"""Dialogues in a run. Its plan is held in memory, and made anew by every resume."""
+"""Dialogues in a run. Its plan is held in memory."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Skip:
     seed_key: str
     culture: str
     dialogues: int
-    """How many dialogues it would have been in."""
+    """Number of dialogues left out."""
     why: str = "not asked in its country"
 
     def __str__(self) -> str:
@@ -63,7 +63,9 @@ def plan(edition: Edition, run_seed: int) -> Plan:
 
 
 def delegates(edition: Edition, culture: str, seed: Seed) -> list[Persona]:
-    """The culture's personas whose country answered the seed's item; all of them if there is no item, or none is drawn.
+    """Return the culture's personas who can answer: where the seed has an item, those whose country was asked.
+
+    Main contacts have no stance, and can always sit there.
 
     Raises:
         UsageError: if the culture has no personas at all.
@@ -82,7 +84,10 @@ def seat(
     repetition: int,
     run_seed: int,
 ) -> list[Persona]:
-    """The people of one dialogue. Each culture's personas take turns, in an order hashed from seed and culture."""
+    """Return the people of one dialogue; none if too few have different names.
+
+    Each culture's personas take turns, in an order hashed from seed and culture.
+    """
 
     def pick(people: list[Persona], culture: str, nth: int) -> Persona:
         return people[shuffled(len(people), "persona", run_seed, seed.key, culture)[nth % len(people)]]
@@ -93,14 +98,14 @@ def seat(
         if not mains:
             raise UsageError("a cross-cultural dialogue needs a main contact, and there is no such persona")
         delegate = pick(sitting[group[0]], group[0], repetition)
-        # The index of the culture goes in, or all cultures would meet the same main contact over a seed.
+        # Without the culture's index all cultures would meet the same main contact over a seed.
         offset = edition.scenario.cultures.index(group[0])
         contacts = [pick(mains, MAIN_CULTURE, repetition + offset + i) for i in range(len(mains))]
         return next(([main, delegate] for main in contacts if main.called != delegate.called), [])
     chosen: list[Persona] = []
     first = int(unit("table", run_seed, seed.key) * len(group)) if setting == "panel" else 0
-    everybody = max(len(sitting[culture]) for culture in group)
-    for i in range(everybody * len(group)):
+    rounds = max(len(sitting[culture]) for culture in group)
+    for i in range(rounds * len(group)):
         culture = group[(i + first + repetition) % len(group)]
         candidate = pick(sitting[culture], culture, i // len(group) + repetition * size)
         if candidate not in chosen and candidate.called not in {p.called for p in chosen}:
@@ -111,7 +116,7 @@ def seat(
 
 
 def with_stances(tables: list[tuple[Seed, list[Persona]]], run_seed: int) -> list[Casting]:
-    """Numbers the dialogues and deals each delegate a stance."""
+    """Number the dialogues and deal each delegate a stance."""
     needed = Counter(
         (seed.key, p.country) for seed, people in tables for p in people if seed.item and p.role == "delegate"
     )

@@ -1,6 +1,6 @@
-"""May this turn stand? Pure: a reply and what came before in, a named reason or None out.
+"""Guards say why a turn may not stand, from the reply and the turns before. Pure.
 
-The guards look at form, never at opinion: a turn that says something unwelcome stands.
+They look at form, never at opinion: a turn that says something unwelcome stands.
 """
 
 from __future__ import annotations
@@ -9,35 +9,36 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from culturepark.domain import storable
 from culturepark.languages import Language
 from culturepark.languages.words import matches, plain
 from culturepark.models.chat import Reply
 
 SURNAME = r"(?: [A-ZÀ-ÞĞİŞ]\w*)?\]?(?: ?\([^)\n]{1,40}\))?\]?"
-"""What may follow a name in a label: a surname, a bracket, a stage direction."""
+"""May follow a name in a label: a surname, a bracket, a stage direction."""
 LONGEST = 4000
-"""Characters; nobody speaks longer at one go."""
+"""Characters of a turn."""
 
 
 @dataclass(frozen=True)
 class Hearing:
-    """What a guard may know: who speaks, who else sits there, and all that was said."""
+    """All that a guard may know beside the reply."""
 
     called: str
+    """The speaker's name, as the others use it."""
     others: tuple[str, ...]
-    """What the others are called."""
+    """The names of the others at the table."""
     earlier: tuple[str, ...]
-    """The texts of all earlier turns."""
+    """The texts of earlier turns that may not be repeated."""
     instruction: str
-    """What the speaker alone was asked to do."""
+    """The part of the request that was the speaker's alone."""
     language: Language
 
 
 def clean(reply: Reply, called: str) -> str:
-    """The spoken part of a reply: one contiguous piece of it, without a label in front or white space around.
+    """Return the spoken part of a reply: one contiguous piece of it, without a label in front or white space around.
 
     Thoughts and control tokens are out of a reply's text already (`models/thoughts`).
-    NUL and lone surrogates, which no database column and no UTF-8 file can hold, become U+FFFD.
     """
     text = reply.text.strip()
     text = re.sub(rf"^[\[*]*(?i:{re.escape(called)}){SURNAME}\**\s*[:：]\**\s*", "", text, count=1)
@@ -48,23 +49,17 @@ def clean(reply: Reply, called: str) -> str:
     return storable(text)
 
 
-def storable(text: str) -> str:
-    """The text without NUL and lone surrogates, which no database column and no UTF-8 file can hold."""
-    return "".join("\ufffd" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in text)
-
-
 def objection(reply: Reply, text: str, hearing: Hearing) -> str | None:
-    """Why the turn may not stand, as a stable word; None if it may.
+    """Return why a turn may not stand, as a stable word; None if it may.
 
     Args:
-        reply: as it came.
-        text: its spoken part, from `clean`.
+        text: the spoken part of the reply, from `clean`.
     """
     if reply.withheld and not reply.refusal:
         return "content-filter"
     if reply.refusal or matches(text, hearing.language.phrases["refusal"]):
         return "refusal"
-    if reply.unclear:  # thoughts that never ended are, as a rule, an answer that the limit cut off
+    if reply.unclear:  # where thoughts never end, as a rule the limit cut the answer off
         return "cut-off" if reply.cut_off else reply.unclear
     if not any(c.isalpha() for c in text):
         return "empty"
@@ -82,7 +77,7 @@ def objection(reply: Reply, text: str, hearing: Hearing) -> str | None:
 
 
 def objection_to_follow_up(reply: Reply, text: str, hearing: Hearing, taken_up: str) -> str | None:
-    """The same for a moderator's follow-up, which must also be a question and take up what was just said."""
+    """Return the same for a moderator's follow-up, which must be a question and take up what was just said."""
     if reason := objection(reply, text, hearing):
         return reason
     if not text.rstrip("\"'”»").endswith(("?", "？", "؟")) or len(text.split()) > 60:
@@ -96,7 +91,7 @@ def objection_to_follow_up(reply: Reply, text: str, hearing: Hearing, taken_up: 
 
 
 def speaks_for_another(text: str, hearing: Hearing) -> bool:
-    """A label of somebody else, a script for several, or a claim to be somebody else."""
+    """Return whether a turn has somebody else's label, is a script for several, or claims to be somebody else."""
     text = in_lines(text)
     lists = hearing.language.phrases
     chair, introducing = "|".join(lists["chair"]), "|".join(lists["introducing"])
@@ -111,38 +106,38 @@ def speaks_for_another(text: str, hearing: Hearing) -> bool:
         name = re.escape(in_lines(other))
         if re.search(rf"(?m)(?:^[^\w\n]*|{after_a_sentence}\W{{0,3}})(?i:{name}){label}", text):
             return True
-        # Case counts here: somebody may be called So, and somebody else so tired.
+        # Case counts here: `I am so tired` does not introduce somebody called So.
         if re.search(rf"\b(?i:{introducing}) {name}\b(?!['’]s)", text):
             return True
     return bool(re.search(rf"(?m)^\W{{0,3}}{re.escape(in_lines(hearing.called))}\s*:", text))
 
 
 def in_lines(text: str) -> str:
-    """The text as a reader sees it: no invisible characters, one form for each letter, one kind of line end."""
-    seen = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
-    return "\n".join(seen.splitlines())
+    """Return the text without invisible characters, with one form for each letter and one kind of line end."""
+    visible = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
+    return "\n".join(visible.splitlines())
 
 
 def repeats(text: str, hearing: Hearing) -> bool:
-    """Much of it was said before (by anybody), is the instruction, or is said twice within the turn."""
-    mine = shingles(text)
-    for said in (*hearing.earlier, hearing.instruction):
-        if plain(text) == plain(said):
+    """Return whether much of a turn was said before, is the instruction, or is said twice within it."""
+    own = shingles(text)
+    for earlier in (*hearing.earlier, hearing.instruction):
+        if plain(text) == plain(earlier):
             return True
-        if len(mine) >= 4 and len(mine & shingles(said)) / len(mine) > 0.5:
+        if len(own) >= 4 and len(own & shingles(earlier)) / len(own) > 0.5:
             return True
     words = plain(text).split()
-    return len(words) >= 24 and len(mine) < 0.6 * (len(words) - 3)
+    return len(words) >= 24 and len(own) < 0.6 * (len(words) - 3)
 
 
 def dangles(text: str, language: Language) -> bool:
-    """The last word asks for another one."""
+    """Return whether the last word wants another after it, as `and` does."""
     words = plain(text).split()
     return bool(words) and words[-1] in language.phrases["dangling"]
 
 
 def other_language(text: str, language: Language) -> bool:
-    """Clearly another language. Short turns and those full of names are given the benefit of the doubt."""
+    """Return whether a text is clearly in another language. Short turns and those full of names pass."""
     letters = [c for c in text if c.isalpha()]
     of_script = sum(unicodedata.name(c, "").startswith(language.script) for c in letters)
     if len(letters) >= 8 and of_script < len(letters) / 2:
@@ -166,6 +161,6 @@ def shingles(text: str, size: int = 4) -> set[tuple[str, ...]]:
 
 
 def content_words(text: str, language: Language) -> set[str]:
-    """Words that carry the matter, cut to their first six letters so that `guests` meets `guest`."""
+    """Return the words that carry meaning, cut to six letters so that `guests` equals `guest`."""
     function_words = set(language.phrases["function_words"])
     return {word[:6] for word in plain(text).split() if len(word) > 3 and word not in function_words}

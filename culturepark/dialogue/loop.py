@@ -1,7 +1,7 @@
 """The loop of one dialogue. The transcript is its only state: given the turns so far, it yields the ones to come.
 
-Whoever iterates commits a turn before asking for the next, so a dialogue can be broken off at any point and taken up
-again from what is stored.
+The caller commits each turn before asking for the next, so a dialogue can be broken off at any point and taken up again
+from what is stored.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 from culturepark.dialogue import phrasing
-from culturepark.dialogue.agents import MODERATOR, Agent, Ask, LedgerClient, seat, voice
+from culturepark.dialogue.agents import MODERATOR, USER, Agent, Ask, LedgerClient, seat, voice
 from culturepark.dialogue.guards import Hearing, objection, objection_to_follow_up
 from culturepark.dialogue.protocol import Slot, protocol_of, schedule
 from culturepark.domain import Casting, Origin, Role, Scenario, Status, Turn
@@ -22,15 +22,23 @@ from culturepark.terminal.safe import clip
 SPEECH_ATTEMPTS = 3
 FOLLOW_UP_ATTEMPTS = 2
 LONGEST_REASON = 300
-"""Characters of what a server said that are kept as the reason."""
+"""Characters of a server's message that are kept as the reason."""
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a dialogue ended."""
+    """The end of a dialogue."""
 
     status: Status
     stop_reason: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Every attempt at a slot was refused."""
+
+    reason: str
+    """Of the last refusal."""
 
 
 async def converse(
@@ -44,96 +52,72 @@ async def converse(
     moderator: ChatModel,
     ledger: Ledger,
 ) -> AsyncIterator[Turn | Ending]:
-    """Yields each new turn, then one `Ending`.
+    """Yield each new turn, then one `Ending`.
 
-    A turn that a guard turns down is asked again with another seed, at most twice; then its slot stays empty. When
-    more than a quarter of the speeches are lost that way, and more than one, the dialogue ends with the reason.
-
-    So does a talk that has outgrown the model's context: what was said is there, and nothing more can be.
+    A turn that a guard refuses is asked for again with another seed, at most twice; then its slot stays empty. If more
+    than one speech and more than a quarter of all are lost that way, the dialogue ends with the last reason. It ends
+    too when the transcript no longer fits into the model's context.
 
     Raises:
         CultureparkError: as the ledger does; for a context that is too small only if nobody has spoken yet.
     """
     said = list(turns)
-    people = casting.participants
-    slots = schedule(scenario.protocol, len(people), scenario.max_turns)
+    slots = schedule(scenario.protocol, len(casting.participants), scenario.max_turns)
     speeches = sum(slot.act == "speech" for slot in slots)
     chair, persons = seat(casting, scenario, LedgerClient(ledger, speaker), LedgerClient(ledger, moderator))
     done = said[-1].slot if said else 0
-    spoken = {turn.slot for turn in said}
-    lost = sum(slot.act == "speech" and slot.number <= done and slot.number not in spoken for slot in slots)
+    filled = {turn.slot for turn in said}
+    lost = sum(slot.act == "speech" and slot.number <= done and slot.number not in filled for slot in slots)
     for slot in slots[done:]:
-        position = len(said) + 1
         agent: Agent = persons[slot.person] if slot.act == "speech" else chair
         try:
-            text, reason, call_id = await attempt(
-                agent, slot, f"{dialogue_id}.t{position}", casting, scenario, said, run_seed, ledger
-            )
+            turn = await speak(agent, slot, dialogue_id, said, run_seed, ledger)
         except (TooLong, PromptCut) as error:
             if not any(turn.is_own for turn in said):
                 raise
             yield Ending(Status.STOPPED, f"{error.kind}: {clip(str(error), LONGEST_REASON)}")
             return
-        origin: Origin = "model" if call_id else "cue"
-        if text is None and slot.act == "follow-up":
-            text, origin = phrasing.line("follow-up", slot, casting, scenario)[0], "fallback"
-        if text is None:
+        if isinstance(turn, Refused):
             lost += 1
             if lost > 1 + speeches // 4:
-                yield Ending(Status.STOPPED, f"refused-turns: {reason}")
+                yield Ending(Status.STOPPED, f"refused-turns: {turn.reason}")
                 return
             continue
-        persona = people[slot.person].persona
-        role: Role = persona.role if slot.act == "speech" else "moderator"
-        turn = Turn(
-            position=position,
-            slot=slot.number,
-            speaker=persona.key if slot.act == "speech" else MODERATOR,
-            role=role,
-            phase=slot.phase,
-            text=text,
-            origin=origin,
-            call_id=call_id,
-        )
         said.append(turn)
         yield turn
     yield Ending(Status.DONE, "completed")
 
 
-async def attempt(
+async def speak(
     agent: Agent,
     slot: Slot,
-    turn_id: str,
-    casting: Casting,
-    scenario: Scenario,
+    dialogue_id: str,
     said: Sequence[Turn],
     run_seed: int,
     ledger: Ledger,
     before: int = 0,
-) -> tuple[str | None, str | None, str | None]:
-    """Text, reason of the last refusal, and call id. The text is None if every attempt was refused.
+) -> Turn | Refused:
+    """Return the turn that fills a slot. A follow-up that is refused becomes a fixed one.
 
     Args:
         before: attempts at this slot that have been refused already; the same seed would get the same answer.
     """
-    reason = None
+    casting, scenario = agent.casting, agent.scenario
+    position = len(said) + 1
+    others = [p.persona.called for p in casting.participants if p.persona.key != agent.key]
+    if protocol_of(scenario.protocol).user_sits:
+        others.append(agent.language.frame("visitor").text)
+    reason = ""
     attempts = SPEECH_ATTEMPTS if slot.act == "speech" else FOLLOW_UP_ATTEMPTS
     for number in range(before + 1, before + attempts + 1):
         seed = int(digest(str(run_seed), str(casting.number), str(slot.number), str(number))[:7], 16)
-        text = await voice(ledger.notice)(agent, Ask(slot, turn_id, seed, number), said)
+        text = await voice(ledger.notice)(agent, Ask(slot, f"{dialogue_id}.t{position}", seed, number), said)
         reply = agent.reply
-        if reply is None:  # a fixed cue
-            return text, None, None
+        if reply is None:
+            return turn_in(slot, position, casting, text, "cue")
         hearing = Hearing(
             called=agent.called,
-            others=(
-                *(
-                    p.persona.called
-                    for i, p in enumerate(casting.participants)
-                    if agent.key == MODERATOR or i != slot.person
-                ),
-                *((agent.language.frame("visitor").text,) if protocol_of(scenario.protocol).user_sits else ()),
-            ),
+            others=tuple(others),
             # A follow-up quotes what it takes up; it may only not repeat the moderator.
             earlier=tuple(t.text for t in said if slot.act == "speech" or t.speaker == MODERATOR),
             instruction=agent.instruction,
@@ -141,10 +125,29 @@ async def attempt(
         )
         if slot.act == "follow-up":
             taken_up = next((t.text for t in reversed(said) if t.speaker != MODERATOR), "")
-            reason = objection_to_follow_up(reply, text, hearing, taken_up)
+            refusal = objection_to_follow_up(reply, text, hearing, taken_up)
         else:
-            reason = objection(reply, text, hearing)
-        if reason is None:
-            return text, None, reply.call_id
-        ledger.refuse(reply, reason)
-    return None, reason, None
+            refusal = objection(reply, text, hearing)
+        if refusal is None:
+            return turn_in(slot, position, casting, text, "model" if reply.call_id else "cue", reply.call_id)
+        ledger.refuse(reply, refusal)
+        reason = refusal
+    if slot.act == "follow-up":
+        return turn_in(slot, position, casting, phrasing.line("follow-up", slot, casting, scenario)[0], "fallback")
+    return Refused(reason)
+
+
+def turn_in(slot: Slot, position: int, casting: Casting, text: str, origin: Origin, call_id: str | None = None) -> Turn:
+    persona = casting.participants[slot.person].persona
+    speakers: dict[str, tuple[str, Role]] = {"speech": (persona.key, persona.role), "typed": (USER, "user")}
+    speaker, role = speakers.get(slot.act, (MODERATOR, "moderator"))
+    return Turn(
+        position=position,
+        slot=slot.number,
+        speaker=speaker,
+        role=role,
+        phase=slot.phase,
+        text=text,
+        origin=origin,
+        call_id=call_id,
+    )

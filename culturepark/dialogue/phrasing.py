@@ -13,7 +13,7 @@ from culturepark.languages.words import starts_with
 
 
 def card(casting: Casting, participant: Participant, scenario: Scenario, *, small: bool) -> tuple[str, str]:
-    """The system prompt of one agent, and its digest. Fixed for the whole dialogue; holds no other card."""
+    """Return the system prompt of one agent, and its digest. It is the same for the whole dialogue."""
     persona = participant.persona
     language = load_language(scenario.language)
     template = language.prompt("persona-small" if small else protocol_of(scenario.protocol).card)
@@ -29,7 +29,7 @@ def card(casting: Casting, participant: Participant, scenario: Scenario, *, smal
 
 
 def about(persona: Persona, *, small: bool) -> dict[str, object]:
-    """What a card says, by the names that prompts have for it."""
+    """Return the values of a card, by the names of the holes in prompts."""
     return persona.model_dump() | {
         "country": persona.country_name,
         "values": "\n".join(f"- {v.value}" + ("" if small else f": {v.why}") for v in persona.values),
@@ -42,7 +42,7 @@ def about(persona: Persona, *, small: bool) -> dict[str, object]:
 
 
 def line(part: str, slot: Slot, casting: Casting, scenario: Scenario, hint: str = "") -> tuple[str, str]:
-    """One piece of the protocol for a slot: `cue`, `ask` or `follow-up`; and its digest."""
+    """Return one piece of the protocol for a slot (`cue`, `ask` or `follow-up`), and its digest."""
     language = load_language(scenario.language)
     template = language.section(scenario.protocol, slot.phase, part)
     text = template.render(
@@ -57,20 +57,20 @@ def line(part: str, slot: Slot, casting: Casting, scenario: Scenario, hint: str 
 
 
 def addressed(slot: Slot, casting: Casting, language: Language) -> str:
-    """What the person of a slot is called; nobody asks the user of a talk for a name."""
-    return (
-        language.frame("visitor").text if slot.person == KEYBOARD else casting.participants[slot.person].persona.called
-    )
+    """Return the name of a slot's person; the user of a talk has none."""
+    if slot.person == KEYBOARD:
+        return language.frame("visitor").text
+    return casting.participants[slot.person].persona.called
 
 
 def suggestion(persona: Persona, slot: Slot, casting: Casting, scenario: Scenario) -> str:
-    """One of the card's own norms, another one in each dialogue and slot: models left alone always take the first."""
+    """Suggest one of the card's norms, another in each dialogue and slot: models left alone take the first."""
     norm = persona.norms[(casting.number + slot.number) % len(persona.norms)]
     return load_language(scenario.language).prompt("suggestion").render(norm=norm.text)
 
 
 def moderator(slot: Slot, casting: Casting, scenario: Scenario, previous: str, *, small: bool) -> tuple[str, str]:
-    """The system prompt for a follow-up to the person of `slot`, taking up what `previous` said; and its digest."""
+    """Return the system prompt for a follow-up to the person of `slot` about what `previous` said, and its digest."""
     language = load_language(scenario.language)
     template = language.prompt("follow-up-small" if small else "follow-up")
     visitor = [language.frame("visitor").text] * protocol_of(scenario.protocol).user_sits
@@ -84,40 +84,40 @@ def moderator(slot: Slot, casting: Casting, scenario: Scenario, previous: str, *
 
 
 def speech_grammar(slot: Slot, casting: Casting, scenario: Scenario, said: Sequence[str]) -> str:
-    """GBNF for a speech of a model too small to speak freely: one of the phase's forms.
+    """Return a GBNF grammar for a speech of a model too small to speak freely: one of the phase's forms.
 
-    The model chooses which of its norms or values to tell, and fills in a few words of its own where the form has `…`.
+    The model chooses one of its norms or values, and fills in a few words of its own where the form has `…`.
 
     Args:
-        said: what this speaker has said so far; a norm is told once.
+        said: the speaker's own turns so far; a norm is told once.
     """
     participant = casting.participants[slot.person]
     persona = participant.persona
-    told = " ".join(said)
-    # A user asks for as long as it pleases; nothing of what has been told is of any more use.
+    own_words = " ".join(said)
+    # A user may ask on and on: then values and stance are told once too.
     asked_on = not protocol_of(scenario.protocol).has_schedule
     stance = participant.stance.text if participant.stance else None
     values: dict[str, list[str]] = {
-        "norm": [norm.text for norm in persona.norms if norm.text not in told],
-        "value": [value.value for value in persona.values if not (asked_on and value.value in told)],
-        "stance": [stance] if stance and not (asked_on and f"“{stance}”" in told) else [],
+        "norm": [norm.text for norm in persona.norms if norm.text not in own_words],
+        "value": [value.value for value in persona.values if not (asked_on and value.value in own_words)],
+        "stance": [stance] if stance and not (asked_on and f"“{stance}”" in own_words) else [],
         "called": [persona.called],
         "age": [str(persona.age)],
         "place": [persona.place],
     }
     forms = load_language(scenario.language).section(scenario.protocol, slot.phase, "forms").text.splitlines()
     with_stance = [form for form in forms if "{{stance}}" in form]
-    # Whoever has a stance states it where it can be stated: left to itself, a small model says anything.
+    # A stance is stated wherever it can be: left to itself, a small model says anything.
     stated_here = stance and with_stance and not asked_on
     return grammar(expand(with_stance if stated_here else forms, values) or ["…"])
 
 
 def question_grammar(slot: Slot, casting: Casting, previous: str, text: str, language: Language) -> str:
-    """GBNF for a follow-up of a model too small to ask freely: it chooses what to take up out of what was said."""
+    """Return a GBNF grammar for a follow-up of a small model, which chooses a clause of the last turn to ask about."""
     called = addressed(slot, casting, language)
     own_words = language.section("talk", "talk", "own-words")
     forms = (own_words if previous == called else language.prompt("follow-up-forms")).text.splitlines()
-    if slot.person == KEYBOARD:  # nobody knows where the user lives
+    if slot.person == KEYBOARD:  # a user's place is not known
         forms = [form for form in forms if "{{place}}" not in form]
     values = {
         "called": [called],
@@ -130,7 +130,7 @@ def question_grammar(slot: Slot, casting: Casting, previous: str, text: str, lan
 
 
 def expand(forms: Sequence[str], values: dict[str, list[str]]) -> list[str]:
-    """Every form with every combination of values, filled in one pass; one for which there is no value falls away."""
+    """Fill every form with every combination of values. A form with a hole that has no value is left out."""
     out: list[str] = []
     for form in forms:
         holes = list(dict.fromkeys(HOLE.findall(form)))
@@ -141,20 +141,20 @@ def expand(forms: Sequence[str], values: dict[str, list[str]]) -> list[str]:
 
 
 def clauses(text: str, language: Language) -> list[str]:
-    """Pieces of what was said that are worth taking up: three to twelve words, from a mark of punctuation on."""
+    """Return the pieces between marks of punctuation that are worth asking about: three to twelve words."""
     joining, small_talk = language.phrases["joining"], language.phrases["small_talk"]
-    found = []
+    pieces = []
     for piece in re.split(r"[.!?;:,\n“”\"]+", text):
         words = piece.split()
         while words and words[0].lower() in joining:
             words = words[1:]
         if len(words) >= 3 and not starts_with(" ".join(words), small_talk):
-            found.append(" ".join(words) if len(words) <= 12 else " ".join(words[:10]) + " …")
-    return found or [" ".join(text.split()[:10]).rstrip(".,;:!?")]
+            pieces.append(" ".join(words) if len(words) <= 12 else " ".join(words[:10]) + " …")
+    return pieces or [" ".join(text.split()[:10]).rstrip(".,;:!?")]
 
 
 def grammar(forms: Sequence[str]) -> str:
-    """GBNF: one of the forms; a form that ends in `…` goes on with the model's own words to the end of the sentence."""
+    """Return a GBNF grammar of the forms. After a final `…` the model's own words go on to the end of the sentence."""
     options = []
     for form in forms:
         before, free = form.removesuffix("…"), form.endswith("…")
@@ -167,6 +167,5 @@ def quoted(text: str) -> str:
 
 
 def heard(text: str) -> str:
-    """What somebody said, as it stands in the transcript that others are shown: on one line, since a line break and a
-    label would make two speakers of one."""
+    """Return a speech as transcripts show it: on one line, since a line break and a label would make two speakers."""
     return " ".join(text.split())

@@ -1,8 +1,8 @@
-"""The protocols: which slot of a dialogue is next, who fills it, and what it is for. Pure.
+"""The protocols: the slots of a dialogue, with their speakers and acts. Pure.
 
 A phase opens with the moderator's cue. Then everybody speaks once a round; in the first round, before the last
-speaker, the moderator asks a follow-up that takes up what was just said. A talk with a user has no schedule: its slots
-are numbered on for as long as the user likes.
+speaker, the moderator asks a follow-up about what was just said. A talk with a user has no schedule: its slots are
+numbered on for as long as the user likes.
 
 Other modules ask a protocol for a property, never for its name.
 """
@@ -20,12 +20,12 @@ from culturepark.errors import StoreError
 @dataclass(frozen=True)
 class Protocol:
     name: ProtocolName
-    """Its prompts' file too."""
+    """Also the name of its prompts' file."""
     phases: tuple[str, ...]
     has_schedule: bool = True
-    """The number of its slots is known beforehand, so that a dialogue can end by itself, and branch."""
+    """The number of slots is known beforehand, so a dialogue ends by itself, and can branch."""
     user_sits: bool = False
-    """One of those who talk is a real person, whose turns are typed."""
+    """A real person takes part, whose turns are typed."""
     opens_with_question: bool = False
     """The seed's question is put in the opening; otherwise people first introduce themselves."""
     card: str = "persona"
@@ -40,13 +40,12 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol("talk", ("opening", "talk", "closing"), has_schedule=False, user_sits=True, card="talk-persona"),
     )
 }
-"""Every protocol, by its name."""
 
 
 def protocol_of(name: str) -> Protocol:
     """
     Raises:
-        StoreError: if there is none of that name; names come from rows, or from files that have been checked.
+        StoreError: if there is none. Names in files are checked when read, so a wrong one comes from a damaged row.
     """
     if name not in PROTOCOLS:
         raise StoreError(f"there is no protocol {name[:40]!r}; the row that names it is damaged")
@@ -54,9 +53,9 @@ def protocol_of(name: str) -> Protocol:
 
 
 GIVEN_UP_FIRST = ("introduce", "response", "culture", "opinion", "chat")
-"""Which phase goes when there are too few turns; never the opening or the closing."""
+"""Phases left out, in this order, when there are too few turns; never the opening or the closing."""
 GROWS_FIRST = ("response", "opinion", "culture", "introduce", "chat")
-"""Which phase gets another round when there are turns to spare."""
+"""Phases that get another round, in this order, when there are turns to spare."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +70,13 @@ class Slot:
 
 
 KEYBOARD = -1
-"""In place of a person's index: whoever is at the keyboard."""
+"""In place of a person's index: the user of a talk."""
 EXCHANGES = 3
-"""In a moderated talk, how often user and persona speak before the moderator asks something."""
+"""Exchanges between user and persona before the moderator of a talk asks something."""
 
 
 def rounds(protocol: str, people: int, max_turns: int) -> dict[str, int]:
-    """How often everybody speaks in each phase, so that all together speak at most `max_turns` times."""
+    """Return the rounds of each phase, so that all people together speak at most `max_turns` times."""
     count = dict.fromkeys(protocol_of(protocol).phases, 1)
     for phase in GIVEN_UP_FIRST:
         if phase in count and people * sum(count.values()) > max_turns:
@@ -91,7 +90,7 @@ def rounds(protocol: str, people: int, max_turns: int) -> dict[str, int]:
 
 @cache
 def schedule(protocol: str, people: int, max_turns: int) -> tuple[Slot, ...]:
-    """Return all slots of a dialogue, numbered from 1; none, if the protocol has no schedule.
+    """Return all slots of a dialogue, numbered from 1; none if the protocol has no schedule.
 
     Args:
         people: how many personas sit there, 2-8.
@@ -117,7 +116,7 @@ def schedule(protocol: str, people: int, max_turns: int) -> tuple[Slot, ...]:
 
 Beat = tuple[Literal["cue", "follow-up", "speech", "typed"], int]
 FAREWELL: tuple[Literal["cue", "speech"], ...] = ("cue", "speech")
-"""How a moderated talk closes."""
+"""The closing of a moderated talk."""
 EXCHANGE: tuple[Beat, ...] = (("typed", KEYBOARD), ("speech", 0))
 ROUND: tuple[Beat, ...] = (
     *EXCHANGE * EXCHANGES,
@@ -126,11 +125,11 @@ ROUND: tuple[Beat, ...] = (
     *EXCHANGE * EXCHANGES,
     ("follow-up", KEYBOARD),
 )
-"""Of a moderated talk: the moderator asks the persona, and later the user, whose turn it then is."""
+"""In a moderated talk the moderator asks the persona, and later the user."""
 
 
 def talk_slot(number: int, *, moderated: bool) -> Slot:
-    """The slot of that number, from 1, in a talk that goes on."""
+    """Return the slot of a number, from 1, in a talk that is not closing."""
     first: tuple[Beat, ...] = (("cue", 0), ("speech", 0)) if moderated else (("speech", 0),)
     if number <= len(first):
         return Slot(number, "opening", *first[number - 1])

@@ -1,33 +1,32 @@
-"""Draws each delegate's own answer from its country's shares. Pure."""
+"""Draws each delegate's own answer from the shares of its country. Pure."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 
 from culturepark.domain import Stance, SurveyItem
 
 
 def unit(*parts: object) -> float:
-    """A number in [0, 1) that depends on the parts alone; the same on every machine and in every version."""
+    """Return a number in [0, 1) hashed from the parts; the same on every machine and in every version."""
     text = "\x1f".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
 
 
 def shuffled(count: int, *parts: object) -> list[int]:
-    """0 ... count-1 in an order that depends on the parts alone."""
+    """Return 0 ... count-1 in an order hashed from the parts."""
     return sorted(range(count), key=lambda i: unit(*parts, i))
 
 
 def draw_codes(shares: dict[int, float], count: int, *parts: object) -> list[int]:
-    """Systematic sampling (Madow & Madow 1944): `count` codes, each as often as its share asks for, within one.
+    """Draw codes by systematic sampling (Madow & Madow 1944), each as often as its share asks for, within one.
 
-    A random start u in [0, 1) and the points (u + i) / count on the cumulated shares. Start and order hang on
-    `parts` alone, so that the draws of one item say nothing about those of another, nor about who gets which.
+    The points are (u + i) / count on the cumulated shares, with a start u in [0, 1). Start and order are hashed from
+    `parts`, so that draws of different items are independent.
 
     Args:
         shares: code -> share of valid answers; need not sum to exactly 1.
-        count: how many draws the run needs.
+        count: number of draws.
         parts: run seed, item, country.
     """
     codes = sorted(code for code, share in shares.items() if share > 0)
@@ -50,19 +49,11 @@ def stance(item: SurveyItem, code: int) -> Stance:
 
 
 def side_taken(item: SurveyItem | None, code: int | None, relation: str | None) -> int:
-    """Which side of the scale an answer takes: +1 or -1; 0 for the middle, or where it is not known.
+    """Return the side of the scale that an answer takes: +1 or -1; 0 for the middle, or where it is not known.
 
     Args:
-        code: of its speaker's stance; people of one culture have different ones.
+        code: of its speaker's stance.
         relation: of the answer to that stance.
     """
     own = next((o.side for o in item.options if o.code == code), 0) if item else 0
     return {"entail": own, "contradict": -own}.get(relation or "", 0)
-
-
-def sides(item: SurveyItem, code: int) -> tuple[Sequence[str], Sequence[str]]:
-    """Labels on the stance's own side of the scale, and on the other; both empty for a neutral stance."""
-    side = next(o.side for o in item.options if o.code == code)
-    own = [o.label for o in item.options if o.side == side != 0]
-    other = [o.label for o in item.options if o.side == -side != 0]
-    return own, other

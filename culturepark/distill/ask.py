@@ -1,9 +1,9 @@
-"""Asks a model about a dialogue, for JSON of a given shape, and believes nothing it cannot parse."""
+"""Asks a model about a dialogue for JSON of a given shape. An answer that does not parse counts as none."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -17,10 +17,12 @@ from culturepark.models.chat import ChatModel, Reply, Request, Schema, first_cho
 from culturepark.models.ledger import Ledger
 
 Answer = TypeVar("Answer", bound=BaseModel)
+Material = TypeVar("Material")
+Result = TypeVar("Result")
 
 
 class Item(BaseModel):
-    """What was said of one item of several, which it names."""
+    """An answer about one of several numbered items."""
 
     id: int
 
@@ -30,7 +32,7 @@ ATTEMPTS = 2
 
 
 class TooMuch(Exception):
-    """All of it at once cannot be asked, and a part of it perhaps can.
+    """The material cannot be asked about at once; a part of it perhaps can.
 
     `reason` is a stable word: `cut-off` (the answer did not fit into the limit on tokens), `too-long` (the material did
     not fit into the model's context), or `withheld` (a filter objects to something in it).
@@ -44,7 +46,10 @@ class TooMuch(Exception):
 
 @dataclass(frozen=True)
 class Asker:
-    """Asks one model about one dialogue; every call is written down under the dialogue's id."""
+    """Asks one model about one dialogue. Every call is stored under the dialogue's id.
+
+    All that ask with it raise what the ledger raises.
+    """
 
     casting: Casting
     language: Language
@@ -53,14 +58,7 @@ class Asker:
     ledger: Ledger
     stage: str
 
-    def prompt(self, name: str) -> Prompt:
-        return self.language.prompt(name)
-
     async def send(self, request: Request, template: Prompt) -> Reply:
-        """
-        Raises:
-            CultureparkError: as the ledger does.
-        """
         return await self.ledger.ask(
             self.model, request, stage=self.stage, subject_id=self.dialogue_id, prompt_digest=template.digest
         )
@@ -75,14 +73,12 @@ class Asker:
         max_tokens: int,
         top_logprobs: int = 0,
     ) -> tuple[Answer | None, Reply | None]:
-        """The parsed answer, or None if two attempts gave nothing that parses.
+        """Return the parsed answer, or None if two attempts gave nothing that parses.
 
         Args:
-            material: what the prompt speaks about. It goes in as JSON, so that no text in it can pass for an
-                instruction or for the end of the material.
+            material: sent as JSON, so that no text in it can pass for an instruction or for the end of the material.
         Raises:
             TooMuch: if it has to be asked in parts.
-            CultureparkError: as the ledger does.
         """
         reply = None
         withheld = 0
@@ -102,7 +98,7 @@ class Asker:
                 reply = await self.send(request, template)
             except TooLong as error:
                 raise TooMuch("too-long", None) from error
-            except Missed:  # the server has looked for the shape itself, and found another
+            except Missed:  # the server itself has checked the answer against the schema
                 continue
             if reply.cut_off:
                 self.ledger.refuse(reply, "cut-off")
@@ -119,20 +115,40 @@ class Asker:
         return None, reply
 
 
+async def in_parts(
+    material: Sequence[Material],
+    ask: Callable[[Sequence[Material]], Awaitable[Result]],
+    give_up: Callable[[TooMuch, Sequence[Material]], Result],
+) -> list[Result]:
+    """Ask about all of the material; where that is too much, about each half of it, and so on.
+
+    Args:
+        give_up: gives the result for a single piece that is too much by itself.
+    """
+    try:
+        return [await ask(material)]
+    except TooMuch as much:
+        if len(material) == 1:
+            return [give_up(much, material)]
+        middle = len(material) // 2
+        first = await in_parts(material[:middle], ask, give_up)
+        return first + await in_parts(material[middle:], ask, give_up)
+
+
 def content_of(reply: Reply) -> str:
-    """All that the model wrote; which of it is JSON and which is thought, its reader knows better than a listener."""
+    """Return all that the model wrote, thoughts included: the parser finds the JSON in it by itself."""
     content = first_choice(reply.response).get("message", {}).get("content")
     return content if isinstance(content, str) else reply.text
 
 
 def only_once(answers: Sequence[One]) -> dict[int, One]:
-    """Answers by item; an item that was answered twice has not been answered."""
-    ids = [one.id for one in answers]
-    return {one.id: one for one in answers if ids.count(one.id) == 1}
+    """Return the answers by item. An item that was answered twice counts as not answered."""
+    ids = [answer.id for answer in answers]
+    return {answer.id: answer for answer in answers if ids.count(answer.id) == 1}
 
 
 def strict(shape: type[BaseModel]) -> dict[str, object]:
-    """A JSON schema as strict modes want it: inlined, everything required, nothing else allowed."""
+    """Return a JSON schema for strict modes: inlined, everything required, nothing else allowed."""
     schema = shape.model_json_schema()
     definitions = schema.pop("$defs", {})
 
@@ -154,8 +170,8 @@ def strict(shape: type[BaseModel]) -> dict[str, object]:
 
 # --- many items ---------------------------------------------------------------------------------------
 
-Found = tuple[One | None, str | None]
-"""What was said of an item, None if nothing that can be read; and the call."""
+Answered = tuple[One | None, str | None]
+"""The answer about an item, None if none can be read; and the call's id."""
 
 
 class Items(BaseModel, Generic[One]):
@@ -171,38 +187,33 @@ async def each(
     name: str,
     items_a_call: int,
     tokens_an_item: int,
-) -> list[Found[One]]:
-    """An answer for each item, in their order.
+) -> list[Answered[One]]:
+    """Return an answer for each item, in their order. Items that a call left out are asked about once more."""
+    readable = False  # whether the last answer was
 
-    Raises:
-        CultureparkError: as the ledger does.
-    """
-
-    heard = False
-    """Whether the last answer could be read."""
-
-    async def ask(batch: Sequence[JsonObject]) -> list[Found[One]]:
-        nonlocal heard
+    async def ask(batch: Sequence[JsonObject]) -> list[Answered[One]]:
+        nonlocal readable
         numbered = {"items": [{"id": number, **item} for number, item in enumerate(batch, start=1)]}
         limit = 100 + tokens_an_item * len(batch)
-        try:
-            answer, reply = await asker.json(template, numbered, Items[shape], name=name, max_tokens=limit)  # type: ignore[valid-type]
-        except TooMuch as much:
-            if len(batch) == 1:
-                return [(None, much.call_id)]
-            middle = len(batch) // 2
-            return await ask(batch[:middle]) + await ask(batch[middle:])
-        heard = answer is not None
+        answer, reply = await asker.json(template, numbered, Items[shape], name=name, max_tokens=limit)  # type: ignore[valid-type]
+        readable = answer is not None
         by_id = only_once(answer.items if answer else [])
         return [(by_id.get(number), reply.call_id if reply else None) for number in range(1, len(batch) + 1)]
 
-    found: list[Found[One]] = []
+    def give_up(much: TooMuch, _: Sequence[JsonObject]) -> list[Answered[One]]:
+        return [(None, much.call_id)]
+
+    async def ask_all(batch: Sequence[JsonObject]) -> list[Answered[One]]:
+        parts = await in_parts(batch, ask, give_up)
+        return [answer for part in parts for answer in part]
+
+    answers: list[Answered[One]] = []
     for start in range(0, len(items), items_a_call):
         batch = items[start : start + items_a_call]
-        said = await ask(batch)
-        missed = [number for number, (one, _) in enumerate(said) if one is None]
-        if heard or len(missed) < len(batch):  # what nothing could be read of has been asked for twice already
-            for number, again in zip(missed, await ask([batch[n] for n in missed]) if missed else [], strict=True):
-                said[number] = again
-        found += said
-    return found
+        given = await ask_all(batch)
+        missed = [number for number, (answer, _) in enumerate(given) if answer is None]
+        if missed and (readable or len(missed) < len(batch)):  # an unreadable batch has been asked twice already
+            for number, again in zip(missed, await ask_all([batch[n] for n in missed]), strict=True):
+                given[number] = again
+        answers += given
+    return answers

@@ -1,12 +1,14 @@
-"""Finds statements that say the same, inside a block, and leaves one to stand for each group.
+"""Groups statements that say the same, and lets one stand for each group. Nothing is deleted.
 
-A block is (seed, culture, language, how it is told, side taken). What answers the question and what does not have
-samples of different shapes, and neither stands for the other. Sentence embeddings hardly see which side of the
-question a statement takes, so statements on different sides never meet. The side is the scale's, not the speaker's own:
-people of one culture draw different stances, and a yes and a no can both hold to theirs. Inside a block: equal texts
-first, then cosine similarity over all pairs, then guards (turning.py). Clusters are stars: every duplicate is similar
-to its representative itself, never through a third. Nothing is deleted, and nothing hangs on the order in which
-statements are given.
+Statements are compared only inside a block: those with the same seed, culture, language, sample shapes and side of the
+question. Statements that answer the question have other shapes than those that do not, so neither kind stands for the
+other. Sentence embeddings hardly see on which side of the question a statement is, so opposites must not meet. The side
+is the scale's and not that of the speaker's own stance: people of one culture draw different stances, and a yes and a
+no can each be in line with their speaker's.
+
+Inside a block equal texts are grouped first. The others need a high cosine similarity, and must pass the guards of
+`paraphrase`. A group is a star: each duplicate is similar to its representative itself, never through a third
+statement. The result does not depend on the order in which statements are given.
 """
 
 from __future__ import annotations
@@ -23,18 +25,18 @@ from culturepark.languages import load_language
 from culturepark.models.embedder import Method, Vectors
 
 THRESHOLDS: dict[Method, float] = {"minilm": 0.70, "lexical": 0.60, "endpoint": 0.93}
-"""From which cosine similarity on two texts may be the same, by what made the vectors."""
+"""The least cosine similarity of two texts that may say the same, by embedding method."""
 MARGIN = 0.04
-"""By how much a text must be closer to the one it repeats than to that one's rivals."""
+"""A text must be closer by this to its representative than to any rival of the representative."""
 SHARED_WORDS = 0.2
-"""What all words in common are worth where closeness is compared, in cosine."""
+"""Weight of the share of common words in `Block.closeness`, in cosine."""
 NEGATION = 0.05
-"""What it is worth there if both have a negation, or neither; where their side is known, which matters more."""
+"""Weight there of agreement in negation, where the side of both texts is known. Their common side weighs more."""
 SHARED_LETTERS = 0.4
-"""MiniLM knows neither Hangul nor Arabic nor Bengali: unrelated sentences have cosines of .7 to .9 in them, and up to
-.34 of their pairs of letters in common."""
+"""The least share of common letter pairs in scripts that MiniLM does not know (Hangul, Arabic, Bengali). Unrelated
+sentences in them have cosines of .7 to .9, and share up to .34 of their letter pairs."""
 SIDES = {1: "plus", -1: "minus", 0: "none"}
-"""What a block calls the sides of a scale; `none` is the middle too, and whatever takes no side that is known."""
+"""Names of the sides of a scale in blocks; `none` is its middle, and every statement whose side is not known."""
 
 
 @dataclass(frozen=True)
@@ -43,31 +45,31 @@ class Entry:
 
     statement_id: str
     block: tuple[str, ...]
-    """Seed, culture, language and whatever else must be alike; last, which of SIDES is taken."""
+    """All that must be alike, the side (one of SIDES) last. Alike in a block is the language too."""
     text: str
-    """What is compared: the first-person form, which names nobody."""
-    language: str = "en"
-    """By whose word lists it is read; alike in a block."""
+    """The first-person form, which names nobody."""
+    language: str
+    """Its word lists read the text."""
 
 
 def blocks(entries: Sequence[Entry]) -> list[list[int]]:
-    """Indices of the entries of each block, in the entries' order."""
-    found: dict[tuple[str, ...], list[int]] = {}
+    """Return the indices of the entries of each block, in the entries' order."""
+    indices: dict[tuple[str, ...], list[int]] = {}
     for index, entry in enumerate(entries):
-        found.setdefault(entry.block, []).append(index)
-    return list(found.values())
+        indices.setdefault(entry.block, []).append(index)
+    return list(indices.values())
 
 
 def portions(entries: Sequence[Entry], size: int = 10_000) -> Iterator[list[Entry]]:
-    """Whole blocks, so many together that they have `size` entries: what has to be in memory at once."""
-    some: list[Entry] = []
+    """Yield whole blocks, together at least `size` entries: as much as has to be in memory at once."""
+    portion: list[Entry] = []
     for block in blocks(entries):
-        some += [entries[i] for i in block]
-        if len(some) >= size:
-            yield some
-            some = []
-    if some:
-        yield some
+        portion += [entries[i] for i in block]
+        if len(portion) >= size:
+            yield portion
+            portion = []
+    if portion:
+        yield portion
 
 
 def deduplicate(
@@ -82,8 +84,8 @@ def deduplicate(
     Args:
         entries: in any order; the first of a group by its id stands for it.
         vectors: shape (len(entries), d), unit rows.
-        threshold: cosine similarity from which two texts may be the same; None for the method's own.
-        across_runs: only statements of different runs may be the same; each run has decided about its own.
+        threshold: the least cosine similarity of two texts that may say the same; None for the method's own.
+        across_runs: compare only statements of different runs; each run has decided about its own.
     """
     duplicates: list[Duplicate] = []
     for block in blocks(entries):
@@ -94,58 +96,72 @@ def deduplicate(
 def deduplicate_block(
     entries: Sequence[Entry], vectors: Vectors, method: Method, threshold: float | None, across_runs: bool
 ) -> list[Duplicate]:
-    """Of one block; see `deduplicate`."""
-    firsts: dict[str, int] = {}
-    """Of every text the first entry that has it."""
+    first_with: dict[str, int] = {}
+    """The first entry with each text."""
     exact: list[tuple[int, int]] = []
     for index in sorted(range(len(entries)), key=lambda i: by_number(entries[i].statement_id)):
-        first = firsts.setdefault(key(entries[index].text), index)
+        first = first_with.setdefault(key(entries[index].text), index)
         if first != index:
             exact.append((index, first))
-    texts = list(firsts.values())
+    firsts = list(first_with.values())
     language = load_language(entries[0].language)
-    readings = [read(text, language) for text in firsts]
+    readings = [read(text, language) for text in first_with]
     least = THRESHOLDS[method] if threshold is None else threshold
-    block = Block(readings, vectors[texts], least, entries[0].block[-1], method)
-    if across_runs:
-        block.runs = [run_of(entries[i].statement_id) for i in texts]
-    joined = {texts[one]: (texts[head], similarity) for one, head, similarity in block.stars()}
-    found: list[tuple[int, int, Literal["exact"] | Method, float]]
-    found = [(one, head, method, similarity) for one, (head, similarity) in joined.items()]
+    runs = [run_of(entry.statement_id) for entry in entries]
+    block = Block(
+        readings,
+        vectors[firsts],
+        least,
+        entries[0].block[-1],
+        method,
+        [runs[i] for i in firsts] if across_runs else None,
+    )
+    joined = {firsts[text]: (firsts[head], similarity) for text, head, similarity in block.stars()}
+    pairs: list[tuple[int, int, Literal["exact"] | Method, float]]
+    pairs = [(index, head, method, similarity) for index, (head, similarity) in joined.items()]
     for index, first in exact:
         head, similarity = joined.get(first, (first, 1.0))
-        found.append((index, head, "exact" if head == first else method, similarity))
+        pairs.append((index, head, "exact" if head == first else method, similarity))
     return [
         Duplicate(
-            statement_id=entries[one].statement_id,
+            statement_id=entries[index].statement_id,
             cluster_id=entries[head].statement_id,
             representative_id=entries[head].statement_id,
             method=how,
             similarity=round(min(similarity, 1.0), 4),
         )
-        for one, head, how, similarity in found
-        if not across_runs or run_of(entries[one].statement_id) != run_of(entries[head].statement_id)
+        for index, head, how, similarity in pairs
+        if not across_runs or runs[index] != runs[head]
     ]
 
 
 class Block:
-    """The different texts of a block, in the order in which they may stand for others."""
+    """The different texts of a block, in the order of their ids."""
 
     def __init__(
-        self, readings: Sequence[Reading], vectors: Vectors, threshold: float, side: str, method: Method
+        self,
+        readings: Sequence[Reading],
+        vectors: Vectors,
+        threshold: float,
+        side: str,
+        method: Method,
+        runs: Sequence[str] | None,
     ) -> None:
+        """
+        Args:
+            runs: of each text; texts of one run are not compared. None where all are.
+        """
         self.readings = readings
         self.sided = side in (SIDES[1], SIDES[-1])
         self.least_letters = SHARED_LETTERS if method == "minilm" else 0.0
         self.near = near(vectors, vectors, threshold)
-        self.runs: Sequence[str] | None = None
-        """Where it is given, a text repeats none of its own run."""
+        self.runs = runs
         self.known: dict[tuple[int, int], Likeness] = {}
 
     def stars(self) -> Iterator[tuple[int, int, float]]:
-        """Texts that repeat another, each with the one that stands for it and how similar they are.
+        """Yield each text that repeats another, with its representative and their similarity.
 
-        One after the other either joins the closest of those that stand for others, or is another such.
+        Texts are taken in order. Each joins the closest representative; if it repeats none, it becomes one itself.
         """
         heads: set[int] = set()
         for one in range(len(self.readings)):
@@ -172,7 +188,7 @@ class Block:
         return not self.taken(one, other, close) and not self.taken(other, one, close)
 
     def taken(self, one: int, other: int, close: float) -> bool:
-        """Whether `other` is as close to a rival of `one`, or nearly: of the two it may repeat either."""
+        """Return whether `other` is about as close to a rival of `one`: it may repeat either of the two."""
         for similarity, third in self.near.of(other):
             if similarity + SHARED_WORDS + NEGATION <= close - MARGIN:
                 return False

@@ -1,20 +1,26 @@
-"""Finds what each speaker thinks, expects and does, with the exact words it rests on."""
+"""Finds statements in a dialogue: what each speaker thinks, expects and does, with the exact words it rests on.
+
+A model proposes statements with quotes, or rules pick the speakers' own sentences. Either way a statement is mined only
+from parts of a turn that are the speaker's own; the rules of the language say which those are.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 
 from pydantic import BaseModel
 
-from culturepark.dialogue.guards import storable
 from culturepark.distill import quotes
-from culturepark.distill.ask import Asker, TooMuch
-from culturepark.distill.ownership import Speaker, candidates, objection
-from culturepark.domain import Casting, Kind, Statement, Turn
-from culturepark.languages import Language
+from culturepark.distill.ask import Asker, TooMuch, in_parts
+from culturepark.distill.quotes import LONGEST, SHORTEST
+from culturepark.domain import Casting, Kind, Statement, Turn, storable
+from culturepark.languages import Language, Part
+from culturepark.languages.words import plain
 from culturepark.models.thoughts import unfit
 
 TURNS_A_CALL = 8
@@ -29,7 +35,7 @@ NOT_MINED = ("opening", "closing")
 
 @dataclass(frozen=True)
 class Proposal:
-    """A statement that has been found in its turn."""
+    """A statement, with the place of its quote in a turn."""
 
     turn: Turn
     kind: Kind
@@ -39,7 +45,7 @@ class Proposal:
     quote_end: int
     call_id: str | None
     verbatim: bool
-    """Whether it is the speaker's own words and nothing else."""
+    """The statement is the speaker's own words and nothing else."""
 
     @property
     def quote(self) -> str:
@@ -64,11 +70,11 @@ class Proposal:
 class Extraction:
     proposals: list[Proposal]
     rejected: Counter[str]
-    """Why the model's other proposals do not count, and how many."""
+    """The number of other parts or proposals, by the reason for which they were refused."""
 
 
-class Found(BaseModel):
-    """One statement as a model proposes it."""
+class ProposedStatement(BaseModel):
+    """One statement in a model's answer."""
 
     turn: int
     kind: Literal["opinion", "norm", "custom"]
@@ -78,39 +84,52 @@ class Found(BaseModel):
 
 
 class StatementsAnswer(BaseModel):
-    statements: list[Found]
+    statements: list[ProposedStatement]
 
 
 Mode = Literal["auto", "quotes", "sentences"]
 
 
 async def extract(asker: Asker, turns: Sequence[Turn], mode: Mode, after: int = 0) -> Extraction:
-    """All statements of a dialogue, in the order of its turns.
+    """Return all statements of a dialogue, in the order of its turns.
 
-    `auto` is `sentences` for small models and `quotes` for the rest; where `quotes` gives nothing that parses, it is
-    `sentences` too.
+    `auto` means `sentences` for small models and `quotes` for others. Where an answer to `quotes` does not parse, its
+    turns are mined by `sentences`.
 
     Args:
-        after: up to this position turns are heard and not mined: in a branch they are the parent's, and mined there.
-    Raises:
-        CultureparkError: as the ledger does.
+        after: turns up to this position are only context. In a branch they are the parent's, and are mined there.
     """
-    who = speakers(asker.casting, turns, asker.language)
-    own = [turn for turn in turns if turn.position > after]
+    speakers = speakers_of(asker.casting, turns, asker.language)
+    mined = [turn for turn in turns if turn.position > after]
     if mode == "sentences" or (mode == "auto" and asker.model.traits.labels):
-        return by_sentence(asker.casting, own, who)
-    found = [await one_part(asker, part, who, mode) for part in parts(own)]
-    whole = together(found)
-    return Extraction(without_repeats(whole.proposals, whole.rejected), whole.rejected)
+        return by_sentence(asker.casting, mined, speakers)
+    extractions = [part for stretch in stretches(mined) for part in await mine_stretch(asker, stretch, speakers, mode)]
+    rejected = sum((extraction.rejected for extraction in extractions), Counter[str]())
+    proposals = [proposal for extraction in extractions for proposal in extraction.proposals]
+    return Extraction(without_repeats(proposals, rejected), rejected)
+
+
+# --- speakers ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """A speaker, as far as it matters to whose words a sentence holds."""
+
+    country: str
+    """ISO 3166 alpha-3."""
+    others: tuple[str, ...]
+    """The names of the other people at the table."""
+    language: Language
 
 
 Speakers = Mapping[int, Speaker]
-"""Who speaks in which turn, by position."""
+"""The speaker of each persona turn, by position."""
 
 
-def speakers(casting: Casting, turns: Sequence[Turn], language: Language) -> Speakers:
-    """With whom each speaker talks: those at the table, and whoever the moderator has just spoken of."""
-    found: dict[int, Speaker] = {}
+def speakers_of(casting: Casting, turns: Sequence[Turn], language: Language) -> Speakers:
+    """Return the speakers. Others at the table include the user of a talk and people whom the last cue mentions."""
+    speakers: dict[int, Speaker] = {}
     cue = ""
     visitor = [language.frame("visitor").text] if any(turn.role == "user" for turn in turns) else []
     for turn in turns:
@@ -120,67 +139,62 @@ def speakers(casting: Casting, turns: Sequence[Turn], language: Language) -> Spe
         persona = casting.by_key(turn.speaker).persona
         others = [p.persona.called for p in casting.participants if p.persona.key != turn.speaker]
         others += visitor + language.rules.people_in(cue, persona.called)
-        found[turn.position] = Speaker(persona.country or AMERICA, tuple(dict.fromkeys(others)), language)
-    return found
+        speakers[turn.position] = Speaker(persona.country or AMERICA, tuple(dict.fromkeys(others)), language)
+    return speakers
 
 
-async def one_part(asker: Asker, turns: list[Turn], who: Speakers, mode: Mode) -> Extraction:
-    """By quotes; in halves where it is too much at once; by sentences where nothing parses, if that is allowed."""
-    spoken = [turn for turn in turns if turn.is_own]
-    try:
-        found = await by_quote(asker, spoken, who)
-    except TooMuch as much:
-        if len(spoken) == 1:
-            if much.reason == "withheld" and mode == "auto":  # the rules read what a filter keeps from the model
-                return by_sentence(asker.casting, spoken, who)
-            return Extraction([], Counter({much.reason: 1}))
-        middle = len(spoken) // 2
-        return together([await one_part(asker, half, who, mode) for half in (spoken[:middle], spoken[middle:])])
-    if found is not None:
-        return found
-    if mode == "auto":
-        return by_sentence(asker.casting, spoken, who)
-    return Extraction([], Counter({"unparsable": 1}))
+# --- by a model ------------------------------------------------------------------------------------------
 
 
-def together(parts_of_it: Sequence[Extraction]) -> Extraction:
-    rejected: Counter[str] = Counter()
-    for part in parts_of_it:
-        rejected.update(part.rejected)
-    return Extraction([proposal for part in parts_of_it for proposal in part.proposals], rejected)
-
-
-def parts(turns: list[Turn]) -> list[list[Turn]]:
-    """Stretches of the talk with at most `TURNS_A_CALL` persona turns each, of about the same length."""
-    spoken = [i for i, turn in enumerate(turns) if turn.is_own]
-    if not spoken:
+def stretches(turns: list[Turn]) -> list[list[Turn]]:
+    """Divide persona turns into stretches of about the same length, of at most `TURNS_A_CALL` turns."""
+    own = [turn for turn in turns if turn.is_own]
+    if not own:
         return []
-    count = -(-len(spoken) // TURNS_A_CALL)
-    size = -(-len(spoken) // count)
-    cuts = [spoken[i] for i in range(size, len(spoken), size)]
-    return [turns[a:b] for a, b in zip([0, *cuts], [*cuts, len(turns)], strict=True)]
+    count = -(-len(own) // TURNS_A_CALL)
+    size = -(-len(own) // count)
+    return [own[start : start + size] for start in range(0, len(own), size)]
 
 
-async def by_quote(asker: Asker, spoken: list[Turn], who: Speakers) -> Extraction | None:
-    """Asks for statements with quotes, and keeps those whose quotes are there. None if nothing parsed.
+async def mine_stretch(asker: Asker, stretch: list[Turn], speakers: Speakers, mode: Mode) -> list[Extraction]:
+    """Mine turns by quotes, in halves where a stretch is too much; in `auto` by sentences where that fails."""
+
+    async def ask(turns: Sequence[Turn]) -> Extraction:
+        extraction = await by_quote(asker, turns, speakers)
+        if extraction is not None:
+            return extraction
+        if mode == "auto":
+            return by_sentence(asker.casting, turns, speakers)
+        return Extraction([], Counter({"unparsable": 1}))
+
+    def give_up(much: TooMuch, turns: Sequence[Turn]) -> Extraction:
+        if much.reason == "withheld" and mode == "auto":  # the rules read what a filter keeps from the model
+            return by_sentence(asker.casting, turns, speakers)
+        return Extraction([], Counter({much.reason: 1}))
+
+    return await in_parts(stretch, ask, give_up)
+
+
+async def by_quote(asker: Asker, turns: Sequence[Turn], speakers: Speakers) -> Extraction | None:
+    """Ask for statements with quotes, and keep those whose quotes are there. None if nothing parsed.
 
     Raises:
         TooMuch: if it has to be asked in parts.
     """
     casting = asker.casting
     answer, reply = await asker.json(
-        asker.prompt("extract"),
-        {"question": casting.seed.question, "turns": [as_shown(turn, casting) for turn in spoken]},
+        asker.language.prompt("extract"),
+        {"question": casting.seed.question, "turns": [as_shown(turn, casting) for turn in turns]},
         StatementsAnswer,
         name="statements",
-        max_tokens=ANSWER_TOKENS + TOKENS_A_TURN * len(spoken),
+        max_tokens=ANSWER_TOKENS + TOKENS_A_TURN * len(turns),
     )
     if answer is None or reply is None:
         return None
     rejected: Counter[str] = Counter()
     proposals = []
-    for found in answer.statements:
-        grounded = ground(found, spoken, who, reply.call_id)
+    for statement in answer.statements:
+        grounded = ground(statement, turns, speakers, reply.call_id)
         if isinstance(grounded, str):
             rejected[grounded] += 1
         else:
@@ -188,62 +202,40 @@ async def by_quote(asker: Asker, spoken: list[Turn], who: Speakers) -> Extractio
     return Extraction(sorted(proposals, key=lambda p: (p.turn.position, p.quote_start)), rejected)
 
 
-def ground(found: Found, spoken: Sequence[Turn], who: Speakers, call_id: str) -> Proposal | str:
-    """The proposal with its quote found in a turn, or why it is rejected. Pure.
+def ground(proposed: ProposedStatement, turns: Sequence[Turn], speakers: Speakers, call_id: str) -> Proposal | str:
+    """Return the proposal with its quote located in a turn, or the reason why it is rejected. Pure.
 
-    A quote counts where it stands: if it is in another turn than the model says, that turn's speaker owns it.
+    If the quote stands in another turn than the model says, that turn's speaker owns it.
     """
-    statement, first_person = storable(found.statement.strip()), storable(found.first_person.strip())
+    statement, first_person = storable(proposed.statement.strip()), storable(proposed.first_person.strip())
     if not (quotes.readable(statement) and quotes.readable(first_person)):
         return "no-statement"
-    if amiss := unfit(statement) or unfit(first_person):
-        return amiss
-    for turn in sorted(spoken, key=lambda t: t.position != found.turn):
-        if span := quotes.locate(found.quote, turn.text):
-            reason = objection(*span, turn.text, who[turn.position])
-            return reason or Proposal(turn, found.kind, statement, first_person, *span, call_id, verbatim=False)
+    if flaw := unfit(statement) or unfit(first_person):
+        return flaw
+    for turn in sorted(turns, key=lambda t: t.position != proposed.turn):
+        if span := quotes.locate(proposed.quote, turn.text):
+            reason = objection(*span, turn.text, speakers[turn.position])
+            return reason or Proposal(turn, proposed.kind, statement, first_person, *span, call_id, verbatim=False)
     return "quote-not-in-turn"
 
 
-def by_sentence(casting: Casting, turns: Sequence[Turn], who: Speakers) -> Extraction:
-    """Takes the speakers' own sentences, whole or in parts, by rules alone. Pure.
+def objection(start: int, end: int, text: str, speaker: Speaker) -> str | None:
+    """Return why a quote may not be mined as the speaker's own; None if it may.
 
-    For models that cannot be trusted to copy a sentence: asked of what kind one is, those did worse than the rules.
+    A quote is judged by the whole parts that it is cut from: `a job is a duty` is not the speaker's own if the part
+    is `My uncle says that a job is a duty`.
     """
-    rejected: Counter[str] = Counter()
-    proposals = []
-    for turn in turns:
-        if not turn.is_own or turn.phase in NOT_MINED:
-            continue
-        found, reasons = candidates(turn.text, who[turn.position])
-        rejected.update(reasons)
-        for one in found:
-            quote = turn.text[one.start : one.end]
-            if reason := unfit(quote):
-                rejected[reason] += 1
-                continue
-            text = quotes.attributed(casting.by_key(turn.speaker).persona, quote, who[turn.position].language)
-            own_words = quotes.as_sentence(quote)
-            proposals.append(Proposal(turn, one.kind, text, own_words, one.start, one.end, None, verbatim=True))
-    return Extraction(without_repeats(proposals, rejected), rejected)
-
-
-def without_repeats(proposals: list[Proposal], rejected: Counter[str]) -> list[Proposal]:
-    """The first of those that rest on the very same words."""
-    seen: set[tuple[str, str]] = set()
-    kept = []
-    for proposal in proposals:
-        key = (proposal.turn.speaker, proposal.quote.casefold())
-        if key in seen:
-            rejected["repeated"] += 1
-            continue
-        seen.add(key)
-        kept.append(proposal)
-    return kept
+    quote = text[start:end]
+    if len(quote) < SHORTEST or len(plain(quote).split()) < 3:
+        return "too-short"
+    if len(quote) > LONGEST:
+        return "too-long"
+    touched = [part for sentence in parts(text, speaker) for part in sentence if part.start < end and start < part.end]
+    return next((part.not_own for part in touched if part.not_own), None)
 
 
 def as_shown(turn: Turn, casting: Casting) -> dict[str, object]:
-    """A turn as the extractor and the verifier are shown it."""
+    """Return a turn as the extractor and the verifier are shown it."""
     persona = casting.by_key(turn.speaker).persona
     return {
         "turn": turn.position,
@@ -252,3 +244,101 @@ def as_shown(turn: Turn, casting: Casting) -> dict[str, object]:
         "country": persona.country_name,
         "text": turn.text,
     }
+
+
+# --- by rules ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Words that may be a statement, in code points of the turn."""
+
+    start: int
+    end: int
+    kind: Kind
+
+
+def by_sentence(casting: Casting, turns: Iterable[Turn], speakers: Speakers) -> Extraction:
+    """Take the speakers' own sentences, whole or in parts, by rules alone. Pure.
+
+    For models that cannot be trusted to copy a sentence. Asked for the kind of a sentence, they did worse than rules.
+    """
+    rejected: Counter[str] = Counter()
+    proposals = []
+    for turn in turns:
+        if not turn.is_own or turn.phase in NOT_MINED:
+            continue
+        speaker = speakers[turn.position]
+        statements, reasons = candidates(turn.text, speaker)
+        rejected.update(reasons)
+        for statement in statements:
+            quote = turn.text[statement.start : statement.end]
+            if flaw := unfit(quote):
+                rejected[flaw] += 1
+                continue
+            text = quotes.attributed(casting.by_key(turn.speaker).persona, quote, speaker.language)
+            span = statement.start, statement.end
+            proposals.append(
+                Proposal(turn, statement.kind, text, quotes.as_sentence(quote), *span, None, verbatim=True)
+            )
+    return Extraction(without_repeats(proposals, rejected), rejected)
+
+
+def candidates(text: str, speaker: Speaker) -> tuple[list[Candidate], list[str]]:
+    """Return what may be a statement, in the order it was said, and why each other part is none."""
+    statements: list[Candidate] = []
+    rejected: list[str] = []
+    for sentence in parts(text, speaker):
+        kept = []
+        for part in sentence:
+            if reason := part.not_own or no_statement(text[part.start : part.end], part):
+                rejected.append(reason)
+                continue
+            # A part that is neither a rule nor done anywhere in particular is most often a view without `I think`.
+            kept.append(Candidate(part.begins, part.end, part.kind or "opinion"))
+        statements += join_neighbours(kept, text)
+    return statements, rejected
+
+
+def no_statement(words: str, part: Part) -> str | None:
+    """Return why a part is no statement although it is the speaker's own; None if it may be one."""
+    if len(words) < SHORTEST:
+        return "too-short"
+    if len(words) > LONGEST:
+        return "too-long"
+    return part.no_statement or (None if quotes.readable(words) else "no-statement")
+
+
+def join_neighbours(kept: Sequence[Candidate], text: str) -> list[Candidate]:
+    """Join neighbouring parts of one sentence and one kind: they make one statement."""
+    joined: list[Candidate] = []
+    for candidate in kept:
+        last = joined[-1] if joined else None
+        if last and last.kind == candidate.kind and len(text[last.end : candidate.start].split()) < 3:
+            joined[-1] = Candidate(last.start, candidate.end, candidate.kind)
+        else:
+            joined.append(candidate)
+    return joined
+
+
+@lru_cache(maxsize=64)
+def parts(text: str, speaker: Speaker) -> list[list[Part]]:
+    """Return the sentences of a turn, each as its parts, placed in the turn."""
+    spans = [*speaker.language.sentences(text), (len(text), len(text))]
+    rules = speaker.language.rules
+    return [
+        [
+            replace(part, start=start + part.start, end=start + part.end, begins=start + part.begins)
+            for part in rules.parts(text[start:end], text[after:until], speaker.others, speaker.country)
+        ]
+        for (start, end), (after, until) in pairwise(spans)
+    ]
+
+
+def without_repeats(proposals: list[Proposal], rejected: Counter[str]) -> list[Proposal]:
+    """Return the first proposal of each that rest on the very same words; count the others as rejected."""
+    first: dict[tuple[str, str], Proposal] = {}
+    for proposal in proposals:
+        if first.setdefault((proposal.turn.speaker, proposal.quote.casefold()), proposal) is not proposal:
+            rejected["repeated"] += 1
+    return list(first.values())

@@ -1,4 +1,4 @@
-"""A statement to be judged, with all that the judge may know, and what a judge says about it."""
+"""A statement to be judged, with all that the judge may know, and the judgement on it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from culturepark.languages import Language
 
 @dataclass(frozen=True)
 class Case:
-    """One statement to be judged."""
-
     statement: Statement
     turn: Turn
     stance: Stance | None
@@ -35,11 +33,11 @@ Judgements = dict[tuple[str, Criterion], Judgement]
 def case(statement: Statement, turn: Turn, casting: Casting, language: Language) -> Case:
     speaker = casting.by_key(statement.persona_key)
     stance = speaker.stance if statement.kind == "opinion" else None
-    # Only a statement that adds nothing at all to the quote but who said it is faithful without being asked.
+    # A statement that adds only the speaker's name to the quote is faithful without being asked.
     own_words = quotes.attributed(speaker.persona, statement.quote, language)
     verbatim = statement.first_person == quotes.as_sentence(statement.quote) and statement.text == own_words
     return Case(statement, turn, stance, verbatim)
 
 
-def criteria(one: Case) -> tuple[Criterion, ...]:
-    return ("faithful", "stance") if one.stance else ("faithful",)
+def criteria(case: Case) -> tuple[Criterion, ...]:
+    return ("faithful", "stance") if case.stance else ("faithful",)

@@ -1,9 +1,9 @@
 """Finds all pairs of unit vectors that are similar enough. Exact, with numpy, in tiles of bounded memory. Pure.
 
-BLAS adds in an order that hangs on its build, its threads and the shape of the matrices, so that floats near a
-threshold fall on one side here and on the other there. Vectors are therefore put on a lattice of whole multiples of
-2^-26: all products and all partial sums of two of them are whole numbers below 2^53, which float64 holds exactly, in
-whatever order they are added. A similarity is the same to the bit on every machine.
+BLAS adds in an order that depends on its build, its threads and the shape of the matrices. A similarity near a
+threshold could be above it on one machine and below it on another. So vectors are rounded to whole multiples of 2^-26:
+all products and partial sums of two of them are whole numbers below 2^53, which float64 holds exactly in any order of
+addition. A similarity is the same to the bit on every machine.
 """
 
 from __future__ import annotations
@@ -22,23 +22,22 @@ FINENESS = 26
 PLACES = 6
 """Decimals of a similarity that count: vectors come as float32, which holds seven."""
 TILE = 1 << 22
-"""Numbers in the largest array that is made on the way (32 MB)."""
-
+"""Numbers in the largest intermediate array (32 MB)."""
 MANY = 64
-"""From one pair in so many on, one product of the tile is quicker than a product for each of its pairs."""
+"""If more than one pair in so many is near, one product of the whole tile is quicker than one for each pair."""
 Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Near:
-    """For each row its neighbours, the most similar first, equally similar ones in their order; as arrays."""
+    """The neighbours of each row, the most similar first, equally similar ones in their order; as arrays."""
 
     limits: list[int]
     """The neighbours of row i stand from limits[i] to limits[i + 1]."""
     similarities: NDArray[np.float64]
     places: Indices
     best: NDArray[np.float64]
-    """Of each row the highest similarity with any column, shape (rows,); -inf where there is no column."""
+    """Each row's highest similarity with any column, shape (rows,); -inf where there is no column."""
 
     def of(self, row: int) -> Iterator[tuple[float, int]]:
         there = slice(self.limits[row], self.limits[row + 1])
@@ -50,7 +49,7 @@ def near(rows: Vectors, columns: Vectors, threshold: float) -> Near:
     Args:
         rows: shape (n, d), of length 1.
         columns: shape (m, d), of length 1.
-        threshold: the least cosine; at least as much to six decimals is enough.
+        threshold: the least cosine, compared to six decimals.
     """
     if not len(columns):
         return Near([0] * (len(rows) + 1), np.zeros(0), np.zeros(0, np.int64), np.full(len(rows), -np.inf))
@@ -58,8 +57,8 @@ def near(rows: Vectors, columns: Vectors, threshold: float) -> Near:
     best = np.full(len(rows), -np.inf)
     limits, similarities, places = [0], [np.zeros(0)], [np.zeros(0, np.int64)]
     for top in range(0, len(rows), step := max(1, TILE // tile)):
-        some = rows[top : top + step]
-        parts = [cosines(some, columns[left : left + tile], threshold) for left in range(0, len(columns), tile)]
+        strip = rows[top : top + step]
+        parts = [cosines(strip, columns[left : left + tile], threshold) for left in range(0, len(columns), tile)]
         down = np.concatenate([part[0] for part in parts])
         along = np.concatenate([part[1] + n * tile for n, part in enumerate(parts)])
         close = np.concatenate([part[2] for part in parts])
@@ -68,7 +67,7 @@ def near(rows: Vectors, columns: Vectors, threshold: float) -> Near:
         if len(parts) > 1:  # one part comes in the order of its rows
             enough = enough[np.argsort(down[enough], kind="stable")]
         along, close = along[enough], close[enough]
-        ends = np.cumsum(np.bincount(down[enough], minlength=len(some))).tolist()
+        ends = np.cumsum(np.bincount(down[enough], minlength=len(strip))).tolist()
         for start, end in pairwise((0, *ends)):
             order = np.argsort(-close[start:end], kind="stable")
             close[start:end], along[start:end] = close[start:end][order], along[start:end][order]
@@ -79,10 +78,10 @@ def near(rows: Vectors, columns: Vectors, threshold: float) -> Near:
 
 
 def cosines(rows: Vectors, columns: Vectors, threshold: float) -> tuple[Indices, Indices, NDArray[np.float64]]:
-    """Row, column and cosine of the pairs of one tile that may be near, and of each row's nearest; by rows.
+    """Return row, column and cosine of the pairs of one tile that may be near, and of each row's nearest; by rows.
 
-    float32 looks through all pairs. It is wrong by less than d * 2^-23 on unit vectors (Higham 2002, section 3.1), and
-    what lies above the threshold by that measure is counted again: one by one, or all together where they are many.
+    All pairs are looked through in float32, which is wrong by less than d * 2^-23 on unit vectors (Higham 2002, section
+    3.1). Pairs that may lie above the threshold are computed again: one by one, or all together if they are many.
     """
     rough = rows @ columns.T
     wrong = (rows.shape[1] + 8) * 2.0**-23
@@ -100,5 +99,5 @@ def cosines(rows: Vectors, columns: Vectors, threshold: float) -> tuple[Indices,
 
 
 def on_lattice(vectors: Vectors) -> NDArray[np.float64]:
-    """Whole numbers, 2^26 for 1."""
+    """Return vectors as whole numbers, 2^26 for 1."""
     return np.rint(vectors.astype(np.float64) * 2.0**FINENESS)

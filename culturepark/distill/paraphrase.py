@@ -1,9 +1,10 @@
-"""Whether two texts that look alike say the same: guards for what no similarity sees.
+"""Guards of deduplication: differences between two similar texts that no embedding sees.
 
-Two texts share a *frame* if most of their words are the same in the same order. Whoever says something again in other
-words leaves the frame; what changes a word inside it (`six` to `eight`, `children` to `the eldest son`, half a reason)
-as a rule means the change. So inside a frame only words that carry nothing may differ, and outside of it similarity
-decides, unless the numbers differ. Two texts of one frame that differ are rivals: a third can be only one of them.
+Two texts share a *frame* if most of their words are the same in the same order. A paraphrase does not share the frame
+of its original. A text that does, and differs in a word (`six` or `eight`, `children` or `the eldest son`), as a rule
+means something else. So inside a frame only words without a meaning of their own may differ. Without a common frame
+similarity decides, unless the numbers differ. Two texts of one frame that differ are *rivals*: a third text can repeat
+one of them, but not both.
 """
 
 from __future__ import annotations
@@ -24,11 +25,10 @@ from rapidfuzz.distance import Indel
 from culturepark.languages import Language
 
 FRAME = 0.45
-"""From this share of common words on, in their order, two texts have one frame. On the development rows a light edit
-has .79 and more, a paraphrase .41 and less, and nothing lies between them that says the same."""
-
+"""The least share of common words, in their order, of two texts with one frame. On the development rows light edits
+have .79 and more, paraphrases .41 and less; no pair between them says the same."""
 SAME_WORDS = 0.75
-"""Share of common words from which two texts without a common frame have the same words in another order."""
+"""The least share of common words of two texts that have the same words in another order."""
 
 
 class Likeness(Enum):
@@ -40,25 +40,25 @@ class Likeness(Enum):
 
 @dataclass(frozen=True)
 class Reading:
-    """A text as it is compared; made once for each."""
+    """A text as it is compared."""
 
     words: tuple[str, ...]
-    """In order; set phrases put as one word, numbers as digits, each letter of a script without spaces as a word."""
+    """In order; set phrases as one word, numbers as digits, each letter of a script without spaces as a word."""
     turning: tuple[int, frozenset[str]]
-    """How many negations; which quantifiers, numbers and groups of people."""
+    """The number of negations; the quantifiers, numbers and groups of people."""
     numbers: frozenset[str]
     negated: bool
-    """Whether a whole clause may be; `without` negates less."""
+    """A whole clause may be negated; `without` negates only a part."""
     heavy: tuple[str, ...]
-    """The words but for those that carry nothing by themselves."""
+    """The words without those that carry no meaning by themselves."""
     beginnings: tuple[str, ...]
-    """How each of them begins, in whatever number it stands."""
+    """The beginning of each heavy word, the same in singular and plural."""
     stems: frozenset[str]
-    """How those of them begin that name things, and are no grammar."""
+    """The beginnings of heavy words that are no function words."""
     endings: frozenset[str]
-    """By which forms of one word differ."""
+    """Endings by which forms of one word differ."""
     pairs: Counter[str] | None
-    """Neighbouring letters, of a text in a script that Latin and Chinese readers do not know; otherwise None."""
+    """Pairs of neighbouring letters, if the script is neither Latin nor Chinese or Japanese; otherwise None."""
 
 
 def read(text: str, language: Language) -> Reading:
@@ -85,10 +85,9 @@ def read(text: str, language: Language) -> Reading:
 
 
 def compare(one: Reading, other: Reading, sided: bool = False) -> Likeness:
-    """How two texts stand to each other, as far as their words tell.
-
+    """
     Args:
-        sided: they are known to be on one side of the question.
+        sided: both texts are known to be on the same side of the question.
     """
     if Indel.normalized_similarity(one.words, other.words) >= FRAME:
         differ = one.turning != other.turning or swapped(one.beginnings, other.beginnings) or changed(one, other)
@@ -101,19 +100,19 @@ def compare(one: Reading, other: Reading, sided: bool = False) -> Likeness:
 
 
 def shared_words(one: Reading, other: Reading) -> float:
-    """Share of the words of the one with fewer that both have, by their beginnings."""
+    """Return the common stems as a share of those of the text with fewer."""
     return len(one.stems & other.stems) / max(1, min(len(one.stems), len(other.stems)))
 
 
 def shared_letters(one: Reading, other: Reading) -> float:
-    """Share of pairs of neighbouring letters that both have; 1 where an embedder knows the script of either."""
+    """Return the share of common letter pairs; 1 where an embedder knows the script of either text."""
     if one.pairs is None or other.pairs is None:
         return 1.0
     return 2 * (one.pairs & other.pairs).total() / max(1, one.pairs.total() + other.pairs.total())
 
 
 def swapped(first: Sequence[str], second: Sequence[str]) -> bool:
-    """The same words in another order: `parents owe children` is not `children owe parents`."""
+    """Return whether the words are the same in another order, as in `parents owe children`, `children owe parents`."""
     if len(set(first) ^ set(second)) > 1:
         return False
     common = [stem for stem in first if first.count(stem) == 1 and second.count(stem) == 1]
@@ -121,7 +120,7 @@ def swapped(first: Sequence[str], second: Sequence[str]) -> bool:
 
 
 def changed(first: Reading, second: Reading) -> bool:
-    """Whether either has a word that the other has in no form."""
+    """Return whether either text has a word that the other has in no form."""
     return any(
         not any(inflected(word, other, one.endings) for other in another.heavy)
         for one, another in ((first, second), (second, first))
@@ -130,17 +129,17 @@ def changed(first: Reading, second: Reading) -> bool:
 
 
 def inflected(one: str, other: str, endings: Set[str]) -> bool:
-    """Two forms of one word, as far as endings show: `day` and `days`, not `employer` and `employee`."""
+    """Return whether endings show two forms of one word: `day` and `days`, not `employer` and `employee`."""
     letters = enumerate(zip(one, other, strict=False))
     shared = next((at for at, (a, b) in letters if a != b), min(len(one), len(other)))
     return shared >= 3 and {one[shared:], other[shared:]} <= endings
 
 
 def key(text: str) -> str:
-    """Texts with the same key are the same text: case, punctuation, spaces and Unicode form aside.
+    """Return a text without case, punctuation, spaces and Unicode form; texts with the same key count as equal.
 
-    Vowel signs, currencies and a point between digits count: without them other words and other sums would be the same.
-    The vowel marks and long strokes of Arabic, which hardly anybody writes, do not; nor does the dot of the i, which
+    Vowel signs, currencies and a point between digits stay, because without them different words and sums would be
+    equal. The vowel marks and long strokes of Arabic go, which hardly anybody writes. So does the dot of the i, which
     capitals have in Turkish alone.
     """
     folded = unicodedata.normalize("NFKC", text).casefold().replace("’", "'").replace("ı", "i").replace("i\u0307", "i")
@@ -155,46 +154,43 @@ def key(text: str) -> str:
 
 
 def words_of(text: str, language: Language) -> list[str]:
-    """The words of a key, with set phrases for one thing put as one word."""
+    """Return the words of a key, with set phrases as one word."""
     lists = word_lists(language)
-    found = f" {text} "
-    for ending, words in lists["contractions"].items():
-        found = found.replace(ending, words)
-    for phrase, word in lists["phrases"].items():
-        if phrase in found:
-            found = found.replace(phrase, word)
-    return [lists["words"].get(word, word) for word in found.split()]
+    padded = f" {text} "
+    for phrase, replacement in (*lists["contractions"].items(), *lists["phrases"].items()):
+        padded = padded.replace(phrase, replacement)
+    return [lists["words"].get(word, word) for word in padded.split()]
 
 
 def strange(words: Sequence[str]) -> bool:
-    """Whether most letters are of neither the Latin script nor the Chinese or Japanese."""
+    """Return whether most letters are neither Latin nor Chinese or Japanese."""
     letters = [char for word in words for char in word if char.isalpha()]
     return sum(char > "\u024f" and not spaceless(char) for char in letters) * 2 > len(letters)
 
 
 def spaceless(word: str) -> bool:
-    """Whether it is of a script that puts no spaces between words: Chinese, Japanese."""
+    """Return whether a word is Chinese or Japanese, whose scripts put no spaces between words."""
     return any("\u3040" <= char <= "\u9fff" for char in word)
 
 
 @cache
 def negation_elsewhere() -> re.Pattern[str]:
-    """What negates a clause in languages that have no phrases of their own here."""
+    """Return the pattern of words that negate a clause in languages without a package here."""
     text = files("culturepark.languages").joinpath("negations.toml").read_text("utf-8")
     return re.compile("|".join(tomllib.loads(unicodedata.normalize("NFKC", text)).values()))
 
 
 @cache
 def word_lists(language: Language) -> dict[str, dict[str, str]]:
-    """Of `phrases`, those that guards look words up in."""
-    found = language.phrases
-    told = {
-        name: dict.fromkeys(found[name], "")
+    """Return the word lists of the guards for quick look-up."""
+    lists = language.phrases
+    sets = {
+        name: dict.fromkeys(lists[name], "")
         for name in ("light", "function_words", "negation", "negates_a_part", "turning", "ranks", "plural", "endings")
     }
-    pairs = [pair.split(" = ") for pair in found["as_one_word"]]
-    return told | {
+    pairs = [pair.split(" = ") for pair in lists["as_one_word"]]
+    return sets | {
         "phrases": {f" {a} ": f" {b} " for a, b in pairs if " " in a},
         "words": {a: b for a, b in pairs if " " not in a},
-        "contractions": {f"{a} ": f" {b} " for a, b in (pair.split(" = ") for pair in found["contractions"])},
+        "contractions": {f"{a} ": f" {b} " for a, b in (pair.split(" = ") for pair in lists["contractions"])},
     }

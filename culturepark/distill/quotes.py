@@ -1,4 +1,4 @@
-"""Finds quotes in a turn, in code points, and says what can be one. Pure."""
+"""Finds quotes in a turn, in code points, and renders them as sentences. Pure."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from culturepark.domain import Persona
 from culturepark.languages import Language
 
 SHORTEST = 12
-"""Characters; less is no statement."""
+"""Characters of a statement."""
 LONGEST = 600
 
 
 def locate(quote: str, text: str) -> tuple[int, int] | None:
-    """Where the quote stands in the text, in code points; forgiving in case, spaces, quotation marks, dashes, in how
-    accents are composed, and in what nobody sees."""
+    """Return start and end of a quote in a text, in code points; None if it is not there.
+
+    Differences in case, spaces, quotation marks, dashes, composed accents and invisible characters are forgiven.
+    """
     bare = quote.strip().strip('"“”').strip()
-    for wanted in (quote.strip(), bare):  # as it came; then without the marks that a model may have put round it
+    for wanted in (quote.strip(), bare):  # as it came; then without the marks that a model may have put around it
         start = text.find(wanted)
         if wanted and start >= 0:
             return start, start + len(wanted)
@@ -31,7 +33,7 @@ def locate(quote: str, text: str) -> tuple[int, int] | None:
 
 
 def fold(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """The text with like characters made alike, and for each of its characters where it came from."""
+    """Return the text with like characters made alike, and for each of its characters its span in the text."""
     out: list[str] = []
     origin: list[tuple[int, int]] = []
     for start, end in letters(text):
@@ -49,7 +51,7 @@ def fold(text: str) -> tuple[str, list[tuple[int, int]]]:
 
 
 def letters(text: str) -> list[tuple[int, int]]:
-    """Each character with the accents and vowels that compose with it."""
+    """Return the span of each character with the accents and vowels that compose with it."""
     starts = [i for i, c in enumerate(text) if i == 0 or not (unicodedata.combining(c) or "\u1160" <= c <= "\u11ff")]
     return list(pairwise([*starts, len(text)]))
 
@@ -58,7 +60,7 @@ MARKS = {**dict.fromkeys("“”„«»", '"'), **dict.fromkeys("‘’", "'"), 
 
 
 def as_sentence(quote: str) -> str:
-    """A quote as it is written when it stands alone: a capital in front, a mark at the end, not a word changed."""
+    """Return a quote with a capital in front and a mark at the end; no word is changed."""
     body = quote.strip().rstrip(",;:")
     first = body[:1].upper()
     body = (first if len(first) == 1 else body[:1]) + body[1:]
@@ -66,7 +68,7 @@ def as_sentence(quote: str) -> str:
 
 
 def attributed(persona: Persona, quote: str, language: Language) -> str:
-    """A quote as a stand-alone statement: said by whom, and from where. No word of it is touched."""
+    """Return a quote as a stand-alone statement that names its speaker; no word of the quote is changed."""
     return language.frame("says").render(
         name=persona.name, place=persona.place, country=persona.country_name, sentence=as_sentence(quote)
     )
@@ -76,7 +78,7 @@ ENDS = tuple(".!?…。！？؟।\"'”’»)")
 
 
 def readable(text: str) -> bool:
-    """Whether it is a sentence at all: no heading, no list, letters in it."""
+    """Return whether a text is a sentence at all: not too long, no heading or list, at least six letters."""
     stripped = text.strip()
     if len(stripped) > LONGEST:
         return False

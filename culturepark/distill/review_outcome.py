@@ -1,4 +1,4 @@
-"""What follows from the judgements of several reviewers. Pure."""
+"""The outcome of several people's reviews of one thing. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from culturepark.domain import Review
 
 @dataclass(frozen=True)
 class Outcome:
-    """What reviewers together make of a sample, or of a turn."""
+    """The outcome for a sample or a turn."""
 
     rejected: bool = False
     wording: Review | None = None
-    """The one whose wording counts."""
+    """The review whose wording counts."""
 
 
 NOTHING = Outcome()
@@ -38,12 +38,12 @@ G = TypeVar("G", bound=Given)
 
 
 def standing(reviews: Iterable[G]) -> list[G]:
-    """Of reviews on one subject, each reviewer's newest that was not withdrawn, oldest first.
+    """Return each reviewer's newest review of one subject that was not withdrawn, the oldest first.
 
-    A reviewer's newest is that reviewer's whole judgement: nothing is carried over from the ones before.
+    It is the reviewer's whole judgement: nothing is carried over from earlier reviews.
     """
     newest: dict[str, G] = {}
-    for review in sorted(reviews, key=lambda one: (one.created_at, one.id)):
+    for review in sorted(reviews, key=lambda review: (review.created_at, review.id)):
         if review.withdrawn_at is None:
             newest.pop(review.reviewer, None)
             newest[review.reviewer] = review
@@ -51,9 +51,9 @@ def standing(reviews: Iterable[G]) -> list[G]:
 
 
 def outcome(levels: Sequence[Sequence[Review]]) -> Outcome:
-    """
-    Each reviewer's most specific acceptance or rejection counts. Rejected is what has at least as many rejections as
-    acceptances: where people differ, the doubt is enough. The wording is the newest of those who do not reject.
+    """Count each reviewer's most specific acceptance or rejection. As many rejections as acceptances reject.
+
+    The wording is the newest by a reviewer who does not reject.
 
     Args:
         levels: standing reviews, most specific first: of a sample, of its statement, of its turn.
@@ -65,10 +65,8 @@ def outcome(levels: Sequence[Sequence[Review]]) -> Outcome:
         if review.decision != "comment":
             decided.setdefault(review.reviewer, review.decision)
     decisions = list(decided.values())
-    worded = (
-        [one for one in level if one.wording is not None and decided.get(one.reviewer) != "reject"] for level in levels
-    )
+    worded = ([r for r in level if r.wording is not None and decided.get(r.reviewer) != "reject"] for level in levels)
     return Outcome(
         rejected=0 < decisions.count("reject") >= decisions.count("accept"),
-        wording=next((max(some, key=lambda one: (one.created_at, one.id)) for some in worded if some), None),
+        wording=next((max(some, key=lambda review: (review.created_at, review.id)) for some in worded if some), None),
     )

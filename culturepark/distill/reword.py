@@ -1,4 +1,4 @@
-"""A contradicting opinion may be worded anew, once. It rests on the same quote, and is verified as reworded."""
+"""Rewords an opinion that contradicts its speaker's stance, once. It keeps its quote, and is verified as reworded."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from culturepark.dialogue.guards import storable
 from culturepark.distill import quotes
 from culturepark.distill.ask import Asker, TooMuch
 from culturepark.distill.extract import as_shown
 from culturepark.distill.judgement import Case
-from culturepark.domain import DistillPolicy, Verdict
+from culturepark.domain import DistillPolicy, Verdict, storable
 from culturepark.models.thoughts import unfit
 
 
@@ -30,53 +29,51 @@ class Reworded:
 
 
 def candidates(cases: Sequence[Case], verdicts: Sequence[Verdict], policy: DistillPolicy) -> list[Case]:
-    """Faithful opinions that contradict their speaker's stance, where contradictions are not kept. Pure.
+    """Return faithful opinions that contradict their speaker's stance, where contradictions are not kept. Pure.
 
-    A sentence taken word by word has no wording of ours that could be at fault.
+    A sentence taken word by word is left out: no wording of the extractor can be at fault.
     """
-    if policy.rewrite == "off":
+    if policy.rewrite == "off" or "contradict" in policy.keep:
         return []
-    found = {(v.statement_id, v.criterion): v.relation for v in verdicts}
+    relations = {(v.statement_id, v.criterion): v.relation for v in verdicts}
     return [
-        one
-        for one in cases
-        if found.get((one.statement.id, "faithful")) == "entail"
-        and found.get((one.statement.id, "stance")) == "contradict"
-        and "contradict" not in policy.keep
-        and not one.verbatim
+        case
+        for case in cases
+        if relations.get((case.statement.id, "faithful")) == "entail"
+        and relations.get((case.statement.id, "stance")) == "contradict"
+        and not case.verbatim
     ]
 
 
 async def reword(asker: Asker, cases: Sequence[Case], policy: DistillPolicy) -> list[Reworded]:
-    """New wordings; a case whose wording came back empty, unchanged or unfit is left out.
-
-    Raises:
-        CultureparkError: as the ledger does.
-    """
+    """Return new wordings. A case whose wording came back empty, unchanged or unfit is left out."""
     casting = asker.casting
     name = "reword-as-published" if policy.rewrite == "as-published" else "reword"
-    done = []
-    for one in cases:
-        assert one.stance is not None  # only contradictions of a stance get here
-        speaker = casting.by_key(one.statement.persona_key).persona
+    reworded = []
+    for case in cases:
+        statement = case.statement
+        assert case.stance is not None  # only contradictions of a stance get here
+        speaker = casting.by_key(statement.persona_key).persona
         material = {
             "question": casting.seed.question,
             "speaker": speaker.called,
-            "stance": one.stance.text,
-            "turn": as_shown(one.turn, casting),
-            "quote": one.statement.quote,
-            "statement": one.statement.text,
-            "first_person": one.statement.first_person,
+            "stance": case.stance.text,
+            "turn": as_shown(case.turn, casting),
+            "quote": statement.quote,
+            "statement": statement.text,
+            "first_person": statement.first_person,
         }
         try:
-            answer, reply = await asker.json(asker.prompt(name), material, Rewording, name="rewording", max_tokens=400)
+            answer, reply = await asker.json(
+                asker.language.prompt(name), material, Rewording, name="rewording", max_tokens=400
+            )
         except TooMuch:
             continue
         if answer is None or reply is None:
             continue
         text, first_person = storable(answer.statement.strip()), storable(answer.first_person.strip())
-        changed = (text, first_person) != (one.statement.text, one.statement.first_person)
+        changed = (text, first_person) != (statement.text, statement.first_person)
         sound = not (unfit(text) or unfit(first_person))
         if changed and sound and quotes.readable(text) and quotes.readable(first_person):
-            done.append(Reworded(one, text, first_person, reply.call_id))
-    return done
+            reworded.append(Reworded(case, text, first_person, reply.call_id))
+    return reworded

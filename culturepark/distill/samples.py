@@ -1,6 +1,6 @@
-"""Statements as fine-tuning samples. Pure: the wording comes whole from the statement or from a fixed template.
+"""Turns statements into fine-tuning samples. Pure: all wording is the statement's or a fixed template's.
 
-First person is what the speaker said or what the extractor was asked for and the verifier accepted; no word inside a
+The first person is the speaker's own sentence, or the extractor's, which the verifier accepted. No word inside a
 sentence is ever replaced.
 """
 
@@ -27,14 +27,13 @@ REASONS: dict[tuple[str, Relation], str] = {
 CHECKS: tuple[Criterion, ...] = ("harmlessness", "awareness", "cross-check")
 
 AFTER_VERIFYING = ("before-the-question", "duplicate", "same-words", "review")
-"""Why samples of a statement that passed verification may still not be kept."""
-
+"""Reasons why samples of a statement that passed verification may still not be kept."""
 OFF_TOPIC = ("opening", "introduce", "talk", "closing")
 """Phases in which people speak of other things than the seed."""
 
 
 def shapes(statement: Statement, casting: Casting, wanted: Sequence[Shape]) -> list[Shape]:
-    """In which shapes a statement can be told."""
+    """Return the wanted shapes that a statement fits."""
     fitting: set[Shape] = {"norm"}
     if statement.kind == "opinion":
         fitting = {"open"}
@@ -51,9 +50,9 @@ def drop_reason(
     shape: Shape | None = None,
     asked_yet: bool = True,
 ) -> str | None:
-    """Why a statement's samples are not kept; None if they are.
+    """Return why a statement's samples are not kept; None if they are.
 
-    A survey answer has its own rule: whatever is kept, only what supports the answer is a reason for it.
+    A survey answer gives a reason for the stance, so it must support the stance, whatever else the scenario keeps.
 
     Args:
         verdicts: criterion -> (relation, decision).
@@ -89,7 +88,10 @@ def shape_sample(
     reason: str | None,
     flags: str = "",
 ) -> Sample:
-    """One statement in one shape; `phase` is that of its turn."""
+    """
+    Args:
+        phase: of the statement's turn.
+    """
     participant = casting.by_key(statement.persona_key)
     persona, seed = participant.persona, casting.seed
     values = {
@@ -102,11 +104,11 @@ def shape_sample(
         "statement": statement.text,
     }
     heading = statement.kind if shape == "norm" else shape
-    # What somebody introduces from home need not be about the seed; nor need a sentence that nobody has read for that.
+    # A custom from home need not be about the seed, nor need a sentence that was taken word by word.
     on_topic = phase not in OFF_TOPIC and statement.text != quotes.attributed(persona, statement.quote, language)
     asked = f"{heading}-on-topic" if shape == "norm" and on_topic else heading
-    # Whoever names the answer in the reason need not be made to say it twice.
-    says_it = shape == "survey" and f"“{values['stance']}”" in statement.first_person
+    # A reason that names the answer need not name it twice.
+    names_stance = shape == "survey" and f"“{values['stance']}”" in statement.first_person
 
     def say(heading: str, part: str) -> str:
         return language.section("samples", heading, part).render(**values)
@@ -118,7 +120,7 @@ def shape_sample(
         messages=(
             {"role": "system", "content": say("system", "text")},
             {"role": "user", "content": say(asked, "user")},
-            {"role": "assistant", "content": say("survey-with-stance" if says_it else heading, "assistant")},
+            {"role": "assistant", "content": say("survey-with-stance" if names_stance else heading, "assistant")},
         ),
         status="dropped" if reason else "kept",
         drop_reason=reason,
@@ -127,15 +129,12 @@ def shape_sample(
 
 
 def without_twins(samples: Sequence[tuple[str, Sample]]) -> list[tuple[str, Sample]]:
-    """Of kept samples with the very same words, only the first stays kept: no row is trained on twice."""
-    seen: set[str] = set()
+    """Drop kept samples whose very words an earlier one has: no row is trained on twice."""
+    first: dict[str, str] = {}
     out = []
     for sample_id, sample in samples:
-        words = repr(sample.messages)
-        if sample.status == "kept" and words in seen:
+        if sample.status == "kept" and first.setdefault(repr(sample.messages), sample_id) != sample_id:
             sample = sample.model_copy(update={"status": "dropped", "drop_reason": "same-words"})
-        elif sample.status == "kept":
-            seen.add(words)
         out.append((sample_id, sample))
     return out
 
@@ -145,7 +144,7 @@ def without_twins(samples: Sequence[tuple[str, Sample]]) -> list[tuple[str, Samp
 
 @dataclass(frozen=True)
 class Judged:
-    """A statement with all that decides about it."""
+    """A statement with all that decides about its samples."""
 
     statement: Statement
     verdicts: Mapping[str, tuple[Relation, str]]
@@ -155,86 +154,82 @@ class Judged:
     """Of its turn."""
 
 
-def nobody(_: str) -> bool:
-    return False
-
-
 def entries(
-    judged: Sequence[Judged], scenario: Scenario, rejected: Callable[[str], bool] = nobody
+    judged: Sequence[Judged], scenario: Scenario, rejected: Callable[[str], bool] = lambda _: False
 ) -> list[dedup.Entry]:
-    """The statements that passed verification, each in its block: seed, culture, language, shapes, side.
+    """Return the statements that passed verification, each in its block: seed, culture, language, shapes, side.
 
     Args:
-        rejected: whether reviewers reject a sample, by its id. What is not told cannot stand for what would be.
+        rejected: tells by its id whether reviewers reject a sample. Such a sample cannot stand for another.
     """
-    found = []
-    for one in judged:
-        if drop_reason(one.verdicts, scenario.distill.keep, False, flags(one, scenario)) is not None:
+    passed = []
+    for item in judged:
+        if drop_reason(item.verdicts, scenario.distill.keep, False, flags(item, scenario)) is not None:
             continue
-        told = told_as(one, scenario)
-        left = [shape for sample_id, shape in told.items() if not rejected(sample_id)]
-        if told and not left:
+        samples = samples_if_new(item, scenario)
+        left = [shape for sample_id, shape in samples.items() if not rejected(sample_id)]
+        if samples and not left:
             continue
-        seed, culture, side = one.casting.seed.key, one.statement.culture, dedup.SIDES[side_of(one)]
+        seed, culture, side = item.casting.seed.key, item.statement.culture, dedup.SIDES[side_of(item)]
         block = (seed, culture, scenario.language, " ".join(left), side)
-        found.append(dedup.Entry(one.statement.id, block, one.statement.first_person, scenario.language))
-    return found
+        passed.append(dedup.Entry(item.statement.id, block, item.statement.first_person, scenario.language))
+    return passed
 
 
-def told_as(one: Judged, scenario: Scenario) -> dict[str, Shape]:
-    """The samples that are kept if nobody has said it before; what has other shapes cannot stand for these."""
-    keep, flag, asked = scenario.distill.keep, flags(one, scenario), asked_yet(one.phase, scenario.protocol)
+def samples_if_new(item: Judged, scenario: Scenario) -> dict[str, Shape]:
+    """Return id and shape of the samples that are kept unless another statement says the same."""
+    keep, flag, asked = scenario.distill.keep, flags(item, scenario), asked_yet(item.phase, scenario.protocol)
     return {
         sample_id: shape
-        for sample_id, shape in shapes_of(one, scenario)
-        if drop_reason(one.verdicts, keep, False, flag, shape, asked) is None
+        for sample_id, shape in shapes_of(item, scenario)
+        if drop_reason(item.verdicts, keep, False, flag, shape, asked) is None
     }
 
 
-def shapes_of(one: Judged, scenario: Scenario) -> list[tuple[str, Shape]]:
-    """Id and shape of all samples of a statement."""
-    fitting = shapes(one.statement, one.casting, scenario.samples)
-    return [(f"{one.statement.id}.x{number}", shape) for number, shape in enumerate(fitting, start=1)]
+def shapes_of(item: Judged, scenario: Scenario) -> list[tuple[str, Shape]]:
+    """Return id and shape of all samples of a statement."""
+    fitting = shapes(item.statement, item.casting, scenario.samples)
+    return [(f"{item.statement.id}.x{number}", shape) for number, shape in enumerate(fitting, start=1)]
 
 
-def side_of(one: Judged) -> int:
-    """The side of the seed's scale that a statement takes; 0 if none."""
-    stance = one.casting.by_key(one.statement.persona_key).stance
-    relation, _ = one.verdicts.get("stance", (None, ""))
-    return side_taken(one.casting.seed.item, stance.code if stance else None, relation)
+def side_of(item: Judged) -> int:
+    """Return the side of the seed's scale that a statement takes; 0 if none."""
+    stance = item.casting.by_key(item.statement.persona_key).stance
+    relation, _ = item.verdicts.get("stance", (None, ""))
+    return side_taken(item.casting.seed.item, stance.code if stance else None, relation)
 
 
 def samples_of(judged: Sequence[Judged], repeated: Collection[str], scenario: Scenario) -> list[tuple[str, Sample]]:
-    """Every sample of a run with its id, kept or dropped and why.
+    """Return every sample of a run with its id, kept or dropped with the reason.
 
     Args:
-        repeated: ids of statements that others stand for.
+        repeated: ids of the statements that others stand for.
     """
     language = load_language(scenario.language)
-    found = []
-    for one in judged:
-        statement, flag = one.statement, flags(one, scenario)
-        asked = asked_yet(one.phase, scenario.protocol)
-        for sample_id, shape in shapes_of(one, scenario):
+    samples = []
+    for item in judged:
+        statement, flag = item.statement, flags(item, scenario)
+        asked = asked_yet(item.phase, scenario.protocol)
+        for sample_id, shape in shapes_of(item, scenario):
             again = statement.id in repeated
-            reason = drop_reason(one.verdicts, scenario.distill.keep, again, flag, shape, asked)
-            sample = shape_sample(statement, one.casting, shape, one.phase, language, reason, flag)
-            found.append((sample_id, sample))
-    return without_twins(found)
+            reason = drop_reason(item.verdicts, scenario.distill.keep, again, flag, shape, asked)
+            sample = shape_sample(statement, item.casting, shape, item.phase, language, reason, flag)
+            samples.append((sample_id, sample))
+    return without_twins(samples)
 
 
 def asked_yet(phase: str, protocol: str) -> bool:
-    """Whether the seed's question has been put to whoever speaks in a phase."""
+    """Return whether the seed's question has been put before a phase, or in it."""
     return phase != "opening" or protocol_of(protocol).opens_with_question
 
 
-def flags(one: Judged, scenario: Scenario) -> str:
+def flags(item: Judged, scenario: Scenario) -> str:
     published = scenario.distill.rewrite == "as-published"
-    return "as-published" if published and one.statement.rewritten_from else ""
+    return "as-published" if published and item.statement.rewritten_from else ""
 
 
 def settled(verdicts: Sequence[tuple[Relation, str]]) -> tuple[Relation, str]:
-    """Relation and decision of all verdicts on one statement by one criterion, as one. Pure."""
+    """Return relation and decision of all verdicts on one statement by one criterion together. Pure."""
     if len(verdicts) == 1:
         return verdicts[0]
     if any(decision == "keep" for _, decision in verdicts):

@@ -1,4 +1,4 @@
-"""The two sides of a question in words: what a stance holds, and what the other side does. Pure."""
+"""The two sides of a question in words: that of a stance, and the other. Pure."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ class Sides:
     """The two sides of a question as sentences."""
 
     own: str
-    """The stance's own; where it stands in the middle, the side of the scale's +1."""
+    """The stance's own side; for a stance in the middle, the side of +1."""
     other: str
     answers: tuple[str, str]
     """The two ends of the scale, each as an answer to the question."""
     neutral: bool
-    """The stance stands in the middle, where nothing contradicts it; what takes a side does not express it either."""
+    """The stance stands in the middle: nothing contradicts it, and nothing that takes a side supports it."""
     in_sentences: bool
-    """The survey itself says what either side holds."""
+    """The survey has both sides as sentences (`poles`)."""
 
 
 def sides_of(seed: Seed, stance: Stance, language: Language) -> Sides:
-    """The stance's side and the other: in the survey's own sentences, or else as answers to the question."""
+    """Return both sides in the survey's own sentences, or else as answers to the question."""
     item = item_of(seed)
     side = option_of(item, stance).side
     ends = (outermost(item, 1) or stance.text, outermost(item, -1) or stance.text)
@@ -37,17 +37,17 @@ def sides_of(seed: Seed, stance: Stance, language: Language) -> Sides:
     return Sides(own, other, answers, neutral=side == 0, in_sentences=item.poles is not None)
 
 
-def relation_as_named(seed: Seed, stance: Stance, said: str, language: Language) -> Relation | None:
-    """How words stand to the stance that give an answer of the scale as theirs: `my answer is "disagree"`.
+def relation_as_named(seed: Seed, stance: Stance, speech: str, language: Language) -> Relation | None:
+    """Return the relation to the stance of a speech that names an answer of the scale: `my answer is "disagree"`.
 
-    None if they give none, or several, or if somebody else may be meant: those have to be judged.
+    None if it names none or several, or if the answer may be somebody else's: then it has to be judged.
     """
     item, lists = item_of(seed), language.phrases
     gives = "|".join(map(re.escape, lists["gives_answer"]))
-    found = list(re.finditer(rf"\b(?:{gives}):? [“\"‘'«]([^“”\"‘’«»]{{2,80}})[”\"’'»]", said, re.I))
+    quoted = list(re.finditer(rf"\b(?:{gives}):? [“\"‘'«]([^“”\"‘’«»]{{2,80}})[”\"’'»]", speech, re.I))
     by_label = {option.label.casefold(): option for option in item.options}
-    named = {by_label[match[1].casefold()] for match in found if match[1].casefold() in by_label}
-    if len(named) != 1 or len(found) != 1 or contains(said[: found[0].start()], lists["reports"]):
+    named = {by_label[match[1].casefold()] for match in quoted if match[1].casefold() in by_label}
+    if len(named) != 1 or len(quoted) != 1 or contains(speech[: quoted[0].start()], lists["reports"]):
         return None
     (option,), own = named, option_of(item, stance)
     if option == own or option.side == own.side != 0:
@@ -65,10 +65,10 @@ def option_of(item: SurveyItem, stance: Stance) -> Option:
 
 
 def outermost(item: SurveyItem, side: int) -> str | None:
-    """The answer of that side that stands farthest out on the scale, without what is put after it in brackets."""
+    """Return the answer farthest out on a side of the scale, without a bracket after it; None if the side is empty."""
     middle = (len(item.options) - 1) / 2
-    there = [(abs(at - middle), option.label) for at, option in enumerate(item.options) if option.side == side]
-    return max(there)[1].partition(" (")[0] if there else None
+    labels = [(abs(at - middle), option.label) for at, option in enumerate(item.options) if option.side == side]
+    return max(labels)[1].partition(" (")[0] if labels else None
 
 
 def as_claim(seed: Seed, answer: str, language: Language) -> str:

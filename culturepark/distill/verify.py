@@ -1,7 +1,6 @@
 """Checks every statement by two criteria: faithful to its quote, and in line with its speaker's stance.
 
-`stance` is asked only of opinions whose speaker has one. A verdict that cannot be read is `unparsable`, a state of its
-own that is never kept.
+`stance` is asked only of opinions whose speaker has one. A verdict that cannot be read is `unparsable` and never kept.
 """
 
 from __future__ import annotations
@@ -15,25 +14,21 @@ from culturepark.distill.judgement import Case, Judgement, criteria
 from culturepark.domain import Criterion, DistillPolicy, Verdict
 
 SURE_ENOUGH = 0.6
-"""On the development rows, nine of ten statements of which a model of 1.5 billion parameters was so sure were rightly
-kept; docs/quality.md has the curve."""
+"""The least confidence of a verdict that counts. On the development rows, nine of ten statements with such verdicts
+by a model of 1.5 billion parameters were rightly kept; docs/quality.md has the curve."""
 
 
 async def verify(asker: Asker, cases: Sequence[Case], policy: DistillPolicy) -> list[Verdict]:
-    """One `faithful` verdict for each case, and a `stance` verdict where there is one to hold it against.
-
-    Raises:
-        CultureparkError: as the ledger does.
-    """
+    """Return a `faithful` verdict on each case, and a `stance` verdict where the speaker has a stance."""
     by_leaning = policy.verify == "claims" or (policy.verify == "auto" and asker.model.traits.labels)
     judged = await (judge_by_leaning if by_leaning else judge_in_batches)(asker, cases)
     verdicts = []
-    for one in cases:
-        for criterion in criteria(one):
-            judgement = judged[one.statement.id, criterion]
+    for case in cases:
+        for criterion in criteria(case):
+            judgement = judged[case.statement.id, criterion]
             verdicts.append(
                 Verdict(
-                    statement_id=one.statement.id,
+                    statement_id=case.statement.id,
                     criterion=criterion,
                     relation=judgement.relation,
                     confidence=judgement.confidence,
@@ -45,10 +40,7 @@ async def verify(asker: Asker, cases: Sequence[Case], policy: DistillPolicy) -> 
 
 
 def passes(criterion: Criterion, judgement: Judgement, policy: DistillPolicy) -> bool:
-    """Whether a verdict lets its statement through; `keep` speaks of stance alone.
-
-    A judge that is not sure enough of its own answer does not know, and what it does not know is not kept.
-    """
+    """Return whether a statement passes. The policy's `keep` is about stance alone."""
     if judgement.confidence is not None and judgement.confidence < SURE_ENOUGH:
         return False
     return judgement.relation == "entail" if criterion == "faithful" else judgement.relation in policy.keep

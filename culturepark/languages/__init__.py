@@ -1,13 +1,11 @@
-"""Languages a dialogue can be held in. A language is a package: a folder of this one, or one that a plugin registers.
-
-It holds all that the program knows of the language:
+"""Languages of dialogues. A language is a package: a folder of this one, or one that a plugin registers.
 
     language.toml   its name, its script, and the words that frame a transcript
     NAME.md         prompts, with `{{holes}}`
-    phrases.toml    word lists that guards, mining and deduplication look words up in
-    rules.py        `rules(language)`: which parts of a sentence may be mined (see `Rules`)
+    phrases.toml    word lists of guards, mining and deduplication
+    rules.py        `rules(language)`: the parts of a sentence that may be mined (see `Rules`)
 
-No other module holds words of a language. What a language lacks is named in an error; English never stands in for it.
+No other module holds words of a language. A missing list, file or rule is an error; English never stands in for it.
 """
 
 from __future__ import annotations
@@ -43,7 +41,7 @@ PACKAGES["en"] = "culturepark.languages.en"
 
 
 class Prompt:
-    """One template. Its digest is logged with every call made from it."""
+    """A template. Its digest is stored with every call made from it."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -54,48 +52,48 @@ class Prompt:
         """Fill every hole in one pass: a value that holds `{{x}}` stays as it is.
 
         Raises:
-            KeyError: if a hole has no value. Values without a hole are fine: templates differ in what they need.
+            KeyError: if a hole has no value. Values without a hole are ignored.
         """
         return HOLE.sub(lambda match: str(values[match[1]]), self.text)
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a sentence, and what its form says about it."""
+    """A part of a sentence, with the findings of the rules."""
 
     start: int
-    """Code points, into the sentence or, where `ownership` has placed it, into the turn."""
+    """Code points, in the sentence; in `distill/extract`, in the turn."""
     end: int
     begins: int
-    """Where it begins in earnest, beyond `Still, ` and the like."""
+    """The start without an opener such as `Still, `."""
     kind: Kind | None
-    """The kind that the wording shows; None where only the sense could tell."""
+    """The kind that the wording shows; None where it shows none."""
     not_own: str | None
-    """Why it is not the speaker's own view or practice; None if it may be."""
+    """The reason why it is not the speaker's own view or practice; None if it may be."""
     no_statement: str | None
-    """Why it says nothing about a culture, although it is the speaker's own; None if it may."""
+    """The reason why it says nothing about a culture, although it is the speaker's own; None if it may."""
 
 
 class Rules(ABC):
-    """What the form of a sentence tells in one language. Pure."""
+    """Rules of one language about the form of sentences. Pure."""
 
     @abstractmethod
     def parts(self, sentence: str, following: str, others: Sequence[str], country: str) -> list[Part]:
-        """Cut a sentence into parts that can stand for themselves.
+        """Cut a sentence into parts that can stand by themselves.
 
         Args:
-            following: the next sentence of the turn, or nothing; it may take this one back as a joke.
-            others: what the other people at the table are called.
+            following: the next sentence of the turn, or empty; it may take this one back as a joke.
+            others: the names of the other people at the table.
             country: the speaker's (ISO 3166 alpha-3).
         """
 
     @abstractmethod
     def people_in(self, cue: str, speaker: str) -> list[str]:
-        """Return the names of people, but for the speaker's, that a moderator's words mention."""
+        """Return the names of people that a moderator's words mention, without the speaker's."""
 
 
 class Lists(dict[str, list[str]]):
-    """The word lists of one language; one that it lacks is an error in words for people."""
+    """The word lists of one language; a missing one raises UsageError."""
 
     def __init__(self, language: str, lists: dict[str, list[str]]) -> None:
         super().__init__(lists)
@@ -118,12 +116,12 @@ class Language:
 
     @cached_property
     def name(self) -> str:
-        """The English name, as prompts have it."""
+        """The name in prompts, in English."""
         return str(self._about["name"])
 
     @cached_property
     def script(self) -> str:
-        """How Unicode's names of its letters begin, such as `LATIN`."""
+        """The beginning of Unicode's names of its letters, such as `LATIN`."""
         return str(self._about["script"])
 
     @cached_property
@@ -134,7 +132,7 @@ class Language:
     def rules(self) -> Rules:
         """
         Raises:
-            UsageError: if nobody has written rules for the language.
+            UsageError: if the language has none.
         """
         module = f"{self.package}.rules"
         if find_spec(module) is None:
@@ -144,7 +142,6 @@ class Language:
 
     @cache  # noqa: B019 - there is one object of each language, and it stays
     def prompt(self, name: str) -> Prompt:
-        """Return a whole file as one template."""
         return Prompt(self._read(f"{name}.md").strip())
 
     @cache  # noqa: B019
@@ -168,7 +165,7 @@ class Language:
 
     @cache  # noqa: B019
     def frame(self, name: str) -> Prompt:
-        """Return one of the short texts that frame what is said, such as `moderator` or `your_turn`."""
+        """Return one of the short texts that frame a transcript, such as `moderator` or `your_turn`."""
         return Prompt(str(self._about["frames"][name]))
 
     def joined(self, names: Sequence[str]) -> str:
@@ -182,7 +179,7 @@ class Language:
         spans: list[tuple[int, int]] = []
         at = 0
         for boundary in get_sentence_boundaries(self.code, text):
-            # Only the pieces are taken over from the library; where they stand is found here, in code points.
+            # The library gives the pieces; their places are found here, in code points.
             for piece in map(str.strip, self._no_abbreviation.split(boundary["text"])):
                 start = text.find(piece, at)
                 if piece and start >= 0:
@@ -192,7 +189,7 @@ class Language:
 
     @cached_property
     def _no_abbreviation(self) -> re.Pattern[str]:
-        """Ends of sentences that sentencex does not see: it takes `if you ask me.` for the state of Maine."""
+        """Matches ends of sentences that sentencex misses: it takes `if you ask me.` for the state of Maine."""
         words = "|".join(self.phrases["no_abbreviation"])
         return re.compile(rf"(?<=[\s,](?:{words})\.)\s+(?=[A-ZÀ-Þ])" if words else r"(?!)")
 
@@ -208,7 +205,7 @@ class Language:
 
 
 def register(code: str, package: str) -> None:
-    """Add a language that stands in a package of its own, as a plugin's does."""
+    """Add a language from a package of its own, as a plugin does."""
     PACKAGES[code] = package
 
 

@@ -182,13 +182,13 @@ class BranchScreen(FramedScreen[str | None]):
 
     def _agreed(self) -> bool:
         """Return whether the user agrees to all models that will be asked: ctrl+r a second time says yes."""
-        from culturepark.run.branch import ASKED
+        from culturepark.run.plan import TALKING
 
         if self.model:
             return True  # named here and now, if it is a model at all
         try:
             models = models_of(self.scene.run)
-            strange = self.trust.strangers({role: models[role] for role in ASKED})
+            strange = self.trust.strangers({role: models[role] for role in TALKING})
             questions = " ".join(map(question, strange.values()))
         except UsageError as error:
             self._say(f"! {error}")

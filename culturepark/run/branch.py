@@ -1,58 +1,56 @@
-"""A branch that is made and held on a thread of its own, with an event loop of its own, while an app stays awake."""
+"""Makes and holds a branch on a thread with its own event loop, while an app stays responsive."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from culturepark.domain import Casting, ModelRole, Status, Turn
+from culturepark.domain import Casting, Status, Turn
 from culturepark.errors import CultureparkError, Interrupted
 from culturepark.models import prices
 from culturepark.models.registry import check_specs
 from culturepark.models.trust import Trust
-from culturepark.run import plan
+from culturepark.run import Watcher, plan
 from culturepark.run.pipeline import Run, describe
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
 from culturepark.terminal.safe import show_origin
 
-ASKED: tuple[ModelRole, ...] = ("speaker", "moderator")
-
 
 @dataclass(frozen=True)
 class Wish:
-    """How a dialogue is to go on from one of its turns."""
+    """The wish that a dialogue goes on otherwise from one of its turns."""
 
     turn_id: str
     text: str | None
-    """What is said in its place; None has it asked anew."""
+    """Replaces the turn; None asks for the turn anew."""
     model: str
-    """For all chat roles; empty for those of the run."""
+    """For all chat roles; empty for the run's own models."""
 
 
 @dataclass(frozen=True)
 class End:
-    """How a branch ended."""
+    """The end of a branch."""
 
     dialogue_id: str | None
     """None where no branch was made."""
     words: str
-    """The end in words, as the command line has them."""
+    """The message of the command line."""
     fine: bool
 
 
-class Going:
-    """One branch. `run` is for the thread, `stop` for anybody; it is also the run's watcher."""
+class Going(Watcher):
+    """One branch, and the watcher of its run. `run` is called on the thread, `stop` on any."""
 
     def __init__(
         self, store: Store, said: Callable[[Turn], object], told: Callable[[str], object], trust: Trust
     ) -> None:
         """
         Args:
-            trust: which models may be asked; one that is wished for is named by its user.
-            said, told: called on the thread, with every turn and with whatever else there is to know.
+            trust: the models that may be asked; the wished-for one is added.
+            said, told: called on the thread, with every turn and with every remark.
         """
         self.store, self._trust = store, trust
         self._said, self._told = said, told
@@ -60,10 +58,10 @@ class Going:
         self._task: asyncio.Task[Status] | None = None
         self._pipeline: Run | None = None
         self.stops = 0
-        """How often `stop` was called."""
+        """Number of calls of `stop`."""
 
     def run(self, wish: Wish) -> End:
-        """Make the branch and hold it until it is over or is stopped."""
+        """Make the branch, and hold it until it ends or is stopped."""
         made: RunRow | None = None
         dialogue_id: str | None = None
         try:
@@ -72,7 +70,7 @@ class Going:
             models = plan.models_with(parent, wish.model) if wish.model else plan.models_of(parent)
             if wish.model:
                 self._trust.name([models["speaker"]])
-            check_specs(models, ASKED, self._trust)
+            check_specs(models, plan.TALKING, self._trust)
             made = plan.branch(self.store, wish.turn_id, wish.text, models=models)
             (dialogue,) = self.store.dialogues(made.id)
             dialogue_id = dialogue.id
@@ -101,13 +99,13 @@ class Going:
         return await self._pipeline.carry_on()
 
     def stop(self, *, now: bool = False) -> None:
-        """Stop after the call in flight, or at once. What has been said is stored, and the run can be resumed."""
+        """Stop after the call in flight, or at once. All turns so far are stored, and the run can be resumed."""
         self.stops += 1
         if self._loop and self._task and self._pipeline:
             with suppress(RuntimeError):  # it is over
                 self._loop.call_soon_threadsafe(self._task.cancel if now else self._pipeline.interrupt)
 
-    # --- what a run tells its watcher ----------------------------------------------------------------
+    # --- the watcher ---------------------------------------------------------------------------------
 
     def turn(self, casting: Casting, turn: Turn) -> None:  # noqa: ARG002
         self._said(turn)
@@ -117,8 +115,3 @@ class Going:
 
     def fetching(self, name: str, done: int, total: int) -> None:
         self._told(f"fetching {name}: {done / 1e6:.0f}/{total / 1e6:.0f} MB")
-
-    def figures(self, tokens: int, cost_usd: float | None, samples: int) -> None: ...
-    def started(self, run: RunRow, castings: Collection[Casting], done: int) -> None: ...
-    def talked(self, casting: Casting, status: Status, reason: str) -> None: ...
-    def dialogue_done(self, casting: Casting) -> None: ...

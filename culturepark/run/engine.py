@@ -1,18 +1,18 @@
-"""How the dialogues of a run are spread: here, as tasks of one event loop. Another engine could have other machines."""
+"""Spreads the dialogues of a run over tasks of one event loop. A subclass could spread them over machines."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from culturepark.errors import CultureparkError
 
 Item = TypeVar("Item")
 
 
-class Engine(Protocol):
-    """Does one piece of work for each of many items, several at once."""
+class Engine:
+    """Works on items in this event loop, in their order. Waiting for models is nearly all there is to do."""
 
     async def map(
         self,
@@ -24,26 +24,13 @@ class Engine(Protocol):
     ) -> None:
         """
         Args:
-            work: what to do with an item. A failure that is the item's own does not leave it.
-            at_once: how many items are worked on at the same time, at most.
-            halt: called with an error that leaves `work`; keeps all others from asking for more, and returns the error
-                that the whole ends with. What is under way goes on to its end.
+            work: done with each item. It handles failures of the item alone, and raises only those of the whole.
+            at_once: most items that are worked on at the same time.
+            halt: called with an error that `work` raises. It keeps other items from asking for more, and returns the
+                error that the whole ends with. Requests under way go on to their end.
         Raises:
-            CultureparkError: what `halt` returned first.
+            CultureparkError: the first that `halt` returned.
         """
-
-
-class Local:
-    """Works on items in this event loop, in their order. Waiting for models is nearly all there is to do."""
-
-    async def map(
-        self,
-        work: Callable[[Item], Awaitable[None]],
-        items: Sequence[Item],
-        *,
-        at_once: int,
-        halt: Callable[[CultureparkError], CultureparkError],
-    ) -> None:
         queue = iter(items)
 
         async def take_turns() -> None:

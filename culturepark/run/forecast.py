@@ -11,8 +11,7 @@ from culturepark.dialogue import phrasing
 from culturepark.dialogue.casting import Plan
 from culturepark.dialogue.casting import plan as plan_of
 from culturepark.dialogue.protocol import schedule
-from culturepark.distill import cross_check
-from culturepark.distill.panel import ITEMS_A_CALL
+from culturepark.distill.checks import NORMS_A_CALL, SCORES_A_CALL
 from culturepark.domain import JUDGES, ChecksPolicy, Edition, ModelRole, Noun, Scenario, Scored
 from culturepark.languages import load_language
 from culturepark.models import prices, tokens
@@ -34,14 +33,14 @@ STAGES: dict[ModelRole, str] = {
 
 @dataclass(frozen=True)
 class Guess:
-    """The assumptions behind one end of the range."""
+    """Assumptions for one end of the range."""
 
     turn_tokens: int
     statements_a_turn: float
     asked_again: float
     """Extra requests per speech."""
     pass_on: float
-    """Share of statements that pass what is asked of them before the checks."""
+    """Share of statements that get as far as the checks."""
 
 
 LOW = Guess(turn_tokens=45, statements_a_turn=1.0, asked_again=0.0, pass_on=0.5)
@@ -52,17 +51,17 @@ EMBEDDED_A_CALL = 128
 VERDICT_TOKENS = 25
 ITEM_TOKENS = 130
 CHECK_TOKENS = 70
-"""Of a statement that is checked, in the prompt."""
+"""Of a checked statement, in the prompt."""
 SCORE_TOKENS = 50
 NORMS = 0.7
 """Share of norms and customs among statements."""
 MARGIN = 0.15
-"""By how much a run may differ from those before it."""
+"""A run may differ by this from those before it."""
 
 
 @dataclass(frozen=True)
 class Past:
-    """A finished run: its plan, and what it used."""
+    """A finished run: its plan, and its usage."""
 
     run_id: str
     edition: Edition
@@ -73,19 +72,19 @@ class Past:
 
 
 class Forecast(Noun):
-    """Figures for a whole run; `--dry-run --json` prints them in this order. A pair is low and high."""
+    """Figures for a whole run, as `--dry-run --json` prints them. A pair is low and high."""
 
     dialogues: int
     persona_turns: int
     skipped: list[str]
-    """Why a question is not asked in a culture."""
+    """Questions that are not asked in a culture, with the reason."""
     past_runs: list[str]
-    """Runs that the forecast is judged by."""
+    """Past runs that corrected the forecast."""
     calls: tuple[int, int]
     prompt_tokens: tuple[int, int]
     completion_tokens: tuple[int, int]
     cost_usd: tuple[float, float] | None
-    """None where a model's price is not known."""
+    """None if a model's price is not known."""
 
 
 def forecast(
@@ -93,16 +92,16 @@ def forecast(
 ) -> Forecast:
     """
     Args:
-        past: runs of the same protocol with the same models. This run is expected to differ from the middle of its
-            own forecast by the same factors as they did, within `MARGIN`.
+        past: runs of the same protocol with the same models. The run is expected to differ from the middle of its
+            forecast by the same factors as they did, within `MARGIN`.
     """
     specs = seated(specs, scenario)
     low, high = (figures(totals(plan, scenario, guess), specs) for guess in (LOW, HIGH))
     if past:
         expected = middle(plan, scenario)
-        likely = [scaled_by(run, expected, specs) for run in past]
-        low = {name: min(one[name] for one in likely) * (1 - MARGIN) for name in low}
-        high = {name: max(one[name] for one in likely) * (1 + MARGIN) for name in high}
+        scaled = [scaled_by(run, expected, specs) for run in past]
+        low = {name: min(likely[name] for likely in scaled) * (1 - MARGIN) for name in low}
+        high = {name: max(likely[name] for likely in scaled) * (1 + MARGIN) for name in high}
 
     def ends(name: str) -> tuple[int, int]:
         return round(low[name]), round(high[name])
@@ -124,10 +123,10 @@ def forecast(
 
 
 def scaled_by(run: Past, expected: Totals, specs: Mapping[ModelRole, ModelSpec]) -> dict[str, float]:
-    """The figures of a plan, scaled by how far a past run was off its own forecast.
+    """Return the figures of a plan, scaled by the factors of a past run to its own forecast.
 
     Args:
-        expected: the forecast for the plan.
+        expected: the middle of the plan's forecast.
     """
     own = middle(plan_of(run.edition, run.seed), run.edition.scenario)
     factors: dict[str, Amount] = {}
@@ -143,11 +142,11 @@ def scaled_by(run: Past, expected: Totals, specs: Mapping[ModelRole, ModelSpec])
             went[role] = (amount[0] * by[0], amount[1] * by[1], amount[2] * by[2])
         return figures(went, specs)
 
-    found = scaled(expected)
+    likely = scaled(expected)
     full_price = scaled(own)["cost_usd"]
     if run.cost_usd is not None and full_price:
-        found["cost_usd"] *= run.cost_usd / full_price  # less, where the endpoint had parts of prompts in its cache
-    return found
+        likely["cost_usd"] *= run.cost_usd / full_price  # less, where the endpoint had parts of prompts in its cache
+    return likely
 
 
 def figures(totals: Totals, specs: Mapping[ModelRole, ModelSpec]) -> dict[str, float]:
@@ -157,7 +156,7 @@ def figures(totals: Totals, specs: Mapping[ModelRole, ModelSpec]) -> dict[str, f
 
 
 def middle(plan: Plan, scenario: Scenario) -> Totals:
-    """The geometric mean of the two ends."""
+    """Return the geometric mean of both ends."""
     low, high = (totals(plan, scenario, guess) for guess in (LOW, HIGH))
     means: Totals = {}
     for role in low:
@@ -167,11 +166,11 @@ def middle(plan: Plan, scenario: Scenario) -> Totals:
 
 
 def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
-    found: Totals = dict.fromkeys(STAGES, (0.0, 0.0, 0.0))
+    sums: Totals = dict.fromkeys(STAGES, (0.0, 0.0, 0.0))
 
     def add(role: ModelRole, calls: float, prompt_tokens: float, completion_tokens: float) -> None:
-        old = found[role]
-        found[role] = (old[0] + calls, old[1] + prompt_tokens, old[2] + completion_tokens)
+        old = sums[role]
+        sums[role] = (old[0] + calls, old[1] + prompt_tokens, old[2] + completion_tokens)
 
     fixed = {
         name: tokens.count(load_language(scenario.language).prompt(name).text, "")
@@ -179,16 +178,16 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
     }
     for casting in plan.castings:
         cards = [tokens.count(phrasing.card(casting, p, scenario, small=False)[0], "") for p in casting.participants]
-        said = 0
+        transcript = 0
         speeches = 0
         for slot in schedule(scenario.protocol, len(casting.participants), scenario.max_turns):
             if slot.act == "speech":
                 again = 1 + guess.asked_again
-                add("speaker", again, again * (cards[slot.person] + said + 60), again * guess.turn_tokens)
+                add("speaker", again, again * (cards[slot.person] + transcript + 60), again * guess.turn_tokens)
                 speeches += 1
             elif slot.act == "follow-up":
                 add("moderator", 1, fixed["follow-up"] + 2 * guess.turn_tokens, 30)
-            said += guess.turn_tokens if slot.act == "speech" else 35
+            transcript += guess.turn_tokens if slot.act == "speech" else 35
         statements = speeches * guess.statements_a_turn
         extractions = -(-speeches // 8)
         turns = speeches * (guess.turn_tokens + 25)
@@ -202,42 +201,42 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
         )
         if scenario.distill.checks:
             cultures = len({p.persona.culture for p in casting.participants})
-            told = fixed["score"] + (fixed["scales"] + fixed["judges"]) / 2, cards[-1]
-            for role, amount in checked(scenario.distill.checks, statements * guess.pass_on, cultures, *told):
+            scale_and_card = fixed["score"] + (fixed["scales"] + fixed["judges"]) / 2, cards[-1]
+            for role, amount in checked(scenario.distill.checks, statements * guess.pass_on, cultures, *scale_and_card):
                 add(role, *amount)
         add("embedder", statements / EMBEDDED_A_CALL, statements * EMBEDDED_TOKENS, 0)
-    return found
+    return sums
 
 
 def checked(
     policy: ChecksPolicy, statements: float, cultures: int, scale: float, card: float
 ) -> Iterator[tuple[ModelRole, Amount]]:
-    """What each judge is asked about the statements of a dialogue that have passed so far."""
+    """Yield the amount of each judge, for the statements of a dialogue that get as far as the checks."""
     scales = sum(getattr(policy, criterion) is not None for criterion in get_args(Scored))
-    calls = max(1.0, statements / ITEMS_A_CALL)
+    calls = max(1.0, statements / SCORES_A_CALL)
     for role in JUDGES[: policy.judges]:
         items = statements * scales
         yield role, (calls * scales, calls * scales * scale + items * CHECK_TOKENS, items * SCORE_TOKENS)
     if policy.cross_check:
         norms = statements * NORMS
-        calls = max(cultures, norms / cross_check.ITEMS_A_CALL)
+        calls = max(cultures, norms / NORMS_A_CALL)
         yield JUDGES[0], (calls, calls * card + norms * CHECK_TOKENS, norms * SCORE_TOKENS)
 
 
 def seated(specs: Mapping[ModelRole, ModelSpec], scenario: Scenario) -> dict[ModelRole, ModelSpec]:
-    """A model for every judge of a panel, if there is one: those that were named take turns."""
+    """Give every judge of a panel a model: those that were named take turns."""
     named = [specs[role] for role in JUDGES if role in specs]
     others = {role: spec for role, spec in specs.items() if role not in JUDGES}
     return others | {role: named[n % len(named)] for n, role in enumerate(JUDGES) if scenario.distill.checks}
 
 
 def asked(specs: Mapping[ModelRole, ModelSpec]) -> list[ModelRole]:
-    """The roles that cost calls: an embedder only if it is an endpoint."""
+    """Return the roles that make calls: the embedder only if it is an endpoint."""
     return [role for role in STAGES if role in specs and (role != "embedder" or specs[role].remote)]
 
 
 def priced(specs: Mapping[ModelRole, ModelSpec]) -> bool:
-    """Whether all prices are known."""
+    """Return whether all prices are known."""
     return all(cost_of(specs[role], (1, 1, float(role != "embedder"))) is not None for role in asked(specs))
 
 

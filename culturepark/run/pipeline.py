@@ -1,6 +1,6 @@
 """Composes the stages: scenario -> dialogues -> statements -> verdicts -> duplicates -> samples.
 
-A run is carried on from whatever the store holds, so beginning, resuming and distilling again are one path.
+A run is carried on from what the store holds, so beginning, resuming and distilling again are one path.
 """
 
 from __future__ import annotations
@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import nullcontext, suppress
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
-from culturepark.dialogue.guards import storable
 from culturepark.domain import (
     JUDGES,
     Casting,
@@ -21,8 +20,8 @@ from culturepark.domain import (
     Relation,
     Statement,
     Status,
-    Turn,
     Verdict,
+    storable,
 )
 from culturepark.errors import (
     BudgetReached,
@@ -42,8 +41,9 @@ from culturepark.models.registry import Models
 from culturepark.models.trust import Trust
 from culturepark.models.weights import detached
 from culturepark.redact import redact
-from culturepark.run.engine import Engine, Local
-from culturepark.run.plan import UNTIL, Until, models_of, settings_of
+from culturepark.run import UNTIL, Until, Watcher
+from culturepark.run.engine import Engine
+from culturepark.run.plan import models_of, settings_of
 from culturepark.shortage import shortages_named
 from culturepark.store.castings import castings
 from culturepark.store.integrity import edition_of, threshold_of
@@ -57,21 +57,8 @@ if TYPE_CHECKING:
     from culturepark.distill.samples import Judged
     from culturepark.models.embedder import Embedder
 
-
 LOOK_EVERY: float = 5
-"""Seconds between two looks whether the store is still where it was."""
-
-
-class Watcher(Protocol):
-    """Whoever wants to see a run go on. Every method may do nothing."""
-
-    def started(self, run: RunRow, castings: Collection[Casting], done: int) -> None: ...
-    def fetching(self, name: str, done: int, total: int) -> None: ...
-    def turn(self, casting: Casting, turn: Turn) -> None: ...
-    def talked(self, casting: Casting, status: Status, reason: str) -> None: ...
-    def dialogue_done(self, casting: Casting) -> None: ...
-    def figures(self, tokens: int, cost_usd: float | None, samples: int) -> None: ...
-    def note(self, text: str) -> None: ...
+"""Seconds between two checks that the store is still where it was."""
 
 
 class Run:
@@ -82,13 +69,13 @@ class Run:
     ) -> None:
         """
         Args:
-            trust: which of the models that the store names may be asked; None for those named outside of this command.
-            engine: how dialogues are spread; None for this event loop.
+            trust: the models that the store names and that may be asked; None for those named outside of this command.
+            engine: spreads the dialogues; None for this event loop.
         """
         self.store = store
         self.row = row
         self.watcher = watcher
-        self.engine = engine or Local()
+        self.engine = engine or Engine()
         self.edition = edition_of(row)
         self.scenario = self.edition.scenario
         self.castings = {casting.number: casting for casting in castings(store, row, self.edition)}
@@ -107,37 +94,35 @@ class Run:
             notice=self._note,
         )
         self._noted: set[str] = set()
-        """Remarks that the user has been told, without their figures."""
+        """Remarks so far, without their figures."""
         self.warned = False
-        """Whether it has been said that a judge's model is too small."""
+        """A remark has said that a judge's model is too small."""
         self.samples = 0
-        """Samples so far of statements that passed verification; duplicates among them are found at the end."""
+        """Samples so far of statements that passed verification, duplicates among them included."""
 
     def _note(self, text: str) -> None:
         self._noted.add(figureless(text))
         self.watcher.note(text)
 
     def interrupt(self) -> None:
-        """Calls in flight finish; nothing new is asked."""
+        """Let calls in flight finish, and make no new ones."""
         self.ledger.halt(Interrupted("stopped by Ctrl-C"))
 
     def without_a_second(self) -> str:
-        """Return the people whose norms nobody else can cross-check; empty where no cross-check is wanted."""
+        """Return the names of people whose norms nobody else can cross-check; empty where no cross-check is wanted."""
         checks = self.scenario.distill.checks
         if checks is None or checks.cross_check is None:
             return ""
-        from culturepark.distill.cross_check import alone
+        from culturepark.distill.checks import alone
 
         people = alone(self.edition, self.castings.values(), self.row.seed)
         return ", ".join(person.called for person in people[:5]) + (", ..." if len(people) > 5 else "")
 
     async def carry_on(self) -> Status:
-        """Do whatever is still to be done.
+        """Do all that is still missing, and return the run's status: `failed` if a dialogue failed.
 
-        Returns:
-            `done`, also where single dialogues failed: `failed` is theirs.
         Raises:
-            CultureparkError: what stopped the run; it can be resumed.
+            CultureparkError: the run was stopped; it can be resumed.
         """
         self.store.close_open_calls(self.row.id)
         self.store.set_run(self.row.id, Status.RUNNING, None)
@@ -164,10 +149,10 @@ class Run:
         return status
 
     async def _while_the_store_stands(self) -> None:
-        """All stages, and beside them a look at the store: while an answer is waited for, nothing is written to it.
+        """Do all stages, and check meanwhile that the store is there: nothing is written while an answer is awaited.
 
         Raises:
-            StoreError: if it is no longer.
+            StoreError: if it is gone.
         """
         stages = asyncio.create_task(self._stages())
         look = asyncio.create_task(self._look_for_the_store())
@@ -192,7 +177,7 @@ class Run:
             await self._distil()
 
     def stopped(self, error: CultureparkError) -> None:
-        """Store what the run was stopped by."""
+        """Store the reason for which the run was stopped."""
         names: dict[type[CultureparkError], str] = {
             BudgetReached: "budget",
             Interrupted: "interrupted",
@@ -201,7 +186,7 @@ class Run:
             OutOfCredit: "no-credit",
         }
         if isinstance(error, StoreError):
-            return  # it could not be written down either
+            return  # the reason could not be stored either
         with suppress(StoreError) if isinstance(error, OutOfResources) else nullcontext():
             self.store.set_run(self.row.id, Status.STOPPED, f"{names.get(type(error), 'error')}: {error}"[:500])
 
@@ -212,9 +197,9 @@ class Run:
         return UNTIL.index(self.settings.until) >= UNTIL.index(stage)
 
     async def _dialogues(self) -> None:
-        """All dialogues, several at once; a failure of one is its own, a failure of all stops the run."""
+        """Do all dialogues, several at once. A failure of a single dialogue does not stop the run."""
         rows = self.store.dialogues(self.row.id)
-        open_rows = [row for row in rows if not self._finished(row)]
+        open_rows = [row for row in rows if self._missing(row)]
         self.watcher.started(self.row, self.castings.values(), len(rows) - len(open_rows))
         await self.engine.map(self._dialogue, open_rows, at_once=self.settings.concurrency, halt=self._halt)
 
@@ -222,23 +207,23 @@ class Run:
         self.ledger.halt(error)
         return self.ledger.halted or error
 
-    def _finished(self, row: DialogueRow) -> bool:
+    def _missing(self, row: DialogueRow) -> Sequence[Callable[[DialogueRow, Casting], Awaitable[None]]]:
+        """Return the stages that a dialogue still lacks."""
+        stages = []
         if row.status in (Status.PENDING, Status.RUNNING, Status.FAILED):
-            return False
+            stages.append(self._talk)
         if self._reaches("extract") and row.extracted < self.row.extract_round:
-            return False
-        return not (self._reaches("verify") and row.verified < self.row.verify_round)
+            stages.append(self._extract)
+        if self._reaches("verify") and row.verified < self.row.verify_round:
+            stages.append(self._verify)
+        return stages
 
     async def _dialogue(self, row: DialogueRow) -> None:
         casting = self.castings[row.number]
         try:
             with shortages_named():
-                if row.status in (Status.PENDING, Status.RUNNING, Status.FAILED):
-                    await self._talk(row, casting)
-                if self._reaches("extract") and row.extracted < self.row.extract_round:
-                    await self._extract(row, casting)
-                if self._reaches("verify") and row.verified < self.row.verify_round:
-                    await self._verify(row, casting)
+                for stage in self._missing(row):
+                    await stage(row, casting)
         except (Unreachable, OutOfCredit):
             raise
         except ModelError as error:
@@ -248,7 +233,7 @@ class Run:
             self._noted.add(figureless(str(error)))
         except CultureparkError:
             raise
-        except Exception as bug:  # an answer that nobody foresaw must not cost the other dialogues
+        except Exception as bug:  # an unforeseen answer must not cost the other dialogues
             self.store.set_dialogue(row.id, Status.FAILED, "bug", describe(bug))
             self.watcher.note(f"dialogue {row.number} failed by a bug, sorry, please report it: {describe(bug)}")
             show_origin(bug)
@@ -261,7 +246,7 @@ class Run:
         if protocol_of(self.scenario.protocol).user_sits:
             if row.status != Status.FAILED:
                 raise UsageError(still_open(self.row.id))
-            self.store.set_dialogue(row.id, Status.DONE, "completed")  # only what follows a talk can fail
+            self.store.set_dialogue(row.id, Status.DONE, "completed")  # a talk itself cannot fail, later stages can
             return
         self.store.set_dialogue(row.id, Status.RUNNING)
         turns = self.store.turns(row.id)
@@ -292,17 +277,18 @@ class Run:
             asker, self.store.turns(row.id), self.scenario.distill.extract, after=row.branched_at or 0
         )
         counts = self.store.statement_counts(row.id)
-        found = []
+        statements = []
         for proposal in extraction.proposals:
             turn_id = f"{row.id}.t{proposal.turn.position}"
             counts[turn_id] = number = counts.get(turn_id, 0) + 1
-            found.append((proposal.as_statement(f"{turn_id}.s{number}", turn_id, casting), proposal.call_id))
-        self.store.add_extraction(row.id, found, extraction.rejected, self.row.extract_round)
+            statements.append((proposal.as_statement(f"{turn_id}.s{number}", turn_id, casting), proposal.call_id))
+        self.store.add_extraction(row.id, statements, extraction.rejected, self.row.extract_round)
         self._show()
 
     async def _verify(self, row: DialogueRow, casting: Casting) -> None:
         from culturepark.distill.judgement import case
         from culturepark.distill.reword import candidates, reword
+        from culturepark.distill.samples import shapes
         from culturepark.distill.verify import verify
 
         policy = self.scenario.distill
@@ -311,27 +297,28 @@ class Run:
         statements = [s.noun() for s in self.store.statements(self.row, row.id) if s.rewritten_from is None]
         cases = [case(s, turns[s.turn_id], casting, verifier.language) for s in statements]
         verdicts = await verify(verifier, cases, policy)
-        again: list[tuple[Statement, str | None]] = []
-        if amiss := candidates(cases, verdicts, policy):
+        reworded: list[tuple[Statement, str | None]] = []
+        if contradicting := candidates(cases, verdicts, policy):
             counts = self.store.statement_counts(row.id)
-            for done in await reword(await self._asker(row, casting, "extractor", "verify"), amiss, policy):
-                old = done.case.statement
+            for wording in await reword(await self._asker(row, casting, "extractor", "verify"), contradicting, policy):
+                old = wording.case.statement
                 counts[old.turn_id] = number = counts[old.turn_id] + 1
                 new = {
                     "id": f"{old.turn_id}.s{number}",
-                    "text": done.text,
-                    "first_person": done.first_person,
+                    "text": wording.text,
+                    "first_person": wording.first_person,
                     "rewritten_from": old.id,
                 }
-                again.append((old.model_copy(update=new), done.call_id))
+                reworded.append((old.model_copy(update=new), wording.call_id))
             if policy.rewrite == "checked":
-                verdicts += await verify(
-                    verifier, [case(s, turns[s.turn_id], casting, verifier.language) for s, _ in again], policy
-                )
+                cases = [case(s, turns[s.turn_id], casting, verifier.language) for s, _ in reworded]
+                verdicts += await verify(verifier, cases, policy)
+        statements += [statement for statement, _ in reworded]
         if policy.checks:
-            verdicts += await self._check(row, casting, [*statements, *(s for s, _ in again)], verdicts)
-        self.store.add_verification(row.id, again, verdicts, self.row.verify_round)
-        self._count_samples([*statements, *(s for s, _ in again)], verdicts, casting)
+            verdicts += await self._check(row, casting, statements, verdicts)
+        self.store.add_verification(row.id, reworded, verdicts, self.row.verify_round)
+        passed = passed_all(verdicts)
+        self.samples += sum(len(shapes(s, casting, self.scenario.samples)) for s in statements if s.id in passed)
         self._show()
 
     async def _check(
@@ -341,10 +328,9 @@ class Run:
 
         policy = self.scenario.distill
         assert policy.checks is not None
-        dropped = {v.statement_id for v in verdicts if v.decision == "drop"}
-        judged = {v.statement_id for v in verdicts} - dropped
         unasked = {s.id for s in statements if s.rewritten_from and policy.rewrite == "as-published"}
-        passed = [s for s in statements if s.id in judged | unasked]
+        asked = passed_all(verdicts) | unasked
+        passed = [s for s in statements if s.id in asked]
         askers = [await self._asker(row, casting, role, "check") for role in JUDGES if role in self.models.specs]
         if any(asker.model.traits.labels for asker in askers) and not self.warned:
             self.watcher.note(
@@ -360,15 +346,8 @@ class Run:
         model = await self.models.get(role)
         return Asker(casting, load_language(self.scenario.language), row.id, model, self.ledger, stage)
 
-    def _count_samples(self, statements: list[Statement], verdicts: list[Verdict], casting: Casting) -> None:
-        from culturepark.distill.samples import shapes
-
-        dropped = {v.statement_id for v in verdicts if v.decision == "drop"}
-        judged = {v.statement_id for v in verdicts} - dropped
-        self.samples += sum(len(shapes(s, casting, self.scenario.samples)) for s in statements if s.id in judged)
-
     async def _distil(self) -> None:
-        """Duplicates and samples of the whole run; both follow from the verdicts and can be made again at any time."""
+        """Make duplicates and samples of the whole run. Both follow from the verdicts, and can be made again."""
         from culturepark.distill.dedup import THRESHOLDS, deduplicate, portions
         from culturepark.distill.samples import entries, samples_of
         from culturepark.store.vectors import vectors_of
@@ -377,15 +356,14 @@ class Run:
         duplicates: list[Duplicate] = []
         embedder: Embedder | None = None
         reviews = self.store.reviews(self.row.id)
-        if passed := entries(
-            judged, self.scenario, lambda sample_id: of_sample(reviews, sample_id).rejected
-        ):  # or weights would be fetched for nothing
+        passed = entries(judged, self.scenario, lambda sample_id: of_sample(reviews, sample_id).rejected)
+        if passed:  # else weights would be fetched for nothing
             embedder = await self._embedder()
             threshold = threshold_of(self.row, self.edition) or THRESHOLDS[embedder.method]
-            for some in portions(passed):
-                vectors = await vectors_of(self.store, embedder, [entry.text for entry in some])
-                # In a thread: it may take minutes, and Ctrl-C twice is to stop now.
-                duplicates += await detached(deduplicate, some, vectors, embedder.method, threshold)
+            for portion in portions(passed):
+                vectors = await vectors_of(self.store, embedder, [entry.text for entry in portion])
+                # In a thread: it may take minutes, and a second Ctrl-C stops at once.
+                duplicates += await detached(deduplicate, portion, vectors, embedder.method, threshold)
             self.watcher.note(
                 f"{len(duplicates)} of {len(passed)} verified statements repeat another one "
                 f"(similarity {threshold:.2f} and more, by {embedder.method})"
@@ -397,7 +375,7 @@ class Run:
                 self.watcher.note(f"reviews that count no longer, because nothing says the same words now: {idle}")
         else:
             self.store.set_duplicates(self.row.id, duplicates)
-        if embedder:  # the questions too, for `stats` to tell how far talk has gone beyond them
+        if embedder:  # `stats` measures how far the talk went beyond the questions
             await vectors_of(self.store, embedder, [seed.question for seed in self.scenario.seeds])
 
     def _judged(self) -> list[Judged]:
@@ -412,7 +390,7 @@ class Run:
         return [
             Judged(
                 row.noun(),
-                {criterion: settled(those) for criterion, those in verdicts[row.id].items()},
+                {criterion: settled(given) for criterion, given in verdicts[row.id].items()},
                 self.castings[numbers[dialogue_of(row.turn_id)]],
                 phases[row.turn_id],
             )
@@ -430,16 +408,22 @@ class Run:
         return await detached(open_embedder, spec, watcher.fetching, watcher.note, ask)  # it may have weights to fetch
 
 
+def passed_all(verdicts: Iterable[Verdict]) -> set[str]:
+    """Return the ids of the statements that have verdicts, and none that drops them."""
+    decisions = {(verdict.statement_id, verdict.decision) for verdict in verdicts}
+    return {statement_id for statement_id, _ in decisions if (statement_id, "drop") not in decisions}
+
+
 def still_open(run_id: str, where: str = "") -> str:
     """
     Args:
-        where: the option that names the store, if it has to be named.
+        where: the option that names the store, if it is not the default.
     """
     return f"{run_id} is a talk that its user has not ended; go on with it: culturepark talk --run-id {run_id}{where}"
 
 
 def figureless(text: str) -> str:
-    """A message without its figures, by which it is known when it comes again with others."""
+    """Return a message without its figures, so that it is known when it comes again with others."""
     return re.sub(r"\d[\d,.]*", "#", text)
 
 

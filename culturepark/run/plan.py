@@ -1,4 +1,4 @@
-"""Begins runs, and reads back what a run was begun with."""
+"""Makes a run's row with its models and settings, and reads them back."""
 
 from __future__ import annotations
 
@@ -7,31 +7,29 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
-from typing import Literal
 
 from culturepark import __version__
 from culturepark.dialogue.casting import plan
-from culturepark.dialogue.guards import LONGEST, storable
+from culturepark.dialogue.guards import LONGEST
 from culturepark.dialogue.protocol import protocol_of
-from culturepark.domain import JUDGES, Edition, ModelRole, Scenario, Status
+from culturepark.domain import JUDGES, Edition, ModelRole, Scenario, Status, storable
 from culturepark.errors import UsageError
 from culturepark.models.chat import canonical, digest
 from culturepark.models.ledger import now
 from culturepark.models.spec import CHAT_ROLES, ModelSpec, parse
+from culturepark.run import UNTIL, Until
 from culturepark.store.castings import castings
 from culturepark.store.integrity import edition_of
 from culturepark.store.lineage import parents
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
 
-Until = Literal["dialogue", "extract", "verify", "dedup", "samples"]
-UNTIL: tuple[Until, ...] = ("dialogue", "extract", "verify", "dedup", "samples")
 TALKING: tuple[ModelRole, ...] = ("speaker", "moderator")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a run is carried out; of all this only `threshold` changes what a finished run holds."""
+    """Settings of a run. Only `threshold` changes the rows of a finished run."""
 
     concurrency: int = 4
     until: Until = "samples"
@@ -40,7 +38,7 @@ class Settings:
     rpm: int | None = None
     tpm: int | None = None
     threshold: float | None = None
-    """For duplicates, in place of the scenario's; given to `distill`, and kept from then on."""
+    """For duplicates, in place of the scenario's; set by `distill`, and kept from then on."""
 
 
 def new_run(
@@ -104,24 +102,24 @@ def branch(
 ) -> RunRow:
     """Make a run whose one dialogue goes on from the middle of another: before `turn_id` the two are the same.
 
-    Nothing of the other run changes, and nothing is asked yet. The dialogue keeps its number, on which hang the
-    suggestions that are put to speakers; another draw comes of the run's seed alone.
+    The other run does not change, and no model is asked yet. The dialogue keeps its number, on which suggestions to
+    speakers depend; only the run's seed makes a different draw.
 
     Args:
-        text: what is said in place of the turn, or its own to let it stand; None has it asked anew. What comes after
-            it is asked anew in any case.
+        text: replaces the turn; the turn's own text keeps it, None asks for it anew. All turns after it are asked for
+            anew in any case.
         models: None for those of the other run.
-        seed: None for any that is not the other run's.
-        settings: None for those of the other run, until its talk is over.
+        seed: None for a random one.
+        settings: None for those of the other run, until the end of the dialogue.
     Raises:
-        UsageError: if there is no such turn, or nothing can be said in its place.
+        UsageError: if there is no such turn, or it cannot be replaced.
     """
     row, dialogue, parent = store.spoken(turn_id)
     if not protocol_of(dialogue.protocol).has_schedule:
         raise UsageError(f"{dialogue.id} is a talk with you; so far only dialogues between personas can branch")
     edition = edition_of(parent)
     (casting,) = castings(store, parent, edition, dialogue.id)
-    *copied, turn = [one for one in store.turns(dialogue.id) if one.position <= row.position]
+    *copied, turn = [turn for turn in store.turns(dialogue.id) if turn.position <= row.position]
     edited = []
     if text is not None:
         if (text := speakable(text)) == turn.text:
@@ -145,10 +143,10 @@ def branch(
 
 
 def speakable(text: str) -> str:
-    """Check what a person puts in place of a turn, and return it stripped. No other guard looks at it.
+    """Check a person's text for a turn, and return it stripped. No other guard looks at it.
 
     Raises:
-        UsageError: if no turn can be made of it.
+        UsageError: if it cannot be a turn.
     """
     text = text.strip()
     if not text:
@@ -166,18 +164,18 @@ def another(seed: int) -> int:
 
 
 def free_branch_id(store: Store, parent_id: str) -> str:
-    """Return the parent's id with `-b7f3a` behind it; a long one is shortened first."""
+    """Return the parent's id, shortened if it is long, with a suffix like `-b7f3a`."""
     while store.find_run(run_id := f"{parent_id[:94]}-b{secrets.token_hex(2)}"):
         pass
     return run_id
 
 
 def free_run_id(store: Store, edition: Edition) -> str:
-    """`20261121-quickstart-7f3a`: the day, the scenario, and four letters that tell runs of a day apart."""
-    while True:
-        run_id = f"{datetime.now(UTC):%Y%m%d}-{edition.scenario.name}-{secrets.token_hex(2)}"
-        if store.find_run(run_id) is None:
-            return run_id
+    """Return an id like `20261121-quickstart-7f3a`: the day, the scenario, and four random letters."""
+    day = f"{datetime.now(UTC):%Y%m%d}"
+    while store.find_run(run_id := f"{day}-{edition.scenario.name}-{secrets.token_hex(2)}"):
+        pass
+    return run_id
 
 
 def models_column(models: Mapping[ModelRole, ModelSpec]) -> str:
@@ -192,7 +190,7 @@ def models_with(row: RunRow, model: str) -> dict[ModelRole, ModelSpec]:
     """Return the run's models, with another one in all chat roles.
 
     Raises:
-        UsageError: if that is no model's spec.
+        UsageError: if it is no model spec.
     """
     return {"embedder": models_of(row)["embedder"], **dict.fromkeys(CHAT_ROLES, parse(model))}
 
@@ -218,9 +216,10 @@ def judges_asked(scenario: Scenario, models: Mapping[ModelRole, ModelSpec]) -> t
 def roles_until(until: Until, scenario: Scenario, models: Mapping[ModelRole, ModelSpec]) -> tuple[ModelRole, ...]:
     """Return the roles that are asked before a run ends."""
     judges = judges_asked(scenario, models)
-    roles: dict[Until, tuple[ModelRole, ...]] = {
+    stages: dict[Until, tuple[ModelRole, ...]] = {
         "dialogue": TALKING,
-        "extract": (*TALKING, "extractor"),
-        "verify": (*TALKING, "extractor", "verifier", *judges),
+        "extract": ("extractor",),
+        "verify": ("verifier", *judges),
+        "dedup": ("embedder",),
     }
-    return roles.get(until, (*TALKING, "extractor", "verifier", *judges, "embedder"))
+    return tuple(role for stage in UNTIL[: UNTIL.index(until) + 1] for role in stages.get(stage, ()))

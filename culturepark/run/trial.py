@@ -1,4 +1,4 @@
-"""The trial of a model: a few questions, put as a run puts them, and what they show of each ability."""
+"""Tries a model with a few questions like those of a run, and reports its abilities."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from culturepark.dialogue.agents import SPEECH_TOKENS
 from culturepark.distill.ask import content_of, strict
 from culturepark.distill.json_answers import parse
 from culturepark.distill.judge_json import TOKENS_AN_ITEM, VerdictsAnswer
+from culturepark.domain import DEFAULT_LANGUAGE
 from culturepark.errors import CultureparkError, ModelError, Overloaded, PromptCut, TooLong
 from culturepark.languages import load_language
 from culturepark.models import prices
@@ -42,30 +43,26 @@ MATERIAL = {
 RIVALS = 5
 ENOUGH = 8192
 """Tokens of context that a dialogue and its extraction need with room to spare; the embedded model has half of it."""
-
 SIGN = "marigold"
-"""The word at the beginning of the long prompt that is asked for at its end."""
+"""Stands at the beginning of the long prompt, whose end asks for it."""
 LONG_TOKENS = 7_000
-"""About what the long prompt has: with the answer, and as other models count, it fits into `ENOUGH`."""
+"""Tokens of the long prompt, about: with the answer, and as other models count, it fits into `ENOUGH`."""
 LONG_SECONDS = 120.0
-"""For an answer to it; a slow machine would need minutes."""
+"""For the answer to the long prompt; a slow machine would need minutes."""
 UNSEEN = "not seen, since a filter refused the question"
 
-State = Literal["ok", "note", "bad"]
 
-
-class Line(NamedTuple):
-    """One ability, or what there is to say of the model."""
-
+@dataclass(frozen=True)
+class Finding:
     what: str
-    state: State
+    state: Literal["ok", "note", "bad"]
     detail: str
     exit_code: int = 0
 
 
 @dataclass
 class Memory:
-    """A log of calls for as long as a trial lasts. What is learnt goes to a store as well, if there is one."""
+    """A log of the trial's calls. What is learnt of the endpoint goes to a store as well, if there is one."""
 
     store: CallLog | None = None
     known: dict[str, Any] = field(default_factory=dict)
@@ -101,20 +98,20 @@ class Memory:
 
 @dataclass
 class Trial:
-    """The answers to the questions, and what went wrong with them."""
+    """The answers to the questions, and the failures."""
 
     model: ChatModel
     memory: Memory
     speech: Reply | None = None
     judged: Reply | None = None
     readable: bool = False
-    """Whether the JSON could be read and has the wanted shape."""
+    """The JSON could be read and has the wanted shape."""
     second: Reply | None = None
     failures: dict[str, CultureparkError] = field(default_factory=dict)
     """By question: `speech`, `json`, `continuation`, `long`."""
     context: Context | None = None
     long: Reply | None = None
-    """Asked for only where the endpoint does not tell its context, and costs nothing."""
+    """Asked only if the endpoint does not tell its context, and costs nothing."""
 
     @property
     def questions(self) -> dict[str, Reply | None]:
@@ -132,14 +129,13 @@ class Trial:
 
 
 async def trial_of(model: ChatModel, store: CallLog | None, notice: Callable[[str], None]) -> Trial:
-    """Ask a model what a run asks: a speech, a verdict as JSON with log-probabilities, a second speech.
+    """Ask a model as a run does: for a speech, a verdict as JSON with log-probabilities, a second speech.
 
-    A server on this machine that does not tell its context gets one long prompt too: short ones cannot show whether
-    long ones are cut.
+    A server on this machine that does not tell its context gets a long prompt too, which shows whether prompts are cut.
 
     Args:
-        store: where what is learnt of the endpoint is kept for later runs; None for nowhere.
-        notice: told what there is to wait for.
+        store: keeps what is learnt of the endpoint for later runs.
+        notice: called with remarks on long waits.
     """
     trial = Trial(model, Memory(store))
     ledger = Ledger("doctor", trial.memory, Budget(), 1, notice=notice)
@@ -156,7 +152,7 @@ async def trial_of(model: ChatModel, store: CallLog | None, notice: Callable[[st
     if trial.speech is None:
         return trial
     messages = (
-        {"role": "system", "content": load_language("en").prompt("verify").text},
+        {"role": "system", "content": load_language(DEFAULT_LANGUAGE).prompt("verify").text},
         {"role": "user", "content": json.dumps(MATERIAL, ensure_ascii=False)},
     )
     schema = Schema("verdicts", strict(VerdictsAnswer))
@@ -189,24 +185,24 @@ def long_question() -> str:
     return f"The word to remember is {SIGN}.\n{days}\nWhich word was to be remembered? Answer with that word alone."
 
 
-# --- in words ----------------------------------------------------------------------------------------
+# --- the report --------------------------------------------------------------------------------------
 
 
-def lines(trial: Trial) -> Iterator[Line]:
-    """Yield a line for each ability, and at the end what the model may be used for."""
+def lines(trial: Trial) -> Iterator[Finding]:
+    """Yield a line for each ability, and at the end the roles that the model can have."""
     known, model = trial.memory.known, trial.model
     yield from source_lines(model)
     if trial.speech is None:
         error = trial.failures["speech"]
-        yield Line("model", "bad", f"{model.spec}: {error}", 3 if error.exit_code == 1 else error.exit_code)
+        yield Finding("model", "bad", f"{model.spec}: {error}", 3 if error.exit_code == 1 else error.exit_code)
         return
     spoken = next((reply for reply in (trial.speech, trial.second) if reply in trial.replies), None)
-    said = f"answers: {spoken.text.strip()[:60]!r}" if spoken else "can be reached"
-    yield Line("model", "ok" if spoken else "note", f"{model.spec} {said}")
+    answer = f"answers: {spoken.text.strip()[:60]!r}" if spoken else "can be reached"
+    yield Finding("model", "ok" if spoken else "note", f"{model.spec} {answer}")
     if filtered := trial.filtered:
         many = "one" if len(filtered) == 1 else str(len(filtered))
         asked = f"{many} of doctor's questions (that for {', '.join(filtered)})"
-        yield Line("filter", "note", f"the endpoint's filter refused {asked}; in a run that costs single turns")
+        yield Finding("filter", "note", f"the endpoint's filter refused {asked}; in a run that costs single turns")
     yield system_line(trial)
     for name in ("temperature", "seed"):
         yield part_line(name, REFUSED if known.get("bare") else known.get(name))
@@ -214,7 +210,7 @@ def lines(trial: Trial) -> Iterator[Line]:
     yield logprobs_line(trial)
     yield usage_line(trial)
     sent = json.loads(trial.memory.calls[-1].request)
-    yield Line("token limit", "ok", f"sent as {next((name for name in LIMITS if name in sent), 'nothing')}")
+    yield Finding("token limit", "ok", f"sent as {next((name for name in LIMITS if name in sent), 'nothing')}")
     yield from thought_lines(trial)
     if not model.spec.scripted:
         yield context_line(trial)
@@ -222,16 +218,16 @@ def lines(trial: Trial) -> Iterator[Line]:
     yield from verdict_lines(trial)
 
 
-def source_lines(model: ChatModel) -> Iterator[Line]:
+def source_lines(model: ChatModel) -> Iterator[Finding]:
     from culturepark.models.client import OpenAIModel
 
     if not model.spec.needs_key or not isinstance(model, OpenAIModel):
         return
     through = f", through the proxy {model.connection.proxy.shown}" if model.connection.proxy else ""
-    yield Line("endpoint", "ok", f"{model.endpoint}{' (Azure)' if model.connection.azure else ''}{through}")
+    yield Finding("endpoint", "ok", f"{model.endpoint}{' (Azure)' if model.connection.azure else ''}{through}")
     readable = bool(model.connection.key) and model.endpoint.startswith("http://") and not is_here(model.endpoint)
     open_to_all = "; it travels without encryption, since the URL begins with http://" if readable else ""
-    yield Line("key source", "note" if readable else "ok", f"{model.connection.key_from}{open_to_all}")
+    yield Finding("key source", "note" if readable else "ok", f"{model.connection.key_from}{open_to_all}")
 
 
 def is_here(url: str) -> bool:
@@ -241,153 +237,156 @@ def is_here(url: str) -> bool:
     return is_loopback(host_of(url))
 
 
-def system_line(trial: Trial) -> Line:
+def system_line(trial: Trial) -> Finding:
     assert trial.speech is not None
     if "system" in trial.memory.known:
-        return Line("system message", "note", "refused; it becomes the beginning of the first user message")
+        return Finding("system message", "note", "refused; it becomes the beginning of the first user message")
     if trial.speech.withheld:
-        return Line("system message", "note", UNSEEN)
+        return Finding("system message", "note", UNSEEN)
     if "Ada" not in trial.speech.text and "Lovelace" not in trial.speech.text:
-        return Line("system message", "note", "taken, but the answer does not show that it was read")
-    return Line("system message", "ok", "taken")
+        return Finding("system message", "note", "taken, but the answer does not show that it was read")
+    return Finding("system message", "ok", "taken")
 
 
-def part_line(name: str, value: Any) -> Line:
+def part_line(name: str, value: Any) -> Finding:
     if value is None:
-        return Line(name, "ok", "taken, as far as the endpoint says")
+        return Finding(name, "ok", "taken, as far as the endpoint says")
     if isinstance(value, dict):
-        return Line(name, "note", str(Learnt(name, value)))
+        return Finding(name, "note", str(Learnt(name, value)))
     without = {"seed": "the same request may get another answer", "temperature": "the model's own is used"}
-    return Line(name, "note", f"refused; {without[name]}")
+    return Finding(name, "note", f"refused; {without[name]}")
 
 
-def json_line(trial: Trial) -> Line:
+def json_line(trial: Trial) -> Finding:
     if error := trial.failures.get("json"):
-        return Line("json", "note", f"failed: {error}")
+        return Finding("json", "note", f"failed: {error}")
     if trial.judged and trial.judged.withheld:
-        return Line("json", "note", UNSEEN)
+        return Finding("json", "note", UNSEEN)
     known = trial.memory.known
     form = known.get("response_format", REFUSED if known.get("bare") else "schema")
     way = {"schema": "by schema", "json_object": "as any JSON object; the prompt says the shape"}.get(
         str(form), "by the prompt alone"
     )
     if not trial.readable:
-        return Line("json", "note", f"asked {way}; what came cannot be read")
+        return Finding("json", "note", f"asked {way}; what came cannot be read")
     if form == "schema" and trial.judged and not keeps_to_schema(trial.judged.text):
-        return Line("json", "note", "asked by schema, answered in JSON, but not held to the schema; it can be read")
-    return Line("json", "ok" if form == "schema" else "note", f"readable, asked {way}")
+        return Finding("json", "note", "asked by schema, answered in JSON, but not held to the schema; it can be read")
+    return Finding("json", "ok" if form == "schema" else "note", f"readable, asked {way}")
 
 
 def keeps_to_schema(text: str) -> bool:
     """Return whether a verdict is the JSON that was asked for, and nothing else."""
     try:
-        value = json.loads(text)
-        VerdictsAnswer.model_validate(value)
+        VerdictsAnswer.model_validate_json(text)
+        return set(json.loads(text)) == {"verdicts"}
     except ValueError:
         return False
-    return set(value) == {"verdicts"}
 
 
-def logprobs_line(trial: Trial) -> Line:
+def logprobs_line(trial: Trial) -> Finding:
     if trial.judged and trial.judged.tokens:
-        return Line("logprobs", "ok", "sent")
+        return Finding("logprobs", "ok", "sent")
     if trial.judged and trial.judged.withheld:
-        return Line("logprobs", "note", UNSEEN)
+        return Finding("logprobs", "note", UNSEEN)
     refused = trial.memory.known.get("logprobs") == REFUSED or trial.memory.known.get("bare")
     needed = trial.model.traits.labels
     why = "refused" if refused else "not sent"
-    return Line("logprobs", "note", f"{why}; {'a model this small cannot judge without' if needed else 'not needed'}")
+    return Finding(
+        "logprobs", "note", f"{why}; {'a model this small cannot judge without' if needed else 'not needed'}"
+    )
 
 
-def usage_line(trial: Trial) -> Line:
+def usage_line(trial: Trial) -> Finding:
     if not trial.replies:
-        return Line("usage", "note", UNSEEN)
+        return Finding("usage", "note", UNSEEN)
     if trial.model.spec.scripted or {reply.usage.source for reply in trial.replies} == {"server"}:
-        return Line("usage", "ok", "reported")
-    return Line("usage", "note", "not reported by the endpoint; tokens are counted here, and costs with them")
+        return Finding("usage", "ok", "reported")
+    return Finding("usage", "note", "not reported by the endpoint; tokens are counted here, and costs with them")
 
 
-def thought_lines(trial: Trial) -> Iterator[Line]:
+def thought_lines(trial: Trial) -> Iterator[Finding]:
     if leaks := dict.fromkeys(reply.leak for reply in trial.replies if reply.leak):
         for leak in leaks:
-            yield Line(
+            yield Finding(
                 "thoughts",
                 "note",
                 f"leak into answers ({leak}), and are taken out; {ADVICE.get(leak, '')}".rstrip("; "),
             )
     elif unclear := next((reply.unclear for reply in trial.replies if reply.unclear), None):
-        yield Line("thoughts", "note", f"an answer cannot be told from them ({unclear})")
+        yield Finding("thoughts", "note", f"an answer cannot be told from them ({unclear})")
     else:
-        yield Line("thoughts", "ok", "do not leak into answers")
+        yield Finding("thoughts", "ok", "do not leak into answers")
     spent = sum(reply.usage.reasoning_tokens or 0 for reply in trial.replies)
     room = {name: value for name, value in trial.memory.known.items() if name.startswith("room.")}
     thought = any(reply.thoughts for reply in trial.replies)
     if spent or room or thought:
-        told = (
+        amount = (
             f"{spent:,} tokens in {len(trial.replies)} answers"
             if spent
             else "some, and the endpoint does not say how much"
         )
         more = [str(Learnt(name, value)).partition("; ")[2] for name, value in room.items()]
-        yield Line("reasoning", "note", "; ".join([told, *more, "hidden reasoning is paid for as answers are"]))
+        yield Finding("reasoning", "note", "; ".join([amount, *more, "hidden reasoning is paid for as answers are"]))
     else:
-        yield Line("reasoning", "ok", "none that shows")
+        yield Finding("reasoning", "ok", "none that shows")
 
 
-def context_line(trial: Trial) -> Line:
+def context_line(trial: Trial) -> Finding:
     context = trial.context
     if context is None:
         return long_line(trial)
-    told = f"{context.tokens:,} tokens (by {context.told_by})"
+    size = f"{context.tokens:,} tokens (by {context.told_by})"
     if context.tokens >= ENOUGH:
-        return Line("context", "ok", told)
+        return Finding("context", "ok", size)
     raised = f"; raised by {context.raised_by}" if context.raised_by else ""
-    return Line("context", "note", f"{told}; long dialogues want {ENOUGH:,} or more{raised}")
+    return Finding("context", "note", f"{size}; long dialogues want {ENOUGH:,} or more{raised}")
 
 
-def long_line(trial: Trial) -> Line:
-    """Say what the long question shows of a context that the endpoint does not tell."""
+def long_line(trial: Trial) -> Finding:
+    """Report on a context that the endpoint does not tell, as far as the long question shows it."""
     untold, wants = "not told by the endpoint", f"a run wants {ENOUGH:,} tokens or more"
     error = trial.failures.get("long")
     if isinstance(error, PromptCut):
-        return Line("context", "note", f"{untold}, and long prompts are cut; {wants}: {error}")
+        return Finding("context", "note", f"{untold}, and long prompts are cut; {wants}: {error}")
     if isinstance(error, TooLong):
-        return Line("context", "note", f"{untold}, and too small for {LONG_TOKENS:,} tokens; {wants}: {error}")
+        return Finding("context", "note", f"{untold}, and too small for {LONG_TOKENS:,} tokens; {wants}: {error}")
     if error:
-        return Line("context", "note", f"{untold}; {wants}; one question of about {LONG_TOKENS:,} failed: {error}")
+        return Finding("context", "note", f"{untold}; {wants}; one question of about {LONG_TOKENS:,} failed: {error}")
     if trial.long is None or trial.long.withheld:
-        return Line("context", "note", f"{untold}; {wants}; that long prompts are cut does not show in short questions")
+        return Finding(
+            "context", "note", f"{untold}; {wants}; that long prompts are cut does not show in short questions"
+        )
     asked = f"a question of about {LONG_TOKENS:,} tokens"
     if SIGN in trial.long.text.lower():
-        return Line("context", "ok", f"{untold}; {asked} was read from its beginning")
+        return Finding("context", "ok", f"{untold}; {asked} was read from its beginning")
     weak = f"the answer to {asked} does not show that its beginning was read: it was cut, or the model is too weak"
-    return Line("context", "note", f"{untold}; {weak}; {wants}")
+    return Finding("context", "note", f"{untold}; {weak}; {wants}")
 
 
-def price_line(model: ChatModel) -> Line:
+def price_line(model: ChatModel) -> Finding:
     if not model.spec.paid:
-        return Line("price", "ok", "nothing: it runs here")
+        return Finding("price", "ok", "nothing: it runs here")
     price = prices.price(model.endpoint, model.spec.name)
     if price is None:
         unknown = "unknown: costs are not counted, and --max-cost cannot be watched; set CULTUREPARK_PRICES"
-        return Line("price", "note", unknown)
+        return Finding("price", "note", unknown)
     # Of a thousand tokens, since some prices rise with the length of the prompt.
     each = [price.dollars(Usage(*counts)) for counts in ((1000, 0, 0), (0, 0, 1000))]
-    told = " and ".join("unknown" if dollars is None else f"${dollars * 1000:g}" for dollars in each)
-    return Line("price", "ok", f"{told} for a million tokens in and out; {list_of(price)}")
+    prices_shown = " and ".join("unknown" if dollars is None else f"${dollars * 1000:g}" for dollars in each)
+    return Finding("price", "ok", f"{prices_shown} for a million tokens in and out; {list_of(price)}")
 
 
 def list_of(price: object) -> str:
-    """Return where a price comes from, and how old that is."""
+    """Name the source of a price, and its age."""
     if isinstance(price, prices.Price):
         return "by CULTUREPARK_PRICES"
     days = (date.today() - date.fromisoformat(prices.as_of())).days
     return f"by {prices.source()}, whose newest price is {days:,} days old"
 
 
-def verdict_lines(trial: Trial) -> Iterator[Line]:
+def verdict_lines(trial: Trial) -> Iterator[Finding]:
     small = trial.model.traits.labels
-    withheld = bool(trial.judged and trial.judged.withheld)  # which shows nothing for or against
+    withheld = bool(trial.judged and trial.judged.withheld)  # shows nothing for or against the model
     readable = trial.readable or withheld
     logprobs = bool(trial.judged and trial.judged.tokens)
     speaks = all(reply and (reply.withheld or is_speech(reply)) for reply in (trial.speech, trial.second))
@@ -398,14 +397,14 @@ def verdict_lines(trial: Trial) -> Iterator[Line]:
         roles.append("judge")
     if not speaks:
         error = trial.failures.get("continuation")
-        yield Line(
+        yield Finding(
             "cannot", "note", f"hold a dialogue: {error or 'an answer held no speech that can be told from the rest'}"
         )
     if "verifier" not in roles:
         error = trial.failures.get("json")
-        yield Line("cannot", "note", f"extract or verify: {error or 'its JSON cannot be read'}")
+        yield Finding("cannot", "note", f"extract or verify: {error or 'its JSON cannot be read'}")
     named = ", ".join(roles) or "none"
-    yield Line(
+    yield Finding(
         "roles",
         "ok" if "verifier" in roles and speaks else "note",
         f"{named}; embedder: never, that wants a model for embeddings",

@@ -41,8 +41,8 @@ NOTE = "Simulated talk is no evidence about real people; the survey is only wher
 
 
 @dataclass(frozen=True)
-class Spoken:
-    """An accepted statement."""
+class AcceptedStatement:
+    """A statement that passed verification, with all that figures need of it."""
 
     dialogue: str
     seed: str
@@ -70,7 +70,7 @@ class Meaning:
 
 
 def representation(
-    spoken: Sequence[Spoken],
+    spoken: Sequence[AcceptedStatement],
     seats: Mapping[str, Mapping[str, int]],
     fits: Mapping[str, tuple[Fit | None, Fit | None]],
     meaning: Meaning | None,
@@ -171,7 +171,7 @@ def share(flags: Flags) -> float:
     return float(flags.mean()) if len(flags) else 0.0
 
 
-def repeated(spoken: Sequence[Spoken], words: Sequence[Sequence[str]]) -> tuple[Flags, Flags]:
+def repeated(spoken: Sequence[AcceptedStatement], words: Sequence[Sequence[str]]) -> tuple[Flags, Flags]:
     """Flag the statements that say again what their culture has said, and those that another of its people made too.
 
     Statements are the same if deduplication found so, or if they are word by word the same (under any question).

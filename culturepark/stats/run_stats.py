@@ -35,7 +35,7 @@ from culturepark.stats.figures import (
     VectorsKnown,
 )
 from culturepark.stats.funnel import calls_of, checks_of, endpoints_of, funnel, repeats, stop_reasons
-from culturepark.stats.representation import Meaning, Spoken, survey_distance
+from culturepark.stats.representation import AcceptedStatement, Meaning, survey_distance
 from culturepark.stats.reviews import review_counts
 from culturepark.stats.survey_fit import Fit, drawn_fit, kept_fit, pooled
 from culturepark.store import vectors
@@ -159,7 +159,9 @@ def variety_and_stances(
         if row.id in accepted:
             seed, persona, text = seeds[dialogue], row.persona_key, row.first_person
             spoken.append(
-                Spoken(dialogue, seed, row.culture, persona, text, row.id in kept, clusters.get(row.id, row.id))
+                AcceptedStatement(
+                    dialogue, seed, row.culture, persona, text, row.id in kept, clusters.get(row.id, row.id)
+                )
             )
     cells = cells_of(edition, [(seed, person) for _, seed, person in cast], opinions)
     fits = {(cell.seed, cell.country): cell.fits(run.seed) for cell in cells}

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from unittest.mock import create_autospec
 
 import pytest
 from autogen_agentchat.base import TaskResult
 from autogen_agentchat.messages import TextMessage
 from autogen_core import CancellationToken
+from autogen_core.models import ChatCompletionClient, CreateResult, RequestUsage
 from sqlalchemy import text
 
 import culturepark.languages
@@ -19,7 +21,7 @@ from culturepark.catalog import scenarios
 from culturepark.catalog.personas import load_all
 from culturepark.dialogue import phrasing
 from culturepark.dialogue.agents import MODERATOR, Ask, LedgerClient, as_team, seat, speak_directly, voice
-from culturepark.dialogue.autogen import LedgerChatClient, agent_name
+from culturepark.dialogue.autogen import LedgerChatClient, agent_name, client_of
 from culturepark.dialogue.loop import Ending, converse
 from culturepark.dialogue.protocol import schedule
 from culturepark.domain import Casting, JsonObject, Participant, Persona, Scenario, Seed, Setting, Stance, Status, Turn
@@ -500,6 +502,16 @@ async def test_a_team_can_be_run_again_after_a_reset(ledger: Ledger) -> None:
     second = await team.run()
     texts = [[m.content for m in result.messages if isinstance(m, TextMessage)] for result in (first, second)]
     assert texts[0] == texts[1]
+
+
+async def test_a_client_of_autogen_gets_only_arguments_that_endpoints_have() -> None:
+    client = create_autospec(ChatCompletionClient)
+    usage = RequestUsage(prompt_tokens=1, completion_tokens=1)
+    client.create.return_value = CreateResult(finish_reason="stop", content="Tea.", usage=usage, cached=False)
+    request = Request(({"role": "user", "content": "Tea or coffee?"},), max_tokens=9, temperature=0.5, seed=1)
+    reply = await client_of(client).ask(request, subject_id="r.d1.t1", prompt_digest="")
+    assert reply.text == "Tea."
+    assert client.create.await_args.kwargs["extra_create_args"] == {"seed": 1, "max_tokens": 9, "temperature": 0.5}
 
 
 # --- names ---------------------------------------------------------------------------------------------------

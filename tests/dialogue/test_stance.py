@@ -9,7 +9,8 @@ from statistics import correlation, fmean
 import pytest
 
 from culturepark.catalog.surveys import load_items
-from culturepark.dialogue.stance import draw_codes, shuffled, sides, stance, unit
+from culturepark.dialogue.stance import draw_codes, shuffled, stance, unit
+from culturepark.export.pairs import sides_of
 
 ITEMS = load_items([])
 Q27, Q33 = ITEMS["wvs7/Q27"], ITEMS["wvs7/Q33"]
@@ -144,12 +145,12 @@ def test_a_stance_is_the_label_of_its_code() -> None:
 def test_the_sides_of_a_scale_hold_the_stance_and_never_meet() -> None:
     for item in ITEMS.values():
         for option in item.options:
-            own, other = sides(item, option.code)
+            own, other = sides_of(item, option.code, "entail")
             if option.side == 0:
-                assert (list(own), list(other)) == ([], [])
+                assert (own, other) == ((), ())
             else:
                 assert option.label in own
                 assert own
                 assert other
                 assert not set(own) & set(other)
-    assert sides(Q27, 2) == (["strongly agree", "agree"], ["disagree", "strongly disagree"])
+    assert sides_of(Q27, 2, "entail") == (("strongly agree", "agree"), ("disagree", "strongly disagree"))

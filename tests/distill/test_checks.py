@@ -19,9 +19,7 @@ import pytest
 from culturepark.cli.app import explain, run
 from culturepark.cli.trace_text import statement_lines
 from culturepark.dialogue.casting import plan
-from culturepark.distill.checks import panel_score
-from culturepark.distill.cross_check import alone, second
-from culturepark.distill.panel import BRIEFS, LONGEST_REASON, expected, fit
+from culturepark.distill.checks import BRIEFS, LONGEST_REASON, alone, as_reason, expected, panel_score, second
 from culturepark.distill.samples import settled
 from culturepark.domain import Edition, JsonObject, Persona, Relation
 from culturepark.errors import UsageError
@@ -414,7 +412,7 @@ def test_a_score_that_a_filter_kept_back_is_none(tmp_path: Path) -> None:
     ],
 )
 def test_a_reason_is_kept_on_one_line_and_not_at_length(words: str, stored: str | None) -> None:
-    assert fit(words) == stored
+    assert as_reason(words) == stored
 
 
 def test_a_reason_never_moves_the_cursor(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ SAID = "I pour tea for every guest who comes to our house."
 
 
 def entries(*texts: str, block: tuple[str, ...] = BLOCK) -> list[Entry]:
-    return [Entry(f"s{number}", block, text) for number, text in enumerate(texts)]
+    return [Entry(f"s{number}", block, text, "en") for number, text in enumerate(texts)]
 
 
 def apart(count: int) -> Vectors:
@@ -297,9 +297,9 @@ def test_a_paraphrase_without_such_a_word_is_merged(one: str, other: str) -> Non
 @pytest.mark.parametrize("place", range(4), ids=["seed", "culture", "language", "side"])
 def test_blocks_never_mix(place: int) -> None:
     other = tuple("other" if n == place else part for n, part in enumerate(BLOCK))
-    two = [Entry("s0", BLOCK, SAID), Entry("s1", other, SAID)]
+    two = [Entry("s0", BLOCK, SAID, "en"), Entry("s1", other, SAID, "en")]
     assert deduplicate(two, alike(2), "minilm", HIGH) == []
-    same = [Entry("s0", BLOCK, SAID), Entry("s1", BLOCK, SAID)]
+    same = [Entry("s0", BLOCK, SAID, "en"), Entry("s1", BLOCK, SAID, "en")]
     assert merged(deduplicate(same, alike(2), "minilm", HIGH)) == {"s1": "s0"}
 
 
@@ -310,7 +310,7 @@ def test_the_vectors_of_a_block_are_its_own_even_where_blocks_alternate() -> Non
         STREETS[1],
         "Rue burns in a pan when somebody was praised too much.",
     ]
-    mixed = [Entry(f"s{n}", (*BLOCK[:3], "plus" if n % 2 else "none"), text) for n, text in enumerate(texts)]
+    mixed = [Entry(f"s{n}", (*BLOCK[:3], "plus" if n % 2 else "none"), text, "en") for n, text in enumerate(texts)]
     found = deduplicate(mixed, at_angles(0, 5, 90, 10), "minilm", HIGH)
     assert merged(found) == {"s3": "s1"}
 

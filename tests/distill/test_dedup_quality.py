@@ -56,7 +56,7 @@ def entries(name: str, sides: Sides) -> list[Entry]:
         told = sides == "known" or (sides == "as in a run" and row["seed"].startswith("wvs"))
         return {"entail": "plus", "contradict": "minus"}.get(row["relation"], "none") if told else "none"
 
-    return [Entry(r["id"], (r["seed"], r["culture"], "en", side(r)), r["text"]) for r in rows(name)]
+    return [Entry(r["id"], (r["seed"], r["culture"], "en", side(r)), r["text"], "en") for r in rows(name)]
 
 
 def figures(name: str, sides: Sides, vectors: Vectors, method: Method, threshold: float | None) -> Figures:
@@ -225,5 +225,5 @@ def test_minilm_knows_some_scripts_only_by_their_letters() -> None:
     ]
     made = asyncio.run(session().embed(texts))
     assert float((made @ made.T).min()) > 0.8
-    given = [Entry(f"s{n}", ("seed", "bengali", "en", "plus"), text) for n, text in enumerate(texts)]
+    given = [Entry(f"s{n}", ("seed", "bengali", "en", "plus"), text, "en") for n, text in enumerate(texts)]
     assert deduplicate(given, made, "minilm") == []

@@ -18,10 +18,9 @@ from culturepark.catalog.personas import load_all
 from culturepark.catalog.surveys import load_items
 from culturepark.distill import logprobs, quotes
 from culturepark.distill.ask import parse
-from culturepark.distill.extract import TURNS_A_CALL, StatementsAnswer, parts
+from culturepark.distill.extract import TURNS_A_CALL, Speaker, StatementsAnswer, objection, stretches
 from culturepark.distill.judge_json import VerdictsAnswer
 from culturepark.distill.judge_logprobs import Leaning
-from culturepark.distill.ownership import Speaker, objection
 from culturepark.distill.sides import as_claim, relation_as_named, sides_of
 from culturepark.domain import DistillPolicy, JsonObject, Option, Seed, Stance, SurveyItem
 from culturepark.languages import load_language
@@ -401,15 +400,15 @@ def test_sentence_mode_leaves_out_introductions_and_goodbyes(tmp_path: Path) -> 
 @pytest.mark.parametrize("spoken", [1, 7, 8, 9, 16, 17, 40])
 def test_long_talks_are_read_in_parts_that_leave_nothing_out(spoken: int) -> None:
     turns = turns_of([(speaker, "We pour tea.") for _ in range(spoken) for speaker in (MODERATOR, ELIF)])
-    read = parts(turns)
-    assert [turn for part in read for turn in part] == turns
-    sizes = [sum(turn.speaker == ELIF for turn in part) for part in read]
+    read = stretches(turns)
+    assert [turn for stretch in read for turn in stretch] == [turn for turn in turns if turn.speaker == ELIF]
+    sizes = [len(stretch) for stretch in read]
     assert all(1 <= size <= TURNS_A_CALL for size in sizes)
     assert len(read) == -(-spoken // TURNS_A_CALL)
 
 
 def test_a_talk_in_which_only_the_moderator_spoke_is_not_read() -> None:
-    assert parts(turns_of([(MODERATOR, "Welcome."), (MODERATOR, "Goodbye.")])) == []
+    assert stretches(turns_of([(MODERATOR, "Welcome."), (MODERATOR, "Goodbye.")])) == []
 
 
 # --- verification in batches -------------------------------------------------------------------------

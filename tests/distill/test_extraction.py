@@ -16,7 +16,7 @@ from bench.quality import extraction
 from bench.quality.overlap import score
 from culturepark.catalog.personas import load_all
 from culturepark.distill import quotes
-from culturepark.distill.ownership import Speaker, candidates, objection, parts
+from culturepark.distill.extract import Speaker, candidates, objection, parts
 from culturepark.domain import JsonObject
 from culturepark.languages import load_language
 from culturepark.models.budget import Budget

@@ -13,11 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from culturepark.distill.ask import Items
-from culturepark.distill.cross_check import Told
+from culturepark.distill.checks import GivenScore, SecondWord
 from culturepark.distill.extract import StatementsAnswer
 from culturepark.distill.json_answers import item_of, parse
 from culturepark.distill.judge_json import Judged, VerdictsAnswer
-from culturepark.distill.panel import GivenScore
 from culturepark.distill.reword import Rewording
 from culturepark.domain import JsonObject
 from culturepark.errors import Missed, PromptCut, TooLong
@@ -189,7 +188,7 @@ SHAPES: dict[str, Any] = {
     "verify": VerdictsAnswer,
     "reword": Rewording,
     "reword-as-published": Rewording,
-    "cross-check": Items[Told],
+    "cross-check": Items[SecondWord],
     "score": Items[GivenScore],
 }
 """Every prompt whose answer is JSON."""
@@ -214,7 +213,7 @@ def test_no_module_asks_for_json_with_another_prompt() -> None:
     asking = {
         one.stem for one in folder.rglob("*.py") if re.search(r"await (?:asker\.json|each)\(", one.read_text("utf-8"))
     }
-    assert asking == {"extract", "judge_json", "reword", "ask", "panel", "cross_check"}
+    assert asking == {"extract", "judge_json", "reword", "ask", "checks"}
 
 
 # --- what is asked again, and in parts ---------------------------------------------------------------------

@@ -774,14 +774,14 @@ def test_log_probabilities_that_are_none_count_as_none(odd: Any) -> None:
 
 @pytest.mark.parametrize("never", [-math.inf, -9999.0, -(10**300), "-inf"])
 def test_log_probabilities_of_what_never_comes_give_finite_odds(never: Any) -> None:
-    from culturepark.distill import judge_json, logprobs, panel
+    from culturepark.distill import checks, judge_json, logprobs
 
     for said in (with_logprob(never, -0.1), with_logprob(-0.1, never), with_logprob(never, never)):
         assert said.tokens
         odds = logprobs.log_odds(said, "yes", "no")
         assert odds is not None
         assert math.isfinite(odds)
-        assert math.isfinite(panel.expected(logprobs.letter_scores(said, panel.DIGITS) or {}))
+        assert math.isfinite(checks.expected(logprobs.letter_scores(said, checks.DIGITS) or {}))
         assert judge_json.confidence(said, 1, "faithful") is None
 
 

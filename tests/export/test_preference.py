@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from culturepark.dialogue.stance import sides
 from culturepark.export.pairs import Answer, pairs, sides_of
 from tests.cli.test_cli import away, cli, rows_of  # noqa: F401 - `away` is used by every test
 from tests.export.test_export import change_sample, export, lines
@@ -98,7 +97,9 @@ def test_which_side_an_answer_takes_follows_from_its_speakers_stance_and_the_ver
     item = shipped("quickstart").scenario.seeds[0].item
     assert item is not None
     for option in item.options:
-        own, other = (tuple(labels) for labels in sides(item, option.code))
+        own, other = (
+            tuple(each.label for each in item.options if each.side == side != 0) for side in (option.side, -option.side)
+        )
         assert sides_of(item, option.code, "entail") == (own, other)
         assert sides_of(item, option.code, "contradict") == (other, own)
         assert bool(own) == bool(other) == (option.side != 0)

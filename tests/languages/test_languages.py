@@ -9,7 +9,7 @@ import pytest
 
 from culturepark import languages
 from culturepark.catalog import scenarios
-from culturepark.distill.ownership import Speaker, candidates
+from culturepark.distill.extract import Speaker, candidates
 from culturepark.errors import CatalogError, UsageError
 from culturepark.languages import load_language, register
 

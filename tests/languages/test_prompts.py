@@ -13,7 +13,7 @@ from culturepark.catalog.personas import load_all
 from culturepark.dialogue import phrasing
 from culturepark.dialogue.casting import plan
 from culturepark.dialogue.protocol import PROTOCOLS, protocol_of, schedule
-from culturepark.distill.panel import BRIEFS
+from culturepark.distill.checks import BRIEFS
 from culturepark.distill.samples import shape_sample, shapes
 from culturepark.domain import (
     Casting,

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from culturepark.errors import BudgetReached, CultureparkError, Interrupted
-from culturepark.run.engine import Local
+from culturepark.run.engine import Engine
 
 
 async def test_no_more_are_worked_on_at_once_than_may_be_and_all_in_their_order() -> None:
@@ -21,7 +21,7 @@ async def test_no_more_are_worked_on_at_once_than_may_be_and_all_in_their_order(
         await asyncio.sleep(0)
         flying -= 1
 
-    await Local().map(work, range(10), at_once=3, halt=lambda error: error)
+    await Engine().map(work, range(10), at_once=3, halt=lambda error: error)
     assert begun == list(range(10))
     assert most == 3
 
@@ -43,7 +43,7 @@ async def test_the_first_error_halts_the_rest_and_what_is_under_way_goes_on_to_i
         done.append(item)
 
     with pytest.raises(Interrupted, match="by the user"):
-        await Local().map(work, range(10), at_once=3, halt=halt)
+        await Engine().map(work, range(10), at_once=3, halt=halt)
     assert done == [1, 2]
 
 
@@ -61,5 +61,5 @@ async def test_a_bug_cancels_all_others_before_it_is_raised() -> None:
             raise
 
     with pytest.raises(ZeroDivisionError):
-        await Local().map(work, range(4), at_once=4, halt=lambda error: error)
+        await Engine().map(work, range(4), at_once=4, halt=lambda error: error)
     assert sorted(cancelled) == [1, 2, 3]

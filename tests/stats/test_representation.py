@@ -23,7 +23,7 @@ from culturepark.models.embedder import Vectors, unit_rows
 from culturepark.stats import diversity, voices
 from culturepark.stats.diversity import words
 from culturepark.stats.figures import VectorsKnown
-from culturepark.stats.representation import Meaning, Spoken, representation
+from culturepark.stats.representation import AcceptedStatement, Meaning, representation
 from culturepark.stats.survey_fit import drawn_fit, jsd, kept_fit, pooled
 from culturepark.stats.voices import NEAREST, find_shared
 
@@ -304,7 +304,7 @@ NOUNS = [f"noun{number}" for number in range(400)]
 def run_of(person: float, *, texts: Sequence[str] = (), cultures: Sequence[str] = ("turkish", "german")) -> JsonObject:
     """The figures of a run in which four people of each culture speak; with all their own words unless given."""
     random = np.random.default_rng(7)
-    spoken: list[Spoken] = []
+    spoken: list[AcceptedStatement] = []
     vectors = []
     for culture in cultures:
         said = talk(person, seed=len(culture))
@@ -312,12 +312,14 @@ def run_of(person: float, *, texts: Sequence[str] = (), cultures: Sequence[str] 
             fresh = " ".join(["I", *random.choice(NOUNS, 9)])
             text = texts[place % len(texts)] if texts else fresh
             dialogue, persona = f"{culture}.{said['talks'][place]}", f"{culture}-{said['people'][place]}"
-            spoken.append(Spoken(dialogue, said["seeds"][place], culture, persona, text, True, f"{culture}{place}"))
+            spoken.append(
+                AcceptedStatement(dialogue, said["seeds"][place], culture, persona, text, True, f"{culture}{place}")
+            )
             vectors.append(vector)
     return of(spoken, unit_rows(np.array(vectors)))
 
 
-def of(spoken: Sequence[Spoken], vectors: Vectors | None) -> JsonObject:
+def of(spoken: Sequence[AcceptedStatement], vectors: Vectors | None) -> JsonObject:
     seats: dict[str, Counter[str]] = {}
     for culture, persona, _ in {(one.culture, one.persona, one.dialogue) for one in spoken}:
         seats.setdefault(culture, Counter())[persona] += 1
@@ -369,7 +371,9 @@ def test_one_opening_for_all_is_one_voice() -> None:
 
 
 def test_who_repeats_only_themselves_has_a_voice_of_their_own() -> None:
-    spoken = [Spoken(f"d{i}", f"q{i}", "turkish", f"p{i % 2}", f"I am p{i % 2}", True, str(i)) for i in range(40)]
+    spoken = [
+        AcceptedStatement(f"d{i}", f"q{i}", "turkish", f"p{i % 2}", f"I am p{i % 2}", True, str(i)) for i in range(40)
+    ]
     told = of(spoken, None)["cultures"]["turkish"]
     assert told["statements"] == {"accepted": 40, "kept": 40, "repeats": 38, "echoes": 0}
     assert outcomes(told)["echoes"] == "fine"
@@ -377,7 +381,7 @@ def test_who_repeats_only_themselves_has_a_voice_of_their_own() -> None:
 
 def test_a_cast_of_whom_one_alone_is_heard_is_one_voice() -> None:
     spoken = [
-        Spoken(f"d{i}", f"q{i}", "turkish", f"p{i % 4}", f"{NOUNS[i]} is mine", i % 4 == 0 or i < 4, str(i))
+        AcceptedStatement(f"d{i}", f"q{i}", "turkish", f"p{i % 4}", f"{NOUNS[i]} is mine", i % 4 == 0 or i < 4, str(i))
         for i in range(120)
     ]
     told = of(spoken, None)["cultures"]["turkish"]
@@ -387,7 +391,7 @@ def test_a_cast_of_whom_one_alone_is_heard_is_one_voice() -> None:
 
 
 def test_of_a_dozen_statements_nothing_is_said() -> None:
-    spoken = [Spoken(f"d{i}", "q", "turkish", f"p{i % 2}", "I agree", True, "same") for i in range(12)]
+    spoken = [AcceptedStatement(f"d{i}", "q", "turkish", f"p{i % 2}", "I agree", True, "same") for i in range(12)]
     told = of(spoken, unit([[1, 0]] * 12))
     for part in (told["run"], told["cultures"]["turkish"]):
         assert part["collapse"]["verdict"] == "unknown"
@@ -402,7 +406,9 @@ def test_a_run_of_nothing_has_figures_of_nothing() -> None:
 
 
 def test_without_vectors_meaning_is_not_known_and_the_rest_is() -> None:
-    spoken = [Spoken(f"d{i}", "q", "turkish", f"p{i % 2}", f"{NOUNS[i]} is mine", True, str(i)) for i in range(60)]
+    spoken = [
+        AcceptedStatement(f"d{i}", "q", "turkish", f"p{i % 2}", f"{NOUNS[i]} is mine", True, str(i)) for i in range(60)
+    ]
     told = of(spoken, None)["cultures"]["turkish"]
     assert told["semantic"] is told["diversity_gain"] is told["shared"] is None
     assert told["lexical"]["hdd"] is not None
@@ -413,7 +419,7 @@ def test_without_vectors_meaning_is_not_known_and_the_rest_is() -> None:
 @pytest.mark.parametrize("shuffle", range(3))
 def test_figures_hang_on_what_was_said_and_not_on_its_order(shuffle: int) -> None:
     spoken = [
-        Spoken(
+        AcceptedStatement(
             f"d{i}", f"q{i % 5}", ("turkish", "german")[i % 2], f"p{i % 6}", f"{NOUNS[i % 17]} it", i % 3 > 0, str(i)
         )
         for i in range(60)
@@ -439,7 +445,7 @@ def test_every_figure_is_json_and_in_its_range() -> None:
 
 
 def test_statements_that_are_not_kept_count_for_repeating_and_not_for_variety() -> None:
-    one = Spoken("d1", "q", "turkish", "p1", " ".join(NOUNS[:50]), True, "c")
+    one = AcceptedStatement("d1", "q", "turkish", "p1", " ".join(NOUNS[:50]), True, "c")
     told = of([one, replace(one, dialogue="d2", persona="p2", kept=False)], unit([[1, 0], [1, 0]]))["cultures"][
         "turkish"
     ]

@@ -21,8 +21,9 @@ from culturepark.domain import Casting, DistillPolicy, Edition, JsonObject, Mode
 from culturepark.models import scripted
 from culturepark.models.chat import ChatModel, Reply, Request, Traits, Usage
 from culturepark.models.spec import CHAT_ROLES, LEXICAL, SCRIPTED, ModelSpec
+from culturepark.run import Until
 from culturepark.run.pipeline import Run
-from culturepark.run.plan import Settings, Until, new_run
+from culturepark.run.plan import Settings, new_run
 from culturepark.stats import run_stats
 from culturepark.stats.figures import RunStats
 from culturepark.store.store import Store

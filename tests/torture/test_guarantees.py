@@ -323,7 +323,7 @@ def test_what_may_repeat_either_of_two_rivals_repeats_neither_whoever_speaks_fir
     close = np.array([[1.0, 0.1, 0.0], [1.0, -0.1, 0.0], [1.0, 0.0, 0.1]], dtype=np.float32)
     close /= np.linalg.norm(close, axis=1, keepdims=True)
     block = ("seed", "turkish", "en", "plus")
-    entries = [Entry(f"r.d1.t{place}.s1", block, texts[which]) for place, which in enumerate(order)]
+    entries = [Entry(f"r.d1.t{place}.s1", block, texts[which], "en") for place, which in enumerate(order)]
     assert deduplicate(entries, close[list(order)], "minilm", 0.7) == []
     # With one of the rivals alone it is a repetition: it was for the other's sake that it stayed.
     for rival in (0, 1):

@@ -1,7 +1,7 @@
-"""Rules of English: whose view a part of a sentence tells, and of what kind it is. The word lists are `phrases.toml`.
+"""Rules of English about whose view a part of a sentence tells, and of which kind. Word lists are in `phrases.toml`.
 
-`objection` turns down what is certainly not the speaker's own view or practice; `kind_of` reads the kind off the
-wording where it shows; `aside` names what is the speaker's own and says nothing of a culture.
+`objection` refuses parts that are certainly not the speaker's own view or practice. `kind_of` reads the kind off the
+wording. `aside` refuses the speaker's own parts that say nothing of a culture.
 """
 
 from __future__ import annotations
@@ -15,47 +15,47 @@ from culturepark.languages import Language, Part, Rules
 from culturepark.languages.words import contains, either, plain, starts_with, visible
 
 FEWEST = 4
-"""Words, beside `I think`; fewer cannot be understood by themselves."""
+"""Least words of a statement, `I think` not counted; fewer cannot be understood by themselves."""
 UNMARKED = 6
-"""Words of what is marked neither as a view nor as a rule nor as a practice."""
+"""Least words of a part that is marked neither as a view nor as a rule nor as a practice."""
 PART = 5
-"""Words; a sentence is not cut into parts with fewer."""
+"""Least words of a part."""
 SHORT = 12
 """Words; a longer sentence may begin like a greeting and go on to say something."""
 NOTHING = "(?!)"
 """Matches nothing."""
 QUESTION_MARKS = ("?", "？", "؟")
 STRONG = re.compile(r"\s*[;:]\s+|\s+[-–—]+\s+|—|,\s+but\s+")
-"""Marks, and the word, that part a sentence."""
+"""Cuts a sentence into parts."""
 SPEAKS_UP = re.compile(r"(?:I|we|our|my own|in (?:my|our)|for (?:me|us)|to my mind|with us|here)\b", re.I)
-"""How a speaker takes the word back after telling what others say."""
+"""Begins a part in which the speaker speaks again after a report of others."""
 NAME = r"[^\W\d_a-z][\w'-]*"
-"""A word that does not begin small; `is_name` knows which of them are none."""
+"""A word with a capital, which may be a name; `is_name` decides."""
 SINGLE = "he|she"
 KIN = "(?:grand)?(?:mother|father|ma|pa)|mum|mom|dad|(?:uncle|aunt|auntie)(?: \\w+)?"
 SOMEBODY = "my|his|her|their|your|our|the|a|an|some|many|most|few|certain|other|another|one of"
 FEW_WORDS = r"(?:(?!(?:who|that|which|whose|when|if|whoever|we|I)\b)[\w'-]+ ){1,5}?"
-"""The rest of a subject; beyond a relative pronoun another clause begins."""
+"""The rest of a subject, up to a relative pronoun."""
 CROWD = "they|people|others|some|many|friends|folks|neighbou?rs|critics|experts|scientists|politicians|foreigners"
 AMONG_US = r" (?:here|around here|with us|among us|at home|where I \w+|in (?:our|my) \w+)"
 BETWEEN = (
     r"(?:(?:just|also|always|often|once|never|still|even|only|has|had|have|was|were|used to|likes to|would|will|keeps?"
     r"|does not|doesn't|did not|didn't|\w+ly) )*"
 )
-"""What may stand between a subject and its verb."""
+"""May stand between a subject and its verb."""
 SHARED = r"\band (?:so (?:do|say|think) (?:we|I)|we (?:still|all|do)|(?:he|she|they) (?:is|was|are|were) right)\b"
-"""`..., and so do we`: reported, and shared."""
+"""A report that the speaker shares: `..., and so do we`."""
 TOLD = (
     "said|told|telling|saying|mentioned|asked|asking|spoke|described|called|meant|wanted|explained|argued|claimed"
     "|suggested|wrote|talked|put it"
 )
 HELPING = "have|had|are|were|also|just|all|both|already|really|once|certainly|did"
 BELOW = r"\b(?:who|which|than|because|although|though|that (?:was|were|had|came|went))\b"
-"""Where a clause begins that hangs on the main one."""
+"""Begins a subordinate clause."""
 LOOSE = "and|but|so|or|yet|still|well|now|look|yes|no|oh|ah|then|also|though|perhaps|maybe"
 """Openers that need no comma after them."""
 VIEW_BEFORE = r"(?:^|[,;:(-] ?|\b(?:and|but|so|yes|still|that|because|though|well) )"
-"""What stands before `I think`."""
+"""May stand before `I think`."""
 
 
 def rules(language: Language) -> English:
@@ -91,7 +91,7 @@ class English(Rules):
         return parts
 
     def people_in(self, cue: str, speaker: str) -> list[str]:
-        """Words with a capital that are no places and do not just begin a sentence."""
+        """Return words with a capital that are no places. At a sentence's start only a verb or comma after it tells."""
         verbs = either([*self.lists["minds"], *self.lists["reports"], "has", "is", "was"])
         names = []
         for start, end in self.sentences(cue):
@@ -109,7 +109,7 @@ class English(Rules):
     # --- a sentence --------------------------------------------------------------------------------
 
     def no_telling(self, sentence: str, following: str) -> str | None:
-        """Why a whole sentence is none: it asks, greets, speaks about who is to speak, or is taken back as a joke."""
+        """Return why a whole sentence tells nothing: it is a question, small talk, or taken back as a joke."""
         said = visible(sentence)
         if said.rstrip("\"')] ").endswith(QUESTION_MARKS):
             return "question"
@@ -121,7 +121,7 @@ class English(Rules):
         return None
 
     def cuts(self, sentence: str) -> list[tuple[int, int]]:
-        """Where a sentence falls into parts: at strong marks, before `but`, and before `I think` and its like."""
+        """Return the spans of a sentence's parts: it is cut at strong marks, before `but`, and before `I think`."""
         marks = sorted({m.span() for pattern in (STRONG, self._views_begin) for m in pattern.finditer(sentence)})
         spans, at = [], 0
         for start, end in marks:
@@ -138,7 +138,7 @@ class English(Rules):
     # --- whose it is -------------------------------------------------------------------------------
 
     def objection(self, piece: str, others: Iterable[str], country: str) -> str | None:
-        """Why a part of a sentence is not the speaker's own; None if it may be."""
+        """Return why a part is not the speaker's own view or practice; None if it may be."""
         said = visible(piece)
         start = self.bare(said)
         if self.of_another(start, others) or self.addressed(start, said):
@@ -156,7 +156,7 @@ class English(Rules):
         return None
 
     def of_another(self, start: str, others: Iterable[str]) -> bool:
-        """Whether the main clause is about what somebody else thinks, says or does."""
+        """Return whether the main clause is about somebody else's thoughts, words or deeds."""
         reports, minds = either(self.lists["reports"]), either(self.lists["minds"])
         known = either([*others, *self.lists["given_names"]])
         called = rf"(?:^|(?<=[,;:!] ))(?:{known})(?=[,!])|, (?:{known})(?=[,.!]|$)"
@@ -176,8 +176,7 @@ class English(Rules):
         return bool(re.match(rf"(?:{CROWD})\b(?!{AMONG_US}) {BETWEEN}(?:{reports})\b", start, re.I))
 
     def told_by(self, said: str) -> bool:
-        """`..., she told us`, `..., my aunt insists, ...`."""
-        # `as my mother says` is said in agreement.
+        """Return whether a tag names another speaker: `..., she told us`, `..., my aunt insists, ...`."""
         whom = rf"(?:as )?(?P<whom>{SINGLE}|they|{NAME})|(?P<kin>(?:my|his|her|their|the|our) [\w'-]+)"
         verbs = either([*self.lists["reports"], "put it", "puts it"])
         if re.search(
@@ -188,16 +187,16 @@ class English(Rules):
         return any(tag["kin"] or tag["whom"][0].islower() or self.is_name(tag["whom"]) for tag in tags)
 
     def quotes_somebody(self, said: str) -> bool:
-        """Three words or more between quotation marks, told by anybody but `we`."""
+        """Return whether somebody else than the speaker's own people is quoted, with three words or more."""
         quoted = next((m for m in re.finditer(r'"([^"]*)"?', said) if len(m[1].split()) >= 3), None)
         if quoted is None:
             return False
         before = said[: quoted.start()]
-        told = re.search(rf"\b(?:{either(self.lists['reports'])})\b", before, re.I)
-        return bool(told) and not re.search(r"\b(?:we|I)(?: \w+){0,2} (?:say|tell)\b", before, re.I)
+        report = re.search(rf"\b(?:{either(self.lists['reports'])})\b", before, re.I)
+        return bool(report) and not re.search(r"\b(?:we|I)(?: \w+){0,2} (?:say|tell)\b", before, re.I)
 
     def addressed(self, start: str, said: str) -> bool:
-        """Whether it is said to somebody at the table, about that person: `you mentioned`, `Heather, your brother`."""
+        """Return whether a part is about the person spoken to: `you mentioned`, `Heather, your brother`."""
         if re.search(rf"\byou(?:'ve|'re)?(?: (?:{HELPING}))* (?:{TOLD})\b", said, re.I):
             return True
         if contains(said, self.lists["addressed"]):
@@ -206,7 +205,7 @@ class English(Rules):
         return bool(called and self.is_name(called[1]) and not called[1].endswith("ly"))  # `Traditionally, you ...`
 
     def elsewhere(self, start: str, said: str, country: str) -> bool:
-        """Whether it is about another country, and nothing in it about the speaker's own."""
+        """Return whether a part is about another country, and not about the speaker's own."""
         foreign, own = self.places(country)
         if re.search(rf"\b(?:we|us|our|ours|here|{own})\b", said, re.I):
             return False
@@ -218,9 +217,9 @@ class English(Rules):
     # --- of what kind it is ------------------------------------------------------------------------
 
     def kind_of(self, piece: str) -> Kind | None:
-        """The kind that the wording gives away; None where only the sense could.
+        """Return the kind that the wording shows; None where it shows none.
 
-        `I think a guest should ...` is a view, `A guest should ..., I think` a rule.
+        `I think a guest should ...` is an opinion, `A guest should ..., I think` a norm.
         """
         said = self.bare(visible(piece))
         view = self.viewed(said)
@@ -234,16 +233,16 @@ class English(Rules):
             return "custom"
         if starts_with(said, self.lists["setting"]):
             return "norm" if re.search(r"\byou\b", said) else "custom"
-        # `You take off your shoes`, `One takes off one's shoes`: said of anybody.
+        # `You take off your shoes` and `One takes off one's shoes` speak of anybody.
         anybody = starts_with(said, ["you"]) or re.match(r"one (?!is\b|was\b|has\b)\w+s\b(?!')", said, re.I)
         return "norm" if anybody else None
 
     def viewed(self, said: str) -> re.Match[str] | None:
-        """Where the speaker marks a view as a view: `I think`, `in my opinion`."""
+        """Match the words that mark a view, such as `I think` or `in my opinion`."""
         return re.search(rf"{VIEW_BEFORE}(?:{either(self.lists['opinion'])})\b", said, re.I)
 
     def aside(self, piece: str) -> str | None:
-        """Why what a speaker says of himself or herself is no statement; None if it may be one."""
+        """Return why the speaker's own words are no statement; None if they may be one."""
         said = visible(piece)
         start, kind = self.bare(said), self.kind_of(piece)
         view = self.viewed(start)
@@ -275,7 +274,7 @@ class English(Rules):
         return said[self.opening(said) :]
 
     def opening(self, said: str) -> int:
-        """Where a sentence begins in earnest: beyond `Still, `, `And honestly, ` and the like."""
+        """Return the length of the openers before a sentence, such as `Still, ` or `And honestly, `."""
         end = 0
         while opener := self._openers.match(said, end):
             end = opener.end()
@@ -287,25 +286,25 @@ class English(Rules):
         return re.compile(rf"\W*(?:(?:{words})\s*[,!.…-]+|(?:{LOOSE})(?=\s+\w))\s*", re.I)
 
     def is_name(self, word: str) -> bool:
-        """Whether a word with a capital is likely to be what somebody is called."""
+        """Return whether a word with a capital is likely to be somebody's name."""
         word = word.split("'")[0]
         small = word.casefold()
         return len(word) > 2 and not small.endswith("ing") and small not in self._common
 
     @cached_property
     def _common(self) -> frozenset[str]:
-        """Words that may stand with a capital and are no names of people."""
+        """Words that may have a capital and are no names of people."""
         names = ("no_names", "function_words", "openers", "practice", "negation", "turning", "joining")
         words = {word.casefold() for name in names for phrase in self.lists[name] for word in phrase.split()}
         return frozenset(words | {place for places in self._places.values() for place in places})
 
     @cached_property
     def _places(self) -> dict[str, list[str]]:
-        """Names of countries, their people and their towns, by the country's code."""
+        """Names of countries, their peoples and their towns, by the country's code."""
         return {code: names.split(", ") for code, names in (line.split(" = ") for line in self.lists["places"])}
 
     @lru_cache  # noqa: B019 - there is one object
     def places(self, country: str) -> tuple[str, str]:
-        """Names of other countries, and of the speaker's, as alternatives of a regular expression."""
+        """Return regular expressions for names of other countries, and of the speaker's."""
         foreign = [name for code, names in self._places.items() if code != country for name in names]
         return either(foreign), either(self._places.get(country, ())) or NOTHING
