@@ -264,7 +264,7 @@ def branch(
     trust = trust_in(named_models(roles or [], model).values(), endpoints or [])
     prices.table()
     store = Store(store_url, must_exist=True)
-    parent = store.spoken(turn)[2]
+    parent = store.turn(turn)[2]
     models = models_for(parent, roles or [], model)
     check_used(trust, models.values(), parent.id)
     check_specs(models, roles_until("dialogue", edition_of(parent).scenario, models), trust)

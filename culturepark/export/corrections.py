@@ -58,7 +58,7 @@ class Corrections:
         if review.subject_id != sample["id"]:
             from culturepark.distill.samples import shape_sample
 
-            statement, casting, phase, language = exports.spoken_by(self._look, edition, review.subject_id)
+            statement, casting, phase, language = exports.statement_in_context(self._look, edition, review.subject_id)
             worded = statement.model_copy(update={trained_form(statement.kind): text})
             text = shape_sample(worded, casting, sample["kind"], phase, language, None).messages[-1]["content"]
         if text != stored:

@@ -65,7 +65,7 @@ def replay(store: Store, run_or_dialogue: str, *, follow: bool, behind: bool = F
     )
     yield f"A conversation between {who}; no evidence of what real people think."
     for dialogue_id in ids:
-        (row,) = runs.dialogue(store, dialogue_id)
+        (row,) = runs.dialogues_of(store, dialogue_id)
         if row.status == "pending" and not follow:
             continue
         people = runs.participants(store, row.id)
@@ -78,7 +78,7 @@ def dialogues_of(store: Store, run_or_dialogue: str) -> tuple[str, list[str]]:
     if kind_of(run_or_dialogue) is None:
         lists = Lists(store, run_or_dialogue)
         return lists.run.id, lists.find()
-    (row,) = runs.dialogue(store, run_or_dialogue)
+    (row,) = runs.dialogues_of(store, run_or_dialogue)
     return row.run_id, [row.id]
 
 
@@ -104,7 +104,7 @@ def turns(scenes: Scenes, row: DialogueRow, people: list[ParticipantRow], follow
     shown = 0
     while True:
         if follow:
-            (row,) = runs.dialogue(scenes.store, row.id)
+            (row,) = runs.dialogues_of(scenes.store, row.id)
         following = scenes.store.turns(row.id)[shown:]
         scene = scenes.scene(row.id) if behind and following else None
         for turn in following:

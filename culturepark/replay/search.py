@@ -24,7 +24,7 @@ from culturepark.terminal.layout import Mark, lay_out
 from culturepark.terminal.safe import clip
 
 if TYPE_CHECKING:
-    from culturepark.store.search import Found
+    from culturepark.store.search import Hit
 
 MOST = 2000
 """Hits at most; with more, another word is needed."""
@@ -39,11 +39,11 @@ class Hits:
     """The hits of a search so far, and the present one."""
 
     words: str
-    found: list[Found] = field(default_factory=list)
+    found: list[Hit] = field(default_factory=list)
     index: int = 0
 
     @property
-    def present(self) -> Found:
+    def present(self) -> Hit:
         return self.found[self.index]
 
     def move(self, by: int) -> bool:
@@ -99,7 +99,7 @@ class HitList(Listing):
     def count(self) -> int:
         return len(self.hits.found)
 
-    def row(self, index: int) -> Found:
+    def row(self, index: int) -> Hit:
         return self.hits.found[index]
 
     def begin(self, hits: Hits) -> None:
@@ -110,7 +110,7 @@ class HitList(Listing):
     def grown(self) -> None:
         self._measure()
 
-    def draw(self, row: Found, width: int) -> list[Text]:
+    def draw(self, row: Hit, width: int) -> list[Text]:
         number = last_part(row.dialogue_id)
         where = f"{number}, turn {row.position}"
         first = next((start for start, _ in places(row.text, self.hits.words)), 0)
@@ -180,7 +180,7 @@ class SearchScreen(Screen[None]):
         hits = listing.hits
         self._tell("searching")
 
-        def some(batch: list[Found]) -> None:
+        def some(batch: list[Hit]) -> None:
             if not stop.is_set():
                 hits.found += batch
                 listing.grown()
@@ -188,7 +188,7 @@ class SearchScreen(Screen[None]):
 
         def search() -> None:
             listing.names = self.run_cache.names
-            batch: list[Found] = []
+            batch: list[Hit] = []
             for count, hit in enumerate(self.run_cache.lists.search(words, stop.is_set), start=1):
                 batch.append(hit)
                 if len(batch) == (BATCH if count > BATCH else 1) or count == MOST:

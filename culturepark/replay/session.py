@@ -135,7 +135,7 @@ class Session:
 
         if kind_of(target) is None:
             return self.store.run(target).id, None
-        return runs.dialogue(self.store, target)[0].run_id, target
+        return runs.dialogues_of(self.store, target)[0].run_id, target
 
     def comparison_of(self, scene: Scene) -> tuple[Scene, Scene] | str:
         """Return parent and branch: the dialogue with its parent, else with its newest branch; or why there is none."""

@@ -30,8 +30,8 @@ from culturepark.stats.figures import (
     Tokens,
     Turns,
 )
-from culturepark.store.exports import PAGE, Look, branches
-from culturepark.store.integrity import hangs_on, of_columns
+from culturepark.store.exports import Look, branches
+from culturepark.store.integrity import PAGE, hangs_on, of_columns
 from culturepark.store.lineage import of_run
 from culturepark.store.store import Store, counting
 from culturepark.store.tables import (
