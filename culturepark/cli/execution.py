@@ -15,6 +15,7 @@ from culturepark.cli.roles import warn_of_unknown_prices
 from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import Status
 from culturepark.errors import BudgetReached, CultureparkError, Interrupted, UsageError
+from culturepark.models.kinds import is_scripted, is_tiny
 from culturepark.models.trust import Trust
 from culturepark.run.pipeline import Run, still_open
 from culturepark.stats.figures import RunStats
@@ -142,8 +143,7 @@ def tell_summary(stats: RunStats, failure: CultureparkError | None, option: str)
         if collapse.verdict == "collapsed":
             tell(f"one voice: {'; '.join(collapse.reasons)}; `culturepark stats {stats.run}{option}` shows more")
         tell(f"next: culturepark export {stats.run} --format trl --out runs/{stats.run}{option}")
-    models = stats.models.values()
-    if "embedded" in models:
+    if any(map(is_tiny, stats.models.values())):
         tell("the embedded model is tiny: it shows how the tool works, and writes nothing worth training on")
-    if "scripted" in models:
+    if any(map(is_scripted, stats.models.values())):
         tell("the model was scripted: what it says comes from the persona cards, and is nothing to train on")

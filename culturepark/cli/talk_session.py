@@ -23,6 +23,7 @@ from culturepark.dialogue.talk import Lost, Talk
 from culturepark.domain import Casting, Persona, Scenario, Status, Turn
 from culturepark.errors import BudgetReached, CultureparkError, Interrupted, ModelError, StoreError, Unreachable
 from culturepark.models.chat import ChatModel
+from culturepark.models.kinds import is_scripted, is_tiny
 from culturepark.models.trust import Trust
 from culturepark.run.pipeline import Run
 from culturepark.store.dialogue_view import Mined, Scene, Scenes
@@ -71,8 +72,8 @@ class Session:
     def hold(self) -> int:
         """Return the exit code."""
         command = "talk --run-id"
-        kinds = {spec.kind for spec in self.run.models.specs.values()}
-        for line in heading_lines(self.persona, self.run.scenario, kinds):
+        specs = list(map(str, self.run.models.specs.values()))
+        for line in heading_lines(self.persona, self.run.scenario, specs):
             self.keyboard.tell(line)
         if self.keyboard.shown and self.dialogue.status in OPEN:
             self.keyboard.tell(f"Run {self.row.id}. /end or Ctrl-D ends the talk, /help tells the rest.")
@@ -284,10 +285,10 @@ def pasted_more() -> bool:
     return False
 
 
-def heading_lines(persona: Persona, scenario: Scenario, kinds: Collection[str]) -> Iterator[str]:
+def heading_lines(persona: Persona, scenario: Scenario, specs: Collection[str]) -> Iterator[str]:
     """
     Args:
-        kinds: of the models.
+        specs: of the models.
     """
     yield f"{persona.name}, {persona.age}, {persona.place}, {persona.country_name}; {persona.work}"
     yield persona.scope
@@ -296,9 +297,9 @@ def heading_lines(persona: Persona, scenario: Scenario, kinds: Collection[str]) 
         f"{persona.called} does not exist: a language model plays a card, and what it says is no evidence of what "
         f"people in {persona.country_name} think, do or want."
     )
-    if "embedded" in kinds:
+    if any(map(is_tiny, specs)):
         yield "The embedded model is tiny: it speaks in set forms, and hardly takes in what it is told."
-    if "scripted" in kinds:
+    if any(map(is_scripted, specs)):
         yield "The model is scripted: it reads from the card, whatever it is told."
 
 

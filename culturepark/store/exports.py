@@ -19,6 +19,7 @@ from culturepark.store.castings import sitting_in
 from culturepark.store.integrity import PAGE, columns, of_columns, pages, sound
 from culturepark.store.lineage import of_run
 from culturepark.store.tables import (
+    CallRow,
     DialogueRow,
     ParticipantRow,
     RunRow,
@@ -131,6 +132,23 @@ def copied_from(look: Look, branch: DialogueRow) -> Iterator[tuple[str, int]]:
         if parent is None:  # deleted, or in another store
             return
         dialogue = parent
+
+
+def copied_calls(look: Look, branch: DialogueRow) -> Sequence[Any]:
+    """Return role, stage, prompt digest and models (JSON) of the calls behind the turns that a branch has copied."""
+    query = sqlalchemy.select(col(TurnRow.role), col(CallRow.stage), col(CallRow.prompt_digest), col(RunRow.models))
+    query = query.select_from(TurnRow).join(CallRow).join(RunRow)
+    copied = (col(TurnRow.dialogue_id) == branch.id) & (col(TurnRow.position) <= (branch.branched_at or 0))
+    return of_columns(look.execute(query.where(copied).distinct()))
+
+
+def prompt_digests(look: Look, run_id: str) -> dict[str, list[str]]:
+    """Return stage -> digests of the prompts behind a run's calls."""
+    query = sqlalchemy.select(col(CallRow.stage), col(CallRow.prompt_digest)).where(col(CallRow.run_id) == run_id)
+    digests: dict[str, list[str]] = {}
+    for stage, digest in sorted(of_columns(look.execute(query.distinct()))):
+        digests.setdefault(stage, []).append(digest)
+    return digests
 
 
 class KeptStatement(NamedTuple):

@@ -30,8 +30,8 @@ def answer(name: str, **values: Any) -> Answer:
         persona_key="turkish-elif",
         shape="open",
         kept=True,
-        takes=AGREE,
-        against=DISAGREE,
+        side=AGREE,
+        other_side=DISAGREE,
         text_key=f"text of {name}",
         origin=f"statement of {name}",
         messages=({"role": "user", "content": "?"}, {"role": "assistant", "content": name}),
@@ -55,8 +55,8 @@ def test_another_cultures_answer_from_across_the_scale_is_rejected() -> None:
 
 
 NO_CONTRAST = {
-    "same side": german("theirs", takes=AGREE, against=DISAGREE),
-    "the middle, or no known stance": german("theirs", takes=(), against=()),
+    "same side": german("theirs", side=AGREE, other_side=DISAGREE),
+    "the middle, or no known stance": german("theirs", side=(), other_side=()),
     "another shape": german("theirs", shape="survey"),
     "the same culture, kept": german("theirs", culture="turkish"),
     "the same words": german("theirs", text_key="text of mine"),
@@ -71,9 +71,9 @@ def test_what_is_no_contrast_is_not_rejected(other: Answer) -> None:
 
 
 def test_an_answer_of_the_same_culture_that_goes_against_its_speakers_stance_is_rejected() -> None:
-    slip = answer("slip", kept=False, takes=DISAGREE, against=AGREE)
+    slip = answer("slip", kept=False, side=DISAGREE, other_side=AGREE)
     assert paired(answer("mine"), slip) == {"mine": "slip"}
-    assert paired(answer("mine", takes=DISAGREE, against=AGREE), slip) == {"mine": None}
+    assert paired(answer("mine", side=DISAGREE, other_side=AGREE), slip) == {"mine": None}
 
 
 def test_without_a_scale_any_answer_of_another_culture_is_a_contrast_and_none_of_the_same() -> None:
