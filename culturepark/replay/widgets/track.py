@@ -1,4 +1,4 @@
-"""The place in a dialogue: its phases, a bar to seek in, and a line that says how it plays."""
+"""The place in a dialogue: its phases, a seek bar, and a line with the state of the playback."""
 
 from __future__ import annotations
 
@@ -156,8 +156,7 @@ def state_of(playback: Playback, *, finished: bool) -> str:
     if not playback.parts:
         state = "· nothing yet"
     elif playback.live:
-        waits = playback.at_end
-        state = "● live, waiting" if waits else f"● live at {speed}"
+        state = "● live, waiting" if playback.at_end else f"● live at {speed}"
     elif playback.playing:
         state = f"▶ playing at {speed}"
     elif playback.at_end and finished:
