@@ -112,7 +112,7 @@ class Playback:
     # --- place -----------------------------------------------------------------------------------
 
     def seek(self, position: int) -> None:
-        """Go to a turn, which begins if the playback plays, else is shown whole. Leaving the newest turn ends `live`."""
+        """Go to a turn, which begins if playing, and else is shown whole. Leaving the newest turn ends `live`."""
         self.position = max(min(1, len(self.parts)), min(position, len(self.parts)))
         self.elapsed = 0 if self.playing else float("inf")
         self.held = False
