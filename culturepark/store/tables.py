@@ -160,7 +160,7 @@ class CallRow(SQLModel, table=True):
     run_id: str = Field(foreign_key="run.id", index=True)
     stage: str
     subject_id: str = Field(index=True)
-    """Id of the dialogue, turn, statement or run for which it was made."""
+    """Id of the dialogue, turn or run for which it was made."""
     model: str
     endpoint: str
     prompt_digest: str
