@@ -33,7 +33,7 @@ class Quiet:
         self.console = err()
         self.total = self.finished = 0
         self.so_far = ""
-        self.said = monotonic()
+        self.last_note = monotonic()
 
     def started(self, run: RunRow, castings: Collection[Casting], done: int) -> None:
         self.total, self.finished = len(castings), done
@@ -45,8 +45,8 @@ class Quiet:
     def talked(self, casting: Casting, status: Status, reason: str) -> None: ...
     def dialogue_done(self, casting: Casting) -> None:  # noqa: ARG002
         self.finished += 1
-        if monotonic() - self.said >= EVERY:
-            self.said = monotonic()
+        if monotonic() - self.last_note >= EVERY:
+            self.last_note = monotonic()
             self.note(self.line())
 
     def figures(self, tokens: int, cost_usd: float | None, samples: int) -> None:
@@ -173,12 +173,12 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show the progress of other work: a bar on a terminal, or now and then a line in a log."""
     console = err()
     if not console.is_terminal:
-        said = monotonic()
+        last_note = monotonic()
 
         def tell(done: int, total: int) -> None:
-            nonlocal said
-            if monotonic() - said >= EVERY:
-                said = monotonic()
+            nonlocal last_note
+            if monotonic() - last_note >= EVERY:
+                last_note = monotonic()
                 console.print(plain(f"{done}/{total} {what}"), soft_wrap=True)
 
         yield tell

@@ -185,7 +185,7 @@ class Keyboard(Quiet):
     def __init__(self) -> None:
         super().__init__()
         self.typed = bool(sys.stdin and sys.stdin.isatty())
-        """Whether a terminal echoes the user's lines."""
+        """True if a terminal echoes the user's lines."""
         self.shown = self.typed and sys.stdout.isatty()
         if sys.stdin:  # a line that is not UTF-8 is a line all the same
             sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]  # it is a text stream
@@ -321,8 +321,8 @@ def note_lines(scene: Scene, option: str) -> Iterator[str]:
     """
     persona, run = scene.people[0].persona, scene.run
     mined = [statement for statement in scene.statements if statement.after is None]
-    repeats = [one for one in mined if one.cluster and one.cluster.representative_id != one.row.id]
-    statements = sorted((one for one in mined if one not in repeats), key=lambda one: KINDS.index(one.row.kind))
+    repeats = [s for s in mined if s.cluster and s.cluster.representative_id != s.row.id]
+    statements = sorted((s for s in mined if s not in repeats), key=lambda s: KINDS.index(s.row.kind))
     yield ""
     if not statements:
         yield (

@@ -32,7 +32,7 @@ class Corrections:
                         if given := reviews_there.get(f"{dialogue_id}.t{position}"):
                             self.inherited[f"{branch.id}.t{position}"].append(given)
         self.rewords = any(review.wording for review in self.given())
-        """Whether any review has a wording."""
+        """True if any review has a wording."""
         self.corrected: dict[str, list[Review]] = {}
         """Id of a row with a reviewer's wording -> those reviews."""
 
@@ -81,7 +81,7 @@ class Corrections:
         return any(result.rejected for _, result in outcomes), worded
 
     def _of_turn(self, turn_id: str) -> list[list[Review]]:
-        """Return the reviews of a turn, then those of the turns it was copied from."""
+        """Return the reviews of a turn, then those of the turns from which it was copied."""
         return [self.reviews.get(turn_id, []), *self.inherited.get(turn_id, [])]
 
 

@@ -25,10 +25,10 @@ def no_objection(_: Messages) -> str | None:
 
 @dataclass(frozen=True)
 class Format:
-    """How a sample, a dialogue or a pair of answers becomes one line of a training file."""
+    """A format of training files: the line for a sample, a dialogue or a pair of answers."""
 
     name: str
-    """What `--format` takes."""
+    """The value of `--format`."""
     describes: str
     """The columns in words, as Markdown."""
     read_by: str
@@ -42,9 +42,9 @@ class Format:
     check: Callable[[Messages], str | None] = no_objection
     """Return why this format cannot hold some well-formed messages; None if it can."""
     multi_turn: bool = False
-    """Whether a row can hold more than one question and answer, as `--dialogues` needs."""
+    """True if a row can hold more than one question and answer, as `--dialogues` needs."""
     pairs: bool = False
-    """Whether a row has two answers to one question, of which one is preferred."""
+    """True if a row has two answers to one question, of which one is preferred."""
     fewest: int = 0
     """Least number of rows that the trainer accepts in a file."""
     documented: str = ""

@@ -36,8 +36,8 @@ class Pair:
     def same(self) -> bool:
         if self.left is None or self.right is None:
             return False
-        one, other = self.left.turn, self.right.turn
-        return (one.speaker, one.text) == (other.speaker, other.text)
+        left, right = self.left.turn, self.right.turn
+        return (left.speaker, left.text) == (right.speaker, right.text)
 
     @property
     def edited(self) -> bool:

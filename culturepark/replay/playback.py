@@ -60,7 +60,7 @@ class Playback:
 
     @property
     def whole(self) -> bool:
-        """Whether the whole present turn is shown."""
+        """True if the whole present turn is shown."""
         return self.present is None or self.elapsed >= self.present.speech
 
     @property

@@ -32,7 +32,7 @@ def stats_lines(stats: RunStats, all_stances: bool = False, where: str = "") -> 
     """
     Args:
         all_stances: show every item and country, not only those furthest from the survey.
-        where: the option that names the store, if it is not the default one.
+        where: the option that names the store, empty for the default one.
     """
     yield f"{stats.run}  {stats.status}" + (f": {stats.stop_reason}" if stats.stop_reason else "")
     yield from variety_lines(stats, where)

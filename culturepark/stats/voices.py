@@ -132,7 +132,7 @@ def find_shared(
     """
     said_by = {culture: np.zeros(len(texts), np.bool_) for culture in dict.fromkeys(cultures)}
     nearest = np.full(len(texts), np.nan, np.float32)
-    said, about = np.array(cultures, object), np.array(seeds, object)
+    culture_of, about = np.array(cultures, object), np.array(seeds, object)
 
     @cache
     def reading(index: int) -> Reading:
@@ -145,8 +145,8 @@ def find_shared(
 
     for seed in dict.fromkeys(seeds):
         here = np.flatnonzero(about == seed)
-        for culture in dict.fromkeys(said[here]):
-            own, others = here[said[here] == culture], here[said[here] != culture]
+        for culture in dict.fromkeys(culture_of[here]):
+            own, others = here[culture_of[here] == culture], here[culture_of[here] != culture]
             if not len(others):
                 continue
             close = near(vectors[others], vectors[own], threshold)

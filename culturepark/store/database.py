@@ -397,7 +397,7 @@ def migrate(connection: Connection) -> None:
 
 def advice(error: DBAPIError) -> str:
     """Return the driver's message and a hint what to do."""
-    said = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+    message = next(iter(str(error.orig).strip().splitlines()), type(error.orig).__name__)
     hints = {
         "database or disk is full": "free some space, then go on; what was committed is safe",
         "disk I/O error": "check the disk; what was committed is safe",
@@ -410,4 +410,4 @@ def advice(error: DBAPIError) -> str:
         "already exists": DAMAGED,
         "decode": DAMAGED,
     }
-    return next((f"{said}; {hint}" for key, hint in hints.items() if key in said), said)
+    return next((f"{message}; {hint}" for key, hint in hints.items() if key in message), message)

@@ -68,7 +68,7 @@ class Mined:
 
     row: StatementRow
     verdicts: tuple[VerdictRow, ...]
-    """Of all rounds, in the order they were given; those of `Scene.run.verify_round` count."""
+    """Verdicts of all rounds, in the order they were given; those of `Scene.run.verify_round` count."""
     before: StatementRow | None
     """The statement of which this one is a rewording."""
     after: str | None

@@ -36,7 +36,7 @@ class TracedReview:
 
     row: ReviewRow
     standing: bool
-    """Whether the review counts: it was not withdrawn, and is its reviewer's newest on the subject."""
+    """True if the review counts: it was not withdrawn, and is its reviewer's newest on the subject."""
 
     def as_json(self) -> JsonObject:
         return whole(self.row) | {"standing": self.standing}
@@ -47,17 +47,17 @@ class Trace:
     """Everything behind a sample or a statement. `culturepark trace --json` prints `as_json()`."""
 
     sample: SampleRow | None
-    """None where the trace begins at a statement."""
+    """None if the trace begins at a statement."""
     samples: tuple[str, ...]
     """Ids of all samples of the statement."""
     statement: StatementRow
     rewritten_from: StatementRow | None
     verdicts: tuple[VerdictRow, ...]
-    """Of all rounds, in the order they were given."""
+    """Verdicts of all rounds, in the order they were given."""
     duplicate: DuplicateRow | None
     """Names the statement that represents this one; None if this one is no duplicate."""
     reviews: tuple[TracedReview, ...]
-    """Of the turn, the statement and its samples, oldest first."""
+    """Reviews of the turn, the statement and its samples, oldest first."""
     turn: TurnRow
     calls: Mapping[str, CallRow]
     """By id: the calls that the turn, the statement and the verdicts name."""
@@ -118,7 +118,7 @@ class TalkTrace:
     seed: Seed
     turns: tuple[TurnRow, ...]
     reviews: tuple[TracedReview, ...]
-    """Of the turns, oldest first."""
+    """Reviews of the turns, oldest first."""
     run: RunRow
 
     @property
@@ -146,7 +146,7 @@ class TurnTrace(TalkTrace):
     call: CallRow | None
     """The call whose answer it is; None for fixed, typed and edited turns."""
     statements: tuple[StatementRow, ...]
-    """Of all rounds."""
+    """Statements of all rounds."""
 
     def as_json(self) -> JsonObject:
         return super().as_json() | {

@@ -44,5 +44,5 @@ def no_sample(scene: Scene, mined: Mined) -> str:
     from culturepark.distill.samples import shapes
 
     if not shapes(mined.row.noun(), scene.casting, scene.shapes):
-        return "passed; told in no shape of this run"
+        return "passed; no shape of this run fits it"
     return "passed so far; no sample of it yet"

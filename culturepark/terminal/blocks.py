@@ -89,7 +89,7 @@ class Bar:
     share: float
     """0 to 1."""
     chosen: bool = False
-    """Whether this answer was drawn; a sign before it and a word after it say so."""
+    """True if this answer was drawn; a sign before it and a word after it say so."""
     column: int = 0
     """Cells of the longest label; bars are beside the labels if there is room."""
 
@@ -126,7 +126,7 @@ class Stop:
     """Id of the turn, statement or sample that it shows."""
     blocks: tuple[Block, ...]
     apart: bool = True
-    """Whether there is an empty line before it."""
+    """True if there is an empty line before it."""
     go: str | None = None
     """Id of the statement to which `enter` leads."""
 

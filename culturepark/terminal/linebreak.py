@@ -38,7 +38,7 @@ class Piece:
     """Width in cells."""
     space: bool
     free: bool
-    """Whether a line may end before and after it, as between Chinese characters."""
+    """True if a line may end before and after it, as between Chinese characters."""
 
 
 def pieces(text: str, glyphs: Sequence[str]) -> list[Piece]:

@@ -129,7 +129,7 @@ class StatusLine(Widget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.state = self.said = ""
+        self.state = self.message = ""
 
     def show(self, state: str) -> None:
         if state != self.state:
@@ -138,16 +138,17 @@ class StatusLine(Widget):
 
     def say(self, what: str) -> None:
         """Show a message beside the state."""
-        if what != self.said:
-            self.said = what
+        if what != self.message:
+            self.message = what
             self.refresh()
 
     def render(self) -> Text:
         width = self.content_size.width
         state = fitted(self.state, min(len(self.state), width))
         rest = width - len(state)
-        said = fitted(self.said, rest - 3, ink(self, "status--said"), right=True) if rest > 12 and self.said else Text()
-        return Text.assemble(state, "   " if said else "", said)
+        if rest <= 12 or not self.message:
+            return state
+        return Text.assemble(state, "   ", fitted(self.message, rest - 3, ink(self, "status--said"), right=True))
 
 
 def state_of(playback: Playback, *, finished: bool) -> str:
