@@ -131,7 +131,7 @@ def variety_and_stances(
 ) -> tuple[Representation, list[StanceCell]]:
     with store.database.reading() as session:
         of_this_run = DialogueRow.run_id == run.id
-        participants = select(DialogueRow.status, DialogueRow.seed_key, ParticipantRow).join(ParticipantRow)
+        participants = select(DialogueRow.status, DialogueRow.seed_key, ParticipantRow).join(DialogueRow)
         cast: Sequence[Any] = session.exec(participants.where(of_this_run)).all()
         samples = of_run(select(SampleRow.statement_id, SampleRow.kind, SampleRow.status, SampleRow.drop_reason))
         outcomes = of_columns(session.execute(samples.where(of_this_run)))
