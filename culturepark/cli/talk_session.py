@@ -230,7 +230,6 @@ class Keyboard(Quiet):
     # --- out -----------------------------------------------------------------------------------------
 
     def say(self, who: str, text: str, culture: str = "") -> None:
-        """Print a speech."""
         if not self.shown:
             write(f"{safe(who)}{f' ({culture})' if culture else ''}: {safe(phrasing.heard(text))}")
             return

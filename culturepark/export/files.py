@@ -118,7 +118,6 @@ class Sink:
     table: Table | None = None
 
     def add(self, data: JsonObject, ids: JsonObject) -> None:
-        """Write a row, and its ids to the index."""
         sha256 = self.rows.add(data)
         self.index.add({"line": self.rows.count, **ids, "sha256": sha256})
         if self.table:

@@ -101,7 +101,6 @@ def in_parts(row: CallRow) -> list[Stop]:
 
 
 def exactly(row: CallRow) -> list[Stop]:
-    """Return request and answer as they are stored."""
     return [
         Stop(row.id, (Para(f"Call {row.id}", "title"), Para("JSON exactly as sent and as it came", "muted"))),
         Stop(row.id, (Para("Request", "label"), Para(row.request, indent=2))),

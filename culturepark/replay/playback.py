@@ -159,7 +159,6 @@ class Playback:
         return before != self.position
 
     def go_live(self) -> None:
-        """Follow the newest turn from now on."""
         self.live, self.held, self.playing = True, False, True
         self.position = len(self.parts)
         self.elapsed = float("inf")

@@ -222,7 +222,6 @@ class Session:
         return Reviews(self.store, self.reviewer)
 
     def _forget(self, subject_id: str) -> None:
-        """Drop the dialogue of a subject from its cache."""
         run_id = run_of(subject_id)
         if run_id in self._run_caches:
             self._run_caches[run_id].forget(dialogue_of(subject_id))

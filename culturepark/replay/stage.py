@@ -201,7 +201,6 @@ class StageScreen(StoreScreen[str]):
 
     @property
     def spoken(self) -> Spoken | None:
-        """The present turn."""
         return self.scene.turns[self.playback.position - 1] if self.scene and self.playback.position else None
 
     @property

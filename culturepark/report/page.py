@@ -119,7 +119,6 @@ def put(pieces: Iterator[str], place: Path, mode: int) -> None:
 
 
 def page(store: Store, run_id: str, progress: Progress = lambda *_: None) -> Iterator[str]:
-    """Yield the page in pieces."""
     scenes, ids = Scenes(store, run_id), Lists(store, run_id).find()
     run, edition = scenes.run, scenes.edition
     figures = stats(store, run)

@@ -100,7 +100,6 @@ def share(figure: float | None) -> str:
 
 
 def verdict_of(group: Group) -> str:
-    """Return the verdict on the voices of a culture or a run, in words."""
     collapse = group.collapse
     if collapse.verdict == "collapsed":
         return f"ONE VOICE: {'; '.join(collapse.reasons)}"
@@ -176,7 +175,6 @@ def stance_lines(cells: Sequence[StanceCell], everything: bool) -> Iterator[str]
 
 
 def check_lines(criterion: str, check: PanelCheck | CrossCheck) -> Iterator[str]:
-    """Yield the number of statements that passed a check, and the agreement of its judges."""
     passed = f"  {criterion:<11} {check.kept} of {check.statements} passed"
     if isinstance(check, CrossCheck):
         yield f"{passed} ({listed(check.answers)}); not asked {check.not_asked}"
@@ -191,7 +189,6 @@ def check_lines(criterion: str, check: PanelCheck | CrossCheck) -> Iterator[str]
 
 
 def review_lines(reviews: ReviewCounts) -> Iterator[str]:
-    """Yield the counts of reviews, and the agreement of reviewers."""
     yield f"  reviews     {reviews.total} ({listed(reviews.by_decision)}), {reviews.corrections} with a wording"
     yield f"    by        {listed(reviews.by_reviewer)}"
     if reviews.agreement is None:

@@ -73,7 +73,6 @@ class Shown:
 
 
 def runs(url: str) -> list[RunLine] | None:
-    """Return the newest runs."""
     return look(url, newest)
 
 

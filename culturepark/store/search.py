@@ -64,7 +64,6 @@ class Lists:
 
     @cached_property
     def questions(self) -> dict[str, str]:
-        """Seed key -> question."""
         return {seed.key: seed.question for seed in edition_of(self.run).scenario.seeds}
 
     def find(self, filters: Filters = Filters()) -> list[str]:

@@ -361,7 +361,6 @@ class Store:
         return self.database.rows(query.order_by(number, position, func.length(StatementRow.id), col(StatementRow.id)))
 
     def verdicts(self, run_id: str, round_number: int) -> list[VerdictRow]:
-        """Return the verdicts of one verification round."""
         query = select(VerdictRow).join(StatementRow).join(TurnRow).join(DialogueRow)
         return self.database.rows(query.where(DialogueRow.run_id == run_id, VerdictRow.round == round_number))
 
@@ -439,7 +438,6 @@ class Store:
 
 
 def add_run(session: Session, row: RunRow, castings: Sequence[Casting], scenario: Scenario) -> list[DialogueRow]:
-    """Add a run with its dialogues and their participants."""
     if session.get(RunRow, row.id):
         raise UsageError(f"a run {row.id} exists already")
     session.add(row)

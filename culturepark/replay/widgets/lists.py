@@ -43,13 +43,7 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("end", "jump(-1)", "last", show=False),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "listing--cursor",
-        "listing--quiet",
-        "listing--strong",
-        "listing--good",
-        "listing--bad",
-        "listing--busy",
-        "listing--mark",
+        f"listing--{name}" for name in ("cursor", "quiet", "strong", "good", "bad", "busy", "mark")
     }
     DEFAULT_CSS = """
     Listing {
@@ -94,7 +88,6 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
     # --- rows ----------------------------------------------------------------------------------------
 
     def tall(self) -> int:
-        """Return the number of lines of a row."""
         return 1
 
     def draw(self, row: Any, width: int) -> list[Text]:

@@ -71,13 +71,11 @@ class Sheet(ScrollView, can_focus=True):
         self._begin()
 
     def rows_of(self, number: int) -> range:
-        """Return the lines of a stop."""
         rows = [row for row, (_, stop) in enumerate(self._lines) if stop == number]
         return range(rows[0], rows[-1] + 1) if rows else range(0)
 
     @property
     def plain(self) -> str:
-        """Return all lines as text."""
         return "\n".join(line.plain.rstrip() for line, _ in self._lines)
 
     def on_resize(self) -> None:
@@ -168,8 +166,6 @@ class Stops(Sheet, inherit_bindings=False):
 
     @dataclass
     class Moved(Message):
-        """The cursor has moved to another stop."""
-
         sheet: Stops
         number: int
 
@@ -180,7 +176,6 @@ class Stops(Sheet, inherit_bindings=False):
         go: str
 
     def move(self, number: int) -> None:
-        """Put the cursor on a stop."""
         was, self.at = self.at, number
         self.reveal()
         self.refresh()

@@ -37,12 +37,7 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("pagedown", "page_down", "a page down", show=False),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "speeches--quiet",
-        "speeches--good",
-        "speeches--bad",
-        "speeches--phase",
-        "speeches--moderator",
-        "speeches--past",
+        *(f"speeches--{name}" for name in ("quiet", "good", "bad", "phase", "moderator", "past")),
         *(f"speeches--voice-{number}" for number in range(VOICES)),
     }
     DEFAULT_CSS = """

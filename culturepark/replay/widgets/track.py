@@ -137,7 +137,6 @@ class StatusLine(Widget):
             self.refresh()
 
     def say(self, what: str) -> None:
-        """Show a message beside the state."""
         if what != self.message:
             self.message = what
             self.refresh()
