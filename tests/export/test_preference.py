@@ -40,7 +40,7 @@ def answer(name: str, **values: Any) -> Answer:
 
 
 def german(name: str, **values: Any) -> Answer:
-    return answer(name, **{"culture": "german", "takes": DISAGREE, "against": AGREE} | values)
+    return answer(name, **{"culture": "german", "side": DISAGREE, "other_side": AGREE} | values)
 
 
 def paired(*answers: Answer, scale: bool = True) -> dict[str, str | None]:
@@ -77,7 +77,7 @@ def test_an_answer_of_the_same_culture_that_goes_against_its_speakers_stance_is_
 
 
 def test_without_a_scale_any_answer_of_another_culture_is_a_contrast_and_none_of_the_same() -> None:
-    none = {"takes": (), "against": ()}
+    none = {"side": (), "other_side": ()}
     found = paired(answer("a", **none), answer("b", **none), german("c", **none), scale=False)
     assert found == {"a": "c", "b": "c", "c": found["c"]}
     assert found["c"] in ("a", "b")
