@@ -19,7 +19,6 @@ from culturepark.dialogue.casting import plan
 from culturepark.domain import Edition, Limits, Sample, Scenario, Status, Turn
 from culturepark.errors import UsageError
 from culturepark.export.manifest import Wanted
-from culturepark.export.repeats import repeats_across
 from culturepark.export.writer import Exported
 from culturepark.export.writer import export as write_export
 from culturepark.models.registry import check_specs
@@ -314,15 +313,9 @@ def export_runs(
         raise UsageError("runs of several stores cannot be exported at once")
     ids = list(dict.fromkeys(run.id for run in chosen))
     wanted = Wanted(format, tuple(cultures), split, dialogues, parquet, licence)
-
-    def write() -> Exported:
-        repeats = repeats_across(database, ids, tell) if len(ids) > 1 and not dialogues else []
-        left_out = {repeat.statement_id: repeat for repeat in repeats} or None
-        return write_export(
-            database, ids, Path(out), replace(wanted, left_out=left_out), command="culturepark.export_runs"
-        )
-
-    return outside_the_loop(write)
+    return outside_the_loop(
+        lambda: write_export(database, ids, Path(out), wanted, command="culturepark.export_runs", tell=tell)
+    )
 
 
 # --- waiting for a run ---------------------------------------------------------------------------

@@ -199,6 +199,8 @@ FOR_THE_PAGE = {
     "shapes": SHAPES,
     "phases": PHASES,
     "methods": METHODS,
+    "origins": ORIGINS,
+    "decisions": {decision: f"{sign} {word}" for decision, (sign, word, _) in DECISION_SIGNS.items()},
 }
 """Words for the script of the report page."""
 

@@ -1,4 +1,4 @@
-"""The command line: one module a group of commands."""
+"""The command line, with a module for each group of commands."""
 
 from culturepark.cli.app import main
 

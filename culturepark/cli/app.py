@@ -1,7 +1,7 @@
-"""The program `culturepark`: its commands, gathered, and its exit codes.
+"""The program `culturepark`: its commands and its exit codes.
 
-Nothing heavy is imported before a command is chosen: a command imports what it needs inside its function. Modules with
-commands do without `from __future__ import annotations`, since Typer would evaluate every annotation three times.
+A command imports heavy modules inside its function, so that the others start quickly. Modules with commands do without
+`from __future__ import annotations`, with which Typer would evaluate every annotation three times.
 """
 
 import errno
@@ -27,7 +27,7 @@ app = typer.Typer(
 )
 
 
-# The error behind all wrong use. Typer names only this child of it, in every version that is allowed.
+# The base class of all usage errors. Typer exports only this subclass of it in all allowed versions.
 WRONG_USE: Any = typer.BadParameter.__base__
 COMPLETE = f"_{app.info.name}_COMPLETE".upper()
 """Set by the script that `--install-completion` writes."""
@@ -52,7 +52,7 @@ for commands in (run_commands, talk, inspect, export, catalog):  # in the order 
 
 
 class Heedless:
-    """stderr, which may be full or closed: what cannot be said must not stop what is being done."""
+    """A stderr that may be full or closed: errors of writing to it do not stop the command."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -71,7 +71,7 @@ class Heedless:
 
 
 def main() -> NoReturn:
-    """Entry point: every outcome is an exit code, and no user ever sees a traceback."""
+    """Run the program; every outcome is an exit code, and no user sees a traceback."""
     code = 1
     sys.stderr = Heedless(sys.stderr or open(os.devnull, "w"))  # noqa: SIM115 - for the life of the program
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
@@ -96,12 +96,12 @@ def main() -> NoReturn:
 
 
 def run(arguments: list[str]) -> int:
-    """One command; its exit code."""
-    if COMPLETE in os.environ:  # a shell asks what could come next
+    """Run one command and return its exit code."""
+    if COMPLETE in os.environ:  # the shell asks for completions
         app(arguments, prog_name="culturepark")
     command = typer.main.get_command(app)
     try:
-        # Not `command.main`: it would end the program itself at a broken pipe.
+        # `command.main` would end the program itself at a broken pipe.
         with command.make_context("culturepark", list(arguments)) as context:
             return command.invoke(context) or 0
     except typer.Exit as done:
@@ -114,7 +114,7 @@ def run(arguments: list[str]) -> int:
 
 
 def explain(error: Exception) -> int:
-    """An error as a clear line on stderr, and its exit code. `CULTUREPARK_DEBUG=1` shows where it came from."""
+    """Print an error as one line on stderr and return its exit code; `CULTUREPARK_DEBUG=1` shows the traceback."""
     from culturepark.errors import CultureparkError, StoreError
     from culturepark.redact import redact
     from culturepark.shortage import shortage
@@ -128,9 +128,6 @@ def explain(error: Exception) -> int:
     if isinstance(error, CultureparkError):
         print(f"culturepark: {safe(error, lines=True)}", file=sys.stderr)
         return error.exit_code
-    said = safe(redact(f"{type(error).__name__}: {error}"))[:300]
-    print(
-        f"culturepark: a bug, sorry: {said}\nCULTUREPARK_DEBUG=1 shows where; please report it",
-        file=sys.stderr,
-    )
+    shown = safe(redact(f"{type(error).__name__}: {error}"))[:300]
+    print(f"culturepark: a bug, sorry: {shown}\nCULTUREPARK_DEBUG=1 shows where; please report it", file=sys.stderr)
     return 1

@@ -1,4 +1,4 @@
-"""The commands about what there is to work with: check, personas, scenarios, doctor."""
+"""The commands for files and the installation: check, personas, scenarios, doctor."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The question whether a command may ask a model that the store names and its user does not."""
+"""The user's consent to models that only the store names."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from culturepark.terminal.safe import safe
 
 
 def trust_in(named: Iterable[ModelSpec], endpoints: list[str]) -> Trust:
-    """Return which models a command may ask: those that it names, and those that its user says yes to."""
+    """Return the models that a command may ask: those it names, and those its user agrees to."""
     return Trust(named, endpoints, ask if may_ask() else None)
 
 
 def check_used(trust: Trust, specs: Iterable[ModelSpec], run_id: str) -> None:
     """
     Raises:
-        UsageError: if `--endpoint` names something to which no model of the run leads.
+        UsageError: if `--endpoint` names an endpoint of no model of the run.
     """
     specs = list(specs)
     if unused := trust.unused(specs):
@@ -28,11 +28,11 @@ def check_used(trust: Trust, specs: Iterable[ModelSpec], run_id: str) -> None:
 
 
 def may_ask() -> bool:
-    """Return whether somebody is there to read a question and to answer it."""
+    """Tell whether the user can read a question on a terminal and answer it."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def ask(question: str) -> bool:
-    """Put a question on stderr; all but a yes is a no."""
+    """Ask a question on stderr; any answer but yes is no."""
     print(f"{safe(question)} [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")

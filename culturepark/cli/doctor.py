@@ -1,4 +1,4 @@
-"""What works here, and what to do about what does not."""
+"""The findings of `culturepark doctor`: packages, weights, files, prices, store, terminal and model."""
 
 from __future__ import annotations
 
@@ -31,11 +31,10 @@ from culturepark.terminal.safe import err, tell
 
 MOST_PROBLEMS = 10
 OLD_PRICES = 90
-"""Days after which somebody is told to fetch newer ones."""
+"""Days after which the prices should be updated."""
 
 
 async def examine(model: str | None, store_url: str, environment: Mapping[str, str]) -> list[Finding]:
-    """All findings, whatever goes wrong on the way."""
     findings = [
         Finding("culturepark", "ok", f"{__version__} on Python {platform.python_version()}, {platform.platform()}"),
         packages(),
@@ -43,30 +42,22 @@ async def examine(model: str | None, store_url: str, environment: Mapping[str, s
         price_list(),
         Finding("personas", "ok", f"{len(load_all([]))} cards, {len(scenarios.shipped_files())} scenarios"),
         *(weight(file) for file in (weights.SMOLLM2, weights.MINILM, weights.MINILM_TOKENIZER)),
-        Finding(
-            "key",
-            "ok" if environment.get("OPENAI_API_KEY") else "note",
-            "OPENAI_API_KEY is set"
-            if environment.get("OPENAI_API_KEY")
-            else "OPENAI_API_KEY is not set; openai:NAME needs it",
-        ),
+        Finding("key", "ok", "OPENAI_API_KEY is set")
+        if environment.get("OPENAI_API_KEY")
+        else Finding("key", "note", "OPENAI_API_KEY is not set; openai:NAME needs it"),
         *own_files(),
         *plugin_findings(),
-        *(Finding("proxy", "note", wrong) for wrong in proxies.unusable()),
+        *(Finding("proxy", "note", problem) for problem in proxies.unusable()),
         *store(store_url),
-        Finding(
-            "terminal",
-            "ok" if err().is_terminal else "note",
-            f"{err().width} columns, {sys.stderr.encoding}"
-            if err().is_terminal
-            else "stderr is no terminal: no progress is shown",
-        ),
+        Finding("terminal", "ok", f"{err().width} columns, {sys.stderr.encoding}")
+        if err().is_terminal
+        else Finding("terminal", "note", "stderr is no terminal: no progress is shown"),
     ]
     return [*findings, *await model_findings(model, store_url)] if model else findings
 
 
 def own_files() -> list[Finding]:
-    """The user's own files of keys and endpoints, where they are there or ought to be."""
+    """Check the user's files of keys and endpoints."""
     findings = []
     for what, (path, named), read in (
         ("keys file", connections.keys_file(), connections.keys),
@@ -83,7 +74,7 @@ def own_files() -> list[Finding]:
 
 
 def plugin_findings() -> list[Finding]:
-    """Import every plugin, which no other command does, and tell how each fares."""
+    """Import every plugin, which no other command does."""
     registries: list[plugins.Registry[Any]] = [KINDS, FORMATS, PACKAGES]
     findings = []
     for registry in registries:
@@ -109,7 +100,7 @@ def packages() -> Finding:
 
 
 def local_models() -> Finding:
-    """Whether the packages are there that models on this machine need."""
+    """Check the packages for models on this machine."""
     absent = sorted({module for kind in extras.NEEDED for module in extras.missing(kind)})
     if absent:
         need = "the models embedded, gguf: and hf:, and the embedder minilm, need it"
@@ -118,7 +109,6 @@ def local_models() -> Finding:
 
 
 def price_list() -> Finding:
-    """How old the prices are."""
     try:
         own = len(prices.table())
         day = date.fromisoformat(prices.as_of())
@@ -132,28 +122,24 @@ def price_list() -> Finding:
 
 def weight(file: weights.WeightFile) -> Finding:
     try:
-        return found(file)
-    except Unreachable as error:  # no folder to keep it in
+        if not file.path.is_file():
+            weights.check_place(file)
+            megabytes = file.wheel_bytes / 1e6
+            return Finding(file.name, "note", f"not fetched yet ({megabytes:.0f} MB); the first use fetches it")
+        if weights.sha256_of(file.path) != file.sha256:
+            return Finding(file.name, "bad", f"{file.path} is damaged; delete it and it is fetched again", 3)
+    except Unreachable as error:  # no folder can be made for it
         return Finding(file.name, "bad", str(error), error.exit_code)
     except OSError as error:
         return Finding(file.name, "bad", f"{file.path}: {error.strerror}", 3)
-
-
-def found(file: weights.WeightFile) -> Finding:
-    if not file.path.is_file():
-        megabytes = file.wheel_bytes / 1e6
-        weights.check_place(file)
-        return Finding(file.name, "note", f"not fetched yet ({megabytes:.0f} MB); the first use fetches it")
-    if weights.sha256_of(file.path) != file.sha256:
-        return Finding(file.name, "bad", f"{file.path} is damaged; delete it and it is fetched again", 3)
     return Finding(file.name, "ok", str(file.path))
 
 
 def store(url: str) -> list[Finding]:
-    """What is in the store, what is wrong with it, and which runs say that they are going on."""
+    """Check every row of the store, and count runs that are marked as running."""
     try:
-        made = parsed(url)
-        path = Path(made.database or "") if made.get_backend_name() == "sqlite" else None
+        address = parsed(url)
+        path = Path(address.database or "") if address.get_backend_name() == "sqlite" else None
         if path and not path.exists():
             return [Finding("store", "note", f"{path} does not exist yet; the first run makes it")]
         database = Database(url, must_exist=True)
@@ -176,7 +162,7 @@ def store(url: str) -> list[Finding]:
 
 
 def sizes(path: Path) -> str:
-    """Of the file, and of what is committed but not yet moved into it."""
+    """Return the sizes of the file and of its write-ahead log."""
     log = Path(f"{path}-wal")
     waiting = log.stat().st_size / 1e6 if log.exists() else 0
     aside = f" and {waiting:.1f} MB in {log.name} (copy both, or neither)" if waiting else ""
@@ -184,7 +170,7 @@ def sizes(path: Path) -> str:
 
 
 async def model_findings(model: str, store_url: str) -> list[Finding]:
-    """What a model can do; what is learnt of its endpoint is kept in the store, if there is one."""
+    """Try a model; abilities of its endpoint are kept in the store if there is one."""
     specs = parse_roles(model, [])
     models: Models | None = None
     store: Store | None = None
@@ -207,7 +193,7 @@ async def model_findings(model: str, store_url: str) -> list[Finding]:
 
 
 def open_store(url: str) -> Store | None:
-    """The store, if there is one that can be used; what is wrong with it is a finding of its own."""
+    """Return the store; None if there is none, or if it cannot be used, which `store` reports."""
     try:
         return Store(url, must_exist=True)
     except CultureparkError:

@@ -15,6 +15,7 @@ from culturepark.cli.roles import warn_of_unknown_prices
 from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import Status
 from culturepark.errors import BudgetReached, CultureparkError, Interrupted, UsageError
+from culturepark.models.kinds import is_scripted, is_tiny
 from culturepark.models.trust import Trust
 from culturepark.run.pipeline import Run, still_open
 from culturepark.stats.figures import RunStats
@@ -31,7 +32,7 @@ RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
 def check_run_id(run_id: str | None) -> None:
     """
     Raises:
-        UsageError: if no run may be called that.
+        UsageError: if this cannot be a run's id.
     """
     if run_id and (not re.fullmatch(RUN_ID, run_id) or run_id == "last"):
         raise UsageError("--run-id: letters, digits, - and _, at most 100 of them, and not `last`")
@@ -49,17 +50,17 @@ def check_ended(store: Store, row: RunRow) -> None:
 
 @contextmanager
 def held(store: Store, run_id: str) -> Iterator[RunRow]:
-    """Give the run's row, and keep every other process from working on the run as long as the block lasts."""
+    """Give the run's row, and lock the run against other processes in the block."""
     run_id = store.run(run_id).id
     with store.database.hold(run_id):
         yield store.run(run_id)
 
 
 def carry_on(store: Store, row: RunRow, as_json: bool, trust: Trust, more: Mapping[str, str | None] = {}) -> int:
-    """Carry a run on, say how it ended, and return the exit code.
+    """Carry a run on, print its outcome, and return the exit code.
 
     Args:
-        more: what else stands on stdout: with `--json` beside the figures, else its first value in place of the id.
+        more: further values for stdout: with `--json` all beside the figures, else the first in place of the run's id.
     """
     warn_of_unknown_prices(store, row)
     option = store_option(store)
@@ -78,7 +79,7 @@ def carry_on(store: Store, row: RunRow, as_json: bool, trust: Trust, more: Mappi
         except CultureparkError as error:
             failure = error
     stats = stats_of(store, store.run(row.id))
-    if failure and stats.status == Status.RUNNING:  # that it has stopped could not be written down
+    if failure and stats.status == Status.RUNNING:  # the store could not be written
         stats = stats.model_copy(update={"status": Status.STOPPED})
     if as_json:
         write(json.dumps(stats.as_json() | dict(more)))
@@ -118,10 +119,10 @@ async def until_stopped(run: Run) -> None:
 
 
 def tell_summary(stats: RunStats, failure: CultureparkError | None, option: str) -> None:
-    """Say in a few lines on stderr how a run ended, and what to do next.
+    """Print on stderr the outcome of a run, and what to do next.
 
     Args:
-        option: names the store, as `store_option` gives it.
+        option: names the store (`store_option`).
     """
     least = "at least " if stats.unpriced_calls else ""
     price = "" if stats.cost_usd is None else f", {least}${stats.cost_usd:.4f}"
@@ -142,8 +143,7 @@ def tell_summary(stats: RunStats, failure: CultureparkError | None, option: str)
         if collapse.verdict == "collapsed":
             tell(f"one voice: {'; '.join(collapse.reasons)}; `culturepark stats {stats.run}{option}` shows more")
         tell(f"next: culturepark export {stats.run} --format trl --out runs/{stats.run}{option}")
-    models = stats.models.values()
-    if "embedded" in models:
+    if any(map(is_tiny, stats.models.values())):
         tell("the embedded model is tiny: it shows how the tool works, and writes nothing worth training on")
-    if "scripted" in models:
+    if any(map(is_scripted, stats.models.values())):
         tell("the model was scripted: what it says comes from the persona cards, and is nothing to train on")

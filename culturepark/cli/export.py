@@ -51,8 +51,6 @@ def export(
     store_url: StoreUrl = STORE,
 ) -> int:
     """Write the kept samples, or whole dialogues, as training files with an index, a card and a manifest."""
-    from dataclasses import replace
-
     from culturepark.domain import CULTURES, MAIN_CULTURE
     from culturepark.errors import UsageError
     from culturepark.export.manifest import Wanted
@@ -68,12 +66,8 @@ def export(
         raise UsageError("--split: the share that trains, between 0 and 1, as in --split 0.9")
     store = Store(store_url, must_exist=True)
     wanted = Wanted(form, tuple(dict.fromkeys(culture or [])), split, dialogues, parquet, licence)
-    if len({store.run(run_id).id for run_id in run_ids}) > 1 and not dialogues:
-        from culturepark.export.repeats import repeats_across
-
-        repeats = repeats_across(store, run_ids, tell)
-        wanted = replace(wanted, left_out={repeat.statement_id: repeat for repeat in repeats})
-    exported = write_export(store, run_ids, out, wanted, command=shlex.join(["culturepark", *sys.argv[1:]]))
+    command = shlex.join(["culturepark", *sys.argv[1:]])
+    exported = write_export(store, run_ids, out, wanted, command=command, tell=tell)
     for note in exported.notes:
         tell(f"note: {note}")
     first = shlex.quote(f"{exported.files[0]}:1")

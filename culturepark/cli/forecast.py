@@ -1,4 +1,4 @@
-"""The screen of `simulate --dry-run`: how many calls, tokens and dollars a run would take."""
+"""The text of `simulate --dry-run`: calls, tokens and cost of a run."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def show_forecast(
 
 
 def past_runs(store_url: str, protocol: str, models: Mapping[ModelRole, ModelSpec]) -> list[Past]:
-    """Return the last runs that went the whole way by the same protocol and with the same models."""
+    """Return the last complete runs with the same protocol and models."""
     if not exists(store_url):
         return []
     past: list[Past] = []

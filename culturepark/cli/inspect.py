@@ -61,7 +61,7 @@ def runs(
 
 
 def delete_run(store: "Store", run_id: str, yes: bool) -> int:
-    """Delete a run that is named in full, if its user says yes."""
+    """Delete a run that is named in full, after a question."""
     from culturepark.cli.consent import ask, may_ask
     from culturepark.cli.execution import held
     from culturepark.errors import UsageError
@@ -163,7 +163,7 @@ def replay(
     reviewer = named(reviewer) if reviewer else login_name()
     session = Session(store_url, reviewer, follow=follow, endpoints=endpoints or [])
     if endpoints:
-        _ = session.trust  # an error in one is told now, and not at the first branch
+        _ = session.trust  # errors are reported now, and not at the first branch
     replay_app = Replay(session, target or ("last" if follow else None))
     with left_to_us(sys.stdout, os.environ):
         replay_app.run()
@@ -174,12 +174,12 @@ def replay(
 
 
 def on_terminal() -> bool:
-    """Return whether there is a terminal that an app can be shown on, with somebody at its keys."""
+    """Tell whether stdin and stdout are a terminal on which an app can be shown."""
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def login_name() -> str:
-    """Return the reviewer's name where none was given."""
+    """Return the name of a reviewer who has given none."""
     import getpass
 
     from culturepark.errors import UsageError
@@ -187,7 +187,7 @@ def login_name() -> str:
 
     try:
         return named(getpass.getuser())
-    except (KeyError, OSError, UsageError):  # a user id without a name, as in some containers, or with an odd one
+    except (KeyError, OSError, UsageError):  # in some containers the user has no name, or an odd one
         return "reviewer"
 
 
@@ -211,7 +211,7 @@ def trace(
     store = Store(store_url, must_exist=True)
     traces = [trace_of(store, name) for name in names]
     if as_json:
-        # Of a pair, the one document is the chosen sample's, with the rejected one's inside.
+        # The document of a pair is that of the chosen sample, with that of the rejected one inside.
         chosen, *rejected = (traced.as_json() for traced in traces)
         write(json.dumps(chosen | dict(zip(["rejected"], rejected, strict=False))))
         return 0

@@ -1,4 +1,4 @@
-"""Options that several commands share. Imported for every command, so nothing heavy may be imported here."""
+"""Options that several commands share. Every command imports this module, so it imports nothing heavy itself."""
 
 import inspect
 from collections.abc import Callable
@@ -17,7 +17,7 @@ Text = TypeVar("Text", str, None)
 
 
 def decodable(text: Text) -> Text:
-    """Return an argument as text that a database can be asked for: a shell hands on any bytes."""
+    """Return an argument as valid Unicode; a shell can pass any bytes."""
     return text and text.encode("utf-8", "replace").decode()
 
 
@@ -58,7 +58,7 @@ def store_option(store: "Store") -> str:
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on what a command may use; None leaves a bound as the scenario or the run has it."""
+    """Limits of a command; None keeps the limit of the scenario or the run."""
 
     max_cost_usd: Annotated[
         float | None,
@@ -76,7 +76,7 @@ class Limits:
 
     @property
     def given(self) -> dict[str, Any]:
-        """The bounds that were given, under the names that scenarios and runs have for them."""
+        """The given limits, by their names in scenarios and runs."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 

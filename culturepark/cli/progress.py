@@ -1,4 +1,4 @@
-"""Shows a run going on, on stderr: the talk of one dialogue at a time, and a line of figures below it."""
+"""Progress of a run on stderr: the talk of one dialogue at a time, and a line of figures below it."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from culturepark.store.tables import RunRow
 from culturepark.terminal.safe import err, plain, safe
 
 TALK_UP_TO = 4
-"""Dialogues in a run whose talk is shown; of more, nobody could follow it."""
+"""Dialogues at most in a run whose talk is shown."""
 EVERY = 60.0
-"""Seconds between two lines about a run that nobody watches."""
+"""Seconds between two lines in a log."""
 ROOMY = 90
 """Columns in which a clock has room beside the figures."""
 DISTILLING = 3
-"""What extraction, verification and the rest count for, in turns."""
+"""Steps of the bar for extraction, verification and the rest; a turn is one step."""
 
 
 class Quiet(Watcher):
-    """For pipes and logs: only what a user must know."""
+    """Progress for pipes and logs: notes, and now and then a line of figures."""
 
     def __init__(self) -> None:
         self.console = err()
         self.total = self.finished = 0
         self.so_far = ""
-        self.said = monotonic()
+        self.last_note = monotonic()
 
     def started(self, run: RunRow, castings: Collection[Casting], done: int) -> None:
         self.total, self.finished = len(castings), done
@@ -43,8 +43,8 @@ class Quiet(Watcher):
 
     def dialogue_done(self, casting: Casting) -> None:  # noqa: ARG002
         self.finished += 1
-        if monotonic() - self.said >= EVERY:
-            self.said = monotonic()
+        if monotonic() - self.last_note >= EVERY:
+            self.last_note = monotonic()
             self.note(self.line())
 
     def figures(self, tokens: int, cost_usd: float | None, samples: int) -> None:
@@ -59,7 +59,7 @@ class Quiet(Watcher):
 
 
 class Live(Quiet):
-    """For a terminal. Dialogues run side by side, but are shown one after the other, each from its beginning."""
+    """Progress for a terminal. Dialogues run side by side, and are shown one after the other from their beginnings."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,7 +76,9 @@ class Live(Quiet):
         self.fetch_task: TaskID | None = None
         self.talk = False
         self.on_stage: int | None = None
+        """Number of the dialogue that is shown."""
         self.waiting: dict[int, list[Text]] = defaultdict(list)
+        """Number of a dialogue -> lines that are not shown yet."""
         self.over: set[int] = set()
         self.phase: dict[int, str] = {}
 
@@ -84,7 +86,7 @@ class Live(Quiet):
         super().started(run, castings, done)
         self.talk = self.total <= TALK_UP_TO
         protocol, turns = self.scenario.protocol, self.scenario.max_turns
-        # A talk has been held before anybody watches.
+        # Talks with a user have no slots: they end before this is shown.
         slots = [len(schedule(protocol, len(c.participants), turns)) for c in castings]
         self.steps = {c.number: n + DISTILLING for c, n in zip(castings, slots, strict=True)}
         self.done_steps: dict[int, int] = defaultdict(int)
@@ -118,10 +120,8 @@ class Live(Quiet):
             lines.append(plain(f"\n   {turn.phase}", "dim"))
         called = "Moderator" if turn.role == "moderator" else casting.by_key(turn.speaker).persona.called
         style = "dim" if turn.origin != "model" else "cyan" if turn.role == "moderator" else "bold"
-        said = Text.assemble(
-            (safe(called), style), "  ", (safe(turn.text, lines=True), "dim" if style == "dim" else "")
-        )
-        lines.append(said)
+        text = (safe(turn.text, lines=True), "dim" if style == "dim" else "")
+        lines.append(Text.assemble((safe(called), style), "  ", text))
         self._play()
 
     def talked(self, casting: Casting, status: Status, reason: str) -> None:
@@ -152,7 +152,7 @@ class Live(Quiet):
         self.bar.update(self.run_task, advance=advance, figures=self.line())
 
     def _play(self) -> None:
-        """Prints what the dialogue on stage has said; when it is over, the next one comes on."""
+        """Print the waiting lines of the dialogue on stage; when it is over, the next one follows."""
         while True:
             if self.on_stage is None:
                 ready = sorted(n for n, lines in self.waiting.items() if lines)
@@ -168,15 +168,15 @@ class Live(Quiet):
 
 @contextmanager
 def counting(what: str) -> Iterator[Callable[[int, int], None]]:
-    """For work that takes a while: a bar on a terminal, and a line now and then for whoever reads a log."""
+    """Show the progress of other work: a bar on a terminal, or now and then a line in a log."""
     console = err()
     if not console.is_terminal:
-        said = monotonic()
+        last_note = monotonic()
 
         def tell(done: int, total: int) -> None:
-            nonlocal said
-            if monotonic() - said >= EVERY:
-                said = monotonic()
+            nonlocal last_note
+            if monotonic() - last_note >= EVERY:
+                last_note = monotonic()
                 console.print(plain(f"{done}/{total} {what}"), soft_wrap=True)
 
         yield tell
@@ -189,7 +189,7 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def watching() -> Iterator[Quiet]:
-    """The watcher that fits stderr."""
+    """Give the watcher for a terminal or for a log."""
     if not err().is_terminal:
         yield Quiet()
         return

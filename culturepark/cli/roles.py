@@ -1,4 +1,4 @@
-"""Which model a command asks in which role."""
+"""The models of a command's roles."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def named_models(roles: list[str], model: str | None = None) -> dict[ModelRole, 
     """Return the models that a command line names, `judge` for all judges.
 
     Args:
-        model: for all chat roles that are not named.
+        model: model for all chat roles that are not named.
     """
     names, specs = role_names(roles), parse_roles(model, roles)
     return {
@@ -34,10 +34,10 @@ def named_models(roles: list[str], model: str | None = None) -> dict[ModelRole, 
 
 
 def models_for(row: RunRow, roles: list[str], model: str | None = None) -> dict[ModelRole, ModelSpec]:
-    """Return the run's models, with others in the roles that are named. One named judge replaces all judges.
+    """Return the run's models, with those of the command line in their place. One named judge replaces all judges.
 
     Args:
-        model: for all chat roles that are not named.
+        model: model for all chat roles that are not named.
     """
     if model:
         kept = models_with(row, model)
@@ -48,14 +48,14 @@ def models_for(row: RunRow, roles: list[str], model: str | None = None) -> dict[
 
 
 def threshold_for(row: RunRow, models: Mapping[ModelRole, ModelSpec]) -> float | None:
-    """Return the run's threshold of similarity; None for another embedder, whose similarities differ."""
+    """Return the run's threshold of similarity; None for another embedder, which has other similarities."""
     return settings_of(row).threshold if models["embedder"] == models_of(row)["embedder"] else None
 
 
 def warn_of_unknown_prices(store: Store, row: RunRow) -> None:
     """
     Raises:
-        UsageError: if a limit on cost could be watched when the run began, and no longer can.
+        UsageError: if prices were known when the run began, and are needed and unknown now.
     """
     limit = settings_of(row).max_cost_usd
     paid = [spec for spec in dict.fromkeys(models_of(row).values()) if spec.paid]

@@ -66,13 +66,13 @@ def simulate(
     check_run_id(run_id)
     edition = scenarios.load_edition(scenarios.find(scenario), dialogues)
     models = parse_roles(model, roles or [])
-    prices.table()  # an error in the price list is told now, and not at the first answer
+    prices.table()  # an error in the price list is reported now, and not at the first answer
     if dry_run:
         from culturepark.cli.forecast import show_forecast
 
         try:
             check_here(models[role] for role in roles_until(until, edition.scenario, models))
-        except (Lacking, Unreachable) as error:  # a forecast is wanted before all is set up
+        except (Lacking, Unreachable) as error:  # a forecast is useful before models are set up
             tell(f"note: the run itself would end at once: {safe(error)}")
         return show_forecast(edition, models, seed, store_url, as_json)
     trust = trust_in(models.values(), [])
@@ -159,7 +159,7 @@ ASKED_AGAIN: "dict[str, tuple[ModelRole, ...]]" = {
     "verify": ("extractor", "verifier", "embedder"),
     "dedup": ("embedder",),
 }
-"""By the first stage of `distill`: the roles that are asked from there on, judges aside."""
+"""First stage of `distill` -> roles that are asked from there on, except judges."""
 
 
 @app.command(epilog="Example: culturepark distill last --from dedup --threshold 0.9")
@@ -206,7 +206,7 @@ def distill(
         scenario = edition_of(row).scenario
         judges = judges_asked(scenario, models) if stage != "dedup" else ()
         asked = ASKED_AGAIN[stage] + (JUDGES[:1] if scenario.distill.checks and stage != "dedup" else ())
-        # The run would name a model that never did a thing.
+        # The run would name a model that was never asked.
         if stray := [role for role in role_names(roles) if role not in asked]:
             raise UsageError(f"--role {stray[0]}: nobody is asked as that from {stage} on; only {', '.join(asked)}")
         check_used(trust, models.values(), row.id)
@@ -264,7 +264,7 @@ def branch(
     trust = trust_in(named_models(roles or [], model).values(), endpoints or [])
     prices.table()
     store = Store(store_url, must_exist=True)
-    parent = store.spoken(turn)[2]
+    parent = store.turn(turn)[2]
     models = models_for(parent, roles or [], model)
     check_used(trust, models.values(), parent.id)
     check_specs(models, roles_until("dialogue", edition_of(parent).scenario, models), trust)

@@ -11,7 +11,7 @@ from culturepark.terminal.safe import clip, out, plain, tell, write
 
 LONGEST_CELL = 10_000
 NARROWEST = 12
-"""Columns of a terminal below which a cell that is cut says nothing; one column of the table less is better."""
+"""Least width of a column that is cut; below it a column is left out."""
 GAP = 2
 
 
@@ -22,7 +22,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], cut: 
     """
     console = out()
     if not console.is_terminal:
-        tell(f"columns: {', '.join(headings)}")  # not among the rows, which scripts read
+        tell(f"columns: {', '.join(headings)}")  # on stderr: scripts read stdout
         for row in rows:
             write("\t".join(clip(cell, LONGEST_CELL) for cell in row))
         return

@@ -100,7 +100,7 @@ def talk(
         plan(edition, seed)
         trust = trust_in(models.values(), [])
         settings = Settings(concurrency=4 if models["speaker"].remote else 1, **limits.given)
-        # An error in a key or file is told before a store is made.
+        # Errors in keys and files are reported before a store is made.
         check_specs(models, roles_until("samples", edition.scenario, models), trust)
         store = Store(store_url)
         run_id = run_id or free_run_id(store, edition)

@@ -1,4 +1,4 @@
-"""A talk between a user and a persona: its course, the keyboard that it is typed at, and the lines around it."""
+"""A talk between a user and a persona: its course, the keyboard, and the text before and after it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from culturepark.dialogue.talk import Talk
 from culturepark.domain import Casting, Persona, Scenario, Status, Turn
 from culturepark.errors import BudgetReached, CultureparkError, Interrupted, ModelError, StoreError, Unreachable
 from culturepark.models.chat import ChatModel
+from culturepark.models.kinds import is_scripted, is_tiny
 from culturepark.models.trust import Trust
 from culturepark.run.pipeline import Run
 from culturepark.store.dialogue_view import Mined, Scene, Scenes
@@ -40,15 +41,15 @@ HELP = """\
 Ctrl-C while an answer is awaited breaks it off; what you typed is kept. Several pasted lines are one message."""
 PROMPT = "You: "
 PASTE_SECONDS = 0.05
-"""How long to wait for the next line of a paste; nobody types that fast."""
+"""Wait for the next line of a paste, in seconds; nobody types that fast."""
 KINDS = ("norm", "custom", "opinion")
-"""Kinds of statements, in the order in which a note lists them."""
+"""Kinds of statements, in the order of a note."""
 Speeches = Callable[[ChatModel, ChatModel], AsyncIterator[Turn | Refused]]
-"""Asks the speaker and the moderator for all that is said until it is the user's turn again."""
+"""Asks the speaker and the moderator for all turns until it is the user's turn again."""
 
 
 class Session:
-    """One sitting: the talk from its beginning, or from where it was left, and the note at its end."""
+    """One sitting of a talk, from its beginning or from where it was left, with the note at its end."""
 
     def __init__(self, store: Store, row: RunRow, runner: asyncio.Runner, trust: Trust) -> None:
         self.store, self.row, self.runner = store, row, runner
@@ -70,10 +71,10 @@ class Session:
         self.option = store_option(store)
 
     def hold(self) -> int:
-        """Return the exit code."""
+        """Hold the talk and return the exit code."""
         command = "talk --run-id"
-        kinds = {spec.kind for spec in self.run.models.specs.values()}
-        for line in heading_lines(self.persona, self.run.scenario, kinds):
+        specs = list(map(str, self.run.models.specs.values()))
+        for line in heading_lines(self.persona, self.run.scenario, specs):
             self.keyboard.tell(line)
         if self.keyboard.shown and self.dialogue.status in OPEN:
             self.keyboard.tell(f"Run {self.row.id}. /end or Ctrl-D ends the talk, /help tells the rest.")
@@ -103,7 +104,7 @@ class Session:
         """Talk until the user ends it.
 
         Raises:
-            CultureparkError: if something else stops the talk, which can then be taken up again.
+            CultureparkError: if an error stops the talk, which can then be resumed.
         """
         self.store.close_open_calls(self.row.id)
         self.store.set_run(self.row.id, Status.RUNNING, None)
@@ -147,7 +148,7 @@ class Session:
                 yield line
 
     def listen(self, speeches: Speeches) -> None:
-        """Show what is said until it is the user's turn. An answer that does not come leaves the talk open."""
+        """Show all turns until it is the user's turn. If an answer fails, the talk goes on without it."""
         try:
             with self.keyboard.waiting_for(f"{self.persona.called} is thinking"):
                 self.runner.run(self.hear(speeches))
@@ -180,12 +181,12 @@ class Session:
 
 
 class Keyboard(Quiet):
-    """Where a talk is typed and read: a terminal or a pipe. Speeches go to stdout, all else to stderr."""
+    """The terminal or pipe of a talk. Speeches go to stdout, all else to stderr."""
 
     def __init__(self) -> None:
         super().__init__()
         self.typed = bool(sys.stdin and sys.stdin.isatty())
-        """Whether a terminal has shown already what the user typed."""
+        """True if a terminal echoes the user's lines."""
         self.shown = self.typed and sys.stdout.isatty()
         if sys.stdin:  # a line that is not UTF-8 is a line all the same
             sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]  # it is a text stream
@@ -222,7 +223,7 @@ class Keyboard(Quiet):
             print(prompt, end="", file=sys.stderr, flush=True)
         line = piece = sys.stdin.readline(longest + 2) if sys.stdin else ""
         length = len(line.rstrip("\n"))
-        while piece and not piece.endswith("\n"):  # the rest of a line that is too long is counted, and let go
+        while piece and not piece.endswith("\n"):  # the rest of a line that is too long is only counted
             piece = sys.stdin.readline(100_000)
             length += len(piece.rstrip("\n"))
         return None if not line else line.rstrip("\n") if length <= longest else length
@@ -230,12 +231,11 @@ class Keyboard(Quiet):
     # --- out -----------------------------------------------------------------------------------------
 
     def say(self, who: str, text: str, culture: str = "") -> None:
-        """Print a speech."""
         if not self.shown:
             write(f"{safe(who)}{f' ({culture})' if culture else ''}: {safe(phrasing.heard(text))}")
             return
         bar, console = self._bar, out()
-        if bar:  # it is drawn on another stream, and would stay where it stood
+        if bar:  # it is on another stream, and would stay above the speech
             bar.stop()
         console.print(Text.assemble("\n", (safe(who), "bold"), (f"  {culture}" if culture else "", "dim")))
         for line in lay_out(text, max(20, console.width - 2)):
@@ -252,7 +252,7 @@ class Keyboard(Quiet):
 
     @contextmanager
     def waiting_for(self, what: str) -> Iterator[None]:
-        """Show that something is going on, and for how long."""
+        """Show a spinner and the elapsed time."""
         if not (self.shown and self.console.is_terminal):
             yield
             return
@@ -267,7 +267,7 @@ class Keyboard(Quiet):
     # --- as the watcher of a run ---------------------------------------------------------------------
 
     def started(self, *_: object) -> None:
-        """Print nothing: the heading of the talk has said it."""
+        """Print nothing: the talk has a heading."""
 
     def dialogue_done(self, casting: Casting) -> None:
         """Print nothing: the talk is the only dialogue."""
@@ -279,16 +279,16 @@ class Keyboard(Quiet):
 
 
 def pasted_more() -> bool:
-    """Return whether another line of a paste is there to be read."""
+    """Tell whether another line of a paste can be read."""
     with suppress(OSError, ValueError):  # select knows only sockets on Windows
         return bool(select.select([sys.stdin], [], [], PASTE_SECONDS)[0])
     return False
 
 
-def heading_lines(persona: Persona, scenario: Scenario, kinds: Collection[str]) -> Iterator[str]:
+def heading_lines(persona: Persona, scenario: Scenario, specs: Collection[str]) -> Iterator[str]:
     """
     Args:
-        kinds: of the models.
+        specs: of the models.
     """
     yield f"{persona.name}, {persona.age}, {persona.place}, {persona.country_name}; {persona.work}"
     yield persona.scope
@@ -297,9 +297,9 @@ def heading_lines(persona: Persona, scenario: Scenario, kinds: Collection[str]) 
         f"{persona.called} does not exist: a language model plays a card, and what it says is no evidence of what "
         f"people in {persona.country_name} think, do or want."
     )
-    if "embedded" in kinds:
+    if any(map(is_tiny, specs)):
         yield "The embedded model is tiny: it speaks in set forms, and hardly takes in what it is told."
-    if "scripted" in kinds:
+    if any(map(is_scripted, specs)):
         yield "The model is scripted: it reads from the card, whatever it is told."
 
 
@@ -313,16 +313,16 @@ def card_lines(persona: Persona) -> Iterator[str]:
 
 
 def note_lines(scene: Scene, option: str) -> Iterator[str]:
-    """List what was mined from a talk, and what can be done with it.
+    """List the statements of a talk, and the commands for the next steps.
 
     Args:
         scene: the talk, extracted and verified.
-        option: names the store, as `store_option` gives it.
+        option: names the store (`store_option`).
     """
     persona, run = scene.people[0].persona, scene.run
-    mined = [statement for turn in scene.turns for statement in turn.statements if statement.after is None]
-    repeats = [mine for mine in mined if mine.cluster and mine.cluster.representative_id != mine.row.id]
-    statements = sorted((mine for mine in mined if mine not in repeats), key=lambda mine: KINDS.index(mine.row.kind))
+    mined = [statement for statement in scene.statements if statement.after is None]
+    repeats = [s for s in mined if s.cluster and s.cluster.representative_id != s.row.id]
+    statements = sorted((s for s in mined if s not in repeats), key=lambda s: KINDS.index(s.row.kind))
     yield ""
     if not statements:
         yield (
@@ -334,7 +334,7 @@ def note_lines(scene: Scene, option: str) -> Iterator[str]:
         counts = ", ".join(f"{kinds[kind]} {kind}{'s' * (kinds[kind] != 1)}" for kind in KINDS if kinds[kind])
         kept = sum(not doubt_about(statement, scene) for statement in statements)
         again = f"; {len(repeats)} said again" if repeats else ""
-        samples = sum(map(has_sample, statements))
+        samples = sum(bool(statement.kept) for statement in statements)
         yield f"What came up, as {persona.name}, a simulated person, told it: {counts}."
         doubted = len(statements) - kept
         yield f"The verifier kept {kept} and doubts {doubted}{again}; samples came of {samples or 'none'}."
@@ -346,7 +346,7 @@ def note_lines(scene: Scene, option: str) -> Iterator[str]:
         "of one card."
     )
     yield f"read it again: culturepark replay {run.id}{option}"
-    if any(map(has_sample, statements)):
+    if any(statement.kept for statement in statements):
         yield f"as training data: culturepark export {run.id} --format trl --out runs/{run.id}{option}"
     else:
         yield f"no sample came of it, so there is nothing to export; why: culturepark stats {run.id}{option}"
@@ -359,15 +359,11 @@ def note_lines(scene: Scene, option: str) -> Iterator[str]:
 
 def statement_lines(statement: Mined, scene: Scene) -> Iterator[str]:
     doubt = doubt_about(statement, scene)
-    fate = f"doubtful ({doubt})" if doubt else "kept" if has_sample(statement) else "kept, no sample"
+    outcome = f"doubtful ({doubt})" if doubt else "kept" if statement.kept else "kept, no sample"
     row = statement.row
-    yield f"  {row.kind}, {fate}: “{phrasing.heard(row.quote)}”"
+    yield f"  {row.kind}, {outcome}: “{phrasing.heard(row.quote)}”"
     if row.quote not in row.text:
         yield f"      that is: {row.text}"
-
-
-def has_sample(statement: Mined) -> bool:
-    return any(sample.status == "kept" for sample in statement.samples)
 
 
 def doubt_about(statement: Mined, scene: Scene) -> str:

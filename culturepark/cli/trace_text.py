@@ -1,4 +1,4 @@
-"""The text of `culturepark trace`: from a row back to where it comes from, one thing after the other."""
+"""The text of `culturepark trace`: a row, and then the rows from which it comes."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def verdict_lines(verdict: VerdictRow, run: RunRow) -> Iterator[Text]:
 
 
 def answer_of(verdict: VerdictRow) -> str:
-    """Return what was answered; of a panel's judge and of a second persona also what was decided."""
+    """Return the answer of a verdict; for a judge of a panel and a second persona also the decision."""
     decided = "kept" if verdict.decision == "keep" else "dropped"
     if verdict.judge is None:
         return verdict.relation

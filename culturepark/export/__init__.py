@@ -1,1 +1,1 @@
-"""Kept samples as files that others train on."""
+"""Training files from kept samples, with a card and a manifest."""

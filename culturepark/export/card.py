@@ -1,6 +1,6 @@
-"""The README of an export, as the Hugging Face hub reads it: what the rows are, how they came about, what they are not.
+"""The dataset card of an export: its README, with metadata for the Hugging Face hub.
 
-`card.md.jinja` has the words; this module says what is put into them.
+The text is in `card.md.jinja`; this module computes the values for it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from io import StringIO
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,9 @@ from culturepark.domain import COUNTRY_NAMES, CULTURES
 from culturepark.export import licences
 from culturepark.export.formats import format_named
 from culturepark.export.manifest import Manifest, RunEntry
-from culturepark.models.spec import EMBEDDED, SCRIPTED
+from culturepark.models.kinds import is_scripted, is_tiny
 from culturepark.stats.figures import CrossCheck
+from culturepark.stats.text import listed
 from culturepark.terminal.safe import safe
 
 CITATION = "Li et al., CulturePark: Boosting Cross-cultural Understanding in Large Language Models, NeurIPS 2024"
@@ -46,10 +46,9 @@ SMALL_MODEL = (
 
 
 def render(manifest: Manifest) -> str:
-    """Return the card as Markdown, headed by the metadata that the hub reads."""
+    """Return the card as Markdown, with the hub's metadata at its head."""
     runs = manifest.runs
-    judges = {run.models["verifier"] for run in runs if "verifier" in run.models}
-    sources = sorted({source for run in runs for source in run.sources})
+    scripted_judges = {is_scripted(run.models["verifier"]) for run in runs if "verifier" in run.models}
     protocols = {run.is_talk for run in runs}
     return template().render(
         manifest=manifest,
@@ -57,13 +56,13 @@ def render(manifest: Manifest) -> str:
         title=title(manifest),
         format=format_named(manifest.format),
         warnings=list(warnings(manifest)),
-        no_model=writers(manifest) == {str(SCRIPTED)},
+        no_model=only_scripted(manifest),
         has_dialogues=False in protocols,
         has_talks=True in protocols,
         has_checks=any(run.checks for run in runs),
-        judged_by_rules=str(SCRIPTED) in judges,
-        judged_by_models=bool(judges - {str(SCRIPTED)}),
-        sources=sources,
+        judged_by_rules=True in scripted_judges,
+        judged_by_models=False in scripted_judges,
+        sources=sorted({source for run in runs for source in run.sources}),
         licences=sorted(model_licences(manifest).items()),
         countries=[f"{c} in {COUNTRY_NAMES[CULTURES[c]]}" for c in manifest.rows_by_culture if c in CULTURES],
         dropped=summed(run.samples.dropped for run in runs),
@@ -79,14 +78,14 @@ def template() -> Template:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - Markdown; what is not ours goes through the filter `text`
+        autoescape=False,  # noqa: S701 - Markdown; texts of users and models go through the filter `text`
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
     environment.filters |= {
         "text": as_text,
-        "counted": counted,
+        "counted": lambda counts: as_text(listed(counts)),
         "by_role": by_role,
         "checks": lambda run: list(checks(run)),
         "passed": passed,
@@ -96,36 +95,42 @@ def template() -> Template:
     return environment.get_template("card.md.jinja")
 
 
-# --- whose words -----------------------------------------------------------------------------------
+# --- who wrote the words ---------------------------------------------------------------------------
 
 
 def writers(manifest: Manifest) -> set[str]:
-    """Return the specs of all models whose words can stand in the rows."""
+    """Return the specs of all models whose words can be in the rows."""
     specs = {run.models[role] for run in manifest.runs for role in licences.WRITERS if role in run.models}
     return specs.union(*(run.copied_models for run in manifest.runs))
 
 
+def only_scripted(manifest: Manifest) -> bool:
+    specs = writers(manifest)
+    return bool(specs) and all(map(is_scripted, specs))
+
+
 def warnings(manifest: Manifest) -> Iterator[str]:
-    """Say what wrote the rows, where that makes them no data to train on."""
-    everybody = writers(manifest).union(*(run.models.values() for run in manifest.runs))
-    if writers(manifest) == {str(SCRIPTED)}:
+    """Yield warnings for rows that are not worth training on because of their models."""
+    specs = writers(manifest)
+    if only_scripted(manifest):
         yield NO_MODEL
-    elif str(SCRIPTED) in everybody:
+    elif any(map(is_scripted, specs.union(*(run.models.values() for run in manifest.runs)))):
         yield PARTLY_NO_MODEL
-    if str(EMBEDDED) in writers(manifest):
+    if any(map(is_tiny, specs)):
         yield SMALL_MODEL
 
 
 def written_by_hand(manifest: Manifest) -> bool:
-    """Tell whether people wrote some of the words: a user, somebody who edited a branch, or reviewers."""
+    """Tell whether people wrote some of the words: a user in a talk, the editor of a branch, or a reviewer."""
     return bool(manifest.by_hand.typed.rows or manifest.by_hand.edited.rows or manifest.reviews.corrected)
 
 
 def model_licences(manifest: Manifest) -> dict[str, str]:
-    """Return what is known of the licence of each model whose words stand in the rows."""
+    """Return spec -> known licence, for all models whose words can be in the rows."""
     known: dict[str, str] = {}
     for run in manifest.runs:
-        known |= licences.of_models(run.models) | {spec: licences.of_model(spec) for spec in run.copied_models}
+        specs = {run.models[role] for role in licences.WRITERS if role in run.models} | run.copied_models
+        known |= {spec: licences.of_model(spec) for spec in specs}
     return known
 
 
@@ -140,13 +145,13 @@ def title(manifest: Manifest) -> str:
 
 
 def metadata(manifest: Manifest) -> dict[str, Any]:
-    """Return what the hub reads of a data set."""
+    """Return the metadata of a data set on the hub."""
     size = next((name for limit, name in SIZES if manifest.rows < limit), "10M<n<100M")
     languages = sorted({run.language for run in manifest.runs})
-    by_script = str(SCRIPTED) in writers(manifest)
-    creators = ["machine-generated"] * bool(writers(manifest) - {str(SCRIPTED)})
-    creators += ["other"] * (by_script or written_by_hand(manifest))
-    # In quotes is what YAML may have other ideas of: a licence that is called `1.0`, or the language `no`.
+    by_script = set(map(is_scripted, writers(manifest)))
+    creators = ["machine-generated"] * (False in by_script)
+    creators += ["other"] * (True in by_script or written_by_hand(manifest))
+    # Quoted values may look like another type to YAML: a licence called `1.0`, or the language `no`.
     return {
         "pretty_name": title(manifest),
         **{name: Quoted(value) for name, value in licences.metadata(manifest.licence).items()},
@@ -165,7 +170,7 @@ def metadata(manifest: Manifest) -> dict[str, Any]:
 def configs(names: Sequence[str]) -> list[dict[str, Any]]:
     """Return one configuration with all files, and one for each culture if there are several.
 
-    Where there is Parquet, the hub is pointed to that and not to JSONL.
+    They name Parquet files if there are any, else JSONL.
     """
     tables = [name for name in names if name.endswith(".parquet")]
     by_config: dict[str, list[str]] = defaultdict(list)
@@ -196,33 +201,23 @@ def as_yaml(data: Mapping[str, Any]) -> str:
 
 
 def as_text(text: str) -> str:
-    """Return a text on one line, with nothing that Markdown or HTML would act upon.
-
-    Names of models and folders, titles and cards are not ours.
-    """
-    acts = r"[\\`*{}\[\]<>#|&~$]|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)\."  # the last two begin a link without any brackets
-    return re.sub(f"({acts})", r"\\\1", " ".join(safe(text).split()), flags=re.IGNORECASE)
-
-
-def counted(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{as_text(name)} {count}" for name, count in counts.items()) or "none"
+    """Return a text on one line, with Markdown and HTML escaped."""
+    markup = r"[\\`*{}\[\]<>#|&~$]|(?<!\w)_|_(?!\w)|:(?=//)|(?<=www)\."  # the last two begin a link without brackets
+    return re.sub(f"({markup})", r"\\\1", " ".join(safe(text).split()), flags=re.IGNORECASE)
 
 
 def summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    """Return counts of several runs together, the highest first."""
+    """Return the sums of several runs' counts, the highest first."""
     return dict(sum(map(Counter, counts), Counter[str]()).most_common())
 
 
 def by_role(models: Mapping[str, str | Sequence[str]]) -> str:
-    """Return models behind their roles."""
-    pairs = chain.from_iterable(
-        ((role, spec) for spec in ([specs] if isinstance(specs, str) else specs)) for role, specs in models.items()
-    )
+    pairs = [(role, spec) for role, specs in models.items() for spec in ([specs] if isinstance(specs, str) else specs)]
     return ", ".join(f"{role} {as_text(spec)}" for role, spec in sorted(pairs))
 
 
 def entailed(relations: Mapping[str, int] | None) -> str:
-    """Return how many of the verdicts of one criterion say that it holds."""
+    """Return the number of `entail` among the verdicts of one criterion."""
     return f"{relations.get('entail', 0)} of {sum(relations.values())}" if relations else "not asked"
 
 
@@ -231,7 +226,7 @@ def passed(run: RunEntry) -> str:
 
 
 def checks(run: RunEntry) -> Iterator[str]:
-    """Say of each check of a run by whom it was made, by what rule, and what passed."""
+    """Yield for each check of a run who judged, by which rule, and how many statements passed."""
     rules = run.policy.checks
     judges = [as_text(spec) for role, spec in sorted(run.models.items()) if role.partition("-")[0] == "judge"]
     for name, check in run.checks.items() if rules else ():
@@ -248,7 +243,7 @@ def checks(run: RunEntry) -> Iterator[str]:
 
 
 def duplicates(run: RunEntry) -> str:
-    """Say how the duplicates within a run were found."""
+    """Say by which embedder, threshold and methods the duplicates within a run were found."""
     rule, embedder = run.duplicates, as_text(run.models.get("embedder", "lexical"))
     if rule.method == "lexical" != embedder:
         embedder = f"words alone ({embedder} was not there)"

@@ -1,15 +1,14 @@
-"""Whole dialogues as rows: each a talk with an assistant, seen from one of its people.
+"""Whole dialogues as rows, each as the conversation of a user with one participant as the assistant.
 
-That person's speeches are the assistant's. All that the others said in between, the moderator among them, is one
-message of the user: each speech on a line of its own behind its speaker's name, as it stood in the transcript that the
-speaker was shown. The moderator stays in, because it is the moderator who puts the questions. Where a user talked with
-the person, and nobody else was there, what the user typed stands as it is.
+The participant's speeches are the assistant's messages. All speeches of others in between, also those of the moderator,
+who asks the questions, are one message of the user. Each is on a line of its own after its speaker's name, as in the
+transcript that the participant was shown. In a talk of one user with one persona the user's words have no name.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from culturepark.dialogue.phrasing import heard
 from culturepark.domain import Persona, Turn
@@ -20,16 +19,16 @@ from culturepark.languages import Language, load_language
 from culturepark.store import exports
 
 MODERATOR, USER = NOBODYS = ("moderator", "user")
-"""Speakers that are no personas."""
+"""Speakers without a persona."""
 NEVER_ANSWERED, REJECTED_TURN = "never answered", "with a turn that reviewers rejected"
 """Reasons for which a participant has no row."""
 BY_HAND = ("typed", "edited")
-"""Origins of turns that a person wrote, in a talk or in a branch."""
+"""Origins of turns that a real person wrote, in a talk or in a branch."""
 
 
 @fit_to_train_on
 def dialogues(source: Source) -> Iterator[Row]:
-    """Yield a row for each delegate of each dialogue that is done; of a talk, for the persona the user talked with."""
+    """Yield a row for each delegate of each finished dialogue, and for the persona of a talk."""
     earlier_rows: set[bytes] = set()
     for run in source.runs:
         rows_of_run: set[bytes] = set()
@@ -74,13 +73,13 @@ def dialogues(source: Source) -> Iterator[Row]:
         earlier_rows |= rows_of_run
 
 
-# --- one talk, seen from one person ---------------------------------------------------------------
+# --- one dialogue as one participant had it -------------------------------------------------------
 
 
 def turns_heard(turns: Sequence[Turn], persona_key: str) -> list[Turn]:
-    """Return the turns that a row holds: from the first that somebody else spoke to this person's last.
+    """Return the turns of a participant's row: from the first turn of somebody else to the participant's last.
 
-    Speeches that nothing led up to are no answers, and those that this person never answered teach none.
+    Speeches before the first are answers to nothing, and turns after the last were never answered.
     """
     mine = [turn.speaker == persona_key for turn in turns]
     if True not in mine or False not in mine:
@@ -91,27 +90,21 @@ def turns_heard(turns: Sequence[Turn], persona_key: str) -> list[Turn]:
 def perspective(
     turns: Sequence[Turn], persona: Persona, others: Sequence[Persona], language: Language
 ) -> list[dict[str, str]]:
-    """Return a system message, then user and assistant in turns, from the user's first to the assistant's last.
-
-    Empty, if the person never answered anything.
-    """
+    """Return a system message, then messages of user and assistant in turns; empty if the persona never answered."""
     names = {other.key: other.called for other in others}
-    called: Mapping[str, str] = {
-        MODERATOR: language.frame("moderator").text,
-        USER: language.frame("visitor").text,
-    } | names
+    called = {MODERATOR: language.frame("moderator").text, USER: language.frame("visitor").text} | names
     speakers = {turn.speaker for turn in turns}
     alone = speakers <= {USER, persona.key}
-    said: list[dict[str, str]] = []
+    messages: list[dict[str, str]] = []
     for turn in turns_heard(turns, persona.key):
         mine = turn.speaker == persona.key
         role = "assistant" if mine else "user"
         text = turn.text if mine or alone else f"{called[turn.speaker]}: {heard(turn.text)}"
-        if said and said[-1]["role"] == role:
-            said[-1]["content"] += f"\n\n{text}"
+        if messages and messages[-1]["role"] == role:
+            messages[-1]["content"] += f"\n\n{text}"
         else:
-            said.append({"role": role, "content": text})
-    if not said:
+            messages.append({"role": role, "content": text})
+    if not messages:
         return []
     system = language.section("samples", "dialogue", "system").render(
         country=persona.country_name,
@@ -123,4 +116,4 @@ def perspective(
             + [language.frame("a_visitor").text] * (USER in speakers)
         ),
     )
-    return [{"role": "system", "content": system}, *said]
+    return [{"role": "system", "content": system}, *messages]

@@ -1,4 +1,4 @@
-"""The files of an export: rows as JSONL and, if wanted, Parquet, each line with a digest in an index beside it."""
+"""The files of an export: rows as JSONL, an index with the digest of each line, and optionally the rows as Parquet."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 MANIFEST, CARD, DUPLICATES = "manifest.json", "README.md", "duplicates.jsonl"
 ROW_GROUP = 2_000
-"""Rows in one group of a Parquet file; so many are held in memory."""
+"""Rows in one group of a Parquet file, which is held in memory."""
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, RecursionError)
-"""Errors of reading JSON that may be somebody else's."""
+"""Errors of reading JSON that another program may have written."""
 
 
 def index_of(name: str) -> str:
@@ -103,7 +103,7 @@ class Table:
             self._held = []
 
     def facts(self) -> File:
-        """Return name, rows and digest; to be called once the file is closed."""
+        """Return name, rows and digest of the closed file."""
         with self.path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         return File(name=self.path.name, rows=self.count, sha256=digest)
@@ -111,14 +111,13 @@ class Table:
 
 @dataclass
 class Sink:
-    """The files of one name: rows, index, and the same rows as Parquet if wanted."""
+    """The files of one name: rows, index, and optionally the rows as Parquet."""
 
     rows: Lines
     index: Lines
     table: Table | None = None
 
     def add(self, data: JsonObject, ids: JsonObject) -> None:
-        """Write a row, and the ids that lead it back."""
         sha256 = self.rows.add(data)
         self.index.add({"line": self.rows.count, **ids, "sha256": sha256})
         if self.table:
@@ -132,7 +131,7 @@ class Sink:
 
 @dataclass
 class Sinks:
-    """All files of an export by name, each opened when its first row comes."""
+    """All files of an export by name; each is opened for its first row."""
 
     folder: Path
     format: Format
@@ -167,7 +166,7 @@ def schema(form: Format) -> pyarrow.Schema:
 def need_parquet() -> None:
     """
     Raises:
-        UsageError: if the package that writes Parquet is not there.
+        UsageError: if the package that writes Parquet is not installed.
     """
     try:
         import pyarrow.parquet  # noqa: F401
@@ -181,8 +180,7 @@ def need_parquet() -> None:
 def put_in_place(aside: Path, out: Path, names: list[str], old: set[str]) -> None:
     """Move an export to its folder: as a whole, or over an older export file by file.
 
-    The manifest comes first, so that a folder in which this was broken off is known as an export, and the next one can
-    take its place.
+    The manifest comes first. If this is interrupted, the folder is known as an export and the next one may replace it.
     """
     if not exists(out):
         os.replace(aside, out)
@@ -195,14 +193,14 @@ def put_in_place(aside: Path, out: Path, names: list[str], old: set[str]) -> Non
 
 
 def files_of_an_export(out: Path) -> set[str]:
-    """Return the names files of the export in a folder; an export may replace an export, and nothing else.
+    """Return the names of the files of the export in a folder, which a new export replaces.
 
     Raises:
-        UsageError: if the folder holds something else, or is no folder.
+        UsageError: if the folder holds other files, or is no folder.
     """
     if exists(out) and not is_folder(out):
         raise UsageError(f"--out {out} is a file; a folder is wanted")
-    aside = f".{out.resolve().name}."  # how the folder begins that a killed export leaves
+    aside = f".{out.resolve().name}."  # the beginning of folders that killed exports leave behind
     if not is_folder(out) or all(path.name.startswith(aside) for path in out.iterdir()):
         return set()
     try:
@@ -211,19 +209,19 @@ def files_of_an_export(out: Path) -> set[str]:
         names += [DUPLICATES] if manifest.get("duplicates") else []
     except UNREADABLE:
         raise UsageError(f"--out {out} holds other files; name a new folder") from None
-    # Nothing else is ours to delete, whatever a manifest says.
+    # A manifest may name any file; only files with the names of an export are deleted.
     data_files = [name for name in names if re.fullmatch(r"[a-z][a-z.]*\.(jsonl|parquet)", name)]
     return {*data_files, *(index_of(name) for name in data_files if name.endswith(".jsonl") and name != DUPLICATES)}
 
 
 def create(path: Path) -> IO[bytes]:
-    """Open a new file that its owner's group may read, and nobody else."""
+    """Open a new file that its owner and the owner's group may read."""
     return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o640), "wb")
 
 
 def put(path: Path, text: str) -> str:
     """Write a whole file and return its sha256."""
-    # A folder's name may hold bytes that are no letters; in JSON this is their own escape.
+    # Names of folders can hold bytes that are not UTF-8; JSON has the same escape for them.
     data = text.encode("utf-8", "backslashreplace")
     with create(path) as handle:
         handle.write(data)

@@ -25,10 +25,10 @@ def no_objection(_: Messages) -> str | None:
 
 @dataclass(frozen=True)
 class Format:
-    """How a sample, a dialogue or a pair of answers becomes one line of a training file."""
+    """A format of training files: the line for a sample, a dialogue or a pair of answers."""
 
     name: str
-    """What `--format` takes."""
+    """The value of `--format`."""
     describes: str
     """The columns in words, as Markdown."""
     read_by: str
@@ -40,23 +40,23 @@ class Format:
     """Make a row out of its id and its messages; with `pairs` out of the id, the messages that end with the chosen
     answer, and those that end with the rejected one."""
     check: Callable[[Messages], str | None] = no_objection
-    """Say why this format cannot hold some messages that are well formed; None if it can."""
+    """Return why this format cannot hold some well-formed messages; None if it can."""
     multi_turn: bool = False
-    """Whether a row can hold more than one question and answer, as `--dialogues` needs."""
+    """True if a row can hold more than one question and answer, as `--dialogues` needs."""
     pairs: bool = False
-    """Whether a row is two answers to one question, of which one is preferred."""
+    """True if a row has two answers to one question, of which one is preferred."""
     fewest: int = 0
-    """Files with fewer rows are refused by the trainer."""
+    """Least number of rows that the trainer accepts in a file."""
     documented: str = ""
     """More about the trainers, for docs/export.md."""
 
     def problem(self, messages: Messages) -> str | None:
-        """Say what is wrong with messages that a row is to be made of; None if nothing is."""
+        """Return why no row can be made of some messages; None if one can."""
         return problem(messages) or self.check(messages)
 
 
 def problem(messages: Messages) -> str | None:
-    """Say what OpenAI's documented checks, which hold for every format, object to; None if nothing."""
+    """Check messages as OpenAI documents it, for every format; return the problem, or None."""
     if not messages or any(set(m) != {"role", "content"} for m in messages):
         return "a message without role and content"
     if any(m["role"] not in ROLES for m in messages):
@@ -126,32 +126,32 @@ SHAREGPT = {"system": "system", "user": "human", "assistant": "gpt"}
 
 
 def sharegpt(row_id: str, messages: Messages) -> dict[str, Any]:
-    said = [{"from": SHAREGPT[message["role"]], "value": message["content"]} for message in messages]
-    return {"id": row_id, "conversations": said}
+    turns = [{"from": SHAREGPT[message["role"]], "value": message["content"]} for message in messages]
+    return {"id": row_id, "conversations": turns}
 
 
 def alpaca(row_id: str, messages: Messages) -> dict[str, Any]:
-    said_by = {message["role"]: message["content"] for message in messages}
+    by_role = {message["role"]: message["content"] for message in messages}
     return {
         "id": row_id,
-        "instruction": said_by.get("user", ""),
+        "instruction": by_role.get("user", ""),
         "input": "",
-        "output": said_by["assistant"],
-        "system": said_by.get("system", ""),
+        "output": by_role["assistant"],
+        "system": by_role.get("system", ""),
     }
 
 
 def one_answer(messages: Messages) -> str | None:
-    twice = len({message["role"] for message in messages}) != len(messages)
-    return "more than one question and answer" if twice else None
+    several = len({message["role"] for message in messages}) != len(messages)
+    return "more than one question and answer" if several else None
 
 
 def preference(_: str, chosen: Messages, rejected: Messages) -> dict[str, Any]:
-    """TRL's conversational preference with an explicit prompt: both answers are to what `chosen` was asked."""
+    """Return TRL's conversational preference with an explicit prompt, which is that of `chosen`."""
     return {"prompt": list(chosen[:-1]), "chosen": [chosen[-1]], "rejected": [rejected[-1]]}
 
 
-def asked(messages: Messages) -> str | None:
+def has_question(messages: Messages) -> str | None:
     return "an answer to nothing" if len(messages) < 2 else None
 
 
@@ -200,7 +200,7 @@ for known in (
         "TRL's DPOTrainer",
         dict.fromkeys(("prompt", "chosen", "rejected"), MESSAGE),
         preference,
-        check=asked,
+        check=has_question,
         pairs=True,
         documented="whatever else takes conversational preferences",
     ),

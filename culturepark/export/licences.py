@@ -1,19 +1,18 @@
-"""Licences of models that write words, as far as they are known, and the names of licences on the Hugging Face hub."""
+"""Licences of the models whose words are in rows, and names of licences on the Hugging Face hub."""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from culturepark.models.kinds import KINDS
+from culturepark.models.kinds import kind_of
 
 WRITERS = ("speaker", "moderator", "extractor")
-"""Roles whose models write words that stand in rows; a verifier, an embedder and a judge only weigh them."""
+"""Roles whose models write words of rows."""
 
 UNKNOWN = "licence not known to this tool: check before publishing"
 
@@ -28,7 +27,7 @@ def is_name(text: str) -> bool:
 
 
 def metadata(licence: str | None) -> dict[str, str]:
-    """Return the licence as metadata of the hub; empty, if none was chosen."""
+    """Return the licence as metadata of the hub; empty if none was chosen."""
     if licence is None:
         return {}
     name = licence.lower()
@@ -36,20 +35,15 @@ def metadata(licence: str | None) -> dict[str, str]:
 
 
 def of_model(spec: str) -> str:
-    """Return what is known of the licence of a model, by the name it goes by."""
-    kind, _, rest = spec.partition(":")
-    known = KINDS.get(kind)  # of a plugin that was not asked for, nothing
-    if known and known.licence:
-        return known.licence
+    """Return the known licence of a model, looked up by its name."""
+    kind = kind_of(spec)
+    if kind and kind.licence:
+        return kind.licence
+    word, _, rest = spec.partition(":")
     name, _, where = rest.partition("@")
-    endpoint = (where or kind) if known and known.remote else ""
-    wanted = (known.weights if known else "") or name.lower().rpartition("/")[2]
+    endpoint = (where or word) if kind and kind.remote else ""
+    model = (kind.weights if kind else "") or name.lower().rpartition("/")[2]
     for entry in table()["model"]:
-        if entry.get("endpoint", endpoint) == endpoint and any(fnmatchcase(wanted, form) for form in entry["names"]):
+        if entry.get("endpoint", endpoint) == endpoint and any(fnmatchcase(model, form) for form in entry["names"]):
             return f"{entry['licence']} ({entry['source']}, {table()['as_of']})"
     return UNKNOWN
-
-
-def of_models(models: Mapping[str, str]) -> dict[str, str]:
-    """Return spec -> what is known of its licence, for the models of a run whose words stand in rows."""
-    return {models[role]: of_model(models[role]) for role in WRITERS if role in models}

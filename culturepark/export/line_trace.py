@@ -1,4 +1,4 @@
-"""The way back from a line of an exported file to the ids in its index."""
+"""Traces a line of an exported file to its ids, by the index."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def find_line(place: str) -> list[str] | None:
     """Return the ids behind `FILE:LINE`, from the index of an exported JSONL or Parquet file.
 
     Returns:
-        One id; for a pair that of the chosen and that of the rejected sample; None if `place` is not of that form.
+        One id, or for a pair the ids of the chosen and the rejected sample; None if `place` has another form.
     Raises:
-        UsageError: if the file, its index or the line is missing, or the line was changed since.
+        UsageError: if the file, its index or the line is missing, or if the line was changed after the export.
     """
     name, colon, number = place.rpartition(":")
     path = Path(name)
@@ -58,7 +58,7 @@ def nth(path: Path, number: int) -> bytes | None:
 
 
 def nth_of_table(path: Path, number: int) -> bytes | None:
-    """Return a row of a Parquet file as its line in the JSONL beside it; only its group of rows is read."""
+    """Return a row of a Parquet file as the same line in JSONL; only its row group is read."""
     need_parquet()
     import pyarrow
     import pyarrow.parquet

@@ -1,21 +1,21 @@
-"""The manifest of an export: which runs, people and rules its rows come from, what was left out, and its files.
+"""The manifest of an export: its runs, people, rules and files, and the rows that were left out.
 
-Also what it is made from: the wish (`Wanted`) and the counts of the rows that were written (`Tally`).
+It is made from the options of the export (`Wanted`) and the counts of the rows that were written (`Tally`).
 """
 
 from __future__ import annotations
 
 import json
 import platform
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 
 from culturepark import __version__
 from culturepark.dialogue.protocol import protocol_of
 from culturepark.distill.dedup import THRESHOLDS
-from culturepark.domain import DistillPolicy, Duplicate, Review
+from culturepark.domain import DistillPolicy, Review
 from culturepark.errors import UsageError
 from culturepark.export import licences
 from culturepark.export.dialogues import NEVER_ANSWERED, REJECTED_TURN
@@ -25,42 +25,40 @@ from culturepark.export.rows import REJECTED, TWIN, UNFIT, Source
 from culturepark.languages import load_language
 from culturepark.models.embedder import Method
 from culturepark.stats.figures import Checks, Counts, Figures, Samples, Statements, Stored, Turns
-from culturepark.stats.funnel import branched, funnel, prompts, repeats
+from culturepark.stats.funnel import funnel, repeats
 from culturepark.store import exports
 from culturepark.store.integrity import threshold_of
-from culturepark.store.tables import RunRow
+from culturepark.store.tables import DialogueRow, RunRow
 
 LIBRARIES = ("pydantic", "sqlalchemy", "sqlmodel")
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """The wish for an export: which rows, in which format."""
+    """The options of an export."""
 
     form: str
     """The name of a format."""
     cultures: Sequence[str] = ()
-    """Export only these, each in files of its own; empty: all in one file."""
+    """Export only these cultures, each in files of its own; empty: all in one file."""
     train_share: float | None = None
     dialogues: bool = False
     """Export whole dialogues in place of single samples."""
     parquet: bool = False
     licence: str | None = None
-    left_out: Mapping[str, Duplicate] | None = None
-    """Statement -> the statement of another run that stands for it; its samples get no row."""
 
     @property
     def format(self) -> Format:
         """
         Raises:
-            UsageError: if there is none of that name.
+            UsageError: if there is no format of that name.
         """
         return format_named(self.form)
 
     def check(self) -> None:
         """
         Raises:
-            UsageError: if that cannot be had.
+            UsageError: if an option is wrong, does not fit the format, or needs a package that is missing.
         """
         if self.dialogues and not self.format.multi_turn:
             raise UsageError(
@@ -79,13 +77,13 @@ class Tally:
     by_culture: Counter[str] = field(default_factory=Counter)
     by_half: Counter[str] = field(default_factory=Counter)
     by_persona: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Run and persona key of those who answer."""
+    """By run id and persona key of the assistant."""
     corrected: dict[str, list[Review]] = field(default_factory=dict)
     """Id of a row with a reviewer's wording -> those reviews."""
     rows_by_hand: Counter[str] = field(default_factory=Counter)
-    """Rows with a speech that a person wrote, by its origin."""
+    """Rows with turns that a real person wrote, by origin (`typed` or `edited`)."""
     turns_by_hand: Counter[str] = field(default_factory=Counter)
-    """Those speeches by origin, counted in every row that they stand in."""
+    """These turns by origin; a turn in two rows counts twice."""
 
     def by_hand(self, origin: str) -> ByHand:
         return ByHand(rows=self.rows_by_hand[origin], turns=self.turns_by_hand[origin])
@@ -95,29 +93,29 @@ class Tally:
 
 
 class Branched(Figures):
-    """A dialogue that goes on from the middle of another."""
+    """A dialogue that branched off another one."""
 
     dialogue: str
     parent: str
     branched_at: int
-    """How many turns were copied from the parent, from the first on."""
+    """Number of turns that were copied from the parent."""
     models: dict[str, list[Stored]]
-    """Role -> models of the turns that were copied."""
+    """Role -> models of the copied turns."""
     prompts: dict[str, list[str]]
-    """Stage -> digests of the prompts that those turns were asked with."""
+    """Stage -> digests of the prompts behind the copied turns."""
 
 
 class DuplicateRule(Figures):
-    """How a run's own duplicates were found."""
+    """The rule by which duplicates within one run were found."""
 
     method: str
     threshold: float
-    """The similarity from which on a statement is a duplicate."""
+    """Least similarity of a duplicate."""
     by_method: Counts
 
 
 class RunEntry(Figures):
-    """One run. Its figures are of the whole run, whatever cultures were exported."""
+    """One run. Its figures are those of the whole run, even if only some cultures were exported."""
 
     run: str
     scenario: str
@@ -129,7 +127,7 @@ class RunEntry(Figures):
     status: str
     seed: int
     culturepark: str
-    """The version that made the run."""
+    """Version of the program that made the run."""
     created_at: str
     models: dict[str, Stored]
     """Role -> model spec."""
@@ -138,9 +136,9 @@ class RunEntry(Figures):
     """Stage -> digests of its prompts."""
     policy: DistillPolicy
     questions: int
-    """How many seeds have rows."""
+    """Number of seeds with rows."""
     sources: list[str]
-    """Surveys behind those seeds."""
+    """Sources of the survey items of these seeds."""
     dialogues: Counts
     turns: Turns
     statements: Statements
@@ -161,19 +159,19 @@ class RunEntry(Figures):
 
 
 class Person(Figures):
-    """A persona who answers in the rows."""
+    """A persona whose words are answers in the rows."""
 
     persona: str
     name: str
     culture: str
     place: str
     scope: str
-    """Whom the persona does not speak for."""
+    """The people for whom the persona does not speak."""
     rows: int
 
 
 class Correction(Figures):
-    """A row that says what a reviewer would have it say."""
+    """A row in a reviewer's wording."""
 
     id: str
     review: str
@@ -183,26 +181,26 @@ class Correction(Figures):
 class ReviewSummary(Figures):
     reviewers: list[str]
     reviews: int
-    """Standing ones of the runs."""
+    """Standing reviews of the runs."""
     rejected: int
-    """Samples, answers or rows that there are not, because reviewers rejected them."""
+    """Rows, or answers of pairs, that are missing because reviewers rejected them."""
     corrected: int
     corrections: list[Correction]
 
 
 class ByHand(Figures):
-    """Speeches in the rows that a person wrote."""
+    """Turns in the rows that a real person wrote."""
 
     rows: int
     turns: int
-    """Counted in every row that they stand in."""
+    """A turn in two rows counts twice."""
 
 
 class ByHandOrigins(Figures):
     typed: ByHand
     """By the user of a talk."""
     edited: ByHand
-    """In a branch, in place of what was said."""
+    """In a branch, in place of the original turn."""
 
 
 class CardFile(Figures):
@@ -214,29 +212,29 @@ class Manifest(Figures):
     culturepark: str
     versions: dict[str, str]
     command: Stored
-    """The command line that made the export, without secrets."""
+    """Command line of the export, without secrets."""
     created_at: str
     format: str
     rows_are: str
     """`samples` or `dialogues`."""
     licence: str | None
     cultures: list[str]
-    """Only these were exported; none: all."""
+    """The exported cultures; none: all."""
     runs: list[RunEntry]
     personas: list[Person]
     files: list[RowsFile | File]
     duplicates: File | None
-    """The samples that were left out because another run has them."""
+    """Samples that repeat those of another run, and have no row."""
     rows_by_culture: Counts
     left_out: Counts
-    """Why samples, answers or dialogues have no row, and how many."""
+    """Reason -> number of samples, answers or dialogues without a row."""
     train_share: float | None
     held_out_seeds: list[str]
     reviews: ReviewSummary
     by_hand: ByHandOrigins
     notes: list[Stored]
     card: CardFile | None = None
-    """None until the card, which is made from all the rest, is written."""
+    """None until the card is written, which is made from all other fields."""
 
     @property
     def rows(self) -> int:
@@ -248,7 +246,7 @@ class Manifest(Figures):
 
     @property
     def file_names(self) -> list[str]:
-        """Names of the files of rows, indexes and duplicates; neither the card nor the manifest."""
+        """Names of all files except card and manifest."""
         names = [name for file in self.files for name in file.names]
         return names + ([self.duplicates.name] if self.duplicates else [])
 
@@ -266,7 +264,7 @@ def remarks(
     tally: Tally,
     files: Sequence[File],
 ) -> Iterator[str]:
-    """Yield what those who made the export, and those who read its card, should know."""
+    """Yield notes for the user and for readers of the card."""
     total = tally.by_culture.total()
     if wanted.train_share is not None and not held:
         yield "all rows come from one seed: nothing is held out, since a question must not stand on both sides"
@@ -343,7 +341,7 @@ def review_summary(source: Source, wanted: Wanted, tally: Tally) -> ReviewSummar
 
 
 def rejected_by(source: Source, wanted: Wanted) -> int:
-    """Count the rows that are missing because reviewers rejected them; with pairs, the answers."""
+    """Count the rows, or with pairs the answers, that are missing because reviewers rejected them."""
     if wanted.dialogues:
         return source.left_without[REJECTED_TURN]
     shapes = exports.ANSWERS if wanted.format.pairs else ()
@@ -359,14 +357,10 @@ def counted(count: int, one: str, several: str) -> str:
 
 
 def run_entry(source: Source, wanted: Wanted, run: RunRow, checks: Checks) -> RunEntry:
-    """
-    Args:
-        checks: what the checks of the run found.
-    """
     scenario = source.editions[run.id].scenario
+    samples_prompt = load_language(scenario.language).prompt("samples").digest
     counts = exports.done_counts if wanted.dialogues else exports.kept_counts
     seed_keys = set(counts(source.look, run.id, wanted.cultures))
-    figures = funnel(source.look, run)
     return RunEntry(
         run=run.id,
         scenario=run.scenario_name,
@@ -380,18 +374,30 @@ def run_entry(source: Source, wanted: Wanted, run: RunRow, checks: Checks) -> Ru
         culturepark=run.version,
         created_at=run.created_at,
         models=json.loads(run.models),
-        branched=[Branched.model_validate(branch) for branch in branched(source.look, run.id)],
-        prompts=prompts(source.look, run.id) | {"samples": [load_language(scenario.language).prompt("samples").digest]},
+        branched=[branched(source.look, branch) for branch in exports.branches(source.look, run.id)],
+        prompts=exports.prompt_digests(source.look, run.id) | {"samples": [samples_prompt]},
         policy=scenario.distill,
         questions=len(seed_keys),
         sources=sorted({seed.item.source for seed in scenario.seeds if seed.item and seed.key in seed_keys}),
-        dialogues=figures.dialogues,
-        turns=figures.turns,
-        statements=figures.statements,
-        verdicts=figures.verdicts,
-        samples=figures.samples,
+        **dict(funnel(source.look, run)),
         checks=checks,
         duplicates=duplicate_rule(source, run),
+    )
+
+
+def branched(look: exports.Look, branch: DialogueRow) -> Branched:
+    models: dict[str, set[str]] = defaultdict(set)
+    digests: dict[str, set[str]] = defaultdict(set)
+    for turn_role, stage, digest, specs in exports.copied_calls(look, branch):
+        role = "moderator" if turn_role == "moderator" else "speaker"
+        models[role].add(str(json.loads(specs).get(role)))
+        digests[stage].add(digest)
+    return Branched(
+        dialogue=branch.id,
+        parent=branch.parent_id or "",
+        branched_at=branch.branched_at or 0,
+        models={role: sorted(specs) for role, specs in sorted(models.items())},
+        prompts={stage: sorted(of_stage) for stage, of_stage in sorted(digests.items())},
     )
 
 
@@ -399,18 +405,18 @@ def duplicate_rule(source: Source, run: RunRow) -> DuplicateRule:
     by_method = repeats(source.look, run.id)
     spec = json.loads(run.models).get("embedder")
     planned: Method = spec if spec in ("lexical", "minilm") else "endpoint"
-    # Without its weights MiniLM gives way to words; the rows say which it was.
+    # Without its weights MiniLM is replaced by the lexical method; the rows say which it was.
     method = next((known for known in THRESHOLDS if known in by_method), planned)
     threshold = threshold_of(run, source.editions[run.id]) or THRESHOLDS[method]
     return DuplicateRule(method=method, threshold=threshold, by_method=by_method)
 
 
 def people_in(source: Source, tally: Tally) -> list[Person]:
-    """Return whose words the rows are, by culture and key, with the cards that the runs were made with."""
+    """Return the personas whose words are answers, by culture and key; a card that was changed is a second person."""
     rows: Counter[Person] = Counter()
     for (run_id, key), count in sorted(tally.by_persona.items()):
         persona = source.editions[run_id].persona(key)
-        card = Person(  # it may have changed between two runs, and is two people then
+        card = Person(
             persona=key,
             name=persona.name,
             culture=persona.culture,

@@ -1,10 +1,10 @@
 """Pairs of answers to one question, of which one is preferred. Pure.
 
-*Chosen* is a kept answer. *Rejected* is a real answer to the very same question, in the same shape, that takes the
-other side: a statement of the same culture that was found to go against its own speaker's stance, or a kept one of
-another culture. Where the question has a scale, the other side is the scale's: who is in the middle, or has no known
-stance, contrasts with nobody. Where it has none, any answer of another culture counts. Rejected does not mean wrong: it
-means that somebody from *this* culture, with *this* answer, would not say so.
+*Chosen* is a kept answer. *Rejected* is a real answer to the same question, in the same shape, from the other side:
+an answer of the same culture that contradicts its own speaker's stance, or a kept answer of another culture. The sides
+are those of the question's scale; an answer in the middle, or of a speaker without a stance, is in no pair. If the
+question has no scale, any answer of another culture is on the other side. Rejected does not mean wrong: it means that
+somebody of *this* culture with *this* answer would not say so.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from culturepark.dialogue.stance import side_taken, unit
 from culturepark.domain import SurveyItem
 
 Side = tuple[str, ...]
-"""The answers on one side of a scale, in the scale's order; empty where the side is not known, or is the middle."""
+"""The labels on one side of a scale, in the scale's order; empty for the middle, and if the side is not known."""
 
 
 @dataclass(frozen=True)
@@ -30,23 +30,21 @@ class Answer:
     persona_key: str
     shape: str
     kept: bool
-    takes: Side
-    """The side it takes."""
-    against: Side
-    """The side across from it."""
+    side: Side
+    other_side: Side
     text_key: str
-    """Answers with the same one say the same."""
+    """Equal for answers with the same words."""
     origin: str
-    """The statement it rests on; a rewording rests on that of the original."""
+    """Id of the statement behind the answer; for a rewording, of the original statement."""
     messages: tuple[dict[str, str], ...]
 
 
 def sides_of(item: SurveyItem | None, stance_code: int | None, relation: str | None) -> tuple[Side, Side]:
-    """Return the side that an answer takes, and the one across.
+    """Return the side of an answer, and the other side.
 
     Args:
-        stance_code: of its speaker's stance.
-        relation: of the answer to that stance.
+        stance_code: stance of the speaker.
+        relation: relation of the answer to that stance.
     """
     side = side_taken(item, stance_code, relation)
     if item is None or side == 0:
@@ -56,16 +54,16 @@ def sides_of(item: SurveyItem | None, stance_code: int | None, relation: str | N
 
 
 class Ring:
-    """Answers that may be rejected, handed out in turns so that none is used much more often than another."""
+    """Answers that may be rejected, used in turns so that all are used about equally often."""
 
     def __init__(self, answers: list[Answer]) -> None:
         self.answers = answers
         self.at = 0
 
     def take(self, chosen: Answer) -> Answer | None:
-        """Return the next answer that neither says the same as `chosen` nor rests on the same words.
+        """Return the next answer that differs from `chosen` in text, message and origin; None if there is none.
 
-        Reviewers may give two answers one wording, whatever their statements say.
+        Two answers with different statements can have the same message, in a reviewer's wording.
         """
         for _ in self.answers:
             candidate = self.answers[self.at]
@@ -77,26 +75,23 @@ class Ring:
 
 
 def pairs(answers: Sequence[Answer], has_scale: bool) -> Iterator[tuple[Answer, Answer | None]]:
-    """Yield every kept answer to one question with an answer it is preferred to, or with None if there is none.
-
-    Args:
-        answers: in the order in which the kept ones are to come.
-    """
+    """Yield every kept answer to one question, in the given order, with a rejected answer or None if there is none."""
     by_hash = sorted(answers, key=lambda answer: (unit("pair", answer.sample_id), answer.sample_id))
     pool: dict[tuple[str, Side], list[Answer]] = defaultdict(list)
     for answer in by_hash:
-        if answer.takes or not has_scale:
-            pool[answer.shape, answer.takes].append(answer)
+        if answer.side or not has_scale:
+            pool[answer.shape, answer.side].append(answer)
     rings: dict[tuple[str, str, Side], Ring] = {}
     for chosen in answers:
         if not chosen.kept:
             continue
-        if has_scale and not chosen.against:
+        if has_scale and not chosen.other_side:
             yield chosen, None
             continue
-        place = (chosen.culture, chosen.shape, chosen.against)
+        place = (chosen.culture, chosen.shape, chosen.other_side)
         if place not in rings:
-            across = pool[chosen.shape, chosen.against]
-            own = [answer for answer in across if not answer.kept and answer.culture == chosen.culture]
-            rings[place] = Ring(own + [answer for answer in across if answer.kept and answer.culture != chosen.culture])
+            opposite = pool[chosen.shape, chosen.other_side]
+            own = [answer for answer in opposite if not answer.kept and answer.culture == chosen.culture]
+            others = [answer for answer in opposite if answer.kept and answer.culture != chosen.culture]
+            rings[place] = Ring(own + others)
         yield chosen, rings[place].take(chosen)

@@ -1,4 +1,4 @@
-"""The rows of an export, one after the other: single samples, or pairs of answers. Rows of dialogues: `dialogues`."""
+"""The rows of an export: single samples and pairs of answers. Rows of whole dialogues are in `dialogues`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from culturepark.store.integrity import edition_of
 from culturepark.store.tables import RunRow
 
 REJECTED, TWIN = "rejected by reviewers", "the same as another row in reviewers' wording"
-"""Reasons for which an answer is in no pair, or a sample has no row."""
+"""Reasons for which a sample has no row, or an answer is in no pair."""
 UNFIT = {
     "leaked-thoughts": "with a model's thoughts in it",
     "control-token": "with a control token in it",
@@ -30,13 +30,13 @@ UNFIT = {
 }
 """Reasons for which a row is unfit to train on, by their name in `models/thoughts`.
 
-Guards keep such text out of new runs; old stores can hold it, and so can lines that a user typed.
+Guards keep such text out of new runs. Old stores and lines typed by a user can hold it.
 """
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line to be written."""
+    """One line of a file."""
 
     data: JsonObject
     ids: JsonObject
@@ -44,33 +44,33 @@ class Row:
     culture: str
     seed_key: str
     people: tuple[tuple[str, str], ...]
-    """Run and persona key of those whose words an answer is: one, or two in a pair."""
+    """Run id and persona key of those who answer: one, or two in a pair."""
     by_hand: Counter[str] = field(default_factory=Counter)
-    """Origin (`typed` or `edited`) -> speeches in the row that a person wrote."""
+    """Origin (`typed` or `edited`) -> number of turns in the row that a real person wrote."""
 
 
 @dataclass
 class Source:
-    """Everything that the rows are made from, and an account of those that are left out."""
+    """The data that rows are made from, and counts of those that are left out."""
 
     look: exports.Look
     runs: Sequence[RunRow]
     """In the order of their ids."""
     cultures: Sequence[str]
-    """Only these are exported; empty: all."""
+    """The exported cultures; empty: all."""
     format: Format
     left_out: Mapping[str, Duplicate]
-    """Statement -> the statement of another run that stands for it."""
+    """Statement id -> the statement of another run that represents it; such statements get no row."""
     editions: dict[str, Edition] = field(init=False)
     represented: set[tuple[str, str]] = field(init=False)
-    """Id of a statement that stands for others, and a shape in which it has a kept sample."""
+    """Id of a representative, and a shape in which it has a kept sample."""
     left_without: Counter[str] = field(default_factory=Counter)
-    """Reason -> samples, answers or dialogues without a row."""
+    """Reason -> number of samples, answers or dialogues without a row."""
     duplicates: list[JsonObject] = field(default_factory=list)
-    """Samples left out that have not been written down yet."""
+    """Duplicates that are not yet in their file."""
     corrections: Corrections = field(init=False)
     repeated_dialogues: int = 0
-    """Rows of dialogues with the same messages as a row of an earlier run."""
+    """Number of rows of dialogues with the messages of a row of an earlier run."""
 
     def __post_init__(self) -> None:
         self.editions = {run.id: edition_of(run) for run in self.runs}
@@ -84,10 +84,10 @@ class Source:
             yield from ((seed.key, seed.question) for seed in edition.scenario.seeds)
 
     def counted(self, count: Callable[..., Counter[str]], *more: object) -> Counter[str]:
-        """Count something in the runs and cultures, by seed.
+        """Add up a count by seed over all runs.
 
         Raises:
-            StoreError: if there are any of a seed that their run does not have.
+            StoreError: if a seed is not in its run's scenario.
         """
         total: Counter[str] = Counter()
         for run_id, edition in self.editions.items():
@@ -101,7 +101,7 @@ class Source:
         self.repeated_dialogues = 0
 
     def repeats(self, sample: Mapping[str, Any]) -> bool:
-        """Tell whether a sample is left out because another run has its statement in the same shape, and note it."""
+        """Tell whether a sample is left out because another run has its statement in the same shape, and count it."""
         duplicate = self.left_out.get(sample["statement_id"])
         if duplicate is None or (duplicate.representative_id, sample["kind"]) not in self.represented:
             return False
@@ -128,12 +128,12 @@ class Source:
 
 
 def each_once(read: Callable[[Source], Iterator[Row]]) -> Callable[[Source], Iterator[Row]]:
-    """Leave out rows that only a reviewer's wording makes the same as another row."""
+    """Leave out rows that equal another row because of a reviewer's wording."""
 
     @wraps(read)
     def rows(source: Source) -> Iterator[Row]:
         written: dict[bytes, bool] = {}
-        """Rows so far, and whether reviewers had one of them say this."""
+        """Digest of a row -> whether it is in a reviewer's wording."""
         for row in read(source):
             if source.corrections.rewords:
                 digest = fingerprint({name: value for name, value in row.data.items() if name != "id"})
@@ -148,7 +148,7 @@ def each_once(read: Callable[[Source], Iterator[Row]]) -> Callable[[Source], Ite
 
 
 def fit_to_train_on(read: Callable[[Source], Iterator[Row]]) -> Callable[[Source], Iterator[Row]]:
-    """Leave out rows with text that no model should learn to say."""
+    """Leave out rows with text of the kinds in `UNFIT`."""
 
     @wraps(read)
     def rows(source: Source) -> Iterator[Row]:
@@ -162,7 +162,7 @@ def fit_to_train_on(read: Callable[[Source], Iterator[Row]]) -> Callable[[Source
 
 
 def unfit_in(value: Any) -> str | None:
-    """Return why some messages, or a row of them, are unfit to train on; None if they are fit."""
+    """Return why messages, or a row of them, are unfit to train on; None if they are fit."""
     if isinstance(value, str):
         return unfit(value)
     if isinstance(value, Mapping):
@@ -193,7 +193,7 @@ def single(source: Source) -> Iterator[Row]:
 @each_once
 @fit_to_train_on
 def preferences(source: Source) -> Iterator[Row]:
-    """Yield every kept answer with one that it is preferred to, question by question."""
+    """Yield pairs of a kept answer and a rejected one, question by question."""
     for asked in same_questions(source):
         answers = list(answers_to(source, asked))
         runs = {answer.sample_id: run_id for run_id, answer in answers}
@@ -214,7 +214,7 @@ def preferences(source: Source) -> Iterator[Row]:
 
 
 def same_questions(source: Source) -> list[dict[str, list[Seed]]]:
-    """Return for each question, in the order of their keys, the seeds of each run that put it with the same options."""
+    """Return for each question and its options, in the order of keys, run id -> the seeds that ask it."""
     from culturepark.distill.paraphrase import key
 
     questions: dict[tuple[str, tuple[str, ...]], dict[str, list[Seed]]] = {}
@@ -223,15 +223,15 @@ def same_questions(source: Source) -> list[dict[str, list[Seed]]]:
             options = tuple(option.label for option in seed.item.options) if seed.item else ()
             by_run = questions.setdefault((key(seed.question) or seed.question, options), {})
             by_run.setdefault(run_id, []).append(seed)
+
+    def least_key(by_run: Mapping[str, Sequence[Seed]]) -> str:
+        return min(seed.key for seeds in by_run.values() for seed in seeds)
+
     return [questions[question] for question in sorted(questions, key=lambda q: (least_key(questions[q]), q))]
 
 
-def least_key(by_run: Mapping[str, Sequence[Seed]]) -> str:
-    return min(seed.key for seeds in by_run.values() for seed in seeds)
-
-
 def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[tuple[str, Answer]]:
-    """Yield run and answer of everybody who answered one question; of all cultures, since others are the contrast."""
+    """Yield run id and answer of everybody who answered one question, in all cultures: others are the contrast."""
     from culturepark.distill.paraphrase import key
     from culturepark.distill.samples import asked_yet
     from culturepark.distill.verify import SURE_ENOUGH
@@ -247,18 +247,18 @@ def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[
             if against_stance and (
                 sample["kind"] != "open" or unsure or not asked_yet(sample["phase"], sample["protocol"])
             ):
-                continue  # no answer, or none that anybody is sure of
+                continue
             if (sample["status"] != "kept" and not against_stance) or source.repeats(sample):
                 continue
             if against_stance and source.corrections.rejects(sample["id"]):
                 source.left_without[REJECTED] += 1
                 continue
             messages = source.messages(sample)
-            if reason := unfit_in(messages):  # in no pair, neither as the one nor as the other
+            if reason := unfit_in(messages):  # neither chosen nor rejected
                 source.left_without[UNFIT[reason]] += 1
                 continue
             words = source.corrections.words(sample)
-            takes, against = sides_of(seeds[sample["seed_key"]].item, sample["stance_code"], sample["relation"])
+            side, other_side = sides_of(seeds[sample["seed_key"]].item, sample["stance_code"], sample["relation"])
             yield (
                 run.id,
                 Answer(
@@ -268,8 +268,8 @@ def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[
                     persona_key=sample["persona_key"],
                     shape=sample["kind"],
                     kept=not against_stance,
-                    takes=takes,
-                    against=against,
+                    side=side,
+                    other_side=other_side,
                     text_key=key_of(words) or words,
                     origin=sample["rewritten_from"] or sample["statement_id"],
                     messages=tuple(messages),

@@ -1,4 +1,4 @@
-"""Writes an export: a folder of rows, an index that leads each line back, a card and a manifest; and splits it."""
+"""Writes an export: a folder with files of rows and their indexes, a card and a manifest; and splits the rows."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from culturepark import __version__
 from culturepark.dialogue.stance import unit
+from culturepark.domain import Duplicate
 from culturepark.errors import StoreError, UsageError
 from culturepark.export import card, dialogues, rows
 from culturepark.export.files import (
@@ -36,6 +37,7 @@ from culturepark.export.manifest import (
     run_entry,
     versions,
 )
+from culturepark.export.repeats import repeats_across
 from culturepark.export.rows import Row, Source
 from culturepark.files import is_folder
 from culturepark.models.ledger import now
@@ -53,16 +55,32 @@ class Exported:
     notes: list[str]
 
 
-def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, command: str) -> Exported:
+def export(
+    store: Store,
+    run_ids: Sequence[str],
+    out: Path,
+    wanted: Wanted,
+    *,
+    command: str,
+    repeats: Sequence[Duplicate] | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Exported:
     """
+    Args:
+        command: for the manifest.
+        repeats: statements that repeat those of another run; None to find them.
+        tell: called with remarks before the rows are written.
     Raises:
-        UsageError: if there is nothing to export, or the folder holds something else.
+        UsageError: if there is nothing to export, or the folder holds other files.
         StoreError: if the folder cannot be written.
     """
     wanted.check()
     ids = sorted({store.run(run_id).id for run_id in run_ids})
     runs = [store.run(run_id) for run_id in ids]
     checks = {run.id: checks_of(store, run, edition_of(run)) for run in runs}
+    if repeats is None:
+        repeats = repeats_across(store, ids, tell) if len(ids) > 1 and not wanted.dialogues else ()
+    left_out = {repeat.statement_id: repeat for repeat in repeats}
     with store.database.reading() as look:
         for run in runs:
             if not wanted.dialogues and (behind := exports.half_distilled(look, run)):
@@ -70,23 +88,23 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
                     f"{run.id} was being distilled again: {behind} dialogues still have the samples of the round "
                     f"before; `culturepark resume {run.id}` finishes it"
                 )
-        source = Source(look, runs, wanted.cultures, wanted.format, wanted.left_out or {})
+        source = Source(look, runs, wanted.cultures, wanted.format, left_out)
         read, counts = reader_of(source, wanted)
         if not counts:
             raise nothing_to_export(ids, wanted)
         share = wanted.train_share
         held: frozenset[str] = frozenset()
         if share is not None:
-            # How many rows come of it shows only when they are made.
-            if wanted.format.pairs or wanted.left_out or source.corrections:
+            # These rows can only be counted by making them.
+            if wanted.format.pairs or left_out or source.corrections:
                 counts = Counter(row.seed_key for row in read(source))
                 source.begin_again()
             held = held_out(counts, source.questions(), share)
         old = files_of_an_export(out)
         try:
-            place = out.resolve()  # it may be a link into another file system
+            place = out.resolve()  # a link may lead into another file system
             place.parent.mkdir(parents=True, exist_ok=True)
-            beside = place if is_folder(place) else place.parent  # a folder may be a mount, with other files beside it
+            beside = place if is_folder(place) else place.parent  # a folder may be a mount point
             with tempfile.TemporaryDirectory(dir=beside, prefix=f".{place.name}.") as scratch:
                 aside = Path(scratch, "export")
                 aside.mkdir(mode=0o750)
@@ -99,7 +117,7 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
                 manifest = Manifest(
                     culturepark=__version__,
                     versions=versions(wanted),
-                    command=redact(command),  # it may name the store with a password
+                    command=redact(command),  # the URL of the store may have a password
                     created_at=now(),
                     format=wanted.form,
                     rows_are="dialogues" if wanted.dialogues else "samples",
@@ -124,16 +142,16 @@ def export(store: Store, run_ids: Sequence[str], out: Path, wanted: Wanted, *, c
                 put_in_place(aside, place, [MANIFEST, *names, CARD], old)
         except OSError as error:
             raise StoreError(f"cannot write {out}: {error.strerror}") from None
-    if share is not None and not wanted.dialogues and not wanted.format.pairs:  # a pair has two samples, most none
+    if share is not None and not wanted.dialogues and not wanted.format.pairs:  # a row of pairs has two samples
         try:
-            store.set_splits(ids, wanted.cultures, held, wanted.left_out or ())
-        except StoreError as error:  # read-only, full, busy: the files are whole all the same
+            store.set_splits(ids, wanted.cultures, held, left_out)
+        except StoreError as error:  # read-only, full or busy; the files are complete
             notes.append(f"which half each sample fell on was not stored: {error}")
     return Exported([out / name for name in [*names, MANIFEST, CARD]], tally.by_culture.total(), notes)
 
 
 def reader_of(source: Source, wanted: Wanted) -> tuple[Callable[[Source], Iterator[Row]], Counter[str]]:
-    """Return the reader of the rows, and the number of rows by seed, as far as it can be counted before."""
+    """Return the reader of the rows, and an estimate of their number by seed."""
     if wanted.dialogues:
         return dialogues.dialogues, source.counted(exports.done_counts)
     if wanted.format.pairs:
@@ -161,7 +179,7 @@ def nothing_to_export(run_ids: Sequence[str], wanted: Wanted, why: Mapping[str, 
 def write(
     stream: Iterator[Row], source: Source, wanted: Wanted, held: frozenset[str], folder: Path
 ) -> tuple[Tally, list[File], File | None]:
-    """Write all rows; return their counts, the files, and the file of the samples that were left out, if any were."""
+    """Write all rows; return their counts, the files, and the file of duplicates if there are any."""
     tally = Tally()
     with ExitStack() as stack:
         sinks = Sinks(folder, wanted.format, wanted.parquet, stack)
@@ -175,9 +193,8 @@ def write(
             tally.by_persona.update(row.people)
             tally.rows_by_hand.update(row.by_hand.keys())
             tally.turns_by_hand.update(row.by_hand)
-            tally.corrected |= {
-                name: said for name in row.ids.values() if (said := source.corrections.corrected.get(name))
-            }
+            corrected = source.corrections.corrected
+            tally.corrected |= {row_id: corrected[row_id] for row_id in row.ids.values() if row_id in corrected}
             write_duplicates(source, repeated)
         write_duplicates(source, repeated)
         sinks.flush()
@@ -188,22 +205,23 @@ def write(
 
 
 def write_duplicates(source: Source, repeated: Lines | None) -> None:
-    """Write down the samples that were left out since the last row."""
-    for data in source.duplicates if repeated else ():
-        repeated.add(data)  # type: ignore[union-attr]
+    """Write the duplicates that were met since the last row."""
+    if repeated:
+        for data in source.duplicates:
+            repeated.add(data)
     source.duplicates.clear()
 
 
-# --- which seeds train and which validate: whole questions, so that none is seen on both sides -----
+# --- the split: seeds that train and seeds that validate; a question is on one side only -----------
 
 
 def held_out(rows: Mapping[str, int], questions: Iterable[tuple[str, str]], train_share: float) -> frozenset[str]:
     """Return the seeds that validate.
 
     Args:
-        rows: seed key -> how many rows it has, over all runs.
+        rows: seed key -> number of rows, over all runs.
         questions: seed key and question of every seed of every run.
-        train_share: the share of rows that should train, 0-1.
+        train_share: share of rows that should train, 0-1.
     """
     group = groups(questions)
     by_group: Counter[str] = Counter()
@@ -214,9 +232,9 @@ def held_out(rows: Mapping[str, int], questions: Iterable[tuple[str, str]], trai
 
 
 def groups(questions: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Return seed key -> the first of the keys that must fall on the same side.
+    """Return seed key -> the first of the keys that must be on the same side.
 
-    Two runs may give one question two keys, and one key two questions.
+    Two runs can have one question under two keys, or two questions under one key.
     """
     from culturepark.distill.paraphrase import key
 
@@ -241,10 +259,10 @@ def groups(questions: Iterable[tuple[str, str]]) -> dict[str, str]:
 def validation_seeds(rows: Mapping[str, int], train_share: float) -> frozenset[str]:
     """
     Args:
-        rows: seed key -> how many rows it has.
-        train_share: the share of rows that should train, 0-1.
+        rows: seed key -> number of rows.
+        train_share: share of rows that should train, 0-1.
     Returns:
-        Seeds held out; one at least stays in training, so with a single seed none is held out.
+        Seeds that are held out. At least one seed trains, so of a single seed nothing is held out.
     """
     target = (1 - train_share) * sum(rows.values())
     held: set[str] = set()

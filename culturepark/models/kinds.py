@@ -48,6 +48,8 @@ class ModelKind(ABC):
     """Whether llama.cpp serves it here, which needs the extra `local`."""
     scripted: bool = False
     """Whether answers come from a script and no model, which has neither a context nor a price."""
+    tiny: bool = False
+    """Whether the model is so small that its words are not worth training on."""
     weights: str = ""
     """The name of its weights, if they are always the same."""
     licence: str = ""
@@ -131,6 +133,7 @@ class Embedded(Local):
 
     name = form = "embedded"
     trusted = True
+    tiny = True
     weights = "smollm2-135m-instruct"
 
     def check(self, spec: ModelSpec) -> None:
@@ -232,6 +235,21 @@ def of_plugin(name: str, kind: object) -> ModelKind:
 
 KINDS: Registry[ModelKind] = Registry("culturepark.models", of_plugin)
 """First word of a spec -> its kind, in the order in which they are listed."""
+
+
+def kind_of(spec: str) -> ModelKind | None:
+    """Return the kind of a spec as a store or a manifest has it; None for a plugin's kind that has not been loaded."""
+    return KINDS.get(spec.partition(":")[0])
+
+
+def is_scripted(spec: str) -> bool:
+    kind = kind_of(spec)
+    return kind is not None and kind.scripted
+
+
+def is_tiny(spec: str) -> bool:
+    kind = kind_of(spec)
+    return kind is not None and kind.tiny
 
 
 def register(kind: ModelKind) -> None:

@@ -1,1 +1,1 @@
-"""Stored dialogues, shown again."""
+"""The replay of stored dialogues: a terminal app, and plain text."""

@@ -40,22 +40,22 @@ class Replay(App[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "help", key_display="?"),
-        Binding("ctrl+q", "quit", "quit the app", show=False),  # after all that was typed before it
+        Binding("ctrl+q", "quit", "quit the app", show=False),  # after all earlier keys
     ]
 
     def __init__(self, session: Session, target: str | None = None) -> None:
         """
         Args:
-            target: id of a run, dialogue or part of one to begin with; None shows the list of runs.
+            target: id of the run, dialogue or row with which to begin; None for the list of runs.
         """
-        # Textual's own way turns colours into greys on its own ground, some of which cannot be told apart.
+        # Textual's own NO_COLOR turns colours into greys, of which some look the same.
         super().__init__(ansi_color=True if os.environ.get("NO_COLOR") else None)
         self.session = session
         self.target = target
         self.trouble: Exception | None = None
         self.clock: Callable[[], float] = time.monotonic
         session.on_trouble = self._give_up
-        if DEFAULT_THEME == "textual-dark":  # the user has asked for no other
+        if DEFAULT_THEME == "textual-dark":  # the user has set no other
             self.register_theme(THEME)
             self.theme = THEME.name
 
@@ -88,8 +88,8 @@ class Replay(App[None]):
 
     def leave(self, screen: Screen[Any]) -> None:
         """Go back to the screen before; on the first one, end the app."""
-        ours = [one for one in self.screen_stack if type(one) is not Screen]
-        if ours[0] is screen:
+        first = next(below for below in self.screen_stack if type(below) is not Screen)
+        if first is screen:
             self.exit()
         else:
             screen.dismiss()
@@ -99,16 +99,16 @@ class Replay(App[None]):
         self.exit(return_code=getattr(error, "exit_code", 1))
 
     def _handle_exception(self, error: Exception) -> None:
-        """End the app on a bug, to be reported as on the command line. Textual would print the values of all frames."""
+        """End the app on a bug, which the command line reports. Textual would print the variables of all frames."""
         self.trouble = self.trouble or (error.error if isinstance(error, WorkerFailed) else error)  # type: ignore[assignment]
-        if self._exception is None:  # for its test pilot
+        if self._exception is None:  # for Textual's test pilot
             self._exception = error
             self._exception_event.set()
         self._return_code = 1
         self._close_messages_no_wait()
 
     def on_key(self, event: events.Key) -> None:
-        """Quit also over a modal screen, where the app's bindings do not work."""
+        """Quit over a modal screen too, where the app's bindings do not work."""
         if event.key == "ctrl+q":
             self.exit()
 

@@ -65,13 +65,13 @@ class BranchScreen(FramedScreen[str | None]):
 
     @dataclass
     class Said(Message):
-        """A turn has been said in the branch."""
+        """A turn has been spoken in the branch."""
 
         turn: Turn
 
     @dataclass
-    class Told(Message):
-        """A message for the user while the branch goes on."""
+    class Remark(Message):
+        """A message for the user while the branch is held."""
 
         words: str
 
@@ -83,16 +83,16 @@ class BranchScreen(FramedScreen[str | None]):
         """
         Args:
             position: of the turn.
-            trust: which models may be asked.
+            trust: the models that may be asked.
         """
         super().__init__()
         self.scene, self.store, self.trust = scene, store, trust
-        self.questioned = ""
-        """The question that was last put about a model that only the store names."""
+        self.asked_about = ""
+        """The last question about models that only the store names."""
         self.spoken = next(spoken for spoken in scene.turns if spoken.turn.position == position)
         self.text = editable(self.spoken.turn.text)
-        self.thrown: str | None = None
-        """The text of which it was last asked whether to throw it away."""
+        self.discarded: str | None = None
+        """The text that the last escape asked to throw away."""
         self.going: Going | None = None
         self.end: End | None = None
         self.turns: list[Spoken] = []
@@ -126,7 +126,7 @@ class BranchScreen(FramedScreen[str | None]):
 
     def on_unmount(self) -> None:
         if self.going:
-            self.going.stop(now=True)  # the app would wait for it before it ends
+            self.going.stop(now=True)  # else the app waits for it before it ends
 
     # --- the form --------------------------------------------------------------------------------------
 
@@ -150,13 +150,12 @@ class BranchScreen(FramedScreen[str | None]):
     def _plan(self) -> None:
         try:
             models = models_with(self.scene.run, self.model) if self.model else models_of(self.scene.run)
+            words = outlook(self.scene, self.spoken.turn, models, anew=self.anew)
         except UsageError as error:
-            told = f"! {error}"
-        else:
-            told = outlook(self.scene, self.spoken.turn, models, anew=self.anew)
-        self.query_one("#plan", Static).update(plain(told))
+            words = f"! {error}"
+        self.query_one("#plan", Static).update(plain(words))
 
-    # --- while it goes on ------------------------------------------------------------------------------
+    # --- while the branch is held ----------------------------------------------------------------------
 
     def action_run(self) -> None:
         from culturepark.run.branch import Going, Wish
@@ -164,12 +163,12 @@ class BranchScreen(FramedScreen[str | None]):
         if self.going or not self._agreed():
             return
         written = self.query_one("#text", Words).text
-        # A text that was not changed is kept whole, with what a form cannot show.
+        # An unchanged text keeps the characters that a form cannot show.
         text = None if self.anew else self.spoken.turn.text if written == self.text else written
         self.going = Going(
             self.store,
             lambda turn: self.post_message(self.Said(turn)),
-            lambda words: self.post_message(self.Told(words)),
+            lambda words: self.post_message(self.Remark(words)),
             self.trust,
         )
         self.add_class("-going")
@@ -181,11 +180,11 @@ class BranchScreen(FramedScreen[str | None]):
         self.run_worker(partial(self._hold, self.going, Wish(self.spoken.id, text, self.model)), thread=True)
 
     def _agreed(self) -> bool:
-        """Return whether the user agrees to all models that will be asked: ctrl+r a second time says yes."""
+        """Tell whether the user agrees to all models that will be asked; a second ctrl+r says yes."""
         from culturepark.run.plan import TALKING
 
         if self.model:
-            return True  # named here and now, if it is a model at all
+            return True  # the user has just named it
         try:
             models = models_of(self.scene.run)
             strange = self.trust.strangers({role: models[role] for role in TALKING})
@@ -193,8 +192,8 @@ class BranchScreen(FramedScreen[str | None]):
         except UsageError as error:
             self._say(f"! {error}")
             return False
-        if questions and questions != self.questioned:
-            self.questioned = questions
+        if questions and questions != self.asked_about:
+            self.asked_about = questions
             self._say(f"! {questions} ctrl+r again: yes. Escape: no.")
             return False
         for specs in strange.values():
@@ -208,18 +207,18 @@ class BranchScreen(FramedScreen[str | None]):
         self._show(message.turn)
 
     def _show(self, turn: Turn) -> None:
-        names = {one.persona.key: one.persona.name for one in self.scene.people}
+        names = {seated.persona.key: seated.persona.name for seated in self.scene.people}
         self.turns.append(Spoken("", turn, names.get(turn.speaker, turn.speaker.capitalize()), ""))
         sheet = self.query_one("#said", Sheet)
         sheet.fill([Stop("", speech(spoken)) for spoken in self.turns])
         sheet.scroll_end(animate=False)
 
-    def on_branch_screen_told(self, message: Told) -> None:
+    def on_branch_screen_remark(self, message: Remark) -> None:
         self._say(message.words)
 
     def on_branch_screen_ended(self, message: Ended) -> None:
         self.going, end = None, message.end
-        if end.dialogue_id is None:  # nothing was made, and the form is still right but for one thing
+        if end.dialogue_id is None:  # no branch was made; the form can be corrected
             self.remove_class("-going")
             self.query_one("#cancel", Button).label = "Cancel (escape)"
             self._say(f"! {end.words}")
@@ -239,15 +238,15 @@ class BranchScreen(FramedScreen[str | None]):
     # --- the end ---------------------------------------------------------------------------------------
 
     def action_close(self) -> None:
-        """Close the form, after a question if something was written in it.
+        """Close the form; a changed text needs a second escape.
 
-        A branch in progress is stopped after the call in flight, and the second time at once.
+        A branch in progress is stopped after the call in flight, and by a second escape at once.
         """
         written = self.query_one("#text", Words).text
-        if self.end or (self.going is None and written in (self.text, self.thrown)):
+        if self.end or (self.going is None and written in (self.text, self.discarded)):
             self.dismiss(None)
         elif self.going is None:
-            self.thrown = written
+            self.discarded = written
             self._say("! Not run. Escape again throws away what you wrote; ctrl+r runs it.")
         elif self.going.stops == 0:
             self.going.stop()
@@ -266,7 +265,7 @@ class BranchScreen(FramedScreen[str | None]):
 
 
 def outlook(scene: Scene, turn: Turn, models: Mapping[ModelRole, ModelSpec], *, anew: bool) -> str:
-    """Return in words which turns will be asked of which model, and whether that may cost. Pure."""
+    """Say how many turns will be asked of which model, and whether that may cost. Pure."""
     if not protocol_of(scene.dialogue.protocol).has_schedule:
         return "So far only dialogues between personas can branch."
     scenario = edition_of(scene.run).scenario

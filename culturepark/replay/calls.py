@@ -1,4 +1,4 @@
-"""The calls behind a turn or statement: request and reply of every attempt, as they are stored."""
+"""The calls behind a turn or statement: request and reply of every attempt."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class CallsScreen(FramedScreen[None]):
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        # With priority over the sheet's own, which cannot scroll sideways.
+        # With priority over the keys of the sheet, which cannot scroll sideways.
         Binding("left", "step(-1)", "earlier", key_display="←", priority=True),
         Binding("right", "step(1)", "later", key_display="→", priority=True),
         Binding("j", "exact", "words or JSON"),
@@ -40,7 +40,7 @@ class CallsScreen(FramedScreen[None]):
         super().__init__()
         self.rows = rows
         self.at = max(0, len(rows) - 1)
-        """The last attempt is the one that was used."""
+        """The last attempt, whose answer was used."""
         self.exact = False
 
     def compose(self) -> ComposeResult:
@@ -101,7 +101,6 @@ def in_parts(row: CallRow) -> list[Stop]:
 
 
 def exactly(row: CallRow) -> list[Stop]:
-    """Return request and answer as they are stored."""
     return [
         Stop(row.id, (Para(f"Call {row.id}", "title"), Para("JSON exactly as sent and as it came", "muted"))),
         Stop(row.id, (Para("Request", "label"), Para(row.request, indent=2))),
@@ -163,7 +162,7 @@ def reply_of(row: CallRow) -> Iterator[Para]:
 
 
 def outcome_of(row: CallRow) -> tuple[str, str, Look]:
-    """Return a sign, words and a look for how an attempt ended."""
+    """Return a sign, words and a look for the outcome of an attempt."""
     finish = f", finish reason {safe(row.finish_reason)}" if row.finish_reason else ""
     if row.error:
         return "✗", f"failed: {safe(row.error)}", "bad"
@@ -199,7 +198,7 @@ def dollars(value: float) -> str:
 
 
 def moment(text: str) -> str:
-    """Return an ISO time in UTC for people."""
+    """Return an ISO time as date and time in UTC."""
     try:
         when = datetime.fromisoformat(text)
     except ValueError:

@@ -21,13 +21,13 @@ from culturepark.terminal.layout import Mark
 from culturepark.terminal.safe import clip, safe
 
 SIDE_BY_SIDE = 90
-"""Cells from which two speeches stand side by side; with fewer, one above the other. A terminal of 100 has them."""
+"""Cells from which two speeches are side by side, else one above the other; a terminal of 100 columns has them."""
 BETWEEN = " │ "
 
 
 @dataclass(frozen=True)
 class Pair:
-    """What two dialogues have in one slot of the schedule; None where nothing was said."""
+    """The turns of two dialogues in one slot of the schedule; None for an empty slot."""
 
     left: Spoken | None
     right: Spoken | None
@@ -36,8 +36,8 @@ class Pair:
     def same(self) -> bool:
         if self.left is None or self.right is None:
             return False
-        one, other = self.left.turn, self.right.turn
-        return (one.speaker, one.text) == (other.speaker, other.text)
+        left, right = self.left.turn, self.right.turn
+        return (left.speaker, left.text) == (right.speaker, right.text)
 
     @property
     def edited(self) -> bool:
@@ -45,66 +45,62 @@ class Pair:
 
 
 def align(left: Sequence[Spoken], right: Sequence[Spoken]) -> list[Pair]:
-    """Pair the turns of two dialogues by slot, not by position: a refused turn leaves a gap."""
-    one, other = ({spoken.turn.slot: spoken for spoken in side} for side in (left, right))
-    return [Pair(one.get(slot), other.get(slot)) for slot in sorted(one.keys() | other.keys())]
+    """Pair the turns of two dialogues by slot: a refused turn leaves a gap, and changes positions."""
+    lefts, rights = ({spoken.turn.slot: spoken for spoken in side} for side in (left, right))
+    return [Pair(lefts.get(slot), rights.get(slot)) for slot in sorted(lefts.keys() | rights.keys())]
 
 
 def grouped(pairs: Sequence[Pair]) -> list[list[Pair]]:
-    """Group pairs that are the same and follow each other; every other pair is a group of its own."""
-    found: list[list[Pair]] = []
+    """Group adjacent pairs of equal turns; every other pair is a group of its own."""
+    groups: list[list[Pair]] = []
     for pair in pairs:
-        if found and pair.same and found[-1][-1].same:
-            found[-1].append(pair)
+        if groups and pair.same and groups[-1][-1].same:
+            groups[-1].append(pair)
         else:
-            found.append([pair])
-    return found
+            groups.append([pair])
+    return groups
 
 
-def same_turns(those: Sequence[Pair]) -> str:
-    """Return a line that stands for turns that are the same."""
-    positions = [
-        [side.turn.position for side in sides if side]
-        for sides in zip(*((p.left, p.right) for p in those), strict=True)
-    ]
+def same_turns(group: Sequence[Pair]) -> str:
+    """Return a line in place of equal turns."""
 
-    def turns(numbers: list[int]) -> str:
+    def turns(side: Sequence[Spoken | None]) -> str:
+        numbers = [spoken.turn.position for spoken in side if spoken]
         return f"turn {numbers[0]}" if len(numbers) == 1 else f"turns {numbers[0]}-{numbers[-1]}"
 
-    here, there = map(turns, positions)
+    here, there = turns([pair.left for pair in group]), turns([pair.right for pair in group])
     if here == there:
-        return f"{here} {'is' if len(those) == 1 else 'are'} the same"
+        return f"{here} {'is' if len(group) == 1 else 'are'} the same"
     return f"{here} here and {there} there are the same"
 
 
 @dataclass(frozen=True)
 class Beside:
-    """Two columns; where there is no room for both, the left one stands above the right one."""
+    """Two columns; if there is no room for both, the left one above the right one."""
 
     left: tuple[Para, ...]
     right: tuple[Para, ...]
     names: tuple[str, str] = ("", "")
-    """Of the columns, shown where one stands above the other."""
+    """Names of the columns, shown if one is above the other."""
 
     def lines(self, width: int) -> list[Text]:
         if width < SIDE_BY_SIDE:
             return [*stacked(self.names[0], self.left, width), *stacked(self.names[1], self.right, width)]
         half = (width - len(BETWEEN) - 1) // 2  # one cell stays free before the scroll bar
         columns = ([line for para in side for line in para.lines(half)] for side in (self.left, self.right))
-        found = []
-        for one, other in zip_longest(*columns):
-            line = one.copy() if one is not None else Text()
+        lines = []
+        for left, right in zip_longest(*columns, fillvalue=Text()):
+            line = left.copy()
             line.pad_right(half - line.cell_len)
-            line.append(BETWEEN, "muted")
-            found.append(line.append_text(other) if other is not None else line)
-        return found
+            lines.append(line.append(BETWEEN, "muted").append_text(right))
+        return lines
 
     def pieces(self) -> Iterator[Beside]:
         yield self
 
 
 def stacked(name: str, paras: Sequence[Para], width: int) -> Iterator[Text]:
-    """Yield the lines of a column under another: its name in front, and a stroke before the rest."""
+    """Yield the lines of a column without room beside it: its name in front, and a stroke before the rest."""
     first, *others = paras
     head = f"{name}  " if name else ""
     for line in first.lines(width - len(head)):
@@ -119,23 +115,19 @@ def stops(left: Scene, right: Scene, *, unfolded: bool = False) -> list[Stop]:
     """Return the whole comparison.
 
     Args:
-        unfolded: write out, once, what is the same.
+        unfolded: show equal turns too, once.
     """
     names = names_of(left, right)
-    found = []
-    for those in grouped(align(left.turns, right.turns)):
-        if not those[0].same:
-            found.append(Stop("", (beside(those[0], names),)))
-            continue
-        blocks: list[Block] = [Para(same_turns(those), "muted", "══ ")]
-        if unfolded:
-            blocks += [para for pair in those if pair.left for para in speech(pair.left)]
-        found.append(Stop("", tuple(blocks)))
-    return found
+    parts = []
+    for group in grouped(align(left.turns, right.turns)):
+        blocks: list[Block] = [Para(same_turns(group), "muted", "══ ")] if group[0].same else [beside(group[0], names)]
+        if unfolded and group[0].same:
+            blocks += [para for pair in group for para in speech(pair.left)]
+        parts.append(Stop("", tuple(blocks)))
+    return parts
 
 
 def names_of(left: Scene, right: Scene) -> tuple[str, str]:
-    """Return the names of the sides."""
     if right.dialogue.parent_id == left.dialogue.id:
         return "Parent", "Branch"
     if left.dialogue.parent_id == right.dialogue.id:
@@ -176,27 +168,25 @@ def headings(left: Scene, right: Scene) -> Beside:
         where = f" · branched{off} after turn {row.branched_at}" if row.parent_id else ""
         return (Para(f"{row.id}{where}", head=f"{name}  ", head_look="title", one_line=True),)
 
-    one, other = names_of(left, right)
-    return Beside(side(one, left, right), side(other, right, left))
+    left_name, right_name = names_of(left, right)
+    return Beside(side(left_name, left, right), side(right_name, right, left))
 
 
 def ends(left: Scene, right: Scene) -> Beside:
-    """Return how each dialogue ended, and what was mined from it."""
-    one, other = names_of(left, right)
-    sides = [
-        (Para(end_of(scene), "muted", f"{name}  ", head_look="label", one_line=True),)
-        for name, scene in ((one, left), (other, right))
-    ]
-    return Beside(sides[0], sides[1])
+    """Return the status of each dialogue, and the counts of its statements and samples."""
+
+    def side(name: str, scene: Scene) -> tuple[Para, ...]:
+        return (Para(end_of(scene), "muted", f"{name}  ", head_look="label", one_line=True),)
+
+    left_name, right_name = names_of(left, right)
+    return Beside(side(left_name, left), side(right_name, right))
 
 
 def end_of(scene: Scene) -> str:
-    """Return how a dialogue ended, and what was mined from it; of a branch, only from its own turns."""
     if scene.dialogue.extracted < scene.run.extract_round:
         return f"{scene.dialogue.status} · nothing mined yet"
-    statements = [one for turn in scene.turns for one in turn.statements]
-    kept = sum(sample.status == "kept" for one in statements for sample in one.samples)
-    return f"{scene.dialogue.status} · {len(statements)} statements · {kept} samples kept"
+    kept = sum(mined.kept for mined in scene.statements)
+    return f"{scene.dialogue.status} · {len(scene.statements)} statements · {kept} samples kept"
 
 
 class CompareScreen(FramedScreen[None]):

@@ -27,10 +27,10 @@ POLL_SECONDS = 0.5
 WIDE = 110
 """Columns from which a dialogue takes one line."""
 STATE, COUNT = 12, 7
-"""Widths of columns; a state may take twice as much in a window of `ROOMY` columns."""
+"""Widths of columns; from `ROOMY` columns on a state may take twice as much."""
 ROOMY = 150
 WIDEST = 56
-"""Of the column of people."""
+"""Width of the column of people at most."""
 
 
 class DialogueList(Listing):
@@ -42,7 +42,7 @@ class DialogueList(Listing):
         self._longest_people = self._longest_state = 0
 
     def note_widths(self, rows: Iterable[Line]) -> None:
-        """Widen the columns for the widest of all rows so far, so that they do not move as one scrolls back."""
+        """Fit the columns to the widest of all rows so far, so that they do not change when one scrolls back."""
         for row in rows:
             self._longest_people = max(self._longest_people, cell_len(people(row, WIDEST)))
             self._longest_state = max(self._longest_state, cell_len(state_of(row)))
@@ -72,11 +72,9 @@ class DialogueList(Listing):
                 )
             ]
         state_width = min(len(state), width // 3)
-        counts_told = ""
-        if row.turns is not None:
-            counts_told = f"{row.turns} turns, {row.statements} mined, {row.kept} kept"
-        told = " · ".join(part for part in (branches(row), counts_told) if part)
-        told_width = min(len(told), width // 2)
+        counts = "" if row.turns is None else f"{row.turns} turns, {row.statements} mined, {row.kept} kept"
+        detail = " · ".join(part for part in (branches(row), counts) if part)
+        detail_width = min(len(detail), width // 2)
         seats = width - 6 - state_width - 1
         return [
             Text.assemble(
@@ -88,9 +86,9 @@ class DialogueList(Listing):
             ),
             Text.assemble(
                 fitted("", 6),
-                fitted(row.question, width - 6 - told_width - 1, quiet),
+                fitted(row.question, width - 6 - detail_width - 1, quiet),
                 " ",
-                fitted(told, told_width, quiet, right=True),
+                fitted(detail, detail_width, quiet, right=True),
             ),
         ]
 
@@ -110,7 +108,7 @@ class DialogueList(Listing):
         )
 
     def _widths(self, width: int) -> tuple[int, int, int]:
-        """Columns of people, question and state: the question has whatever the others do not need."""
+        """Return the widths of people, question and state; the question has the rest."""
         state = max(STATE, min(2 * STATE, self._longest_state)) if width >= ROOMY else STATE
         left = width - 6 - 2 - 2 - 2 - state - 3 * COUNT
         seats = min(self._longest_people or WIDEST, WIDEST, left * 3 // 5)
@@ -118,14 +116,14 @@ class DialogueList(Listing):
 
 
 def state_of(line: Line) -> str:
-    """Return the status with its sign, and why the dialogue ended if it did not come to its end."""
+    """Return the status with its sign, and the stop reason of a dialogue that was not completed."""
     sign, _ = signed_status(line.status)
     reason = (line.stop_reason or "").partition(":")[0]
     return f"{sign}: {reason}" if reason and reason != "completed" else sign
 
 
 def people(line: Line, width: int) -> str:
-    """Return who takes part. Where there is no room for all, names are cut, and cultures stay."""
+    """Return the participants with their cultures; if there is not enough room, names are cut."""
     whole = [f"{safe(name)} ({culture})" for name, culture in line.people]
     if cell_len(", ".join(whole)) <= width or not whole:
         return ", ".join(whole)
@@ -136,7 +134,7 @@ def people(line: Line, width: int) -> str:
 
 
 def branches(line: Line) -> str:
-    """Say which dialogue it branched off, and how many branched off it."""
+    """Return the dialogue that this one branched off, and the number of its own branches."""
     parts = [f"↳ of {line.parent_id.rpartition('.')[2]}"] if line.parent_id else []
     if line.branches:
         parts.append(f"+{counted(line.branches, 'branch', 'branches')}")
@@ -185,16 +183,16 @@ class DialoguesScreen(StoreScreen[None]):
             self._tell(self.known.run)
         self.call_after_refresh(lambda: self.run_worker(self._load()))
 
-    async def _lines(self, some: Sequence[str]) -> list[Line]:
+    async def _lines(self, ids: Sequence[str]) -> list[Line]:
         run_cache = await self.ask(self.session.run_cache, self.run_id)
-        return await self.ask(run_cache.lists.lines, some)
+        return await self.ask(run_cache.lists.lines, ids)
 
     async def _load(self) -> None:
         self.run_cache = await self.ask(self.session.run_cache, self.run_id)
         await self.ask(self.run_cache.reload_run)
         await self._find()
         if self.session.follow:
-            self.set_interval(POLL_SECONDS, self._poll)
+            self.set_interval(POLL_SECONDS, self.poll)
         if self.open_first:
             self._open(self.open_first)
         elif self.session.follow:
@@ -203,7 +201,7 @@ class DialoguesScreen(StoreScreen[None]):
             self._then()
 
     def _when_open(self, act: Callable[[], None]) -> None:
-        """Act once the store is open. Rows are shown before, and of keys that come until then the last one counts."""
+        """Act once the store is open; of several keys pressed before that, the last one counts."""
         if self.run_cache and self.filters is not None:
             act()
         else:
@@ -219,18 +217,17 @@ class DialoguesScreen(StoreScreen[None]):
         ids = await self.ask(run_cache.lists.find, self.filters)
         if self.filters == Filters():
             self.total = len(ids)
-
         self.query_one(DialogueList).show(ids, self._lines)
         self._tell(run_cache.scenes.run)
 
     def _tell(self, run: RunRow | RunLine) -> None:
         listing = self.query_one(DialogueList)
-        some = [f"{name}: {value}" for name, value in asdict(self.filters).items() if value] if self.filters else []
+        filters = [f"{name}: {value}" for name, value in asdict(self.filters).items() if value] if self.filters else []
         count = counted(self.total, "dialogue")
-        if some:
+        if filters:
             count = f"{len(listing.ids):,} of {count}"
         sign, _ = signed_status(run.status)
-        marks = [f"only {', '.join(some)} (F shows all)"] if some else []
+        marks = [f"only {', '.join(filters)} (F shows all)"] if filters else []
         if self.session.follow:
             marks.append("following, read-only")
         scenario = run.scenario if isinstance(run, RunLine) else run.scenario_name
@@ -238,18 +235,14 @@ class DialoguesScreen(StoreScreen[None]):
 
     # --- a run that goes on ---------------------------------------------------------------------------
 
-    def _poll(self) -> None:
-        if self.is_current and not any(worker.group == "poll" and worker.is_running for worker in self.workers):
-            self.run_worker(self._reload(), group="poll")
-
-    async def _reload(self) -> None:
+    async def update(self) -> None:
         assert self.run_cache is not None
         run = await self.ask(self.run_cache.reload_run)
         await self.unless_left(self.query_one(DialogueList).reload())
         self._tell(run)
 
     async def _follow(self) -> None:
-        """Open a dialogue that is in progress."""
+        """Open a dialogue in progress."""
         assert self.run_cache is not None
         if alive := await self.ask(self.run_cache.lists.alive):
             self._open(alive[0])
@@ -257,7 +250,7 @@ class DialoguesScreen(StoreScreen[None]):
     # --- keys -----------------------------------------------------------------------------------------
 
     def _open(self, subject: str) -> None:
-        """Open a dialogue, by its id or that of a turn, statement or sample in it."""
+        """Open a dialogue by its id, or by that of a turn, statement or sample in it."""
         from culturepark.ids import place_of
         from culturepark.replay.stage import StageScreen
 
@@ -271,7 +264,7 @@ class DialoguesScreen(StoreScreen[None]):
         self.app.push_screen(stage, self._returned)
 
     def _returned(self, dialogue_id: str | None) -> None:
-        """Put the cursor on the dialogue that was shown last."""
+        """Move the cursor to the dialogue that was shown last."""
         listing = self.query_one(DialogueList)
         if dialogue_id in listing.ids:
             listing.cursor = listing.ids.index(dialogue_id)

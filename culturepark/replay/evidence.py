@@ -12,20 +12,20 @@ from culturepark.glossary import CRITERIA, DECISION_SIGNS, METHODS, PHASES, RELA
 from culturepark.glossary import DROPPED as NOT_KEPT
 from culturepark.store.dialogue_view import Cluster, Mined, Scene, Spoken
 from culturepark.store.reasons import no_sample, no_statement
-from culturepark.store.tables import SampleRow, VerdictRow
+from culturepark.store.tables import SampleRow, StatementRow, VerdictRow
 from culturepark.terminal.blocks import Look, Para, Stop, word_changes
 from culturepark.terminal.safe import clip, safe
 
 KEPT, DROPPED, NEITHER = "✓", "✗", "·"
 
 LOOKS: dict[str, Look] = {"good": "good", "bad": "bad", "quiet": "muted"}
-"""By the ink of a sign."""
+"""Ink of a sign -> look."""
 SHOWN = 3
-"""Statements of a cluster that are shown while it is folded."""
+"""Statements of a folded cluster that are shown."""
 
 
 def spoken_at(scene: Scene, position: int) -> Spoken | None:
-    return next((one for one in scene.turns if one.turn.position == position), None)
+    return next((spoken for spoken in scene.turns if spoken.turn.position == position), None)
 
 
 def stops(scene: Scene, position: int, unfolded: bool = False) -> list[Stop]:
@@ -37,12 +37,12 @@ def stops(scene: Scene, position: int, unfolded: bool = False) -> list[Stop]:
     spoken = spoken_at(scene, position)
     if spoken is None:
         return [Stop(scene.dialogue.id, (Para("Nothing has been said yet.", "muted"),))]
-    found = [Stop(spoken.id, (*of_turn(scene, spoken), *gap(scene, spoken.turn), *reviews(scene, spoken.id, 0)))]
-    numbers = {one.row.id: number for number, one in enumerate(spoken.statements, start=1)}
-    for one in spoken.statements:
-        found += of_statement(scene, one, numbers, unfolded)
-        found += [of_sample(scene, sample) for sample in one.samples]
-    return found
+    parts = [Stop(spoken.id, (*of_turn(scene, spoken), *gap(scene, spoken.turn), *reviews(scene, spoken.id, 0)))]
+    numbers = {mined.row.id: number for number, mined in enumerate(spoken.statements, start=1)}
+    for mined in spoken.statements:
+        parts += of_statement(scene, mined, numbers, unfolded)
+        parts += [of_sample(scene, sample) for sample in mined.samples]
+    return parts
 
 
 # --- the turn ------------------------------------------------------------------------------------------
@@ -55,13 +55,12 @@ def of_turn(scene: Scene, spoken: Spoken) -> Iterator[Para]:
     if not spoken.statements:
         yield Para(no_statement(scene, turn), "muted")
         return
-    count = len(spoken.statements)
-    kept = sum(sample.status == "kept" for one in spoken.statements for sample in one.samples)
-    yield Para(f"{counted(count, 'statement')}; {counted(kept, 'sample')} kept", "muted")
+    kept = sum(mined.kept for mined in spoken.statements)
+    yield Para(f"{counted(len(spoken.statements), 'statement')}; {counted(kept, 'sample')} kept", "muted")
 
 
 def gap(scene: Scene, turn: Turn) -> Iterator[Para]:
-    """Say how many slots before a turn were left empty: a turn that was refused leaves only a gap in the slots."""
+    """Show the number of empty slots before a turn; a refused turn leaves only a gap in the numbers of slots."""
     before = spoken_at(scene, turn.position - 1)
     empty = turn.slot - (before.turn.slot if before else 0) - 1
     if empty <= 0:
@@ -76,65 +75,66 @@ def gap(scene: Scene, turn: Turn) -> Iterator[Para]:
 # --- a statement ---------------------------------------------------------------------------------------
 
 
-def of_statement(scene: Scene, one: Mined, numbers: dict[str, int], unfolded: bool) -> list[Stop]:
+def of_statement(scene: Scene, mined: Mined, numbers: dict[str, int], unfolded: bool) -> list[Stop]:
     """Return the statement, then the statements of its cluster, to which `enter` leads."""
-    row = one.row
-    sign, word, look = fate(scene, one)
+    row, cluster = mined.row, mined.cluster
+    sign, word, look = outcome_of(scene, mined)
     paras = [Para(f"{sign} {row.kind}, {word}", look, f"{numbers[row.id]}  ")]
-    if one.before:
-        paras += rewording(one, numbers)
+    if mined.before:
+        paras += rewording(mined, mined.before, numbers)
     else:
         paras.append(Para(row.text, indent=3))
         if row.first_person and as_sentence(row.first_person) not in (row.text.strip(), as_sentence(row.quote)):
             paras.append(Para(row.first_person, head="first person  ", indent=3, head_look="muted"))
     paras.append(Para(row.quote, "quote", "“ ", 3))
-    paras += verdicts([v for v in one.verdicts if v.round == scene.run.verify_round])
-    paras += earlier([v for v in one.verdicts if v.round != scene.run.verify_round], unfolded)
-    if one.after:
-        there = f"statement {numbers[one.after]}" if one.after in numbers else safe(one.after)
-        paras.append(Para(f"reworded; {there} stands in its place", indent=3, head="→ "))
+    paras += verdicts([v for v in mined.verdicts if v.round == scene.run.verify_round])
+    paras += earlier([v for v in mined.verdicts if v.round != scene.run.verify_round], unfolded)
+    if mined.after:
+        paras.append(Para(f"reworded; {named(mined.after, numbers)} stands in its place", indent=3, head="→ "))
     paras += reviews(scene, row.id, 3)
-    found = Stop(row.id, tuple(paras))
-    if one.cluster is None:
-        return [found]
-    if one.cluster.representative_id == row.id:
-        return [found, *stands_for(row.id, one.cluster, unfolded)]
-    return [Stop(row.id, found.blocks, go=one.cluster.representative_id), represented(row.id, one.cluster)]
+    if cluster is None:
+        return [Stop(row.id, tuple(paras))]
+    if cluster.representative_id == row.id:
+        return [Stop(row.id, tuple(paras)), *stands_for(row.id, cluster, unfolded)]
+    return [Stop(row.id, tuple(paras), go=cluster.representative_id), represented(row.id, cluster)]
 
 
-def fate(scene: Scene, one: Mined) -> tuple[str, str, Look]:
-    """Return a sign, a word and a look for what became of a statement."""
-    if any(sample.status == "kept" for sample in one.samples):
+def outcome_of(scene: Scene, mined: Mined) -> tuple[str, str, Look]:
+    """Return a sign, a word and a look for the outcome of a statement."""
+    if mined.kept:
         return KEPT, "kept", "good"
-    word = "dropped" if one.samples and not one.after else no_sample(scene, one)
+    word = "dropped" if mined.samples and not mined.after else no_sample(scene, mined)
     return (DROPPED, word, "bad") if word in ("reworded", "dropped") else (NEITHER, word, "muted")
 
 
-def rewording(one: Mined, numbers: dict[str, int]) -> Iterator[Para]:
-    """Show the statement before its rewording, and below it the one after."""
-    assert one.before is not None
-    where = f"statement {numbers[one.before.id]}" if one.before.id in numbers else safe(one.before.id)
-    yield Para(f"reworded from {where}: − taken out, + put in", "muted", indent=3)
-    for before, after in ((one.before.text, one.row.text), (one.before.first_person, one.row.first_person)):
+def named(statement_id: str, numbers: dict[str, int]) -> str:
+    return f"statement {numbers[statement_id]}" if statement_id in numbers else safe(statement_id)
+
+
+def rewording(mined: Mined, original: StatementRow, numbers: dict[str, int]) -> Iterator[Para]:
+    """Show the original statement, and below it the rewording."""
+    row = mined.row
+    yield Para(f"reworded from {named(original.id, numbers)}: − taken out, + put in", "muted", indent=3)
+    for before, after in ((original.text, row.text), (original.first_person, row.first_person)):
         if before != after:
             cut, put = word_changes(before, after)
             yield Para(before, head="− ", indent=3, marks=cut, head_look="bad")
             yield Para(after, head="+ ", indent=3, marks=put, head_look="good")
-    if one.before.text == one.row.text:
-        yield Para(one.row.text, indent=3)
+    if original.text == row.text:
+        yield Para(row.text, indent=3)
 
 
-def verdicts(those: Sequence[VerdictRow], indent: int = 3) -> Iterator[Para]:
-    """Yield a line for each verdict; of a panel, its decision and then a line for each judge."""
-    panels = dict.fromkeys(v.criterion for v in those if v.judge is not None)
-    for verdict in (v for v in those if v.judge is None):
+def verdicts(rows: Sequence[VerdictRow], indent: int = 3) -> Iterator[Para]:
+    """Yield a line for each verdict; for a panel its decision, then a line for each judge."""
+    panels = dict.fromkeys(v.criterion for v in rows if v.judge is not None)
+    for verdict in (v for v in rows if v.judge is None):
         sign, decided, look = decision(verdict)
         asked, answer = in_words(CRITERIA, verdict.criterion), in_words(RELATIONS, verdict.relation)
         words = f"{asked}: {answer}; {sureness(verdict)}; {decided}"
         yield Para(words, head=f"{sign} ", indent=indent, head_look=look)
         yield from reason_of(verdict, indent + 2)
     for criterion in panels:
-        panel = [v for v in those if v.criterion == criterion and v.judge is not None]
+        panel = [v for v in rows if v.criterion == criterion and v.judge is not None]
         sign, decided, look = decision(panel[0])
         by = "on a second persona's word" if criterion == "cross-check" else "by the judges together"
         yield Para(f"{in_words(CRITERIA, criterion)}: {decided} {by}", head=f"{sign} ", indent=indent, head_look=look)
@@ -143,17 +143,17 @@ def verdicts(those: Sequence[VerdictRow], indent: int = 3) -> Iterator[Para]:
             yield from reason_of(verdict, indent + 4)
 
 
-def earlier(those: Sequence[VerdictRow], unfolded: bool) -> Iterator[Para]:
-    if not those:
+def earlier(rows: Sequence[VerdictRow], unfolded: bool) -> Iterator[Para]:
+    if not rows:
         return
-    what = counted(len(those), "verdict") + " of earlier rounds, which no longer count"
+    what = counted(len(rows), "verdict") + " of earlier rounds, which no longer count"
     if not unfolded:
         yield Para(f"{what} (o opens)", "muted", "▸ ", 3)
         return
     yield Para(what, "muted", "▾ ", 3)
-    for number in sorted({verdict.round for verdict in those}):
+    for number in sorted({verdict.round for verdict in rows}):
         yield Para(f"round {number}", "muted", indent=5)
-        yield from verdicts([verdict for verdict in those if verdict.round == number], 7)
+        yield from verdicts([verdict for verdict in rows if verdict.round == number], 7)
 
 
 def decision(verdict: VerdictRow) -> tuple[str, str, Look]:
@@ -224,8 +224,8 @@ def of_sample(scene: Scene, sample: SampleRow) -> Stop:
 
 def messages(sample: SampleRow) -> list[tuple[str, str]]:
     """Return role and content of each message of a sample."""
-    found = [message for message in json.loads(sample.messages) if isinstance(message, dict)]
-    return [(str(message.get("role")), str(message.get("content"))) for message in found]
+    parts = [message for message in json.loads(sample.messages) if isinstance(message, dict)]
+    return [(str(message.get("role")), str(message.get("content"))) for message in parts]
 
 
 def reviews(scene: Scene, subject: str, indent: int) -> Iterator[Para]:
@@ -245,10 +245,10 @@ def wording_of(scene: Scene, subject: str) -> str:
     for spoken in scene.turns:
         if spoken.id == subject:
             return spoken.turn.text
-        for one in spoken.statements:
-            if one.row.id == subject:
-                return str(getattr(one.row, trained_form(one.row.kind)))
-            for sample in one.samples:
-                if sample.id == subject:
-                    return "".join(content for _, content in messages(sample)[-1:])
+    for mined in scene.statements:
+        if mined.row.id == subject:
+            return str(getattr(mined.row, trained_form(mined.row.kind)))
+        for sample in mined.samples:
+            if sample.id == subject:
+                return "".join(content for _, content in messages(sample)[-1:])
     return ""

@@ -1,4 +1,4 @@
-"""The panel beside the speech: evidence of the present turn, and a cursor on what a review would be about."""
+"""The panel beside the speech: the evidence of the present turn, and a cursor on the subject of a review."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from culturepark.store.dialogue_view import Scene
 from culturepark.terminal.layout import Mark
 
 QUOTE, CHOSEN = "underline", "bold reverse"
-"""Styles of quotes in the speech; they differ without colour too."""
+"""Styles of quotes in the speech, which differ without colour too."""
 
 
 class EvidencePanel(Stops):
@@ -44,25 +44,25 @@ class EvidencePanel(Stops):
         self.scene: Scene | None = None
         self.position = 0
         self.unfolded = False
-        self._told = ""
+        self._announced = ""
 
     @property
     def subject(self) -> str:
-        """Id of the turn, statement or sample under the cursor; empty where nothing is shown."""
+        """Id of the turn, statement or sample under the cursor; empty if nothing is shown."""
         return self.stops[self.at].subject if self.at is not None else ""
 
     def show(self, scene: Scene, position: int) -> None:
         """Show the evidence of a turn. The cursor begins at the turn, and stays where it is if the turn is the same."""
         same = self.scene is not None and (self.scene.dialogue.id, self.position) == (scene.dialogue.id, position)
-        before, row = self.subject, self.scroll_offset.y
+        subject, row = self.subject, self.scroll_offset.y
         number = self.at or 0
         self.scene, self.position = scene, position
-        found = evidence.stops(scene, position, self.unfolded)
-        # Of a statement and what one may go to from it, which share a subject, the very same if it is still there.
-        there = [index for index, stop in enumerate(found) if stop.subject == before] if same else []
-        self.fill(found, number if number in there else there[0] if there else 0)
-        self.scroll_to(y=row if there else 0, animate=False, force=True)
-        self._tell()
+        stops = evidence.stops(scene, position, self.unfolded)
+        # A statement and the members of its cluster share a subject; the number tells them apart.
+        same_subject = [index for index, stop in enumerate(stops) if stop.subject == subject] if same else []
+        self.fill(stops, number if number in same_subject else same_subject[0] if same_subject else 0)
+        self.scroll_to(y=row if same_subject else 0, animate=False, force=True)
+        self._announce()
 
     def select(self, subject: str) -> bool:
         """Put the cursor on a turn, statement or sample; return False if it is not part of the present turn."""
@@ -76,27 +76,27 @@ class EvidencePanel(Stops):
         spoken = evidence.spoken_at(self.scene, position) if self.scene else None
         if spoken is None:
             return []
-        under = self.subject
-        chosen = [one for one in spoken.statements if hangs_on(under, one.row.id)]
-        quotes = [(one.row.quote_start, one.row.quote_end, QUOTE) for one in spoken.statements if one not in chosen]
-        return quotes + [(one.row.quote_start, one.row.quote_end, CHOSEN) for one in chosen]
+        chosen = [mined.row for mined in spoken.statements if hangs_on(self.subject, mined.row.id)]
+        others = [mined.row for mined in spoken.statements if mined.row not in chosen]
+        marks = [(row.quote_start, row.quote_end, QUOTE) for row in others]
+        return marks + [(row.quote_start, row.quote_end, CHOSEN) for row in chosen]
 
     def action_unfold(self) -> None:
-        """Show or fold verdicts of earlier rounds and long clusters."""
+        """Show or fold verdicts of earlier rounds, and long clusters."""
         self.unfolded = not self.unfolded
         if self.scene:
             self.show(self.scene, self.position)
 
     def on_stops_moved(self, event: Stops.Moved) -> None:
         event.stop()
-        self._tell()
+        self._announce()
 
     def on_stops_followed(self, event: Stops.Followed) -> None:
         event.stop()
         self.post_message(self.Go(event.go))
 
-    def _tell(self) -> None:
-        """Announce the subject under the cursor if it is another one; a statement and its cluster share one."""
-        if self.subject != self._told:
-            self._told = self.subject
-            self.post_message(self.Changed(self._told))
+    def _announce(self) -> None:
+        """Send a message if the cursor is on another subject; a statement and its cluster are one subject."""
+        if self.subject != self._announced:
+            self._announced = self.subject
+            self.post_message(self.Changed(self._announced))

@@ -91,17 +91,14 @@ class FilterScreen(FramedScreen["Filters"]):
         listing = self.query_one(OptionList)
         listing.clear_options()
         listing.add_options(options)
-        first = next((i for i, place in enumerate(self._places) if place), None)
-        listing.highlighted = first
+        listing.highlighted = next((index for index, place in enumerate(self._places) if place), None)
         listing.focus()
 
     def _label(self, name: str, value: str, count: int) -> Text:
         """Return a value and its count, as wide as the list."""
-        taken = asdict(self.filters)[name] == value
+        sign = "● " if getattr(self.filters, name) == value else "○ "
         width = self.query_one(OptionList).scrollable_content_region.width
-        return Text.assemble(
-            "● " if taken else "○ ", fitted(safe(value), width - 9), fitted(f"{count:,}", 7, right=True)
-        )
+        return Text.assemble(sign, fitted(safe(value), width - 9), fitted(f"{count:,}", 7, right=True))
 
     def on_choices_resized(self) -> None:
         self._redraw()
@@ -116,8 +113,8 @@ class FilterScreen(FramedScreen["Filters"]):
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         if place := self._places[event.option_index]:
             name, value = place
-            taken = asdict(self.filters)[name] == value
-            self.filters = replace(self.filters, **{name: None if taken else value})
+            chosen = getattr(self.filters, name) == value
+            self.filters = replace(self.filters, **{name: None if chosen else value})
             self._redraw()
 
     def action_clear(self) -> None:

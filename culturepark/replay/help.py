@@ -1,4 +1,4 @@
-"""All keys on one page, read from the bindings of the screens; a click on a key presses it."""
+"""The page of all keys, made from the bindings of the screens; a click on a key presses it."""
 
 from __future__ import annotations
 
@@ -42,18 +42,19 @@ class Area:
     name: str
     owners: tuple[type[Replay | Screen | Widget], ...]  # type: ignore[type-arg]
     actions: tuple[str, ...] = ()
-    """Only these actions; with `others`, all but these."""
+    """Only these actions; with `others`, all except these."""
     others: bool = False
 
     @property
     def bindings(self) -> list[Binding]:
-        those = [one for owner in self.owners for one in bindings(owner)]
         return [
-            one for one in those if not self.actions or (one.action.partition("(")[0] in self.actions) != self.others
+            binding
+            for owner in self.owners
+            for binding in bindings(owner)
+            if not self.actions or (binding.action.partition("(")[0] in self.actions) != self.others
         ]
 
     def works_on(self, screen: Screen[object]) -> bool:
-        """Return whether its keys work on a screen."""
         return any(owner is Replay or isinstance(screen, owner) or has(screen, owner) for owner in self.owners)
 
 
@@ -146,15 +147,15 @@ def bindings(owner: type) -> list[Binding]:
     return [binding for binding in owner.__dict__.get("BINDINGS", ()) if isinstance(binding, Binding)]
 
 
-def key_lines(those: Iterable[Binding]) -> list[tuple[str, str, str]]:
-    """Return a line for each action: its keys, what they do, and the first key as it is pressed."""
-    found: dict[str, dict[str, str]] = {}
-    for binding in those:
+def key_lines(bindings: Iterable[Binding]) -> list[tuple[str, str, str]]:
+    """Return for each action its keys as they are shown, its description, and the name of its first key."""
+    by_description: dict[str, dict[str, str]] = {}
+    for binding in bindings:
         names = binding.key.split(",")
         shown = {binding.key_display: names[0]} if binding.key_display else {SIGNS.get(key, key): key for key in names}
-        found.setdefault(binding.description, {}).update(shown)
+        by_description.setdefault(binding.description, {}).update(shown)
     return [
-        (f"{keys[0]}-{keys[-1]}" if len(keys) > 3 else " ".join(keys), what, pressed[keys[0]])
-        for what, pressed in found.items()
-        for keys in [list(pressed)]
+        (f"{keys[0]}-{keys[-1]}" if len(keys) > 3 else " ".join(keys), description, names[keys[0]])
+        for description, names in by_description.items()
+        for keys in [list(names)]
     ]

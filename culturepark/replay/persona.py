@@ -1,4 +1,4 @@
-"""A persona: the card, the stance that was drawn, and the survey shares it was drawn from."""
+"""The screen of a persona: card, stance, and the survey shares from which the stance was drawn."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Dialogues as plain text, for pipes and screen readers.
 
-Everything is in words and in the order in which it was said. Text from right to left is not reordered: a screen reader
-needs it as it was written, and a terminal or pager may reorder it.
+Text from right to left is not reordered: a screen reader needs it as it was written, and terminals may reorder it.
 """
 
 from __future__ import annotations
@@ -39,10 +38,9 @@ ROLES = {"main": "main contact", "user": "a real person"}
 
 
 def show(lines: Iterable[str]) -> None:
-    """Write lines to stdout, wrapped only on a terminal. Each is flushed at once, for those who follow a run."""
+    """Write lines to stdout, wrapped only on a terminal. Each is flushed at once, for users who follow a run."""
     for line in lines:
-        wide = sys.stdout.isatty()
-        for part in lay_out(line, out().width, reorder=False) if wide else [line]:
+        for part in lay_out(line, out().width, reorder=False) if sys.stdout.isatty() else [line]:
             sys.stdout.write(f"{part}\n")
         sys.stdout.flush()
 
@@ -65,7 +63,7 @@ def replay(store: Store, run_or_dialogue: str, *, follow: bool, behind: bool = F
     )
     yield f"A conversation between {who}; no evidence of what real people think."
     for dialogue_id in ids:
-        (row,) = runs.dialogue(store, dialogue_id)
+        (row,) = runs.dialogues_of(store, dialogue_id)
         if row.status == "pending" and not follow:
             continue
         people = runs.participants(store, row.id)
@@ -74,11 +72,11 @@ def replay(store: Store, run_or_dialogue: str, *, follow: bool, behind: bool = F
 
 
 def dialogues_of(store: Store, run_or_dialogue: str) -> tuple[str, list[str]]:
-    """Return the id of the run, and the ids of the dialogues that are meant."""
+    """Return the id of a run, and the ids of its dialogues or of the one that was named."""
     if kind_of(run_or_dialogue) is None:
         lists = Lists(store, run_or_dialogue)
         return lists.run.id, lists.find()
-    (row,) = runs.dialogue(store, run_or_dialogue)
+    (row,) = runs.dialogues_of(store, run_or_dialogue)
     return row.run_id, [row.id]
 
 
@@ -104,7 +102,7 @@ def turns(scenes: Scenes, row: DialogueRow, people: list[ParticipantRow], follow
     shown = 0
     while True:
         if follow:
-            (row,) = runs.dialogue(scenes.store, row.id)
+            (row,) = runs.dialogues_of(scenes.store, row.id)
         following = scenes.store.turns(row.id)[shown:]
         scene = scenes.scene(row.id) if behind and following else None
         for turn in following:
@@ -135,8 +133,8 @@ def speaker_line(turn: Turn, speakers: dict[str, str]) -> str:
 def drawn_from(item: SurveyItem, country: str) -> str:
     """Return the shares that a stance was drawn from."""
     shares = item.shares[country]
-    told = "; ".join(f"{option.label} {shares.get(option.code, 0.0):.0%}" for option in item.options)
-    return safe(f"  Drawn from the answers of {country}: {told}.")
+    listed = "; ".join(f"{option.label} {shares.get(option.code, 0.0):.0%}" for option in item.options)
+    return safe(f"  Drawn from the answers of {country}: {listed}.")
 
 
 def behind_turn(scenes: Scenes, scene: Scene, position: int) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The state of a playback: which turn, how much of it, how fast. Pure: `tick` is told how much time has passed."""
+"""The state of a playback: turn, part of the turn, and speed. Pure: `tick` takes the time that has passed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PAUSE = 0.9
 """Seconds between turns at 1x."""
 
 WORD = re.compile(r"[^\s\u0e00-\u0fff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{1,24}\s*|\S\s*|\s+")
-"""What appears at once: a word of up to 24 characters, or a character in scripts without spaces."""
+"""A beat: a word of up to 24 characters, or a character in scripts without spaces."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Part:
 
     phase: str
     beats: tuple[int, ...]
-    """Code points that have been said after each word."""
+    """Code points spoken after each beat."""
 
     @classmethod
     def of(cls, phase: str, text: str) -> Part:
@@ -37,19 +37,19 @@ class Part:
 
 @dataclass
 class Playback:
-    """A playback; it begins paused, with all of the first turn shown."""
+    """A playback; it begins paused, with the whole first turn shown."""
 
     parts: list[Part]
     position: int = 1
-    """Of the present turn, from 1; 0 while there is no turn."""
+    """Position of the present turn, from 1; 0 without turns."""
     playing: bool = False
     speed: float = 1.0
     live: bool = False
-    """Follows the newest turn, and waits for the next."""
+    """Follows the newest turn, and waits for the next one."""
     held: bool = False
-    """Was paused while live, and is live again when it is played."""
+    """Was paused while live; `toggle` makes it live again."""
     elapsed: float = field(default=float("inf"))
-    """Seconds at 1x since the present turn began; infinite when all of it is shown."""
+    """Seconds at 1x since the present turn began; infinite if the whole turn is shown."""
 
     def __post_init__(self) -> None:
         self.position = min(self.position, len(self.parts))
@@ -60,7 +60,7 @@ class Playback:
 
     @property
     def whole(self) -> bool:
-        """Return whether all of the present turn is shown."""
+        """True if the whole present turn is shown."""
         return self.present is None or self.elapsed >= self.present.speech
 
     @property
@@ -69,11 +69,11 @@ class Playback:
 
     @property
     def shown(self) -> int | None:
-        """Return how many code points of the present turn are shown; None for all."""
+        """Number of code points of the present turn that are shown; None for all."""
         if self.present is None or self.whole:
             return None
-        said = int(self.elapsed * WORDS_PER_SECOND)
-        return self.present.beats[said - 1] if said else 0
+        beats = int(self.elapsed * WORDS_PER_SECOND)
+        return self.present.beats[beats - 1] if beats else 0
 
     @property
     def phase(self) -> str:
@@ -82,7 +82,7 @@ class Playback:
     # --- time ------------------------------------------------------------------------------------
 
     def tick(self, seconds: float) -> bool:
-        """Let time pass; return whether anything has changed."""
+        """Let time pass; return True if anything has changed."""
         before = (self.position, self.shown, self.playing)
         if self.playing and self.present:
             self.elapsed += seconds * self.speed
@@ -112,7 +112,7 @@ class Playback:
     # --- place -----------------------------------------------------------------------------------
 
     def seek(self, position: int) -> None:
-        """Go to a turn, which begins if it plays and is shown whole if not. Leaving the newest turn ends `live`."""
+        """Go to a turn, which begins if playing, and else is shown whole. Leaving the newest turn ends `live`."""
         self.position = max(min(1, len(self.parts)), min(position, len(self.parts)))
         self.elapsed = 0 if self.playing else float("inf")
         self.held = False
@@ -121,7 +121,7 @@ class Playback:
             self.elapsed = float("inf")
 
     def step(self, by: int) -> None:
-        """Go to the next turn or the one before; a turn that was paused in the middle is first shown whole."""
+        """Go to the next turn or the one before; a turn paused in the middle is shown whole first."""
         if by > 0 and (self.position == len(self.parts) or not (self.playing or self.whole)):
             self.elapsed = float("inf")
         else:
@@ -133,7 +133,7 @@ class Playback:
         return [i for i, phase in enumerate(phases, start=1) if i == 1 or phases[i - 2] != phase]
 
     def step_phase(self, by: int) -> None:
-        """Go to the beginning of the next phase; backwards, of this one or the one before."""
+        """Go to the beginning of the next phase; backwards, of this phase or the one before."""
         starts = self.starts()
         if not starts:
             return
@@ -147,11 +147,11 @@ class Playback:
     # --- a dialogue that goes on -------------------------------------------------------------------
 
     def grow(self, parts: Sequence[Part]) -> bool:
-        """Take the turns as they are by now; return whether the present turn is another one."""
-        fresh = len(parts) > len(self.parts)
+        """Take the turns as they are now; return True if the present turn is another one."""
+        has_new = len(parts) > len(self.parts)
         self.parts = list(parts)
         before = self.position
-        if fresh and (self.live or not before):
+        if has_new and (self.live or not before):
             self.position = len(self.parts)
             self.elapsed = 0 if self.live else float("inf")
             self.playing = self.live
@@ -159,12 +159,11 @@ class Playback:
         return before != self.position
 
     def go_live(self) -> None:
-        """Follow the newest turn from now on."""
         self.live, self.held, self.playing = True, False, True
         self.position = len(self.parts)
         self.elapsed = float("inf")
 
     def leave_live(self) -> None:
-        """Stop following because the dialogue has ended; the present turn is played to its end."""
+        """Stop following a dialogue that has ended; the present turn is played to its end."""
         self.live = self.held = False
         self.playing = self.playing and not self.at_end

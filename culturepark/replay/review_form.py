@@ -39,12 +39,12 @@ class Judgement:
     rating: int | None
     """1 (poor) to 5."""
     wording: str | None
-    """Corrected words; None if they stay as they are."""
+    """Corrected words; None for no correction."""
     note: str | None
 
 
 class ReviewScreen(FramedScreen[Judgement | None]):
-    """Asks for a review; returns None if there is nothing new to store."""
+    """Asks for a review; returns None if it was cancelled or nothing was changed."""
 
     DEFAULT_CSS = """
     ReviewScreen {
@@ -76,15 +76,15 @@ class ReviewScreen(FramedScreen[Judgement | None]):
         Args:
             text: the present wording.
             standing: this reviewer's last review of the subject.
-            part: name of the part of the subject that the wording is.
+            part: name of the words that can be corrected.
             filled: a review that could not be stored; `error` says why.
         """
         super().__init__()
         self.subject_id, self.text, self.standing = subject_id, editable(text), standing
         self.part, self.filled, self.error = part, filled, error
         self.before = self._fields(standing)
-        self.asked: tuple[str, ...] | None = None
-        """The fields of which it was last asked whether to throw them away."""
+        self.discarded: tuple[str, ...] | None = None
+        """The fields that the last escape asked to throw away."""
 
     def compose(self) -> ComposeResult:
         decision, rating, wording, note = self._fields(self.filled or self.standing)
@@ -131,11 +131,11 @@ class ReviewScreen(FramedScreen[Judgement | None]):
             self.dismiss(judgement)
 
     def action_close(self) -> None:
-        """Close the form; if something was changed, ask once before."""
-        if self.filled_in in (self.before, self.asked):
+        """Close the form; changed fields need a second escape."""
+        if self.filled_in in (self.before, self.discarded):
             self.dismiss(None)
             return
-        self.asked = self.filled_in
+        self.discarded = self.filled_in
         self._say("Not saved. Escape again throws it away; ctrl+s saves it.")
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
@@ -150,7 +150,7 @@ class ReviewScreen(FramedScreen[Judgement | None]):
 
 
 def judged(decision: str, rating: str, wording: str, note: str, *, present: str) -> Judgement | str:
-    """Return the review that the fields make, or what is wrong with them."""
+    """Return the review in the fields, or an error message."""
     wording, note, present = wording.strip(), note.strip(), present.strip()
     corrected = wording != present
     for name, text in (("wording", wording if corrected else ""), ("note", note)):
@@ -158,40 +158,39 @@ def judged(decision: str, rating: str, wording: str, note: str, *, present: str)
             return f"The {name} has {len(text):,} characters; {LONGEST:,} are the most."
     if corrected and not wording:
         return "The wording is empty; what is to go altogether is rejected."
-    made = Judgement(
-        decision=next(one for one in DECISIONS if one == decision),
+    judgement = Judgement(
+        decision=next(known for known in DECISIONS if known == decision),
         rating=None if rating == "none" else int(rating),
         wording=wording if corrected else None,
         note=note or None,
     )
-    if made == Judgement("comment", None, None, None):
+    if judgement == Judgement("comment", None, None, None):
         return "A comment needs a rating, another wording or a note."
-    return made
+    return judgement
 
 
 def part_of(scene: Scene, subject_id: str) -> str:
-    """Return the name of the part of a subject that may be corrected: what is trained on."""
-    kinds = {one.row.id: one.row.kind for spoken in scene.turns for one in spoken.statements}
+    """Return a name for the words of a subject that may be corrected, which are those that are trained on."""
+    kinds = {mined.row.id: mined.row.kind for mined in scene.statements}
     if subject_id in kinds:
         return "words in the first person" if kinds[subject_id] == "opinion" else f"{kinds[subject_id]}, as it is said"
     return "answer" if what(subject_id) == "Sample" else "text"
 
 
 def what(subject_id: str) -> str:
-    """Return the noun for a subject, by the last part of its id."""
     return (kind_of(subject_id) or "subject").capitalize()
 
 
 def editable(text: str) -> str:
-    """Return the text without characters that move a cursor or reorder a line, which a form cannot show.
+    """Return the text without characters that a form cannot show, or that no database can hold.
 
-    NUL and lone surrogates, which no database can hold, go too.
+    The former move a cursor or reorder a line; the latter are NUL and lone surrogates.
     """
     return "".join(c for c in LINE_END.sub("\n", text).replace("\t", " ") if safe(c, lines=True) == c)
 
 
 class Words(TextArea):
-    """A text field; control characters are taken out of all that is typed or pasted."""
+    """A text field; control characters are removed from typed and pasted text."""
 
     DEFAULT_CSS = """
     Words {
@@ -236,7 +235,7 @@ class Choice(Widget, can_focus=True):
 
     @property
     def parts(self) -> list[str]:
-        return [f"({'•' if one == self.value else ' '}) {one}" for one in self.options]
+        return [f"({'•' if option == self.value else ' '}) {option}" for option in self.options]
 
     def render(self) -> Text:
         return Text(f"{self.label:9} " + "  ".join(self.parts), no_wrap=True)
@@ -250,15 +249,15 @@ class Choice(Widget, can_focus=True):
         self.choose(self.options[(self.options.index(self.value) + by) % len(self.options)])
 
     def on_key(self, event: events.Key) -> None:
-        """Choose a word by its first letter, or a digit."""
-        for one in self.options:
-            if event.character == one[0]:
+        """Choose an option by its first letter or digit."""
+        for option in self.options:
+            if event.character == option[0]:
                 event.stop()
-                self.choose(one)
+                self.choose(option)
 
     def on_click(self, event: events.Click) -> None:
         end = 10
-        for one, part in zip(self.options, self.parts, strict=True):
+        for option, part in zip(self.options, self.parts, strict=True):
             start, end = end, end + len(part) + 2
             if start <= event.x < end:
-                self.choose(one)
+                self.choose(option)

@@ -78,7 +78,7 @@ class RunsScreen(StoreScreen[None]):
             self._show()
 
     def on_screen_resume(self) -> None:
-        """Read the runs at the beginning, and on return from a run: there may be a branch by then."""
+        """Read the runs at the beginning, and on return from a run, which may have a new branch."""
         self.call_after_refresh(lambda: self.run_worker(self._load(), group="runs", exclusive=True))
 
     async def _load(self) -> None:

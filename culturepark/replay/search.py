@@ -1,4 +1,4 @@
-"""The search over all turns of a run. Hits are shown as they are found."""
+"""The search over all turns of a run; hits are shown as they are found."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from culturepark.terminal.layout import Mark, lay_out
 from culturepark.terminal.safe import clip
 
 if TYPE_CHECKING:
-    from culturepark.store.search import Found
+    from culturepark.store.search import Hit
 
 MOST = 2000
-"""Hits at most; with more, another word is needed."""
+"""Hits at most."""
 BATCH = 25
 MARK = "bold reverse"
 AROUND = 30
@@ -39,18 +39,18 @@ class Hits:
     """The hits of a search so far, and the present one."""
 
     words: str
-    found: list[Found] = field(default_factory=list)
+    rows: list[Hit] = field(default_factory=list)
     index: int = 0
 
     @property
-    def present(self) -> Found:
-        return self.found[self.index]
+    def present(self) -> Hit:
+        return self.rows[self.index]
 
     def move(self, by: int) -> bool:
         """Go to the next hit or the one before; return False if there is none."""
-        there = 0 <= self.index + by < len(self.found)
-        self.index += by if there else 0
-        return there
+        exists = 0 <= self.index + by < len(self.rows)
+        self.index += by if exists else 0
+        return exists
 
     def marks(self, text: str) -> list[Mark]:
         return [(start, end, MARK) for start, end in places(text, self.words)]
@@ -58,24 +58,24 @@ class Hits:
 
 @lru_cache(maxsize=64)
 def places(text: str, words: str) -> Sequence[tuple[int, int]]:
-    """Return the places of the words of a search in a text, as the search compares them."""
+    """Return start and end of each place of a search's words in a text."""
     from culturepark.store.search import folded_with_places, terms
 
-    whole, origin = folded_with_places(text)
-    found = []
+    folded, origin = folded_with_places(text)
+    spans = []
     for term in terms(words):
-        at = whole.find(term)
+        at = folded.find(term)
         while at >= 0:
             end = origin[at + len(term) - 1] + 1
             while end < len(text) and unicodedata.combining(text[end]):
                 end += 1
-            found.append((origin[at], end))
-            at = whole.find(term, at + len(term))
-    return sorted(found)
+            spans.append((origin[at], end))
+            at = folded.find(term, at + len(term))
+    return sorted(spans)
 
 
 def search(app: App[Any], session: Session, run_cache: RunCache, ids: Sequence[str]) -> None:
-    """Open a search; on a stage that a search has led to, go back to that one."""
+    """Open a search; on a stage that was opened from a search, go back to it."""
     below = app.screen_stack[-2]
     if isinstance(below, SearchScreen) and below.run_cache is run_cache:
         app.screen.dismiss()
@@ -91,26 +91,23 @@ class HitList(Listing):
         super().__init__()
         self.hits = Hits("")
         self.names: Mapping[str, str] = {}
-        """Of speakers."""
+        """Persona key -> name."""
 
     def tall(self) -> int:
         return 2
 
     def count(self) -> int:
-        return len(self.hits.found)
+        return len(self.hits.rows)
 
-    def row(self, index: int) -> Found:
-        return self.hits.found[index]
+    def row(self, index: int) -> Hit:
+        return self.hits.rows[index]
 
     def begin(self, hits: Hits) -> None:
         self.hits = hits
         self.cursor = 0
-        self.grown()
+        self.measure()
 
-    def grown(self) -> None:
-        self._measure()
-
-    def draw(self, row: Found, width: int) -> list[Text]:
+    def draw(self, row: Hit, width: int) -> list[Text]:
         number = last_part(row.dialogue_id)
         where = f"{number}, turn {row.position}"
         first = next((start for start, _ in places(row.text, self.hits.words)), 0)
@@ -118,16 +115,9 @@ class HitList(Listing):
         start = max(start, row.text.find(" ", start, first) + 1) if start else 0
         excerpt = " ".join((("… " if start else "") + row.text[start : start + 400]).split())
         lines = lay_out(excerpt, width - 2, self.hits.marks(excerpt))
-        return [
-            Text.assemble(
-                fitted(
-                    self.names.get(row.speaker, row.speaker.capitalize()), width - len(where) - 1, self.ink("strong")
-                ),
-                " ",
-                (where, self.ink("quiet")),
-            ),
-            lines[0] if lines else Text(),
-        ]
+        name = self.names.get(row.speaker, row.speaker.capitalize())
+        speaker = fitted(name, width - len(where) - 1, self.ink("strong"))
+        return [Text.assemble(speaker, " ", (where, self.ink("quiet"))), lines[0] if lines else Text()]
 
 
 class SearchScreen(Screen[None]):
@@ -180,24 +170,24 @@ class SearchScreen(Screen[None]):
         hits = listing.hits
         self._tell("searching")
 
-        def some(batch: list[Found]) -> None:
+        def show(batch: list[Hit]) -> None:
             if not stop.is_set():
-                hits.found += batch
-                listing.grown()
+                hits.rows += batch
+                listing.measure()
                 self._tell("searching")
 
         def search() -> None:
             listing.names = self.run_cache.names
-            batch: list[Found] = []
+            batch: list[Hit] = []
             for count, hit in enumerate(self.run_cache.lists.search(words, stop.is_set), start=1):
                 batch.append(hit)
                 if len(batch) == (BATCH if count > BATCH else 1) or count == MOST:
-                    self.app.call_from_thread(some, batch)
+                    self.app.call_from_thread(show, batch)
                     batch = []
                 if count == MOST or stop.is_set():
                     return
             if batch:
-                self.app.call_from_thread(some, batch)
+                self.app.call_from_thread(show, batch)
 
         await self.session.ask(search)
         if not stop.is_set():
@@ -205,11 +195,11 @@ class SearchScreen(Screen[None]):
 
     def _tell(self, state: str) -> None:
         hits = self.query_one(HitList).hits
-        found = counted(len(hits.found), "hit")
-        if len(hits.found) >= MOST:
-            found += ", and more: another word makes them fewer"
+        count = counted(len(hits.rows), "hit")
+        if len(hits.rows) >= MOST:
+            count += ", and more: another word makes them fewer"
         words = hits.words.strip()
-        detail = found + (f", {state} …" if state else "") if len(words) > 1 else "in all dialogues of the run"
+        detail = count + (f", {state} …" if state else "") if len(words) > 1 else "in all dialogues of the run"
         self.query_one(Heading).tell(place=clip(self.run_cache.run_id, 60), detail=detail)
 
     # --- keys -------------------------------------------------------------------------------------------

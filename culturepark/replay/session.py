@@ -1,4 +1,4 @@
-"""The app's one way to the store: it reads and writes in threads, and keeps the dialogues that were read last."""
+"""The app's access to the store: it reads and writes in threads, and caches the dialogues that were read last."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from culturepark.errors import CultureparkError, StoreError, UsageError
 from culturepark.ids import dialogue_of, kind_of, run_of
 from culturepark.store.first_look import RunLine
 
-# The store takes half a second to import, and is only looked for in threads, while the app paints.
+# The store takes half a second to import; that is done in threads while the app paints.
 if TYPE_CHECKING:
     from culturepark.models.trust import Trust
     from culturepark.store.dialogue_view import Scene, Scenes
@@ -32,11 +32,11 @@ T = TypeVar("T")
 
 JUDGEMENT_FIELDS = ("decision", "rating", "wording", "note")
 CACHED_SCENES = 5
-"""The one on stage, its neighbours, and the one that was left."""
+"""The present dialogue, its neighbours, and the one before."""
 
 
 class Session:
-    """A store and who reviews it, for as long as the app runs. The store is opened when it is first needed."""
+    """A store and its reviewer, for as long as the app runs. The store is opened when it is first needed."""
 
     def __init__(
         self,
@@ -61,9 +61,9 @@ class Session:
         self._opening = Lock()
         self._writer = ThreadPoolExecutor(1)
         self._unacknowledged: list[Future[Any]] = []
-        """Writes whose end the user has not been told yet."""
+        """Writes whose result the user has not seen."""
         self._review_ids: list[str] = []
-        """Of the reviews made in this session, oldest first."""
+        """Ids of the reviews made in this session, oldest first."""
         self._run_caches: dict[str, RunCache] = {}
 
     @cached_property
@@ -78,10 +78,10 @@ class Session:
         return Trust((), self._endpoints)
 
     async def ask(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a function of the store in a thread. Only for workers: what the store cannot do ends worker and app.
+        """Call a function of the store in a thread. Only for workers: an error of the store ends worker and app.
 
         Raises:
-            UsageError: if the question was wrong, as of a dialogue that is gone.
+            UsageError: if the question was wrong, such as one about a deleted dialogue.
         """
         try:
             return await asyncio.to_thread(question, *args, **kwargs)
@@ -105,19 +105,17 @@ class Session:
     def runs(self) -> list[RunLine]:
         from culturepark.store import runs
 
-        return [
-            RunLine(
-                run["run"],
-                run["scenario"],
-                run["status"],
-                run["stop_reason"],
-                run["created_at"],
-                run["dialogues"],
-                run["dialogues_done"],
-                run["samples_kept"],
-            )
-            for run in runs.runs(self.store)
-        ]
+        names = (
+            "run",
+            "scenario",
+            "status",
+            "stop_reason",
+            "created_at",
+            "dialogues",
+            "dialogues_done",
+            "samples_kept",
+        )
+        return [RunLine(*(run[name] for name in names)) for run in runs.runs(self.store)]
 
     def run_cache(self, run_id: str) -> RunCache:
         """Return the reader of a run's dialogues, the same one each time.
@@ -130,15 +128,15 @@ class Session:
         return self._run_caches[run_id]
 
     def locate(self, target: str) -> tuple[str, str | None]:
-        """Return the id of the run that an id leads to, and the id itself unless it is the run's own."""
+        """Return the id of the run of an id, and the id itself unless it is the run's."""
         from culturepark.store import runs
 
         if kind_of(target) is None:
             return self.store.run(target).id, None
-        return runs.dialogue(self.store, target)[0].run_id, target
+        return runs.dialogues_of(self.store, target)[0].run_id, target
 
     def comparison_of(self, scene: Scene) -> tuple[Scene, Scene] | str:
-        """Return parent and branch: the dialogue with its parent, else with its newest branch; or why there is none."""
+        """Return a dialogue with its parent, else with its newest branch; or a message if it has neither."""
         dialogue = scene.dialogue
         if dialogue.parent_id:
             try:
@@ -153,24 +151,24 @@ class Session:
         run_id, _ = self.locate(dialogue_id)
         return self.run_cache(run_id).scene(dialogue_id)
 
-    # --- reviews: written one after the other, and to the end even if the app is closed at once --------
+    # --- reviews: written one after the other, to the end even if the app is closed meanwhile ----------
 
     def judge(self, subject_id: str, *, whole: bool = False, **judgement: Any) -> Future[tuple[ReviewRow, bool]]:
-        """Store a judgement; the result is its row, and whether anything in it is new.
+        """Store a review; the result is its row, and whether it differs from this reviewer's last one.
 
         Args:
-            whole: fields that are not given are empty; otherwise they stay as this reviewer had them.
+            whole: fields that are not given are empty; otherwise they stay as in this reviewer's last review.
         """
 
         def write() -> tuple[ReviewRow, bool]:
             reviews = self._reviews
             before = reviews.standing(subject_id)
-            stands = {name: getattr(before, name) for name in JUDGEMENT_FIELDS} if before else {}
-            wanted: dict[str, Any] = dict.fromkeys(JUDGEMENT_FIELDS) | {"decision": "comment"}
-            wanted |= judgement if whole else stands | judgement
-            if before and wanted == stands:
+            old = {name: getattr(before, name) for name in JUDGEMENT_FIELDS} if before else {}
+            new: dict[str, Any] = dict.fromkeys(JUDGEMENT_FIELDS) | {"decision": "comment"}
+            new |= judgement if whole else old | judgement
+            if before and new == old:
                 return before, False
-            row = reviews.add(subject_id, **wanted)
+            row = reviews.add(subject_id, **new)
             self._review_ids.append(row.id)
             self._forget(subject_id)
             return row, True
@@ -178,7 +176,7 @@ class Session:
         return self._enqueue(write)
 
     def undo(self, dialogue_id: str) -> Future[ReviewRow | None]:
-        """Take back the newest review of this session; if none is left, this reviewer's newest on the dialogue."""
+        """Take back the newest review of this session, or if there is none, this reviewer's newest on the dialogue."""
 
         def write() -> ReviewRow | None:
             row = None
@@ -193,11 +191,11 @@ class Session:
         return self._enqueue(write)
 
     def standing(self, subject_id: str) -> Future[ReviewRow | None]:
-        """Read this reviewer's judgement on a subject, after all writes before it."""
+        """Read this reviewer's review of a subject, after all earlier writes."""
         return self._enqueue(lambda: self._reviews.standing(subject_id))
 
     async def result_of(self, write: Future[T]) -> T:
-        """Wait for a write. It goes on if the waiting is cancelled."""
+        """Wait for a write, which goes on if the waiting is cancelled."""
         return await asyncio.shield(asyncio.wrap_future(write))
 
     def acknowledge(self, write: Future[Any]) -> None:
@@ -208,7 +206,7 @@ class Session:
         """Wait for all writes.
 
         Raises:
-            StoreError: if one failed and the user has not been told.
+            StoreError: if one failed and the user has not seen the error.
         """
         self._writer.shutdown()
         for error in (write.exception() for write in self._unacknowledged):
@@ -224,7 +222,6 @@ class Session:
         return Reviews(self.store, self.reviewer)
 
     def _forget(self, subject_id: str) -> None:
-        """Drop the dialogue of a subject from its cache: the stored one has changed."""
         run_id = run_of(subject_id)
         if run_id in self._run_caches:
             self._run_caches[run_id].forget(dialogue_of(subject_id))
@@ -236,7 +233,7 @@ class Session:
 
 
 class RunCache:
-    """Reads the dialogues of a run, and keeps the last few. Every method may be called in any thread."""
+    """Reads the dialogues of a run, and caches the last few. Every method may be called in any thread."""
 
     def __init__(self, store: Store, run_id: str) -> None:
         from culturepark.store.dialogue_view import Scenes
@@ -246,15 +243,15 @@ class RunCache:
         self.scenes: Scenes = Scenes(store, run_id)
         self.run_id = self.scenes.run.id
         self._cached: OrderedDict[str, tuple[int, Scene]] = OrderedDict()
-        """By dialogue: the number of a read, and what it gave."""
+        """Dialogue id -> number of the read, and its result."""
         self._reads = 0
         self._stale: dict[str | None, int] = {}
-        """By dialogue, and under None for all: reads up to this number may be out of date."""
+        """Dialogue id, or None for all -> number up to which reads may be out of date."""
         self._lock = Lock()
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """Name of everybody in the run, by persona key."""
+        """Persona key -> name, for all personas of the run and the user."""
         return {persona.key: persona.name for persona in self.scenes.edition.personas} | {"user": "You"}
 
     def scene(self, dialogue_id: str) -> Scene:
@@ -293,7 +290,7 @@ class RunCache:
                 self._cached.pop(name, None)
 
     def reload_run(self) -> RunRow:
-        """Read the run from the store. If its round or state has changed, all its dialogues are forgotten."""
+        """Read the run from the store. If it has changed, the cache is emptied."""
         before = self.scenes.run
         self.scenes.look_again()
         self.lists.run = self.scenes.run
@@ -302,16 +299,24 @@ class RunCache:
         return self.scenes.run
 
     def prefetch(self, dialogue_ids: Sequence[str]) -> None:
-        """Read dialogues that may be opened next. Errors are left for when they are."""
+        """Read dialogues that may be opened next. Errors are reported when they are opened."""
         for name in dialogue_ids:
             with suppress(CultureparkError):
                 self.scene(name)
 
 
 class StoreScreen(Screen[R]):
-    """A screen that calls the store in workers. They end silently if the screen was left before the answer came."""
+    """A screen that calls the store in workers. They end silently if the screen is left before the answer comes."""
 
     session: Session
+
+    async def update(self) -> None:
+        """Show what another process has written since; called by `poll`."""
+
+    def poll(self) -> None:
+        """Update the screen while it is shown, one update at a time."""
+        if self.is_current and not any(worker.group == "poll" and worker.is_running for worker in self.workers):
+            self.run_worker(self.update(), group="poll")
 
     async def ask(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function of the store in a thread. A wrong question is reported, and ends the worker."""
@@ -322,7 +327,7 @@ class StoreScreen(Screen[R]):
             raise asyncio.CancelledError from error
 
     async def unless_left(self, awaited: Awaitable[T]) -> T:
-        """Wait for a result; the worker ends if the screen has been left meanwhile."""
+        """Wait for a result; the worker ends if the screen was left meanwhile."""
         try:
             return await awaited
         finally:
@@ -331,5 +336,5 @@ class StoreScreen(Screen[R]):
                 raise asyncio.CancelledError
 
     def report(self, error: UsageError) -> None:
-        """Report a wrong question. Without a screen's own way to do so, it ends the app."""
+        """Report a wrong question; unless a screen overrides this, it ends the app."""
         self.session.on_trouble(error)

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 WIDE = 100
-"""Columns from which the evidence stands beside the speech; with fewer, `tab` puts it in place of the speech."""
+"""Columns from which the evidence is beside the speech; with fewer, `tab` shows it in place of the speech."""
 FRAMES_PER_SECOND = 20
 LONGEST_FRAME = 0.25
-"""Seconds of play in one frame at most: after a stall nothing is skipped."""
+"""Seconds of play in one frame at most, so that nothing is skipped after a stall."""
 POLL_SECONDS = 0.5
 SAID_SECONDS = 3.0
 """Time to read a message while turns go by."""
@@ -98,7 +98,7 @@ class StageScreen(StoreScreen[str]):
         """
         Args:
             ids: the dialogues that `[` and `]` go through.
-            hits: of a search; the stage begins at the present one.
+            hits: hits of a search; the stage begins at the present one.
             subject: the turn, statement or sample at which the stage begins.
         """
         super().__init__()
@@ -125,14 +125,14 @@ class StageScreen(StoreScreen[str]):
         self._ticked = self.app.clock()  # type: ignore[attr-defined]  # of Replay
         self.set_interval(1 / FRAMES_PER_SECOND, self._tick)
         if self.session.follow:
-            self.set_interval(POLL_SECONDS, self._poll)
+            self.set_interval(POLL_SECONDS, self.poll)
         at = self.hits.present.position if self.hits else place_of(self._first_subject)[1]
         self._open(self.dialogue_id, at, self._first_subject)
 
     # --- the dialogue -----------------------------------------------------------------------------------
 
     def _open(self, dialogue_id: str, position: int | None = None, subject: str = "", *, live: bool = False) -> None:
-        """Show a dialogue, at once if it is cached. With `live` it is followed, even if it has ended by then."""
+        """Show a dialogue, at once if it is cached. With `live` it is followed, even if it has ended."""
         self.dialogue_id = dialogue_id
         if scene := self.run_cache.cached(dialogue_id):
             self.workers.cancel_group(self, "scene")
@@ -146,7 +146,7 @@ class StageScreen(StoreScreen[str]):
             self._enter(scene, position, subject, live)
 
     def report(self, error: UsageError) -> None:
-        """Stay on the present dialogue where another one is gone."""
+        """Stay on the present dialogue if the other one was deleted."""
         if self.scene and self.scene.dialogue.id != self.dialogue_id:
             self.ids = [name for name in self.ids if name != self.dialogue_id]
             self.dialogue_id = self.scene.dialogue.id
@@ -168,7 +168,7 @@ class StageScreen(StoreScreen[str]):
             self.run_worker(self.ask(self.run_cache.prefetch, nearby), group="prefetch", exclusive=True)
 
     def _show(self, scene: Scene) -> None:
-        """Show a dialogue, or the same one as it was read anew."""
+        """Show a dialogue, or the same one after it was read again."""
         self.scene = scene
         self._show_heading()
         self._show_turn()
@@ -201,14 +201,13 @@ class StageScreen(StoreScreen[str]):
 
     @property
     def spoken(self) -> Spoken | None:
-        """The present turn."""
         return self.scene.turns[self.playback.position - 1] if self.scene and self.playback.position else None
 
     @property
     def subject(self) -> str:
-        """Id of what a review is about: what the panel's cursor is on if the panel has the focus, else the turn.
+        """Id of the subject of a review: the item under the panel's cursor if the panel has the focus, else the turn.
 
-        It is empty while another dialogue is loaded.
+        Empty while another dialogue is loaded.
         """
         if self.scene is None or self.scene.dialogue.id != self.dialogue_id or self.spoken is None:
             return ""
@@ -226,7 +225,7 @@ class StageScreen(StoreScreen[str]):
         self._show_speech()
 
     def _show_speech(self) -> None:
-        """Show what changes while a turn is played."""
+        """Show the parts that change while a turn is played."""
         assert self.scene is not None
         marks = []
         if self.spoken:
@@ -254,7 +253,7 @@ class StageScreen(StoreScreen[str]):
             self._show_speech()
 
     def on_descendant_focus(self) -> None:
-        """The subject of a review depends on the focus."""
+        """Show the subject of a review, which depends on the focus."""
         self.on_evidence_panel_changed()
 
     def on_evidence_panel_go(self, event: EvidencePanel.Go) -> None:
@@ -267,12 +266,8 @@ class StageScreen(StoreScreen[str]):
 
     # --- a run in progress ------------------------------------------------------------------------------
 
-    def _poll(self) -> None:
-        if self.is_current and not any(worker.group == "poll" and worker.is_running for worker in self.workers):
-            self.run_worker(self._reload(), group="poll")
-
-    async def _reload(self) -> None:
-        """Show new turns and statements. When a dialogue that is followed ends, follow the next one."""
+    async def update(self) -> None:
+        """Show new turns and statements. When the followed dialogue ends, follow the next one."""
         self._running_ids = await self.ask(self.run_cache.lists.alive)
         run = await self.ask(self.run_cache.reload_run)
         going = run.status in ("running", "pending")
@@ -299,7 +294,7 @@ class StageScreen(StoreScreen[str]):
     # --- keys: play -------------------------------------------------------------------------------------
 
     def _show_move(self) -> None:
-        """Show the turn that a key has led to. A message has been read by then."""
+        """Show the present turn after a key, and clear the message."""
         self._say("")
         if self.scene:
             self._show_turn()
@@ -365,7 +360,7 @@ class StageScreen(StoreScreen[str]):
         (panel if to_panel else speeches).focus()
 
     def action_back(self) -> None:
-        """Go back to the speech where the evidence has its place, else to the screen before."""
+        """Go back to the speech if the evidence is shown in its place, else to the screen before."""
         if self.has_class("-narrow") and self.has_class("-behind"):
             self.action_swap()
         else:
@@ -376,7 +371,7 @@ class StageScreen(StoreScreen[str]):
 
         if self.scene and self.spoken:
             speaker = self.spoken.turn.speaker
-            seated = next((one for one in self.scene.people if one.persona.key == speaker), None)
+            seated = next((seated for seated in self.scene.people if seated.persona.key == speaker), None)
             if seated:
                 self._push(PersonaScreen(seated, self.scene.seed))
             else:
@@ -437,12 +432,12 @@ class StageScreen(StoreScreen[str]):
         self._judge(rating=rating)
 
     def _judge(self, **judgement: Any) -> None:
-        """Review the subject. Fields that are not given stay as this reviewer had them."""
+        """Review the subject; fields that are not given stay as they were."""
         if self._may_write() and (subject := self._reviewable()):
             self.run_worker(self._show_review(self.session.judge(subject, **judgement)), group="judge")
 
     def _reviewable(self) -> str:
-        """Return the subject; empty, and with a message, for a turn of fixed words, from which nothing is mined."""
+        """Return the subject; for a turn of fixed words, which is never mined, show a message and return ""."""
         turn = self.spoken.turn if self.spoken and self.subject == self.spoken.id else None
         if turn and turn.origin in FIXED:
             self._say(f"a {ORIGINS[turn.origin]}: nothing is mined from it, so there is nothing to review")
@@ -450,7 +445,7 @@ class StageScreen(StoreScreen[str]):
         return self.subject
 
     async def _show_review(self, write: Future[tuple[ReviewRow, bool]]) -> str | None:
-        """Show a review once it is in the store; return the error if it could not be stored."""
+        """Show a review once it is stored; return the error if it could not be stored."""
         written = await self._outcome(write)
         if isinstance(written, str):
             return written
@@ -472,7 +467,7 @@ class StageScreen(StoreScreen[str]):
             await self._reload_scene()
 
     async def _outcome(self, write: Future[T]) -> T | str:
-        """Wait for a write and return its result, or why it was not stored; that is shown too."""
+        """Wait for a write and return its result, or an error message, which is shown too."""
         outcome: T | str
         try:
             outcome = await self.unless_left(self.session.result_of(write))
@@ -483,14 +478,14 @@ class StageScreen(StoreScreen[str]):
         return outcome
 
     async def _reload_scene(self) -> None:
-        """Show the dialogue with what was written about it."""
+        """Read the dialogue again and show it."""
         if self.scene and self.scene.dialogue.id == self.dialogue_id:
             scene = await self.ask(self.run_cache.reload, self.dialogue_id)
             if self.scene.dialogue.id == scene.dialogue.id == self.dialogue_id:
                 self._show(scene)
 
     def _describe(self, row: ReviewRow) -> str:
-        """A review in a few words. The id of its subject is written whole if that is not in the dialogue on stage."""
+        """Describe a review in a few words; a subject in another dialogue is named by its whole id."""
         sign, word, _ = DECISION_SIGNS[row.decision]
         here = place_of(row.subject_id)[0] == self.dialogue_id
         rated = f", {row.rating} of 5" if row.rating else ""
@@ -501,7 +496,7 @@ class StageScreen(StoreScreen[str]):
             self.run_worker(self._edit(self.scene, subject), group="edit", exclusive=True)
 
     async def _edit(self, scene: Scene, subject: str) -> None:
-        """Show the form until the review is stored or thrown away."""
+        """Show the form until the review is stored or cancelled."""
         from culturepark.replay.evidence import wording_of
         from culturepark.replay.review_form import ReviewScreen, part_of
 
@@ -529,12 +524,12 @@ class StageScreen(StoreScreen[str]):
         self.query_one(StatusLine).say(what)
 
     def _drop_message(self) -> None:
-        """Take a message away as another turn begins by itself, once there was time to read it."""
+        """Clear a message as the next turn begins, if there was time to read it."""
         if self.app.clock() - self._said_at >= SAID_SECONDS:  # type: ignore[attr-defined]  # of Replay
             self._say("")
 
     def _push(self, screen: Screen[T], callback: Callable[[T | None], None] | None = None) -> None:
-        """Open another screen over this one, unless there is one already."""
+        """Open a screen over this one, unless another one is open."""
         if self.is_active:
             self.app.push_screen(screen, callback)
 
@@ -549,10 +544,10 @@ def parts_of(scene: Scene) -> list[Part]:
 
 
 def phases_of(scene: Scene) -> list[str]:
-    """Return the phases that were held, then those that its protocol still has to come."""
+    """Return the phases so far, then those that are still to come."""
     from culturepark.dialogue.protocol import protocol_of
 
-    said = list(dict.fromkeys(spoken.turn.phase for spoken in scene.turns))
+    phases = [spoken.turn.phase for spoken in scene.turns]
     protocol = protocol_of(scene.dialogue.protocol)
     planned = () if scene.finished or not protocol.has_schedule else protocol.phases
-    return [*said, *(phase for phase in planned if phase not in said)]
+    return list(dict.fromkeys([*phases, *planned]))

@@ -1,1 +1,1 @@
-"""One page that shows a run to people who were not there."""
+"""The report: a run as one HTML page."""

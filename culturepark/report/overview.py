@@ -1,7 +1,4 @@
-"""What the overview of the page says, worked out before it is written: `stats` in the order of a reader's questions.
-
-Pure.
-"""
+"""The values of the page's overview, computed from `stats` in the order of a reader's questions. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +28,7 @@ from culturepark.glossary import (
     VARIETY,
     in_words,
 )
-from culturepark.models.spec import EMBEDDED, SCRIPTED
+from culturepark.models.kinds import is_scripted, is_tiny
 from culturepark.stats.figures import (
     Group,
     Representation,
@@ -52,7 +49,7 @@ FURTHEST = 3
 SEARCHED = 20
 """Dialogues that are searched for examples."""
 ROWS = 2
-"""Example rows, of as many cultures."""
+"""Example rows, each of another culture."""
 AROUND = 80
 """Characters of a speech that are shown before and after a quote."""
 LONGEST = 200
@@ -61,7 +58,7 @@ LONGEST = 200
 
 @dataclass(frozen=True)
 class Example:
-    """A quote in its speech, and the messages of a row that it became."""
+    """A quote in its speech, and the messages of a row made from it."""
 
     turn_id: str
     speaker: str
@@ -71,7 +68,7 @@ class Example:
     quote: str
     after: str
     messages: Sequence[Mapping[str, str]]
-    """Empty if no row came of it."""
+    """Empty if there is no row."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +78,9 @@ class Step:
     what: str
     count: int
     figure: str | None = None
-    """Where `stats` has the count; None if no figure is the count itself."""
+    """Path of the count in `stats`; None if it is computed."""
     lost: int = 0
-    """How many of the step before did not get here."""
+    """Number of the step before minus this one."""
 
 
 @dataclass(frozen=True)
@@ -111,11 +108,11 @@ def view(
     seconds: Mapping[str, float],
     scenes: Iterable[Scene],
 ) -> dict[str, Any]:
-    """The values that `page.html` names.
+    """Return the values for `page.html`.
 
     Args:
-        seconds: by stage, how long its calls took.
-        scenes: the dialogues, to take examples from.
+        seconds: stage -> duration of its calls.
+        scenes: dialogues for the examples.
     """
     scenario, models = edition.scenario, by_model(stats, edition.scenario)
     surveyed = any(seed.item for seed in scenario.seeds)
@@ -130,9 +127,9 @@ def view(
         "took": between(run.created_at, run.finished_at),
         "examples": examples(scenes),
         "models": models,
-        "scripted": dict(models).get(str(SCRIPTED)),
-        "scripted_talk": stats.models.get("speaker") == str(SCRIPTED),
-        "embedded": str(EMBEDDED) in dict(models),
+        "scripted": next((roles for spec, roles in models if is_scripted(spec)), None),
+        "scripted_talk": is_scripted(stats.models.get("speaker", "")),
+        "embedded": any(is_tiny(spec) for spec, _ in models),
         "seated": seated(stats.representation.cultures),
         "verifier_asked": "verify" in stats.calls.by_stage,
         "stops": worded(stats.dialogue_stop_reasons, STOPS),
@@ -146,7 +143,7 @@ def view(
         "reviews": [line.strip() for line in review_lines(stats.reviews)] if stats.reviews.total else [],
         "questions": questions(stats.stances, edition),
         "furthest": FURTHEST,
-        "fits": {name: of.stances for name, of in stats.representation.cultures.items() if of.stances.drawn},
+        "fits": {name: group.stances for name, group in stats.representation.cultures.items() if group.stances.drawn},
         "cultures": cultures,
         "kinds": KINDS,
         "shapes": [(name, words) for name, words in SHAPES_TOGETHER.items() if name in shapes],
@@ -165,7 +162,7 @@ def view(
 
 
 def examples(scenes: Iterable[Scene]) -> list[Example]:
-    """A row of each of the first few cultures that have one; without rows, the first speech of a persona."""
+    """Return a row of each of the first few cultures with rows; without rows the first speech of a persona."""
     rows: dict[str, Example] = {}
     speech = None
     for scene in islice(scenes, SEARCHED):
@@ -210,28 +207,28 @@ def clipped(text: str) -> str:
 
 
 def seated(cultures: Collection[str]) -> str:
-    """Who sits at the tables of a run; main contacts are none of its cultures."""
+    """Name the participants of a run by number of cultures; main contacts count apart."""
     own = len({*cultures} - {MAIN_CULTURE})
     sides = [f"{own} culture{'' if own == 1 else 's'}"] if own else []
     return " and ".join([*sides, *(["American main contacts"] if MAIN_CULTURE in cultures else [])]) or "nobody"
 
 
 def worded(counts: Mapping[str, int], words: dict[str, str]) -> list[tuple[str, str, int]]:
-    """Short word, what it means, and how often, the most frequent first."""
+    """Return word, meaning and count, the most frequent first."""
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     return [(name, in_words(words, name), count) for name, count in ranked]
 
 
 def by_model(stats: RunStats, scenario: Scenario) -> list[tuple[str, str]]:
-    """Each model that was asked for something, and for what."""
+    """Return spec and roles of each model that was asked."""
     models, stages = stats.models, stats.calls.by_stage
     asked: dict[str, bool] = {
         "speaker": "dialogue" in stages,
         "moderator": "dialogue" in stages and scenario.setting != "one-to-one",
         "extractor": "extract" in stages,
         "verifier": "verify" in stages,
-        "embedder": stats.representation.run.statements.accepted > 0,  # one of ours is asked without a call
-        # A panel has them all; a second persona is played by the first alone.
+        "embedder": stats.representation.run.statements.accepted > 0,  # embedders on this machine make no calls
+        # A panel asks all judges; only the first plays second personas.
         **{
             role: "check" in stages and (role == JUDGES[0] or {*stats.checks} - {"cross-check"} != set())
             for role in JUDGES
@@ -245,7 +242,7 @@ def by_model(stats: RunStats, scenario: Scenario) -> list[tuple[str, str]]:
 
 
 def anonymous(reviews: ReviewCounts, names: Mapping[str, str]) -> ReviewCounts:
-    """The figures of reviews with other names for the reviewers."""
+    """Replace the names of reviewers in the figures."""
     data = reviews.as_json()
     data["by_reviewer"] = {f"{names[name]}:": count for name, count in reviews.by_reviewer.items()}
     for agreement in (data["agreement"] or {}).values():
@@ -255,7 +252,7 @@ def anonymous(reviews: ReviewCounts, names: Mapping[str, str]) -> ReviewCounts:
 
 
 def by_reason(skipped: Sequence[Skip]) -> dict[str, str]:
-    """Why something was left out of the plan -> which questions and cultures."""
+    """Return reason -> the questions and cultures that were left out of the plan."""
     places: dict[str, list[str]] = {}
     for skip in skipped:
         places.setdefault(skip.why, []).append(f"{skip.seed_key} {skip.culture}")
@@ -263,9 +260,9 @@ def by_reason(skipped: Sequence[Skip]) -> dict[str, str]:
 
 
 def funnel(stats: RunStats) -> list[tuple[Step, float]]:
-    """From turns to kept samples, each step with the length of its bar in percent."""
+    """Return the steps from turns to kept samples, each with the length of its bar in percent."""
     total, accepted = stats.statements.total, stats.representation.run.statements.accepted
-    decided = stats.samples.kept or stats.samples.dropped  # until then, a statement is accepted by nobody
+    decided = stats.samples.kept or stats.samples.dropped  # before that, no statement is accepted or lost
     repeats = sum(stats.duplicates.by_method.values())
     steps = [
         Step("turns spoken", stats.turns.personas, "turns.personas"),
@@ -279,13 +276,13 @@ def funnel(stats: RunStats) -> list[tuple[Step, float]]:
 
 
 def questions(cells: Sequence[StanceCell], edition: Edition) -> list[Question]:
-    """By survey item; those whose stances lie furthest from the survey beyond chance come first."""
+    """Group stances by survey item; items whose stances are furthest from the survey, beyond chance, come first."""
     texts = {seed.key: seed.question for seed in edition.scenario.seeds}
     by_seed: dict[str, list[StanceCell]] = {}
     for cell in cells:
         by_seed.setdefault(cell.seed, []).append(cell)
-    found = [Question(seed, texts.get(seed, seed), of_seed) for seed, of_seed in by_seed.items()]
-    return sorted(found, key=lambda question: (-question.beyond_chance, question.seed))
+    asked = [Question(seed, texts.get(seed, seed), of_seed) for seed, of_seed in by_seed.items()]
+    return sorted(asked, key=lambda question: (-question.beyond_chance, question.seed))
 
 
 def country(cell: StanceCell) -> str:
@@ -302,7 +299,7 @@ def how_far(distance: SurveyDistance) -> str:
 
 
 def topics(cultures: Mapping[str, CultureCounts]) -> list[JsonObject]:
-    """Topics by how many statements came of them, with a cell for each culture, shaded relative to the largest."""
+    """Return topics by number of statements, with a cell for each culture, shaded relative to the largest."""
     totals = Counter[str]()
     for counts in cultures.values():
         totals.update(counts.topics)
@@ -322,18 +319,18 @@ def topics(cultures: Mapping[str, CultureCounts]) -> list[JsonObject]:
 
 
 def shade(count: int, widest: int) -> int:
-    """How dark a cell is, 0 to 4."""
+    """Return the darkness of a cell, 0 to 4."""
     return 0 if not count else 1 + min(3, 4 * count // (widest + 1))
 
 
 def voices(representation: Representation) -> list[tuple[str, Group, str]]:
-    """Each culture and the whole run, with the verdict on its voices in words."""
+    """Return each culture and the whole run with the verdict on its voices."""
     groups: list[tuple[str, Group]] = [*representation.cultures.items(), ("together", representation.run)]
     return [(name, group, verdict_of(group)) for name, group in groups]
 
 
 def between(start: str, end: str | None) -> float | None:
-    """Seconds from one time to another; None if either is not known."""
+    """Return the seconds from one time to another; None if either is not known."""
     try:
         return (datetime.fromisoformat(end or "") - datetime.fromisoformat(start)).total_seconds()
     except ValueError:
@@ -341,7 +338,7 @@ def between(start: str, end: str | None) -> float | None:
 
 
 def figure(stats: RunStats, path: str) -> Any:
-    """The figure under a path like `samples.kept`."""
+    """Return the figure under a path such as `samples.kept`."""
     return attrgetter(path)(stats)
 
 
@@ -358,13 +355,13 @@ def percent(part: float | None) -> str:
 
 
 def points(part: float) -> str:
-    """A difference of shares in percentage points, with its sign."""
+    """Return a difference of shares in percentage points, with its sign."""
     number = round(100 * part)
     return "±0" if not number else f"{number:+d}".replace("-", "−")
 
 
 def duration(seconds: float | None) -> str:
-    """`1 h 05 min`, `12 min 03 s`, `4.2 s`."""
+    """Return a duration as `1 h 05 min`, `12 min 03 s` or `4.2 s`."""
     if seconds is None:
         return "–"
     if seconds < 60:

@@ -1,8 +1,8 @@
-"""The dialogues of a run as the page carries them: JSON, compressed, in base64. One at a time; memory stays flat.
+"""The dialogues of a run in the page: JSON, compressed, in base64. They are packed one at a time.
 
-The talk of several dialogues stands together, because a search reads all of it. Calls stand by dialogue, and are only
-unpacked where somebody looks at them. They are most of a page, although prompts of one dialogue repeat each other and
-so shrink to a twentieth.
+The talk of several dialogues is one pack, because a search reads all talk. The calls of each dialogue are a pack of
+their own, which is unpacked when a reader opens them. Calls are most of a page, although the prompts of one dialogue
+repeat each other and are compressed to a twentieth.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from culturepark.store.search import cause
 from culturepark.store.tables import CallRow, ReviewRow
 
 TALK_CHARACTERS = 1_000_000
-"""Of JSON, after which a pack of talk is closed."""
+"""Characters of JSON after which a pack of talk is closed."""
 TALK_DIALOGUES = 20
 
 
@@ -32,13 +32,13 @@ class Pack:
     """A piece of data in the page."""
 
     name: str
-    """In the page's id of it."""
+    """Part of its id in the page."""
     data: str
-    """Base64 of JSON under zlib: letters, digits, `+`, `/` and `=`, so that nothing in it can mean anything in HTML."""
+    """Base64 of JSON under zlib: letters, digits, `+`, `/` and `=`, none of which means anything in HTML."""
 
 
 class Reviewers(dict[str, str]):
-    """What reviewers are called on a page that goes to others: a login name is nobody else's business."""
+    """Names for reviewers on the page, which is passed on to others: a login name is private."""
 
     def __init__(self, names: Iterable[str] = ()) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Reviewers(dict[str, str]):
 
 @dataclass
 class Packer:
-    """Packs dialogue after dialogue; what lists and filters need of each comes last, in the pack `index`."""
+    """Packs dialogue after dialogue, and last the pack `index` with the values for lists and filters."""
 
     scenes: Scenes
     reviewers: Reviewers = field(default_factory=Reviewers)
@@ -71,8 +71,8 @@ class Packer:
     def packs(self, ids: Sequence[str], done: Callable[[], None] = lambda: None) -> Iterator[Pack]:
         """
         Args:
-            ids: of the dialogues, in their order.
-            done: called after each.
+            ids: dialogues, in their order.
+            done: called after each dialogue.
         """
         for number, dialogue_id in enumerate(ids):
             scene = self.reviewers.unnamed(self.scenes.scene(dialogue_id))
@@ -110,13 +110,16 @@ class Packer:
                 }
                 for seed in edition.scenario.seeds
             },
-            "people": {one.key: one.model_dump(mode="json") | {"land": one.country_name} for one in edition.personas},
+            "people": {
+                persona.key: persona.model_dump(mode="json") | {"land": persona.country_name}
+                for persona in edition.personas
+            },
             "dialogues": self.lines,
         }
 
 
 def dumped(value: Any) -> str:
-    """ASCII, so that a lone surrogate comes through as it is; without the secrets that this process knows."""
+    """Return ASCII JSON, which can hold a lone surrogate, without the secrets that this process knows."""
     return str(without_secrets(json.dumps(value, ensure_ascii=True, separators=(",", ":"))))
 
 
@@ -125,8 +128,7 @@ def packed(text: str) -> str:
 
 
 def line_of(scene: Scene) -> JsonObject:
-    """What a list shows of a dialogue, and what the filters of `store.lists` ask of it."""
-    mined = [one for turn in scene.turns for one in turn.statements]
+    """Return the values of a dialogue for the list and its filters, which are those of `store/search`."""
     row = scene.dialogue
     return {
         "id": row.id,
@@ -134,16 +136,16 @@ def line_of(scene: Scene) -> JsonObject:
         "seed": row.seed_key,
         "status": row.status,
         "stop": cause(row.stop_reason or row.status),
-        "people": [[one.persona.key, one.persona.culture] for one in scene.people],
+        "people": [[seated.persona.key, seated.persona.culture] for seated in scene.people],
         "turns": len(scene.turns),
-        "statements": len(mined),
-        "kept": sum(sample.status == "kept" for one in mined for sample in one.samples),
-        "kinds": sorted({one.row.kind for one in mined}),
+        "statements": len(scene.statements),
+        "kept": sum(mined.kept for mined in scene.statements),
+        "kinds": sorted({mined.row.kind for mined in scene.statements}),
         "verdicts": sorted(
             {
                 verdict.relation
-                for one in mined
-                for verdict in one.verdicts
+                for mined in scene.statements
+                for verdict in mined.verdicts
                 if verdict.round == scene.run.verify_round and verdict.criterion in ("faithful", "stance")
             }
         ),
@@ -162,8 +164,8 @@ def talk_of(scene: Scene) -> JsonObject:
         "rejected": json.loads(row.rejected),
         "branched_at": row.branched_at,
         "people": [
-            {"key": one.persona.key, "code": one.stance_code, "stance": one.stance_text, "shares": one.shares}
-            for one in scene.people
+            {"key": seat.persona.key, "code": seat.stance_code, "stance": seat.stance_text, "shares": seat.shares}
+            for seat in scene.people
         ],
         "turns": [turn_of(scene, turn) for turn in scene.turns],
     }
@@ -174,7 +176,7 @@ def turn_of(scene: Scene, spoken: Spoken) -> JsonObject:
     return {
         "id": spoken.id,
         "speaker": turn.speaker,
-        "name": "The user" if turn.role == "user" else spoken.name,  # `You` is for who reads it on the spot
+        "name": "The user" if turn.role == "user" else spoken.name,  # `You` is right only for the user
         "culture": spoken.culture,
         "role": turn.role,
         "phase": turn.phase,
@@ -182,13 +184,13 @@ def turn_of(scene: Scene, spoken: Spoken) -> JsonObject:
         "origin": turn.origin,
         "call": turn.call_id,
         "reviews": reviews_of(scene, spoken.id),
-        "statements": [statement_of(scene, one) for one in spoken.statements],
+        "statements": [statement_of(scene, mined) for mined in spoken.statements],
         "why": None if spoken.statements else no_statement(scene, turn),
     }
 
 
-def statement_of(scene: Scene, one: Mined) -> JsonObject:
-    row = one.row
+def statement_of(scene: Scene, mined: Mined) -> JsonObject:
+    row = mined.row
     return {
         "id": row.id,
         "kind": row.kind,
@@ -197,13 +199,13 @@ def statement_of(scene: Scene, one: Mined) -> JsonObject:
         "start": row.quote_start,
         "end": row.quote_end,
         "call": row.call_id,
-        "before": {"id": one.before.id, "text": one.before.text} if one.before else None,
-        "after": one.after,
+        "before": {"id": mined.before.id, "text": mined.before.text} if mined.before else None,
+        "after": mined.after,
         "verdicts": [
             verdict.model_dump(exclude={"statement_id", "round"}) | {"counts": verdict.round == scene.run.verify_round}
-            for verdict in one.verdicts
+            for verdict in mined.verdicts
         ],
-        "cluster": cluster_of(one.cluster) if one.cluster else None,
+        "cluster": cluster_of(mined.cluster) if mined.cluster else None,
         "samples": [
             {
                 "id": sample.id,
@@ -215,9 +217,9 @@ def statement_of(scene: Scene, one: Mined) -> JsonObject:
                 "messages": json.loads(sample.messages),
                 "reviews": reviews_of(scene, sample.id),
             }
-            for sample in one.samples
+            for sample in mined.samples
         ],
-        "why": None if one.samples else no_sample(scene, one),
+        "why": None if mined.samples else no_sample(scene, mined),
         "reviews": reviews_of(scene, row.id),
     }
 
@@ -238,7 +240,7 @@ def reviews_of(scene: Scene, subject_id: str) -> list[JsonObject]:
 
 
 def calls_of(calls: dict[str, list[CallRow]]) -> dict[str, list[JsonObject]]:
-    """By what they were made for; request and response as they stand in the store."""
+    """Return subject -> calls, with request and response as they are stored."""
     left_out = {"run_id", "subject_id", "request_digest", "prompt_digest"}
     return {
         subject: [row.model_dump(exclude=left_out) | {"endpoint": bare(row.endpoint)} for row in rows]

@@ -34,20 +34,20 @@ from culturepark.store.store import Store
 
 HERE = Path(__file__).parent
 SCRIPTS = ("make", "data", "search", "list", "persona", "behind", "calls", "reader", "main")
-"""In the order in which they stand in the page, as one script."""
+"""Parts of the page's one script, in their order."""
 MARK = "<!doctype html>\n<!-- a culturepark report -->\n"
-"""How every page begins; what begins otherwise is not written over."""
+"""The beginning of every page; a file that begins otherwise is not overwritten."""
 
 Progress = Callable[[int, int], None]
-"""Told how many dialogues are in the page, of how many."""
+"""Called with the number of dialogues that are written, and their total."""
 
 
 @dataclass(frozen=True)
 class Written:
     place: Path | None
-    """None if it went to stdout."""
+    """None for stdout."""
     typed: int
-    """Turns on the page that a real person wrote."""
+    """Number of turns on the page that a real person wrote."""
 
 
 def write(store: Store, run_id: str, out: Path | None, progress: Progress) -> Written:
@@ -55,14 +55,14 @@ def write(store: Store, run_id: str, out: Path | None, progress: Progress) -> Wr
     Args:
         out: None for a file named after the run; `-` for stdout.
     Raises:
-        UsageError: if there is no such run, or something else has the name.
+        UsageError: if there is no such run, or the file exists and is no report.
         StoreError: if the file cannot be written.
     """
     run = store.run(run_id)
     place = out or Path(f"{run.id}.html")
     pieces = page(store, run.id, progress)
     if str(place) == "-":
-        # First all of it, so that what fails half-way has written nothing.
+        # Written to a file first, so that an error half-way leaves stdout empty.
         try:
             whole = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
         except FileNotFoundError:
@@ -92,20 +92,20 @@ def refuse_what_is_not_ours(place: Path) -> None:
 
 
 def put(pieces: Iterator[str], place: Path, mode: int) -> None:
-    """Whole or not at all: written aside, then moved there. Nobody may read it who may not read the store.
+    """Write a page aside and move it to its place, so that it is never incomplete.
 
     Args:
-        mode: the store's; of a page that stands there already, what its owner took away stays away.
+        mode: permissions of the store, which are the most the page gets; an older page there can restrict them further.
     """
     try:
-        real = place.resolve()  # it may be a link
+        real = place.resolve()  # a link leads to the file
         aside = real.with_name(f".{real.name[:100]}.{os.getpid()}.part")
         real.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
             mode &= real.stat().st_mode
         aside.unlink(missing_ok=True)
         try:
-            descriptor = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)  # nobody else's, nor a link
+            descriptor = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)  # a new file, not a link
             with open(descriptor, "w", encoding="utf-8", errors="replace", newline="\n") as file:
                 with suppress(PermissionError):  # some mounts have one mode for all
                     os.chmod(descriptor if os.chmod in os.supports_fd else aside, mode | 0o600)
@@ -119,7 +119,6 @@ def put(pieces: Iterator[str], place: Path, mode: int) -> None:
 
 
 def page(store: Store, run_id: str, progress: Progress = lambda *_: None) -> Iterator[str]:
-    """The page, piece by piece."""
     scenes, ids = Scenes(store, run_id), Lists(store, run_id).find()
     run, edition = scenes.run, scenes.edition
     figures = stats(store, run)
@@ -174,7 +173,7 @@ def template() -> Template:
 
 @cache
 def script() -> str:
-    """One script, closed in itself."""
+    """Return all parts as one script in a function of its own."""
     parts = "\n".join(part(f"js/{name}.js") for name in SCRIPTS)
     return f'(() => {{\n"use strict";\n{parts}\n}})();'
 
@@ -185,5 +184,5 @@ def part(name: str) -> str:
 
 
 def digest(text: str) -> str:
-    """As a content security policy names what it lets through."""
+    """Return the hash of a script or style as a content security policy names it."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

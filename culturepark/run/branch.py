@@ -66,7 +66,7 @@ class Going(Watcher):
         dialogue_id: str | None = None
         try:
             prices.table()
-            parent = self.store.spoken(wish.turn_id)[2]
+            parent = self.store.turn(wish.turn_id)[2]
             models = plan.models_with(parent, wish.model) if wish.model else plan.models_of(parent)
             if wish.model:
                 self._trust.name([models["speaker"]])

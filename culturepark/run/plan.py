@@ -114,7 +114,7 @@ def branch(
     Raises:
         UsageError: if there is no such turn, or it cannot be replaced.
     """
-    row, dialogue, parent = store.spoken(turn_id)
+    row, dialogue, parent = store.turn(turn_id)
     if not protocol_of(dialogue.protocol).has_schedule:
         raise UsageError(f"{dialogue.id} is a talk with you; so far only dialogues between personas can branch")
     edition = edition_of(parent)

@@ -1,1 +1,1 @@
-"""What can be counted of a run, and how its people differ. Read-only."""
+"""The figures of a run. Read-only."""

@@ -1,4 +1,4 @@
-"""Measures how far judges agree, whether models or people. Pure.
+"""Agreement between judges, models or people. Pure.
 
 Krippendorff's alpha is computed from coincidences (Krippendorff 2011, "Computing Krippendorff's Alpha-Reliability"),
 kappa from a table of two judges (Cohen 1960; weighted: Cohen 1968). Both are None where too little was judged.
@@ -16,13 +16,11 @@ Judged = tuple[str, str, Label]
 """A judge, a subject, and the label it was given."""
 
 PLACES = 2
-"""Decimals to which numbers are rounded: every pair of different labels is compared, so there must be few."""
+"""Decimals of numeric labels. All pairs of different labels are compared, so there must be few."""
 
 
 def alpha(judged: Iterable[Judged], scale: Scale) -> float | None:
-    """Krippendorff's alpha, three decimals.
-
-    1 is full agreement, 0 what chance would bring, below 0 is worse than chance.
+    """Return Krippendorff's alpha with three decimals: 1 is full agreement, 0 chance, below 0 worse than chance.
 
     Returns:
         None if fewer than two subjects have two judgements, or if all judgements are the same.
@@ -30,34 +28,34 @@ def alpha(judged: Iterable[Judged], scale: Scale) -> float | None:
     pairable = shared(judged)
     if not varied(pairable):
         return None
-    apart = distance(scale, [label for _, _, label in pairable])
+    far = distance(scale, [label for _, _, label in pairable])
     units: dict[str, Counter[Label]] = defaultdict(Counter)
-    for _, what, label in pairable:
-        units[what][label] += 1
-    observed = sum(disagreement(labels, apart) / (labels.total() - 1) for labels in units.values())
-    whole = sum(units.values(), Counter[Label]())
-    return rounded(1 - (whole.total() - 1) * observed / disagreement(whole, apart))
+    for _, subject, label in pairable:
+        units[subject][label] += 1
+    observed = sum(disagreement(labels, far) / (labels.total() - 1) for labels in units.values())
+    pooled = sum(units.values(), Counter[Label]())
+    return rounded(1 - (pooled.total() - 1) * observed / disagreement(pooled, far))
 
 
-def disagreement(labels: Counter[Label], apart: Callable[[Label, Label], float]) -> float:
-    """Sum of the distances of all ordered pairs of judgements."""
-    return sum(n * m * apart(first, second) for first, n in labels.items() for second, m in labels.items())
+def disagreement(labels: Counter[Label], far: Callable[[Label, Label], float]) -> float:
+    """Return the sum of the distances of all ordered pairs of judgements."""
+    return sum(n * m * far(first, second) for first, n in labels.items() for second, m in labels.items())
 
 
 def kappa(judged: Iterable[Judged], one: str, other: str, scale: Scale) -> float | None:
-    """Cohen's kappa of two judges over what both have judged, three decimals; weighted by squares unless nominal.
+    """Return Cohen's kappa of two judges with three decimals, weighted by squares unless the scale is nominal.
 
     Returns:
-        None as `alpha` does.
+        None in the same cases as `alpha`.
     """
-    both = shared([by for by in judged if by[0] in (one, other)])
+    both = shared([judgement for judgement in judged if judgement[0] in (one, other)])
     if not varied(both):
         return None
-    apart = distance("nominal" if scale == "nominal" else "interval", [])
-    first, second = ({what: label for who, what, label in both if who == judge} for judge in (one, other))
-    observed = sum(apart(label, second[what]) for what, label in first.items()) / len(first)
-    mine, theirs = Counter(first.values()), Counter(second.values())
-    chance = sum(n * m * apart(a, b) for a, n in mine.items() for b, m in theirs.items()) / len(first) ** 2
+    far = distance("nominal" if scale == "nominal" else "interval", [])
+    first, second = ({subject: label for judge, subject, label in both if judge == by} for by in (one, other))
+    observed = sum(far(label, second[subject]) for subject, label in first.items()) / len(first)
+    labels, others = Counter(first.values()), Counter(second.values())
+    chance = sum(n * m * far(a, b) for a, n in labels.items() for b, m in others.items()) / len(first) ** 2
     return rounded(1 - observed / chance)
 
 
@@ -66,7 +64,7 @@ def rounded(figure: float) -> float:
 
 
 def shared(judged: Iterable[Judged]) -> list[Judged]:
-    """The judgements of subjects that were judged twice or more."""
+    """Return the judgements of subjects that were judged at least twice."""
     by_subject: dict[str, list[Judged]] = defaultdict(list)
     for judge, subject, label in judged:
         by_subject[subject].append((judge, subject, label if isinstance(label, str) else round(label, PLACES)))
@@ -74,15 +72,15 @@ def shared(judged: Iterable[Judged]) -> list[Judged]:
 
 
 def varied(pairable: Sequence[Judged]) -> bool:
-    """Whether two subjects and two labels are among them; else agreement is not defined."""
-    return len({what for _, what, _ in pairable}) > 1 and len({label for _, _, label in pairable}) > 1
+    """Tell whether there are two subjects and two labels, without which agreement is not defined."""
+    return len({subject for _, subject, _ in pairable}) > 1 and len({label for _, _, label in pairable}) > 1
 
 
 def distance(scale: Scale, labels: Sequence[Label]) -> Callable[[Label, Label], float]:
-    """The squared distance between two labels on a scale.
+    """Return the squared distance between two labels as a function.
 
     Args:
-        labels: all that were given. On an ordinal scale, the distance counts the labels between two.
+        labels: all labels that were given; an ordinal distance counts those between two labels.
     """
     if scale == "nominal":
         return lambda a, b: float(a != b)

@@ -1,6 +1,6 @@
-"""Measures how varied a set of statements is, in speakers, words and meaning. Pure.
+"""Measures of the variety of statements, in speakers, words and meaning. Pure.
 
-A measure does not depend on the number of statements alone, or its docstring says that it does.
+They do not grow with the number of statements unless their docstring says so.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ LETTERS = Letters()
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in any script, without case; Chinese and Japanese by character."""
+    """Return the words of a text in any script, without case; in Chinese and Japanese each character is a word."""
     parts = unicodedata.normalize("NFKC", text).casefold().translate(LETTERS).split()
     return [word for part in parts if (word := part.strip("'"))]
 
@@ -58,9 +58,9 @@ def words(text: str) -> list[str]:
 
 
 def effective_number(counts: Iterable[int]) -> float:
-    """exp of the entropy of the shares: the number of equally heard speakers with the same entropy.
+    """Return exp of the entropy of the shares: the number of equally frequent speakers with the same entropy.
 
-    1 to the number of counts; 0 where there is nothing to count. (Hill number of order 1: Hill 1973,
+    1 to the number of counts; 0 without counts. (Hill number of order 1: Hill 1973,
     doi:10.2307/1934352; Jost 2006, doi:10.1111/j.2006.0030-1299.14714.x.)
     """
     positive = [count for count in counts if count > 0]
@@ -69,7 +69,7 @@ def effective_number(counts: Iterable[int]) -> float:
 
 
 def surely_above(count: int, total: int) -> float:
-    """Lower end of the 95% interval of a share (Wilson 1927, doi:10.2307/2276774); 0 of nothing."""
+    """Return the lower end of the 95% interval of a share (Wilson 1927, doi:10.2307/2276774); 0 if `total` is 0."""
     if not total:
         return 0.0
     z, share = 1.96, count / total
@@ -81,7 +81,7 @@ def surely_above(count: int, total: int) -> float:
 
 
 def rarefied(counts: Collection[int], size: int) -> float | None:
-    """Expected share of different things in a random sample of `size` without replacement, computed exactly.
+    """Return the expected share of different things in a random sample of `size` without replacement, exactly.
 
     1/size (all the same) to 1 (all different); None if there are fewer than `size` things. (Hurlbert 1971,
     doi:10.2307/1934145.)
@@ -90,7 +90,7 @@ def rarefied(counts: Collection[int], size: int) -> float | None:
     if total < size:
         return None
     every = log_choose(total, size)
-    # Expected number of things that the sample misses: a thing with c copies is missed if all draws are others.
+    # Expected number of missed things; a thing with c copies is missed if the sample has none of them.
     missed = sum(
         times * exp(log_choose(total - count, size) - every)
         for count, times in Counter(counts).items()
@@ -100,7 +100,7 @@ def rarefied(counts: Collection[int], size: int) -> float | None:
 
 
 def hdd(texts: Iterable[Sequence[str]]) -> float | None:
-    """HD-D: the type-token ratio expected of 42 words drawn at random. 1/42 to 1; None below 42 words.
+    """Return HD-D, the expected type-token ratio of 42 words drawn at random: 1/42 to 1; None below 42 words.
 
     Unlike the plain ratio, it does not fall with length. (McCarthy & Jarvis 2010,
     doi:10.3758/BRM.42.2.381.)
@@ -109,7 +109,7 @@ def hdd(texts: Iterable[Sequence[str]]) -> float | None:
 
 
 def distinct_2(texts: Iterable[Sequence[str]]) -> float | None:
-    """Expected share of different word pairs among 500 drawn at random; low where phrases come back.
+    """Return the expected share of different word pairs among 500 drawn at random; low if phrases are repeated.
 
     distinct-n (Li et al. 2016, doi:10.18653/v1/N16-1014) on a sample of fixed size, because it falls with length. None
     below 500 pairs.
@@ -125,7 +125,7 @@ def log_choose(n: int, k: int) -> float:
 
 
 def distances(vectors: Vectors) -> tuple[float, int]:
-    """Sum of the cosine distances of all pairs, and how many pairs, through the sum vector: O(n d).
+    """Return the sum of the cosine distances of all pairs, and the number of pairs; by the sum vector, in O(n d).
 
     Args:
         vectors: shape (n, d), rows of length 1.
@@ -138,7 +138,7 @@ def distances(vectors: Vectors) -> tuple[float, int]:
 
 
 def mean_distance(groups: Iterable[Vectors]) -> float | None:
-    """Mean cosine distance (1 - cosine, 0 to 2) of all pairs inside the groups; None where there is no pair.
+    """Return the mean cosine distance (1 - cosine, 0 to 2) of all pairs within groups; None without pairs.
 
     With one group for each question, different topics do not count as variety.
     """
@@ -148,10 +148,10 @@ def mean_distance(groups: Iterable[Vectors]) -> float | None:
 
 
 def vendi(vectors: Vectors, most: int, *parts: object) -> float | None:
-    """Vendi score: exp of the entropy of the eigenvalues of the cosine matrix over n; 1 (all the same) to n.
+    """Return the Vendi score, exp of the entropy of the eigenvalues of the cosine matrix over n: 1 (all the same) to n.
 
-    The score is the number of statements with nothing in common that would be as varied. It grows with n, so of more
-    than `most` statements a sample of `most` is taken, seeded by `parts`. (Friedman & Dieng 2023, arXiv:2210.02410.)
+    It is the number of statements with nothing in common that are equally varied, and grows with n. So of more than
+    `most` statements a sample of `most` is taken, seeded by `parts`. (Friedman & Dieng 2023, arXiv:2210.02410.)
 
     Args:
         vectors: shape (n, d), rows of length 1.
@@ -162,7 +162,7 @@ def vendi(vectors: Vectors, most: int, *parts: object) -> float | None:
     if not n:
         return None
     small = vectors.astype(np.float64)
-    # The matrix of n by n and that of d by d have the same eigenvalues above 0.
+    # The n by n matrix and the d by d matrix have the same positive eigenvalues.
     values = np.linalg.eigvalsh((small @ small.T if n <= d else small.T @ small) / n)
     values = values[values > 1e-12]
     values /= values.sum()
@@ -170,12 +170,12 @@ def vendi(vectors: Vectors, most: int, *parts: object) -> float | None:
 
 
 def diversity_gain(nearest: Vectors) -> float | None:
-    """Diversity gain of new statements over a base: the mean squared distance of each to its nearest in the base.
+    """Return the diversity gain of new statements over a base: the mean squared distance of each to its nearest there.
 
     d = 1/M * sum over new x of min over base y of |f(x) - f(y)|^2, with f of length 1: 2 - 2 cosine, 0 (all in the
     base) to 4. This is the diversity gain of MetaMath (Yu et al. 2023, arXiv:2309.12284; it rests on Bilmes 2022,
-    arXiv:2202.00132), written down from knowledge of that paper. How it differs from CulturePark's own figure is not
-    known (docs/stats.md): compare runs with each other, not with the numbers of that paper.
+    arXiv:2202.00132), written from knowledge of that paper. Its difference from CulturePark's own figure is not known
+    (docs/stats.md): compare runs with each other, not with the numbers of that paper.
 
     Args:
         nearest: shape (M,), the cosine of each new statement with its nearest in the base.

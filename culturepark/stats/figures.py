@@ -13,7 +13,7 @@ from culturepark.dialogue.casting import Skip
 from culturepark.domain import JsonObject
 
 Counts = dict[str, int]
-"""How often, by name."""
+"""Name -> count."""
 Outcome = Literal["fine", "collapsed", "unknown"]
 Stored = Annotated[str, SkipValidation]
 """Text as the store holds it: the path of a model may have bytes that are no UTF-8."""
@@ -61,7 +61,7 @@ class Samples(Figures):
 
 
 class Funnel(Figures):
-    """What was made of the dialogues, step by step."""
+    """The counts of each step from dialogues to samples."""
 
     dialogues: Counts
     """By status."""
@@ -75,14 +75,14 @@ class Funnel(Figures):
 class ScoreAgreement(Figures):
     krippendorff_alpha: float | None
     statements: int
-    """With two scores or more."""
+    """Statements with at least two scores."""
 
 
 class PanelCheck(Figures):
     """A check in which judges give scores."""
 
     statements: int
-    """That were asked about."""
+    """Statements that were put to the check."""
     kept: int
     mean_by_judge: dict[str, float]
     """Mean score, 1 to 5."""
@@ -141,7 +141,7 @@ class ReviewCounts(Figures):
     corrections: int
     """Reviews with a wording."""
     agreement: ReviewerAgreements | None
-    """None with fewer than two reviewers."""
+    """None if there are fewer than two reviewers."""
 
 
 # --- calls -----------------------------------------------------------------------------------------
@@ -160,14 +160,14 @@ class Calls(Figures):
 class Tokens(Figures):
     prompt: int
     cached: int
-    """Of the prompt tokens."""
+    """Prompt tokens that were cached."""
     completion: int
     reasoning: int
-    """Of the completion tokens: thoughts, where a server reports them."""
+    """Completion tokens that were thoughts, as far as servers report them."""
 
 
 class Endpoint(Figures):
-    """One model at an endpoint that has refused something: which parts of a request it takes."""
+    """The parts of a request that one model at an endpoint takes, after it has refused some."""
 
     endpoint: Stored
     model: Stored
@@ -179,16 +179,16 @@ class Endpoint(Figures):
 
 
 class SurveyDistance(Figures):
-    """How far stances lie from the survey's shares, beside how far chance alone would take them."""
+    """The distance of stances from the survey's shares, and the distance that chance alone brings."""
 
     answers: int
-    """Behind the figure."""
+    """Number of answers."""
     jsd: Rounded
     """Jensen-Shannon divergence, base 2: 0 the same, 1 nothing in common."""
     expected: Rounded
-    """Its mean if nothing but sampling is at work."""
+    """Mean divergence by sampling alone."""
     chance: Rounded
-    """How often sampling alone leads at least as far, 0 to 1."""
+    """p-value: how often sampling alone leads at least as far, 0 to 1."""
 
     @property
     def skewed(self) -> bool:
@@ -214,7 +214,7 @@ class StanceAnswer(Figures):
     drawn: int
     """Delegates who were given it."""
     expected: float
-    """How many the survey's share asks for."""
+    """Number of delegates by the survey's share."""
     share: float
     kept: int
     """Samples that tell an opinion of somebody who holds it."""
@@ -286,7 +286,7 @@ class SharedWith(SharedStatements):
 
 
 class Check(Figures):
-    """One way in which many voices can turn out to be one."""
+    """A check for one of the ways in which many voices can be one."""
 
     name: str
     outcome: Outcome
@@ -297,7 +297,7 @@ class Check(Figures):
 
 
 class Collapse(Figures):
-    """Whether a group speaks with one voice."""
+    """The verdict whether a group speaks with one voice."""
 
     verdict: Outcome
     too_few: bool
@@ -305,12 +305,12 @@ class Collapse(Figures):
     reasons: list[str]
     """Findings that speak for one voice."""
     open: list[str]
-    """What could not be told."""
+    """Findings of checks that are undecided."""
     checks: list[Check]
 
 
 class Variety(Figures):
-    """How varied a group of people is: the whole run, or one culture of it."""
+    """The variety of a group of people: the whole run, or one culture."""
 
     statements: StatementCounts
     personas: People
@@ -348,7 +348,7 @@ Group = RunVariety | CultureVariety
 
 
 class VectorsKnown(Figures):
-    """How many of the accepted statements have a sentence vector in the store."""
+    """The number of accepted statements with a sentence vector in the store."""
 
     embedder: Stored
     known: int
@@ -389,7 +389,7 @@ class RunStats(Figures):
     tokens: Tokens
     endpoints: list[Endpoint]
     cost_usd: float | None
-    """Of the calls whose price is known."""
+    """Sum over calls with a known price."""
     unpriced_calls: int
     stances: list[StanceCell]
     representation: Representation

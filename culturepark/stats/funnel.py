@@ -1,6 +1,6 @@
-"""From turns to samples: how many of each a run has, what its checks and calls came to. Read-only.
+"""Counts of a run from turns to samples, and the figures of its checks and calls. Read-only.
 
-The database adds the figures up, so that a run of any size can be counted.
+The database adds up, so that a run of any size can be counted.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, get_args
 import sqlalchemy
 from sqlmodel import col, func, or_, select
 
-from culturepark.domain import DistillPolicy, Edition, Heard, JsonObject, Scored
+from culturepark.domain import DistillPolicy, Edition, Heard, Scored
 from culturepark.stats.agreement import alpha, shared
 from culturepark.stats.figures import (
     Calls,
@@ -30,8 +30,8 @@ from culturepark.stats.figures import (
     Tokens,
     Turns,
 )
-from culturepark.store.exports import PAGE, Look, branches
-from culturepark.store.integrity import hangs_on, of_columns
+from culturepark.store.exports import Look
+from culturepark.store.integrity import PAGE, hangs_on, of_columns
 from culturepark.store.lineage import of_run
 from culturepark.store.store import Store, counting
 from culturepark.store.tables import (
@@ -46,89 +46,39 @@ from culturepark.store.tables import (
 )
 
 UNHEARD = ("interrupted:", "cancelled:")
-"""How the error of a call begins that was sent, and whose answer nobody waited for; it may have been billed."""
-
-
-def prompts(look: Look, run_id: str) -> dict[str, list[str]]:
-    """Digests of the prompts that were rendered in each stage of a run."""
-    query = sqlalchemy.select(col(CallRow.stage), col(CallRow.prompt_digest)).where(col(CallRow.run_id) == run_id)
-    digests: dict[str, list[str]] = {}
-    for stage, digest in sorted(of_columns(look.execute(query.distinct()))):
-        digests.setdefault(stage, []).append(digest)
-    return digests
-
-
-def branched(look: Look, run_id: str) -> list[JsonObject]:
-    """For each dialogue that branched off another: its parent, the turns it copied, and the models that wrote these."""
-    branches_of_run = []
-    for dialogue in branches(look, run_id):
-        of_call = col(CallRow.id) == col(TurnRow.call_id)
-        query = sqlalchemy.select(col(TurnRow.role), col(CallRow.stage), col(CallRow.prompt_digest), col(RunRow.models))
-        query = query.select_from(TurnRow).join(CallRow, of_call).join(RunRow, col(RunRow.id) == col(CallRow.run_id))
-        copied = (col(TurnRow.dialogue_id) == dialogue.id) & (col(TurnRow.position) <= (dialogue.branched_at or 0))
-        models: dict[str, set[str]] = {}
-        digests: dict[str, set[str]] = {}
-        for role, stage, digest, specs in of_columns(look.execute(query.where(copied).distinct())):
-            wrote = "moderator" if role == "moderator" else "speaker"
-            models.setdefault(wrote, set()).add(str(json.loads(specs).get(wrote)))
-            digests.setdefault(stage, set()).add(digest)
-        branches_of_run.append(
-            {
-                "dialogue": dialogue.id,
-                "parent": dialogue.parent_id,
-                "branched_at": dialogue.branched_at,
-                "models": {role: sorted(specs) for role, specs in sorted(models.items())},
-                "prompts": {stage: sorted(those) for stage, those in sorted(digests.items())},
-            }
-        )
-    return branches_of_run
+"""Beginnings of the errors of calls that were sent and then given up; they may have been billed."""
 
 
 def repeats(look: Look, run_id: str) -> Counts:
-    """Count the statements of a run that repeat another, by the method that found them."""
-    by_method = sqlalchemy.select(col(DuplicateRow.method), func.count()).where(
-        hangs_on(col(DuplicateRow.statement_id), run_id)
-    )
-    return summed(of_columns(look.execute(by_method.group_by(col(DuplicateRow.method)))))
+    """Count the duplicates within a run by method."""
+    method = col(DuplicateRow.method)
+    query = sqlalchemy.select(method, func.count()).where(hangs_on(col(DuplicateRow.statement_id), run_id))
+    return summed(of_columns(look.execute(query.group_by(method))))
 
 
 def funnel(look: Look, run: RunRow) -> Funnel:
-    def tally(query: Any) -> list[Any]:
-        return of_columns(look.execute(query))
-
-    of_turns = col(TurnRow.dialogue_id) == col(DialogueRow.id)
     of_this_run = col(DialogueRow.run_id) == run.id
     is_reworded = col(StatementRow.rewritten_from).is_not(None)
 
-    def of_statements(*figures: Any) -> Any:
-        query = sqlalchemy.select(*figures, func.count()).select_from(StatementRow)
-        query = query.join(TurnRow, col(StatementRow.turn_id) == col(TurnRow.id)).join(DialogueRow, of_turns)
-        return query.where(of_this_run, counting(run))
+    def counts_of(query: Any, *by: Any) -> list[Any]:
+        return of_columns(look.execute(query.where(of_this_run).add_columns(*by, func.count()).group_by(*by)))
+
+    turns_of_run = sqlalchemy.select().select_from(TurnRow).join(DialogueRow)
+    statements_of_run = sqlalchemy.select().select_from(StatementRow).join(TurnRow).join(DialogueRow)
+    statements_of_run = statements_of_run.where(counting(run))
+    verdicts_of_run = statements_of_run.join(VerdictRow).where(col(VerdictRow.round) == run.verify_round)
 
     dialogues: Counter[str] = Counter()
     rejected: Counter[str] = Counter()
     for row in look.exec(select(DialogueRow).where(of_this_run).execution_options(yield_per=PAGE)):
         dialogues[row.status] += 1
         rejected.update(json.loads(row.rejected))
-    by_role = (col(TurnRow.role), col(TurnRow.origin))
-    turns = tally(
-        sqlalchemy.select(*by_role, func.count())
-        .select_from(TurnRow)
-        .join(DialogueRow, of_turns)
-        .where(of_this_run)
-        .group_by(*by_role)
-    )
-    kinds = tally(of_statements(col(StatementRow.kind)).group_by(col(StatementRow.kind)))
-    ((reworded,),) = tally(of_statements().where(is_reworded))
-    judged = (col(VerdictRow.criterion), col(VerdictRow.relation))
-    verdicts = tally(
-        of_statements(*judged)
-        .join(VerdictRow, col(VerdictRow.statement_id) == col(StatementRow.id))
-        .where(col(VerdictRow.round) == run.verify_round)
-        .group_by(*judged)
-    )
-    fate = (col(SampleRow.status), col(SampleRow.drop_reason), col(SampleRow.kind), col(SampleRow.culture))
-    samples = tally(of_run(sqlalchemy.select(*fate, func.count())).where(of_this_run).group_by(*fate))
+    turns = counts_of(turns_of_run, col(TurnRow.role), col(TurnRow.origin))
+    kinds = counts_of(statements_of_run, col(StatementRow.kind))
+    ((reworded,),) = counts_of(statements_of_run.where(is_reworded))
+    verdicts = counts_of(verdicts_of_run, col(VerdictRow.criterion), col(VerdictRow.relation))
+    outcome = (col(SampleRow.status), col(SampleRow.drop_reason), col(SampleRow.kind), col(SampleRow.culture))
+    samples = counts_of(of_run(sqlalchemy.select()), *outcome)
     kept = [row for row in samples if row[0] == "kept"]
     return Funnel(
         dialogues=summed(dialogues.items()),
@@ -157,11 +107,7 @@ def funnel(look: Look, run: RunRow) -> Funnel:
 
 
 def summed(counts: Iterable[Any]) -> Counts:
-    """Counts by name, the highest first.
-
-    Args:
-        counts: pairs of a name and a count.
-    """
+    """Add up pairs of a name and a count, by name, the highest sum first."""
     totals: Counter[str] = Counter()
     for name, count in counts:
         totals[name] += count
@@ -172,10 +118,10 @@ def summed(counts: Iterable[Any]) -> Counts:
 
 
 def checks_of(store: Store, run: RunRow, edition: Edition, statements: Sequence[StatementRow] | None = None) -> Checks:
-    """The checks that are on in a run, by criterion. Nothing is read where none is on.
+    """Return the figures of a run's checks, by criterion.
 
     Args:
-        statements: those of the run that count now, if the caller has them.
+        statements: the current statements of the run, if the caller has read them.
     """
     policy = edition.scenario.distill
     if policy.checks is None:
@@ -219,7 +165,7 @@ def panel_check(criterion: str, verdicts: Sequence[VerdictRow]) -> PanelCheck:
 def cross_check(statements: Sequence[StatementRow], verdicts: Sequence[VerdictRow]) -> CrossCheck:
     dropped = {verdict.statement_id for verdict in verdicts if verdict.decision == "drop"}
     asked = [verdict for verdict in verdicts if verdict.criterion == "cross-check"]
-    # A statement that passed all other criteria and has no verdict here had no second persona to be put to.
+    # If a statement passed all other criteria and has no verdict here, there was no second persona.
     not_asked = {verdict.statement_id for verdict in verdicts} - dropped - {verdict.statement_id for verdict in asked}
     answers = Counter(verdict.answer or "unparsable" for verdict in asked)
     return CrossCheck(
@@ -234,15 +180,13 @@ def cross_check(statements: Sequence[StatementRow], verdicts: Sequence[VerdictRo
 
 
 def stop_reasons(look: Look, run: RunRow) -> Counts:
-    """Why the dialogues of a run ended."""
-    reasons = sqlalchemy.select(col(DialogueRow.stop_reason), func.count()).where(
-        col(DialogueRow.run_id) == run.id, col(DialogueRow.stop_reason).is_not(None)
-    )
-    return summed(of_columns(look.execute(reasons.group_by(col(DialogueRow.stop_reason)))))
+    reason = col(DialogueRow.stop_reason)
+    query = sqlalchemy.select(reason, func.count()).where(col(DialogueRow.run_id) == run.id, reason.is_not(None))
+    return summed(of_columns(look.execute(query.group_by(reason))))
 
 
 def calls_of(look: Look, run: RunRow) -> tuple[Calls, Tokens, float | None, int]:
-    """The calls of a run, their tokens, their cost in USD, and how many calls of a remote endpoint have no price."""
+    """Return a run's calls, their tokens, their cost in USD, and the number of remote calls without a price."""
     sums = (
         CallRow.prompt_tokens,
         CallRow.cached_tokens,

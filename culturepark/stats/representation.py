@@ -1,7 +1,7 @@
-"""Whether a run is representative and not monolithic: the variety of its statements, as a whole and by culture. Pure.
+"""The variety of a run's statements, as a whole and by culture: whether it speaks with many voices or one. Pure.
 
-Two sets of statements are counted. *Accepted* ones passed verification: they show whether a run repeats itself. *Kept*
-ones are the accepted ones that have a kept sample after deduplication: they are what somebody trains on.
+Two sets of statements are measured. *Accepted* statements passed verification, and show whether a run repeats itself.
+*Kept* statements are accepted ones with a kept sample after deduplication, and are trained on.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ class AcceptedStatement:
     culture: str
     persona: str
     text: str
-    """The first-person form, which deduplication compares and samples hold."""
+    """The first-person form, which deduplication compares."""
     kept: bool
     cluster: str
-    """The same for statements that deduplication found to say the same."""
+    """Equal for duplicates."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,10 @@ class Meaning:
     vectors: Vectors
     """Shape (n, d), unit rows, in the order of the statements."""
     questions: Vectors | None
-    """Shape (seeds, d); None where they have not been embedded."""
+    """Shape (seeds, d); None if one has no vector."""
     threshold: float
-    """Cosine from which two statements may say the same."""
+    """Cosine from which two statements may be duplicates."""
     language: Language
-    """Of what was said."""
 
 
 def representation(
@@ -79,9 +78,9 @@ def representation(
 ) -> Representation:
     """
     Args:
-        seats: culture -> persona -> finished dialogues that the persona sat in.
-        fits: culture -> its drawn stances, and those behind kept samples, against the survey.
-        meaning: None where the vectors are not known.
+        seats: culture -> persona -> number of the persona's finished dialogues.
+        fits: culture -> fit of its drawn stances, and of those behind kept samples.
+        meaning: None if vectors are missing.
     """
     words = [diversity.words(statement.text) for statement in spoken]
     again, echoed = repeated(spoken, words)
@@ -97,7 +96,7 @@ def representation(
     kept = np.array([statement.kept for statement in spoken], np.bool_)
 
     def variety_of(places: Places, people: Mapping[str, int], *parts: object) -> tuple[Variety, list[Check]]:
-        """The figures of a group's statements, and the checks of its voices."""
+        """Return the figures of a group's statements, and the checks of its voices."""
         own = [spoken[i] for i in places]
         keeps = places[kept[places]]
         heard = Counter(spoken[i].persona for i in keeps)
@@ -107,9 +106,7 @@ def representation(
         ]
         if len(people) > 1:
             checks.append(voices.check_echoes(int(echoed[places].sum()), len(places)))
-            who, talks, about = (
-                zip(*((one.persona, one.dialogue, one.seed) for one in own), strict=True) if own else ((),) * 3
-            )
+            who, talks, about = [s.persona for s in own], [s.dialogue for s in own], [s.seed for s in own]
             voice = voices.voice(residue[places], who, talks, about, run_seed, *parts) if meaning else None
             why_not = "too few talks to compare voices" if meaning else "voices are not compared, for want of vectors"
             checks.append(voices.check_voice(voice, why_not))
@@ -172,9 +169,9 @@ def share(flags: Flags) -> float:
 
 
 def repeated(spoken: Sequence[AcceptedStatement], words: Sequence[Sequence[str]]) -> tuple[Flags, Flags]:
-    """Flag the statements that say again what their culture has said, and those that another of its people made too.
+    """Flag statements that repeat an earlier one of the culture, and those that another person of it made too.
 
-    Statements are the same if deduplication found so, or if they are word by word the same (under any question).
+    Statements are equal if they are duplicates, or the same word by word under any question.
     """
     again, echoed = np.zeros(len(spoken), np.bool_), np.zeros(len(spoken), np.bool_)
     for keys in ([statement.cluster for statement in spoken], [tuple(text) for text in words]):
@@ -216,14 +213,12 @@ def meaning_variety(vectors: Vectors, seeds: Sequence[str], *parts: object) -> M
 
 
 def gains(meaning: Meaning, keeps: Places, nearest: Vectors) -> DiversityGain:
-    """The diversity gain over two bases: the questions, and what other cultures said about the same question."""
-    elsewhere = nearest[keeps]
+    """Return the diversity gain over the questions, and over other cultures' statements on the same question."""
+    others = nearest[keeps]
     over_seeds = None
     if meaning.questions is not None and len(keeps):
         over_seeds = diversity.diversity_gain((meaning.vectors[keeps] @ meaning.questions.T).max(axis=1))
-    return DiversityGain(
-        over_seeds=over_seeds, over_other_cultures=diversity.diversity_gain(elsewhere[~np.isnan(elsewhere)])
-    )
+    return DiversityGain(over_seeds=over_seeds, over_other_cultures=diversity.diversity_gain(others[~np.isnan(others)]))
 
 
 def survey_distance(fit: Fit) -> SurveyDistance:

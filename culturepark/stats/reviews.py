@@ -1,4 +1,4 @@
-"""How much of a run was reviewed, by whom, and how far reviewers agree. Pure."""
+"""Counts of reviews, and the agreement of reviewers. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from culturepark.stats.figures import ReviewCounts, ReviewerAgreement, ReviewerA
 def review_counts(reviews: Mapping[str, Sequence[Review]]) -> ReviewCounts:
     """
     Args:
-        reviews: standing ones by subject.
+        reviews: standing reviews by subject.
     """
     given = [review for on_subject in reviews.values() for review in on_subject]
     by_reviewer = Counter(review.reviewer for review in given)
@@ -50,5 +50,5 @@ def reviewer_agreement(judged: Sequence[Judged], scale: Scale) -> ReviewerAgreem
 
 
 def subjects_shared(judged: Sequence[Judged]) -> int:
-    """Count the subjects that two or more have judged."""
+    """Count the subjects with two or more judgements."""
     return len({subject for _, subject, _ in shared(judged)})

@@ -1,7 +1,7 @@
-"""Computes the figures of a run: `stats` for every reader, and a few more for the report page. Read-only.
+"""Computes the figures of a run: `stats`, and a few more for the report page. Read-only.
 
-Nothing is embedded here. Meaning is compared with the vectors that deduplication has left in the store; where one is
-missing, the figures that need it are None.
+Nothing is embedded here. Meaning is compared by the vectors that deduplication has stored; if one is missing, the
+figures that need it are None.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from culturepark.domain import Edition, Status, SurveyItem
 from culturepark.errors import StoreError, UsageError
 from culturepark.ids import dialogue_of
 from culturepark.languages import load_language
-from culturepark.models.embedder import Vectors, identity_of, unit_rows
+from culturepark.models.embedder import identity_of, unit_rows
 from culturepark.models.spec import parse
 from culturepark.stats import representation
 from culturepark.stats.figures import (
@@ -89,15 +89,11 @@ def run_stats(store: Store, run: RunRow, edition: Edition) -> RunStats:
         seed=run.seed,
         created_at=run.created_at,
         finished_at=run.finished_at,
-        dialogues=steps.dialogues,
+        **dict(steps),
         skipped=list(skipped(store, run, edition)),
         dialogue_stop_reasons=stops,
-        turns=steps.turns,
-        statements=steps.statements,
-        verdicts=steps.verdicts,
         checks=checks_of(store, run, edition, statements),
         duplicates=Duplicates(threshold=threshold_of(run, edition), by_method=by_method),
-        samples=steps.samples,
         reviews=reviews,
         calls=calls,
         tokens=tokens,
@@ -121,13 +117,13 @@ class Cell:
     item: SurveyItem
     cultures: set[str] = field(default_factory=set)
     drawn: Counter[int] = field(default_factory=Counter)
-    told: list[tuple[int, int]] = field(default_factory=list)
-    """For each delegate with kept samples of opinions: the stance's code, and how many such samples."""
+    kept: list[tuple[int, int]] = field(default_factory=list)
+    """For each delegate with kept samples of opinions: code of the stance, and number of these samples."""
 
     def fits(self, run_seed: int) -> tuple[Fit, Fit | None]:
-        """The stances as drawn, and those behind kept samples, against the survey."""
+        """Return the fit of the drawn stances, and of those behind kept samples."""
         shares, parts = self.item.shares[self.country], (run_seed, self.seed, self.country)
-        return drawn_fit(shares, self.drawn, *parts), kept_fit(shares, self.told, *parts) if self.told else None
+        return drawn_fit(shares, self.drawn, *parts), kept_fit(shares, self.kept, *parts) if self.kept else None
 
 
 def variety_and_stances(
@@ -135,10 +131,8 @@ def variety_and_stances(
 ) -> tuple[Representation, list[StanceCell]]:
     with store.database.reading() as session:
         of_this_run = DialogueRow.run_id == run.id
-        seated = select(DialogueRow.status, DialogueRow.seed_key, ParticipantRow).join(
-            DialogueRow, col(ParticipantRow.dialogue_id) == col(DialogueRow.id)
-        )
-        cast: Sequence[Any] = session.exec(seated.where(of_this_run)).all()
+        participants = select(DialogueRow.status, DialogueRow.seed_key, ParticipantRow).join(DialogueRow)
+        cast: Sequence[Any] = session.exec(participants.where(of_this_run)).all()
         samples = of_run(select(SampleRow.statement_id, SampleRow.kind, SampleRow.status, SampleRow.drop_reason))
         outcomes = of_columns(session.execute(samples.where(of_this_run)))
         duplicates = select(DuplicateRow.statement_id, DuplicateRow.cluster_id).where(
@@ -183,8 +177,8 @@ def cells_of(
 ) -> list[Cell]:
     """
     Args:
-        drawn: a seed's key and who sits there.
-        opinions: (dialogue, persona) -> kept samples of the persona's opinions there.
+        drawn: seed keys and participants.
+        opinions: (dialogue id, persona key) -> number of kept samples of the persona's opinions there.
     """
     cells: dict[tuple[str, str], Cell] = {}
     for seed_key, person in drawn:
@@ -198,14 +192,14 @@ def cells_of(
         cell.cultures.add(person.culture)
         cell.drawn[code] += 1
         if samples := opinions.get((person.dialogue_id, person.persona_key)):
-            cell.told.append((code, samples))
+            cell.kept.append((code, samples))
     return [cells[key] for key in sorted(cells)]
 
 
 def stance_cell(cell: Cell, drawn: Fit, kept: Fit | None) -> StanceCell:
     shares, total = cell.item.shares[cell.country], sum(cell.drawn.values())
     samples = Counter[int]()
-    for code, count in cell.told:
+    for code, count in cell.kept:
         samples[code] += count
     return StanceCell(
         seed=cell.seed,
@@ -231,7 +225,7 @@ def stance_cell(cell: Cell, drawn: Fit, kept: Fit | None) -> StanceCell:
 def meaning_of(
     store: Store, run: RunRow, edition: Edition, texts: Sequence[str]
 ) -> tuple[Meaning | None, VectorsKnown]:
-    """The vectors of the texts, if the store has all of them, and how many it has."""
+    """Return the vectors of the texts if the store has all of them, and the number it has."""
     name = str(json.loads(run.models).get("embedder", "lexical"))
     try:
         identity = identity_of(parse(name, "embedder"))
@@ -239,14 +233,10 @@ def meaning_of(
         raise StoreError(f"run {run.id} is damaged: {error}; `culturepark doctor` lists all damage") from None
     questions = [seed.question for seed in edition.scenario.seeds]
     wanted = [*texts, *questions] if identity and texts else []
-    by_text = {
-        text: vector
-        for text, vector in vectors.best_known(store, identity or "", wanted)[1].items()
-        if is_finite(vector)
-    }
+    by_text = vectors.best_known(store, identity or "", wanted)[1]
     known = sum(text in by_text for text in texts)
     if known and known == len(texts) and len({len(vector) for vector in by_text.values()}) > 1:
-        known = 0  # vectors of two models under one name are not to be compared
+        known = 0  # vectors of two models under one name cannot be compared
     available = VectorsKnown(embedder=name, known=known, of=len(texts))
     if not texts or known < len(texts):
         return None, available
@@ -262,37 +252,27 @@ def meaning_of(
     )
 
 
-def is_finite(vector: Vectors) -> bool:
-    return bool(np.isfinite(vector).all())
-
-
 # --- for the report page ---------------------------------------------------------------------------
 
 
 @dataclass
 class CultureCounts:
-    """What came of the speeches of one culture's people."""
+    """Counts of the statements and samples of one culture."""
 
     statements: Counter[str] = field(default_factory=Counter)
-    """By kind."""
+    """Statements by kind."""
     topics: Counter[str] = field(default_factory=Counter)
-    """Statements, by the topic of the question that was talked about."""
+    """Statements by topic of the question."""
     kept: Counter[str] = field(default_factory=Counter)
-    """Kept samples, by shape."""
+    """Kept samples by shape."""
 
 
 def culture_counts(store: Store, run: RunRow, edition: Edition) -> dict[str, CultureCounts]:
     topics = {seed.key: seed.topic for seed in edition.scenario.seeds}
     by: tuple[Any, ...] = (col(StatementRow.culture), col(StatementRow.kind), col(DialogueRow.seed_key))
     of_this_run = col(DialogueRow.run_id) == run.id
-    statements = (
-        sqlalchemy.select(*by, func.count())
-        .select_from(StatementRow)
-        .join(TurnRow, col(StatementRow.turn_id) == col(TurnRow.id))
-        .join(DialogueRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
-        .where(of_this_run, counting(run))
-        .group_by(*by)
-    )
+    statements = sqlalchemy.select(*by, func.count()).select_from(StatementRow).join(TurnRow).join(DialogueRow)
+    statements = statements.where(of_this_run, counting(run)).group_by(*by)
     shapes: tuple[Any, ...] = (col(SampleRow.culture), col(SampleRow.kind))
     samples = of_run(sqlalchemy.select(*shapes, func.count())).where(of_this_run, col(SampleRow.status) == "kept")
     counts: dict[str, CultureCounts] = defaultdict(CultureCounts)
@@ -307,15 +287,14 @@ def culture_counts(store: Store, run: RunRow, edition: Edition) -> dict[str, Cul
 
 def turns_by_hand(store: Store, run: RunRow) -> int:
     """Count the turns that a real person wrote."""
-    query = sqlalchemy.select(func.count()).select_from(TurnRow)
-    query = query.join(DialogueRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
+    query = sqlalchemy.select(func.count()).select_from(TurnRow).join(DialogueRow)
     by_hand = col(TurnRow.origin).in_(("typed", "edited"))
     with store.database.reading() as session:
         return int(session.execute(query.where(col(DialogueRow.run_id) == run.id, by_hand)).scalar_one())
 
 
 def seconds_by_stage(store: Store, run: RunRow) -> dict[str, float]:
-    """Sum the duration of the calls of each stage; calls may have been made side by side."""
+    """Add up the durations of each stage's calls, which may have overlapped."""
     took = func.sum(col(CallRow.duration_ms))
     query = sqlalchemy.select(col(CallRow.stage), took).where(col(CallRow.run_id) == run.id).group_by(CallRow.stage)
     with store.database.reading() as session:

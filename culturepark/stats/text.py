@@ -1,4 +1,4 @@
-"""Figures and traces as lines for people. Pure: data in, lines out."""
+"""The figures of `culturepark stats` as lines of text. Pure."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def stats_lines(stats: RunStats, all_stances: bool = False, where: str = "") -> 
     """
     Args:
         all_stances: show every item and country, not only those furthest from the survey.
-        where: the option that names the store, if it has to be named.
+        where: the option that names the store, empty for the default one.
     """
     yield f"{stats.run}  {stats.status}" + (f": {stats.stop_reason}" if stats.stop_reason else "")
     yield from variety_lines(stats, where)
@@ -41,7 +41,7 @@ def stats_lines(stats: RunStats, all_stances: bool = False, where: str = "") -> 
 
 
 def variety_lines(stats: RunStats, where: str) -> Iterator[str]:
-    """The verdict on the run's voices, and a table by culture; at most 60 columns but for sentences."""
+    """Yield the verdict on the run's voices, and a table by culture; tables have at most 60 columns."""
     representation = stats.representation
     yield f"  voices      {verdict_of(representation.run)}"
     cultures = representation.cultures
@@ -79,7 +79,7 @@ def variety_lines(stats: RunStats, where: str) -> Iterator[str]:
 
 
 def by_words(stats: RunStats) -> bool:
-    """Return whether duplicates were found by words, be it because the run's embedder could not be had."""
+    """Tell whether duplicates were found by words, also if only because the run's embedder is missing."""
     vectors = stats.representation.vectors
     absent = vectors.embedder == "minilm" and not vectors.known and bool(missing("minilm"))
     return vectors.embedder == "lexical" or "lexical" in stats.duplicates.by_method or absent
@@ -100,7 +100,6 @@ def share(figure: float | None) -> str:
 
 
 def verdict_of(group: Group) -> str:
-    """The verdict on the voices of a culture or of a run, in words."""
     collapse = group.collapse
     if collapse.verdict == "collapsed":
         return f"ONE VOICE: {'; '.join(collapse.reasons)}"
@@ -158,7 +157,7 @@ def funnel_lines(stats: RunStats) -> Iterator[str]:
 
 
 def stance_lines(cells: Sequence[StanceCell], everything: bool) -> Iterator[str]:
-    """Stances as drawn and as told by kept samples; unless all are wanted, those furthest from the survey."""
+    """Yield stances as drawn and as kept; unless `everything`, only those furthest from the survey."""
 
     def beyond_chance(cell: StanceCell) -> float:
         return (cell.kept_fit or cell.fit).beyond_chance
@@ -176,7 +175,6 @@ def stance_lines(cells: Sequence[StanceCell], everything: bool) -> Iterator[str]
 
 
 def check_lines(criterion: str, check: PanelCheck | CrossCheck) -> Iterator[str]:
-    """How many statements passed a check, and how far its judges agree."""
     passed = f"  {criterion:<11} {check.kept} of {check.statements} passed"
     if isinstance(check, CrossCheck):
         yield f"{passed} ({listed(check.answers)}); not asked {check.not_asked}"
@@ -191,7 +189,6 @@ def check_lines(criterion: str, check: PanelCheck | CrossCheck) -> Iterator[str]
 
 
 def review_lines(reviews: ReviewCounts) -> Iterator[str]:
-    """Who has reviewed how much, and how far reviewers agree."""
     yield f"  reviews     {reviews.total} ({listed(reviews.by_decision)}), {reviews.corrections} with a wording"
     yield f"    by        {listed(reviews.by_reviewer)}"
     if reviews.agreement is None:

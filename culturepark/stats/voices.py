@@ -1,8 +1,8 @@
-"""Tells whether the people of a run speak with voices of their own, or have collapsed to one voice. Pure.
+"""Checks whether the people of a run have voices of their own, or have collapsed to one voice. Pure.
 
-No threshold comes from another corpus. People are compared with themselves: if the talks of one person sound no more
-alike than those of different people, their voices are the same. Shares are held against one half, which a cast of two
-or more cannot exceed while each person keeps to habits of their own; a share counts only where the data suffice.
+No threshold comes from another corpus. People are compared with themselves: if the talks of one person are no more
+alike than those of different people, their voices are the same. Shares are compared with one half, which two or more
+people cannot exceed while each keeps to habits of their own; with few data a share is left undecided.
 """
 
 from __future__ import annotations
@@ -25,32 +25,32 @@ from culturepark.stats.figures import Check, Collapse, Outcome
 from culturepark.stats.survey_fit import generator
 
 NEAREST = 20
-"""Nearest statements of another culture that are compared by their words. If all of them differ in a word that turns
-the meaning, a statement counts as not made by that culture."""
+"""Nearest statements of another culture that are compared by words. If all of them differ in a word that changes the
+meaning, the culture has not made the statement."""
 HALF = 0.5
 FEWEST = 20
-"""Statements that a verdict needs at least: with fewer, the 95% interval of a share is half a unit wide."""
+"""Statements that a verdict needs at least; with fewer, the 95% interval of a share is half a unit wide."""
 OPENING = 4
-"""Words that make an opening."""
+"""Words of an opening."""
 FEWEST_TALKS, TALKS_EACH = 20, 5
 """Talks that a comparison of voices needs: in all, and by each of at least two people."""
 MOST_TALKS = 300
-"""Talks that are compared; of more, a random sample of this size is taken."""
+"""Talks that are compared at most; of more, a random sample is taken."""
 SHUFFLES = 499
 UNLIKELY = 0.01
-"""Level of the permutation test: low enough that a run of one voice hardly passes for many by luck."""
+"""Level of the permutation test; a run of one voice hardly ever passes it by chance."""
 
 
 @dataclass(frozen=True)
 class Voice:
-    """How alike the talks of one person are, and how alike those of different people, once the topic is taken out."""
+    """The likeness of one person's talks, and of different people's, without their topics."""
 
     own: float
-    """Mean cosine of two talks of one person, each less the mean of all statements about its question."""
+    """Mean cosine of two talks of one person, each less the mean of all statements on its question."""
     others: float
-    """The same for talks of two people."""
+    """Mean cosine of two talks of different people."""
     chance: float
-    """p-value of a one-sided permutation test: how often shuffled people differ as much (0-1)."""
+    """p-value (0-1) of a one-sided permutation test of `own - others`."""
     talks: int
 
 
@@ -59,16 +59,16 @@ def voice(
 ) -> Voice | None:
     """Compare people's talks with their own and with others'.
 
-    Sentences of one talk are not independent, so the unit that is compared and shuffled is a person's mean in one
-    talk. Two talks about one question are not compared (where there is more than one question), nor two people in one
-    talk: likeness there comes from the topic.
+    Sentences of one talk are not independent, so the unit of the test is a person's mean in one talk. Talks on one
+    question are not compared if there is more than one question, else people in one talk are not: they are alike
+    because of the topic.
 
     Args:
         vectors: shape (n, d), from `without_topics`.
         people, talks, seeds: of each statement.
 
     Returns:
-        None where there are too few talks to tell.
+        None if there are too few talks.
     """
     units: dict[tuple[str, str, str], list[int]] = {}
     for index, unit in enumerate(zip(people, talks, seeds, strict=True)):
@@ -77,32 +77,32 @@ def voice(
     random = generator("voice", *parts)
     if len(keys) > MOST_TALKS:
         keys = [keys[i] for i in np.sort(random.permutation(len(keys))[:MOST_TALKS])]
-    each = Counter(person for person, _, _ in keys)
-    if len(keys) < FEWEST_TALKS or sum(count >= TALKS_EACH for count in each.values()) < 2:
+    talks_by_person = Counter(person for person, _, _ in keys)
+    if len(keys) < FEWEST_TALKS or sum(count >= TALKS_EACH for count in talks_by_person.values()) < 2:
         return None
     means = unit_rows(np.stack([vectors[units[key]].mean(axis=0) for key in keys]))
-    where = 2 if len({seed for _, _, seed in keys}) > 1 else 1
-    numbers = {name: number for number, name in enumerate(dict.fromkeys(key[where] for key in keys))}
-    block = np.array([numbers[key[where]] for key in keys])
+    part = 2 if len({seed for _, _, seed in keys}) > 1 else 1
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(key[part] for key in keys))}
+    block = np.array([numbers[key[part]] for key in keys])
     comparable = block[:, None] != block[None, :]
     alike = (means @ means.T) * comparable
     total, pairs = float(alike.sum()), int(comparable.sum())
-    names = {person: number for number, person in enumerate(each)}
-    who = np.array([names[person] for person, _, _ in keys])
+    person_numbers = {person: number for number, person in enumerate(talks_by_person)}
+    speakers = np.array([person_numbers[person] for person, _, _ in keys])
 
-    def likeness(dealt: NDArray[np.int_]) -> tuple[float, float]:
-        same = (dealt[:, None] == dealt[None, :]) & comparable
+    def likeness(labels: NDArray[np.int_]) -> tuple[float, float]:
+        same = (labels[:, None] == labels[None, :]) & comparable
         own, count = float(alike.sum(where=same)), int(same.sum())
         return own / max(count, 1), (total - own) / max(pairs - count, 1)
 
-    own, others = likeness(who)
-    by_lot = [likeness(random.permutation(who)) for _ in range(SHUFFLES)]
-    chance = (1 + sum(same - different >= own - others - 1e-6 for same, different in by_lot)) / (1 + SHUFFLES)
+    own, others = likeness(speakers)
+    shuffled = [likeness(random.permutation(speakers)) for _ in range(SHUFFLES)]
+    chance = (1 + sum(same - different >= own - others - 1e-6 for same, different in shuffled)) / (1 + SHUFFLES)
     return Voice(own, others, chance, len(keys))
 
 
 def without_topics(vectors: Vectors, seeds: Sequence[str]) -> Vectors:
-    """Subtract from each vector the mean of all statements about its question: what is left is the speaker's."""
+    """Subtract from each vector the mean of all statements on its question."""
     residue = vectors.copy()
     about = np.array(seeds, object)
     for seed in dict.fromkeys(seeds):
@@ -118,21 +118,21 @@ def find_shared(
     threshold: float,
     language: Language,
 ) -> tuple[dict[str, NDArray[np.bool_]], Vectors]:
-    """Find the statements that speakers of another culture made too, under the same question.
+    """Find the statements that speakers of another culture made too on the same question.
 
-    The search is exact, inside each seed and culture by culture.
+    The search is exact.
 
     Args:
         vectors: shape (n, d), unit rows.
-        threshold: cosine from which two statements may say the same: the run's own, from deduplication.
+        threshold: cosine from which two statements may be duplicates in this run.
 
     Returns:
-        for each culture, which statements of others its speakers made too, shape (n,);
-        and for each statement the cosine with the nearest of any other culture, NaN where there is none, shape (n,).
+        For each culture flags of the other cultures' statements that its speakers made too, shape (n,); and for each
+        statement the cosine with the nearest of another culture, NaN if there is none, shape (n,).
     """
     said_by = {culture: np.zeros(len(texts), np.bool_) for culture in dict.fromkeys(cultures)}
     nearest = np.full(len(texts), np.nan, np.float32)
-    said, about = np.array(cultures, object), np.array(seeds, object)
+    culture_of, about = np.array(cultures, object), np.array(seeds, object)
 
     @cache
     def reading(index: int) -> Reading:
@@ -145,8 +145,8 @@ def find_shared(
 
     for seed in dict.fromkeys(seeds):
         here = np.flatnonzero(about == seed)
-        for culture in dict.fromkeys(said[here]):
-            own, others = here[said[here] == culture], here[said[here] != culture]
+        for culture in dict.fromkeys(culture_of[here]):
+            own, others = here[culture_of[here] == culture], here[culture_of[here] != culture]
             if not len(others):
                 continue
             close = near(vectors[others], vectors[own], threshold)
@@ -160,36 +160,36 @@ def find_shared(
 
 
 def check_echoes(echoes: int, statements: int) -> Check:
-    """Statements that another person of the culture made too. People who repeat only themselves pass."""
+    """Check the share of statements that another person of the culture made too. People may repeat themselves."""
     text = f"{echoes} of {statements} statements were made by somebody else of the culture too"
     return share_check("echoes", echoes, statements, text)
 
 
 def check_openings(words: Sequence[Sequence[str]]) -> Check:
-    """Statements that begin with the same few words."""
+    """Check the share of statements with the most frequent opening."""
     openings = Counter(tuple(text[:OPENING]) for text in words)
     opening, count = max(openings.items(), key=lambda pair: (pair[1], pair[0]), default=((), 0))
     return share_check("openings", count, len(words), f"{count} of {len(words)} begin “{' '.join(opening)} …”")
 
 
 def check_shared(shared: int, statements: int) -> Check:
-    """Statements that speakers of another culture made too."""
+    """Check the share of statements that speakers of another culture made too."""
     text = f"{shared} of {statements} statements were made by another culture's speakers too"
     return share_check("shared", shared, statements, text)
 
 
 def share_check(name: str, count: int, total: int, text: str) -> Check:
-    """Collapsed if a share is more than one half with 95% confidence."""
+    """Return `collapsed` if a share is above one half with 95% confidence."""
     outcome: Outcome = "unknown" if total < FEWEST else "collapsed" if surely_above(count, total) > HALF else "fine"
     return Check(name=name, outcome=outcome, value=count / total if total else None, limit=HALF, text=text)
 
 
 def check_people(kept: Mapping[str, int], seats: Mapping[str, int], *parts: object) -> Check:
-    """Collapsed if the effective number of people is less than half of what their seats would give, and than chance.
+    """Return `collapsed` if the effective number of people is below half of that by seats, and below chance.
 
     Args:
-        kept: person -> kept statements.
-        seats: person -> dialogues that the person sat in.
+        kept: person -> number of kept statements.
+        seats: person -> number of dialogues.
     """
     total, people = sum(kept.values()), list(seats)
     if total < FEWEST or len(people) < 2:
@@ -228,6 +228,6 @@ def collapse(checks: Sequence[Check], statements: int) -> Collapse:
 
 
 def verdict(checks: Sequence[Check]) -> Outcome:
-    """`collapsed` if one check says so; `fine` only if none is left open."""
+    """Return `collapsed` if one check is, and `fine` only if all are."""
     outcomes = {check.outcome for check in checks}
     return "collapsed" if "collapsed" in outcomes else "unknown" if "unknown" in outcomes or not checks else "fine"

@@ -1,1 +1,1 @@
-"""Everything a run says, asks, finds and decides, in one database."""
+"""The database of runs: turns, calls, statements, verdicts, samples and reviews."""

@@ -1,7 +1,7 @@
-"""The people in the dialogues of a stored run, read back from its rows; and what its plan had to leave out. Read-only.
+"""The castings of a stored run, read back from its rows. Read-only.
 
-A run is planned when it is made. From then on its rows say who sits where, since some runs were never planned:
-branches. Seeds that the plan had to leave out have no rows, and are found by planning once more.
+A run is planned once, when it is made; branches are never planned. So the rows say who sits where. A seed that the plan
+had to leave out has no rows, and is found by planning again.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ PERSON = tuple(
 
 
 def castings(store: Store, run: RunRow, edition: Edition, only: str | None = None) -> tuple[Casting, ...]:
-    """Return the dialogues of a run by number: as they were planned, or, of a branch, as the parent's was.
+    """Return the castings of a run in the order of their numbers.
 
     Participants with the same persona and stance are one object: 10,000 dialogues have some hundreds.
 
     Args:
         only: the id of the one dialogue to return; the run does not matter then.
     Raises:
-        StoreError: if nobody sits in one, or somebody whom the run's scenario does not know.
+        StoreError: if a dialogue has no participant, or one that the run's scenario does not know.
     """
     with store.database.reading() as session:
         return sitting_in(session, col(DialogueRow.id) == only if only else col(DialogueRow.run_id) == run.id, edition)
 
 
 def sitting_in(session: Session, condition: Any, edition: Edition) -> tuple[Casting, ...]:
-    """Return the castings of those dialogues of a run that a condition picks; see `castings`."""
+    """Return the castings of the dialogues that meet a condition; see `castings`."""
     seeds = {seed.key: seed for seed in edition.scenario.seeds}
     people: dict[tuple[str, int | None, str | None], Participant] = {}
     sitting: dict[str, list[Participant]] = {}
@@ -67,5 +67,5 @@ def sitting_in(session: Session, condition: Any, edition: Edition) -> tuple[Cast
 
 
 def skipped(store: Store, run: RunRow, edition: Edition) -> tuple[Skip, ...]:
-    """Return what the run's plan had to leave out, by planning again; nothing for a branch, which had no plan."""
+    """Return the seeds and cultures that the run's plan had to leave out; nothing for a branch."""
     return () if parents(store, run.id) else plan(edition, run.seed).skipped

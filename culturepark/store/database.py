@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
@@ -24,6 +24,7 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 from sqlmodel import Session
+from sqlmodel.sql.expression import SelectOfScalar
 
 from culturepark.errors import StoreError, UsageError
 from culturepark.files import clipped, readable
@@ -41,6 +42,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 READ_ONLY = "the file or its folder is read-only for this user; copy it, or name another with --store"
 DAMAGED = "the file is damaged; `sqlite3 FILE .recover` saves what can be read"
 
+T = TypeVar("T")
+
 
 class Database:
     """An open database with the current schema."""
@@ -49,10 +52,10 @@ class Database:
         """
         Args:
             url: an SQLAlchemy URL, e.g. `sqlite:///runs/culturepark.db`.
-            must_exist: do not make a database where there is none.
+            must_exist: make no database where there is none.
         Raises:
-            StoreError: if it cannot be opened, or is another program's, or a newer version's.
-            UsageError: if `must_exist` and there is none.
+            StoreError: if the database cannot be opened, or belongs to another program or a newer version.
+            UsageError: if `must_exist` and there is no database.
         """
         self.url = parsed(url)
         self.path = ""
@@ -116,13 +119,18 @@ class Database:
             raise StoreError(f"the store {self.shown}: a row that another one names is missing; {DAMAGED}") from error
         except SQLAlchemyError as error:
             raise StoreError(f"the store {self.shown}: {str(error).splitlines()[0]}") from error
-        except UnicodeDecodeError as error:  # the driver's own message, where it quotes what is damaged
+        except UnicodeDecodeError as error:  # raised by the driver as it quotes a damaged value
             raise StoreError(f"the store {self.shown}: not UTF-8; {DAMAGED}") from error
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         with self.guard(), Session(self.engine) as session:
             yield session
+
+    def rows(self, query: SelectOfScalar[T]) -> list[T]:
+        """Return all rows of one query, in a transaction of its own."""
+        with self.reading() as session:
+            return list(session.exec(query))
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -131,20 +139,20 @@ class Database:
             self.check_place()
             yield session
             session.flush()
-            self.check_place(session.connection().info)  # nothing is committed into a file that nobody will find
+            self.check_place(session.connection().info)  # a file that was moved meanwhile gets no commit
 
     @property
     def mode(self) -> int:
-        """Permissions for files made of this database: those of its file; for a server's, the owner's alone."""
+        """Permissions for files made of this database: those of the database file, or for a server the owner's only."""
         return mode_of(self.path) if self.path else 0o600
 
     def check_place(self, connection: dict[Any, Any] | None = None) -> None:
         """
         Args:
-            connection: what is known of one that has the file open, for its log to be looked at too. The log stays as
-                long as anybody has the file open.
+            connection: `info` of a connection that has the file open; its write-ahead log is checked too, which exists
+                as long as any connection has the file open.
         Raises:
-            StoreError: if the file that was opened was deleted or moved, or another has taken its place.
+            StoreError: if the opened file was deleted, moved or replaced.
         """
         if self.inode is None:
             return
@@ -170,13 +178,13 @@ class Database:
             yield
 
     def problems(self) -> list[str]:
-        """Return what an integrity check finds; empty if all is well."""
+        """Return the findings of the database's own integrity checks."""
         if self.engine.dialect.name != "sqlite":
             return []
         with self.guard(), self.engine.connect() as connection:
-            found = [str(row[0]) for row in connection.execute(text("PRAGMA integrity_check")) if row[0] != "ok"]
+            problems = [str(row[0]) for row in connection.execute(text("PRAGMA integrity_check")) if row[0] != "ok"]
             broken = connection.execute(text("PRAGMA foreign_key_check")).all()
-        return found + [f"{row[0]} row {row[1]} points at a missing {row[2]}" for row in broken]
+        return problems + [f"{row[0]} row {row[1]} points at a missing {row[2]}" for row in broken]
 
     def close(self) -> None:
         self.engine.dispose()
@@ -191,9 +199,10 @@ class Database:
                 migrate(connection)
 
     def _use_wal(self) -> None:
-        """Readers and one writer at a time do not wait for each other. Only now: it is written into the file.
+        """Turn on the write-ahead log, with which readers and the writer do not wait for each other.
 
-        Where that cannot be done (read-only, or in use in the old mode) the database can be read all the same.
+        The mode is written into the file, so this comes after the check of the schema. A file that is read-only, or in
+        use in the old mode, keeps its mode and can still be read.
         """
         raw = self.engine.raw_connection()
         try:
@@ -219,10 +228,10 @@ class Database:
 
 @contextmanager
 def held_by_file(database: Database, name: str) -> Iterator[bool]:
-    """A lock on a file beside the database. The kernel drops it when the process ends.
+    """Lock a file beside the database; the kernel drops the lock when the process ends.
 
-    Whoever may write the database may lock the file. Where somebody made it when that was otherwise, and died, a lock
-    on a byte of the database itself decides: everybody who holds the one holds the other too.
+    All users who may write the database may lock the file. A file that was left by a user under other permissions
+    cannot be opened; then a lock on a byte of the database itself decides. Each process takes both locks.
     """
     from filelock import FileLock, Timeout
 
@@ -245,14 +254,15 @@ def held_by_file(database: Database, name: str) -> Iterator[bool]:
         with held_by_range(database.path, name) as free:
             yield free is not False
     finally:
-        # While it is still held: whoever opened it meanwhile sees that it is gone, and makes another (filelock >= 4).
+        # Deleted while locked: a process that has opened the file meanwhile sees that it is gone, and makes another
+        # (filelock >= 4).
         with suppress(OSError):
             Path(path).unlink(missing_ok=True)
         lock.release()
 
 
 def mode_of(path: str | os.PathLike[str]) -> int:
-    """The mode of files made beside a database: for whom it is, and always for their owner."""
+    """Return the mode of files made beside a database: read and write bits of the database, and always the owner's."""
     return stat.S_IMODE(os.stat(path).st_mode) & 0o666 | 0o600
 
 
@@ -265,7 +275,7 @@ def why(error: OSError, path: str) -> str:
 
 @contextmanager
 def held_by_advisory_lock(database: Database, name: str) -> Iterator[bool]:
-    """A session's lock inside the server, which drops it with the connection."""
+    """Take a lock of the session in the server, which drops it with the connection."""
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         query = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
         with database.guard():
@@ -273,15 +283,15 @@ def held_by_advisory_lock(database: Database, name: str) -> Iterator[bool]:
         try:
             yield holds
         finally:
-            connection.invalidate()  # not back into the pool, where it would go on holding
+            connection.invalidate()  # in the pool it would keep the lock
 
 
 def parsed(url: str) -> URL:
     """
     Raises:
-        UsageError: if it is none, or SQLite's with more than a file's name; a wrong one is not repeated, since it may
-            hold a password.
-        StoreError: if what it names cannot be opened as a file.
+        UsageError: if the text is no database URL, or one of SQLite with more than a file's name. The text is not
+            repeated in the message, since it may hold a password.
+        StoreError: if the file it names cannot be opened.
     """
     form = "for a file write sqlite:///path/to/file.db"
     try:
@@ -294,7 +304,9 @@ def parsed(url: str) -> URL:
         return made
     if made.get_backend_name() != "sqlite":
         raise UsageError(f"--store: a store is SQLite's or PostgreSQL's; {form}")
-    if made.database and "?" in url and "=" not in url.partition("?")[2]:  # no option, but a letter of the file's name
+    if (
+        made.database and "?" in url and "=" not in url.partition("?")[2]
+    ):  # the question mark is part of the file's name
         made = made.set(database=f"{made.database}?{unquote(url.partition('?')[2])}", query={})
     if made.host or made.query or ("?" in url and "?" not in str(made.database)):
         raise UsageError(f"--store: SQLite takes a file and nothing else; {form}")
@@ -311,16 +323,18 @@ def parsed(url: str) -> URL:
 
 
 def exists(url: str) -> bool:
-    """Return whether there is a store to open; of PostgreSQL, that is not asked."""
+    """Return whether there is a store to open; always true for PostgreSQL."""
     made = parsed(url)
     return made.get_backend_name() != "sqlite" or Path(made.database or "").exists()
 
 
 def connect(path: str, how: str, inode: Inode | None, shown: str) -> sqlite3.Connection:
-    """The very file that is meant: by a URI, in which no letter of its name can be an option; and never a new one.
+    """Open an existing SQLite file.
+
+    The URI quotes the file's name, so that no letter of it is read as an option, and `how` never creates a file.
 
     Raises:
-        StoreError: if another file is there by now.
+        StoreError: if another file has taken its place.
     """
     if inode_of(path) != inode:
         raise gone(shown)
@@ -335,9 +349,10 @@ def gone(shown: str) -> StoreError:
 
 
 def options(path: str) -> str:
-    """Return the options to open a file with. SQLite reads WAL mode only where it finds side files or may make them.
+    """Return the URI options to open a file with.
 
-    Where it may not, and nobody left any with something in it, the file stands still and can be read alone.
+    SQLite opens a file in WAL mode only if side files exist or can be made. In a folder that cannot be written, a file
+    without side files does not change, and is opened as immutable.
     """
     if os.access(Path(path).parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         return "mode=rw"
@@ -348,7 +363,7 @@ def options(path: str) -> str:
         left = any(side.exists() and side.stat().st_size for side in (Path(f"{path}-wal"), Path(f"{path}-journal")))
         if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY) and not left:
             return "mode=ro&immutable=1"
-    except (sqlite3.Error, UnicodeDecodeError):  # whatever it is, it will be told when it is met in earnest
+    except (sqlite3.Error, UnicodeDecodeError):  # reported when the file is opened
         pass
     return "mode=rw"
 
@@ -360,7 +375,7 @@ def tune_sqlite(engine: Engine) -> None:
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
         cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA synchronous = FULL")  # an answer that was paid for outlives a power cut
+        cursor.execute("PRAGMA synchronous = FULL")  # answers that were paid for outlive a power cut
         cursor.close()
 
     @event.listens_for(engine, "begin")
@@ -381,8 +396,8 @@ def migrate(connection: Connection) -> None:
 
 
 def advice(error: DBAPIError) -> str:
-    """Return the driver's message, with what a user can do about it."""
-    said = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else type(error.orig).__name__
+    """Return the driver's message and a hint what to do."""
+    message = next(iter(str(error.orig).strip().splitlines()), type(error.orig).__name__)
     hints = {
         "database or disk is full": "free some space, then go on; what was committed is safe",
         "disk I/O error": "check the disk; what was committed is safe",
@@ -395,4 +410,4 @@ def advice(error: DBAPIError) -> str:
         "already exists": DAMAGED,
         "decode": DAMAGED,
     }
-    return next((f"{said}; {hint}" for key, hint in hints.items() if key in said), said)
+    return next((f"{message}; {hint}" for key, hint in hints.items() if key in message), message)

@@ -1,6 +1,6 @@
-"""One dialogue whole, with the statements, verdicts, samples, reviews and calls behind each turn. Read-only.
+"""One dialogue with the statements, verdicts, samples, reviews and calls behind each turn. Read-only.
 
-The terminal app and the report page both read it.
+The terminal app and the report page both show it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from sqlmodel import Session, col, func, select
 from culturepark.domain import Casting, Edition, Participant, Persona, Seed, Shape, Stance, Turn
 from culturepark.errors import UsageError
 from culturepark.ids import hangs_on
-from culturepark.store.integrity import PAGE, edition_of, paged
+from culturepark.store.integrity import edition_of, paged, pages
 from culturepark.store.standing import standing_rows
 from culturepark.store.store import Store
 from culturepark.store.tables import (
@@ -32,7 +32,7 @@ from culturepark.store.tables import (
 )
 
 MEMBERS = 50
-"""Members of a cluster that are read; it may have thousands."""
+"""Members of a cluster that are read at most; a cluster can have thousands."""
 
 
 @dataclass(frozen=True)
@@ -43,24 +43,23 @@ class Seated:
     stance_code: int | None
     stance_text: str | None
     shares: tuple[tuple[int, str, float], ...]
-    """Code, label and share (0-1) of each answer in the persona's country; empty where nothing was drawn from."""
+    """Code, label and share (0-1) of each answer in the persona's country; empty if its stance was not drawn."""
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Statements of which one stands for all."""
+    """Duplicates of one statement, the representative, as one of them sees the cluster."""
 
-    id: str
     representative_id: str
     representative: str
-    """Its text."""
+    """Text of the representative."""
     method: str
     similarity: float | None
     """Cosine of this statement and its representative; None for the representative itself."""
     members: tuple[tuple[str, str, float], ...]
-    """Id, text and similarity of each that is represented; of the nearest fifty."""
+    """Id, text and similarity of the nearest duplicates, at most `MEMBERS`."""
     size: int
-    """The representative included."""
+    """Number of statements, with the representative."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +68,18 @@ class Mined:
 
     row: StatementRow
     verdicts: tuple[VerdictRow, ...]
-    """Of all rounds, in the order they were given; those of `Scene.run.verify_round` count."""
+    """Verdicts of all rounds, in the order they were given; those of `Scene.run.verify_round` count."""
     before: StatementRow | None
-    """The statement that this one was rewritten from."""
+    """The statement of which this one is a rewording."""
     after: str | None
-    """Id of the statement that was written in its place."""
+    """Id of the rewording of this statement."""
     cluster: Cluster | None
     samples: tuple[SampleRow, ...]
+
+    @property
+    def kept(self) -> int:
+        """Number of kept samples."""
+        return sum(sample.status == "kept" for sample in self.samples)
 
 
 @dataclass(frozen=True)
@@ -85,15 +89,15 @@ class Spoken:
     id: str
     turn: Turn
     name: str
-    """The speaker's; `Moderator` or `You` for a speaker without a card."""
+    """Name of the speaker; `Moderator` or `You` for a speaker without a card."""
     culture: str
-    """The speaker's; empty for one without a card."""
+    """Culture of the speaker; empty for a speaker without a card."""
     statements: tuple[Mined, ...] = ()
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One dialogue, whole."""
+    """One dialogue with everything behind it except calls."""
 
     run: RunRow
     dialogue: DialogueRow
@@ -101,9 +105,7 @@ class Scene:
     people: tuple[Seated, ...]
     turns: tuple[Spoken, ...]
     reviews: Mapping[str, tuple[ReviewRow, ...]]
-    """Id of a turn, statement or sample -> each reviewer's newest review that was not withdrawn.
-
-    Reviews of the same words of an earlier extraction are among them."""
+    """Id of a turn, statement or sample -> its standing reviews, those of the same words in earlier rounds included."""
     shapes: tuple[Shape, ...]
     """Shapes of the run's samples."""
 
@@ -112,24 +114,21 @@ class Scene:
         return self.dialogue.status in ("done", "failed", "stopped")
 
     @property
+    def statements(self) -> list[Mined]:
+        return [mined for spoken in self.turns for mined in spoken.statements]
+
+    @property
     def casting(self) -> Casting:
-        return Casting(
-            number=self.dialogue.number,
-            seed=self.seed,
-            participants=tuple(
-                Participant(
-                    persona=one.persona,
-                    stance=None
-                    if one.stance_code is None
-                    else Stance(code=one.stance_code, text=one.stance_text or ""),
-                )
-                for one in self.people
-            ),
-        )
+        def stance_of(seated: Seated) -> Stance | None:
+            code = seated.stance_code
+            return None if code is None else Stance(code=code, text=seated.stance_text or "")
+
+        participants = (Participant(persona=seated.persona, stance=stance_of(seated)) for seated in self.people)
+        return Casting(number=self.dialogue.number, seed=self.seed, participants=tuple(participants))
 
 
 class Scenes:
-    """The dialogues of one run. Any thread may ask; every question is a look of its own."""
+    """The dialogues of one run. Any thread may ask; every method is one transaction."""
 
     def __init__(self, store: Store, run_id: str) -> None:
         """
@@ -144,10 +143,8 @@ class Scenes:
         return edition_of(self.run)
 
     def look_again(self) -> None:
-        """Read the run anew: one that is going on has another status and other rounds by now."""
+        """Read the run's row again, whose status and rounds may have changed."""
         self.run = self.store.run(self.run.id)
-
-    # --- one dialogue ----------------------------------------------------------------------------------
 
     def scene(self, dialogue_id: str) -> Scene:
         """
@@ -158,7 +155,7 @@ class Scenes:
             dialogue = session.get(DialogueRow, dialogue_id)
             if dialogue is None or dialogue.run_id != self.run.id:
                 raise UsageError(f"no such dialogue: {dialogue_id[:100]!r}; {self.run.id} does not have it")
-            sitting = session.exec(
+            participants = session.exec(
                 select(ParticipantRow)
                 .where(ParticipantRow.dialogue_id == dialogue_id)
                 .order_by(col(ParticipantRow.position))
@@ -166,15 +163,16 @@ class Scenes:
             turns = session.exec(
                 select(TurnRow).where(TurnRow.dialogue_id == dialogue_id).order_by(col(TurnRow.position))
             ).all()
-            mined = self._mined(session, dialogue_id)
-            subjects = [turn.id for turn in turns]
-            subjects += [one.row.id for those in mined.values() for one in those]
-            subjects += [x.id for those in mined.values() for one in those for x in one.samples]
-            given = standing_rows(session, dialogue_id)
-            reviews = {subject: tuple(given[subject]) for subject in subjects if subject in given}
+            by_turn = self._mined(session, dialogue_id)
+            statements = [mined for of_turn in by_turn.values() for mined in of_turn]
+            subjects = [turn.id for turn in turns] + [mined.row.id for mined in statements]
+            subjects += [sample.id for mined in statements for sample in mined.samples]
+            standing = standing_rows(session, dialogue_id)
+            reviews = {subject: tuple(standing[subject]) for subject in subjects if subject in standing}
         seed = self.edition.seed(dialogue.seed_key)
-        people = tuple(self._seated(row, seed) for row in sitting)
-        names = {one.persona.key: (one.persona.name, one.persona.culture) for one in people}
+        people = tuple(self._seated(row, seed) for row in participants)
+        names = {"user": ("You", "")}
+        names |= {seated.persona.key: (seated.persona.name, seated.persona.culture) for seated in people}
         return Scene(
             run=self.run,
             dialogue=dialogue,
@@ -184,8 +182,8 @@ class Scenes:
                 Spoken(
                     row.id,
                     row.noun(),
-                    *names.get(row.speaker, ({"user": "You"}.get(row.speaker, row.speaker.capitalize()), "")),
-                    statements=tuple(mined.get(row.id, ())),
+                    *names.get(row.speaker, (row.speaker.capitalize(), "")),
+                    statements=tuple(by_turn.get(row.id, ())),
                 )
                 for row in turns
             ),
@@ -194,18 +192,19 @@ class Scenes:
         )
 
     def calls(self, scene: Scene, subject_id: str) -> list[CallRow]:
-        """Return the calls for a turn, refused and failed ones too; for a copied turn, the one that it came of.
+        """Return the calls behind a turn, statement or sample.
 
-        For a statement or a sample: the calls that proposed and judged it.
+        For a turn these are all attempts; for a copied turn only the call whose answer it is; for a statement or a
+        sample the calls that proposed and judged it.
         """
         with self.store.database.reading() as session:
             rows = list(paged(session, CallRow, CallRow.subject_id, [subject_id]))
-            return rows or list(paged(session, CallRow, CallRow.id, behind(scene, subject_id)))
+            return rows or list(paged(session, CallRow, CallRow.id, call_ids_of(scene, subject_id)))
 
     def all_calls(self, scene: Scene) -> dict[str, list[CallRow]]:
-        """Return the calls of a dialogue by the row they were made for, be it a turn that never came about.
+        """Return the calls of a dialogue by the row they were made for, which may be a turn that never came about.
 
-        A copied turn was asked for in another dialogue; of those calls only the one that it came of is there.
+        Of a copied turn only the call whose answer it is belongs to them; the others are in the parent's run.
         """
         name = scene.dialogue.id
         subjects = [name, *(f"{name}.t{number}" for number in range(1, len(scene.turns) + 2))]
@@ -214,10 +213,10 @@ class Scenes:
             for row in paged(session, CallRow, CallRow.subject_id, subjects):
                 calls_by_subject[row.subject_id].append(row)
             known_ids = {row.id for rows in calls_by_subject.values() for row in rows}
-            elsewhere = {turn.turn.call_id: turn.id for turn in scene.turns if turn.turn.call_id}
-            missing = [call_id for call_id in elsewhere if call_id not in known_ids]
+            turn_by_call = {spoken.turn.call_id: spoken.id for spoken in scene.turns if spoken.turn.call_id}
+            missing = [call_id for call_id in turn_by_call if call_id not in known_ids]
             for row in paged(session, CallRow, CallRow.id, missing):
-                calls_by_subject[elsewhere[row.id]].append(row)
+                calls_by_subject[turn_by_call[row.id]].append(row)
         return {subject: calls_by_subject[subject] for subject in subjects if subject in calls_by_subject}
 
     def _seated(self, row: ParticipantRow, seed: Seed) -> Seated:
@@ -257,55 +256,54 @@ class Scenes:
         return by_turn
 
 
-def behind(scene: Scene, subject_id: str) -> list[str]:
-    """Return the ids of the calls that a turn, statement or sample names as its own."""
+def call_ids_of(scene: Scene, subject_id: str) -> list[str]:
+    """Return the ids of the calls that a turn, statement or sample names."""
     for spoken in scene.turns:
         if spoken.id == subject_id:
             return [spoken.turn.call_id] if spoken.turn.call_id else []
-        for one in spoken.statements:
-            if hangs_on(subject_id, one.row.id):
-                named = (one.row.call_id, *(verdict.call_id for verdict in one.verdicts))
-                return list(dict.fromkeys(name for name in named if name))
+        for mined in spoken.statements:
+            if hangs_on(subject_id, mined.row.id):
+                call_ids = (mined.row.call_id, *(verdict.call_id for verdict in mined.verdicts))
+                return list(dict.fromkeys(call_id for call_id in call_ids if call_id))
     return []
 
 
 def clusters_of(session: Session, ids: Sequence[str]) -> dict[str, Cluster]:
-    """Return statement -> its cluster, for those that are in one. A cluster has the id of its representative."""
-    near: dict[str, DuplicateRow] = {}
-    for start in range(0, len(ids), PAGE):
-        query = select(DuplicateRow).where(col(DuplicateRow.statement_id).in_(ids[start : start + PAGE]))
-        near |= {row.statement_id: row for row in session.exec(query)}
-    names = list({*ids, *(row.cluster_id for row in near.values())})
-    others: dict[str, int] = {}
+    """Return statement id -> cluster, for statements that are in one. A cluster's id is that of its representative."""
+    duplicates: dict[str, DuplicateRow] = {}
+    for page in pages(ids):
+        query = select(DuplicateRow).where(col(DuplicateRow.statement_id).in_(page))
+        duplicates |= {row.statement_id: row for row in session.exec(query)}
+    sizes: dict[str, int] = {}
     texts: dict[str, str] = {}
-    for start in range(0, len(names), PAGE):
-        page = names[start : start + PAGE]
+    for page in pages(list({*ids, *(row.cluster_id for row in duplicates.values())})):
         counts = select(DuplicateRow.cluster_id, func.count()).where(col(DuplicateRow.cluster_id).in_(page))
-        others |= dict(session.exec(counts.group_by(col(DuplicateRow.cluster_id))).all())
-        texts |= dict(
-            session.exec(select(StatementRow.id, StatementRow.text).where(col(StatementRow.id).in_(page))).all()
-        )
-    members = {name: members_of(session, name) for name in others}
+        sizes |= dict(session.exec(counts.group_by(col(DuplicateRow.cluster_id))).all())
+        texts |= texts_of(session, page)
+    members = {cluster_id: members_of(session, cluster_id) for cluster_id in sizes}
     by_statement: dict[str, Cluster] = {}
-    for name in ids:
-        row = near.get(name)
-        cluster = row.cluster_id if row else name
-        if cluster in others and cluster in texts:
-            shown, method = members[cluster]
-            similarity = row.similarity if row else None
-            text, size = texts[cluster], others[cluster] + 1
-            by_statement[name] = Cluster(cluster, cluster, text, row.method if row else method, similarity, shown, size)
+    for statement_id in ids:
+        row = duplicates.get(statement_id)
+        cluster_id = row.cluster_id if row else statement_id
+        if cluster_id in sizes and cluster_id in texts:
+            nearest, method = members[cluster_id]
+            method, similarity = (row.method, row.similarity) if row else (method, None)
+            by_statement[statement_id] = Cluster(
+                cluster_id, texts[cluster_id], method, similarity, nearest, sizes[cluster_id] + 1
+            )
     return by_statement
 
 
 def members_of(session: Session, cluster_id: str) -> tuple[tuple[tuple[str, str, float], ...], str]:
-    """Return the nearest members of a cluster, and the method that found the nearest of them."""
+    """Return the nearest members of a cluster, and the method by which the nearest one was found."""
     columns = (DuplicateRow.statement_id, DuplicateRow.similarity, DuplicateRow.method)
     nearest = select(*columns).where(DuplicateRow.cluster_id == cluster_id)
     nearest = nearest.order_by(col(DuplicateRow.similarity).desc(), col(DuplicateRow.statement_id)).limit(MEMBERS)
     rows = session.exec(nearest).all()
-    their_texts = select(StatementRow.id, StatementRow.text).where(
-        col(StatementRow.id).in_([name for name, _, _ in rows])
-    )
-    texts = dict(session.exec(their_texts).all())
+    texts = texts_of(session, [name for name, _, _ in rows])
     return tuple((name, texts[name], similarity) for name, similarity, _ in rows if name in texts), rows[0][2]
+
+
+def texts_of(session: Session, statement_ids: Sequence[str]) -> dict[str, str]:
+    query = select(StatementRow.id, StatementRow.text).where(col(StatementRow.id).in_(statement_ids))
+    return dict(session.exec(query).all())

@@ -1,4 +1,4 @@
-"""The rows behind an export: counts, kept samples, answers to one question, whole dialogues; read page by page."""
+"""The rows behind an export, read page by page: counts, kept samples, answers to one question, whole dialogues."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from culturepark.dialogue.protocol import PROTOCOLS
 from culturepark.domain import Casting, Edition, Statement, Status, Turn
 from culturepark.languages import Language, load_language
 from culturepark.store.castings import sitting_in
-from culturepark.store.integrity import columns, of_columns, sound
+from culturepark.store.integrity import PAGE, columns, of_columns, pages, sound
 from culturepark.store.lineage import of_run
 from culturepark.store.tables import (
+    CallRow,
     DialogueRow,
     ParticipantRow,
     RunRow,
@@ -29,28 +30,26 @@ from culturepark.store.tables import (
 )
 
 Look = Session
-"""One look at a store, which sees all of it as it was when the look began."""
+"""One transaction, which sees the store as it was when the transaction began."""
 
-PAGE = 500
 AGAINST = "contradicts-stance"
-"""The reason of samples that were dropped because their statement, faithful to its speaker's words, goes against the
-speaker's stance. A contradiction that its own judge was unsure of has this reason too."""
+"""The reason for which samples are dropped whose statement contradicts the speaker's stance, be the judge sure of it or
+not."""
 
 ANSWERS = ("survey", "open")
-"""The shapes that put the seed's question."""
+"""Shapes of samples that ask the seed's question."""
 
 SAMPLE = [getattr(SampleRow, name) for name in columns(SampleRow)]
 
 
 def kept_counts(look: Look, run_id: str, cultures: Sequence[str], shapes: Sequence[str] = ()) -> Counter[str]:
-    """Count the kept samples of a run by seed; of some cultures and shapes (none: all)."""
+    """Count the kept samples of a run by seed, in some cultures and shapes (none: all)."""
     query = of_run(sqlalchemy.select(col(DialogueRow.seed_key), func.count()))
-    query = only(query, run_id, "kept", cultures, shapes)
-    return by_seed(look, query)
+    return by_seed(look, only(query, run_id, "kept", cultures, shapes))
 
 
 def half_distilled(look: Look, run: RunRow) -> int:
-    """Count the dialogues that still have samples of an earlier round, because distilling again was stopped."""
+    """Count the dialogues that still have samples of an earlier round, because `distill` was interrupted."""
     extracted, verified = col(DialogueRow.extracted), col(DialogueRow.verified)
     behind = or_(
         and_(extracted > 0, extracted < run.extract_round),
@@ -60,18 +59,17 @@ def half_distilled(look: Look, run: RunRow) -> int:
 
 
 def kept_shapes(look: Look, statement_ids: Iterable[str]) -> set[tuple[str, str]]:
-    """Return statement and shape of every kept sample of some statements."""
-    shapes: set[tuple[str, str]] = set()
-    ids = sorted(statement_ids)
-    for start in range(0, len(ids), PAGE):
-        query = sqlalchemy.select(col(SampleRow.statement_id), col(SampleRow.kind))
-        query = query.where(col(SampleRow.statement_id).in_(ids[start : start + PAGE]), col(SampleRow.status) == "kept")
-        shapes |= {(name, shape) for name, shape in look.execute(query)}
-    return shapes
+    """Return statement id and shape of every kept sample of some statements."""
+    query = sqlalchemy.select(col(SampleRow.statement_id), col(SampleRow.kind)).where(col(SampleRow.status) == "kept")
+    return {
+        (statement_id, shape)
+        for page in pages(sorted(statement_ids))
+        for statement_id, shape in look.execute(query.where(col(SampleRow.statement_id).in_(page)))
+    }
 
 
 def only(query: Any, run_id: str, status: str, cultures: Sequence[str], shapes: Sequence[str]) -> Any:
-    """Narrow a query over samples to those of a run with a status, of some cultures and shapes (none: all)."""
+    """Restrict a query over samples to a run, a status, and some cultures and shapes (none: all)."""
     query = query.where(col(DialogueRow.run_id) == run_id, col(SampleRow.status) == status)
     if cultures:
         query = query.where(col(SampleRow.culture).in_(cultures))
@@ -81,13 +79,12 @@ def only(query: Any, run_id: str, status: str, cultures: Sequence[str], shapes: 
 
 
 def rejected_count(look: Look, run_id: str, cultures: Sequence[str], shapes: Sequence[str] = ()) -> int:
-    """Count the samples of a run, of some cultures and shapes (none: all), that reviewers rejected."""
-    query = of_run(sqlalchemy.select(func.count()))
-    query = only(query, run_id, "rejected", cultures, shapes)
+    """Count the samples of a run that reviewers rejected, in some cultures and shapes (none: all)."""
+    query = only(of_run(sqlalchemy.select(func.count())), run_id, "rejected", cultures, shapes)
     return int(look.execute(query).scalar_one())
 
 
-def spoken_by(look: Look, edition: Edition, statement_id: str) -> tuple[Statement, Casting, str, Language]:
+def statement_in_context(look: Look, edition: Edition, statement_id: str) -> tuple[Statement, Casting, str, Language]:
     """Return a statement with its dialogue's casting, the phase of its turn, and the dialogue's language."""
     row = look.get_one(StatementRow, statement_id)
     turn = look.get_one(TurnRow, row.turn_id)
@@ -97,35 +94,34 @@ def spoken_by(look: Look, edition: Edition, statement_id: str) -> tuple[Statemen
 
 
 def has_row(role: Any, protocol: Any) -> Any:
-    """Tell whether a participant has a row of a whole dialogue; takes values, and columns in a query.
+    """Tell whether a participant's view of a dialogue is a row: every delegate's, and a main contact's in a talk with a
+    user. Other dialogues have a delegate, and would be in the file twice.
 
-    A main contact has one in a talk with a user alone: any other dialogue would stand in the file twice.
+    Args:
+        role, protocol: values, or columns in a query.
     """
-    with_user = (protocol == one.name for one in PROTOCOLS.values() if one.user_sits)
-    return reduce(or_bits, with_user, role == "delegate")
+    talks_with_user = (protocol == known.name for known in PROTOCOLS.values() if known.user_sits)
+    return reduce(or_bits, talks_with_user, role == "delegate")
 
 
 def done_counts(look: Look, run_id: str, cultures: Sequence[str]) -> Counter[str]:
-    """Count the rows of whole dialogues of a run by seed; of some cultures (none: all)."""
-    query = (
-        sqlalchemy.select(col(DialogueRow.seed_key), func.count())
-        .join(ParticipantRow, col(ParticipantRow.dialogue_id) == col(DialogueRow.id))
-        .where(col(DialogueRow.run_id) == run_id, col(DialogueRow.status) == Status.DONE)
-        .where(has_row(col(ParticipantRow.role), col(DialogueRow.protocol)))
-    )
+    """Count the rows of whole dialogues of a run by seed, in some cultures (none: all)."""
+    query = sqlalchemy.select(col(DialogueRow.seed_key), func.count()).join(ParticipantRow)
+    query = query.where(col(DialogueRow.run_id) == run_id, col(DialogueRow.status) == Status.DONE)
+    query = query.where(has_row(col(ParticipantRow.role), col(DialogueRow.protocol)))
     if cultures:
         query = query.where(col(ParticipantRow.culture).in_(cultures))
     return by_seed(look, query)
 
 
 def branches(look: Look, run_id: str) -> list[DialogueRow]:
-    """Return the dialogues of a run that go on from the middle of another."""
+    """Return the dialogues of a run that branched off another."""
     query = select(DialogueRow).where(DialogueRow.run_id == run_id, col(DialogueRow.parent_id).is_not(None))
     return list(look.exec(query.order_by(col(DialogueRow.number))))
 
 
 def copied_from(look: Look, branch: DialogueRow) -> Iterator[tuple[str, int]]:
-    """Yield the dialogues whose turns a branch has copied, its parent first, and how many of each, from turn 1 on."""
+    """Yield the dialogues whose first turns a branch has copied, and how many turns of each; its parent comes first."""
     shared, dialogue = branch.branched_at or 0, branch
     seen_ids = {branch.id}
     while dialogue.parent_id and dialogue.parent_id not in seen_ids:
@@ -133,13 +129,30 @@ def copied_from(look: Look, branch: DialogueRow) -> Iterator[tuple[str, int]]:
         shared = min(shared, dialogue.branched_at or 0)
         yield dialogue.parent_id, shared
         parent = look.get(DialogueRow, dialogue.parent_id)
-        if parent is None:  # it may be gone
+        if parent is None:  # deleted, or in another store
             return
         dialogue = parent
 
 
+def copied_calls(look: Look, branch: DialogueRow) -> Sequence[Any]:
+    """Return role, stage, prompt digest and models (JSON) of the calls behind the turns that a branch has copied."""
+    query = sqlalchemy.select(col(TurnRow.role), col(CallRow.stage), col(CallRow.prompt_digest), col(RunRow.models))
+    query = query.select_from(TurnRow).join(CallRow).join(RunRow)
+    copied = (col(TurnRow.dialogue_id) == branch.id) & (col(TurnRow.position) <= (branch.branched_at or 0))
+    return of_columns(look.execute(query.where(copied).distinct()))
+
+
+def prompt_digests(look: Look, run_id: str) -> dict[str, list[str]]:
+    """Return stage -> digests of the prompts behind a run's calls."""
+    query = sqlalchemy.select(col(CallRow.stage), col(CallRow.prompt_digest)).where(col(CallRow.run_id) == run_id)
+    digests: dict[str, list[str]] = {}
+    for stage, digest in sorted(of_columns(look.execute(query.distinct()))):
+        digests.setdefault(stage, []).append(digest)
+    return digests
+
+
 class KeptStatement(NamedTuple):
-    """The facts by which a statement with a kept sample is compared across runs."""
+    """The columns by which a statement with a kept sample is compared across runs."""
 
     id: str
     first_person: str
@@ -148,13 +161,13 @@ class KeptStatement(NamedTuple):
     seed_key: str
     language: str
     relation: str | None
-    """Verdict on the statement and its speaker's stance; None if it was not asked."""
+    """Relation of the statement to its speaker's stance; None if that was not asked."""
     stance_code: int | None
-    """The answer that its speaker was given."""
+    """The survey answer that its speaker was given."""
 
 
 def kept_statements(look: Look, run: RunRow) -> list[KeptStatement]:
-    """Return the statements of which a run has kept a sample, in no order."""
+    """Return the statements of a run with a kept sample, in no order."""
     facts: list[Any] = [StatementRow.id, StatementRow.first_person, StatementRow.culture, StatementRow.kind]
     facts += [DialogueRow.seed_key, DialogueRow.language, VerdictRow.relation, ParticipantRow.stance_code]
     stance = and_(
@@ -177,7 +190,7 @@ def by_seed(look: Look, query: Any) -> Counter[str]:
 
 
 def kept_samples(look: Look, run_id: str, cultures: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-    """Yield the kept samples of a run in the order of the talk, each with its `seed_key` and `persona_key`."""
+    """Yield the kept samples of a run in the order of the talk, each with `seed_key` and `persona_key`."""
     query = of_run(sqlalchemy.select(*SAMPLE, col(StatementRow.persona_key), col(DialogueRow.seed_key)))
     query = query.where(col(SampleRow.status) == "kept")
     if cultures:
@@ -186,12 +199,11 @@ def kept_samples(look: Look, run_id: str, cultures: Sequence[str]) -> Iterator[M
 
 
 def answers(look: Look, run: RunRow, seed_keys: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-    """Yield the answers to some seeds of a run in the order of the talk: samples in the shapes that put the question.
+    """Yield the samples that answer some seeds of a run, in the order of the talk.
 
-    These are the kept samples, and open ones dropped for going against their speaker's stance. Each has its statement's
-    `persona_key`, `first_person` and `rewritten_from`, its turn's `phase`, the dialogue's `protocol`, the speaker's
-    `stance_code`, and of the verdicts on its stance `relation` (None where there is none, or they differ) and the
-    least `confidence`.
+    These are kept samples in the shapes `ANSWERS`, and open ones that were dropped because they contradict their
+    speaker's stance. Each has the columns of its statement, turn, dialogue and speaker that pairs need, and of the
+    verdicts on its stance `relation` (None if there is none, or if they differ) and the least `confidence`.
     """
     about_stance = (
         (col(VerdictRow.statement_id) == col(SampleRow.statement_id))
@@ -230,9 +242,9 @@ def answers(look: Look, run: RunRow, seed_keys: Sequence[str]) -> Iterator[Mappi
 
 
 def in_order(query: Any, run_id: str) -> Any:
-    """Sort a query over the samples of a run by dialogue, turn, statement and shape.
+    """Restrict a query over samples to one run, and sort it by dialogue, turn, statement and shape.
 
-    One run at a time, because the order of runs' ids would depend on the database's collation.
+    The order of the ids of several runs would depend on the database's collation.
     """
     return (
         query.where(col(DialogueRow.run_id) == run_id)
@@ -244,7 +256,7 @@ def in_order(query: Any, run_id: str) -> Any:
 
 
 def talks(look: Look, run_id: str) -> Iterator[tuple[DialogueRow, list[ParticipantRow], list[Turn]]]:
-    """Yield the dialogues of a run that are done, each with its people and its turns."""
+    """Yield the finished dialogues of a run, each with its participants and turns."""
     last = 0
     while True:
         page = select(DialogueRow).where(DialogueRow.run_id == run_id, DialogueRow.status == Status.DONE)
@@ -258,13 +270,13 @@ def talks(look: Look, run_id: str) -> Iterator[tuple[DialogueRow, list[Participa
             .where(col(ParticipantRow.dialogue_id).in_(ids))
             .order_by(col(ParticipantRow.dialogue_id), col(ParticipantRow.position))
         )
-        sitting = {key: list(rows) for key, rows in groupby(people, lambda row: row.dialogue_id)}
-        spoken = look.exec(
+        participants = {key: list(rows) for key, rows in groupby(people, lambda row: row.dialogue_id)}
+        turn_rows = look.exec(
             select(TurnRow)
             .where(col(TurnRow.dialogue_id).in_(ids))
             .order_by(col(TurnRow.dialogue_id), col(TurnRow.position))
         )
-        turns = {key: [row.noun() for row in rows] for key, rows in groupby(spoken, lambda row: row.dialogue_id)}
+        turns = {key: [row.noun() for row in rows] for key, rows in groupby(turn_rows, lambda row: row.dialogue_id)}
         for row in dialogues:
-            yield row, sitting.get(row.id, []), turns.get(row.id, [])
+            yield row, participants.get(row.id, []), turns.get(row.id, [])
         look.expunge_all()

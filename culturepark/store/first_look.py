@@ -1,7 +1,7 @@
-"""The lines of a first screen, read from an SQLite file without SQLAlchemy, whose import takes longer than all else.
+"""The lines of the first screen, read from an SQLite file without SQLAlchemy, whose import takes most of the start-up.
 
-If anything is out of the ordinary the functions return None, and the store itself is asked, which can say what is
-wrong. The screen reads its lines again from the store as soon as that is there.
+The functions return None if anything is unexpected: the store is then asked, which has messages for errors. The screen
+reads its lines again from the store once that is imported.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote
 
 PREFIX = "sqlite:///"
 MOST = 100
-"""Lines that a first screen may show."""
+"""Lines of a first screen at most."""
 
 T = TypeVar("T")
 
@@ -33,10 +33,10 @@ class RunLine:
     stop_reason: str | None
     created_at: str
     dialogues: int | None = None
-    """None where nobody has counted yet, as in the two below."""
+    """None, like `done` and `kept`, until the store has counted."""
     done: int | None = None
     kept: int | None = None
-    """Samples."""
+    """Samples kept."""
 
 
 @dataclass(frozen=True)
@@ -50,47 +50,46 @@ class Line:
     status: str
     stop_reason: str | None
     people: tuple[tuple[str, str], ...]
-    """Name and culture of each, in the order they sit."""
+    """Name and culture of each participant."""
     turns: int | None
-    """None where nobody has counted yet, as in the two below."""
+    """None, like `statements` and `kept`, until the store has counted."""
     statements: int | None
     kept: int | None
-    """Samples."""
+    """Samples kept."""
     parent_id: str | None
     branches: int
-    """How many dialogues branched off it."""
+    """Number of dialogues that branched off this one."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A run, and its first dialogues."""
+    """A run and its first dialogues."""
 
     run: RunLine
     ids: tuple[str, ...]
-    """All its dialogues."""
+    """Ids of all its dialogues."""
     lines: tuple[Line, ...]
-    """Its first dialogues."""
+    """Lines of its first dialogues."""
 
 
 def runs(url: str) -> list[RunLine] | None:
-    """Return the newest runs."""
     return look(url, newest)
 
 
 def dialogues(url: str, run_id: str) -> Shown | None:
-    """Return a run by its id, or `last`, with its first dialogues; None for anything else."""
+    """Return a run by its id, or `last`, with its first dialogues."""
     return look(url, lambda db: shown(db, run_id))
 
 
-def look(url: str, at: Callable[[sqlite3.Connection], T]) -> T | None:
+def look(url: str, read: Callable[[sqlite3.Connection], T]) -> T | None:
     if not url.startswith(PREFIX):
         return None
     try:
         path = Path(unquote(url.removeprefix(PREFIX))).absolute()
-        if not path.is_file():  # a pipe would be waited for
+        if not path.is_file():  # reading a pipe would block
             return None
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=0.1)) as db:
-            return at(db)
+            return read(db)
     except (sqlite3.Error, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
 
@@ -101,7 +100,7 @@ ANSWERED = (
     "WHERE NOT (coalesce(stop_reason, '') LIKE 'unreachable%' AND NOT EXISTS "
     "(SELECT 1 FROM call WHERE call.run_id = run.id AND call.response IS NOT NULL)) "
 )
-"""The runs of which the newest is `last`, as `Store.run` has it; where there are none, the store is asked."""
+"""The runs of which the newest is `last`, by the rule of `Store.run`."""
 
 
 def newest(db: sqlite3.Connection) -> list[RunLine]:
@@ -122,9 +121,9 @@ def shown(db: sqlite3.Connection, run_id: str) -> Shown | None:
     first_ids = ids[:MOST]
     inside = f"IN ({','.join('?' * len(first_ids))})"
     people: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    sitting = f"SELECT dialogue_id, name, culture FROM participant WHERE dialogue_id {inside} ORDER BY position"  # noqa: S608
-    for name, *person in db.execute(sitting, first_ids):
-        people[name].append((str(person[0]), str(person[1])))
+    participants = f"SELECT dialogue_id, name, culture FROM participant WHERE dialogue_id {inside} ORDER BY position"  # noqa: S608
+    for dialogue_id, name, culture in db.execute(participants, first_ids):
+        people[dialogue_id].append((str(name), str(culture)))
     rows = db.execute(
         f"SELECT id, number, seed_key, status, stop_reason, parent_id FROM dialogue WHERE id {inside} ORDER BY number",  # noqa: S608
         first_ids,
@@ -139,7 +138,7 @@ def shown(db: sqlite3.Connection, run_id: str) -> Shown | None:
 def checked(line: Any) -> Any:
     """
     Raises:
-        ValueError: if it holds what no such line can hold.
+        ValueError: if a field has a value of another type than its own.
     """
     for field in fields(line):
         value = getattr(line, field.name)

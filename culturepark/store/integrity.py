@@ -1,6 +1,6 @@
-"""Checks of stored rows: SQLite keeps whatever it is given, and a disk may give back something else.
+"""Checks of stored rows. SQLite stores any value in any column, and disks fail.
 
-Every row is checked when it is read, so that no code after this point meets a value that was never written.
+Every row is checked when it is read, so that all other code can rely on its values.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ JSON: dict[type[SQLModel], dict[str, type | tuple[type, ...]]] = {
     CallRow: {"request": dict, "response": dict},
     SampleRow: {"messages": list},
 }
-"""Columns that hold JSON, and what it unpacks to."""
+"""Columns that hold JSON, and the type it unpacks to."""
 
 NOUNS: dict[type[SQLModel], type[Noun]] = {
     TurnRow: Turn,
@@ -69,7 +69,7 @@ NOUNS: dict[type[SQLModel], type[Noun]] = {
     DuplicateRow: Duplicate,
     ReviewRow: Review,
 }
-"""Rows whose values are those of a noun."""
+"""Tables whose rows must be valid values of a domain class."""
 
 ONE_OF: dict[type[SQLModel], dict[str, tuple[str, ...]]] = {
     RunRow: {"status": tuple(Status)},
@@ -77,11 +77,11 @@ ONE_OF: dict[type[SQLModel], dict[str, tuple[str, ...]]] = {
     SampleRow: {"status": ("kept", "dropped", "rejected"), "culture": (*CULTURES, MAIN_CULTURE)},
     ParticipantRow: {"role": ("main", "delegate", "moderator"), "culture": (*CULTURES, MAIN_CULTURE)},
 }
-"""Columns that hold one of a few words."""
+"""Columns with few allowed values."""
 
 
 def faults(table: type[SQLModel], values: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with those values of one row that were read."""
+    """Yield the faults of one row, of which some columns may not have been read."""
     json_columns, one_of = JSON.get(table, {}), ONE_OF.get(table, {})
     for name, (kind, nullable) in columns(table).items():
         value = values.get(name)
@@ -94,11 +94,11 @@ def faults(table: type[SQLModel], values: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name} is {value}"
         elif name in json_columns:
             try:
-                found = json.loads(str(value), parse_constant=refuse)
+                data = json.loads(str(value), parse_constant=refuse)
             except ValueError:
                 yield f"{name} is no JSON"
             else:
-                if not isinstance(found, json_columns[name]):
+                if not isinstance(data, json_columns[name]):
                     yield f"{name} holds JSON of another kind"
         elif name in one_of and value not in one_of[name]:
             yield f"{name} is {str(value)[:40]!r}"
@@ -126,19 +126,19 @@ def checksum(vector: Mapping[str, Any]) -> int | None:
 
 
 def threshold_of(run: RunRow, edition: Edition) -> float | None:
-    """Return the similarity from which on statements of a run are duplicates: as last decided, else its scenario's.
+    """Return the similarity from which two statements of a run are duplicates; None for the method's default.
 
-    None: the default of the method.
+    `distill --threshold` comes before the scenario.
     """
     given = json.loads(run.settings).get("threshold")
     return float(given) if given else edition.scenario.distill.dedup.threshold
 
 
 def edition_of(run: RunRow) -> Edition:
-    """Return the scenario and the cards that a run was begun with.
+    """Return the scenario and persona cards with which a run was made.
 
     Raises:
-        StoreError: if this version of the program cannot read it.
+        StoreError: if this version of the program cannot read them.
     """
     try:
         return Edition.model_validate_json(run.scenario)
@@ -153,7 +153,7 @@ def edition_of(run: RunRow) -> Edition:
 
 @cache
 def columns(table: type[SQLModel]) -> dict[str, tuple[type, bool]]:
-    """Return type and nullability of every column."""
+    """Return column -> Python type and nullability."""
     by_name = {}
     for column in inspect(table).columns:
         kind = column.type.impl_instance if isinstance(column.type, TypeDecorator) else column.type
@@ -162,24 +162,29 @@ def columns(table: type[SQLModel]) -> dict[str, tuple[type, bool]]:
 
 
 def of_columns(result: Iterable[Row[Any]]) -> list[Any]:
-    """Return rows of single columns and figures, which no table's check covers, if they hold text where they should."""
+    """Return rows of single columns and figures, which `faults` does not cover, if none has bytes in place of text."""
     rows = list(result)
     if odd := next((value for row in rows for value in row if isinstance(value, bytes)), None):
         raise StoreError(f"{odd[:40]!r} stands where text should; `culturepark doctor` lists all damage")
     return rows
 
 
+def pages(values: Sequence[str], size: int = PAGE) -> Iterator[Sequence[str]]:
+    """Divide values into parts that fit into one query."""
+    return (values[start : start + size] for start in range(0, len(values), size))
+
+
 def paged(session: Session, table: Any, column: Any, ids: Sequence[str]) -> Iterator[Any]:
     """Yield rows whose column is one of many ids, in the order of their own ids."""
-    for start in range(0, len(ids), PAGE):
-        query = select(table).where(col(column).in_(ids[start : start + PAGE]))
+    for page in pages(ids):
+        query = select(table).where(col(column).in_(page))
         yield from session.exec(query.order_by(func.length(table.id), col(table.id)))
 
 
 def sound(session: Session, table: type[SQLModel], query: Any) -> Iterator[dict[str, Any]]:
-    """Yield some columns of a table, with figures beside them, checked as every row is.
+    """Yield the rows of a query as dictionaries, with their columns of `table` checked.
 
-    They are no objects, which take more than twice as long.
+    Rows as objects take more than twice as long.
     """
     for mapping in session.execute(query).mappings():
         row = dict(mapping)
@@ -193,12 +198,12 @@ def sound(session: Session, table: type[SQLModel], query: Any) -> Iterator[dict[
 
 
 def hangs_on(column: Any, row_id: str) -> Any:
-    """Return the condition that an id is below another. Not by LIKE: in SQLite `Demo.d1` would be below `demo`."""
+    """Return the condition that an id is below another one. LIKE ignores case in SQLite."""
     return func.substr(column, 1, len(row_id) + 1) == f"{row_id}."
 
 
 def named(table: type[SQLModel], values: Mapping[str, Any]) -> str:
-    """Return table and key of a row, for messages."""
+    """Return table and primary key of a row, for messages."""
     key = ", ".join(str(values.get(column.key)) for column in inspect(table).primary_key)
     return f"{table.__tablename__} {key[:120]!r}"
 
@@ -216,7 +221,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     RunRow, DialogueRow, ParticipantRow, CallRow, TurnRow, StatementRow, VerdictRow, DuplicateRow, SampleRow, ReviewRow,
     VectorRow, AbilityRow,
 )  # fmt: skip
-"""A table comes after those that its rows hang on."""
+"""Each table comes after those that its rows refer to."""
 
 PATHS: dict[type[SQLModel], tuple[str, str]] = {
     DialogueRow: ("run_id", r"d\d+"),
@@ -232,23 +237,23 @@ REVIEWED = (TurnRow, StatementRow, SampleRow)
 
 
 class Checkup:
-    """A check of all of a database."""
+    """A check of every row of a database."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self.counts: dict[str, int] = {}
         self.running: list[str] = []
-        """Runs that say they are going on; if no process carries them on, they can be resumed."""
+        """Runs with the status `running`; they can be resumed if no process carries them on."""
         self._known: dict[tuple[str, str], set[str | None]] = {}
-        """The `seed`s, `persona`s and their `country`s of each run whose scenario can be read."""
+        """Run id and `seed`, `persona` or `country` -> the keys in the run's scenario."""
         self._run_of: dict[str, str] = {}
-        """Dialogue -> its run."""
+        """Dialogue id -> run id."""
 
     def problems(self) -> Iterator[str]:
-        """Yield everything that is wrong; one fault does not hide others."""
-        for faults_found in (self._integrity(), self._schema(), *map(self._rows, TABLES), self._of_nothing()):
+        """Yield all faults; an error in one step does not hide those of the others."""
+        for step in (self._integrity(), self._schema(), *map(self._rows, TABLES), self._orphaned_reviews()):
             try:
-                yield from faults_found
+                yield from step
             except StoreError as error:
                 yield str(error)
 
@@ -258,35 +263,35 @@ class Checkup:
     def _schema(self) -> Iterator[str]:
         """Yield the tables and columns that are missing."""
         with self.database.guard(), self.database.engine.connect() as connection:
-            there = inspect(connection)
+            schema = inspect(connection)
             for table in TABLES:
                 name = str(table.__tablename__)
-                if not there.has_table(name):
+                if not schema.has_table(name):
                     yield f"there is no table {name}; {DAMAGED}"
                     continue
-                missing = set(columns(table)) - {column["name"] for column in there.get_columns(name)}
+                missing = set(columns(table)) - {column["name"] for column in schema.get_columns(name)}
                 yield from (f"the table {name} has no column {column}; {DAMAGED}" for column in sorted(missing))
 
     def _rows(self, table: type[SQLModel]) -> Iterator[str]:
-        """Check every row by itself, and against the rows it names without a foreign key."""
+        """Check every row by itself, and its references that are no foreign keys."""
         name = str(table.__tablename__)
         with self.database.guard(), self.database.engine.connect() as connection:
-            columns = inspect(table).columns
-            result = connection.execution_options(yield_per=500).execute(sqlalchemy.select(*columns))
+            query = sqlalchemy.select(*inspect(table).columns)
             self.counts[name] = 0
-            for row in map(dict, result.mappings()):
+            for row in map(dict, connection.execution_options(yield_per=PAGE).execute(query).mappings()):
                 self.counts[name] += 1
-                faults_of_row = [*faults(table, row)] or [*self._stray(table, row)]
+                faults_of_row = [*faults(table, row)] or [*self._dangling(table, row)]
                 yield from (f"{named(table, row)}: {fault}" for fault in faults_of_row)
 
-    def _stray(self, table: type[SQLModel], row: JsonObject) -> Iterator[str]:
+    def _dangling(self, table: type[SQLModel], row: JsonObject) -> Iterator[str]:
+        """Yield the references of a row that lead nowhere or elsewhere."""
         if path := PATHS.get(table):
             parent, form = path
             if parent_of(row["id"]) != row[parent] or not re.fullmatch(form, last_part(row["id"])):
                 yield f"the id does not spell its {parent} {row[parent]!r}"
         if table is RunRow:
             try:
-                self._take(row)
+                self._take_run(row)
             except StoreError as error:
                 yield str(error)
         elif table is DialogueRow:
@@ -302,16 +307,15 @@ class Checkup:
         elif table is CallRow and run_of(row["subject_id"]) != row["run_id"]:
             yield f"it was made for {row['subject_id'][:120]!r}, which is not of its run {row['run_id']!r}"
 
-    def _of_nothing(self) -> Iterator[str]:
-        """Yield reviews of rows that are not there; they may be of several tables, so no foreign key can tell."""
-        not_there = [~exists().where(col(table.id) == col(ReviewRow.subject_id)) for table in REVIEWED]
+    def _orphaned_reviews(self) -> Iterator[str]:
+        """Yield the reviews whose subject is missing; it can be in one of three tables, so it is no foreign key."""
+        missing = [~exists().where(col(table.id) == col(ReviewRow.subject_id)) for table in REVIEWED]
+        query = sqlalchemy.select(col(ReviewRow.id), col(ReviewRow.subject_id)).where(*missing)
         with self.database.guard(), self.database.engine.connect() as connection:
-            for review_id, subject_id in connection.execute(
-                sqlalchemy.select(col(ReviewRow.id), col(ReviewRow.subject_id)).where(*not_there)
-            ):
+            for review_id, subject_id in connection.execute(query):
                 yield f"review {str(review_id)[:120]!r}: there is no {str(subject_id)[:120]!r}"
 
-    def _take(self, row: JsonObject) -> None:
+    def _take_run(self, row: JsonObject) -> None:
         if row["status"] == Status.RUNNING:
             self.running.append(row["id"])
         edition = edition_of(RunRow(**row))

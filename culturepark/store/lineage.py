@@ -1,4 +1,4 @@
-"""The way back: from a sample, a statement or a dialogue to the words, calls, people and survey item behind it."""
+"""The lineage of a row: from a sample, statement, turn or dialogue to its words, calls, people and survey item."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from culturepark.domain import JsonObject, Persona, Seed, SurveyItem
 from culturepark.errors import UsageError
 from culturepark.ids import by_number, kind_of, last_part, parent_of
 from culturepark.store.integrity import edition_of, of_columns
-from culturepark.store.standing import same_said
+from culturepark.store.standing import with_same_words
 from culturepark.store.store import Store
 from culturepark.store.tables import (
     CallRow,
@@ -32,11 +32,11 @@ from culturepark.store.tables import (
 
 @dataclass(frozen=True)
 class TracedReview:
-    """A review of something on the way."""
+    """A review of one of the traced rows."""
 
     row: ReviewRow
     standing: bool
-    """Whether it counts: not withdrawn, and its reviewer's newest on that subject."""
+    """True if the review counts: it was not withdrawn, and is its reviewer's newest on the subject."""
 
     def as_json(self) -> JsonObject:
         return whole(self.row) | {"standing": self.standing}
@@ -47,21 +47,20 @@ class Trace:
     """Everything behind a sample or a statement. `culturepark trace --json` prints `as_json()`."""
 
     sample: SampleRow | None
-    """None where the trace begins at a statement."""
+    """None if the trace begins at a statement."""
     samples: tuple[str, ...]
     """Ids of all samples of the statement."""
     statement: StatementRow
     rewritten_from: StatementRow | None
-    """The statement that this one was reworded from."""
     verdicts: tuple[VerdictRow, ...]
-    """Of all rounds, in the order they were given."""
+    """Verdicts of all rounds, in the order they were given."""
     duplicate: DuplicateRow | None
-    """Which statement stands for this one, if another does."""
+    """Names the statement that represents this one; None if this one is no duplicate."""
     reviews: tuple[TracedReview, ...]
-    """Of the turn, the statement and its samples, oldest first."""
+    """Reviews of the turn, the statement and its samples, oldest first."""
     turn: TurnRow
     calls: Mapping[str, CallRow]
-    """By id: those that the turn, the statement and the verdicts name."""
+    """By id: the calls that the turn, the statement and the verdicts name."""
     persona: Persona
     participant: ParticipantRow
     seed: Seed
@@ -74,8 +73,8 @@ class Trace:
 
     @property
     def shares(self) -> Mapping[int, float]:
-        """Survey code -> share (0-1) of those in the speaker's country who gave that answer; empty if unknown."""
-        return self.seed.item.shares.get(self.participant.country or "", {}) if self.seed.item else {}
+        """Survey code -> share (0-1) of this answer in the speaker's country; empty if unknown."""
+        return self.item.shares.get(self.participant.country or "", {}) if self.item else {}
 
     @property
     def messages(self) -> list[dict[str, str]]:
@@ -111,15 +110,15 @@ class Trace:
 
 @dataclass(frozen=True)
 class TalkTrace:
-    """Everything behind a dialogue (`RUN.d1`), or one participant's view of it (`RUN.d1.p2`), but the calls."""
+    """Everything behind a dialogue (`RUN.d1`) or one participant's view of it (`RUN.d1.p2`), except calls."""
 
     dialogue: DialogueRow
     participants: tuple[tuple[ParticipantRow, Persona], ...]
-    """All of them, or the one whose view it is."""
+    """All participants, or the one whose view it is."""
     seed: Seed
     turns: tuple[TurnRow, ...]
     reviews: tuple[TracedReview, ...]
-    """Of the turns, oldest first."""
+    """Reviews of the turns, oldest first."""
     run: RunRow
 
     @property
@@ -142,12 +141,12 @@ class TalkTrace:
 
 @dataclass(frozen=True)
 class TurnTrace(TalkTrace):
-    """A turn (`RUN.d1.t6`): its dialogue with its speaker and itself alone, its call, and what was mined from it."""
+    """A turn (`RUN.d1.t6`) with its call and statements; `participants` has only the speaker, `turns` only the turn."""
 
     call: CallRow | None
-    """The one that answered with it; None where a person wrote it, or nobody was asked."""
+    """The call whose answer it is; None for fixed, typed and edited turns."""
     statements: tuple[StatementRow, ...]
-    """Of all rounds."""
+    """Statements of all rounds."""
 
     def as_json(self) -> JsonObject:
         return super().as_json() | {
@@ -157,10 +156,10 @@ class TurnTrace(TalkTrace):
 
 
 def trace(store: Store, subject_id: str) -> Trace | TalkTrace:
-    """Return everything behind a sample, a statement, a turn, a dialogue or a participant's view of a dialogue.
+    """Return the lineage of a sample, statement, turn, dialogue or participant's view of a dialogue.
 
     Raises:
-        UsageError: if there is nothing of that id.
+        UsageError: if no row has this id.
     """
     kind = kind_of(subject_id)
     if kind == "turn":
@@ -169,10 +168,11 @@ def trace(store: Store, subject_id: str) -> Trace | TalkTrace:
 
 
 def trace_statement(store: Store, subject_id: str) -> Trace:
-    """Return what is behind a statement, or behind a sample of one.
-
+    """
+    Args:
+        subject_id: of a statement or a sample.
     Raises:
-        UsageError: if there is no such sample or statement.
+        UsageError: if there is no such row.
     """
     with store.database.reading() as session:
         sample = session.get(SampleRow, subject_id)
@@ -219,21 +219,22 @@ def trace_statement(store: Store, subject_id: str) -> Trace:
 
 
 def trace_talk(store: Store, subject_id: str) -> TalkTrace:
-    """Return what is behind a dialogue, or behind one participant's view of it.
-
+    """
+    Args:
+        subject_id: of a dialogue or a participant.
     Raises:
-        UsageError: if there is no such dialogue or participant.
+        UsageError: if there is no such row.
     """
     is_view = kind_of(subject_id) == "participant"
     dialogue_id = parent_of(subject_id) if is_view else subject_id
     with store.database.reading() as session:
         dialogue = session.get(DialogueRow, dialogue_id)
-        sitting = session.exec(
+        participants = session.exec(
             select(ParticipantRow)
             .where(ParticipantRow.dialogue_id == dialogue_id)
             .order_by(col(ParticipantRow.position))
         ).all()
-        people = [person for person in sitting if not is_view or f"p{person.position}" == last_part(subject_id)]
+        people = [person for person in participants if not is_view or f"p{person.position}" == last_part(subject_id)]
         if dialogue is None or not people:
             raise UsageError(f"no dialogue {subject_id[:120]!r} in this store; an id looks like RUN.d1 or RUN.d1.p2")
         run = session.get_one(RunRow, dialogue.run_id)
@@ -252,12 +253,11 @@ def trace_talk(store: Store, subject_id: str) -> TalkTrace:
 
 
 def trace_turn(store: Store, turn_id: str) -> TurnTrace:
-    """Return what is behind a turn, and what came of it.
-
+    """
     Raises:
         UsageError: if there is no such turn.
     """
-    turn = store.spoken(turn_id)[0]
+    turn = store.turn(turn_id)[0]
     talk = trace_talk(store, turn.dialogue_id)
     speaker = tuple((row, persona) for row, persona in talk.participants if row.persona_key == turn.speaker)
     with store.database.reading() as session:
@@ -276,8 +276,8 @@ def trace_turn(store: Store, turn_id: str) -> TurnTrace:
 
 
 def reviews_of(session: Session, subject_ids: Sequence[str]) -> tuple[TracedReview, ...]:
-    """Return all reviews of some rows, and of the same words in other rounds, oldest first."""
-    same = same_said(session, subject_ids)
+    """Return all reviews of some rows and of rows with the same words in other rounds, oldest first."""
+    same = with_same_words(session, subject_ids)
     query = select(ReviewRow).where(col(ReviewRow.subject_id).in_({name for names in same.values() for name in names}))
     rows = session.exec(query.order_by(col(ReviewRow.created_at), col(ReviewRow.id))).all()
     counting = {row.id for names in same.values() for row in standing(row for row in rows if row.subject_id in names)}
@@ -285,7 +285,7 @@ def reviews_of(session: Session, subject_ids: Sequence[str]) -> tuple[TracedRevi
 
 
 def whole(row: SQLModel, decode: tuple[str, ...] = (), leave_out: tuple[str, ...] = ()) -> JsonObject:
-    """Return a row as JSON, with the columns that hold JSON unpacked."""
+    """Return a row as JSON; columns named in `decode` hold JSON and are unpacked."""
     data = row.model_dump(exclude=set(leave_out))
     for name in decode:
         data[name] = json.loads(data[name]) if data[name] else data[name]
@@ -297,12 +297,12 @@ def run_json(run: RunRow) -> JsonObject:
 
 
 def item_json(item: SurveyItem | None) -> JsonObject | None:
-    """Return a survey item without its shares, which are those of all countries."""
+    """Return a survey item without its shares, which cover all countries."""
     return item.model_dump(mode="json", exclude={"shares"}) if item else None
 
 
 def parents(store: Store, run_id: str | None = None) -> dict[str, str]:
-    """Return run -> the dialogue it branched off, for all runs that are branches, or for one."""
+    """Return run id -> id of the dialogue it branched off, for all branches or for one run."""
     query = select(DialogueRow.run_id, DialogueRow.parent_id).where(col(DialogueRow.parent_id).is_not(None))
     if run_id:
         query = query.where(DialogueRow.run_id == run_id)
@@ -311,10 +311,5 @@ def parents(store: Store, run_id: str | None = None) -> dict[str, str]:
 
 
 def of_run(query: Any) -> Any:
-    """Join a query over samples up to their dialogues."""
-    return (
-        query.select_from(SampleRow)
-        .join(StatementRow, col(SampleRow.statement_id) == col(StatementRow.id))
-        .join(TurnRow, col(StatementRow.turn_id) == col(TurnRow.id))
-        .join(DialogueRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
-    )
+    """Join a query over samples with their statements, turns and dialogues."""
+    return query.select_from(SampleRow).join(StatementRow).join(TurnRow).join(DialogueRow)

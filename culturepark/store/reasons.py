@@ -1,4 +1,4 @@
-"""Why a turn has no statement, or a statement no sample: in the same words on the screen and on the report page."""
+"""Reasons for turns without statements and statements without samples, for the screen and the report page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from culturepark.terminal.safe import clip, safe
 
 
 def no_statement(scene: Scene, turn: Turn) -> str:
-    """Say why a turn has no statement."""
     row = scene.dialogue
     if turn.origin == "edited":
         return "Edited: this was put in place of what was said, and is never mined."
@@ -29,16 +28,14 @@ def no_statement(scene: Scene, turn: Turn) -> str:
             why = f" ({clip(row.stop_reason, 200)})" if row.stop_reason else ""
             return f"Not mined: the dialogue was broken off{why}."
         return "Not mined yet."
-    turned_down = json.loads(row.rejected)
-    listed = ", ".join(f"{safe(reason)} {count}" for reason, count in sorted(turned_down.items()))
+    listed = ", ".join(f"{safe(reason)} {count}" for reason, count in sorted(json.loads(row.rejected).items()))
     more = f" In the whole dialogue these proposals were turned down: {listed}." if listed else ""
     return f"Nothing was mined: no statement was found in it whose quote may stand.{more}"
 
 
-def no_sample(scene: Scene, one: Mined) -> str:
-    """Say in a few words why a statement has no sample."""
-    counting = [verdict for verdict in one.verdicts if verdict.round == scene.run.verify_round]
-    if one.after:
+def no_sample(scene: Scene, mined: Mined) -> str:
+    counting = [verdict for verdict in mined.verdicts if verdict.round == scene.run.verify_round]
+    if mined.after:
         return "reworded"
     if any(verdict.decision == "drop" for verdict in counting):
         return "dropped"
@@ -46,6 +43,6 @@ def no_sample(scene: Scene, one: Mined) -> str:
         return "not verified yet"
     from culturepark.distill.samples import shapes
 
-    if not shapes(one.row.noun(), scene.casting, scene.shapes):
-        return "passed; told in no shape of this run"
+    if not shapes(mined.row.noun(), scene.casting, scene.shapes):
+        return "passed; no shape of this run fits it"
     return "passed so far; no sample of it yet"

@@ -1,4 +1,4 @@
-"""The names of reviewers. It needs no database, so that a name can be refused before anything is opened."""
+"""The names of reviewers, checked without the database library, so that a wrong name is refused at once."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ JOINERS = "\u200c\u200d"
 
 
 def named(reviewer: str) -> str:
-    """Return a reviewer's name in one spelling for all that look the same.
+    """Return a reviewer's name in Unicode's composed form, so that names that look alike are one.
 
     Raises:
-        UsageError: if it is not one that can be told from others.
+        UsageError: if the name is empty, too long, or cannot be printed.
     """
     name = unicodedata.normalize("NFC", reviewer).strip()
     if not (0 < len(name) <= LONGEST_NAME and name.translate({ord(c): None for c in JOINERS}).isprintable()):

@@ -1,7 +1,6 @@
-"""One reviewer's judgements of turns, statements and samples. All are kept; those taken back are marked as withdrawn.
+"""Reviews of turns, statements and samples. None is ever deleted; one that is taken back is marked as withdrawn.
 
-Ids are `SUBJECT.r` and eight random hexadecimal digits, so that the reviews of two copies of a store can be put
-together.
+An id is `SUBJECT.r` and eight random hexadecimal digits, so that reviews in two copies of a store can be merged.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from culturepark.store.tables import ReviewRow, SampleRow, StatementRow, TurnRow
 
 
 class Reviews:
-    """The judgements of one reviewer. Every method is one transaction, and any thread may call it."""
+    """The reviews of one reviewer. Every method is one transaction, and any thread may call it."""
 
     def __init__(self, store: Store, reviewer: str) -> None:
         """
         Raises:
-            UsageError: if the name is not one that can be told from others.
+            UsageError: if the name is too long or cannot be printed.
         """
         self.store = store
         self.reviewer = named(reviewer)
@@ -42,25 +41,24 @@ class Reviews:
         wording: str | None = None,
         note: str | None = None,
     ) -> ReviewRow:
-        """Add a judgement, in place of this reviewer's earlier ones on the subject, and set the status of its samples.
+        """Add a review, which replaces this reviewer's earlier ones on the subject, and set the status of its samples.
 
         Args:
             subject_id: of a turn, statement or sample.
             rating: 1 (poor) to 5.
-            wording: what it should say instead: of a turn its text, of a statement its wording, of a sample the answer.
+            wording: corrected words: the text of a turn, the trained form of a statement, the answer of a sample.
         Raises:
-            UsageError: if there is no such subject, or the judgement cannot be kept.
+            UsageError: if there is no such subject, or the review is not well formed.
         """
         wording, note = (wording or "").strip() or None, (note or "").strip() or None
         if decision == "comment" and rating is None and not (wording or note):
             raise UsageError("a comment needs a rating, a wording or a note")
-        run_id = run_of(subject_id)
         with self.store.database.writing() as session:
-            one_at_a_time(session, run_id)
+            one_at_a_time(session, run_of(subject_id))
             if not any(session.get(table, subject_id) for table in (SampleRow, StatementRow, TurnRow)):
                 raise UsageError(f"no turn, statement or sample {subject_id[:120]!r} in this store")
             try:
-                made = Review(
+                review = Review(
                     id=f"{subject_id}.r{token_hex(4)}",
                     subject_id=subject_id,
                     reviewer=self.reviewer,
@@ -73,16 +71,16 @@ class Reviews:
             except ValidationError as error:
                 wrong = error.errors()[0]
                 raise UsageError(f"the review's {'.'.join(map(str, wrong['loc']))}: {wrong['msg']}") from None
-            row = ReviewRow(**made.model_dump())
+            row = ReviewRow(**review.model_dump())
             session.add(row)
             self._settle(session, subject_id)
         return row
 
     def undo(self, within: str = "") -> ReviewRow | None:
-        """Take back this reviewer's newest standing judgement; the one before it on that subject counts again.
+        """Take back this reviewer's newest review; the one before it on that subject counts again.
 
         Args:
-            within: how its id must begin: the whole id of a review, or that of a dialogue with a full stop.
+            within: how the review's id must begin: the whole id, or that of a dialogue with a full stop.
         Returns:
             The review that was taken back; None if there is none.
         """
@@ -92,21 +90,22 @@ class Reviews:
             newest = mine.order_by(col(ReviewRow.created_at).desc(), col(ReviewRow.id).desc()).limit(1)
             row = session.exec(newest.with_for_update()).first()
             if row:
-                run_id = run_of(row.subject_id)
-                one_at_a_time(session, run_id)
+                one_at_a_time(session, run_of(row.subject_id))
                 row.withdrawn_at = now()
-                session.add(row)
                 self._settle(session, row.subject_id)
         return row
 
     def standing(self, subject_id: str) -> ReviewRow | None:
-        """Return this reviewer's judgement on a subject, if there is one."""
+        """Return this reviewer's review of a subject that counts, if there is one."""
         with self.store.database.reading() as session:
             rows = standing_rows(session, turn_of(subject_id)).get(subject_id, ())
         return next((row for row in rows if row.reviewer == self.reviewer), None)
 
     def _later(self, session: Session) -> str:
-        """Return the time now, or one later than this reviewer's newest if a clock was set back or a hand was quick."""
+        """Return the present time, or one after this reviewer's newest review, so that reviews keep their order.
+
+        Clocks are set back, and two reviews can come in one millisecond.
+        """
         mine = select(ReviewRow.created_at).where(ReviewRow.reviewer == self.reviewer)
         last = session.exec(mine.order_by(col(ReviewRow.created_at).desc()).limit(1)).first()
         at = now()
@@ -115,10 +114,9 @@ class Reviews:
         return moment(datetime.fromisoformat(last) + timedelta(milliseconds=1))
 
     def _settle(self, session: Session, subject_id: str) -> None:
-        """Set the status of all samples of the subject's turn as it follows from all reviews."""
+        """Set the status of all samples of the subject's turn."""
         session.flush()
         turn_id = turn_of(subject_id)
         statements = select(StatementRow.id).where(StatementRow.turn_id == turn_id)
         samples = session.exec(select(SampleRow).where(col(SampleRow.statement_id).in_(statements))).all()
         settle(standing_reviews(session, turn_id), samples)
-        session.add_all(samples)

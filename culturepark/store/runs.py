@@ -1,4 +1,4 @@
-"""The runs of a store as a list, and what an id leads to among their dialogues. Read-only."""
+"""The runs of a store as a list, and the dialogues that an id stands for. Read-only."""
 
 from __future__ import annotations
 
@@ -19,25 +19,14 @@ from culturepark.store.tables import CallRow, DialogueRow, ParticipantRow, RunRo
 
 def runs(store: Store) -> list[JsonObject]:
     """Return all runs, newest first, with counts of dialogues and kept samples, and the parent of a branch."""
-    parent_of = parents(store)
+    parent_by_run = parents(store)
+    by_run = select(DialogueRow.run_id, func.count()).group_by(DialogueRow.run_id)
     with store.database.reading() as session:
-        done = dict(
-            session.exec(
-                select(DialogueRow.run_id, func.count())
-                .where(DialogueRow.status == "done")
-                .group_by(DialogueRow.run_id)
-            ).all()
-        )
-        total = dict(session.exec(select(DialogueRow.run_id, func.count()).group_by(DialogueRow.run_id)).all())
-        kept = dict(
-            session.exec(
-                of_run(select(DialogueRow.run_id, func.count()))
-                .where(SampleRow.status == "kept")
-                .group_by(DialogueRow.run_id)
-            ).all()
-        )
+        done = dict(session.exec(by_run.where(DialogueRow.status == "done")).all())
+        total = dict(session.exec(by_run).all())
+        kept = dict(session.exec(of_run(by_run).where(SampleRow.status == "kept")).all())
         newest_first = select(RunRow).order_by(col(RunRow.created_at).desc(), col(RunRow.id).desc())
-        without_scenario = defer(RunRow.scenario)  # type: ignore[arg-type]  # long, and nobody reads it here
+        without_scenario = defer(RunRow.scenario)  # type: ignore[arg-type]  # long, and not needed here
         rows = session.exec(newest_first.options(without_scenario)).all()
         return [
             {
@@ -52,7 +41,7 @@ def runs(store: Store) -> list[JsonObject]:
                 "seed": row.seed,
                 "created_at": row.created_at,
                 "finished_at": row.finished_at,
-                "parent": parent_of.get(row.id),
+                "parent": parent_by_run.get(row.id),
             }
             for row in rows
         ]
@@ -70,17 +59,16 @@ def spent_by_stage(store: Store, run_id: str) -> dict[str, tuple[float, float, f
 def completed(store: Store, models: str) -> list[RunRow]:
     """Return the runs on these models that went through all stages once, newest first; no branches."""
     branched = exists().where(col(DialogueRow.run_id) == col(RunRow.id), col(DialogueRow.parent_id).is_not(None))
-    with store.database.reading() as session:
-        query = select(RunRow).where(RunRow.models == models, RunRow.stop_reason == "completed")
-        query = query.where(RunRow.extract_round == 1, RunRow.verify_round == 1, ~branched)
-        return list(session.exec(query.order_by(col(RunRow.created_at).desc())))
+    query = select(RunRow).where(RunRow.models == models, RunRow.stop_reason == "completed")
+    query = query.where(RunRow.extract_round == 1, RunRow.verify_round == 1, ~branched)
+    return store.database.rows(query.order_by(col(RunRow.created_at).desc()))
 
 
-def dialogue(store: Store, run_or_dialogue: str) -> list[DialogueRow]:
-    """Return the dialogues of a run, or the one that an id of a row in it (`RUN.d3`, `RUN.d3.t5.s2`) leads to.
+def dialogues_of(store: Store, run_or_dialogue: str) -> list[DialogueRow]:
+    """Return the dialogues of a run, or the one dialogue of a row such as `RUN.d3` or `RUN.d3.t5.s2`.
 
     Raises:
-        UsageError: if there are none.
+        UsageError: if there is no such run or dialogue.
     """
     with store.database.reading() as session:
         row = session.get(DialogueRow, dialogue_of(run_or_dialogue))
@@ -90,6 +78,5 @@ def dialogue(store: Store, run_or_dialogue: str) -> list[DialogueRow]:
 
 
 def participants(store: Store, dialogue_id: str) -> list[ParticipantRow]:
-    with store.database.reading() as session:
-        query = select(ParticipantRow).where(ParticipantRow.dialogue_id == dialogue_id)
-        return list(session.exec(query.order_by(col(ParticipantRow.position))))
+    query = select(ParticipantRow).where(ParticipantRow.dialogue_id == dialogue_id)
+    return store.database.rows(query.order_by(col(ParticipantRow.position)))

@@ -1,4 +1,4 @@
-"""The dialogues of a run as a list in pages, filtered, and a search over all turns. Read-only."""
+"""The dialogues of a run as a list in pages, with filters, and the search over all turns. Read-only."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from sqlmodel import Session, and_, col, exists, func, or_, select
 
 from culturepark.domain import Status
 from culturepark.store.first_look import Line
-from culturepark.store.integrity import edition_of, of_columns
+from culturepark.store.integrity import edition_of, of_columns, pages
 from culturepark.store.store import Store, counting
 from culturepark.store.tables import DialogueRow, ParticipantRow, RunRow, SampleRow, StatementRow, TurnRow, VerdictRow
 
 PAGE = 500
-"""Dialogues in one page at most; a search reads the turns of a fifth as many at a time."""
+"""Dialogues in one page at most."""
+SEARCHED_AT_ONCE = 100
+"""Dialogues whose turns a search reads at a time."""
 
 
 @dataclass(frozen=True)
@@ -28,18 +30,18 @@ class Filters:
     """Conditions on dialogues; None is no condition."""
 
     culture: str | None = None
-    """Somebody of this culture sits there."""
+    """A participant has this culture."""
     kind: str | None = None
-    """A statement of this kind came of it."""
+    """A statement has this kind."""
     stop: str | None = None
-    """Its stop reason up to the colon (`completed`, `refused-turns`), or its status if it has none."""
+    """The stop reason up to the colon (`completed`, `refused-turns`), or the status of a dialogue without one."""
     verdict: str | None = None
-    """A statement has this relation (`entail`, `contradict`, `irrelevant`, `unparsable`), to its speaker's
-    stance or to its quote."""
+    """A statement has this relation (`entail`, `contradict`, `irrelevant`, `unparsable`) to its speaker's stance or to
+    its quote."""
 
 
 @dataclass(frozen=True)
-class Found:
+class Hit:
     """A turn in which a search found its words."""
 
     dialogue_id: str
@@ -50,7 +52,7 @@ class Found:
 
 
 class Lists:
-    """The dialogues of one run. Any thread may ask; every question is a look of its own."""
+    """The dialogues of one run. Any thread may ask; every method is one transaction."""
 
     def __init__(self, store: Store, run_id: str) -> None:
         """
@@ -62,66 +64,58 @@ class Lists:
 
     @cached_property
     def questions(self) -> dict[str, str]:
-        """Seed key -> question."""
         return {seed.key: seed.question for seed in edition_of(self.run).scenario.seeds}
 
     def find(self, filters: Filters = Filters()) -> list[str]:
-        """Return the ids of the dialogues that meet the conditions, in order: at most 100,000."""
+        """Return the ids of the dialogues that meet the conditions, in the order of their numbers."""
         query = select(DialogueRow.id).where(DialogueRow.run_id == self.run.id, *self._conditions(filters))
-        with self.store.database.reading() as session:
-            return list(session.exec(query.order_by(col(DialogueRow.number))))
+        return self.store.database.rows(query.order_by(col(DialogueRow.number)))
 
     def choices(self) -> dict[str, dict[str, int]]:
-        """Return for each field of `Filters` the values that would find something, with the number of dialogues."""
-        of_statements = counting(self.run)
-        queries: dict[str, Any] = {
-            "culture": self._counted(ParticipantRow.culture).join(
-                ParticipantRow, col(ParticipantRow.dialogue_id) == col(DialogueRow.id)
-            ),
-            "kind": self._counted(StatementRow.kind)
-            .join(TurnRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
-            .join(StatementRow, col(StatementRow.turn_id) == col(TurnRow.id))
-            .where(of_statements),
-            "stop": self._counted(STOP),
-            "verdict": self._counted(VerdictRow.relation)
-            .join(TurnRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
-            .join(StatementRow, col(StatementRow.turn_id) == col(TurnRow.id))
-            .join(VerdictRow, col(VerdictRow.statement_id) == col(StatementRow.id))
-            .where(of_statements, *judged(self.run)),
+        """Return for each field of `Filters` the values that occur, each with the number of dialogues."""
+
+        def count_by(value: Any, *joined: Any) -> Any:
+            query = sqlalchemy.select(value, func.count(func.distinct(DialogueRow.id))).select_from(DialogueRow)
+            for table in joined:
+                query = query.join(table)
+            return query.where(col(DialogueRow.run_id) == self.run.id).group_by(value)
+
+        kinds = count_by(StatementRow.kind, TurnRow, StatementRow)
+        verdicts = count_by(VerdictRow.relation, TurnRow, StatementRow, VerdictRow)
+        queries = {
+            "culture": count_by(ParticipantRow.culture, ParticipantRow),
+            "kind": kinds.where(counting(self.run)),
+            "stop": count_by(STOP),
+            "verdict": verdicts.where(counting(self.run), *judged(self.run)),
         }
         by_field: dict[str, dict[str, int]] = {}
         with self.store.database.reading() as session:
             for name, query in queries.items():
-                counts: dict[str, int] = defaultdict(int)
+                by_value: dict[str, int] = defaultdict(int)
                 for value, count in of_columns(session.execute(query)):
-                    counts[cause(value) if name == "stop" else value] += count
-                by_field[name] = dict(sorted(counts.items()))
+                    by_value[cause(value) if name == "stop" else value] += count
+                by_field[name] = dict(sorted(by_value.items()))
         return by_field
 
     def lines(self, ids: Sequence[str]) -> list[Line]:
-        """Return the lines of some dialogues, in this order; at most `PAGE`. A dialogue that is gone is left out."""
-        inside = col(DialogueRow.id).in_(ids)
+        """Return the lines of some dialogues, in this order; at most `PAGE`. Deleted dialogues are left out."""
+        by_dialogue, parent_id = col(TurnRow.dialogue_id), col(DialogueRow.parent_id)
+        turn_query = sqlalchemy.select(by_dialogue, func.count()).where(by_dialogue.in_(ids)).group_by(by_dialogue)
+        statement_query = turn_query.join(StatementRow)
+        branch_query = sqlalchemy.select(parent_id, func.count()).where(parent_id.in_(ids)).group_by(parent_id)
         with self.store.database.reading() as session:
-            dialogues = {row.id: row for row in session.exec(select(DialogueRow).where(inside))}
+            dialogues = {row.id: row for row in session.exec(select(DialogueRow).where(col(DialogueRow.id).in_(ids)))}
             people: dict[str, list[tuple[str, str]]] = defaultdict(list)
-            sitting = sqlalchemy.select(*columns(ParticipantRow, "dialogue_id", "name", "culture"))
-            sitting = sitting.where(col(ParticipantRow.dialogue_id).in_(ids)).order_by(col(ParticipantRow.position))
-            for dialogue_id, name, culture in of_columns(session.execute(sitting)):
+            participants = sqlalchemy.select(*columns(ParticipantRow, "dialogue_id", "name", "culture"))
+            participants = participants.where(col(ParticipantRow.dialogue_id).in_(ids))
+            for dialogue_id, name, culture in of_columns(
+                session.execute(participants.order_by(col(ParticipantRow.position)))
+            ):
                 people[dialogue_id].append((name, culture))
-            turns = tally(session, col(TurnRow.dialogue_id), col(TurnRow.dialogue_id).in_(ids))
-            statements = sqlalchemy.select(col(TurnRow.dialogue_id), func.count(col(StatementRow.id))).join(
-                StatementRow, col(StatementRow.turn_id) == col(TurnRow.id)
-            )
-            statements = statements.where(col(TurnRow.dialogue_id).in_(ids), counting(self.run))
-            mined = pairs(session, statements.group_by(col(TurnRow.dialogue_id)))
-            samples = (
-                sqlalchemy.select(col(TurnRow.dialogue_id), func.count(col(SampleRow.id)))
-                .join(StatementRow, col(StatementRow.turn_id) == col(TurnRow.id))
-                .join(SampleRow, col(SampleRow.statement_id) == col(StatementRow.id))
-                .where(col(TurnRow.dialogue_id).in_(ids), col(SampleRow.status) == "kept")
-            )
-            kept = pairs(session, samples.group_by(col(TurnRow.dialogue_id)))
-            branches = tally(session, col(DialogueRow.parent_id), col(DialogueRow.parent_id).in_(ids))
+            turns = counts(session, turn_query)
+            mined = counts(session, statement_query.where(counting(self.run)))
+            kept = counts(session, statement_query.join(SampleRow).where(col(SampleRow.status) == "kept"))
+            branches = counts(session, branch_query)
         return [
             Line(
                 id=row.id,
@@ -141,51 +135,41 @@ class Lists:
         ]
 
     def alive(self) -> list[str]:
-        """Return the ids of the dialogues that are going on just now."""
+        """Return the ids of the dialogues that are held now."""
         query = select(DialogueRow.id).where(DialogueRow.run_id == self.run.id, DialogueRow.status == Status.RUNNING)
-        with self.store.database.reading() as session:
-            return list(session.exec(query.order_by(col(DialogueRow.number))))
+        return self.store.database.rows(query.order_by(col(DialogueRow.number)))
 
     def branches(self, dialogue_id: str) -> list[DialogueRow]:
-        """Return the dialogues that branched off one, oldest first; each is in a run of its own."""
-        with self.store.database.reading() as session:
-            query = select(DialogueRow).join(RunRow, col(RunRow.id) == col(DialogueRow.run_id))
-            query = query.where(DialogueRow.parent_id == dialogue_id)
-            return list(session.exec(query.order_by(col(RunRow.created_at), col(DialogueRow.id))))
+        """Return the branches of a dialogue, oldest first; each is in a run of its own."""
+        query = select(DialogueRow).join(RunRow).where(DialogueRow.parent_id == dialogue_id)
+        return self.store.database.rows(query.order_by(col(RunRow.created_at), col(DialogueRow.id)))
 
-    def search(self, words: str, unwanted: Callable[[], bool] = lambda: False) -> Iterator[Found]:
+    def search(self, words: str, stopped: Callable[[], bool] = lambda: False) -> Iterator[Hit]:
         """Yield the turns in which all words occur, in the order of the talk; case and width do not count.
 
         Words in double quotes must stand together. The run is read page by page as turns are asked for.
 
         Args:
-            unwanted: asked before every page; a search that finds little would otherwise have to be waited for.
+            stopped: asked before every page whether to give up; a search with few hits reads many pages for each.
         """
         wanted_terms = terms(words)
-        ids = self.find() if wanted_terms else []
-        for start in range(0, len(ids), PAGE // 5):
-            if unwanted():
+        for ids in pages(self.find() if wanted_terms else [], SEARCHED_AT_ONCE):
+            if stopped():
                 return
-            places = {name: place for place, name in enumerate(ids[start : start + PAGE // 5])}
+            order = {name: place for place, name in enumerate(ids)}
             query = sqlalchemy.select(*columns(TurnRow, "dialogue_id", "id", "position", "speaker", "text"))
             with self.store.database.reading() as session:
-                page = of_columns(session.execute(query.where(col(TurnRow.dialogue_id).in_(places))))
-            for row in sorted(page, key=lambda row: (places[row.dialogue_id], row.position)):
+                rows = of_columns(session.execute(query.where(col(TurnRow.dialogue_id).in_(ids))))
+            for row in sorted(rows, key=lambda row: (order[row.dialogue_id], row.position)):
                 text = folded(row.text)
                 if all(term in text for term in wanted_terms):
-                    yield Found(row.dialogue_id, row.id, row.position, row.speaker, row.text)
-
-    def _counted(self, value: Any) -> Any:
-        query = sqlalchemy.select(value, func.count(func.distinct(DialogueRow.id))).select_from(DialogueRow)
-        return query.where(col(DialogueRow.run_id) == self.run.id).group_by(value)
+                    yield Hit(row.dialogue_id, row.id, row.position, row.speaker, row.text)
 
     def _conditions(self, filters: Filters) -> list[Any]:
         conditions: list[Any] = []
         if filters.culture:
-            sits = and_(
-                col(ParticipantRow.dialogue_id) == col(DialogueRow.id), col(ParticipantRow.culture) == filters.culture
-            )
-            conditions.append(exists().where(sits))
+            of_culture = col(ParticipantRow.culture) == filters.culture
+            conditions.append(exists().where(col(ParticipantRow.dialogue_id) == col(DialogueRow.id), of_culture))
         if filters.stop:
             conditions.append(or_(filters.stop == STOP, STOP.startswith(f"{filters.stop}:", autoescape=True)))
         mined = and_(
@@ -205,7 +189,7 @@ class Lists:
 MARKS = re.compile(
     "[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed]"
 )
-"""Accents, and what Arabic and Hebrew are written without. `report/js/search.js` has the same."""
+"""Accents, and the marks of Arabic and Hebrew that people usually do not write. `report/js/search.js` has the same."""
 
 STOP = func.coalesce(DialogueRow.stop_reason, DialogueRow.status)
 
@@ -216,46 +200,42 @@ def judged(run: RunRow) -> tuple[Any, ...]:
 
 
 def cause(stop: str) -> str:
-    """`refused-turns` of `refused-turns: same-words`."""
+    """Return `refused-turns` of `refused-turns: same-words`."""
     return stop.partition(":")[0]
 
 
 def folded(text: str) -> str:
-    """Return a text on one line, without case, width, and the marks on letters that people leave out when they type."""
+    """Return a text on one line, without case, width and `MARKS`."""
     line = text.upper() if text.isascii() else folded_letters(text)
     return " ".join(line.split())
 
 
 def folded_letters(text: str) -> str:
-    # Small letters first, or ẞ would stay; capitals last, in which ı and i are one, and both of the Greek sigmas.
+    # Lower case first, or ẞ would stay; upper case last, in which ı and i are one, and both Greek sigmas.
     return MARKS.sub("", unicodedata.normalize("NFKD", text)).lower().upper()
 
 
 def folded_with_places(text: str) -> tuple[str, list[int]]:
-    """Return `folded(text)`, and for each of its letters the place in the text that it comes from."""
+    """Return `folded(text)`, and for each of its letters the place of its origin in the text."""
     line, places = " ", [0]
-    for at, letter in enumerate(text):
+    for place, letter in enumerate(text):
         for folded_letter in folded_letters(letter):
             space = folded_letter.isspace()
             if not (space and line[-1] == " "):
                 line += " " if space else folded_letter
-                places.append(at)
+                places.append(place)
     return line[1:], places[1:]
 
 
 def terms(words: str) -> list[str]:
-    """Return the terms of a search: words, and whatever stands in double quotes as one."""
+    """Return the terms of a search: single words, and quoted words as one term."""
     parts = enumerate(folded(words).split('"'))
-    return [term for at, part in parts for term in ([part.strip()] if at % 2 else part.split()) if term]
+    return [term for number, part in parts for term in ([part.strip()] if number % 2 else part.split()) if term]
 
 
 def columns(table: Any, *names: str) -> list[Any]:
     return [col(getattr(table, name)) for name in names]
 
 
-def pairs(session: Session, query: Any) -> dict[str, int]:
+def counts(session: Session, query: Any) -> dict[str, int]:
     return dict(map(tuple, of_columns(session.execute(query))))
-
-
-def tally(session: Session, by: Any, condition: Any) -> dict[str, int]:
-    return pairs(session, sqlalchemy.select(by, func.count()).where(condition).group_by(by))

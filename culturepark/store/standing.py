@@ -1,4 +1,4 @@
-"""Standing reviews of rows, and the status of samples that follows. Functions run inside the caller's transaction."""
+"""Standing reviews, and the status they give to samples. Functions run inside the caller's transaction."""
 
 from __future__ import annotations
 
@@ -19,15 +19,12 @@ Standing = Mapping[str, Sequence[Review]]
 
 
 def one_at_a_time(session: Session, run_id: str) -> None:
-    """Keep others from changing the reviews of a run until the transaction ends.
-
-    SQLite has one writer at a time as it is; PostgreSQL locks the run's row.
-    """
+    """Lock the reviews of a run, by the run's row, until the transaction ends. SQLite has only one writer anyway."""
     session.exec(select(RunRow.id).where(RunRow.id == run_id).with_for_update(key_share=True)).all()
 
 
 def given_reviews(session: Session, run_id: str) -> dict[str, list[Review]]:
-    """Return reviews by the subject they were given on, whether that still counts or not."""
+    """Return the standing reviews by the subject they were given on, even if that statement no longer counts."""
     by_subject: dict[str, list[Review]] = defaultdict(list)
     for row in session.exec(not_withdrawn(run_id)):
         by_subject[row.subject_id].append(row.noun())
@@ -35,7 +32,7 @@ def given_reviews(session: Session, run_id: str) -> dict[str, list[Review]]:
 
 
 def standing_reviews(session: Session, below: str) -> dict[str, list[Review]]:
-    """Return `standing_rows` as nouns, each with the subject that it is filed under."""
+    """Return `standing_rows` as nouns; each has the subject it is filed under, not the one it was given on."""
     return {
         subject: [row.noun().model_copy(update={"subject_id": subject}) for row in rows]
         for subject, rows in standing_rows(session, below).items()
@@ -43,14 +40,14 @@ def standing_reviews(session: Session, below: str) -> dict[str, list[Review]]:
 
 
 def standing_rows(session: Session, below: str) -> dict[str, list[ReviewRow]]:
-    """Return the reviews that count, by subject: of a row and of the rows below it.
+    """Return the reviews that count, by subject, for the rows below an id.
 
-    A judgement is about words. A statement that is extracted or verified again has another id; its reviews still count
-    as long as its words are the same.
+    A review is about words. A statement that is extracted or verified again gets another id; its reviews still count
+    if its words are the same.
     """
     by_subject: dict[str, list[ReviewRow]] = defaultdict(list)
     rows = session.exec(not_withdrawn(below)).all()
-    same = same_said(session, {row.subject_id for row in rows})
+    same = with_same_words(session, {row.subject_id for row in rows})
     for row in rows:
         for subject in same[row.subject_id]:
             by_subject[subject].append(row)
@@ -61,11 +58,12 @@ def not_withdrawn(below: str) -> Any:
     return select(ReviewRow).where(col(ReviewRow.withdrawn_at).is_(None), hangs_on(col(ReviewRow.id), below))
 
 
-def same_said(session: Session, subjects: Collection[str]) -> dict[str, list[str]]:
-    """Return for each turn, statement or sample all those with the same words, itself included.
+def with_same_words(session: Session, subjects: Collection[str]) -> dict[str, list[str]]:
+    """Return for each turn, statement or sample the ids of all rows with the same words, its own included.
 
-    Statements of any rounds have the same words if kind, quote and trained form are the same, and both were proposed or
-    both reworded. Samples have if their statements have: a shape always has the same number.
+    Two statements have the same words if kind, quote and trained form are equal, and both were proposed or both
+    reworded; rounds do not matter. Two samples have the same words if their statements do and they have one shape,
+    which always has the same number in the id.
     """
     turns = sorted({turn_of(subject) for subject in subjects if statement_of(subject) != turn_of(subject)})
     alike: dict[tuple[object, ...], list[str]] = defaultdict(list)
@@ -82,20 +80,24 @@ def same_said(session: Session, subjects: Collection[str]) -> dict[str, list[str
 
 
 def idle(reviews: Standing, counting: Collection[str]) -> int:
-    """Count the reviews of statements, or of their samples, that count no longer in any round."""
+    """Count the reviews of statements and samples whose words no current statement has.
+
+    Args:
+        counting: ids of the current statements.
+    """
     counting_ids = {r.id for name, given in reviews.items() if statement_of(name) in counting for r in given}
     counting_ids |= {r.id for name, given in reviews.items() if turn_of(name) == name for r in given}
     return len({r.id for given in reviews.values() for r in given} - counting_ids)
 
 
 def of_sample(reviews: Standing, sample_id: str) -> Outcome:
-    """Return the outcome for a sample: of its own reviews first, then of its statement's, then of its turn's."""
+    """Return the outcome for a sample; its own reviews come before those of its statement and its turn."""
     path = (sample_id, statement_of(sample_id), turn_of(sample_id))
     return outcome([reviews.get(subject, ()) for subject in path])
 
 
 def settle(reviews: Standing, samples: Iterable[SampleRow]) -> None:
-    """Give samples the status that follows from reviews; those dropped for another reason keep theirs."""
+    """Set the status of samples by their reviews; samples that were dropped stay dropped."""
     for row in samples:
         if row.status == "dropped":
             continue

@@ -10,16 +10,15 @@ from typing import Any
 
 from sqlalchemy import insert
 from sqlalchemy.exc import NoResultFound
-from sqlmodel import Session, SQLModel, and_, col, delete, func, or_, select, true, update
+from sqlmodel import Session, SQLModel, and_, col, delete, func, or_, select, update
 
 from culturepark.domain import Casting, Duplicate, Edition, Sample, Scenario, Statement, Status, Turn, Verdict
 from culturepark.errors import Unreachable, UsageError
 from culturepark.models.budget import Budget
 from culturepark.models.chat import Usage, canonical
 from culturepark.models.ledger import Answered, Call, Outcome, moment, now
-from culturepark.store import integrity  # noqa: F401 - looks at every row that is read
 from culturepark.store.database import Database
-from culturepark.store.integrity import hangs_on
+from culturepark.store.integrity import hangs_on, pages
 from culturepark.store.standing import Standing, idle, one_at_a_time, settle, standing_reviews
 from culturepark.store.tables import (
     AbilityRow,
@@ -41,11 +40,11 @@ INTERRUPTED = "interrupted: the process ended before an answer came"
 MOST_NAMED = 5
 """Runs that a message names."""
 ALIKE = 0.7
-"""How much of two ids must be the same (difflib's ratio) for one to be a slip of the other."""
+"""Least similarity (difflib's ratio) of an id that is suggested in place of an unknown one."""
 
 
 class Store:
-    """One database of runs. Every method is one transaction; it is also the call log of the ledger."""
+    """One database of runs, and the call log of the ledger. Every method is one transaction."""
 
     def __init__(self, url: str, *, must_exist: bool = False) -> None:
         """
@@ -61,17 +60,17 @@ class Store:
     # --- runs ------------------------------------------------------------------------------------
 
     def create_run(self, row: RunRow, castings: Sequence[Casting], edition: Edition) -> None:
-        """Add a run with all its dialogues, pending: all of its plan in one transaction, or nothing."""
+        """Add a run with all its dialogues, which are pending."""
         with self.database.writing() as session:
             add_run(session, row, castings, edition.scenario)
 
     def create_branch(
         self, row: RunRow, casting: Casting, edition: Edition, turns: Sequence[Turn], parent_id: str, branched_at: int
     ) -> None:
-        """Add a run with one dialogue that has these turns already, pending: all of that or nothing.
+        """Add a run with one pending dialogue that has some turns already.
 
         Args:
-            branched_at: how many of the turns are the parent's, with the calls of the parent's run.
+            branched_at: how many of the turns are copied from the parent; they name calls of the parent's run.
         """
         with self.database.writing() as session:
             (dialogue,) = add_run(session, row, [casting], edition.scenario)
@@ -79,24 +78,24 @@ class Store:
             for turn in turns:
                 session.add(TurnRow(id=f"{dialogue.id}.t{turn.position}", dialogue_id=dialogue.id, **turn.model_dump()))
 
-    def spoken(self, turn_id: str) -> tuple[TurnRow, DialogueRow, RunRow]:
+    def turn(self, turn_id: str) -> tuple[TurnRow, DialogueRow, RunRow]:
         """Return a turn by its id, with its dialogue and its run.
 
         Raises:
-            UsageError: if there is none.
+            UsageError: if there is no such turn.
         """
         with self.database.reading() as session:
             query = select(TurnRow, DialogueRow, RunRow).where(TurnRow.id == turn_id)
             query = query.where(DialogueRow.id == TurnRow.dialogue_id, RunRow.id == DialogueRow.run_id)
-            if found := session.exec(query).first():
-                return found
+            if rows := session.exec(query).first():
+                return rows
         raise UsageError(f"no such turn: {turn_id[:100]!r}; the sixth of a dialogue RUN.d1 is RUN.d1.t6")
 
     def run(self, run_id: str) -> RunRow:
-        """Return a run by its id, by a beginning that no other id has, or as `last`: the newest that was answered.
+        """Return a run by its id, by the beginning of its id, or as `last`: the newest run that got an answer.
 
         Raises:
-            UsageError: if there is none, or if several begin like that.
+            UsageError: if there is no such run, or if several ids begin like that.
         """
         with self.database.reading() as session:
             if run_id == "last":
@@ -106,20 +105,21 @@ class Store:
                 raise UsageError("the store holds no runs yet; `culturepark simulate quickstart` makes one")
             if row := session.get(RunRow, run_id):
                 return row
-            # Not by LIKE, to which upper and lower case are one in SQLite.
-            begin_so = select(RunRow).where(func.substr(RunRow.id, 1, len(run_id)) == run_id).order_by(RunRow.id)
-            rows = session.exec(begin_so.limit(MOST_NAMED + 1)).all() if run_id else []
+            # LIKE ignores case in SQLite.
+            matching = select(RunRow).where(func.substr(RunRow.id, 1, len(run_id)) == run_id).order_by(RunRow.id)
+            rows = session.exec(matching.limit(MOST_NAMED + 1)).all() if run_id else []
             if len(rows) == 1:
                 return rows[0]
             if rows:
                 names = ", ".join(row.id for row in rows[:MOST_NAMED]) + (", ..." if len(rows) > MOST_NAMED else "")
                 raise UsageError(f"the id of more than one run begins with {run_id[:100]!r}: {names}")
             ids = session.exec(select(RunRow.id)).all()
-        meant = f"; did you mean {like[0]}?" if (like := get_close_matches(run_id[:100], ids, 1, ALIKE)) else ""
-        raise UsageError(f"no such run: {run_id[:100]!r}{meant}; `culturepark runs` lists them")
+        similar = get_close_matches(run_id[:100], ids, 1, ALIKE)
+        suggestion = f"; did you mean {similar[0]}?" if similar else ""
+        raise UsageError(f"no such run: {run_id[:100]!r}{suggestion}; `culturepark runs` lists them")
 
     def newest_run(self) -> RunRow | None:
-        """Return the run that was begun last, answered or not."""
+        """Return the newest run, whether it got an answer or not."""
         with self.database.reading() as session:
             return session.exec(select(RunRow).order_by(col(RunRow.created_at).desc(), col(RunRow.id).desc())).first()
 
@@ -128,7 +128,7 @@ class Store:
             return session.get(RunRow, run_id)
 
     def delete_run(self, run_id: str) -> None:
-        """Delete a run with every row that hangs on it, reviews too. Vectors stay, since they belong to texts.
+        """Delete a run with all rows below it, reviews too. Vectors stay, since they belong to texts.
 
         Raises:
             UsageError: if a branch holds turns of the run.
@@ -139,7 +139,7 @@ class Store:
                 raise UsageError(
                     f"{branch.run_id} branched off {run_id} and holds turns of it; delete the branch first"
                 )
-            below: tuple[tuple[type[SQLModel], Any], ...] = (
+            rows_below: tuple[tuple[type[SQLModel], Any], ...] = (
                 (VerdictRow, VerdictRow.id),
                 (DuplicateRow, DuplicateRow.statement_id),
                 (SampleRow, SampleRow.id),
@@ -148,8 +148,8 @@ class Store:
                 (ParticipantRow, ParticipantRow.dialogue_id),
                 (ReviewRow, ReviewRow.subject_id),
             )
-            for table, name in below:
-                session.exec(delete(table).where(hangs_on(col(name), run_id)))
+            for table, row_id in rows_below:
+                session.exec(delete(table).where(hangs_on(col(row_id), run_id)))
             session.exec(delete(DialogueRow).where(col(DialogueRow.run_id) == run_id))
             session.exec(delete(CallRow).where(col(CallRow.run_id) == run_id))
             session.exec(delete(RunRow).where(col(RunRow.id) == run_id))
@@ -159,24 +159,22 @@ class Store:
         with self.database.writing() as session:
             row = session.get_one(RunRow, run_id)
             row.status, row.stop_reason, row.finished_at = status, stop_reason, finished
-            session.add(row)
 
     def set_plan(
         self, run_id: str, settings: Mapping[str, Any], models: str, *, extract: bool = False, verify: bool = False
     ) -> None:
-        """Store how a run is to be carried on.
+        """Store the settings and models with which a run is carried on.
 
         Args:
-            extract, verify: begin a new round of that stage, so that it and those after it are done again; earlier
-                rounds stay in the store.
+            extract, verify: begin a new round of this stage, so that it and later stages are done again. Rows of
+                earlier rounds stay in the store.
         """
         with self.database.writing() as session:
             row = session.get_one(RunRow, run_id)
             row.settings, row.models = json.dumps(dict(settings), sort_keys=True), models
-            following = max(row.extract_round, row.verify_round) + 1
-            row.extract_round = following if extract else row.extract_round
-            row.verify_round = following if extract or verify else row.verify_round
-            session.add(row)
+            next_round = max(row.extract_round, row.verify_round) + 1
+            row.extract_round = next_round if extract else row.extract_round
+            row.verify_round = next_round if extract or verify else row.verify_round
 
     def spent(self, run_id: str) -> Budget:
         """Return tokens and cost of all calls of a run so far."""
@@ -191,23 +189,20 @@ class Store:
         return Budget(cost_usd=cost, tokens=int(prompt or 0) + int(completion or 0))
 
     def priced(self, run_id: str) -> set[str]:
-        """Return the models of a run whose calls have had a price."""
-        with self.database.reading() as session:
-            query = select(CallRow.model).where(CallRow.run_id == run_id, col(CallRow.cost_usd).is_not(None)).distinct()
-            return set(session.exec(query))
+        """Return the models of a run whose calls have a known price."""
+        query = select(CallRow.model).where(CallRow.run_id == run_id, col(CallRow.cost_usd).is_not(None)).distinct()
+        return set(self.database.rows(query))
 
     def unfinished(self) -> list[RunRow]:
         """Return the runs that can be resumed, the newest first."""
-        with self.database.reading() as session:
-            query = select(RunRow).where(RunRow.status != Status.DONE).order_by(col(RunRow.created_at).desc())
-            return list(session.exec(query))
+        query = select(RunRow).where(RunRow.status != Status.DONE).order_by(col(RunRow.created_at).desc())
+        return self.database.rows(query)
 
     # --- dialogues -------------------------------------------------------------------------------
 
     def dialogues(self, run_id: str) -> list[DialogueRow]:
-        with self.database.reading() as session:
-            query = select(DialogueRow).where(DialogueRow.run_id == run_id).order_by(col(DialogueRow.number))
-            return list(session.exec(query))
+        query = select(DialogueRow).where(DialogueRow.run_id == run_id).order_by(col(DialogueRow.number))
+        return self.database.rows(query)
 
     def set_dialogue(
         self, dialogue_id: str, status: Status, stop_reason: str | None = None, error: str | None = None
@@ -215,19 +210,15 @@ class Store:
         with self.database.writing() as session:
             row = session.get_one(DialogueRow, dialogue_id)
             row.status, row.stop_reason, row.error = status, stop_reason, error
-            session.add(row)
 
     def turns(self, dialogue_id: str) -> list[Turn]:
-        with self.database.reading() as session:
-            rows = session.exec(
-                select(TurnRow).where(TurnRow.dialogue_id == dialogue_id).order_by(col(TurnRow.position))
-            )
-            return [row.noun() for row in rows]
+        query = select(TurnRow).where(TurnRow.dialogue_id == dialogue_id).order_by(col(TurnRow.position))
+        return [row.noun() for row in self.database.rows(query)]
 
     def phases(self, run_id: str) -> dict[str, str]:
-        """Return the phase of every turn of a run, by its id."""
+        """Return turn id -> phase, for all turns of a run."""
         with self.database.reading() as session:
-            query = select(TurnRow.id, TurnRow.phase).join(DialogueRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
+            query = select(TurnRow.id, TurnRow.phase).join(DialogueRow)
             return dict(session.exec(query.where(DialogueRow.run_id == run_id)).all())
 
     def add_turn(self, dialogue_id: str, turn: Turn) -> None:
@@ -255,15 +246,15 @@ class Store:
         return Answered(row.id, row.response, usage)
 
     def lately(self, endpoint: str) -> list[tuple[float, int]]:
-        """Return the requests of all runs to an endpoint in the last minute: how many seconds ago, and tokens."""
+        """Return age in seconds and tokens of all runs' requests to an endpoint in the last minute."""
         since = datetime.now(UTC) - timedelta(minutes=1)
         with self.database.reading() as session:
             query = select(CallRow.started_at, CallRow.prompt_tokens, CallRow.completion_tokens)
             query = query.where(CallRow.endpoint == endpoint, CallRow.started_at >= moment(since))
-            found = session.exec(query.order_by(col(CallRow.started_at))).all()
+            calls = session.exec(query.order_by(col(CallRow.started_at))).all()
         return [
-            ((datetime.now(UTC) - datetime.fromisoformat(began)).total_seconds(), (sent or 0) + (made or 0))
-            for began, sent, made in found
+            ((datetime.now(UTC) - datetime.fromisoformat(began)).total_seconds(), (prompt or 0) + (completion or 0))
+            for began, prompt, completion in calls
         ]
 
     def begin(self, call: Call) -> str:
@@ -289,24 +280,19 @@ class Store:
             complete(session, call_id, {"refused": guard})
 
     def abilities(self, endpoint: str, model: str) -> dict[str, Any]:
-        """Return what is known of a model at an endpoint, by name."""
-        with self.database.reading() as session:
-            query = select(AbilityRow).where(AbilityRow.endpoint == endpoint, AbilityRow.model == model)
-            return {row.name: json.loads(row.value) for row in session.exec(query.order_by(col(AbilityRow.name)))}
+        """Return name -> value of the known abilities of a model at an endpoint."""
+        query = select(AbilityRow).where(AbilityRow.endpoint == endpoint, AbilityRow.model == model)
+        return {row.name: json.loads(row.value) for row in self.database.rows(query.order_by(col(AbilityRow.name)))}
 
     def abilities_of_run(self, run_id: str) -> list[AbilityRow]:
-        """Return what is known of the endpoints that a run has asked."""
-        with self.database.reading() as session:
-            asked = select(CallRow.endpoint, CallRow.model).where(CallRow.run_id == run_id).distinct().subquery()
-            query = select(AbilityRow).join(
-                asked, and_(asked.c.endpoint == AbilityRow.endpoint, asked.c.model == AbilityRow.model)
-            )
-            return list(
-                session.exec(query.order_by(col(AbilityRow.endpoint), col(AbilityRow.model), col(AbilityRow.name)))
-            )
+        """Return the known abilities of the endpoints that a run has called."""
+        called = select(CallRow.endpoint, CallRow.model).where(CallRow.run_id == run_id).distinct().subquery()
+        of_called = and_(called.c.endpoint == AbilityRow.endpoint, called.c.model == AbilityRow.model)
+        query = select(AbilityRow).join(called, of_called)
+        return self.database.rows(query.order_by(col(AbilityRow.endpoint), col(AbilityRow.model), col(AbilityRow.name)))
 
     def learn(self, endpoint: str, model: str, name: str, value: Any, said: str) -> None:
-        """Store one thing about a model at an endpoint, in place of what was known of it."""
+        """Store one ability of a model at an endpoint, in place of its earlier value."""
         row = AbilityRow(endpoint=endpoint, model=model, name=name, value=canonical(value), said=said, learned_at=now())
         with self.database.writing() as session:
             session.merge(row)
@@ -319,45 +305,34 @@ class Store:
             )
             for row in session.exec(query):
                 row.error = INTERRUPTED
-                session.add(row)
 
     # --- distillation ------------------------------------------------------------------------------
 
     def statement_counts(self, dialogue_id: str) -> dict[str, int]:
-        """Count the statements of each turn of a dialogue, of all rounds; new ids go on from there."""
+        """Count the statements of each turn of a dialogue, of all rounds; new ids continue from these numbers."""
         with self.database.reading() as session:
-            query = (
-                select(StatementRow.turn_id, func.count())
-                .join(TurnRow, col(StatementRow.turn_id) == col(TurnRow.id))
-                .where(TurnRow.dialogue_id == dialogue_id)
-                .group_by(col(StatementRow.turn_id))
-            )
-            return {turn_id: int(count) for turn_id, count in session.exec(query)}
+            query = select(StatementRow.turn_id, func.count()).join(TurnRow)
+            query = query.where(TurnRow.dialogue_id == dialogue_id).group_by(col(StatementRow.turn_id))
+            return dict(session.exec(query).all())
 
     def verdict_counts(self, statement_ids: Iterable[str]) -> dict[str, int]:
-        ids = list(statement_ids)
         with self.database.reading() as session:
-            query = (
-                select(VerdictRow.statement_id, func.count())
-                .where(col(VerdictRow.statement_id).in_(ids))
-                .group_by(col(VerdictRow.statement_id))
-            )
-            return {statement_id: int(count) for statement_id, count in session.exec(query)}
+            query = select(VerdictRow.statement_id, func.count()).group_by(col(VerdictRow.statement_id))
+            return dict(session.exec(query.where(col(VerdictRow.statement_id).in_(list(statement_ids)))).all())
 
     def add_extraction(
         self,
         dialogue_id: str,
-        found: Sequence[tuple[Statement, str | None]],
+        statements: Sequence[tuple[Statement, str | None]],
         rejected: Mapping[str, int],
         round_number: int,
     ) -> None:
-        """Add a dialogue's statements, each with its call, and mark it as extracted: all or nothing."""
+        """Add a dialogue's statements, each with its call, and mark the dialogue as extracted."""
         with self.database.writing() as session:
-            for statement, call_id in found:
+            for statement, call_id in statements:
                 session.add(StatementRow(**statement.model_dump(), round=round_number, call_id=call_id))
             row = session.get_one(DialogueRow, dialogue_id)
             row.extracted, row.rejected = round_number, json.dumps(dict(rejected), sort_keys=True)
-            session.add(row)
 
     def add_verification(
         self,
@@ -366,7 +341,7 @@ class Store:
         verdicts: Sequence[Verdict],
         round_number: int,
     ) -> None:
-        """Add a dialogue's verdicts and rewordings, and mark it as verified: all or nothing."""
+        """Add a dialogue's verdicts and rewordings, and mark the dialogue as verified."""
         numbers = self.verdict_counts({v.statement_id for v in verdicts})
         with self.database.writing() as session:
             for statement, call_id in reworded:
@@ -376,44 +351,20 @@ class Store:
                 numbers[verdict.statement_id] = number = numbers.get(verdict.statement_id, 0) + 1
                 verdict_id = f"{verdict.statement_id}.v{number}"
                 session.add(VerdictRow(id=verdict_id, round=round_number, **verdict.model_dump()))
-            row = session.get_one(DialogueRow, dialogue_id)
-            row.verified = round_number
-            session.add(row)
+            session.get_one(DialogueRow, dialogue_id).verified = round_number
 
     def statements(self, run: RunRow, dialogue_id: str | None = None) -> list[StatementRow]:
-        """Return the statements that count, of a run or of one dialogue, in the order of the talk.
-
-        Those are the statements of the current extraction, and the rewordings of the current verification.
-        """
-        with self.database.reading() as session:
-            query = (
-                select(StatementRow)
-                .join(TurnRow, col(StatementRow.turn_id) == col(TurnRow.id))
-                .join(DialogueRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
-                .where(DialogueRow.run_id == run.id)
-                .where(counting(run))
-                .order_by(
-                    col(DialogueRow.number),
-                    col(TurnRow.position),
-                    func.length(StatementRow.id),
-                    col(StatementRow.id),
-                )
-            )
-            if dialogue_id:
-                query = query.where(DialogueRow.id == dialogue_id)
-            return list(session.exec(query))
+        """Return the statements that count, of a run or of one dialogue, in the order of the talk."""
+        query = select(StatementRow).join(TurnRow).join(DialogueRow)
+        query = query.where(DialogueRow.run_id == run.id, counting(run))
+        if dialogue_id:
+            query = query.where(DialogueRow.id == dialogue_id)
+        number, position = col(DialogueRow.number), col(TurnRow.position)
+        return self.database.rows(query.order_by(number, position, func.length(StatementRow.id), col(StatementRow.id)))
 
     def verdicts(self, run_id: str, round_number: int) -> list[VerdictRow]:
-        """Return the verdicts of one verification round."""
-        with self.database.reading() as session:
-            query = (
-                select(VerdictRow)
-                .join(StatementRow, col(VerdictRow.statement_id) == col(StatementRow.id))
-                .join(TurnRow, col(StatementRow.turn_id) == col(TurnRow.id))
-                .join(DialogueRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
-                .where(DialogueRow.run_id == run_id, VerdictRow.round == round_number)
-            )
-            return list(session.exec(query))
+        query = select(VerdictRow).join(StatementRow).join(TurnRow).join(DialogueRow)
+        return self.database.rows(query.where(DialogueRow.run_id == run_id, VerdictRow.round == round_number))
 
     def set_duplicates(self, run_id: str, duplicates: Sequence[Duplicate]) -> None:
         """Replace a run's duplicates."""
@@ -421,13 +372,13 @@ class Store:
             replace_duplicates(session, run_id, duplicates)
 
     def set_distilled(self, run_id: str, duplicates: Sequence[Duplicate], samples: Sequence[tuple[str, Sample]]) -> int:
-        """Store what follows from a run's verdicts: its duplicates, and its samples with their present status.
+        """Store a run's duplicates, and its samples with their status.
 
-        A sample that an earlier round made and this one does not is kept, but dropped as `superseded`: an exported
-        line can always be traced. What reviewers have rejected stays rejected.
+        A sample that only an earlier round made stays in the store with the status `dropped` and the reason
+        `superseded`, so that exported lines can always be traced. Samples that reviewers rejected stay rejected.
 
         Returns:
-            How many reviews count no longer, because no statement has the words that they are about.
+            The number of reviews that no longer count, because no statement has their words any more.
         """
         with self.database.writing() as session:
             one_at_a_time(session, run_id)
@@ -448,54 +399,44 @@ class Store:
                 session.add(row)
             for row in known.values():
                 row.status, row.drop_reason = "dropped", "superseded"
-                session.add(row)
             of_run = hangs_on(col(StatementRow.id), run_id)
-            query_now = select(StatementRow.id).where(of_run, counting(session.get_one(RunRow, run_id)))
-            return idle(reviews, set(session.exec(query_now))) if reviews else 0
+            current = select(StatementRow.id).where(of_run, counting(session.get_one(RunRow, run_id)))
+            return idle(reviews, set(session.exec(current))) if reviews else 0
 
     def reviews(self, run_id: str) -> Standing:
-        """The reviews that count, by what they are about."""
+        """Return the reviews that count, by subject."""
         with self.database.reading() as session:
             return standing_reviews(session, run_id)
 
     def set_splits(
         self, run_ids: Sequence[str], cultures: Sequence[str], held: Iterable[str], left_out: Iterable[str] = ()
     ) -> None:
-        """Store on which side of a split the kept samples of some runs and cultures (none: all) are.
+        """Store the side of a split for the kept samples of some runs and cultures (none: all).
 
         Args:
-            held: the seeds whose samples validate; those of all others train.
-            left_out: statements whose samples were not written, and stand on no side.
+            held: seeds whose samples validate; those of all others train.
+            left_out: statements whose samples were not written, and are on neither side.
         """
+        statement_id, seed_key = col(SampleRow.statement_id), col(DialogueRow.seed_key)
+        statements = select(StatementRow.id).join(TurnRow).join(DialogueRow).where(col(DialogueRow.run_id).in_(run_ids))
         with self.database.writing() as session:
 
-            def put(split: str, dialogues: Any) -> None:
-                statements = (
-                    select(StatementRow.id)
-                    .join(TurnRow, col(StatementRow.turn_id) == col(TurnRow.id))
-                    .join(DialogueRow, col(TurnRow.dialogue_id) == col(DialogueRow.id))
-                    .where(col(DialogueRow.run_id).in_(run_ids), dialogues)
-                )
-                change = update(SampleRow).where(
-                    col(SampleRow.statement_id).in_(statements),
-                    col(SampleRow.status) == "kept",
-                    func.coalesce(SampleRow.split, "") != split,
-                )
+            def put(split: str | None, *conditions: Any) -> None:
+                change = update(SampleRow).where(*conditions)
                 if cultures:
                     change = change.where(col(SampleRow.culture).in_(cultures))
                 session.execute(change.values(split=split).execution_options(synchronize_session=False))
 
-            seeds = sorted(held)
-            pages = [seeds[start : start + 500] for start in range(0, len(seeds), 500)]
-            put("train", and_(true(), *(col(DialogueRow.seed_key).not_in(page) for page in pages)))
-            for page in pages:
-                put("validation", col(DialogueRow.seed_key).in_(page))
-            without = sorted(left_out)
-            for start in range(0, len(without), 500):
-                of_them = update(SampleRow).where(col(SampleRow.statement_id).in_(without[start : start + 500]))
-                if cultures:
-                    of_them = of_them.where(col(SampleRow.culture).in_(cultures))
-                session.execute(of_them.values(split=None).execution_options(synchronize_session=False))
+            def put_kept(split: str, *dialogues: Any) -> None:
+                others = func.coalesce(SampleRow.split, "") != split
+                put(split, statement_id.in_(statements.where(*dialogues)), col(SampleRow.status) == "kept", others)
+
+            held_pages = list(pages(sorted(held)))
+            put_kept("train", *(seed_key.not_in(page) for page in held_pages))
+            for page in held_pages:
+                put_kept("validation", seed_key.in_(page))
+            for page in pages(sorted(left_out)):
+                put(None, statement_id.in_(page))
 
 
 def complete(session: Session, call_id: str, values: Mapping[str, object]) -> None:
@@ -509,7 +450,6 @@ def complete(session: Session, call_id: str, values: Mapping[str, object]) -> No
 
 
 def add_run(session: Session, row: RunRow, castings: Sequence[Casting], scenario: Scenario) -> list[DialogueRow]:
-    """Add a run with its dialogues and their participants."""
     if session.get(RunRow, row.id):
         raise UsageError(f"a run {row.id} exists already")
     session.add(row)
@@ -555,8 +495,8 @@ def replace_duplicates(session: Session, run_id: str, duplicates: Sequence[Dupli
 
 
 def counting(run: RunRow) -> Any:
-    """Return the condition for statements that count: of the current extraction, or reworded in the current
-    verification."""
+    """Return the condition for statements that count: those of the current extraction round, and rewordings of the
+    current verification round."""
     reworded = col(StatementRow.rewritten_from).is_not(None)
     return or_(
         and_(~reworded, col(StatementRow.round) == run.extract_round),
@@ -565,6 +505,6 @@ def counting(run: RunRow) -> Any:
 
 
 def unanswered() -> Any:
-    """Runs that were stopped since their endpoint could not be reached, and never got an answer."""
+    """Return the condition for runs that stopped on an endpoint that could not be reached, and never got an answer."""
     answered = select(CallRow.id).where(col(CallRow.run_id) == RunRow.id, col(CallRow.response).is_not(None))
     return and_(func.coalesce(RunRow.stop_reason, "").startswith(Unreachable.kind), ~answered.exists())

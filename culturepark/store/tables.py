@@ -20,7 +20,7 @@ from culturepark.errors import StoreError
 
 
 class Key(TypeDecorator[str]):
-    """A primary key. Where damage has made one NULL, a query would give None in place of the row."""
+    """A primary key that is never NULL; for a damaged row with NULL a query would give None in place of the row."""
 
     impl = String
     cache_ok = True
@@ -32,7 +32,7 @@ class Key(TypeDecorator[str]):
 
 
 class Bytes(TypeDecorator[bytes]):
-    """As the driver gives them: where damage has put a number, SQLAlchemy would make as many zeros of it."""
+    """Bytes as the driver gives them; SQLAlchemy would turn a number n in a damaged row into n zeros."""
 
     impl = LargeBinary
     cache_ok = True
@@ -42,7 +42,7 @@ class Bytes(TypeDecorator[bytes]):
 
 
 class Number(TypeDecorator[float]):
-    """A number that is one: SQLite would keep NaN as NULL, PostgreSQL as greater than all others."""
+    """A finite number; SQLite would store NaN as NULL, and PostgreSQL as greater than all others."""
 
     impl = Float
     cache_ok = True
@@ -54,7 +54,7 @@ class Number(TypeDecorator[float]):
 
 
 class Json(TypeDecorator[str]):
-    """JSON as the standard has it: `NaN` and `Infinity`, which Python writes and no database reads, become null."""
+    """Standard JSON; `NaN` and `Infinity`, which Python writes and no database reads, become null."""
 
     impl = Text
     cache_ok = True
@@ -67,15 +67,15 @@ CONSTANT = re.compile(r"NaN|Infinity")
 
 
 def standard_json(text: str) -> str:
-    """The text as it is, or, if it holds such a constant outside of its strings, anew and without."""
+    """Return JSON text with null for `NaN` and `Infinity`; the same text if it has none outside strings."""
     if not CONSTANT.search(text):
         return text
-    met: list[str] = []
+    constants: list[str] = []
     try:
-        value = json.loads(text, parse_constant=met.append, parse_float=finite)
-    except (ValueError, RecursionError):  # no JSON; whoever reads it says so
+        value = json.loads(text, parse_constant=constants.append, parse_float=finite)
+    except (ValueError, RecursionError):  # no JSON, which is reported when it is read
         return text
-    return json.dumps(value, ensure_ascii=True, allow_nan=False) if met else text
+    return json.dumps(value, ensure_ascii=True, allow_nan=False) if constants else text
 
 
 def finite(digits: str) -> float | None:
@@ -87,7 +87,7 @@ N = TypeVar("N", bound=Noun)
 
 
 def noun_of(row: SQLModel, kind: type[N]) -> N:
-    """Return the noun that a row holds, without the columns that are the store's alone."""
+    """Return the domain object of a row, without the columns that only the store has."""
     return kind.model_validate(row.model_dump(include=set(kind.model_fields)))
 
 
@@ -103,7 +103,7 @@ class RunRow(SQLModel, table=True):
     status: str
     stop_reason: str | None = None
     version: str
-    """Of culturepark, when the run was made."""
+    """Version of culturepark that made the run."""
     created_at: str
     finished_at: str | None = None
     models: str = Field(sa_type=Json)
@@ -111,9 +111,9 @@ class RunRow(SQLModel, table=True):
     settings: str = Field(sa_type=Json)
     """JSON: concurrency, until, max_cost_usd, max_tokens, rpm, tpm."""
     extract_round: int = 1
-    """Which extraction counts; `distill --from extract` starts the next."""
+    """Round of the extraction that counts; `distill --from extract` starts the next."""
     verify_round: int = 1
-    """Which verification counts; `distill --from extract|verify` starts the next."""
+    """Round of the verification that counts; `distill --from extract|verify` starts the next."""
 
 
 class DialogueRow(SQLModel, table=True):
@@ -130,15 +130,15 @@ class DialogueRow(SQLModel, table=True):
     stop_reason: str | None = None
     error: str | None = Field(default=None, sa_type=Text)
     extracted: int = 0
-    """The last round of extraction that this dialogue has behind it."""
+    """Last finished round of extraction; 0 for none."""
     verified: int = 0
-    """The last round of verification that this dialogue has behind it."""
+    """Last finished round of verification; 0 for none."""
     rejected: str = Field(default="{}", sa_type=Json)
-    """JSON: why proposed statements were rejected -> how many."""
+    """JSON: reason -> number of proposed statements that were rejected."""
     parent_id: str | None = Field(default=None, index=True)
-    """The dialogue that this one branched off. It may be missing: stores are merged and thinned out run by run."""
+    """The dialogue that this one branched off. It may be missing: runs are deleted, and copied into other stores."""
     branched_at: int | None = None
-    """How many turns, from the first on, were copied from the parent."""
+    """Number of turns that were copied from the parent."""
 
 
 class ParticipantRow(SQLModel, table=True):
@@ -160,7 +160,7 @@ class CallRow(SQLModel, table=True):
     run_id: str = Field(foreign_key="run.id", index=True)
     stage: str
     subject_id: str = Field(index=True)
-    """What it was made for: a dialogue's or turn's id."""
+    """Id of the dialogue, turn or run for which it was made."""
     model: str
     endpoint: str
     prompt_digest: str
@@ -173,7 +173,7 @@ class CallRow(SQLModel, table=True):
     cached_tokens: int | None = None
     completion_tokens: int | None = None
     reasoning_tokens: int | None = None
-    """How many of the completion's tokens were thoughts; null if the server does not say."""
+    """Tokens of the completion that were thoughts; null if the server does not report them."""
     tokens_from: str | None = None
     """`server`, `tiktoken`, or `estimate` (characters / 4)."""
     cost_usd: float | None = Field(default=None, sa_type=Number)
@@ -182,7 +182,7 @@ class CallRow(SQLModel, table=True):
     attempt: int
     error: str | None = Field(default=None, sa_type=Text)
     refused: str | None = None
-    """Which guard turned the answer down, if one did."""
+    """The guard that refused the answer, if one did."""
     started_at: str
     duration_ms: int | None = None
 
@@ -235,17 +235,17 @@ class VerdictRow(SQLModel, table=True):
     relation: str
     confidence: float | None = Field(default=None, sa_type=Number)
     decision: str
-    """On a panel's scores, what follows from all of them together."""
+    """For scores of a panel, the decision by all of them together."""
     call_id: str | None = Field(default=None, foreign_key="call.id")
     round: int
     score: float | None = Field(default=None, sa_type=Number)
-    """A judge's, 1 to 5: whole where it comes with a reason, expected where it comes from probabilities."""
+    """Score of a judge, 1 to 5: whole if given with a reason, an expected value if computed from probabilities."""
     answer: str | None = None
-    """A second persona's: `shared`, `varies`, `unknown` or `denied`."""
+    """Answer of a second persona: `shared`, `varies`, `unknown` or `denied`."""
     reason: str | None = Field(default=None, sa_type=Text)
-    """In the model's words."""
+    """The model's reason."""
     judge: str | None = None
-    """Who of a panel gave it, or the second persona's key."""
+    """The judge of a panel, or the second persona's key."""
 
 
 class DuplicateRow(SQLModel, table=True):
@@ -269,7 +269,7 @@ class SampleRow(SQLModel, table=True):
     drop_reason: str | None = None
     split: str | None = None
     flags: str = ""
-    """`as-published` on what that rewrite policy kept unchecked."""
+    """`as-published` if the rewrite policy of that name kept it unchecked."""
 
 
 class ReviewRow(SQLModel, table=True):
@@ -278,30 +278,30 @@ class ReviewRow(SQLModel, table=True):
     subject_id: str = Field(index=True)
     reviewer: str
     decision: str
-    """`accept`, `reject`, or `comment` where only the rest is given."""
+    """`accept`, `reject` or `comment`."""
     rating: int | None = None
     """1 (poor) to 5."""
     note: str | None = Field(default=None, sa_type=Text)
     created_at: str
     wording: str | None = Field(default=None, sa_type=Text)
-    """What it should say instead: of a turn its text, of an opinion `first_person`, of a norm or custom `text`, of a
-    sample the answer."""
+    """Corrected words: the text of a turn, `first_person` of an opinion, `text` of a norm or custom, the answer of a
+    sample."""
     withdrawn_at: str | None = None
-    """When its reviewer took it back. Of the others, each reviewer's newest on a subject counts."""
+    """Time at which its reviewer took it back. Of the others, each reviewer's newest on a subject counts."""
 
     def noun(self) -> Review:
         return noun_of(self, Review)
 
 
 class VectorRow(SQLModel, table=True):
-    """A text's vector, kept so that it need not be made again; whatever is missing here can be."""
+    """The cached vector of a text; a missing one is computed again."""
 
     __tablename__ = "vector"
     embedder: str = Field(primary_key=True)
-    """Which embedder made it, with its weights: `minilm SHA SHA`, `openai:NAME@BASE_URL MODEL SIZE` (MODEL as
-    the endpoint's answers call it)."""
+    """Embedder with its weights: `minilm SHA SHA`, or `openai:NAME@BASE_URL MODEL SIZE` with MODEL as in the endpoint's
+    answers."""
     text_sha256: str = Field(primary_key=True)
-    """Of the text in UTF-8."""
+    """sha256 of the text in UTF-8."""
     vector: bytes = Field(sa_type=Bytes)
     """Numbers of two bytes (IEEE 754 binary16, little-endian); its length is 1 within rounding."""
     checksum: int = Field(sa_type=BigInteger)
@@ -309,7 +309,7 @@ class VectorRow(SQLModel, table=True):
 
 
 class AbilityRow(SQLModel, table=True):
-    """One thing that an endpoint has shown it takes or does not take; later runs start from there."""
+    """One thing that an endpoint was found to take or to refuse; later runs use it."""
 
     __tablename__ = "ability"
     endpoint: str = Field(primary_key=True)
@@ -318,7 +318,7 @@ class AbilityRow(SQLModel, table=True):
     """A part of a request (`seed`, `temperature`, `response_format`, `system` ...), `limit`, `leaks`, `room.STAGE`, or
     `bare`."""
     value: str = Field(sa_type=Json)
-    """JSON: `"refused"`, what is sent instead, or bounds."""
+    """JSON: `"refused"`, a value that is sent instead, or limits."""
     said: str = Field(default="", sa_type=Text)
-    """In the server's words."""
+    """The server's message."""
     learned_at: str

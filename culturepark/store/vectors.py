@@ -1,7 +1,7 @@
-"""Vectors of texts, kept by embedder and text, so that no run or command makes one twice.
+"""A cache of sentence vectors by embedder and text, so that no run or command embeds a text twice.
 
-A vector is rounded to two bytes a number before it is kept or used, so that results do not depend on what was kept. A
-damaged one is made anew.
+Every vector is rounded to two bytes a number before it is used, so that results do not depend on the cache. A damaged
+vector is computed again.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from culturepark.store.tables import VectorRow
 AT_ONCE = 500
 """Rows in a query; SQLite takes 999 values at least."""
 EMBEDDED_AT_ONCE = 1024
-"""Texts between two commits: what was embedded outlives a kill. A multiple of every embedder's batch, so that
-an endpoint is asked for the same batches again and the ledger knows their answers."""
+"""Texts between two commits, so that a kill loses few vectors. A multiple of every embedder's batch, so that a resumed
+run asks an endpoint for the same batches and the ledger finds their answers."""
 
 
 async def vectors_of(store: Store, embedder: Embedder, texts: Sequence[str], *, keep: bool = True) -> Vectors:
-    """Return the vectors of texts; only texts whose vectors are not kept yet are embedded.
+    """Return the vectors of texts, and embed those that are not cached.
 
     Args:
-        keep: whether to keep the new ones.
+        keep: whether to cache new vectors.
     Returns:
         shape (len(texts), d), rows of length 1 within rounding.
     """
@@ -39,41 +39,40 @@ async def vectors_of(store: Store, embedder: Embedder, texts: Sequence[str], *, 
     if not different:
         return np.zeros((0, 1), np.float32)
     if embedder.identity is None:
-        found = dict(zip(different, await embedder.embed(different), strict=True))
+        vectors = dict(zip(different, await embedder.embed(different), strict=True))
     else:
-        identity, found = best_known(store, embedder.identity, different)
-        kept = {identity: found}
+        identity, vectors = best_known(store, embedder.identity, different)
+        by_identity = {identity: vectors}
         at_once = EMBEDDED_AT_ONCE
-        if embedder.method == "endpoint":  # each answer is of one model
+        if embedder.method == "endpoint":  # each answer comes from one model
             at_once = min(at_once, Endpoint.batch)
-        while missing := [text for text in different if text not in found][:at_once]:
+        while missing := [text for text in different if text not in vectors][:at_once]:
             new = dict(zip(missing, await embedder.embed(missing), strict=True))
             if not all(np.isfinite(row).all() for row in new.values()):
                 raise BadAnswer(f"{embedder.identity}: vectors that hold no numbers")
-            if embedder.identity != identity:  # an endpoint has another model behind the same name
+            if embedder.identity != identity:  # the endpoint now has another model under the same name
                 identity = embedder.identity
-                found = kept.setdefault(identity, known(store, identity, different))
+                vectors = by_identity.setdefault(identity, known(store, identity, different))
             size = len(new[missing[0]])
-            for text in [text for text, row in found.items() if len(row) != size]:
-                del found[text]
-            found.update(remember(store, identity, new) if keep else rounded(new))
-    return np.stack([found[text] for text in texts])
+            for text in [text for text, vector in vectors.items() if len(vector) != size]:
+                del vectors[text]
+            vectors.update(remember(store, identity, new) if keep else rounded(new))
+    return np.stack([vectors[text] for text in texts])
 
 
 def best_known(store: Store, embedder: str, texts: Sequence[str]) -> tuple[str, dict[str, Vectors]]:
-    """Return the kept vectors of one model. If an endpoint's name has stood for several models, it is the one that has
-    most of these texts, since vectors of two models are not to be compared.
+    """Return the cached vectors of one embedder, and its whole identity.
 
-    Returns:
-        the whole identity, and the vectors, each of shape (d,).
+    The name of an endpoint can have stood for several models, whose vectors cannot be compared. Then the model with
+    the most of these texts is chosen.
     """
     names = [name for name in embedders(store) if name == embedder or name.startswith(f"{embedder} ")]
     choice = [(name, known(store, name, texts)) for name in names]
-    return max(choice, key=lambda named: len(named[1]), default=(embedder, {}))
+    return max(choice, key=lambda pair: len(pair[1]), default=(embedder, {}))
 
 
 def embedders(store: Store) -> list[str]:
-    """Return all embedders with kept vectors, by steps along the index, which reads no rows."""
+    """Return all embedders with cached vectors. Each query reads one entry of the index, and no rows."""
     names: list[str] = []
     with store.database.reading() as session:
         while name := session.exec(
@@ -84,17 +83,13 @@ def embedders(store: Store) -> list[str]:
 
 
 def known(store: Store, embedder: str, texts: Sequence[str]) -> dict[str, Vectors]:
-    """Return the kept and undamaged vectors of one embedder, each of shape (d,)."""
+    """Return the cached and undamaged vectors of one embedder, each of shape (d,)."""
     vectors: dict[str, Vectors] = {}
     text_of = {digest_of(text): text for text in texts}
-    digests = list(text_of)
+    query = select(VectorRow.text_sha256, VectorRow.vector, VectorRow.checksum).where(VectorRow.embedder == embedder)
     with store.database.reading() as session:
-        for start in range(0, len(digests), AT_ONCE):
-            query = select(VectorRow.text_sha256, VectorRow.vector, VectorRow.checksum)
-            query = query.where(
-                VectorRow.embedder == embedder, col(VectorRow.text_sha256).in_(digests[start : start + AT_ONCE])
-            )
-            for digest, blob, checksum in session.exec(query):
+        for page in integrity.pages(list(text_of), AT_ONCE):
+            for digest, blob, checksum in session.exec(query.where(col(VectorRow.text_sha256).in_(page))):
                 if checksum == integrity.checksum({"embedder": embedder, "text_sha256": digest, "vector": blob}):
                     vector = unpacked(blob)
                     if np.isfinite(vector).all():
@@ -103,20 +98,16 @@ def known(store: Store, embedder: str, texts: Sequence[str]) -> dict[str, Vector
 
 
 def remember(store: Store, embedder: str, vectors: Mapping[str, Vectors]) -> dict[str, Vectors]:
-    """Store vectors, in place of damaged ones if there are any.
-
-    Returns:
-        The vectors as `known` will return them.
-    """
+    """Cache vectors, in place of damaged ones if there are any, and return them as `known` will."""
     values: list[dict[str, Any]] = []
     for text, vector in vectors.items():
         row = {"embedder": embedder, "text_sha256": digest_of(text), "vector": packed(vector)}
         values.append(row | {"checksum": integrity.checksum(row)})
     dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[store.database.engine.dialect.name]
     insert = dialect.insert(VectorRow)
-    anew = {"vector": insert.excluded.vector, "checksum": insert.excluded.checksum}
-    with store.database.writing() as session:  # another process may have kept the same text meanwhile
-        session.execute(insert.on_conflict_do_update(index_elements=["embedder", "text_sha256"], set_=anew), values)
+    replaced = {"vector": insert.excluded.vector, "checksum": insert.excluded.checksum}
+    with store.database.writing() as session:  # another process may have stored the same text meanwhile
+        session.execute(insert.on_conflict_do_update(index_elements=["embedder", "text_sha256"], set_=replaced), values)
     return rounded(vectors)
 
 

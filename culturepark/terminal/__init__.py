@@ -1,1 +1,1 @@
-"""Text of any script on a terminal: what is safe to show, how wide it is, where lines break."""
+"""Text of any script on a terminal: made safe, laid out in lines, and put into visual order."""

@@ -1,4 +1,4 @@
-"""Text that runs from right to left, on terminals that write from left to right."""
+"""Text from right to left on terminals that write from left to right."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ FORMS = (*range(0xFB50, 0xFE00), *range(0xFE70, 0xFEFD))
 """Code points of Unicode's presentation forms: Arabic letters as they look alone, first, in the middle and last."""
 FROM_RIGHT = ("R", "AL", "AN")
 LEAVE_IT, TAKE_IT_BACK = "\x1b[8l", "\x1b[8h"
-"""ECMA-48's mode BDSM: lines are reordered by the program, by the terminal."""
+"""ECMA-48's mode BDSM: lines are reordered by the program, or by the terminal."""
 DEEPEST = 63
-"""Brackets within each other that Unicode's algorithm pairs; from the next one on it pairs none."""
+"""Depth of nested brackets up to which Unicode's algorithm pairs them."""
 CANONICAL = str.maketrans("\u2329\u232a", "\u3008\u3009")
-"""Brackets that are the same ones to Unicode."""
+"""Brackets that are equivalent in Unicode."""
 
 
 def reorders(environ: Mapping[str, str]) -> bool:
-    """Return whether the program has to put lines into visual order.
+    """Tell whether the program has to put lines into visual order.
 
-    Some terminals do so themselves and would reverse the program's order again. Those that can be asked not to are
-    asked (`left_to_us`). `CULTUREPARK_BIDI` (on, off or auto) overrules the guess.
+    Some terminals do that themselves, and would reverse the order again; `left_to_us` asks those that can be asked not
+    to. `CULTUREPARK_BIDI` (on, off or auto) overrules the guess.
     """
     wanted = environ.get("CULTUREPARK_BIDI", "").strip().lower()
     if wanted in ("on", "off"):
         return wanted == "on"
-    behind_another = "TMUX" in environ or "STY" in environ  # which keeps the request to itself
+    in_multiplexer = "TMUX" in environ or "STY" in environ  # tmux and screen do not pass on the request
     return not (
-        (behind_another and "VTE_VERSION" in environ)
+        (in_multiplexer and "VTE_VERSION" in environ)
         or "KONSOLE_VERSION" in environ
         or "MLTERM" in environ
         or "KITTY_WINDOW_ID" in environ
@@ -44,7 +44,7 @@ def reorders(environ: Mapping[str, str]) -> bool:
 
 @contextmanager
 def left_to_us(stream: TextIO, environ: Mapping[str, str]) -> Iterator[None]:
-    """Ask terminals that reorder by themselves (GNOME's and its kin, mintty) not to; others ignore the request."""
+    """Ask terminals that reorder by themselves (those on VTE, mintty) not to; others ignore the request."""
     if not (reorders(environ) and stream.isatty()):
         yield
         return
@@ -72,7 +72,7 @@ def levels(text: str) -> list[int]:
     storage = algorithm.get_empty_storage() | {"base_level": base, "base_dir": "LR"[base]}
     algorithm.get_embedding_levels(text, storage)
     characters = storage["chars"]
-    algorithm.explicit_embed_and_overrides(storage)  # takes out what has no width, and makes one run of the rest
+    algorithm.explicit_embed_and_overrides(storage)  # removes characters without width, and makes one run of the rest
     algorithm.resolve_weak_types(storage)
     resolve_brackets(storage["chars"], "LR"[base])
     algorithm.resolve_neutral_types(storage, debug=False)
@@ -104,7 +104,7 @@ def resolve_brackets(characters: Sequence[dict[str, Any]], embedding: str) -> No
 
 
 def bracket_pairs(characters: Sequence[dict[str, Any]]) -> list[tuple[int, int]]:
-    """Return the places of brackets that belong together, in the order of the opening ones: rule BD16."""
+    """Return the places of paired brackets in the order of the opening ones: rule BD16."""
     pairs: list[tuple[int, int]] = []
     awaited: list[tuple[str, int]] = []
     for place, character in enumerate(characters):
@@ -145,22 +145,22 @@ def visual_order(nested: Sequence[int]) -> list[int]:
 
 @cache
 def mirrors() -> dict[int, str]:
-    """Characters that are mirrored in text from the right, as brackets are."""
+    """Return code point -> mirrored character, for brackets and others."""
     from bidi.mirror import MIRRORED
 
-    return {ord(one): other for one, other in MIRRORED.items()}
+    return {ord(character): mirrored for character, mirrored in MIRRORED.items()}
 
 
 @cache
 def letter_forms() -> dict[str, dict[str, str]]:
-    """For each Arabic letter, and for lam with an alef, its forms: `isolated`, `initial`, `medial`, `final`."""
-    found: dict[str, dict[str, str]] = {"\u0640": dict.fromkeys(("initial", "medial", "final"), "\u0640")}
+    """Return the `isolated`, `initial`, `medial` and `final` form of each Arabic letter, and of lam with an alef."""
+    forms: dict[str, dict[str, str]] = {"\u0640": dict.fromkeys(("initial", "medial", "final"), "\u0640")}
     for shape in map(chr, FORMS):
         how, *codes = unicodedata.decomposition(shape).split() or [""]
         letters = "".join(chr(int(code, 16)) for code in codes)
         if how.startswith("<") and (len(letters) == 1 or (letters[0] == LAM and letters[1:] in tuple("آأإا"))):
-            found.setdefault(letters, {}).setdefault(how.strip("<>"), shape)
-    return found
+            forms.setdefault(letters, {}).setdefault(how.strip("<>"), shape)
+    return forms
 
 
 def shape_letters(text: str) -> list[str]:
@@ -171,8 +171,8 @@ def shape_letters(text: str) -> list[str]:
     known, glyphs = letter_forms(), list(text)
     joining = [place for place, c in enumerate(text) if c == ZERO_WIDTH_JOINER or unicodedata.category(c) != "Mn"]
     links = [False]
-    for one, other in pairwise(joining):
-        links.append(joins_next(text[one], known) and joins_previous(text[other], known))
+    for place, following in pairwise(joining):
+        links.append(joins_next(text[place], known) and joins_previous(text[following], known))
     links.append(False)
     for number, place in enumerate(joining):
         before, after = links[number], links[number + 1]
@@ -189,10 +189,8 @@ def shape_letters(text: str) -> list[str]:
 
 
 def joins_next(letter: str, known: Mapping[str, Mapping[str, str]]) -> bool:
-    """Return whether a letter joins the one after it."""
     return letter == ZERO_WIDTH_JOINER or "initial" in known.get(letter, ())
 
 
 def joins_previous(letter: str, known: Mapping[str, Mapping[str, str]]) -> bool:
-    """Return whether a letter joins the one before it."""
     return letter == ZERO_WIDTH_JOINER or "final" in known.get(letter, ())

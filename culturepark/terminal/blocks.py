@@ -1,7 +1,7 @@
 """Blocks of text for a screen: paragraphs and bars, each with a look. Pure.
 
-A look is a word such as `good` or `cut`, to which the widget gives a style. A sign or a word always says the same, so
-that nothing depends on colour.
+A look is a word such as `good` or `cut`, to which the widget gives a style. A sign or a word always says the same as
+the look, so that nothing depends on colour.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from rich.text import Text
 from culturepark.terminal.layout import Mark, lay_out
 
 Look = Literal["", "title", "label", "muted", "good", "bad", "quote", "cut", "put", "bar"]
-"""`cut` and `put` mark what a rewording took out and put in."""
+"""`cut` and `put` mark the words that a rewording took out and put in."""
 
 NARROWEST = 40
 """Cells that a text needs beside a head in words; with fewer, the text begins on the next line."""
 SIGN = 8
-"""Cells up to which a head is only a sign or a number."""
+"""Cells of a head at most that is a sign or a number, and no words."""
 LONGEST = 4000
 """Characters of a paragraph that are laid out at a time."""
 BLOCKS = " ▏▎▍▌▋▊▉"
@@ -31,7 +31,7 @@ BLOCKS = " ▏▎▍▌▋▊▉"
 WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\s\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+")
 """A word; in scripts without spaces, a character."""
 MOST_WORDS = 1000
-"""Where a text has more, no change is marked: comparing takes the product of both."""
+"""Words of a text at most in which changes are marked; comparing takes the product of both lengths."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +40,15 @@ class Para:
 
     text: str
     look: Look = ""
-    """Of the head too, unless that has one of its own."""
+    """Look of the text, and of the head without `head_look`."""
     head: str = ""
-    """In front of the first line; the others are indented by its width."""
+    """Words before the first line; other lines are indented by their width."""
     indent: int = 0
     marks: tuple[Mark, ...] = ()
     """Looks of parts of the text."""
     head_look: Look | None = None
     one_line: bool = False
-    """Only the first line is shown; `…` stands for the rest."""
+    """Show only the first line, with `…` for the rest."""
 
     def lines(self, width: int) -> list[Text]:
         look = self.look if self.head_look is None else self.head_look
@@ -89,9 +89,9 @@ class Bar:
     share: float
     """0 to 1."""
     chosen: bool = False
-    """This answer was drawn; a sign before it and a word after it say so."""
+    """True if this answer was drawn; a sign before it and a word after it say so."""
     column: int = 0
-    """Cells of the longest label; bars stand beside the labels if there is room."""
+    """Cells of the longest label; bars are beside the labels if there is room."""
 
     def lines(self, width: int) -> list[Text]:
         look: Look = "title" if self.chosen else ""
@@ -112,7 +112,7 @@ class Bar:
 
 
 class Block(Protocol):
-    """What a sheet is made of."""
+    """A part of a sheet."""
 
     def lines(self, width: int) -> list[Text]: ...
     def pieces(self) -> Iterator[Block]: ...
@@ -120,19 +120,19 @@ class Block(Protocol):
 
 @dataclass(frozen=True)
 class Stop:
-    """A group of blocks that a cursor can stand on."""
+    """A group of blocks on which the cursor stops."""
 
     subject: str
     """Id of the turn, statement or sample that it shows."""
     blocks: tuple[Block, ...]
     apart: bool = True
-    """An empty line stands before it."""
+    """True if there is an empty line before it."""
     go: str | None = None
-    """Id of a statement that `enter` leads to."""
+    """Id of the statement to which `enter` leads."""
 
 
 def bar(share: float, width: int) -> str:
-    """Draw a share; 1 takes `width` cells, and anything above 0 is visible."""
+    """Draw a share; 1 takes `width` cells, and any share above 0 is visible."""
     eighths = round(min(1.0, max(0.0, share)) * width * 8)
     eighths = max(eighths, 1 if share > 0 else 0)
     return "█" * (eighths // 8) + BLOCKS[eighths % 8].strip()

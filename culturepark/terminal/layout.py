@@ -1,4 +1,4 @@
-"""Lay out text of any script as lines of a terminal."""
+"""Text of any script as lines of a terminal."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from culturepark.terminal.linebreak import Piece, break_lines, pieces
 from culturepark.terminal.safe import safe
 
 Mark = tuple[int, int, str]
-"""Code points from and to, and a style."""
+"""First code point, last one plus 1, and a style."""
 
 LINE_END = re.compile("[\n\u2028\u2029]")
 SIMPLE = re.compile("[ -~\u00a1-\u00ac\u00ae-\u02ff\u0370-\u0482\u2010-\u2027\u20a0-\u20bf]*")
-"""Characters of one cell each, from left to right, between which lines end at spaces alone."""
+"""Characters of one cell, from left to right, in scripts whose lines end only at spaces."""
 
 
 def lay_out(text: str, width: int, marks: Sequence[Mark] = (), *, reorder: bool | None = None) -> list[Text]:
-    """Return lines of at most `width` cells; nothing in them can control the terminal.
+    """Return lines of at most `width` cells, safe for a terminal.
 
-    Text from right to left is put into visual order, and a paragraph that begins with it stands at the right.
+    Text from right to left is put into visual order, and a paragraph that begins with it is aligned right.
 
     Args:
         marks: styles of parts of the text.
@@ -31,17 +31,17 @@ def lay_out(text: str, width: int, marks: Sequence[Mark] = (), *, reorder: bool 
     """
     width = max(1, width)
     reorder = reorders(os.environ) if reorder is None else reorder
-    found: list[Text] = []
+    lines: list[Text] = []
     start = 0
     for paragraph in LINE_END.split(text):
         end = start + len(paragraph)
         inside = [(max(0, a - start), b - start, style) for a, b, style in marks if a < end and b > start]
         if paragraph.isprintable() and SIMPLE.fullmatch(paragraph):
-            found += lay_out_simple(paragraph, width, inside)
+            lines += lay_out_simple(paragraph, width, inside)
         else:
-            found += lay_out_complex(safe(paragraph), width, inside, reorder)
+            lines += lay_out_complex(safe(paragraph), width, inside, reorder)
         start = end + 1
-    return found
+    return lines
 
 
 def lay_out_simple(text: str, width: int, marks: Sequence[Mark]) -> Iterator[Text]:
@@ -57,9 +57,9 @@ def lay_out_simple(text: str, width: int, marks: Sequence[Mark]) -> Iterator[Tex
             while end > at and text[end - 1] == " ":
                 end -= 1
         line = Text(text[at:end])
-        for one, other, style in marks:
-            if one < end and other > at:
-                line.stylize(style, max(0, one - at), other - at)
+        for first, last, style in marks:
+            if first < end and last > at:
+                line.stylize(style, max(0, first - at), last - at)
         yield line
         if following == whole:
             return
@@ -67,7 +67,7 @@ def lay_out_simple(text: str, width: int, marks: Sequence[Mark]) -> Iterator[Tex
 
 
 def lay_out_complex(text: str, width: int, marks: Sequence[Mark], reorder: bool) -> Iterator[Text]:
-    """Lay out text in any script. Marks stay with their letters; text from the right is reordered if asked."""
+    """Lay out text in any script; with `reorder`, text from right to left is put into visual order."""
     if not (reorder and runs_from_right(text)):
         for line in break_lines(pieces(text, text), width):
             yield assemble(line, marks)

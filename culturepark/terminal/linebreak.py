@@ -1,4 +1,4 @@
-"""Where a line of any script may end."""
+"""Line breaking in any script."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import regex
 from rich.cells import cell_len
 
 CLUSTER = regex.compile(r"\X")
-"""A grapheme cluster, which readers take for one character: letters with marks, conjuncts, families of emoji."""
+"""A grapheme cluster: a letter with marks, a conjunct, a family of emoji."""
 JOINER = regex.compile(r"\u200d(?=[\p{L}\p{N}]|$)")
 """A joiner before a letter: terminals give the letter a cell, and Rich does not count it."""
 NOT_FIRST = frozenset(
     "、。，．・：；？！゛゜ヽヾゝゞ々ー〻’”）〕］｝〉》」』】〙〗〟｠»％‰℃‥…—–～〜"
     "ぁぃぅぇぉっゃゅょゎゕゖァィゥェォッャュョヮヵヶ!%),.:;?]}'\"\u00b0"
 )
-"""Characters that begin no line, in scripts whose lines may end between any two."""
+"""Characters that begin no line, in scripts whose lines may end between any two characters."""
 NOT_LAST = frozenset("‘“（〔［｛〈《「『【〘〖〝｟«([{$£¥＄￡￥#")
 HANGUL = ((0x1100, 0x11FF), (0x3130, 0x318F), (0xA960, 0xA97F), (0xAC00, 0xD7FF))
 SPACES = frozenset(" \u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2008\u2009\u200a\u200b\u205f\u3000")
@@ -31,14 +31,14 @@ class Piece:
 
     start: int
     end: int
-    """In code points of the paragraph."""
+    """Start and end in code points of the paragraph."""
     text: str
-    """As it is seen."""
+    """The characters that are shown."""
     width: int
-    """In cells."""
+    """Width in cells."""
     space: bool
     free: bool
-    """A line may end before and after it, as between Chinese characters."""
+    """True if a line may end before and after it, as between Chinese characters."""
 
 
 def pieces(text: str, glyphs: Sequence[str]) -> list[Piece]:
@@ -47,53 +47,52 @@ def pieces(text: str, glyphs: Sequence[str]) -> list[Piece]:
     Args:
         glyphs: each of its characters in the form that is shown.
     """
-    found: list[Piece] = []
+    parts: list[Piece] = []
     for cluster in CLUSTER.finditer(text):
         start, end = cluster.span()
-        seen = JOINER.sub("", "".join(glyphs[start:end]))
-        if found and not seen:
-            found[-1].end = end
+        shown = JOINER.sub("", "".join(glyphs[start:end]))
+        if parts and not shown:
+            parts[-1].end = end
         else:
-            first = text[start]
-            found.append(Piece(start, end, seen, cell_len(seen), cluster[0] in SPACES, free(first)))
-    return found
+            parts.append(Piece(start, end, shown, cell_len(shown), cluster[0] in SPACES, free(text[start])))
+    return parts
 
 
 @lru_cache(maxsize=8192)
 def free(character: str) -> bool:
-    """Return whether a character is an emoji, or of a script that is written without spaces."""
+    """Tell whether a character is an emoji, or of a script that is written without spaces."""
     wide = unicodedata.east_asian_width(character) in ("W", "F")
     return wide and not any(low <= ord(character) <= high for low, high in HANGUL)
 
 
-def may_break(one: Piece, other: Piece) -> bool:
-    """Return whether a line may end between two pieces."""
-    if other.space:
+def may_break(before: Piece, after: Piece) -> bool:
+    """Tell whether a line may end between two pieces."""
+    if after.space:
         return False
-    if one.space:
+    if before.space:
         return True
-    if not (one.free or other.free):
+    if not (before.free or after.free):
         return False
-    return other.text[:1] not in NOT_FIRST and one.text[-1:] not in NOT_LAST
+    return after.text[:1] not in NOT_FIRST and before.text[-1:] not in NOT_LAST
 
 
-def break_lines(found: Sequence[Piece], width: int) -> Iterator[Sequence[Piece]]:
-    """Yield the pieces of each line, without the spaces at its end. A word that is longer than a line is broken."""
+def break_lines(parts: Sequence[Piece], width: int) -> Iterator[Sequence[Piece]]:
+    """Yield the pieces of each line, without the spaces at its end. A word longer than a line is broken."""
     first = 0
     while True:
-        used, spot, place = 0, 0, first
-        while place < len(found):
-            piece = found[place]
-            if place > first and may_break(found[place - 1], piece):
-                spot = place
+        used, break_at, place = 0, 0, first
+        while place < len(parts):
+            piece = parts[place]
+            if place > first and may_break(parts[place - 1], piece):
+                break_at = place
             if place > first and used + piece.width > width and not piece.space:
                 break
             used += piece.width
             place += 1
-        end = last = place if place == len(found) else spot or place
-        while last > first and found[last - 1].space:
+        end = last = place if place == len(parts) else break_at or place
+        while last > first and parts[last - 1].space:
             last -= 1
-        yield found[first:last]
-        if place == len(found):
+        yield parts[first:last]
+        if place == len(parts):
             return
         first = end

@@ -1,4 +1,4 @@
-"""Text made safe for a terminal, which a model or file could otherwise control, and the consoles that print it."""
+"""Text that cannot control a terminal, whatever a model or file has written, and the consoles that print it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
 
 
 def safe(text: object, *, lines: bool = False) -> str:
-    """Return the text with visible signs for everything that could move a cursor, colour, retitle or reorder.
+    """Return the text with visible signs in place of characters that move a cursor, colour, set a title or reorder.
 
     Args:
-        lines: keep line ends; otherwise they become spaces.
+        lines: keep line ends, else they become spaces.
     """
     text = str(text)
-    if text.isprintable():  # by far the most
+    if text.isprintable():  # most texts
         return text
     out = []
     for char in text:
@@ -54,10 +54,10 @@ def plain(text: object, style: str = "") -> Text:
 
 
 class SafeConsole(Console):
-    """A console that takes no odd sizes from the environment, and leaves a broken pipe to `main`."""
+    """A console that ignores odd sizes in the environment, and leaves a broken pipe to `main`."""
 
     def __init__(self, **options: Any) -> None:
-        # Rich takes any digits in these two for a number: `²`, nought, five thousand nines.
+        # Rich reads any digits in these two as a number: `²`, 0, five thousand nines.
         sizes = {name for name in ("COLUMNS", "LINES") if not re.fullmatch("[1-9][0-9]{0,3}", os.environ.get(name, ""))}
         super().__init__(**options, _environ={name: os.environ[name] for name in os.environ if name not in sizes})
 
@@ -71,7 +71,7 @@ def err() -> Console:
 
 
 def out() -> Console:
-    """Return a console on stdout, for data that people read. For programs there is --json."""
+    """Return a console on stdout, for data that people read; programs read --json."""
     return SafeConsole(highlight=False, markup=False, emoji=False)
 
 
@@ -91,5 +91,5 @@ def tell(text: str) -> None:
 def show_origin(error: BaseException) -> None:
     """Print the traceback of an error if `CULTUREPARK_DEBUG=1`."""
     if os.environ.get("CULTUREPARK_DEBUG") == "1":
-        # Causes are errors of libraries, which repeat what an endpoint said.
+        # Errors of libraries repeat answers of endpoints.
         print(safe(redact("".join(traceback.format_exception(error))), lines=True), file=sys.stderr)

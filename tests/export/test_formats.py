@@ -345,13 +345,13 @@ def test_a_split_of_a_culture_marks_that_cultures_samples_alone() -> None:
 def test_statements_of_another_run_are_left_out_written_down_and_counted() -> None:
     known = sorted({row["statement_id"] for row in kept().values() if row["statement_id"].startswith("b.")})[:3]
     heads = {one: one.replace("b.", "a.", 1) for one in known}  # the two runs tell the same
-    left_out = {
-        one: Duplicate(statement_id=one, cluster_id=head, representative_id=head, method="exact", similarity=1.0)
+    repeats = [
+        Duplicate(statement_id=one, cluster_id=head, representative_id=head, method="exact", similarity=1.0)
         for one, head in heads.items()
-    }
+    ]
     repeated = [row["id"] for row in kept().values() if row["statement_id"] in known]
     opened = Store("sqlite:///runs/culturepark.db")
-    done = write_export(opened, ["b", "a"], Path("out"), Wanted("trl", left_out=left_out), command="x")
+    done = write_export(opened, ["b", "a"], Path("out"), Wanted("trl"), command="x", repeats=repeats)
     assert done.rows == len(kept()) - len(repeated)
     assert not {row["id"] for row in lines("out/all.jsonl")} & set(repeated)
     written = lines("out/duplicates.jsonl")
@@ -363,7 +363,7 @@ def test_statements_of_another_run_are_left_out_written_down_and_counted() -> No
     assert manifest["duplicates"]["sha256"] == hashlib.sha256(Path("out/duplicates.jsonl").read_bytes()).hexdigest()
     assert any(f"{len(repeated)} samples of one run say what those of another say" in note for note in done.notes)
     assert f"Left out of this export: duplicate {len(repeated)}" in Path("out/README.md").read_text("utf-8")
-    pairs = write_export(opened, ["a", "b"], Path("pairs"), Wanted("preference", left_out=left_out), command="x")
+    pairs = write_export(opened, ["a", "b"], Path("pairs"), Wanted("preference"), command="x", repeats=repeats)
     used = {entry[name] for entry in lines("pairs/all.index.jsonl") for name in ("id", "rejected")}
     assert pairs.rows
     assert not used & set(repeated)

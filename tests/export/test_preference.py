@@ -29,8 +29,8 @@ def answer(name: str, **values: Any) -> Answer:
         persona_key="turkish-elif",
         shape="open",
         kept=True,
-        takes=AGREE,
-        against=DISAGREE,
+        side=AGREE,
+        other_side=DISAGREE,
         text_key=f"text of {name}",
         origin=f"statement of {name}",
         messages=({"role": "user", "content": "?"}, {"role": "assistant", "content": name}),
@@ -39,7 +39,7 @@ def answer(name: str, **values: Any) -> Answer:
 
 
 def german(name: str, **values: Any) -> Answer:
-    return answer(name, **{"culture": "german", "takes": DISAGREE, "against": AGREE} | values)
+    return answer(name, **{"culture": "german", "side": DISAGREE, "other_side": AGREE} | values)
 
 
 def paired(*answers: Answer, scale: bool = True) -> dict[str, str | None]:
@@ -54,8 +54,8 @@ def test_another_cultures_answer_from_across_the_scale_is_rejected() -> None:
 
 
 NO_CONTRAST = {
-    "same side": german("theirs", takes=AGREE, against=DISAGREE),
-    "the middle, or no known stance": german("theirs", takes=(), against=()),
+    "same side": german("theirs", side=AGREE, other_side=DISAGREE),
+    "the middle, or no known stance": german("theirs", side=(), other_side=()),
     "another shape": german("theirs", shape="survey"),
     "the same culture, kept": german("theirs", culture="turkish"),
     "the same words": german("theirs", text_key="text of mine"),
@@ -70,13 +70,13 @@ def test_what_is_no_contrast_is_not_rejected(other: Answer) -> None:
 
 
 def test_an_answer_of_the_same_culture_that_goes_against_its_speakers_stance_is_rejected() -> None:
-    slip = answer("slip", kept=False, takes=DISAGREE, against=AGREE)
+    slip = answer("slip", kept=False, side=DISAGREE, other_side=AGREE)
     assert paired(answer("mine"), slip) == {"mine": "slip"}
-    assert paired(answer("mine", takes=DISAGREE, against=AGREE), slip) == {"mine": None}
+    assert paired(answer("mine", side=DISAGREE, other_side=AGREE), slip) == {"mine": None}
 
 
 def test_without_a_scale_any_answer_of_another_culture_is_a_contrast_and_none_of_the_same() -> None:
-    none = {"takes": (), "against": ()}
+    none = {"side": (), "other_side": ()}
     found = paired(answer("a", **none), answer("b", **none), german("c", **none), scale=False)
     assert found == {"a": "c", "b": "c", "c": found["c"]}
     assert found["c"] in ("a", "b")

@@ -189,7 +189,7 @@ def test_what_is_not_verified_or_has_no_sample_yet_says_so(scene: Scene) -> None
     early = with_statement(scene, 2, lambda one: replace(one, samples=()))
     assert "1  · opinion, passed so far; no sample of it yet" in panel(early, 2)
     shapeless = replace(early, shapes=("norm",))
-    assert "1  · opinion, passed; told in no shape of this run" in panel(shapeless, 2)
+    assert "1  · opinion, passed; no shape of this run fits it" in panel(shapeless, 2)
     earlier = with_statement(scene, 2, lambda one: replace(one, samples=(), verdicts=()))
     assert "1  · opinion, not verified yet" in panel(earlier, 2)
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from culturepark.replay.search import HitList, Hits, SearchScreen, places
 from culturepark.replay.stage import StageScreen
-from culturepark.store.search import Found, folded, terms
+from culturepark.store.search import Hit, folded, terms
 from tests.support.fakes import Held
 from tests.support.replaying import app_on, press, shown, small_run
 
@@ -57,7 +57,7 @@ def test_an_excerpt_is_around_the_hit_also_where_words_are_not_set_apart() -> No
     listing = Plain()
     for text in ("x" * 300 + "茶を 飲む" + "y" * 100, "long ago " * 40 + "茶を\n飲む then"):
         listing.hits = Hits('"茶を 飲む"')
-        lines: list[Text] = listing.draw(Found("r.d1", "r.d1.t1", 1, "elif", text), 60)
+        lines: list[Text] = listing.draw(Hit("r.d1", "r.d1.t1", 1, "elif", text), 60)
         assert "茶を 飲む" in lines[1].plain
         assert any(span.style == "bold reverse" for span in lines[1].spans)
 

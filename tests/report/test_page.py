@@ -80,7 +80,8 @@ def test_a_review_is_shown_and_one_taken_back_is_not(shown: Shown, browser: Brow
         page = seen.open(shown.path, f"#{subject}")
         card = page.locator(".statement.chosen")
         assert card.get_attribute("data-id") == subject
-        assert "reviewer 1 ✗ rejects, 2 of 5: not so" in " ".join(card.locator(".review").first.inner_text().split())
+        review = " ".join(card.locator(".review").first.inner_text().split())
+        assert "✗ rejected by reviewer 1, 2 of 5: not so" in review
         assert "Say it thus." in card.inner_text()
         assert "taken back" not in page.locator("#reader").inner_text()
 

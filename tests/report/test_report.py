@@ -92,7 +92,7 @@ def test_the_page_says_why_nothing_came_of_a_turn_as_the_terminal_does(shown: Sh
         for one in turn["statements"]
         if one["kind"] == "norm"
     }
-    assert unsampled == "passed; told in no shape of this run"
+    assert unsampled == "passed; no shape of this run fits it"
 
 
 def without_samples(scene: Scene) -> tuple[Spoken, ...]:

@@ -141,8 +141,8 @@ MUTATIONS = (
         SECOND, LOCK),
     # --- transactions
     one("verdicts and their mark apart", "store/store.py",
-        "            row = session.get_one(DialogueRow, dialogue_id)\n            row.verified =",
-        APART + "            row = session.get_one(DialogueRow, dialogue_id)\n            row.verified =", STAGE),
+        "            session.get_one(DialogueRow, dialogue_id).verified =",
+        APART + "            session.get_one(DialogueRow, dialogue_id).verified =", STAGE),
     one("statements and their mark apart", "store/store.py",
         "            row = session.get_one(DialogueRow, dialogue_id)\n            row.extracted,",
         APART + "            row = session.get_one(DialogueRow, dialogue_id)\n            row.extracted,", STAGE),
@@ -173,8 +173,7 @@ MUTATIONS = (
     one("the client library tries again on its own", "models/client.py", "max_retries=0", "max_retries=2",
         "models/test_wire.py::test_the_client_library_tries_nothing_again_on_its_own"),
     one("calls left open are forgotten", "store/store.py",
-        "                row.error = INTERRUPTED\n                session.add(row)\n",
-        "                session.delete(row)\n", BILL),
+        "                row.error = INTERRUPTED\n", "                session.delete(row)\n", BILL),
     one("a turn is kept when the next is there", "run/pipeline.py",
         "                self.store.add_turn(row.id, event)\n",
         "                late, row.error = row.error, event\n"

@@ -1,1 +1,1 @@
-"""What the screens of the app are made of."""
+"""The widgets of the app's screens."""

@@ -35,7 +35,7 @@ THEME = Theme(
 
 
 ROWS = 2
-"""Of keys at most: terminals of 60 columns need that many for a stage."""
+"""Rows of keys at most; the stage needs two in 60 columns."""
 
 
 class Heading(Widget):
@@ -59,7 +59,7 @@ class Heading(Widget):
     def tell(self, *, title: str | None = None, place: str = "", detail: str = "", mark: str = "") -> None:
         """
         Args:
-            mark: a state out of the ordinary, before the detail, such as a filter.
+            mark: an unusual state, such as a filter; shown before the detail.
         """
         self.title = self.title if title is None else title
         self.place, self.detail, self.mark = place, detail, mark
@@ -86,7 +86,7 @@ class Heading(Widget):
 
 
 class Keys(Footer):
-    """The keys that matter most, in as many rows as they need; `?` has them all."""
+    """The most important keys, in as many rows as they need; `?` shows all."""
 
     DEFAULT_CSS = """
     Keys {
@@ -117,7 +117,7 @@ class Keys(Footer):
             yield HorizontalGroup(*row)
 
     def _labels(self) -> list[str]:
-        """Each key as it is shown, in the order of the footer's own widgets: one for each action."""
+        """Return the texts of the keys in the order of the footer's widgets, one for each action."""
         bindings = [active.binding for active in self.screen.active_bindings.values() if active.binding.show]
         by_action = {binding.action: binding for binding in reversed(bindings)}
         return [

@@ -1,4 +1,4 @@
-"""A list of any length; only rows in sight are read and drawn."""
+"""A list of any length, of which only visible rows are read and drawn."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PAGES = 12
 """Pages that are kept in memory."""
 
 Fetch = Callable[[Sequence[str]], Awaitable[Iterable[Any]]]
-"""Reads rows by id; each has an `id`, and those that are gone are left out."""
+"""Reads rows by id; each has an `id`, and deleted ones are left out."""
 
 
 class Listing(ScrollView, can_focus=True, inherit_bindings=False):
@@ -43,13 +43,7 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("end", "jump(-1)", "last", show=False),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "listing--cursor",
-        "listing--quiet",
-        "listing--strong",
-        "listing--good",
-        "listing--bad",
-        "listing--busy",
-        "listing--mark",
+        f"listing--{name}" for name in ("cursor", "quiet", "strong", "good", "bad", "busy", "mark")
     }
     DEFAULT_CSS = """
     Listing {
@@ -91,40 +85,39 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
         self._asked: set[int] = set()
         self._drawn: tuple[object, list[Text]] = (None, [])
 
-    # --- what it shows -------------------------------------------------------------------------------
+    # --- rows ----------------------------------------------------------------------------------------
 
     def tall(self) -> int:
-        """Return the number of lines of a row."""
         return 1
 
     def draw(self, row: Any, width: int) -> list[Text]:
         raise NotImplementedError
 
-    def columns(self, width: int) -> Text:  # noqa: ARG002 - of those that have some
-        """Return the headings of columns; empty where a row has several lines."""
+    def columns(self, width: int) -> Text:  # noqa: ARG002 - for subclasses with columns
+        """Return the headings of columns; empty if a row has several lines."""
         return Text()
 
     def note_widths(self, rows: Iterable[Any]) -> None:
-        """Take note of how wide the columns of rows are that have just come."""
+        """Note the widths of columns in rows that have just been read."""
 
     def forget_widths(self) -> None:
-        """Drop what was noted by `note_widths`: other rows are coming."""
+        """Drop the widths that `note_widths` has noted."""
 
     def show(self, ids: Sequence[str], fetch: Fetch, known: Iterable[Any] = ()) -> None:
-        """Show other ids. If they are the same, the rows stay until they have been read anew.
+        """Show rows by their ids. If the ids are the same as before, the rows stay until they have been read again.
 
         Args:
             known: the first rows, if they have been read already.
         """
-        here = self.ids[self.cursor] if self.cursor < len(self.ids) else None
+        current = self.ids[self.cursor] if self.cursor < len(self.ids) else None
         same = list(ids) == list(self.ids)
         self.ids, self._fetch = ids, fetch
         self._asked.clear()
         if not same:
             self._pages.clear()
             self.forget_widths()
-            self._measure()
-            self.cursor = self.validate_cursor(ids.index(here) if here in ids else 0)
+            self.measure()
+            self.cursor = self.validate_cursor(ids.index(current) if current in ids else 0)
             self._bring_into_sight()
         if rows := {row.id: row for row in known}:
             self._pages[0] = rows
@@ -143,22 +136,22 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
         return len(self.ids)
 
     async def reload(self) -> None:
-        """Read the rows in sight anew; the old ones stay until then."""
-        for page in self._in_sight():
+        """Read the visible rows again; the old ones stay until then."""
+        for page in self._visible_pages():
             await self._load(page)
 
-    def _in_sight(self) -> range:
+    def _visible_pages(self) -> range:
         tall = self.tall()
         first = self.scroll_offset.y // tall
         last = min(self.count() - 1, first + self.size.height // tall + 1)
         return range(first // PAGE, last // PAGE + 1) if last >= 0 else range(0)
 
     def _want(self) -> None:
-        """Read the pages in sight and those next to them, once."""
-        sight = self._in_sight()
-        if self._fetch is None or not sight:
+        """Read the visible pages and those next to them, once."""
+        visible = self._visible_pages()
+        if self._fetch is None or not visible:
             return
-        for page in (*sight, sight.stop, sight.start - 1):
+        for page in (*visible, visible.stop, visible.start - 1):
             if 0 <= page * PAGE < self.count() and page not in self._pages and page not in self._asked:
                 self._asked.add(page)
                 self.run_worker(self._load(page), group="pages")
@@ -179,7 +172,10 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
     # --- drawing -------------------------------------------------------------------------------------
 
     def ink(self, name: str) -> Style:
-        """`quiet`, `strong`, `good`, `bad`, `busy` or `mark`."""
+        """
+        Args:
+            name: `quiet`, `strong`, `good`, `bad`, `busy` or `mark`.
+        """
         return ink(self, f"listing--{name}")
 
     def render_line(self, y: int) -> Strip:
@@ -196,12 +192,12 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
         return strip.apply_style(style)
 
     def _lines(self, index: int, width: int) -> list[Text]:
-        row, here = self.row(index), index == self.cursor
-        if self._drawn[0] != (index, width, here):
-            pointer = ("› " if here else "  ", "bold")
+        row, under_cursor = self.row(index), index == self.cursor
+        if self._drawn[0] != (index, width, under_cursor):
+            pointer = ("› " if under_cursor else "  ", "bold")
             drawn = [fitted("···", width, self.ink("quiet"))] if row is None else self.draw(row, width - 3)
             lines = [Text.assemble(pointer if n == 0 else "  ", line) for n, line in enumerate(drawn)]
-            self._drawn = ((index, width, here), lines)
+            self._drawn = ((index, width, under_cursor), lines)
         return self._drawn[1]
 
     def _redraw(self) -> None:
@@ -212,12 +208,13 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
         super().notify_style_update()
         self._drawn = (None, [])
 
-    def _measure(self) -> None:
+    def measure(self) -> None:
+        """Fit the scroll bar to the number of rows, and draw them."""
         self.virtual_size = Size(self.scrollable_content_region.width, self.count() * self.tall())
         self._redraw()
 
     def on_resize(self) -> None:
-        self._measure()
+        self.measure()
         self._bring_into_sight()
         self._want()
 
@@ -261,7 +258,7 @@ class Listing(ScrollView, can_focus=True, inherit_bindings=False):
 
 
 class Columns(Widget):
-    """The headings over a list; hidden where its rows have several lines."""
+    """The headings over a list; hidden if its rows have several lines."""
 
     DEFAULT_CSS = """
     Columns { height: auto; color: $foreground 50%; padding: 0 2; }
@@ -275,18 +272,18 @@ class Columns(Widget):
         return self.listing.columns(self.content_size.width)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
-        """Return 0 without headings; a hidden widget would not hear of more room."""
+        """Return 0 without headings; a hidden widget would not learn that there is more room."""
         return 1 if self.listing.columns(width) else 0
 
 
 def ink(widget: Widget, component: str) -> Style:
-    """Return the style of a component class without its background."""
+    """Return the style of a component class, without background."""
     style = widget.get_component_rich_style(component)
     return Style(color=style.color, bold=style.bold, underline=style.underline, italic=style.italic)
 
 
 def fitted(text: object, width: int, style: Style | str = "", *, right: bool = False) -> Text:
-    """Return a short text of any origin in exactly `width` cells."""
+    """Return a text on one line of exactly `width` cells."""
     line = " ".join(safe(text).split())
     if width < 1:
         line = ""

@@ -1,4 +1,4 @@
-"""A scrolling widget of paragraphs, with or without a cursor. Only lines in sight are drawn."""
+"""A scrolling widget of paragraphs, with or without a cursor. Only visible lines are drawn."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from culturepark.terminal.blocks import Block, Look, Stop
 
 LOOKS = tuple(look for look in get_args(Look) if look)
 AT_ONCE = 200
-"""Lines that are laid out before other work is done."""
+"""Lines that are laid out at a time."""
 GUTTER, MARGIN = 2, 1
 """Cells for the cursor at the left, and before the scroll bar at the right."""
 
 
 class Sheet(ScrollView, can_focus=True):
-    """Stops, one below the other. Each is laid out once for a width."""
+    """Stops, one below the other, each laid out once for a width."""
 
     DEFAULT_CSS = """
     Sheet {
@@ -56,14 +56,14 @@ class Sheet(ScrollView, can_focus=True):
         super().__init__(id=id)
         self.stops: tuple[Stop, ...] = tuple(stops)
         self.at: int | None = None
-        """The stop under the cursor; None where there is no cursor."""
+        """Number of the stop under the cursor; None without a cursor."""
         self._lines: list[tuple[Text, int]] = []
-        """Each with the number of its stop; -1 between stops."""
+        """Lines, each with the number of its stop; -1 between stops."""
         self._rest: Iterator[tuple[Block | None, int]] = iter(())
         self._width = 0
         self._pen: Console | None = None
 
-    # --- what is on it ---------------------------------------------------------------------------------
+    # --- stops -----------------------------------------------------------------------------------------
 
     def fill(self, stops: Sequence[Stop], at: int | None = None) -> None:
         """Show other stops, with the cursor on one of them, or without a cursor."""
@@ -71,13 +71,11 @@ class Sheet(ScrollView, can_focus=True):
         self._begin()
 
     def rows_of(self, number: int) -> range:
-        """Return the lines of a stop."""
         rows = [row for row, (_, stop) in enumerate(self._lines) if stop == number]
         return range(rows[0], rows[-1] + 1) if rows else range(0)
 
     @property
     def plain(self) -> str:
-        """Return all lines as text."""
         return "\n".join(line.plain.rstrip() for line, _ in self._lines)
 
     def on_resize(self) -> None:
@@ -86,10 +84,10 @@ class Sheet(ScrollView, can_focus=True):
         self.reveal()
 
     def reveal(self) -> None:
-        """Scroll to the stop under the cursor: to all of it if there is room, else to its beginning."""
+        """Scroll to the stop under the cursor; if it does not fit, to its beginning."""
         if self.at is not None and (rows := self.rows_of(self.at)):
             height = min(len(rows), self.scrollable_content_region.height)
-            # By force: until the next refresh a sheet that has just been filled does not know that it can scroll.
+            # By force: a sheet that was just filled does not know until the next refresh that it can scroll.
             self.scroll_to_region(Region(0, rows.start, self._width, height), animate=False, force=True)
 
     def _begin(self) -> None:
@@ -108,7 +106,7 @@ class Sheet(ScrollView, can_focus=True):
                     yield piece, number
 
     def _go_on(self) -> None:
-        """Lay out the rest in portions, so that the first screen of a long text is there at once."""
+        """Lay out the rest in portions, so that the first screen of a long text is shown at once."""
         enough = len(self._lines) + AT_ONCE
         for block, number in self._rest:
             lines = block.lines(max(1, self._width - GUTTER - MARGIN)) if block else [Text()]
@@ -127,14 +125,14 @@ class Sheet(ScrollView, can_focus=True):
 
     @property
     def pen(self) -> Console:
-        """A console that knows the looks by name."""
+        """A console with the looks as its theme."""
         if self._pen is None:
             theme = Theme({look: self._style(f"sheet--{look}") for look in LOOKS}, inherit=False)
             self._pen = Console(theme=theme, width=80, height=25)
         return self._pen
 
     def _style(self, component: str) -> Style:
-        """Return a style without its background, which would hide the cursor's."""
+        """Return a style without its background, which would hide that of the cursor."""
         styles = self.get_component_styles(component)
         text_colour = (self.background_colors[1] + styles.color).rich_color
         return Style(color=text_colour if styles.has_rule("color") else None) + styles.text_style
@@ -156,7 +154,7 @@ class Sheet(ScrollView, can_focus=True):
 
 
 class Stops(Sheet, inherit_bindings=False):
-    """A sheet whose cursor goes from stop to stop. Home, end, left and right are the stage's."""
+    """A sheet with a cursor that goes from stop to stop. Home, end, left and right belong to the stage."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down", "go_down", "next", show=False),
@@ -168,19 +166,16 @@ class Stops(Sheet, inherit_bindings=False):
 
     @dataclass
     class Moved(Message):
-        """The cursor has moved to another stop."""
-
         sheet: Stops
         number: int
 
     @dataclass
     class Followed(Message):
-        """The user wants to go where the stop under the cursor leads."""
+        """The user wants to go to the target of the stop under the cursor."""
 
         go: str
 
     def move(self, number: int) -> None:
-        """Put the cursor on a stop."""
         was, self.at = self.at, number
         self.reveal()
         self.refresh()
@@ -188,14 +183,14 @@ class Stops(Sheet, inherit_bindings=False):
             self.post_message(self.Moved(self, number))
 
     def stop_at(self, y: int) -> int | None:
-        """Return the stop in a line of the window."""
+        """Return the number of the stop in a line of the window."""
         row = self.scroll_offset.y + y
         number = self._lines[row][1] if 0 <= row < len(self._lines) else -1
         return number if number >= 0 else None
 
     def action_go_down(self) -> None:
-        """Go to the next stop; a stop that is longer than the window is scrolled first."""
-        if self.at is None or self._found_again():
+        """Go to the next stop; a stop longer than the window is scrolled first."""
+        if self.at is None or self._came_back():
             return
         if self.rows_of(self.at).stop > self.scroll_offset.y + self.scrollable_content_region.height:
             self.scroll_to(y=self.scroll_offset.y + 1, animate=False)
@@ -203,20 +198,20 @@ class Stops(Sheet, inherit_bindings=False):
             self.move(self.at + 1)
 
     def action_go_up(self) -> None:
-        if self.at is None or self._found_again():
+        if self.at is None or self._came_back():
             return
         if self.rows_of(self.at).start < self.scroll_offset.y:
             self.scroll_to(y=self.scroll_offset.y - 1, animate=False)
         elif self.at:
             self.move(self.at - 1)
 
-    def _found_again(self) -> bool:
-        """Where the cursor has been scrolled out of sight, it goes on from what can be seen."""
-        seen = [number for y in range(self.size.height) if (number := self.stop_at(y)) is not None]
-        lost = bool(seen) and self.at not in seen
-        if lost:
-            self.move(seen[0])
-        return lost
+    def _came_back(self) -> bool:
+        """Move a cursor that was scrolled out of sight to the first visible stop; return True if it was."""
+        visible = [number for y in range(self.size.height) if (number := self.stop_at(y)) is not None]
+        out_of_sight = bool(visible) and self.at not in visible
+        if out_of_sight:
+            self.move(visible[0])
+        return out_of_sight
 
     def action_follow(self) -> None:
         if self.at is not None and (go := self.stops[self.at].go):

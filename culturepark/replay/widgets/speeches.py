@@ -20,7 +20,6 @@ from culturepark.terminal.safe import clip
 
 if TYPE_CHECKING:
     from culturepark.store.dialogue_view import Scene, Spoken
-    from culturepark.store.tables import ReviewRow
 
 READABLE = 84
 """Columns of a speech at most: longer lines are hard to read."""
@@ -38,12 +37,7 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
         Binding("pagedown", "page_down", "a page down", show=False),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "speeches--quiet",
-        "speeches--good",
-        "speeches--bad",
-        "speeches--phase",
-        "speeches--moderator",
-        "speeches--past",
+        *(f"speeches--{name}" for name in ("quiet", "good", "bad", "phase", "moderator", "past")),
         *(f"speeches--voice-{number}" for number in range(VOICES)),
     }
     DEFAULT_CSS = """
@@ -74,11 +68,11 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
         self.shown: int | None = None
         self.marks: Sequence[Mark] = ()
         self._past: dict[str, list[Text]] = {}
-        """Of each turn by its id."""
+        """Turn id -> lines of an earlier turn."""
         self._reviewed: list[str] = []
         """Ids of all reviews that are shown."""
         self._top = 0
-        """The line that was last scrolled to; a user who has scrolled above it is left there."""
+        """The line that was last scrolled to; a user who has scrolled above it stays there."""
         self._lines: list[Text] = []
         self._before = 0
         """Lines before the present speech."""
@@ -86,9 +80,9 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
     def show(self, scene: Scene, position: int, shown: int | None, marks: Sequence[Mark]) -> None:
         """
         Args:
-            position: of the present turn, from 1; 0 if nothing has been said yet.
-            shown: how many code points of it have been said; None for all.
-            marks: what is to stand out in it.
+            position: position of the present turn, from 1; 0 without turns.
+            shown: number of its code points that have been spoken; None for all.
+            marks: styles of its parts.
         """
         elsewhere = self.scene is None or (scene.dialogue.id, position) != (self.scene.dialogue.id, self.position)
         reviews = [row.id for rows in scene.reviews.values() for row in rows]
@@ -96,7 +90,7 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
             self._reviewed = reviews
             self._past.clear()
         elif not elsewhere and (shown, marks) == (self.shown, self.marks):
-            self.scene = scene  # one that was read anew, and has nothing new to show here
+            self.scene = scene  # it was read again and shows nothing new
             return
         keep_past = not elsewhere and bool(self._past or not self._before)
         self.scene, self.position, self.shown, self.marks = scene, position, shown, marks
@@ -152,10 +146,10 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
     def _who(self, spoken: Spoken, width: int) -> Text:
         turn = spoken.turn
         origin = ORIGINS.get(turn.origin, "follow-up" if turn.role == "moderator" else "")
-        told = ", ".join(part for part in (spoken.culture, in_words(PHASES, turn.phase), origin) if part)
+        detail = ", ".join(part for part in (spoken.culture, in_words(PHASES, turn.phase), origin) if part)
         name = clip(spoken.name, 40)
         return Text.assemble(
-            (name, self._voice(spoken)), "  ", fitted(told, max(0, width - len(name) - 2), self._quiet)
+            (name, self._voice(spoken)), "  ", fitted(detail, max(0, width - len(name) - 2), self._quiet)
         )
 
     def _phase(self, number: int, width: int) -> list[Text]:
@@ -170,28 +164,27 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
     def _reviews(self, spoken: Spoken, width: int) -> list[Text]:
         """Return each reviewer's newest review of the turn, its statements and samples."""
         assert self.scene is not None
-        found = []
+        lines = []
         subjects = [(spoken.id, "")]
-        for one in spoken.statements:
-            subjects.append((one.row.id, f"{last_part(one.row.id)} "))
-            subjects += [(x.id, f"{within(x.id, spoken.id)} ") for x in one.samples]
+        for mined in spoken.statements:
+            subjects.append((mined.row.id, f"{last_part(mined.row.id)} "))
+            subjects += [(sample.id, f"{within(sample.id, spoken.id)} ") for sample in mined.samples]
         for subject, name in subjects:
-            newest: dict[str, ReviewRow] = {row.reviewer: row for row in self.scene.reviews.get(subject, ())}
-            for row in newest.values():
-                sign, word, inked = DECISION_SIGNS[row.decision]
-                told = f"{sign} {name}{word} by {row.reviewer}"
-                told += f", {row.rating} of 5" if row.rating else ""
-                told += ", reworded" if row.wording else ""
-                told += f": {row.note}" if row.note else ""
-                found.append(fitted(told, width, self._ink(inked)))
-        return found
+            for row in self.scene.reviews.get(subject, ()):
+                sign, word, ink_name = DECISION_SIGNS[row.decision]
+                line = f"{sign} {name}{word} by {row.reviewer}"
+                line += f", {row.rating} of 5" if row.rating else ""
+                line += ", reworded" if row.wording else ""
+                line += f": {row.note}" if row.note else ""
+                lines.append(fitted(line, width, self._ink(ink_name)))
+        return lines
 
     def _nothing(self) -> list[Text]:
         return [Text(), Text.assemble("    ", ("nothing has been said yet", self._quiet))]
 
     def _voice(self, spoken: Spoken) -> Style:
         assert self.scene is not None
-        keys = [one.persona.key for one in self.scene.people]
+        keys = [seated.persona.key for seated in self.scene.people]
         speaker = spoken.turn.speaker
         return self._ink(f"voice-{keys.index(speaker) % VOICES}" if speaker in keys else "moderator")
 
@@ -212,7 +205,7 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
     # --- scrolling -------------------------------------------------------------------------------------
 
     def _follow(self, elsewhere: bool) -> None:
-        """Keep the end of a growing speech in sight; of a turn that was stepped to, all of it if it fits."""
+        """Scroll to the end of a growing speech, or to a whole turn that was stepped to, if it fits."""
         height = self.size.height
         growing = self.shown is not None
         if not elsewhere and (not growing or self.scroll_offset.y < self._top):

@@ -1,4 +1,4 @@
-"""The place in a dialogue: its phases, a bar to seek in, and a line that says how it plays."""
+"""The place in a dialogue: its phases, a seek bar, and a line with the state of the playback."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class StatusLine(Widget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.state = self.said = ""
+        self.state = self.message = ""
 
     def show(self, state: str) -> None:
         if state != self.state:
@@ -137,17 +137,17 @@ class StatusLine(Widget):
             self.refresh()
 
     def say(self, what: str) -> None:
-        """Show a message beside the state."""
-        if what != self.said:
-            self.said = what
+        if what != self.message:
+            self.message = what
             self.refresh()
 
     def render(self) -> Text:
         width = self.content_size.width
         state = fitted(self.state, min(len(self.state), width))
         rest = width - len(state)
-        said = fitted(self.said, rest - 3, ink(self, "status--said"), right=True) if rest > 12 and self.said else Text()
-        return Text.assemble(state, "   " if said else "", said)
+        if rest <= 12 or not self.message:
+            return state
+        return Text.assemble(state, "   ", fitted(self.message, rest - 3, ink(self, "status--said"), right=True))
 
 
 def state_of(playback: Playback, *, finished: bool) -> str:
@@ -156,8 +156,7 @@ def state_of(playback: Playback, *, finished: bool) -> str:
     if not playback.parts:
         state = "· nothing yet"
     elif playback.live:
-        waits = playback.at_end
-        state = "● live, waiting" if waits else f"● live at {speed}"
+        state = "● live, waiting" if playback.at_end else f"● live at {speed}"
     elif playback.playing:
         state = f"▶ playing at {speed}"
     elif playback.at_end and finished:

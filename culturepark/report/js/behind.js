@@ -24,8 +24,8 @@ function statementCard(one, chosen) {
     make("p", { class: "kind" }, one.kind),
     make("p", { class: "said", dir: "auto" }, one.text),
     one.first_person === one.text ? null : make("p", { class: "first", dir: "auto" }, "In the first person: ", make("q", {}, one.first_person)),
-    one.before ? make("p", { class: "small", dir: "auto" }, "Rewritten from ", linked(one.before.id), ": ", make("q", {}, one.before.text)) : null,
-    one.after ? make("p", { class: "small" }, "Rewritten as ", linked(one.after)) : null,
+    one.before ? make("p", { class: "small", dir: "auto" }, "Reworded from ", linked(one.before.id), ": ", make("q", {}, one.before.text)) : null,
+    one.after ? make("p", { class: "small" }, "Reworded as ", linked(one.after)) : null,
     reviewsPart(one.reviews),
     make("h4", {}, "Verdicts"),
     one.verdicts.length ? make("ul", { class: "verdicts" }, one.verdicts.map(verdictItem)) : make("p", { class: "small" }, "Not verified."),
@@ -45,7 +45,7 @@ function verdictItem(verdict) {
   return make("li", { class: verdict.counts ? null : "superseded" }, sign(good),
     make("div", {},
       make("p", {}, `${meaning("criteria", verdict.criterion)}? `, make("b", {}, answer), ` – ${good ? "kept" : "dropped"}`,
-        verdict.counts ? "" : ", superseded by a later verification"),
+        verdict.counts ? "" : ", of an earlier round, which no longer counts"),
       sure === null ? null : make("div", { class: "sure" }, bar(sure), make("span", { class: "small" }, `${percent(sure)} sure`)),
       verdict.reason ? make("p", { class: "small", dir: "auto" }, make("q", {}, verdict.reason)) : null,
       make("p", { class: "small" }, verdict.judge ? ["by ", bdi(verdict.judge), " "] : "",
@@ -57,10 +57,10 @@ function clusterPart(one) {
   const itself = cluster.representative === one.id;
   const others = cluster.members.filter(([id]) => id !== one.id);
   return [
-    make("h4", {}, "Says the same"),
+    make("h4", {}, "Duplicates"),
     itself
-      ? make("p", {}, `Stands for ${plural(cluster.size - 1, "other statement")}.`)
-      : make("p", { dir: "auto" }, `Represented (${meaning("methods", cluster.method)}, similarity ${Number(cluster.similarity).toFixed(2)}) by `,
+      ? make("p", {}, `Stands for ${plural(cluster.size - 1, "other")} that ${cluster.size > 2 ? "say" : "says"} the same.`)
+      : make("p", { dir: "auto" }, `Says the same as (similarity ${Number(cluster.similarity).toFixed(2)}, ${meaning("methods", cluster.method)}) `,
         linked(cluster.representative), ": ", make("q", {}, cluster.text)),
     others.length ? make("details", {}, make("summary", {}, itself ? plural(cluster.size - 1, "statement") : `${plural(others.length, "other")} in the group`),
       make("ul", {}, others.map(([id, text, similarity]) => make("li", { dir: "auto" }, linked(id), ` ${Number(similarity).toFixed(2)}: `, text))),
@@ -73,7 +73,7 @@ function sampleItem(sample) {
   const why = sample.reason ? `: ${meaning("dropped", sample.reason)}` : "";
   return make("li", {}, sign(good), make("div", {},
     make("p", {}, capital(meaning("shapes", sample.kind)), ": ", make("b", {}, sample.status), why,
-      sample.split ? ` (${sample.split})` : "", sample.flags ? ` (${sample.flags})` : ""),
+      sample.split ? `, for ${sample.split}` : "", sample.flags ? ` (${sample.flags})` : ""),
     reviewsPart(sample.reviews),
     make("details", {}, make("summary", {}, "Its words"), sample.messages.map(messagePart), make("p", { class: "small" }, identity(sample.id)))));
 }
@@ -85,7 +85,7 @@ function messagePart(message) {
 
 function reviewsPart(reviews) {
   return reviews.map((one) => make("div", { class: "review" },
-    make("p", {}, make("b", {}, bdi(one.reviewer)), ` ${{ accept: "✓ accepts", reject: "✗ rejects", comment: "comments" }[one.decision] || one.decision}`,
+    make("p", {}, `${meaning("decisions", one.decision)} by `, make("b", {}, bdi(one.reviewer)),
       one.rating ? `, ${one.rating} of 5` : "", one.note ? ": " : "", one.note ? make("q", { dir: "auto" }, one.note) : ""),
     one.wording ? make("p", { dir: "auto" }, "Should say: ", make("q", {}, one.wording)) : null));
 }

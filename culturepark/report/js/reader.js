@@ -78,7 +78,7 @@ function turnItem(turn, seat) {
     make("p", { class: "who" }, face(turn.name),
       make("a", { class: "at", href: `#${turn.id}`, "aria-label": `${turn.name}, turn ${turn.id.split(".t").pop()}: look behind` }, bdi(turn.name)),
       turn.culture ? make("span", { class: "small" }, turn.culture) : null,
-      turn.origin === "model" ? null : make("span", { class: "small" }, `(${turn.origin})`),
+      turn.origin === "model" ? null : make("span", { class: "small" }, `(${meaning("origins", turn.origin)})`),
       turn.statements.length ? make("span", { class: "tally" }, plural(turn.statements.length, "statement"), kept ? `, ${kept} kept` : "") : null),
     make("p", { class: "speech", dir: "auto" }, quoted(turn.text, turn.statements)));
 }

@@ -1,4 +1,4 @@
-"""What judges and second personas say of a statement."""
+"""Verdicts of judges and second personas."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What a reviewer would say instead, what was taken back, and dialogues that branched off another."""
+"""Wordings and withdrawals of reviews, and branches."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What endpoints take and do not take; how many tokens were thoughts."""
+"""Abilities of endpoints, and tokens of thoughts."""
 
 import sqlalchemy as sa
 from alembic import op
