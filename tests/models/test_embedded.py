@@ -23,6 +23,7 @@ samples: [survey, open, norm]
 
 
 @pytest.mark.embedded
+@pytest.mark.torture
 def test_a_run_on_the_embedded_model_ends_in_samples_that_trace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
