@@ -45,7 +45,7 @@ class Entry:
 
     statement_id: str
     block: tuple[str, ...]
-    """All that must be alike, the side (one of SIDES) last. Alike in a block is the language too."""
+    """All that must be equal, the side (one of SIDES) last. The language is equal in a block as well."""
     text: str
     """The first-person form, which names nobody."""
     language: str

@@ -70,6 +70,7 @@ NOUNS: dict[type[SQLModel], type[Noun]] = {
     ReviewRow: Review,
 }
 """Tables whose rows must be valid values of a domain class."""
+FIELDS = {noun: tuple(noun.model_fields) for noun in NOUNS.values()}
 
 ONE_OF: dict[type[SQLModel], dict[str, tuple[str, ...]]] = {
     RunRow: {"status": tuple(Status)},
@@ -109,7 +110,7 @@ def faults(table: type[SQLModel], values: Mapping[str, Any]) -> Iterator[str]:
         yield "its checksum is another; it will be made anew where it is wanted"
     if noun := NOUNS.get(table):
         try:
-            noun.model_validate({name: values.get(name) for name in noun.model_fields})
+            noun.model_validate({name: values.get(name) for name in FIELDS[noun]})
         except ValidationError as error:
             yield "; ".join(f"{wrong['loc'][0]}: {wrong['msg']}" for wrong in error.errors())
 

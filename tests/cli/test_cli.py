@@ -723,6 +723,7 @@ def test_a_dry_run_writes_nothing_and_prints_ranges_that_hold() -> None:
 
 
 @pytest.mark.usefixtures("finished")
+@pytest.mark.torture
 def test_a_dry_run_learns_from_past_runs_with_the_same_models() -> None:
     place_store()
     plain = cli("simulate", "tiny.yaml", "--model", "openai:gpt-4o-mini", "--dry-run", "--json").json
@@ -797,6 +798,7 @@ def kept_words() -> list[str]:
 
 @pytest.mark.usefixtures("finished")
 @pytest.mark.parametrize("stage", ["extract", "verify", "dedup"])
+@pytest.mark.sampled
 def test_distilling_again_keeps_what_was_found_and_gives_the_same_samples(stage: str) -> None:
     words = kept_words()
     for _ in range(2):

@@ -514,6 +514,7 @@ def test_a_norm_is_put_to_somebody_else_of_the_culture_on_their_own_card(tmp_pat
         (["denied", "unknown"], {"denied", "unknown"}),
     ],
 )
+@pytest.mark.sampled
 def test_the_scenario_says_which_answers_are_kept(tmp_path: Path, keep: list[str] | None, kept: set[str]) -> None:
     for answer in ("shared", "varies", "unknown", "denied"):
         folder = tmp_path / answer

@@ -31,6 +31,7 @@ def settings() -> dict[str, Any]:
     return found
 
 
+@pytest.mark.torture
 def test_another_threshold_asks_nobody_and_calls_no_embedder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with Endpoint() as endpoint:

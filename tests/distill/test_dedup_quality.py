@@ -124,6 +124,7 @@ def test_the_default_finds_most_repetitions_and_nothing_else(name: str, sides: S
 
 @pytest.mark.embedded
 @pytest.mark.parametrize("sides", SIDES)
+@pytest.mark.sampled
 def test_it_does_not_hang_on_which_of_the_rows_comes_first(sides: Sides, monkeypatch: pytest.MonkeyPatch) -> None:
     """The files tell first what others repeat or turn; whoever comes first by id stands for others."""
     for name in ("dedup_dev", "dedup_own"):

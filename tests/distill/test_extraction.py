@@ -305,6 +305,7 @@ def test_every_piece_lies_where_it_says_in_any_text(text: str) -> None:
 @pytest.mark.parametrize(
     "unit", [", and I think ", "my my ", "; ", '"a ', "you have ", "X, ", "- ", "he said, ", "\n", "a"]
 )
+@pytest.mark.sampled
 def test_the_rules_come_to_an_end_with_the_longest_speech(unit: str) -> None:
     """What is cubic in the length of a speech would go on for hours."""
     candidates((unit * 4000)[:4000], ELIF_SPEAKS)

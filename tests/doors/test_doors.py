@@ -342,6 +342,7 @@ def test_a_process_with_hardly_any_descriptors_stops_in_one_line(limit: int) -> 
 
 
 @pytest.mark.parametrize("size", [250_000, 350_000])
+@pytest.mark.sampled
 def test_a_full_disk_marks_no_dialogue(size: int) -> None:
     with largest_file(size):
         assert cli("simulate", "tiny.yaml", "--model", "scripted", "--run-id", "b").code == 5
@@ -852,6 +853,7 @@ with Database(sys.argv[1]).hold("a"):
 
 @AS_ROOT
 @pytest.mark.parametrize("first", ["with the file", "without it"])
+@pytest.mark.sampled
 def test_two_never_hold_a_run_even_where_one_cannot_open_the_lock_file(first: str) -> None:
     place_store()
     if first == "without it":

@@ -571,6 +571,7 @@ def test_a_manifest_cannot_have_other_files_deleted() -> None:
     assert files() == before
 
 
+@pytest.mark.torture
 def test_a_place_that_is_none_is_told_to_be_none() -> None:
     place_store()
     for place in [*PATHS, "²", "1" * 5000, "-1", "0", "1e3", "٣"]:

@@ -275,6 +275,7 @@ def test_of_one_culture_the_rejected_may_be_of_any_other() -> None:
 
 
 @pytest.mark.usefixtures("store")
+@pytest.mark.torture
 def test_pairs_split_by_questions_and_both_answers_lead_back() -> None:
     assert export("--split", "0.6", form="preference", runs=("a", "b")).code == 0
     samples, seeds = facts(), {}

@@ -161,6 +161,7 @@ def test_repeated_dialogues_are_counted_once_with_a_split_too(held: Held, tmp_pa
         assert ": 1 rows have" in note
 
 
+@pytest.mark.torture
 def test_a_wording_makes_no_two_rows_the_same(held: Held) -> None:
     before = Export(held).rows
     norms = [row for row in held.of(SampleRow, status="kept", kind="norm") if row.culture == "turkish"]

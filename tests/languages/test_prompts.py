@@ -209,6 +209,7 @@ def test_the_card_of_every_persona_is_rendered_whole(setting: str, small: bool) 
 
 @pytest.mark.parametrize("protocol", SCHEDULED)
 @pytest.mark.parametrize("setting", CASTINGS)
+@pytest.mark.sampled
 def test_every_line_of_a_protocol_is_rendered_whole(setting: str, protocol: str) -> None:
     for casting, scenario in CASTINGS[setting]:
         scenario = scenario.model_copy(update={"protocol": protocol})

@@ -462,6 +462,7 @@ def address(model: local.LocalModel) -> str:
 
 
 @pytest.mark.embedded
+@pytest.mark.torture
 async def test_the_embedded_model_answers_its_owner_alone_and_goes_when_it_is_closed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.quirks import QUIRKS, Quirk
 from tests.quirks.hurry import REAL, Clock
-from tests.quirks.trial import line, memory, tried
+from tests.quirks.trial import line, tried
 
 OFTEN = """
 plain no-system-role system-role-is-a-template-error strict-alternation names-are-refused plain-embeddings
@@ -52,9 +52,8 @@ loading-again-in-the-middle overloaded-529
         for name, quirk in QUIRKS.items()
     ],
 )
-def test_a_run_makes_the_best_of_it(quirk: Quirk, tmp_path_factory: pytest.TempPathFactory) -> None:
-    folder = Path(memory() or tmp_path_factory.getbasetemp())
-    out = tried(quirk, folder / f"quirks-{time.monotonic_ns()}")
+def test_a_run_makes_the_best_of_it(quirk: Quirk, tmp_path: Path) -> None:
+    out = tried(quirk, tmp_path)
     assert not out.wrong, f"{quirk.imitates} ({quirk.source})\n{line(out)}\n{out.said[-2000:]}\n{out.calls}"
 
 

@@ -135,6 +135,7 @@ def compressed(encoding: str, status: str, whole: Callable[[bytes], bytes]) -> A
 
 @pytest.mark.parametrize("status", ["200 OK", "400 Bad Request"])
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+@pytest.mark.sampled
 async def test_a_small_answer_that_unpacks_into_a_huge_one_is_not_unpacked(encoding: str, status: str) -> None:
     import resource
 

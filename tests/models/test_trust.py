@@ -223,6 +223,7 @@ def test_the_models_themselves_refuse_what_nobody_has_named() -> None:
 
 
 @pytest.mark.parametrize("spec", ["gguf:theirs.gguf", "gguf:/tmp/theirs.gguf", "hf:them/repo/file.gguf"])
+@pytest.mark.sampled
 def test_weights_that_only_the_store_names_are_not_loaded(
     spec: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -213,6 +213,7 @@ async def test_nothing_is_wider_than_the_terminal(held: Held, size: tuple[int, i
                 assert widget.region.right <= size[0], (keys, widget)
 
 
+@pytest.mark.torture
 async def test_a_filter_says_how_many_it_finds_and_is_shown_and_cleared(held: Held) -> None:
     app = app_on(held.store, "last")
     async with shown(app) as pilot:
@@ -333,6 +334,7 @@ async def test_stepping_through_dialogues_keeps_few_of_them_and_finds_the_next_a
         await sees(pilot, "no other dialogue")
 
 
+@pytest.mark.torture
 async def test_where_it_is_narrow_the_panel_takes_the_place_of_the_speech(held: Held) -> None:
     app = app_on(held.store, f"{RUN}.d1")
     async with shown(app, size=(60, 20)) as pilot:
@@ -346,6 +348,7 @@ async def test_where_it_is_narrow_the_panel_takes_the_place_of_the_speech(held: 
         assert stage.query_one(EvidencePanel).display
 
 
+@pytest.mark.torture
 async def test_the_card_and_the_calls_open_over_the_stage_and_close(held: Held) -> None:
     app = app_on(held.store, f"{RUN}.d1")
     async with shown(app) as pilot:
@@ -439,6 +442,7 @@ def judged(held: Held) -> list[tuple[str, str, int | None]]:
 
 
 @pytest.mark.parametrize("leave", ["q", "ctrl+q"])
+@pytest.mark.sampled
 async def test_judgements_that_wait_to_be_written_are_written_whoever_leaves(
     own: Held, leave: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -533,6 +537,7 @@ async def test_in_a_narrow_window_escape_leads_from_what_is_behind_to_the_speech
         assert app.screen.focused is app.screen.query_one(Speeches)
 
 
+@pytest.mark.torture
 async def test_what_was_typed_before_a_form_is_saved_is_saved_with_it(own: Held) -> None:
     app = app_on(own.store, f"{RUN}.d1.t2")
     async with shown(app) as pilot:
@@ -598,6 +603,7 @@ async def test_undo_takes_back_what_was_done_here_and_says_where_it_was(own: Hel
     assert judged(own) == [("d3.t1", "accept", None), ("d2.t1", "reject", None)]
 
 
+@pytest.mark.torture
 async def test_a_fixed_cue_is_not_reviewed_since_nothing_is_mined_from_it(own: Held) -> None:
     app = app_on(own.store, f"{RUN}.d1.t1")
     async with shown(app) as pilot:
@@ -673,6 +679,7 @@ async def test_what_comes_late_opens_over_nothing_else(
         assert [type(screen) for screen in app.screen_stack[-2:]] == [StageScreen, PersonaScreen]
 
 
+@pytest.mark.torture
 async def test_whoever_chooses_twice_gets_one_stage(held: Held) -> None:
     app = app_on(held.store)
     async with shown(app) as pilot:
@@ -816,6 +823,7 @@ def test_private_names_of_a_library_stand_in_one_file(private: str, place: list[
     assert [path.relative_to(package).as_posix() for path in found] == place
 
 
+@pytest.mark.torture
 async def test_a_dialogue_that_is_gone_leaves_an_empty_row_and_is_named_when_opened(own: Held) -> None:
     app = app_on(own.store, "last")
     async with shown(app) as pilot:
@@ -925,6 +933,7 @@ async def test_following_a_list_shows_which_dialogues_are_alive(going: Held) -> 
         await sees(pilot, "following, read-only")
 
 
+@pytest.mark.torture
 async def test_who_follows_sees_what_is_mined(tmp_path: Path) -> None:
     begun = await asyncio.to_thread(lambda: hold(tmp_path, edition(), FakeModel(), until="dialogue"))
     begun.store.set_run(begun.run_id, Status.RUNNING, None)

@@ -152,6 +152,7 @@ def test_two_columns_become_one_where_there_is_no_room_and_no_line_is_too_long()
 
 
 @pytest.mark.parametrize(("size", "name"), [(WIDE, "wide"), (NARROW, "narrow")])
+@pytest.mark.sampled
 def test_a_branch_beside_its_parent(held: Held, snap_compare: Any, size: tuple[int, int], name: str) -> None:
     assert snap_compare(Stage(CompareScreen(*with_branch(held))), terminal_size=size)
 
@@ -208,6 +209,7 @@ def test_the_form_of_a_branch(held: Held, snap_compare: Any, size: tuple[int, in
     assert snap_compare(Stage(form(held)), terminal_size=size)
 
 
+@pytest.mark.torture
 def test_a_branch_that_is_over(held: Held, snap_compare: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("culturepark.run.plan.another", lambda seed: 5)
     app = Stage(form(held))
@@ -313,6 +315,7 @@ async def test_a_model_that_fails_is_told_as_on_the_command_line_and_the_branch_
 
 
 @pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.sampled
 async def test_escape_stops_what_is_going_on_and_what_was_said_stays(held: Held, times: int) -> None:
     app = Stage(form(held))
     pressed = threading.Event()
@@ -368,6 +371,7 @@ async def test_a_talk_is_refused_in_the_form(held: Held) -> None:
         assert not app.shown.has_class("-going")
 
 
+@pytest.mark.torture
 async def test_a_store_that_fails_is_told_and_the_app_lives(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: Any, **__: Any) -> Any:
         raise OSError("the disk is gone")

@@ -353,6 +353,7 @@ async def test_markup_in_a_statement_is_no_markup(scene: Scene) -> None:
 # --- the panel as a widget ---------------------------------------------------------------------------
 
 
+@pytest.mark.torture
 async def test_the_cursor_goes_from_the_turn_to_statements_and_samples(scene: Scene) -> None:
     app = Alone(EvidencePanel())
     async with app.run_test(size=(80, 200)) as pilot:
@@ -868,6 +869,7 @@ def shown_with_reviews(scene: Scene, position: int) -> EvidencePanel:
 @pytest.mark.parametrize(
     ("position", "size", "keys"), [(3, (60, 40), "1"), (3, (110, 60), "8"), (4, (60, 60), "5"), (1, (60, 8), "0")]
 )
+@pytest.mark.sampled
 def test_how_the_panel_looks(scene: Scene, snap_compare: Any, position: int, size: tuple[int, int], keys: str) -> None:
     assert snap_compare(
         Alone(shown_with_reviews(scene, position)), terminal_size=size, press=["tab", *["down"] * int(keys)]

@@ -127,6 +127,7 @@ def test_speech_appears_by_itself_and_stops_when_asked(folder: Path) -> None:
         terminal.wait_until(lambda: turn_of(terminal) > here, "the next turn")
 
 
+@pytest.mark.torture
 def test_steps_go_turn_by_turn_and_phase_by_phase(folder: Path) -> None:
     phases = [row["phase"] for row in rows(folder, "turn", "position") if row["dialogue_id"] == f"{RUN}.d1"]
     with replay(folder, RUN) as terminal:
@@ -141,6 +142,7 @@ def test_steps_go_turn_by_turn_and_phase_by_phase(folder: Path) -> None:
         terminal.wait("turn 1 of ")
 
 
+@pytest.mark.torture
 def test_a_search_leads_to_the_turn_that_has_the_words(folder: Path) -> None:
     found = [row for row in rows(folder, "turn") if "funeral" in row["text"]]
     first = min(found, key=lambda row: (row["dialogue_id"], row["position"]))
@@ -154,6 +156,7 @@ def test_a_search_leads_to_the_turn_that_has_the_words(folder: Path) -> None:
         terminal.wait(f"turn {first['position']} of ", "funeral")
 
 
+@pytest.mark.torture
 def test_a_filter_leaves_those_that_are_wanted(folder: Path) -> None:
     with replay(folder, RUN) as terminal:
         terminal.wait("✓ done")
@@ -166,6 +169,7 @@ def test_a_filter_leaves_those_that_are_wanted(folder: Path) -> None:
         terminal.wait("Elif", gone=("only culture",))
 
 
+@pytest.mark.torture
 def test_a_click_goes_to_a_dialogue_and_one_more_opens_it(folder: Path) -> None:
     with replay(folder, RUN) as terminal:
         terminal.wait("Markus Schauerte")
@@ -199,6 +203,7 @@ def test_who_follows_sees_what_another_process_writes(tmp_path: Path) -> None:
 # --- look behind ------------------------------------------------------------------------------------
 
 
+@pytest.mark.torture
 def test_beside_a_turn_stands_what_came_of_it_and_its_quote_is_marked_in_the_speech(folder: Path) -> None:
     at = first_mined(folder)
     statement = min((row for row in rows(folder, "statement") if f".d1.t{at}." in row["id"]), key=lambda row: row["id"])
@@ -294,6 +299,7 @@ def test_keys_that_come_all_at_once_are_taken_in_their_order(folder: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["bad\tname", "x" * 81, " "])
+@pytest.mark.sampled
 def test_a_name_that_no_reviewer_can_have_is_told_before_anything_is_shown(folder: Path, name: str) -> None:
     with replay(folder, RUN, "--reviewer", name) as terminal:
         assert terminal.ended() == 2
@@ -414,6 +420,7 @@ def test_arabic_is_turned_round_unless_the_terminal_does_it(tmp_path: Path, envi
         terminal.wait(seen)
 
 
+@pytest.mark.torture
 def test_wide_characters_leave_the_columns_where_they_are(tmp_path: Path) -> None:
     chinese = "我们去吃饭，然后回家！" * 12
     held = hold_said(tmp_path, [(MODERATOR, "Welcome."), (ELIF, chinese)], FakeModel(), until="dialogue")

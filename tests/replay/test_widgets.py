@@ -72,6 +72,7 @@ async def test_a_key_at_the_foot_can_be_clicked_in_either_row(held: Held) -> Non
 
 
 @pytest.mark.parametrize("width", [160, 200])
+@pytest.mark.sampled
 async def test_in_a_wide_window_a_question_has_the_room_that_nobody_else_needs(held: Held, width: int) -> None:
     app = app_on(held.store, RUN)
     async with shown(app, size=(width, 24)):

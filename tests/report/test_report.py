@@ -252,6 +252,7 @@ def test_the_page_does_not_contradict_itself(tmp_path: Path) -> None:
     assert "verified" not in without_survey
 
 
+@pytest.mark.torture
 def test_only_roles_that_were_asked_stand_beside_their_model(tmp_path: Path, shown: Shown) -> None:
     asked = "the people at the table, the moderator, who finds statements, who verifies them"
     assert f"<dd>{asked}</dd>" in shown.html

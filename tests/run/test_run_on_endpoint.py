@@ -246,6 +246,7 @@ def test_counts_that_no_call_can_have_are_taken_for_none(store: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("word", ["\\ud800", "\\u0000", "x" * 41, "two words"])
+@pytest.mark.sampled
 def test_a_reason_to_end_that_is_no_word_is_no_answer(store: Path, tmp_path: Path, word: str) -> None:
     odd = raw(f'{{"choices": [{{"index": 0, "message": {{"content": "Hello."}}, "finish_reason": "{word}"}}]}}')
     with Endpoint(reply=lambda body, number: odd if number == 2 else None) as endpoint:

@@ -199,6 +199,7 @@ def test_nothing_is_embedded_and_what_that_leaves_open_is_said(monkeypatch: pyte
     assert "  voices      not known: voices are not compared, for want of vectors" in out
 
 
+@pytest.mark.torture
 def test_what_the_hint_says_finds_out(monkeypatch: pytest.MonkeyPatch) -> None:
     before = told("many")["representation"]
     by_words_alone()
@@ -257,6 +258,7 @@ def test_a_run_that_has_said_nothing_yet_is_told_of() -> None:
 
 @pytest.mark.parametrize("columns", [60, 80, 120])
 @pytest.mark.parametrize("run", ["one", "many"])
+@pytest.mark.sampled
 def test_it_fits_every_terminal(columns: int, run: str) -> None:
     if run == "many":
         by_words_alone()

@@ -423,6 +423,7 @@ def test_whatever_cannot_be_kept_is_wrong_use(held: Held, bad: dict[str, Any]) -
 
 
 @pytest.mark.parametrize("name", ["", "  ", "x" * 81, "a\nb", "a\0b", "a\x1b[2J", "a\u202eb", "\ud800", "\u200b"])
+@pytest.mark.sampled
 def test_a_name_that_cannot_be_told_from_others_is_wrong_use(held: Held, name: str) -> None:
     with pytest.raises(UsageError):
         Reviews(held.store, name)

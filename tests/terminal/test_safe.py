@@ -125,6 +125,7 @@ def fit(text: str) -> str:
     return "".join("\ufffd" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in text)
 
 
+@pytest.mark.torture
 def test_answers_are_kept_whole_as_ascii(attacked: Hostile) -> None:
     assert attacked.code == 0
     responses = [row["response"] for row in rows_of("call")]
