@@ -36,6 +36,7 @@ NAMES = {
 CODES = {
     "code", "type", "status", "reason", "error_code", "error_type", "err_code", "errcode", "status_code",
     "http_status", "statuscode", "__type", "error_name", "name", "finish_reason", "errtype",
+    "amazon_bedrock_guardrail_action",
 }  # fmt: skip
 ECHOES = {
     "input", "failed_generation", "request", "request_body", "prompt", "received", "input_value", "payload",

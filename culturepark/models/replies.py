@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from culturepark.domain import JsonObject
-from culturepark.errors import BadAnswer, Overloaded
+from culturepark.errors import BadAnswer, ModelError, Overloaded
 from culturepark.models import tokens
 from culturepark.models.chat import Reply, broke_off, first_choice, token_limit
 from culturepark.models.transport import Unreadable
@@ -191,8 +191,11 @@ async def assemble(chunks: AsyncIterator[Any], limit: int, endpoint: str, body: 
         Unreadable: as soon as there are more than `limit` characters, or something comes that is no chunk.
     """
     message, length = Message(), 0
+    stray: JsonObject = {}
+    """The last chunk without a choice: if there is none in the whole answer, it may say why."""
     async for chunk in chunks:
         data = as_object(chunk)
+        stray = stray if data.get("choices") else data
         choices = data.get("choices")
         for part in (data, *(choices if isinstance(choices, list) else ())):
             if isinstance(part, dict) and part.get("error"):
@@ -201,7 +204,16 @@ async def assemble(chunks: AsyncIterator[Any], limit: int, endpoint: str, body: 
         if length > limit:
             raise Unreadable(f"more than {limit:,} characters, whatever the limit on tokens")
         message.add(data)
+    if not message.answered and stray:
+        raise reason_in(stray, endpoint, body)
     return message.whole()
+
+
+def reason_in(stray: JsonObject, endpoint: str, body: JsonObject) -> ModelError:
+    """Return our error for an answer without a choice, by what stands in it instead (`base_resp`, `error_msg`, ...)."""
+    error = error_in_body(stray, endpoint, body, how="answered without a choice")
+    known = not isinstance(error, Overloaded) or error.kind != "broken-stream"
+    return error if known else BadAnswer(str(error))
 
 
 def as_object(data: Any) -> JsonObject:

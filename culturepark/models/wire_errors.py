@@ -90,17 +90,18 @@ def map_answer(status: int, headers: Mapping[str, str], text: object, endpoint: 
     return decided(Case(inner if upstream else status, evidence, endpoint, said, body, dict(headers)))
 
 
-def error_in_body(value: object, endpoint: str, body: JsonObject) -> ModelError:
+def error_in_body(value: object, endpoint: str, body: JsonObject, how: str = "broke off with an error") -> ModelError:
     """Return our error for an error object within a stream, or in an answer with status 200.
 
     Args:
         body: the JSON that we sent.
+        how: what the endpoint did, for the message.
     """
     evidence = gather(value, body)
     guess = max((STATUSES.get(code, 0) for code in evidence.codes), default=0)
     status = evidence.statuses[-1] if evidence.statuses else guess
     number = f" {status}" if status else ""
-    said = f"{endpoint} broke off with an error{number}: {short(evidence.said or 'without a word')}"
+    said = f"{endpoint} {how}{number}: {short(evidence.said or 'without a word')}"
     return decided(Case(status, evidence, endpoint, said, body, {}))
 
 
@@ -194,6 +195,11 @@ def too_long(case: Case) -> ModelError:
     return TooLong(case.said, limit=context_of(case.evidence))
 
 
+def used_up_for_today(case: Case) -> ModelError | None:
+    """Return that there is no quota left; None if the endpoint names a wait, which decides by its length."""
+    return None if case.wait else Unreachable(case.said, kind="no-quota")
+
+
 def never_fits(case: Case) -> ModelError | None:
     """Return TooLong for a rate limit in tokens that is smaller than this one request: waiting does not help."""
     match = re.search(r"limit:?\s*([\d,]+).{0,60}?requested:?\s*~?([\d,]+)", case.evidence.text, re.I | re.S)
@@ -257,13 +263,14 @@ RULES = (
         codes="contentfilter contentfiltered contentpolicyviolation contentpolicyviolationerror "
         "responsibleaipolicyviolation datainspectionfailed prohibitedcontent 1301 moderationblocked "
         "sensitivewordsdetected contentmoderation invalidprompt safety blocklist promptblocked "
-        "guardrailintervened inputmoderation moderation refusal contentpolicy contentsafety flagged",
+        "guardrailintervened intervened inputmoderation moderation refusal contentpolicy contentsafety flagged",
         words=r"violat\w+[^.\n]{0,40}(?:polic|guideline|terms)|content safety|"
         r"content[ _]?(?:management |safety |filtering |moderation )?(?:polic|filter)|content exists risk|"
         r"inappropriate content|prohibited[ _]content|data_?inspection|usage (?:polic|guideline)|"
         r"safety (?:system|filter|check|guideline|polic)|flagged (?:by|as|for|in)|was flagged|"
         r"requires moderation|moderation|considered high risk|(?:harmful|sensitive|unsafe) content|"
-        r"sensitive words|敏感|不安全|违规|内容安全|guardrail(?! restrictions)|responsible ai",
+        r"(?:input|output|new)_sensitive|sensitive words|敏感|不安全|违规|内容安全|guardrail(?! restrictions)|"
+        r"responsible ai",
         unless=r"(?:filter|moderation|safety).{0,40}(?:is not supported|unknown|unavailable|timed? ?out)|"
         r"guardrail restrictions",
     ),
@@ -291,6 +298,11 @@ RULES = (
         CLIENTS,
         codes="insufficientquota quotaexceedederror quotaexceeded",
         words=r"exceeded your current quota",
+    ),
+    Rule(
+        used_up_for_today,
+        CLIENTS,
+        words=r"daily (?:\w+ ){0,2}(?:limit|quota|allocation|allowance)|每日.{0,8}(?:上限|限制|限额)",
     ),
     Rule(never_fits, frozenset({400, 413, 429}) | NONE),
     Rule(
@@ -391,6 +403,18 @@ RULES = (
         r"no model (?:named|called|with)",
     ),
     Rule(refused_somehow, frozenset({404}), words=r"requested parameters|no endpoints found that"),
+    Rule(
+        unreachable("robot-wall", " (a wall against robots stands before the endpoint, and the key was not looked at)"),
+        frozenset({401, 403, 429, 503}),
+        words=r"just a moment|enable javascript|checking (?:if the site|your browser)|"
+        r"are (?:you )?(?:a )?(?:human|robot)|captcha|attention required",
+    ),
+    Rule(
+        unreachable(),
+        frozenset({401, 403}),
+        words=r"(?:temporarily |currently )?(?:disabled|switched off|suspended|paused)|rate limit of 0\b",
+        unless=r"(?:key|token|account)[^.\n]{0,40}(?:disabled|suspended)",
+    ),
     Rule(key_refused, frozenset({401, 403})),
     Rule(overloaded, LATER),
     Rule(not_there, frozenset({404, 405, 410})),

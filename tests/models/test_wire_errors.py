@@ -15,7 +15,7 @@ import json
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import cache
@@ -43,6 +43,7 @@ from culturepark.errors import (
 )
 from culturepark.models import wait_hints
 from culturepark.models.error_bodies import gather
+from culturepark.models.replies import assemble
 from culturepark.models.wait_hints import wait_of
 from culturepark.models.wire_errors import error_in_body, map_answer, map_error
 from culturepark.shortage import shortage
@@ -740,6 +741,10 @@ ODD: list[Row] = [
     (503,{"error":"no healthy upstream"},"Overloaded"),
     (400,{"error":{"message":"Concurrency limit reached"}},"Overloaded"),
     (429,{"error":{"message":"quota per minute used up","retry_after_seconds":8}},"Overloaded 8"),
+    (429,{"errors":[{"message":"AiError: you have used up your daily free allocation of 10,000 neurons","code":4006}]},"Unreachable no-quota"),
+    (429,{"error":{"message":"Daily token limit reached. Try again in 40s"}},"Overloaded 40"),
+    (403,"<html><title>Just a moment...</title>Enable JavaScript and cookies to continue</html>","Unreachable robot-wall"),
+    (403,{"error_code":"PERMISSION_DENIED","message":"The endpoint is temporarily disabled due to a rate limit of 0."},"Unreachable http-403"),
 ]  # fmt: skip
 """Words that no server is known to use; 35 of 44 were understood before anything was changed for them."""
 
@@ -789,6 +794,32 @@ def test_what_a_body_says_is_understood(row: Row) -> None:
     assert told(mapped) == row[2], mapped
     assert "\n" not in str(mapped)
     assert PLACE in str(mapped)
+
+
+@pytest.mark.parametrize(
+    ("stray", "meaning"),
+    [
+        ({"choices": None, "base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}, "OutOfCredit"),
+        ({"error_code": 17, "error_msg": "Open api daily request limit reached"}, "Unreachable no-quota"),
+        (
+            {"base_resp": {"status_code": 2013, "status_msg": "invalid params, temperature must be in (0.0, 1.0]"}},
+            "Refused temperature 0.01..1",
+        ),
+        ({"input_sensitive": True, "base_resp": {"status_msg": "input new_sensitive"}}, "Filtered"),
+        ({"outputs": [{"text": ""}], "amazon-bedrock-guardrailAction": "INTERVENED"}, "Filtered"),
+        ({"code": -1, "message": "rate limited, try again in 3s"}, "Overloaded 3"),
+        ({"id": "sync-4f1a", "status": "IN_QUEUE"}, "BadAnswer"),
+        ({"id": "x", "choices": [], "usage": {"prompt_tokens": 3}}, "BadAnswer"),
+    ],
+)  # fmt: skip
+async def test_an_answer_without_a_choice_is_read_for_its_reason(stray: Any, meaning: str) -> None:
+    async def chunks() -> AsyncIterator[Any]:
+        yield stray
+
+    with pytest.raises(ModelError) as caught:
+        await assemble(chunks(), 1000, PLACE, SENT)
+    assert told(caught.value) == meaning
+    assert f"{PLACE} answered without a choice: " in str(caught.value)
 
 
 # --- what is not evidence --------------------------------------------------------------------------
