@@ -564,13 +564,16 @@ def test_a_turn_that_may_not_stand_is_asked_again_at_most_twice_and_never_invent
         assert [text for _, text in spoken] == [FIRST, *(scripted.answer(bodies[n]) for n in (3, 7))]
 
 
-def test_a_dialogue_in_which_nothing_may_stand_ends_with_the_reason(store: Path, tmp_path: Path) -> None:
+def test_a_dialogue_in_which_nothing_may_stand_ends_with_the_reason(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with Endpoint(reply=lambda body, n: "As an AI, I can say nothing about tea.") as endpoint:
         assert simulate(scenario(tmp_path, GUESTS, turns=12), endpoint) == 0
     assert rows(store, "SELECT status, stop_reason FROM dialogue") == [("stopped", "refused-turns: out-of-role")]
     assert only(store, "SELECT count(*) FROM turn WHERE role != 'moderator'") == 0
     assert only(store, "SELECT count(*) FROM statement") == 0
     assert rows(store, "SELECT DISTINCT refused FROM call") == [("out-of-role",)]
+    assert "no samples came of it: no answer could stand as a turn (out-of-role " in capsys.readouterr().err
 
 
 def test_a_turn_is_one_piece_of_its_answer_and_holds_no_thoughts_labels_or_broken_characters(
