@@ -551,8 +551,22 @@ def trimmed(content: str, start: int, stop: int) -> tuple[int, int]:
 
 
 def is_garbled(text: str) -> bool:
-    """Return whether characters were lost, or the pieces of a vocabulary were never put together to text."""
-    return LOST in text or len(RAW_PIECES.findall(text)) > max(2, text.count(" "))
+    """Return whether characters were lost, UTF-8 was read as another code, or pieces of a vocabulary never joined."""
+    misread = MISREAD_LONG.search(text) or len(MISREAD.findall(text)) > 1
+    return LOST in text or bool(misread) or len(RAW_PIECES.findall(text)) > max(2, text.count(" "))
+
+
+def misread_bytes(first: int, last: int) -> str:
+    """Return the characters that bytes become in Windows-1252, and in Latin-1 where it has none, for a pattern."""
+    letters = (bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in range(first, last + 1))
+    return re.escape("".join(letters))
+
+
+FOLLOWING = rf"(?![\s«»“”‘’‚„…–—•])[{misread_bytes(0x80, 0xBF)}]"
+"""A byte after the first of a character. Punctuation stands behind a capital with an accent in ordinary text too."""
+MISREAD = re.compile(rf"[{misread_bytes(0xC2, 0xDF)}]{FOLLOWING}")
+MISREAD_LONG = re.compile(rf"[{misread_bytes(0xE0, 0xEF)}]{FOLLOWING}[{misread_bytes(0x80, 0xBF)}]")
+"""Characters of two and of three bytes, read byte by byte."""
 
 
 def unfit(text: str) -> Unclear | None:

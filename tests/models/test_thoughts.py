@@ -391,6 +391,11 @@ def test_control_tokens_are_named_as_they_stand(text: str, found: list[str]) -> 
         ("We bake bread.<|im_end|>", "control-token"),
         ("We bake < |eot_id|> bread.", "control-token"),
         ("We b\ufffdke.", "garbled"),
+        ("That\u2019s how we do it in T\u00fcrkiye \u2014 always.".encode().decode("cp1252"), "garbled"),
+        ("In T\u00fcrkiye w\u00fcrde ich gr\u00fc\u00dfen.".encode().decode("latin-1"), "garbled"),
+        ("\u0646\u0634\u0631\u0628 \u0627\u0644\u0634\u0627\u064a".encode().decode("latin-1"), "garbled"),
+        ("\u00ab\u00c9GALIT\u00c9\u00bb, dit-il, \u00abLIBERT\u00c9\u00bb\u2026 \u00e0\u2019\u201d", None),
+        ("T\u00fcrkiye\u2019de \u00e7ay i\u00e7eriz \u2014 S\u00c3O PAULO, IRM\u00c3\u00bb", None),
     ],
 )
 def test_what_may_not_be_trained_on_says_why(text: str, why: str) -> None:
