@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from typing import Any
 
 from culturepark.domain import JsonObject
@@ -67,9 +68,15 @@ class Message:
 
     def __init__(self) -> None:
         self.out: JsonObject = {"object": "chat.completion"}
-        self.fields: JsonObject = {"role": "assistant"}
+        self.fields: dict[str, list[str]] = {}
+        """Field of the message, content aside -> pieces of its text."""
+        self.calls: JsonObject = {}
         self.parts: dict[int, list[str]] = {}
         """Index of a choice -> pieces of its content."""
+        self.streamed: set[int] = set()
+        """Indices of choices whose content came in deltas."""
+        self.repeated = 0
+        """Characters that came once more at the beginning of the next piece."""
         self.logprobs: list[JsonObject] = []
         self.finish_reason: Any = None
         self.answered = False
@@ -97,31 +104,41 @@ class Message:
                 raise Unreadable(f"a choice of an unknown shape: {shortened(json.dumps(part), 200)}")
         if isinstance(delta, dict):
             self._add_fields(delta, index)
-        if isinstance(whole, dict) and not self.parts.get(index):  # a last chunk may repeat what was streamed
-            self._add_fields(whole, index)
+            if self.parts.get(index):
+                self.streamed.add(index)
+        if isinstance(whole, dict) and index not in self.streamed:  # a last chunk may repeat what was streamed
+            self._add_fields(whole, index, anew=True)
         if isinstance(part.get("text"), str) and delta is None and whole is None:  # as the older completions have it
-            self.parts.setdefault(index, []).append(part["text"])
+            self._add_piece(self.parts.setdefault(index, []), part["text"])
         content = logprobs.get("content") if isinstance(logprobs, dict) else None
         self.logprobs += [token for token in content if isinstance(token, dict)] if isinstance(content, list) else []
         self.finish_reason = part.get("finish_reason") or self.finish_reason
 
-    def _add_fields(self, delta: JsonObject, index: int) -> None:
+    def _add_fields(self, delta: JsonObject, index: int, *, anew: bool = False) -> None:
         for key, value in delta.items():
             if key == "content":
                 speech, thoughts = speech_and_thoughts(value)
                 if speech:
-                    self.parts.setdefault(index, []).append(speech)
+                    self._add_piece(self.parts.setdefault(index, []), speech, anew)
                 if thoughts:
-                    self.fields["reasoning_content"] = self.fields.get("reasoning_content", "") + thoughts
+                    self._add_piece(self.fields.setdefault("reasoning_content", []), thoughts, anew)
             elif isinstance(value, str) and key != "role":
-                self.fields[key] = self.fields.get(key, "") + value
+                self._add_piece(self.fields.setdefault(key, []), value, anew)
             elif key == "tool_calls" and value:
-                self.fields[key] = value
+                self.calls[key] = value
+
+    def _add_piece(self, pieces: list[str], piece: str, anew: bool = False) -> None:
+        """Add a piece, in place of those before if it may say all of it `anew` and begins with them."""
+        if pieces and len(piece) > len(pieces[-1]) and piece.startswith(pieces[-1]):
+            self.repeated += len(pieces[-1])
+        if anew and pieces and piece.startswith(pieces[0]) and piece.startswith("".join(pieces)):
+            pieces.clear()
+        pieces.append(piece)
 
     def whole(self) -> JsonObject:
         """Return the chat completion that all chunks add up to."""
-        fields = {key: paired(value) if isinstance(value, str) else value for key, value in self.fields.items()}
-        message = {"role": "assistant", "content": paired(self.content)} | fields
+        fields = {key: paired(joined(pieces)) for key, pieces in self.fields.items()}
+        message = {"role": "assistant", "content": paired(self.content)} | fields | self.calls
         choice: JsonObject = {"index": 0, "message": message, "finish_reason": self.finish_reason}
         if self.logprobs:
             choice["logprobs"] = {"content": self.logprobs}
@@ -131,8 +148,20 @@ class Message:
     def content(self) -> str:
         """The text of the first choice. Where each index comes once, TGI counts tokens by it, and not choices."""
         if len(self.parts) > 2 and all(len(pieces) == 1 for pieces in self.parts.values()):
-            return "".join(pieces[0] for _, pieces in sorted(self.parts.items()))
-        return "".join(next((pieces for _, pieces in sorted(self.parts.items())), []))
+            return joined([pieces[0] for _, pieces in sorted(self.parts.items())])
+        return joined(next((pieces for _, pieces in sorted(self.parts.items())), []))
+
+
+UNFINISHED = "\ufffd" + "".join(map(chr, range(0xD800, 0xDC00)))
+"""What stands at the end of a text that breaks off within a character."""
+
+
+def joined(pieces: list[str]) -> str:
+    """Return the text of pieces, each of which is the next part or all of the text so far (DashScope)."""
+    pieces = [piece for piece in pieces if piece]
+    if len(set(pieces)) > 2 and all(after.startswith(piece.rstrip(UNFINISHED)) for piece, after in pairwise(pieces)):
+        return pieces[-1]
+    return "".join(pieces)
 
 
 def blocked(chunk: JsonObject) -> bool:
@@ -198,9 +227,9 @@ async def assemble(chunks: AsyncIterator[Any], limit: int, endpoint: str, body: 
             if isinstance(part, dict) and part.get("error"):
                 raise error_in_body(part["error"], endpoint, body)
         length += characters(data.get("choices"))
-        if length > limit:
-            raise Unreadable(f"more than {limit:,} characters, whatever the limit on tokens")
         message.add(data)
+        if length - message.repeated > limit:
+            raise Unreadable(f"more than {limit:,} characters, whatever the limit on tokens")
     return message.whole()
 
 

@@ -372,6 +372,40 @@ async def test_a_finish_reason_that_is_no_word_is_one_of_our_errors(tmp_path: Pa
     assert [type(one).__name__ for one in found] == ["BadAnswer"] * len(reasons)
 
 
+def spoken(*pieces: str, key: str = "delta", last: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Chunks, each with a piece of a text, and a last one."""
+    chunks = [{"index": 0, key: {"role": "assistant", "content": piece}, "finish_reason": None} for piece in pieces]
+    chunks.append({"index": 0, key: {}, "finish_reason": "stop"} | (last or {}))
+    return [{"id": "chatcmpl-1", "choices": [chunk]} for chunk in chunks]
+
+
+async def texts_of(folder: Path, streams: Sequence[Sequence[dict[str, Any]]]) -> list[Any]:
+    """The text of each of these streams, or what was raised."""
+    faults = [raw("".join(f"data: {json.dumps(c)}\n\n" for c in chunks), "text/event-stream") for chunks in streams]
+    return [getattr(found, "text", found) for found in await outcomes(folder, faults)]
+
+
+CREW = "I run a ramp crew at the airport."
+
+
+@pytest.mark.parametrize("key", ["delta", "message"])
+async def test_chunks_that_hold_all_of_the_text_so_far_are_not_joined(tmp_path: Path, key: str) -> None:
+    long = "a speech of many words " * 52
+    sofar = {
+        CREW: [CREW[:end] for end in (1, 5, 7, 17, 17, 33, 33)],
+        "café 🙂 au": ["caf\ufffd", "café \ud83d", "café 🙂 au"],
+        long[:-2]: [long[:end] for end in range(2, len(long), 2)],
+    }
+    assert await texts_of(tmp_path, [spoken("", *pieces, key=key) for pieces in sofar.values()]) == list(sofar)
+
+
+async def test_pieces_that_are_alike_are_joined(tmp_path: Path) -> None:
+    streams = [["ha", "ha", "ha"], ["no", "no", " ", "no"], ["1", "10", "2"], ["[", "[1", "]]"], ["I", "It", " is"]]
+    assert await texts_of(tmp_path, [spoken(*pieces) for pieces in streams]) == ["".join(pieces) for pieces in streams]
+    assert await texts_of(tmp_path, [spoken("I", " run", " a crew", key="message")]) == ["I run a crew"]
+    assert await texts_of(tmp_path, [spoken("Yes.", "Yes.", key="message")]) == ["Yes."]
+
+
 USAGES = [
     "many", {"prompt_tokens": "5"}, {"prompt_tokens": None}, {"prompt_tokens": 5, "completion_tokens": "x"},
     {"prompt_tokens": 5, "prompt_tokens_details": [1]}, {"prompt_tokens": -5},

@@ -418,6 +418,22 @@ def whole_text_each_time(ask: Ask) -> Answer:
 
 
 @quirk()
+def whole_text_so_far(ask: Ask) -> Answer:
+    """Each chunk holds all of the text so far, as delta or as message (DashScope, `incremental_output` false).
+
+    Source: help.aliyun.com/zh/model-studio (incremental_output).
+    """
+    chunks, so_far = ask.contents(ask.text()), ""
+    for chunk in chunks:
+        choice = chunk["choices"][0]
+        so_far += choice["delta"]["content"]
+        choice["delta"]["content"] = so_far
+        if ask.number % 2:
+            choice["message"] = choice.pop("delta")
+    return ask.events([*chunks, ask.chunk({}, "stop")])
+
+
+@quirk()
 def flat_logprobs(ask: Ask) -> Answer:
     """Log-probabilities in another shape (Together), or without rivals and bytes.
 
