@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator
-from itertools import pairwise
+from itertools import dropwhile, pairwise
 from typing import Any
 
 from culturepark.domain import JsonObject
@@ -156,10 +156,23 @@ UNFINISHED = "\ufffd" + "".join(map(chr, range(0xD800, 0xDC00)))
 """What stands at the end of a text that breaks off within a character."""
 
 
+LONG = 12
+"""Characters of a text that a last piece may repeat. Shorter ones people say twice: "ha" and "ha"."""
+LONGER = 40
+"""The same if it came in one piece, which may be a sentence."""
+
+
 def joined(pieces: list[str]) -> str:
-    """Return the text of pieces, each of which is the next part or all of the text so far (DashScope)."""
+    """Return the text of pieces, each of which is the next part or all of the text so far (DashScope).
+
+    A last piece, or several, may hold the whole text once more.
+    """
     pieces = [piece for piece in pieces if piece]
     if len(set(pieces)) > 2 and all(after.startswith(piece.rstrip(UNFINISHED)) for piece, after in pairwise(pieces)):
+        return pieces[-1]
+    whole = pieces[-1].strip() if pieces else ""
+    before = list(dropwhile(lambda piece: piece.strip() == whole, reversed(pieces)))[::-1]
+    if (len(whole) >= LONGER and not before) or (len(whole) >= LONG and "".join(before).strip() == whole):
         return pieces[-1]
     return "".join(pieces)
 

@@ -406,6 +406,25 @@ async def test_pieces_that_are_alike_are_joined(tmp_path: Path) -> None:
     assert await texts_of(tmp_path, [spoken("Yes.", "Yes.", key="message")]) == ["Yes."]
 
 
+async def test_a_last_piece_that_holds_the_whole_text_again_is_not_joined_to_it(tmp_path: Path) -> None:
+    pieces, again = [f" {word}" for word in CREW.split()], {"delta": {"role": "assistant", "content": CREW}}
+    streams = [
+        spoken(*pieces, last=again),
+        [*spoken(*pieces), *spoken(last=again), *spoken(last=again)],
+        [*spoken(*pieces), *spoken(last=again | {"finish_reason": None}), *spoken()],
+        spoken(CREW + " " + CREW, last={"delta": {"content": CREW + " " + CREW}}),
+        spoken('{"a":', ' "b c"}', last={"delta": {"content": '{"a": "b c"}'}}),
+    ]
+    assert await texts_of(tmp_path, streams) == [CREW, CREW, CREW, f"{CREW} {CREW}", '{"a": "b c"}']
+    streams = [
+        ["No way! ", "No way! "],
+        ["so", " ", "so "],
+        ["I don't know. ", "I don't know. "],
+        ["A", "h", "Ah", "!"],
+    ]
+    assert await texts_of(tmp_path, [spoken(*said) for said in streams]) == ["".join(said).strip() for said in streams]
+
+
 USAGES = [
     "many", {"prompt_tokens": "5"}, {"prompt_tokens": None}, {"prompt_tokens": 5, "completion_tokens": "x"},
     {"prompt_tokens": 5, "prompt_tokens_details": [1]}, {"prompt_tokens": -5},

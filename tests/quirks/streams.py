@@ -410,11 +410,12 @@ def surrogates_in_two_chunks(ask: Ask) -> Answer:
 
 @quirk()
 def whole_text_each_time(ask: Ask) -> Answer:
-    """A last chunk holds the whole text once more, after its end.
+    """A last chunk holds the whole text once more, with its end or after it.
 
     Source: Growth-Circle/cadis#997, huggingface/chat-ui#430.
     """
-    return ask.events([*ask.contents(ask.text()), ask.chunk({}, "stop"), ask.chunk({"content": ""}, "stop")])
+    chunks, again = ask.contents(ask.text()), ask.chunk({"role": "assistant", "content": ask.text()}, "stop")
+    return ask.events([*chunks, ask.chunk({}, "stop"), again] if ask.number % 2 else [*chunks, again])
 
 
 @quirk()
