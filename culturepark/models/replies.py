@@ -68,6 +68,17 @@ class Message:
 
     def __init__(self) -> None:
         self.out: JsonObject = {"object": "chat.completion"}
+        self.source = Source()
+        self.begun_anew = False
+        """Whether another server took over, of which nothing has come so far."""
+        self.repeated = 0
+        """Characters that came once more at the beginning of the next piece."""
+        self.answered = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """Forget what was said so far."""
+        self.begun_anew = False
         self.fields: dict[str, list[str]] = {}
         """Field of the message, content aside -> pieces of its text."""
         self.calls: JsonObject = {}
@@ -75,16 +86,12 @@ class Message:
         """Index of a choice -> pieces of its content."""
         self.streamed: set[int] = set()
         """Indices of choices whose content came in deltas."""
-        self.repeated = 0
-        """Characters that came once more at the beginning of the next piece."""
         self.logprobs: list[JsonObject] = []
         self.finish_reason: Any = None
-        self.answered = False
 
     def add(self, chunk: JsonObject) -> None:
-        for key in ("id", "model", "created", "system_fingerprint"):
-            if chunk.get(key):
-                self.out.setdefault(key, chunk[key])
+        origin = {key: chunk[key] for key in ("id", "model", "created", "system_fingerprint") if chunk.get(key)}
+        self.out = origin | self.out
         if isinstance(chunk.get("usage"), dict):
             self.out["usage"] = chunk["usage"]
         if blocked(chunk) and not self.answered:
@@ -93,6 +100,9 @@ class Message:
         for part in choices if isinstance(choices, list) else []:
             if isinstance(part, dict):
                 self.answered = True
+                if self.source.changes(chunk.get("id"), part):
+                    self.begun_anew = True
+                    self.out |= origin
                 self._add_choice(part)
 
     def _add_choice(self, part: JsonObject) -> None:
@@ -118,11 +128,15 @@ class Message:
         for key, value in delta.items():
             if key == "content":
                 speech, thoughts = speech_and_thoughts(value)
+                if (speech or thoughts) and self.begun_anew:
+                    self._begin()
                 if speech:
                     self._add_piece(self.parts.setdefault(index, []), speech, anew)
                 if thoughts:
                     self._add_piece(self.fields.setdefault("reasoning_content", []), thoughts, anew)
             elif isinstance(value, str) and key != "role":
+                if value and key in THOUGHT and self.begun_anew:
+                    self._begin()
                 self._add_piece(self.fields.setdefault(key, []), value, anew)
             elif key == "tool_calls" and value:
                 self.calls[key] = value
@@ -150,6 +164,29 @@ class Message:
         if len(self.parts) > 2 and all(len(pieces) == 1 for pieces in self.parts.values()):
             return joined([pieces[0] for _, pieces in sorted(self.parts.items())])
         return joined(next((pieces for _, pieces in sorted(self.parts.items())), []))
+
+
+class Source:
+    """The server that chunks come from, as far as their ids show it."""
+
+    def __init__(self) -> None:
+        self.id: Any = None
+        self.chunks, self.without_role = 0, False
+
+    def changes(self, chunk_id: Any, choice: JsonObject) -> bool:
+        """Return whether another server begins here (a gateway's second host), with an id and a role of its own.
+
+        Servers that send a new id, a role or both in each chunk do not change.
+        """
+        delta = choice.get("delta")
+        role = isinstance(delta, dict) and bool(delta.get("role"))
+        if not chunk_id or chunk_id == self.id:
+            self.chunks += 1
+            self.without_role |= not role
+            return False
+        changed = role and self.chunks > 1 and self.without_role and not choice.get("finish_reason")
+        self.id, self.chunks, self.without_role = chunk_id, 1, not role
+        return changed
 
 
 UNFINISHED = "\ufffd" + "".join(map(chr, range(0xD800, 0xDC00)))

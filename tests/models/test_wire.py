@@ -425,6 +425,33 @@ async def test_a_last_piece_that_holds_the_whole_text_again_is_not_joined_to_it(
     assert await texts_of(tmp_path, [spoken(*said) for said in streams]) == ["".join(said).strip() for said in streams]
 
 
+def as_from(chunks: Sequence[dict[str, Any]], name: str = "", *, roles: Sequence[int] = (0,)) -> list[dict[str, Any]]:
+    """Chunks under an id, or each under one of its own; only some of them with a role."""
+    made = []
+    for number, chunk in enumerate(chunks):
+        choice = chunk["choices"][0]
+        delta = choice["delta"] if number in roles else choice["delta"] | {"role": None}
+        made.append({"id": name or f"gen-{number}", "choices": [choice | {"delta": delta}]})
+    return made
+
+
+async def test_a_server_that_takes_over_begins_anew(tmp_path: Path) -> None:
+    words = [f"{word} " for word in CREW.split()]
+    whole, half = spoken("", *words), spoken("", *words)[:4]
+    ends = spoken(last={"delta": {"role": "assistant", "content": ""}})
+    streams = [
+        [*as_from(half, "chatcmpl-1"), *as_from(whole, "gen-2")],
+        [*as_from(half, "chatcmpl-1"), *as_from(half, "gen-2"), *as_from(spoken(*words), "gen-3")],
+        as_from(whole),
+        as_from(whole, roles=range(99)),
+        as_from(whole, "chatcmpl-1", roles=range(99)),
+        [*as_from(whole[:5], "chatcmpl-1"), *as_from(whole[5:], "gen-2", roles=())],
+        [*as_from(whole[:-1], "chatcmpl-1"), *as_from(ends, "gen-2")],
+        [*as_from(whole, "chatcmpl-1"), *as_from(spoken("")[:1], "gen-2")],
+    ]
+    assert await texts_of(tmp_path, streams) == [CREW] * len(streams)
+
+
 USAGES = [
     "many", {"prompt_tokens": "5"}, {"prompt_tokens": None}, {"prompt_tokens": 5, "completion_tokens": "x"},
     {"prompt_tokens": 5, "prompt_tokens_details": [1]}, {"prompt_tokens": -5},

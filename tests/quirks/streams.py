@@ -435,6 +435,17 @@ def whole_text_so_far(ask: Ask) -> Answer:
 
 
 @quirk()
+def another_host_begins_anew(ask: Ask) -> Answer:
+    """Half an answer, then a chunk with another id and a role, and the whole answer.
+
+    Source: openrouter.ai/docs/features/provider-routing (fallbacks).
+    """
+    half = ask.contents(f"{STAIN} {ask.text()}")[:3]
+    anew = [ask.chunk({"role": "assistant", "content": ""}), *ask.contents(ask.text()), ask.chunk({}, "stop")]
+    return ask.events([ask.chunk({"role": "assistant"}), *half, *(chunk | {"id": "gen-2"} for chunk in anew)])
+
+
+@quirk()
 def flat_logprobs(ask: Ask) -> Answer:
     """Log-probabilities in another shape (Together), or without rivals and bytes.
 
