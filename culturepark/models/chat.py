@@ -74,6 +74,10 @@ BROKEN = re.compile(r"error|abort|cancel|resource|time_?out|fail|interrupt|malfo
 """Words in the finish reason of an answer that broke off for a reason that lies with the server."""
 
 
+CALLED = re.compile(r"tools?_?(calls?|use)|functions?_?calls?")
+"""Finish reasons of an answer that calls a tool. Some servers send one after a text that calls none."""
+
+
 def word_of(finish_reason: str) -> str:
     """Return a finish reason in one spelling: `end_turn` for `FinishReason.END-TURN`."""
     return re.sub(r"^finish_?reason[._]", "", finish_reason.casefold().replace("-", "_").replace(" ", "_"))
@@ -138,7 +142,13 @@ class Reply:
 
     @property
     def ending(self) -> Ending:
-        return "withheld" if self.refusal else ending_of(self.finish_reason)
+        if self.refusal:
+            return "withheld"
+        if CALLED.fullmatch(word_of(self.finish_reason or "")):
+            message = first_choice(self.response).get("message", {})
+            calls = message.get("tool_calls") or message.get("function_call")
+            return "ended" if self.text.strip() and not calls else "cut-off"
+        return ending_of(self.finish_reason)
 
     @property
     def withheld(self) -> bool:

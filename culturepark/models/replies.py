@@ -138,7 +138,7 @@ class Message:
                 if value and key in THOUGHT and self.begun_anew:
                     self._begin()
                 self._add_piece(self.fields.setdefault(key, []), value, anew)
-            elif key == "tool_calls" and value:
+            elif key in ("tool_calls", "function_call") and value:
                 self.calls[key] = value
 
     def _add_piece(self, pieces: list[str], piece: str, anew: bool = False) -> None:

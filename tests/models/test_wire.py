@@ -490,6 +490,19 @@ async def test_an_answer_cut_off_or_filtered_says_so(tmp_path: Path) -> None:
     assert filtered.finish_reason == "content_filter"
 
 
+@pytest.mark.parametrize("reason", ["tool_calls", "function_call", "TOOL_CALLS", "FinishReason.TOOL_CALL", "tool_use"])
+async def test_an_answer_that_calls_no_tool_has_ended_whatever_it_says(tmp_path: Path, reason: str) -> None:
+    call = {"name": "look", "arguments": "{}"}
+    messages: list[dict[str, Any]] = [
+        {"content": "Fine.", "tool_calls": None, "function_call": None}, {"content": "Fine.", "tool_calls": []},
+        {"content": "Fine.", "tool_calls": [{"index": 0, "function": call}]},
+        {"content": "Fine.", "function_call": call}, {"content": ""},
+    ]  # fmt: skip
+    answers = [raw(json.dumps(completion(message=said, finish_reason=reason))) for said in messages]
+    found = [getattr(reply, "ending", reply) for reply in await outcomes(tmp_path, answers)]
+    assert found == ["ended", "ended", "cut-off", "cut-off", "cut-off"]
+
+
 async def test_a_refusal_is_told_from_a_text(tmp_path: Path) -> None:
     async with wire(tmp_path, Fault("refusal", text="I would rather not.")) as w:
         reply = await w.send()
