@@ -79,8 +79,14 @@ CALLED = re.compile(r"tools?_?(calls?|use)|functions?_?calls?")
 
 
 def word_of(finish_reason: str) -> str:
-    """Return a finish reason in one spelling: `end_turn` for `FinishReason.END-TURN`."""
-    return re.sub(r"^finish_?reason[._]", "", finish_reason.casefold().replace("-", "_").replace(" ", "_"))
+    """Return a finish reason in one spelling: `end_turn` for `FinishReason.END-TURN`.
+
+    A detail that follows a known word is left out: `content_filter` for `content_filter: RECITATION`.
+    """
+    word = re.sub(r"^finish_?reason[._:]_*", "", re.sub(r"[-\s]", "_", finish_reason.strip().casefold()))
+    first = re.split(r"_*[:;,(\[]", word, maxsplit=1)[0]
+    known = first in ENDED or any(words.search(first) for words in (WITHHELD, LIMIT, BROKEN, CALLED))
+    return first if known else word
 
 
 def ending_of(finish_reason: str | None) -> Ending:

@@ -16,7 +16,8 @@ from culturepark.models.transport import Unreadable
 from culturepark.models.wire_errors import error_in_body
 from culturepark.redact import shortened, without_secrets
 
-WORD = re.compile(r"[\w.:/-]{1,40}", re.ASCII)
+WORD = re.compile(r"[\w.:/-]{1,40}(?:_*[ ][^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200})?", re.ASCII)
+"""A finish reason: a word, perhaps with a detail (`content_filter: RECITATION`)."""
 THOUGHT = {"thinking", "reasoning", "reasoning_content", "thought"}
 """Types of content parts that hold no speech, and fields of a message that hold thoughts."""
 
@@ -312,6 +313,6 @@ def read(response: JsonObject, body: JsonObject, endpoint: str) -> Reply:
     if not (isinstance(finish_reason, str) and WORD.fullmatch(finish_reason)):
         raise BadAnswer(f"{endpoint} answered with a finish_reason that is no word")
     if broke_off(finish_reason):
-        raise Overloaded(f"{endpoint} broke off: finish_reason {finish_reason}", kind="broken-stream")
+        raise Overloaded(f"{endpoint} broke off: finish_reason {shortened(finish_reason, 60)}", kind="broken-stream")
     usage = tokens.usage(response.get("usage"), body, choice["message"]["content"])
     return Reply.of(response, usage)

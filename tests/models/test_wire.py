@@ -490,6 +490,20 @@ async def test_an_answer_cut_off_or_filtered_says_so(tmp_path: Path) -> None:
     assert filtered.finish_reason == "content_filter"
 
 
+async def test_a_finish_reason_may_give_a_detail(tmp_path: Path) -> None:
+    endings = {
+        "content_filter: RECITATION": "withheld", "SAFETY: the answer was blocked (hate), 不安全": "withheld",
+        "content_filter (SAFETY)": "withheld", "OTHER: SAFETY": "withheld", "content filter": "withheld",
+        "stop: </s>": "ended", "stop: max_tokens was not reached": "ended", "FinishReason: STOP": "ended",
+        "tool_calls: none": "ended", "length: no error": "cut-off", "MAX_TOKENS: 60": "cut-off",
+        "odd: stop": "cut-off", "error: upstream": "broke off", "": "broke off", "stop\n": "no word",
+        ": : :": "cut-off", "stop " + "x" * 300: "no word",
+    }  # fmt: skip
+    found = await outcomes(tmp_path, [raw(json.dumps(completion(finish_reason=reason))) for reason in endings])
+    told = [getattr(one, "ending", str(one)) for one in found]
+    assert [ending for ending, words in zip(endings.values(), told, strict=True) if ending not in words] == [], told
+
+
 @pytest.mark.parametrize("reason", ["tool_calls", "function_call", "TOOL_CALLS", "FinishReason.TOOL_CALL", "tool_use"])
 async def test_an_answer_that_calls_no_tool_has_ended_whatever_it_says(tmp_path: Path, reason: str) -> None:
     call = {"name": "look", "arguments": "{}"}
