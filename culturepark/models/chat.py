@@ -74,9 +74,19 @@ BROKEN = re.compile(r"error|abort|cancel|resource|time_?out|fail|interrupt|malfo
 """Words in the finish reason of an answer that broke off for a reason that lies with the server."""
 
 
+CALLED = re.compile(r"tools?_?(calls?|use)|functions?_?calls?")
+"""Finish reasons of an answer that calls a tool. Some servers send one after a text that calls none."""
+
+
 def word_of(finish_reason: str) -> str:
-    """Return a finish reason in one spelling: `end_turn` for `FinishReason.END-TURN`."""
-    return re.sub(r"^finish_?reason[._]", "", finish_reason.casefold().replace("-", "_").replace(" ", "_"))
+    """Return a finish reason in one spelling: `end_turn` for `FinishReason.END-TURN`.
+
+    A detail that follows a known word is left out: `content_filter` for `content_filter: RECITATION`.
+    """
+    word = re.sub(r"^finish_?reason[._:]_*", "", re.sub(r"[-\s]", "_", finish_reason.strip().casefold()))
+    first = re.split(r"_*[:;,(\[]", word, maxsplit=1)[0]
+    known = first in ENDED or any(words.search(first) for words in (WITHHELD, LIMIT, BROKEN, CALLED))
+    return first if known else word
 
 
 def ending_of(finish_reason: str | None) -> Ending:
@@ -138,7 +148,13 @@ class Reply:
 
     @property
     def ending(self) -> Ending:
-        return "withheld" if self.refusal else ending_of(self.finish_reason)
+        if self.refusal:
+            return "withheld"
+        if CALLED.fullmatch(word_of(self.finish_reason or "")):
+            message = first_choice(self.response).get("message", {})
+            calls = message.get("tool_calls") or message.get("function_call")
+            return "ended" if self.text.strip() and not calls else "cut-off"
+        return ending_of(self.finish_reason)
 
     @property
     def withheld(self) -> bool:

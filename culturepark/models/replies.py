@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import AsyncIterator
+from itertools import dropwhile, pairwise
 from typing import Any
 
 from culturepark.domain import JsonObject
@@ -15,7 +16,8 @@ from culturepark.models.transport import Unreadable
 from culturepark.models.wire_errors import error_in_body
 from culturepark.redact import shortened, without_secrets
 
-WORD = re.compile(r"[\w.:/-]{1,40}", re.ASCII)
+WORD = re.compile(r"[\w.:/-]{1,40}(?:_*[ ][^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,200})?", re.ASCII)
+"""A finish reason: a word, perhaps with a detail (`content_filter: RECITATION`)."""
 THOUGHT = {"thinking", "reasoning", "reasoning_content", "thought"}
 """Types of content parts that hold no speech, and fields of a message that hold thoughts."""
 
@@ -67,17 +69,30 @@ class Message:
 
     def __init__(self) -> None:
         self.out: JsonObject = {"object": "chat.completion"}
-        self.fields: JsonObject = {"role": "assistant"}
+        self.source = Source()
+        self.begun_anew = False
+        """Whether another server took over, of which nothing has come so far."""
+        self.repeated = 0
+        """Characters that came once more at the beginning of the next piece."""
+        self.answered = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """Forget what was said so far."""
+        self.begun_anew = False
+        self.fields: dict[str, list[str]] = {}
+        """Field of the message, content aside -> pieces of its text."""
+        self.calls: JsonObject = {}
         self.parts: dict[int, list[str]] = {}
         """Index of a choice -> pieces of its content."""
+        self.streamed: set[int] = set()
+        """Indices of choices whose content came in deltas."""
         self.logprobs: list[JsonObject] = []
         self.finish_reason: Any = None
-        self.answered = False
 
     def add(self, chunk: JsonObject) -> None:
-        for key in ("id", "model", "created", "system_fingerprint"):
-            if chunk.get(key):
-                self.out.setdefault(key, chunk[key])
+        origin = {key: chunk[key] for key in ("id", "model", "created", "system_fingerprint") if chunk.get(key)}
+        self.out = origin | self.out
         if isinstance(chunk.get("usage"), dict):
             self.out["usage"] = chunk["usage"]
         if blocked(chunk) and not self.answered:
@@ -86,6 +101,9 @@ class Message:
         for part in choices if isinstance(choices, list) else []:
             if isinstance(part, dict):
                 self.answered = True
+                if self.source.changes(chunk.get("id"), part):
+                    self.begun_anew = True
+                    self.out |= origin
                 self._add_choice(part)
 
     def _add_choice(self, part: JsonObject) -> None:
@@ -97,31 +115,45 @@ class Message:
                 raise Unreadable(f"a choice of an unknown shape: {shortened(json.dumps(part), 200)}")
         if isinstance(delta, dict):
             self._add_fields(delta, index)
-        if isinstance(whole, dict) and not self.parts.get(index):  # a last chunk may repeat what was streamed
-            self._add_fields(whole, index)
+            if self.parts.get(index):
+                self.streamed.add(index)
+        if isinstance(whole, dict) and index not in self.streamed:  # a last chunk may repeat what was streamed
+            self._add_fields(whole, index, anew=True)
         if isinstance(part.get("text"), str) and delta is None and whole is None:  # as the older completions have it
-            self.parts.setdefault(index, []).append(part["text"])
+            self._add_piece(self.parts.setdefault(index, []), part["text"])
         content = logprobs.get("content") if isinstance(logprobs, dict) else None
         self.logprobs += [token for token in content if isinstance(token, dict)] if isinstance(content, list) else []
         self.finish_reason = part.get("finish_reason") or self.finish_reason
 
-    def _add_fields(self, delta: JsonObject, index: int) -> None:
+    def _add_fields(self, delta: JsonObject, index: int, *, anew: bool = False) -> None:
         for key, value in delta.items():
             if key == "content":
                 speech, thoughts = speech_and_thoughts(value)
+                if (speech or thoughts) and self.begun_anew:
+                    self._begin()
                 if speech:
-                    self.parts.setdefault(index, []).append(speech)
+                    self._add_piece(self.parts.setdefault(index, []), speech, anew)
                 if thoughts:
-                    self.fields["reasoning_content"] = self.fields.get("reasoning_content", "") + thoughts
+                    self._add_piece(self.fields.setdefault("reasoning_content", []), thoughts, anew)
             elif isinstance(value, str) and key != "role":
-                self.fields[key] = self.fields.get(key, "") + value
-            elif key == "tool_calls" and value:
-                self.fields[key] = value
+                if value and key in THOUGHT and self.begun_anew:
+                    self._begin()
+                self._add_piece(self.fields.setdefault(key, []), value, anew)
+            elif key in ("tool_calls", "function_call") and value:
+                self.calls[key] = value
+
+    def _add_piece(self, pieces: list[str], piece: str, anew: bool = False) -> None:
+        """Add a piece, in place of those before if it may say all of it `anew` and begins with them."""
+        if pieces and len(piece) > len(pieces[-1]) and piece.startswith(pieces[-1]):
+            self.repeated += len(pieces[-1])
+        if anew and pieces and piece.startswith(pieces[0]) and piece.startswith("".join(pieces)):
+            pieces.clear()
+        pieces.append(piece)
 
     def whole(self) -> JsonObject:
         """Return the chat completion that all chunks add up to."""
-        fields = {key: paired(value) if isinstance(value, str) else value for key, value in self.fields.items()}
-        message = {"role": "assistant", "content": paired(self.content)} | fields
+        fields = {key: paired(joined(pieces)) for key, pieces in self.fields.items()}
+        message = {"role": "assistant", "content": paired(self.content)} | fields | self.calls
         choice: JsonObject = {"index": 0, "message": message, "finish_reason": self.finish_reason}
         if self.logprobs:
             choice["logprobs"] = {"content": self.logprobs}
@@ -131,8 +163,56 @@ class Message:
     def content(self) -> str:
         """The text of the first choice. Where each index comes once, TGI counts tokens by it, and not choices."""
         if len(self.parts) > 2 and all(len(pieces) == 1 for pieces in self.parts.values()):
-            return "".join(pieces[0] for _, pieces in sorted(self.parts.items()))
-        return "".join(next((pieces for _, pieces in sorted(self.parts.items())), []))
+            return joined([pieces[0] for _, pieces in sorted(self.parts.items())])
+        return joined(next((pieces for _, pieces in sorted(self.parts.items())), []))
+
+
+class Source:
+    """The server that chunks come from, as far as their ids show it."""
+
+    def __init__(self) -> None:
+        self.id: Any = None
+        self.chunks, self.without_role = 0, False
+
+    def changes(self, chunk_id: Any, choice: JsonObject) -> bool:
+        """Return whether another server begins here (a gateway's second host), with an id and a role of its own.
+
+        Servers that send a new id, a role or both in each chunk do not change.
+        """
+        delta = choice.get("delta")
+        role = isinstance(delta, dict) and bool(delta.get("role"))
+        if not chunk_id or chunk_id == self.id:
+            self.chunks += 1
+            self.without_role |= not role
+            return False
+        changed = role and self.chunks > 1 and self.without_role and not choice.get("finish_reason")
+        self.id, self.chunks, self.without_role = chunk_id, 1, not role
+        return changed
+
+
+UNFINISHED = "\ufffd" + "".join(map(chr, range(0xD800, 0xDC00)))
+"""What stands at the end of a text that breaks off within a character."""
+
+
+LONG = 12
+"""Characters of a text that a last piece may repeat. Shorter ones people say twice: "ha" and "ha"."""
+LONGER = 40
+"""The same if it came in one piece, which may be a sentence."""
+
+
+def joined(pieces: list[str]) -> str:
+    """Return the text of pieces, each of which is the next part or all of the text so far (DashScope).
+
+    A last piece, or several, may hold the whole text once more.
+    """
+    pieces = [piece for piece in pieces if piece]
+    if len(set(pieces)) > 2 and all(after.startswith(piece.rstrip(UNFINISHED)) for piece, after in pairwise(pieces)):
+        return pieces[-1]
+    whole = pieces[-1].strip() if pieces else ""
+    before = list(dropwhile(lambda piece: piece.strip() == whole, reversed(pieces)))[::-1]
+    if (len(whole) >= LONGER and not before) or (len(whole) >= LONG and "".join(before).strip() == whole):
+        return pieces[-1]
+    return "".join(pieces)
 
 
 def blocked(chunk: JsonObject) -> bool:
@@ -201,9 +281,9 @@ async def assemble(chunks: AsyncIterator[Any], limit: int, endpoint: str, body: 
             if isinstance(part, dict) and part.get("error"):
                 raise error_in_body(part["error"], endpoint, body)
         length += characters(data.get("choices"))
-        if length > limit:
-            raise Unreadable(f"more than {limit:,} characters, whatever the limit on tokens")
         message.add(data)
+        if length - message.repeated > limit:
+            raise Unreadable(f"more than {limit:,} characters, whatever the limit on tokens")
     if not message.answered and stray:
         raise reason_in(stray, endpoint, body)
     return message.whole()
@@ -245,6 +325,6 @@ def read(response: JsonObject, body: JsonObject, endpoint: str) -> Reply:
     if not (isinstance(finish_reason, str) and WORD.fullmatch(finish_reason)):
         raise BadAnswer(f"{endpoint} answered with a finish_reason that is no word")
     if broke_off(finish_reason):
-        raise Overloaded(f"{endpoint} broke off: finish_reason {finish_reason}", kind="broken-stream")
+        raise Overloaded(f"{endpoint} broke off: finish_reason {shortened(finish_reason, 60)}", kind="broken-stream")
     usage = tokens.usage(response.get("usage"), body, choice["message"]["content"])
     return Reply.of(response, usage)

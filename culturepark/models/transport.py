@@ -153,6 +153,8 @@ async def drain(pieces: AsyncIterator[bytes]) -> None:
 
 DONE = object()
 FIELD = re.compile(r"(data|event|id|retry|error)(?::[ ]?|$)(.*)", re.DOTALL)
+WRAPPED = re.compile(r"(?:data:[ ]?)+(?=(?:data|event|id|retry):)")
+"""What precedes a field of a stream that a proxy took for text and wrote into another (`data: data: {}`)."""
 
 
 class Event:
@@ -164,6 +166,8 @@ class Event:
     def add(self, line: str) -> list[Any]:
         """Return the values that are complete with this line."""
         if line:
+            wrapped = WRAPPED.match(line)
+            line = line[wrapped.end() :] if wrapped else line
             field = FIELD.match(line)
             if field is None and not line.startswith(":"):
                 self.data.append(line)  # a value without the name of its field: some gateways send errors so

@@ -234,6 +234,11 @@ FORMS = {
     "no blank lines": f"data: {SAID}\ndata: {SAID}\n",
     "no last line end": f"data: {SAID}\n\ndata: {SAID}",
     "byte order mark": f"\ufeffdata: {SAID}\n\ndata: {SAID}\n\n",
+    "wrapped": f"data: data: {SAID}\n\ndata:data:{SAID}\n\ndata: data: [DONE]\n\n",
+    "wrapped twice": f"data: data: data: {SAID}\n\ndata: data: data: {SAID}\n\n",
+    "wrapped line by line": "".join(
+        f"data: {line}\n\n" for line in ("event: message", "id: 1", f"data: {SAID}", "", ": ping", f"data: {SAID}", "")
+    ),
     "lines of json": f"{SAID}\n{SAID}\n",
     "what follows the end": f"data: {SAID}\n\ndata: {SAID}\n\ndata: [DONE]\n\ndata: {{broken",
 }
@@ -249,6 +254,11 @@ async def test_one_document_is_read_over_many_lines() -> None:
     assert await read(json.dumps([GREETING], indent=2).encode(), 5) == [[GREETING]]
     two = b'data: {"a":\ndata: 1}\n\n'
     assert await read(two, 3) == [{"a": 1}]
+
+
+async def test_what_looks_like_a_field_within_a_value_stays() -> None:
+    said = {"content": "data: data: id: 1"}
+    assert await read(f"data: {json.dumps(said)}\n\n".encode(), 9) == [said]
 
 
 async def test_an_event_called_error_is_an_error() -> None:

@@ -372,6 +372,86 @@ async def test_a_finish_reason_that_is_no_word_is_one_of_our_errors(tmp_path: Pa
     assert [type(one).__name__ for one in found] == ["BadAnswer"] * len(reasons)
 
 
+def spoken(*pieces: str, key: str = "delta", last: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Chunks, each with a piece of a text, and a last one."""
+    chunks = [{"index": 0, key: {"role": "assistant", "content": piece}, "finish_reason": None} for piece in pieces]
+    chunks.append({"index": 0, key: {}, "finish_reason": "stop"} | (last or {}))
+    return [{"id": "chatcmpl-1", "choices": [chunk]} for chunk in chunks]
+
+
+async def texts_of(folder: Path, streams: Sequence[Sequence[dict[str, Any]]]) -> list[Any]:
+    """The text of each of these streams, or what was raised."""
+    faults = [raw("".join(f"data: {json.dumps(c)}\n\n" for c in chunks), "text/event-stream") for chunks in streams]
+    return [getattr(found, "text", found) for found in await outcomes(folder, faults)]
+
+
+CREW = "I run a ramp crew at the airport."
+
+
+@pytest.mark.parametrize("key", ["delta", "message"])
+async def test_chunks_that_hold_all_of_the_text_so_far_are_not_joined(tmp_path: Path, key: str) -> None:
+    long = "a speech of many words " * 52
+    sofar = {
+        CREW: [CREW[:end] for end in (1, 5, 7, 17, 17, 33, 33)],
+        "café 🙂 au": ["caf\ufffd", "café \ud83d", "café 🙂 au"],
+        long[:-2]: [long[:end] for end in range(2, len(long), 2)],
+    }
+    assert await texts_of(tmp_path, [spoken("", *pieces, key=key) for pieces in sofar.values()]) == list(sofar)
+
+
+async def test_pieces_that_are_alike_are_joined(tmp_path: Path) -> None:
+    streams = [["ha", "ha", "ha"], ["no", "no", " ", "no"], ["1", "10", "2"], ["[", "[1", "]]"], ["I", "It", " is"]]
+    assert await texts_of(tmp_path, [spoken(*pieces) for pieces in streams]) == ["".join(pieces) for pieces in streams]
+    assert await texts_of(tmp_path, [spoken("I", " run", " a crew", key="message")]) == ["I run a crew"]
+    assert await texts_of(tmp_path, [spoken("Yes.", "Yes.", key="message")]) == ["Yes."]
+
+
+async def test_a_last_piece_that_holds_the_whole_text_again_is_not_joined_to_it(tmp_path: Path) -> None:
+    pieces, again = [f" {word}" for word in CREW.split()], {"delta": {"role": "assistant", "content": CREW}}
+    streams = [
+        spoken(*pieces, last=again),
+        [*spoken(*pieces), *spoken(last=again), *spoken(last=again)],
+        [*spoken(*pieces), *spoken(last=again | {"finish_reason": None}), *spoken()],
+        spoken(CREW + " " + CREW, last={"delta": {"content": CREW + " " + CREW}}),
+        spoken('{"a":', ' "b c"}', last={"delta": {"content": '{"a": "b c"}'}}),
+    ]
+    assert await texts_of(tmp_path, streams) == [CREW, CREW, CREW, f"{CREW} {CREW}", '{"a": "b c"}']
+    streams = [
+        ["No way! ", "No way! "],
+        ["so", " ", "so "],
+        ["I don't know. ", "I don't know. "],
+        ["A", "h", "Ah", "!"],
+    ]
+    assert await texts_of(tmp_path, [spoken(*said) for said in streams]) == ["".join(said).strip() for said in streams]
+
+
+def as_from(chunks: Sequence[dict[str, Any]], name: str = "", *, roles: Sequence[int] = (0,)) -> list[dict[str, Any]]:
+    """Chunks under an id, or each under one of its own; only some of them with a role."""
+    made = []
+    for number, chunk in enumerate(chunks):
+        choice = chunk["choices"][0]
+        delta = choice["delta"] if number in roles else choice["delta"] | {"role": None}
+        made.append({"id": name or f"gen-{number}", "choices": [choice | {"delta": delta}]})
+    return made
+
+
+async def test_a_server_that_takes_over_begins_anew(tmp_path: Path) -> None:
+    words = [f"{word} " for word in CREW.split()]
+    whole, half = spoken("", *words), spoken("", *words)[:4]
+    ends = spoken(last={"delta": {"role": "assistant", "content": ""}})
+    streams = [
+        [*as_from(half, "chatcmpl-1"), *as_from(whole, "gen-2")],
+        [*as_from(half, "chatcmpl-1"), *as_from(half, "gen-2"), *as_from(spoken(*words), "gen-3")],
+        as_from(whole),
+        as_from(whole, roles=range(99)),
+        as_from(whole, "chatcmpl-1", roles=range(99)),
+        [*as_from(whole[:5], "chatcmpl-1"), *as_from(whole[5:], "gen-2", roles=())],
+        [*as_from(whole[:-1], "chatcmpl-1"), *as_from(ends, "gen-2")],
+        [*as_from(whole, "chatcmpl-1"), *as_from(spoken("")[:1], "gen-2")],
+    ]
+    assert await texts_of(tmp_path, streams) == [CREW] * len(streams)
+
+
 USAGES = [
     "many", {"prompt_tokens": "5"}, {"prompt_tokens": None}, {"prompt_tokens": 5, "completion_tokens": "x"},
     {"prompt_tokens": 5, "prompt_tokens_details": [1]}, {"prompt_tokens": -5},
@@ -408,6 +488,33 @@ async def test_an_answer_cut_off_or_filtered_says_so(tmp_path: Path) -> None:
         cut, filtered = await w.send(), await w.send()
     assert (cut.text, cut.finish_reason) == ("Half a", "length")
     assert filtered.finish_reason == "content_filter"
+
+
+async def test_a_finish_reason_may_give_a_detail(tmp_path: Path) -> None:
+    endings = {
+        "content_filter: RECITATION": "withheld", "SAFETY: the answer was blocked (hate), 不安全": "withheld",
+        "content_filter (SAFETY)": "withheld", "OTHER: SAFETY": "withheld", "content filter": "withheld",
+        "stop: </s>": "ended", "stop: max_tokens was not reached": "ended", "FinishReason: STOP": "ended",
+        "tool_calls: none": "ended", "length: no error": "cut-off", "MAX_TOKENS: 60": "cut-off",
+        "odd: stop": "cut-off", "error: upstream": "broke off", "": "broke off", "stop\n": "no word",
+        ": : :": "cut-off", "stop " + "x" * 300: "no word",
+    }  # fmt: skip
+    found = await outcomes(tmp_path, [raw(json.dumps(completion(finish_reason=reason))) for reason in endings])
+    told = [getattr(one, "ending", str(one)) for one in found]
+    assert [ending for ending, words in zip(endings.values(), told, strict=True) if ending not in words] == [], told
+
+
+@pytest.mark.parametrize("reason", ["tool_calls", "function_call", "TOOL_CALLS", "FinishReason.TOOL_CALL", "tool_use"])
+async def test_an_answer_that_calls_no_tool_has_ended_whatever_it_says(tmp_path: Path, reason: str) -> None:
+    call = {"name": "look", "arguments": "{}"}
+    messages: list[dict[str, Any]] = [
+        {"content": "Fine.", "tool_calls": None, "function_call": None}, {"content": "Fine.", "tool_calls": []},
+        {"content": "Fine.", "tool_calls": [{"index": 0, "function": call}]},
+        {"content": "Fine.", "function_call": call}, {"content": ""},
+    ]  # fmt: skip
+    answers = [raw(json.dumps(completion(message=said, finish_reason=reason))) for said in messages]
+    found = [getattr(reply, "ending", reply) for reply in await outcomes(tmp_path, answers)]
+    assert found == ["ended", "ended", "cut-off", "cut-off", "cut-off"]
 
 
 async def test_a_refusal_is_told_from_a_text(tmp_path: Path) -> None:

@@ -410,11 +410,39 @@ def surrogates_in_two_chunks(ask: Ask) -> Answer:
 
 @quirk()
 def whole_text_each_time(ask: Ask) -> Answer:
-    """A last chunk holds the whole text once more, after its end.
+    """A last chunk holds the whole text once more, with its end or after it.
 
     Source: Growth-Circle/cadis#997, huggingface/chat-ui#430.
     """
-    return ask.events([*ask.contents(ask.text()), ask.chunk({}, "stop"), ask.chunk({"content": ""}, "stop")])
+    chunks, again = ask.contents(ask.text()), ask.chunk({"role": "assistant", "content": ask.text()}, "stop")
+    return ask.events([*chunks, ask.chunk({}, "stop"), again] if ask.number % 2 else [*chunks, again])
+
+
+@quirk()
+def whole_text_so_far(ask: Ask) -> Answer:
+    """Each chunk holds all of the text so far, as delta or as message (DashScope, `incremental_output` false).
+
+    Source: help.aliyun.com/zh/model-studio (incremental_output).
+    """
+    chunks, so_far = ask.contents(ask.text()), ""
+    for chunk in chunks:
+        choice = chunk["choices"][0]
+        so_far += choice["delta"]["content"]
+        choice["delta"]["content"] = so_far
+        if ask.number % 2:
+            choice["message"] = choice.pop("delta")
+    return ask.events([*chunks, ask.chunk({}, "stop")])
+
+
+@quirk()
+def another_host_begins_anew(ask: Ask) -> Answer:
+    """Half an answer, then a chunk with another id and a role, and the whole answer.
+
+    Source: openrouter.ai/docs/features/provider-routing (fallbacks).
+    """
+    half = ask.contents(f"{STAIN} {ask.text()}")[:3]
+    anew = [ask.chunk({"role": "assistant", "content": ""}), *ask.contents(ask.text()), ask.chunk({}, "stop")]
+    return ask.events([ask.chunk({"role": "assistant"}), *half, *(chunk | {"id": "gen-2"} for chunk in anew)])
 
 
 @quirk()
