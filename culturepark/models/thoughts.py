@@ -373,7 +373,7 @@ def of_words(match: re.Match[str], words: Sequence[str], *, closes: bool, bars: 
         ends = closes or (bool(own & CLOSING) and not own & OPENING)
         form = "think-tags"
         return Mark(*match.span(), "close" if ends else "open", form, ends_with_turn=bars and not own & OPENING)
-    if own & ANSWERING or (bars and own == {"content"}):
+    if own & ANSWERING or (bars and own in ({"content"}, {"start", "text"}, {"end", "text"})):
         return Mark(*match.span(), "spoken" if closes or own & CLOSING else "speak", "answer-tags")
     return None
 
@@ -383,7 +383,7 @@ def control(match: re.Match[str], words: Sequence[str], *, closes: bool) -> Mark
     own, span = set(words), match.span()
     if (own & {"header", "role"} and own & {"end"}) or own & {"middle", "message"}:
         return Mark(*span, "other", "control-tokens")
-    if own & {"unused", "reserved", "special", "extra", "fim", "tool", "tools", "image", "vision", "audio"}:
+    if own & {"unused", "reserved", "special", "extra", "fim", "tool", "tools", "action", "image", "vision", "audio"}:
         return Mark(*span, "other", "control-tokens")
     half_closed = match["body"].endswith("|") and not match["body"].startswith("|")  # as <turn|>
     if own & ENDS or closes or (half_closed and "turn" in own):

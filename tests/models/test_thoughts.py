@@ -40,6 +40,12 @@ THOUGHT_FIRST = {
         f"&lt;think&gt;{T}&lt;/think&gt;{SAID}",
         f"<|begin_of_thought|>{T}<|end_of_thought|><|begin_of_solution|>{SAID}<|end_of_solution|>",
         f"<|START_THINKING|>{T}<|END_THINKING|><|START_RESPONSE|>{SAID}<|END_RESPONSE|>",
+        f"<|START_THINKING|>{T}<|END_THINKING|>{SAID}",
+        f"<|START_THINKING|>{T}<|END_THINKING|><|START_TEXT|>{SAID}<|END_TEXT|><|END_OF_TURN_TOKEN|>",
+        f"<|START_THINKING|>{T}<|END_THINKING|><|START_ACTION|>{SAID}<|END_ACTION|>",
+        f"<|START_THINKING|>{T}<|END_THINKING|><|START_ACTION|>ZQX<|END_ACTION|><|START_RESPONSE|>{SAID}",
+        f"<|START_THINKING|>{T}<|END_THINKING|><|START_ACTION|>ZQX<|END_ACTION|><|START_TEXT|>{SAID}<|END_TEXT|>",
+        f"<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|><|START_THINKING|>{T}<|END_THINKING|><|START_RESPONSE|>{SAID}",
         f"<|thinking|>{T}<|/thinking|>{SAID}",
         f"<|think|>{T}<|end|><|begin|>assistant<|content|>{SAID}<|end|>",
         f"<think>{T}</think><think>{T}</think>{SAID}",
@@ -358,6 +364,11 @@ def test_what_is_heard_is_one_piece_of_what_came_and_trusted_only_if_clean(conte
         assert "\ufffd" not in found.text
     else:
         assert found.leak is not None
+
+
+def test_json_is_freed_of_the_tokens_of_a_text_part() -> None:
+    said = '{"statements": []}'
+    assert answer_in(f"<|START_THINKING|>{T}<|END_THINKING|><|START_TEXT|>{said}<|END_TEXT|>") == said
 
 
 @given(st.text(max_size=80))
