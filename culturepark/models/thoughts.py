@@ -153,6 +153,14 @@ QUOTED = re.compile(
 )
 """Thoughts as a Markdown quotation under a heading, as gateways write them."""
 TIMED = re.compile(r"\A\W{0,6}thought for [^\n]{1,24}?(?:s|sec|seconds?|minutes?|moment)\b\W{0,6}\n", re.I)
+PRINTED = re.compile(
+    r"\A\s*Thinking(?:\.{3}|…)[ \t]*\n"
+    r"|\A\s*[*_]{0,3}(?i:thinking) ?(?:\.{3}|…)[*_]{0,3}(?=.*(?:\.{3}|…) ?[*_]{0,3}(?i:done thinking))",
+    re.S,
+)
+PRINTED_END = re.compile(r"[*_]{0,3}(?:\.{3}|…) ?[*_]{0,3}done thinking[.!…]{0,3}[*_]{0,3}", re.I)
+PRINTED_ALONE = re.compile(rf"^[ \t]*{PRINTED_END.pattern}[ \t]*$", re.I | re.M)
+"""Thoughts as Ollama prints them on a terminal."""
 PROCESS = (
     r"(?:thought process|thinking process|thinking|reasoning(?: process| steps)?|chain of thought|internal monologue)"
 )
@@ -186,7 +194,7 @@ RAW_PIECES = re.compile(r"[ĠĊ▁]")
 """Spaces and line ends as byte-level and sentence-piece vocabularies spell them."""
 SIGNS = re.compile(
     rf"[<\[｜◁＜⟨‹【［{LOST}ĠĊ▁]|\]~|&lt;|```|~~~|\A\s*>|assistant|(?:user|model|system)[ \t]*\n"
-    r"|(?:human|user|instruction|input)[ \t]*:"
+    r"|(?:human|user|instruction|input)[ \t]*:|done thinking"
     r"|\A\W{0,6}(?:analysis|commentary|final|model|user|system|here|think|thought|reason|internal|inner|my|reflect|plan)"
     r"|(?:answer|response|reply|speech|version|output)[*:\s]",
     re.I,
@@ -254,6 +262,11 @@ def fences(folded: str) -> Iterator[Mark]:
             yield Mark(block.start(), block.start(), "open", "thought-headings")
             yield Mark(block.end(), block.end(), "close", "thought-headings")
             break
+    printed = PRINTED.match(folded)
+    if printed:
+        yield Mark(*printed.span(), "open", "thought-headings")
+    for match in (PRINTED_END if printed else PRINTED_ALONE).finditer(folded):
+        yield Mark(*match.span(), "close", "thought-headings")
 
 
 def headings(folded: str) -> Iterator[Mark]:
@@ -560,7 +573,7 @@ def unfit(text: str) -> Unclear | None:
     if is_garbled(text):
         return "garbled"
     kinds = {mark.kind for mark in bracketed(text)}
-    if kinds & {"open", "close", "speak", "spoken"} or GLUED_TOGETHER.search(text):
+    if kinds & {"open", "close", "speak", "spoken"} or GLUED_TOGETHER.search(text) or PRINTED_ALONE.search(text):
         return "leaked-thoughts"
     return "control-token" if kinds else None
 

@@ -142,6 +142,15 @@ def thought_tags_of_other_names(ask: Ask) -> Answer:
 
 
 @quirk(LEAKS)
+def thoughts_as_printed(ask: Ask) -> Answer:
+    """Thoughts stand between `Thinking...` and `...done thinking.`, as Ollama prints them.
+
+    Source: ollama.com/blog/thinking, ollama/ollama cmd/cmd.go (thinkingOutputOpeningText).
+    """
+    return anywhere(ask, "Thinking...\nTHOUGHT\n...done thinking.\n\nANSWER")
+
+
+@quirk(LEAKS)
 def seed_think_tags(ask: Ask) -> Answer:
     """<seed:think>...</seed:think>, with a reflection on the budget inside (Seed-OSS).
 
