@@ -117,11 +117,14 @@ class Mark:
 SAME = str.maketrans("｜│◁▷＜＞⟨⟩‹›【】［］▁／", "||<><><><>[][]_/")
 """Characters that some tokenizers use for bars and brackets. Each becomes one character, so places stay the same."""
 BLANK = r"[\s\u200b-\u200d\u2060\ufeff]"
-ANGLE = re.compile(rf"(?:<<?|&lt;){BLANK}{{0,2}}(?P<body>[^<>\n&]{{1,160}}?){BLANK}{{0,2}}(?:>>?|&gt;)")
+LESS = r"(?i:<|&(?:amp;)?(?:lt|#0*60|#x0*3c);|\\{1,2}(?:u003c|x3c))"
+MORE = r"(?i:>|&(?:amp;)?(?:gt|#0*62|#x0*3e);|\\{1,2}(?:u003e|x3e)(?:\\{1,2}[nrt]|\s)*)"
+"""Angle brackets, also escaped for HTML or JSON; with them, ends of lines are escaped too."""
+ANGLE = re.compile(rf"\\{{0,2}}{LESS}<?{BLANK}{{0,2}}(?P<body>[^<>\n&]{{1,160}}?){BLANK}{{0,2}}{MORE}>?")
 SQUARE_BARS = re.compile(rf"\[{BLANK}?\|(?P<body>/?[^\[\]|\n]{{1,60}})\|{BLANK}?\]")
 BRACKET = re.compile(rf"\[{BLANK}{{0,2}}(?P<body>/?{BLANK}{{0,2}}[^\W\d][\w ]{{0,40}}?){BLANK}{{0,2}}\]")
 BODY = re.compile(r"(?P<pre>[|/\\ ]*)(?P<name>[^\s|/\\=]+)(?P<rest>[^|]*?)(?P<post>[|/\\ ]*)")
-LEFT, RIGHT = rf"(?:<|&lt;){BLANK}?", rf"{BLANK}?(?:>|&gt;)"
+LEFT, RIGHT = rf"{LESS}{BLANK}?", rf"{BLANK}?{MORE}"
 CHANNEL = re.compile(
     rf"{LEFT}(?P<left>\|?)channel(?P<right>\|?){RIGHT}"
     r"(?:\s*(?P<name>analysis|commentary|comment|thoughts?|thinking|reasoning|final|answer|response)\b(?! [a-z]))?"
@@ -193,14 +196,14 @@ EDGE = re.compile(rf"(?:{BLANK}|{LOST})+")
 RAW_PIECES = re.compile(r"[ĠĊ▁]")
 """Spaces and line ends as byte-level and sentence-piece vocabularies spell them."""
 SIGNS = re.compile(
-    rf"[<\[｜◁＜⟨‹【［{LOST}ĠĊ▁]|\]~|&lt;|```|~~~|\A\s*>|assistant|(?:user|model|system)[ \t]*\n"
-    r"|(?:human|user|instruction|input)[ \t]*:|done thinking"
+    rf"[<\[｜◁＜⟨‹【［{LOST}ĠĊ▁]|\]~|&(?:amp;)?(?:lt|#)|\\(?:u003|x3)c|```|~~~|\A\s*>|assistant"
+    r"|(?:user|model|system)[ \t]*\n|(?:human|user|instruction|input)[ \t]*:|done thinking"
     r"|\A\W{0,6}(?:analysis|commentary|final|model|user|system|here|think|thought|reason|internal|inner|my|reflect|plan)"
     r"|(?:answer|response|reply|speech|version|output)[*:\s]",
     re.I,
 )
 """A text without any of these signs holds no mark, as most speeches."""
-BRACKETS = re.compile(r"[<\[◁＜⟨‹【［\]]|&lt;")
+BRACKETS = re.compile(rf"[<\[◁＜⟨‹【［\]]|{LESS}")
 GLUED_TOGETHER = re.compile(r"assistant(?:final|analysis|commentary)(?![a-z])")
 
 
