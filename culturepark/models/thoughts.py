@@ -41,6 +41,8 @@ ADVICE = {
     "think-tags": f"the endpoint sends thoughts in front of the answer: {PARSER} "
     "(vLLM and SGLang: --reasoning-parser; llama-server: --jinja --reasoning-format auto; Ollama: think=false)",
     "thought-headings": f"the model writes its thoughts under a heading in the answer: {PARSER}",
+    "thoughts-twice": "the endpoint sends thoughts in a field of their own, and once more in front of the answer: "
+    "update the server or gateway, or start it with thinking off",
     "answer-tags": "the model wraps its answer in tags: the server's chat template or system prompt asks for them",
     "end-token": "end-of-turn tokens come as text: start the server with the chat template and the end-of-turn token "
     "of this model, and with special tokens skipped",
@@ -472,6 +474,23 @@ def answer_in(content: str) -> str:
     """
     kinds = ("open", "close", "speak", "spoken")
     return of_marks(content, [mark for mark in marks_in(content) if mark.kind in kinds]).text
+
+
+SHORTEST = 12
+"""Characters; a shorter thought may begin an answer by chance."""
+
+
+def after_thoughts(content: str, thoughts: Sequence[object]) -> str:
+    """Return an answer without the thoughts that it begins with, word for word, and that came in a field as well.
+
+    If nothing else is left, the answer stays as it is: servers write answers into such a field too.
+    """
+    for thought in thoughts:
+        if isinstance(thought, str) and len(thought := thought.strip()) >= SHORTEST:
+            rest = content.lstrip().removeprefix(thought)
+            if len(rest) < len(content.lstrip()) and re.search(r"\w", rest):
+                return rest
+    return content
 
 
 def of_marks(content: str, marks: Sequence[Mark]) -> Heard:

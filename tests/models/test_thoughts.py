@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from culturepark.models.chat import Reply, Usage
 from culturepark.models.thoughts import ADVICE, answer_in, bracketed, heard, unfit
 
 SAID = "In our village everybody brings bread to the table."
@@ -396,6 +397,34 @@ def test_what_is_heard_is_one_piece_of_what_came_and_trusted_only_if_clean(conte
         assert found.leak is not None
 
 
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning", "thinking"])
+@pytest.mark.parametrize(
+    ("thoughts", "content", "leak"),
+    [
+        (T, f"{T}{SAID}", "thoughts-twice"),
+        (f"\n{T}\n", f"{T}\n\n{SAID}", "thoughts-twice"),
+        (T, f"\n{T} {SAID}<|im_end|>", "end-token"),
+        (T, f"{T}\n</think>\n\n{SAID}", "think-unopened"),
+        (T, f"<think>{T}</think>{SAID}", "think-tags"),
+        (T, SAID, None),
+        (SAID, SAID, None),
+        (f"{SAID} ", f"{SAID}\n", None),
+        (SAID[:-1], SAID, None),
+        (f"{SAID} {T}", SAID, None),
+        ("In our", SAID, None),
+        ("", SAID, None),
+        (None, SAID, None),
+        ([T], SAID, None),
+    ],
+)
+def test_thoughts_that_came_in_a_field_are_not_heard_again(
+    field: str, thoughts: object, content: str, leak: str | None
+) -> None:
+    message = {"role": "assistant", "content": content, field: thoughts}
+    reply = Reply.of({"choices": [{"message": message, "finish_reason": "stop"}]}, Usage())
+    assert (reply.text, reply.leak, reply.unclear) == (SAID, leak, None)
+
+
 def test_json_is_freed_of_the_tokens_of_a_text_part() -> None:
     said = '{"statements": []}'
     assert answer_in(f"<|START_THINKING|>{T}<|END_THINKING|><|START_TEXT|>{said}<|END_TEXT|>") == said
@@ -441,7 +470,7 @@ def test_what_may_not_be_trained_on_says_why(text: str, why: str) -> None:
 
 
 def test_every_leak_has_advice_and_a_place_in_the_order() -> None:
-    assert set(ADVICE) == set(THOUGHT_FIRST) | {"think-unclosed"}
+    assert set(ADVICE) == set(THOUGHT_FIRST) | {"think-unclosed", "thoughts-twice"}
 
 
 @pytest.mark.parametrize(
