@@ -107,7 +107,7 @@ class Reply:
     """An answer: the model's text without its thoughts, and the completion as it came."""
 
     text: str
-    """One contiguous piece of the completion's content."""
+    """One contiguous piece of the completion's content, without citations."""
     finish_reason: str | None
     response: JsonObject
     """The assembled chat completion."""

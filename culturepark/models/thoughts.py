@@ -23,7 +23,7 @@ class Heard:
     """An answer, separated into speech and thoughts."""
 
     text: str
-    """The speech: one contiguous piece of the content, without white space around it."""
+    """The speech: one contiguous piece of the content but for citations, without white space around it."""
     thoughts: str
     leak: str | None
     """The form of thoughts or tokens in the content, a key of `ADVICE`; None if there were none."""
@@ -43,6 +43,7 @@ ADVICE = {
     "thought-headings": f"the model writes its thoughts under a heading in the answer: {PARSER}",
     "thoughts-twice": "the endpoint sends thoughts in a field of their own, and once more in front of the answer: "
     "update the server or gateway, or start it with thinking off",
+    "citations": "the answer cites pages or files: turn search and retrieval off for this model",
     "answer-tags": "the model wraps its answer in tags: the server's chat template or system prompt asks for them",
     "end-token": "end-of-turn tokens come as text: start the server with the chat template and the end-of-turn token "
     "of this model, and with special tokens skipped",
@@ -193,6 +194,18 @@ BROKEN = re.compile(r"(?:<\|[\w ]{0,40}\|?|</[a-z_]{0,20})\Z", re.I)
 """The beginning of a token that a server cut at the end of an answer."""
 ODD = re.compile(r"(?P<start>\]~!?b[\[\]])|(?P<end>\[e~\[)")
 """The tokens of MiniMax."""
+CITATION = re.compile(
+    r"(?<![ \t])(?P<space>[ \t]*)(?:"
+    r"\ue200(?:[^\ue200\ue201\n]{0,400}\ue201|\w*(?:\ue202[\w-]*)+|\w*\Z)|[\ue200-\ue206]"
+    r"|\\ue200(?:(?!\\ue20[01])[^\n]){0,400}\\ue201"
+    r"|(?:file)?cite(?:turn\d+[a-z]+\d+)+"
+    r"|[【\[]\d+(?::\d+)?†[^【】\[\]\n]{0,200}[】\]]"
+    r"|:{0,2}contentReference\[oaicite:\d+\](?:\{index=\d+\})?"
+    r")+"
+)
+"""Marks of sources as OpenAI's search and assistants write them, the first also without its private characters."""
+FOLLOWS = re.compile(r"[^\s.,;:!?)»”…。，、！？]")
+"""The beginning of a word, which keeps the space in front of a citation."""
 LOST = "\ufffd"
 EDGE = re.compile(rf"(?:{BLANK}|{LOST})+")
 RAW_PIECES = re.compile(r"[ĠĊ▁]")
@@ -464,7 +477,9 @@ def heard(content: str) -> Heard:
     beginning without an end. Text behind the end of the turn belongs to another turn, and is left out. If no single
     piece of text is left without a control token or a broken character in it, the answer is `unclear`.
     """
-    return of_marks(content, marks_in(content) if SIGNS.search(content) else [])
+    cleaned = without_citations(content)
+    found = of_marks(cleaned, marks_in(cleaned) if SIGNS.search(cleaned) else [])
+    return replace(found, leak="citations") if cleaned != content and not found.leak else found
 
 
 def answer_in(content: str) -> str:
@@ -472,8 +487,14 @@ def answer_in(content: str) -> str:
 
     This is for JSON, which tells by itself where it ends, and may have such a token in a string.
     """
+    content = without_citations(content)
     kinds = ("open", "close", "speak", "spoken")
     return of_marks(content, [mark for mark in marks_in(content) if mark.kind in kinds]).text
+
+
+def without_citations(text: str) -> str:
+    """Return a text without marks of sources, and without the spaces that would be left in front of each."""
+    return CITATION.sub(lambda mark: mark["space"] if FOLLOWS.match(text, mark.end()) else "", text)
 
 
 SHORTEST = 12
@@ -597,7 +618,7 @@ def unfit(text: str) -> Unclear | None:
     kinds = {mark.kind for mark in bracketed(text)}
     if kinds & {"open", "close", "speak", "spoken"} or GLUED_TOGETHER.search(text) or PRINTED_ALONE.search(text):
         return "leaked-thoughts"
-    return "control-token" if kinds else None
+    return "control-token" if kinds or CITATION.search(text) else None
 
 
 def bracketed(text: str) -> list[Mark]:

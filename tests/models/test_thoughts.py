@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from culturepark.models.chat import Reply, Usage
-from culturepark.models.thoughts import ADVICE, answer_in, bracketed, heard, unfit
+from culturepark.models.thoughts import ADVICE, answer_in, bracketed, heard, unfit, without_citations
 
 SAID = "In our village everybody brings bread to the table."
 T = "Okay, let me see. ZQX They talk about bread, so I stay in character."
@@ -196,6 +196,24 @@ THOUGHT_FIRST = {
         f"{SAID}\n### User: ZQX",
         f"model\n{SAID}",
     ],
+    "citations": [
+        f"{SAID} \ue200cite\ue202turn0search0\ue201",
+        f"\ue200cite\ue202turn0search0\ue202turn1news12\ue201 {SAID}",
+        "In our village\ue200filecite\ue202turn0file0\ue202L1-L3\ue201 everybody brings bread to the table.",
+        "In our village everybody \ue200cite\ue202turn0search0\ue201 brings bread to the table \ue200cite\ue201.",
+        "In our village \ue200cite\ue202turn0search0\ue201everybody brings bread to the table.",
+        f"{SAID}\ue200cite\ue202turn0sea",
+        f"{SAID} \ue200",
+        f"\ue203{SAID}\ue204",
+        f"\ue200{SAID}",
+        f"{SAID}citeturn0search0turn2view1",
+        rf"{SAID} \ue200cite\ue202turn0search0\ue201",
+        f"{SAID}【4:0†source】",
+        f"{SAID} 【4:0†source】【4:12†a b.pdf】",
+        "In our village【6†L9-L11】 everybody brings bread to the table 【13†www.example.org】.",
+        f"{SAID}[4:0†source]",
+        f"{SAID} :contentReference[oaicite:0]{{index=0}}",
+    ],
     "garbled": [f"{SAID} \ufffd\ufffd", f"\ufffd {SAID}", f"{SAID}\ufffd\n"],
 }
 
@@ -315,6 +333,8 @@ PLAIN = [
     "Human: that is what we are.",
     "We are\nhuman: all of us",
     "[|] and <|",
+    "【注】We cite [4:0] and †, and 【4】.",
+    "We take our turn and cite it.  Twice.",
     r"\u003cb\u003eNo\u003c/b\u003e",
     "5 &lt; 6 &amp;&amp; 7 &gt; 3",
     "Bread &#38; tea",
@@ -330,7 +350,11 @@ def test_what_people_write_passes_untouched(text: str) -> None:
     assert bracketed(text) == []
 
 
-@given(st.text(st.characters(exclude_characters="<[&`◁＜⟨‹【［\ufffdĠĊ▁>*#:", exclude_categories=["Cs"]), max_size=60))
+@given(
+    st.text(
+        st.characters(exclude_characters="<[&`◁＜⟨‹【［\ufffdĠĊ▁>*#:", exclude_categories=["Cs", "Co"]), max_size=60
+    )
+)
 def test_text_without_a_bracket_or_a_heading_passes_untouched(text: str) -> None:
     spoken = f"My mother says {text} and I agree."
     assert heard(spoken).text == spoken.strip()
@@ -387,7 +411,7 @@ PIECES = st.sampled_from(
 @settings(max_examples=400)
 def test_what_is_heard_is_one_piece_of_what_came_and_trusted_only_if_clean(content: str) -> None:
     found = heard(content)
-    assert found.text in content
+    assert found.text in without_citations(content)
     assert found.text == found.text.strip()
     assert (found.leak or "garbled") in ADVICE
     if found.unclear is None:
@@ -432,8 +456,8 @@ def test_json_is_freed_of_the_tokens_of_a_text_part() -> None:
 
 @given(st.text(max_size=80))
 def test_any_text_gives_one_piece_of_itself(content: str) -> None:
-    assert heard(content).text in content
-    assert answer_in(content) in content
+    assert heard(content).text in without_citations(content)
+    assert answer_in(content) in without_citations(content)
 
 
 @pytest.mark.parametrize(
@@ -463,6 +487,8 @@ def test_control_tokens_are_named_as_they_stand(text: str, found: list[str]) -> 
         (r"We bake bread.\u003c/think\u003e", "leaked-thoughts"),
         ("We bake < |eot_id|> bread.", "control-token"),
         ("We b\ufffdke.", "garbled"),
+        ("We bake. \ue200cite\ue202turn0search0\ue201 We eat.", "control-token"),
+        ("We bake.【4:0†source】", "control-token"),
     ],
 )
 def test_what_may_not_be_trained_on_says_why(text: str, why: str) -> None:
@@ -484,6 +510,14 @@ def test_every_leak_has_advice_and_a_place_in_the_order() -> None:
         "> a\n" * 20_000,
         "\n" * 50_000,
         "< " * 30_000,
+        "\ue200" * 50_000,
+        "\ue200a" * 20_000,
+        "\ue200" + "a" * 50_000,
+        r"\ue200" * 20_000,
+        "【1†" * 20_000,
+        " " * 50_000 + "a",
+        "citeturn0a" * 10_000,
+        ":" * 50_000,
         "\\" * 50_000,
         "&amp;" * 20_000,
         r"\u003c" * 20_000,
