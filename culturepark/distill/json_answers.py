@@ -17,7 +17,7 @@ from typing import Any, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from culturepark.models.chat import as_said
-from culturepark.models.thoughts import answer_in, heard
+from culturepark.models.thoughts import answer_in, heard, without_citations
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -64,7 +64,7 @@ def sources(content: str) -> Iterator[tuple[str, bool]]:
 
     The whole content comes first, because in JSON a tag of thoughts may stand inside a string.
     """
-    text = as_said(content).lstrip("\ufeff")
+    text = as_said(without_citations(content)).lstrip("\ufeff")
     yield text.strip(), True
     if fence := FENCE.match(text):
         yield fence[1].strip(), True

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 from culturepark.domain import JsonObject
 from culturepark.models.spec import ModelSpec
-from culturepark.models.thoughts import heard
+from culturepark.models.thoughts import after_thoughts, heard
 
 
 @dataclass(frozen=True)
@@ -108,12 +108,16 @@ def broke_off(finish_reason: str) -> bool:
     return word not in ENDED and not WITHHELD.search(word) and bool(BROKEN.search(word))
 
 
+THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking")
+"""Fields of a message that hold thoughts."""
+
+
 @dataclass(frozen=True)
 class Reply:
     """An answer: the model's text without its thoughts, and the completion as it came."""
 
     text: str
-    """One contiguous piece of the completion's content."""
+    """One contiguous piece of the completion's content, without citations."""
     finish_reason: str | None
     response: JsonObject
     """The assembled chat completion."""
@@ -128,14 +132,18 @@ class Reply:
     def of(cls, response: JsonObject, usage: Usage, call_id: str = "") -> Reply:
         """Return the reply in a completion whose content is text or null."""
         choice = first_choice(response)
-        said = heard(choice.get("message", {}).get("content") or "")
-        return cls(said.text, choice.get("finish_reason"), response, usage, call_id, said.leak, said.unclear)
+        message = choice.get("message", {})
+        content = message.get("content") or ""
+        answer = after_thoughts(content, [message.get(field) for field in THOUGHT_FIELDS])
+        said = heard(answer)
+        leak = said.leak or ("thoughts-twice" if answer != content else None)
+        return cls(said.text, choice.get("finish_reason"), response, usage, call_id, leak, said.unclear)
 
     @property
     def thoughts(self) -> str:
         """The model's thoughts, from a field of their own or from the content."""
         message = first_choice(self.response).get("message", {})
-        for key in ("reasoning_content", "reasoning", "thinking"):
+        for key in THOUGHT_FIELDS:
             if isinstance(message.get(key), str) and message[key].strip():
                 return str(message[key])
         content = message.get("content")

@@ -23,7 +23,7 @@ class Heard:
     """An answer, separated into speech and thoughts."""
 
     text: str
-    """The speech: one contiguous piece of the content, without white space around it."""
+    """The speech: one contiguous piece of the content but for citations, without white space around it."""
     thoughts: str
     leak: str | None
     """The form of thoughts or tokens in the content, a key of `ADVICE`; None if there were none."""
@@ -41,6 +41,9 @@ ADVICE = {
     "think-tags": f"the endpoint sends thoughts in front of the answer: {PARSER} "
     "(vLLM and SGLang: --reasoning-parser; llama-server: --jinja --reasoning-format auto; Ollama: think=false)",
     "thought-headings": f"the model writes its thoughts under a heading in the answer: {PARSER}",
+    "thoughts-twice": "the endpoint sends thoughts in a field of their own, and once more in front of the answer: "
+    "update the server or gateway, or start it with thinking off",
+    "citations": "the answer cites pages or files: turn search and retrieval off for this model",
     "answer-tags": "the model wraps its answer in tags: the server's chat template or system prompt asks for them",
     "end-token": "end-of-turn tokens come as text: start the server with the chat template and the end-of-turn token "
     "of this model, and with special tokens skipped",
@@ -117,11 +120,14 @@ class Mark:
 SAME = str.maketrans("｜│◁▷＜＞⟨⟩‹›【】［］▁／", "||<><><><>[][]_/")
 """Characters that some tokenizers use for bars and brackets. Each becomes one character, so places stay the same."""
 BLANK = r"[\s\u200b-\u200d\u2060\ufeff]"
-ANGLE = re.compile(rf"(?:<<?|&lt;){BLANK}{{0,2}}(?P<body>[^<>\n&]{{1,160}}?){BLANK}{{0,2}}(?:>>?|&gt;)")
+LESS = r"(?i:<|&(?:amp;)?(?:lt|#0*60|#x0*3c);|\\{1,2}(?:u003c|x3c))"
+MORE = r"(?i:>|&(?:amp;)?(?:gt|#0*62|#x0*3e);|\\{1,2}(?:u003e|x3e)(?:\\{1,2}[nrt]|\s)*)"
+"""Angle brackets, also escaped for HTML or JSON; with them, ends of lines are escaped too."""
+ANGLE = re.compile(rf"\\{{0,2}}{LESS}<?{BLANK}{{0,2}}(?P<body>[^<>\n&]{{1,160}}?){BLANK}{{0,2}}{MORE}>?")
 SQUARE_BARS = re.compile(rf"\[{BLANK}?\|(?P<body>/?[^\[\]|\n]{{1,60}})\|{BLANK}?\]")
 BRACKET = re.compile(rf"\[{BLANK}{{0,2}}(?P<body>/?{BLANK}{{0,2}}[^\W\d][\w ]{{0,40}}?){BLANK}{{0,2}}\]")
 BODY = re.compile(r"(?P<pre>[|/\\ ]*)(?P<name>[^\s|/\\=]+)(?P<rest>[^|]*?)(?P<post>[|/\\ ]*)")
-LEFT, RIGHT = rf"(?:<|&lt;){BLANK}?", rf"{BLANK}?(?:>|&gt;)"
+LEFT, RIGHT = rf"{LESS}{BLANK}?", rf"{BLANK}?{MORE}"
 CHANNEL = re.compile(
     rf"{LEFT}(?P<left>\|?)channel(?P<right>\|?){RIGHT}"
     r"(?:\s*(?P<name>analysis|commentary|comment|thoughts?|thinking|reasoning|final|answer|response)\b(?! [a-z]))?"
@@ -153,6 +159,14 @@ QUOTED = re.compile(
 )
 """Thoughts as a Markdown quotation under a heading, as gateways write them."""
 TIMED = re.compile(r"\A\W{0,6}thought for [^\n]{1,24}?(?:s|sec|seconds?|minutes?|moment)\b\W{0,6}\n", re.I)
+PRINTED = re.compile(
+    r"\A\s*Thinking(?:\.{3}|…)[ \t]*\n"
+    r"|\A\s*[*_]{0,3}(?i:thinking) ?(?:\.{3}|…)[*_]{0,3}(?=.*(?:\.{3}|…) ?[*_]{0,3}(?i:done thinking))",
+    re.S,
+)
+PRINTED_END = re.compile(r"[*_]{0,3}(?:\.{3}|…) ?[*_]{0,3}done thinking[.!…]{0,3}[*_]{0,3}", re.I)
+PRINTED_ALONE = re.compile(rf"^[ \t]*{PRINTED_END.pattern}[ \t]*$", re.I | re.M)
+"""Thoughts as Ollama prints them on a terminal."""
 PROCESS = (
     r"(?:thought process|thinking process|thinking|reasoning(?: process| steps)?|chain of thought|internal monologue)"
 )
@@ -180,19 +194,31 @@ BROKEN = re.compile(r"(?:<\|[\w ]{0,40}\|?|</[a-z_]{0,20})\Z", re.I)
 """The beginning of a token that a server cut at the end of an answer."""
 ODD = re.compile(r"(?P<start>\]~!?b[\[\]])|(?P<end>\[e~\[)")
 """The tokens of MiniMax."""
+CITATION = re.compile(
+    r"(?<![ \t])(?P<space>[ \t]*)(?:"
+    r"\ue200(?:[^\ue200\ue201\n]{0,400}\ue201|\w*(?:\ue202[\w-]*)+|\w*\Z)|[\ue200-\ue206]"
+    r"|\\ue200(?:(?!\\ue20[01])[^\n]){0,400}\\ue201"
+    r"|(?:file)?cite(?:turn\d+[a-z]+\d+)+"
+    r"|[【\[]\d+(?::\d+)?†[^【】\[\]\n]{0,200}[】\]]"
+    r"|:{0,2}contentReference\[oaicite:\d+\](?:\{index=\d+\})?"
+    r")+"
+)
+"""Marks of sources as OpenAI's search and assistants write them, the first also without its private characters."""
+FOLLOWS = re.compile(r"[^\s.,;:!?)»”…。，、！？]")
+"""The beginning of a word, which keeps the space in front of a citation."""
 LOST = "\ufffd"
 EDGE = re.compile(rf"(?:{BLANK}|{LOST})+")
 RAW_PIECES = re.compile(r"[ĠĊ▁]")
 """Spaces and line ends as byte-level and sentence-piece vocabularies spell them."""
 SIGNS = re.compile(
-    rf"[<\[｜◁＜⟨‹【［{LOST}ĠĊ▁]|\]~|&lt;|```|~~~|\A\s*>|assistant|(?:user|model|system)[ \t]*\n"
-    r"|(?:human|user|instruction|input)[ \t]*:"
+    rf"[<\[｜◁＜⟨‹【［{LOST}ĠĊ▁]|\]~|&(?:amp;)?(?:lt|#)|\\(?:u003|x3)c|```|~~~|\A\s*>|assistant"
+    r"|(?:user|model|system)[ \t]*\n|(?:human|user|instruction|input)[ \t]*:|done thinking"
     r"|\A\W{0,6}(?:analysis|commentary|final|model|user|system|here|think|thought|reason|internal|inner|my|reflect|plan)"
     r"|(?:answer|response|reply|speech|version|output)[*:\s]",
     re.I,
 )
 """A text without any of these signs holds no mark, as most speeches."""
-BRACKETS = re.compile(r"[<\[◁＜⟨‹【［\]]|&lt;")
+BRACKETS = re.compile(rf"[<\[◁＜⟨‹【［\]]|{LESS}")
 GLUED_TOGETHER = re.compile(r"assistant(?:final|analysis|commentary)(?![a-z])")
 
 
@@ -254,6 +280,11 @@ def fences(folded: str) -> Iterator[Mark]:
             yield Mark(block.start(), block.start(), "open", "thought-headings")
             yield Mark(block.end(), block.end(), "close", "thought-headings")
             break
+    printed = PRINTED.match(folded)
+    if printed:
+        yield Mark(*printed.span(), "open", "thought-headings")
+    for match in (PRINTED_END if printed else PRINTED_ALONE).finditer(folded):
+        yield Mark(*match.span(), "close", "thought-headings")
 
 
 def headings(folded: str) -> Iterator[Mark]:
@@ -373,7 +404,7 @@ def of_words(match: re.Match[str], words: Sequence[str], *, closes: bool, bars: 
         ends = closes or (bool(own & CLOSING) and not own & OPENING)
         form = "think-tags"
         return Mark(*match.span(), "close" if ends else "open", form, ends_with_turn=bars and not own & OPENING)
-    if own & ANSWERING or (bars and own == {"content"}):
+    if own & ANSWERING or (bars and own in ({"content"}, {"start", "text"}, {"end", "text"})):
         return Mark(*match.span(), "spoken" if closes or own & CLOSING else "speak", "answer-tags")
     return None
 
@@ -383,7 +414,7 @@ def control(match: re.Match[str], words: Sequence[str], *, closes: bool) -> Mark
     own, span = set(words), match.span()
     if (own & {"header", "role"} and own & {"end"}) or own & {"middle", "message"}:
         return Mark(*span, "other", "control-tokens")
-    if own & {"unused", "reserved", "special", "extra", "fim", "tool", "tools", "image", "vision", "audio"}:
+    if own & {"unused", "reserved", "special", "extra", "fim", "tool", "tools", "action", "image", "vision", "audio"}:
         return Mark(*span, "other", "control-tokens")
     half_closed = match["body"].endswith("|") and not match["body"].startswith("|")  # as <turn|>
     if own & ENDS or closes or (half_closed and "turn" in own):
@@ -446,7 +477,9 @@ def heard(content: str) -> Heard:
     beginning without an end. Text behind the end of the turn belongs to another turn, and is left out. If no single
     piece of text is left without a control token or a broken character in it, the answer is `unclear`.
     """
-    return of_marks(content, marks_in(content) if SIGNS.search(content) else [])
+    cleaned = without_citations(content)
+    found = of_marks(cleaned, marks_in(cleaned) if SIGNS.search(cleaned) else [])
+    return replace(found, leak="citations") if cleaned != content and not found.leak else found
 
 
 def answer_in(content: str) -> str:
@@ -454,8 +487,31 @@ def answer_in(content: str) -> str:
 
     This is for JSON, which tells by itself where it ends, and may have such a token in a string.
     """
+    content = without_citations(content)
     kinds = ("open", "close", "speak", "spoken")
     return of_marks(content, [mark for mark in marks_in(content) if mark.kind in kinds]).text
+
+
+def without_citations(text: str) -> str:
+    """Return a text without marks of sources, and without the spaces that would be left in front of each."""
+    return CITATION.sub(lambda mark: mark["space"] if FOLLOWS.match(text, mark.end()) else "", text)
+
+
+SHORTEST = 12
+"""Characters; a shorter thought may begin an answer by chance."""
+
+
+def after_thoughts(content: str, thoughts: Sequence[object]) -> str:
+    """Return an answer without the thoughts that it begins with, word for word, and that came in a field as well.
+
+    If nothing else is left, the answer stays as it is: servers write answers into such a field too.
+    """
+    for thought in thoughts:
+        if isinstance(thought, str) and len(thought := thought.strip()) >= SHORTEST:
+            rest = content.lstrip().removeprefix(thought)
+            if len(rest) < len(content.lstrip()) and re.search(r"\w", rest):
+                return rest
+    return content
 
 
 def of_marks(content: str, marks: Sequence[Mark]) -> Heard:
@@ -574,9 +630,9 @@ def unfit(text: str) -> Unclear | None:
     if is_garbled(text):
         return "garbled"
     kinds = {mark.kind for mark in bracketed(text)}
-    if kinds & {"open", "close", "speak", "spoken"} or GLUED_TOGETHER.search(text):
+    if kinds & {"open", "close", "speak", "spoken"} or GLUED_TOGETHER.search(text) or PRINTED_ALONE.search(text):
         return "leaked-thoughts"
-    return "control-token" if kinds else None
+    return "control-token" if kinds or CITATION.search(text) else None
 
 
 def bracketed(text: str) -> list[Mark]:

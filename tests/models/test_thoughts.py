@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from culturepark.models.thoughts import ADVICE, answer_in, bracketed, heard, unfit
+from culturepark.models.chat import Reply, Usage
+from culturepark.models.thoughts import ADVICE, answer_in, bracketed, heard, unfit, without_citations
 
 SAID = "In our village everybody brings bread to the table."
 T = "Okay, let me see. ZQX They talk about bread, so I stay in character."
@@ -38,8 +39,23 @@ THOUGHT_FIRST = {
         f"◁think▷{T}◁/think▷{SAID}",
         f"＜think＞{T}＜/think＞{SAID}",
         f"&lt;think&gt;{T}&lt;/think&gt;{SAID}",
+        f"&lt;think&gt;\n{T}\n&lt;/think&gt;\n\n{SAID}",
+        f"&#60;think&#x3E;{T}&#60;/think&#x3E;{SAID}",
+        f"&amp;lt;think&amp;gt;{T}&amp;lt;/think&amp;gt;{SAID}",
+        rf"\u003cthink\u003e\n{T}\n\u003c/think\u003e\n\n{SAID}",
+        rf"\u003CTHINK\u003E{T}\u003C/THINK\u003E" + f"\n\n{SAID}",
+        rf"\\u003cthink\\u003e\\n{T}\\u003c/think\\u003e\\n{SAID}",
+        rf"\x3cthink\x3e{T}\x3c/think\x3e{SAID}",
+        rf"\<think\>{T}\</think\>{SAID}",
+        rf"<think>{T}<\/think>{SAID}",
         f"<|begin_of_thought|>{T}<|end_of_thought|><|begin_of_solution|>{SAID}<|end_of_solution|>",
         f"<|START_THINKING|>{T}<|END_THINKING|><|START_RESPONSE|>{SAID}<|END_RESPONSE|>",
+        f"<|START_THINKING|>{T}<|END_THINKING|>{SAID}",
+        f"<|START_THINKING|>{T}<|END_THINKING|><|START_TEXT|>{SAID}<|END_TEXT|><|END_OF_TURN_TOKEN|>",
+        f"<|START_THINKING|>{T}<|END_THINKING|><|START_ACTION|>{SAID}<|END_ACTION|>",
+        f"<|START_THINKING|>{T}<|END_THINKING|><|START_ACTION|>ZQX<|END_ACTION|><|START_RESPONSE|>{SAID}",
+        f"<|START_THINKING|>{T}<|END_THINKING|><|START_ACTION|>ZQX<|END_ACTION|><|START_TEXT|>{SAID}<|END_TEXT|>",
+        f"<|START_OF_TURN_TOKEN|><|CHATBOT_TOKEN|><|START_THINKING|>{T}<|END_THINKING|><|START_RESPONSE|>{SAID}",
         f"<|thinking|>{T}<|/thinking|>{SAID}",
         f"<|think|>{T}<|end|><|begin|>assistant<|content|>{SAID}<|end|>",
         f"<think>{T}</think><think>{T}</think>{SAID}",
@@ -63,6 +79,7 @@ THOUGHT_FIRST = {
         f"{T}</think>{T}</think>{SAID}",
         f"<think>{T}</think>{T}</think>{SAID}",
         f"{T}[/THINK]{SAID}",
+        rf"{T}\n\u003c/think\u003e\n\n{SAID}",
         f"{T}◁/think▷{SAID}",
         f"{T}</seed:think>{SAID}",
         f"{T} <|im_end|> {T}</think>{SAID}",
@@ -77,6 +94,8 @@ THOUGHT_FIRST = {
         f"{T}<|end|><|start|>assistant<|channel|>final<|message|>{SAID}",
         f"<|channel|>analysis<|message|>{T}<|end|>{SAID}",
         f"<|channel|>final<|message|>{SAID}<|return|>",
+        f"\\u003c|channel|\\u003eanalysis\\u003c|message|\\u003e{T}\\u003c|end|\\u003e"
+        rf"\u003c|start|\u003eassistant\u003c|channel|\u003efinal\u003c|message|\u003e{SAID}",
         f"analysis<|message|>{T}<|end|><|start|>assistant<|channel|>final<|message|>{SAID}",
         f"analysis{T}assistantfinal{SAID}",
         f"analysis{T}assistantanalysis{T}assistantcommentary{T}assistantfinal{SAID}",
@@ -100,6 +119,13 @@ THOUGHT_FIRST = {
         f"~~~reasoning\n{T}\n~~~\n{SAID}",
         f"*Thinking...*\n> {T}\n> {T}\n\n{SAID}",
         f"Thought for 3 seconds\n\n{SAID}",
+        f"Thinking...\n{T}\n...done thinking.\n\n{SAID}",
+        f"\nThinking...\n{T}\n\n{T}\n...done thinking.\n\n{SAID}\n",
+        f"Thinking…\n{T}\n…done thinking.\n{SAID}",
+        f"*Thinking...*\n{T}\n*...done thinking.*\n\n{SAID}",
+        f"Thinking...\n> {T}\n...done thinking.\n\n{SAID}",
+        f"Thinking... {T} ...done thinking. {SAID}",
+        f"{T}\n...done thinking.\n\n{SAID}",
     ],
     "answer-tags": [
         f"<answer>{SAID}</answer>",
@@ -130,6 +156,8 @@ THOUGHT_FIRST = {
             "<eot>",
             "<end_of_utterance>",
             "&lt;|im_end|&gt;",
+            r"\u003c|im_end|\u003e",
+            r"\u003c/s\u003e\n",
             "<|im_end|>\n<|im_start|>user\nZQX<|im_end|>",
             "</s> [INST] ZQX [/INST]",
             "<|eot_id|><|start_header_id|>user<|end_header_id|>\n\nZQX",
@@ -168,6 +196,24 @@ THOUGHT_FIRST = {
         f"{SAID}\n### User: ZQX",
         f"model\n{SAID}",
     ],
+    "citations": [
+        f"{SAID} \ue200cite\ue202turn0search0\ue201",
+        f"\ue200cite\ue202turn0search0\ue202turn1news12\ue201 {SAID}",
+        "In our village\ue200filecite\ue202turn0file0\ue202L1-L3\ue201 everybody brings bread to the table.",
+        "In our village everybody \ue200cite\ue202turn0search0\ue201 brings bread to the table \ue200cite\ue201.",
+        "In our village \ue200cite\ue202turn0search0\ue201everybody brings bread to the table.",
+        f"{SAID}\ue200cite\ue202turn0sea",
+        f"{SAID} \ue200",
+        f"\ue203{SAID}\ue204",
+        f"\ue200{SAID}",
+        f"{SAID}citeturn0search0turn2view1",
+        rf"{SAID} \ue200cite\ue202turn0search0\ue201",
+        f"{SAID}【4:0†source】",
+        f"{SAID} 【4:0†source】【4:12†a b.pdf】",
+        "In our village【6†L9-L11】 everybody brings bread to the table 【13†www.example.org】.",
+        f"{SAID}[4:0†source]",
+        f"{SAID} :contentReference[oaicite:0]{{index=0}}",
+    ],
     "garbled": [f"{SAID} \ufffd\ufffd", f"\ufffd {SAID}", f"{SAID}\ufffd\n"],
 }
 
@@ -195,6 +241,7 @@ def test_speech_is_heard_without_what_leaked(leak: str, content: str) -> None:
         ("leaked-thoughts", f"thought\n{T}"),
         ("leaked-thoughts", f"thought[]{T}"),
         ("leaked-thoughts", f"Here is my thought process:\n{T}"),
+        ("leaked-thoughts", f"Thinking...\n{T}"),
         ("leaked-thoughts", f"Well, <think>{T}</think> {SAID}"),
         ("leaked-thoughts", "I <think> that is odd</think> so."),
         ("leaked-thoughts", f"<think>{T}</think>{SAID}<think>{T}</think>{SAID}"),
@@ -239,6 +286,10 @@ PLAIN = [
     "thought I'd come by",
     "Thinking: it is hard.",
     "My thoughts: none.",
+    "Thinking... well, it is hard.",
+    "*thinking...*\nWell, it is hard.",
+    "Thinking about it... I am done thinking.",
+    "I sat there ... done thinking. Then I went home.",
     "[thinking] Well, no.",
     "[NAME] is here",
     "[OK]",
@@ -282,6 +333,12 @@ PLAIN = [
     "Human: that is what we are.",
     "We are\nhuman: all of us",
     "[|] and <|",
+    "【注】We cite [4:0] and †, and 【4】.",
+    "We take our turn and cite it.  Twice.",
+    r"\u003cb\u003eNo\u003c/b\u003e",
+    "5 &lt; 6 &amp;&amp; 7 &gt; 3",
+    "Bread &#38; tea",
+    r"C:\users\n and \\n",
 ]
 
 
@@ -293,7 +350,11 @@ def test_what_people_write_passes_untouched(text: str) -> None:
     assert bracketed(text) == []
 
 
-@given(st.text(st.characters(exclude_characters="<[&`◁＜⟨‹【［\ufffdĠĊ▁>*#:", exclude_categories=["Cs"]), max_size=60))
+@given(
+    st.text(
+        st.characters(exclude_characters="<[&`◁＜⟨‹【［\ufffdĠĊ▁>*#:", exclude_categories=["Cs", "Co"]), max_size=60
+    )
+)
 def test_text_without_a_bracket_or_a_heading_passes_untouched(text: str) -> None:
     spoken = f"My mother says {text} and I agree."
     assert heard(spoken).text == spoken.strip()
@@ -350,7 +411,7 @@ PIECES = st.sampled_from(
 @settings(max_examples=400)
 def test_what_is_heard_is_one_piece_of_what_came_and_trusted_only_if_clean(content: str) -> None:
     found = heard(content)
-    assert found.text in content
+    assert found.text in without_citations(content)
     assert found.text == found.text.strip()
     assert (found.leak or "garbled") in ADVICE
     if found.unclear is None:
@@ -360,10 +421,43 @@ def test_what_is_heard_is_one_piece_of_what_came_and_trusted_only_if_clean(conte
         assert found.leak is not None
 
 
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning", "thinking"])
+@pytest.mark.parametrize(
+    ("thoughts", "content", "leak"),
+    [
+        (T, f"{T}{SAID}", "thoughts-twice"),
+        (f"\n{T}\n", f"{T}\n\n{SAID}", "thoughts-twice"),
+        (T, f"\n{T} {SAID}<|im_end|>", "end-token"),
+        (T, f"{T}\n</think>\n\n{SAID}", "think-unopened"),
+        (T, f"<think>{T}</think>{SAID}", "think-tags"),
+        (T, SAID, None),
+        (SAID, SAID, None),
+        (f"{SAID} ", f"{SAID}\n", None),
+        (SAID[:-1], SAID, None),
+        (f"{SAID} {T}", SAID, None),
+        ("In our", SAID, None),
+        ("", SAID, None),
+        (None, SAID, None),
+        ([T], SAID, None),
+    ],
+)
+def test_thoughts_that_came_in_a_field_are_not_heard_again(
+    field: str, thoughts: object, content: str, leak: str | None
+) -> None:
+    message = {"role": "assistant", "content": content, field: thoughts}
+    reply = Reply.of({"choices": [{"message": message, "finish_reason": "stop"}]}, Usage())
+    assert (reply.text, reply.leak, reply.unclear) == (SAID, leak, None)
+
+
+def test_json_is_freed_of_the_tokens_of_a_text_part() -> None:
+    said = '{"statements": []}'
+    assert answer_in(f"<|START_THINKING|>{T}<|END_THINKING|><|START_TEXT|>{said}<|END_TEXT|>") == said
+
+
 @given(st.text(max_size=80))
 def test_any_text_gives_one_piece_of_itself(content: str) -> None:
-    assert heard(content).text in content
-    assert answer_in(content) in content
+    assert heard(content).text in without_citations(content)
+    assert answer_in(content) in without_citations(content)
 
 
 @pytest.mark.parametrize(
@@ -389,6 +483,8 @@ def test_control_tokens_are_named_as_they_stand(text: str, found: list[str]) -> 
         ("We bake bread.</think>", "leaked-thoughts"),
         ("analysisHm.assistantfinalWe bake.", "leaked-thoughts"),
         ("We bake bread.<|im_end|>", "control-token"),
+        ("Hm.\n...done thinking.\n\nWe bake.", "leaked-thoughts"),
+        (r"We bake bread.\u003c/think\u003e", "leaked-thoughts"),
         ("We bake < |eot_id|> bread.", "control-token"),
         ("We b\ufffdke.", "garbled"),
         ("That\u2019s how we do it in T\u00fcrkiye \u2014 always.".encode().decode("cp1252"), "garbled"),
@@ -396,6 +492,8 @@ def test_control_tokens_are_named_as_they_stand(text: str, found: list[str]) -> 
         ("\u0646\u0634\u0631\u0628 \u0627\u0644\u0634\u0627\u064a".encode().decode("latin-1"), "garbled"),
         ("\u00ab\u00c9GALIT\u00c9\u00bb, dit-il, \u00abLIBERT\u00c9\u00bb\u2026 \u00e0\u2019\u201d", None),
         ("T\u00fcrkiye\u2019de \u00e7ay i\u00e7eriz \u2014 S\u00c3O PAULO, IRM\u00c3\u00bb", None),
+        ("We bake. \ue200cite\ue202turn0search0\ue201 We eat.", "control-token"),
+        ("We bake.【4:0†source】", "control-token"),
     ],
 )
 def test_what_may_not_be_trained_on_says_why(text: str, why: str) -> None:
@@ -403,7 +501,7 @@ def test_what_may_not_be_trained_on_says_why(text: str, why: str) -> None:
 
 
 def test_every_leak_has_advice_and_a_place_in_the_order() -> None:
-    assert set(ADVICE) == set(THOUGHT_FIRST) | {"think-unclosed"}
+    assert set(ADVICE) == set(THOUGHT_FIRST) | {"think-unclosed", "thoughts-twice"}
 
 
 @pytest.mark.parametrize(
@@ -417,8 +515,22 @@ def test_every_leak_has_advice_and_a_place_in_the_order() -> None:
         "> a\n" * 20_000,
         "\n" * 50_000,
         "< " * 30_000,
+        "\ue200" * 50_000,
+        "\ue200a" * 20_000,
+        "\ue200" + "a" * 50_000,
+        r"\ue200" * 20_000,
+        "【1†" * 20_000,
+        " " * 50_000 + "a",
+        "citeturn0a" * 10_000,
+        ":" * 50_000,
+        "\\" * 50_000,
+        "&amp;" * 20_000,
+        r"\u003c" * 20_000,
+        r"\u003e" + r"\n" * 20_000,
         "thinking\n" + "> a\n" * 20_000,
         "final answer " * 5_000,
+        "Thinking..." + "...done thinking" * 5_000,
+        "Thinking..." + "." * 50_000,
         "<|channel|>" + " " * 50_000,
         "\ufffd" * 50_000,
         "*" * 50_000,

@@ -142,6 +142,25 @@ def thought_tags_of_other_names(ask: Ask) -> Answer:
 
 
 @quirk(LEAKS)
+def thoughts_as_printed(ask: Ask) -> Answer:
+    """Thoughts stand between `Thinking...` and `...done thinking.`, as Ollama prints them.
+
+    Source: ollama.com/blog/thinking, ollama/ollama cmd/cmd.go (thinkingOutputOpeningText).
+    """
+    return anywhere(ask, "Thinking...\nTHOUGHT\n...done thinking.\n\nANSWER")
+
+
+@quirk(LEAKS)
+def think_tags_escaped(ask: Ask) -> Answer:
+    """A gateway escapes the tags for JSON or HTML once too often, in turn.
+
+    Source: encoding/json of Go (HTMLEscape), which Ollama and gateways write with; open-webui/open-webui#16880.
+    """
+    escaped = (r"\u003cthink\u003e\nTHOUGHT\n\u003c/think\u003e\n\nANSWER", "&lt;think&gt;THOUGHT&lt;/think&gt;ANSWER")
+    return spoken(ask, escaped[ask.number % 2])
+
+
+@quirk(LEAKS)
 def seed_think_tags(ask: Ask) -> Answer:
     """<seed:think>...</seed:think>, with a reflection on the budget inside (Seed-OSS).
 
