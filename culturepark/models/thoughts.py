@@ -608,7 +608,7 @@ def trimmed(content: str, start: int, stop: int) -> tuple[int, int]:
 
 def is_garbled(text: str) -> bool:
     """Return whether characters were lost, UTF-8 was read as another code, or pieces of a vocabulary never joined."""
-    misread = MISREAD_LONG.search(text) or len(MISREAD.findall(text)) > 1
+    misread = "â€" in text or len(MISREAD.findall(text)) > 1
     return LOST in text or bool(misread) or len(RAW_PIECES.findall(text)) > max(2, text.count(" "))
 
 
@@ -620,9 +620,8 @@ def misread_bytes(first: int, last: int) -> str:
 
 FOLLOWING = rf"(?![\s«»“”‘’‚„…–—•])[{misread_bytes(0x80, 0xBF)}]"
 """A byte after the first of a character. Punctuation stands behind a capital with an accent in ordinary text too."""
-MISREAD = re.compile(rf"[{misread_bytes(0xC2, 0xDF)}]{FOLLOWING}")
-MISREAD_LONG = re.compile(rf"[{misread_bytes(0xE0, 0xEF)}]{FOLLOWING}[{misread_bytes(0x80, 0xBF)}]")
-"""Characters of two and of three bytes, read byte by byte."""
+MISREAD = re.compile(rf"[{misread_bytes(0xC2, 0xDF)}]{FOLLOWING}|[{misread_bytes(0xE0, 0xEF)}]{FOLLOWING}{{2}}")
+"""A character of two or three bytes, read byte by byte. Typographic punctuation becomes `â€` and a third sign."""
 
 
 def unfit(text: str) -> Unclear | None:
