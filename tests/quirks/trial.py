@@ -24,6 +24,7 @@ from tests.quirks import QUIRKS, Quirk
 from tests.quirks.hurry import Clock
 from tests.quirks.kinds import STAIN
 from tests.quirks.server import Server
+from tests.support.scratch import memory
 
 SCENARIO = """\
 name: odd-servers
@@ -177,11 +178,6 @@ def look_at_files(folder: Path, quirk: Quirk, out: Outcome) -> None:
     for path in folder.rglob("*"):
         if path.is_file() and (found := stains(quirk, path.read_text("utf-8", "replace"))):
             out.stained[path.name] = found
-
-
-def memory() -> str | None:
-    """A folder in memory, where a disk need not be waited for; None where there is none."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
 
 # --- judging ---------------------------------------------------------------------------------------
