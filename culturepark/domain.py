@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -19,6 +19,7 @@ CULTURES: dict[str, str] = {culture: entry["country"] for culture, entry in COUN
 """Each culture with the country (ISO 3166 alpha-3) that grounds it."""
 COUNTRY_NAMES: dict[str, str] = {entry["country"]: entry["country_name"] for entry in COUNTRIES.values()}
 MAIN_CULTURE = "american"
+MAIN_COUNTRY = "USA"
 """Culture of every main contact: exported, mined if the scenario says so, and not one of `CULTURES`."""
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ TalkSetting = Literal["one-to-one", "moderated"]
 ProtocolName = Literal["self-guidance", "free-chat", "talk"]
 """`talk` belongs to `culturepark talk` alone: a user takes part, and there is no schedule."""
 Kind = Literal["opinion", "norm", "custom"]
+Settlement = Literal["city", "town", "village"]
 Relation = Literal["entail", "contradict", "irrelevant", "unparsable"]
 Criterion = Literal["faithful", "stance", "harmlessness", "awareness", "cross-check"]
 Scored = Literal["harmlessness", "awareness"]
@@ -90,6 +92,10 @@ Named = Annotated[T | None, BeforeValidator(not_blank), Field(exclude_if=lambda 
 """Off unless it is named. A check that is off leaves no trace in a scenario's digest."""
 
 
+def is_empty(value: Sized) -> bool:
+    return not value
+
+
 class Status(StrEnum):
     """The state of a run or a dialogue."""
 
@@ -109,9 +115,18 @@ class Noun(BaseModel):
 # --- people ------------------------------------------------------------------------------------
 
 
+SchwartzValue = Literal[
+    "self-direction", "stimulation", "hedonism", "achievement", "power",
+    "security", "conformity", "tradition", "benevolence", "universalism",
+]  # fmt: skip
+"""The ten basic values of Schwartz (1992), in the order of his circle."""
+
+
 class Value(Noun):
     value: Text
     """Something that matters to this person."""
+    schwartz: Named[SchwartzValue] = None
+    """The basic value that it is about."""
     why: Text
     """One sentence from this person's life."""
 
@@ -134,6 +149,45 @@ class Custom(Noun):
     """A reference to check it by."""
 
 
+class Saying(Noun):
+    """Words that this person would say aloud."""
+
+    text: Text
+    """In the person's own language."""
+    english: Text
+    """A rendering."""
+    language: LanguageCode
+
+
+class Scene(Noun):
+    """A scene that this person remembers. It may be told once in a run."""
+
+    when: Text
+    where: Text
+    who: Text
+    """The others who were there."""
+    topics: Annotated[tuple[Text, ...], Field(min_length=1, max_length=8)]
+    """Nouns by which the scene comes to mind."""
+    text: Text
+    """In the first person, with something that was said."""
+
+
+class Episodes(Noun):
+    origin: Text
+    """Who wrote the scenes, from what, and who has read them."""
+    scenes: Annotated[tuple[Scene, ...], Field(min_length=1, max_length=40)]
+
+
+class Source(Noun):
+    """Where a card comes from that nobody wrote by hand."""
+
+    name: Text
+    """The table, with the row: `people.csv, row 12`."""
+    licence: Text
+    completed_by: Named[Text] = None
+    """The model that wrote what the table does not say."""
+
+
 class Persona(Noun):
     """One particular person. Only the person's own agent is shown the card."""
 
@@ -147,10 +201,12 @@ class Persona(Noun):
     gender: Literal["woman", "man", "nonbinary"]
     age: Annotated[int, Field(ge=16, le=110)]
     country: Country | None
-    """Stances are drawn from the answers of this country (ISO 3166 alpha-3). None for a main contact."""
+    """Stances are drawn from the answers of this country (ISO 3166 alpha-3). A main contact may do without."""
     region: Text
     place: Text
-    settlement: Literal["city", "town", "village"]
+    settlement: Settlement
+    household: Named[Text] = None
+    """The people this person lives with."""
     work: Text
     schooling: Text
     faith: Text
@@ -159,9 +215,15 @@ class Persona(Noun):
     languages: Annotated[tuple[Text, ...], Field(min_length=1)]
     values: Annotated[tuple[Value, ...], Field(min_length=1, max_length=8)]
     speech: Speech
+    sayings: Annotated[tuple[Saying, ...], Field(max_length=6, exclude_if=is_empty)] = ()
     norms: Annotated[tuple[Custom, ...], Field(min_length=3, max_length=6)]
     scope: Text
     """People for whom this person does not speak."""
+    episodes: Named[Episodes] = None
+    weight: Annotated[float, Field(gt=0, le=1_000_000, exclude_if=lambda weight: weight == 1)] = 1
+    """How often this person sits at a table beside the others of the culture."""
+    source: Named[Source] = None
+    """For a card from a table of people."""
 
     @property
     def country_name(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from culturepark.catalog.files import load, package_dir, placed, shown
-from culturepark.domain import CULTURES, MAIN_CULTURE, Persona
+from culturepark.domain import CULTURES, MAIN_COUNTRY, MAIN_CULTURE, Persona
 from culturepark.errors import CatalogError, Problem
 from culturepark.files import clipped, is_folder
 
@@ -23,8 +23,8 @@ def contradictions(persona: Persona) -> list[tuple[str, str]]:
     problems = []
     if (persona.role == "main") != (persona.culture == MAIN_CULTURE):
         problems.append(("role", f"`main` goes with the culture {MAIN_CULTURE}, `delegate` with the other eight"))
-    if persona.role == "main" and persona.country is not None:
-        problems.append(("country", "must be null for a main contact: no survey shares are drawn for one"))
+    if persona.role == "main" and persona.country not in (None, MAIN_COUNTRY):
+        problems.append(("country", f"must be {MAIN_COUNTRY} for a main contact, or null"))
     if persona.role == "delegate" and persona.country is None:
         suggestion = CULTURES.get(persona.culture, "an ISO 3166 alpha-3 code")
         problems.append(("country", f"is missing; the grounding country is {suggestion}"))
