@@ -27,6 +27,7 @@ from culturepark.models.trust import Trust
 from culturepark.run import Until, Watcher
 from culturepark.run.pipeline import Run
 from culturepark.run.plan import Settings, free_run_id, models_of, new_run, roles_until, settings_of
+from culturepark.run.rating import known
 from culturepark.stats.figures import RunStats
 from culturepark.stats.run_stats import stats
 from culturepark.store.database import DEFAULT_URL
@@ -267,7 +268,9 @@ def simulate(
         until=until,
         **(edition.scenario.limits.model_dump() | (limits.model_dump(exclude_none=True) if limits else {})),
     )
-    plan(edition, seed)  # before there is a store: a scenario with nothing to talk about leaves nothing behind
+    plan(
+        edition, seed, known(edition)
+    )  # before there is a store: a scenario with nothing to talk about leaves nothing behind
     opened = open_store(store, must_exist=False) if isinstance(store, str) else store
     run_id = run_id or free_run_id(opened.database, edition)
     with opened.database.database.hold(run_id):

@@ -380,6 +380,8 @@ class Stance(Noun):
 class Participant(Noun):
     persona: Persona
     stance: Stance | None = None
+    fit: int | None = None
+    """How well the stance fits the card, 0-3 (`dialogue.seating.Ratings`); None where nobody has rated it."""
 
 
 class Casting(Noun):

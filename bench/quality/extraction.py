@@ -44,13 +44,17 @@ async def ours(rows: Sequence[Row], ask: Asks) -> dict[str, list[JsonObject]]:
     for row in rows:
         casting = seated(row)
         turns = talk(row)
-        asker = Asker(casting, ENGLISH, row["id"], ask.model, ask.ledger, "extract")
+        asker = Asker(
+            casting=casting, language=ENGLISH, subject_id=row["id"], model=ask.model, ledger=ask.ledger, stage="extract"
+        )
         extraction = await extract(asker, turns, POLICY.extract)
         statements = [
             one.as_statement(f"{row['id']}.s{number}", row["id"], casting)
             for number, one in enumerate(extraction.proposals, start=1)
         ]
-        verifier = Asker(casting, ENGLISH, row["id"], ask.model, ask.ledger, "verify")
+        verifier = Asker(
+            casting=casting, language=ENGLISH, subject_id=row["id"], model=ask.model, ledger=ask.ledger, stage="verify"
+        )
         verdicts = await verify(verifier, [case(s, turns[-1], casting, ENGLISH) for s in statements], POLICY)
         kept = {verdict.statement_id for verdict in verdicts if verdict.decision == "keep"}
         found[row["id"]] = [{"kind": s.kind, "statement": s.text, "quote": s.quote} for s in statements if s.id in kept]

@@ -80,7 +80,14 @@ class Ask:
         self.personas: tuple[Persona, ...] = load_all([])
 
     def asker(self, stage: str, casting: Casting, subject_id: str) -> Asker:
-        return Asker(casting, load_language("en"), subject_id, self.model, self.ledger, stage)
+        return Asker(
+            casting=casting,
+            language=load_language("en"),
+            subject_id=subject_id,
+            model=self.model,
+            ledger=self.ledger,
+            stage=stage,
+        )
 
     async def say(self, stage: str, subject_id: str, text: str, max_tokens: int) -> Reply:
         """One user message without any system prompt: as the published code asks."""

@@ -17,6 +17,7 @@ from culturepark.domain import Status
 from culturepark.errors import BudgetReached, CultureparkError, Interrupted, UsageError
 from culturepark.models.kinds import is_scripted, is_tiny
 from culturepark.models.trust import Trust
+from culturepark.run import Watcher
 from culturepark.run.pipeline import Run, still_open
 from culturepark.stats.figures import RunStats
 from culturepark.stats.run_stats import stats as stats_of
@@ -67,17 +68,15 @@ def carry_on(store: Store, row: RunRow, as_json: bool, trust: Trust, more: Mappi
     failure: CultureparkError | None = None
     with watching() as watcher:
         run = Run(store, row, watcher, trust)
-        left_out = skipped(store, row, run.edition)
-        for skip in left_out[:3]:
-            watcher.note(f"skipped: {skip}")
-        if len(left_out) > 3:
-            watcher.note(f"skipped: {len(left_out)} cells in all; `culturepark stats {row.id}{option}` names them")
+        note_skipped(watcher, row, option)
         if people := run.without_a_second():
             watcher.note(f"cross-check: nobody else to ask about norms of {people}; they are kept without")
         try:
             asyncio.run(until_stopped(run))
         except CultureparkError as error:
             failure = error
+        if row.skipped is None:  # it has been planned meanwhile
+            note_skipped(watcher, store.run(row.id), option)
     stats = stats_of(store, store.run(row.id))
     if failure and stats.status == Status.RUNNING:  # the store could not be written
         stats = stats.model_copy(update={"status": Status.STOPPED})
@@ -90,6 +89,14 @@ def carry_on(store: Store, row: RunRow, as_json: bool, trust: Trust, more: Mappi
         show_origin(failure)
         return failure.exit_code
     return 1 if stats.status == Status.FAILED else 0
+
+
+def note_skipped(watcher: Watcher, row: RunRow, option: str) -> None:
+    left_out = skipped(row)
+    for skip in left_out[:3]:
+        watcher.note(f"skipped: {skip}")
+    if len(left_out) > 3:
+        watcher.note(f"skipped: {len(left_out)} cells in all; `culturepark stats {row.id}{option}` names them")
 
 
 async def until_stopped(run: Run) -> None:

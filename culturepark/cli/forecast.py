@@ -11,6 +11,7 @@ from culturepark.errors import StoreError
 from culturepark.models.spec import ModelSpec
 from culturepark.run.forecast import Past, forecast
 from culturepark.run.plan import models_column
+from culturepark.run.rating import known
 from culturepark.store import runs
 from culturepark.store.database import exists
 from culturepark.store.integrity import edition_of
@@ -24,7 +25,7 @@ def show_forecast(
     edition: Edition, models: Mapping[ModelRole, ModelSpec], seed: int, store_url: str, as_json: bool
 ) -> int:
     past = past_runs(store_url, edition.scenario.protocol, models)
-    figures = forecast(plan(edition, seed), edition.scenario, models, past)
+    figures = forecast(plan(edition, seed, known(edition)), edition.scenario, models, past)
     if as_json:
         write(json.dumps(figures.model_dump()))
         return 0

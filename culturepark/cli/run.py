@@ -60,6 +60,7 @@ def simulate(
     from culturepark.models.registry import check_here, check_specs
     from culturepark.models.spec import parse_roles
     from culturepark.run.plan import Settings, free_run_id, new_run, roles_until
+    from culturepark.run.rating import known
     from culturepark.store.store import Store
     from culturepark.terminal.safe import safe, tell
 
@@ -82,7 +83,9 @@ def simulate(
         until=until,
         **(edition.scenario.limits.model_dump() | limits.given),
     )
-    plan(edition, seed)  # before there is a store: a scenario with nothing to talk about leaves nothing behind
+    plan(
+        edition, seed, known(edition)
+    )  # before there is a store: a scenario with nothing to talk about leaves nothing behind
     store = Store(store_url)
     run_id = run_id or free_run_id(store, edition)
     with store.database.hold(run_id):

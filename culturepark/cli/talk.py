@@ -68,6 +68,7 @@ def talk(
     from culturepark.models.registry import check_specs
     from culturepark.models.spec import parse_roles
     from culturepark.run.plan import Settings, free_run_id, new_run, roles_until, settings_of
+    from culturepark.run.rating import known
     from culturepark.store.integrity import edition_of
     from culturepark.store.store import Store
 
@@ -97,7 +98,7 @@ def talk(
         edition = talk_edition(find_persona(persona), find_seed(about), moderated=moderated)
         models = parse_roles(model, roles)
         seed = 1 if seed is None else seed
-        plan(edition, seed)
+        plan(edition, seed, known(edition))
         trust = trust_in(models.values(), [])
         settings = Settings(concurrency=4 if models["speaker"].remote else 1, **limits.given)
         # Errors in keys and files are reported before a store is made.

@@ -1,26 +1,45 @@
-"""Plans a run: the people of each dialogue and their stances, a pure function of the edition and the run's seed."""
+"""Plans a run: the people of each dialogue and their stances, a pure function of edition, seed and ratings.
+
+Tables are laid first, as cultures without names. Then `seating` decides for each culture and question who holds which
+answer, and these people are spread over the tables.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
+from culturepark.dialogue.seating import EMPTY, IMPOSSIBLE, Pair, Pool, Ratings, assign, candidates, misfit, rating_of
 from culturepark.dialogue.stance import draw_codes, shuffled, stance, unit
-from culturepark.domain import MAIN_CULTURE, Casting, Culture, Edition, Participant, Persona, Seed
+from culturepark.domain import (
+    MAIN_CULTURE,
+    Casting,
+    Culture,
+    Edition,
+    Participant,
+    Persona,
+    Seed,
+    Setting,
+    SurveyItem,
+    TalkSetting,
+)
 from culturepark.errors import UsageError
 
 MOST = 100_000
 """Dialogues in a run. Its plan is held in memory."""
+NOBODY_RATED: Ratings = {}
+TOO_FEW = "too few people with different names"
 
 
 @dataclass(frozen=True)
 class Skip:
-    """A dialogue that cannot be held."""
+    """Dialogues that cannot be held, or that are held without one of their people."""
 
     seed_key: str
     culture: str
     dialogues: int
-    """Number of dialogues left out."""
+    """Number of dialogues left out; 0 where they are held all the same."""
     why: str = "not asked in its country"
 
     def __str__(self) -> str:
@@ -33,39 +52,88 @@ class Plan:
     skipped: tuple[Skip, ...]
 
 
-def plan(edition: Edition, run_seed: int) -> Plan:
+@dataclass
+class Table:
+    """One dialogue while it is planned."""
+
+    seed: Seed
+    group: Sequence[Culture]
+    """The cultures for which it is held; a main contact's is none of them."""
+    seats: Sequence[Culture]
+    """The culture of each person, in the order of sitting."""
+    repetition: int
+    """From 0, among the dialogues of the same question and group."""
+    people: dict[int, Participant] = field(default_factory=dict)
+    """Seat -> the person who sits there."""
+
+    def takes(self, persona: Persona, seat: int) -> bool:
+        """Whether a person can sit there: nobody else at the table may be called the same."""
+        return all(p.persona.called != persona.called for other, p in self.people.items() if other != seat)
+
+
+Place = tuple[Table, int]
+"""A seat at a table."""
+Lacking = tuple[Table, str]
+"""A table with an empty seat, and the reason."""
+
+
+def plan(edition: Edition, run_seed: int, ratings: Ratings = NOBODY_RATED) -> Plan:
     """
+    Args:
+        ratings: how well answers fit cards; people without any are dealt their answers blind.
     Raises:
         UsageError: if nothing is left to talk about, or too much, or a culture has no persona.
     """
     scenario = edition.scenario
-    tables: list[tuple[Seed, list[Persona]]] = []
-    skipped: list[Skip] = []
     if (most := len(scenario.seeds) * len(scenario.cultures) * scenario.dialogues_per_seed) > MOST:
         raise UsageError(f"{most:,} dialogues are too many for one run ({MOST:,}); make several, each with a --seed")
+    mains = [p for p in edition.personas if p.role == "main"] if scenario.setting == "cross-cultural" else []
+    if scenario.setting == "cross-cultural" and not mains:
+        raise UsageError("a cross-cultural dialogue needs a main contact, and there is no such persona")
+    castings: list[Casting] = []
+    skipped: list[Skip] = []
     for seed in scenario.seeds:
-        sitting = {c: delegates(edition, c, seed) for c in scenario.cultures}
-        for culture, people in sitting.items():
-            if not people:
-                skipped.append(Skip(seed.key, culture, scenario.dialogues_per_seed))
-        present = [culture for culture in scenario.cultures if sitting[culture]]
-        groups = [present] if present and scenario.setting == "panel" else [[culture] for culture in present]
-        for group in groups:
-            for repetition in range(scenario.dialogues_per_seed):
-                table = seat(edition, seed, group, sitting, repetition, run_seed)
-                if table:
-                    tables.append((seed, table))
-                else:
-                    skipped.append(Skip(seed.key, " and ".join(group), 1, "too few people with different names"))
-    if not tables:
+        able = {culture: able_to_sit(edition, culture, seed) for culture in scenario.cultures}
+        skipped += [Skip(seed.key, c, scenario.dialogues_per_seed) for c, people in able.items() if not people]
+        dealt = seed if scenario.people > 1 else possible(seed, edition.personas[0], ratings)
+        tables = list(lay(edition, dealt, {c: people for c, people in able.items() if people}, run_seed))
+        lacking = list(fill(tables, able, run_seed, ratings))
+        if mains:
+            grounded = [p for p in mains if seed.item and p.country in seed.item.shares]
+            if grounded:
+                lacking += fill(tables, {MAIN_CULTURE: grounded}, run_seed, ratings)
+            else:
+                lacking += seat_main_contacts(edition, tables, mains, run_seed)
+        least = fewest(scenario.setting, scenario.people)
+        skipped += skips(lacking, least)
+        for table in tables:
+            if len(table.people) >= least:
+                people = tuple(table.people[seat] for seat in sorted(table.people))
+                castings.append(Casting(number=len(castings) + 1, seed=seed, participants=people))
+    if not castings:
         raise UsageError("nothing to talk about: " + "; ".join(str(s) for s in skipped[:5]))
-    return Plan(tuple(with_stances(tables, run_seed)), tuple(skipped))
+    return Plan(tuple(castings), tuple(skipped))
 
 
-def delegates(edition: Edition, culture: str, seed: Seed) -> list[Persona]:
+def possible(seed: Seed, persona: Persona, ratings: Ratings) -> Seed:
+    """Return the question of a talk with one person, without the answers that the card rules out."""
+    item = seed.item
+    if item is None or persona.country not in item.shares:
+        return seed
+    shares = item.shares[persona.country]
+    held = {code: share for code, share in shares.items() if rating_of(persona, item, code, ratings) != IMPOSSIBLE}
+    return seed.model_copy(update={"item": item.model_copy(update={"shares": {persona.country: held}})})
+
+
+def fewest(setting: Setting | TalkSetting, people: int) -> int:
+    """Return how many people a dialogue needs."""
+    return 3 if setting == "panel" else people
+
+
+def able_to_sit(edition: Edition, culture: str, seed: Seed) -> list[Persona]:
     """Return the culture's personas who can answer: where the seed has an item, those whose country was asked.
 
-    Main contacts have no stance, and can always sit there.
+    Main contacts can always sit there.
 
     Raises:
         UsageError: if the culture has no personas at all.
@@ -73,64 +141,173 @@ def delegates(edition: Edition, culture: str, seed: Seed) -> list[Persona]:
     people = [p for p in edition.personas if p.culture == culture]
     if not people:
         raise UsageError(f"no persona for the culture {culture}")
-    return [p for p in people if seed.item is None or p.role == "main" or p.country in seed.item.shares]
+    return [p for p in people if p.role == "main" or seed.item is None or p.country in seed.item.shares]
 
 
-def seat(
-    edition: Edition,
-    seed: Seed,
-    group: list[Culture],
-    sitting: dict[Culture, list[Persona]],
-    repetition: int,
-    run_seed: int,
-) -> list[Persona]:
-    """Return the people of one dialogue; none if too few have different names.
+def lay(edition: Edition, seed: Seed, able: Mapping[Culture, Sequence[Persona]], run_seed: int) -> Iterator[Table]:
+    """Yield the tables of one question, with a seat for each person."""
+    scenario = edition.scenario
+    panel = scenario.setting == "panel"
+    present = [culture for culture in scenario.cultures if culture in able]
+    for group in [present] if panel and present else [[culture] for culture in present]:
+        for repetition in range(scenario.dialogues_per_seed):
+            if panel:
+                first = int(unit("table", run_seed, seed.key) * len(group)) + repetition
+                yield Table(seed, group, panel_seats(group, first, able, scenario.people), repetition)
+            elif scenario.setting == "cross-cultural":
+                yield Table(seed, group, (MAIN_CULTURE, *group), repetition)
+            else:
+                yield Table(seed, group, group * scenario.people, repetition)
 
-    Each culture's personas take turns, in an order hashed from seed and culture.
+
+def panel_seats(
+    group: Sequence[Culture], first: int, able: Mapping[Culture, Sequence[Persona]], size: int
+) -> list[Culture]:
+    """Return the cultures of a panel's seats, one after the other, as long as they have people left."""
+    left = {culture: len({p.called for p in able[culture]}) for culture in group}
+    seats: list[Culture] = []
+    for i in range(len(group) * max(left.values())):
+        culture = group[(first + i) % len(group)]
+        if left[culture] and len(seats) < size:
+            left[culture] -= 1
+            seats.append(culture)
+    return seats
+
+
+def pools_of(
+    tables: Sequence[Table], able: Mapping[Culture, Sequence[Persona]], run_seed: int
+) -> Iterator[tuple[list[Place], Pool]]:
+    """Yield all seats under one question by culture and country, with the answers that are dealt to them.
+
+    Where a culture's people come from several countries, each country has as many seats as the weights of its people.
+    All cultures of one country draw from the same lot.
     """
+    by_country: dict[str, dict[Culture, list[Place]]] = defaultdict(dict)
+    for culture, people in able.items():
+        places = [(table, seat) for table in tables for seat, wanted in enumerate(table.seats) if wanted == culture]
+        if not places:
+            continue
+        countries = sorted({p.country or "" for p in people})
+        weights = {i: sum(p.weight for p in people if (p.country or "") == c) for i, c in enumerate(countries)}
+        numbers = draw_codes(weights, len(places), run_seed, places[0][0].seed.key, culture, "countries")
+        for place, number in zip(places, numbers, strict=True):
+            by_country[countries[number]].setdefault(culture, []).append(place)
+    for country, of_cultures in by_country.items():
+        seed = next(iter(of_cultures.values()))[0][0].seed
+        shares = seed.item.shares.get(country) if seed.item else None
+        lot = draw_codes(shares, sum(map(len, of_cultures.values())), run_seed, seed.key, country) if shares else []
+        for culture, places in of_cultures.items():
+            parts = (run_seed, seed.key, culture, country)
+            persons = [p for p in able[culture] if (p.country or "") == country]
+            yield (
+                places,
+                Pool(
+                    persons=candidates(persons, len(places), *parts),
+                    seats=len(places),
+                    item=seed.item if shares else None,
+                    codes=[lot.pop() for _ in places] if shares else (),
+                    most=len({id(table) for table, _ in places}),
+                    parts=parts,
+                ),
+            )
 
-    def pick(people: list[Persona], culture: str, nth: int) -> Persona:
-        return people[shuffled(len(people), "persona", run_seed, seed.key, culture)[nth % len(people)]]
 
-    setting, size = edition.scenario.setting, edition.scenario.people
-    if setting == "cross-cultural":
-        mains = [p for p in edition.personas if p.role == "main"]
-        if not mains:
-            raise UsageError("a cross-cultural dialogue needs a main contact, and there is no such persona")
-        delegate = pick(sitting[group[0]], group[0], repetition)
+def fill(
+    tables: Sequence[Table], able: Mapping[Culture, Sequence[Persona]], run_seed: int, ratings: Ratings
+) -> Iterator[Lacking]:
+    """Seat people on all seats of their cultures under one question, and yield the tables with seats left empty."""
+    for places, pool in pools_of(tables, able, run_seed):
+        seated = assign(pool, ratings)
+        order = shuffled(len(seated.pairs), "seats", *pool.parts) if pool.item else range(len(seated.pairs))
+        empty = spread(places, [seated.pairs[i] for i in order], pool, ratings)
+        reasons = [f"nobody's card fits the answer “{stance(pool.item, c).text}”" for c in seated.empty if pool.item]
+        reasons += [TOO_FEW] * len(empty)
+        yield from ((table, why) for (table, _), why in zip(empty, reasons, strict=False))
+
+
+def spread(places: Sequence[Place], pairs: Sequence[Pair], pool: Pool, ratings: Ratings) -> list[Place]:
+    """Seat each pair of person and answer, and return the places that stay empty.
+
+    Where nobody who is left can sit at a table, somebody changes places with a person at an earlier one, or somebody
+    else of the culture comes with the answer.
+    """
+    left, filled, empty = list(pairs), list[Place](), list[Place]()
+
+    def sit(place: Place, pair: Pair) -> None:
+        persona, code = pair
+        person = Participant(persona=persona)
+        if pool.item and code is not None:
+            own, rating = stance(pool.item, code), rating_of(persona, pool.item, code, ratings)
+            person = Participant(persona=persona, stance=own, fit=rating)
+        place[0].people[place[1]] = person
+
+    def taken(place: Place) -> bool:
+        for i, (persona, _) in enumerate(left):
+            if place[0].takes(persona, place[1]):
+                sit(place, left.pop(i))
+                return True
+        return False
+
+    def moved(place: Place) -> bool:
+        for other in filled:
+            there = other[0].people[other[1]]
+            for i, (persona, _) in enumerate(left):
+                if place[0].takes(there.persona, place[1]) and other[0].takes(persona, other[1]):
+                    place[0].people[place[1]] = there
+                    sit(other, left.pop(i))
+                    return True
+        return False
+
+    def replaced(place: Place) -> bool:
+        for i, (_, code) in enumerate(left):
+            for persona in pool.persons:
+                if place[0].takes(persona, place[1]) and misfit(persona, pool, code, ratings) < EMPTY:
+                    sit(place, (persona, code))
+                    del left[i]
+                    return True
+        return False
+
+    for place in places:
+        if taken(place) or moved(place) or replaced(place):
+            filled.append(place)
+        else:
+            empty.append(place)
+    return empty
+
+
+def seat_main_contacts(
+    edition: Edition, tables: Sequence[Table], mains: Sequence[Persona], run_seed: int
+) -> Iterator[Lacking]:
+    """Seat main contacts without an answer, who take turns, and yield the tables for which there is none."""
+    for table in tables:
+        order = shuffled(len(mains), "persona", run_seed, table.seed.key, MAIN_CULTURE)
         # Without the culture's index all cultures would meet the same main contact over a seed.
-        offset = edition.scenario.cultures.index(group[0])
-        contacts = [pick(mains, MAIN_CULTURE, repetition + offset + i) for i in range(len(mains))]
-        return next(([main, delegate] for main in contacts if main.called != delegate.called), [])
-    chosen: list[Persona] = []
-    first = int(unit("table", run_seed, seed.key) * len(group)) if setting == "panel" else 0
-    rounds = max(len(sitting[culture]) for culture in group)
-    for i in range(rounds * len(group)):
-        culture = group[(i + first + repetition) % len(group)]
-        candidate = pick(sitting[culture], culture, i // len(group) + repetition * size)
-        if candidate not in chosen and candidate.called not in {p.called for p in chosen}:
-            chosen.append(candidate)
-        if len(chosen) == size:
-            return chosen
-    return chosen if setting == "panel" and len(chosen) >= 3 else []
+        first = table.repetition + edition.scenario.cultures.index(table.group[0])
+        turns = [mains[order[(first + i) % len(mains)]] for i in range(len(mains))]
+        main = next((main for main in turns if table.takes(main, 0)), None)
+        if main:
+            table.people[0] = Participant(persona=main)
+        else:
+            yield table, TOO_FEW
 
 
-def with_stances(tables: list[tuple[Seed, list[Persona]]], run_seed: int) -> list[Casting]:
-    """Number the dialogues and deal each delegate a stance."""
-    needed = Counter(
-        (seed.key, p.country) for seed, people in tables for p in people if seed.item and p.role == "delegate"
-    )
-    dealt: dict[tuple[str, str | None], list[int]] = {}
-    castings = []
-    for number, (seed, people) in enumerate(tables, start=1):
-        participants = []
-        for persona in people:
-            own = None
-            if seed.item and persona.role == "delegate" and persona.country:
-                key = (seed.key, persona.country)
-                if key not in dealt:
-                    dealt[key] = draw_codes(seed.item.shares[persona.country], needed[key], run_seed, *key)
-                own = stance(seed.item, dealt[key].pop())
-            participants.append(Participant(persona=persona, stance=own))
-        castings.append(Casting(number=number, seed=seed, participants=tuple(participants)))
-    return castings
+def skips(lacking: Sequence[Lacking], least: int) -> Iterator[Skip]:
+    """Sum up the empty seats by group of cultures and reason."""
+    counts: dict[tuple[str, str, str], Counter[int]] = defaultdict(Counter)
+    for table, why in lacking:
+        held = len(table.people) >= least
+        counts[table.seed.key, " and ".join(table.group), why][id(table)] += not held
+    for (seed_key, culture, why), of_tables in counts.items():
+        yield Skip(seed_key, culture, sum(unheld > 0 for unheld in of_tables.values()), why)
+
+
+def dealt_to(edition: Edition, run_seed: int) -> Iterator[tuple[Persona, SurveyItem]]:
+    """Yield every person with every item of which an answer may be dealt to that person."""
+    scenario = edition.scenario
+    for seed in scenario.seeds:
+        able = {culture: able_to_sit(edition, culture, seed) for culture in scenario.cultures}
+        tables = list(lay(edition, seed, {c: people for c, people in able.items() if people}, run_seed))
+        if scenario.setting == "cross-cultural":
+            able[MAIN_CULTURE] = [p for p in edition.personas if p.role == "main"]
+        for _, pool in pools_of(tables, able, run_seed):
+            yield from ((person, pool.item) for person in pool.persons if pool.item)

@@ -44,23 +44,22 @@ class TooMuch(Exception):
         self.call_id = call_id
 
 
-@dataclass(frozen=True)
-class Asker:
-    """Asks one model about one dialogue. Every call is stored under the dialogue's id.
+@dataclass(frozen=True, kw_only=True)
+class SubjectAsker:
+    """Asks one model about one subject, under whose id every call is stored.
 
     All that ask with it raise what the ledger raises.
     """
 
-    casting: Casting
     language: Language
-    dialogue_id: str
+    subject_id: str
     model: ChatModel
     ledger: Ledger
     stage: str
 
     async def send(self, request: Request, template: Prompt) -> Reply:
         return await self.ledger.ask(
-            self.model, request, stage=self.stage, subject_id=self.dialogue_id, prompt_digest=template.digest
+            self.model, request, stage=self.stage, subject_id=self.subject_id, prompt_digest=template.digest
         )
 
     async def json(
@@ -113,6 +112,13 @@ class Asker:
         if reply and withheld == ATTEMPTS:
             raise TooMuch("withheld", reply.call_id)
         return None, reply
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asker(SubjectAsker):
+    """Asks about one dialogue."""
+
+    casting: Casting
 
 
 async def in_parts(
@@ -179,7 +185,7 @@ class Items(BaseModel, Generic[One]):
 
 
 async def each(
-    asker: Asker,
+    asker: SubjectAsker,
     template: Prompt,
     items: Sequence[JsonObject],
     shape: type[One],

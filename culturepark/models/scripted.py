@@ -76,7 +76,18 @@ def answer(body: JsonObject) -> str:
     material = json.loads(str(messages[-1]["content"]).rpartition("\n\n")[2])
     if schema in ("scores", "cross_check"):
         return json.dumps((scores if schema == "scores" else cross_check)(material, str(messages[0]["content"])))
-    return json.dumps({"statements": extraction, "verdicts": verdicts, "rewording": rewording}[schema](material))
+    scripts = {"statements": extraction, "verdicts": verdicts, "rewording": rewording, "ratings": ratings}
+    return json.dumps(scripts[schema](material))
+
+
+def ratings(material: JsonObject) -> JsonObject:
+    """Return that every answer is plausible, and one is expected."""
+    name, rated = material["person"]["name"], []
+    for item in material["items"]:
+        count = len(item["answers"])
+        typical = number(name, item["question"]) % count
+        rated.append({"id": item["id"], "ratings": [3 if i == typical else 2 for i in range(count)]})
+    return {"items": rated}
 
 
 def talk(system: str, messages: list[JsonObject], body: JsonObject) -> str:

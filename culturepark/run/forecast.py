@@ -17,6 +17,7 @@ from culturepark.languages import load_language
 from culturepark.models import prices, tokens
 from culturepark.models.chat import Usage
 from culturepark.models.spec import ModelSpec
+from culturepark.run.rating import known
 
 Amount = tuple[float, float, float]
 """Calls, prompt tokens, completion tokens."""
@@ -128,7 +129,7 @@ def scaled_by(run: Past, expected: Totals, specs: Mapping[ModelRole, ModelSpec])
     Args:
         expected: the middle of the plan's forecast.
     """
-    own = middle(plan_of(run.edition, run.seed), run.edition.scenario)
+    own = middle(plan_of(run.edition, run.seed, known(run.edition)), run.edition.scenario)
     factors: dict[str, Amount] = {}
     for stage, spent in run.spent.items():
         sums = [sum(own[role][n] for role in own if STAGES[role] == stage) for n in range(3)]

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from culturepark.distill.ask import Asker
     from culturepark.distill.samples import Judged
     from culturepark.models.embedder import Embedder
+    from culturepark.run.rating import Pair
 
 LOOK_EVERY: float = 5
 """Seconds between two checks that the store is still where it was."""
@@ -172,6 +173,8 @@ class Run:
             self.store.database.check_place()
 
     async def _stages(self) -> None:
+        if not self.castings:
+            await self._seat()
         await self._dialogues()
         if self._reaches("dedup"):
             await self._distil()
@@ -195,6 +198,46 @@ class Run:
 
     def _reaches(self, stage: Until) -> bool:
         return UNTIL.index(self.settings.until) >= UNTIL.index(stage)
+
+    async def _seat(self) -> None:
+        """Let the moderator's model rate the answers of people whom nobody has rated, and plan the run."""
+        from culturepark.dialogue.casting import plan
+        from culturepark.distill.ask import SubjectAsker
+        from culturepark.languages import load_language
+        from culturepark.run.rating import by_person, known, rate, unrated
+
+        spec, numbers = self.models.specs["moderator"], {p.key: n for n, p in enumerate(self.edition.personas, start=1)}
+        pairs = unrated(self.edition, self.row.seed, known(self.edition, self.store, spec))
+        model = await self.models.get("moderator")
+
+        async def rate_person(own: Sequence[Pair]) -> None:
+            asker = SubjectAsker(
+                language=load_language(self.scenario.language),
+                subject_id=f"{self.row.id}.p{numbers[own[0][0].key]}",
+                model=model,
+                ledger=self.ledger,
+                stage="seat",
+            )
+            try:
+                with shortages_named():
+                    self.store.add_ratings(await rate(asker, own))
+            except (Unreachable, OutOfCredit):
+                raise
+            except ModelError as error:
+                self.watcher.note(f"{own[0][0].called} gets an answer blind: {error}")
+            self._show()
+
+        people = by_person(pairs)
+        if model.traits.labels or model.traits.small:
+            self.watcher.note(f"{len(people)} people get their answers blind: the model is too small to rate what fits")
+        elif people:
+            self.watcher.note(f"rating how well answers fit {len(people)} people, once")
+            await self.engine.map(rate_person, people, at_once=self.settings.concurrency, halt=self._halt)
+        made = plan(self.edition, self.row.seed, known(self.edition, self.store, spec))
+        self.store.add_plan(self.row.id, made, self.edition)
+        self.row = self.store.run(self.row.id)
+        self.castings = {casting.number: casting for casting in made.castings}
+        self.ledger.down_after = min(DOWN_AFTER, len(self.castings))
 
     async def _dialogues(self) -> None:
         """Do all dialogues, several at once. A failure of a single dialogue does not stop the run."""
@@ -344,7 +387,14 @@ class Run:
         from culturepark.languages import load_language
 
         model = await self.models.get(role)
-        return Asker(casting, load_language(self.scenario.language), row.id, model, self.ledger, stage)
+        return Asker(
+            casting=casting,
+            language=load_language(self.scenario.language),
+            subject_id=row.id,
+            model=model,
+            ledger=self.ledger,
+            stage=stage,
+        )
 
     async def _distil(self) -> None:
         """Make duplicates and samples of the whole run. Both follow from the verdicts, and can be made again."""

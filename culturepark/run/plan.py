@@ -18,6 +18,7 @@ from culturepark.models.chat import canonical, digest
 from culturepark.models.ledger import now
 from culturepark.models.spec import CHAT_ROLES, ModelSpec, parse
 from culturepark.run import UNTIL, Until
+from culturepark.run.rating import known, unrated
 from culturepark.store.castings import castings
 from culturepark.store.integrity import edition_of
 from culturepark.store.lineage import parents
@@ -52,6 +53,9 @@ def new_run(
 ) -> RunRow:
     """Make a run and return its row, or take it up again where it exists with the same digest, seed and models.
 
+    Where answers are to be dealt to people whom nobody has rated, the run is planned when it is carried on. A talk does
+    without: it has one person, whose answer is drawn among those that are not ruled out.
+
     Raises:
         UsageError: if the run exists but is another.
     """
@@ -75,6 +79,7 @@ def new_run(
         kept = replace(settings, threshold=settings_of(row).threshold)
         store.set_plan(row.id, vars(kept), row.models)
         return store.run(row.id)
+    talk = protocol_of(edition.scenario.protocol).user_sits
     row = RunRow(
         id=run_id,
         scenario_name=edition.scenario.name,
@@ -87,7 +92,10 @@ def new_run(
         models=specs,
         settings=json.dumps(vars(settings), sort_keys=True),
     )
-    store.create_run(row, plan(edition, seed).castings, edition)
+    rater = models["moderator"]
+    ratings = known(edition, store, rater)
+    rated = talk or not unrated(edition, seed, ratings)
+    store.create_run(row, plan(edition, seed, ratings) if rated else None, edition)
     return row
 
 

@@ -90,7 +90,7 @@ def run_stats(store: Store, run: RunRow, edition: Edition) -> RunStats:
         created_at=run.created_at,
         finished_at=run.finished_at,
         **dict(steps),
-        skipped=list(skipped(store, run, edition)),
+        skipped=list(skipped(run)),
         dialogue_stop_reasons=stops,
         checks=checks_of(store, run, edition, statements),
         duplicates=Duplicates(threshold=threshold_of(run, edition), by_method=by_method),

@@ -1,28 +1,28 @@
 """The castings of a stored run, read back from its rows. Read-only.
 
-A run is planned once, when it is made; branches are never planned. So the rows say who sits where. A seed that the plan
-had to leave out has no rows, and is found by planning again.
+A run is planned once; branches are never planned. So the rows say who sits where, and `run.skipped` says what the plan
+had to leave out.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import sqlalchemy
 from sqlmodel import Session, col
 
-from culturepark.dialogue.casting import Skip, plan
+from culturepark.dialogue.casting import Skip
 from culturepark.domain import Casting, Edition, Participant, Stance
 from culturepark.errors import StoreError
 from culturepark.store.integrity import sound
-from culturepark.store.lineage import parents
 from culturepark.store.store import Store
 from culturepark.store.tables import DialogueRow, ParticipantRow, RunRow
 
 DIALOGUE = tuple(col(getattr(DialogueRow, name)) for name in ("id", "number", "seed_key"))
 PERSON = tuple(
     col(getattr(ParticipantRow, name))
-    for name in ("dialogue_id", "position", "persona_key", "stance_code", "stance_text")
+    for name in ("dialogue_id", "position", "persona_key", "stance_code", "stance_text", "fit")
 )
 
 
@@ -52,7 +52,7 @@ def sitting_in(session: Session, condition: Any, edition: Edition) -> tuple[Cast
         key = row["persona_key"], row["stance_code"], row["stance_text"]
         if key not in people:
             stance = None if key[1] is None else Stance(code=key[1], text=key[2] or "")
-            people[key] = Participant(persona=edition.persona(key[0]), stance=stance)
+            people[key] = Participant(persona=edition.persona(key[0]), stance=stance, fit=row["fit"])
         sitting.setdefault(row["dialogue_id"], []).append(people[key])
     if empty := next((row["id"] for row in rows if row["id"] not in sitting), None):
         raise StoreError(f"nobody sits in the dialogue {empty[:120]!r}; `culturepark doctor` lists all damage")
@@ -66,6 +66,6 @@ def sitting_in(session: Session, condition: Any, edition: Edition) -> tuple[Cast
     )
 
 
-def skipped(store: Store, run: RunRow, edition: Edition) -> tuple[Skip, ...]:
-    """Return the seeds and cultures that the run's plan had to leave out; nothing for a branch."""
-    return () if parents(store, run.id) else plan(edition, run.seed).skipped
+def skipped(run: RunRow) -> tuple[Skip, ...]:
+    """Return what the run's plan had to leave out; nothing for a branch."""
+    return tuple(Skip(**skip) for skip in json.loads(run.skipped or "[]"))

@@ -40,6 +40,7 @@ from culturepark.store.tables import (
     CallRow,
     DialogueRow,
     DuplicateRow,
+    FitRow,
     ParticipantRow,
     ReviewRow,
     RunRow,
@@ -55,7 +56,8 @@ PAGE = 500
 
 JSON: dict[type[SQLModel], dict[str, type | tuple[type, ...]]] = {
     AbilityRow: {"value": (str, bool, int, list, dict)},
-    RunRow: {"models": dict, "settings": dict},
+    FitRow: {"ratings": list},
+    RunRow: {"models": dict, "settings": dict, "skipped": list},
     DialogueRow: {"rejected": dict},
     CallRow: {"request": dict, "response": dict},
     SampleRow: {"messages": list},
@@ -220,7 +222,7 @@ def on_load(row: SQLModel, _: Any) -> None:
 
 TABLES: tuple[type[SQLModel], ...] = (
     RunRow, DialogueRow, ParticipantRow, CallRow, TurnRow, StatementRow, VerdictRow, DuplicateRow, SampleRow, ReviewRow,
-    VectorRow, AbilityRow,
+    VectorRow, AbilityRow, FitRow,
 )  # fmt: skip
 """Each table comes after those that its rows refer to."""
 

@@ -12,6 +12,7 @@ from sqlalchemy import insert
 from sqlalchemy.exc import NoResultFound
 from sqlmodel import Session, SQLModel, and_, col, delete, func, or_, select, update
 
+from culturepark.dialogue.casting import Plan
 from culturepark.domain import Casting, Duplicate, Edition, Sample, Scenario, Statement, Status, Turn, Verdict
 from culturepark.errors import Unreachable, UsageError
 from culturepark.models.budget import Budget
@@ -25,6 +26,7 @@ from culturepark.store.tables import (
     CallRow,
     DialogueRow,
     DuplicateRow,
+    FitRow,
     ParticipantRow,
     ReviewRow,
     RunRow,
@@ -59,10 +61,18 @@ class Store:
 
     # --- runs ------------------------------------------------------------------------------------
 
-    def create_run(self, row: RunRow, castings: Sequence[Casting], edition: Edition) -> None:
-        """Add a run with all its dialogues, which are pending."""
+    def create_run(self, row: RunRow, plan: Plan | None, edition: Edition) -> None:
+        """Add a run with all its dialogues, which are pending; with none yet if it is to be planned later."""
+        row.skipped = None if plan is None else skipped_column(plan)
         with self.database.writing() as session:
-            add_run(session, row, castings, edition.scenario)
+            add_run(session, row, plan.castings if plan else (), edition.scenario)
+
+    def add_plan(self, run_id: str, plan: Plan, edition: Edition) -> None:
+        """Add all dialogues to a run that has none."""
+        with self.database.writing() as session:
+            row = session.get_one(RunRow, run_id)
+            row.skipped = skipped_column(plan)
+            add_dialogues(session, row, plan.castings, edition.scenario)
 
     def create_branch(
         self, row: RunRow, casting: Casting, edition: Edition, turns: Sequence[Turn], parent_id: str, branched_at: int
@@ -279,6 +289,22 @@ class Store:
         with self.database.writing() as session:
             complete(session, call_id, {"refused": guard})
 
+    def ratings(self, persona_digests: Iterable[str], model: str) -> dict[tuple[str, str], tuple[int, ...]]:
+        """Return (sha256 of card, sha256 of item) -> ratings that a model gave, for some cards."""
+        with self.database.reading() as session:
+            return {
+                (row.persona_sha256, row.item_sha256): tuple(json.loads(row.ratings))
+                for page in pages(sorted(set(persona_digests)))
+                for row in session.exec(
+                    select(FitRow).where(col(FitRow.persona_sha256).in_(page), FitRow.model == model)
+                )
+            }
+
+    def add_ratings(self, rows: Sequence[FitRow]) -> None:
+        with self.database.writing() as session:
+            for row in rows:
+                session.merge(row)
+
     def abilities(self, endpoint: str, model: str) -> dict[str, Any]:
         """Return name -> value of the known abilities of a model at an endpoint."""
         query = select(AbilityRow).where(AbilityRow.endpoint == endpoint, AbilityRow.model == model)
@@ -449,11 +475,19 @@ def complete(session: Session, call_id: str, values: Mapping[str, object]) -> No
         raise NoResultFound(call_id)
 
 
+def skipped_column(plan: Plan) -> str:
+    return json.dumps([vars(skip) for skip in plan.skipped])
+
+
 def add_run(session: Session, row: RunRow, castings: Sequence[Casting], scenario: Scenario) -> list[DialogueRow]:
     if session.get(RunRow, row.id):
         raise UsageError(f"a run {row.id} exists already")
     session.add(row)
     session.flush()
+    return add_dialogues(session, row, castings, scenario)
+
+
+def add_dialogues(session: Session, row: RunRow, castings: Sequence[Casting], scenario: Scenario) -> list[DialogueRow]:
     dialogues = [
         DialogueRow(
             id=f"{row.id}.d{casting.number}",
@@ -483,6 +517,7 @@ def add_run(session: Session, row: RunRow, castings: Sequence[Casting], scenario
                     country=persona.country,
                     stance_code=stance.code if stance else None,
                     stance_text=stance.text if stance else None,
+                    fit=participant.fit,
                 )
             )
     return dialogues

@@ -114,6 +114,9 @@ class RunRow(SQLModel, table=True):
     """Round of the extraction that counts; `distill --from extract` starts the next."""
     verify_round: int = 1
     """Round of the verification that counts; `distill --from extract|verify` starts the next."""
+    skipped: str | None = Field(default=None, sa_type=Json)
+    """JSON: what the plan had to leave out, a list of seed_key, culture, dialogues and why; null until it is planned,
+    and in runs of version 0.1."""
 
 
 class DialogueRow(SQLModel, table=True):
@@ -152,6 +155,8 @@ class ParticipantRow(SQLModel, table=True):
     country: str | None = None
     stance_code: int | None = None
     stance_text: str | None = None
+    fit: int | None = None
+    """How well the stance fits the persona's card, 0 (ruled out) to 3 (expected); null where nobody has rated it."""
 
 
 class CallRow(SQLModel, table=True):
@@ -306,6 +311,23 @@ class VectorRow(SQLModel, table=True):
     """Numbers of two bytes (IEEE 754 binary16, little-endian); its length is 1 within rounding."""
     checksum: int = Field(sa_type=BigInteger)
     """CRC-32 of `embedder`, `text_sha256` and `vector`, one after the other."""
+
+
+class FitRow(SQLModel, table=True):
+    """A model's ratings of one item's answers for one persona; later runs with the same three use them."""
+
+    __tablename__ = "fit"
+    persona_sha256: str = Field(primary_key=True)
+    """Of the card as canonical JSON."""
+    item_sha256: str = Field(primary_key=True)
+    """Of question and options as canonical JSON."""
+    model: str = Field(primary_key=True)
+    """The spec of the model that gave them."""
+    ratings: str = Field(sa_type=Json)
+    """JSON: a rating (0-3) for each option, in the order of the options."""
+    call_id: str
+    """The call that gave them. Its run may have been deleted."""
+    rated_at: str
 
 
 class AbilityRow(SQLModel, table=True):
