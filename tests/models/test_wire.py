@@ -128,7 +128,7 @@ def store_with_a_run() -> bytes:
     row = RunRow(id="r", seed=1, status="running", models="{}", settings="{}", **texts)
     with TemporaryDirectory() as folder:
         store = Store(f"sqlite:///{folder}/r.db")
-        store.create_run(row, [], Edition(scenario=scenario, personas=()))
+        store.create_run(row, None, Edition(scenario=scenario, personas=()))
         store.close()
         return Path(folder, "r.db").read_bytes()
 

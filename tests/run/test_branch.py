@@ -19,6 +19,7 @@ from culturepark.domain import JsonObject
 from culturepark.errors import StoreError, UsageError
 from culturepark.models.spec import SCRIPTED
 from culturepark.run.plan import branch
+from culturepark.run.rating import known
 from culturepark.store import lineage, runs
 from culturepark.store.castings import castings, skipped
 from culturepark.store.integrity import edition_of
@@ -82,9 +83,10 @@ def a_speech(dialogue_id: str = "a.d1", after: int = 3) -> dict[str, Any]:
 @pytest.mark.parametrize("name", ["quickstart", "everyday-norms", "wvs7"])
 def test_the_rows_of_a_run_say_what_its_plan_said(tmp_path: Path, name: str) -> None:
     held = begin(tmp_path, shipped(name), FakeModel())
-    assert castings(held.store, held.row, edition_of(held.row)) == plan(shipped(name), 1).castings
+    made = plan(shipped(name), 1, known(shipped(name)))
+    assert castings(held.store, held.row, edition_of(held.row)) == made.castings
     (one,) = castings(held.store, held.row, edition_of(held.row), f"{held.run_id}.d2")
-    assert one == plan(shipped(name), 1).castings[1]
+    assert one == made.castings[1]
 
 
 def test_the_rows_of_a_panel_keep_its_order(tmp_path: Path) -> None:
@@ -139,7 +141,7 @@ def test_a_branch_is_a_run_of_its_own_that_knows_its_parent(tmp_path: Path) -> N
     assert edited == parent[5].model_copy(update={"text": TEXT, "origin": "edited", "call_id": None})
     one = edition_of(row)
     assert castings(held.store, row, one) == castings(held.store, held.row, one)
-    assert skipped(held.store, row, one) == ()
+    assert skipped(row) == ()
     assert lineage.parents(held.store) == {row.id: "held.d1"}
 
 

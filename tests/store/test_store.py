@@ -24,7 +24,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlmodel import SQLModel
 
 from culturepark.catalog.scenarios import load_edition
-from culturepark.dialogue.casting import plan
+from culturepark.dialogue.casting import Plan, plan
 from culturepark.domain import Casting, Duplicate, Edition, Sample, Statement, Status, Turn
 from culturepark.errors import StoreError, UsageError
 from culturepark.models.chat import Usage, digest
@@ -37,7 +37,7 @@ from culturepark.store.tables import RunRow, SampleRow, StatementRow, TurnRow
 from tests.cli.test_cli import TINY, dump, rows_of, tiny_store
 
 MIGRATIONS = Path(migrations.__file__).parent / "versions"
-TABLES = "run dialogue participant turn call statement verdict duplicate sample review vector ability".split()  # noqa: SIM905
+TABLES = "run dialogue participant turn call statement verdict duplicate sample review vector ability fit".split()  # noqa: SIM905
 
 
 @pytest.fixture
@@ -85,9 +85,9 @@ def run_row(run_id: str, edition: Edition) -> RunRow:
 
 
 def add_run(store: Store, run_id: str, edition: Edition) -> list[Casting]:
-    castings = list(plan(edition, 1).castings)
-    store.create_run(run_row(run_id, edition), castings, edition)
-    return castings
+    made = plan(edition, 1)
+    store.create_run(run_row(run_id, edition), made, edition)
+    return list(made.castings)
 
 
 def a_call(run_id: str, subject_id: str, request: str = "{}") -> Call:
@@ -248,7 +248,7 @@ def test_a_run_exists_with_its_whole_plan(store: Store, path: Path, edition: Edi
 def test_a_run_whose_plan_cannot_be_written_does_not_exist(store: Store, path: Path, edition: Edition) -> None:
     castings = plan(edition, 1).castings
     with pytest.raises(StoreError):  # two dialogues of one number
-        store.create_run(run_row("a", edition), [*castings, castings[0]], edition)
+        store.create_run(run_row("a", edition), Plan((*castings, castings[0]), ()), edition)
     assert not any(dump(path)[table] for table in TABLES)
 
 
@@ -267,7 +267,7 @@ def test_a_run_that_is_broken_off_while_it_is_written_does_not_exist(
             return super().__iter__()
 
     with pytest.raises(KeyboardInterrupt):
-        store.create_run(run_row("a", edition), BreaksOff(plan(edition, 1).castings), edition)
+        store.create_run(run_row("a", edition), Plan(BreaksOff(plan(edition, 1).castings), ()), edition)  # type: ignore[arg-type]
     assert not any(dump(path)[table] for table in TABLES)
     add_run(store, "a", edition)
     assert len(rows_of("run", path)) == 1
@@ -315,7 +315,7 @@ def test_last_is_the_newest_run(store: Store, edition: Edition) -> None:
     for run_id, made in (("b", "2026-01-02T00:00:00.000Z"), ("a", "2026-01-01T00:00:00.000Z")):
         row = run_row(run_id, edition)
         row.created_at = made
-        store.create_run(row, [], edition)
+        store.create_run(row, None, edition)
     assert store.run("last").id == "b"
     assert [row["run"] for row in runs.runs(store)] == ["b", "a"]
 
@@ -335,7 +335,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 store = Store(url)
 columns = "scenario_name scenario_digest scenario status version created_at models settings".split()
-store.create_run(RunRow(id=name, seed=1, **dict.fromkeys(columns, "")), [], SimpleNamespace(scenario=None))
+store.create_run(RunRow(id=name, seed=1, **dict.fromkeys(columns, "")), None, SimpleNamespace(scenario=None))
 for number in range(1, 41):
     call_id = store.begin(Call(name, "dialogue", f"{name}.d1", "m", "e", "p", "r", "{}", None, 1, "now"))
     store.finish(call_id, Outcome("{}", Usage(), None, "stop", None, 1))
