@@ -44,6 +44,8 @@ Heard = Literal["shared", "varies", "unknown", "denied"]
 Shape = Literal["survey", "open", "norm"]
 Role = Literal["main", "delegate", "moderator", "user"]
 """`user` is the person at the keyboard, who has neither card nor culture and is never mined."""
+Mined = Literal["delegate", "main"]
+"""Role of a speaker whose words are mined."""
 Origin = Literal["model", "cue", "fallback", "typed", "edited"]
 Decision = Literal["accept", "reject", "comment"]
 """A reviewer's; `comment` where there is only a rating, a wording or a note."""
@@ -344,6 +346,8 @@ class Scenario(Noun):
     limits: Limits = Limits()
     distill: DistillPolicy = DistillPolicy()
     samples: Annotated[tuple[Shape, ...], Field(min_length=1)] = ("survey", "open", "norm")
+    mine: Annotated[tuple[Mined, ...], Field(min_length=1)] = ("delegate", "main")
+    """Whose words are mined. Scenarios stored by version 0.1 do not say it, and mined everybody's."""
 
 
 class Edition(Noun):

@@ -23,6 +23,7 @@ from culturepark.domain import (
     Key,
     LanguageCode,
     Limits,
+    Mined,
     Noun,
     Persona,
     Scenario,
@@ -100,6 +101,8 @@ class ScenarioFile(Noun):
     distill: DistillPolicy = DistillPolicy()
     samples: Annotated[tuple[Shape, ...], Field(min_length=1)] = ("survey", "open", "norm")
     """Shapes of samples: the answer with its place on the scale, the answer in free words, a norm or custom."""
+    mine: Annotated[tuple[Mined, ...], Field(min_length=1)] = ("delegate",)
+    """Whose words become samples: cultural delegates', and main contacts' only if `main` is named."""
     personas: tuple[str, ...] = ()
     """Files or folders of persona cards beside the shipped ones, relative to this file."""
     surveys: tuple[str, ...] = ()
@@ -171,7 +174,7 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
         raise CatalogError(placed(path, problems))
     scenario = Scenario(
         **{name: getattr(file, name) for name in ("name", "title", "setting", "protocol", "language")},
-        **{name: getattr(file, name) for name in ("limits", "distill", "samples")},
+        **{name: getattr(file, name) for name in ("limits", "distill", "samples", "mine")},
         cultures=cultures,
         seeds=tuple(seeds.values()),
         dialogues_per_seed=dialogues_per_seed or file.dialogues_per_seed,

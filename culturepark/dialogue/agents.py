@@ -6,15 +6,16 @@ as an AutoGen AgentChat agent (`autogen`), or directly where AutoGen cannot be i
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from culturepark.dialogue import phrasing
 from culturepark.dialogue.guards import clean
+from culturepark.dialogue.memory import scenes_of
 from culturepark.dialogue.protocol import Slot
-from culturepark.domain import Casting, Participant, Scenario, Turn
+from culturepark.domain import Casting, Participant, Scenario, Scene, Turn
 from culturepark.errors import UsageError
 from culturepark.languages import load_language
 from culturepark.models.chat import ChatModel, Reply, Request, digest
@@ -114,20 +115,37 @@ class Agent:
 class PersonaAgent(Agent):
     """One person. The prompt is the person's own card, the public transcript, and last the request for this turn."""
 
-    def __init__(self, participant: Participant, casting: Casting, scenario: Scenario, client: Client) -> None:
+    def __init__(
+        self,
+        participant: Participant,
+        casting: Casting,
+        scenario: Scenario,
+        client: Client,
+        scenes: Sequence[Scene] | None = None,
+    ) -> None:
+        """
+        Args:
+            scenes: those that may be told here; None for all on the card.
+        """
         persona = participant.persona
         super().__init__(persona.key, persona.called, f"{persona.name}, {persona.place}", casting, scenario, client)
         self.participant = participant
+        self.scenes = scenes_of(persona) if scenes is None else scenes
         self.card, self.card_digest = phrasing.card(casting, participant, scenario, small=client.small)
 
     async def speak(self, ask: Ask, heard: Sequence[Heard]) -> str:
         small = self.client.small
         self.instruction, line_digest = phrasing.line("ask", ask.slot, self.casting, self.scenario)
-        hint = phrasing.suggestion(self.participant.persona, ask.slot, self.casting, self.scenario)
-        line = phrasing.line("ask", ask.slot, self.casting, self.scenario, hint)[0]
         own = [turn.text for turn in heard if turn.speaker == self.key]
+        spoken = [n for n, turn in enumerate(heard) if turn.speaker == self.key]
+        lately = [turn.text for turn in heard[spoken[-1] + 1 if spoken else 0 :]]
+        hint = phrasing.suggestion(self.participant.persona, self.casting, self.scenario, lately, own)
+        line = phrasing.line("ask", ask.slot, self.casting, self.scenario, hint)[0]
+        # A model that fills in forms has no use for scenes.
+        scenes = [] if small else self.scenes
+        mind = phrasing.remembered(scenes, ask.slot, self.casting, self.scenario, lately, own)
         request = Request(
-            messages=tuple(self._messages(line, heard)),
+            messages=tuple(self._messages(line, heard, mind)),
             seed=ask.seed,
             max_tokens=SMALL_SPEECH_TOKENS if small else SPEECH_TOKENS,
             temperature=ask.warmer(0.6 if small else 0.8),
@@ -138,8 +156,10 @@ class PersonaAgent(Agent):
         )
         return clean(self.reply, self.called)
 
-    def _messages(self, line: str, heard: Sequence[Heard]) -> list[dict[str, str]]:
+    def _messages(self, line: str, heard: Sequence[Heard], mind: str) -> list[dict[str, str]]:
         """Append to the messages of earlier turns, so that a server's prompt cache holds; the request comes last.
+
+        What comes to mind is shown at this turn alone.
 
         A small model is shown only the last two turns of the others: more confuses it.
         """
@@ -153,6 +173,8 @@ class PersonaAgent(Agent):
                 waiting = []
             else:
                 waiting.append(f"{self.label(turn.speaker)}: {phrasing.heard(turn.text)}")
+        if mind:
+            waiting.append(mind)
         waiting.append(self.language.frame("your_turn").render(called=self.called, request=line))
         messages.append({"role": "user", "content": "\n\n".join(waiting)})
         return messages
@@ -195,9 +217,20 @@ class ModeratorAgent(Agent):
 
 
 def seat(
-    casting: Casting, scenario: Scenario, speaker: Client, moderator: Client
+    casting: Casting,
+    scenario: Scenario,
+    speaker: Client,
+    moderator: Client,
+    scenes: Mapping[str, Sequence[Scene]] | None = None,
 ) -> tuple[ModeratorAgent, list[PersonaAgent]]:
-    people = [PersonaAgent(participant, casting, scenario, speaker) for participant in casting.participants]
+    """
+    Args:
+        scenes: persona's key -> the scenes that may be told here; None for all on the cards.
+    """
+    people = [
+        PersonaAgent(p, casting, scenario, speaker, None if scenes is None else scenes.get(p.persona.key, ()))
+        for p in casting.participants
+    ]
     return ModeratorAgent(casting, scenario, moderator), people
 
 

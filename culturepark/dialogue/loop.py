@@ -6,14 +6,14 @@ from what is stored.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from culturepark.dialogue import phrasing
 from culturepark.dialogue.agents import MODERATOR, USER, Agent, Ask, LedgerClient, seat, voice
 from culturepark.dialogue.guards import Hearing, objection, objection_to_follow_up
 from culturepark.dialogue.protocol import Slot, protocol_of, schedule
-from culturepark.domain import Casting, Origin, Role, Scenario, Status, Turn
+from culturepark.domain import Casting, Origin, Role, Scenario, Scene, Status, Turn
 from culturepark.errors import PromptCut, TooLong
 from culturepark.models.chat import ChatModel, digest
 from culturepark.models.ledger import Ledger
@@ -51,6 +51,7 @@ async def converse(
     speaker: ChatModel,
     moderator: ChatModel,
     ledger: Ledger,
+    scenes: Mapping[str, Sequence[Scene]] | None = None,
 ) -> AsyncIterator[Turn | Ending]:
     """Yield each new turn, then one `Ending`.
 
@@ -58,13 +59,15 @@ async def converse(
     than one speech and more than a quarter of all are lost that way, the dialogue ends with the last reason. It ends
     too when the transcript no longer fits into the model's context.
 
+    Args:
+        scenes: persona's key -> the scenes that may be told here; None for all on the cards.
     Raises:
         CultureparkError: as the ledger does; for a context that is too small only if nobody has spoken yet.
     """
     said = list(turns)
     slots = schedule(scenario.protocol, len(casting.participants), scenario.max_turns)
     speeches = sum(slot.act == "speech" for slot in slots)
-    chair, persons = seat(casting, scenario, LedgerClient(ledger, speaker), LedgerClient(ledger, moderator))
+    chair, persons = seat(casting, scenario, LedgerClient(ledger, speaker), LedgerClient(ledger, moderator), scenes)
     done = said[-1].slot if said else 0
     filled = {turn.slot for turn in said}
     lost = sum(slot.act == "speech" and slot.number <= done and slot.number not in filled for slot in slots)

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from itertools import product
 
+from culturepark.dialogue import memory
 from culturepark.dialogue.protocol import KEYBOARD, Slot, protocol_of
-from culturepark.domain import Casting, Participant, Persona, Scenario
+from culturepark.domain import Casting, Participant, Persona, Scenario, Scene, Seed
 from culturepark.languages import HOLE, Language, load_language
 from culturepark.languages.words import starts_with
 
@@ -17,15 +18,29 @@ def card(casting: Casting, participant: Participant, scenario: Scenario, *, smal
     persona = participant.persona
     language = load_language(scenario.language)
     template = language.prompt("persona-small" if small else protocol_of(scenario.protocol).card)
-    stance = language.prompt("stance")
     others = [p.persona for p in casting.participants if p.persona.key != persona.key]
+    sayings = " ".join(language.frame("saying").render(**saying.model_dump()) for saying in persona.sayings)
     values = about(persona, small=small) | {
+        "household": language.frame("household").render(household=persona.household) if persona.household else "",
+        "sayings": language.frame("sayings").render(sayings=sayings) if sayings else "",
         "others": language.joined([other.called for other in others] or [language.frame("a_visitor").text]),
         "question": casting.seed.question,
-        "stance": stance.render(stance=participant.stance.text) if participant.stance else "",
+        "stance": stance_block(participant, casting.seed, language),
         "language": language.name,
     }
     return template.render(**values), template.digest
+
+
+def stance_block(participant: Participant, seed: Seed, language: Language) -> str:
+    """Return what a card says of the person's own answer; nothing where no answers were dealt."""
+    if participant.stance:
+        return language.prompt("stance").render(stance=participant.stance.text)
+    return language.prompt("listener").text.strip() if listens(participant, seed) else ""
+
+
+def listens(participant: Participant, seed: Seed) -> bool:
+    """Whether a person has no answer to a question of a survey, and is there to ask."""
+    return seed.item is not None and participant.stance is None
 
 
 def about(persona: Persona, *, small: bool) -> dict[str, object]:
@@ -44,6 +59,9 @@ def about(persona: Persona, *, small: bool) -> dict[str, object]:
 def line(part: str, slot: Slot, casting: Casting, scenario: Scenario, hint: str = "") -> tuple[str, str]:
     """Return one piece of the protocol for a slot (`cue`, `ask` or `follow-up`), and its digest."""
     language = load_language(scenario.language)
+    listening = f"{part}-listening"
+    if slot.person >= 0 and listens(casting.participants[slot.person], casting.seed):
+        part = listening if (slot.phase, listening) in language.sections(scenario.protocol) else part
     template = language.section(scenario.protocol, slot.phase, part)
     text = template.render(
         called=addressed(slot, casting, language),
@@ -63,10 +81,24 @@ def addressed(slot: Slot, casting: Casting, language: Language) -> str:
     return casting.participants[slot.person].persona.called
 
 
-def suggestion(persona: Persona, slot: Slot, casting: Casting, scenario: Scenario) -> str:
-    """Suggest one of the card's norms, another in each dialogue and slot: models left alone take the first."""
-    norm = persona.norms[(casting.number + slot.number) % len(persona.norms)]
-    return load_language(scenario.language).prompt("suggestion").render(norm=norm.text)
+NOTHING_COMES_TO_MIND = ("opening", "closing")
+"""Phases in which nobody is to begin a new subject."""
+
+
+def suggestion(persona: Persona, casting: Casting, scenario: Scenario, heard: Sequence[str], own: Sequence[str]) -> str:
+    """Suggest a norm of the card that is near to the talk and has not been told; empty where all have been."""
+    norm = memory.untold_norm(persona.norms, casting.seed, heard, own)
+    return load_language(scenario.language).prompt("suggestion").render(norm=norm.text) if norm else ""
+
+
+def remembered(
+    scenes: Sequence[Scene], slot: Slot, casting: Casting, scenario: Scenario, heard: Sequence[str], own: Sequence[str]
+) -> str:
+    """Return the scenes that come to mind at a slot, as the speaker alone is shown them; empty where none does."""
+    language = load_language(scenario.language)
+    called = memory.called_to_mind(scenes, casting.seed, heard, own) if slot.phase not in NOTHING_COMES_TO_MIND else []
+    lines = [language.frame("scene").render(**scene.model_dump()) for scene in called]
+    return language.prompt("remember").render(scenes="\n".join(lines)).strip() if lines else ""
 
 
 def moderator(slot: Slot, casting: Casting, scenario: Scenario, previous: str, *, small: bool) -> tuple[str, str]:

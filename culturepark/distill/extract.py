@@ -7,18 +7,18 @@ from parts of a turn that are the speaker's own; the rules of the language say w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel
 
 from culturepark.distill import quotes
 from culturepark.distill.ask import Asker, TooMuch, in_parts
 from culturepark.distill.quotes import LONGEST, SHORTEST
-from culturepark.domain import Casting, Kind, Statement, Turn, storable
+from culturepark.domain import Casting, Kind, Mined, Statement, Turn, storable
 from culturepark.languages import Language, Part
 from culturepark.languages.words import plain
 from culturepark.models.thoughts import unfit
@@ -90,7 +90,9 @@ class StatementsAnswer(BaseModel):
 Mode = Literal["auto", "quotes", "sentences"]
 
 
-async def extract(asker: Asker, turns: Sequence[Turn], mode: Mode, after: int = 0) -> Extraction:
+async def extract(
+    asker: Asker, turns: Sequence[Turn], mode: Mode, after: int = 0, roles: Collection[Mined] = get_args(Mined)
+) -> Extraction:
     """Return all statements of a dialogue, in the order of its turns.
 
     `auto` means `sentences` for small models and `quotes` for others. Where an answer to `quotes` does not parse, its
@@ -98,9 +100,10 @@ async def extract(asker: Asker, turns: Sequence[Turn], mode: Mode, after: int = 
 
     Args:
         after: turns up to this position are only context. In a branch they are the parent's, and are mined there.
+        roles: of the speakers who are mined; turns of others are context too.
     """
     speakers = speakers_of(asker.casting, turns, asker.language)
-    mined = [turn for turn in turns if turn.position > after]
+    mined = [turn for turn in turns if turn.position > after and turn.role in roles]
     if mode == "sentences" or (mode == "auto" and asker.model.traits.labels):
         return by_sentence(asker.casting, mined, speakers)
     extractions = [part for stretch in stretches(mined) for part in await mine_stretch(asker, stretch, speakers, mode)]

@@ -18,6 +18,7 @@ from culturepark.domain import (
     Duplicate,
     ModelRole,
     Relation,
+    Scene,
     Statement,
     Status,
     Verdict,
@@ -53,6 +54,7 @@ from culturepark.store.tables import DialogueRow, RunRow
 from culturepark.terminal.safe import show_origin
 
 if TYPE_CHECKING:
+    from culturepark.dialogue.memory import Scenes
     from culturepark.distill.ask import Asker
     from culturepark.distill.samples import Judged
     from culturepark.models.embedder import Embedder
@@ -94,6 +96,7 @@ class Run:
             down_after=min(DOWN_AFTER, len(self.castings)),
             notice=self._note,
         )
+        self._allotment: Scenes | None = None
         self._noted: set[str] = set()
         """Remarks so far, without their figures."""
         self.warned = False
@@ -303,6 +306,7 @@ class Run:
             speaker=speaker,
             moderator=moderator,
             ledger=self.ledger,
+            scenes=self._scenes(casting),
         ):
             self._show()
             if isinstance(event, Ending):
@@ -312,12 +316,27 @@ class Run:
                 self.store.add_turn(row.id, event)
                 self.watcher.turn(casting, event)
 
+    def _scenes(self, casting: Casting) -> dict[str, list[Scene]]:
+        """Return the scenes that each person may tell in a dialogue, so that none is told twice in the run."""
+        from culturepark.dialogue.memory import allotted, scenes_of
+
+        if self._allotment is None:
+            self._allotment = allotted(list(self.castings.values()), self.row.seed)
+        return {
+            p.persona.key: [scenes_of(p.persona)[i] for i in self._allotment.get((casting.number, p.persona.key), ())]
+            for p in casting.participants
+        }
+
     async def _extract(self, row: DialogueRow, casting: Casting) -> None:
         from culturepark.distill.extract import extract
 
         asker = await self._asker(row, casting, "extractor", "extract")
         extraction = await extract(
-            asker, self.store.turns(row.id), self.scenario.distill.extract, after=row.branched_at or 0
+            asker,
+            self.store.turns(row.id),
+            self.scenario.distill.extract,
+            after=row.branched_at or 0,
+            roles=self.scenario.mine,
         )
         counts = self.store.statement_counts(row.id)
         statements = []

@@ -1,0 +1,131 @@
+"""Which of a person's remembered scenes come to mind at a turn. Pure.
+
+A scene may be told once in a run. So each dialogue of a person has scenes of its own, those that are nearest to its
+question; in the dialogue they come to mind by what was just said, until they are told.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from culturepark.dialogue.stance import unit
+from culturepark.domain import Casting, Custom, Persona, Scene, Seed
+
+AT_A_TURN = 2
+STEM = 5
+"""Characters by which two forms of a word are taken for one."""
+TOPIC = 3.0
+"""Weight of a word among the topics of a scene, beside one in its text."""
+TOLD = 0.3
+"""Share of a scene's own words in one turn from which on it counts as told."""
+Words = frozenset[str]
+Scenes = Mapping[tuple[int, str], tuple[int, ...]]
+"""(Number of a dialogue, persona's key) -> the scenes, by their place on the card, that may be told there."""
+
+
+def words(text: str) -> Words:
+    """Return the stems of the longer words; in scripts without spaces, pairs of characters."""
+    found = re.findall(r"\w+", text.casefold())
+    stems = {word[:STEM] for word in found if len(word) > 3 and word.isascii()}
+    for word in found:
+        if not word.isascii():
+            stems |= {word[i : i + 2] for i in range(len(word) - 1)}
+    return frozenset(stems)
+
+
+@lru_cache(maxsize=4096)
+def scene_words(scene: Scene) -> tuple[Words, Words]:
+    """Return the words of a scene's topics, and those of its text."""
+    return words(" ".join(scene.topics)), words(f"{scene.when} {scene.where} {scene.who} {scene.text}")
+
+
+def scenes_of(persona: Persona) -> tuple[Scene, ...]:
+    return persona.episodes.scenes if persona.episodes else ()
+
+
+def nearness(scenes: Sequence[Scene], about: Words) -> list[float]:
+    """Return how near each scene is to some words: shared words, the rarer among the scenes the heavier."""
+    of_scenes = [topics | text for topics, text in map(scene_words, scenes)]
+    spread = Counter(word for own in of_scenes for word in own & about)
+    near = []
+    for scene in scenes:
+        topics, text = scene_words(scene)
+        rare = {word: math.log(1 + len(scenes) / spread[word]) for word in (topics | text) & about}
+        near.append(sum(weight * (TOPIC if word in topics else 1.0) for word, weight in rare.items()))
+    return near
+
+
+def allotted(castings: Sequence[Casting], run_seed: int) -> Scenes:
+    """Give each dialogue of a person scenes of its own, as near as can be to its question.
+
+    It is the linear assignment problem for each person. Where there are more dialogues than scenes, some have none.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    dialogues: dict[str, list[Casting]] = defaultdict(list)
+    people: dict[str, Persona] = {}
+    for casting in castings:
+        for participant in casting.participants:
+            dialogues[participant.persona.key].append(casting)
+            people[participant.persona.key] = participant.persona
+    allotment: dict[tuple[int, str], tuple[int, ...]] = {}
+    for key, own in dialogues.items():
+        scenes = scenes_of(people[key])
+        if not scenes:
+            continue
+        own = spread_out(own, len(scenes), run_seed, key)
+        near = np.array([nearness(scenes, about(casting.seed)) for casting in own])
+        columns = np.repeat(near, math.ceil(len(scenes) / len(own)), axis=0)
+        taken, places = linear_sum_assignment(columns.T, maximize=True)
+        of_dialogue: dict[int, list[int]] = defaultdict(list)
+        for scene, place in zip(taken.tolist(), places.tolist(), strict=True):
+            of_dialogue[own[place * len(own) // len(columns)].number].append(scene)
+        allotment |= {(number, key): tuple(sorted(told)) for number, told in of_dialogue.items()}
+    return allotment
+
+
+def spread_out(castings: Sequence[Casting], most: int, run_seed: int, key: str) -> list[Casting]:
+    """Return as many dialogues as there are scenes, drawn by a hash; all, where there are no more."""
+    if len(castings) <= most:
+        return list(castings)
+    drawn = sorted(castings, key=lambda casting: unit("scenes", run_seed, key, casting.number))
+    return sorted(drawn[:most], key=lambda casting: casting.number)
+
+
+def about(seed: Seed) -> Words:
+    return words(f"{seed.topic} {seed.question}")
+
+
+def called_to_mind(scenes: Sequence[Scene], seed: Seed, heard: Sequence[str], own: Sequence[str]) -> list[Scene]:
+    """Return the scenes that come to mind at a turn, the nearest first.
+
+    Args:
+        scenes: those of this dialogue.
+        heard: what was said since the person's last turn; it counts twice as much as the question.
+        own: the person's own turns so far. A scene that was told does not come again.
+    """
+    left = [scene for scene in scenes if not any(is_told(scene, scenes, turn) for turn in own)]
+    by_question, by_talk = nearness(left, about(seed)), nearness(left, words(" ".join(heard)))
+    order = sorted(range(len(left)), key=lambda i: -(by_question[i] + 2 * by_talk[i]))
+    return [left[i] for i in order[:AT_A_TURN]]
+
+
+def is_told(scene: Scene, scenes: Sequence[Scene], turn: str) -> bool:
+    """Whether a turn tells a scene: it holds many of the words that no other scene has."""
+    others = frozenset[str]().union(*(scene_words(other)[1] for other in scenes if other is not scene))
+    distinctive = scene_words(scene)[1] - others
+    return bool(distinctive) and len(distinctive & words(turn)) >= TOLD * len(distinctive)
+
+
+def untold_norm(norms: Sequence[Custom], seed: Seed, heard: Sequence[str], own: Sequence[str]) -> Custom | None:
+    """Return the norm or custom that is nearest to question and talk, and that the person has not told."""
+    told = [words(turn) for turn in own]
+    left = [n for n in norms if not any(len(words(n.text) & turn) >= TOLD * len(words(n.text)) for turn in told)]
+    near = [len(words(f"{n.topic} {n.text}") & (about(seed) | words(" ".join(heard)))) for n in left]
+    return left[near.index(max(near))] if left else None
