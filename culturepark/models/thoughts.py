@@ -194,6 +194,7 @@ BROKEN = re.compile(r"(?:<\|[\w ]{0,40}\|?|</[a-z_]{0,20})\Z", re.I)
 """The beginning of a token that a server cut at the end of an answer."""
 ODD = re.compile(r"(?P<start>\]~!?b[\[\]])|(?P<end>\[e~\[)")
 """The tokens of MiniMax."""
+NUMBERS = r"\[\^?\d{1,3}(?:[ ]?[,–-][ ]?\d{1,3})*\]"
 CITATION = re.compile(
     r"(?<![ \t])(?P<space>[ \t]*)(?:"
     r"\ue200(?:[^\ue200\ue201\n]{0,400}\ue201|\w*(?:\ue202[\w-]*)+|\w*\Z)|[\ue200-\ue206]"
@@ -201,9 +202,13 @@ CITATION = re.compile(
     r"|(?:file)?cite(?:turn\d+[a-z]+\d+)+"
     r"|[【\[]\d+(?::\d+)?†[^【】\[\]\n]{0,200}[】\]]"
     r"|:{0,2}contentReference\[oaicite:\d+\](?:\{index=\d+\})?"
+    rf"|(?:(?<=[\w.!?…\"”)])|(?<=[.!?…][ ])){NUMBERS}(?:[ ]?{NUMBERS})*"
     r")+"
 )
-"""Marks of sources as OpenAI's search and assistants write them, the first also without its private characters."""
+"""Marks of sources as OpenAI's search and assistants write them, the first also without its private characters, and
+numbers in brackets (Perplexity) where they stand directly behind a word or a sentence."""
+SUMMARY = re.compile(r"\*\*[A-Z]\w+ing [^*\n]{2,80}\*\*[ \t]*\n")
+"""The title of a summary of thoughts, as OpenAI and Gemini write it; nothing says where the thoughts end."""
 FOLLOWS = re.compile(r"[^\s.,;:!?)»”…。，、！？]")
 """The beginning of a word, which keeps the space in front of a citation."""
 LOST = "\ufffd"
@@ -479,6 +484,8 @@ def heard(content: str) -> Heard:
     """
     cleaned = without_citations(content)
     found = of_marks(cleaned, marks_in(cleaned) if SIGNS.search(cleaned) else [])
+    if found.unclear is None and SUMMARY.match(found.text):
+        found = replace(found, leak="thought-headings", unclear="leaked-thoughts")
     return replace(found, leak="citations") if cleaned != content and not found.leak else found
 
 
