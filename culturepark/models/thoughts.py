@@ -211,8 +211,10 @@ SUMMARY = re.compile(r"\*\*[A-Z]\w+ing [^*\n]{2,80}\*\*[ \t]*\n")
 """The title of a summary of thoughts, as OpenAI and Gemini write it; nothing says where the thoughts end."""
 FOLLOWS = re.compile(r"[^\s.,;:!?)»”…。，、！？]")
 """The beginning of a word, which keeps the space in front of a citation."""
-LOST = "\ufffd"
-EDGE = re.compile(rf"(?:{BLANK}|{LOST})+")
+LOST = "\ufffd\0\ud800-\udfff"
+"""What is left of a character that was cut, for a class in a pattern; a store has the first for all of them."""
+LOSS = re.compile(f"[{LOST}]")
+EDGE = re.compile(rf"(?:{BLANK}|[{LOST}])+")
 RAW_PIECES = re.compile(r"[ĠĊ▁]")
 """Spaces and line ends as byte-level and sentence-piece vocabularies spell them."""
 SIGNS = re.compile(
@@ -578,7 +580,7 @@ def judged(course: Course, marks: Sequence[Mark], leaks: list[str]) -> Heard:
     elif inside or (course.foreign and course.speech):
         unclear = "control-token"
     text = content[start:stop]
-    if LOST in content.strip() and LOST not in thoughts:
+    if LOSS.search(content) and not LOSS.search(thoughts):
         leaks.append("garbled")
     if unclear is None and is_garbled(text):
         leaks.append("garbled")
@@ -608,7 +610,7 @@ def trimmed(content: str, start: int, stop: int) -> tuple[int, int]:
     """Return a stretch without white space and broken characters around it."""
     if match := EDGE.match(content, start, stop):
         start = match.end()
-    while stop > start and (content[stop - 1] == LOST or EDGE.fullmatch(content[stop - 1])):
+    while stop > start and EDGE.fullmatch(content[stop - 1]):
         stop -= 1
     return start, stop
 
@@ -616,7 +618,7 @@ def trimmed(content: str, start: int, stop: int) -> tuple[int, int]:
 def is_garbled(text: str) -> bool:
     """Return whether characters were lost, UTF-8 was read as another code, or pieces of a vocabulary never joined."""
     misread = "â€" in text or len(MISREAD.findall(text)) > 1
-    return LOST in text or misread or len(RAW_PIECES.findall(text)) > max(2, text.count(" "))
+    return bool(LOSS.search(text)) or misread or len(RAW_PIECES.findall(text)) > max(2, text.count(" "))
 
 
 def misread_bytes(first: int, last: int) -> str:

@@ -218,7 +218,13 @@ THOUGHT_FIRST = {
         f"{SAID}[1, 2] [5-7]",
         "In our village[^1] everybody brings bread[12] to the table.",
     ],
-    "garbled": [f"{SAID} \ufffd\ufffd", f"\ufffd {SAID}", f"{SAID}\ufffd\n"],
+    "garbled": [
+        f"{SAID} \ufffd\ufffd",
+        f"\ufffd {SAID}",
+        f"{SAID}\ufffd\n",
+        f"{SAID} \ud83d",
+        f"\0\udc0a{SAID}",
+    ],
 }
 
 
@@ -261,6 +267,7 @@ def test_speech_is_heard_without_what_leaked(leak: str, content: str) -> None:
         ("control-token", "<|x|>a" * 600),
         ("leaked-thoughts", f"**Crafting a reply as Elif**\n\nI think of bread.\n\n\n{SAID}"),
         ("garbled", "In our vil\ufffdlage"),
+        ("garbled", "In our vil\0lage, in our vil\ud83dlage"),
         ("garbled", "InĠourĠvillageĠweĠbakeĠbread."),
         ("garbled", "In▁our▁village▁we▁bake▁bread."),
     ],
@@ -361,7 +368,7 @@ def test_what_people_write_passes_untouched(text: str) -> None:
 @given(
     st.text(
         st.characters(
-            exclude_characters="<[&`◁＜⟨‹【［\ufffdĠĊ▁>*#:" + "".join(map(chr, range(0xC2, 0xF0))),
+            exclude_characters="\0<[&`◁＜⟨‹【［\ufffdĠĊ▁>*#:" + "".join(map(chr, range(0xC2, 0xF0))),
             exclude_categories=["Cs", "Co"],
         ),
         max_size=60,
