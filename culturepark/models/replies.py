@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from itertools import dropwhile, pairwise
 from typing import Any
 
+import httpx2
+
 from culturepark.domain import JsonObject
 from culturepark.errors import BadAnswer, ModelError, Overloaded
 from culturepark.models import tokens
@@ -312,17 +314,21 @@ async def assemble(chunks: AsyncIterator[Any], limit: int, endpoint: str, body: 
     message, length = Message(), 0
     stray: JsonObject = {}
     """The last chunk without a choice: if there is none in the whole answer, it may say why."""
-    async for chunk in chunks:
-        data = as_object(chunk)
-        stray = stray if data.get("choices") else data
-        choices = data.get("choices")
-        for part in (data, *(choices if isinstance(choices, list) else ())):
-            if isinstance(part, dict) and part.get("error"):
-                raise error_in_body(part["error"], endpoint, body)
-        length += characters(data.get("choices"))
-        message.add(data)
-        if length - message.repeated > limit:
-            raise Unreadable(f"more than {limit:,} characters, whatever the limit on tokens")
+    try:
+        async for chunk in chunks:
+            data = as_object(chunk)
+            stray = stray if data.get("choices") else data
+            choices = data.get("choices")
+            for part in (data, *(choices if isinstance(choices, list) else ())):
+                if isinstance(part, dict) and part.get("error"):
+                    raise error_in_body(part["error"], endpoint, body)
+            length += characters(data.get("choices"))
+            message.add(data)
+            if length - message.repeated > limit:
+                raise Unreadable(f"more than {limit:,} characters, whatever the limit on tokens")
+    except httpx2.TransportError:
+        if message.finish_reason is None:  # else all has come, and only the stream's end is missing
+            raise
     if not message.answered and stray:
         raise reason_in(stray, endpoint, body)
     return message.whole()

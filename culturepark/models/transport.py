@@ -220,13 +220,14 @@ def kind_of(beginning: str) -> str:
 
 
 def documents(text: str) -> list[Any]:
-    """Return one JSON document, or one from each line.
+    """Return one JSON document, all in a list of several (Gemini's own streams), or one from each line.
 
     Raises:
         Unreadable: if it is neither.
     """
     with suppress(ValueError):
-        return [loads(text)]
+        whole = loads(text)
+        return whole if isinstance(whole, list) and len(whole) > 1 else [whole]
     lines = [line for line in re.split(r"\r\n|\n|\r", text) if line.strip() and not line.startswith(":")]
     try:
         return [loads(line.removeprefix("data:")) for line in lines if line.strip() != "data: [DONE]"]

@@ -86,6 +86,18 @@ async def outcome(server: Raw) -> Reply | ModelError:
         await model.close()
 
 
+@pytest.mark.parametrize("said", [CHUNK, LAST])
+async def test_an_answer_is_whole_once_it_gave_its_reason_to_end(said: str) -> None:
+    """The body has fewer bytes than promised."""
+
+    def answer(server: Raw, connection: socket.socket) -> None:
+        server.write(connection, head(Content_Length="9999") + f"data: {CHUNK}\n\ndata: {said}\n\n".encode())
+
+    with serving(answer) as server:
+        found = await outcome(server)
+    assert isinstance(found, Reply) == (said == LAST), found
+
+
 # --- bounds ----------------------------------------------------------------------------------------------
 
 
@@ -240,6 +252,7 @@ FORMS = {
         f"data: {line}\n\n" for line in ("event: message", "id: 1", f"data: {SAID}", "", ": ping", f"data: {SAID}", "")
     ),
     "lines of json": f"{SAID}\n{SAID}\n",
+    "list": f"[{SAID}\n,\r\n{SAID}]",
     "what follows the end": f"data: {SAID}\n\ndata: {SAID}\n\ndata: [DONE]\n\ndata: {{broken",
 }
 
