@@ -36,7 +36,7 @@ from culturepark.errors import (
 from culturepark.models.error_bodies import Evidence, gather
 from culturepark.models.proxies import is_loopback, proxy_for
 from culturepark.models.refusals import PLAIN_REFUSAL, bounds, culprit
-from culturepark.models.transport import Page
+from culturepark.models.transport import Garbled, Page
 from culturepark.models.wait_hints import wait_of
 from culturepark.redact import redact, shortened
 from culturepark.shortage import causes, shortage
@@ -56,6 +56,10 @@ def map_error(error: Exception, endpoint: str, body: JsonObject) -> ModelError:
         raise out_of_resources from error
     if isinstance(error, CultureparkError):
         raise error
+    if garbled := next((link for link in causes(error) if isinstance(link, Garbled)), None):
+        bad = BadAnswer(f"{endpoint} answered with {garbled}; a proxy or gateway before it may add that header wrongly")
+        bad.attempts_at_first = 1
+        return bad
     if isinstance(error, (openai.APITimeoutError, httpx2.TimeoutException, TimeoutError)):
         return Overloaded(f"{endpoint} did not answer in time", kind="timeout")
     if isinstance(error, openai.APIStatusError):
