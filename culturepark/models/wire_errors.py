@@ -309,7 +309,8 @@ RULES = (
     Rule(
         used_up_for_today,
         CLIENTS,
-        words=r"daily (?:\w+ ){0,2}(?:limit|quota|allocation|allowance)|每日.{0,8}(?:上限|限制|限额)",
+        words=r"daily (?:\w+ ){0,2}(?:limit|quota|allocation|allowance)|每日.{0,8}(?:上限|限制|限额)|"
+        r"(?:tokens|requests|calls|messages|queries) (?:used )?(?:per|a|each) day\b|per[- ]day (?:limit|quota)",
     ),
     Rule(never_fits, frozenset({400, 413, 429}) | NONE),
     Rule(

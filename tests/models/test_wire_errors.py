@@ -575,6 +575,9 @@ FITTED: list[Row] = [
     (404, error("This model is only supported in v1/responses and not in v1/chat/completions."), "Unreachable http-404"),
     (400, {"message": "This action doesn't support the model that you provided. Try again with a supported text or chat model."}, "Unreachable http-400"),
     (400, vllm("As of transformers v4.44, default chat template is no longer allowed, so you must provide a chat template if the tokenizer does not define one."), "Unreachable http-400"),
+    # AWS Bedrock's quota; Groq and OpenAI say when the day is over
+    (429, {"message": "Too many tokens per day, please wait before trying again."}, "Unreachable no-quota"),
+    (429, error("Rate limit reached for model `x` on requests per day (RPD): Limit 1000, Used 1000, Requested 1. Please try again in 1m26.4s."), "Overloaded 86.4"),
     # The same words about a part of the request.
     (400, error("This model does not support logprobs in the chat completions endpoint"), "Refused logprobs"),
     (400, error("'temperature' is not supported by this model in the Chat Completions API"), "Refused temperature"),
