@@ -493,6 +493,7 @@ async def test_an_answer_cut_off_or_filtered_says_so(tmp_path: Path) -> None:
 
 async def test_a_finish_reason_may_give_a_detail(tmp_path: Path) -> None:
     endings = {
+        "ERROR_TOXIC": "withheld", "harm_detected": "withheld", "error: no harm": "broke off",
         "content_filter: RECITATION": "withheld", "SAFETY: the answer was blocked (hate), 不安全": "withheld",
         "content_filter (SAFETY)": "withheld", "OTHER: SAFETY": "withheld", "content filter": "withheld",
         "stop: </s>": "ended", "stop: max_tokens was not reached": "ended", "FinishReason: STOP": "ended",
