@@ -506,6 +506,17 @@ async def test_a_finish_reason_may_give_a_detail(tmp_path: Path) -> None:
     assert [ending for ending, words in zip(endings.values(), told, strict=True) if ending not in words] == [], told
 
 
+@pytest.mark.parametrize(("reason", "told"), [("unknown", 1), ("stop", 0), ("length", 0), ("content_filter", 0)])
+async def test_a_word_that_ends_no_answer_is_told_once(tmp_path: Path, reason: str, told: int) -> None:
+    async with wire(tmp_path, raw(json.dumps(completion(finish_reason=reason)))) as w:
+        notices: list[str] = []
+        w.ledger.notice = notices.append
+        for subject in ("r.d1.t1", "r.d1.t2"):
+            await w.ask(subject=subject)
+    assert len(notices) == told, notices
+    assert all(repr(reason) in notice for notice in notices)
+
+
 @pytest.mark.parametrize("reason", ["tool_calls", "function_call", "TOOL_CALLS", "FinishReason.TOOL_CALL", "tool_use"])
 async def test_an_answer_that_calls_no_tool_has_ended_whatever_it_says(tmp_path: Path, reason: str) -> None:
     call = {"name": "look", "arguments": "{}"}
