@@ -576,6 +576,17 @@ def test_a_dialogue_in_which_nothing_may_stand_ends_with_the_reason(
     assert "no samples came of it: no answer could stand as a turn (out-of-role " in capsys.readouterr().err
 
 
+def test_a_run_whose_verdicts_cannot_be_read_ends_with_the_reason(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Endpoint(reply=lambda body, n: "- id: 1" if "response_format" in body else None) as endpoint:
+        assert simulate(scenario(tmp_path, GUESTS), endpoint) == 0
+    refused = only(store, "SELECT count(*) FROM call WHERE refused = 'unparsable'")
+    said = capsys.readouterr().err
+    assert "0 samples kept" in said
+    assert f"no samples came of it: {refused} answers held no JSON" in said
+
+
 def test_a_turn_is_one_piece_of_its_answer_and_holds_no_thoughts_labels_or_broken_characters(
     store: Path, tmp_path: Path
 ) -> None:
