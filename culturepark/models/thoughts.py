@@ -582,7 +582,7 @@ def judged(course: Course, marks: Sequence[Mark], leaks: list[str]) -> Heard:
     text = content[start:stop]
     if LOSS.search(content) and not LOSS.search(thoughts):
         leaks.append("garbled")
-    if unclear is None and is_garbled(text):
+    if unclear is None and (LOSS.search(text) or is_garbled(text)):
         leaks.append("garbled")
         unclear = "garbled"
     leak = next((form for form in ADVICE if form in leaks), None)
@@ -618,7 +618,8 @@ def trimmed(content: str, start: int, stop: int) -> tuple[int, int]:
 def is_garbled(text: str) -> bool:
     """Return whether characters were lost, UTF-8 was read as another code, or pieces of a vocabulary never joined."""
     misread = "â€" in text or len(MISREAD.findall(text)) > 1
-    return bool(LOSS.search(text)) or misread or len(RAW_PIECES.findall(text)) > max(2, text.count(" "))
+    lost = any(char != "\0" for char in LOSS.findall(text))  # exports escape NUL
+    return lost or misread or len(RAW_PIECES.findall(text)) > max(2, text.count(" "))
 
 
 def misread_bytes(first: int, last: int) -> str:
