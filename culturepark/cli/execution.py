@@ -144,9 +144,14 @@ def tell_summary(stats: RunStats, failure: CultureparkError | None, option: str)
         more = f" {failure.option}" if isinstance(failure, BudgetReached) else ""
         tell(f"{safe(failure)}\ngo on with: culturepark resume {stats.run}{more}{option}")
     elif not stats.samples.kept and stats.stop_reason == "completed":
-        refused = ", ".join(f"{reason} {count}" for reason, count in stats.calls.refused_by_guard.items())
-        silent = f": no answer could stand as a turn ({refused})" if refused and not stats.turns.personas else ""
-        tell(f"no samples came of it{silent}; `culturepark stats {stats.run}{option}` says why")
+        refused = stats.calls.refused_by_guard
+        why = ""
+        if refused and not stats.turns.personas:
+            reasons = ", ".join(f"{reason} {count}" for reason, count in refused.items())
+            why = f": no answer could stand as a turn ({reasons})"
+        elif unparsable := refused.get("unparsable"):
+            why = f": {unparsable} answers held no JSON in the form that was asked for"
+        tell(f"no samples came of it{why}; `culturepark stats {stats.run}{option}` says why")
     elif stats.samples.kept:
         collapse = stats.representation.run.collapse
         if collapse.verdict == "collapsed":

@@ -18,6 +18,8 @@ SURNAME = r"(?: [A-ZÀ-ÞĞİŞ]\w*)?\]?(?: ?\([^)\n]{1,40}\))?\]?"
 """May follow a name in a label: a surname, a bracket, a stage direction."""
 LONGEST = 4000
 """Characters of a turn."""
+LOOP = re.compile(r"(\S{1,8}?)\1{24,}")
+"""Letters over and over, to which a model comes whose numbers have overflowed."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,8 @@ def in_lines(text: str) -> str:
 
 def repeats(text: str, hearing: Hearing) -> bool:
     """Return whether much of a turn was said before, is the instruction, or is said twice within it."""
+    if LOOP.search(text):
+        return True
     own = shingles(text)
     for earlier in (*hearing.earlier, hearing.instruction):
         if plain(text) == plain(earlier):

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from html import unescape
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -31,6 +32,10 @@ TRIMMED = re.compile(rf"({EITHER_STRING})|(,)(?=\s*(?:(?://[^\n]*|/\*.*?\*/)\s*)
 """Commas before a closing bracket, and comments."""
 NAMES = re.compile(rf"({EITHER_STRING})|\b(true|false|null)\b")
 IN_PYTHON = {"true": "True", "false": "False", "null": "None"}
+TYPESET = re.compile(rf"(?P<string>{STRING})|[“”„](?P<inside>[^“”„]*)[“”]|(?P<sign>[：，｛｝［］])")
+FULL_WIDTH = str.maketrans("：，｛｝［］", ":,{}[]")
+NUMBER = re.compile(r"[^\d-]{0,12}(\d{1,6})[^\d-]{0,3}")
+"""A number among words: `turn 2`, `#2.`"""
 FENCE = re.compile(r"\A\s*```[\w-]*[ \t]*\n(.*?)(?:\n\s*```\s*)?\Z", re.S)
 WRAPPERS = {
     "result", "results", "data", "answer", "answers", "item", "items", "output", "outputs",
@@ -69,7 +74,21 @@ def sources(content: str) -> Iterator[tuple[str, bool]]:
     if fence := FENCE.match(text):
         yield fence[1].strip(), True
     yield as_said(heard(content).text), False
-    yield as_said(answer_in(content)), False
+    answer = as_said(answer_in(content))
+    yield answer, False
+    if (plain := in_plain_signs(unescape(answer))) != answer:
+        yield plain, False
+
+
+def in_plain_signs(text: str) -> str:
+    """Return a text with JSON's own signs in place of typographic quotes around strings, and of full-width ones."""
+
+    def plain(match: re.Match[str]) -> str:
+        if match["inside"] is not None:
+            return json.dumps(match["inside"].replace('\\"', '"'), ensure_ascii=False)
+        return match["string"] or match["sign"].translate(FULL_WIDTH)
+
+    return TYPESET.sub(plain, text)
 
 
 def chosen(candidates: Sequence[object], shape: type[Answer], *, alone: bool) -> Answer | None:
@@ -181,28 +200,38 @@ def folded(key: str) -> str:
 
 
 def validated(value: object, shape: type[Answer]) -> Answer | None:
-    """Return the value as the shape; None if it does not validate. Words of closed lists may be in any case."""
+    """Return the value as the shape; None if it does not validate.
+
+    Words of closed lists may be in any case, and numbers may have words around them.
+    """
     text = json.dumps(value)
     for _ in range(2):
         try:
             return shape.model_validate_json(text)
         except ValidationError as error:
-            text = in_lower_case(text, error)
+            text = plainer(text, error)
         except (ValueError, RecursionError):
             return None
     return None
 
 
-def in_lower_case(text: str, error: ValidationError) -> str:
-    """Return the JSON with words in lower case that are on no closed list as they stand."""
+def plainer(text: str, error: ValidationError) -> str:
+    """Return the JSON with wrong words in lower case and without full stops, and the number alone for wrong numbers."""
     whole = json.loads(text)
     for wrong in error.errors(include_url=False, include_context=False):
-        if wrong["type"] == "literal_error" and isinstance(wrong["input"], str):
-            *way, last = wrong["loc"]
-            place = whole
-            for key in way:
-                place = place[key]
-            place[last] = wrong["input"].strip().casefold()
+        said = wrong["input"]
+        if not isinstance(said, str):
+            continue
+        value: object = said
+        if wrong["type"] == "literal_error":
+            value = said.strip(" \t\n.!*").casefold()
+        elif wrong["type"] == "int_parsing" and (number := NUMBER.fullmatch(said)):
+            value = int(number[1])
+        *way, last = wrong["loc"]
+        place = whole
+        for key in way:
+            place = place[key]
+        place[last] = value
     return json.dumps(whole)
 
 

@@ -66,7 +66,10 @@ ENDED = {"stop", "eos", "eos_token", "end_turn", "end", "complete", "completed",
     "stop_sequence", "stop_string", "stop_token", "stop_eos", "stop_str", "end_of_turn", "end_of_text", "natural_stop"
 }  # fmt: skip
 """Finish reasons of an answer that came to its end."""
-WITHHELD = re.compile(r"filter|safety|recitation|prohibit|block|spii|sensitive|refus|guardrail|moderat|policy")
+WITHHELD = re.compile(
+    r"filter|safety|recitation|prohibit|block|spii|sensitive|refus|guardrail|moderat|policy|toxic|unsafe|harm|violat|"
+    r"inappropriate|copyright"
+)
 """Words in the finish reason of an answer that was kept back."""
 LIMIT = re.compile(r"length|max|limit|token|window")
 """Words in the finish reason of an answer that reached the limit on tokens."""

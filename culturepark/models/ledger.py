@@ -35,6 +35,7 @@ from culturepark.models.budget import Budget
 from culturepark.models.chat import ChatModel, Reply, Request, Usage, canonical, digest, hit_the_limit, token_limit
 from culturepark.models.pace import Pace, Place
 from culturepark.models.thoughts import ADVICE
+from culturepark.redact import shortened
 
 ATTEMPTS = 5
 """Failures after which a request is given up."""
@@ -304,6 +305,10 @@ class Ledger:
     def _after_answer(self, asked: Asked, reply: Reply) -> None:
         if asked.trial:
             self._learn(asked, *asked.trial)
+        if reply.cut_off and reply.text.strip() and not hit_the_limit(reply.finish_reason):
+            word = shortened(str(reply.finish_reason), 60)
+            ends = f"{asked.name} at {asked.model.endpoint} ends an answer with finish_reason {word!r}"
+            self._notice_once(asked, "finish-reason", f"{ends}; only a word that means its end makes it whole")
         if reply.leak:
             leaks = self._abilities_of(asked).known.get("leaks", [])
             if reply.leak not in leaks:

@@ -8,10 +8,13 @@ from collections.abc import AsyncIterator
 from itertools import dropwhile, pairwise
 from typing import Any
 
+import httpx2
+
 from culturepark.domain import JsonObject
 from culturepark.errors import BadAnswer, ModelError, Overloaded
 from culturepark.models import tokens
 from culturepark.models.chat import Reply, broke_off, first_choice, token_limit
+from culturepark.models.thoughts import heard
 from culturepark.models.transport import Unreadable
 from culturepark.models.wire_errors import error_in_body
 from culturepark.redact import shortened, without_secrets
@@ -82,7 +85,8 @@ class Message:
         self.begun_anew = False
         self.fields: dict[str, list[str]] = {}
         """Field of the message, content aside -> pieces of its text."""
-        self.calls: JsonObject = {}
+        self.calls: dict[int, Calls] = {}
+        """Index of a choice -> its calls of tools."""
         self.parts: dict[int, list[str]] = {}
         """Index of a choice -> pieces of its content."""
         self.streamed: set[int] = set()
@@ -140,7 +144,10 @@ class Message:
                     self._begin()
                 self._add_piece(self.fields.setdefault(key, []), value, anew)
             elif key in ("tool_calls", "function_call") and value:
-                self.calls[key] = value
+                if self.begun_anew:
+                    self._begin()
+                calls = self.calls.setdefault(index, Calls())
+                calls.add([{"function": value}] if key == "function_call" else value, anew)
 
     def _add_piece(self, pieces: list[str], piece: str, anew: bool = False) -> None:
         """Add a piece, in place of those before if it may say all of it `anew` and begins with them."""
@@ -153,7 +160,9 @@ class Message:
     def whole(self) -> JsonObject:
         """Return the chat completion that all chunks add up to."""
         fields = {key: paired(joined(pieces)) for key, pieces in self.fields.items()}
-        message = {"role": "assistant", "content": paired(self.content)} | fields | self.calls
+        message: JsonObject = {"role": "assistant", "content": paired(self.content)} | fields
+        if self.calls:
+            message["tool_calls"] = self.calls[min(self.calls)].whole()
         choice: JsonObject = {"index": 0, "message": message, "finish_reason": self.finish_reason}
         if self.logprobs:
             choice["logprobs"] = {"content": self.logprobs}
@@ -165,6 +174,38 @@ class Message:
         if len(self.parts) > 2 and all(len(pieces) == 1 for pieces in self.parts.values()):
             return joined([pieces[0] for _, pieces in sorted(self.parts.items())])
         return joined(next((pieces for _, pieces in sorted(self.parts.items())), []))
+
+
+class Calls:
+    """The calls of tools in one message, put together from their pieces."""
+
+    def __init__(self) -> None:
+        self.calls: dict[int, JsonObject] = {}
+        self.arguments: dict[int, list[str]] = {}
+
+    def add(self, pieces: Any, anew: bool) -> None:
+        """Add pieces of calls. Those of one call have one index; without any, a name begins the next call."""
+        if anew:
+            self.calls, self.arguments = {}, {}
+        for piece in pieces if isinstance(pieces, list) else [pieces]:
+            call = piece if isinstance(piece, dict) else {}
+            function = call.get("function")
+            function = function if isinstance(function, dict) else {}
+            last = max(self.calls, default=-1)
+            index = call.get("index")
+            if not isinstance(index, int):
+                index = last + 1 if function.get("name") or not self.calls else last
+            known = self.calls.setdefault(index, {"type": "function", "function": {}})
+            known |= {key: call[key] for key in ("id", "type") if call.get(key)}
+            known["function"] |= {"name": function["name"]} if function.get("name") else {}
+            arguments = function.get("arguments")
+            text = arguments if isinstance(arguments, str) else json.dumps(arguments) if arguments else ""
+            self.arguments.setdefault(index, []).append(text)
+
+    def whole(self) -> list[JsonObject]:
+        for index, call in self.calls.items():
+            call["function"]["arguments"] = paired(joined(self.arguments[index]))
+        return [call for _, call in sorted(self.calls.items())]
 
 
 class Source:
@@ -273,17 +314,21 @@ async def assemble(chunks: AsyncIterator[Any], limit: int, endpoint: str, body: 
     message, length = Message(), 0
     stray: JsonObject = {}
     """The last chunk without a choice: if there is none in the whole answer, it may say why."""
-    async for chunk in chunks:
-        data = as_object(chunk)
-        stray = stray if data.get("choices") else data
-        choices = data.get("choices")
-        for part in (data, *(choices if isinstance(choices, list) else ())):
-            if isinstance(part, dict) and part.get("error"):
-                raise error_in_body(part["error"], endpoint, body)
-        length += characters(data.get("choices"))
-        message.add(data)
-        if length - message.repeated > limit:
-            raise Unreadable(f"more than {limit:,} characters, whatever the limit on tokens")
+    try:
+        async for chunk in chunks:
+            data = as_object(chunk)
+            stray = stray if data.get("choices") else data
+            choices = data.get("choices")
+            for part in (data, *(choices if isinstance(choices, list) else ())):
+                if isinstance(part, dict) and part.get("error"):
+                    raise error_in_body(part["error"], endpoint, body)
+            length += characters(data.get("choices"))
+            message.add(data)
+            if length - message.repeated > limit:
+                raise Unreadable(f"more than {limit:,} characters, whatever the limit on tokens")
+    except httpx2.TransportError:
+        if message.finish_reason is None:  # else all has come, and only the stream's end is missing
+            raise
     if not message.answered and stray:
         raise reason_in(stray, endpoint, body)
     return message.whole()
@@ -326,5 +371,20 @@ def read(response: JsonObject, body: JsonObject, endpoint: str) -> Reply:
         raise BadAnswer(f"{endpoint} answered with a finish_reason that is no word")
     if broke_off(finish_reason):
         raise Overloaded(f"{endpoint} broke off: finish_reason {shortened(finish_reason, 60)}", kind="broken-stream")
+    if "response_format" in body:
+        take_arguments(choice["message"])
     usage = tokens.usage(response.get("usage"), body, choice["message"]["content"])
     return Reply.of(response, usage)
+
+
+def take_arguments(message: JsonObject) -> None:
+    """Make the arguments of a single tool call the content, if that holds no JSON itself.
+
+    Gateways ask models that know no JSON mode to call a tool (LiteLLM, Bedrock), and some pass on the call.
+    """
+    calls = message.get("tool_calls")
+    if not isinstance(calls, list) or len(calls) != 1 or re.search(r"[\[{]", heard(message["content"]).text):
+        return
+    if calls[0]["function"]["arguments"].strip():
+        message["content"] = calls[0]["function"]["arguments"]
+        del message["tool_calls"]

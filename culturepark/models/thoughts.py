@@ -194,6 +194,7 @@ BROKEN = re.compile(r"(?:<\|[\w ]{0,40}\|?|</[a-z_]{0,20})\Z", re.I)
 """The beginning of a token that a server cut at the end of an answer."""
 ODD = re.compile(r"(?P<start>\]~!?b[\[\]])|(?P<end>\[e~\[)")
 """The tokens of MiniMax."""
+NUMBERS = r"\[\^?\d{1,3}(?:[ ]?[,–-][ ]?\d{1,3})*\]"
 CITATION = re.compile(
     r"(?<![ \t])(?P<space>[ \t]*)(?:"
     r"\ue200(?:[^\ue200\ue201\n]{0,400}\ue201|\w*(?:\ue202[\w-]*)+|\w*\Z)|[\ue200-\ue206]"
@@ -201,13 +202,19 @@ CITATION = re.compile(
     r"|(?:file)?cite(?:turn\d+[a-z]+\d+)+"
     r"|[【\[]\d+(?::\d+)?†[^【】\[\]\n]{0,200}[】\]]"
     r"|:{0,2}contentReference\[oaicite:\d+\](?:\{index=\d+\})?"
+    rf"|(?:(?<=[\w.!?…\"”)])|(?<=[.!?…][ ])){NUMBERS}(?:[ ]?{NUMBERS})*"
     r")+"
 )
-"""Marks of sources as OpenAI's search and assistants write them, the first also without its private characters."""
+"""Marks of sources as OpenAI's search and assistants write them, the first also without its private characters, and
+numbers in brackets (Perplexity) where they stand directly behind a word or a sentence."""
+SUMMARY = re.compile(r"\*\*[A-Z]\w+ing [^*\n]{2,80}\*\*[ \t]*\n")
+"""The title of a summary of thoughts, as OpenAI and Gemini write it; nothing says where the thoughts end."""
 FOLLOWS = re.compile(r"[^\s.,;:!?)»”…。，、！？]")
 """The beginning of a word, which keeps the space in front of a citation."""
-LOST = "\ufffd"
-EDGE = re.compile(rf"(?:{BLANK}|{LOST})+")
+LOST = "\ufffd\0\ud800-\udfff"
+"""What is left of a character that was cut, for a class in a pattern; a store has the first for all of them."""
+LOSS = re.compile(f"[{LOST}]")
+EDGE = re.compile(rf"(?:{BLANK}|[{LOST}])+")
 RAW_PIECES = re.compile(r"[ĠĊ▁]")
 """Spaces and line ends as byte-level and sentence-piece vocabularies spell them."""
 SIGNS = re.compile(
@@ -479,6 +486,8 @@ def heard(content: str) -> Heard:
     """
     cleaned = without_citations(content)
     found = of_marks(cleaned, marks_in(cleaned) if SIGNS.search(cleaned) else [])
+    if found.unclear is None and SUMMARY.match(found.text):
+        found = replace(found, leak="thought-headings", unclear="leaked-thoughts")
     return replace(found, leak="citations") if cleaned != content and not found.leak else found
 
 
@@ -571,9 +580,9 @@ def judged(course: Course, marks: Sequence[Mark], leaks: list[str]) -> Heard:
     elif inside or (course.foreign and course.speech):
         unclear = "control-token"
     text = content[start:stop]
-    if LOST in content.strip() and LOST not in thoughts:
+    if LOSS.search(content) and not LOSS.search(thoughts):
         leaks.append("garbled")
-    if unclear is None and is_garbled(text):
+    if unclear is None and (LOSS.search(text) or is_garbled(text)):
         leaks.append("garbled")
         unclear = "garbled"
     leak = next((form for form in ADVICE if form in leaks), None)
@@ -601,7 +610,7 @@ def trimmed(content: str, start: int, stop: int) -> tuple[int, int]:
     """Return a stretch without white space and broken characters around it."""
     if match := EDGE.match(content, start, stop):
         start = match.end()
-    while stop > start and (content[stop - 1] == LOST or EDGE.fullmatch(content[stop - 1])):
+    while stop > start and EDGE.fullmatch(content[stop - 1]):
         stop -= 1
     return start, stop
 
@@ -609,7 +618,8 @@ def trimmed(content: str, start: int, stop: int) -> tuple[int, int]:
 def is_garbled(text: str) -> bool:
     """Return whether characters were lost, UTF-8 was read as another code, or pieces of a vocabulary never joined."""
     misread = "â€" in text or len(MISREAD.findall(text)) > 1
-    return LOST in text or misread or len(RAW_PIECES.findall(text)) > max(2, text.count(" "))
+    lost = any(char != "\0" for char in LOSS.findall(text))  # exports escape NUL
+    return lost or misread or len(RAW_PIECES.findall(text)) > max(2, text.count(" "))
 
 
 def misread_bytes(first: int, last: int) -> str:

@@ -10,7 +10,7 @@ import json
 import re
 from codecs import getincrementaldecoder
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any
 
 import httpx2
@@ -32,6 +32,10 @@ class Unreadable(ValueError):
 
 class Page(Unreadable):
     """A web page in place of an answer."""
+
+
+class Garbled(Unreadable):
+    """Bytes that are not compressed in the way that their header names."""
 
 
 class Bounded(httpx2.AsyncBaseTransport):
@@ -61,7 +65,9 @@ class Bounded(httpx2.AsyncBaseTransport):
             for name, value in answer.headers.multi_items()
             if name.lower() not in ("content-encoding", "content-length", "transfer-encoding")
         ]
-        return httpx2.Response(answer.status_code, headers=headers, stream=Body(answer), extensions=answer.extensions)
+        return httpx2.Response(
+            answer.status_code, headers=headers, stream=Body(answer, request), extensions=answer.extensions
+        )
 
     async def aclose(self) -> None:
         await self._inner.aclose()
@@ -70,8 +76,9 @@ class Bounded(httpx2.AsyncBaseTransport):
 class Body(httpx2.AsyncByteStream):
     """The decompressed body of an answer, up to a bound."""
 
-    def __init__(self, answer: httpx2.Response) -> None:
+    def __init__(self, answer: httpx2.Response, request: httpx2.Request) -> None:
         self._answer = answer
+        self._asked = request.headers.get("accept-encoding", "")
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """
@@ -79,7 +86,7 @@ class Body(httpx2.AsyncByteStream):
             Unreadable: if it is longer than anybody can have asked for.
         """
         read = 0
-        async for piece in self._answer.aiter_bytes():
+        async for piece in decompressed(self._answer, self._asked):
             read += len(piece)
             if self._answer.is_error and read > MOST_OF_AN_ERROR:
                 yield piece[: MOST_OF_AN_ERROR - read] if read - len(piece) < MOST_OF_AN_ERROR else b""
@@ -89,6 +96,57 @@ class Body(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._answer.aclose()
+
+
+ENOUGH = 16
+"""Bytes that show whether an answer is text: compressed ones hold bytes that no text begins with."""
+CONTROL = re.compile(r"[\0-\x08\x0e-\x1f\x7f]")
+GZIPPED = b"\x1f\x8b"
+
+
+async def decompressed(answer: httpx2.Response, asked: str) -> AsyncIterator[bytes]:
+    """Yield the text of an answer by what its bytes are: proxies add and drop `Content-Encoding` at will.
+
+    Args:
+        asked: the codings that the HTTP library asked for, which are those that it can undo.
+    Raises:
+        Garbled: if it can be read neither as it is nor as its header says.
+    """
+    named = answer.headers.get("content-encoding", "").strip().lower().replace("x-gzip", "gzip")
+    beginning = b""
+    async with aclosing(answer.aiter_raw()) as raw:
+        async for piece in raw:
+            beginning += piece
+            if len(beginning) >= (ENOUGH if named else len(GZIPPED)):
+                break
+        coding = "gzip" if not named and beginning.startswith(GZIPPED) else named
+        if not coding or is_text(beginning[: 4 * ENOUGH]):
+            yield beginning
+            async for piece in raw:
+                yield piece
+            return
+        if not set(re.findall(r"[\w-]+", coding)) <= {"identity", *re.findall(r"[\w-]+", asked)}:
+            raise Garbled(f"bytes in an encoding that was not asked for (Content-Encoding: {shortened(coding, 40)})")
+        whole = httpx2.Response(200, headers={"content-encoding": coding}, content=chained(beginning, raw))
+        try:
+            async for piece in whole.aiter_bytes():
+                yield piece
+        except httpx2.DecodingError:
+            raise Garbled(f"bytes that are not what their header says (Content-Encoding: {coding})") from None
+
+
+async def chained(beginning: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield beginning
+    async for piece in rest:
+        yield piece
+
+
+def is_text(beginning: bytes) -> bool:
+    """Return whether bytes are UTF-8 without control characters; the last character may be cut."""
+    try:
+        return not CONTROL.search(getincrementaldecoder("utf-8")().decode(beginning))
+    except UnicodeDecodeError:
+        return False
 
 
 def check_size(read: int, most: int) -> None:
@@ -220,13 +278,14 @@ def kind_of(beginning: str) -> str:
 
 
 def documents(text: str) -> list[Any]:
-    """Return one JSON document, or one from each line.
+    """Return one JSON document, all in a list of several (Gemini's own streams), or one from each line.
 
     Raises:
         Unreadable: if it is neither.
     """
     with suppress(ValueError):
-        return [loads(text)]
+        whole = loads(text)
+        return whole if isinstance(whole, list) and len(whole) > 1 else [whole]
     lines = [line for line in re.split(r"\r\n|\n|\r", text) if line.strip() and not line.startswith(":")]
     try:
         return [loads(line.removeprefix("data:")) for line in lines if line.strip() != "data: [DONE]"]

@@ -36,7 +36,7 @@ from culturepark.errors import (
 from culturepark.models.error_bodies import Evidence, gather
 from culturepark.models.proxies import is_loopback, proxy_for
 from culturepark.models.refusals import PLAIN_REFUSAL, bounds, culprit
-from culturepark.models.transport import Page
+from culturepark.models.transport import Garbled, Page
 from culturepark.models.wait_hints import wait_of
 from culturepark.redact import redact, shortened
 from culturepark.shortage import causes, shortage
@@ -56,6 +56,10 @@ def map_error(error: Exception, endpoint: str, body: JsonObject) -> ModelError:
         raise out_of_resources from error
     if isinstance(error, CultureparkError):
         raise error
+    if garbled := next((link for link in causes(error) if isinstance(link, Garbled)), None):
+        bad = BadAnswer(f"{endpoint} answered with {garbled}; a proxy or gateway before it may add that header wrongly")
+        bad.attempts_at_first = 1
+        return bad
     if isinstance(error, (openai.APITimeoutError, httpx2.TimeoutException, TimeoutError)):
         return Overloaded(f"{endpoint} did not answer in time", kind="timeout")
     if isinstance(error, openai.APIStatusError):
@@ -242,6 +246,9 @@ CLIENTS = frozenset(range(400, 500)) | NONE
 LATER = frozenset({408, 409, 421, 423, 424, 425, 429, 498, 499}) | BROKEN
 REFUSALS = frozenset({400, 403, 404, 405, 406, 415, 422, 500, 501}) | NONE
 
+CHATTING = r"\b(?:chat(?![ _]template)|chat[ _]?completions?|/chat/completions|converse|generatecontent)\b"
+"""Ways of asking a model for an answer."""
+
 RULES = (
     Rule(redirected, REDIRECTS),
     Rule(unreachable("proxy", " (a proxy wants a name and password: http://NAME:PASSWORD@HOST)"), frozenset({407})),
@@ -302,7 +309,8 @@ RULES = (
     Rule(
         used_up_for_today,
         CLIENTS,
-        words=r"daily (?:\w+ ){0,2}(?:limit|quota|allocation|allowance)|每日.{0,8}(?:上限|限制|限额)",
+        words=r"daily (?:\w+ ){0,2}(?:limit|quota|allocation|allowance)|每日.{0,8}(?:上限|限制|限额)|"
+        r"(?:tokens|requests|calls|messages|queries) (?:used )?(?:per|a|each) day\b|per[- ]day (?:limit|quota)",
     ),
     Rule(never_fits, frozenset({400, 413, 429}) | NONE),
     Rule(
@@ -401,6 +409,21 @@ RULES = (
         frozenset({400, 404, 422}) | NONE,
         words=r"\bmodel\b[^.\n]{0,60}(?:not (?:supported|available|allowed|enabled|valid)|unsupported|unavailable)|"
         r"no model (?:named|called|with)",
+    ),
+    Rule(
+        unreachable(
+            advice=" (this model cannot be asked so at all: name another one, or its id as the endpoint wants it)"
+        ),
+        frozenset({400, 403, 404, 422}) | NONE,
+        codes="operationnotsupported opperationnotsupported unsupportedapiformodel",
+        words=r"on-demand throughput|inference profile|provisioned throughput|non-serverless|serverless inference|"
+        r"dedicated (?:endpoint|deployment)|"
+        rf"{CHATTING}[^.\n]{{0,20}} (?:does|is|do|are)(?: not|n['’]t) (?:work|support|available|accessible|enabled)|"
+        rf"(?:not|n['’]t)(?: be)? (?:support|work|accessible|used|available|enabled)[^.\n]{{0,30}}{CHATTING}|"
+        r"(?:must|only|please|should)[^.\n]{0,40}\b(?:responses|messages|completions) (?:api|endpoint)\b|"
+        r"does(?: not|n['’]t) support the model\b|"
+        r"chat[_ ]template (?:is |was )?not (?:set|defined|found)|default chat template is no longer|"
+        r"(?:provide|supply|without|has no|have a) (?:a )?chat template",
     ),
     Rule(refused_somehow, frozenset({404}), words=r"requested parameters|no endpoints found that"),
     Rule(

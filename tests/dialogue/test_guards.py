@@ -355,6 +355,12 @@ def test_a_turn_that_says_one_thing_over_and_over_is_a_repeat() -> None:
     assert judged("We pour the tea and we sit down. " * 6) == "repeat"
 
 
+@pytest.mark.parametrize("letters", ["G" * 60, "!" * 60, "ab" * 40, "-- " + "çay" * 30])
+def test_letters_over_and_over_are_a_repeat(letters: str) -> None:
+    assert judged(f"At our house the tea is poured {letters}.") == "repeat"
+    assert judged("Hahahahaha, aaaah, noooooo, the tea is poured before anybody has sat down ... .") is None
+
+
 def test_the_instruction_said_back_is_a_repeat() -> None:
     instruction = "Give your own answer to the question and the reason for it."
     assert judged(instruction, at=hearing(instruction=instruction)) == "repeat"

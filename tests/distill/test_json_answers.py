@@ -92,6 +92,12 @@ BOTH = [Judged(**ONE), Judged(**TWO)]  # type: ignore[arg-type]
         f'{WHOLE}\nThe form was {{"verdicts": [{{"id": 0, "faithful": "…", "stance": "…"}}]}}.',
         f'{WHOLE}\nElse it would be {{"verdicts": []}}.',
         json.dumps({"verdicts": [ONE | {"why": "a\nb"}, TWO]}).replace("\\n", "\n"),
+        re.sub('"(.*?)"', r"“\1”", WHOLE),
+        "Here “it” is:\n" + re.sub('"(.*?)"', r"”\1”", WHOLE),
+        WHOLE.replace(": ", "：").replace(", ", "，"),
+        WHOLE.translate(str.maketrans("{}[],:", "｛｝［］，：")),
+        WHOLE.replace('"', "&quot;"),
+        WHOLE.replace('"entail"', '"Entail."').replace('"id": 1', '"id": "item 1"').replace('"id": 2', '"id": "#2"'),
     ],
 )
 def test_verdicts_are_read_in_whatever_they_are_wrapped(said: str) -> None:
@@ -121,6 +127,10 @@ def test_verdicts_are_read_in_whatever_they_are_wrapped(said: str) -> None:
         f'{{"verdicts": [{json.dumps(ONE)}, {{"id": 2, "why": "he said "no" to it"}}]}}',
         f'{{"verdicts": [{json.dumps(ONE)}, {{"id": NaN, "faithful": "entail", "stance": "none"}}]}}',
         '{"verdicts": "all fine"}',
+        re.sub('"(.*?)"', r"“\1”", WHOLE)[:-1],
+        WHOLE.replace('"', "&quot;")[:-2],
+        WHOLE.replace('"id": 1', '"id": "1-2"'),
+        WHOLE.replace('"id": 1', '"id": "item -1"'),
         '{"error": []}',
         '{"verdicts": {"1": "entail"}}',
         '{"verdicts": [{"id": 0, "faithful": "…", "stance": "…"}]}',

@@ -40,7 +40,7 @@ harmony-analysis-only end-token-as-text next-turn-spoken-too role-header-as-text
 budget-spent-on-thoughts budget-spent-without-a-word budget-leaves-half-an-answer answer-only-in-reasoning
 budget-never-enough no-room-for-the-answer-at-all wait-in-odd-headers wait-as-a-date wait-in-minutes-and-seconds
 wait-until-an-epoch wait-in-the-message retry-info busy-inside-200 busy-without-a-word loading-model-503
-loading-again-in-the-middle overloaded-529
+loading-again-in-the-middle overloaded-529 json-as-arguments-of-a-call text-that-is-called-compressed
 """
 """One behaviour of each way in which culturepark must help itself; `make test` tries these, `make torture` all."""
 

@@ -213,8 +213,18 @@ THOUGHT_FIRST = {
         "In our village【6†L9-L11】 everybody brings bread to the table 【13†www.example.org】.",
         f"{SAID}[4:0†source]",
         f"{SAID} :contentReference[oaicite:0]{{index=0}}",
+        f"{SAID}[1][2]",
+        f"{SAID} [3]",
+        f"{SAID}[1, 2] [5-7]",
+        "In our village[^1] everybody brings bread[12] to the table.",
     ],
-    "garbled": [f"{SAID} \ufffd\ufffd", f"\ufffd {SAID}", f"{SAID}\ufffd\n"],
+    "garbled": [
+        f"{SAID} \ufffd\ufffd",
+        f"\ufffd {SAID}",
+        f"{SAID}\ufffd\n",
+        f"{SAID} \ud83d",
+        f"\0\udc0a{SAID}",
+    ],
 }
 
 
@@ -255,7 +265,9 @@ def test_speech_is_heard_without_what_leaked(leak: str, content: str) -> None:
         ("control-token", f'<tool_call>{{"name": "x"}}</tool_call> {SAID}'),
         ("control-token", f"<|im_start|>user\n{SAID}"),
         ("control-token", "<|x|>a" * 600),
+        ("leaked-thoughts", f"**Crafting a reply as Elif**\n\nI think of bread.\n\n\n{SAID}"),
         ("garbled", "In our vil\ufffdlage"),
+        ("garbled", "In our vil\0lage, in our vil\ud83dlage"),
         ("garbled", "InĠourĠvillageĠweĠbakeĠbread."),
         ("garbled", "In▁our▁village▁we▁bake▁bread."),
     ],
@@ -283,6 +295,9 @@ PLAIN = [
     "final answer: no",
     "Analysis: it is bread.",
     "[1] and [2]",
+    "In [2019] we moved; page [12] says so.",
+    "**Bread** comes first.\nThen tea.",
+    "**Baking bread** is what we do.",
     "thought I'd come by",
     "Thinking: it is hard.",
     "My thoughts: none.",
@@ -353,7 +368,7 @@ def test_what_people_write_passes_untouched(text: str) -> None:
 @given(
     st.text(
         st.characters(
-            exclude_characters="<[&`◁＜⟨‹【［\ufffdĠĊ▁>*#:" + "".join(map(chr, range(0xC2, 0xF0))),
+            exclude_characters="\0<[&`◁＜⟨‹【［\ufffdĠĊ▁>*#:" + "".join(map(chr, range(0xC2, 0xF0))),
             exclude_categories=["Cs", "Co"],
         ),
         max_size=60,
@@ -498,6 +513,7 @@ def test_control_tokens_are_named_as_they_stand(text: str, found: list[str]) -> 
         ("T\u00fcrkiye\u2019de \u00e7ay i\u00e7eriz \u2014 S\u00c3O PAULO, IRM\u00c3\u00bb", None),
         ("We bake. \ue200cite\ue202turn0search0\ue201 We eat.", "control-token"),
         ("We bake.【4:0†source】", "control-token"),
+        ("We bake.[1]", "control-token"),
     ],
 )
 def test_what_may_not_be_trained_on_says_why(text: str, why: str) -> None:
@@ -526,6 +542,8 @@ def test_every_leak_has_advice_and_a_place_in_the_order() -> None:
         "【1†" * 20_000,
         " " * 50_000 + "a",
         "citeturn0a" * 10_000,
+        "a" + "[1]" * 20_000 + "[",
+        "a[1" + ",1" * 20_000,
         ":" * 50_000,
         "\\" * 50_000,
         "&amp;" * 20_000,

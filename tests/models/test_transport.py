@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import re
 import socket
 import threading
 import time
@@ -16,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from culturepark.errors import Interrupted, ModelError, Unreachable
+from culturepark.errors import BadAnswer, Interrupted, ModelError, Unreachable
 from culturepark.models import client, transport
 from culturepark.models.chat import Reply
-from culturepark.models.client import OpenAIModel
+from culturepark.models.client import EmbeddingModel, OpenAIModel
 from culturepark.models.spec import parse
 from culturepark.models.transport import loads, payloads
 from tests.models.test_wire import ASKED, plain_surroundings, wire  # noqa: F401 - a fixture for all tests here
@@ -52,7 +53,11 @@ class Raw:
                 heard = b""
                 while b"\r\n\r\n" not in heard:
                     heard += connection.recv(65536)
-                self.heard.append(heard)
+                before, _, body = heard.partition(b"\r\n\r\n")
+                length = re.search(rb"(?i)content-length: (\d+)", before)
+                while length and len(body) < int(length[1]):  # what is left unread would reset the connection
+                    body += connection.recv(65536)
+                self.heard.append(before + b"\r\n\r\n" + body)
                 self.answer(self, connection)
             except OSError:
                 pass
@@ -84,6 +89,18 @@ async def outcome(server: Raw) -> Reply | ModelError:
         return error
     finally:
         await model.close()
+
+
+@pytest.mark.parametrize("said", [CHUNK, LAST])
+async def test_an_answer_is_whole_once_it_gave_its_reason_to_end(said: str) -> None:
+    """The body has fewer bytes than promised."""
+
+    def answer(server: Raw, connection: socket.socket) -> None:
+        server.write(connection, head(Content_Length="9999") + f"data: {CHUNK}\n\ndata: {said}\n\n".encode())
+
+    with serving(answer) as server:
+        found = await outcome(server)
+    assert isinstance(found, Reply) == (said == LAST), found
 
 
 # --- bounds ----------------------------------------------------------------------------------------------
@@ -240,6 +257,7 @@ FORMS = {
         f"data: {line}\n\n" for line in ("event: message", "id: 1", f"data: {SAID}", "", ": ping", f"data: {SAID}", "")
     ),
     "lines of json": f"{SAID}\n{SAID}\n",
+    "list": f"[{SAID}\n,\r\n{SAID}]",
     "what follows the end": f"data: {SAID}\n\ndata: {SAID}\n\ndata: [DONE]\n\ndata: {{broken",
 }
 
@@ -254,6 +272,64 @@ async def test_one_document_is_read_over_many_lines() -> None:
     assert await read(json.dumps([GREETING], indent=2).encode(), 5) == [[GREETING]]
     two = b'data: {"a":\ndata: 1}\n\n'
     assert await read(two, 3) == [{"a": 1}]
+
+
+@pytest.mark.parametrize("text", [STREAM, f": OK\n\n{STREAM.decode()}".encode(), f"\ufeff{STREAM.decode()}".encode()])
+@pytest.mark.parametrize(
+    ("named", "packed"),
+    [
+        ("gzip", bytes),
+        ("br", bytes),
+        ("deflate", bytes),
+        ("zstd", bytes),
+        ("UTF-8", bytes),
+        ("gzip, identity", gzip.compress),
+        ("x-gzip", gzip.compress),
+        ("", gzip.compress),
+        ("deflate", zlib.compress),
+        ("", bytes),
+    ],
+)
+@pytest.mark.parametrize("step", [1, 100_000])
+async def test_an_answer_is_decompressed_only_where_it_is_compressed(
+    text: bytes, named: str, packed: Callable[[bytes], bytes], step: int
+) -> None:
+    data = packed(text)
+
+    def answer(server: Raw, connection: socket.socket) -> None:
+        server.write(connection, head(**({"Content_Encoding": named} if named else {})))
+        for start in range(0, len(data), step):
+            server.write(connection, data[start : start + step])
+
+    with serving(answer) as server:
+        found = await outcome(server)
+    assert isinstance(found, Reply), found
+    assert found.text == "Good morning."
+
+
+@pytest.mark.parametrize("status", ["200 OK", "400 Bad Request"])
+@pytest.mark.parametrize("named", ["gzip", "deflate", "br", "compress"])
+async def test_bytes_that_are_neither_text_nor_what_their_header_says_are_told_at_once(named: str, status: str) -> None:
+    def answer(server: Raw, connection: socket.socket) -> None:
+        server.write(connection, head(status, Content_Encoding=named) + bytes(range(256)))
+
+    with serving(answer) as server:
+        found = await outcome(server)
+        embedder = EmbeddingModel(parse(f"openai:test@http://127.0.0.1:{server.port}/v1"))
+        with pytest.raises(BadAnswer, match=f"Content-Encoding: {named}"):
+            await embedder.send(embedder.body(ASKED))
+        await embedder.close()
+    assert isinstance(found, BadAnswer)
+    assert found.attempts_at_first == 1
+    assert f"Content-Encoding: {named}" in str(found)
+
+
+async def test_an_error_is_read_that_is_not_compressed_as_its_header_says() -> None:
+    def answer(server: Raw, connection: socket.socket) -> None:
+        server.write(connection, head("401 No", Content_Encoding="gzip") + b"Incorrect API key provided")
+
+    with serving(answer) as server:
+        assert "Incorrect API key" in str(await outcome(server))
 
 
 async def test_what_looks_like_a_field_within_a_value_stays() -> None:

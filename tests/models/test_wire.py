@@ -9,6 +9,7 @@ import socket
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import cache, cached_property
@@ -492,6 +493,7 @@ async def test_an_answer_cut_off_or_filtered_says_so(tmp_path: Path) -> None:
 
 async def test_a_finish_reason_may_give_a_detail(tmp_path: Path) -> None:
     endings = {
+        "ERROR_TOXIC": "withheld", "harm_detected": "withheld", "error: no harm": "broke off",
         "content_filter: RECITATION": "withheld", "SAFETY: the answer was blocked (hate), 不安全": "withheld",
         "content_filter (SAFETY)": "withheld", "OTHER: SAFETY": "withheld", "content filter": "withheld",
         "stop: </s>": "ended", "stop: max_tokens was not reached": "ended", "FinishReason: STOP": "ended",
@@ -502,6 +504,17 @@ async def test_a_finish_reason_may_give_a_detail(tmp_path: Path) -> None:
     found = await outcomes(tmp_path, [raw(json.dumps(completion(finish_reason=reason))) for reason in endings])
     told = [getattr(one, "ending", str(one)) for one in found]
     assert [ending for ending, words in zip(endings.values(), told, strict=True) if ending not in words] == [], told
+
+
+@pytest.mark.parametrize(("reason", "told"), [("unknown", 1), ("stop", 0), ("length", 0), ("content_filter", 0)])
+async def test_a_word_that_ends_no_answer_is_told_once(tmp_path: Path, reason: str, told: int) -> None:
+    async with wire(tmp_path, raw(json.dumps(completion(finish_reason=reason)))) as w:
+        notices: list[str] = []
+        w.ledger.notice = notices.append
+        for subject in ("r.d1.t1", "r.d1.t2"):
+            await w.ask(subject=subject)
+    assert len(notices) == told, notices
+    assert all(repr(reason) in notice for notice in notices)
 
 
 @pytest.mark.parametrize("reason", ["tool_calls", "function_call", "TOOL_CALLS", "FinishReason.TOOL_CALL", "tool_use"])
@@ -515,6 +528,65 @@ async def test_an_answer_that_calls_no_tool_has_ended_whatever_it_says(tmp_path:
     answers = [raw(json.dumps(completion(message=said, finish_reason=reason))) for said in messages]
     found = [getattr(reply, "ending", reply) for reply in await outcomes(tmp_path, answers)]
     assert found == ["ended", "ended", "cut-off", "cut-off", "cut-off"]
+
+
+VERDICT = '{"verdicts": [{"id": 1, "faithful": "entail"}]}'
+
+
+def calling(*pieces: str | dict[str, Any], said: str | None = None, reason: str = "tool_calls") -> list[dict[str, Any]]:
+    """Chunks, each with a piece of calls of tools."""
+    calls = [{"index": 0, "function": {"arguments": piece}} if isinstance(piece, str) else piece for piece in pieces]
+    deltas = [{"role": "assistant", "content": said}, *({"tool_calls": [call]} for call in calls)]
+    last = {"index": 0, "delta": {}, "finish_reason": reason}
+    return [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas] + [{"choices": [last]}]
+
+
+NAMED = {"index": 0, "id": "tooluse_1", "type": "function", "function": {"name": "json_tool_call", "arguments": ""}}
+BARE = {"function": {"name": "json_tool_call", "arguments": VERDICT}}
+CALLING: list[tuple[list[dict[str, Any]], str]] = [
+    (calling(NAMED, VERDICT[:9], VERDICT[9:]), "ended"),
+    (calling(NAMED, VERDICT[:9], VERDICT[9:], reason="stop"), "ended"),
+    (calling(NAMED, VERDICT, reason="length"), "cut-off"),
+    (calling(BARE, said="I call the tool now."), "ended"),
+    (calling({"function": {"name": "x", "arguments": json.loads(VERDICT)}}, said=""), "ended"),
+    ([completion(message={"content": None, "tool_calls": [BARE]}, finish_reason="tool_calls")], "ended"),
+    ([completion(message={"content": "", "function_call": BARE["function"]}, finish_reason="function_call")], "ended"),
+    ([*calling(NAMED, VERDICT), completion(message={"tool_calls": [BARE]}, finish_reason="tool_calls")], "ended"),
+    ([{"choices": [{"index": n, "delta": {"tool_calls": [BARE]}, "finish_reason": "stop"}]} for n in (0, 1)], "ended"),
+]
+"""Answers whose JSON is the arguments of one call."""
+
+
+@pytest.mark.parametrize(("chunks", "ending"), CALLING)
+async def test_arguments_of_a_call_are_the_answer_only_where_json_was_asked_for(
+    tmp_path: Path, chunks: list[dict[str, Any]], ending: str
+) -> None:
+    answer = raw("".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks), "text/event-stream")
+    async with wire(tmp_path, answer) as w:
+        answered, spoken = await w.send(replace(ASKED, schema=Schema("verdicts", {}))), await w.send()
+    assert (answered.text, answered.ending) == (VERDICT, ending)
+    assert VERDICT not in spoken.text
+    assert json.loads(spoken.response["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"])
+
+
+@pytest.mark.parametrize(
+    "chunks",
+    [
+        calling(BARE, BARE),
+        calling(NAMED, VERDICT, {"index": 1, "function": {"name": "look", "arguments": VERDICT}}),
+        calling(NAMED, VERDICT, said='{"verdicts": []}'),
+        calling(NAMED, " "),
+        calling({"index": 0, "function": None}, said=None),
+    ],
+)
+async def test_several_calls_or_json_beside_one_leave_the_content_alone(
+    tmp_path: Path, chunks: list[dict[str, Any]]
+) -> None:
+    answer = raw("".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks), "text/event-stream")
+    async with wire(tmp_path, answer) as w:
+        reply = await w.send(replace(ASKED, schema=Schema("verdicts", {})))
+    assert VERDICT not in reply.text
+    assert reply.cut_off
 
 
 async def test_a_refusal_is_told_from_a_text(tmp_path: Path) -> None:

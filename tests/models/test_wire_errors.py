@@ -564,6 +564,26 @@ FITTED: list[Row] = [
     (408, "", "Overloaded"),
     (524, "<!DOCTYPE html><title>A timeout occurred</title>", "Overloaded"),
     (400, router("Too Many Requests", 429), "Overloaded"),
+    # Models that cannot be asked so at all: Bedrock's inference profiles, Azure's and OpenAI's other APIs, Together's
+    # dedicated endpoints, Ollama's embedding models, Gemini, GitHub Copilot, vLLM's base models without a template.
+    (400, {"message": "Invocation of model ID anthropic.claude-x with on-demand throughput isn’t supported. Retry your request with the ID or ARN of an inference profile that contains this model."}, "Unreachable http-400"),
+    (400, error("The chatCompletion operation does not work with the specified model, ada-002. Please choose different model and try again.", code="OperationNotSupported"), "Unreachable http-400"),
+    (400, error("Unable to access non-serverless model Qwen/Qwen2. Please visit https://api.together.ai/models/Qwen/Qwen2 to create and start a new dedicated endpoint for the model."), "Unreachable http-400"),
+    (400, {"error": 'registry.ollama.ai/library/nomic-embed-text:latest does not support chat'}, "Unreachable http-400"),
+    (400, google("models/embedding-001 is not supported for generateContent"), "Unreachable http-400"),
+    (400, error('model "gpt-5-codex" is not accessible via the /chat/completions endpoint', code="unsupported_api_for_model"), "Unreachable http-400"),
+    (404, error("This model is only supported in v1/responses and not in v1/chat/completions."), "Unreachable http-404"),
+    (400, {"message": "This action doesn't support the model that you provided. Try again with a supported text or chat model."}, "Unreachable http-400"),
+    (400, vllm("As of transformers v4.44, default chat template is no longer allowed, so you must provide a chat template if the tokenizer does not define one."), "Unreachable http-400"),
+    # AWS Bedrock's quota; Groq and OpenAI say when the day is over
+    (429, {"message": "Too many tokens per day, please wait before trying again."}, "Unreachable no-quota"),
+    (429, error("Rate limit reached for model `x` on requests per day (RPD): Limit 1000, Used 1000, Requested 1. Please try again in 1m26.4s."), "Overloaded 86.4"),
+    # The same words about a part of the request.
+    (400, error("This model does not support logprobs in the chat completions endpoint"), "Refused logprobs"),
+    (400, error("'temperature' is not supported by this model in the Chat Completions API"), "Refused temperature"),
+    (400, error("seed is not supported for on-demand models"), "Refused seed"),
+    (400, error("Chat template error: System messages must be at index 0"), "Refused system"),
+    (500, error("The dedicated endpoint met an error"), "Overloaded"),
 ]  # fmt: skip
 
 FRESH: list[Row] = [

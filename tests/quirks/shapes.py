@@ -152,6 +152,24 @@ def list_as_a_string(ask: Ask) -> Answer:
 
 
 @quirk()
+def json_as_arguments_of_a_call(ask: Ask) -> Answer:
+    """JSON comes as the arguments of a call to a tool that nobody gave, in pieces, and nothing as content.
+
+    Source: BerriAI/litellm#18381, BerriAI/litellm#34230.
+    """
+    if not ask.wanted or "response_format" not in ask.body:
+        return ask.stream()
+    function = {"name": "json_tool_call", "arguments": ""}
+    said = ask.text()
+    pieces = [said[start : start + 40] for start in range(0, len(said), 40)]
+    calls: list[dict[str, object]] = [{"index": 0, "id": "tooluse_1", "type": "function", "function": function}]
+    calls += [{"index": 0, "function": {"arguments": piece}} for piece in pieces]
+    chunks = [ask.chunk({"role": "assistant", "content": None})]
+    chunks += [ask.chunk({"tool_calls": [call]}) for call in calls]
+    return ask.events([*chunks, ask.chunk({}, "tool_calls")])
+
+
+@quirk()
 def one_object_a_line(ask: Ask) -> Answer:
     """The members of the list stand one below the other, without the list.
 

@@ -158,6 +158,15 @@ def deflated(ask: Ask) -> Answer:
 
 
 @quirk()
+def text_that_is_called_compressed(ask: Ask) -> Answer:
+    """A proxy has decompressed the answer and kept its Content-Encoding.
+
+    Source: freelensapp/freelens-ai-extension#272, projectdiscovery/httpx#307.
+    """
+    return raw([bytes_of(ask.stream())], Content_Encoding="gzip")
+
+
+@quirk()
 def gzipped_unasked(ask: Ask) -> Answer:
     """gzip, whatever the request's Accept-Encoding says, each event flushed.
 

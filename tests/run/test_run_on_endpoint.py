@@ -576,6 +576,17 @@ def test_a_dialogue_in_which_nothing_may_stand_ends_with_the_reason(
     assert "no samples came of it: no answer could stand as a turn (out-of-role " in capsys.readouterr().err
 
 
+def test_a_run_whose_verdicts_cannot_be_read_ends_with_the_reason(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Endpoint(reply=lambda body, n: "- id: 1" if "response_format" in body else None) as endpoint:
+        assert simulate(scenario(tmp_path, GUESTS), endpoint) == 0
+    refused = only(store, "SELECT count(*) FROM call WHERE refused = 'unparsable'")
+    said = capsys.readouterr().err
+    assert "0 samples kept" in said
+    assert f"no samples came of it: {refused} answers held no JSON" in said
+
+
 def test_a_turn_is_one_piece_of_its_answer_and_holds_no_thoughts_labels_or_broken_characters(
     store: Path, tmp_path: Path
 ) -> None:
@@ -583,7 +594,7 @@ def test_a_turn_is_one_piece_of_its_answer_and_holds_no_thoughts_labels_or_broke
         if wants(body) != "speech":
             return None
         called = body["messages"][-1]["content"].rpartition("\n\n(")[2].partition(",")[0]
-        return f"<think>Who am I?</think>\n\n**{called}:** “{scripted.answer(body)} \0 and \ud800 the like.” \n"
+        return f"<think>Who am I?</think>\n\n**{called}:** “{scripted.answer(body)}” \0\ud800\n"
 
     with Endpoint(reply=decorated) as endpoint:
         assert simulate(scenario(tmp_path, JOBS, GUESTS), endpoint) == 0
@@ -596,8 +607,8 @@ def test_a_turn_is_one_piece_of_its_answer_and_holds_no_thoughts_labels_or_broke
         content = json.loads(response)["choices"][0]["message"]["content"]
         assert "\0" in content
         assert "\ud800" in content
-        assert text in content.replace("\0", "\ufffd").replace("\ud800", "\ufffd")
-        assert text.endswith(" \ufffd and \ufffd the like.")
+        assert text in content
+        assert content.partition(text)[2] == "” \0\ud800\n"
         assert not {"<", "*", "“", "”", ":"} & set(text[:12])
     assert only(store, "SELECT count(*) FROM sample WHERE status = 'kept'") > 0
 
