@@ -136,14 +136,13 @@ class PersonaAgent(Agent):
     async def speak(self, ask: Ask, heard: Sequence[Heard]) -> str:
         small = self.client.small
         self.instruction, line_digest = phrasing.line("ask", ask.slot, self.casting, self.scenario)
-        own = [turn.text for turn in heard if turn.speaker == self.key]
-        spoken = [n for n, turn in enumerate(heard) if turn.speaker == self.key]
-        lately = [turn.text for turn in heard[spoken[-1] + 1 if spoken else 0 :]]
+        rounds, lately = self._rounds(heard)
+        own = [turn for _, turn in rounds]
         hint = phrasing.suggestion(self.participant.persona, self.casting, self.scenario, lately, own)
         line = phrasing.line("ask", ask.slot, self.casting, self.scenario, hint)[0]
         # A model that fills in forms has no use for scenes.
         scenes = [] if small else self.scenes
-        mind = phrasing.remembered(scenes, ask.slot, self.casting, self.scenario, lately, own)
+        mind = phrasing.remembered(scenes, ask.slot, self.casting, self.scenario, rounds, lately)
         request = Request(
             messages=tuple(self._messages(line, heard, mind)),
             seed=ask.seed,
@@ -155,6 +154,18 @@ class PersonaAgent(Agent):
             request, subject_id=ask.subject_id, prompt_digest=digest(self.card_digest, line_digest)
         )
         return clean(self.reply, self.called)
+
+    def _rounds(self, heard: Sequence[Heard]) -> tuple[list[tuple[list[str], str]], list[str]]:
+        """Return the person's own turns, each with what was said before it, and what was said after the last."""
+        rounds: list[tuple[list[str], str]] = []
+        lately: list[str] = []
+        for turn in heard:
+            if turn.speaker == self.key:
+                rounds.append((lately, turn.text))
+                lately = []
+            else:
+                lately.append(turn.text)
+        return rounds, lately
 
     def _messages(self, line: str, heard: Sequence[Heard], mind: str) -> list[dict[str, str]]:
         """Append to the messages of earlier turns, so that a server's prompt cache holds; the request comes last.

@@ -92,11 +92,18 @@ def suggestion(persona: Persona, casting: Casting, scenario: Scenario, heard: Se
 
 
 def remembered(
-    scenes: Sequence[Scene], slot: Slot, casting: Casting, scenario: Scenario, heard: Sequence[str], own: Sequence[str]
+    scenes: Sequence[Scene],
+    slot: Slot,
+    casting: Casting,
+    scenario: Scenario,
+    rounds: Sequence[memory.Round],
+    heard: Sequence[str],
 ) -> str:
     """Return the scenes that come to mind at a slot, as the speaker alone is shown them; empty where none does."""
+    if slot.phase in NOTHING_COMES_TO_MIND:
+        return ""
     language = load_language(scenario.language)
-    called = memory.called_to_mind(scenes, casting.seed, heard, own) if slot.phase not in NOTHING_COMES_TO_MIND else []
+    called = memory.called_to_mind(scenes, casting.seed, rounds, heard)
     lines = [language.frame("scene").render(**scene.model_dump()) for scene in called]
     return language.prompt("remember").render(scenes="\n".join(lines)).strip() if lines else ""
 
