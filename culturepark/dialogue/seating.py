@@ -19,9 +19,9 @@ makes one expect it."""
 IMPOSSIBLE, TYPICAL = 0, 3
 MISFIT: dict[int | None, float] = {1: 4.0, 2: 1.0, 3: 0.0, None: 1.0}
 """Cost of an answer by its rating; None where nobody has rated it. An impossible one has no price."""
-TURN = 1.5
-"""Cost of seating somebody a whole round before the rotation would. A plausible answer of the person whose turn it is
-costs less than a typical one of a person who has just sat there."""
+TURN = 3.0
+"""Cost of seating somebody a whole round before the rotation would: as much as lies between a plausible answer and a
+strained one. Between a typical answer and a plausible one lies a third of it, so that answers do not make types."""
 TIE = 0.01
 """Most that chance adds to a cost, so that of equal assignments each is as likely."""
 EMPTY = 1_000.0

@@ -172,7 +172,7 @@ def shipped(name: str) -> Edition:
 def edition(
     *, people: Sequence[str] = (JENNA, ELIF), stance: int = DISAGREE, distill: Mapping[str, Any] = {}, **scenario: Any
 ) -> Edition:
-    """The shipped quickstart with two people at the table, all in whose country gave the same answer.
+    """The shipped quickstart with two people at the table, all in whose country gave the same answer. Both are mined.
 
     Args:
         people: persona keys; the delegates among them must be of one culture.
@@ -183,11 +183,13 @@ def edition(
     culture = next(p.culture for p in personas if p.role == "delegate")
     (seed,) = base.scenario.seeds
     assert seed.item is not None
-    item = seed.item.model_copy(update={"shares": {p.country: {stance: 1.0} for p in personas if p.country}})
+    countries = [p.country for p in personas if p.country and p.role == "delegate"]
+    item = seed.item.model_copy(update={"shares": {country: {stance: 1.0} for country in countries}})
     changes = {
         "cultures": (culture,),
         "seeds": (seed.model_copy(update={"item": item}),),
         "distill": DistillPolicy.model_validate(base.scenario.distill.model_dump() | dict(distill)),
+        "mine": ("delegate", "main"),
     }
     return Edition(scenario=base.scenario.model_copy(update=changes | scenario), personas=personas)
 

@@ -1,0 +1,90 @@
+"""Which scenes come to a person's mind: by topic and talk, each told once in a run."""
+
+from collections import Counter
+
+from culturepark.dialogue import memory
+from culturepark.dialogue.casting import plan
+from culturepark.domain import Scene, Seed
+from tests.support.fakes import shipped
+
+
+def scene(topics: str, text: str) -> Scene:
+    return Scene(when="long ago", where="at home", who="nobody else", topics=tuple(topics.split()), text=text)
+
+
+GOATS = scene("goats milk", "The brown goat climbed on the roof and would not come down before evening.")
+WEDDING = scene("weddings dance", "My cousin married in the rain and the drummer lost both his sticks in the mud.")
+SCHOOL = scene("school teachers", "The inspector asked me for the capital of France and I answered with a song.")
+MONEY = scene("money debts", "Uncle Selim counted the coins twice and gave me back the torn banknote.")
+ALL = (GOATS, WEDDING, SCHOOL, MONEY)
+SEED = Seed(key="wedding", topic="weddings", question="Who pays for a wedding?")
+INTRODUCTION = ([], "I am Nil and I live in the hills.")
+
+
+def test_the_question_and_the_last_words_bring_scenes_to_mind() -> None:
+    assert memory.called_to_mind(ALL, SEED, [], [])[0] is WEDDING
+    assert (
+        memory.called_to_mind(ALL, SEED, [], ["At our school the teachers ask for the capital of every country."])[0]
+        is SCHOOL
+    )
+
+
+def test_two_come_at_a_turn() -> None:
+    assert len(memory.called_to_mind(ALL, SEED, [], [])) == 2
+    assert memory.called_to_mind((), SEED, [], ["Anything?"]) == []
+
+
+def test_a_scene_that_was_told_does_not_come_again() -> None:
+    told = "It rained when my cousin married, and the drummer was left without his sticks."
+    again = memory.called_to_mind(ALL, SEED, [INTRODUCTION, (["What about weddings?"], told)], ["And then?"])
+    assert WEDDING not in again
+
+
+def test_a_scene_told_in_other_words_than_its_own_does_not_come_again_where_it_had_come_to_mind() -> None:
+    told = (
+        "You should have seen the drummer that day, in the mud up to his knees, and he had married couples for years."
+    )
+    assert not memory.is_told(WEDDING, ALL, told)
+    assert WEDDING not in memory.called_to_mind(ALL, SEED, [INTRODUCTION, ([], told)], [])
+
+
+def test_a_scene_that_was_passed_over_twice_stays_away() -> None:
+    silent = (["Who pays for weddings?"], "I would rather not say.")
+    assert WEDDING in memory.called_to_mind(ALL, SEED, [INTRODUCTION, silent], ["Weddings?"])
+    assert WEDDING not in memory.called_to_mind(ALL, SEED, [INTRODUCTION, silent, silent], ["Weddings?"])
+
+
+def test_in_a_run_each_scene_belongs_to_one_dialogue() -> None:
+    whole = shipped("everyday-norms")
+    castings = plan(whole, 1).castings
+    given = memory.allotted(castings, 1)
+    for persona in whole.personas:
+        scenes = [place for (_, key), places in given.items() if key == persona.key for place in places]
+        assert max(Counter(scenes).values(), default=0) <= 1
+        sits = sum(persona.key == p.persona.key for casting in castings for p in casting.participants)
+        if sits:
+            assert len(scenes) == len(memory.scenes_of(persona))
+    assert given == memory.allotted(castings, 1)
+
+
+def test_a_person_of_one_dialogue_may_tell_everything_there() -> None:
+    castings = plan(shipped("quickstart"), 1).castings[:1]
+    given = memory.allotted(castings, 1)
+    for participant in castings[0].participants:
+        assert len(given[1, participant.persona.key]) == len(memory.scenes_of(participant.persona))
+
+
+def test_scripts_without_spaces_are_compared_too() -> None:
+    rice = scene("米飯 節日", "那年中秋我們在屋頂上吃月餅，爺爺把最後一個讓給了鄰居的孩子。")
+    boat = scene("船 河", "父親的船在河口擱淺，我們等到潮水回來才推動它。")
+    assert memory.called_to_mind((boat, rice), SEED, [], ["中秋的月餅你們怎麼吃？"])[0] is rice
+
+
+def test_a_norm_that_was_told_is_not_suggested_again() -> None:
+    persona = next(p for p in shipped("quickstart").personas if p.key == "turkish-elif")
+    first = memory.untold_norm(persona.norms, SEED, [], [])
+    assert first is not None
+    second = memory.untold_norm(persona.norms, SEED, [], [f"With us it is so: {first.text}"])
+    assert second is not None
+    assert second != first
+    assert memory.untold_norm(persona.norms, SEED, [], [norm.text for norm in persona.norms]) is None
