@@ -13,7 +13,11 @@ def scene(topics: str, text: str) -> Scene:
 
 
 GOATS = scene("goats milk", "The brown goat climbed on the roof and would not come down before evening.")
-WEDDING = scene("weddings dance", "My cousin married in the rain and the drummer lost both his sticks in the mud.")
+WEDDING = scene(
+    "weddings dance",
+    "My cousin married in the rain and the drummer lost both his sticks in the mud. Grandmother danced with an umbrella, "
+    "the musicians wanted double wages for their shoes, and somebody's motorcycle carried the bride over the river.",
+)
 SCHOOL = scene("school teachers", "The inspector asked me for the capital of France and I answered with a song.")
 MONEY = scene("money debts", "Uncle Selim counted the coins twice and gave me back the torn banknote.")
 ALL = (GOATS, WEDDING, SCHOOL, MONEY)
@@ -35,15 +39,13 @@ def test_two_come_at_a_turn() -> None:
 
 
 def test_a_scene_that_was_told_does_not_come_again() -> None:
-    told = "It rained when my cousin married, and the drummer was left without his sticks."
+    told = "It rained when my cousin married, the drummer lost his sticks, and Grandmother danced with an umbrella."
     again = memory.called_to_mind(ALL, SEED, [INTRODUCTION, (["What about weddings?"], told)], ["And then?"])
     assert WEDDING not in again
 
 
 def test_a_scene_told_in_other_words_than_its_own_does_not_come_again_where_it_had_come_to_mind() -> None:
-    told = (
-        "You should have seen the drummer that day, in the mud up to his knees, and he had married couples for years."
-    )
+    told = "You should have seen the drummer in all that wet, and the bride on a motorcycle, poor thing."
     assert not memory.is_told(WEDDING, ALL, told)
     assert WEDDING not in memory.called_to_mind(ALL, SEED, [INTRODUCTION, ([], told)], [])
 

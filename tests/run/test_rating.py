@@ -108,7 +108,7 @@ def test_ratings_that_cannot_be_used_leave_the_person_unrated(answer: str, tmp_p
 def test_a_model_that_refuses_one_person_costs_that_persons_ratings_alone(tmp_path: Path) -> None:
     def refuses(body: JsonObject) -> str:
         if shape_of(body) == "ratings" and "Berk" in body["messages"][-1]["content"]:
-            raise ModelError("http-400", "I take no such people")
+            raise ModelError("I take no such people", kind="http-400")
         return str(answering(ratings=rates)(body))
 
     held = hold(tmp_path, newcomers(), FakeModel(refuses), until="dialogue")
