@@ -15,8 +15,8 @@ def scene(topics: str, text: str) -> Scene:
 GOATS = scene("goats milk", "The brown goat climbed on the roof and would not come down before evening.")
 WEDDING = scene(
     "weddings dance",
-    "My cousin married in the rain and the drummer lost both his sticks in the mud. Grandmother danced with an umbrella, "
-    "the musicians wanted double wages for their shoes, and somebody's motorcycle carried the bride over the river.",
+    "My cousin married in the rain and the drummer lost both his sticks in the mud. Grandmother danced with an "
+    "umbrella, the musicians wanted double wages for their shoes, and somebody's motorcycle carried the bride over the river.",
 )
 SCHOOL = scene("school teachers", "The inspector asked me for the capital of France and I answered with a song.")
 MONEY = scene("money debts", "Uncle Selim counted the coins twice and gave me back the torn banknote.")
