@@ -16,7 +16,8 @@ GOATS = scene("goats milk", "The brown goat climbed on the roof and would not co
 WEDDING = scene(
     "weddings dance",
     "My cousin married in the rain and the drummer lost both his sticks in the mud. Grandmother danced with an "
-    "umbrella, the musicians wanted double wages for their shoes, and somebody's motorcycle carried the bride over the river.",
+    "umbrella, the musicians wanted double wages for their shoes, and somebody's motorcycle carried the bride over "
+    "the river.",
 )
 SCHOOL = scene("school teachers", "The inspector asked me for the capital of France and I answered with a song.")
 MONEY = scene("money debts", "Uncle Selim counted the coins twice and gave me back the torn banknote.")
