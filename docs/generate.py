@@ -185,7 +185,7 @@ def keys(model: type[BaseModel], prefix: str = "", borrowed: Mapping[str, str] |
 
 
 def plain(default: Any) -> str:
-    if default is None or default == ():
+    if default is None or default == () or default == {}:
         return ""
     if isinstance(default, tuple):
         return "`[" + ", ".join(map(str, default)) + "]`"
