@@ -6,6 +6,7 @@ import re
 import tomllib
 from collections.abc import Collection, Iterator, Sized
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -254,6 +255,7 @@ class Persona(Noun):
         return COUNTRY_NAMES.get(self.country or "", self.country or "the United States")
 
 
+@cache
 def ages(group: str) -> range:
     """Return the ages of a group like `30-49`, `60+` or `18`; none for other words."""
     if not (parts := AGE_GROUP.fullmatch(group)):

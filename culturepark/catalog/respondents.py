@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import chain, count
+from operator import getitem, itemgetter
 from pathlib import Path
 from typing import IO, Any, NoReturn, cast
 
@@ -271,6 +272,7 @@ class Reader:
         wanted = [(place[columns[name].column], Cells(read)) for name, _, read in groupings]  # type: ignore[union-attr]
         for column, codes in self.items.values():
             wanted.append((place[column], Cells(self.reads({str(code): i for i, code in enumerate(codes)}))))
+        meanings, picked = [cells for _, cells in wanted], itemgetter(*(index for index, _ in wanted), 0, 0)
         kept, country, weights = array("h"), array("h"), array("d")
         weights_read: dict[str, float] = {}
         elsewhere = weightless = 0
@@ -298,7 +300,7 @@ class Reader:
                 continue
             country.append(own)
             weights.append(weight)
-            kept.extend([cells[row[index]] for index, cells in wanted])
+            kept.extend(map(getitem, meanings, picked(row)))
             if len(kept) > MAX_KEPT:
                 self.wrong(f"has more than {MAX_KEPT:,} answers to keep; name fewer items", self.line)
         if self.problems:
@@ -306,7 +308,8 @@ class Reader:
         if not country:
             what = f"no respondent of {shown(self.path)} has a country and a weight above 0"
             self.misplaced(("respondents", "country"), what)
-        values = np.frombuffer(kept, np.int16).reshape(len(country), len(wanted))
+        # By column in memory, since figures read whole columns.
+        values = np.asfortranarray(np.frombuffer(kept, np.int16).reshape(len(country), len(wanted)))
         table = RespondentTable(
             sha256=digest,
             countries=tuple(countries),
@@ -347,40 +350,42 @@ def figures(table: RespondentTable, key: str) -> ItemFigures:
     """Return an item's weighted shares, as a whole and by group."""
     place = table.items.index(key)
     codes, answers = table.codes[place], table.answers[:, place]
-    given = answers >= 0
-    counts, sums = tallied(table, given, answers, np.zeros_like(answers), 1, len(codes))
-    asked = [c for c in range(len(table.countries)) if counts[c].sum()]
+    numbers, weights = tallied(table, answers, np.zeros_like(answers), 1, len(codes))
+    given = numbers[:, 1, 1:].sum(axis=1)
+    asked = np.flatnonzero(given).tolist()
     by: GroupShares = {}
     small = 0
     for column, (grouping, groups) in enumerate(table.groups.items()):
-        own = table.in_groups[:, column]
-        numbers, weights = tallied(table, given & (own >= 0), answers, own, len(groups), len(codes))
+        of_groups, sums = tallied(table, answers, table.in_groups[:, column], len(groups), len(codes))
         for c in asked:
-            enough = {g: weights[c, i] for i, g in enumerate(groups) if numbers[c, i].sum() >= FEWEST}
-            small += sum(0 < n < FEWEST for n in numbers[c].sum(axis=1))
+            counts = of_groups[c, 1:, 1:].sum(axis=1)
+            small += int(((counts > 0) & (counts < FEWEST)).sum())
+            enough = np.flatnonzero(counts >= FEWEST).tolist()
             if enough:
-                shares = {g: shares_of(of_group, codes) for g, of_group in enough.items()}
+                shares = {groups[i]: shares_of(sums[c, i + 1, 1:], codes) for i in enough}
                 by.setdefault(table.countries[c], {})[grouping] = shares
-    there = np.isin(table.country, asked)
+    missing = numbers[asked, 1, 0].sum()
     return ItemFigures(
-        n={table.countries[c]: int(counts[c].sum()) for c in asked},
-        shares={table.countries[c]: shares_of(sums[c, 0], codes) for c in asked},
+        n={table.countries[c]: int(given[c]) for c in asked},
+        shares={table.countries[c]: shares_of(weights[c, 1, 1:], codes) for c in asked},
         by=by,
         small=small,
-        missing=float((~given[there]).mean()) if there.any() else 0.0,
+        missing=float(missing / (missing + given.sum())),
     )
 
 
 def tallied(
-    table: RespondentTable, rows: NDArray[np.bool_], answers: Codes, groups: Codes, most_groups: int, most_codes: int
+    table: RespondentTable, answers: Codes, groups: Codes, most_groups: int, most_codes: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return numbers and weights of answers, each of the shape (countries, groups, codes)."""
-    shape = (len(table.countries), most_groups, most_codes)
-    index = np.ravel_multi_index((table.country[rows], groups[rows], answers[rows]), shape)
+    """Return numbers and weights of respondents, each of the shape (countries, 1 + groups, 1 + codes).
+
+    Place 0 is for those without a group or an answer.
+    """
+    shape = (len(table.countries), 1 + most_groups, 1 + most_codes)
+    index = (table.country.astype(np.intp) * shape[1] + groups + 1) * shape[2] + answers + 1
     size = math.prod(shape)
     numbers = np.bincount(index, minlength=size).reshape(shape)
-    weights = np.bincount(index, table.weights[rows], minlength=size).astype(np.float64).reshape(shape)
-    return numbers, weights
+    return numbers, np.bincount(index, table.weights, minlength=size).astype(np.float64).reshape(shape)
 
 
 def shares_of(weights: NDArray[np.float64], codes: Sequence[int]) -> dict[int, float]:
