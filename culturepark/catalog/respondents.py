@@ -127,7 +127,7 @@ class Reader:
         except FileNotFoundError:
             self.misplaced(("respondents", "file"), f"no such file: {shown(self.path)}")
         except (OSError, ValueError, EOFError, zlib.error) as error:
-            self.wrong(f"cannot be read: {clipped(getattr(error, 'strerror', None) or error, 200)}", self.line or None)
+            self.wrong(f"cannot be read: {clipped(getattr(error, 'strerror', None) or error, 200)}", self.line)
 
     def wrong(self, what: str, line: int | None, column: str = "") -> NoReturn:
         raise CatalogError([*self.problems, Problem(shown(self.path), line, column, what)])
@@ -163,14 +163,14 @@ class Reader:
         if not first.strip():
             self.wrong("is empty; a head line with the columns' names is wanted", None)
         wanted = dict(self.wanted())
-        heads = {d: [name.strip() for name in next(csv.reader([first], delimiter=d))] for d in DELIMITERS}
         names = set(wanted.values())
-        delimiter = max(DELIMITERS, key=lambda d: (len(names.intersection(heads[d])), len(heads[d])))
-        head = heads[delimiter]
-        self.check_head(head, wanted)
-        self.comma = delimiter != ","
         try:
-            return self.rows(csv.reader(chain([first], lines), delimiter=delimiter, strict=True), head, digest)
+            heads = {d: [name.strip() for name in next(csv.reader([first], delimiter=d), [])] for d in DELIMITERS}
+            delimiter = max(DELIMITERS, key=lambda d: (len(names.intersection(heads[d])), len(heads[d])))
+            self.check_head(heads[delimiter], wanted)
+            self.comma = delimiter != ","
+            reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
+            return self.rows(reader, heads[delimiter], digest)
         except csv.Error as error:
             self.wrong(f"is no CSV here: {clipped(error, 200)}", self.line)
 
