@@ -218,7 +218,8 @@ def survey_file() -> str:
     return page(
         "Survey files",
         "A survey file holds questions, their scales and the shares of answers in each country. A scenario names it "
-        "under `surveys`, and its items as `survey: NAME/ITEM`.",
+        "under `surveys`, and its items as `survey: NAME/ITEM`. "
+        "[How to use one](../howto/survey.md) has whole examples.",
         table(KEYS, list(keys(surveys.SurveyFile))),
     )
 

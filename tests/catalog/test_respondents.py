@@ -2,6 +2,7 @@
 
 import gzip
 import random
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -272,3 +273,14 @@ def test_without_joint_no_respondent_is_kept(tmp_path: Path) -> None:
 def test_joint_answers_need_respondents(change: Callable[[str], str], said: str, tmp_path: Path) -> None:
     written(tmp_path, people())
     assert problems_of(scenario(tmp_path, change(SCENARIO)))[0].startswith(said)
+
+
+def test_the_examples_of_the_documentation_are_fine(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "howto" / "survey.md").read_text("utf-8")
+    (rows,) = re.findall(r"```csv\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "respondents.csv").write_text(rows)
+    for name in ("tea", "respondents"):
+        (text,) = re.findall(rf"```yaml\n(survey: {name}\n.*?)```", page, re.DOTALL)
+        (tmp_path / "survey.yaml").write_text(text)
+        assert scenarios.check(tmp_path / "survey.yaml").startswith("survey")
+    assert load_survey(tmp_path / "survey.yaml").figures["sugar"].n == {"TUR": 3, "DEU": 1}
