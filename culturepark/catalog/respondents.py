@@ -30,6 +30,9 @@ MAX_BYTES = 4_000_000_000
 """Of the text, unpacked."""
 MAX_KEPT = 100_000_000
 """Answers and groups that are kept, at two bytes each."""
+MAX_SHARES = 10_000_000
+"""Shares of one item in one grouping, in all countries."""
+MAX_CODES = 10_000
 DRAWN = 200
 """Respondents of a country that a run may draw from."""
 DELIMITERS = ",;\t|"
@@ -158,6 +161,9 @@ class Reader:
                 self.wrong(f"is not UTF-8 (byte {error.start} of the line); save it as UTF-8", self.line)
 
     def table(self, file: IO[bytes], digest: str) -> RespondentTable:
+        for key, (_, codes) in self.items.items():
+            if len(codes) > MAX_CODES:
+                self.misplaced(("items", key, "scale"), f"has more than {MAX_CODES:,} answers")
         lines = self.lines(file)
         first = next(lines, "")
         if not first.strip():
@@ -307,6 +313,13 @@ class Reader:
             raise CatalogError(self.problems)
         if not country:
             what = f"no respondent of {shown(self.path)} has a country and a weight above 0"
+            self.misplaced(("respondents", "country"), what)
+        most_groups = max((len(groups) for _, groups, _ in groupings), default=0)
+        most_codes = max(len(codes) for _, codes in self.items.values())
+        if len(countries) * (1 + most_groups) * (1 + most_codes) > MAX_SHARES:
+            what = (
+                f"{len(countries):,} countries, {most_groups:,} groups and {most_codes:,} answers are too many together"
+            )
             self.misplaced(("respondents", "country"), what)
         # By column in memory, since figures read whole columns.
         values = np.asfortranarray(np.frombuffer(kept, np.int16).reshape(len(country), len(wanted)))

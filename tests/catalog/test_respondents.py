@@ -200,6 +200,18 @@ def test_wrong_cells_are_told_once_each_and_not_without_end(tmp_path: Path) -> N
     assert len(problems_of(written(tmp_path, rows))) == 20
 
 
+def test_more_shares_than_memory_holds_are_refused(tmp_path: Path) -> None:
+    values = ", ".join(f"{i}: g{i}" for i in range(1000))
+    options = "".join(f'    - {{code: {i}, label: "{i}", side: 0}}\n' for i in range(10, 2000))
+    text = SURVEY.replace("{1: basic, 2: basic, 3: higher}", f"{{{values}}}").replace(
+        "respondents:\n", f"{options}respondents:\n"
+    )
+    names = [a + b + c for a in "ABCD" for b in "ABCDE" for c in "ABCDE"]
+    rows = [["1", name, "1", "1", "30", "1", "1", "1"] for name in names]
+    path = written(tmp_path, rows, text.replace(", values: {792: TUR, 276: DEU}", ""))
+    assert "100 countries, 1,000 groups and 1,993 answers are too many together" in problems_of(path)[0]
+
+
 def test_spoilt_files_give_nothing_but_named_problems(tmp_path: Path) -> None:
     chance = random.Random(5)
     path = written(tmp_path, people(60))
