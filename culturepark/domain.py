@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Iterator, Sized
+from collections.abc import Collection, Iterator, Sized
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -42,6 +44,8 @@ Scored = Literal["harmlessness", "awareness"]
 Heard = Literal["shared", "varies", "unknown", "denied"]
 """A second persona's answer about a norm of the same culture."""
 Shape = Literal["survey", "open", "norm"]
+StancesFrom = Literal["shares", "joint"]
+"""`shares`: each answer is dealt from the country's shares. `joint`: each person holds one respondent's answers."""
 Role = Literal["main", "delegate", "moderator", "user"]
 """`user` is the person at the keyboard, who has neither card nor culture and is never mined."""
 Mined = Literal["delegate", "main"]
@@ -90,6 +94,15 @@ LanguageCode = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-
 """BCP 47; `languages.PACKAGES` has all there are."""
 DEFAULT_LANGUAGE: LanguageCode = "en"
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Group = Annotated[
+    str,
+    BeforeValidator(lambda name: str(name) if isinstance(name, int) else name),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=60),
+    AfterValidator(without_nul),
+]
+"""A grouping of people, as `education`, or a group in it, as `higher`."""
+AGE_GROUP = re.compile(r"(\d{1,3})(?:-(\d{1,3})|(\+))?")
+"""`30-49`, `60+` or `18`."""
 Named = Annotated[T | None, BeforeValidator(not_blank), Field(exclude_if=lambda value: value is None)]
 """Off unless it is named. A check that is off leaves no trace in a scenario's digest."""
 
@@ -204,6 +217,8 @@ class Persona(Noun):
     age: Annotated[int, Field(ge=16, le=110)]
     country: Country | None
     """Stances are drawn from the answers of this country (ISO 3166 alpha-3). A main contact may do without."""
+    groups: Annotated[dict[Group, Group], Field(max_length=20, exclude_if=is_empty)] = {}
+    """Groups of surveys that this person belongs to, as `education: higher`. Sex and age follow from the card."""
     region: Text
     place: Text
     settlement: Settlement
@@ -227,13 +242,32 @@ class Persona(Noun):
     source: Named[Source] = None
     """For a card from a table of people."""
 
+    def group(self, grouping: str, groups: Collection[str]) -> str | None:
+        """Return this person's group in a grouping of a survey that has `groups`; None if the person is in none."""
+        if grouping == "age":
+            return next((group for group in groups if self.age in ages(group)), None)
+        own = self.gender if grouping == "sex" else self.groups.get(grouping)
+        return own if own in groups else None
+
     @property
     def country_name(self) -> str:
         """The country in a sentence; the United States for a main contact."""
         return COUNTRY_NAMES.get(self.country or "", self.country or "the United States")
 
 
+@cache
+def ages(group: str) -> range:
+    """Return the ages of a group like `30-49`, `60+` or `18`; none for other words."""
+    if not (parts := AGE_GROUP.fullmatch(group)):
+        return range(0)
+    first, last, upwards = parts.groups()
+    return range(int(first), 1 + (130 if upwards else int(last or first)))
+
+
 # --- questions ---------------------------------------------------------------------------------
+
+
+GroupShares = dict[Country, dict[Group, dict[Group, dict[int, float]]]]
 
 
 class Option(Noun):
@@ -252,10 +286,29 @@ class SurveyItem(Noun):
     options: Annotated[tuple[Option, ...], Field(min_length=2)]
     shares: dict[Country, dict[int, float]]
     """For each country where the item was asked: share of valid answers by code; they sum to 1 within rounding."""
+    by: Annotated[GroupShares, Field(exclude_if=is_empty)] = {}
+    """Country -> grouping -> group -> share of valid answers by code."""
     source: Text
     poles: tuple[Text, Text] | None = None
     """The views of the +1 side and of the -1 side, each as one plain sentence. Small models tell the sides apart by
     them; without, the question and the ends of the scale stand in."""
+
+
+class Respondents(Noun):
+    """Respondents of one survey and country, drawn with their weights, so that each of them counts the same."""
+
+    survey: str
+    country: Country
+    items: tuple[str, ...]
+    """Keys of the items, in the order of `answers`."""
+    groupings: tuple[str, ...]
+    """Names of the groupings, in the order of `groups`."""
+    bands: tuple[str, ...] = ()
+    """The groups of the grouping `age`."""
+    answers: tuple[tuple[int | None, ...], ...]
+    """For each respondent a code for each item; None where the respondent gave no answer."""
+    groups: tuple[tuple[str | None, ...], ...]
+    """For each respondent a group in each grouping; None where it is not known."""
 
 
 class Seed(Noun):
@@ -343,6 +396,7 @@ class Scenario(Noun):
     """Personas in a dialogue; more than two only in a panel, and one in a talk."""
     max_turns: Annotated[int, Field(ge=4, le=200)] = 14
     """Persona turns in a dialogue."""
+    stances: Annotated[StancesFrom, Field(exclude_if=lambda stances: stances == "shares")] = "shares"
     limits: Limits = Limits()
     distill: DistillPolicy = DistillPolicy()
     samples: Annotated[tuple[Shape, ...], Field(min_length=1)] = ("survey", "open", "norm")
@@ -355,6 +409,8 @@ class Edition(Noun):
 
     scenario: Scenario
     personas: tuple[Persona, ...]
+    respondents: Annotated[tuple[Respondents, ...], Field(exclude_if=is_empty)] = ()
+    """From whom people's answers are taken, where `stances` is `joint`."""
 
     def persona(self, key: str) -> Persona:
         return the_one(key, (p for p in self.personas if p.key == key))

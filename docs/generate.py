@@ -185,7 +185,7 @@ def keys(model: type[BaseModel], prefix: str = "", borrowed: Mapping[str, str] |
 
 
 def plain(default: Any) -> str:
-    if default is None or default == ():
+    if default is None or default == () or default == {}:
         return ""
     if isinstance(default, tuple):
         return "`[" + ", ".join(map(str, default)) + "]`"
@@ -218,7 +218,8 @@ def survey_file() -> str:
     return page(
         "Survey files",
         "A survey file holds questions, their scales and the shares of answers in each country. A scenario names it "
-        "under `surveys`, and its items as `survey: NAME/ITEM`.",
+        "under `surveys`, and its items as `survey: NAME/ITEM`. "
+        "[How to use one](../howto/survey.md) has whole examples.",
         table(KEYS, list(keys(surveys.SurveyFile))),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -10,9 +11,10 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticKnownError
 
 from culturepark import languages
+from culturepark.catalog.codebook import FEWEST
 from culturepark.catalog.files import Loc, load, package_dir, placed, read_mapping, shown
 from culturepark.catalog.personas import load_all, load_persona
-from culturepark.catalog.surveys import SurveyFile, load_items, load_survey
+from culturepark.catalog.surveys import Survey, SurveyFile, load_survey, load_surveys
 from culturepark.domain import (
     CULTURES,
     DEFAULT_LANGUAGE,
@@ -26,10 +28,12 @@ from culturepark.domain import (
     Mined,
     Noun,
     Persona,
+    Respondents,
     Scenario,
     Seed,
     Setting,
     Shape,
+    StancesFrom,
     Text,
 )
 from culturepark.errors import CatalogError, Problem, UsageError
@@ -97,6 +101,9 @@ class ScenarioFile(Noun):
     max_turns: Annotated[int, Field(ge=4, le=200)] | None = None
     """Turns of personas in a dialogue. Without it 14, or six for each person if that is more. A smaller number drops
     phases from the middle, never the opening or the closing."""
+    stances: StancesFrom = "shares"
+    """`shares`: each answer is dealt from the country's shares. `joint`: each person is given one respondent of the
+    survey, and holds that respondent's answers in the whole run."""
     limits: Limits = Limits()
     distill: DistillPolicy = DistillPolicy()
     samples: Annotated[tuple[Shape, ...], Field(min_length=1)] = ("survey", "open", "norm")
@@ -145,7 +152,8 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
     file = load(path, ScenarioFile)
     if absent := absent_files(path, file):
         raise CatalogError(placed(path, absent))
-    items = load_items([beside(path, name) for name in file.surveys])
+    surveys = load_surveys([beside(path, name) for name in file.surveys])
+    items = {key: item for survey in surveys for key, item in survey.items.items()}
     everybody = load_all([beside(path, name) for name in file.personas])
     cultures: tuple[GroundedCulture, ...] = tuple(dict.fromkeys(file.cultures))
     wanted = {*cultures, MAIN_CULTURE} if file.setting == "cross-cultural" else set(cultures)
@@ -163,17 +171,23 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
                 )
                 problems.append((("seeds", index, "survey"), what))
                 continue
-            seed = Seed.of(item)
+            countries = {p.country for p in people}
+            by = {country: groups for country, groups in item.by.items() if country in countries}
+            seed = Seed.of(item.model_copy(update={"by": by}))
         else:
             seed = seed_file.own()
         if seed.key in seeds:
             problems.append((("seeds", index), f"the seed {clipped(seed.key)} stands here twice"))
         seeds[seed.key] = seed
+    respondents: tuple[Respondents, ...] = ()
+    if file.stances == "joint":
+        problems += without_respondents(file, surveys)
+        respondents = drawn_respondents(surveys, list(seeds), people)
     problems += contradictions(file, cultures, people, size, turns)
     if problems:
         raise CatalogError(placed(path, problems))
     scenario = Scenario(
-        **{name: getattr(file, name) for name in ("name", "title", "setting", "protocol", "language")},
+        **{name: getattr(file, name) for name in ("name", "title", "setting", "protocol", "language", "stances")},
         **{name: getattr(file, name) for name in ("limits", "distill", "samples", "mine")},
         cultures=cultures,
         seeds=tuple(seeds.values()),
@@ -181,7 +195,36 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
         people=size,
         max_turns=turns,
     )
-    return Edition(scenario=scenario, personas=people)
+    return Edition(scenario=scenario, personas=people, respondents=respondents)
+
+
+def without_respondents(file: ScenarioFile, surveys: Sequence[Survey]) -> list[tuple[Loc, str]]:
+    """Return a problem for each survey item of which no respondent's answer is known."""
+    joint = {f"{s.file.survey}/{key}" for s in surveys for key, item in s.file.items.items() if item.column}
+    surveyed = {index: seed.survey for index, seed in enumerate(file.seeds) if seed.survey}
+    if not surveyed:
+        return [(("stances",), "`joint` needs a seed with a survey item, from whose respondents answers are taken")]
+    return [
+        (("seeds", index, "survey"), f"{clipped(key)} has no `column` of respondents, which `stances: joint` needs")
+        for index, key in surveyed.items()
+        if key not in joint
+    ]
+
+
+def drawn_respondents(
+    surveys: Sequence[Survey], seeds: Sequence[str], people: Sequence[Persona]
+) -> tuple[Respondents, ...]:
+    """Draw respondents of the surveys that the seeds name, from the countries of people."""
+    from culturepark.catalog.respondents import sample  # numpy
+
+    drawn = []
+    for survey in surveys:
+        name = survey.file.survey
+        keys = [key for key in survey.figures if f"{name}/{key}" in seeds]
+        if survey.table and keys:
+            countries = sorted({p.country for p in people if p.country})
+            drawn += [sample(survey.table, name, country, keys) for country in countries]
+    return tuple(respondents for respondents in drawn if respondents)
 
 
 def contradictions(
@@ -254,7 +297,8 @@ def check(path: Path) -> str:
             notes = survey_notes(load_survey(path))
             return f"survey ({'; '.join(notes)})" if notes else kind
         else:
-            load_edition(path)
+            notes = list(unknown_groups(load_edition(path)))
+            return f"scenario ({'; '.join(notes)})" if notes else kind
     except CatalogError as error:
         if not unclear:
             raise
@@ -268,15 +312,61 @@ def needed_keys(kind: str) -> str:
     return f"a {kind} needs {', '.join(keys)}"
 
 
-def survey_notes(survey: SurveyFile) -> list[str]:
-    """Return notes on likely slips that are no errors."""
-    notes = []
+def survey_notes(survey: Survey) -> list[str]:
+    """Return what is known of respondents, and notes on likely slips that are no errors."""
+    notes = list(respondent_notes(survey)) if survey.table else []
     if bare := sum(item.poles is None for item in survey.items.values()):
         notes.append(f"{bare} without `poles`: small models hardly tell their sides apart")
-    countries = {country for item in survey.items.values() for country in item.countries}
+    countries = {country for item in survey.items.values() for country in item.shares}
     if unknown := sorted(countries - set(CULTURES.values())):
         known = ", ".join(CULTURES.values())
         notes.append(
             f"shares of {', '.join(unknown[:10])}, from where no shipped persona comes: they come from {known}"
         )
     return notes
+
+
+def respondent_notes(survey: Survey) -> Iterator[str]:
+    """Yield the number of respondents, their countries and groups, missing answers, and groups that are too small."""
+    table = survey.table
+    assert table is not None
+    numbers = table.respondents
+    countries = ", ".join(f"{country} {n:,}" for country, n in sorted(numbers.items())[:20])
+    more = f" and {len(numbers) - 20} more countries" if len(numbers) > 20 else ""
+    yield f"{len(table.country):,} respondents: {countries}{more}"
+    if table.elsewhere:
+        yield f"{table.elsewhere:,} without one of these countries left out"
+    if table.weightless:
+        yield f"{table.weightless:,} without a weight left out"
+    if table.groups:
+        yield "groups: " + "; ".join(f"{name} ({', '.join(groups)})" for name, groups in table.groups.items())
+    worst = max(survey.figures, key=lambda key: survey.figures[key].missing)
+    yield f"no answer at worst {survey.figures[worst].missing:.0%} ({worst})"
+    if small := sum(own.small for own in survey.figures.values()):
+        yield f"{small:,} shares of groups left out, since fewer than {FEWEST} people gave an answer"
+
+
+def unknown_groups(edition: Edition) -> Iterator[str]:
+    """Yield for each group on a card that no survey of the scenario knows a note with the groups that are known."""
+    known: dict[str, dict[str, set[str]]] = {}
+    """Country -> grouping -> groups."""
+    for seed in edition.scenario.seeds:
+        for country, groupings in seed.item.by.items() if seed.item else ():
+            for grouping, groups in groupings.items():
+                known.setdefault(country, {}).setdefault(grouping, set()).update(groups)
+    for respondents in edition.respondents:
+        for place, grouping in enumerate(respondents.groupings):
+            own = known.setdefault(respondents.country, {}).setdefault(grouping, set())
+            own.update(group for groups in respondents.groups if (group := groups[place]))
+    for person in edition.personas:
+        here = known.get(person.country or "", {})
+        for grouping, group in person.groups.items():
+            if group in here.get(grouping, ()):
+                continue
+            names = {name: sorted(groups) for name, groups in here.items() if name not in ("sex", "age")}
+            there = "; ".join(f"{name}: {', '.join(groups[:12])}" for name, groups in sorted(names.items()))
+            where = f"in {person.country_name}"
+            yield (
+                f"{person.key}: no survey of this scenario knows {clipped(grouping)}: {clipped(group)} {where}; "
+                + (f"it knows {there}" if there else "it knows no groups there but of sex and age")
+            )

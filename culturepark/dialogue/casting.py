@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from culturepark.dialogue.profiles import Held, asked, held_answers
 from culturepark.dialogue.seating import EMPTY, IMPOSSIBLE, Pair, Pool, Ratings, assign, candidates, misfit, rating_of
 from culturepark.dialogue.stance import draw_codes, shuffled, stance, unit
 from culturepark.domain import (
@@ -19,6 +20,7 @@ from culturepark.domain import (
     Edition,
     Participant,
     Persona,
+    Scenario,
     Seed,
     Setting,
     SurveyItem,
@@ -29,6 +31,7 @@ from culturepark.errors import UsageError
 MOST = 100_000
 """Dialogues in a run. Its plan is held in memory."""
 NOBODY_RATED: Ratings = {}
+MOST_NAMED = 5
 TOO_FEW = "too few people with different names"
 
 
@@ -92,16 +95,23 @@ def plan(edition: Edition, run_seed: int, ratings: Ratings = NOBODY_RATED) -> Pl
         raise UsageError("a cross-cultural dialogue needs a main contact, and there is no such persona")
     castings: list[Casting] = []
     skipped: list[Skip] = []
+    held = held_answers(edition, run_seed, ratings) if scenario.stances == "joint" else None
     for seed in scenario.seeds:
         able = {culture: able_to_sit(edition, culture, seed) for culture in scenario.cultures}
-        skipped += [Skip(seed.key, c, scenario.dialogues_per_seed) for c, people in able.items() if not people]
+        if held is not None and seed.item:
+            skipped += speechless(scenario, seed, able, held)
+            able = {culture: holders(people, seed, held) for culture, people in able.items()}
+        else:
+            skipped += [Skip(seed.key, c, scenario.dialogues_per_seed) for c, people in able.items() if not people]
         dealt = seed if scenario.people > 1 else possible(seed, edition.personas[0], ratings)
         tables = list(lay(edition, dealt, {c: people for c, people in able.items() if people}, run_seed))
-        lacking = list(fill(tables, able, run_seed, ratings))
+        lacking = list(fill(tables, able, run_seed, ratings, held))
         if mains:
             grounded = [p for p in mains if seed.item and p.country in seed.item.shares]
+            if held is not None:
+                grounded = holders(grounded, seed, held)
             if grounded:
-                lacking += fill(tables, {MAIN_CULTURE: grounded}, run_seed, ratings)
+                lacking += fill(tables, {MAIN_CULTURE: grounded}, run_seed, ratings, held)
             else:
                 lacking += seat_main_contacts(edition, tables, mains, run_seed)
         least = fewest(scenario.setting, scenario.people)
@@ -123,6 +133,27 @@ def possible(seed: Seed, persona: Persona, ratings: Ratings) -> Seed:
     shares = item.shares[persona.country]
     held = {code: share for code, share in shares.items() if rating_of(persona, item, code, ratings) != IMPOSSIBLE}
     return seed.model_copy(update={"item": item.model_copy(update={"shares": {persona.country: held}})})
+
+
+def holders(people: Sequence[Persona], seed: Seed, held: Held) -> list[Persona]:
+    """Return the people who hold an answer to the question."""
+    return [person for person in people if seed.key in held.get(person.key, {})]
+
+
+def speechless(scenario: Scenario, seed: Seed, able: Mapping[Culture, Sequence[Persona]], held: Held) -> Iterator[Skip]:
+    """Yield the people who have no seat, because the answers that they hold are silent on the question."""
+    for culture, people in able.items():
+        if not people:
+            yield Skip(seed.key, culture, scenario.dialogues_per_seed)
+            continue
+        silent = [person.key for person in people if person.key in held and seed.key not in held[person.key]]
+        more = f" and {len(silent) - MOST_NAMED} more" if len(silent) > MOST_NAMED else ""
+        why = f"no seat for {', '.join(silent[:MOST_NAMED])}{more}: their respondents gave no answer that fits them"
+        if not holders(people, seed, held):
+            why = why if silent else "nobody there was given a respondent"
+            yield Skip(seed.key, culture, scenario.dialogues_per_seed, why)
+        elif silent:
+            yield Skip(seed.key, culture, 0, why)
 
 
 def fewest(setting: Setting | TalkSetting, people: int) -> int:
@@ -175,7 +206,7 @@ def panel_seats(
 
 
 def pools_of(
-    tables: Sequence[Table], able: Mapping[Culture, Sequence[Persona]], run_seed: int
+    tables: Sequence[Table], able: Mapping[Culture, Sequence[Persona]], run_seed: int, held: Held | None = None
 ) -> Iterator[tuple[list[Place], Pool]]:
     """Yield all seats under one question by culture and country, with the answers that are dealt to them.
 
@@ -195,7 +226,8 @@ def pools_of(
     for country, of_cultures in by_country.items():
         seed = next(iter(of_cultures.values()))[0][0].seed
         shares = seed.item.shares.get(country) if seed.item else None
-        lot = draw_codes(shares, sum(map(len, of_cultures.values())), run_seed, seed.key, country) if shares else []
+        dealt = shares if held is None else None
+        lot = draw_codes(dealt, sum(map(len, of_cultures.values())), run_seed, seed.key, country) if dealt else []
         for culture, places in of_cultures.items():
             parts = (run_seed, seed.key, culture, country)
             persons = [p for p in able[culture] if (p.country or "") == country]
@@ -205,18 +237,23 @@ def pools_of(
                     persons=candidates(persons, len(places), *parts),
                     seats=len(places),
                     item=seed.item if shares else None,
-                    codes=[lot.pop() for _ in places] if shares else (),
+                    codes=[lot.pop() for _ in places] if dealt else (),
                     most=len({id(table) for table, _ in places}),
                     parts=parts,
+                    held={p.key: held[p.key][seed.key] for p in persons} if held is not None and shares else None,
                 ),
             )
 
 
 def fill(
-    tables: Sequence[Table], able: Mapping[Culture, Sequence[Persona]], run_seed: int, ratings: Ratings
+    tables: Sequence[Table],
+    able: Mapping[Culture, Sequence[Persona]],
+    run_seed: int,
+    ratings: Ratings,
+    held: Held | None = None,
 ) -> Iterator[Lacking]:
     """Seat people on all seats of their cultures under one question, and yield the tables with seats left empty."""
-    for places, pool in pools_of(tables, able, run_seed):
+    for places, pool in pools_of(tables, able, run_seed, held):
         seated = assign(pool, ratings)
         order = shuffled(len(seated.pairs), "seats", *pool.parts) if pool.item else range(len(seated.pairs))
         empty = spread(places, [seated.pairs[i] for i in order], pool, ratings)
@@ -304,6 +341,9 @@ def skips(lacking: Sequence[Lacking], least: int) -> Iterator[Skip]:
 def dealt_to(edition: Edition, run_seed: int) -> Iterator[tuple[Persona, SurveyItem]]:
     """Yield every person with every item of which an answer may be dealt to that person."""
     scenario = edition.scenario
+    if scenario.stances == "joint":
+        yield from asked(edition, run_seed)
+        return
     for seed in scenario.seeds:
         able = {culture: able_to_sit(edition, culture, seed) for culture in scenario.cultures}
         tables = list(lay(edition, seed, {c: people for c, people in able.items() if people}, run_seed))

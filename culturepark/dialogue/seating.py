@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from culturepark.dialogue.stance import shuffled, unit
 from culturepark.domain import Persona, SurveyItem
 
+Floats = NDArray[np.float64]
 Ratings = Mapping[tuple[str, str], tuple[int, ...]]
 """(Persona's key, item's key) -> a rating for each option, in the order of the options; pairs may be missing.
 
@@ -22,6 +24,11 @@ MISFIT: dict[int | None, float] = {1: 4.0, 2: 1.0, 3: 0.0, None: 1.0}
 TURN = 3.0
 """Cost of seating somebody a whole round before the rotation would: as much as lies between a plausible answer and a
 strained one. Between a typical answer and a plausible one lies a third of it, so that answers do not make types."""
+LEANING = 0.5
+"""Cost of an answer that is half as frequent in a person's groups as in the country; one that is twice as frequent
+costs as much less."""
+MOST_LEANING = 2.0
+"""Bound of the leaning, in powers of two. A share of 0 in a group counts as this."""
 TIE = 0.01
 """Most that chance adds to a cost, so that of equal assignments each is as likely."""
 EMPTY = 1_000.0
@@ -50,6 +57,8 @@ class Pool:
     """Seats for one person: nobody sits twice in a dialogue."""
     parts: tuple[object, ...]
     """Run seed, question, culture and country, from which the rotation is hashed."""
+    held: Mapping[str, int] | None = None
+    """Persona's key -> the answer that this person holds in the whole run; None where answers are dealt."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +89,10 @@ def assign(pool: Pool, ratings: Ratings) -> Seated:
     but by the card, and the solution does not hang on the solver.
     """
     turns = rotation(pool)
-    if pool.item is None:
+    if pool.item is None or pool.held is not None:
         order = sorted((start + k * step, i) for i, (start, step) in enumerate(turns) for k in range(pool.most))
-        return Seated(tuple((pool.persons[i], None) for _, i in order[: pool.seats]), ())
+        people = [pool.persons[i] for _, i in order[: pool.seats]]
+        return Seated(tuple((person, pool.held[person.key] if pool.held else None) for person in people), ())
     holders = cheapest(pool, pool.codes, ratings, turns)
     dealt = list(zip(holders, pool.codes, strict=True))
     pairs = tuple((pool.persons[i], code) for i, code in dealt if i >= 0)
@@ -102,8 +112,28 @@ def rotation(pool: Pool) -> list[tuple[float, float]]:
 
 def misfit(person: Persona, pool: Pool, code: int | None, ratings: Ratings) -> float:
     """Return the cost of a person's holding an answer: beyond that of an empty seat if the card rules it out."""
-    rating = rating_of(person, pool.item, code, ratings) if pool.item and code is not None else None
-    return 2 * EMPTY if rating == IMPOSSIBLE else MISFIT[rating]
+    if pool.item is None or code is None:
+        return MISFIT[None]
+    if pool.held is not None:
+        return 0.0 if pool.held.get(person.key) == code else 2 * EMPTY
+    rating = rating_of(person, pool.item, code, ratings)
+    return 2 * EMPTY if rating == IMPOSSIBLE else MISFIT[rating] + LEANING * leaning(person, pool.item, code)
+
+
+def leaning(person: Persona, item: SurveyItem, code: int) -> float:
+    """Return how much rarer an answer is in a person's groups than in the country, in powers of two.
+
+    It is averaged over the groupings that the person is in, and 0 where nothing is known of them.
+    """
+    country = person.country or ""
+    share = item.shares.get(country, {}).get(code, 0.0)
+    rarer = []
+    for grouping, groups in item.by.get(country, {}).items():
+        if (group := person.group(grouping, groups)) and share:
+            own = groups[group].get(code, 0.0)
+            ratio = math.log2(share / own) if own else MOST_LEANING
+            rarer.append(min(MOST_LEANING, max(-MOST_LEANING, ratio)))
+    return sum(rarer) / len(rarer) if rarer else 0.0
 
 
 def rating_of(person: Persona, item: SurveyItem, code: int, ratings: Ratings) -> int | None:
@@ -125,6 +155,8 @@ def cheapest(pool: Pool, codes: Sequence[int], ratings: Ratings, turns: Sequence
     people = range(len(pool.persons))
     taken, holders = [0] * len(pool.persons), list[int]()
     ties = np.random.RandomState(int(unit("ties", *pool.parts) * 2**32))  # its numbers stay the same for good
+    leans = any(pool.item.by.get(person.country or "") for person in pool.persons)
+    chance = np.random.RandomState(int(unit("leanings", *pool.parts) * 2**32)) if leans else None
     turn = TURN * min(1.0, pool.seats / len(pool.persons))
     for begin in range(0, len(codes), BLOCK):
         block = codes[begin : begin + BLOCK]
@@ -140,10 +172,30 @@ def cheapest(pool: Pool, codes: Sequence[int], ratings: Ratings, turns: Sequence
             for code, price in prices.items()
         }
         costs = np.array([rows[code] for code in block])
-        _, columns = linear_sum_assignment(costs + TIE * ties.random_sample(costs.shape))
+        costs += TIE * ties.random_sample(costs.shape)
+        if chance:
+            drawn = luck([pool.persons[i] for i, _ in seats], pool.item, chance)
+            costs[:, : len(seats)] += np.array([drawn[code] for code in block])
+        _, columns = linear_sum_assignment(costs)
         for column in columns:
             person = seats[column][0] if column < len(seats) else -1
             holders.append(person)
             if person >= 0:
                 taken[person] += 1
     return holders
+
+
+def luck(persons: Sequence[Persona], item: SurveyItem, chance: np.random.RandomState) -> dict[int, Floats]:
+    """Return for each answer a random cost for each person, with which a group's answers vary as its shares say.
+
+    Without it the group that leans most to an answer would get all of it. With Gumbel's noise the answer of least cost
+    comes up as a logit says (McFadden 1974), which is here the group's share. That answer costs nothing, so that the
+    draw decides who holds an answer, and not who sits.
+    """
+    shares = {code: share for code, share in item.shares[persons[0].country or ""].items() if share > 0}
+    scale = LEANING / math.log(2)
+    leanings = LEANING * np.array([[leaning(person, item, code) for code in shares] for person in persons])
+    noise = scale * chance.gumbel(size=leanings.shape) + scale * np.log(list(shares.values()))
+    costs = leanings - noise
+    costs = costs - costs.min(axis=1, keepdims=True) - leanings
+    return dict(zip(shares, costs.T, strict=True))

@@ -39,7 +39,7 @@ def card_digest(persona: Persona) -> str:
 
 def card_of(persona: Persona) -> JsonObject:
     """Return what of a card a rating rests on."""
-    return persona.model_dump(mode="json", exclude={"key", "weight", "source"})
+    return persona.model_dump(mode="json", exclude={"key", "weight", "source", "groups"})
 
 
 def item_digest(item: SurveyItem) -> str:

@@ -298,7 +298,7 @@ def run_json(run: RunRow) -> JsonObject:
 
 def item_json(item: SurveyItem | None) -> JsonObject | None:
     """Return a survey item without its shares, which cover all countries."""
-    return item.model_dump(mode="json", exclude={"shares"}) if item else None
+    return item.model_dump(mode="json", exclude={"shares", "by"}) if item else None
 
 
 def parents(store: Store, run_id: str | None = None) -> dict[str, str]:
