@@ -31,8 +31,9 @@ else:  # the words come from a file, so no type checker can know them
 Setting = Literal["in-cultural", "cross-cultural", "panel"]
 TalkSetting = Literal["one-to-one", "moderated"]
 """A talk is between the user and one persona, or has a moderator too."""
-ProtocolName = Literal["self-guidance", "free-chat", "talk"]
-"""`talk` belongs to `culturepark talk` alone: a user takes part, and there is no schedule."""
+ProtocolName = Literal["self-guidance", "free-chat", "talk", "people"]
+"""`talk` belongs to `culturepark talk` alone: a user takes part, and there is no schedule. `people` belongs to
+`culturepark people`, which holds no dialogues."""
 Kind = Literal["opinion", "norm", "custom"]
 Settlement = Literal["city", "town", "village"]
 Relation = Literal["entail", "contradict", "irrelevant", "unparsable"]
@@ -184,10 +185,12 @@ class Source(Noun):
     """Where a card comes from that nobody wrote by hand."""
 
     name: Text
-    """The table, with the row: `people.csv, row 12`."""
+    """The table, or the source of the quotas."""
     licence: Text
+    row: Named[Annotated[int, Field(ge=1)]] = None
+    """The row of the table, or the number among those who were drawn to the quotas."""
     completed_by: Named[Text] = None
-    """The model that wrote what the table does not say."""
+    """The model that wrote what the table does not say, with its call."""
 
 
 class Persona(Noun):
@@ -231,6 +234,18 @@ class Persona(Noun):
     def country_name(self) -> str:
         """The country in a sentence; the United States for a main contact."""
         return COUNTRY_NAMES.get(self.country or "", self.country or "the United States")
+
+
+class Draft(Noun):
+    """What a table or quotas say of one person. A model writes the rest of the card."""
+
+    number: Annotated[int, Field(ge=1)]
+    """From 1. The person's calls are those of `RUN.p1`."""
+    given: dict[str, Any]
+    """Keys of a card, its `key` among them."""
+    about: Named[str] = None
+    """What else the table says, for the model that writes."""
+    source: Source
 
 
 # --- questions ---------------------------------------------------------------------------------
@@ -337,7 +352,8 @@ class Scenario(Noun):
     """Main contacts' culture only in a talk."""
     protocol: ProtocolName
     language: LanguageCode = DEFAULT_LANGUAGE
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+    seeds: tuple[Seed, ...]
+    """None where people are made, and nothing is talked about."""
     dialogues_per_seed: Annotated[int, Field(ge=1, le=10_000)] = 1
     people: Annotated[int, Field(ge=1, le=8)] = 2
     """Personas in a dialogue; more than two only in a panel, and one in a talk."""
@@ -355,6 +371,8 @@ class Edition(Noun):
 
     scenario: Scenario
     personas: tuple[Persona, ...]
+    drafts: Annotated[tuple[Draft, ...], Field(exclude_if=is_empty)] = ()
+    """People who are to be made; there are no others in such a run."""
 
     def persona(self, key: str) -> Persona:
         return the_one(key, (p for p in self.personas if p.key == key))
