@@ -243,7 +243,7 @@ class Draft(Noun):
     """From 1. The person's calls are those of `RUN.p1`."""
     given: dict[str, Any]
     """Keys of a card, its `key` among them."""
-    about: Named[str] = None
+    about: Annotated[str, Field(exclude_if=is_empty)] = ""
     """What else the table says, for the model that writes."""
     source: Source
 

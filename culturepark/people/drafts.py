@@ -50,19 +50,25 @@ def mistakes(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     try:
         given_keys().model_validate(dict(given))
     except ValidationError as error:
-        for detail in without_consequences(error.errors(include_url=False, include_context=True)):
-            yield dotted(detail["loc"]), explain(detail, Persona)
+        yield from named(error)
 
 
-def faults(given: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with a draft, as `key: what`; a draft without a culture cannot be completed."""
-    found = [f"{key}: {what}" for key, what in mistakes(given)]
-    if not found and "culture" not in given:
-        found.append("culture: is missing")
-    if not found:
-        sketch = cast("Persona", SimpleNamespace(**{"country": None, "called": "x"} | dict(given)))
-        found += (f"{key}: {what}" for key, what in contradictions(sketch))
-    return found
+def named(error: ValidationError) -> Iterator[tuple[str, str]]:
+    for detail in without_consequences(error.errors(include_url=False, include_context=True)):
+        yield dotted(detail["loc"]), explain(detail, Persona)
+
+
+def checked(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the keys of a draft as a card has them (`34` for the text `34`), and what is wrong with them."""
+    try:
+        sketch = given_keys().model_validate(dict(given))
+    except ValidationError as error:
+        return {}, [f"{key}: {what}" for key, what in named(error)]
+    whole = sketch.model_dump(mode="json", exclude_unset=True)
+    if "culture" not in whole:
+        return whole, ["culture: is missing"]
+    person = cast("Persona", SimpleNamespace(**{"country": None, "called": "x"} | whole))
+    return whole, [f"{key}: {what}" for key, what in contradictions(person)]
 
 
 def lacking(given: Mapping[str, Any]) -> list[str]:
@@ -83,8 +89,7 @@ def card(draft: Draft, written: Mapping[str, Any]) -> tuple[Persona | None, list
     try:
         persona = Persona.model_validate(whole)
     except ValidationError as error:
-        details = without_consequences(error.errors(include_url=False, include_context=True))
-        return None, [f"{dotted(detail['loc'])}: {explain(detail, Persona)}" for detail in details]
+        return None, [f"{key}: {what}" for key, what in named(error)]
     if wrong := [f"{key}: {what}" for key, what in contradictions(persona)]:
         return None, wrong
     return persona, []

@@ -192,10 +192,10 @@ class PeopleMap(Noun):
         given = {name: value for name, rule in self.rules.items() if (value := rule.value(row.cells)) is not None}
         about = "\n".join(told for column in self.about if (told := shortened(said(row.cells.get(column)))))
         source = Source(name=self.table, licence=self.licence, row=row.number)
-        given = drafts.completed(given, source)
-        if faults := drafts.faults(given):
+        given, faults = drafts.checked(drafts.completed(given, source))
+        if faults:
             raise BadRow(faults[0])
-        return Draft(number=row.number, given=given, about=about or None, source=source)
+        return Draft(number=row.number, given=given, about=about, source=source)
 
 
 def load_map(path: Path, table: Table) -> PeopleMap:

@@ -214,7 +214,8 @@ def drawn(quotas: Quotas, shares: Array, count: int, seed: int) -> list[tuple[in
     for axis, (_, categories) in enumerate(quotas.dimensions):
         target: Any = np.array(whole(quotas.targets[axis], count))
         surplus = np.bincount(people[:, axis], minlength=len(categories)) - target
-        rows = np.moveaxis(shares, axis, -1)[tuple(np.delete(people, axis, axis=1).T)]
+        others = tuple(np.delete(people, axis, axis=1).T)
+        rows = np.broadcast_to(np.moveaxis(shares, axis, -1)[others], (count, len(categories)))
         with np.errstate(divide="ignore"):
             # The largest of these is a draw by the shares (Gumbel 1954); no share, no draw.
             draws = np.log(rows) - np.log(rows[np.arange(count), people[:, axis]])[:, None]
