@@ -16,7 +16,7 @@ from culturepark.domain import JsonObject
 from culturepark.models import ledger
 from tests.cli.test_cli import cli, process, rows_of
 from tests.support.endpoint import Endpoint, Fault, status
-from tests.support.fakes import material, shape_of
+from tests.support.fakes import FakeModel, material, shape_of
 from tests.support.people import HEADER, MAP, QUOTAS, person, rows, table, writes
 
 WHOLE = (
@@ -365,6 +365,21 @@ def test_one_who_fails_is_asked_later_and_costs_nobody_elses_answer(
         done = cli("resume", "last", "--json")
         assert (done.code, done.json["people"]) == (0, 36), done.err
         assert len(endpoint.chats) == before + 1
+
+
+def test_a_model_that_is_too_small_is_refused_before_it_is_asked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table(folder)
+    model = FakeModel(labels=True)
+
+    async def get(*_: object) -> FakeModel:
+        return model
+
+    monkeypatch.setattr("culturepark.models.registry.Models.get", get)
+    command = ("people", "--from", "people.csv", "--map", "map.yaml", "--out", "out")
+    done = cli(*command, "--model", "openai:x@http://[::1]:9/v1")
+    assert done.code == 2
+    assert "is too small to write people" in done.err
+    assert model.bodies == []
 
 
 def test_a_forecast_asks_nothing_and_needs_no_key(folder: Path) -> None:
