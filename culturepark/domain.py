@@ -33,8 +33,9 @@ else:  # the words come from a file, so no type checker can know them
 Setting = Literal["in-cultural", "cross-cultural", "panel"]
 TalkSetting = Literal["one-to-one", "moderated"]
 """A talk is between the user and one persona, or has a moderator too."""
-ProtocolName = Literal["self-guidance", "free-chat", "talk"]
-"""`talk` belongs to `culturepark talk` alone: a user takes part, and there is no schedule."""
+ProtocolName = Literal["self-guidance", "free-chat", "talk", "people"]
+"""`talk` belongs to `culturepark talk` alone: a user takes part, and there is no schedule. `people` belongs to
+`culturepark people`, which holds no dialogues."""
 Kind = Literal["opinion", "norm", "custom"]
 Settlement = Literal["city", "town", "village"]
 Relation = Literal["entail", "contradict", "irrelevant", "unparsable"]
@@ -197,10 +198,12 @@ class Source(Noun):
     """Where a card comes from that nobody wrote by hand."""
 
     name: Text
-    """The table, with the row: `people.csv, row 12`."""
+    """The table, or the source of the quotas."""
     licence: Text
+    row: Named[Annotated[int, Field(ge=1)]] = None
+    """The row of the table, or the number among those who were drawn to the quotas."""
     completed_by: Named[Text] = None
-    """The model that wrote what the table does not say."""
+    """The model that wrote what the table does not say, with its call."""
 
 
 class Persona(Noun):
@@ -262,6 +265,18 @@ def ages(group: str) -> range:
         return range(0)
     first, last, upwards = parts.groups()
     return range(int(first), 1 + (130 if upwards else int(last or first)))
+
+
+class Draft(Noun):
+    """What a table or quotas say of one person. A model writes the rest of the card."""
+
+    number: Annotated[int, Field(ge=1)]
+    """From 1. The person's calls are those of `RUN.p1`."""
+    given: dict[str, Any]
+    """Keys of a card, its `key` among them."""
+    about: Annotated[str, Field(exclude_if=is_empty)] = ""
+    """What else the table says, for the model that writes."""
+    source: Source
 
 
 # --- questions ---------------------------------------------------------------------------------
@@ -390,7 +405,8 @@ class Scenario(Noun):
     """Main contacts' culture only in a talk."""
     protocol: ProtocolName
     language: LanguageCode = DEFAULT_LANGUAGE
-    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
+    seeds: tuple[Seed, ...]
+    """None where people are made, and nothing is talked about."""
     dialogues_per_seed: Annotated[int, Field(ge=1, le=10_000)] = 1
     people: Annotated[int, Field(ge=1, le=8)] = 2
     """Personas in a dialogue; more than two only in a panel, and one in a talk."""
@@ -411,6 +427,8 @@ class Edition(Noun):
     personas: tuple[Persona, ...]
     respondents: Annotated[tuple[Respondents, ...], Field(exclude_if=is_empty)] = ()
     """From whom people's answers are taken, where `stances` is `joint`."""
+    drafts: Annotated[tuple[Draft, ...], Field(exclude_if=is_empty)] = ()
+    """People who are to be made; there are no others in such a run."""
 
     def persona(self, key: str) -> Persona:
         return the_one(key, (p for p in self.personas if p.key == key))

@@ -5,7 +5,7 @@ Line numbers are looked up only for errors: the file is then read again, as node
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +25,8 @@ MAX_BYTES = 8_000_000
 MAX_DEPTH = 50
 MAX_VALUES = 300_000
 """Enough for a whole wave of the World Values Survey in all its countries; the parser takes a dozen seconds."""
+MAX_LINE = 1_000_000
+"""Bytes of a line in a file that is read by lines."""
 MAX_PROBLEMS = 20
 Loc = tuple[int | str, ...]
 """A place in a file: keys of mappings and indices of lists, from nought."""
@@ -66,6 +68,35 @@ def read_text(path: Path) -> str:
         wrong(f"cannot be read: {getattr(error, 'strerror', None) or error}")
 
 
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a file that are not blank, each with its number from 1.
+
+    Raises:
+        CatalogError: if a line is too long or no UTF-8, or the file cannot be read.
+    """
+
+    def wrong(what: str, line: int | None = None) -> NoReturn:
+        raise CatalogError([Problem(shown(path), line, "", what)])
+
+    number = 0
+    try:
+        if path.is_dir():
+            wrong("is a folder; a file is wanted")
+        with readable(path).open("rb") as file:
+            while line := file.readline(MAX_LINE + 1):
+                number += 1
+                if len(line) > MAX_LINE:
+                    wrong(f"is longer than {MAX_LINE // 1_000_000} MB", number)
+                if text := line.decode("utf-8-sig" if number == 1 else "utf-8").strip():
+                    yield number, text
+    except FileNotFoundError:
+        wrong("no such file")
+    except UnicodeDecodeError as error:
+        wrong(f"is not UTF-8 (byte {error.start} of the line)", number)
+    except (OSError, ValueError) as error:
+        wrong(f"cannot be read: {getattr(error, 'strerror', None) or error}", number or None)
+
+
 HINTS = {
     "did not find expected ',' or '}'": "a text with ? : , or brackets in it wants quotes",
     "mapping values are not allowed": "a text with a colon in it wants quotes",
@@ -95,13 +126,16 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return {key if isinstance(key, str) else clipped(key): value for key, value in data.items()}
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def parsed(text: str) -> Any:
-    """Return what the YAML text holds. The cache serves the 35 cards, which every run reads and few people change."""
+    """Return what the YAML text holds. The cache serves the shipped cards, which every run reads and few people change.
+
+    It must hold all of them: read in turn, the last would drive out the first.
+    """
     return YAML(typ="safe").load(text)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def too_much(text: str) -> tuple[int, str] | None:
     """Return the 1-based line at which a file becomes too large to be built, and the reason; None if it does not.
 

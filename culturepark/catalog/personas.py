@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
-from culturepark.catalog.files import load, package_dir, placed, shown
+from pydantic import ValidationError
+
+from culturepark.catalog.files import (
+    MAX_PROBLEMS,
+    dotted,
+    explain,
+    load,
+    package_dir,
+    placed,
+    read_lines,
+    shown,
+    without_consequences,
+)
 from culturepark.domain import CULTURES, MAIN_COUNTRY, MAIN_CULTURE, Persona
 from culturepark.errors import CatalogError, Problem
 from culturepark.files import clipped, is_folder
+
+LINES = ".jsonl"
+"""The ending of a file with many cards, one on a line, each with its `key`."""
+MOST = 50_000
+"""Cards in one file. A run keeps the cards of all its people."""
 
 
 def load_persona(path: Path) -> Persona:
@@ -33,22 +51,62 @@ def contradictions(persona: Persona) -> list[tuple[str, str]]:
     return problems
 
 
+def load_people(path: Path) -> Iterator[Persona]:
+    """Yield the cards of a JSONL file, one on each line.
+
+    Raises:
+        CatalogError: at the end, or when there are too many problems.
+    """
+    problems: list[Problem] = []
+    count = 0
+    for number, line in read_lines(path):
+        count += 1
+        if count > MOST:
+            raise CatalogError([Problem(shown(path), number, "", f"holds more than {MOST:,} cards")])
+        persona, mistakes = card_in(line)
+        if persona and not mistakes:
+            yield persona
+        problems += (Problem(shown(path), number, key, what) for key, what in mistakes)
+        if len(problems) >= MAX_PROBLEMS:
+            break
+    if not count:
+        problems.append(Problem(shown(path), None, "", "holds no cards"))
+    if problems:
+        raise CatalogError(problems)
+
+
+def card_in(text: str) -> tuple[Persona | None, list[tuple[str, str]]]:
+    """Return the card in a JSON text, with its mistakes, each with its key."""
+    try:
+        persona = Persona.model_validate_json(text)
+    except ValidationError as error:
+        details = without_consequences(error.errors(include_url=False, include_context=True))
+        if details[0]["type"] == "json_invalid":
+            return None, [("", f"is no JSON: {clipped((details[0].get('ctx') or {}).get('error'), 120)}")]
+        return None, [(dotted(detail["loc"]), explain(detail, Persona)) for detail in details]
+    return persona, contradictions(persona)
+
+
+def shipped_keys() -> set[str]:
+    return {path.stem for path in package_dir("personas").glob("*.yaml")}
+
+
 def load_all(extra: list[Path]) -> tuple[Persona, ...]:
     """Return the shipped personas and those under `extra` (files or folders), in the order of their keys."""
     files = sorted(package_dir("personas").glob("*.yaml"))
     for path in extra:
-        files += sorted(path.glob("*.y*ml")) if is_folder(path) else [path]
+        files += sorted([*path.glob("*.y*ml"), *path.glob(f"*{LINES}")]) if is_folder(path) else [path]
     personas: dict[str, Persona] = {}
     problems: list[Problem] = []
     for path in files:
         try:
-            persona = load_persona(path)
+            for persona in load_people(path) if path.suffix == LINES else [load_persona(path)]:
+                if persona.key in personas:
+                    what = f"a persona {clipped(persona.key)} exists already"
+                    problems.append(Problem(shown(path), None, "", what))
+                personas[persona.key] = persona
         except CatalogError as error:
             problems += error.problems
-            continue
-        if persona.key in personas:
-            problems.append(Problem(shown(path), None, "", f"a persona {clipped(persona.key)} exists already"))
-        personas[persona.key] = persona
     if problems:
         raise CatalogError(problems)
     return tuple(personas[key] for key in sorted(personas))

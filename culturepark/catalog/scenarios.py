@@ -13,7 +13,7 @@ from pydantic_core import PydanticKnownError
 from culturepark import languages
 from culturepark.catalog.codebook import FEWEST
 from culturepark.catalog.files import Loc, load, package_dir, placed, read_mapping, shown
-from culturepark.catalog.personas import load_all, load_persona
+from culturepark.catalog.personas import LINES, load_all, load_people, load_persona, shipped_keys
 from culturepark.catalog.surveys import Survey, SurveyFile, load_survey, load_surveys
 from culturepark.domain import (
     CULTURES,
@@ -111,7 +111,10 @@ class ScenarioFile(Noun):
     mine: Annotated[tuple[Mined, ...], Field(min_length=1)] = ("delegate",)
     """Whose words become samples: cultural delegates', and main contacts' only if `main` is named."""
     personas: tuple[str, ...] = ()
-    """Files or folders of persona cards beside the shipped ones, relative to this file."""
+    """Files or folders of persona cards, relative to this file. A file `.jsonl` holds one card a line."""
+    cast: Literal["own", "all"] | None = None
+    """`own`: the people of `personas` alone, with the shipped main contacts if there are none among them; `all`: these
+    and the shipped ones, which is the default. Where some of `personas` come from a table, it must be given."""
     surveys: tuple[str, ...] = ()
     """Survey files beside the shipped one, relative to this file."""
 
@@ -157,7 +160,9 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
     everybody = load_all([beside(path, name) for name in file.personas])
     cultures: tuple[GroundedCulture, ...] = tuple(dict.fromkeys(file.cultures))
     wanted = {*cultures, MAIN_CULTURE} if file.setting == "cross-cultural" else set(cultures)
-    people = tuple(p for p in everybody if p.culture in wanted)
+    if unclear := unclear_cast(file, everybody):
+        raise CatalogError(placed(path, [unclear]))
+    people = tuple(p for p in cast_of(file, everybody) if p.culture in wanted)
     size = file.people or (min(8, max(3, len(cultures))) if file.setting == "panel" else 2)
     turns = file.max_turns or max(14, 6 * size)
     problems: list[tuple[Loc, str]] = []
@@ -227,6 +232,30 @@ def drawn_respondents(
     return tuple(respondents for respondents in drawn if respondents)
 
 
+def unclear_cast(file: ScenarioFile, everybody: tuple[Persona, ...]) -> tuple[Loc, str] | None:
+    """Return what is wrong with `cast`: people from a table never sit beside those by hand unless it is said."""
+    if file.cast and not file.personas:
+        return ("cast",), "goes with `personas`; without them all people are the shipped ones"
+    made = [p.source.name for p in everybody if p.source]
+    if file.cast or not made:
+        return None
+    tables = ", ".join(clipped(name) for name in sorted(set(made))[:3])
+    return ("personas",), (
+        f"{len(made):,} of these people come from {tables}: say `cast: own` (they alone) or `cast: all` (they and the "
+        "shipped people)"
+    )
+
+
+def cast_of(file: ScenarioFile, everybody: tuple[Persona, ...]) -> tuple[Persona, ...]:
+    """Return the people who may sit in the scenario."""
+    if file.cast != "own":
+        return everybody
+    shipped = shipped_keys()
+    own = tuple(p for p in everybody if p.key not in shipped)
+    has_mains = any(p.role == "main" for p in own)
+    return own if has_mains else (*own, *(p for p in everybody if p.key in shipped and p.role == "main"))
+
+
 def contradictions(
     file: ScenarioFile, cultures: tuple[GroundedCulture, ...], people: tuple[Persona, ...], size: int, turns: int
 ) -> list[tuple[Loc, str]]:
@@ -236,6 +265,9 @@ def contradictions(
         problems.append((("people",), "only a panel has a number of people"))
     if turns < 2 * size:
         problems.append((("max_turns",), f"{size} people need at least {2 * size} turns to open and to close"))
+    if file.cast == "own":
+        absent = [c for c in cultures if all(p.culture != c for p in people)]
+        problems += [(("cast",), f"`own`, and nobody of `personas` is {c}") for c in absent]
     if file.setting == "in-cultural":
         lonely = [c for c in cultures if sum(p.culture == c for p in people) < size]
         problems += [(("cultures",), f"an in-cultural dialogue needs two personas of {c}") for c in lonely]
@@ -289,6 +321,8 @@ def check(path: Path) -> str:
     Raises:
         CatalogError: with all problems found.
     """
+    if path.suffix == LINES:
+        return f"{sum(1 for _ in load_people(path)):,} personas"
     kind, unclear = kind_of_file(path)
     try:
         if kind == "persona":

@@ -22,6 +22,7 @@ from culturepark.run.pipeline import Run, still_open
 from culturepark.stats.figures import RunStats
 from culturepark.stats.run_stats import stats as stats_of
 from culturepark.store.castings import skipped
+from culturepark.store.integrity import edition_of
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
 from culturepark.terminal.safe import safe, show_origin, tell, write
@@ -47,6 +48,20 @@ def check_ended(store: Store, row: RunRow) -> None:
     open_talks = [d for d in store.dialogues(row.id) if protocol_of(d.protocol).user_sits and d.status in OPEN]
     if open_talks:
         raise UsageError(still_open(row.id, store_option(store)))
+
+
+def holds_dialogues(row: RunRow) -> bool:
+    """Whether somebody talks in a run; in one of `culturepark people` cards are written."""
+    return protocol_of(edition_of(row).scenario.protocol).holds_dialogues
+
+
+def check_dialogues(row: RunRow) -> None:
+    """
+    Raises:
+        UsageError: if nobody talks in the run.
+    """
+    if not holds_dialogues(row):
+        raise UsageError(f"{row.id} made people (`culturepark people`), and holds no dialogues")
 
 
 @contextmanager

@@ -115,7 +115,7 @@ def resume(
 ) -> int:
     """Finish a run that was stopped or killed; nothing that was answered is asked again."""
     from culturepark.cli.consent import check_used, trust_in
-    from culturepark.cli.execution import carry_on, check_ended, held
+    from culturepark.cli.execution import carry_on, check_ended, held, holds_dialogues
     from culturepark.cli.roles import models_for, named_models, threshold_for
     from culturepark.domain import Status
     from culturepark.errors import UsageError
@@ -131,6 +131,12 @@ def resume(
     store = Store(store_url, must_exist=True)
     newest = store.newest_run() if run_id == "last" else None  # one that was never answered can be resumed too
     with held(store, newest.id if newest else run_id) as row:
+        if not holds_dialogues(row):
+            from culturepark.cli.population import resume_people
+
+            if roles or until:
+                raise UsageError(f"{row.id} made people: it has no stages, and its cards are one model's")
+            return resume_people(store, row, limits, trust, as_json)
         check_ended(store, row)
         models = models_for(row, roles or [])
         settings = replace(settings_of(row), threshold=threshold_for(row, models), **limits.given)
@@ -189,7 +195,7 @@ def distill(
 ) -> int:
     """Do the later stages again on stored dialogues; earlier verdicts are kept."""
     from culturepark.cli.consent import check_used, trust_in
-    from culturepark.cli.execution import carry_on, check_ended, held
+    from culturepark.cli.execution import carry_on, check_dialogues, check_ended, held
     from culturepark.cli.roles import models_for, named_models, role_names, threshold_for
     from culturepark.domain import JUDGES, Status
     from culturepark.errors import UsageError
@@ -204,6 +210,7 @@ def distill(
     trust = trust_in(named_models(roles).values(), endpoints or [])
     store = Store(store_url, must_exist=True)
     with held(store, run_id) as row:
+        check_dialogues(row)
         check_ended(store, row)
         models = models_for(row, roles)
         scenario = edition_of(row).scenario

@@ -30,6 +30,8 @@ class Protocol:
     """The seed's question is put in the opening; otherwise people first introduce themselves."""
     card: str = "persona"
     """The prompt of a persona's card."""
+    holds_dialogues: bool = True
+    """Without, nobody talks in its runs: cards are written."""
 
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -38,6 +40,7 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol("self-guidance", ("opening", "opinion", "response", "culture", "introduce", "closing")),
         Protocol("free-chat", ("opening", "chat", "closing"), opens_with_question=True),
         Protocol("talk", ("opening", "talk", "closing"), has_schedule=False, user_sits=True, card="talk-persona"),
+        Protocol("people", (), has_schedule=False, holds_dialogues=False),
     )
 }
 

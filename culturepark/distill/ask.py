@@ -71,11 +71,14 @@ class SubjectAsker:
         name: str,
         max_tokens: int,
         top_logprobs: int = 0,
+        temperature: float = 0.0,
+        seed: int = 0,
     ) -> tuple[Answer | None, Reply | None]:
         """Return the parsed answer, or None if two attempts gave nothing that parses.
 
         Args:
             material: sent as JSON, so that no text in it can pass for an instruction or for the end of the material.
+            temperature, seed: of the first attempt, where many answers are right.
         Raises:
             TooMuch: if it has to be asked in parts.
         """
@@ -88,8 +91,8 @@ class SubjectAsker:
                     {"role": "user", "content": json.dumps(material, ensure_ascii=False)},
                 ),
                 max_tokens=max_tokens,
-                temperature=0.0 if attempt == 1 else 0.4,
-                seed=attempt,
+                temperature=temperature if attempt == 1 else max(temperature, 0.4),
+                seed=seed + attempt,
                 schema=Schema(name, strict(shape)),
                 top_logprobs=top_logprobs,
             )

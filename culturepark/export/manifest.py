@@ -30,6 +30,8 @@ from culturepark.store import exports
 from culturepark.store.integrity import threshold_of
 from culturepark.store.tables import DialogueRow, RunRow
 
+CARDS = "cards"
+"""The origin of personas who come from no table."""
 LIBRARIES = ("pydantic", "sqlalchemy", "sqlmodel")
 
 
@@ -170,6 +172,19 @@ class Person(Figures):
     rows: int
 
 
+class PeopleFrom(Figures):
+    """Where personas whose words are in the rows come from."""
+
+    name: str
+    """A table, the source of quotas, or `cards` for those that were not made from either."""
+    licence: str | None
+    """Of the table; None for cards."""
+    completed_by: list[str]
+    """The models that wrote what the table does not say."""
+    people: int
+    rows: int
+
+
 class Correction(Figures):
     """A row in a reviewer's wording."""
 
@@ -222,6 +237,7 @@ class Manifest(Figures):
     """The exported cultures; none: all."""
     runs: list[RunEntry]
     personas: list[Person]
+    people_from: list[PeopleFrom]
     files: list[RowsFile | File]
     duplicates: File | None
     """Samples that repeat those of another run, and have no row."""
@@ -427,6 +443,30 @@ def people_in(source: Source, tally: Tally) -> list[Person]:
         rows[card] += count
     people = [card.model_copy(update={"rows": count}) for card, count in rows.items()]
     return sorted(people, key=lambda person: (person.culture, person.persona))
+
+
+def people_from(source: Source, tally: Tally) -> list[PeopleFrom]:
+    """Return the origins of the personas whose words are answers, those with cards of their own first."""
+    people: dict[tuple[str, str | None], set[str]] = defaultdict(set)
+    rows: Counter[tuple[str, str | None]] = Counter()
+    writers: dict[tuple[str, str | None], set[str]] = defaultdict(set)
+    for (run_id, key), count in tally.by_persona.items():
+        card = source.editions[run_id].persona(key).source
+        origin = (card.name, card.licence) if card else (CARDS, None)
+        people[origin].add(key)
+        rows[origin] += count
+        if card and card.completed_by:
+            writers[origin].add(card.completed_by.partition(", call ")[0])
+    return [
+        PeopleFrom(
+            name=origin[0],
+            licence=origin[1],
+            completed_by=sorted(writers[origin]),
+            people=len(people[origin]),
+            rows=rows[origin],
+        )
+        for origin in sorted(people, key=lambda origin: (origin[1] is not None, origin[0], origin[1] or ""))
+    ]
 
 
 def versions(wanted: Wanted) -> dict[str, str]:

@@ -144,13 +144,17 @@ class Run:
             raise
         finally:
             await self.models.close()
+        status, reason = self._outcome()
+        self.store.set_run(self.row.id, status, reason)
+        return status
+
+    def _outcome(self) -> tuple[Status, str]:
+        """Return the status of a run that went through all its stages, and the reason."""
         failed = sum(d.status == Status.FAILED for d in self.store.dialogues(self.row.id))
         reason = f"{failed} dialogues failed" if failed else "completed"
         if self.settings.until != "samples":
             reason = f"until {self.settings.until}" if not failed else reason
-        status = Status.FAILED if failed else Status.DONE
-        self.store.set_run(self.row.id, status, reason)
-        return status
+        return (Status.FAILED if failed else Status.DONE), reason
 
     async def _while_the_store_stands(self) -> None:
         """Do all stages, and check meanwhile that the store is there: nothing is written while an answer is awaited.

@@ -255,6 +255,19 @@ class Store:
         )
         return Answered(row.id, row.response, usage)
 
+    def first_asked(self, subject_id: str) -> str | None:
+        """Return the body of the first request that was made for a subject."""
+        with self.database.reading() as session:
+            query = select(CallRow.request).where(CallRow.subject_id == subject_id)
+            return session.exec(query.order_by(func.length(CallRow.id), col(CallRow.id)).limit(1)).first()
+
+    def same_run(self, scenario_digest: str, seed: int, models: str) -> RunRow | None:
+        """Return the newest run of an edition, seed and models."""
+        query = select(RunRow).where(RunRow.scenario_digest == scenario_digest, RunRow.seed == seed)
+        query = query.where(RunRow.models == models).order_by(col(RunRow.created_at).desc())
+        with self.database.reading() as session:
+            return session.exec(query).first()
+
     def lately(self, endpoint: str) -> list[tuple[float, int]]:
         """Return age in seconds and tokens of all runs' requests to an endpoint in the last minute."""
         since = datetime.now(UTC) - timedelta(minutes=1)

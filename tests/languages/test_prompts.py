@@ -33,7 +33,7 @@ from culturepark.models.chat import digest
 ENGLISH = load_language("en")
 FOLDER = Path(culturepark.languages.__file__).parent
 PEOPLE = load_all([])
-WHOLE = ("extract", "verify", "reword", "reword-as-published")
+WHOLE = ("people", "extract", "verify", "reword", "reword-as-published")
 """Prompts that are sent as they stand: what is asked about goes into the user message."""
 IN_PARTS = ("self-guidance", "free-chat", "talk", "samples", "judges", "scales", "cross-check-small")
 
