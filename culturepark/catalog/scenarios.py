@@ -11,7 +11,7 @@ from pydantic_core import PydanticKnownError
 
 from culturepark import languages
 from culturepark.catalog.files import Loc, load, package_dir, placed, read_mapping, shown
-from culturepark.catalog.personas import load_all, load_persona
+from culturepark.catalog.personas import card_notes, load_all, load_persona
 from culturepark.catalog.surveys import SurveyFile, load_items, load_survey
 from culturepark.domain import (
     CULTURES,
@@ -246,12 +246,12 @@ def check(path: Path) -> str:
     kind, unclear = kind_of_file(path)
     try:
         if kind == "persona":
-            load_persona(path)
-        elif kind == "survey":
+            notes = list(card_notes(load_persona(path), load_items([])))
+            return f"persona ({'; '.join(notes)})" if notes else kind
+        if kind == "survey":
             notes = survey_notes(load_survey(path))
             return f"survey ({'; '.join(notes)})" if notes else kind
-        else:
-            load_edition(path)
+        load_edition(path)
     except CatalogError as error:
         if not unclear:
             raise

@@ -183,7 +183,7 @@ def edition(
     culture = next(p.culture for p in personas if p.role == "delegate")
     (seed,) = base.scenario.seeds
     assert seed.item is not None
-    item = seed.item.model_copy(update={"shares": {p.country: {stance: 1.0} for p in personas if p.country}})
+    item = seed.item.model_copy(update={"shares": {p.country: {stance: 1.0} for p in personas if p.role == "delegate"}})
     changes = {
         "cultures": (culture,),
         "seeds": (seed.model_copy(update={"item": item}),),
