@@ -63,7 +63,7 @@ def values(person: Persona) -> list[str]:
 
 def columns(width: int, people: Sequence[Persona]) -> tuple[tuple[str, ...], list[int]]:
     """Return headings and widths of as many columns as can be read in a width."""
-    key = min(max(len(person.key) for person in people), max(8, width // 3))
+    key = min(max(len(person.key) for person in people), max(20, width // 3))
     if width >= WIDE:
         left = width - key - 16 - 3 - VALUE - 6 * GAP
         return HEADINGS, [key, 16, 3, left * 28 // 100, left * 42 // 100, left * 30 // 100, VALUE]
