@@ -19,10 +19,13 @@ T = TypeVar("T")
 COUNTRIES = tomllib.loads(Path(__file__).with_name("cultures.toml").read_text("utf-8"))
 CULTURES: dict[str, str] = {culture: entry["country"] for culture, entry in COUNTRIES.items()}
 """Each culture with the country (ISO 3166 alpha-3) that grounds it."""
-COUNTRY_NAMES: dict[str, str] = {entry["country"]: entry["country_name"] for entry in COUNTRIES.values()}
 MAIN_CULTURE = "american"
-MAIN_COUNTRY = "USA"
 """Culture of every main contact: exported, mined if the scenario says so, and not one of `CULTURES`."""
+MAIN_COUNTRY = "USA"
+COUNTRY_NAMES: dict[str, str] = {
+    **{entry["country"]: entry["country_name"] for entry in COUNTRIES.values()},
+    MAIN_COUNTRY: "the United States",
+}
 
 if TYPE_CHECKING:
     GroundedCulture = str
@@ -255,7 +258,8 @@ class Persona(Noun):
     @property
     def country_name(self) -> str:
         """The country in a sentence; the United States for a main contact."""
-        return COUNTRY_NAMES.get(self.country or "", self.country or "the United States")
+        country = self.country or MAIN_COUNTRY
+        return COUNTRY_NAMES.get(country, country)
 
 
 @cache

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from culturepark.catalog.coverage import ENOUGH_VALUES, SCHWARTZ, coverage
 from culturepark.catalog.files import (
     MAX_PROBLEMS,
     dotted,
@@ -18,7 +19,8 @@ from culturepark.catalog.files import (
     shown,
     without_consequences,
 )
-from culturepark.domain import CULTURES, MAIN_COUNTRY, MAIN_CULTURE, Persona
+from culturepark.catalog.fits import shipped
+from culturepark.domain import CULTURES, MAIN_COUNTRY, MAIN_CULTURE, Persona, SurveyItem
 from culturepark.errors import CatalogError, Problem
 from culturepark.files import clipped, is_folder
 
@@ -89,6 +91,47 @@ def card_in(text: str) -> tuple[Persona | None, list[tuple[str, str]]]:
 
 def shipped_keys() -> set[str]:
     return {path.stem for path in package_dir("personas").glob("*.yaml")}
+
+
+FEWEST_SCENES = 8
+"""With fewer remembered scenes a person has soon told them all."""
+SEVERAL = 3
+"""Cards of a culture of which it is worth saying what they cover between them."""
+
+
+def card_notes(persona: Persona, items: Mapping[str, SurveyItem]) -> Iterator[str]:
+    """Yield notes on what a card lacks that it need not have.
+
+    Args:
+        items: the shipped ones.
+    """
+    if persona.household is None:
+        yield "no `household`"
+    if not persona.sayings:
+        yield "no `sayings`"
+    scenes = len(persona.episodes.scenes) if persona.episodes else 0
+    if scenes < FEWEST_SCENES:
+        told = f"only {scenes}" if scenes else "no"
+        yield f"{told} scene{'s' * (scenes != 1)} in `episodes`; {FEWEST_SCENES} to 12 are good"
+    if bare := sum(value.schwartz is None for value in persona.values):
+        yield f"{bare} of {len(persona.values)} values without `schwartz`"
+    if not any(norm.source for norm in persona.norms):
+        yield "no norm with a `source`"
+    asked = [key for key, item in items.items() if persona.country in item.shares]
+    if unrated := sum((persona.key, key) not in shipped() for key in asked):
+        which = f"{unrated} of the {len(asked)} shipped" if unrated < len(asked) else f"the {len(asked)} shipped"
+        yield f"no ratings for {which} survey items: a model gives them before the first run that needs them"
+
+
+def cast_notes(people: Iterable[Persona]) -> Iterator[str]:
+    """Yield notes on cultures of which several people were given that leave out many of Schwartz's values."""
+    for of_culture in coverage(people):
+        held = len(SCHWARTZ) - len(of_culture.lacking)
+        if of_culture.people >= SEVERAL and held < ENOUGH_VALUES:
+            yield (
+                f"{of_culture.culture}: these {of_culture.people} people hold values about {held} of Schwartz's ten; "
+                f"{ENOUGH_VALUES} or more are good. Nobody holds one about {', '.join(of_culture.lacking)}"
+            )
 
 
 def load_all(extra: list[Path]) -> tuple[Persona, ...]:

@@ -13,8 +13,8 @@ from pydantic_core import PydanticKnownError
 from culturepark import languages
 from culturepark.catalog.codebook import FEWEST
 from culturepark.catalog.files import Loc, load, package_dir, placed, read_mapping, shown
-from culturepark.catalog.personas import LINES, load_all, load_people, load_persona, shipped_keys
-from culturepark.catalog.surveys import Survey, SurveyFile, load_survey, load_surveys
+from culturepark.catalog.personas import LINES, card_notes, load_all, load_people, load_persona, shipped_keys
+from culturepark.catalog.surveys import Survey, SurveyFile, load_items, load_survey, load_surveys
 from culturepark.domain import (
     CULTURES,
     DEFAULT_LANGUAGE,
@@ -326,19 +326,18 @@ def check(path: Path) -> str:
     kind, unclear = kind_of_file(path)
     try:
         if kind == "persona":
-            load_persona(path)
-        elif kind == "survey":
+            notes = list(card_notes(load_persona(path), load_items([])))
+            return f"persona ({'; '.join(notes)})" if notes else kind
+        if kind == "survey":
             notes = survey_notes(load_survey(path))
             return f"survey ({'; '.join(notes)})" if notes else kind
-        else:
-            notes = list(unknown_groups(load_edition(path)))
-            return f"scenario ({'; '.join(notes)})" if notes else kind
+        notes = list(unknown_groups(load_edition(path)))
+        return f"scenario ({'; '.join(notes)})" if notes else kind
     except CatalogError as error:
         if not unclear:
             raise
         hint = f"was read as a {kind}; {needed_keys('scenario')}; {needed_keys('survey')}"
         raise CatalogError([*error.problems, Problem(shown(path), None, "", hint)]) from None
-    return kind
 
 
 def needed_keys(kind: str) -> str:

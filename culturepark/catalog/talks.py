@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -49,28 +50,35 @@ def talk_edition(persona: Persona, seed: Seed, *, moderated: bool) -> Edition:
     return Edition(scenario=scenario, personas=(persona,))
 
 
-def find_persona(name: str) -> Persona:
+def find_persona(name: str, among: Sequence[Persona] | None = None) -> Persona:
     """Find a persona by key, by the beginning of a key, by the name that others use, or by a file.
 
+    Args:
+        among: the people to choose from; the shipped ones by default.
     Raises:
         UsageError: if there is none or more than one; names those it may be.
     """
-    folder = package_dir("personas")
     if name.endswith((".yaml", ".yml")) or "/" in name:
         return load_persona(Path(name))
-    keys = sorted(path.stem for path in folder.glob("*.yaml"))
+    folder = package_dir("personas")
+    given = {persona.key: persona for persona in among or ()}
+    keys = sorted(given) or sorted(path.stem for path in folder.glob("*.yaml"))
+
+    def card(key: str) -> Persona:
+        return given[key] if given else load_persona(folder / f"{key}.yaml")
+
     wanted = name.casefold().strip()
     matches = [key for key in keys if key == wanted] or [key for key in keys if wanted and key.startswith(wanted)]
     matches = matches or [key for key in keys if key.partition("-")[2] == wanted]
     if len(matches) == 1:
-        return load_persona(folder / f"{matches[0]}.yaml")
+        return card(matches[0])
     if not matches:
         near = get_close_matches(wanted, [*keys, *(key.partition("-")[2] for key in keys)], n=3)
         hint = f"; perhaps {' or '.join(near)}?" if near else ""
         raise UsageError(
             f"no persona {clipped(name)!r}{hint or ';'} `culturepark personas` lists them; or name a YAML file"
         )
-    people = [load_persona(folder / f"{key}.yaml") for key in matches]
+    people = [card(key) for key in matches]
     lines = [f"  {p.key}  {p.name}, {p.age}, {p.place}; {p.work}" for p in people]
     raise UsageError("\n".join([f"{clipped(name)} may be any of these; name one:", *lines]))
 

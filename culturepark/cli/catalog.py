@@ -1,4 +1,4 @@
-"""The commands for files and the installation: check, personas, scenarios, doctor."""
+"""The commands for files and the installation: check, scenarios, doctor."""
 
 import json
 from pathlib import Path
@@ -11,46 +11,40 @@ from culturepark.cli.options import STORE, Json, StoreUrl
 app = typer.Typer()
 
 
-@app.command(epilog="Example: culturepark check my-scenario.yaml personas/*.yaml")
+@app.command(epilog="Example: culturepark check my-scenario.yaml my-personas/")
 def check(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Scenarios, personas, surveys.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Scenarios, personas, surveys, or folders of them.")
+    ],
 ) -> int:
-    """Validate files; errors name file, line, key and what is allowed."""
+    """Validate files; errors name file, line, key and what is allowed. Notes say what a card lacks."""
     from culturepark.catalog import scenarios as catalog
     from culturepark.catalog.files import shown
+    from culturepark.catalog.personas import cast_notes, load_persona
     from culturepark.errors import CatalogError, Problem, UsageError
+    from culturepark.files import is_folder
     from culturepark.terminal.safe import write
 
     problems: list[Problem] = []
+    cards = []
     for path in files:
-        try:
-            kind = catalog.check(path)
-            write(f"{shown(path)}: {kind}, fine")
-        except CatalogError as error:
-            problems += error.problems
-        except UsageError as error:
-            problems.append(Problem(shown(path), None, "", str(error)))
+        inside = sorted(path.glob("*.y*ml")) if is_folder(path) else [path]
+        if not inside:
+            problems.append(Problem(shown(path), None, "", "a folder without any YAML file"))
+        for file in inside:
+            try:
+                kind = catalog.check(file)
+                write(f"{shown(file)}: {kind}, fine")
+                if kind.startswith("persona"):
+                    cards.append(load_persona(file))
+            except CatalogError as error:
+                problems += error.problems
+            except UsageError as error:
+                problems.append(Problem(shown(file), None, "", str(error)))
+    for note in cast_notes(cards):
+        write(note)
     if problems:
         raise CatalogError(problems)
-    return 0
-
-
-@app.command(epilog="Example: culturepark personas --json")
-def personas(as_json: Json = False) -> int:
-    """List the shipped personas."""
-    from culturepark.catalog.personas import load_all
-    from culturepark.cli.table import print_table
-    from culturepark.terminal.safe import write
-
-    people = load_all([])
-    if as_json:
-        write(json.dumps([person.model_dump(mode="json") for person in people]))
-        return 0
-    print_table(
-        ("persona", "name", "age", "place", "work", "faith"),
-        [(p.key, p.name, p.age, f"{p.place}, {p.country_name}", p.work, p.faith) for p in people],
-        cut=True,
-    )
     return 0
 
 

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 from rich.table import Table
+from rich.text import Text
 
+from culturepark.terminal.layout import lay_out
 from culturepark.terminal.safe import clip, out, plain, tell, write
 
 LONGEST_CELL = 10_000
@@ -34,6 +36,23 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], cut: 
     for row in rows:
         table.add_row(*(plain(clip(cell, LONGEST_CELL)) for cell in row[: len(widths)]))
     console.print(table)
+
+
+def print_folded(headings: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
+    """Print a table for people, with text of any script folded into its columns and an empty line between rows."""
+    console = out()
+    for number, row in enumerate([headings, *rows]):
+        if number > 1:
+            console.print()
+        columns = [lay_out(cell, width) for cell, width in zip(row, widths, strict=True)]
+        for height in range(max(map(len, columns))):
+            line = Text()
+            for lines, width in zip(columns, widths, strict=True):
+                cell = lines[height] if height < len(lines) else Text()
+                line.append_text(cell)
+                line.append(" " * (width - cell.cell_len + GAP))
+            line.rstrip()
+            console.print(line, style="" if number else "bold", no_wrap=True, overflow="ignore", crop=False)
 
 
 def widths_within(width: int, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> list[int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from culturepark.domain import Persona, SurveyItem
+from culturepark.domain import COUNTRY_NAMES, MAIN_COUNTRY, Persona, SurveyItem
 from culturepark.store.lineage import TalkTrace, Trace, TracedReview, TurnTrace
 from culturepark.store.tables import CallRow, ParticipantRow, RunRow, VerdictRow
 from culturepark.terminal.safe import clip, plain, safe
@@ -131,8 +131,12 @@ def persona_lines(persona: Persona) -> Iterator[Text]:
 
 
 def stance_line(item: SurveyItem, participant: ParticipantRow) -> Text:
-    stance = participant.stance_text
-    return heading("survey", item.key, f"stance drawn: {stance}" if stance else "no stance is drawn for a main contact")
+    """Say which answer was drawn, or why none was."""
+    if stance := participant.stance_text:
+        return heading("survey", item.key, f"stance drawn: {stance}")
+    country = participant.country or MAIN_COUNTRY
+    why = f": no answers from {COUNTRY_NAMES.get(country, country)}" if country not in item.shares else ""
+    return heading("survey", item.key, f"no stance was drawn{why}")
 
 
 def run_line(run: RunRow) -> Text:

@@ -98,6 +98,7 @@ class Packer:
 
     def _index(self) -> JsonObject:
         edition = self.scenes.edition
+        seated = {key for line in self.lines for key, _ in line["people"]}
         return {
             "run": self.scenes.run.id,
             "words": FOR_THE_PAGE,
@@ -113,6 +114,7 @@ class Packer:
             "people": {
                 persona.key: persona.model_dump(mode="json") | {"land": persona.country_name}
                 for persona in edition.personas
+                if persona.key in seated
             },
             "dialogues": self.lines,
         }

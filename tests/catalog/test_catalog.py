@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from culturepark.catalog import scenarios
+from culturepark.catalog import fits, scenarios
+from culturepark.catalog.coverage import coverage
 from culturepark.catalog.files import package_dir
 from culturepark.catalog.personas import load_all, load_persona
 from culturepark.catalog.surveys import load_items
@@ -142,7 +143,10 @@ def test_every_shipped_file_passes_check(capsys: pytest.CaptureFixture[str]) -> 
     assert run(["check", *map(str, [*PERSONAS, *SCENARIOS])]) == 0
     said = capsys.readouterr()
     kinds = Counter(line.rsplit(": ", 1)[1] for line in said.out.splitlines())
-    assert kinds == {"persona, fine": len(PERSONAS), "scenario, fine": len(SCENARIOS)}
+    unsourced = "persona (no norm with a `source`), fine"
+    assert set(kinds) <= {"persona, fine", unsourced, "scenario, fine"}
+    assert kinds["persona, fine"] > kinds[unsourced]
+    assert kinds["scenario, fine"] == len(SCENARIOS)
     assert said.err == ""
 
 
@@ -158,27 +162,57 @@ def test_the_sides_of_a_shipped_item_are_two_different_sentences() -> None:
 
 
 @pytest.mark.parametrize(("culture", "country"), CULTURES.items())
-def test_a_culture_has_four_different_people_from_its_grounding_country(culture: str, country: str) -> None:
+def test_a_culture_has_different_people_from_its_grounding_country(culture: str, country: str) -> None:
     people = [p for p in load_all([]) if p.culture == culture]
-    assert len(people) >= 4
+    assert len(people) >= 6
+    assert len({p.called for p in people}) == len(people)
     assert {(p.role, p.country) for p in people} == {("delegate", country)}
     assert {p.gender for p in people} >= {"woman", "man"}
     assert len({p.settlement for p in people}) > 1
     assert max(p.age for p in people) - min(p.age for p in people) >= 30
-    for trait in ("region", "place", "work", "schooling", "generation", "observance", "scope"):
+    assert len({p.place for p in people}) >= len(people) - 1
+    for trait in ("work", "schooling", "generation", "observance", "household", "scope"):
         assert len({getattr(p, trait) for p in people}) == len(people), trait
 
 
-def test_there_are_three_main_contacts_and_none_of_them_has_a_country() -> None:
+def test_main_contacts_come_from_a_country_of_which_the_shipped_survey_has_no_shares() -> None:
     mains = [p for p in load_all([]) if p.role == "main"]
-    assert [(p.culture, p.country) for p in mains] == [("american", None)] * 3
+    assert [(p.culture, p.country) for p in mains] == [("american", "USA")] * 4
+    assert {p.country_name for p in mains} == {"the United States"}
+    assert not any("USA" in item.shares for item in load_items([]).values())
+
+
+@pytest.mark.parametrize("culture", [*CULTURES, "american"])
+def test_the_people_of_a_culture_hold_eight_of_ten_values_between_them(culture: str) -> None:
+    people = [p for p in load_all([]) if p.culture == culture]
+    assert all(value.schwartz for p in people for value in p.values)
+    (counted,) = coverage(people)
+    assert sum(bool(group.people) for group in counted.values) >= 8, counted.lacking
+
+
+def test_every_shipped_person_has_a_household_two_sayings_and_scenes_with_their_origin() -> None:
+    for person in load_all([]):
+        assert person.household, person.key
+        assert len(person.sayings) == 2, person.key
+        assert person.episodes, person.key
+        assert 8 <= len(person.episodes.scenes) <= 12, person.key
+        assert "nobody from there" in person.episodes.origin, person.key
+
+
+def test_every_answer_to_every_shipped_item_is_rated_for_every_shipped_person() -> None:
+    people, items = load_all([]), load_items([])
+    assert set(fits.shipped()) == {(person.key, key) for person in people for key in items}
+    for (person, key), ratings in fits.shipped().items():
+        assert len(ratings) == len(items[key].options), (person, key)
+        assert set(ratings) <= {0, 1, 2, 3}, (person, key)
+        assert max(ratings) >= 2, f"{person} can hold no answer to {key}"
 
 
 def test_no_two_shipped_people_share_a_name_or_a_custom() -> None:
     people = load_all([])
     assert len(people) == len(PERSONAS)
-    assert len({p.called for p in people}) == len({p.name for p in people}) == len(people)
-    assert all(p.called in p.name for p in people)
+    assert len({(p.culture, p.called) for p in people}) == len({p.name for p in people}) == len(people)
+    assert all(p.called.casefold() in p.name.casefold() for p in people)  # Cida is short for Maria Aparecida
     told = [norm.text for p in people for norm in p.norms]
     assert len(told) == len(set(told))
 
@@ -378,7 +412,7 @@ def test_a_main_contact_with_a_country_is_an_error(tmp_path: Path) -> None:
     error = error_of(write(tmp_path, "nil.yaml", text))
     assert [problem.key for problem in error.problems] == ["country"]
     path = write(tmp_path, "nil.yaml", text.replace("country: TUR", "country: null"))
-    assert scenarios.check(path) == "persona"
+    assert scenarios.check(path).startswith("persona")
 
 
 def test_too_few_norms_are_counted_in_words_that_do_not_speak_of_python(tmp_path: Path) -> None:
@@ -449,10 +483,10 @@ def test_a_panel_needs_turns_to_open_and_to_close(tmp_path: Path) -> None:
 def test_a_panel_that_wants_more_people_than_its_cultures_have_is_refused(tmp_path: Path) -> None:
     text = (
         SCENARIO.replace("cross-cultural", "panel")
-        .replace("[turkish, german]", "[turkish]")
+        .replace("[turkish, german]", "[portuguese]")
         .replace("max_turns: 12", "people: 8\nmax_turns: 16")
     )
-    has_problem(write(tmp_path, "mine.yaml", text), line_of(text, "people"), "people", "turkish")
+    has_problem(write(tmp_path, "mine.yaml", text), line_of(text, "people"), "people", "portuguese")
 
 
 @pytest.mark.parametrize(
@@ -706,7 +740,8 @@ def test_a_scenario_adds_people_and_surveys_from_paths_beside_it(
     edition: Edition = scenarios.load_edition(path)
     assert edition.persona("nil").called == "Nil"
     assert edition.persona("ada").called == "Ada"
-    assert sum(p.culture == "turkish" for p in edition.personas) == 6
+    shipped = [path for path in PERSONAS if path.stem.startswith("turkish-")]
+    assert sum(p.culture == "turkish" for p in edition.personas) == len(shipped) + 2
     item: SurveyItem | None = edition.seed("mine/A1").item
     assert item is not None
     assert item.shares == {"TUR": {1: 0.5, 4: 0.5}}

@@ -654,7 +654,7 @@ def test_the_same_id_and_seed_make_the_same_rows_and_the_same_files() -> None:
     place_store("one.db")
     assert cli(*SIMULATE, "--store", "sqlite:///two.db").code == 0
     assert dump("one.db") == dump("two.db")
-    assert {table for table, number in counts("one.db").items() if not number} == {"ability", "review", "vector"}
+    assert {table for table, number in counts("one.db").items() if not number} == {"ability", "fit", "review", "vector"}
     for name in ("one", "two"):
         assert cli("export", "a", "--format", "trl", "--out", name, "--store", f"sqlite:///{name}.db").code == 0
     for file in ("all.jsonl", "all.index.jsonl"):
@@ -938,10 +938,8 @@ def test_personas_are_listed_with_their_cards() -> None:
     people, rows = cli("personas", "--json").json, cli("personas").out.splitlines()
     assert [row.split("\t")[0] for row in rows] == [person["key"] for person in people]
     cultures = [person["culture"] for person in people]
-    assert {culture: cultures.count(culture) for culture in cultures} == {
-        **dict.fromkeys(CULTURES, 4),
-        "american": 3,
-    }
+    assert set(cultures) == {*CULTURES, "american"}
+    assert min(map(cultures.count, CULTURES)) >= 6
     assert all(person["scope"] and person["norms"] for person in people)
 
 

@@ -99,7 +99,7 @@ def test_a_statement_is_shown_with_its_quote_and_every_verdict_that_counts(scene
     assert "✓ Harmless: kept by the judges together\n     neighbour gives 5 of 5\n       “ That deserves a 5." in shown
     assert (
         "✓ Known to somebody else of the culture: kept on a second persona's word\n"
-        "     turkish-hediye says: shared\n       “ With us too." in shown
+        "     turkish-cevdet says: shared\n       “ With us too." in shown
     )
     assert "✗ In line with the speaker's own answer: no, the opposite; not known how sure; dropped" in shown
 
@@ -182,7 +182,7 @@ def test_a_judge_who_cannot_be_read_is_shown_as_such(scene: Scene) -> None:
 
     shown = panel(with_statement(scene, 3, unread), 3)
     assert "✗ Harmless: dropped by the judges together\n     neighbour could not be read\n" in shown
-    assert "turkish-hediye gave an answer that could not be read" in shown
+    assert "turkish-cevdet gave an answer that could not be read" in shown
 
 
 def test_what_is_not_verified_or_has_no_sample_yet_says_so(scene: Scene) -> None:
@@ -606,7 +606,7 @@ def test_a_label_of_a_survey_s_answers_may_be_anything(scene: Scene, label: str,
 
 def test_a_card_without_a_stance_says_why(scene: Scene) -> None:
     jenna = scene.people[0]
-    assert "None is drawn: a main contact" in text_of(card(jenna, scene.seed))
+    assert "None is drawn: the survey has no answers from the United States." in text_of(card(jenna, scene.seed))
     free: Seed = shipped("everyday-norms").scenario.seeds[0]
     unasked = replace(scene.people[1], stance_code=None, stance_text=None, shares=())
     assert "no survey stands behind this question" in text_of(card(unasked, free))

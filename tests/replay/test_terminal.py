@@ -97,7 +97,9 @@ def first_mined(folder: Path) -> int:
 
 def test_a_run_is_opened_and_its_dialogue_played_to_the_end(folder: Path) -> None:
     with replay(folder, RUN) as terminal:
-        terminal.wait("Terrence Gaines (american), Elif Yıldız (turkish)", "Markus Schauerte (german)", "24 turns")
+        terminal.wait(
+            "Lowell Vander Zee (american), Furkan Kılınç (turkish)", "Steffen Pietschmann (german)", "24 turns"
+        )
         opened(terminal)
         assert "Moderator" in terminal.text
         terminal.press("end", "left", "left", *"+" * 8, "space")
@@ -109,7 +111,7 @@ def test_a_run_is_opened_and_its_dialogue_played_to_the_end(folder: Path) -> Non
 def test_a_key_that_comes_before_the_store_is_open_waits_for_it(folder: Path) -> None:
     for key, screen in (("enter", "turn 1 of "), ("f", "○ german"), ("/", "words that were said")):
         with replay(folder, RUN) as terminal:
-            terminal.wait("Terrence Gaines")
+            terminal.wait("Lowell Vander Zee")
             terminal.press(key)
             terminal.wait(screen)
 
@@ -164,19 +166,19 @@ def test_a_filter_leaves_those_that_are_wanted(folder: Path) -> None:
         terminal.wait("○ german")
         terminal.click_on("○ german")
         terminal.press("escape")
-        terminal.wait("only culture: german", "Markus Schauerte", gone=("Elif",))
+        terminal.wait("only culture: german", "Steffen Pietschmann", gone=("Furkan",))
         terminal.press("F")
-        terminal.wait("Elif", gone=("only culture",))
+        terminal.wait("Furkan", gone=("only culture",))
 
 
 @pytest.mark.torture
 def test_a_click_goes_to_a_dialogue_and_one_more_opens_it(folder: Path) -> None:
     with replay(folder, RUN) as terminal:
-        terminal.wait("Markus Schauerte")
-        column, row = terminal.find("Markus Schauerte")
+        terminal.wait("Steffen Pietschmann")
+        column, row = terminal.find("Steffen Pietschmann")
         terminal.click(column, row)
         terminal.click(column, row)
-        terminal.wait("turn 1 of ", "Markus")
+        terminal.wait("turn 1 of ", "Steffen")
 
 
 @pytest.mark.torture
@@ -224,7 +226,7 @@ def test_one_key_opens_the_card_and_one_the_prompt_and_the_reply(folder: Path) -
         opened(terminal)
         go_to(terminal, 4)
         terminal.press("i")
-        terminal.wait("Elif Yıldız, 34", "turkish-elif")
+        terminal.wait("Furkan Kılınç, 23", "turkish-furkan")
         terminal.press("escape")
         terminal.wait("turn 4 of ", gone=("Persona ─",))
         terminal.press("c")
@@ -270,7 +272,7 @@ def test_a_rating_and_a_correction_with_its_reason_are_kept(folder: Path) -> Non
         terminal.wait("4 of 5")
         terminal.press("e")
         terminal.wait("note: why")
-        terminal.click(*terminal.find("I am Elif", columns=range(8, 100)))
+        terminal.click(*terminal.find("I am Furkan", columns=range(8, 100)))
         terminal.press(*"Better: ")
         terminal.wait("Better: ")
         terminal.press("ctrl+s")
@@ -330,7 +332,7 @@ def test_another_size_keeps_the_turn_that_is_shown(folder: Path) -> None:
         go_to(terminal, 4)
         for columns, height in ((60, 20), (200, 50), (40, 12), (100, 30)):
             terminal.resize(columns, height)
-            terminal.wait("turn 4 of ", "Elif")
+            terminal.wait("turn 4 of ", "Furkan")
         assert "seen" not in terminal.text or "opening" in terminal.text
 
 

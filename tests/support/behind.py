@@ -80,7 +80,7 @@ def held(tmp_path: Path) -> Held:
         )
     )
     checks = {"harmlessness": {"at_least": 4}, "judges": 2, "cross_check": {}}
-    people = (JENNA, ELIF, "turkish-mert", "turkish-hediye")
+    people = (JENNA, ELIF, "turkish-cevdet", "turkish-gulsah")  # the answer fits Elif better than the other two
     return hold_said(tmp_path, TALK, model, edition(people=people, distill={"checks": checks}))
 
 

@@ -5,7 +5,7 @@ function personaPart(talk, key) {
   const seat = talk.people.find((one) => one.key === key);
   if (!card) return [make("p", { class: "small" }, "No card: this is nobody’s speech but the moderator’s, or that of the person at the keyboard.")];
   const facts = [
-    ["Lives in", `${card.place}, ${card.land} (${card.settlement}, ${card.region})`], ["Work", card.work], ["Schooling", card.schooling],
+    ["Lives in", `${card.place}, ${card.land} (${card.settlement}, ${card.region})`], ...(card.household ? [["Lives with", card.household]] : []), ["Work", card.work], ["Schooling", card.schooling],
     ["Faith", `${card.faith}; ${card.observance}`], ["Generation", card.generation], ["Languages", card.languages.join(", ")],
     ["Talks", `${card.speech.directness}, ${card.speech.formality}; ${card.speech.manner}`],
   ];
@@ -16,15 +16,22 @@ function personaPart(talk, key) {
     make("dl", { class: "card" }, facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", { dir: "auto" }, value)))),
     make("h4", {}, "What matters"),
     make("ul", {}, card.values.map((one) => make("li", { dir: "auto" }, make("b", {}, one.value), ": ", one.why))),
+    card.sayings ? make("h4", {}, "What this person would say aloud") : null,
+    card.sayings ? make("ul", {}, card.sayings.map((one) => make("li", {}, make("q", { dir: "auto", lang: one.language }, one.text), " ",
+      make("span", { class: "small" }, one.english)))) : null,
     make("h4", {}, "Norms and customs from home"),
     make("ul", {}, card.norms.map((one) => make("li", { dir: "auto" }, one.text, " ",
       make("span", { class: "small" }, `${one.kind}, ${one.topic}${one.source ? `; ${one.source}` : ""}`)))),
+    card.episodes ? make("details", { class: "scenes" }, make("summary", {}, `${plural(card.episodes.scenes.length, "remembered scene")}`),
+      make("p", { class: "small", dir: "auto" }, card.episodes.origin),
+      make("ul", {}, card.episodes.scenes.map((one) => make("li", { dir: "auto" },
+        make("span", { class: "small" }, [one.when, one.where, one.who].join("; ")), make("br"), one.text)))) : null,
     make("p", { class: "small" }, identity(card.key)),
   ];
 }
 
 function stancePart(seat, card) {
-  if (!seat.stance) return make("p", { class: "small" }, card.role === "main" ? "No stance is drawn for a main contact." : "No stance was drawn: the question has no survey answers for this country.");
+  if (!seat.stance) return make("p", { class: "small" }, `No stance was drawn: no survey answers from ${card.land} stand behind this question.`);
   return make("div", { class: "drawn" },
     make("p", {}, make("strong", {}, "Stance drawn: "), make("q", { dir: "auto" }, seat.stance)),
     seat.shares.length ? make("table", { class: "stance" },
