@@ -157,9 +157,9 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
         raise CatalogError(placed(path, absent))
     surveys = load_surveys([beside(path, name) for name in file.surveys])
     items = {key: item for survey in surveys for key, item in survey.items.items()}
-    everybody = load_all([beside(path, name) for name in file.personas])
     cultures: tuple[GroundedCulture, ...] = tuple(dict.fromkeys(file.cultures))
     wanted = {*cultures, MAIN_CULTURE} if file.setting == "cross-cultural" else set(cultures)
+    everybody = load_all([beside(path, name) for name in file.personas], wanted)
     if unclear := unclear_cast(file, everybody):
         raise CatalogError(placed(path, [unclear]))
     people = tuple(p for p in cast_of(file, everybody) if p.culture in wanted)
