@@ -104,7 +104,10 @@ def remembered(
         return ""
     language = load_language(scenario.language)
     called = memory.called_to_mind(scenes, casting.seed, rounds, heard)
-    lines = [language.frame("scene").render(**scene.model_dump()) for scene in called]
+    lines = [
+        language.frame("scene").render(**{name: " ".join(text.split()) for name, text in scene if name != "topics"})
+        for scene in called
+    ]
     return language.prompt("remember").render(scenes="\n".join(lines)).strip() if lines else ""
 
 

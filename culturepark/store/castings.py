@@ -43,13 +43,13 @@ def castings(store: Store, run: RunRow, edition: Edition, only: str | None = Non
 def sitting_in(session: Session, condition: Any, edition: Edition) -> tuple[Casting, ...]:
     """Return the castings of the dialogues that meet a condition; see `castings`."""
     seeds = {seed.key: seed for seed in edition.scenario.seeds}
-    people: dict[tuple[str, int | None, str | None], Participant] = {}
+    people: dict[tuple[str, int | None, str | None, int | None], Participant] = {}
     sitting: dict[str, list[Participant]] = {}
     dialogues = sqlalchemy.select(*DIALOGUE).where(condition).order_by(col(DialogueRow.number))
     persons = sqlalchemy.select(*PERSON).join(DialogueRow, col(DialogueRow.id) == col(ParticipantRow.dialogue_id))
     rows = list(sound(session, DialogueRow, dialogues))
     for row in sound(session, ParticipantRow, persons.where(condition).order_by(col(ParticipantRow.position))):
-        key = row["persona_key"], row["stance_code"], row["stance_text"]
+        key = row["persona_key"], row["stance_code"], row["stance_text"], row["fit"]
         if key not in people:
             stance = None if key[1] is None else Stance(code=key[1], text=key[2] or "")
             people[key] = Participant(persona=edition.persona(key[0]), stance=stance, fit=row["fit"])

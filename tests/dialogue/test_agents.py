@@ -301,6 +301,7 @@ async def test_the_prompt_only_grows_at_its_end_and_the_request_comes_last(name:
         for earlier, later in pairwise(requests):
             assert later[: len(earlier) - 1] == earlier[:-1]
             heard, request = earlier[-1]["content"].rsplit("\n\n", 1)
+            heard = heard.partition("\n\n(For you alone")[0]  # what comes to mind is gone at the next turn
             assert later[len(earlier) - 1]["content"] == heard
             assert request.startswith(f"({me.persona.called}, it is your turn. ")
             assert request.endswith(")")

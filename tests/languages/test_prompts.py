@@ -110,7 +110,8 @@ def test_every_language_has_the_same_files_and_every_file_is_known(language: str
     files = {path.name for path in (FOLDER / language).iterdir() if path.is_file()}
     rendered = {
         "persona", "persona-small", "stance", "suggestion", "follow-up", "follow-up-small", "follow-up-forms",
-        "speaks-for", "about", "answer-as-claim", "score", "score-small", "cross-check", "talk-persona",
+        "speaks-for", "about", "answer-as-claim", "score", "score-small", "cross-check", "talk-persona", "fit",
+        "listener", "remember", "people",
     }  # fmt: skip
     assert files == {f"{name}.md" for name in {*rendered, *WHOLE, *IN_PARTS}} | {
         "phrases.toml",
@@ -163,7 +164,11 @@ SCHEDULED = [protocol.name for protocol in PROTOCOLS.values() if protocol.has_sc
 def test_a_protocol_file_has_every_part_of_every_phase(protocol: str) -> None:
     found = ENGLISH.sections(protocol)
     phases = protocol_of(protocol).phases
-    assert set(found) == {(phase, part) for phase in phases for part in ("cue", "ask", "follow-up", "forms")}
+    listening = {key for key in found if key[1].endswith("-listening")}
+    assert set(found) - listening == {
+        (phase, part) for phase in phases for part in ("cue", "ask", "follow-up", "forms")
+    }
+    assert {(phase, part.removesuffix("-listening")) for phase, part in listening} <= set(found)
     assert all(text.strip() for text in found.values())
 
 
@@ -215,13 +220,16 @@ def test_every_line_of_a_protocol_is_rendered_whole(setting: str, protocol: str)
         scenario = scenario.model_copy(update={"protocol": protocol})
         for slot in schedule(scenario.protocol, len(casting.participants), 40):
             persona = casting.participants[slot.person].persona
-            hint = phrasing.suggestion(persona, slot, casting, scenario)
+            hint = phrasing.suggestion(persona, casting, scenario, [], [])
             assert any(norm.text in hint for norm in persona.norms)
             for part in ("cue", "ask", "follow-up"):
                 text, text_digest = phrasing.line(part, slot, casting, scenario, hint)
                 assert filled(text), text
                 assert text == " ".join(text.split())
-                assert text_digest == ENGLISH.section(protocol, slot.phase, part).digest
+                listens = phrasing.listens(casting.participants[slot.person], casting.seed)
+                special = f"{part}-listening" if listens else part
+                named = special if (slot.phase, special) in ENGLISH.sections(protocol) else part
+                assert text_digest == ENGLISH.section(protocol, slot.phase, named).digest
             names = [p.persona.called for p in casting.participants]
             for previous in (name for name in names if name != persona.called):
                 for small in (False, True):
@@ -246,12 +254,24 @@ def test_every_form_for_small_models_is_filled(protocol: str) -> None:
                 assert not text.startswith("root ::= free\n"), "some form is left"
 
 
-def test_the_suggestions_of_a_dialogue_are_not_always_the_same_norm() -> None:
+def test_a_norm_that_was_told_is_not_suggested_again_in_the_dialogue() -> None:
     casting, scenario = CASTINGS["cross-cultural"][0]
     persona = casting.participants[1].persona
-    slots = schedule("self-guidance", 2, 14)
-    hints = {phrasing.suggestion(persona, slot, casting, scenario) for slot in slots if slot.act == "speech"}
-    assert len(hints) > 2
+    told: list[str] = []
+    for _ in persona.norms:
+        hint = phrasing.suggestion(persona, casting, scenario, ["And how is it at home?"], told)
+        (norm,) = (norm for norm in persona.norms if norm.text in hint)
+        assert norm.text not in told
+        told.append(norm.text)
+    assert phrasing.suggestion(persona, casting, scenario, [], told) == ""
+
+
+def test_a_main_contact_without_an_answer_asks_and_listens() -> None:
+    casting, scenario = CASTINGS["cross-cultural"][0]
+    main, delegate = casting.participants
+    card, _ = phrasing.card(casting, main, scenario, small=False)
+    assert ("no answer of your own" in card) is phrasing.listens(main, casting.seed) is (casting.seed.item is not None)
+    assert "no answer of your own" not in phrasing.card(casting, delegate, scenario, small=False)[0]
 
 
 def test_in_a_panel_nobody_is_spoken_to_as_one_of_two() -> None:
