@@ -136,6 +136,16 @@ def test_a_language_of_a_plugin_is_spoken(workshop: Path) -> None:
     assert done.stdout.strip() == "Uygun düşerse şunu anlatabilirsin: x"
 
 
+def test_what_a_language_lacks_is_named(workshop: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(workshop, tmp_path / "lacking")
+    scenario = (folder / "neighbours.yaml").read_text("utf-8")
+    (folder / "komsu.yaml").write_text(f"{scenario}language: tr\n", "utf-8")
+    about = folder / "workshop" / "turkish" / "language.toml"
+    about.write_text(re.sub(r"(?m)^saying = .*\n", "", about.read_text("utf-8")), "utf-8")
+    said = run(folder, "simulate", "komsu.yaml", "--dry-run", "--json", code=2).stderr
+    assert said == "culturepark: the language 'tr' has no 'saying' among the frames of its language.toml\n"
+
+
 def test_a_store_does_not_decide_that_a_plugin_is_asked(workshop: Path, ollama: str, tmp_path: Path) -> None:
     store, state = f"sqlite:///{tmp_path}/theirs.db", {"XDG_STATE_HOME": str(tmp_path / "state")}
     with pytest.MonkeyPatch.context() as patch:

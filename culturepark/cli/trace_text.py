@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from textwrap import indent
 
 from rich.text import Text
 
@@ -25,7 +26,7 @@ def statement_lines(trace: Trace) -> Iterator[Text]:
         reason = f" ({sample.drop_reason})" if sample.drop_reason else ""
         yield heading("sample", sample.id, f"{sample.kind}, {sample.status}{reason}")
         for message in trace.messages:
-            yield plain(f"    {message['role']}: {message['content']}")
+            yield plain(indent(f"{message['role']}: {message['content']}", "    "))
     yield heading("statement", statement.id, statement.kind)
     yield plain(f"    {statement.text}")
     if before := trace.rewritten_from:

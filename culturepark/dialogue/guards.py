@@ -20,6 +20,8 @@ LONGEST = 4000
 """Characters of a turn."""
 LOOP = re.compile(r"(\S{1,8}?)\1{24,}")
 """Letters over and over, to which a model comes whose numbers have overflowed."""
+INITIALS = re.compile(r"\b(?:[^\W\d_]\.){2,}\W*$")
+"""An abbreviation at the end, as `M.A.`, whose last letter is no word."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def repeats(text: str, hearing: Hearing) -> bool:
 def dangles(text: str, language: Language) -> bool:
     """Return whether the last word wants another after it, as `and` does."""
     words = plain(text).split()
-    return bool(words) and words[-1] in language.phrases["dangling"]
+    return bool(words) and not INITIALS.search(text) and words[-1] in language.phrases["dangling"]
 
 
 def other_language(text: str, language: Language) -> bool:

@@ -243,8 +243,9 @@ def second(edition: Edition, casting: Casting, speaker: Persona, run_seed: int) 
     seated = {participant.persona.key for participant in casting.participants}
     others = [p for p in edition.personas if p.culture == speaker.culture and p.key not in seated]
     near = [p for p in others if p.country == speaker.country] or others
-    order = shuffled(len(near), "second", run_seed, speaker.culture)
-    return near[order[casting.number % len(near)]] if near else None
+    # Going round by the dialogue's number would, with as many cultures as people, come to the same person every time.
+    order = shuffled(len(near), "second", run_seed, speaker.culture, casting.number)
+    return near[order[0]] if near else None
 
 
 def alone(edition: Edition, castings: Iterable[Casting], run_seed: int) -> list[Persona]:

@@ -165,8 +165,15 @@ class Language:
 
     @cache  # noqa: B019
     def frame(self, name: str) -> Prompt:
-        """Return one of the short texts that frame a transcript, such as `moderator` or `your_turn`."""
-        return Prompt(str(self._about["frames"][name]))
+        """Return one of the short texts that frame a transcript, such as `moderator` or `your_turn`.
+
+        Raises:
+            UsageError: if the language has none of that name.
+        """
+        frames = self._about["frames"]
+        if name not in frames:
+            raise UsageError(f"the language {self.code!r} has no {name!r} among the frames of its language.toml")
+        return Prompt(str(frames[name]))
 
     def joined(self, names: Sequence[str]) -> str:
         """`A`, `A and B`, `A, B and C`."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from culturepark.models import ledger
 from culturepark.store import first_look
@@ -224,16 +226,22 @@ def test_a_shell_is_told_what_can_come_next(typed: str, offered: str, monkeypatc
 
 
 @pytest.mark.parametrize("columns", [40, 60, 100, 200])
-def test_personas_take_a_line_each_under_a_head_at_any_width(columns: int) -> None:
-    keys = [person["key"] for person in cli("personas", "--json").json]
+def test_personas_stand_under_a_head_with_an_empty_line_between_at_any_width(columns: int) -> None:
+    people = cli("personas", "--json").json
     code, received = on_a_terminal(columns, "personas")
-    head, *lines = [
-        line for line in received.replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines() if line.strip()
-    ]
     assert code == 0
+    text = re.sub(r"\x1b\[(\d+m|8[hl])", "", received).replace("\r\n", "\n")
+    head, rest = re.split(rf"\n(?={people[0]['key']})", text, maxsplit=1)  # a head of several lines where it is narrow
     assert head.split()[0] == "persona"
-    assert [line.split()[0] for line in lines] == keys
-    assert all(len(line.rstrip()) <= columns for line in lines)
+    *shown, last = rest.strip("\n").split("\n\n")
+    last, _, told = last.partition(f"\n{len(people)} people; ")  # what is said at the end, on stderr
+    assert told
+    for person, block in zip(people, [*shown, last], strict=True):
+        first, *others = block.splitlines()
+        assert first.split()[0] == person["key"]
+        assert all(line.startswith(" ") for line in others)
+        assert re.search(rf"\b{person['age']}\b", block)
+    assert all(cell_len(line.rstrip()) <= columns for line in text.splitlines()[:-1])
 
 
 @pytest.mark.parametrize("command", ["personas", "scenarios", "runs"])

@@ -17,24 +17,7 @@ from culturepark.models import ledger
 from tests.cli.test_cli import cli, process, rows_of
 from tests.support.endpoint import Endpoint, Fault, status
 from tests.support.fakes import FakeModel, material, shape_of
-from tests.support.people import HEADER, MAP, QUOTAS, person, rows, table, writes
-
-WHOLE = (
-    MAP.replace("about: [note]\n", "")
-    + """\
-  name: "{city} {job}"
-  called: Ayten
-  schooling: primary school
-  observance: seldom
-  generation: grew up by the sea
-  values: [{value: bread, why: It fed the family.}]
-  speech: {constant: {directness: direct, formality: familiar, manner: Talks with floury hands.}}
-  norms: {constant: [
-    {kind: norm, topic: bread, text: Nobody throws bread away.}, {kind: norm, topic: tea, text: One more glass.},
-    {kind: custom, topic: shoes, text: We leave our shoes at the door.}]}
-  scope: speaks for nobody else
-"""
-)
+from tests.support.people import HEADER, MAP, QUOTAS, WHOLE, person, rows, table, writes
 
 
 @pytest.fixture(autouse=True)

@@ -168,6 +168,7 @@ NATURAL = [
     "I'm sorry, I can't drink in front of my father even today, at thirty-four.",
     "It is not in my character to shout, so I ask a question and wait.",
     "My daughter uses an AI assistant for her homework, and I would rather she asked her uncle.",
+    "I still introduce myself as a teacher and not as an M.A.",
     "My cousin was a virtual assistant for an airline, from her kitchen in Izmir, and lost that work.",
     "My mother gets up at four, and nobody thanks her for it; that is how it is.",
     "Ask anybody in Konya, they will tell you the village that their bread comes from.",

@@ -753,6 +753,7 @@ setting: cross-cultural
 cultures: [turkish]
 protocol: free-chat
 max_turns: 4
+mine: [delegate, main]
 seeds:
   - survey: wvs7/Q33
 distill: {checks: {harmlessness: {at_least: 4}, awareness: {at_least: 3}, cross_check: {}}}
@@ -863,17 +864,21 @@ def test_other_judges_on_a_finished_run_make_another_round_and_earlier_scores_st
 
 
 def test_distilling_again_with_the_same_judges_asks_nothing_and_finds_the_same(store: Path) -> None:
+    # Without ids: a statement that is worded anew is another row, and the one before it is superseded.
+    what_is_kept = """
+        SELECT one.turn_id, one.text, one.first_person, sample.kind, sample.messages, sample.status, sample.drop_reason
+        FROM sample JOIN statement AS one ON one.id = sample.statement_id
+        WHERE sample.drop_reason IS NOT 'superseded' ORDER BY 1, 2, 3, 4, 5
+    """
     with Endpoint() as endpoint:
         assert simulate(endpoint) == 0
-        asked, kept = len(endpoint.requests), rows(store, "SELECT id, status, drop_reason FROM sample ORDER BY id")
+        asked, kept = len(endpoint.requests), rows(store, what_is_kept)
         assert culturepark("distill", "r", "--from", "verify") == 0
         assert len(endpoint.requests) == asked
     again = rows(store, WHAT_IS_FOUND)
     first = [row[1:-1] for row in again if row[-1] == 1]
     assert sorted(first, key=repr) == sorted((row[1:-1] for row in again if row[-1] == 2), key=repr)
-    assert rows(
-        store, "SELECT id, status, drop_reason FROM sample WHERE drop_reason IS NOT 'superseded' ORDER BY id"
-    ) == [row for row in kept if row[2] != "superseded"]
+    assert rows(store, what_is_kept) == kept != []
 
 
 def test_a_budget_that_ends_among_the_checks_is_gone_on_from_there(store: Path, tmp_path: Path) -> None:
@@ -917,7 +922,9 @@ def test_a_dry_run_counts_what_the_checks_will_ask(store: Path, capsys: pytest.C
 def test_a_run_with_nobody_to_cross_check_says_so_before_it_begins(
     store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = SMALL.replace("setting: cross-cultural", "setting: panel\npeople: 4").replace("max_turns: 4", "max_turns: 8")
+    text = SMALL.replace("setting: cross-cultural", "setting: panel\npeople: 8").replace(
+        "max_turns: 4", "max_turns: 16"
+    )
     Path("small.yaml").write_text(text, "utf-8")
     assert culturepark("simulate", "small.yaml", "--model", "scripted") == 0
     assert "cross-check: nobody else to ask about norms of" in capsys.readouterr().err
@@ -934,9 +941,12 @@ def test_a_store_from_before_the_checks_is_brought_up_to_date_with_its_verdicts(
             "verdict": ("score", "answer", "reason", "judge"),
             "review": ("wording", "withdrawn_at"),
             "dialogue": ("parent_id", "branched_at"),
+            "participant": ("fit",),
+            "run": ("skipped",),
             "call": ("reasoning_tokens",),
         }
         db.execute("DROP TABLE ability")
+        db.execute("DROP TABLE fit")
         db.execute("DROP INDEX ix_dialogue_parent_id")
         for table, columns in later.items():
             for column in columns:

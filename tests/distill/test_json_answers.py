@@ -22,6 +22,7 @@ from culturepark.domain import JsonObject
 from culturepark.errors import Missed, PromptCut, TooLong
 from culturepark.languages import load_language
 from culturepark.models.chat import Reply
+from culturepark.run.rating import Rated
 from culturepark.store.tables import CallRow, DialogueRow, StatementRow, TurnRow, VerdictRow
 from tests.support.fakes import (
     ELIF,
@@ -200,8 +201,9 @@ SHAPES: dict[str, Any] = {
     "reword-as-published": Rewording,
     "cross-check": Items[SecondWord],
     "score": Items[GivenScore],
+    "fit": Items[Rated],
 }
-"""Every prompt whose answer is JSON."""
+"""Every prompt whose answer is JSON; that of `people` is another for each draft, and shows no shape."""
 
 
 def example_in(name: str) -> str:
@@ -223,7 +225,7 @@ def test_no_module_asks_for_json_with_another_prompt() -> None:
     asking = {
         one.stem for one in folder.rglob("*.py") if re.search(r"await (?:asker\.json|each)\(", one.read_text("utf-8"))
     }
-    assert asking == {"extract", "judge_json", "reword", "ask", "checks"}
+    assert asking == {"extract", "judge_json", "reword", "ask", "checks", "rating", "writer"}
 
 
 # --- what is asked again, and in parts ---------------------------------------------------------------------

@@ -341,7 +341,7 @@ def test_a_process_with_hardly_any_descriptors_stops_in_one_line(limit: int) -> 
         assert cli(*SIMULATE).code == 0
 
 
-@pytest.mark.parametrize("size", [250_000, 350_000])
+@pytest.mark.parametrize("size", [350_000, 500_000])
 @pytest.mark.sampled
 def test_a_full_disk_marks_no_dialogue(size: int) -> None:
     with largest_file(size):

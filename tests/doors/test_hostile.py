@@ -32,7 +32,7 @@ from tests.models.test_wire import Wire, wire
 from tests.support.endpoint import Endpoint, Fault, raw, status
 from tests.support.fakes import ELIF, JENNA, FakeModel, edition, hold_said, letter, material, proposals, shape_of
 from tests.support.hostile import LABELS, LONG, MARK, MARKUP, ORDERS, PATHS, SIZES, TERMINAL, TOKENS, attacks
-from tests.terminal.test_safe import controls, fit
+from tests.terminal.test_safe import controls
 
 SAID = "When a guest comes to our door, we put the kettle on before anybody asks"
 SPOKEN = [*TERMINAL.values(), *MARKUP.values(), *ORDERS.values(), *TOKENS]
@@ -44,6 +44,11 @@ def test_the_list_of_bad_inputs_can_be_counted() -> None:
 
 
 # --- a whole run on a hostile model, hostile cards and a hostile scenario ----------------------------
+
+
+def fit(text: str) -> str:
+    """A text as a database holds it."""
+    return "".join("\ufffd" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in text)
 
 
 def as_yaml(value: Any) -> str:

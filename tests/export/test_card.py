@@ -14,8 +14,8 @@ from culturepark.distill.dedup import THRESHOLDS
 from culturepark.distill.verify import SURE_ENOUGH
 from culturepark.export.card import as_text
 from culturepark.models.chat import canonical, digest
+from tests.cli.test_cli import TINY, cli, place_store, rows_of
 from tests.cli.test_cli import away as away  # fixtures
-from tests.cli.test_cli import cli, place_store, rows_of
 from tests.cli.test_cli import no_pauses as no_pauses
 from tests.export.test_preference import asked
 from tests.support.endpoint import Endpoint
@@ -71,7 +71,8 @@ def test_the_threshold_of_duplicates_is_the_one_that_was_used() -> None:
 
 
 def test_where_words_had_to_do_for_an_embedder_the_card_says_so() -> None:
-    place_store()
+    Path("both.yaml").write_text(TINY + "mine: [delegate, main]\n")  # or nothing would be said twice
+    assert cli("simulate", "both.yaml", "--model", "scripted", "--run-id", "a").code == 0
     assert cli("distill", "a", "--from", "dedup", "--role", "embedder=minilm").code == 0  # there are no weights
     assert rows_of("duplicate")
     sql("UPDATE duplicate SET method = 'lexical', similarity = 0.8")

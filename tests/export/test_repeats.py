@@ -22,7 +22,7 @@ from culturepark.models import weights
 from culturepark.models.embedder import MiniLM, Vectors
 from culturepark.models.spec import LEXICAL, MINILM, ModelSpec, parse
 from culturepark.store import vectors
-from tests.support.fakes import ELIF, FakeModel, Held, answering, begin, edition, judged, proposals, turns_of
+from tests.support.fakes import JENNA, FakeModel, Held, answering, begin, edition, judged, proposals, turns_of
 
 TEA = "We pour tea for a guest at once."
 SALT = "We put salt on the table for a bride."
@@ -50,8 +50,10 @@ def hold_run(
 
     model = FakeModel(answering(statements=lambda _: found, verdicts=verdicts))
     distil = {"keep": ["entail", "contradict"], "rewrite": "off"}
-    held = begin(folder, one or edition(distill=distil), model, run_id=run_id, embedder=embedder)
-    for turn in turns_of([(ELIF, " ".join(said))], "opinion"):
+    one = one or edition(distill=distil)
+    delegate = next(person.key for person in one.personas if person.role == "delegate")
+    held = begin(folder, one, model, run_id=run_id, embedder=embedder)
+    for turn in turns_of([(delegate, " ".join(said))], "opinion"):
         held.store.add_turn(f"{run_id}.d1", turn)
     held.store.set_dialogue(f"{run_id}.d1", Status.DONE, "completed")
     return held.carry_on()
@@ -190,10 +192,11 @@ def test_statements_on_different_sides_do_not_meet(tmp_path: Path) -> None:
 
 
 def test_people_of_opposite_stances_who_both_hold_to_theirs_do_not_meet(tmp_path: Path) -> None:
+    people = (JENNA, "turkish-furkan")  # his card fits a yes and a no
     said = "I think that a job is for whoever does it best."
-    held = hold_run(tmp_path, "a", [said], kind="opinion", one=edition(stance=1))
-    hold_run(tmp_path, "b", [said], kind="opinion", one=edition(stance=4))
-    against = edition(stance=4, distill={"keep": ["contradict"]})
+    held = hold_run(tmp_path, "a", [said], kind="opinion", one=edition(people=people, stance=1))
+    hold_run(tmp_path, "b", [said], kind="opinion", one=edition(people=people, stance=4))
+    against = edition(people=people, stance=4, distill={"keep": ["contradict"]})
     hold_run(tmp_path, "c", [said], kind="opinion", stance="contradict", one=against)
     assert found(held, "a", "b", "c") == {"c.d1.t1.s1": "a.d1.t1.s1"}  # who goes against a no says yes
 

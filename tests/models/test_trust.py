@@ -84,7 +84,7 @@ ASK: dict[str, list[str]] = {
     "talk": ["talk", "--run-id", "t"],
 }
 """Commands that ask models which a store names, each so that it would ask something."""
-NAMED_BY_THE_USER = {"simulate", "doctor"}
+NAMED_BY_THE_USER = {"simulate", "people", "doctor"}
 """Commands whose models the command line names."""
 NONE = {"runs", "stats", "trace", "export", "report", "check", "personas", "scenarios"}
 """Commands that ask no model."""

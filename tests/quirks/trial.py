@@ -37,6 +37,7 @@ seeds:
   - survey: wvs7/Q33
 dialogues_per_seed: 1
 max_turns: 6
+mine: [delegate, main]
 distill: {keep: [entail]}
 samples: [survey, open, norm]
 """
@@ -94,12 +95,12 @@ def quick_catalog() -> Iterator[None]:
 
 
 def once(load: Any) -> Any:
-    return lambda paths=(): cached(load, tuple(map(str, paths)))
+    return lambda paths=(), cultures=None: cached(load, tuple(map(str, paths)), cultures and frozenset(cultures))
 
 
 @cache
-def cached(load: Any, paths: tuple[str, ...]) -> Any:
-    return load([Path(path) for path in paths])
+def cached(load: Any, paths: tuple[str, ...], cultures: frozenset[str] | None) -> Any:
+    return load([Path(path) for path in paths], *([cultures] if cultures else []))
 
 
 def culturepark(*arguments: str) -> tuple[int, str]:

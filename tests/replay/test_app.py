@@ -512,21 +512,21 @@ async def test_a_form_that_could_not_be_stored_is_there_again_as_it_was_filled_i
 
 @pytest.mark.torture
 async def test_a_judgement_is_on_the_turn_from_the_speech_and_on_the_cursor_from_the_panel(own: Held) -> None:
-    app = app_on(own.store, f"{RUN}.d1.t8")
+    app = app_on(own.store, f"{RUN}.d1.t6")
     async with shown(app) as pilot:
-        await sees(pilot, "turn 8 of")
+        await sees(pilot, "turn 6 of")
         await press(pilot, "tab", "down")
-        await sees(pilot, "on t8.s1")
+        await sees(pilot, "on t6.s1")
         await press(pilot, "a", "tab", "x", "q")
         await pilot.pause()
-    assert judged(own) == [("d1.t8.s1", "accept", None), ("d1.t8", "reject", None)]
+    assert judged(own) == [("d1.t6.s1", "accept", None), ("d1.t6", "reject", None)]
 
 
 async def test_an_id_of_a_statement_leads_to_it(own: Held) -> None:
-    app = app_on(own.store, f"{RUN}.d1.t8.s1")
+    app = app_on(own.store, f"{RUN}.d1.t6.s1")
     async with shown(app) as pilot:
-        await sees(pilot, "turn 8 of")
-        assert app.screen.query_one(EvidencePanel).subject == f"{RUN}.d1.t8.s1"
+        await sees(pilot, "turn 6 of")
+        assert app.screen.query_one(EvidencePanel).subject == f"{RUN}.d1.t6.s1"
 
 
 async def test_in_a_narrow_window_escape_leads_from_what_is_behind_to_the_speech(own: Held) -> None:

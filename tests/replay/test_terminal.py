@@ -151,7 +151,7 @@ def test_a_search_leads_to_the_turn_that_has_the_words(folder: Path) -> None:
     with replay(folder, RUN) as terminal:
         terminal.wait("✓ done")
         search(terminal, "funeral")
-        terminal.wait(f"{len(found)} hits")
+        terminal.wait(f"{len(found)} hit{'s' * (len(found) > 1)}")
         terminal.press("enter")
         terminal.wait("open")
         terminal.press("enter")
@@ -208,14 +208,16 @@ def test_who_follows_sees_what_another_process_writes(tmp_path: Path) -> None:
 @pytest.mark.torture
 def test_beside_a_turn_stands_what_came_of_it_and_its_quote_is_marked_in_the_speech(folder: Path) -> None:
     at = first_mined(folder)
-    statement = min((row for row in rows(folder, "statement") if f".d1.t{at}." in row["id"]), key=lambda row: row["id"])
+    mined = [row for row in rows(folder, "statement") if row["turn_id"] == f"{RUN}.d1.t{at}"]
+    statement = min(mined, key=lambda row: row["id"])
     with replay(folder, RUN, columns=130) as terminal:
         opened(terminal)
         go_to(terminal, at)
-        terminal.wait("1 statement", statement["kind"])
+        terminal.wait(f"{len(mined)} statement{'s' * (len(mined) > 1)}", statement["kind"])
         terminal.press("tab", "down")
         terminal.wait("Carried by")
-        quoted = statement["quote"].split()[0]
+        others = [row["text"] for row in rows(folder, "turn") if row["id"] != statement["turn_id"]]
+        quoted = max((word for word in statement["quote"].split() if word not in " ".join(others)), key=len)
         emphasis = terminal.at(*terminal.find(quoted, columns=range(65)))
         assert emphasis.bold or emphasis.underscore or emphasis.reverse or emphasis.italics
 

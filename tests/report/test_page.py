@@ -39,7 +39,12 @@ def browser(shown: Shown, hostile: Shown) -> Iterator[Browser]:
 def mined(shown: Shown) -> StatementRow:
     """A statement with a kept sample."""
     kept = {row.statement_id for row in shown.held.of(SampleRow, status="kept")}
-    return next(row for row in shown.held.rows(StatementRow) if row.id in kept and row.culture != "american")
+    turns = {row.id: row.text for row in shown.held.rows(TurnRow)}
+    return next(
+        row
+        for row in shown.held.rows(StatementRow)
+        if row.id in kept and row.culture != "american" and not turns[row.turn_id].startswith(row.quote)
+    )
 
 
 def test_a_sentence_is_looked_behind(shown: Shown, browser: Browser) -> None:
@@ -55,7 +60,7 @@ def test_a_sentence_is_looked_behind(shown: Shown, browser: Browser) -> None:
         expect(page.locator("#live")).to_have_text(re.compile(f"^(Copied|Could not copy) {turn.dialogue_id}$"))
         spoken = page.locator(f".turn[data-id='{turn.id}']")
         assert spoken.locator(".speech").text_content() == turn.text
-        spoken.locator(".speech").click()
+        spoken.locator(".speech").click(position={"x": 4, "y": 8})  # on its first words, which are no quote
         panel = page.locator(".behind")
         expect(panel.locator(".statement").first).to_be_visible()
         card = panel.locator(f".statement[data-id='{statement.id}']")
@@ -72,6 +77,8 @@ def test_a_sentence_is_looked_behind(shown: Shown, browser: Browser) -> None:
         assert call.request in bodies
         assert call.response in bodies
         assert page.url.endswith(f"#{turn.id}")
+        spoken.locator("mark").first.click()
+        assert page.url.endswith(f"#{statement.id}")
 
 
 def test_a_review_is_shown_and_one_taken_back_is_not(shown: Shown, browser: Browser) -> None:

@@ -66,11 +66,11 @@ def simulate(scenario: str | Path, endpoint: Endpoint, *more: str) -> int:
     )
 
 
-def scenario(folder: Path, *seeds: str, turns: int = 4) -> Path:
-    """One culture; each seed a question or a survey item; so many persona turns."""
+def scenario(folder: Path, *seeds: str, turns: int = 4, mine: str = "delegate") -> Path:
+    """One culture; each seed a question or a survey item; so many persona turns, of which these roles' are mined."""
     entries = [f"survey: {s}" if "/" in s else f"{{key: q{n}, question: '{s}'}}" for n, s in enumerate(seeds, 1)]
     lines = ["name: small", "title: Small", "setting: cross-cultural", "cultures: [turkish]", "protocol: free-chat"]
-    lines += [f"max_turns: {turns}", "seeds:", *(f"  - {entry}" for entry in entries)]
+    lines += [f"max_turns: {turns}", f"mine: [{mine}]", "seeds:", *(f"  - {entry}" for entry in entries)]
     path = folder / "small.yaml"
     path.write_text("\n".join(lines), "utf-8")
     return path
@@ -143,7 +143,7 @@ def test_the_quickstart_keeps_samples_and_every_sample_is_traced(
         assert stats["tokens"]["prompt"] == sum(prompt for prompt, _ in endpoint.tokens)
         assert stats["tokens"]["completion"] == sum(completion for _, completion in endpoint.tokens)
     kept = [row[0] for row in rows(store, "SELECT id FROM sample WHERE status = 'kept'")]
-    assert stats["samples"]["kept"] == len(kept) > 20
+    assert stats["samples"]["kept"] == len(kept) > 10
     assert stats["cost_usd"] is None
     assert culturepark("trace", kept[0]) == 0
     assert kept[0].rpartition(".x")[0] in capsys.readouterr().out
@@ -343,7 +343,8 @@ def test_where_all_dialogues_fail_the_reason_is_said_once_and_how_to_go_on(
         return raw(json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": cut}))
 
     with Endpoint(reply=reply) as endpoint:
-        assert simulate(scenario(tmp_path, GUESTS, MONEY, JOBS), endpoint, "--run-id", "r") == 1
+        path = scenario(tmp_path, GUESTS, MONEY, JOBS, mine="delegate, main")
+        assert simulate(path, endpoint, "--run-id", "r") == 1
     said = capsys.readouterr().err
     assert only(store, "SELECT count(*) FROM dialogue WHERE status = 'failed' AND stop_reason = 'prompt-cut'") == 3
     assert said.count("dropped the rest without a word") == 1
@@ -666,7 +667,7 @@ def test_an_extraction_that_is_cut_off_is_split_until_it_fits(store: Path, tmp_p
         return finish("length", '{"statements": [{"turn": 2,') if len(shown[-1]) > 1 or shown[-1] == [2] else None
 
     with Endpoint(reply=cut) as endpoint:
-        assert simulate(scenario(tmp_path, JOBS), endpoint, "--until", "extract") == 0
+        assert simulate(scenario(tmp_path, JOBS, mine="delegate, main"), endpoint, "--until", "extract") == 0
     every = [row[0] for row in rows(store, "SELECT position FROM turn WHERE role != 'moderator' ORDER BY position")]
     a, b, c, d = every
     assert shown == [every, [a, b], [a], [b], [c, d], [c], [d]]
@@ -723,7 +724,7 @@ def test_one_verdict_that_is_missing_costs_only_its_own_statement(store: Path, t
         return verdicts(*({**YES, "id": item["id"]} for item in material(body)["items"][1:]))
 
     with Endpoint(reply=reply) as endpoint:
-        assert simulate(scenario(tmp_path, JOBS), endpoint, "--until", "verify") == 0
+        assert simulate(scenario(tmp_path, JOBS, mine="delegate, main"), endpoint, "--until", "verify") == 0
     found = rows(store, "SELECT relation FROM verdict WHERE criterion = 'faithful' ORDER BY statement_id")
     assert Counter(row[0] for row in found)["unparsable"] == 1
     assert Counter(row[0] for row in found)["entail"] == len(found) - 1 > 1

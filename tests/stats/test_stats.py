@@ -23,6 +23,11 @@ from tests.cli.test_cli import away as away  # a fixture
 from tests.support.fakes import FakeModel, answering, hold, judged, shipped
 
 STORE = "runs/culturepark.db"
+PEOPLE = {
+    *("turkish-cevdet", "turkish-elif", "turkish-furkan", "turkish-gulsah"),
+    *("german-alois", "german-emre", "german-erna", "german-marion"),
+}
+"""Few enough that each sits in several talks, so that voices can be compared."""
 ONE = (
     "My family comes first in all that I do.",
     "In our family the old people are asked first.",
@@ -46,7 +51,8 @@ def edition() -> Edition:
         "seeds": whole.scenario.seeds[:10],
         "max_turns": 6,
     }
-    return whole.model_copy(update={"scenario": whole.scenario.model_copy(update=changes)})
+    people = tuple(persona for persona in whole.personas if persona.key in PEOPLE)
+    return whole.model_copy(update={"scenario": whole.scenario.model_copy(update=changes), "personas": people})
 
 
 def same_for_all(asked: JsonObject) -> JsonObject:

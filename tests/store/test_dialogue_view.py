@@ -19,7 +19,12 @@ from tests.support.fakes import FakeModel, Held, edition, hold, shipped
 def held(tmp_path_factory: pytest.TempPathFactory) -> Held:
     folder: Path = tmp_path_factory.mktemp("scenes")
     one = shipped("everyday-norms")
-    few = one.scenario.model_copy(update={"seeds": one.scenario.seeds[:2], "cultures": one.scenario.cultures[:2]})
+    changes = {
+        "seeds": one.scenario.seeds[:2],
+        "cultures": one.scenario.cultures[:2],
+        "mine": ("delegate", "main"),  # or nothing would be said twice
+    }
+    few = one.scenario.model_copy(update=changes)
     return hold(folder, one.model_copy(update={"scenario": few}), FakeModel())
 
 

@@ -24,6 +24,7 @@ from culturepark.models.spec import CHAT_ROLES, LEXICAL, SCRIPTED, ModelSpec
 from culturepark.run import Until
 from culturepark.run.pipeline import Run
 from culturepark.run.plan import Settings, new_run
+from culturepark.run.rating import known
 from culturepark.stats import run_stats
 from culturepark.stats.figures import RunStats
 from culturepark.store.store import Store
@@ -290,12 +291,24 @@ def hold_said(
     until: Until = "samples",
 ) -> Held:
     """A run whose one dialogue is over already, with these turns (speaker, text): only distillation is left."""
-    held = begin(tmp_path, one or edition(), model, until=until)
+    one = one or edition()
+    seed = seating(tmp_path, one, {speaker for speaker, _ in said})
+    held = begin(tmp_path, one, model, seed=seed, until=until)
     dialogue_id = f"{held.run_id}.d1"
     for turn in turns_of(said, phase):
         held.store.add_turn(dialogue_id, turn)
     held.store.set_dialogue(dialogue_id, Status.DONE, "completed")
     return held.carry_on()
+
+
+def seating(tmp_path: Path, one: Edition, speakers: set[str]) -> int:
+    """The first seed of a run in whose first dialogue these people sit; 1 where there is none."""
+    ratings = known(one, fresh_store(tmp_path / "runs.db"), SCRIPTED)
+    for seed in range(1, 33):
+        casting = plan(one, seed, ratings).castings[0]
+        if {p.persona.key for p in casting.participants} >= speakers - {MODERATOR}:
+            return seed
+    return 1
 
 
 def begin(

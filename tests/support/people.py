@@ -29,6 +29,23 @@ card:
   faith: "{religion}"
   languages: {column: langs, split: ","}
 """
+WHOLE = (
+    MAP.replace("about: [note]\n", "")
+    + """\
+  name: "{city} {job}"
+  called: Ayten
+  schooling: primary school
+  observance: seldom
+  generation: grew up by the sea
+  values: [{value: bread, why: It fed the family.}]
+  speech: {constant: {directness: direct, formality: familiar, manner: Talks with floury hands.}}
+  norms: {constant: [
+    {kind: norm, topic: bread, text: Nobody throws bread away.}, {kind: norm, topic: tea, text: One more glass.},
+    {kind: custom, topic: shoes, text: We leave our shoes at the door.}]}
+  scope: speaks for nobody else
+"""
+)
+"""A map with which a table says everything that a card needs."""
 HEADER = "sex,age,city,district,job,religion,langs,note"
 QUOTAS = """\
 culture: turkish

@@ -62,7 +62,8 @@ def friendly(folder: Path) -> Shown:
     """Four dialogues of two cultures beside the main contacts, on a norm and on a survey item."""
     one, survey = shipped("everyday-norms"), shipped("wvs7")
     seeds = (*one.scenario.seeds[:1], *survey.scenario.seeds[:1])
-    few = one.scenario.model_copy(update={"seeds": seeds, "cultures": ("turkish", "german")})
+    changes = {"seeds": seeds, "cultures": ("turkish", "german"), "mine": ("delegate", "main")}
+    few = one.scenario.model_copy(update=changes)
     held = hold(folder, one.model_copy(update={"scenario": few}), FakeModel())
     statement = next(row for row in held.rows(StatementRow) if row.kind == "norm")
     review = {"reviewer": "Ayşe", "decision": "reject", "rating": 2, "created_at": "2026-11-22T08:00:00.000Z"}

@@ -1,5 +1,6 @@
 """Text that controls a terminal: kept in the store as it came, and never let through to a terminal."""
 
+import itertools
 import json
 import sqlite3
 import tempfile
@@ -34,6 +35,8 @@ ATTACKS = {
     "markup": "[bold red]loud[/bold red] [link=http://evil/]bank[/link] [/] :smile: [",
     "a long word": "x" * 2500,
 }
+REFUSED = {"rings", "lone surrogates", "a long word"}
+"""Speakers are asked again after characters that no database holds, and after a letter without end."""
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"
 EVERYTHING = " ".join(ATTACKS.values())
 SCENARIO = """\
@@ -49,6 +52,7 @@ seeds:
 dialogues_per_seed: 2
 max_turns: 8
 personas: [people]
+cast: own
 """
 NAME = "Mert \x1b[2J\x1b]0;owned\x07\u202e[red]"
 
@@ -73,12 +77,13 @@ def controls(text: str) -> set[str]:
 def hostile() -> Hostile:
     answers: list[str] = []
     attacks = list(ATTACKS.values())
+    every = itertools.cycle(attacks)
 
-    def reply(body: Any, number: int) -> str:
+    def reply(body: Any, _: int) -> str:
         said = scripted.answer(body)
-        attack = attacks[number % len(attacks)]
         schema = ((body.get("response_format") or {}).get("json_schema") or {}).get("name")
         if schema is None:
+            attack = next(every)
             said = said.replace(", ", f" {attack}, ", 1) if ", " in said else f"{attack} {said}"
         if schema == "statements":
             found = json.loads(said)
@@ -120,11 +125,6 @@ def attacked() -> Hostile:
 # --- what the store keeps --------------------------------------------------------------------------
 
 
-def fit(text: str) -> str:
-    """As the contract says a turn's text is kept."""
-    return "".join("\ufffd" if c == "\0" or "\ud800" <= c <= "\udfff" else c for c in text)
-
-
 @pytest.mark.torture
 def test_answers_are_kept_whole_as_ascii(attacked: Hostile) -> None:
     assert attacked.code == 0
@@ -136,15 +136,16 @@ def test_answers_are_kept_whole_as_ascii(attacked: Hostile) -> None:
         assert any(attack in text for text in kept)
 
 
-def test_turns_are_kept_as_they_came_but_for_what_no_database_holds(attacked: Hostile) -> None:
+def test_turns_are_kept_as_they_came_but_for_those_that_are_refused(attacked: Hostile) -> None:
     rows = dump()
     answers = {row["id"]: json.loads(row["response"])["choices"][0]["message"]["content"] for row in rows["call"]}
     spoken = [row for row in rows["turn"] if row["call_id"]]
     for row in spoken:
-        assert row["text"] in fit(answers[row["call_id"]])
-    for attack in ATTACKS.values():
-        assert any(fit(attack) in row["text"] for row in spoken)
-    assert any("\ufffd \ufffd" in row["text"] for row in spoken)
+        assert row["text"] in answers[row["call_id"]]
+    for name, attack in ATTACKS.items():
+        assert any(attack in answer for answer in answers.values()), name
+        assert any(attack in row["text"] for row in spoken) == (name not in REFUSED), name
+    assert not any("\ufffd" in row["text"] for row in spoken)
 
 
 def test_quotes_are_found_where_they_stand_among_all_that(attacked: Hostile) -> None:
