@@ -127,7 +127,17 @@ def try_out(quirk: Quirk, folder: Path, *, doctor: bool = False) -> Outcome:
             roles = tuple(argument.replace("SPEC", server.spec) for argument in roles)
             before, size = clock(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             out.exit, out.said = culturepark(
-                "simulate", str(scenario), "--model", server.spec, *roles, "--run-id", "r", "--store", store
+                "simulate",
+                str(scenario),
+                "--model",
+                server.spec,
+                *roles,
+                "--run-id",
+                "r",
+                "--store",
+                store,
+                "--seed",
+                "2",
             )
             out.waited = clock() - before
             out.grew = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - size) / 1000

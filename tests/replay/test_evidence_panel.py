@@ -97,10 +97,11 @@ def test_a_statement_is_shown_with_its_quote_and_every_verdict_that_counts(scene
     assert f"   “ {TEA}" in shown
     assert "✓ Carried by the quote: yes; not known how sure; kept" in shown
     assert "✓ Harmless: kept by the judges together\n     neighbour gives 5 of 5\n       “ That deserves a 5." in shown
-    assert (
-        "✓ Known to somebody else of the culture: kept on a second persona's word\n"
-        "     turkish-cevdet says: shared\n       “ With us too." in shown
+    second = (
+        r"✓ Known to somebody else of the culture: kept on a second persona's word\n     turkish-(\w+) says: shared\n"
     )
+    assert (found := re.search(second + r"       “ With us too\.", shown))
+    assert found[1] != "elif"
     assert "✗ In line with the speaker's own answer: no, the opposite; not known how sure; dropped" in shown
 
 
@@ -182,7 +183,7 @@ def test_a_judge_who_cannot_be_read_is_shown_as_such(scene: Scene) -> None:
 
     shown = panel(with_statement(scene, 3, unread), 3)
     assert "✗ Harmless: dropped by the judges together\n     neighbour could not be read\n" in shown
-    assert "turkish-cevdet gave an answer that could not be read" in shown
+    assert re.search(r"turkish-\w+ gave an answer that could not be read", shown)
 
 
 def test_what_is_not_verified_or_has_no_sample_yet_says_so(scene: Scene) -> None:
