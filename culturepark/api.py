@@ -268,9 +268,8 @@ def simulate(
         until=until,
         **(edition.scenario.limits.model_dump() | (limits.model_dump(exclude_none=True) if limits else {})),
     )
-    plan(
-        edition, seed, known(edition)
-    )  # before there is a store: a scenario with nothing to talk about leaves nothing behind
+    # Before there is a store: a scenario with nothing to talk about leaves nothing behind.
+    plan(edition, seed, known(edition))
     opened = open_store(store, must_exist=False) if isinstance(store, str) else store
     run_id = run_id or free_run_id(opened.database, edition)
     with opened.database.database.hold(run_id):

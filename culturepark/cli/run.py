@@ -83,9 +83,8 @@ def simulate(
         until=until,
         **(edition.scenario.limits.model_dump() | limits.given),
     )
-    plan(
-        edition, seed, known(edition)
-    )  # before there is a store: a scenario with nothing to talk about leaves nothing behind
+    # Before there is a store: a scenario with nothing to talk about leaves nothing behind.
+    plan(edition, seed, known(edition))
     store = Store(store_url)
     run_id = run_id or free_run_id(store, edition)
     with store.database.hold(run_id):

@@ -16,6 +16,7 @@ from culturepark.dialogue.seating import (
     TIE,
     Ratings,
     candidates,
+    dice,
     rating_of,
 )
 from culturepark.dialogue.stance import unit
@@ -91,7 +92,7 @@ def given(
     start = unit("respondent", *parts)
     drawn = [int((start + i) * there / wanted) for i in range(wanted)] * math.ceil(len(people) / wanted)
     costs = np.array([strain(person, respondents, items, ratings) for person in people])[:, drawn]
-    ties = np.random.RandomState(int(unit("ties", "respondent", *parts) * 2**32))  # its numbers stay the same for good
+    ties = dice("ties", "respondent", *parts)
     _, columns = linear_sum_assignment(costs + TIE * ties.random_sample(costs.shape))
     return [respondents.answers[drawn[column]] for column in columns]
 

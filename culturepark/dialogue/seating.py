@@ -18,7 +18,7 @@ Ratings = Mapping[tuple[str, str], tuple[int, ...]]
 
 0: the card rules the answer out. 1: it would need a story that the card does not tell. 2: it is plausible. 3: the card
 makes one expect it."""
-IMPOSSIBLE, TYPICAL = 0, 3
+IMPOSSIBLE = 0
 MISFIT: dict[int | None, float] = {1: 4.0, 2: 1.0, 3: 0.0, None: 1.0}
 """Cost of an answer by its rating; None where nobody has rated it. An impossible one has no price."""
 TURN = 3.0
@@ -99,6 +99,11 @@ def assign(pool: Pool, ratings: Ratings) -> Seated:
     return Seated(pairs, tuple(sorted(code for i, code in dealt if i < 0)))
 
 
+def dice(*parts: object) -> np.random.RandomState:
+    """Return a source of chance hashed from the parts. Its numbers are the same in every version of numpy."""
+    return np.random.RandomState(int(unit(*parts) * 2**32))
+
+
 def rotation(pool: Pool) -> list[tuple[float, float]]:
     """Return for each person the time of the first turn and the time between two, in an order that is hashed.
 
@@ -154,9 +159,9 @@ def cheapest(pool: Pool, codes: Sequence[int], ratings: Ratings, turns: Sequence
     assert pool.item is not None
     people = range(len(pool.persons))
     taken, holders = [0] * len(pool.persons), list[int]()
-    ties = np.random.RandomState(int(unit("ties", *pool.parts) * 2**32))  # its numbers stay the same for good
+    ties = dice("ties", *pool.parts)
     leans = any(pool.item.by.get(person.country or "") for person in pool.persons)
-    chance = np.random.RandomState(int(unit("leanings", *pool.parts) * 2**32)) if leans else None
+    chance = dice("leanings", *pool.parts) if leans else None
     turn = TURN * min(1.0, pool.seats / len(pool.persons))
     for begin in range(0, len(codes), BLOCK):
         block = codes[begin : begin + BLOCK]

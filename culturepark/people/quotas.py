@@ -20,6 +20,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
 from culturepark.catalog.files import Loc, load, placed
+from culturepark.dialogue.seating import dice
 from culturepark.dialogue.stance import unit
 from culturepark.domain import Country, Draft, GroundedCulture, Noun, Source, Text
 from culturepark.errors import CatalogError
@@ -208,9 +209,7 @@ def drawn(quotas: Quotas, shares: Array, count: int, seed: int) -> list[tuple[in
     points = (unit("people", seed, quotas.source) + np.arange(count)) / count
     cells = np.minimum(np.searchsorted(np.cumsum(shares.ravel()), points, side="right"), shares.size - 1)
     people = np.array(np.unravel_index(cells, quotas.shape)).T
-    chance = np.random.RandomState(
-        int(unit("moves", seed, quotas.source) * 2**32)
-    )  # its numbers stay the same for good
+    chance = dice("moves", seed, quotas.source)
     for axis, (_, categories) in enumerate(quotas.dimensions):
         target: Any = np.array(whole(quotas.targets[axis], count))
         surplus = np.bincount(people[:, axis], minlength=len(categories)) - target

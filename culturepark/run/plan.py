@@ -80,23 +80,34 @@ def new_run(
         store.set_plan(row.id, vars(kept), row.models)
         return store.run(row.id)
     talk = protocol_of(edition.scenario.protocol).user_sits
-    row = RunRow(
-        id=run_id,
-        scenario_name=edition.scenario.name,
-        scenario_digest=scenario_digest,
-        scenario=scenario,
-        seed=seed,
-        status=Status.PENDING,
-        version=__version__,
-        created_at=now(),
-        models=specs,
-        settings=json.dumps(vars(settings), sort_keys=True),
-    )
+    row = pending(run_id, edition.scenario.name, scenario, seed, specs, vars(settings))
     rater = models["moderator"]
     ratings = known(edition, store, rater)
     rated = talk or not unrated(edition, seed, ratings)
     store.create_run(row, plan(edition, seed, ratings) if rated else None, edition)
     return row
+
+
+def pending(run_id: str, name: str, scenario: str, seed: int, models: str, settings: Mapping[str, object]) -> RunRow:
+    """Return the row of a run that begins now.
+
+    Args:
+        name: of the scenario.
+        scenario: the whole edition as canonical JSON.
+        models: as the column holds them.
+    """
+    return RunRow(
+        id=run_id,
+        scenario_name=name,
+        scenario_digest=digest(scenario),
+        scenario=scenario,
+        seed=seed,
+        status=Status.PENDING,
+        version=__version__,
+        created_at=now(),
+        models=models,
+        settings=json.dumps(dict(settings), sort_keys=True),
+    )
 
 
 def branch(
@@ -134,17 +145,13 @@ def branch(
             copied.append(turn)
         else:
             edited.append(turn.model_copy(update={"text": text, "origin": "edited", "call_id": None}))
-    begun = RunRow(
-        id=free_branch_id(store, parent.id),
-        scenario_name=parent.scenario_name,
-        scenario_digest=parent.scenario_digest,
-        scenario=parent.scenario,
-        seed=another(parent.seed) if seed is None else seed,
-        status=Status.PENDING,
-        version=__version__,
-        created_at=now(),
-        models=parent.models if models is None else models_column(models),
-        settings=json.dumps(vars(settings or replace(settings_of(parent), until="dialogue")), sort_keys=True),
+    begun = pending(
+        free_branch_id(store, parent.id),
+        parent.scenario_name,
+        parent.scenario,
+        another(parent.seed) if seed is None else seed,
+        parent.models if models is None else models_column(models),
+        vars(settings or replace(settings_of(parent), until="dialogue")),
     )
     store.create_branch(begun, casting, edition, [*copied, *edited], dialogue.id, len(copied))
     return begun

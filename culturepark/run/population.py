@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from culturepark import __version__
 from culturepark.catalog.personas import load_all
 from culturepark.dialogue.casting import Plan
 from culturepark.distill.ask import SubjectAsker
@@ -20,13 +19,13 @@ from culturepark.errors import ModelError, OutOfCredit, Unreachable, UsageError
 from culturepark.languages import load_language
 from culturepark.models import prices, tokens
 from culturepark.models.chat import Usage, canonical, digest
-from culturepark.models.ledger import DOWN_AFTER, now
+from culturepark.models.ledger import DOWN_AFTER
 from culturepark.models.spec import ModelSpec
 from culturepark.models.trust import Trust
 from culturepark.people.writer import PROMPT, Outcome, material, write
 from culturepark.run import Watcher
 from culturepark.run.pipeline import Run
-from culturepark.run.plan import Settings, free_run_id, models_column
+from culturepark.run.plan import Settings, free_run_id, models_column, pending
 from culturepark.shortage import shortages_named
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
@@ -73,20 +72,12 @@ def new_population(
     if row:
         keep(store, row, settings, out)
         return store.run(row.id), True
-    row = RunRow(
-        id=run_id or free_run_id(store, edition),
-        scenario_name=edition.scenario.name,
-        scenario_digest=scenario_digest,
-        scenario=scenario,
-        seed=seed,
-        status=Status.PENDING,
-        version=__version__,
-        created_at=now(),
-        models=models,
-        settings=json.dumps(vars(settings) | {"out": out}, sort_keys=True),
+    run_id = run_id or free_run_id(store, edition)
+    store.create_run(
+        pending(run_id, edition.scenario.name, scenario, seed, models, vars(settings) | {"out": out}),
+        Plan((), ()),
+        edition,
     )
-    run_id = row.id
-    store.create_run(row, Plan((), ()), edition)
     return store.run(run_id), False
 
 
