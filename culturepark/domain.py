@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Sized
@@ -52,9 +53,31 @@ StancesFrom = Literal["shares", "joint"]
 """`shares`: each answer is dealt from the country's shares. `joint`: each person holds one respondent's answers."""
 Role = Literal["main", "delegate", "moderator", "user"]
 """`user` is the person at the keyboard, who has neither card nor culture and is never mined."""
+Measure = Literal["stance", "understanding"]
+"""What is asked of models after a talk to measure it. `stance`: a judge who sees the speeches alone guesses each
+person's answer; `understanding`: before and after the talk each person predicts what another one would do."""
 Mined = Literal["delegate", "main"]
 """Role of a speaker whose words are mined."""
 Origin = Literal["model", "cue", "fallback", "typed", "edited"]
+Moderation = Literal["scripted", "balanced", "led"]
+"""The moderator's policy. `scripted`: fixed phases; `balanced`: rules choose its next act from the talk so far; `led`:
+a model chooses among the acts that the rules allow."""
+STEERED: tuple[ProtocolName, ...] = ("self-guidance",)
+"""Protocols whose moderator may have a policy other than `scripted`."""
+Act = Literal[
+    "welcome", "ask", "bring-in", "pass-on", "scene", "rule", "exception", "otherwise", "contrast", "say-back",
+    "move-on", "close",
+]  # fmt: skip
+"""What a moderator does with a turn; `dialogue.policy` says what each is for."""
+Told = Literal["answer", "scene", "rule", "consequence", "exception", "reaction"]
+"""What a speech holds, by its speaker's mark."""
+Provenance = Literal["card", "episode", "model"]
+"""Where content comes from: the person's card, a scene on it, or the model that speaks."""
+SlipKind = Literal["contradiction", "addressee", "task", "unanswered", "unfounded"]
+"""What a turn did wrong, as the verifier found after the talk. `contradiction`: of the card, a scene or an earlier turn
+of the speaker; `addressee`: it takes somebody for somebody else; `task`: it speaks of the task or the prompt;
+`unanswered`: it does not answer what was asked of it; `unfounded`: it tells a rule or custom of a place as a fact, and
+neither card nor scene holds it."""
 Decision = Literal["accept", "reject", "comment"]
 """A reviewer's; `comment` where there is only a rating, a wording or a note."""
 ModelRole = Literal["speaker", "moderator", "extractor", "verifier", "embedder", "judge", "judge-2", "judge-3"]
@@ -330,6 +353,32 @@ class Respondents(Noun):
     """For each respondent a group in each grouping; None where it is not known."""
 
 
+class Choice(Noun):
+    """One thing that somebody may do in a situation."""
+
+    text: Text
+    side: Named[Literal[-1, 0, 1]] = None
+    """The side of the survey item's scale that it belongs to."""
+
+
+class Situation(Noun):
+    """A case that is put to people, in which a view shows in what they would do."""
+
+    place: Text
+    relation: Text
+    """The others in it, and what they are to the person who is asked."""
+    stake: Text
+    unsaid: Text
+    """What everybody there knows and nobody says."""
+    told: Text
+    """The case in the moderator's words, without a question."""
+    choices: Annotated[tuple[Choice, ...], Field(max_length=6, exclude_if=is_empty)] = ()
+    """By these a model predicts what somebody would do (`measure: [understanding]`)."""
+
+
+Situations = Annotated[tuple[Situation, ...], Field(max_length=20, exclude_if=is_empty)]
+
+
 class Seed(Noun):
     """A question that a dialogue is about, with the survey item behind it if there is one."""
 
@@ -337,10 +386,11 @@ class Seed(Noun):
     topic: Text
     question: Text
     item: SurveyItem | None = None
+    situations: Situations = ()
 
     @classmethod
-    def of(cls, item: SurveyItem) -> Seed:
-        return cls(key=item.key, topic=item.topic, question=item.question, item=item)
+    def of(cls, item: SurveyItem, situations: tuple[Situation, ...] = ()) -> Seed:
+        return cls(key=item.key, topic=item.topic, question=item.question, item=item, situations=situations)
 
 
 class Limits(Noun):
@@ -408,6 +458,9 @@ class Scenario(Noun):
     cultures: Annotated[tuple[Culture, ...], Field(min_length=1)]
     """Main contacts' culture only in a talk."""
     protocol: ProtocolName
+    moderation: Annotated[Moderation, Field(exclude_if=lambda moderation: moderation == "scripted")] = "scripted"
+    """Scenarios stored by version 0.1 do not say it, and were scripted."""
+    measure: Annotated[tuple[Measure, ...], Field(exclude_if=is_empty)] = ()
     language: LanguageCode = DEFAULT_LANGUAGE
     seeds: tuple[Seed, ...]
     """None where people are made, and nothing is talked about."""
@@ -473,8 +526,39 @@ class Casting(Noun):
     seed: Seed
     participants: tuple[Participant, ...]
 
+    @property
+    def situation(self) -> Situation | None:
+        """The case that is put to these people: a question's situations take turns."""
+        situations = self.seed.situations
+        return situations[self.number % len(situations)] if situations else None
+
     def by_key(self, persona_key: str) -> Participant:
         return the_one(persona_key, (p for p in self.participants if p.persona.key == persona_key))
+
+
+class Mark(Noun):
+    """What a speaker says of its own turn."""
+
+    told: tuple[Told, ...] = ()
+    grounds: tuple[Provenance, ...] = ()
+    """Where the rules and customs in it come from; `model` is said as a guess."""
+    asks: str | None = None
+    """Key of the person to whom it puts a question."""
+
+
+class Slip(Noun):
+    """What the verifier found wrong in a turn, after the talk."""
+
+    turn_id: str
+    kind: SlipKind
+    note: str
+    """In the model's words."""
+    call_id: str | None
+
+
+def unpacked(value: Any) -> Any:
+    """Return the value of JSON text; anything else as it is."""
+    return json.loads(value) if isinstance(value, str) else value
 
 
 class Turn(Noun):
@@ -491,6 +575,14 @@ class Turn(Noun):
     """`cue`: a fixed cue; `fallback`: a fixed follow-up, because the model's own was refused twice; `typed` by the
     user of a talk; `edited`: put in place of another turn, in a branch."""
     call_id: str | None = None
+    act: Act | None = None
+    """The moderator's; None for others and in a scripted dialogue."""
+    addressee: str | None = None
+    """Key of the person whom it asks; None where it asks nobody."""
+    reason: str | None = None
+    """Why the moderator chose this act."""
+    mark: Annotated[Mark | None, BeforeValidator(unpacked)] = None
+    """None where the speaker gave none."""
 
     @property
     def is_own(self) -> bool:

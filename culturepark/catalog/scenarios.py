@@ -19,13 +19,16 @@ from culturepark.domain import (
     CULTURES,
     DEFAULT_LANGUAGE,
     MAIN_CULTURE,
+    STEERED,
     DistillPolicy,
     Edition,
     GroundedCulture,
     Key,
     LanguageCode,
     Limits,
+    Measure,
     Mined,
+    Moderation,
     Noun,
     Persona,
     Respondents,
@@ -33,6 +36,7 @@ from culturepark.domain import (
     Seed,
     Setting,
     Shape,
+    Situations,
     StancesFrom,
     Text,
 )
@@ -49,11 +53,14 @@ class SeedFile(Noun):
     """The question in a few words; the key in words if it is not given."""
     question: Text | None = None
     """The words of the moderator."""
+    situations: Situations = ()
+    """Cases that are put to people, in place of those that a survey item has; dialogues take them in turn."""
 
     def own(self) -> Seed:
         """Return the seed of a question without a survey behind it."""
         assert self.key is not None and self.question is not None  # noqa: PT018 - validated below
-        return Seed(key=self.key, topic=self.topic or self.key.replace("-", " "), question=self.question)
+        topic = self.topic or self.key.replace("-", " ")
+        return Seed(key=self.key, topic=topic, question=self.question, situations=self.situations)
 
     @model_validator(mode="after")
     def one_of_two(self) -> SeedFile:
@@ -90,6 +97,12 @@ class ScenarioFile(Noun):
     """A list, or `all`."""
     protocol: Annotated[Literal["self-guidance", "free-chat"], BeforeValidator(not_a_talk)] = "self-guidance"
     """`self-guidance`: in phases, each with a question of the moderator's; `free-chat`: opening, talk, closing."""
+    moderation: Moderation | None = None
+    """The moderator's policy. `balanced`, the default of self-guidance: rules choose what to ask, and of whom, from
+    the talk so far; `led`: the moderator's model chooses among what the rules allow; `scripted`: fixed phases."""
+    measure: tuple[Measure, ...] = ()
+    """What models are asked after each talk to measure it, beside what is counted: `stance` (can a judge tell each
+    person's answer from the speeches alone?) and `understanding` (does one know better what the other would do?)."""
     language: Annotated[LanguageCode, BeforeValidator(installed)] = DEFAULT_LANGUAGE
     """A language with a folder of prompts."""
     seeds: Annotated[tuple[SeedFile, ...], Field(min_length=1)]
@@ -157,6 +170,7 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
         raise CatalogError(placed(path, absent))
     surveys = load_surveys([beside(path, name) for name in file.surveys])
     items = {key: item for survey in surveys for key, item in survey.items.items()}
+    situations = {key: cases for survey in surveys for key, cases in survey.situations.items()}
     cultures: tuple[GroundedCulture, ...] = tuple(dict.fromkeys(file.cultures))
     wanted = {*cultures, MAIN_CULTURE} if file.setting == "cross-cultural" else set(cultures)
     everybody = load_all([beside(path, name) for name in file.personas], wanted)
@@ -178,7 +192,7 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
                 continue
             countries = {p.country for p in people}
             by = {country: groups for country, groups in item.by.items() if country in countries}
-            seed = Seed.of(item.model_copy(update={"by": by}))
+            seed = Seed.of(item.model_copy(update={"by": by}), seed_file.situations or situations[item.key])
         else:
             seed = seed_file.own()
         if seed.key in seeds:
@@ -193,7 +207,8 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
         raise CatalogError(placed(path, problems))
     scenario = Scenario(
         **{name: getattr(file, name) for name in ("name", "title", "setting", "protocol", "language", "stances")},
-        **{name: getattr(file, name) for name in ("limits", "distill", "samples", "mine")},
+        **{name: getattr(file, name) for name in ("limits", "distill", "samples", "mine", "measure")},
+        moderation=file.moderation or ("balanced" if file.protocol in STEERED else "scripted"),
         cultures=cultures,
         seeds=tuple(seeds.values()),
         dialogues_per_seed=dialogues_per_seed or file.dialogues_per_seed,
@@ -261,6 +276,8 @@ def contradictions(
 ) -> list[tuple[Loc, str]]:
     """Return problems with the numbers of turns and people, each with its place in the file."""
     problems: list[tuple[Loc, str]] = []
+    if file.moderation not in (None, "scripted") and file.protocol not in STEERED:
+        problems.append((("moderation",), f"must be scripted where the protocol is {file.protocol}"))
     if file.people and file.setting != "panel":
         problems.append((("people",), "only a panel has a number of people"))
     if turns < 2 * size:

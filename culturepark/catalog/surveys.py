@@ -12,7 +12,7 @@ from pydantic import Field
 from culturepark.catalog import codebook
 from culturepark.catalog.codebook import RespondentsFile
 from culturepark.catalog.files import Loc, load, placed, shown
-from culturepark.domain import Country, Group, GroupShares, Named, Noun, Option, SurveyItem, Text
+from culturepark.domain import Country, Group, GroupShares, Named, Noun, Option, Situations, SurveyItem, Text
 from culturepark.errors import CatalogError, Problem
 from culturepark.files import clipped
 
@@ -55,6 +55,8 @@ class ItemFile(Noun):
     """By ISO 3166 alpha-3, as `TUR`. A culture whose country is missing skips the item. Required without `column`."""
     column: Named[Text] = None
     """The column of the `respondents` with the answers, in place of `countries`."""
+    situations: Situations = ()
+    """Cases in which an answer shows in what one would do; dialogues on the item take them in turn."""
 
 
 class SurveyFile(Noun):
@@ -80,6 +82,8 @@ class Survey:
     table: RespondentTable | None
     figures: dict[str, ItemFigures]
     """Figures of the items that are computed from respondents, by the item's own key."""
+    situations: dict[str, Situations]
+    """By `survey/item`."""
 
 
 def load_survey(path: Path) -> Survey:
@@ -116,7 +120,8 @@ def load_survey(path: Path) -> Survey:
             source=file.source,
             poles=item.poles,
         )
-    return Survey(file, items, table, computed)
+    situations = {f"{file.survey}/{key}": item.situations for key, item in file.items.items()}
+    return Survey(file, items, table, computed, situations)
 
 
 def group_shares(item: ItemFile) -> GroupShares:

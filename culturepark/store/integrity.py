@@ -26,6 +26,7 @@ from culturepark.domain import (
     JsonObject,
     Noun,
     Review,
+    Slip,
     Statement,
     Status,
     Turn,
@@ -45,6 +46,7 @@ from culturepark.store.tables import (
     ReviewRow,
     RunRow,
     SampleRow,
+    SlipRow,
     StatementRow,
     TurnRow,
     VectorRow,
@@ -61,11 +63,13 @@ JSON: dict[type[SQLModel], dict[str, type | tuple[type, ...]]] = {
     DialogueRow: {"rejected": dict},
     CallRow: {"request": dict, "response": dict},
     SampleRow: {"messages": list},
+    TurnRow: {"mark": dict},
 }
 """Columns that hold JSON, and the type it unpacks to."""
 
 NOUNS: dict[type[SQLModel], type[Noun]] = {
     TurnRow: Turn,
+    SlipRow: Slip,
     StatementRow: Statement,
     VerdictRow: Verdict,
     DuplicateRow: Duplicate,

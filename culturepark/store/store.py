@@ -13,7 +13,7 @@ from sqlalchemy.exc import NoResultFound
 from sqlmodel import Session, SQLModel, and_, col, delete, func, or_, select, update
 
 from culturepark.dialogue.casting import Plan
-from culturepark.domain import Casting, Duplicate, Edition, Sample, Scenario, Statement, Status, Turn, Verdict
+from culturepark.domain import Casting, Duplicate, Edition, Sample, Scenario, Slip, Statement, Status, Turn, Verdict
 from culturepark.errors import Unreachable, UsageError
 from culturepark.models.budget import Budget
 from culturepark.models.chat import Usage, canonical
@@ -28,12 +28,15 @@ from culturepark.store.tables import (
     DuplicateRow,
     FitRow,
     ParticipantRow,
+    ProbeRow,
     ReviewRow,
     RunRow,
     SampleRow,
+    SlipRow,
     StatementRow,
     TurnRow,
     VerdictRow,
+    turn_values,
 )
 
 CALLS, TURNS = SQLModel.metadata.tables["call"], SQLModel.metadata.tables["turn"]
@@ -86,7 +89,7 @@ class Store:
             (dialogue,) = add_run(session, row, [casting], edition.scenario)
             dialogue.parent_id, dialogue.branched_at = parent_id, branched_at
             for turn in turns:
-                session.add(TurnRow(id=f"{dialogue.id}.t{turn.position}", dialogue_id=dialogue.id, **turn.model_dump()))
+                session.add(TurnRow.of(dialogue.id, turn))
 
     def turn(self, turn_id: str) -> tuple[TurnRow, DialogueRow, RunRow]:
         """Return a turn by its id, with its dialogue and its run.
@@ -154,7 +157,9 @@ class Store:
                 (DuplicateRow, DuplicateRow.statement_id),
                 (SampleRow, SampleRow.id),
                 (StatementRow, StatementRow.id),
+                (SlipRow, SlipRow.turn_id),
                 (TurnRow, TurnRow.id),
+                (ProbeRow, ProbeRow.dialogue_id),
                 (ParticipantRow, ParticipantRow.dialogue_id),
                 (ReviewRow, ReviewRow.subject_id),
             )
@@ -231,9 +236,29 @@ class Store:
             query = select(TurnRow.id, TurnRow.phase).join(DialogueRow)
             return dict(session.exec(query.where(DialogueRow.run_id == run_id)).all())
 
+    def add_slips(self, dialogue_id: str, slips: Sequence[Slip], examined: int) -> None:
+        """Store what was found wrong in a dialogue's turns, in place of what was found before."""
+        with self.database.writing() as session:
+            session.exec(delete(SlipRow).where(hangs_on(col(SlipRow.turn_id), dialogue_id)))
+            session.add_all(SlipRow(**slip.model_dump()) for slip in slips)
+            session.get_one(DialogueRow, dialogue_id).examined = examined
+
+    def slips(self, id_: str) -> list[Slip]:
+        """Return what was found wrong in the turns of a run or a dialogue."""
+        query = select(SlipRow).where(hangs_on(col(SlipRow.turn_id), id_))
+        return [row.noun() for row in self.database.rows(query.order_by(col(SlipRow.turn_id), col(SlipRow.kind)))]
+
+    def add_probes(self, probes: Sequence[ProbeRow]) -> None:
+        with self.database.writing() as session:
+            session.add_all(probes)
+
+    def probes(self, id_: str) -> list[ProbeRow]:
+        """Return the answers that measure the talks of a run, or one dialogue."""
+        return self.database.rows(select(ProbeRow).where(hangs_on(col(ProbeRow.dialogue_id), id_)))
+
     def add_turn(self, dialogue_id: str, turn: Turn) -> None:
         with self.database.writing() as session:
-            values = {"id": f"{dialogue_id}.t{turn.position}", "dialogue_id": dialogue_id, **turn.model_dump()}
+            values = turn_values(dialogue_id, turn)
             session.execute(insert(TURNS), values)
 
     # --- calls: the ledger's log -------------------------------------------------------------------

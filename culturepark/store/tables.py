@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from sqlalchemy import BigInteger, Dialect, Float, LargeBinary, String, Text, TypeDecorator, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from culturepark.domain import Noun, Review, Statement, Turn
+from culturepark.domain import Noun, Review, Slip, Statement, Turn
 from culturepark.errors import StoreError
 
 
@@ -136,6 +136,8 @@ class DialogueRow(SQLModel, table=True):
     """Last finished round of extraction; 0 for none."""
     verified: int = 0
     """Last finished round of verification; 0 for none."""
+    examined: int = 0
+    """1 once slips were looked for in its turns; 2 where the verifier's model is too small for that."""
     rejected: str = Field(default="{}", sa_type=Json)
     """JSON: reason -> number of proposed statements that were rejected."""
     parent_id: str | None = Field(default=None, index=True)
@@ -206,9 +208,66 @@ class TurnRow(SQLModel, table=True):
     origin: str
     """`model`, `cue`, `fallback` (a fixed follow-up in place of one that was refused twice), `typed` or `edited`."""
     call_id: str | None = Field(default=None, foreign_key="call.id")
+    act: str | None = None
+    """What the moderator did with it; null for others' turns and in scripted dialogues."""
+    addressee: str | None = None
+    """Key of the persona whom it asks; null where it asks nobody."""
+    reason: str | None = Field(default=None, sa_type=Text)
+    """Why the moderator chose this act."""
+    mark: str | None = Field(default=None, sa_type=Json)
+    """JSON: what the speaker says of the turn: told, grounds, asks; null where the speaker said nothing of it."""
+
+    @classmethod
+    def of(cls, dialogue_id: str, turn: Turn) -> TurnRow:
+        return cls(**turn_values(dialogue_id, turn))
 
     def noun(self) -> Turn:
         return noun_of(self, Turn)
+
+
+def turn_values(dialogue_id: str, turn: Turn) -> dict[str, Any]:
+    """Return the columns of a turn."""
+    mark = turn.mark and turn.mark.model_dump_json()
+    return {"id": f"{dialogue_id}.t{turn.position}", "dialogue_id": dialogue_id, **turn.model_dump(), "mark": mark}
+
+
+class SlipRow(SQLModel, table=True):
+    """What the verifier found wrong in a turn, after the talk."""
+
+    __tablename__ = "slip"
+    turn_id: str = Field(foreign_key="turn.id", primary_key=True, sa_type=Key)
+    kind: str = Field(primary_key=True)
+    """`contradiction`, `addressee`, `task`, `unanswered` or `unfounded`."""
+    note: str = Field(sa_type=Text)
+    """The model's reason."""
+    call_id: str | None = Field(default=None, foreign_key="call.id")
+
+    def noun(self) -> Slip:
+        return noun_of(self, Slip)
+
+
+class ProbeRow(SQLModel, table=True):
+    """One answer to a question that measures a talk."""
+
+    __tablename__ = "probe"
+    dialogue_id: str = Field(foreign_key="dialogue.id", primary_key=True, sa_type=Key)
+    kind: str = Field(primary_key=True)
+    """`stance` or `understanding`."""
+    moment: str = Field(primary_key=True)
+    """`before` or `after` the talk; `own`: the person's own answer, by which the others' are scored."""
+    about: str = Field(primary_key=True)
+    """Key of the persona whose answer it is about."""
+    by: str = Field(primary_key=True)
+    """Key of the persona who predicts; `judge` for a judge who sees the speeches alone."""
+    choice: int | None = None
+    """The chosen answer: a code of the survey item, or the number of a choice from 1; null if none could be read."""
+    truth: int | None = None
+    """The right one; null where the person's own answer could not be read."""
+    options: int
+    """Number of answers to choose from."""
+    chance: float | None = Field(default=None, sa_type=Number)
+    """Probability (0-1) of being right by the country's shares alone, or by guessing where there are none."""
+    call_id: str | None = Field(default=None, foreign_key="call.id")
 
 
 class StatementRow(SQLModel, table=True):

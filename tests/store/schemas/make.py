@@ -12,25 +12,19 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from culturepark.models.ledger import now
+from culturepark.domain import Slip
 from culturepark.store.database import REVISIONS
 from culturepark.store.store import Store
-from culturepark.store.tables import FitRow
+from culturepark.store.tables import ProbeRow
 
 HERE = Path(__file__).parent
 
 
 def add_new_rows(store: Store) -> None:
     """What the newest schema holds and the one before did not."""
-    row = FitRow(
-        persona_sha256="a" * 64,
-        item_sha256="b" * 64,
-        model="openai:old@http://localhost:1/v1",
-        ratings="[2,3,1,0]",
-        call_id="old.p1.c1",
-        rated_at=now(),
-    )
-    store.add_ratings([row])
+    store.add_slips("old.d1", [Slip(turn_id="old.d1.t2", kind="task", note="It speaks of the task.", call_id=None)], 1)
+    probe = {"kind": "stance", "moment": "after", "about": "elif-yildiz", "by": "judge"}
+    store.add_probes([ProbeRow(dialogue_id="old.d1", **probe, choice=2, truth=1, options=4, chance=0.4)])
 
 
 def make() -> None:
