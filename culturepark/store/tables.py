@@ -136,7 +136,7 @@ class DialogueRow(SQLModel, table=True):
     """Last finished round of extraction; 0 for none."""
     verified: int = 0
     """Last finished round of verification; 0 for none."""
-    examined: int = 0
+    examined: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     """1 once slips were looked for in its turns; 2 where the verifier's model is too small for that."""
     rejected: str = Field(default="{}", sa_type=Json)
     """JSON: reason -> number of proposed statements that were rejected."""

@@ -37,9 +37,23 @@ from culturepark.store.tables import RunRow, SampleRow, StatementRow, TurnRow
 from tests.cli.test_cli import TINY, dump, rows_of, tiny_store
 
 MIGRATIONS = Path(migrations.__file__).parent / "versions"
-TABLES = (
-    "run dialogue participant turn call statement verdict duplicate sample review vector ability fit slip probe".split()
-)  # noqa: SIM905
+TABLES = [
+    "run",
+    "dialogue",
+    "participant",
+    "turn",
+    "call",
+    "statement",
+    "verdict",
+    "duplicate",
+    "sample",
+    "review",
+    "vector",
+    "ability",
+    "fit",
+    "slip",
+    "probe",
+]
 
 
 @pytest.fixture
