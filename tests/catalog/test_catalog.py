@@ -1,5 +1,6 @@
 """What ships is sound, and whatever else stands in a file gets errors that name file, line, key and what is allowed."""
 
+import json
 import os
 import random
 import re
@@ -876,3 +877,34 @@ def test_three_hundred_spoilt_files_give_nothing_but_named_problems(tmp_path: Pa
             assert path.name in said
     assert set(passed) == {"persona", "scenario", "survey"}
     assert passed.total() < 150
+
+
+def test_every_shipped_question_has_situations_in_which_its_sides_do_different_things() -> None:
+    survey = scenarios.load_edition(scenarios.find("wvs7")).scenario.seeds
+    assert {len(seed.situations) for seed in survey} == {3}
+    for seed in survey:
+        for situation in seed.situations:
+            assert sorted(choice.side for choice in situation.choices if choice.side is not None) == [-1, 0, 1]
+    everyday = scenarios.load_edition(scenarios.find("everyday-norms")).scenario.seeds
+    assert {len(seed.situations) for seed in everyday} == {2}
+    told = [situation.told for seed in (*survey, *everyday) for situation in seed.situations]
+    assert len(set(told)) == len(told)
+    assert not [text for text in told if "?" in text]
+
+
+def test_the_situations_of_a_scenario_stand_in_place_of_those_of_the_survey(tmp_path: Path) -> None:
+    case = {
+        "place": "a bakery",
+        "relation": "a friend",
+        "stake": "one job",
+        "unsaid": "nothing",
+        "told": "One job is left.",
+    }
+    file = {
+        "name": "own", "title": "Own", "setting": "cross-cultural", "cultures": ["turkish"],
+        "seeds": [{"survey": "wvs7/Q33", "situations": [case]}, {"key": "tea", "question": "Tea?", "situations": [case]}],
+    }  # fmt: skip
+    path = tmp_path / "own.yaml"
+    path.write_text(json.dumps(file), "utf-8")
+    seeds = scenarios.load_edition(path).scenario.seeds
+    assert [[s.told for s in seed.situations] for seed in seeds] == [["One job is left."]] * 2
