@@ -58,7 +58,7 @@ Measure = Literal["stance", "understanding"]
 person's answer; `understanding`: before and after the talk each person predicts what another one would do."""
 Mined = Literal["delegate", "main"]
 """Role of a speaker whose words are mined."""
-Origin = Literal["model", "cue", "fallback", "typed", "edited"]
+Origin = Literal["model", "picked", "cue", "fallback", "typed", "edited"]
 Moderation = Literal["scripted", "balanced", "led"]
 """The moderator's policy. `scripted`: fixed phases; `balanced`: rules choose its next act from the talk so far; `led`:
 a model chooses among the acts that the rules allow."""
@@ -572,8 +572,9 @@ class Turn(Noun):
     phase: str
     text: str
     origin: Origin
-    """`cue`: a fixed cue; `fallback`: a fixed follow-up, because the model's own was refused twice; `typed` by the
-    user of a talk; `edited`: put in place of another turn, in a branch."""
+    """`picked`: a model too small to speak freely chose it among sentences of the card; `cue`: a fixed cue;
+    `fallback`: a fixed follow-up, because the model's own was refused twice; `typed` by the user of a talk; `edited`:
+    put in place of another turn, in a branch."""
     call_id: str | None = None
     act: Act | None = None
     """The moderator's; None for others and in a scripted dialogue."""

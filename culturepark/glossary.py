@@ -15,6 +15,7 @@ DROPPED = {
     "awareness": "judges found that it does not know its place",
     "cross-check": "somebody else of the same culture does not know it, or denies it",
     "before-the-question": "it was said before the question had been put",
+    "picked": "a model too small to speak freely picked this view from the card",
     "duplicate": "the run has another statement that says the same",
     "same-words": "the run has another sample with the very same words",
     "review": "reviewers rejected it",
@@ -49,6 +50,7 @@ REJECTED = {
 """Reasons why words were not taken for a statement."""
 
 REFUSED = {
+    "asks-too-late": "puts a question that nobody could answer any more",
     "content-filter": "stopped by the endpoint's content filter",
     "control-token": "a control token of the model's chat template stands in it",
     "cut-off": "cut off in the middle",
@@ -69,6 +71,7 @@ REFUSED = {
 
 STOPS = {
     "completed": "came to its end",
+    "repeating": "only repeated itself, and was closed",
     "refused-turns": "a turn was turned down too often",
     "bug": "a fault of the program",
     "context-overflow": "the talk grew longer than the model's context",
@@ -160,6 +163,7 @@ SHAPES = {"survey": "survey answer", "open": "open answer", "norm": "norm or cus
 SHAPES_TOGETHER = {"survey": "survey answers", "open": "open answers", "norm": "norms and customs"}
 
 ORIGINS = {
+    "picked": "picked from the card",
     "cue": "fixed cue",
     "fallback": "fixed follow-up",
     "typed": "typed by a person",

@@ -10,7 +10,7 @@ from time import monotonic
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from culturepark.dialogue.protocol import schedule
+from culturepark.dialogue.policy import expected_slots
 from culturepark.domain import Casting, Status, Turn
 from culturepark.run import Watcher
 from culturepark.store.integrity import edition_of
@@ -85,9 +85,8 @@ class Live(Quiet):
     def started(self, run: RunRow, castings: Collection[Casting], done: int) -> None:
         super().started(run, castings, done)
         self.talk = self.total <= TALK_UP_TO
-        protocol, turns = self.scenario.protocol, self.scenario.max_turns
         # Talks with a user have no slots: they end before this is shown.
-        slots = [len(schedule(protocol, len(c.participants), turns)) for c in castings]
+        slots = [len(expected_slots(self.scenario, c)) for c in castings]
         self.steps = {c.number: n + DISTILLING for c, n in zip(castings, slots, strict=True)}
         self.done_steps: dict[int, int] = defaultdict(int)
         total = sum(self.steps.values())

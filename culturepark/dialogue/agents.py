@@ -6,19 +6,24 @@ as an AutoGen AgentChat agent (`autogen`), or directly where AutoGen cannot be i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from pydantic import BaseModel
+
 from culturepark.dialogue import phrasing
 from culturepark.dialogue.guards import clean
+from culturepark.dialogue.marks import mark_in
 from culturepark.dialogue.memory import scenes_of
-from culturepark.dialogue.protocol import Slot
-from culturepark.domain import Casting, Participant, Scenario, Scene, Turn
+from culturepark.dialogue.protocol import Move, Slot
+from culturepark.domain import Casting, Mark, Participant, Scenario, Scene, Turn, storable
 from culturepark.errors import UsageError
 from culturepark.languages import load_language
-from culturepark.models.chat import ChatModel, Reply, Request, digest
+from culturepark.models.chat import ChatModel, Reply, Request, Schema, digest
+from culturepark.models.json_answers import content_of, parse, strict
 from culturepark.models.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -27,9 +32,21 @@ if TYPE_CHECKING:
 MODERATOR = "moderator"
 USER = "user"
 """The user of a talk, who is no agent."""
-SPEECH_TOKENS = 260
+SPEECH_TOKENS = 300
 SMALL_SPEECH_TOKENS = 130
 FOLLOW_UP_TOKENS = 90
+LEAD_TOKENS = 250
+SHOWN = 4
+"""Last turns that a moderator is shown who words a question; the turns that it is about come with them."""
+LONGEST_WHY = 300
+
+
+class Chosen(BaseModel):
+    """A model's choice of a move."""
+
+    move: int
+    reason: str
+    words: str
 
 
 class Heard(NamedTuple):
@@ -95,7 +112,11 @@ class Agent:
         self.reply: Reply | None = None
         """The last reply; None if no model was asked."""
         self.instruction = ""
-        """The part of the last request that was this speaker's alone, without suggestions."""
+        """The part of the last request that was this speaker's alone."""
+        self.mark: Mark | None = None
+        """What the last reply says of itself; None if nothing."""
+        self.move: Move | None = None
+        """The moderator's last act."""
 
     async def speak(self, ask: Ask, heard: Sequence[Heard]) -> str:
         """Return the text of the next turn.
@@ -135,11 +156,11 @@ class PersonaAgent(Agent):
 
     async def speak(self, ask: Ask, heard: Sequence[Heard]) -> str:
         small = self.client.small
-        self.instruction, line_digest = phrasing.line("ask", ask.slot, self.casting, self.scenario)
+        previous = heard[-1].speaker if heard else ""
+        line, line_digest = phrasing.request(ask.slot, self.casting, self.scenario, previous)
+        self.instruction = line
         rounds, lately = self._rounds(heard)
         own = [turn for _, turn in rounds]
-        hint = phrasing.suggestion(self.participant.persona, self.casting, self.scenario, lately, own)
-        line = phrasing.line("ask", ask.slot, self.casting, self.scenario, hint)[0]
         # A model that fills in forms has no use for scenes.
         scenes = [] if small else self.scenes
         mind = phrasing.remembered(scenes, ask.slot, self.casting, self.scenario, rounds, lately)
@@ -153,7 +174,8 @@ class PersonaAgent(Agent):
         self.reply = await self.client.ask(
             request, subject_id=ask.subject_id, prompt_digest=digest(self.card_digest, line_digest)
         )
-        return clean(self.reply, self.called)
+        spoken, self.mark = mark_in(clean(self.reply, self.called), self.casting, self.participant)
+        return spoken
 
     def _rounds(self, heard: Sequence[Heard]) -> tuple[list[tuple[list[str], str]], list[str]]:
         """Return the person's own turns, each with what was said before it, and what was said after the last."""
@@ -186,20 +208,26 @@ class PersonaAgent(Agent):
                 waiting.append(f"{self.label(turn.speaker)}: {phrasing.heard(turn.text)}")
         if mind:
             waiting.append(mind)
-        waiting.append(self.language.frame("your_turn").render(called=self.called, request=line))
+        frame = self.language.frame("your_turn" if line else "your_turn_plain")
+        waiting.append(frame.render(called=self.called, request=line))
         messages.append({"role": "user", "content": "\n\n".join(waiting)})
         return messages
 
 
 class ModeratorAgent(Agent):
-    """Opens each phase with a fixed cue. A model that sees only the last cue and turn words its follow-ups."""
+    """Says what the protocol, or its policy, has it say. Its model words the questions that have no fixed words.
+
+    In a scripted dialogue the model sees only the last cue and turn.
+    """
 
     def __init__(self, casting: Casting, scenario: Scenario, client: Client) -> None:
         called = load_language(scenario.language).frame("moderator").text
         super().__init__(MODERATOR, called, "Moderates; has no opinion of its own", casting, scenario, client)
 
     async def speak(self, ask: Ask, heard: Sequence[Heard]) -> str:
-        self.reply = None
+        self.reply, self.move = None, ask.slot.move
+        if ask.slot.move is not None:
+            return await self._act(ask, heard)
         last = next((turn for turn in reversed(heard) if turn.speaker != MODERATOR), None)
         if ask.slot.act == "cue" or last is None:
             return phrasing.line("cue", ask.slot, self.casting, self.scenario)[0]
@@ -225,6 +253,56 @@ class ModeratorAgent(Agent):
         )
         self.reply = await self.client.ask(request, subject_id=ask.subject_id, prompt_digest=prompt_digest)
         return clean(self.reply, self.called)
+
+    async def _act(self, ask: Ask, heard: Sequence[Heard]) -> str:
+        """Say the words of an act; where a model leads, it chooses the act too."""
+        slot = ask.slot
+        assert slot.move is not None
+        if slot.act == "cue":
+            return phrasing.fixed_words(slot.move, self.casting, self.scenario)[0]
+        if slot.moves:
+            return await self._lead(ask, heard)
+        shown = slice(-SHOWN, None)
+        lines = [f"{number}. {line}" for number, line in enumerate(map(self._line, heard), start=1)]
+        kept = sorted({*range(len(lines))[shown], *(position - 1 for position in slot.move.about)})
+        system, task, prompt_digest = phrasing.moderate(
+            slot.move, self.casting, self.scenario, "\n\n".join(lines[i] for i in kept if i < len(lines))
+        )
+        self.instruction = task.rpartition("\n\n")[2]
+        request = Request(
+            messages=({"role": "system", "content": system}, {"role": "user", "content": task}),
+            seed=ask.seed,
+            max_tokens=FOLLOW_UP_TOKENS,
+            temperature=ask.warmer(0.7),
+        )
+        self.reply = await self.client.ask(request, subject_id=ask.subject_id, prompt_digest=prompt_digest)
+        return clean(self.reply, self.called)
+
+    async def _lead(self, ask: Ask, heard: Sequence[Heard]) -> str:
+        """Let the model choose among the moves that the rules allow. An answer that cannot be read is no move."""
+        template = self.language.prompt("lead")
+        material = phrasing.talk_so_far(ask.slot, self.casting, self.scenario, [*map(self._line, heard)])
+        self.instruction = ""
+        request = Request(
+            messages=(
+                {"role": "system", "content": template.text},
+                {"role": "user", "content": json.dumps(material, ensure_ascii=False)},
+            ),
+            seed=ask.seed,
+            max_tokens=LEAD_TOKENS,
+            temperature=ask.warmer(0.7),
+            schema=Schema("move", strict(Chosen)),
+        )
+        self.reply = await self.client.ask(request, subject_id=ask.subject_id, prompt_digest=template.digest)
+        chosen = parse(content_of(self.reply), Chosen)
+        if chosen is None or not 1 <= chosen.move <= len(ask.slot.moves):
+            return ""
+        move = ask.slot.moves[chosen.move - 1]
+        self.move = replace(move, why=storable(chosen.reason.strip())[:LONGEST_WHY] or move.why)
+        return storable(chosen.words.strip())
+
+    def _line(self, turn: Heard) -> str:
+        return f"{self.label(turn.speaker)}: {phrasing.heard(turn.text)}"
 
 
 def seat(

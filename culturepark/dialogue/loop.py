@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from culturepark.dialogue import phrasing
 from culturepark.dialogue.agents import MODERATOR, USER, Agent, Ask, LedgerClient, seat, voice
 from culturepark.dialogue.guards import Hearing, objection, objection_to_follow_up
-from culturepark.dialogue.protocol import Slot, protocol_of, schedule
-from culturepark.domain import Casting, Origin, Role, Scenario, Scene, Status, Turn
+from culturepark.dialogue.policy import PHASE_OF, addressee_of, expected_slots, next_slot, repeating
+from culturepark.dialogue.protocol import Move, Slot, protocol_of
+from culturepark.domain import Act, Casting, Mark, Origin, Role, Scenario, Scene, Status, Turn
 from culturepark.errors import PromptCut, TooLong
 from culturepark.models.chat import ChatModel, digest
 from culturepark.models.ledger import Ledger
@@ -21,6 +22,10 @@ from culturepark.terminal.safe import clip
 
 SPEECH_ATTEMPTS = 3
 FOLLOW_UP_ATTEMPTS = 2
+FREE: tuple[Act, ...] = ("pass-on",)
+"""Acts whose words need not take up anything that was said."""
+RECENT = 3
+"""Last speeches of which a moderator's question may take up something."""
 LONGEST_REASON = 300
 """Characters of a server's message that are kept as the reason."""
 
@@ -65,13 +70,13 @@ async def converse(
         CultureparkError: as the ledger does; for a context that is too small only if nobody has spoken yet.
     """
     said = list(turns)
-    slots = schedule(scenario.protocol, len(casting.participants), scenario.max_turns)
-    speeches = sum(slot.act == "speech" for slot in slots)
     chair, persons = seat(casting, scenario, LedgerClient(ledger, speaker), LedgerClient(ledger, moderator), scenes)
-    done = said[-1].slot if said else 0
-    filled = {turn.slot for turn in said}
-    lost = sum(slot.act == "speech" and slot.number <= done and slot.number not in filled for slot in slots)
-    for slot in slots[done:]:
+    small = speaker.traits.small
+    speeches = sum(slot.act == "speech" for slot in expected_slots(scenario, casting, small=small))
+    number = said[-1].slot if said else 0
+    # Only speeches are ever lost: in place of a question stand fixed words.
+    lost = number - len(said)
+    while slot := next_slot(scenario, casting, said, number := number + 1, small=small):
         agent: Agent = persons[slot.person] if slot.act == "speech" else chair
         try:
             turn = await speak(agent, slot, dialogue_id, said, run_seed, ledger)
@@ -88,7 +93,7 @@ async def converse(
             continue
         said.append(turn)
         yield turn
-    yield Ending(Status.DONE, "completed")
+    yield Ending(Status.DONE, "repeating" if repeating(scenario, casting, said) else "completed")
 
 
 async def speak(
@@ -117,7 +122,7 @@ async def speak(
         text = await voice(ledger.notice)(agent, Ask(slot, f"{dialogue_id}.t{position}", seed, number), said)
         reply = agent.reply
         if reply is None:
-            return turn_in(slot, position, casting, text, "cue")
+            return turn_in(slot, position, casting, text, "cue", move=agent.move)
         hearing = Hearing(
             called=agent.called,
             others=tuple(others),
@@ -127,21 +132,64 @@ async def speak(
             language=agent.language,
         )
         if slot.act == "follow-up":
-            taken_up = next((t.text for t in reversed(said) if t.speaker != MODERATOR), "")
-            refusal = objection_to_follow_up(reply, text, hearing, taken_up)
+            refusal = objection_to_follow_up(reply, text, hearing, taken_up(said, agent))
         else:
             refusal = objection(reply, text, hearing)
+        asks = None
+        if refusal is None and slot.act == "speech":
+            asks = addressee_of(text, agent.mark, casting, slot.person)
+            refusal = "asks-too-late" if asks and not slot.may_ask else None
         if refusal is None:
-            return turn_in(slot, position, casting, text, "model" if reply.call_id else "cue", reply.call_id)
+            picked = slot.act == "speech" and agent.client.small
+            origin: Origin = "picked" if picked else "model" if reply.call_id else "cue"
+            call, mark = reply.call_id, agent.mark
+            return turn_in(slot, position, casting, text, origin, call, move=agent.move, mark=mark, asks=asks)
         ledger.refuse(reply, refusal)
         reason = refusal
     if slot.act == "follow-up":
-        return turn_in(slot, position, casting, phrasing.line("follow-up", slot, casting, scenario)[0], "fallback")
+        if slot.move is None:
+            return turn_in(slot, position, casting, phrasing.line("follow-up", slot, casting, scenario)[0], "fallback")
+        words = phrasing.fixed_words(slot.move, casting, scenario)[0]
+        return turn_in(slot, position, casting, words, "fallback", move=slot.move)
     return Refused(reason)
 
 
-def turn_in(slot: Slot, position: int, casting: Casting, text: str, origin: Origin, call_id: str | None = None) -> Turn:
+def taken_up(said: Sequence[Turn], agent: Agent) -> str:
+    """Return the words of which a moderator's question has to take up something; empty where it need not."""
+    spoken = [turn for turn in said if turn.speaker != MODERATOR]
+    if agent.move is None:
+        return spoken[-1].text if spoken else ""
+    if agent.move.act in FREE:
+        return ""
+    about = [turn.text for turn in spoken if turn.position in agent.move.about]
+    return " ".join([*about, *(turn.text for turn in spoken[-RECENT:])])
+
+
+def addressee_in(slot: Slot, move: Move | None, casting: Casting) -> str | None:
+    """Return the key of the person whom a moderator's turn asks; None if it asks all, or the user."""
+    person = move.to if move else slot.person if slot.act == "follow-up" else None
+    return casting.participants[person].persona.key if person is not None and person >= 0 else None
+
+
+def turn_in(
+    slot: Slot,
+    position: int,
+    casting: Casting,
+    text: str,
+    origin: Origin,
+    call_id: str | None = None,
+    *,
+    move: Move | None = None,
+    mark: Mark | None = None,
+    asks: str | None = None,
+) -> Turn:
+    """
+    Args:
+        move: the moderator's, of a turn of its own.
+        asks: key of the person to whom a speech puts a question.
+    """
     persona = casting.participants[slot.person].persona
+    move = move if slot.act != "speech" else None
     speakers: dict[str, tuple[str, Role]] = {"speech": (persona.key, persona.role), "typed": (USER, "user")}
     speaker, role = speakers.get(slot.act, (MODERATOR, "moderator"))
     return Turn(
@@ -149,8 +197,12 @@ def turn_in(slot: Slot, position: int, casting: Casting, text: str, origin: Orig
         slot=slot.number,
         speaker=speaker,
         role=role,
-        phase=slot.phase,
+        phase=PHASE_OF[move.act] if move else slot.phase,
         text=text,
         origin=origin,
         call_id=call_id,
+        act=move and move.act,
+        addressee=asks or addressee_in(slot, move, casting),
+        reason=(move.why or None) if move else None,
+        mark=mark if slot.act == "speech" else None,
     )

@@ -1,4 +1,4 @@
-"""Which of a person's remembered scenes come to mind at a turn. Pure.
+"""Which of a person's remembered scenes comes to mind at a turn. Pure.
 
 A scene may be told once in a run. So each dialogue of a person has scenes of its own, those that are nearest to its
 question; in the dialogue they come to mind by what was just said, until they are told.
@@ -15,9 +15,8 @@ from functools import lru_cache
 import numpy as np
 
 from culturepark.dialogue.stance import unit
-from culturepark.domain import Casting, Custom, Persona, Scene, Seed
+from culturepark.domain import Casting, Persona, Scene, Seed
 
-AT_A_TURN = 2
 STEM = 5
 """Characters by which two forms of a word are taken for one."""
 TOPIC = 3.0
@@ -26,10 +25,6 @@ TOLD = 0.3
 """Share of a scene's own words in one turn from which on it counts as told. In recorded talks of a large model, turns
 that told a scene held .34 to .66 of them, or .11 to .22 where they told it in other words; turns that did not, up to
 .19."""
-TAKEN_UP = 3
-"""Words of a scene's own in a turn for which it had come to mind from which on it counts as told."""
-MOST_TIMES = 2
-"""Turns for which a scene comes to mind."""
 Words = frozenset[str]
 Scenes = Mapping[tuple[int, str], tuple[int, ...]]
 """(Number of a dialogue, persona's key) -> the scenes, by their place on the card, that may be told there."""
@@ -112,10 +107,8 @@ Round = tuple[Sequence[str], str]
 """What a person heard before a turn, and the turn."""
 
 
-def called_to_mind(scenes: Sequence[Scene], seed: Seed, rounds: Sequence[Round], heard: Sequence[str]) -> list[Scene]:
-    """Return the scenes that come to mind at a turn, the nearest first.
-
-    A scene that was told does not come again, and one that came twice and was not told does not either.
+def called_to_mind(scenes: Sequence[Scene], seed: Seed, rounds: Sequence[Round], heard: Sequence[str]) -> Scene | None:
+    """Return the scene that comes to mind at a turn: the nearest one that was not told and has not come before.
 
     Args:
         scenes: those of this dialogue.
@@ -123,20 +116,17 @@ def called_to_mind(scenes: Sequence[Scene], seed: Seed, rounds: Sequence[Round],
         heard: what was said since the last of them; it counts twice as much as the question.
     """
     left = list(scenes)
-    came = Counter[int]()
     for before, turn in rounds[1:]:
-        for scene in nearest(left, seed, before):
-            came[id(scene)] += 1
-            if came[id(scene)] == MOST_TIMES or len(own_words(scene, scenes) & words(turn)) >= TAKEN_UP:
-                left.remove(scene)
-        left = [scene for scene in left if not is_told(scene, scenes, turn)]
+        came = nearest(left, seed, before)
+        left = [scene for scene in left if scene is not came and not is_told(scene, scenes, turn)]
     return nearest(left, seed, heard)
 
 
-def nearest(scenes: Sequence[Scene], seed: Seed, heard: Sequence[str]) -> list[Scene]:
+def nearest(scenes: Sequence[Scene], seed: Seed, heard: Sequence[str]) -> Scene | None:
+    """Return the scene that is nearest to the talk and the question; None if the talk has nothing to do with any."""
     by_question, by_talk = nearness(scenes, about(seed)), nearness(scenes, words(" ".join(heard)))
-    order = sorted(range(len(scenes)), key=lambda i: -(by_question[i] + 2 * by_talk[i]))
-    return [scenes[i] for i in order[:AT_A_TURN]]
+    near = [(q + 2 * t, -i) for i, (q, t) in enumerate(zip(by_question, by_talk, strict=True)) if t > 0]
+    return scenes[-max(near)[1]] if near else None
 
 
 def own_words(scene: Scene, scenes: Sequence[Scene]) -> Words:
@@ -146,14 +136,6 @@ def own_words(scene: Scene, scenes: Sequence[Scene]) -> Words:
 
 
 def is_told(scene: Scene, scenes: Sequence[Scene], turn: str) -> bool:
-    """Whether a turn tells a scene at which nobody hinted."""
+    """Whether a turn tells a scene."""
     own = own_words(scene, scenes)
     return bool(own) and len(own & words(turn)) >= TOLD * len(own)
-
-
-def untold_norm(norms: Sequence[Custom], seed: Seed, heard: Sequence[str], own: Sequence[str]) -> Custom | None:
-    """Return the norm or custom that is nearest to question and talk, and that the person has not told."""
-    told = [words(turn) for turn in own]
-    left = [n for n in norms if not any(len(words(n.text) & turn) >= TOLD * len(words(n.text)) for turn in told)]
-    near = [len(words(f"{n.topic} {n.text}") & (about(seed) | words(" ".join(heard)))) for n in left]
-    return left[near.index(max(near))] if left else None

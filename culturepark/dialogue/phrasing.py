@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from itertools import product
 
 from culturepark.dialogue import memory
-from culturepark.dialogue.protocol import KEYBOARD, Slot, protocol_of
-from culturepark.domain import Casting, Participant, Persona, Scenario, Scene, Seed
+from culturepark.dialogue.protocol import KEYBOARD, Move, Slot, protocol_of
+from culturepark.domain import Casting, JsonObject, Participant, Persona, Scenario, Scene, Seed, Situation
 from culturepark.languages import HOLE, Language, load_language
 from culturepark.languages.words import starts_with
+from culturepark.models.chat import digest
 
 
 def card(casting: Casting, participant: Participant, scenario: Scenario, *, small: bool) -> tuple[str, str]:
@@ -56,8 +57,8 @@ def about(persona: Persona, *, small: bool) -> dict[str, object]:
     }
 
 
-def line(part: str, slot: Slot, casting: Casting, scenario: Scenario, hint: str = "") -> tuple[str, str]:
-    """Return one piece of the protocol for a slot (`cue`, `ask` or `follow-up`), and its digest."""
+def line(part: str, slot: Slot, casting: Casting, scenario: Scenario) -> tuple[str, str]:
+    """Return one piece of a scripted protocol for a slot (`cue`, `ask` or `follow-up`), and its digest."""
     language = load_language(scenario.language)
     listening = f"{part}-listening"
     if slot.person >= 0 and listens(casting.participants[slot.person], casting.seed):
@@ -69,9 +70,101 @@ def line(part: str, slot: Slot, casting: Casting, scenario: Scenario, hint: str 
         topic=casting.seed.topic,
         question=casting.seed.question,
         place=casting.participants[max(0, slot.person)].persona.place,
-        suggestion=hint,
     )
     return " ".join(text.split()), template.digest
+
+
+def request(slot: Slot, casting: Casting, scenario: Scenario, previous: str) -> tuple[str, str]:
+    """Return what a speaker alone is told before a turn, and its digest. The question itself was asked aloud.
+
+    Args:
+        previous: the key of the persona who spoke last; empty if it was the moderator, or nobody.
+    """
+    language = load_language(scenario.language)
+    if protocol_of(scenario.protocol).user_sits:
+        return line("ask", slot, casting, scenario)
+    others = {p.persona.key: p.persona.called for p in casting.participants}
+    parts = []
+    if slot.move and (case := situation_of(slot.move, casting)):
+        parts.append(language.frame("unsaid").render(unsaid=case.unsaid))
+    if previous in others:
+        parts.append(language.frame("has_asked" if slot.asked else "what_say_you").render(other=others[previous]))
+    if not slot.may_ask:
+        parts.append(language.frame("ask_nothing").text)
+    frames = ("unsaid", "has_asked", "what_say_you", "ask_nothing")
+    return " ".join(parts), digest(*(language.frame(name).digest for name in frames))
+
+
+def fixed_words(move: Move, casting: Casting, scenario: Scenario) -> tuple[str, str]:
+    """Return the fixed words of an act, and their digest: of those that have no others, and of those that failed."""
+    language = load_language(scenario.language)
+    case = situation_of(move, casting)
+    part = "fallback"
+    if move.act == "ask":
+        part = ("again" if case else "plain-again") if move.again else ("fallback" if case else "plain")
+    template = language.section("moves", move.act, part)
+    values = in_move(move, casting, language) | {"told": case.told if case else ""}
+    return " ".join(template.render(**values).split()), template.digest
+
+
+def situation_of(move: Move, casting: Casting) -> Situation | None:
+    """Return the case that an act puts to somebody; None if it puts none."""
+    situations = casting.seed.situations
+    if move.act not in ("ask", "move-on") or not situations:
+        return None
+    return situations[(casting.number + move.case) % len(situations)]
+
+
+def in_move(move: Move, casting: Casting, language: Language) -> dict[str, object]:
+    """Return the values of a moderator's words, by the names of the holes in prompts."""
+    people = [p.persona.called for p in casting.participants]
+    return {
+        "called": people[move.to] if move.to is not None else "",
+        "other": language.joined([name for i, name in enumerate(people) if i != move.to]),
+        "names": language.joined(people),
+        "topic": casting.seed.topic,
+        "question": casting.seed.question,
+        "turn": move.about[0] if move.about else "",
+        "second": move.about[-1] if move.about else "",
+    }
+
+
+def task_of(move: Move, casting: Casting, scenario: Scenario) -> str:
+    """Return what a moderator is to say with an act, in one sentence."""
+    language = load_language(scenario.language)
+    return language.section("moves", move.act, "ask").render(**in_move(move, casting, language))
+
+
+def moderate(move: Move, casting: Casting, scenario: Scenario, heard: str) -> tuple[str, str, str]:
+    """Return system prompt and request for the words of an act, and the digest of both prompts.
+
+    Args:
+        heard: the turns that the moderator is shown.
+    """
+    language = load_language(scenario.language)
+    template = language.prompt("moderate")
+    task = language.section("moves", move.act, "ask")
+    values = in_move(move, casting, language)
+    return template.render(**values), f"{heard}\n\n({task.render(**values)})", digest(template.digest, task.digest)
+
+
+def talk_so_far(slot: Slot, casting: Casting, scenario: Scenario, heard: Sequence[str]) -> JsonObject:
+    """Return what a moderator's model is shown that chooses the next move: turns, what is missing, and moves."""
+    return {
+        "question": casting.seed.question,
+        "turns": [{"turn": number, "said": line} for number, line in enumerate(heard, start=1)],
+        "not_heard_yet": {
+            p.persona.called: list(missing) for p, missing in zip(casting.participants, slot.missing, strict=True)
+        },
+        "moves": [
+            {
+                "move": number,
+                "to": casting.participants[move.to].persona.called if move.to is not None else "all",
+                "say": task_of(move, casting, scenario),
+            }
+            for number, move in enumerate(slot.moves, start=1)
+        ],
+    }
 
 
 def addressed(slot: Slot, casting: Casting, language: Language) -> str:
@@ -79,16 +172,6 @@ def addressed(slot: Slot, casting: Casting, language: Language) -> str:
     if slot.person == KEYBOARD:
         return language.frame("visitor").text
     return casting.participants[slot.person].persona.called
-
-
-NOTHING_COMES_TO_MIND = ("opening", "closing")
-"""Phases in which nobody is to begin a new subject."""
-
-
-def suggestion(persona: Persona, casting: Casting, scenario: Scenario, heard: Sequence[str], own: Sequence[str]) -> str:
-    """Suggest a norm of the card that is near to the talk and has not been told; empty where all have been."""
-    norm = memory.untold_norm(persona.norms, casting.seed, heard, own)
-    return load_language(scenario.language).prompt("suggestion").render(norm=norm.text) if norm else ""
 
 
 def remembered(
@@ -99,16 +182,18 @@ def remembered(
     rounds: Sequence[memory.Round],
     heard: Sequence[str],
 ) -> str:
-    """Return the scenes that come to mind at a slot, as the speaker alone is shown them; empty where none does."""
-    if slot.phase in NOTHING_COMES_TO_MIND:
+    """Return the scene that comes to mind at a slot, as the speaker alone is shown it; empty where none does.
+
+    Nobody is to begin a new subject in an introduction or a goodbye.
+    """
+    if slot.phase == "closing" or not rounds:
+        return ""
+    scene = memory.called_to_mind(scenes, casting.seed, rounds, heard)
+    if scene is None:
         return ""
     language = load_language(scenario.language)
-    called = memory.called_to_mind(scenes, casting.seed, rounds, heard)
-    lines = [
-        language.frame("scene").render(**{name: " ".join(text.split()) for name, text in scene if name != "topics"})
-        for scene in called
-    ]
-    return language.prompt("remember").render(scenes="\n".join(lines)).strip() if lines else ""
+    told = language.frame("scene").render(**{name: " ".join(text.split()) for name, text in scene if name != "topics"})
+    return language.prompt("remember").render(scenes=told).strip()
 
 
 def moderator(slot: Slot, casting: Casting, scenario: Scenario, previous: str, *, small: bool) -> tuple[str, str]:

@@ -1,19 +1,20 @@
 """The protocols: the slots of a dialogue, with their speakers and acts. Pure.
 
-A phase opens with the moderator's cue. Then everybody speaks once a round; in the first round, before the last
-speaker, the moderator asks a follow-up about what was just said. A talk with a user has no schedule: its slots are
-numbered on for as long as the user likes.
+A scripted dialogue has a schedule: a phase opens with the moderator's cue. Then everybody speaks once a round; in the
+first round, before the last speaker, the moderator asks a follow-up about what was just said. A talk with a user has
+no schedule: its slots are numbered on for as long as the user likes. Where the moderator has a policy, `policy` gives
+one slot after the other.
 
 Other modules ask a protocol for a property, never for its name.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
-from culturepark.domain import ProtocolName
+from culturepark.domain import Act, ProtocolName
 from culturepark.errors import StoreError
 
 
@@ -61,15 +62,50 @@ GROWS_FIRST = ("response", "opinion", "culture", "introduce", "chat")
 """Phases that get another round, in this order, when there are turns to spare."""
 
 
+NOT_FOR_SMALL = ("response",)
+"""Phases in which a model that only picks from cards has nothing to say."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """One thing that a moderator may do."""
+
+    act: Act
+    to: int | None = None
+    """Index of the person who is asked; None for everybody."""
+    about: tuple[int, ...] = ()
+    """Positions of the turns that it takes up."""
+    why: str = ""
+    again: bool = False
+    """The case has been put to somebody before."""
+    case: int = 0
+    """Which of the question's situations it is about, counted from the dialogue's first."""
+
+
 @dataclass(frozen=True)
 class Slot:
-    """One place in the schedule."""
+    """One place in a dialogue."""
 
     number: int
     phase: str
     act: Literal["cue", "follow-up", "speech", "typed"]
     person: int
     """Index of the participant who speaks (speech) or is addressed (follow-up); unused for a cue."""
+    move: Move | None = None
+    """The moderator's act, or the one that a speech answers; None in a scripted dialogue."""
+    moves: tuple[Move, ...] = ()
+    """All moves that are allowed, where a model chooses among them."""
+    missing: tuple[tuple[str, ...], ...] = ()
+    """For each person what has not been heard yet, where a model chooses."""
+    reply_to: int | None = None
+    """Index of the person to whom a speech answers; None where it answers the moderator."""
+    asked: bool = False
+    """That person has put a question, which this speech is to answer."""
+    may_ask: bool = True
+    """Somebody can still answer a question that this speech puts."""
+
+    def at(self, number: int) -> Slot:
+        return replace(self, number=number)
 
 
 KEYBOARD = -1
@@ -78,9 +114,10 @@ EXCHANGES = 3
 """Exchanges between user and persona before the moderator of a talk asks something."""
 
 
-def rounds(protocol: str, people: int, max_turns: int) -> dict[str, int]:
+def rounds(protocol: str, people: int, max_turns: int, *, small: bool = False) -> dict[str, int]:
     """Return the rounds of each phase, so that all people together speak at most `max_turns` times."""
-    count = dict.fromkeys(protocol_of(protocol).phases, 1)
+    left_out = NOT_FOR_SMALL if small else ()
+    count = {phase: 1 for phase in protocol_of(protocol).phases if phase not in left_out}
     for phase in GIVEN_UP_FIRST:
         if phase in count and people * sum(count.values()) > max_turns:
             del count[phase]
@@ -92,12 +129,13 @@ def rounds(protocol: str, people: int, max_turns: int) -> dict[str, int]:
 
 
 @cache
-def schedule(protocol: str, people: int, max_turns: int) -> tuple[Slot, ...]:
-    """Return all slots of a dialogue, numbered from 1; none if the protocol has no schedule.
+def schedule(protocol: str, people: int, max_turns: int, *, small: bool = False) -> tuple[Slot, ...]:
+    """Return all slots of a scripted dialogue, numbered from 1; none if the protocol has no schedule.
 
     Args:
         people: how many personas sit there, 2-8.
         max_turns: persona turns at the most.
+        small: the model picks what it says from cards, so that nobody is asked about what was said.
     """
     slots: list[Slot] = []
     if not protocol_of(protocol).has_schedule:
@@ -106,12 +144,12 @@ def schedule(protocol: str, people: int, max_turns: int) -> tuple[Slot, ...]:
     def add(phase: str, act: Literal["cue", "follow-up", "speech"], person: int) -> None:
         slots.append(Slot(len(slots) + 1, phase, act, person))
 
-    for index, (phase, times) in enumerate(rounds(protocol, people, max_turns).items()):
+    for index, (phase, times) in enumerate(rounds(protocol, people, max_turns, small=small).items()):
         order = [(index + i) % people for i in range(people)]  # somebody else begins each phase
         add(phase, "cue", order[0])
         for turn in range(times):
             for person in order:
-                if turn == 0 and person == order[-1]:
+                if turn == 0 and person == order[-1] and not small:
                     add(phase, "follow-up", person)
                 add(phase, "speech", person)
     return tuple(slots)

@@ -9,11 +9,11 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
-from culturepark.distill.json_answers import parse
 from culturepark.domain import Casting, JsonObject
 from culturepark.errors import Missed, TooLong
 from culturepark.languages import Language, Prompt
-from culturepark.models.chat import ChatModel, Reply, Request, Schema, first_choice
+from culturepark.models.chat import ChatModel, Reply, Request, Schema
+from culturepark.models.json_answers import content_of, parse, strict
 from culturepark.models.ledger import Ledger
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -144,37 +144,10 @@ async def in_parts(
         return first + await in_parts(material[middle:], ask, give_up)
 
 
-def content_of(reply: Reply) -> str:
-    """Return all that the model wrote, thoughts included: the parser finds the JSON in it by itself."""
-    content = first_choice(reply.response).get("message", {}).get("content")
-    return content if isinstance(content, str) else reply.text
-
-
 def only_once(answers: Sequence[One]) -> dict[int, One]:
     """Return the answers by item. An item that was answered twice counts as not answered."""
     ids = [answer.id for answer in answers]
     return {answer.id: answer for answer in answers if ids.count(answer.id) == 1}
-
-
-def strict(shape: type[BaseModel]) -> dict[str, object]:
-    """Return a JSON schema for strict modes: inlined, everything required, nothing else allowed."""
-    schema = shape.model_json_schema()
-    definitions = schema.pop("$defs", {})
-
-    def inline(node: object) -> object:
-        if isinstance(node, list):
-            return [inline(item) for item in node]
-        if not isinstance(node, dict):
-            return node
-        if "$ref" in node:
-            return inline(definitions[node["$ref"].rsplit("/", 1)[-1]])
-        out = {key: inline(value) for key, value in node.items() if key not in ("title", "description", "default")}
-        if out.get("type") == "object":
-            out["additionalProperties"] = False
-            out["required"] = list(out.get("properties", {}))  # type: ignore[call-overload]
-        return out
-
-    return inline(schema)  # type: ignore[return-value]
 
 
 # --- many items ---------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ REASONS: dict[tuple[str, Relation], str] = {
 }
 CHECKS: tuple[Criterion, ...] = ("harmlessness", "awareness", "cross-check")
 
-AFTER_VERIFYING = ("before-the-question", "duplicate", "same-words", "review")
+AFTER_VERIFYING = ("before-the-question", "picked", "duplicate", "same-words", "review")
 """Reasons why samples of a statement that passed verification may still not be kept."""
 OFF_TOPIC = ("opening", "introduce", "talk", "closing")
 """Phases in which people speak of other things than the seed."""
@@ -49,6 +49,7 @@ def drop_reason(
     flags: str = "",
     shape: Shape | None = None,
     asked_yet: bool = True,
+    picked: bool = False,
 ) -> str | None:
     """Return why a statement's samples are not kept; None if they are.
 
@@ -58,6 +59,8 @@ def drop_reason(
         verdicts: criterion -> (relation, decision).
         keep: relations to the stance that the scenario keeps.
         asked_yet: whether the seed's question had been put when this was said.
+        picked: whether a small model picked it from the card. A norm is true as it stands there; a view that nobody
+            formed is none.
     """
     if flags != "as-published":
         if "faithful" not in verdicts:
@@ -76,6 +79,8 @@ def drop_reason(
             return "undecided" if relation == "unparsable" else criterion
     if not asked_yet and shape in ("survey", "open"):
         return "before-the-question"
+    if picked and shape in ("survey", "open"):
+        return "picked"
     return "duplicate" if is_duplicate else None
 
 
@@ -152,6 +157,8 @@ class Judged:
     casting: Casting
     phase: str
     """Of its turn."""
+    picked: bool = False
+    """A small model picked its turn from the card."""
 
 
 def entries(
@@ -182,7 +189,7 @@ def samples_if_new(item: Judged, scenario: Scenario) -> dict[str, Shape]:
     return {
         sample_id: shape
         for sample_id, shape in shapes_of(item, scenario)
-        if drop_reason(item.verdicts, keep, False, flag, shape, asked) is None
+        if drop_reason(item.verdicts, keep, False, flag, shape, asked, item.picked) is None
     }
 
 
@@ -212,7 +219,7 @@ def samples_of(judged: Sequence[Judged], repeated: Collection[str], scenario: Sc
         asked = asked_yet(item.phase, scenario.protocol)
         for sample_id, shape in shapes_of(item, scenario):
             again = statement.id in repeated
-            reason = drop_reason(item.verdicts, scenario.distill.keep, again, flag, shape, asked)
+            reason = drop_reason(item.verdicts, scenario.distill.keep, again, flag, shape, asked, item.picked)
             sample = shape_sample(statement, item.casting, shape, item.phase, language, reason, flag)
             samples.append((sample_id, sample))
     return without_twins(samples)

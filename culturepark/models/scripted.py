@@ -71,12 +71,21 @@ def answer(body: JsonObject) -> str:
     messages = body["messages"]
     if schema is None:
         system = str(messages[0]["content"])
-        return follow_up(messages) if system.startswith("You moderate") else talk(system, messages, body)
+        if not system.startswith("You moderate"):
+            return talk(system, messages, body)
+        called = first_group(r"spoken to ([\w'’.-]+) by name", system)
+        return moderated(messages, called) if called else follow_up(messages)
     # A server without system messages has it in front of the JSON, which itself holds no empty line.
     material = json.loads(str(messages[-1]["content"]).rpartition("\n\n")[2])
     if schema in ("scores", "cross_check"):
         return json.dumps((scores if schema == "scores" else cross_check)(material, str(messages[0]["content"])))
-    scripts = {"statements": extraction, "verdicts": verdicts, "rewording": rewording, "ratings": ratings}
+    scripts = {
+        "statements": extraction,
+        "verdicts": verdicts,
+        "rewording": rewording,
+        "ratings": ratings,
+        "move": leading,
+    }
     return json.dumps(scripts[schema](material))
 
 
@@ -95,15 +104,21 @@ def talk(system: str, messages: list[JsonObject], body: JsonObject) -> str:
     nth = sum(m["role"] == "assistant" for m in messages)
     name = first_group(r"You are ([^,\n]+),", system) or "somebody"
     place = first_group(r"live in ([^,\n]+),", system) or "here"
-    stance = first_group(r"Your own answer to it is: (.+?)\. Keep", system)
+    stance = first_group(r"in the words of a questionnaire: (.+?)\. That is", system)
     norms = re.findall(r"^- (.+)$", system.partition("What you know from home:")[2].partition("\n\n")[0], re.M)
     values = re.findall(r"^- (.+?): ", system.partition("What matters to you:")[2].partition("\n\n")[0], re.M)
+    marks = "[told: " in system
+
+    def marked(speech: str, told: str, grounds: str) -> str:
+        return f"{speech}\n[told: {told}; from: {grounds}; asks: none]" if marks else speech
+
     if nth == 0:
-        return f"I am {name} and I live in {place}. What matters most to me is {values[0] if values else 'my home'}."
+        home = values[0] if values else "my home"
+        return marked(f"I am {name} and I live in {place}. What matters most to me is {home}.", "none", "none")
     if nth == 1 and stance:
         reason = values[-1] if values else "what I have seen at home"
         form = STANCES[number(name, body.get("seed")) % len(STANCES)]
-        return form.format(stance=stance, reason=reason, place=place)
+        return marked(form.format(stance=stance, reason=reason, place=place), "answer", "none")
     first = number(name) % max(1, len(norms))
     sentences = norms[first:] + norms[:first]
     sentences += [f"What counts for me is {value}, and I have my reasons." for value in values]
@@ -112,16 +127,36 @@ def talk(system: str, messages: list[JsonObject], body: JsonObject) -> str:
         for what, text in re.findall(r"^- (Work|Schooling|Generation): (.+)$", system, re.M)
     ]
     opener = OPENERS[number(name, nth, body.get("seed")) % len(OPENERS)]
-    return f"{opener} {sentences[(nth - 1) % len(sentences)] if sentences else 'We keep to what we know.'}"
+    speech = f"{opener} {sentences[(nth - 1) % len(sentences)] if sentences else 'We keep to what we know.'}"
+    return marked(speech, "rule", "card")
 
 
 def follow_up(messages: list[JsonObject]) -> str:
     prompt = str(messages[-1]["content"])
     addressee = first_group(r"Now your question to ([^.)]+)\.\)", prompt) or "you"
     speaker, _, text = prompt.rsplit("\n\n", 2)[1].partition(": ")
-    words = " ".join(re.findall(r"[\w'’-]+", text)[-9:])
     who = "you" if speaker == addressee else speaker
-    return f"{addressee}, {who} just spoke of “{words}”; how is that where you live?"
+    return f"{addressee}, {who} just spoke of “{end_of(text)}”; how is that where you live?"
+
+
+def moderated(messages: list[JsonObject], called: str) -> str:
+    """Return a question about the turn that was said last."""
+    *_, last, _ = str(messages[-1]["content"]).split("\n\n")
+    speaker, _, text = last.partition(". ")[2].partition(": ")
+    return f"{called}, {'you' if speaker == called else speaker} just spoke of “{end_of(text)}”; how is that for you?"
+
+
+def leading(material: JsonObject) -> JsonObject:
+    """Choose one of the moves by a hash of the talk."""
+    moves = material["moves"]
+    move = moves[number(material["turns"][-1]["said"]) % len(moves)]
+    text = material["turns"][-1]["said"].partition(": ")[2]
+    words = f"{move['to']}, we just heard of “{end_of(text)}”; how is that for you?"
+    return {"move": move["move"], "reason": "The script says so, by a hash of the talk.", "words": words}
+
+
+def end_of(text: str) -> str:
+    return " ".join(re.findall(r"[\w'’-]+", text)[-9:])
 
 
 def extraction(material: JsonObject) -> JsonObject:

@@ -14,7 +14,8 @@ from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.widgets import Button, Label, Static
 
-from culturepark.dialogue.protocol import protocol_of, schedule
+from culturepark.dialogue.policy import expected_slots
+from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import ModelRole, Turn
 from culturepark.errors import UsageError
 from culturepark.glossary import PHASES, in_words
@@ -270,7 +271,7 @@ def outlook(scene: Scene, turn: Turn, models: Mapping[ModelRole, ModelSpec], *, 
         return "So far only dialogues between personas can branch."
     scenario = edition_of(scene.run).scenario
     after = turn.slot - 1 if anew else turn.slot
-    slots = [s for s in schedule(scenario.protocol, len(scene.people), scenario.max_turns) if s.number > after]
+    slots = [slot for slot in expected_slots(scenario, scene.casting) if slot.number > after]
     speeches, questions = (sum(slot.act == act for slot in slots) for act in ("speech", "follow-up"))
     speaker, moderator = models["speaker"], models["moderator"]
     kept = turn.position - 1

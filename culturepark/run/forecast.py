@@ -10,7 +10,7 @@ from typing import get_args
 from culturepark.dialogue import phrasing
 from culturepark.dialogue.casting import Plan
 from culturepark.dialogue.casting import plan as plan_of
-from culturepark.dialogue.protocol import schedule
+from culturepark.dialogue.policy import expected_slots
 from culturepark.distill.checks import NORMS_A_CALL, SCORES_A_CALL
 from culturepark.domain import JUDGES, ChecksPolicy, Edition, ModelRole, Noun, Scenario, Scored
 from culturepark.languages import load_language
@@ -110,9 +110,7 @@ def forecast(
     return Forecast(
         dialogues=len(plan.castings),
         persona_turns=sum(
-            slot.act == "speech"
-            for casting in plan.castings
-            for slot in schedule(scenario.protocol, len(casting.participants), scenario.max_turns)
+            slot.act == "speech" for casting in plan.castings for slot in expected_slots(scenario, casting)
         ),
         skipped=[str(skip) for skip in plan.skipped],
         past_runs=[run.run_id for run in past],
@@ -181,7 +179,7 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
         cards = [tokens.count(phrasing.card(casting, p, scenario, small=False)[0], "") for p in casting.participants]
         transcript = 0
         speeches = 0
-        for slot in schedule(scenario.protocol, len(casting.participants), scenario.max_turns):
+        for slot in expected_slots(scenario, casting):
             if slot.act == "speech":
                 again = 1 + guess.asked_again
                 add("speaker", again, again * (cards[slot.person] + transcript + 60), again * guess.turn_tokens)

@@ -455,7 +455,7 @@ class Run:
         from culturepark.distill.samples import Judged, settled
 
         numbers = {row.id: row.number for row in self.store.dialogues(self.row.id)}
-        phases = self.store.phases(self.row.id)
+        places = self.store.phases_and_origins(self.row.id)
         verdicts: dict[str, dict[str, list[tuple[Relation, str]]]] = defaultdict(lambda: defaultdict(list))
         for verdict in self.store.verdicts(self.row.id, self.row.verify_round):
             relation = cast("Relation", verdict.relation)
@@ -465,7 +465,8 @@ class Run:
                 row.noun(),
                 {criterion: settled(given) for criterion, given in verdicts[row.id].items()},
                 self.castings[numbers[dialogue_of(row.turn_id)]],
-                phases[row.turn_id],
+                places[row.turn_id][0],
+                picked=places[row.turn_id][1] == "picked",
             )
             for row in self.store.statements(self.row)
         ]

@@ -10,8 +10,6 @@ from datetime import date
 from typing import Any, Literal
 
 from culturepark.dialogue.agents import SPEECH_TOKENS
-from culturepark.distill.ask import content_of, strict
-from culturepark.distill.json_answers import parse
 from culturepark.distill.judge_json import TOKENS_AN_ITEM, VerdictsAnswer
 from culturepark.domain import DEFAULT_LANGUAGE
 from culturepark.errors import CultureparkError, ModelError, Overloaded, PromptCut, TooLong
@@ -21,6 +19,7 @@ from culturepark.models.abilities import LIMITS, REFUSED, Learnt
 from culturepark.models.budget import Budget
 from culturepark.models.chat import ChatModel, Reply, Request, Schema, Usage
 from culturepark.models.context import Context, context_of
+from culturepark.models.json_answers import content_of, parse, strict
 from culturepark.models.ledger import Answered, Call, CallLog, Ledger, Outcome
 from culturepark.models.thoughts import ADVICE
 

@@ -230,11 +230,12 @@ class Store:
         query = select(TurnRow).where(TurnRow.dialogue_id == dialogue_id).order_by(col(TurnRow.position))
         return [row.noun() for row in self.database.rows(query)]
 
-    def phases(self, run_id: str) -> dict[str, str]:
-        """Return turn id -> phase, for all turns of a run."""
+    def phases_and_origins(self, run_id: str) -> dict[str, tuple[str, str]]:
+        """Return turn id -> phase and origin, for all turns of a run."""
         with self.database.reading() as session:
-            query = select(TurnRow.id, TurnRow.phase).join(DialogueRow)
-            return dict(session.exec(query.where(DialogueRow.run_id == run_id)).all())
+            query = select(TurnRow.id, TurnRow.phase, TurnRow.origin).join(DialogueRow)
+            rows = session.exec(query.where(DialogueRow.run_id == run_id)).all()
+            return {turn_id: (phase, origin) for turn_id, phase, origin in rows}
 
     def add_slips(self, dialogue_id: str, slips: Sequence[Slip], examined: int) -> None:
         """Store what was found wrong in a dialogue's turns, in place of what was found before."""

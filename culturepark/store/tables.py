@@ -206,7 +206,8 @@ class TurnRow(SQLModel, table=True):
     phase: str
     text: str = Field(sa_type=Text)
     origin: str
-    """`model`, `cue`, `fallback` (a fixed follow-up in place of one that was refused twice), `typed` or `edited`."""
+    """`model`, `picked` (from the card, by a small model), `cue`, `fallback` (a fixed follow-up in place of one that
+    was refused twice), `typed` or `edited`."""
     call_id: str | None = Field(default=None, foreign_key="call.id")
     act: str | None = None
     """What the moderator did with it; null for others' turns and in scripted dialogues."""

@@ -902,7 +902,9 @@ def test_the_situations_of_a_scenario_stand_in_place_of_those_of_the_survey(tmp_
     }
     file = {
         "name": "own", "title": "Own", "setting": "cross-cultural", "cultures": ["turkish"],
-        "seeds": [{"survey": "wvs7/Q33", "situations": [case]}, {"key": "tea", "question": "Tea?", "situations": [case]}],
+        "seeds": [
+            {"survey": "wvs7/Q33", "situations": [case]}, {"key": "tea", "question": "Tea?", "situations": [case]},
+        ],
     }  # fmt: skip
     path = tmp_path / "own.yaml"
     path.write_text(json.dumps(file), "utf-8")

@@ -12,10 +12,12 @@ from culturepark.catalog import scenarios
 from culturepark.catalog.personas import load_all
 from culturepark.dialogue import phrasing
 from culturepark.dialogue.casting import plan
-from culturepark.dialogue.protocol import PROTOCOLS, protocol_of, schedule
+from culturepark.dialogue.policy import FIXED, expected_slots
+from culturepark.dialogue.protocol import NOT_FOR_SMALL, PROTOCOLS, protocol_of, schedule
 from culturepark.distill.checks import BRIEFS
 from culturepark.distill.samples import shape_sample, shapes
 from culturepark.domain import (
+    Act,
     Casting,
     Kind,
     Participant,
@@ -33,9 +35,9 @@ from culturepark.models.chat import digest
 ENGLISH = load_language("en")
 FOLDER = Path(culturepark.languages.__file__).parent
 PEOPLE = load_all([])
-WHOLE = ("people", "extract", "verify", "reword", "reword-as-published")
+WHOLE = ("people", "extract", "verify", "reword", "reword-as-published", "lead")
 """Prompts that are sent as they stand: what is asked about goes into the user message."""
-IN_PARTS = ("self-guidance", "free-chat", "talk", "samples", "judges", "scales", "cross-check-small")
+IN_PARTS = ("self-guidance", "free-chat", "talk", "moves", "samples", "judges", "scales", "cross-check-small")
 
 
 def castings(setting: str) -> list[tuple[Casting, Scenario]]:
@@ -109,7 +111,7 @@ def test_a_form_stands_once_for_every_combination_and_falls_away_without_a_value
 def test_every_language_has_the_same_files_and_every_file_is_known(language: str) -> None:
     files = {path.name for path in (FOLDER / language).iterdir() if path.is_file()}
     rendered = {
-        "persona", "persona-small", "stance", "suggestion", "follow-up", "follow-up-small", "follow-up-forms",
+        "persona", "persona-small", "stance", "moderate", "follow-up", "follow-up-small", "follow-up-forms",
         "speaks-for", "about", "answer-as-claim", "score", "score-small", "cross-check", "talk-persona", "fit",
         "listener", "remember", "people",
     }  # fmt: skip
@@ -165,8 +167,8 @@ def test_a_protocol_file_has_every_part_of_every_phase(protocol: str) -> None:
     found = ENGLISH.sections(protocol)
     phases = protocol_of(protocol).phases
     listening = {key for key in found if key[1].endswith("-listening")}
-    assert set(found) - listening == {
-        (phase, part) for phase in phases for part in ("cue", "ask", "follow-up", "forms")
+    assert set(found) - listening == {(phase, part) for phase in phases for part in ("cue", "follow-up", "forms")} - {
+        (phase, "forms") for phase in NOT_FOR_SMALL
     }
     assert {(phase, part.removesuffix("-listening")) for phase, part in listening} <= set(found)
     assert all(text.strip() for text in found.values())
@@ -201,9 +203,9 @@ def test_the_card_of_every_persona_is_rendered_whole(setting: str, small: bool) 
             assert all(value.value in text for value in persona.values)
             assert persona.country_name in text
             assert casting.seed.question in text
-            assert bool(participant.stance) == ("Your own answer to it is: " in text)
+            assert bool(participant.stance) == ("in the words of a questionnaire: " in text)
             if participant.stance:
-                assert f"is: {participant.stance.text}." in text
+                assert f"questionnaire: {participant.stance.text}." in text
             others = [p.persona.called for p in casting.participants if p is not participant]
             assert f"with {ENGLISH.joined(others)}." in text
             if not small:
@@ -220,10 +222,8 @@ def test_every_line_of_a_protocol_is_rendered_whole(setting: str, protocol: str)
         scenario = scenario.model_copy(update={"protocol": protocol})
         for slot in schedule(scenario.protocol, len(casting.participants), 40):
             persona = casting.participants[slot.person].persona
-            hint = phrasing.suggestion(persona, casting, scenario, [], [])
-            assert any(norm.text in hint for norm in persona.norms)
-            for part in ("cue", "ask", "follow-up"):
-                text, text_digest = phrasing.line(part, slot, casting, scenario, hint)
+            for part in ("cue", "follow-up"):
+                text, text_digest = phrasing.line(part, slot, casting, scenario)
                 assert filled(text), text
                 assert text == " ".join(text.split())
                 listens = phrasing.listens(casting.participants[slot.person], casting.seed)
@@ -243,7 +243,7 @@ def test_every_form_for_small_models_is_filled(protocol: str) -> None:
     said = "When guests leave, we say it is early; one more glass of tea, and they sit down again."
     for casting, scenario in CASTINGS["cross-cultural"] + CASTINGS["panel"]:
         scenario = scenario.model_copy(update={"protocol": protocol})
-        for slot in schedule(scenario.protocol, len(casting.participants), 40):
+        for slot in schedule(scenario.protocol, len(casting.participants), 40, small=True):
             previous = casting.participants[slot.person - 1].persona.called
             for text in (
                 phrasing.speech_grammar(slot, casting, scenario, []),
@@ -254,16 +254,39 @@ def test_every_form_for_small_models_is_filled(protocol: str) -> None:
                 assert not text.startswith("root ::= free\n"), "some form is left"
 
 
-def test_a_norm_that_was_told_is_not_suggested_again_in_the_dialogue() -> None:
-    casting, scenario = CASTINGS["cross-cultural"][0]
-    persona = casting.participants[1].persona
-    told: list[str] = []
-    for _ in persona.norms:
-        hint = phrasing.suggestion(persona, casting, scenario, ["And how is it at home?"], told)
-        (norm,) = (norm for norm in persona.norms if norm.text in hint)
-        assert norm.text not in told
-        told.append(norm.text)
-    assert phrasing.suggestion(persona, casting, scenario, [], told) == ""
+@pytest.mark.parametrize("moderation", ["balanced", "led"])
+@pytest.mark.parametrize("setting", CASTINGS)
+@pytest.mark.sampled
+def test_every_act_of_a_moderator_is_rendered_whole(setting: str, moderation: str) -> None:
+    for casting, scenario in CASTINGS[setting]:
+        scenario = scenario.model_copy(update={"moderation": moderation, "max_turns": 60})
+        for slot in expected_slots(scenario, casting):
+            if slot.act == "speech":
+                text, _ = phrasing.request(slot, casting, scenario, casting.participants[0].persona.key)
+                assert filled(text)
+                continue
+            assert slot.move
+            for move in slot.moves or (slot.move,):
+                words, _ = phrasing.fixed_words(move, casting, scenario)
+                assert filled(words), words
+                assert words.endswith("?" if move.act != "welcome" else ".")
+                called = None if move.to is None else casting.participants[move.to].persona.called
+                assert called is None or called in words
+                if move.act not in FIXED:
+                    system, task, _ = phrasing.moderate(move, casting, scenario, "1. Moderator: Hello.")
+                    assert filled(system + task)
+                    assert called in system
+                    assert called in task
+            if slot.moves:
+                material = phrasing.talk_so_far(slot, casting, scenario, ["Moderator: Hello."])
+                assert len(material["moves"]) == len(slot.moves)
+                assert list(material["not_heard_yet"]) == [p.persona.called for p in casting.participants]
+
+
+def test_every_act_has_its_words() -> None:
+    sections = ENGLISH.sections("moves")
+    assert {act for act, _ in sections} == set(get_args(Act))
+    assert {act for act, part in sections if part == "ask"} == set(get_args(Act)) - set(FIXED)
 
 
 def test_a_main_contact_without_an_answer_asks_and_listens() -> None:
@@ -310,7 +333,7 @@ def test_a_card_that_holds_braces_is_told_as_it_stands() -> None:
     casting = casting.model_copy(update={"participants": (casting.participants[0], seated)})
     text, _ = phrasing.card(casting, seated, scenario, small=False)
     assert "types {{question}} and \\1 all day" in text
-    assert "Your own answer to it is: {{stance}} and {{name}}." in text
+    assert "questionnaire: {{stance}} and {{name}}." in text
 
 
 # --- small pieces -------------------------------------------------------------------------------------------------

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from culturepark.distill.ask import Items
 from culturepark.distill.checks import GivenScore, SecondWord
 from culturepark.distill.extract import StatementsAnswer
-from culturepark.distill.json_answers import item_of, parse
 from culturepark.distill.judge_json import Judged, VerdictsAnswer
 from culturepark.distill.reword import Rewording
 from culturepark.domain import JsonObject
 from culturepark.errors import Missed, PromptCut, TooLong
 from culturepark.languages import load_language
 from culturepark.models.chat import Reply
+from culturepark.models.json_answers import item_of, parse
 from culturepark.run.rating import Rated
 from culturepark.store.tables import CallRow, DialogueRow, StatementRow, TurnRow, VerdictRow
 from tests.support.fakes import (

@@ -17,7 +17,7 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from culturepark.models.chat import as_said
+from culturepark.models.chat import Reply, as_said, first_choice
 from culturepark.models.thoughts import answer_in, heard, without_citations
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -303,3 +303,30 @@ def constant(name: str) -> object:
 
 DECODER = json.JSONDecoder(strict=False, parse_constant=constant)
 """Accepts line ends inside strings, which models write, and refuses NaN."""
+
+
+def content_of(reply: Reply) -> str:
+    """Return all that the model wrote, thoughts included: the parser finds the JSON in it by itself."""
+    content = first_choice(reply.response).get("message", {}).get("content")
+    return content if isinstance(content, str) else reply.text
+
+
+def strict(shape: type[BaseModel]) -> dict[str, object]:
+    """Return a JSON schema for strict modes: inlined, everything required, nothing else allowed."""
+    schema = shape.model_json_schema()
+    definitions = schema.pop("$defs", {})
+
+    def inline(node: object) -> object:
+        if isinstance(node, list):
+            return [inline(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if "$ref" in node:
+            return inline(definitions[node["$ref"].rsplit("/", 1)[-1]])
+        out = {key: inline(value) for key, value in node.items() if key not in ("title", "description", "default")}
+        if out.get("type") == "object":
+            out["additionalProperties"] = False
+            out["required"] = list(out.get("properties", {}))  # type: ignore[call-overload]
+        return out
+
+    return inline(schema)  # type: ignore[return-value]
