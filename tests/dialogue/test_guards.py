@@ -1,5 +1,6 @@
 """May a turn stand? What is cut off a reply, and what is objected to; natural speech must pass."""
 
+import json
 import re
 from pathlib import Path
 from typing import get_args
@@ -9,11 +10,13 @@ import pytest
 from culturepark import glossary
 from culturepark.catalog.personas import load_all
 from culturepark.dialogue import guards
-from culturepark.dialogue.guards import Hearing, clean, objection, objection_to_follow_up
-from culturepark.languages import load_language
+from culturepark.dialogue.guards import Hearing, by_form, clean, may_stand, objection, objection_to_follow_up
+from culturepark.errors import UsageError
+from culturepark.languages import Language, Lists, load_language
 from culturepark.models.chat import Reply, Usage
 from culturepark.models.thoughts import Unclear
 
+DATA = Path(__file__).parents[1] / "data"
 FINE = "At our house the tea is poured before anybody has sat down, and nobody asks how long you stay."
 
 
@@ -446,3 +449,131 @@ def test_a_follow_up_is_held_to_all_that_a_turn_is_held_to() -> None:
     assert asked("Elif: We keep our glasses locked. And yours?") == "spoken-for-another"
     assert asked("") == "empty"
     assert asked("I can't help with glasses?") == "refusal"
+
+
+# --- labelled turns, and other languages -----------------------------------------------------------------------
+
+SCRIPTS = {
+    "ar": "ARABIC",
+    "bn": "BENGALI",
+    "de": "LATIN",
+    "en": "LATIN",
+    "es": "LATIN",
+    "ko": "HANGUL",
+    "pt": "LATIN",
+    "tr": "LATIN",
+    "zh": "CJK",
+}
+
+
+def language_with(code: str, **lists: list[str]) -> Language:
+    """A language that has a script, and no lists but these."""
+    language = Language(code, "culturepark.languages.en")
+    language.__dict__ |= {"script": SCRIPTS[code], "phrases": Lists(code, lists)}
+    return language
+
+
+def at_table(
+    language: Language, *earlier: str, called: str = "Elif", others: tuple[str, ...] = ("Terrence",)
+) -> Hearing:
+    return Hearing(called, others, earlier, "", language)
+
+
+def stands(text: str, code: str) -> bool:
+    if code == "en":
+        return may_stand(text, load_language("en"), "Elif", ("Terrence",))
+    return by_form(clean(reply(text), "Elif"), at_table(language_with(code))) is None
+
+
+@pytest.mark.parametrize("name", ["guards_dev", "guards_own", "guards_own, held out", "guards_own, other languages"])
+def test_few_good_turns_are_refused_and_few_bad_ones_stand(name: str) -> None:
+    """In languages other than English only the rules that need no lists are asked."""
+    file, _, part = name.partition(", ")
+    rows = [json.loads(line) for line in (DATA / f"{file}.jsonl").read_text("utf-8").splitlines()]
+    if part:
+        rows = [row for row in rows if (row["held_out"] if part == "held out" else row["language"] != "en")]
+    good, bad = [row for row in rows if row["good"]], [row for row in rows if not row["good"]]
+    refused = [row for row in good if not stands(row["text"], row.get("language", "en"))]
+    accepted = [row for row in bad if stands(row["text"], row.get("language", "en"))]
+    for row in refused + accepted:
+        print("refused: " if row["good"] else "accepted:", row["id"], row["text"])
+    assert len(refused) <= len(good) / 15
+    assert len(accepted) <= len(bad) / 4
+
+
+def test_a_bare_text_may_stand_or_not() -> None:
+    english = load_language("en")
+    assert may_stand(FINE, english, "Elif")
+    assert may_stand(f"Elif: {FINE}", english, "Elif")
+    assert not may_stand("Elif nods and pours the tea.", english, "Elif")
+    assert may_stand("Diane nods and pours the tea.", english, "Elif")
+    assert not may_stand("", english, "Elif")
+
+
+def test_all_that_is_on_the_cards_in_the_first_person_may_be_said() -> None:
+    for persona in load_all([]):
+        at = hearing(called=persona.called, others=("Nobody", "Someone"))
+        quoted = [f"My mother used to say: “{saying.text}” ({saying.english})" for saying in persona.sayings]
+        for piece in [*(scene.text for scene in (persona.episodes.scenes if persona.episodes else ())), *quoted]:
+            assert judged(piece, at=at) is None, (persona.key, piece)
+
+
+@pytest.mark.parametrize("code", ["ar", "bn", "ko", "zh"])
+def test_a_language_without_lists_is_an_error_and_no_leave_to_pass(code: str) -> None:
+    said = FOREIGN[{"ar": "Arabic", "bn": "Bengali", "ko": "Korean", "zh": "Chinese"}[code]]
+    with pytest.raises(UsageError, match="has no list"):
+        judged(said, at=at_table(language_with(code)))
+    assert by_form(said, at_table(language_with(code))) is None
+    assert by_form(FINE, at_table(language_with(code))) == "wrong-language"
+    assert by_form(said, at_table(language_with(code), said)) == "repeat"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("我们先倒茶。陈伟：我们也是。", "spoken-for-another"),
+        ("陈伟（笑着）：我们也是这样的。", "spoken-for-another"),
+        ("我们先倒茶，", "cut-off"),
+        ("（笑）我们先倒茶。", "out-of-role"),
+        ("１．敬老。２．爱幼。", "out-of-role"),
+        ("客人来了我们先倒茶再端上水果谁也不问他什么时候走。", "repeat"),
+        ("我奶奶（她今年九十）还自己倒茶。", None),
+        ("我哥（陈伟）：别的都好说，就是不能不喝茶。", None),
+    ],
+)
+def test_the_rules_of_form_hold_in_chinese(said: str, reason: str | None) -> None:
+    earlier = "客人来了我们先倒茶，再端上水果，谁也不会问他什么时候走。"
+    assert by_form(said, at_table(language_with("zh"), earlier, called="丽华", others=("陈伟",))) == reason
+
+
+@pytest.mark.parametrize(
+    ("code", "question", "taken_up"),
+    [
+        ("zh", "丽华，你们家的好杯子给谁用？", "我奶奶把最好的杯子留给客人。"),
+        ("ko", "지영 씨, 손님이 오면 누가 차를 내나요?", "갑자기 손님이 와도 할머니는 웃으셨어요."),
+        ("ar", "يا سهى، لمن تصب القهوة أولا؟", "عندنا القهوة للضيف."),
+        ("bn", "মিতা, তোমাদের বাড়িতে অতিথি এলে কে চা করে?", "অতিথি এলে মা উঠে দাঁড়াতেন।"),
+    ],
+)
+def test_a_follow_up_in_another_script_is_held_to_the_same(code: str, question: str, taken_up: str) -> None:
+    none: dict[str, list[str]] = {name: [] for name in EMPTY}
+    at = at_table(language_with(code, **none), called="Moderator")
+    assert objection_to_follow_up(reply(question), question, at, taken_up) is None
+    assert objection_to_follow_up(reply(question), question, at, "我们 / 네 / لا / না") == "takes-nothing-up"
+    stated = question.rstrip("?？؟")
+    assert objection_to_follow_up(reply(stated), stated, at, taken_up) == "not-a-question"
+    long = question[:-1] + "".join(chr(ord(taken_up[0]) + n % 9) + " " for n in range(130)) + question[-1]
+    assert objection_to_follow_up(reply(long), long, at, taken_up) in ("not-a-question", "repeat", "wrong-language")
+
+
+EMPTY = (
+    *("refusal", "out_of_role", "essay", "abstract", "first_person", "gestures", "narration", "told", "request"),
+    *("chair", "introducing", "dangling", "light", "function_words"),
+)
+"""The lists that the guards ask for."""
+
+
+def test_what_is_quoted_may_be_in_another_language_if_something_is_said_beside_it() -> None:
+    assert judged("My mother used to say: “الضيف ضيف ولو أقام سنة كاملة عندنا في البيت”.") is None
+    assert judged("“الضيف ضيف ولو أقام سنة كاملة عندنا في البيت” she used to say.") is None
+    assert judged("“الضيف ضيف” و“الجار قبل الدار” so.") == "wrong-language"
