@@ -33,7 +33,7 @@ from culturepark.models.chat import digest
 ENGLISH = load_language("en")
 FOLDER = Path(culturepark.languages.__file__).parent
 PEOPLE = load_all([])
-WHOLE = ("people", "extract", "verify", "reword", "reword-as-published")
+WHOLE = ("people", "extract", "verify", "reword", "reword-as-published", "probe-stance", "probe-understanding")
 """Prompts that are sent as they stand: what is asked about goes into the user message."""
 IN_PARTS = ("self-guidance", "free-chat", "talk", "samples", "judges", "scales", "cross-check-small")
 
@@ -111,7 +111,7 @@ def test_every_language_has_the_same_files_and_every_file_is_known(language: str
     rendered = {
         "persona", "persona-small", "stance", "suggestion", "follow-up", "follow-up-small", "follow-up-forms",
         "speaks-for", "about", "answer-as-claim", "score", "score-small", "cross-check", "talk-persona", "fit",
-        "listener", "remember", "people",
+        "listener", "remember", "people", "probe-own",
     }  # fmt: skip
     assert files == {f"{name}.md" for name in {*rendered, *WHOLE, *IN_PARTS}} | {
         "phrases.toml",
