@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,15 @@ import pytest
 
 from culturepark.catalog import scenarios
 from culturepark.catalog.scenarios import check, load_edition
+from culturepark.dialogue.casting import plan
 from culturepark.distill.probes import Ballot, aloud, best_blind_guess, calls, card_of, wanted
 from culturepark.domain import Casting, Choice, Edition, JsonObject, Mark, Situation, Stance, Status, Turn
 from culturepark.errors import BudgetReached, Interrupted, ModelError
 from culturepark.languages import load_language
-from culturepark.models import scripted
+from culturepark.models import scripted, tokens
 from culturepark.models.chat import Traits
-from culturepark.models.spec import SCRIPTED
+from culturepark.models.spec import CHAT_ROLES, SCRIPTED, parse
+from culturepark.run.forecast import Forecast, Past, forecast, middle
 from culturepark.run.plan import roles_until
 from culturepark.store.tables import CallRow, ProbeRow
 from tests.support.fakes import (
@@ -488,3 +490,52 @@ def test_check_names_the_questions_that_cannot_be_measured(tmp_path: Path) -> No
         "scenario (stance is not measured for tea: no survey item; "
         "understanding is not measured for tea: fewer than 2 situations with choices)"
     )
+
+
+# --- the forecast ----------------------------------------------------------------------------------------------
+
+
+def three_talks(**scenario: Any) -> Edition:
+    return measured(**{"dialogues_per_seed": 3, "max_turns": 12, **scenario})
+
+
+def foreseen(one: Edition, past: Sequence[Past] = ()) -> Forecast:
+    return forecast(plan(one, 1), one.scenario, dict.fromkeys(CHAT_ROLES, parse("openai:gpt-4o-mini")), past)
+
+
+@pytest.mark.parametrize("measure", [("stance",), ("understanding",), BOTH])
+def test_a_forecast_counts_the_calls_that_measure_and_their_tokens(tmp_path: Path, measure: Any) -> None:
+    one = three_talks(measure=measure)
+    plain, more = foreseen(three_talks(measure=())), foreseen(one)
+    held = hold(tmp_path, one, FakeModel(), until="dialogue")
+    assert (plain.measure_calls, more.measure_calls) == (0, len(held.of(CallRow, stage="measure")))
+    for end in (0, 1):
+        assert more.calls[end] - plain.calls[end] == more.measure_calls
+    sent = sum(tokens.count(call.request, "") for call in held.of(CallRow, stage="measure"))
+    low, high = (more.prompt_tokens[end] - plain.prompt_tokens[end] for end in (0, 1))
+    assert low / 1.5 <= sent <= high * 1.5  # the script's speeches are short
+    assert plain.cost_usd is not None
+    assert more.cost_usd is not None
+    assert more.cost_usd[0] > plain.cost_usd[0]
+
+
+def test_what_measuring_took_does_not_change_what_verifying_is_expected_to_take() -> None:
+    bare, one = three_talks(measure=()), three_talks()
+    expected = middle(plan(one, 1), one.scenario)
+    spent: dict[str, tuple[float, float, float]] = {}
+    for (_, stage), amount in expected.items():
+        before = spent.get(stage, (0.0, 0.0, 0.0))
+        spent[stage] = (before[0] + amount[0], before[1] + amount[1], before[2] + amount[2])
+    spent["measure"] = (spent["measure"][0], 3 * spent["measure"][1], spent["measure"][2])
+    past = Past("past", one, 1, spent, None)
+    same, tripled = foreseen(bare, [past]), foreseen(one, [past])
+    assert sum(same.prompt_tokens) == pytest.approx(2 * sum(expected_of(bare, None)), rel=0.01)
+    assert sum(tripled.prompt_tokens) - sum(same.prompt_tokens) == pytest.approx(
+        2 * 3 * sum(expected_of(one, "measure")), rel=0.01
+    )
+
+
+def expected_of(one: Edition, stage: str | None) -> list[float]:
+    """The prompt tokens of each job of a stage, in the middle of the forecast; without those of an embedder here."""
+    amounts = middle(plan(one, 1), one.scenario).items()
+    return [amount[1] for (role, of), amount in amounts if stage in (None, of) and role in CHAT_ROLES]
