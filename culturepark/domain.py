@@ -54,8 +54,8 @@ StancesFrom = Literal["shares", "joint"]
 Role = Literal["main", "delegate", "moderator", "user"]
 """`user` is the person at the keyboard, who has neither card nor culture and is never mined."""
 Measure = Literal["stance", "understanding"]
-"""What is asked of models after a talk to measure it. `stance`: a judge who sees the speeches alone guesses each
-person's answer; `understanding`: before and after the talk each person predicts what another one would do."""
+"""What is asked of models after a talk to measure it. `stance`: a judge who sees what was said guesses each person's
+answer; `understanding`: with and without the talk, a reader predicts what each person would do in a new situation."""
 Mined = Literal["delegate", "main"]
 """Role of a speaker whose words are mined."""
 Origin = Literal["model", "picked", "cue", "fallback", "typed", "edited"]
@@ -375,8 +375,17 @@ class Situation(Noun):
     choices: Annotated[tuple[Choice, ...], Field(max_length=6, exclude_if=is_empty)] = ()
     """By these a model predicts what somebody would do (`measure: [understanding]`)."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it says what one may do there."""
+        return len(self.choices) > 1
+
 
 Situations = Annotated[tuple[Situation, ...], Field(max_length=20, exclude_if=is_empty)]
+
+
+LEAST_SITUATIONS = 2
+"""With choices, for a question of which understanding can be measured: one is talked about, another one is new."""
 
 
 class Seed(Noun):
@@ -531,6 +540,15 @@ class Casting(Noun):
         """The case that is put to these people: a question's situations take turns."""
         situations = self.seed.situations
         return situations[self.number % len(situations)] if situations else None
+
+    @property
+    def untold_situation(self) -> Situation | None:
+        """The next case with choices after the one that is put to these people; None if the question has but one."""
+        situations = self.seed.situations
+        if sum(situation.is_open for situation in situations) < LEAST_SITUATIONS:
+            return None
+        others = (situations[(self.number + step) % len(situations)] for step in range(1, len(situations)))
+        return next(situation for situation in others if situation.is_open)
 
     def by_key(self, persona_key: str) -> Participant:
         return the_one(persona_key, (p for p in self.participants if p.persona.key == persona_key))

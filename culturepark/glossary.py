@@ -103,6 +103,7 @@ STAGES = {
     "verify": "verifying them",
     "check": "checks by judges and second personas",
     "dedup": "comparing them",
+    "measure": "measuring the talks",
 }
 
 STATUS_SIGNS = {

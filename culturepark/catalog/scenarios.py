@@ -18,6 +18,7 @@ from culturepark.catalog.surveys import Survey, SurveyFile, load_items, load_sur
 from culturepark.domain import (
     CULTURES,
     DEFAULT_LANGUAGE,
+    LEAST_SITUATIONS,
     MAIN_CULTURE,
     STEERED,
     DistillPolicy,
@@ -102,7 +103,8 @@ class ScenarioFile(Noun):
     the talk so far; `led`: the moderator's model chooses among what the rules allow; `scripted`: fixed phases."""
     measure: tuple[Measure, ...] = ()
     """What models are asked after each talk to measure it, beside what is counted: `stance` (can a judge tell each
-    person's answer from the speeches alone?) and `understanding` (does one know better what the other would do?)."""
+    person's answer from what was said alone?) and `understanding` (does a reader of the talk know better what each
+    person would do in a new situation? For seeds with two situations with `choices`)."""
     language: Annotated[LanguageCode, BeforeValidator(installed)] = DEFAULT_LANGUAGE
     """A language with a folder of prompts."""
     seeds: Annotated[tuple[SeedFile, ...], Field(min_length=1)]
@@ -348,7 +350,8 @@ def check(path: Path) -> str:
         if kind == "survey":
             notes = survey_notes(load_survey(path))
             return f"survey ({'; '.join(notes)})" if notes else kind
-        notes = list(unknown_groups(load_edition(path)))
+        edition = load_edition(path)
+        notes = [*unmeasured(edition.scenario), *unknown_groups(edition)]
         return f"scenario ({'; '.join(notes)})" if notes else kind
     except CatalogError as error:
         if not unclear:
@@ -394,6 +397,21 @@ def respondent_notes(survey: Survey) -> Iterator[str]:
     yield f"no answer at worst {survey.figures[worst].missing:.0%} ({worst})"
     if small := sum(own.small for own in survey.figures.values()):
         yield f"{small:,} shares of groups left out, since fewer than {FEWEST} people gave an answer"
+
+
+def unmeasured(scenario: Scenario) -> Iterator[str]:
+    """Yield for each measure of a scenario the questions about which it cannot be asked."""
+    lacking: dict[Measure, tuple[str, list[str]]] = {
+        "stance": ("no survey item", [seed.key for seed in scenario.seeds if seed.item is None]),
+        "understanding": (
+            f"fewer than {LEAST_SITUATIONS} situations with choices",
+            [s.key for s in scenario.seeds if sum(case.is_open for case in s.situations) < LEAST_SITUATIONS],
+        ),
+    }
+    for measure, (why, keys) in lacking.items():
+        if keys and measure in scenario.measure:
+            more = f" and {len(keys) - 5} more" if len(keys) > 5 else ""
+            yield f"{measure} is not measured for {', '.join(map(clipped, keys[:5]))}{more}: {why}"
 
 
 def unknown_groups(edition: Edition) -> Iterator[str]:

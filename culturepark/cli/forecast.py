@@ -39,6 +39,8 @@ def show_forecast(
         ("completion tokens", figures.completion_tokens),
     ):
         console.print(f"{name:>18}  {low:,} to {high:,}")
+    if figures.measure_calls:
+        console.print(f"{'to measure talks':>18}  {figures.measure_calls:,} of the calls")
     cost = figures.cost_usd
     console.print(f"{'cost':>18}  " + (f"${cost[0]:.2f} to ${cost[1]:.2f}" if cost else "no known price"))
     if past:

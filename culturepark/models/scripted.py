@@ -79,6 +79,8 @@ def answer(body: JsonObject) -> str:
     material = json.loads(str(messages[-1]["content"]).rpartition("\n\n")[2])
     if schema in ("scores", "cross_check"):
         return json.dumps((scores if schema == "scores" else cross_check)(material, str(messages[0]["content"])))
+    if schema in ("stances", "predictions", "choice"):
+        return json.dumps(guesses(material, str(messages[0]["content"])))
     scripts = {
         "statements": extraction,
         "verdicts": verdicts,
@@ -212,6 +214,18 @@ def cross_check(material: JsonObject, card: str) -> JsonObject:
         choice = (*["shared"] * 6, "varies", "varies", "unknown", "denied")[number(item["text"], card) % 10]
         rows.append({"id": item["id"], "words": "The script says so, by a hash of the text.", "answer": choice})
     return {"items": rows}
+
+
+def guesses(material: JsonObject, system: str) -> JsonObject:
+    """Choose one of the options by a hash of all there is to know, about each of the people or for oneself."""
+
+    def guess(*who: str) -> JsonObject:
+        option = number(*who, system, json.dumps(material)) % len(material["options"]) + 1
+        return {"reason": "The script says so, by a hash of the talk.", "option": option}
+
+    if "people" not in material:
+        return guess()
+    return {"people": [{"id": person["id"], **guess(person["name"])} for person in material["people"]]}
 
 
 def rewording(material: JsonObject) -> JsonObject:

@@ -182,13 +182,14 @@ class BranchScreen(FramedScreen[str | None]):
 
     def _agreed(self) -> bool:
         """Tell whether the user agrees to all models that will be asked; a second ctrl+r says yes."""
-        from culturepark.run.plan import TALKING
+        from culturepark.run.plan import roles_until
 
         if self.model:
             return True  # the user has just named it
         try:
             models = models_of(self.scene.run)
-            strange = self.trust.strangers({role: models[role] for role in TALKING})
+            asked = roles_until("dialogue", edition_of(self.scene.run).scenario, models)
+            strange = self.trust.strangers({role: models[role] for role in asked})
             questions = " ".join(map(question, strange.values()))
         except UsageError as error:
             self._say(f"! {error}")

@@ -226,7 +226,7 @@ def by_model(stats: RunStats, scenario: Scenario) -> list[tuple[str, str]]:
         "speaker": "dialogue" in stages,
         "moderator": "dialogue" in stages and scenario.setting != "one-to-one",
         "extractor": "extract" in stages,
-        "verifier": "verify" in stages,
+        "verifier": "verify" in stages or "measure" in stages,
         "embedder": stats.representation.run.statements.accepted > 0,  # embedders on this machine make no calls
         # A panel asks all judges; only the first plays second personas.
         **{

@@ -14,6 +14,7 @@ from culturepark.models.registry import check_specs
 from culturepark.models.trust import Trust
 from culturepark.run import Watcher, plan
 from culturepark.run.pipeline import Run, describe
+from culturepark.store.integrity import edition_of
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
 from culturepark.terminal.safe import show_origin
@@ -70,7 +71,7 @@ class Going(Watcher):
             models = plan.models_with(parent, wish.model) if wish.model else plan.models_of(parent)
             if wish.model:
                 self._trust.name([models["speaker"]])
-            check_specs(models, plan.TALKING, self._trust)
+            check_specs(models, plan.roles_until("dialogue", edition_of(parent).scenario, models), self._trust)
             made = plan.branch(self.store, wish.turn_id, wish.text, models=models)
             (dialogue,) = self.store.dialogues(made.id)
             dialogue_id = dialogue.id

@@ -11,8 +11,9 @@ from culturepark.dialogue import phrasing
 from culturepark.dialogue.casting import Plan
 from culturepark.dialogue.casting import plan as plan_of
 from culturepark.dialogue.policy import expected_slots
+from culturepark.distill import probes
 from culturepark.distill.checks import NORMS_A_CALL, SCORES_A_CALL
-from culturepark.domain import JUDGES, ChecksPolicy, Edition, ModelRole, Noun, Scenario, Scored
+from culturepark.domain import JUDGES, ChecksPolicy, Edition, Measure, ModelRole, Noun, Scenario, Scored
 from culturepark.languages import load_language
 from culturepark.models import prices, tokens
 from culturepark.models.chat import Usage
@@ -21,15 +22,21 @@ from culturepark.run.rating import known
 
 Amount = tuple[float, float, float]
 """Calls, prompt tokens, completion tokens."""
-Totals = dict[ModelRole, Amount]
-STAGES: dict[ModelRole, str] = {
-    "speaker": "dialogue",
-    "moderator": "dialogue",
-    "extractor": "extract",
-    "verifier": "verify",
-    "embedder": "dedup",
-    **dict.fromkeys(JUDGES, "check"),
-}
+Job = tuple[ModelRole, str]
+"""A role, and a stage in which it is asked."""
+Totals = dict[Job, Amount]
+JOBS: tuple[Job, ...] = (
+    ("speaker", "dialogue"),
+    ("moderator", "dialogue"),
+    ("extractor", "extract"),
+    ("verifier", "verify"),
+    ("embedder", "dedup"),
+    *((judge, "check") for judge in JUDGES),
+    ("speaker", "measure"),
+    ("verifier", "measure"),
+)
+STAGES: dict[ModelRole, str] = {role: stage for role, stage in JOBS if stage != "measure"}
+"""Role -> the stage that it is there for."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,10 @@ CHECK_TOKENS = 70
 SCORE_TOKENS = 50
 NORMS = 0.7
 """Share of norms and customs among statements."""
+GUESS_TOKENS = 45
+"""Of a guess about one person, with its reason."""
+CASE_TOKENS, OPTIONS_TOKENS = 220, 120
+"""Of a situation with its choices, and of a question with its options."""
 MARGIN = 0.15
 """A run may differ by this from those before it."""
 
@@ -84,6 +95,8 @@ class Forecast(Noun):
     calls: tuple[int, int]
     prompt_tokens: tuple[int, int]
     completion_tokens: tuple[int, int]
+    measure_calls: int
+    """Those among `calls` that measure the talks (`measure` of a scenario)."""
     cost_usd: tuple[float, float] | None
     """None if a model's price is not known."""
 
@@ -117,6 +130,11 @@ def forecast(
         calls=ends("calls"),
         prompt_tokens=ends("prompt_tokens"),
         completion_tokens=ends("completion_tokens"),
+        measure_calls=sum(
+            sum(probes.calls(measure, casting).values())
+            for casting in plan.castings
+            for measure in probes.wanted(scenario, casting)
+        ),
         cost_usd=(round(low["cost_usd"], 4), round(high["cost_usd"], 4)) if priced(specs) else None,
     )
 
@@ -130,15 +148,15 @@ def scaled_by(run: Past, expected: Totals, specs: Mapping[ModelRole, ModelSpec])
     own = middle(plan_of(run.edition, run.seed, known(run.edition)), run.edition.scenario)
     factors: dict[str, Amount] = {}
     for stage, spent in run.spent.items():
-        sums = [sum(own[role][n] for role in own if STAGES[role] == stage) for n in range(3)]
+        sums = [sum(amount[n] for job, amount in own.items() if job[1] == stage) for n in range(3)]
         calls, sent, made = (took / guessed if guessed else 1.0 for took, guessed in zip(spent, sums, strict=True))
         factors[stage] = (calls, sent, made)
 
     def scaled(totals: Totals) -> dict[str, float]:
         went: Totals = {}
-        for role, amount in totals.items():
-            by = factors.get(STAGES[role], (1.0, 1.0, 1.0))
-            went[role] = (amount[0] * by[0], amount[1] * by[1], amount[2] * by[2])
+        for job, amount in totals.items():
+            by = factors.get(job[1], (1.0, 1.0, 1.0))
+            went[job] = (amount[0] * by[0], amount[1] * by[1], amount[2] * by[2])
         return figures(went, specs)
 
     likely = scaled(expected)
@@ -149,35 +167,38 @@ def scaled_by(run: Past, expected: Totals, specs: Mapping[ModelRole, ModelSpec])
 
 
 def figures(totals: Totals, specs: Mapping[ModelRole, ModelSpec]) -> dict[str, float]:
-    calls, sent, made = (sum(totals[role][n] for role in asked(specs)) for n in range(3))
-    costs = (cost_of(specs[role], totals[role]) or 0.0 for role in asked(specs))
-    return {"calls": calls, "prompt_tokens": sent, "completion_tokens": made, "cost_usd": sum(costs)}
+    took, sent, made = (sum(totals[job][n] for job in asked(specs)) for n in range(3))
+    costs = (cost_of(specs[job[0]], totals[job]) or 0.0 for job in asked(specs))
+    return {"calls": took, "prompt_tokens": sent, "completion_tokens": made, "cost_usd": sum(costs)}
 
 
 def middle(plan: Plan, scenario: Scenario) -> Totals:
     """Return the geometric mean of both ends."""
     low, high = (totals(plan, scenario, guess) for guess in (LOW, HIGH))
     means: Totals = {}
-    for role in low:
-        calls, sent, made = (sqrt(lowest * highest) for lowest, highest in zip(low[role], high[role], strict=True))
-        means[role] = (calls, sent, made)
+    for job in low:
+        took, sent, made = (sqrt(lowest * highest) for lowest, highest in zip(low[job], high[job], strict=True))
+        means[job] = (took, sent, made)
     return means
 
 
 def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
-    sums: Totals = dict.fromkeys(STAGES, (0.0, 0.0, 0.0))
+    sums: Totals = dict.fromkeys(JOBS, (0.0, 0.0, 0.0))
 
-    def add(role: ModelRole, calls: float, prompt_tokens: float, completion_tokens: float) -> None:
-        old = sums[role]
-        sums[role] = (old[0] + calls, old[1] + prompt_tokens, old[2] + completion_tokens)
+    def add(
+        role: ModelRole, calls: float, prompt_tokens: float, completion_tokens: float, stage: str | None = None
+    ) -> None:
+        job = (role, stage or STAGES[role])
+        old = sums[job]
+        sums[job] = (old[0] + calls, old[1] + prompt_tokens, old[2] + completion_tokens)
 
     fixed = {
         name: tokens.count(load_language(scenario.language).prompt(name).text, "")
-        for name in ("extract", "verify", "follow-up", "score", "scales", "judges")
+        for name in ("extract", "verify", "follow-up", "score", "scales", "judges", *probes.PROMPTS.values())
     }
     for casting in plan.castings:
         cards = [tokens.count(phrasing.card(casting, p, scenario, small=False)[0], "") for p in casting.participants]
-        transcript = 0
+        transcript = introductions = 0
         speeches = 0
         for slot in expected_slots(scenario, casting):
             if slot.act == "speech":
@@ -187,6 +208,7 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
             elif slot.act == "follow-up":
                 add("moderator", 1, fixed["follow-up"] + 2 * guess.turn_tokens, 30)
             transcript += guess.turn_tokens if slot.act == "speech" else 35
+            introductions = transcript if slot.phase == probes.INTRODUCTIONS else introductions
         statements = speeches * guess.statements_a_turn
         extractions = -(-speeches // 8)
         turns = speeches * (guess.turn_tokens + 25)
@@ -203,6 +225,12 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
             scale_and_card = fixed["score"] + (fixed["scales"] + fixed["judges"]) / 2, cards[-1]
             for role, amount in checked(scenario.distill.checks, statements * guess.pass_on, cultures, *scale_and_card):
                 add(role, *amount)
+        for measure in probes.wanted(scenario, casting):
+            guessed, prompt = GUESS_TOKENS * len(cards), fixed[probes.PROMPTS[measure]]
+            moments = measured(measure, transcript, introductions)
+            add("verifier", len(moments), sum(moments) + len(moments) * prompt, len(moments) * guessed, "measure")
+            if "speaker" in probes.ROLES[measure]:
+                add("speaker", len(cards), sum(cards) + len(cards) * CASE_TOKENS, guessed, "measure")
         add("embedder", statements / EMBEDDED_A_CALL, statements * EMBEDDED_TOKENS, 0)
     return sums
 
@@ -222,6 +250,15 @@ def checked(
         yield JUDGES[0], (calls, calls * card + norms * CHECK_TOKENS, norms * SCORE_TOKENS)
 
 
+def measured(measure: Measure, transcript: int, introductions: int) -> list[int]:
+    """Return the tokens of what is shown in each request that measures a talk, without the prompt."""
+    moments: dict[Measure, list[int]] = {
+        "stance": [transcript + OPTIONS_TOKENS],
+        "understanding": [introductions + CASE_TOKENS, transcript + CASE_TOKENS],
+    }
+    return moments[measure]
+
+
 def seated(specs: Mapping[ModelRole, ModelSpec], scenario: Scenario) -> dict[ModelRole, ModelSpec]:
     """Give every judge of a panel a model: those that were named take turns."""
     named = [specs[role] for role in JUDGES if role in specs]
@@ -229,14 +266,14 @@ def seated(specs: Mapping[ModelRole, ModelSpec], scenario: Scenario) -> dict[Mod
     return others | {role: named[n % len(named)] for n, role in enumerate(JUDGES) if scenario.distill.checks}
 
 
-def asked(specs: Mapping[ModelRole, ModelSpec]) -> list[ModelRole]:
-    """Return the roles that make calls: the embedder only if it is an endpoint."""
-    return [role for role in STAGES if role in specs and (role != "embedder" or specs[role].remote)]
+def asked(specs: Mapping[ModelRole, ModelSpec]) -> list[Job]:
+    """Return the jobs that make calls: the embedder's only if it is an endpoint."""
+    return [job for job in JOBS if job[0] in specs and (job[0] != "embedder" or specs[job[0]].remote)]
 
 
 def priced(specs: Mapping[ModelRole, ModelSpec]) -> bool:
     """Return whether all prices are known."""
-    return all(cost_of(specs[role], (1, 1, float(role != "embedder"))) is not None for role in asked(specs))
+    return all(cost_of(specs[role], (1, 1, float(role != "embedder"))) is not None for role, _ in asked(specs))
 
 
 def cost_of(spec: ModelSpec, amount: Amount) -> float | None:

@@ -16,6 +16,7 @@ from culturepark.domain import (
     JUDGES,
     Casting,
     Duplicate,
+    Measure,
     ModelRole,
     Relation,
     Scene,
@@ -50,7 +51,7 @@ from culturepark.store.castings import castings
 from culturepark.store.integrity import edition_of, threshold_of
 from culturepark.store.standing import of_sample
 from culturepark.store.store import Store
-from culturepark.store.tables import DialogueRow, RunRow
+from culturepark.store.tables import DialogueRow, ProbeRow, RunRow
 from culturepark.terminal.safe import show_origin
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ class Run:
             notice=self._note,
         )
         self._allotment: Scenes | None = None
+        self._measured: set[tuple[str, str]] | None = None
+        """(dialogue's id, measure) of the rows that there were; None until they are read."""
         self._noted: set[str] = set()
         """Remarks so far, without their figures."""
         self.warned = False
@@ -107,6 +110,11 @@ class Run:
     def _note(self, text: str) -> None:
         self._noted.add(figureless(text))
         self.watcher.note(text)
+
+    def _note_once(self, text: str) -> None:
+        """Note what may come again for every dialogue, with other figures."""
+        if figureless(text) not in self._noted:
+            self._note(text)
 
     def interrupt(self) -> None:
         """Let calls in flight finish, and make no new ones."""
@@ -266,6 +274,8 @@ class Run:
             stages.append(self._extract)
         if self._reaches("verify") and row.verified < self.row.verify_round:
             stages.append(self._verify)
+        if self.scenario.measure and self._unmeasured(row):
+            stages.append(self._measure)
         return stages
 
     async def _dialogue(self, row: DialogueRow) -> None:
@@ -404,6 +414,35 @@ class Run:
             )
             self.warned = True
         return await check(askers, passed, policy.checks, self.edition, self.row.seed)
+
+    def _unmeasured(self, row: DialogueRow) -> list[Measure]:
+        """Return the measures of a dialogue that have no rows yet."""
+        from culturepark.distill.probes import wanted
+
+        if self._measured is None:
+            self._measured = {(probe.dialogue_id, probe.kind) for probe in self.store.probes(self.row.id)}
+        casting = self.castings[row.number]
+        return [measure for measure in wanted(self.scenario, casting) if (row.id, measure) not in self._measured]
+
+    async def _measure(self, row: DialogueRow, casting: Casting) -> None:
+        """Ask what measures a talk. A request that fails costs this measure, and is made again on resume."""
+        from culturepark.distill.probes import ROLES, probe
+
+        turns = self.store.turns(row.id)
+        for measure in self._unmeasured(row):
+            askers = {role: await self._asker(row, casting, role, "measure") for role in ROLES[measure]}
+            if any(asker.model.traits.small or asker.model.traits.labels for asker in askers.values()):
+                self._note_once("talks are not measured: a model this small cannot read one")
+                continue
+            try:
+                answers = await probe(measure, askers, turns, self.row.seed)
+            except (Unreachable, OutOfCredit):
+                raise
+            except ModelError as error:
+                self._note_once(f"dialogue {row.number} is not measured ({measure}): {error}")
+                continue
+            self.store.add_probes([ProbeRow(dialogue_id=row.id, **vars(answer)) for answer in answers])
+        self._show()
 
     async def _asker(self, row: DialogueRow, casting: Casting, role: ModelRole, stage: str) -> Asker:
         from culturepark.distill.ask import Asker

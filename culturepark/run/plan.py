@@ -12,6 +12,7 @@ from culturepark import __version__
 from culturepark.dialogue.casting import plan
 from culturepark.dialogue.guards import LONGEST
 from culturepark.dialogue.protocol import protocol_of
+from culturepark.distill.probes import ROLES
 from culturepark.domain import JUDGES, Edition, ModelRole, Scenario, Status, storable
 from culturepark.errors import UsageError
 from culturepark.models.chat import canonical, digest
@@ -231,10 +232,12 @@ def judges_asked(scenario: Scenario, models: Mapping[ModelRole, ModelSpec]) -> t
 def roles_until(until: Until, scenario: Scenario, models: Mapping[ModelRole, ModelSpec]) -> tuple[ModelRole, ...]:
     """Return the roles that are asked before a run ends."""
     judges = judges_asked(scenario, models)
+    measuring = tuple(role for measure in scenario.measure for role in ROLES[measure])
     stages: dict[Until, tuple[ModelRole, ...]] = {
-        "dialogue": TALKING,
+        "dialogue": (*TALKING, *measuring),
         "extract": ("extractor",),
         "verify": ("verifier", *judges),
         "dedup": ("embedder",),
     }
-    return tuple(role for stage in UNTIL[: UNTIL.index(until) + 1] for role in stages.get(stage, ()))
+    asked = (role for stage in UNTIL[: UNTIL.index(until) + 1] for role in stages.get(stage, ()))
+    return tuple(dict.fromkeys(asked))

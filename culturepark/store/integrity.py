@@ -11,7 +11,7 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 import sqlalchemy
 from pydantic import ValidationError
@@ -24,6 +24,7 @@ from culturepark.domain import (
     Duplicate,
     Edition,
     JsonObject,
+    Measure,
     Noun,
     Review,
     Slip,
@@ -43,6 +44,7 @@ from culturepark.store.tables import (
     DuplicateRow,
     FitRow,
     ParticipantRow,
+    ProbeRow,
     ReviewRow,
     RunRow,
     SampleRow,
@@ -83,6 +85,7 @@ ONE_OF: dict[type[SQLModel], dict[str, tuple[str, ...]]] = {
     DialogueRow: {"status": tuple(Status)},
     SampleRow: {"status": ("kept", "dropped", "rejected"), "culture": (*CULTURES, MAIN_CULTURE)},
     ParticipantRow: {"role": ("main", "delegate", "moderator"), "culture": (*CULTURES, MAIN_CULTURE)},
+    ProbeRow: {"kind": get_args(Measure), "moment": ("own", "before", "after")},
 }
 """Columns with few allowed values."""
 

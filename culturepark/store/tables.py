@@ -255,19 +255,22 @@ class ProbeRow(SQLModel, table=True):
     kind: str = Field(primary_key=True)
     """`stance` or `understanding`."""
     moment: str = Field(primary_key=True)
-    """`before` or `after` the talk; `own`: the person's own answer, by which the others' are scored."""
+    """`before` (from the introductions alone) or `after` the talk; `own`: the person's own answer, by which predictions
+    are scored."""
     about: str = Field(primary_key=True)
     """Key of the persona whose answer it is about."""
     by: str = Field(primary_key=True)
-    """Key of the persona who predicts; `judge` for a judge who sees the speeches alone."""
+    """`judge` (of stances) or `reader` (who predicts): models that see what was said and nothing else; for `own`, the
+    persona's key."""
     choice: int | None = None
     """The chosen answer: a code of the survey item, or the number of a choice from 1; null if none could be read."""
     truth: int | None = None
-    """The right one; null where the person's own answer could not be read."""
+    """The right one; null for `own`, and where the person's own answer could not be read."""
     options: int
     """Number of answers to choose from."""
     chance: float | None = Field(default=None, sa_type=Number)
-    """Probability (0-1) of being right by the country's shares alone, or by guessing where there are none."""
+    """Probability (0-1) of being right without the talk: of a stance, the share of the commonest answer in the person's
+    country; of a choice, and where there are no shares, one of all options. Null for `own`."""
     call_id: str | None = Field(default=None, foreign_key="call.id")
 
 

@@ -35,7 +35,9 @@ from culturepark.models.chat import digest
 ENGLISH = load_language("en")
 FOLDER = Path(culturepark.languages.__file__).parent
 PEOPLE = load_all([])
-WHOLE = ("people", "extract", "verify", "reword", "reword-as-published", "lead")
+WHOLE = (
+    "people", "extract", "verify", "reword", "reword-as-published", "lead", "probe-stance", "probe-understanding",
+)  # fmt: skip
 """Prompts that are sent as they stand: what is asked about goes into the user message."""
 IN_PARTS = ("self-guidance", "free-chat", "talk", "moves", "samples", "judges", "scales", "cross-check-small")
 
@@ -113,7 +115,7 @@ def test_every_language_has_the_same_files_and_every_file_is_known(language: str
     rendered = {
         "persona", "persona-small", "stance", "moderate", "follow-up", "follow-up-small", "follow-up-forms",
         "speaks-for", "about", "answer-as-claim", "score", "score-small", "cross-check", "talk-persona", "fit",
-        "listener", "remember", "people",
+        "listener", "remember", "people", "probe-own",
     }  # fmt: skip
     assert files == {f"{name}.md" for name in {*rendered, *WHOLE, *IN_PARTS}} | {
         "phrases.toml",
