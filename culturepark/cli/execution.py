@@ -173,6 +173,9 @@ def tell_summary(stats: RunStats, failure: CultureparkError | None, option: str)
             tell(f"one voice: {'; '.join(collapse.reasons)}; `culturepark stats {stats.run}{option}` shows more")
         tell(f"next: culturepark export {stats.run} --format trl --out runs/{stats.run}{option}")
     if any(map(is_tiny, stats.models.values())):
-        tell("the embedded model is tiny: it shows how the tool works, and writes nothing worth training on")
+        tell(
+            "the embedded model is tiny: it picks sentences from the cards, takes in nothing that is said, and its views "
+            "are not kept; `culturepark replay demo` shows what a large model makes of it"
+        )
     if any(map(is_scripted, stats.models.values())):
         tell("the model was scripted: what it says comes from the persona cards, and is nothing to train on")

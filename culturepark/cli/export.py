@@ -55,6 +55,7 @@ def export(
     from culturepark.errors import UsageError
     from culturepark.export.manifest import Wanted
     from culturepark.export.writer import export as write_export
+    from culturepark.store.recorded import store_with
     from culturepark.store.store import Store
     from culturepark.terminal.safe import tell, write
 
@@ -64,7 +65,7 @@ def export(
         raise UsageError(f"--culture {unknown[0][:60]!r}: must be one of {', '.join(allowed)}")
     if split is not None and not 0 < split < 1:
         raise UsageError("--split: the share that trains, between 0 and 1, as in --split 0.9")
-    store = Store(store_url, must_exist=True)
+    store = Store(store_with(store_url, *run_ids), must_exist=True)
     wanted = Wanted(form, tuple(dict.fromkeys(culture or [])), split, dialogues, parquet, licence)
     command = shlex.join(["culturepark", *sys.argv[1:]])
     exported = write_export(store, run_ids, out, wanted, command=command, tell=tell)
@@ -91,10 +92,11 @@ def report(
     from culturepark.cli.progress import counting
     from culturepark.files import exists
     from culturepark.report.page import write as write_page
+    from culturepark.store.recorded import store_with
     from culturepark.store.store import Store
     from culturepark.terminal.safe import tell, write
 
-    store = Store(store_url, must_exist=True)
+    store = Store(store_with(store_url, run_id), must_exist=True)
     new_folder = out.parent if out and not exists(out.parent) else None
     with counting("dialogues") as progress:
         written = write_page(store, run_id, out, progress)

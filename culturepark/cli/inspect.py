@@ -95,10 +95,11 @@ def stats(
     """Show how varied a run's voices are, how judges agree, stances against the survey, funnel, cost and stops."""
     from culturepark.stats.run_stats import stats as stats_of
     from culturepark.stats.text import stats_lines
+    from culturepark.store.recorded import store_with
     from culturepark.store.store import Store
     from culturepark.terminal.safe import out, plain, write
 
-    store = Store(store_url, must_exist=True)
+    store = Store(store_with(store_url, run_id), must_exist=True)
     figures = stats_of(store, store.run(run_id))
     if as_json:
         write(json.dumps(figures.as_json()))
@@ -123,7 +124,7 @@ def replay(
         str | None,
         typer.Argument(
             metavar="RUN|DIALOGUE",
-            help="What to show; without, the list of runs, and as plain text the newest.",
+            help="What to show, `demo` for the recorded run; without, the list of runs, and as plain text the newest.",
             callback=decodable,
         ),
     ] = None,
@@ -145,7 +146,9 @@ def replay(
 ) -> int:
     """Play stored dialogues, look behind every sentence, and judge it."""
     from culturepark.errors import UsageError
+    from culturepark.store.recorded import store_with
 
+    store_url = store_with(store_url, target)
     if plain or behind or not on_terminal():
         if endpoints:
             raise UsageError("--endpoint is for branches in the app; plain text asks no model")
@@ -204,11 +207,12 @@ def trace(
     from culturepark.cli.trace_text import lines_of
     from culturepark.export.line_trace import find_line
     from culturepark.store.lineage import trace as trace_of
+    from culturepark.store.recorded import store_with
     from culturepark.store.store import Store
     from culturepark.terminal.safe import out, write
 
     names = find_line(subject) or [decodable(subject)]
-    store = Store(store_url, must_exist=True)
+    store = Store(store_with(store_url, *names), must_exist=True)
     traces = [trace_of(store, name) for name in names]
     if as_json:
         # The document of a pair is that of the chosen sample, with that of the rejected one inside.

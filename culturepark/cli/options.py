@@ -26,7 +26,12 @@ StoreUrl = Annotated[
     typer.Option("--store", envvar="CULTUREPARK_STORE", help="Database URL.", metavar="URL"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="A run's id, its beginning, or `last`.", callback=decodable)]
+RunId = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="A run's id, its beginning, `last`, or `demo` for the recorded one.", callback=decodable
+    ),
+]
 Roles = Annotated[
     list[str] | None,
     typer.Option(
@@ -51,9 +56,10 @@ def store_option(store: "Store") -> str:
     import shlex
 
     from culturepark.redact import redact
+    from culturepark.store.recorded import is_recorded
 
     shown = store.database.shown
-    return "" if shown == STORE else f" --store {shlex.quote(redact(shown))}"
+    return "" if shown == STORE or is_recorded(shown) else f" --store {shlex.quote(redact(shown))}"
 
 
 @dataclass(frozen=True)

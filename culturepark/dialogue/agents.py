@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from pydantic import BaseModel
 
 from culturepark.dialogue import phrasing
-from culturepark.dialogue.guards import clean
+from culturepark.dialogue.guards import clean, cleaned
 from culturepark.dialogue.marks import mark_in
 from culturepark.dialogue.memory import scenes_of
 from culturepark.dialogue.protocol import Move, Slot
@@ -174,8 +174,9 @@ class PersonaAgent(Agent):
         self.reply = await self.client.ask(
             request, subject_id=ask.subject_id, prompt_digest=digest(self.card_digest, line_digest)
         )
+        # The mark stands inside the quotes around a speech, or behind them.
         spoken, self.mark = mark_in(clean(self.reply, self.called), self.casting, self.participant)
-        return spoken
+        return cleaned(spoken, self.called)
 
     def _rounds(self, heard: Sequence[Heard]) -> tuple[list[tuple[list[str], str]], list[str]]:
         """Return the person's own turns, each with what was said before it, and what was said after the last."""

@@ -59,7 +59,7 @@ INLINE_NUMBERS = re.compile(r"(?<!\S)\(?(\d{1,2})[.)](?=\s)")
 """The same anywhere, where three in a row are needed: `on the 1. and 2. of May` names two."""
 FIELDS = re.compile(r"(?m)^\W{0,4}[^\W\d_][^\n:.!?,。，]{0,29}:(?!//)|(?<=[.!?] )[^\W\d_]:\s")
 """A few words and a colon at the start of a line, as in a form or a script; in the middle of one, a single letter."""
-BRACKETS = re.compile(r"[\[{【〔][^\[\]{}【】〔〕\n]*[\]}】〕](?!\**\s*:)")
+BRACKETS = re.compile(r"[\[{【〔](?![A-Z]{2,9}\])[^\[\]{}【】〔〕\n]*[\]}】〕](?!\**\s*:)")
 ASIDE = re.compile(r"\(([^()\n]{1,120})\)")
 DASHED = re.compile(r"[-–—] ?[^-–—.!?:\n]{2,60} [-–—] ")
 STARRED = re.compile(r"(?<![\w*])([*_~])(?![\s*_~])([^*_~\n]{1,120})(?<!\s)\1(?![\w*])")
@@ -85,7 +85,12 @@ def clean(reply: Reply, called: str) -> str:
 
     Thoughts and control tokens are out of a reply's text already (`models/thoughts`).
     """
-    text = reply.text.strip()
+    return cleaned(reply.text, called)
+
+
+def cleaned(text: str, called: str) -> str:
+    """Return a text without a label in front, and without quotes or white space around it."""
+    text = text.strip()
     text = re.sub(rf"^[\[*]*(?i:{re.escape(called)}){SURNAME}\**\s*[:：]\**\s*", "", text, count=1)
     for opening, closing in ('""', "“”", "«»", "„“"):
         inside = text[1:-1]

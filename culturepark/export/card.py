@@ -40,8 +40,8 @@ PARTLY_NO_MODEL = (
     "fixed rules. These rows show how the tool works and are not worth training on."
 )
 SMALL_MODEL = (
-    "A model of only 135 million parameters (SmolLM2-135M-Instruct) wrote these rows. They show how the tool works and "
-    "are not worth training on."
+    "A model of only 135 million parameters (SmolLM2-135M-Instruct) picked these rows from the persona cards, word by "
+    "word. They show how the tool works and are not worth training on."
 )
 
 

@@ -8,6 +8,7 @@ from math import sqrt
 from typing import get_args
 
 from culturepark.dialogue import phrasing
+from culturepark.dialogue.agents import SHOWN
 from culturepark.dialogue.casting import Plan
 from culturepark.dialogue.casting import plan as plan_of
 from culturepark.dialogue.policy import expected_slots
@@ -194,7 +195,16 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
 
     fixed = {
         name: tokens.count(load_language(scenario.language).prompt(name).text, "")
-        for name in ("extract", "verify", "follow-up", "score", "scales", "judges", *probes.PROMPTS.values())
+        for name in (
+            "extract",
+            "verify",
+            "follow-up",
+            "moderate",
+            "score",
+            "scales",
+            "judges",
+            *probes.PROMPTS.values(),
+        )
     }
     for casting in plan.castings:
         cards = [tokens.count(phrasing.card(casting, p, scenario, small=False)[0], "") for p in casting.participants]
@@ -206,7 +216,11 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
                 add("speaker", again, again * (cards[slot.person] + transcript + 60), again * guess.turn_tokens)
                 speeches += 1
             elif slot.act == "follow-up":
-                add("moderator", 1, fixed["follow-up"] + 2 * guess.turn_tokens, 30)
+                shown = transcript if scenario.moderation == "led" else SHOWN * guess.turn_tokens
+                if scenario.moderation == "scripted":
+                    add("moderator", 1, fixed["follow-up"] + 2 * guess.turn_tokens, 30)
+                else:
+                    add("moderator", 1, fixed["moderate"] + min(transcript, shown), 45)
             transcript += guess.turn_tokens if slot.act == "speech" else 35
             introductions = transcript if slot.phase == probes.INTRODUCTIONS else introductions
         statements = speeches * guess.statements_a_turn

@@ -257,7 +257,7 @@ def test_a_reason_to_end_that_is_no_word_is_no_answer(store: Path, tmp_path: Pat
 
 
 def test_what_looks_like_a_control_token_is_quoted_as_it_was_said(store: Path, tmp_path: Path) -> None:
-    said = "My neighbours must never ask anybody of the [NATO] base for <b>money</b> in a year without rain."
+    said = "My neighbours must never ask anybody of the [NATO] base for money in a year without rain."
 
     def reply(body: JsonObject, number: int) -> str | None:
         return said if wants(body) == "speech" and len(body["messages"]) > 3 else None
@@ -269,7 +269,7 @@ def test_what_looks_like_a_control_token_is_quoted_as_it_was_said(store: Path, t
     assert not any("[NATO]" in content for content in sent)
     quotes = rows(store, "SELECT quote, text, first_person FROM statement WHERE quote LIKE '%NATO%'")
     assert quotes
-    assert all("[NATO] base for <b>money</b>" in text for row in quotes for text in row)
+    assert all("[NATO] base for money" in text for row in quotes for text in row)
 
 
 def test_a_model_that_is_gone_can_be_replaced_by_another_but_for_the_talk(
@@ -609,7 +609,8 @@ def test_a_turn_is_one_piece_of_its_answer_and_holds_no_thoughts_labels_or_broke
         assert "\0" in content
         assert "\ud800" in content
         assert text in content
-        assert content.partition(text)[2] == "” \0\ud800\n"
+        assert content.partition(text)[2].endswith("” \0\ud800\n")
+        assert "told:" not in text
         assert not {"<", "*", "“", "”", ":"} & set(text[:12])
     assert only(store, "SELECT count(*) FROM sample WHERE status = 'kept'") > 0
 
