@@ -174,8 +174,8 @@ def tell_summary(stats: RunStats, failure: CultureparkError | None, option: str)
         tell(f"next: culturepark export {stats.run} --format trl --out runs/{stats.run}{option}")
     if any(map(is_tiny, stats.models.values())):
         tell(
-            "the embedded model is tiny: it picks sentences from the cards, takes in nothing that is said, and its views "
-            "are not kept; `culturepark replay demo` shows what a large model makes of it"
+            "the embedded model is tiny: it picks sentences from cards and takes in nothing that is said; no view is "
+            "kept; `culturepark replay demo` shows what a large model makes of it"
         )
     if any(map(is_scripted, stats.models.values())):
         tell("the model was scripted: what it says comes from the persona cards, and is nothing to train on")

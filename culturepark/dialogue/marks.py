@@ -12,8 +12,12 @@ from typing import get_args
 from culturepark.domain import Casting, Mark, Participant, Provenance, Told
 
 FIELD = r"\b(?P<name>told|from|asks)\b[*_]*\s*[:：=]"
-MARK = re.compile(r"(?:(?:^|\n)[ \t*_`>#-]*|\s*[*_`]*[\[({【]\s*[*_]*)told\b[*_]*\s*[:：=][^\0]{0,300}$", re.I)
-"""A mark at the end of a reply."""
+MARK = re.compile(
+    r"\s*[*_`]*[\[({【]\s*[*_]*told\b[*_]*\s*[:：=][^\[\]{}【】\n]{0,200}(?:[\])}】][^\w.!?]*)?$"
+    r"|(?:^|\n)[ \t*_`>#-]*told\b[*_]*\s*[:：=][^\n]{0,100}(?:\n\W{0,6}(?:from|asks)\b[*_]*\s*[:：=][^\n]{0,100})*\s*$",
+    re.I,
+)
+"""A mark at the end of a reply: in brackets, of which the last may be missing, or on lines of its own."""
 SOURCES: dict[str, Provenance] = {"card": "card", "memory": "episode", "episode": "episode", "guess": "model"}
 
 

@@ -310,7 +310,7 @@ def test_about_a_survey_item_a_delegates_stance_is_drawn_by_the_runs_seed() -> N
     assert drawn[7]
     assert only("participant")["stance_text"] == drawn[7].text
     (request,) = [c["request"] for c in rows_of("call") if c["subject_id"] == "t.d1.t1"]
-    assert f"Your own answer to it is: {drawn[7].text}" in request
+    assert f"in the words of a questionnaire: {drawn[7].text}" in request
 
 
 def test_a_main_contact_talks_about_a_survey_item_without_a_stance() -> None:

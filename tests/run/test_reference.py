@@ -128,7 +128,7 @@ def test_3_a_reply_with_a_quoted_word_is_kept_whole(tmp_path: Path) -> None:
     quoted = "\"Kolay gelsin\" is what we say, and “afiyet olsun”, and 'hocam'."
 
     def speak(body: JsonObject) -> str:
-        said = scripted.answer(body)
+        said = scripted.answer(body).partition("\n[told")[0]
         moderates = body["messages"][0]["content"].startswith("You moderate")
         return said if moderates else f"{said} {quoted.replace('we say', f'we say {ordinal(said)}')}"
 
@@ -457,8 +457,8 @@ def test_8_an_agent_reads_its_own_card_and_the_public_transcript_and_nothing_els
         if mine:
             speeches += 1
             own = "disagree" if turn.speaker == ELIF else None
-            assert ("Your own answer to it is" in messages[0]["content"]) == (own is not None)
-            assert not any("Your own answer to it is" in m["content"] for m in messages[1:])
+            assert ("in the words of a questionnaire" in messages[0]["content"]) == (own is not None)
+            assert not any("in the words of a questionnaire" in m["content"] for m in messages[1:])
     assert speeches == 12
 
 
