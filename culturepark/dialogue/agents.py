@@ -346,7 +346,7 @@ def voice(notice: Callable[[str], None]) -> Voice:
 
 
 def as_team(casting: Casting, scenario: Scenario, speaker: Any, moderator: Any) -> SelectorGroupChat:
-    """Return the agents as an AgentChat team with the same schedule, for use inside AutoGen programs.
+    """Return the agents as an AgentChat team with the schedule of a scripted dialogue, for use inside AutoGen programs.
 
     A team has no guards and cannot be resumed; `culturepark simulate` has both.
 

@@ -545,9 +545,9 @@ def parts_of(scene: Scene) -> list[Part]:
 
 def phases_of(scene: Scene) -> list[str]:
     """Return the phases so far, then those that are still to come."""
-    from culturepark.dialogue.protocol import protocol_of
+    from culturepark.dialogue.policy import expected_slots
+    from culturepark.store.integrity import edition_of
 
     phases = [spoken.turn.phase for spoken in scene.turns]
-    protocol = protocol_of(scene.dialogue.protocol)
-    planned = () if scene.finished or not protocol.has_schedule else protocol.phases
-    return list(dict.fromkeys([*phases, *planned]))
+    slots = () if scene.finished else expected_slots(edition_of(scene.run).scenario, scene.casting)
+    return list(dict.fromkeys([*phases, *(slot.phase for slot in slots)]))

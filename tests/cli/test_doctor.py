@@ -62,7 +62,7 @@ def test_it_asks_what_a_run_asks() -> None:
         request.body for request in endpoint.requests if request.path.endswith("completions")
     ]
     assert speech["messages"][0]["role"] == "system"
-    assert (speech["temperature"], speech["max_tokens"]) == (0.8, 260)
+    assert (speech["temperature"], speech["max_tokens"]) == (0.8, 300)
     assert "seed" in speech
     assert verdict["response_format"]["json_schema"]["name"] == "verdicts"
     assert verdict["logprobs"]
