@@ -78,6 +78,15 @@ SlipKind = Literal["contradiction", "addressee", "task", "unanswered", "unfounde
 of the speaker; `addressee`: it takes somebody for somebody else; `task`: it speaks of the task or the prompt;
 `unanswered`: it does not answer what was asked of it; `unfounded`: it tells a rule or custom of a place as a fact, and
 neither card nor scene holds it."""
+SlipOutcome = Literal["not mined", "flagged", "mined"]
+SLIP_OUTCOMES: dict[SlipKind, SlipOutcome] = {
+    "contradiction": "not mined",
+    "addressee": "not mined",
+    "task": "not mined",
+    "unanswered": "mined",
+    "unfounded": "flagged",
+}
+"""What becomes of a turn with a slip; `flagged`: it is mined, and all samples of it say so."""
 Decision = Literal["accept", "reject", "comment"]
 """A reviewer's; `comment` where there is only a rating, a wording or a note."""
 ModelRole = Literal["speaker", "moderator", "extractor", "verifier", "embedder", "judge", "judge-2", "judge-3"]
@@ -569,9 +578,15 @@ class Slip(Noun):
 
     turn_id: str
     kind: SlipKind
+    quote: str
+    """The words in question, as they stand in the turn."""
     note: str
     """In the model's words."""
     call_id: str | None
+
+    @property
+    def outcome(self) -> SlipOutcome:
+        return SLIP_OUTCOMES[self.kind]
 
 
 def unpacked(value: Any) -> Any:

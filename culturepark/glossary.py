@@ -40,6 +40,7 @@ REJECTED = {
     "question": "a question",
     "quote-not-in-turn": "its quote was never said",
     "repeated": "the same words a second time",
+    "slip": "a turn with a slip in it",
     "small-talk": "small talk",
     "too-long": "too long, or its turn was too long for the model's context",
     "too-short": "too short to be understood",
@@ -99,6 +100,7 @@ STATUSES = {
 
 STAGES = {
     "dialogue": "speaking",
+    "examine": "looking for slips",
     "extract": "finding statements",
     "verify": "verifying them",
     "check": "checks by judges and second personas",
@@ -175,6 +177,56 @@ ORIGINS = {
 FIXED = ("cue", "fallback")
 """Origins of turns whose words are the same in every dialogue."""
 
+ACTS = {
+    "welcome": "welcomes everybody",
+    "ask": "puts the question",
+    "bring-in": "brings in somebody who has said little",
+    "pass-on": "passes on a question",
+    "scene": "asks for a scene",
+    "rule": "asks for a rule",
+    "exception": "asks for an exception",
+    "otherwise": "asks what happens otherwise",
+    "contrast": "sets two turns beside each other",
+    "say-back": "says back what was understood",
+    "move-on": "moves on",
+    "close": "closes the talk",
+}
+"""What a moderator does with a turn."""
+
+TOLD = {
+    "answer": "an own answer",
+    "scene": "a scene",
+    "rule": "a rule",
+    "consequence": "what follows",
+    "exception": "an exception",
+    "reaction": "a reaction",
+}
+"""What a speech holds, by its speaker's mark."""
+
+PROVENANCE = {"card": "the card", "episode": "a remembered scene", "model": "the model that speaks"}
+"""Where rules and customs in a speech come from, by its speaker's mark."""
+
+SLIPS = {
+    "contradiction": "goes against the card, a scene or earlier words",
+    "addressee": "takes somebody for somebody else",
+    "task": "speaks of the task",
+    "unanswered": "leaves a question unanswered",
+    "unfounded": "tells a rule or custom as a fact that is on no card",
+}
+"""What a turn did wrong, as the verifier found after the talk."""
+
+SLIP_OUTCOMES = {
+    "not mined": "the turn is not mined",
+    "flagged": "samples from the turn are flagged",
+    "mined": "the turn is mined all the same",
+}
+
+FLAGS = {
+    "as-published": "its rewording was kept unchecked",
+    "unfounded": "its turn tells a rule or custom as a fact that is on no card",
+}
+"""Flags of samples."""
+
 PHASES = {
     "opening": "Introductions",
     "opinion": "Own views",
@@ -205,6 +257,8 @@ FOR_THE_PAGE = {
     "phases": PHASES,
     "methods": METHODS,
     "origins": ORIGINS,
+    "slips": SLIPS,
+    "flags": FLAGS,
     "decisions": {decision: f"{sign} {word}" for decision, (sign, word, _) in DECISION_SIGNS.items()},
 }
 """Words for the script of the report page."""
@@ -216,6 +270,11 @@ def in_words(words: dict[str, str], name: str) -> str:
     if words is STOPS and rest:
         return f"{words.get(head, head)} ({REFUSED.get(rest, rest)})"
     return words.get(name, name)
+
+
+def flags_in_words(flags: str) -> str:
+    """Return the meaning of the flags of a sample, which are words with spaces between them."""
+    return "; ".join(f"{flag}: {in_words(FLAGS, flag)}" for flag in flags.split())
 
 
 def signed_status(status: str) -> tuple[str, str]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from textwrap import indent
 
 from rich.text import Text
 
-from culturepark.domain import COUNTRY_NAMES, MAIN_COUNTRY, Persona, SurveyItem
+from culturepark.domain import COUNTRY_NAMES, MAIN_COUNTRY, Persona, Slip, SurveyItem
+from culturepark.glossary import flags_in_words
 from culturepark.store.lineage import TalkTrace, Trace, TracedReview, TurnTrace
-from culturepark.store.tables import CallRow, ParticipantRow, RunRow, VerdictRow
+from culturepark.store.reasons import beside, slip_in_words
+from culturepark.store.tables import CallRow, ParticipantRow, RunRow, TurnRow, VerdictRow
 from culturepark.terminal.safe import clip, plain, safe
 
 
@@ -24,7 +26,8 @@ def statement_lines(trace: Trace) -> Iterator[Text]:
     statement, turn = trace.statement, trace.turn
     if sample := trace.sample:
         reason = f" ({sample.drop_reason})" if sample.drop_reason else ""
-        yield heading("sample", sample.id, f"{sample.kind}, {sample.status}{reason}")
+        flags = f"; {flags_in_words(sample.flags)}" if sample.flags else ""
+        yield heading("sample", sample.id, f"{sample.kind}, {sample.status}{reason}{flags}")
         for message in trace.messages:
             yield plain(indent(f"{message['role']}: {message['content']}", "    "))
     yield heading("statement", statement.id, statement.kind)
@@ -41,6 +44,7 @@ def statement_lines(trace: Trace) -> Iterator[Text]:
     start, end = statement.quote_start, statement.quote_end
     quote = (f"[{safe(turn.text[start:end])}]", "bold underline")
     yield Text.assemble("    ", safe(turn.text[:start]), quote, safe(turn.text[end:]))
+    yield from turn_notes(turn, trace.slips, {trace.persona.key: trace.persona.called})
     if call := trace.calls.get(turn.call_id or ""):
         yield call_line(call)
     yield from persona_lines(trace.persona)
@@ -66,6 +70,7 @@ def talk_lines(trace: TalkTrace) -> Iterator[Text]:
         by = f", call {turn.call_id}" if turn.call_id else f", {turn.origin}"
         yield heading("turn", turn.id, f"{turn.speaker}, {turn.phase}{by}")
         yield plain(f"    {turn.text}")
+        yield from turn_notes(turn, trace.slips, {persona.key: persona.called for _, persona in trace.participants})
         yield from review_lines([review for review in trace.reviews if review.row.subject_id == turn.id])
     yield heading("seed", trace.seed.key, trace.seed.question)
     if item:
@@ -86,6 +91,16 @@ def turn_lines(trace: TurnTrace) -> Iterator[Text]:
     if not trace.statements:
         yield plain("          nothing was mined from it")
     yield run
+
+
+def turn_notes(turn: TurnRow, slips: Sequence[Slip], names: Mapping[str, str]) -> Iterator[Text]:
+    """Yield what a turn did by its own account, and what was found wrong in it."""
+    for line in beside(turn.noun(), names):
+        yield plain(f"    {line}")
+    for slip in slips:
+        if slip.turn_id == turn.id:
+            yield heading("slip", slip.kind, f"call {slip.call_id}" if slip.call_id else "")
+            yield plain(f"    {slip_in_words(slip)}")
 
 
 def verdict_lines(verdict: VerdictRow, run: RunRow) -> Iterator[Text]:

@@ -91,7 +91,12 @@ Mode = Literal["auto", "quotes", "sentences"]
 
 
 async def extract(
-    asker: Asker, turns: Sequence[Turn], mode: Mode, after: int = 0, roles: Collection[Mined] = get_args(Mined)
+    asker: Asker,
+    turns: Sequence[Turn],
+    mode: Mode,
+    after: int = 0,
+    roles: Collection[Mined] = get_args(Mined),
+    without: Collection[int] = (),
 ) -> Extraction:
     """Return all statements of a dialogue, in the order of its turns.
 
@@ -101,13 +106,17 @@ async def extract(
     Args:
         after: turns up to this position are only context. In a branch they are the parent's, and are mined there.
         roles: of the speakers who are mined; turns of others are context too.
+        without: positions of turns with slips, which are not mined; each counts as rejected.
     """
     speakers = speakers_of(asker.casting, turns, asker.language)
     mined = [turn for turn in turns if turn.position > after and turn.role in roles]
+    slips = Counter({"slip": spoiled} if (spoiled := sum(turn.position in without for turn in mined)) else {})
+    mined = [turn for turn in mined if turn.position not in without]
     if mode == "sentences" or (mode == "auto" and asker.model.traits.labels):
-        return by_sentence(asker.casting, mined, speakers)
+        extraction = by_sentence(asker.casting, mined, speakers)
+        return replace(extraction, rejected=extraction.rejected + slips)
     extractions = [part for stretch in stretches(mined) for part in await mine_stretch(asker, stretch, speakers, mode)]
-    rejected = sum((extraction.rejected for extraction in extractions), Counter[str]())
+    rejected = sum((extraction.rejected for extraction in extractions), slips)
     proposals = [proposal for extraction in extractions for proposal in extraction.proposals]
     return Extraction(without_repeats(proposals, rejected), rejected)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from culturepark.dialogue.protocol import protocol_of
 from culturepark.dialogue.stance import side_taken
 from culturepark.distill import dedup, quotes
+from culturepark.distill.slips import FLAG as UNFOUNDED
 from culturepark.domain import Casting, Criterion, Relation, Sample, Scenario, Shape, Statement
 from culturepark.languages import Language, load_language
 
@@ -24,6 +25,7 @@ REASONS: dict[tuple[str, Relation], str] = {
     ("stance", "irrelevant"): "irrelevant-to-stance",
     ("stance", "entail"): "entails-stance",
 }
+AS_PUBLISHED = "as-published"
 CHECKS: tuple[Criterion, ...] = ("harmlessness", "awareness", "cross-check")
 
 AFTER_VERIFYING = ("before-the-question", "picked", "duplicate", "same-words", "review")
@@ -62,7 +64,7 @@ def drop_reason(
         picked: whether a small model picked it from the card. A norm is true as it stands there; a view that nobody
             formed is none.
     """
-    if flags != "as-published":
+    if AS_PUBLISHED not in flags.split():
         if "faithful" not in verdicts:
             return "not-verified"
         for criterion in ("faithful", "stance"):
@@ -159,6 +161,8 @@ class Judged:
     """Of its turn."""
     picked: bool = False
     """A small model picked its turn from the card."""
+    unfounded: bool = False
+    """Its turn tells a rule or custom as a fact that is on no card."""
 
 
 def entries(
@@ -231,8 +235,8 @@ def asked_yet(phase: str, protocol: str) -> bool:
 
 
 def flags(item: Judged, scenario: Scenario) -> str:
-    published = scenario.distill.rewrite == "as-published"
-    return "as-published" if published and item.statement.rewritten_from else ""
+    published = scenario.distill.rewrite == AS_PUBLISHED and item.statement.rewritten_from
+    return " ".join(flag for flag, is_set in ((AS_PUBLISHED, published), (UNFOUNDED, item.unfounded)) if is_set)
 
 
 def settled(verdicts: Sequence[tuple[Relation, str]]) -> tuple[Relation, str]:

@@ -87,6 +87,7 @@ def answer(body: JsonObject) -> str:
         "rewording": rewording,
         "ratings": ratings,
         "move": leading,
+        "slips": slips,
     }
     return json.dumps(scripts[schema](material))
 
@@ -195,6 +196,11 @@ def verdicts(material: JsonObject) -> JsonObject:
         side = "entail" if percent < 70 else "contradict" if percent < 85 else "irrelevant"
         rows.append({"id": item["id"], "faithful": "entail", "stance": side if item.get("stance") else "none"})
     return {"verdicts": rows}
+
+
+def slips(_: JsonObject) -> JsonObject:
+    """Find none: the script says what stands on the card."""
+    return {"slips": []}
 
 
 def scores(material: JsonObject, judge: str) -> JsonObject:

@@ -8,10 +8,20 @@ from collections.abc import Iterator, Sequence
 from culturepark.dialogue.protocol import protocol_of
 from culturepark.distill.quotes import as_sentence
 from culturepark.domain import Turn, trained_form
-from culturepark.glossary import CRITERIA, DECISION_SIGNS, METHODS, PHASES, RELATIONS, SHAPES, counted, in_words
+from culturepark.glossary import (
+    CRITERIA,
+    DECISION_SIGNS,
+    METHODS,
+    PHASES,
+    RELATIONS,
+    SHAPES,
+    counted,
+    flags_in_words,
+    in_words,
+)
 from culturepark.glossary import DROPPED as NOT_KEPT
 from culturepark.store.dialogue_view import Cluster, Mined, Scene, Spoken
-from culturepark.store.reasons import no_sample, no_statement
+from culturepark.store.reasons import beside, no_sample, no_statement, slip_in_words
 from culturepark.store.tables import SampleRow, StatementRow, VerdictRow
 from culturepark.terminal.blocks import Look, Para, Stop, word_changes
 from culturepark.terminal.safe import clip, safe
@@ -52,6 +62,10 @@ def of_turn(scene: Scene, spoken: Spoken) -> Iterator[Para]:
     turn = spoken.turn
     who = safe(spoken.name) + (f", {safe(spoken.culture)}" if spoken.culture else "")
     yield Para(f"{who} · {safe(in_words(PHASES, turn.phase))}", "title", f"Turn {turn.position}  ")
+    for line in beside(turn, scene.called):
+        yield Para(line, "muted")
+    for slip in spoken.slips:
+        yield Para(slip_in_words(slip), "bad", f"{DROPPED} ")
     if not spoken.statements:
         yield Para(no_statement(scene, turn), "muted")
         return
@@ -214,7 +228,7 @@ def of_sample(scene: Scene, sample: SampleRow) -> Stop:
     reason = sample.drop_reason or ""
     why = f": {safe(in_words(NOT_KEPT, reason))}" if reason else ""
     split = f", for {safe(sample.split)}" if sample.split else ""
-    flag = f" ({safe(sample.flags)}: its rewording was kept unchecked)" if sample.flags else ""
+    flag = f" ({safe(flags_in_words(sample.flags))})" if sample.flags else ""
     words = f"sample, {safe(in_words(SHAPES, sample.kind))}: {safe(sample.status)}{why}{split}{flag}"
     paras = [Para(words, head=f"{KEPT if kept else DROPPED} ", indent=3, head_look="good" if kept else "bad")]
     for role, content in messages(sample):

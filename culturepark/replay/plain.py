@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from culturepark.dialogue.protocol import protocol_of
-from culturepark.domain import Edition, SurveyItem, Turn
+from culturepark.domain import Edition, Slip, SurveyItem, Turn
 from culturepark.glossary import (
     CRITERIA,
     DECISION_SIGNS,
@@ -21,12 +22,14 @@ from culturepark.glossary import (
     PHASES,
     RELATIONS,
     SHAPES,
+    flags_in_words,
     in_words,
 )
 from culturepark.ids import kind_of
 from culturepark.store import runs
 from culturepark.store.dialogue_view import Cluster, Mined, Scene, Scenes
 from culturepark.store.integrity import edition_of
+from culturepark.store.reasons import beside, slip_in_words
 from culturepark.store.search import Lists
 from culturepark.store.store import Store
 from culturepark.store.tables import DialogueRow, ParticipantRow, ReviewRow, VerdictRow
@@ -105,10 +108,14 @@ def turns(scenes: Scenes, row: DialogueRow, people: list[ParticipantRow], follow
             (row,) = runs.dialogues_of(scenes.store, row.id)
         following = scenes.store.turns(row.id)[shown:]
         scene = scenes.scene(row.id) if behind and following else None
+        slips: dict[str, list[Slip]] = defaultdict(list)
+        for slip in scenes.store.slips(row.id) if following else ():
+            slips[slip.turn_id].append(slip)
         for turn in following:
             yield ""
             yield speaker_line(turn, speakers)
             yield safe(turn.text, lines=True)
+            yield from (f"  {slip_in_words(slip)}." for slip in slips.get(f"{row.id}.t{turn.position}", ()))
             if scene:
                 yield from behind_turn(scenes, scene, turn.position)
         shown += len(following)
@@ -139,6 +146,7 @@ def drawn_from(item: SurveyItem, country: str) -> str:
 
 def behind_turn(scenes: Scenes, scene: Scene, position: int) -> Iterator[str]:
     spoken = next(spoken for spoken in scene.turns if spoken.turn.position == position)
+    yield from (f"  {line}." for line in beside(spoken.turn, scene.called))
     calls = scenes.calls(scene, spoken.id)
     if calls:
         last = calls[-1]
@@ -167,7 +175,8 @@ def statement(scene: Scene, mined: Mined, which: str) -> Iterator[str]:
     yield from reviews(scene.reviews.get(row.id, ()))
     for sample in mined.samples:
         why = because(in_words(DROPPED, sample.drop_reason or ""))
-        yield safe(f"    Sample, {in_words(SHAPES, sample.kind)}, {sample.status}{why}, {sample.id}:")
+        flags = f", {flags_in_words(sample.flags)}" if sample.flags else ""
+        yield safe(f"    Sample, {in_words(SHAPES, sample.kind)}, {sample.status}{why}, {sample.id}{flags}:")
         for message in json.loads(sample.messages):
             yield safe(f"      {message['role']}: {message['content']}")
         yield from reviews(scene.reviews.get(sample.id, ()))

@@ -18,7 +18,7 @@ from culturepark.domain import JsonObject
 from culturepark.glossary import FOR_THE_PAGE
 from culturepark.redact import bare, without_secrets
 from culturepark.store.dialogue_view import Cluster, Mined, Scene, Scenes, Spoken
-from culturepark.store.reasons import no_sample, no_statement
+from culturepark.store.reasons import beside, no_sample, no_statement, slip_in_words
 from culturepark.store.search import cause
 from culturepark.store.tables import CallRow, ReviewRow
 
@@ -185,6 +185,11 @@ def turn_of(scene: Scene, spoken: Spoken) -> JsonObject:
         "text": turn.text,
         "origin": turn.origin,
         "call": turn.call_id,
+        "beside": list(beside(turn, scene.called)),
+        "slips": [
+            {"kind": slip.kind, "note": slip.note, "words": slip_in_words(slip), "call": slip.call_id}
+            for slip in spoken.slips
+        ],
         "reviews": reviews_of(scene, spoken.id),
         "statements": [statement_of(scene, mined) for mined in spoken.statements],
         "why": None if spoken.statements else no_statement(scene, turn),

@@ -36,6 +36,7 @@ from culturepark.errors import (
     Unreachable,
     UsageError,
 )
+from culturepark.glossary import counted
 from culturepark.ids import dialogue_of
 from culturepark.models.chat import Reply, Request
 from culturepark.models.ledger import DOWN_AFTER, Ledger
@@ -50,7 +51,7 @@ from culturepark.shortage import shortages_named
 from culturepark.store.castings import castings
 from culturepark.store.integrity import edition_of, threshold_of
 from culturepark.store.standing import of_sample
-from culturepark.store.store import Store
+from culturepark.store.store import EXAMINED, TOO_SMALL, UNREAD, Store
 from culturepark.store.tables import DialogueRow, ProbeRow, RunRow
 from culturepark.terminal.safe import show_origin
 
@@ -106,6 +107,10 @@ class Run:
         """A remark has said that a judge's model is too small."""
         self.samples = 0
         """Samples so far of statements that passed verification, duplicates among them included."""
+
+    def _note_once(self, text: str) -> None:
+        if figureless(text) not in self._noted:
+            self._note(text)
 
     def _note(self, text: str) -> None:
         self._noted.add(figureless(text))
@@ -271,6 +276,8 @@ class Run:
         if row.status in (Status.PENDING, Status.RUNNING, Status.FAILED):
             stages.append(self._talk)
         if self._reaches("extract") and row.extracted < self.row.extract_round:
+            if not row.examined:
+                stages.append(self._examine)
             stages.append(self._extract)
         if self._reaches("verify") and row.verified < self.row.verify_round:
             stages.append(self._verify)
@@ -341,16 +348,38 @@ class Run:
             for p in casting.participants
         }
 
+    async def _examine(self, row: DialogueRow, casting: Casting) -> None:
+        """Look for slips, once. That none could be looked for stops nothing: the row says so, and a remark."""
+        from culturepark.distill.slips import examine
+
+        asker = await self._asker(row, casting, "verifier", "examine")
+        if asker.model.traits.small or asker.model.traits.labels:
+            self._note_once("nobody looks for slips in what was said: the verifier's model is too small for that")
+            self.store.add_slips(row.id, [], TOO_SMALL)
+            return
+        turns = self.store.turns(row.id)
+        found = await examine(asker, turns, self._scenes(casting), after=row.branched_at or 0)
+        if found.unread:
+            self._note_once(
+                f"dialogue {row.number}: nothing is known of slips in {counted(found.unread, 'turn')}, since no answer "
+                "about them could be read"
+            )
+        self.store.add_slips(row.id, found.slips, UNREAD if found.unread else EXAMINED)
+        self._show()
+
     async def _extract(self, row: DialogueRow, casting: Casting) -> None:
         from culturepark.distill.extract import extract
+        from culturepark.distill.slips import spoiled
 
         asker = await self._asker(row, casting, "extractor", "extract")
+        turns, slips = self.store.turns(row.id), spoiled(self.store.slips(row.id))
         extraction = await extract(
             asker,
-            self.store.turns(row.id),
+            turns,
             self.scenario.distill.extract,
             after=row.branched_at or 0,
             roles=self.scenario.mine,
+            without={turn.position for turn in turns if f"{row.id}.t{turn.position}" in slips},
         )
         counts = self.store.statement_counts(row.id)
         statements = []
@@ -492,9 +521,10 @@ class Run:
 
     def _judged(self) -> list[Judged]:
         from culturepark.distill.samples import Judged, settled
+        from culturepark.distill.slips import flagged
 
         numbers = {row.id: row.number for row in self.store.dialogues(self.row.id)}
-        places = self.store.phases_and_origins(self.row.id)
+        places, unfounded = self.store.phases_and_origins(self.row.id), flagged(self.store.slips(self.row.id))
         verdicts: dict[str, dict[str, list[tuple[Relation, str]]]] = defaultdict(lambda: defaultdict(list))
         for verdict in self.store.verdicts(self.row.id, self.row.verify_round):
             relation = cast("Relation", verdict.relation)
@@ -506,6 +536,7 @@ class Run:
                 self.castings[numbers[dialogue_of(row.turn_id)]],
                 places[row.turn_id][0],
                 picked=places[row.turn_id][1] == "picked",
+                unfounded=row.turn_id in unfounded,
             )
             for row in self.store.statements(self.row)
         ]

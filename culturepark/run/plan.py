@@ -235,8 +235,8 @@ def roles_until(until: Until, scenario: Scenario, models: Mapping[ModelRole, Mod
     measuring = tuple(role for measure in scenario.measure for role in ROLES[measure])
     stages: dict[Until, tuple[ModelRole, ...]] = {
         "dialogue": (*TALKING, *measuring),
-        "extract": ("extractor",),
-        "verify": ("verifier", *judges),
+        "extract": ("verifier", "extractor"),  # the verifier looks for slips before anything is mined
+        "verify": judges,
         "dedup": ("embedder",),
     }
     asked = (role for stage in UNTIL[: UNTIL.index(until) + 1] for role in stages.get(stage, ()))

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from sqlmodel import Session, col, func, select
 
-from culturepark.domain import Casting, Edition, Participant, Persona, Seed, Shape, Stance, Turn
+from culturepark.domain import Casting, Edition, Participant, Persona, Seed, Shape, Slip, Stance, Turn
 from culturepark.errors import UsageError
 from culturepark.ids import hangs_on
 from culturepark.store.integrity import edition_of, paged, pages
@@ -93,6 +93,7 @@ class Spoken:
     culture: str
     """Culture of the speaker; empty for a speaker without a card."""
     statements: tuple[Mined, ...] = ()
+    slips: tuple[Slip, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,11 @@ class Scene:
     @property
     def statements(self) -> list[Mined]:
         return [mined for spoken in self.turns for mined in spoken.statements]
+
+    @property
+    def called(self) -> dict[str, str]:
+        """By persona's key, the word by which the others address the person."""
+        return {seated.persona.key: seated.persona.called for seated in self.people}
 
     @property
     def casting(self) -> Casting:
@@ -164,6 +170,9 @@ class Scenes:
                 select(TurnRow).where(TurnRow.dialogue_id == dialogue_id).order_by(col(TurnRow.position))
             ).all()
             by_turn = self._mined(session, dialogue_id)
+            slips: dict[str, list[Slip]] = defaultdict(list)
+            for slip in self.store.slips(dialogue_id):
+                slips[slip.turn_id].append(slip)
             statements = [mined for of_turn in by_turn.values() for mined in of_turn]
             subjects = [turn.id for turn in turns] + [mined.row.id for mined in statements]
             subjects += [sample.id for mined in statements for sample in mined.samples]
@@ -184,6 +193,7 @@ class Scenes:
                     row.noun(),
                     *names.get(row.speaker, (row.speaker.capitalize(), "")),
                     statements=tuple(by_turn.get(row.id, ())),
+                    slips=tuple(slips.get(row.id, ())),
                 )
                 for row in turns
             ),

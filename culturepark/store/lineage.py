@@ -10,10 +10,10 @@ from typing import Any
 from sqlmodel import Session, SQLModel, col, func, select
 
 from culturepark.distill.review_outcome import standing
-from culturepark.domain import JsonObject, Persona, Seed, SurveyItem
+from culturepark.domain import JsonObject, Persona, Seed, Slip, SurveyItem
 from culturepark.errors import UsageError
 from culturepark.ids import by_number, kind_of, last_part, parent_of
-from culturepark.store.integrity import edition_of, of_columns
+from culturepark.store.integrity import edition_of, of_columns, pages
 from culturepark.store.standing import with_same_words
 from culturepark.store.store import Store
 from culturepark.store.tables import (
@@ -24,6 +24,7 @@ from culturepark.store.tables import (
     ReviewRow,
     RunRow,
     SampleRow,
+    SlipRow,
     StatementRow,
     TurnRow,
     VerdictRow,
@@ -58,6 +59,8 @@ class Trace:
     """Names the statement that represents this one; None if this one is no duplicate."""
     reviews: tuple[TracedReview, ...]
     """Reviews of the turn, the statement and its samples, oldest first."""
+    slips: tuple[Slip, ...]
+    """What was found wrong in the turn."""
     turn: TurnRow
     calls: Mapping[str, CallRow]
     """By id: the calls that the turn, the statement and the verdicts name."""
@@ -90,7 +93,8 @@ class Trace:
             "verdicts": [whole(verdict) for verdict in self.verdicts],
             "duplicate": whole(self.duplicate) if self.duplicate else None,
             "reviews": [review.as_json() for review in self.reviews],
-            "turn": whole(self.turn),
+            "turn": whole(self.turn, decode=("mark",)),
+            "slips": [slip.model_dump() for slip in self.slips],
             "calls": {
                 "turn": self._call(self.turn.call_id),
                 "statement": self._call(self.statement.call_id),
@@ -119,6 +123,8 @@ class TalkTrace:
     turns: tuple[TurnRow, ...]
     reviews: tuple[TracedReview, ...]
     """Reviews of the turns, oldest first."""
+    slips: tuple[Slip, ...]
+    """What was found wrong in the turns."""
     run: RunRow
 
     @property
@@ -133,7 +139,8 @@ class TalkTrace:
             ],
             "seed": self.seed.model_dump(mode="json", exclude={"item"}),
             "survey_item": item_json(self.item),
-            "turns": [whole(turn) for turn in self.turns],
+            "turns": [whole(turn, decode=("mark",)) for turn in self.turns],
+            "slips": [slip.model_dump() for slip in self.slips],
             "reviews": [review.as_json() for review in self.reviews],
             "run": run_json(self.run),
         }
@@ -208,6 +215,7 @@ def trace_statement(store: Store, subject_id: str) -> Trace:
             verdicts=tuple(verdicts),
             duplicate=session.get(DuplicateRow, statement.id),
             reviews=reviews_of(session, [turn.id, statement.id, *(row.id for row in samples)]),
+            slips=slips_of(session, [turn.id]),
             turn=turn,
             calls={name: session.get_one(CallRow, name) for name in dict.fromkeys(call_ids) if name},
             persona=edition.persona(statement.persona_key),
@@ -248,6 +256,7 @@ def trace_talk(store: Store, subject_id: str) -> TalkTrace:
             seed=edition.seed(dialogue.seed_key),
             turns=tuple(turns),
             reviews=reviews_of(session, [turn.id for turn in turns]),
+            slips=slips_of(session, [turn.id for turn in turns]),
             run=run,
         )
 
@@ -269,6 +278,7 @@ def trace_turn(store: Store, turn_id: str) -> TurnTrace:
             seed=talk.seed,
             turns=(turn,),
             reviews=reviews_of(session, [turn_id, *(statement.id for statement in statements)]),
+            slips=slips_of(session, [turn_id]),
             run=talk.run,
             call=session.get(CallRow, turn.call_id) if turn.call_id else None,
             statements=tuple(statements),
@@ -282,6 +292,14 @@ def reviews_of(session: Session, subject_ids: Sequence[str]) -> tuple[TracedRevi
     rows = session.exec(query.order_by(col(ReviewRow.created_at), col(ReviewRow.id))).all()
     counting = {row.id for names in same.values() for row in standing(row for row in rows if row.subject_id in names)}
     return tuple(TracedReview(row, row.id in counting) for row in rows)
+
+
+def slips_of(session: Session, turn_ids: Sequence[str]) -> tuple[Slip, ...]:
+    return tuple(
+        row.noun()
+        for page in pages(turn_ids)
+        for row in session.exec(select(SlipRow).where(col(SlipRow.turn_id).in_(page)).order_by(col(SlipRow.kind)))
+    )
 
 
 def whole(row: SQLModel, decode: tuple[str, ...] = (), leave_out: tuple[str, ...] = ()) -> JsonObject:

@@ -1,12 +1,44 @@
-"""Reasons for turns without statements and statements without samples, for the screen and the report page."""
+"""What stands beside a turn, and reasons for turns without statements and statements without samples, in words.
+
+The screen, plain text, traces and the report page all show these.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 
-from culturepark.domain import Turn
+from culturepark.domain import Slip, Turn
+from culturepark.glossary import ACTS, PROVENANCE, SLIP_OUTCOMES, SLIPS, TOLD, in_words
 from culturepark.store.dialogue_view import Mined, Scene
 from culturepark.terminal.safe import clip, safe
+
+
+def beside(turn: Turn, names: Mapping[str, str]) -> Iterator[str]:
+    """Yield what the moderator did with a turn and why, or what its speaker says of it.
+
+    Args:
+        names: by persona's key, to name whom a turn asks.
+    """
+    if turn.act:
+        of = f", of {clip(names.get(turn.addressee, turn.addressee), 60)}" if turn.addressee else ""
+        why = f", because: {clip(turn.reason, 300)}" if turn.reason else ""
+        yield f"The moderator {in_words(ACTS, turn.act)}{of}{why}"
+    if mark := turn.mark:
+        parts = []
+        if mark.told:
+            parts.append(f"tells {', '.join(in_words(TOLD, told) for told in mark.told)}")
+        if mark.grounds:
+            parts.append(f"takes rules and customs from {', '.join(in_words(PROVENANCE, one) for one in mark.grounds)}")
+        if mark.asks:
+            parts.append(f"asks {clip(names.get(mark.asks, mark.asks), 60)}")
+        if parts:
+            yield f"By its own mark it {'; '.join(parts)}"
+
+
+def slip_in_words(slip: Slip) -> str:
+    note = f" ({safe(slip.note)})" if slip.note else ""
+    return f"Slip: it {in_words(SLIPS, slip.kind)}, “{safe(slip.quote)}”{note}; {in_words(SLIP_OUTCOMES, slip.outcome)}"
 
 
 def no_statement(scene: Scene, turn: Turn) -> str:
@@ -23,6 +55,9 @@ def no_statement(scene: Scene, turn: Turn) -> str:
         return "The moderator's words are not mined; only what personas say themselves is."
     if turn.position <= (row.branched_at or 0):
         return f"Taken over from {safe(row.parent_id)}; what was said there is mined there."
+    slips = (slip for spoken in scene.turns if spoken.turn.position == turn.position for slip in spoken.slips)
+    if any(slip.outcome == "not mined" for slip in slips):
+        return "Not mined, because of a slip."
     if row.extracted < scene.run.extract_round:
         if row.status in ("failed", "stopped"):
             why = f" ({clip(row.stop_reason, 200)})" if row.stop_reason else ""

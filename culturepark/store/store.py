@@ -42,6 +42,8 @@ from culturepark.store.tables import (
 CALLS, TURNS = SQLModel.metadata.tables["call"], SQLModel.metadata.tables["turn"]
 """The tables that a run writes all the time; a statement of Core costs a third of an object's."""
 INTERRUPTED = "interrupted: the process ended before an answer came"
+EXAMINED, TOO_SMALL, UNREAD = 1, 2, 3
+"""Values of `dialogue.examined`."""
 MOST_NAMED = 5
 """Runs that a message names."""
 ALIKE = 0.7
@@ -190,6 +192,8 @@ class Store:
             next_round = max(row.extract_round, row.verify_round) + 1
             row.extract_round = next_round if extract else row.extract_round
             row.verify_round = next_round if extract or verify else row.verify_round
+            if extract:  # the same model is not asked again what it has answered
+                session.execute(update(DialogueRow).where(col(DialogueRow.run_id) == run_id).values(examined=0))
 
     def spent(self, run_id: str) -> Budget:
         """Return tokens and cost of all calls of a run so far."""

@@ -137,7 +137,8 @@ class DialogueRow(SQLModel, table=True):
     verified: int = 0
     """Last finished round of verification; 0 for none."""
     examined: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
-    """1 once slips were looked for in its turns; 2 where the verifier's model is too small for that."""
+    """1 once slips were looked for in its turns; 2 where the verifier's model is too small for that; 3 where its answer
+    about some of them could not be read."""
     rejected: str = Field(default="{}", sa_type=Json)
     """JSON: reason -> number of proposed statements that were rejected."""
     parent_id: str | None = Field(default=None, index=True)
@@ -239,6 +240,8 @@ class SlipRow(SQLModel, table=True):
     turn_id: str = Field(foreign_key="turn.id", primary_key=True, sa_type=Key)
     kind: str = Field(primary_key=True)
     """`contradiction`, `addressee`, `task`, `unanswered` or `unfounded`."""
+    quote: str = Field(sa_type=Text)
+    """The words in question, as they stand in the turn."""
     note: str = Field(sa_type=Text)
     """The model's reason."""
     call_id: str | None = Field(default=None, foreign_key="call.id")
@@ -337,7 +340,8 @@ class SampleRow(SQLModel, table=True):
     drop_reason: str | None = None
     split: str | None = None
     flags: str = ""
-    """`as-published` if the rewrite policy of that name kept it unchecked."""
+    """Words with a space between them: `as-published` if the rewrite policy of that name kept it unchecked;
+    `unfounded` if its turn tells a rule or custom as a fact that is on no card."""
 
 
 class ReviewRow(SQLModel, table=True):

@@ -12,7 +12,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from culturepark.glossary import DECISION_SIGNS, ORIGINS, PHASES, in_words
+from culturepark.glossary import DECISION_SIGNS, ORIGINS, PHASES, SLIPS, in_words
 from culturepark.ids import last_part, within
 from culturepark.replay.widgets.lists import fitted, ink
 from culturepark.terminal.layout import Mark, lay_out
@@ -136,7 +136,7 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
         if not present:
             for line in body:
                 line.stylize_before(ink(self, "speeches--past"))
-        lines = [self._who(spoken, width), *body, *self._reviews(spoken, width)]
+        lines = [self._who(spoken, width), *body, *self._slips(spoken, width), *self._reviews(spoken, width)]
         bar = ("  ▌ ", self._voice(spoken)) if present else "    "
         block = [*self._phase(number, width), *(Text.assemble(bar, line) for line in lines), Text()]
         if not present:
@@ -160,6 +160,12 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
         label = f"── {clip(in_words(PHASES, phase), 30)} "
         rule = label + "─" * max(0, width - len(label))
         return [Text.assemble("    ", (rule, self._ink("phase"))), Text()]
+
+    def _slips(self, spoken: Spoken, width: int) -> list[Text]:
+        return [
+            fitted(f"✗ {in_words(SLIPS, slip.kind)}" + (f": {slip.note}" if slip.note else ""), width, self._ink("bad"))
+            for slip in spoken.slips
+        ]
 
     def _reviews(self, spoken: Spoken, width: int) -> list[Text]:
         """Return each reviewer's newest review of the turn, its statements and samples."""

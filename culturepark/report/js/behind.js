@@ -14,7 +14,9 @@ function quoted(text, spans) {
 }
 
 function statementsPart(turn, chosen) {
-  const parts = reviewsPart(turn.reviews);
+  const parts = turn.beside.map((line) => make("p", { class: "small", dir: "auto" }, line));
+  parts.push(...turn.slips.map((slip) => make("p", { class: "slip", dir: "auto" }, sign(false), slip.words)));
+  parts.push(...reviewsPart(turn.reviews));
   if (turn.why) parts.push(make("p", { class: "small", dir: "auto" }, turn.why));
   return [...parts, ...turn.statements.map((one) => statementCard(one, one.id === chosen))];
 }
@@ -73,7 +75,7 @@ function sampleItem(sample) {
   const why = sample.reason ? `: ${meaning("dropped", sample.reason)}` : "";
   return make("li", {}, sign(good), make("div", {},
     make("p", {}, capital(meaning("shapes", sample.kind)), ": ", make("b", {}, sample.status), why,
-      sample.split ? `, for ${sample.split}` : "", sample.flags ? ` (${sample.flags})` : ""),
+      sample.split ? `, for ${sample.split}` : "", sample.flags ? ` (${sample.flags.split(" ").map((flag) => `${flag}: ${meaning("flags", flag)}`).join("; ")})` : ""),
     reviewsPart(sample.reviews),
     make("details", {}, make("summary", {}, "Its words"), sample.messages.map(messagePart), make("p", { class: "small" }, identity(sample.id)))));
 }

@@ -80,7 +80,8 @@ function turnItem(turn, seat) {
       turn.culture ? make("span", { class: "small" }, turn.culture) : null,
       turn.origin === "model" ? null : make("span", { class: "small" }, `(${meaning("origins", turn.origin)})`),
       turn.statements.length ? make("span", { class: "tally" }, plural(turn.statements.length, "statement"), kept ? `, ${kept} kept` : "") : null),
-    make("p", { class: "speech", dir: "auto" }, quoted(turn.text, turn.statements)));
+    make("p", { class: "speech", dir: "auto" }, quoted(turn.text, turn.statements)),
+    turn.slips.map((slip) => make("p", { class: "small slip", dir: "auto" }, sign(false), capital(meaning("slips", slip.kind)), slip.note ? `: ${slip.note}` : "")));
 }
 
 /** Calls of extraction and verification, which are made for a dialogue as a whole. */

@@ -179,13 +179,14 @@ INSERT INTO "sample" VALUES('old.d1.t8.s1.x1','old.d1.t8.s1','american','norm','
 CREATE TABLE slip (
 	turn_id VARCHAR NOT NULL, 
 	kind VARCHAR NOT NULL, 
+	quote TEXT NOT NULL, 
 	note TEXT NOT NULL, 
 	call_id VARCHAR, 
 	PRIMARY KEY (turn_id, kind), 
 	FOREIGN KEY(turn_id) REFERENCES turn (id), 
 	FOREIGN KEY(call_id) REFERENCES call (id)
 );
-INSERT INTO "slip" VALUES('old.d1.t2','task','It speaks of the task.',NULL);
+INSERT INTO "slip" VALUES('old.d1.t2','task','I','It speaks of the task.',NULL);
 CREATE TABLE statement (
 	id VARCHAR NOT NULL, 
 	turn_id VARCHAR NOT NULL, 

@@ -22,7 +22,8 @@ HERE = Path(__file__).parent
 
 def add_new_rows(store: Store) -> None:
     """What the newest schema holds and the one before did not."""
-    store.add_slips("old.d1", [Slip(turn_id="old.d1.t2", kind="task", note="It speaks of the task.", call_id=None)], 1)
+    slip = Slip(turn_id="old.d1.t2", kind="task", quote="I", note="It speaks of the task.", call_id=None)
+    store.add_slips("old.d1", [slip], 1)
     probe = {"kind": "stance", "moment": "after", "about": "elif-yildiz", "by": "judge"}
     store.add_probes([ProbeRow(dialogue_id="old.d1", **probe, choice=2, truth=1, options=4, chance=0.4)])
 

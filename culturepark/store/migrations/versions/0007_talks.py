@@ -17,6 +17,7 @@ def upgrade() -> None:
         "slip",
         sa.Column("turn_id", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("quote", sa.Text(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("call_id", sa.String(), nullable=True),
         sa.ForeignKeyConstraint(["turn_id"], ["turn.id"]),
