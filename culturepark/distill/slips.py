@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
+from culturepark.dialogue.memory import TAKEN_UP, own_words, words
 from culturepark.distill import quotes
 from culturepark.distill.ask import Asker, TooMuch, in_parts
 from culturepark.distill.checks import as_reason
@@ -22,7 +23,7 @@ ANSWER_TOKENS, TOKENS_A_TURN = 300, 60
 SMALLEST_PART = 4
 """Turns. A part this small that is too much is given up: what is too long then is the cards."""
 FACTS = (
-    "age", "gender", "place", "region", "household", "work", "schooling", "faith", "observance", "generation",
+    "age", "gender", "place", "region", "household", "work", "schooling", "faith", "observance",
     "languages",
 )  # fmt: skip
 """Keys of a card that say who somebody is."""
@@ -66,7 +67,7 @@ async def examine(
 
     Args:
         turns: all turns of the dialogue.
-        scenes: by the persona's key, what each could tell in this dialogue.
+        scenes: by the persona's key, those that each could tell in this dialogue.
         after: as in `examined`.
     """
     wanted = {turn.position for turn in examined(turns, after)}
@@ -111,7 +112,10 @@ def material(
     names |= {"moderator": language.frame("moderator").text, "user": language.frame("visitor").text}
     return {
         "question": casting.seed.question,
-        "people": [card(p, scenes.get(p.persona.key, ()), language) for p in casting.participants],
+        "people": [
+            card(p, touched(scenes.get(p.persona.key, ()), said_by(p.persona.key, turns)), language)
+            for p in casting.participants
+        ],
         "turns": [as_told(turn, names) for turn in turns],
         "judge": [turn.position for turn in judged],
     }
@@ -126,6 +130,15 @@ def as_told(turn: Turn, names: Mapping[str, str]) -> JsonObject:
     return told | {"text": turn.text}
 
 
+def said_by(key: str, turns: Sequence[Turn]) -> list[str]:
+    return [turn.text for turn in turns if turn.speaker == key]
+
+
+def touched(scenes: Sequence[Scene], said: Sequence[str]) -> list[Scene]:
+    """Return the scenes of which some turn has words. The others can neither be told wrong nor bear a custom out."""
+    return [scene for scene in scenes if any(len(own_words(scene, scenes) & words(turn)) >= TAKEN_UP for turn in said)]
+
+
 def card(participant: Participant, scenes: Sequence[Scene], language: Language) -> JsonObject:
     """Return what of a person's card a slip can go against. The manner of speaking is no part of it."""
     persona = participant.persona
@@ -133,8 +146,6 @@ def card(participant: Participant, scenes: Sequence[Scene], language: Language) 
     own: JsonObject = {"name": persona.name, "called": persona.called, "country": persona.country_name, **facts}
     own["values"] = [f"{value.value}: {value.why}" for value in persona.values]
     own["from_home"] = [norm.text for norm in persona.norms]
-    if persona.sayings:
-        own["sayings"] = [saying.english for saying in persona.sayings]
     if participant.stance:
         own["answer"] = participant.stance.text
     if scenes:
