@@ -22,10 +22,12 @@ from culturepark.glossary import (
     REJECTED,
     ROLES,
     SHAPES_TOGETHER,
+    SLIPS,
     STAGES,
     STATUSES,
     STOPS,
     VARIETY,
+    counted,
     in_words,
 )
 from culturepark.models.kinds import is_scripted, is_tiny
@@ -34,6 +36,7 @@ from culturepark.stats.figures import (
     Representation,
     ReviewCounts,
     RunStats,
+    SlipCounts,
     StanceAnswer,
     StanceCell,
     SurveyDistance,
@@ -140,6 +143,7 @@ def view(
         "repeats": worded(stats.duplicates.by_method, METHODS),
         "criteria": CRITERIA,
         "checks": [line.strip() for name, check in stats.checks.items() for line in check_lines(name, check)],
+        "slips": slips_in_words(stats.slips),
         "reviews": [line.strip() for line in review_lines(stats.reviews)] if stats.reviews.total else [],
         "questions": questions(stats.stances, edition),
         "furthest": FURTHEST,
@@ -226,7 +230,7 @@ def by_model(stats: RunStats, scenario: Scenario) -> list[tuple[str, str]]:
         "speaker": "dialogue" in stages,
         "moderator": "dialogue" in stages and scenario.setting != "one-to-one",
         "extractor": "extract" in stages,
-        "verifier": "verify" in stages or "measure" in stages,
+        "verifier": bool({"examine", "verify", "measure"} & set(stages)),
         "embedder": stats.representation.run.statements.accepted > 0,  # embedders on this machine make no calls
         # A panel asks all judges; only the first plays second personas.
         **{
@@ -239,6 +243,20 @@ def by_model(stats: RunStats, scenario: Scenario) -> list[tuple[str, str]]:
         (spec, ", ".join(in_words(ROLES, role) for role in roles if models[role] == spec))
         for spec in dict.fromkeys(models[role] for role in roles)
     ]
+
+
+def slips_in_words(slips: SlipCounts) -> list[str]:
+    """Return a line on what was looked through, and one for each model that spoke."""
+    lines = [f"{slips.examined} of {counted(slips.dialogues, 'dialogue')} looked through for slips after the talk"]
+    if slips.too_small:
+        lines[0] += f"; for {slips.too_small} the verifier's model was too small"
+    if slips.unread:
+        lines[0] += f"; of {slips.unread} an answer could not be read"
+    for model, of_model in slips.by_model.items():
+        found = ", ".join(f"{count} × {in_words(SLIPS, kind)}" for kind, count in of_model.by_kind.items())
+        counts = f"{model}: a slip in {of_model.with_slips} of {counted(of_model.speeches, 'speech', 'speeches')}"
+        lines.append(counts + (f" ({found})" if found else ""))
+    return lines
 
 
 def anonymous(reviews: ReviewCounts, names: Mapping[str, str]) -> ReviewCounts:

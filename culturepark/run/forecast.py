@@ -29,6 +29,7 @@ Totals = dict[Job, Amount]
 JOBS: tuple[Job, ...] = (
     ("speaker", "dialogue"),
     ("moderator", "dialogue"),
+    ("verifier", "examine"),
     ("extractor", "extract"),
     ("verifier", "verify"),
     ("embedder", "dedup"),
@@ -36,7 +37,7 @@ JOBS: tuple[Job, ...] = (
     ("speaker", "measure"),
     ("verifier", "measure"),
 )
-STAGES: dict[ModelRole, str] = {role: stage for role, stage in JOBS if stage != "measure"}
+STAGES: dict[ModelRole, str] = {role: stage for role, stage in JOBS if stage not in ("examine", "measure")}
 """Role -> the stage that it is there for."""
 
 
@@ -50,14 +51,24 @@ class Guess:
     """Extra requests per speech."""
     pass_on: float
     """Share of statements that get as far as the checks."""
+    slips: float
+    """Per speech."""
+    scenes: float
+    """Of each person, that the judge of slips is shown."""
 
 
-LOW = Guess(turn_tokens=45, statements_a_turn=1.0, asked_again=0.0, pass_on=0.5)
-HIGH = Guess(turn_tokens=110, statements_a_turn=4.0, asked_again=0.3, pass_on=1.0)
+LOW = Guess(turn_tokens=45, statements_a_turn=1.0, asked_again=0.0, pass_on=0.5, slips=0.0, scenes=1)
+HIGH = Guess(turn_tokens=110, statements_a_turn=4.0, asked_again=0.3, pass_on=1.0, slips=0.3, scenes=8)
 STATEMENT_TOKENS = 95
 EMBEDDED_TOKENS = 25
 EMBEDDED_A_CALL = 128
 VERDICT_TOKENS = 25
+SLIP_TOKENS = 80
+CARD_SHARE = 0.6
+"""Part of a speaker's prompt that the judge of slips is shown too: what is on the card, but for the manner."""
+SCENE_TOKENS = 130
+TURN_TOKENS = 15
+"""Of the JSON around a turn."""
 ITEM_TOKENS = 130
 CHECK_TOKENS = 70
 """Of a checked statement, in the prompt."""
@@ -196,6 +207,7 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
     fixed = {
         name: tokens.count(load_language(scenario.language).prompt(name).text, "")
         for name in (
+            "slips",
             "extract",
             "verify",
             "follow-up",
@@ -226,6 +238,9 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
         statements = speeches * guess.statements_a_turn
         extractions = -(-speeches // 8)
         turns = speeches * (guess.turn_tokens + 25)
+        read = fixed["slips"] + CARD_SHARE * sum(cards) + guess.scenes * SCENE_TOKENS * len(cards)
+        read += transcript + TURN_TOKENS * 2 * speeches
+        add("verifier", 1, read, guess.slips * speeches * SLIP_TOKENS + 10, "examine")
         add("extractor", extractions, extractions * fixed["extract"] + turns, statements * STATEMENT_TOKENS)
         batches = max(1.0, statements / 10)
         add(

@@ -103,6 +103,31 @@ Checks = dict[str, PanelCheck | CrossCheck]
 """By criterion; empty where the scenario has no checks."""
 
 
+class ModelSlips(Figures):
+    speeches: int
+    """Turns that the model spoke for personas, in dialogues that were looked through."""
+    with_slips: int
+    """Speeches with a slip of any kind."""
+    by_kind: Counts
+
+
+class SlipCounts(Figures):
+    """Slips that the verifier found after the talks. How often it is wrong is not known."""
+
+    dialogues: int
+    examined: int
+    """Dialogues that were looked through; the figures below are of these alone."""
+    too_small: int
+    """Dialogues that were not, because the verifier's model is too small."""
+    unread: int
+    """Dialogues about some turns of which no answer could be read."""
+    speeches: int
+    with_slips: int
+    by_kind: Counts
+    by_model: dict[Stored, ModelSlips]
+    """By the name of the model that spoke."""
+
+
 class Duplicates(Figures):
     threshold: float | None
     """Cosine similarity from which statements were compared; None for the method's own."""
@@ -379,6 +404,7 @@ class RunStats(Figures):
     skipped: list[Skip]
     dialogue_stop_reasons: Counts
     turns: Turns
+    slips: SlipCounts
     statements: Statements
     verdicts: dict[str, Counts]
     checks: Checks

@@ -37,6 +37,7 @@ from culturepark.stats.figures import (
 from culturepark.stats.funnel import calls_of, checks_of, endpoints_of, funnel, repeats, stop_reasons
 from culturepark.stats.representation import AcceptedStatement, Meaning, survey_distance
 from culturepark.stats.reviews import review_counts
+from culturepark.stats.slips import slips_of
 from culturepark.stats.survey_fit import Fit, drawn_fit, kept_fit, pooled
 from culturepark.store import vectors
 from culturepark.store.castings import skipped
@@ -77,6 +78,7 @@ def run_stats(store: Store, run: RunRow, edition: Edition) -> RunStats:
     with store.database.reading() as session:
         steps = funnel(session, run)
         stops = stop_reasons(session, run)
+        slips = slips_of(session, run)
         calls, tokens, cost, unpriced = calls_of(session, run)
         by_method = repeats(session, run.id)
         reviews = review_counts(given_reviews(session, run.id))
@@ -92,6 +94,7 @@ def run_stats(store: Store, run: RunRow, edition: Edition) -> RunStats:
         **dict(steps),
         skipped=list(skipped(run)),
         dialogue_stop_reasons=stops,
+        slips=slips,
         checks=checks_of(store, run, edition, statements),
         duplicates=Duplicates(threshold=threshold_of(run, edition), by_method=by_method),
         reviews=reviews,

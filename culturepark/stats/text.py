@@ -13,6 +13,7 @@ from culturepark.stats.figures import (
     PanelCheck,
     ReviewCounts,
     RunStats,
+    SlipCounts,
     StanceCell,
     SurveyDistance,
 )
@@ -123,6 +124,7 @@ def funnel_lines(stats: RunStats) -> Iterator[str]:
     yield f"  ended by    {listed(stats.dialogue_stop_reasons)}"
     user = f"; user: {stats.turns.user}" if stats.turns.user else ""
     yield f"  turns       {stats.turns.personas} of personas; moderator: {listed(stats.turns.moderator)}{user}"
+    yield from slip_lines(stats.slips)
     statements = stats.statements
     yield f"  statements  {statements.total} ({listed(statements.by_kind)})"
     yield f"    rejected  {listed(statements.rejected)}"
@@ -172,6 +174,17 @@ def stance_lines(cells: Sequence[StanceCell], everything: bool) -> Iterator[str]
         yield f"  stance      {cell.seed} {cell.country}: {answers}"
     if len(shown) < len(cells):
         yield f"    {len(shown)} of {len(cells)}, the furthest from the survey; --stances shows all"
+
+
+def slip_lines(slips: SlipCounts) -> Iterator[str]:
+    """Yield how much was looked through for slips, and what was found, by the model that spoke."""
+    looked = f"{slips.examined} of {slips.dialogues} dialogues looked through"
+    reasons = {"verifier too small": slips.too_small, "answer unreadable": slips.unread}
+    why = listed({reason: count for reason, count in reasons.items() if count})
+    yield f"  slips       {looked}" + (f" ({why})" if slips.too_small or slips.unread else "")
+    for model, of_model in slips.by_model.items():
+        found = f"{of_model.with_slips} of {of_model.speeches} speeches"
+        yield f"    {safe(model)}: {found}" + (f" ({listed(of_model.by_kind)})" if of_model.by_kind else "")
 
 
 def check_lines(criterion: str, check: PanelCheck | CrossCheck) -> Iterator[str]:
