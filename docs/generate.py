@@ -250,6 +250,11 @@ def words() -> str:
     lists = {
         "Why a sample was not kept": ("`sample.drop_reason`", glossary.DROPPED),
         "Why something that was said is no statement": ("`dialogue.rejected`", glossary.REJECTED),
+        "What a turn did wrong": ("`slip.kind`", glossary.SLIPS),
+        "What a sample comes with": ("`sample.flags`", glossary.FLAGS),
+        "What the moderator did": ("`turn.act`", glossary.ACTS),
+        "What a speech holds, by its speaker's mark": ("`turn.mark`, `told`", glossary.TOLD),
+        "Where rules and customs in a speech come from": ("`turn.mark`, `grounds`", glossary.PROVENANCE),
         "Why a turn was refused": ("`call.refused`", glossary.REFUSED),
         "Why a dialogue ended": ("`dialogue.stop_reason`", glossary.STOPS),
         "How duplicates were found": ("`duplicate.method`", glossary.METHODS),

@@ -36,7 +36,8 @@ def slips_of(look: Look, run: RunRow) -> SlipCounts:
     spoken: Any = sqlalchemy.select(model).select_from(TurnRow).join(DialogueRow)
     spoken = spoken.outerjoin(CallRow, col(CallRow.id) == col(TurnRow.call_id)).where(*own)
     speeches = dict(of_columns(look.execute(spoken.add_columns(func.count()).group_by(model))))
-    found = of_columns(look.execute(spoken.join(SlipRow).add_columns(col(SlipRow.turn_id), col(SlipRow.kind))))
+    of_turn = col(SlipRow.turn_id) == col(TurnRow.id)
+    found = of_columns(look.execute(spoken.join(SlipRow, of_turn).add_columns(col(SlipRow.turn_id), col(SlipRow.kind))))
     kinds: dict[str, Counter[str]] = defaultdict(Counter)
     turns: dict[str, set[str]] = defaultdict(set)
     for name, turn_id, kind in found:

@@ -36,7 +36,8 @@ ENGLISH = load_language("en")
 FOLDER = Path(culturepark.languages.__file__).parent
 PEOPLE = load_all([])
 WHOLE = (
-    "people", "extract", "verify", "reword", "reword-as-published", "lead", "probe-stance", "probe-understanding",
+    "people", "slips", "extract", "verify", "reword", "reword-as-published", "lead", "probe-stance",
+    "probe-understanding",
 )  # fmt: skip
 """Prompts that are sent as they stand: what is asked about goes into the user message."""
 IN_PARTS = ("self-guidance", "free-chat", "talk", "moves", "samples", "judges", "scales", "cross-check-small")

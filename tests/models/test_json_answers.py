@@ -17,6 +17,7 @@ from culturepark.distill.checks import GivenScore, SecondWord
 from culturepark.distill.extract import StatementsAnswer
 from culturepark.distill.judge_json import Judged, VerdictsAnswer
 from culturepark.distill.reword import Rewording
+from culturepark.distill.slips import SlipsAnswer
 from culturepark.domain import JsonObject
 from culturepark.errors import Missed, PromptCut, TooLong
 from culturepark.languages import load_language
@@ -195,6 +196,7 @@ def test_a_prompts_own_example_is_no_answer() -> None:
 # --- prompts say their shape -------------------------------------------------------------------------------
 
 SHAPES: dict[str, Any] = {
+    "slips": SlipsAnswer,
     "extract": StatementsAnswer,
     "verify": VerdictsAnswer,
     "reword": Rewording,
@@ -225,7 +227,7 @@ def test_no_module_asks_for_json_with_another_prompt() -> None:
     asking = {
         one.stem for one in folder.rglob("*.py") if re.search(r"await (?:asker\.json|each)\(", one.read_text("utf-8"))
     }
-    assert asking == {"extract", "judge_json", "reword", "ask", "checks", "rating", "writer"}
+    assert asking == {"extract", "judge_json", "reword", "ask", "checks", "rating", "writer", "slips"}
 
 
 # --- what is asked again, and in parts ---------------------------------------------------------------------
