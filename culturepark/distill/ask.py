@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
-from culturepark.domain import Casting, JsonObject
+from culturepark.domain import Casting, JsonObject, storable
 from culturepark.errors import Missed, TooLong
 from culturepark.languages import Language, Prompt
 from culturepark.models.chat import ChatModel, Reply, Request, Schema
@@ -29,6 +29,7 @@ class Item(BaseModel):
 
 One = TypeVar("One", bound=Item)
 ATTEMPTS = 2
+LONGEST_REASON = 300
 
 
 class TooMuch(Exception):
@@ -142,6 +143,12 @@ async def in_parts(
         middle = len(material) // 2
         first = await in_parts(material[:middle], ask, give_up)
         return first + await in_parts(material[middle:], ask, give_up)
+
+
+def as_reason(words: str) -> str | None:
+    """Return a model's reason as it is stored: on one line, and not long."""
+    line = " ".join(storable(words).split())
+    return (line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…") or None
 
 
 def only_once(answers: Sequence[One]) -> dict[int, One]:

@@ -21,7 +21,7 @@ from typing import Generic, Literal, TypeVar, get_args
 from culturepark.dialogue.phrasing import about
 from culturepark.dialogue.stance import shuffled
 from culturepark.distill import logprobs
-from culturepark.distill.ask import Asker, Item, each
+from culturepark.distill.ask import Asker, Item, as_reason, each
 from culturepark.domain import (
     Casting,
     ChecksPolicy,
@@ -33,7 +33,6 @@ from culturepark.domain import (
     Scored,
     Statement,
     Verdict,
-    storable,
 )
 from culturepark.languages import Prompt
 from culturepark.models.chat import Reply
@@ -42,7 +41,6 @@ BRIEFS = ("neighbour", "anthropologist", "editor")
 SCORES_A_CALL, TOKENS_A_SCORE = 4, 90
 """A weak judge carries its score from one item of a call to the next; with eight it was seen to do so throughout."""
 NORMS_A_CALL, TOKENS_A_NORM = 8, 80
-LONGEST_REASON = 300
 DIGITS = "12345"
 LETTERS: dict[str | None, Heard] = {"A": "shared", "B": "varies", "C": "unknown", "D": "denied"}
 RELATIONS: dict[Heard, Relation] = {
@@ -84,12 +82,6 @@ async def check(
     if policy.cross_check:
         verdicts += await cross_check(askers[0], passed, policy.cross_check, edition, run_seed)
     return verdicts
-
-
-def as_reason(words: str) -> str | None:
-    """Return a reason as it is stored: on one line, and not long."""
-    line = " ".join(storable(words).split())
-    return (line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…") or None
 
 
 # --- a panel -------------------------------------------------------------------------------------------

@@ -13,8 +13,7 @@ from pydantic import BaseModel
 
 from culturepark.dialogue.memory import TAKEN_UP, own_words, words
 from culturepark.distill import quotes
-from culturepark.distill.ask import Asker, TooMuch, in_parts
-from culturepark.distill.checks import as_reason
+from culturepark.distill.ask import Asker, TooMuch, as_reason, in_parts
 from culturepark.domain import Casting, JsonObject, Participant, Scene, Slip, SlipKind, Turn
 from culturepark.languages import Language
 

@@ -19,7 +19,8 @@ import pytest
 from culturepark.cli.app import explain, run
 from culturepark.cli.trace_text import statement_lines
 from culturepark.dialogue.casting import plan
-from culturepark.distill.checks import BRIEFS, LONGEST_REASON, alone, as_reason, expected, panel_score, second
+from culturepark.distill.ask import LONGEST_REASON, as_reason
+from culturepark.distill.checks import BRIEFS, alone, expected, panel_score, second
 from culturepark.distill.samples import settled
 from culturepark.domain import Edition, JsonObject, Persona, Relation
 from culturepark.errors import UsageError
@@ -117,7 +118,7 @@ def harsh(text: str, judge: int) -> int:
 def test_a_run_without_checks_asks_and_stores_nothing_of_them(tmp_path: Path) -> None:
     model = Panel()
     held = talked(tmp_path, model, edition())
-    assert {shape_of(body) for body in model.bodies} == {"statements", "verdicts"}
+    assert {shape_of(body) for body in model.bodies} == {"slips", "statements", "verdicts"}
     assert {row.criterion for row in held.rows(VerdictRow)} == {"faithful", "stance"}
     columns = ("score", "answer", "reason", "judge")
     assert all(getattr(row, name) is None for row in held.rows(VerdictRow) for name in columns)

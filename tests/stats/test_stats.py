@@ -159,7 +159,7 @@ def test_the_keys_that_scripts_rely_on_are_there() -> None:
     stats = told("many")
     assert list(stats) == [
         "run", "scenario", "status", "stop_reason", "models", "seed", "created_at", "finished_at", "dialogues",
-        "skipped", "dialogue_stop_reasons", "turns", "statements", "verdicts", "checks", "duplicates",
+        "skipped", "dialogue_stop_reasons", "turns", "slips", "statements", "verdicts", "checks", "duplicates",
         "samples", "reviews", "calls", "tokens", "endpoints", "cost_usd", "unpriced_calls", "stances", "representation",
     ]  # fmt: skip
     figures = stats["representation"]
@@ -300,7 +300,17 @@ def test_json_has_its_keys_in_their_order() -> None:
     stats = told("many")
     assert list(stats) == [
         *("run", "scenario", "status", "stop_reason", "models", "seed", "created_at", "finished_at", "dialogues"),
-        *("skipped", "dialogue_stop_reasons", "turns", "statements", "verdicts", "checks", "duplicates", "samples"),
+        *(
+            "skipped",
+            "dialogue_stop_reasons",
+            "turns",
+            "slips",
+            "statements",
+            "verdicts",
+            "checks",
+            "duplicates",
+            "samples",
+        ),
         *("reviews", "calls", "tokens", "endpoints", "cost_usd", "unpriced_calls", "stances", "representation"),
     ]
     figures = stats["representation"]
