@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from culturepark.dialogue.memory import TAKEN_UP, own_words, words
+from culturepark.dialogue.memory import own_words, words
 from culturepark.distill import quotes
 from culturepark.distill.ask import Asker, TooMuch, as_reason, in_parts
 from culturepark.domain import Casting, JsonObject, Participant, Scene, Slip, SlipKind, Turn
@@ -19,6 +19,8 @@ from culturepark.languages import Language
 
 ANSWER_TOKENS, TOKENS_A_TURN = 300, 60
 """Limits on an answer: a slip takes some 80 tokens, and few turns have one."""
+TOUCHED = 3
+"""Words of a scene's own, in one turn, from which on the scene is shown to the judge."""
 SMALLEST_PART = 4
 """Turns. A part this small that is too much is given up: what is too long then is the cards."""
 FACTS = (
@@ -135,7 +137,7 @@ def said_by(key: str, turns: Sequence[Turn]) -> list[str]:
 
 def touched(scenes: Sequence[Scene], said: Sequence[str]) -> list[Scene]:
     """Return the scenes of which some turn has words. The others can neither be told wrong nor bear a custom out."""
-    return [scene for scene in scenes if any(len(own_words(scene, scenes) & words(turn)) >= TAKEN_UP for turn in said)]
+    return [scene for scene in scenes if any(len(own_words(scene, scenes) & words(turn)) >= TOUCHED for turn in said)]
 
 
 def card(participant: Participant, scenes: Sequence[Scene], language: Language) -> JsonObject:

@@ -108,10 +108,6 @@ class Run:
         self.samples = 0
         """Samples so far of statements that passed verification, duplicates among them included."""
 
-    def _note_once(self, text: str) -> None:
-        if figureless(text) not in self._noted:
-            self._note(text)
-
     def _note(self, text: str) -> None:
         self._noted.add(figureless(text))
         self.watcher.note(text)
