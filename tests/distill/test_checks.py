@@ -941,13 +941,14 @@ def test_a_store_from_before_the_checks_is_brought_up_to_date_with_its_verdicts(
         later = {
             "verdict": ("score", "answer", "reason", "judge"),
             "review": ("wording", "withdrawn_at"),
-            "dialogue": ("parent_id", "branched_at"),
+            "dialogue": ("parent_id", "branched_at", "examined"),
+            "turn": ("act", "addressee", "reason", "mark"),
             "participant": ("fit",),
             "run": ("skipped",),
             "call": ("reasoning_tokens",),
         }
-        db.execute("DROP TABLE ability")
-        db.execute("DROP TABLE fit")
+        for name in ("ability", "fit", "slip", "probe"):
+            db.execute(f"DROP TABLE {name}")
         db.execute("DROP INDEX ix_dialogue_parent_id")
         for table, columns in later.items():
             for column in columns:
