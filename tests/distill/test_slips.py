@@ -27,6 +27,7 @@ from culturepark.distill.slips import (
 )
 from culturepark.domain import (
     SLIP_OUTCOMES,
+    Act,
     Casting,
     JsonObject,
     Mark,
@@ -36,11 +37,12 @@ from culturepark.domain import (
     Slip,
     SlipKind,
     Stance,
+    Told,
     Turn,
 )
 from culturepark.errors import Interrupted, TooLong
+from culturepark.glossary import ACTS, PROVENANCE, SLIPS, TOLD
 from culturepark.glossary import SLIP_OUTCOMES as OUTCOMES_IN_WORDS
-from culturepark.glossary import SLIPS
 from culturepark.languages import load_language
 from culturepark.replay import evidence, plain
 from culturepark.report.overview import slips_in_words
@@ -197,6 +199,12 @@ def test_a_slip_keeps_the_words_as_they_stand_and_a_short_note() -> None:
     ]
     assert slips[0].call_id == "held.d1.c1"
     assert (len(slips[0].note), "\n" in slips[0].note, slips[1].note) == (300, False, "")
+
+
+def test_acts_and_marks_have_words_as_well() -> None:
+    assert set(get_args(Act)) == set(ACTS)
+    assert set(get_args(Told)) == set(TOLD)
+    assert set(get_args(Provenance)) == set(PROVENANCE)
 
 
 def test_every_kind_has_words_and_an_outcome() -> None:

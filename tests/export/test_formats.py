@@ -474,7 +474,7 @@ def test_the_card_tells_who_speaks_with_which_models_and_what_was_dropped() -> N
         assert card.as_text(people[key].scope) in text
     for run in manifest["runs"]:
         assert f"run `{run['run']}`: scenario `{run['scenario']}`" in text
-        assert set(run["prompts"]) == {"dialogue", "extract", "verify", "samples"}
+        assert set(run["prompts"]) == {"dialogue", "examine", "extract", "verify", "samples"}
         assert run["policy"]["keep"] == ["entail"]
     assert "before-the-question" in text
     assert "no evidence" in text.replace("\n  ", " ")
