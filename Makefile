@@ -8,6 +8,8 @@ DEV := $(VENV)/.dev
 TRAIN := $(VENV)/.train
 SITE := $(VENV)/.site
 SHELL := /bin/bash
+# Compiled modules are kept, whatever the environment says: the tests start some hundred processes.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test coverage torture beside slow quality check docs package weights browser clean
 

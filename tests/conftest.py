@@ -11,6 +11,8 @@ from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from culturepark.models.providers import PROVIDERS
+from culturepark.store import database
+from tests.support.schema import MIGRATE, write_tables
 from tests.support.scratch import memory
 
 if not os.environ.get("TMPDIR") and (folder := memory()):
@@ -43,6 +45,19 @@ def nobodys_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def tables_at_once() -> Iterator[None]:
+    """New stores get their tables without migrations; `migrations` brings these back."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "migrate", write_tables)
+        yield
+
+
+@pytest.fixture
+def migrations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "migrate", MIGRATE)
+
+
 @pytest.fixture(autouse=True)
 def one_terminal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """For pictures of screens, whatever terminal the tests run in."""
@@ -52,6 +67,11 @@ def one_terminal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("TERM", "xterm-256color")
         # Textual looks for a theme once, when it is imported.
         monkeypatch.setattr("culturepark.replay.app.DEFAULT_THEME", "textual-dark")
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays to the end: nobody looks through it for garbage again."""
+    gc.freeze()
 
 
 LONG = (
