@@ -653,6 +653,7 @@ def test_a_file_that_is_no_card_gets_a_catalog_error_that_names_it(what: str, tm
 @pytest.mark.parametrize(
     "text", ["name: " + "[" * 200_000 + "]" * 200_000, "- " * 200_000 + "x"], ids=["brackets", "dashes"]
 )
+@pytest.mark.sampled
 def test_nesting_without_end_is_wrong_yaml_and_does_not_take_the_process_down(text: str, tmp_path: Path) -> None:
     path = write(tmp_path, "deep.yaml", text)
     done = subprocess.run([sys.executable, "-m", "culturepark", "check", str(path)], capture_output=True, text=True)

@@ -148,6 +148,7 @@ def test_a_run_whose_turns_a_branch_holds_is_not_deleted() -> None:
 
 @pytest.mark.usefixtures("finished")
 @pytest.mark.parametrize(("answer", "left"), [(b"y\n", []), (b"n\n", ["a"]), (b"\n", ["a"])])
+@pytest.mark.sampled
 def test_a_run_is_deleted_if_its_user_says_so(answer: bytes, left: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("culturepark.cli.consent.may_ask", lambda: True)
     done = cli("runs", "--delete", "a", typed=answer)
@@ -226,6 +227,7 @@ def test_a_shell_is_told_what_can_come_next(typed: str, offered: str, monkeypatc
 
 
 @pytest.mark.parametrize("columns", [40, 60, 100, 200])
+@pytest.mark.sampled
 def test_personas_stand_under_a_head_with_an_empty_line_between_at_any_width(columns: int) -> None:
     people = cli("personas", "--json").json
     code, received = on_a_terminal(columns, "personas")

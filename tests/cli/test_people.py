@@ -14,10 +14,11 @@ import pytest
 from culturepark.catalog.personas import load_people, load_persona
 from culturepark.domain import JsonObject
 from culturepark.models import ledger
-from tests.cli.test_cli import cli, process, rows_of
+from tests.cli.test_cli import cli, rows_of
 from tests.support.endpoint import Endpoint, Fault, status
 from tests.support.fakes import FakeModel, material, shape_of
 from tests.support.people import HEADER, MAP, QUOTAS, WHOLE, person, rows, table, writes
+from tests.support.processes import Forked
 
 
 @pytest.fixture(autouse=True)
@@ -261,6 +262,7 @@ CONTRARY: list[Callable[[JsonObject], JsonObject]] = [
 
 
 @pytest.mark.parametrize("change", CONTRARY)
+@pytest.mark.sampled
 def test_a_card_that_contradicts_its_person_is_asked_for_again_once(
     change: Callable[[JsonObject], JsonObject], folder: Path
 ) -> None:
@@ -304,7 +306,7 @@ def test_a_kill_between_two_people_costs_no_answer(folder: Path) -> None:
     arguments = ("people", "--from", "people.csv", "--map", "map.yaml", "--out", "out", "--concurrency", 1)
     with Endpoint(reply=slow) as endpoint:
         model = ("--model", f"openai:t@{endpoint.url}")
-        with process(*arguments, *model, cwd=folder, env={**os.environ}) as child:
+        with Forked(*arguments, *model, cwd=folder, env={**os.environ}) as child:
             assert fourth.wait(60)
             child.send_signal(signal.SIGKILL)
             child.communicate()

@@ -106,6 +106,7 @@ def test_a_threshold_is_not_taken_over_to_another_embedder() -> None:
     assert settings()["threshold"] is None
 
 
+@pytest.mark.torture
 def test_nor_is_it_by_a_run_that_is_resumed() -> None:
     place_store()
     assert cli(*AGAIN, "--threshold", "0.9").code == 0

@@ -67,6 +67,7 @@ def set_traps(mark: Path) -> None:
         Path(f"{name}.py").write_text(TRAP.format(mark=str(mark)))
 
 
+@pytest.mark.torture
 def test_pip_runs_nothing_that_lies_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mark = tmp_path / "ran"
     set_traps(mark)
@@ -344,6 +345,7 @@ def test_a_process_with_hardly_any_descriptors_stops_in_one_line(limit: int) -> 
 
 @pytest.mark.parametrize("size", [350_000, 500_000])
 @pytest.mark.sampled
+@pytest.mark.torture
 def test_a_full_disk_marks_no_dialogue(size: int) -> None:
     with largest_file(size):
         assert cli("simulate", "tiny.yaml", "--model", "scripted", "--run-id", "b").code == 5
@@ -735,6 +737,7 @@ def test_no_noun_holds_what_is_no_number(odd: float) -> None:
 
 
 @pytest.mark.parametrize("odd", ["NaN", "Infinity", "-Infinity"])
+@pytest.mark.sampled
 def test_an_answer_with_such_a_number_is_kept_as_json_that_any_reader_takes(tmp_path: Path, odd: str) -> None:
     def answer(_: JsonObject) -> Reply:
         said = reply("Good morning, all of you. Tea is poured before we speak.")

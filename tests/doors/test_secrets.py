@@ -183,6 +183,7 @@ async def test_a_key_that_an_endpoint_repeats_is_in_no_row_no_answer_and_no_erro
 
 @pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("debug", ["", "1"], ids=["quiet", "debug"])
+@pytest.mark.sampled
 def test_a_key_that_an_endpoint_repeats_is_in_no_file_and_on_no_screen(
     canary: str, debug: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -156,6 +156,7 @@ def test_pairs_and_repetitions_are_given_no_side() -> None:
 
 
 @pytest.mark.parametrize("stage", ["extract", "verify"])
+@pytest.mark.sampled
 def test_a_run_that_was_stopped_while_it_was_distilled_again_is_not_exported(stage: str) -> None:
     place_store()
     assert cli("distill", "a", "--from", stage).code == 0

@@ -379,6 +379,7 @@ def test_a_wrong_file_of_keys_is_told_without_what_it_holds(text: str) -> None:
 
 
 @pytest.mark.parametrize("variable", ["CULTUREPARK_KEYS", "CULTUREPARK_ENDPOINTS"])
+@pytest.mark.sampled
 def test_a_file_that_is_named_must_be_there(variable: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("nowhere.toml", str(tmp_path), "~nobody-here/x", "/dev/null/x"):
         monkeypatch.setenv(variable, name)
@@ -678,6 +679,7 @@ def copy(source: socket.socket, target: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+@pytest.mark.sampled
 def test_certificates_that_are_not_there_are_told_in_one_line(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "/nowhere")
     done = cli("doctor", "--model", "openai:m@https://127.0.0.1:9/v1")

@@ -558,6 +558,7 @@ def test_every_leak_has_advice_and_a_place_in_the_order() -> None:
         "*" * 50_000,
     ],
 )
+@pytest.mark.sampled
 def test_reading_takes_no_longer_than_the_text_is_long(content: str) -> None:
     began = time.process_time()
     heard(content)

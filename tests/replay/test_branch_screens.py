@@ -205,6 +205,7 @@ def form(held: Held, position: int = 4) -> BranchScreen:
 
 
 @pytest.mark.parametrize(("size", "name"), [((100, 30), "wide"), (NARROW, "narrow")])
+@pytest.mark.sampled
 def test_the_form_of_a_branch(held: Held, snap_compare: Any, size: tuple[int, int], name: str) -> None:
     assert snap_compare(Stage(form(held)), terminal_size=size)
 
@@ -252,6 +253,7 @@ async def test_a_turn_can_be_asked_anew_with_keys_alone(held: Held) -> None:
 
 
 @pytest.mark.parametrize("keys", [("escape",), ("x", "escape", "escape"), ("x", "escape", "y", "escape", "escape")])
+@pytest.mark.sampled
 async def test_a_form_that_is_left_makes_nothing_and_asks_before_words_are_lost(
     held: Held, keys: tuple[str, ...]
 ) -> None:

@@ -225,6 +225,7 @@ CONTRAST = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.sampled
 def test_text_stands_out_in_light_and_dark(shown: Shown, browser: Browser, scheme: str) -> None:
     with visit(browser, color_scheme=scheme, reduced_motion="reduce") as seen:
         page = seen.open(shown.path)
@@ -243,6 +244,7 @@ def test_text_stands_out_in_light_and_dark(shown: Shown, browser: Browser, schem
 
 
 @pytest.mark.parametrize("which", ["shown", "hostile"])
+@pytest.mark.sampled
 def test_a_phone_scrolls_only_down(which: str, browser: Browser, request: pytest.FixtureRequest) -> None:
     one: Shown = request.getfixturevalue(which)
     wide = "document.documentElement.scrollWidth"

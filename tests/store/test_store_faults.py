@@ -24,8 +24,9 @@ from culturepark.errors import Unreachable
 from culturepark.models import tokens, weights
 from culturepark.store import database
 from culturepark.store.database import REVISIONS
-from tests.cli.test_cli import Done, assert_clear, cli, dump, place_store, process, rows_of, tiny_store
+from tests.cli.test_cli import Done, assert_clear, cli, dump, place_store, rows_of, tiny_store
 from tests.cli.test_cli import away as away  # autouse
+from tests.support.processes import Forked
 from tests.torture.damage import damage, killed_store, place_killed_store
 
 SIMULATE = ("simulate", "tiny.yaml", "--model", "scripted", "--run-id", "a")
@@ -169,7 +170,7 @@ def test_an_export_that_meets_a_full_disk_leaves_the_one_before_and_nothing_else
 def test_an_output_that_is_full_is_told(command: str) -> None:
     place_store()
     with open("/dev/full", "wb") as full:
-        child = process(*command.split(), stdout=full)
+        child = Forked(*command.split(), stdout=full)
         err = child.communicate()[1].decode()
     assert child.returncode == 5
     assert err.startswith("culturepark: cannot write the output: No space left on device")
@@ -558,7 +559,7 @@ def test_a_copy_without_its_log_is_an_older_state_and_whole() -> None:
 @pytest.mark.torture
 def test_two_runs_and_many_readers_on_one_store_do_not_disturb_each_other() -> None:
     place_store()
-    runs = [process("simulate", f"{name}.yaml", "--model", "scripted", "--run-id", name) for name in ("tiny", "short")]
+    runs = [Forked("simulate", f"{name}.yaml", "--model", "scripted", "--run-id", name) for name in ("tiny", "short")]
     follower: Any = None
     looks = ["runs", "stats tiny", "replay short", "export a --format trl --split 0.5 --out out"]
     while any(run.poll() is None for run in runs):
@@ -569,7 +570,7 @@ def test_two_runs_and_many_readers_on_one_store_do_not_disturb_each_other() -> N
                 ("culturepark: no such run: 'tiny'", "culturepark: no such run: 'short'")
             ), done.err
         if follower is None and rows_of_run("tiny"):
-            follower = process("replay", "tiny", "--follow")
+            follower = Forked("replay", "tiny", "--follow")
     said = [run.communicate() for run in runs]
     assert [run.returncode for run in runs] == [0, 0], said
     shown, err = follower.communicate()

@@ -254,6 +254,7 @@ def test_what_an_endpoint_says_of_its_errors_is_shown_safely(fault: Fault, code:
     assert not any(controls(row["error"] or "") for table in ("call", "dialogue") for row in rows[table])
 
 
+@pytest.mark.torture
 def test_doctor_shows_a_hostile_answer_safely() -> None:
     with Endpoint(reply=lambda *_: EVERYTHING) as endpoint:
         for arguments in ((), ("--json",)):
