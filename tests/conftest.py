@@ -22,7 +22,7 @@ if not os.environ.get("TMPDIR") and (folder := memory()):
 gc.set_threshold(100_000, 50, 100)
 
 set_hypothesis_home_dir(Path(tempfile.gettempdir(), "culturepark-hypothesis"))
-settings.register_profile("repeatable", database=None, derandomize=True, deadline=None)
+settings.register_profile("repeatable", database=None, derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("repeatable")
 
 

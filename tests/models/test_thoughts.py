@@ -427,7 +427,7 @@ PIECES = st.sampled_from(
 
 @given(st.lists(PIECES, max_size=14).map("".join))
 @example("<think></think>assistantfinal\ufffd")
-@settings(max_examples=400)
+@settings(max_examples=150)
 def test_what_is_heard_is_one_piece_of_what_came_and_trusted_only_if_clean(content: str) -> None:
     found = heard(content)
     assert found.text in without_citations(content)

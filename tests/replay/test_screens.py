@@ -45,7 +45,13 @@ SCREENS: dict[str, tuple[str | None, tuple[int, int], tuple[str, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("name", SCREENS)
+OFTEN = ("dialogues", "stage", "stage_narrow_behind", "help_narrow")
+"""A list, a stage in a wide and in a narrow window, and what lies over others; the rest is left to `make torture`."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.torture] * (name not in OFTEN)) for name in SCREENS]
+)
 def test_a_screen_looks_as_it_did(held: Held, snap_compare: Compare, name: str) -> None:
     target, size, keys = SCREENS[name]
     app = app_on(held.store, target)

@@ -14,19 +14,9 @@ from culturepark.store.dialogue_view import Scenes
 from culturepark.store.search import Filters, folded, terms
 from culturepark.store.tables import CallRow, ReviewRow, SampleRow, StatementRow, TurnRow
 from tests.support.browser import opened, visit
-from tests.support.reports import Outline, Shown, friendly, malicious
+from tests.support.reports import Outline, Shown
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
-    return friendly(tmp_path_factory.mktemp("report"))
-
-
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> Shown:
-    return malicious(tmp_path_factory.mktemp("hostile"))
 
 
 @pytest.fixture(scope="module")
