@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,7 +28,6 @@ from tests.support.fakes import (
     shipped,
     turns_of,
 )
-from tests.support.processes import Forked, completed
 from tests.support.terminal import Terminal
 
 ARABIC = "السلام عليكم، كيف الحال اليوم يا صديقي العزيز؟ أنا بخير والحمد لله رب العالمين."
@@ -140,7 +141,6 @@ def test_whoever_follows_hears_what_is_said_as_it_comes(tmp_path: Path, monkeypa
 
 def test_a_pipe_gets_lines_whole_and_arabic_in_the_order_of_the_talk(tmp_path: Path) -> None:
     held = hold_said(tmp_path, [(MODERATOR, "Welcome."), (ELIF, ARABIC)], FakeModel(), until="dialogue")
-    held.store.close()
     done = piped(tmp_path, "replay", held.run_id, "--plain")
     assert f"\n{ARABIC}\n" in done
     assert "\x1b" not in done
@@ -158,8 +158,8 @@ def test_a_terminal_gets_them_wrapped_between_words_and_without_colour(tmp_path:
 
 def test_a_reader_who_has_heard_enough_is_no_error(tmp_path: Path) -> None:
     held = hold_said(tmp_path, [(JENNA, "word " * 40_000)], FakeModel(), until="dialogue")
-    held.store.close()
-    reader = Forked("replay", held.run_id, "--plain", *store(tmp_path))
+    command = [sys.executable, "-m", "culturepark", "replay", held.run_id, "--plain", *store(tmp_path)]
+    reader = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert reader.stdout
     assert reader.stderr
     assert reader.stdout.readline().startswith(b"A conversation")
@@ -173,6 +173,5 @@ def store(folder: Path) -> list[str]:
 
 
 def piped(folder: Path, *arguments: str) -> str:
-    done = completed(*arguments, *store(folder))
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    command = [sys.executable, "-m", "culturepark", *arguments, *store(folder)]
+    return subprocess.run(command, capture_output=True, check=True).stdout.decode()

@@ -302,7 +302,9 @@ def hold_said(
 
 def seating(tmp_path: Path, one: Edition, speakers: set[str]) -> int:
     """The first seed of a run in whose first dialogue these people sit; 1 where there is none."""
-    ratings = known(one, Store(f"sqlite:///{tmp_path}/runs.db"), SCRIPTED)
+    store = Store(f"sqlite:///{tmp_path}/runs.db")
+    ratings = known(one, store, SCRIPTED)
+    store.close()
     for seed in range(1, 33):
         casting = plan(one, seed, ratings).castings[0]
         if {p.persona.key for p in casting.participants} >= speakers - {MODERATOR}:
