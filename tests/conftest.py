@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from culturepark.models import ledger
 from culturepark.models.providers import PROVIDERS
 from culturepark.store import database
 from tests.support.schema import MIGRATE, write_tables
@@ -56,6 +57,12 @@ def tables_at_once() -> Iterator[None]:
 @pytest.fixture
 def migrations(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(database, "migrate", MIGRATE)
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endpoint that fails is asked again at once."""
+    monkeypatch.setattr(ledger, "pause_before", lambda *_: 0.0)
 
 
 @pytest.fixture(autouse=True)

@@ -32,7 +32,6 @@ from rich.cells import cell_len
 from culturepark import __version__
 from culturepark.cli.app import app, main
 from culturepark.domain import CULTURES
-from culturepark.models import ledger
 from tests.support import people
 from tests.support.endpoint import Endpoint
 from tests.support.processes import Forked
@@ -175,11 +174,6 @@ def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def finished() -> None:
     """The default store, with the finished run `a`."""
     place_store()
-
-
-@pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "pause_before", lambda *_: 0.0)
 
 
 # --- help ------------------------------------------------------------------------------------------

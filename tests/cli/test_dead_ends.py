@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from culturepark.models import ledger
 from culturepark.store import first_look
 from tests.cli.test_cli import (
     SHORT,
@@ -32,11 +31,6 @@ items:
   Q1: {topic: tea, question: "Do you drink tea?", scale: yes-no, poles: [It is good., It is bad.], countries: COUNTRIES}
 """
 SHARES = "{n: 10, shares: {1: 0.5, 2: 0.5}}"
-
-
-@pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "pause_before", lambda *_: 0.0)
 
 
 def dialogue_only(run_id: str) -> None:

@@ -13,7 +13,6 @@ import pytest
 from culturepark.cli.app import run
 from tests.cli.test_cli import away as away  # fixtures
 from tests.cli.test_cli import cli, dump, place_store
-from tests.cli.test_cli import no_pauses as no_pauses
 from tests.support.endpoint import Endpoint
 
 pytestmark = pytest.mark.usefixtures("away", "no_pauses")

@@ -26,7 +26,7 @@ from culturepark.models.spec import EMBEDDED
 from culturepark.models.wire_errors import short
 from culturepark.store.tables import SampleRow, StatementRow, VerdictRow
 from culturepark.terminal.safe import safe
-from tests.cli.test_cli import away, cli, dump, no_pauses, place_store, rows_of  # noqa: F401 - `away` is for all
+from tests.cli.test_cli import away, cli, dump, place_store, rows_of  # noqa: F401 - `away` is for all
 from tests.dialogue.test_guards import hearing, judged, reply
 from tests.models.test_wire import Wire, wire
 from tests.support.endpoint import Endpoint, Fault, raw, status

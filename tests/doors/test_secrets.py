@@ -22,7 +22,7 @@ from culturepark.models import scripted, weights
 from culturepark.redact import KNOWN, redact, remember, spellings, without_secrets
 from culturepark.store.database import Database
 from culturepark.terminal.safe import show_origin
-from tests.cli.test_cli import Done, away, cli, closed_port, no_pauses, place_store, rows_of  # noqa: F401 - `away` is for all
+from tests.cli.test_cli import Done, away, cli, closed_port, place_store, rows_of  # noqa: F401 - `away` is for all
 from tests.models.test_local import address, running, start_embedded
 from tests.models.test_wire import FAULTS, wire
 from tests.support import endpoint as faults

@@ -16,7 +16,6 @@ from culturepark.export.card import as_text
 from culturepark.models.chat import canonical, digest
 from tests.cli.test_cli import TINY, cli, place_store, rows_of
 from tests.cli.test_cli import away as away  # fixtures
-from tests.cli.test_cli import no_pauses as no_pauses
 from tests.export.test_preference import asked
 from tests.support.endpoint import Endpoint
 

@@ -25,7 +25,7 @@ from culturepark.store.castings import castings, skipped
 from culturepark.store.integrity import edition_of
 from culturepark.store.store import Store
 from culturepark.store.tables import DialogueRow, ParticipantRow, TurnRow
-from tests.cli.test_cli import Done, away, cli, dump, no_pauses, place_store, rows_of  # noqa: F401 - `away` is for all
+from tests.cli.test_cli import Done, away, cli, dump, place_store, rows_of  # noqa: F401 - `away` is for all
 from tests.support.endpoint import Endpoint, status
 from tests.support.fakes import FakeModel, Held, begin, edition, hold, shipped
 

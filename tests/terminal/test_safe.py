@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from culturepark.catalog.files import package_dir
-from culturepark.models import ledger, scripted
+from culturepark.models import scripted
 from culturepark.terminal.safe import clip, out, plain, safe
 from tests.cli.test_cli import Screen, away, cli, dump, on_a_terminal, rows_of  # noqa: F401 - every test is `away`
 from tests.support.endpoint import Endpoint, Fault, status
@@ -219,11 +219,6 @@ def test_a_terminal_gets_nothing_that_controls_it(command: str) -> None:
 def test_markup_and_emoji_codes_are_shown_as_they_were_said() -> None:
     assert ATTACKS["markup"] in cli("replay", "a").out
     assert safe(NAME) in cli("replay", "a").out
-
-
-@pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "pause_before", lambda *_: 0.0)
 
 
 @pytest.mark.usefixtures("no_pauses")

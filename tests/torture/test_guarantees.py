@@ -25,7 +25,7 @@ from culturepark.redact import KNOWN
 from culturepark.report import page
 from culturepark.store.reviews import Reviews
 from culturepark.store.store import Store
-from tests.cli.test_cli import away, cli, no_pauses, place_store, rows_of  # noqa: F401 - `away` is used by every test
+from tests.cli.test_cli import away, cli, place_store, rows_of  # noqa: F401 - `away` is used by every test
 from tests.export.test_export import another_run, export, lines
 from tests.export.test_preference import change_question
 from tests.models.test_wire import wire
