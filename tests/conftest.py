@@ -13,7 +13,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from culturepark.models import ledger
 from culturepark.models.providers import PROVIDERS
 from culturepark.store import database
-from tests.support.schema import MIGRATE, write_tables
+from tests.support.schema import MIGRATE, open_engine, write_tables
 from tests.support.scratch import memory
 
 if not os.environ.get("TMPDIR") and (folder := memory()):
@@ -47,10 +47,11 @@ def nobodys_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def tables_at_once() -> Iterator[None]:
-    """New stores get their tables without migrations; `migrations` brings these back."""
+def shared_stores() -> Iterator[None]:
+    """New stores get their tables without migrations, unless a test asks for `migrations`; SQL is compiled once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(database, "migrate", write_tables)
+        patch.setattr(database, "create_engine", open_engine)
         yield
 
 

@@ -14,20 +14,18 @@ from tests.quirks.trial import line, tried
 
 OFTEN = """
 plain no-system-role strict-alternation names-are-refused plain-embeddings base64-unasked encoding-format-refused
-vectors-in-another-order vectors-of-nan batch-too-large-400 dimension-changes no-embeddings-here quota-exceeded
-credits-run-out-in-the-middle model-not-found key-invalid-400 prompt-filtered-400 context-of-vllm
-context-too-small-for-speeches prompt-cut-silently stream-without-end line-of-a-hundred-megabytes compressed-bomb
-no-answer-at-all nested-too-deeply redirect-to-another-port redirect-in-a-circle only-the-default-temperature
-max-completion-tokens-wanted one-after-the-other several-in-one-message logprobs-at-most-one logprobs-break-the-server
-json-in-a-string-twice html-refusal deserialize-error-422 nothing-is-right temperature-above-one seed-too-large
-no-limit-is-taken json-schema-unavailable no-response-format-at-all json-in-a-fence schema-ignored bare-list
-json-never comments-in-between one-event-over-lines json-lines split-inside-characters deflated stream-called-json
-delta-missing whole-text-each-time flat-logprobs usage-nowhere ends-in-other-words no-finish-no-done
-error-after-half-an-answer error-in-the-choice page-now-and-then reset-in-mid-stream nothing-said-and-stop
-tool-calls-in-place-of-text reasoning-content-field content-as-parts think-tags-in-front think-tag-unclosed
-harmony-channels end-token-as-text next-turn-spoken-too budget-spent-on-thoughts budget-leaves-half-an-answer
-no-room-for-the-answer-at-all wait-in-odd-headers wait-in-the-message busy-without-a-word loading-model-503
-json-as-arguments-of-a-call
+vectors-in-another-order batch-too-large-400 dimension-changes no-embeddings-here quota-exceeded model-not-found
+key-invalid-400 prompt-filtered-400 context-of-vllm context-too-small-for-speeches prompt-cut-silently
+stream-without-end compressed-bomb no-answer-at-all nested-too-deeply redirect-to-another-port
+only-the-default-temperature max-completion-tokens-wanted one-after-the-other several-in-one-message
+logprobs-at-most-one logprobs-break-the-server json-in-a-string-twice html-refusal deserialize-error-422
+nothing-is-right temperature-above-one seed-too-large no-limit-is-taken json-schema-unavailable
+no-response-format-at-all json-in-a-fence schema-ignored json-never comments-in-between one-event-over-lines
+split-inside-characters deflated stream-called-json delta-missing whole-text-each-time flat-logprobs usage-nowhere
+ends-in-other-words no-finish-no-done error-after-half-an-answer error-in-the-choice page-now-and-then
+reset-in-mid-stream nothing-said-and-stop tool-calls-in-place-of-text reasoning-content-field content-as-parts
+think-tags-in-front harmony-channels next-turn-spoken-too budget-spent-on-thoughts budget-leaves-half-an-answer
+no-room-for-the-answer-at-all wait-in-odd-headers busy-without-a-word loading-model-503 json-as-arguments-of-a-call
 """
 """One behaviour of each way in which culturepark must help itself; `make test` tries these, `make torture` all."""
 

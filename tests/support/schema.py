@@ -1,15 +1,37 @@
-"""The tables of a new store without its migrations, which take 80 ms of processor time: the tests make many stores."""
+"""What the many stores of the tests share: the statements that make their tables, and SQL that is compiled already.
+
+Migrations take 80 ms of processor time for each new store, and compiling statements 60 ms for each that is read.
+"""
 
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy.engine import URL
 
 from culturepark.store import database
 
 MIGRATE = database.migrate
 SHIPPED = database.MIGRATIONS
+
+
+@cache
+def first() -> Engine:
+    """The engine whose dialect and compiled statements all others take over."""
+    engine = create_engine("sqlite://", query_cache_size=2000)
+    engine.connect().close()
+    return engine
+
+
+def open_engine(url: URL, **options: Any) -> Engine:
+    """Stand for `create_engine`, which gives each engine a cache of its own."""
+    engine = create_engine(url, **options)
+    if engine.dialect.name == "sqlite":
+        engine.dialect = engine.pool._dialect = first().dialect
+        engine._compiled_cache = first()._compiled_cache
+    return engine
 
 
 @cache
