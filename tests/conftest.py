@@ -14,7 +14,7 @@ from culturepark.models import ledger
 from culturepark.models.providers import PROVIDERS
 from culturepark.store import database
 from tests.support.schema import MIGRATE, open_engine, write_tables
-from tests.support.scratch import memory
+from tests.support.scratch import SHARED, memory
 
 if not os.environ.get("TMPDIR") and (folder := memory()):
     os.environ["TMPDIR"] = tempfile.tempdir = folder
@@ -37,7 +37,8 @@ OWN = {
 @pytest.fixture(scope="session", autouse=True)
 def nobodys_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No key and no file of whoever runs the tests is used or changed, also in processes that tests start."""
-    folder = tmp_path_factory.mktemp("user")
+    folder, base = tmp_path_factory.mktemp("user"), tmp_path_factory.getbasetemp()
+    SHARED[:] = [base.parent if "PYTEST_XDIST_WORKER" in os.environ else base]
     with pytest.MonkeyPatch.context() as patch:
         for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
             patch.setenv(name, str(folder / name))

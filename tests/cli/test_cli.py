@@ -35,6 +35,7 @@ from culturepark.domain import CULTURES
 from tests.support import people
 from tests.support.endpoint import Endpoint
 from tests.support.processes import Forked
+from tests.support.scratch import made_once
 
 TINY = """\
 name: tiny
@@ -121,6 +122,7 @@ def counts(path: str | Path = "runs/culturepark.db") -> dict[str, int]:
 
 
 @cache
+@made_once
 def tiny_store() -> bytes:
     """A database with one finished run `a` of the tiny scenario."""
     with tempfile.TemporaryDirectory() as folder:

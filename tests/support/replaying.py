@@ -17,6 +17,7 @@ from culturepark.replay.stage import StageScreen
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
 from tests.support.fakes import FakeModel, Held, hold, shipped
+from tests.support.scratch import made_once
 
 FRAME = 0.25
 """Seconds: the longest that a stage takes for one."""
@@ -33,6 +34,7 @@ def small_run(folder: Path) -> Held:
 
 
 @cache
+@made_once
 def small_store() -> bytes:
     """The database of the small run, held once for all that show it."""
     one = shipped("everyday-norms")
