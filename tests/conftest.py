@@ -10,8 +10,11 @@ import pytest
 from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from culturepark.models import ledger
 from culturepark.models.providers import PROVIDERS
-from tests.support.scratch import memory
+from culturepark.store import database
+from tests.support.schema import MIGRATE, open_engine, write_tables
+from tests.support.scratch import SHARED, memory
 
 if not os.environ.get("TMPDIR") and (folder := memory()):
     os.environ["TMPDIR"] = tempfile.tempdir = folder
@@ -20,7 +23,7 @@ if not os.environ.get("TMPDIR") and (folder := memory()):
 gc.set_threshold(100_000, 50, 100)
 
 set_hypothesis_home_dir(Path(tempfile.gettempdir(), "culturepark-hypothesis"))
-settings.register_profile("repeatable", database=None, derandomize=True, deadline=None)
+settings.register_profile("repeatable", database=None, derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("repeatable")
 
 
@@ -34,13 +37,34 @@ OWN = {
 @pytest.fixture(scope="session", autouse=True)
 def nobodys_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No key and no file of whoever runs the tests is used or changed, also in processes that tests start."""
-    folder = tmp_path_factory.mktemp("user")
+    folder, base = tmp_path_factory.mktemp("user"), tmp_path_factory.getbasetemp()
+    SHARED[:] = [base.parent if "PYTEST_XDIST_WORKER" in os.environ else base]
     with pytest.MonkeyPatch.context() as patch:
         for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"):
             patch.setenv(name, str(folder / name))
         for name in {*OWN, *(variable for provider in PROVIDERS for variable in provider.variables)}:
             patch.delenv(name, raising=False)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_stores() -> Iterator[None]:
+    """New stores get their tables without migrations, unless a test asks for `migrations`; SQL is compiled once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "migrate", write_tables)
+        patch.setattr(database, "create_engine", open_engine)
+        yield
+
+
+@pytest.fixture
+def migrations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "migrate", MIGRATE)
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An endpoint that fails is asked again at once."""
+    monkeypatch.setattr(ledger, "pause_before", lambda *_: 0.0)
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +76,11 @@ def one_terminal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setenv("TERM", "xterm-256color")
         # Textual looks for a theme once, when it is imported.
         monkeypatch.setattr("culturepark.replay.app.DEFAULT_THEME", "textual-dark")
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays to the end: nobody looks through it for garbage again."""
+    gc.freeze()
 
 
 LONG = (

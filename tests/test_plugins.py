@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from culturepark.models import scripted
+from tests.support.processes import completed
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```\w+\n# (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -48,11 +49,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(folder: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "culturepark", *arguments],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    done = completed(*arguments, path=[folder], cwd=folder)
     assert done.returncode == code, done.stderr
     return done
 

@@ -653,6 +653,7 @@ def test_a_file_that_is_no_card_gets_a_catalog_error_that_names_it(what: str, tm
 @pytest.mark.parametrize(
     "text", ["name: " + "[" * 200_000 + "]" * 200_000, "- " * 200_000 + "x"], ids=["brackets", "dashes"]
 )
+@pytest.mark.sampled
 def test_nesting_without_end_is_wrong_yaml_and_does_not_take_the_process_down(text: str, tmp_path: Path) -> None:
     path = write(tmp_path, "deep.yaml", text)
     done = subprocess.run([sys.executable, "-m", "culturepark", "check", str(path)], capture_output=True, text=True)
@@ -860,14 +861,14 @@ def outcome(path: Path) -> str:
         raise AssertionError(f"{type(error).__name__}: {error}, from:\n{path.read_text('utf-8')}") from error
 
 
-def test_three_hundred_spoilt_files_give_nothing_but_named_problems(tmp_path: Path) -> None:
+def test_spoilt_files_give_nothing_but_named_problems(tmp_path: Path) -> None:
     chance = random.Random(20261121)
     people = [path.read_text("utf-8") for path in PERSONAS]
     talks = [package_dir("scenarios").joinpath(f"{name}.yaml").read_text("utf-8") for name in ("quickstart", "wvs7")]
     wvs7 = WVS7.read_text("utf-8")
     survey = wvs7[: wvs7.index("  Q29:")].replace("survey: wvs7", "survey: short")
     passed: Counter[str] = Counter()
-    for number in range(300):
+    for number in range(90):
         source = chance.choice(people) if number % 6 < 4 else survey if number % 6 == 4 else chance.choice(talks)
         path = write(tmp_path, f"spoilt-{number}.yaml", spoil(source, chance))
         said = outcome(path)
@@ -876,7 +877,7 @@ def test_three_hundred_spoilt_files_give_nothing_but_named_problems(tmp_path: Pa
         else:
             assert path.name in said
     assert set(passed) == {"persona", "scenario", "survey"}
-    assert passed.total() < 150
+    assert passed.total() < 45
 
 
 def test_every_shipped_question_has_situations_in_which_its_sides_do_different_things() -> None:

@@ -32,9 +32,10 @@ from rich.cells import cell_len
 from culturepark import __version__
 from culturepark.cli.app import app, main
 from culturepark.domain import CULTURES
-from culturepark.models import ledger
 from tests.support import people
 from tests.support.endpoint import Endpoint
+from tests.support.processes import Forked
+from tests.support.scratch import made_once
 
 TINY = """\
 name: tiny
@@ -95,12 +96,6 @@ def cli(*arguments: object, encoding: str = "utf-8", typed: bytes = b"") -> Done
     return Done(ended.value.code, *said)  # type: ignore[arg-type]
 
 
-def process(*arguments: object, **options: Any) -> subprocess.Popen[bytes]:
-    """One command in a process of its own."""
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-    return subprocess.Popen([sys.executable, "-m", "culturepark", *map(str, arguments)], **options)
-
-
 def dump(path: str | Path = "runs/culturepark.db", without: set[str] = TIMES) -> dict[str, list[dict[str, Any]]]:
     """All rows of all tables, each table's in the order of its keys."""
     with closing(sqlite3.connect(path)) as db:
@@ -127,6 +122,7 @@ def counts(path: str | Path = "runs/culturepark.db") -> dict[str, int]:
 
 
 @cache
+@made_once
 def tiny_store() -> bytes:
     """A database with one finished run `a` of the tiny scenario."""
     with tempfile.TemporaryDirectory() as folder:
@@ -180,11 +176,6 @@ def away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def finished() -> None:
     """The default store, with the finished run `a`."""
     place_store()
-
-
-@pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "pause_before", lambda *_: 0.0)
 
 
 # --- help ------------------------------------------------------------------------------------------
@@ -442,6 +433,7 @@ def test_a_password_in_the_url_of_a_store_is_never_shown() -> None:
         assert "hunter2" not in done.err + done.out
 
 
+@pytest.mark.torture
 def test_without_space_the_run_ends_in_a_clear_line_and_goes_on_later() -> None:
     command = ("simulate", "tiny.yaml", "--model", "scripted", "--run-id", "a")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -514,7 +506,7 @@ def test_a_process_of_its_own_never_shows_a_traceback() -> None:
     wrong_files()
     unusable_stores()
     commands = {"check key.yaml": 2, "stats last --store sqlite:///notes.db": 5, "simulate tiny.yaml --until end": 2}
-    running = [process(*command.split()) for command in commands]
+    running = [Forked(*command.split()) for command in commands]
     said = [child.communicate() for child in running]
     for child, (out, err), (command, code) in zip(running, said, commands.items(), strict=True):
         assert_clear(err.decode())
@@ -604,6 +596,7 @@ def test_json_is_one_document_on_stdout() -> None:
 
 
 @pytest.mark.usefixtures("no_pauses")
+@pytest.mark.torture
 def test_json_is_one_document_when_the_run_is_stopped_too() -> None:
     url = f"http://127.0.0.1:{closed_port()}/v1"
     done = cli("simulate", "tiny.yaml", "--model", f"openai:x@{url}", "--run-id", "a", "--json")
@@ -995,13 +988,14 @@ def test_a_reader_that_has_read_enough_is_no_error() -> None:
     commands = ["replay a", "personas --json"]
     read, written = os.pipe()
     os.close(read)
-    running = [process(*command.split(), stdout=written) for command in commands]
+    running = [Forked(*command.split(), stdout=written) for command in commands]
     os.close(written)
     ended = [(child.communicate()[1], child.returncode) for child in running]
     assert dict(zip(commands, ended, strict=True)) == dict.fromkeys(commands, (b"", 0))
 
 
 @pytest.mark.usefixtures("finished")
+@pytest.mark.torture
 def test_head_gets_its_line() -> None:
     line = f"set -o pipefail; {shlex.quote(sys.executable)} -m culturepark stats a | head -1"
     done = subprocess.run(["bash", "-c", line], capture_output=True)

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from culturepark.models import ledger
 from culturepark.store import first_look
 from tests.cli.test_cli import (
     SHORT,
@@ -32,11 +31,6 @@ items:
   Q1: {topic: tea, question: "Do you drink tea?", scale: yes-no, poles: [It is good., It is bad.], countries: COUNTRIES}
 """
 SHARES = "{n: 10, shares: {1: 0.5, 2: 0.5}}"
-
-
-@pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "pause_before", lambda *_: 0.0)
 
 
 def dialogue_only(run_id: str) -> None:
@@ -148,6 +142,7 @@ def test_a_run_whose_turns_a_branch_holds_is_not_deleted() -> None:
 
 @pytest.mark.usefixtures("finished")
 @pytest.mark.parametrize(("answer", "left"), [(b"y\n", []), (b"n\n", ["a"]), (b"\n", ["a"])])
+@pytest.mark.sampled
 def test_a_run_is_deleted_if_its_user_says_so(answer: bytes, left: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("culturepark.cli.consent.may_ask", lambda: True)
     done = cli("runs", "--delete", "a", typed=answer)
@@ -226,6 +221,7 @@ def test_a_shell_is_told_what_can_come_next(typed: str, offered: str, monkeypatc
 
 
 @pytest.mark.parametrize("columns", [40, 60, 100, 200])
+@pytest.mark.sampled
 def test_personas_stand_under_a_head_with_an_empty_line_between_at_any_width(columns: int) -> None:
     people = cli("personas", "--json").json
     code, received = on_a_terminal(columns, "personas")

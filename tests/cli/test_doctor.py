@@ -80,6 +80,7 @@ def test_it_asks_what_a_run_asks() -> None:
         ("max_tokens", "token limit", "sent as max_completion_tokens"),
     ],
 )
+@pytest.mark.sampled
 def test_what_is_refused_is_told(param: str, what: str, words: str) -> None:
     found, done, _ = examine(lambda body, number: unsupported(param) if param in body else None)
     assert done.code == 0
@@ -177,6 +178,7 @@ def cut_to(window: int) -> Fault:
         (FILTERED, "note", "does not show in short questions"),
     ],
 )
+@pytest.mark.sampled
 def test_one_long_question_shows_whether_long_prompts_are_cut(answer: str | Fault, state: str, words: str) -> None:
     found, done, endpoint = examine(lambda body, number: answer if is_long(body) else None)
     assert done.code == 0
@@ -238,6 +240,7 @@ def test_usage_that_is_not_reported_is_told() -> None:
         (status(404, "no such model"), 3, "404"),
     ],
 )
+@pytest.mark.sampled
 def test_what_cannot_work_is_told_in_one_line(fault: Fault, code: int, words: str) -> None:
     found, done, _ = examine(lambda *_: fault)
     assert done.code == code

@@ -14,10 +14,13 @@ import pytest
 from culturepark.catalog.personas import load_people, load_persona
 from culturepark.domain import JsonObject
 from culturepark.models import ledger
-from tests.cli.test_cli import cli, process, rows_of
+from tests.cli.test_cli import cli, rows_of
 from tests.support.endpoint import Endpoint, Fault, status
 from tests.support.fakes import FakeModel, material, shape_of
 from tests.support.people import HEADER, MAP, QUOTAS, WHOLE, person, rows, table, writes
+from tests.support.processes import Forked
+
+PEOPLE = ("people", "--from", "people.csv", "--map", "map.yaml")
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_table_that_says_everything_needs_no_model(folder: Path) -> None:
     table(folder, 20, WHOLE)
-    done = cli("people", "--from", "people.csv", "--map", "map.yaml", "--out", "out")
+    done = cli(*PEOPLE, "--out", "out")
     assert (done.code, done.out) == (0, "out\n"), done.err
     assert "20 rows read; 2 not wanted (`where`), 0 cannot be used" in done.err
     cards = [load_persona(path) for path in sorted(Path("out").iterdir())]
@@ -47,7 +50,7 @@ def test_a_table_that_says_everything_needs_no_model(folder: Path) -> None:
 @pytest.mark.parametrize("kind", ["jsonl", "parquet", "tsv"])
 def test_every_kind_of_table_gives_the_same_people(kind: str, folder: Path) -> None:
     table(folder, 20, WHOLE)
-    cli("people", "--from", "people.csv", "--map", "map.yaml", "--out", "csv.jsonl")
+    cli(*PEOPLE, "--out", "csv.jsonl")
     lines = [line.split(",", 6) for line in rows(20).splitlines()]
     cells = [[*line[:6], *line[6].rsplit(",", 1)] for line in lines]
     head, body = HEADER.split(","), [[cell.strip('"') for cell in line] for line in cells[1:]]
@@ -68,7 +71,7 @@ def test_a_draw_of_rows_is_the_same_for_a_seed_and_another_for_another(folder: P
     table(folder, 60, WHOLE)
 
     def drawn(seed: int, out: str) -> list[int]:
-        arguments = ("--from", "people.csv", "--map", "map.yaml", "--count", 9, "--seed", seed, "--out", out)
+        arguments = (*PEOPLE[1:], "--count", 9, "--seed", seed, "--out", out)
         assert cli("people", *arguments).code == 0
         return [p.source.row or 0 for p in load_people(Path(out)) if p.source]
 
@@ -99,7 +102,7 @@ def test_a_mistake_in_a_map_is_named_with_its_line(old: str, new: str, words: st
     )
     assert old in text
     table(folder, 4, text.replace(old, new, 1))
-    done = cli("people", "--from", "people.csv", "--map", "map.yaml", "--out", "out")
+    done = cli(*PEOPLE, "--out", "out")
     assert done.code == 2
     assert words in done.err
     assert not Path("out").exists()
@@ -119,7 +122,7 @@ def test_bad_rows_are_counted_with_reasons_and_the_first_ten_are_named(folder: P
     with Path("people.csv").open("a", encoding="utf-8") as file:
         file.write("\n".join(bad) + "\nFemale,41,=HYPERLINK(1),../../etc,baker,Sunni Muslim,Turkish,x\n")
     Path("map.yaml").write_text(WHOLE.replace("where: {age: {least: 16}}\n", ""))
-    done = cli("people", "--from", "people.csv", "--map", "map.yaml", "--out", "out", "--json")
+    done = cli(*PEOPLE, "--out", "out", "--json")
     assert done.code == 0, done.err
     assert (done.json["people"], done.json["rows"], done.json["bad"]) == (4, 20, 16)
     assert [entry["row"] for entry in done.json["first_bad"]] == list(range(4, 14))
@@ -143,7 +146,7 @@ def test_keys_that_are_paths_are_bad_rows_and_so_are_keys_that_come_twice(folder
     keys = ["../../x", "a/b", "ok", "ok", "UPPER", "moderator"]
     body = [f"Male,40,İzmir,Bornova,baker,Sunni Muslim,Turkish,{key}" for key in keys]
     Path("people.csv").write_text("\n".join([HEADER, *body]) + "\n", encoding="utf-8")
-    done = cli("people", "--from", "people.csv", "--map", "map.yaml", "--out", "out", "--json")
+    done = cli(*PEOPLE, "--out", "out", "--json")
     assert done.code == 0, done.err
     assert [path.name for path in Path("out").iterdir()] == ["ok.yaml"]
     assert done.json["bad"] == 5
@@ -152,7 +155,7 @@ def test_keys_that_are_paths_are_bad_rows_and_so_are_keys_that_come_twice(folder
 
 def test_without_a_model_it_says_what_is_lacking_and_writes_nothing(folder: Path) -> None:
     table(folder)
-    done = cli("people", "--from", "people.csv", "--map", "map.yaml", "--out", "out")
+    done = cli(*PEOPLE, "--out", "out")
     assert done.code == 2
     assert "lacks name, called, schooling, observance, generation, values, speech, norms, scope" in done.err
     assert not Path("out").exists()
@@ -165,11 +168,11 @@ def test_without_a_model_it_says_what_is_lacking_and_writes_nothing(folder: Path
         (("--from", "people.csv", "--out", "o"), "say with --map FILE"),
         (("--from", "people.xlsx", "--map", "map.yaml", "--out", "o"), "a table ends with .csv, .tsv, .jsonl"),
         (("--from", "none.csv", "--map", "map.yaml", "--out", "o"), "no such file"),
-        (("--from", "people.csv", "--map", "map.yaml"), "--out: name a folder"),
-        (("--from", "people.csv", "--map", "map.yaml", "--out", "o.csv"), "cards go into a folder"),
-        (("--from", "people.csv", "--map", "map.yaml", "--out", "."), "holds files already"),
-        (("--from", "people.csv", "--map", "map.yaml", "--out", "o", "--model", "scripted"), "cannot write any"),
-        (("--from", "people.csv", "--map", "map.yaml", "--out", "o", "--model", "embedded"), "too small"),
+        (PEOPLE[1:], "--out: name a folder"),
+        ((*PEOPLE[1:], "--out", "o.csv"), "cards go into a folder"),
+        ((*PEOPLE[1:], "--out", "."), "holds files already"),
+        ((*PEOPLE[1:], "--out", "o", "--model", "scripted"), "cannot write any"),
+        ((*PEOPLE[1:], "--out", "o", "--model", "embedded"), "too small"),
         (("--quotas", "quotas.yaml", "--out", "o"), "name the --model"),
     ],
 )
@@ -189,17 +192,7 @@ def test_wrong_use_is_one_line_and_leaves_nothing(arguments: tuple[str, ...], wo
 def test_a_model_writes_the_rest_in_a_run_that_is_never_paid_twice(folder: Path) -> None:
     table(folder)
     with Endpoint(reply=writes) as endpoint:
-        command = (
-            "people",
-            "--from",
-            "people.csv",
-            "--map",
-            "map.yaml",
-            "--out",
-            "out",
-            "--model",
-            f"openai:t@{endpoint.url}",
-        )
+        command = (*PEOPLE, "--out", "out", "--model", f"openai:t@{endpoint.url}")
         done = cli(*command, "--json")
         assert done.code == 0, done.err
         assert (done.json["people"], done.json["wanted"], done.json["status"]) == (11, 11, "done")
@@ -261,11 +254,12 @@ CONTRARY: list[Callable[[JsonObject], JsonObject]] = [
 
 
 @pytest.mark.parametrize("change", CONTRARY)
+@pytest.mark.sampled
 def test_a_card_that_contradicts_its_person_is_asked_for_again_once(
     change: Callable[[JsonObject], JsonObject], folder: Path
 ) -> None:
     table(folder, 3)
-    command = ("people", "--from", "people.csv", "--map", "map.yaml", "--json")
+    command = (*PEOPLE, "--json")
     with Endpoint(reply=contrary(change, 1)) as endpoint:
         done = cli(*command, "--out", "a", "--model", f"openai:t@{endpoint.url}")
         assert (done.code, done.json["people"], len(endpoint.chats)) == (0, 3, 6), done.err
@@ -279,7 +273,7 @@ def test_a_card_that_contradicts_its_person_is_asked_for_again_once(
 def test_a_budget_stops_between_people_and_the_run_goes_on_with_a_higher_one(folder: Path) -> None:
     table(folder)
     with Endpoint(reply=writes) as endpoint:
-        command = ("people", "--from", "people.csv", "--map", "map.yaml", "--out", "out", "--concurrency", 1)
+        command = (*PEOPLE, "--out", "out", "--concurrency", 1)
         done = cli(*command, "--model", f"openai:t@{endpoint.url}", "--max-tokens", 4000, "--json")
         assert done.code == 4
         assert 0 < done.json["people"] < 11
@@ -301,10 +295,10 @@ def test_a_kill_between_two_people_costs_no_answer(folder: Path) -> None:
             return Fault("hang")
         return writes(body, number)
 
-    arguments = ("people", "--from", "people.csv", "--map", "map.yaml", "--out", "out", "--concurrency", 1)
+    arguments = (*PEOPLE, "--out", "out", "--concurrency", 1)
     with Endpoint(reply=slow) as endpoint:
         model = ("--model", f"openai:t@{endpoint.url}")
-        with process(*arguments, *model, cwd=folder, env={**os.environ}) as child:
+        with Forked(*arguments, *model, cwd=folder, env={**os.environ}) as child:
             assert fourth.wait(60)
             child.send_signal(signal.SIGKILL)
             child.communicate()
@@ -330,17 +324,7 @@ def test_one_who_fails_is_asked_later_and_costs_nobody_elses_answer(
         return writes(body, number)
 
     with Endpoint(reply=reply) as endpoint:
-        command = (
-            "people",
-            "--from",
-            "people.csv",
-            "--map",
-            "map.yaml",
-            "--out",
-            "out",
-            "--model",
-            f"openai:t@{endpoint.url}",
-        )
+        command = (*PEOPLE, "--out", "out", "--model", f"openai:t@{endpoint.url}")
         done = cli(*command, "--json")
         assert (done.code, done.json["people"], done.json["failed"]) == (1, 35, 1), done.err
         broken.clear()
@@ -358,7 +342,7 @@ def test_a_model_that_is_too_small_is_refused_before_it_is_asked(folder: Path, m
         return model
 
     monkeypatch.setattr("culturepark.models.registry.Models.get", get)
-    command = ("people", "--from", "people.csv", "--map", "map.yaml", "--out", "out")
+    command = (*PEOPLE, "--out", "out")
     done = cli(*command, "--model", "openai:x@http://[::1]:9/v1")
     assert done.code == 2
     assert "is too small to write people" in done.err
@@ -367,7 +351,7 @@ def test_a_model_that_is_too_small_is_refused_before_it_is_asked(folder: Path, m
 
 def test_a_forecast_asks_nothing_and_needs_no_key(folder: Path) -> None:
     table(folder)
-    command = ("people", "--from", "people.csv", "--map", "map.yaml", "--out", "out", "--model", "openai:gpt-4o-mini")
+    command = (*PEOPLE, "--out", "out", "--model", "openai:gpt-4o-mini")
     done = cli(*command, "--dry-run", "--json")
     assert done.code == 0
     assert done.json["people"] == 11
@@ -393,7 +377,7 @@ max_turns: 4
 
 def test_people_of_a_table_sit_only_where_the_scenario_says_with_whom(folder: Path) -> None:
     table(folder, 20, WHOLE)
-    cli("people", "--from", "people.csv", "--map", "map.yaml", "--out", "out.jsonl")
+    cli(*PEOPLE, "--out", "out.jsonl")
     Path("s.yaml").write_text(SCENARIO)
     done = cli("check", "s.yaml")
     assert done.code == 2
@@ -427,7 +411,7 @@ def test_people_of_a_table_sit_only_where_the_scenario_says_with_whom(folder: Pa
 )
 def test_a_wrong_cast_is_named(text: str, words: str, folder: Path) -> None:
     table(folder, 4, WHOLE)
-    cli("people", "--from", "people.csv", "--map", "map.yaml", "--out", "out.jsonl")
+    cli(*PEOPLE, "--out", "out.jsonl")
     Path("s.yaml").write_text(text)
     done = cli("check", "s.yaml")
     assert done.code == 2
@@ -436,7 +420,7 @@ def test_a_wrong_cast_is_named(text: str, words: str, folder: Path) -> None:
 
 def test_mistakes_in_lines_of_cards_are_named_by_line(folder: Path) -> None:
     table(folder, 4, WHOLE)
-    cli("people", "--from", "people.csv", "--map", "map.yaml", "--out", "out.jsonl")
+    cli(*PEOPLE, "--out", "out.jsonl")
     lines = Path("out.jsonl").read_text().splitlines()
     lines[1] = lines[1].replace('"age":21', '"age":211')
     lines[2] = lines[2][:50]

@@ -23,8 +23,9 @@ from culturepark.dialogue.guards import LONGEST
 from culturepark.dialogue.protocol import KEYBOARD, protocol_of, talk_slot
 from culturepark.domain import Casting, JsonObject, Persona, Scenario
 from culturepark.languages import load_language
-from tests.cli.test_cli import Done, cli, process, rows_of
+from tests.cli.test_cli import Done, cli, rows_of
 from tests.support.endpoint import HANG, Endpoint, status, unsupported
+from tests.support.processes import Forked
 from tests.support.terminal import Terminal
 
 ELIF = "turkish-elif"
@@ -578,7 +579,7 @@ def test_a_talk_that_was_killed_goes_on_with_nothing_lost_and_nothing_asked_twic
 
     with Endpoint(reply=hanging) as endpoint:
         command = ("talk", ELIF, "--model", on(endpoint), "--role", "embedder=lexical", "--run-id", "t")
-        with process(*command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as killed:
+        with Forked(*command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as killed:
             assert killed.stdin
             assert killed.stdout
             for line in ("Hello", "And tea?"):
@@ -635,6 +636,7 @@ def test_hostile_lines_stay_data() -> None:
     ("length", "end"),
     [(LONGEST, "\nHello\n"), (LONGEST, ""), (LONGEST + 1, ""), (LONGEST + 1, "\n"), (250_001, "\nHello\n")],
 )
+@pytest.mark.sampled
 def test_a_line_that_is_too_long_is_not_sent_and_the_next_one_is(length: int, end: str) -> None:
     done = talk(ELIF, typed="x" * length + end)
     assert done.code == 0

@@ -849,6 +849,7 @@ def test_a_judge_without_its_key_is_told_at_once_and_only_where_it_is_asked(
     assert culturepark("distill", run_id, "--from", "verify") == 2
 
 
+@pytest.mark.torture
 def test_other_judges_on_a_finished_run_make_another_round_and_earlier_scores_stay(store: Path) -> None:
     with Endpoint() as endpoint:
         assert simulate(endpoint, judges=("a", "b")) == 0
@@ -882,6 +883,7 @@ def test_distilling_again_with_the_same_judges_asks_nothing_and_finds_the_same(s
     assert rows(store, what_is_kept) == kept != []
 
 
+@pytest.mark.torture
 def test_a_budget_that_ends_among_the_checks_is_gone_on_from_there(store: Path, tmp_path: Path) -> None:
     with Endpoint() as endpoint:
         assert simulate(endpoint) == 0

@@ -13,7 +13,6 @@ import pytest
 from culturepark.cli.app import run
 from tests.cli.test_cli import away as away  # fixtures
 from tests.cli.test_cli import cli, dump, place_store
-from tests.cli.test_cli import no_pauses as no_pauses
 from tests.support.endpoint import Endpoint
 
 pytestmark = pytest.mark.usefixtures("away", "no_pauses")
@@ -106,6 +105,7 @@ def test_a_threshold_is_not_taken_over_to_another_embedder() -> None:
     assert settings()["threshold"] is None
 
 
+@pytest.mark.torture
 def test_nor_is_it_by_a_run_that_is_resumed() -> None:
     place_store()
     assert cli(*AGAIN, "--threshold", "0.9").code == 0

@@ -114,6 +114,7 @@ EMBEDDERS = [
         ("dedup_own", "unknown", 0.50),
     ],
 )
+@pytest.mark.sampled
 def test_the_default_finds_most_repetitions_and_nothing_else(name: str, sides: Sides, recall: float) -> None:
     """Over 169 and 46 rows: 72 and 20 pairs that say the same."""
     found = figures(name, sides, minilm(name), "minilm", DedupPolicy().threshold)
@@ -152,6 +153,7 @@ def test_where_only_words_are_known_what_is_found_is_right_too(name: str, sides:
 @pytest.mark.embedded
 @pytest.mark.parametrize("threshold", [0.68, 0.70, 0.72, 0.75, 0.85, 0.90, 0.93])
 @pytest.mark.parametrize("sides", SIDES)
+@pytest.mark.sampled
 def test_no_opposites_are_merged_at_any_threshold_around_the_default(threshold: float, sides: Sides) -> None:
     for name in ("dedup_dev", "dedup_own"):
         assert figures(name, sides, minilm(name), "minilm", threshold).opposites == 0
@@ -169,6 +171,7 @@ def test_a_higher_threshold_finds_fewer() -> None:
 
 @pytest.mark.parametrize(("method", "vectors"), EMBEDDERS)
 @pytest.mark.parametrize("sides", ["known", "unknown"])
+@pytest.mark.sampled
 def test_the_order_in_which_statements_are_given_changes_nothing(
     method: Method, vectors: Callable[[str], Vectors], sides: Sides
 ) -> None:
@@ -182,6 +185,7 @@ def test_the_order_in_which_statements_are_given_changes_nothing(
 
 
 @pytest.mark.parametrize(("method", "vectors"), EMBEDDERS)
+@pytest.mark.sampled
 def test_the_result_does_not_hang_on_noise_in_the_vectors_or_on_other_blocks(
     method: Method, vectors: Callable[[str], Vectors]
 ) -> None:

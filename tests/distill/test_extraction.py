@@ -343,6 +343,7 @@ def test_on_labelled_turns_small_models_get_by_rule_what_their_speakers_hold(
 
 
 @pytest.mark.parametrize("path", [DEVELOPMENT, OWN])
+@pytest.mark.sampled
 def test_quotes_of_true_statements_pass_and_of_what_is_none_hardly_any(path: Path) -> None:
     """What the rules do for a model that proposes quotes: the gold passes, and so does next to nothing else."""
     passed = turned_down = 0

@@ -163,6 +163,7 @@ def test_no_word_inside_a_sentence_is_ever_replaced(words: str) -> None:
 
 
 @pytest.mark.parametrize("words", HARD)
+@pytest.mark.sampled
 def test_sentences_go_through_a_whole_run_as_they_were_said(tmp_path: Path, words: str) -> None:
     words = words.replace("\n", " ")
     found = proposals((1, "opinion", words), statement=words, first_person=words)

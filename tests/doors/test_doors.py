@@ -40,12 +40,13 @@ from culturepark.run import pipeline
 from culturepark.store import vectors
 from culturepark.store.database import Database
 from culturepark.store.integrity import faults
+from culturepark.store.store import Store
 from culturepark.store.tables import CallRow, DuplicateRow, VerdictRow, standard_json
 from tests.cli.test_cli import assert_clear, cli, place_store, rows_of, tiny_store
 from tests.cli.test_cli import away as away  # autouse
 from tests.models.test_local import CONTENT, Site, from_hub, hub, make_wheel, site, tiny  # noqa: F401 - a fixture
 from tests.store.test_store_faults import largest_file, ordinary_user
-from tests.support.fakes import FakeModel, begin, edition, fresh_store, reply
+from tests.support.fakes import FakeModel, begin, edition, reply
 
 ROOT = Path(__file__).parents[2]
 STORE = Path("runs/culturepark.db")
@@ -66,6 +67,7 @@ def set_traps(mark: Path) -> None:
         Path(f"{name}.py").write_text(TRAP.format(mark=str(mark)))
 
 
+@pytest.mark.torture
 def test_pip_runs_nothing_that_lies_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mark = tmp_path / "ran"
     set_traps(mark)
@@ -221,7 +223,7 @@ class Served:
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_vectors_of_two_models_behind_one_name_are_never_compared(tmp_path: Path, keep: bool) -> None:
-    store, spec = fresh_store(tmp_path / "runs.db"), "openai:e@http://x/v1"
+    store, spec = Store(f"sqlite:///{tmp_path}/runs.db"), "openai:e@http://x/v1"
     texts = [f"text {number}" for number in range(300)]
 
     def want(served: Served, wanted: Sequence[str], keep: bool = True) -> Any:
@@ -238,7 +240,7 @@ def test_vectors_of_two_models_behind_one_name_are_never_compared(tmp_path: Path
 
 
 def test_vectors_that_are_kept_are_found_without_asking_which_model_it_is(tmp_path: Path) -> None:
-    store, spec = fresh_store(tmp_path / "runs.db"), "openai:e@http://x/v1"
+    store, spec = Store(f"sqlite:///{tmp_path}/runs.db"), "openai:e@http://x/v1"
     for served in (Served(("m", 0)), Served((None, 0))):
         asyncio.run(vectors.vectors_of(store, embedder.Endpoint(served.ask, spec), ["a", "b"]))
         assert served.asked == (served.models[0][0] == "m")
@@ -343,6 +345,7 @@ def test_a_process_with_hardly_any_descriptors_stops_in_one_line(limit: int) -> 
 
 @pytest.mark.parametrize("size", [350_000, 500_000])
 @pytest.mark.sampled
+@pytest.mark.torture
 def test_a_full_disk_marks_no_dialogue(size: int) -> None:
     with largest_file(size):
         assert cli("simulate", "tiny.yaml", "--model", "scripted", "--run-id", "b").code == 5
@@ -627,7 +630,6 @@ def test_a_run_that_waits_for_an_answer_notices_it_too(
 
 def test_a_judgement_on_a_store_that_is_gone_is_refused() -> None:
     from culturepark.store.reviews import Reviews
-    from culturepark.store.store import Store
 
     place_store()
     reviews = Reviews(Store(f"sqlite:///{STORE}"), "me")
@@ -735,6 +737,7 @@ def test_no_noun_holds_what_is_no_number(odd: float) -> None:
 
 
 @pytest.mark.parametrize("odd", ["NaN", "Infinity", "-Infinity"])
+@pytest.mark.sampled
 def test_an_answer_with_such_a_number_is_kept_as_json_that_any_reader_takes(tmp_path: Path, odd: str) -> None:
     def answer(_: JsonObject) -> Reply:
         said = reply("Good morning, all of you. Tea is poured before we speak.")
@@ -810,7 +813,7 @@ def test_an_option_that_is_no_number_is_refused(option: str, odd: str) -> None:
 
 
 def test_vectors_that_hold_no_numbers_are_not_kept(tmp_path: Path) -> None:
-    store = fresh_store(tmp_path / "runs.db")
+    store = Store(f"sqlite:///{tmp_path}/runs.db")
 
     class Broken:
         method, identity = "minilm", "broken 1"

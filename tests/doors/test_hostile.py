@@ -26,7 +26,7 @@ from culturepark.models.spec import EMBEDDED
 from culturepark.models.wire_errors import short
 from culturepark.store.tables import SampleRow, StatementRow, VerdictRow
 from culturepark.terminal.safe import safe
-from tests.cli.test_cli import away, cli, dump, no_pauses, place_store, rows_of  # noqa: F401 - `away` is for all
+from tests.cli.test_cli import away, cli, dump, place_store, rows_of  # noqa: F401 - `away` is for all
 from tests.dialogue.test_guards import hearing, judged, reply
 from tests.models.test_wire import Wire, wire
 from tests.support.endpoint import Endpoint, Fault, raw, status
@@ -285,6 +285,7 @@ def with_orders() -> Edition:
 
 
 @pytest.mark.parametrize("labels", [False, True], ids=["batches", "claims"])
+@pytest.mark.sampled
 def test_a_judge_that_obeys_everything_but_data_is_told_nothing(tmp_path: Path, labels: bool) -> None:
     talk = []
     for order in ORDERS.values():
@@ -301,6 +302,7 @@ def test_a_judge_that_obeys_everything_but_data_is_told_nothing(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("labels", [False, True], ids=["scores", "digits"])
+@pytest.mark.sampled
 def test_a_panel_and_a_second_persona_that_obey_everything_but_data_are_told_nothing(
     tmp_path: Path, labels: bool
 ) -> None:
@@ -497,6 +499,7 @@ async def test_the_longest_answer_that_may_come_is_an_answer(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", SIZES)
+@pytest.mark.sampled
 def test_no_text_however_long_takes_more_than_its_length(name: str) -> None:
     """Only that all of it ends; what is quadratic would take hours here."""
     text = SIZES[name][: LONG // 50]
@@ -531,6 +534,7 @@ def test_no_run_is_named_like_a_path() -> None:
 
 
 @pytest.mark.parametrize("place", ["name", "seed"])
+@pytest.mark.sampled
 def test_nothing_in_a_scenario_names_a_file_to_write(place: str) -> None:
     before = files() | {"../here/path.yaml"}
     refused = 0

@@ -22,7 +22,7 @@ from culturepark.models import scripted, weights
 from culturepark.redact import KNOWN, redact, remember, spellings, without_secrets
 from culturepark.store.database import Database
 from culturepark.terminal.safe import show_origin
-from tests.cli.test_cli import Done, away, cli, closed_port, no_pauses, place_store, rows_of  # noqa: F401 - `away` is for all
+from tests.cli.test_cli import Done, away, cli, closed_port, place_store, rows_of  # noqa: F401 - `away` is for all
 from tests.models.test_local import address, running, start_embedded
 from tests.models.test_wire import FAULTS, wire
 from tests.support import endpoint as faults
@@ -183,6 +183,7 @@ async def test_a_key_that_an_endpoint_repeats_is_in_no_row_no_answer_and_no_erro
 
 @pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("debug", ["", "1"], ids=["quiet", "debug"])
+@pytest.mark.sampled
 def test_a_key_that_an_endpoint_repeats_is_in_no_file_and_on_no_screen(
     canary: str, debug: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,6 @@ from culturepark.export.card import as_text
 from culturepark.models.chat import canonical, digest
 from tests.cli.test_cli import TINY, cli, place_store, rows_of
 from tests.cli.test_cli import away as away  # fixtures
-from tests.cli.test_cli import no_pauses as no_pauses
 from tests.export.test_preference import asked
 from tests.support.endpoint import Endpoint
 
@@ -156,6 +155,7 @@ def test_pairs_and_repetitions_are_given_no_side() -> None:
 
 
 @pytest.mark.parametrize("stage", ["extract", "verify"])
+@pytest.mark.sampled
 def test_a_run_that_was_stopped_while_it_was_distilled_again_is_not_exported(stage: str) -> None:
     place_store()
     assert cli("distill", "a", "--from", stage).code == 0

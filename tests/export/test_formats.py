@@ -291,6 +291,7 @@ def loaded(tmp_path: Path, *folders: str) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.torture
 def test_every_format_loads_with_datasets_by_file_and_by_card(tmp_path: Path) -> None:
     folders = {}
     for form, more in EVERY:
@@ -389,6 +390,7 @@ def allowed(name: str) -> Any:
 
 
 @pytest.mark.parametrize(("form", "more"), EVERY)
+@pytest.mark.sampled
 def test_the_cards_metadata_is_what_the_hub_takes(form: str, more: tuple[str, ...]) -> None:
     assert export("--culture", "turkish", "--culture", "german", "--license", "CC-BY-4.0", *more, form=form).code == 0
     loaded_card = DatasetCard.load("out/README.md")

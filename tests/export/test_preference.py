@@ -16,6 +16,7 @@ from culturepark.export.pairs import Answer, pairs, sides_of
 from tests.cli.test_cli import away, cli, rows_of  # noqa: F401 - `away` is used by every test
 from tests.export.test_export import change_sample, export, lines
 from tests.support.fakes import shipped
+from tests.support.scratch import made_once
 
 AGREE, DISAGREE = ("agree",), ("disagree",)
 
@@ -157,6 +158,7 @@ max_turns: 8
 
 
 @cache
+@made_once
 def asked() -> bytes:
     """A database with the runs `a` and `b` of one scenario under two protocols."""
     with tempfile.TemporaryDirectory() as folder:

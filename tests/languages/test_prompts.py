@@ -242,6 +242,7 @@ def test_every_line_of_a_protocol_is_rendered_whole(setting: str, protocol: str)
 
 
 @pytest.mark.parametrize("protocol", SCHEDULED)
+@pytest.mark.sampled
 def test_every_form_for_small_models_is_filled(protocol: str) -> None:
     said = "When guests leave, we say it is early; one more glass of tea, and they sit down again."
     for casting, scenario in CASTINGS["cross-cultural"] + CASTINGS["panel"]:

@@ -26,6 +26,7 @@ from culturepark.models.spec import parse, parse_roles
 from culturepark.redact import redact
 from tests.cli.test_cli import cli
 from tests.support.endpoint import Endpoint, Received, status
+from tests.support.scratch import config
 
 KEY, OTHER = "sk-mine-0123456789", "k-other-0123456789"
 ASKED = Request(({"role": "user", "content": "Who are you?"},), 20, 0.5, 1)
@@ -39,14 +40,6 @@ def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [*PROXIES, *map(str.upper, PROXIES), "SSL_CERT_FILE", "SSL_CERT_DIR"]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
-
-
-def config(name: str, text: str, mode: int = 0o600) -> Path:
-    path = Path(os.environ["XDG_CONFIG_HOME"], "culturepark", name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, "utf-8")
-    path.chmod(mode)
-    return path
 
 
 def at(url: str, name: str = "m") -> Connection:
@@ -379,6 +372,7 @@ def test_a_wrong_file_of_keys_is_told_without_what_it_holds(text: str) -> None:
 
 
 @pytest.mark.parametrize("variable", ["CULTUREPARK_KEYS", "CULTUREPARK_ENDPOINTS"])
+@pytest.mark.sampled
 def test_a_file_that_is_named_must_be_there(variable: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("nowhere.toml", str(tmp_path), "~nobody-here/x", "/dev/null/x"):
         monkeypatch.setenv(variable, name)
@@ -678,6 +672,7 @@ def copy(source: socket.socket, target: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+@pytest.mark.sampled
 def test_certificates_that_are_not_there_are_told_in_one_line(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "/nowhere")
     done = cli("doctor", "--model", "openai:m@https://127.0.0.1:9/v1")

@@ -46,10 +46,6 @@ def core_only(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
 def test_what_needs_no_extra_runs_without_it(tmp_path: Path) -> None:
     done = core_only(tmp_path, "simulate", "quickstart", "--model", "scripted", "--dialogues", "1")
     assert done.returncode == 0, done.stderr
-    needs = core_only(tmp_path, "simulate", "quickstart")
-    assert (needs.returncode, needs.stdout) == (2, "")
-    (line,) = needs.stderr.splitlines()
-    assert "embedded needs the extra `local`: pip install -e '.[local]'" in line
 
 
 @pytest.mark.parametrize(

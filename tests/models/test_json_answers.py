@@ -326,6 +326,7 @@ def test_what_a_filter_keeps_back_is_asked_in_halves(tmp_path: Path, mode: str, 
     ],
 )
 @pytest.mark.parametrize("part", ["statement", "first_person"])
+@pytest.mark.sampled
 def test_a_statement_with_a_control_token_is_never_stored_and_the_others_are(
     tmp_path: Path, words: str, reason: str, part: str
 ) -> None:

@@ -511,6 +511,7 @@ asyncio.run(main())
 
 
 @pytest.mark.embedded
+@pytest.mark.torture
 def test_the_child_goes_when_its_parent_is_killed() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]

@@ -13,34 +13,19 @@ from tests.quirks.hurry import REAL, Clock
 from tests.quirks.trial import line, tried
 
 OFTEN = """
-plain no-system-role system-role-is-a-template-error strict-alternation names-are-refused plain-embeddings
-base64-unasked encoding-format-refused vectors-in-another-order vectors-of-nan batch-too-large-400
-one-text-at-a-time dimension-changes fewer-vectors-than-texts no-embeddings-here embeddings-busy quota-exceeded
-credits-402 credits-run-out-in-the-middle model-not-found key-invalid-400 prompt-filtered-400 finish-content-filter
-nothing-but-block-reason context-of-vllm context-of-llama-server request-too-large-429
-context-too-small-for-speeches prompt-cut-silently prompt-cut-behind-the-system-message stream-without-end
-comments-without-end line-of-a-hundred-megabytes compressed-bomb error-of-a-hundred-megabytes no-answer-at-all
-nested-too-deeply redirect-to-another-port redirect-to-the-same-origin redirect-in-a-circle
-only-the-default-temperature max-completion-tokens-wanted one-after-the-other stop-refused several-in-one-message
-not-allowed-to-request-logprobs logprobs-at-most-one logprobs-break-the-server extra-inputs-with-loc
-json-in-a-string-twice plain-text-refusal html-refusal deserialize-error-422 bare-request-only nothing-is-right
-temperature-above-one temperature-must-be-positive at-least-sixteen-tokens at-most-so-many-tokens seed-too-large
-no-limit-is-taken json-schema-unavailable no-response-format-at-all grammar-does-not-compile refusal-in-a-stream
-json-in-a-fence json-among-braces schema-ignored bare-list another-top-level-key json-in-json comma-too-many
-schema-missed-now-and-then schema-given-back json-never comments-in-between carriage-returns-alone
-one-event-over-lines byte-order-mark json-lines split-inside-characters one-byte-a-packet deflated
-stream-called-json json-called-stream filter-results-first delta-missing message-in-place-of-delta second-choice
-whole-text-each-time flat-logprobs usage-nowhere usage-as-strings usage-twice ends-in-other-words cut-in-other-words
-no-finish-no-done ends-for-want-of-resources ends-in-a-word-of-its-own error-after-half-an-answer error-event
-error-in-the-choice page-now-and-then empty-body-now-and-then reset-in-mid-stream nothing-said-and-stop
-tool-calls-in-place-of-text refusal-field reasoning-content-field reasoning-and-details-fields content-as-parts
-think-tags-in-front think-tag-unopened think-tag-unopened-in-json think-tags-squared seed-think-tags
-think-tag-unclosed think-tags-nested thoughts-in-the-middle answer-tags-after-thoughts harmony-channels
-harmony-analysis-only end-token-as-text next-turn-spoken-too role-header-as-text replacement-characters
-budget-spent-on-thoughts budget-spent-without-a-word budget-leaves-half-an-answer answer-only-in-reasoning
-budget-never-enough no-room-for-the-answer-at-all wait-in-odd-headers wait-as-a-date wait-in-minutes-and-seconds
-wait-until-an-epoch wait-in-the-message retry-info busy-inside-200 busy-without-a-word loading-model-503
-loading-again-in-the-middle overloaded-529 json-as-arguments-of-a-call text-that-is-called-compressed
+plain no-system-role strict-alternation names-are-refused plain-embeddings base64-unasked encoding-format-refused
+vectors-in-another-order batch-too-large-400 dimension-changes no-embeddings-here quota-exceeded model-not-found
+key-invalid-400 prompt-filtered-400 context-of-vllm context-too-small-for-speeches prompt-cut-silently
+stream-without-end compressed-bomb no-answer-at-all nested-too-deeply redirect-to-another-port
+only-the-default-temperature max-completion-tokens-wanted one-after-the-other several-in-one-message
+logprobs-at-most-one logprobs-break-the-server json-in-a-string-twice html-refusal deserialize-error-422
+nothing-is-right temperature-above-one seed-too-large no-limit-is-taken json-schema-unavailable
+no-response-format-at-all json-in-a-fence schema-ignored json-never comments-in-between one-event-over-lines
+split-inside-characters deflated stream-called-json delta-missing whole-text-each-time flat-logprobs usage-nowhere
+ends-in-other-words no-finish-no-done error-after-half-an-answer error-in-the-choice page-now-and-then
+reset-in-mid-stream nothing-said-and-stop tool-calls-in-place-of-text reasoning-content-field content-as-parts
+think-tags-in-front harmony-channels next-turn-spoken-too budget-spent-on-thoughts budget-leaves-half-an-answer
+no-room-for-the-answer-at-all wait-in-odd-headers busy-without-a-word loading-model-503 json-as-arguments-of-a-call
 """
 """One behaviour of each way in which culturepark must help itself; `make test` tries these, `make torture` all."""
 

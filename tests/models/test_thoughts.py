@@ -427,7 +427,7 @@ PIECES = st.sampled_from(
 
 @given(st.lists(PIECES, max_size=14).map("".join))
 @example("<think></think>assistantfinal\ufffd")
-@settings(max_examples=400)
+@settings(max_examples=150)
 def test_what_is_heard_is_one_piece_of_what_came_and_trusted_only_if_clean(content: str) -> None:
     found = heard(content)
     assert found.text in without_citations(content)
@@ -558,6 +558,7 @@ def test_every_leak_has_advice_and_a_place_in_the_order() -> None:
         "*" * 50_000,
     ],
 )
+@pytest.mark.sampled
 def test_reading_takes_no_longer_than_the_text_is_long(content: str) -> None:
     began = time.process_time()
     heard(content)

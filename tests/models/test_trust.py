@@ -21,6 +21,7 @@ from tests.cli.test_cli import cli
 from tests.replay.test_branch_screens import WIDE, Stage, scene, until, word
 from tests.support.endpoint import Endpoint
 from tests.support.fakes import FakeModel, Held, edition, hold
+from tests.support.scratch import config
 from tests.support.terminal import Terminal
 
 KEY = "sk-mine-0123456789"
@@ -52,14 +53,6 @@ def become(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another user, with folders of their own."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
     monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
-
-
-def config(name: str, text: str, mode: int = 0o600) -> Path:
-    path = Path(os.environ["XDG_CONFIG_HOME"], "culturepark", name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, "utf-8")
-    path.chmod(mode)
-    return path
 
 
 def their_store(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -958,7 +958,7 @@ trees = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     trees, st.sampled_from([0, 200, 302, 400, 403, 404, 413, 418, 422, 429, 500, 503, 599]), st.just({}) | st.just(SENT)
 )

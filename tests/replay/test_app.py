@@ -166,6 +166,7 @@ class Long(App[None]):
         self.chosen.append(event.index)
 
 
+@pytest.mark.torture
 async def test_a_list_of_a_hundred_thousand_rows_reads_and_keeps_only_what_is_near() -> None:
     app = Long()
     async with app.run_test(size=(60, 20)) as pilot:
@@ -320,6 +321,7 @@ async def test_it_plays_by_the_clock_and_pauses(held: Held) -> None:
         await sees(pilot, "■ the end, 2x")
 
 
+@pytest.mark.torture
 async def test_stepping_through_dialogues_keeps_few_of_them_and_finds_the_next_at_hand(held: Held) -> None:
     app = app_on(held.store, f"{RUN}.d1")
     async with shown(app) as pilot:
@@ -648,6 +650,7 @@ async def test_the_same_judgement_is_stored_once(own: Held) -> None:
     assert judged(own) == []
 
 
+@pytest.mark.torture
 async def test_going_on_and_back_at_once_shows_one_dialogue(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
     app = app_on(held.store, f"{RUN}.d1")
     async with shown(app) as pilot:
@@ -665,6 +668,7 @@ async def test_going_on_and_back_at_once_shows_one_dialogue(held: Held, monkeypa
 
 @pytest.mark.parametrize(("key", "owner", "name"), [("c", "scenes", "calls"), ("v", "session", "comparison_of")])
 @pytest.mark.sampled
+@pytest.mark.torture
 async def test_what_comes_late_opens_over_nothing_else(
     held: Held, key: str, owner: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -720,6 +724,7 @@ async def test_the_calls_of_a_turn_that_a_branch_copied_are_those_of_its_parent(
         assert [call.id for call in app.screen.rows] == [stage.spoken.turn.call_id]
 
 
+@pytest.mark.torture
 async def test_the_runs_are_looked_at_again_when_one_comes_back(own: Held) -> None:
     app = app_on(own.store)
     async with shown(app) as pilot:
@@ -907,6 +912,7 @@ async def test_following_shows_what_is_said_as_it_is_said(going: Held) -> None:
         await sees(pilot, "● live, waiting, turn 3 of 3")
 
 
+@pytest.mark.torture
 async def test_following_goes_on_to_the_next_dialogue_and_ends_with_the_run(going: Held) -> None:
     app = app_on(going.store, "going", follow=True)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -922,6 +928,7 @@ async def test_following_goes_on_to_the_next_dialogue_and_ends_with_the_run(goin
     assert app.trouble is None
 
 
+@pytest.mark.torture
 async def test_following_a_list_shows_which_dialogues_are_alive(going: Held) -> None:
     app = app_on(going.store, "going", follow=True)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -951,6 +958,7 @@ async def test_who_follows_sees_what_is_mined(tmp_path: Path) -> None:
         assert stage.playback.position == 2
 
 
+@pytest.mark.torture
 async def test_a_dialogue_that_goes_on_is_read_whenever_one_comes_to_it(going: Held) -> None:
     app = app_on(going.store, "going.d1")
     async with shown(app) as pilot:
@@ -960,6 +968,7 @@ async def test_a_dialogue_that_goes_on_is_read_whenever_one_comes_to_it(going: H
         assert len(stage.playback.parts) == 2
 
 
+@pytest.mark.torture
 async def test_after_a_stall_nothing_has_been_left_out(held: Held) -> None:
     app = app_on(held.store, f"{RUN}.d1")
     async with shown(app) as pilot:

@@ -151,10 +151,8 @@ def test_two_columns_become_one_where_there_is_no_room_and_no_line_is_too_long()
 # --- compare ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("size", "name"), [(WIDE, "wide"), (NARROW, "narrow")])
-@pytest.mark.sampled
-def test_a_branch_beside_its_parent(held: Held, snap_compare: Any, size: tuple[int, int], name: str) -> None:
-    assert snap_compare(Stage(CompareScreen(*with_branch(held))), terminal_size=size)
+def test_a_branch_beside_its_parent(held: Held, snap_compare: Any) -> None:
+    assert snap_compare(Stage(CompareScreen(*with_branch(held))), terminal_size=WIDE)
 
 
 async def test_what_is_the_same_can_be_seen_and_folded_again(held: Held) -> None:
@@ -204,9 +202,8 @@ def form(held: Held, position: int = 4) -> BranchScreen:
     return BranchScreen(scene(held.store, "held.d1"), position, held.store, Trust())
 
 
-@pytest.mark.parametrize(("size", "name"), [((100, 30), "wide"), (NARROW, "narrow")])
-def test_the_form_of_a_branch(held: Held, snap_compare: Any, size: tuple[int, int], name: str) -> None:
-    assert snap_compare(Stage(form(held)), terminal_size=size)
+def test_the_form_of_a_branch(held: Held, snap_compare: Any) -> None:
+    assert snap_compare(Stage(form(held)), terminal_size=(100, 30))
 
 
 @pytest.mark.torture
@@ -252,6 +249,7 @@ async def test_a_turn_can_be_asked_anew_with_keys_alone(held: Held) -> None:
 
 
 @pytest.mark.parametrize("keys", [("escape",), ("x", "escape", "escape"), ("x", "escape", "y", "escape", "escape")])
+@pytest.mark.sampled
 async def test_a_form_that_is_left_makes_nothing_and_asks_before_words_are_lost(
     held: Held, keys: tuple[str, ...]
 ) -> None:

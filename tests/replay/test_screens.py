@@ -29,18 +29,9 @@ def pressing(*keys: str) -> Callable[[Pilot[Any]], Any]:
 
 
 SCREENS: dict[str, tuple[str | None, tuple[int, int], tuple[str, ...]]] = {
-    "runs": (None, (100, 24), ()),
-    "runs_narrow": (None, (60, 20), ()),
     "dialogues": ("last", (130, 24), ("down",)),
-    "dialogues_narrow": ("last", (60, 20), ("down",)),
-    "filter": ("last", (100, 34), ("f", "down", "enter")),
-    "filtered": ("last", (100, 24), ("f", "down", "enter", "escape")),
-    "search": ("last", (100, 24), ("slash", *"guest", "enter", "down")),
     "stage": (f"{RUN}.d1", (160, 50), ("right",) * 5),
-    "stage_of_a_hit": ("last", (110, 34), ("slash", *"guest", "enter", "down", "enter")),
-    "stage_narrow": (f"{RUN}.d1", (60, 20), ("right",) * 5),
     "stage_narrow_behind": (f"{RUN}.d1", (60, 20), (*("right",) * 5, "tab")),
-    "help": (f"{RUN}.d1", (124, 44), ("question_mark",)),
     "help_narrow": (None, (60, 20), ("question_mark",)),
 }
 

@@ -315,6 +315,7 @@ def test_a_name_that_no_reviewer_can_have_is_told_before_anything_is_shown(folde
 
 @pytest.mark.parametrize(("columns", "height"), [(60, 20), (80, 24), (200, 50)])
 @pytest.mark.sampled
+@pytest.mark.torture
 def test_it_can_be_used_in_a_window_of_any_size(folder: Path, columns: int, height: int) -> None:
     at = first_mined(folder)
     with replay(folder, RUN, columns=columns, rows=height) as terminal:
@@ -400,6 +401,7 @@ def test_no_colour_means_none_and_the_cursor_is_still_seen(folder: Path) -> None
     assert colours == set()
 
 
+@pytest.mark.torture
 def test_a_terminal_that_cannot_place_a_cursor_gets_plain_text(folder: Path) -> None:
     with replay(folder, RUN, env={"TERM": "dumb"}) as terminal:
         assert terminal.ended() == 0
@@ -416,6 +418,7 @@ def test_a_terminal_that_cannot_place_a_cursor_gets_plain_text(folder: Path) -> 
     ],
 )
 @pytest.mark.sampled
+@pytest.mark.torture
 def test_arabic_is_turned_round_unless_the_terminal_does_it(tmp_path: Path, environ: dict[str, str], seen: str) -> None:
     held = hold_said(tmp_path, [(MODERATOR, "Welcome."), (ELIF, ARABIC)], FakeModel(), until="dialogue")
     with replay(tmp_path, held.run_id, env=environ) as terminal:
@@ -442,6 +445,7 @@ def test_wide_characters_leave_the_columns_where_they_are(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("target", ["nothing", f"{RUN}.d99", f"{RUN}.d99.t1"])
 @pytest.mark.sampled
+@pytest.mark.torture
 def test_a_wrong_name_is_told_on_the_terminal_as_it_was(folder: Path, target: str) -> None:
     with replay(folder, target) as terminal:
         assert terminal.ended() == 2

@@ -14,19 +14,9 @@ from culturepark.store.dialogue_view import Scenes
 from culturepark.store.search import Filters, folded, terms
 from culturepark.store.tables import CallRow, ReviewRow, SampleRow, StatementRow, TurnRow
 from tests.support.browser import opened, visit
-from tests.support.reports import Outline, Shown, friendly, malicious
+from tests.support.reports import Outline, Shown
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
-    return friendly(tmp_path_factory.mktemp("report"))
-
-
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> Shown:
-    return malicious(tmp_path_factory.mktemp("hostile"))
 
 
 @pytest.fixture(scope="module")
@@ -225,6 +215,7 @@ CONTRAST = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.sampled
 def test_text_stands_out_in_light_and_dark(shown: Shown, browser: Browser, scheme: str) -> None:
     with visit(browser, color_scheme=scheme, reduced_motion="reduce") as seen:
         page = seen.open(shown.path)
@@ -243,6 +234,7 @@ def test_text_stands_out_in_light_and_dark(shown: Shown, browser: Browser, schem
 
 
 @pytest.mark.parametrize("which", ["shown", "hostile"])
+@pytest.mark.sampled
 def test_a_phone_scrolls_only_down(which: str, browser: Browser, request: pytest.FixtureRequest) -> None:
     one: Shown = request.getfixturevalue(which)
     wide = "document.documentElement.scrollWidth"

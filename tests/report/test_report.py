@@ -33,18 +33,7 @@ from culturepark.store.reviews import Reviews
 from culturepark.store.tables import CallRow, SampleRow, StatementRow, TurnRow
 from tests.cli.test_cli import away, cli, place_store  # noqa: F401 - a fixture
 from tests.support.fakes import ELIF, JENNA, FakeModel, begin, edition, hold, hold_said, shipped
-from tests.support.reports import LONG_WORD, TRAPS, Outline, Shown, friendly, malicious, show
-
-
-@pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
-    return friendly(tmp_path_factory.mktemp("report"))
-
-
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory: pytest.TempPathFactory) -> Shown:
-    return malicious(tmp_path_factory.mktemp("hostile"))
-
+from tests.support.reports import LONG_WORD, TRAPS, Outline, Shown, show
 
 # --- the file ----------------------------------------------------------------------------------------
 

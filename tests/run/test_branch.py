@@ -25,7 +25,7 @@ from culturepark.store.castings import castings, skipped
 from culturepark.store.integrity import edition_of
 from culturepark.store.store import Store
 from culturepark.store.tables import DialogueRow, ParticipantRow, TurnRow
-from tests.cli.test_cli import Done, away, cli, dump, no_pauses, place_store, rows_of  # noqa: F401 - `away` is for all
+from tests.cli.test_cli import Done, away, cli, dump, place_store, rows_of  # noqa: F401 - `away` is for all
 from tests.support.endpoint import Endpoint, status
 from tests.support.fakes import FakeModel, Held, begin, edition, hold, shipped
 
@@ -81,6 +81,7 @@ def a_speech(dialogue_id: str = "a.d1", after: int = 3) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["quickstart", "everyday-norms", "wvs7"])
+@pytest.mark.sampled
 def test_the_rows_of_a_run_say_what_its_plan_said(tmp_path: Path, name: str) -> None:
     held = begin(tmp_path, shipped(name), FakeModel())
     made = plan(shipped(name), 1, known(shipped(name)))
@@ -197,6 +198,7 @@ def test_the_last_turn_of_all_can_be_edited_and_nothing_is_asked(tmp_path: Path)
         ("held.d1.t4", "a\0b", "NUL"),
     ],
 )
+@pytest.mark.sampled
 def test_what_cannot_be_said_makes_no_branch(tmp_path: Path, turn_id: str, text: str | None, why: str) -> None:
     held = hold(tmp_path, edition(), FakeModel(), until="dialogue")
     with pytest.raises(UsageError, match=why):

@@ -97,6 +97,7 @@ def test_a_run_that_is_stopped_while_people_are_rated_goes_on_from_there(tmp_pat
         "I would rather not.",
     ],
 )
+@pytest.mark.sampled
 def test_ratings_that_cannot_be_used_leave_the_person_unrated(answer: str, tmp_path: Path) -> None:
     model = FakeModel(lambda body: answer if shape_of(body) == "ratings" else scripted.answer(body))
     held = hold(tmp_path, newcomers(), model, until="dialogue")

@@ -360,6 +360,7 @@ max_turns: 6
 
 
 @pytest.mark.parametrize("code", [429, 500])
+@pytest.mark.sampled
 def test_7_a_persistent_failure_is_named_and_the_run_can_be_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: int
 ) -> None:

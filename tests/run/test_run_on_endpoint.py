@@ -8,7 +8,6 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -31,6 +30,7 @@ from culturepark.models.prices import table as price_table
 from culturepark.store import lineage
 from culturepark.store.store import Store
 from tests.support.endpoint import NULL_CONTENT, RESET, Endpoint, Fault, Hook, finish, raw, status, too_long
+from tests.support.processes import Forked
 
 ROOT = Path(__file__).parents[2]
 CANARY = "sk-canary-0123456789"
@@ -738,15 +738,14 @@ def press_ctrl_c(
     endpoint: Endpoint, arguments: list[str], after: int, times: int = 1
 ) -> subprocess.CompletedProcess[str]:
     """The program in a process of its own, interrupted when it has made so many requests."""
-    command = [sys.executable, "-m", "culturepark", *arguments]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with Forked(*arguments, cwd=ROOT) as process:
         for press in range(times):
             wait_for(lambda: len(endpoint.requests) >= after or process.poll() is not None)
             process.send_signal(signal.SIGINT)
             if press < times - 1:
                 time.sleep(0.2)
         out, err = process.communicate(timeout=60)
-    return subprocess.CompletedProcess(command, process.returncode, out, err)
+    return subprocess.CompletedProcess(process.args, process.returncode, out.decode(), err.decode())
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -796,8 +795,7 @@ def test_a_second_ctrl_c_stops_at_once_and_the_run_can_still_be_resumed(store: P
 @pytest.mark.torture
 def test_ctrl_c_gets_a_word_in_where_answers_take_no_time(tmp_path: Path) -> None:
     store = ["--store", f"sqlite:///{tmp_path}/runs.db"]
-    command = [sys.executable, "-m", "culturepark", "simulate", "everyday-norms", "--model", "scripted", *store]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    with Forked("simulate", "everyday-norms", "--model", "scripted", *store, cwd=ROOT) as process:
         wait_for(lambda: (tmp_path / "runs.db").exists() and turns_in(tmp_path / "runs.db") > 5)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
@@ -821,7 +819,7 @@ def test_a_run_that_is_going_on_cannot_be_carried_on_by_another_process(
     with Endpoint(latency=0.05) as endpoint:
         arguments = ["simulate", str(scenario(tmp_path, GUESTS)), "--run-id", "r"]
         arguments += ["--model", f"openai:test@{endpoint.url}", "--role", "embedder=lexical"]
-        with subprocess.Popen([sys.executable, "-m", "culturepark", *arguments], cwd=ROOT) as process:
+        with Forked(*arguments, cwd=ROOT) as process:
             wait_for(lambda: len(endpoint.requests) >= 1)
             for command in (arguments, ["resume", "last"], ["distill", "r", "--from", "dedup"]):
                 assert culturepark(*command) == 5
@@ -838,7 +836,7 @@ def test_a_run_whose_process_was_killed_is_free_at_once(store: Path, tmp_path: P
     with Endpoint(latency=30) as endpoint:
         arguments = ["simulate", str(scenario(tmp_path, GUESTS)), "--run-id", "r", "--until", "dialogue"]
         arguments += ["--model", f"openai:test@{endpoint.url}"]
-        with subprocess.Popen([sys.executable, "-m", "culturepark", *arguments], cwd=ROOT) as process:
+        with Forked(*arguments, cwd=ROOT) as process:
             wait_for(lambda: len(endpoint.requests) >= 1)
             process.kill()
         endpoint.latency = 0

@@ -63,6 +63,7 @@ def test_a_store_of_an_old_schema_is_listed_counted_shown_and_traced(revision: s
 
 
 @pytest.mark.parametrize("revision", REVISIONS[:-1])
+@pytest.mark.sampled
 def test_the_rows_of_an_old_store_are_the_bytes_of_the_newest(revision: str) -> None:
     opened(REVISIONS[-1])
     kinds = (("--format", "trl"), ("--format", "sharegpt", "--dialogues"))

@@ -369,6 +369,7 @@ def test_a_statement_rejected_in_one_shape_does_not_stand_for_others_in_that_sha
     assert statuses(held)["held.d1.t4.s1.x1"] == KEPT
 
 
+@pytest.mark.torture
 def test_runs_whose_names_differ_in_case_alone_are_two(held: Held, tmp_path: Path) -> None:
     Reviews(held.store, "Ann").add(NORM, "reject")
     other = hold(tmp_path, edition(), FakeModel(), run_id="HELD")
@@ -432,6 +433,7 @@ def test_a_name_that_cannot_be_told_from_others_is_wrong_use(held: Held, name: s
 @pytest.mark.parametrize(
     ("name", "kept_as"), [("র‍্যাবেয়া", None), ("李 小龙", None), ("Zoe\u0308", "Zoë"), (" O'Neil; -- ", "O'Neil; --")]
 )
+@pytest.mark.sampled
 def test_names_of_all_scripts_can_review(held: Held, name: str, kept_as: str | None) -> None:
     assert Reviews(held.store, name).add(TURN, "accept").reviewer == (kept_as or name)
 
@@ -456,6 +458,7 @@ def test_a_review_outlives_the_process_that_gave_it(held: Held, tmp_path: Path) 
     assert (row.decision, row.wording, row.note, statuses(held)[NORM]) == ("reject", "Better.", "so", REJECTED)
 
 
+@pytest.mark.torture
 def test_reviewers_may_be_at_work_at_the_same_time(held: Held, tmp_path: Path) -> None:
     def work(name: str) -> int:
         mine = Reviews(Store(f"sqlite:///{held.store.database.url.database}"), name)

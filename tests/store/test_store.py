@@ -136,6 +136,7 @@ def a_turn(position: int) -> Turn:
 # --- schema ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("migrations")
 def test_the_migrations_make_exactly_the_tables_of_the_code(store: Store) -> None:
     with store.database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
@@ -151,6 +152,7 @@ def test_the_program_knows_exactly_the_migrations_that_there_are() -> None:
     assert [name.partition("_")[0] for name in names] == list(REVISIONS)
 
 
+@pytest.mark.usefixtures("migrations")
 def test_every_migration_can_be_taken_back(store: Store) -> None:
     with store.database.engine.connect() as connection:
         with Operations.context(MigrationContext.configure(connection)):
@@ -188,6 +190,7 @@ def test_a_second_opening_changes_nothing(path: Path, store: Store) -> None:
     assert before["alembic_version"] == [{"version_num": REVISIONS[-1]}]
 
 
+@pytest.mark.usefixtures("migrations")
 def test_a_migration_that_breaks_off_leaves_nothing_behind(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = importlib.import_module("culturepark.store.migrations.versions.0001_first")
     original = first.op.create_index

@@ -24,8 +24,9 @@ from culturepark.errors import Unreachable
 from culturepark.models import tokens, weights
 from culturepark.store import database
 from culturepark.store.database import REVISIONS
-from tests.cli.test_cli import Done, assert_clear, cli, dump, place_store, process, rows_of, tiny_store
+from tests.cli.test_cli import Done, assert_clear, cli, dump, place_store, rows_of, tiny_store
 from tests.cli.test_cli import away as away  # autouse
+from tests.support.processes import Forked
 from tests.torture.damage import damage, killed_store, place_killed_store
 
 SIMULATE = ("simulate", "tiny.yaml", "--model", "scripted", "--run-id", "a")
@@ -169,7 +170,7 @@ def test_an_export_that_meets_a_full_disk_leaves_the_one_before_and_nothing_else
 def test_an_output_that_is_full_is_told(command: str) -> None:
     place_store()
     with open("/dev/full", "wb") as full:
-        child = process(*command.split(), stdout=full)
+        child = Forked(*command.split(), stdout=full)
         err = child.communicate()[1].decode()
     assert child.returncode == 5
     assert err.startswith("culturepark: cannot write the output: No space left on device")
@@ -286,7 +287,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from culturepark.store import database, store
 import alembic.command, alembic.config, alembic.runtime.environment
-how, folder, revision = sys.argv[1:]
+how, folder, revision, step = sys.argv[1:]
 if revision:
     database.REVISIONS = (*database.REVISIONS, revision)
     database.MIGRATIONS = Path("migrations")
@@ -320,7 +321,7 @@ if data is not None:
 if how == "kill":
     at = 1
     while ended(open_it(f"sqlite:///{path}", at)):
-        at += 1
+        at += int(step)
     print(at - 1)
 else:
     children = [open_it(f"sqlite:///{path}") for _ in range(4)]
@@ -343,9 +344,9 @@ def upgrade():
 """
 
 
-def nursery(how: str, revision: str = "") -> list[str]:
+def nursery(how: str, revision: str = "", step: int = 1) -> list[str]:
     Path("made").mkdir()
-    command = [sys.executable, "-c", NURSERY, how, "made", revision]
+    command = [sys.executable, "-c", NURSERY, how, "made", revision, str(step)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.split()
@@ -361,8 +362,10 @@ def next_migration() -> None:
     Path("migrations/versions/9999_mood.py").write_text(NEXT.replace("REVISION", REVISIONS[-1]))
 
 
-def test_a_migration_killed_at_every_statement_in_turn_is_whole_in_the_end() -> None:
-    (killed,) = nursery("kill")
+@pytest.mark.parametrize("step", [7, 1])
+@pytest.mark.sampled
+def test_a_migration_killed_at_every_statement_in_turn_is_whole_in_the_end(step: int) -> None:
+    (killed,) = nursery("kill", step=step)
     assert int(killed) > 20
     place_store()
     assert schema("made/shared.db") == schema(PATH)
@@ -453,7 +456,7 @@ def test_an_empty_file_is_a_store_without_runs() -> None:
 
 
 def test_no_damage_ends_in_anything_but_a_clear_line(tmp_path: Path) -> None:
-    assert damage(4, 7, tmp_path)["survived"] == 4
+    assert damage(2, 7, tmp_path)["survived"] == 2
 
 
 def change(sql: str, *values: object) -> None:
@@ -558,7 +561,7 @@ def test_a_copy_without_its_log_is_an_older_state_and_whole() -> None:
 @pytest.mark.torture
 def test_two_runs_and_many_readers_on_one_store_do_not_disturb_each_other() -> None:
     place_store()
-    runs = [process("simulate", f"{name}.yaml", "--model", "scripted", "--run-id", name) for name in ("tiny", "short")]
+    runs = [Forked("simulate", f"{name}.yaml", "--model", "scripted", "--run-id", name) for name in ("tiny", "short")]
     follower: Any = None
     looks = ["runs", "stats tiny", "replay short", "export a --format trl --split 0.5 --out out"]
     while any(run.poll() is None for run in runs):
@@ -569,7 +572,7 @@ def test_two_runs_and_many_readers_on_one_store_do_not_disturb_each_other() -> N
                 ("culturepark: no such run: 'tiny'", "culturepark: no such run: 'short'")
             ), done.err
         if follower is None and rows_of_run("tiny"):
-            follower = process("replay", "tiny", "--follow")
+            follower = Forked("replay", "tiny", "--follow")
     said = [run.communicate() for run in runs]
     assert [run.returncode for run in runs] == [0, 0], said
     shown, err = follower.communicate()

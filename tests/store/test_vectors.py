@@ -24,7 +24,6 @@ from culturepark.store.database import MIGRATIONS, REVISIONS, Database
 from culturepark.store.integrity import Checkup
 from culturepark.store.store import Store
 from culturepark.store.vectors import vectors_of
-from tests.support.fakes import fresh_store
 from tests.torture.damage import ODD
 
 TEXTS = [f"We pour tea for guest number {number}." for number in range(40)]
@@ -58,7 +57,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(path: Path) -> Iterator[Store]:
-    made = fresh_store(path)
+    made = Store(f"sqlite:///{path}")
     yield made
     made.close()
 
@@ -85,10 +84,7 @@ def test_a_text_that_comes_twice_is_embedded_once_and_only_what_is_missing_is(st
     mixed = want(store, embedder, [TEXTS[7], TEXTS[2], TEXTS[7]])
     assert embedder.asked == [*TEXTS[:5], TEXTS[7]]
     assert mixed[0].tobytes() == mixed[2].tobytes()
-    assert (
-        mixed.tobytes()
-        == want(fresh_store(Path(str(store.database.url.database) + "2")), embedder)[[7, 2, 7]].tobytes()
-    )
+    assert mixed.tobytes() == want(Store(f"{store.database.shown}2"), embedder)[[7, 2, 7]].tobytes()
 
 
 def test_vectors_of_another_embedder_or_of_other_weights_are_not_taken(store: Store) -> None:

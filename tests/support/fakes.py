@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from sqlmodel import SQLModel, select
@@ -303,7 +302,9 @@ def hold_said(
 
 def seating(tmp_path: Path, one: Edition, speakers: set[str]) -> int:
     """The first seed of a run in whose first dialogue these people sit; 1 where there is none."""
-    ratings = known(one, fresh_store(tmp_path / "runs.db"), SCRIPTED)
+    store = Store(f"sqlite:///{tmp_path}/runs.db")
+    ratings = known(one, store, SCRIPTED)
+    store.close()
     for seed in range(1, 33):
         casting = plan(one, seed, ratings).castings[0]
         if {p.persona.key for p in casting.participants} >= speakers - {MODERATOR}:
@@ -322,25 +323,10 @@ def begin(
     embedder: ModelSpec = LEXICAL,
 ) -> Held:
     """A run that has only been planned."""
-    store = fresh_store(tmp_path / "runs.db")
+    store = Store(f"sqlite:///{tmp_path}/runs.db")
     specs = Cast(model, embedder).specs
     new_run(store, one, seed=seed, models=specs, settings=Settings(concurrency=1, until=until), run_id=run_id)
     return Held(store, run_id, model, embedder)
-
-
-def fresh_store(path: Path) -> Store:
-    """An empty store; the migrations run once for all tests."""
-    if not path.exists():
-        path.write_bytes(empty_database())
-    return Store(f"sqlite:///{path}")
-
-
-@cache
-def empty_database() -> bytes:
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "empty.db"
-        Store(f"sqlite:///{path}").close()
-        return path.read_bytes()
 
 
 def turns_of(said: Sequence[tuple[str, str]], phase: str = "opinion") -> list[Turn]:

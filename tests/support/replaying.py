@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sqlmodel import update
 from textual.pilot import Pilot
@@ -15,20 +17,34 @@ from culturepark.replay.stage import StageScreen
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
 from tests.support.fakes import FakeModel, Held, hold, shipped
+from tests.support.scratch import made_once
 
 FRAME = 0.25
 """Seconds: the longest that a stage takes for one."""
 WHEN = "2026-11-21T09:30:00.000+00:00"
 
 
+RUN = "20261121-everyday-norms-7f3a"
+
+
 def small_run(folder: Path) -> Held:
     """Four dialogues: two questions in two cultures."""
+    (folder / "runs.db").write_bytes(small_store())
+    return Held(Store(f"sqlite:///{folder}/runs.db"), RUN, FakeModel())
+
+
+@cache
+@made_once
+def small_store() -> bytes:
+    """The database of the small run, held once for all that show it."""
     one = shipped("everyday-norms")
     few = one.scenario.model_copy(update={"seeds": one.scenario.seeds[:2], "cultures": one.scenario.cultures[:2]})
-    held = hold(folder, one.model_copy(update={"scenario": few}), FakeModel(), run_id="20261121-everyday-norms-7f3a")
-    with held.store.database.writing() as session:
-        session.execute(update(RunRow).values(created_at=WHEN, finished_at=WHEN))
-    return held
+    with TemporaryDirectory() as folder:
+        held = hold(Path(folder), one.model_copy(update={"scenario": few}), FakeModel(), run_id=RUN)
+        with held.store.database.writing() as session:
+            session.execute(update(RunRow).values(created_at=WHEN, finished_at=WHEN))
+        held.store.close()
+        return Path(folder, "runs.db").read_bytes()
 
 
 class Clock:

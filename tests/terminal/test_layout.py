@@ -59,7 +59,7 @@ def inner(text: str) -> str:
     return unicodedata.normalize("NFKC", kept)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(words, widths, st.booleans())
 def test_no_line_is_wider_than_it_may_be_unless_one_character_is(text: str, width: int, reorder: bool) -> None:
     for line in lay_out(text, width, reorder=reorder):
@@ -68,13 +68,13 @@ def test_no_line_is_wider_than_it_may_be_unless_one_character_is(text: str, widt
         assert not controls(line.plain)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(words, widths)
 def test_in_the_order_of_the_talk_nothing_is_lost_or_added(text: str, width: int) -> None:
     assert inner("".join(line.plain for line in lay_out(text, width, reorder=False))) == inner(text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(words, widths)
 def test_turned_round_it_is_the_same_characters(text: str, width: int) -> None:
     turned = "".join(line.plain for line in lay_out(text, width, reorder=True))
@@ -82,7 +82,7 @@ def test_turned_round_it_is_the_same_characters(text: str, width: int) -> None:
     assert sorted(inner(turned.translate(mirrored))) == sorted(inner(text.translate(mirrored)))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(words, widths, st.integers(0, 60), st.integers(0, 60), st.booleans())
 def test_a_mark_stands_on_its_own_characters(text: str, width: int, one: int, other: int, reorder: bool) -> None:
     start, end = sorted((one, other))
@@ -98,7 +98,7 @@ def test_a_mark_stands_on_its_own_characters(text: str, width: int, one: int, ot
     assert [line.plain for line in lines] == [line.plain for line in lay_out(text, width, reorder=reorder)]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(st.sampled_from("ab  -é’…€я"), max_size=80), widths, st.integers(0, 80), st.integers(0, 80))
 def test_the_quick_way_gives_what_the_long_one_gives(text: str, width: int, one: int, other: int) -> None:
     marks = [(min(one, other), max(one, other), "bold")]
@@ -207,7 +207,7 @@ def test_levels_of_mixed_lines_are_those_of_the_standard(text: str, known: str) 
     assert "".join(map(str, levels(text))) == known
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text(st.sampled_from("abאבגد عس12٣.,-+()[]%$ !"), min_size=1, max_size=30))
 def test_lines_are_turned_as_unicode_has_it(text: str) -> None:
     """The same as the other implementation in the library has it, which gives no levels away."""

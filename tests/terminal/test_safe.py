@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from culturepark.catalog.files import package_dir
-from culturepark.models import ledger, scripted
+from culturepark.models import scripted
 from culturepark.terminal.safe import clip, out, plain, safe
 from tests.cli.test_cli import Screen, away, cli, dump, on_a_terminal, rows_of  # noqa: F401 - every test is `away`
 from tests.support.endpoint import Endpoint, Fault, status
@@ -221,11 +221,6 @@ def test_markup_and_emoji_codes_are_shown_as_they_were_said() -> None:
     assert safe(NAME) in cli("replay", "a").out
 
 
-@pytest.fixture
-def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "pause_before", lambda *_: 0.0)
-
-
 @pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize(
     ("fault", "code"),
@@ -254,6 +249,7 @@ def test_what_an_endpoint_says_of_its_errors_is_shown_safely(fault: Fault, code:
     assert not any(controls(row["error"] or "") for table in ("call", "dialogue") for row in rows[table])
 
 
+@pytest.mark.torture
 def test_doctor_shows_a_hostile_answer_safely() -> None:
     with Endpoint(reply=lambda *_: EVERYTHING) as endpoint:
         for arguments in ((), ("--json",)):

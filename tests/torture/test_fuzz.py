@@ -33,6 +33,7 @@ def test_a_monster_is_no_more_than_a_file(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", valid())
+@pytest.mark.sampled
 def test_what_the_mutations_begin_with_is_fine(name: str) -> None:
     case = of_file(valid()[name].encode(), name)
     assert not faults(case)
@@ -131,6 +132,7 @@ def test_a_price_list_is_read_to_an_end_and_holds_prices(prices: bytes | str) ->
 
 @pytest.mark.parametrize("name", ["COLUMNS", "LINES"])
 @pytest.mark.parametrize("size", ["²", "9" * 5000, "0", "-1", "x", ""])
+@pytest.mark.sampled
 def test_a_terminal_of_no_size_is_one_of_the_usual_size(name: str, size: str) -> None:
     with in_its_place(Case(environment={name: size}, store=True)):
         end = fuzz.done(STATS)

@@ -25,11 +25,12 @@ from culturepark.redact import KNOWN
 from culturepark.report import page
 from culturepark.store.reviews import Reviews
 from culturepark.store.store import Store
-from tests.cli.test_cli import away, cli, no_pauses, place_store, process, rows_of  # noqa: F401 - `away` is used by every test
+from tests.cli.test_cli import away, cli, place_store, rows_of  # noqa: F401 - `away` is used by every test
 from tests.export.test_export import another_run, export, lines
 from tests.export.test_preference import change_question
 from tests.models.test_wire import wire
 from tests.support.endpoint import Endpoint, event, raw, status
+from tests.support.processes import Forked
 from tests.support.trials import at_each_commit, ended, fork, shown, told
 
 KEY = "sk-canary-QzXw81-5f3759df-end"
@@ -55,6 +56,7 @@ def rest_of(secret: str, text: str) -> str:
 
 
 @pytest.mark.parametrize(("form", "more"), [("trl", ()), ("sharegpt", ("--dialogues",))])
+@pytest.mark.sampled
 def test_no_question_is_trained_and_validated_on_whatever_the_runs_call_it(form: str, more: tuple[str, ...]) -> None:
     """The seed `weddings` of one run asks what `guests` asks in both; at each share all three keep together."""
     place_store()
@@ -143,7 +145,7 @@ def test_a_file_that_holds_the_key_is_quoted_without_it(canary: str, before: int
     assert rest_of(canary, done.err + done.out) == ""
 
 
-@pytest.mark.parametrize("before", [265, 280, 475, 490])
+@pytest.mark.parametrize("before", [280, 475])
 def test_a_bug_is_told_and_stored_without_the_key_in_it(
     canary: str, before: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,6 +249,7 @@ def killed_at(nth: int, *arguments: str, kind: str = "out") -> bool:
 
 
 @pytest.mark.parametrize("before", ["an empty folder", "an export of other files"])
+@pytest.mark.sampled
 def test_an_export_that_was_killed_is_known_for_broken_and_any_other_takes_its_place(before: str) -> None:
     """Killed before each file that it makes, moves or deletes; and then another one, of files that neither has."""
     place_store()
@@ -521,8 +524,9 @@ def test_a_stage_is_done_and_marked_as_done_at_once() -> None:
                 for table in ("statement", "verdict")
             }
             assert has == {"statement": row["extracted"] > 0, "verdict": row["verified"] > 0}, when
-        assert resumed(path) == 0
-        assert {table: told_rows(table, path) for table in tables} == {t: told_rows(t, whole) for t in tables}, when
+        if deaths % 4 == 0:
+            assert resumed(path) == 0
+            assert {table: told_rows(table, path) for table in tables} == {t: told_rows(t, whole) for t in tables}, when
     assert deaths > 10
 
 
@@ -580,7 +584,7 @@ def test_every_request_that_an_endpoint_has_heard_has_a_row_whatever_becomes_of_
     with Endpoint(reply=reply, latency=0.01) as endpoint:
         spec = f"openai:test@{endpoint.url}"
         command = ("simulate", "tiny.yaml", "--model", spec, "--role", "embedder=lexical", "--run-id", "a")
-        with process(*command) as running:
+        with Forked(*command) as running:
             children.append(running.pid)
             running.communicate()
         assert running.returncode == -signal.SIGKILL
