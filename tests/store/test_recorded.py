@@ -1,0 +1,91 @@
+"""The recorded run that comes with the program."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from culturepark.errors import UsageError
+from culturepark.store import recorded
+from culturepark.store.database import exists
+from culturepark.store.store import Store
+from tests.cli.test_cli import away as away  # a fixture
+from tests.cli.test_cli import cli
+
+pytestmark = pytest.mark.usefixtures("away")
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CULTUREPARK_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def test_a_new_user_sees_a_whole_dialogue_of_a_large_model_at_once() -> None:
+    shown = cli("replay", "demo", "--plain")
+    assert shown.code == 0
+    assert "no evidence of what real people think" in shown.out
+    assert shown.out.count("Closing. ") >= 6
+    assert not Path("runs").exists()
+
+
+def test_every_reading_command_knows_the_recorded_run(tmp_path: Path) -> None:
+    assert cli("stats", "demo", "--json").json["status"] == "done"
+    assert cli("report", "demo", "--out", "demo.html").code == 0
+    assert cli("export", "demo", "--format", "trl", "--out", "rows").code == 0
+    assert cli("trace", "rows/all.jsonl:1", "--json").code == 0
+    assert cli("trace", "demo.d1.t2").code == 0
+    assert cli("replay", "demo.d2", "--plain").out.count("Dialogue 2") >= 1
+
+
+def test_its_answers_are_whole_and_every_speech_is_a_piece_of_one() -> None:
+    with closing(sqlite3.connect(recorded.unpacked())) as db:
+        spoken = db.execute("SELECT text, response, mark, role FROM turn JOIN call ON call.id = call_id").fetchall()
+    assert len(spoken) > 20
+    for text, response, mark, role in spoken:
+        assert text in json.loads(response)["choices"][0]["message"]["content"]
+        assert role == "moderator" or json.loads(mark)
+
+
+def test_no_question_between_people_is_left_hanging_in_it() -> None:
+    store = Store(recorded.store_with("sqlite:///none.db", "demo"), must_exist=True)
+    try:
+        asked = 0
+        for dialogue in store.dialogues("demo"):
+            turns = store.turns(dialogue.id)
+            for turn in turns:
+                if turn.addressee:
+                    asked += turn.is_own
+                    assert turns[turn.position].speaker == turn.addressee
+        assert asked >= 8
+    finally:
+        store.close()
+
+
+def test_a_run_of_that_name_in_ones_own_store_comes_first() -> None:
+    assert cli("simulate", "tiny.yaml", "--model", "scripted", "--run-id", "demo", "--until", "dialogue").code == 0
+    assert "tiny" in cli("stats", "demo").out
+    assert recorded.store_with("sqlite:///runs/culturepark.db", "demo") == "sqlite:///runs/culturepark.db"
+
+
+def test_it_is_unpacked_once_and_where_nothing_can_be_cached_for_the_moment(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = recorded.unpacked()
+    assert first == recorded.unpacked()
+    assert cache in first.parents
+    assert recorded.is_recorded(f"sqlite:///{first}")
+    cache.joinpath("file").touch()
+    monkeypatch.setenv("CULTUREPARK_CACHE", str(cache / "file"))
+    elsewhere = recorded.unpacked()
+    assert cache not in elsewhere.parents
+    assert exists(f"sqlite:///{elsewhere}")
+
+
+def test_other_runs_stay_where_they_are() -> None:
+    for names in ((), ("last",), (None,), ("demo", "mine"), ("demonstration",)):
+        assert recorded.store_with("sqlite:///runs/x.db", *names) == "sqlite:///runs/x.db"
+    with pytest.raises(UsageError, match="no such run"):
+        Store(recorded.store_with("sqlite:///none.db", "demo"), must_exist=True).run("demos")
