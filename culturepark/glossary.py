@@ -161,6 +161,39 @@ VARIETY = {
 }
 """The columns of the table of voices. *Accepted* statements passed every question that was put about them."""
 
+TALKS = {
+    "uptake": "speeches that take up the one before",
+    "answered": "questions that are answered",
+    "answered_moderator": "those by the moderator",
+    "answered_people": "those by people to each other",
+    "spoken_next": "whoever is asked speaks next",
+    "asked": "questions to each other, a speech",
+    "balance": "evenness of words by person",
+    "smallest": "the least heard, of a fair share",
+    "words": "words a speech",
+    "echo": "words of the own card in a row",
+    "echo_longest": "the longest such run",
+    "echo_long": "speeches with 8 and more",
+    "labels": "say the label of their own answer",
+    "novelty": "new words, neither on card nor said",
+    "repetition": "said before by the same person",
+    "drift": "come nearer, from first to last",
+    "contradiction": "contradicts itself, a speech",
+    "addressee": "takes one for another, a speech",
+    "task": "speaks of the task, a speech",
+    "unanswered": "leaves a question, a speech",
+    "unfounded": "makes up a rule, a speech",
+    "statements": "kept statements, a speech",
+    "stance_found": "a judge finds the own answer",
+    "foreseen_before": "foretold from the introductions",
+    "foreseen": "foretold from the talk",
+    "prompt_tokens": "prompt tokens a turn",
+    "completion_tokens": "completion tokens a turn",
+    "calls": "calls of models a speech",
+}
+"""Measures of dialogues, from their turns alone (`stats.talks.Measures` says how), and what a turn cost; at most 37
+columns."""
+
 SHAPES = {"survey": "survey answer", "open": "open answer", "norm": "norm or custom"}
 
 SHAPES_TOGETHER = {"survey": "survey answers", "open": "open answers", "norm": "norms and customs"}

@@ -258,6 +258,7 @@ def words() -> str:
         "Why a turn was refused": ("`call.refused`", glossary.REFUSED),
         "Why a dialogue ended": ("`dialogue.stop_reason`", glossary.STOPS),
         "How duplicates were found": ("`duplicate.method`", glossary.METHODS),
+        "What is measured of talks": ("nowhere; `stats` and `compare` count it", glossary.TALKS),
     }
     blocks = ["The store, `stats --json` and `trace` use short words. This page says what each of them means."]
     for title, (column, meanings) in lists.items():

@@ -26,6 +26,7 @@ from culturepark.glossary import (
     STAGES,
     STATUSES,
     STOPS,
+    TALKS,
     VARIETY,
     counted,
     in_words,
@@ -40,9 +41,10 @@ from culturepark.stats.figures import (
     StanceAnswer,
     StanceCell,
     SurveyDistance,
+    Talks,
 )
 from culturepark.stats.run_stats import CultureCounts
-from culturepark.stats.text import check_lines, review_lines, verdict_of
+from culturepark.stats.text import check_lines, measured, review_lines, talk_figure, verdict_of
 from culturepark.store.dialogue_view import Mined, Scene, Spoken
 from culturepark.store.tables import RunRow
 
@@ -155,6 +157,7 @@ def view(
         "voices": voices(stats.representation),
         "columns": VARIETY,
         "verdict": verdict_of(stats.representation.run),
+        "talks": talk_rows(stats.talks) if stats.talks else [],
         "refused": worded(stats.calls.refused_by_guard, REFUSED),
         "stages": [
             {"name": name, "words": in_words(STAGES, name), "calls": count, "seconds": seconds.get(name)}
@@ -345,6 +348,34 @@ def voices(representation: Representation) -> list[tuple[str, Group, str]]:
     """Return each culture and the whole run with the verdict on its voices."""
     groups: list[tuple[str, Group]] = [*representation.cultures.items(), ("together", representation.run)]
     return [(name, group, verdict_of(group)) for name, group in groups]
+
+
+@dataclass(frozen=True)
+class TalkRow:
+    """A measure of talks in words."""
+
+    name: str
+    words: str
+    value: str
+    interval: str
+    """Empty where there are too few dialogues."""
+    null: str
+    """Empty where there is no such thing."""
+    apart: str
+    """Whether figure and null can be told apart; empty where that is not known."""
+
+
+def talk_rows(talks: Talks) -> list[TalkRow]:
+    """Return the measures of talks in the order of `TALKS`."""
+    rows = []
+    for name in TALKS:
+        if one := talks.measures.get(name):
+            value, _ = measured(name, one)
+            ends = "" if one.low is None else f"{talk_figure(name, one.low)} to {talk_figure(name, one.high)}"
+            null = "" if one.null is None else talk_figure(name, one.null)
+            apart = {True: "yes", False: "no", None: ""}[one.beyond_null]
+            rows.append(TalkRow(name, TALKS[name], value, ends, null, apart))
+    return rows
 
 
 def between(start: str, end: str | None) -> float | None:

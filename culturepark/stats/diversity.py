@@ -24,14 +24,18 @@ BIGRAMS = 500
 VENDI_MOST, VENDI_INSIDE = 200, 50
 """Sample sizes of the Vendi score, over all questions and inside one. The score grows with the number of statements, so
 sets above this size are sampled down to it."""
-UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
-"""Han and kana, which are written without spaces between words."""
+UNSPACED = re.compile(
+    "[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han and kana
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]"  # Thai and Lao, Burmese, Khmer
+)
+"""Scripts that are written without spaces between words."""
 
 
 class Letters(dict[int, str]):
     """A table for `str.translate` that leaves words with spaces between them.
 
-    Letters, marks, digits and apostrophes stay, everything else becomes a space. Each Han or kana character is a word.
+    Letters, marks, digits and apostrophes stay, everything else becomes a space. Each character of a script without
+    spaces is a word.
     """
 
     def __missing__(self, code: int) -> str:
@@ -49,7 +53,7 @@ LETTERS = Letters()
 
 
 def words(text: str) -> list[str]:
-    """Return the words of a text in any script, without case; in Chinese and Japanese each character is a word."""
+    """Return the words of a text in any script, without case; without spaces (as in Chinese) each character is one."""
     parts = unicodedata.normalize("NFKC", text).casefold().translate(LETTERS).split()
     return [word for part in parts if (word := part.strip("'"))]
 
@@ -69,12 +73,18 @@ def effective_number(counts: Iterable[int]) -> float:
 
 
 def surely_above(count: int, total: int) -> float:
-    """Return the lower end of the 95% interval of a share (Wilson 1927, doi:10.2307/2276774); 0 if `total` is 0."""
+    """Return the lower end of the 95% interval of a share; 0 if `total` is 0."""
+    return wilson(count, total)[0]
+
+
+def wilson(count: int, total: int) -> tuple[float, float]:
+    """Return the 95% interval of a share (Wilson 1927, doi:10.2307/2276774); 0 to 1 if `total` is 0."""
     if not total:
-        return 0.0
+        return 0.0, 1.0
     z, share = 1.96, count / total
     spread = z * sqrt(share * (1 - share) / total + z * z / (4 * total * total))
-    return (share + z * z / (2 * total) - spread) / (1 + z * z / total)
+    middle, scale = share + z * z / (2 * total), 1 + z * z / total
+    return (middle - spread) / scale, (middle + spread) / scale
 
 
 # --- words -------------------------------------------------------------------------------------

@@ -387,6 +387,58 @@ class Representation(Figures):
     vectors: VectorsKnown
 
 
+# --- talks -----------------------------------------------------------------------------------------
+
+
+class Measured(Figures):
+    """A measure of dialogues (`stats.talks.Measures` says which), averaged over them, beside its null."""
+
+    value: Rounded
+    low: Rounded | None
+    """Lower end of the 95% interval by bootstrap over dialogues; None with fewer than five."""
+    high: Rounded | None
+    null: Rounded | None
+    """What it would be without what it measures; None where there is no such thing."""
+    beyond_null: bool | None
+    """Whether figure and null can be told apart: the 95% interval of their difference leaves out 0."""
+    dialogues: int
+    """Dialogues that have it."""
+
+
+class ProbeFigures(Figures):
+    """Answers of models to one question that measures talks."""
+
+    kind: str
+    moment: str
+    asked: int
+    right: int
+    """Answers that could not be read are not right."""
+    unread: int
+    share: Rounded
+    low: Rounded
+    """Lower end of Wilson's 95% interval."""
+    high: Rounded
+    chance: Rounded | None
+    """Share that is right without the talk: by the country's most frequent answer, or by guessing."""
+
+
+class Talks(Figures):
+    dialogues: int
+    """Dialogues that were measured: all finished ones, or some that were drawn."""
+    of: int
+    """Finished dialogues."""
+    speeches: int
+    """Turns of personas in them."""
+    questions: int
+    """Questions in them that were put to one person."""
+    examined: int
+    """Dialogues of them whose turns were examined for slips."""
+    measures: dict[str, Measured]
+    """By name; measures without anything to measure are left out."""
+    probes: list[ProbeFigures]
+    """Of all dialogues."""
+
+
 # --- the run ---------------------------------------------------------------------------------------
 
 
@@ -419,3 +471,5 @@ class RunStats(Figures):
     unpriced_calls: int
     stances: list[StanceCell]
     representation: Representation
+    talks: Talks | None
+    """None where no dialogue is finished."""

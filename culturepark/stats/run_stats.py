@@ -38,6 +38,7 @@ from culturepark.stats.funnel import calls_of, checks_of, endpoints_of, funnel, 
 from culturepark.stats.representation import AcceptedStatement, Meaning, survey_distance
 from culturepark.stats.reviews import review_counts
 from culturepark.stats.slips import slips_of
+from culturepark.stats.run_talks import talk_figures
 from culturepark.stats.survey_fit import Fit, drawn_fit, kept_fit, pooled
 from culturepark.store import vectors
 from culturepark.store.castings import skipped
@@ -105,6 +106,7 @@ def run_stats(store: Store, run: RunRow, edition: Edition) -> RunStats:
         unpriced_calls=unpriced,
         stances=stances,
         representation=variety,
+        talks=talk_figures(store, run, edition),
     )
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from culturepark.glossary import VARIETY
+from culturepark.glossary import TALKS, VARIETY
 from culturepark.models.abilities import Learnt
 from culturepark.models.extras import how_to_install, missing
 from culturepark.stats.figures import (
     CrossCheck,
     Group,
+    Measured,
     PanelCheck,
     ReviewCounts,
     RunStats,
     SlipCounts,
     StanceCell,
     SurveyDistance,
+    Talks,
 )
 from culturepark.terminal.safe import safe
 
@@ -37,6 +39,8 @@ def stats_lines(stats: RunStats, all_stances: bool = False, where: str = "") -> 
     """
     yield f"{stats.run}  {stats.status}" + (f": {stats.stop_reason}" if stats.stop_reason else "")
     yield from variety_lines(stats, where)
+    if stats.talks:
+        yield from talk_lines(stats.talks)
     yield from funnel_lines(stats)
     yield from stance_lines(stats.stances, all_stances)
 
@@ -77,6 +81,50 @@ def variety_lines(stats: RunStats, where: str) -> Iterator[str]:
         yield from (f"    {line}" for line in STANCES.splitlines())
     yield f"  {representation.note}"
     yield ""
+
+
+ON_SCREEN = (
+    "uptake", "answered", "asked", "smallest", "echo", "labels", "novelty", "drift", "contradiction", "stance_found",
+    "foreseen",
+)  # fmt: skip
+"""Measures of talks that are shown without `--json`."""
+COUNTS = ("words", "echo", "echo_longest", "prompt_tokens", "completion_tokens")
+RATES = (
+    "asked", "balance", "smallest", "statements", "calls",
+    "contradiction", "addressee", "task", "unanswered", "unfounded",
+)  # fmt: skip
+TARGET = 0.9
+"""Share of questions that should be answered."""
+
+
+def talk_lines(talks: Talks) -> Iterator[str]:
+    """Yield what happens in the dialogues, each figure beside its null; at most 12 lines of 60 columns."""
+    of = "" if talks.dialogues == talks.of else f" of {talks.of:,}"
+    yield f"{f'  talks       {talks.dialogues:,}{of}, {talks.speeches:,} speeches':<45}{'found':>6}{'chance':>9}"
+    for name in ON_SCREEN:
+        if one := talks.measures.get(name):
+            value, null = measured(name, one)
+            words = f"{TALKS[name]} (aim {TARGET:.0%})" if name == "answered" else TALKS[name]
+            yield f"    {words:<41}{value:>6}{null:>9}".rstrip()
+    yield ""
+
+
+def measured(name: str, one: Measured) -> tuple[str, str]:
+    """Return a measure and its null in words; `≈` stands before a null from which it cannot be told apart."""
+    if one.null is None:
+        return talk_figure(name, one.value), ""
+    return talk_figure(name, one.value), f"{'≈' if one.beyond_null is False else ''}{talk_figure(name, one.null)}"
+
+
+def talk_figure(name: str, figure: float | None) -> str:
+    """Return a figure of a talk in its unit: a share in percent, a number, a difference with its sign."""
+    if figure is None:
+        return "-"
+    if name == "drift":
+        return f"{round(figure, 2) + 0.0:+.2f}".replace("0.", ".", 1)  # no -.00
+    if name in COUNTS:
+        return f"{figure:,.0f}" if abs(figure) >= 100 else f"{figure:.1f}"
+    return short(figure) if name in RATES else share(figure)
 
 
 def by_words(stats: RunStats) -> bool:

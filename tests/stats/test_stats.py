@@ -161,6 +161,7 @@ def test_the_keys_that_scripts_rely_on_are_there() -> None:
         "run", "scenario", "status", "stop_reason", "models", "seed", "created_at", "finished_at", "dialogues",
         "skipped", "dialogue_stop_reasons", "turns", "slips", "statements", "verdicts", "checks", "duplicates",
         "samples", "reviews", "calls", "tokens", "endpoints", "cost_usd", "unpriced_calls", "stances", "representation",
+        "talks",
     ]  # fmt: skip
     figures = stats["representation"]
     assert set(figures) == {"note", "run", "cultures", "vectors"}
@@ -312,6 +313,7 @@ def test_json_has_its_keys_in_their_order() -> None:
             "samples",
         ),
         *("reviews", "calls", "tokens", "endpoints", "cost_usd", "unpriced_calls", "stances", "representation"),
+        "talks",
     ]
     figures = stats["representation"]
     assert list(figures) == ["note", "run", "cultures", "vectors"]
