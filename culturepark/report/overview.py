@@ -34,6 +34,7 @@ from culturepark.glossary import (
 from culturepark.models.kinds import is_scripted, is_tiny
 from culturepark.stats.figures import (
     Group,
+    Measured,
     Representation,
     ReviewCounts,
     RunStats,
@@ -371,11 +372,14 @@ def talk_rows(talks: Talks) -> list[TalkRow]:
     for name in TALKS:
         if one := talks.measures.get(name):
             value, _ = measured(name, one)
-            ends = "" if one.low is None else f"{talk_figure(name, one.low)} to {talk_figure(name, one.high)}"
             null = "" if one.null is None else talk_figure(name, one.null)
             apart = {True: "yes", False: "no", None: ""}[one.beyond_null]
-            rows.append(TalkRow(name, TALKS[name], value, ends, null, apart))
+            rows.append(TalkRow(name, TALKS[name], value, talk_interval(name, one), null, apart))
     return rows
+
+
+def talk_interval(name: str, one: Measured) -> str:
+    return "" if one.low is None else f"{talk_figure(name, one.low)} to {talk_figure(name, one.high)}"
 
 
 def between(start: str, end: str | None) -> float | None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from culturepark import __version__
 from culturepark.errors import StoreError, UsageError
@@ -148,11 +148,11 @@ def page(store: Store, run_id: str, progress: Progress = lambda *_: None) -> Ite
         "packs": packs,
     }
     yield MARK
-    yield from (without_secrets(piece) for piece in template().generate(values))
+    yield from (without_secrets(piece) for piece in environment().get_template("page.html").generate(values))
 
 
 @cache
-def template() -> Template:
+def environment() -> Environment:
     folder = FileSystemLoader(HERE)
     made = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     filters = (
@@ -168,7 +168,7 @@ def template() -> Template:
     )
     made.filters |= {function.__name__: function for function in filters}
     made.globals["figure"] = overview.figure
-    return made.get_template("page.html")
+    return made
 
 
 @cache

@@ -439,6 +439,43 @@ class Talks(Figures):
     """Of all dialogues."""
 
 
+Verdict = Literal["higher", "lower", "not told apart", "too few to say"]
+PairedBy = Literal["question, people and answers", "question and people", "nothing"]
+
+
+class Difference(Figures):
+    """A measure of a run less that of the first run."""
+
+    value: Rounded
+    low: Rounded | None
+    """Lower end of the 95% interval, by bootstrap over pairs of dialogues, or over those of both runs; None with fewer
+    than five."""
+    high: Rounded | None
+    pairs: int
+    """Pairs of dialogues that it is the mean of; 0 where the runs are compared as wholes."""
+    verdict: Verdict
+
+
+class ComparedRun(Figures):
+    run: str
+    paired_by: PairedBy
+    """What its dialogues have in common with those of the first run."""
+    pairs: int
+    """Pairs of dialogues; for the first run, as many as it has."""
+    talks: Talks
+    """With what turns and speeches cost among the measures."""
+    differences: dict[str, Difference]
+    """By measure; empty for the first run."""
+
+
+class Comparison(Figures):
+    differ: dict[str, list[Stored]]
+    """What is not the same in all runs: name -> value of each run."""
+    alike: dict[str, Stored]
+    """What is."""
+    runs: list[ComparedRun]
+
+
 # --- the run ---------------------------------------------------------------------------------------
 
 

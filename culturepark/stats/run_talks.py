@@ -60,7 +60,7 @@ def measured_talks(store: Store, run: RunRow, edition: Edition, most: int = MOST
     rows = [row for row in store.dialogues(run.id) if row.status == Status.DONE]
     chosen, seats = rows, {casting.number: casting for casting in castings(store, run, edition)} if rows else {}
     if len(rows) > most:
-        chosen = sorted(rows, key=lambda row: unit("talks", *pairing(seats[row.number]), row.number))[:most]
+        chosen = sorted(rows, key=lambda row: (unit("talks", *pairing(seats[row.number])), row.number))[:most]
         chosen.sort(key=lambda row: row.number)
     kept = kept_statements(store, run)
     slips: dict[str, list[Slip]] = defaultdict(list)
@@ -153,17 +153,24 @@ Interval = tuple[float, float] | tuple[None, None]
 
 def interval(values: Floats, *seed: object) -> Interval:
     """Return the 95% interval of a mean, by bootstrap (percentiles); nothing for fewer than `FEWEST` values."""
-    if len(values) < FEWEST:
-        return None, None
+    return ends(resampled(values, *seed)) if len(values) >= FEWEST else (None, None)
+
+
+def resampled(values: Floats, *seed: object) -> Floats:
+    """Return the means of values drawn again with replacement, shape (DRAWS,)."""
     n = len(values)
-    times = generator("bootstrap", *seed).multinomial(n, np.full(n, 1 / n), size=DRAWS)
-    low, high = np.percentile(times @ values / n, LEVEL)
+    means: Floats = generator("bootstrap", *seed).multinomial(n, np.full(n, 1 / n), size=DRAWS) @ values / n
+    return means
+
+
+def ends(means: Floats) -> tuple[float, float]:
+    low, high = np.percentile(means, LEVEL)
     return float(low), float(high)
 
 
-def told_apart(ends: Interval) -> bool | None:
+def told_apart(between: Interval) -> bool | None:
     """Whether an interval leaves out 0; None where there is none."""
-    low, high = ends
+    low, high = between
     return None if low is None or high is None else low > 0 or high < 0
 
 

@@ -1,0 +1,51 @@
+"""The command that sets runs beside each other: compare."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from culturepark.cli.options import STORE, Json, StoreUrl, decodable
+
+app = typer.Typer()
+WHOLE = 100_000
+"""Columns of a pipe: one line for each measure."""
+
+
+@app.command(
+    epilog="""\b
+Two policies of the moderator, with the same seed:
+Example: culturepark compare RUN1 RUN2
+\b
+Two models and two settings, as one page:
+Example: culturepark compare RUN1 RUN2 RUN3 --html runs/compared.html
+"""
+)
+def compare(
+    run: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Ids of runs; the first is the base.")],
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write one page, to be read without a network.")
+    ] = None,
+    store_url: StoreUrl = STORE,
+    as_json: Json = False,
+) -> int:
+    """Compare what happens in the talks of runs, dialogue by dialogue where they have people and question in common."""
+    from culturepark.report import compare as page
+    from culturepark.stats.compare import compare as compare_runs
+    from culturepark.stats.compare_text import comparison_lines
+    from culturepark.store.store import Store
+    from culturepark.terminal.safe import out, plain, tell, write
+
+    store = Store(store_url, must_exist=True)
+    comparison = compare_runs([(store, store.run(decodable(name))) for name in run])
+    if html:
+        page.write(comparison, html, store.database.mode)
+        tell(f"wrote {html}")
+    if as_json:
+        write(json.dumps(comparison.as_json()))
+        return 0
+    console = out()
+    for line in comparison_lines(comparison, console.width if console.is_terminal else WHOLE):
+        console.print(plain(line), soft_wrap=not console.is_terminal)
+    return 0
