@@ -49,8 +49,9 @@ Scored = Literal["harmlessness", "awareness"]
 Heard = Literal["shared", "varies", "unknown", "denied"]
 """A second persona's answer about a norm of the same culture."""
 Shape = Literal["survey", "open", "norm"]
-StancesFrom = Literal["shares", "joint"]
-"""`shares`: each answer is dealt from the country's shares. `joint`: each person holds one respondent's answers."""
+StancesFrom = Literal["shares", "joint", "none"]
+"""`shares`: each answer is dealt from the country's shares. `joint`: each person holds one respondent's answers.
+`none`: nobody is dealt an answer."""
 Role = Literal["main", "delegate", "moderator", "user"]
 """`user` is the person at the keyboard, who has neither card nor culture and is never mined."""
 Measure = Literal["stance", "understanding"]
@@ -509,7 +510,9 @@ class Edition(Noun):
         return the_one(key, (p for p in self.personas if p.key == key))
 
     def seed(self, key: str) -> Seed:
-        return the_one(key, (s for s in self.scenario.seeds if s.key == key))
+        """Return the question of a dialogue; without its survey item where nobody is dealt an answer."""
+        seed = the_one(key, (s for s in self.scenario.seeds if s.key == key))
+        return seed.model_copy(update={"item": None}) if self.scenario.stances == "none" else seed
 
 
 def the_one(key: str, matches: Iterator[T]) -> T:

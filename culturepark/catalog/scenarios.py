@@ -118,7 +118,8 @@ class ScenarioFile(Noun):
     phases from the middle, never the opening or the closing."""
     stances: StancesFrom = "shares"
     """`shares`: each answer is dealt from the country's shares. `joint`: each person is given one respondent of the
-    survey, and holds that respondent's answers in the whole run."""
+    survey, and holds that respondent's answers in the whole run. `none`: the same people sit at the same tables as with
+    `shares`, and nobody is told what to think; opinions then follow no survey."""
     limits: Limits = Limits()
     distill: DistillPolicy = DistillPolicy()
     samples: Annotated[tuple[Shape, ...], Field(min_length=1)] = ("survey", "open", "norm")

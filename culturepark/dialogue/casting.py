@@ -122,7 +122,15 @@ def plan(edition: Edition, run_seed: int, ratings: Ratings = NOBODY_RATED) -> Pl
                 castings.append(Casting(number=len(castings) + 1, seed=seed, participants=people))
     if not castings:
         raise UsageError("nothing to talk about: " + "; ".join(str(s) for s in skipped[:5]))
+    if scenario.stances == "none":
+        castings = [without_answers(casting, edition) for casting in castings]
     return Plan(tuple(castings), tuple(skipped))
+
+
+def without_answers(casting: Casting, edition: Edition) -> Casting:
+    """Take the answers from people who were seated by them, so that a run without differs in nothing else."""
+    people = tuple(Participant(persona=person.persona) for person in casting.participants)
+    return casting.model_copy(update={"seed": edition.seed(casting.seed.key), "participants": people})
 
 
 def possible(seed: Seed, persona: Persona, ratings: Ratings) -> Seed:

@@ -42,7 +42,7 @@ def castings(store: Store, run: RunRow, edition: Edition, only: str | None = Non
 
 def sitting_in(session: Session, condition: Any, edition: Edition) -> tuple[Casting, ...]:
     """Return the castings of the dialogues that meet a condition; see `castings`."""
-    seeds = {seed.key: seed for seed in edition.scenario.seeds}
+    seeds = {seed.key: edition.seed(seed.key) for seed in edition.scenario.seeds}
     people: dict[tuple[str, int | None, str | None, int | None], Participant] = {}
     sitting: dict[str, list[Participant]] = {}
     dialogues = sqlalchemy.select(*DIALOGUE).where(condition).order_by(col(DialogueRow.number))

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from culturepark.domain import Edition
+from culturepark.languages import load_language
 from culturepark.report import compare as pages
 from culturepark.stats.compare import compare, pairs_of
 from culturepark.stats.compare_text import comparison_lines, signed
 from culturepark.stats.figures import Comparison
 from tests.cli.test_cli import away as away  # a fixture
-from tests.cli.test_cli import cli, on_a_terminal
+from tests.cli.test_cli import cli, on_a_terminal, rows_of
 from tests.stats.test_talks import ELIF, KOREAN, TERRENCE, casting
 from tests.support.fakes import FakeModel, begin, fresh_store, hold, shipped
 from tests.support.reports import TRAPS
@@ -39,7 +40,7 @@ def edition(**changes: Any) -> Edition:
 @cache
 def made() -> bytes:
     """A store with a run `base`; `chat` in another protocol, `steered` by another policy, `apart` with other people,
-    and `few` with two dialogues; `unheld` has none."""
+    `without` answers, and `few` with two dialogues; `unheld` has none."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         one = edition()
@@ -48,6 +49,7 @@ def made() -> bytes:
             "chat": (edition(protocol="free-chat"), 1),
             "steered": (edition(moderation="balanced"), 1),
             "apart": (edition(setting="in-cultural"), 1),
+            "without": (edition(stances="none"), 1),
             "few": (edition(seeds=one.scenario.seeds[:1]), 1),
         }
         for run_id, (variant, seed) in variants.items():
@@ -118,6 +120,26 @@ def test_another_policy_is_named() -> None:
     assert both.differ == {"moderation": ["scripted", "balanced"]}
     assert both.runs[1].pairs == 6
     assert set(both.runs[1].differences) >= {"uptake", "answered", "echo", "prompt_tokens", "completion_tokens"}
+
+
+def test_without_answers_the_same_people_sit_at_the_same_tables() -> None:
+    both = compared("base", "without")
+    assert both.differ == {"stances": ["shares", "none"]}
+    without = both.runs[1]
+    assert (without.paired_by, without.pairs) == ("question and people", 6)
+    assert "labels" in both.runs[0].talks.measures
+    assert "labels" not in without.talks.measures
+    assert "labels" not in without.differences
+    rows = {row["dialogue_id"] + row["persona_key"]: row["stance_code"] for row in rows_of("participant")}
+    dealt = {key.partition(".")[2] for key, code in rows.items() if key.startswith("base.") and code is not None}
+    assert dealt
+    assert {code for key, code in rows.items() if key.startswith("without.")} == {None}
+    english = load_language("en")
+    told = english.prompt("stance").text.partition("{{")[0].strip(), english.prompt("listener").text.strip()
+    for run, expected in (("base", {True}), ("without", {False})):
+        asked = [row["request"] for row in rows_of("call") if row["run_id"] == run and row["stage"] == "dialogue"]
+        cards = [json.loads(body)["messages"][0]["content"] for body in asked]
+        assert {any(part in card for card in cards for part in told)} == expected
 
 
 def test_a_run_beside_itself_in_another_store_differs_in_nothing() -> None:
