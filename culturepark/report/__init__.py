@@ -1,1 +1,1 @@
-"""The report: a run as one HTML page."""
+"""The report: a run, or several beside each other, as one HTML page."""

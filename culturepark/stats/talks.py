@@ -72,8 +72,8 @@ class Measures:
     before, on the same question where there are some; in a run of one dialogue with earlier turns of others."""
     answered: Score | None
     """Share (0-1) of questions put to a person that this person's speech answers: it is the next speech, it takes up a
-    stem of the question or of the turn before the question, and no slip says that it does not answer. Null: where this
-    person speaks next, with the answers to other questions of the run."""
+    stem of the question, or one of the turn before the question that this person has not said, and no slip says that it
+    does not answer. Null: where this person speaks next, with the answers to other questions of the run."""
     answered_moderator: Score | None
     """The same of the moderator's questions."""
     answered_people: Score | None
@@ -397,7 +397,8 @@ def answers(talk: Talk, behind: Background) -> dict[Question, Score]:
     for question in talk.questions:
         asked = behind.content(talk.turns[question.place].text)
         if question.place:
-            asked |= behind.content(talk.turns[question.place - 1].text)
+            own = union(stems(turn.text) for turn in talk.turns[: question.place] if turn.speaker == question.to)
+            asked |= behind.content(talk.turns[question.place - 1].text) - own
         asked -= known
         place = question.answer
         if place is None or talk.turns[place].speaker != question.to or place in unanswered:
