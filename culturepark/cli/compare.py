@@ -34,13 +34,16 @@ def compare(
     from culturepark.report import compare as page
     from culturepark.stats.compare import compare as compare_runs
     from culturepark.stats.compare_text import comparison_lines
+    from culturepark.store.recorded import store_with
     from culturepark.store.store import Store
     from culturepark.terminal.safe import out, plain, tell, write
 
-    store = Store(store_url, must_exist=True)
-    comparison = compare_runs([(store, store.run(decodable(name))) for name in run])
+    names = [decodable(name) for name in run]
+    urls = [store_with(store_url, name) for name in names]
+    stores = {url: Store(url, must_exist=True) for url in dict.fromkeys(urls)}
+    comparison = compare_runs([(stores[url], stores[url].run(name)) for url, name in zip(urls, names, strict=True)])
     if html:
-        page.write(comparison, html, store.database.mode)
+        page.write(comparison, html, min(store.database.mode for store in stores.values()))
         tell(f"wrote {html}")
     if as_json:
         write(json.dumps(comparison.as_json()))

@@ -133,6 +133,7 @@ def facts_of(one: Side) -> dict[str, tuple[str, object]]:
         "protocol": scenario.protocol,
         "moderation": scenario.moderation,
         "stances": scenario.stances,
+        "measure": ", ".join(scenario.measure) or "nothing",
         "cultures": ", ".join(scenario.cultures),
         "people": scenario.people,
         "turns at most": scenario.max_turns,
