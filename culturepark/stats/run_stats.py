@@ -37,8 +37,8 @@ from culturepark.stats.figures import (
 from culturepark.stats.funnel import calls_of, checks_of, endpoints_of, funnel, repeats, stop_reasons
 from culturepark.stats.representation import AcceptedStatement, Meaning, survey_distance
 from culturepark.stats.reviews import review_counts
-from culturepark.stats.slips import slips_of
 from culturepark.stats.run_talks import talk_figures
+from culturepark.stats.slips import slips_of
 from culturepark.stats.survey_fit import Fit, drawn_fit, kept_fit, pooled
 from culturepark.store import vectors
 from culturepark.store.castings import skipped

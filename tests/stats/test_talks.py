@@ -54,7 +54,7 @@ def measured(one: Talk, *others: Talk) -> Measures:
 
 
 def slip(turn: int, kind: str) -> Slip:
-    return Slip(turn_id=f"r.d1.t{turn}", kind=kind, note="so it was", call_id=None)  # type: ignore[arg-type]
+    return Slip(turn_id=f"r.d1.t{turn}", kind=kind, quote="so", note="so it was", call_id=None)  # type: ignore[arg-type]
 
 
 CHAIN = ("accordion", "blizzard", "cathedral", "dynamite", "elephant", "flamingo", "gasoline", "hurricane", "ironing")
