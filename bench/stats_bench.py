@@ -25,6 +25,7 @@ from culturepark.models.spec import parse_roles
 from culturepark.run.plan import Settings, new_run
 from culturepark.stats.run_stats import stats
 from culturepark.store import vectors
+from culturepark.store.castings import castings as seats
 from culturepark.store.store import Store
 from culturepark.store.tables import SampleRow, StatementRow, TurnRow, VerdictRow
 
@@ -36,9 +37,9 @@ def fill(store: Store, statements: int) -> int:
     cells = len(plan(edition, 1).castings)
     more = {"dialogues_per_seed": max(1, round(statements / EACH / cells))}
     edition = edition.model_copy(update={"scenario": edition.scenario.model_copy(update=more)})
-    castings = plan(edition, 1).castings
     specs = parse_roles("scripted", ["embedder=minilm"])
-    new_run(store, edition, seed=1, models=specs, settings=Settings(), run_id="b")
+    run = new_run(store, edition, seed=1, models=specs, settings=Settings(), run_id="b")
+    castings = seats(store, run, edition)
     random = np.random.default_rng(1)
     words = np.array([f"w{number}" for number in range(5000)])
     odds = 1 / np.arange(1, 5001)

@@ -415,7 +415,7 @@ def answers(talk: Talk, behind: Background) -> dict[Question, Score]:
 
 def balance(talk: Talk, behind: Background) -> dict[str, Score | None]:
     """Return how evenly words are spread over the people, beside speeches that are dealt to them anew."""
-    speakers = [talk.turns[place].speaker for place in talk.speeches]
+    speakers = [talk.casting.by_key(turn.speaker).persona.key for turn in own_turns(talk)]
     lengths = np.array([words_of(turn) for turn in own_turns(talk)])
     seats = {person.persona.key: seat for seat, person in enumerate(talk.people)}
     if len(seats) < 2 or not lengths.sum():

@@ -17,10 +17,11 @@ from culturepark.report import compare as pages
 from culturepark.stats.compare import compare, pairs_of
 from culturepark.stats.compare_text import comparison_lines, signed
 from culturepark.stats.figures import Comparison
+from culturepark.store.store import Store
 from tests.cli.test_cli import away as away  # a fixture
 from tests.cli.test_cli import cli, on_a_terminal, rows_of
 from tests.stats.test_talks import ELIF, KOREAN, TERRENCE, casting
-from tests.support.fakes import FakeModel, begin, fresh_store, hold, shipped
+from tests.support.fakes import FakeModel, begin, hold, shipped
 from tests.support.reports import TRAPS
 
 STORE = "runs/culturepark.db"
@@ -65,7 +66,7 @@ def runs(away: Path) -> None:
 
 
 def compared(*names: str) -> Comparison:
-    store = fresh_store(Path(STORE))
+    store = Store(f"sqlite:///{STORE}")
     return compare([(store, store.run(name)) for name in names])
 
 
@@ -143,9 +144,9 @@ def test_without_answers_the_same_people_sit_at_the_same_tables() -> None:
 
 
 def test_a_run_beside_itself_in_another_store_differs_in_nothing() -> None:
-    store = fresh_store(Path(STORE))
+    store = Store(f"sqlite:///{STORE}")
     Path("copy.db").write_bytes(made())
-    other = fresh_store(Path("copy.db"))
+    other = Store("sqlite:///copy.db")
     both = compare([(store, store.run("base")), (other, other.run("base"))])
     assert both.differ == {}
     assert {(one.value, one.verdict) for one in both.runs[1].differences.values()} == {(0.0, "not told apart")}

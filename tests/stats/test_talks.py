@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from culturepark.domain import Casting, Mark, Participant, Slip, Stance, Turn
+from culturepark.errors import StoreError
 from culturepark.stats.run_talks import MeasuredTalks, averaged, summary
 from culturepark.stats.survey_fit import generator
 from culturepark.stats.talk_words import length, longest_run, stem_list, stems, tokens
@@ -279,6 +280,11 @@ def test_people_who_come_to_speak_of_the_same() -> None:
     assert (nearer.value, further.value) == (pytest.approx(1.0), pytest.approx(-1.0))
     assert nearer.null is not None
     assert abs(nearer.null) < 0.3
+
+
+def test_somebody_who_does_not_sit_there_is_damage() -> None:
+    with pytest.raises(StoreError, match="the run has no 'german-emre'"):
+        measured(Talk("r.d1", casting(ELIF, TERRENCE), turns([(ELIF, "One."), ("german-emre", "Two.")])))
 
 
 # --- over dialogues ----------------------------------------------------------------------------------
