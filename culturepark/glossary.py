@@ -164,8 +164,9 @@ VARIETY = {
 TALKS = {
     "uptake": "speeches that take up the one before",
     "answered": "questions that are answered",
-    "answered_moderator": "questions of the moderator, answered",
-    "answered_people": "questions to each other, answered",
+    "in_words": "answers in the words of the question",
+    "in_words_moderator": "the same, of the moderator",
+    "in_words_people": "the same, of each other",
     "spoken_next": "whoever is asked speaks next",
     "asked": "questions to each other, a speech",
     "balance": "evenness of words by person",

@@ -71,12 +71,16 @@ class Measures:
     and names and the speaker's own earlier words do not count. Null: with turns of other dialogues in place of the turn
     before, on the same question where there are some; in a run of one dialogue with earlier turns of others."""
     answered: Score | None
-    """Share (0-1) of questions put to a person that this person's speech answers: it is the next speech, it takes up a
-    stem of the question, or one of the turn before the question that this person has not said, and no slip says that it
-    does not answer. Null: where this person speaks next, with the answers to other questions of the run."""
-    answered_moderator: Score | None
+    """Share (0-1) of questions put to a person that this person's speech answers: it is the next speech, and the
+    verifier's model, which read the talk, found no slip `unanswered` in it. None where no model looked. Null: with one
+    of the people who could speak next, drawn at random."""
+    in_words: Score | None
+    """The same by words alone: it takes up a stem of the question, or one of the turn before the question that this
+    person has not said. An answer in other words is missed, so about half is much. Null: where this person speaks next,
+    with the answers to other questions of the run."""
+    in_words_moderator: Score | None
     """The same of the moderator's questions."""
-    answered_people: Score | None
+    in_words_people: Score | None
     """The same of people's questions to each other."""
     spoken_next: Score | None
     """Share (0-1) of questions put to a person after which this person is the next to speak. Null: 1 of the people who
@@ -274,13 +278,14 @@ def measure(talk: Talk, behind: Background) -> Measures:
     Args:
         behind: made of all dialogues of the run, this one among them.
     """
-    answered = answers(talk, behind)
+    in_words = answers(talk, behind)
     slips = {kind: len(talk.slip_places(kind)) for kind in SLIP_KINDS}
     return Measures(
         uptake=uptake(talk, behind),
-        answered=over(answered.values()),
-        answered_moderator=over(score for question, score in answered.items() if not question.by_person),
-        answered_people=over(score for question, score in answered.items() if question.by_person),
+        answered=None if talk.slips is None else answered(talk),
+        in_words=over(in_words.values()),
+        in_words_moderator=over(score for question, score in in_words.items() if not question.by_person),
+        in_words_people=over(score for question, score in in_words.items() if question.by_person),
         spoken_next=spoken_next(talk),
         asked=a_speech(talk, sum(question.by_person for question in talk.questions)),
         **balance(talk, behind),
@@ -388,10 +393,24 @@ def spoken_next(talk: Talk) -> Score | None:
     )
 
 
-def answers(talk: Talk, behind: Background) -> dict[Question, Score]:
-    """Return for each question whether it is answered, beside the share of others' answers that would do."""
-    known = given(talk.casting)
+def answered(talk: Talk) -> Score | None:
+    """Return the share of questions that the person asked goes on to answer, by the judge of slips."""
     unanswered = talk.slip_places("unanswered")
+    could = {question: max(1, len(talk.people) - question.by_person) for question in talk.questions}
+    return over(
+        Score(question.answer not in (None, *unanswered) and spoken_by(talk, question) == question.to, 1 / others)
+        for question, others in could.items()
+    )
+
+
+def spoken_by(talk: Talk, question: Question) -> str | None:
+    """Return who speaks next after a question."""
+    return None if question.answer is None else talk.turns[question.answer].speaker
+
+
+def answers(talk: Talk, behind: Background) -> dict[Question, Score]:
+    """Return for each question whether its words are taken up, beside the share of others' answers that would do."""
+    known = given(talk.casting)
     found = {}
     pool = behind.drawn("answered", talk, behind.answers)
     for question in talk.questions:
@@ -401,7 +420,7 @@ def answers(talk: Talk, behind: Background) -> dict[Question, Score]:
             asked |= behind.content(talk.turns[question.place - 1].text) - own
         asked -= known
         place = question.answer
-        if place is None or talk.turns[place].speaker != question.to or place in unanswered:
+        if place is None or talk.turns[place].speaker != question.to:
             found[question] = Score(0.0, 0.0)
             continue
         elsewhere = [bool(asked & words) for key, at, words in pool if (key, at) != (talk.key, question.place)]

@@ -84,8 +84,8 @@ def variety_lines(stats: RunStats, where: str) -> Iterator[str]:
 
 
 ON_SCREEN = (
-    "uptake", "answered", "asked", "smallest", "echo", "labels", "novelty", "drift", "contradiction", "stance_found",
-    "foreseen",
+    "uptake", "answered", "in_words", "asked", "smallest", "echo", "labels", "novelty", "drift", "contradiction",
+    "stance_found", "foreseen",
 )  # fmt: skip
 """Measures of talks that are shown without `--json`."""
 COUNTS = ("words", "echo", "echo_longest", "prompt_tokens", "completion_tokens")
@@ -102,6 +102,8 @@ def talk_lines(talks: Talks) -> Iterator[str]:
     of = "" if talks.dialogues == talks.of else f" of {talks.of:,}"
     yield f"{f'  talks       {talks.dialogues:,}{of}, {talks.speeches:,} speeches':<45}{'found':>6}{'chance':>9}"
     for name in ON_SCREEN:
+        if name == "in_words" and talks.measures.get("answered"):
+            continue  # a judge says more than words do
         if one := talks.measures.get(name):
             value, null = measured(name, one)
             words = f"{TALKS[name]} (aim {TARGET:.0%})" if name == "answered" else TALKS[name]

@@ -120,7 +120,7 @@ def test_another_policy_is_named() -> None:
     both = compared("base", "steered")
     assert both.differ == {"moderation": ["scripted", "balanced"]}
     assert both.runs[1].pairs == 6
-    assert set(both.runs[1].differences) >= {"uptake", "answered", "echo", "prompt_tokens", "completion_tokens"}
+    assert set(both.runs[1].differences) >= {"uptake", "in_words", "echo", "prompt_tokens", "completion_tokens"}
 
 
 def test_without_answers_the_same_people_sit_at_the_same_tables() -> None:
@@ -210,10 +210,10 @@ def test_on_a_narrow_terminal_no_line_is_wider() -> None:
     assert code == 0
     lines = [line.rstrip() for line in seen.replace("\r", "").splitlines()]
     assert max(map(len, lines)) <= 60
-    assert "  questions that are answered" in lines
+    assert "  answers in the words of the question" in lines
     assert any(line.startswith("      ") and line.endswith("not told apart") for line in lines)
     wide = cli("compare", "base", "chat").out.splitlines()
-    assert any(line.startswith("  questions that are answered  ") and "not told apart" in line for line in wide)
+    assert any(line.startswith("  answers in the words of the question  ") and "not told apart" in line for line in wide)
 
 
 def test_differences_keep_their_unit() -> None:

@@ -147,13 +147,13 @@ QUESTIONS = [
 def test_questions_that_are_answered_and_one_that_hangs() -> None:
     found = measured(talk(QUESTIONS))
     # The moderator asks one person in turns 3 and 5, and whoever speaks in turn 1; people ask in turns 4 and 6.
-    assert found.answered_moderator
-    assert found.answered_people
-    assert found.answered
-    assert (found.answered_moderator.value, found.answered_people.value) == (pytest.approx(2 / 3), 0.5)
-    assert found.answered.value == 0.6
-    assert found.answered.null is not None
-    assert found.answered.null < found.answered.value
+    assert found.in_words_moderator
+    assert found.in_words_people
+    assert found.in_words
+    assert (found.in_words_moderator.value, found.in_words_people.value) == (pytest.approx(2 / 3), 0.5)
+    assert found.in_words.value == 0.6
+    assert found.in_words.null is not None
+    assert found.in_words.null < found.in_words.value
     assert found.spoken_next
     assert found.spoken_next.value == 0.8
     assert found.asked == Score(2 / 5)
@@ -161,8 +161,11 @@ def test_questions_that_are_answered_and_one_that_hangs() -> None:
 
 def test_a_slip_says_that_an_answer_is_none() -> None:
     found = measured(talk(QUESTIONS, slips=[slip(4, "unanswered"), slip(8, "contradiction")]))
+    looked = measured(talk(QUESTIONS, slips=[]))
     assert found.answered
-    assert found.answered.value == 0.4
+    assert looked.answered
+    assert (looked.answered.value, found.answered.value) == (0.8, 0.6)
+    assert measured(talk(QUESTIONS)).answered is None, "nobody looked"
     assert found.contradiction == Score(1 / 5)
     assert found.task == Score(0.0)
     assert measured(talk(QUESTIONS)).contradiction is None  # nobody looked
@@ -179,9 +182,9 @@ def test_a_steered_talk_says_itself_who_is_asked() -> None:
         (TERRENCE, False, 2), (ELIF, True, 3),
     ]  # fmt: skip
     found = measured(one)
-    assert found.answered_moderator
-    assert found.answered_people
-    assert (found.answered_moderator.value, found.answered_people.value) == (1.0, 0.0)
+    assert found.in_words_moderator
+    assert found.in_words_people
+    assert (found.in_words_moderator.value, found.in_words_people.value) == (1.0, 0.0)
 
 
 def test_a_korean_talk() -> None:
@@ -193,7 +196,7 @@ def test_a_korean_talk() -> None:
     found = measured(talk(said))
     assert found.uptake
     assert found.uptake.value == 0.5
-    assert found.answered_people == Score(1.0)
+    assert found.in_words_people == Score(1.0)
     assert found.words
     assert found.words.value == pytest.approx(4)
 
@@ -207,7 +210,7 @@ def test_an_arabic_talk() -> None:
     found = measured(talk(said))
     assert found.uptake
     assert found.uptake.value == 0.5
-    assert found.answered_people == Score(1.0)
+    assert found.in_words_people == Score(1.0)
 
 
 # --- who speaks, and what of it is the card ----------------------------------------------------------
