@@ -213,7 +213,7 @@ def test_on_a_narrow_terminal_no_line_is_wider() -> None:
     assert "  answers in the words of the question" in lines
     assert any(line.startswith("      ") and line.endswith("not told apart") for line in lines)
     wide = cli("compare", "base", "chat").out.splitlines()
-    assert any(line.startswith("  answers in the words of the question  ") and "not told apart" in line for line in wide)
+    assert any(line.startswith("  answers in the words of the question  ") and "not told" in line for line in wide)
 
 
 def test_differences_keep_their_unit() -> None:
