@@ -18,7 +18,7 @@ from culturepark.dialogue.policy import expected_slots
 from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import ModelRole, Turn
 from culturepark.errors import UsageError
-from culturepark.glossary import PHASES, in_words
+from culturepark.glossary import PHASES, counted, in_words
 from culturepark.models.spec import ModelSpec
 from culturepark.models.trust import Trust, question
 from culturepark.replay.compare import speech
@@ -281,9 +281,10 @@ def outlook(scene: Scene, turn: Turn, models: Mapping[ModelRole, ModelSpec], *, 
         stays += "; this turn is a fixed cue, and stays what it is"
     if not speeches + questions:
         return f"{stays}. Nothing follows it, and nothing is asked."
+    spoken, put = counted(speeches, "speech", "speeches"), counted(questions, "question")
     if speaker == moderator:
-        asked = f"{speeches} speeches and {questions} questions will be asked of {speaker}"
+        asked = f"{spoken} and {put} will be asked of {speaker}"
     else:
-        asked = f"{speeches} speeches will be asked of {speaker}, and {questions} questions of {moderator}"
+        asked = f"{spoken} will be asked of {speaker}, and {put} of {moderator}"
     paid = any(spec.paid for spec in (speaker, moderator))
     return f"{stays}. {asked}. " + ("That may cost." if paid else "That costs nothing.")

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, cast
 
+from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import (
     JUDGES,
     Casting,
@@ -272,7 +273,8 @@ class Run:
         if row.status in (Status.PENDING, Status.RUNNING, Status.FAILED):
             stages.append(self._talk)
         if self._reaches("extract") and row.extracted < self.row.extract_round:
-            if not row.examined:
+            # What a user typed reaches nobody but the persona.
+            if not row.examined and not protocol_of(self.scenario.protocol).user_sits:
                 stages.append(self._examine)
             stages.append(self._extract)
         if self._reaches("verify") and row.verified < self.row.verify_round:
@@ -304,7 +306,6 @@ class Run:
 
     async def _talk(self, row: DialogueRow, casting: Casting) -> None:
         from culturepark.dialogue.loop import Ending, converse
-        from culturepark.dialogue.protocol import protocol_of
 
         if protocol_of(self.scenario.protocol).user_sits:
             if row.status != Status.FAILED:

@@ -289,7 +289,7 @@ async def test_keys_go_from_turn_to_turn_and_what_is_behind_goes_along(held: Hel
     async with shown(app) as pilot:
         stage = stage_of(app)
         total = len(stage.playback.parts)
-        for key, position in (("right", 2), ("right", 3), ("left", 2), ("end", total), ("home", 1), ("p", 5), ("P", 1)):
+        for key, position in (("right", 2), ("right", 3), ("left", 2), ("end", total), ("home", 1), ("p", 4), ("P", 1)):
             await press(pilot, key)
             assert stage.playback.position == position
             assert stage.spoken
@@ -451,14 +451,14 @@ async def test_judgements_that_wait_to_be_written_are_written_whoever_leaves(
     app = app_on(own.store, f"{RUN}.d1.t2")
     async with shown(app) as pilot:
         gate = slowed(monkeypatch, Reviews, "add")
-        await pilot.press("a", "right", "x", "right", "4", leave)
+        await pilot.press("a", "right", "x", "right", "right", "4", leave)
         gate.set()
         if leave == "q":
             await settled(pilot)
             assert isinstance(app.screen, DialoguesScreen)
     app.session.finish()
     assert app.trouble is None
-    assert judged(own) == [("d1.t2", "accept", None), ("d1.t3", "reject", None), ("d1.t4", "comment", 4)]
+    assert judged(own) == [("d1.t2", "accept", None), ("d1.t3", "reject", None), ("d1.t5", "comment", 4)]
 
 
 async def test_a_write_that_fails_when_nobody_looks_any_more_is_told_at_the_end(

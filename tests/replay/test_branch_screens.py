@@ -390,11 +390,11 @@ def test_the_form_tells_what_will_be_asked_of_whom(held: Held) -> None:
     scripted, paid = parse("scripted"), parse("openai:gpt-4o")
     both: dict[Any, Any] = {"speaker": scripted, "moderator": scripted}
     second, last = one.turns[1].turn, one.turns[-1].turn
-    assert outlook(one, second, both, anew=False).startswith("Turn 1 is taken over. 7 speeches and 4 questions")
-    assert outlook(one, second, both, anew=True).startswith("Turn 1 is taken over. 8 speeches and 4 questions")
+    assert outlook(one, second, both, anew=False).startswith("Turn 1 is taken over. 7 speeches and 1 question")
+    assert outlook(one, second, both, anew=True).startswith("Turn 1 is taken over. 8 speeches and 1 question")
     assert outlook(one, second, both, anew=True).endswith("asked of scripted. That costs nothing.")
     mixed = outlook(one, second, {**both, "speaker": paid}, anew=False)
-    assert "7 speeches will be asked of openai:gpt-4o, and 4 questions of scripted. That may cost." in mixed
+    assert "7 speeches will be asked of openai:gpt-4o, and 1 question of scripted. That may cost." in mixed
     assert "Nothing follows it, and nothing is asked" in outlook(one, last, both, anew=False)
     assert "is a fixed cue, and stays what it is" in outlook(one, one.turns[0].turn, both, anew=True)
     assert outlook(one, one.turns[0].turn, both, anew=True).startswith("Nothing is taken over")

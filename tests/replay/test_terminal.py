@@ -98,12 +98,12 @@ def first_mined(folder: Path) -> int:
 def test_a_run_is_opened_and_its_dialogue_played_to_the_end(folder: Path) -> None:
     with replay(folder, RUN) as terminal:
         terminal.wait(
-            "Lowell Vander Zee (american), Furkan Kılınç (turkish)", "Steffen Pietschmann (german)", "24 turns"
+            "Lowell Vander Zee (american), Furkan Kılınç (turkish)", "Steffen Pietschmann (german)", "18 turns"
         )
         opened(terminal)
         assert "Moderator" in terminal.text
         terminal.press("end", "left", "left", *"+" * 8, "space")
-        terminal.wait_until(lambda: turn_of(terminal) == 24, "the last turn")
+        terminal.wait_until(lambda: turn_of(terminal) == 18, "the last turn")
         terminal.wait("Closing" if "Closing" in terminal.text else "closing")
 
 
@@ -119,7 +119,7 @@ def test_a_key_that_comes_before_the_store_is_open_waits_for_it(folder: Path) ->
 @pytest.mark.torture
 def test_speech_appears_by_itself_and_stops_when_asked(folder: Path) -> None:
     with replay(folder, f"{RUN}.d1") as terminal:
-        terminal.wait("turn 1 of 24")
+        terminal.wait("turn 1 of 18")
         terminal.press(*"+" * 8, "space")
         terminal.wait_until(lambda: turn_of(terminal) >= 3, "the third turn")
         terminal.press("space")
@@ -299,7 +299,7 @@ def test_keys_that_come_all_at_once_are_taken_in_their_order(folder: Path) -> No
     for row in rows(folder, "review", "created_at"):
         if row["withdrawn_at"] is None:
             said[row["subject_id"].removeprefix(f"{RUN}.d1.")] = row["decision"]
-    assert said == {"t2": "accept", "t24": "reject"}  # turn 1 is a fixed cue, which takes no judgement
+    assert said == {"t2": "accept", "t18": "reject"}  # turn 1 is a fixed cue, which takes no judgement
 
 
 @pytest.mark.parametrize("name", ["bad\tname", "x" * 81, " "])
