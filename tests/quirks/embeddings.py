@@ -174,7 +174,7 @@ def batch_too_large_413(ask: Ask) -> Answer:
     return ask.embedded(ask.vectors())
 
 
-@quirk(None, *EMBEDDED)
+@quirk(Expect(requests=1.6), *EMBEDDED)
 def one_text_at_a_time(ask: Ask) -> Answer:
     """`input` is a string or nothing.
 

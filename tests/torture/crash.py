@@ -55,7 +55,7 @@ setting: cross-cultural
 cultures: [turkish, german]
 protocol: self-guidance
 max_turns: 6
-distill: {checks: {harmlessness: {at_least: 4}, judges: 2, cross_check: {}}}
+distill: {checks: {harmlessness: {at_least: 3}, judges: 2, cross_check: {}}}
 seeds:
   - survey: wvs7/Q33
   - {key: guest, question: "What do you do when a guest arrives without notice?"}
