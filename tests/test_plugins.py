@@ -127,10 +127,10 @@ def test_a_language_of_a_plugin_is_spoken(workshop: Path) -> None:
     (workshop / "nowhere.yaml").write_text(f"{scenario}language: xx\n", "utf-8")
     assert json.loads(run(workshop, "simulate", "komsu.yaml", "--dry-run", "--json").stdout)["dialogues"] == 2
     assert "one of 'en', 'tr', not 'xx'" in run(workshop, "check", "nowhere.yaml", code=2).stderr
-    ask = "from culturepark.languages import load_language as of; print(of('tr').prompt('suggestion').render(norm='x'))"
+    ask = "from culturepark.languages import load_language as of; print(of('tr').prompt('stance').render(stance='x'))"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(workshop), str(ROOT)])}
     done = subprocess.run([sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "Uygun düşerse şunu anlatabilirsin: x"
+    assert done.stdout.strip() == "Bir ankete göre görüşün: x. Bu sözleri kullanma; ne yapacağından belli olsun."
 
 
 def test_what_a_language_lacks_is_named(workshop: Path, tmp_path: Path) -> None:

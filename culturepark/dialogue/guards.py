@@ -59,7 +59,8 @@ INLINE_NUMBERS = re.compile(r"(?<!\S)\(?(\d{1,2})[.)](?=\s)")
 """The same anywhere, where three in a row are needed: `on the 1. and 2. of May` names two."""
 FIELDS = re.compile(r"(?m)^\W{0,4}[^\W\d_][^\n:.!?,。，]{0,29}:(?!//)|(?<=[.!?] )[^\W\d_]:\s")
 """A few words and a colon at the start of a line, as in a form or a script; in the middle of one, a single letter."""
-BRACKETS = re.compile(r"[\[{【〔](?![A-Z]{2,9}\])[^\[\]{}【】〔〕\n]*[\]}】〕](?!\**\s*:)")
+BRACKETS = re.compile(r"[\[{【〔](?!(?:[A-Z]{2,9}|key)\])[^\[\]{}【】〔〕\n]*[\]}】〕](?!\**\s*:)")
+"""An abbreviation may stand in brackets, and `[key]` in place of a secret that was taken out."""
 ASIDE = re.compile(r"\(([^()\n]{1,120})\)")
 DASHED = re.compile(r"[-–—] ?[^-–—.!?:\n]{2,60} [-–—] ")
 STARRED = re.compile(r"(?<![\w*])([*_~])(?![\s*_~])([^*_~\n]{1,120})(?<!\s)\1(?![\w*])")

@@ -259,6 +259,10 @@ def gullible(body: JsonObject) -> Any:
         return json.dumps(proposals(*found, statement=f"Elif says: {ORDERS['ignore']}", first_person=ORDERS["verdict"]))
     if shape == "rewording":
         return json.dumps({"statement": ORDERS["end of the JSON"], "first_person": ORDERS["ignore"]})
+    if shape == "slips":
+        turns = [t for t in material(body)["turns"] if told and t["turn"] in material(body)["judge"]]
+        slips = [{"turn": t["turn"], "kind": "contradiction", "quote": t["text"], "note": ""} for t in turns]
+        return json.dumps({"slips": slips})
     word = "entail" if told else "contradict"
     items = material(body)["items"]
     return json.dumps({"verdicts": [{"id": item["id"], "faithful": word, "stance": word} for item in items]})

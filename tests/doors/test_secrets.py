@@ -211,8 +211,10 @@ def test_a_key_that_an_endpoint_repeats_is_in_no_file_and_on_no_screen(
 
 def test_a_key_in_what_people_say_is_taken_out_before_anything_is_made_of_it(canary: str) -> None:
     def reply(body: Any, number: int) -> str | None:
-        talks = "messages" in body and "response_format" not in body
-        return f"{scripted.answer(body)[:-1]}, and my number is {canary}." if talks else None
+        if "messages" not in body or "response_format" in body:
+            return None
+        said, *mark = scripted.answer(body).split("\n[")  # a mark stands behind all that is said
+        return "\n[".join([f"{said[:-1]}, and my number is {canary}.", *mark])
 
     with Endpoint(reply=reply) as endpoint:
         spec = f"openai:test@{endpoint.url}"

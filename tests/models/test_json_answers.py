@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from culturepark.dialogue.agents import Chosen
 from culturepark.distill.ask import Items
 from culturepark.distill.checks import GivenScore, SecondWord
 from culturepark.distill.extract import StatementsAnswer
 from culturepark.distill.judge_json import Judged, VerdictsAnswer
+from culturepark.distill.probes import Guesses, Own
 from culturepark.distill.reword import Rewording
 from culturepark.distill.slips import SlipsAnswer
 from culturepark.domain import JsonObject
@@ -196,6 +198,7 @@ def test_a_prompts_own_example_is_no_answer() -> None:
 # --- prompts say their shape -------------------------------------------------------------------------------
 
 SHAPES: dict[str, Any] = {
+    "lead": Chosen,
     "slips": SlipsAnswer,
     "extract": StatementsAnswer,
     "verify": VerdictsAnswer,
@@ -204,6 +207,9 @@ SHAPES: dict[str, Any] = {
     "cross-check": Items[SecondWord],
     "score": Items[GivenScore],
     "fit": Items[Rated],
+    "probe-stance": Guesses,
+    "probe-understanding": Guesses,
+    "probe-own": Own,
 }
 """Every prompt whose answer is JSON; that of `people` is another for each draft, and shows no shape."""
 
@@ -225,9 +231,12 @@ def test_no_module_asks_for_json_with_another_prompt() -> None:
     """A module that is new here has a prompt that belongs into `SHAPES`."""
     folder = Path(__file__).parents[2] / "culturepark"
     asking = {
-        one.stem for one in folder.rglob("*.py") if re.search(r"await (?:asker\.json|each)\(", one.read_text("utf-8"))
+        one.stem
+        for one in folder.rglob("*.py")
+        if re.search(r"await (?:asker\.json|each)\(|Schema\(\"", one.read_text("utf-8"))
     }
-    assert asking == {"extract", "judge_json", "reword", "ask", "checks", "rating", "writer", "slips"}
+    stages = {"extract", "judge_json", "reword", "ask", "checks", "rating", "writer", "slips", "probes"}
+    assert asking == stages | {"agents", "trial"}  # `trial` asks as `judge_json` does
 
 
 # --- what is asked again, and in parts ---------------------------------------------------------------------

@@ -16,7 +16,7 @@ from tests.quirks.kinds import STAIN
 from tests.support.endpoint import Received, in_pieces, logprobs, vector
 
 STREAM, JSON = "text/event-stream; charset=utf-8", "application/json"
-TOLD_BY = {"items": "verdicts", "quote": "rewording", "turns": "statements"}
+TOLD_BY = {"items": "verdicts", "quote": "rewording", "moves": "move", "judge": "slips", "turns": "statements"}
 """What the material of a request holds -> what is asked for; the first that it holds counts."""
 
 
