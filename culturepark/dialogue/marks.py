@@ -12,18 +12,27 @@ from typing import get_args
 from culturepark.domain import Casting, Mark, Participant, Provenance, Told
 
 FIELD = r"\b(?P<name>told|from|asks)\b[*_]*\s*[:：=]"
+ENTRY = r"[*_]*\s*[:：=][^\n]{0,100}"
 MARK = re.compile(
-    r"\s*[*_`]*[\[({【]\s*[*_]*told\b[*_]*\s*[:：=][^\[\]{}【】\n]{0,200}(?:[\])}】][^\w.!?]*)?$"
-    r"|(?:^|\n)[ \t*_`>#-]*told\b[*_]*\s*[:：=][^\n]{0,100}(?:\n\W{0,6}(?:from|asks)\b[*_]*\s*[:：=][^\n]{0,100})*\s*$",
+    # In brackets, of which the last may be missing; on a line of its own a word may stand before them.
+    r"(?:\n[^\n.!?]{0,20}:)?\s*[*_`]*[\[({【]\s*[*_]*(?:told|from|asks)\b[*_]*\s*[:：=]"
+    r"[^\[\]{}【】\n]{0,200}(?:[\])}】][^\w.!?]*)?$"
+    # On lines of its own.
+    rf"|(?:^|\n)[ \t*_`>#-]*told\b{ENTRY}(?:\n\W{{0,6}}(?:from|asks)\b{ENTRY})*\s*$"
+    # Behind the speech on its last line.
+    rf"|(?<=[.!?…”\"'’»。！？])[ \t]+[*_]*told\b{ENTRY}\bfrom\b{ENTRY}$",
     re.I,
 )
-"""A mark at the end of a reply: in brackets, of which the last may be missing, or on lines of its own."""
+"""A mark at the end of a reply."""
+LONGEST = 400
+"""Characters at the end of a reply in which a mark is looked for."""
 SOURCES: dict[str, Provenance] = {"card": "card", "memory": "episode", "episode": "episode", "guess": "model"}
 
 
 def mark_in(text: str, casting: Casting, speaker: Participant) -> tuple[str, Mark | None]:
     """Return a reply without its mark, and the mark."""
-    found = MARK.search(text)
+    begins = max(0, len(text) - LONGEST)
+    found = MARK.search(text[begins:])
     if found is None:
         return text, None
     pieces = re.split(FIELD, found[0], flags=re.I)
@@ -37,4 +46,4 @@ def mark_in(text: str, casting: Casting, speaker: Participant) -> tuple[str, Mar
         grounds=tuple(dict.fromkeys(SOURCES[word] for word in words.get("from", ()) if word in SOURCES)),
         asks=asked[0] if len(asked) == 1 else None,
     )
-    return text[: found.start()].rstrip(), mark
+    return text[: begins + found.start()].rstrip(), mark

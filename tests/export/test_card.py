@@ -70,7 +70,9 @@ def test_the_threshold_of_duplicates_is_the_one_that_was_used() -> None:
 
 
 def test_where_words_had_to_do_for_an_embedder_the_card_says_so() -> None:
-    Path("both.yaml").write_text(TINY + "mine: [delegate, main]\n")  # or nothing would be said twice
+    Path("both.yaml").write_text(
+        TINY + "mine: [delegate, main]\nmoderation: scripted\n"
+    )  # or nothing would be said twice
     assert cli("simulate", "both.yaml", "--model", "scripted", "--run-id", "a").code == 0
     assert cli("distill", "a", "--from", "dedup", "--role", "embedder=minilm").code == 0  # there are no weights
     assert rows_of("duplicate")

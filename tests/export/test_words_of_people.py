@@ -76,9 +76,11 @@ def test_what_a_person_put_into_a_branch_is_counted_and_told(held: Held) -> None
     assert samples.manifest["by_hand"]["edited"] == {"rows": 0, "turns": 0}
 
 
-def test_what_is_not_in_a_row_is_not_counted_as_a_persons(held: Held) -> None:
-    last = max(turn.position for turn in held.store.turns("held.d1"))
-    edited = branch(held, f"held.d1.t{last}", TYPED)
+def test_what_is_not_in_a_row_is_not_counted_as_a_persons(tmp_path: Path) -> None:
+    held = hold(tmp_path, edition(moderation="scripted"), FakeModel())
+    *_, last = held.store.turns("held.d1")
+    assert last.role == "main"  # after the delegate's last word, with which its row ends
+    edited = branch(held, f"held.d1.t{last.position}", TYPED)
     found = Export(edited, dialogues=True)
     assert TYPED not in json.dumps(found.rows)
     assert found.manifest["by_hand"]["edited"] == {"rows": 0, "turns": 0}
@@ -98,20 +100,20 @@ def test_words_of_reviewers_are_no_models_either(held: Held) -> None:
 def test_a_branch_names_its_parent_and_the_models_of_the_turns_it_copied(held: Held) -> None:
     other = "openai:other@http://127.0.0.1:1/v1"
     models = plan.models_with(held.row, other)
-    row = plan.branch(held.store, "held.d1.t6", seed=7, models=models, settings=plan.Settings(concurrency=1))
+    row = plan.branch(held.store, "held.d1.t8", seed=7, models=models, settings=plan.Settings(concurrency=1))
     branched = Held(held.store, row.id, held.model).carry_on()
     for wanted in ({"dialogues": True}, {}):
         found = Export(branched, **wanted)
         (one,) = found.manifest["runs"]
         assert one["models"]["speaker"] == other
         (told,) = one["branched"]
-        assert (told["dialogue"], told["parent"], told["branched_at"]) == (f"{row.id}.d1", "held.d1", 5)
+        assert (told["dialogue"], told["parent"], told["branched_at"]) == (f"{row.id}.d1", "held.d1", 7)
         assert told["models"] == {"moderator": [str(SCRIPTED)], "speaker": [str(SCRIPTED)]}
         assert set(told["prompts"]) == {"dialogue"}
-        assert f"`{row.id}.d1` branched off `held.d1` after 5 turns" in found.card
+        assert f"`{row.id}.d1` branched off `held.d1` after 7 turns" in found.card
         assert "- scripted: no model" in found.card
         assert f"- {other}" in found.card.replace("\\", "")
-    again = Export(branch(branched, f"{row.id}.d1.t8"), dialogues=True).manifest["runs"][0]["branched"][0]
+    again = Export(branch(branched, f"{row.id}.d1.t10"), dialogues=True).manifest["runs"][0]["branched"][0]
     assert again["parent"] == f"{row.id}.d1"
     assert again["models"]["speaker"] == [other, str(SCRIPTED)]
     assert Export(held, dialogues=True).manifest["runs"][0]["branched"] == []

@@ -582,9 +582,11 @@ def reworded(form: str, row: Any, text: str) -> Any:
     return row
 
 
-def exported(form: str, out: str, *more: object) -> tuple[list[str], list[Any], dict[str, Any], str]:
+def exported(
+    form: str, out: str, *more: object, runs: tuple[str, ...] = ("a",)
+) -> tuple[list[str], list[Any], dict[str, Any], str]:
     """Lines, index, manifest, card."""
-    done = export("--parquet", *more, form=form, out=out)
+    done = export("--parquet", *more, runs=runs, form=form, out=out)
     assert done.code == 0, done.err
     text = Path(out, "all.jsonl").read_bytes().decode()
     rows = pyarrow.parquet.read_table(f"{out}/all.parquet").to_pylist()
@@ -681,7 +683,7 @@ def test_a_turn_in_other_words_is_told_in_the_rows_of_its_dialogue_alone(store: 
     assert manifest["reviews"]["corrected"] == 0
     ann = Reviews(store, "Ann")
     samples = lines_of("samples")
-    said_by = {row["id"]: row for row in rows_of("turn") if row["id"].startswith("a.d1.")}
+    said_by = {row["id"]: row for row in rows_of("turn") if row["id"].startswith("a.d2.")}
     own = next(row for row in said_by.values() if row["role"] == "delegate")
     last = list(said_by.values())[-1]
     assert last["role"] == "main"  # in nobody's row: it comes after the delegate's last word
@@ -689,15 +691,15 @@ def test_a_turn_in_other_words_is_told_in_the_rows_of_its_dialogue_alone(store: 
     ann.add(last["id"], "comment", wording="Unseen.")
     after, _, manifest, _ = exported(form, "after", "--dialogues")
     changed = [number for number, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
-    assert [index[number]["id"] for number in changed] == ["a.d1.p2"]
-    assert manifest["reviews"]["corrections"] == [{"id": "a.d1.p2", "review": row.id, "reviewer": "Ann"}]
+    assert [index[number]["id"] for number in changed] == ["a.d2.p2"]
+    assert manifest["reviews"]["corrections"] == [{"id": "a.d2.p2", "review": row.id, "reviewer": "Ann"}]
     assert manifest["reviews"]["corrected"] == 1
     assert "A person would say this." in after[changed[0]]
     assert "Unseen." not in "".join(after)
     assert lines_of("samples-after") == samples  # statements rest on what was said
     ann.add(last["id"], "reject")
     without, _, manifest, card = exported(form, "without", "--dialogues")
-    assert without == [text for number, text in enumerate(before) if index[number]["id"] != "a.d1.p2"]
+    assert without == [text for number, text in enumerate(before) if index[number]["id"] != "a.d2.p2"]
     assert manifest["reviews"]["rejected"] == manifest["left_out"]["with a turn that reviewers rejected"] == 1
     assert manifest["reviews"]["corrected"] == 0
     assert "they rejected it: rows 1." in card
@@ -716,21 +718,21 @@ def test_where_every_dialogue_holds_a_rejected_turn_there_is_nothing_to_export(s
 
 def test_neither_side_of_a_pair_is_rejected_and_no_pair_says_twice_the_same(store: Store) -> None:
     ann = Reviews(store, "Ann")
-    before = lines_of("before", form="preference")
-    index = lines("before/all.index.jsonl")
+    assert export(runs=("b",), form="preference", out="before").code == 0
+    before, index = lines("before/all.jsonl"), lines("before/all.index.jsonl")
     chosen, against = index[0]["id"], next(entry["rejected"] for entry in index if entry["rejected"] not in kept_ids())
     ann.add(chosen, "reject")
     ann.add(against, "reject")
-    after, index, manifest, _ = exported("preference", "after")
+    after, index, manifest, _ = exported("preference", "after", runs=("b",))
     used = {entry[name] for entry in index for name in ("id", "rejected")}
     assert not {chosen, against} & used
     assert manifest["reviews"]["rejected"] == 2
     assert manifest["left_out"]["rejected by reviewers"] == 1
     assert len(after) < len(before)
     for row in rows_of("sample"):
-        if row["id"].startswith("a."):
+        if row["id"].startswith("b."):
             ann.add(row["id"], "accept", wording="All the same.")
-    done = export(form="preference", out="same")
+    done = export(runs=("b",), form="preference", out="same")
     assert done.code == 2
     assert "no answers that another one contrasts with" in done.err
 

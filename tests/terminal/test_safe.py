@@ -32,11 +32,14 @@ ATTACKS = {
     "reverses": "\u202etxet\u202c \u2066a\u2067b\u2068c\u2069 \u202a\u202b\u202d \u200e\u200f\u061c",
     "lone surrogates": "\ud800 \udfff",
     "private and unassigned": "\ue000 \U000f0000 \u0378",
-    "markup": "[bold red]loud[/bold red] [link=http://evil/]bank[/link] [/] :smile: [",
+    "markup": "[bold red]: loud[/bold red]: [link=http://evil/]: bank[/link]: [/]: :smile: [",
     "a long word": "x" * 2500,
 }
 REFUSED = {"rings", "lone surrogates", "a long word"}
-"""Speakers are asked again after characters that no database holds, and after a letter without end."""
+"""Speakers are asked again after characters that no database holds, and after a letter without end.
+
+So they are after words in brackets, unless a colon follows, as after a label. It follows on all of the markup here.
+"""
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"
 EVERYTHING = " ".join(ATTACKS.values())
 SCENARIO = """\
@@ -54,7 +57,7 @@ max_turns: 8
 personas: [people]
 cast: own
 """
-NAME = "Mert \x1b[2J\x1b]0;owned\x07\u202e[red]"
+NAME = "Mert \x1b[2J\x07\u202e[red]:"
 
 
 class Hostile(NamedTuple):
@@ -178,7 +181,8 @@ def test_a_live_run_cannot_be_made_to_control_the_terminal(attacked: Hostile) ->
     shown = "".join(screen.text.split())
     for row in rows_of("turn"):
         assert "".join(safe(row["text"], lines=True).split()) in shown
-    assert "[boldred]loud[/boldred]" in shown
+    assert "[boldred]:loud[/boldred]:" in shown
+    assert "[bold]x[/bold]" in shown
     assert "".join(safe(NAME).split()) in shown
 
 

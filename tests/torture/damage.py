@@ -114,7 +114,7 @@ def one(draw: random.Random) -> tuple[str, dict[str, Done]]:
 
 def look() -> dict[str, Done]:
     """What every command says of the store."""
-    subjects = {"STATEMENT": "a.d1.t4.s1", "SAMPLE": "a.d1.t4.s1.x1"}
+    subjects = {"STATEMENT": "a.d1.t5.s1", "SAMPLE": "a.d1.t5.s1.x1"}
     said = {}
     for command in COMMANDS:
         words = [subjects.get(word, word) for word in command.split()]
