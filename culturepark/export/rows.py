@@ -68,6 +68,8 @@ class Source:
     """Reason -> number of samples, answers or dialogues without a row."""
     duplicates: list[JsonObject] = field(default_factory=list)
     """Duplicates that are not yet in their file."""
+    repeated: set[str] = field(default_factory=set)
+    """Ids of the samples that got no row, because another run has their statement in the same shape."""
     corrections: Corrections = field(init=False)
     repeated_dialogues: int = 0
     """Number of rows of dialogues with the messages of a row of an earlier run."""
@@ -108,6 +110,7 @@ class Source:
         if not self.cultures or sample["culture"] in self.cultures:
             self.left_without["duplicate"] += 1
             self.duplicates.append({"id": sample["id"], **duplicate.model_dump()})
+            self.repeated.add(sample["id"])
         return True
 
     def messages(self, sample: Mapping[str, Any]) -> list[dict[str, str]]:

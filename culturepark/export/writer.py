@@ -146,7 +146,7 @@ def export(
             raise StoreError(f"cannot write {out}: {error.strerror}") from None
     if share is not None and not wanted.dialogues and not wanted.format.pairs:  # a row of pairs has two samples
         try:
-            store.set_splits(ids, wanted.cultures, held, left_out)
+            store.set_splits(ids, wanted.cultures, held, source.repeated)
         except StoreError as error:  # read-only, full or busy; the files are complete
             notes.append(f"which half each sample fell on was not stored: {error}")
     return Exported([out / name for name in [*names, MANIFEST, CARD]], tally.by_culture.total(), notes)

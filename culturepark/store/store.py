@@ -484,7 +484,7 @@ class Store:
 
         Args:
             held: seeds whose samples validate; those of all others train.
-            left_out: statements whose samples were not written, and are on neither side.
+            left_out: ids of samples that were not written, and are on neither side.
         """
         statement_id, seed_key = col(SampleRow.statement_id), col(DialogueRow.seed_key)
         statements = select(StatementRow.id).join(TurnRow).join(DialogueRow).where(col(DialogueRow.run_id).in_(run_ids))
@@ -505,7 +505,7 @@ class Store:
             for page in held_pages:
                 put_kept("validation", seed_key.in_(page))
             for page in pages(sorted(left_out)):
-                put(None, statement_id.in_(page))
+                put(None, col(SampleRow.id).in_(page))
 
 
 def complete(session: Session, call_id: str, values: Mapping[str, object]) -> None:
