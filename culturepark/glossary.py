@@ -213,15 +213,15 @@ FIXED = ("cue", "fallback")
 
 ACTS = {
     "welcome": "welcomes everybody",
-    "ask": "puts the question",
+    "ask": "puts the case, or the question",
     "bring-in": "brings in somebody who has said little",
-    "pass-on": "passes on a question",
+    "pass-on": "lets somebody ask the others",
     "scene": "asks for a scene",
     "rule": "asks for a rule",
     "exception": "asks for an exception",
     "otherwise": "asks what happens otherwise",
     "contrast": "sets two turns beside each other",
-    "say-back": "says back what was understood",
+    "say-back": "says back what it understood",
     "move-on": "moves on",
     "close": "closes the talk",
 }

@@ -31,6 +31,7 @@ def compare(
     as_json: Json = False,
 ) -> int:
     """Compare what happens in the talks of runs, dialogue by dialogue where they have people and question in common."""
+    from culturepark.errors import UsageError
     from culturepark.report import compare as page
     from culturepark.stats.compare import compare as compare_runs
     from culturepark.stats.compare_text import comparison_lines
@@ -38,6 +39,8 @@ def compare(
     from culturepark.store.store import Store
     from culturepark.terminal.safe import out, plain, tell, write
 
+    if html and str(html) == "-":
+        raise UsageError("--html: a file, as in --html runs/compared.html; stdout has the table")
     names = [decodable(name) for name in run]
     urls = [store_with(store_url, name) for name in names]
     stores = {url: Store(url, must_exist=True) for url in dict.fromkeys(urls)}

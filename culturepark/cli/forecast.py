@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from culturepark.dialogue.casting import plan
 from culturepark.domain import Edition, ModelRole
 from culturepark.errors import StoreError
+from culturepark.glossary import counted
 from culturepark.models.spec import ModelSpec
 from culturepark.run.forecast import Past, forecast
 from culturepark.run.plan import models_column
@@ -31,7 +32,8 @@ def show_forecast(
         return 0
     console = out()
     console.print(
-        f"{figures.dialogues} dialogues with {figures.persona_turns} turns of personas; nothing has been sent"
+        f"{counted(figures.dialogues, 'dialogue')} with {figures.persona_turns} turns of personas; "
+        "nothing has been sent"
     )
     for name, (low, high) in (
         ("calls", figures.calls),

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from culturepark.domain import COUNTRY_NAMES, MAIN_COUNTRY, Persona, Slip, SurveyItem
 from culturepark.glossary import flags_in_words
+from culturepark.store.integrity import edition_of
 from culturepark.store.lineage import TalkTrace, Trace, TracedReview, TurnTrace
 from culturepark.store.reasons import beside, slip_in_words
 from culturepark.store.tables import CallRow, ParticipantRow, RunRow, TurnRow, VerdictRow
@@ -44,7 +45,7 @@ def statement_lines(trace: Trace) -> Iterator[Text]:
     start, end = statement.quote_start, statement.quote_end
     quote = (f"[{safe(turn.text[start:end])}]", "bold underline")
     yield Text.assemble("    ", safe(turn.text[:start]), quote, safe(turn.text[end:]))
-    yield from turn_notes(turn, trace.slips, {trace.persona.key: trace.persona.called})
+    yield from turn_notes(turn, trace.slips, names_of(trace.run))
     if call := trace.calls.get(turn.call_id or ""):
         yield call_line(call)
     yield from persona_lines(trace.persona)
@@ -66,11 +67,12 @@ def talk_lines(trace: TalkTrace) -> Iterator[Text]:
         yield from persona_lines(persona)
         if item:
             yield stance_line(item, participant)
+    names = names_of(trace.run)
     for turn in trace.turns:
         by = f", call {turn.call_id}" if turn.call_id else f", {turn.origin}"
         yield heading("turn", turn.id, f"{turn.speaker}, {turn.phase}{by}")
         yield plain(f"    {turn.text}")
-        yield from turn_notes(turn, trace.slips, {persona.key: persona.called for _, persona in trace.participants})
+        yield from turn_notes(turn, trace.slips, names)
         yield from review_lines([review for review in trace.reviews if review.row.subject_id == turn.id])
     yield heading("seed", trace.seed.key, trace.seed.question)
     if item:
@@ -91,6 +93,11 @@ def turn_lines(trace: TurnTrace) -> Iterator[Text]:
     if not trace.statements:
         yield plain("          nothing was mined from it")
     yield run
+
+
+def names_of(run: RunRow) -> dict[str, str]:
+    """Return how all people of a run are called, by their keys."""
+    return {persona.key: persona.called for persona in edition_of(run).personas}
 
 
 def turn_notes(turn: TurnRow, slips: Sequence[Slip], names: Mapping[str, str]) -> Iterator[Text]:

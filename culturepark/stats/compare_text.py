@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
-from culturepark.glossary import TALKS
+from culturepark.glossary import TALKS, counted
 from culturepark.stats.figures import ComparedRun, Comparison, Difference
 from culturepark.stats.text import COUNTS, RATES, measured, talk_figure
 from culturepark.terminal.safe import safe
@@ -55,7 +55,8 @@ def differing(comparison: Comparison) -> Iterator[str]:
 def size(one: ComparedRun) -> str:
     talks = one.talks
     of = "" if talks.dialogues == talks.of else f" of {talks.of:,}"
-    return f"{talks.dialogues:,}{of} dialogues, {talks.speeches:,} speeches"
+    dialogues = f"{talks.dialogues:,}{of} dialogues" if of else counted(talks.dialogues, "dialogue")
+    return f"{dialogues}, {counted(talks.speeches, 'speech', 'speeches')}"
 
 
 def paired(one: ComparedRun) -> str:

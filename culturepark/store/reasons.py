@@ -21,9 +21,9 @@ def beside(turn: Turn, names: Mapping[str, str]) -> Iterator[str]:
         names: by persona's key, to name whom a turn asks.
     """
     if turn.act:
-        of = f", of {clip(names.get(turn.addressee, turn.addressee), 60)}" if turn.addressee else ""
-        why = f", because: {clip(turn.reason, 300)}" if turn.reason else ""
-        yield f"The moderator {in_words(ACTS, turn.act)}{of}{why}"
+        whom = f" ({clip(names.get(turn.addressee, turn.addressee), 60)})" if turn.addressee else ""
+        why = f": {clip(turn.reason, 300)}" if turn.reason else ""
+        yield f"The moderator {in_words(ACTS, turn.act)}{whom}{why}"
     if mark := turn.mark:
         parts = []
         if mark.told:

@@ -379,7 +379,7 @@ CONTRADICTS = (
     "Slip: it goes against the card, a scene or earlier words, “I live alone in Ankara” (The card has a full flat in "
     "Konya.); the turn is not mined"
 )
-ACT = "The moderator brings in somebody who has said little, of Elif, because: She has said nothing yet."
+ACT = "The moderator brings in somebody who has said little (Elif): She has said nothing yet."
 MARK = "By its own mark it tells a rule, an exception; takes rules and customs from a remembered scene; asks Jenna"
 
 
