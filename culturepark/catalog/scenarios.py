@@ -403,7 +403,9 @@ def respondent_notes(survey: Survey) -> Iterator[str]:
 def unmeasured(scenario: Scenario) -> Iterator[str]:
     """Yield for each measure of a scenario the questions about which it cannot be asked."""
     lacking: dict[Measure, tuple[str, list[str]]] = {
-        "stance": ("no survey item", [seed.key for seed in scenario.seeds if seed.item is None]),
+        "stance": ("no survey item", [seed.key for seed in scenario.seeds if seed.item is None])
+        if scenario.stances != "none"
+        else ("nobody is dealt an answer", [seed.key for seed in scenario.seeds]),
         "understanding": (
             f"fewer than {LEAST_SITUATIONS} situations with choices",
             [s.key for s in scenario.seeds if sum(case.is_open for case in s.situations) < LEAST_SITUATIONS],

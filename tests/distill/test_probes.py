@@ -484,6 +484,8 @@ def test_check_names_the_questions_that_cannot_be_measured(tmp_path: Path) -> No
     path.write_text(text.replace("seeds:", "measure: [stance, understanding]\nseeds:"), "utf-8")
     assert load_edition(path).scenario.measure == BOTH
     assert check(path) == "scenario"
+    path.write_text(text.replace("seeds:", "measure: [stance]\nstances: none\nseeds:"), "utf-8")
+    assert check(path) == "scenario (stance is not measured for wvs7/Q33: nobody is dealt an answer)"
     bare = "seeds:\n  - {key: tea, question: 'Who pours the tea?'}"
     path.write_text(text.replace("seeds:", f"measure: [stance, understanding]\n{bare}"), "utf-8")
     assert check(path) == (
