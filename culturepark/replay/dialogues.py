@@ -215,6 +215,8 @@ class DialoguesScreen(StoreScreen[None]):
         assert run_cache is not None
         self.filters = self.filters or Filters()
         ids = await self.ask(run_cache.lists.find, self.filters)
+        if not self.query(DialogueList):  # the app is left meanwhile
+            return
         if self.filters == Filters():
             self.total = len(ids)
         self.query_one(DialogueList).show(ids, self._lines)
@@ -238,6 +240,8 @@ class DialoguesScreen(StoreScreen[None]):
     async def update(self) -> None:
         assert self.run_cache is not None
         run = await self.ask(self.run_cache.reload_run)
+        if not self.query(DialogueList):  # the app is left meanwhile
+            return
         await self.unless_left(self.query_one(DialogueList).reload())
         self._tell(run)
 
