@@ -263,9 +263,8 @@ class ModeratorAgent(Agent):
             return phrasing.fixed_words(slot.move, self.casting, self.scenario)[0]
         if slot.moves:
             return await self._lead(ask, heard)
-        shown = slice(-SHOWN, None)
         lines = [f"{number}. {line}" for number, line in enumerate(map(self._line, heard), start=1)]
-        kept = sorted({*range(len(lines))[shown], *(position - 1 for position in slot.move.about)})
+        kept = sorted({*range(len(lines))[-SHOWN:], *(position - 1 for position in slot.move.about)})
         system, task, prompt_digest = phrasing.moderate(
             slot.move, self.casting, self.scenario, "\n\n".join(lines[i] for i in kept if i < len(lines))
         )

@@ -39,7 +39,6 @@ EXPECTED: dict[tuple[object, ...], list[Slot]] = {}
 """The expected slots of each kind of dialogue."""
 FIXED: tuple[Act, ...] = ("welcome", "ask", "move-on", "close")
 """Acts whose words are fixed."""
-Missing = Told | str
 ASKED_FOR: dict[Act, Told] = {
     "ask": "answer", "scene": "scene", "rule": "rule", "otherwise": "consequence", "exception": "exception",
     "contrast": "reaction", "bring-in": "reaction",
@@ -97,9 +96,9 @@ class Table:
     def listens(self, person: int) -> bool:
         return listens(self.casting.participants[person], self.casting.seed)
 
-    def missing(self, person: int) -> list[Missing]:
+    def missing(self, person: int) -> list[str]:
         """Return what nobody has heard yet of a person."""
-        wanted: list[Missing] = [thing for thing in get_args(Told) if thing not in self.told[person]]
+        wanted: list[str] = [thing for thing in get_args(Told) if thing not in self.told[person]]
         if self.listens(person) and "answer" in wanted:
             wanted.remove("answer")
         return wanted + ([] if self.asked[person] else ["question"])

@@ -386,20 +386,22 @@ def asked_by_form(talk: Talk, turn: Turn, answer: int | None) -> str | None:
 
 
 def spoken_next(talk: Talk) -> Score | None:
-    could = {question: len(talk.people) - question.by_person for question in talk.questions}
     return over(
-        Score(question.answer is not None and talk.turns[question.answer].speaker == question.to, 1 / max(1, others))
-        for question, others in could.items()
+        Score(spoken_by(talk, question) == question.to, by_chance(talk, question)) for question in talk.questions
     )
+
+
+def by_chance(talk: Talk, question: Question) -> float:
+    """Return the probability that the person asked speaks next, if one of those who could is drawn at random."""
+    return 1 / max(1, len(talk.people) - question.by_person)
 
 
 def answered(talk: Talk) -> Score | None:
     """Return the share of questions that the person asked goes on to answer, by the judge of slips."""
     unanswered = talk.slip_places("unanswered")
-    could = {question: max(1, len(talk.people) - question.by_person) for question in talk.questions}
     return over(
-        Score(question.answer not in (None, *unanswered) and spoken_by(talk, question) == question.to, 1 / others)
-        for question, others in could.items()
+        Score(question.answer not in unanswered and spoken_by(talk, question) == question.to, by_chance(talk, question))
+        for question in talk.questions
     )
 
 
@@ -420,7 +422,7 @@ def answers(talk: Talk, behind: Background) -> dict[Question, Score]:
             asked |= behind.content(talk.turns[question.place - 1].text) - own
         asked -= known
         place = question.answer
-        if place is None or talk.turns[place].speaker != question.to:
+        if place is None or spoken_by(talk, question) != question.to:
             found[question] = Score(0.0, 0.0)
             continue
         elsewhere = [bool(asked & words) for key, at, words in pool if (key, at) != (talk.key, question.place)]
