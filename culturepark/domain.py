@@ -43,12 +43,28 @@ ProtocolName = Literal["self-guidance", "free-chat", "talk", "people"]
 Kind = Literal["opinion", "norm", "custom"]
 Settlement = Literal["city", "town", "village"]
 Relation = Literal["entail", "contradict", "irrelevant", "unparsable"]
-Criterion = Literal["faithful", "stance", "harmlessness", "awareness", "cross-check"]
+Criterion = Literal[
+    "faithful", "stance", "carried", "answers", "answers-seed", "answers-case", "stands-alone", "distinctive",
+    "harmlessness", "awareness", "cross-check",
+]  # fmt: skip
+"""`faithful` and `stance` are asked of a statement, `carried` of the line of the card that it is said to come from. The
+next five are asked of the row that it would make, without the talk: does it answer its own question, the seed's, that
+of the case; can it be understood alone; would it not pass for most other countries. The last three are options."""
 Scored = Literal["harmlessness", "awareness"]
 """Criteria on which a panel of judges gives scores."""
 Heard = Literal["shared", "varies", "unknown", "denied"]
 """A second persona's answer about a norm of the same culture."""
-Shape = Literal["survey", "open", "norm"]
+Shape = Literal["survey", "open", "norm", "own", "situation", "limit", "contrast", "decline"]
+"""How a statement is put as a row. `survey`: the seed's question with its options; `open`: the seed's question alone;
+`norm`: a bare request for a rule or custom; `own`: the statement's own question; `situation`: the case, and what one
+does; `limit`: for whom it is not so; `contrast`: which of two answers is from which country; `decline`: a custom of
+another country, and what is done instead."""
+About = Literal["seed", "case", "else"]
+"""What a statement speaks of: the seed's question, the case at the table, or something else."""
+Reach = Literal["general", "personal"]
+"""Whether a statement tells of people around the speaker, or of the speaker alone."""
+Attribute = Literal["age", "sex", "place", "settlement", "faith", "work", "schooling", "household"]
+"""What of a person an answer may hang on."""
 StancesFrom = Literal["shares", "joint", "none"]
 """`shares`: each answer is dealt from the country's shares. `joint`: each person holds one respondent's answers.
 `none`: nobody is dealt an answer."""
@@ -630,11 +646,6 @@ class Turn(Noun):
 # --- distillation ------------------------------------------------------------------------------
 
 
-def trained_form(kind: str) -> Literal["first_person", "text"]:
-    """Return the form of a statement that samples hold, judges see and reviewers reword."""
-    return "first_person" if kind == "opinion" else "text"
-
-
 class Statement(Noun):
     id: str
     turn_id: str
@@ -650,11 +661,19 @@ class Statement(Noun):
     quote_end: int
     """Code points into the turn's text."""
     rewritten_from: str | None = None
-
-    @property
-    def trained_on(self) -> str:
-        """The form that samples hold."""
-        return str(getattr(self, trained_form(self.kind)))
+    question: str | None = None
+    """A question that it answers, asked of somebody who was not there."""
+    about: About | None = None
+    reach: Reach | None = None
+    exception: str | None = None
+    """For whom or when it is not so, in the speaker's voice, where the speaker said so."""
+    hangs_on: Annotated[tuple[Attribute, ...], BeforeValidator(unpacked)] = ()
+    provenance: Provenance | None = None
+    """Where its content comes from. None: nobody has looked, as in stores of older versions."""
+    source: str | None = None
+    """The line of the card that carries it: `norm 2`, `scene 1` ... ; None where no line does."""
+    unlike: str | None = None
+    """Id of a statement of somebody from another country, of which its speaker says that it is not so at home."""
 
 
 class Verdict(Noun):
@@ -692,6 +711,10 @@ class Sample(Noun):
     status: Literal["kept", "dropped"]
     drop_reason: str | None = None
     flags: str = ""
+    provenance: Provenance | None = None
+    """Of its statement; of two, the less sure one."""
+    beside: str | None = None
+    """Id of the other statement, where a row is made of two."""
 
 
 # --- reviews -----------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ class Judge:
         answers = await each(
             self.asker,
             Prompt(self.asker.language.prompt("score").render(**self._parts(criterion))),
-            [{"country": self._country(s), "kind": s.kind, "text": s.trained_on} for s in statements],
+            [{"country": self._country(s), "kind": s.kind, "text": s.first_person} for s in statements],
             GivenScore,
             name="scores",
             items_a_call=SCORES_A_CALL,
@@ -132,7 +132,7 @@ class Judge:
                 **parts,
                 question=question.render(country=self._country(statement)),
                 country=self._country(statement),
-                text=logprobs.as_data(statement.trained_on),
+                text=logprobs.as_data(statement.first_person),
             )
             for statement in statements
         ]

@@ -77,7 +77,7 @@ async def judge_by_leaning(asker: Asker, cases: Sequence[Case]) -> Judgements:
 
 async def faithful(asker: Asker, case: Case) -> Judgement:
     """Judge whether the turn speaks for the statement, taken as a claim."""
-    odds, call_id = await yes(asker, "speaks-for", case.turn.text, claim=as_data(case.statement.trained_on))
+    odds, call_id = await yes(asker, "speaks-for", case.turn.text, claim=as_data(case.statement.first_person))
     if odds is None:
         return Judgement("unparsable", None, call_id)
     chance = logistic(odds)
@@ -86,7 +86,7 @@ async def faithful(asker: Asker, case: Case) -> Judgement:
 
 async def in_line(asker: Asker, case: Case, stance: Stance) -> Judgement:
     """Return the likeliest relation of the statement to its speaker's stance."""
-    seed, speech = asker.casting.seed, case.statement.trained_on
+    seed, speech = asker.casting.seed, case.statement.first_person
     if relation := relation_as_named(seed, stance, speech, asker.language):
         return Judgement(relation, None, None)
     sides = sides_of(seed, stance, asker.language)

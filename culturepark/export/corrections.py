@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from culturepark.distill.review_outcome import outcome
-from culturepark.domain import Edition, Review, Turn, trained_form
+from culturepark.domain import Edition, Review, Turn
 from culturepark.store import exports
 from culturepark.store.standing import of_sample, standing_reviews
 from culturepark.store.tables import RunRow
@@ -60,7 +60,7 @@ class Corrections:
             from culturepark.distill.samples import shape_sample
 
             statement, casting, phase, language = exports.statement_in_context(self._look, edition, review.subject_id)
-            worded = statement.model_copy(update={trained_form(statement.kind): text})
+            worded = statement.model_copy(update={"first_person": text})
             text = shape_sample(worded, casting, sample["kind"], phase, language, None).messages[-1]["content"]
         if text != stored:
             self.corrected[sample["id"]] = [review]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from culturepark.dialogue.protocol import protocol_of
 from culturepark.distill.quotes import as_sentence
-from culturepark.domain import Turn, trained_form
+from culturepark.domain import Turn
 from culturepark.glossary import (
     CRITERIA,
     DECISION_SIGNS,
@@ -261,7 +261,7 @@ def wording_of(scene: Scene, subject: str) -> str:
             return spoken.turn.text
     for mined in scene.statements:
         if mined.row.id == subject:
-            return str(getattr(mined.row, trained_form(mined.row.kind)))
+            return mined.row.first_person
         for sample in mined.samples:
             if sample.id == subject:
                 return "".join(content for _, content in messages(sample)[-1:])

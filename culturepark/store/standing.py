@@ -9,7 +9,7 @@ from typing import Any
 from sqlmodel import Session, col, select
 
 from culturepark.distill.review_outcome import Outcome, outcome, standing
-from culturepark.domain import Review, trained_form
+from culturepark.domain import Review
 from culturepark.ids import statement_of, turn_of
 from culturepark.store.integrity import hangs_on, paged
 from culturepark.store.tables import ReviewRow, RunRow, SampleRow, StatementRow
@@ -69,7 +69,7 @@ def with_same_words(session: Session, subjects: Collection[str]) -> dict[str, li
     alike: dict[tuple[object, ...], list[str]] = defaultdict(list)
     group: dict[str, list[str]] = {}
     for row in paged(session, StatementRow, StatementRow.turn_id, turns):
-        words, proposed = getattr(row, trained_form(row.kind)), row.rewritten_from is None
+        words, proposed = row.first_person, row.rewritten_from is None
         group[row.id] = alike[row.turn_id, row.kind, row.quote_start, row.quote_end, proposed, words]
         group[row.id].append(row.id)
     same = {}

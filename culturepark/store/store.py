@@ -399,7 +399,7 @@ class Store:
         """Add a dialogue's statements, each with its call, and mark the dialogue as extracted."""
         with self.database.writing() as session:
             for statement, call_id in statements:
-                session.add(StatementRow(**statement.model_dump(), round=round_number, call_id=call_id))
+                session.add(StatementRow.of(statement, round_number, call_id))
             row = session.get_one(DialogueRow, dialogue_id)
             row.extracted, row.rejected = round_number, json.dumps(dict(rejected), sort_keys=True)
 
@@ -414,7 +414,7 @@ class Store:
         numbers = self.verdict_counts({v.statement_id for v in verdicts})
         with self.database.writing() as session:
             for statement, call_id in reworded:
-                session.add(StatementRow(**statement.model_dump(), round=round_number, call_id=call_id))
+                session.add(StatementRow.of(statement, round_number, call_id))
             session.flush()
             for verdict in verdicts:
                 numbers[verdict.statement_id] = number = numbers.get(verdict.statement_id, 0) + 1
@@ -464,6 +464,7 @@ class Store:
                 )
                 row.messages = json.dumps(list(sample.messages), ensure_ascii=True)
                 row.status, row.drop_reason, row.flags = sample.status, sample.drop_reason, sample.flags
+                row.provenance, row.beside = sample.provenance, sample.beside
                 settle(reviews, [row])
                 session.add(row)
             for row in known.values():

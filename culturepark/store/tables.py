@@ -293,6 +293,28 @@ class StatementRow(SQLModel, table=True):
     round: int
     call_id: str | None = Field(default=None, foreign_key="call.id")
     """The extraction or rewording that proposed it."""
+    question: str | None = Field(default=None, sa_type=Text)
+    """A question that it answers, by the model that extracted it. Null where none was made, and in older runs; so are
+    the columns that follow."""
+    about: str | None = None
+    """`seed` (its question), `case` (the one at the table) or `else`."""
+    reach: str | None = None
+    """`general` (people around the speaker) or `personal`."""
+    exception: str | None = Field(default=None, sa_type=Text)
+    """For whom or when it is not so, in the speaker's voice."""
+    hangs_on: str = Field(default="[]", sa_type=Json, sa_column_kwargs={"server_default": "[]"})
+    """JSON: what of the person the answer hangs on, such as `age` or `faith`."""
+    provenance: str | None = None
+    """`card`, `episode`, or `model`: no card carries it."""
+    source: str | None = None
+    """The line of the card that carries it, such as `norm 2` or `scene 1`."""
+    unlike: str | None = None
+    """Id of the statement from another country that its speaker says is not so at home."""
+
+    @classmethod
+    def of(cls, statement: Statement, round_number: int, call_id: str | None) -> StatementRow:
+        values = statement.model_dump() | {"hangs_on": json.dumps(statement.hangs_on)}
+        return cls(**values, round=round_number, call_id=call_id)
 
     def noun(self) -> Statement:
         return noun_of(self, Statement)
@@ -341,7 +363,12 @@ class SampleRow(SQLModel, table=True):
     split: str | None = None
     flags: str = ""
     """Words with a space between them: `as-published` if the rewrite policy of that name kept it unchecked;
-    `unfounded` if its turn tells a rule or custom as a fact that is on no card."""
+    `unfounded` if its turn tells a rule or custom as a fact that is on no card; `generic` if it would pass for most
+    other countries."""
+    provenance: str | None = None
+    """Where its content comes from: `card`, `episode` or `model`; null in older runs."""
+    beside: str | None = None
+    """Id of the other statement, where it is made of two."""
 
 
 class ReviewRow(SQLModel, table=True):
@@ -356,8 +383,7 @@ class ReviewRow(SQLModel, table=True):
     note: str | None = Field(default=None, sa_type=Text)
     created_at: str
     wording: str | None = Field(default=None, sa_type=Text)
-    """Corrected words: the text of a turn, `first_person` of an opinion, `text` of a norm or custom, the answer of a
-    sample."""
+    """Corrected words: the text of a turn, `first_person` of a statement, the answer of a sample."""
     withdrawn_at: str | None = None
     """Time at which its reviewer took it back. Of the others, each reviewer's newest on a subject counts."""
 

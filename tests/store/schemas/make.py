@@ -12,20 +12,25 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from culturepark.domain import Slip
+from sqlmodel import select
+
 from culturepark.store.database import REVISIONS
 from culturepark.store.store import Store
-from culturepark.store.tables import ProbeRow
+from culturepark.store.tables import SampleRow, StatementRow
 
 HERE = Path(__file__).parent
 
 
 def add_new_rows(store: Store) -> None:
     """What the newest schema holds and the one before did not."""
-    slip = Slip(turn_id="old.d1.t2", kind="task", quote="I", note="It speaks of the task.", call_id=None)
-    store.add_slips("old.d1", [slip], 1)
-    probe = {"kind": "stance", "moment": "after", "about": "elif-yildiz", "by": "judge"}
-    store.add_probes([ProbeRow(dialogue_id="old.d1", **probe, choice=2, truth=1, options=4, chance=0.4)])
+    known = {"question": "Who pays?", "about": "seed", "reach": "general", "hangs_on": '["age"]', "provenance": "card"}
+    with store.database.writing() as session:
+        statement = session.exec(select(StatementRow)).first()
+        assert statement is not None
+        statement.sqlmodel_update(known | {"source": "norm 1", "exception": "Not the young."})
+        sample = session.exec(select(SampleRow)).first()
+        assert sample is not None
+        sample.provenance, sample.beside = "card", statement.id
 
 
 def make() -> None:
