@@ -44,12 +44,13 @@ Kind = Literal["opinion", "norm", "custom"]
 Settlement = Literal["city", "town", "village"]
 Relation = Literal["entail", "contradict", "irrelevant", "unparsable"]
 Criterion = Literal[
-    "faithful", "stance", "carried", "answers", "answers-seed", "answers-case", "stands-alone", "distinctive",
-    "harmlessness", "awareness", "cross-check",
+    "faithful", "stance", "carried", "answers", "answers-seed", "answers-case", "answers-other", "stands-alone",
+    "distinctive",    "harmlessness", "awareness", "cross-check",
 ]  # fmt: skip
 """`faithful` and `stance` are asked of a statement, `carried` of the line of the card that it is said to come from. The
-next five are asked of the row that it would make, without the talk: does it answer its own question, the seed's, that
-of the case; can it be understood alone; would it not pass for most other countries. The last three are options."""
+next six are asked of the row that it would make, without the talk: does it answer its own question, the seed's, that of
+the case, and somebody from another country who says how it is there; can it be understood alone; would it not pass for
+most other countries. The last three are options."""
 Scored = Literal["harmlessness", "awareness"]
 """Criteria on which a panel of judges gives scores."""
 Heard = Literal["shared", "varies", "unknown", "denied"]
