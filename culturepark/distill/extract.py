@@ -1,7 +1,9 @@
 """Finds statements in a dialogue: what each speaker thinks, expects and does, with the exact words it rests on.
 
-A model proposes statements with quotes, or rules pick the speakers' own sentences. Either way a statement is mined only
-from parts of a turn that are the speaker's own; the rules of the language say which those are.
+Turns are cut into numbered pieces. A model says of every piece whose words it holds and of what kind, and puts what is
+the speaker's own as a row that stands alone. It points at pieces by their numbers, so it copies nothing and every quote
+is exact. Models too small for that answer claims about one clause at a time (`claims`). A turn that a small speaker
+picked from its card is what stands on the card, and nobody is asked.
 """
 
 from __future__ import annotations
@@ -9,28 +11,46 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from itertools import pairwise
 from typing import Literal, get_args
 
 from pydantic import BaseModel
 
+from culturepark.dialogue.memory import scenes_of
 from culturepark.distill import quotes
 from culturepark.distill.ask import Asker, TooMuch, in_parts
-from culturepark.distill.quotes import LONGEST, SHORTEST
-from culturepark.domain import Casting, Kind, Mined, Statement, Turn, storable
-from culturepark.languages import Language, Part
-from culturepark.languages.words import plain
+from culturepark.distill.pieces import Piece, numbered, pieces
+from culturepark.domain import (
+    About,
+    Attribute,
+    Casting,
+    JsonObject,
+    Kind,
+    Mined,
+    Participant,
+    Persona,
+    Provenance,
+    Reach,
+    Scene,
+    Statement,
+    Turn,
+    storable,
+)
+from culturepark.languages import Language
 from culturepark.models.thoughts import unfit
 
 TURNS_A_CALL = 8
 """Persona turns; more, and the answer grows past what models write reliably."""
-ANSWER_TOKENS, TOKENS_A_TURN = 200, 480
-"""Limits on an answer: about five statements a turn."""
-AMERICA = "USA"
-"""The country of main contacts, whose cards name none."""
-NOT_MINED = ("opening", "closing")
-"""Phases that sentence mode leaves out: introductions and goodbyes hold next to nothing else."""
+ANSWER_TOKENS, TOKENS_A_TURN = 300, 600
+"""Limits on an answer: about three statements a turn, and the labels of what is left."""
+NOT_PICKED = ("opening", "closing")
+"""Phases in which a picked form holds nothing but a name or a goodbye."""
+KINDS: dict[str, Kind] = {"view": "opinion", "rule": "norm", "practice": "custom"}
+"""What a statement is called in prompts."""
+ABOUT: dict[str, About] = {"question": "seed", "case": "case", "else": "else"}
+ANSWER = "answer"
+"""The name of the line that holds the answer a speaker was dealt."""
+Scenes = Mapping[str, Sequence[Scene]]
+"""By the persona's key, those that each could tell in this dialogue."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +64,25 @@ class Proposal:
     quote_start: int
     quote_end: int
     call_id: str | None
-    verbatim: bool
-    """The statement is the speaker's own words and nothing else."""
+    question: str | None = None
+    about: About | None = None
+    reach: Reach | None = None
+    exception: str | None = None
+    hangs_on: tuple[Attribute, ...] = ()
+    provenance: Provenance | None = None
+    source: str | None = None
+    unlike: Proposal | None = None
+    """The statement from another country that it says is not so at home."""
 
     @property
     def quote(self) -> str:
         return self.turn.text[self.quote_start : self.quote_end]
 
-    def as_statement(self, statement_id: str, turn_id: str, casting: Casting) -> Statement:
+    def as_statement(self, statement_id: str, turn_id: str, casting: Casting, unlike: str | None = None) -> Statement:
+        """
+        Args:
+            unlike: the id of the statement that `unlike` became.
+        """
         return Statement(
             id=statement_id,
             turn_id=turn_id,
@@ -63,6 +94,14 @@ class Proposal:
             quote=self.quote,
             quote_start=self.quote_start,
             quote_end=self.quote_end,
+            question=self.question,
+            about=self.about,
+            reach=self.reach,
+            exception=self.exception,
+            hangs_on=self.hangs_on,
+            provenance=self.provenance,
+            source=self.source,
+            unlike=unlike,
         )
 
 
@@ -70,287 +109,353 @@ class Proposal:
 class Extraction:
     proposals: list[Proposal]
     rejected: Counter[str]
-    """The number of other parts or proposals, by the reason for which they were refused."""
+    """The number of other stretches or proposals, by the reason for which they were left."""
+
+    def __add__(self, other: Extraction) -> Extraction:
+        return Extraction(self.proposals + other.proposals, self.rejected + other.rejected)
 
 
-class ProposedStatement(BaseModel):
-    """One statement in a model's answer."""
-
-    turn: int
-    kind: Literal["opinion", "norm", "custom"]
-    quote: str
-    statement: str
-    first_person: str
-
-
-class StatementsAnswer(BaseModel):
-    statements: list[ProposedStatement]
-
-
-Mode = Literal["auto", "quotes", "sentences"]
+NOTHING = Extraction([], Counter())
+Mode = Literal["auto", "batch", "claims"]
 
 
 async def extract(
     asker: Asker,
     turns: Sequence[Turn],
     mode: Mode,
+    scenes: Scenes,
     after: int = 0,
     roles: Collection[Mined] = get_args(Mined),
     without: Collection[int] = (),
 ) -> Extraction:
     """Return all statements of a dialogue, in the order of its turns.
 
-    `auto` means `sentences` for small models and `quotes` for others. Where an answer to `quotes` does not parse, its
-    turns are mined by `sentences`.
+    `auto` means `claims` for models that cannot be trusted with JSON, and `batch` for others.
 
     Args:
         after: turns up to this position are only context. In a branch they are the parent's, and are mined there.
         roles: of the speakers who are mined; turns of others are context too.
         without: positions of turns with slips, which are not mined; each counts as rejected.
     """
-    speakers = speakers_of(asker.casting, turns, asker.language)
-    mined = [turn for turn in turns if turn.position > after and turn.role in roles]
-    slips = Counter({"slip": spoiled} if (spoiled := sum(turn.position in without for turn in mined)) else {})
+    mined = [turn for turn in turns if turn.position > after and turn.role in roles and turn.is_own]
+    rejected = Counter({"slip": spoiled} if (spoiled := sum(turn.position in without for turn in mined)) else {})
     mined = [turn for turn in mined if turn.position not in without]
-    if mode == "sentences" or (mode == "auto" and asker.model.traits.labels):
-        extraction = by_sentence(asker.casting, mined, speakers)
-        return replace(extraction, rejected=extraction.rejected + slips)
-    extractions = [part for stretch in stretches(mined) for part in await mine_stretch(asker, stretch, speakers, mode)]
-    rejected = sum((extraction.rejected for extraction in extractions), slips)
-    proposals = [proposal for extraction in extractions for proposal in extraction.proposals]
-    return Extraction(without_repeats(proposals, rejected), rejected)
+    picked = [turn for turn in mined if turn.origin == "picked"]
+    free = [turn for turn in mined if turn.origin != "picked"]
+    found = Extraction(from_cards(asker.casting, picked, asker.language), rejected)
+    if mode == "claims" or (mode == "auto" and asker.model.traits.labels):
+        from culturepark.distill.claims import by_claims
 
-
-# --- speakers ------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Speaker:
-    """A speaker, as far as it matters to whose words a sentence holds."""
-
-    country: str
-    """ISO 3166 alpha-3."""
-    others: tuple[str, ...]
-    """The names of the other people at the table."""
-    language: Language
-
-
-Speakers = Mapping[int, Speaker]
-"""The speaker of each persona turn, by position."""
-
-
-def speakers_of(casting: Casting, turns: Sequence[Turn], language: Language) -> Speakers:
-    """Return the speakers. Others at the table include the user of a talk and people whom the last cue mentions."""
-    speakers: dict[int, Speaker] = {}
-    cue = ""
-    visitor = [language.frame("visitor").text] if any(turn.role == "user" for turn in turns) else []
-    for turn in turns:
-        if turn.role not in ("main", "delegate"):
-            cue = turn.text
-            continue
-        persona = casting.by_key(turn.speaker).persona
-        others = [p.persona.called for p in casting.participants if p.persona.key != turn.speaker]
-        others += visitor + language.rules.people_in(cue, persona.called)
-        speakers[turn.position] = Speaker(persona.country or AMERICA, tuple(dict.fromkeys(others)), language)
-    return speakers
-
-
-# --- by a model ------------------------------------------------------------------------------------------
+        found += await by_claims(asker, free)
+    else:
+        for stretch in stretches(free):
+            for part in await mine_stretch(asker, turns, stretch, scenes):
+                found += part
+    proposals = sorted(found.proposals, key=lambda p: (p.turn.position, p.quote_start))
+    return Extraction(without_repeats(proposals, found.rejected), found.rejected)
 
 
 def stretches(turns: list[Turn]) -> list[list[Turn]]:
-    """Divide persona turns into stretches of about the same length, of at most `TURNS_A_CALL` turns."""
-    own = [turn for turn in turns if turn.is_own]
-    if not own:
+    """Divide turns into stretches of about the same length, of at most `TURNS_A_CALL` turns."""
+    if not turns:
         return []
-    count = -(-len(own) // TURNS_A_CALL)
-    size = -(-len(own) // count)
-    return [own[start : start + size] for start in range(0, len(own), size)]
+    count = -(-len(turns) // TURNS_A_CALL)
+    size = -(-len(turns) // count)
+    return [turns[start : start + size] for start in range(0, len(turns), size)]
 
 
-async def mine_stretch(asker: Asker, stretch: list[Turn], speakers: Speakers, mode: Mode) -> list[Extraction]:
-    """Mine turns by quotes, in halves where a stretch is too much; in `auto` by sentences where that fails."""
+# --- by numbers ----------------------------------------------------------------------------------------
 
-    async def ask(turns: Sequence[Turn]) -> Extraction:
-        extraction = await by_quote(asker, turns, speakers)
-        if extraction is not None:
-            return extraction
-        if mode == "auto":
-            return by_sentence(asker.casting, turns, speakers)
-        return Extraction([], Counter({"unparsable": 1}))
 
-    def give_up(much: TooMuch, turns: Sequence[Turn]) -> Extraction:
-        if much.reason == "withheld" and mode == "auto":  # the rules read what a filter keeps from the model
-            return by_sentence(asker.casting, turns, speakers)
+class Left(BaseModel):
+    """Pieces in which there is nothing to be learned, in a model's answer."""
+
+    first: int
+    last: int
+    why: Literal["others", "question", "courtesy", "unmeant", "fact"]
+
+
+class Labelled(BaseModel):
+    """Pieces that hold a statement of the speaker's own, in a model's answer."""
+
+    first: int
+    last: int
+    kind: Literal["view", "rule", "practice"]
+    about: Literal["question", "case", "else"]
+    reach: Literal["general", "personal"]
+    source: str
+    hangs_on: list[Attribute]
+    question: str
+    first_person: str
+    statement: str
+    exception: str
+    unlike: int
+
+
+class StatementsAnswer(BaseModel):
+    left: list[Left]
+    statements: list[Labelled]
+
+
+async def mine_stretch(
+    asker: Asker, turns: Sequence[Turn], stretch: Sequence[Turn], scenes: Scenes
+) -> list[Extraction]:
+    """Mine a stretch of turns, in halves where it is too much."""
+
+    async def ask(part: Sequence[Turn]) -> Extraction:
+        return await by_numbers(asker, turns, part, scenes)
+
+    def give_up(much: TooMuch, _: Sequence[Turn]) -> Extraction:
         return Extraction([], Counter({much.reason: 1}))
 
     return await in_parts(stretch, ask, give_up)
 
 
-async def by_quote(asker: Asker, turns: Sequence[Turn], speakers: Speakers) -> Extraction | None:
-    """Ask for statements with quotes, and keep those whose quotes are there. None if nothing parsed.
+async def by_numbers(asker: Asker, turns: Sequence[Turn], mined: Sequence[Turn], scenes: Scenes) -> Extraction:
+    """Ask for the labels of all pieces of some turns, and for the statements in them.
 
+    Args:
+        turns: all turns of the dialogue; those up to the last mined one are shown, to understand it by.
     Raises:
         TooMuch: if it has to be asked in parts.
     """
-    casting = asker.casting
+    cut = cut_up(mined, asker.language)
     answer, reply = await asker.json(
         asker.language.prompt("extract"),
-        {"question": casting.seed.question, "turns": [as_shown(turn, casting) for turn in turns]},
+        material(asker.casting, turns, cut, scenes, asker.language),
         StatementsAnswer,
         name="statements",
-        max_tokens=ANSWER_TOKENS + TOKENS_A_TURN * len(turns),
+        max_tokens=ANSWER_TOKENS + TOKENS_A_TURN * len(mined),
     )
     if answer is None or reply is None:
-        return None
-    rejected: Counter[str] = Counter()
-    proposals = []
-    for statement in answer.statements:
-        grounded = ground(statement, turns, speakers, reply.call_id)
-        if isinstance(grounded, str):
-            rejected[grounded] += 1
-        else:
-            proposals.append(grounded)
-    return Extraction(sorted(proposals, key=lambda p: (p.turn.position, p.quote_start)), rejected)
+        return Extraction([], Counter({"unparsable": 1}))
+    cards = {turn.speaker: lines_of(asker.casting.by_key(turn.speaker), scenes, asker.language) for turn in mined}
+    return grounded(answer, mined, cut, cards, asker.casting, reply.call_id)
 
 
-def ground(proposed: ProposedStatement, turns: Sequence[Turn], speakers: Speakers, call_id: str) -> Proposal | str:
-    """Return the proposal with its quote located in a turn, or the reason why it is rejected. Pure.
+Cut = Mapping[int, Sequence[Piece]]
+"""The pieces of each mined turn, by its position; the numbers go on from turn to turn."""
 
-    If the quote stands in another turn than the model says, that turn's speaker owns it.
+
+def cut_up(turns: Iterable[Turn], language: Language) -> dict[int, list[Piece]]:
+    cut: dict[int, list[Piece]] = {}
+    first = 1
+    for turn in turns:
+        cut[turn.position] = pieces(turn.text, language.sentences, first)
+        first += len(cut[turn.position])
+    return cut
+
+
+def material(
+    casting: Casting, turns: Sequence[Turn], cut: Cut, scenes: Scenes, language: Language
+) -> dict[str, object]:
+    """Return what the model reads. Pure."""
+    speakers = {turn.speaker for turn in turns if turn.position in cut}
+    shown: dict[str, object] = {"question": casting.seed.question}
+    if casting.situation:
+        shown["case"] = casting.situation.told
+    shown["people"] = [
+        {**who(p.persona), "card": lines_of(p, scenes, language)}
+        for p in casting.participants
+        if p.persona.key in speakers
+    ]
+    shown["turns"] = [
+        {
+            "turn": turn.position,
+            "speaker": called(turn, casting, language),
+            "text": numbered(turn.text, cut[turn.position]) if turn.position in cut else turn.text,
+        }
+        for turn in turns
+        if turn.position <= max(cut)
+    ]
+    return shown
+
+
+def who(persona: Persona) -> dict[str, object]:
+    return {"name": persona.called, "place": persona.place, "country": persona.country_name}
+
+
+def called(turn: Turn, casting: Casting, language: Language) -> str:
+    frames = {"moderator": "moderator", "user": "visitor"}
+    if turn.speaker in frames:
+        return language.frame(frames[turn.speaker]).text
+    return casting.by_key(turn.speaker).persona.called
+
+
+def lines_of(participant: Participant, scenes: Scenes, language: Language) -> dict[str, str]:
+    """Return the lines of a card that may carry a statement, by the names under which `Statement.source` keeps them.
+
+    Args:
+        scenes: of the scenes on the card those that could be told.
     """
-    statement, first_person = storable(proposed.statement.strip()), storable(proposed.first_person.strip())
-    if not (quotes.readable(statement) and quotes.readable(first_person)):
+    persona = participant.persona
+    told = scenes.get(persona.key, ())
+    lines = {f"norm {n}": norm.text for n, norm in enumerate(persona.norms, start=1)}
+    lines |= {f"value {n}": f"{value.value}: {value.why}" for n, value in enumerate(persona.values, start=1)}
+    lines |= {f"saying {n}": saying.english for n, saying in enumerate(persona.sayings, start=1)}
+    lines |= {f"scene {n}": as_line(scene, language) for n, scene in enumerate(scenes_of(persona), 1) if scene in told}
+    return lines | ({ANSWER: participant.stance.text} if participant.stance else {})
+
+
+def line_of(casting: Casting, participant: Participant, source: str, language: Language) -> str | None:
+    """Return the line that a source names, as it is understood by itself; None if the card has none of that name."""
+    persona = participant.persona
+    line = lines_of(participant, {persona.key: scenes_of(persona)}, language).get(source)
+    if line and source == ANSWER:
+        return language.frame("answered").render(question=casting.seed.question, answer=line)
+    return line
+
+
+def as_line(scene: Scene, language: Language) -> str:
+    return language.frame("scene").render(**scene.model_dump()).removeprefix("- ")
+
+
+def provenance_of(source: str | None, *, carried: bool = True) -> Provenance:
+    """Return where a statement comes from.
+
+    Args:
+        source: the line that is said to carry it.
+        carried: whether the verifier found that it does.
+    """
+    if source is None or not carried:
+        return "model"
+    return "episode" if source.startswith("scene") else "card"
+
+
+def grounded(
+    answer: StatementsAnswer,
+    turns: Sequence[Turn],
+    cut: Cut,
+    cards: Mapping[str, Mapping[str, str]],
+    casting: Casting,
+    call_id: str,
+) -> Extraction:
+    """Return the statements of an answer with their places in the turns; count the others, and what was left. Pure.
+
+    Args:
+        cards: speaker -> the lines that may carry a statement.
+    """
+    by_number = {piece.number: (turn, piece) for turn in turns for piece in cut[turn.position]}
+    left = {number: part.why for part in answer.left for number in within(part, by_number)}
+    rejected = Counter(LEFT[part.why] for part in answer.left if within(part, by_number))
+    made: dict[int, Proposal] = {}
+    for place, labelled in enumerate(answer.statements, start=1):
+        proposal = located(labelled, by_number, left, cards, call_id)
+        if isinstance(proposal, str):
+            rejected[proposal] += 1
+            continue
+        other = made.get(labelled.unlike)
+        if other and country_of(other, casting) != country_of(proposal, casting):
+            proposal = replace(proposal, unlike=other)
+        made[place] = proposal
+    return Extraction(list(made.values()), rejected)
+
+
+LEFT = {
+    "others": "another-speaker", "question": "question", "courtesy": "small-talk", "unmeant": "not-meant",
+    "fact": "personal",
+}  # fmt: skip
+"""Why pieces are left, as runs count it."""
+
+
+def within(part: Left | Labelled, known: Collection[int]) -> list[int]:
+    """Return the numbers of a part, as far as there are such pieces."""
+    return [n for n in range(part.first, min(part.last, max(known, default=0)) + 1) if n in known]
+
+
+def located(
+    labelled: Labelled,
+    by_number: Mapping[int, tuple[Turn, Piece]],
+    left: Mapping[int, str],
+    cards: Mapping[str, Mapping[str, str]],
+    call_id: str,
+) -> Proposal | str:
+    """Return a statement with its quote, or the reason why it is rejected. Pure."""
+    numbers = within(labelled, by_number)
+    if not numbers:
+        return "no-such-piece"
+    (turn, first), (last_turn, last) = by_number[numbers[0]], by_number[numbers[-1]]
+    if last_turn is not turn:
+        return "across-turns"
+    if any(number in left for number in numbers):
+        return "labelled-twice"
+    statement, first_person = as_row(labelled.statement), as_row(labelled.first_person)
+    if statement is None or first_person is None:
         return "no-statement"
     if flaw := unfit(statement) or unfit(first_person):
         return flaw
-    for turn in sorted(turns, key=lambda t: t.position != proposed.turn):
-        if span := quotes.locate(proposed.quote, turn.text):
-            reason = objection(*span, turn.text, speakers[turn.position])
-            return reason or Proposal(turn, proposed.kind, statement, first_person, *span, call_id, verbatim=False)
-    return "quote-not-in-turn"
+    source = labelled.source.strip()
+    known = source if source in cards[turn.speaker] else None
+    return Proposal(
+        turn,
+        KINDS[labelled.kind],
+        statement,
+        first_person,
+        first.start,
+        last.end,
+        call_id,
+        question=as_row(labelled.question),
+        about=ABOUT[labelled.about],
+        reach=labelled.reach,
+        exception=as_row(labelled.exception),
+        hangs_on=tuple(dict.fromkeys(labelled.hangs_on)),
+        provenance=provenance_of(known),
+        source=known,
+    )
 
 
-def objection(start: int, end: int, text: str, speaker: Speaker) -> str | None:
-    """Return why a quote may not be mined as the speaker's own; None if it may.
-
-    A quote is judged by the whole parts that it is cut from: `a job is a duty` is not the speaker's own if the part
-    is `My uncle says that a job is a duty`.
-    """
-    quote = text[start:end]
-    if len(quote) < SHORTEST or len(plain(quote).split()) < 3:
-        return "too-short"
-    if len(quote) > LONGEST:
-        return "too-long"
-    touched = [part for sentence in parts(text, speaker) for part in sentence if part.start < end and start < part.end]
-    return next((part.not_own for part in touched if part.not_own), None)
+def as_row(words: str) -> str | None:
+    """Return a model's sentence as it is stored; None if it is none, or is unfit to train on."""
+    said = storable(" ".join(words.split()))
+    return said if quotes.readable(said) else None
 
 
-def as_shown(turn: Turn, casting: Casting) -> dict[str, object]:
-    """Return a turn as the extractor and the verifier are shown it."""
-    persona = casting.by_key(turn.speaker).persona
-    return {
-        "turn": turn.position,
-        "speaker": persona.called,
-        "place": persona.place,
-        "country": persona.country_name,
-        "text": turn.text,
-    }
+def country_of(proposal: Proposal, casting: Casting) -> str:
+    return casting.by_key(proposal.turn.speaker).persona.country_name
 
 
-# --- by rules ------------------------------------------------------------------------------------------
+# --- by the card ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """Words that may be a statement, in code points of the turn."""
-
-    start: int
-    end: int
-    kind: Kind
-
-
-def by_sentence(casting: Casting, turns: Iterable[Turn], speakers: Speakers) -> Extraction:
-    """Take the speakers' own sentences, whole or in parts, by rules alone. Pure.
-
-    For models that cannot be trusted to copy a sentence. Asked for the kind of a sentence, they did worse than rules.
-    """
-    rejected: Counter[str] = Counter()
+def from_cards(casting: Casting, turns: Iterable[Turn], language: Language) -> list[Proposal]:
+    """Return the norms and customs of the card that stand in turns which were picked from it. Pure."""
     proposals = []
     for turn in turns:
-        if not turn.is_own or turn.phase in NOT_MINED:
+        if turn.phase in NOT_PICKED:
             continue
-        speaker = speakers[turn.position]
-        statements, reasons = candidates(turn.text, speaker)
-        rejected.update(reasons)
-        for statement in statements:
-            quote = turn.text[statement.start : statement.end]
-            if flaw := unfit(quote):
-                rejected[flaw] += 1
+        persona = casting.by_key(turn.speaker).persona
+        for number, norm in enumerate(persona.norms, start=1):
+            start = turn.text.find(norm.text)
+            if start < 0:
                 continue
-            text = quotes.attributed(casting.by_key(turn.speaker).persona, quote, speaker.language)
-            span = statement.start, statement.end
             proposals.append(
-                Proposal(turn, statement.kind, text, quotes.as_sentence(quote), *span, None, verbatim=True)
+                Proposal(
+                    turn,
+                    norm.kind,
+                    quotes.attributed(persona, norm.text, language),
+                    quotes.as_sentence(norm.text),
+                    start,
+                    start + len(norm.text),
+                    None,
+                    reach="general",
+                    provenance="card",
+                    source=f"norm {number}",
+                )
             )
-    return Extraction(without_repeats(proposals, rejected), rejected)
-
-
-def candidates(text: str, speaker: Speaker) -> tuple[list[Candidate], list[str]]:
-    """Return what may be a statement, in the order it was said, and why each other part is none."""
-    statements: list[Candidate] = []
-    rejected: list[str] = []
-    for sentence in parts(text, speaker):
-        kept = []
-        for part in sentence:
-            if reason := part.not_own or no_statement(text[part.start : part.end], part):
-                rejected.append(reason)
-                continue
-            # A part that is neither a rule nor done anywhere in particular is most often a view without `I think`.
-            kept.append(Candidate(part.begins, part.end, part.kind or "opinion"))
-        statements += join_neighbours(kept, text)
-    return statements, rejected
-
-
-def no_statement(words: str, part: Part) -> str | None:
-    """Return why a part is no statement although it is the speaker's own; None if it may be one."""
-    if len(words) < SHORTEST:
-        return "too-short"
-    if len(words) > LONGEST:
-        return "too-long"
-    return part.no_statement or (None if quotes.readable(words) else "no-statement")
-
-
-def join_neighbours(kept: Sequence[Candidate], text: str) -> list[Candidate]:
-    """Join neighbouring parts of one sentence and one kind: they make one statement."""
-    joined: list[Candidate] = []
-    for candidate in kept:
-        last = joined[-1] if joined else None
-        if last and last.kind == candidate.kind and len(text[last.end : candidate.start].split()) < 3:
-            joined[-1] = Candidate(last.start, candidate.end, candidate.kind)
-        else:
-            joined.append(candidate)
-    return joined
-
-
-@lru_cache(maxsize=64)
-def parts(text: str, speaker: Speaker) -> list[list[Part]]:
-    """Return the sentences of a turn, each as its parts, placed in the turn."""
-    spans = [*speaker.language.sentences(text), (len(text), len(text))]
-    rules = speaker.language.rules
-    return [
-        [
-            replace(part, start=start + part.start, end=start + part.end, begins=start + part.begins)
-            for part in rules.parts(text[start:end], text[after:until], speaker.others, speaker.country)
-        ]
-        for (start, end), (after, until) in pairwise(spans)
-    ]
+    return proposals
 
 
 def without_repeats(proposals: list[Proposal], rejected: Counter[str]) -> list[Proposal]:
     """Return the first proposal of each that rest on the very same words; count the others as rejected."""
-    first: dict[tuple[str, str], Proposal] = {}
+    first: dict[tuple[str, str, Kind], Proposal] = {}
     for proposal in proposals:
-        if first.setdefault((proposal.turn.speaker, proposal.quote.casefold()), proposal) is not proposal:
+        same = (proposal.turn.speaker, proposal.quote.casefold(), proposal.kind)
+        if first.setdefault(same, proposal) is not proposal:
             rejected["repeated"] += 1
     return list(first.values())
+
+
+def as_shown(turn: Turn, casting: Casting) -> JsonObject:
+    """Return a turn as the verifier is shown it."""
+    persona = casting.by_key(turn.speaker).persona
+    return {"turn": turn.position, "speaker": persona.called, **who(persona), "text": turn.text}

@@ -23,6 +23,7 @@ TOKENS_AN_ITEM = 40
 class Judged(Item):
     faithful: Literal["entail", "contradict", "irrelevant"]
     stance: Literal["entail", "contradict", "irrelevant", "none"]
+    carried: Literal["entail", "irrelevant", "none"]
 
 
 class VerdictsAnswer(BaseModel):
@@ -50,17 +51,19 @@ async def judge_batch(asker: Asker, batch: Sequence[Case]) -> Judgements:
         TooMuch: if it has to be asked in parts.
     """
     turns = {case.turn.position: case.turn for case in batch}
+    situation = asker.casting.situation
     material = {
         "question": asker.casting.seed.question,
+        **({"case": situation.told} if situation else {}),
         "turns": [as_shown(turn, asker.casting) for turn in turns.values()],
         "items": [
             {
                 "id": number,
                 "turn": case.turn.position,
                 "quote": case.statement.quote,
-                "statement": case.statement.text,
                 "first_person": case.statement.first_person,
                 **(in_words(asker, case.stance) if case.stance else {}),
+                **({"line": case.line} if case.line else {}),
             }
             for number, case in enumerate(batch, start=1)
         ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from culturepark.distill import quotes
+from culturepark.distill.extract import line_of
 from culturepark.domain import Casting, Criterion, Relation, Stance, Statement, Turn
 from culturepark.languages import Language
 
@@ -16,7 +17,9 @@ class Case:
     stance: Stance | None
     """Only where the criterion `stance` is to be asked."""
     verbatim: bool = False
-    """The statement is the speaker's whole sentence, word by word."""
+    """The statement is the speaker's own words, word by word."""
+    line: str | None = None
+    """The line of the card that is said to carry it, where that is to be asked."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,19 @@ Judgements = dict[tuple[str, Criterion], Judgement]
 
 
 def case(statement: Statement, turn: Turn, casting: Casting, language: Language) -> Case:
+    """
+    Args:
+        turn: the statement's. What was picked from a card stands on it, and nobody has to look.
+    """
     speaker = casting.by_key(statement.persona_key)
     stance = speaker.stance if statement.kind == "opinion" else None
-    # A statement that adds only the speaker's name to the quote is faithful without being asked.
-    own_words = quotes.attributed(speaker.persona, statement.quote, language)
-    verbatim = statement.first_person == quotes.as_sentence(statement.quote) and statement.text == own_words
-    return Case(statement, turn, stance, verbatim)
+    verbatim = statement.first_person == quotes.as_sentence(statement.quote)
+    line = None
+    if statement.source and turn.origin != "picked":
+        line = line_of(casting, speaker, statement.source, language)
+    return Case(statement, turn, stance, verbatim, line)
 
 
 def criteria(case: Case) -> tuple[Criterion, ...]:
-    return ("faithful", "stance") if case.stance else ("faithful",)
+    asked: dict[Criterion, object] = {"faithful": True, "stance": case.stance, "carried": case.line}
+    return tuple(criterion for criterion, material in asked.items() if material)

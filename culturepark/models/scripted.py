@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from functools import cache
 from typing import Any
 
 from culturepark.domain import JsonObject
@@ -88,6 +89,7 @@ def answer(body: JsonObject) -> str:
         "ratings": ratings,
         "move": leading,
         "slips": slips,
+        "rows": rows,
     }
     return json.dumps(scripts[schema](material))
 
@@ -163,39 +165,97 @@ def end_of(text: str) -> str:
 
 
 def extraction(material: JsonObject) -> JsonObject:
-    """Return every declarative sentence as a statement, at most four a turn."""
-    statements = []
+    """Return every declarative sentence as a statement, at most four a turn; openers are left."""
+    cards = {person["name"]: person for person in material["people"]}
+    left: list[JsonObject] = []
+    statements: list[JsonObject] = []
     for turn in material["turns"]:
-        sentences = re.findall(r"[^.!?]+[.!?]", turn["text"])
-        long_ones = [s.strip() for s in sentences if not s.strip().endswith("?") and len(s.split()) > 6]
-        for sentence in long_ones[:4]:
-            if sentence.startswith("I am "):
-                continue
-            kind = "custom"
-            if re.search(r"\b(I think|matters most|my own|In my view)\b", sentence):
-                kind = "opinion"
-            elif re.search(r"\b(must|should|expected|one does not|do not|never|has to)\b", sentence):
-                kind = "norm"
-            statements.append(
-                {
-                    "turn": turn["turn"],
-                    "kind": kind,
-                    "quote": sentence,
-                    "statement": f"{turn['speaker']} from {turn['country']} says: “{sentence}”",
-                    "first_person": sentence,
-                }
-            )
-    return {"statements": statements}
+        taken = 0
+        for first, last, sentence in sentences_in(turn["text"]):
+            if why := left_because(sentence):
+                left.append({"first": first, "last": last, "why": why})
+            elif taken < 4:
+                taken += 1
+                statements.append({"first": first, "last": last} | told_in(sentence, cards[turn["speaker"]]))
+    return {"left": left, "statements": statements}
+
+
+def sentences_in(text: str) -> list[tuple[int, int, str]]:
+    """Return number of the first and last piece, and the words of each sentence of a turn whose pieces are numbered."""
+    found: list[tuple[int, int, str]] = []
+    first, words = 0, ""
+    for digits, piece in re.findall(r"\[(\d+)\] (.*?)(?= \[\d+\] |$)", text, re.S):
+        first, words = first or int(digits), f"{words} {piece}".strip()
+        if words.endswith((".", "!", "?")):
+            found.append((first, int(digits), words))
+            first, words = 0, ""
+    return found
+
+
+def left_because(sentence: str) -> str | None:
+    if sentence.endswith("?"):
+        return "question"
+    if sentence in OPENERS or len(sentence.split()) < 7:
+        return "courtesy"
+    return "fact" if sentence.startswith("I am ") else None
+
+
+def told_in(sentence: str, person: JsonObject) -> JsonObject:
+    """Return what the script says of a statement; its kind by a few words that the script itself uses."""
+    kind = "practice"
+    if re.search(r"\b(I think|matters most|my own|In my view|If you ask me|counts for me)\b", sentence):
+        kind = "view"
+    elif re.search(r"\b(must|should|expected|one does not|do not|never|has to)\b", sentence):
+        kind = "rule"
+    lines = [name for name, line in person["card"].items() if line in sentence or sentence in line]
+    return {
+        "kind": kind,
+        "about": "question" if kind == "view" else "else",
+        "reach": "personal" if kind == "view" else "general",
+        "source": lines[0] if lines else "none",
+        "hangs_on": ["place"],
+        "question": f"What do you know of this: {end_of(sentence)}?",
+        "first_person": sentence,
+        "statement": f"{person['name']} from {person['country']} says: “{sentence}”",
+        "exception": "",
+        "unlike": 0,
+    }
 
 
 def verdicts(material: JsonObject) -> JsonObject:
-    """Call all faithful; of those with a stance 70% entail, 15% contradict, 15% irrelevant, by a hash of the text."""
-    rows = []
+    """Call all faithful, and carried; of those with a stance 70% entail, 15% contradict, 15% irrelevant, by a hash of
+    the text."""
+    judged = []
     for item in material["items"]:
-        percent = number(item["statement"]) % 100
+        percent = number(item["first_person"]) % 100
         side = "entail" if percent < 70 else "contradict" if percent < 85 else "irrelevant"
-        rows.append({"id": item["id"], "faithful": "entail", "stance": side if item.get("stance") else "none"})
-    return {"verdicts": rows}
+        stance, carried = side if item.get("stance") else "none", "entail" if item.get("line") else "none"
+        judged.append({"id": item["id"], "faithful": "entail", "stance": stance, "carried": carried})
+    return {"verdicts": judged}
+
+
+def rows(material: JsonObject) -> JsonObject:
+    """Say that everything answers and stands alone; the country of a norm is found on the shipped cards."""
+    judged = []
+    for item in material["items"]:
+        asked = {name: "yes" if name in item["questions"] else "none" for name in ("own", "seed", "case", "other")}
+        home = countries_of_norms().get(start_of(item["answer"]))
+        letters = [letter for letter, name in item["countries"].items() if name == home]
+        judged.append({"id": item["id"], **asked, "alone": "yes", "country": letters[0] if letters else "any"})
+    return {"items": judged}
+
+
+@cache
+def countries_of_norms() -> dict[str, str]:
+    """Return the country of each norm on the shipped cards, by its first words."""
+    from culturepark.catalog.personas import load_all
+
+    return {start_of(norm.text): person.country_name for person in load_all([]) for norm in person.norms}
+
+
+def start_of(text: str) -> str:
+    """Return the first words, as they are whether names are masked or not."""
+    return " ".join(re.findall(r"[^\W\d_]+", re.sub(r"\b[A-ZÀ-Þ]\w+", "", text))[:6]).lower()
 
 
 def slips(_: JsonObject) -> JsonObject:

@@ -16,6 +16,7 @@ from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import (
     JUDGES,
     Casting,
+    Criterion,
     Duplicate,
     Measure,
     ModelRole,
@@ -59,6 +60,7 @@ from culturepark.terminal.safe import show_origin
 if TYPE_CHECKING:
     from culturepark.dialogue.memory import Scenes
     from culturepark.distill.ask import Asker
+    from culturepark.distill.extract import Proposal
     from culturepark.distill.samples import Judged
     from culturepark.models.embedder import Embedder
     from culturepark.run.rating import Pair
@@ -374,22 +376,28 @@ class Run:
             asker,
             turns,
             self.scenario.distill.extract,
+            self._scenes(casting),
             after=row.branched_at or 0,
             roles=self.scenario.mine,
             without={turn.position for turn in turns if f"{row.id}.t{turn.position}" in slips},
         )
         counts = self.store.statement_counts(row.id)
-        statements = []
+        statements: list[tuple[Statement, str | None]] = []
+        ids: dict[Proposal, str] = {}
         for proposal in extraction.proposals:
             turn_id = f"{row.id}.t{proposal.turn.position}"
             counts[turn_id] = number = counts.get(turn_id, 0) + 1
-            statements.append((proposal.as_statement(f"{turn_id}.s{number}", turn_id, casting), proposal.call_id))
+            ids[proposal] = statement_id = f"{turn_id}.s{number}"
+            unlike = ids.get(proposal.unlike) if proposal.unlike else None
+            statements.append((proposal.as_statement(statement_id, turn_id, casting, unlike), proposal.call_id))
         self.store.add_extraction(row.id, statements, extraction.rejected, self.row.extract_round)
         self._show()
 
     async def _verify(self, row: DialogueRow, casting: Casting) -> None:
+        from culturepark.distill.extract import provenance_of
         from culturepark.distill.judgement import case
         from culturepark.distill.reword import candidates, reword
+        from culturepark.distill.row_checks import check_rows, worth_asking
         from culturepark.distill.samples import shapes
         from culturepark.distill.verify import verify
 
@@ -416,9 +424,17 @@ class Run:
                 cases = [case(s, turns[s.turn_id], casting, verifier.language) for s, _ in reworded]
                 verdicts += await verify(verifier, cases, policy)
         statements += [statement for statement, _ in reworded]
+        by_id = {statement.id: statement for statement in statements}
+        asked = worth_asking(verdicts)
+        verdicts += await check_rows(verifier, [s for s in statements if s.id in asked], by_id)
         if policy.checks:
             verdicts += await self._check(row, casting, statements, verdicts)
-        self.store.add_verification(row.id, reworded, verdicts, self.row.verify_round)
+        provenance = {
+            verdict.statement_id: provenance_of(by_id[verdict.statement_id].source, carried=verdict.decision == "keep")
+            for verdict in verdicts
+            if verdict.criterion == "carried"
+        }
+        self.store.add_verification(row.id, reworded, verdicts, self.row.verify_round, provenance)
         passed = passed_all(verdicts)
         self.samples += sum(len(shapes(s, casting, self.scenario.samples)) for s in statements if s.id in passed)
         self._show()
@@ -549,9 +565,14 @@ class Run:
         return await detached(open_embedder, spec, watcher.fetching, watcher.note, ask)  # it may have weights to fetch
 
 
+GATES: tuple[Criterion, ...] = ("faithful", "stance", "harmlessness", "awareness", "cross-check")
+"""Criteria of a statement as such; the others decide about the rows that it would make."""
+
+
 def passed_all(verdicts: Iterable[Verdict]) -> set[str]:
     """Return the ids of the statements that have verdicts, and none that drops them."""
-    decisions = {(verdict.statement_id, verdict.decision) for verdict in verdicts}
+    gates = [verdict for verdict in verdicts if verdict.criterion in GATES]
+    decisions = {(verdict.statement_id, verdict.decision) for verdict in gates}
     return {statement_id for statement_id, _ in decisions if (statement_id, "drop") not in decisions}
 
 

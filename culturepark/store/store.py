@@ -13,7 +13,19 @@ from sqlalchemy.exc import NoResultFound
 from sqlmodel import Session, SQLModel, and_, col, delete, func, or_, select, update
 
 from culturepark.dialogue.casting import Plan
-from culturepark.domain import Casting, Duplicate, Edition, Sample, Scenario, Slip, Statement, Status, Turn, Verdict
+from culturepark.domain import (
+    Casting,
+    Duplicate,
+    Edition,
+    Provenance,
+    Sample,
+    Scenario,
+    Slip,
+    Statement,
+    Status,
+    Turn,
+    Verdict,
+)
 from culturepark.errors import Unreachable, UsageError
 from culturepark.models.budget import Budget
 from culturepark.models.chat import Usage, canonical
@@ -409,13 +421,20 @@ class Store:
         reworded: Sequence[tuple[Statement, str | None]],
         verdicts: Sequence[Verdict],
         round_number: int,
+        provenance: Mapping[str, Provenance],
     ) -> None:
-        """Add a dialogue's verdicts and rewordings, and mark the dialogue as verified."""
+        """Add a dialogue's verdicts and rewordings, and mark the dialogue as verified.
+
+        Args:
+            provenance: by statement id, where it was looked into.
+        """
         numbers = self.verdict_counts({v.statement_id for v in verdicts})
         with self.database.writing() as session:
             for statement, call_id in reworded:
                 session.add(StatementRow.of(statement, round_number, call_id))
             session.flush()
+            for statement_id, where in provenance.items():
+                session.get_one(StatementRow, statement_id).provenance = where
             for verdict in verdicts:
                 numbers[verdict.statement_id] = number = numbers.get(verdict.statement_id, 0) + 1
                 verdict_id = f"{verdict.statement_id}.v{number}"

@@ -1,0 +1,195 @@
+"""Asks of each statement, without the talk, what a row has to be: an answer, by itself, and of somewhere.
+
+A judge sees a question and the answer that would stand under it, and nothing of the conversation. Names of countries,
+places and people are masked, and the judge chooses among four countries, of which one is the speaker's, or says that
+the answer would pass for any: by guessing it is right in one of four. docs/rows.md measures what the judge is worth.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from culturepark.dialogue.stance import shuffled
+from culturepark.distill.ask import Asker, Item, SubjectAsker, each
+from culturepark.domain import COUNTRY_NAMES, CULTURES, Casting, Criterion, JsonObject, Statement, Verdict
+from culturepark.languages import Language
+
+ROWS_A_CALL, TOKENS_A_ROW = 10, 60
+LETTERS = "ABCD"
+"""The countries to choose among."""
+PROMPTS: dict[Criterion, str] = {
+    "answers": "own", "answers-seed": "seed", "answers-case": "case", "answers-other": "other",
+}  # fmt: skip
+"""The criteria that ask for an answer, with the names of the questions in the judge's material."""
+STEM = 4
+"""Letters that the name of a people shares with that of its country: Germany and Germans, Türkiye and Turks."""
+
+
+@dataclass(frozen=True)
+class RowCase:
+    """An answer, with the questions under which it could stand."""
+
+    id: str
+    answer: str
+    questions: Mapping[Criterion, str]
+    country: str
+    """The name of the speaker's country."""
+    names: tuple[str, ...] = ()
+    """Names of people and places that would tell it."""
+
+
+Relations = dict[Criterion, tuple[Literal["entail", "contradict", "unparsable"], float | None]]
+"""Criterion -> relation, and the judge's confidence where it has one."""
+
+
+class JudgedRow(Item):
+    own: Literal["yes", "no", "none"]
+    seed: Literal["yes", "no", "none"]
+    case: Literal["yes", "no", "none"]
+    other: Literal["yes", "no", "none"]
+    alone: Literal["yes", "no"]
+    country: Literal["A", "B", "C", "D", "any"]
+
+
+async def check_rows(asker: Asker, statements: Sequence[Statement], others: Mapping[str, Statement]) -> list[Verdict]:
+    """Return a verdict on each statement for each criterion that could be asked.
+
+    Args:
+        statements: those that have passed verification.
+        others: id -> the statement that another one is told to be unlike.
+    """
+    cases = [row_case(s, asker.casting, asker.language, others.get(s.unlike or "")) for s in statements]
+    if asker.model.traits.labels:
+        from culturepark.distill.claims import judge_rows as judge
+    else:
+        judge = judge_rows
+    verdicts = []
+    for case, (relations, call_id) in zip(cases, await judge(asker, cases), strict=True):
+        for criterion, (relation, confidence) in relations.items():
+            verdicts.append(
+                Verdict(
+                    statement_id=case.id,
+                    criterion=criterion,
+                    relation=relation,
+                    confidence=confidence,
+                    decision="keep" if relation == "entail" else "drop",
+                    call_id=call_id,
+                )
+            )
+    return verdicts
+
+
+def row_case(statement: Statement, casting: Casting, language: Language, other: Statement | None) -> RowCase:
+    """Return what the judge is asked about a statement. Pure."""
+    persona = casting.by_key(statement.persona_key).persona
+    questions: dict[Criterion, str] = {}
+    if statement.question:
+        questions["answers"] = statement.question
+    if statement.kind == "opinion" or statement.about == "seed":
+        questions["answers-seed"] = casting.seed.question
+    if casting.situation and statement.about == "case":
+        questions["answers-case"] = f"{casting.situation.told} {language.frame('what_do_you_do').text}"
+    if other:
+        home = casting.by_key(other.persona_key).persona.country_name
+        questions["answers-other"] = language.frame("is_it_so").render(country=home, said=other.first_person)
+    seated = [p.persona for p in casting.participants]
+    names = [name for p in seated for name in (*p.name.split(), p.called, p.place, p.region)]
+    return RowCase(statement.id, statement.first_person, questions, persona.country_name, tuple(dict.fromkeys(names)))
+
+
+async def judge_rows(asker: SubjectAsker, cases: Sequence[RowCase]) -> list[tuple[Relations, str | None]]:
+    """Return what a model says of each answer, and the id of the call."""
+    answers = await each(
+        asker,
+        asker.language.prompt("row-checks"),
+        [as_item(case) for case in cases],
+        JudgedRow,
+        name="rows",
+        items_a_call=ROWS_A_CALL,
+        tokens_an_item=TOKENS_A_ROW,
+    )
+    return [(read(case, judged), call_id) for case, (judged, call_id) in zip(cases, answers, strict=True)]
+
+
+def as_item(case: RowCase) -> JsonObject:
+    questions = {PROMPTS[criterion]: masked(text, case) for criterion, text in case.questions.items()}
+    return {
+        "questions": questions,
+        "answer": masked(case.answer, case),
+        "countries": dict(zip(LETTERS, choices(case), strict=True)),
+    }
+
+
+def read(case: RowCase, judged: JudgedRow | None) -> Relations:
+    """Return the judge's answers as relations. Pure."""
+    relations: Relations = {}
+    for criterion in (*case.questions, *ALWAYS):
+        if judged is None:
+            relations[criterion] = ("unparsable", None)
+            continue
+        said: str
+        if criterion == "stands-alone":
+            said = judged.alone
+        elif criterion == "distinctive":
+            said = "yes" if judged.country in LETTERS and told(case, judged.country) else "no"
+        else:
+            said = getattr(judged, PROMPTS[criterion])
+        relations[criterion] = ("unparsable" if said == "none" else "entail" if said == "yes" else "contradict", None)
+    return relations
+
+
+ALWAYS: tuple[Criterion, ...] = ("stands-alone", "distinctive")
+
+
+def told(case: RowCase, letter: str) -> bool:
+    """Return whether a letter is that of the speaker's country."""
+    return choices(case)[LETTERS.index(letter)] == case.country
+
+
+def choices(case: RowCase) -> list[str]:
+    """Return four countries in an order of their own, one of them the speaker's. Pure."""
+    everywhere = [COUNTRY_NAMES[country] for country in dict.fromkeys(CULTURES.values())] + list(COUNTRY_NAMES.values())
+    others = [name for name in dict.fromkeys(everywhere) if name != case.country]
+    picked = [others[i] for i in shuffled(len(others), "countries", case.id)[: len(LETTERS) - 1]]
+    four = [case.country, *picked]
+    return [four[i] for i in shuffled(len(four), "order", case.id)]
+
+
+def masked(text: str, case: RowCase) -> str:
+    """Return a text with the names of countries, peoples, places and people as `[…]`. Pure."""
+    stems = {plain(word)[:STEM] for name in COUNTRY_NAMES.values() for word in name.split() if word[:1].isupper()}
+    stems |= {culture[:STEM] for culture in CULTURES}
+    own = {plain(word) for name in case.names for word in re.findall(r"\w+", name) if word[:1].isupper()}
+
+    def mask(match: re.Match[str]) -> str:
+        word = match[0]
+        bare = plain(word)
+        known = bare in own or (len(bare) >= STEM and bare[:STEM] in stems)
+        return "[…]" if known and not word[:1].islower() else word
+
+    return re.sub(r"[^\W\d_]+", mask, text)
+
+
+def plain(word: str) -> str:
+    """Return a word in lower case, without accents."""
+    decomposed = unicodedata.normalize("NFKD", word.casefold())
+    return "".join(sign for sign in decomposed if not unicodedata.combining(sign))
+
+
+def worth_asking(verdicts: Iterable[Verdict]) -> set[str]:
+    """Return the ids of the statements that may make some row: faithful, and not against their speaker's own answer.
+
+    A view that takes no side on the seed's question is none of its answers, but may answer another.
+    """
+    faithful: set[str] = set()
+    against: set[str] = set()
+    for verdict in verdicts:
+        if verdict.criterion == "faithful" and verdict.decision == "keep":
+            faithful.add(verdict.statement_id)
+        elif verdict.criterion == "stance" and verdict.decision == "drop" and verdict.relation != "irrelevant":
+            against.add(verdict.statement_id)
+    return faithful - against
