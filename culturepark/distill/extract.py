@@ -172,7 +172,7 @@ class Left(BaseModel):
 
     first: int
     last: int
-    why: Literal["others", "question", "courtesy", "unmeant", "fact"]
+    why: Literal["others", "question", "courtesy", "again", "unmeant", "fact"]
 
 
 class Labelled(BaseModel):
@@ -352,8 +352,8 @@ def grounded(
 
 
 LEFT = {
-    "others": "another-speaker", "question": "question", "courtesy": "small-talk", "unmeant": "not-meant",
-    "fact": "personal",
+    "others": "another-speaker", "question": "question", "courtesy": "small-talk", "again": "repeated",
+    "unmeant": "not-meant", "fact": "personal",
 }  # fmt: skip
 """Why pieces are left, as runs count it."""
 
@@ -455,7 +455,6 @@ def without_repeats(proposals: list[Proposal], rejected: Counter[str]) -> list[P
     return list(first.values())
 
 
-def as_shown(turn: Turn, casting: Casting) -> JsonObject:
+def as_shown(turn: Turn, casting: Casting, language: Language) -> JsonObject:
     """Return a turn as the verifier is shown it."""
-    persona = casting.by_key(turn.speaker).persona
-    return {"turn": turn.position, "speaker": persona.called, **who(persona), "text": turn.text}
+    return {"turn": turn.position, "speaker": called(turn, casting, language), "text": turn.text}

@@ -50,12 +50,12 @@ async def judge_batch(asker: Asker, batch: Sequence[Case]) -> Judgements:
     Raises:
         TooMuch: if it has to be asked in parts.
     """
-    turns = {case.turn.position: case.turn for case in batch}
+    turns = {turn.position: turn for case in batch for turn in (case.before, case.turn) if turn}
     situation = asker.casting.situation
     material = {
         "question": asker.casting.seed.question,
         **({"case": situation.told} if situation else {}),
-        "turns": [as_shown(turn, asker.casting) for turn in turns.values()],
+        "turns": [as_shown(turns[at], asker.casting, asker.language) for at in sorted(turns)],
         "items": [
             {
                 "id": number,

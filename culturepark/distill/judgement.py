@@ -18,6 +18,8 @@ class Case:
     """Only where the criterion `stance` is to be asked."""
     verbatim: bool = False
     """The statement is the speaker's own words, word by word."""
+    before: Turn | None = None
+    """The turn before; it may have asked what this one answers."""
     line: str | None = None
     """The line of the card that is said to carry it, where that is to be asked."""
 
@@ -33,10 +35,11 @@ Judgements = dict[tuple[str, Criterion], Judgement]
 """By statement and criterion."""
 
 
-def case(statement: Statement, turn: Turn, casting: Casting, language: Language) -> Case:
+def case(statement: Statement, turn: Turn, casting: Casting, language: Language, before: Turn | None = None) -> Case:
     """
     Args:
         turn: the statement's. What was picked from a card stands on it, and nobody has to look.
+        before: the turn before.
     """
     speaker = casting.by_key(statement.persona_key)
     stance = speaker.stance if statement.kind == "opinion" else None
@@ -44,7 +47,7 @@ def case(statement: Statement, turn: Turn, casting: Casting, language: Language)
     line = None
     if statement.source and turn.origin != "picked":
         line = line_of(casting, speaker, statement.source, language)
-    return Case(statement, turn, stance, verbatim, line)
+    return Case(statement, turn, stance, verbatim, before, line)
 
 
 def criteria(case: Case) -> tuple[Criterion, ...]:

@@ -58,7 +58,7 @@ async def reword(asker: Asker, cases: Sequence[Case], policy: DistillPolicy) -> 
             "question": casting.seed.question,
             "speaker": speaker.called,
             "stance": case.stance.text,
-            "turn": as_shown(case.turn, casting),
+            "turn": as_shown(case.turn, casting, asker.language),
             "quote": statement.quote,
             "statement": statement.text,
             "first_person": statement.first_person,

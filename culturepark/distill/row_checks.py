@@ -163,7 +163,9 @@ def masked(text: str, case: RowCase) -> str:
     """Return a text with the names of countries, peoples, places and people as `[…]`. Pure."""
     stems = {plain(word)[:STEM] for name in COUNTRY_NAMES.values() for word in name.split() if word[:1].isupper()}
     stems |= {culture[:STEM] for culture in CULTURES}
+    whole = {plain(name) for name in case.names}  # `New` is a part of a place, and a word
     own = {plain(word) for name in case.names for word in re.findall(r"\w+", name) if word[:1].isupper()}
+    own = {word for word in own if len(word) >= STEM or word in whole}
 
     def mask(match: re.Match[str]) -> str:
         word = match[0]

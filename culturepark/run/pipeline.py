@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import nullcontext, suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 from culturepark.dialogue.protocol import protocol_of
@@ -402,10 +403,12 @@ class Run:
         from culturepark.distill.verify import verify
 
         policy = self.scenario.distill
-        turns = {f"{row.id}.t{turn.position}": turn for turn in self.store.turns(row.id)}
+        said = self.store.turns(row.id)
+        turns = {f"{row.id}.t{turn.position}": turn for turn in said}
+        before = {f"{row.id}.t{turn.position}": last for last, turn in pairwise(said)}
         verifier = await self._asker(row, casting, "verifier", "verify")
         statements = [s.noun() for s in self.store.statements(self.row, row.id) if s.rewritten_from is None]
-        cases = [case(s, turns[s.turn_id], casting, verifier.language) for s in statements]
+        cases = [case(s, turns[s.turn_id], casting, verifier.language, before.get(s.turn_id)) for s in statements]
         verdicts = await verify(verifier, cases, policy)
         reworded: list[tuple[Statement, str | None]] = []
         if contradicting := candidates(cases, verdicts, policy):
@@ -421,7 +424,9 @@ class Run:
                 }
                 reworded.append((old.model_copy(update=new), wording.call_id))
             if policy.rewrite == "checked":
-                cases = [case(s, turns[s.turn_id], casting, verifier.language) for s, _ in reworded]
+                cases = [
+                    case(s, turns[s.turn_id], casting, verifier.language, before.get(s.turn_id)) for s, _ in reworded
+                ]
                 verdicts += await verify(verifier, cases, policy)
         statements += [statement for statement, _ in reworded]
         by_id = {statement.id: statement for statement in statements}
