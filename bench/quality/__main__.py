@@ -1,4 +1,4 @@
-"""Scores every stage on labelled rows, or predicts rows that others score: `make quality MODEL=SPEC`.
+"""Scores every kind of labelled rows, or predicts rows that others score: `make quality MODEL=SPEC`.
 
 stdout: one JSON document. stderr: how far it has come.
 """
@@ -10,19 +10,18 @@ import asyncio
 import json
 import sys
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import Never
 
-from bench.quality import deduplication, extraction, measures, verification
 from bench.quality.harness import Ask, Memory
-from bench.quality.rows import FILES, Row, blind, read_all, write
+from bench.quality.kinds import WAYS, At
+from bench.quality.rows import KINDS, Row, blind, file_of, read_all, write
 from culturepark import __version__
 from culturepark.domain import JsonObject
 from culturepark.errors import CultureparkError, UsageError
-from culturepark.models.embedder import Embedder, open_embedder
+from culturepark.models.embedder import open_embedder
 from culturepark.models.registry import Models, check_specs
-from culturepark.models.spec import parse
+from culturepark.models.spec import parse, parse_roles
 from culturepark.models.trust import Trust
 
 ROWS = Path(__file__).parents[2] / "tests" / "data"
@@ -44,7 +43,7 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make quality", description=__doc__)
     parser.add_argument("--model", required=True, help="a model spec: embedded, gguf:PATH, openai:NAME@URL, ...")
-    parser.add_argument("--data", type=Path, default=ROWS, help="folder with verify_dev, extract_dev, dedup_dev .jsonl")
+    parser.add_argument("--data", type=Path, default=ROWS, help=f"folder with some of {', '.join(map(file_of, KINDS))}")
     parser.add_argument("--predict", type=Path, help="folder for predictions; no gold is needed, nothing is scored")
     parser.add_argument("--keep", type=Path, help="file that keeps answers, so that the next bench need not ask again")
     return parser.parse_args()
@@ -57,8 +56,9 @@ def say(text: str) -> None:
 async def bench(wanted: argparse.Namespace) -> JsonObject:
     spec = parse(wanted.model, "verifier")
     rows = read_all(wanted.data, gold=wanted.predict is None)
-    for stage, name in FILES.items():
-        say(f"{name}: {len(rows[stage])} rows" if stage in rows else f"{name}: not there, so nothing about {stage}")
+    for kind in KINDS:
+        said = f"{len(rows[kind])} rows" if kind in rows else f"not there, so nothing about {kind}"
+        say(f"{file_of(kind)}: {said}")
     if wanted.predict:
         empty(wanted.predict)
     trust = Trust([spec])
@@ -66,62 +66,49 @@ async def bench(wanted: argparse.Namespace) -> JsonObject:
     models = Models({"verifier": spec}, 4, lambda *_: None, trust)
     try:
         ask = Ask(await models.get("verifier"), Memory(wanted.keep), say)
-        embedder = open_embedder(parse("minilm", "embedder"), lambda *_: None, say, never)
+        embedder = open_embedder(parse_roles(wanted.model, [])["embedder"], lambda *_: None, say, never)
         if wanted.predict:
-            return await predict(wanted.predict, ask, embedder, rows)
-        return await scores(str(spec), ask, embedder, rows)
+            return {"predicted": await predict(wanted.predict, At(ask, embedder), rows)}
+        about = {"culturepark": __version__, "model": str(spec), "embedder": embedder.method}
+        found = await scores(At(ask, embedder), rows)
+        return {**about, "tokens": ask.memory.tokens, **found}
     finally:
         await models.close()
 
 
-async def scores(spec: str, ask: Ask, embedder: Embedder, rows: Mapping[str, list[Row]]) -> JsonObject:
-    """Ours at the top; `reference` and `baseline` hold the same keys."""
+async def scores(at: At, rows: Mapping[str, list[Row]]) -> JsonObject:
+    """Ours at the top; `reference`, `lists` and `baseline` hold the same keys, as far as there is such a way."""
     ours: JsonObject = {}
-    reference: JsonObject = {}
-    baseline: JsonObject = {}
-    if some := rows.get("verify"):
-        score = partial(measures.verification, some)
-        ours["verify"] = score(await verification.ours(ask, blind("verify", some)))
-        reference["verify"] = score(await verification.reference(ask, blind("verify", some)))
-        baseline["verify"] = score(verification.baseline(blind("verify", some)))
-    if some := rows.get("extract"):
-        ours["extract"] = extraction.score(some, await extraction.ours(blind("extract", some), ask))
-        reference["extract"] = extraction.score(some, await extraction.reference(blind("extract", some), ask))
-        baseline["extract"] = extraction.score(some, extraction.baseline(blind("extract", some)))
-    if some := rows.get("dedup"):
-        ours["dedup"] = measures.deduplication(some, await deduplication.ours(blind("dedup", some), embedder))
-        reference["dedup"] = measures.deduplication(some, await deduplication.reference(blind("dedup", some), embedder))
-        baseline["dedup"] = measures.deduplication(some, deduplication.baseline(blind("dedup", some)))
-    about = {"culturepark": __version__, "model": spec, "embedder": embedder.method, "tokens": ask.memory.tokens}
-    return {**about, **ours, "reference": reference, "baseline": baseline}
+    others: JsonObject = {"reference": {}, "lists": {}, "baseline": {}}
+    for kind, some in rows.items():
+        way = WAYS[kind]
+        say(f"{kind} …")
+        ours[kind] = way.score(some, await way.ours(at, blind(kind, some)))
+        for name, other in way.others.items():
+            others[name][kind] = way.score(some, await other(at, blind(kind, some)))
+    return {**ours, **others}
 
 
 def empty(folder: Path) -> None:
     """A folder without predictions of another time."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for stage in FILES:
-            (folder / f"{stage}.jsonl").unlink(missing_ok=True)
+        for kind in KINDS:
+            (folder / f"{kind}.jsonl").unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(f"{folder}: {error.strerror}; a folder for predictions is wanted") from None
 
 
-async def predict(folder: Path, ask: Ask, embedder: Embedder, rows: Mapping[str, list[Row]]) -> JsonObject:
-    """What a run would make of the rows, one file a stage; gold in the rows, if any, is not looked at."""
+async def predict(folder: Path, at: At, rows: Mapping[str, list[Row]]) -> JsonObject:
+    """What a run would make of the rows, one file a kind; gold in the rows, if any, is not looked at."""
     written: JsonObject = {}
-    if some := rows.get("verify"):
-        judged = await verification.ours(ask, blind("verify", some))
-        lines = [{"id": row["id"], **vars(judged[row["id"]])} for row in some]
-        written["verify"] = write(folder / "verify.jsonl", lines)
-    if some := rows.get("extract"):
-        statements = await extraction.ours(blind("extract", some), ask)
-        lines = [{"id": row["id"], "statements": statements[row["id"]]} for row in some]
-        written["extract"] = write(folder / "extract.jsonl", lines)
-    if some := rows.get("dedup"):
-        clusters = await deduplication.ours(blind("dedup", some), embedder)
-        lines = [{"id": row["id"], "cluster": clusters[row["id"]]} for row in some]
-        written["dedup"] = write(folder / "dedup.jsonl", lines)
-    return {"predicted": written}
+    for kind, some in rows.items():
+        way = WAYS[kind]
+        say(f"{kind} …")
+        found = await way.ours(at, blind(kind, some))
+        lines = [{"id": row["id"], **way.line(found[row["id"]])} for row in some]
+        written[kind] = write(folder / f"{kind}.jsonl", lines)
+    return written
 
 
 async def never(_: object) -> Never:

@@ -1,28 +1,22 @@
-"""Three ways to find what a speaker thinks and does in a turn: ours, the published one, and one without a model."""
+"""Four ways to find what a speaker thinks and does in a turn: ours, the published one, by lists, and by nothing."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
+from bench.quality.lists import mining
 from bench.quality.overlap import Row, score
-from culturepark.catalog.personas import load_all
+from bench.quality.turns import Asks, kept, seated, talk
 from culturepark.dialogue.guards import content_words
-from culturepark.distill.ask import Asker
-from culturepark.distill.extract import Speaker, extract, speakers_of
-from culturepark.distill.judgement import case
-from culturepark.distill.verify import verify
-from culturepark.domain import Casting, DistillPolicy, JsonObject, Participant, Seed, Turn
+from culturepark.distill import quotes
+from culturepark.domain import JsonObject
 from culturepark.languages import load_language
-from culturepark.models.chat import ChatModel, Request
-from culturepark.models.ledger import Ledger
+from culturepark.models.chat import Request
 
-__all__ = ["baseline", "ours", "reference", "score"]
+__all__ = ["baseline", "lists", "ours", "reference", "score"]
 
 ENGLISH = load_language("en")
-POLICY = DistillPolicy()
-SPEAKER = "speaker"
 BARE = """\
 {name} said: "{turn}"
 What opinions does {name} express about "{question}"? Give them as a numbered list, one sentence each."""
@@ -31,66 +25,26 @@ GREETING = re.compile(
 )
 
 
-class Asks(Protocol):
-    """What it takes to ask a model."""
-
-    model: ChatModel
-    ledger: Ledger
-
-
 async def ours(rows: Sequence[Row], ask: Asks) -> dict[str, list[JsonObject]]:
-    """What a run keeps of each turn: extraction, then the check that each statement is faithful to its quote."""
+    """What a run keeps of each turn."""
+    return {
+        row_id: [{"kind": s.kind, "statement": s.text, "quote": s.quote} for s in statements]
+        for row_id, statements in (await kept(rows, ask)).items()
+    }
+
+
+def lists(rows: Sequence[Row]) -> dict[str, list[JsonObject]]:
+    """By the English word lists that the product once had."""
     found = {}
     for row in rows:
-        casting = seated(row)
-        turns = talk(row)
-        asker = Asker(
-            casting=casting, language=ENGLISH, subject_id=row["id"], model=ask.model, ledger=ask.ledger, stage="extract"
-        )
-        extraction = await extract(asker, turns, POLICY.extract)
-        statements = [
-            one.as_statement(f"{row['id']}.s{number}", row["id"], casting)
-            for number, one in enumerate(extraction.proposals, start=1)
+        casting, text = seated(row), row["turn"]
+        candidates, _ = mining.candidates(text, mining.speaker_of(casting, talk(row)))
+        found[row["id"]] = [
+            {"kind": one.kind, "statement": quotes.as_sentence(quote), "quote": quote}
+            for one in candidates
+            for quote in [text[one.start : one.end]]
         ]
-        verifier = Asker(
-            casting=casting, language=ENGLISH, subject_id=row["id"], model=ask.model, ledger=ask.ledger, stage="verify"
-        )
-        verdicts = await verify(verifier, [case(s, turns[-1], casting, ENGLISH) for s in statements], POLICY)
-        kept = {verdict.statement_id for verdict in verdicts if verdict.decision == "keep"}
-        found[row["id"]] = [{"kind": s.kind, "statement": s.text, "quote": s.quote} for s in statements if s.id in kept]
     return found
-
-
-def speaker_of(row: Row) -> Speaker:
-    """Who speaks, as extraction knows it."""
-    return speakers_of(seated(row), talk(row), ENGLISH)[len(talk(row))]
-
-
-def seated(row: Row) -> Casting:
-    """The speaker alone: a row does not say who else sits there, so extraction has to do without."""
-    cards = load_all([])
-    card = next((p for p in cards if p.culture == row.get("culture")), cards[0])
-    called = re.sub(r"[^\w'’.-]", "-", row["speaker"])[:40]
-    persona = card.model_copy(update={"key": SPEAKER, "name": row["speaker"], "called": called})
-    seed = Seed(key="row", topic="row", question=row["question"])
-    return Casting(number=1, seed=seed, participants=(Participant(persona=persona),))
-
-
-def talk(row: Row) -> list[Turn]:
-    """The moderator's cue, if there is one, and the turn."""
-    said = [("moderator", row.get("moderator_cue")), (SPEAKER, row["turn"])]
-    return [
-        Turn(
-            position=position,
-            slot=position,
-            speaker=who,
-            role="moderator" if who == "moderator" else "delegate",
-            phase="opinion",
-            text=text,
-            origin="cue" if who == "moderator" else "model",
-        )
-        for position, (who, text) in enumerate([(who, text) for who, text in said if text], start=1)
-    ]
 
 
 async def reference(rows: Sequence[Row], ask: Asks) -> dict[str, list[JsonObject]]:

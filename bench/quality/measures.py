@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from bench.quality.rows import RELATIONS, Row
+from bench.quality.shares import majority, share
 from culturepark.domain import JsonObject
 
 BINS = 10
@@ -28,7 +29,8 @@ class Judged:
 def verification(rows: Sequence[Row], found: Mapping[str, Judged]) -> JsonObject:
     """
     accuracy, macro_f1: over the three relations; what cannot be parsed is wrong.
-    kept_precision: share of kept rows whose gold is entail. kept_share: of all rows.
+    kept_precision: share of kept rows whose gold is entail; `kept_precision_95` are the bounds of its interval.
+    kept_share: of all rows.
     calibration_error: expected calibration error over ten bins of confidence (Naeini et al., AAAI 2015).
     """
     gold = [row["relation"] for row in rows]
@@ -39,11 +41,12 @@ def verification(rows: Sequence[Row], found: Mapping[str, Judged]) -> JsonObject
     tags = sorted({tag for row in rows for tag in row.get("hard", [])})
     return {
         "rows": len(rows),
-        "accuracy": mean(right),
+        **share("accuracy", sum(right), len(rows)),
+        "majority": majority(gold),
         "macro_f1": round(sum(f1.values()) / len(f1), 4),
         "f1": f1,
         "said": dict(sorted(Counter(said).items())),
-        "kept_precision": mean([g == "entail" for g in kept]),
+        **share("kept_precision", kept.count("entail"), len(kept)),
         "kept_share": round(len(kept) / len(rows), 4),
         "calibration_error": calibration_error(rows, right, found),
         "by_tag": {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from bench.quality.shares import interval
 from culturepark.domain import JsonObject
 
 Row = JsonObject
@@ -17,7 +18,8 @@ SAME = 0.5
 
 def score(rows: Sequence[Row], predicted: Mapping[str, Sequence[JsonObject]]) -> JsonObject:
     """
-    precision, recall, f1: of statements, matched with gold one to one by overlap of their quotes, whatever the kind.
+    precision, recall, f1: of statements, matched with gold one to one by overlap of their quotes, whatever the kind;
+        `precision_95` and `recall_95` are the bounds of their intervals.
     kind_accuracy: share of the matched whose kind is the gold's; None without any.
     with_kind: the three again, where a statement of another kind is no match.
     quote_exact: share of statements whose quote stands in the turn, letter by letter; a `lent` quote does not count.
@@ -34,6 +36,8 @@ def score(rows: Sequence[Row], predicted: Mapping[str, Sequence[JsonObject]]) ->
     )
     return {
         **rates(len(pairs), said, true),
+        "precision_95": interval(len(pairs), said),
+        "recall_95": interval(len(pairs), true),
         "kind_accuracy": right_kind / len(pairs) if pairs else None,
         "with_kind": rates(right_kind, said, true),
         "quote_exact": exact / said if said else None,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from culturepark.distill.ask import Asker
 from culturepark.distill.judgement import Case, Judgement, Judgements
 from culturepark.distill.logprobs import as_data, log_odds, one_token
-from culturepark.distill.sides import Sides, relation_as_named, sides_of
+from culturepark.distill.sides import Sides, sides_of
 from culturepark.domain import Relation, Stance
 
 SIDE, SIDE_OF_ANSWERS = 5.5, 1.8
@@ -87,8 +87,6 @@ async def faithful(asker: Asker, case: Case) -> Judgement:
 async def in_line(asker: Asker, case: Case, stance: Stance) -> Judgement:
     """Return the likeliest relation of the statement to its speaker's stance."""
     seed, speech = asker.casting.seed, case.statement.first_person
-    if relation := relation_as_named(seed, stance, speech, asker.language):
-        return Judgement(relation, None, None)
     sides = sides_of(seed, stance, asker.language)
     leaning = await lean(asker, sides, speech)
     if isinstance(leaning, str):

@@ -9,9 +9,8 @@ from itertools import pairwise
 from culturepark.domain import Persona
 from culturepark.languages import Language
 
-SHORTEST = 12
-"""Characters of a statement."""
 LONGEST = 600
+"""Characters of a statement."""
 
 
 def locate(quote: str, text: str) -> tuple[int, int] | None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from culturepark.distill.logprobs import as_data
-from culturepark.domain import Option, Relation, Seed, Stance, SurveyItem
+from culturepark.domain import Option, Seed, Stance, SurveyItem
 from culturepark.languages import Language
-from culturepark.languages.words import contains
 
 
 @dataclass(frozen=True)
@@ -35,24 +33,6 @@ def sides_of(seed: Seed, stance: Stance, language: Language) -> Sides:
     plus, minus = item.poles or answers
     own, other = (minus, plus) if side < 0 else (plus, minus)
     return Sides(own, other, answers, neutral=side == 0, in_sentences=item.poles is not None)
-
-
-def relation_as_named(seed: Seed, stance: Stance, speech: str, language: Language) -> Relation | None:
-    """Return the relation to the stance of a speech that names an answer of the scale: `my answer is "disagree"`.
-
-    None if it names none or several, or if the answer may be somebody else's: then it has to be judged.
-    """
-    item, lists = item_of(seed), language.phrases
-    gives = "|".join(map(re.escape, lists["gives_answer"]))
-    quoted = list(re.finditer(rf"\b(?:{gives}):? [“\"‘'«]([^“”\"‘’«»]{{2,80}})[”\"’'»]", speech, re.I))
-    by_label = {option.label.casefold(): option for option in item.options}
-    named = {by_label[match[1].casefold()] for match in quoted if match[1].casefold() in by_label}
-    if len(named) != 1 or len(quoted) != 1 or contains(speech[: quoted[0].start()], lists["reports"]):
-        return None
-    (option,), own = named, option_of(item, stance)
-    if option == own or option.side == own.side != 0:
-        return "entail"
-    return "contradict" if option.side == -own.side != 0 else "irrelevant"
 
 
 def item_of(seed: Seed) -> SurveyItem:

@@ -2,10 +2,9 @@
 
     language.toml   its name, its script, and the words that frame a transcript
     NAME.md         prompts, with `{{holes}}`
-    phrases.toml    word lists of guards, mining and deduplication
-    rules.py        `rules(language)`: the parts of a sentence that may be mined (see `Rules`)
+    phrases.toml    word lists of guards and deduplication
 
-No other module holds words of a language. A missing list, file or rule is an error; English never stands in for it.
+No other module holds words of a language. A missing list or file is an error; English never stands in for it.
 """
 
 from __future__ import annotations
@@ -13,16 +12,11 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache, cached_property
-from importlib import import_module
 from importlib.resources import files
-from importlib.util import find_spec
 from types import ModuleType
 
-from culturepark.domain import Kind
 from culturepark.errors import UsageError
 from culturepark.plugins import Registry
 
@@ -57,41 +51,6 @@ class Prompt:
         return HOLE.sub(lambda match: str(values[match[1]]), self.text)
 
 
-@dataclass(frozen=True)
-class Part:
-    """A part of a sentence, with the findings of the rules."""
-
-    start: int
-    """Code points, in the sentence; in `distill/extract`, in the turn."""
-    end: int
-    begins: int
-    """The start without an opener such as `Still, `."""
-    kind: Kind | None
-    """The kind that the wording shows; None where it shows none."""
-    not_own: str | None
-    """The reason why it is not the speaker's own view or practice; None if it may be."""
-    no_statement: str | None
-    """The reason why it says nothing about a culture, although it is the speaker's own; None if it may."""
-
-
-class Rules(ABC):
-    """Rules of one language about the form of sentences. Pure."""
-
-    @abstractmethod
-    def parts(self, sentence: str, following: str, others: Sequence[str], country: str) -> list[Part]:
-        """Cut a sentence into parts that can stand by themselves.
-
-        Args:
-            following: the next sentence of the turn, or empty; it may take this one back as a joke.
-            others: the names of the other people at the table.
-            country: the speaker's (ISO 3166 alpha-3).
-        """
-
-    @abstractmethod
-    def people_in(self, cue: str, speaker: str) -> list[str]:
-        """Return the names of people that a moderator's words mention, without the speaker's."""
-
-
 class Lists(dict[str, list[str]]):
     """The word lists of one language; a missing one raises UsageError."""
 
@@ -104,7 +63,7 @@ class Lists(dict[str, list[str]]):
 
 
 class Language:
-    """One language: its prompts, word lists and rules. `load_language` makes one object of each."""
+    """One language: its prompts and word lists. `load_language` makes one object of each."""
 
     def __init__(self, code: str, package: str) -> None:
         self.code = code
@@ -127,18 +86,6 @@ class Language:
     @cached_property
     def phrases(self) -> Lists:
         return Lists(self.code, tomllib.loads(self._read("phrases.toml")))
-
-    @cached_property
-    def rules(self) -> Rules:
-        """
-        Raises:
-            UsageError: if the language has none.
-        """
-        module = f"{self.package}.rules"
-        if find_spec(module) is None:
-            raise UsageError(f"the language {self.code!r} has no rules.py, so nothing can be mined in it")
-        rules: Rules = import_module(module).rules(self)
-        return rules
 
     @cache  # noqa: B019 - there is one object of each language, and it stays
     def prompt(self, name: str) -> Prompt:

@@ -21,7 +21,7 @@ from culturepark.distill.ask import parse
 from culturepark.distill.extract import TURNS_A_CALL, Speaker, StatementsAnswer, objection, stretches
 from culturepark.distill.judge_json import VerdictsAnswer
 from culturepark.distill.judge_logprobs import Leaning
-from culturepark.distill.sides import as_claim, relation_as_named, sides_of
+from culturepark.distill.sides import as_claim, sides_of
 from culturepark.domain import DistillPolicy, JsonObject, Option, Seed, Stance, SurveyItem
 from culturepark.languages import load_language
 from culturepark.models.chat import Reply
@@ -835,29 +835,6 @@ def test_without_sentences_the_ends_of_the_scale_are_the_sides() -> None:
 def test_what_stands_in_brackets_behind_an_answer_is_no_part_of_the_claim() -> None:
     seed = item_of(("no (1 out of 10)", -1), ("yes (10 out of 10)", 1))
     assert sides_of(seed, Stance(code=1, text="yes (10 out of 10)"), ENGLISH).own.endswith('the answer is "yes".')
-
-
-@pytest.mark.parametrize(
-    ("stance", "said", "relation"),
-    [
-        (1, "For me the honest answer is “yes”, and that is all.", "entail"),
-        (1, 'My answer is "yes, always".', "entail"),
-        (1, "My own answer is ‘Never’ to that.", "contradict"),
-        (1, "My answer is: “so-so”.", "irrelevant"),
-        (2, "My answer is «so-so».", "entail"),
-        (2, "My answer is “no”.", "irrelevant"),
-        (1, "Some say “yes”, some say “no”.", None),
-        (1, "I say yes to that.", None),
-        (1, "I do not “yes” that at all.", None),
-        (1, "My answer is not “yes”.", None),
-        (1, "My boss says that the honest answer is “yes”, but I say the tea is bad.", None),
-        (1, "My answer is “yes” or, on other days, my answer is “never”.", None),
-        (1, "We call it “the long way”.", None),
-    ],
-)
-def test_words_that_quote_an_answer_of_the_scale_need_no_judge(stance: int, said: str, relation: str | None) -> None:
-    five = (("yes, always", 1), ("yes", 1), ("so-so", 0), ("no", -1), ("never", -1))
-    assert relation_as_named(item_of(*five), Stance(code=stance, text="..."), said, ENGLISH) == relation
 
 
 def test_a_stance_in_the_middle_has_no_side_of_its_own() -> None:

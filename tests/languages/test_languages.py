@@ -9,7 +9,6 @@ import pytest
 
 from culturepark import languages
 from culturepark.catalog import scenarios
-from culturepark.distill.extract import Speaker, candidates
 from culturepark.errors import CatalogError, UsageError
 from culturepark.languages import load_language, register
 
@@ -39,33 +38,17 @@ def test_what_a_language_lacks_is_named_and_english_is_not_used_for_it(package: 
     with pytest.raises(UsageError, match=r"'tr' has no persona\.md"):
         turkish.prompt("persona")
     with pytest.raises(UsageError, match=r"'tr' has no phrases\.toml"):
-        candidates(SAID, Speaker("TUR", (), turkish))
+        turkish.sentences(SAID)
     (package / "phrases.toml").write_text("no_abbreviation = []\n", "utf-8")
     with pytest.raises(UsageError, match=r"'tr' has no list 'dangling' in its phrases\.toml"):
         turkish.phrases["dangling"]
-    with pytest.raises(UsageError, match=r"'tr' has no rules\.py"):
-        candidates(SAID, Speaker("TUR", (), turkish))
 
 
-def test_a_language_with_rules_is_mined_by_them(package: Path) -> None:
+def test_sentences_are_cut_by_a_library_and_need_no_words(package: Path) -> None:
     (package / "phrases.toml").write_text("no_abbreviation = []\n", "utf-8")
-    (package / "rules.py").write_text(
-        "from culturepark.languages import Part, Rules\n\n"
-        "class Turkish(Rules):\n"
-        "    def parts(self, sentence, following, others, country):\n"
-        "        own = None if sentence.startswith('Çayı') else 'another-speaker'\n"
-        "        return [Part(0, len(sentence), 0, 'custom', own, None)]\n\n"
-        "    def people_in(self, cue, speaker):\n"
-        "        return []\n\n"
-        "def rules(language):\n"
-        "    return Turkish()\n",
-        "utf-8",
-    )
     register("tr", "culturepark_tr")
-    (only,), rejected = candidates(SAID, Speaker("TUR", (), load_language("tr")))
-    assert (only.kind, SAID[only.start : only.end], rejected) == (
-        "custom", SAID.split(" We ")[0], ["another-speaker"],
-    )  # fmt: skip
+    spans = load_language("tr").sentences(SAID)
+    assert [SAID[start:end] for start, end in spans] == [SAID.split(" We ")[0], "We " + SAID.split(" We ")[1]]
 
 
 def test_a_scenario_may_be_in_any_language_that_is_registered(package: Path, tmp_path: Path) -> None:

@@ -37,10 +37,10 @@ FOLDER = Path(culturepark.languages.__file__).parent
 PEOPLE = load_all([])
 WHOLE = (
     "people", "slips", "extract", "verify", "reword", "reword-as-published", "lead", "probe-stance",
-    "probe-understanding",
+    "probe-understanding", "row-checks",
 )  # fmt: skip
 """Prompts that are sent as they stand: what is asked about goes into the user message."""
-IN_PARTS = ("self-guidance", "free-chat", "talk", "moves", "samples", "judges", "scales", "cross-check-small")
+IN_PARTS = ("self-guidance", "free-chat", "talk", "moves", "samples", "judges", "scales", "cross-check-small", "claims")
 
 
 def castings(setting: str) -> list[tuple[Casting, Scenario]]:
@@ -121,7 +121,6 @@ def test_every_language_has_the_same_files_and_every_file_is_known(language: str
     assert files == {f"{name}.md" for name in {*rendered, *WHOLE, *IN_PARTS}} | {
         "phrases.toml",
         "language.toml",
-        "rules.py",
         "__init__.py",
     }
     assert all((FOLDER / language / name).read_text("utf-8").strip() for name in files)

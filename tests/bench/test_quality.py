@@ -104,32 +104,6 @@ def test_one_document_holds_every_stage_beside_the_reference_and_the_baseline(tm
         assert {"precision", "recall", "distinct_lost", "opposites_merged"} <= part["dedup"].keys()
 
 
-@pytest.mark.embedded
-@pytest.mark.torture
-def test_rows_without_gold_are_predicted_and_nothing_is_scored(tmp_path: Path) -> None:
-    data, out = tmp_path / "data", tmp_path / "out"
-    data.mkdir()
-    gold = {"verify": {"relation", "hard"}, "extract": {"gold", "not_statements"}, "dedup": {"cluster", "note"}}
-    ids = {}
-    for stage, hidden in gold.items():
-        some = [json.loads(line) for line in (DATA / f"{stage}_dev.jsonl").read_text("utf-8").splitlines()[:5]]
-        ids[stage] = [row["id"] for row in some]
-        lines = [json.dumps({name: value for name, value in row.items() if name not in hidden}) for row in some]
-        (data / f"{stage}_dev.jsonl").write_text("\n".join(lines), "utf-8")
-    with Endpoint() as endpoint:
-        done = quality("--model", f"openai:m@{endpoint.url}", "--data", str(data), "--predict", str(out))
-    assert done.returncode == 0, done.stderr
-    fields = {
-        "verify": {"id", "relation", "confidence", "kept"},
-        "extract": {"id", "statements"},
-        "dedup": {"id", "cluster"},
-    }
-    for stage, names in fields.items():
-        lines = [json.loads(line) for line in (out / f"{stage}.jsonl").read_text("utf-8").splitlines()]
-        assert [line["id"] for line in lines] == ids[stage]
-        assert all(line.keys() == names for line in lines)
-
-
 def test_a_folder_without_rows_is_an_error_of_use(tmp_path: Path) -> None:
     done = quality("--model", "scripted", "--data", str(tmp_path))
     assert done.returncode == 2

@@ -1,5 +1,7 @@
 """Rules of English about whose view a part of a sentence tells, and of which kind. Word lists are in `phrases.toml`.
 
+They are kept as they stood in the product, which asks a model now, so that there is something to compare it with.
+
 `objection` refuses parts that are certainly not the speaker's own view or practice. `kind_of` reads the kind off the
 wording. `aside` refuses the speaker's own parts that say nothing of a culture.
 """
@@ -7,13 +9,19 @@ wording. `aside` refuses the speaker's own parts that say nothing of a culture.
 from __future__ import annotations
 
 import re
+import tomllib
+import unicodedata
 from collections.abc import Iterable, Sequence
-from functools import cached_property, lru_cache
+from dataclasses import dataclass
+from functools import cache, cached_property, lru_cache
+from pathlib import Path
 
 from culturepark.domain import Kind
-from culturepark.languages import Language, Part, Rules
-from culturepark.languages.words import contains, either, plain, starts_with, visible
+from culturepark.languages import Language
+from culturepark.languages.words import contains, plain, starts_with
 
+PHRASES = Path(__file__).with_name("phrases.toml")
+MARKS = str.maketrans(dict.fromkeys("‘’", "'") | dict.fromkeys("“”„«»", '"') | dict.fromkeys("–—−", "-"))
 FEWEST = 4
 """Least words of a statement, `I think` not counted; fewer cannot be understood by themselves."""
 UNMARKED = 6
@@ -58,16 +66,52 @@ VIEW_BEFORE = r"(?:^|[,;:(-] ?|\b(?:and|but|so|yes|still|that|because|though|wel
 """May stand before `I think`."""
 
 
-def rules(language: Language) -> English:
-    return English(language)
+@dataclass(frozen=True)
+class Part:
+    """A part of a sentence, with the findings of the rules."""
+
+    start: int
+    """Code points, in the sentence; in `mining`, in the turn."""
+    end: int
+    begins: int
+    """The start without an opener such as `Still, `."""
+    kind: Kind | None
+    """The kind that the wording shows; None where it shows none."""
+    not_own: str | None
+    """The reason why it is not the speaker's own view or practice; None if it may be."""
+    no_statement: str | None
+    """The reason why it says nothing about a culture, although it is the speaker's own; None if it may."""
 
 
-class English(Rules):
+def visible(text: str) -> str:
+    """Return the text on one line, without invisible characters, with one form of each mark."""
+    folded = unicodedata.normalize("NFKC", text).translate(MARKS)
+    return " ".join("".join(c for c in folded if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf")).split())
+
+
+def either(words: Iterable[str]) -> str:
+    """Return the words as alternatives of a regular expression, the longest first."""
+    return alternatives(tuple(words))
+
+
+@cache
+def alternatives(words: Sequence[str]) -> str:
+    return "|".join(re.escape(visible(word)) for word in sorted(words, key=len, reverse=True))
+
+
+class English:
     def __init__(self, language: Language) -> None:
         self.sentences = language.sentences
-        self.lists = language.phrases
+        self.lists: dict[str, list[str]] = tomllib.loads(PHRASES.read_text("utf-8"))
 
     def parts(self, sentence: str, following: str, others: Sequence[str], country: str) -> list[Part]:
+        """Cut a sentence into parts that can stand by themselves.
+
+        Args:
+            following: the next sentence of the turn, or empty; it may take this one back as a joke.
+            others: the names of the other people at the table.
+            country: the speaker's (ISO 3166 alpha-3).
+        """
         whole = self.no_telling(sentence, following)
         parts = []
         reported = False  # what follows a report goes on with it, until the speaker takes the word back
@@ -91,7 +135,10 @@ class English(Rules):
         return parts
 
     def people_in(self, cue: str, speaker: str) -> list[str]:
-        """Return words with a capital that are no places. At a sentence's start only a verb or comma after it tells."""
+        """Return the names of people that a moderator's words mention, without the speaker's.
+
+        These are words with a capital that are no places. At a sentence's start only a verb or comma after it tells.
+        """
         verbs = either([*self.lists["minds"], *self.lists["reports"], "has", "is", "was"])
         names = []
         for start, end in self.sentences(cue):
