@@ -43,6 +43,11 @@ def cut_as(code: str) -> Language:
     return Language(code, "culturepark.languages.en")
 
 
+@cache
+def cards() -> tuple[Persona, ...]:
+    return load_all([])
+
+
 async def kept(rows: Sequence[Row], ask: Asks) -> dict[str, list[Statement]]:
     """Return what a run would keep of each row's turn, by the row's id."""
     found = await asyncio.gather(*[kept_of(row, ask) for row in rows])
@@ -79,8 +84,7 @@ def seated(row: Row) -> Casting:
 def speaker_of(row: Row) -> Persona:
     """Somebody of the row's culture, and no card: its lines would be those of another person."""
     home = row.get("culture") or HOMES.get((row.get("language") or "en").partition("-")[0], MAIN_CULTURE)
-    cards = load_all([])
-    card = next((one for one in cards if one.culture == home), cards[0])
+    card = next((one for one in cards() if one.culture == home), cards()[0])
     name = row.get("speaker") or SPEAKER.capitalize()
     called = re.sub(r"[^\w'’.-]", "-", name)[:40]
     nothing = {"values": (), "norms": (), "sayings": (), "episodes": None}
