@@ -62,7 +62,8 @@ async def kept_of(row: Row, ask: Asks) -> list[Statement]:
         for number, one in enumerate(extraction.proposals, start=1)
     ]
     verifier = asker(ask, "verify", casting, row)
-    cases = [case(one, turns[-1], casting, verifier.language) for one in statements]
+    before = turns[-2] if len(turns) > 1 else None
+    cases = [case(one, turns[-1], casting, verifier.language, before) for one in statements]
     verdicts = await verify(verifier, cases, POLICY)
     faithful = {v.statement_id for v in verdicts if v.criterion == "faithful" and v.decision == "keep"}
     return [statement for statement in statements if statement.id in faithful]
