@@ -18,7 +18,7 @@ from culturepark.catalog.personas import load_all
 from culturepark.catalog.surveys import load_items
 from culturepark.distill import logprobs, quotes
 from culturepark.distill.ask import parse
-from culturepark.distill.extract import TURNS_A_CALL, Speaker, StatementsAnswer, objection, stretches
+from culturepark.distill.extract import TURNS_A_CALL, StatementsAnswer, stretches
 from culturepark.distill.judge_json import VerdictsAnswer
 from culturepark.distill.judge_logprobs import Leaning
 from culturepark.distill.sides import as_claim, sides_of
@@ -117,62 +117,8 @@ def test_a_quote_that_is_not_there_is_not_found(quote: str) -> None:
     assert quotes.locate(quote, "At home we pour tea for guests.") is None
 
 
-OBJECTIONS = [
-    ("We pour tea for every guest.", None),
-    ("We pour.", "too-short"),
-    ("Certainly absolutely!", "too-short"),
-    ("We pour tea " + "and tea " * 100, "too-long"),
-    ("Do you pour tea for every guest?", "question"),
-    ("And would “you pour tea for every guest?”", "question"),
-    ("هل تصبون الشاي لكل ضيف؟", "question"),
-    ("Good morning to all of you.", "small-talk"),
-    ("Thank you for the kind words.", "small-talk"),
-    ("Jenna said that tea is for the sick.", "another-speaker"),
-    ("As Jenna told us, tea is for the sick.", "another-speaker"),
-    ("You mentioned that tea is for the sick.", "another-speaker"),
-    ("They believe that tea is for the sick.", "another-speaker"),
-    ("I said no to the second glass of tea.", None),
-    ("My grandmother said that tea comes first, and so do we.", None),
-    ("Thank you notes are written by hand in our family, and within a week of the feast.", None),
-]
-
-
-@pytest.mark.parametrize(("sentence", "reason"), OBJECTIONS)
-def test_only_the_speakers_own_statements_may_be_mined(sentence: str, reason: str | None) -> None:
-    text = f"Well then. {sentence} So it goes."
-    start = text.index(sentence)
-    assert objection(start, start + len(sentence), text, Speaker("TUR", ("Jenna",), ENGLISH)) == reason
-
-
-def test_words_cut_out_of_a_question_are_a_question() -> None:
-    text = "We eat. Should a guest be asked to wash up?"
-    start = text.index("a guest")
-    assert objection(start, start + len("a guest be asked to wash"), text, Speaker("TUR", (), ENGLISH)) == "question"
-
-
-@pytest.mark.parametrize(
-    "sentence",
-    [
-        "His mother cooks for the whole street on Fridays.",
-        "Hindu neighbours bring us sweets at Durga Puja.",
-        "Hiding money from a wife is shameful here.",
-        "Dearest to us all is the oldest child.",
-    ],
-)
-def test_a_sentence_that_only_begins_with_the_letters_of_a_greeting_is_no_small_talk(sentence: str) -> None:
-    assert objection(0, len(sentence), sentence, Speaker("TUR", ("Jenna",), ENGLISH)) is None
-
-
-def test_nearly_every_norm_on_the_shipped_cards_may_be_mined() -> None:
-    """Of 405, 8 are taken for reports: most have a `say` of somebody at home in them."""
-    norms = [(persona, norm.text) for persona in load_all([]) for norm in persona.norms]
-    turned_down = [
-        (persona.key, text)
-        for persona, text in norms
-        if objection(0, len(text), text, Speaker(persona.country or "USA", (), ENGLISH))
-    ]
-    assert len(turned_down) <= len(norms) / 50, turned_down
-    assert [text for _, text in norms if not quotes.readable(text)] == []
+def test_every_norm_on_the_shipped_cards_is_a_sentence() -> None:
+    assert [norm.text for persona in load_all([]) for norm in persona.norms if not quotes.readable(norm.text)] == []
 
 
 @pytest.mark.parametrize(
