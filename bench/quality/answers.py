@@ -40,7 +40,7 @@ NOTHING = ("unparsable", None)
 def as_case(row: Row) -> RowCase:
     """The country's name as runs have it. Names of towns, which runs mask too, are not known of a row."""
     known = {name.removeprefix("the ").casefold(): name for name in COUNTRY_NAMES.values()}
-    country = known.get(row["country"].removeprefix("the ").casefold(), row["country"])
+    country: str = known.get(row["country"].removeprefix("the ").casefold()) or row["country"]
     return RowCase(row["id"], row["answer"], {"answers-seed": row["question"]}, country, (row["country"],))
 
 

@@ -178,6 +178,18 @@ def test_a_model_that_cannot_be_asked_keeps_nothing(tmp_path: Path) -> None:
     assert all(not any(line[label] for label in answers.LABELS) for line in lines["rows"])
 
 
+def test_a_model_too_small_for_json_is_asked_for_one_token_at_a_time(tmp_path: Path) -> None:
+    model = FakeModel(lambda _: "Yes", labels=True)
+    rows = {kind: read(DATA / file_of(kind), kind, gold=True)[:2] for kind in ("whose", "languages", "quotes", "rows")}
+    found = asyncio.run(scores(at(tmp_path, model), rows))
+    assert found.keys() >= rows.keys()
+    assert {body["max_tokens"] for body in model.bodies} == {1}
+    assert not any("response_format" in body for body in model.bodies)
+    said = [body["messages"][-1]["content"] for body in model.bodies]
+    assert any(rows["quotes"][0]["quote"] in text for text in said)
+    assert any(rows["rows"][0]["question"] in text for text in said)
+
+
 @pytest.mark.parametrize(
     ("country", "known"),
     [("United States", "the United States"), ("the United States", "the United States"), ("Türkiye", "Türkiye"),
