@@ -469,17 +469,17 @@ class ChecksPolicy(Noun):
         return self
 
 
-OLD_MODES = {"quotes": "batch", "sentences": "claims"}
+OLD_MODES = {"quotes": "batch", "sentences": "heads"}
 """The two ways of extraction, by their names in runs of old."""
 
 
 class DistillPolicy(Noun):
     keep: tuple[Literal["entail", "contradict", "irrelevant"], ...] = ("entail",)
     """Relations to the speaker's stance that are kept."""
-    extract: Annotated[Literal["auto", "batch", "claims"], BeforeValidator(lambda mode: OLD_MODES.get(mode, mode))] = (
+    extract: Annotated[Literal["auto", "batch", "heads"], BeforeValidator(lambda mode: OLD_MODES.get(mode, mode))] = (
         "auto"
     )
-    """`batch`: the model labels many pieces a call, as JSON; `claims`: yes or no, one claim at a time."""
+    """`batch`: the model labels many pieces a call, as JSON; `heads`: an encoder with heads reads the clauses."""
     verify: Annotated[
         Literal["auto", "batch", "claims"],
         BeforeValidator(lambda mode: "claims" if mode == "letters" else mode),  # its name in runs of old

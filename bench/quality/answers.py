@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from bench.quality.rows import GOLD, Row
 from bench.quality.shares import majority, share
-from bench.quality.turns import Asks, asker, seated
-from culturepark.distill import claims, row_checks
-from culturepark.distill.row_checks import RowCase
+from bench.quality.turns import Asks, asker, encode_of, seated
+from culturepark.distill.row_checks import RowCase, judge
 from culturepark.domain import COUNTRY_NAMES, Criterion, JsonObject
 
 LABELS: dict[str, Criterion] = {
@@ -26,8 +25,9 @@ async def ours(ask: Asks, rows: Sequence[Row]) -> Found:
     """What a run's checks of rows say; what cannot be read does not pass."""
     if not rows:
         return {}
-    judge = claims.judge_rows if ask.model.traits.labels else row_checks.judge_rows
-    judged = await judge(asker(ask, "verify", seated({}), rows[0]), [as_case(row) for row in rows])
+    judged = await judge(
+        asker(ask, "verify", seated({}), rows[0]), [as_case(row) for row in rows], encode_of(ask.model)
+    )
     return {
         row["id"]: {name: relations.get(criterion, NOTHING)[0] == "entail" for name, criterion in LABELS.items()}
         for row, (relations, _) in zip(rows, judged, strict=True)

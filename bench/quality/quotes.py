@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from bench.quality.lists import mining
 from bench.quality.rows import Row
 from bench.quality.shares import majority, share
-from bench.quality.turns import POLICY, Asks, asker, seated, talk
-from culturepark.distill.claims import own
+from bench.quality.turns import POLICY, Asks, asker, cut_as, encode_of, seated, talk
+from culturepark.distill.heads import own
 from culturepark.distill.judgement import Case
 from culturepark.distill.verify import verify
 from culturepark.domain import Casting, JsonObject, Statement
@@ -21,14 +21,10 @@ Found = Mapping[str, bool]
 async def ours(ask: Asks, rows: Sequence[Row]) -> Found:
     """Whether the verifier finds each quote faithful. Those of one culture are as of one dialogue.
 
-    A model that is asked for claims says whose words they are while it extracts; one that cannot be asked keeps none.
+    For a small model heads say whose words they are.
     """
-    if ask.model.traits.small:
-        return {row["id"]: False for row in rows}
-    if ask.model.traits.labels:
-        return {
-            row["id"]: await own(asker(ask, "extract", seated(row), row), row["turn"], row["quote"]) for row in rows
-        }
+    if encode := encode_of(ask.model):
+        return {row["id"]: await own(encode, row["turn"], row["quote"], cut_as("en")) for row in rows}
     groups: dict[tuple[str | None, ...], list[Row]] = defaultdict(list)
     for row in rows:
         groups[row.get("culture"), row.get("speaker"), row.get("question")].append(row)

@@ -11,12 +11,14 @@ from typing import Protocol
 from bench.quality.rows import Row
 from culturepark.catalog.personas import load_all
 from culturepark.distill.ask import Asker
-from culturepark.distill.extract import extract
+from culturepark.distill.extract import by_heads_alone, extract
+from culturepark.distill.heads import Encode
 from culturepark.distill.judgement import case
 from culturepark.distill.verify import verify
 from culturepark.domain import MAIN_CULTURE, Casting, DistillPolicy, Participant, Persona, Seed, Statement, Turn
 from culturepark.languages import Language
 from culturepark.models.chat import ChatModel
+from culturepark.models.embedder import MultilingualE5
 from culturepark.models.ledger import Ledger
 
 POLICY = DistillPolicy()
@@ -43,6 +45,16 @@ def cut_as(code: str) -> Language:
     return Language(code, "culturepark.languages.en")
 
 
+def encode_of(model: ChatModel) -> Encode | None:
+    """Return the encoder whose heads read for a model too small to be asked; None for others."""
+    return encoder().embed if by_heads_alone(model.traits, POLICY.extract) else None
+
+
+@cache
+def encoder() -> MultilingualE5:
+    return MultilingualE5(lambda *_: None)
+
+
 @cache
 def cards() -> tuple[Persona, ...]:
     return load_all([])
@@ -56,7 +68,7 @@ async def kept(rows: Sequence[Row], ask: Asks) -> dict[str, list[Statement]]:
 
 async def kept_of(row: Row, ask: Asks) -> list[Statement]:
     casting, turns = seated(row), talk(row)
-    extraction = await extract(asker(ask, "extract", casting, row), turns, POLICY.extract, {})
+    extraction = await extract(asker(ask, "extract", casting, row), turns, POLICY.extract, {}, encode_of(ask.model))
     statements = [
         one.as_statement(f"{row['id']}.s{number}", row["id"], casting)
         for number, one in enumerate(extraction.proposals, start=1)

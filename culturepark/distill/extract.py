@@ -2,7 +2,7 @@
 
 Turns are cut into numbered pieces. A model says of every piece whose words it holds and of what kind, and puts what is
 the speaker's own as a row that stands alone. It points at pieces by their numbers, so it copies nothing and every quote
-is exact. Models too small for that answer claims about one clause at a time (`claims`). A turn that a small speaker
+is exact. For models too small for that, heads over an encoder read the clauses (`heads`). A turn that a small speaker
 picked from its card is what stands on the card, and nobody is asked.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from pydantic import BaseModel
 
@@ -36,7 +36,11 @@ from culturepark.domain import (
     storable,
 )
 from culturepark.languages import Language
+from culturepark.models.chat import Traits
 from culturepark.models.thoughts import unfit
+
+if TYPE_CHECKING:
+    from culturepark.distill.heads import Encode
 
 TURNS_A_CALL = 8
 """Persona turns; more, and the answer grows past what models write reliably."""
@@ -116,7 +120,7 @@ class Extraction:
 
 
 NOTHING = Extraction([], Counter())
-Mode = Literal["auto", "batch", "claims"]
+Mode = Literal["auto", "batch", "heads"]
 
 
 async def extract(
@@ -124,15 +128,17 @@ async def extract(
     turns: Sequence[Turn],
     mode: Mode,
     scenes: Scenes,
+    encode: Encode | None = None,
     after: int = 0,
     roles: Collection[Mined] = get_args(Mined),
     without: Collection[int] = (),
 ) -> Extraction:
     """Return all statements of a dialogue, in the order of its turns.
 
-    `auto` means `claims` for models that cannot be trusted with JSON, and `batch` for others.
+    `auto` means `heads` for models that cannot be trusted with JSON, and `batch` for others.
 
     Args:
+        encode: for `heads`; None where the encoder cannot be had, and then nothing is found so.
         after: turns up to this position are only context. In a branch they are the parent's, and are mined there.
         roles: of the speakers who are mined; turns of others are context too.
         without: positions of turns with slips, which are not mined; each counts as rejected.
@@ -143,16 +149,21 @@ async def extract(
     picked = [turn for turn in mined if turn.origin == "picked"]
     free = [turn for turn in mined if turn.origin != "picked"]
     found = Extraction(from_cards(asker.casting, picked, asker.language), rejected)
-    if mode == "claims" or (mode == "auto" and asker.model.traits.labels):
-        from culturepark.distill.claims import by_claims
+    if by_heads_alone(asker.model.traits, mode):
+        from culturepark.distill.heads import by_heads
 
-        found += await by_claims(asker, free)
+        found += await by_heads(encode, asker.casting, free, asker.language) if encode else NOTHING
     else:
         for stretch in stretches(free):
             for part in await mine_stretch(asker, turns, stretch, scenes):
                 found += part
     proposals = sorted(found.proposals, key=lambda p: (p.turn.position, p.quote_start))
     return Extraction(without_repeats(proposals, found.rejected), found.rejected)
+
+
+def by_heads_alone(traits: Traits, mode: Mode) -> bool:
+    """Return whether heads read the turns, and not the model."""
+    return mode == "heads" or (mode == "auto" and traits.labels)
 
 
 def stretches(turns: list[Turn]) -> list[list[Turn]]:

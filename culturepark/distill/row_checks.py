@@ -11,12 +11,16 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from culturepark.dialogue.stance import shuffled
 from culturepark.distill.ask import Asker, Item, SubjectAsker, each
+from culturepark.distill.logprobs import as_data
 from culturepark.domain import COUNTRY_NAMES, CULTURES, Casting, Criterion, JsonObject, Statement, Verdict
 from culturepark.languages import Language
+
+if TYPE_CHECKING:
+    from culturepark.distill.heads import Encode
 
 ROWS_A_CALL, TOKENS_A_ROW = 10, 60
 LETTERS = "ABCD"
@@ -25,6 +29,8 @@ PROMPTS: dict[Criterion, str] = {
     "answers": "own", "answers-seed": "seed", "answers-case": "case", "answers-other": "other",
 }  # fmt: skip
 """The criteria that ask for an answer, with the names of the questions in the judge's material."""
+ANSWERS_FROM = 0.0
+"""Log-odds from which a model of a few billion parameters is believed that an answer answers its question."""
 STEM = 4
 """Letters that the name of a people shares with that of its country: Germany and Germans, Türkiye and Turks."""
 
@@ -55,20 +61,20 @@ class JudgedRow(Item):
     country: Literal["A", "B", "C", "D", "any"]
 
 
-async def check_rows(asker: Asker, statements: Sequence[Statement], others: Mapping[str, Statement]) -> list[Verdict]:
+async def check_rows(
+    asker: Asker, statements: Sequence[Statement], others: Mapping[str, Statement], encode: Encode | None = None
+) -> list[Verdict]:
     """Return a verdict on each statement for each criterion that could be asked.
 
     Args:
         statements: those that have passed verification.
         others: id -> the statement that another one is told to be unlike.
+        encode: for models too small to be asked; None where the encoder cannot be had, and then nothing is known.
     """
     cases = [row_case(s, asker.casting, asker.language, others.get(s.unlike or "")) for s in statements]
-    if asker.model.traits.labels:
-        from culturepark.distill.claims import judge_rows as judge
-    else:
-        judge = judge_rows
+    judged = await judge(asker, cases, encode)
     verdicts = []
-    for case, (relations, call_id) in zip(cases, await judge(asker, cases), strict=True):
+    for case, (relations, call_id) in zip(cases, judged, strict=True):
         for criterion, (relation, confidence) in relations.items():
             verdicts.append(
                 Verdict(
@@ -99,6 +105,33 @@ def row_case(statement: Statement, casting: Casting, language: Language, other: 
     seated = [p.persona for p in casting.participants]
     names = [name for p in seated for name in (*p.name.split(), p.called, p.place, p.region)]
     return RowCase(statement.id, statement.first_person, questions, persona.country_name, tuple(dict.fromkeys(names)))
+
+
+async def judge(asker: Asker, cases: Sequence[RowCase], encode: Encode | None) -> list[tuple[Relations, str | None]]:
+    """Return what is found of each answer, and the id of the call: by the model, or for a small one by heads."""
+    if not asker.model.traits.labels:
+        return await judge_rows(asker, cases)
+    from culturepark.distill.heads import read_rows
+
+    found = await read_rows(encode, cases) if encode else [{} for _ in cases]
+    return [(relations | await answering(asker, case), None) for relations, case in zip(found, cases, strict=True)]
+
+
+async def answering(asker: Asker, case: RowCase) -> Relations:
+    """Return whether an answer answers its questions, by yes or no. Below a billion parameters nobody is asked."""
+    if asker.model.traits.small:
+        return {}
+    from culturepark.distill.judge_logprobs import logistic, yes
+
+    relations: Relations = {}
+    for criterion, question in case.questions.items():
+        odds, _ = await yes(asker, "answers", case.answer, question=as_data(question))
+        if odds is None:
+            relations[criterion] = ("unparsable", None)
+        else:
+            chance = logistic(odds - ANSWERS_FROM)
+            relations[criterion] = ("entail", chance) if odds >= ANSWERS_FROM else ("contradict", 1 - chance)
+    return relations
 
 
 async def judge_rows(asker: SubjectAsker, cases: Sequence[RowCase]) -> list[tuple[Relations, str | None]]:

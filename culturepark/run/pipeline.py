@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from culturepark.dialogue.memory import Scenes
     from culturepark.distill.ask import Asker
     from culturepark.distill.extract import Proposal
+    from culturepark.distill.heads import Encode
     from culturepark.distill.samples import Judged
     from culturepark.models.embedder import Embedder
     from culturepark.run.rating import Pair
@@ -104,6 +105,7 @@ class Run:
         )
         self._allotment: Scenes | None = None
         self._measured: set[tuple[str, str]] | None = None
+        self._encoder: Embedder | None = None
         """(dialogue's id, measure) of the rows that there were; None until they are read."""
         self._noted: set[str] = set()
         """Remarks so far, without their figures."""
@@ -378,6 +380,7 @@ class Run:
             turns,
             self.scenario.distill.extract,
             self._scenes(casting),
+            await self._reader(asker),
             after=row.branched_at or 0,
             roles=self.scenario.mine,
             without={turn.position for turn in turns if f"{row.id}.t{turn.position}" in slips},
@@ -431,7 +434,9 @@ class Run:
         statements += [statement for statement, _ in reworded]
         by_id = {statement.id: statement for statement in statements}
         asked = worth_asking(verdicts)
-        verdicts += await check_rows(verifier, [s for s in statements if s.id in asked], by_id)
+        verdicts += await check_rows(
+            verifier, [s for s in statements if s.id in asked], by_id, await self._reader(verifier)
+        )
         if policy.checks:
             verdicts += await self._check(row, casting, statements, verdicts)
         provenance = {
@@ -559,6 +564,24 @@ class Run:
             for row in self.store.statements(self.row)
         ]
 
+    async def _reader(self, asker: Asker) -> Encode | None:
+        """Return the encoder whose heads read for a model too small to be asked; None for others.
+
+        None too where the encoder cannot be had: then only what was picked from a card is mined.
+        """
+        from culturepark.distill.extract import by_heads_alone
+        from culturepark.models.embedder import open_embedder
+        from culturepark.models.spec import E5
+
+        if not by_heads_alone(asker.model.traits, self.scenario.distill.extract):
+            return None
+        if self._encoder is None:
+            self._encoder = await detached(open_embedder, E5, self.watcher.fetching, lambda _: None, unasked)
+        if self._encoder.method != "e5":
+            self._note_once("the encoder that reads turns for small models cannot be had: only card lines are mined")
+            return None
+        return self._encoder.embed
+
     async def _embedder(self) -> Embedder:
         from culturepark.models.embedder import open_embedder
 
@@ -572,6 +595,10 @@ class Run:
 
 GATES: tuple[Criterion, ...] = ("faithful", "stance", "harmlessness", "awareness", "cross-check")
 """Criteria of a statement as such; the others decide about the rows that it would make."""
+
+
+async def unasked(_: Request) -> Reply:
+    raise AssertionError("an encoder in this process asks nobody")
 
 
 def passed_all(verdicts: Iterable[Verdict]) -> set[str]:
