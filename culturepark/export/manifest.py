@@ -300,10 +300,8 @@ def remarks(
             )
         if not tally.by_half["validation"]:
             yield "nothing is left to validate on"
-    few = "; most rows repeat another one's answer" if total > 2 * len(tally.answers) else ""
-    yield (
-        f"{counted(total, 'row', 'rows')}, {counted(len(tally.answers), 'distinct answer', 'distinct answers')}{few}"
-    )
+    if total > 2 * len(tally.answers):
+        yield f"{total} rows have only {counted(len(tally.answers), 'distinct answer', 'distinct answers')}"
     if wanted.dialogues and len(source.runs) > 1:
         yield (
             "whole dialogues are not deduplicated across runs: "

@@ -2,7 +2,8 @@
 
 Samples in the store depend only on their own run. Here the kept statements of all runs are compared: opinions in
 blocks of the same question, culture, language and side of the scale, norms and customs in blocks of the same culture
-and language. Nobody is asked here, so only what is surely the same counts. The run whose id comes first keeps the statement.
+and language. Nobody is asked here, so only what is surely the same counts. The run whose id comes first keeps the
+statement.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from culturepark.export.files import (
     put,
     put_in_place,
 )
+from culturepark.export.leaks import answer_key, leaking
 from culturepark.export.manifest import (
     ByHandOrigins,
     CardFile,
@@ -38,7 +39,6 @@ from culturepark.export.manifest import (
     run_entry,
     versions,
 )
-from culturepark.export.leaks import answer_key, leaking
 from culturepark.export.repeats import repeats_across
 from culturepark.export.rows import LEAK, Row, Source
 from culturepark.files import is_folder
@@ -54,6 +54,8 @@ from culturepark.store.store import Store
 class Exported:
     files: list[Path]
     rows: int
+    answers: int
+    """Different ones."""
     notes: list[str]
 
 
@@ -154,7 +156,9 @@ def export(
             store.set_splits(ids, wanted.cultures, held, source.repeated | source.leaking)
         except StoreError as error:  # read-only, full or busy; the files are complete
             notes.append(f"which half each sample fell on was not stored: {error}")
-    return Exported([out / name for name in [*names, MANIFEST, CARD]], tally.by_culture.total(), notes)
+    return Exported(
+        [out / name for name in [*names, MANIFEST, CARD]], tally.by_culture.total(), len(tally.answers), notes
+    )
 
 
 def reader_of(source: Source, wanted: Wanted) -> tuple[Callable[[Source], Iterator[Row]], Counter[str]]:

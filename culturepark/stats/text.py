@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from culturepark.glossary import TALKS, VARIETY
+from culturepark.glossary import TALKS, VARIETY, counted
 from culturepark.models.abilities import Learnt
 from culturepark.models.extras import how_to_install, missing
-from culturepark.glossary import counted
 from culturepark.stats.figures import (
     CrossCheck,
     Group,
