@@ -706,7 +706,7 @@ class Duplicate(Noun):
     statement_id: str
     cluster_id: str
     representative_id: str
-    method: Literal["exact", "minilm", "lexical", "endpoint"]
+    method: Literal["exact", "e5", "minilm", "lexical", "endpoint"]
     similarity: float
 
 

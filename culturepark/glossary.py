@@ -274,6 +274,7 @@ PHASES = {
 
 METHODS = {
     "exact": "the same words",
+    "e5": "much the same meaning",
     "minilm": "much the same meaning",
     "endpoint": "much the same meaning",
     "lexical": "much the same words",

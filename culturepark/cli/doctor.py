@@ -41,7 +41,7 @@ async def examine(model: str | None, store_url: str, environment: Mapping[str, s
         local_models(),
         price_list(),
         Finding("personas", "ok", f"{len(load_all([]))} cards, {len(scenarios.shipped_files())} scenarios"),
-        *(weight(file) for file in (weights.SMOLLM2, weights.MINILM, weights.MINILM_TOKENIZER)),
+        *(weight(file) for file in (weights.SMOLLM2, weights.E5)),
         Finding("key", "ok", "OPENAI_API_KEY is set")
         if environment.get("OPENAI_API_KEY")
         else Finding("key", "note", "OPENAI_API_KEY is not set; openai:NAME needs it"),
@@ -103,7 +103,7 @@ def local_models() -> Finding:
     """Check the packages for models on this machine."""
     absent = sorted({module for kind in extras.NEEDED for module in extras.missing(kind)})
     if absent:
-        need = "the models embedded, gguf: and hf:, and the embedder minilm, need it"
+        need = "the models embedded, gguf: and hf:, and the embedder e5, need it"
         return Finding("local", "note", f"{', '.join(absent)} not installed; {need}: {extras.how_to_install('local')}")
     return Finding("local", "ok", ", ".join(f"{name} {version(name)}" for name in ("xllamacpp", "onnxruntime")))
 

@@ -21,6 +21,7 @@ from culturepark.run import Watcher
 from culturepark.run.pipeline import Run, still_open
 from culturepark.stats.figures import RunStats
 from culturepark.stats.run_stats import stats as stats_of
+from culturepark.stats.text import distinct_answers, few_answers
 from culturepark.store.castings import skipped
 from culturepark.store.integrity import edition_of
 from culturepark.store.store import Store
@@ -150,7 +151,7 @@ def tell_summary(stats: RunStats, failure: CultureparkError | None, option: str)
     price = "" if stats.cost_usd is None else f", {least}${stats.cost_usd:.4f}"
     dropped = sum(stats.samples.dropped.values())
     tell(
-        f"{stats.run}: {stats.status}; {stats.samples.kept} samples kept, {dropped} dropped; "
+        f"{stats.run}: {stats.status}; {distinct_answers(stats.samples)}, {dropped} samples dropped; "
         f"{stats.tokens.prompt:,} prompt and {stats.tokens.completion:,} completion tokens{price}"
     )
     if stats.status == Status.FAILED:
@@ -168,6 +169,8 @@ def tell_summary(stats: RunStats, failure: CultureparkError | None, option: str)
             why = f": {unparsable} answers held no JSON in the form that was asked for"
         tell(f"no samples came of it{why}; `culturepark stats {stats.run}{option}` says why")
     elif stats.samples.kept:
+        if few := few_answers(stats.samples):
+            tell(few)
         collapse = stats.representation.run.collapse
         if collapse.verdict == "collapsed":
             tell(f"one voice: {'; '.join(collapse.reasons)}; `culturepark stats {stats.run}{option}` shows more")

@@ -55,6 +55,7 @@ def export(
     from culturepark.errors import UsageError
     from culturepark.export.manifest import Wanted
     from culturepark.export.writer import export as write_export
+    from culturepark.glossary import counted
     from culturepark.store.recorded import store_with
     from culturepark.store.store import Store
     from culturepark.terminal.safe import tell, write
@@ -72,8 +73,8 @@ def export(
     for note in exported.notes:
         tell(f"note: {note}")
     first = shlex.quote(f"{exported.files[0]}:1")
-    rows = "1 row" if exported.rows == 1 else f"{exported.rows} rows"
-    tell(f"{rows} in {out}; `culturepark trace {first}` shows where a row comes from")
+    held = f"{counted(exported.rows, 'row')}, {counted(exported.answers, 'distinct answer')}"
+    tell(f"{held} in {out}; `culturepark trace {first}` shows where a row comes from")
     for path in exported.files:
         write(str(path))
     return 0

@@ -37,8 +37,8 @@ Roles = Annotated[
     typer.Option(
         "--role",
         metavar="ROLE=SPEC",
-        help="A model for one role: speaker, moderator, extractor, verifier, judge, or embedder (minilm, lexical or "
-        "openai:NAME). Repeatable; judge, named again, is one more judge.",
+        help="A model for one role: speaker, moderator, extractor, verifier, judge, or embedder (e5, minilm, lexical "
+        "or openai:NAME). Repeatable; judge, named again, is one more judge.",
     ),
 ]
 Endpoints = Annotated[

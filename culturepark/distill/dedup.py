@@ -1,40 +1,56 @@
 """Groups statements that say the same, and lets one stand for each group. Nothing is deleted.
 
-Statements are compared only inside a block: those with the same seed, culture, language, sample shapes and side of the
-question. Statements that answer the question have other shapes than those that do not, so neither kind stands for the
-other. Sentence embeddings hardly see on which side of the question a statement is, so opposites must not meet. The side
-is the scale's and not that of the speaker's own stance: people of one culture draw different stances, and a yes and a
-no can each be in line with their speaker's.
+Statements are compared only inside a block. Opinions have the block of their seed, culture, language, sample shapes and
+side of the question; norms and customs that of their culture, language and shapes, whatever the seed. Sentence
+embeddings hardly see on which side of a question a statement is, so opposites must not meet. The side is the scale's
+and not that of the speaker's own stance: people of one culture draw different stances, and a yes and a no can each be
+in line with their speaker's.
 
 Inside a block equal texts are grouped first. The others need a high cosine similarity, and must pass the guards of
-`paraphrase`. A group is a star: each duplicate is similar to its representative itself, never through a third
-statement. The result does not depend on the order in which statements are given.
+`paraphrase`. Below the similarity that is sure lies a band in which a model may be asked: `decide` returns the pairs
+that it would like to know about, and takes the answers. A group is a star: each duplicate is similar to its
+representative itself, never through a third statement. The result does not depend on the order in which statements are
+given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from culturepark.distill.nearest import near
 from culturepark.distill.paraphrase import Likeness, Reading, compare, key, read, shared_letters, shared_words
 from culturepark.domain import Duplicate
 from culturepark.ids import by_number, run_of
-from culturepark.languages import load_language
+from culturepark.languages import PACKAGES, load_language
 from culturepark.models.embedder import Method, Vectors
 
-THRESHOLDS: dict[Method, float] = {"minilm": 0.70, "lexical": 0.60, "endpoint": 0.93}
-"""The least cosine similarity of two texts that may say the same, by embedding method."""
+THRESHOLDS: dict[Method, float] = {"e5": 0.96, "minilm": 0.70, "lexical": 0.60, "endpoint": 0.93}
+"""The least cosine similarity of two texts that surely say the same, by embedding method; of `e5` for a language that
+is not among `UNRELATED`."""
+UNRELATED: dict[Method, dict[str, float]] = {
+    "e5": {
+        "en": 0.828, "bn": 0.828, "de": 0.833, "tr": 0.834, "es": 0.845, "ko": 0.850, "pt": 0.868, "zh": 0.872,
+        "ar": 0.877,
+    }
+}  # fmt: skip
+"""Mean similarity of unrelated sentences of one language, by method and language. On these texts it differs more
+between languages than paraphrases differ from other texts, so thresholds count from it."""
+SURE, POSSIBLE = 0.57, 0.30
+"""How near two texts are on the way from unrelated (0) to equal (1): those that say the same, and those about which a
+model is asked. docs/deduplication.md has the rows on which they were chosen."""
+LOOKS = 2
+"""The most pairs of one text about which a model is asked at a time."""
 MARGIN = 0.04
 """A text must be closer by this to its representative than to any rival of the representative."""
 SHARED_WORDS = 0.2
 """Weight of the share of common words in `Block.closeness`, in cosine."""
 NEGATION = 0.05
 """Weight there of agreement in negation, where the side of both texts is known. Their common side weighs more."""
-SHARED_LETTERS = 0.4
-"""The least share of common letter pairs in scripts that MiniLM does not know (Hangul, Arabic, Bengali). Unrelated
-sentences in them have cosines of .7 to .9, and share up to .34 of their letter pairs."""
+SHARED_LETTERS: dict[Method, float] = {"minilm": 0.4}
+"""The least share of common letter pairs in scripts that a method does not know (Hangul, Arabic, Bengali). Unrelated
+sentences in them have cosines of .7 to .9 with MiniLM, and share up to .34 of their letter pairs."""
 SIDES = {1: "plus", -1: "minus", 0: "none"}
 """Names of the sides of a scale in blocks; `none` is its middle, and every statement whose side is not known."""
 
@@ -72,6 +88,34 @@ def portions(entries: Sequence[Entry], size: int = 10_000) -> Iterator[list[Entr
         yield portion
 
 
+TextPair = tuple[str, str]
+"""Two texts, in the order of their characters."""
+
+
+def pair_of(one: str, other: str) -> TextPair:
+    return (one, other) if one <= other else (other, one)
+
+
+def band(method: Method, language: str, threshold: float | None = None) -> tuple[float, float]:
+    """Return the similarities from which on a model is asked whether two texts say the same, and from which on they do.
+
+    The two are equal where nobody is asked: with a threshold of the user's own, and for methods without a band.
+    """
+    if threshold is not None:
+        return threshold, threshold
+    level = UNRELATED.get(method, {}).get(language.partition("-")[0])
+    if level is None:
+        return THRESHOLDS[method], THRESHOLDS[method]
+    return level + POSSIBLE * (1 - level), level + SURE * (1 - level)
+
+
+@dataclass
+class Decision:
+    duplicates: list[Duplicate] = field(default_factory=list)
+    unsure: list[TextPair] = field(default_factory=list)
+    """Pairs that the duplicates hang on and that nobody has been asked about yet, each once."""
+
+
 def deduplicate(
     entries: Sequence[Entry],
     vectors: Vectors,
@@ -80,102 +124,156 @@ def deduplicate(
     *,
     across_runs: bool = False,
 ) -> list[Duplicate]:
-    """
+    """Return the duplicates that are found without asking anybody; the arguments are those of `Blocks`."""
+    return Blocks(entries, vectors, method, threshold, across_runs=across_runs).decide().duplicates
+
+
+def same(one: str, other: str, vectors: Vectors, method: Method, language: str, answer: bool | None = None) -> bool:
+    """Return whether a run would take two norms that stand alone in their block for the same.
+
     Args:
-        entries: in any order; the first of a group by its id stands for it.
-        vectors: shape (len(entries), d), unit rows.
-        threshold: the least cosine similarity of two texts that may say the same; None for the method's own.
-        across_runs: compare only statements of different runs; each run has decided about its own.
+        vectors: of both, shape (2, d), unit rows.
+        answer: a model's, if one was asked.
     """
-    duplicates: list[Duplicate] = []
-    for block in blocks(entries):
-        duplicates += deduplicate_block([entries[i] for i in block], vectors[block], method, threshold, across_runs)
-    return duplicates
+    decision = pair_alone(one, other, vectors, method, language)
+    return bool(decision.duplicates) or (bool(decision.unsure) and bool(answer))
 
 
-def deduplicate_block(
-    entries: Sequence[Entry], vectors: Vectors, method: Method, threshold: float | None, across_runs: bool
-) -> list[Duplicate]:
-    first_with: dict[str, int] = {}
-    """The first entry with each text."""
-    exact: list[tuple[int, int]] = []
-    for index in sorted(range(len(entries)), key=lambda i: by_number(entries[i].statement_id)):
-        first = first_with.setdefault(key(entries[index].text), index)
-        if first != index:
-            exact.append((index, first))
-    firsts = list(first_with.values())
-    language = load_language(entries[0].language)
-    readings = [read(text, language) for text in first_with]
-    least = THRESHOLDS[method] if threshold is None else threshold
-    runs = [run_of(entry.statement_id) for entry in entries]
-    block = Block(
-        readings,
-        vectors[firsts],
-        least,
-        entries[0].block[-1],
-        method,
-        [runs[i] for i in firsts] if across_runs else None,
-    )
-    joined = {firsts[text]: (firsts[head], similarity) for text, head, similarity in block.stars()}
-    pairs: list[tuple[int, int, Literal["exact"] | Method, float]]
-    pairs = [(index, head, method, similarity) for index, (head, similarity) in joined.items()]
-    for index, first in exact:
-        head, similarity = joined.get(first, (first, 1.0))
-        pairs.append((index, head, "exact" if head == first else method, similarity))
-    return [
-        Duplicate(
-            statement_id=entries[index].statement_id,
-            cluster_id=entries[head].statement_id,
-            representative_id=entries[head].statement_id,
-            method=how,
-            similarity=round(min(similarity, 1.0), 4),
-        )
-        for index, head, how, similarity in pairs
-        if not across_runs or runs[index] != runs[head]
-    ]
+def pair_alone(one: str, other: str, vectors: Vectors, method: Method, language: str) -> Decision:
+    """Decide about two norms that stand alone in their block; `unsure` tells whether a model would be asked."""
+    code = language.partition("-")[0]
+    entries = [Entry(f"pair.d1.t{n}.s1", ("norm", SIDES[0]), text, code) for n, text in enumerate((one, other), 1)]
+    return Blocks(entries, vectors, method).decide()
 
 
-class Block:
-    """The different texts of a block, in the order of their ids."""
+class Blocks:
+    """Statements in their blocks, with what is near to each. Near ones are looked up once, however often it decides."""
 
     def __init__(
         self,
-        readings: Sequence[Reading],
+        entries: Sequence[Entry],
         vectors: Vectors,
-        threshold: float,
-        side: str,
         method: Method,
-        runs: Sequence[str] | None,
+        threshold: float | None = None,
+        *,
+        across_runs: bool = False,
     ) -> None:
         """
         Args:
-            runs: of each text; texts of one run are not compared. None where all are.
+            entries: in any order; the first of a group by its id stands for it.
+            vectors: shape (len(entries), d), unit rows.
+            threshold: the least cosine similarity of two texts that say the same; None for the method's own.
+            across_runs: compare only statements of different runs; each run has decided about its own.
         """
-        self.readings = readings
-        self.sided = side in (SIDES[1], SIDES[-1])
-        self.least_letters = SHARED_LETTERS if method == "minilm" else 0.0
-        self.near = near(vectors, vectors, threshold)
-        self.runs = runs
+        self.blocks = [
+            Block([entries[i] for i in block], vectors[block], method, threshold, across_runs)
+            for block in blocks(entries)
+        ]
+
+    def decide(self, answers: Mapping[TextPair, bool] | None = None) -> Decision:
+        """
+        Args:
+            answers: whether texts say the same, as far as a model was asked. None are needed.
+        """
+        decision = Decision()
+        for block in self.blocks:
+            block.decide(answers or {}, decision)
+        decision.unsure = list(dict.fromkeys(decision.unsure))
+        return decision
+
+
+class Block:
+    """The statements of a block, and its different texts in the order of their ids."""
+
+    def __init__(
+        self, entries: Sequence[Entry], vectors: Vectors, method: Method, threshold: float | None, across_runs: bool
+    ) -> None:
+        self.entries = entries
+        self.method = method
+        first_with: dict[str, int] = {}
+        """The first entry with each text."""
+        self.exact: list[tuple[int, int]] = []
+        """An entry, and the first one with the same text."""
+        for index in sorted(range(len(entries)), key=lambda i: by_number(entries[i].statement_id)):
+            first = first_with.setdefault(key(entries[index].text), index)
+            if first != index:
+                self.exact.append((index, first))
+        self.firsts = list(first_with.values())
+        code = entries[0].language
+        language = load_language(code) if code in PACKAGES else code
+        self.readings: list[Reading] = [read(text, language) for text in first_with]
+        self.sided = entries[0].block[-1] in (SIDES[1], SIDES[-1])
+        self.least_letters = SHARED_LETTERS.get(method, 0.0)
+        self.possible, self.sure = band(method, code, threshold)
+        self.near = near(vectors[self.firsts], vectors[self.firsts], self.possible, self.sure)
+        self.runs = [run_of(entry.statement_id) for entry in entries] if across_runs else None
+        """Of each entry; statements of one run are not compared. None where all are."""
         self.known: dict[tuple[int, int], Likeness] = {}
 
-    def stars(self) -> Iterator[tuple[int, int, float]]:
+    def decide(self, answers: Mapping[TextPair, bool], decision: Decision) -> None:
+        firsts = self.firsts
+        stars = self.stars(answers, decision.unsure)
+        joined = {firsts[text]: (firsts[head], similarity) for text, head, similarity in stars}
+        pairs: list[tuple[int, int, Literal["exact"] | Method, float]]
+        pairs = [(index, head, self.method, similarity) for index, (head, similarity) in joined.items()]
+        for index, first in self.exact:
+            head, similarity = joined.get(first, (first, 1.0))
+            pairs.append((index, head, "exact" if head == first else self.method, similarity))
+        decision.duplicates += [
+            Duplicate(
+                statement_id=self.entries[index].statement_id,
+                cluster_id=self.entries[head].statement_id,
+                representative_id=self.entries[head].statement_id,
+                method=how,
+                similarity=round(min(similarity, 1.0), 4),
+            )
+            for index, head, how, similarity in pairs
+            if self.runs is None or self.runs[index] != self.runs[head]
+        ]
+
+    def stars(self, answers: Mapping[TextPair, bool], unsure: list[TextPair]) -> Iterator[tuple[int, int, float]]:
         """Yield each text that repeats another, with its representative and their similarity.
 
         Texts are taken in order. Each joins the closest representative; if it repeats none, it becomes one itself.
+
+        Args:
+            unsure: gets the pairs that a model should be asked about.
         """
         heads: set[int] = set()
         for one in range(len(self.readings)):
             open_to = [(s, head) for s, head in self.near.of(one) if head in heads and self.may_meet(one, head)]
-            similarity, head = max(
-                open_to, key=lambda it: (self.closeness(one, it[1], it[0]), -it[1]), default=(0.0, one)
-            )
-            if head != one and self.repeats(one, head, similarity):
-                yield one, head, similarity
+            ranked = sorted(open_to, key=lambda it: (-self.closeness(one, it[1], it[0]), it[1]))
+            if found := self.sure_one(one, ranked) or self.asked_one(one, ranked, answers, unsure):
+                yield one, found[1], found[0]
             else:
                 heads.add(one)
 
+    def sure_one(self, one: int, ranked: Sequence[tuple[float, int]]) -> tuple[float, int] | None:
+        """Return the similarity and place of the representative that a text surely repeats."""
+        closest = next((it for it in ranked if it[0] >= self.sure), None)
+        return closest if closest and self.repeats(one, closest[1], closest[0]) else None
+
+    def asked_one(
+        self, one: int, ranked: Sequence[tuple[float, int]], answers: Mapping[TextPair, bool], unsure: list[TextPair]
+    ) -> tuple[float, int] | None:
+        """Return the representative that a model finds a text to repeat; without an answer, ask for one.
+
+        That may be one of several that the text could repeat equally well.
+        """
+        if self.possible == self.sure:
+            return None
+        doubtful = [it for it in ranked if self.likeness(one, it[1]) is Likeness.OPEN][:LOOKS]
+        pairs = [pair_of(self.text(one), self.text(head)) for _, head in doubtful]
+        if found := next((it for it, pair in zip(doubtful, pairs, strict=True) if answers.get(pair)), None):
+            return found
+        unsure += [pair for pair in pairs if pair not in answers]
+        return None
+
+    def text(self, one: int) -> str:
+        return self.entries[self.firsts[one]].text
+
     def may_meet(self, one: int, other: int) -> bool:
-        if self.runs is not None and self.runs[one] == self.runs[other]:
+        if self.runs is not None and self.runs[self.firsts[one]] == self.runs[self.firsts[other]]:
             return False
         return self.likeness(one, other) in (Likeness.SAME, Likeness.OPEN)
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from culturepark.distill.ask import Asker
+from culturepark.distill.ask import SubjectAsker
 from culturepark.languages import Prompt
 from culturepark.models.chat import Reply, Request
 
@@ -25,12 +25,12 @@ class Choice:
     call_id: str
 
 
-async def replies_to(asker: Asker, template: Prompt, questions: Sequence[tuple[str, str]]) -> list[Reply]:
+async def replies_to(asker: SubjectAsker, template: Prompt, questions: Sequence[tuple[str, str]]) -> list[Reply]:
     """Ask each question for one token, one after the other: so calls have the same ids in every run."""
     return [await one_token(asker, template, user, system) for system, user in questions]
 
 
-async def one_token(asker: Asker, template: Prompt, user: str, system: str = "") -> Reply:
+async def one_token(asker: SubjectAsker, template: Prompt, user: str, system: str = "") -> Reply:
     """Ask for an answer of one token, with its rivals."""
     messages = [{"role": "system", "content": system}] if system else []
     request = Request(

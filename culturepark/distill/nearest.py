@@ -25,6 +25,8 @@ TILE = 1 << 22
 """Numbers in the largest intermediate array (32 MB)."""
 MANY = 64
 """If more than one pair in so many is near, one product of the whole tile is quicker than one for each pair."""
+MOST = 16
+"""Neighbours of a row in the band. In a large block about one theme nearly all texts are in each other's."""
 Indices = NDArray[np.int64]
 
 
@@ -44,12 +46,13 @@ class Near:
         return zip(self.similarities[there].tolist(), self.places[there].tolist(), strict=True)
 
 
-def near(rows: Vectors, columns: Vectors, threshold: float) -> Near:
+def near(rows: Vectors, columns: Vectors, threshold: float, sure: float | None = None) -> Near:
     """
     Args:
         rows: shape (n, d), of length 1.
         columns: shape (m, d), of length 1.
         threshold: the least cosine, compared to six decimals.
+        sure: the cosine below which each row keeps only its `MOST` nearest neighbours; None to keep all.
     """
     if not len(columns):
         return Near([0] * (len(rows) + 1), np.zeros(0), np.zeros(0, np.int64), np.full(len(rows), -np.inf))
@@ -70,10 +73,11 @@ def near(rows: Vectors, columns: Vectors, threshold: float) -> Near:
         ends = np.cumsum(np.bincount(down[enough], minlength=len(strip))).tolist()
         for start, end in pairwise((0, *ends)):
             order = np.argsort(-close[start:end], kind="stable")
-            close[start:end], along[start:end] = close[start:end][order], along[start:end][order]
-        similarities.append(close)
-        places.append(along)
-        limits += [limits[-1] + end for end in ends]
+            if sure is not None:
+                order = order[: max(MOST, int((close[start:end] >= round(sure, PLACES)).sum()))]
+            similarities.append(close[start:end][order])
+            places.append(along[start:end][order])
+            limits.append(limits[-1] + len(order))
     return Near(limits, np.concatenate(similarities), np.concatenate(places), best)
 
 

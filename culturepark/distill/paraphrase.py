@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import tomllib
 import unicodedata
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
@@ -61,12 +61,14 @@ class Reading:
     """Pairs of neighbouring letters, if the script is neither Latin nor Chinese or Japanese; otherwise None."""
 
 
-def read(text: str, language: Language) -> Reading:
+def read(text: str, language: Language | str) -> Reading:
     """
     Args:
         text: its key.
+        language: its word lists; or the code of a language that has none, in which no word counts as light.
     """
     lists = word_lists(language)
+    elsewhere = negation_elsewhere("" if isinstance(language, Language) else language)
     words = tuple(letter for word in words_of(text, language) for letter in (word if spaceless(word) else (word,)))
     bare = ["not" if word in lists["negation"] else word for word in words]
     heavy = tuple(word for word in bare if word not in lists["light"])
@@ -75,7 +77,7 @@ def read(text: str, language: Language) -> Reading:
         turning=(bare.count("not"), frozenset(w for w in bare if w in lists["turning"] or w[0].isdigit())),
         numbers=frozenset(word for word in words if word[0].isdigit() or word in lists["ranks"]) - {"1"},
         negated=any(word in lists["negation"] and word not in lists["negates_a_part"] for word in words)
-        or (len(heavy) > 0.8 * len(words) and bool(negation_elsewhere().search(text))),
+        or (len(heavy) > 0.8 * len(words) and bool(elsewhere.search(text))),
         heavy=heavy,
         beginnings=tuple(word.rstrip("".join(lists["plural"]))[:5] for word in heavy),
         endings=frozenset(("", *lists["endings"])),
@@ -90,7 +92,8 @@ def compare(one: Reading, other: Reading, sided: bool = False) -> Likeness:
         sided: both texts are known to be on the same side of the question.
     """
     if Indel.normalized_similarity(one.words, other.words) >= FRAME:
-        differ = one.turning != other.turning or swapped(one.beginnings, other.beginnings) or changed(one, other)
+        differ = one.turning != other.turning or changed(one, other)
+        differ = differ or swapped(one.beginnings, other.beginnings) or swapped(one.heavy, other.heavy)
         return Likeness.RIVAL if differ else Likeness.SAME
     if one.numbers != other.numbers:
         return Likeness.OTHER
@@ -115,6 +118,8 @@ def swapped(first: Sequence[str], second: Sequence[str]) -> bool:
     """Return whether the words are the same in another order, as in `parents owe children`, `children owe parents`."""
     if len(set(first) ^ set(second)) > 1:
         return False
+    if Counter(first) == Counter(second):
+        return list(first) != list(second)
     common = [stem for stem in first if first.count(stem) == 1 and second.count(stem) == 1]
     return [stem for stem in second if stem in set(common)] != common
 
@@ -153,7 +158,7 @@ def key(text: str) -> str:
     return " ".join("".join(kept).split())
 
 
-def words_of(text: str, language: Language) -> list[str]:
+def words_of(text: str, language: Language | str) -> list[str]:
     """Return the words of a key, with set phrases as one word."""
     lists = word_lists(language)
     padded = f" {text} "
@@ -174,16 +179,21 @@ def spaceless(word: str) -> bool:
 
 
 @cache
-def negation_elsewhere() -> re.Pattern[str]:
-    """Return the pattern of words that negate a clause in languages without a package here."""
+def negation_elsewhere(code: str) -> re.Pattern[str]:
+    """Return the pattern of words that negate a clause in a language without a package here.
+
+    Args:
+        code: the language; of one that is not listed, the patterns of all are tried.
+    """
     text = files("culturepark.languages").joinpath("negations.toml").read_text("utf-8")
-    return re.compile("|".join(tomllib.loads(unicodedata.normalize("NFKC", text)).values()))
+    patterns = tomllib.loads(unicodedata.normalize("NFKC", text))
+    return re.compile(patterns.get(code) or "|".join(patterns.values()))
 
 
 @cache
-def word_lists(language: Language) -> dict[str, dict[str, str]]:
-    """Return the word lists of the guards for quick look-up."""
-    lists = language.phrases
+def word_lists(language: Language | str) -> dict[str, dict[str, str]]:
+    """Return the word lists of the guards for quick look-up; of a language without a package, empty ones."""
+    lists = language.phrases if isinstance(language, Language) else defaultdict[str, list[str]](list)
     sets = {
         name: dict.fromkeys(lists[name], "")
         for name in ("light", "function_words", "negation", "negates_a_part", "turning", "ranks", "plural", "endings")

@@ -168,7 +168,10 @@ class Judged:
 def entries(
     judged: Sequence[Judged], scenario: Scenario, rejected: Callable[[str], bool] = lambda _: False
 ) -> list[dedup.Entry]:
-    """Return the statements that passed verification, each in its block: seed, culture, language, shapes, side.
+    """Return the statements that passed verification, each in its block.
+
+    An opinion's is its seed, culture, language, shapes and side. A norm or custom says the same whatever was asked, so
+    its block is that of all seeds.
 
     Args:
         rejected: tells by its id whether reviewers reject a sample. Such a sample cannot stand for another.
@@ -181,8 +184,10 @@ def entries(
         left = [shape for sample_id, shape in samples.items() if not rejected(sample_id)]
         if samples and not left:
             continue
-        seed, culture, side = item.casting.seed.key, item.statement.culture, dedup.SIDES[side_of(item)]
-        block = (seed, culture, scenario.language, " ".join(left), side)
+        asked, side = item.casting.seed.key, dedup.SIDES[side_of(item)]
+        if item.statement.kind != "opinion":
+            asked, side = "", dedup.SIDES[0]
+        block = (asked, item.statement.culture, scenario.language, " ".join(left), side)
         passed.append(dedup.Entry(item.statement.id, block, item.statement.first_person, scenario.language))
     return passed
 

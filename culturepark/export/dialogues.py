@@ -68,6 +68,7 @@ def dialogues(source: Source) -> Iterator[Row]:
                     person.culture,
                     dialogue.seed_key,
                     ((run.id, persona.key),),
+                    ("\n".join(message["content"] for message in messages if message["role"] == "assistant"),),
                     Counter(str(turn.origin) for turn in shown if turn.origin in BY_HAND),
                 )
         earlier_rows |= rows_of_run

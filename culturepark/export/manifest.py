@@ -14,16 +14,16 @@ from importlib import metadata
 
 from culturepark import __version__
 from culturepark.dialogue.protocol import protocol_of
-from culturepark.distill.dedup import THRESHOLDS
+from culturepark.distill.dedup import THRESHOLDS, band
 from culturepark.domain import DistillPolicy, Review
 from culturepark.errors import UsageError
 from culturepark.export import licences
 from culturepark.export.dialogues import NEVER_ANSWERED, REJECTED_TURN
 from culturepark.export.files import DUPLICATES, MANIFEST, File, RowsFile, need_parquet
 from culturepark.export.formats import Format, format_named, multi_turn
-from culturepark.export.rows import REJECTED, TWIN, UNFIT, Source
+from culturepark.export.rows import LEAK, REJECTED, TWIN, UNFIT, Source
 from culturepark.languages import load_language
-from culturepark.models.embedder import Method
+from culturepark.models.embedder import method_of
 from culturepark.stats.figures import Checks, Counts, Figures, Samples, Statements, Stored, Turns
 from culturepark.stats.funnel import funnel, repeats
 from culturepark.store import exports
@@ -78,6 +78,8 @@ class Tally:
 
     by_culture: Counter[str] = field(default_factory=Counter)
     by_half: Counter[str] = field(default_factory=Counter)
+    answers: set[str] = field(default_factory=set)
+    """Keys of the different answers."""
     by_persona: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By run id and persona key of the assistant."""
     corrected: dict[str, list[Review]] = field(default_factory=dict)
@@ -242,6 +244,9 @@ class Manifest(Figures):
     duplicates: File | None
     """Samples that repeat those of another run, and have no row."""
     rows_by_culture: Counts
+    answers: int
+    """Different answers in the rows: texts of the answering statements. A letter or a label before one makes no other
+    answer."""
     left_out: Counts
     """Reason -> number of samples, answers or dialogues without a row."""
     train_share: float | None
@@ -287,7 +292,16 @@ def remarks(
     if held:
         trains = tally.by_half["train"]
         yield f"{trains} of {total} rows train ({trains / total:.0%}): whole questions are held out"
-        yield "what somebody tells under two questions, in the same words or nearly, can be on both sides of the split"
+        if count := source.left_without[LEAK]:
+            how = "word for word" if wanted.dialogues else "in the same words or nearly"
+            yield (
+                f"{counted(count, 'row', 'rows')} of held-out questions validate nothing and are left out: train has "
+                f"their answer under another question, {how}"
+            )
+        if not tally.by_half["validation"]:
+            yield "nothing is left to validate on"
+    if total > 2 * len(tally.answers):
+        yield f"{total} rows have only {counted(len(tally.answers), 'distinct answer', 'distinct answers')}"
     if wanted.dialogues and len(source.runs) > 1:
         yield (
             "whole dialogues are not deduplicated across runs: "
@@ -419,11 +433,11 @@ def branched(look: exports.Look, branch: DialogueRow) -> Branched:
 
 def duplicate_rule(source: Source, run: RunRow) -> DuplicateRule:
     by_method = repeats(source.look, run.id)
-    spec = json.loads(run.models).get("embedder")
-    planned: Method = spec if spec in ("lexical", "minilm") else "endpoint"
-    # Without its weights MiniLM is replaced by the lexical method; the rows say which it was.
+    planned = method_of(str(json.loads(run.models).get("embedder")))
+    # Without its weights an encoder is replaced by the lexical method; the rows say which it was.
     method = next((known for known in THRESHOLDS if known in by_method), planned)
-    threshold = threshold_of(run, source.editions[run.id]) or THRESHOLDS[method]
+    edition = source.editions[run.id]
+    threshold = threshold_of(run, edition) or round(band(method, edition.scenario.language)[1], 4)
     return DuplicateRule(method=method, threshold=threshold, by_method=by_method)
 
 

@@ -32,6 +32,8 @@ class Answer:
     kept: bool
     side: Side
     other_side: Side
+    words: str
+    """In the first person, without the words of a template."""
     text_key: str
     """Equal for answers with the same words."""
     origin: str

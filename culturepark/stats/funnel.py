@@ -14,6 +14,7 @@ from typing import Any, get_args
 import sqlalchemy
 from sqlmodel import col, func, or_, select
 
+from culturepark.distill.paraphrase import key
 from culturepark.domain import DistillPolicy, Edition, Heard, Scored
 from culturepark.stats.agreement import alpha, shared
 from culturepark.stats.figures import (
@@ -99,11 +100,19 @@ def funnel(look: Look, run: RunRow) -> Funnel:
         },
         samples=Samples(
             kept=sum(row[-1] for row in kept),
+            answers=distinct_answers(look, run.id),
             dropped=summed((row[1] or "no reason", row[-1]) for row in samples if row[0] != "kept"),
             kept_by_kind=summed((row[2], row[-1]) for row in kept),
             kept_by_culture=summed((row[3], row[-1]) for row in kept),
         ),
     )
+
+
+def distinct_answers(look: Look, run_id: str) -> int:
+    """Count the different texts of the statements with kept samples; what duplicates count as equal is equal here."""
+    text = col(StatementRow.first_person)
+    query = of_run(sqlalchemy.select(text)).where(col(DialogueRow.run_id) == run_id, col(SampleRow.status) == "kept")
+    return len({key(text) or text for (text,) in of_columns(look.execute(query.distinct()))})
 
 
 def summed(counts: Iterable[Any]) -> Counts:

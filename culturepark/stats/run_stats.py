@@ -17,13 +17,13 @@ import sqlalchemy
 from pydantic import ValidationError
 from sqlmodel import col, func, select
 
-from culturepark.distill.dedup import THRESHOLDS
+from culturepark.distill.dedup import band
 from culturepark.distill.samples import AFTER_VERIFYING
 from culturepark.domain import Edition, Status, SurveyItem
 from culturepark.errors import StoreError, UsageError
 from culturepark.ids import dialogue_of
 from culturepark.languages import load_language
-from culturepark.models.embedder import identity_of, unit_rows
+from culturepark.models.embedder import identity_of, method_of, unit_rows
 from culturepark.models.spec import parse
 from culturepark.stats import representation
 from culturepark.stats.figures import (
@@ -250,7 +250,7 @@ def meaning_of(
         Meaning(
             unit_rows(np.stack([by_text[text] for text in texts])),
             unit_rows(np.stack(asked)) if len(asked) == len(questions) else None,
-            threshold_of(run, edition) or THRESHOLDS["minilm" if name == "minilm" else "endpoint"],
+            threshold_of(run, edition) or band(method_of(name), edition.scenario.language)[1],
             load_language(edition.scenario.language),
         ),
         available,

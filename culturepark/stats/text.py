@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from culturepark.glossary import TALKS, VARIETY
+from culturepark.glossary import TALKS, VARIETY, counted
 from culturepark.models.abilities import Learnt
 from culturepark.models.extras import how_to_install, missing
 from culturepark.stats.figures import (
@@ -14,6 +14,7 @@ from culturepark.stats.figures import (
     PanelCheck,
     ReviewCounts,
     RunStats,
+    Samples,
     SlipCounts,
     StanceCell,
     SurveyDistance,
@@ -68,8 +69,8 @@ def variety_lines(stats: RunStats, where: str) -> Iterator[str]:
     yield from (f"    {name:<9}{meaning}" for name, meaning in VARIETY.items())
     vectors = representation.vectors
     if vectors.known < vectors.of:
-        role = " --role embedder=minilm" if vectors.embedder == "lexical" else ""
-        first = f"`{how_to_install('local')}`, then " if by_words(stats) and missing("minilm") else ""
+        role = " --role embedder=e5" if vectors.embedder == "lexical" else ""
+        first = f"`{how_to_install('local')}`, then " if by_words(stats) and missing("e5") else ""
         again = f"`culturepark distill {stats.run} --from dedup{role}{where}`"
         yield f"  sense, gain and shared are not known: {first}{again} finds out"
     drawn = {name: of_culture.stances for name, of_culture in cultures.items() if of_culture.stances.drawn}
@@ -132,7 +133,7 @@ def talk_figure(name: str, figure: float | None) -> str:
 def by_words(stats: RunStats) -> bool:
     """Tell whether duplicates were found by words, also if only because the run's embedder is missing."""
     vectors = stats.representation.vectors
-    absent = vectors.embedder == "minilm" and not vectors.known and bool(missing("minilm"))
+    absent = not vectors.known and bool(missing(vectors.embedder))
     return vectors.embedder == "lexical" or "lexical" in stats.duplicates.by_method or absent
 
 
@@ -188,6 +189,8 @@ def funnel_lines(stats: RunStats) -> Iterator[str]:
     above = f"; similarity {threshold} and more" if threshold else ""
     yield f"  duplicates  {listed(stats.duplicates.by_method)}{above}"
     yield f"  samples     {stats.samples.kept} kept ({listed(stats.samples.kept_by_kind)})"
+    warning = few_answers(stats.samples)
+    yield f"    answers   {distinct_answers(stats.samples)}" + (f"; {warning}" if warning else "")
     yield f"    cultures  {listed(stats.samples.kept_by_culture)}"
     yield f"    dropped   {listed(stats.samples.dropped)}"
     if stats.reviews.total:
@@ -206,6 +209,18 @@ def funnel_lines(stats: RunStats) -> Iterator[str]:
         yield f"  endpoint    {safe(endpoint.model)} at {safe(endpoint.endpoint)} {safe(takes)}"
     least = f"at least ({stats.unpriced_calls} calls have no known price) " if stats.unpriced_calls else ""
     yield f"  cost        {'no known price' if stats.cost_usd is None else f'{least}${stats.cost_usd:.4f}'}"
+
+
+def distinct_answers(samples: Samples) -> str:
+    """Say how many different answers the rows hold."""
+    return f"{counted(samples.kept, 'row')}, {counted(samples.answers, 'distinct answer')}"
+
+
+def few_answers(samples: Samples) -> str:
+    """Return a warning if most rows repeat the answer of another one; else nothing."""
+    if 2 * samples.answers >= samples.kept:
+        return ""
+    return "most rows repeat another one's answer: there are fewer than half as many answers as rows"
 
 
 def stance_lines(cells: Sequence[StanceCell], everything: bool) -> Iterator[str]:

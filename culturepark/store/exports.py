@@ -190,8 +190,12 @@ def by_seed(look: Look, query: Any) -> Counter[str]:
 
 
 def kept_samples(look: Look, run_id: str, cultures: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-    """Yield the kept samples of a run in the order of the talk, each with `seed_key` and `persona_key`."""
-    query = of_run(sqlalchemy.select(*SAMPLE, col(StatementRow.persona_key), col(DialogueRow.seed_key)))
+    """Yield the kept samples of a run in the order of the talk.
+
+    Each has `seed_key`, and of its statement `persona_key` and `first_person`.
+    """
+    of_statement = (col(StatementRow.persona_key), col(StatementRow.first_person))
+    query = of_run(sqlalchemy.select(*SAMPLE, *of_statement, col(DialogueRow.seed_key)))
     query = query.where(col(SampleRow.status) == "kept")
     if cultures:
         query = query.where(col(SampleRow.culture).in_(cultures))

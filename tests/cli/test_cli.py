@@ -525,7 +525,10 @@ def test_a_run_puts_its_id_on_stdout_and_a_summary_on_stderr() -> None:
     )
     assert begins.startswith("run a: ")
     assert "no evidence of what real people think" in begins
-    assert re.fullmatch(r"a: done; \d+ samples kept, \d+ dropped; [\d,]+ prompt and [\d,]+ completion tokens", summary)
+    assert re.fullmatch(
+        r"a: done; \d+ rows, \d+ distinct answers, \d+ samples dropped; [\d,]+ prompt and [\d,]+ completion tokens",
+        summary,
+    )
     assert following == "next: culturepark export a --format trl --out runs/a"
     assert warning.startswith("the model was scripted")
 

@@ -32,6 +32,7 @@ def answer(name: str, **values: Any) -> Answer:
         kept=True,
         side=AGREE,
         other_side=DISAGREE,
+        words=f"text of {name}",
         text_key=f"text of {name}",
         origin=f"statement of {name}",
         messages=({"role": "user", "content": "?"}, {"role": "assistant", "content": name}),

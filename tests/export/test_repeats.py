@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 from culturepark.cli.app import run
+from culturepark.distill import dedup
 from culturepark.domain import Duplicate, Edition, JsonObject, Status
 from culturepark.errors import UsageError
 from culturepark.export import repeats
 from culturepark.export.repeats import repeats_across
 from culturepark.models import weights
-from culturepark.models.embedder import MiniLM, Vectors
-from culturepark.models.spec import LEXICAL, MINILM, ModelSpec, parse
+from culturepark.models.embedder import ENCODERS, MiniLM, MultilingualE5, Vectors
+from culturepark.models.spec import E5, LEXICAL, MINILM, ModelSpec, parse
 from culturepark.store import vectors
 from tests.support.fakes import JENNA, FakeModel, Held, answering, begin, edition, judged, proposals, turns_of
 
@@ -130,7 +131,7 @@ def test_the_strictest_of_the_runs_thresholds_holds(tmp_path: Path) -> None:
 def test_a_loose_threshold_of_one_run_is_not_that_of_a_run_without_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(repeats.THRESHOLDS, "lexical", 0.99)
+    monkeypatch.setitem(dedup.THRESHOLDS, "lexical", 0.99)
     likely = TEA.replace("pour", "are pouring")
     loose = edition(distill={"dedup": {"threshold": 0.5}})
     hold_run(tmp_path, "a", [TEA], one=loose)
@@ -146,7 +147,7 @@ def test_a_threshold_for_another_embedders_similarities_is_not_taken(
     stored_vectors(TELL, monkeypatch)
     strict = edition(distill={"dedup": {"threshold": 1.0}})
     near = TEA.replace("pour", "are pouring")
-    monkeypatch.setattr(repeats, "MiniLM", Unloadable)
+    monkeypatch.setitem(ENCODERS, "minilm", Unloadable)
     hold_run(tmp_path, "a", [TEA], embedder=MINILM, one=strict)
     held = hold_run(tmp_path, "b", [near], embedder=MINILM, one=strict)
     with closing(sqlite3.connect(tmp_path / "runs.db")) as db, db:
@@ -175,12 +176,20 @@ def other_key() -> Edition:
 
 
 @pytest.mark.parametrize("other", [other_question, other_key])
-def test_statements_about_different_questions_do_not_meet(tmp_path: Path, other: Callable[[], Edition]) -> None:
-    held = hold_run(tmp_path, "a", [TEA])
-    hold_run(tmp_path, "b", [TEA], one=other())
-    hold_run(tmp_path, "c", [TEA], one=edition(title="Another scenario with the same question"))
+def test_opinions_about_different_questions_do_not_meet(tmp_path: Path, other: Callable[[], Edition]) -> None:
+    said = "I think that a job is for whoever does it best."
+    held = hold_run(tmp_path, "a", [said], kind="opinion")
+    hold_run(tmp_path, "b", [said], kind="opinion", one=other())
+    hold_run(tmp_path, "c", [said], kind="opinion", one=edition(title="Another scenario with the same question"))
     assert found(held, "a", "b") == {}
     assert found(held, "a", "b", "c") == {"c.d1.t1.s1": "a.d1.t1.s1"}
+
+
+@pytest.mark.parametrize("other", [other_question, other_key])
+def test_a_custom_is_the_same_whatever_was_asked(tmp_path: Path, other: Callable[[], Edition]) -> None:
+    held = hold_run(tmp_path, "a", [TEA])
+    hold_run(tmp_path, "b", [SALT, TEA], one=other())
+    assert found(held, "a", "b") == {"b.d1.t1.s2": "a.d1.t1.s1"}
 
 
 def test_statements_on_different_sides_do_not_meet(tmp_path: Path) -> None:
@@ -223,7 +232,7 @@ ENDPOINT = parse("openai:e@http://localhost:9/v1", "embedder")
 
 
 def stored_vectors(texts: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """MiniLM and an endpoint that know these texts alike and nothing else; the list tells what is asked of them."""
+    """Encoders and an endpoint that know these texts alike and nothing else; the list tells what is asked of them."""
     asked: list[str] = []
 
     class Fake(MiniLM):
@@ -240,9 +249,13 @@ def stored_vectors(texts: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> lis
             self.method = "endpoint"
             self.identity = identity
 
-    monkeypatch.setattr("culturepark.models.embedder.MiniLM", Fake)
+    class FakeE5(Fake):
+        method = "e5"
+        identity = MultilingualE5.identity
+
+    monkeypatch.setitem(ENCODERS, "minilm", Fake)
+    monkeypatch.setitem(ENCODERS, "e5", FakeE5)
     monkeypatch.setattr("culturepark.models.embedder.Endpoint", Remote)
-    monkeypatch.setattr(repeats, "MiniLM", Fake)
     return asked
 
 
@@ -252,7 +265,7 @@ TELL = ["On our street we pour tea for a guest.", "Whoever comes by receives hot
 def test_vectors_that_the_runs_have_left_are_taken_and_no_model_is_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for embedder, method in (MINILM, "minilm"), (ENDPOINT, "endpoint"):
+    for embedder, method in (E5, "e5"), (MINILM, "minilm"), (ENDPOINT, "endpoint"):
         folder = tmp_path / method
         folder.mkdir()
         asked = stored_vectors(TELL, monkeypatch)
@@ -266,17 +279,17 @@ def test_vectors_that_the_runs_have_left_are_taken_and_no_model_is_opened(
         assert len(asked) == 4
 
 
-def test_runs_with_different_embedders_meet_in_minilm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_with_different_embedders_meet_in_the_default_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = stored_vectors(TELL, monkeypatch)
     held = hold_run(tmp_path, "a", [TELL[0]], embedder=ENDPOINT)
     hold_run(tmp_path, "b", [TELL[1]], embedder=LEXICAL)
-    hold_run(tmp_path, "c", [TELL[1]], embedder=MINILM)
+    hold_run(tmp_path, "c", [TELL[1]], embedder=E5)
     asked.clear()
     before = everything(tmp_path, "vector")
     first = across_runs(held, "c", "a", "b")
     assert {(one.statement_id, one.representative_id, one.method) for one in first} == {
-        ("b.d1.t1.s1", "a.d1.t1.s1", "minilm"),
-        ("c.d1.t1.s1", "a.d1.t1.s1", "minilm"),
+        ("b.d1.t1.s1", "a.d1.t1.s1", "e5"),
+        ("c.d1.t1.s1", "a.d1.t1.s1", "e5"),
     }
     assert asked == [TELL[0]]  # the other text has been embedded by the third run
     assert across_runs(held, "a", "b", "c") == first
@@ -289,7 +302,7 @@ def test_a_store_that_cannot_be_written_is_compared_all_the_same(
 ) -> None:
     asked = stored_vectors(TELL, monkeypatch)
     held = hold_run(tmp_path, "a", [TELL[0]], embedder=ENDPOINT)
-    hold_run(tmp_path, "b", [TELL[1]], embedder=MINILM)
+    hold_run(tmp_path, "b", [TELL[1]], embedder=E5)
     with closing(sqlite3.connect(tmp_path / "runs.db")) as db, db:
         db.execute("CREATE TRIGGER closed BEFORE INSERT ON vector BEGIN SELECT raise(ABORT, 'readonly'); END")
     before = everything(tmp_path)

@@ -584,7 +584,7 @@ def test_a_run_whose_verdicts_cannot_be_read_ends_with_the_reason(
         assert simulate(scenario(tmp_path, GUESTS), endpoint) == 0
     refused = only(store, "SELECT count(*) FROM call WHERE refused = 'unparsable'")
     said = capsys.readouterr().err
-    assert "0 samples kept" in said
+    assert "0 rows, 0 distinct answers" in said
     assert f"no samples came of it: {refused} answers held no JSON" in said
 
 
