@@ -260,7 +260,7 @@ def test_of_one_persons_answers_to_a_question_at_most_one_is_without_a_reason() 
 
 def test_who_names_the_answer_is_asked_as_a_person_or_from_a_country() -> None:
     systems = [sample.messages[0]["content"] for _, sample in many(judged_one(hangs_on=("age",)), ("open",))]
-    countries = sum(" of " in text and any(digit in text for digit in "123456789") for text in systems)
+    countries = sum(" aged " in text and any(digit in text for digit in "123456789") for text in systems)
     assert 150 < countries < 250
 
 

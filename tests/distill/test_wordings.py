@@ -124,9 +124,9 @@ def test_half_of_the_rows_say_who_speaks_and_the_others_only_where() -> None:
 
 def test_of_a_person_only_what_the_answer_hangs_on_is_said_and_never_the_name() -> None:
     assert person_of(ENGLISH, said(), ELIFS_CARD) == "somebody from Konya, Türkiye"
-    assert person_of(ENGLISH, said("sex", "age"), ELIFS_CARD) == "a woman of 34 from Konya, Türkiye"
+    assert person_of(ENGLISH, said("sex", "age"), ELIFS_CARD) == "a woman aged 34 from Konya, Türkiye"
     assert person_of(ENGLISH, said("faith", "settlement"), ELIFS_CARD) == (
-        "somebody from Konya, Türkiye; in a city; faith: Sunni Muslim"
+        "somebody from Konya, Türkiye; lives in a city; faith: Sunni Muslim"
     )
     for person in shipped("everyday-norms").personas:
         text = person_of(ENGLISH, said(*get_args(Attribute)), person)
