@@ -484,7 +484,7 @@ def contrast_of(row: Planned, wordings: Wordings) -> tuple[str, str, str]:
     one, other = homes if unit("homes", row.key) < 0.5 else homes[::-1]
     question = row.item.casting.seed.question
     if asked_in_common(row.item) == "answers-case" and (case := row.item.casting.situation):
-        question = f"{case.told} {wordings.part('situation/ask')}"
+        question = f"{case.told} {wordings.language.frame('what_do_you_do').text}"
     first, second = (item.statement.first_person for item in told)
     return (
         wordings.say("contrast/system", row.key),
