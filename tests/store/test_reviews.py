@@ -654,8 +654,10 @@ def test_a_statement_in_other_words_stands_where_its_own_stood(store: Store) -> 
     shapes = {row["id"]: row["kind"] for row in rows_of("sample")}
     stances = {(row["dialogue_id"], row["persona_key"]): row["stance_text"] for row in rows_of("participant")}
     persons = {row["id"]: row["persona_key"] for row in rows_of("statement")}
-    assert {shapes[name] for name in after} == {"survey", "open", "norm"}
+    assert {shapes[name] for name in after} >= {"survey", "open", "norm"}
     for name, messages in after.items():
+        if shapes[name] == "limit":
+            continue
         assert messages[:-1] == before[name][:-1]
         stance = stances[".".join(name.split(".")[:2]), persons[name.rpartition(".")[0]]]
         said, told = messages[-1]["content"], before[name][-1]["content"]
