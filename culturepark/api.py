@@ -16,9 +16,10 @@ from typing import Any, TypeVar
 
 from culturepark.catalog import scenarios
 from culturepark.dialogue.casting import plan
-from culturepark.domain import Edition, Limits, Sample, Scenario, Status, Turn
+from culturepark.domain import Edition, Limits, Sample, Scenario, Shape, Status, Turn
 from culturepark.errors import UsageError
 from culturepark.export.manifest import Wanted
+from culturepark.export.shape_mix import checked_mix
 from culturepark.export.writer import Exported
 from culturepark.export.writer import export as write_export
 from culturepark.models.registry import check_specs
@@ -288,6 +289,8 @@ def export_runs(
     dialogues: bool = False,
     parquet: bool = False,
     licence: str | None = None,
+    shape_mix: Sequence[Shape] | Mapping[Shape, float] = (),
+    grounded: bool = False,
     tell: Tell = lambda _: None,
 ) -> Exported:
     """Write the kept samples of runs as training files, with an index, a card and a manifest.
@@ -300,6 +303,8 @@ def export_runs(
         split: the share of rows that train; whole questions are held out.
         dialogues: whole dialogues in place of single samples.
         licence: for the card, e.g. `cc-by-4.0`.
+        shape_mix: only these shapes of samples, or in a map their shares, e.g. `{"own": 3, "survey": 1}`.
+        grounded: only what is on a persona's card, or in a scene on it.
     Raises:
         UsageError: if there is nothing to export, or the folder holds something else.
 
@@ -314,7 +319,7 @@ def export_runs(
     if any(run.store.database is not database for run in chosen):
         raise UsageError("runs of several stores cannot be exported at once")
     ids = list(dict.fromkeys(run.id for run in chosen))
-    wanted = Wanted(format, tuple(cultures), split, dialogues, parquet, licence)
+    wanted = Wanted(format, tuple(cultures), split, dialogues, parquet, licence, checked_mix(shape_mix), grounded)
     return outside_the_loop(
         lambda: write_export(database, ids, Path(out), wanted, command="culturepark.export_runs", tell=tell)
     )

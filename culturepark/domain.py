@@ -11,7 +11,17 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    WrapValidator,
+    model_validator,
+)
 
 from culturepark.errors import StoreError
 
@@ -487,8 +497,36 @@ class DistillPolicy(Noun):
     """`batch`: many statements a call, as JSON; `claims`: yes or no, one claim at a time."""
     rewrite: Literal["checked", "off", "as-published"] = "checked"
     """Rewording of contradicting opinions. `as-published` keeps a rewording unchecked, and flags it."""
+    generic: Annotated[Literal["drop", "keep"], Field(exclude_if=lambda generic: generic == "drop")] = "drop"
+    """What becomes of norms and customs that would pass for most other countries. Opinions are only flagged."""
+    paraphrases: Annotated[int, Field(ge=0, le=50, exclude_if=lambda count: count == 0)] = 0
+    """More wordings of each prompt, for which the extractor's model is asked once a run."""
     checks: Named[ChecksPolicy] = None
     dedup: DedupPolicy = DedupPolicy()
+
+
+Weight = Annotated[float, Field(gt=0, le=1_000_000, strict=True)]
+Listed = Annotated[tuple[Shape, ...], Field(min_length=1)]
+Shares = Annotated[dict[Shape, Weight], Field(min_length=1)]
+LISTED: TypeAdapter[Any] = TypeAdapter(Listed)
+SHARES: TypeAdapter[Any] = TypeAdapter(Shares)
+
+
+def as_listed_or_shares(value: Any, _: Any) -> Any:
+    """Validate shapes as the one of their two forms that they are in, so that a mistake is named once, at its place."""
+    if not isinstance(value, dict | list | tuple):
+        raise ValueError("must be a list of shapes, or a map of shapes to their shares")
+    return (SHARES if isinstance(value, dict) else LISTED).validate_python(value)
+
+
+Shapes = Annotated[Listed | Shares, WrapValidator(as_listed_or_shares)]
+"""A list: every row of these shapes that fits. A map to numbers: the shares of the shapes among the rows."""
+SHAPE_SHARES: dict[Shape, float] = {
+    "own": 4.0, "norm": 3.0, "open": 2.0, "situation": 2.0,
+    "survey": 3.0, "limit": 1.0, "contrast": 1.0, "decline": 1.0,
+}  # fmt: skip
+"""The shares of a scenario that says nothing. Two thirds are shapes of which a statement gets one; so there are fewer
+than two rows for each answer."""
 
 
 class Scenario(Noun):
@@ -514,9 +552,9 @@ class Scenario(Noun):
     stances: Annotated[StancesFrom, Field(exclude_if=lambda stances: stances == "shares")] = "shares"
     limits: Limits = Limits()
     distill: DistillPolicy = DistillPolicy()
-    samples: Annotated[tuple[Shape, ...], Field(min_length=1)] = ("survey", "open", "norm")
-    mine: Annotated[tuple[Mined, ...], Field(min_length=1)] = ("delegate", "main")
-    """Whose words are mined. Scenarios stored by version 0.1 do not say it, and mined everybody's."""
+    samples: Shapes = SHAPE_SHARES
+    mine: Annotated[tuple[Mined, ...], Field(min_length=1)] = ("delegate",)
+    """Whose words are mined: main contacts' only where they are named."""
 
 
 class Edition(Noun):

@@ -16,6 +16,10 @@ DROPPED = {
     "cross-check": "somebody else of the same culture does not know it, or denies it",
     "before-the-question": "it was said before the question had been put",
     "picked": "a model too small to speak freely picked this view from the card",
+    "answers-nothing": "it answers none of the questions under which it could stand",
+    "not-alone": "it cannot be understood by itself",
+    "generic": "it would pass for most other countries",
+    "shape-share": "the run has enough samples of this shape",
     "duplicate": "the run has another statement that says the same",
     "same-words": "the run has another sample with the very same words",
     "review": "reviewers rejected it",
@@ -106,6 +110,7 @@ STAGES = {
     "check": "checks by judges and second personas",
     "dedup": "comparing them",
     "measure": "measuring the talks",
+    "shape": "wording the prompts anew",
 }
 
 STATUS_SIGNS = {
@@ -195,9 +200,27 @@ TALKS = {
 """Measures of dialogues, from their turns alone (`stats.talks.Measures` says how), and what a turn cost; at most 37
 columns."""
 
-SHAPES = {"survey": "survey answer", "open": "open answer", "norm": "norm or custom"}
+SHAPES = {
+    "survey": "survey answer",
+    "open": "open answer",
+    "norm": "norm or custom",
+    "own": "answer to its own question",
+    "situation": "what one does in a case",
+    "limit": "for whom it is not so",
+    "contrast": "two countries told apart",
+    "decline": "a custom of others declined",
+}
 
-SHAPES_TOGETHER = {"survey": "survey answers", "open": "open answers", "norm": "norms and customs"}
+SHAPES_TOGETHER = {
+    "survey": "survey answers",
+    "open": "open answers",
+    "norm": "norms and customs",
+    "own": "answers to own questions",
+    "situation": "answers in a case",
+    "limit": "limits",
+    "contrast": "pairs of countries told apart",
+    "decline": "declined customs",
+}
 
 ORIGINS = {
     "picked": "picked from the card",
@@ -258,6 +281,8 @@ SLIP_OUTCOMES = {
 FLAGS = {
     "as-published": "its rewording was kept unchecked",
     "unfounded": "its turn tells a rule or custom as a fact that is on no card",
+    "generic": "it would pass for most other countries",
+    "ungrounded": "an opinion of somebody to whom no survey answer was dealt",
 }
 """Flags of samples."""
 

@@ -190,7 +190,8 @@ def load(path: Path, model: type[Model], **from_name: Any) -> Model:
             what = unknown_key(known)
         elif top and top[0] in from_name:
             what = f"the file's name {what.removeprefix('the text ')}"
-        problems.append((detail["loc"], what))
+        # pydantic marks that the key is wrong, and not what stands behind it; the message says which words are meant.
+        problems.append((detail["loc"][:-1] if detail["loc"][-1:] == ("[key]",) else detail["loc"], what))
     raise CatalogError(placed(path, problems, data))
 
 
@@ -295,7 +296,8 @@ def explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
         case "value_error":
             return str(context["error"])
         case "too_short" | "too_long":
-            return detail["msg"].replace("Tuple", "the list").replace(" after validation", "")
+            said = detail["msg"].replace("Tuple", "the list").replace("Dictionary", "the map")
+            return said.replace(" after validation", "")
     return ", ".join(
         part
         for part in (

@@ -20,6 +20,7 @@ from culturepark.domain import (
     DEFAULT_LANGUAGE,
     LEAST_SITUATIONS,
     MAIN_CULTURE,
+    SHAPE_SHARES,
     STEERED,
     DistillPolicy,
     Edition,
@@ -36,7 +37,7 @@ from culturepark.domain import (
     Scenario,
     Seed,
     Setting,
-    Shape,
+    Shapes,
     Situations,
     StancesFrom,
     Text,
@@ -122,8 +123,9 @@ class ScenarioFile(Noun):
     `shares`, and nobody is told what to think; opinions then follow no survey."""
     limits: Limits = Limits()
     distill: DistillPolicy = DistillPolicy()
-    samples: Annotated[tuple[Shape, ...], Field(min_length=1)] = ("survey", "open", "norm")
-    """Shapes of samples: the answer with its place on the scale, the answer in free words, a norm or custom."""
+    samples: Shapes = SHAPE_SHARES
+    """Shapes of rows (`docs/samples.md`). A list: every row of these shapes that fits; a map to numbers: the shares of
+    the shapes among the rows, of which each statement gets one or two."""
     mine: Annotated[tuple[Mined, ...], Field(min_length=1)] = ("delegate",)
     """Whose words become samples: cultural delegates', and main contacts' only if `main` is named."""
     personas: tuple[str, ...] = ()

@@ -36,7 +36,7 @@ def talk_edition(persona: Persona, seed: Seed, *, moderated: bool) -> Edition:
             f'{persona.called}; as a question of your own it can be talked about: --about "{seed.question}"'
         )
     # A user may lead a talk anywhere: only a stance shows that an opinion answers the question.
-    samples: tuple[Shape, ...] = ("survey", "open", "norm") if seed.item and persona.role == "delegate" else ("norm",)
+    asked: tuple[Shape, ...] = ("survey", "open") if seed.item and persona.role == "delegate" else ()
     scenario = Scenario(
         name=f"talk-{persona.key}"[:80],
         title=f"A talk with {persona.name}"[:2000],
@@ -45,7 +45,8 @@ def talk_edition(persona: Persona, seed: Seed, *, moderated: bool) -> Edition:
         protocol="talk",
         seeds=(seed,),
         people=1,
-        samples=samples,
+        samples=(*asked, "norm", "own"),
+        mine=(persona.role,),
     )
     return Edition(scenario=scenario, personas=(persona,))
 

@@ -24,6 +24,9 @@ Example: culturepark export RUN1 RUN2 --format sharegpt --out runs/two --culture
 Pairs of answers for DPO:
 Example: culturepark export last --format preference --out runs/pairs
 \b
+Three answers to own questions for each survey answer, and nothing that a model made up:
+Example: culturepark export last --format trl --out runs/mix --shape-mix own=3,survey=1 --grounded
+\b
 Whole dialogues as multi-turn rows, also as Parquet, with a licence on the card:
 Example: culturepark export last --format trl --dialogues --out runs/talks --parquet --license cc-by-4.0
 """
@@ -42,6 +45,13 @@ def export(
     out: Annotated[Path, typer.Option(metavar="DIR", help="A folder for the files.")],
     culture: Annotated[list[str] | None, typer.Option(help="Only this one, in a file of its own. Repeatable.")] = None,
     split: Annotated[float | None, typer.Option(help="Share of rows that train; whole seeds are held out.")] = None,
+    shape_mix: Annotated[
+        str | None,
+        typer.Option(metavar="SHAPES", help="Only these shapes, as own,survey; or their shares, as own=3,survey=1."),
+    ] = None,
+    grounded: Annotated[
+        bool, typer.Option("--grounded", help="Only what is on a persona's card, or in a scene on it.")
+    ] = False,
     dialogues: Annotated[bool, typer.Option("--dialogues", help="Whole dialogues in place of single samples.")] = False,
     parquet: Annotated[bool, typer.Option("--parquet", help="The same rows as Parquet too (extra `parquet`).")] = False,
     licence: Annotated[
@@ -54,6 +64,7 @@ def export(
     from culturepark.domain import CULTURES, MAIN_CULTURE
     from culturepark.errors import UsageError
     from culturepark.export.manifest import Wanted
+    from culturepark.export.shape_mix import shape_mix_of
     from culturepark.export.writer import export as write_export
     from culturepark.glossary import counted
     from culturepark.store.recorded import store_with
@@ -66,8 +77,9 @@ def export(
         raise UsageError(f"--culture {unknown[0][:60]!r}: must be one of {', '.join(allowed)}")
     if split is not None and not 0 < split < 1:
         raise UsageError("--split: the share that trains, between 0 and 1, as in --split 0.9")
+    mix = shape_mix_of(shape_mix) if shape_mix is not None else ()
     store = Store(store_with(store_url, *run_ids), must_exist=True)
-    wanted = Wanted(form, tuple(dict.fromkeys(culture or [])), split, dialogues, parquet, licence)
+    wanted = Wanted(form, tuple(dict.fromkeys(culture or [])), split, dialogues, parquet, licence, mix, grounded)
     command = shlex.join(["culturepark", *sys.argv[1:]])
     exported = write_export(store, run_ids, out, wanted, command=command, tell=tell)
     for note in exported.notes:

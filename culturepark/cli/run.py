@@ -214,20 +214,21 @@ def distill(
         models = models_for(row, roles)
         scenario = edition_of(row).scenario
         judges = judges_asked(scenario, models) if stage != "dedup" else ()
-        asked = ASKED_AGAIN[stage] + (JUDGES[:1] if scenario.distill.checks and stage != "dedup" else ())
+        again = tuple(dict.fromkeys((*ASKED_AGAIN[stage], *(("extractor",) if scenario.distill.paraphrases else ()))))
+        asked = again + (JUDGES[:1] if scenario.distill.checks and stage != "dedup" else ())
         # The run would name a model that was never asked.
         if stray := [role for role in role_names(roles) if role not in asked]:
             raise UsageError(f"--role {stray[0]}: nobody is asked as that from {stage} on; only {', '.join(asked)}")
         check_used(trust, models.values(), row.id)
-        check_specs(models, ASKED_AGAIN[stage] + judges, trust)
+        check_specs(models, again + judges, trust)
         unfinished = [d.number for d in store.dialogues(row.id) if d.status not in (Status.DONE, Status.STOPPED)]
         if unfinished:
             first = f"`culturepark resume {row.id}{store_option(store)}` first"
             raise UsageError(f"{row.id} has {len(unfinished)} unfinished dialogues; {first}")
         threshold = threshold or threshold_for(row, models)
         settings = replace(settings_of(row), until="samples", threshold=threshold, **limits.given)
-        again = {"extract": stage == "extract", "verify": stage == "verify"}
-        store.set_plan(row.id, vars(settings), models_column(models), **again)
+        rounds = {"extract": stage == "extract", "verify": stage == "verify"}
+        store.set_plan(row.id, vars(settings), models_column(models), **rounds)
         return carry_on(store, store.run(row.id), as_json, trust)
 
 

@@ -1,20 +1,34 @@
-"""Turns statements into fine-tuning samples. Pure: all wording is the statement's or a fixed template's.
+"""Turns statements into fine-tuning samples: which rows come of them, and what each says. Pure.
 
-The first person is the speaker's own sentence, or the extractor's, which the verifier accepted. No word inside a
-sentence is ever replaced.
+The first person is the speaker's own sentence, or the extractor's, which the verifier accepted. A row stands only under
+a prompt that its answer answers. No word inside a sentence is ever replaced.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from culturepark.dialogue.protocol import protocol_of
-from culturepark.dialogue.stance import side_taken
-from culturepark.distill import dedup, quotes
+from culturepark.dialogue.stance import side_taken, unit
+from culturepark.distill import dedup
+from culturepark.distill.shares import thinned, wanted_shape
 from culturepark.distill.slips import FLAG as UNFOUNDED
-from culturepark.domain import Casting, Criterion, Relation, Sample, Scenario, Shape, Statement
-from culturepark.languages import Language, load_language
+from culturepark.distill.wordings import Wordings, form_of, survey_answer, who_answers
+from culturepark.domain import (
+    Casting,
+    Criterion,
+    Participant,
+    Provenance,
+    Relation,
+    Sample,
+    Scenario,
+    Shape,
+    Statement,
+)
+from culturepark.ids import dialogue_of
+from culturepark.languages import load_language
 
 REASONS: dict[tuple[str, Relation], str] = {
     ("faithful", "contradict"): "unfaithful",
@@ -25,44 +39,58 @@ REASONS: dict[tuple[str, Relation], str] = {
     ("stance", "irrelevant"): "irrelevant-to-stance",
     ("stance", "entail"): "entails-stance",
 }
-AS_PUBLISHED = "as-published"
+AS_PUBLISHED, GENERIC, UNGROUNDED = "as-published", "generic", "ungrounded"
 CHECKS: tuple[Criterion, ...] = ("harmlessness", "awareness", "cross-check")
 
-AFTER_VERIFYING = ("before-the-question", "picked", "duplicate", "same-words", "review")
+AFTER_VERIFYING = (
+    "before-the-question", "answers-nothing", "picked", "duplicate", "same-words", "shape-share", "review",
+)  # fmt: skip
 """Reasons why samples of a statement that passed verification may still not be kept."""
-OFF_TOPIC = ("opening", "introduce", "talk", "closing")
-"""Phases in which people speak of other things than the seed."""
+FREE: tuple[Shape, ...] = ("own", "open", "situation", "norm")
+"""Shapes in which a statement is told; where shares are wanted, it gets one of them, and one of the others at most."""
+NUMBERS: dict[Shape, int] = {
+    "survey": 1, "norm": 1, "open": 2, "own": 3, "situation": 4, "limit": 5, "contrast": 6, "decline": 7,
+}  # fmt: skip
+"""The number of each shape in the ids of samples, whatever else is made of the statement. A survey answer comes of an
+opinion, and `norm` of a norm or custom, so no statement has both."""
+SURENESS: tuple[Provenance, ...] = ("card", "episode", "model")
+
+ANSWERED_BY: dict[Shape, Criterion] = {"own": "answers", "situation": "answers-case"}
+"""The criterion that a statement must meet for sure to be told in a shape."""
+
+Verdicts = Mapping[str, tuple[Relation, str]]
+"""Criterion -> relation and decision."""
 
 
-def shapes(statement: Statement, casting: Casting, wanted: Sequence[Shape]) -> list[Shape]:
-    """Return the wanted shapes that a statement fits."""
-    fitting: set[Shape] = {"norm"}
-    if statement.kind == "opinion":
-        fitting = {"open"}
-        if casting.by_key(statement.persona_key).stance and casting.seed.item:
-            fitting.add("survey")
+def shapes(statement: Statement, casting: Casting, wanted: Collection[Shape]) -> list[Shape]:
+    """Return the wanted shapes that a statement may have by itself, before anything is known of what it answers."""
+    fitting: set[Shape] = {"open" if statement.kind == "opinion" else "norm"}
+    if statement.kind == "opinion" and casting.by_key(statement.persona_key).stance and casting.seed.item:
+        fitting.add("survey")
+    if statement.question:
+        fitting.add("own")
+    if casting.situation and statement.about != "else":
+        fitting.add("situation")
+    if statement.exception:
+        fitting.add("limit")
+    if statement.unlike:
+        fitting.add("decline")
     return [shape for shape in dict.fromkeys(wanted) if shape in fitting]
 
 
 def drop_reason(
-    verdicts: Mapping[str, tuple[Relation, str]],
+    verdicts: Verdicts,
     keep: Sequence[str],
     is_duplicate: bool,
     flags: str = "",
-    shape: Shape | None = None,
-    asked_yet: bool = True,
-    picked: bool = False,
+    *,
+    drops_generic: bool = False,
 ) -> str | None:
-    """Return why a statement's samples are not kept; None if they are.
-
-    A survey answer gives a reason for the stance, so it must support the stance, whatever else the scenario keeps.
+    """Return why nothing is kept of a statement; None if something may be.
 
     Args:
-        verdicts: criterion -> (relation, decision).
         keep: relations to the stance that the scenario keeps.
-        asked_yet: whether the seed's question had been put when this was said.
-        picked: whether a small model picked it from the card. A norm is true as it stands there; a view that nobody
-            formed is none.
+        drops_generic: whether what would pass for most other countries is not kept.
     """
     if AS_PUBLISHED not in flags.split():
         if "faithful" not in verdicts:
@@ -72,78 +100,20 @@ def drop_reason(
             if decision != "keep":
                 wanted = keep if criterion == "stance" else ("entail",)
                 return "unsure" if relation in wanted else REASONS[criterion, relation]
-        relation, _ = verdicts.get("stance", ("entail", ""))
-        if shape == "survey" and relation != "entail":
-            return REASONS["stance", relation]
     for criterion in CHECKS:
         relation, decision = verdicts.get(criterion, ("entail", "keep"))
         if decision != "keep":
             return "undecided" if relation == "unparsable" else criterion
-    if not asked_yet and shape in ("survey", "open"):
-        return "before-the-question"
-    if picked and shape in ("survey", "open"):
-        return "picked"
+    if found(verdicts, "stands-alone") is False:
+        return "not-alone"
+    if drops_generic and GENERIC in flags.split():
+        return GENERIC
     return "duplicate" if is_duplicate else None
 
 
-def shape_sample(
-    statement: Statement,
-    casting: Casting,
-    shape: Shape,
-    phase: str,
-    language: Language,
-    reason: str | None,
-    flags: str = "",
-) -> Sample:
-    """
-    Args:
-        phase: of the statement's turn.
-    """
-    participant = casting.by_key(statement.persona_key)
-    persona, seed = participant.persona, casting.seed
-    values = {
-        "country": persona.country_name,
-        "question": seed.question,
-        "topic": seed.topic,
-        "stance": participant.stance.text if participant.stance else "",
-        "options": " / ".join(option.label for option in seed.item.options) if seed.item else "",
-        "first_person": statement.first_person,
-        "statement": statement.text,
-    }
-    heading = statement.kind if shape == "norm" else shape
-    # A custom from home need not be about the seed, nor need a sentence that was taken word by word.
-    on_topic = phase not in OFF_TOPIC and statement.text != quotes.attributed(persona, statement.quote, language)
-    asked = f"{heading}-on-topic" if shape == "norm" and on_topic else heading
-    # A reason that names the answer need not name it twice.
-    names_stance = shape == "survey" and f"“{values['stance']}”" in statement.first_person
-
-    def say(heading: str, part: str) -> str:
-        return language.section("samples", heading, part).render(**values)
-
-    return Sample(
-        statement_id=statement.id,
-        culture=statement.culture,
-        kind=shape,
-        messages=(
-            {"role": "system", "content": say("system", "text")},
-            {"role": "user", "content": say(asked, "user")},
-            {"role": "assistant", "content": say("survey-with-stance" if names_stance else heading, "assistant")},
-        ),
-        status="dropped" if reason else "kept",
-        drop_reason=reason,
-        flags=flags,
-    )
-
-
-def without_twins(samples: Sequence[tuple[str, Sample]]) -> list[tuple[str, Sample]]:
-    """Drop kept samples whose very words an earlier one has: no row is trained on twice."""
-    first: dict[str, str] = {}
-    out = []
-    for sample_id, sample in samples:
-        if sample.status == "kept" and first.setdefault(repr(sample.messages), sample_id) != sample_id:
-            sample = sample.model_copy(update={"status": "dropped", "drop_reason": "same-words"})
-        out.append((sample_id, sample))
-    return out
+def found(verdicts: Verdicts, criterion: Criterion) -> bool | None:
+    """Return whether a statement meets a criterion for sure; None where nobody has asked."""
+    return verdicts[criterion][1] == "keep" if criterion in verdicts else None
 
 
 # --- a run --------------------------------------------------------------------------------------------
@@ -154,8 +124,7 @@ class Judged:
     """A statement with all that decides about its samples."""
 
     statement: Statement
-    verdicts: Mapping[str, tuple[Relation, str]]
-    """Criterion -> relation and decision."""
+    verdicts: Verdicts
     casting: Casting
     phase: str
     """Of its turn."""
@@ -163,6 +132,368 @@ class Judged:
     """A small model picked its turn from the card."""
     unfounded: bool = False
     """Its turn tells a rule or custom as a fact that is on no card."""
+
+    @property
+    def key(self) -> str:
+        """What its rows are drawn by: its words and their place, so that they stay when a run is distilled again."""
+        statement = self.statement
+        return f"{statement.turn_id} {statement.quote_start} {statement.first_person}"
+
+    @property
+    def speaker(self) -> Participant:
+        return self.casting.by_key(self.statement.persona_key)
+
+    @property
+    def is_opinion(self) -> bool:
+        return self.statement.kind == "opinion"
+
+    def meets(self, criterion: Criterion) -> bool | None:
+        return found(self.verdicts, criterion)
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A row before it is worded."""
+
+    sample_id: str
+    shape: Shape
+    item: Judged
+    reason: str | None = None
+    """Why it is dropped; None if it is kept."""
+    beside: Judged | None = None
+    """The other statement, where a row is made of two."""
+    brief: bool = False
+    """A survey answer without a reason."""
+
+    @property
+    def key(self) -> str:
+        """What its wording is drawn by."""
+        return f"{self.shape} {self.item.key}"
+
+
+def why_dropped(item: Judged, scenario: Scenario, is_duplicate: bool = False) -> str | None:
+    drops = scenario.distill.generic == "drop" and not item.is_opinion
+    return drop_reason(item.verdicts, scenario.distill.keep, is_duplicate, flags(item, scenario), drops_generic=drops)
+
+
+def prompts_of(item: Judged, scenario: Scenario) -> dict[Shape, str | None]:
+    """Return the wanted shapes under whose prompt a statement may stand, each with the reason why it is not kept there.
+
+    A shape whose prompt it does not answer is left out. Rows of two statements are not among them.
+    """
+    statement, asked = item.statement, item.meets("answers-seed")
+    fitting: dict[Shape, str | None] = {}
+    for shape in shapes(statement, item.casting, scenario.samples):
+        reason = "picked" if item.picked and item.is_opinion else None
+        if shape in ("survey", "open"):
+            if asked is False:
+                continue
+            if asked is None and not asked_yet(item.phase, scenario.protocol):
+                reason = "before-the-question"
+            relation, _ = item.verdicts.get("stance", ("entail", ""))
+            # It gives a reason for the stance, so it must support it, whatever else the scenario keeps.
+            if shape == "survey" and relation != "entail":
+                reason = REASONS["stance", relation]
+        elif shape == "decline" or (shape in ANSWERED_BY and not item.meets(ANSWERED_BY[shape])):
+            continue
+        fitting[shape] = reason
+    return fitting
+
+
+def answers_nothing(item: Judged) -> bool:
+    """Return whether an opinion answers none of the questions. A rule or custom need not: it is simply asked for."""
+    asked = [item.meets(criterion) for criterion in ("answers", "answers-seed", "answers-case")]
+    return item.is_opinion and not any(asked) and item.meets("answers-seed") is not None
+
+
+def rows_of(item: Judged, scenario: Scenario, of_two: Mapping[Shape, Judged] = {}) -> list[Planned]:
+    """Return the rows that come of a statement which is not dropped as a whole, some with a reason of their own.
+
+    Args:
+        of_two: shape -> the other statement, of the rows that can be made of two.
+    """
+    if answers_nothing(item):
+        told = shapes(item.statement, item.casting, scenario.samples)
+        return [planned(item, shape, "answers-nothing") for shape in told if shape in FREE][:1]
+    fitting = prompts_of(item, scenario)
+    kept = [shape for shape, reason in fitting.items() if reason is None]
+    chosen: list[Shape]
+    if isinstance(scenario.samples, dict):
+        shares = scenario.samples
+        free = wanted_shape(shares, [s for s in FREE if s in kept], "free shape", item.key)
+        others = [s for s in shares if s not in FREE and (s in kept or s in of_two)]
+        other = wanted_shape(shares, others, "other shape", item.key)
+        if free and unit("another row", item.key) >= others_for_one(shares):
+            other = None
+        chosen = [shape for shape in (free, other) if shape]
+        if not free and not other:
+            chosen = list(fitting)[:1]
+    else:
+        chosen = [shape for shape in dict.fromkeys(scenario.samples) if shape in fitting or shape in of_two]
+    return [planned(item, shape, fitting.get(shape), of_two.get(shape)) for shape in chosen]
+
+
+def others_for_one(shares: Mapping[Shape, float]) -> float:
+    """Return how many rows of other shapes should come to one of the free ones."""
+    free = sum(share for shape, share in shares.items() if shape in FREE)
+    return (sum(shares.values()) - free) / free if free else 1.0
+
+
+def most_rows(scenario: Scenario) -> int:
+    """Return the largest number of rows that come of one statement."""
+    return 2 if isinstance(scenario.samples, dict) else len(scenario.samples)
+
+
+def planned(item: Judged, shape: Shape, reason: str | None = None, beside: Judged | None = None) -> Planned:
+    return Planned(f"{item.statement.id}.x{NUMBERS[shape]}", shape, item, reason, beside)
+
+
+def dropped_rows(item: Judged, scenario: Scenario, reason: str) -> list[Planned]:
+    """Return the rows of a statement of which nothing is kept: they show what was lost, and why."""
+    told = shapes(item.statement, item.casting, scenario.samples)
+    told = [shape for shape in told if shape in ("survey", "open", "norm")] or [s for s in told if s != "decline"]
+    if isinstance(scenario.samples, dict):
+        told = [shape for shape in told if shape != "survey" or len(told) == 1][:1]
+    return [planned(item, shape, reason) for shape in told]
+
+
+def plan(judged: Sequence[Judged], repeated: Collection[str], scenario: Scenario) -> list[Planned]:
+    """Return every row of a run, kept or dropped with the reason, before it is worded."""
+    reasons = {item.statement.id: why_dropped(item, scenario, item.statement.id in repeated) for item in judged}
+    passed = [item for item in judged if reasons[item.statement.id] is None]
+    of_two: dict[str, dict[Shape, Judged]] = defaultdict(dict)
+    if "contrast" in scenario.samples:
+        for one, other in contrasts(passed):
+            of_two[one.statement.id]["contrast"] = other
+    if "decline" in scenario.samples:
+        # What another one says is asked about, and needs no row of its own; so it may be a repetition.
+        known = {item.statement.id: item for item in judged if why_dropped(item, scenario) is None}
+        for item in passed:
+            if (its := known.get(item.statement.unlike or "")) and item.meets("answers-other") is not False:
+                of_two[item.statement.id]["decline"] = its
+    rows: list[Planned] = []
+    for item in judged:
+        if reason := reasons[item.statement.id]:
+            rows += dropped_rows(item, scenario, reason)
+        else:
+            rows += rows_of(item, scenario, of_two[item.statement.id])
+    return without_reasons(rows)
+
+
+def contrasts(passed: Sequence[Judged]) -> Iterator[tuple[Judged, Judged]]:
+    """Yield pairs of statements of one dialogue in which people of two countries answer the same, each in one pair.
+
+    A country that is named in the words would give the answer away.
+    """
+    groups: dict[tuple[str, Criterion], list[Judged]] = defaultdict(list)
+    for item in passed:
+        named = item.speaker.persona.country_name.removeprefix("the ") in item.statement.first_person
+        if item.meets("distinctive") and not named and (criterion := asked_in_common(item)):
+            groups[dialogue_of(item.statement.turn_id), criterion].append(item)
+    for group in groups.values():
+        left = sorted(group, key=lambda item: unit("contrast", item.key))
+        while left:
+            one = left.pop()
+            home = one.speaker.persona.country_name
+            other = next((item for item in left if item.speaker.persona.country_name != home), None)
+            if other:
+                left.remove(other)
+                yield one, other
+
+
+def asked_in_common(item: Judged) -> Criterion | None:
+    """Return the criterion by which a statement answers what the whole table was asked: the seed or the case."""
+    if item.meets("answers-seed") or (item.meets("answers-seed") is None and item.statement.about == "seed"):
+        return "answers-seed"
+    by_case = item.meets("answers-case") or (item.meets("answers-case") is None and item.statement.about == "case")
+    return "answers-case" if by_case and item.casting.situation else None
+
+
+def without_reasons(rows: Sequence[Planned]) -> list[Planned]:
+    """Let about half of the survey answers that are kept do without their reason: one of each person and question."""
+    told: set[tuple[str, str]] = set()
+    out = []
+    for row in rows:
+        if row.shape == "survey" and row.reason is None and unit("brief", row.key) < 0.5:
+            whose = (row.item.statement.persona_key, row.item.casting.seed.key)
+            row = replace(row, brief=whose not in told)
+            told.add(whose)
+        out.append(row)
+    return out
+
+
+def samples_of(
+    judged: Sequence[Judged], repeated: Collection[str], scenario: Scenario, wordings: Wordings | None = None
+) -> list[tuple[str, Sample]]:
+    """Return every sample of a run with its id, kept or dropped with the reason.
+
+    Args:
+        repeated: ids of the statements that others stand for.
+        wordings: the language's own if not given.
+    """
+    wordings = wordings or Wordings(load_language(scenario.language))
+    rows = plan(judged, repeated, scenario)
+    worded = [(row.sample_id, sample_of(row, scenario, wordings)) for row in rows]
+    samples = without_twins(worded, {row.sample_id: told_by(row) for row in rows})
+    keys = {row.sample_id: row.key for row in rows}
+    return in_shares(samples, scenario.samples, keys) if isinstance(scenario.samples, dict) else samples
+
+
+def in_shares(
+    samples: Sequence[tuple[str, Sample]], shares: Mapping[Shape, float], keys: Mapping[str, str]
+) -> list[tuple[str, Sample]]:
+    """Drop kept samples until the shapes of the others have their shares.
+
+    Args:
+        keys: by id, what decides which ones go.
+    """
+    gone = thinned([(keys[name], sample.kind) for name, sample in samples if sample.status == "kept"], shares)
+    too_many = {"status": "dropped", "drop_reason": "shape-share"}
+    return [
+        (name, sample.model_copy(update=too_many) if sample.status == "kept" and keys[name] in gone else sample)
+        for name, sample in samples
+    ]
+
+
+def without_twins(
+    samples: Sequence[tuple[str, Sample]], told: Mapping[str, Sequence[str]] = {}
+) -> list[tuple[str, Sample]]:
+    """Drop kept samples that say what an earlier one does: no row is trained on twice.
+
+    Args:
+        told: id -> what makes two samples the same, in place of all their words.
+    """
+    first: dict[Sequence[str], str] = {}
+    out = []
+    for sample_id, sample in samples:
+        what = told.get(sample_id) or (repr(sample.messages),)
+        if sample.status == "kept" and first.setdefault(what, sample_id) != sample_id:
+            sample = sample.model_copy(update={"status": "dropped", "drop_reason": "same-words"})
+        out.append((sample_id, sample))
+    return out
+
+
+def told_by(row: Planned) -> tuple[str, ...]:
+    """Return what a row says to what, in whatever wording; empty where only its very words tell.
+
+    A survey answer without its reason is an option, which several people may choose.
+    """
+    statement, seed = row.item.statement, row.item.casting.seed
+    case = row.item.casting.situation
+    to: dict[Shape, str | None] = {
+        "survey": None if row.brief else seed.key,
+        "open": seed.key,
+        "own": statement.question,
+        "situation": case.told if case else None,
+        "norm": "",
+        "limit": statement.exception,
+        "decline": row.beside.statement.id if row.beside else None,
+    }
+    what = to.get(row.shape)
+    return () if what is None else (row.shape, statement.culture, what, statement.first_person)
+
+
+# --- the words of a row ---------------------------------------------------------------------------------
+
+
+def sample_of(row: Planned, scenario: Scenario, wordings: Wordings) -> Sample:
+    statement = row.item.statement
+    system, user, assistant = messages_of(row, wordings)
+    return Sample(
+        statement_id=statement.id,
+        culture=statement.culture,
+        kind=row.shape,
+        messages=(
+            {"role": "system", "content": system},
+            {"role": "user", "content": user},
+            {"role": "assistant", "content": assistant},
+        ),
+        status="dropped" if row.reason else "kept",
+        drop_reason=row.reason,
+        flags=flags(row.item, scenario),
+        provenance=less_sure(statement, row.beside.statement) if row.beside else statement.provenance,
+        beside=row.beside.statement.id if row.beside else None,
+    )
+
+
+def less_sure(one: Statement, other: Statement) -> Provenance | None:
+    """Return the less sure origin of two statements; None where one is not known."""
+    if one.provenance is None or other.provenance is None:
+        return None
+    return max(one.provenance, other.provenance, key=SURENESS.index)
+
+
+def messages_of(row: Planned, wordings: Wordings) -> tuple[str, str, str]:
+    """Return the words of system, user and assistant."""
+    item, key = row.item, row.key
+    statement, persona, seed = item.statement, item.speaker.persona, item.casting.seed
+
+    def say(group: str, **values: object) -> str:
+        return wordings.say(group, key, country=persona.country_name, **values)
+
+    if row.shape == "contrast":
+        return contrast_of(row, wordings)
+    system = who_answers(wordings, statement, persona, key)
+    if row.shape == "survey":
+        return (system, *survey_of(row, wordings))
+    if row.shape == "limit":
+        return system, say("limit/user", said=statement.first_person), statement.exception or ""
+    if row.shape == "open":
+        user = say("open/user", question=seed.question)
+    elif row.shape == "own":
+        user = say("own/user", question=statement.question)
+    elif row.shape == "situation":
+        assert item.casting.situation is not None
+        user = say("situation/user", told=item.casting.situation.told)
+    elif row.shape == "decline":
+        assert row.beside is not None
+        there, said = row.beside.speaker.persona.country_name, row.beside.statement.first_person
+        user = say("decline/user", there=there, said=said)
+    else:
+        # The topic is named only where what is told is about it.
+        on_topic = bool(item.meets("answers-seed")) and unit("topic", key) < 0.5
+        kind = "personal" if statement.reach == "personal" else statement.kind
+        group = f"norm/{kind}-topic" if on_topic and kind != "personal" else f"norm/{kind}"
+        user = say(group, topic=seed.topic)
+    return system, user, statement.first_person
+
+
+def survey_of(row: Planned, wordings: Wordings) -> tuple[str, str]:
+    item, key = row.item, row.key
+    survey, stance, first_person = item.casting.seed.item, item.speaker.stance, item.statement.first_person
+    assert survey is not None
+    assert stance is not None
+    form = form_of(key, survey)
+    user = wordings.say(
+        "survey/only" if row.brief else "survey/ask",
+        key,
+        question=item.casting.seed.question,
+        options=form.listing(survey),
+        mark=wordings.part(f"survey/mark-{form.style}"),
+    )
+    answers = wordings.of("survey/answer")
+    wording = None if row.brief else answers[int(unit("answer", key) * len(answers))]
+    return user, survey_answer(wording, form, survey, stance.text, first_person)
+
+
+def contrast_of(row: Planned, wordings: Wordings) -> tuple[str, str, str]:
+    """Return the words of a row that tells two countries apart. Nobody in particular answers it."""
+    assert row.beside is not None
+    told = [row.item, row.beside] if unit("first", row.key) < 0.5 else [row.beside, row.item]
+    homes = [item.speaker.persona.country_name for item in told]
+    one, other = homes if unit("homes", row.key) < 0.5 else homes[::-1]
+    question = row.item.casting.seed.question
+    if asked_in_common(row.item) == "answers-case" and (case := row.item.casting.situation):
+        question = f"{case.told} {wordings.language.frame('what_do_you_do').text}"
+    first, second = (item.statement.first_person for item in told)
+    return (
+        wordings.say("contrast/system", row.key),
+        wordings.say("contrast/user", row.key, question=question, first=first, second=second, one=one, other=other),
+        wordings.say("contrast/answer", row.key, first_country=homes[0], second_country=homes[1]),
+    )
+
+
+# --- what is compared ---------------------------------------------------------------------------------
 
 
 def entries(
@@ -178,34 +509,31 @@ def entries(
     """
     passed = []
     for item in judged:
-        if drop_reason(item.verdicts, scenario.distill.keep, False, flags(item, scenario)) is not None:
+        if why_dropped(item, scenario) is not None:
             continue
-        samples = samples_if_new(item, scenario)
-        left = [shape for sample_id, shape in samples.items() if not rejected(sample_id)]
-        if samples and not left:
+        kept = [row for row in rows_of(item, scenario) if row.reason is None]
+        lost = {row.shape for row in kept if rejected(row.sample_id)}
+        if kept and len(lost) == len(kept):
             continue
         asked, side = item.casting.seed.key, dedup.SIDES[side_of(item)]
         if item.statement.kind != "opinion":
             asked, side = "", dedup.SIDES[0]
-        block = (asked, item.statement.culture, scenario.language, " ".join(left), side)
+        block = (asked, item.statement.culture, scenario.language, told_as(item, scenario, lost), side)
         passed.append(dedup.Entry(item.statement.id, block, item.statement.first_person, scenario.language))
     return passed
 
 
-def samples_if_new(item: Judged, scenario: Scenario) -> dict[str, Shape]:
-    """Return id and shape of the samples that are kept unless another statement says the same."""
-    keep, flag, asked = scenario.distill.keep, flags(item, scenario), asked_yet(item.phase, scenario.protocol)
-    return {
-        sample_id: shape
-        for sample_id, shape in shapes_of(item, scenario)
-        if drop_reason(item.verdicts, keep, False, flag, shape, asked, item.picked) is None
-    }
+def told_as(item: Judged, scenario: Scenario, rejected: Collection[Shape]) -> str:
+    """Return whether a statement answers the question: what does has other shapes than what does not.
 
+    Which one of its shapes a hash has chosen makes no difference.
 
-def shapes_of(item: Judged, scenario: Scenario) -> list[tuple[str, Shape]]:
-    """Return id and shape of all samples of a statement."""
-    fitting = shapes(item.statement, item.casting, scenario.samples)
-    return [(f"{item.statement.id}.x{number}", shape) for number, shape in enumerate(fitting, start=1)]
+    Args:
+        rejected: shapes in which reviewers reject it.
+    """
+    prompts = prompts_of(item, scenario).items()
+    fitting = [shape for shape, reason in prompts if reason is None and shape not in rejected]
+    return " ".join(shape for shape in fitting if shape in ("survey", "open", "norm")) or " ".join(fitting[:1])
 
 
 def side_of(item: Judged) -> int:
@@ -215,33 +543,20 @@ def side_of(item: Judged) -> int:
     return side_taken(item.casting.seed.item, stance.code if stance else None, relation)
 
 
-def samples_of(judged: Sequence[Judged], repeated: Collection[str], scenario: Scenario) -> list[tuple[str, Sample]]:
-    """Return every sample of a run with its id, kept or dropped with the reason.
-
-    Args:
-        repeated: ids of the statements that others stand for.
-    """
-    language = load_language(scenario.language)
-    samples = []
-    for item in judged:
-        statement, flag = item.statement, flags(item, scenario)
-        asked = asked_yet(item.phase, scenario.protocol)
-        for sample_id, shape in shapes_of(item, scenario):
-            again = statement.id in repeated
-            reason = drop_reason(item.verdicts, scenario.distill.keep, again, flag, shape, asked, item.picked)
-            sample = shape_sample(statement, item.casting, shape, item.phase, language, reason, flag)
-            samples.append((sample_id, sample))
-    return without_twins(samples)
-
-
 def asked_yet(phase: str, protocol: str) -> bool:
     """Return whether the seed's question has been put before a phase, or in it."""
     return phase != "opening" or protocol_of(protocol).opens_with_question
 
 
 def flags(item: Judged, scenario: Scenario) -> str:
-    published = scenario.distill.rewrite == AS_PUBLISHED and item.statement.rewritten_from
-    return " ".join(flag for flag, is_set in ((AS_PUBLISHED, published), (UNFOUNDED, item.unfounded)) if is_set)
+    relation, _ = item.verdicts.get("distinctive", ("entail", ""))
+    known = {
+        AS_PUBLISHED: scenario.distill.rewrite == AS_PUBLISHED and item.statement.rewritten_from,
+        UNFOUNDED: item.unfounded,
+        GENERIC: relation == "contradict",
+        UNGROUNDED: item.is_opinion and item.speaker.stance is None,
+    }
+    return " ".join(flag for flag, is_set in known.items() if is_set)
 
 
 def settled(verdicts: Sequence[tuple[Relation, str]]) -> tuple[Relation, str]:

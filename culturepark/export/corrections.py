@@ -8,10 +8,19 @@ from itertools import chain
 from typing import Any
 
 from culturepark.distill.review_outcome import outcome
-from culturepark.domain import Edition, Review, Turn
+from culturepark.domain import Review, Turn
 from culturepark.store import exports
 from culturepark.store.standing import of_sample, standing_reviews
 from culturepark.store.tables import RunRow
+
+QUOTING = ("limit", "contrast")
+"""Shapes whose prompt quotes the statement of the row, and whose answer is another."""
+
+
+def put_for(old: str, new: str, text: str) -> str:
+    """Put words for the last occurrence of others. The speaker's words stand behind the row's own."""
+    before, found, behind = text.rpartition(old) if old else ("", "", "")
+    return f"{before}{new}{behind}" if found else text
 
 
 class Corrections:
@@ -46,30 +55,45 @@ class Corrections:
     def rejects(self, sample_id: str) -> bool:
         return bool(self) and of_sample(self.reviews, sample_id).rejected
 
-    def answer(self, sample: Mapping[str, Any], edition: Edition, stored: str) -> str:
-        """Return a sample's answer in its reviewers' wording, else as it is stored.
+    def messages(self, sample: Mapping[str, Any], stored: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+        """Return a sample's messages in its reviewers' wording, else as they are stored.
 
-        The wording of a statement is put into the template of the sample's shape. The wording of a turn changes only
-        whole dialogues, since statements rest on the words that were spoken.
+        The wording of a statement stands where its words stood, in the prompt too if that quotes them. All else stays
+        as the row has it, so the row keeps its own prompt and its own form. The wording of a turn changes only whole
+        dialogues, since statements rest on the words that were spoken.
         """
-        review = of_sample(self.reviews, sample["id"]).wording if self else None
-        if review is None or review.wording is None or review.subject_id not in (sample["id"], sample["statement_id"]):
-            return stored
-        text = review.wording
-        if review.subject_id != sample["id"]:
-            from culturepark.distill.samples import shape_sample
+        if not self:
+            return list(stored)
+        messages, reviews = list(stored), []
+        review = of_sample(self.reviews, sample["id"]).wording
+        if review and review.wording and review.subject_id == sample["id"]:
+            messages, reviews = [*messages[:-1], messages[-1] | {"content": review.wording}], [review]
+        elif review and review.wording and review.subject_id == sample["statement_id"]:
+            at = -2 if sample["kind"] in QUOTING else -1
+            messages[at], reviews = self._told_anew(messages[at], review), [review]
+        if sample["beside"]:
+            beside = of_sample(self.reviews, sample["beside"]).wording
+            if beside and beside.subject_id == sample["beside"]:
+                messages[-2], reviews = self._told_anew(messages[-2], beside), [*reviews, beside]
+        if messages != list(stored):
+            self.corrected[sample["id"]] = reviews
+        return messages
 
-            statement, casting, phase, language = exports.statement_in_context(self._look, edition, review.subject_id)
-            worded = statement.model_copy(update={"first_person": text})
-            text = shape_sample(worded, casting, sample["kind"], phase, language, None).messages[-1]["content"]
-        if text != stored:
-            self.corrected[sample["id"]] = [review]
-        return text
+    def _told_anew(self, message: dict[str, str], review: Review) -> dict[str, str]:
+        """Put the wording of a statement where its words are: they were put in whole, so they are found whole."""
+        text = message["content"]
+        told = next((words for words in exports.words_of(self._look, review.subject_id) if words in text), "")
+        return message | {"content": put_for(told, review.wording or "", text)}
+
+    def rejects_beside(self, sample: Mapping[str, Any]) -> bool:
+        """Tell whether a row is made of two statements, and reviewers reject the other one."""
+        return bool(sample["beside"]) and self.rejects(sample["beside"])
 
     def words(self, sample: Mapping[str, Any]) -> str:
         """Return a sample's answer in the first person, without the words of its template."""
-        reviews = self.corrected.get(sample["id"])
-        return reviews[0].wording or "" if reviews else sample["first_person"]
+        own = (sample["id"], sample["statement_id"])
+        wordings = (review.wording for review in self.corrected.get(sample["id"], ()) if review.subject_id in own)
+        return next(filter(None, wordings), sample["first_person"])
 
     def turns(self, dialogue_id: str, turns: Sequence[Turn]) -> tuple[bool, list[tuple[Turn, Review]]]:
         """Tell whether one of a dialogue's turns is rejected, and return the turns with another wording."""

@@ -107,7 +107,7 @@ def perspective(
             messages.append({"role": role, "content": text})
     if not messages:
         return []
-    system = language.section("samples", "dialogue", "system").render(
+    system = language.wordings("dialogue")["system"][0].render(
         country=persona.country_name,
         called=persona.called,
         place=persona.place,

@@ -8,20 +8,20 @@ from __future__ import annotations
 import json
 import platform
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 
 from culturepark import __version__
 from culturepark.dialogue.protocol import protocol_of
 from culturepark.distill.dedup import THRESHOLDS, band
-from culturepark.domain import DistillPolicy, Review
+from culturepark.domain import DistillPolicy, Review, Shape
 from culturepark.errors import UsageError
 from culturepark.export import licences
 from culturepark.export.dialogues import NEVER_ANSWERED, REJECTED_TURN
 from culturepark.export.files import DUPLICATES, MANIFEST, File, RowsFile, need_parquet
 from culturepark.export.formats import Format, format_named, multi_turn
-from culturepark.export.rows import LEAK, REJECTED, TWIN, UNFIT, Source
+from culturepark.export.rows import LEAK, MADE_UP, OF_UNKNOWN_ORIGIN, OTHER_SHAPE, OVER_SHARE, REJECTED, TWIN, UNFIT, Source
 from culturepark.languages import load_language
 from culturepark.models.embedder import method_of
 from culturepark.stats.figures import Checks, Counts, Figures, Samples, Statements, Stored, Turns
@@ -48,6 +48,10 @@ class Wanted:
     """Export whole dialogues in place of single samples."""
     parquet: bool = False
     licence: str | None = None
+    shape_mix: Collection[Shape] = ()
+    """Export only these shapes of samples; in a map, in these shares. Empty: all as they come."""
+    grounded: bool = False
+    """Export only what stands on somebody's card."""
 
     @property
     def format(self) -> Format:
@@ -65,6 +69,14 @@ class Wanted:
         if self.dialogues and not self.format.multi_turn:
             raise UsageError(
                 f"--format {self.form} holds one question and its answer; dialogues go into {', '.join(multi_turn())}"
+            )
+        if self.shape_mix and (self.dialogues or self.format.pairs):
+            raise UsageError(
+                "--shape-mix is for single samples, which have shapes; pairs and whole dialogues have none"
+            )
+        if self.grounded and self.dialogues:
+            raise UsageError(
+                "--grounded is for samples; where the sentences of a whole dialogue come from is not known"
             )
         if self.licence is not None and not licences.is_name(self.licence):
             raise UsageError(f"--license {self.licence[:60]!r}: an identifier is wanted, as apache-2.0 or cc-by-4.0")
@@ -319,6 +331,15 @@ def remarks(
         )
     if count := source.left_without[TWIN]:
         yield f"{counted(count, 'row is', 'rows are')} left out: in reviewers' wording another row says the very same"
+    if count := source.left_without[OTHER_SHAPE]:
+        yield f"{counted(count, 'row is', 'rows are')} left out, of shapes that --shape-mix does not name"
+    if count := source.left_without[OVER_SHARE]:
+        yield f"{counted(count, 'row is', 'rows are')} left out, so that the shapes have the shares of --shape-mix"
+    if absent := sorted(set(wanted.shape_mix) - source.shapes):
+        yield f"--shape-mix: there are no rows of the shape {', '.join(absent)}"
+    for why in (MADE_UP, OF_UNKNOWN_ORIGIN):
+        if count := source.left_without[why]:
+            yield f"{counted(count, 'sample is', 'samples are')} left out by --grounded: {why}"
     for why in UNFIT.values():
         if count := source.left_without[why]:
             lost = ("answer is", "answers are") if wanted.format.pairs else ("row is", "rows are")
@@ -388,7 +409,7 @@ def counted(count: int, one: str, several: str) -> str:
 
 def run_entry(source: Source, wanted: Wanted, run: RunRow, checks: Checks) -> RunEntry:
     scenario = source.editions[run.id].scenario
-    samples_prompt = load_language(scenario.language).prompt("samples").digest
+    wordings = load_language(scenario.language).wordings_digest
     counts = exports.done_counts if wanted.dialogues else exports.kept_counts
     seed_keys = set(counts(source.look, run.id, wanted.cultures))
     return RunEntry(
@@ -405,7 +426,7 @@ def run_entry(source: Source, wanted: Wanted, run: RunRow, checks: Checks) -> Ru
         created_at=run.created_at,
         models=json.loads(run.models),
         branched=[branched(source.look, branch) for branch in exports.branches(source.look, run.id)],
-        prompts=exports.prompt_digests(source.look, run.id) | {"samples": [samples_prompt]},
+        prompts=exports.prompt_digests(source.look, run.id) | {"samples": [wordings]},
         policy=scenario.distill,
         questions=len(seed_keys),
         sources=sorted({seed.item.source for seed in scenario.seeds if seed.item and seed.key in seed_keys}),

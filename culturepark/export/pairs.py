@@ -39,6 +39,10 @@ class Answer:
     origin: str
     """Id of the statement behind the answer; for a rewording, of the original statement."""
     messages: tuple[dict[str, str], ...]
+    words: str = ""
+    """The answer in the first person, without the words of a template."""
+    label: str | None = None
+    """The option of the survey item that its speaker was dealt."""
 
 
 def sides_of(item: SurveyItem | None, stance_code: int | None, relation: str | None) -> tuple[Side, Side]:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, wraps
 from hashlib import blake2b
 from typing import Any
 
-from culturepark.domain import Duplicate, Edition, JsonObject, Seed
+from culturepark.domain import Duplicate, Edition, JsonObject, Seed, Shape
 from culturepark.errors import StoreError
 from culturepark.export.corrections import Corrections
 from culturepark.export.formats import Format
 from culturepark.export.pairs import Answer, pairs, sides_of
-from culturepark.ids import run_of
+from culturepark.languages import load_language
 from culturepark.models.thoughts import unfit
 from culturepark.store import exports
 from culturepark.store.integrity import edition_of
@@ -24,7 +24,11 @@ from culturepark.store.tables import RunRow
 LEAK = "the same as an answer in train, or nearly"
 """Reason for which a row of validation is left out."""
 REJECTED, TWIN = "rejected by reviewers", "the same as another row in reviewers' wording"
+MADE_UP, OF_UNKNOWN_ORIGIN = "the model's own", "of an origin that nobody has looked at"
+OVER_SHARE, OTHER_SHAPE = "more than the share of its shape", "of a shape that was not asked for"
 """Reasons for which a sample has no row, or an answer is in no pair."""
+GROUNDED = ("card", "episode")
+"""Origins of what stands on somebody's card."""
 UNFIT = {
     "leaked-thoughts": "with a model's thoughts in it",
     "control-token": "with a control token in it",
@@ -52,6 +56,8 @@ class Row:
     all that the assistant says."""
     by_hand: Counter[str] = field(default_factory=Counter)
     """Origin (`typed` or `edited`) -> number of turns in the row that a real person wrote."""
+    shape: Shape | None = None
+    """None for a pair or a whole dialogue."""
 
 
 @dataclass
@@ -66,6 +72,10 @@ class Source:
     format: Format
     left_out: Mapping[str, Duplicate]
     """Statement id -> the statement of another run that represents it; such statements get no row."""
+    mix: Collection[Shape] = ()
+    """The shapes of the rows, or a map of shapes to their shares; empty: all as they come."""
+    grounded: bool = False
+    """Leave out what is on no card, and that of which it is not known."""
     editions: dict[str, Edition] = field(init=False)
     represented: set[tuple[str, str]] = field(init=False)
     """Id of a representative, and a shape in which it has a kept sample."""
@@ -73,11 +83,13 @@ class Source:
     """Reason -> number of samples, answers or dialogues without a row."""
     duplicates: list[JsonObject] = field(default_factory=list)
     """Duplicates that are not yet in their file."""
-    repeated: set[str] = field(default_factory=set)
-    """Ids of the samples that got no row, because another run has their statement in the same shape."""
-    leaking: set[str] = field(default_factory=set)
-    """Ids of the samples that got no row of validation, because an answer in train says the same."""
+    without_row: set[str] = field(default_factory=set)
+    """Ids of the kept samples that got no row."""
     corrections: Corrections = field(init=False)
+    shapes: set[str] = field(default_factory=set)
+    """Shapes of the rows so far."""
+    over_share: set[str] | None = None
+    """Ids of the rows that the shares of shapes leave no room for; None until the rows are counted."""
     repeated_dialogues: int = 0
     """Number of rows of dialogues with the messages of a row of an earlier run."""
 
@@ -117,7 +129,20 @@ class Source:
         if not self.cultures or sample["culture"] in self.cultures:
             self.left_without["duplicate"] += 1
             self.duplicates.append({"id": sample["id"], **duplicate.model_dump()})
-            self.repeated.add(sample["id"])
+            self.without_row.add(sample["id"])
+        return True
+
+    def leaves_out(self, sample: Mapping[str, Any]) -> bool:
+        """Tell whether a sample gets no row, and count the reason."""
+        if self.repeats(sample):
+            return True
+        if self.corrections.rejects_beside(sample):
+            self.left_without[REJECTED] += 1
+        elif self.grounded and sample["provenance"] not in GROUNDED:
+            self.left_without[MADE_UP if sample["provenance"] else OF_UNKNOWN_ORIGIN] += 1
+        else:
+            return False
+        self.without_row.add(sample["id"])
         return True
 
     def messages(self, sample: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -126,10 +151,8 @@ class Source:
         Raises:
             StoreError: if the format cannot hold them.
         """
-        *asked, answer = self.checked(f"sample {sample['id']}", json.loads(sample["messages"]))
-        run_id = run_of(sample["id"])
-        text = self.corrections.answer(sample, self.editions[run_id], answer["content"])
-        return [*asked, answer if text == answer["content"] else answer | {"content": text}]
+        stored = self.checked(f"sample {sample['id']}", json.loads(sample["messages"]))
+        return self.corrections.messages(sample, stored)
 
     def checked(self, what: str, messages: list[dict[str, str]]) -> list[dict[str, str]]:
         if wrong := self.format.problem(messages):
@@ -184,13 +207,40 @@ def fingerprint(data: object) -> bytes:
     return blake2b(json.dumps(data).encode(), digest_size=16).digest()
 
 
+def in_shares(read: Callable[[Source], Iterator[Row]]) -> Callable[[Source], Iterator[Row]]:
+    """Leave out rows until their shapes are those that are wanted, in the shares that are wanted."""
+
+    @wraps(read)
+    def rows(source: Source) -> Iterator[Row]:
+        from culturepark.distill.shares import thinned
+
+        if isinstance(source.mix, Mapping) and source.over_share is None:
+            told = [(row.ids["id"], row.shape) for row in read(source) if row.shape]
+            source.over_share = thinned(told, source.mix, exact=True)
+            source.begin_again()
+        for row in read(source):
+            row_id = row.ids["id"]
+            if source.mix and row.shape not in source.mix:
+                source.left_without[OTHER_SHAPE] += 1
+            elif row_id in (source.over_share or ()):
+                source.left_without[OVER_SHARE] += 1
+            else:
+                source.shapes |= {row.shape} if row.shape else set()
+                yield row
+                continue
+            source.without_row.add(row_id)
+
+    return rows
+
+
+@in_shares
 @each_once
 @fit_to_train_on
 def single(source: Source) -> Iterator[Row]:
     """Yield every kept sample as a row."""
     for run in source.runs:
         for sample in exports.kept_samples(source.look, run.id, source.cultures):
-            if not source.repeats(sample):
+            if not source.leaves_out(sample):
                 messages = source.messages(sample)
                 yield Row(
                     source.format.record(sample["id"], messages),
@@ -199,6 +249,7 @@ def single(source: Source) -> Iterator[Row]:
                     sample["seed_key"],
                     ((run.id, sample["persona_key"]),),
                     (source.corrections.words(sample),),
+                    shape=sample["kind"],
                 )
 
 
@@ -213,17 +264,41 @@ def preferences(source: Source) -> Iterator[Row]:
         for chosen, rejected in pairs([answer for _, answer in answers], has_scale):
             if source.cultures and chosen.culture not in source.cultures:
                 continue
-            if rejected is None:
+            answer = rejected and under_one_prompt(chosen, rejected, source.editions[runs[chosen.sample_id]])
+            if rejected is None or answer is None:
                 source.left_without["no contrast"] += 1
                 continue
             yield Row(
-                source.format.record(chosen.sample_id, chosen.messages, rejected.messages),
+                source.format.record(chosen.sample_id, chosen.messages, (*chosen.messages[:-1], answer)),
                 {"id": chosen.sample_id, "rejected": rejected.sample_id},
                 chosen.culture,
                 chosen.seed_key,
                 tuple((runs[answer.sample_id], answer.persona_key) for answer in (chosen, rejected)),
                 (chosen.words, rejected.words),
             )
+
+
+def under_one_prompt(chosen: Answer, rejected: Answer, edition: Edition) -> dict[str, str] | None:
+    """Return the rejected answer as it would stand under the prompt of the chosen one; None if it cannot stand there.
+
+    In whatever words the question was put to either, it is the same. A survey answer names its option as the prompt of
+    the chosen one lists them, and gives its reason only if the chosen one does.
+    """
+    from culturepark.distill.wordings import Wordings, under_the_same_prompt
+
+    item = edition.seed(chosen.seed_key).item
+    if chosen.shape != "survey" or item is None:
+        return rejected.messages[-1]
+    if chosen.label is None or rejected.label is None:
+        return None
+    said = under_the_same_prompt(
+        Wordings(load_language(edition.scenario.language)),
+        item,
+        chosen.messages[-2]["content"],
+        (chosen.messages[-1]["content"], chosen.label, chosen.words),
+        (rejected.label, rejected.words),
+    )
+    return None if said is None else rejected.messages[-1] | {"content": said}
 
 
 def same_questions(source: Source) -> list[dict[str, list[Seed]]]:
@@ -261,7 +336,7 @@ def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[
                 sample["kind"] != "open" or unsure or not asked_yet(sample["phase"], sample["protocol"])
             ):
                 continue
-            if (sample["status"] != "kept" and not against_stance) or source.repeats(sample):
+            if (sample["status"] != "kept" and not against_stance) or source.leaves_out(sample):
                 continue
             if against_stance and source.corrections.rejects(sample["id"]):
                 source.left_without[REJECTED] += 1
@@ -271,7 +346,9 @@ def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[
                 source.left_without[UNFIT[reason]] += 1
                 continue
             words = source.corrections.words(sample)
-            side, other_side = sides_of(seeds[sample["seed_key"]].item, sample["stance_code"], sample["relation"])
+            item = seeds[sample["seed_key"]].item
+            side, other_side = sides_of(item, sample["stance_code"], sample["relation"])
+            labels = {option.code: option.label for option in item.options} if item else {}
             yield (
                 run.id,
                 Answer(
@@ -287,5 +364,7 @@ def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[
                     words=words,
                     origin=sample["rewritten_from"] or sample["statement_id"],
                     messages=tuple(messages),
+                    words=words,
+                    label=labels.get(sample["stance_code"]),
                 ),
             )

@@ -92,7 +92,7 @@ def export(
                     f"{run.id} was being distilled again: {behind} dialogues still have the samples of the round "
                     f"before; `culturepark resume {run.id}` finishes it"
                 )
-        source = Source(look, runs, wanted.cultures, wanted.format, left_out)
+        source = Source(look, runs, wanted.cultures, wanted.format, left_out, wanted.shape_mix, wanted.grounded)
         read, counts = reader_of(source, wanted)
         if not counts:
             raise nothing_to_export(ids, wanted)
@@ -101,7 +101,7 @@ def export(
         leaks: frozenset[str] = frozenset()
         if share is not None:
             # These rows can only be counted by making them.
-            if wanted.format.pairs or left_out or source.corrections:
+            if wanted.format.pairs or left_out or source.corrections or wanted.shape_mix or wanted.grounded:
                 counts = Counter(row.seed_key for row in read(source))
                 source.begin_again()
             held = held_out(counts, source.questions(), share)
@@ -153,7 +153,7 @@ def export(
             raise StoreError(f"cannot write {out}: {error.strerror}") from None
     if share is not None and not wanted.dialogues and not wanted.format.pairs:  # a row of pairs has two samples
         try:
-            store.set_splits(ids, wanted.cultures, held, source.repeated | source.leaking)
+            store.set_splits(ids, wanted.cultures, held, source.without_row)
         except StoreError as error:  # read-only, full or busy; the files are complete
             notes.append(f"which half each sample fell on was not stored: {error}")
     return Exported(
@@ -209,7 +209,7 @@ def write(
             answers = [answer_key(answer) for answer in row.answers]
             if half == "validation" and not leaks.isdisjoint(answers):
                 source.left_without[LEAK] += 1
-                source.leaking.update(row.ids.values())
+                source.without_row.update(row.ids.values())
                 continue
             tally.answers.update(answers[:1])  # of a pair, the chosen one
             name = ".".join(part for part in (row.culture if wanted.cultures else "all", half) if part)

@@ -2,6 +2,7 @@
 
     language.toml   its name, its script, and the words that frame a transcript
     NAME.md         prompts, with `{{holes}}`
+    samples/        what stands around the rows that come of a talk, each in many wordings
     phrases.toml    word lists of guards and deduplication
 
 No other module holds words of a language. A missing list or file is an error; English never stands in for it.
@@ -109,6 +110,23 @@ class Language:
             elif part:
                 lines_of.setdefault((heading, part), []).append(line)
         return {key: "\n".join(lines).strip("\n") for key, lines in lines_of.items()}
+
+    @cache  # noqa: B019
+    def wordings(self, name: str) -> dict[str, tuple[Prompt, ...]]:
+        """Return the wordings in a file of `samples/`, by heading: its paragraphs. What stands above is a remark."""
+        parts = re.split(r"^# (.+)$", self._read(f"samples/{name}.md"), flags=re.M)
+        return {
+            heading.strip(): tuple(Prompt(text.strip()) for text in re.split(r"\n[ \t]*\n", body) if text.strip())
+            for heading, body in zip(parts[1::2], parts[2::2], strict=True)
+        }
+
+    @cached_property
+    def wordings_digest(self) -> str:
+        """The sha256 of all files in `samples/` together."""
+        files = sorted((file for file in self.folder.joinpath("samples").iterdir()), key=lambda file: file.name)
+        return hashlib.sha256(
+            "\0".join(f"{file.name}\0{file.read_text('utf-8')}" for file in files).encode()
+        ).hexdigest()
 
     @cache  # noqa: B019
     def frame(self, name: str) -> Prompt:

@@ -90,6 +90,7 @@ def answer(body: JsonObject) -> str:
         "move": leading,
         "slips": slips,
         "rows": rows,
+        "wordings": wordings,
     }
     return json.dumps(scripts[schema](material))
 
@@ -261,6 +262,12 @@ def start_of(text: str) -> str:
 def slips(_: JsonObject) -> JsonObject:
     """Find none: the script says what stands on the card."""
     return {"slips": []}
+
+
+def wordings(material: JsonObject) -> JsonObject:
+    """Say the wordings that there are once more, each with a number before it."""
+    known = material["wordings"]
+    return {"wordings": [f"Question {n + 1}. {known[n % len(known)]}" for n in range(material["count"])]}
 
 
 def scores(material: JsonObject, judge: str) -> JsonObject:

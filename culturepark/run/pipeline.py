@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from culturepark.distill.extract import Proposal
     from culturepark.distill.heads import Encode
     from culturepark.distill.samples import Judged
+    from culturepark.distill.wordings import Wordings
     from culturepark.models.embedder import Embedder
     from culturepark.run.rating import Pair
 
@@ -405,7 +406,7 @@ class Run:
         from culturepark.distill.judgement import case
         from culturepark.distill.reword import candidates, reword
         from culturepark.distill.row_checks import check_rows, worth_asking
-        from culturepark.distill.samples import shapes
+        from culturepark.distill.samples import most_rows, shapes
         from culturepark.distill.verify import verify
 
         policy = self.scenario.distill
@@ -449,7 +450,8 @@ class Run:
         }
         self.store.add_verification(row.id, reworded, verdicts, self.row.verify_round, provenance)
         passed = passed_all(verdicts)
-        self.samples += sum(len(shapes(s, casting, self.scenario.samples)) for s in statements if s.id in passed)
+        fitting = [len(shapes(s, casting, self.scenario.samples)) for s in statements if s.id in passed]
+        self.samples += sum(min(count, most_rows(self.scenario)) for count in fitting)
         self._show()
 
     async def _check(
@@ -541,7 +543,8 @@ class Run:
             )
         if self._reaches("samples"):
             repeated = {duplicate.statement_id for duplicate in duplicates}
-            idle = self.store.set_distilled(self.row.id, duplicates, samples_of(judged, repeated, self.scenario))
+            shaped = samples_of(judged, repeated, self.scenario, await self._wordings())
+            idle = self.store.set_distilled(self.row.id, duplicates, shaped)
             if idle:
                 self.watcher.note(f"reviews that count no longer, because nothing says the same words now: {idle}")
         else:
@@ -579,6 +582,32 @@ class Run:
             self._show()
             decision = await detached(compared.decide, answers)
         return decision.duplicates
+
+    async def _wordings(self) -> Wordings:
+        """Return the wordings of the rows, with those of a model where the scenario wants them."""
+        from culturepark.distill.ask import SubjectAsker
+        from culturepark.distill.rephrase import rephrase
+        from culturepark.distill.wordings import Wordings
+        from culturepark.languages import load_language
+
+        language, count = load_language(self.scenario.language), self.scenario.distill.paraphrases
+        if not count:
+            return Wordings(language)
+        model = await self.models.get("extractor")
+        if model.traits.small or model.traits.labels:
+            self._note_once("prompts have the shipped wordings alone: a model this small is not asked for others")
+            return Wordings(language)
+        asker = SubjectAsker(language=language, subject_id=self.row.id, model=model, ledger=self.ledger, stage="shape")
+        try:
+            made = await rephrase(asker, self.scenario.samples, count)
+        except (Unreachable, OutOfCredit):
+            raise
+        except ModelError as error:
+            self._note(f"prompts have the shipped wordings alone: {error}")
+            return Wordings(language)
+        found = sum(map(len, made.more.values()))
+        self._note(f"{counted(found, 'more wording')} of prompts by the model, {made.refused} unfit ones refused")
+        return Wordings(language, made.more)
 
     def _judged(self) -> list[Judged]:
         from culturepark.distill.samples import Judged, settled

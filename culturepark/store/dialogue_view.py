@@ -6,7 +6,7 @@ The terminal app and the report page both show it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -107,7 +107,7 @@ class Scene:
     turns: tuple[Spoken, ...]
     reviews: Mapping[str, tuple[ReviewRow, ...]]
     """Id of a turn, statement or sample -> its standing reviews, those of the same words in earlier rounds included."""
-    shapes: tuple[Shape, ...]
+    shapes: Collection[Shape]
     """Shapes of the run's samples."""
 
     @property

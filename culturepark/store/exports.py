@@ -13,9 +13,7 @@ import sqlalchemy
 from sqlmodel import Session, and_, case, col, func, or_, select
 
 from culturepark.dialogue.protocol import PROTOCOLS
-from culturepark.domain import Casting, Edition, Statement, Status, Turn
-from culturepark.languages import Language, load_language
-from culturepark.store.castings import sitting_in
+from culturepark.domain import Status, Turn
 from culturepark.store.integrity import PAGE, columns, of_columns, pages, sound
 from culturepark.store.lineage import of_run
 from culturepark.store.tables import (
@@ -84,13 +82,10 @@ def rejected_count(look: Look, run_id: str, cultures: Sequence[str], shapes: Seq
     return int(look.execute(query).scalar_one())
 
 
-def statement_in_context(look: Look, edition: Edition, statement_id: str) -> tuple[Statement, Casting, str, Language]:
-    """Return a statement with its dialogue's casting, the phase of its turn, and the dialogue's language."""
+def words_of(look: Look, statement_id: str) -> tuple[str, str]:
+    """Return the words of a statement, in the first person and in the third, which norms had in version 0.1."""
     row = look.get_one(StatementRow, statement_id)
-    turn = look.get_one(TurnRow, row.turn_id)
-    dialogue = look.get_one(DialogueRow, turn.dialogue_id)
-    (casting,) = sitting_in(look, col(DialogueRow.id) == dialogue.id, edition)
-    return row.noun(), casting, turn.phase, load_language(dialogue.language)
+    return row.first_person, row.text
 
 
 def has_row(role: Any, protocol: Any) -> Any:

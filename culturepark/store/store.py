@@ -481,6 +481,7 @@ class Store:
                     messages="",
                     status="",
                 )
+                row.kind = sample.kind  # in runs of old, one number had another shape
                 row.messages = json.dumps(list(sample.messages), ensure_ascii=True)
                 row.status, row.drop_reason, row.flags = sample.status, sample.drop_reason, sample.flags
                 row.provenance, row.beside = sample.provenance, sample.beside

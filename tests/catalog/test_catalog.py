@@ -17,8 +17,9 @@ from culturepark.catalog.coverage import coverage
 from culturepark.catalog.files import package_dir
 from culturepark.catalog.personas import load_all, load_persona
 from culturepark.catalog.surveys import load_items
+from culturepark.catalog.talks import EVERYDAY, talk_edition
 from culturepark.cli.app import explain, run
-from culturepark.domain import CULTURES, Edition, Persona, SurveyItem
+from culturepark.domain import CULTURES, SHAPE_SHARES, Edition, Persona, SurveyItem
 from culturepark.errors import CatalogError, UsageError
 
 PERSONAS = sorted(package_dir("personas").glob("*.yaml"))
@@ -911,3 +912,53 @@ def test_the_situations_of_a_scenario_stand_in_place_of_those_of_the_survey(tmp_
     path.write_text(json.dumps(file), "utf-8")
     seeds = scenarios.load_edition(path).scenario.seeds
     assert [[s.told for s in seed.situations] for seed in seeds] == [["One job is left."]] * 2
+
+
+# --- which rows a scenario wants -----------------------------------------------------------------------
+
+
+def with_samples(folder: Path, samples: str) -> Path:
+    return write(folder, "mine.yaml", changed(SCENARIO, "samples: [survey, open, norm]\n", samples))
+
+
+@pytest.mark.parametrize(
+    ("samples", "meant"),
+    [
+        ("samples: [survey, open, norm]\n", ("survey", "open", "norm")),
+        ("samples: {own: 3, survey: 0.5}\n", {"own": 3.0, "survey": 0.5}),
+        ("", SHAPE_SHARES),
+    ],
+)
+def test_samples_are_shapes_or_their_shares(tmp_path: Path, samples: str, meant: object) -> None:
+    assert scenarios.load_edition(with_samples(tmp_path, samples)).scenario.samples == meant
+
+
+@pytest.mark.parametrize("name", ["quickstart", "wvs7", "everyday-norms"])
+def test_shipped_scenarios_want_all_shapes(name: str) -> None:
+    assert scenarios.load_edition(scenarios.find(name)).scenario.samples == SHAPE_SHARES
+
+
+@pytest.mark.parametrize(
+    ("samples", "line", "key", "what"),
+    [
+        ("samples: [survey, opn]\n", 0, "samples[2]", "must be one of 'survey'"),
+        ("samples:\n  own: 3\n  opne: 2\n", 2, "samples.opne", "must be one of 'survey'"),
+        ("samples:\n  own: 3\n  open: 0\n", 2, "samples.open", "greater than 0"),
+        ("samples:\n  own: many\n", 1, "samples.own", "valid number"),
+        ("samples:\n  own: true\n", 1, "samples.own", "valid number"),
+        ("samples:\n  own: .inf\n", 1, "samples.own", "1000000"),
+        ("samples: {}\n", 0, "samples", "at least 1 item"),
+        ("samples: []\n", 0, "samples", "at least 1 item"),
+        ("samples: 3\n", 0, "samples", "a list of shapes, or a map"),
+        ("samples:\n", 0, "samples", "a list of shapes, or a map"),
+    ],
+)
+def test_wrong_samples_are_named_where_they_stand(tmp_path: Path, samples: str, line: int, key: str, what: str) -> None:
+    path = with_samples(tmp_path, samples)
+    has_problem(path, line_of(path.read_text("utf-8"), "samples:") + line, key, what)
+
+
+def test_a_talk_mines_whom_it_is_held_with() -> None:
+    jenna = next(p for p in load_all([]) if p.key == "american-jenna")
+    assert talk_edition(jenna, EVERYDAY, moderated=False).scenario.mine == ("main",)
+    assert scenarios.load_edition(scenarios.find("quickstart")).scenario.mine == ("delegate",)

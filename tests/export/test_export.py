@@ -27,6 +27,7 @@ name: many
 title: Many questions
 setting: cross-cultural
 cultures: [turkish, german]
+samples: [survey, open, norm]
 seeds:
   - survey: wvs7/Q33
   - key: guests

@@ -478,7 +478,9 @@ def test_the_card_tells_who_speaks_with_which_models_and_what_was_dropped() -> N
         assert f"run `{run['run']}`: scenario `{run['scenario']}`" in text
         assert set(run["prompts"]) == {"dialogue", "examine", "extract", "verify", "samples"}
         assert run["policy"]["keep"] == ["entail"]
-    assert "before-the-question" in text
+    dropped = {reason for run in manifest["runs"] for reason in run["samples"]["dropped"]}
+    assert dropped
+    assert all(reason in text for reason in dropped)
     assert "no evidence" in text.replace("\n  ", " ")
     assert manifest["versions"]["python"].startswith("3.")
 
@@ -531,13 +533,15 @@ def test_a_format_that_is_not_there_is_refused_with_those_that_are() -> None:
 def test_the_help_has_an_example_for_each_way_of_use() -> None:
     text = cli("export", "--help").out
     examples = re.findall(r"Example: (culturepark export .*)", text)
-    assert len(examples) == 4
+    assert len(examples) == 5
     assert {form for form in FORMATS if f"--format {form}" in "".join(examples)} >= {
         "trl",
         "sharegpt",
         "preference",
     }
-    assert {"--split", "--culture", "--dialogues", "--parquet", "--license"} <= set(" ".join(examples).split())
+    assert {"--split", "--culture", "--dialogues", "--parquet", "--license", "--shape-mix", "--grounded"} <= set(
+        " ".join(examples).split()
+    )
 
 
 # --- memory ----------------------------------------------------------------------------------------

@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 
+from culturepark.catalog.surveys import load_items
+from culturepark.distill.wordings import form_in
+from culturepark.domain import SurveyItem
 from culturepark.export.pairs import Answer, pairs, sides_of
 from tests.cli.test_cli import away, cli, rows_of  # noqa: F401 - `away` is used by every test
 from tests.export.test_export import change_sample, export, lines
@@ -180,6 +183,20 @@ def store() -> None:
     Path("runs/culturepark.db").write_bytes(asked())
 
 
+def form_of_answer(row: dict[str, Any], item: SurveyItem, code: int) -> str:
+    """Say whether the rejected survey answer is in the form of the chosen one, and names its own option by it."""
+    form = form_in(row["prompt"][-1]["content"], item)
+    assert form is not None
+    mark, entry = form.entries(item)[next(option.label for option in item.options if option.code == code)]
+    chosen, rejected = row["chosen"][0]["content"], row["rejected"][0]["content"]
+    if rejected == mark:
+        assert chosen in {other for other, _ in form.entries(item).values()}
+        return "choice alone"
+    assert f": {entry}. " in rejected
+    assert rejected.partition(":")[0] == chosen.partition(":")[0]
+    return "choice and reason"
+
+
 @pytest.mark.usefixtures("store")
 def test_every_pair_is_of_one_question_and_takes_two_sides() -> None:
     done = export(form="preference", runs=("a", "b"))
@@ -187,11 +204,16 @@ def test_every_pair_is_of_one_question_and_takes_two_sides() -> None:
     samples, rows, index = facts(), lines("out/all.jsonl"), lines("out/all.index.jsonl")
     assert len(rows) == len(index) > 10
     reasons: Counter[str] = Counter()
+    forms: Counter[str] = Counter()
     for row, entry in zip(rows, index, strict=True):
         assert list(row) == ["prompt", "chosen", "rejected"]
         chosen, rejected = samples[entry["id"]], samples[entry["rejected"]]
         assert [*row["prompt"], *row["chosen"]] == json.loads(chosen["messages"])
-        assert row["rejected"] == json.loads(rejected["messages"])[-1:]
+        (answer,) = row["rejected"]
+        if chosen["kind"] == "open":
+            assert [answer] == json.loads(rejected["messages"])[-1:]
+        else:
+            forms[form_of_answer(row, load_items([])["wvs7/Q33"], rejected["stance_code"])] += 1
         assert row["rejected"] != row["chosen"]
         assert chosen["status"] == "kept"
         assert chosen["seed_key"] == rejected["seed_key"]
@@ -208,9 +230,10 @@ def test_every_pair_is_of_one_question_and_takes_two_sides() -> None:
             assert side(chosen) == -(side(rejected) or 0) != 0
         else:
             assert chosen["seed_key"] != "wvs7/Q33"
+    assert set(forms) == {"choice alone", "choice and reason"}
     assert set(reasons) == {"another culture", "against its stance"}
     kept = [sample for sample in samples.values() if sample["status"] == "kept"]
-    answers = [sample for sample in kept if sample["kind"] != "norm"]
+    answers = [sample for sample in kept if sample["kind"] in ("survey", "open")]
     repeats = {row["id"] for row in lines("out/duplicates.jsonl")}
     alone = sum(sample["id"] not in repeats for sample in answers) - len(rows)
     assert f"note: {len(rows)} pairs; {alone} answers found no contrast, and" in done.err

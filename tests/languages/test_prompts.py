@@ -15,18 +15,18 @@ from culturepark.dialogue.casting import plan
 from culturepark.dialogue.policy import FIXED, expected_slots
 from culturepark.dialogue.protocol import NOT_FOR_SMALL, PROTOCOLS, protocol_of, schedule
 from culturepark.distill.checks import BRIEFS
-from culturepark.distill.samples import shape_sample, shapes
+from culturepark.distill.samples import Judged, samples_of
 from culturepark.domain import (
     Act,
+    Attribute,
     Casting,
     Kind,
-    Participant,
     Persona,
+    Relation,
     Scenario,
     Scored,
     Seed,
     Shape,
-    Stance,
     Statement,
 )
 from culturepark.languages import HOLE, PACKAGES, Prompt, load_language
@@ -37,10 +37,10 @@ FOLDER = Path(culturepark.languages.__file__).parent
 PEOPLE = load_all([])
 WHOLE = (
     "people", "slips", "extract", "verify", "reword", "reword-as-published", "lead", "probe-stance",
-    "probe-understanding", "row-checks",
+    "probe-understanding", "rephrase", "row-checks",
 )  # fmt: skip
 """Prompts that are sent as they stand: what is asked about goes into the user message."""
-IN_PARTS = ("self-guidance", "free-chat", "talk", "moves", "samples", "judges", "scales", "cross-check-small", "claims")
+IN_PARTS = ("self-guidance", "free-chat", "talk", "moves", "judges", "scales", "cross-check-small", "claims")
 
 
 def castings(setting: str) -> list[tuple[Casting, Scenario]]:
@@ -313,58 +313,33 @@ def test_in_a_panel_nobody_is_spoken_to_as_one_of_two() -> None:
 @pytest.mark.parametrize("setting", CASTINGS)
 def test_every_sample_of_every_persona_is_rendered_whole(setting: str) -> None:
     seen: set[tuple[str, str]] = set()
-    phases = sorted({phase for name in SCHEDULED for phase in protocol_of(name).phases})
-    for casting, _ in CASTINGS[setting]:
-        for participant in casting.participants:
-            stance = participant.stance.text if participant.stance else "no answer"
-            for kind, phase, said in product(get_args(Kind), phases, ("I pour the tea.", f"It is “{stance}” for me.")):
-                one = statement(participant.persona, kind, said)
-                for shape in shapes(one, casting, get_args(Shape)):
-                    sample = shape_sample(one, casting, shape, phase, ENGLISH, None)
-                    assert [message["role"] for message in sample.messages] == ["system", "user", "assistant"]
-                    assert all(filled(message["content"]) for message in sample.messages), sample.messages
-                    assert participant.persona.country_name in sample.messages[0]["content"]
-                    assert (one.text if shape == "norm" else said) in sample.messages[2]["content"]
-                    seen.add((kind, shape))
-    assert seen == {("opinion", "open"), ("opinion", "survey"), ("norm", "norm"), ("custom", "norm")}
-
-
-def test_a_card_that_holds_braces_is_told_as_it_stands() -> None:
-    casting, scenario = CASTINGS["cross-cultural"][0]
-    odd = casting.participants[1].persona.model_copy(update={"work": "types {{question}} and \\1 all day"})
-    seated = Participant(persona=odd, stance=Stance(code=1, text="{{stance}} and {{name}}"))
-    casting = casting.model_copy(update={"participants": (casting.participants[0], seated)})
-    text, _ = phrasing.card(casting, seated, scenario, small=False)
-    assert "types {{question}} and \\1 all day" in text
-    assert "questionnaire: {{stance}} and {{name}}." in text
-
-
-# --- small pieces -------------------------------------------------------------------------------------------------
-
-
-def test_names_are_joined_as_in_speech() -> None:
-    assert ENGLISH.joined(["Elif"]) == "Elif"
-    assert ENGLISH.joined(["Elif", "Markus"]) == "Elif and Markus"
-    assert ENGLISH.joined(["Elif", "Markus", "Diane"]) == "Elif, Markus and Diane"
-
-
-def test_a_grammar_quotes_what_would_end_a_string_in_it() -> None:
-    assert phrasing.quoted('say "no" \\ never') == r'"say \"no\" \\ never"'
-    rules = phrasing.grammar(['We say "no".', "I think …", "…"])
-    assert re.sub(" +", " ", rules.splitlines()[0]) == r'root ::= "We say \"no\"." | "I think " free | free'
-
-
-def test_a_piece_that_begins_with_the_letters_of_a_greeting_may_be_taken_up() -> None:
-    assert phrasing.clauses("Hi, Harvest tables stand outside, his mother brings the bread.", ENGLISH) == [
-        "Harvest tables stand outside",
-        "his mother brings the bread",
-    ]
-
-
-def test_pieces_to_be_taken_up_stand_in_what_was_said() -> None:
-    said = "And we pour tea; because nobody leaves early, they all sit down again for one more glass of it. Yes."
-    pieces = phrasing.clauses(said, ENGLISH)
-    assert pieces[0] == "we pour tea"
-    assert all(piece.removesuffix(" …") in said for piece in pieces)
-    assert all(3 <= len(piece.split()) <= 12 for piece in pieces)
-    assert phrasing.clauses("Yes. No.", ENGLISH) == ["Yes. No"]
+    answered: dict[str, tuple[Relation, str]] = dict.fromkeys(
+        ("faithful", "answers", "answers-seed", "answers-case", "stands-alone", "distinctive"), ("entail", "keep")
+    )
+    for number, (casting, scenario) in enumerate(CASTINGS[setting]):
+        every = scenario.model_copy(update={"samples": get_args(Shape)})
+        people, items = casting.participants, []
+        for (turn, participant), kind in product(enumerate(people, start=1), get_args(Kind)):
+            turn_id = f"r.d{number}.t{turn}"
+            more = {
+                "id": f"{turn_id}.{kind}", "turn_id": turn_id, "about": "seed", "question": "Who pours the tea?",
+                "exception": "Not for guests.", "unlike": f"r.d{number}.t{turn % len(people) + 1}.{kind}",
+                "reach": "personal" if turn == 1 and kind == "custom" else "general", "hangs_on": get_args(Attribute),
+            }  # fmt: skip
+            one = statement(participant.persona, kind, f"I pour the {turn}th tea.").model_copy(update=more)
+            items.append(Judged(one, answered, casting, "opinion"))
+        for _, sample in samples_of(items, (), every):
+            system, user, assistant = sample.messages
+            assert [message["role"] for message in sample.messages] == ["system", "user", "assistant"]
+            assert all(filled(message["content"]) for message in sample.messages), sample.messages
+            item = next(item for item in items if item.statement.id == sample.statement_id)
+            speaker = item.speaker.persona
+            assert speaker.country_name in (user if sample.kind == "contrast" else system)["content"]
+            assert (sample.kind in ("limit", "contrast", "survey")) or assistant[
+                "content"
+            ] == item.statement.first_person
+            seen.add((item.statement.kind, sample.kind))
+    told = {(kind, shape) for kind in get_args(Kind) for shape in ("own", "situation", "limit", "decline")}
+    told |= {("opinion", "open"), ("opinion", "survey"), ("norm", "norm"), ("custom", "norm")}
+    assert told <= seen
+    assert {shape for _, shape in seen} == set(get_args(Shape)) - ({"contrast"} if setting == "in-cultural" else set())

@@ -644,7 +644,7 @@ def test_an_export_differs_from_one_without_reviews_in_what_was_reviewed_alone(s
     assert rows_of("sample")[0]["messages"]
 
 
-def test_a_statement_in_other_words_is_told_by_its_template(store: Store) -> None:
+def test_a_statement_in_other_words_stands_where_its_own_stood(store: Store) -> None:
     before = {row["id"]: row["messages"] for row in lines_of("before")}
     ann = Reviews(store, "Ann")
     wording = "I would say it {{stance}} like this."
@@ -654,19 +654,21 @@ def test_a_statement_in_other_words_is_told_by_its_template(store: Store) -> Non
     shapes = {row["id"]: row["kind"] for row in rows_of("sample")}
     stances = {(row["dialogue_id"], row["persona_key"]): row["stance_text"] for row in rows_of("participant")}
     persons = {row["id"]: row["persona_key"] for row in rows_of("statement")}
-    assert {shapes[name] for name in after} == {"survey", "open", "norm"}
+    assert {shapes[name] for name in after} >= {"survey", "open", "norm"}
     for name, messages in after.items():
+        if shapes[name] == "limit":
+            continue
         assert messages[:-1] == before[name][:-1]
         stance = stances[".".join(name.split(".")[:2]), persons[name.rpartition(".")[0]]]
-        whole = f"My answer is: {stance}. {wording}" if shapes[name] == "survey" else wording
-        assert messages[-1] == {"role": "assistant", "content": whole}
-    survey = next(name for name in after if shapes[name] == "survey")
-    statement = survey.rpartition(".")[0]
-    stance = stances[".".join(survey.split(".")[:2]), persons[statement]]
-    ann.add(statement, "accept", wording=f"I take “{stance}”, as my mother did.")
-    assert {row["id"]: row for row in lines_of("says")}[survey]["messages"][-1]["content"] == (
-        f"I take “{stance}”, as my mother did."
-    )
+        said, told = messages[-1]["content"], before[name][-1]["content"]
+        if shapes[name] != "survey":
+            assert said == wording
+        elif said != told:  # one that has no reason stays as it is
+            begin = said.removesuffix(f". {wording}")
+            assert begin != said
+            assert begin.endswith(stance)
+            assert told.startswith(f"{begin}. ")
+    survey = next(name for name in after if shapes[name] == "survey" and after[name] != before[name])
     ann.add(survey, "accept", wording="The answer itself.")
     assert {row["id"]: row for row in lines_of("itself")}[survey]["messages"][-1]["content"] == "The answer itself."
 

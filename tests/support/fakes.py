@@ -172,7 +172,9 @@ def shipped(name: str) -> Edition:
 def edition(
     *, people: Sequence[str] = (JENNA, ELIF), stance: int = DISAGREE, distill: Mapping[str, Any] = {}, **scenario: Any
 ) -> Edition:
-    """The shipped quickstart with two people at the table, all in whose country gave the same answer. Both are mined.
+    """The shipped quickstart with two people at the table, all in whose country gave the same answer.
+
+    Both are mined, and all rows of the three old shapes are made.
 
     Args:
         people: persona keys; the delegates among them must be of one culture.
@@ -190,6 +192,7 @@ def edition(
         "seeds": (seed.model_copy(update={"item": item}),),
         "distill": DistillPolicy.model_validate(base.scenario.distill.model_dump() | dict(distill)),
         "mine": ("delegate", "main"),
+        "samples": ("survey", "open", "norm"),
     }
     return Edition(scenario=base.scenario.model_copy(update=changes | scenario), personas=personas)
 
