@@ -97,7 +97,7 @@ def drop_reason(
             return "not-verified"
         for criterion in ("faithful", "stance"):
             relation, decision = verdicts.get(criterion, ("entail", "keep"))
-            if decision != "keep":
+            if decision != "keep" and not takes_no_side(verdicts, criterion):
                 wanted = keep if criterion == "stance" else ("entail",)
                 return "unsure" if relation in wanted else REASONS[criterion, relation]
     for criterion in CHECKS:
@@ -109,6 +109,12 @@ def drop_reason(
     if drops_generic and GENERIC in flags.split():
         return GENERIC
     return "duplicate" if is_duplicate else None
+
+
+def takes_no_side(verdicts: Verdicts, criterion: Criterion = "stance") -> bool:
+    """Return whether a view takes no side on the seed's question: it is no answer to it, but may be one to another."""
+    relation, _ = verdicts.get("stance", (None, ""))
+    return criterion == "stance" and relation == "irrelevant"
 
 
 def found(verdicts: Verdicts, criterion: Criterion) -> bool | None:
@@ -190,9 +196,9 @@ def prompts_of(item: Judged, scenario: Scenario) -> dict[Shape, str | None]:
                 continue
             if asked is None and not asked_yet(item.phase, scenario.protocol):
                 reason = "before-the-question"
-            relation, _ = item.verdicts.get("stance", ("entail", ""))
-            # It gives a reason for the stance, so it must support it, whatever else the scenario keeps.
-            if shape == "survey" and relation != "entail":
+            relation, decision = item.verdicts.get("stance", ("entail", "keep"))
+            # A survey answer gives a reason for the stance, so it must support it, whatever else the scenario keeps.
+            if decision != "keep" or (shape == "survey" and relation != "entail"):
                 reason = REASONS["stance", relation]
         elif shape == "decline" or (shape in ANSWERED_BY and not item.meets(ANSWERED_BY[shape])):
             continue

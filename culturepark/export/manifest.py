@@ -21,7 +21,17 @@ from culturepark.export import licences
 from culturepark.export.dialogues import NEVER_ANSWERED, REJECTED_TURN
 from culturepark.export.files import DUPLICATES, MANIFEST, File, RowsFile, need_parquet
 from culturepark.export.formats import Format, format_named, multi_turn
-from culturepark.export.rows import LEAK, MADE_UP, OF_UNKNOWN_ORIGIN, OTHER_SHAPE, OVER_SHARE, REJECTED, TWIN, UNFIT, Source
+from culturepark.export.rows import (
+    LEAK,
+    MADE_UP,
+    OF_UNKNOWN_ORIGIN,
+    OTHER_SHAPE,
+    OVER_SHARE,
+    REJECTED,
+    TWIN,
+    UNFIT,
+    Source,
+)
 from culturepark.languages import load_language
 from culturepark.models.embedder import method_of
 from culturepark.stats.figures import Checks, Counts, Figures, Samples, Statements, Stored, Turns

@@ -39,8 +39,6 @@ class Answer:
     origin: str
     """Id of the statement behind the answer; for a rewording, of the original statement."""
     messages: tuple[dict[str, str], ...]
-    words: str = ""
-    """The answer in the first person, without the words of a template."""
     label: str | None = None
     """The option of the survey item that its speaker was dealt."""
 

@@ -364,7 +364,6 @@ def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[
                     words=words,
                     origin=sample["rewritten_from"] or sample["statement_id"],
                     messages=tuple(messages),
-                    words=words,
                     label=labels.get(sample["stance_code"]),
                 ),
             )
