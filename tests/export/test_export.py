@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 
 from culturepark.export import card, formats
 from culturepark.export.manifest import Manifest
+from culturepark.export.rows import LEAK
 from culturepark.export.writer import validation_seeds
 from tests.cli.test_cli import Done, away, cli, place_store, rows_of  # noqa: F401 - `away` is used by every test
 
@@ -425,14 +426,19 @@ def test_a_split_keeps_whole_seeds_on_one_side() -> None:
     }  # fmt: skip
     halves = {half: [row["id"] for row in lines(f"out/all.{half}.jsonl")] for half in ("train", "validation")}
     repeats = [row["id"] for row in lines("out/duplicates.jsonl")]
-    assert sorted([*halves["train"], *halves["validation"], *repeats]) == sorted(kept())
+    written = [*halves["train"], *halves["validation"], *repeats]
+    assert len(set(written)) == len(written)
+    leaks = set(kept()) - set(written)
+    assert set(written) <= set(kept())
     seeds = {half: seeds_of(ids) for half, ids in halves.items()}
     assert seeds["train"]
     assert seeds["validation"]
     assert not seeds["train"] & seeds["validation"]
     manifest = json.loads(Path("out/manifest.json").read_bytes())
     assert set(manifest["held_out_seeds"]) == seeds["validation"]
+    assert len(leaks) == manifest["left_out"].get(LEAK, 0)
     rows = kept()
+    assert all(rows[sample_id]["split"] is None for sample_id in leaks)
     assert all(rows[sample_id]["split"] == half for half, ids in halves.items() for sample_id in ids)
     assert {row["split"] for row in rows_of("sample") if row["status"] != "kept"} == {None}
 
