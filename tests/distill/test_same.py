@@ -26,8 +26,6 @@ from tests.support.fakes import (
     answering,
     begin,
     edition,
-    judged,
-    proposals,
     reply,
     turns_of,
 )  # fmt: skip
@@ -251,10 +249,7 @@ class Near:
 
 def run_with(folder: Path, says: Callable[[str, str], bool], monkeypatch: pytest.MonkeyPatch) -> Held:
     monkeypatch.setattr("culturepark.models.embedder.open_embedder", lambda *_: Near())
-    found = proposals(*[(1, "custom", text) for text in (TEA, KETTLE, SALT)])
-    for row, text in zip(found["statements"], (TEA, KETTLE, SALT), strict=True):
-        row["statement"] = row["first_person"] = text
-    model = FakeModel(answering(statements=lambda _: found, verdicts=judged, same=judge(says)))
+    model = FakeModel(answering(same=judge(says)))
     one = edition()
     delegate = next(person.key for person in one.personas if person.role == "delegate")
     held = begin(folder, one, model)
