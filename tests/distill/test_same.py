@@ -250,7 +250,7 @@ class Near:
 def run_with(folder: Path, says: Callable[[str, str], bool], monkeypatch: pytest.MonkeyPatch) -> Held:
     monkeypatch.setattr("culturepark.models.embedder.open_embedder", lambda *_: Near())
     model = FakeModel(answering(same=judge(says)))
-    one = edition()
+    one = edition(distill={"generic": "keep"})
     delegate = next(person.key for person in one.personas if person.role == "delegate")
     held = begin(folder, one, model)
     for turn in turns_of([(delegate, f"{TEA} {KETTLE} {SALT}")], "opinion"):
