@@ -215,9 +215,7 @@ def test_statements_on_different_sides_do_not_meet(tmp_path: Path) -> None:
 def test_people_of_opposite_stances_who_both_hold_to_theirs_do_not_meet(tmp_path: Path) -> None:
     people = (JENNA, "turkish-furkan")  # his card fits a yes and a no
     said = "I think that a job is for whoever does it best."
-    held = hold_run(
-        tmp_path, "a", [said], kind="opinion", one=edition(people=people, stance=1)
-    )
+    held = hold_run(tmp_path, "a", [said], kind="opinion", one=edition(people=people, stance=1))
     hold_run(tmp_path, "b", [said], kind="opinion", one=edition(people=people, stance=4))
     against = edition(people=people, stance=4, distill={"keep": ["contradict"]})
     hold_run(tmp_path, "c", [said], kind="opinion", stance="contradict", one=against)
