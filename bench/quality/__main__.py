@@ -77,9 +77,9 @@ async def bench(wanted: argparse.Namespace) -> JsonObject:
 
 
 async def scores(at: At, rows: Mapping[str, list[Row]]) -> JsonObject:
-    """Ours at the top; `reference`, `lists` and `baseline` hold the same keys, as far as there is such a way."""
+    """Ours at the top; the others hold the same keys, as far as there is such a way."""
     ours: JsonObject = {}
-    others: JsonObject = {"reference": {}, "lists": {}, "baseline": {}}
+    others: JsonObject = {"reference": {}, "lists": {}, "encoder": {}, "baseline": {}}
     for kind, some in rows.items():
         way = WAYS[kind]
         say(f"{kind} …")
@@ -112,7 +112,7 @@ async def predict(folder: Path, at: At, rows: Mapping[str, list[Row]]) -> JsonOb
 
 
 async def never(_: object) -> Never:
-    raise AssertionError("MiniLM asks nobody")
+    raise AssertionError("an encoder asks nobody")
 
 
 if __name__ == "__main__":

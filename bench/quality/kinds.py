@@ -36,7 +36,8 @@ class Way:
     line: Callable[[Any], JsonObject]
     """What `PREDICT` writes of a row, beside its id."""
     others: Mapping[str, Judge] = field(default_factory=dict)
-    """`reference`: as the published code; `lists`: as this program did it once; `baseline`: by next to nothing."""
+    """`reference`: as the published code; `lists`: as this program did it once; `encoder`: with no model asked;
+    `baseline`: by next to nothing."""
 
 
 def asked(judge: Callable[[Ask, Sequence[Row]], Awaitable[Found]]) -> Judge:
@@ -95,6 +96,11 @@ WAYS: dict[str, Way] = {
         {"lists": unasked(quotes.lists), "baseline": unasked(quotes.baseline)},
     ),
     "rows": Way(asked(answers.ours), answers.score, dict, {"baseline": unasked(answers.baseline)}),
-    "pairs": Way(embedded(pairs.ours), pairs.score, named("same"), {"baseline": unasked(pairs.baseline)}),
+    "pairs": Way(
+        lambda at, rows: pairs.ours(at.ask, rows, at.embedder),
+        pairs.score,
+        named("same"),
+        {"encoder": embedded(pairs.encoder), "baseline": unasked(pairs.baseline)},
+    ),
     "guards": Way(unasked(guarded.ours), guarded.score, named("good"), {"baseline": unasked(guarded.baseline)}),
 }

@@ -6,25 +6,39 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from bench.quality.harness import Ask, casting
 from bench.quality.rows import Row
 from bench.quality.shares import share
-from culturepark.distill.dedup import SIDES, Entry, deduplicate
-from culturepark.domain import DedupPolicy, JsonObject
+from culturepark.distill.dedup import Decision, pair_alone
+from culturepark.distill.same import same
+from culturepark.domain import JsonObject
 from culturepark.models.embedder import Embedder
 
 Found = Mapping[str, bool]
 
 
-async def ours(rows: Sequence[Row], embedder: Embedder) -> Found:
-    """Whether a run would take two norms for the same that stand alone in their block."""
+async def ours(ask: Ask, rows: Sequence[Row], embedder: Embedder) -> Found:
+    """Whether a run would take two norms for the same that stand alone in their block; in doubt it asks the model."""
+    decided = await alone(rows, embedder)
+    doubtful = [row for row in rows if decided[row["id"]].unsure]
+    asker = ask.asker("dedup", casting(ask.personas[0], "pairs"), "pairs")
+    answers = await same(asker, [pair for row in doubtful for pair in decided[row["id"]].unsure])
+    told = {row["id"]: any(answers[pair] for pair in decided[row["id"]].unsure) for row in rows}
+    return {row["id"]: bool(decided[row["id"]].duplicates) or told[row["id"]] for row in rows}
+
+
+async def encoder(rows: Sequence[Row], embedder: Embedder) -> Found:
+    """The same, and nobody is asked."""
+    return {name: bool(decision.duplicates) for name, decision in (await alone(rows, embedder)).items()}
+
+
+async def alone(rows: Sequence[Row], embedder: Embedder) -> dict[str, Decision]:
     vectors = await embedder.embed([row[side] for side in "ab" for row in rows])
-    found = {}
-    for index, row in enumerate(rows):
-        block = ("pair", row["language"], SIDES[0])
-        entries = [Entry(f"pair.d1.t{n}.s1", block, row[side], "en") for n, side in enumerate("ab", start=1)]
-        both = np.ascontiguousarray(vectors[[index, len(rows) + index]])
-        found[row["id"]] = bool(deduplicate(entries, both, embedder.method, DedupPolicy().threshold))
-    return found
+    both = (np.ascontiguousarray(vectors[[n, len(rows) + n]]) for n in range(len(rows)))
+    return {
+        row["id"]: pair_alone(row["a"], row["b"], two, embedder.method, row["language"])
+        for row, two in zip(rows, both, strict=True)
+    }
 
 
 def baseline(rows: Sequence[Row]) -> Found:

@@ -28,18 +28,18 @@ from culturepark.models.embedder import Method, Vectors
 
 THRESHOLDS: dict[Method, float] = {"e5": 0.96, "minilm": 0.70, "lexical": 0.60, "endpoint": 0.93}
 """The least cosine similarity of two texts that surely say the same, by embedding method; of `e5` for a language that
-is not among `UNRELATED`."""
-UNRELATED: dict[Method, dict[str, float]] = {
+is not in `BY_LANGUAGE`."""
+BY_LANGUAGE: dict[Method, dict[str, float]] = {
     "e5": {
-        "en": 0.828, "bn": 0.828, "de": 0.833, "tr": 0.834, "es": 0.845, "ko": 0.850, "pt": 0.868, "zh": 0.872,
-        "ar": 0.877,
+        "en": 0.93, "ar": 0.955, "bn": 0.935, "de": 0.945, "es": 0.945, "ko": 0.955, "pt": 0.955, "tr": 0.935,
+        "zh": 0.95,
     }
 }  # fmt: skip
-"""Mean similarity of unrelated sentences of one language, by method and language. On these texts it differs more
-between languages than paraphrases differ from other texts, so thresholds count from it."""
-SURE, POSSIBLE = 0.57, 0.30
-"""How near two texts are on the way from unrelated (0) to equal (1): those that say the same, and those about which a
-model is asked. docs/deduplication.md has the rows on which they were chosen."""
+"""The same by language. Each lies above the similarity of any two different statements of that language, of those that
+no guard tells apart, among some thousand pairs (docs/deduplication.md). Languages differ more in it than paraphrases
+differ from other texts."""
+BAND = 0.05
+"""So far below its threshold, where that is by language, a model is asked."""
 LOOKS = 2
 """The most pairs of one text about which a model is asked at a time."""
 MARGIN = 0.04
@@ -103,10 +103,8 @@ def band(method: Method, language: str, threshold: float | None = None) -> tuple
     """
     if threshold is not None:
         return threshold, threshold
-    level = UNRELATED.get(method, {}).get(language.partition("-")[0])
-    if level is None:
-        return THRESHOLDS[method], THRESHOLDS[method]
-    return level + POSSIBLE * (1 - level), level + SURE * (1 - level)
+    sure = BY_LANGUAGE.get(method, {}).get(language.partition("-")[0])
+    return (sure - BAND, sure) if sure else (THRESHOLDS[method], THRESHOLDS[method])
 
 
 @dataclass
@@ -258,11 +256,11 @@ class Block:
     ) -> tuple[float, int] | None:
         """Return the representative that a model finds a text to repeat; without an answer, ask for one.
 
-        That may be one of several that the text could repeat equally well.
+        The guards come first, as with a sure one: a model is not asked to overrule them.
         """
         if self.possible == self.sure:
             return None
-        doubtful = [it for it in ranked if self.likeness(one, it[1]) is Likeness.OPEN][:LOOKS]
+        doubtful = [it for it in ranked if it[0] < self.sure and self.repeats(one, it[1], it[0])][:LOOKS]
         pairs = [pair_of(self.text(one), self.text(head)) for _, head in doubtful]
         if found := next((it for it, pair in zip(doubtful, pairs, strict=True) if answers.get(pair)), None):
             return found
@@ -283,12 +281,17 @@ class Block:
         if shared_letters(self.readings[one], self.readings[other]) < self.least_letters:
             return False
         close = self.closeness(one, other, similarity)
-        return not self.taken(one, other, close) and not self.taken(other, one, close)
+        floor = self.sure if similarity >= self.sure else self.possible
+        return not self.taken(one, other, close, floor) and not self.taken(other, one, close, floor)
 
-    def taken(self, one: int, other: int, close: float) -> bool:
-        """Return whether `other` is about as close to a rival of `one`: it may repeat either of the two."""
+    def taken(self, one: int, other: int, close: float, floor: float) -> bool:
+        """Return whether `other` is about as close to a rival of `one`: it may repeat either of the two.
+
+        Args:
+            floor: the least similarity of a rival that counts.
+        """
         for similarity, third in self.near.of(other):
-            if similarity + SHARED_WORDS + NEGATION <= close - MARGIN:
+            if similarity < floor or similarity + SHARED_WORDS + NEGATION <= close - MARGIN:
                 return False
             if third in (one, other) or self.closeness(third, other, similarity) <= close - MARGIN:
                 continue

@@ -14,10 +14,7 @@ from culturepark.distill.logprobs import as_data, log_odds, one_token
 
 PAIRS_A_CALL = 20
 TOKENS_A_PAIR = 50
-LIKELY = 0.0
-"""The log-odds above which a small model's yes counts: of the order of the two texts that it is less sure of, less
-those of the known pair that does not say the same."""
-TELLS_APART = 0.5
+TELLS_APART = 1.0
 """Log-odds by which a small model must tell the two known pairs apart."""
 
 
@@ -64,16 +61,22 @@ async def in_batches(asker: SubjectAsker, pairs: Sequence[TextPair]) -> dict[Tex
 
 
 async def by_letters(asker: SubjectAsker, pairs: Sequence[TextPair]) -> dict[TextPair, bool]:
-    """Ask a model that is too small for JSON: yes or no, one pair at a time, in both orders."""
+    """Ask a model that is too small for JSON: yes or no, one pair at a time, in both orders.
+
+    Its yes counts where it is as sure as of the known pair. Some models say no to nearly everything, or yes.
+    """
     alike, different = [await least_odds(asker, pair) for pair in known_pairs(asker)]
     if alike is None or different is None or alike - different < TELLS_APART:
         return dict.fromkeys(pairs, False)
     odds = {pair: await least_odds(asker, pair) for pair in pairs}
-    return {pair: found is not None and found - different >= LIKELY for pair, found in odds.items()}
+    return {pair: found is not None and found >= alike for pair, found in odds.items()}
 
 
 async def least_odds(asker: SubjectAsker, pair: TextPair) -> float | None:
-    """Return the log-odds of yes in the order of the two texts in which they are lower; None if one is no answer."""
+    """Return the log-odds that one text speaks for the other, in the order in which they are lower; None if unknown.
+
+    Two statements say the same if each follows from the other.
+    """
     template, words = asker.language.prompt("says-same"), asker.language.phrases
     odds = []
     for one, other in (pair, pair[::-1]):

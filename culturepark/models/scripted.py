@@ -89,10 +89,16 @@ def answer(body: JsonObject) -> str:
         "ratings": ratings,
         "move": leading,
         "slips": slips,
+        "same": different,
         "rows": rows,
         "wordings": wordings,
     }
     return json.dumps(scripts[schema](material))
+
+
+def different(material: JsonObject) -> JsonObject:
+    """Return that no two texts say the same, as somebody would who understands neither."""
+    return {"items": [{"id": item["id"], "difference": "not known", "same": False} for item in material["items"]]}
 
 
 def ratings(material: JsonObject) -> JsonObject:

@@ -396,7 +396,7 @@ class VectorRow(SQLModel, table=True):
 
     __tablename__ = "vector"
     embedder: str = Field(primary_key=True)
-    """Embedder with its weights: `minilm SHA SHA`, or `openai:NAME@BASE_URL MODEL SIZE` with MODEL as in the endpoint's
+    """Embedder with its weights: `e5 SHA`, or `openai:NAME@BASE_URL MODEL SIZE` with MODEL as in the endpoint's
     answers."""
     text_sha256: str = Field(primary_key=True)
     """sha256 of the text in UTF-8."""

@@ -19,11 +19,11 @@ from culturepark.domain import Duplicate, Edition, JsonObject, Status
 from culturepark.errors import UsageError
 from culturepark.export import repeats
 from culturepark.export.repeats import repeats_across
-from culturepark.models import weights
+from culturepark.models import scripted, weights
 from culturepark.models.embedder import ENCODERS, MiniLM, MultilingualE5, Vectors
 from culturepark.models.spec import E5, LEXICAL, MINILM, ModelSpec, parse
 from culturepark.store import vectors
-from tests.support.fakes import JENNA, FakeModel, Held, answering, begin, edition, judged, proposals, turns_of
+from tests.support.fakes import JENNA, FakeModel, Held, answering, begin, edition, judged, turns_of
 
 TEA = "We pour tea for a guest at once."
 SALT = "We put salt on the table for a bride."
@@ -42,16 +42,22 @@ def hold_run(
     kind: str = "custom",
 ) -> Held:
     """A finished run in the folder's store, whose one speech holds these statements, each told as it is."""
-    found = proposals(*[(1, kind, text) for text in said])
-    for row, text in zip(found["statements"], said, strict=True):
-        row["statement"] = row["first_person"] = text
+
+    def statements(asked: JsonObject) -> JsonObject:
+        found = scripted.extraction(asked)
+        labels = {"opinion": "view", "norm": "rule", "custom": "practice"}
+        texts = [text for _, _, text in scripted.sentences_in(asked["turns"][0]["text"])]
+        told = [{"kind": labels[kind], "statement": text, "first_person": text} for text in texts]
+        return found | {"statements": [row | more for row, more in zip(found["statements"], told, strict=True)]}
 
     def verdicts(asked: JsonObject) -> JsonObject:
         return judged(asked, stance=stance)
 
-    model = FakeModel(answering(statements=lambda _: found, verdicts=verdicts))
+    model = FakeModel(answering(statements=statements, verdicts=verdicts))
     distil = {"keep": ["entail", "contradict"], "rewrite": "off"}
     one = one or edition(distill=distil)
+    kept = one.scenario.distill.model_copy(update={"generic": "keep"})
+    one = one.model_copy(update={"scenario": one.scenario.model_copy(update={"distill": kept})})
     delegate = next(person.key for person in one.personas if person.role == "delegate")
     held = begin(folder, one, model, run_id=run_id, embedder=embedder)
     for turn in turns_of([(delegate, " ".join(said))], "opinion"):
@@ -180,7 +186,13 @@ def test_opinions_about_different_questions_do_not_meet(tmp_path: Path, other: C
     said = "I think that a job is for whoever does it best."
     held = hold_run(tmp_path, "a", [said], kind="opinion")
     hold_run(tmp_path, "b", [said], kind="opinion", one=other())
-    hold_run(tmp_path, "c", [said], kind="opinion", one=edition(title="Another scenario with the same question"))
+    hold_run(
+        tmp_path,
+        "c",
+        [said],
+        kind="opinion",
+        one=edition(title="Another scenario with the same question"),
+    )
     assert found(held, "a", "b") == {}
     assert found(held, "a", "b", "c") == {"c.d1.t1.s1": "a.d1.t1.s1"}
 

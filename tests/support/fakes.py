@@ -155,7 +155,12 @@ def judged(asked: JsonObject, faithful: str = "entail", stance: str = "entail") 
     """The same verdict on every item."""
     return {
         "verdicts": [
-            {"id": item["id"], "faithful": faithful, "stance": stance if item.get("stance") else "none"}
+            {
+                "id": item["id"],
+                "faithful": faithful,
+                "stance": stance if item.get("stance") else "none",
+                "carried": "entail" if item.get("line") else "none",
+            }
             for item in asked["items"]
         ]
     }
