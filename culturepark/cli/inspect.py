@@ -97,6 +97,7 @@ def stats(
     from culturepark.stats.text import stats_lines
     from culturepark.store.recorded import store_with
     from culturepark.store.store import Store
+    from culturepark.terminal.layout import hung
     from culturepark.terminal.safe import out, plain, write
 
     store = Store(store_with(store_url, run_id), must_exist=True)
@@ -106,7 +107,8 @@ def stats(
         return 0
     console = out()
     for line in stats_lines(figures, stances, store_option(store)):
-        console.print(plain(line), soft_wrap=not console.is_terminal)
+        shown = hung(plain(line), console.width) if console.is_terminal else plain(line)
+        console.print(shown, soft_wrap=True)
     return 0
 
 
@@ -209,6 +211,7 @@ def trace(
     from culturepark.store.lineage import trace as trace_of
     from culturepark.store.recorded import store_with
     from culturepark.store.store import Store
+    from culturepark.terminal.layout import hung
     from culturepark.terminal.safe import out, write
 
     names = find_line(subject) or [decodable(subject)]
@@ -224,5 +227,5 @@ def trace(
         if len(traces) > 1:
             console.print(f"{side}:")
         for line in lines_of(traced):
-            console.print(line, soft_wrap=not console.is_terminal)
+            console.print(hung(line, console.width) if console.is_terminal else line, soft_wrap=True)
     return 0

@@ -34,7 +34,17 @@ from culturepark.export.rows import (
 )
 from culturepark.languages import load_language
 from culturepark.models.embedder import method_of
-from culturepark.stats.figures import Checks, Counts, Figures, Samples, Statements, Stored, Turns
+from culturepark.stats.figures import (
+    Checks,
+    Counts,
+    Figures,
+    Provenances,
+    RowQuestions,
+    Samples,
+    Statements,
+    Stored,
+    Turns,
+)
 from culturepark.stats.funnel import funnel, repeats
 from culturepark.store import exports
 from culturepark.store.integrity import threshold_of
@@ -168,7 +178,9 @@ class RunEntry(Figures):
     dialogues: Counts
     turns: Turns
     statements: Statements
+    provenance: Provenances
     verdicts: dict[str, Counts]
+    row_questions: RowQuestions
     samples: Samples
     checks: Checks
     duplicates: DuplicateRule
