@@ -38,6 +38,7 @@ from culturepark.stats.figures import (
     Checks,
     Counts,
     Figures,
+    Origins,
     Provenances,
     RowQuestions,
     Samples,
@@ -112,6 +113,8 @@ class Tally:
     by_half: Counter[str] = field(default_factory=Counter)
     answers: set[str] = field(default_factory=set)
     """Keys of the different answers."""
+    by_provenance: Counter[str] = field(default_factory=Counter)
+    """By where the content of the answer comes from."""
     by_persona: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By run id and persona key of the assistant."""
     corrected: dict[str, list[Review]] = field(default_factory=dict)
@@ -281,6 +284,8 @@ class Manifest(Figures):
     answers: int
     """Different answers in the rows: texts of the answering statements. A letter or a label before one makes no other
     answer."""
+    rows_by_provenance: Origins | None
+    """By where the content of the answer comes from, of pairs the chosen one's; None for whole dialogues."""
     left_out: Counts
     """Reason -> number of samples, answers or dialogues without a row."""
     train_share: float | None
