@@ -178,6 +178,41 @@ def replay(
     return replay_app.return_code or 0
 
 
+@app.command(epilog="Example: culturepark queue last --reviewer anna | head")
+def queue(
+    run_id: RunId,
+    reviewer: Annotated[
+        str | None,
+        typer.Option(envvar="CULTUREPARK_REVIEWER", metavar="NAME", help="Whose reviews count; without it anybody's."),
+    ] = None,
+    store_url: StoreUrl = STORE,
+    as_json: Json = False,
+) -> int:
+    """List the kept statements that nobody has judged yet, first what a model made up."""
+    from culturepark.cli.table import print_table
+    from culturepark.store.recorded import store_with
+    from culturepark.store.review_queue import queue as waiting_in
+    from culturepark.store.reviewer import named
+    from culturepark.store.store import Store
+    from culturepark.terminal.safe import tell, write
+
+    reviewer = named(reviewer) if reviewer else ""
+    store = Store(store_with(store_url, run_id), must_exist=True)
+    run = store.run(run_id)
+    waiting = waiting_in(store, run, reviewer)
+    if as_json:
+        write(json.dumps({"run": run.id, "waiting": [one.as_json() for one in waiting]}))
+    elif not waiting:
+        tell(f"{run.id}: nothing that is kept waits for a review" + (f" by {reviewer}" if reviewer else ""))
+    else:
+        print_table(
+            ("statement", "content", "says", "kind", "culture"),
+            [(one.id, one.why, one.text, one.kind, one.culture) for one in waiting],
+            cut=True,
+        )
+    return 0
+
+
 def on_terminal() -> bool:
     """Tell whether stdin and stdout are a terminal on which an app can be shown."""
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
