@@ -137,9 +137,9 @@ class Session:
 
     def next_to_review(self, run_id: str, subject: str) -> str | None:
         """Return the id of the next statement that this reviewer has not judged; None where no other one waits."""
-        from culturepark.store.review_queue import next_after, queue
+        from culturepark.store.review_queue import next_to_review
 
-        waiting = next_after(queue(self.store, self.store.run(run_id), self.reviewer), subject)
+        waiting = next_to_review(self.store, self.store.run(run_id), self.reviewer, subject)
         return waiting.id if waiting else None
 
     def comparison_of(self, scene: Scene) -> tuple[Scene, Scene] | str:

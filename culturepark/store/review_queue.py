@@ -62,13 +62,14 @@ class Waiting:
         }
 
 
-def queue(store: Store, run: RunRow, reviewer: str = "") -> list[Waiting]:
+def queue(store: Store, run: RunRow, reviewer: str = "", with_also: str = "") -> list[Waiting]:
     """Return the statements of a run that wait for a review, by rank, and within a rank in the order of the talk.
 
     A review of a statement, its turn or one of its samples is one.
 
     Args:
         reviewer: whose reviews count; empty for anybody's.
+        with_also: id of a statement that keeps its place, judged or not.
     """
     facts: list[Any] = [StatementRow.id, StatementRow.culture, StatementRow.kind, StatementRow.first_person]
     facts += [SampleRow.id, func.coalesce(SampleRow.provenance, StatementRow.provenance), SampleRow.flags]
@@ -81,8 +82,23 @@ def queue(store: Store, run: RunRow, reviewer: str = "") -> list[Waiting]:
     samples: dict[str, list[Any]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: by_number(row[4])):
         samples[row[0]].append(row)
-    waiting = [waiting_of(rows) for name, rows in samples.items() if not {name, turn_of(name)} & judged]
+    judged_too = {name for name in samples if {name, turn_of(name)} & judged} - {with_also}
+    waiting = [waiting_of(rows) for name, rows in samples.items() if name not in judged_too]
     return sorted(waiting, key=lambda one: (one.rank, by_number(one.id)))
+
+
+def next_to_review(store: Store, run: RunRow, reviewer: str, subject: str) -> Waiting | None:
+    """Return the statement that follows a subject's in the queue, judged or not; after the last comes the first.
+
+    Args:
+        subject: id of a turn, statement or sample.
+    Returns:
+        None where nothing else waits.
+    """
+    here = statement_of(subject)
+    waiting = queue(store, run, reviewer, here)
+    place = next((number for number, one in enumerate(waiting) if one.id == here), -1) + 1
+    return next((one for one in [*waiting[place:], *waiting[:place]] if one.id != here), None)
 
 
 def waiting_of(rows: list[Any]) -> Waiting:
@@ -102,16 +118,3 @@ def waiting_of(rows: list[Any]) -> Waiting:
         flags=tuple(flags),
         samples=tuple(row[4] for row in rows),
     )
-
-
-def next_after(waiting: list[Waiting], subject: str) -> Waiting | None:
-    """Return the one that follows a statement in the queue, or the first; None where nothing else waits.
-
-    Args:
-        subject: id of a turn, statement or sample.
-    """
-    names = [one.id for one in waiting]
-    here = statement_of(subject)
-    place = names.index(here) + 1 if here in names else 0
-    others = [one for one in [*waiting[place:], *waiting[:place]] if one.id != here]
-    return others[0] if others else None
