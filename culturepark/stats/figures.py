@@ -88,7 +88,7 @@ class Answered(Figures):
     """What came of one question about the rows that statements would make."""
 
     asked: int
-    """Statements of which it was asked: those that passed verification, where there is such a question."""
+    """Statements of which it was asked: those that may make some row, where there is such a question."""
     kept: int
     """Answered with yes."""
     turned_down: int

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from culturepark.distill.row_checks import ALWAYS, PROMPTS
 from culturepark.domain import JsonObject
 from culturepark.glossary import ROW_QUESTIONS
 from culturepark.stats.diversity import wilson
@@ -170,7 +171,8 @@ def test_tables_have_no_more_than_sixty_columns(held: Held) -> None:
     assert max(map(len, tables)) <= 60
 
 
-def test_every_row_question_has_words_short_enough_for_the_table() -> None:
+def test_every_question_about_rows_has_words_short_enough_for_the_table() -> None:
+    assert {*PROMPTS, *ALWAYS} == ROW_QUESTIONS.keys()
     known: dict[str, Any] = {name: relation for one in VERDICTS.values() for name, relation in one.items()}
     assert known.keys() - {"carried"} == ROW_QUESTIONS.keys()
     assert max(map(len, ROW_QUESTIONS.values())) <= 27
