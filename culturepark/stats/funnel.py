@@ -15,6 +15,7 @@ import sqlalchemy
 from sqlmodel import col, func, or_, select
 
 from culturepark.distill.paraphrase import key
+from culturepark.distill.row_checks import LETTERS
 from culturepark.domain import CULTURES, MAIN_COUNTRY, DistillPolicy, Edition, Heard, Provenance, Scored
 from culturepark.glossary import ROW_QUESTIONS
 from culturepark.stats.agreement import alpha, shared
@@ -56,8 +57,8 @@ from culturepark.store.tables import (
 
 UNKNOWN = "unknown"
 """Where nobody has looked where the content comes from."""
-NULLS = {"distinctive": 1 / 4}
-"""Criterion -> the share that guessing would have. A judge chooses among four countries."""
+NULLS = {"distinctive": 1 / len(LETTERS)}
+"""Criterion -> the share that guessing would have."""
 UNHEARD = ("interrupted:", "cancelled:")
 """Beginnings of the errors of calls that were sent and then given up; they may have been billed."""
 
