@@ -143,6 +143,13 @@ ROLES = {
 CRITERIA = {
     "faithful": "Carried by the quote",
     "stance": "In line with the speaker's own answer",
+    "carried": "Carried by that line of the card",
+    "answers": "Answers its own question",
+    "answers-seed": "Answers the question of the dialogue",
+    "answers-case": "Answers the case at the table",
+    "answers-other": "Answers somebody who tells another country's custom",
+    "stands-alone": "Can be understood without the talk",
+    "distinctive": "Tells its country, with names masked",
     "harmlessness": "Harmless",
     "awareness": "Culturally aware",
     "cross-check": "Known to somebody else of the culture",
@@ -154,6 +161,18 @@ RELATIONS = {
     "irrelevant": "no, it is about something else",
     "unparsable": "no answer that could be read",
 }
+
+ROW_QUESTIONS = {
+    "answers": "answers its own question",
+    "answers-seed": "answers the seed's question",
+    "answers-case": "answers the case",
+    "answers-other": "answers another country",
+    "stands-alone": "stands alone",
+    "distinctive": "tells its country",
+}
+"""Criteria that are asked of the row which a statement would make, without the talk; at most 27 columns."""
+
+ROW_RELATIONS = {"entail": "yes", "contradict": "no", "irrelevant": "no", "unparsable": RELATIONS["unparsable"]}
 
 VARIETY = {
     "kept": "statements with a kept sample",
@@ -263,6 +282,22 @@ TOLD = {
 PROVENANCE = {"card": "the card", "episode": "a remembered scene", "model": "the model that speaks"}
 """Where rules and customs in a speech come from, by its speaker's mark."""
 
+GROUNDS = {
+    "card": "on the speaker's card",
+    "episode": "in a scene on the card",
+    "model": "made up by the model; no line of the card carries it",
+    "unknown": "not known; nobody has looked whether the card carries it",
+}
+"""Where the content of a statement comes from, as somebody looked it up."""
+
+GROUNDS_SHORT = {"card": "card", "episode": "scene", "model": "made up", "unknown": "not known"}
+
+REACHES = {"general": "people around the speaker", "personal": "the speaker alone"}
+"""Of whom a statement tells."""
+
+SUBJECTS = {"seed": "the question of the dialogue", "case": "the case at the table", "else": "something else"}
+"""What a statement is about."""
+
 SLIPS = {
     "contradiction": "goes against the card, a scene or earlier words",
     "addressee": "takes somebody for somebody else",
@@ -312,7 +347,6 @@ FOR_THE_PAGE = {
     "stops": STOPS,
     "stages": STAGES,
     "criteria": CRITERIA,
-    "relations": RELATIONS,
     "shapes": SHAPES,
     "phases": PHASES,
     "methods": METHODS,
@@ -330,6 +364,11 @@ def in_words(words: dict[str, str], name: str) -> str:
     if words is STOPS and rest:
         return f"{words.get(head, head)} ({REFUSED.get(rest, rest)})"
     return words.get(name, name)
+
+
+def relation_in_words(criterion: str, relation: str) -> str:
+    """Return the answer of a verdict; a question about a row has no opposite."""
+    return in_words(ROW_RELATIONS if criterion in ROW_QUESTIONS else RELATIONS, relation)
 
 
 def flags_in_words(flags: str) -> str:

@@ -251,6 +251,11 @@ def words() -> str:
         "Why a sample was not kept": ("`sample.drop_reason`", glossary.DROPPED),
         "Why something that was said is no statement": ("`dialogue.rejected`", glossary.REJECTED),
         "What a turn did wrong": ("`slip.kind`", glossary.SLIPS),
+        "Where the content of a statement comes from": (
+            "`statement.provenance`, `sample.provenance`; null is `unknown`",
+            glossary.GROUNDS,
+        ),
+        "What is asked of statements, and of the rows they would make": ("`verdict.criterion`", glossary.CRITERIA),
         "What a sample comes with": ("`sample.flags`", glossary.FLAGS),
         "What the moderator did": ("`turn.act`", glossary.ACTS),
         "What a speech holds, by its speaker's mark": ("`turn.mark`, `told`", glossary.TOLD),

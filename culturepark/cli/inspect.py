@@ -97,6 +97,7 @@ def stats(
     from culturepark.stats.text import stats_lines
     from culturepark.store.recorded import store_with
     from culturepark.store.store import Store
+    from culturepark.terminal.layout import hung
     from culturepark.terminal.safe import out, plain, write
 
     store = Store(store_with(store_url, run_id), must_exist=True)
@@ -106,7 +107,8 @@ def stats(
         return 0
     console = out()
     for line in stats_lines(figures, stances, store_option(store)):
-        console.print(plain(line), soft_wrap=not console.is_terminal)
+        shown = hung(plain(line), console.width) if console.is_terminal else plain(line)
+        console.print(shown, soft_wrap=True)
     return 0
 
 
@@ -176,6 +178,41 @@ def replay(
     return replay_app.return_code or 0
 
 
+@app.command(epilog="Example: culturepark queue last --reviewer anna | head")
+def queue(
+    run_id: RunId,
+    reviewer: Annotated[
+        str | None,
+        typer.Option(envvar="CULTUREPARK_REVIEWER", metavar="NAME", help="Whose reviews count; without it anybody's."),
+    ] = None,
+    store_url: StoreUrl = STORE,
+    as_json: Json = False,
+) -> int:
+    """List the kept statements that nobody has judged yet, first what a model made up."""
+    from culturepark.cli.table import print_table
+    from culturepark.store.recorded import store_with
+    from culturepark.store.review_queue import queue as waiting_in
+    from culturepark.store.reviewer import named
+    from culturepark.store.store import Store
+    from culturepark.terminal.safe import tell, write
+
+    reviewer = named(reviewer) if reviewer else ""
+    store = Store(store_with(store_url, run_id), must_exist=True)
+    run = store.run(run_id)
+    waiting = waiting_in(store, run, reviewer)
+    if as_json:
+        write(json.dumps({"run": run.id, "waiting": [one.as_json() for one in waiting]}))
+    elif not waiting:
+        tell(f"{run.id}: nothing that is kept waits for a review" + (f" by {reviewer}" if reviewer else ""))
+    else:
+        print_table(
+            ("statement", "content", "says", "kind", "culture"),
+            [(one.id, one.why, one.text, one.kind, one.culture) for one in waiting],
+            cut=True,
+        )
+    return 0
+
+
 def on_terminal() -> bool:
     """Tell whether stdin and stdout are a terminal on which an app can be shown."""
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
@@ -209,6 +246,7 @@ def trace(
     from culturepark.store.lineage import trace as trace_of
     from culturepark.store.recorded import store_with
     from culturepark.store.store import Store
+    from culturepark.terminal.layout import hung
     from culturepark.terminal.safe import out, write
 
     names = find_line(subject) or [decodable(subject)]
@@ -224,5 +262,5 @@ def trace(
         if len(traces) > 1:
             console.print(f"{side}:")
         for line in lines_of(traced):
-            console.print(line, soft_wrap=not console.is_terminal)
+            console.print(hung(line, console.width) if console.is_terminal else line, soft_wrap=True)
     return 0

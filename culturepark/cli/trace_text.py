@@ -8,7 +8,7 @@ from textwrap import indent
 from rich.text import Text
 
 from culturepark.domain import COUNTRY_NAMES, MAIN_COUNTRY, Persona, Slip, SurveyItem
-from culturepark.glossary import flags_in_words
+from culturepark.glossary import GROUNDS_SHORT, flags_in_words, in_words
 from culturepark.store.integrity import edition_of
 from culturepark.store.lineage import TalkTrace, Trace, TracedReview, TurnTrace
 from culturepark.store.reasons import beside, slip_in_words
@@ -23,16 +23,30 @@ def lines_of(trace: Trace | TalkTrace) -> Iterator[Text]:
 
 
 def statement_lines(trace: Trace) -> Iterator[Text]:
-    """Lead from a sample, or a statement, to its words, call, persona and survey item."""
-    statement, turn = trace.statement, trace.turn
+    """Lead from a sample, or a statement, to its words, call, persona and survey item; of two statements, from both."""
     if sample := trace.sample:
         reason = f" ({sample.drop_reason})" if sample.drop_reason else ""
         flags = f"; {flags_in_words(sample.flags)}" if sample.flags else ""
-        yield heading("sample", sample.id, f"{sample.kind}, {sample.status}{reason}{flags}")
+        origin = f"; content: {in_words(GROUNDS_SHORT, sample.provenance)}" if sample.provenance else ""
+        yield heading("sample", sample.id, f"{sample.kind}, {sample.status}{reason}{origin}{flags}")
         for message in trace.messages:
             yield plain(indent(f"{message['role']}: {message['content']}", "    "))
+    yield from lines_behind(trace)
+    if trace.beside:
+        yield heading("beside", trace.beside.statement.id, "the sample is made of this statement too")
+        yield from lines_behind(trace.beside)
+    elif trace.sample and trace.sample.beside:
+        yield heading("beside", trace.sample.beside, "the sample is made of this statement too, which is gone")
+    yield run_line(trace.run)
+
+
+def lines_behind(trace: Trace) -> Iterator[Text]:
+    """Lead from a statement to its words, call, persona and survey item."""
+    statement, turn = trace.statement, trace.turn
     yield heading("statement", statement.id, statement.kind)
     yield plain(f"    {statement.text}")
+    for fact in trace.facts:
+        yield Text.assemble("    ", (f"{fact.label:<12}", "dim"), safe(fact.text))
     if before := trace.rewritten_from:
         yield plain(f"    reworded from {before.id}: {before.text}")
     for verdict in trace.verdicts:
@@ -56,7 +70,6 @@ def statement_lines(trace: Trace) -> Iterator[Text]:
             shares = (f"{option.label} {trace.shares.get(option.code, 0.0):.0%}" for option in item.options)
             yield plain(f"    {trace.persona.country}: {'; '.join(shares)}")
         yield plain(f"    {item.source}")
-    yield run_line(trace.run)
 
 
 def talk_lines(trace: TalkTrace) -> Iterator[Text]:

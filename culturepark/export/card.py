@@ -22,9 +22,10 @@ from culturepark.domain import COUNTRY_NAMES, CULTURES
 from culturepark.export import licences
 from culturepark.export.formats import format_named
 from culturepark.export.manifest import Manifest, RunEntry
+from culturepark.glossary import ROW_QUESTIONS
 from culturepark.models.kinds import is_scripted, is_tiny
-from culturepark.stats.figures import CrossCheck
-from culturepark.stats.text import listed
+from culturepark.stats.figures import CrossCheck, RowQuestion
+from culturepark.stats.text import generic_in, listed, share, told_beside_chance
 from culturepark.terminal.safe import safe
 
 CITATION = "Li et al., CulturePark: Boosting Cross-cultural Understanding in Large Language Models, NeurIPS 2024"
@@ -60,6 +61,8 @@ def render(manifest: Manifest) -> str:
         has_dialogues=False in protocols,
         has_talks=True in protocols,
         has_checks=any(run.checks for run in runs),
+        asks_of_rows=any(run.row_questions for run in runs),
+        row_questions=ROW_QUESTIONS,
         judged_by_rules=True in scripted_judges,
         judged_by_models=False in scripted_judges,
         sources=sorted({source for run in runs for source in run.sources}),
@@ -89,6 +92,10 @@ def template() -> Template:
         "by_role": by_role,
         "checks": lambda run: list(checks(run)),
         "passed": passed,
+        "percent": share,
+        "kept_of_asked": kept_of_asked,
+        "told": told,
+        "generic": generic,
         "duplicates": duplicates,
         "entailed": entailed,
     }
@@ -219,6 +226,26 @@ def by_role(models: Mapping[str, str | Sequence[str]]) -> str:
 def entailed(relations: Mapping[str, int] | None) -> str:
     """Return the number of `entail` among the verdicts of one criterion."""
     return f"{relations.get('entail', 0)} of {sum(relations.values())}" if relations else "not asked"
+
+
+def kept_of_asked(one: RowQuestion | None) -> str:
+    """Say how many statements passed a question about the row, and of how many the answer could not be read."""
+    if one is None:
+        return "not asked"
+    return f"{one.kept} of {one.asked}" + (f", {one.unread} unread" if one.unread else "")
+
+
+def told(run: RunEntry) -> str:
+    """Say how often a judge told the country of a run's statements, beside guessing; empty where none was read."""
+    one = run.row_questions.get("distinctive")
+    return told_beside_chance(one) if one else ""
+
+
+def generic(run: RunEntry) -> str:
+    """Say which share of each country's statements would pass for most others."""
+    one = run.row_questions.get("distinctive")
+    countries = one.by_country.items() if one else ()
+    return "; ".join(generic_in(country, found) for country, found in countries if found.share is not None) or "none"
 
 
 def passed(run: RunEntry) -> str:

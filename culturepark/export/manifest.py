@@ -34,7 +34,18 @@ from culturepark.export.rows import (
 )
 from culturepark.languages import load_language
 from culturepark.models.embedder import method_of
-from culturepark.stats.figures import Checks, Counts, Figures, Samples, Statements, Stored, Turns
+from culturepark.stats.figures import (
+    Checks,
+    Counts,
+    Figures,
+    Origins,
+    Provenances,
+    RowQuestions,
+    Samples,
+    Statements,
+    Stored,
+    Turns,
+)
 from culturepark.stats.funnel import funnel, repeats
 from culturepark.store import exports
 from culturepark.store.integrity import threshold_of
@@ -102,6 +113,8 @@ class Tally:
     by_half: Counter[str] = field(default_factory=Counter)
     answers: set[str] = field(default_factory=set)
     """Keys of the different answers."""
+    by_provenance: Counter[str] = field(default_factory=Counter)
+    """By where the content of the answer comes from."""
     by_persona: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By run id and persona key of the assistant."""
     corrected: dict[str, list[Review]] = field(default_factory=dict)
@@ -168,7 +181,9 @@ class RunEntry(Figures):
     dialogues: Counts
     turns: Turns
     statements: Statements
+    provenance: Provenances
     verdicts: dict[str, Counts]
+    row_questions: RowQuestions
     samples: Samples
     checks: Checks
     duplicates: DuplicateRule
@@ -269,6 +284,8 @@ class Manifest(Figures):
     answers: int
     """Different answers in the rows: texts of the answering statements. A letter or a label before one makes no other
     answer."""
+    rows_by_provenance: Origins | None
+    """By where the content of the answer comes from, of pairs the chosen one's; None for whole dialogues."""
     left_out: Counts
     """Reason -> number of samples, answers or dialogues without a row."""
     train_share: float | None

@@ -41,6 +41,8 @@ class Answer:
     messages: tuple[dict[str, str], ...]
     label: str | None = None
     """The option of the survey item that its speaker was dealt."""
+    provenance: str | None = None
+    """Where its content comes from; None where it is not known."""
 
 
 def sides_of(item: SurveyItem | None, stance_code: int | None, relation: str | None) -> tuple[Side, Side]:

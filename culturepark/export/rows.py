@@ -58,6 +58,8 @@ class Row:
     """Origin (`typed` or `edited`) -> number of turns in the row that a real person wrote."""
     shape: Shape | None = None
     """None for a pair or a whole dialogue."""
+    provenance: str | None = None
+    """Where the content of its answer comes from, of a pair that of the chosen one; None where it is not known."""
 
 
 @dataclass
@@ -250,6 +252,7 @@ def single(source: Source) -> Iterator[Row]:
                     ((run.id, sample["persona_key"]),),
                     (source.corrections.words(sample),),
                     shape=sample["kind"],
+                    provenance=sample["provenance"],
                 )
 
 
@@ -275,6 +278,7 @@ def preferences(source: Source) -> Iterator[Row]:
                 chosen.seed_key,
                 tuple((runs[answer.sample_id], answer.persona_key) for answer in (chosen, rejected)),
                 (chosen.words, rejected.words),
+                provenance=chosen.provenance,
             )
 
 
@@ -365,5 +369,6 @@ def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[
                     origin=sample["rewritten_from"] or sample["statement_id"],
                     messages=tuple(messages),
                     label=labels.get(sample["stance_code"]),
+                    provenance=sample["provenance"],
                 ),
             )

@@ -44,7 +44,7 @@ from culturepark.export.rows import LEAK, Row, Source
 from culturepark.files import is_folder
 from culturepark.models.ledger import now
 from culturepark.redact import redact
-from culturepark.stats.funnel import checks_of
+from culturepark.stats.funnel import UNKNOWN, checks_of, origins
 from culturepark.store import exports
 from culturepark.store.integrity import edition_of
 from culturepark.store.store import Store
@@ -137,6 +137,7 @@ def export(
                     duplicates=duplicates,
                     rows_by_culture=dict(sorted(tally.by_culture.items())),
                     answers=len(tally.answers),
+                    rows_by_provenance=None if wanted.dialogues else origins(tally.by_provenance),
                     left_out=dict(sorted(source.left_without.items())),
                     train_share=share,
                     held_out_seeds=sorted(held),
@@ -216,6 +217,7 @@ def write(
             sinks[name].add(row.data, row.ids)
             tally.by_culture[row.culture] += 1
             tally.by_half[half] += 1
+            tally.by_provenance[row.provenance or UNKNOWN] += 1
             tally.by_persona.update(row.people)
             tally.rows_by_hand.update(row.by_hand.keys())
             tally.turns_by_hand.update(row.by_hand)

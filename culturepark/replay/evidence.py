@@ -11,16 +11,18 @@ from culturepark.domain import Turn
 from culturepark.glossary import (
     CRITERIA,
     DECISION_SIGNS,
+    GROUNDS_SHORT,
     METHODS,
     PHASES,
-    RELATIONS,
     SHAPES,
     counted,
     flags_in_words,
     in_words,
+    relation_in_words,
 )
 from culturepark.glossary import DROPPED as NOT_KEPT
 from culturepark.store.dialogue_view import Cluster, Mined, Scene, Spoken
+from culturepark.store.grounds import Fact
 from culturepark.store.reasons import beside, no_sample, no_statement, slip_in_words
 from culturepark.store.tables import SampleRow, StatementRow, VerdictRow
 from culturepark.terminal.blocks import Look, Para, Stop, word_changes
@@ -90,7 +92,7 @@ def gap(scene: Scene, turn: Turn) -> Iterator[Para]:
 
 
 def of_statement(scene: Scene, mined: Mined, numbers: dict[str, int], unfolded: bool) -> list[Stop]:
-    """Return the statement, then the statements of its cluster, to which `enter` leads."""
+    """Return the statement, then the one it is unlike and those of its cluster, to which `enter` leads."""
     row, cluster = mined.row, mined.cluster
     sign, word, look = outcome_of(scene, mined)
     paras = [Para(f"{sign} {row.kind}, {word}", look, f"{numbers[row.id]}  ")]
@@ -101,16 +103,30 @@ def of_statement(scene: Scene, mined: Mined, numbers: dict[str, int], unfolded: 
         if row.first_person and as_sentence(row.first_person) not in (row.text.strip(), as_sentence(row.quote)):
             paras.append(Para(row.first_person, head="first person  ", indent=3, head_look="muted"))
     paras.append(Para(row.quote, "quote", "“ ", 3))
+    facts = scene.facts(row)
+    paras += [fact_para(fact) for fact in facts if not fact.leads_to]
+    linked = [led(row.id, fact, fact.leads_to) for fact in facts if fact.leads_to]
     paras += verdicts([v for v in mined.verdicts if v.round == scene.run.verify_round])
     paras += earlier([v for v in mined.verdicts if v.round != scene.run.verify_round], unfolded)
     if mined.after:
         paras.append(Para(f"reworded; {named(mined.after, numbers)} stands in its place", indent=3, head="→ "))
     paras += reviews(scene, row.id, 3)
     if cluster is None:
-        return [Stop(row.id, tuple(paras))]
+        return [Stop(row.id, tuple(paras)), *linked]
     if cluster.representative_id == row.id:
-        return [Stop(row.id, tuple(paras)), *stands_for(row.id, cluster, unfolded)]
-    return [Stop(row.id, tuple(paras), go=cluster.representative_id), represented(row.id, cluster)]
+        return [Stop(row.id, tuple(paras)), *linked, *stands_for(row.id, cluster, unfolded)]
+    return [Stop(row.id, tuple(paras), go=cluster.representative_id), *linked, represented(row.id, cluster)]
+
+
+def fact_para(fact: Fact) -> Para:
+    return Para(fact.text, head=f"{fact.label}  ", indent=3, head_look="muted")
+
+
+def led(subject: str, fact: Fact, go: str) -> Stop:
+    """Return a fact about another statement, to which `enter` leads."""
+    return Stop(
+        subject, (Para(f"{fact.label} (enter goes there)", "label", indent=3), Para(fact.text, indent=5)), False, go
+    )
 
 
 def outcome_of(scene: Scene, mined: Mined) -> tuple[str, str, Look]:
@@ -143,7 +159,7 @@ def verdicts(rows: Sequence[VerdictRow], indent: int = 3) -> Iterator[Para]:
     panels = dict.fromkeys(v.criterion for v in rows if v.judge is not None)
     for verdict in (v for v in rows if v.judge is None):
         sign, decided, look = decision(verdict)
-        asked, answer = in_words(CRITERIA, verdict.criterion), in_words(RELATIONS, verdict.relation)
+        asked, answer = in_words(CRITERIA, verdict.criterion), relation_in_words(verdict.criterion, verdict.relation)
         words = f"{asked}: {answer}; {sureness(verdict)}; {decided}"
         yield Para(words, head=f"{sign} ", indent=indent, head_look=look)
         yield from reason_of(verdict, indent + 2)
@@ -229,11 +245,14 @@ def of_sample(scene: Scene, sample: SampleRow) -> Stop:
     why = f": {safe(in_words(NOT_KEPT, reason))}" if reason else ""
     split = f", for {safe(sample.split)}" if sample.split else ""
     flag = f" ({safe(flags_in_words(sample.flags))})" if sample.flags else ""
-    words = f"sample, {safe(in_words(SHAPES, sample.kind))}: {safe(sample.status)}{why}{split}{flag}"
+    origin = f"; content: {in_words(GROUNDS_SHORT, sample.provenance)}" if sample.provenance else ""
+    words = f"sample, {safe(in_words(SHAPES, sample.kind))}: {safe(sample.status)}{why}{split}{origin}{flag}"
     paras = [Para(words, head=f"{KEPT if kept else DROPPED} ", indent=3, head_look="good" if kept else "bad")]
     for role, content in messages(sample):
         paras.append(Para(content, head=f"{clip(role, 20):11}", indent=5, head_look="muted"))
-    return Stop(sample.id, (*paras, *reviews(scene, sample.id, 5)))
+    if sample.beside:
+        paras.append(Para(f"{safe(sample.beside)} (enter goes there)", "label", "made of it and  ", 5))
+    return Stop(sample.id, (*paras, *reviews(scene, sample.id, 5)), go=sample.beside)
 
 
 def messages(sample: SampleRow) -> list[tuple[str, str]]:

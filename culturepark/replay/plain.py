@@ -17,13 +17,14 @@ from culturepark.glossary import (
     CRITERIA,
     DECISION_SIGNS,
     DROPPED,
+    GROUNDS_SHORT,
     METHODS,
     ORIGINS,
     PHASES,
-    RELATIONS,
     SHAPES,
     flags_in_words,
     in_words,
+    relation_in_words,
 )
 from culturepark.ids import kind_of
 from culturepark.store import runs
@@ -163,6 +164,8 @@ def statement(scene: Scene, mined: Mined, which: str) -> Iterator[str]:
     row = mined.row
     yield safe(f"  Statement {which}, {row.kind}, {row.id}: {row.text}")
     yield safe(f"    Quoted: “{row.quote}”")
+    for fact in scene.facts(row):
+        yield safe(f"    {fact.label.capitalize()}: {fact.text}")
     if mined.before:
         yield safe(f"    Reworded from: {mined.before.text}")
     if mined.after:
@@ -176,7 +179,11 @@ def statement(scene: Scene, mined: Mined, which: str) -> Iterator[str]:
     for sample in mined.samples:
         why = because(in_words(DROPPED, sample.drop_reason or ""))
         flags = f", {flags_in_words(sample.flags)}" if sample.flags else ""
-        yield safe(f"    Sample, {in_words(SHAPES, sample.kind)}, {sample.status}{why}, {sample.id}{flags}:")
+        origin = f", content: {in_words(GROUNDS_SHORT, sample.provenance)}" if sample.provenance else ""
+        made = f", made of {sample.beside} too" if sample.beside else ""
+        yield safe(
+            f"    Sample, {in_words(SHAPES, sample.kind)}, {sample.status}{why}, {sample.id}{origin}{made}{flags}:"
+        )
         for message in json.loads(sample.messages):
             yield safe(f"      {message['role']}: {message['content']}")
         yield from reviews(scene.reviews.get(sample.id, ()))
@@ -186,8 +193,9 @@ def judged(row: VerdictRow) -> str:
     score = "" if row.score is None else f", {row.score:g} of 5"
     answer = f", {row.answer}" if row.answer else ""
     sure = "" if row.confidence is None else f", {row.confidence:.0%} sure"
+    relation = relation_in_words(row.criterion, row.relation)
     return safe(
-        f"    {in_words(CRITERIA, row.criterion)}: {in_words(RELATIONS, row.relation)}{score}{answer}{sure}; "
+        f"    {in_words(CRITERIA, row.criterion)}: {relation}{score}{answer}{sure}; "
         f"{'kept' if row.decision == 'keep' else 'dropped'}{because(row.reason)}"
     )
 

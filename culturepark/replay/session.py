@@ -135,6 +135,13 @@ class Session:
             return self.store.run(target).id, None
         return runs.dialogues_of(self.store, target)[0].run_id, target
 
+    def next_to_review(self, run_id: str, subject: str) -> str | None:
+        """Return the id of the next statement that this reviewer has not judged; None where no other one waits."""
+        from culturepark.store.review_queue import next_to_review
+
+        waiting = next_to_review(self.store, self.store.run(run_id), self.reviewer, subject)
+        return waiting.id if waiting else None
+
     def comparison_of(self, scene: Scene) -> tuple[Scene, Scene] | str:
         """Return a dialogue with its parent, else with its newest branch; or a message if it has neither."""
         dialogue = scene.dialogue

@@ -64,6 +64,7 @@ class StageScreen(StoreScreen[str]):
         *(Binding(f"{rating}", f"rate({rating})", "rate, 5 is best", show=False) for rating in range(1, 6)),
         Binding("e", "edit", "edit and note", show=False),
         Binding("u", "undo", "undo", show=False),
+        Binding("r", "to_review", "next to review", show=False),
         Binding("b", "branch", "branch", show=False),
         Binding("v", "compare", "compare with branch", show=False),
         Binding("slash", "search", "search", show=False, key_display="/"),
@@ -490,6 +491,21 @@ class StageScreen(StoreScreen[str]):
         here = place_of(row.subject_id)[0] == self.dialogue_id
         rated = f", {row.rating} of 5" if row.rating else ""
         return f"{sign} {short(row.subject_id) if here else row.subject_id} {word}{rated}"
+
+    def action_to_review(self) -> None:
+        """Go to the next statement that this reviewer has not judged, what a model made up before the rest."""
+        if self.scene and self.scene.dialogue.id == self.dialogue_id:
+            panel = self.query_one(EvidencePanel)
+            self.run_worker(self._to_review(panel.subject or self.subject), group="queue", exclusive=True)
+
+    async def _to_review(self, subject: str) -> None:
+        statement_id = await self.ask(self.session.next_to_review, self.run_cache.run_id, subject)
+        if statement_id is None:
+            self._say(f"nothing else that is kept waits for a review by {self.session.reviewer}")
+            return
+        if self.focused is self.query_one(Speeches):
+            self.action_swap()
+        self._open(*place_of(statement_id), statement_id)
 
     def action_edit(self) -> None:
         if self._may_write() and self.scene and (subject := self._reviewable()):

@@ -17,6 +17,7 @@ from culturepark.domain import COUNTRY_NAMES, JUDGES, MAIN_CULTURE, Edition, Jso
 from culturepark.glossary import (
     CRITERIA,
     DROPPED,
+    GROUNDS_SHORT,
     METHODS,
     REFUSED,
     REJECTED,
@@ -33,8 +34,11 @@ from culturepark.glossary import (
 )
 from culturepark.models.kinds import is_scripted, is_tiny
 from culturepark.stats.figures import (
+    Answered,
     Group,
     Measured,
+    Origins,
+    OriginsBy,
     Representation,
     ReviewCounts,
     RunStats,
@@ -45,7 +49,7 @@ from culturepark.stats.figures import (
     Talks,
 )
 from culturepark.stats.run_stats import CultureCounts
-from culturepark.stats.text import check_lines, measured, review_lines, talk_figure, verdict_of
+from culturepark.stats.text import check_lines, measured, review_lines, talk_figure, told_beside_chance, verdict_of
 from culturepark.store.dialogue_view import Mined, Scene, Spoken
 from culturepark.store.tables import RunRow
 
@@ -144,7 +148,13 @@ def view(
         "rejected": worded(stats.statements.rejected, REJECTED),
         "dropped": worded(stats.samples.dropped, DROPPED),
         "repeats": worded(stats.duplicates.by_method, METHODS),
-        "criteria": CRITERIA,
+        "criteria": {name: words for name, words in CRITERIA.items() if name not in stats.row_questions},
+        "row_questions": [(name, in_words(CRITERIA, name)) for name in stats.row_questions],
+        "told": told_beside_chance(stats.row_questions["distinctive"]) if "distinctive" in stats.row_questions else "",
+        "generic": generic(stats),
+        "grounds": GROUNDS_SHORT,
+        "origins": origins(stats),
+        "looked_up": stats.provenance.statements.all.unknown < stats.provenance.statements.all.total,
         "checks": [line.strip() for name, check in stats.checks.items() for line in check_lines(name, check)],
         "slips": slips_in_words(stats.slips),
         "reviews": [line.strip() for line in review_lines(stats.reviews)] if stats.reviews.total else [],
@@ -295,6 +305,28 @@ def funnel(stats: RunStats) -> list[tuple[Step, float]]:
     ]
     widest = max(step.count for step in steps) or 1
     return [(step, 100 * step.count / widest) for step in steps]
+
+
+def generic(stats: RunStats) -> list[tuple[str, Answered]]:
+    """Return the speakers' countries with what a judge made of their statements, the most generic first."""
+    one = stats.row_questions.get("distinctive")
+    found = [(country, counts) for country, counts in one.by_country.items() if counts.share is not None] if one else []
+    found.sort(key=lambda pair: (pair[1].share, pair[0]))
+    return [(COUNTRY_NAMES.get(country, country), counts) for country, counts in found]
+
+
+def origins(stats: RunStats) -> list[tuple[str, str, Origins]]:
+    """Return for all statements and kept samples, and for each kind and culture of them, where the content is from.
+
+    The second value is the path of the figures in `stats`.
+    """
+    rows = []
+    for what, name in (("statements", "statements"), ("samples kept", "samples")):
+        by: OriginsBy = getattr(stats.provenance, name)
+        rows.append((what, f"provenance.{name}.all", by.all))
+        rows += [(f"{what}: {kind}s", f"provenance.{name}.by_kind.{kind}", one) for kind, one in by.by_kind.items()]
+        rows += [(f"{what}: {of}", f"provenance.{name}.by_culture.{of}", one) for of, one in by.by_culture.items()]
+    return rows
 
 
 def questions(cells: Sequence[StanceCell], edition: Edition) -> list[Question]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from culturepark.domain import JsonObject
-from culturepark.glossary import FOR_THE_PAGE
+from culturepark.glossary import FOR_THE_PAGE, GROUNDS_SHORT, in_words, relation_in_words
 from culturepark.redact import bare, without_secrets
 from culturepark.store.dialogue_view import Cluster, Mined, Scene, Scenes, Spoken
 from culturepark.store.reasons import beside, no_sample, no_statement, slip_in_words
@@ -206,10 +206,15 @@ def statement_of(scene: Scene, mined: Mined) -> JsonObject:
         "start": row.quote_start,
         "end": row.quote_end,
         "call": row.call_id,
+        "facts": [{"label": fact.label, "text": fact.text, "id": fact.leads_to} for fact in scene.facts(row)],
         "before": {"id": mined.before.id, "text": mined.before.text} if mined.before else None,
         "after": mined.after,
         "verdicts": [
-            verdict.model_dump(exclude={"statement_id", "round"}) | {"counts": verdict.round == scene.run.verify_round}
+            verdict.model_dump(exclude={"statement_id", "round"})
+            | {
+                "counts": verdict.round == scene.run.verify_round,
+                "words": relation_in_words(verdict.criterion, verdict.relation),
+            }
             for verdict in mined.verdicts
         ],
         "cluster": cluster_of(mined.cluster) if mined.cluster else None,
@@ -221,6 +226,8 @@ def statement_of(scene: Scene, mined: Mined) -> JsonObject:
                 "reason": sample.drop_reason,
                 "split": sample.split,
                 "flags": sample.flags,
+                "content": in_words(GROUNDS_SHORT, sample.provenance) if sample.provenance else None,
+                "beside": sample.beside,
                 "messages": json.loads(sample.messages),
                 "reviews": reviews_of(scene, sample.id),
             }

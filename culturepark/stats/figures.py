@@ -52,6 +52,70 @@ class Statements(Figures):
     """Passages that were proposed and not taken, by reason."""
 
 
+class Origins(Figures):
+    """Where the content of some rows comes from; together they are all of them."""
+
+    card: int
+    """From a line of the speaker's card."""
+    episode: int
+    """From a scene on the card."""
+    model: int
+    """Made up by the model that spoke: no line of the card carries it."""
+    unknown: int
+    """Nobody has looked, as in runs of older versions."""
+    shares: dict[str, Rounded]
+    """The same as shares of all; empty where there are none."""
+
+    @property
+    def total(self) -> int:
+        return self.card + self.episode + self.model + self.unknown
+
+
+class OriginsBy(Figures):
+    all: Origins
+    by_kind: dict[str, Origins]
+    """By kind of statement."""
+    by_culture: dict[str, Origins]
+
+
+class Provenances(Figures):
+    statements: OriginsBy
+    samples: OriginsBy
+    """Of kept samples; of two statements in one, the less sure one counts."""
+
+
+class Answered(Figures):
+    """What came of one question about the rows that statements would make."""
+
+    asked: int
+    """Statements of which it was asked: those that may make some row, where there is such a question."""
+    kept: int
+    """Answered with yes."""
+    turned_down: int
+    unread: int
+    """No answer could be read; these are not kept either."""
+    share: Rounded | None
+    """Kept of those whose answer could be read."""
+    low: Rounded | None
+    """Lower end of Wilson's 95% interval of the share."""
+    high: Rounded | None
+
+    @property
+    def turned_down_share(self) -> float | None:
+        return None if self.share is None else 1 - self.share
+
+
+class RowQuestion(Answered):
+    null: Rounded | None
+    """The share that guessing alone would have; None where there is no such thing."""
+    by_country: dict[str, Answered]
+    """By country of the speaker (ISO 3166 alpha-3). Turned down by `distinctive` is generic."""
+
+
+RowQuestions = dict[str, RowQuestion]
+"""By criterion; empty where no question was asked, as in runs of older versions."""
+
+
 class Samples(Figures):
     kept: int
     answers: int
@@ -69,8 +133,10 @@ class Funnel(Figures):
     """By status."""
     turns: Turns
     statements: Statements
+    provenance: Provenances
     verdicts: dict[str, Counts]
     """Criterion -> relation -> how many verdicts."""
+    row_questions: RowQuestions
     samples: Samples
 
 
@@ -497,7 +563,9 @@ class RunStats(Figures):
     turns: Turns
     slips: SlipCounts
     statements: Statements
+    provenance: Provenances
     verdicts: dict[str, Counts]
+    row_questions: RowQuestions
     checks: Checks
     duplicates: Duplicates
     samples: Samples

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any, get_args
 
@@ -15,16 +15,25 @@ import sqlalchemy
 from sqlmodel import col, func, or_, select
 
 from culturepark.distill.paraphrase import key
-from culturepark.domain import DistillPolicy, Edition, Heard, Scored
+from culturepark.distill.row_checks import LETTERS
+from culturepark.domain import CULTURES, MAIN_COUNTRY, DistillPolicy, Edition, Heard, Provenance, Scored
+from culturepark.glossary import ROW_QUESTIONS
 from culturepark.stats.agreement import alpha, shared
+from culturepark.stats.diversity import wilson
 from culturepark.stats.figures import (
+    Answered,
     Calls,
     Checks,
     Counts,
     CrossCheck,
     Endpoint,
     Funnel,
+    Origins,
+    OriginsBy,
     PanelCheck,
+    Provenances,
+    RowQuestion,
+    RowQuestions,
     Samples,
     ScoreAgreement,
     Statements,
@@ -46,6 +55,10 @@ from culturepark.store.tables import (
     VerdictRow,
 )
 
+UNKNOWN = "unknown"
+"""Where nobody has looked where the content comes from."""
+NULLS = {"distinctive": 1 / len(LETTERS)}
+"""Criterion -> the share that guessing would have."""
 UNHEARD = ("interrupted:", "cancelled:")
 """Beginnings of the errors of calls that were sent and then given up; they may have been billed."""
 
@@ -75,11 +88,28 @@ def funnel(look: Look, run: RunRow) -> Funnel:
         dialogues[row.status] += 1
         rejected.update(json.loads(row.rejected))
     turns = counts_of(turns_of_run, col(TurnRow.role), col(TurnRow.origin))
-    kinds = counts_of(statements_of_run, col(StatementRow.kind))
+    statements = counts_of(
+        statements_of_run, col(StatementRow.kind), col(StatementRow.culture), col(StatementRow.provenance)
+    )
+    kinds = [(row[0], row[-1]) for row in statements]
     ((reworded,),) = counts_of(statements_of_run.where(is_reworded))
     verdicts = counts_of(verdicts_of_run, col(VerdictRow.criterion), col(VerdictRow.relation))
     outcome = (col(SampleRow.status), col(SampleRow.drop_reason), col(SampleRow.kind), col(SampleRow.culture))
     samples = counts_of(of_run(sqlalchemy.select()), *outcome)
+    is_kept = col(SampleRow.status) == "kept"
+    origins = counts_of(
+        of_run(sqlalchemy.select()).where(is_kept),
+        col(StatementRow.kind),
+        col(SampleRow.culture),
+        col(SampleRow.provenance),
+    )
+    about_rows = counts_of(
+        verdicts_of_run.where(col(VerdictRow.criterion).in_(ROW_QUESTIONS)),
+        col(VerdictRow.criterion),
+        col(StatementRow.culture),
+        col(VerdictRow.relation),
+        col(VerdictRow.decision),
+    )
     kept = [row for row in samples if row[0] == "kept"]
     return Funnel(
         dialogues=summed(dialogues.items()),
@@ -94,10 +124,12 @@ def funnel(look: Look, run: RunRow) -> Funnel:
             reworded=reworded,
             rejected=dict(sorted(rejected.items())),
         ),
+        provenance=Provenances(statements=origins_by(statements), samples=origins_by(origins)),
         verdicts={
             criterion: summed((relation, count) for name, relation, count in verdicts if name == criterion)
             for criterion in sorted({row[0] for row in verdicts})
         },
+        row_questions=row_questions(about_rows),
         samples=Samples(
             kept=sum(row[-1] for row in kept),
             answers=distinct_answers(look, run.id),
@@ -121,6 +153,67 @@ def summed(counts: Iterable[Any]) -> Counts:
     for name, count in counts:
         totals[name] += count
     return dict(sorted(totals.items(), key=lambda pair: (-pair[1], str(pair[0]))))
+
+
+# --- where it comes from, and the questions about rows ---------------------------------------------
+
+
+def origins_by(counts: Sequence[tuple[str, str, str | None, int]]) -> OriginsBy:
+    """
+    Args:
+        counts: kind, culture, provenance and number of rows.
+    """
+    by_kind: dict[str, Counter[str]] = defaultdict(Counter)
+    by_culture: dict[str, Counter[str]] = defaultdict(Counter)
+    for kind, culture, provenance, count in counts:
+        by_kind[kind][provenance or UNKNOWN] += count
+        by_culture[culture][provenance or UNKNOWN] += count
+    return OriginsBy(
+        all=origins(sum(by_kind.values(), Counter())),
+        by_kind={kind: origins(of_kind) for kind, of_kind in sorted(by_kind.items())},
+        by_culture={culture: origins(of_culture) for culture, of_culture in sorted(by_culture.items())},
+    )
+
+
+def origins(counts: Mapping[str, int]) -> Origins:
+    found = {name: counts.get(name, 0) for name in (*get_args(Provenance), UNKNOWN)}
+    total = sum(found.values())
+    return Origins(**found, shares={name: count / total for name, count in found.items()} if total else {})
+
+
+def row_questions(counts: Sequence[tuple[str, str, str, str, int]]) -> RowQuestions:
+    """
+    Args:
+        counts: criterion, culture, relation, decision and number of verdicts.
+    """
+    by_criterion: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    for criterion, culture, relation, decision, count in counts:
+        outcome = "unread" if relation == "unparsable" else "kept" if decision == "keep" else "turned_down"
+        by_criterion[criterion][CULTURES.get(culture, MAIN_COUNTRY)][outcome] += count
+    return {
+        criterion: RowQuestion(
+            **dict(answered(sum(by_criterion[criterion].values(), Counter()))),
+            null=NULLS.get(criterion),
+            by_country={country: answered(found) for country, found in sorted(by_criterion[criterion].items())},
+        )
+        for criterion in ROW_QUESTIONS
+        if criterion in by_criterion
+    }
+
+
+def answered(counts: Mapping[str, int]) -> Answered:
+    kept, turned_down, unread = (counts.get(name, 0) for name in ("kept", "turned_down", "unread"))
+    read = kept + turned_down
+    low, high = wilson(kept, read) if read else (None, None)
+    return Answered(
+        asked=read + unread,
+        kept=kept,
+        turned_down=turned_down,
+        unread=unread,
+        share=kept / read if read else None,
+        low=low,
+        high=high,
+    )
 
 
 # --- checks ----------------------------------------------------------------------------------------
@@ -172,7 +265,9 @@ def panel_check(criterion: str, verdicts: Sequence[VerdictRow]) -> PanelCheck:
 
 
 def cross_check(statements: Sequence[StatementRow], verdicts: Sequence[VerdictRow]) -> CrossCheck:
-    dropped = {verdict.statement_id for verdict in verdicts if verdict.decision == "drop"}
+    # What is asked about rows, and about lines of cards, lets no statement fall as such.
+    beside = {*ROW_QUESTIONS, "carried"}
+    dropped = {v.statement_id for v in verdicts if v.decision == "drop" and v.criterion not in beside}
     asked = [verdict for verdict in verdicts if verdict.criterion == "cross-check"]
     # If a statement passed all other criteria and has no verdict here, there was no second persona.
     not_asked = {verdict.statement_id for verdict in verdicts} - dropped - {verdict.statement_id for verdict in asked}

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from culturepark.glossary import TALKS, VARIETY, counted
+from culturepark.domain import COUNTRY_NAMES
+from culturepark.glossary import GROUNDS_SHORT, ROW_QUESTIONS, TALKS, VARIETY, counted, in_words
 from culturepark.models.abilities import Learnt
 from culturepark.models.extras import how_to_install, missing
 from culturepark.stats.figures import (
+    Answered,
     CrossCheck,
     Group,
     Measured,
+    Origins,
     PanelCheck,
+    Provenances,
     ReviewCounts,
+    RowQuestion,
+    RowQuestions,
     RunStats,
     Samples,
     SlipCounts,
@@ -167,7 +173,8 @@ def funnel_lines(stats: RunStats) -> Iterator[str]:
     models = dict(stats.models)
     if by_words(stats) and models.get("embedder", "lexical") != "lexical":
         models["embedder"] = f"lexical (for want of {models['embedder']})"
-    yield f"  models      {', '.join(f'{role} {spec}' for role, spec in models.items())}"
+    roles = {spec: ", ".join(role for role in models if models[role] == spec) for spec in models.values()}
+    yield f"  models      {'; '.join(f'{safe(spec)} ({of_spec})' for spec, of_spec in roles.items())}"
     yield f"  dialogues   {listed(stats.dialogues)}"
     if stats.skipped:
         cells = ", ".join(f"{skip.seed_key} {skip.culture}" for skip in stats.skipped)
@@ -181,8 +188,9 @@ def funnel_lines(stats: RunStats) -> Iterator[str]:
     yield f"    rejected  {listed(statements.rejected)}"
     yield f"    reworded  {statements.reworded}"
     for criterion, relations in stats.verdicts.items():
-        if criterion not in stats.checks:
+        if criterion not in stats.checks and criterion not in stats.row_questions:
             yield f"  {criterion:<11} {listed(relations)}"
+    yield from row_lines(stats.row_questions)
     for criterion, check in stats.checks.items():
         yield from check_lines(criterion, check)
     threshold = stats.duplicates.threshold
@@ -193,6 +201,7 @@ def funnel_lines(stats: RunStats) -> Iterator[str]:
     yield f"    answers   {distinct_answers(stats.samples)}" + (f"; {warning}" if warning else "")
     yield f"    cultures  {listed(stats.samples.kept_by_culture)}"
     yield f"    dropped   {listed(stats.samples.dropped)}"
+    yield from origin_lines(stats.provenance)
     if stats.reviews.total:
         yield from review_lines(stats.reviews)
     calls = stats.calls
@@ -221,6 +230,63 @@ def few_answers(samples: Samples) -> str:
     if 2 * samples.answers >= samples.kept:
         return ""
     return "most rows repeat another one's answer: there are fewer than half as many answers as rows"
+
+
+def row_lines(questions: RowQuestions) -> Iterator[str]:
+    """Yield what came of the questions about rows, in tables of at most 60 columns; nothing where none was asked."""
+    if not questions:
+        return
+    yield f"  {'rows':<29}{'asked':>7}{'kept':>7}{'down':>7}{'unread':>8}"
+    for criterion, one in questions.items():
+        name = in_words(ROW_QUESTIONS, criterion)
+        yield f"    {name:<27}{one.asked:>7,}{one.kept:>7,}{one.turned_down:>7,}{one.unread:>8,}"
+    if distinctive := questions.get("distinctive"):
+        yield from generic_lines(distinctive)
+
+
+def generic_lines(distinctive: RowQuestion) -> Iterator[str]:
+    """Yield how often a judge told the country beside guessing, and the share that passes for others by country."""
+    if told := told_beside_chance(distinctive):
+        yield f"    country told: {told}"
+    by_country = distinctive.by_country.items()
+    if generic := [generic_in(country, found) for country, found in by_country if found.share is not None]:
+        yield f"    generic: {'; '.join(generic)}"
+
+
+def told_beside_chance(one: RowQuestion) -> str:
+    """Return a share with its interval beside what guessing would have; empty where nothing could be read."""
+    if one.share is None or one.low is None or one.high is None:
+        return ""
+    null = "" if one.null is None else f", by guessing {one.null:.0%}"
+    unlike = "" if one.null is None or not one.low <= one.null <= one.high else ", which it cannot be told apart from"
+    return f"{one.share:.0%} ({one.low:.0%} to {one.high:.0%}){null}{unlike}"
+
+
+def generic_in(country: str, found: Answered) -> str:
+    name = COUNTRY_NAMES.get(country, country)
+    return f"{name} {share(found.turned_down_share)} ({found.turned_down:,} of {found.turned_down + found.kept:,})"
+
+
+def origin_lines(provenance: Provenances) -> Iterator[str]:
+    """Yield where the content of statements and kept samples comes from, in a table of at most 60 columns."""
+    found = provenance.statements.all
+    if not found.total:
+        return
+    if found.unknown == found.total and provenance.samples.all.unknown == provenance.samples.all.total:
+        yield "  comes from  not known: nobody has looked whether the cards carry it"
+        return
+    names = "".join(f"{name:>10}" for name in GROUNDS_SHORT.values())
+    yield f"  {'comes from':<12}{'all':>6}{names}"
+    for what, by in (("statements", provenance.statements), ("samples kept", provenance.samples)):
+        yield origin_line(f"  {what}", by.all)
+        for name, of_name in (*by.by_kind.items(), *by.by_culture.items()):
+            yield origin_line(f"    {name}", of_name)
+    yield "    made up: the model's own; no line of the card carries it"
+
+
+def origin_line(name: str, found: Origins) -> str:
+    counts = (f"{getattr(found, origin):>5,}{share(found.shares.get(origin)):>5}" for origin in GROUNDS_SHORT)
+    return f"{name:<14}{found.total:>6,}{''.join(counts)}"
 
 
 def stance_lines(cells: Sequence[StanceCell], everything: bool) -> Iterator[str]:

@@ -15,6 +15,7 @@ from sqlmodel import Session, col, func, select
 from culturepark.domain import Casting, Edition, Participant, Persona, Seed, Shape, Slip, Stance, Turn
 from culturepark.errors import UsageError
 from culturepark.ids import hangs_on
+from culturepark.store.grounds import Fact, card_line, facts
 from culturepark.store.integrity import edition_of, paged, pages
 from culturepark.store.standing import standing_rows
 from culturepark.store.store import Store
@@ -122,6 +123,16 @@ class Scene:
     def called(self) -> dict[str, str]:
         """By persona's key, the word by which the others address the person."""
         return {seated.persona.key: seated.persona.called for seated in self.people}
+
+    def facts(self, statement: StatementRow) -> list[Fact]:
+        """Return what is known of a statement beside its words, in words."""
+        line, unlike = None, None
+        seated = next((seated for seated in self.people if seated.persona.key == statement.persona_key), None)
+        if statement.source and seated:
+            line = card_line(statement.source, seated.persona, seated.stance_text, self.seed.item)
+        if statement.unlike:
+            unlike = next((m.row.first_person for m in self.statements if m.row.id == statement.unlike), None)
+        return list(facts(statement.noun(), line, unlike))
 
     @property
     def casting(self) -> Casting:

@@ -26,6 +26,7 @@ from culturepark.domain import (
     JsonObject,
     Measure,
     Noun,
+    Provenance,
     Review,
     Slip,
     Statement,
@@ -83,7 +84,11 @@ FIELDS = {noun: tuple(noun.model_fields) for noun in NOUNS.values()}
 ONE_OF: dict[type[SQLModel], dict[str, tuple[str, ...]]] = {
     RunRow: {"status": tuple(Status)},
     DialogueRow: {"status": tuple(Status)},
-    SampleRow: {"status": ("kept", "dropped", "rejected"), "culture": (*CULTURES, MAIN_CULTURE)},
+    SampleRow: {
+        "status": ("kept", "dropped", "rejected"),
+        "culture": (*CULTURES, MAIN_CULTURE),
+        "provenance": get_args(Provenance),
+    },
     ParticipantRow: {"role": ("main", "delegate", "moderator"), "culture": (*CULTURES, MAIN_CULTURE)},
     ProbeRow: {"kind": get_args(Measure), "moment": ("own", "before", "after")},
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlmodel import Session, SQLModel, col, func, select
@@ -13,6 +13,7 @@ from culturepark.distill.review_outcome import standing
 from culturepark.domain import JsonObject, Persona, Seed, Slip, SurveyItem
 from culturepark.errors import UsageError
 from culturepark.ids import by_number, kind_of, last_part, parent_of
+from culturepark.store.grounds import CardLine, Fact, card_line, facts
 from culturepark.store.integrity import edition_of, of_columns, pages
 from culturepark.store.standing import with_same_words
 from culturepark.store.store import Store
@@ -52,6 +53,10 @@ class Trace:
     samples: tuple[str, ...]
     """Ids of all samples of the statement."""
     statement: StatementRow
+    line: CardLine | None
+    """The line of the card that the statement comes from; None where it names none, or none that the card has."""
+    unlike: StatementRow | None
+    """The statement from another country that this one says is not so at home."""
     rewritten_from: StatementRow | None
     verdicts: tuple[VerdictRow, ...]
     """Verdicts of all rounds, in the order they were given."""
@@ -69,10 +74,17 @@ class Trace:
     seed: Seed
     dialogue: DialogueRow
     run: RunRow
+    beside: Trace | None = None
+    """Everything behind the other statement, where the sample is made of two."""
 
     @property
     def item(self) -> SurveyItem | None:
         return self.seed.item
+
+    @property
+    def facts(self) -> list[Fact]:
+        """What is known of the statement beside its words, in words."""
+        return list(facts(self.statement.noun(), self.line, self.unlike.first_person if self.unlike else None))
 
     @property
     def shares(self) -> Mapping[int, float]:
@@ -88,8 +100,10 @@ class Trace:
         return {
             "sample": whole(self.sample, decode=("messages",)) if self.sample else None,
             "samples": list(self.samples),
-            "statement": whole(self.statement),
-            "rewritten_from": whole(self.rewritten_from) if self.rewritten_from else None,
+            "statement": statement_json(self.statement),
+            "card_line": self.line.as_json() if self.line else None,
+            "unlike": statement_json(self.unlike) if self.unlike else None,
+            "rewritten_from": statement_json(self.rewritten_from) if self.rewritten_from else None,
             "verdicts": [whole(verdict) for verdict in self.verdicts],
             "duplicate": whole(self.duplicate) if self.duplicate else None,
             "reviews": [review.as_json() for review in self.reviews],
@@ -106,6 +120,7 @@ class Trace:
             "survey_item": item | {"shares": dict(self.shares)} if item else None,
             "dialogue": whole(self.dialogue, decode=("rejected",)),
             "run": run_json(self.run),
+            "beside": self.beside.as_json() if self.beside else None,
         }
 
     def _call(self, call_id: str | None) -> JsonObject | None:
@@ -158,7 +173,7 @@ class TurnTrace(TalkTrace):
     def as_json(self) -> JsonObject:
         return super().as_json() | {
             "call": whole(self.call, decode=("request", "response")) if self.call else None,
-            "statements": [whole(statement) for statement in self.statements],
+            "statements": [statement_json(statement) for statement in self.statements],
         }
 
 
@@ -207,10 +222,13 @@ def trace_statement(store: Store, subject_id: str) -> Trace:
         call_ids = [turn.call_id, statement.call_id, *(verdict.call_id for verdict in verdicts)]
         samples = session.exec(select(SampleRow).where(SampleRow.statement_id == statement.id)).all()
         edition = edition_of(run)
-        return Trace(
+        persona, seed = edition.persona(statement.persona_key), edition.seed(dialogue.seed_key)
+        traced = Trace(
             sample=sample,
             samples=tuple(row.id for row in samples),
             statement=statement,
+            line=card_line(statement.source, persona, participant.stance_text, seed.item) if statement.source else None,
+            unlike=session.get(StatementRow, statement.unlike) if statement.unlike else None,
             rewritten_from=session.get(StatementRow, statement.rewritten_from) if statement.rewritten_from else None,
             verdicts=tuple(verdicts),
             duplicate=session.get(DuplicateRow, statement.id),
@@ -218,12 +236,14 @@ def trace_statement(store: Store, subject_id: str) -> Trace:
             slips=slips_of(session, [turn.id]),
             turn=turn,
             calls={name: session.get_one(CallRow, name) for name in dict.fromkeys(call_ids) if name},
-            persona=edition.persona(statement.persona_key),
+            persona=persona,
             participant=participant,
-            seed=edition.seed(dialogue.seed_key),
+            seed=seed,
             dialogue=dialogue,
             run=run,
         )
+        other = session.get(StatementRow, sample.beside) if sample and sample.beside else None
+    return replace(traced, beside=trace_statement(store, other.id)) if other else traced
 
 
 def trace_talk(store: Store, subject_id: str) -> TalkTrace:
@@ -308,6 +328,10 @@ def whole(row: SQLModel, decode: tuple[str, ...] = (), leave_out: tuple[str, ...
     for name in decode:
         data[name] = json.loads(data[name]) if data[name] else data[name]
     return data
+
+
+def statement_json(row: StatementRow) -> JsonObject:
+    return whole(row, decode=("hangs_on",))
 
 
 def run_json(run: RunRow) -> JsonObject:

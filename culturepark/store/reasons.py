@@ -9,9 +9,12 @@ import json
 from collections.abc import Iterator, Mapping
 
 from culturepark.domain import Slip, Turn
-from culturepark.glossary import ACTS, PROVENANCE, SLIP_OUTCOMES, SLIPS, TOLD, in_words
+from culturepark.glossary import ACTS, PROVENANCE, ROW_QUESTIONS, SLIP_OUTCOMES, SLIPS, TOLD, in_words
 from culturepark.store.dialogue_view import Mined, Scene
 from culturepark.terminal.safe import clip, safe
+
+BESIDE = (*ROW_QUESTIONS, "carried")
+"""Criteria by which no statement falls as such: they decide which rows it makes, and where its content comes from."""
 
 
 def beside(turn: Turn, names: Mapping[str, str]) -> Iterator[str]:
@@ -72,7 +75,7 @@ def no_sample(scene: Scene, mined: Mined) -> str:
     counting = [verdict for verdict in mined.verdicts if verdict.round == scene.run.verify_round]
     if mined.after:
         return "reworded"
-    if any(verdict.decision == "drop" for verdict in counting):
+    if any(verdict.decision == "drop" and verdict.criterion not in BESIDE for verdict in counting):
         return "dropped"
     if not counting:
         return "not verified yet"

@@ -15,6 +15,11 @@ from culturepark.terminal.safe import safe
 Mark = tuple[int, int, str]
 """First code point, last one plus 1, and a style."""
 
+HEAD = re.compile(r" *(?:\S+(?: \S+)*? {2,}(?=\S))?")
+"""The indent of a line, and a label with two spaces behind it."""
+LEAST_ROOM = 20
+"""Columns that a line needs beside its indent."""
+
 LINE_END = re.compile("[\n\u2028\u2029]")
 SIMPLE = re.compile("[ -~\u00a1-\u00ac\u00ae-\u02ff\u0370-\u0482\u2010-\u2027\u20a0-\u20bf]*")
 """Characters of one cell, from left to right, in scripts whose lines end only at spaces."""
@@ -42,6 +47,33 @@ def lay_out(text: str, width: int, marks: Sequence[Mark] = (), *, reorder: bool 
             lines += lay_out_complex(safe(paragraph), width, inside, reorder)
         start = end + 1
     return lines
+
+
+def hung(line: Text, width: int) -> Text:
+    """Break a line that is too long for a terminal. What follows the first line is indented below its label.
+
+    Lines that fit stay as they are. Nothing is put into visual order.
+    """
+    return Text("\n").join(hung_paragraph(part, width) for part in line.split("\n", allow_blank=True))
+
+
+def hung_paragraph(line: Text, width: int) -> Text:
+    if line.cell_len <= width:
+        return line
+    head = HEAD.match(line.plain)
+    start = len(line.plain) - len(line.plain.lstrip(" "))
+    indent = head.end() if head else start
+    longest = max(map(len, line.plain[indent:].split()), default=0)
+    if indent > start and width - indent < max(LEAST_ROOM, longest):  # an address would be broken in the middle
+        indent = start + 2
+    indent = min(indent, max(0, width - LEAST_ROOM))
+    marks = [(span.start, span.end, str(span.style)) for span in line.spans]
+    first, *_ = lay_out(line.plain, width, marks, reorder=False)
+    rest = line[len(first.plain) :]
+    rest = rest[len(rest.plain) - len(rest.plain.lstrip(" ")) :]
+    marks = [(span.start, span.end, str(span.style)) for span in rest.spans]
+    pieces = lay_out(rest.plain, width - indent, marks, reorder=False)
+    return Text("\n").join([first, *(Text(" " * indent) + piece for piece in pieces if piece.plain)])
 
 
 def lay_out_simple(text: str, width: int, marks: Sequence[Mark]) -> Iterator[Text]:

@@ -556,6 +556,7 @@ JSON = {
     "runs": "runs",
     "stats": "stats a",
     "compare": "compare a b",
+    "queue": "queue a",
     "trace": "trace SAMPLE",
     "personas": "personas",
     "scenarios": "scenarios",
@@ -575,6 +576,7 @@ STORE = {
     "compare": "compare a b",
     "replay": "replay a",
     "report": "report a -o -",
+    "queue": "queue a",
     "trace": "trace SAMPLE",
     "export": "export a --format trl --out out",
     "doctor": "doctor",
@@ -1106,7 +1108,7 @@ def test_on_a_terminal_one_dialogue_is_shown_after_the_other(columns: int) -> No
 
 
 @pytest.mark.usefixtures("finished")
-@pytest.mark.parametrize("command", ["runs", "replay a", "personas"])
+@pytest.mark.parametrize("command", ["runs", "stats a", "replay a", "queue a", "personas"])
 def test_on_a_narrow_terminal_what_is_read_fits_too(command: str) -> None:
     code, received = on_a_terminal(60, *command.split())
     assert code == 0

@@ -17,6 +17,7 @@ from culturepark.models.chat import canonical, digest
 from tests.cli.test_cli import TINY, cli, place_store, rows_of
 from tests.cli.test_cli import away as away  # fixtures
 from tests.export.test_preference import asked
+from tests.stats.test_rows import placed
 from tests.support.endpoint import Endpoint
 
 pytestmark = pytest.mark.usefixtures("away", "no_pauses")
@@ -214,3 +215,50 @@ def test_links_and_formulas_in_names_are_only_text() -> None:
         "see https\\://x.example, WWW\\.y.example or \\$5 and \\$6\\$"
     )
     assert as_text("18:30, w.w, a://b") == "18:30, w.w, a\\://b"
+
+
+def test_the_card_says_what_a_model_made_up_and_what_was_asked_of_rows(away: Path) -> None:
+    held = placed(away)
+    card, manifest = exported(runs=("held",))
+    stats = held_stats()
+    (run,) = manifest["runs"]
+    assert run["provenance"] == stats["provenance"]
+    assert run["row_questions"] == stats["row_questions"]
+    assert manifest["rows_by_provenance"] == stats["provenance"]["samples"]["all"]
+    assert "| stands on the speaker's card | 2 | 40% |" in card
+    assert "| **was made up by the model**: no line of the card carries it | 1 | 20% |" in card
+    assert "| is of unknown origin: nobody has looked | 1 | 20% |" in card
+    assert "A rule or custom that a model made up is no rule or custom of the place" in card
+    assert f"| `{held.run_id}` | 1 of 2 | 1 of 2 | 1 of 1 | 1 of 1 | 4 of 5 | 2 of 5, 1 unread |" in card
+    told = "country told in 50% (15% to 85%), by guessing 25%, which it cannot be told apart from"
+    assert f"{told}. Generic: Türkiye 33% (1 of 3); the United States 100% (1 of 1)" in unescaped(card)
+    assert f"Dropped: generic {stats['samples']['dropped']['generic']}." in card
+
+
+def test_rows_of_one_culture_are_counted_by_what_they_hold(away: Path) -> None:
+    placed(away)
+    _, manifest = exported("--culture", "turkish", runs=("held",))
+    assert manifest["rows_by_provenance"] == held_stats()["provenance"]["samples"]["by_culture"]["turkish"]
+
+
+def test_the_card_of_an_older_run_says_that_nobody_has_looked() -> None:
+    place_store()
+    sql("UPDATE sample SET provenance = NULL")
+    sql("DELETE FROM verdict WHERE criterion NOT IN ('faithful', 'stance')")
+    card, manifest = exported()
+    assert "**Whether the persona cards carry what the rows say is not known**: nobody has looked." in card
+    assert "made up by the model" not in card
+    assert "country told" not in card
+    found = manifest["rows_by_provenance"]
+    assert found["unknown"] == sum(manifest["rows_by_culture"].values())
+
+
+def test_whole_dialogues_come_from_no_one_line() -> None:
+    place_store()
+    card, manifest = exported("--dialogues")
+    assert manifest["rows_by_provenance"] is None
+    assert "nobody has looked" not in card
+
+
+def held_stats() -> Any:
+    return cli("stats", "held", "--json").json

@@ -159,9 +159,9 @@ def test_the_keys_that_scripts_rely_on_are_there() -> None:
     stats = told("many")
     assert list(stats) == [
         "run", "scenario", "status", "stop_reason", "models", "seed", "created_at", "finished_at", "dialogues",
-        "skipped", "dialogue_stop_reasons", "turns", "slips", "statements", "verdicts", "checks", "duplicates",
-        "samples", "reviews", "calls", "tokens", "endpoints", "cost_usd", "unpriced_calls", "stances", "representation",
-        "talks",
+        "skipped", "dialogue_stop_reasons", "turns", "slips", "statements", "provenance", "verdicts", "row_questions",
+        "checks", "duplicates", "samples", "reviews", "calls", "tokens", "endpoints", "cost_usd", "unpriced_calls",
+        "stances", "representation", "talks",
     ]  # fmt: skip
     figures = stats["representation"]
     assert set(figures) == {"note", "run", "cultures", "vectors"}
@@ -307,7 +307,9 @@ def test_json_has_its_keys_in_their_order() -> None:
             "turns",
             "slips",
             "statements",
+            "provenance",
             "verdicts",
+            "row_questions",
             "checks",
             "duplicates",
             "samples",

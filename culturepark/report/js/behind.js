@@ -26,6 +26,7 @@ function statementCard(one, chosen) {
     make("p", { class: "kind" }, one.kind),
     make("p", { class: "said", dir: "auto" }, one.text),
     one.first_person === one.text ? null : make("p", { class: "first", dir: "auto" }, "In the first person: ", make("q", {}, one.first_person)),
+    make("dl", { class: "card" }, one.facts.map(factItem)),
     one.before ? make("p", { class: "small", dir: "auto" }, "Reworded from ", linked(one.before.id), ": ", make("q", {}, one.before.text)) : null,
     one.after ? make("p", { class: "small" }, "Reworded as ", linked(one.after)) : null,
     reviewsPart(one.reviews),
@@ -37,12 +38,17 @@ function statementCard(one, chosen) {
     make("p", { class: "small" }, identity(one.id)));
 }
 
+/** One thing that is known of a statement; it may lead to another one. */
+function factItem(fact) {
+  return make("div", {}, make("dt", {}, capital(fact.label)), make("dd", { dir: "auto" }, fact.text, fact.id ? [" ", linked(fact.id, "→")] : null));
+}
+
 const sign = (good) => make("span", { class: good ? "sign good" : "sign bad", "aria-hidden": "true" }, good ? "✓" : "✗");
 
 function verdictItem(verdict) {
   const good = verdict.decision === "keep";
   const answer = verdict.score !== null ? `${Number(verdict.score).toFixed(1)} of 5`
-    : verdict.answer ? verdict.answer : meaning("relations", verdict.relation);
+    : verdict.answer ? verdict.answer : verdict.words;
   const sure = verdict.confidence;
   return make("li", { class: verdict.counts ? null : "superseded" }, sign(good),
     make("div", {},
@@ -75,7 +81,8 @@ function sampleItem(sample) {
   const why = sample.reason ? `: ${meaning("dropped", sample.reason)}` : "";
   return make("li", {}, sign(good), make("div", {},
     make("p", {}, capital(meaning("shapes", sample.kind)), ": ", make("b", {}, sample.status), why,
-      sample.split ? `, for ${sample.split}` : "", sample.flags ? ` (${sample.flags.split(" ").map((flag) => `${flag}: ${meaning("flags", flag)}`).join("; ")})` : ""),
+      sample.split ? `, for ${sample.split}` : "", sample.content ? `; content: ${sample.content}` : "", sample.flags ? ` (${sample.flags.split(" ").map((flag) => `${flag}: ${meaning("flags", flag)}`).join("; ")})` : ""),
+    sample.beside ? make("p", { class: "small" }, "Made of ", linked(sample.beside), " too") : null,
     reviewsPart(sample.reviews),
     make("details", {}, make("summary", {}, "Its words"), sample.messages.map(messagePart), make("p", { class: "small" }, identity(sample.id)))));
 }
