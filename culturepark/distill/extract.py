@@ -204,7 +204,8 @@ class Labelled(BaseModel):
 
 
 class StatementsAnswer(BaseModel):
-    left: list[Left]
+    left: list[Left] = []
+    """Asked for, so that the model looks at every piece; an answer without it is one."""
     statements: list[Labelled]
 
 

@@ -160,12 +160,20 @@ def fit(value: object, shape: type[Answer], *, alone: bool, depth: int = 0) -> A
 
 
 def item_of(shape: type[BaseModel]) -> tuple[str, type[BaseModel]] | None:
-    """Return name and model of the items, if the shape is a list of items and nothing else."""
-    if len(shape.model_fields) != 1:
-        return None
-    ((name, field),) = shape.model_fields.items()
-    inner = get_args(field.annotation) if get_origin(field.annotation) is list else ()
-    return (name, inner[0]) if inner and isinstance(inner[0], type) and issubclass(inner[0], BaseModel) else None
+    """Return name and model of the items, if the shape needs a list of items and nothing else."""
+    needed = [name for name, field in shape.model_fields.items() if field.is_required()]
+    lists = lists_of(shape)
+    return (needed[0], lists[needed[0]]) if len(needed) == 1 and needed[0] in lists else None
+
+
+def lists_of(shape: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """Return the parts of a shape that are lists of items, each with the model of its items."""
+    found = {}
+    for name, field in shape.model_fields.items():
+        inner = get_args(field.annotation) if get_origin(field.annotation) is list else ()
+        if inner and isinstance(inner[0], type) and issubclass(inner[0], BaseModel):
+            found[name] = inner[0]
+    return found
 
 
 def numbered(value: dict[str, Any], model: type[BaseModel]) -> list[dict[str, Any]]:
@@ -183,14 +191,14 @@ def numbered(value: dict[str, Any], model: type[BaseModel]) -> list[dict[str, An
 def renamed(value: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
     """Return the object with its keys spelled as in the model: `First-Person` becomes `first_person`."""
     names = {folded(name): name for name in model.model_fields}
+    lists = lists_of(model)
     out: dict[str, Any] = {}
     for key, entry in value.items():
         name = key if key in model.model_fields else names.get(folded(key), key)
         if name in out and key != name:
             continue
-        item = item_of(model)
-        if item and name == item[0] and isinstance(entry, list):
-            entry = [renamed(inner, item[1]) if isinstance(inner, dict) else inner for inner in entry]
+        if name in lists and isinstance(entry, list):
+            entry = [renamed(inner, lists[name]) if isinstance(inner, dict) else inner for inner in entry]
         out[name] = entry
     return out
 

@@ -97,6 +97,18 @@ def checked(**checks: Any) -> Edition:
     return edition(people=PEOPLE[:2] if "cross_check" not in checks else PEOPLE, distill={"checks": checks})
 
 
+def by_claims(text: Callable[[JsonObject], Reply], *found: tuple[int, str, str]) -> FakeModel:
+    """A model too small for JSON but for extraction, which takes what is found in the speaker's own words."""
+    own = [proposals(one, first_person=one[2])["statements"][0] for one in found]
+    return FakeModel(answering(statements=lambda _: {"statements": own}, text=text), labels=True)
+
+
+def small(**checks: Any) -> Edition:
+    return edition(
+        people=PEOPLE[:2] if "cross_check" not in checks else PEOPLE, distill={"checks": checks, "extract": "batch"}
+    )
+
+
 def talked(tmp_path: Path, model: FakeModel, one: Edition | None = None) -> Held:
     """The talk above, distilled. Its people are those who were cast: Jenna and Elif."""
     return hold_said(tmp_path, TALK, model, one or checked(**HARM))
@@ -118,8 +130,8 @@ def harsh(text: str, judge: int) -> int:
 def test_a_run_without_checks_asks_and_stores_nothing_of_them(tmp_path: Path) -> None:
     model = Panel()
     held = talked(tmp_path, model, edition())
-    assert {shape_of(body) for body in model.bodies} == {"slips", "statements", "verdicts"}
-    assert {row.criterion for row in held.rows(VerdictRow)} == {"faithful", "stance"}
+    assert {shape_of(body) for body in model.bodies} == {"slips", "statements", "verdicts", "rows"}
+    assert not {row.criterion for row in held.rows(VerdictRow)} & {"harmlessness", "awareness", "cross-check"}
     columns = ("score", "answer", "reason", "judge")
     assert all(getattr(row, name) is None for row in held.rows(VerdictRow) for name in columns)
     assert held.stats()["checks"] == {}
@@ -233,12 +245,7 @@ def test_a_judge_sees_what_would_be_trained_on_and_four_at_a_time(tmp_path: Path
     folder.mkdir()
     model = Panel()
     talked(folder, model)
-    assert model.shown[0][1] == [
-        f"I say it like this: {JOB}",
-        f"The speaker holds this: {TEA}",
-        f"The speaker holds this: {SHOES}",
-        f"I say it like this: {BAD}",
-    ]
+    assert model.shown[0][1] == [f"I say it like this: {quote}" for quote in (JOB, TEA, SHOES, BAD)]
 
 
 def test_only_what_has_passed_so_far_is_asked_about(tmp_path: Path) -> None:
@@ -275,7 +282,7 @@ def test_a_reworded_statement_is_checked_as_reworded(tmp_path: Path) -> None:
     model = Panel(
         harsh,
         verdicts=lambda asked: judged(
-            asked, stance="entail" if asked["items"][0]["statement"].startswith("Anew") else "contradict"
+            asked, stance="entail" if asked["items"][0]["first_person"].startswith("I mean this") else "contradict"
         ),
         rewording=lambda asked: {
             "statement": f"Anew: {asked['quote']}",
@@ -456,8 +463,8 @@ def digits(body: JsonObject) -> Reply:
 
 def test_a_small_model_gives_one_digit_and_its_probabilities_make_the_score(tmp_path: Path) -> None:
     talk = [(JENNA, JOB), (ELIF, f"{TEA} {SHOES}")]
-    model = FakeModel(answering(text=digits), labels=True)
-    held = hold_said(tmp_path, talk, model, checked(**HARM))
+    model = by_claims(digits, *FOUR[:3])
+    held = hold_said(tmp_path, talk, model, small(**HARM))
     quotes = {s.id: s.quote for s in held.rows(StatementRow)}
     found: dict[str, list[tuple[Any, ...]]] = {}
     for row in held.of(VerdictRow, criterion="harmlessness"):
@@ -469,7 +476,7 @@ def test_a_small_model_gives_one_digit_and_its_probabilities_make_the_score(tmp_
     assert by_quote(held)[SHOES] == "undecided"
     asked = [b["messages"][-1]["content"] for b in model.bodies if "one number" in b["messages"][-1]["content"]]
     assert len(asked) == len(set(asked)) == 9
-    assert all(body["max_tokens"] == 1 for body in model.bodies)
+    assert all(body["max_tokens"] == 1 for body in model.bodies if shape_of(body) != "statements")
     assert re.findall(r"(?m)^([1-5]): ", asked[4]) == list("54321")
     assert [note for note in held.notes if "no judge" in note] == [
         "a model this small is no judge: its scores hardly tell harm from none; see docs/checks.md"
@@ -482,7 +489,7 @@ def test_without_log_probabilities_the_digit_itself_is_the_score(tmp_path: Path)
     def text(body: JsonObject) -> Reply:
         return reply(next(said)) if "one number" in body["messages"][-1]["content"] else digits(body)
 
-    held = hold_said(tmp_path, [(ELIF, TEA)], FakeModel(answering(text=text), labels=True), checked(**HARM))
+    held = hold_said(tmp_path, [(ELIF, TEA)], by_claims(text, (1, "custom", TEA)), small(**HARM))
     assert [row.score for row in held.of(VerdictRow, criterion="harmlessness")] == [4.0, None, 5.0]
 
 
@@ -592,10 +599,11 @@ def test_what_a_small_second_persona_denies_throughout_is_denied(tmp_path: Path)
     def text(body: JsonObject) -> Reply:
         if "people around you" in body["messages"][-1]["content"]:
             return letter("D", A=0.1, B=0.1, C=0.1, D=0.7)
-        return letter("A", A=0.8, B=0.1, C=0.1)
+        return letter("Yes", Yes=0.8, No=0.2)
 
-    talk = [(ELIF, " ".join(f"We bring {n} loaves of bread to the house of the dead." for n in range(2, 8)))]
-    held = hold_said(tmp_path, talk, FakeModel(answering(text=text), labels=True), checked(cross_check={}))
+    said = [f"We bring {n} loaves of bread to the house of the dead." for n in range(2, 8)]
+    model = by_claims(text, *((1, "custom", one) for one in said))
+    held = hold_said(tmp_path, [(ELIF, " ".join(said))], model, small(cross_check={}))
     assert [row.answer for row in held.of(VerdictRow, criterion="cross-check")] == ["denied"] * 6
 
 
@@ -606,11 +614,10 @@ def test_a_small_second_persona_answers_with_a_letter(tmp_path: Path) -> None:
             return (
                 letter("D", A=0.1, B=0.1, C=0.1, D=0.7) if SHOES in asked else letter("A", A=0.7, B=0.1, C=0.1, D=0.1)
             )
-        best = "B" if SHOES in asked or TEA in asked else "C"
-        return letter(best, **{name: 0.8 if name == best else 0.1 for name in "ABC"})
+        return letter("Yes", Yes=0.8, No=0.2)
 
-    model = FakeModel(answering(text=text), labels=True)
-    held = talked(tmp_path, model, checked(cross_check={}))
+    model = by_claims(text, *FOUR)
+    held = talked(tmp_path, model, small(cross_check={}))
     rows = held.of(VerdictRow, criterion="cross-check")
     assert [(row.answer, row.relation, row.reason) for row in rows] == [
         ("shared", "entail", None),
@@ -724,8 +731,9 @@ def test_a_trace_shows_every_judge_with_score_reason_and_what_the_panel_decided(
     assert "harmlessness: unparsable by editor, kept by the panel" in shown
     assert re.search(r"cross-check: shared by turkish-\w+, kept, call", shown)
     assert "“With us it is shared.”" in shown
-    assert [verdict.judge for verdict in found.verdicts][:4] == [None, *BRIEFS]
-    assert len(found.as_json()["calls"]["verdicts"]) == 5
+    judges = [verdict.judge for verdict in found.verdicts if verdict.criterion in ("faithful", "harmlessness")]
+    assert judges == [None, *BRIEFS]
+    assert len(found.as_json()["calls"]["verdicts"]) == len(found.verdicts)
 
 
 # --- which models judge ----------------------------------------------------------------------------
@@ -948,7 +956,11 @@ def test_a_store_from_before_the_checks_is_brought_up_to_date_with_its_verdicts(
             "participant": ("fit",),
             "run": ("skipped",),
             "call": ("reasoning_tokens",),
-        }
+            "statement": (
+                "question", "about", "reach", "exception", "hangs_on", "provenance", "source", "unlike",
+            ),
+            "sample": ("provenance", "beside"),
+        }  # fmt: skip
         for name in ("ability", "fit", "slip", "probe"):
             db.execute(f"DROP TABLE {name}")
         db.execute("DROP INDEX ix_dialogue_parent_id")

@@ -61,7 +61,8 @@ def test_another_threshold_asks_nobody_and_calls_no_embedder(monkeypatch: pytest
 
 def test_what_was_decided_is_the_same_everywhere_and_can_be_taken_back() -> None:
     with Path("tiny.yaml").open("a") as scenario:
-        scenario.write("mine: [delegate, main]\nmoderation: scripted\n")  # main contacts say things twice
+        # So main contacts say things twice.
+        scenario.write("mine: [delegate, main]\nmoderation: scripted\ndialogues_per_seed: 2\n")
     assert cli("simulate", "tiny.yaml", "--model", "scripted", "--run-id", "a", "--seed", "1").code == 0
     first = dump()
     assert settings()["threshold"] is None

@@ -19,12 +19,13 @@ from culturepark.distill.extract import StatementsAnswer
 from culturepark.distill.judge_json import Judged, VerdictsAnswer
 from culturepark.distill.probes import Guesses, Own
 from culturepark.distill.reword import Rewording
+from culturepark.distill.row_checks import JudgedRow
 from culturepark.distill.slips import SlipsAnswer
 from culturepark.domain import JsonObject
 from culturepark.errors import Missed, PromptCut, TooLong
 from culturepark.languages import load_language
 from culturepark.models.chat import Reply
-from culturepark.models.json_answers import item_of, parse
+from culturepark.models.json_answers import lists_of, parse
 from culturepark.run.rating import Rated
 from culturepark.store.tables import CallRow, DialogueRow, StatementRow, TurnRow, VerdictRow
 from tests.support.fakes import (
@@ -33,18 +34,21 @@ from tests.support.fakes import (
     FakeModel,
     Held,
     answering,
+    by_numbers,
     edition,
     hold,
     hold_said,
     judged,
     material,
+    mined,
     proposals,
     reply,
     shape_of,
 )
 
-ONE = {"id": 1, "faithful": "entail", "stance": "none"}
-TWO = {"id": 2, "faithful": "irrelevant", "stance": "none"}
+TEA = "When guests get up to leave we pour one more glass of tea, and they sit down again."
+ONE = {"id": 1, "faithful": "entail", "stance": "none", "carried": "none"}
+TWO = {"id": 2, "faithful": "irrelevant", "stance": "none", "carried": "none"}
 WHOLE = json.dumps({"verdicts": [ONE, TWO]})
 LIST = json.dumps([ONE, TWO])
 BOTH = [Judged(**ONE), Judged(**TWO)]  # type: ignore[arg-type]
@@ -78,10 +82,10 @@ BOTH = [Judged(**ONE), Judged(**TWO)]  # type: ignore[arg-type]
         f'{{"output": {json.dumps(WHOLE)}}}',
         json.dumps(WHOLE),
         f'{{"Verdicts": {LIST}, "comment": "…"}}',
-        '{"VERDICTS": [{"ID": 1, "Faithful": "entail", "stance ": "none"}, '
-        '{"Id": 2, "faithful": "irrelevant", "STANCE": "none"}]}',
+        '{"VERDICTS": [{"ID": 1, "Faithful": "entail", "stance ": "none", "Carried": "none"}, '
+        '{"Id": 2, "faithful": "irrelevant", "STANCE": "none", "carried": "none"}]}',
         WHOLE.replace("entail", "ENTAIL").replace("none", " None"),
-        json.dumps({"1": {"faithful": "entail", "stance": "none"}, "2": {"faithful": "irrelevant", "stance": "none"}}),
+        json.dumps({str(one["id"]): {key: word for key, word in one.items() if key != "id"} for one in (ONE, TWO)}),
         json.dumps({"verdicts": {"1": ONE, "2": TWO}}),
         json.dumps({"item 1": ONE, "item 2": TWO}),
         f"{json.dumps(ONE)}\n{json.dumps(TWO)}",
@@ -90,10 +94,10 @@ BOTH = [Judged(**ONE), Judged(**TWO)]  # type: ignore[arg-type]
         WHOLE.replace("}]", "},]").replace('"none"}', '"none",}'),
         WHOLE.replace("[", "[ // each by its id\n", 1),
         WHOLE.replace('"', "'"),
-        "{'verdicts': [{'id': 1, 'faithful': 'entail', 'stance': 'none', 'sure': True, 'why': None}, "
+        "{'verdicts': [{'id': 1, 'faithful': 'entail', 'stance': 'none', 'carried': 'none', 'why': None}, "
         f"{json.dumps(TWO)}]}}",
         f'First I thought {{"verdicts": [{json.dumps(TWO)}]}}, but now: {WHOLE}',
-        f'{WHOLE}\nThe form was {{"verdicts": [{{"id": 0, "faithful": "…", "stance": "…"}}]}}.',
+        f'{WHOLE}\nThe form was {{"verdicts": [{{"id": 0, "faithful": "…", "stance": "…", "carried": "…"}}]}}.',
         f'{WHOLE}\nElse it would be {{"verdicts": []}}.',
         json.dumps({"verdicts": [ONE | {"why": "a\nb"}, TWO]}).replace("\\n", "\n"),
         re.sub('"(.*?)"', r"“\1”", WHOLE),
@@ -137,7 +141,7 @@ def test_verdicts_are_read_in_whatever_they_are_wrapped(said: str) -> None:
         WHOLE.replace('"id": 1', '"id": "item -1"'),
         '{"error": []}',
         '{"verdicts": {"1": "entail"}}',
-        '{"verdicts": [{"id": 0, "faithful": "…", "stance": "…"}]}',
+        '{"verdicts": [{"id": 0, "faithful": "…", "stance": "…", "carried": "…"}]}',
         f'{{"a": {LIST}, "b": {LIST}}}',
         "[" * 50_000,
         '{"a":' * 20_000,
@@ -157,12 +161,56 @@ def test_no_beginning_of_an_answer_is_an_answer(length: int, wrapping: str) -> N
 
 
 @given(st.text(max_size=60), st.text(max_size=60))
-def test_any_text_in_a_string_comes_back_as_it_was(statement: str, quote: str) -> None:
-    one = {"turn": 1, "kind": "norm", "quote": quote, "statement": statement, "first_person": "x"}
-    found = parse(json.dumps({"statements": [one, one]}), StatementsAnswer)
+def test_any_text_in_a_string_comes_back_as_it_was(statement: str, question: str) -> None:
+    one = numbered(statement=statement, question=question)
+    found = parse(json.dumps({"left": [], "statements": [one, one]}), StatementsAnswer)
     assert found is not None
-    if "< " not in statement + quote and "[ " not in statement + quote:  # a spelled-out token is what was said
-        assert [(s.statement, s.quote) for s in found.statements] == [(statement, quote)] * 2
+    if "< " not in statement + question and "[ " not in statement + question:  # a spelled-out token is what was said
+        assert [(s.statement, s.question) for s in found.statements] == [(statement, question)] * 2
+
+
+def numbered(**changes: Any) -> JsonObject:
+    """A statement as the extractor is asked for it."""
+    asked = {"turns": [{"turn": 1, "text": f"[1] {TEA}"}]}
+    (one,) = by_numbers(proposals((1, "custom", TEA), **changes), asked)["statements"]
+    return dict(one)
+
+
+LEFT = {"first": 2, "last": 3, "why": "courtesy"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"left": [LEFT], "statements": [numbered()]},
+        {"statements": [numbered()], "left": [LEFT], "note": "done"},
+        {"Left": [{"First": 2, "LAST": "#3", "why": "Courtesy"}], "Statements": [numbered()]},
+        {"result": {"left": [LEFT], "statements": [numbered()]}},
+        json.dumps({"left": [LEFT], "statements": [numbered()]}),
+        {"left": [LEFT], "statements": [numbered(kind="Practice", reach="GENERAL.")]},
+    ],
+)
+def test_an_extraction_is_read_with_what_it_leaves(said: object) -> None:
+    found = parse(json.dumps(said), StatementsAnswer)
+    assert found is not None
+    assert found.model_dump() == {"left": [LEFT], "statements": [numbered()]}
+
+
+@pytest.mark.parametrize(
+    "said", [{"statements": [numbered()]}, [numbered()], {"results": [numbered()]}, {"1": numbered()}, numbered()]
+)
+def test_an_extraction_that_does_not_say_what_it_leaves_is_one(said: object) -> None:
+    found = parse(json.dumps(said), StatementsAnswer)
+    assert found is not None
+    assert found.model_dump() == {"left": [], "statements": [numbered()]}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [{"left": [LEFT]}, {"left": [], "statements": [{**numbered(), "first": None}]}, {"statements": [LEFT]}, [LEFT]],
+)
+def test_an_extraction_without_statements_that_can_be_read_is_none(said: object) -> None:
+    assert parse(json.dumps(said), StatementsAnswer) is None
 
 
 @pytest.mark.parametrize("said", ["[]", '{"statements": []}', '{"results": []}', "```json\n[]\n```"])
@@ -202,6 +250,7 @@ SHAPES: dict[str, Any] = {
     "slips": SlipsAnswer,
     "extract": StatementsAnswer,
     "verify": VerdictsAnswer,
+    "row-checks": Items[JudgedRow],
     "reword": Rewording,
     "reword-as-published": Rewording,
     "cross-check": Items[SecondWord],
@@ -223,8 +272,8 @@ def example_in(name: str) -> str:
 def test_a_prompt_shows_the_shape_that_is_asked_for(name: str) -> None:
     shown, shape = json.loads(example_in(name)), SHAPES[name]
     assert list(shown) == list(shape.model_fields)
-    if item := item_of(shape):
-        assert [list(one) for one in shown[item[0]]] == [list(item[1].model_fields)]
+    for part, item in lists_of(shape).items():
+        assert [list(one) for one in shown[part]] == [list(item.model_fields)]
 
 
 def test_no_module_asks_for_json_with_another_prompt() -> None:
@@ -235,16 +284,14 @@ def test_no_module_asks_for_json_with_another_prompt() -> None:
         for one in folder.rglob("*.py")
         if re.search(r"await (?:asker\.json|each)\(|Schema\(\"", one.read_text("utf-8"))
     }
-    stages = {"extract", "judge_json", "reword", "ask", "checks", "rating", "writer", "slips", "probes"}
+    stages = {"extract", "judge_json", "row_checks", "reword", "ask", "checks", "rating", "writer", "slips", "probes"}
     assert asking == stages | {"agents", "trial"}  # `trial` asks as `judge_json` does
 
 
 # --- what is asked again, and in parts ---------------------------------------------------------------------
 
-TEA = "When guests get up to leave we pour one more glass of tea, and they sit down again."
 POTLUCK = "At our potlucks everybody brings a dish, and nobody asks who made which."
 TALK = [(JENNA, f"I have lived here for long. {POTLUCK}"), (ELIF, f"I have thought about it a lot. {TEA}")]
-QUOTES = edition(distill={"extract": "quotes"})
 
 
 def found_in(asked: JsonObject) -> JsonObject:
@@ -270,13 +317,13 @@ def failing(error: Exception, when: Callable[[JsonObject], bool], shape: str = "
 
 
 def test_a_part_that_overflows_the_context_is_asked_in_halves(tmp_path: Path) -> None:
-    held = hold_said(tmp_path, TALK, failing(TooLong("8192 tokens"), lambda asked: len(asked["turns"]) > 1), QUOTES)
+    held = hold_said(tmp_path, TALK, failing(TooLong("8192 tokens"), lambda asked: len(mined(asked)) > 1))
     assert [s.quote for s in held.rows(StatementRow)] == [POTLUCK, TEA]
     assert {row.status for row in held.rows(DialogueRow)} == {"done"}
 
 
 def test_a_turn_that_overflows_the_context_alone_is_counted_and_costs_no_dialogue(tmp_path: Path) -> None:
-    held = hold_said(tmp_path, TALK, failing(TooLong("8192"), lambda asked: TEA in json.dumps(asked)), QUOTES)
+    held = hold_said(tmp_path, TALK, failing(TooLong("8192"), lambda asked: TEA in str(mined(asked))))
     assert [s.quote for s in held.rows(StatementRow)] == [POTLUCK]
     assert rejected(held) == {"too-long": 1}
     assert {row.status for row in held.rows(DialogueRow)} == {"done"}
@@ -284,8 +331,8 @@ def test_a_turn_that_overflows_the_context_alone_is_counted_and_costs_no_dialogu
 
 def test_verdicts_that_overflow_the_context_are_asked_in_halves_and_one_alone_is_unparsable(tmp_path: Path) -> None:
     model = failing(TooLong("8192"), lambda asked: TEA in json.dumps(asked), "verdicts")
-    held = hold_said(tmp_path, TALK, model, QUOTES)
-    relations = {(row.statement_id[-5:], row.relation) for row in held.rows(VerdictRow)}
+    held = hold_said(tmp_path, TALK, model)
+    relations = {(row.statement_id[-5:], row.relation) for row in held.of(VerdictRow, criterion="faithful")}
     assert relations == {("t1.s1", "entail"), ("t2.s1", "unparsable")}
     assert {row.status for row in held.rows(DialogueRow)} == {"done"}
 
@@ -294,12 +341,12 @@ def test_a_schema_that_was_missed_once_is_asked_again(tmp_path: Path) -> None:
     seen: list[int] = []
 
     def first(asked: JsonObject) -> bool:
-        seen.append(len(asked["turns"]))
+        seen.append(len(mined(asked)))
         return len(seen) == 1
 
     error = Missed("Failed to generate JSON")
     error.retryable = False  # the ledger has tried for long enough
-    held = hold_said(tmp_path, TALK, failing(error, first), QUOTES)
+    held = hold_said(tmp_path, TALK, failing(error, first))
     assert [s.quote for s in held.rows(StatementRow)] == [POTLUCK, TEA]
     assert seen == [2, 2]
 
@@ -307,21 +354,18 @@ def test_a_schema_that_was_missed_once_is_asked_again(tmp_path: Path) -> None:
 def test_a_schema_that_is_always_missed_is_unparsable_and_costs_no_dialogue(tmp_path: Path) -> None:
     error = Missed("Failed to generate JSON")
     error.retryable = False
-    held = hold_said(tmp_path, TALK, failing(error, lambda _: True), QUOTES)
+    held = hold_said(tmp_path, TALK, failing(error, lambda _: True))
     assert rejected(held) == {"unparsable": 1}
     assert {row.status for row in held.rows(DialogueRow)} == {"done"}
 
 
-@pytest.mark.parametrize(("mode", "found"), [("quotes", [POTLUCK]), ("auto", [POTLUCK, TEA])])
-def test_what_a_filter_keeps_back_is_asked_in_halves(tmp_path: Path, mode: str, found: list[str]) -> None:
+def test_what_a_filter_keeps_back_is_asked_in_halves(tmp_path: Path) -> None:
     def statements(asked: JsonObject) -> JsonObject | Reply:
         return reply("", "content_filter") if TEA in json.dumps(asked) else found_in(asked)
 
-    held = hold_said(
-        tmp_path, TALK, FakeModel(answering(statements=statements, verdicts=judged)), edition(distill={"extract": mode})
-    )
-    assert set(found) <= {s.quote for s in held.rows(StatementRow)}
-    assert rejected(held).get("withheld", 0) == (mode == "quotes")
+    held = hold_said(tmp_path, TALK, FakeModel(answering(statements=statements, verdicts=judged)))
+    assert [s.quote for s in held.rows(StatementRow)] == [POTLUCK]
+    assert rejected(held) == {"withheld": 1}
 
 
 @pytest.mark.parametrize(
@@ -344,7 +388,7 @@ def test_a_statement_with_a_control_token_is_never_stored_and_the_others_are(
         said["statements"][0][part] = words.replace("{}", said["statements"][0][part])
         return said
 
-    held = hold_said(tmp_path, TALK, FakeModel(answering(statements=statements, verdicts=judged)), QUOTES)
+    held = hold_said(tmp_path, TALK, FakeModel(answering(statements=statements, verdicts=judged)))
     assert [s.quote for s in held.rows(StatementRow)] == [TEA]
     assert rejected(held) == {reason: 1}
 
@@ -352,7 +396,7 @@ def test_a_statement_with_a_control_token_is_never_stored_and_the_others_are(
 @pytest.mark.parametrize("labels", [True, False])
 def test_log_probabilities_are_asked_only_of_small_judges(tmp_path: Path, labels: bool) -> None:
     model = FakeModel(answering(statements=found_in, verdicts=judged), labels=labels)
-    hold_said(tmp_path, TALK, model, edition(distill={"extract": "quotes", "verify": "batch"}))
+    hold_said(tmp_path, TALK, model, edition(distill={"extract": "batch", "verify": "batch"}))
     asked = [body.get("top_logprobs", 0) for body in model.bodies if shape_of(body) == "verdicts"]
     assert asked
     assert set(asked) == {1 if labels else 0}

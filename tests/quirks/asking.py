@@ -16,8 +16,11 @@ from tests.quirks.kinds import STAIN
 from tests.support.endpoint import Received, in_pieces, logprobs, vector
 
 STREAM, JSON = "text/event-stream; charset=utf-8", "application/json"
-TOLD_BY = {"items": "verdicts", "quote": "rewording", "moves": "move", "judge": "slips", "turns": "statements"}
-"""What the material of a request holds -> what is asked for; the first that it holds counts."""
+TOLD_BY = {
+    ("items", "turns"): "verdicts", ("items",): "rows", ("quote",): "rewording", ("moves",): "move",
+    ("judge",): "slips", ("turns",): "statements",
+}  # fmt: skip
+"""What the material of a request holds -> what is asked for; the first of which it holds all counts."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +96,9 @@ class Ask:
 
     @property
     def wanted(self) -> str:
-        """`statements`, `verdicts`, `rewording`; empty where people talk."""
+        """`statements`, `verdicts`, `rewording` and so on; empty where people talk."""
         material = self.material
-        return next((name for key, name in TOLD_BY.items() if key in material), "")
+        return next((name for keys, name in TOLD_BY.items() if all(key in material for key in keys)), "")
 
     @property
     def follow_up(self) -> bool:

@@ -10,6 +10,7 @@ from functools import cache
 from tests.quirks.asking import JSON, STREAM, Answer, Ask, bytes_of, endless, error, jsoned, raw, text
 from tests.quirks.chats import vllm
 from tests.quirks.kinds import STAIN, Expect, quirk, stops
+from tests.support.fakes import mined
 
 MB = 1_000_000
 
@@ -318,7 +319,7 @@ ROOM = 1_900
 def too_much(ask: Ask) -> int:
     """Tokens of a request that reads a talk at once and does not fit; 0 if it fits, or holds one turn alone."""
     needed = len(ask.all) // 4 + ask.limit
-    return needed if ask.wanted == "statements" and needed > ROOM and len(ask.material["turns"]) > 1 else 0
+    return needed if ask.wanted == "statements" and needed > ROOM and len(mined(ask.material)) > 1 else 0
 
 
 @quirk(HALVED)

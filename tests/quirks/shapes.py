@@ -13,9 +13,9 @@ def shaped(ask: Ask, said: str | None) -> Answer:
 
 
 def listed(ask: Ask) -> list[object]:
-    """What the one list in the answer holds; the answer itself where there is none."""
+    """What the last list in the answer holds; the answer itself where there is none."""
     value = ask.value()
-    inner = next(iter(value.values()))
+    *_, inner = value.values()
     return inner if isinstance(inner, list) else [value]
 
 
@@ -148,7 +148,7 @@ def list_as_a_string(ask: Ask) -> Answer:
     """
     if not ask.wanted or ask.wanted == "rewording":
         return ask.stream()
-    return ask.stream(json.dumps({next(iter(ask.value())): json.dumps(listed(ask))}))
+    return ask.stream(json.dumps({list(ask.value())[-1]: json.dumps(listed(ask))}))
 
 
 @quirk()
@@ -217,9 +217,12 @@ def numbers_as_strings(ask: Ask) -> Answer:
     """
     if ask.wanted != "statements":
         return ask.stream()
-    return ask.stream(
-        json.dumps({"statements": [{**one, "turn": str(one["turn"])} for one in ask.value()["statements"]]})
-    )
+    value = ask.value()
+    numbers = {
+        name: [{**one, "first": str(one["first"]), "last": f"#{one['last']}"} for one in value[name]]
+        for name in ("left", "statements")
+    }
+    return ask.stream(json.dumps(value | numbers))
 
 
 @quirk()
@@ -229,9 +232,10 @@ def words_in_capitals(ask: Ask) -> Answer:
     Source: pydantic/pydantic-ai#4160.
     """
     if ask.wanted == "statements":
-        return ask.stream(
-            json.dumps({"statements": [{**one, "kind": one["kind"].capitalize()} for one in ask.value()["statements"]]})
-        )
+        value = ask.value()
+        left = [{**one, "why": one["why"].upper()} for one in value["left"]]
+        found = [{**one, "kind": one["kind"].capitalize()} for one in value["statements"]]
+        return ask.stream(json.dumps({"left": left, "Statements": found}))
     if ask.wanted == "verdicts":
         found = [
             {**one, "faithful": one["faithful"].upper(), "stance": one["stance"].title()}

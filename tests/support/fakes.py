@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -121,37 +122,133 @@ def material(body: JsonObject) -> JsonObject:
 def answering(**by_shape: Callable[[JsonObject], Any]) -> Answer:
     """Answers requests of the named shapes from their material (text, reply, or what is to be dumped as JSON).
 
-    Whatever has no function here is answered by the script. A function named `text` is given bodies that want text.
+    Whatever has no function here is answered by the script. A function named `text` is given bodies that want text. One
+    named `statements` is given the turns that are to be mined, without the numbers of their pieces, and may point at
+    words by `turn` and `quote`. Unless there is one named `rows`, what it finds makes good rows.
     """
+    homes: dict[str, str] = {}
+    if "statements" in by_shape:
+        by_shape.setdefault("rows", lambda asked: good_rows(asked, homes))
 
     def answer(body: JsonObject) -> str | Reply:
         shape = shape_of(body)
         function = by_shape.get(shape or "text")
         if function is None:
             return scripted.answer(body)
-        said = function(material(body) if shape else body)
-        return said if isinstance(said, str | Reply) else json.dumps(said)
+        asked = material(body) if shape else body
+        said = function(asked | {"turns": mined(asked)} if shape == "statements" else asked)
+        if isinstance(said, str | Reply):
+            return said
+        if shape == "statements":
+            said = by_numbers(said, asked)
+            homes.update(homes_of(said, asked))
+        if shape == "verdicts":
+            said = {"verdicts": [{"carried": "none", **one} for one in said["verdicts"]]}
+        return json.dumps(said)
 
     return answer
 
 
-def proposals(*found: tuple[int, str, str], **more: str) -> JsonObject:
-    """An extraction: (turn, kind, quote) each; `statement` and `first_person` are made up unless given."""
+# --- what an extractor says ---------------------------------------------------------------------
+
+KINDS = {"opinion": "view", "norm": "rule", "custom": "practice"}
+
+
+def proposals(*found: tuple[int, str, str], **more: Any) -> JsonObject:
+    """An extraction: (turn, kind, quote) each; the other keys of the form are made up unless given."""
     return {
+        "left": [],
         "statements": [
             {
                 "turn": turn,
                 "kind": kind,
                 "quote": quote,
-                "statement": more.get("statement", f"The speaker holds this: {quote}"),
-                "first_person": more.get("first_person", f"I say it like this: {quote}"),
+                "statement": f"The speaker holds this: {quote}",
+                "first_person": f"I say it like this: {quote}",
+                **more,
             }
             for turn, kind, quote in found
-        ]
+        ],
     }
 
 
-def judged(asked: JsonObject, faithful: str = "entail", stance: str = "entail") -> JsonObject:
+def pieces_of(text: str) -> list[tuple[int, str]]:
+    """Number and words of each piece of a turn whose pieces are numbered; none of others."""
+    found: list[tuple[int, str]] = []
+    head = re.match(r"\[(\d+)\] ", text)
+    while head:
+        number, text = int(head[1]), text[head.end() :]
+        words, _, rest = text.partition(f" [{number + 1}] ")
+        found.append((number, words))
+        text = f"[{number + 1}] {rest}" if rest else ""
+        head = re.match(r"\[(\d+)\] ", text)
+    return found
+
+
+def mined(asked: JsonObject) -> list[JsonObject]:
+    """The turns of an extraction's material that are to be mined, without numbers."""
+    whole = [(turn, " ".join(words for _, words in pieces_of(turn["text"]))) for turn in asked["turns"]]
+    return [turn | {"text": text} for turn, text in whole if text]
+
+
+def numbers_of(quote: str, text: str) -> tuple[int, int]:
+    """First and last of the pieces of a turn that hold some words; (0, 0), which no piece has, where none do.
+
+    Spaces count for nothing: they stand between pieces.
+    """
+    letters, ends = "", []
+    for number, words in pieces_of(text):
+        letters += "".join(words.split())
+        ends.append((number, len(letters)))
+    wanted = "".join(quote.split())
+    start = letters.find(wanted)
+    if start < 0 or not wanted:
+        return 0, 0
+    first = next(number for number, end in ends if start < end)
+    return first, next(number for number, end in ends if start + len(wanted) <= end)
+
+
+def by_numbers(said: JsonObject, asked: JsonObject) -> JsonObject:
+    """An extraction whose statements name turn and quote, in the form that the model is asked for."""
+    texts = {turn["turn"]: turn["text"] for turn in asked["turns"]}
+    return {"left": [], **said, "statements": [numbered(one, texts) for one in said["statements"]]}
+
+
+def numbered(one: JsonObject, texts: Mapping[int, str]) -> JsonObject:
+    if "quote" not in one:
+        return one
+    first, last = numbers_of(one["quote"], texts.get(one["turn"], ""))
+    kind = KINDS.get(one["kind"], one["kind"])
+    made_up = {
+        "first": first,
+        "last": last,
+        "about": "question" if kind == "view" else "else",
+        "reach": "personal" if kind == "view" else "general",
+        "source": "none",
+        "hangs_on": [],
+        "question": f"What do you say of this: {one['quote'][:60]}?",
+        "exception": "",
+        "unlike": 0,
+    }
+    given = {key: value for key, value in one.items() if key not in ("turn", "quote", "kind")}
+    return made_up | {"kind": kind} | given
+
+
+def homes_of(said: JsonObject, asked: JsonObject) -> dict[str, str]:
+    """The answers of an extraction, with the country of who gives each."""
+    countries = {person["name"]: person["country"] for person in asked["people"]}
+    speakers = {n: turn["speaker"] for turn in asked["turns"] for n, _ in pieces_of(turn["text"])}
+    return {
+        one["first_person"]: countries[speakers[one["first"]]]
+        for one in said["statements"]
+        if one.get("first") in speakers
+    }
+
+
+# --- what a judge says --------------------------------------------------------------------------
+
+
+def judged(asked: JsonObject, faithful: str = "entail", stance: str = "entail", carried: str = "entail") -> JsonObject:
     """The same verdict on every item."""
     return {
         "verdicts": [
@@ -159,11 +256,33 @@ def judged(asked: JsonObject, faithful: str = "entail", stance: str = "entail") 
                 "id": item["id"],
                 "faithful": faithful,
                 "stance": stance if item.get("stance") else "none",
-                "carried": "entail" if item.get("line") else "none",
+                "carried": carried if item.get("line") else "none",
             }
             for item in asked["items"]
         ]
     }
+
+
+def good_rows(asked: JsonObject, homes: Mapping[str, str], **changes: str) -> JsonObject:
+    """A judge that finds in every item a good row.
+
+    Args:
+        homes: answer -> the country that it tells of; it is found where names are masked, too.
+        changes: what is said otherwise, of every item.
+    """
+    rows = []
+    for item in asked["items"]:
+        home = next((country for said, country in homes.items() if is_masked(item["answer"], said)), None)
+        letters = [letter for letter, name in item["countries"].items() if name == home]
+        told = {name: "yes" if name in item["questions"] else "none" for name in ("own", "seed", "case", "other")}
+        told |= {"alone": "yes", "country": letters[0] if letters else "any"}
+        rows.append({"id": item["id"], **told, **changes})
+    return {"items": rows}
+
+
+def is_masked(answer: str, said: str) -> bool:
+    """Whether an answer is these words, with or without their names."""
+    return re.fullmatch(re.escape(answer).replace(re.escape("[…]"), r"[^\W\d_]+"), said) is not None
 
 
 # --- editions --------------------------------------------------------------------------------------
