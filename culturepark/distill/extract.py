@@ -54,7 +54,7 @@ ABOUT: dict[str, About] = {"question": "seed", "case": "case", "else": "else"}
 ANSWER = "answer"
 """The name of the line that holds the answer a speaker was dealt."""
 Scenes = Mapping[str, Sequence[Scene]]
-"""By the persona's key, those that each could tell in this dialogue."""
+"""By the persona's key, those of which the dialogue has words."""
 
 
 @dataclass(frozen=True)

@@ -375,15 +375,16 @@ class Run:
 
     async def _extract(self, row: DialogueRow, casting: Casting) -> None:
         from culturepark.distill.extract import extract
-        from culturepark.distill.slips import spoiled
+        from culturepark.distill.slips import said_by, spoiled, touched
 
         asker = await self._asker(row, casting, "extractor", "extract")
         turns, slips = self.store.turns(row.id), spoiled(self.store.slips(row.id))
+        scenes = {key: touched(told, said_by(key, turns)) for key, told in self._scenes(casting).items()}
         extraction = await extract(
             asker,
             turns,
             self.scenario.distill.extract,
-            self._scenes(casting),
+            scenes,
             await self._reader(asker),
             after=row.branched_at or 0,
             roles=self.scenario.mine,
