@@ -217,8 +217,9 @@ def distill(
         again = tuple(dict.fromkeys((*ASKED_AGAIN[stage], *(("extractor",) if scenario.distill.paraphrases else ()))))
         asked = again + (JUDGES[:1] if scenario.distill.checks and stage != "dedup" else ())
         # The run would name a model that was never asked.
-        if stray := [role for role in role_names(roles) if role not in asked]:
-            raise UsageError(f"--role {stray[0]}: nobody is asked as that from {stage} on; only {', '.join(asked)}")
+        named = (*asked, "verifier") if stage == "dedup" and not threshold else asked  # for the second look, if it may
+        if stray := [role for role in role_names(roles) if role not in named]:
+            raise UsageError(f"--role {stray[0]}: nobody is asked as that from {stage} on; only {', '.join(named)}")
         check_used(trust, models.values(), row.id)
         check_specs(models, again + judges, trust)
         unfinished = [d.number for d in store.dialogues(row.id) if d.status not in (Status.DONE, Status.STOPPED)]
