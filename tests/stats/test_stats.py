@@ -202,7 +202,7 @@ def test_nothing_is_embedded_and_what_that_leaves_open_is_said(monkeypatch: pyte
         assert part["lexical"]["hdd"]
         assert part["collapse"]["verdict"] == "unknown"
     out = cli("stats", "many").out
-    assert "not known: `culturepark distill many --from dedup --role embedder=minilm` finds out" in out
+    assert "not known: `culturepark distill many --from dedup --role embedder=e5` finds out" in out
     assert "  voices      not known: voices are not compared, for want of vectors" in out
 
 
