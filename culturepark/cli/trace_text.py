@@ -100,7 +100,8 @@ def turn_lines(trace: TurnTrace) -> Iterator[Text]:
     if call := trace.call:
         yield call_line(call)
     for statement in trace.statements:
-        yield heading("statement", statement.id, statement.kind)
+        origin = f"; content: {in_words(GROUNDS_SHORT, statement.provenance)}" if statement.provenance else ""
+        yield heading("statement", statement.id, f"{statement.kind}{origin}")
         yield plain(f"    {statement.text}")
         yield from review_lines([review for review in trace.reviews if review.row.subject_id == statement.id])
     if not trace.statements:

@@ -111,6 +111,13 @@ def test_a_trace_shows_the_very_line_and_the_line_s_own_source(held: Held) -> No
     assert "comes from  not known; nobody has looked" in text(held, f"{UNKNOWN}.x1")
 
 
+def test_a_turn_says_of_each_statement_in_it_whether_it_is_made_up(held: Held) -> None:
+    shown = text(held, "held.d1.t3")
+    assert f"statement {CARDS}  custom; content: card\n" in shown
+    assert f"statement {MADE_UP}  norm; content: made up\n" in shown
+    assert f"statement {UNKNOWN}  opinion\n" in text(held, "held.d1.t5")
+
+
 def test_of_a_row_of_two_statements_both_are_traced(held: Held) -> None:
     shown = text(held, f"{UNLIKE}.x1")
     assert shown.startswith(f"sample    {UNLIKE}.x1  decline, kept; content: card\n")
