@@ -28,6 +28,7 @@ from culturepark.store.tables import DialogueRow, ParticipantRow, TurnRow
 from tests.cli.test_cli import Done, away, cli, dump, place_store, rows_of  # noqa: F401 - `away` is for all
 from tests.support.endpoint import Endpoint, status
 from tests.support.fakes import FakeModel, Held, begin, edition, hold, shipped
+from tests.support.fakes import mined as to_be_mined
 
 TEXT = "At our table nobody would have asked that.\nModerator: nor would I."
 HEARD = "At our table nobody would have asked that. Moderator: nor would I."
@@ -246,7 +247,7 @@ def test_a_branch_mines_its_own_turns_alone_and_no_edited_one(tmp_path: Path) ->
     held.store.set_plan(row.id, json.loads(row.settings) | {"until": "samples"}, row.models)
     model = FakeModel()
     mined = Held(held.store, row.id, model).carry_on()
-    shown = [turn["turn"] for asked in model.asked("statements") for turn in asked["turns"]]
+    shown = [turn["turn"] for asked in model.asked("statements") for turn in to_be_mined(asked)]
     assert shown
     assert min(shown) > speech.position
     found = {s.turn_id for s in mined.store.statements(mined.row)}

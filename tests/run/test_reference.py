@@ -36,7 +36,9 @@ from tests.support.fakes import (
     edition,
     hold,
     hold_said,
+    is_masked,
     judged,
+    mined,
     proposals,
     reply,
     shipped,
@@ -52,26 +54,30 @@ def assistant(row: SampleRow) -> str:
 
 def test_1_a_rewritten_opinion_is_verified_again_and_with_its_new_text(tmp_path: Path) -> None:
     def verdicts(asked: JsonObject) -> JsonObject:
-        new = [item["statement"].startswith("Anew: ") for item in asked["items"]]
+        new = [item["first_person"].startswith("Let me say it anew: ") for item in asked["items"]]
         return judged(asked, stance="entail" if all(new) else "contradict")
+
+    def statements(asked: JsonObject) -> JsonObject:
+        return proposals(*((turn["turn"], "opinion", turn["text"]) for turn in asked["turns"]))
 
     def anew(asked: JsonObject) -> JsonObject:
         return {"statement": f"Anew: {asked['quote']}", "first_person": f"Let me say it anew: {asked['quote']}"}
 
-    held = hold(tmp_path, edition(), FakeModel(answering(verdicts=verdicts, rewording=anew)))
+    held = hold(tmp_path, edition(), FakeModel(answering(statements=statements, verdicts=verdicts, rewording=anew)))
     rewritten = [row for row in held.rows(StatementRow) if row.rewritten_from]
     assert rewritten
     calls = {call.id: call for call in held.rows(CallRow)}
     for row in rewritten:
-        verdicts_on_it = held.of(VerdictRow, statement_id=row.id)
-        assert {verdict.criterion for verdict in verdicts_on_it} == {"faithful", "stance"}
+        on_it = {verdict.criterion: verdict for verdict in held.of(VerdictRow, statement_id=row.id)}
+        assert set(on_it) >= {"faithful", "stance", "stands-alone", "distinctive"}
         (old,) = held.of(StatementRow, id=row.rewritten_from)
-        for verdict in verdicts_on_it:
-            assert verdict.call_id is not None
-            sent = json.loads(json.loads(calls[verdict.call_id].request)["messages"][-1]["content"])
-            checked = [item for item in sent["items"] if item["statement"] == row.text]
-            assert [item["first_person"] for item in checked] == [row.first_person]
-            assert not any(item["statement"] == old.text for item in sent["items"])
+        for criterion, said in {"faithful": "first_person", "stance": "first_person", "stands-alone": "answer"}.items():
+            call_id = on_it[criterion].call_id
+            assert call_id is not None
+            sent = json.loads(json.loads(calls[call_id].request)["messages"][-1]["content"])
+            checked = [item for item in sent["items"] if is_masked(item[said], row.first_person)]
+            assert len(checked) == 1
+            assert not any(is_masked(item[said], old.first_person) for item in sent["items"])
 
 
 # --- 2. Missing-value codes, truncated means, one answer a country ---------------------------------------
@@ -178,6 +184,7 @@ def test_3_does_not_contradict_is_not_contradict(tmp_path: Path) -> None:
 
     model = FakeModel(answering(statements=lambda _: proposals((1, "opinion", said)), verdicts=verdicts))
     held = hold_said(tmp_path, [(ELIF, said)], model)
+    assert {row.criterion for row in held.rows(VerdictRow)} == {"faithful", "stance"}  # no row of it is judged
     assert {(row.relation, row.decision) for row in held.rows(VerdictRow)} == {("unparsable", "drop")}
     assert {row.drop_reason for row in held.rows(SampleRow)} == {"unparsable"}
     assert model.asked("rewording") == []
@@ -562,9 +569,11 @@ def test_10_all_turns_are_stored_and_every_sample_leads_to_its_turn_dialogue_and
     read = [
         (turn["turn"], turn["text"])
         for call in held.of(CallRow, stage="extract")
-        for turn in json.loads(json.loads(call.request)["messages"][-1]["content"])["turns"]
+        for turn in mined(json.loads(json.loads(call.request)["messages"][-1]["content"]))
     ]
-    assert sorted(read) == sorted((turn.position, turn.text) for turn in turns.values() if turn.role != "moderator")
+    assert sorted(read) == sorted(
+        (turn.position, " ".join(turn.text.split())) for turn in turns.values() if turn.role != "moderator"
+    )
     samples = held.rows(SampleRow)
     assert samples
     for sample in samples:

@@ -27,9 +27,11 @@ from culturepark.models.chat import ChatModel
 from culturepark.models.ledger import ATTEMPTS, Ledger
 from culturepark.models.pace import Pace
 from culturepark.models.prices import table as price_table
+from culturepark.run.pipeline import GATES
 from culturepark.store import lineage
 from culturepark.store.store import Store
 from tests.support.endpoint import NULL_CONTENT, RESET, Endpoint, Fault, Hook, finish, raw, status, too_long
+from tests.support.fakes import mined
 from tests.support.processes import Forked
 
 ROOT = Path(__file__).parents[2]
@@ -104,7 +106,7 @@ def free_port() -> int:
 
 
 def wants(body: JsonObject) -> str:
-    """What a request is for: `speech`, `follow-up`, `statements`, `verdicts`, `rewording`."""
+    """What a request is for: `speech`, `follow-up`, `statements`, `verdicts`, `rewording`, `rows`."""
     if "response_format" in body:
         return str(body["response_format"]["json_schema"]["name"])
     return "follow-up" if body["messages"][0]["content"].startswith("You moderate") else "speech"
@@ -122,7 +124,7 @@ def questions() -> list[str]:
 
 
 def case(body: JsonObject) -> int:
-    """Which of the items a request is about; 0 for the first."""
+    """Which of the items a request is about; 0 for the first. Rows are judged without their talk, so of them not."""
     if "response_format" in body:
         return questions().index(material(body)["question"])
     return next(n for n, question in enumerate(questions()) if question in body["messages"][0]["content"])
@@ -156,7 +158,8 @@ def test_the_quickstart_keeps_samples_and_every_sample_is_traced(
         assert trace["calls"]["statement"]["stage"] == ("verify" if trace["rewritten_from"] else "extract")
         assert trace["persona"]["key"] == turn["speaker"] == statement["persona_key"]
         assert trace["survey_item"]["key"] == JOBS
-        assert {verdict["decision"] for verdict in trace["verdicts"]} == {"keep"}
+        assert {one["decision"] for one in trace["verdicts"] if one["criterion"] in GATES} == {"keep"}
+        assert {one["criterion"] for one in trace["verdicts"]} >= {"faithful", "stands-alone", "distinctive"}
         assert {call["stage"] for call in trace["calls"]["verdicts"]} == {"verify"}
         said = trace["sample"]["messages"][-1]["content"]
         assert statement["first_person"] in said or statement["text"] in said
@@ -208,19 +211,23 @@ def test_an_endpoint_of_the_environment_without_a_known_price_is_said_to_have_no
 
 def test_a_dialogue_fails_alone_and_a_resume_asks_for_it_alone(store: Path, tmp_path: Path) -> None:
     faults = [None, too_long(), status(500), RESET]
-    with Endpoint(reply=lambda body, n: faults[case(body)]) as endpoint:
+
+    def fault(body: JsonObject, _: int) -> Fault | None:
+        return None if wants(body) == "rows" else faults[case(body)]  # rows are those of the dialogue that went well
+
+    with Endpoint(reply=fault) as endpoint:
         assert simulate(scenario(tmp_path, *ITEMS[:4]), endpoint) == 1
         states = rows(store, "SELECT status, stop_reason FROM dialogue ORDER BY number")
         kinds = ("context-overflow", "http-500", "broken-stream")
         assert states == [("done", "completed"), *(("failed", kind) for kind in kinds)]
         assert all(endpoint.url in row[0] for row in rows(store, "SELECT error FROM dialogue WHERE number > 1"))
         assert only(store, "SELECT count(*) FROM sample WHERE status = 'kept'") > 0
-        asked = Counter(map(case, endpoint.chats))
+        asked = Counter(case(body) for body in endpoint.chats if wants(body) != "rows")
         assert [asked[number] for number in (1, 2, 3)] == [1, ATTEMPTS, ATTEMPTS]
         endpoint.requests.clear()
         endpoint.reply = None
         assert culturepark("resume", "last") == 0
-        assert set(map(case, endpoint.chats)) == {1, 2, 3}
+        assert {case(body) for body in endpoint.chats if wants(body) != "rows"} == {1, 2, 3}
     assert rows(store, "SELECT DISTINCT status, error FROM dialogue") == [("done", None)]
     assert only(store, "SELECT status FROM run") == "done"
 
@@ -664,7 +671,7 @@ def test_an_extraction_that_is_cut_off_is_split_until_it_fits(store: Path, tmp_p
     def cut(body: JsonObject, n: int) -> Fault | None:
         if wants(body) != "statements":
             return None
-        shown.append([turn["turn"] for turn in material(body)["turns"]])
+        shown.append([turn["turn"] for turn in mined(material(body))])
         return finish("length", '{"statements": [{"turn": 2,') if len(shown[-1]) > 1 or shown[-1] == [2] else None
 
     with Endpoint(reply=cut) as endpoint:
@@ -683,7 +690,7 @@ def verdicts(*judged: object) -> str:
     return json.dumps({"verdicts": list(judged)})
 
 
-YES = {"id": 1, "faithful": "entail", "stance": "entail"}
+YES = {"id": 1, "faithful": "entail", "stance": "entail", "carried": "entail"}
 Judge = str | Fault | Callable[[JsonObject], str]
 UNPARSABLE: dict[str, Judge] = {
     "prose": "All of them are entailed, I should think.",
@@ -711,7 +718,7 @@ def test_a_verdict_that_cannot_be_read_is_unparsable_and_never_kept(
     for number, form in enumerate(UNPARSABLE, start=1):
         query = "SELECT criterion, relation, decision, confidence FROM verdict WHERE statement_id LIKE ?"
         found = set(rows(store, query, f"%.d{number}.%"))
-        assert found == {(c, "unparsable", "drop", None) for c in ("faithful", "stance")}, form
+        assert found == {(c, "unparsable", "drop", None) for c in ("faithful", "stance", "carried")}, form
     assert rows(store, "SELECT DISTINCT status, drop_reason FROM sample") == [("dropped", "unparsable")]
     stats = json.loads(capsys.readouterr().out)
     assert stats["samples"]["kept"] == 0
