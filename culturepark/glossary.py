@@ -29,6 +29,7 @@ DROPPED = {
 """Reasons why a sample was not kept."""
 
 REJECTED = {
+    "across-turns": "pieces of more than one turn",
     "another-country": "about another country than the speaker's",
     "another-speaker": "about what somebody else thinks, says or does",
     "bygone": "about what is over",
@@ -36,8 +37,10 @@ REJECTED = {
     "cut-off": "a model's list of them that was cut off",
     "garbled": "characters in it arrived broken",
     "hearsay": "what people are said to say",
+    "labelled-twice": "said by the model to hold a statement, and to hold none",
     "leaked-thoughts": "a model's thoughts stood in it",
     "no-statement": "no sentence that could be read",
+    "no-such-piece": "a piece that no turn has",
     "not-by-itself": "not to be understood by itself",
     "not-meant": "imagined, or not meant",
     "personal": "about one person's life alone",

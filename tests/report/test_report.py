@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from culturepark import glossary
 from culturepark.dialogue import guards, protocol
-from culturepark.distill import extract, samples
-from culturepark.languages.en import rules
+from culturepark.distill import extract, heads, samples
+from culturepark.domain import Kind, Provenance
 from culturepark.redact import KNOWN, remember
 from culturepark.report import page as pages
 from culturepark.report.overview import by_model
@@ -137,9 +137,9 @@ def test_every_word_of_the_store_has_words_for_people() -> None:
         source = "\n".join(inspect.getsource(module) for module in modules)
         return {a or b for a, b in re.findall(r'return (?:reason or )?"([a-z-]+)"|rejected\["([a-z-]+)"\]', source)}
 
-    kinds = {"opinion", "norm", "custom"}
     assert told(guards) <= glossary.REFUSED.keys()
-    assert told(extract, rules) - kinds <= glossary.REJECTED.keys()
+    left = {*extract.LEFT.values()} | told(extract, heads) - {*get_args(Kind), *get_args(Provenance)}
+    assert left <= glossary.REJECTED.keys()
     why = {*samples.REASONS.values(), *samples.CHECKS, *samples.AFTER_VERIFYING}
     assert why | {"not-verified", "unsure", "undecided", "superseded", "review"} <= glossary.DROPPED.keys()
     phases = {phase for one in protocol.PROTOCOLS.values() for phase in one.phases}
