@@ -19,11 +19,11 @@ from culturepark.domain import Duplicate, Edition, JsonObject, Status
 from culturepark.errors import UsageError
 from culturepark.export import repeats
 from culturepark.export.repeats import repeats_across
-from culturepark.models import scripted, weights
+from culturepark.models import weights
 from culturepark.models.embedder import ENCODERS, MiniLM, MultilingualE5, Vectors
 from culturepark.models.spec import E5, LEXICAL, MINILM, ModelSpec, parse
 from culturepark.store import vectors
-from tests.support.fakes import JENNA, FakeModel, Held, answering, begin, edition, judged, turns_of
+from tests.support.fakes import JENNA, FakeModel, Held, answering, begin, edition, judged, proposals, turns_of
 
 TEA = "We pour tea for a guest at once."
 SALT = "We put salt on the table for a bride."
@@ -43,17 +43,14 @@ def hold_run(
 ) -> Held:
     """A finished run in the folder's store, whose one speech holds these statements, each told as it is."""
 
-    def statements(asked: JsonObject) -> JsonObject:
-        found = scripted.extraction(asked)
-        labels = {"opinion": "view", "norm": "rule", "custom": "practice"}
-        texts = [text for _, _, text in scripted.sentences_in(asked["turns"][0]["text"])]
-        told = [{"kind": labels[kind], "statement": text, "first_person": text} for text in texts]
-        return found | {"statements": [row | more for row, more in zip(found["statements"], told, strict=True)]}
+    found = proposals(*[(1, kind, text) for text in said])
+    for row, text in zip(found["statements"], said, strict=True):
+        row["statement"] = row["first_person"] = text
 
     def verdicts(asked: JsonObject) -> JsonObject:
         return judged(asked, stance=stance)
 
-    model = FakeModel(answering(statements=statements, verdicts=verdicts))
+    model = FakeModel(answering(statements=lambda _: found, verdicts=verdicts))
     distil = {"keep": ["entail", "contradict"], "rewrite": "off"}
     one = one or edition(distill=distil)
     kept = one.scenario.distill.model_copy(update={"generic": "keep"})
