@@ -37,7 +37,7 @@ FITTED = ("dev", "a", "b", "c", "d")
 """The development rows, and writers."""
 STEPS, RATE = 150, 0.05
 """Of Adam (Kingma & Ba 2015) over all rows at once."""
-RIDGE = {"piece": 1.0, "alone": 1.0, "distinctive": 1.0, "about": 3.0}
+RIDGE = {"piece": 1.0, "quote": 1.0, "alone": 1.0, "distinctive": 1.0, "about": 3.0}
 """Weight of the squared weights, divided by the number of rows."""
 BOUNDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9)
 
@@ -85,6 +85,17 @@ def pieces(encode: Callable[[Sequence[str]], Vectors], mean: Matrix) -> Labelled
         classes += [label(row, *span) for span in spans]
         writers += [row["writer"]] * len(spans)
     return Labelled(np.concatenate(features), np.array(classes), np.array(writers))
+
+
+def quotes(encode: Callable[[Sequence[str]], Vectors], mean: Matrix) -> Labelled:
+    features, rows = [], rows_of("quotes")
+    for row in rows:
+        start = row["turn"].find(row["quote"])
+        texts = heads.around(row["turn"], start, start + len(row["quote"]))
+        vectors = heads.centred(encode([text or heads.NOTHING_SAID for text in texts]), mean)
+        features.append(heads.quote_features(texts, vectors))
+    classes = np.array([int(row["own"]) for row in rows])
+    return Labelled(np.concatenate(features), classes, np.array([row["writer"] for row in rows]))
 
 
 def answers(encode: Callable[[Sequence[str]], Vectors], mean: Matrix, name: str) -> Labelled:
@@ -167,6 +178,7 @@ def main() -> int:
     mean: Matrix = encode(everything).astype(np.float64).mean(axis=0)
     labelled = {
         "piece": pieces(encode, mean),
+        "quote": quotes(encode, mean),
         "alone": answers(encode, mean, "stands_alone"),
         "distinctive": answers(encode, mean, "distinctive"),
         "about": relevance(encode, mean),

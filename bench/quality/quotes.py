@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from bench.quality.lists import mining
 from bench.quality.rows import Row
 from bench.quality.shares import majority, share
-from bench.quality.turns import POLICY, Asks, asker, cut_as, encode_of, seated, talk
-from culturepark.distill.heads import own
+from bench.quality.turns import POLICY, Asks, asker, encode_of, seated, talk
+from culturepark.distill.heads import QUOTE_AT_LEAST, Encode, own
 from culturepark.distill.judgement import Case
 from culturepark.distill.verify import verify
 from culturepark.domain import Casting, JsonObject, Statement
@@ -24,13 +24,18 @@ async def ours(ask: Asks, rows: Sequence[Row]) -> Found:
     For a small model heads say whose words they are.
     """
     if encode := encode_of(ask.model):
-        return {row["id"]: await own(encode, row["turn"], row["quote"], cut_as("en")) for row in rows}
+        return {row["id"]: await may_stand(encode, row) for row in rows}
     groups: dict[tuple[str | None, ...], list[Row]] = defaultdict(list)
     for row in rows:
         groups[row.get("culture"), row.get("speaker"), row.get("question")].append(row)
     judged = await asyncio.gather(*[in_batches(ask, group) for group in groups.values()])
     passed = frozenset[str]().union(*judged)
     return {row["id"]: row["id"] in passed for row in rows}
+
+
+async def may_stand(encode: Encode, row: Row) -> bool:
+    start = row["turn"].find(row["quote"])
+    return start >= 0 and await own(encode, row["turn"], start, start + len(row["quote"])) >= QUOTE_AT_LEAST
 
 
 async def in_batches(ask: Asks, rows: Sequence[Row]) -> frozenset[str]:

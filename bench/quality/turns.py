@@ -76,7 +76,7 @@ async def kept_of(row: Row, ask: Asks) -> list[Statement]:
     verifier = asker(ask, "verify", casting, row)
     before = turns[-2] if len(turns) > 1 else None
     cases = [case(one, turns[-1], casting, verifier.language, before) for one in statements]
-    verdicts = await verify(verifier, cases, POLICY)
+    verdicts = await verify(verifier, cases, POLICY, encode_of(ask.model))
     faithful = {v.statement_id for v in verdicts if v.criterion == "faithful" and v.decision == "keep"}
     return [statement for statement in statements if statement.id in faithful]
 

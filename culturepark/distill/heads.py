@@ -1,7 +1,8 @@
 """Reads turns and rows for models too small to be asked for JSON: linear heads over the multilingual encoder.
 
 A head is a logistic fit from an encoder's vector of some words to what they are. `piece` says whether a clause, beside
-the clauses around it, is the speaker's own view, rule or practice, or none of these; `alone` and `distinctive` read an
+the clauses around it, is the speaker's own view, rule or practice, or none of these; `quote` whether words that
+somebody chose are the speaker's own; `alone` and `distinctive` read an
 answer whose names are masked; `about` reads a statement beside the two sides of a question. They were fitted on
 rows of several writers (`make heads` fits them anew), in nine languages. What is not sure enough is not kept;
 docs/quality.md says on which rows the bounds were chosen, and what the heads are worth on others.
@@ -38,8 +39,10 @@ Encode = Callable[[Sequence[str]], Awaitable[Vectors]]
 Matrix = NDArray[np.float64]
 KINDS: tuple[Kind, ...] = ("custom", "norm", "opinion")
 """The classes of the head `piece`; the last one, without a name, is none of them."""
-OWN_AT_LEAST = 0.65
+OWN_AT_LEAST = 0.7
 """Probability from which a clause counts as the speaker's own."""
+QUOTE_AT_LEAST = 0.7
+"""Probability from which a quote is faithful."""
 ALONE_AT_LEAST, DISTINCTIVE_AT_LEAST = 0.5, 0.5
 FEWEST = 4
 """Words of a clause that is read; less can hardly be understood."""
@@ -153,16 +156,31 @@ async def read_spans(encode: Encode, text: str, spans: Spans) -> list[Read]:
     ]
 
 
-async def own(encode: Encode, turn: str, quote: str, language: Language) -> bool:
-    """Return whether some words of a turn are the speaker's own with some certainty."""
-    start = turn.find(quote)
-    if start < 0:
-        return False
-    end = start + len(quote)
-    others = [span for span in clauses(turn, language.sentences) if span[1] <= start or span[0] >= end]
-    spans = sorted([*others, (start, end)])
-    clause = (await read_spans(encode, turn, spans))[spans.index((start, end))]
-    return clause.own >= OWN_AT_LEAST
+async def own(encode: Encode, turn: str, start: int, end: int) -> float:
+    """Return the probability that a quote may stand as the view or practice of the speaker, or of the speaker's people.
+
+    Args:
+        start, end: of the quote, in code points of the turn.
+    """
+    texts = around(turn, start, end)
+    vectors = centred(await encode([text or NOTHING_SAID for text in texts]))
+    return float(chances(quote_features(texts, vectors), weights()["quote"])[0, 1])
+
+
+NOTHING_SAID = "-"
+NEAR = 160
+"""Code points before and after a quote by which it is read."""
+
+
+def around(turn: str, start: int, end: int) -> list[str]:
+    """Return a quote, and what stands before and after it."""
+    return [turn[start:end], turn[max(0, start - NEAR) : start].strip(), turn[end : end + NEAR].strip()]
+
+
+def quote_features(texts: Sequence[str], vectors: Matrix) -> Matrix:
+    """Return what the head `quote` sees of one quote and what stands around it, shape (1, 3 * 384 + 2)."""
+    here, before, after = (vectors[n : n + 1] * bool(text) for n, text in enumerate(texts))
+    return piece_features(texts[:1], here, before, after)
 
 
 def flaw_of(clause: str) -> str | None:

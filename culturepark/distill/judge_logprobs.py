@@ -12,12 +12,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from culturepark.distill.ask import Asker
 from culturepark.distill.judgement import Case, Judgement, Judgements
 from culturepark.distill.logprobs import as_data, log_odds, one_token
 from culturepark.distill.sides import Sides, sides_of
 from culturepark.domain import Relation, Stance
+
+if TYPE_CHECKING:
+    from culturepark.distill.heads import Encode
 
 SIDE, SIDE_OF_ANSWERS = 5.5, 1.8
 RELEVANCE = (-2.2, 3.8, 3.6)
@@ -59,7 +63,7 @@ class Leaning:
         return {"entail": relevant * with_it, "contradict": relevant * (1 - with_it), "irrelevant": 1 - relevant}
 
 
-async def judge_by_leaning(asker: Asker, cases: Sequence[Case]) -> Judgements:
+async def judge_by_leaning(asker: Asker, cases: Sequence[Case], encode: Encode | None = None) -> Judgements:
     """Judge each criterion of each statement by itself.
 
     A statement that is the speaker's own sentence, whole and word by word, is faithful by construction: extraction has
@@ -68,15 +72,22 @@ async def judge_by_leaning(asker: Asker, cases: Sequence[Case]) -> Judgements:
     judged: Judgements = {}
     for case in cases:
         judged[case.statement.id, "faithful"] = (
-            Judgement("entail", None, None) if case.verbatim else await faithful(asker, case)
+            Judgement("entail", None, None) if case.verbatim else await faithful(asker, case, encode)
         )
         if case.stance:
             judged[case.statement.id, "stance"] = await in_line(asker, case, case.stance)
     return judged
 
 
-async def faithful(asker: Asker, case: Case) -> Judgement:
-    """Judge whether the turn speaks for the statement, taken as a claim."""
+async def faithful(asker: Asker, case: Case, encode: Encode | None) -> Judgement:
+    """Judge whether the quote is the speaker's own, and whether the turn speaks for the statement as a claim."""
+    if encode:
+        from culturepark.distill.heads import QUOTE_AT_LEAST, own
+
+        statement = case.statement
+        chance = await own(encode, case.turn.text, statement.quote_start, statement.quote_end)
+        if chance < QUOTE_AT_LEAST:
+            return Judgement("irrelevant", 1 - chance, None)
     odds, call_id = await yes(asker, "speaks-for", case.turn.text, claim=as_data(case.statement.first_person))
     if odds is None:
         return Judgement("unparsable", None, call_id)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from culturepark.distill.ask import Asker
 from culturepark.distill.judge_json import judge_in_batches
@@ -13,15 +14,26 @@ from culturepark.distill.judge_logprobs import judge_by_leaning
 from culturepark.distill.judgement import Case, Judgement, criteria
 from culturepark.domain import Criterion, DistillPolicy, Verdict
 
+if TYPE_CHECKING:
+    from culturepark.distill.heads import Encode
+
 SURE_ENOUGH = 0.6
 """The least confidence of a verdict that counts. On the development rows, nine of ten statements with such verdicts
 by a model of 1.5 billion parameters were rightly kept; docs/quality.md has the curve."""
 
 
-async def verify(asker: Asker, cases: Sequence[Case], policy: DistillPolicy) -> list[Verdict]:
-    """Return a `faithful` verdict on each case, and a `stance` verdict where the speaker has a stance."""
-    by_leaning = policy.verify == "claims" or (policy.verify == "auto" and asker.model.traits.labels)
-    judged = await (judge_by_leaning if by_leaning else judge_in_batches)(asker, cases)
+async def verify(
+    asker: Asker, cases: Sequence[Case], policy: DistillPolicy, encode: Encode | None = None
+) -> list[Verdict]:
+    """Return a `faithful` verdict on each case, and a `stance` verdict where the speaker has a stance.
+
+    Args:
+        encode: for models too small to be asked for JSON; None where the encoder cannot be had.
+    """
+    if policy.verify == "claims" or (policy.verify == "auto" and asker.model.traits.labels):
+        judged = await judge_by_leaning(asker, cases, encode)
+    else:
+        judged = await judge_in_batches(asker, cases)
     verdicts = []
     for case in cases:
         for criterion in criteria(case):

@@ -415,9 +415,10 @@ class Run:
         turns = {f"{row.id}.t{turn.position}": turn for turn in said}
         before = {f"{row.id}.t{turn.position}": last for last, turn in pairwise(said)}
         verifier = await self._asker(row, casting, "verifier", "verify")
+        reader = await self._reader(verifier)
         statements = [s.noun() for s in self.store.statements(self.row, row.id) if s.rewritten_from is None]
         cases = [case(s, turns[s.turn_id], casting, verifier.language, before.get(s.turn_id)) for s in statements]
-        verdicts = await verify(verifier, cases, policy)
+        verdicts = await verify(verifier, cases, policy, reader)
         reworded: list[tuple[Statement, str | None]] = []
         if contradicting := candidates(cases, verdicts, policy):
             counts = self.store.statement_counts(row.id)
@@ -435,7 +436,7 @@ class Run:
                 cases = [
                     case(s, turns[s.turn_id], casting, verifier.language, before.get(s.turn_id)) for s, _ in reworded
                 ]
-                verdicts += await verify(verifier, cases, policy)
+                verdicts += await verify(verifier, cases, policy, reader)
         statements += [statement for statement, _ in reworded]
         by_id = {statement.id: statement for statement in statements}
         asked = worth_asking(verdicts)
