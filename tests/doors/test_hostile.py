@@ -309,7 +309,7 @@ def with_orders(**distill: Any) -> Edition:
 
 @pytest.mark.parametrize(
     ("labels", "extract"),
-    [(False, "batch"), (True, "batch"), (True, "claims")],
+    [(False, "batch"), (True, "batch"), (True, "heads")],
     ids=["batches", "small judge", "small extractor"],
 )
 @pytest.mark.sampled
