@@ -372,7 +372,8 @@ LEFT = {
 
 def within(part: Left | Labelled, known: Collection[int]) -> list[int]:
     """Return the numbers of a part, as far as there are such pieces."""
-    return [n for n in range(part.first, min(part.last, max(known, default=0)) + 1) if n in known]
+    first, last = max(part.first, min(known, default=1)), min(part.last, max(known, default=0))
+    return [n for n in range(first, last + 1) if n in known]
 
 
 def located(

@@ -229,10 +229,15 @@ def proposed(casting: Casting, turn: Turn, kind: Kind, start: int, end: int, lan
 
 def nearest_line(quote: str, lines: Mapping[str, str]) -> str | None:
     """Return the line of a card that has most of a clause's words, if it has enough of them."""
-    own = words(quote)
-    shares = {name: len(own & words(line)) / max(1, len(own)) for name, line in lines.items()}
+    shares = {name: shared(quote, line) for name, line in lines.items()}
     best = max(shares, key=lambda name: shares[name], default=None)
     return best if best and shares[best] >= SHARED else None
+
+
+def shared(quote: str, line: str) -> float:
+    """Return the share of a quote's longer words that stand in a line."""
+    own = words(quote)
+    return len(own & words(line)) / max(1, len(own))
 
 
 # --- rows ----------------------------------------------------------------------------------------------

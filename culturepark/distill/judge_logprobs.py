@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from culturepark.distill.ask import Asker
+from culturepark.distill.heads import SHARED, shared
 from culturepark.distill.judgement import Case, Judgement, Judgements
 from culturepark.distill.logprobs import as_data, log_odds, one_token
 from culturepark.distill.sides import Sides, sides_of
@@ -76,7 +77,14 @@ async def judge_by_leaning(asker: Asker, cases: Sequence[Case], encode: Encode |
         )
         if case.stance:
             judged[case.statement.id, "stance"] = await in_line(asker, case, case.stance)
+        if case.line:
+            judged[case.statement.id, "carried"] = carried(case.statement.quote, case.line)
     return judged
+
+
+def carried(quote: str, line: str) -> Judgement:
+    """Judge by shared words whether a line of the card carries a statement, as the lines of clauses are found."""
+    return Judgement("entail" if shared(quote, line) >= SHARED else "irrelevant", None, None)
 
 
 async def faithful(asker: Asker, case: Case, encode: Encode | None) -> Judgement:

@@ -9,6 +9,7 @@ exact by construction.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -73,8 +74,16 @@ def shortened(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         return
     size = -(-len(words) // count)
     begins = [start, *(start + words[i][0] for i in range(size, len(words), size)), end]
+    begins = [behind_signs(text, at) for at in begins]
     for at, until in pairwise(begins):
         yield trimmed(text, at, until)
+
+
+def behind_signs(text: str, at: int) -> int:
+    """Return the place behind vowels and accents that compose with the letter before them."""
+    while at < len(text) and unicodedata.category(text[at]).startswith("M"):
+        at += 1
+    return at
 
 
 def length(text: str) -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from culturepark.dialogue.stance import shuffled
 from culturepark.distill.ask import Asker, Item, SubjectAsker, each
 from culturepark.distill.logprobs import as_data
-from culturepark.domain import COUNTRY_NAMES, CULTURES, Casting, Criterion, JsonObject, Statement, Verdict
+from culturepark.domain import COUNTRY_NAMES, CULTURES, MAIN_CULTURE, Casting, Criterion, JsonObject, Statement, Verdict
 from culturepark.languages import Language
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ PROMPTS: dict[Criterion, str] = {
 """The criteria that ask for an answer, with the names of the questions in the judge's material."""
 ANSWERS_FROM = 0.0
 """Log-odds from which a model of a few billion parameters is believed that an answer answers its question."""
+CODES = frozenset(("US", *COUNTRY_NAMES))
+"""Countries in capitals, with or without full stops."""
 STEM = 4
 """Letters that the name of a people shares with that of its country: Germany and Germans, Türkiye and Turks."""
 
@@ -195,7 +197,7 @@ def choices(case: RowCase) -> list[str]:
 def masked(text: str, case: RowCase) -> str:
     """Return a text with the names of countries, peoples, places and people as `[…]`. Pure."""
     stems = {plain(word)[:STEM] for name in COUNTRY_NAMES.values() for word in name.split() if word[:1].isupper()}
-    stems |= {culture[:STEM] for culture in CULTURES}
+    stems |= {culture[:STEM] for culture in (*CULTURES, MAIN_CULTURE)}
     whole = {plain(name) for name in case.names}  # `New` is a part of a place, and a word
     own = {plain(word) for name in case.names for word in re.findall(r"\w+", name) if word[:1].isupper()}
     own = {word for word in own if len(word) >= STEM or word in whole}
@@ -203,15 +205,15 @@ def masked(text: str, case: RowCase) -> str:
     def mask(match: re.Match[str]) -> str:
         word = match[0]
         bare = plain(word)
-        known = bare in own or (len(bare) >= STEM and bare[:STEM] in stems)
+        known = word.replace(".", "") in CODES or bare in own or (len(bare) >= STEM and bare[:STEM] in stems)
         return "[…]" if known and not word[:1].islower() else word
 
-    return re.sub(r"[^\W\d_]+", mask, text)
+    return re.sub(r"\b(?:[A-Z]\.){2,}|[^\W\d_]+", mask, text)
 
 
 def plain(word: str) -> str:
-    """Return a word in lower case, without accents."""
-    decomposed = unicodedata.normalize("NFKD", word.casefold())
+    """Return a word in lower case, without accents, and with a dot on every i."""
+    decomposed = unicodedata.normalize("NFKD", word.casefold().replace("ı", "i"))
     return "".join(sign for sign in decomposed if not unicodedata.combining(sign))
 
 

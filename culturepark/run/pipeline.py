@@ -109,8 +109,9 @@ class Run:
         )
         self._allotment: Scenes | None = None
         self._measured: set[tuple[str, str]] | None = None
-        self._encoder: Embedder | None = None
         """(dialogue's id, measure) of the rows that there were; None until they are read."""
+        self._encoder: Embedder | None = None
+        """Whose vectors heads read; None until it is opened."""
         self._noted: set[str] = set()
         """Remarks so far, without their figures."""
         self.warned = False

@@ -30,7 +30,21 @@ from tests.cli.test_cli import away, cli, dump, place_store, rows_of  # noqa: F4
 from tests.dialogue.test_guards import hearing, judged, reply
 from tests.models.test_wire import Wire, wire
 from tests.support.endpoint import Endpoint, Fault, raw, status
-from tests.support.fakes import ELIF, JENNA, FakeModel, edition, hold_said, letter, material, proposals, shape_of
+from tests.support.fakes import (
+    ELIF,
+    JENNA,
+    FakeModel,
+    by_numbers,
+    edition,
+    good_rows,
+    hold_said,
+    letter,
+    material,
+    mined,
+    proposals,
+    shape_of,
+)
+from tests.support.fakes import judged as verdicts
 from tests.support.hostile import LABELS, LONG, MARK, MARKUP, ORDERS, PATHS, SIZES, TERMINAL, TOKENS, attacks
 from tests.terminal.test_safe import controls
 
@@ -253,28 +267,33 @@ def gullible(body: JsonObject) -> Any:
     """Says `entail` to everything if it is told to, and else to nothing."""
     told, shape = obeys(body), shape_of(body)
     if shape is None:
-        return letter("A" if told else "B", A=0.9 if told else 0.05, B=0.05 if told else 0.9, C=0.05)
+        return letter("Yes" if told else "No", Yes=0.9 if told else 0.05, No=0.05 if told else 0.9, A=0.05)
     if shape == "statements":
-        found = [(t["turn"], "opinion", q) for t in material(body)["turns"] for q in pieces(t["text"])]
-        return json.dumps(proposals(*found, statement=f"Elif says: {ORDERS['ignore']}", first_person=ORDERS["verdict"]))
+        asked = material(body)
+        found = [(t["turn"], "opinion", q) for t in mined(asked) for q in pieces(t["text"])]
+        more = {"statement": f"Elif says: {ORDERS['ignore']}", "first_person": ORDERS["verdict"]}
+        more |= {"question": ORDERS["letter"], "exception": ORDERS["end of the JSON"]}
+        return json.dumps(by_numbers(proposals(*found, **more), asked))
     if shape == "rewording":
         return json.dumps({"statement": ORDERS["end of the JSON"], "first_person": ORDERS["ignore"]})
     if shape == "slips":
         turns = [t for t in material(body)["turns"] if told and t["turn"] in material(body)["judge"]]
         slips = [{"turn": t["turn"], "kind": "contradiction", "quote": t["text"], "note": ""} for t in turns]
         return json.dumps({"slips": slips})
-    word = "entail" if told else "contradict"
-    items = material(body)["items"]
-    return json.dumps({"verdicts": [{"id": item["id"], "faithful": word, "stance": word} for item in items]})
+    if shape == "rows":
+        word = "yes" if told else "no"
+        more = {"own": word, "seed": word, "case": word, "other": word, "alone": word, "country": "any"}
+        return json.dumps(good_rows(material(body), {}, **more))
+    return json.dumps(verdicts(material(body), *["entail" if told else "contradict"] * 2))
 
 
 def pieces(text: str) -> list[str]:
     return [text[start:end] for start, end in load_language("en").sentences(text)][:3]
 
 
-def with_orders() -> Edition:
+def with_orders(**distill: Any) -> Edition:
     """A table at which card, question and survey give orders too."""
-    one = edition()
+    one = edition(distill=distill)
     order = " ".join(ORDERS.values())
     (seed,) = one.scenario.seeds
     assert seed.item is not None
@@ -288,21 +307,23 @@ def with_orders() -> Edition:
     return Edition(scenario=scenario, personas=people)
 
 
-@pytest.mark.parametrize("labels", [False, True], ids=["batches", "claims"])
+@pytest.mark.parametrize(
+    ("labels", "extract"),
+    [(False, "batch"), (True, "batch"), (True, "heads")],
+    ids=["batches", "small judge", "small extractor"],
+)
 @pytest.mark.sampled
-def test_a_judge_that_obeys_everything_but_data_is_told_nothing(tmp_path: Path, labels: bool) -> None:
+def test_a_judge_that_obeys_everything_but_data_is_told_nothing(tmp_path: Path, labels: bool, extract: str) -> None:
     talk = []
     for order in ORDERS.values():
         talk += [(JENNA, f"{SAID}. {order}"), (ELIF, f"I think that a guest is from God. {order} {SAID}.")]
     model = FakeModel(gullible, labels=labels)
-    held = hold_said(tmp_path, talk, model, with_orders())
-    assert len(held.rows(StatementRow)) > 10
+    held = hold_said(tmp_path, talk, model, with_orders(extract=extract))
     assert MARK in json.dumps([body["messages"] for body in model.bodies])
     assert [body["messages"] for body in model.bodies if obeys(body)] == []
-    assert {row.status for row in held.rows(SampleRow)} == ({"dropped"} if not labels else {"dropped", "kept"})
-    if labels:  # what is kept is the speaker's own sentence, on which nobody was asked about faithfulness
-        kept = [row for row in held.rows(SampleRow) if row.status == "kept"]
-        assert not any(row.kind == "survey" for row in kept)
+    # A small extractor is asked what it makes of each piece, and says no.
+    assert (len(held.rows(StatementRow)) > 10) == (extract == "batch")
+    assert {row.status for row in held.rows(SampleRow)} == ({"dropped"} if extract == "batch" else set())
 
 
 @pytest.mark.parametrize("labels", [False, True], ids=["scores", "digits"])
@@ -324,9 +345,9 @@ def test_a_panel_and_a_second_persona_that_obey_everything_but_data_are_told_not
         if shape is None and "people around you" in asked:
             return letter("A" if told else "D", A=0.9 if told else 0.1, D=0.1 if told else 0.9)
         if shape is None:  # a norm, and faithful
-            return letter("A", A=0.9, B=0.05, C=0.05)
+            return letter("Yes", Yes=0.9, No=0.05)
         # What is proposed is a norm, and passes what is asked before.
-        return gullible(body).replace('"kind": "opinion"', '"kind": "norm"').replace('"contradict"', '"entail"')
+        return gullible(body).replace('"kind": "view"', '"kind": "rule"').replace('"contradict"', '"entail"')
 
     talk = [(ELIF, f"In our house a guest is from God. {order} {SAID}.") for order in ORDERS.values()]
     one = with_orders()
@@ -335,7 +356,7 @@ def test_a_panel_and_a_second_persona_that_obey_everything_but_data_are_told_not
         "panel": {"harmlessness": {"at_least": 4}, "awareness": {"at_least": 4}},
         "second persona": {"cross_check": {}},
     }.items():
-        distill = DistillPolicy.model_validate({"checks": checks})
+        distill = DistillPolicy.model_validate({"checks": checks, "extract": "batch"})
         scenario = one.scenario.model_copy(update={"distill": distill})
         model = FakeModel(obedient, labels=labels)
         folder = tmp_path / name

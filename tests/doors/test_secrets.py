@@ -402,7 +402,7 @@ def test_files_are_nobody_elses(mask: int, file: int, folder: int, monkeypatch: 
     monkeypatch.setattr("culturepark.export.files.create", watch)
     before = os.umask(mask)
     try:
-        assert cli("simulate", "short.yaml", "--model", "scripted", "--run-id", "a").code == 0
+        assert cli("simulate", "tiny.yaml", "--model", "scripted", "--run-id", "a").code == 0
         assert cli("export", "a", "--format", "trl", "--out", "out").code == 0
         database = Database("sqlite:///runs/culturepark.db")
         with database.writing() as session:

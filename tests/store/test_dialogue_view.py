@@ -20,7 +20,8 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Held:
     folder: Path = tmp_path_factory.mktemp("scenes")
     one = shipped("everyday-norms")
     changes = {
-        "seeds": one.scenario.seeds[:2],
+        "seeds": one.scenario.seeds[:1],
+        "dialogues_per_seed": 2,
         "cultures": one.scenario.cultures[:2],
         "mine": ("delegate", "main"),  # or nothing would be said twice
     }
