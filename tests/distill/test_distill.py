@@ -865,7 +865,7 @@ def test_a_statement_cannot_pose_as_a_part_of_the_question_about_it(tmp_path: Pa
 def test_ways_of_runs_of_old_have_other_names() -> None:
     assert DistillPolicy.model_validate({"verify": "letters"}).verify == "claims"
     assert DistillPolicy.model_validate({"extract": "quotes"}).extract == "batch"
-    assert DistillPolicy.model_validate({"extract": "sentences"}).extract == "claims"
+    assert DistillPolicy.model_validate({"extract": "sentences"}).extract == "heads"
 
 
 @pytest.mark.parametrize("way", ["batch", "claims"])

@@ -335,17 +335,20 @@ def test_what_the_verifier_does_not_find_in_the_line_is_the_models_own(
     assert {sample.status for sample in held.rows(SampleRow)} == {"kept"}
 
 
-def test_a_scene_that_was_told_is_an_episode(tmp_path: Path) -> None:
-    scenes: list[str] = []
+def test_a_scene_that_was_told_is_an_episode_and_no_other_scene_is_shown(tmp_path: Path) -> None:
+    shown: list[str] = []
 
     def statements(asked_of: JsonObject) -> JsonObject:
         (elif_,) = [person for person in asked_of["people"] if person["name"] == "Elif"]
-        scenes.extend(name for name in elif_["card"] if name.startswith("scene"))
-        return proposals((2, "custom", TEA), source=scenes[0])
+        shown.extend(name for name in elif_["card"] if name.startswith("scene"))
+        return proposals((2, "custom", TEA), source="scene 3")
 
-    held = hold_said(tmp_path, TALK, FakeModel(answering(statements=statements, verdicts=judged)))
+    talk = [TALK[0], (ELIF, f"{scenes_of(ELIFS)[2].text} {TEA}"), TALK[2]]
+    held = hold_said(tmp_path, talk, FakeModel(answering(statements=statements, verdicts=judged)))
     (row,) = held.rows(StatementRow)
-    assert (row.provenance, row.source) == ("episode", scenes[0])
+    assert (row.provenance, row.source) == ("episode", "scene 3")
+    assert "scene 3" in shown
+    assert len(shown) < len(scenes_of(ELIFS))
 
 
 def test_a_view_that_rests_on_the_dealt_answer_is_looked_up_with_the_question(tmp_path: Path) -> None:

@@ -18,9 +18,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from culturepark.distill import heads
-from culturepark.distill.heads import KINDS, by_heads, chances, flaw_of, nearest_line, own, read_rows, weights
+from culturepark.distill.heads import (
+    KINDS,
+    QUOTE_AT_LEAST,
+    by_heads,
+    chances,
+    flaw_of,
+    nearest_line,
+    own,
+    read_rows,
+    weights,
+)
 from culturepark.distill.row_checks import RowCase
-from culturepark.domain import JsonObject
+from culturepark.domain import JsonObject, ModelRole
 from culturepark.languages import load_language
 from culturepark.models import embedder
 from culturepark.models.chat import Reply, Traits
@@ -31,6 +41,7 @@ from tests.support.fakes import (
     ELIF,
     JENNA,
     MODERATOR,
+    Cast,
     FakeModel,
     Held,
     answering,
@@ -71,7 +82,9 @@ def given_weights() -> dict[str, Any]:
         piece[1 + number, min(number, 3)] = 4.0
     rows = np.zeros((1 + len(SORTS) + 1, 2))
     rows[1, 1], rows[4, 0] = 1.0, 1.0
-    return {"mean": np.zeros(len(SORTS)), "piece": piece, "alone": rows, "distinctive": rows}
+    quote = np.zeros((1 + 3 * len(SORTS) + 2, 2))
+    quote[1:4, 1], quote[4:6, 0] = 4.0, 12.0
+    return {"mean": np.zeros(len(SORTS)), "piece": piece, "quote": quote, "alone": rows, "distinctive": rows}
 
 
 class Known:
@@ -164,10 +177,44 @@ def test_what_is_left_for_its_form_is_counted_by_its_reason(tmp_path: Path) -> N
     assert rejected(held) == {"question": 1, "too-short": 1}
 
 
-def test_words_of_a_turn_are_own_or_not_beside_what_stands_around_them() -> None:
+def test_words_of_a_turn_are_own_or_not_and_read_with_what_stands_around_them() -> None:
+    seen: list[list[str]] = []
+
+    async def seeing(texts: Sequence[str]) -> Vectors:
+        seen.append(list(texts))
+        return await encode(texts)
+
     turn = f"{HEARSAY} {TEA}"
-    for quote, is_own in [("We pour one more glass of tea,", True), (HEARSAY, False), ("we pour two", False)]:
-        assert asyncio.run(own(encode, turn, quote, ENGLISH)) == is_own, quote
+    chance = {
+        quote: asyncio.run(own(seeing, turn, turn.index(quote), turn.index(quote) + len(quote)))
+        for quote in (HEARSAY, TEA, "they never wait")
+    }
+    assert chance[TEA] > QUOTE_AT_LEAST > 0.5 > chance[HEARSAY]
+    assert chance["they never wait"] < QUOTE_AT_LEAST
+    assert seen == [
+        [HEARSAY, "-", TEA],
+        [TEA, HEARSAY, "-"],
+        ["they never wait", "My cousin in Berlin says that", f". {TEA}"],
+    ]
+
+
+@pytest.mark.parametrize(("said", "relation"), [(TEA, "entail"), (HEARSAY, "irrelevant")])
+def test_what_a_large_extractor_took_for_the_speakers_own_is_looked_at_by_a_small_verifier(
+    tmp_path: Path, said: str, relation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = silent()
+
+    async def cast(held: Cast, role: ModelRole) -> Any:
+        return small if role == "verifier" else held.model
+
+    monkeypatch.setattr(Cast, "get", cast)
+    large = FakeModel(answering(statements=lambda _: proposals((2, "custom", said), first_person="We do so at home.")))
+    held = hold_said(tmp_path, [(MODERATOR, "Welcome."), (ELIF, said)], large)
+    (verdict,) = held.of(VerdictRow, criterion="faithful")
+    assert (verdict.relation, verdict.decision) == (relation, "keep" if relation == "entail" else "drop")
+    asked = [body for body in small.bodies if "Does this speak for" in body["messages"][-1]["content"]]
+    assert len(asked) == (relation == "entail")  # what is nobody's own need not be asked about
+    assert (verdict.call_id is None) == (relation == "irrelevant")
 
 
 def test_a_turn_without_a_clause_holds_nothing() -> None:
@@ -284,9 +331,10 @@ def test_the_fitted_heads_have_the_form_that_is_read(monkeypatch: pytest.MonkeyP
     width = fitted["mean"].shape[0]
     assert width == 384
     assert fitted["piece"].shape == (1 + 3 * width + 2, len(KINDS) + 1)
+    assert fitted["quote"].shape == (1 + 3 * width + 2, 2)
     assert fitted["alone"].shape == fitted["distinctive"].shape == (1 + width + 1, 2)
     assert all(np.isfinite(array).all() for array in fitted.values())
-    assert all(np.abs(fitted[name]).max() > 0 for name in ("piece", "alone", "distinctive"))
+    assert all(np.abs(fitted[name]).max() > 0 for name in ("piece", "quote", "alone", "distinctive"))
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=3))

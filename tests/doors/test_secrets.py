@@ -218,7 +218,7 @@ def test_a_key_in_what_people_say_is_taken_out_before_anything_is_made_of_it(can
 
     with Endpoint(reply=reply) as endpoint:
         spec = f"openai:test@{endpoint.url}"
-        done = [cli("simulate", "short.yaml", "--model", spec, "--role", f"embedder={spec}", "--run-id", "a")]
+        done = [cli("simulate", "tiny.yaml", "--model", spec, "--role", f"embedder={spec}", "--run-id", "a")]
         done.append(cli("distill", "a", "--from", "extract"))
         assert not any(leaks(json.dumps(received.body)) for received in endpoint.requests)
     samples = [row["id"] for row in rows_of("sample") if row["status"] == "kept"]
