@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -208,6 +209,10 @@ def method_of(name: str) -> Method:
     return ENCODERS[name].method if name in ENCODERS else "lexical" if name == str(LEXICAL) else "endpoint"
 
 
+OPENED: dict[tuple[str, Path], Embedder] = {}
+"""The encoders of this process, by kind and the folder of their weights."""
+
+
 def open_embedder(spec: ModelSpec, progress: weights.Progress, warn: Callable[[str], None], ask: Asker) -> Embedder:
     """Return the embedder of a spec. Where an encoder cannot be had, warn and return the lexical one."""
     if spec.remote:
@@ -217,8 +222,11 @@ def open_embedder(spec: ModelSpec, progress: weights.Progress, warn: Callable[[s
     if extras.missing(spec.kind):
         warn(f"deduplicating by words, not by meaning: that needs the extra `local`: {extras.how_to_install('local')}")
         return Lexical()
+    place = (spec.kind, weights.cache_dir())
     try:
-        return ENCODERS[spec.kind](progress)
+        if place not in OPENED:  # it takes seconds, and 400 MB
+            OPENED[place] = ENCODERS[spec.kind](progress)
+        return OPENED[place]
     except (Unreachable, ImportError) as error:
         warn(f"deduplicating by words, not by meaning: {str(error).splitlines()[0]}")
         return Lexical()
