@@ -64,7 +64,7 @@ Verdicts = Mapping[str, tuple[Relation, str]]
 
 def shapes(statement: Statement, casting: Casting, wanted: Collection[Shape]) -> list[Shape]:
     """Return the wanted shapes that a statement may have by itself, before anything is known of what it answers."""
-    if statement.about == "case" and casting.situation:
+    if statement.kind == "opinion" and statement.about == "case" and casting.situation:
         # Readers found that it cannot be understood under another prompt: fifty rows, docs/rows.md.
         return [shape for shape in dict.fromkeys(wanted) if shape == "situation"]
     fitting: set[Shape] = {"open" if statement.kind == "opinion" else "norm"}

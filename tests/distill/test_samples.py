@@ -145,7 +145,7 @@ def test_a_row_stands_only_under_a_prompt_that_it_answers(lost: tuple[Relation, 
     shapes_by: dict[Criterion, set[str]] = {
         "answers": {"own"}, "answers-seed": {"open", "survey"}, "answers-case": {"situation"},
     }  # fmt: skip
-    one = {"question": QUESTION, "about": "case"}
+    one = {"question": QUESTION, "about": "seed"}
     assert set(outcomes(judged_one(verdicts=everything, **one))) == {"own", "open", "survey", "situation"}
     for criterion, without in shapes_by.items():
         left = outcomes(judged_one(verdicts=everything | {criterion: lost}, **one))
@@ -153,6 +153,14 @@ def test_a_row_stands_only_under_a_prompt_that_it_answers(lost: tuple[Relation, 
     nothing = judged_one(verdicts=dict.fromkeys(everything, lost), **one)
     assert list(outcomes(nothing).values()) == ["answers-nothing"]
     assert list(outcomes(nothing, SHAPE_SHARES).values()) == ["answers-nothing"]
+
+
+@pytest.mark.parametrize("wanted", [SHAPE_SHARES, ("own", "open", "survey", "situation", "limit")])
+def test_what_one_would_do_in_a_case_is_told_under_the_case_alone(wanted: Any) -> None:
+    item = judged_one(about="case", question=QUESTION, exception="Not for the old.", **ALL_ANSWERED)
+    assert outcomes(item, wanted) == {"situation": None}
+    lost = ALL_ANSWERED | {"verdicts": {"answers": KEPT, "answers-seed": KEPT, "answers-case": LOST}}
+    assert None not in outcomes(judged_one(about="case", question=QUESTION, **lost), wanted).values()
 
 
 def test_where_nobody_asked_what_it_answers_the_old_rule_holds() -> None:
@@ -265,7 +273,7 @@ def test_who_names_the_answer_is_asked_as_a_person_or_from_a_country() -> None:
 
 
 def test_every_free_shape_is_answered_in_the_first_person_under_its_own_prompt() -> None:
-    item = judged_one(about="case", question=QUESTION, **ALL_ANSWERED)
+    item = judged_one(about="seed", question=QUESTION, **ALL_ANSWERED)
     made = {sample.kind: sample for sample in made_of(item)}
     casting = item.casting
     assert casting.situation is not None
@@ -430,7 +438,7 @@ def test_a_row_comes_from_where_its_statements_do(
 
 
 def test_where_shares_are_wanted_a_statement_gets_one_free_shape_and_one_other_at_most() -> None:
-    rich = judged_one(about="case", question=QUESTION, exception="Not for the old.", **ALL_ANSWERED)
+    rich = judged_one(about="seed", question=QUESTION, exception="Not for the old.", **ALL_ANSWERED)
     made = many(rich, SHAPE_SHARES, 1000)
     by_statement: dict[str, list[Shape]] = {}
     for _, sample in made:
@@ -446,7 +454,7 @@ def test_where_shares_are_wanted_a_statement_gets_one_free_shape_and_one_other_a
 
 
 def test_rows_are_thinned_until_the_shares_hold_and_there_are_fewer_than_two_for_an_answer() -> None:
-    rich = judged_one(about="case", question=QUESTION, exception="Not for the old.", **ALL_ANSWERED)
+    rich = judged_one(about="seed", question=QUESTION, exception="Not for the old.", **ALL_ANSWERED)
     made = many(rich, SHAPE_SHARES, 1000)
     kept = [sample for _, sample in made if sample.status == "kept"]
     counts = Counter(sample.kind for sample in kept)
