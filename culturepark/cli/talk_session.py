@@ -26,7 +26,7 @@ from culturepark.errors import BudgetReached, CultureparkError, Interrupted, Mod
 from culturepark.models.chat import ChatModel
 from culturepark.models.kinds import is_scripted, is_tiny
 from culturepark.models.trust import Trust
-from culturepark.run.pipeline import Run
+from culturepark.run.pipeline import GATES, Run
 from culturepark.store.dialogue_view import Mined, Scene, Scenes
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow, VerdictRow
@@ -367,10 +367,13 @@ def statement_lines(statement: Mined, scene: Scene) -> Iterator[str]:
 
 
 def doubt_about(statement: Mined, scene: Scene) -> str:
-    """Return why the verifier did not accept a statement; empty if it did."""
+    """Return why the verifier did not accept a statement; empty if it did, or if a row came of it all the same."""
     verdicts = [verdict for verdict in statement.verdicts if verdict.round == scene.run.verify_round]
     if not verdicts:
         return "not verified"
+    if statement.kept:
+        return ""
+    verdicts = [verdict for verdict in verdicts if verdict.criterion in GATES]  # the others decide about rows alone
     return next((reason_of(verdict, scene) for verdict in verdicts if verdict.decision != "keep"), "")
 
 

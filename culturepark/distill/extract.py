@@ -278,7 +278,7 @@ def material(
             "text": numbered(turn.text, cut[turn.position]) if turn.position in cut else turn.text,
         }
         for turn in turns
-        if turn.position <= max(cut)
+        if turn.position <= max(cut) and turn.role != "user"  # what a real person typed is shown to the speaker alone
     ]
     return shown
 

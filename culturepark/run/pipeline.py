@@ -414,7 +414,8 @@ class Run:
         policy = self.scenario.distill
         said = self.store.turns(row.id)
         turns = {f"{row.id}.t{turn.position}": turn for turn in said}
-        before = {f"{row.id}.t{turn.position}": last for last, turn in pairwise(said)}
+        # What a real person typed is shown to the speaker alone.
+        before = {f"{row.id}.t{turn.position}": last for last, turn in pairwise(said) if last.role != "user"}
         verifier = await self._asker(row, casting, "verifier", "verify")
         reader = await self._reader(verifier)
         statements = [s.noun() for s in self.store.statements(self.row, row.id) if s.rewritten_from is None]

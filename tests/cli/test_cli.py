@@ -844,8 +844,8 @@ def test_distilling_with_another_model_is_written_down() -> None:
 @pytest.mark.parametrize(
     ("stage", "role", "counts"),
     [
-        ("dedup", "verifier", "only embedder"),
-        ("dedup", "judge", "only embedder"),
+        ("dedup", "speaker", "only embedder, verifier"),
+        ("dedup", "judge", "only embedder, verifier"),
         ("verify", "speaker", "only extractor, verifier, embedder"),
         ("extract", "judge", "only extractor, verifier, embedder"),  # the scenario has no checks
     ],

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from culturepark.domain import JsonObject
 from culturepark.store import first_look
 from tests.cli.test_cli import (
     SHORT,
@@ -22,6 +23,8 @@ from tests.cli.test_cli import (
     on_a_terminal,
     rows_of,
 )
+from tests.support.endpoint import Endpoint
+from tests.support.fakes import shape_of
 
 SURVEY = """\
 title: Mine
@@ -176,7 +179,12 @@ def test_a_stopped_run_ends_where_it_was_asked_to_end() -> None:
 
 
 def test_a_talk_without_samples_offers_no_export() -> None:
-    done = cli("talk", "turkish-elif", "--model", "scripted", "--run-id", "t", typed=b"")
+    def reply(body: JsonObject, _: int) -> str | None:
+        return '{"left": [], "statements": []}' if shape_of(body) == "statements" else None
+
+    with Endpoint(reply=reply) as endpoint:
+        model = f"openai:test@{endpoint.url}"
+        done = cli("talk", "turkish-elif", "--model", model, "--role", "embedder=lexical", "--run-id", "t", typed=b"")
     assert "culturepark export" not in done.out
     assert "nothing to export; why: culturepark stats t\n" in done.out
     assert cli("export", "t", "--format", "trl", "--out", "out").code == 2

@@ -150,7 +150,7 @@ def test_a_filter_that_refuses_everything_leaves_all_open() -> None:
 
 
 def test_json_among_prose_is_said_to_be_not_held_to_the_schema() -> None:
-    verdict = json.dumps({"verdicts": [{"id": 1, "faithful": "entail", "stance": "none"}]})
+    verdict = json.dumps({"verdicts": [{"id": 1, "faithful": "entail", "stance": "none", "carried": "none"}]})
     found, _, _ = examine(lambda body, n: f"From {{the turns}}:\n{verdict}\nas {{...}}." if is_json(body) else None)
     assert found["json"]["state"] == "note"
     assert "asked by schema, answered in JSON, but not held to the schema" in found["json"]["detail"]
@@ -220,7 +220,7 @@ def test_a_schema_that_is_refused_is_done_without() -> None:
     def refuse(body: JsonObject, number: int) -> str | Fault | None:
         if (body.get("response_format") or {}).get("type") == "json_schema":
             return unsupported("response_format")
-        verdict = {"verdicts": [{"id": 1, "faithful": "entail", "stance": "none"}]}
+        verdict = {"verdicts": [{"id": 1, "faithful": "entail", "stance": "none", "carried": "none"}]}
         return json.dumps(verdict) if is_json(body) else None
 
     found, _, _ = examine(refuse)

@@ -129,13 +129,15 @@ def test_the_note_tells_what_the_store_holds() -> None:
     assert {kind: int(n) for n, kind in re.findall(r"(\d+) (norm|custom|opinion)", told[1])} == {
         kind: n for kind, n in counts.items() if n
     }
-    dropped = {v["statement_id"] for v in rows_of("verdict") if v["decision"] == "drop"}
+    gates = [verdict for verdict in rows_of("verdict") if verdict["criterion"] in ("faithful", "stance")]
     sampled = {x["statement_id"] for x in rows_of("sample") if x["status"] == "kept"}
+    dropped = {verdict["statement_id"] for verdict in gates if verdict["decision"] == "drop"} - sampled
     kept = len(statements) - len(dropped)
     assert f"kept {kept} and doubts {len(dropped)}; samples came of {len(sampled)}." in done.out
     assert sampled
     for statement in statements:
         fate = "kept" if statement["id"] in sampled else "kept, no sample"
+        fate = "doubtful (is not about the question)" if statement["id"] in dropped else fate
         assert f"  {statement['kind']}, {fate}: “{statement['quote']}”" in done.out
     untold = [norm.text for norm in find_persona(ELIF).norms if norm.text not in str([t["text"] for t in turns()])]
     assert all(text not in done.out for text in untold)
@@ -148,7 +150,8 @@ def test_a_statement_that_the_verifier_drops_is_doubtful_and_says_why() -> None:
         if "response_format" not in body or body["response_format"]["json_schema"]["name"] != "verdicts":
             return None
         items = json.loads(last_words(body))["items"]
-        return json.dumps({"verdicts": [{"id": i["id"], "faithful": "irrelevant", "stance": "none"} for i in items]})
+        word = {"faithful": "irrelevant", "stance": "none", "carried": "none"}
+        return json.dumps({"verdicts": [{"id": item["id"], **word} for item in items]})
 
     with Endpoint(reply=verdicts) as endpoint:
         done = talk(ELIF, typed="Hello\n", model=on(endpoint))

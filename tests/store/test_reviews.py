@@ -496,7 +496,7 @@ def test_a_trace_shows_reviews_and_marks_what_no_longer_counts(held: Held) -> No
     assert "Ann: accept, 2 of 5 (superseded)\n" in shown
     assert "Ann: reject\n    wording: Say it so.␛[2J\n    note: because\n" in shown
     assert "Ann: accept (withdrawn)\n" in shown
-    assert f"sample    {NORM}  norm, rejected (review)\n" in shown
+    assert f"sample    {NORM}  norm, rejected (review); content: made up\n" in shown
     talk_shown = "\n".join(line.plain for line in talk_lines(lineage.trace_talk(held.store, "held.d1")))
     assert "Ann: accept (withdrawn)\n" in talk_shown
 

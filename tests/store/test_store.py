@@ -481,7 +481,7 @@ def samples_of(store: Store, run_id: str) -> list[tuple[str, Sample]]:
         (
             row.id,
             Sample(
-                **row.model_dump(include={"statement_id", "culture", "kind", "status", "drop_reason", "flags"}),
+                **row.model_dump(include=set(Sample.model_fields) - {"messages"}),
                 messages=tuple(json.loads(row.messages)),
             ),
         )
