@@ -6,22 +6,24 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from bench.quality import answers, extraction, guarded, pairs, quotes, whose
+from bench.quality import answers, extraction, guarded, pairs, quotes, turns, whose
 from bench.quality.__main__ import predict, scores
 from bench.quality.harness import Ask, Memory
 from bench.quality.kinds import WAYS, At
 from bench.quality.rows import GOLD, KINDS, REMARKS, blind, file_of, read, read_all
 from bench.quality.shares import interval, majority, share
 from bench.quality.turns import cut_as, seated
+from culturepark.distill.row_checks import as_item
 from culturepark.domain import JsonObject
 from culturepark.errors import UsageError
-from culturepark.models.embedder import Lexical
+from culturepark.models.embedder import Lexical, Vectors
 from culturepark.models.scripted import answer
 from tests.support.fakes import FakeModel
 
@@ -162,7 +164,21 @@ def test_quotes_of_one_culture_are_judged_ten_a_call_each_in_its_own_turn(tmp_pa
     assert [row_id for row_id, own in found.items() if own] == ["q4", "q14"]
 
 
-def test_a_model_that_cannot_be_asked_keeps_nothing(tmp_path: Path) -> None:
+class Hashed:
+    """Stands where the encoder does: a direction of its own for each text."""
+
+    async def embed(self, texts: Sequence[str]) -> Vectors:
+        draws = [np.random.default_rng(list(text.encode())).normal(size=384) for text in texts]
+        return np.array([draw / np.linalg.norm(draw) for draw in draws], np.float32).reshape(-1, 384)
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "encoder", Hashed)
+
+
+@pytest.mark.usefixtures("hashed")
+def test_a_model_that_cannot_be_asked_is_asked_nothing(tmp_path: Path) -> None:
     def refuse(_: JsonObject) -> str:
         raise AssertionError("it is asked nothing")
 
@@ -173,11 +189,14 @@ def test_a_model_that_cannot_be_asked_keeps_nothing(tmp_path: Path) -> None:
     folder.mkdir()
     asyncio.run(predict(folder, at(tmp_path, model), rows))
     lines = {kind: predicted(folder / f"{kind}.jsonl") for kind in rows}
-    assert all(line["pieces"] == [] for kind in ("whose", "languages") for line in lines[kind])
-    assert all(line["own"] is False for line in lines["quotes"])
-    assert all(not any(line[label] for label in answers.LABELS) for line in lines["rows"])
+    for kind in ("whose", "languages"):
+        turns_of = {row["id"]: row["turn"] for row in rows[kind]}
+        assert all(piece["quote"] in turns_of[line["id"]] for line in lines[kind] for piece in line["pieces"])
+    assert all(isinstance(line["own"], bool) for line in lines["quotes"])
+    assert [line["answers"] for line in lines["rows"]] == [False] * 3  # no head can tell that
 
 
+@pytest.mark.usefixtures("hashed")
 def test_a_model_too_small_for_json_is_asked_for_one_token_at_a_time(tmp_path: Path) -> None:
     model = FakeModel(lambda _: "Yes", labels=True)
     rows = {kind: read(DATA / file_of(kind), kind, gold=True)[:2] for kind in ("whose", "languages", "quotes", "rows")}
@@ -186,8 +205,8 @@ def test_a_model_too_small_for_json_is_asked_for_one_token_at_a_time(tmp_path: P
     assert {body["max_tokens"] for body in model.bodies} == {1}
     assert not any("response_format" in body for body in model.bodies)
     said = [body["messages"][-1]["content"] for body in model.bodies]
-    assert any(rows["quotes"][0]["quote"] in text for text in said)
-    assert any(rows["rows"][0]["question"] in text for text in said)
+    assert [rows["rows"][0]["question"] in said[0], rows["rows"][1]["question"] in said[-1]] == [True, True]
+    assert len(said) == 2  # whose words they are, heads have read
 
 
 @pytest.mark.parametrize(
@@ -198,7 +217,7 @@ def test_a_model_too_small_for_json_is_asked_for_one_token_at_a_time(tmp_path: P
 def test_a_row_may_be_of_any_country(country: str, known: str) -> None:
     row = {"id": "r", "country": country, "question": "Who pays?", "answer": f"In {country} the eldest pays."}
     assert answers.as_case(row).country == known
-    item = answers.row_checks.as_item(answers.as_case(row))
+    item = as_item(answers.as_case(row))
     assert known in item["countries"].values()
     assert country not in item["answer"]
 
@@ -239,12 +258,12 @@ def test_pairs_are_scored_by_language() -> None:
     assert found["by_language"]["tr"]["precision"] is None
 
 
-def test_two_texts_are_the_same_as_in_a_run() -> None:
+def test_two_texts_are_the_same_as_in_a_run(tmp_path: Path) -> None:
     rows = [
         {"id": "1", "language": "en", "a": "We never lock the well.", "b": "We never lock the  well!"},
         {"id": "2", "language": "tr", "a": "Kuyuyu hiç kilitlemeyiz.", "b": "Düğünde önce amcalar oynar."},
     ]
-    assert asyncio.run(pairs.ours(rows, Lexical())) == {"1": True, "2": False}
+    assert asyncio.run(pairs.ours(ask(FakeModel(), tmp_path), rows, Lexical())) == {"1": True, "2": False}
 
 
 def test_guards_are_scored_by_what_they_refuse_and_let_pass() -> None:

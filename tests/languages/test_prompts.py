@@ -37,10 +37,10 @@ FOLDER = Path(culturepark.languages.__file__).parent
 PEOPLE = load_all([])
 WHOLE = (
     "people", "slips", "extract", "verify", "reword", "reword-as-published", "lead", "probe-stance",
-    "probe-understanding", "rephrase", "row-checks",
+    "probe-understanding", "rephrase", "row-checks", "same",
 )  # fmt: skip
 """Prompts that are sent as they stand: what is asked about goes into the user message."""
-IN_PARTS = ("self-guidance", "free-chat", "talk", "moves", "judges", "scales", "cross-check-small", "claims")
+IN_PARTS = ("self-guidance", "free-chat", "talk", "moves", "judges", "scales", "cross-check-small", "same-known")
 
 
 def castings(setting: str) -> list[tuple[Casting, Scenario]]:
@@ -116,7 +116,7 @@ def test_every_language_has_the_same_files_and_every_file_is_known(language: str
     rendered = {
         "persona", "persona-small", "stance", "moderate", "follow-up", "follow-up-small", "follow-up-forms",
         "speaks-for", "about", "answer-as-claim", "score", "score-small", "cross-check", "talk-persona", "fit",
-        "listener", "remember", "people", "probe-own",
+        "listener", "remember", "people", "probe-own", "answers", "says-same",
     }  # fmt: skip
     assert files == {f"{name}.md" for name in {*rendered, *WHOLE, *IN_PARTS}} | {
         "phrases.toml",
@@ -134,6 +134,8 @@ def test_a_prompt_that_is_sent_as_it_stands_has_no_holes(name: str) -> None:
 def test_the_prompts_for_yes_and_no_ask_for_what_they_are_given() -> None:
     assert ENGLISH.prompt("speaks-for").holes == {"claim", "said"}
     assert ENGLISH.prompt("about").holes == {"own", "other", "said"}
+    assert ENGLISH.prompt("answers").holes == {"question", "said"}
+    assert ENGLISH.prompt("says-same").holes == {"one", "other"}
     assert ENGLISH.prompt("answer-as-claim").holes == {"question", "answer"}
 
 

@@ -34,6 +34,7 @@ BAD = "I think people from the villages are lazy, all of them."
 JOB = "I think a job belongs to whoever does it best, man or woman."
 NO = "My own answer is no, because I earn my own money."
 WRONG = "Elif from Konya says that men come first."
+WRONG_I = "I want men first."
 RIGHT = "Elif from Konya says that women earn their own money and need not come second."
 RIGHT_I = "My answer is no: I earn my own money and need not come second."
 TALK = [
@@ -52,14 +53,14 @@ def held(tmp_path: Path) -> Held:
 
     def statements(_: JsonObject) -> JsonObject:
         said = [proposals(one)["statements"][0] for one in FOUND]
-        said += proposals((3, "opinion", NO), statement=WRONG, first_person="I want men first.")["statements"]
+        said += proposals((3, "opinion", NO), statement=WRONG, first_person=WRONG_I)["statements"]
         said += [proposals((4, "custom", AGAIN), first_person=f"I say it like this: {TEA}")["statements"][0]]
         return {"statements": sorted(said, key=lambda one: int(one["turn"]))}
 
     def verdicts(asked: JsonObject) -> JsonObject:
         answer = judged(asked)
         for item, given in zip(asked["items"], answer["verdicts"], strict=True):
-            if item["statement"] == WRONG:
+            if item["first_person"] == WRONG_I:
                 given["stance"] = "contradict"
         return answer
 
