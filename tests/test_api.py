@@ -100,7 +100,12 @@ def test_several_runs_are_exported_without_what_one_says_like_another() -> None:
         async def kernel() -> int:
             return culturepark.export_runs(store, "trl", "both").rows
 
-        assert asyncio.run(kernel()) == len(second.samples())  # the second says nothing new
+        # The second says nothing new, but may put it in another shape.
+        samples = [*first.samples(), *second.samples()]
+        told = {
+            (sample.statement_id.removeprefix(f"{run.id}."), sample.kind) for run in store for sample in run.samples()
+        }
+        assert asyncio.run(kernel()) == len(told) < len(samples)
     with pytest.raises(culturepark.UsageError, match="there is no run to export"):
         culturepark.export_runs([], "trl", "none")
 

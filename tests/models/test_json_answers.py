@@ -18,8 +18,10 @@ from culturepark.distill.checks import GivenScore, SecondWord
 from culturepark.distill.extract import StatementsAnswer
 from culturepark.distill.judge_json import Judged, VerdictsAnswer
 from culturepark.distill.probes import Guesses, Own
+from culturepark.distill.rephrase import Rephrased
 from culturepark.distill.reword import Rewording
 from culturepark.distill.row_checks import JudgedRow
+from culturepark.distill.same import Compared
 from culturepark.distill.slips import SlipsAnswer
 from culturepark.domain import JsonObject
 from culturepark.errors import Missed, PromptCut, TooLong
@@ -251,6 +253,8 @@ SHAPES: dict[str, Any] = {
     "extract": StatementsAnswer,
     "verify": VerdictsAnswer,
     "row-checks": Items[JudgedRow],
+    "rephrase": Rephrased,
+    "same": Items[Compared],
     "reword": Rewording,
     "reword-as-published": Rewording,
     "cross-check": Items[SecondWord],
@@ -285,6 +289,7 @@ def test_no_module_asks_for_json_with_another_prompt() -> None:
         if re.search(r"await (?:asker\.json|each)\(|Schema\(\"", one.read_text("utf-8"))
     }
     stages = {"extract", "judge_json", "row_checks", "reword", "ask", "checks", "rating", "writer", "slips", "probes"}
+    stages |= {"rephrase", "same"}
     assert asking == stages | {"agents", "trial"}  # `trial` asks as `judge_json` does
 
 

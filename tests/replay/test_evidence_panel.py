@@ -147,10 +147,10 @@ def test_of_many_whom_a_statement_stands_for_three_are_shown_until_they_are_unfo
 
 def test_a_sample_shows_its_messages_and_in_plain_words_why_it_is_dropped(scene: Scene) -> None:
     shown = panel(scene, 4)
-    assert (
-        "✗ sample, survey answer: dropped: judges found that it demeans a group of people\n     system     You answer"
-        in shown
-    )
+    demeans = "✗ sample, survey answer: dropped: judges found that it demeans a group of people; content: made up\n"
+    said = shown[shown.index(demeans) + len(demeans) :].splitlines()
+    assert said[0].startswith("     system     ")
+    assert said[1].startswith("     user       ")
     assert "✗ sample, norm or custom: dropped: the run has another statement that says the same" in shown
     assert f"     assistant  I say it like this: {BAD}" in shown
 
@@ -272,10 +272,9 @@ def test_what_may_be_corrected_of_each_subject(scene: Scene) -> None:
     last = turn.statements[-1]
     assert wording_of(scene, turn.id) == turn.turn.text
     assert wording_of(scene, last.row.id) == RIGHT_I
-    assert [wording_of(scene, sample.id) for sample in last.samples] == [
-        f"My answer is: disagree. {RIGHT_I}",
-        RIGHT_I,
-    ]
+    survey, opened = (wording_of(scene, sample.id) for sample in last.samples)
+    assert survey == "2"  # on a scale from 1, `strongly disagree`, and without a reason
+    assert opened == RIGHT_I
     assert wording_of(scene, "nobody") == ""
 
 
@@ -293,7 +292,7 @@ def test_a_subject_s_calls_are_its_extraction_and_the_verdicts_that_count(run: H
     assert scenes.calls(scene, turn.id) == []  # nobody was asked for it
     calls = scenes.calls(scene, one.row.id)
     assert calls == scenes.calls(scene, one.samples[0].id)
-    assert [row.stage for row in calls] == ["extract", "verify", "check", "check"]
+    assert [row.stage for row in calls] == ["extract", "verify", "verify", "check", "check"]
     assert scenes.calls(scene, "nobody") == []
 
 
@@ -390,13 +389,13 @@ async def test_the_quote_of_the_selected_statement_stands_out_from_the_others(sc
 
 async def test_enter_and_a_click_where_the_cursor_stands_go_to_the_statement_that_says_the_same(scene: Scene) -> None:
     app = Alone(EvidencePanel())
-    async with app.run_test(size=(80, 60)) as pilot:
+    async with app.run_test(size=(80, 120)) as pilot:
         app.widget.show(scene, 4)
         app.widget.focus()
         await pilot.press("enter")
         assert app.widget.select("held.d1.t4.s2")
         await pilot.press("enter")
-        there = next(y for y in range(60) if "says the same as" in app.widget.render_line(y).text)
+        there = next(y for y in range(120) if "says the same as" in app.widget.render_line(y).text)
         await pilot.click(offset=(10, 0))
         await pilot.click(offset=(10, there))
         assert [heard for heard in app.heard if isinstance(heard, tuple)] == [("go", "held.d1.t3.s1")]
