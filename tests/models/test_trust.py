@@ -79,7 +79,7 @@ ASK: dict[str, list[str]] = {
 """Commands that ask models which a store names, each so that it would ask something."""
 NAMED_BY_THE_USER = {"simulate", "people", "doctor"}
 """Commands whose models the command line names."""
-NONE = {"runs", "stats", "trace", "export", "report", "compare", "check", "personas", "scenarios"}
+NONE = {"runs", "stats", "trace", "queue", "export", "report", "compare", "check", "personas", "scenarios"}
 """Commands that ask no model."""
 
 

@@ -215,7 +215,8 @@ def test_4_no_sample_of_a_whole_run_is_empty(tmp_path: Path) -> None:
     held = hold(tmp_path, edition(), FakeModel())
     rows = held.rows(SampleRow)
     assert rows
-    assert all(len(assistant(row).split()) >= 3 for row in rows)
+    assert all(assistant(row).strip() for row in rows)
+    assert all(len(assistant(row).split()) >= 3 for row in rows if row.kind != "survey")  # those may be a letter
 
 
 # --- 5. Plain `replace` of names and pronouns breaks words -----------------------------------------------------
@@ -619,7 +620,8 @@ def test_11_ten_point_scales_reach_ten(tmp_path: Path) -> None:
     assert surveyed
     for row in surveyed:
         asked = json.loads(row.messages)[1]["content"]
-        assert [int(n) for n in re.findall(r"\((\d+) out of 10\)", asked)] == list(range(1, 11))
+        told = [int(n) for n in re.findall(r"\((\d+) out of 10\)", asked)]
+        assert told in (list(range(1, 11)), list(range(10, 0, -1)))
 
 
 def test_11_no_row_is_exported_twice_and_none_is_without_a_reason(tmp_path: Path) -> None:

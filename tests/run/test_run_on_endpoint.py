@@ -322,7 +322,7 @@ def test_a_bug_at_the_end_leaves_a_run_that_can_go_on(
 ) -> None:
     with Endpoint() as endpoint:
         with monkeypatch.context() as patched:
-            patched.setattr("culturepark.distill.dedup.deduplicate", lambda *_: {}["unforeseen"])
+            patched.setattr("culturepark.distill.dedup.portions", lambda *_: {}["unforeseen"])
             assert simulate(scenario(tmp_path, GUESTS), endpoint, "--run-id", "r") == 1
         assert rows(store, "SELECT status, stop_reason FROM run") == [("stopped", "bug: KeyError: 'unforeseen'")]
         assert culturepark("resume", "r") == 0
