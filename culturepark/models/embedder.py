@@ -222,8 +222,8 @@ def open_embedder(spec: ModelSpec, progress: weights.Progress, warn: Callable[[s
     if extras.missing(spec.kind):
         warn(f"deduplicating by words, not by meaning: that needs the extra `local`: {extras.how_to_install('local')}")
         return Lexical()
-    place = (spec.kind, weights.cache_dir())
     try:
+        place = (spec.kind, weights.cache_dir())
         if place not in OPENED:  # it takes seconds, and 400 MB
             OPENED[place] = ENCODERS[spec.kind](progress)
         return OPENED[place]
