@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from culturepark.dialogue.memory import own_words, words
 from culturepark.distill import quotes
 from culturepark.distill.ask import Asker, TooMuch, as_reason, in_parts
+from culturepark.distill.extract import as_line
 from culturepark.domain import Casting, JsonObject, Participant, Scene, Slip, SlipKind, Turn
 from culturepark.languages import Language
 
@@ -150,8 +151,7 @@ def card(participant: Participant, scenes: Sequence[Scene], language: Language) 
     if participant.stance:
         own["answer"] = participant.stance.text
     if scenes:
-        template = language.frame("scene")
-        own["scenes"] = [template.render(**scene.model_dump()).removeprefix("- ") for scene in scenes]
+        own["scenes"] = [as_line(scene, language) for scene in scenes]
     return own
 
 
