@@ -42,6 +42,8 @@ from culturepark.store.tables import (
     AbilityRow,
     CallRow,
     DialogueRow,
+    DrawnRow,
+    DrawRow,
     DuplicateRow,
     FitRow,
     ParticipantRow,
@@ -49,6 +51,8 @@ from culturepark.store.tables import (
     ReviewRow,
     RunRow,
     SampleRow,
+    SelectedRow,
+    SelectionRow,
     SlipRow,
     StatementRow,
     TurnRow,
@@ -67,6 +71,8 @@ JSON: dict[type[SQLModel], dict[str, type | tuple[type, ...]]] = {
     CallRow: {"request": dict, "response": dict},
     SampleRow: {"messages": list},
     TurnRow: {"mark": dict},
+    SelectionRow: {"runs": list, "wanted": dict, "funnel": list, "unfilled": list},
+    SelectedRow: {"cell": dict},
 }
 """Columns that hold JSON, and the type it unpacks to."""
 
@@ -234,7 +240,7 @@ def on_load(row: SQLModel, _: Any) -> None:
 
 TABLES: tuple[type[SQLModel], ...] = (
     RunRow, DialogueRow, ParticipantRow, CallRow, TurnRow, StatementRow, VerdictRow, DuplicateRow, SampleRow, ReviewRow,
-    VectorRow, AbilityRow, FitRow,
+    SlipRow, ProbeRow, VectorRow, AbilityRow, FitRow, SelectionRow, SelectedRow, DrawRow, DrawnRow,
 )  # fmt: skip
 """Each table comes after those that its rows refer to."""
 

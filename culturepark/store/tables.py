@@ -117,6 +117,10 @@ class RunRow(SQLModel, table=True):
     skipped: str | None = Field(default=None, sa_type=Json)
     """JSON: what the plan had to leave out, a list of seed_key, culture, dialogues and why; null until it is planned,
     and in runs of version 0.1."""
+    name: str | None = None
+    """What its user calls it; commands take it in place of the id."""
+    note: str | None = Field(default=None, sa_type=Text)
+    """The user's remark on it."""
 
 
 class DialogueRow(SQLModel, table=True):
@@ -389,6 +393,63 @@ class ReviewRow(SQLModel, table=True):
 
     def noun(self) -> Review:
         return noun_of(self, Review)
+
+
+class SelectionRow(SQLModel, table=True):
+    """A set of samples that was picked out of runs, and how."""
+
+    __tablename__ = "selection"
+    id: str = Field(primary_key=True, sa_type=Key)
+    """`sel-DATE-` and four hexadecimal digits."""
+    name: str | None = None
+    """What its user calls it; commands take it in place of the id."""
+    created_at: str
+    version: str
+    """Version of culturepark that made it."""
+    runs: str = Field(sa_type=Json)
+    """JSON: the ids of the runs, sorted."""
+    wanted: str = Field(sa_type=Json)
+    """JSON: size, quotas, gates and seed of the draw."""
+    funnel: str = Field(sa_type=Json)
+    """JSON: a list of steps in their order, each with the gate's name and the samples left after it."""
+    unfilled: str = Field(sa_type=Json)
+    """JSON: a list of cells of which there were too few samples, each with wanted and found."""
+    extends: str | None = None
+    """Id of the selection whose samples it holds too. It may be missing: selections are deleted."""
+
+
+class SelectedRow(SQLModel, table=True):
+    __tablename__ = "selected"
+    selection_id: str = Field(foreign_key="selection.id", primary_key=True, sa_type=Key)
+    sample_id: str = Field(primary_key=True, index=True, sa_type=Key)
+    """It may be missing: runs are deleted, and distilled again."""
+    position: int
+    """Place in the selection, from 1."""
+    cell: str = Field(sa_type=Json)
+    """JSON: axis -> value, of the cell that it fills."""
+
+
+class DrawRow(SQLModel, table=True):
+    """A random sample of rows for people to judge."""
+
+    __tablename__ = "draw"
+    id: str = Field(primary_key=True, sa_type=Key)
+    """`draw-DATE-` and four hexadecimal digits."""
+    over_id: str = Field(index=True)
+    """Id of the run or selection that it was drawn from."""
+    created_at: str
+    seed: int = Field(sa_type=BigInteger)
+    population: int
+    """Number of kept samples that it was drawn from."""
+
+
+class DrawnRow(SQLModel, table=True):
+    __tablename__ = "drawn"
+    draw_id: str = Field(foreign_key="draw.id", primary_key=True, sa_type=Key)
+    sample_id: str = Field(primary_key=True, sa_type=Key)
+    """It may be missing: runs are deleted, and distilled again."""
+    position: int
+    """Place in which it was drawn, from 1: every beginning of a draw is a random sample too."""
 
 
 class VectorRow(SQLModel, table=True):

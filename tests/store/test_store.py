@@ -53,6 +53,10 @@ TABLES = [
     "fit",
     "slip",
     "probe",
+    "selection",
+    "selected",
+    "draw",
+    "drawn",
 ]
 
 

@@ -7,6 +7,7 @@ schema before, brought up to date, with a row in each table that is new.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -16,21 +17,36 @@ from sqlmodel import select
 
 from culturepark.store.database import REVISIONS
 from culturepark.store.store import Store
-from culturepark.store.tables import SampleRow, StatementRow
+from culturepark.store.tables import DrawnRow, DrawRow, RunRow, SampleRow, SelectedRow, SelectionRow
 
 HERE = Path(__file__).parent
 
 
 def add_new_rows(store: Store) -> None:
     """What the newest schema holds and the one before did not."""
-    known = {"question": "Who pays?", "about": "seed", "reach": "general", "hangs_on": '["age"]', "provenance": "card"}
+    at, wanted = "2026-11-30T12:00:00.000Z", {"size": 1, "quotas": [], "gates": [], "seed": 1}
     with store.database.writing() as session:
-        statement = session.exec(select(StatementRow)).first()
-        assert statement is not None
-        statement.sqlmodel_update(known | {"source": "norm 1", "exception": "Not the young."})
-        sample = session.exec(select(SampleRow)).first()
+        run = session.exec(select(RunRow).order_by(RunRow.id)).first()
+        sample = session.exec(select(SampleRow).where(SampleRow.status == "kept").order_by(SampleRow.id)).first()
+        assert run is not None
         assert sample is not None
-        sample.provenance, sample.beside = "card", statement.id
+        run.name, run.note = "the first", "a trial"
+        session.add(
+            SelectionRow(
+                id="sel-20261130-0001",
+                name="best",
+                created_at=at,
+                version="0.1.0",
+                runs=json.dumps([run.id]),
+                wanted=json.dumps(wanted),
+                funnel="[]",
+                unfilled="[]",
+            )
+        )
+        session.add(DrawRow(id="draw-20261130-0001", over_id=run.id, created_at=at, seed=1, population=1))
+        session.flush()
+        session.add(SelectedRow(selection_id="sel-20261130-0001", sample_id=sample.id, position=1, cell="{}"))
+        session.add(DrawnRow(draw_id="draw-20261130-0001", sample_id=sample.id, position=1))
 
 
 def make() -> None:
