@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -90,7 +88,6 @@ class Encoder(ABC):
     def __init__(self, network: bytes) -> None:
         import onnxruntime
 
-        self._cores = ThreadPoolExecutor(min(8, os.cpu_count() or 2))
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.log_severity_level = 3
@@ -101,7 +98,8 @@ class Encoder(ABC):
         loop = asyncio.get_running_loop()
         for start in range(0, len(texts), self.batch):  # between batches Ctrl-C is heard
             part = texts[start : start + self.batch]
-            rows = [loop.run_in_executor(self._cores, self._embed, text) for text in part]
+            # In the loop's own threads: an encoder outlives a fork, and threads do not.
+            rows = [loop.run_in_executor(None, self._embed, text) for text in part]
             vectors[start : start + len(part)] = await asyncio.gather(*rows)
         return unit_rows(vectors)
 

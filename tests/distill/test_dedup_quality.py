@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import random
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -251,3 +253,17 @@ def test_a_vector_depends_on_its_text_alone() -> None:
     together = asyncio.run(session().embed(texts))
     alone = np.concatenate([asyncio.run(session().embed([text])) for text in texts[:5]])
     assert (together[:5] == alone).all()
+
+
+@pytest.mark.embedded
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only Unix forks")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_an_encoder_works_on_in_a_process_that_is_forked() -> None:
+    """As in a server that forks its workers: the threads of its parent are not there."""
+    words = ["We take off our shoes."]
+    before = asyncio.run(session().embed(words))
+    child = os.fork()
+    if not child:
+        signal.alarm(60)  # ends it, where it would wait for good
+        os._exit(0 if np.array_equal(asyncio.run(session().embed(words)), before) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -82,5 +82,9 @@ def finished() -> int:
 def completed(*arguments: object, path: Sequence[Path] = (), **options: Any) -> subprocess.CompletedProcess[str]:
     """Hold a command to its end, as `subprocess.run` does."""
     with Forked(*arguments, path=path, **options) as child:
-        out, err = child.communicate(timeout=120)
+        try:
+            out, err = child.communicate(timeout=120)
+        except subprocess.TimeoutExpired:
+            child.kill()  # else it would be waited for, for good
+            raise
     return subprocess.CompletedProcess(child.args, child.returncode, out.decode(), err.decode())
