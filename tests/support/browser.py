@@ -67,7 +67,7 @@ class Visit:
         page.on("pageerror", lambda error: self.trouble.append(f"error: {error}"))
         page.on("dialog", self._dialog)
         page.on("request", self._request)
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(60_000)
 
     def open(self, path: Path, fragment: str = "", *, ready: bool = True) -> Page:
         self.page.goto(f"{path.as_uri()}{fragment}")

@@ -88,7 +88,7 @@ async def press(pilot: Pilot[None], *keys: str) -> None:
 
 async def until(pilot: Pilot[None], true: Callable[[], object]) -> None:
     """What somebody else's doing must bring about, soon."""
-    for _ in range(400):
+    for _ in range(3000):
         if true():
             return
         await pilot.pause(0.02)

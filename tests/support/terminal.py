@@ -24,7 +24,7 @@ from typing import Any
 import pyte
 from pyte.screens import Char
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 """Seconds. What comes takes a fraction of one; a machine with much else to do takes its time."""
 KEYS = {
     "enter": "\r",
