@@ -21,10 +21,14 @@ import numpy as np
 from bench.quality.rows import lines, parsed
 from bench.quality.shares import interval
 from bench.quality.turns import cut_as
+from culturepark.catalog.surveys import load_items
 from culturepark.distill import heads
 from culturepark.distill.heads import Matrix
 from culturepark.distill.pieces import clauses
 from culturepark.distill.row_checks import RowCase, masked
+from culturepark.distill.sides import sides_of
+from culturepark.domain import Seed, Stance
+from culturepark.languages import load_language
 from culturepark.models.embedder import MultilingualE5, Vectors
 
 DATA = Path(__file__).parents[2] / "tests" / "data"
@@ -33,7 +37,7 @@ FITTED = ("dev", "a", "b", "c", "d")
 """The development rows, and writers."""
 STEPS, RATE = 150, 0.05
 """Of Adam (Kingma & Ba 2015) over all rows at once."""
-RIDGE = {"piece": 1.0, "quote": 1.0, "alone": 1.0, "distinctive": 1.0}
+RIDGE = {"piece": 1.0, "quote": 1.0, "alone": 1.0, "distinctive": 1.0, "relevant": 1.0}
 """Weight of the squared weights, divided by the number of rows."""
 BOUNDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.9)
 
@@ -101,6 +105,21 @@ def answers(encode: Callable[[Sequence[str]], Vectors], mean: Matrix, name: str)
     return Labelled(features, np.array([int(row[name]) for row in rows]), np.array([row["writer"] for row in rows]))
 
 
+def relevance(encode: Callable[[Sequence[str]], Vectors], mean: Matrix) -> Labelled:
+    rows, items, language = rows_of("verify"), load_items([]), load_language("en")
+    texts: list[str] = []
+    for row in rows:
+        item = items[f"wvs7/{row['item']}"]
+        code = next(option.code for option in item.options if option.label == row["stance"])
+        seed = Seed(key=item.key, topic=item.topic, question=item.question, item=item)
+        sides = sides_of(seed, Stance(code=code, text=row["stance"]), language)
+        texts += [row["statement"], sides.own, sides.other, row["question"]]
+    vectors = heads.centred(encode(texts), mean).reshape(len(rows), 4, -1)
+    features = heads.relevance_features(*(vectors[:, n] for n in range(4)))
+    classes = np.array([int(row["relation"] != "irrelevant") for row in rows])
+    return Labelled(features, classes, np.array([row["writer"] for row in rows]))
+
+
 # --- the fit -------------------------------------------------------------------------------------------
 
 
@@ -162,6 +181,7 @@ def main() -> int:
         "quote": quotes(encode, mean),
         "alone": answers(encode, mean, "stands_alone"),
         "distinctive": answers(encode, mean, "distinctive"),
+        "relevant": relevance(encode, mean),
     }
     arrays: dict[str, Matrix] = {"mean": mean}
     report: dict[str, Any] = {}

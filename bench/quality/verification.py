@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from bench.quality.harness import Ask, casting, turn
 from bench.quality.measures import Judged
 from bench.quality.rows import RELATIONS, Row
+from bench.quality.turns import encode_of
 from culturepark.distill.judgement import Case
 from culturepark.distill.verify import verify
 from culturepark.domain import Culture, DistillPolicy, Option, Stance, Statement, SurveyItem, Turn
@@ -32,8 +33,9 @@ async def ours(ask: Ask, rows: Sequence[Row]) -> dict[str, Judged]:
         persona = ask.someone(culture)
         item = ask.item(some[0].get("item")) or unknown(ask, some[0])
         asker = ask.asker("verify", casting(persona, question, item), some[0]["id"])
-        cases = [case(row, item, persona.culture, turn(persona, row["statement"])) for row in some]
-        verdicts = await verify(asker, cases, POLICY)
+        turns = [turn(persona, row["statement"], number) for number, row in enumerate(some, 1)]
+        cases = [case(row, item, persona.culture, said) for row, said in zip(some, turns, strict=True)]
+        verdicts = await verify(asker, cases, POLICY, encode_of(ask.model))
         for verdict in verdicts:
             if verdict.criterion == "stance":
                 kept = verdict.decision == "keep"

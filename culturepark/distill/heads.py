@@ -2,8 +2,9 @@
 
 A head is a logistic fit from an encoder's vector of some words to what they are. `piece` says whether a clause, beside
 the clauses around it, is the speaker's own view, rule or practice, or none of these; `quote` whether words that
-somebody chose are the speaker's own; `alone` and `distinctive` read an answer whose names are masked. They were fitted
-on rows of several writers (`make heads` fits them anew), in nine languages. What is not sure enough is not kept;
+somebody chose are the speaker's own; `alone` and `distinctive` read an answer whose names are masked; `relevant` says
+whether a statement is about what the two sides of a question disagree on. They were fitted on rows of several writers
+(`make heads` fits them anew), all but the last in nine languages. What is not sure enough is not kept;
 docs/quality.md says on which rows the bounds were chosen, and what the heads are worth on others.
 
 The encoder is multilingual-e5-small (Wang et al. 2024, arXiv:2402.05672), whatever embedder a run has. It takes about
@@ -85,6 +86,12 @@ def row_features(texts: Sequence[str], vectors: Matrix) -> Matrix:
     """Return what the heads of rows see of answers, shape (n, 384 + 1)."""
     lengths = np.array([[min(length(text), 60) / 20] for text in texts], float).reshape(-1, 1)
     return np.concatenate([4 * vectors, lengths], axis=1)
+
+
+def relevance_features(statement: Matrix, own: Matrix, other: Matrix, question: Matrix) -> Matrix:
+    """Return what the head `relevant` sees of statements, sides and questions, shape (n, 384 + 3)."""
+    near = np.stack([(statement * text).sum(1) for text in (own, other, question)], axis=1)
+    return np.concatenate([4 * near, 2 * statement], axis=1)
 
 
 def asks(text: str) -> bool:
@@ -231,6 +238,13 @@ def shared(quote: str, line: str) -> float:
     """Return the share of a quote's longer words that stand in a line."""
     own = words(quote)
     return len(own & words(line)) / max(1, len(own))
+
+
+async def relevance(encode: Encode, statement: str, own: str, other: str, question: str) -> float:
+    """Return the probability that a statement is about what the two sides of a question disagree on."""
+    vectors = centred(await encode([statement, own, other, question]))
+    features = relevance_features(*(vectors[n : n + 1] for n in range(4)))
+    return float(chances(features, weights()["relevant"])[0, 1])
 
 
 # --- rows ----------------------------------------------------------------------------------------------

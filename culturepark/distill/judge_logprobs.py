@@ -2,20 +2,19 @@
 
 Such a model cannot say what "contradict" means. It can say whether a speech speaks for a claim. So it is asked that of
 each side of the question, put as a plain sentence; the difference of the two log-odds says which side the speech is on.
-Two more questions ask whether the speech is about the matter at all. Their log-odds count from the model's answers to
-a speech that says nothing (contextual calibration: Zhao et al. 2021, arXiv:2102.09690). docs/quality.md measures what
-each question is worth.
+Whether the speech is about the matter at all a head over an encoder says (`distill/heads`). docs/quality.md measures
+both.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from culturepark.distill.ask import Asker
-from culturepark.distill.heads import SHARED, shared
+from culturepark.distill.heads import QUOTE_AT_LEAST, SHARED, relevance, shared
+from culturepark.distill.heads import own as own_words
 from culturepark.distill.judgement import Case, Judgement, Judgements
 from culturepark.distill.logprobs import as_data, log_odds, one_token
 from culturepark.distill.sides import Sides, sides_of
@@ -24,11 +23,9 @@ from culturepark.domain import Relation, Stance
 if TYPE_CHECKING:
     from culturepark.distill.heads import Encode
 
-SIDE, SIDE_OF_ANSWERS = 5.5, 1.8
-RELEVANCE = (-2.2, 3.8, 3.6)
-"""Logistic weights, fitted on the development rows with a model of 1.5 billion parameters. `SIDE` weighs the difference
-between the two sides where the survey has them as sentences, `SIDE_OF_ANSWERS` where it does not. `RELEVANCE` weighs a
-constant, the question about the matter, and the answer that the speech supports more."""
+SIDE, SIDE_OF_ANSWERS = 4.0, 1.8
+"""Weights of the difference between the two sides, fitted with a model of 1.5 billion parameters: where the survey has
+the sides as sentences, and where it does not."""
 TELLS_APART = 0.4
 """Log-odds by which a judge must tell the two sides' own sentences apart. A model of 1.5 billion parameters did so by
 .5 to 3.0 on sixteen questions, one of 135 million by -.1 to .25."""
@@ -36,32 +33,20 @@ CHANCE = 1 / 3
 """Confidence of a guess among three relations."""
 
 
-@dataclass(frozen=True)
-class Leaning:
-    """A model's answers about a speech, as log-odds.
+def relations(lean: float, relevant: float, *, neutral: bool, in_sentences: bool) -> dict[Relation, float]:
+    """Return the probability of each relation to a stance.
 
-    `about` and `answer` are differences from those of a speech that says nothing.
+    Args:
+        lean: log-odds that the speech speaks for the stance's own side, less those for the other side.
+        relevant: probability that it is about the matter.
+        neutral: the stance stands in the middle; nothing contradicts it.
+        in_sentences: the survey has both sides as sentences.
     """
-
-    own: float
-    """The speech speaks for the stance's own side."""
-    other: float
-    """The speech speaks for the other side."""
-    about: float
-    """The speech is about what the two sides disagree on."""
-    answer: float
-    """The speech speaks for one answer to the question; the likelier of the two."""
-    call_id: str
-
-    def relations(self, *, neutral: bool = False, in_sentences: bool = True) -> dict[Relation, float]:
-        """Return the probability of each relation to the stance."""
-        constant, about, answer = RELEVANCE
-        relevant = logistic(constant + about * self.about + answer * self.answer)
-        if neutral:
-            undecided = 1 - abs(2 * logistic(self.own - self.other) - 1)
-            return {"entail": relevant * undecided, "contradict": 0.0, "irrelevant": 1 - relevant * undecided}
-        with_it = logistic((SIDE if in_sentences else SIDE_OF_ANSWERS) * (self.own - self.other))
-        return {"entail": relevant * with_it, "contradict": relevant * (1 - with_it), "irrelevant": 1 - relevant}
+    if neutral:
+        undecided = 1 - abs(2 * logistic(lean) - 1)
+        return {"entail": relevant * undecided, "contradict": 0.0, "irrelevant": 1 - relevant * undecided}
+    with_it = logistic((SIDE if in_sentences else SIDE_OF_ANSWERS) * lean)
+    return {"entail": relevant * with_it, "contradict": relevant * (1 - with_it), "irrelevant": 1 - relevant}
 
 
 async def judge_by_leaning(asker: Asker, cases: Sequence[Case], encode: Encode | None = None) -> Judgements:
@@ -76,7 +61,7 @@ async def judge_by_leaning(asker: Asker, cases: Sequence[Case], encode: Encode |
             Judgement("entail", None, None) if case.verbatim else await faithful(asker, case, encode)
         )
         if case.stance:
-            judged[case.statement.id, "stance"] = await in_line(asker, case, case.stance)
+            judged[case.statement.id, "stance"] = await in_line(asker, case, case.stance, encode)
         if case.line:
             judged[case.statement.id, "carried"] = carried(case.statement.quote, case.line)
     return judged
@@ -90,10 +75,8 @@ def carried(quote: str, line: str) -> Judgement:
 async def faithful(asker: Asker, case: Case, encode: Encode | None) -> Judgement:
     """Judge whether the quote is the speaker's own, and whether the turn speaks for the statement as a claim."""
     if encode:
-        from culturepark.distill.heads import QUOTE_AT_LEAST, own
-
         statement = case.statement
-        chance = await own(encode, case.turn.text, statement.quote_start, statement.quote_end)
+        chance = await own_words(encode, case.turn.text, statement.quote_start, statement.quote_end)
         if chance < QUOTE_AT_LEAST:
             return Judgement("irrelevant", 1 - chance, None)
     odds, call_id = await yes(asker, "speaks-for", case.turn.text, claim=as_data(case.statement.first_person))
@@ -103,40 +86,22 @@ async def faithful(asker: Asker, case: Case, encode: Encode | None) -> Judgement
     return Judgement("entail" if odds > 0 else "irrelevant", max(chance, 1 - chance), call_id)
 
 
-async def in_line(asker: Asker, case: Case, stance: Stance) -> Judgement:
-    """Return the likeliest relation of the statement to its speaker's stance."""
+async def in_line(asker: Asker, case: Case, stance: Stance, encode: Encode | None) -> Judgement:
+    """Return the likeliest relation of the statement to its speaker's stance.
+
+    Without an encoder nobody can say whether the statement is about the matter, and nothing is sure.
+    """
     seed, speech = asker.casting.seed, case.statement.first_person
     sides = sides_of(seed, stance, asker.language)
-    leaning = await lean(asker, sides, speech)
-    if isinstance(leaning, str):
-        return Judgement("unparsable", None, leaning)
-    relations = leaning.relations(neutral=sides.neutral, in_sentences=sides.in_sentences)
-    best = max(relations, key=lambda relation: relations[relation])
-    able = await tells_apart(asker, sides)
-    return Judgement(best, relations[best] if able else CHANCE, leaning.call_id)
-
-
-async def lean(asker: Asker, sides: Sides, speech: str) -> Leaning | str:
-    """Return the model's leaning, or only a call's id if an answer is neither yes nor no.
-
-    The questions about a speech that says nothing are sent once in a dialogue: an answered request is not sent again.
-    """
     own, call_id = await yes(asker, "speaks-for", speech, claim=sides.own)
     other, _ = await yes(asker, "speaks-for", speech, claim=sides.other)
-    odds = await relevance(asker, sides, speech)
-    baseline = await relevance(asker, sides, asker.language.phrases["says_nothing"][0])
-    if own is None or other is None or odds is None or baseline is None:
-        return call_id
-    answer = max(odds[1:]) - sum(baseline[1:]) / len(baseline[1:])
-    return Leaning(own, other, odds[0] - baseline[0], answer, call_id)
-
-
-async def relevance(asker: Asker, sides: Sides, speech: str) -> list[float] | None:
-    """Return the log-odds that a speech is about the matter, and that it speaks for each of the two answers."""
-    about, _ = await yes(asker, "about", speech, own=sides.own, other=sides.other)
-    answers = [(await yes(asker, "speaks-for", speech, claim=answer))[0] for answer in sides.answers]
-    known = [odds for odds in (about, *answers) if odds is not None]
-    return known if len(known) == 1 + len(answers) else None
+    if own is None or other is None:
+        return Judgement("unparsable", None, call_id)
+    relevant = await relevance(encode, speech, sides.own, sides.other, seed.question) if encode else CHANCE
+    found = relations(own - other, relevant, neutral=sides.neutral, in_sentences=sides.in_sentences)
+    best = max(found, key=lambda relation: found[relation])
+    able = encode is not None and await tells_apart(asker, sides)
+    return Judgement(best, found[best] if able else CHANCE, call_id)
 
 
 async def tells_apart(asker: Asker, sides: Sides) -> bool:

@@ -16,8 +16,6 @@ class Sides:
     own: str
     """The stance's own side; for a stance in the middle, the side of +1."""
     other: str
-    answers: tuple[str, str]
-    """The two ends of the scale, each as an answer to the question."""
     neutral: bool
     """The stance stands in the middle: nothing contradicts it, and nothing that takes a side supports it."""
     in_sentences: bool
@@ -32,7 +30,7 @@ def sides_of(seed: Seed, stance: Stance, language: Language) -> Sides:
     answers = (as_claim(seed, ends[0], language), as_claim(seed, ends[1], language))
     plus, minus = item.poles or answers
     own, other = (minus, plus) if side < 0 else (plus, minus)
-    return Sides(own, other, answers, neutral=side == 0, in_sentences=item.poles is not None)
+    return Sides(own, other, neutral=side == 0, in_sentences=item.poles is not None)
 
 
 def item_of(seed: Seed) -> SurveyItem:

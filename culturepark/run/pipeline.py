@@ -375,7 +375,7 @@ class Run:
         self._show()
 
     async def _extract(self, row: DialogueRow, casting: Casting) -> None:
-        from culturepark.distill.extract import extract
+        from culturepark.distill.extract import by_heads_alone, extract
         from culturepark.distill.slips import said_by, spoiled, touched
 
         asker = await self._asker(row, casting, "extractor", "extract")
@@ -386,7 +386,7 @@ class Run:
             turns,
             self.scenario.distill.extract,
             scenes,
-            await self._reader(asker),
+            await self._encode() if by_heads_alone(asker.model.traits, self.scenario.distill.extract) else None,
             after=row.branched_at or 0,
             roles=self.scenario.mine,
             without={turn.position for turn in turns if f"{row.id}.t{turn.position}" in slips},
@@ -409,7 +409,7 @@ class Run:
         from culturepark.distill.reword import candidates, reword
         from culturepark.distill.row_checks import check_rows, worth_asking
         from culturepark.distill.samples import most_rows, shapes
-        from culturepark.distill.verify import verify
+        from culturepark.distill.verify import by_claims, verify
 
         policy = self.scenario.distill
         said = self.store.turns(row.id)
@@ -417,10 +417,11 @@ class Run:
         # What a real person typed is shown to the speaker alone.
         before = {f"{row.id}.t{turn.position}": last for last, turn in pairwise(said) if last.role != "user"}
         verifier = await self._asker(row, casting, "verifier", "verify")
-        reader = await self._reader(verifier)
+        traits = verifier.model.traits
+        encode = await self._encode() if traits.labels or by_claims(traits, policy) else None
         statements = [s.noun() for s in self.store.statements(self.row, row.id) if s.rewritten_from is None]
         cases = [case(s, turns[s.turn_id], casting, verifier.language, before.get(s.turn_id)) for s in statements]
-        verdicts = await verify(verifier, cases, policy, reader)
+        verdicts = await verify(verifier, cases, policy, encode)
         reworded: list[tuple[Statement, str | None]] = []
         if contradicting := candidates(cases, verdicts, policy):
             counts = self.store.statement_counts(row.id)
@@ -438,13 +439,11 @@ class Run:
                 cases = [
                     case(s, turns[s.turn_id], casting, verifier.language, before.get(s.turn_id)) for s, _ in reworded
                 ]
-                verdicts += await verify(verifier, cases, policy, reader)
+                verdicts += await verify(verifier, cases, policy, encode)
         statements += [statement for statement, _ in reworded]
         by_id = {statement.id: statement for statement in statements}
         asked = worth_asking(verdicts)
-        verdicts += await check_rows(
-            verifier, [s for s in statements if s.id in asked], by_id, await self._reader(verifier)
-        )
+        verdicts += await check_rows(verifier, [s for s in statements if s.id in asked], by_id, encode)
         if policy.checks:
             verdicts += await self._check(row, casting, statements, verdicts)
         provenance = {
@@ -635,17 +634,14 @@ class Run:
             for row in self.store.statements(self.row)
         ]
 
-    async def _reader(self, asker: Asker) -> Encode | None:
-        """Return the encoder whose heads read for a model too small to be asked; None for others.
+    async def _encode(self) -> Encode | None:
+        """Return the encoder whose heads read for a model too small to be asked.
 
-        None too where the encoder cannot be had: then only what was picked from a card is mined.
+        None where it cannot be had: then only what was picked from a card is mined.
         """
-        from culturepark.distill.extract import by_heads_alone
         from culturepark.models.embedder import open_embedder
         from culturepark.models.spec import E5
 
-        if not by_heads_alone(asker.model.traits, self.scenario.distill.extract):
-            return None
         if self._encoder is None:
             self._encoder = await detached(open_embedder, E5, self.watcher.fetching, lambda _: None, unasked)
         if self._encoder.method != "e5":

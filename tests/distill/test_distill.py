@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from culturepark.catalog.personas import load_all
 from culturepark.catalog.surveys import load_items
-from culturepark.distill import logprobs, quotes
+from culturepark.distill import judge_logprobs, logprobs, quotes
 from culturepark.distill.ask import parse
 from culturepark.distill.extract import TURNS_A_CALL, StatementsAnswer, stretches
 from culturepark.distill.judge_json import VerdictsAnswer
-from culturepark.distill.judge_logprobs import Leaning
-from culturepark.distill.sides import as_claim, sides_of
+from culturepark.distill.sides import sides_of
 from culturepark.domain import DistillPolicy, JsonObject, Option, Seed, Stance, SurveyItem
 from culturepark.languages import load_language
 from culturepark.models.chat import Reply
+from culturepark.models.embedder import Lexical
 from culturepark.store.tables import CallRow, DialogueRow, SampleRow, StatementRow, VerdictRow
 from tests.support.fakes import (
     ELIF,
@@ -550,7 +551,7 @@ def test_what_a_judge_is_not_sure_enough_of_is_not_kept(tmp_path: Path) -> None:
     def verdicts(asked: JsonObject) -> Reply:
         pieces = [('{"verdicts": [', 0.0)]
         for item in asked["items"]:
-            chance = {JOB: 0.61, TEA: 0.59, NO: 0.9}[item["quote"]]
+            chance = {JOB: 0.81, TEA: 0.79, NO: 0.9}[item["quote"]]
             stance = "entail" if item.get("stance") else "none"
             pieces += [
                 (f'{{"id": {item["id"]}, "faithful": "', 0.0),
@@ -668,7 +669,7 @@ def leaning(likely: Callable[[str, str, str], float]) -> FakeModel:
 
 def is_of_talk(asked: str) -> bool:
     """Whether a small judge is asked about what was said, and not about a row."""
-    return "Does this speak for" in asked or "Is this about" in asked
+    return "Does this speak for" in asked
 
 
 def opinions_in(asked: JsonObject) -> JsonObject:
@@ -686,11 +687,6 @@ BY_CLAIMS = edition(distill={"extract": "batch"})
 
 
 MEN_FIRST, AS_MUCH_RIGHT = load_items([])["wvs7/Q33"].poles or ("", "")
-AGREE, DISAGREE = (
-    as_claim(Seed(key="wvs7/Q33", topic="jobs", question=load_items([])["wvs7/Q33"].question), answer, ENGLISH)
-    for answer in ("strongly agree", "strongly disagree")
-)
-NOTHING = "I have no opinion about that."
 OPINIONS = {
     "with": "I think that my sister has earned her place at the mill.",
     "against": "I think that my brother needs his wage more than she does.",
@@ -698,52 +694,81 @@ OPINIONS = {
 }
 
 
-def test_the_side_is_told_by_two_claims_and_the_matter_by_a_third_question(tmp_path: Path) -> None:
+@pytest.fixture
+def head(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A head that finds all but the mill's hours relevant."""
+
+    async def relevance(_: object, statement: str, *__: str) -> float:
+        return 0.05 if statement == OPINIONS["neither"] else 0.95
+
+    class Vectorless:
+        method, identity = "e5", None
+
+        async def embed(self, texts: Sequence[str]) -> np.ndarray[Any, Any]:
+            return np.ones((len(texts), 384), np.float32) / 384**0.5
+
+    monkeypatch.setattr(judge_logprobs, "relevance", relevance)
+    monkeypatch.setattr("culturepark.models.embedder.open_embedder", lambda *_: Vectorless())
+
+
+@pytest.mark.usefixtures("head")
+def test_the_side_is_told_by_two_claims_and_the_matter_by_a_head(tmp_path: Path) -> None:
     """Elif disagrees that men should come first."""
 
-    def likely(kind: str, claim: str, said: str) -> float:
-        if kind == "about":
-            return 0.2 if said in (OPINIONS["neither"], NOTHING) else 0.8
-        fits = {
-            OPINIONS["with"]: (AS_MUCH_RIGHT, DISAGREE),
-            OPINIONS["against"]: (MEN_FIRST, AGREE),
-        }.get(said, (said,))
-        return 0.8 if claim in fits else 0.3
+    def likely(_: str, claim: str, said: str) -> float:
+        fits = {OPINIONS["with"]: AS_MUCH_RIGHT, OPINIONS["against"]: MEN_FIRST}.get(said, said)
+        return 0.8 if claim == fits else 0.3
 
     held = hold_said(tmp_path, [(ELIF, " ".join(OPINIONS.values()))], leaning(likely), BY_CLAIMS)
     found = {name: verdicts_of(held)[text]["stance"] for name, text in OPINIONS.items()}
     assert found == {"with": "entail", "against": "contradict", "neither": "irrelevant"}
-    assert all((row.confidence or 0) > 0.5 for row in held.of(VerdictRow, criterion="stance"))
-    # five questions for each opinion; once those about the matter for words that say nothing, and the sides' sentences
+    assert all((row.confidence or 0) > 0.9 for row in held.of(VerdictRow, criterion="stance"))
+    # two questions for each opinion; once those about the sides' own sentences
     calls = [json.loads(call.request)["messages"][-1]["content"] for call in held.of(CallRow, stage="verify")]
-    assert sum(map(is_of_talk, calls)) == 5 * len(OPINIONS) + 3 + 4
+    assert sum(map(is_of_talk, calls)) == 2 * len(OPINIONS) + 4
 
 
+@pytest.mark.usefixtures("head")
 def test_a_model_that_likes_to_say_yes_is_understood(tmp_path: Path) -> None:
-    def likely(kind: str, claim: str, said: str) -> float:
-        if kind == "about":
-            return 0.99 if said == OPINIONS["with"] else 0.9
-        return 0.98 if claim == said or (said == OPINIONS["with"] and claim in (AS_MUCH_RIGHT, DISAGREE)) else 0.9
+    def likely(_: str, claim: str, said: str) -> float:
+        return 0.98 if claim == said or (said == OPINIONS["with"] and claim == AS_MUCH_RIGHT) else 0.9
 
     held = hold_said(tmp_path, [(ELIF, f"{OPINIONS['with']} {OPINIONS['neither']}")], leaning(likely), BY_CLAIMS)
     found = {text: verdicts["stance"] for text, verdicts in verdicts_of(held).items()}
     assert found == {OPINIONS["with"]: "entail", OPINIONS["neither"]: "irrelevant"}
 
 
+@pytest.mark.usefixtures("head")
 def test_a_model_that_answers_everything_alike_keeps_nothing(tmp_path: Path) -> None:
     held = hold_said(tmp_path, [(ELIF, " ".join(OPINIONS.values()))], leaning(lambda *_: 0.7), BY_CLAIMS)
     assert {row.decision for row in held.of(VerdictRow, criterion="stance")} == {"drop"}
 
 
-def test_a_judge_that_cannot_tell_the_sides_own_sentences_apart_does_not_know(tmp_path: Path) -> None:
-    def likely(kind: str, claim: str, said: str) -> float:
-        sure = said == OPINIONS["with"] and (kind == "about" or claim in (AS_MUCH_RIGHT, DISAGREE))
-        return 0.9 if sure else 0.2
+def sure_of_one(_: str, claim: str, said: str) -> float:
+    return 0.9 if said == OPINIONS["with"] and claim == AS_MUCH_RIGHT else 0.2
 
-    held = hold_said(tmp_path, [(ELIF, OPINIONS["with"])], leaning(likely), BY_CLAIMS)
+
+def unsure(held: Held) -> None:
     (verdict,) = held.of(VerdictRow, criterion="stance")
     assert (verdict.relation, verdict.confidence, verdict.decision) == ("entail", pytest.approx(1 / 3), "drop")
     assert {row.drop_reason for row in held.rows(SampleRow)} == {"unsure"}
+
+
+@pytest.mark.usefixtures("head")
+def test_a_judge_that_cannot_tell_the_sides_own_sentences_apart_does_not_know(tmp_path: Path) -> None:
+    unsure(hold_said(tmp_path, [(ELIF, OPINIONS["with"])], leaning(sure_of_one), BY_CLAIMS))
+
+
+def test_without_the_encoder_nobody_knows_whether_it_is_about_the_matter(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def likely(_: str, claim: str, said: str) -> float:
+        return 0.9 if claim in (said, {OPINIONS["with"]: AS_MUCH_RIGHT}.get(said)) else 0.2
+
+    monkeypatch.setattr("culturepark.models.embedder.open_embedder", lambda *_: Lexical())
+    held = hold_said(tmp_path, [(ELIF, OPINIONS["with"])], leaning(likely), BY_CLAIMS)
+    (verdict,) = held.of(VerdictRow, criterion="stance")
+    assert (verdict.confidence, verdict.decision) == (pytest.approx(1 / 3), "drop")
 
 
 def test_an_answer_that_is_neither_yes_nor_no_is_unparsable(tmp_path: Path) -> None:
@@ -794,7 +819,6 @@ def test_without_sentences_the_ends_of_the_scale_are_the_sides() -> None:
     found = sides_of(item_of(*FOUR), Stance(code=1, text="yes"), ENGLISH)
     assert found.own == 'To the question "Tea?" the answer is "yes, always".'
     assert found.other == 'To the question "Tea?" the answer is "never".'
-    assert found.answers == (found.own, found.other)
     reverse = sides_of(item_of(*reversed(FOUR)), Stance(code=2, text="yes"), ENGLISH)
     assert reverse == found
 
@@ -807,18 +831,18 @@ def test_what_stands_in_brackets_behind_an_answer_is_no_part_of_the_claim() -> N
 def test_a_stance_in_the_middle_has_no_side_of_its_own() -> None:
     seed = item_of(("good", 1), ("so-so", 0), ("bad", -1), poles=("Tea is good.", "Tea is bad."))
     assert sides_of(seed, Stance(code=1, text="so-so"), ENGLISH).neutral
-    one_sided = Leaning(own=3.0, other=-1.0, about=3.0, answer=3.0, call_id="c").relations(neutral=True)
-    balanced = Leaning(own=1.5, other=1.5, about=3.0, answer=3.0, call_id="c").relations(neutral=True)
+    one_sided = judge_logprobs.relations(4.0, 0.99, neutral=True, in_sentences=True)
+    balanced = judge_logprobs.relations(0.0, 0.99, neutral=True, in_sentences=True)
     assert one_sided["contradict"] == balanced["contradict"] == 0.0
     assert balanced["entail"] > 0.9 > 0.1 > one_sided["entail"]
 
 
-@given(*[st.floats(-30, 30)] * 4, st.booleans())
+@given(st.floats(-30, 30), st.floats(0, 1), st.booleans(), st.booleans())
 def test_relations_are_probabilities_and_turn_with_the_side(
-    own: float, other: float, about: float, answer: float, neutral: bool
+    lean: float, relevant: float, neutral: bool, in_sentences: bool
 ) -> None:
-    found = Leaning(own, other, about, answer, "c").relations(neutral=neutral)
-    turned = Leaning(other, own, about, answer, "c").relations(neutral=neutral)
+    found = judge_logprobs.relations(lean, relevant, neutral=neutral, in_sentences=in_sentences)
+    turned = judge_logprobs.relations(-lean, relevant, neutral=neutral, in_sentences=in_sentences)
     assert sum(found.values()) == pytest.approx(1)
     assert all(0 <= chance <= 1 for chance in found.values())
     assert turned["irrelevant"] == pytest.approx(found["irrelevant"])
@@ -827,8 +851,10 @@ def test_relations_are_probabilities_and_turn_with_the_side(
 
 
 def test_without_sentences_of_the_survey_a_small_judge_is_less_sure_of_the_side() -> None:
-    seen = Leaning(own=0.5, other=0.0, about=3.0, answer=3.0, call_id="c")
-    assert seen.relations()["entail"] > 0.9 > 0.75 > seen.relations(in_sentences=False)["entail"]
+    sure, less = (
+        judge_logprobs.relations(0.6, 0.99, neutral=False, in_sentences=in_sentences) for in_sentences in (True, False)
+    )
+    assert sure["entail"] > 0.9 > 0.75 > less["entail"]
     assert not sides_of(item_of(*FOUR), Stance(code=1, text="yes"), ENGLISH).in_sentences
 
 

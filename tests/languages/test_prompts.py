@@ -115,7 +115,7 @@ def test_every_language_has_the_same_files_and_every_file_is_known(language: str
     files = {path.name for path in (FOLDER / language).iterdir() if path.is_file()}
     rendered = {
         "persona", "persona-small", "stance", "moderate", "follow-up", "follow-up-small", "follow-up-forms",
-        "speaks-for", "about", "answer-as-claim", "score", "score-small", "cross-check", "talk-persona", "fit",
+        "speaks-for", "answer-as-claim", "score", "score-small", "cross-check", "talk-persona", "fit",
         "listener", "remember", "people", "probe-own", "answers", "says-same",
     }  # fmt: skip
     assert files == {f"{name}.md" for name in {*rendered, *WHOLE, *IN_PARTS}} | {
@@ -133,7 +133,6 @@ def test_a_prompt_that_is_sent_as_it_stands_has_no_holes(name: str) -> None:
 
 def test_the_prompts_for_yes_and_no_ask_for_what_they_are_given() -> None:
     assert ENGLISH.prompt("speaks-for").holes == {"claim", "said"}
-    assert ENGLISH.prompt("about").holes == {"own", "other", "said"}
     assert ENGLISH.prompt("answers").holes == {"question", "said"}
     assert ENGLISH.prompt("says-same").holes == {"one", "other"}
     assert ENGLISH.prompt("answer-as-claim").holes == {"question", "answer"}
