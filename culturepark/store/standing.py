@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 
 from culturepark.distill.review_outcome import Outcome, outcome, standing
 from culturepark.domain import Review
-from culturepark.ids import statement_of, turn_of
+from culturepark.ids import kind_of, statement_of, turn_of
 from culturepark.store.integrity import hangs_on, paged
 from culturepark.store.tables import ReviewRow, RunRow, SampleRow, StatementRow
 
@@ -94,6 +94,18 @@ def of_sample(reviews: Standing, sample_id: str) -> Outcome:
     """Return the outcome for a sample; its own reviews come before those of its statement and its turn."""
     path = (sample_id, statement_of(sample_id), turn_of(sample_id))
     return outcome([reviews.get(subject, ()) for subject in path])
+
+
+def found_wrong(reviews: Standing, sample_id: str) -> bool | None:
+    """Return whether people found a row wrong as the model made it; None where nobody has judged the row.
+
+    A row that was worded anew is one that would have been trained on wrong. Who accepts a statement or a turn has not
+    seen the row; who rejects it, or words the statement anew, has found the row wrong.
+    """
+    found = of_sample(reviews, sample_id)
+    if found.rejected or (found.wording and kind_of(found.wording.subject_id) != "turn"):
+        return True
+    return False if any(review.decision != "comment" for review in reviews.get(sample_id, ())) else None
 
 
 def settle(reviews: Standing, samples: Iterable[SampleRow]) -> None:
