@@ -291,6 +291,7 @@ def export_runs(
     licence: str | None = None,
     shape_mix: Sequence[Shape] | Mapping[Shape, float] = (),
     grounded: bool = False,
+    max_error: float | None = None,
     tell: Tell = lambda _: None,
 ) -> Exported:
     """Write the kept samples of runs as training files, with an index, a card and a manifest.
@@ -305,8 +306,10 @@ def export_runs(
         licence: for the card, e.g. `cc-by-4.0`.
         shape_mix: only these shapes of samples, or in a map their shares, e.g. `{"own": 3, "survey": 1}`.
         grounded: only what is on a persona's card, or in a scene on it.
+        max_error: refuse unless people judged a random sample, and at most this share of the rows can be wrong.
     Raises:
-        UsageError: if there is nothing to export, or the folder holds something else.
+        UsageError: if there is nothing to export, it is not shown to be right enough, or the folder holds something
+            else.
 
     Example:
         >>> culturepark.export_runs(culturepark.open_store(), "trl", "runs/all", split=0.9).rows
@@ -319,7 +322,9 @@ def export_runs(
     if any(run.store.database is not database for run in chosen):
         raise UsageError("runs of several stores cannot be exported at once")
     ids = list(dict.fromkeys(run.id for run in chosen))
-    wanted = Wanted(format, tuple(cultures), split, dialogues, parquet, licence, checked_mix(shape_mix), grounded)
+    wanted = Wanted(
+        format, tuple(cultures), split, dialogues, parquet, licence, checked_mix(shape_mix), grounded, max_error
+    )
     return outside_the_loop(
         lambda: write_export(database, ids, Path(out), wanted, command="culturepark.export_runs", tell=tell)
     )

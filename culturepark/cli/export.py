@@ -27,6 +27,9 @@ Example: culturepark export last --format preference --out runs/pairs
 Three answers to own questions for each survey answer, and nothing that a model made up:
 Example: culturepark export last --format trl --out runs/mix --shape-mix own=3,survey=1 --grounded
 \b
+Only if people judged a random sample of the rows, and at most 5% of them can be wrong:
+Example: culturepark export last --format trl --out runs/sure --max-error 0.05
+\b
 Whole dialogues as multi-turn rows, also as Parquet, with a licence on the card:
 Example: culturepark export last --format trl --dialogues --out runs/talks --parquet --license cc-by-4.0
 """
@@ -52,6 +55,12 @@ def export(
     grounded: Annotated[
         bool, typer.Option("--grounded", help="Only what is on a persona's card, or in a scene on it.")
     ] = False,
+    max_error: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE", help="Refuse unless people judged a random sample, and at most this share can be wrong."
+        ),
+    ] = None,
     dialogues: Annotated[bool, typer.Option("--dialogues", help="Whole dialogues in place of single samples.")] = False,
     parquet: Annotated[bool, typer.Option("--parquet", help="The same rows as Parquet too (extra `parquet`).")] = False,
     licence: Annotated[
@@ -79,7 +88,9 @@ def export(
         raise UsageError("--split: the share that trains, between 0 and 1, as in --split 0.9")
     mix = shape_mix_of(shape_mix) if shape_mix is not None else ()
     store = Store(store_with(store_url, *run_ids), must_exist=True)
-    wanted = Wanted(form, tuple(dict.fromkeys(culture or [])), split, dialogues, parquet, licence, mix, grounded)
+    wanted = Wanted(
+        form, tuple(dict.fromkeys(culture or [])), split, dialogues, parquet, licence, mix, grounded, max_error
+    )
     command = shlex.join(["culturepark", *sys.argv[1:]])
     exported = write_export(store, run_ids, out, wanted, command=command, tell=tell)
     for note in exported.notes:

@@ -25,7 +25,7 @@ from culturepark.export.manifest import Manifest, RunEntry
 from culturepark.glossary import ROW_QUESTIONS
 from culturepark.models.kinds import is_scripted, is_tiny
 from culturepark.stats.figures import CrossCheck, RowQuestion
-from culturepark.stats.text import generic_in, listed, share, told_beside_chance
+from culturepark.stats.text import generic_in, in_figures, judged_twice_line, listed, share, told_beside_chance
 from culturepark.terminal.safe import safe
 
 CITATION = "Li et al., CulturePark: Boosting Cross-cultural Understanding in Large Language Models, NeurIPS 2024"
@@ -56,6 +56,7 @@ def render(manifest: Manifest) -> str:
         head=as_yaml(metadata(manifest)),
         title=title(manifest),
         format=format_named(manifest.format),
+        single_rows=not (manifest.of_dialogues or format_named(manifest.format).pairs),
         warnings=list(warnings(manifest)),
         no_model=only_scripted(manifest),
         has_dialogues=False in protocols,
@@ -93,6 +94,8 @@ def template() -> Template:
         "checks": lambda run: list(checks(run)),
         "passed": passed,
         "percent": share,
+        "in_figures": in_figures,
+        "judged_twice": judged_twice_line,
         "kept_of_asked": kept_of_asked,
         "told": told,
         "generic": generic,

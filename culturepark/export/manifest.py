@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import platform
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 
@@ -22,6 +22,7 @@ from culturepark.export.dialogues import NEVER_ANSWERED, REJECTED_TURN
 from culturepark.export.files import DUPLICATES, MANIFEST, File, RowsFile, need_parquet
 from culturepark.export.formats import Format, format_named, multi_turn
 from culturepark.export.rows import (
+    GROUNDED,
     LEAK,
     MADE_UP,
     OF_UNKNOWN_ORIGIN,
@@ -45,9 +46,11 @@ from culturepark.stats.figures import (
     Statements,
     Stored,
     Turns,
+    Warranty,
 )
 from culturepark.stats.funnel import funnel, repeats
 from culturepark.store import exports
+from culturepark.store.draws import Member
 from culturepark.store.integrity import threshold_of
 from culturepark.store.tables import DialogueRow, RunRow
 
@@ -73,6 +76,8 @@ class Wanted:
     """Export only these shapes of samples; in a map, in these shares. Empty: all as they come."""
     grounded: bool = False
     """Export only what stands on somebody's card."""
+    max_error: float | None = None
+    """Export only if people's judgements show that at most this share of the rows is wrong, 0-1."""
 
     @property
     def format(self) -> Format:
@@ -81,6 +86,18 @@ class Wanted:
             UsageError: if there is no format of that name.
         """
         return format_named(self.form)
+
+    @property
+    def of_single_rows(self) -> bool:
+        return not (self.dialogues or self.format.pairs)
+
+    def asks_for(self, member: Member) -> bool:
+        """Tell whether a kept sample is among those that are wanted, by what it is."""
+        return (
+            (not self.cultures or member.culture in self.cultures)
+            and (not self.shape_mix or member.shape in self.shape_mix)
+            and (not self.grounded or member.provenance in GROUNDED)
+        )
 
     def check(self) -> None:
         """
@@ -99,6 +116,16 @@ class Wanted:
             raise UsageError(
                 "--grounded is for samples; where the sentences of a whole dialogue come from is not known"
             )
+        if self.max_error is not None:
+            if not 0 < self.max_error < 1:
+                raise UsageError("--max-error: a share between 0 and 1 is wanted, as in --max-error 0.05")
+            if not self.of_single_rows:
+                raise UsageError("--max-error is for single samples, which people judge row by row")
+            if isinstance(self.shape_mix, Mapping):
+                raise UsageError(
+                    "--max-error with shares in --shape-mix: a sample of all rows is none of a mix of them; "
+                    "`culturepark select` makes the mix, and a sample can be drawn of that"
+                )
         if self.licence is not None and not licences.is_name(self.licence):
             raise UsageError(f"--license {self.licence[:60]!r}: an identifier is wanted, as apache-2.0 or cc-by-4.0")
         if self.parquet:
@@ -291,6 +318,9 @@ class Manifest(Figures):
     train_share: float | None
     held_out_seeds: list[str]
     reviews: ReviewSummary
+    warranties: list[Warranty]
+    """Of each run or selection what is known of its error rate, without those of which nobody has judged a random
+    sample. Empty for pairs and whole dialogues."""
     by_hand: ByHandOrigins
     notes: list[Stored]
     card: CardFile | None = None

@@ -45,7 +45,9 @@ from culturepark.files import is_folder
 from culturepark.models.ledger import now
 from culturepark.redact import redact
 from culturepark.stats.funnel import UNKNOWN, checks_of, origins
+from culturepark.stats.warranty import check_error, warranty_of
 from culturepark.store import exports
+from culturepark.store.draws import Over
 from culturepark.store.integrity import edition_of
 from culturepark.store.store import Store
 
@@ -92,6 +94,11 @@ def export(
                     f"{run.id} was being distilled again: {behind} dialogues still have the samples of the round "
                     f"before; `culturepark resume {run.id}` finishes it"
                 )
+        overs = [Over(run.id, (run.id,)) for run in runs] if wanted.of_single_rows else []
+        known = {over.id: warranty_of(look, over, wanted.asks_for) for over in overs}
+        if wanted.max_error is not None:
+            for name, found in known.items():
+                check_error(found, name, wanted.max_error)
         source = Source(look, runs, wanted.cultures, wanted.format, left_out, wanted.shape_mix, wanted.grounded)
         read, counts = reader_of(source, wanted)
         if not counts:
@@ -142,6 +149,7 @@ def export(
                     train_share=share,
                     held_out_seeds=sorted(held),
                     reviews=review_summary(source, wanted, tally),
+                    warranties=[found for found in known.values() if found],
                     by_hand=ByHandOrigins(typed=tally.by_hand("typed"), edited=tally.by_hand("edited")),
                     notes=notes,
                 )

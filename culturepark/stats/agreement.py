@@ -42,6 +42,25 @@ def disagreement(labels: Counter[Label], far: Callable[[Label, Label], float]) -
     return sum(n * m * far(first, second) for first, n in labels.items() for second, m in labels.items())
 
 
+def agreed(judged: Iterable[Judged]) -> tuple[float, float] | None:
+    """Return the share of pairs of judgements that agree, and the share that would by chance, with three decimals.
+
+    Both are those from which `alpha` is computed on a nominal scale.
+
+    Returns:
+        None if nothing was judged twice.
+    """
+    units: dict[str, Counter[Label]] = defaultdict(Counter)
+    for _, subject, label in shared(judged):
+        units[subject][label] += 1
+    if not units:
+        return None
+    far, pooled = distance("nominal", []), sum(units.values(), Counter[Label]())
+    observed = sum(disagreement(labels, far) / (labels.total() - 1) for labels in units.values()) / pooled.total()
+    by_chance = disagreement(pooled, far) / (pooled.total() * (pooled.total() - 1))
+    return rounded(1 - observed), rounded(1 - by_chance)
+
+
 def kappa(judged: Iterable[Judged], one: str, other: str, scale: Scale) -> float | None:
     """Return Cohen's kappa of two judges with three decimals, weighted by squares unless the scale is nominal.
 

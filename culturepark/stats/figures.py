@@ -237,6 +237,56 @@ class ReviewCounts(Figures):
     """None if there are fewer than two reviewers."""
 
 
+class ErrorRate(Figures):
+    """The share of wrong rows, from a random sample of them that people judged."""
+
+    judged: int
+    wrong: int
+    """Rejected, or worded anew."""
+    unjudged: int
+    """Rows of the sample that nobody judged. They count as right in `low` and as wrong in `high`."""
+    rate: float | None
+    """Of the judged rows; None without any."""
+    low: float
+    high: float
+    """Bounds of the 95% interval after Clopper and Pearson."""
+
+
+class RowsJudgedTwice(Figures):
+    rows: int
+    """Rows that two people or more have judged."""
+    agreed: float
+    """Share of pairs of their judgements, right or wrong, that are the same."""
+    by_chance: float
+    """The share that would be the same by chance."""
+    krippendorff_alpha: float | None
+    """None where too little was judged twice, or where all judgements are the same."""
+
+
+class Warranty(Figures):
+    """What is known of the error rate of a run or selection because people judged a random sample of its rows."""
+
+    over: str
+    """Id of the run or selection."""
+    draw: str
+    drawn_at: str
+    seed: int
+    population: int
+    """Rows from which the sample was drawn; with `--culture` and the like, all the same."""
+    drawn: int
+    """Rows that were drawn, and are among those that are asked about."""
+    counted: int
+    """Of these, from the first on, the rows that the rate is from: at least nine in ten of them are judged."""
+    reviewers: int
+    rows: ErrorRate
+    by_culture: dict[str, ErrorRate]
+    by_shape: dict[str, ErrorRate]
+    by_provenance: dict[str, ErrorRate]
+    judged_twice: RowsJudgedTwice | None
+    unjudged: list[str]
+    """Ids of the counted rows that nobody judged."""
+
+
 # --- calls -----------------------------------------------------------------------------------------
 
 
@@ -570,6 +620,8 @@ class RunStats(Figures):
     duplicates: Duplicates
     samples: Samples
     reviews: ReviewCounts
+    warranty: Warranty | None
+    """None if nobody has judged a random sample of the run's rows."""
     calls: Calls
     tokens: Tokens
     endpoints: list[Endpoint]

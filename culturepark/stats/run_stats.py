@@ -40,8 +40,10 @@ from culturepark.stats.reviews import review_counts
 from culturepark.stats.run_talks import talk_figures
 from culturepark.stats.slips import slips_of
 from culturepark.stats.survey_fit import Fit, drawn_fit, kept_fit, pooled
+from culturepark.stats.warranty import warranty_of
 from culturepark.store import vectors
 from culturepark.store.castings import skipped
+from culturepark.store.draws import Over
 from culturepark.store.integrity import edition_of, hangs_on, of_columns, threshold_of
 from culturepark.store.lineage import of_run
 from culturepark.store.standing import given_reviews
@@ -83,6 +85,7 @@ def run_stats(store: Store, run: RunRow, edition: Edition) -> RunStats:
         calls, tokens, cost, unpriced = calls_of(session, run)
         by_method = repeats(session, run.id)
         reviews = review_counts(given_reviews(session, run.id))
+        warranty = warranty_of(session, Over(run.id, (run.id,)))
     return RunStats(
         run=run.id,
         scenario=run.scenario_name,
@@ -99,6 +102,7 @@ def run_stats(store: Store, run: RunRow, edition: Edition) -> RunStats:
         checks=checks_of(store, run, edition, statements),
         duplicates=Duplicates(threshold=threshold_of(run, edition), by_method=by_method),
         reviews=reviews,
+        warranty=warranty,
         calls=calls,
         tokens=tokens,
         endpoints=endpoints_of(store, run),

@@ -11,6 +11,7 @@ from culturepark.models.extras import how_to_install, missing
 from culturepark.stats.figures import (
     Answered,
     CrossCheck,
+    ErrorRate,
     Group,
     Measured,
     Origins,
@@ -19,12 +20,14 @@ from culturepark.stats.figures import (
     ReviewCounts,
     RowQuestion,
     RowQuestions,
+    RowsJudgedTwice,
     RunStats,
     Samples,
     SlipCounts,
     StanceCell,
     SurveyDistance,
     Talks,
+    Warranty,
 )
 from culturepark.terminal.safe import safe
 
@@ -48,7 +51,7 @@ def stats_lines(stats: RunStats, all_stances: bool = False, where: str = "") -> 
     yield from variety_lines(stats, where)
     if stats.talks:
         yield from talk_lines(stats.talks)
-    yield from funnel_lines(stats)
+    yield from funnel_lines(stats, where)
     yield from stance_lines(stats.stances, all_stances)
 
 
@@ -168,7 +171,7 @@ def verdict_of(group: Group) -> str:
     return "varied: " + next(check.text for check in collapse.checks if check.name == "voices")
 
 
-def funnel_lines(stats: RunStats) -> Iterator[str]:
+def funnel_lines(stats: RunStats, where: str = "") -> Iterator[str]:
     yield f"  scenario    {stats.scenario}, seed {stats.seed}"
     models = dict(stats.models)
     if by_words(stats) and models.get("embedder", "lexical") != "lexical":
@@ -204,6 +207,7 @@ def funnel_lines(stats: RunStats) -> Iterator[str]:
     yield from origin_lines(stats.provenance)
     if stats.reviews.total:
         yield from review_lines(stats.reviews)
+        yield from error_lines(stats.warranty, stats.run, where)
     calls = stats.calls
     unheard = f", of {calls.unheard} no answer was heard" if calls.unheard else ""
     yield f"  calls       {calls.total} ({listed(calls.by_stage)}); {calls.failed} failed{unheard}"
@@ -345,6 +349,37 @@ def review_lines(reviews: ReviewCounts) -> Iterator[str]:
             yield f"      {names}: " + agreement_line("Cohen's kappa", pair.cohen_kappa, pair.subjects, "both")
         if len(agreement.pairs) > MOST_PAIRS:
             yield f"      and {len(agreement.pairs) - MOST_PAIRS} more pairs; --json has all"
+
+
+def error_lines(found: Warranty | None, over: str, store: str = "") -> Iterator[str]:
+    """
+    Args:
+        store: the option that names the store, with a space before it.
+    """
+    if found is None:
+        yield "  error rate  not known: nobody has judged a random sample of the rows"
+        yield f"              (`culturepark review {over} --sample 100{store}` draws one)"
+        return
+    yield f"  error rate  {in_figures(found.rows)}"
+    yield f"    rows      the first {found.counted} of {found.drawn} drawn at random from {found.population:,}"
+    if found.unjudged:
+        some = ", ".join(found.unjudged[:MOST_PAIRS]) + (", ..." if len(found.unjudged) > MOST_PAIRS else "")
+        yield f"    unjudged  {len(found.unjudged)}, which count as wrong in the upper bound: {some}"
+    for name, rates in (("culture", found.by_culture), ("shape", found.by_shape), ("content", found.by_provenance)):
+        yield f"    {name:<9} " + "; ".join(f"{value} {in_figures(rate)}" for value, rate in rates.items())
+    yield f"    reviewers {found.reviewers}; {judged_twice_line(found.judged_twice)}"
+
+
+def in_figures(rate: ErrorRate) -> str:
+    known = "" if rate.rate is None else f", {rate.rate:.1%}"
+    return f"{rate.wrong} of {rate.judged} wrong{known} ({rate.low:.1%} to {rate.high:.1%})"
+
+
+def judged_twice_line(twice: RowsJudgedTwice | None) -> str:
+    if twice is None:
+        return "no row was judged by two, so their agreement is unknown"
+    alpha = "" if twice.krippendorff_alpha is None else f", Krippendorff's alpha {twice.krippendorff_alpha:.2f}"
+    return f"on {twice.rows} rows of two or more {twice.agreed:.0%} agree, {twice.by_chance:.0%} would by chance{alpha}"
 
 
 def agreement_line(name: str, figure: float | None, subjects: int, by: str = "two or more") -> str:
