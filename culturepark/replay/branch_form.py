@@ -22,7 +22,7 @@ from culturepark.glossary import PHASES, counted, in_words
 from culturepark.models.spec import ModelSpec
 from culturepark.models.trust import Trust, question
 from culturepark.replay.compare import speech
-from culturepark.replay.review_form import Choice, Words, editable
+from culturepark.replay.review_form import Choice, Words
 from culturepark.replay.widgets.frame import FramedScreen
 from culturepark.replay.widgets.sheet import Sheet
 from culturepark.run.plan import models_of, models_with
@@ -30,7 +30,7 @@ from culturepark.store.dialogue_view import Scene, Spoken
 from culturepark.store.integrity import edition_of
 from culturepark.store.store import Store
 from culturepark.terminal.blocks import Stop
-from culturepark.terminal.safe import clip, plain
+from culturepark.terminal.safe import clip, editable, plain
 
 if TYPE_CHECKING:
     from culturepark.run.branch import End, Going, Wish

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -90,12 +90,16 @@ class Page(Widget):
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {"page--area", "page--key", "page--quiet"}
 
+    def __init__(self, areas: Sequence[Area]) -> None:
+        super().__init__()
+        self.areas = areas
+
     def columns(self) -> list[list[tuple[Text, Area, str]]]:
         """Return the lines of each column, each with its area and the key that a click presses."""
         area_ink, key_ink, quiet = (ink(self, f"page--{name}") for name in ("area", "key", "quiet"))
         count = max(1, min(3, self.content_size.width // COLUMN))
         columns: list[list[tuple[Text, Area, str]]] = [[] for _ in range(count)]
-        for area in AREAS:
+        for area in self.areas:
             column = min(columns, key=len)
             column.append((fitted(area.name, COLUMN - 2, area_ink), area, ""))
             for keys, what, first in key_lines(area.bindings):
@@ -131,11 +135,15 @@ class HelpScreen(FramedScreen[None]):
     }
     """
 
+    def __init__(self, areas: Sequence[Area] = AREAS) -> None:
+        super().__init__()
+        self.areas = areas
+
     def compose(self) -> ComposeResult:
         with Vertical(id="frame") as frame:
             frame.border_title = "All keys"
             with VerticalScroll():
-                yield Page()
+                yield Page(self.areas)
         yield Keys()
 
 

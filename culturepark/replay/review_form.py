@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -21,14 +20,12 @@ from culturepark.ids import kind_of
 from culturepark.replay.widgets.frame import FramedScreen
 from culturepark.store.dialogue_view import Scene
 from culturepark.store.tables import ReviewRow
-from culturepark.terminal.safe import clip, safe
+from culturepark.terminal.safe import clip, editable
 
 LONGEST = 4000
 """Characters of a wording and of a note."""
 DECISIONS: tuple[Decision, ...] = ("accept", "reject", "comment")
 RATINGS = ("none", "1", "2", "3", "4", "5")
-
-LINE_END = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
 @dataclass(frozen=True)
@@ -179,14 +176,6 @@ def part_of(scene: Scene, subject_id: str) -> str:
 
 def what(subject_id: str) -> str:
     return (kind_of(subject_id) or "subject").capitalize()
-
-
-def editable(text: str) -> str:
-    """Return the text without characters that a form cannot show, or that no database can hold.
-
-    The former move a cursor or reorder a line; the latter are NUL and lone surrogates.
-    """
-    return "".join(c for c in LINE_END.sub("\n", text).replace("\t", " ") if safe(c, lines=True) == c)
 
 
 class Words(TextArea):

@@ -180,7 +180,7 @@ class Session:
             self._forget(subject_id)
             return row, True
 
-        return self._enqueue(write)
+        return self.enqueue(write)
 
     def undo(self, dialogue_id: str) -> Future[ReviewRow | None]:
         """Take back the newest review of this session, or if there is none, this reviewer's newest on the dialogue."""
@@ -195,11 +195,11 @@ class Session:
                 self._forget(row.subject_id)
             return row
 
-        return self._enqueue(write)
+        return self.enqueue(write)
 
     def standing(self, subject_id: str) -> Future[ReviewRow | None]:
         """Read this reviewer's review of a subject, after all earlier writes."""
-        return self._enqueue(lambda: self._reviews.standing(subject_id))
+        return self.enqueue(lambda: self._reviews.standing(subject_id))
 
     async def result_of(self, write: Future[T]) -> T:
         """Wait for a write, which goes on if the waiting is cancelled."""
@@ -233,7 +233,8 @@ class Session:
         if run_id in self._run_caches:
             self._run_caches[run_id].forget(dialogue_of(subject_id))
 
-    def _enqueue(self, write: Callable[[], T]) -> Future[T]:
+    def enqueue(self, write: Callable[[], T]) -> Future[T]:
+        """Write in the thread of all writes, after those before."""
         future = self._writer.submit(write)
         self._unacknowledged.append(future)
         return future

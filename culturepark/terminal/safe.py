@@ -14,6 +14,7 @@ from rich.text import Text
 
 from culturepark.redact import redact
 
+LINE_END = re.compile("\r\n|[\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 BIDI = {*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C}
 
 
@@ -46,6 +47,14 @@ def clip(text: object, width: int) -> str:
     """Return safe text on one line, of at most `width` characters."""
     line = re.sub(r"\s+", " ", safe(text)).strip()
     return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def editable(text: str) -> str:
+    """Return the text without characters that a form cannot show, or that no database can hold.
+
+    The former move a cursor or reorder a line; the latter are NUL and lone surrogates.
+    """
+    return "".join(c for c in LINE_END.sub("\n", text).replace("\t", " ") if safe(c, lines=True) == c)
 
 
 def plain(text: object, style: str = "") -> Text:

@@ -19,12 +19,13 @@ from culturepark.replay.calls import CallsScreen, exactly, in_parts, overview, r
 from culturepark.replay.evidence import wording_of
 from culturepark.replay.evidence_panel import CHOSEN, QUOTE, EvidencePanel
 from culturepark.replay.persona import PersonaScreen, card
-from culturepark.replay.review_form import LONGEST, Choice, Judgement, ReviewScreen, Words, editable, judged, part_of
+from culturepark.replay.review_form import LONGEST, Choice, Judgement, ReviewScreen, Words, judged, part_of
 from culturepark.replay.widgets.sheet import AT_ONCE, Sheet
 from culturepark.store.dialogue_view import Mined, Scene, Scenes, Seated
 from culturepark.store.tables import CallRow, StatementRow, VerdictRow
 from culturepark.terminal.blocks import LONGEST as PIECE
 from culturepark.terminal.blocks import Bar, Para, Stop, bar, percent, word_changes
+from culturepark.terminal.safe import editable
 from tests.support.behind import BAD, JOB, NO, RIGHT, RIGHT_I, TEA, Alone, Over, call, held, review, reviewed, scene_of
 from tests.support.fakes import Held, shipped
 

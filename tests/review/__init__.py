@@ -1,0 +1,1 @@
+"""Rows are judged one at a time."""
