@@ -288,7 +288,7 @@ def exit_codes() -> str:
 
 ROOMS = (
     "terminal", "languages", "catalog", "models", "dialogue", "distill", "people", "store", "stats", "export", "run",
-    "replay", "report", "cli",
+    "replay", "report", "review", "cli",
 )  # fmt: skip
 """Each imports only rooms before it; `pyproject.toml` has the rule."""
 
