@@ -79,7 +79,9 @@ ASK: dict[str, list[str]] = {
 """Commands that ask models which a store names, each so that it would ask something."""
 NAMED_BY_THE_USER = {"simulate", "people", "doctor"}
 """Commands whose models the command line names."""
-NONE = {"runs", "stats", "trace", "queue", "export", "report", "compare", "check", "personas", "scenarios"}
+NONE = {
+    "runs", "stats", "trace", "queue", "review", "export", "report", "compare", "check", "personas", "scenarios",
+}  # fmt: skip
 """Commands that ask no model."""
 
 
