@@ -13,6 +13,13 @@ KINDS = {
     "r": "review",
 }  # fmt: skip
 """Letter of an id's last part -> the noun for the row."""
+RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
+"""The form of a run's id."""
+
+
+def is_run_id(text: str) -> bool:
+    """Return whether a run can have this id; `last` stands for the newest."""
+    return re.fullmatch(RUN_ID, text) is not None and text != "last"
 
 
 def run_of(row_id: str) -> str:

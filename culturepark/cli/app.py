@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn, TextIO
 import typer
 
 from culturepark import __version__
-from culturepark.cli import catalog, compare, export, inspect, people, personas, review, talk
+from culturepark.cli import catalog, compare, export, inspect, order, people, personas, review, talk
 from culturepark.cli import run as run_commands
 
 app = typer.Typer(
@@ -50,6 +50,7 @@ def root(
 for commands in (
     run_commands,
     talk,
+    order,
     inspect,
     review,
     compare,

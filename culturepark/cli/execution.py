@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,6 +14,7 @@ from culturepark.cli.roles import warn_of_unknown_prices
 from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import Status
 from culturepark.errors import BudgetReached, CultureparkError, Interrupted, UsageError
+from culturepark.ids import is_run_id
 from culturepark.models.kinds import is_scripted, is_tiny
 from culturepark.models.trust import Trust
 from culturepark.run import Watcher
@@ -29,7 +29,6 @@ from culturepark.store.tables import RunRow
 from culturepark.terminal.safe import safe, show_origin, tell, write
 
 OPEN = (Status.PENDING, Status.RUNNING)
-RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
 
 
 def check_run_id(run_id: str | None) -> None:
@@ -37,7 +36,7 @@ def check_run_id(run_id: str | None) -> None:
     Raises:
         UsageError: if this cannot be a run's id.
     """
-    if run_id and (not re.fullmatch(RUN_ID, run_id) or run_id == "last"):
+    if run_id and not is_run_id(run_id):
         raise UsageError("--run-id: letters, digits, - and _, at most 100 of them, and not `last`")
 
 

@@ -1,86 +1,15 @@
-"""The commands that show what is in a store: runs, stats, replay, trace."""
+"""The commands that show what is in a store: stats, replay, queue, trace."""
 
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from culturepark.cli.options import STORE, Endpoints, Json, RunId, StoreUrl, decodable, store_option
 
-if TYPE_CHECKING:
-    from culturepark.store.store import Store
-
 app = typer.Typer()
-
-
-@app.command(epilog="Example: culturepark runs --json")
-def runs(
-    delete: Annotated[
-        str | None,
-        typer.Option(metavar="ID", help="Delete a run with all that came of it; asks first.", callback=decodable),
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
-    store_url: StoreUrl = STORE,
-    as_json: Json = False,
-) -> int:
-    """List what is in the store."""
-    from culturepark.cli.table import print_table
-    from culturepark.redact import redact
-    from culturepark.store.database import exists
-    from culturepark.store.runs import runs as list_runs
-    from culturepark.store.store import Store
-    from culturepark.terminal.safe import tell, write
-
-    if delete:
-        return delete_run(Store(store_url, must_exist=True), delete, yes)
-    listed = list_runs(Store(store_url, must_exist=True)) if exists(store_url) else []
-    if as_json:
-        write(json.dumps(listed))
-    elif not listed:
-        tell(f"no runs yet in {redact(store_url)}; `culturepark simulate quickstart` makes one")
-    else:
-        branches = any(run["parent"] for run in listed)
-        print_table(
-            ("run", "scenario", "status", "dialogues", "samples", "stopped by", *(["branch of"] if branches else [])),
-            [
-                (
-                    run["run"],
-                    run["scenario"],
-                    run["status"],
-                    f"{run['dialogues_done']}/{run['dialogues']}",
-                    run["samples_kept"],
-                    "" if run["status"] == "done" else run["stop_reason"] or "",
-                    *([run["parent"] or ""] if branches else []),
-                )
-                for run in listed
-            ],
-        )
-    return 0
-
-
-def delete_run(store: "Store", run_id: str, yes: bool) -> int:
-    """Delete a run that is named in full, after a question."""
-    from culturepark.cli.consent import ask, may_ask
-    from culturepark.cli.execution import held
-    from culturepark.errors import UsageError
-    from culturepark.store.runs import runs as list_runs
-    from culturepark.terminal.safe import tell
-
-    if store.run(run_id).id != run_id:
-        raise UsageError(f"--delete takes a run's whole id: {store.run(run_id).id}")
-    with held(store, run_id):
-        (run,) = (run for run in list_runs(store) if run["run"] == run_id)
-        what = f"{run_id} with {run['dialogues']} dialogues, {run['samples_kept']} kept samples and all reviews of them"
-        if not yes and not may_ask():
-            raise UsageError(f"--delete asks on a terminal; without one, --yes deletes {what}")
-        if not yes and not ask(f"Delete {what}, for good?"):
-            tell("nothing was deleted")
-            return 0
-        store.delete_run(run_id)
-    tell(f"deleted {what}")
-    return 0
 
 
 @app.command(epilog="Example: culturepark stats last --stances | less")

@@ -29,7 +29,9 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.
 RunId = Annotated[
     str,
     typer.Argument(
-        metavar="RUN", help="A run's id, its beginning, `last`, or `demo` for the recorded one.", callback=decodable
+        metavar="RUN",
+        help="A run's id, its beginning, its name, `last`, or `demo` for the recorded one.",
+        callback=decodable,
     ),
 ]
 Roles = Annotated[

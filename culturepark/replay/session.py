@@ -133,6 +133,7 @@ class Session:
 
         if kind_of(target) is None:
             return self.store.run(target).id, None
+        target = self.store.full_id(target)
         return runs.dialogues_of(self.store, target)[0].run_id, target
 
     def next_to_review(self, run_id: str, subject: str) -> str | None:

@@ -183,6 +183,7 @@ def trace(store: Store, subject_id: str) -> Trace | TalkTrace:
     Raises:
         UsageError: if no row has this id.
     """
+    subject_id = store.full_id(subject_id)
     kind = kind_of(subject_id)
     if kind == "turn":
         return trace_turn(store, subject_id)

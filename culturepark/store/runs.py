@@ -1,8 +1,11 @@
-"""The runs of a store as a list, and the dialogues that an id stands for. Read-only."""
+"""The runs of a store as a list, what hangs on one, and the dialogues that an id stands for. Read-only."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import sqlalchemy
@@ -12,25 +15,79 @@ from sqlmodel import col, exists, func, select
 from culturepark.domain import JsonObject
 from culturepark.errors import UsageError
 from culturepark.ids import dialogue_of, parent_of, run_of
+from culturepark.store.integrity import hangs_on
 from culturepark.store.lineage import of_run, parents
-from culturepark.store.store import Store
-from culturepark.store.tables import CallRow, DialogueRow, ParticipantRow, RunRow, SampleRow
+from culturepark.store.search import folded, terms
+from culturepark.store.store import Store, check_branches
+from culturepark.store.tables import (
+    CallRow,
+    DialogueRow,
+    DrawnRow,
+    DrawRow,
+    ParticipantRow,
+    ReviewRow,
+    RunRow,
+    SampleRow,
+    SelectedRow,
+    StatementRow,
+)
 
 
-def runs(store: Store) -> list[JsonObject]:
-    """Return all runs, newest first, with counts of dialogues and kept samples, and the parent of a branch."""
+@dataclass(frozen=True)
+class Wanted:
+    """Conditions on runs; None, empty or no words is no condition."""
+
+    scenario: str | None = None
+    status: str | None = None
+    culture: str | None = None
+    """Somebody of this culture takes part."""
+    model: str = ""
+    """Part of the spec of one of the models; case does not count."""
+    since: str | None = None
+    """ISO time in UTC, or its beginning."""
+    named: str = ""
+    """Words of name and note, which may be quoted."""
+    limit: int | None = None
+    """Most runs, the newest."""
+
+    @property
+    def conditions(self) -> list[Any]:
+        """What the database looks for."""
+        of_culture = col(ParticipantRow.culture) == self.culture
+        taking_part = select(DialogueRow.run_id).join(ParticipantRow).where(of_culture)
+        wanted = (
+            (self.scenario, col(RunRow.scenario_name) == self.scenario),
+            (self.status, col(RunRow.status) == self.status),
+            (self.culture, col(RunRow.id).in_(taking_part)),
+            (self.since, col(RunRow.created_at) >= (self.since or "")),
+        )
+        return [condition for value, condition in wanted if value is not None]
+
+    def passes(self, row: RunRow) -> bool:
+        """Return whether a run meets the other conditions."""
+        words = folded(f"{row.name or ''} {row.note or ''}")
+        specs = "\n".join(map(str, json.loads(row.models).values())).casefold()
+        return self.model.casefold() in specs and all(term in words for term in terms(self.named))
+
+
+def runs(store: Store, wanted: Wanted = Wanted()) -> list[JsonObject]:
+    """Return runs, newest first, with counts of dialogues and kept samples, and the parent of a branch."""
     parent_by_run = parents(store)
     by_run = select(DialogueRow.run_id, func.count()).group_by(DialogueRow.run_id)
     with store.database.reading() as session:
         done = dict(session.exec(by_run.where(DialogueRow.status == "done")).all())
         total = dict(session.exec(by_run).all())
         kept = dict(session.exec(of_run(by_run).where(SampleRow.status == "kept")).all())
-        newest_first = select(RunRow).order_by(col(RunRow.created_at).desc(), col(RunRow.id).desc())
+        newest_first = (
+            select(RunRow).where(*wanted.conditions).order_by(col(RunRow.created_at).desc(), col(RunRow.id).desc())
+        )
         without_scenario = defer(RunRow.scenario)  # type: ignore[arg-type]  # long, and not needed here
         rows = session.exec(newest_first.options(without_scenario)).all()
         return [
             {
                 "run": row.id,
+                "name": row.name,
+                "note": row.note,
                 "scenario": row.scenario_name,
                 "status": row.status,
                 "stop_reason": row.stop_reason,
@@ -43,8 +100,57 @@ def runs(store: Store) -> list[JsonObject]:
                 "finished_at": row.finished_at,
                 "parent": parent_by_run.get(row.id),
             }
-            for row in rows
+            for row in islice(filter(wanted.passes, rows), wanted.limit)
         ]
+
+
+@dataclass(frozen=True)
+class Hanging:
+    """What goes with a run that is deleted, and what would lead nowhere then."""
+
+    dialogues: int
+    statements: int
+    samples_kept: int
+    calls: int
+    reviews: Mapping[str, int]
+    """Reviewer -> number of reviews."""
+    draws: int
+    """Draws of its samples for people to judge; they go with it."""
+    held: Mapping[str, int]
+    """Selection, or draw over a selection -> number of its samples that it holds. These rows stay."""
+
+
+def hanging(store: Store, run_id: str) -> Hanging:
+    """Return what hangs on a run.
+
+    Raises:
+        UsageError: if a branch holds turns of it, so that it cannot be deleted.
+    """
+
+    def below(column: Any) -> Any:
+        return hangs_on(col(column), run_id)
+
+    def number(*conditions: Any) -> Any:
+        return session.exec(select(func.count()).where(*conditions)).one()
+
+    with store.database.reading() as session:
+        check_branches(session, run_id)
+        by_reviewer = select(ReviewRow.reviewer, func.count()).where(below(ReviewRow.subject_id))
+        selected = select(SelectedRow.selection_id, func.count()).where(below(SelectedRow.sample_id))
+        drawn = select(DrawnRow.draw_id, func.count()).join(DrawRow).where(below(DrawnRow.sample_id))
+        drawn = drawn.where(DrawRow.over_id != run_id)
+        return Hanging(
+            dialogues=number(DialogueRow.run_id == run_id),
+            statements=number(below(StatementRow.id)),
+            samples_kept=number(below(SampleRow.id), SampleRow.status == "kept"),
+            calls=number(CallRow.run_id == run_id),
+            reviews=dict(session.exec(by_reviewer.group_by(ReviewRow.reviewer).order_by(ReviewRow.reviewer)).all()),
+            draws=number(DrawRow.over_id == run_id),
+            held={
+                **dict(session.exec(selected.group_by(SelectedRow.selection_id)).all()),
+                **dict(session.exec(drawn.group_by(DrawnRow.draw_id)).all()),
+            },
+        )
 
 
 def spent_by_stage(store: Store, run_id: str) -> dict[str, tuple[float, float, float]]:
@@ -70,6 +176,7 @@ def dialogues_of(store: Store, run_or_dialogue: str) -> list[DialogueRow]:
     Raises:
         UsageError: if there is no such run or dialogue.
     """
+    run_or_dialogue = store.full_id(run_or_dialogue)
     with store.database.reading() as session:
         row = session.get(DialogueRow, dialogue_of(run_or_dialogue))
     if row is None and parent_of(run_or_dialogue) and (run := store.find_run(run_of(run_or_dialogue))):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -37,6 +38,8 @@ from culturepark.store.tables import (
     AbilityRow,
     CallRow,
     DialogueRow,
+    DrawnRow,
+    DrawRow,
     DuplicateRow,
     FitRow,
     ParticipantRow,
@@ -111,6 +114,7 @@ class Store:
         Raises:
             UsageError: if there is no such turn.
         """
+        turn_id = self.full_id(turn_id)
         with self.database.reading() as session:
             query = select(TurnRow, DialogueRow, RunRow).where(TurnRow.id == turn_id)
             query = query.where(DialogueRow.id == TurnRow.dialogue_id, RunRow.id == DialogueRow.run_id)
@@ -119,7 +123,7 @@ class Store:
         raise UsageError(f"no such turn: {turn_id[:100]!r}; the sixth of a dialogue RUN.d1 is RUN.d1.t6")
 
     def run(self, run_id: str) -> RunRow:
-        """Return a run by its id, by the beginning of its id, or as `last`: the newest run that got an answer.
+        """Return a run by its id, its name, the beginning of its id, or as `last`: the newest run that got an answer.
 
         Raises:
             UsageError: if there is no such run, or if several ids begin like that.
@@ -130,7 +134,7 @@ class Store:
                 if row := session.exec(query).first():
                     return row
                 raise UsageError("the store holds no runs yet; `culturepark simulate quickstart` makes one")
-            if row := session.get(RunRow, run_id):
+            if row := session.get(RunRow, run_id) or session.exec(called(run_id)).first():
                 return row
             # LIKE ignores case in SQLite.
             matching = select(RunRow).where(func.substr(RunRow.id, 1, len(run_id)) == run_id).order_by(RunRow.id)
@@ -140,8 +144,8 @@ class Store:
             if rows:
                 names = ", ".join(row.id for row in rows[:MOST_NAMED]) + (", ..." if len(rows) > MOST_NAMED else "")
                 raise UsageError(f"the id of more than one run begins with {run_id[:100]!r}: {names}")
-            ids = session.exec(select(RunRow.id)).all()
-        similar = get_close_matches(run_id[:100], ids, 1, ALIKE)
+            known = [name for names in session.exec(select(RunRow.id, RunRow.name)) for name in names if name]
+        similar = get_close_matches(run_id[:100], known, 1, ALIKE)
         suggestion = f"; did you mean {similar[0]}?" if similar else ""
         raise UsageError(f"no such run: {run_id[:100]!r}{suggestion}; `culturepark runs` lists them")
 
@@ -154,18 +158,24 @@ class Store:
         with self.database.reading() as session:
             return session.get(RunRow, run_id)
 
+    def full_id(self, row_id: str) -> str:
+        """Return an id that begins with a run's name, such as `NAME.d3`, with the run's id; any other as it is."""
+        run_id, dot, path = row_id.partition(".")
+        with self.database.reading() as session:
+            known = session.exec(select(RunRow.id).where(RunRow.id == run_id)).first()
+            named = None if known or not dot else session.exec(called(run_id)).first()
+        return f"{named.id}.{path}" if named else row_id
+
     def delete_run(self, run_id: str) -> None:
-        """Delete a run with all rows below it, reviews too. Vectors stay, since they belong to texts.
+        """Delete a run with all rows below it, reviews and draws too.
+
+        Vectors stay, since they belong to texts. Rows of selections stay too, and name samples that are gone.
 
         Raises:
             UsageError: if a branch holds turns of the run.
         """
         with self.database.writing() as session:
-            inside = hangs_on(col(DialogueRow.parent_id), run_id)
-            if branch := session.exec(select(DialogueRow).where(inside, DialogueRow.run_id != run_id)).first():
-                raise UsageError(
-                    f"{branch.run_id} branched off {run_id} and holds turns of it; delete the branch first"
-                )
+            check_branches(session, run_id)
             rows_below: tuple[tuple[type[SQLModel], Any], ...] = (
                 (VerdictRow, VerdictRow.id),
                 (DuplicateRow, DuplicateRow.statement_id),
@@ -179,6 +189,9 @@ class Store:
             )
             for table, row_id in rows_below:
                 session.exec(delete(table).where(hangs_on(col(row_id), run_id)))
+            drawn_over = col(DrawnRow.draw_id).in_(select(DrawRow.id).where(DrawRow.over_id == run_id))
+            session.exec(delete(DrawnRow).where(drawn_over))
+            session.exec(delete(DrawRow).where(col(DrawRow.over_id) == run_id))
             session.exec(delete(DialogueRow).where(col(DialogueRow.run_id) == run_id))
             session.exec(delete(CallRow).where(col(CallRow.run_id) == run_id))
             session.exec(delete(RunRow).where(col(RunRow.id) == run_id))
@@ -546,6 +559,8 @@ def skipped_column(plan: Plan) -> str:
 def add_run(session: Session, row: RunRow, castings: Sequence[Casting], scenario: Scenario) -> list[DialogueRow]:
     if session.get(RunRow, row.id):
         raise UsageError(f"a run {row.id} exists already")
+    if named := session.exec(called(row.id)).first():
+        raise UsageError(f"{row.id} is the name of the run {named.id}; another run needs another id")
     session.add(row)
     session.flush()
     return add_dialogues(session, row, castings, scenario)
@@ -601,6 +616,21 @@ def counting(run: RunRow) -> Any:
         and_(~reworded, col(StatementRow.round) == run.extract_round),
         and_(reworded, col(StatementRow.round) == run.verify_round),
     )
+
+
+def check_branches(session: Session, run_id: str) -> None:
+    """
+    Raises:
+        UsageError: if a branch holds turns of a run.
+    """
+    inside = hangs_on(col(DialogueRow.parent_id), run_id)
+    if branch := session.exec(select(DialogueRow.run_id).where(inside, DialogueRow.run_id != run_id)).first():
+        raise UsageError(f"{branch} branched off {run_id} and holds turns of it; delete the branch first")
+
+
+def called(name: str) -> Any:
+    """Return the query for the run of a name."""
+    return select(RunRow).where(RunRow.name == unicodedata.normalize("NFC", name))
 
 
 def unanswered() -> Any:
