@@ -1,15 +1,18 @@
-"""The commands that keep a store in order: runs."""
+"""The commands that keep a store in order: runs, calls, merge."""
 
 import json
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from culturepark.cli.options import STORE, Json, StoreUrl, decodable
 
 if TYPE_CHECKING:
+    from culturepark.store.calls import Line
+    from culturepark.store.merge import Merged
     from culturepark.store.runs import Hanging
     from culturepark.store.store import Store
+    from culturepark.store.tables import CallRow
 
 app = typer.Typer()
 State = Literal["pending", "running", "done", "failed", "stopped"]
@@ -217,3 +220,203 @@ def in_words(hanging: "Hanging") -> str:
         for row_id, number in hanging.held.items()
     )
     return f"{', '.join(parts)} and {reviews}{held}"
+
+
+@app.command(
+    epilog="""\b
+What was asked and answered with these words in it, newest first:
+Example: culturepark calls last --grep "kola nut"
+\b
+One call whole:
+Example: culturepark calls RUN.d1.t4.c1
+\b
+What guards turned down in one dialogue:
+Example: culturepark calls demo.d1 --refused
+"""
+)
+def calls(
+    subject: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RUN|DIALOGUE|ID",
+            help="Only calls of a run, a dialogue or a turn; or a call, which is shown whole.",
+            callback=decodable,
+        ),
+    ] = None,
+    grep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT", help="Only calls with this text in request or answer, in any case.", callback=decodable
+        ),
+    ] = None,
+    stage: Annotated[str | None, typer.Option(help="Only calls of this stage.", callback=decodable)] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only calls of models with this in the name.", callback=decodable)
+    ] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Only calls that failed.")] = False,
+    refused: Annotated[bool, typer.Option("--refused", help="Only calls whose answer a guard refused.")] = False,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many.")] = 50,
+    store_url: StoreUrl = STORE,
+    as_json: Json = False,
+) -> int:
+    """Search the log of calls, or show one call whole."""
+    from culturepark.cli.progress import counting
+    from culturepark.errors import UsageError
+    from culturepark.ids import kind_of
+    from culturepark.store.calls import Wanted, call, subject_of
+    from culturepark.store.calls import calls as calls_of
+    from culturepark.store.recorded import store_with
+    from culturepark.store.store import Store
+    from culturepark.terminal.safe import tell, write
+
+    store = Store(store_with(store_url, subject) if subject else store_url, must_exist=True)
+    wanted = Wanted(subject_of(store, subject) if subject else None, stage, model, failed, refused)
+    if wanted.subject and kind_of(wanted.subject) == "call":
+        if grep or stage or model or failed or refused:
+            raise UsageError("the id of a call shows it whole; --grep and the others are for lists")
+        show_call(call(store, wanted.subject), as_json)
+        return 0
+    with counting("calls searched") as progress:
+        lines = list(calls_of(store, wanted, grep, limit, progress))
+    if as_json:
+        write(json.dumps([line.as_json() for line in lines]))
+    elif not lines:
+        tell("no call is like that")
+    else:
+        show_calls(lines, searched=grep is not None)
+    if len(lines) == limit:
+        tell(f"the newest {limit}; --limit shows more")
+    return 0
+
+
+def show_calls(lines: "list[Line]", *, searched: bool) -> None:
+    """Print calls as a table.
+
+    Args:
+        searched: show where the words were found.
+    """
+    from culturepark.cli.table import print_table
+
+    def tokens(row: dict[str, Any]) -> str:
+        counts = (row["prompt_tokens"], row["completion_tokens"])
+        return " + ".join("?" if count is None else str(count) for count in counts)
+
+    print_table(
+        ("call", *(("found",) if searched else ()), "stage", "model", "tokens", "cost", "took", "ended"),
+        [
+            (
+                line.row["id"],
+                *((" | ".join(f"{p.where}: {p.before}«{p.words}»{p.after}" for p in line.found),) if searched else ()),
+                line.row["stage"],
+                line.row["model"],
+                tokens(line.row),
+                "" if line.row["cost_usd"] is None else f"${line.row['cost_usd']:.6f}",
+                "" if line.row["duration_ms"] is None else f"{line.row['duration_ms'] / 1000:.2f} s",
+                ended(line.row),
+            )
+            for line in lines
+        ],
+        cut=True,
+    )
+
+
+def ended(row: dict[str, Any]) -> str:
+    """Say how a call ended: its error, the guard that refused the answer, or the server's reason."""
+    if row["error"]:
+        return f"failed: {row['error']}"
+    return f"refused: {row['refused']}" if row["refused"] else row["finish_reason"] or ""
+
+
+def show_call(row: "CallRow", as_json: bool) -> None:
+    from textwrap import indent
+
+    from culturepark.replay.call_text import in_parts
+    from culturepark.store.lineage import whole
+    from culturepark.terminal.blocks import Para
+    from culturepark.terminal.safe import out, plain, write
+
+    if as_json:
+        write(json.dumps(whole(row, decode=("request", "response"))))
+        return
+    console = out()
+    for stop in in_parts(row):
+        for para in stop.blocks:
+            if isinstance(para, Para):
+                text = indent(f"{para.head}{para.text}", " " * para.indent)
+                console.print(plain(text), soft_wrap=not console.is_terminal)
+
+
+@app.command(
+    epilog="""\b
+What a colleague's store would bring, and then all of it:
+Example: culturepark merge theirs.db --dry-run
+\b
+Two of its runs:
+Example: culturepark merge theirs.db --run pilot --run 20261121-quickstart-7f3a
+"""
+)
+def merge(
+    other: Annotated[
+        str,
+        typer.Argument(metavar="STORE", help="The other store, a file or a URL; it is only read.", callback=decodable),
+    ],
+    run: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Only this run of it, by id or name. Repeatable.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be taken; write nothing.")] = False,
+    store_url: StoreUrl = STORE,
+    as_json: Json = False,
+) -> int:
+    """Copy runs from another store into this one, with reviews, selections and draws."""
+    from contextlib import ExitStack
+    from tempfile import TemporaryDirectory
+
+    from culturepark.cli.progress import counting
+    from culturepark.store.database import exists
+    from culturepark.store.merge import merge as merge_from
+    from culturepark.store.merge import opened
+    from culturepark.store.store import Store
+    from culturepark.terminal.safe import write
+
+    with ExitStack() as stack:
+        theirs = stack.enter_context(opened(other, store_url))
+        nowhere = dry_run and not exists(store_url)
+        folder = stack.enter_context(TemporaryDirectory(prefix="culturepark-")) if nowhere else None
+        mine = Store(f"sqlite:///{folder}/new.db" if folder else store_url)
+        stack.callback(mine.close)
+        progress = stack.enter_context(counting("runs"))
+        merged = merge_from(mine, theirs, [decodable(name) for name in run or []], dry_run=dry_run, progress=progress)
+    if as_json:
+        write(json.dumps(merged.as_json() | {"dry_run": dry_run}))
+    show_merged(merged, dry_run=dry_run, silent=as_json)
+    refused = [one for one in merged.runs if one.outcome == "refused"]
+    return 5 if any(one.damaged for one in refused) else 2 if refused else 0
+
+
+def show_merged(merged: "Merged", *, dry_run: bool, silent: bool) -> None:
+    """Print what became of each run, and on stderr why something was not taken.
+
+    Args:
+        silent: leave the table out.
+    """
+    from culturepark.cli.table import print_table
+    from culturepark.glossary import counted
+    from culturepark.terminal.safe import tell
+
+    if not silent and merged.runs:
+        rows = [(one.run, one.outcome, one.dialogues, one.reviews) for one in merged.runs]
+        print_table(("run", "outcome", "dialogues taken", "reviews taken"), rows)
+    for one in merged.runs:
+        for line in (*([f"refused: {one.why}"] if one.why else []), *one.notes):
+            tell(f"{one.run}: {line}")
+    for line in merged.left_out:
+        tell(f"left out: {line}")
+    taken = (
+        counted(sum(one.outcome in ("added", "updated") for one in merged.runs), "run"),
+        counted(sum(one.reviews for one in merged.runs), "review"),
+        counted(len(merged.selections), "selection"),
+        counted(len(merged.draws), "draw"),
+        counted(merged.fits, "rating"),
+        counted(merged.vectors, "vector"),
+    )
+    tell(f"{'would be taken' if dry_run else 'taken'}: {', '.join(taken)}")

@@ -48,11 +48,12 @@ T = TypeVar("T")
 class Database:
     """An open database with the current schema."""
 
-    def __init__(self, url: str, *, must_exist: bool = False) -> None:
+    def __init__(self, url: str, *, must_exist: bool = False, upgrade: bool = True) -> None:
         """
         Args:
             url: an SQLAlchemy URL, e.g. `sqlite:///runs/culturepark.db`.
             must_exist: make no database where there is none.
+            upgrade: bring an older schema up to date.
         Raises:
             StoreError: if the database cannot be opened, or belongs to another program or a newer version.
             UsageError: if `must_exist` and there is no database.
@@ -80,6 +81,7 @@ class Database:
             raise UsageError(f"--store {self.shown}: no driver for it: {error}") from None
         if self.engine.dialect.name == "sqlite":
             tune_sqlite(self.engine)
+        self._upgrade = upgrade
         self._writer = self.engine.execution_options(culturepark_write=True)
         with self.guard():
             self._bring_up_to_date()
@@ -193,6 +195,8 @@ class Database:
         with self.engine.connect() as connection:
             if self._version(connection) == REVISIONS[-1]:
                 return
+        if not self._upgrade:
+            raise StoreError(f"{self.shown} has an older schema; `culturepark runs` with it as --store upgrades it")
         with self._writer.begin() as connection:
             version = self._version(connection)  # another process may have been faster
             if version != REVISIONS[-1]:

@@ -116,7 +116,7 @@ def faults(table: type[SQLModel], values: Mapping[str, Any]) -> Iterator[str]:
         elif name in json_columns:
             try:
                 data = json.loads(str(value), parse_constant=refuse)
-            except ValueError:
+            except (ValueError, RecursionError):
                 yield f"{name} is no JSON"
             else:
                 if not isinstance(data, json_columns[name]):
@@ -301,8 +301,11 @@ class Checkup:
             self.counts[name] = 0
             for row in map(dict, connection.execution_options(yield_per=PAGE).execute(query).mappings()):
                 self.counts[name] += 1
-                faults_of_row = [*faults(table, row)] or [*self._dangling(table, row)]
-                yield from (f"{named(table, row)}: {fault}" for fault in faults_of_row)
+                yield from (f"{named(table, row)}: {fault}" for fault in self.faults(table, row))
+
+    def faults(self, table: type[SQLModel], row: JsonObject) -> list[str]:
+        """Return the faults of a row, and its references that lead nowhere; rows come in the order of `TABLES`."""
+        return [*faults(table, row)] or [*self._dangling(table, row)]
 
     def _dangling(self, table: type[SQLModel], row: JsonObject) -> Iterator[str]:
         """Yield the references of a row that lead nowhere or elsewhere."""

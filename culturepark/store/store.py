@@ -68,12 +68,12 @@ ALIKE = 0.7
 class Store:
     """One database of runs, and the call log of the ledger. Every method is one transaction."""
 
-    def __init__(self, url: str, *, must_exist: bool = False) -> None:
+    def __init__(self, url: str, *, must_exist: bool = False, upgrade: bool = True) -> None:
         """
         Raises:
             StoreError, UsageError: as `Database` does.
         """
-        self.database = Database(url, must_exist=must_exist)
+        self.database = Database(url, must_exist=must_exist, upgrade=upgrade)
         self._calls: dict[str, int] = {}
 
     def close(self) -> None:

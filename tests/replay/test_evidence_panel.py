@@ -15,7 +15,8 @@ from textual.widgets import Button
 
 from culturepark.domain import Seed
 from culturepark.replay import evidence
-from culturepark.replay.calls import CallsScreen, exactly, in_parts, overview, readable
+from culturepark.replay.call_text import exactly, in_parts, overview, readable
+from culturepark.replay.calls import CallsScreen
 from culturepark.replay.evidence import wording_of
 from culturepark.replay.evidence_panel import CHOSEN, QUOTE, EvidencePanel
 from culturepark.replay.persona import PersonaScreen, card
