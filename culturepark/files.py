@@ -10,6 +10,13 @@ from pathlib import Path
 from culturepark.redact import shortened
 
 
+def package_dir(name: str) -> Path:
+    """Return the folder of the shipped `personas` or `scenarios`: in the wheel, or beside the package in a checkout."""
+    package = Path(__file__).resolve().parent
+    inside = package / name
+    return inside if inside.is_dir() else package.parent / name
+
+
 def exists(path: Path) -> bool:
     """Return whether anything is there; False also for a name that no file can have."""
     try:

@@ -20,6 +20,7 @@ from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from culturepark.errors import CatalogError, Problem
 from culturepark.files import clipped, readable
+from culturepark.files import package_dir as package_dir
 
 MAX_BYTES = 8_000_000
 MAX_DEPTH = 50
@@ -33,13 +34,6 @@ Loc = tuple[int | str, ...]
 # The parser raises plain exceptions for some wrong YAML.
 SLIPS = (YAMLError, ValueError, RecursionError, OverflowError, TypeError, AttributeError, LookupError)
 Model = TypeVar("Model", bound=BaseModel)
-
-
-def package_dir(name: str) -> Path:
-    """Return the folder of the shipped `personas` or `scenarios`: in the wheel, or beside the package in a checkout."""
-    package = Path(__file__).resolve().parent.parent
-    inside = package / name
-    return inside if inside.is_dir() else package.parent / name
 
 
 def shown(path: Path) -> str:

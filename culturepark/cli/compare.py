@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from culturepark.cli import completion
 from culturepark.cli.options import STORE, Json, StoreUrl, decodable
 
 app = typer.Typer()
@@ -23,7 +24,14 @@ Example: culturepark compare RUN1 RUN2 RUN3 --html runs/compared.html
 """
 )
 def compare(
-    run: Annotated[list[str], typer.Argument(metavar="RUN RUN...", help="Ids of runs; the first is the base.")],
+    run: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN RUN...",
+            help="Ids or names of runs; the first is the base.",
+            autocompletion=completion.runs,
+        ),
+    ],
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also write one page, to be read without a network.")
     ] = None,

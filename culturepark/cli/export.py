@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from culturepark.cli import completion
 from culturepark.cli.options import STORE, RunId, StoreUrl, decodable
 from culturepark.export.formats import FORMATS
 
@@ -35,7 +36,14 @@ Example: culturepark export last --format trl --dialogues --out runs/talks --par
 """
 )
 def export(
-    run: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or `last`.")],
+    run: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN...",
+            help="Ids or names of runs, or `last`.",
+            autocompletion=completion.runs,
+        ),
+    ],
     form: Annotated[
         str,
         typer.Option(
@@ -46,7 +54,13 @@ def export(
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="A folder for the files.")],
-    culture: Annotated[list[str] | None, typer.Option(help="Only this one, in a file of its own. Repeatable.")] = None,
+    culture: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only this one, in a file of its own. Repeatable.",
+            autocompletion=completion.cultures,
+        ),
+    ] = None,
     split: Annotated[float | None, typer.Option(help="Share of rows that train; whole seeds are held out.")] = None,
     shape_mix: Annotated[
         str | None,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from culturepark.cli import completion
 from culturepark.cli.options import STORE, Endpoints, Json, RunId, StoreUrl, decodable, store_option
 
 app = typer.Typer()
@@ -57,6 +58,7 @@ def replay(
             metavar="RUN|DIALOGUE",
             help="What to show, `demo` for the recorded run; without, the list of runs, and as plain text the newest.",
             callback=decodable,
+            autocompletion=completion.runs,
         ),
     ] = None,
     plain: Annotated[
@@ -164,7 +166,11 @@ def login_name() -> str:
 def trace(
     subject: Annotated[
         str,
-        typer.Argument(metavar="ID|FILE:LINE", help="A sample, a statement, a turn, a dialogue, or an exported line."),
+        typer.Argument(
+            metavar="ID|FILE:LINE",
+            help="A sample, a statement, a turn, a dialogue, or an exported line.",
+            autocompletion=completion.runs,
+        ),
     ],
     store_url: StoreUrl = STORE,
     as_json: Json = False,

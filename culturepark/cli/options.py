@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from culturepark.cli import completion
+from culturepark.cli.completion import STORE as STORE
+
 if TYPE_CHECKING:
     from culturepark.store.store import Store
 
-STORE = "sqlite:///runs/culturepark.db"
 
 Text = TypeVar("Text", str, None)
 
@@ -32,6 +34,7 @@ RunId = Annotated[
         metavar="RUN",
         help="A run's id, its beginning, its name, `last`, or `demo` for the recorded one.",
         callback=decodable,
+        autocompletion=completion.runs,
     ),
 ]
 Roles = Annotated[
@@ -39,6 +42,7 @@ Roles = Annotated[
     typer.Option(
         "--role",
         metavar="ROLE=SPEC",
+        autocompletion=completion.roles,
         help="A model for one role: speaker, moderator, extractor, verifier, judge, or embedder (e5, minilm, lexical "
         "or openai:NAME). Repeatable; judge, named again, is one more judge.",
     ),

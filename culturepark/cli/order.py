@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from culturepark.cli import completion
 from culturepark.cli.options import STORE, Json, StoreUrl, decodable
 
 if TYPE_CHECKING:
@@ -36,10 +37,22 @@ Example: culturepark runs --delete pilot
 )
 def runs(
     scenario: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only runs of this scenario.", callback=decodable)
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Only runs of this scenario.",
+            callback=decodable,
+            autocompletion=completion.scenarios,
+        ),
     ] = None,
     status: Annotated[State | None, typer.Option(help="Only runs in this state.")] = None,
-    culture: Annotated[str | None, typer.Option(help="Only runs in which somebody of this one takes part.")] = None,
+    culture: Annotated[
+        str | None,
+        typer.Option(
+            help="Only runs in which somebody of this one takes part.",
+            autocompletion=completion.cultures,
+        ),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -57,16 +70,29 @@ def runs(
     limit: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the newest.")] = None,
     rename: Annotated[
         tuple[str, str] | None,
-        typer.Option(metavar="RUN NAME", help='Name a run; "" takes its name away.', callback=pair),
+        typer.Option(
+            metavar="RUN NAME",
+            help='Name a run; "" takes its name away.',
+            callback=pair,
+            autocompletion=completion.runs,
+        ),
     ] = None,
     note: Annotated[
         tuple[str, str] | None,
-        typer.Option(metavar="RUN TEXT", help='Note something on a run; "" takes its note away.', callback=pair),
+        typer.Option(
+            metavar="RUN TEXT",
+            help='Note something on a run; "" takes its note away.',
+            callback=pair,
+            autocompletion=completion.runs,
+        ),
     ] = None,
     delete: Annotated[
         str | None,
         typer.Option(
-            metavar="RUN", help="Delete a run, by its whole id or name, with all that came of it.", callback=decodable
+            metavar="RUN",
+            help="Delete a run, by its whole id or name, with all that came of it.",
+            callback=decodable,
+            autocompletion=completion.runs,
         ),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
@@ -241,6 +267,7 @@ def calls(
             metavar="RUN|DIALOGUE|ID",
             help="Only calls of a run, a dialogue or a turn; or a call, which is shown whole.",
             callback=decodable,
+            autocompletion=completion.runs,
         ),
     ] = None,
     grep: Annotated[

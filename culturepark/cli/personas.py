@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from culturepark.cli import completion
 from culturepark.cli.options import Json, decodable
 
 app = typer.Typer()
@@ -27,10 +28,18 @@ def personas(
     keys: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="KEY...", help="Whose card to show: a key, its beginning, a name, or a persona file; else a list."
+            metavar="KEY...",
+            help="Whose card to show: a key, its beginning, a name, or a persona file; else a list.",
+            autocompletion=completion.personas,
         ),
     ] = None,
-    culture: Annotated[list[str] | None, typer.Option(help="Only people of this one. Repeatable.")] = None,
+    culture: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only people of this one. Repeatable.",
+            autocompletion=completion.cultures,
+        ),
+    ] = None,
     value: Annotated[
         list[str] | None,
         typer.Option(metavar="SCHWARTZ", help="Only who holds this basic value, as tradition. Repeatable."),

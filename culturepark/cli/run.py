@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from culturepark.cli import completion
 from culturepark.cli.options import (
     STORE,
     UNLIMITED,
@@ -29,7 +30,13 @@ app = typer.Typer()
 @app.command(epilog="Example: culturepark simulate quickstart --model openai:gpt-4o-mini")
 @gather
 def simulate(
-    scenario: Annotated[str, typer.Argument(help="A scenario file, or the name of a shipped one.")],
+    scenario: Annotated[
+        str,
+        typer.Argument(
+            help="A scenario file, or the name of a shipped one.",
+            autocompletion=completion.scenarios,
+        ),
+    ],
     model: Annotated[
         str | None,
         typer.Option(
@@ -244,7 +251,15 @@ Example: culturepark branch RUN.d1.t6 --model openai:gpt-4o-mini
 )
 @gather
 def branch(
-    turn: Annotated[str, typer.Argument(metavar="TURN_ID", help="A turn, as RUN.d1.t6.", callback=decodable)],
+    turn: Annotated[
+        str,
+        typer.Argument(
+            metavar="TURN_ID",
+            help="A turn, as RUN.d1.t6.",
+            callback=decodable,
+            autocompletion=completion.runs,
+        ),
+    ],
     text: Annotated[
         str | None, typer.Option(metavar="TEXT", help="What is said in its place; without it the turn is asked anew.")
     ] = None,

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from culturepark.cli import completion
 from culturepark.cli.options import (
     STORE,
     UNLIMITED,
@@ -28,6 +29,7 @@ def talk(
         typer.Argument(
             help="Whom to talk with: a key (`culturepark personas`), its beginning, or a persona file.",
             callback=decodable,
+            autocompletion=completion.personas,
         ),
     ] = None,
     about: Annotated[

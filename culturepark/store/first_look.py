@@ -7,6 +7,7 @@ reads its lines again from the store once that is imported.
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
@@ -79,6 +80,34 @@ def runs(url: str) -> list[RunLine] | None:
 def dialogues(url: str, run_id: str) -> Shown | None:
     """Return a run by its id, or `last`, with its first dialogues."""
     return look(url, lambda db: shown(db, run_id))
+
+
+def names(url: str, begin: str) -> list[str]:
+    """Return what a shell may complete: ids and names of runs and selections; below a run, the ids of its dialogues.
+
+    Only words that every shell reads as words: a store may come from anywhere.
+    """
+    run_id, below, _ = begin.partition(".")
+    found: list[tuple[Any]] = []
+    for query in DIALOGUE_IDS if below else NAMES:
+        found += look(url, lambda db, query=query: read(db, query, (run_id,) if below else ())) or []  # type: ignore[misc]
+    return [name for (name,) in found if isinstance(name, str) and WORD.fullmatch(name) and name.startswith(begin)]
+
+
+def read(db: sqlite3.Connection, query: str, values: tuple[str, ...]) -> list[tuple[Any]]:
+    return db.execute(query, values).fetchmany(MOST_COMPLETED)
+
+
+MOST_COMPLETED = 1000
+DIALOGUE_IDS = ("SELECT id FROM dialogue WHERE run_id = ? ORDER BY number",)
+NAMES = (
+    "SELECT id FROM run ORDER BY created_at DESC, id DESC",
+    "SELECT name FROM run WHERE name IS NOT NULL ORDER BY name",
+    "SELECT id FROM selection ORDER BY created_at DESC, id DESC",
+    "SELECT name FROM selection WHERE name IS NOT NULL ORDER BY name",
+)
+"""Each asked by itself: an older store has no names, and no selections."""
+WORD = re.compile(r"\w[\w.-]{0,199}")
 
 
 def look(url: str, read: Callable[[sqlite3.Connection], T]) -> T | None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -179,3 +184,149 @@ def test_what_hangs_on_a_run_is_said_before_it_is_deleted() -> None:
     assert left == {"alembic_version", "selection", "selected", "draw", "drawn"}
     assert [row["over_id"] for row in dump()["draw"]] == ["sel-20300101-abcd"]
     assert cli("doctor").code == 0
+
+
+# --- the log of calls ------------------------------------------------------------------------------
+
+
+def say(call_id: str, content: str, answer: str, **columns: object) -> None:
+    """Put a request and an answer in place of what a call holds, as ASCII JSON."""
+    request = {"model": "m", "messages": [{"role": "system", "content": "S"}, {"role": "user", "content": content}]}
+    response = {"choices": [{"message": {"role": "assistant", "content": answer}}]}
+    values = columns | {"request": json.dumps(request), "response": json.dumps(response)}
+    change(f"UPDATE call SET {', '.join(f'{name} = ?' for name in values)} WHERE id = ?", *values.values(), call_id)
+
+
+def some_calls(number: int) -> list[str]:
+    return [row["id"] for row in rows_of("call")][:number]
+
+
+@pytest.mark.parametrize(
+    ("grep", "found"),
+    [
+        ("kola nut", "Kola\n nut"),
+        ("GRÜSSE", "Grüße"),
+        ("grusse", "Grüße"),
+        ("السلام", "السلام"),
+        ("👩🏽‍🌾 at", "👩🏽‍🌾 at"),
+        ("İSTANBUL", "istanbul"),
+        ("a.c", "a.c"),
+        ("100%", "100%"),
+        ('he said "no"', 'he said "no"'),
+    ],
+)
+@pytest.mark.sampled
+def test_words_are_found_in_requests_and_answers_of_any_script(grep: str, found: str) -> None:
+    asked, answered, inside = some_calls(3)
+    say(asked, f"before {found} after", "nothing")
+    say(answered, "nothing", f"before {found} after")
+    say(inside, "nothing", json.dumps({"text": f"before {found} after"}))
+    lines = {line["id"]: line["found"] for line in cli("calls", "--grep", grep, "--json").json}
+    assert set(lines) >= {asked, answered, inside} - ({inside} if '"' in grep else set())
+    assert lines[asked][0] == {"where": "asked as user", "before": "before ", "words": found, "after": " after"}
+    assert lines[answered][0]["where"] == "answered"
+    assert cli("calls", "--grep", "axc").out == ""
+
+
+def test_calls_are_listed_newest_first_by_what_is_asked_for() -> None:
+    first, second, third = some_calls(3)
+    say(first, "x", "y", error="no-connection", started_at="2031-01-01T00:00:00.000Z")
+    say(second, "x", "y", refused="repeat", started_at="2031-01-02T00:00:00.000Z", model="Qwen-x", stage="verify")
+    say(third, "x", "y", started_at="2031-01-03T00:00:00.000Z", cost_usd=0.5, prompt_tokens=7, completion_tokens=8)
+
+    def of(*options: object) -> list[str]:
+        return [line["id"] for line in cli("calls", *options, "--json").json]
+
+    assert of()[:3] == [third, second, first]
+    assert of("a", "--limit", 2) == [third, second]
+    assert of("--failed") == [first]
+    assert of("--refused") == [second]
+    assert of("last", "--failed", "--refused") == [second, first]
+    assert of("--model", "qwen") == of("--stage", "verify", "--model", "QWEN-X") == [second]
+    turn = next(row["subject_id"] for row in rows_of("call") if ".t" in row["subject_id"])
+    dialogue = turn.rpartition(".")[0]
+    assert of(turn) == [row["id"] for row in rows_of("call") if row["subject_id"] == turn]
+    assert {name.rpartition(".c")[0] for name in of(dialogue, "--limit", 500)} <= {
+        dialogue,
+        *(f"{dialogue}.t{n}" for n in range(9)),
+    }
+    done = cli("calls", "--limit", "1")
+    assert done.out.split("\t") == [
+        third,
+        rows_of("call")[2]["stage"],
+        "scripted",
+        "7 + 8",
+        "$0.500000",
+        done.out.split("\t")[5],
+        "stop\n",
+    ]
+    assert "--limit shows more" in done.err
+    assert "no call is like that" in cli("calls", "--stage", "nothing").err
+
+
+def test_a_call_is_shown_whole_and_can_do_nothing_to_a_terminal() -> None:
+    (call,) = some_calls(1)
+    say(call, "Was sagt\nman \x1b[2Jda?", "Grüß Gott \u202eabc")
+    shown = cli("calls", call).out
+    for part in (f"Call {call}", "Asked as user", "Was sagt", "Answered as assistant", "Grüß Gott"):
+        assert part in shown
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert cli("calls", call, "--json").json["request"]["messages"][0] == {"role": "system", "content": "S"}
+    assert "\x1b" not in cli("calls", "--grep", "da?").out
+    assert "it whole" in cli("calls", call, "--grep", "x").err
+    assert "no such call" in cli("calls", "a.d1.c999").err
+    assert "`culturepark trace`" in cli("calls", kept_sample()).err
+    assert "no such run: 'b'" in cli("calls", "b.d1").err
+    assert "nothing to search for" in cli("calls", "--grep", " ").err
+    assert cli("calls", "demo.d1", "--limit", "3", "--json").json[0]["run_id"] == "demo"
+
+
+# --- the shell -------------------------------------------------------------------------------------
+
+
+def completed(line: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> list[str]:
+    """What bash offers where the cursor stands at the end of a line."""
+    words = line.split(" ")
+    monkeypatch.setenv("COMP_WORDS", line)
+    monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
+    monkeypatch.setenv("_CULTUREPARK_COMPLETE", "complete_bash")
+    done = cli()
+    said = capfd.readouterr()
+    assert (done.code, done.err + said.err) == (0, "")
+    return (done.out + said.out).split()
+
+
+def test_the_shell_completes_runs_names_people_and_words(monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
+    copied("b-long", name="pilot")
+    copied("c", name="$(touch gone)")
+    change("UPDATE run SET name = 'two words' WHERE id = 'a'")
+
+    def offered(line: str) -> list[str]:
+        return completed(f"culturepark {line}", monkeypatch, capfd)
+
+    assert offered("stats ") == ["c", "b-long", "a", "pilot", "last", "demo"]
+    assert offered("export a p") == ["pilot"]
+    assert offered("runs --rename b") == ["b-long"]
+    assert offered("replay a.d") == ["a.d1", "a.d2", "a.d3", "a.d4"]
+    assert offered("simulate q") == ["quickstart"]
+    assert offered("talk turkish-el") == ["turkish-elif"]
+    assert offered("runs --culture ge") == ["german"]
+    assert offered("distill a --role ju") == ["judge="]
+    assert offered("export a --format tr") == ["trl"]
+    assert offered("stats --store sqlite:///none.db ") == ["last", "demo"]
+    Path("odd.db").write_text("no database")
+    for place in ("sqlite:///odd.db", "nonsense", "postgresql://nobody@127.0.0.1:1/x"):
+        assert offered(f"stats --store {place} l") == ["last"]
+    assert sorted(path.name for path in Path().iterdir()) == ["odd.db", "runs", "short.yaml", "tiny.yaml"]
+
+
+def test_completing_imports_no_database_library() -> None:
+    script = (
+        "import sys\nfrom culturepark.cli import completion\nfrom culturepark.cli.app import app\n"
+        "from types import SimpleNamespace\nassert completion.runs(SimpleNamespace(params={}), '')[0] == 'a'\n"
+        "completion.scenarios(None, ''); completion.personas(None, '')\n"
+        "print(sorted({'sqlalchemy', 'sqlmodel', 'pydantic', 'numpy', 'rich'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

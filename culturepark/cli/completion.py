@@ -1,0 +1,56 @@
+"""What a shell completes. Pressing tab makes nothing, prints no error, and imports no database library."""
+
+from collections.abc import Callable
+from functools import wraps
+
+import typer
+
+STORE = "sqlite:///runs/culturepark.db"
+Complete = Callable[[typer.Context, str], list[str]]
+
+
+def quietly(complete: Complete) -> Complete:
+    """Complete nothing where anything goes wrong."""
+
+    @wraps(complete)
+    def completed(ctx: typer.Context, incomplete: str) -> list[str]:
+        try:
+            return complete(ctx, incomplete)
+        except Exception:  # whatever it is, a user who presses tab has no use for it
+            return []
+
+    return completed
+
+
+@quietly
+def runs(ctx: typer.Context, incomplete: str) -> list[str]:
+    from culturepark.store.first_look import names
+
+    known = names(str(ctx.params.get("store_url") or STORE), incomplete)
+    return list(dict.fromkeys([*known, "last", "demo"]))
+
+
+@quietly
+def scenarios(ctx: typer.Context, incomplete: str) -> list[str]:  # noqa: ARG001
+    return shipped("scenarios")
+
+
+@quietly
+def personas(ctx: typer.Context, incomplete: str) -> list[str]:  # noqa: ARG001
+    return shipped("personas")
+
+
+@quietly
+def cultures(ctx: typer.Context, incomplete: str) -> list[str]:  # noqa: ARG001
+    return sorted({key.partition("-")[0] for key in shipped("personas")})
+
+
+@quietly
+def roles(ctx: typer.Context, incomplete: str) -> list[str]:  # noqa: ARG001
+    return [f"{role}=" for role in ("speaker", "moderator", "extractor", "verifier", "judge", "embedder")]
+
+
+def shipped(folder: str) -> list[str]:
+    from culturepark.files import package_dir
+
+    return sorted(path.stem for path in package_dir(folder).glob("*.yaml"))
