@@ -102,8 +102,8 @@ def calls(
     for page in pages(ids, AT_ONCE):
         with store.database.reading() as session:
             columns = [col(getattr(CallRow, name)) for name in read]
-            query = sqlalchemy.select(*columns).where(col(CallRow.id).in_(page)).order_by(*newest_first)
-            rows = list(sound(session, CallRow, query))
+            whole = sqlalchemy.select(*columns).where(col(CallRow.id).in_(page)).order_by(*newest_first)
+            rows = list(sound(session, CallRow, whole))
         for row in rows:
             request, response = row.pop("request", ""), row.pop("response", None)
             found = () if term is None else tuple(places(request, response, term))

@@ -11,7 +11,7 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import sqlalchemy
 from pydantic import ValidationError
@@ -60,6 +60,7 @@ from culturepark.store.tables import (
     VerdictRow,
 )
 
+Value = TypeVar("Value")
 PAGE = 500
 """Ids in one query."""
 
@@ -190,7 +191,7 @@ def of_columns(result: Iterable[Row[Any]]) -> list[Any]:
     return rows
 
 
-def pages(values: Sequence[str], size: int = PAGE) -> Iterator[Sequence[str]]:
+def pages(values: Sequence[Value], size: int = PAGE) -> Iterator[Sequence[Value]]:
     """Divide values into parts that fit into one query."""
     return (values[start : start + size] for start in range(0, len(values), size))
 

@@ -586,7 +586,7 @@ def unsound_set(table: Any, part: Any, head: Row, rows: Sequence[Row]) -> str | 
     return next((f"damaged: {fault}" for fault in found), None)
 
 
-def missing(source: Session, head: Row, ids: Collection[str], here: Collection[str]) -> str | None:
+def missing(source: Session, head: Row, ids: set[str], here: Collection[str]) -> str | None:
     """Return what of a selection or draw is not here; empty if nothing of it is, so that nobody need be told."""
     over = json.loads(head["runs"]) if "runs" in head else [head["over_id"]]
     absent = [name for name in over if name not in here]

@@ -554,6 +554,8 @@ JSON = {
     "branch": "branch a.d1.t4 --text Hello.",
     "people": "people --from people.csv --map map.yaml --out folk",
     "runs": "runs",
+    "calls": "calls a",
+    "merge": "merge theirs.db --dry-run",
     "stats": "stats a",
     "compare": "compare a b",
     "queue": "queue a",
@@ -573,6 +575,8 @@ STORE = {
     "branch": "branch a.d1.t4 --text Hello.",
     "people": "people --from people.csv --map map.yaml --out folk --model MODEL --run-id d",
     "runs": "runs",
+    "calls": "calls a",
+    "merge": "merge theirs.db",
     "stats": "stats a",
     "compare": "compare a b",
     "replay": "replay a",
@@ -597,6 +601,7 @@ def kept_sample(path: str = "runs/culturepark.db") -> str:
 @pytest.mark.usefixtures("finished")
 def test_json_is_one_document_on_stdout() -> None:
     assert set(JSON) == takers("--json")
+    place_store("theirs.db")
     people.table(Path(), text=people.WHOLE)
     for command in JSON.values():
         done = cli(*command.replace("SAMPLE", kept_sample()).split(), "--json")
@@ -622,6 +627,7 @@ def test_every_command_that_takes_a_store_uses_the_one_it_is_given(
     assert set(STORE) == takers("--store")
     url, path = "sqlite:///deep/er/mine.db", "deep/er/mine.db"
     place_store(path)
+    place_store("theirs.db")
     people.table(Path())
     if variable:
         monkeypatch.setenv("CULTUREPARK_STORE", url)
