@@ -154,8 +154,9 @@ def places(request: str, response: str | None, term: str) -> Iterator[Place]:
     """
     left = PLACES
     for where, text in (*asked(json.loads(request)), *answered(response)):
-        if left and term in folded(readable(text)):
-            yield place(where, readable(text), term)
+        shown = next((shown for shown in readings(text) if term in folded(shown)), None) if left else None
+        if shown is not None:
+            yield place(where, shown, term)
             left -= 1
 
 
@@ -183,9 +184,14 @@ def texts(value: Any) -> Iterator[str]:
             waiting += reversed(list(value.values()) if isinstance(value, dict) else value)
 
 
-def readable(text: str) -> str:
-    r"""Return a text with the letters for which JSON inside it has `\u00fc` and the like."""
-    return ESCAPED.sub(unescaped, text) if "\\u" in text else text
+def readings(text: str) -> Iterator[str]:
+    r"""Yield a text with the letters for which JSON inside it has `\u00fc`; of one that is JSON, its texts too."""
+    yield ESCAPED.sub(unescaped, text) if "\\u" in text else text
+    if "\\" in text and text.lstrip()[:1] in ("{", "["):
+        try:
+            yield "\n".join(texts(json.loads(text)))
+        except (ValueError, RecursionError):  # no JSON after all
+            return
 
 
 def unescaped(match: re.Match[str]) -> str:
