@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn, TextIO
 import typer
 
 from culturepark import __version__
-from culturepark.cli import catalog, compare, export, inspect, people, personas, talk
+from culturepark.cli import catalog, compare, export, inspect, people, personas, select, talk
 from culturepark.cli import run as run_commands
 
 app = typer.Typer(
@@ -47,7 +47,17 @@ def root(
     pass
 
 
-for commands in (run_commands, talk, inspect, compare, export, people, personas, catalog):  # in the order of `--help`
+for commands in (
+    run_commands,
+    talk,
+    inspect,
+    compare,
+    select,
+    export,
+    people,
+    personas,
+    catalog,
+):  # in the order of `--help`
     app.add_typer(commands.app)
 
 

@@ -27,12 +27,15 @@ Example: culturepark export last --format preference --out runs/pairs
 Three answers to own questions for each survey answer, and nothing that a model made up:
 Example: culturepark export last --format trl --out runs/mix --shape-mix own=3,survey=1 --grounded
 \b
+What `culturepark select` has chosen:
+Example: culturepark export sel-20261121-7f3a --format trl --out runs/chosen
+\b
 Whole dialogues as multi-turn rows, also as Parquet, with a licence on the card:
 Example: culturepark export last --format trl --dialogues --out runs/talks --parquet --license cc-by-4.0
 """
 )
 def export(
-    run: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or `last`.")],
+    run: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or `last`; or one selection.")],
     form: Annotated[
         str,
         typer.Option(
