@@ -1,7 +1,7 @@
 """The commands that choose rows: select, selections."""
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -73,7 +73,7 @@ def select(
     from culturepark.terminal.safe import tell, write
 
     names = [decodable(one) for one in run]
-    given = {
+    given: dict[str, Any] = {
         "size": size,
         "quotas": quotas_of(map(decodable, quota)) if quota else None,
         "gates": gates_of(map(decodable, gate)) if gate else None,

@@ -42,7 +42,10 @@ class Gate:
         """
         kind = GATES[self.name]
         try:
-            return kind.read(self.value) if kind.read else only_answers(self.value)
+            if kind.read:
+                return kind.read(self.value)
+            only_answers(self.value)
+            return None
         except ValueError as error:
             raise UsageError(f"--gate {clipped(str(self))}: {error}, as in {kind.example}") from None
 
