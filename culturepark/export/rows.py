@@ -202,10 +202,14 @@ def fit_to_train_on(read: Callable[[Source], Iterator[Row]]) -> Callable[[Source
 def unfit_in(value: Any) -> str | None:
     """Return why messages, or a row of them, are unfit to train on; None if they are fit."""
     if isinstance(value, str):
-        return unfit(value)
+        return unfit_text(value)
     if isinstance(value, Mapping):
         value = [inner for name, inner in value.items() if name != "id"]
     return next(filter(None, map(unfit_in, value)), None)
+
+
+unfit_text = lru_cache(maxsize=4096)(unfit)
+"""Roles, system messages and questions come again and again."""
 
 
 def fingerprint(data: object) -> bytes:

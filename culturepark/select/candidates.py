@@ -53,10 +53,10 @@ class Candidate:
     id: str
     axes: Mapping[str, str]
     """Axis -> value, for the axes on which it has one."""
-    answer: str
-    """Key of the answer; equal where the same is said, in whatever shape."""
-    words: int
-    """Number of words of the answer; two characters of a script without spaces count as one."""
+    said: str
+    """What is answered, without the words of a template: the same in whatever shape."""
+    text: str
+    """The whole answer, as a model learns it."""
     flags: frozenset[str]
     confidence: float | None
     """The least of the verdicts that keep its statement; None where none has one."""
@@ -64,6 +64,16 @@ class Candidate:
     """Criterion -> median of the judges' scores."""
     decisions: frozenset[str]
     """What reviewers said of it, its statement or its turn: `accept`, `reject`."""
+
+    @property
+    def answer(self) -> str:
+        """Key of what is said; equal where the same is said."""
+        return answer_key(self.said)
+
+    @property
+    def words(self) -> int:
+        """Number of words of the answer; two characters of a script without spaces count as one."""
+        return int(length(tokens(self.text)))
 
 
 def candidates(source: Source) -> Iterator[Candidate]:
@@ -90,8 +100,8 @@ def candidates(source: Source) -> Iterator[Candidate]:
         yield Candidate(
             id=row_id,
             axes={axis: value for axis, value in axes.items() if value is not None},
-            answer=answer_key(row.answers[0]),
-            words=int(length(tokens(row.data["messages"][-1]["content"]))),
+            said=row.answers[0],
+            text=row.data["messages"][-1]["content"],
             flags=frozenset(facts.flags.split()),
             confidence=known.confidences.get(facts.statement_id),
             scores=known.scores.get(facts.statement_id, {}),

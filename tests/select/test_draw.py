@@ -19,8 +19,8 @@ def candidate(number: int, answer: str = "", **axes: str) -> Candidate:
     return Candidate(
         id=f"r.d{number}.t1.s1.x1",
         axes=axes,
-        answer=answer or f"answer {number}",
-        words=number,
+        said=answer or f"answer {number}",
+        text=" ".join(["word"] * number),
         flags=frozenset(known.get("flags", "").split()),
         confidence=None if number % 4 == 0 else number / 100,
         scores={"harmlessness": number % 5 + 1.0} if number % 2 else {},
