@@ -95,7 +95,7 @@ def choose(
         named, there = set(run_ids), set(held)
         found = [c for c in candidates(source) if run_of(c.id) in named or c.id in there]
         before = funnel_of(look, source, runs)
-    drawn = draw(found, wanted, held)
+    drawn = draw(found, wanted, held) if found else Drawn([], [], [])
     if not drawn.picked:
         raise UsageError("nothing is left: " + ", ".join(f"{s['step']} {s['left']}" for s in [*before, *drawn.funnel]))
     return add_selection(

@@ -97,6 +97,14 @@ def test_where_nothing_is_left_the_steps_are_named() -> None:
     assert rows_of("selection") == []
 
 
+def test_a_run_without_rows_says_so_and_not_that_an_axis_is_missing() -> None:
+    for name in kept():
+        change_sample(name, status="dropped", drop_reason="unsure")
+    done = cli("select", "b", "--size", 4, "--quota", "culture=even")
+    assert done.code == 2
+    assert "kept by the runs 0" in done.err
+
+
 @pytest.mark.parametrize("name", ["last", "demo", "sel-x", "a", " ", "a.b"])
 def test_a_name_that_means_something_else_is_refused(name: str) -> None:
     assert cli("select", "b", "--name", name).code == 2
