@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn, TextIO
 import typer
 
 from culturepark import __version__
-from culturepark.cli import catalog, compare, export, inspect, order, people, personas, review, talk
+from culturepark.cli import catalog, compare, export, inspect, order, people, personas, review, select, talk
 from culturepark.cli import run as run_commands
 
 app = typer.Typer(
@@ -52,6 +52,7 @@ for commands in (
     talk,
     order,
     inspect,
+    select,
     review,
     compare,
     export,

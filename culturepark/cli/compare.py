@@ -21,6 +21,9 @@ Example: culturepark compare RUN1 RUN2
 \b
 Two models and two settings, as one page:
 Example: culturepark compare RUN1 RUN2 RUN3 --html runs/compared.html
+\b
+What is in two selections, and what they have in common:
+Example: culturepark compare first second
 """
 )
 def compare(
@@ -28,7 +31,7 @@ def compare(
         list[str],
         typer.Argument(
             metavar="RUN RUN...",
-            help="Ids or names of runs; the first is the base.",
+            help="Ids or names of runs, or selections; the first is the base.",
             autocompletion=completion.runs,
         ),
     ],
@@ -39,11 +42,13 @@ def compare(
     as_json: Json = False,
 ) -> int:
     """Compare what happens in the talks of runs, dialogue by dialogue where they have people and question in common."""
+    from culturepark.cli.select import show
     from culturepark.errors import UsageError
     from culturepark.report import compare as page
     from culturepark.stats.compare import compare as compare_runs
     from culturepark.stats.compare_text import comparison_lines
     from culturepark.store.recorded import store_with
+    from culturepark.store.selections import find_selection
     from culturepark.store.store import Store
     from culturepark.terminal.safe import out, plain, tell, write
 
@@ -52,6 +57,11 @@ def compare(
     names = [decodable(name) for name in run]
     urls = [store_with(store_url, name) for name in names]
     stores = {url: Store(url, must_exist=True) for url in dict.fromkeys(urls)}
+    found = [find_selection(stores[url], name) for url, name in zip(urls, names, strict=True)]
+    if any(found):
+        if html or len(stores) > 1 or not all(found):
+            raise UsageError("selections are compared with selections of the same store, without --html")
+        return show(stores[urls[0]], [row.id for row in found if row], as_json)
     comparison = compare_runs([(stores[url], stores[url].run(name)) for url, name in zip(urls, names, strict=True)])
     if html:
         page.write(comparison, html, min(store.database.mode for store in stores.values()))

@@ -31,6 +31,9 @@ Example: culturepark export last --format trl --out runs/mix --shape-mix own=3,s
 Only if people judged a random sample of the rows, and at most 5% of them can be wrong:
 Example: culturepark export last --format trl --out runs/sure --max-error 0.05
 \b
+What `culturepark select` has chosen:
+Example: culturepark export sel-20261121-7f3a --format trl --out runs/chosen
+\b
 Whole dialogues as multi-turn rows, also as Parquet, with a licence on the card:
 Example: culturepark export last --format trl --dialogues --out runs/talks --parquet --license cc-by-4.0
 """
@@ -40,7 +43,7 @@ def export(
         list[str],
         typer.Argument(
             metavar="RUN...",
-            help="Ids or names of runs, or `last`.",
+            help="Ids or names of runs, or `last`; or one selection.",
             autocompletion=completion.runs,
         ),
     ],

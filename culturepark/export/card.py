@@ -30,6 +30,8 @@ from culturepark.terminal.safe import safe
 
 CITATION = "Li et al., CulturePark: Boosting Cross-cultural Understanding in Large Language Models, NeurIPS 2024"
 SURVEY = "Haerpfer et al., World Values Survey: Round Seven, doi:10.14281/18241"
+MOST_CELLS = 50
+"""Unfilled cells of a selection that the card names."""
 SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
 
 NO_MODEL = (
@@ -72,6 +74,7 @@ def render(manifest: Manifest) -> str:
         dropped=summed(run.samples.dropped for run in runs),
         turned_down=summed(run.statements.rejected for run in runs),
         sure_enough=f"{SURE_ENOUGH:.0%}",
+        most_cells=MOST_CELLS,
         citation=CITATION,
         survey=SURVEY,
     )

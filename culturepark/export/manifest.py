@@ -18,6 +18,7 @@ from culturepark.distill.dedup import THRESHOLDS, band
 from culturepark.domain import DistillPolicy, Review, Shape
 from culturepark.errors import UsageError
 from culturepark.export import licences
+from culturepark.export.chosen import Chosen
 from culturepark.export.dialogues import NEVER_ANSWERED, REJECTED_TURN
 from culturepark.export.files import DUPLICATES, MANIFEST, File, RowsFile, need_parquet
 from culturepark.export.formats import Format, format_named, multi_turn
@@ -301,6 +302,8 @@ class Manifest(Figures):
     licence: str | None
     cultures: list[str]
     """The exported cultures; none: all."""
+    selection: Chosen | None
+    """The selection that was exported; None where all rows of the runs were."""
     runs: list[RunEntry]
     personas: list[Person]
     people_from: list[PeopleFrom]
@@ -422,8 +425,8 @@ def remarks(
                 "rejected answers that go against their speaker's stance were never put to the checks (harmlessness, "
                 "awareness); chosen ones have passed them"
             )
-        kept = source.counted(exports.kept_counts).total()
-        others = kept - source.counted(exports.kept_counts, exports.ANSWERS).total()
+        kept = source.counted(exports.kept_counts, (), source.selection).total()
+        others = kept - source.counted(exports.kept_counts, exports.ANSWERS, source.selection).total()
         yield (
             f"{total} pairs; {source.left_without['no contrast']} answers found no contrast, and {others} kept samples "
             "(norms, customs) answer no question that others were asked too"
@@ -453,7 +456,8 @@ def rejected_by(source: Source, wanted: Wanted) -> int:
     if wanted.dialogues:
         return source.left_without[REJECTED_TURN]
     shapes = exports.ANSWERS if wanted.format.pairs else ()
-    kept_out = sum(exports.rejected_count(source.look, run.id, wanted.cultures, shapes) for run in source.runs)
+    asked = (wanted.cultures, shapes, source.selection)
+    kept_out = sum(exports.rejected_count(source.look, run.id, *asked) for run in source.runs)
     return kept_out + source.left_without[REJECTED]
 
 
@@ -467,8 +471,10 @@ def counted(count: int, one: str, several: str) -> str:
 def run_entry(source: Source, wanted: Wanted, run: RunRow, checks: Checks) -> RunEntry:
     scenario = source.editions[run.id].scenario
     wordings = load_language(scenario.language).wordings_digest
-    counts = exports.done_counts if wanted.dialogues else exports.kept_counts
-    seed_keys = set(counts(source.look, run.id, wanted.cultures))
+    if wanted.dialogues:
+        seed_keys = set(exports.done_counts(source.look, run.id, wanted.cultures))
+    else:
+        seed_keys = set(exports.kept_counts(source.look, run.id, wanted.cultures, (), source.selection))
     return RunEntry(
         run=run.id,
         scenario=run.scenario_name,

@@ -19,6 +19,7 @@ from culturepark.languages import load_language
 from culturepark.models.thoughts import unfit
 from culturepark.store import exports
 from culturepark.store.integrity import edition_of
+from culturepark.store.selections import sample_ids
 from culturepark.store.tables import RunRow
 
 LEAK = "the same as an answer in train, or nearly"
@@ -78,6 +79,8 @@ class Source:
     """The shapes of the rows, or a map of shapes to their shares; empty: all as they come."""
     grounded: bool = False
     """Leave out what is on no card, and that of which it is not known."""
+    selection: str | None = None
+    """Id of the selection whose samples alone are rows; of pairs it holds the chosen answers. None: all."""
     editions: dict[str, Edition] = field(init=False)
     represented: set[tuple[str, str]] = field(init=False)
     """Id of a representative, and a shape in which it has a kept sample."""
@@ -199,10 +202,14 @@ def fit_to_train_on(read: Callable[[Source], Iterator[Row]]) -> Callable[[Source
 def unfit_in(value: Any) -> str | None:
     """Return why messages, or a row of them, are unfit to train on; None if they are fit."""
     if isinstance(value, str):
-        return unfit(value)
+        return unfit_text(value)
     if isinstance(value, Mapping):
         value = [inner for name, inner in value.items() if name != "id"]
     return next(filter(None, map(unfit_in, value)), None)
+
+
+unfit_text = lru_cache(maxsize=4096)(unfit)
+"""Roles, system messages and questions come again and again."""
 
 
 def fingerprint(data: object) -> bytes:
@@ -241,7 +248,7 @@ def in_shares(read: Callable[[Source], Iterator[Row]]) -> Callable[[Source], Ite
 def single(source: Source) -> Iterator[Row]:
     """Yield every kept sample as a row."""
     for run in source.runs:
-        for sample in exports.kept_samples(source.look, run.id, source.cultures):
+        for sample in exports.kept_samples(source.look, run.id, source.cultures, source.selection):
             if not source.leaves_out(sample):
                 messages = source.messages(sample)
                 yield Row(
@@ -260,12 +267,15 @@ def single(source: Source) -> Iterator[Row]:
 @fit_to_train_on
 def preferences(source: Source) -> Iterator[Row]:
     """Yield pairs of a kept answer and a rejected one, question by question."""
+    picked = set(sample_ids(source.look, source.selection)) if source.selection else None
     for asked in same_questions(source):
         answers = list(answers_to(source, asked))
         runs = {answer.sample_id: run_id for run_id, answer in answers}
         has_scale = next(iter(asked.values()))[0].item is not None
         for chosen, rejected in pairs([answer for _, answer in answers], has_scale):
             if source.cultures and chosen.culture not in source.cultures:
+                continue
+            if picked is not None and chosen.sample_id not in picked:
                 continue
             answer = rejected and under_one_prompt(chosen, rejected, source.editions[runs[chosen.sample_id]])
             if rejected is None or answer is None:

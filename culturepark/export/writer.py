@@ -14,6 +14,7 @@ from culturepark.dialogue.stance import unit
 from culturepark.domain import Duplicate
 from culturepark.errors import StoreError, UsageError
 from culturepark.export import card, dialogues, rows
+from culturepark.export.chosen import chosen, losses
 from culturepark.export.files import (
     CARD,
     DUPLICATES,
@@ -49,6 +50,7 @@ from culturepark.stats.warranty import check_error, warranty_of
 from culturepark.store import exports
 from culturepark.store.draws import Over
 from culturepark.store.integrity import edition_of
+from culturepark.store.selections import runs_or_selection
 from culturepark.store.store import Store
 
 
@@ -81,13 +83,17 @@ def export(
         StoreError: if the folder cannot be written.
     """
     wanted.check()
-    ids = sorted({store.run(run_id).id for run_id in run_ids})
+    ids, selection = runs_or_selection(store, run_ids)
+    if selection and wanted.dialogues:
+        raise UsageError(f"{selection.id} is a selection of samples; --dialogues wants runs")
     runs = [store.run(run_id) for run_id in ids]
     checks = {run.id: checks_of(store, run, edition_of(run)) for run in runs}
     if repeats is None:
-        repeats = repeats_across(store, ids, tell) if len(ids) > 1 and not wanted.dialogues else ()
+        compared = len(ids) > 1 and not wanted.dialogues and not selection  # those of a selection are compared already
+        repeats = repeats_across(store, ids, tell) if compared else ()
     left_out = {repeat.statement_id: repeat for repeat in repeats}
     with store.database.reading() as look:
+        origin = chosen(look, selection) if selection else None
         for run in runs:
             if not wanted.dialogues and (behind := exports.half_distilled(look, run)):
                 raise UsageError(
@@ -100,6 +106,7 @@ def export(
             for name, found in known.items():
                 check_error(found, name, wanted.max_error)
         source = Source(look, runs, wanted.cultures, wanted.format, left_out, wanted.shape_mix, wanted.grounded)
+        source.selection = selection.id if selection else None
         read, counts = reader_of(source, wanted)
         if not counts:
             raise nothing_to_export(ids, wanted)
@@ -125,7 +132,7 @@ def export(
                 tally, files, duplicates = write(read(source), source, wanted, held, leaks, aside)
                 if not files:
                     raise nothing_to_export(ids, wanted, source.left_without)
-                notes = [*remarks(source, wanted, held, tally, files)]
+                notes = [*(losses(origin) if origin else ()), *remarks(source, wanted, held, tally, files)]
                 if old:
                     notes.append(f"{out} held an export already; this one has taken its place")
                 manifest = Manifest(
@@ -137,6 +144,7 @@ def export(
                     rows_are="dialogues" if wanted.dialogues else "samples",
                     licence=wanted.licence,
                     cultures=list(wanted.cultures),
+                    selection=origin,
                     runs=[run_entry(source, wanted, run, checks[run.id]) for run in runs],
                     personas=people_in(source, tally),
                     people_from=people_from(source, tally),
@@ -162,7 +170,7 @@ def export(
             raise StoreError(f"cannot write {out}: {error.strerror}") from None
     if share is not None and not wanted.dialogues and not wanted.format.pairs:  # a row of pairs has two samples
         try:
-            store.set_splits(ids, wanted.cultures, held, source.without_row)
+            store.set_splits(ids, wanted.cultures, held, source.without_row, source.selection)
         except StoreError as error:  # read-only, full or busy; the files are complete
             notes.append(f"which half each sample fell on was not stored: {error}")
     return Exported(
@@ -175,8 +183,8 @@ def reader_of(source: Source, wanted: Wanted) -> tuple[Callable[[Source], Iterat
     if wanted.dialogues:
         return dialogues.dialogues, source.counted(exports.done_counts)
     if wanted.format.pairs:
-        return rows.preferences, source.counted(exports.kept_counts, exports.ANSWERS)
-    return rows.single, source.counted(exports.kept_counts)
+        return rows.preferences, source.counted(exports.kept_counts, exports.ANSWERS, source.selection)
+    return rows.single, source.counted(exports.kept_counts, (), source.selection)
 
 
 def nothing_to_export(run_ids: Sequence[str], wanted: Wanted, why: Mapping[str, int] = {}) -> UsageError:

@@ -22,6 +22,7 @@ from culturepark.store.tables import (
     ParticipantRow,
     RunRow,
     SampleRow,
+    SelectedRow,
     StatementRow,
     TurnRow,
     VerdictRow,
@@ -40,10 +41,12 @@ ANSWERS = ("survey", "open")
 SAMPLE = [getattr(SampleRow, name) for name in columns(SampleRow)]
 
 
-def kept_counts(look: Look, run_id: str, cultures: Sequence[str], shapes: Sequence[str] = ()) -> Counter[str]:
-    """Count the kept samples of a run by seed, in some cultures and shapes (none: all)."""
+def kept_counts(
+    look: Look, run_id: str, cultures: Sequence[str], shapes: Sequence[str] = (), selection: str | None = None
+) -> Counter[str]:
+    """Count the kept samples of a run by seed, in some cultures and shapes (none: all), and of one selection."""
     query = of_run(sqlalchemy.select(col(DialogueRow.seed_key), func.count()))
-    return by_seed(look, only(query, run_id, "kept", cultures, shapes))
+    return by_seed(look, only(query, run_id, "kept", cultures, shapes, selection))
 
 
 def half_distilled(look: Look, run: RunRow) -> int:
@@ -66,19 +69,31 @@ def kept_shapes(look: Look, statement_ids: Iterable[str]) -> set[tuple[str, str]
     }
 
 
-def only(query: Any, run_id: str, status: str, cultures: Sequence[str], shapes: Sequence[str]) -> Any:
-    """Restrict a query over samples to a run, a status, and some cultures and shapes (none: all)."""
+def only(
+    query: Any,
+    run_id: str,
+    status: str,
+    cultures: Sequence[str],
+    shapes: Sequence[str] = (),
+    selection: str | None = None,
+) -> Any:
+    """Restrict a query over samples to a run, a status, some cultures and shapes (none: all), and one selection."""
     query = query.where(col(DialogueRow.run_id) == run_id, col(SampleRow.status) == status)
     if cultures:
         query = query.where(col(SampleRow.culture).in_(cultures))
     if shapes:
         query = query.where(col(SampleRow.kind).in_(shapes))
+    if selection:
+        picked = sqlalchemy.select(col(SelectedRow.sample_id)).where(col(SelectedRow.selection_id) == selection)
+        query = query.where(col(SampleRow.id).in_(picked))
     return query
 
 
-def rejected_count(look: Look, run_id: str, cultures: Sequence[str], shapes: Sequence[str] = ()) -> int:
-    """Count the samples of a run that reviewers rejected, in some cultures and shapes (none: all)."""
-    query = only(of_run(sqlalchemy.select(func.count())), run_id, "rejected", cultures, shapes)
+def rejected_count(
+    look: Look, run_id: str, cultures: Sequence[str], shapes: Sequence[str] = (), selection: str | None = None
+) -> int:
+    """Count the samples that reviewers rejected, in some cultures and shapes (none: all), and of one selection."""
+    query = only(of_run(sqlalchemy.select(func.count())), run_id, "rejected", cultures, shapes, selection)
     return int(look.execute(query).scalar_one())
 
 
@@ -184,16 +199,16 @@ def by_seed(look: Look, query: Any) -> Counter[str]:
     return Counter(dict(map(tuple, of_columns(look.execute(query.group_by(col(DialogueRow.seed_key)))))))
 
 
-def kept_samples(look: Look, run_id: str, cultures: Sequence[str]) -> Iterator[Mapping[str, Any]]:
-    """Yield the kept samples of a run in the order of the talk.
+def kept_samples(
+    look: Look, run_id: str, cultures: Sequence[str], selection: str | None = None
+) -> Iterator[Mapping[str, Any]]:
+    """Yield the kept samples of a run, or those of one selection, in the order of the talk.
 
     Each has `seed_key`, and of its statement `persona_key` and `first_person`.
     """
     of_statement = (col(StatementRow.persona_key), col(StatementRow.first_person))
     query = of_run(sqlalchemy.select(*SAMPLE, *of_statement, col(DialogueRow.seed_key)))
-    query = query.where(col(SampleRow.status) == "kept")
-    if cultures:
-        query = query.where(col(SampleRow.culture).in_(cultures))
+    query = only(query, run_id, "kept", cultures, selection=selection)
     return sound(look, SampleRow, in_order(query, run_id))
 
 

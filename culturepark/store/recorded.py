@@ -15,6 +15,7 @@ from culturepark.errors import Unreachable
 from culturepark.ids import run_of
 from culturepark.models.weights import cache_dir
 from culturepark.store.database import exists
+from culturepark.store.selections import PREFIX, find_selection
 from culturepark.store.store import Store
 
 DEMO = "demo"
@@ -23,24 +24,33 @@ PACKED = Path(__file__).parent / "demo.db.gz"
 
 
 def store_with(url: str, *names: str | None) -> str:
-    """Return the URL of the store that holds what is named: the recorded one for `demo` and all below it.
+    """Return the URL of the store that holds what is named: the recorded one for `demo`, all below it, and selections
+    of it.
 
-    A run of that name in the user's store comes first.
+    What the user's store has of that name comes first.
 
     Args:
         url: the user's store.
-        names: runs, or rows below them; None and `last` are the user's own.
+        names: runs, rows below them, or selections; None and `last` are the user's own.
     """
-    if not names or any(name is None or run_of(name) != DEMO for name in names):
+    if not names or any(name is None or not (run_of(name) == DEMO or name.startswith(PREFIX)) for name in names):
         return url
-    if exists(url):
-        store = Store(url, must_exist=True)
-        try:
-            if store.find_run(DEMO):
-                return url
-        finally:
-            store.close()
-    return f"sqlite:///{unpacked()}"
+    recorded = f"sqlite:///{unpacked()}"
+    wanted = {DEMO if run_of(name) == DEMO else name for name in names if name}
+    if (exists(url) and any(has(url, name) for name in wanted)) or not all(
+        name == DEMO or has(recorded, name) for name in wanted
+    ):
+        return url
+    return recorded
+
+
+def has(url: str, name: str) -> bool:
+    """Tell whether a store has a run or a selection."""
+    store = Store(url, must_exist=True)
+    try:
+        return bool(store.find_run(name) or find_selection(store, name))
+    finally:
+        store.close()
 
 
 def is_recorded(shown: str) -> bool:

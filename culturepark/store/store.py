@@ -47,6 +47,7 @@ from culturepark.store.tables import (
     ReviewRow,
     RunRow,
     SampleRow,
+    SelectedRow,
     SlipRow,
     StatementRow,
     TurnRow,
@@ -512,9 +513,14 @@ class Store:
             return standing_reviews(session, run_id)
 
     def set_splits(
-        self, run_ids: Sequence[str], cultures: Sequence[str], held: Iterable[str], left_out: Iterable[str] = ()
+        self,
+        run_ids: Sequence[str],
+        cultures: Sequence[str],
+        held: Iterable[str],
+        left_out: Iterable[str] = (),
+        selection: str | None = None,
     ) -> None:
-        """Store the side of a split for the kept samples of some runs and cultures (none: all).
+        """Store the side of a split for the kept samples of some runs and cultures (none: all), and of one selection.
 
         Args:
             held: seeds whose samples validate; those of all others train.
@@ -528,6 +534,9 @@ class Store:
                 change = update(SampleRow).where(*conditions)
                 if cultures:
                     change = change.where(col(SampleRow.culture).in_(cultures))
+                if selection:
+                    picked = select(SelectedRow.sample_id).where(SelectedRow.selection_id == selection)
+                    change = change.where(col(SampleRow.id).in_(picked))
                 session.execute(change.values(split=split).execution_options(synchronize_session=False))
 
             def put_kept(split: str, *dialogues: Any) -> None:
