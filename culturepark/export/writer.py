@@ -48,7 +48,7 @@ from culturepark.redact import redact
 from culturepark.stats.funnel import UNKNOWN, checks_of, origins
 from culturepark.stats.warranty import check_error, warranty_of
 from culturepark.store import exports
-from culturepark.store.draws import Over
+from culturepark.store.draws import Over, over_of_selection
 from culturepark.store.integrity import edition_of
 from culturepark.store.selections import runs_or_selection
 from culturepark.store.store import Store
@@ -100,8 +100,8 @@ def export(
                     f"{run.id} was being distilled again: {behind} dialogues still have the samples of the round "
                     f"before; `culturepark resume {run.id}` finishes it"
                 )
-        overs = [Over(run.id, (run.id,)) for run in runs] if wanted.of_single_rows else []
-        known = {over.id: warranty_of(look, over, wanted.asks_for) for over in overs}
+        overs = [over_of_selection(look, selection)] if selection else [Over(run.id, (run.id,)) for run in runs]
+        known = {over.id: warranty_of(look, over, wanted.asks_for) for over in overs if wanted.of_single_rows}
         if wanted.max_error is not None:
             for name, found in known.items():
                 check_error(found, name, wanted.max_error)

@@ -25,7 +25,7 @@ from culturepark.store.lineage import of_run
 from culturepark.store.selections import find_selection, sample_ids
 from culturepark.store.standing import Standing, standing_reviews
 from culturepark.store.store import Store
-from culturepark.store.tables import DialogueRow, DrawnRow, DrawRow, SampleRow
+from culturepark.store.tables import DialogueRow, DrawnRow, DrawRow, SampleRow, SelectionRow
 
 SEED = 0
 """Of a draw for which none is given."""
@@ -75,9 +75,13 @@ def over_of(store: Store, name: str) -> Over:
     """
     if selection := find_selection(store, name):
         with store.database.reading() as look:
-            return Over(selection.id, tuple(json.loads(selection.runs)), frozenset(sample_ids(look, selection.id)))
+            return over_of_selection(look, selection)
     run_id = store.run(name).id
     return Over(run_id, (run_id,))
+
+
+def over_of_selection(look: Look, selection: SelectionRow) -> Over:
+    return Over(selection.id, tuple(json.loads(selection.runs)), frozenset(sample_ids(look, selection.id)))
 
 
 def members(look: Look, over: Over) -> list[Member]:

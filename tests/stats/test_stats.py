@@ -160,8 +160,8 @@ def test_the_keys_that_scripts_rely_on_are_there() -> None:
     assert list(stats) == [
         "run", "scenario", "status", "stop_reason", "models", "seed", "created_at", "finished_at", "dialogues",
         "skipped", "dialogue_stop_reasons", "turns", "slips", "statements", "provenance", "verdicts", "row_questions",
-        "checks", "duplicates", "samples", "reviews", "calls", "tokens", "endpoints", "cost_usd", "unpriced_calls",
-        "stances", "representation", "talks",
+        "checks", "duplicates", "samples", "reviews", "warranty", "calls", "tokens", "endpoints", "cost_usd",
+        "unpriced_calls", "stances", "representation", "talks",
     ]  # fmt: skip
     figures = stats["representation"]
     assert set(figures) == {"note", "run", "cultures", "vectors"}
@@ -314,7 +314,17 @@ def test_json_has_its_keys_in_their_order() -> None:
             "duplicates",
             "samples",
         ),
-        *("reviews", "calls", "tokens", "endpoints", "cost_usd", "unpriced_calls", "stances", "representation"),
+        *(
+            "reviews",
+            "warranty",
+            "calls",
+            "tokens",
+            "endpoints",
+            "cost_usd",
+            "unpriced_calls",
+            "stances",
+            "representation",
+        ),
         "talks",
     ]
     figures = stats["representation"]
