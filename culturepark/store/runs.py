@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy
@@ -12,9 +13,10 @@ from sqlmodel import col, exists, func, select
 from culturepark.domain import JsonObject
 from culturepark.errors import UsageError
 from culturepark.ids import dialogue_of, parent_of, run_of
+from culturepark.store.integrity import of_columns
 from culturepark.store.lineage import of_run, parents
 from culturepark.store.store import Store
-from culturepark.store.tables import CallRow, DialogueRow, ParticipantRow, RunRow, SampleRow
+from culturepark.store.tables import CallRow, DialogueRow, ParticipantRow, RunRow, SampleRow, StatementRow, TurnRow
 
 
 def runs(store: Store) -> list[JsonObject]:
@@ -54,6 +56,30 @@ def spent_by_stage(store: Store, run_id: str) -> dict[str, tuple[float, float, f
         query = sqlalchemy.select(CallRow.stage, func.count(), *sums)  # type: ignore[call-overload]
         query = query.where(col(CallRow.run_id) == run_id, col(CallRow.response).is_not(None)).group_by(CallRow.stage)
         return {row[0]: (float(row[1]), float(row[2]), float(row[3])) for row in session.execute(query)}
+
+
+def cost_of(store: Store, run_id: str, stages: Collection[str]) -> float | None:
+    """Return what the calls of some stages have cost; None if no price is known."""
+    query = sqlalchemy.select(func.sum(CallRow.cost_usd)).where(col(CallRow.run_id) == run_id)
+    with store.database.reading() as session:
+        cost: float | None = session.execute(query.where(col(CallRow.stage).in_(stages))).scalar_one()
+        return cost
+
+
+def kept_rows(store: Store, run_id: str) -> list[Any]:
+    """Return id, statement_id, shape, culture, persona_key and provenance of a run's kept samples, in their order."""
+    columns = (
+        SampleRow.id,
+        SampleRow.statement_id,
+        col(SampleRow.kind).label("shape"),
+        SampleRow.culture,
+        StatementRow.persona_key,
+        SampleRow.provenance,
+    )
+    query = of_run(sqlalchemy.select(*columns)).where(col(DialogueRow.run_id) == run_id)  # type: ignore[call-overload]
+    order = DialogueRow.number, TurnRow.position, func.length(StatementRow.id), StatementRow.id, SampleRow.id
+    with store.database.reading() as session:
+        return of_columns(session.execute(query.where(col(SampleRow.status) == "kept").order_by(*order)))
 
 
 def completed(store: Store, models: str) -> list[RunRow]:
