@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from culturepark.cli.options import STORE, RunId, StoreUrl, decodable
-from culturepark.export.formats import FORMATS
+from culturepark.export.formats import FORMATS, LOGS
 
 app = typer.Typer()
 
@@ -32,6 +32,9 @@ Example: culturepark export last --format trl --out runs/sure --max-error 0.05
 \b
 Whole dialogues as multi-turn rows, also as Parquet, with a licence on the card:
 Example: culturepark export last --format trl --dialogues --out runs/talks --parquet --license cc-by-4.0
+\b
+Whole dialogues as logs of Inspect, for `inspect view --log-dir runs/logs`:
+Example: culturepark export last --format inspect --out runs/logs
 """
 )
 def export(
@@ -40,9 +43,9 @@ def export(
         str,
         typer.Option(
             "--format",
-            metavar=f"<{'|'.join(FORMATS)}>",
+            metavar=f"<{'|'.join([*FORMATS, LOGS])}>",
             help="What will read it.",
-            autocompletion=lambda: list(FORMATS),
+            autocompletion=lambda: [*FORMATS, LOGS],
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="A folder for the files.")],
@@ -72,6 +75,7 @@ def export(
     """Write the kept samples, or whole dialogues, as training files with an index, a card and a manifest."""
     from culturepark.domain import CULTURES, MAIN_CULTURE
     from culturepark.errors import UsageError
+    from culturepark.export.inspect_logs import export_logs
     from culturepark.export.manifest import Wanted
     from culturepark.export.shape_mix import shape_mix_of
     from culturepark.export.writer import export as write_export
@@ -87,11 +91,19 @@ def export(
     if split is not None and not 0 < split < 1:
         raise UsageError("--split: the share that trains, between 0 and 1, as in --split 0.9")
     mix = shape_mix_of(shape_mix) if shape_mix is not None else ()
+    command = shlex.join(["culturepark", *sys.argv[1:]])
+    if form == LOGS:
+        if culture or split or mix or grounded or parquet or licence or max_error is not None:
+            raise UsageError(f"--format {LOGS} writes whole dialogues as they are, and takes no option but --out")
+        logs = export_logs(Store(store_with(store_url, *run_ids), must_exist=True), run_ids, out, command)
+        tell(f"{counted(logs.rows, 'dialogue')} in {out}; look at them: inspect view --log-dir {shlex.quote(str(out))}")
+        for path in logs.files:
+            write(str(path))
+        return 0
     store = Store(store_with(store_url, *run_ids), must_exist=True)
     wanted = Wanted(
         form, tuple(dict.fromkeys(culture or [])), split, dialogues, parquet, licence, mix, grounded, max_error
     )
-    command = shlex.join(["culturepark", *sys.argv[1:]])
     exported = write_export(store, run_ids, out, wanted, command=command, tell=tell)
     for note in exported.notes:
         tell(f"note: {note}")

@@ -211,7 +211,12 @@ def files_of_an_export(out: Path) -> set[str]:
         raise UsageError(f"--out {out} holds other files; name a new folder") from None
     # A manifest may name any file; only files with the names of an export are deleted.
     data_files = [name for name in names if re.fullmatch(r"[a-z][a-z.]*\.(jsonl|parquet)", name)]
-    return {*data_files, *(index_of(name) for name in data_files if name.endswith(".jsonl") and name != DUPLICATES)}
+    logs = [name for name in names if re.fullmatch(r"[0-9]{4}-[\w+-]+\.eval", name)]
+    return {
+        *logs,
+        *data_files,
+        *(index_of(name) for name in data_files if name.endswith(".jsonl") and name != DUPLICATES),
+    }
 
 
 def create(path: Path) -> IO[bytes]:

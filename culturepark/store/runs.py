@@ -68,7 +68,7 @@ def cost_of(store: Store, run_id: str, stages: Collection[str]) -> float | None:
 
 def kept_rows(store: Store, run_id: str) -> list[Any]:
     """Return id, statement_id, shape, culture, persona_key and provenance of a run's kept samples, in their order."""
-    columns = (
+    columns: tuple[Any, ...] = (
         SampleRow.id,
         SampleRow.statement_id,
         col(SampleRow.kind).label("shape"),
