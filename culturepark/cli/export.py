@@ -145,3 +145,36 @@ def report(
         tell(f"{place}: {place.stat().st_size / 1e6:.1f} MB, for any browser; it loads nothing and sends nothing")
         write(str(place))
     return 0
+
+
+@app.command(
+    epilog="""\b
+Browse a store, with these queries and what each table and column means:
+Example: culturepark views --datasette > metadata.json && datasette runs/culturepark.db -m metadata.json
+\b
+The same as temporary views, in a file that need not be writable:
+Example: culturepark views > views.sql && sqlite3 -readonly runs/culturepark.db -init views.sql
+"""
+)
+def views(
+    datasette: Annotated[
+        bool, typer.Option("--datasette", help="Metadata for Datasette in place of SQL: queries, facets, columns.")
+    ] = False,
+    store_url: StoreUrl = STORE,
+) -> int:
+    """Print SQL views of a store: rows with what is behind them, funnel, cost, reviews, what was made up."""
+    import json
+
+    from culturepark.errors import UsageError
+    from culturepark.store.database import parsed
+    from culturepark.store.views import SQL, datasette_metadata
+    from culturepark.terminal.safe import write
+
+    if not datasette:
+        write(SQL.read_text("utf-8").rstrip())
+        return 0
+    url = parsed(store_url)
+    if url.get_backend_name() != "sqlite":
+        raise UsageError("--datasette: Datasette opens stores in files of SQLite, and this one is PostgreSQL's")
+    write(json.dumps(datasette_metadata(Path(url.database or "").stem), indent=1, ensure_ascii=False))
+    return 0
