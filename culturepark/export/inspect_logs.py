@@ -114,7 +114,7 @@ def write_log(store: Store, run: RunRow, path: Path) -> int:
 
 
 def packed(content: Any) -> bytes:
-    return without_secrets(json.dumps(content, ensure_ascii=True)).encode()
+    return json.dumps(without_secrets(content), ensure_ascii=True).encode()
 
 
 def header_of(scenes: Scenes, dialogue_ids: list[str], usage: Counter[tuple[str, str]]) -> JsonObject:
@@ -156,7 +156,7 @@ def header_of(scenes: Scenes, dialogue_ids: list[str], usage: Counter[tuple[str,
 
 def sample_of(scene: Scene, calls: Sequence[CallRow]) -> JsonObject:
     dialogue = scene.dialogue
-    begun, ended = (when(edge, calls) for edge in (min, max))
+    begun = [call.started_at for call in calls]
     failed = {"message": dialogue.error, "traceback": "", "traceback_ansi": ""} if dialogue.error else None
     return {
         "id": dialogue.id,
@@ -182,8 +182,8 @@ def sample_of(scene: Scene, calls: Sequence[CallRow]) -> JsonObject:
             "rows_kept": sum(mined.kept for mined in scene.statements),
         },
         "model_usage": by_model(spent(calls)),
-        "started_at": begun,
-        "completed_at": ended,
+        "started_at": min(begun, default=None),
+        "completed_at": max(begun, default=None),
         "error": failed,
     }
 
@@ -274,8 +274,3 @@ def by_model(sums: Counter[tuple[str, str]]) -> JsonObject:
     for amounts in usage.values():
         amounts["total_tokens"] = amounts.get("input_tokens", 0) + amounts.get("output_tokens", 0)
     return dict(usage)
-
-
-def when(edge: Any, calls: Sequence[CallRow]) -> str | None:
-    """Return the time of the first or last call, without the fractions that depend on the machine."""
-    return edge((call.started_at for call in calls), default=None)

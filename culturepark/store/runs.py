@@ -76,7 +76,7 @@ def kept_rows(store: Store, run_id: str) -> list[Any]:
         StatementRow.persona_key,
         SampleRow.provenance,
     )
-    query = of_run(sqlalchemy.select(*columns)).where(col(DialogueRow.run_id) == run_id)  # type: ignore[call-overload]
+    query = of_run(sqlalchemy.select(*columns)).where(col(DialogueRow.run_id) == run_id)
     order = DialogueRow.number, TurnRow.position, func.length(StatementRow.id), StatementRow.id, SampleRow.id
     with store.database.reading() as session:
         return of_columns(session.execute(query.where(col(SampleRow.status) == "kept").order_by(*order)))
