@@ -90,7 +90,7 @@ $(DEV): pyproject.toml | $(READY)
 	@touch $@
 
 $(TRAIN): pyproject.toml | $(DEV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train,readers]'
 	@touch $@
 
 $(SITE): pyproject.toml | $(READY)

@@ -7,7 +7,6 @@ stale pages are named on stderr, and the exit code is 1.
 from __future__ import annotations
 
 import ast
-import inspect
 import io
 import os
 import re
@@ -15,7 +14,6 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, redirect_stderr, redirect_stdout
-from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, get_args, get_origin
@@ -30,7 +28,7 @@ from culturepark import errors, glossary
 from culturepark.catalog import scenarios, surveys
 from culturepark.cli.app import app, run
 from culturepark.domain import Persona
-from culturepark.store import tables
+from culturepark.store.views import field_docs, prose, table_rows
 
 DOCS = ROOT / "docs"
 NOTE = "<!-- Written by docs/generate.py from the code; edit the code, then run `python docs/generate.py`. -->"
@@ -54,10 +52,6 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 
 
-def one_line(text: str | None) -> str:
-    return " ".join((text or "").split())
-
-
 # --- commands ----------------------------------------------------------------------------------
 
 
@@ -75,7 +69,7 @@ def commands() -> str:
         arguments = [argument(param) for param in shown if param.param_type_name == "argument"]
         usage = " ".join(["culturepark", name, *arguments, *["[OPTIONS]"][: len(shown) > len(arguments)]])
         rows = [option(param, context) for param in shown]
-        blocks += [f"## {name}", one_line(command.help), f"```text\n{usage}\n```"]
+        blocks += [f"## {name}", prose(command.help), f"```text\n{usage}\n```"]
         blocks += [table(("argument or option", "meaning"), rows)] if rows else []
         blocks += [examples(command.epilog)] if command.epilog else []
     return page("Commands", *blocks)
@@ -91,9 +85,9 @@ def option(param: Any, context: Any) -> tuple[str, str]:
     names, meaning = param.get_help_record(context)
     if param.param_type_name == "argument":
         names = argument(param)
-    meaning = re.sub(r"[;,]? ?-?[\d.]+<=x(?:<=[\d.]+)?", "", one_line(meaning)).replace("[]", "").strip()
+    meaning = re.sub(r"[;,]? ?-?[\d.]+<=x(?:<=[\d.]+)?", "", prose(meaning)).replace("[]", "").strip()
     return (
-        f"`{one_line(names).replace('<int range>', 'N').replace('<float range>', 'N').replace('<float>', 'N')}`",
+        f"`{prose(names).replace('<int range>', 'N').replace('<float range>', 'N').replace('<float>', 'N')}`",
         meaning,
     )
 
@@ -111,21 +105,6 @@ def examples(epilog: str) -> str:
 
 
 # --- files -------------------------------------------------------------------------------------
-
-
-def field_docs(model: type) -> dict[str, str]:
-    """The docstring under each field of a class and of the classes that it is made of."""
-    docs: dict[str, str] = {}
-    for owner in reversed(model.__mro__):
-        if not owner.__module__.startswith("culturepark"):
-            continue
-        body = ast.parse(inspect.cleandoc("\n" + inspect.getsource(owner))).body[0].body  # type: ignore[attr-defined]
-        for statement, following in pairwise(body):
-            if isinstance(statement, ast.AnnAssign) and isinstance(following, ast.Expr):
-                target, value = statement.target, following.value
-                if isinstance(target, ast.Name) and isinstance(value, ast.Constant) and isinstance(value.value, str):
-                    docs[target.id] = one_line(value.value)
-    return docs
 
 
 def models_in(annotation: Any) -> Iterator[tuple[type[BaseModel], str]]:
@@ -232,9 +211,7 @@ def store_tables() -> str:
         "Names of tables and columns are a contract with other people's scripts. "
         "[The store](../store.md) explains ids, rounds, reviews and branches.",
     ]
-    for row in vars(tables).values():
-        if not (inspect.isclass(row) and hasattr(row, "__table__")):
-            continue
+    for row in table_rows():
         docs = field_docs(row)
         lines = []
         for column in row.__table__.columns:
@@ -242,7 +219,7 @@ def store_tables() -> str:
             marks = (["key"] if column.primary_key else []) + [f"refers to {name}" for name in names]
             kind = str(column.type.compile()).lower() + (" or null" if column.nullable else "")
             lines.append((f"`{column.name}`", kind, ", ".join(marks), docs.get(column.name, "")))
-        blocks += [f"## {row.__tablename__}", table(("column", "type", "", "meaning"), lines)]
+        blocks += [f"## {row.__tablename__}", prose(row.__doc__), table(("column", "type", "", "meaning"), lines)]
     return page("Tables", *blocks)
 
 
@@ -320,7 +297,7 @@ def described(path: Path) -> tuple[str, str]:
 
 def first_sentence(path: Path) -> str:
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return one_line(text.partition("\n\n")[0]).replace("<", "&lt;")
+    return prose(text.partition("\n\n")[0]).replace("<", "&lt;")
 
 
 # --- the tutorial ------------------------------------------------------------------------------

@@ -78,20 +78,8 @@ def carry_on(store: Store, row: RunRow, as_json: bool, trust: Trust, more: Mappi
     Args:
         more: further values for stdout: with `--json` all beside the figures, else the first in place of the run's id.
     """
-    warn_of_unknown_prices(store, row)
     option = store_option(store)
-    failure: CultureparkError | None = None
-    with watching() as watcher:
-        run = Run(store, row, watcher, trust)
-        note_skipped(watcher, row, option)
-        if people := run.without_a_second():
-            watcher.note(f"cross-check: nobody else to ask about norms of {people}; they are kept without")
-        try:
-            asyncio.run(until_stopped(run))
-        except CultureparkError as error:
-            failure = error
-        if row.skipped is None:  # it has been planned meanwhile
-            note_skipped(watcher, store.run(row.id), option)
+    failure = carried_on(store, row, trust)
     stats = stats_of(store, store.run(row.id))
     if failure and stats.status == Status.RUNNING:  # the store could not be written
         stats = stats.model_copy(update={"status": Status.STOPPED})
@@ -104,6 +92,29 @@ def carry_on(store: Store, row: RunRow, as_json: bool, trust: Trust, more: Mappi
         show_origin(failure)
         return failure.exit_code
     return 1 if stats.status == Status.FAILED else 0
+
+
+def carried_on(store: Store, row: RunRow, trust: Trust, preview: int = 0) -> CultureparkError | None:
+    """Carry a run on and show its progress; return what stopped it, if anything did.
+
+    Args:
+        preview: number of rows that are enough; 0 for all.
+    """
+    warn_of_unknown_prices(store, row)
+    option = store_option(store)
+    failure: CultureparkError | None = None
+    with watching() as watcher:
+        run = Run(store, row, watcher, trust, preview=preview)
+        note_skipped(watcher, row, option)
+        if people := run.without_a_second():
+            watcher.note(f"cross-check: nobody else to ask about norms of {people}; they are kept without")
+        try:
+            asyncio.run(until_stopped(run))
+        except CultureparkError as error:
+            failure = error
+        if row.skipped is None:  # it has been planned meanwhile
+            note_skipped(watcher, store.run(row.id), option)
+    return failure
 
 
 def note_skipped(watcher: Watcher, row: RunRow, option: str) -> None:
@@ -156,8 +167,7 @@ def tell_summary(stats: RunStats, failure: CultureparkError | None, option: str)
     if stats.status == Status.FAILED:
         tell(f"{stats.stop_reason}; go on with: culturepark resume {stats.run}{option}")
     if failure:
-        more = f" {failure.option}" if isinstance(failure, BudgetReached) else ""
-        tell(f"{safe(failure)}\ngo on with: culturepark resume {stats.run}{more}{option}")
+        tell_failure(failure, stats.run, option)
     elif not stats.samples.kept and stats.stop_reason == "completed":
         refused = stats.calls.refused_by_guard
         why = ""
@@ -174,6 +184,16 @@ def tell_summary(stats: RunStats, failure: CultureparkError | None, option: str)
         if collapse.verdict == "collapsed":
             tell(f"one voice: {'; '.join(collapse.reasons)}; `culturepark stats {stats.run}{option}` shows more")
         tell(f"next: culturepark export {stats.run} --format trl --out runs/{stats.run}{option}")
+    tell_what_to_expect(stats)
+
+
+def tell_failure(failure: CultureparkError, run_id: str, option: str) -> None:
+    more = f" {failure.option}" if isinstance(failure, BudgetReached) else ""
+    tell(f"{safe(failure)}\ngo on with: culturepark resume {run_id}{more}{option}")
+
+
+def tell_what_to_expect(stats: RunStats) -> None:
+    """Say of the smallest models that their rows are nothing to train on."""
     if any(map(is_tiny, stats.models.values())):
         tell(
             "the embedded model is tiny: it picks sentences from cards and takes in nothing that is said; no view is "

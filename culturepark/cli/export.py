@@ -9,7 +9,7 @@ import typer
 
 from culturepark.cli import completion
 from culturepark.cli.options import STORE, RunId, StoreUrl, decodable
-from culturepark.export.formats import FORMATS
+from culturepark.export.formats import FORMATS, LOGS
 
 app = typer.Typer()
 
@@ -36,6 +36,9 @@ Example: culturepark export sel-20261121-7f3a --format trl --out runs/chosen
 \b
 Whole dialogues as multi-turn rows, also as Parquet, with a licence on the card:
 Example: culturepark export last --format trl --dialogues --out runs/talks --parquet --license cc-by-4.0
+\b
+Whole dialogues as logs of Inspect, for `inspect view --log-dir runs/logs`:
+Example: culturepark export last --format inspect --out runs/logs
 """
 )
 def export(
@@ -51,9 +54,9 @@ def export(
         str,
         typer.Option(
             "--format",
-            metavar=f"<{'|'.join(FORMATS)}>",
+            metavar=f"<{'|'.join([*FORMATS, LOGS])}>",
             help="What will read it.",
-            autocompletion=lambda: list(FORMATS),
+            autocompletion=lambda: [*FORMATS, LOGS],
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="A folder for the files.")],
@@ -89,6 +92,7 @@ def export(
     """Write the kept samples, or whole dialogues, as training files with an index, a card and a manifest."""
     from culturepark.domain import CULTURES, MAIN_CULTURE
     from culturepark.errors import UsageError
+    from culturepark.export.inspect_logs import export_logs
     from culturepark.export.manifest import Wanted
     from culturepark.export.shape_mix import shape_mix_of
     from culturepark.export.writer import export as write_export
@@ -104,11 +108,19 @@ def export(
     if split is not None and not 0 < split < 1:
         raise UsageError("--split: the share that trains, between 0 and 1, as in --split 0.9")
     mix = shape_mix_of(shape_mix) if shape_mix is not None else ()
+    command = shlex.join(["culturepark", *sys.argv[1:]])
+    if form == LOGS:
+        if culture or split or mix or grounded or parquet or licence or max_error is not None:
+            raise UsageError(f"--format {LOGS} writes whole dialogues as they are, and takes no option but --out")
+        logs = export_logs(Store(store_with(store_url, *run_ids), must_exist=True), run_ids, out, command)
+        tell(f"{counted(logs.rows, 'dialogue')} in {out}; look at them: inspect view --log-dir {shlex.quote(str(out))}")
+        for path in logs.files:
+            write(str(path))
+        return 0
     store = Store(store_with(store_url, *run_ids), must_exist=True)
     wanted = Wanted(
         form, tuple(dict.fromkeys(culture or [])), split, dialogues, parquet, licence, mix, grounded, max_error
     )
-    command = shlex.join(["culturepark", *sys.argv[1:]])
     exported = write_export(store, run_ids, out, wanted, command=command, tell=tell)
     for note in exported.notes:
         tell(f"note: {note}")
@@ -149,4 +161,37 @@ def report(
     if place := written.place:
         tell(f"{place}: {place.stat().st_size / 1e6:.1f} MB, for any browser; it loads nothing and sends nothing")
         write(str(place))
+    return 0
+
+
+@app.command(
+    epilog="""\b
+Browse a store, with these queries and what each table and column means:
+Example: culturepark views --datasette > metadata.json && datasette runs/culturepark.db -m metadata.json
+\b
+The same as temporary views, in a file that need not be writable:
+Example: culturepark views > views.sql && sqlite3 -readonly runs/culturepark.db -init views.sql
+"""
+)
+def views(
+    datasette: Annotated[
+        bool, typer.Option("--datasette", help="Metadata for Datasette in place of SQL: queries, facets, columns.")
+    ] = False,
+    store_url: StoreUrl = STORE,
+) -> int:
+    """Print SQL views of a store: rows with what is behind them, funnel, cost, reviews, what was made up."""
+    import json
+
+    from culturepark.errors import UsageError
+    from culturepark.store.database import parsed
+    from culturepark.store.views import SQL, datasette_metadata
+    from culturepark.terminal.safe import write
+
+    if not datasette:
+        write(SQL.read_text("utf-8").rstrip())
+        return 0
+    url = parsed(store_url)
+    if url.get_backend_name() != "sqlite":
+        raise UsageError("--datasette: Datasette opens stores in files of SQLite, and this one is PostgreSQL's")
+    write(json.dumps(datasette_metadata(Path(url.database or "").stem), indent=1, ensure_ascii=False))
     return 0

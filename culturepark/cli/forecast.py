@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from culturepark.dialogue.casting import plan
 from culturepark.domain import Edition, ModelRole
 from culturepark.errors import StoreError
 from culturepark.glossary import counted
 from culturepark.models.spec import ModelSpec
-from culturepark.run.forecast import Past, forecast
+from culturepark.run.forecast import FORESEEN, Forecast, Past, forecast
 from culturepark.run.plan import models_column
 from culturepark.run.rating import known
 from culturepark.store import runs
@@ -25,7 +25,9 @@ MOST_PAST_RUNS = 10
 def show_forecast(
     edition: Edition, models: Mapping[ModelRole, ModelSpec], seed: int, store_url: str, as_json: bool
 ) -> int:
-    past = past_runs(store_url, edition.scenario.protocol, models)
+    past: list[Past] = []
+    if exists(store_url):
+        past = past_runs(lambda: Store(store_url, must_exist=True), edition.scenario.protocol, models)
     figures = forecast(plan(edition, seed, known(edition)), edition.scenario, models, past)
     if as_json:
         write(json.dumps(figures.model_dump()))
@@ -35,16 +37,10 @@ def show_forecast(
         f"{counted(figures.dialogues, 'dialogue')} with {figures.persona_turns} turns of personas; "
         "nothing has been sent"
     )
-    for name, (low, high) in (
-        ("calls", figures.calls),
-        ("prompt tokens", figures.prompt_tokens),
-        ("completion tokens", figures.completion_tokens),
-    ):
-        console.print(f"{name:>18}  {low:,} to {high:,}")
+    for name, ends in figure_lines(figures).items():
+        console.print(f"{name:>18}  {ends}")
     if figures.measure_calls:
         console.print(f"{'to measure talks':>18}  {figures.measure_calls:,} of the calls")
-    cost = figures.cost_usd
-    console.print(f"{'cost':>18}  " + (f"${cost[0]:.2f} to ${cost[1]:.2f}" if cost else "no known price"))
     if past:
         ids = ", ".join(run.run_id for run in past[:3]) + (", ..." if len(past) > 3 else "")
         console.print(f"{'judged by':>18}  {ids}", soft_wrap=True)
@@ -53,18 +49,30 @@ def show_forecast(
     return 0
 
 
-def past_runs(store_url: str, protocol: str, models: Mapping[ModelRole, ModelSpec]) -> list[Past]:
-    """Return the last complete runs with the same protocol and models."""
-    if not exists(store_url):
-        return []
+def figure_lines(figures: Forecast) -> dict[str, str]:
+    """Return the ranges of a forecast in words."""
+    counts = {
+        "calls": figures.calls,
+        "prompt tokens": figures.prompt_tokens,
+        "completion tokens": figures.completion_tokens,
+    }
+    cost = figures.cost_usd
+    return {name: f"{low:,} to {high:,}" for name, (low, high) in counts.items()} | {
+        "cost": f"${cost[0]:.2f} to ${cost[1]:.2f}" if cost else "no known price"
+    }
+
+
+def past_runs(opened: Callable[[], Store], protocol: str, models: Mapping[ModelRole, ModelSpec]) -> list[Past]:
+    """Return the last complete runs with the same protocol and models; of a damaged store, those that can be read."""
     past: list[Past] = []
     try:
-        store = Store(store_url, must_exist=True)
+        store = opened()
         for row in runs.completed(store, models_column(models)):
             edition = edition_of(row)
             if edition.scenario.protocol == protocol and len(past) < MOST_PAST_RUNS:
-                spent = runs.spent_by_stage(store, row.id)
-                past.append(Past(row.id, edition, row.seed, spent, store.spent(row.id).cost_usd))
+                held = plan(edition, row.seed, known(edition))
+                spent, cost = runs.spent_by_stage(store, row.id), runs.cost_of(store, row.id, FORESEEN)
+                past.append(Past(row.id, held, edition.scenario, spent, cost))
     except StoreError as error:
         tell(f"note: not all past runs can be learnt from: {safe(error)}")
     return past

@@ -1,6 +1,7 @@
 """The commands that hold dialogues and distil them: simulate, resume, distill, branch."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -27,7 +28,14 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-@app.command(epilog="Example: culturepark simulate quickstart --model openai:gpt-4o-mini")
+@app.command(
+    epilog="""\b
+Example: culturepark simulate quickstart --model openai:gpt-4o-mini
+\b
+Five rows in full and what the whole will cost, before it is paid for; `resume` goes on with the rest:
+Example: culturepark simulate quickstart --model openai:gpt-4o-mini --preview 5
+"""
+)
 @gather
 def simulate(
     scenario: Annotated[
@@ -55,6 +63,19 @@ def simulate(
     until: Annotated[Until, typer.Option(help="Last stage to do.")] = "samples",
     run_id: Annotated[str | None, typer.Option(metavar="ID", help="Name the run; if it exists, go on with it.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Forecast calls, tokens and cost; ask nothing.")] = False,
+    preview: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=50,
+            metavar="ROWS",
+            help="Hold as little as shows so many rows in full, at most as many dialogues; then stop.",
+        ),
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --preview: write the report page of what was held, too."),
+    ] = None,
     as_json: Json = False,
 ) -> int:
     """Hold the dialogues of a scenario and distil them into samples."""
@@ -62,7 +83,7 @@ def simulate(
     from culturepark.cli.consent import trust_in
     from culturepark.cli.execution import carry_on, check_run_id
     from culturepark.dialogue.casting import plan
-    from culturepark.errors import Lacking, Unreachable
+    from culturepark.errors import Lacking, Unreachable, UsageError
     from culturepark.models import prices
     from culturepark.models.registry import check_here, check_specs
     from culturepark.models.spec import parse_roles
@@ -72,6 +93,12 @@ def simulate(
     from culturepark.terminal.safe import safe, tell
 
     check_run_id(run_id)
+    if preview and (dry_run or until != "samples"):
+        raise UsageError("--preview shows finished rows: leave out --dry-run and --until")
+    if page and not preview:
+        raise UsageError("--page goes with --preview; `culturepark report RUN` writes the page of any run")
+    if str(page) == "-":
+        raise UsageError("--page: a file; stdout has the rows")
     edition = scenarios.load_edition(scenarios.find(scenario), dialogues)
     models = parse_roles(model, roles or [])
     prices.table()  # an error in the price list is reported now, and not at the first answer
@@ -96,6 +123,10 @@ def simulate(
     run_id = run_id or free_run_id(store, edition)
     with store.database.hold(run_id):
         row = new_run(store, edition, seed=seed, models=models, settings=settings, run_id=run_id)
+        if preview:
+            from culturepark.cli.preview import show_preview
+
+            return show_preview(store, row, preview, page, as_json, trust)
         return carry_on(store, row, as_json, trust)
 
 

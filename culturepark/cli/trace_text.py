@@ -24,13 +24,7 @@ def lines_of(trace: Trace | TalkTrace) -> Iterator[Text]:
 
 def statement_lines(trace: Trace) -> Iterator[Text]:
     """Lead from a sample, or a statement, to its words, call, persona and survey item; of two statements, from both."""
-    if sample := trace.sample:
-        reason = f" ({sample.drop_reason})" if sample.drop_reason else ""
-        flags = f"; {flags_in_words(sample.flags)}" if sample.flags else ""
-        origin = f"; content: {in_words(GROUNDS_SHORT, sample.provenance)}" if sample.provenance else ""
-        yield heading("sample", sample.id, f"{sample.kind}, {sample.status}{reason}{origin}{flags}")
-        for message in trace.messages:
-            yield plain(indent(f"{message['role']}: {message['content']}", "    "))
+    yield from sample_lines(trace)
     yield from lines_behind(trace)
     if trace.beside:
         yield heading("beside", trace.beside.statement.id, "the sample is made of this statement too")
@@ -38,6 +32,17 @@ def statement_lines(trace: Trace) -> Iterator[Text]:
     elif trace.sample and trace.sample.beside:
         yield heading("beside", trace.sample.beside, "the sample is made of this statement too, which is gone")
     yield run_line(trace.run)
+
+
+def sample_lines(trace: Trace) -> Iterator[Text]:
+    """Yield a sample with all of its words; nothing where the trace begins at a statement."""
+    if sample := trace.sample:
+        reason = f" ({sample.drop_reason})" if sample.drop_reason else ""
+        flags = f"; {flags_in_words(sample.flags)}" if sample.flags else ""
+        origin = f"; content: {in_words(GROUNDS_SHORT, sample.provenance)}" if sample.provenance else ""
+        yield heading("sample", sample.id, f"{sample.kind}, {sample.status}{reason}{origin}{flags}")
+        for message in trace.messages:
+            yield plain(indent(f"{message['role']}: {message['content']}", "    "))
 
 
 def lines_behind(trace: Trace) -> Iterator[Text]:
@@ -55,10 +60,7 @@ def lines_behind(trace: Trace) -> Iterator[Text]:
         how = f"{duplicate.method}, similarity {duplicate.similarity:.2f}"
         yield heading("duplicate", f"of {duplicate.representative_id}", how)
     yield from review_lines(trace.reviews)
-    yield heading("turn", turn.id, f"{trace.persona.called}, {turn.phase}")
-    start, end = statement.quote_start, statement.quote_end
-    quote = (f"[{safe(turn.text[start:end])}]", "bold underline")
-    yield Text.assemble("    ", safe(turn.text[:start]), quote, safe(turn.text[end:]))
+    yield from quoted(trace)
     yield from turn_notes(turn, trace.slips, names_of(trace.run))
     if call := trace.calls.get(turn.call_id or ""):
         yield call_line(call)
@@ -70,6 +72,15 @@ def lines_behind(trace: Trace) -> Iterator[Text]:
             shares = (f"{option.label} {trace.shares.get(option.code, 0.0):.0%}" for option in item.options)
             yield plain(f"    {trace.persona.country}: {'; '.join(shares)}")
         yield plain(f"    {item.source}")
+
+
+def quoted(trace: Trace) -> Iterator[Text]:
+    """Yield the turn behind a statement, with the quote marked."""
+    statement, turn = trace.statement, trace.turn
+    yield heading("turn", turn.id, f"{trace.persona.called}, {turn.phase}")
+    start, end = statement.quote_start, statement.quote_end
+    quote = (f"[{safe(turn.text[start:end])}]", "bold underline")
+    yield Text.assemble("    ", safe(turn.text[:start]), quote, safe(turn.text[end:]))
 
 
 def talk_lines(trace: TalkTrace) -> Iterator[Text]:

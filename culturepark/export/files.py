@@ -207,11 +207,18 @@ def files_of_an_export(out: Path) -> set[str]:
         manifest = json.loads(readable(out / MANIFEST).read_bytes())
         names = [str(file["name"]) for file in manifest["files"] if manifest["culturepark"]]
         names += [DUPLICATES] if manifest.get("duplicates") else []
+        card = [CARD] if manifest.get("card") else []  # logs have none
     except UNREADABLE:
         raise UsageError(f"--out {out} holds other files; name a new folder") from None
     # A manifest may name any file; only files with the names of an export are deleted.
     data_files = [name for name in names if re.fullmatch(r"[a-z][a-z.]*\.(jsonl|parquet)", name)]
-    return {*data_files, *(index_of(name) for name in data_files if name.endswith(".jsonl") and name != DUPLICATES)}
+    logs = [name for name in names if re.fullmatch(r"[0-9]{4}-[\w+-]+\.eval", name)]
+    return {
+        *card,
+        *logs,
+        *data_files,
+        *(index_of(name) for name in data_files if name.endswith(".jsonl") and name != DUPLICATES),
+    }
 
 
 def create(path: Path) -> IO[bytes]:

@@ -88,13 +88,17 @@ def register(added: Format) -> None:
     FORMATS.add(added.name, added)
 
 
+LOGS = "inspect"
+"""The value of `--format` for logs of whole dialogues (`inspect_logs`), which hold no rows."""
+
+
 def format_named(name: str) -> Format:
     """
     Raises:
         UsageError: if there is no such format.
     """
     if name not in FORMATS:
-        raise UsageError(f"--format {name[:60]!r}: must be one of {', '.join(FORMATS.names())}")
+        raise UsageError(f"--format {name[:60]!r}: must be one of {', '.join([*FORMATS.names(), LOGS])}")
     return FORMATS[name]
 
 

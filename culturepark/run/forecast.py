@@ -10,16 +10,14 @@ from typing import get_args
 from culturepark.dialogue import phrasing
 from culturepark.dialogue.agents import SHOWN
 from culturepark.dialogue.casting import Plan
-from culturepark.dialogue.casting import plan as plan_of
 from culturepark.dialogue.policy import expected_slots
 from culturepark.distill import probes
 from culturepark.distill.checks import NORMS_A_CALL, SCORES_A_CALL
-from culturepark.domain import JUDGES, ChecksPolicy, Edition, Measure, ModelRole, Noun, Scenario, Scored
+from culturepark.domain import JUDGES, ChecksPolicy, Measure, ModelRole, Noun, Scenario, Scored
 from culturepark.languages import load_language
 from culturepark.models import prices, tokens
 from culturepark.models.chat import Usage
 from culturepark.models.spec import ModelSpec
-from culturepark.run.rating import known
 
 Amount = tuple[float, float, float]
 """Calls, prompt tokens, completion tokens."""
@@ -39,6 +37,8 @@ JOBS: tuple[Job, ...] = (
 )
 STAGES: dict[ModelRole, str] = {role: stage for role, stage in JOBS if stage not in ("examine", "measure")}
 """Role -> the stage that it is there for."""
+FORESEEN = frozenset(stage for _, stage in JOBS)
+"""Stages that a forecast counts. Others ask once for the whole run."""
 
 
 @dataclass(frozen=True)
@@ -85,14 +85,16 @@ MARGIN = 0.15
 
 @dataclass(frozen=True)
 class Past:
-    """A finished run: its plan, and its usage."""
+    """What was held of a run, and its usage."""
 
     run_id: str
-    edition: Edition
-    seed: int
+    plan: Plan
+    """Only the dialogues that were held."""
+    scenario: Scenario
     spent: Mapping[str, Amount]
     """By stage."""
     cost_usd: float | None
+    """Of the stages that a forecast counts."""
 
 
 class Forecast(Noun):
@@ -157,7 +159,7 @@ def scaled_by(run: Past, expected: Totals, specs: Mapping[ModelRole, ModelSpec])
     Args:
         expected: the middle of the plan's forecast.
     """
-    own = middle(plan_of(run.edition, run.seed, known(run.edition)), run.edition.scenario)
+    own = middle(run.plan, run.scenario)
     factors: dict[str, Amount] = {}
     for stage, spent in run.spent.items():
         sums = [sum(amount[n] for job, amount in own.items() if job[1] == stage) for n in range(3)]

@@ -79,17 +79,26 @@ class Run:
     """One run being carried on."""
 
     def __init__(
-        self, store: Store, row: RunRow, watcher: Watcher, trust: Trust | None = None, engine: Engine | None = None
+        self,
+        store: Store,
+        row: RunRow,
+        watcher: Watcher,
+        trust: Trust | None = None,
+        engine: Engine | None = None,
+        *,
+        preview: int = 0,
     ) -> None:
         """
         Args:
             trust: the models that the store names and that may be asked; None for those named outside of this command.
             engine: spreads the dialogues; None for this event loop.
+            preview: hold no more dialogues than it takes to have so many rows, and no more than so many; 0 for all.
         """
         self.store = store
         self.row = row
         self.watcher = watcher
         self.engine = engine or Engine()
+        self.preview = preview
         self.edition = edition_of(row)
         self.scenario = self.edition.scenario
         self.castings = {casting.number: casting for casting in castings(store, row, self.edition)}
@@ -170,7 +179,10 @@ class Run:
 
     def _outcome(self) -> tuple[Status, str]:
         """Return the status of a run that went through all its stages, and the reason."""
-        failed = sum(d.status == Status.FAILED for d in self.store.dialogues(self.row.id))
+        dialogues = self.store.dialogues(self.row.id)
+        if left := sum(d.status == Status.PENDING for d in dialogues):
+            return Status.STOPPED, f"preview: {len(dialogues) - left} of {counted(len(dialogues), 'dialogue')} held"
+        failed = sum(d.status == Status.FAILED for d in dialogues)
         reason = f"{failed} dialogues failed" if failed else "completed"
         if self.settings.until != "samples":
             reason = f"until {self.settings.until}" if not failed else reason
@@ -202,6 +214,9 @@ class Run:
     async def _stages(self) -> None:
         if not self.castings:
             await self._seat()
+        if self.preview:
+            await self._until_rows(self.preview)
+            return
         await self._dialogues()
         if self._reaches("dedup"):
             await self._distil()
@@ -272,6 +287,23 @@ class Run:
         open_rows = [row for row in rows if self._missing(row)]
         self.watcher.started(self.row, self.castings.values(), len(rows) - len(open_rows))
         await self.engine.map(self._dialogue, open_rows, at_once=self.settings.concurrency, halt=self._halt)
+
+    async def _until_rows(self, wanted: int) -> None:
+        """Hold one dialogue after the other and distil it, until there are so many rows, or dialogues."""
+        from culturepark.run.preview import first_held
+        from culturepark.store.runs import kept_rows
+
+        rows = {row.number: row for row in self.store.dialogues(self.row.id)}
+        begun = {number for number, row in rows.items() if row.status != Status.PENDING}
+        chosen = first_held(list(self.castings.values()), wanted, begun)
+        self.watcher.started(self.row, chosen, sum(not self._missing(rows[casting.number]) for casting in chosen))
+        for casting in chosen:
+            if len(kept_rows(self.store, self.row.id)) >= wanted:
+                break
+            row = rows[casting.number]
+            if self._missing(row):
+                await self.engine.map(self._dialogue, [row], at_once=1, halt=self._halt)
+            await self._distil()
 
     def _halt(self, error: CultureparkError) -> CultureparkError:
         self.ledger.halt(error)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -15,7 +15,7 @@ from sqlmodel import col, exists, func, select
 from culturepark.domain import JsonObject
 from culturepark.errors import UsageError
 from culturepark.ids import dialogue_of, parent_of, run_of
-from culturepark.store.integrity import hangs_on
+from culturepark.store.integrity import hangs_on, of_columns
 from culturepark.store.lineage import of_run, parents
 from culturepark.store.search import folded, terms
 from culturepark.store.store import Store, check_branches
@@ -30,6 +30,7 @@ from culturepark.store.tables import (
     SampleRow,
     SelectedRow,
     StatementRow,
+    TurnRow,
 )
 
 
@@ -160,6 +161,30 @@ def spent_by_stage(store: Store, run_id: str) -> dict[str, tuple[float, float, f
         query = sqlalchemy.select(CallRow.stage, func.count(), *sums)  # type: ignore[call-overload]
         query = query.where(col(CallRow.run_id) == run_id, col(CallRow.response).is_not(None)).group_by(CallRow.stage)
         return {row[0]: (float(row[1]), float(row[2]), float(row[3])) for row in session.execute(query)}
+
+
+def cost_of(store: Store, run_id: str, stages: Collection[str]) -> float | None:
+    """Return what the calls of some stages have cost; None if no price is known."""
+    query = sqlalchemy.select(func.sum(CallRow.cost_usd)).where(col(CallRow.run_id) == run_id)
+    with store.database.reading() as session:
+        cost: float | None = session.execute(query.where(col(CallRow.stage).in_(stages))).scalar_one()
+        return cost
+
+
+def kept_rows(store: Store, run_id: str) -> list[Any]:
+    """Return id, statement_id, shape, culture, persona_key and provenance of a run's kept samples, in their order."""
+    columns: tuple[Any, ...] = (
+        SampleRow.id,
+        SampleRow.statement_id,
+        col(SampleRow.kind).label("shape"),
+        SampleRow.culture,
+        StatementRow.persona_key,
+        SampleRow.provenance,
+    )
+    query = of_run(sqlalchemy.select(*columns)).where(col(DialogueRow.run_id) == run_id)
+    order = DialogueRow.number, TurnRow.position, func.length(StatementRow.id), StatementRow.id, SampleRow.id
+    with store.database.reading() as session:
+        return of_columns(session.execute(query.where(col(SampleRow.status) == "kept").order_by(*order)))
 
 
 def completed(store: Store, models: str) -> list[RunRow]:

@@ -92,6 +92,8 @@ def noun_of(row: SQLModel, kind: type[N]) -> N:
 
 
 class RunRow(SQLModel, table=True):
+    """One `simulate`. It holds the whole edition it ran on, so it needs no files."""
+
     __tablename__ = "run"
     id: str = Field(primary_key=True, sa_type=Key)
     scenario_name: str
@@ -124,6 +126,8 @@ class RunRow(SQLModel, table=True):
 
 
 class DialogueRow(SQLModel, table=True):
+    """One conversation about one question."""
+
     __tablename__ = "dialogue"
     __table_args__ = (UniqueConstraint("run_id", "number"),)
     id: str = Field(primary_key=True, sa_type=Key)
@@ -152,6 +156,8 @@ class DialogueRow(SQLModel, table=True):
 
 
 class ParticipantRow(SQLModel, table=True):
+    """One persona in a dialogue, with the stance drawn for it."""
+
     __tablename__ = "participant"
     dialogue_id: str = Field(foreign_key="dialogue.id", primary_key=True)
     position: int = Field(primary_key=True)
@@ -167,6 +173,8 @@ class ParticipantRow(SQLModel, table=True):
 
 
 class CallRow(SQLModel, table=True):
+    """One request that left for a model, failed or not, with the exact body and the whole answer."""
+
     __tablename__ = "call"
     id: str = Field(primary_key=True, sa_type=Key)
     run_id: str = Field(foreign_key="run.id", index=True)
@@ -200,6 +208,8 @@ class CallRow(SQLModel, table=True):
 
 
 class TurnRow(SQLModel, table=True):
+    """One speech."""
+
     __tablename__ = "turn"
     __table_args__ = (UniqueConstraint("dialogue_id", "position"), UniqueConstraint("dialogue_id", "slot"))
     id: str = Field(primary_key=True, sa_type=Key)
@@ -282,6 +292,8 @@ class ProbeRow(SQLModel, table=True):
 
 
 class StatementRow(SQLModel, table=True):
+    """One opinion, norm or custom, and the exact quote it rests on."""
+
     __tablename__ = "statement"
     id: str = Field(primary_key=True, sa_type=Key)
     turn_id: str = Field(foreign_key="turn.id", index=True)
@@ -325,6 +337,8 @@ class StatementRow(SQLModel, table=True):
 
 
 class VerdictRow(SQLModel, table=True):
+    """One criterion's answer on one statement; of a panel, one judge's."""
+
     __tablename__ = "verdict"
     id: str = Field(primary_key=True, sa_type=Key)
     statement_id: str = Field(foreign_key="statement.id", index=True)
@@ -346,6 +360,8 @@ class VerdictRow(SQLModel, table=True):
 
 
 class DuplicateRow(SQLModel, table=True):
+    """One statement that another one stands for."""
+
     __tablename__ = "duplicate"
     statement_id: str = Field(foreign_key="statement.id", primary_key=True, sa_type=Key)
     cluster_id: str = Field(index=True)
@@ -355,6 +371,8 @@ class DuplicateRow(SQLModel, table=True):
 
 
 class SampleRow(SQLModel, table=True):
+    """One statement in one shape: a row to train on, if it is kept."""
+
     __tablename__ = "sample"
     id: str = Field(primary_key=True, sa_type=Key)
     statement_id: str = Field(foreign_key="statement.id", index=True)
@@ -376,6 +394,8 @@ class SampleRow(SQLModel, table=True):
 
 
 class ReviewRow(SQLModel, table=True):
+    """One reviewer's judgement of a turn, a statement or a sample."""
+
     __tablename__ = "review"
     id: str = Field(primary_key=True, sa_type=Key)
     subject_id: str = Field(index=True)
@@ -419,6 +439,8 @@ class SelectionRow(SQLModel, table=True):
 
 
 class SelectedRow(SQLModel, table=True):
+    """One sample of a selection."""
+
     __tablename__ = "selected"
     selection_id: str = Field(foreign_key="selection.id", primary_key=True, sa_type=Key)
     sample_id: str = Field(primary_key=True, index=True, sa_type=Key)
@@ -444,6 +466,8 @@ class DrawRow(SQLModel, table=True):
 
 
 class DrawnRow(SQLModel, table=True):
+    """One sample of a draw."""
+
     __tablename__ = "drawn"
     draw_id: str = Field(foreign_key="draw.id", primary_key=True, sa_type=Key)
     sample_id: str = Field(primary_key=True, sa_type=Key)

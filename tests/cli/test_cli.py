@@ -585,6 +585,7 @@ STORE = {
     "review": "review a --sample 3 --json",
     "trace": "trace SAMPLE",
     "export": "export a --format trl --out out",
+    "views": "views --datasette",
     "doctor": "doctor",
 }
 """A command line for every command that takes --store."""

@@ -529,7 +529,7 @@ def test_what_measuring_took_does_not_change_what_verifying_is_expected_to_take(
         before = spent.get(stage, (0.0, 0.0, 0.0))
         spent[stage] = (before[0] + amount[0], before[1] + amount[1], before[2] + amount[2])
     spent["measure"] = (spent["measure"][0], 3 * spent["measure"][1], spent["measure"][2])
-    past = Past("past", one, 1, spent, None)
+    past = Past("past", plan(one, 1), one.scenario, spent, None)
     same, tripled = foreseen(bare, [past]), foreseen(one, [past])
     assert sum(same.prompt_tokens) == pytest.approx(2 * sum(expected_of(bare, None)), rel=0.01)
     assert sum(tripled.prompt_tokens) - sum(same.prompt_tokens) == pytest.approx(
