@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn, TextIO
 import typer
 
 from culturepark import __version__
-from culturepark.cli import catalog, compare, export, inspect, people, personas, review, talk
+from culturepark.cli import catalog, compare, export, inspect, judgements, people, personas, review, talk
 from culturepark.cli import run as run_commands
 
 app = typer.Typer(
@@ -54,6 +54,7 @@ for commands in (
     review,
     compare,
     export,
+    judgements,
     people,
     personas,
     catalog,

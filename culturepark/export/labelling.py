@@ -10,9 +10,10 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from xml.etree import ElementTree
 
-from culturepark.domain import JsonObject
+from culturepark.domain import Decision, JsonObject
 from culturepark.export.metadata import metadata_of
 from culturepark.glossary import CRITERIA, GROUNDS, in_words, relation_in_words
 from culturepark.store.evidence import Behind, Spoken
@@ -25,7 +26,7 @@ ASKED = {
     RATING: "How good is it? (1 poor, 5 very good)",
     NOTE: "Why?",
 }
-CHOICES = {"yes": "accept", "no": "reject"}
+CHOICES: dict[str, Decision] = {"yes": "accept", "no": "reject"}
 """Choice -> decision of the review."""
 SHOWN = {
     "system": "The model is told",
@@ -100,8 +101,8 @@ def label_studio(row: JsonObject, one: Behind) -> JsonObject:
 def label_studio_settings() -> dict[str, str]:
     view = ElementTree.Element("View")
 
-    def add(tag: str, parent: ElementTree.Element = view, **attributes: str) -> ElementTree.Element:
-        return ElementTree.SubElement(parent, tag, attributes)
+    def add(tag: str, inside: Any = view, **attributes: Any) -> Any:
+        return ElementTree.SubElement(inside, tag, attributes)
 
     def show(name: str, parent: ElementTree.Element = view) -> None:
         add("Header", parent, value=SHOWN[name], size="5")

@@ -314,7 +314,7 @@ class Manifest(Figures):
     personas: list[Person]
     people_from: list[PeopleFrom]
     files: list[RowsFile | File]
-    settings: list[TextFile] = []
+    settings: tuple[TextFile, ...] = ()
     """Files that a labelling tool reads beside the rows."""
     metadata: bool = False
     """True if each row has the column `metadata`."""

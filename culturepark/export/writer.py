@@ -130,8 +130,8 @@ def export(
                 if not files:
                     raise nothing_to_export(ids, wanted, source.left_without)
                 bundle = wanted.format.bundle
-                beside = bundle.settings() if bundle else {}
-                settings = [TextFile(name=name, sha256=put(aside / name, text)) for name, text in beside.items()]
+                texts = bundle.settings() if bundle else {}
+                settings = tuple(TextFile(name=name, sha256=put(aside / name, text)) for name, text in texts.items())
                 notes = [*remarks(source, wanted, held, tally, files)]
                 if old:
                     notes.append(f"{out} held an export already; this one has taken its place")

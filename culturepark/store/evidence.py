@@ -1,9 +1,10 @@
-"""What is behind the rows of an export: of samples and of participants' views of dialogues, a page of them at a time."""
+"""What is behind the rows of an export, samples and participants' views of dialogues, a page of them at a time."""
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,9 @@ from culturepark.errors import StoreError
 from culturepark.ids import kind_of, parent_of
 from culturepark.store.exports import Look
 from culturepark.store.grounds import CardLine, card_line
-from culturepark.store.integrity import of_columns, pages
+from culturepark.store.integrity import of_columns, paged, pages
 from culturepark.store.lineage import of_run
+from culturepark.store.store import Store
 from culturepark.store.tables import (
     CallRow,
     DialogueRow,
@@ -27,6 +29,13 @@ from culturepark.store.tables import (
     TurnRow,
     VerdictRow,
 )
+
+
+def stored_messages(store: Store, sample_ids: Collection[str]) -> dict[str, list[dict[str, str]]]:
+    """Return the messages of those of some samples that the store has, whatever their status is."""
+    with store.database.reading() as look:
+        rows = paged(look, SampleRow, SampleRow.id, sorted(sample_ids))
+        return {row.id: json.loads(row.messages) for row in rows}
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,9 @@ class Behind:
     """None for a whole dialogue."""
 
 
-def behind(look: Look, runs: Sequence[RunRow], editions: Mapping[str, Edition], ids: Sequence[str]) -> dict[str, Behind]:
+def behind(
+    look: Look, runs: Sequence[RunRow], editions: Mapping[str, Edition], ids: Sequence[str]
+) -> dict[str, Behind]:
     """Return what is behind some samples, and views of dialogues, by id.
 
     Args:
@@ -72,13 +83,13 @@ def behind(look: Look, runs: Sequence[RunRow], editions: Mapping[str, Edition], 
     by_id = {run.id: run for run in runs}
     views = [name for name in ids if kind_of(name) == "participant"]
     samples = [name for name in ids if kind_of(name) != "participant"]
-    found = {
-        one.id: one
-        for page in pages(samples)
-        for one in behind_samples(look, by_id, editions, page)
-    } | {one.id: one for page in pages(views) for one in behind_views(look, by_id, editions, page)}
+    found = {one.id: one for page in pages(samples) for one in behind_samples(look, by_id, editions, page)} | {
+        one.id: one for page in pages(views) for one in behind_views(look, by_id, editions, page)
+    }
     if lost := next((name for name in ids if name not in found), None):
-        raise StoreError(f"{lost[:120]}: its turn, speaker or dialogue is missing; `culturepark doctor` lists all damage")
+        raise StoreError(
+            f"{lost[:120]}: its turn, speaker or dialogue is missing; `culturepark doctor` lists all damage"
+        )
     return found
 
 
@@ -91,12 +102,9 @@ SPEAKER = and_(
 def behind_samples(
     look: Look, runs: Mapping[str, RunRow], editions: Mapping[str, Edition], ids: Sequence[str]
 ) -> list[Behind]:
-    query = of_run(
-        sqlalchemy.select(SampleRow, StatementRow, TurnRow.position, DialogueRow, ParticipantRow, CallRow.model)
-    )
-    query = query.join(ParticipantRow, SPEAKER).join(
-        CallRow, col(CallRow.id) == col(TurnRow.call_id), isouter=True
-    )
+    entities: list[Any] = [SampleRow, StatementRow, TurnRow.position, DialogueRow, ParticipantRow, CallRow.model]
+    query = of_run(sqlalchemy.select(*entities)).join(ParticipantRow, SPEAKER)
+    query = query.join(CallRow, col(CallRow.id) == col(TurnRow.call_id), isouter=True)
     rows = look.execute(query.where(col(SampleRow.id).in_(ids))).all()
     heard = turns_before(look, editions, [(row.DialogueRow, row.position) for row in rows])
     given: dict[str, list[VerdictRow]] = defaultdict(list)
@@ -134,15 +142,14 @@ def behind_views(
 ) -> list[Behind]:
     wanted, dialogues = set(ids), {parent_of(name) for name in ids}
     spoke: dict[tuple[str, str], set[str]] = defaultdict(set)
-    models: Any = sqlalchemy.select(TurnRow.dialogue_id, TurnRow.speaker, CallRow.model).select_from(TurnRow)
-    models = models.join(CallRow, col(CallRow.id) == col(TurnRow.call_id))
-    for dialogue_id, speaker, model in of_columns(
-        look.execute(models.where(col(TurnRow.dialogue_id).in_(dialogues)).distinct())
-    ):
+    facts: list[Any] = [TurnRow.dialogue_id, TurnRow.speaker, CallRow.model]
+    models = sqlalchemy.select(*facts).select_from(TurnRow).join(CallRow, col(CallRow.id) == col(TurnRow.call_id))
+    models = models.where(col(TurnRow.dialogue_id).in_(dialogues)).distinct()
+    for dialogue_id, speaker, model in of_columns(look.execute(models)):
         spoke[dialogue_id, speaker].add(model)
-    query: Any = sqlalchemy.select(DialogueRow, ParticipantRow).join(
-        ParticipantRow, col(ParticipantRow.dialogue_id) == col(DialogueRow.id)
-    )
+    seated = col(ParticipantRow.dialogue_id) == col(DialogueRow.id)
+    entities: list[Any] = [DialogueRow, ParticipantRow]
+    query = sqlalchemy.select(*entities).select_from(DialogueRow).join(ParticipantRow, seated)
     found = []
     for dialogue, person in look.execute(query.where(col(DialogueRow.id).in_(dialogues))):
         if (name := f"{dialogue.id}.p{person.position}") in wanted:
