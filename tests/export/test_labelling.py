@@ -115,7 +115,9 @@ def test_scores_stance_and_model_are_those_of_the_store() -> None:
     statement = sample.rpartition(".")[0]
     with closing(sqlite3.connect("runs/culturepark.db")) as db:
         db.execute("UPDATE verdict SET confidence = 0.9 WHERE statement_id = ?", (statement,))
-        db.execute("UPDATE verdict SET confidence = 0.75 WHERE statement_id = ? AND criterion = 'faithful'", (statement,))
+        db.execute(
+            "UPDATE verdict SET confidence = 0.75 WHERE statement_id = ? AND criterion = 'faithful'", (statement,)
+        )
         for judge, score in enumerate((3.0, 4.0, 5.0), start=90):
             db.execute(
                 "INSERT INTO verdict (id, statement_id, criterion, relation, decision, round, score, judge) "
