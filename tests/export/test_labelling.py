@@ -1,4 +1,4 @@
-"""Rows with what is behind them: a column for trainers, tasks for labelling tools, and the judgements that come back."""
+"""Rows with what is behind them: a column for trainers, tasks for labelling tools, and judgements that come back."""
 
 from __future__ import annotations
 
