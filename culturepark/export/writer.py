@@ -50,7 +50,6 @@ from culturepark.stats.funnel import UNKNOWN, checks_of, origins
 from culturepark.stats.warranty import check_error, warranty_of
 from culturepark.store import exports
 from culturepark.store.draws import Over
-from culturepark.store.integrity import edition_of
 from culturepark.store.evidence import behind
 from culturepark.store.integrity import PAGE, edition_of
 from culturepark.store.store import Store
