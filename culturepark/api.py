@@ -292,13 +292,15 @@ def export_runs(
     shape_mix: Sequence[Shape] | Mapping[Shape, float] = (),
     grounded: bool = False,
     max_error: float | None = None,
+    metadata: bool = False,
     tell: Tell = lambda _: None,
 ) -> Exported:
     """Write the kept samples of runs as training files, with an index, a card and a manifest.
 
     Args:
         runs: all of one store. Statements that repeat another run's are left out.
-        format: `openai`, `trl`, `sharegpt`, `alpaca`, `preference`, or one of a plugin.
+        format: `openai`, `trl`, `sharegpt`, `alpaca`, `preference`, `label-studio`, `argilla`, or one
+            of a plugin.
         out: a folder; an export in it is replaced.
         cultures: only these, each in a file of its own.
         split: the share of rows that train; whole questions are held out.
@@ -307,6 +309,7 @@ def export_runs(
         shape_mix: only these shapes of samples, or in a map their shares, e.g. `{"own": 3, "survey": 1}`.
         grounded: only what is on a persona's card, or in a scene on it.
         max_error: refuse unless people judged a random sample, and at most this share of the rows can be wrong.
+        metadata: a column more, with what is behind each row.
     Raises:
         UsageError: if there is nothing to export, it is not shown to be right enough, or the folder holds something
             else.
@@ -322,9 +325,8 @@ def export_runs(
     if any(run.store.database is not database for run in chosen):
         raise UsageError("runs of several stores cannot be exported at once")
     ids = list(dict.fromkeys(run.id for run in chosen))
-    wanted = Wanted(
-        format, tuple(cultures), split, dialogues, parquet, licence, checked_mix(shape_mix), grounded, max_error
-    )
+    mix = checked_mix(shape_mix)
+    wanted = Wanted(format, tuple(cultures), split, dialogues, parquet, licence, mix, grounded, max_error, metadata)
     return outside_the_loop(
         lambda: write_export(database, ids, Path(out), wanted, command="culturepark.export_runs", tell=tell)
     )

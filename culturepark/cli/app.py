@@ -13,7 +13,19 @@ from typing import Annotated, Any, NoReturn, TextIO
 import typer
 
 from culturepark import __version__
-from culturepark.cli import catalog, compare, export, inspect, order, people, personas, review, select, talk
+from culturepark.cli import (
+    catalog,
+    compare,
+    export,
+    inspect,
+    judgements,
+    order,
+    people,
+    personas,
+    review,
+    select,
+    talk,
+)  # fmt: skip
 from culturepark.cli import run as run_commands
 
 app = typer.Typer(
@@ -56,6 +68,7 @@ for commands in (
     review,
     compare,
     export,
+    judgements,
     people,
     personas,
     catalog,

@@ -34,6 +34,12 @@ Example: culturepark export last --format trl --out runs/sure --max-error 0.05
 What `culturepark select` has chosen:
 Example: culturepark export sel-20261121-7f3a --format trl --out runs/chosen
 \b
+Rows with what is behind each of them, as columns of one object:
+Example: culturepark export last --format trl --metadata --out runs/facts
+\b
+For people who judge the rows in Label Studio (or `argilla`); `import-reviews` takes what they said back:
+Example: culturepark export last --format label-studio --out runs/tasks
+\b
 Whole dialogues as multi-turn rows, also as Parquet, with a licence on the card:
 Example: culturepark export last --format trl --dialogues --out runs/talks --parquet --license cc-by-4.0
 \b
@@ -83,6 +89,9 @@ def export(
     ] = None,
     dialogues: Annotated[bool, typer.Option("--dialogues", help="Whole dialogues in place of single samples.")] = False,
     parquet: Annotated[bool, typer.Option("--parquet", help="The same rows as Parquet too (extra `parquet`).")] = False,
+    metadata: Annotated[
+        bool, typer.Option("--metadata", help="A column more: culture, topic, persona, scores, model and other facts.")
+    ] = False,
     licence: Annotated[
         str | None,
         typer.Option("--license", metavar="ID", help="What the card says, as cc-by-4.0; else it says: none."),
@@ -118,9 +127,8 @@ def export(
             write(str(path))
         return 0
     store = Store(store_with(store_url, *run_ids), must_exist=True)
-    wanted = Wanted(
-        form, tuple(dict.fromkeys(culture or [])), split, dialogues, parquet, licence, mix, grounded, max_error
-    )
+    cultures = tuple(dict.fromkeys(culture or []))
+    wanted = Wanted(form, cultures, split, dialogues, parquet, licence, mix, grounded, max_error, metadata)
     exported = write_export(store, run_ids, out, wanted, command=command, tell=tell)
     for note in exported.notes:
         tell(f"note: {note}")

@@ -22,6 +22,7 @@ from culturepark.domain import COUNTRY_NAMES, CULTURES
 from culturepark.export import licences
 from culturepark.export.formats import format_named
 from culturepark.export.manifest import Manifest, RunEntry
+from culturepark.export.metadata import COLUMN, kinds
 from culturepark.glossary import ROW_QUESTIONS
 from culturepark.models.kinds import is_scripted, is_tiny
 from culturepark.stats.figures import CrossCheck, RowQuestion
@@ -176,8 +177,28 @@ def metadata(manifest: Manifest) -> dict[str, Any]:
         "source_datasets": ["original"],
         "task_categories": ["text-generation"],
         "tags": ["synthetic", "culture", "culturepark", *(["dpo"] if format_named(manifest.format).pairs else [])],
-        "configs": configs([file.name for file in manifest.files]),
+        **({} if format_named(manifest.format).bundle else {"configs": configs([f.name for f in manifest.files])}),
+        **({"dataset_info": typed(manifest)} if manifest.metadata else {}),
     }
+
+
+def typed(manifest: Manifest) -> list[dict[str, Any]]:
+    """Return the types of the columns for each configuration; a loader would guess them from the first rows, where all
+    can be null."""
+    form = format_named(manifest.format)
+    names = {str: "string", int: "int64", float: "float64"}
+
+    def feature(name: str, kind: Any) -> dict[str, Any]:
+        if isinstance(kind, dict):
+            return {"name": name, "struct": [feature(key, of) for key, of in kind.items()]}
+        if isinstance(kind, tuple) and kind:
+            return {"name": name, "list": [{"name": key, "dtype": "string"} for key in kind]}
+        return {"name": name, "dtype": names.get(kind, "string")}
+
+    columns = {**form.columns, COLUMN: kinds(form.pairs)}
+    features = [feature(name, kind) for name, kind in columns.items()]
+    found = configs([file.name for file in manifest.files])
+    return [{"config_name": one["config_name"], "features": features} for one in found]
 
 
 def configs(names: Sequence[str]) -> list[dict[str, Any]]:

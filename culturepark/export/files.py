@@ -14,7 +14,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 from culturepark.domain import JsonObject
 from culturepark.errors import UsageError
-from culturepark.export.formats import Format, line
+from culturepark.export.formats import FORMATS, Format, line
+from culturepark.export.metadata import COLUMN, kinds
 from culturepark.files import exists, is_folder, readable
 from culturepark.stats.figures import Figures
 
@@ -67,25 +68,45 @@ class Lines:
     def add(self, data: JsonObject) -> str:
         """Write a row and return its sha256."""
         text = line(data).encode("utf-8")
+        self._put(self.around(text))
         self.count += 1
-        self._digest.update(text + b"\n")
-        self._file.write(text + b"\n")
         return hashlib.sha256(text).hexdigest()
+
+    def around(self, text: bytes) -> bytes:
+        """Return a row as it is written."""
+        return text + b"\n"
+
+    def end(self) -> None:
+        """Write what stands after the last row."""
+
+    def _put(self, text: bytes) -> None:
+        self._digest.update(text)
+        self._file.write(text)
 
     def facts(self) -> File:
         return File(name=self.path.name, rows=self.count, sha256=self._digest.hexdigest())
 
 
+class Array(Lines):
+    """One JSON array being written, of which line N holds element N."""
+
+    def around(self, text: bytes) -> bytes:
+        return (b",\n" if self.count else b"[") + text
+
+    def end(self) -> None:
+        self._put(b"]\n")
+
+
 class Table:
     """One Parquet file being written, in groups of rows."""
 
-    def __init__(self, path: Path, form: Format, stack: ExitStack) -> None:
+    def __init__(self, path: Path, columns: pyarrow.Schema, stack: ExitStack) -> None:
         import pyarrow.parquet
 
         self.path = path
         self.count = 0
         self._held: list[JsonObject] = []
-        self._schema = schema(form)
+        self._schema = columns
         file = stack.enter_context(create(path))
         self._writer = stack.enter_context(pyarrow.parquet.ParquetWriter(file, self._schema, compression="zstd"))
 
@@ -136,31 +157,42 @@ class Sinks:
     folder: Path
     format: Format
     parquet: bool
+    metadata: bool
     stack: ExitStack
     made: dict[str, Sink] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Sink:
         if name not in self.made:
-            rows, index = (Lines(self.folder / f"{name}{end}", self.stack) for end in (".jsonl", ".index.jsonl"))
-            table = Table(self.folder / f"{name}.parquet", self.format, self.stack) if self.parquet else None
+            kind, end = (Array, ".json") if self.format.bundle else (Lines, ".jsonl")
+            rows = kind(self.folder / f"{name}{end}", self.stack)
+            index = Lines(self.folder / f"{name}.index.jsonl", self.stack)
+            columns = schema(self.format, self.metadata) if self.parquet else None
+            table = Table(self.folder / f"{name}.parquet", columns, self.stack) if self.parquet else None
             self.made[name] = Sink(rows, index, table)
         return self.made[name]
 
-    def flush(self) -> None:
+    def end(self) -> None:
+        """Write what is held back; no row comes after it."""
         for sink in self.made.values():
+            sink.rows.end()
             if sink.table:
                 sink.table.flush()
 
 
-def schema(form: Format) -> pyarrow.Schema:
+def schema(form: Format, metadata: bool) -> pyarrow.Schema:
     import pyarrow
 
     text = pyarrow.string()
+    types = {str: text, int: pyarrow.int64(), float: pyarrow.float64()}
 
     def column(keys: tuple[str, ...]) -> Any:
         return pyarrow.list_(pyarrow.struct([(key, text) for key in keys])) if keys else text
 
-    return pyarrow.schema([(name, column(keys)) for name, keys in form.columns.items()])
+    def typed(kind: Any) -> Any:
+        return pyarrow.struct([(key, typed(of)) for key, of in kind.items()]) if isinstance(kind, dict) else types[kind]
+
+    columns = [(name, column(keys)) for name, keys in form.columns.items()]
+    return pyarrow.schema([*columns, *([(COLUMN, typed(kinds(form.pairs)))] if metadata else [])])
 
 
 def need_parquet() -> None:
@@ -188,6 +220,7 @@ def put_in_place(aside: Path, out: Path, names: list[str], old: set[str]) -> Non
     for name in old - set(names):
         (out / name).unlink(missing_ok=True)
     for name in names:
+        (out / name).parent.mkdir(exist_ok=True)
         keep_mode(out / name, aside / name)
         os.replace(aside / name, out / name)
 
@@ -213,16 +246,14 @@ def files_of_an_export(out: Path) -> set[str]:
     # A manifest may name any file; only files with the names of an export are deleted.
     data_files = [name for name in names if re.fullmatch(r"[a-z][a-z.]*\.(jsonl|parquet)", name)]
     logs = [name for name in names if re.fullmatch(r"[0-9]{4}-[\w+-]+\.eval", name)]
-    return {
-        *card,
-        *logs,
-        *data_files,
-        *(index_of(name) for name in data_files if name.endswith(".jsonl") and name != DUPLICATES),
-    }
+    indexes = [index_of(name) for name in data_files if name.endswith(".jsonl") and name != DUPLICATES]
+    bundles = [known.bundle for known in FORMATS.values() if known.bundle and known.bundle.file in names]
+    return {*card, *logs, *data_files, *indexes, *(name for bundle in bundles for name in bundle.files)}
 
 
 def create(path: Path) -> IO[bytes]:
     """Open a new file that its owner and the owner's group may read."""
+    path.parent.mkdir(mode=0o750, exist_ok=True)
     return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o640), "wb")
 
 

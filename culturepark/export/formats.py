@@ -24,6 +24,22 @@ def no_objection(_: Messages) -> str | None:
 
 
 @dataclass(frozen=True)
+class Bundle:
+    """What a labelling tool reads: rows with what is behind them as one JSON array, and its settings beside it."""
+
+    file: str
+    """Name of the file of rows."""
+    row: Callable[[dict[str, Any], Any], dict[str, Any]]
+    """Make a row out of what `record` made, and of what is behind it (`store.evidence.Behind`)."""
+    settings: Callable[[], Mapping[str, str]]
+    """Return name -> text of the files beside it."""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return self.file, f"{self.file.rpartition('.')[0]}.index.jsonl", *self.settings()
+
+
+@dataclass(frozen=True)
 class Format:
     """A format of training files: the line for a sample, a dialogue or a pair of answers."""
 
@@ -45,6 +61,10 @@ class Format:
     """True if a row can hold more than one question and answer, as `--dialogues` needs."""
     pairs: bool = False
     """True if a row has two answers to one question, of which one is preferred."""
+    metadata: bool = False
+    """True if what reads it takes a column more, as `--metadata` adds."""
+    bundle: Bundle | None = None
+    """Set if people read it, in a labelling tool."""
     fewest: int = 0
     """Least number of rows that the trainer accepts in a file."""
     documented: str = ""
@@ -107,6 +127,11 @@ def multi_turn() -> list[str]:
     return [name for name, known in FORMATS.items() if known.multi_turn]
 
 
+def with_room() -> list[str]:
+    """Return the names of the formats that take a column of metadata."""
+    return [name for name, known in FORMATS.items() if known.metadata]
+
+
 def line(row: Mapping[str, Any]) -> str:
     """Return a row as JSON on one line; U+2028 and U+2029 escaped, because some readers take them for line ends."""
     text = ENCODED(row)
@@ -116,6 +141,22 @@ def line(row: Mapping[str, Any]) -> str:
 # --- the formats of this package -------------------------------------------------------------------
 
 MESSAGE = ("role", "content")
+
+
+def bundle(name: str, file: str) -> Bundle:
+    """Return a bundle of `labelling`, which is loaded when it is used."""
+
+    def row(made: dict[str, Any], behind: Any) -> dict[str, Any]:
+        from culturepark.export import labelling
+
+        return labelling.TOOLS[name].row(made, behind)
+
+    def settings() -> Mapping[str, str]:
+        from culturepark.export import labelling
+
+        return labelling.TOOLS[name].settings()
+
+    return Bundle(file, row, settings)
 
 
 def openai(_: str, messages: Messages) -> dict[str, Any]:
@@ -177,6 +218,7 @@ for known in (
         {"id": (), "messages": MESSAGE},
         trl,
         multi_turn=True,
+        metadata=True,
         documented="axolotl (`chat_template`); LLaMA-Factory (`formatting: sharegpt`, with `messages`, `role`, "
         "`content` as tags)",
     ),
@@ -187,6 +229,7 @@ for known in (
         {"id": (), "conversations": ("from", "value")},
         sharegpt,
         multi_turn=True,
+        metadata=True,
         documented="axolotl with its fields mapped",
     ),
     Format(
@@ -196,6 +239,7 @@ for known in (
         dict.fromkeys(("id", "instruction", "input", "output", "system"), ()),
         alpaca,
         check=one_answer,
+        metadata=True,
         documented="name `system` in `dataset_info.json`; axolotl's `alpaca`",
     ),
     Format(
@@ -206,7 +250,28 @@ for known in (
         preference,
         check=has_question,
         pairs=True,
+        metadata=True,
         documented="whatever else takes conversational preferences",
+    ),
+    Format(
+        "label-studio",
+        "`data` with a task's texts, `sample`, `digest` and metadata, in `tasks.json`; `labels.xml` beside it",
+        "Label Studio",
+        {},
+        trl,
+        check=one_answer,
+        bundle=bundle("label-studio", "tasks.json"),
+        documented="people judge the rows there ([how](howto/label.md))",
+    ),
+    Format(
+        "argilla",
+        "`id`, `fields`, `metadata` ... of a record, in `records.json`; `.argilla/` beside it",
+        "Argilla 2's `Dataset.from_disk`",
+        {},
+        trl,
+        check=one_answer,
+        bundle=bundle("argilla", "records.json"),
+        documented="people judge the rows there ([how](howto/label.md))",
     ),
 ):
     register(known)

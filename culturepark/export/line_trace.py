@@ -14,7 +14,7 @@ from culturepark.files import clipped, exists, readable
 
 
 def find_line(place: str) -> list[str] | None:
-    """Return the ids behind `FILE:LINE`, from the index of an exported JSONL or Parquet file.
+    """Return the ids behind `FILE:LINE`, from the index of an exported JSONL, JSON or Parquet file.
 
     Returns:
         One id, or for a pair the ids of the chosen and the rejected sample; None if `place` has another form.
@@ -23,7 +23,7 @@ def find_line(place: str) -> list[str] | None:
     """
     name, colon, number = place.rpartition(":")
     path = Path(name)
-    is_export = name.endswith((".jsonl", ".parquet"))
+    is_export = name.endswith((".jsonl", ".json", ".parquet"))
     if not colon or not number.isdecimal() or not path.name or not (exists(path) or is_export):
         return None
     wanted = int(number[:20])  # more digits than any file has lines
@@ -44,6 +44,8 @@ def find_line(place: str) -> list[str] | None:
         ids, sha256 = [str(data[name]) for name in ("id", "rejected") if name in data or name == "id"], data["sha256"]
     except UNREADABLE:
         raise UsageError(f"{index}:{wanted}: not an index line") from None
+    if path.suffix == ".json":
+        row = row.strip(b"[],")  # of the array, of which each line holds an element
     if hashlib.sha256(row).hexdigest() != sha256:
         raise UsageError(f"{path}:{wanted} was changed since it was exported (it was sample {ids[0][:120]})")
     return ids

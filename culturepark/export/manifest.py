@@ -21,7 +21,7 @@ from culturepark.export import licences
 from culturepark.export.chosen import Chosen
 from culturepark.export.dialogues import NEVER_ANSWERED, REJECTED_TURN
 from culturepark.export.files import DUPLICATES, MANIFEST, File, RowsFile, need_parquet
-from culturepark.export.formats import Format, format_named, multi_turn
+from culturepark.export.formats import Format, format_named, multi_turn, with_room
 from culturepark.export.rows import (
     GROUNDED,
     LEAK,
@@ -79,6 +79,8 @@ class Wanted:
     """Export only what stands on somebody's card."""
     max_error: float | None = None
     """Export only if people's judgements show that at most this share of the rows is wrong, 0-1."""
+    metadata: bool = False
+    """Say in a column of its own what is behind each row."""
 
     @property
     def format(self) -> Format:
@@ -127,6 +129,13 @@ class Wanted:
                     "--max-error with shares in --shape-mix: a sample of all rows is none of a mix of them; "
                     "`culturepark select` makes the mix, and a sample can be drawn of that"
                 )
+        if self.metadata and not self.format.metadata:
+            raise UsageError(
+                f"--metadata: a row of --format {self.form} holds {self.format.describes} and nothing else; a column "
+                f"more goes into {', '.join(with_room())}"
+            )
+        if self.format.bundle and (self.parquet or self.train_share is not None):
+            raise UsageError(f"--format {self.form} is for people who judge; --split and --parquet are for trainers")
         if self.licence is not None and not licences.is_name(self.licence):
             raise UsageError(f"--license {self.licence[:60]!r}: an identifier is wanted, as apache-2.0 or cc-by-4.0")
         if self.parquet:
@@ -285,7 +294,7 @@ class ByHandOrigins(Figures):
     """In a branch, in place of the original turn."""
 
 
-class CardFile(Figures):
+class TextFile(Figures):
     name: str
     sha256: str
 
@@ -308,6 +317,10 @@ class Manifest(Figures):
     personas: list[Person]
     people_from: list[PeopleFrom]
     files: list[RowsFile | File]
+    settings: tuple[TextFile, ...] = ()
+    """Files that a labelling tool reads beside the rows."""
+    metadata: bool = False
+    """True if each row has the column `metadata`."""
     duplicates: File | None
     """Samples that repeat those of another run, and have no row."""
     rows_by_culture: Counts
@@ -326,7 +339,7 @@ class Manifest(Figures):
     sample. Empty for pairs and whole dialogues."""
     by_hand: ByHandOrigins
     notes: list[Stored]
-    card: CardFile | None = None
+    card: TextFile | None = None
     """None until the card is written, which is made from all other fields."""
 
     @property
@@ -341,6 +354,7 @@ class Manifest(Figures):
     def file_names(self) -> list[str]:
         """Names of all files except card and manifest."""
         names = [name for file in self.files for name in file.names]
+        names += [file.name for file in self.settings]
         return names + ([self.duplicates.name] if self.duplicates else [])
 
     def as_text(self) -> str:

@@ -6,7 +6,8 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from culturepark import __version__
@@ -29,9 +30,9 @@ from culturepark.export.files import (
 from culturepark.export.leaks import answer_key, leaking
 from culturepark.export.manifest import (
     ByHandOrigins,
-    CardFile,
     Manifest,
     Tally,
+    TextFile,
     Wanted,
     people_from,
     people_in,
@@ -40,6 +41,7 @@ from culturepark.export.manifest import (
     run_entry,
     versions,
 )
+from culturepark.export.metadata import with_metadata
 from culturepark.export.repeats import repeats_across
 from culturepark.export.rows import LEAK, Row, Source
 from culturepark.files import is_folder
@@ -49,7 +51,8 @@ from culturepark.stats.funnel import UNKNOWN, checks_of, origins
 from culturepark.stats.warranty import check_error, warranty_of
 from culturepark.store import exports
 from culturepark.store.draws import Over, over_of_selection
-from culturepark.store.integrity import edition_of
+from culturepark.store.evidence import behind
+from culturepark.store.integrity import PAGE, edition_of
 from culturepark.store.selections import runs_or_selection
 from culturepark.store.store import Store
 
@@ -132,6 +135,9 @@ def export(
                 tally, files, duplicates = write(read(source), source, wanted, held, leaks, aside)
                 if not files:
                     raise nothing_to_export(ids, wanted, source.left_without)
+                bundle = wanted.format.bundle
+                texts = bundle.settings() if bundle else {}
+                settings = tuple(TextFile(name=name, sha256=put(aside / name, text)) for name, text in texts.items())
                 notes = [*(losses(origin) if origin else ()), *remarks(source, wanted, held, tally, files)]
                 if old:
                     notes.append(f"{out} held an export already; this one has taken its place")
@@ -149,6 +155,8 @@ def export(
                     personas=people_in(source, tally),
                     people_from=people_from(source, tally),
                     files=files,
+                    settings=settings,
+                    metadata=wanted.metadata,
                     duplicates=duplicates,
                     rows_by_culture=dict(sorted(tally.by_culture.items())),
                     answers=len(tally.answers),
@@ -162,7 +170,7 @@ def export(
                     notes=notes,
                 )
                 card_sha256 = put(aside / CARD, card.render(manifest))
-                manifest = manifest.model_copy(update={"card": CardFile(name=CARD, sha256=card_sha256)})
+                manifest = manifest.model_copy(update={"card": TextFile(name=CARD, sha256=card_sha256)})
                 put(aside / MANIFEST, manifest.as_text())
                 names = manifest.file_names
                 put_in_place(aside, place, [MANIFEST, *names, CARD], old)
@@ -219,9 +227,9 @@ def write(
     """
     tally = Tally()
     with ExitStack() as stack:
-        sinks = Sinks(folder, wanted.format, wanted.parquet, stack)
+        sinks = Sinks(folder, wanted.format, wanted.parquet, wanted.metadata, stack)
         repeated = Lines(folder / DUPLICATES, stack) if source.left_out else None
-        for row in stream:
+        for row in completed(stream, source, wanted):
             half = "" if wanted.train_share is None else "validation" if row.seed_key in held else "train"
             answers = [answer_key(answer) for answer in row.answers]
             if half == "validation" and not leaks.isdisjoint(answers):
@@ -229,8 +237,7 @@ def write(
                 source.without_row.update(row.ids.values())
                 continue
             tally.answers.update(answers[:1])  # of a pair, the chosen one
-            name = ".".join(part for part in (row.culture if wanted.cultures else "all", half) if part)
-            sinks[name].add(row.data, row.ids)
+            sinks[name_for(row.culture, half, wanted)].add(row.data, row.ids)
             tally.by_culture[row.culture] += 1
             tally.by_half[half] += 1
             tally.by_provenance[row.provenance or UNKNOWN] += 1
@@ -241,11 +248,32 @@ def write(
             tally.corrected |= {row_id: corrected[row_id] for row_id in row.ids.values() if row_id in corrected}
             write_duplicates(source, repeated)
         write_duplicates(source, repeated)
-        sinks.flush()
+        sinks.end()
     if repeated and not repeated.count:
         repeated.path.unlink()
     files = [facts for _, sink in sorted(sinks.made.items()) for facts in sink.facts()]
     return tally, files, repeated.facts() if repeated and repeated.count else None
+
+
+def name_for(culture: str, half: str, wanted: Wanted) -> str:
+    """Return the name of the file of a row, without its ending."""
+    if wanted.format.bundle:  # tools read one file
+        return wanted.format.bundle.file.rpartition(".")[0]
+    return ".".join(part for part in (culture if wanted.cultures else "all", half) if part)
+
+
+def completed(stream: Iterator[Row], source: Source, wanted: Wanted) -> Iterator[Row]:
+    """Put what is behind rows into them, where that is wanted."""
+    bundle = wanted.format.bundle
+    complete = bundle.row if bundle else with_metadata if wanted.metadata else None
+    if complete is None:
+        yield from stream
+        return
+    while page := list(islice(stream, PAGE)):
+        ids = [str(row_id) for row in page for row_id in row.ids.values()]
+        found = behind(source.look, source.runs, source.editions, ids)
+        for row in page:
+            yield replace(row, data=complete(row.data, *(found[row_id] for row_id in row.ids.values())))
 
 
 def write_duplicates(source: Source, repeated: Lines | None) -> None:

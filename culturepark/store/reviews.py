@@ -5,20 +5,85 @@ An id is `SUBJECT.r` and eight random hexadecimal digits, so that reviews in two
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from secrets import token_hex
 
 from pydantic import ValidationError
 from sqlmodel import Session, col, func, select
 
+from culturepark.distill.review_outcome import standing
 from culturepark.domain import Decision, Review
-from culturepark.errors import UsageError
+from culturepark.errors import StoreError, UsageError
 from culturepark.ids import run_of, turn_of
 from culturepark.models.ledger import moment, now
+from culturepark.store.integrity import paged
 from culturepark.store.reviewer import named
 from culturepark.store.standing import one_at_a_time, settle, standing_reviews, standing_rows
 from culturepark.store.store import Store
 from culturepark.store.tables import ReviewRow, SampleRow, StatementRow, TurnRow
+
+
+@dataclass(frozen=True)
+class Given:
+    """A review that was given elsewhere, as in a labelling tool."""
+
+    subject_id: str
+    """Id of a sample."""
+    reviewer: str
+    decision: Decision
+    rating: int | None = None
+    wording: str | None = None
+    note: str | None = None
+    at: str | None = None
+    """When it was given; None where that is not known."""
+
+    @property
+    def says_nothing(self) -> bool:
+        return self.decision == "comment" and self.rating is None and not (self.wording or self.note)
+
+    def is_in(self, rows: Sequence[ReviewRow]) -> bool:
+        """Tell whether it is one of its reviewer's reviews of the subject: with the same time, or without one at all;
+        or the very one that stands."""
+        same = [row for row in rows if self._as(row)]
+        stands = {row.id for row in standing(rows)}
+        return any(self.at in (None, row.created_at) or row.id in stands for row in same)
+
+    def _as(self, row: ReviewRow) -> bool:
+        values = ("decision", "rating", "wording", "note")
+        return all(getattr(row, name) == getattr(self, name) for name in values)
+
+
+def take_in(store: Store, given: Sequence[Given]) -> list[Given]:
+    """Add reviews that were given elsewhere, and set the status of their samples; all in one transaction.
+
+    Args:
+        given: valid ones, of one reviewer and sample at most one.
+    Returns:
+        Those that were added; the store had the others already.
+    Raises:
+        StoreError: if a sample is missing; then none is added.
+    """
+    subjects = sorted({one.subject_id for one in given})
+    with store.database.writing() as session:
+        for run_id in sorted({run_of(subject) for subject in subjects}):
+            one_at_a_time(session, run_id)
+        there = {row.id for row in paged(session, SampleRow, SampleRow.id, subjects)}
+        if gone := next((subject for subject in subjects if subject not in there), None):
+            raise StoreError(f"no sample {gone[:120]!r} in this store any more")
+        earlier: dict[tuple[str, str], list[ReviewRow]] = defaultdict(list)
+        for row in paged(session, ReviewRow, ReviewRow.subject_id, subjects):
+            earlier[row.subject_id, row.reviewer].append(row)
+        added = [one for one in given if not one.is_in(earlier[one.subject_id, one.reviewer])]
+        for one in added:
+            values = asdict(one)
+            at = values.pop("at") or now()
+            session.add(ReviewRow(id=f"{one.subject_id}.r{token_hex(4)}", created_at=at, **values))
+        for turn_id in sorted({turn_of(one.subject_id) for one in added}):
+            settle_turn(session, turn_id)
+    return added
 
 
 class Reviews:
@@ -73,7 +138,7 @@ class Reviews:
                 raise UsageError(f"the review's {'.'.join(map(str, wrong['loc']))}: {wrong['msg']}") from None
             row = ReviewRow(**review.model_dump())
             session.add(row)
-            self._settle(session, subject_id)
+            settle_turn(session, turn_of(subject_id))
         return row
 
     def undo(self, within: str = "") -> ReviewRow | None:
@@ -92,7 +157,7 @@ class Reviews:
             if row:
                 one_at_a_time(session, run_of(row.subject_id))
                 row.withdrawn_at = now()
-                self._settle(session, row.subject_id)
+                settle_turn(session, turn_of(row.subject_id))
         return row
 
     def standing(self, subject_id: str) -> ReviewRow | None:
@@ -113,10 +178,10 @@ class Reviews:
             return at
         return moment(datetime.fromisoformat(last) + timedelta(milliseconds=1))
 
-    def _settle(self, session: Session, subject_id: str) -> None:
-        """Set the status of all samples of the subject's turn."""
-        session.flush()
-        turn_id = turn_of(subject_id)
-        statements = select(StatementRow.id).where(StatementRow.turn_id == turn_id)
-        samples = session.exec(select(SampleRow).where(col(SampleRow.statement_id).in_(statements))).all()
-        settle(standing_reviews(session, turn_id), samples)
+
+def settle_turn(session: Session, turn_id: str) -> None:
+    """Set the status of all samples of a turn."""
+    session.flush()
+    statements = select(StatementRow.id).where(StatementRow.turn_id == turn_id)
+    samples = session.exec(select(SampleRow).where(col(SampleRow.statement_id).in_(statements))).all()
+    settle(standing_reviews(session, turn_id), samples)

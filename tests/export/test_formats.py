@@ -33,7 +33,7 @@ from tests.export.test_preference import asked, change_question
 from tests.support.fakes import ELIF, JENNA, MODERATOR, shipped, turns_of
 
 EVERY: list[tuple[str, tuple[str, ...]]] = [
-    *((form, ()) for form in FORMATS),
+    *((form, ()) for form in FORMATS if not FORMATS[form].bundle),
     *((form, ("--dialogues",)) for form in multi_turn()),
 ]
 
@@ -533,7 +533,7 @@ def test_a_format_that_is_not_there_is_refused_with_those_that_are() -> None:
 def test_the_help_has_an_example_for_each_way_of_use() -> None:
     text = cli("export", "--help").out
     examples = re.findall(r"Example: (culturepark export .*)", text)
-    assert len(examples) == 7
+    assert len(examples) == 10
     assert {form for form in FORMATS if f"--format {form}" in "".join(examples)} >= {
         "trl",
         "sharegpt",
