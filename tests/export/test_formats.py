@@ -19,7 +19,7 @@ from huggingface_hub import DatasetCard, DatasetCardData
 from culturepark.domain import Duplicate
 from culturepark.export import card, licences
 from culturepark.export.dialogues import perspective
-from culturepark.export.formats import FORMATS, Format, Messages, line, multi_turn, problem, register
+from culturepark.export.formats import FORMATS, LOGS, Format, Messages, line, multi_turn, problem, register
 from culturepark.export.manifest import Manifest, Wanted
 from culturepark.export.writer import export as write_export
 from culturepark.export.writer import groups
@@ -497,7 +497,7 @@ def test_the_figures_of_an_export_are_those_of_stats() -> None:
 
 
 def test_help_and_docs_list_the_formats_of_the_registry() -> None:
-    assert f"<{'|'.join(FORMATS)}>" in cli("export", "--help").out
+    assert f"<{'|'.join([*FORMATS, LOGS])}>" in cli("export", "--help").out
     table = "".join(
         f"| `{form}` | {known.describes} | {known.read_by}; {known.documented} |\n" for form, known in FORMATS.items()
     )
