@@ -212,7 +212,8 @@ def message_of(scene: Scene, spoken: Spoken) -> JsonObject:
     told |= {"name": spoken.name, "culture": spoken.culture or None}
     told["slips"] = [slip.model_dump(mode="json", exclude={"turn_id"}) for slip in spoken.slips]
     told["reviews"] = [review_of(review) for review in scene.reviews.get(spoken.id, ())]
-    written = {"id": spoken.id, "role": "assistant" if mine else "user", "content": text, "metadata": told}
+    metadata = {name: value for name, value in told.items() if value}  # the viewer shows all of it below each message
+    written = {"id": spoken.id, "role": "assistant" if mine else "user", "content": text, "metadata": metadata}
     return written | {"source": "generate" if mine else "input"}
 
 
