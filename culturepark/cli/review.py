@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from culturepark.cli import completion
 from culturepark.cli.inspect import login_name, on_terminal
 from culturepark.cli.options import STORE, Json, StoreUrl, decodable, store_option
 
@@ -33,6 +34,7 @@ def review(
             metavar="RUN|SELECTION",
             help="Whose rows: a run's id, its beginning, `last`, or a selection's.",
             callback=decodable,
+            autocompletion=completion.runs,
         ),
     ],
     sample: Annotated[

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from culturepark.cli import completion
 from culturepark.cli.options import STORE, Json, StoreUrl, decodable, store_option
 
 if TYPE_CHECKING:
@@ -35,7 +36,14 @@ score=harmlessness:4, distinct=answer.
 """
 )
 def select(
-    run: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, `last`, or `demo`.")],
+    run: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN...",
+            help="Ids or names of runs, `last`, or `demo`.",
+            autocompletion=completion.runs,
+        ),
+    ],
     size: Annotated[int | None, typer.Option(min=1, max=10**9, metavar="N", help="How many rows, in all.")] = None,
     quota: Annotated[
         list[str] | None,
@@ -112,7 +120,11 @@ Example: culturepark selections first second --json
 def selections(
     selection: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SELECTION...]", help="Ids or names: one is shown whole, several beside each other."),
+        typer.Argument(
+            metavar="[SELECTION...]",
+            help="Ids or names: one is shown whole, several beside each other.",
+            autocompletion=completion.runs,
+        ),
     ] = None,
     delete: Annotated[
         str | None,
