@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy
@@ -15,6 +16,25 @@ from culturepark.ids import dialogue_of, parent_of, run_of
 from culturepark.store.lineage import of_run, parents
 from culturepark.store.store import Store
 from culturepark.store.tables import CallRow, DialogueRow, ParticipantRow, RunRow, SampleRow
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """Somebody at the table, who does not exist."""
+
+    persona: str
+    """Key of the card."""
+    name: str
+    role: str
+    culture: str
+    country: str | None
+    stance_code: int | None
+    stance: str | None
+    """The survey answer that the person was given."""
+
+    @classmethod
+    def of(cls, row: ParticipantRow) -> Speaker:
+        return cls(row.persona_key, row.name, row.role, row.culture, row.country, row.stance_code, row.stance_text)
 
 
 def runs(store: Store) -> list[JsonObject]:
