@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).parents[1]
 TOOLS = ("vllm", "trl", "inspect-ai", "lm-eval", "data-designer", "deepeval", "litellm", "datasette")
 PYTHONS = ("3.11", "3.12")
-EXTRAS = "local,parquet,postgres"
+EXTRAS = "local,parquet,frames,postgres"
 SECONDS = 300
 NO_INDEX = re.compile(
     r"(?i)failed to fetch|could not connect|connection|dns error|timed out|network|certificate|"

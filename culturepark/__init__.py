@@ -12,7 +12,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from culturepark.api import Dialogue, RunStore, StoredRun, export_runs, load_scenario, open_store, simulate
+    from culturepark import events
+    from culturepark.api import (
+        Dialogue,
+        RunStore,
+        Simulation,
+        StoredRun,
+        demo,
+        dialogues,
+        export_runs,
+        load_scenario,
+        open_store,
+        samples,
+        simulate,
+        simulate_async,
+        statements,
+    )
     from culturepark.domain import Edition, Limits, Persona, Sample, Scenario, Seed, Turn
     from culturepark.errors import (
         BudgetReached,
@@ -40,15 +55,22 @@ __all__ = [
     "Sample",
     "Scenario",
     "Seed",
+    "Simulation",
     "StoreError",
     "StoredRun",
     "Turn",
     "Unreachable",
     "UsageError",
+    "demo",
+    "dialogues",
+    "events",
     "export_runs",
     "load_scenario",
     "open_store",
+    "samples",
     "simulate",
+    "simulate_async",
+    "statements",
 ]
 
 

@@ -1,23 +1,38 @@
 """The package as a library: simulate, look at runs, export. `import culturepark` gives these names; see docs/python.md.
 
-The functions wait until they are done, also in a notebook, where an event loop is running already.
+The functions wait until they are done, also in a notebook, where an event loop is running already; those that end in
+`_async` are awaited.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from culturepark import events, frames
 from culturepark.catalog import scenarios
 from culturepark.dialogue.casting import plan
-from culturepark.domain import Edition, Limits, Sample, Scenario, Shape, Status, Turn
+from culturepark.domain import (
+    Casting,
+    Edition,
+    Limits,
+    Sample,
+    Scenario,
+    Shape,
+    Stage,
+    Statement,
+    Status,
+    Turn,
+)
 from culturepark.errors import UsageError
+from culturepark.events import Event
 from culturepark.export.manifest import Wanted
 from culturepark.export.shape_mix import checked_mix
 from culturepark.export.writer import Exported
@@ -32,12 +47,16 @@ from culturepark.run.rating import known
 from culturepark.stats.figures import RunStats
 from culturepark.stats.run_stats import stats
 from culturepark.store.database import DEFAULT_URL
-from culturepark.store.exports import kept_samples
+from culturepark.store.exports import kept_counts, kept_samples
 from culturepark.store.integrity import edition_of
 from culturepark.store.lineage import TalkTrace, Trace, trace
-from culturepark.store.runs import runs
+from culturepark.store.recorded import DEMO, unpacked
+from culturepark.store.runs import Speaker, participants, runs
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
+
+if TYPE_CHECKING:
+    import pandas
 
 Result = TypeVar("Result")
 Tell = Callable[[str], None]
@@ -45,13 +64,25 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Dialogue:
-    """One conversation as it stands in the store."""
+    """One conversation as it stands in the store. A notebook shows it to be read."""
 
     id: str
     seed: str
     """The key of the question."""
     status: Status
     turns: tuple[Turn, ...]
+    question: str = ""
+    people: tuple[Speaker, ...] = ()
+    language: str = "en"
+    model: str = ""
+    """The spec of the model that spoke for the people."""
+
+    def _repr_html_(self) -> str:
+        from culturepark.report.notebook import dialogue_html
+
+        return dialogue_html(
+            self.id, self.question, self.status, self.people, self.turns, language=self.language, model=self.model
+        )
 
 
 class StoredRun:
@@ -74,6 +105,13 @@ class StoredRun:
     def __repr__(self) -> str:
         return f"StoredRun({self.id!r}, {str(self.status)!r})"
 
+    def _repr_html_(self) -> str:
+        from culturepark.report.notebook import run_html
+
+        row = self._row
+        statuses = [dialogue.status for dialogue in self.store.database.dialogues(self.id)]
+        return run_html(row, edition_of(row).scenario.title, statuses, self._kept())
+
     @property
     def status(self) -> Status:
         return Status(self._row.status)
@@ -88,9 +126,20 @@ class StoredRun:
         return edition_of(self._row).scenario
 
     def dialogues(self) -> list[Dialogue]:
-        rows = self.store.database.dialogues(self.id)
+        database, row = self.store.database, self._row
+        edition, model = edition_of(row), str(models_of(row)["speaker"])
         return [
-            Dialogue(row.id, row.seed_key, Status(row.status), tuple(self.store.database.turns(row.id))) for row in rows
+            Dialogue(
+                id=row.id,
+                seed=row.seed_key,
+                status=Status(row.status),
+                turns=tuple(database.turns(row.id)),
+                question=edition.seed(row.seed_key).question,
+                people=tuple(map(Speaker.of, participants(database, row.id))),
+                language=row.language,
+                model=model,
+            )
+            for row in database.dialogues(self.id)
         ]
 
     def samples(self, cultures: Sequence[str] = ()) -> list[Sample]:
@@ -126,15 +175,25 @@ class StoredRun:
         Raises:
             CultureparkError: the run was stopped; all turns so far are stored.
         """
+        return self.resume_async(endpoints=endpoints, max_cost_usd=max_cost_usd, max_tokens=max_tokens)._wait(tell)
+
+    def resume_async(
+        self, *, endpoints: Sequence[str] = (), max_cost_usd: float | None = None, max_tokens: int | None = None
+    ) -> Simulation:
+        """Return the same as `resume` does, to be awaited, or looped over for its events."""
         row = self._row
         given: dict[str, Any] = {"max_cost_usd": max_cost_usd, "max_tokens": max_tokens}
         settings = replace(settings_of(row), **{name: value for name, value in given.items() if value is not None})
         models, trust = models_of(row), Trust((), endpoints)
         check_specs(models, roles_until(settings.until, self.scenario, models), trust)
-        with self.store.database.database.hold(row.id):
-            self.store.database.set_plan(row.id, vars(settings), row.models)
-            carry_on(self.store.database, self._row, trust, tell)
-        return self
+
+        @contextmanager
+        def begin() -> Iterator[StoredRun]:
+            with self.store.database.database.hold(row.id):
+                self.store.database.set_plan(row.id, vars(settings), row.models)
+                yield self
+
+        return Simulation(begin, trust)
 
     def export(self, format: str, out: str | Path, **options: Any) -> Exported:  # noqa: A002 - as on the command line
         """Write training files; the options are those of `export_runs`."""
@@ -143,6 +202,11 @@ class StoredRun:
     @property
     def _row(self) -> RunRow:
         return self.store.database.run(self.id)
+
+    def _kept(self) -> int:
+        """Return the number of kept samples."""
+        with self.store.database.database.reading() as look:
+            return kept_counts(look, self.id, ()).total()
 
 
 class RunStore:
@@ -203,6 +267,16 @@ def open_store(url: str = DEFAULT_URL, *, must_exist: bool = True) -> RunStore:
     return RunStore(Store(url, must_exist=must_exist))
 
 
+def demo() -> StoredRun:
+    """Return the recorded run that comes with the program: two dialogues of a large language model, never edited.
+
+    Example:
+        >>> culturepark.demo().dialogues()[0].turns[2].speaker
+        'turkish-elif'
+    """
+    return RunStore(Store(f"sqlite:///{unpacked()}", must_exist=True)).run(DEMO)
+
+
 def load_scenario(name: str | Path, *, dialogues: int | None = None) -> Edition:
     """Read a scenario with everything it names: the people in `personas`, the rest in `scenario`.
 
@@ -254,6 +328,37 @@ def simulate(
         >>> run.status
         <Status.DONE: 'done'>
     """
+    return simulate_async(
+        scenario, model=model, roles=roles, store=store, seed=seed, dialogues=dialogues, concurrency=concurrency,
+        limits=limits, until=until, run_id=run_id,
+    )._wait(tell)  # fmt: skip
+
+
+def simulate_async(
+    scenario: str | Path | Edition,
+    *,
+    model: str | None = None,
+    roles: Mapping[str, str | Sequence[str]] | None = None,
+    store: RunStore | str = DEFAULT_URL,
+    seed: int = 1,
+    dialogues: int | None = None,
+    concurrency: int | None = None,
+    limits: Limits | None = None,
+    until: Until = "samples",
+    run_id: str | None = None,
+) -> Simulation:
+    """Return the same as `simulate` does, to be awaited, or looped over for its events. Its arguments are the same.
+
+    Raises:
+        CultureparkError: an argument is wrong; what stops the run is raised where it is awaited.
+
+    Example:
+        >>> run = await culturepark.simulate_async("quickstart", model="scripted")
+        >>> async for event in culturepark.simulate_async("quickstart", model="scripted"):
+        ...     print(event)
+        RunBegun(run_id='20261121-quickstart-7f3a', title='The willingness to ...', dialogues=2, done=0)
+        ...
+    """
     if isinstance(scenario, Edition):
         if dialogues is not None:
             raise UsageError("dialogues: it is given to load_scenario, which has read this scenario already")
@@ -271,12 +376,16 @@ def simulate(
     )
     # Before there is a store: a scenario with nothing to talk about leaves nothing behind.
     plan(edition, seed, known(edition))
-    opened = open_store(store, must_exist=False) if isinstance(store, str) else store
-    run_id = run_id or free_run_id(opened.database, edition)
-    with opened.database.database.hold(run_id):
-        row = new_run(opened.database, edition, seed=seed, models=models, settings=settings, run_id=run_id)
-        carry_on(opened.database, row, trust, tell)
-    return StoredRun(opened, run_id)
+
+    @contextmanager
+    def begin() -> Iterator[StoredRun]:
+        opened = open_store(store, must_exist=False) if isinstance(store, str) else store
+        name = run_id or free_run_id(opened.database, edition)
+        with opened.database.database.hold(name):
+            new_run(opened.database, edition, seed=seed, models=models, settings=settings, run_id=name)
+            yield StoredRun(opened, name)
+
+    return Simulation(begin, trust)
 
 
 def export_runs(
@@ -332,33 +441,213 @@ def export_runs(
     )
 
 
-# --- waiting for a run ---------------------------------------------------------------------------
+# --- data frames -----------------------------------------------------------------------------------
+
+
+def samples(runs: StoredRun | Iterable[StoredRun], *, dropped: bool = False) -> pandas.DataFrame:
+    """Return the kept samples of runs as a data frame, one row each, in the order of the talk.
+
+    Args:
+        runs: a run, several, or a store with all its runs.
+        dropped: with those that were dropped, and those that reviewers rejected; `status` tells them apart.
+    Raises:
+        UsageError: if pandas is not installed, the extra `frames`.
+
+    Example:
+        >>> frame = culturepark.samples(culturepark.demo())
+        >>> frame.groupby(["culture", "shape"]).size()
+    """
+    return frames.samples(in_stores(runs), dropped)
+
+
+def statements(runs: StoredRun | Iterable[StoredRun]) -> pandas.DataFrame:
+    """Return what was taken from the talks as a data frame, one row for each statement, with what was found of it.
+
+    Args:
+        runs: a run, several, or a store with all its runs.
+    Raises:
+        UsageError: if pandas is not installed, the extra `frames`.
+
+    Example:
+        >>> culturepark.statements(culturepark.demo()).turned_down_by.value_counts()
+    """
+    return frames.statements(in_stores(runs))
+
+
+def dialogues(runs: StoredRun | Iterable[StoredRun]) -> pandas.DataFrame:
+    """Return dialogues as a data frame, one row each. Their turns are in `StoredRun.dialogues()`.
+
+    Args:
+        runs: a run, several, or a store with all its runs.
+    Raises:
+        UsageError: if pandas is not installed, the extra `frames`.
+
+    Example:
+        >>> culturepark.dialogues(culturepark.open_store()).status.value_counts()
+    """
+    return frames.dialogues(in_stores(runs))
+
+
+def in_stores(runs: StoredRun | Iterable[StoredRun]) -> Iterator[tuple[Store, RunRow]]:
+    for run in [runs] if isinstance(runs, StoredRun) else runs:
+        yield run.store.database, run._row
+
+
+# --- holding a run ---------------------------------------------------------------------------------
+
+
+class Simulation:
+    """A run that is to be held. It begins when it is awaited, or looped over for its events, and only once.
+
+    Awaiting it gives the run. A loop over it gives events (`culturepark.events`). What stops the run is raised in
+    either. When the task that awaits it is cancelled, or the loop is left, the run is stopped at once: no answer is
+    waited for. `StoredRun.resume` and `resume_async` go on with it. A block of `async with` ends when it has stopped.
+
+    Example:
+        >>> async with culturepark.simulate_async("quickstart", model="scripted") as simulation:
+        ...     async for event in simulation:
+        ...         if isinstance(event, culturepark.events.TurnSpoken):
+        ...             print(event.name, event.turn.text)
+        >>> simulation.run.status
+        <Status.DONE: 'done'>
+    """
+
+    def __init__(self, begin: Callable[[], AbstractContextManager[StoredRun]], trust: Trust) -> None:
+        """
+        Args:
+            begin: makes the run, or finds it, and keeps other processes from it.
+        """
+        self._begin = begin
+        self._trust = trust
+        self._run: StoredRun | None = None
+        self._begun = self._stopping = False
+        self._interrupt: Callable[[], object] = lambda: None
+        self._holding: asyncio.Task[None] | None = None
+
+    def __repr__(self) -> str:
+        return f"Simulation({self._run!r})" if self._run else "Simulation(not begun; await it, or loop over it)"
+
+    @property
+    def run(self) -> StoredRun:
+        """The run as it stands in the store.
+
+        Raises:
+            UsageError: if it has not begun.
+        """
+        if self._run is None:
+            raise UsageError("the run has not begun; await the simulation, or loop over it")
+        return self._run
+
+    def stop(self) -> None:
+        """Let the calls in flight finish, and make no more; then who awaits it gets `Interrupted`. From any thread."""
+        self._stopping = True
+        with suppress(RuntimeError):  # the loop is over
+            self._interrupt()
+
+    def __await__(self) -> Generator[Any, None, StoredRun]:
+        return self._to_the_end().__await__()
+
+    async def _to_the_end(self) -> StoredRun:
+        async for _ in self:
+            pass
+        return self.run
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        loop = asyncio.get_running_loop()
+        heard: asyncio.Queue[Event | None] = asyncio.Queue()
+
+        def hear(event: Event) -> None:  # some come from threads
+            loop.call_soon_threadsafe(heard.put_nowait, event)
+
+        self._holding = asyncio.create_task(self._hold(hear, stopped_by="the program that held it"))
+        self._holding.add_done_callback(lambda _: heard.put_nowait(None))
+        try:
+            while (event := await heard.get()) is not None:
+                yield event
+            await self._holding
+        finally:
+            await self.__aexit__()
+
+    async def __aenter__(self) -> Simulation:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._holding:
+            self._holding.cancel()
+            await asyncio.gather(self._holding, return_exceptions=True)
+
+    def _wait(self, tell: Tell = lambda _: None) -> StoredRun:
+        """Hold the run here, whether or not an event loop is running, and return it.
+
+        Args:
+            tell: called with each remark.
+        """
+
+        def hear(event: Event) -> None:
+            if isinstance(event, events.Remarked):
+                tell(event.text)
+
+        outside_the_loop(lambda: asyncio.run(self._hold(hear)), self.stop)
+        return self.run
+
+    async def _hold(self, hear: Callable[[Event], object], stopped_by: str = "Ctrl-C") -> None:
+        if self._begun:
+            raise UsageError("a simulation is held once; `simulation.run.resume_async()` goes on with its run")
+        self._begun = True
+        with self._begin() as self._run:
+            stored, database = self._run, self._run.store.database
+            pipeline = Run(database, stored._row, Listener(stored.id, hear), self._trust)
+            pipeline.stopped_by = stopped_by
+            self._interrupt = partial(asyncio.get_running_loop().call_soon_threadsafe, pipeline.interrupt)
+            if self._stopping:
+                pipeline.interrupt()
+            status = await pipeline.carry_on()
+            spent = database.spent(stored.id)
+            hear(events.RunEnded(stored.id, status, stored.stop_reason, stored._kept(), spent.tokens, spent.cost_usd))
 
 
 class Listener(Watcher):
-    """Passes on a run's remarks, and nothing else."""
+    """Tells of a run in events."""
 
-    def __init__(self, tell: Tell) -> None:
-        self.tell = tell
+    def __init__(self, run_id: str, hear: Callable[[Event], object]) -> None:
+        self.run_id = run_id
+        self.hear = hear
+
+    def _id(self, casting: Casting) -> str:
+        return f"{self.run_id}.d{casting.number}"
+
+    def started(self, run: RunRow, castings: Collection[Casting], done: int) -> None:
+        self.hear(events.RunBegun(run.id, edition_of(run).scenario.title, len(castings), done))
+
+    def fetching(self, name: str, done: int, total: int) -> None:
+        self.hear(events.Fetched(name, done, total))
+
+    def talking(self, casting: Casting) -> None:
+        people = tuple(participant.persona.name for participant in casting.participants)
+        self.hear(events.DialogueBegun(self._id(casting), casting.seed.question, people))
+
+    def turn(self, casting: Casting, turn: Turn) -> None:
+        names = {participant.persona.key: participant.persona.name for participant in casting.participants}
+        self.hear(events.TurnSpoken(self._id(casting), names.get(turn.speaker, turn.speaker.capitalize()), turn))
+
+    def talked(self, casting: Casting, status: Status, reason: str) -> None:
+        self.hear(events.DialogueEnded(self._id(casting), status, reason))
+
+    def failed(self, casting: Casting, reason: str) -> None:
+        self.hear(events.DialogueEnded(self._id(casting), Status.FAILED, reason))
+
+    def judged(self, casting: Casting, statements: Sequence[tuple[Statement, str | None]]) -> None:
+        for statement, drop_reason in statements:
+            self.hear(events.StatementJudged(self._id(casting), statement, drop_reason))
+
+    def stage_done(self, stage: Stage, casting: Casting | None) -> None:
+        self.hear(events.StageDone(stage, self._id(casting) if casting else None))
+
+    def figures(self, tokens: int, cost_usd: float | None, samples: int) -> None:
+        self.hear(events.Spent(tokens, cost_usd, samples))
 
     def note(self, text: str) -> None:
-        self.tell(text)
-
-
-def carry_on(store: Store, row: RunRow, trust: Trust, tell: Tell) -> None:
-    run = Run(store, row, Listener(tell), trust)
-    loops: list[asyncio.AbstractEventLoop] = []
-
-    async def until_done() -> None:
-        loops.append(asyncio.get_running_loop())
-        await run.carry_on()
-
-    def stop() -> None:
-        for loop in loops:
-            with suppress(RuntimeError):  # it is over
-                loop.call_soon_threadsafe(run.interrupt)
-
-    outside_the_loop(lambda: asyncio.run(until_done()), stop)
+        self.hear(events.Remarked(text))
 
 
 def outside_the_loop(work: Callable[[], Result], stop: Callable[[], None] = lambda: None) -> Result:

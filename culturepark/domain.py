@@ -84,6 +84,8 @@ Role = Literal["main", "delegate", "moderator", "user"]
 Measure = Literal["stance", "understanding"]
 """What is asked of models after a talk to measure it. `stance`: a judge who sees what was said guesses each person's
 answer; `understanding`: with and without the talk, a reader predicts what each person would do in a new situation."""
+Stage = Literal["seat", "dialogue", "examine", "extract", "verify", "measure", "dedup", "samples"]
+"""A step of a run. The first and the last two are done once for all dialogues."""
 Mined = Literal["delegate", "main"]
 """Role of a speaker whose words are mined."""
 Origin = Literal["model", "picked", "cue", "fallback", "typed", "edited"]

@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT))
 import typer
 from pydantic import BaseModel
 
-from culturepark import errors, glossary
+from culturepark import errors, frames, glossary
 from culturepark.catalog import scenarios, surveys
 from culturepark.cli.app import app, run
 from culturepark.domain import Persona
@@ -223,6 +223,24 @@ def store_tables() -> str:
     return page("Tables", *blocks)
 
 
+def data_frames() -> str:
+    kinds = {
+        "samples": frames.SampleLine,
+        "statements": frames.StatementLine,
+        "dialogues": frames.DialogueLine,
+    }
+    blocks = [
+        "What `samples`, `statements` and `dialogues` of the [Python API](../python.md) give: frames of pandas, one "
+        "row for each, in the order of the talk. Names, order and dtypes of columns are a contract with other people's "
+        "scripts. Categories are the words that occur. Missing is null in the store."
+    ]
+    for name, kind in kinds.items():
+        docs, lead = field_docs(kind), one_line(kind.__doc__)
+        rows = [(f"`{column}`", dtype, docs.get(column, "")) for column, dtype in frames.dtypes(kind)]
+        blocks += [f"## {name}", lead, table(("column", "dtype", "meaning"), rows)]
+    return page("Columns of data frames", *blocks)
+
+
 def words() -> str:
     lists = {
         "Why a sample was not kept": ("`sample.drop_reason`", glossary.DROPPED),
@@ -350,6 +368,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/persona-files.md": persona_file,
     "reference/survey-files.md": survey_file,
     "reference/tables.md": store_tables,
+    "reference/data-frames.md": data_frames,
     "reference/words.md": words,
     "reference/exit-codes.md": exit_codes,
     "reference/modules.md": modules,

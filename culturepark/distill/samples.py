@@ -7,7 +7,7 @@ a prompt that its answer answers. No word inside a sentence is ever replaced.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from culturepark.dialogue.protocol import protocol_of
@@ -566,6 +566,17 @@ def flags(item: Judged, scenario: Scenario) -> str:
         UNGROUNDED: item.is_opinion and item.speaker.stance is None,
     }
     return " ".join(flag for flag, is_set in known.items() if is_set)
+
+
+def by_criterion(verdicts: Iterable[tuple[str, Relation, str]]) -> Verdicts:
+    """
+    Args:
+        verdicts: criterion, relation and decision of all verdicts on one statement.
+    """
+    given: dict[str, list[tuple[Relation, str]]] = defaultdict(list)
+    for criterion, relation, decision in verdicts:
+        given[criterion].append((relation, decision))
+    return {criterion: settled(those) for criterion, those in given.items()}
 
 
 def settled(verdicts: Sequence[tuple[Relation, str]]) -> tuple[Relation, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
@@ -23,6 +23,7 @@ from culturepark.domain import (
     ModelRole,
     Relation,
     Scene,
+    Stage,
     Statement,
     Status,
     Verdict,
@@ -55,7 +56,7 @@ from culturepark.store.castings import castings
 from culturepark.store.integrity import edition_of, threshold_of
 from culturepark.store.standing import of_sample
 from culturepark.store.store import EXAMINED, TOO_SMALL, UNREAD, Store
-from culturepark.store.tables import DialogueRow, ProbeRow, RunRow
+from culturepark.store.tables import DialogueRow, ProbeRow, RunRow, VerdictRow
 from culturepark.terminal.safe import show_origin
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ class Run:
         """Whose vectors heads read; None until it is opened."""
         self._noted: set[str] = set()
         """Remarks so far, without their figures."""
+        self.stopped_by = "Ctrl-C"
+        """What the store says of a run that is interrupted or cancelled."""
         self.warned = False
         """A remark has said that a judge's model is too small."""
         self.samples = 0
@@ -139,7 +142,7 @@ class Run:
 
     def interrupt(self) -> None:
         """Let calls in flight finish, and make no new ones."""
-        self.ledger.halt(Interrupted("stopped by Ctrl-C"))
+        self.ledger.halt(Interrupted(f"stopped by {self.stopped_by}"))
 
     def without_a_second(self) -> str:
         """Return the names of people whose norms nobody else can cross-check; empty where no cross-check is wanted."""
@@ -166,7 +169,7 @@ class Run:
             self.stopped(error)
             raise
         except (asyncio.CancelledError, KeyboardInterrupt):
-            self.stopped(Interrupted("stopped by Ctrl-C"))
+            self.stopped(Interrupted(f"stopped by {self.stopped_by}"))
             raise Interrupted("stopped at once") from None
         except Exception as bug:
             self.store.set_run(self.row.id, Status.STOPPED, f"bug: {describe(bug)}")
@@ -214,6 +217,7 @@ class Run:
     async def _stages(self) -> None:
         if not self.castings:
             await self._seat()
+            self.watcher.stage_done("seat", None)
         if self.preview:
             await self._until_rows(self.preview)
             return
@@ -309,28 +313,29 @@ class Run:
         self.ledger.halt(error)
         return self.ledger.halted or error
 
-    def _missing(self, row: DialogueRow) -> Sequence[Callable[[DialogueRow, Casting], Awaitable[None]]]:
-        """Return the stages that a dialogue still lacks."""
-        stages = []
+    def _missing(self, row: DialogueRow) -> Mapping[Stage, Callable[[DialogueRow, Casting], Awaitable[None]]]:
+        """Return the stages that a dialogue still lacks, in their order."""
+        stages: dict[Stage, Callable[[DialogueRow, Casting], Awaitable[None]]] = {}
         if row.status in (Status.PENDING, Status.RUNNING, Status.FAILED):
-            stages.append(self._talk)
+            stages["dialogue"] = self._talk
         if self._reaches("extract") and row.extracted < self.row.extract_round:
             # What a user typed reaches nobody but the persona.
             if not row.examined and not protocol_of(self.scenario.protocol).user_sits:
-                stages.append(self._examine)
-            stages.append(self._extract)
+                stages["examine"] = self._examine
+            stages["extract"] = self._extract
         if self._reaches("verify") and row.verified < self.row.verify_round:
-            stages.append(self._verify)
+            stages["verify"] = self._verify
         if self.scenario.measure and self._unmeasured(row):
-            stages.append(self._measure)
+            stages["measure"] = self._measure
         return stages
 
     async def _dialogue(self, row: DialogueRow) -> None:
         casting = self.castings[row.number]
         try:
             with shortages_named():
-                for stage in self._missing(row):
-                    await stage(row, casting)
+                for stage, work in self._missing(row).items():
+                    await work(row, casting)
+                    self.watcher.stage_done(stage, casting)
         except (Unreachable, OutOfCredit):
             raise
         except ModelError as error:
@@ -338,12 +343,14 @@ class Run:
             known = figureless(str(error)) in self._noted
             self.watcher.note(f"dialogue {row.number} failed{' for the same reason' if known else f': {error}'}")
             self._noted.add(figureless(str(error)))
+            self.watcher.failed(casting, error.kind)
         except CultureparkError:
             raise
         except Exception as bug:  # an unforeseen answer must not cost the other dialogues
             self.store.set_dialogue(row.id, Status.FAILED, "bug", describe(bug))
             self.watcher.note(f"dialogue {row.number} failed by a bug, sorry, please report it: {describe(bug)}")
             show_origin(bug)
+            self.watcher.failed(casting, "bug")
         self.watcher.dialogue_done(casting)
 
     async def _talk(self, row: DialogueRow, casting: Casting) -> None:
@@ -355,6 +362,7 @@ class Run:
             self.store.set_dialogue(row.id, Status.DONE, "completed")  # a talk itself cannot fail, later stages can
             return
         self.store.set_dialogue(row.id, Status.RUNNING)
+        self.watcher.talking(casting)
         turns = self.store.turns(row.id)
         speaker, moderator = await self.models.get("speaker"), await self.models.get("moderator")
         async for event in converse(
@@ -440,7 +448,7 @@ class Run:
         from culturepark.distill.judgement import case
         from culturepark.distill.reword import candidates, reword
         from culturepark.distill.row_checks import check_rows, worth_asking
-        from culturepark.distill.samples import most_rows, shapes
+        from culturepark.distill.samples import Judged, by_criterion, most_rows, shapes, why_dropped
         from culturepark.distill.verify import by_claims, verify
 
         policy = self.scenario.distill
@@ -484,6 +492,9 @@ class Run:
             if verdict.criterion == "carried"
         }
         self.store.add_verification(row.id, reworded, verdicts, self.row.verify_round, provenance)
+        given = given_by(verdicts)
+        judged = [Judged(s, by_criterion(given[s.id]), casting, turns[s.turn_id].phase) for s in statements]
+        self.watcher.judged(casting, [(item.statement, why_dropped(item, self.scenario)) for item in judged])
         passed = passed_all(verdicts)
         fitting = [len(shapes(s, casting, self.scenario.samples)) for s in statements if s.id in passed]
         self.samples += sum(min(count, most_rows(self.scenario)) for count in fitting)
@@ -576,10 +587,12 @@ class Run:
                 f"{len(duplicates)} of {len(passed)} verified statements repeat another one "
                 f"(similarity {sure:.2f} and more, by {embedder.method}{asked})"
             )
+        self.watcher.stage_done("dedup", None)
         if self._reaches("samples"):
             repeated = {duplicate.statement_id for duplicate in duplicates}
             shaped = samples_of(judged, repeated, self.scenario, await self._wordings())
             idle = self.store.set_distilled(self.row.id, duplicates, shaped)
+            self.watcher.stage_done("samples", None)
             if idle:
                 self.watcher.note(f"reviews that count no longer, because nothing says the same words now: {idle}")
         else:
@@ -645,19 +658,16 @@ class Run:
         return Wordings(language, made.more)
 
     def _judged(self) -> list[Judged]:
-        from culturepark.distill.samples import Judged, settled
+        from culturepark.distill.samples import Judged, by_criterion
         from culturepark.distill.slips import flagged
 
         numbers = {row.id: row.number for row in self.store.dialogues(self.row.id)}
         places, unfounded = self.store.phases_and_origins(self.row.id), flagged(self.store.slips(self.row.id))
-        verdicts: dict[str, dict[str, list[tuple[Relation, str]]]] = defaultdict(lambda: defaultdict(list))
-        for verdict in self.store.verdicts(self.row.id, self.row.verify_round):
-            relation = cast("Relation", verdict.relation)
-            verdicts[verdict.statement_id][verdict.criterion].append((relation, verdict.decision))
+        verdicts = given_by(self.store.verdicts(self.row.id, self.row.verify_round))
         return [
             Judged(
                 row.noun(),
-                {criterion: settled(given) for criterion, given in verdicts[row.id].items()},
+                by_criterion(verdicts[row.id]),
                 self.castings[numbers[dialogue_of(row.turn_id)]],
                 places[row.turn_id][0],
                 picked=places[row.turn_id][1] == "picked",
@@ -705,6 +715,14 @@ def passed_all(verdicts: Iterable[Verdict]) -> set[str]:
     gates = [verdict for verdict in verdicts if verdict.criterion in GATES]
     decisions = {(verdict.statement_id, verdict.decision) for verdict in gates}
     return {statement_id for statement_id, _ in decisions if (statement_id, "drop") not in decisions}
+
+
+def given_by(verdicts: Iterable[Verdict | VerdictRow]) -> dict[str, list[tuple[str, Relation, str]]]:
+    """Return statement id -> criterion, relation and decision of each verdict on it; none for other statements."""
+    given: dict[str, list[tuple[str, Relation, str]]] = defaultdict(list)
+    for verdict in verdicts:
+        given[verdict.statement_id].append((verdict.criterion, cast("Relation", verdict.relation), verdict.decision))
+    return given
 
 
 def still_open(run_id: str, where: str = "") -> str:

@@ -35,6 +35,25 @@ from culturepark.store.tables import (
 
 
 @dataclass(frozen=True)
+class Speaker:
+    """Somebody at the table, who does not exist."""
+
+    persona: str
+    """Key of the card."""
+    name: str
+    role: str
+    culture: str
+    country: str | None
+    stance_code: int | None
+    stance: str | None
+    """The survey answer that the person was given."""
+
+    @classmethod
+    def of(cls, row: ParticipantRow) -> Speaker:
+        return cls(row.persona_key, row.name, row.role, row.culture, row.country, row.stance_code, row.stance_text)
+
+
+@dataclass(frozen=True)
 class Wanted:
     """Conditions on runs; None, empty or no words is no condition."""
 

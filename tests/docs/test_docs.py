@@ -56,6 +56,11 @@ def test_pages_written_from_the_code_are_fresh() -> None:
     assert script("generate").stale() == {}, "run: python docs/generate.py"
 
 
+def test_the_notebook_shows_what_its_cells_give_now() -> None:
+    notebook = script("notebook")
+    assert notebook.executed() == notebook.stored(), "run: python docs/notebook.py"
+
+
 def test_no_line_of_prose_is_longer_than_a_diff_can_show() -> None:
     long = [
         f"{path.relative_to(ROOT)}:{number}"
