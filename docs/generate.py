@@ -235,7 +235,7 @@ def data_frames() -> str:
         "scripts. Categories are the words that occur. Missing is null in the store."
     ]
     for name, kind in kinds.items():
-        docs, lead = field_docs(kind), one_line(kind.__doc__)
+        docs, lead = field_docs(kind), prose(kind.__doc__ or "")
         rows = [(f"`{column}`", dtype, docs.get(column, "")) for column, dtype in frames.dtypes(kind)]
         blocks += [f"## {name}", lead, table(("column", "dtype", "meaning"), rows)]
     return page("Columns of data frames", *blocks)
