@@ -18,6 +18,7 @@ from culturepark.catalog import scenarios
 from culturepark.dialogue.casting import plan
 from culturepark.domain import Edition, Limits, Sample, Scenario, Shape, Status, Turn
 from culturepark.errors import UsageError
+from culturepark.export import hub
 from culturepark.export.manifest import Wanted
 from culturepark.export.shape_mix import checked_mix
 from culturepark.export.writer import Exported
@@ -291,13 +292,16 @@ def export_runs(
     licence: str | None = None,
     shape_mix: Sequence[Shape] | Mapping[Shape, float] = (),
     grounded: bool = False,
+    no_system: bool = False,
+    push: str | None = None,
+    public: bool = False,
     tell: Tell = lambda _: None,
 ) -> Exported:
     """Write the kept samples of runs as training files, with an index, a card and a manifest.
 
     Args:
         runs: all of one store. Statements that repeat another run's are left out.
-        format: `openai`, `trl`, `sharegpt`, `alpaca`, `preference`, or one of a plugin.
+        format: `openai`, `trl`, `sharegpt`, `alpaca`, `preference`, `alpaca-preference`, or one of a plugin.
         out: a folder; an export in it is replaced.
         cultures: only these, each in a file of its own.
         split: the share of rows that train; whole questions are held out.
@@ -305,8 +309,12 @@ def export_runs(
         licence: for the card, e.g. `cc-by-4.0`.
         shape_mix: only these shapes of samples, or in a map their shares, e.g. `{"own": 3, "survey": 1}`.
         grounded: only what is on a persona's card, or in a scene on it.
+        no_system: no system messages; their words stand in front of the first user message.
+        push: send it to this data set on the Hugging Face hub too, as `organisation/name`; nothing asks before.
+        public: everybody may read what is sent; else it is private.
     Raises:
         UsageError: if there is nothing to export, or the folder holds something else.
+        Unreachable: if the hub cannot be reached, or refuses; the folder is complete.
 
     Example:
         >>> culturepark.export_runs(culturepark.open_store(), "trl", "runs/all", split=0.9).rows
@@ -319,10 +327,19 @@ def export_runs(
     if any(run.store.database is not database for run in chosen):
         raise UsageError("runs of several stores cannot be exported at once")
     ids = list(dict.fromkeys(run.id for run in chosen))
-    wanted = Wanted(format, tuple(cultures), split, dialogues, parquet, licence, checked_mix(shape_mix), grounded)
-    return outside_the_loop(
+    mix = checked_mix(shape_mix)
+    wanted = Wanted(
+        format, tuple(cultures), split, dialogues, parquet, licence, mix, grounded, no_system=no_system, push=push
+    )
+    sender = None if push is None else hub.sender(push, public)
+    exported = outside_the_loop(
         lambda: write_export(database, ids, Path(out), wanted, command="culturepark.export_runs", tell=tell)
     )
+    if sender:
+        for note in hub.before_it_is_sent(exported.manifest, public):
+            tell(note)
+        sender.send(Path(out), exported.manifest, agreed=lambda _: True)
+    return exported
 
 
 # --- waiting for a run ---------------------------------------------------------------------------

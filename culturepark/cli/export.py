@@ -27,6 +27,9 @@ Example: culturepark export last --format preference --out runs/pairs
 Three answers to own questions for each survey answer, and nothing that a model made up:
 Example: culturepark export last --format trl --out runs/mix --shape-mix own=3,survey=1 --grounded
 \b
+To the Hugging Face hub, as a private data set (token: `hf auth login`, or HF_TOKEN):
+Example: culturepark export last --format trl --out runs/mine --license cc-by-4.0 --push my-team/everyday-talk
+\b
 Whole dialogues as multi-turn rows, also as Parquet, with a licence on the card:
 Example: culturepark export last --format trl --dialogues --out runs/talks --parquet --license cc-by-4.0
 """
@@ -58,11 +61,22 @@ def export(
         str | None,
         typer.Option("--license", metavar="ID", help="What the card says, as cc-by-4.0; else it says: none."),
     ] = None,
+    no_system: Annotated[
+        bool, typer.Option("--no-system", help="No system messages: their words stand before the first question.")
+    ] = False,
+    push: Annotated[
+        str | None,
+        typer.Option(metavar="ORG/NAME", help="Send it to the Hugging Face hub too, private (extra `hub`)."),
+    ] = None,
+    public: Annotated[bool, typer.Option("--public", help="With --push: for everybody to read.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --push: send it without asking.")] = False,
     store_url: StoreUrl = STORE,
 ) -> int:
     """Write the kept samples, or whole dialogues, as training files with an index, a card and a manifest."""
+    from culturepark.cli.consent import ask, may_ask
     from culturepark.domain import CULTURES, MAIN_CULTURE
     from culturepark.errors import UsageError
+    from culturepark.export import hub
     from culturepark.export.manifest import Wanted
     from culturepark.export.shape_mix import shape_mix_of
     from culturepark.export.writer import export as write_export
@@ -78,8 +92,14 @@ def export(
     if split is not None and not 0 < split < 1:
         raise UsageError("--split: the share that trains, between 0 and 1, as in --split 0.9")
     mix = shape_mix_of(shape_mix) if shape_mix is not None else ()
+    if push is None and (public or yes):
+        raise UsageError(f"{'--public' if public else '--yes'} goes with --push ORG/NAME")
+    if push is not None and not (yes or may_ask()):
+        raise UsageError("--push asks before anything is sent, and nobody can answer here; --yes sends it unasked")
+    sender = None if push is None else hub.sender(push, public)
     store = Store(store_with(store_url, *run_ids), must_exist=True)
-    wanted = Wanted(form, tuple(dict.fromkeys(culture or [])), split, dialogues, parquet, licence, mix, grounded)
+    cultures = tuple(dict.fromkeys(culture or []))
+    wanted = Wanted(form, cultures, split, dialogues, parquet, licence, mix, grounded, no_system=no_system, push=push)
     command = shlex.join(["culturepark", *sys.argv[1:]])
     exported = write_export(store, run_ids, out, wanted, command=command, tell=tell)
     for note in exported.notes:
@@ -89,6 +109,10 @@ def export(
     tell(f"{held} in {out}; `culturepark trace {first}` shows where a row comes from")
     for path in exported.files:
         write(str(path))
+    if sender:
+        for note in hub.before_it_is_sent(exported.manifest, public):
+            tell(f"note: {note}")
+        tell(f"sent to {sender.send(out, exported.manifest, (lambda _: True) if yes else ask)}")
     return 0
 
 

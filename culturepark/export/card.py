@@ -169,9 +169,13 @@ def metadata(manifest: Manifest) -> dict[str, Any]:
         "size_categories": [size],
         "source_datasets": ["original"],
         "task_categories": ["text-generation"],
-        "tags": ["synthetic", "culture", "culturepark", *(["dpo"] if format_named(manifest.format).pairs else [])],
+        "tags": tags(manifest),
         "configs": configs([file.name for file in manifest.files]),
     }
+
+
+def tags(manifest: Manifest) -> list[str]:
+    return ["synthetic", "culture", "culturepark", *(["dpo"] if format_named(manifest.format).pairs else [])]
 
 
 def configs(names: Sequence[str]) -> list[dict[str, Any]]:

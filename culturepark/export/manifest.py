@@ -20,7 +20,7 @@ from culturepark.errors import UsageError
 from culturepark.export import licences
 from culturepark.export.dialogues import NEVER_ANSWERED, REJECTED_TURN
 from culturepark.export.files import DUPLICATES, MANIFEST, File, RowsFile, need_parquet
-from culturepark.export.formats import Format, format_named, multi_turn
+from culturepark.export.formats import Format, format_named, multi_turn, without_system
 from culturepark.export.rows import (
     LEAK,
     MADE_UP,
@@ -73,6 +73,10 @@ class Wanted:
     """Export only these shapes of samples; in a map, in these shares. Empty: all as they come."""
     grounded: bool = False
     """Export only what stands on somebody's card."""
+    no_system: bool = False
+    """Put what the system message says in front of the first user message."""
+    push: str | None = None
+    """Send it to this repository on the hub, as `organisation/name`."""
 
     @property
     def format(self) -> Format:
@@ -80,7 +84,8 @@ class Wanted:
         Raises:
             UsageError: if there is no format of that name.
         """
-        return format_named(self.form)
+        known = format_named(self.form)
+        return without_system(known) if self.no_system else known
 
     def check(self) -> None:
         """
@@ -257,7 +262,9 @@ class ByHandOrigins(Figures):
     """In a branch, in place of the original turn."""
 
 
-class CardFile(Figures):
+class OtherFile(Figures):
+    """A file without rows."""
+
     name: str
     sha256: str
 
@@ -269,9 +276,13 @@ class Manifest(Figures):
     """Command line of the export, without secrets."""
     created_at: str
     format: str
+    no_system: bool
+    """True if the words of system messages stand in front of the first user message."""
     rows_are: str
     """`samples` or `dialogues`."""
     licence: str | None
+    made_for: str | None
+    """The repository on the hub that the export was to be sent to."""
     cultures: list[str]
     """The exported cultures; none: all."""
     runs: list[RunEntry]
@@ -293,7 +304,9 @@ class Manifest(Figures):
     reviews: ReviewSummary
     by_hand: ByHandOrigins
     notes: list[Stored]
-    card: CardFile | None = None
+    beside: list[OtherFile]
+    """Descriptions of the files for other programs."""
+    card: OtherFile | None = None
     """None until the card is written, which is made from all other fields."""
 
     @property
@@ -308,7 +321,8 @@ class Manifest(Figures):
     def file_names(self) -> list[str]:
         """Names of all files except card and manifest."""
         names = [name for file in self.files for name in file.names]
-        return names + ([self.duplicates.name] if self.duplicates else [])
+        names += [self.duplicates.name] if self.duplicates else []
+        return names + [file.name for file in self.beside]
 
     def as_text(self) -> str:
         return json.dumps(self.as_json(), indent=2, ensure_ascii=False) + "\n"
