@@ -33,6 +33,7 @@ from culturepark.domain import (
 )
 from culturepark.errors import UsageError
 from culturepark.events import Event
+from culturepark.export import hub
 from culturepark.export.manifest import Wanted
 from culturepark.export.shape_mix import checked_mix
 from culturepark.export.writer import Exported
@@ -402,14 +403,17 @@ def export_runs(
     grounded: bool = False,
     max_error: float | None = None,
     metadata: bool = False,
+    no_system: bool = False,
+    push: str | None = None,
+    public: bool = False,
     tell: Tell = lambda _: None,
 ) -> Exported:
     """Write the kept samples of runs as training files, with an index, a card and a manifest.
 
     Args:
         runs: all of one store. Statements that repeat another run's are left out.
-        format: `openai`, `trl`, `sharegpt`, `alpaca`, `preference`, `label-studio`, `argilla`, or one
-            of a plugin.
+        format: `openai`, `trl`, `sharegpt`, `alpaca`, `preference`, `alpaca-preference`, `label-studio`, `argilla`, or
+            one of a plugin.
         out: a folder; an export in it is replaced.
         cultures: only these, each in a file of its own.
         split: the share of rows that train; whole questions are held out.
@@ -419,9 +423,13 @@ def export_runs(
         grounded: only what is on a persona's card, or in a scene on it.
         max_error: refuse unless people judged a random sample, and at most this share of the rows can be wrong.
         metadata: a column more, with what is behind each row.
+        no_system: no system messages; their words stand in front of the first user message.
+        push: send it to this data set on the Hugging Face hub too, as `organisation/name`; nothing asks before.
+        public: everybody may read what is sent; else it is private.
     Raises:
         UsageError: if there is nothing to export, it is not shown to be right enough, or the folder holds something
             else.
+        Unreachable: if the hub cannot be reached, or refuses; the folder is complete.
 
     Example:
         >>> culturepark.export_runs(culturepark.open_store(), "trl", "runs/all", split=0.9).rows
@@ -435,10 +443,18 @@ def export_runs(
         raise UsageError("runs of several stores cannot be exported at once")
     ids = list(dict.fromkeys(run.id for run in chosen))
     mix = checked_mix(shape_mix)
-    wanted = Wanted(format, tuple(cultures), split, dialogues, parquet, licence, mix, grounded, max_error, metadata)
-    return outside_the_loop(
+    wanted = Wanted(
+        format, tuple(cultures), split, dialogues, parquet, licence, mix, grounded, max_error, metadata, no_system, push
+    )
+    sender = None if push is None else hub.sender(push, public)
+    exported = outside_the_loop(
         lambda: write_export(database, ids, Path(out), wanted, command="culturepark.export_runs", tell=tell)
     )
+    if sender:
+        for note in hub.before_it_is_sent(exported.manifest, public):
+            tell(note)
+        sender.send(Path(out), exported.manifest, agreed=lambda _: True)
+    return exported
 
 
 # --- data frames -----------------------------------------------------------------------------------

@@ -40,6 +40,9 @@ Example: culturepark export last --format trl --metadata --out runs/facts
 For people who judge the rows in Label Studio (or `argilla`); `import-reviews` takes what they said back:
 Example: culturepark export last --format label-studio --out runs/tasks
 \b
+To the Hugging Face hub, as a private data set (token: `hf auth login`, or HF_TOKEN):
+Example: culturepark export last --format trl --out runs/mine --license cc-by-4.0 --push my-team/everyday-talk
+\b
 Whole dialogues as multi-turn rows, also as Parquet, with a licence on the card:
 Example: culturepark export last --format trl --dialogues --out runs/talks --parquet --license cc-by-4.0
 \b
@@ -96,11 +99,22 @@ def export(
         str | None,
         typer.Option("--license", metavar="ID", help="What the card says, as cc-by-4.0; else it says: none."),
     ] = None,
+    no_system: Annotated[
+        bool, typer.Option("--no-system", help="No system messages: their words stand before the first question.")
+    ] = False,
+    push: Annotated[
+        str | None,
+        typer.Option(metavar="ORG/NAME", help="Send it to the Hugging Face hub too, private (extra `hub`)."),
+    ] = None,
+    public: Annotated[bool, typer.Option("--public", help="With --push: for everybody to read.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="With --push: send it without asking.")] = False,
     store_url: StoreUrl = STORE,
 ) -> int:
     """Write the kept samples, or whole dialogues, as training files with an index, a card and a manifest."""
+    from culturepark.cli.consent import ask, may_ask
     from culturepark.domain import CULTURES, MAIN_CULTURE
     from culturepark.errors import UsageError
+    from culturepark.export import hub
     from culturepark.export.inspect_logs import export_logs
     from culturepark.export.manifest import Wanted
     from culturepark.export.shape_mix import shape_mix_of
@@ -117,9 +131,14 @@ def export(
     if split is not None and not 0 < split < 1:
         raise UsageError("--split: the share that trains, between 0 and 1, as in --split 0.9")
     mix = shape_mix_of(shape_mix) if shape_mix is not None else ()
+    if push is None and (public or yes):
+        raise UsageError(f"{'--public' if public else '--yes'} goes with --push ORG/NAME")
+    if push is not None and not (yes or may_ask()):
+        raise UsageError("--push asks before anything is sent, and nobody can answer here; --yes sends it unasked")
     command = shlex.join(["culturepark", *sys.argv[1:]])
     if form == LOGS:
-        if culture or split or mix or grounded or parquet or licence or max_error is not None:
+        others = (culture, split, mix, grounded, parquet, licence, metadata, no_system, push)
+        if any(others) or max_error is not None:
             raise UsageError(f"--format {LOGS} writes whole dialogues as they are, and takes no option but --out")
         logs = export_logs(Store(store_with(store_url, *run_ids), must_exist=True), run_ids, out, command)
         tell(f"{counted(logs.rows, 'dialogue')} in {out}; look at them: inspect view --log-dir {shlex.quote(str(out))}")
@@ -128,7 +147,10 @@ def export(
         return 0
     store = Store(store_with(store_url, *run_ids), must_exist=True)
     cultures = tuple(dict.fromkeys(culture or []))
-    wanted = Wanted(form, cultures, split, dialogues, parquet, licence, mix, grounded, max_error, metadata)
+    wanted = Wanted(
+        form, cultures, split, dialogues, parquet, licence, mix, grounded, max_error, metadata, no_system, push
+    )
+    sender = None if push is None else hub.sender(push, public)
     exported = write_export(store, run_ids, out, wanted, command=command, tell=tell)
     for note in exported.notes:
         tell(f"note: {note}")
@@ -137,6 +159,10 @@ def export(
     tell(f"{held} in {out}; `culturepark trace {first}` shows where a row comes from")
     for path in exported.files:
         write(str(path))
+    if sender:
+        for note in hub.before_it_is_sent(exported.manifest, public):
+            tell(f"note: {note}")
+        tell(f"sent to {sender.send(out, exported.manifest, (lambda _: True) if yes else ask)}")
     return 0
 
 

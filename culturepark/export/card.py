@@ -176,10 +176,14 @@ def metadata(manifest: Manifest) -> dict[str, Any]:
         "size_categories": [size],
         "source_datasets": ["original"],
         "task_categories": ["text-generation"],
-        "tags": ["synthetic", "culture", "culturepark", *(["dpo"] if format_named(manifest.format).pairs else [])],
+        "tags": tags(manifest),
         **({} if format_named(manifest.format).bundle else {"configs": configs([f.name for f in manifest.files])}),
         **({"dataset_info": typed(manifest)} if manifest.metadata else {}),
     }
+
+
+def tags(manifest: Manifest) -> list[str]:
+    return ["synthetic", "culture", "culturepark", *(["dpo"] if format_named(manifest.format).pairs else [])]
 
 
 def typed(manifest: Manifest) -> list[dict[str, Any]]:

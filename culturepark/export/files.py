@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 MANIFEST, CARD, DUPLICATES = "manifest.json", "README.md", "duplicates.jsonl"
+CROISSANT, DATASET_INFO = "croissant.json", "dataset_info.json"
 ROW_GROUP = 2_000
 """Rows in one group of a Parquet file, which is held in memory."""
 UNREADABLE = (OSError, ValueError, KeyError, TypeError, RecursionError)
@@ -237,18 +238,35 @@ def files_of_an_export(out: Path) -> set[str]:
     if not is_folder(out) or all(path.name.startswith(aside) for path in out.iterdir()):
         return set()
     try:
-        manifest = json.loads(readable(out / MANIFEST).read_bytes())
+        text = readable(out / MANIFEST).read_bytes()
+    except OSError:
+        text = b""
+    if (names := files_named_by(text)) is None:
+        raise UsageError(f"--out {out} holds other files; name a new folder")
+    return names
+
+
+def files_named_by(text: bytes) -> set[str] | None:
+    """Return the names of the files of an export that its manifest names, but for itself and the card.
+
+    Returns:
+        None if the text is no manifest of an export.
+    """
+    try:
+        manifest = json.loads(text)
         names = [str(file["name"]) for file in manifest["files"] if manifest["culturepark"]]
         names += [DUPLICATES] if manifest.get("duplicates") else []
         card = [CARD] if manifest.get("card") else []  # logs have none
+        names += [str(file["name"]) for file in manifest.get("beside", ())]
     except UNREADABLE:
-        raise UsageError(f"--out {out} holds other files; name a new folder") from None
+        return None
     # A manifest may name any file; only files with the names of an export are deleted.
     data_files = [name for name in names if re.fullmatch(r"[a-z][a-z.]*\.(jsonl|parquet)", name)]
     logs = [name for name in names if re.fullmatch(r"[0-9]{4}-[\w+-]+\.eval", name)]
     indexes = [index_of(name) for name in data_files if name.endswith(".jsonl") and name != DUPLICATES]
     bundles = [known.bundle for known in FORMATS.values() if known.bundle and known.bundle.file in names]
-    return {*card, *logs, *data_files, *indexes, *(name for bundle in bundles for name in bundle.files)}
+    of_bundles = (name for bundle in bundles for name in bundle.files)
+    return {*card, *logs, *data_files, *indexes, *of_bundles, *({CROISSANT, DATASET_INFO} & {*names})}
 
 
 def create(path: Path) -> IO[bytes]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from culturepark.errors import UsageError
@@ -69,6 +69,8 @@ class Format:
     """Least number of rows that the trainer accepts in a file."""
     documented: str = ""
     """More about the trainers, for docs/export.md."""
+    llama_factory: Mapping[str, Any] | None = None
+    """How LLaMA-Factory's `dataset_info.json` describes a file, but for its name; None if it cannot read one."""
 
     def problem(self, messages: Messages) -> str | None:
         """Return why no row can be made of some messages; None if one can."""
@@ -130,6 +132,31 @@ def multi_turn() -> list[str]:
 def with_room() -> list[str]:
     """Return the names of the formats that take a column of metadata."""
     return [name for name, known in FORMATS.items() if known.metadata]
+
+
+def without_system(form: Format) -> Format:
+    """Return a format whose rows have no system message, for chat templates that know none; no word is lost."""
+
+    def record(row_id: str, *messages: Messages) -> dict[str, Any]:
+        return form.record(row_id, *map(told_by_user, messages))
+
+    return replace(form, record=record)
+
+
+def told_by_user(messages: Messages) -> Messages:
+    """Put what system messages say in front of the first user message, with an empty line between.
+
+    If nobody asks anything, what they say is the user's message.
+    """
+    said = [message["content"] for message in messages if message["role"] == "system"]
+    rest = [message for message in messages if message["role"] != "system"]
+    if not said:
+        return messages
+    at = next((place for place, message in enumerate(rest) if message["role"] == "user"), None)
+    if at is None:
+        return [{"role": "user", "content": "\n\n".join(said)}, *rest]
+    asked = {"role": "user", "content": "\n\n".join([*said, rest[at]["content"]])}
+    return [*rest[:at], asked, *rest[at + 1 :]]
 
 
 def line(row: Mapping[str, Any]) -> str:
@@ -196,8 +223,30 @@ def preference(_: str, chosen: Messages, rejected: Messages) -> dict[str, Any]:
     return {"prompt": list(chosen[:-1]), "chosen": [chosen[-1]], "rejected": [rejected[-1]]}
 
 
+def alpaca_preference(row_id: str, chosen: Messages, rejected: Messages) -> dict[str, Any]:
+    row = alpaca(row_id, chosen)
+    return {**row, "chosen": row.pop("output"), "rejected": rejected[-1]["content"]}
+
+
 def has_question(messages: Messages) -> str | None:
     return "an answer to nothing" if len(messages) < 2 else None
+
+
+# LLaMA-Factory reads `columns` and `tags` as a whole: what they do not name is not there. See `DatasetAttr` in its
+# data/parser.py.
+BY_ROLE = {
+    "formatting": "sharegpt",
+    "columns": {"messages": "messages"},
+    "tags": {
+        "role_tag": "role",
+        "content_tag": "content",
+        "user_tag": "user",
+        "assistant_tag": "assistant",
+        "system_tag": "system",
+    },
+}
+"""`messages` as OpenAI and TRL have them."""
+PROMPT = {"prompt": "instruction", "query": "input", "system": "system"}
 
 
 for known in (
@@ -210,6 +259,7 @@ for known in (
         multi_turn=True,
         fewest=10,
         documented="it takes nothing else in a row, and ten rows at least",
+        llama_factory=BY_ROLE,
     ),
     Format(
         "trl",
@@ -219,8 +269,8 @@ for known in (
         trl,
         multi_turn=True,
         metadata=True,
-        documented="axolotl (`chat_template`); LLaMA-Factory (`formatting: sharegpt`, with `messages`, `role`, "
-        "`content` as tags)",
+        documented="axolotl (`chat_template`); LLaMA-Factory; Unsloth",
+        llama_factory=BY_ROLE,
     ),
     Format(
         "sharegpt",
@@ -231,6 +281,7 @@ for known in (
         multi_turn=True,
         metadata=True,
         documented="axolotl with its fields mapped",
+        llama_factory={"formatting": "sharegpt", "columns": {"messages": "conversations"}},
     ),
     Format(
         "alpaca",
@@ -240,7 +291,8 @@ for known in (
         alpaca,
         check=one_answer,
         metadata=True,
-        documented="name `system` in `dataset_info.json`; axolotl's `alpaca`",
+        documented="axolotl's `alpaca`",
+        llama_factory={"formatting": "alpaca", "columns": {**PROMPT, "response": "output"}},
     ),
     Format(
         "preference",
@@ -251,7 +303,21 @@ for known in (
         check=has_question,
         pairs=True,
         metadata=True,
-        documented="whatever else takes conversational preferences",
+        documented="whatever else takes conversational preferences; not LLaMA-Factory, whose answers are no lists",
+    ),
+    Format(
+        "alpaca-preference",
+        "`id`, `instruction`, `input` (empty), `system`, `chosen`, `rejected`",
+        "LLaMA-Factory's preference data (`ranking`)",
+        dict.fromkeys(("id", "instruction", "input", "system", "chosen", "rejected"), ()),
+        alpaca_preference,
+        check=has_question,
+        pairs=True,
+        llama_factory={
+            "formatting": "alpaca",
+            "ranking": True,
+            "columns": {**PROMPT, "chosen": "chosen", "rejected": "rejected"},
+        },
     ),
     Format(
         "label-studio",

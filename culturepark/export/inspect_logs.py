@@ -12,14 +12,13 @@ import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from culturepark import __version__
 from culturepark.domain import JsonObject, Status
 from culturepark.errors import StoreError, UsageError
 from culturepark.export.files import MANIFEST, File, create, files_of_an_export, put, put_in_place
-from culturepark.export.writer import Exported
 from culturepark.files import is_folder
 from culturepark.models.ledger import now
 from culturepark.redact import redact, without_secrets
@@ -35,7 +34,13 @@ NO_DATE = (1980, 1, 1, 0, 0, 0)
 """Equal stores give equal bytes."""
 
 
-def export_logs(store: Store, run_ids: Sequence[str], out: Path, command: str) -> Exported:
+class Logs(NamedTuple):
+    files: list[Path]
+    rows: int
+    """Number of dialogues."""
+
+
+def export_logs(store: Store, run_ids: Sequence[str], out: Path, command: str) -> Logs:
     """
     Args:
         command: for the manifest.
@@ -74,7 +79,7 @@ def export_logs(store: Store, run_ids: Sequence[str], out: Path, command: str) -
     except OSError as error:
         raise StoreError(f"cannot write {out}: {error.strerror}") from None
     held = sum(file.rows for file in files)
-    return Exported([out / name for name in (*(file.name for file in files), MANIFEST)], held, held, [])
+    return Logs([out / name for name in (*(file.name for file in files), MANIFEST)], held)
 
 
 def name_of(run: RunRow) -> str:

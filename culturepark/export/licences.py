@@ -34,6 +34,12 @@ def metadata(licence: str | None) -> dict[str, str]:
     return {"license": name} if name in table()["hub"] else {"license": "other", "license_name": name}
 
 
+def spdx_url(licence: str) -> str | None:
+    """Return the address of a licence in SPDX's list; None if it is not there under the hub's name for it."""
+    name = table()["spdx"].get(licence.lower())
+    return f"https://spdx.org/licenses/{name}" if name else None
+
+
 def of_model(spec: str) -> str:
     """Return the known licence of a model, looked up by its name."""
     kind = kind_of(spec)

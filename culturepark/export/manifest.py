@@ -21,7 +21,7 @@ from culturepark.export import licences
 from culturepark.export.chosen import Chosen
 from culturepark.export.dialogues import NEVER_ANSWERED, REJECTED_TURN
 from culturepark.export.files import DUPLICATES, MANIFEST, File, RowsFile, need_parquet
-from culturepark.export.formats import Format, format_named, multi_turn, with_room
+from culturepark.export.formats import Format, format_named, multi_turn, with_room, without_system
 from culturepark.export.rows import (
     GROUNDED,
     LEAK,
@@ -81,6 +81,10 @@ class Wanted:
     """Export only if people's judgements show that at most this share of the rows is wrong, 0-1."""
     metadata: bool = False
     """Say in a column of its own what is behind each row."""
+    no_system: bool = False
+    """Put what the system message says in front of the first user message."""
+    push: str | None = None
+    """Send it to this repository on the hub, as `organisation/name`."""
 
     @property
     def format(self) -> Format:
@@ -88,7 +92,8 @@ class Wanted:
         Raises:
             UsageError: if there is no format of that name.
         """
-        return format_named(self.form)
+        known = format_named(self.form)
+        return without_system(known) if self.no_system else known
 
     @property
     def of_single_rows(self) -> bool:
@@ -294,7 +299,9 @@ class ByHandOrigins(Figures):
     """In a branch, in place of the original turn."""
 
 
-class TextFile(Figures):
+class OtherFile(Figures):
+    """A file without rows."""
+
     name: str
     sha256: str
 
@@ -306,9 +313,13 @@ class Manifest(Figures):
     """Command line of the export, without secrets."""
     created_at: str
     format: str
+    no_system: bool
+    """True if the words of system messages stand in front of the first user message."""
     rows_are: str
     """`samples` or `dialogues`."""
     licence: str | None
+    made_for: str | None
+    """The repository on the hub that the export was to be sent to."""
     cultures: list[str]
     """The exported cultures; none: all."""
     selection: Chosen | None
@@ -317,7 +328,7 @@ class Manifest(Figures):
     personas: list[Person]
     people_from: list[PeopleFrom]
     files: list[RowsFile | File]
-    settings: tuple[TextFile, ...] = ()
+    settings: tuple[OtherFile, ...] = ()
     """Files that a labelling tool reads beside the rows."""
     metadata: bool = False
     """True if each row has the column `metadata`."""
@@ -339,7 +350,9 @@ class Manifest(Figures):
     sample. Empty for pairs and whole dialogues."""
     by_hand: ByHandOrigins
     notes: list[Stored]
-    card: TextFile | None = None
+    beside: list[OtherFile]
+    """Descriptions of the files for other programs."""
+    card: OtherFile | None = None
     """None until the card is written, which is made from all other fields."""
 
     @property
@@ -355,7 +368,8 @@ class Manifest(Figures):
         """Names of all files except card and manifest."""
         names = [name for file in self.files for name in file.names]
         names += [file.name for file in self.settings]
-        return names + ([self.duplicates.name] if self.duplicates else [])
+        names += [self.duplicates.name] if self.duplicates else []
+        return names + [file.name for file in self.beside]
 
     def as_text(self) -> str:
         return json.dumps(self.as_json(), indent=2, ensure_ascii=False) + "\n"

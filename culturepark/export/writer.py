@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,23 +17,28 @@ from culturepark.domain import Duplicate
 from culturepark.errors import StoreError, UsageError
 from culturepark.export import card, dialogues, rows
 from culturepark.export.chosen import chosen, losses
+from culturepark.export.croissant import croissant
 from culturepark.export.files import (
     CARD,
+    CROISSANT,
+    DATASET_INFO,
     DUPLICATES,
     MANIFEST,
     File,
     Lines,
+    RowsFile,
     Sinks,
     files_of_an_export,
     put,
     put_in_place,
 )
+from culturepark.export.formats import format_named
 from culturepark.export.leaks import answer_key, leaking
 from culturepark.export.manifest import (
     ByHandOrigins,
     Manifest,
+    OtherFile,
     Tally,
-    TextFile,
     Wanted,
     people_from,
     people_in,
@@ -64,6 +70,7 @@ class Exported:
     answers: int
     """Different ones."""
     notes: list[str]
+    manifest: Manifest
 
 
 def export(
@@ -137,7 +144,7 @@ def export(
                     raise nothing_to_export(ids, wanted, source.left_without)
                 bundle = wanted.format.bundle
                 texts = bundle.settings() if bundle else {}
-                settings = tuple(TextFile(name=name, sha256=put(aside / name, text)) for name, text in texts.items())
+                settings = tuple(OtherFile(name=name, sha256=put(aside / name, text)) for name, text in texts.items())
                 notes = [*(losses(origin) if origin else ()), *remarks(source, wanted, held, tally, files)]
                 if old:
                     notes.append(f"{out} held an export already; this one has taken its place")
@@ -147,8 +154,10 @@ def export(
                     command=redact(command),  # the URL of the store may have a password
                     created_at=now(),
                     format=wanted.form,
+                    no_system=wanted.no_system,
                     rows_are="dialogues" if wanted.dialogues else "samples",
                     licence=wanted.licence,
+                    made_for=wanted.push,
                     cultures=list(wanted.cultures),
                     selection=origin,
                     runs=[run_entry(source, wanted, run, checks[run.id]) for run in runs],
@@ -168,9 +177,15 @@ def export(
                     warranties=[found for found in known.values() if found],
                     by_hand=ByHandOrigins(typed=tally.by_hand("typed"), edited=tally.by_hand("edited")),
                     notes=notes,
+                    beside=[],
                 )
+                described = [
+                    OtherFile(name=name, sha256=put(aside / name, text))
+                    for name, text in descriptions(manifest).items()
+                ]
+                manifest = manifest.model_copy(update={"beside": described})
                 card_sha256 = put(aside / CARD, card.render(manifest))
-                manifest = manifest.model_copy(update={"card": TextFile(name=CARD, sha256=card_sha256)})
+                manifest = manifest.model_copy(update={"card": OtherFile(name=CARD, sha256=card_sha256)})
                 put(aside / MANIFEST, manifest.as_text())
                 names = manifest.file_names
                 put_in_place(aside, place, [MANIFEST, *names, CARD], old)
@@ -181,9 +196,29 @@ def export(
             store.set_splits(ids, wanted.cultures, held, source.without_row, source.selection)
         except StoreError as error:  # read-only, full or busy; the files are complete
             notes.append(f"which half each sample fell on was not stored: {error}")
-    return Exported(
-        [out / name for name in [*names, MANIFEST, CARD]], tally.by_culture.total(), len(tally.answers), notes
-    )
+    paths = [out / name for name in [*names, MANIFEST, CARD]]
+    return Exported(paths, tally.by_culture.total(), len(tally.answers), notes, manifest)
+
+
+def descriptions(manifest: Manifest) -> dict[str, str]:
+    """Return the files that describe the rows to other programs, by name; tasks for people need none."""
+    if format_named(manifest.format).bundle:
+        return {}
+    for_llama_factory = dataset_info(manifest)
+    return {CROISSANT: croissant(manifest)} | ({DATASET_INFO: for_llama_factory} if for_llama_factory else {})
+
+
+def dataset_info(manifest: Manifest) -> str | None:
+    """Return LLaMA-Factory's description of the files of rows; None if it cannot read their format.
+
+    A set is named after its file, with `_` for each dot: `all_train`.
+    """
+    described = format_named(manifest.format).llama_factory
+    if described is None:
+        return None
+    files = [file.name for file in manifest.files if isinstance(file, RowsFile)]
+    sets = {name.removesuffix(".jsonl").replace(".", "_"): {"file_name": name, **described} for name in files}
+    return json.dumps(sets, indent=2) + "\n"
 
 
 def reader_of(source: Source, wanted: Wanted) -> tuple[Callable[[Source], Iterator[Row]], Counter[str]]:

@@ -28,7 +28,7 @@ from culturepark.stats.funnel import funnel
 from culturepark.stats.run_stats import stats
 from culturepark.store.store import Store
 from tests.cli.test_cli import away, cli, place_store, rows_of  # noqa: F401 - `away` is used by every test
-from tests.export.test_export import another_run, export, kept, lines, metadata, names
+from tests.export.test_export import BESIDE, another_run, export, kept, lines, metadata, names
 from tests.export.test_preference import asked, change_question
 from tests.support.fakes import ELIF, JENNA, MODERATOR, shipped, turns_of
 
@@ -263,7 +263,7 @@ def test_an_export_in_place_of_another_leaves_none_of_its_files() -> None:
     assert export("--parquet", "--culture", "turkish", "--culture", "german").code == 0
     assert {"german.parquet", "turkish.parquet"} < names()
     assert export("--dialogues").code == 0
-    assert names() == {"all.jsonl", "all.index.jsonl", "manifest.json", "README.md"}
+    assert names() == {"all.jsonl", "all.index.jsonl", *BESIDE}
 
 
 # --- loading ---------------------------------------------------------------------------------------
@@ -533,15 +533,22 @@ def test_a_format_that_is_not_there_is_refused_with_those_that_are() -> None:
 def test_the_help_has_an_example_for_each_way_of_use() -> None:
     text = cli("export", "--help").out
     examples = re.findall(r"Example: (culturepark export .*)", text)
-    assert len(examples) == 10
+    assert len(examples) == 11
     assert {form for form in FORMATS if f"--format {form}" in "".join(examples)} >= {
         "trl",
         "sharegpt",
         "preference",
     }
-    assert {"--split", "--culture", "--dialogues", "--parquet", "--license", "--shape-mix", "--grounded"} <= set(
-        " ".join(examples).split()
-    )
+    assert {
+        "--split",
+        "--culture",
+        "--dialogues",
+        "--parquet",
+        "--license",
+        "--shape-mix",
+        "--grounded",
+        "--push",
+    } <= set(" ".join(examples).split())
 
 
 # --- memory ----------------------------------------------------------------------------------------
