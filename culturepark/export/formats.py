@@ -225,7 +225,8 @@ def preference(_: str, chosen: Messages, rejected: Messages) -> dict[str, Any]:
 
 def alpaca_preference(row_id: str, chosen: Messages, rejected: Messages) -> dict[str, Any]:
     row = alpaca(row_id, chosen)
-    return {**row, "chosen": row.pop("output"), "rejected": rejected[-1]["content"]}
+    answer = row.pop("output")
+    return {**row, "chosen": answer, "rejected": rejected[-1]["content"]}
 
 
 def has_question(messages: Messages) -> str | None:
@@ -308,11 +309,12 @@ for known in (
     Format(
         "alpaca-preference",
         "`id`, `instruction`, `input` (empty), `system`, `chosen`, `rejected`",
-        "LLaMA-Factory's preference data (`ranking`)",
+        "LLaMA-Factory",
         dict.fromkeys(("id", "instruction", "input", "system", "chosen", "rejected"), ()),
         alpaca_preference,
         check=has_question,
         pairs=True,
+        documented="pairs of answers (`ranking`)",
         llama_factory={
             "formatting": "alpaca",
             "ranking": True,
