@@ -55,7 +55,7 @@ def test_what_the_system_message_says_stands_before_the_first_question(messages:
     assert list(told_by_user(messages)) == wanted
 
 
-@pytest.mark.parametrize("form", [name for name in FORMATS if name != "openai"])
+@pytest.mark.parametrize("form", [name for name in OF_ROWS if name != "openai"])
 def test_no_format_loses_a_word_of_a_system_message(form: str) -> None:
     with_it, without = exported(form, out="with"), exported(form, "--no-system", out="without")
     assert with_it != without
