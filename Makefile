@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV := $(VENV)/.dev
 TRAIN := $(VENV)/.train
+READERS := $(VENV)/.readers
 SITE := $(VENV)/.site
 SHELL := /bin/bash
 # Compiled modules are kept, whatever the environment says: the tests start some hundred processes.
@@ -48,7 +49,7 @@ docs: $(SITE)
 package: $(DEV)
 	.ci/package $(BIN)/python
 
-slow: $(TRAIN)
+slow: $(TRAIN) $(READERS)
 	$(BIN)/python -m pytest -m slow
 
 # One JSON document on stdout and nothing else, also where something has to be installed first.
@@ -91,6 +92,13 @@ $(DEV): pyproject.toml | $(READY)
 
 $(TRAIN): pyproject.toml | $(DEV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train,readers]'
+	@touch $@
+
+# LLaMA-Factory and axolotl want other versions of TRL and Transformers than each other. Their readers of rows need
+# only what is named here, so they are put into a folder of their own, without the rest.
+$(READERS): Makefile | $(TRAIN)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/trainers --upgrade \
+		llamafactory==0.9.5 axolotl==0.19.0 addict av peft pillow torchaudio torchvision
 	@touch $@
 
 $(SITE): pyproject.toml | $(READY)

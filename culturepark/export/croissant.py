@@ -14,6 +14,7 @@ from culturepark.export import card, licences
 from culturepark.export.files import File, RowsFile
 from culturepark.export.formats import format_named
 from culturepark.export.manifest import Manifest, RunEntry
+from culturepark.export.metadata import COLUMN, kinds
 from culturepark.stats.text import share
 
 OWN = (
@@ -37,6 +38,8 @@ CONTEXT: Mapping[str, Any] = {
     "sc": "https://schema.org/",
     **{name: f"cr:{name}" for name in OWN},
 }
+ENCODINGS = {"jsonl": "application/jsonlines", "parquet": "application/x-parquet", "json": "application/json"}
+TYPES = {str: "sc:Text", int: "sc:Integer", float: "sc:Float"}
 JUDGES = ("verifier", "judge")
 """Roles whose models label what is said, by the part of their name before a number."""
 CARDS = "The cards of the simulated people, most of them written by a language model and read by nobody from there"
@@ -92,14 +95,13 @@ def place(manifest: Manifest) -> JsonObject:
 
 def resources(file: File) -> Iterator[JsonObject]:
     """Yield a file of rows, and the index beside it."""
-    is_jsonl = isinstance(file, RowsFile)
     yield {
         "@type": "cr:FileObject",
         "@id": file.name,
         "name": file.name,
         "description": f"{file.rows} rows",
         "contentUrl": file.name,
-        "encodingFormat": "application/jsonlines" if is_jsonl else "application/x-parquet",
+        "encodingFormat": ENCODINGS.get(file.name.rpartition(".")[2], "application/octet-stream"),
         "sha256": file.sha256,
     }
     if isinstance(file, RowsFile):
@@ -122,7 +124,10 @@ def records(manifest: Manifest, file: RowsFile) -> JsonObject:
         "@id": name,
         "name": name,
         "description": f"The {'validation' if '.validation' in file.name else 'training'} rows of {file.name}",
-        "field": [column(file.name, f"{name}/{title}", title, keys) for title, keys in columns],
+        "field": [
+            *(column(file.name, f"{name}/{title}", title, keys) for title, keys in columns),
+            *([behind(file.name, name, manifest)] if manifest.metadata else []),
+        ],
     }
 
 
@@ -143,6 +148,24 @@ def column(file: str, node: str, title: str, keys: tuple[str, ...]) -> JsonObjec
         for key in keys
     ]
     return {**field, "isArray": True, "arrayShape": "-1", "subField": inner}
+
+
+def behind(file: str, name: str, manifest: Manifest) -> JsonObject:
+    """Return the column `metadata`, an object in each row."""
+
+    def inner(node: str, path: str, of: Mapping[str, Any]) -> list[JsonObject]:
+        return [field(f"{node}/{key}", f"{path}{key}", key, kind) for key, kind in of.items()]
+
+    def field(node: str, path: str, key: str, kind: Any) -> JsonObject:
+        named = {"@type": "cr:Field", "@id": node, "name": key}
+        if isinstance(kind, dict):
+            return {**named, "subField": inner(node, f"{path}.", kind)}
+        taken = {"fileObject": {"@id": file}, "extract": {"column": COLUMN}, "transform": {"jsonPath": path}}
+        return {**named, "dataType": TYPES[kind], "source": taken}
+
+    node = f"{name}/{COLUMN}"
+    columns = kinds(format_named(manifest.format).pairs)
+    return {"@type": "cr:Field", "@id": node, "name": COLUMN, "subField": inner(node, "", columns)}
 
 
 # --- where it comes from ---------------------------------------------------------------------------

@@ -6,6 +6,7 @@ python examples/train/dpo.py Qwen/Qwen2.5-0.5B-Instruct runs/pairs runs/model [S
 
 import sys
 
+import torch
 from datasets import load_dataset
 from trl import DPOConfig, DPOTrainer
 
@@ -20,6 +21,7 @@ trainer = DPOTrainer(
         learning_rate=5e-6,
         num_train_epochs=1,
         max_steps=int(steps[0]) if steps else -1,
+        bf16=torch.cuda.is_available(),
         report_to="none",
     ),
     train_dataset=rows["train"],

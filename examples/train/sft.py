@@ -9,6 +9,7 @@ Gemma's and some more do not; TRL puts a marked copy in their place. For others 
 
 import sys
 
+import torch
 from datasets import load_dataset
 from trl import SFTConfig, SFTTrainer
 
@@ -23,6 +24,7 @@ trainer = SFTTrainer(
         learning_rate=2e-5,
         num_train_epochs=2,
         max_steps=int(steps[0]) if steps else -1,
+        bf16=torch.cuda.is_available(),
         report_to="none",
     ),
     train_dataset=rows["train"],

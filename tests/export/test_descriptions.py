@@ -165,6 +165,16 @@ def test_mlcroissant_takes_it_and_loads_the_rows(
         assert [plain(record, name) for record in dataset.records(name)] == rows
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_mlcroissant_loads_what_is_behind_each_row() -> None:
+    import mlcroissant
+
+    exported_rows("trl", ("--metadata",))
+    dataset = mlcroissant.Dataset(jsonld="out/croissant.json")
+    assert not dataset.metadata.ctx.issues.warnings
+    assert [plain(record, "all") for record in dataset.records("all")] == lines("out/all.jsonl")
+
+
 def exported_rows(form: str, more: tuple[str, ...]) -> None:
     Path("runs").mkdir(exist_ok=True)
     Path("runs/culturepark.db").write_bytes(asked())

@@ -51,14 +51,16 @@ def train(kind: str, folder: Path, scratch: Path) -> Any:
     found = {"losses": [entry["train_loss"] for entry in trainer.state.log_history if "train_loss" in entry]}
     found["steps"] = trainer.state.global_step
     if kind == "sft":
+        batches = [trainer.data_collator([row]) for row in trainer.train_dataset]  # as the model gets them
         found["learned"] = [
-            learned(tokenizer, row["input_ids"], row["assistant_masks"]) for row in trainer.train_dataset
+            learned(tokenizer, batch["input_ids"][0].tolist(), batch["labels"][0].tolist()) for batch in batches
         ]
     return found
 
 
-def learned(tokenizer: Any, ids: list[int], mask: list[int]) -> str:
-    return str(tokenizer.decode([one for one, taken in zip(ids, mask, strict=True) if taken]))
+def learned(tokenizer: Any, ids: list[int], labels: list[int]) -> str:
+    """The text of the tokens that count in the loss."""
+    return str(tokenizer.decode([one for one, label in zip(ids, labels, strict=True) if label != -100]))
 
 
 def gemma(folder: Path, _: Path) -> list[str | None]:
@@ -108,7 +110,7 @@ def axolotl(folder: Path, _: Path) -> list[str]:
     tokenizer = tokenizer_of(folder)
     strategy = load(tokenizer, DictDefault(config), DictDefault(config["datasets"][0]))
     made = [strategy.tokenize_prompt(row) for row in rows_of(folder / "all.jsonl")]
-    return [learned(tokenizer, row["input_ids"], [label != -100 for label in row["labels"]]) for row in made]
+    return [learned(tokenizer, row["input_ids"], row["labels"]) for row in made]
 
 
 if __name__ == "__main__":
