@@ -309,12 +309,12 @@ for known in (
     Format(
         "alpaca-preference",
         "`id`, `instruction`, `input` (empty), `system`, `chosen`, `rejected`",
-        "LLaMA-Factory",
+        "LLaMA-Factory's preference data (`ranking`)",
         dict.fromkeys(("id", "instruction", "input", "system", "chosen", "rejected"), ()),
         alpaca_preference,
         check=has_question,
         pairs=True,
-        documented="pairs of answers (`ranking`)",
+        documented="for DPO, ORPO and SimPO",
         llama_factory={
             "formatting": "alpaca",
             "ranking": True,
