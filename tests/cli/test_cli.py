@@ -194,7 +194,7 @@ def test_every_command_has_help_with_an_example_that_parses(name: str) -> None:
     text = " ".join(done.out.split())
     _, found, example = text.rpartition(f"Example: culturepark {name}")
     assert found
-    arguments = shlex.split(example.partition("|")[0])
+    arguments = shlex.split(re.split("[|>]", example)[0])
     with COMMANDS[name].make_context(name, arguments) as context:
         assert context.params
 
@@ -203,7 +203,7 @@ def test_every_command_has_help_with_an_example_that_parses(name: str) -> None:
 def test_help_lists_every_command(arguments: list[str]) -> None:
     done = cli(*arguments)
     assert done.code in ((0, 2) if not arguments else (0,))
-    assert set(re.findall(r"(?m)^  ([a-z]+)  ", done.out + done.err)) >= set(COMMANDS)
+    assert set(re.findall(r"(?m)^  ([a-z-]+)  ", done.out + done.err)) >= set(COMMANDS)
     assert "a bug" not in done.err
 
 
@@ -560,6 +560,9 @@ JSON = {
     "compare": "compare a b",
     "queue": "queue a",
     "review": "review a",
+    "select": "select a",
+    "selections": "selections",
+    "import-reviews": "import-reviews judged.json",
     "trace": "trace SAMPLE",
     "personas": "personas",
     "scenarios": "scenarios",
@@ -583,6 +586,9 @@ STORE = {
     "report": "report a -o -",
     "queue": "queue a",
     "review": "review a --sample 3 --json",
+    "select": "select a",
+    "selections": "selections",
+    "import-reviews": "import-reviews judged.json --json",
     "trace": "trace SAMPLE",
     "export": "export a --format trl --out out",
     "views": "views --datasette",
@@ -599,9 +605,20 @@ def kept_sample(path: str = "runs/culturepark.db") -> str:
     return str(next(row["id"] for row in rows_of("sample", path) if row["status"] == "kept"))
 
 
+def judged(*more: str) -> None:
+    """Leave `judged.json`: the tasks of the run `a`, one of them accepted."""
+    from tests.export.test_labelling import annotation
+
+    assert cli("export", "a", "--format", "label-studio", "--out", "tasks", *more).code == 0
+    tasks = json.loads(Path("tasks/tasks.json").read_bytes())
+    tasks[0]["annotations"] = [annotation(decision=["yes"])]
+    Path("judged.json").write_text(json.dumps(tasks), "utf-8")
+
+
 @pytest.mark.usefixtures("finished")
 def test_json_is_one_document_on_stdout() -> None:
     assert set(JSON) == takers("--json")
+    judged()
     place_store("theirs.db")
     people.table(Path(), text=people.WHOLE)
     for command in JSON.values():
@@ -630,6 +647,7 @@ def test_every_command_that_takes_a_store_uses_the_one_it_is_given(
     place_store(path)
     place_store("theirs.db")
     people.table(Path())
+    judged("--store", url)
     if variable:
         monkeypatch.setenv("CULTUREPARK_STORE", url)
     with Endpoint(reply=people.writes) as endpoint:
@@ -666,7 +684,7 @@ def test_a_finished_run_carried_on_asks_nothing_and_changes_nothing(command: Seq
     assert dump() == before
 
 
-EMPTY = {"ability", "fit", "review", "vector", "slip", "probe"}
+EMPTY = {"ability", "fit", "review", "vector", "slip", "probe", "selection", "selected", "draw", "drawn"}
 """Tables in which a run of the scripted model leaves nothing."""
 
 

@@ -212,7 +212,10 @@ def test_a_report_says_that_it_made_a_folder() -> None:
     [
         ("culturepark sim", "simulate"),
         ("culturepark distill last --from ", "extract verify dedup"),
-        ("culturepark export last --format ", "openai trl sharegpt alpaca preference"),
+        (
+            "culturepark export last --format ",
+            "openai trl sharegpt alpaca preference alpaca-preference label-studio argilla inspect",
+        ),
         ("culturepark stats --sta", "--stances"),
     ],
 )

@@ -954,14 +954,14 @@ def test_a_store_from_before_the_checks_is_brought_up_to_date_with_its_verdicts(
             "dialogue": ("parent_id", "branched_at", "examined"),
             "turn": ("act", "addressee", "reason", "mark"),
             "participant": ("fit",),
-            "run": ("skipped",),
+            "run": ("skipped", "name", "note"),
             "call": ("reasoning_tokens",),
             "statement": (
                 "question", "about", "reach", "exception", "hangs_on", "provenance", "source", "unlike",
             ),
             "sample": ("provenance", "beside"),
         }  # fmt: skip
-        for name in ("ability", "fit", "slip", "probe"):
+        for name in ("ability", "fit", "slip", "probe", "selected", "selection", "drawn", "draw"):
             db.execute(f"DROP TABLE {name}")
         db.execute("DROP INDEX ix_dialogue_parent_id")
         for table, columns in later.items():

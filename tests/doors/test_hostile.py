@@ -210,6 +210,7 @@ def test_the_card_of_an_export_takes_no_orders(attacked: Path) -> None:
             "## Models and their licences",
             "## Method",
             "## From turns to samples",
+            "## Error rate",
             "## Limits, and what it is not",
             "## How to go back",
             "## Citation",

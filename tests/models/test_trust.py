@@ -80,7 +80,8 @@ ASK: dict[str, list[str]] = {
 NAMED_BY_THE_USER = {"simulate", "people", "doctor"}
 """Commands whose models the command line names."""
 NONE = {
-    "runs", "stats", "trace", "queue", "review", "export", "report", "compare", "check", "personas", "scenarios",
+    "runs", "calls", "merge", "stats", "trace", "select", "selections", "queue", "review", "export", "views", "report",
+    "import-reviews", "compare", "check", "personas", "scenarios",
 }  # fmt: skip
 """Commands that ask no model."""
 

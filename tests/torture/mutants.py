@@ -57,7 +57,7 @@ REJECTED = "store/test_reviews.py::test_a_rejected_turn_takes_its_samples_along_
 SECOND = "run/test_run_on_endpoint.py::test_a_run_that_is_going_on_cannot_be_carried_on_by_another_process"
 OWNERS = "store/test_store.py::test_the_file_is_its_owners_alone_and_its_folder_is_made"
 PLANNED = "store/test_store.py::test_a_run_that_is_broken_off_while_it_is_written_does_not_exist"
-SETTLED = "            session.add(row)\n            self._settle(session, subject_id)\n        return row"
+SETTLED = "            session.add(row)\n            settle_turn(session, turn_of(subject_id))\n        return row"
 APART = "        with self.database.writing() as session:\n"
 
 MUTATIONS = (
