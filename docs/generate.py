@@ -36,7 +36,7 @@ EXIT_CODES = {
     0: "Done.",
     1: "The command ended, and some dialogues failed. `culturepark resume RUN` takes them up again.",
     2: "The command, an option or a file is wrong. The message says which, and what would be right.",
-    3: "The model cannot be reached. `culturepark resume RUN` goes on when it can.",
+    3: "The model, or the hub, cannot be reached. `culturepark resume RUN` goes on with a run when it can.",
     4: "A budget is used up, the user's or the provider's. `culturepark resume RUN` goes on, with a new limit.",
     5: "The store cannot be used, or this machine has no memory, disk or file descriptors left.",
     130: "Interrupted by Ctrl-C. `culturepark resume RUN` goes on.",

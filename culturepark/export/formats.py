@@ -225,7 +225,8 @@ def preference(_: str, chosen: Messages, rejected: Messages) -> dict[str, Any]:
 
 def alpaca_preference(row_id: str, chosen: Messages, rejected: Messages) -> dict[str, Any]:
     row = alpaca(row_id, chosen)
-    return {**row, "chosen": row.pop("output"), "rejected": rejected[-1]["content"]}
+    answer = row.pop("output")
+    return {**row, "chosen": answer, "rejected": rejected[-1]["content"]}
 
 
 def has_question(messages: Messages) -> str | None:
@@ -313,6 +314,7 @@ for known in (
         alpaca_preference,
         check=has_question,
         pairs=True,
+        documented="for DPO, ORPO and SimPO",
         llama_factory={
             "formatting": "alpaca",
             "ranking": True,
