@@ -412,7 +412,7 @@ def test_files_are_nobody_elses(mask: int, file: int, folder: int, monkeypatch: 
     finally:
         os.umask(before)
     assert modes("out") == {path: folder if path == "out" else file for path in modes("out")}
-    assert len(modes("out")) == 5
+    assert len(modes("out")) == 7
     assert {mode for seen in aside for mode in list(seen.values())[:1]} == {0o700}
 
 
