@@ -196,7 +196,7 @@ def cost_lines(preview: Preview) -> Iterator[Text]:
 def told(preview: Preview, stats: RunStats, failure: CultureparkError | None, option: str) -> int:
     """Say on stderr how to go on, and return the exit code."""
     if preview.rest and preview.rest.past_runs == [preview.run]:
-        tell(f"still to come: judged by the {counted(preview.spent.dialogues, 'dialogue')} that were held")
+        tell(f"still to come: judged by what was held, {counted(preview.spent.dialogues, 'dialogue')}")
     if preview.page:
         tell(f"{preview.page}: every turn of it, with what is behind each sentence")
     if failure:
