@@ -56,7 +56,7 @@ from culturepark.redact import redact
 from culturepark.stats.funnel import UNKNOWN, checks_of, origins
 from culturepark.stats.warranty import check_error, warranty_of
 from culturepark.store import exports
-from culturepark.store.draws import Over, over_of_selection
+from culturepark.store.draws import Over, members, over_of_selection
 from culturepark.store.evidence import behind
 from culturepark.store.integrity import PAGE, edition_of
 from culturepark.store.selections import runs_or_selection
@@ -113,8 +113,9 @@ def export(
         overs = [over_of_selection(look, selection)] if selection else [Over(run.id, (run.id,)) for run in runs]
         known = {over.id: warranty_of(look, over, wanted.asks_for) for over in overs if wanted.of_single_rows}
         if wanted.max_error is not None:
-            for name, found in known.items():
-                check_error(found, name, wanted.max_error)
+            for over in overs:
+                kept = sum(member.kept for member in members(look, over))
+                check_error(known[over.id], over.id, wanted.max_error, kept)
         source = Source(look, runs, wanted.cultures, wanted.format, left_out, wanted.shape_mix, wanted.grounded)
         source.selection = selection.id if selection else None
         read, counts = reader_of(source, wanted)

@@ -249,7 +249,7 @@ class ErrorRate(Figures):
     """Of the judged rows; None without any."""
     low: float
     high: float
-    """Bounds of the 95% interval after Clopper and Pearson."""
+    """Bounds of the 95% interval for all rows that could have been drawn; equal once all of them are judged."""
 
 
 class RowsJudgedTwice(Figures):

@@ -1,14 +1,18 @@
 """The error rate of a set of rows, from a random sample of them that people judged. Pure, but for `warranty_of`.
 
-The interval is Clopper and Pearson's, which holds in at least 95 of 100 sets whatever their rate is. Wilson's holds in
-95 on average, and in fewer where good sets lie, near nought; a warrant that is too good now and then is none. Nothing
-is taken off for a sample that is most of its set, so the interval is too wide there and never too narrow.
+The interval is exact for a sample without replacement: it holds every number of wrong rows in the whole set that would
+give as many in the sample, or more, or as many or fewer, in more than 2.5 of 100 draws (hypergeometric tails). It holds
+in at least 95 of 100 draws whatever the rate is. Of a large set it is Clopper and Pearson's; once all rows are judged
+its bounds are the share itself. Wilson's holds in 95 on average, and in fewer where good sets lie, near nought; a
+warrant that is too good now and then is none. How many rows a culture or a shape has in the set is known only where all
+are drawn; else all rows that are not drawn are taken for its own, which makes its interval wider and never narrower.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from math import ceil, log
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from culturepark.errors import UsageError
 from culturepark.stats.agreement import Judged, agreed, alpha
@@ -50,12 +54,14 @@ def warranty(draw: Draw, reviews: Standing, asked: Asked = everything) -> Warran
     if not counted:
         return None
 
-    def rate(rows: Iterable[Member]) -> ErrorRate:
-        return error_rate([outcomes[row.id] for row in rows])
+    def rate(named: Asked) -> ErrorRate:
+        drawn_of_it = sum(map(named, part))
+        population = draw.population - len(draw.rows) + drawn_of_it
+        return error_rate([outcomes[row.id] for row in counted if named(row)], population)
 
     def by(name: Callable[[Member], str]) -> dict[str, ErrorRate]:
         values = sorted({name(row) for row in counted})
-        return {value: rate(row for row in counted if name(row) == value) for value in values}
+        return {value: rate(lambda row, value=value: name(row) == value) for value in values}
 
     given = judgements(counted, reviews)
     return Warranty(
@@ -67,7 +73,7 @@ def warranty(draw: Draw, reviews: Standing, asked: Asked = everything) -> Warran
         drawn=len(part),
         counted=len(counted),
         reviewers=len({reviewer for reviewer, _, _ in given}),
-        rows=rate(counted),
+        rows=rate(everything),
         by_culture=by(lambda row: row.culture),
         by_shape=by(lambda row: row.shape),
         by_provenance=by(lambda row: row.provenance or UNKNOWN),
@@ -90,32 +96,52 @@ def reached(judged: Sequence[bool]) -> int:
     return length
 
 
-def error_rate(outcomes: Sequence[bool | None]) -> ErrorRate:
+def error_rate(outcomes: Sequence[bool | None], population: int) -> ErrorRate:
     """
     Args:
-        outcomes: for each row whether it is wrong; None if nobody judged it.
+        outcomes: for each row of the sample whether it is wrong; None if nobody judged it.
+        population: rows of which these are a random sample.
     """
     unjudged, wrong = outcomes.count(None), outcomes.count(True)
     judged = len(outcomes) - unjudged
-    low, high = interval(wrong, len(outcomes))
+    low, high = interval(wrong, len(outcomes), population)
     return ErrorRate(
         judged=judged,
         wrong=wrong,
         unjudged=unjudged,
         rate=round(wrong / judged, 4) if judged else None,
         low=low,
-        high=interval(wrong + unjudged, len(outcomes))[1] if unjudged else high,
+        high=interval(wrong + unjudged, len(outcomes), population)[1] if unjudged else high,
     )
 
 
-def interval(wrong: int, rows: int) -> tuple[float, float]:
-    """Return the bounds as quantiles of beta distributions; `scipy.stats`, which has them by name, imports slowly."""
-    from scipy.special import betaincinv
+def interval(wrong: int, rows: int, population: int) -> tuple[float, float]:
+    """Return the bounds of the share of wrong rows in a set, from those of a sample without replacement."""
+    low, high = population - most_there(rows - wrong, rows, population), most_there(wrong, rows, population)
+    return round(low / population, 4), round(high / population, 4)
 
+
+def most_there(found: int, rows: int, population: int) -> int:
+    """Return the highest number of some kind in a set of which so few in a sample are not too unlikely.
+
+    `scipy.stats` has the distribution by name, and imports slowly.
+    """
     tail = (1 - CONFIDENCE) / 2
-    low = betaincinv(wrong, rows - wrong + 1, tail) if wrong else 0.0
-    high = betaincinv(wrong + 1, rows - wrong, 1 - tail) if wrong < rows else 1.0
-    return round(float(low), 4), round(float(high), 4)
+    there = range(found, population - (rows - found) + 1)
+    return there[bisect_left(there, True, key=lambda one: at_most(found, rows, one, population) <= tail) - 1]
+
+
+def at_most(found: int, rows: int, there: int, population: int) -> float:
+    """Return the probability that a sample holds at most so many of those that are there."""
+    import numpy as np
+    from scipy.special import gammaln
+
+    def log_ways(of: Any, some: Any) -> Any:
+        return gammaln(of + 1) - gammaln(some + 1) - gammaln(of - some + 1)
+
+    count = np.arange(max(0, rows - (population - there)), min(found, there) + 1)
+    ways = log_ways(there, count) + log_ways(population - there, rows - count)
+    return float(np.exp(ways - log_ways(population, rows)).sum())
 
 
 def judgements(rows: Sequence[Member], reviews: Standing) -> list[Judged]:
@@ -140,28 +166,32 @@ def judged_twice(given: Sequence[Judged]) -> RowsJudgedTwice | None:
     )
 
 
-def check_error(found: Warranty | None, over: str, most: float) -> None:
+def check_error(found: Warranty | None, over: str, most: float, population: int) -> None:
     """
     Args:
         most: the highest error rate that somebody accepts, 0-1.
+        population: rows that could be drawn.
     Raises:
         UsageError: if people's judgements do not show that the rate is at most that.
     """
     if found is None:
         raise UsageError(
             f"--max-error {most:g}: nobody has judged a random sample of these rows of {over}; "
-            f"`culturepark review {over} --sample {rows_needed(most)}` draws one, which is enough if all of it is right"
+            f"`culturepark review {over} --sample {rows_needed(most, population)}` draws one, which is enough if all "
+            "of it is right"
         )
     rows = found.rows
     if rows.high > most:
         unjudged = f", {rows.unjudged} that nobody judged count as wrong" if rows.unjudged else ""
+        more = f"`culturepark review {over} --sample N` with more rows narrows that; "
         raise UsageError(
             f"--max-error {most:g}: of {rows.judged} rows of {over} that were drawn and judged {rows.wrong} are wrong"
             f"{unjudged}; so the rate may be as high as {rows.high:.3f}. "
-            f"`culturepark review {over} --sample N` with more rows narrows that; fewer wrong rows need a stricter run"
+            f"{more if rows.low < rows.high else ''}fewer wrong rows need a stricter run"
         )
 
 
-def rows_needed(most: float) -> int:
+def rows_needed(most: float, population: int) -> int:
     """Return the least number of rows, all of them right, whose upper bound is at most a rate."""
-    return ceil(log((1 - CONFIDENCE) / 2) / log(1 - most)) if 0 < most < 1 else 100
+    rows = range(1, population)
+    return 1 + bisect_left(rows, True, key=lambda count: interval(0, count, population)[1] <= most)

@@ -14,7 +14,7 @@ from culturepark.export.manifest import Wanted
 from culturepark.export.writer import export
 from culturepark.stats.agreement import agreed, alpha
 from culturepark.stats.text import error_lines, stats_lines
-from culturepark.stats.warranty import check_error, error_rate, reached, rows_needed, warranty
+from culturepark.stats.warranty import check_error, error_rate, interval, reached, rows_needed, warranty
 from culturepark.store.draws import Draw, Member
 from culturepark.store.reviews import Reviews
 from tests.support.fakes import Held
@@ -87,10 +87,10 @@ def test_a_tenth_may_be_left_unjudged_and_the_last_one_is_judged(judged: str, le
 
 
 def test_what_nobody_judged_is_right_in_the_lower_bound_and_wrong_in_the_upper() -> None:
-    whole, some = error_rate([True] + [False] * 49), error_rate([True] + [None] * 3 + [False] * 46)
+    whole, some = error_rate([True] + [False] * 49, 1000), error_rate([True] + [None] * 3 + [False] * 46, 1000)
     assert (some.judged, some.wrong, some.unjudged) == (47, 1, 3)
     assert some.low == whole.low
-    assert some.high == error_rate([True] * 4 + [False] * 46).high > whole.high
+    assert some.high == error_rate([True] * 4 + [False] * 46, 1000).high > whole.high
     draw = drawn(20)
     found = warranty(draw, said(*((name, "accept") for name in names(draw) if name != names(draw)[12])))
     assert found
@@ -150,18 +150,53 @@ def test_a_part_of_the_rows_has_a_rate_of_its_own_if_it_was_judged_from_its_firs
 
 @pytest.mark.parametrize("most", [0.02, 0.05, 0.2])
 def test_the_number_of_rows_that_is_named_is_enough_and_no_more(most: float) -> None:
-    enough = rows_needed(most)
-    assert error_rate([False] * enough).high <= most < error_rate([False] * (enough - 1)).high
+    for population in (60, 1000, 100_000):
+        enough = rows_needed(most, population)
+        assert error_rate([False] * enough, population).high <= most
+        assert error_rate([False] * (enough - 1), population).high > most
+    assert [rows_needed(most, some) for some in (1, 2)] == [1, 2]  # never more than there are
+
+
+def test_of_a_set_that_is_judged_whole_the_rate_is_known() -> None:
+    for wrong in (0, 3, 60):
+        rate = error_rate([True] * wrong + [False] * (60 - wrong), 60)
+        assert (rate.low, rate.rate, rate.high) == (wrong / 60, wrong / 60, wrong / 60)
+    draw = replace(drawn(40), population=40)
+    found = warranty(draw, said(*((name, "accept") for name in names(draw))))
+    assert found
+    assert (found.rows.high, found.by_culture["german"].high) == (0, 0)
+    check_error(found, "r", 0.01, 40)
+    half = warranty(draw, said(*((name, "accept") for name in names(draw)[:20])))
+    assert half
+    assert 0 < half.rows.high < error_rate([False] * 20, 1000).high
+
+
+def test_the_bounds_are_those_of_the_hypergeometric_distribution() -> None:
+    from scipy.stats import beta, hypergeom
+
+    for wrong, rows, population in ((0, 30, 60), (3, 30, 60), (5, 100, 400), (30, 30, 60)):
+        there = range(wrong, population - (rows - wrong) + 1)
+        likely = [
+            one
+            for one in there
+            if hypergeom.cdf(wrong, population, one, rows) > 0.025
+            and hypergeom.sf(wrong - 1, population, one, rows) > 0.025
+        ]
+        assert interval(wrong, rows, population) == (
+            round(likely[0] / population, 4),
+            round(likely[-1] / population, 4),
+        )
+    assert interval(3, 100, 10**7) == pytest.approx((beta.ppf(0.025, 3, 98), beta.ppf(0.975, 4, 97)), abs=1e-4)
 
 
 def test_a_refusal_says_what_was_found_and_what_to_do() -> None:
     with pytest.raises(UsageError, match=r"nobody has judged a random sample.*`culturepark review r --sample 72`"):
-        check_error(None, "r", 0.05)
+        check_error(None, "r", 0.05, 100_000)
     draw = drawn(40)
     found = warranty(draw, said(*((name, "accept") for name in names(draw))))
-    with pytest.raises(UsageError, match=r"of 40 rows of r .* 0 are wrong; so the rate may be as high as 0\.088"):
-        check_error(found, "r", 0.05)
-    check_error(found, "r", 0.09)
+    with pytest.raises(UsageError, match=r"of 40 rows of r .* 0 are wrong; so the rate may be as high as 0\.086"):
+        check_error(found, "r", 0.05, 1000)
+    check_error(found, "r", 0.09, 1000)
 
 
 @pytest.fixture
@@ -180,9 +215,9 @@ def test_an_export_names_the_rate_and_refuses_what_is_not_shown_to_be_low(held: 
     assert not (tmp_path / "none").exists()
     rows = ids(drawn_from(held, 30).rows)
     judge(held, rows, wrong=rows[:1])
-    assert "**1 of 30 wrong, 3.3% (0.1% to 17.2%)**, from the first 30 of 30 rows" in exported("sure", max_error=0.2)
-    with pytest.raises(UsageError, match=r"as high as 0\.172"):
-        exported("no", max_error=0.17)
+    assert "**1 of 30 wrong, 3.3% (2.5% to 10.0%)**, from the first 30 of 30 rows" in exported("sure", max_error=0.2)
+    with pytest.raises(UsageError, match=r"as high as 0\.100"):
+        exported("no", max_error=0.09)
     with pytest.raises(UsageError, match="single samples"):
         exported("no", max_error=0.2, dialogues=True)
     with pytest.raises(UsageError, match="shares in --shape-mix"):
@@ -205,7 +240,7 @@ def test_stats_show_it_once_somebody_has_judged(held: Held) -> None:
     Reviews(held.store, "anna").add(rows[-1], "accept")
     assert "not known: nobody has judged a random sample" in shown()
     judge(held, rows)
-    assert "error rate  0 of 20 wrong, 0.0% (0.0% to 16.8%)" in shown()
+    assert "error rate  0 of 20 wrong, 0.0% (0.0% to 10.0%)" in shown()
     judge(held, rows[:5], by="ben")
     assert "reviewers 2; on 5 rows of two or more 100% agree, 100% would by chance" in shown()
 
