@@ -68,6 +68,7 @@ class ReviewScreen(FramedScreen[Judgement | None]):
         *,
         filled: Judgement | None = None,
         error: str = "",
+        why_only: bool = False,
     ) -> None:
         """
         Args:
@@ -75,10 +76,12 @@ class ReviewScreen(FramedScreen[Judgement | None]):
             standing: this reviewer's last review of the subject.
             part: name of the words that can be corrected.
             filled: a review that could not be stored; `error` says why.
+            why_only: the words are not asked about, as where something is rejected.
         """
         super().__init__()
         self.subject_id, self.text, self.standing = subject_id, editable(text), standing
         self.part, self.filled, self.error = part, filled, error
+        self.why_only = why_only
         self.before = self._fields(standing)
         self.discarded: tuple[str, ...] | None = None
         """The fields that the last escape asked to throw away."""
@@ -90,8 +93,8 @@ class ReviewScreen(FramedScreen[Judgement | None]):
             yield Static(Text(f"{what(self.subject_id)} {clip(self.subject_id, 200)}"), id="subject", markup=False)
             yield Choice("decision", DECISIONS, decision, id="decision")
             yield Choice("rating", RATINGS, rating, id="rating")
-            yield Label(f"its {self.part}, corrected or as it is", markup=False)
-            yield Words(wording, id="wording")
+            yield Label(f"its {self.part}, corrected or as it is", markup=False, classes="words")
+            yield Words(wording, id="wording", classes="words")
             yield Label("note: why", markup=False)
             yield Words(note, id="note")
             yield Static(Text(), id="word", markup=False)
@@ -100,7 +103,9 @@ class ReviewScreen(FramedScreen[Judgement | None]):
                 yield Button("cancel (escape)", id="cancel", compact=True)
 
     def on_mount(self) -> None:
-        self.query_one("#wording").focus()  # decision and rating have keys of their own on the stage
+        self.query(".words").set(display=not self.why_only)
+        # decision and rating have keys of their own on the stage
+        self.query_one("#note" if self.why_only else "#wording").focus()
         if self.error:
             self._say(self.error)
 
@@ -191,8 +196,8 @@ class Words(TextArea):
     }
     """
 
-    def __init__(self, text: str, *, id: str) -> None:  # noqa: A002
-        super().__init__(editable(text), id=id, highlight_cursor_line=False)
+    def __init__(self, text: str, *, id: str, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(editable(text), id=id, classes=classes, highlight_cursor_line=False)
         self.cursor_blink = False
 
     def edit(self, edit: Edit) -> EditResult:

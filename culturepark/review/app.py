@@ -145,7 +145,9 @@ class RowScreen(StoreScreen[None]):
             if given:
                 self._judge(given)
 
-        form = ReviewScreen(row.id, editable(row.answer), None, "answer", filled=filled)
+        form = ReviewScreen(
+            row.id, editable(row.answer), None, "answer", filled=filled, why_only=filled.decision == "reject"
+        )
         self.app.push_screen(form, done)
 
     def _do(self, what: Callable[[], str]) -> None:

@@ -64,7 +64,9 @@ async def test_a_row_is_worded_anew_or_refused_with_a_reason(held: Held) -> None
         assert isinstance(app.screen, RowScreen)
         assert "What was said" in text_of(app)
         await press(pilot, "r", "h", "o", "ctrl+s")
-        await press(pilot, "N", "tab", "n", "o", "ctrl+s")
+        await press(pilot, "N")
+        assert "corrected or as it is" not in text_of(app)
+        await press(pilot, "n", "o", "ctrl+s")
         assert "Nothing is left for you to judge here." in text_of(app)
         await press(pilot, "y", "s", "q")
     app.session.finish()
@@ -96,4 +98,4 @@ def test_as_json_it_names_the_rows_and_what_is_known(away: Path) -> None:
     assert waiting != longer  # the queue has an order of its own
     export = cli("export", "held", "--format", "trl", "--out", "x", "--max-error", "0.05")
     assert (export.code, export.out) == (2, "")
-    assert "`culturepark review held --sample 72`" in export.err
+    assert "`culturepark review held --sample 5`" in export.err  # there are no more
