@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from culturepark.cli import completion
-from culturepark.cli.options import STORE, Endpoints, Json, RunId, StoreUrl, decodable, store_option
+from culturepark.cli.options import STORE, Endpoints, Json, RunId, RunOrSelection, StoreUrl, decodable, store_option
 
 app = typer.Typer()
 
@@ -111,7 +111,7 @@ def replay(
 
 @app.command(epilog="Example: culturepark queue last --reviewer anna | head")
 def queue(
-    run_id: RunId,
+    target: RunOrSelection,
     reviewer: Annotated[
         str | None,
         typer.Option(envvar="CULTUREPARK_REVIEWER", metavar="NAME", help="Whose reviews count; without it anybody's."),
@@ -121,20 +121,22 @@ def queue(
 ) -> int:
     """List the kept statements that nobody has judged yet, first what a model made up."""
     from culturepark.cli.table import print_table
+    from culturepark.store.draws import over_of
     from culturepark.store.recorded import store_with
-    from culturepark.store.review_queue import queue as waiting_in
+    from culturepark.store.review_queue import queue_over
     from culturepark.store.reviewer import named
     from culturepark.store.store import Store
     from culturepark.terminal.safe import tell, write
 
     reviewer = named(reviewer) if reviewer else ""
-    store = Store(store_with(store_url, run_id), must_exist=True)
-    run = store.run(run_id)
-    waiting = waiting_in(store, run, reviewer)
+    store = Store(store_with(store_url, target), must_exist=True)
+    over = over_of(store, target)
+    waiting = queue_over(store, over, reviewer)
     if as_json:
-        write(json.dumps({"run": run.id, "waiting": [one.as_json() for one in waiting]}))
+        of = "run" if over.samples is None else "selection"
+        write(json.dumps({of: over.id, "waiting": [one.as_json() for one in waiting]}))
     elif not waiting:
-        tell(f"{run.id}: nothing that is kept waits for a review" + (f" by {reviewer}" if reviewer else ""))
+        tell(f"{over.id}: nothing that is kept waits for a review" + (f" by {reviewer}" if reviewer else ""))
     else:
         print_table(
             ("statement", "content", "says", "kind", "culture"),

@@ -37,6 +37,15 @@ RunId = Annotated[
         autocompletion=completion.runs,
     ),
 ]
+RunOrSelection = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN|SELECTION",
+        help="Whose rows: a run's id, its beginning, `last`, or a selection's.",
+        callback=decodable,
+        autocompletion=completion.runs,
+    ),
+]
 Roles = Annotated[
     list[str] | None,
     typer.Option(

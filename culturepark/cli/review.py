@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from culturepark.cli import completion
 from culturepark.cli.inspect import login_name, on_terminal
-from culturepark.cli.options import STORE, Json, StoreUrl, decodable, store_option
+from culturepark.cli.options import STORE, Json, RunOrSelection, StoreUrl, decodable, store_option
 
 if TYPE_CHECKING:
     from culturepark.review.desk import Desk
@@ -28,15 +27,7 @@ Example: culturepark review last --sample 100 --serve
 """
 )
 def review(
-    target: Annotated[
-        str,
-        typer.Argument(
-            metavar="RUN|SELECTION",
-            help="Whose rows: a run's id, its beginning, `last`, or a selection's.",
-            callback=decodable,
-            autocompletion=completion.runs,
-        ),
-    ],
+    target: RunOrSelection,
     sample: Annotated[
         int | None,
         typer.Option(

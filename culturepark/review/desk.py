@@ -14,7 +14,7 @@ from culturepark.ids import run_of, turn_of
 from culturepark.review.row import RowView, row_view
 from culturepark.store.dialogue_view import Scenes
 from culturepark.store.draws import Member, Over, members
-from culturepark.store.review_queue import queue
+from culturepark.store.review_queue import queue_over
 from culturepark.store.reviewer import named
 from culturepark.store.reviews import Reviews
 from culturepark.store.standing import found_wrong, standing_reviews
@@ -225,6 +225,4 @@ def queued(store: Store, over: Over, reviewer: str) -> list[Member]:
     """Return the kept rows of statements that a reviewer has not judged, in the order of the queue."""
     with store.database.reading() as look:
         kept = {member.id: member for member in members(look, over) if member.kept}
-    waiting = [one for run_id in over.runs for one in queue(store, store.run(run_id), reviewer)]
-    waiting.sort(key=lambda one: one.rank)
-    return [kept[name] for one in waiting for name in one.samples if name in kept]
+    return [kept[name] for one in queue_over(store, over, reviewer) for name in one.samples if name in kept]

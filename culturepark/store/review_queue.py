@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy
@@ -12,6 +12,7 @@ from sqlmodel import col, func
 from culturepark.domain import JsonObject
 from culturepark.glossary import GROUNDS_SHORT, in_words
 from culturepark.ids import by_number, statement_of, turn_of
+from culturepark.store.draws import Over, among
 from culturepark.store.integrity import of_columns
 from culturepark.store.lineage import of_run
 from culturepark.store.standing import standing_reviews
@@ -85,6 +86,18 @@ def queue(store: Store, run: RunRow, reviewer: str = "", with_also: str = "") ->
     judged_too = {name for name in samples if {name, turn_of(name)} & judged} - {with_also}
     waiting = [waiting_of(rows) for name, rows in samples.items() if name not in judged_too]
     return sorted(waiting, key=lambda one: (one.rank, by_number(one.id)))
+
+
+def queue_over(store: Store, over: Over, reviewer: str = "") -> list[Waiting]:
+    """Return what waits in a run or selection, as `queue` does; of a selection, with its own samples alone."""
+    there = [run for run_id in over.runs if (run := store.find_run(run_id))]
+    waiting = [
+        replace(one, samples=samples)
+        for run in there
+        for one in queue(store, run, reviewer)
+        if (samples := tuple(name for name in one.samples if among(over, name)))
+    ]
+    return sorted(waiting, key=lambda one: one.rank)
 
 
 def next_to_review(store: Store, run: RunRow, reviewer: str, subject: str) -> Waiting | None:

@@ -48,6 +48,7 @@ from culturepark.store.tables import (
     RunRow,
     SampleRow,
     SelectedRow,
+    SelectionRow,
     SlipRow,
     StatementRow,
     TurnRow,
@@ -145,6 +146,9 @@ class Store:
             if rows:
                 names = ", ".join(row.id for row in rows[:MOST_NAMED]) + (", ..." if len(rows) > MOST_NAMED else "")
                 raise UsageError(f"the id of more than one run begins with {run_id[:100]!r}: {names}")
+            is_it = or_(col(SelectionRow.id) == run_id, col(SelectionRow.name) == run_id)
+            if session.exec(select(SelectionRow.id).where(is_it)).first():
+                raise UsageError(f"{run_id!r} is a selection, and no run: `culturepark selections {run_id}` shows it")
             known = [name for names in session.exec(select(RunRow.id, RunRow.name)) for name in names if name]
         similar = get_close_matches(run_id[:100], known, 1, ALIKE)
         suggestion = f"; did you mean {similar[0]}?" if similar else ""

@@ -12,6 +12,7 @@ from culturepark.replay.evidence_panel import EvidencePanel
 from culturepark.replay.stage import StageScreen
 from culturepark.store.review_queue import next_to_review, queue
 from culturepark.store.reviews import Reviews
+from culturepark.store.selections import add_selection
 from culturepark.store.tables import ReviewRow, SampleRow, StatementRow
 from tests.cli.test_cli import away as away  # a fixture
 from tests.cli.test_cli import cli
@@ -103,6 +104,20 @@ def test_the_command_lists_it_for_people_and_for_programs(away: Path) -> None:
     assert found["waiting"][1]["flags"] == ["unfounded"]
     assert cli("queue", "held", "--reviewer", "").code == 0
     assert cli("queue", "held", "--reviewer", "\x1b[31m").code == 2
+
+
+def test_a_selection_has_a_queue_of_its_own_rows_and_is_no_run(away: Path) -> None:
+    run = placed(away)
+    store = type(run.store)("sqlite:///runs/culturepark.db")
+    picked = [(f"{CARDS}.x1", {})]
+    made = add_selection(store, ["held"], picked, wanted={}, funnel=[], unfilled=[], name="few", extends=None)
+    store.close()
+    found = cli("queue", "few", "--json").json
+    assert (found["selection"], [one["id"] for one in found["waiting"]]) == (made.id, [CARDS])
+    assert found["waiting"][0]["samples"] == [f"{CARDS}.x1"]
+    refused = cli("stats", "few")
+    assert refused.code == 2
+    assert "'few' is a selection, and no run: `culturepark selections few` shows it" in refused.err
 
 
 def test_where_nothing_waits_the_command_says_so(away: Path) -> None:
