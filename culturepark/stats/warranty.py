@@ -54,14 +54,14 @@ def warranty(draw: Draw, reviews: Standing, asked: Asked = everything) -> Warran
     if not counted:
         return None
 
-    def rate(named: Asked) -> ErrorRate:
-        drawn_of_it = sum(map(named, part))
+    def rate(name: Callable[[Member], str] = lambda _: "", value: str = "") -> ErrorRate:
+        drawn_of_it = sum(name(row) == value for row in part)
         population = draw.population - len(draw.rows) + drawn_of_it
-        return error_rate([outcomes[row.id] for row in counted if named(row)], population)
+        return error_rate([outcomes[row.id] for row in counted if name(row) == value], population)
 
     def by(name: Callable[[Member], str]) -> dict[str, ErrorRate]:
         values = sorted({name(row) for row in counted})
-        return {value: rate(lambda row, value=value: name(row) == value) for value in values}
+        return {value: rate(name, value) for value in values}
 
     given = judgements(counted, reviews)
     return Warranty(
@@ -73,7 +73,7 @@ def warranty(draw: Draw, reviews: Standing, asked: Asked = everything) -> Warran
         drawn=len(part),
         counted=len(counted),
         reviewers=len({reviewer for reviewer, _, _ in given}),
-        rows=rate(everything),
+        rows=rate(),
         by_culture=by(lambda row: row.culture),
         by_shape=by(lambda row: row.shape),
         by_provenance=by(lambda row: row.provenance or UNKNOWN),
