@@ -38,6 +38,7 @@ from culturepark.export.manifest import Wanted
 from culturepark.export.shape_mix import checked_mix
 from culturepark.export.writer import Exported
 from culturepark.export.writer import export as write_export
+from culturepark.ids import DEMO
 from culturepark.models.registry import check_specs
 from culturepark.models.spec import parse_roles
 from culturepark.models.trust import Trust
@@ -51,7 +52,7 @@ from culturepark.store.database import DEFAULT_URL
 from culturepark.store.exports import kept_counts, kept_samples
 from culturepark.store.integrity import edition_of
 from culturepark.store.lineage import TalkTrace, Trace, trace
-from culturepark.store.recorded import DEMO, unpacked
+from culturepark.store.recorded import unpacked
 from culturepark.store.runs import Speaker, participants, runs
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow

@@ -13,6 +13,8 @@ KINDS = {
     "r": "review",
 }  # fmt: skip
 """Letter of an id's last part -> the noun for the row."""
+DEMO = "demo"
+"""Id of the run that comes with the program, in a store of its own."""
 RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
 """The form of a run's id."""
 

@@ -62,6 +62,9 @@ def import_reviews(
         tell(f"note: {counted(len(places), 'judgement')} {TROUBLES[why]}: {'; '.join(places[:NAMED])}{more}")
     for line in taken.summary():
         tell(line)
+    if ids := sorted({one.by_id for one in read.judgements if one.by_id}):
+        more = ", ..." if len(ids) > NAMED else ""
+        tell(f"note: reviewers are named by ids ({', '.join(ids[:NAMED])}{more}); `--reviewer ID=NAME` names them")
     if taken.troubles and not taken.added and not taken.known:
         raise UsageError(f"{file}: nothing in it could be taken in")
     return 0

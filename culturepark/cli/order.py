@@ -1,6 +1,7 @@
 """The commands that keep a store in order: runs, calls, merge."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -378,6 +379,9 @@ def show_call(row: "CallRow", as_json: bool) -> None:
 What a colleague's store would bring, and then all of it:
 Example: culturepark merge theirs.db --dry-run
 \b
+The recorded run, to be used together with your own:
+Example: culturepark merge demo
+\b
 Two of its runs:
 Example: culturepark merge theirs.db --run pilot --run 20261121-quickstart-7f3a
 """
@@ -385,7 +389,11 @@ Example: culturepark merge theirs.db --run pilot --run 20261121-quickstart-7f3a
 def merge(
     other: Annotated[
         str,
-        typer.Argument(metavar="STORE", help="The other store, a file or a URL; it is only read.", callback=decodable),
+        typer.Argument(
+            metavar="STORE",
+            help="The other store, a file or a URL, or `demo`, the recorded one; it is only read.",
+            callback=decodable,
+        ),
     ],
     run: Annotated[
         list[str] | None, typer.Option(metavar="ID", help="Only this run of it, by id or name. Repeatable.")
@@ -399,12 +407,16 @@ def merge(
     from tempfile import TemporaryDirectory
 
     from culturepark.cli.progress import counting
+    from culturepark.ids import DEMO
     from culturepark.store.database import exists
     from culturepark.store.merge import merge as merge_from
     from culturepark.store.merge import opened
+    from culturepark.store.recorded import unpacked
     from culturepark.store.store import Store
     from culturepark.terminal.safe import write
 
+    if other == DEMO and not Path(other).exists():
+        other = str(unpacked())
     with ExitStack() as stack:
         theirs = stack.enter_context(opened(other, store_url))
         nowhere = dry_run and not exists(store_url)

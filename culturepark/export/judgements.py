@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
+from unicodedata import normalize
 
 from pydantic import BaseModel, Field, StrictInt, ValidationError
 
@@ -32,6 +33,8 @@ LARGEST = 1_000_000_000
 """Bytes of a file that is read."""
 RECORDS = "records.json"
 """The file that matters in the folder of Argilla's `Dataset.to_disk`."""
+TASKS = "tasks.json"
+"""The file that matters in the folder of an export for Label Studio."""
 UNKNOWN, CHANGED, BROKEN = "unknown sample", "changed words", "broken entry"
 TROUBLES = {
     UNKNOWN: "of a sample that this store does not have",
@@ -69,6 +72,8 @@ class Judgement:
     """Where it stands in the file."""
     task: Task
     given: Given
+    by_id: str | None = None
+    """The id that the tool has of its reviewer, where the review goes by that."""
 
 
 @dataclass
@@ -89,6 +94,8 @@ class TakenIn:
     """Judgements that were in the store already."""
     left_out: Sequence[tuple[str, str]]
     """Reason, and place with more words."""
+    renamed: int = 0
+    """Judgements that were in the store under the name that the tool gives, and are withdrawn there."""
 
     @property
     def troubles(self) -> dict[str, list[str]]:
@@ -106,6 +113,8 @@ class TakenIn:
         parts += [f"{count} reworded" for count in [sum(given.wording is not None for given in self.added)] if count]
         by = f" by {counted(people, 'person', 'people')} ({', '.join(parts)})" if parts else ""
         yield f"{counted(len(self.added), 'review')} taken in{by}; {self.known} were there already"
+        if self.renamed:
+            yield f"{counted(self.renamed, 'review')} of the same people under their former names withdrawn"
         passed = Counter(why for why, _ in self.left_out if why not in TROUBLES)
         if passed:
             yield f"passed over: {', '.join(f'{count} {why}' for why, count in sorted(passed.items()))}"
@@ -114,6 +123,7 @@ class TakenIn:
         return {
             "added": len(self.added),
             "known": self.known,
+            "renamed": self.renamed,
             "reviewers": sorted({given.reviewer for given in self.added}),
             "decisions": dict(sorted(Counter(given.decision for given in self.added).items())),
             "reworded": sum(given.wording is not None for given in self.added),
@@ -139,11 +149,13 @@ def import_reviews(store: Store, read: Read) -> TakenIn:
         else:
             key = (one.given.reviewer, task.sample)
             if key in newest:
-                left_out.append((REPLACED, newest[key].place))
+                older = newest[key]
+                left_out.append((REPLACED, older.place))
+                one = replace(one, given=replace(one.given, formerly=(*older.given.formerly, *one.given.formerly)))
             newest[key] = one
     given = [one.given for one in newest.values()]
-    added = take_in(store, given)
-    return TakenIn(added, len(given) - len(added), left_out)
+    added, renamed = take_in(store, given)
+    return TakenIn(added, len(given) - len(added), left_out, renamed)
 
 
 # --- a file ----------------------------------------------------------------------------------------
@@ -163,6 +175,8 @@ def read_judgements(path: Path, reviewers: Mapping[str, str], everybody: str | N
     if not rows or not all(isinstance(row, dict) for row in rows):
         raise UsageError(f"{clipped(path, 400)}: a list of tasks or records is wanted, and here is none")
     reader = next((read for key, read in READERS.items() if any(key in row for row in rows)), None)
+    if reader is None and any("data" in row or "fields" in row for row in rows):
+        raise UsageError(f"{clipped(path, 400)}: nobody has annotated these tasks yet; export them once somebody has")
     if reader is None:
         raise UsageError(f"{clipped(path, 400)}: no tasks of Label Studio (JSON or JSON-MIN) and no records of Argilla")
     found = Read()
@@ -181,12 +195,19 @@ def read_judgements(path: Path, reviewers: Mapping[str, str], everybody: str | N
                 found.left_out.append((BROKEN, f"{entry.place}: {clipped(error, 200)}"))
             except Silent:
                 found.left_out.append((SILENT, entry.place))
+    if not (found.judgements or found.left_out):
+        raise UsageError(f"{clipped(path, 400)}: nobody has annotated these tasks yet; export them once somebody has")
     return found
 
 
 def load(path: Path) -> Any:
     if is_folder(path):
-        path = path / RECORDS
+        found = next((path / name for name in (RECORDS, TASKS) if exists(path / name)), None)
+        if found is None:
+            raise UsageError(
+                f"{clipped(path)}: wanted is a file, or a folder with {RECORDS} (Argilla) or {TASKS} (Label Studio)"
+            )
+        path = found
     shown = clipped(path, 400)
     if not exists(path):
         raise UsageError(f"{shown}: no such file")
@@ -196,6 +217,8 @@ def load(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except OSError as error:
         raise UsageError(f"{shown}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{shown} is not UTF-8 (byte {error.start}); the JSON export is wanted") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{shown} is not JSON: {clipped(error, 120)}") from None
 
@@ -230,8 +253,9 @@ def judgement(entry: Entry, reviewers: Mapping[str, str], everybody: str | None)
     said = {name: value for name, value in entry.answers.items() if value not in (None, "")}
     if not said:
         raise Silent
+    person = reviewer_of(entry, reviewers, everybody)
     judged = Judged(
-        reviewer=reviewer_of(entry, reviewers, everybody),
+        reviewer=person.name,
         choice=said.get(DECISION),
         rating=said.get(RATING),
         wording=said.get(WORDING),
@@ -246,13 +270,24 @@ def judgement(entry: Entry, reviewers: Mapping[str, str], everybody: str | None)
         wording=None if judged.wording == task.answer.strip() else judged.wording,
         note=judged.note,
         at=judged.at,
+        formerly=person.formerly,
     )
     if given.says_nothing:
         raise Silent
-    return Judgement(entry.place, task, given)
+    return Judgement(entry.place, task, given, person.by_id)
 
 
-def reviewer_of(entry: Entry, reviewers: Mapping[str, str], everybody: str | None) -> str:
+class Person(NamedTuple):
+    """Who judged."""
+
+    name: str
+    formerly: tuple[str, ...] = ()
+    """What the name would be if none were asked for."""
+    by_id: str | None = None
+    """The id in the tool, where the name is made of it."""
+
+
+def reviewer_of(entry: Entry, reviewers: Mapping[str, str], everybody: str | None) -> Person:
     """Return the name under which somebody reviews: that which is asked for, or what the file has of mail, name or id.
 
     Raises:
@@ -263,12 +298,12 @@ def reviewer_of(entry: Entry, reviewers: Mapping[str, str], everybody: str | Non
         user = {"email" if isinstance(user, str) and "@" in user else "id": user}
     found = {name: user.get(name) for name in ("email", "username", "id")}
     names = {name: str(value) for name, value in found.items() if isinstance(value, (str, int)) and str(value).strip()}
+    owns = [f"{entry.tool} {name}" if kind == "id" else name for kind, name in names.items()]
     if chosen := next((reviewers[name] for name in names.values() if name in reviewers), everybody):
-        return named(chosen)
+        return Person(named(chosen), tuple(normalize("NFC", own).strip() for own in owns[:1]))
     if not names:
         raise UsageError("it names no annotator; --reviewer NAME does")
-    kind, name = next(iter(names.items()))
-    return named(f"{entry.tool} {name}" if kind == "id" else name)
+    return Person(named(owns[0]), by_id=names["id"] if [*names] == ["id"] else None)
 
 
 def moment_of(value: Any) -> str | None:

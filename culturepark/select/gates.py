@@ -81,6 +81,8 @@ def passing(gate: Gate, candidates: Sequence[Candidate]) -> tuple[list[Candidate
     results = [test(candidate) for candidate in candidates]
     unknown = results.count(None)
     if candidates and unknown == len(candidates):
+        if gate.name == "reviewed":
+            raise UsageError(f"--gate {gate}: nobody has reviewed these rows; `culturepark review` does")
         raise UsageError(f"--gate {gate}: nothing of what is left is known for it ({GATES[gate.name].asks})")
     return [c for c, passes in zip(candidates, results, strict=True) if passes], unknown
 
@@ -144,6 +146,8 @@ def words(value: str) -> Test:
     if not dots or not (least or most):
         raise ValueError("a range of words")
     low, high = number(least, 0, inf) if least else 0, number(most, 0, inf) if most else inf
+    if low > high:
+        raise ValueError(f"{low:g} is more than {high:g}")
     return lambda candidate: low <= candidate.words <= high
 
 

@@ -12,14 +12,12 @@ import tempfile
 from pathlib import Path
 
 from culturepark.errors import Unreachable
-from culturepark.ids import run_of
+from culturepark.ids import DEMO, run_of
 from culturepark.models.weights import cache_dir
 from culturepark.store.database import exists
 from culturepark.store.selections import PREFIX, find_selection
 from culturepark.store.store import Store
 
-DEMO = "demo"
-"""Id of the recorded run."""
 PACKED = Path(__file__).parent / "demo.db.gz"
 
 

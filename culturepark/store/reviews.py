@@ -39,6 +39,8 @@ class Given:
     note: str | None = None
     at: str | None = None
     """When it was given; None where that is not known."""
+    formerly: tuple[str, ...] = ()
+    """Other names under which an earlier import can have taken in what this person said."""
 
     @property
     def says_nothing(self) -> bool:
@@ -56,13 +58,15 @@ class Given:
         return all(getattr(row, name) == getattr(self, name) for name in values)
 
 
-def take_in(store: Store, given: Sequence[Given]) -> list[Given]:
+def take_in(store: Store, given: Sequence[Given]) -> tuple[list[Given], int]:
     """Add reviews that were given elsewhere, and set the status of their samples; all in one transaction.
+
+    What their reviewers said before them under a former name is withdrawn, so that nobody counts twice.
 
     Args:
         given: valid ones, of one reviewer and sample at most one.
     Returns:
-        Those that were added; the store had the others already.
+        Those that were added, for the store had the others already; and the number of those that were withdrawn.
     Raises:
         StoreError: if a sample is missing; then none is added.
     """
@@ -79,11 +83,21 @@ def take_in(store: Store, given: Sequence[Given]) -> list[Given]:
         added = [one for one in given if not one.is_in(earlier[one.subject_id, one.reviewer])]
         for one in added:
             values = asdict(one)
+            del values["formerly"]
             at = values.pop("at") or now()
             session.add(ReviewRow(id=f"{one.subject_id}.r{token_hex(4)}", created_at=at, **values))
-        for turn_id in sorted({turn_of(one.subject_id) for one in added}):
+        doubled = [
+            row
+            for one in given
+            for name in one.formerly
+            for row in earlier[one.subject_id, name]
+            if name != one.reviewer and not row.withdrawn_at and row.created_at <= (one.at or now())
+        ]
+        for row in doubled:
+            row.withdrawn_at = now()
+        for turn_id in sorted({turn_of(one.subject_id) for one in (*added, *doubled)}):
             settle_turn(session, turn_id)
-    return added
+        return added, len(doubled)
 
 
 class Reviews:

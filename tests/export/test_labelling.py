@@ -418,3 +418,40 @@ def test_silence_is_no_review() -> None:
     saved([one])
     assert [out["why"] for out in taken()["left_out"]] == [SILENT, SILENT]
     assert reviews() == []
+
+
+def test_a_person_who_is_named_later_is_not_two_people() -> None:
+    task = tasks()[0]
+    saved([task | {"annotations": [annotation(7, decision="yes")]}])
+    assert "named by ids (7); `--reviewer ID=NAME`" in cli("import-reviews", "back.json").err
+    assert taken("back.json", "--reviewer", "7=anna")["renamed"] == 1
+    assert taken("back.json", "--reviewer", "7=anna")["renamed"] == 0
+    assert [row["reviewer"] for row in rows_of("review") if not row["withdrawn_at"]] == ["anna"]
+    assert "named by ids" not in cli("import-reviews", "back.json", "--reviewer", "anna").err
+
+
+def test_two_ids_of_one_person_are_one_and_what_was_said_since_stays() -> None:
+    task = tasks()[0]
+    saved([task | {"annotations": [annotation(7, decision="yes"), annotation(8, decision="no")]}])
+    assert taken()["added"] == 2
+    assert taken("back.json", "--reviewer", "anna")["renamed"] == 2
+    saved([task | {"annotations": [annotation(7, "2026-11-28T10:00:00Z", decision="no")]}])
+    assert taken()["added"] == 1
+    saved([task | {"annotations": [annotation(7, decision="yes")]}])
+    assert taken("back.json", "--reviewer", "7=ben")["renamed"] == 0
+
+
+@pytest.mark.parametrize("tool", ["label-studio", "argilla"])
+def test_what_nobody_has_judged_says_so(tool: str) -> None:
+    tasks(tool)
+    for path in (tool, f"{tool}/{FORMATS[tool].bundle.file}"):  # type: ignore[union-attr]
+        done = cli("import-reviews", path)
+        assert done.code == 2
+        assert "nobody has annotated" in done.err
+
+
+def test_a_folder_without_judgements_and_a_file_that_is_no_text_are_told_in_our_words() -> None:
+    Path("empty").mkdir()
+    assert "records.json (Argilla) or tasks.json (Label Studio)" in cli("import-reviews", "empty").err
+    Path("odd.json").write_bytes(b'[{"a": "\xff"}]')
+    assert "is not UTF-8 (byte 8)" in cli("import-reviews", "odd.json").err

@@ -12,7 +12,7 @@ from culturepark.store import recorded
 from culturepark.store.database import exists
 from culturepark.store.store import Store
 from tests.cli.test_cli import away as away  # a fixture
-from tests.cli.test_cli import cli
+from tests.cli.test_cli import cli, place_store
 
 pytestmark = pytest.mark.usefixtures("away")
 
@@ -89,3 +89,12 @@ def test_other_runs_stay_where_they_are() -> None:
         assert recorded.store_with("sqlite:///runs/x.db", *names) == "sqlite:///runs/x.db"
     with pytest.raises(UsageError, match="no such run"):
         Store(recorded.store_with("sqlite:///none.db", "demo"), must_exist=True).run("demos")
+
+
+def test_it_goes_with_ones_own_runs_once_it_is_merged() -> None:
+    place_store()
+    for command in (("select", "demo", "a"), ("export", "demo", "a", "--format", "trl", "--out", "rows")):
+        assert "`culturepark merge demo` copies it into yours" in cli(*command).err
+    assert cli("merge", "demo").code == 0
+    assert cli("select", "demo", "a", "--size", 3).code == 0
+    assert "same" in cli("merge", "demo").out
