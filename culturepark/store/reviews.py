@@ -95,7 +95,8 @@ def take_in(store: Store, given: Sequence[Given]) -> tuple[list[Given], int]:
         ]
         for row in doubled:
             row.withdrawn_at = now()
-        for turn_id in sorted({turn_of(one.subject_id) for one in (*added, *doubled)}):
+        changed = [*(one.subject_id for one in added), *(row.subject_id for row in doubled)]
+        for turn_id in sorted(set(map(turn_of, changed))):
             settle_turn(session, turn_id)
         return added, len(doubled)
 
