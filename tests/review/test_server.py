@@ -184,7 +184,7 @@ def test_ctrl_c_ends_it_and_says_where_things_stand(away: Path, monkeypatch: pyt
     link = done.out.strip()
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[\w-]{32}/", link)
     assert "2 of 5 rows are judged" in done.err
-    assert "error rate  1 of 2 wrong, 50.0% (1.3% to 98.7%)" in done.err
+    assert "error rate  1 of 2 wrong, 50.0% (20.0% to 80.0%)" in done.err
     assert link.split("/")[3] not in done.err
     assert len(store.database.rows(select(ReviewRow))) == 2
     store.close()
