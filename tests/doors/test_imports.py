@@ -17,8 +17,10 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[2]
 PYPROJECT = ROOT / "pyproject.toml"
 LENT = {
-    "local": {"xllamacpp": {"models/llama_child.py"}, "huggingface_hub": {"models/local.py"},
+    "local": {"xllamacpp": {"models/llama_child.py"}, "huggingface_hub": {"models/local.py", "export/hub.py"},
               "onnxruntime": {"models/embedder.py"}, "tokenizers": {"models/embedder.py", "models/e5.py"}},
+    "hub": {"huggingface_hub": {"models/local.py", "export/hub.py"}},
+    "frames": {"pandas": {"frames.py"}},
     "parquet": {"pyarrow": {"export/line_trace.py", "export/files.py", "people/tables.py"}},
 }  # fmt: skip
 """By extra: its modules, and who may import them, inside a function alone."""

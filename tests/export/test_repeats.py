@@ -242,6 +242,7 @@ ENDPOINT = parse("openai:e@http://localhost:9/v1", "embedder")
 
 def stored_vectors(texts: Sequence[str], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Encoders and an endpoint that know these texts alike and nothing else; the list tells what is asked of them."""
+    monkeypatch.setattr("culturepark.models.embedder.OPENED", {})  # other tests may have opened one
     asked: list[str] = []
 
     class Fake(MiniLM):

@@ -387,4 +387,5 @@ def told(out: Path) -> bool:
     wanted = {file["name"]: file["sha256"] for file in manifest["files"]}
     wanted |= {file["index"]: file["index_sha256"] for file in manifest["files"] if "index" in file}
     wanted |= {one["name"]: one["sha256"] for one in (manifest["card"], manifest.get("duplicates")) if one}
+    wanted |= {one["name"]: one["sha256"] for one in (*manifest["settings"], *manifest["beside"])}
     return wanted == {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}
