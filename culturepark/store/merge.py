@@ -32,7 +32,7 @@ from culturepark.glossary import counted
 from culturepark.ids import hangs_on as is_below
 from culturepark.ids import is_run_id, run_of
 from culturepark.store.database import exists, parsed
-from culturepark.store.integrity import REVIEWED, TABLES, Checkup, faults, hangs_on, named, pages
+from culturepark.store.integrity import REVIEWED, TABLES, Checkup, edition_of, faults, hangs_on, named, pages
 from culturepark.store.locks import inode_of
 from culturepark.store.names import holder_of, sound_name
 from culturepark.store.standing import settle, standing_reviews
@@ -605,7 +605,9 @@ def take_caches(mine: Store, source: Session, taken: Collection[str], merged: Me
     merged.fits = add_missing(mine, FitRow, rated, dry_run)
     for run_id in sorted(taken):
         texts = select(StatementRow.text, StatementRow.first_person).where(hangs_on(col(StatementRow.id), run_id))
-        digests = {digest_of(str(text)) for pair in source.exec(texts) for text in pair}
+        said = {str(text) for pair in source.exec(texts) for text in pair}
+        asked = {seed.question for seed in edition_of(source.get_one(RunRow, run_id)).scenario.seeds}
+        digests = set(map(digest_of, said | asked))
         for page in pages(sorted(digests)):
             query = sqlalchemy.select(*inspect(VectorRow).columns).where(col(VectorRow.text_sha256).in_(page))
             merged.vectors += add_missing(

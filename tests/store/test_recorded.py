@@ -95,6 +95,8 @@ def test_it_goes_with_ones_own_runs_once_it_is_merged() -> None:
     place_store()
     for command in (("select", "demo", "a"), ("export", "demo", "a", "--format", "trl", "--out", "rows")):
         assert "`culturepark merge demo` copies it into yours" in cli(*command).err
+    before = cli("stats", "demo", "--json").json["representation"]["run"]
     assert cli("merge", "demo").code == 0
+    assert cli("stats", "demo", "--json").json["representation"]["run"] == before
     assert cli("select", "demo", "a", "--size", 3).code == 0
     assert "same" in cli("merge", "demo").out
