@@ -9,13 +9,14 @@ from sqlmodel import Session, col, select
 
 from culturepark.domain import storable
 from culturepark.errors import UsageError
+from culturepark.ids import DEMO
 from culturepark.store.reviewer import JOINERS
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow, SelectionRow
 
 LONGEST_NAME = 80
 LONGEST_NOTE = 2000
-RESERVED = ("last", "demo")
+RESERVED = ("last", DEMO)
 """Words that stand for a run in every store."""
 MADE = re.compile(r"(sel-|draw-|\d{8}(-|$))")
 """The beginning of an id that the program makes."""

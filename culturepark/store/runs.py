@@ -15,6 +15,7 @@ from sqlmodel import col, exists, func, select
 from culturepark.domain import JsonObject
 from culturepark.errors import UsageError
 from culturepark.ids import dialogue_of, parent_of, run_of
+from culturepark.store.exports import in_order
 from culturepark.store.integrity import hangs_on, of_columns
 from culturepark.store.lineage import of_run, parents
 from culturepark.store.search import folded, terms
@@ -30,7 +31,6 @@ from culturepark.store.tables import (
     SampleRow,
     SelectedRow,
     StatementRow,
-    TurnRow,
 )
 
 
@@ -200,10 +200,9 @@ def kept_rows(store: Store, run_id: str) -> list[Any]:
         StatementRow.persona_key,
         SampleRow.provenance,
     )
-    query = of_run(sqlalchemy.select(*columns)).where(col(DialogueRow.run_id) == run_id)
-    order = DialogueRow.number, TurnRow.position, func.length(StatementRow.id), StatementRow.id, SampleRow.id
+    query = of_run(sqlalchemy.select(*columns)).where(col(SampleRow.status) == "kept")
     with store.database.reading() as session:
-        return of_columns(session.execute(query.where(col(SampleRow.status) == "kept").order_by(*order)))
+        return of_columns(session.execute(in_order(query, run_id)))
 
 
 def completed(store: Store, models: str) -> list[RunRow]:
