@@ -84,7 +84,7 @@ Role = Literal["main", "delegate", "moderator", "user"]
 Measure = Literal["stance", "understanding"]
 """What is asked of models after a talk to measure it. `stance`: a judge who sees what was said guesses each person's
 answer; `understanding`: with and without the talk, a reader predicts what each person would do in a new situation."""
-Stage = Literal["seat", "dialogue", "examine", "extract", "verify", "measure", "dedup", "samples"]
+Stage = Literal["seat", "dialogue", "examine", "extract", "verify", "measure", "dedup", "render", "samples"]
 """A step of a run. The first and the last two are done once for all dialogues."""
 Mined = Literal["delegate", "main"]
 """Role of a speaker whose words are mined."""
@@ -119,7 +119,9 @@ SLIP_OUTCOMES: dict[SlipKind, SlipOutcome] = {
 """What becomes of a turn with a slip; `flagged`: it is mined, and all samples of it say so."""
 Decision = Literal["accept", "reject", "comment"]
 """A reviewer's; `comment` where there is only a rating, a wording or a note."""
-ModelRole = Literal["speaker", "moderator", "extractor", "verifier", "embedder", "judge", "judge-2", "judge-3"]
+ModelRole = Literal[
+    "speaker", "moderator", "interpreter", "extractor", "verifier", "embedder", "judge", "judge-2", "judge-3"
+]
 JUDGES: tuple[ModelRole, ...] = ("judge", "judge-2", "judge-3")
 """The second and third exist only where several models were named for `judge`."""
 
@@ -159,6 +161,14 @@ PersonaKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_
 LanguageCode = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length=35)]
 """BCP 47; `languages.PACKAGES` has all there are."""
 DEFAULT_LANGUAGE: LanguageCode = "en"
+NATIVE: Literal["native"] = "native"
+"""A scenario's language where everybody is held in the own one."""
+Spoken = LanguageCode | Literal["native"]
+Across = Literal["interpreter", "lingua-franca"]
+"""How people without a common mother tongue talk. `interpreter`: each in the own language, and the others hear a
+rendering; `lingua-franca`: in a language that all cards at the table allow, or else with an interpreter."""
+SEVERAL_LANGUAGES: LanguageCode = "mul"
+"""ISO 639-2, for a dialogue in which several languages are spoken."""
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Group = Annotated[
     str,
@@ -259,6 +269,68 @@ class Episodes(Noun):
     scenes: Annotated[tuple[Scene, ...], Field(min_length=1, max_length=40)]
 
 
+Level = Literal["first", "fluent", "fair", "little"]
+SPOKEN_AT_A_TABLE: tuple[Level, ...] = ("first", "fluent", "fair")
+"""How well somebody must speak a language to hold a talk in it."""
+
+
+class Tongue(Noun):
+    """A language that a person speaks, and with whom."""
+
+    language: LanguageCode
+    level: Level = "first"
+    variety: Named[Text] = None
+    """Dialect or standard, and the forms of address in it."""
+    with_whom: Annotated[Text | None, Field(alias="with", exclude_if=lambda value: value is None)] = None
+
+
+class ValueWords(Noun):
+    value: Text
+    why: Text
+
+
+class SceneWords(Noun):
+    when: Text
+    where: Text
+    who: Text
+    topics: Annotated[tuple[Text, ...], Field(min_length=1, max_length=8)]
+    text: Text
+
+
+class PersonaWords(Noun):
+    """A card in another language than its own. What is absent is shown as it stands on the card."""
+
+    origin: Named[Text] = None
+    """Who wrote it, and who has read it."""
+    name: Named[Text] = None
+    addressed: Named[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]] = None
+    """How others at a table address this person in the language, such as `Emine Hanım`."""
+    country: Named[Text] = None
+    """The country's name."""
+    region: Named[Text] = None
+    place: Named[Text] = None
+    household: Named[Text] = None
+    work: Named[Text] = None
+    schooling: Named[Text] = None
+    faith: Named[Text] = None
+    observance: Named[Text] = None
+    generation: Named[Text] = None
+    languages: Annotated[tuple[Text, ...], Field(exclude_if=is_empty)] = ()
+    values: Annotated[tuple[ValueWords, ...], Field(exclude_if=is_empty)] = ()
+    """In the order of the card; so are `norms` and `scenes`."""
+    manner: Named[Text] = None
+    how: Named[Text] = None
+    """The variety and the forms of address that this person uses, said to the person."""
+    norms: Annotated[tuple[Text, ...], Field(exclude_if=is_empty)] = ()
+    scope: Named[Text] = None
+    scenes: Annotated[tuple[SceneWords, ...], Field(exclude_if=is_empty)] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether somebody wrote the card in the language, not only what can be looked up."""
+        return bool(self.norms)
+
+
 class Source(Noun):
     """Where a card comes from that nobody wrote by hand."""
 
@@ -309,6 +381,48 @@ class Persona(Noun):
     """How often this person sits at a table beside the others of the culture."""
     source: Named[Source] = None
     """For a card from a table of people."""
+    speaks: Annotated[tuple[Tongue, ...], Field(max_length=12, exclude_if=is_empty)] = ()
+    """Languages that this person would talk in, the mother tongue first."""
+    words: Annotated[dict[LanguageCode, PersonaWords], Field(exclude_if=is_empty)] = {}
+    """The card in other languages, from the files `KEY.LANGUAGE.yaml` beside it."""
+    told_in: Named[LanguageCode] = None
+    """The language that `in_language` has put the card in; never in a file."""
+
+    def in_language(self, code: LanguageCode) -> Persona:
+        """Return the card as it reads in a language, as far as there are words of it."""
+        words = self.words.get(code)
+        if words is None:
+            return self
+        plain = ("name", "region", "place", "household", "work", "schooling", "faith", "observance", "generation")
+        new: dict[str, Any] = {name: text for name in (*plain, "scope") if (text := getattr(words, name))}
+        manner = " ".join(part for part in (words.manner or self.speech.manner, words.how) if part)
+        new |= {"speech": self.speech.model_copy(update={"manner": manner}), "told_in": code}
+        if words.addressed:
+            new["called"] = words.addressed
+        if words.languages:
+            new["languages"] = words.languages
+        if words.values:
+            pairs = zip(self.values, words.values, strict=True)
+            new["values"] = tuple(value.model_copy(update=dict(told)) for value, told in pairs)
+        if words.norms:
+            told_norms = zip(self.norms, words.norms, strict=True)
+            new["norms"] = tuple(norm.model_copy(update={"text": text}) for norm, text in told_norms)
+        if words.scenes and self.episodes:
+            scenes = zip(self.episodes.scenes, words.scenes, strict=True)
+            told_anew = tuple(scene.model_copy(update=dict(text)) for scene, text in scenes)
+            new["episodes"] = self.episodes.model_copy(update={"scenes": told_anew})
+        return self.model_copy(update=new)
+
+    @property
+    def own_language(self) -> LanguageCode:
+        """The first language on the card; English, in which cards are written, if it names none."""
+        return self.speaks[0].language if self.speaks else DEFAULT_LANGUAGE
+
+    def holds_talks_in(self, code: LanguageCode) -> bool:
+        """Whether this person can talk at a table in a language; in English alone, if the card names no languages."""
+        if not self.speaks:
+            return code == DEFAULT_LANGUAGE
+        return any(tongue.language == code and tongue.level in SPOKEN_AT_A_TABLE for tongue in self.speaks)
 
     def group(self, grouping: str, groups: Collection[str]) -> str | None:
         """Return this person's group in a grouping of a survey that has `groups`; None if the person is in none."""
@@ -320,6 +434,8 @@ class Persona(Noun):
     @property
     def country_name(self) -> str:
         """The country in a sentence; the United States for a main contact."""
+        if self.told_in and (told := self.words[self.told_in].country):
+            return told
         country = self.country or MAIN_COUNTRY
         return COUNTRY_NAMES.get(country, country)
 
@@ -427,6 +543,25 @@ LEAST_SITUATIONS = 2
 """With choices, for a question of which understanding can be measured: one is talked about, another one is new."""
 
 
+class SituationWords(Noun):
+    told: Text
+    unsaid: Text
+
+
+class QuestionWords(Noun):
+    """A question in another language."""
+
+    topic: Text
+    question: Text
+    options: Annotated[dict[int, Text], Field(exclude_if=is_empty)] = {}
+    """By the codes of the survey item's options: all of them, or none."""
+    poles: Named[tuple[Text, Text]] = None
+    situations: Annotated[tuple[SituationWords, ...], Field(exclude_if=is_empty)] = ()
+    """Of the question's own situations the first, in their order."""
+    back: Named[Text] = None
+    """The question put back into English by somebody who had not seen the English one."""
+
+
 class Seed(Noun):
     """A question that a dialogue is about, with the survey item behind it if there is one."""
 
@@ -435,10 +570,30 @@ class Seed(Noun):
     question: Text
     item: SurveyItem | None = None
     situations: Situations = ()
+    words: Annotated[dict[LanguageCode, QuestionWords], Field(exclude_if=is_empty)] = {}
+    """The question in other languages."""
 
     @classmethod
     def of(cls, item: SurveyItem, situations: tuple[Situation, ...] = ()) -> Seed:
         return cls(key=item.key, topic=item.topic, question=item.question, item=item, situations=situations)
+
+    def in_language(self, code: LanguageCode) -> Seed:
+        """Return the question as it is put in a language. Situations of which there are no words are left out."""
+        words = self.words.get(code)
+        if words is None:
+            return self
+        new: dict[str, Any] = {"topic": words.topic, "question": words.question}
+        new["situations"] = tuple(
+            case.model_copy(update=dict(told)) for case, told in zip(self.situations, words.situations, strict=False)
+        )
+        if self.item:
+            options = tuple(
+                option.model_copy(update={"label": words.options.get(option.code, option.label)})
+                for option in self.item.options
+            )
+            told = {"topic": words.topic, "question": words.question, "options": options}
+            new["item"] = self.item.model_copy(update=told | ({"poles": words.poles} if words.poles else {}))
+        return self.model_copy(update=new)
 
 
 class Limits(Noun):
@@ -543,7 +698,10 @@ class Scenario(Noun):
     moderation: Annotated[Moderation, Field(exclude_if=lambda moderation: moderation == "scripted")] = "scripted"
     """Scenarios stored by version 0.1 do not say it, and were scripted."""
     measure: Annotated[tuple[Measure, ...], Field(exclude_if=is_empty)] = ()
-    language: LanguageCode = DEFAULT_LANGUAGE
+    language: Spoken = DEFAULT_LANGUAGE
+    """All talk in it; `native`: everybody in the own language."""
+    across: Annotated[Across, Field(exclude_if=lambda across: across == "interpreter")] = "interpreter"
+    """Where the language is `native`."""
     seeds: tuple[Seed, ...]
     """None where people are made, and nothing is talked about."""
     dialogues_per_seed: Annotated[int, Field(ge=1, le=10_000)] = 1
@@ -602,6 +760,17 @@ class Participant(Noun):
     fit: int | None = None
     """How well the stance fits the card, 0-3 (`dialogue.seating.Ratings`); None where nobody has rated it."""
 
+    def in_language(self, code: LanguageCode, seed: Seed) -> Participant:
+        """
+        Args:
+            seed: in that language.
+        """
+        stance = self.stance
+        options = seed.item.options if seed.item and stance else ()
+        if stance and (label := next((option.label for option in options if option.code == stance.code), None)):
+            stance = stance.model_copy(update={"text": label})
+        return self.model_copy(update={"persona": self.persona.in_language(code), "stance": stance})
+
 
 class Casting(Noun):
     """The plan of one dialogue."""
@@ -627,6 +796,18 @@ class Casting(Noun):
 
     def by_key(self, persona_key: str) -> Participant:
         return the_one(persona_key, (p for p in self.participants if p.persona.key == persona_key))
+
+    def in_language(self, code: LanguageCode, table: Collection[LanguageCode] = ()) -> Casting:
+        """Return the same plan with people and question as they read in a language.
+
+        Args:
+            table: the other languages of the table; a case of which one of them has no words is not put.
+        """
+        seed = self.seed.in_language(code)
+        cases = min(len(self.seed.in_language(other).situations) for other in (code, *table))
+        seed = seed.model_copy(update={"situations": seed.situations[:cases]})
+        people = tuple(p.in_language(code, seed) for p in self.participants)
+        return Casting(number=self.number, seed=seed, participants=people)
 
 
 class Mark(Noun):
@@ -660,6 +841,15 @@ def unpacked(value: Any) -> Any:
     return json.loads(value) if isinstance(value, str) else value
 
 
+class Rendering(Noun):
+    """A turn in another language, by the interpreter."""
+
+    language: LanguageCode
+    text: str
+    call_id: str | None = None
+    """None where the words are fixed, and there are such in the language."""
+
+
 class Turn(Noun):
     position: int
     """1, 2, 3 ... in the order of speech."""
@@ -683,6 +873,14 @@ class Turn(Noun):
     """Why the moderator chose this act."""
     mark: Annotated[Mark | None, BeforeValidator(unpacked)] = None
     """None where the speaker gave none."""
+    language: LanguageCode | None = None
+    """The one in which it was said; None in a dialogue of one language."""
+    renderings: Annotated[tuple[Rendering, ...], Field(exclude=True)] = ()
+    """What those heard who do not speak its language."""
+
+    def heard_in(self, code: LanguageCode) -> str:
+        """Return what a listener of a language heard; the words as they were said where nothing was rendered."""
+        return next((rendering.text for rendering in self.renderings if rendering.language == code), self.text)
 
     @property
     def is_own(self) -> bool:
@@ -721,6 +919,26 @@ class Statement(Noun):
     """The line of the card that carries it: `norm 2`, `scene 1` ... ; None where no line does."""
     unlike: str | None = None
     """Id of a statement of somebody from another country, of which its speaker says that it is not so at home."""
+    language: LanguageCode | None = None
+    """The one that it is worded in; None in stores of older versions, where it is the dialogue's."""
+
+
+class StatementRendering(Noun):
+    """A statement in another language."""
+
+    statement_id: str
+    language: LanguageCode
+    text: str
+    first_person: str
+    question: str | None = None
+    exception: str | None = None
+    call_id: str | None = None
+    agrees: bool | None = None
+    """Whether a second call found that it says the same as the original; None where none was made."""
+    difference: str | None = None
+    """In that call's words."""
+    checked_by: str | None = None
+    """That call."""
 
 
 class Verdict(Noun):
@@ -762,6 +980,8 @@ class Sample(Noun):
     """Of its statement; of two, the less sure one."""
     beside: str | None = None
     """Id of the other statement, where a row is made of two."""
+    language: LanguageCode | None = None
+    """The one that it is worded in; None in stores of older versions, where it is the dialogue's."""
 
 
 # --- reviews -----------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -20,6 +20,7 @@ from culturepark.catalog.files import (
     without_consequences,
 )
 from culturepark.catalog.fits import shipped
+from culturepark.catalog.words import is_words, with_words
 from culturepark.domain import CULTURES, MAIN_COUNTRY, MAIN_CULTURE, Persona, SurveyItem
 from culturepark.errors import CatalogError, Problem
 from culturepark.files import clipped, is_folder
@@ -28,6 +29,10 @@ LINES = ".jsonl"
 """The ending of a file with many cards, one on a line, each with its `key`."""
 MOST = 50_000
 """Cards in one file. A run keeps the cards of all its people."""
+
+
+def none(_: Iterable[Persona]) -> Collection[str]:
+    return ()
 
 
 def load_persona(path: Path) -> Persona:
@@ -90,7 +95,11 @@ def card_in(text: str) -> tuple[Persona | None, list[tuple[str, str]]]:
 
 
 def shipped_keys() -> set[str]:
-    return {path.stem for path in package_dir("personas").glob("*.yaml")}
+    return {path.stem for path in shipped_cards()}
+
+
+def shipped_cards() -> list[Path]:
+    return [path for path in sorted(package_dir("personas").glob("*.yaml")) if not is_words(path)]
 
 
 FEWEST_SCENES = 8
@@ -134,18 +143,23 @@ def cast_notes(people: Iterable[Persona]) -> Iterator[str]:
             )
 
 
-def load_all(extra: list[Path], cultures: Collection[str] = ()) -> tuple[Persona, ...]:
+def load_all(
+    extra: list[Path], cultures: Collection[str] = (), languages: Callable[[Iterable[Persona]], Collection[str]] = none
+) -> tuple[Persona, ...]:
     """Return the shipped personas and those under `extra` (files or folders), in the order of their keys.
 
     Args:
         cultures: of the shipped ones only these; of all, if empty. A card takes some ten milliseconds to read.
+        languages: those in which words of the cards are wanted, given all of them.
     """
-    shipped = sorted(package_dir("personas").glob("*.yaml"))
+    shipped = shipped_cards()
     files = [path for path in shipped if not cultures or path.stem.partition("-")[0] in cultures]
     for path in extra:
-        files += sorted([*path.glob("*.y*ml"), *path.glob(f"*{LINES}")]) if is_folder(path) else [path]
+        inside = sorted([*path.glob("*.y*ml"), *path.glob(f"*{LINES}")]) if is_folder(path) else [path]
+        files += [one for one in inside if one.suffix == LINES or not is_words(one)]
     taken = {path.stem: path for path in shipped}
     personas: dict[str, Persona] = {}
+    path_of: dict[str, Path | None] = {}
     problems: list[Problem] = []
     for path in files:
         try:
@@ -154,6 +168,13 @@ def load_all(extra: list[Path], cultures: Collection[str] = ()) -> tuple[Persona
                     what = f"a persona {clipped(persona.key)} exists already"
                     problems.append(Problem(shown(path), None, "", what))
                 personas[persona.key] = persona
+                path_of[persona.key] = None if path.suffix == LINES else path
+        except CatalogError as error:
+            problems += error.problems
+    codes = () if problems else languages(personas.values())
+    for key, persona in personas.items() if codes else ():
+        try:
+            personas[key] = with_words(persona, path_of[key], codes)
         except CatalogError as error:
             problems += error.problems
     if problems:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,13 +16,16 @@ from culturepark.catalog.codebook import FEWEST
 from culturepark.catalog.files import Loc, load, package_dir, placed, read_mapping, shown
 from culturepark.catalog.personas import LINES, card_notes, load_all, load_people, load_persona, shipped_keys
 from culturepark.catalog.surveys import Survey, SurveyFile, load_items, load_survey, load_surveys
+from culturepark.catalog.words import question_words, seed_in
 from culturepark.domain import (
     CULTURES,
     DEFAULT_LANGUAGE,
     LEAST_SITUATIONS,
     MAIN_CULTURE,
+    NATIVE,
     SHAPE_SHARES,
     STEERED,
+    Across,
     DistillPolicy,
     Edition,
     GroundedCulture,
@@ -33,12 +37,14 @@ from culturepark.domain import (
     Moderation,
     Noun,
     Persona,
+    QuestionWords,
     Respondents,
     Scenario,
     Seed,
     Setting,
     Shapes,
     Situations,
+    Spoken,
     StancesFrom,
     Text,
 )
@@ -80,10 +86,9 @@ def not_a_talk(protocol: Any) -> Any:
 
 
 def installed(language: Any) -> Any:
-    if isinstance(language, str) and language not in languages.PACKAGES:
-        raise PydanticKnownError(
-            "literal_error", {"expected": " or ".join(map(repr, sorted(languages.PACKAGES.names())))}
-        )
+    if isinstance(language, str) and language != NATIVE and language not in languages.PACKAGES:
+        known = [NATIVE, *sorted(languages.PACKAGES.names())]
+        raise PydanticKnownError("literal_error", {"expected": " or ".join(map(repr, known))})
     return language
 
 
@@ -106,8 +111,12 @@ class ScenarioFile(Noun):
     """What models are asked after each talk to measure it, beside what is counted: `stance` (can a judge tell each
     person's answer from what was said alone?) and `understanding` (does a reader of the talk know better what each
     person would do in a new situation? For seeds with two situations with `choices`)."""
-    language: Annotated[LanguageCode, BeforeValidator(installed)] = DEFAULT_LANGUAGE
-    """A language with a folder of prompts."""
+    language: Annotated[Spoken, BeforeValidator(installed)] = DEFAULT_LANGUAGE
+    """The one in which all talk (BCP 47, as `tr`); it has a folder of prompts. `native`: everybody in the own one."""
+    across: Across | None = None
+    """How people without a common mother tongue talk, where the language is `native`. `interpreter`, the default: each
+    in the own language, and the others hear a rendering by a model; `lingua-franca`: in a language that the cards of
+    all at the table allow, and with an interpreter where there is none."""
     seeds: Annotated[tuple[SeedFile, ...], Field(min_length=1)]
     """The questions; each is talked about in dialogues of its own."""
     dialogues_per_seed: Annotated[int, Field(ge=1, le=10_000)] = 1
@@ -178,13 +187,18 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
     situations = {key: cases for survey in surveys for key, cases in survey.situations.items()}
     cultures: tuple[GroundedCulture, ...] = tuple(dict.fromkeys(file.cultures))
     wanted = {*cultures, MAIN_CULTURE} if file.setting == "cross-cultural" else set(cultures)
-    everybody = load_all([beside(path, name) for name in file.personas], wanted)
+    everybody = load_all([beside(path, name) for name in file.personas], wanted, partial(spoken_by, file, wanted))
     if unclear := unclear_cast(file, everybody):
         raise CatalogError(placed(path, [unclear]))
     people = tuple(p for p in cast_of(file, everybody) if p.culture in wanted)
+    codes = spoken_by(file, wanted, people)
+    problems: list[tuple[Loc, str]] = list(unheld(file, people))
+    if file.language == NATIVE and not problems:
+        people = tuple(person for person in people if in_own_words(person))
+    told = {survey.file.survey: words_of_survey(survey, codes) for survey in surveys} if codes else {}
+    told[""] = words_of_seeds(path, file, codes)
     size = file.people or (min(8, max(3, len(cultures))) if file.setting == "panel" else 2)
     turns = file.max_turns or max(14, 6 * size)
-    problems: list[tuple[Loc, str]] = []
     seeds: dict[str, Seed] = {}
     for index, seed_file in enumerate(file.seeds):
         if seed_file.survey is not None:
@@ -198,8 +212,11 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
             countries = {p.country for p in people}
             by = {country: groups for country, groups in item.by.items() if country in countries}
             seed = Seed.of(item.model_copy(update={"by": by}), seed_file.situations or situations[item.key])
+            survey_name, _, key = item.key.partition("/")
+            seed = seed_in(seed, told.get(survey_name, {}), key)
         else:
             seed = seed_file.own()
+            seed = seed_in(seed, told[""], seed.key)
         if seed.key in seeds:
             problems.append((("seeds", index), f"the seed {clipped(seed.key)} stands here twice"))
         seeds[seed.key] = seed
@@ -208,11 +225,13 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
         problems += without_respondents(file, surveys)
         respondents = drawn_respondents(surveys, list(seeds), people)
     problems += contradictions(file, cultures, people, size, turns)
+    problems += unspoken(file, seeds.values(), people, codes)
     if problems:
         raise CatalogError(placed(path, problems))
     scenario = Scenario(
         **{name: getattr(file, name) for name in ("name", "title", "setting", "protocol", "language", "stances")},
         **{name: getattr(file, name) for name in ("limits", "distill", "samples", "mine", "measure")},
+        across=file.across or "interpreter",
         moderation=file.moderation or ("balanced" if file.protocol in STEERED else "scripted"),
         cultures=cultures,
         seeds=tuple(seeds.values()),
@@ -221,6 +240,63 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
         max_turns=turns,
     )
     return Edition(scenario=scenario, personas=people, respondents=respondents)
+
+
+def spoken_by(file: ScenarioFile, cultures: Collection[str], people: Iterable[Persona]) -> tuple[LanguageCode, ...]:
+    """Return the languages other than English that are spoken in a scenario."""
+    if file.language != NATIVE:
+        return () if file.language == DEFAULT_LANGUAGE else (file.language,)
+    own = {person.own_language for person in people if person.culture in cultures}
+    return tuple(sorted(own - {DEFAULT_LANGUAGE}))
+
+
+def words_of_survey(survey: Survey, codes: Iterable[LanguageCode]) -> dict[LanguageCode, dict[str, QuestionWords]]:
+    scales = {
+        key: (item.scale, [option.code for option in survey.file.scales[item.scale]])
+        for key, item in survey.file.items.items()
+    }
+    return {code: question_words(survey.path, survey.file.survey, code, scales) for code in codes}
+
+
+def words_of_seeds(
+    path: Path, file: ScenarioFile, codes: Iterable[LanguageCode]
+) -> dict[LanguageCode, dict[str, QuestionWords]]:
+    own: dict[str, tuple[str, Collection[int]]] = {seed.key: ("", ()) for seed in file.seeds if seed.key}
+    return {code: question_words(path, file.name, code, own) for code in codes} if own else {}
+
+
+def unspoken(
+    file: ScenarioFile, seeds: Iterable[Seed], people: Sequence[Persona], codes: Sequence[LanguageCode]
+) -> Iterator[tuple[Loc, str]]:
+    """Yield a problem for each language of a scenario that lacks a folder, a question or people who talk in it."""
+    for code in codes:
+        if code not in languages.PACKAGES:
+            yield (
+                ("language",),
+                f"people talk {code}, and there is no folder of it; a scenario in one language has none",
+            )
+            continue
+        lacking = [seed.key for seed in seeds if code not in seed.words]
+        if lacking and (file.language == NATIVE or any(seed.item for seed in seeds)):
+            names = ", ".join(map(clipped, lacking[:3])) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
+            yield (
+                ("seeds",),
+                f"no words of {names} in {code}; they stand in NAME.{code}.yaml beside the file with the question",
+            )
+
+
+def unheld(file: ScenarioFile, people: Sequence[Persona]) -> Iterator[tuple[Loc, str]]:
+    """Yield a problem for each culture that has nobody who can be held in the own language, where that is wanted."""
+    for culture in dict.fromkeys(person.culture for person in people) if file.language == NATIVE else ():
+        if not any(p.culture == culture and in_own_words(p) for p in people):
+            what = f"nobody of {culture} has a card in the own language (KEY.LANGUAGE.yaml beside KEY.yaml)"
+            yield ("language",), what
+
+
+def in_own_words(person: Persona) -> bool:
+    """Whether a person can be held in the own language: the card carries it."""
+    code = person.own_language
+    return code == DEFAULT_LANGUAGE or (code in person.words and person.words[code].is_whole)
 
 
 def without_respondents(file: ScenarioFile, surveys: Sequence[Survey]) -> list[tuple[Loc, str]]:

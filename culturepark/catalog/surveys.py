@@ -12,6 +12,7 @@ from pydantic import Field
 from culturepark.catalog import codebook
 from culturepark.catalog.codebook import RespondentsFile
 from culturepark.catalog.files import Loc, load, placed, shown
+from culturepark.catalog.words import is_words
 from culturepark.domain import Country, Group, GroupShares, Named, Noun, Option, Situations, SurveyItem, Text
 from culturepark.errors import CatalogError, Problem
 from culturepark.files import clipped
@@ -76,6 +77,7 @@ class SurveyFile(Noun):
 class Survey:
     """A survey file, with the respondents that it names."""
 
+    path: Path
     file: SurveyFile
     items: dict[str, SurveyItem]
     """By `survey/item`."""
@@ -121,7 +123,7 @@ def load_survey(path: Path) -> Survey:
             poles=item.poles,
         )
     situations = {f"{file.survey}/{key}": item.situations for key, item in file.items.items()}
-    return Survey(file, items, table, computed, situations)
+    return Survey(path, file, items, table, computed, situations)
 
 
 def group_shares(item: ItemFile) -> GroupShares:
@@ -197,7 +199,8 @@ def load_surveys(extra: Sequence[Path]) -> list[Survey]:
         CatalogError: also if an item is in two of them.
     """
     surveys: list[Survey] = []
-    for path in [*sorted((Path(__file__).parent / "data").glob("*.yaml")), *extra]:
+    shipped = sorted((Path(__file__).parent / "data").glob("*.yaml"))
+    for path in [*shipped, *(path for path in extra if not is_words(path))]:
         survey = load_survey(path)
         if again := next((key for key in survey.items if any(key in other.items for other in surveys)), None):
             raise CatalogError([Problem(shown(path), None, "survey", f"{again} exists already")])

@@ -21,8 +21,9 @@ from culturepark.dialogue import phrasing
 from culturepark.dialogue.guards import LONGEST
 from culturepark.dialogue.loop import Refused
 from culturepark.dialogue.talk import Talk
-from culturepark.domain import Casting, Persona, Scenario, Status, Turn
+from culturepark.domain import DEFAULT_LANGUAGE, Casting, Persona, Scenario, Status, Turn
 from culturepark.errors import BudgetReached, CultureparkError, Interrupted, ModelError, StoreError, Unreachable
+from culturepark.languages import load_language
 from culturepark.models.chat import ChatModel
 from culturepark.models.kinds import is_scripted, is_tiny
 from culturepark.models.trust import Trust
@@ -304,7 +305,7 @@ def heading_lines(persona: Persona, scenario: Scenario, specs: Collection[str]) 
 
 
 def card_lines(persona: Persona) -> Iterator[str]:
-    card = phrasing.about(persona, small=False)
+    card = phrasing.about(persona, load_language(DEFAULT_LANGUAGE), small=False)
     yield f"{persona.name}, {persona.age}, {persona.place}, {persona.region}, {persona.country_name}"
     for name in ("work", "schooling", "faith", "observance", "generation", "languages", "manner", "scope"):
         yield f"{name}: {card[name]}"

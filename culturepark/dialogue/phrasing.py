@@ -21,13 +21,13 @@ def card(casting: Casting, participant: Participant, scenario: Scenario, *, smal
     template = language.prompt("persona-small" if small else protocol_of(scenario.protocol).card)
     others = [p.persona for p in casting.participants if p.persona.key != persona.key]
     sayings = " ".join(language.frame("saying").render(**saying.model_dump()) for saying in persona.sayings)
-    values = about(persona, small=small) | {
+    values = about(persona, language, small=small) | {
         "household": language.frame("household").render(household=persona.household) if persona.household else "",
         "sayings": language.frame("sayings").render(sayings=sayings) if sayings else "",
         "others": language.joined([other.called for other in others] or [language.frame("a_visitor").text]),
         "question": casting.seed.question,
         "stance": stance_block(participant, casting.seed, language),
-        "language": language.name,
+        "language": language.own_name,
     }
     return template.render(**values), template.digest
 
@@ -44,15 +44,18 @@ def listens(participant: Participant, seed: Seed) -> bool:
     return seed.item is not None and participant.stance is None
 
 
-def about(persona: Persona, *, small: bool) -> dict[str, object]:
+def about(persona: Persona, language: Language, *, small: bool) -> dict[str, object]:
     """Return the values of a card, by the names of the holes in prompts."""
+    directness, formality = persona.speech.directness, persona.speech.formality
     return persona.model_dump() | {
+        "gender": language.word(persona.gender),
+        "settlement": language.word(persona.settlement),
         "country": persona.country_name,
         "values": "\n".join(f"- {v.value}" + ("" if small else f": {v.why}") for v in persona.values),
         "norms": "\n".join(f"- {norm.text}" for norm in persona.norms),
         "languages": ", ".join(persona.languages),
-        "directness": persona.speech.directness,
-        "formality": persona.speech.formality,
+        "directness": language.word("mixed_directness" if directness == "mixed" else directness),
+        "formality": language.word("mixed_formality" if formality == "mixed" else formality),
         "manner": persona.speech.manner,
     }
 
@@ -269,7 +272,7 @@ def expand(forms: Sequence[str], values: dict[str, list[str]]) -> list[str]:
 
 def clauses(text: str, language: Language) -> list[str]:
     """Return the pieces between marks of punctuation that are worth asking about: three to twelve words."""
-    joining, small_talk = language.phrases["joining"], language.phrases["small_talk"]
+    joining, small_talk = language.joining, language.phrases["small_talk"]
     pieces = []
     for piece in re.split(r"[.!?;:,\n“”\"]+", text):
         words = piece.split()

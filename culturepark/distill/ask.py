@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from culturepark.domain import Casting, JsonObject, storable
 from culturepark.errors import Missed, TooLong
-from culturepark.languages import Language, Prompt
+from culturepark.languages import Language, Prompt, for_judges
 from culturepark.models.chat import ChatModel, Reply, Request, Schema
 from culturepark.models.json_answers import content_of, parse, strict
 from culturepark.models.ledger import Ledger
@@ -57,6 +57,8 @@ class SubjectAsker:
     model: ChatModel
     ledger: Ledger
     stage: str
+    spoken: tuple[str, ...] = ()
+    """The languages of what it asks about, where there are several."""
 
     async def send(self, request: Request, template: Prompt) -> Reply:
         return await self.ledger.ask(
@@ -83,6 +85,7 @@ class SubjectAsker:
         Raises:
             TooMuch: if it has to be asked in parts.
         """
+        template = for_judges(template, self.spoken or (self.language.code,))
         reply = None
         withheld = 0
         for attempt in range(1, ATTEMPTS + 1):

@@ -23,6 +23,7 @@ from culturepark.dialogue.stance import shuffled
 from culturepark.distill import logprobs
 from culturepark.distill.ask import Asker, Item, as_reason, each
 from culturepark.domain import (
+    DEFAULT_LANGUAGE,
     Casting,
     ChecksPolicy,
     CrossCheckPolicy,
@@ -34,7 +35,7 @@ from culturepark.domain import (
     Statement,
     Verdict,
 )
-from culturepark.languages import Prompt
+from culturepark.languages import Prompt, load_language
 from culturepark.models.chat import Reply
 
 BRIEFS = ("neighbour", "anthropologist", "editor")
@@ -283,7 +284,9 @@ async def cross_check(
 async def in_own_words(asker: Asker, person: Persona, norms: Sequence[Statement]) -> list[Assessment[Heard]]:
     answers = await each(
         asker,
-        Prompt(asker.language.prompt("cross-check").render(**about(person, small=False))),
+        Prompt(
+            asker.language.prompt("cross-check").render(**about(person, load_language(DEFAULT_LANGUAGE), small=False))
+        ),
         [{"kind": norm.kind, "text": norm.text} for norm in norms],
         SecondWord,
         name="cross_check",
@@ -300,7 +303,7 @@ async def by_letter(asker: Asker, person: Persona, norms: Sequence[Statement]) -
     def part(name: str) -> Prompt:
         return asker.language.section("cross-check-small", "small", name)
 
-    card, question = part("card").render(**about(person, small=True)), part("question")
+    card, question = part("card").render(**about(person, load_language(DEFAULT_LANGUAGE), small=True)), part("question")
     questions = [
         (card, question.render(country=person.country_name, text=logprobs.as_data(norm.text))) for norm in norms
     ]

@@ -122,9 +122,8 @@ async def tells_apart(asker: Asker, sides: Sides) -> bool:
 async def yes(asker: Asker, name: str, speech: str, **claims: str) -> tuple[float | None, str]:
     """Return the log-odds of yes, and the call's id."""
     template = asker.language.prompt(name)
-    words = asker.language.phrases
     reply = await one_token(asker, template, template.render(said=as_data(speech), **claims))
-    return log_odds(reply, words["yes"][0], words["no"][0]), reply.call_id
+    return log_odds(reply, *asker.language.yes_and_no(name)), reply.call_id
 
 
 def logistic(x: float) -> float:

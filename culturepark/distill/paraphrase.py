@@ -10,19 +10,17 @@ one of them, but not both.
 from __future__ import annotations
 
 import re
-import tomllib
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
-from importlib.resources import files
 from itertools import pairwise
 
 from rapidfuzz.distance import Indel
 
-from culturepark.languages import Language
+from culturepark.languages import PACKAGES, Language, load_language
 
 FRAME = 0.45
 """The least share of common words, in their order, of two texts with one frame. On the development rows light edits
@@ -68,7 +66,7 @@ def read(text: str, language: Language | str) -> Reading:
         language: its word lists; or the code of a language that has none, in which no word counts as light.
     """
     lists = word_lists(language)
-    elsewhere = negation_elsewhere("" if isinstance(language, Language) else language)
+    elsewhere = negation_of(language)
     words = tuple(letter for word in words_of(text, language) for letter in (word if spaceless(word) else (word,)))
     bare = ["not" if word in lists["negation"] else word for word in words]
     heavy = tuple(word for word in bare if word not in lists["light"])
@@ -179,15 +177,11 @@ def spaceless(word: str) -> bool:
 
 
 @cache
-def negation_elsewhere(code: str) -> re.Pattern[str]:
-    """Return the pattern of words that negate a clause in a language without a package here.
-
-    Args:
-        code: the language; of one that is not listed, the patterns of all are tried.
-    """
-    text = files("culturepark.languages").joinpath("negations.toml").read_text("utf-8")
-    patterns = tomllib.loads(unicodedata.normalize("NFKC", text))
-    return re.compile(patterns.get(code) or "|".join(patterns.values()))
+def negation_of(language: Language | str) -> re.Pattern[str]:
+    """Return the pattern of what negates a clause in a language; where none is known, those of all others are tried."""
+    own = language.negation if isinstance(language, Language) else ""
+    patterns = [own] if own else [found for code in PACKAGES if (found := load_language(code).negation)]
+    return re.compile(unicodedata.normalize("NFKC", "|".join(patterns)))
 
 
 @cache

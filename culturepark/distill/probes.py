@@ -17,6 +17,7 @@ from culturepark.dialogue.phrasing import about
 from culturepark.dialogue.stance import shuffled, unit
 from culturepark.distill.ask import Asker, Item, TooMuch, only_once
 from culturepark.domain import (
+    DEFAULT_LANGUAGE,
     Casting,
     JsonObject,
     Measure,
@@ -28,7 +29,7 @@ from culturepark.domain import (
     SurveyItem,
     Turn,
 )
-from culturepark.languages import Language, Prompt
+from culturepark.languages import Language, Prompt, load_language
 
 ROLES: dict[Measure, tuple[ModelRole, ...]] = {"stance": ("verifier",), "understanding": ("verifier", "speaker")}
 """The models that a measure asks."""
@@ -267,5 +268,5 @@ async def own_choice(asker: Asker, person: Participant, situation: Situation, ru
 def card_of(persona: Persona, language: Language) -> Prompt:
     """Return the person's card with the request for a choice. A card of the talk would ask for spoken sentences."""
     household = language.frame("household").render(household=persona.household) if persona.household else ""
-    values = about(persona, small=False) | {"household": household}
+    values = about(persona, load_language(DEFAULT_LANGUAGE), small=False) | {"household": household}
     return Prompt(language.prompt("probe-own").render(**values))

@@ -77,10 +77,10 @@ async def least_odds(asker: SubjectAsker, pair: TextPair) -> float | None:
 
     Two statements say the same if each follows from the other.
     """
-    template, words = asker.language.prompt("says-same"), asker.language.phrases
+    template, (yes, no) = asker.language.prompt("says-same"), asker.language.yes_and_no("says-same")
     odds = []
     for one, other in (pair, pair[::-1]):
         reply = await one_token(asker, template, template.render(one=as_data(one), other=as_data(other)))
-        odds.append(log_odds(reply, words["yes"][0], words["no"][0]))
+        odds.append(log_odds(reply, yes, no))
     known = [found for found in odds if found is not None]
     return min(known) if len(known) == len(odds) else None

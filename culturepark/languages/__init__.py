@@ -1,11 +1,16 @@
-"""Languages of dialogues. A language is a package: a folder of this one, or one that a plugin registers.
+"""Languages of dialogues. A language is a folder of this package, or a package that a plugin registers.
 
-    language.toml   its name, its script, and the words that frame a transcript
-    NAME.md         prompts, with `{{holes}}`
+    language.toml   its names, its script, its forms (yes, no, quotation marks ...), the words that frame a transcript
+    NAME.md         what is said at the table, with `{{holes}}`
     samples/        what stands around the rows that come of a talk, each in many wordings
-    phrases.toml    word lists of guards and deduplication
+    questions/      the questions of surveys and scenarios in it, `NAME.yaml`
+    dev.jsonl       rows by which `culturepark check` tries what the program can do in it
+    phrases.toml    English alone: word lists of guards and deduplication
 
-No other module holds words of a language. A missing list or file is an error; English never stands in for it.
+`judges/` is no language: it holds what models are asked about a talk. That is in English whatever the talk is in, since
+whoever judges texts of many languages has to judge them by one and the same measure. A language that has a file of the
+same name has its own. No other module holds words of a language. A missing file is an error; no language stands in
+for another one.
 """
 
 from __future__ import annotations
@@ -13,15 +18,21 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache, cached_property
 from importlib.resources import files
 from types import ModuleType
+from typing import Any
 
 from culturepark.errors import UsageError
 from culturepark.plugins import Registry
 
 HOLE = re.compile(r"\{\{(\w+)\}\}")
+
+
+JUDGES = "culturepark.languages.judges"
 
 
 def of_plugin(_: str, package: object) -> str:
@@ -32,7 +43,9 @@ def of_plugin(_: str, package: object) -> str:
 
 PACKAGES: Registry[str] = Registry("culturepark.languages", of_plugin)
 """Every language there is, by its code (BCP 47), and its package."""
-PACKAGES["en"] = "culturepark.languages.en"
+for folder in files(__name__).iterdir():
+    if folder.joinpath("persona.md").is_file():  # a language has people who speak it
+        PACKAGES[folder.name] = f"{__name__}.{folder.name}"
 
 
 class Prompt:
@@ -53,7 +66,7 @@ class Prompt:
 
 
 class Lists(dict[str, list[str]]):
-    """The word lists of one language; a missing one raises UsageError."""
+    """The word lists of one language that has some; a missing one raises UsageError."""
 
     def __init__(self, language: str, lists: dict[str, list[str]]) -> None:
         super().__init__(lists)
@@ -76,8 +89,13 @@ class Language:
 
     @cached_property
     def name(self) -> str:
-        """The name in prompts, in English."""
+        """The name in English, for judges."""
         return str(self._about["name"])
+
+    @cached_property
+    def own_name(self) -> str:
+        """The name in the language itself, for those who speak it."""
+        return str(self._about.get("own_name", self.name))
 
     @cached_property
     def script(self) -> str:
@@ -85,8 +103,36 @@ class Language:
         return str(self._about["script"])
 
     @cached_property
-    def phrases(self) -> Lists:
-        return Lists(self.code, tomllib.loads(self._read("phrases.toml")))
+    def phrases(self) -> Mapping[str, list[str]]:
+        """Word lists by name. A language without such a file has none, and rules that need one do not apply to it."""
+        file = self.folder.joinpath("phrases.toml")
+        if not file.is_file():
+            return defaultdict(list)
+        return Lists(self.code, tomllib.loads(file.read_text("utf-8")))
+
+    @cached_property
+    def negation(self) -> str:
+        """A regular expression for what negates a clause, over lower-case text without punctuation; may be empty."""
+        return str(self._about.get("negation", ""))
+
+    @cached_property
+    def joining(self) -> tuple[str, ...]:
+        """Words with which a piece of a sentence begins that hangs on what went before."""
+        return tuple(self._about.get("joining", ()))
+
+    def country(self, alpha3: str) -> str | None:
+        """Return its own name of a country in a sentence, which goes before CLDR's; None if it has none."""
+        name = self._about.get("countries", {}).get(alpha3)
+        return None if name is None else str(name)
+
+    def yes_and_no(self, name: str) -> tuple[str, str]:
+        """Return the words by which a prompt of that name is answered."""
+        of = self if self.folder.joinpath(f"{name}.md").is_file() else judging()
+        return str(of._about["yes"][0]), str(of._about["no"][0])
+
+    def word(self, name: str) -> str:
+        """Return a word of cards, such as `woman` or `direct`."""
+        return str(self._about["words"][name])
 
     @cache  # noqa: B019 - there is one object of each language, and it stays
     def prompt(self, name: str) -> Prompt:
@@ -162,23 +208,37 @@ class Language:
     @cached_property
     def _no_abbreviation(self) -> re.Pattern[str]:
         """Matches ends of sentences that sentencex misses: it takes `if you ask me.` for the state of Maine."""
-        words = "|".join(self.phrases["no_abbreviation"])
+        words = "|".join(map(re.escape, self._about.get("no_abbreviation", ())))
         return re.compile(rf"(?<=[\s,](?:{words})\.)\s+(?=[A-ZÀ-Þ])" if words else r"(?!)")
 
     @cached_property
-    def _about(self) -> dict[str, dict[str, str]]:
+    def _about(self) -> dict[str, Any]:
         return tomllib.loads(self._read("language.toml"))
 
     def _read(self, name: str) -> str:
-        try:
-            return self.folder.joinpath(name).read_text("utf-8")
-        except FileNotFoundError:
-            raise UsageError(f"the language {self.code!r} has no {name}") from None
+        for folder in (self.folder, files(JUDGES)):
+            with suppress(FileNotFoundError):
+                return folder.joinpath(name).read_text("utf-8")
+        raise UsageError(f"the language {self.code!r} has no {name}")
 
 
 def register(code: str, package: str) -> None:
     """Add a language from a package of its own, as a plugin does."""
     PACKAGES[code] = package
+
+
+@cache
+def judging() -> Language:
+    """Return the language in which models are asked about talks of any language."""
+    return Language("en", JUDGES)
+
+
+def for_judges(template: Prompt, codes: Sequence[str]) -> Prompt:
+    """Return a prompt for a judge of texts in some languages; the same for English ones."""
+    names = [load_language(code).name if code in PACKAGES else code for code in dict.fromkeys(codes)]
+    if not names or names == [judging().name]:
+        return template
+    return Prompt(f"{template.text}\n\n{judging().frame('texts_in').render(languages=judging().joined(names))}")
 
 
 @cache

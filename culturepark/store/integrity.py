@@ -27,9 +27,11 @@ from culturepark.domain import (
     Measure,
     Noun,
     Provenance,
+    Rendering,
     Review,
     Slip,
     Statement,
+    StatementRendering,
     Status,
     Turn,
     Verdict,
@@ -48,12 +50,14 @@ from culturepark.store.tables import (
     FitRow,
     ParticipantRow,
     ProbeRow,
+    RenderingRow,
     ReviewRow,
     RunRow,
     SampleRow,
     SelectedRow,
     SelectionRow,
     SlipRow,
+    StatementRenderingRow,
     StatementRow,
     TurnRow,
     VectorRow,
@@ -79,14 +83,18 @@ JSON: dict[type[SQLModel], dict[str, type | tuple[type, ...]]] = {
 
 NOUNS: dict[type[SQLModel], type[Noun]] = {
     TurnRow: Turn,
+    RenderingRow: Rendering,
     SlipRow: Slip,
+    StatementRenderingRow: StatementRendering,
     StatementRow: Statement,
     VerdictRow: Verdict,
     DuplicateRow: Duplicate,
     ReviewRow: Review,
 }
 """Tables whose rows must be valid values of a domain class."""
-FIELDS = {noun: tuple(noun.model_fields) for noun in NOUNS.values()}
+FIELDS = {
+    noun: tuple(name for name, field in noun.model_fields.items() if not field.exclude) for noun in NOUNS.values()
+}
 
 ONE_OF: dict[type[SQLModel], dict[str, tuple[str, ...]]] = {
     RunRow: {"status": tuple(Status)},
@@ -240,8 +248,9 @@ def on_load(row: SQLModel, _: Any) -> None:
 # --- all of a database: for `culturepark doctor` ----------------------------------------------------
 
 TABLES: tuple[type[SQLModel], ...] = (
-    RunRow, DialogueRow, ParticipantRow, CallRow, TurnRow, StatementRow, VerdictRow, DuplicateRow, SampleRow, ReviewRow,
-    SlipRow, ProbeRow, VectorRow, AbilityRow, FitRow, SelectionRow, SelectedRow, DrawRow, DrawnRow,
+    RunRow, DialogueRow, ParticipantRow, CallRow, TurnRow, RenderingRow, StatementRow, StatementRenderingRow,
+    VerdictRow, DuplicateRow, SampleRow, ReviewRow, SlipRow, ProbeRow, VectorRow, AbilityRow, FitRow, SelectionRow,
+    SelectedRow, DrawRow, DrawnRow,
 )  # fmt: skip
 """Each table comes after those that its rows refer to."""
 

@@ -46,12 +46,14 @@ from culturepark.store.tables import (
     FitRow,
     ParticipantRow,
     ProbeRow,
+    RenderingRow,
     ReviewRow,
     RunRow,
     SampleRow,
     SelectedRow,
     SelectionRow,
     SlipRow,
+    StatementRenderingRow,
     StatementRow,
     TurnRow,
     VectorRow,
@@ -71,9 +73,11 @@ OF_RUN: dict[type[SQLModel], str] = {
     DialogueRow: "run_id",
     ParticipantRow: "dialogue_id",
     TurnRow: "dialogue_id",
+    RenderingRow: "turn_id",
     SlipRow: "turn_id",
     ProbeRow: "dialogue_id",
     StatementRow: "turn_id",
+    StatementRenderingRow: "statement_id",
     VerdictRow: "statement_id",
     DuplicateRow: "statement_id",
     SampleRow: "statement_id",
@@ -82,12 +86,13 @@ OF_RUN: dict[type[SQLModel], str] = {
 LASTING: dict[type[SQLModel], tuple[tuple[str, ...], ...]] = {
     CallRow: (("request_digest", "started_at"), ("response", "error"), ("refused",)),
     TurnRow: (("position", "speaker", "text", "origin"),),
+    RenderingRow: (("text",),),
     StatementRow: (("kind", "first_person", "quote", "round"),),
     VerdictRow: (("criterion", "relation", "decision", "round", "score", "reason"),),
     ProbeRow: (("choice", "truth", "options"),),
 }
 """Columns that are written once and together. What a run has more of them than its copy, it has gone on further."""
-REPLACED = (DuplicateRow, SlipRow)
+REPLACED = (DuplicateRow, SlipRow, StatementRenderingRow)
 """Tables whose rows a run replaces as it goes on; nothing refers to them."""
 IDENTITY = {"scenario_digest": "another scenario", "seed": "another seed", "created_at": "another time of its making"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -19,6 +20,7 @@ from culturepark.domain import (
     Duplicate,
     Edition,
     Provenance,
+    Rendering,
     Sample,
     Scenario,
     Slip,
@@ -45,15 +47,18 @@ from culturepark.store.tables import (
     FitRow,
     ParticipantRow,
     ProbeRow,
+    RenderingRow,
     ReviewRow,
     RunRow,
     SampleRow,
     SelectedRow,
     SelectionRow,
     SlipRow,
+    StatementRenderingRow,
     StatementRow,
     TurnRow,
     VerdictRow,
+    renderings_of,
     turn_values,
 )
 
@@ -110,6 +115,8 @@ class Store:
             dialogue.parent_id, dialogue.branched_at = parent_id, branched_at
             for turn in turns:
                 session.add(TurnRow.of(dialogue.id, turn))
+                session.flush()
+                session.add_all(renderings_of(dialogue.id, turn))
 
     def turn(self, turn_id: str) -> tuple[TurnRow, DialogueRow, RunRow]:
         """Return a turn by its id, with its dialogue and its run.
@@ -188,8 +195,10 @@ class Store:
                 (VerdictRow, VerdictRow.id),
                 (DuplicateRow, DuplicateRow.statement_id),
                 (SampleRow, SampleRow.id),
+                (StatementRenderingRow, StatementRenderingRow.statement_id),
                 (StatementRow, StatementRow.id),
                 (SlipRow, SlipRow.turn_id),
+                (RenderingRow, RenderingRow.turn_id),
                 (TurnRow, TurnRow.id),
                 (ProbeRow, ProbeRow.dialogue_id),
                 (ParticipantRow, ParticipantRow.dialogue_id),
@@ -264,8 +273,18 @@ class Store:
             row.status, row.stop_reason, row.error = status, stop_reason, error
 
     def turns(self, dialogue_id: str) -> list[Turn]:
+        """Return the turns of a dialogue in their order, with what the interpreter made of them."""
         query = select(TurnRow).where(TurnRow.dialogue_id == dialogue_id).order_by(col(TurnRow.position))
-        return [row.noun() for row in self.database.rows(query)]
+        turns = [row.noun() for row in self.database.rows(query)]
+        if not any(turn.language for turn in turns):
+            return turns
+        heard: dict[str, list[Rendering]] = defaultdict(list)
+        below = hangs_on(col(RenderingRow.turn_id), dialogue_id)
+        for row in self.database.rows(select(RenderingRow).where(below).order_by(col(RenderingRow.language))):
+            heard[row.turn_id].append(row.noun())
+        return [
+            turn.model_copy(update={"renderings": tuple(heard[f"{dialogue_id}.t{turn.position}"])}) for turn in turns
+        ]
 
     def phases_and_origins(self, run_id: str) -> dict[str, tuple[str, str]]:
         """Return turn id -> phase and origin, for all turns of a run."""
@@ -298,6 +317,7 @@ class Store:
         with self.database.writing() as session:
             values = turn_values(dialogue_id, turn)
             session.execute(insert(TURNS), values)
+            session.add_all(renderings_of(dialogue_id, turn))
 
     # --- calls: the ledger's log -------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from sqlalchemy import BigInteger, Dialect, Float, LargeBinary, String, Text, TypeDecorator, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from culturepark.domain import Noun, Review, Slip, Statement, Turn
+from culturepark.domain import Noun, Rendering, Review, Slip, Statement, StatementRendering, Turn
 from culturepark.errors import StoreError
 
 
@@ -232,6 +232,8 @@ class TurnRow(SQLModel, table=True):
     """Why the moderator chose this act."""
     mark: str | None = Field(default=None, sa_type=Json)
     """JSON: what the speaker says of the turn: told, grounds, asks; null where the speaker said nothing of it."""
+    language: str | None = None
+    """The one in which it was said (BCP 47); null where the dialogue has but one."""
 
     @classmethod
     def of(cls, dialogue_id: str, turn: Turn) -> TurnRow:
@@ -245,6 +247,25 @@ def turn_values(dialogue_id: str, turn: Turn) -> dict[str, Any]:
     """Return the columns of a turn."""
     mark = turn.mark and turn.mark.model_dump_json()
     return {"id": f"{dialogue_id}.t{turn.position}", "dialogue_id": dialogue_id, **turn.model_dump(), "mark": mark}
+
+
+class RenderingRow(SQLModel, table=True):
+    """What those heard of a turn who do not speak its language."""
+
+    __tablename__ = "rendering"
+    turn_id: str = Field(foreign_key="turn.id", primary_key=True, sa_type=Key)
+    language: str = Field(primary_key=True)
+    text: str = Field(sa_type=Text)
+    call_id: str | None = Field(default=None, foreign_key="call.id")
+    """The interpreter's call; null for fixed words, which there are in each language."""
+
+    def noun(self) -> Rendering:
+        return noun_of(self, Rendering)
+
+
+def renderings_of(dialogue_id: str, turn: Turn) -> list[RenderingRow]:
+    """Return the rows of what the interpreter made of a turn."""
+    return [RenderingRow(turn_id=f"{dialogue_id}.t{turn.position}", **one.model_dump()) for one in turn.renderings]
 
 
 class SlipRow(SQLModel, table=True):
@@ -326,6 +347,8 @@ class StatementRow(SQLModel, table=True):
     """The line of the card that carries it, such as `norm 2` or `scene 1`."""
     unlike: str | None = None
     """Id of the statement from another country that its speaker says is not so at home."""
+    language: str | None = None
+    """The one that it is worded in (BCP 47); null in older runs, where it is the dialogue's."""
 
     @classmethod
     def of(cls, statement: Statement, round_number: int, call_id: str | None) -> StatementRow:
@@ -334,6 +357,28 @@ class StatementRow(SQLModel, table=True):
 
     def noun(self) -> Statement:
         return noun_of(self, Statement)
+
+
+class StatementRenderingRow(SQLModel, table=True):
+    """A statement in another language than the one that it is worded in."""
+
+    __tablename__ = "statement_rendering"
+    statement_id: str = Field(foreign_key="statement.id", primary_key=True, sa_type=Key)
+    language: str = Field(primary_key=True)
+    text: str = Field(sa_type=Text)
+    first_person: str = Field(sa_type=Text)
+    question: str | None = Field(default=None, sa_type=Text)
+    exception: str | None = Field(default=None, sa_type=Text)
+    call_id: str | None = Field(default=None, foreign_key="call.id")
+    agrees: bool | None = None
+    """Whether a second call found that it says the same as the original; null where none was made."""
+    difference: str | None = Field(default=None, sa_type=Text)
+    """In that call's words."""
+    checked_by: str | None = Field(default=None, foreign_key="call.id")
+    """That call."""
+
+    def noun(self) -> StatementRendering:
+        return noun_of(self, StatementRendering)
 
 
 class VerdictRow(SQLModel, table=True):
@@ -391,6 +436,8 @@ class SampleRow(SQLModel, table=True):
     """Where its content comes from: `card`, `episode` or `model`; null in older runs."""
     beside: str | None = None
     """Id of the other statement, where it is made of two."""
+    language: str | None = None
+    """The one that it is worded in (BCP 47); null in older runs, where it is the dialogue's."""
 
 
 class ReviewRow(SQLModel, table=True):

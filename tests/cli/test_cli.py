@@ -684,7 +684,10 @@ def test_a_finished_run_carried_on_asks_nothing_and_changes_nothing(command: Seq
     assert dump() == before
 
 
-EMPTY = {"ability", "fit", "review", "vector", "slip", "probe", "selection", "selected", "draw", "drawn"}
+EMPTY = {"ability", "fit", "review", "vector", "slip", "probe", "selection", "selected", "draw", "drawn"} | {
+    "rendering",
+    "statement_rendering",
+}
 """Tables in which a run of the scripted model leaves nothing."""
 
 

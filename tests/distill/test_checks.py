@@ -749,7 +749,9 @@ def test_a_judge_that_is_named_again_is_another_judge() -> None:
     assert "judge-2" not in parse_roles("scripted", ["judge=openai:a"])
     with pytest.raises(UsageError, match="at most 3"):
         parse_roles("scripted", ["judge=scripted"] * 4)
-    with pytest.raises(UsageError, match=r"ROLE one of speaker, moderator, extractor, verifier, embedder, judge$"):
+    with pytest.raises(
+        UsageError, match=r"ROLE one of speaker, moderator, interpreter, extractor, verifier, embedder, judge$"
+    ):
         parse_roles("scripted", ["judge-2=scripted"])
 
 
@@ -952,16 +954,20 @@ def test_a_store_from_before_the_checks_is_brought_up_to_date_with_its_verdicts(
             "verdict": ("score", "answer", "reason", "judge"),
             "review": ("wording", "withdrawn_at"),
             "dialogue": ("parent_id", "branched_at", "examined"),
-            "turn": ("act", "addressee", "reason", "mark"),
+            "turn": ("act", "addressee", "reason", "mark", "language"),
             "participant": ("fit",),
             "run": ("skipped", "name", "note"),
             "call": ("reasoning_tokens",),
             "statement": (
                 "question", "about", "reach", "exception", "hangs_on", "provenance", "source", "unlike",
+                "language",
             ),
-            "sample": ("provenance", "beside"),
+            "sample": ("provenance", "beside", "language"),
         }  # fmt: skip
-        for name in ("ability", "fit", "slip", "probe", "selected", "selection", "drawn", "draw"):
+        for name in (
+            "ability", "fit", "slip", "probe", "selected", "selection", "drawn", "draw", "rendering",
+            "statement_rendering",
+        ):  # fmt: skip
             db.execute(f"DROP TABLE {name}")
         db.execute("DROP INDEX ix_dialogue_parent_id")
         for table, columns in later.items():

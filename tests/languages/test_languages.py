@@ -37,9 +37,9 @@ def test_what_a_language_lacks_is_named_and_english_is_not_used_for_it(package: 
     assert (turkish.name, turkish.joined(["Elif", "Ayşe", "Can"])) == ("Turkish", "Elif, Ayşe ve Can")
     with pytest.raises(UsageError, match=r"'tr' has no persona\.md"):
         turkish.prompt("persona")
-    with pytest.raises(UsageError, match=r"'tr' has no phrases\.toml"):
-        turkish.sentences(SAID)
-    (package / "phrases.toml").write_text("no_abbreviation = []\n", "utf-8")
+    assert turkish.phrases["dangling"] == []  # rules that need a list do not apply where there is none
+    del turkish.__dict__["phrases"]
+    (package / "phrases.toml").write_text("light = []\n", "utf-8")
     with pytest.raises(UsageError, match=r"'tr' has no list 'dangling' in its phrases\.toml"):
         turkish.phrases["dangling"]
 
@@ -54,7 +54,7 @@ def test_sentences_are_cut_by_a_library_and_need_no_words(package: Path) -> None
 def test_a_scenario_may_be_in_any_language_that_is_registered(package: Path, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(scenarios.find("quickstart").read_text("utf-8").replace("language: en", "language: tr"), "utf-8")
-    with pytest.raises(CatalogError, match=r"language: must be one of 'en', not 'tr'"):
+    with pytest.raises(CatalogError, match=r"language: must be one of .*, not 'qq'"):
         scenarios.load_edition(path)
     register("tr", "culturepark_tr")
     assert scenarios.load_edition(path).scenario.language == "tr"

@@ -57,6 +57,8 @@ TABLES = [
     "selected",
     "draw",
     "drawn",
+    "rendering",
+    "statement_rendering",
 ]
 
 

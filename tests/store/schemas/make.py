@@ -7,7 +7,6 @@ schema before, brought up to date, with a row in each table that is new.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -17,36 +16,25 @@ from sqlmodel import select
 
 from culturepark.store.database import REVISIONS
 from culturepark.store.store import Store
-from culturepark.store.tables import DrawnRow, DrawRow, RunRow, SampleRow, SelectedRow, SelectionRow
+from culturepark.store.tables import RenderingRow, StatementRenderingRow, StatementRow, TurnRow
 
 HERE = Path(__file__).parent
 
 
 def add_new_rows(store: Store) -> None:
     """What the newest schema holds and the one before did not."""
-    at, wanted = "2026-11-30T12:00:00.000Z", {"size": 1, "quotas": [], "gates": [], "seed": 1}
     with store.database.writing() as session:
-        run = session.exec(select(RunRow).order_by(RunRow.id)).first()
-        sample = session.exec(select(SampleRow).where(SampleRow.status == "kept").order_by(SampleRow.id)).first()
-        assert run is not None
-        assert sample is not None
-        run.name, run.note = "the first", "a trial"
+        turn = session.exec(select(TurnRow).order_by(TurnRow.id)).first()
+        statement = session.exec(select(StatementRow).order_by(StatementRow.id)).first()
+        assert turn is not None
+        assert statement is not None
+        turn.language, statement.language = "en", "en"
+        session.add(RenderingRow(turn_id=turn.id, language="tr", text="Hoş geldiniz."))
         session.add(
-            SelectionRow(
-                id="sel-20261130-0001",
-                name="best",
-                created_at=at,
-                version="0.1.0",
-                runs=json.dumps([run.id]),
-                wanted=json.dumps(wanted),
-                funnel="[]",
-                unfilled="[]",
+            StatementRenderingRow(
+                statement_id=statement.id, language="tr", text="Öyle der.", first_person="Öyle derim.", agrees=True
             )
         )
-        session.add(DrawRow(id="draw-20261130-0001", over_id=run.id, created_at=at, seed=1, population=1))
-        session.flush()
-        session.add(SelectedRow(selection_id="sel-20261130-0001", sample_id=sample.id, position=1, cell="{}"))
-        session.add(DrawnRow(draw_id="draw-20261130-0001", sample_id=sample.id, position=1))
 
 
 def make() -> None:

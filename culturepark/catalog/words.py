@@ -1,0 +1,187 @@
+"""Cards and questions in other languages than the one that they are written in.
+
+`NAME.LANGUAGE.yaml` beside a file says how it reads in a language: `turkish-hatice.tr.yaml` beside a card,
+`wvs7.tr.yaml` beside a survey, `everyday-norms.tr.yaml` beside a scenario with questions of its own. The words of the
+shipped surveys and scenarios stand in the folders of the languages (`languages/tr/questions/wvs7.yaml`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from culturepark.catalog.files import Loc, load, placed, shown
+from culturepark.domain import (
+    DEFAULT_LANGUAGE,
+    MAIN_COUNTRY,
+    LanguageCode,
+    Noun,
+    Persona,
+    PersonaKey,
+    PersonaWords,
+    QuestionWords,
+    Seed,
+    Text,
+)
+from culturepark.errors import CatalogError, Problem
+from culturepark.files import clipped, exists
+from culturepark.languages import PACKAGES
+from culturepark.languages.countries import country_name
+
+
+class PersonaWordsFile(PersonaWords):
+    words_of: PersonaKey
+    """Key of the card."""
+    language: LanguageCode
+
+
+class QuestionWordsFile(Noun):
+    wordings_of: Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]*$", max_length=80)]
+    """Name of the survey or scenario."""
+    language: LanguageCode
+    origin: Text
+    """Who wrote it, and who has read it."""
+    scales: dict[str, dict[int, Text]] = {}  # noqa: RUF012 - frozen
+    """Of a survey: scale -> code -> label."""
+    items: dict[str, QuestionWords]
+    """By the keys of the survey's items, or of the scenario's seeds."""
+
+
+def is_words(path: Path) -> bool:
+    """Whether a file's name says that it holds the words of another one: the key of a card has no dot."""
+    return "." in path.stem
+
+
+def words_path(path: Path, code: LanguageCode) -> Path:
+    """Return the file that says how another one reads in a language."""
+    return path.with_name(f"{path.stem}.{code}{path.suffix}")
+
+
+# --- cards -----------------------------------------------------------------------------------------
+
+
+def with_words(persona: Persona, path: Path | None, codes: Iterable[LanguageCode]) -> Persona:
+    """Return a card with its words in some languages. Where nobody wrote any, it has the name of the country alone.
+
+    Args:
+        path: of the card; None if it has no file of its own.
+    Raises:
+        CatalogError: if the file of a language does not fit the card.
+    """
+    words = {
+        code: in_one_language(persona, path and words_path(path, code), code)
+        for code in codes
+        if code != DEFAULT_LANGUAGE
+    }
+    return persona.model_copy(update={"words": words}) if words else persona
+
+
+def in_one_language(persona: Persona, path: Path | None, code: LanguageCode) -> PersonaWords:
+    country = {"country": country_name(persona.country or MAIN_COUNTRY, code)}
+    if path is None or not exists(path):
+        return PersonaWords(**country)
+    file = load(path, PersonaWordsFile)
+    if problems := contradictions(persona, file, code):
+        raise CatalogError(placed(path, problems))
+    told = file.model_dump(exclude={"words_of", "language"}, exclude_unset=True)
+    return PersonaWords(**country | told)
+
+
+def contradictions(persona: Persona, file: PersonaWordsFile, code: LanguageCode) -> list[tuple[Loc, str]]:
+    problems: list[tuple[Loc, str]] = []
+    if file.words_of != persona.key:
+        problems.append((("words_of",), f"must be {persona.key}, the card that the file's name begins with"))
+    if file.language != code:
+        problems.append((("language",), f"must be {code}, with which the file's name ends"))
+    scenes = persona.episodes.scenes if persona.episodes else ()
+    for name, own in (("values", persona.values), ("norms", persona.norms), ("scenes", scenes)):
+        if (told := getattr(file, name)) and len(told) != len(own):
+            problems.append(((name,), f"has {len(told)} entries, and the card has {len(own)}: they go by their order"))
+    return problems
+
+
+# --- questions -------------------------------------------------------------------------------------
+
+
+def question_words(
+    path: Path, name: str, code: LanguageCode, scale_of: Mapping[str, tuple[str, Collection[int]]]
+) -> dict[str, QuestionWords]:
+    """Return how the questions of a survey or a scenario are put in a language, by key; none where nobody wrote it.
+
+    Args:
+        path: of the survey or scenario.
+        scale_of: key of each question -> the name of its scale, and its codes; no codes for one without a scale.
+    Raises:
+        CatalogError: if the file does not fit.
+    """
+    beside, of_language = words_path(path, code), language_path(name, code)
+    found = next((one for one in (beside, of_language) if one and exists(one)), None)
+    if found is None:
+        return {}
+    file = load(found, QuestionWordsFile)
+    if problems := list(unfitting(file, name, code, scale_of)):
+        raise CatalogError(placed(found, problems))
+    told = {}
+    for key, words in file.items.items():
+        options = words.options or file.scales.get(scale_of[key][0], {})
+        told[key] = words.model_copy(update={"options": options})
+    return told
+
+
+def language_path(name: str, code: LanguageCode) -> Path | None:
+    """Return the file in a language's folder for the questions of a survey or scenario."""
+    from importlib.resources import files
+
+    if code not in PACKAGES:
+        return None
+    return Path(str(files(PACKAGES[code]).joinpath("questions", f"{name}.yaml")))
+
+
+def unfitting(
+    file: QuestionWordsFile, name: str, code: LanguageCode, scale_of: Mapping[str, tuple[str, Collection[int]]]
+) -> Iterator[tuple[Loc, str]]:
+    if file.wordings_of != name:
+        yield ("wordings_of",), f"must be {clipped(name)}, which the file goes with"
+    if file.language != code:
+        yield ("language",), f"must be {code}, as the file's place says"
+    for key, words in file.items.items():
+        if key not in scale_of:
+            yield ("items", key), f"{clipped(name)} has no question of this key"
+            continue
+        scale, codes = scale_of[key]
+        options = words.options or file.scales.get(scale, {})
+        if codes and set(options) != set(codes):
+            lacking = ", ".join(map(str, sorted(set(codes) ^ set(options))[:5]))
+            where: Loc = ("items", key, "options") if words.options else ("scales", scale)
+            yield where, f"must have a label for each code of the scale; look at {lacking}"
+
+
+def seed_in(seed: Seed, words: Mapping[LanguageCode, Mapping[str, QuestionWords]], key: str) -> Seed:
+    """Return a question with its words.
+
+    Args:
+        words: language -> key -> words, of the survey or scenario that it stands in.
+        key: there.
+    """
+    told = {code: of_code[key] for code, of_code in words.items() if key in of_code}
+    return seed.model_copy(update={"words": told}) if told else seed
+
+
+def check_words(path: Path) -> tuple[str, QuestionWordsFile | PersonaWordsFile]:
+    """Read a file of words by itself, and return what it is.
+
+    Raises:
+        CatalogError: if it is wrong by itself.
+    """
+    from culturepark.catalog.files import read_mapping
+
+    if "words_of" in read_mapping(path):
+        return "words of a card", load(path, PersonaWordsFile)
+    return "words of questions", load(path, QuestionWordsFile)
+
+
+def not_beside(path: Path, what: str) -> CatalogError:
+    return CatalogError([Problem(shown(path), None, "", f"there is no {what} beside it")])

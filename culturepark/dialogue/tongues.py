@@ -1,0 +1,77 @@
+"""Who speaks which language at a table, and how the others see what is said. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from culturepark.domain import (
+    DEFAULT_LANGUAGE,
+    NATIVE,
+    SEVERAL_LANGUAGES,
+    Casting,
+    LanguageCode,
+    Scenario,
+)
+
+
+@dataclass(frozen=True)
+class Tongues:
+    """The languages of one table."""
+
+    of: Mapping[str, LanguageCode]
+    """Persona's key -> the language that this person speaks and hears."""
+    moderator: LanguageCode
+    """The one in which the moderator speaks: the first person's."""
+
+    @property
+    def all(self) -> tuple[LanguageCode, ...]:
+        return tuple(dict.fromkeys((self.moderator, *self.of.values())))
+
+    @property
+    def interpreted(self) -> bool:
+        """Whether people hear each other through an interpreter."""
+        return len(self.all) > 1
+
+    @property
+    def dialogue(self) -> LanguageCode:
+        """The language of the dialogue as a whole."""
+        return SEVERAL_LANGUAGES if self.interpreted else self.moderator
+
+    def speaks(self, speaker: str) -> LanguageCode:
+        """
+        Args:
+            speaker: a persona's key, `moderator` or `user`.
+        """
+        return self.of.get(speaker, self.moderator)
+
+
+def tongues_of(scenario: Scenario, casting: Casting) -> Tongues:
+    """Return the languages of a table."""
+    people = [p.persona for p in casting.participants]
+    if scenario.language != NATIVE:
+        return Tongues({person.key: scenario.language for person in people}, scenario.language)
+    own = {person.key: person.own_language for person in people}
+    first = people[0].own_language if people else DEFAULT_LANGUAGE
+    if len(set(own.values())) > 1 and scenario.across == "lingua-franca":
+        # Somebody's mother tongue comes before a language that is foreign to all.
+        candidates = dict.fromkeys((*own.values(), *(t.language for person in people for t in person.speaks)))
+        common = next((code for code in candidates if all(p.holds_talks_in(code) for p in people)), None)
+        if common:
+            return Tongues(dict.fromkeys(own, common), common)
+    return Tongues(own, first)
+
+
+def as_spoken(casting: Casting, tongues: Tongues) -> Casting:
+    """Return the plan with each person in the own language, and the question in the moderator's."""
+    whole = heard_in(casting, tongues.moderator, tongues)
+    people = tuple(
+        p.in_language(tongues.of[p.persona.key], casting.seed.in_language(tongues.of[p.persona.key]))
+        for p in casting.participants
+    )
+    return whole.model_copy(update={"participants": people})
+
+
+def heard_in(casting: Casting, code: LanguageCode, tongues: Tongues) -> Casting:
+    """Return the plan as somebody sees it who hears everything in one language."""
+    return casting.in_language(code, tongues.all)
