@@ -658,6 +658,8 @@ class DistillPolicy(Noun):
     """What becomes of norms and customs that would pass for most other countries. Opinions are only flagged."""
     paraphrases: Annotated[int, Field(ge=0, le=50, exclude_if=lambda count: count == 0)] = 0
     """More wordings of each prompt, for which the extractor's model is asked once a run."""
+    english: Annotated[bool, Field(exclude_if=lambda english: english)] = True
+    """Whether statements in other languages are put into English too, for `export --language en` and readers."""
     checks: Named[ChecksPolicy] = None
     dedup: DedupPolicy = DedupPolicy()
 

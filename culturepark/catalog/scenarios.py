@@ -225,7 +225,7 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
         problems += without_respondents(file, surveys)
         respondents = drawn_respondents(surveys, list(seeds), people)
     problems += contradictions(file, cultures, people, size, turns)
-    problems += unspoken(file, seeds.values(), people, codes)
+    problems += unspoken(file, seeds.values(), codes)
     if problems:
         raise CatalogError(placed(path, problems))
     scenario = Scenario(
@@ -265,10 +265,8 @@ def words_of_seeds(
     return {code: question_words(path, file.name, code, own) for code in codes} if own else {}
 
 
-def unspoken(
-    file: ScenarioFile, seeds: Iterable[Seed], people: Sequence[Persona], codes: Sequence[LanguageCode]
-) -> Iterator[tuple[Loc, str]]:
-    """Yield a problem for each language of a scenario that lacks a folder, a question or people who talk in it."""
+def unspoken(file: ScenarioFile, seeds: Iterable[Seed], codes: Sequence[LanguageCode]) -> Iterator[tuple[Loc, str]]:
+    """Yield a problem for each language of a scenario that lacks a folder or the words of a question."""
     for code in codes:
         if code not in languages.PACKAGES:
             yield (

@@ -28,7 +28,7 @@ from culturepark.domain import (
 )
 from culturepark.errors import CatalogError, Problem
 from culturepark.files import clipped, exists
-from culturepark.languages import PACKAGES
+from culturepark.languages import PACKAGES, folder_of
 from culturepark.languages.countries import country_name
 
 
@@ -133,11 +133,9 @@ def question_words(
 
 def language_path(name: str, code: LanguageCode) -> Path | None:
     """Return the file in a language's folder for the questions of a survey or scenario."""
-    from importlib.resources import files
-
     if code not in PACKAGES:
         return None
-    return Path(str(files(PACKAGES[code]).joinpath("questions", f"{name}.yaml")))
+    return Path(str(folder_of(PACKAGES[code]).joinpath("questions", f"{name}.yaml")))
 
 
 def unfitting(

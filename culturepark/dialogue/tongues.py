@@ -72,6 +72,11 @@ def as_spoken(casting: Casting, tongues: Tongues) -> Casting:
     return whole.model_copy(update={"participants": people})
 
 
+def told(casting: Casting, tongues: Tongues) -> Casting:
+    """Return the plan as it was written, with the cases that were put at the table."""
+    return heard_in(casting, DEFAULT_LANGUAGE, tongues)
+
+
 def heard_in(casting: Casting, code: LanguageCode, tongues: Tongues) -> Casting:
     """Return the plan as somebody sees it who hears everything in one language."""
     return casting.in_language(code, tongues.all)

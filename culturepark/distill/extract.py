@@ -25,6 +25,7 @@ from culturepark.domain import (
     Casting,
     JsonObject,
     Kind,
+    LanguageCode,
     Mined,
     Participant,
     Persona,
@@ -35,7 +36,7 @@ from culturepark.domain import (
     Turn,
     storable,
 )
-from culturepark.languages import Language
+from culturepark.languages import Language, load_language
 from culturepark.models.chat import Traits
 from culturepark.models.thoughts import unfit
 
@@ -82,9 +83,12 @@ class Proposal:
     def quote(self) -> str:
         return self.turn.text[self.quote_start : self.quote_end]
 
-    def as_statement(self, statement_id: str, turn_id: str, casting: Casting, unlike: str | None = None) -> Statement:
+    def as_statement(
+        self, statement_id: str, turn_id: str, casting: Casting, language: LanguageCode, unlike: str | None = None
+    ) -> Statement:
         """
         Args:
+            language: the one that the turn was said in.
             unlike: the id of the statement that `unlike` became.
         """
         return Statement(
@@ -106,6 +110,7 @@ class Proposal:
             provenance=self.provenance,
             source=self.source,
             unlike=unlike,
+            language=language,
         )
 
 
@@ -245,6 +250,14 @@ async def by_numbers(asker: Asker, turns: Sequence[Turn], mined: Sequence[Turn],
     return grounded(answer, mined, cut, cards, asker.casting, reply.call_id)
 
 
+def spoken_in(turn: Turn, language: Language) -> Language:
+    """
+    Args:
+        language: of the dialogue, where it has but one.
+    """
+    return load_language(turn.language) if turn.language else language
+
+
 Cut = Mapping[int, Sequence[Piece]]
 """The pieces of each mined turn, by its position; the numbers go on from turn to turn."""
 
@@ -253,7 +266,7 @@ def cut_up(turns: Iterable[Turn], language: Language) -> dict[int, list[Piece]]:
     cut: dict[int, list[Piece]] = {}
     first = 1
     for turn in turns:
-        cut[turn.position] = pieces(turn.text, language.sentences, first)
+        cut[turn.position] = pieces(turn.text, spoken_in(turn, language).sentences, first)
         first += len(cut[turn.position])
     return cut
 
@@ -445,7 +458,7 @@ def from_cards(casting: Casting, turns: Iterable[Turn], language: Language) -> l
                 Proposal(
                     turn,
                     norm.kind,
-                    quotes.attributed(persona, norm.text, language),
+                    quotes.attributed(persona, norm.text, spoken_in(turn, language)),
                     quotes.as_sentence(norm.text),
                     start,
                     start + len(norm.text),

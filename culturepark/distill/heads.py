@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from culturepark.dialogue.memory import scenes_of, words
 from culturepark.dialogue.policy import QUESTION_MARKS
 from culturepark.distill import quotes
-from culturepark.distill.extract import Extraction, Proposal, lines_of, provenance_of
+from culturepark.distill.extract import Extraction, Proposal, lines_of, provenance_of, spoken_in
 from culturepark.distill.pieces import Spans, clauses, length
 from culturepark.distill.row_checks import Relations, RowCase, masked
 from culturepark.domain import Casting, Criterion, Kind, Turn
@@ -123,6 +123,7 @@ async def by_heads(encode: Encode, casting: Casting, turns: Iterable[Turn], lang
     proposals: list[Proposal] = []
     rejected: Counter[str] = Counter()
     for turn in turns:
+        language = spoken_in(turn, language)
         kept: list[Read] = []
         for clause in await read(encode, turn.text, language):
             words = turn.text[clause.start : clause.end]

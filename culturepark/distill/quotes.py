@@ -63,7 +63,20 @@ def as_sentence(quote: str) -> str:
     body = quote.strip().rstrip(",;:")
     first = body[:1].upper()
     body = (first if len(first) == 1 else body[:1]) + body[1:]
-    return body if body.endswith(ENDS) else f"{body}."
+    return body if body.endswith(ENDS) else f"{body}{full_stop(body)}"
+
+
+def full_stop(text: str) -> str:
+    """Return the mark that ends a sentence in the script of a text's last letter."""
+    letter = next((unicodedata.name(c, "") for c in reversed(text) if c.isalpha()), "")
+    return next((mark for script, mark in FULL_STOPS.items() if letter.startswith(script)), ".")
+
+
+FULL_STOPS = {
+    "CJK": "。", "HIRAGANA": "。", "KATAKANA": "。", "BENGALI": "।", "DEVANAGARI": "।", "ARABIC LETTER FARSI": "۔",
+    "ETHIOPIC": "።", "ARMENIAN": "։",
+}  # fmt: skip
+"""Beginning of the names of a script's letters -> its full stop, where that is not the point."""
 
 
 def attributed(persona: Persona, quote: str, language: Language) -> str:
@@ -73,7 +86,7 @@ def attributed(persona: Persona, quote: str, language: Language) -> str:
     )
 
 
-ENDS = tuple(".!?…。！？؟।\"'”’»)")
+ENDS = tuple(".!?…。！？؟।॥۔።։\"'”’»)")
 
 
 def readable(text: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from culturepark.dialogue.protocol import protocol_of
 from culturepark.dialogue.stance import side_taken, unit
@@ -17,8 +18,10 @@ from culturepark.distill.shares import thinned, wanted_shape
 from culturepark.distill.slips import FLAG as UNFOUNDED
 from culturepark.distill.wordings import Wordings, form_of, survey_answer, who_answers
 from culturepark.domain import (
+    DEFAULT_LANGUAGE,
     Casting,
     Criterion,
+    LanguageCode,
     Participant,
     Provenance,
     Relation,
@@ -135,6 +138,7 @@ class Judged:
     statement: Statement
     verdicts: Verdicts
     casting: Casting
+    """As it was written (`tongues.told`); `told` is how it reads in the statement's language."""
     phase: str
     """Of its turn."""
     picked: bool = False
@@ -151,6 +155,21 @@ class Judged:
     @property
     def speaker(self) -> Participant:
         return self.casting.by_key(self.statement.persona_key)
+
+    @property
+    def language(self) -> LanguageCode:
+        """The one that its rows are in."""
+        return self.statement.language or DEFAULT_LANGUAGE
+
+    @cached_property
+    def told(self) -> Casting:
+        """The plan of its dialogue as it reads in its language."""
+        return self.casting.in_language(self.language)
+
+    @property
+    def here(self) -> Participant:
+        """The speaker as the card reads in its language."""
+        return self.told.by_key(self.statement.persona_key)
 
     @property
     def is_opinion(self) -> bool:
@@ -278,7 +297,8 @@ def plan(judged: Sequence[Judged], repeated: Collection[str], scenario: Scenario
         # What another one says is asked about, and needs no row of its own; so it may be a repetition.
         known = {item.statement.id: item for item in judged if why_dropped(item, scenario) is None}
         for item in passed:
-            if (its := known.get(item.statement.unlike or "")) and item.meets("answers-other") is not False:
+            its = known.get(item.statement.unlike or "")
+            if its and its.language == item.language and item.meets("answers-other") is not False:
                 of_two[item.statement.id]["decline"] = its
     rows: list[Planned] = []
     for item in judged:
@@ -292,13 +312,13 @@ def plan(judged: Sequence[Judged], repeated: Collection[str], scenario: Scenario
 def contrasts(passed: Sequence[Judged]) -> Iterator[tuple[Judged, Judged]]:
     """Yield pairs of statements of one dialogue in which people of two countries answer the same, each in one pair.
 
-    A country that is named in the words would give the answer away.
+    Both are in one language. A country that is named in the words would give the answer away.
     """
-    groups: dict[tuple[str, Criterion], list[Judged]] = defaultdict(list)
+    groups: dict[tuple[str, Criterion, LanguageCode], list[Judged]] = defaultdict(list)
     for item in passed:
-        named = item.speaker.persona.country_name.removeprefix("the ") in item.statement.first_person
+        named = item.here.persona.country_name.removeprefix("the ") in item.statement.first_person
         if item.meets("distinctive") and not named and (criterion := asked_in_common(item)):
-            groups[dialogue_of(item.statement.turn_id), criterion].append(item)
+            groups[dialogue_of(item.statement.turn_id), criterion, item.language].append(item)
     for group in groups.values():
         left = sorted(group, key=lambda item: unit("contrast", item.key))
         while left:
@@ -332,17 +352,21 @@ def without_reasons(rows: Sequence[Planned]) -> list[Planned]:
 
 
 def samples_of(
-    judged: Sequence[Judged], repeated: Collection[str], scenario: Scenario, wordings: Wordings | None = None
+    judged: Sequence[Judged],
+    repeated: Collection[str],
+    scenario: Scenario,
+    wordings: Mapping[LanguageCode, Wordings] = {},
 ) -> list[tuple[str, Sample]]:
-    """Return every sample of a run with its id, kept or dropped with the reason.
+    """Return every sample of a run with its id, kept or dropped with the reason, in the order of the statements.
 
     Args:
         repeated: ids of the statements that others stand for.
-        wordings: the language's own if not given.
+        wordings: by language; a language's own if not given.
     """
-    wordings = wordings or Wordings(load_language(scenario.language))
+    own = {item.language: Wordings(load_language(item.language)) for item in judged if item.language not in wordings}
+    wordings = {**wordings, **own}
     rows = plan(judged, repeated, scenario)
-    worded = [(row.sample_id, sample_of(row, scenario, wordings)) for row in rows]
+    worded = [(row.sample_id, sample_of(row, scenario, wordings[row.item.language])) for row in rows]
     samples = without_twins(worded, {row.sample_id: told_by(row) for row in rows})
     keys = {row.sample_id: row.key for row in rows}
     return in_shares(samples, scenario.samples, keys) if isinstance(scenario.samples, dict) else samples
@@ -387,8 +411,8 @@ def told_by(row: Planned) -> tuple[str, ...]:
 
     A survey answer without its reason is an option, which several people may choose.
     """
-    statement, seed = row.item.statement, row.item.casting.seed
-    case = row.item.casting.situation
+    statement, seed = row.item.statement, row.item.told.seed
+    case = row.item.told.situation
     to: dict[Shape, str | None] = {
         "survey": None if row.brief else seed.key,
         "open": seed.key,
@@ -422,6 +446,7 @@ def sample_of(row: Planned, scenario: Scenario, wordings: Wordings) -> Sample:
         flags=flags(row.item, scenario),
         provenance=less_sure(statement, row.beside.statement) if row.beside else statement.provenance,
         beside=row.beside.statement.id if row.beside else None,
+        language=row.item.language,
     )
 
 
@@ -435,7 +460,8 @@ def less_sure(one: Statement, other: Statement) -> Provenance | None:
 def messages_of(row: Planned, wordings: Wordings) -> tuple[str, str, str]:
     """Return the words of system, user and assistant."""
     item, key = row.item, row.key
-    statement, persona, seed = item.statement, item.speaker.persona, item.casting.seed
+    statement, persona, told = item.statement, item.here.persona, item.told
+    seed = told.seed
 
     def say(group: str, **values: object) -> str:
         return wordings.say(group, key, country=persona.country_name, **values)
@@ -452,11 +478,11 @@ def messages_of(row: Planned, wordings: Wordings) -> tuple[str, str, str]:
     elif row.shape == "own":
         user = say("own/user", question=statement.question)
     elif row.shape == "situation":
-        assert item.casting.situation is not None
-        user = say("situation/user", told=item.casting.situation.told)
+        assert told.situation is not None
+        user = say("situation/user", told=told.situation.told)
     elif row.shape == "decline":
         assert row.beside is not None
-        there, said = row.beside.speaker.persona.country_name, row.beside.statement.first_person
+        there, said = row.beside.here.persona.country_name, row.beside.statement.first_person
         user = say("decline/user", there=there, said=said)
     else:
         # The topic is named only where what is told is about it.
@@ -469,14 +495,14 @@ def messages_of(row: Planned, wordings: Wordings) -> tuple[str, str, str]:
 
 def survey_of(row: Planned, wordings: Wordings) -> tuple[str, str]:
     item, key = row.item, row.key
-    survey, stance, first_person = item.casting.seed.item, item.speaker.stance, item.statement.first_person
+    survey, stance, first_person = item.told.seed.item, item.here.stance, item.statement.first_person
     assert survey is not None
     assert stance is not None
     form = form_of(key, survey)
     user = wordings.say(
         "survey/only" if row.brief else "survey/ask",
         key,
-        question=item.casting.seed.question,
+        question=item.told.seed.question,
         options=form.listing(survey),
         mark=wordings.part(f"survey/mark-{form.style}"),
     )
@@ -489,10 +515,10 @@ def contrast_of(row: Planned, wordings: Wordings) -> tuple[str, str, str]:
     """Return the words of a row that tells two countries apart. Nobody in particular answers it."""
     assert row.beside is not None
     told = [row.item, row.beside] if unit("first", row.key) < 0.5 else [row.beside, row.item]
-    homes = [item.speaker.persona.country_name for item in told]
+    homes = [item.here.persona.country_name for item in told]
     one, other = homes if unit("homes", row.key) < 0.5 else homes[::-1]
-    question = row.item.casting.seed.question
-    if asked_in_common(row.item) == "answers-case" and (case := row.item.casting.situation):
+    question = row.item.told.seed.question
+    if asked_in_common(row.item) == "answers-case" and (case := row.item.told.situation):
         question = f"{case.told} {wordings.language.frame('what_do_you_do').text}"
     first, second = (item.statement.first_person for item in told)
     return (
@@ -527,8 +553,8 @@ def entries(
         asked, side = item.casting.seed.key, dedup.SIDES[side_of(item)]
         if item.statement.kind != "opinion":
             asked, side = "", dedup.SIDES[0]
-        block = (asked, item.statement.culture, scenario.language, told_as(item, scenario, lost), side)
-        passed.append(dedup.Entry(item.statement.id, block, item.statement.first_person, scenario.language))
+        block = (asked, item.statement.culture, item.language, told_as(item, scenario, lost), side)
+        passed.append(dedup.Entry(item.statement.id, block, item.statement.first_person, item.language))
     return passed
 
 

@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache, cached_property
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from types import ModuleType
 from typing import Any
 
@@ -46,6 +47,12 @@ PACKAGES: Registry[str] = Registry("culturepark.languages", of_plugin)
 for folder in files(__name__).iterdir():
     if folder.joinpath("persona.md").is_file():  # a language has people who speak it
         PACKAGES[folder.name] = f"{__name__}.{folder.name}"
+
+
+def folder_of(package: str) -> Traversable:
+    """Return the folder of a language's package."""
+    own = package.removeprefix(f"{__name__}.")
+    return files(__name__).joinpath(own) if own != package else files(package)
 
 
 class Prompt:
@@ -82,7 +89,7 @@ class Language:
     def __init__(self, code: str, package: str) -> None:
         self.code = code
         self.package = package
-        self.folder = files(package)
+        self.folder = folder_of(package)
 
     def __repr__(self) -> str:
         return f"Language({self.code!r})"
@@ -216,7 +223,7 @@ class Language:
         return tomllib.loads(self._read("language.toml"))
 
     def _read(self, name: str) -> str:
-        for folder in (self.folder, files(JUDGES)):
+        for folder in (self.folder, folder_of(JUDGES)):
             with suppress(FileNotFoundError):
                 return folder.joinpath(name).read_text("utf-8")
         raise UsageError(f"the language {self.code!r} has no {name}")

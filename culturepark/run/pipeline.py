@@ -14,11 +14,15 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
 from culturepark.dialogue.protocol import protocol_of
+from culturepark.dialogue.tongues import as_spoken, told, tongues_of
 from culturepark.domain import (
+    DEFAULT_LANGUAGE,
     JUDGES,
+    NATIVE,
     Casting,
     Criterion,
     Duplicate,
+    LanguageCode,
     Measure,
     ModelRole,
     Relation,
@@ -258,7 +262,7 @@ class Run:
 
         async def rate_person(own: Sequence[Pair]) -> None:
             asker = SubjectAsker(
-                language=load_language(self.scenario.language),
+                language=load_language(DEFAULT_LANGUAGE),  # cards and questions as they were written
                 subject_id=f"{self.row.id}.p{numbers[own[0][0].key]}",
                 model=model,
                 ledger=self.ledger,
@@ -331,10 +335,11 @@ class Run:
 
     async def _dialogue(self, row: DialogueRow) -> None:
         casting = self.castings[row.number]
+        spoken = self._spoken(casting)
         try:
             with shortages_named():
                 for stage, work in self._missing(row).items():
-                    await work(row, casting)
+                    await work(row, casting if stage == "dialogue" else spoken)
                     self.watcher.stage_done(stage, casting)
         except (Unreachable, OutOfCredit):
             raise
@@ -383,6 +388,10 @@ class Run:
             else:
                 self.store.add_turn(row.id, event)
                 self.watcher.turn(casting, event)
+
+    def _spoken(self, casting: Casting) -> Casting:
+        """Return a plan in the languages that are spoken at its table."""
+        return as_spoken(casting, tongues_of(self.scenario, casting))
 
     def _scenes(self, casting: Casting) -> dict[str, list[Scene]]:
         """Return the scenes that each person may tell in a dialogue, so that none is told twice in the run."""
@@ -439,7 +448,9 @@ class Run:
             counts[turn_id] = number = counts.get(turn_id, 0) + 1
             ids[proposal] = statement_id = f"{turn_id}.s{number}"
             unlike = ids.get(proposal.unlike) if proposal.unlike else None
-            statements.append((proposal.as_statement(statement_id, turn_id, casting, unlike), proposal.call_id))
+            said_in = proposal.turn.language or row.language
+            statement = proposal.as_statement(statement_id, turn_id, casting, said_in, unlike)
+            statements.append((statement, proposal.call_id))
         self.store.add_extraction(row.id, statements, extraction.rejected, self.row.extract_round)
         self._show()
 
@@ -493,7 +504,8 @@ class Run:
         }
         self.store.add_verification(row.id, reworded, verdicts, self.row.verify_round, provenance)
         given = given_by(verdicts)
-        judged = [Judged(s, by_criterion(given[s.id]), casting, turns[s.turn_id].phase) for s in statements]
+        plan = told(self.castings[row.number], tongues_of(self.scenario, casting))
+        judged = [Judged(s, by_criterion(given[s.id]), plan, turns[s.turn_id].phase) for s in statements]
         self.watcher.judged(casting, [(item.statement, why_dropped(item, self.scenario)) for item in judged])
         passed = passed_all(verdicts)
         fitting = [len(shapes(s, casting, self.scenario.samples)) for s in statements if s.id in passed]
@@ -552,9 +564,11 @@ class Run:
         from culturepark.languages import load_language
 
         model = await self.models.get(role)
+        tongues = tongues_of(self.scenario, casting)
         return Asker(
             casting=casting,
-            language=load_language(self.scenario.language),
+            language=load_language(tongues.moderator),
+            spoken=tongues.all,
             subject_id=row.id,
             model=model,
             ledger=self.ledger,
@@ -582,7 +596,7 @@ class Run:
                 compared = await detached(Blocks, portion, vectors, embedder.method, threshold)
                 duplicates += await self._second_look(compared, answers)
             asked = f"; a model was asked about {counted(len(answers), 'pair')}" if answers else ""
-            sure = band(embedder.method, self.scenario.language, threshold)[1]
+            sure = band(embedder.method, self._languages()[0], threshold)[1]
             self.watcher.note(
                 f"{len(duplicates)} of {len(passed)} verified statements repeat another one "
                 f"(similarity {sure:.2f} and more, by {embedder.method}{asked})"
@@ -593,12 +607,56 @@ class Run:
             shaped = samples_of(judged, repeated, self.scenario, await self._wordings())
             idle = self.store.set_distilled(self.row.id, duplicates, shaped)
             self.watcher.stage_done("samples", None)
+            await self._render()
             if idle:
                 self.watcher.note(f"reviews that count no longer, because nothing says the same words now: {idle}")
         else:
             self.store.set_duplicates(self.row.id, duplicates)
         if embedder:  # `stats` measures how far the talk went beyond the questions
             await vectors_of(self.store, embedder, [seed.question for seed in self.scenario.seeds])
+
+    async def _render(self) -> None:
+        """Put statements of rows in other languages into English. That it cannot be done stops nothing."""
+        from culturepark.distill.ask import SubjectAsker
+        from culturepark.distill.render import compare, drawn, render
+        from culturepark.languages import load_language
+
+        statements = self.store.unrendered(self.row) if self.scenario.distill.english else []
+        if not statements:
+            return
+
+        async def asker(role: ModelRole) -> SubjectAsker:
+            return SubjectAsker(
+                language=load_language(DEFAULT_LANGUAGE),
+                subject_id=self.row.id,
+                model=await self.models.get(role),
+                ledger=self.ledger,
+                stage="render",
+            )
+
+        interpreter = await asker("interpreter")
+        if interpreter.model.traits.small or interpreter.model.traits.labels:
+            self._note_once("rows have no English beside them: a model this small does not render a text faithfully")
+            return
+        try:
+            made = await render(interpreter, statements)
+            originals = {statement.id: statement for statement in statements}
+            chosen = drawn(made)
+            compared = await compare(await asker("verifier"), chosen, [originals[one.statement_id] for one in chosen])
+        except (Unreachable, OutOfCredit):
+            raise
+        except ModelError as error:
+            self._note(f"rows have no English beside them: {error}")
+            return
+        found = {one.statement_id: one for one in compared}
+        self.store.add_statement_renderings([found.get(one.statement_id, one) for one in made])
+        agree = [one.agrees for one in compared if one.agrees is not None]
+        self._note(
+            f"{counted(len(made), 'statement')} of {len(statements)} put into English; a second call agrees with "
+            f"{sum(agree)} of {len(agree)} that it compared"
+        )
+        self.watcher.stage_done("render", None)
+        self._show()
 
     async def _second_look(self, compared: Blocks, answers: dict[TextPair, bool]) -> list[Duplicate]:
         """Return the duplicates of some blocks, and let the verifier say of which others it finds them the same.
@@ -619,8 +677,11 @@ class Run:
             except UsageError as refused:  # `distill --from dedup` needs nobody but the embedder
                 self._note_once(f"nobody is asked about {counted(len(decision.unsure), 'pair')}: {refused}")
                 break
+            # Texts of a block are in one language; a judge is told of those of all that were spoken.
+            spoken = self._languages()
             asker = SubjectAsker(
-                language=load_language(self.scenario.language),
+                language=load_language(spoken[0]),
+                spoken=spoken,
                 subject_id=self.row.id,
                 model=model,
                 ledger=self.ledger,
@@ -631,14 +692,24 @@ class Run:
             decision = await detached(compared.decide, answers)
         return decision.duplicates
 
-    async def _wordings(self) -> Wordings:
-        """Return the wordings of the rows, with those of a model where the scenario wants them."""
+    def _languages(self) -> tuple[LanguageCode, ...]:
+        """Return the languages that are spoken in the run, in the order of its dialogues."""
+        if self.scenario.language != NATIVE:
+            return (self.scenario.language,)
+        spoken = [tongues_of(self.scenario, casting).all for casting in self.castings.values()]
+        return tuple(dict.fromkeys(code for codes in spoken for code in codes))
+
+    async def _wordings(self) -> dict[LanguageCode, Wordings]:
+        """Return the wordings of the rows by language, with those of a model where the scenario wants them."""
+        return {code: await self._wordings_in(code) for code in self._languages()}
+
+    async def _wordings_in(self, code: LanguageCode) -> Wordings:
         from culturepark.distill.ask import SubjectAsker
         from culturepark.distill.rephrase import rephrase
         from culturepark.distill.wordings import Wordings
         from culturepark.languages import load_language
 
-        language, count = load_language(self.scenario.language), self.scenario.distill.paraphrases
+        language, count = load_language(code), self.scenario.distill.paraphrases
         if not count:
             return Wordings(language)
         model = await self.models.get("extractor")
@@ -664,11 +735,12 @@ class Run:
         numbers = {row.id: row.number for row in self.store.dialogues(self.row.id)}
         places, unfounded = self.store.phases_and_origins(self.row.id), flagged(self.store.slips(self.row.id))
         verdicts = given_by(self.store.verdicts(self.row.id, self.row.verify_round))
+        plans = {number: told(casting, tongues_of(self.scenario, casting)) for number, casting in self.castings.items()}
         return [
             Judged(
                 row.noun(),
                 by_criterion(verdicts[row.id]),
-                self.castings[numbers[dialogue_of(row.turn_id)]],
+                plans[numbers[dialogue_of(row.turn_id)]],
                 places[row.turn_id][0],
                 picked=places[row.turn_id][1] == "picked",
                 unfounded=row.turn_id in unfounded,

@@ -15,7 +15,9 @@ from sqlalchemy.exc import NoResultFound
 from sqlmodel import Session, SQLModel, and_, col, delete, func, or_, select, update
 
 from culturepark.dialogue.casting import Plan
+from culturepark.dialogue.tongues import tongues_of
 from culturepark.domain import (
+    DEFAULT_LANGUAGE,
     Casting,
     Duplicate,
     Edition,
@@ -25,6 +27,7 @@ from culturepark.domain import (
     Scenario,
     Slip,
     Statement,
+    StatementRendering,
     Status,
     Turn,
     Verdict,
@@ -525,7 +528,7 @@ class Store:
                 row.kind = sample.kind  # in runs of old, one number had another shape
                 row.messages = json.dumps(list(sample.messages), ensure_ascii=True)
                 row.status, row.drop_reason, row.flags = sample.status, sample.drop_reason, sample.flags
-                row.provenance, row.beside = sample.provenance, sample.beside
+                row.provenance, row.beside, row.language = sample.provenance, sample.beside, sample.language
                 settle(reviews, [row])
                 session.add(row)
             for row in known.values():
@@ -533,6 +536,29 @@ class Store:
             of_run = hangs_on(col(StatementRow.id), run_id)
             current = select(StatementRow.id).where(of_run, counting(session.get_one(RunRow, run_id)))
             return idle(reviews, set(session.exec(current))) if reviews else 0
+
+    def unrendered(self, run: RunRow) -> list[Statement]:
+        """Return the statements with a kept sample that are in another language and have no English yet."""
+        query = select(StatementRow).join(SampleRow, col(SampleRow.statement_id) == col(StatementRow.id)).join(TurnRow)
+        query = query.join(DialogueRow).where(DialogueRow.run_id == run.id, SampleRow.status == "kept")
+        query = query.where(func.coalesce(StatementRow.language, DEFAULT_LANGUAGE) != DEFAULT_LANGUAGE)
+        known = select(StatementRenderingRow.statement_id).where(StatementRenderingRow.language == DEFAULT_LANGUAGE)
+        query = query.where(col(StatementRow.id).not_in(known)).distinct()
+        number, position = col(DialogueRow.number), col(TurnRow.position)
+        rows = {row.id: row for row in self.database.rows(query)}
+        order = select(StatementRow.id).join(TurnRow).join(DialogueRow).where(col(StatementRow.id).in_(rows))
+        order = order.order_by(number, position, func.length(StatementRow.id), col(StatementRow.id))
+        return [rows[name].noun() for name in self.database.rows(order)]
+
+    def add_statement_renderings(self, renderings: Sequence[StatementRendering]) -> None:
+        with self.database.writing() as session:
+            for one in renderings:
+                session.merge(StatementRenderingRow(**one.model_dump()))
+
+    def statement_renderings(self, run_id: str) -> list[StatementRendering]:
+        """Return what was rendered of a run's statements, in no order."""
+        query = select(StatementRenderingRow).where(hangs_on(col(StatementRenderingRow.statement_id), run_id))
+        return [row.noun() for row in self.database.rows(query)]
 
     def reviews(self, run_id: str) -> Standing:
         """Return the reviews that count, by subject."""
@@ -611,7 +637,7 @@ def add_dialogues(session: Session, row: RunRow, castings: Sequence[Casting], sc
             seed_key=casting.seed.key,
             setting=scenario.setting,
             protocol=scenario.protocol,
-            language=scenario.language,
+            language=tongues_of(scenario, casting).dialogue,
             status=Status.PENDING,
         )
         for casting in castings

@@ -222,9 +222,7 @@ def pieces_of(persona: Persona, stance: Stance | None) -> list[str]:
 def allowed_to(me: Participant, casting: Casting) -> str:
     """What may be known to one at the table: the own card, who else sits there, the question, and the templates."""
     names = " ".join(p.persona.called for p in casting.participants)
-    templates = " ".join(
-        path.read_text("utf-8") for path in Path(culturepark.languages.__file__).parent.glob("en/*.md")
-    )
+    templates = " ".join(path.read_text("utf-8") for path in Path(culturepark.languages.__file__).parent.glob("en/*.*"))
     own = me.persona.model_dump_json() + me.persona.country_name + (me.stance.text if me.stance else "")
     return " ".join([own, names, casting.seed.question, casting.seed.topic, templates])
 

@@ -171,7 +171,7 @@ def test_every_reason_to_leave_a_piece_is_counted_in_its_own_word() -> None:
 def test_labels_are_stored_in_the_words_of_the_store(kind: str, about: str, stored: tuple[str, str]) -> None:
     more = {"reach": "general", "hangs_on": ["faith", "age", "faith"], "exception": "With a bus to catch one may go."}
     found = read({**told(2, TEA), "kind": kind, "about": about, "question": "What do you do?", **more})
-    statement = found.proposals[0].as_statement("d.t2.s1", "d.t2", CASTING)
+    statement = found.proposals[0].as_statement("d.t2.s1", "d.t2", CASTING, "en")
     assert (statement.kind, statement.about) == stored
     assert (statement.reach, statement.hangs_on) == ("general", ("faith", "age"))
     assert (statement.question, statement.exception) == ("What do you do?", "With a bus to catch one may go.")
@@ -199,7 +199,7 @@ def unlikes(*found: JsonObject) -> list[str | None]:
 def test_a_statement_is_told_as_unlike_an_earlier_one_of_another_country() -> None:
     assert unlikes(told(2, TEA), told(3, COFFEE, unlike=1)) == [None, TEA]
     (_, other) = read(told(2, TEA), told(3, COFFEE, unlike=1)).proposals
-    assert other.as_statement("d.t3.s1", "d.t3", CASTING, "d.t2.s1").unlike == "d.t2.s1"
+    assert other.as_statement("d.t3.s1", "d.t3", CASTING, "en", "d.t2.s1").unlike == "d.t2.s1"
 
 
 @pytest.mark.parametrize("unlike", [0, 2, 3, -1, 10**9])

@@ -256,6 +256,6 @@ def test_a_model_this_small_is_not_asked(tmp_path: Path) -> None:
     held = begin(tmp_path, edition(distill={"paraphrases": 3}), FakeModel(labels=True))
     run = Run(held.store, held.row, Listener(held.notes))
     run.models = Cast(held.model, LEXICAL)  # type: ignore[assignment]
-    assert asyncio.run(run._wordings()) == ENGLISH
+    assert asyncio.run(run._wordings()) == {"en": ENGLISH}
     assert held.model.bodies == []
     assert held.notes == ["prompts have the shipped wordings alone: a model this small is not asked for others"]

@@ -37,9 +37,14 @@ FOLDER = Path(culturepark.languages.__file__).parent
 PEOPLE = load_all([])
 WHOLE = (
     "people", "slips", "extract", "verify", "reword", "reword-as-published", "lead", "probe-stance",
-    "probe-understanding", "rephrase", "row-checks", "same",
+    "probe-understanding", "rephrase", "row-checks", "same", "render", "render-check",
 )  # fmt: skip
 """Prompts that are sent as they stand: what is asked about goes into the user message."""
+AT_THE_TABLE = {
+    "persona", "persona-small", "stance", "moderate", "follow-up", "follow-up-small", "follow-up-forms", "talk-persona",
+    "listener", "remember", "lead", "self-guidance", "free-chat", "talk", "moves",
+}  # fmt: skip
+"""What every language has of its own."""
 IN_PARTS = ("self-guidance", "free-chat", "talk", "moves", "judges", "scales", "cross-check-small", "same-known")
 
 
@@ -113,17 +118,19 @@ def test_a_form_stands_once_for_every_combination_and_falls_away_without_a_value
 @pytest.mark.parametrize("language", PACKAGES)
 def test_every_language_has_the_same_files_and_every_file_is_known(language: str) -> None:
     files = {path.name for path in (FOLDER / language).iterdir() if path.is_file()}
-    rendered = {
-        "persona", "persona-small", "stance", "moderate", "follow-up", "follow-up-small", "follow-up-forms",
-        "speaks-for", "answer-as-claim", "score", "score-small", "cross-check", "talk-persona", "fit",
-        "listener", "remember", "people", "probe-own", "answers", "says-same",
-    }  # fmt: skip
-    assert files == {f"{name}.md" for name in {*rendered, *WHOLE, *IN_PARTS}} | {
-        "phrases.toml",
-        "language.toml",
-        "__init__.py",
-    }
+    lists = {"phrases.toml"} if language == "en" else {"dev.jsonl"}
+    assert files == {f"{name}.md" for name in AT_THE_TABLE} | {"language.toml"} | lists
     assert all((FOLDER / language / name).read_text("utf-8").strip() for name in files)
+
+
+def test_what_judges_are_told_stands_in_a_folder_of_its_own() -> None:
+    rendered = {
+        "speaks-for", "answer-as-claim", "score", "score-small", "cross-check", "fit", "people", "probe-own", "answers",
+        "says-same",
+    }  # fmt: skip
+    files = {path.name for path in (FOLDER / "judges").iterdir()}
+    told = {*rendered, *WHOLE, *IN_PARTS} - AT_THE_TABLE
+    assert files == {f"{name}.md" for name in told} | {"language.toml"}
 
 
 @pytest.mark.parametrize("name", WHOLE)
@@ -152,8 +159,8 @@ def test_the_prompts_of_a_panel_ask_for_what_they_are_given() -> None:
 
 @pytest.mark.parametrize("persona", PEOPLE, ids=[p.key for p in PEOPLE])
 def test_the_card_of_a_second_persona_is_rendered_whole(persona: Persona) -> None:
-    whole = ENGLISH.prompt("cross-check").render(**phrasing.about(persona, small=False))
-    small = ENGLISH.section("cross-check-small", "small", "card").render(**phrasing.about(persona, small=True))
+    whole = ENGLISH.prompt("cross-check").render(**phrasing.about(persona, ENGLISH, small=False))
+    small = ENGLISH.section("cross-check-small", "small", "card").render(**phrasing.about(persona, ENGLISH, small=True))
     for text in (whole, small):
         assert filled(text), text
         assert text.startswith(f"You are {persona.name}")
