@@ -415,8 +415,13 @@ class Persona(Noun):
 
     @property
     def own_language(self) -> LanguageCode:
-        """The first language on the card; English, in which cards are written, if it names none."""
-        return self.speaks[0].language if self.speaks else DEFAULT_LANGUAGE
+        """The mother tongue; of several the first in which the card was written. English, if the card names none."""
+        tongues = [tongue.language for tongue in self.speaks if tongue.level == "first"] or [DEFAULT_LANGUAGE]
+        return next(filter(self.is_written_in, tongues), tongues[0])
+
+    def is_written_in(self, code: LanguageCode) -> bool:
+        """Whether the card is there in a language."""
+        return code == DEFAULT_LANGUAGE or (code in self.words and self.words[code].is_whole)
 
     def holds_talks_in(self, code: LanguageCode) -> bool:
         """Whether this person can talk at a table in a language; in English alone, if the card names no languages."""

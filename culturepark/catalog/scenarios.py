@@ -24,6 +24,7 @@ from culturepark.domain import (
     MAIN_CULTURE,
     NATIVE,
     SHAPE_SHARES,
+    SPOKEN_AT_A_TABLE,
     STEERED,
     Across,
     DistillPolicy,
@@ -47,6 +48,7 @@ from culturepark.domain import (
     Spoken,
     StancesFrom,
     Text,
+    Tongue,
 )
 from culturepark.errors import CatalogError, Problem, UsageError
 from culturepark.files import clipped, exists
@@ -191,10 +193,12 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
     if unclear := unclear_cast(file, everybody):
         raise CatalogError(placed(path, [unclear]))
     people = tuple(p for p in cast_of(file, everybody) if p.culture in wanted)
-    codes = spoken_by(file, wanted, people)
     problems: list[tuple[Loc, str]] = list(unheld(file, people))
     if file.language == NATIVE and not problems:
         people = tuple(person for person in people if in_own_words(person))
+    codes = spoken_by(file, wanted, people)
+    if file.language == NATIVE and file.across != "lingua-franca":
+        codes = tuple(code for code in codes if any(person.own_language == code for person in people))
     told = {survey.file.survey: words_of_survey(survey, codes) for survey in surveys} if codes else {}
     told[""] = words_of_seeds(path, file, codes)
     size = file.people or (min(8, max(3, len(cultures))) if file.setting == "panel" else 2)
@@ -246,8 +250,9 @@ def spoken_by(file: ScenarioFile, cultures: Collection[str], people: Iterable[Pe
     """Return the languages other than English that are spoken in a scenario."""
     if file.language != NATIVE:
         return () if file.language == DEFAULT_LANGUAGE else (file.language,)
-    own = {person.own_language for person in people if person.culture in cultures}
-    return tuple(sorted(own - {DEFAULT_LANGUAGE}))
+    known = [p.speaks or (Tongue(language=DEFAULT_LANGUAGE),) for p in people if p.culture in cultures]
+    own = {tongue.language for tongues in known for tongue in tongues if tongue.level in SPOKEN_AT_A_TABLE}
+    return tuple(sorted(code for code in own if code != DEFAULT_LANGUAGE and code in languages.PACKAGES))
 
 
 def words_of_survey(survey: Survey, codes: Iterable[LanguageCode]) -> dict[LanguageCode, dict[str, QuestionWords]]:
@@ -293,8 +298,7 @@ def unheld(file: ScenarioFile, people: Sequence[Persona]) -> Iterator[tuple[Loc,
 
 def in_own_words(person: Persona) -> bool:
     """Whether a person can be held in the own language: the card carries it."""
-    code = person.own_language
-    return code == DEFAULT_LANGUAGE or (code in person.words and person.words[code].is_whole)
+    return person.is_written_in(person.own_language)
 
 
 def without_respondents(file: ScenarioFile, surveys: Sequence[Survey]) -> list[tuple[Loc, str]]:

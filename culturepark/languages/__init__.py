@@ -27,6 +27,8 @@ from importlib.resources.abc import Traversable
 from types import ModuleType
 from typing import Any
 
+import regex
+
 from culturepark.errors import UsageError
 from culturepark.plugins import Registry
 
@@ -213,10 +215,10 @@ class Language:
         return spans
 
     @cached_property
-    def _no_abbreviation(self) -> re.Pattern[str]:
+    def _no_abbreviation(self) -> regex.Pattern[str]:
         """Matches ends of sentences that sentencex misses: it takes `if you ask me.` for the state of Maine."""
         words = "|".join(map(re.escape, self._about.get("no_abbreviation", ())))
-        return re.compile(rf"(?<=[\s,](?:{words})\.)\s+(?=[A-ZÀ-Þ])" if words else r"(?!)")
+        return regex.compile(rf"(?<=[\s,](?:{words})\.)\s+(?=\p{{Lu}})" if words else r"(?!)")
 
     @cached_property
     def _about(self) -> dict[str, Any]:
