@@ -415,9 +415,15 @@ class Persona(Noun):
 
     @property
     def own_language(self) -> LanguageCode:
-        """The mother tongue; of several the first in which the card was written. English, if the card names none."""
-        tongues = [tongue.language for tongue in self.speaks if tongue.level == "first"] or [DEFAULT_LANGUAGE]
-        return next(filter(self.is_written_in, tongues), tongues[0])
+        """The mother tongue, or where the card is not written in that, another one that comes as easily and has words.
+
+        English, in which all cards are written, is somebody's own only as a mother tongue, or if the card names none.
+        """
+        easy = [
+            t.language for t in self.speaks if t.level == "first" or (t.level == "fluent" and t.language in self.words)
+        ]
+        easy = easy or [DEFAULT_LANGUAGE]
+        return next(filter(self.is_written_in, easy), easy[0])
 
     def is_written_in(self, code: LanguageCode) -> bool:
         """Whether the card is there in a language."""
