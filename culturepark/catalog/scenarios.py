@@ -16,7 +16,7 @@ from culturepark.catalog.codebook import FEWEST
 from culturepark.catalog.files import Loc, load, package_dir, placed, read_mapping, shown
 from culturepark.catalog.personas import LINES, card_notes, load_all, load_people, load_persona, shipped_keys
 from culturepark.catalog.surveys import Survey, SurveyFile, load_items, load_survey, load_surveys
-from culturepark.catalog.words import question_words, seed_in
+from culturepark.catalog.words import check_words, is_words, question_words, seed_in
 from culturepark.domain import (
     CULTURES,
     DEFAULT_LANGUAGE,
@@ -172,7 +172,7 @@ def find(name: str) -> Path:
 
 
 def shipped_files() -> list[Path]:
-    return sorted(package_dir("scenarios").glob("*.yaml"))
+    return [path for path in sorted(package_dir("scenarios").glob("*.yaml")) if not is_words(path)]
 
 
 def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
@@ -423,6 +423,8 @@ def check(path: Path) -> str:
     """
     if path.suffix == LINES:
         return f"{sum(1 for _ in load_people(path)):,} personas"
+    if {"words_of", "wordings_of"} & set(read_mapping(path)):
+        return check_words(path)
     kind, unclear = kind_of_file(path)
     try:
         if kind == "persona":

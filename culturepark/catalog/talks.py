@@ -13,6 +13,7 @@ from culturepark.catalog.files import load, package_dir
 from culturepark.catalog.personas import load_persona
 from culturepark.catalog.scenarios import ScenarioFile, shipped_files
 from culturepark.catalog.surveys import load_items
+from culturepark.catalog.words import is_words
 from culturepark.domain import Edition, Persona, Scenario, Seed, Shape
 from culturepark.errors import UsageError
 from culturepark.files import clipped
@@ -63,7 +64,7 @@ def find_persona(name: str, among: Sequence[Persona] | None = None) -> Persona:
         return load_persona(Path(name))
     folder = package_dir("personas")
     given = {persona.key: persona for persona in among or ()}
-    keys = sorted(given) or sorted(path.stem for path in folder.glob("*.yaml"))
+    keys = sorted(given) or sorted(path.stem for path in folder.glob("*.yaml") if not is_words(path))
 
     def card(key: str) -> Persona:
         return given[key] if given else load_persona(folder / f"{key}.yaml")

@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from culturepark.catalog.files import Loc, load, placed, shown
+from culturepark.catalog.files import Loc, load, placed, read_mapping, shown
 from culturepark.domain import (
     DEFAULT_LANGUAGE,
     MAIN_COUNTRY,
@@ -168,18 +168,33 @@ def seed_in(seed: Seed, words: Mapping[LanguageCode, Mapping[str, QuestionWords]
     return seed.model_copy(update={"words": told}) if told else seed
 
 
-def check_words(path: Path) -> tuple[str, QuestionWordsFile | PersonaWordsFile]:
-    """Read a file of words by itself, and return what it is.
+def check_words(path: Path) -> str:
+    """Read a file of words with the file that it goes with, and return its kind, with notes.
 
     Raises:
-        CatalogError: if it is wrong by itself.
+        CatalogError: with all problems found.
     """
-    from culturepark.catalog.files import read_mapping
-
     if "words_of" in read_mapping(path):
-        return "words of a card", load(path, PersonaWordsFile)
-    return "words of questions", load(path, QuestionWordsFile)
+        from culturepark.catalog.personas import load_persona
 
-
-def not_beside(path: Path, what: str) -> CatalogError:
-    return CatalogError([Problem(shown(path), None, "", f"there is no {what} beside it")])
+        words = load(path, PersonaWordsFile)
+        card = path.with_name(f"{words.words_of}{path.suffix}")
+        persona = load_persona(card)
+        if words_path(card, words.language) != path:
+            what = f"must be named {words_path(card, words.language).name}, after its card and its language"
+            raise CatalogError([Problem(shown(path), None, "", what)])
+        in_one_language(persona, path, words.language)
+        lacking = [name for name in ("addressed", "how", "values", "norms", "scenes") if not getattr(words, name)]
+        return f"words of a card (no {', '.join(lacking)})" if lacking else "words of a card"
+    questions = load(path, QuestionWordsFile)
+    bare = sum(not words.situations for words in questions.items.values())
+    unread = sum(words.back is None for words in questions.items.values())
+    notes = [
+        f"{count} of {len(questions.items)} {what}"
+        for count, what in (
+            (bare, "without situations: people are asked the bare question"),
+            (unread, "not put back into English"),
+        )
+        if count
+    ]
+    return f"words of questions ({'; '.join(notes)})" if notes else "words of questions"

@@ -53,4 +53,4 @@ def roles(ctx: typer.Context, incomplete: str) -> list[str]:  # noqa: ARG001
 def shipped(folder: str) -> list[str]:
     from culturepark.files import package_dir
 
-    return sorted(path.stem for path in package_dir(folder).glob("*.yaml"))
+    return sorted(path.stem for path in package_dir(folder).glob("*.yaml") if "." not in path.stem)

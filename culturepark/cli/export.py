@@ -37,6 +37,9 @@ Example: culturepark export sel-20261121-7f3a --format trl --out runs/chosen
 Rows with what is behind each of them, as columns of one object:
 Example: culturepark export last --format trl --metadata --out runs/facts
 \b
+Rows of talks in other languages, each beside its English:
+Example: culturepark export last --format trl --language both --out runs/two-tongues
+\b
 For people who judge the rows in Label Studio (or `argilla`); `import-reviews` takes what they said back:
 Example: culturepark export last --format label-studio --out runs/tasks
 \b
@@ -99,6 +102,12 @@ def export(
         str | None,
         typer.Option("--license", metavar="ID", help="What the card says, as cc-by-4.0; else it says: none."),
     ] = None,
+    language: Annotated[
+        str,
+        typer.Option(
+            metavar="<original|en|both>", help="Rows as they were said, in English, or each beside the other."
+        ),
+    ] = "original",
     no_system: Annotated[
         bool, typer.Option("--no-system", help="No system messages: their words stand before the first question.")
     ] = False,
@@ -111,6 +120,7 @@ def export(
     store_url: StoreUrl = STORE,
 ) -> int:
     """Write the kept samples, or whole dialogues, as training files with an index, a card and a manifest."""
+
     from culturepark.cli.consent import ask, may_ask
     from culturepark.domain import CULTURES, MAIN_CULTURE
     from culturepark.errors import UsageError
@@ -138,7 +148,7 @@ def export(
     command = shlex.join(["culturepark", *sys.argv[1:]])
     if form == LOGS:
         others = (culture, split, mix, grounded, parquet, licence, metadata, no_system, push)
-        if any(others) or max_error is not None:
+        if any(others) or max_error is not None or language != "original":
             raise UsageError(f"--format {LOGS} writes whole dialogues as they are, and takes no option but --out")
         logs = export_logs(Store(store_with(store_url, *run_ids), must_exist=True), run_ids, out, command)
         tell(f"{counted(logs.rows, 'dialogue')} in {out}; look at them: inspect view --log-dir {shlex.quote(str(out))}")
@@ -148,7 +158,19 @@ def export(
     store = Store(store_with(store_url, *run_ids), must_exist=True)
     cultures = tuple(dict.fromkeys(culture or []))
     wanted = Wanted(
-        form, cultures, split, dialogues, parquet, licence, mix, grounded, max_error, metadata, no_system, push
+        form,
+        cultures,
+        split,
+        dialogues,
+        parquet,
+        licence,
+        mix,
+        grounded,
+        max_error,
+        metadata,
+        no_system,
+        push,
+        language,
     )
     sender = None if push is None else hub.sender(push, public)
     exported = write_export(store, run_ids, out, wanted, command=command, tell=tell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from culturepark.domain import (
     NATIVE,
     SEVERAL_LANGUAGES,
     Casting,
+    Edition,
     LanguageCode,
     Scenario,
 )
@@ -60,6 +62,16 @@ def tongues_of(scenario: Scenario, casting: Casting) -> Tongues:
         if common:
             return Tongues(dict.fromkeys(own, common), common)
     return Tongues(own, first)
+
+
+def languages_of(edition: Edition) -> tuple[LanguageCode, ...]:
+    """Return the languages that may be spoken in an edition, the first one that of most."""
+    if edition.scenario.language != NATIVE:
+        return (edition.scenario.language,)
+    own = Counter(person.own_language for person in edition.personas)
+    return tuple(code for code, _ in sorted(own.items(), key=lambda found: (-found[1], found[0]))) or (
+        DEFAULT_LANGUAGE,
+    )
 
 
 def as_spoken(casting: Casting, tongues: Tongues) -> Casting:

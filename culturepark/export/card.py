@@ -21,7 +21,7 @@ from culturepark.distill.verify import SURE_ENOUGH
 from culturepark.domain import COUNTRY_NAMES, CULTURES
 from culturepark.export import licences
 from culturepark.export.formats import format_named
-from culturepark.export.manifest import Manifest, RunEntry
+from culturepark.export.manifest import Manifest, RenderingCounts, RunEntry
 from culturepark.export.metadata import COLUMN, kinds
 from culturepark.glossary import ROW_QUESTIONS
 from culturepark.models.kinds import is_scripted, is_tiny
@@ -81,6 +81,11 @@ def render(manifest: Manifest) -> str:
     )
 
 
+def renderings_line(counts: RenderingCounts) -> str:
+    compared = f"a second call compared {counts.compared} of {counts.made} with the original"
+    return f"{compared} and found {counts.agreed} to agree"
+
+
 @cache
 def template() -> Template:
     environment = Environment(
@@ -105,6 +110,7 @@ def template() -> Template:
         "generic": generic,
         "duplicates": duplicates,
         "entailed": entailed,
+        "renderings": renderings_line,
     }
     return environment.get_template("card.md.jinja")
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from culturepark.dialogue.phrasing import heard
-from culturepark.domain import Persona, Turn
+from culturepark.domain import SEVERAL_LANGUAGES, LanguageCode, Persona, Turn
 from culturepark.errors import StoreError
 from culturepark.export.corrections import reworded
 from culturepark.export.rows import Row, Source, fingerprint, fit_to_train_on
@@ -40,14 +40,15 @@ def dialogues(source: Source) -> Iterator[Row]:
                 )
             personas = [edition.persona(person.persona_key) for person in people]
             rejected, worded = source.corrections.turns(dialogue.id, turns)
-            language = load_language(dialogue.language)
             for person, persona in zip(people, personas, strict=True):
                 if not exports.has_row(person.role, dialogue.protocol):
                     continue
                 if source.cultures and person.culture not in source.cultures:
                     continue
-                others = [other for other in personas if other is not persona]
-                messages = perspective(reworded(turns, worded), persona, others, language)
+                code = own_language(dialogue.language, turns, persona)
+                others = [other.in_language(code) for other in personas if other is not persona]
+                heard_here = [turn.model_copy(update={"text": turn.heard_in(code)}) for turn in reworded(turns, worded)]
+                messages = perspective(heard_here, persona.in_language(code), others, load_language(code))
                 if not messages:
                     source.left_without[NEVER_ANSWERED] += 1
                     continue
@@ -72,6 +73,16 @@ def dialogues(source: Source) -> Iterator[Row]:
                     Counter(str(turn.origin) for turn in shown if turn.origin in BY_HAND),
                 )
         earlier_rows |= rows_of_run
+
+
+def own_language(dialogue: LanguageCode, turns: Sequence[Turn], persona: Persona) -> LanguageCode:
+    """Return the language in which a person spoke and heard.
+
+    Args:
+        dialogue: the language of the dialogue, where it has but one.
+    """
+    spoken = (turn.language for turn in turns if turn.speaker == persona.key and turn.language)
+    return next(spoken, persona.own_language if dialogue == SEVERAL_LANGUAGES else dialogue)
 
 
 # --- one dialogue as one participant had it -------------------------------------------------------

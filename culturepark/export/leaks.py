@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
+from culturepark.dialogue.tongues import languages_of
 from culturepark.distill.dedup import band
 from culturepark.distill.nearest import near
 from culturepark.distill.paraphrase import key
@@ -59,7 +60,7 @@ def leaking(
     if wanted.dialogues or not rest or not train:
         return frozenset(both)
     spec = embedder_of(runs)
-    languages = {edition_of(run).scenario.language for run in runs}
+    languages = {code for run in runs for code in languages_of(edition_of(run))}
     embedder: Embedder = Lexical() if spec == LEXICAL else Stored(spec)
     texts = list(rest.values()), list(train.values())
     try:

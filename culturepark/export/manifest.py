@@ -14,8 +14,9 @@ from importlib import metadata
 
 from culturepark import __version__
 from culturepark.dialogue.protocol import protocol_of
+from culturepark.dialogue.tongues import languages_of
 from culturepark.distill.dedup import THRESHOLDS, band
-from culturepark.domain import DistillPolicy, Review, Shape
+from culturepark.domain import DEFAULT_LANGUAGE, SEVERAL_LANGUAGES, DistillPolicy, Review, Shape
 from culturepark.errors import UsageError
 from culturepark.export import licences
 from culturepark.export.chosen import Chosen
@@ -23,10 +24,13 @@ from culturepark.export.dialogues import NEVER_ANSWERED, REJECTED_TURN
 from culturepark.export.files import DUPLICATES, MANIFEST, File, RowsFile, need_parquet
 from culturepark.export.formats import Format, format_named, multi_turn, with_room, without_system
 from culturepark.export.rows import (
+    BOTH,
     GROUNDED,
+    LANGUAGES,
     LEAK,
     MADE_UP,
     OF_UNKNOWN_ORIGIN,
+    ORIGINAL,
     OTHER_SHAPE,
     OVER_SHARE,
     REJECTED,
@@ -85,6 +89,8 @@ class Wanted:
     """Put what the system message says in front of the first user message."""
     push: str | None = None
     """Send it to this repository on the hub, as `organisation/name`."""
+    language: str = ORIGINAL
+    """The language of the rows: `original`, `en` or `both`."""
 
     @property
     def format(self) -> Format:
@@ -120,6 +126,12 @@ class Wanted:
             raise UsageError(
                 "--shape-mix is for single samples, which have shapes; pairs and whole dialogues have none"
             )
+        if self.language not in LANGUAGES:
+            raise UsageError(f"--language {self.language[:60]!r}: must be one of {', '.join(LANGUAGES)}")
+        if self.language != ORIGINAL and not self.of_single_rows:
+            raise UsageError(f"--language {self.language} is for single samples; pairs and dialogues stay as they are")
+        if self.language == BOTH and self.format.bundle:
+            raise UsageError("--language both: a task for people is one row, so it is in one language")
         if self.grounded and self.dialogues:
             raise UsageError(
                 "--grounded is for samples; where the sentences of a whole dialogue come from is not known"
@@ -205,6 +217,9 @@ class RunEntry(Figures):
     setting: str
     protocol: str
     language: str
+    """`mul` where people speak several."""
+    languages: list[str] = []  # noqa: RUF012 - frozen
+    """All that are spoken; none in manifests of older versions."""
     status: str
     seed: int
     culturepark: str
@@ -306,6 +321,16 @@ class OtherFile(Figures):
     sha256: str
 
 
+class RenderingCounts(Figures):
+    """Statements that a model put into English."""
+
+    made: int
+    compared: int
+    """With the original, by a second call that told a wrong pair from right ones."""
+    agreed: int
+    """Of those that were compared."""
+
+
 class Manifest(Figures):
     culturepark: str
     versions: dict[str, str]
@@ -313,6 +338,11 @@ class Manifest(Figures):
     """Command line of the export, without secrets."""
     created_at: str
     format: str
+    language: str = ORIGINAL
+    """`original`: rows in the languages of their talks; `en`: all in English, those of other languages by a model's
+    rendering; `both`: each beside its rendering, whose id ends in `@en`."""
+    renderings: RenderingCounts | None = None
+    """Of the runs; None where no rendering is in the rows."""
     no_system: bool
     """True if the words of system messages stand in front of the first user message."""
     rows_are: str
@@ -498,7 +528,8 @@ def counted(count: int, one: str, several: str) -> str:
 
 def run_entry(source: Source, wanted: Wanted, run: RunRow, checks: Checks) -> RunEntry:
     scenario = source.editions[run.id].scenario
-    wordings = load_language(scenario.language).wordings_digest
+    spoken = languages_of(source.editions[run.id])
+    wordings = [load_language(code).wordings_digest for code in spoken]
     if wanted.dialogues:
         seed_keys = set(exports.done_counts(source.look, run.id, wanted.cultures))
     else:
@@ -510,14 +541,15 @@ def run_entry(source: Source, wanted: Wanted, run: RunRow, checks: Checks) -> Ru
         title=scenario.title,
         setting=scenario.setting,
         protocol=scenario.protocol,
-        language=scenario.language,
+        language=spoken[0] if len(spoken) == 1 else SEVERAL_LANGUAGES,
+        languages=list(spoken),
         status=run.status,
         seed=run.seed,
         culturepark=run.version,
         created_at=run.created_at,
         models=json.loads(run.models),
         branched=[branched(source.look, branch) for branch in exports.branches(source.look, run.id)],
-        prompts=exports.prompt_digests(source.look, run.id) | {"samples": [wordings]},
+        prompts=exports.prompt_digests(source.look, run.id) | {"samples": wordings},
         policy=scenario.distill,
         questions=len(seed_keys),
         sources=sorted({seed.item.source for seed in scenario.seeds if seed.item and seed.key in seed_keys}),
@@ -525,6 +557,12 @@ def run_entry(source: Source, wanted: Wanted, run: RunRow, checks: Checks) -> Ru
         checks=checks,
         duplicates=duplicate_rule(source, run),
     )
+
+
+def rendering_counts(source: Source) -> RenderingCounts:
+    found = [row for run in source.runs for row in exports.renderings(source.look, run.id, DEFAULT_LANGUAGE).values()]
+    compared = [row.agrees for row in found if row.agrees is not None]
+    return RenderingCounts(made=len(found), compared=len(compared), agreed=sum(compared))
 
 
 def branched(look: exports.Look, branch: DialogueRow) -> Branched:
@@ -549,7 +587,7 @@ def duplicate_rule(source: Source, run: RunRow) -> DuplicateRule:
     # Without its weights an encoder is replaced by the lexical method; the rows say which it was.
     method = next((known for known in THRESHOLDS if known in by_method), planned)
     edition = source.editions[run.id]
-    threshold = threshold_of(run, edition) or round(band(method, edition.scenario.language)[1], 4)
+    threshold = threshold_of(run, edition) or round(band(method, languages_of(edition)[0])[1], 4)
     return DuplicateRule(method=method, threshold=threshold, by_method=by_method)
 
 

@@ -75,7 +75,7 @@ def metadata_of(one: Behind) -> Metadata:
         statement=spoken.statement.id if spoken else None,
         culture=spoken.sample.culture if spoken else speaker.culture,
         country=speaker.country,
-        language=one.dialogue.language,
+        language=one.language,
         persona=one.persona.key,
         seed=one.seed.key,
         topic=one.seed.topic,

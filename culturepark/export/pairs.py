@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from culturepark.dialogue.stance import side_taken, unit
-from culturepark.domain import SurveyItem
+from culturepark.domain import DEFAULT_LANGUAGE, SurveyItem
 
 Side = tuple[str, ...]
 """The labels on one side of a scale, in the scale's order; empty for the middle, and if the side is not known."""
@@ -43,6 +43,8 @@ class Answer:
     """The option of the survey item that its speaker was dealt."""
     provenance: str | None = None
     """Where its content comes from; None where it is not known."""
+    language: str = DEFAULT_LANGUAGE
+    """Both answers of a pair are in one."""
 
 
 def sides_of(item: SurveyItem | None, stance_code: int | None, relation: str | None) -> tuple[Side, Side]:
@@ -83,20 +85,20 @@ class Ring:
 def pairs(answers: Sequence[Answer], has_scale: bool) -> Iterator[tuple[Answer, Answer | None]]:
     """Yield every kept answer to one question, in the given order, with a rejected answer or None if there is none."""
     by_hash = sorted(answers, key=lambda answer: (unit("pair", answer.sample_id), answer.sample_id))
-    pool: dict[tuple[str, Side], list[Answer]] = defaultdict(list)
+    pool: dict[tuple[str, Side, str], list[Answer]] = defaultdict(list)
     for answer in by_hash:
         if answer.side or not has_scale:
-            pool[answer.shape, answer.side].append(answer)
-    rings: dict[tuple[str, str, Side], Ring] = {}
+            pool[answer.shape, answer.side, answer.language].append(answer)
+    rings: dict[tuple[str, str, Side, str], Ring] = {}
     for chosen in answers:
         if not chosen.kept:
             continue
         if has_scale and not chosen.other_side:
             yield chosen, None
             continue
-        place = (chosen.culture, chosen.shape, chosen.other_side)
+        place = (chosen.culture, chosen.shape, chosen.other_side, chosen.language)
         if place not in rings:
-            opposite = pool[chosen.shape, chosen.other_side]
+            opposite = pool[chosen.shape, chosen.other_side, chosen.language]
             own = [answer for answer in opposite if not answer.kept and answer.culture == chosen.culture]
             others = [answer for answer in opposite if answer.kept and answer.culture != chosen.culture]
             rings[place] = Ring(own + others)

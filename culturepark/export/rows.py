@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, wraps
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from culturepark.domain import Duplicate, Edition, JsonObject, Seed, Shape
+from culturepark.domain import DEFAULT_LANGUAGE, Duplicate, Edition, JsonObject, Seed, Shape
 from culturepark.errors import StoreError
 from culturepark.export.corrections import Corrections
 from culturepark.export.formats import Format
@@ -22,12 +22,20 @@ from culturepark.store.integrity import edition_of
 from culturepark.store.selections import sample_ids
 from culturepark.store.tables import RunRow
 
+if TYPE_CHECKING:
+    from culturepark.export.english import English
+
 LEAK = "the same as an answer in train, or nearly"
 """Reason for which a row of validation is left out."""
 REJECTED, TWIN = "rejected by reviewers", "the same as another row in reviewers' wording"
 MADE_UP, OF_UNKNOWN_ORIGIN = "the model's own", "of an origin that nobody has looked at"
 OVER_SHARE, OTHER_SHAPE = "more than the share of its shape", "of a shape that was not asked for"
 """Reasons for which a sample has no row, or an answer is in no pair."""
+ORIGINAL, BOTH = "original", "both"
+LANGUAGES = (ORIGINAL, DEFAULT_LANGUAGE, BOTH)
+"""Languages in which rows may be wanted."""
+IN_ENGLISH = "@en"
+"""Ends the id of a row that stands in a file beside its original."""
 GROUNDED = ("card", "episode")
 """Origins of what stands on somebody's card."""
 UNFIT = {
@@ -61,6 +69,8 @@ class Row:
     """None for a pair or a whole dialogue."""
     provenance: str | None = None
     """Where the content of its answer comes from, of a pair that of the chosen one; None where it is not known."""
+    rendered_in: str | None = None
+    """The language that it was rendered in; None for a row in the language of its talk."""
 
 
 @dataclass
@@ -81,6 +91,8 @@ class Source:
     """Leave out what is on no card, and that of which it is not known."""
     selection: str | None = None
     """Id of the selection whose samples alone are rows; of pairs it holds the chosen answers. None: all."""
+    language: str = ORIGINAL
+    """The language of the rows: `original`, `en` or `both`."""
     editions: dict[str, Edition] = field(init=False)
     represented: set[tuple[str, str]] = field(init=False)
     """Id of a representative, and a shape in which it has a kept sample."""
@@ -95,6 +107,8 @@ class Source:
     """Shapes of the rows so far."""
     over_share: set[str] | None = None
     """Ids of the rows that the shares of shapes leave no room for; None until the rows are counted."""
+    english: dict[str, English] = field(default_factory=dict)
+    """Run id -> the English of its samples, once it was wanted."""
     repeated_dialogues: int = 0
     """Number of rows of dialogues with the messages of a row of an earlier run."""
 
@@ -249,18 +263,39 @@ def single(source: Source) -> Iterator[Row]:
     """Yield every kept sample as a row."""
     for run in source.runs:
         for sample in exports.kept_samples(source.look, run.id, source.cultures, source.selection):
-            if not source.leaves_out(sample):
-                messages = source.messages(sample)
-                yield Row(
-                    source.format.record(sample["id"], messages),
-                    {"id": sample["id"]},
-                    sample["culture"],
-                    sample["seed_key"],
-                    ((run.id, sample["persona_key"]),),
-                    (source.corrections.words(sample),),
-                    shape=sample["kind"],
-                    provenance=sample["provenance"],
-                )
+            if source.leaves_out(sample):
+                continue
+            messages = source.messages(sample)
+            row = Row(
+                source.format.record(sample["id"], messages),
+                {"id": sample["id"]},
+                sample["culture"],
+                sample["seed_key"],
+                ((run.id, sample["persona_key"]),),
+                (source.corrections.words(sample),),
+                shape=sample["kind"],
+                provenance=sample["provenance"],
+            )
+            is_english = (sample["language"] or DEFAULT_LANGUAGE) == DEFAULT_LANGUAGE
+            if source.language in (ORIGINAL, BOTH) or is_english:
+                yield row
+            if source.language != ORIGINAL and not is_english and (told := in_english(source, run, sample)):
+                name = f"{sample['id']}{IN_ENGLISH}" if source.language == BOTH else sample["id"]
+                yield replace(row, data=source.format.record(name, told), rendered_in=DEFAULT_LANGUAGE)
+
+
+def in_english(source: Source, run: RunRow, sample: Mapping[str, Any]) -> list[dict[str, str]] | None:
+    """Return a sample's messages in English; None, and the reason counted, if there are none."""
+    from culturepark.export.english import REWORDED, English
+
+    english = source.english.setdefault(run.id, English(source.look, run, source.editions[run.id]))
+    told = REWORDED if sample["id"] in source.corrections.corrected else english.messages(sample)
+    if isinstance(told, str):
+        source.left_without[told] += 1
+        if source.language != BOTH:
+            source.without_row.add(sample["id"])
+        return None
+    return source.checked(f"the English of {sample['id']}", told)
 
 
 @each_once
@@ -300,13 +335,13 @@ def under_one_prompt(chosen: Answer, rejected: Answer, edition: Edition) -> dict
     """
     from culturepark.distill.wordings import Wordings, under_the_same_prompt
 
-    item = edition.seed(chosen.seed_key).item
+    item = edition.seed(chosen.seed_key).in_language(chosen.language).item
     if chosen.shape != "survey" or item is None:
         return rejected.messages[-1]
     if chosen.label is None or rejected.label is None:
         return None
     said = under_the_same_prompt(
-        Wordings(load_language(edition.scenario.language)),
+        Wordings(load_language(chosen.language)),
         item,
         chosen.messages[-2]["content"],
         (chosen.messages[-1]["content"], chosen.label, chosen.words),
@@ -360,7 +395,8 @@ def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[
                 source.left_without[UNFIT[reason]] += 1
                 continue
             words = source.corrections.words(sample)
-            item = seeds[sample["seed_key"]].item
+            spoken = sample["language"] or DEFAULT_LANGUAGE
+            item = seeds[sample["seed_key"]].in_language(spoken).item
             side, other_side = sides_of(item, sample["stance_code"], sample["relation"])
             labels = {option.code: option.label for option in item.options} if item else {}
             yield (
@@ -380,5 +416,6 @@ def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[
                     messages=tuple(messages),
                     label=labels.get(sample["stance_code"]),
                     provenance=sample["provenance"],
+                    language=spoken,
                 ),
             )

@@ -43,6 +43,7 @@ from culturepark.export.manifest import (
     people_from,
     people_in,
     remarks,
+    rendering_counts,
     review_summary,
     run_entry,
     versions,
@@ -118,6 +119,7 @@ def export(
                 check_error(known[over.id], over.id, wanted.max_error, kept)
         source = Source(look, runs, wanted.cultures, wanted.format, left_out, wanted.shape_mix, wanted.grounded)
         source.selection = selection.id if selection else None
+        source.language = wanted.language
         read, counts = reader_of(source, wanted)
         if not counts:
             raise nothing_to_export(ids, wanted)
@@ -167,6 +169,8 @@ def export(
                     files=files,
                     settings=settings,
                     metadata=wanted.metadata,
+                    language=wanted.language,
+                    renderings=rendering_counts(source) if wanted.language != rows.ORIGINAL else None,
                     duplicates=duplicates,
                     rows_by_culture=dict(sorted(tally.by_culture.items())),
                     answers=len(tally.answers),
@@ -273,7 +277,8 @@ def write(
                 source.without_row.update(row.ids.values())
                 continue
             tally.answers.update(answers[:1])  # of a pair, the chosen one
-            sinks[name_for(row.culture, half, wanted)].add(row.data, row.ids)
+            rendered = {"language": row.rendered_in} if row.rendered_in else {}
+            sinks[name_for(row.culture, half, wanted)].add(row.data, row.ids | rendered)
             tally.by_culture[row.culture] += 1
             tally.by_half[half] += 1
             tally.by_provenance[row.provenance or UNKNOWN] += 1

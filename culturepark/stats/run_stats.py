@@ -17,6 +17,7 @@ import sqlalchemy
 from pydantic import ValidationError
 from sqlmodel import col, func, select
 
+from culturepark.dialogue.tongues import languages_of
 from culturepark.distill.dedup import band
 from culturepark.distill.samples import AFTER_VERIFYING
 from culturepark.domain import Edition, Status, SurveyItem
@@ -254,8 +255,8 @@ def meaning_of(
         Meaning(
             unit_rows(np.stack([by_text[text] for text in texts])),
             unit_rows(np.stack(asked)) if len(asked) == len(questions) else None,
-            threshold_of(run, edition) or band(method_of(name), edition.scenario.language)[1],
-            load_language(edition.scenario.language),
+            threshold_of(run, edition) or band(method_of(name), languages_of(edition)[0])[1],
+            load_language(languages_of(edition)[0]),
         ),
         available,
     )

@@ -40,6 +40,11 @@ def castings(store: Store, run: RunRow, edition: Edition, only: str | None = Non
         return sitting_in(session, col(DialogueRow.id) == only if only else col(DialogueRow.run_id) == run.id, edition)
 
 
+def castings_of_run(look: Session, run_id: str, edition: Edition) -> tuple[Casting, ...]:
+    """Return the castings of a run, as `castings` does."""
+    return sitting_in(look, col(DialogueRow.run_id) == run_id, edition)
+
+
 def sitting_in(session: Session, condition: Any, edition: Edition) -> tuple[Casting, ...]:
     """Return the castings of the dialogues that meet a condition; see `castings`."""
     seeds = {seed.key: edition.seed(seed.key) for seed in edition.scenario.seeds}

@@ -68,6 +68,11 @@ class Behind:
     spoken: Spoken | None
     """None for a whole dialogue."""
 
+    @property
+    def language(self) -> str:
+        """The one that the row is in, where it stands as it was said."""
+        return (self.spoken and self.spoken.sample.language) or self.dialogue.language
+
 
 def behind(
     look: Look, runs: Sequence[RunRow], editions: Mapping[str, Edition], ids: Sequence[str]

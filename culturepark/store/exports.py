@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from itertools import groupby
 from operator import or_ as or_bits
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy
 from sqlmodel import Session, and_, case, col, func, or_, select
 
 from culturepark.dialogue.protocol import PROTOCOLS
-from culturepark.domain import Status, Turn
-from culturepark.store.integrity import PAGE, columns, of_columns, pages, sound
+from culturepark.domain import SEVERAL_LANGUAGES, Relation, Statement, Status, Turn
+from culturepark.store.integrity import PAGE, columns, hangs_on, of_columns, pages, sound
 from culturepark.store.lineage import of_run
 from culturepark.store.tables import (
     CallRow,
@@ -23,10 +23,12 @@ from culturepark.store.tables import (
     RunRow,
     SampleRow,
     SelectedRow,
+    StatementRenderingRow,
     StatementRow,
     TurnRow,
     VerdictRow,
 )
+from culturepark.store.turns import with_renderings
 
 Look = Session
 """One transaction, which sees the store as it was when the transaction began."""
@@ -101,6 +103,27 @@ def words_of(look: Look, statement_id: str) -> tuple[str, str]:
     """Return the words of a statement, in the first person and in the third, which norms had in version 0.1."""
     row = look.get_one(StatementRow, statement_id)
     return row.first_person, row.text
+
+
+def statement(look: Look, statement_id: str) -> Statement:
+    return look.get_one(StatementRow, statement_id).noun()
+
+
+def phase_of(look: Look, turn_id: str) -> str:
+    return look.get_one(TurnRow, turn_id).phase
+
+
+def verdicts_on(look: Look, run: RunRow, statement_id: str) -> list[tuple[str, Relation, str]]:
+    """Return criterion, relation and decision of the verdicts that count on a statement."""
+    query = select(VerdictRow).where(VerdictRow.statement_id == statement_id, VerdictRow.round == run.verify_round)
+    return [(row.criterion, cast("Relation", row.relation), row.decision) for row in look.exec(query)]
+
+
+def renderings(look: Look, run_id: str, language: str) -> dict[str, StatementRenderingRow]:
+    """Return what a run's statements are in another language, by statement id."""
+    below = hangs_on(col(StatementRenderingRow.statement_id), run_id)
+    query = select(StatementRenderingRow).where(below, StatementRenderingRow.language == language)
+    return {row.statement_id: row for row in look.exec(query)}
 
 
 def has_row(role: Any, protocol: Any) -> Any:
@@ -179,7 +202,8 @@ class KeptStatement(NamedTuple):
 def kept_statements(look: Look, run: RunRow) -> list[KeptStatement]:
     """Return the statements of a run with a kept sample, in no order."""
     facts: list[Any] = [StatementRow.id, StatementRow.first_person, StatementRow.culture, StatementRow.kind]
-    facts += [DialogueRow.seed_key, DialogueRow.language, VerdictRow.relation, ParticipantRow.stance_code]
+    language = func.coalesce(StatementRow.language, DialogueRow.language)
+    facts += [DialogueRow.seed_key, language, VerdictRow.relation, ParticipantRow.stance_code]
     stance = and_(
         col(VerdictRow.statement_id) == col(StatementRow.id),
         col(VerdictRow.criterion) == "stance",
@@ -291,6 +315,9 @@ def talks(look: Look, run_id: str) -> Iterator[tuple[DialogueRow, list[Participa
             .order_by(col(TurnRow.dialogue_id), col(TurnRow.position))
         )
         turns = {key: [row.noun() for row in rows] for key, rows in groupby(turn_rows, lambda row: row.dialogue_id)}
+        for row in dialogues:
+            if row.language == SEVERAL_LANGUAGES:
+                turns[row.id] = with_renderings(look, row.id, turns.get(row.id, []))
         for row in dialogues:
             yield row, participants.get(row.id, []), turns.get(row.id, [])
         look.expunge_all()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -22,7 +21,6 @@ from culturepark.domain import (
     Duplicate,
     Edition,
     Provenance,
-    Rendering,
     Sample,
     Scenario,
     Slip,
@@ -64,6 +62,7 @@ from culturepark.store.tables import (
     renderings_of,
     turn_values,
 )
+from culturepark.store.turns import with_renderings
 
 CALLS, TURNS = SQLModel.metadata.tables["call"], SQLModel.metadata.tables["turn"]
 """The tables that a run writes all the time; a statement of Core costs a third of an object's."""
@@ -281,13 +280,8 @@ class Store:
         turns = [row.noun() for row in self.database.rows(query)]
         if not any(turn.language for turn in turns):
             return turns
-        heard: dict[str, list[Rendering]] = defaultdict(list)
-        below = hangs_on(col(RenderingRow.turn_id), dialogue_id)
-        for row in self.database.rows(select(RenderingRow).where(below).order_by(col(RenderingRow.language))):
-            heard[row.turn_id].append(row.noun())
-        return [
-            turn.model_copy(update={"renderings": tuple(heard[f"{dialogue_id}.t{turn.position}"])}) for turn in turns
-        ]
+        with self.database.reading() as session:
+            return with_renderings(session, dialogue_id, turns)
 
     def phases_and_origins(self, run_id: str) -> dict[str, tuple[str, str]]:
         """Return turn id -> phase and origin, for all turns of a run."""

@@ -145,7 +145,7 @@ def test_the_quickstart_keeps_samples_and_every_sample_is_traced(
         assert stats["tokens"]["prompt"] == sum(prompt for prompt, _ in endpoint.tokens)
         assert stats["tokens"]["completion"] == sum(completion for _, completion in endpoint.tokens)
     kept = [row[0] for row in rows(store, "SELECT id FROM sample WHERE status = 'kept'")]
-    assert stats["samples"]["kept"] == len(kept) > 10
+    assert stats["samples"]["kept"] == len(kept) > 5
     assert stats["cost_usd"] is None
     assert culturepark("trace", kept[0]) == 0
     assert kept[0].rpartition(".x")[0] in capsys.readouterr().out
