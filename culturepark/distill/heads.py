@@ -40,7 +40,7 @@ Encode = Callable[[Sequence[str]], Awaitable[Vectors]]
 Matrix = NDArray[np.float64]
 KINDS: tuple[Kind, ...] = ("custom", "norm", "opinion")
 """The classes of the head `piece`; the last one, without a name, is none of them."""
-OWN_AT_LEAST = 0.7
+OWN_AT_LEAST = 0.6
 """Probability from which a clause counts as the speaker's own."""
 QUOTE_AT_LEAST = 0.7
 """Probability from which a quote is faithful."""

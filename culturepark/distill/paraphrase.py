@@ -25,6 +25,8 @@ from culturepark.languages import PACKAGES, Language, load_language
 FRAME = 0.45
 """The least share of common words, in their order, of two texts with one frame. On the development rows light edits
 have .79 and more, paraphrases .41 and less; no pair between them says the same."""
+LETTER_FRAME = 0.6
+"""The least share of common letters, in their order, of two texts with one frame in a language without word lists."""
 SAME_WORDS = 0.75
 """The least share of common words of two texts that have the same words in another order."""
 
@@ -55,6 +57,8 @@ class Reading:
     """The beginnings of heavy words that are no function words."""
     endings: frozenset[str]
     """Endings by which forms of one word differ."""
+    letters: str | None
+    """All letters in order, of a language without word lists; otherwise None."""
     pairs: Counter[str] | None
     """Pairs of neighbouring letters, if the script is neither Latin nor Chinese or Japanese; otherwise None."""
 
@@ -69,10 +73,12 @@ def read(text: str, language: Language | str) -> Reading:
     elsewhere = negation_of(language)
     words = tuple(letter for word in words_of(text, language) for letter in (word if spaceless(word) else (word,)))
     bare = ["not" if word in lists["negation"] else word for word in words]
+    # Without a list of words for it, each match of the language's pattern is a negation.
+    negations = bare.count("not") if lists["negation"] else len(elsewhere.findall(text))
     heavy = tuple(word for word in bare if word not in lists["light"])
     return Reading(
         words=words,
-        turning=(bare.count("not"), frozenset(w for w in bare if w in lists["turning"] or w[0].isdigit())),
+        turning=(negations, frozenset(w for w in bare if w in lists["turning"] or w[0].isdigit())),
         numbers=frozenset(word for word in words if word[0].isdigit() or word in lists["ranks"]) - {"1"},
         negated=any(word in lists["negation"] and word not in lists["negates_a_part"] for word in words)
         or (len(heavy) > 0.8 * len(words) and bool(elsewhere.search(text))),
@@ -80,6 +86,7 @@ def read(text: str, language: Language | str) -> Reading:
         beginnings=tuple(word.rstrip("".join(lists["plural"]))[:5] for word in heavy),
         endings=frozenset(("", *lists["endings"])),
         stems=frozenset(word[:5] for word in heavy if len(word) > 2 and word not in lists["function_words"]),
+        letters=None if lists["light"] else "".join(words),
         pairs=Counter(a + b for word in words for a, b in pairwise(word)) if strange(words) else None,
     )
 
@@ -89,7 +96,7 @@ def compare(one: Reading, other: Reading, sided: bool = False) -> Likeness:
     Args:
         sided: both texts are known to be on the same side of the question.
     """
-    if Indel.normalized_similarity(one.words, other.words) >= FRAME:
+    if in_one_frame(one, other):
         differ = one.turning != other.turning or changed(one, other)
         differ = differ or swapped(one.beginnings, other.beginnings) or swapped(one.heavy, other.heavy)
         return Likeness.RIVAL if differ else Likeness.SAME
@@ -98,6 +105,14 @@ def compare(one: Reading, other: Reading, sided: bool = False) -> Likeness:
     if not sided and shared_words(one, other) >= SAME_WORDS:  # as where roles are swapped
         return Likeness.RIVAL
     return Likeness.OTHER if one.negated != other.negated and not sided else Likeness.OPEN
+
+
+def in_one_frame(one: Reading, other: Reading) -> bool:
+    """Return whether most words are the same in the same order; or letters, where forms of a word are not known."""
+    if Indel.normalized_similarity(one.words, other.words) >= FRAME:
+        return True
+    letters = one.letters and other.letters and Indel.normalized_similarity(one.letters, other.letters)
+    return bool(letters and letters >= LETTER_FRAME)
 
 
 def shared_words(one: Reading, other: Reading) -> float:
