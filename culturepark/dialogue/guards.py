@@ -25,6 +25,8 @@ LONGEST = 4000
 """Characters of a turn."""
 LONGEST_QUESTION = 60
 """Words of a follow-up."""
+UNMARKED = 15
+"""Words that may be said without a mark at their end."""
 LONGEST_NAME = 3
 """Words that may be the same in two languages."""
 LOOP = re.compile(r"(\S{1,8}?)\1{24,}")
@@ -191,6 +193,8 @@ def objection_to_rendering(reply: Reply, text: str, original: str, hearing: Hear
         return reason
     if matches(text, hearing.language.phrases["refusal"]):
         return "refusal"
+    if dangles(text, hearing.language):
+        return "cut-off"
     said = words(text)
     return "wrong-language" if len(said) > LONGEST_NAME and said == words(original) else None
 
@@ -340,7 +344,14 @@ def repeats(text: str, hearing: Hearing) -> bool:
 
 
 def dangles(text: str, language: Language) -> bool:
-    """Return whether the last word wants another after it, as `and` does."""
+    """Return whether the last word wants another after it, as `and` does.
+
+    Where a language has no list of such words, several sentences or a long one want a mark at the end.
+    """
+    if not language.phrases["dangling"]:
+        end = text.rstrip("\"'”»“」』)*_ \n")[-1:]
+        several = any(mark in text for mark in SENTENCE_MARKS) or length(text) > UNMARKED
+        return several and unicodedata.category(end or " ")[0] in "LM"
     said = plain(text).split()
     return bool(said) and not INITIALS.search(text) and said[-1] in language.phrases["dangling"]
 
