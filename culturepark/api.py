@@ -379,7 +379,7 @@ def simulate_async(
     named = [(role, [spec] if isinstance(spec, str) else spec) for role, spec in (roles or {}).items()]
     given = parse_roles(model, [f"{role}={spec}" for role, specs in named for spec in specs])
     models = with_interpreter(given, edition)
-    check_interpreter(models)
+    check_interpreter(models, edition)
     trust = Trust(models.values())
     check_specs(models, roles_until(until, edition.scenario, models), trust)
     settings = Settings(

@@ -104,13 +104,23 @@ def speaking(persona: Persona, name: str, language: Spoken) -> tuple[Persona, La
     Args:
         name: by which it was found.
     Raises:
-        UsageError: if there is no such language.
+        UsageError: if there is no such language, or no card in the persona's own.
         CatalogError: if the words do not fit the card.
     """
-    code = persona.own_language if language == NATIVE else language
-    if code not in PACKAGES:
-        raise UsageError(f"--language: there is no folder of {clipped(code)!r}, only: {', '.join(sorted(PACKAGES.names()))}")
-    return with_words(persona, Path(name) if is_file(name) else shipped(persona.key), (code,)), code
+    if language != NATIVE and language not in PACKAGES:
+        known = ", ".join([NATIVE, *sorted(PACKAGES.names())])
+        raise UsageError(f"--language: there is no folder of {clipped(language)!r}, only: {known}")
+    spoken = [tongue.language for tongue in persona.speaks if tongue.language in PACKAGES]
+    persona = with_words(
+        persona,
+        Path(name) if is_file(name) else shipped(persona.key),
+        spoken if language == NATIVE else (language,),
+    )
+    if language != NATIVE:
+        return persona, language
+    if not persona.is_written_in(code := persona.own_language):
+        raise UsageError(f"--language native: {persona.key} has no card in {code}; --language en, or another one")
+    return persona, code
 
 
 def find_seed(about: str | None, language: LanguageCode = DEFAULT_LANGUAGE) -> Seed:

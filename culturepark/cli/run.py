@@ -117,7 +117,7 @@ def simulate(
         except (Lacking, Unreachable) as error:  # a forecast is useful before models are set up
             tell(f"note: the run itself would end at once: {safe(error)}")
         return show_forecast(edition, models, seed, store_url, as_json)
-    check_interpreter(models)
+    check_interpreter(models, edition)
     trust = trust_in(models.values(), [])
     check_specs(models, roles_until(until, edition.scenario, models), trust)
     settings = Settings(

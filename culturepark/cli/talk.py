@@ -84,7 +84,7 @@ def talk(
     from culturepark.models import prices
     from culturepark.models.registry import check_specs
     from culturepark.models.spec import parse_roles
-    from culturepark.run.plan import Settings, free_run_id, new_run, roles_until, settings_of
+    from culturepark.run.plan import Settings, free_run_id, new_run, roles_until, settings_of, with_interpreter
     from culturepark.run.rating import known
     from culturepark.store.integrity import edition_of
     from culturepark.store.store import Store
@@ -116,7 +116,7 @@ def talk(
         check_run_id(run_id)
         who, code = speaking(find_persona(persona), persona, language)
         edition = talk_edition(who, find_seed(about, code), moderated=moderated, language=code)
-        models = parse_roles(model, roles)
+        models = with_interpreter(parse_roles(model, roles), edition)
         seed = 1 if seed is None else seed
         plan(edition, seed, known(edition))
         trust = trust_in(models.values(), [])

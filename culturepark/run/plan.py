@@ -12,9 +12,9 @@ from culturepark import __version__
 from culturepark.dialogue.casting import plan
 from culturepark.dialogue.guards import LONGEST
 from culturepark.dialogue.protocol import protocol_of
-from culturepark.dialogue.tongues import may_be_interpreted
+from culturepark.dialogue.tongues import languages_of, may_be_interpreted
 from culturepark.distill.probes import ROLES
-from culturepark.domain import JUDGES, Edition, ModelRole, Scenario, Status, storable
+from culturepark.domain import DEFAULT_LANGUAGE, JUDGES, Edition, ModelRole, Scenario, Status, storable
 from culturepark.errors import UsageError
 from culturepark.models.chat import canonical, digest
 from culturepark.models.ledger import now
@@ -31,7 +31,7 @@ TALKING: tuple[ModelRole, ...] = ("speaker", "moderator", "interpreter")
 """The last only in runs that may need one."""
 
 
-UNNEEDED = "everybody at a table of this scenario has the same language"
+UNNEEDED = "there is nothing to interpret, since all is said and kept in one language"
 NO_INTERPRETER = (
     "is too small to interpret between people of different languages; name a model that can, as "
     "--role interpreter=openai:NAME, or hold the talk in one language (`language: en` in the scenario)"
@@ -224,25 +224,28 @@ def models_with(row: RunRow, model: str) -> dict[ModelRole, ModelSpec]:
 
 
 def with_interpreter(models: Mapping[ModelRole, ModelSpec], edition: Edition) -> dict[ModelRole, ModelSpec]:
-    """Return the models of a run with the interpreter's where people may need one: the one that speaks, by default.
+    """Return the models of a run with the interpreter's where one may be needed: the one that speaks, by default.
+
+    That is at a table of several languages, and for rows that are put into English.
 
     Raises:
         UsageError: if one is named that nobody needs.
     """
-    if may_be_interpreted(edition):
+    foreign = set(languages_of(edition)) != {DEFAULT_LANGUAGE}
+    if may_be_interpreted(edition) or (foreign and edition.scenario.distill.english):
         return {"interpreter": models["speaker"], **models}
     if "interpreter" in models:
         raise UsageError(f"--role interpreter: {UNNEEDED}")
     return dict(models)
 
 
-def check_interpreter(models: Mapping[ModelRole, ModelSpec]) -> None:
+def check_interpreter(models: Mapping[ModelRole, ModelSpec], edition: Edition) -> None:
     """
     Raises:
-        UsageError: if the interpreter is a model that cannot interpret.
+        UsageError: if people need an interpreter, and its model cannot interpret.
     """
     spec = models.get("interpreter")
-    if spec and spec.of.tiny:
+    if spec and spec.of.tiny and may_be_interpreted(edition):
         raise UsageError(f"{spec} {NO_INTERPRETER}")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import culturepark
 from culturepark.dialogue.casting import plan
-from culturepark.domain import Edition, JsonObject
+from culturepark.domain import DistillPolicy, Edition, JsonObject
 from culturepark.errors import Interrupted, UsageError
 from culturepark.models import scripted
 from culturepark.models.spec import parse_roles
@@ -62,7 +62,6 @@ def test_a_scenario_in_a_language_is_held_offline_with_people_of_whom_nobody_wro
     assert {row["stop_reason"] for row in rows_of("dialogue")} <= {"completed", "repeating"}
     assert {row["language"] for row in rows_of("turn")} == {None}
     assert not rows_of("rendering")
-    assert "interpreter" not in json.loads(rows_of("run")[0]["models"])
 
 
 def test_across_languages_a_run_keeps_what_was_said_and_what_was_heard(tmp_path: Path) -> None:
@@ -144,11 +143,14 @@ def test_a_reader_is_shown_the_english_rendering_below_what_was_said(tmp_path: P
 def test_a_run_names_an_interpreter_only_where_one_may_be_needed() -> None:
     models = parse_roles("scripted", ["speaker=openai:good"])
     assert "interpreter" not in with_interpreter(models, edition())
-    assert "interpreter" not in with_interpreter(models, panel(CEVDET, ELIF))
+    alone = panel(CEVDET, ELIF)
+    assert str(with_interpreter(models, alone)["interpreter"]) == "openai:good"  # for rows in English
+    kept = alone.scenario.model_copy(update={"distill": DistillPolicy(english=False)})
+    assert "interpreter" not in with_interpreter(models, alone.model_copy(update={"scenario": kept}))
     assert str(with_interpreter(models, across())["interpreter"]) == "openai:good"
     named = parse_roles("scripted", ["interpreter=openai:better"])
     assert str(with_interpreter(named, across())["interpreter"]) == "openai:better"
-    with pytest.raises(UsageError, match="--role interpreter: everybody at a table of this scenario has the same"):
+    with pytest.raises(UsageError, match="--role interpreter: there is nothing to interpret"):
         with_interpreter(named, edition())
 
 
@@ -183,4 +185,4 @@ def test_a_run_without_an_interpreter_takes_none_when_it_is_resumed() -> None:
     assert cli("simulate", "quickstart", "--model", "scripted", "--until", "dialogue", "--run-id", "e").code == 0
     done = cli("resume", "e", "--role", "interpreter=scripted")
     assert done.code == 2
-    assert "--role interpreter: everybody at a table of this scenario has the same language" in done.err
+    assert "--role interpreter: there is nothing to interpret" in done.err
