@@ -131,15 +131,18 @@ class Language:
         """Words with which a piece of a sentence begins that hangs on what went before."""
         return tuple(self._about.get("joining", ()))
 
+    @property
+    def full_stop(self) -> str:
+        return FULL_STOPS.get(self.script, ".")
+
     @cached_property
     def own_words(self) -> str:
         """A GBNF expression for the words of its own with which a small model ends a sentence.
 
         Where the language names none, it is right for any script: in place of its letters stands what is no mark.
         """
-        stop = FULL_STOPS.get(self.script, ".")
         short = "{8,50}" if self.script == "CJK" else "{20,130}"
-        any_script = rf'[^{MARKS}0-9\n]{short} [^{MARKS}0-9 \n] "{stop}"'
+        any_script = rf'[^{MARKS}0-9\n]{short} [^{MARKS}0-9 \n] "{self.full_stop}"'
         return str(self._about.get("own_words", any_script))
 
     def country(self, alpha3: str) -> str | None:

@@ -99,6 +99,8 @@ def answer(body: JsonObject) -> str:
         "same": different,
         "rows": rows,
         "wordings": wordings,
+        "renderings": renderings,
+        "comparisons": comparisons,
     }
     return json.dumps(scripts[schema](material))
 
@@ -186,6 +188,8 @@ def end_of(text: str) -> str:
 CARDS = ("persona", "talk-persona")
 QUESTIONS = ("moderate", "follow-up", "follow-up-small")
 QUOTES = '“”"„«»「」『』'
+ENDS = ".!?。！？।؟"
+"""Marks at the end of a sentence."""
 
 
 def in_another_language(system: str, messages: list[JsonObject]) -> str:
@@ -246,9 +250,30 @@ def rendering(material: JsonObject) -> str:
     return quoting(material["words"], language)
 
 
+def renderings(material: JsonObject) -> JsonObject:
+    """Put statements into English as `rendering` does what was said."""
+    english = load_language(DEFAULT_LANGUAGE)
+
+    def told(item: JsonObject) -> JsonObject:
+        texts = {name: item[name] for name in ("first_person", "statement", "question", "exception")}
+        return {"id": item["id"]} | {name: text and quoting(text, english) for name, text in texts.items()}
+
+    return {"items": [told(item) for item in material["items"]]}
+
+
+def comparisons(material: JsonObject) -> JsonObject:
+    """Say that a rendering agrees if it holds the original."""
+    english = load_language(DEFAULT_LANGUAGE)
+    pairs = [(item["id"], quoting(item["original"], english) == item["english"]) for item in material["items"]]
+    return {
+        "items": [{"id": number, "difference": "" if same else "not known", "agrees": same} for number, same in pairs]
+    }
+
+
 def quoting(text: str, language: Language) -> str:
     """Return a text between quotation marks, behind a sentence of the language."""
-    return f"{language.frame('ask_nothing').text} “{text.translate(dict.fromkeys(map(ord, QUOTES)))}”"
+    quoted = text.translate(dict.fromkeys(map(ord, QUOTES))).rstrip(ENDS)
+    return f"{language.frame('ask_nothing').text} “{quoted}”{language.full_stop}"
 
 
 def reads_as(text: str, language: Language) -> bool:
@@ -288,18 +313,23 @@ def sentences_in(text: str) -> list[tuple[int, int, str]]:
     first, words = 0, ""
     for digits, piece in re.findall(r"\[(\d+)\] (.*?)(?= \[\d+\] |$)", text, re.S):
         first, words = first or int(digits), f"{words} {piece}".strip()
-        if words.endswith((".", "!", "?")):
+        if words.endswith(tuple(ENDS)):
             found.append((first, int(digits), words))
             first, words = 0, ""
     return found
 
 
 def left_because(sentence: str) -> str | None:
-    if sentence.endswith("?"):
+    if sentence.endswith(("?", "？", "؟")):
         return "question"
-    if sentence in OPENERS or len(sentence.split()) < 7:
+    if sentence in OPENERS or words_in(sentence) < 7:
         return "courtesy"
     return "fact" if sentence.startswith("I am ") else None
+
+
+def words_in(sentence: str) -> int:
+    """Return the number of words, of which two Chinese letters make one."""
+    return len(sentence.split()) + len(re.findall("[\u4e00-\u9fff]", sentence)) // 2
 
 
 def told_in(sentence: str, person: JsonObject) -> JsonObject:
@@ -352,7 +382,12 @@ def countries_of_norms() -> dict[str, str]:
     """Return the country of each norm on the shipped cards, by its first words."""
     from culturepark.catalog.personas import load_all
 
-    return {start_of(norm.text): person.country_name for person in load_all([]) for norm in person.norms}
+    everybody = load_all(
+        [], (), lambda people: {t.language for p in people for t in p.speaks if t.language in PACKAGES}
+    )
+    told = [(person, [norm.text for norm in person.norms]) for person in everybody]
+    told += [(person, words.norms) for person in everybody for words in person.words.values()]
+    return {start_of(text): person.country_name for person, texts in told for text in texts}
 
 
 def start_of(text: str) -> str:

@@ -372,6 +372,9 @@ class Run:
         speaker, moderator = await self.models.get("speaker"), await self.models.get("moderator")
         tongues = tongues_of(self.scenario, casting)
         interpreter = await self._interpreter() if tongues.interpreted else None
+        for person in (p.persona for p in casting.participants) if speaker.traits.small else ():
+            if not person.is_written_in(code := tongues.speaks(person.key)):
+                self._note_once(f"{person.called} has no card in {code}, and a model this small only picks from cards")
         async for event in converse(
             casting,
             self.scenario,

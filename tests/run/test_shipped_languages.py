@@ -12,6 +12,7 @@ from culturepark.catalog.personas import load_all
 from culturepark.catalog.scenarios import in_own_words, load_edition
 from culturepark.domain import CULTURES, DEFAULT_LANGUAGE, Persona
 from culturepark.languages import PACKAGES
+from culturepark.store.tables import SampleRow, StatementRenderingRow
 from tests.cli.test_cli import away  # noqa: F401 - for all
 from tests.support.fakes import FakeModel, hold
 
@@ -40,6 +41,17 @@ def test_a_talk_in_the_language_is_held_to_its_end(code: str, protocol: str, tmp
     held = hold(tmp_path, edition, FakeModel(), until="dialogue")
     for dialogue in held.store.dialogues("held"):
         assert (dialogue.language, dialogue.stop_reason) == (code, "completed")
+
+
+@pytest.mark.parametrize("language", ["tr", "native"])
+def test_a_whole_run_makes_rows_with_english_beside_them(language: str, tmp_path: Path) -> None:
+    held = hold(tmp_path, load_edition(scenario(language, "in-cultural", ["turkish"])), FakeModel())
+    kept = [row for row in held.rows(SampleRow) if row.status == "kept"]
+    assert kept
+    assert {row.language for row in kept} == {"tr"}
+    beside = held.rows(StatementRenderingRow)
+    assert {row.statement_id for row in kept} <= {row.statement_id for row in beside}
+    assert all(row.agrees for row in beside)
 
 
 @pytest.mark.skipif(not OTHERS, reason="there is no other language yet")
