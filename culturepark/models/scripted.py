@@ -385,7 +385,7 @@ def countries_of_norms() -> dict[str, str]:
     everybody = load_all(
         [], (), lambda people: {t.language for p in people for t in p.speaks if t.language in PACKAGES}
     )
-    told = [(person, [norm.text for norm in person.norms]) for person in everybody]
+    told = [(person, tuple(norm.text for norm in person.norms)) for person in everybody]
     told += [(person, words.norms) for person in everybody for words in person.words.values()]
     return {start_of(text): person.country_name for person, texts in told for text in texts}
 
