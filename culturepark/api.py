@@ -44,7 +44,16 @@ from culturepark.models.spec import parse_roles
 from culturepark.models.trust import Trust
 from culturepark.run import Until, Watcher
 from culturepark.run.pipeline import Run
-from culturepark.run.plan import Settings, free_run_id, models_of, new_run, roles_until, settings_of
+from culturepark.run.plan import (
+    Settings,
+    check_interpreter,
+    free_run_id,
+    models_of,
+    new_run,
+    roles_until,
+    settings_of,
+    with_interpreter,
+)
 from culturepark.run.rating import known
 from culturepark.stats.figures import RunStats
 from culturepark.stats.run_stats import stats
@@ -368,7 +377,9 @@ def simulate_async(
     else:
         edition = load_scenario(scenario, dialogues=dialogues)
     named = [(role, [spec] if isinstance(spec, str) else spec) for role, spec in (roles or {}).items()]
-    models = parse_roles(model, [f"{role}={spec}" for role, specs in named for spec in specs])
+    given = parse_roles(model, [f"{role}={spec}" for role, specs in named for spec in specs])
+    models = with_interpreter(given, edition)
+    check_interpreter(models, edition)
     trust = Trust(models.values())
     check_specs(models, roles_until(until, edition.scenario, models), trust)
     settings = Settings(

@@ -893,7 +893,11 @@ class Turn(Noun):
 
     def heard_in(self, code: LanguageCode) -> str:
         """Return what a listener of a language heard; the words as they were said where nothing was rendered."""
-        return next((rendering.text for rendering in self.renderings if rendering.language == code), self.text)
+        return self.rendered_for(code) or self.text
+
+    def rendered_for(self, code: LanguageCode) -> str | None:
+        """Return the rendering for a reader of a language; None where there is none, as for what was said in it."""
+        return next((rendering.text for rendering in self.renderings if rendering.language == code), None)
 
     @property
     def is_own(self) -> bool:

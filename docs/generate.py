@@ -151,16 +151,17 @@ def keys(model: type[BaseModel], prefix: str = "", borrowed: Mapping[str, str] |
     schema = model.model_json_schema()
     docs = {**(borrowed or {}), **field_docs(model)}
     for name, field in model.model_fields.items():
-        shape = schema["properties"][name]
+        key = field.alias or name
+        shape = schema["properties"][key]
         inner = list(dict.fromkeys(models_in(field.annotation)))
         default = "required" if field.is_required() else plain(field.default)
         if inner:
             told = "a list, see below" if inner[0][1] == "[]" else "a map, see below"
         else:
             told = values(shape, schema.get("$defs", {}))
-        yield [f"`{prefix}{name}`", told, default if not inner or field.is_required() else "", docs.get(name, "")]
+        yield [f"`{prefix}{key}`", told, default if not inner or field.is_required() else "", docs.get(name, "")]
         for each, mark in inner:
-            yield from keys(each, f"{prefix}{name}{mark}.")
+            yield from keys(each, f"{prefix}{key}{mark}.")
 
 
 def plain(default: Any) -> str:

@@ -10,13 +10,14 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from culturepark.catalog.files import load, package_dir
-from culturepark.catalog.personas import load_persona
-from culturepark.catalog.scenarios import ScenarioFile, shipped_files
-from culturepark.catalog.surveys import load_items
-from culturepark.catalog.words import is_words
-from culturepark.domain import Edition, Persona, Scenario, Seed, Shape
+from culturepark.catalog.personas import load_persona, shipped_cards
+from culturepark.catalog.scenarios import ScenarioFile, shipped_files, words_of_seeds, words_of_survey
+from culturepark.catalog.surveys import load_surveys
+from culturepark.catalog.words import seed_in, with_words
+from culturepark.domain import DEFAULT_LANGUAGE, NATIVE, Edition, LanguageCode, Persona, Scenario, Seed, Shape, Spoken
 from culturepark.errors import UsageError
 from culturepark.files import clipped
+from culturepark.languages import PACKAGES
 
 EVERYDAY = Seed(
     key="everyday-life",
@@ -25,8 +26,12 @@ EVERYDAY = Seed(
 )
 """The seed of a talk without `--about`."""
 
+IN_YOUR_WORDS = 'with a question of your own in that language, in quotes: --about "..."'
 
-def talk_edition(persona: Persona, seed: Seed, *, moderated: bool) -> Edition:
+
+def talk_edition(
+    persona: Persona, seed: Seed, *, moderated: bool, language: LanguageCode = DEFAULT_LANGUAGE
+) -> Edition:
     """
     Raises:
         UsageError: if the persona's stance cannot be drawn.
@@ -44,6 +49,7 @@ def talk_edition(persona: Persona, seed: Seed, *, moderated: bool) -> Edition:
         setting="moderated" if moderated else "one-to-one",
         cultures=(persona.culture,),
         protocol="talk",
+        language=language,
         seeds=(seed,),
         people=1,
         samples=(*asked, "norm", "own"),
@@ -60,14 +66,13 @@ def find_persona(name: str, among: Sequence[Persona] | None = None) -> Persona:
     Raises:
         UsageError: if there is none or more than one; names those it may be.
     """
-    if name.endswith((".yaml", ".yml")) or "/" in name:
+    if is_file(name):
         return load_persona(Path(name))
-    folder = package_dir("personas")
     given = {persona.key: persona for persona in among or ()}
-    keys = sorted(given) or sorted(path.stem for path in folder.glob("*.yaml") if not is_words(path))
+    keys = sorted(given) or [path.stem for path in shipped_cards()]
 
     def card(key: str) -> Persona:
-        return given[key] if given else load_persona(folder / f"{key}.yaml")
+        return given[key] if given else load_persona(shipped(key))
 
     wanted = name.casefold().strip()
     matches = [key for key in keys if key == wanted] or [key for key in keys if wanted and key.startswith(wanted)]
@@ -85,33 +90,80 @@ def find_persona(name: str, among: Sequence[Persona] | None = None) -> Persona:
     raise UsageError("\n".join([f"{clipped(name)} may be any of these; name one:", *lines]))
 
 
-def find_seed(about: str | None) -> Seed:
+def is_file(name: str) -> bool:
+    return name.endswith((".yaml", ".yml")) or "/" in name
+
+
+def shipped(key: str) -> Path:
+    return package_dir("personas") / f"{key}.yaml"
+
+
+def speaking(persona: Persona, name: str, language: Spoken) -> tuple[Persona, LanguageCode]:
+    """Return a persona with its words in the language of a talk, and that language.
+
+    Args:
+        name: by which it was found.
+    Raises:
+        UsageError: if there is no such language, or no card in the persona's own.
+        CatalogError: if the words do not fit the card.
+    """
+    if language != NATIVE and language not in PACKAGES:
+        known = ", ".join([NATIVE, *sorted(PACKAGES.names())])
+        raise UsageError(f"--language: there is no folder of {clipped(language)!r}, only: {known}")
+    spoken = [tongue.language for tongue in persona.speaks if tongue.language in PACKAGES]
+    persona = with_words(
+        persona,
+        Path(name) if is_file(name) else shipped(persona.key),
+        spoken if language == NATIVE else (language,),
+    )
+    if language != NATIVE:
+        return persona, language
+    if not persona.is_written_in(code := persona.own_language):
+        raise UsageError(f"--language native: {persona.key} has no card in {code}; --language en, or another one")
+    return persona, code
+
+
+def find_seed(about: str | None, language: LanguageCode = DEFAULT_LANGUAGE) -> Seed:
     """Find the seed of a survey item (`wvs7/Q33`) or of a shipped scenario, or make one of the user's own question.
 
     Raises:
-        UsageError: if it is none of them.
+        UsageError: if it is none of them, or nobody has put it in the language.
     """
+    if about is None and language != DEFAULT_LANGUAGE:
+        raise UsageError(f"--language {language}: say what about; {IN_YOUR_WORDS}")
     if about is None:
         return EVERYDAY
     about = " ".join(about.split())
     if " " in about or about.endswith(("?", "？", "؟")):
         return own_question(about)
     if "/" in about:
-        items = load_items([])
+        surveys = load_surveys([])
+        items = {key: item for survey in surveys for key, item in survey.items.items()}
         if item := items.get(about):
-            return Seed.of(item)
+            survey = next(survey for survey in surveys if about in survey.items)
+            words = {} if language == DEFAULT_LANGUAGE else words_of_survey(survey, (language,))
+            return told_in(language, seed_in(Seed.of(item), words, about.partition("/")[2]))
         near = get_close_matches(about, items, n=3)
         hint = f"; perhaps {', '.join(near)}" if near else f"; there are {', '.join(list(items)[:3])}, ..."
         raise UsageError(f"--about: no survey item {clipped(about)!r}{hint}")
-    seeds = {seed.key: seed for path in shipped_files() for seed in load(path, ScenarioFile).seeds if seed.key}
-    if seed := seeds.get(about):
-        return seed.own()
+    files = {path: load(path, ScenarioFile) for path in shipped_files()}
+    seeds = {seed.key: (seed, path) for path, file in files.items() for seed in file.seeds if seed.key}
+    if about in seeds:
+        seed, path = seeds[about]
+        words = {} if language == DEFAULT_LANGUAGE else words_of_seeds(path, files[path], (language,))
+        return told_in(language, seed_in(seed.own(), words, about))
     near = get_close_matches(about, seeds, n=3)
     hint = f"; perhaps {', '.join(near)}" if near else ""
     raise UsageError(
         f"--about {clipped(about)!r}: no seed of a shipped scenario{hint}; or a survey item, as wvs7/Q33, or a "
         "question of your own, in quotes"
     )
+
+
+def told_in(language: LanguageCode, seed: Seed) -> Seed:
+    if language != DEFAULT_LANGUAGE and language not in seed.words:
+        raise UsageError(f"--about {seed.key}: nobody has put it in {language}; {IN_YOUR_WORDS}")
+    return seed
 
 
 def own_question(question: str) -> Seed:

@@ -47,7 +47,9 @@ def cultures(ctx: typer.Context, incomplete: str) -> list[str]:  # noqa: ARG001
 
 @quietly
 def roles(ctx: typer.Context, incomplete: str) -> list[str]:  # noqa: ARG001
-    return [f"{role}=" for role in ("speaker", "moderator", "extractor", "verifier", "judge", "embedder")]
+    return [
+        f"{role}=" for role in ("speaker", "moderator", "interpreter", "extractor", "verifier", "judge", "embedder")
+    ]
 
 
 def shipped(folder: str) -> list[str]:

@@ -52,8 +52,8 @@ Roles = Annotated[
         "--role",
         metavar="ROLE=SPEC",
         autocompletion=completion.roles,
-        help="A model for one role: speaker, moderator, extractor, verifier, judge, or embedder (e5, minilm, lexical "
-        "or openai:NAME). Repeatable; judge, named again, is one more judge.",
+        help="A model for one role: speaker, moderator, interpreter, extractor, verifier, judge, or embedder (e5, "
+        "minilm, lexical or openai:NAME). Repeatable; judge, named again, is one more judge.",
     ),
 ]
 Endpoints = Annotated[

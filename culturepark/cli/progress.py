@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.text import Text
 
 from culturepark.dialogue.policy import expected_slots
-from culturepark.domain import Casting, Status, Turn
+from culturepark.domain import DEFAULT_LANGUAGE, Casting, Status, Turn
 from culturepark.run import Watcher
 from culturepark.store.integrity import edition_of
 from culturepark.store.tables import RunRow
@@ -121,6 +121,8 @@ class Live(Quiet):
         style = "dim" if turn.origin != "model" else "cyan" if turn.role == "moderator" else "bold"
         text = (safe(turn.text, lines=True), "dim" if style == "dim" else "")
         lines.append(Text.assemble((safe(called), style), "  ", text))
+        if rendered := turn.rendered_for(DEFAULT_LANGUAGE):
+            lines.append(plain(f"   {rendered}", "dim"))
         self._play()
 
     def talked(self, casting: Casting, status: Status, reason: str) -> None:

@@ -8,7 +8,7 @@ from culturepark.domain import JUDGES, ModelRole
 from culturepark.errors import UsageError
 from culturepark.models import prices
 from culturepark.models.spec import ModelSpec, parse_roles
-from culturepark.run.plan import models_of, models_with, settings_of
+from culturepark.run.plan import UNNEEDED, models_of, models_with, settings_of
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
 from culturepark.terminal.safe import tell
@@ -38,7 +38,11 @@ def models_for(row: RunRow, roles: list[str], model: str | None = None) -> dict[
 
     Args:
         model: model for all chat roles that are not named.
+    Raises:
+        UsageError: if an interpreter is named for a run that has none.
     """
+    if "interpreter" in role_names(roles) and "interpreter" not in models_of(row):
+        raise UsageError(f"--role interpreter: {UNNEEDED}")
     if model:
         kept = models_with(row, model)
     else:

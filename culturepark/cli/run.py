@@ -87,7 +87,14 @@ def simulate(
     from culturepark.models import prices
     from culturepark.models.registry import check_here, check_specs
     from culturepark.models.spec import parse_roles
-    from culturepark.run.plan import Settings, free_run_id, new_run, roles_until
+    from culturepark.run.plan import (
+        Settings,
+        check_interpreter,
+        free_run_id,
+        new_run,
+        roles_until,
+        with_interpreter,
+    )
     from culturepark.run.rating import known
     from culturepark.store.store import Store
     from culturepark.terminal.safe import safe, tell
@@ -100,7 +107,7 @@ def simulate(
     if str(page) == "-":
         raise UsageError("--page: a file; stdout has the rows")
     edition = scenarios.load_edition(scenarios.find(scenario), dialogues)
-    models = parse_roles(model, roles or [])
+    models = with_interpreter(parse_roles(model, roles or []), edition)
     prices.table()  # an error in the price list is reported now, and not at the first answer
     if dry_run:
         from culturepark.cli.forecast import show_forecast
@@ -110,6 +117,7 @@ def simulate(
         except (Lacking, Unreachable) as error:  # a forecast is useful before models are set up
             tell(f"note: the run itself would end at once: {safe(error)}")
         return show_forecast(edition, models, seed, store_url, as_json)
+    check_interpreter(models, edition)
     trust = trust_in(models.values(), [])
     check_specs(models, roles_until(until, edition.scenario, models), trust)
     settings = Settings(
@@ -190,7 +198,7 @@ def resume(
         if until:
             settings = replace(settings, until=until)
         for role in TALKING:
-            if models[role] != models_of(row)[role]:
+            if models.get(role) != models_of(row).get(role):
                 raise UsageError(f"--role {role}: a run's talk is one model's; begin another run with another {role}")
         check_used(trust, models.values(), row.id)
         check_specs(models, roles_until(settings.until, edition_of(row).scenario, models), trust)

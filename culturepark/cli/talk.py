@@ -21,7 +21,14 @@ from culturepark.cli.options import (
 app = typer.Typer()
 
 
-@app.command(epilog="Example: culturepark talk turkish-elif --about guest-unannounced")
+@app.command(
+    epilog="""\b
+Example: culturepark talk turkish-elif --about guest-unannounced
+\b
+In Turkish:
+Example: culturepark talk turkish-elif --about guest-unannounced --language tr
+"""
+)
 @gather
 def talk(
     persona: Annotated[
@@ -40,6 +47,14 @@ def talk(
             callback=decodable,
         ),
     ] = None,
+    language: Annotated[
+        str,
+        typer.Option(
+            metavar="CODE",
+            help="In which the persona speaks, as tr; native: the persona's own. You may write in any.",
+            callback=decodable,
+        ),
+    ] = "en",
     moderated: Annotated[bool, typer.Option("--moderated", help="A moderator opens, asks in between, closes.")] = False,
     model: Annotated[
         str | None, typer.Option(metavar="SPEC", help="For all chat roles, as for `simulate` (embedded by default).")
@@ -57,19 +72,19 @@ def talk(
     """Talk with a persona yourself; what came up is listed at the end."""
     import asyncio
 
-    from culturepark.catalog.talks import find_persona, find_seed, talk_edition
+    from culturepark.catalog.talks import find_persona, find_seed, speaking, talk_edition
     from culturepark.cli.consent import check_used, trust_in
     from culturepark.cli.execution import check_run_id
     from culturepark.cli.roles import models_for, named_models, warn_of_unknown_prices
     from culturepark.cli.talk_session import Session
     from culturepark.dialogue.casting import plan
     from culturepark.dialogue.protocol import protocol_of
-    from culturepark.domain import Status
+    from culturepark.domain import DEFAULT_LANGUAGE, Status
     from culturepark.errors import UsageError
     from culturepark.models import prices
     from culturepark.models.registry import check_specs
     from culturepark.models.spec import parse_roles
-    from culturepark.run.plan import Settings, free_run_id, new_run, roles_until, settings_of
+    from culturepark.run.plan import Settings, free_run_id, new_run, roles_until, settings_of, with_interpreter
     from culturepark.run.rating import known
     from culturepark.store.integrity import edition_of
     from culturepark.store.store import Store
@@ -79,8 +94,10 @@ def talk(
     if persona is None:
         if run_id is None:
             raise UsageError("whom with? `culturepark personas` lists who there is")
-        if about or moderated:
-            raise UsageError("a talk goes on as it was begun: --run-id alone, without --about and --moderated")
+        if about or moderated or language != DEFAULT_LANGUAGE:
+            raise UsageError(
+                "a talk goes on as it was begun: --run-id alone, without --about, --language and --moderated"
+            )
         store = Store(store_url, must_exist=True)
         begun = store.run(run_id)
         run_id, edition = begun.id, edition_of(begun)
@@ -97,8 +114,9 @@ def talk(
         if endpoints:
             raise UsageError("--endpoint is for a talk that is taken up with --run-id alone; --model names a new one's")
         check_run_id(run_id)
-        edition = talk_edition(find_persona(persona), find_seed(about), moderated=moderated)
-        models = parse_roles(model, roles)
+        who, code = speaking(find_persona(persona), persona, language)
+        edition = talk_edition(who, find_seed(about, code), moderated=moderated, language=code)
+        models = with_interpreter(parse_roles(model, roles), edition)
         seed = 1 if seed is None else seed
         plan(edition, seed, known(edition))
         trust = trust_in(models.values(), [])

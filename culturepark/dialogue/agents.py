@@ -19,7 +19,8 @@ from culturepark.dialogue.guards import clean, cleaned
 from culturepark.dialogue.marks import mark_in
 from culturepark.dialogue.memory import scenes_of
 from culturepark.dialogue.protocol import Move, Slot
-from culturepark.domain import Casting, Mark, Participant, Scenario, Scene, Turn, storable
+from culturepark.dialogue.tongues import listening, tongues_of
+from culturepark.domain import DEFAULT_LANGUAGE, Casting, Mark, Participant, Scenario, Scene, Turn, storable
 from culturepark.errors import UsageError
 from culturepark.languages import load_language
 from culturepark.models.chat import ChatModel, Reply, Request, Schema, digest
@@ -36,6 +37,8 @@ SPEECH_TOKENS = 300
 SMALL_SPEECH_TOKENS = 130
 FOLLOW_UP_TOKENS = 90
 LEAD_TOKENS = 250
+MORE_TOKENS = 2
+"""A text in another language than English may take so many times the tokens: few models are thrifty with any other."""
 SHOWN = 4
 """Last turns that a moderator is shown who words a question; the turns that it is about come with them."""
 LONGEST_WHY = 300
@@ -106,6 +109,7 @@ class Agent:
         """The name that the others and labels use."""
         self.about = about
         self.casting = casting
+        """As this speaker hears it: in the language of `scenario`."""
         self.scenario = scenario
         self.client = client
         self.language = load_language(scenario.language)
@@ -125,6 +129,10 @@ class Agent:
             CultureparkError: as the ledger does.
         """
         raise NotImplementedError
+
+    def room(self, tokens: int) -> int:
+        """Return the most tokens of an answer that may take so many in English."""
+        return tokens if self.language.code == DEFAULT_LANGUAGE else tokens * MORE_TOKENS
 
     def label(self, speaker: str) -> str:
         """Return a speaker's name in the transcript."""
@@ -167,7 +175,7 @@ class PersonaAgent(Agent):
         request = Request(
             messages=tuple(self._messages(line, heard, mind)),
             seed=ask.seed,
-            max_tokens=SMALL_SPEECH_TOKENS if small else SPEECH_TOKENS,
+            max_tokens=self.room(SMALL_SPEECH_TOKENS if small else SPEECH_TOKENS),
             temperature=ask.warmer(0.6 if small else 0.8),
             grammar=phrasing.speech_grammar(ask.slot, self.casting, self.scenario, own) if small else None,
         )
@@ -248,7 +256,7 @@ class ModeratorAgent(Agent):
                 {"role": "user", "content": "\n\n".join(material)},
             ),
             seed=ask.seed,
-            max_tokens=FOLLOW_UP_TOKENS,
+            max_tokens=self.room(FOLLOW_UP_TOKENS),
             temperature=ask.warmer(0.7),
             grammar=phrasing.question_grammar(slot, casting, previous, last.text, self.language) if small else None,
         )
@@ -272,7 +280,7 @@ class ModeratorAgent(Agent):
         request = Request(
             messages=({"role": "system", "content": system}, {"role": "user", "content": task}),
             seed=ask.seed,
-            max_tokens=FOLLOW_UP_TOKENS,
+            max_tokens=self.room(FOLLOW_UP_TOKENS),
             temperature=ask.warmer(0.7),
         )
         self.reply = await self.client.ask(request, subject_id=ask.subject_id, prompt_digest=prompt_digest)
@@ -289,7 +297,7 @@ class ModeratorAgent(Agent):
                 {"role": "user", "content": json.dumps(material, ensure_ascii=False)},
             ),
             seed=ask.seed,
-            max_tokens=LEAD_TOKENS,
+            max_tokens=self.room(LEAD_TOKENS),
             temperature=ask.warmer(0.7),
             schema=Schema("move", strict(Chosen)),
         )
@@ -312,15 +320,19 @@ def seat(
     moderator: Client,
     scenes: Mapping[str, Sequence[Scene]] | None = None,
 ) -> tuple[ModeratorAgent, list[PersonaAgent]]:
-    """
+    """Return moderator and people, each of whom is told and hears everything in the own language.
+
     Args:
-        scenes: persona's key -> the scenes that may be told here; None for all on the cards.
+        scenes: persona's key -> the scenes that may be told here, in that person's language; None for all on the cards.
     """
-    people = [
-        PersonaAgent(p, casting, scenario, speaker, None if scenes is None else scenes.get(p.persona.key, ()))
-        for p in casting.participants
-    ]
-    return ModeratorAgent(casting, scenario, moderator), people
+    tongues = tongues_of(scenario, casting)
+    views = {code: listening(casting, scenario, code, tongues) for code in tongues.all}
+    people = []
+    for p in casting.participants:
+        own, told = views[tongues.of[p.persona.key]]
+        told_scenes = None if scenes is None else scenes.get(p.persona.key, ())
+        people.append(PersonaAgent(own.by_key(p.persona.key), own, told, speaker, told_scenes))
+    return ModeratorAgent(*views[tongues.moderator], moderator), people
 
 
 # --- how an agent speaks ---------------------------------------------------------------------------------
@@ -330,7 +342,7 @@ Voice = Callable[[Agent, Ask, Sequence[Turn]], Awaitable[str]]
 
 
 async def speak_directly(agent: Agent, ask: Ask, turns: Sequence[Turn]) -> str:
-    return await agent.speak(ask, [Heard(turn.speaker, turn.text) for turn in turns])
+    return await agent.speak(ask, [Heard(turn.speaker, turn.heard_in(agent.language.code)) for turn in turns])
 
 
 @lru_cache(maxsize=1)
@@ -353,8 +365,10 @@ def as_team(casting: Casting, scenario: Scenario, speaker: Any, moderator: Any) 
         speaker: AutoGen's `ChatCompletionClient` for the personas.
         moderator: the moderator's.
     Raises:
-        UsageError: if AutoGen is missing.
+        UsageError: if AutoGen is missing, or people at the table need an interpreter, whom a team does not have.
     """
+    if tongues_of(scenario, casting).interpreted:
+        raise UsageError("a team has no interpreter: give it a scenario in one language")
     try:
         from culturepark.dialogue import autogen
     except Exception as error:

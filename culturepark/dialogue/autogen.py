@@ -84,7 +84,8 @@ def agent_name(key: str) -> str:
 
 
 async def speak_in_autogen(agent: Agent, ask: Ask, turns: Sequence[Turn]) -> str:
-    messages = [TextMessage(content=turn.text, source=agent_name(turn.speaker)) for turn in turns]
+    code = agent.language.code
+    messages = [TextMessage(content=turn.heard_in(code), source=agent_name(turn.speaker)) for turn in turns]
     response = await Speaker(agent, ask).on_messages(messages, CancellationToken())
     return response.chat_message.to_text()
 

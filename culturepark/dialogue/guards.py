@@ -25,6 +25,10 @@ LONGEST = 4000
 """Characters of a turn."""
 LONGEST_QUESTION = 60
 """Words of a follow-up."""
+UNMARKED = 15
+"""Words that may be said without a mark at their end."""
+LONGEST_NAME = 3
+"""Words that may be the same in two languages."""
 LOOP = re.compile(r"(\S{1,8}?)\1{24,}")
 """Letters over and over, to which a model comes whose numbers have overflowed."""
 INITIALS = re.compile(r"\b(?:[^\W\d_]\.){2,}\W*$")
@@ -119,6 +123,11 @@ def objection(reply: Reply, text: str, hearing: Hearing) -> str | None:
     Raises:
         UsageError: if the language lacks a word list, and no rule that needs none objects.
     """
+    return by_reply(reply, text) or by_form(text, hearing) or by_words(text, hearing)
+
+
+def by_reply(reply: Reply, text: str) -> str | None:
+    """Return the objection of what the server says of a reply, and to its length."""
     if reply.withheld and not reply.refusal:
         return "content-filter"
     if reply.refusal:
@@ -129,7 +138,7 @@ def objection(reply: Reply, text: str, hearing: Hearing) -> str | None:
         return "empty"
     if reply.cut_off or len(text) > LONGEST:
         return "cut-off"
-    return by_form(text, hearing) or by_words(text, hearing)
+    return None
 
 
 def by_form(text: str, hearing: Hearing) -> str | None:
@@ -172,6 +181,22 @@ def objection_to_follow_up(reply: Reply, text: str, hearing: Hearing, taken_up: 
     if not content_words(text, hearing.language) & content_words(taken_up, hearing.language):
         return "takes-nothing-up"
     return None
+
+
+def objection_to_rendering(reply: Reply, text: str, original: str, hearing: Hearing) -> str | None:
+    """Return the same for an interpreter's rendering of a turn, which has passed all guards itself.
+
+    Args:
+        hearing: in the language of the rendering.
+    """
+    if reason := by_reply(reply, text) or by_form(text, hearing):
+        return reason
+    if matches(text, hearing.language.phrases["refusal"]):
+        return "refusal"
+    if dangles(text, hearing.language):
+        return "cut-off"
+    said = words(text)
+    return "wrong-language" if len(said) > LONGEST_NAME and said == words(original) else None
 
 
 # --- one guard each ------------------------------------------------------------------------------
@@ -319,7 +344,14 @@ def repeats(text: str, hearing: Hearing) -> bool:
 
 
 def dangles(text: str, language: Language) -> bool:
-    """Return whether the last word wants another after it, as `and` does."""
+    """Return whether the last word wants another after it, as `and` does.
+
+    Where a language has no list of such words, several sentences or a long one want a mark at the end.
+    """
+    if not language.phrases["dangling"]:
+        end = text.rstrip("\"'”»“」』)*_ \n")[-1:]
+        several = any(mark in text for mark in SENTENCE_MARKS) or length(text) > UNMARKED
+        return several and unicodedata.category(end or " ")[0] in "LM"
     said = plain(text).split()
     return bool(said) and not INITIALS.search(text) and said[-1] in language.phrases["dangling"]
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from culturepark.dialogue import phrasing
 from culturepark.dialogue.agents import MODERATOR, USER, Agent, Ask, LedgerClient, seat, voice
 from culturepark.dialogue.guards import Hearing, objection, objection_to_follow_up
+from culturepark.dialogue.interpreter import Interpreter, NotRendered
 from culturepark.dialogue.policy import PHASE_OF, addressee_of, expected_slots, next_slot, repeating
 from culturepark.dialogue.protocol import Move, Slot, protocol_of
+from culturepark.dialogue.tongues import as_heard, tongues_of
 from culturepark.domain import Act, Casting, Mark, Origin, Role, Scenario, Scene, Status, Turn
-from culturepark.errors import PromptCut, TooLong
+from culturepark.errors import PromptCut, TooLong, UsageError
 from culturepark.models.chat import ChatModel, digest
 from culturepark.models.ledger import Ledger
 from culturepark.terminal.safe import clip
@@ -46,6 +48,13 @@ class Refused:
     """Of the last refusal."""
 
 
+@dataclass(frozen=True)
+class Rendered:
+    """A turn that was there already, and that the others at the table can hear now."""
+
+    turn: Turn
+
+
 async def converse(
     casting: Casting,
     scenario: Scenario,
@@ -57,29 +66,53 @@ async def converse(
     moderator: ChatModel,
     ledger: Ledger,
     scenes: Mapping[str, Sequence[Scene]] | None = None,
-) -> AsyncIterator[Turn | Ending]:
+    interpreter: ChatModel | None = None,
+) -> AsyncIterator[Turn | Rendered | Ending]:
     """Yield each new turn, then one `Ending`.
 
     A turn that a guard refuses is asked for again with another seed, at most twice; then its slot stays empty. If more
     than one speech and more than a quarter of all are lost that way, the dialogue ends with the last reason. It ends
-    too when the transcript no longer fits into the model's context.
+    too when the transcript no longer fits into the model's context, and when a turn cannot be rendered for those who
+    do not speak its language.
 
     Args:
-        scenes: persona's key -> the scenes that may be told here; None for all on the cards.
+        scenes: persona's key -> the scenes that may be told here, in that person's language; None for all on the cards.
+        interpreter: needed where people at the table speak different languages.
     Raises:
         CultureparkError: as the ledger does; for a context that is too small only if nobody has spoken yet.
     """
     said = list(turns)
+    tongues = tongues_of(scenario, casting)
     chair, persons = seat(casting, scenario, LedgerClient(ledger, speaker), LedgerClient(ledger, moderator), scenes)
     small = speaker.traits.small
+    between = None
+    if tongues.interpreted:
+        if interpreter is None:
+            raise UsageError(f"people talk {' and '.join(tongues.all)} at this table, and there is no interpreter")
+        client = LedgerClient(ledger, interpreter)
+        between = Interpreter(client, ledger, casting, scenario, tongues, dialogue_id, run_seed)
+    # The policy sees the talk as the moderator does.
+    casting, scenario, code = chair.casting, chair.scenario, tongues.moderator
     speeches = sum(slot.act == "speech" for slot in expected_slots(scenario, casting, small=small))
     number = said[-1].slot if said else 0
     # Only speeches are ever lost: in place of a question stand fixed words.
     lost = number - len(said)
-    while slot := next_slot(scenario, casting, said, number := number + 1, small=small):
+    if between and said and not said[-1].renderings:  # put in place of another turn, in a branch
+        try:
+            said[-1] = await between.rendered(said[-1], None, said[:-1])
+        except NotRendered as refused:
+            yield Ending(Status.STOPPED, f"interpreter: {refused}")
+            return
+        yield Rendered(said[-1])
+    while slot := next_slot(scenario, casting, as_heard(said, code), number := number + 1, small=small):
         agent: Agent = persons[slot.person] if slot.act == "speech" else chair
         try:
             turn = await speak(agent, slot, dialogue_id, said, run_seed, ledger)
+            if between and isinstance(turn, Turn):
+                turn = await between.rendered(turn, slot, said)
+        except NotRendered as refused:
+            yield Ending(Status.STOPPED, f"interpreter: {refused}")
+            return
         except (TooLong, PromptCut) as error:
             if not any(turn.is_own for turn in said):
                 raise
@@ -93,7 +126,7 @@ async def converse(
             continue
         said.append(turn)
         yield turn
-    yield Ending(Status.DONE, "repeating" if repeating(scenario, casting, said) else "completed")
+    yield Ending(Status.DONE, "repeating" if repeating(scenario, casting, as_heard(said, code)) else "completed")
 
 
 async def speak(
@@ -111,6 +144,7 @@ async def speak(
         before: attempts at this slot that have been refused already; the same seed would get the same answer.
     """
     casting, scenario = agent.casting, agent.scenario
+    heard = as_heard(said, agent.language.code)
     position = len(said) + 1
     others = [p.persona.called for p in casting.participants if p.persona.key != agent.key]
     if protocol_of(scenario.protocol).user_sits:
@@ -127,12 +161,12 @@ async def speak(
             called=agent.called,
             others=tuple(others),
             # A follow-up quotes what it takes up; it may only not repeat the moderator.
-            earlier=tuple(t.text for t in said if slot.act == "speech" or t.speaker == MODERATOR),
+            earlier=tuple(t.text for t in heard if slot.act == "speech" or t.speaker == MODERATOR),
             instruction=agent.instruction,
             language=agent.language,
         )
         if slot.act == "follow-up":
-            refusal = objection_to_follow_up(reply, text, hearing, taken_up(said, agent))
+            refusal = objection_to_follow_up(reply, text, hearing, taken_up(heard, agent))
         else:
             refusal = objection(reply, text, hearing)
         asks = None

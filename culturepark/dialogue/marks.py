@@ -20,7 +20,7 @@ MARK = re.compile(
     # On lines of its own.
     rf"|(?:^|\n)[ \t*_`>#-]*told\b{ENTRY}(?:\n\W{{0,6}}(?:from|asks)\b{ENTRY})*\s*$"
     # Behind the speech on its last line.
-    rf"|(?<=[.!?…”\"'’»。！？])[ \t]+[*_]*told\b{ENTRY}\bfrom\b{ENTRY}$",
+    rf"|(?<=[.!?…”“\"'’»」』。！？؟।])[ \t]+[*_]*told\b{ENTRY}\bfrom\b{ENTRY}$",
     re.I,
 )
 """A mark at the end of a reply."""

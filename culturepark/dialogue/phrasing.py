@@ -7,11 +7,16 @@ from collections.abc import Sequence
 from itertools import product
 
 from culturepark.dialogue import memory
+from culturepark.dialogue.guards import is_unspaced
 from culturepark.dialogue.protocol import KEYBOARD, Move, Slot, protocol_of
 from culturepark.domain import Casting, JsonObject, Participant, Persona, Scenario, Scene, Seed, Situation
 from culturepark.languages import HOLE, Language, load_language
 from culturepark.languages.words import starts_with
 from culturepark.models.chat import digest
+
+PUNCTUATION = r"[.!?;:,\n“”\"。！？；：，、।۔؟؛،「」『』«»„]+"
+SHORTEST, MOST_LETTERS = 6, 20
+"""Letters of a piece in a script without spaces."""
 
 
 def card(casting: Casting, participant: Participant, scenario: Scenario, *, small: bool) -> tuple[str, str]:
@@ -235,11 +240,12 @@ def speech_grammar(slot: Slot, casting: Casting, scenario: Scenario, said: Seque
         "age": [str(persona.age)],
         "place": [persona.place],
     }
-    forms = load_language(scenario.language).section(scenario.protocol, slot.phase, "forms").text.splitlines()
+    language = load_language(scenario.language)
+    forms = language.section(scenario.protocol, slot.phase, "forms").text.splitlines()
     with_stance = [form for form in forms if "{{stance}}" in form]
     # A stance is stated wherever it can be: left to itself, a small model says anything.
     stated_here = stance and with_stance and not asked_on
-    return grammar(expand(with_stance if stated_here else forms, values) or ["…"])
+    return grammar(expand(with_stance if stated_here else forms, values) or ["…"], language)
 
 
 def question_grammar(slot: Slot, casting: Casting, previous: str, text: str, language: Language) -> str:
@@ -256,7 +262,7 @@ def question_grammar(slot: Slot, casting: Casting, previous: str, text: str, lan
         "clause": [clause for clause in clauses(text, language) if previous not in clause],
     }
     fallback = [f"{called}, …"]
-    return grammar(expand([forms[(casting.number + slot.number // 3) % len(forms)]], values) or fallback)
+    return grammar(expand([forms[(casting.number + slot.number // 3) % len(forms)]], values) or fallback, language)
 
 
 def expand(forms: Sequence[str], values: dict[str, list[str]]) -> list[str]:
@@ -271,11 +277,17 @@ def expand(forms: Sequence[str], values: dict[str, list[str]]) -> list[str]:
 
 
 def clauses(text: str, language: Language) -> list[str]:
-    """Return the pieces between marks of punctuation that are worth asking about: three to twelve words."""
+    """Return the pieces between marks of punctuation that are worth asking about: three to twelve words.
+
+    In a script without spaces a piece is one word, and counts by its letters.
+    """
     joining, small_talk = language.joining, language.phrases["small_talk"]
     pieces = []
-    for piece in re.split(r"[.!?;:,\n“”\"]+", text):
+    for piece in re.split(PUNCTUATION, text):
         words = piece.split()
+        if len(words) < 3 and is_unspaced(piece.strip() or " ") and len(piece) >= SHORTEST:
+            pieces.append(piece.strip()[:MOST_LETTERS])
+            continue
         while words and words[0].lower() in joining:
             words = words[1:]
         if len(words) >= 3 and not starts_with(" ".join(words), small_talk):
@@ -283,13 +295,13 @@ def clauses(text: str, language: Language) -> list[str]:
     return pieces or [" ".join(text.split()[:10]).rstrip(".,;:!?")]
 
 
-def grammar(forms: Sequence[str]) -> str:
+def grammar(forms: Sequence[str], language: Language) -> str:
     """Return a GBNF grammar of the forms. After a final `…` the model's own words go on to the end of the sentence."""
     options = []
     for form in forms:
         before, free = form.removesuffix("…"), form.endswith("…")
         options.append(" ".join(part for part in (quoted(before), "free" if free else "") if part != '""'))
-    return "root ::= " + " | ".join(options) + '\nfree ::= [^.!?:"“”0-9,\\n]{20,130} [a-z] "."\n'
+    return "root ::= " + " | ".join(options) + f"\nfree ::= {language.own_words}\n"
 
 
 def quoted(text: str) -> str:

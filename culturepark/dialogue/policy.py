@@ -369,7 +369,7 @@ def addressee_of(text: str, mark: Mark | None, casting: Casting, speaker: int) -
         return None
     if mark:
         return mark.asks
-    if text.rstrip("\"'”»*)’ \n")[-1:] not in tuple(QUESTION_MARKS):
+    if text.rstrip("\"'”“»」』*)’ \n")[-1:] not in tuple(QUESTION_MARKS):
         return None
     others = [p.persona for i, p in enumerate(casting.participants) if i != speaker]
     if len(others) == 1:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from culturepark.domain import (
@@ -11,9 +11,11 @@ from culturepark.domain import (
     NATIVE,
     SEVERAL_LANGUAGES,
     Casting,
+    Culture,
     Edition,
     LanguageCode,
     Scenario,
+    Turn,
 )
 
 
@@ -92,3 +94,24 @@ def told(casting: Casting, tongues: Tongues) -> Casting:
 def heard_in(casting: Casting, code: LanguageCode, tongues: Tongues) -> Casting:
     """Return the plan as somebody sees it who hears everything in one language."""
     return casting.in_language(code, tongues.all)
+
+
+def listening(casting: Casting, scenario: Scenario, code: LanguageCode, tongues: Tongues) -> tuple[Casting, Scenario]:
+    """Return plan and scenario for somebody who hears, and is told, everything in one language."""
+    return heard_in(casting, code, tongues), scenario.model_copy(update={"language": code})
+
+
+def as_heard(turns: Sequence[Turn], code: LanguageCode) -> list[Turn]:
+    """Return turns with the words that a listener of a language heard."""
+    return [turn.model_copy(update={"text": turn.heard_in(code)}) if turn.renderings else turn for turn in turns]
+
+
+def may_be_interpreted(edition: Edition) -> bool:
+    """Whether people without a common mother tongue may sit at one table of a scenario."""
+    scenario = edition.scenario
+    if scenario.language != NATIVE or scenario.people < 2:
+        return False
+    tables: dict[Culture | None, set[LanguageCode]] = defaultdict(set)
+    for person in edition.personas:
+        tables[person.culture if scenario.setting == "in-cultural" else None].add(person.own_language)
+    return any(len(spoken) > 1 for spoken in tables.values())

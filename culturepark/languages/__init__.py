@@ -33,9 +33,11 @@ from culturepark.errors import UsageError
 from culturepark.plugins import Registry
 
 HOLE = re.compile(r"\{\{(\w+)\}\}")
-
-
 JUDGES = "culturepark.languages.judges"
+FULL_STOPS = {"CJK": "。", "BENGALI": "।"}
+"""Script -> the mark at the end of a sentence, where that is no full stop."""
+MARKS = '.!?:"“”,。！？：，、।؟،؛「」『』«»„()'
+"""What does not stand in the words of a small model's own, nor at their end."""
 
 
 def of_plugin(_: str, package: object) -> str:
@@ -128,6 +130,20 @@ class Language:
     def joining(self) -> tuple[str, ...]:
         """Words with which a piece of a sentence begins that hangs on what went before."""
         return tuple(self._about.get("joining", ()))
+
+    @property
+    def full_stop(self) -> str:
+        return FULL_STOPS.get(self.script, ".")
+
+    @cached_property
+    def own_words(self) -> str:
+        """A GBNF expression for the words of its own with which a small model ends a sentence.
+
+        Where the language names none, it is right for any script: in place of its letters stands what is no mark.
+        """
+        short = "{8,50}" if self.script == "CJK" else "{20,130}"
+        any_script = rf'[^{MARKS}0-9\n]{short} [^{MARKS}0-9 \n] "{self.full_stop}"'
+        return str(self._about.get("own_words", any_script))
 
     def country(self, alpha3: str) -> str | None:
         """Return its own name of a country in a sentence, which goes before CLDR's; None if it has none."""

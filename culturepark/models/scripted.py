@@ -12,7 +12,8 @@ import re
 from functools import cache
 from typing import Any
 
-from culturepark.domain import JsonObject
+from culturepark.domain import DEFAULT_LANGUAGE, JsonObject
+from culturepark.languages import HOLE, PACKAGES, Language, Prompt, load_language
 from culturepark.models.chat import Reply, Request, Traits, Usage
 from culturepark.models.spec import ModelSpec
 
@@ -72,12 +73,18 @@ def answer(body: JsonObject) -> str:
     messages = body["messages"]
     if schema is None:
         system = str(messages[0]["content"])
+        if system.startswith("You interpret"):
+            return rendering(json.loads(str(messages[-1]["content"])))
+        if not system.startswith("You "):
+            return in_another_language(system, messages)
         if not system.startswith("You moderate"):
             return talk(system, messages, body)
         called = first_group(r"spoken to ([\w'’.-]+) by name", system)
         return moderated(messages, called) if called else follow_up(messages)
     # A server without system messages has it in front of the JSON, which itself holds no empty line.
     material = json.loads(str(messages[-1]["content"]).rpartition("\n\n")[2])
+    if schema == "move" and not str(messages[0]["content"]).startswith("You "):
+        return json.dumps(leading(material, "{to}, “{tail}”?"))
     if schema in ("scores", "cross_check"):
         return json.dumps((scores if schema == "scores" else cross_check)(material, str(messages[0]["content"])))
     if schema in ("stances", "predictions", "choice"):
@@ -92,6 +99,8 @@ def answer(body: JsonObject) -> str:
         "same": different,
         "rows": rows,
         "wordings": wordings,
+        "renderings": renderings,
+        "comparisons": comparisons,
     }
     return json.dumps(scripts[schema](material))
 
@@ -158,17 +167,128 @@ def moderated(messages: list[JsonObject], called: str) -> str:
     return f"{called}, {'you' if speaker == called else speaker} just spoke of “{end_of(text)}”; how is that for you?"
 
 
-def leading(material: JsonObject) -> JsonObject:
+LEADING = "{to}, we just heard of “{tail}”; how is that for you?"
+
+
+def leading(material: JsonObject, form: str = LEADING) -> JsonObject:
     """Choose one of the moves by a hash of the talk."""
     moves = material["moves"]
     move = moves[number(material["turns"][-1]["said"]) % len(moves)]
     text = material["turns"][-1]["said"].partition(": ")[2]
-    words = f"{move['to']}, we just heard of “{end_of(text)}”; how is that for you?"
+    words = form.format(to=move["to"], tail=end_of(text) if form == LEADING else tail_of(text))
     return {"move": move["move"], "reason": "The script says so, by a hash of the talk.", "words": words}
 
 
 def end_of(text: str) -> str:
     return " ".join(re.findall(r"[\w'’-]+", text)[-9:])
+
+
+# --- in other languages ----------------------------------------------------------------------------------
+
+CARDS = ("persona", "talk-persona")
+QUESTIONS = ("moderate", "follow-up", "follow-up-small")
+QUOTES = '“”"„«»「」『』'
+ENDS = ".!?。！？।؟"
+"""Marks at the end of a sentence."""
+
+
+def in_another_language(system: str, messages: list[JsonObject]) -> str:
+    """Return a turn in the language of the prompt, out of nothing but what stands in it.
+
+    There are no words of the script's own: a speech is a line of the card, a question the end of what was said.
+    """
+    for code in PACKAGES:
+        language = load_language(code)
+        for name in (*CARDS, *QUESTIONS) if code != DEFAULT_LANGUAGE else ():
+            if holes := filled_in(language.prompt(name), system):
+                return told_by(holes, messages, language) if name in CARDS else asked_of(holes["called"], messages)
+    return "…"
+
+
+def filled_in(template: Prompt, text: str) -> dict[str, str] | None:
+    """Return what stands in a text at the holes of the prompt that it was made from; None if it was not."""
+    if not text.startswith(HOLE.split(template.text, maxsplit=1)[0]):
+        return None
+    pattern, known = "", set[str]()
+    for index, part in enumerate(HOLE.split(template.text)):
+        if index % 2 == 0:
+            pattern += re.escape(part)
+        else:
+            pattern += f"(?P={part})" if part in known else f"(?P<{part}>.*?)"
+            known.add(part)
+    match = re.fullmatch(pattern, text, re.S)
+    return match.groupdict() if match else None
+
+
+def told_by(holes: dict[str, str], messages: list[JsonObject], language: Language) -> str:
+    """Return one turn out of a card: first name and home, then the stance, then one norm or custom each."""
+    nth = sum(m["role"] == "assistant" for m in messages)
+    norms = re.findall(r"^- (.+)$", holes["norms"], re.M)
+    reasons = re.findall(r"^- .+?: (.+)$", holes["values"], re.M) or norms
+    stance = filled_in(language.prompt("stance"), holes["stance"])
+    first, told, grounds = number(holes["name"]), "rule", "card"
+    if nth == 0:
+        speech, told, grounds = f"{holes['called']}, {holes['place']}. {reasons[0]}", "none", "none"
+    elif nth == 1 and stance:
+        speech, told, grounds = f"“{stance['stance']}” {reasons[-1]}", "answer", "none"
+    else:
+        lines = [norms[(first + i) % len(norms)] for i in range(len(norms))] + reasons[1:]
+        speech = lines[(nth - 1) % len(lines)]
+    speech = speech if reads_as(speech, language) else quoting(speech, language)
+    return f"{speech}\n[told: {told}; from: {grounds}; asks: none]"
+
+
+def asked_of(called: str, messages: list[JsonObject]) -> str:
+    """Return a question about the turn that was said last."""
+    *_, last, _ = str(messages[-1]["content"]).split("\n\n")
+    return f"{called}, “{tail_of(last)}”?"
+
+
+def rendering(material: JsonObject) -> str:
+    """Return the words as they were said, quoted in the other language: the script speaks none."""
+    language = next(known for code in PACKAGES if (known := load_language(code)).name == material["into"])
+    return quoting(material["words"], language)
+
+
+def renderings(material: JsonObject) -> JsonObject:
+    """Put statements into English as `rendering` does what was said."""
+    english = load_language(DEFAULT_LANGUAGE)
+
+    def told(item: JsonObject) -> JsonObject:
+        texts = {name: item[name] for name in ("first_person", "statement", "question", "exception")}
+        return {"id": item["id"]} | {name: text and quoting(text, english) for name, text in texts.items()}
+
+    return {"items": [told(item) for item in material["items"]]}
+
+
+def comparisons(material: JsonObject) -> JsonObject:
+    """Say that a rendering agrees if it holds the original."""
+    english = load_language(DEFAULT_LANGUAGE)
+    pairs = [(item["id"], quoting(item["original"], english) == item["english"]) for item in material["items"]]
+    return {
+        "items": [{"id": number, "difference": "" if same else "not known", "agrees": same} for number, same in pairs]
+    }
+
+
+def quoting(text: str, language: Language) -> str:
+    """Return a text between quotation marks, behind a sentence of the language."""
+    quoted = text.translate(dict.fromkeys(map(ord, QUOTES))).rstrip(ENDS)
+    return f"{language.frame('ask_nothing').text} “{quoted}”{language.full_stop}"
+
+
+def reads_as(text: str, language: Language) -> bool:
+    """Whether a text is in a language: a card that nobody has written in it is shown in English."""
+    from py3langid import classify
+
+    return str(classify(text)[0]) == language.code.partition("-")[0]
+
+
+def tail_of(text: str) -> str:
+    """Return the last words; in scripts without spaces, the last letters."""
+    return " ".join(text.translate(dict.fromkeys(map(ord, QUOTES))).split()[-9:])[-60:].rstrip(".!?。！？।؟… ")
+
+
+# --- the later stages ------------------------------------------------------------------------------------
 
 
 def extraction(material: JsonObject) -> JsonObject:
@@ -193,18 +313,23 @@ def sentences_in(text: str) -> list[tuple[int, int, str]]:
     first, words = 0, ""
     for digits, piece in re.findall(r"\[(\d+)\] (.*?)(?= \[\d+\] |$)", text, re.S):
         first, words = first or int(digits), f"{words} {piece}".strip()
-        if words.endswith((".", "!", "?")):
+        if words.endswith(tuple(ENDS)):
             found.append((first, int(digits), words))
             first, words = 0, ""
     return found
 
 
 def left_because(sentence: str) -> str | None:
-    if sentence.endswith("?"):
+    if sentence.endswith(("?", "？", "؟")):
         return "question"
-    if sentence in OPENERS or len(sentence.split()) < 7:
+    if sentence in OPENERS or words_in(sentence) < 7:
         return "courtesy"
     return "fact" if sentence.startswith("I am ") else None
+
+
+def words_in(sentence: str) -> int:
+    """Return the number of words, of which two Chinese letters make one."""
+    return len(sentence.split()) + len(re.findall("[\u4e00-\u9fff]", sentence)) // 2
 
 
 def told_in(sentence: str, person: JsonObject) -> JsonObject:
@@ -257,7 +382,12 @@ def countries_of_norms() -> dict[str, str]:
     """Return the country of each norm on the shipped cards, by its first words."""
     from culturepark.catalog.personas import load_all
 
-    return {start_of(norm.text): person.country_name for person in load_all([]) for norm in person.norms}
+    everybody = load_all(
+        [], (), lambda people: {t.language for p in people for t in p.speaks if t.language in PACKAGES}
+    )
+    told = [(person, tuple(norm.text for norm in person.norms)) for person in everybody]
+    told += [(person, words.norms) for person in everybody for words in person.words.values()]
+    return {start_of(text): person.country_name for person, texts in told for text in texts}
 
 
 def start_of(text: str) -> str:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from culturepark.plugins import Registry
 
 ROLES: tuple[ModelRole, ...] = tuple(role for role in get_args(ModelRole) if role not in JUDGES[1:])
-CHAT_ROLES: tuple[ModelRole, ...] = tuple(role for role in ROLES if role != "embedder")
+CHAT_ROLES: tuple[ModelRole, ...] = tuple(role for role in ROLES if role not in ("embedder", "interpreter"))
+"""Those that every run has; an interpreter is there only where people may need one."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 from culturepark.dialogue.protocol import protocol_of
-from culturepark.domain import Edition, Slip, SurveyItem, Turn
+from culturepark.domain import DEFAULT_LANGUAGE, Edition, Slip, SurveyItem, Turn
 from culturepark.glossary import (
     CRITERIA,
     DECISION_SIGNS,
@@ -27,6 +27,7 @@ from culturepark.glossary import (
     relation_in_words,
 )
 from culturepark.ids import kind_of
+from culturepark.languages import load_language
 from culturepark.store import runs
 from culturepark.store.dialogue_view import Cluster, Mined, Scene, Scenes
 from culturepark.store.integrity import edition_of
@@ -116,6 +117,8 @@ def turns(scenes: Scenes, row: DialogueRow, people: list[ParticipantRow], follow
             yield ""
             yield speaker_line(turn, speakers)
             yield safe(turn.text, lines=True)
+            if rendered := turn.rendered_for(DEFAULT_LANGUAGE):
+                yield safe(f"  In {load_language(DEFAULT_LANGUAGE).name}: {rendered}", lines=True)
             yield from (f"  {slip_in_words(slip)}." for slip in slips.get(f"{row.id}.t{turn.position}", ()))
             if scene:
                 yield from behind_turn(scenes, scene, turn.position)

@@ -11,10 +11,11 @@ from culturepark.dialogue import phrasing
 from culturepark.dialogue.agents import SHOWN
 from culturepark.dialogue.casting import Plan
 from culturepark.dialogue.policy import expected_slots
+from culturepark.dialogue.tongues import as_spoken, listening, tongues_of
 from culturepark.distill import probes
 from culturepark.distill.checks import NORMS_A_CALL, SCORES_A_CALL
-from culturepark.domain import JUDGES, ChecksPolicy, Measure, ModelRole, Noun, Scenario, Scored
-from culturepark.languages import load_language
+from culturepark.domain import DEFAULT_LANGUAGE, JUDGES, ChecksPolicy, Measure, ModelRole, Noun, Scenario, Scored
+from culturepark.languages import judging, load_language
 from culturepark.models import prices, tokens
 from culturepark.models.chat import Usage
 from culturepark.models.spec import ModelSpec
@@ -27,6 +28,7 @@ Totals = dict[Job, Amount]
 JOBS: tuple[Job, ...] = (
     ("speaker", "dialogue"),
     ("moderator", "dialogue"),
+    ("interpreter", "dialogue"),
     ("verifier", "examine"),
     ("extractor", "extract"),
     ("verifier", "verify"),
@@ -79,6 +81,10 @@ GUESS_TOKENS = 45
 """Of a guess about one person, with its reason."""
 CASE_TOKENS, OPTIONS_TOKENS = 220, 120
 """Of a situation with its choices, and of a question with its options."""
+OTHER_LANGUAGE = 1.6
+"""Tokens of a text in another language, beside the same in English."""
+AROUND_RENDERED = 200
+"""Of a request to the interpreter: the names, and what was said before."""
 MARGIN = 0.15
 """A run may differ by this from those before it."""
 
@@ -207,13 +213,12 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
         sums[job] = (old[0] + calls, old[1] + prompt_tokens, old[2] + completion_tokens)
 
     fixed = {
-        name: tokens.count(load_language(scenario.language).prompt(name).text, "")
+        name: tokens.count(judging().prompt(name).text, "")
         for name in (
+            "interpret",
             "slips",
             "extract",
             "verify",
-            "follow-up",
-            "moderate",
             "score",
             "scales",
             "judges",
@@ -221,25 +226,40 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
         )
     }
     for casting in plan.castings:
-        cards = [tokens.count(phrasing.card(casting, p, scenario, small=False)[0], "") for p in casting.participants]
+        tongues = tongues_of(scenario, casting)
+        spoken = as_spoken(casting, tongues)
+        english = tongues.all == (DEFAULT_LANGUAGE,)
+        turn_tokens = round(guess.turn_tokens * (1 if english else OTHER_LANGUAGE))
+        cards = [
+            tokens.count(phrasing.card(spoken, p, scenario.model_copy(update={"language": code}), small=False)[0], "")
+            for p in spoken.participants
+            for code in (tongues.speaks(p.persona.key),)
+        ]
+        chair = load_language(tongues.moderator)
+        follow_up, moderate = (tokens.count(chair.prompt(name).text, "") for name in ("follow-up", "moderate"))
         transcript = introductions = 0
         speeches = 0
-        for slot in expected_slots(scenario, casting):
+        heard, told = listening(casting, scenario, tongues.moderator, tongues)
+        for slot in expected_slots(told, heard):
+            if slot.act != "cue":  # fixed words are there in each language
+                others = len(tongues.all) - 1
+                said = turn_tokens if slot.act == "speech" else 45 * OTHER_LANGUAGE
+                add("interpreter", others, others * (fixed["interpret"] + AROUND_RENDERED + said), others * said)
             if slot.act == "speech":
                 again = 1 + guess.asked_again
-                add("speaker", again, again * (cards[slot.person] + transcript + 60), again * guess.turn_tokens)
+                add("speaker", again, again * (cards[slot.person] + transcript + 60), again * turn_tokens)
                 speeches += 1
             elif slot.act == "follow-up":
-                shown = transcript if scenario.moderation == "led" else SHOWN * guess.turn_tokens
+                shown = transcript if scenario.moderation == "led" else SHOWN * turn_tokens
                 if scenario.moderation == "scripted":
-                    add("moderator", 1, fixed["follow-up"] + 2 * guess.turn_tokens, 30)
+                    add("moderator", 1, follow_up + 2 * turn_tokens, 30)
                 else:
-                    add("moderator", 1, fixed["moderate"] + min(transcript, shown), 45)
-            transcript += guess.turn_tokens if slot.act == "speech" else 35
+                    add("moderator", 1, moderate + min(transcript, shown), 45)
+            transcript += turn_tokens if slot.act == "speech" else 35
             introductions = transcript if slot.phase == probes.INTRODUCTIONS else introductions
         statements = speeches * guess.statements_a_turn
         extractions = -(-speeches // 8)
-        turns = speeches * (guess.turn_tokens + 25)
+        turns = speeches * (turn_tokens + 25)
         read = fixed["slips"] + CARD_SHARE * sum(cards) + guess.scenes * SCENE_TOKENS * len(cards)
         read += transcript + TURN_TOKENS * 2 * speeches
         add("verifier", 1, read, guess.slips * speeches * SLIP_TOKENS + 10, "examine")

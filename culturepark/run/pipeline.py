@@ -46,7 +46,7 @@ from culturepark.errors import (
 )
 from culturepark.glossary import counted
 from culturepark.ids import dialogue_of
-from culturepark.models.chat import Reply, Request
+from culturepark.models.chat import ChatModel, Reply, Request
 from culturepark.models.ledger import DOWN_AFTER, Ledger
 from culturepark.models.registry import Models
 from culturepark.models.trust import Trust
@@ -54,7 +54,7 @@ from culturepark.models.weights import detached
 from culturepark.redact import redact
 from culturepark.run import UNTIL, Until, Watcher
 from culturepark.run.engine import Engine
-from culturepark.run.plan import models_of, settings_of
+from culturepark.run.plan import NO_INTERPRETER, models_of, settings_of
 from culturepark.shortage import shortages_named
 from culturepark.store.castings import castings
 from culturepark.store.integrity import edition_of, threshold_of
@@ -359,7 +359,7 @@ class Run:
         self.watcher.dialogue_done(casting)
 
     async def _talk(self, row: DialogueRow, casting: Casting) -> None:
-        from culturepark.dialogue.loop import Ending, converse
+        from culturepark.dialogue.loop import Ending, Rendered, converse
 
         if protocol_of(self.scenario.protocol).user_sits:
             if row.status != Status.FAILED:
@@ -370,6 +370,11 @@ class Run:
         self.watcher.talking(casting)
         turns = self.store.turns(row.id)
         speaker, moderator = await self.models.get("speaker"), await self.models.get("moderator")
+        tongues = tongues_of(self.scenario, casting)
+        interpreter = await self._interpreter() if tongues.interpreted else None
+        for person in (p.persona for p in casting.participants) if speaker.traits.small else ():
+            if not person.is_written_in(code := tongues.speaks(person.key)):
+                self._note_once(f"{person.called} has no card in {code}, and a model this small only picks from cards")
         async for event in converse(
             casting,
             self.scenario,
@@ -379,12 +384,15 @@ class Run:
             speaker=speaker,
             moderator=moderator,
             ledger=self.ledger,
-            scenes=self._scenes(casting),
+            scenes=self._scenes(as_spoken(casting, tongues)),
+            interpreter=interpreter,
         ):
             self._show()
             if isinstance(event, Ending):
                 self.store.set_dialogue(row.id, event.status, event.stop_reason)
                 self.watcher.talked(casting, event.status, event.stop_reason)
+            elif isinstance(event, Rendered):
+                self.store.add_renderings(row.id, event.turn)
             else:
                 self.store.add_turn(row.id, event)
                 self.watcher.turn(casting, event)
@@ -392,6 +400,20 @@ class Run:
     def _spoken(self, casting: Casting) -> Casting:
         """Return a plan in the languages that are spoken at its table."""
         return as_spoken(casting, tongues_of(self.scenario, casting))
+
+    async def _interpreter(self) -> ChatModel:
+        """
+        Raises:
+            UsageError: if its model is too small: what it said would be nobody's words.
+        """
+        model = await self.models.get("interpreter")
+        if model.traits.small:
+            raise UsageError(f"{model.spec} {NO_INTERPRETER}")
+        if model.traits.labels:
+            self._note_once(
+                "the interpreter's model is small: read what it makes of a few turns before you use the rows"
+            )
+        return model
 
     def _scenes(self, casting: Casting) -> dict[str, list[Scene]]:
         """Return the scenes that each person may tell in a dialogue, so that none is told twice in the run."""

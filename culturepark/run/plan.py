@@ -12,8 +12,9 @@ from culturepark import __version__
 from culturepark.dialogue.casting import plan
 from culturepark.dialogue.guards import LONGEST
 from culturepark.dialogue.protocol import protocol_of
+from culturepark.dialogue.tongues import languages_of, may_be_interpreted
 from culturepark.distill.probes import ROLES
-from culturepark.domain import JUDGES, Edition, ModelRole, Scenario, Status, storable
+from culturepark.domain import DEFAULT_LANGUAGE, JUDGES, Edition, ModelRole, Scenario, Status, storable
 from culturepark.errors import UsageError
 from culturepark.models.chat import canonical, digest
 from culturepark.models.ledger import now
@@ -26,7 +27,15 @@ from culturepark.store.lineage import parents
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
 
-TALKING: tuple[ModelRole, ...] = ("speaker", "moderator")
+TALKING: tuple[ModelRole, ...] = ("speaker", "moderator", "interpreter")
+"""The last only in runs that may need one."""
+
+
+UNNEEDED = "there is nothing to interpret, since all is said and kept in one language"
+NO_INTERPRETER = (
+    "is too small to interpret between people of different languages; name a model that can, as "
+    "--role interpreter=openai:NAME, or hold the talk in one language (`language: en` in the scenario)"
+)
 
 
 @dataclass(frozen=True)
@@ -145,7 +154,8 @@ def branch(
         if (text := speakable(text)) == turn.text:
             copied.append(turn)
         else:
-            edited.append(turn.model_copy(update={"text": text, "origin": "edited", "call_id": None}))
+            new = {"text": text, "origin": "edited", "call_id": None, "renderings": ()}
+            edited.append(turn.model_copy(update=new))
     begun = pending(
         free_branch_id(store, parent.id),
         parent.scenario_name,
@@ -208,7 +218,35 @@ def models_with(row: RunRow, model: str) -> dict[ModelRole, ModelSpec]:
     Raises:
         UsageError: if it is no model spec.
     """
-    return {"embedder": models_of(row)["embedder"], **dict.fromkeys(CHAT_ROLES, parse(model))}
+    own, spec = models_of(row), parse(model)
+    roles = CHAT_ROLES if "interpreter" not in own else (*CHAT_ROLES, "interpreter")
+    return {"embedder": own["embedder"], **dict.fromkeys(roles, spec)}
+
+
+def with_interpreter(models: Mapping[ModelRole, ModelSpec], edition: Edition) -> dict[ModelRole, ModelSpec]:
+    """Return the models of a run with the interpreter's where one may be needed: the one that speaks, by default.
+
+    That is at a table of several languages, and for rows that are put into English.
+
+    Raises:
+        UsageError: if one is named that nobody needs.
+    """
+    foreign = set(languages_of(edition)) != {DEFAULT_LANGUAGE}
+    if may_be_interpreted(edition) or (foreign and edition.scenario.distill.english):
+        return {"interpreter": models["speaker"], **models}
+    if "interpreter" in models:
+        raise UsageError(f"--role interpreter: {UNNEEDED}")
+    return dict(models)
+
+
+def check_interpreter(models: Mapping[ModelRole, ModelSpec], edition: Edition) -> None:
+    """
+    Raises:
+        UsageError: if people need an interpreter, and its model cannot interpret.
+    """
+    spec = models.get("interpreter")
+    if spec and spec.of.tiny and may_be_interpreted(edition):
+        raise UsageError(f"{spec} {NO_INTERPRETER}")
 
 
 def settings_of(row: RunRow) -> Settings:
@@ -234,7 +272,7 @@ def roles_until(until: Until, scenario: Scenario, models: Mapping[ModelRole, Mod
     judges = judges_asked(scenario, models)
     measuring = tuple(role for measure in scenario.measure for role in ROLES[measure])
     stages: dict[Until, tuple[ModelRole, ...]] = {
-        "dialogue": (*TALKING, *measuring),
+        "dialogue": (*(role for role in TALKING if role in models), *measuring),
         "extract": ("verifier", "extractor"),  # the verifier looks for slips before anything is mined
         "verify": judges,
         "dedup": ("embedder",),

@@ -316,6 +316,11 @@ class Store:
             session.execute(insert(TURNS), values)
             session.add_all(renderings_of(dialogue_id, turn))
 
+    def add_renderings(self, dialogue_id: str, turn: Turn) -> None:
+        """Add what the interpreter made of a turn that is there."""
+        with self.database.writing() as session:
+            session.add_all(renderings_of(dialogue_id, turn))
+
     # --- calls: the ledger's log -------------------------------------------------------------------
 
     def answered(self, subject_id: str, request_digest: str) -> Answered | None:

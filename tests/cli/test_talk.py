@@ -19,7 +19,7 @@ from culturepark.catalog.personas import load_all
 from culturepark.catalog.talks import EVERYDAY, find_persona, find_seed, talk_edition
 from culturepark.dialogue import phrasing
 from culturepark.dialogue.casting import plan
-from culturepark.dialogue.guards import LONGEST
+from culturepark.dialogue.guards import LONGEST, may_stand
 from culturepark.dialogue.protocol import KEYBOARD, protocol_of, talk_slot
 from culturepark.domain import Casting, JsonObject, Persona, Scenario
 from culturepark.languages import load_language
@@ -789,6 +789,40 @@ def test_a_terminal_that_is_closed_in_mid_answer_leaves_a_talk_that_can_be_taken
         terminal.wait("Our time is up", "What came up")
         assert terminal.ended() == 0
     assert "".join(t["role"][0] for t in turns()) == "mdudmd"
+
+
+# --- in another language ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", ["tr", "native"])
+def test_a_persona_speaks_its_own_language_and_is_written_to_in_any(language: str) -> None:
+    about = ("--about", "guest-unannounced", "--language", language, "--moderated")
+    done = talk(ELIF, *about, typed="And what do you cook then?\n")
+    assert done.code == 0, done.err
+    assert only("dialogue")["language"] == "tr"
+    said = [t for t in turns() if t["role"] == "delegate"]
+    assert said
+    assert not [t for t in said if any(norm.text in t["text"] for norm in find_persona(ELIF).norms)]
+    assert all(may_stand(t["text"], load_language("tr"), "Elif Hanım") for t in said)
+    assert turns()[0]["text"].startswith("Hoş geldiniz")
+    assert talk(typed="And for a feast?\n").code == 0
+    assert len([t for t in turns() if t["role"] == "user"]) == 1  # it was over
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((ELIF, "--language", "tr"), "say what about"),
+        ((ELIF, "--language", "xx", "--about", JOBS), "no folder of 'xx', only: native, "),
+        (("turkish-huseyin", "--language", "native", "--about", JOBS), "has no card in tr"),
+        (("--language", "tr"), "goes on as it was begun"),
+    ],
+)
+def test_a_language_in_which_nobody_can_talk_is_refused(arguments: tuple[str, ...], message: str) -> None:
+    done = talk(*arguments)
+    assert done.code == 2
+    assert message in done.err
+    assert not Path("runs").exists()
 
 
 @pytest.mark.torture

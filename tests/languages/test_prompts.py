@@ -36,7 +36,7 @@ ENGLISH = load_language("en")
 FOLDER = Path(culturepark.languages.__file__).parent
 PEOPLE = load_all([])
 WHOLE = (
-    "people", "slips", "extract", "verify", "reword", "reword-as-published", "lead", "probe-stance",
+    "interpret", "people", "slips", "extract", "verify", "reword", "reword-as-published", "lead", "probe-stance",
     "probe-understanding", "rephrase", "row-checks", "same", "render", "render-check",
 )  # fmt: skip
 """Prompts that are sent as they stand: what is asked about goes into the user message."""

@@ -1,0 +1,67 @@
+"""Each language that comes with the program: talks in it, and across it and the others, on the scripted model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from culturepark.catalog.personas import load_all
+from culturepark.catalog.scenarios import in_own_words, load_edition
+from culturepark.domain import CULTURES, DEFAULT_LANGUAGE, Persona
+from culturepark.languages import PACKAGES
+from culturepark.store.tables import SampleRow, StatementRenderingRow
+from tests.cli.test_cli import away  # noqa: F401 - for all
+from tests.support.fakes import FakeModel, hold
+
+OTHERS = sorted(code for code in PACKAGES if code != DEFAULT_LANGUAGE)
+
+
+def scenario(language: str, setting: str, cultures: Sequence[str], protocol: str = "self-guidance") -> Path:
+    path = Path("mine.yaml")
+    seeds = [{"survey": "wvs7/Q33"}]
+    file = {"name": "mine", "title": "Mine", "setting": setting, "cultures": list(cultures), "protocol": protocol}
+    path.write_text(json.dumps(file | {"language": language, "seeds": seeds, "dialogues_per_seed": 1}), "utf-8")
+    return path
+
+
+def in_own_language() -> dict[str, str]:
+    """Language -> a culture of which somebody has a card in it."""
+    people = load_all([], (), lambda them: {p.own_language for p in them} & {*PACKAGES})
+    speaking: list[Persona] = [p for p in people if p.own_language in OTHERS and in_own_words(p)]
+    return {person.own_language: person.culture for person in speaking}
+
+
+@pytest.mark.parametrize("protocol", ["self-guidance", "free-chat"])
+@pytest.mark.parametrize("code", OTHERS)
+def test_a_talk_in_the_language_is_held_to_its_end(code: str, protocol: str, tmp_path: Path) -> None:
+    edition = load_edition(scenario(code, "cross-cultural", ["turkish", "korean"], protocol))
+    held = hold(tmp_path, edition, FakeModel(), until="dialogue")
+    for dialogue in held.store.dialogues("held"):
+        assert (dialogue.language, dialogue.stop_reason) == (code, "completed")
+
+
+@pytest.mark.parametrize("language", ["tr", "native"])
+def test_a_whole_run_makes_rows_with_english_beside_them(language: str, tmp_path: Path) -> None:
+    held = hold(tmp_path, load_edition(scenario(language, "in-cultural", ["turkish"])), FakeModel())
+    kept = [row for row in held.rows(SampleRow) if row.status == "kept"]
+    assert kept
+    assert {row.language for row in kept} == {"tr"}
+    beside = held.rows(StatementRenderingRow)
+    assert {row.statement_id for row in kept} <= {row.statement_id for row in beside}
+    assert all(row.agrees for row in beside)
+
+
+@pytest.mark.skipif(not OTHERS, reason="there is no other language yet")
+def test_people_of_all_languages_sit_at_one_table_and_hear_each_other(tmp_path: Path) -> None:
+    spoken = in_own_language()
+    if len(spoken) < 3:
+        pytest.skip("few cards are in their own language yet")
+    cultures = sorted({culture for culture in spoken.values() if culture in CULTURES})
+    held = hold(tmp_path, load_edition(scenario("native", "panel", cultures)), FakeModel(), until="dialogue")
+    (dialogue,) = held.store.dialogues("held")
+    assert (dialogue.language, dialogue.stop_reason) == ("mul", "completed")
+    for turn in held.store.turns(dialogue.id):
+        assert {turn.language, *(heard.language for heard in turn.renderings)} == {*spoken}
