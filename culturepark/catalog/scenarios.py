@@ -123,7 +123,7 @@ class ScenarioFile(Noun):
     """The questions; each is talked about in dialogues of its own."""
     dialogues_per_seed: Annotated[int, Field(ge=1, le=10_000)] = 1
     """For each culture; in a panel, for each seed. `--dialogues` overrides it."""
-    people: Annotated[int, Field(ge=3, le=8)] | None = None
+    people: Annotated[int, Field(ge=2, le=8)] | None = None
     """Number of personas, in a panel alone. Without it one for each culture, from 3 to 8."""
     max_turns: Annotated[int, Field(ge=4, le=200)] | None = None
     """Turns of personas in a dialogue. Without it 14, or six for each person if that is more. A smaller number drops

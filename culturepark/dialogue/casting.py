@@ -166,7 +166,7 @@ def speechless(scenario: Scenario, seed: Seed, able: Mapping[Culture, Sequence[P
 
 def fewest(setting: Setting | TalkSetting, people: int) -> int:
     """Return how many people a dialogue needs."""
-    return 3 if setting == "panel" else people
+    return min(3, people) if setting == "panel" else people
 
 
 def able_to_sit(edition: Edition, culture: str, seed: Seed) -> list[Persona]:
