@@ -1,6 +1,6 @@
 """Languages of dialogues. A language is a package: a folder of this one, or one that a plugin registers.
 
-    language.toml   its name, its script, and the words that frame a transcript
+    language.toml   its name, its script, words that frame a transcript, names of countries where CLDR has others
     NAME.md         prompts, with `{{holes}}`
     samples/        what stands around the rows that come of a talk, each in many wordings
     phrases.toml    word lists of guards and deduplication
@@ -83,6 +83,10 @@ class Language:
     def script(self) -> str:
         """The beginning of Unicode's names of its letters, such as `LATIN`."""
         return str(self._about["script"])
+
+    def country(self, alpha3: str) -> str | None:
+        """Return its own name of a country in a sentence, which goes before CLDR's; None if it has none."""
+        return self._about.get("countries", {}).get(alpha3)
 
     @cached_property
     def phrases(self) -> Lists:
