@@ -9,11 +9,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from culturepark.catalog.cultures import beside_card, is_path
 from culturepark.catalog.files import load, package_dir
 from culturepark.catalog.personas import load_persona
 from culturepark.catalog.scenarios import ScenarioFile, shipped_files
 from culturepark.catalog.surveys import load_items
-from culturepark.domain import Edition, Persona, Scenario, Seed, Shape
+from culturepark.domain import Culture, Edition, Persona, Scenario, Seed, Shape, shipped_cultures
 from culturepark.errors import UsageError
 from culturepark.files import clipped
 
@@ -25,8 +26,10 @@ EVERYDAY = Seed(
 """The seed of a talk without `--about`."""
 
 
-def talk_edition(persona: Persona, seed: Seed, *, moderated: bool) -> Edition:
+def talk_edition(persona: Persona, seed: Seed, *, moderated: bool, culture: Culture | None = None) -> Edition:
     """
+    Args:
+        culture: that of the persona, where it is not shipped.
     Raises:
         UsageError: if the persona's stance cannot be drawn.
     """
@@ -48,7 +51,8 @@ def talk_edition(persona: Persona, seed: Seed, *, moderated: bool) -> Edition:
         samples=(*asked, "norm", "own"),
         mine=(persona.role,),
     )
-    return Edition(scenario=scenario, personas=(persona,))
+    known = culture or shipped_cultures().get(persona.culture)
+    return Edition(scenario=scenario, personas=(persona,), cultures=(known,) if known else ())
 
 
 def find_persona(name: str, among: Sequence[Persona] | None = None) -> Persona:
@@ -59,7 +63,7 @@ def find_persona(name: str, among: Sequence[Persona] | None = None) -> Persona:
     Raises:
         UsageError: if there is none or more than one; names those it may be.
     """
-    if name.endswith((".yaml", ".yml")) or "/" in name:
+    if is_path(name):
         return load_persona(Path(name))
     folder = package_dir("personas")
     given = {persona.key: persona for persona in among or ()}
@@ -82,6 +86,11 @@ def find_persona(name: str, among: Sequence[Persona] | None = None) -> Persona:
     people = [card(key) for key in matches]
     lines = [f"  {p.key}  {p.name}, {p.age}, {p.place}; {p.work}" for p in people]
     raise UsageError("\n".join([f"{clipped(name)} may be any of these; name one:", *lines]))
+
+
+def culture_beside(name: str, persona: Persona) -> Culture | None:
+    """Return the culture of a persona who was found by a file, where it is not shipped."""
+    return beside_card(Path(name), persona.culture) if is_path(name) else None
 
 
 def find_seed(about: str | None) -> Seed:

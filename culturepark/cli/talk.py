@@ -57,7 +57,7 @@ def talk(
     """Talk with a persona yourself; what came up is listed at the end."""
     import asyncio
 
-    from culturepark.catalog.talks import find_persona, find_seed, talk_edition
+    from culturepark.catalog.talks import culture_beside, find_persona, find_seed, talk_edition
     from culturepark.cli.consent import check_used, trust_in
     from culturepark.cli.execution import check_run_id
     from culturepark.cli.roles import models_for, named_models, warn_of_unknown_prices
@@ -97,7 +97,9 @@ def talk(
         if endpoints:
             raise UsageError("--endpoint is for a talk that is taken up with --run-id alone; --model names a new one's")
         check_run_id(run_id)
-        edition = talk_edition(find_persona(persona), find_seed(about), moderated=moderated)
+        who = find_persona(persona)
+        culture = culture_beside(persona, who)
+        edition = talk_edition(who, find_seed(about), moderated=moderated, culture=culture)
         models = parse_roles(model, roles)
         seed = 1 if seed is None else seed
         plan(edition, seed, known(edition))
