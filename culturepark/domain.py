@@ -192,7 +192,7 @@ class Tongue(Noun):
     """BCP 47, as `pt` or `de-AT`."""
     variety: Named[Text] = None
     """The kind of it that people speak, as `Jordanian Arabic`."""
-    with_: Annotated[Named[Text], Field(alias="with")] = None
+    with_whom: Annotated[Named[Text], Field(alias="with")] = None
     """With whom it is spoken, where that is not everybody."""
 
 

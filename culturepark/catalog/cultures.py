@@ -39,7 +39,7 @@ def contradictions(culture: Culture) -> Iterator[tuple[Loc, str]]:
             yield ("countries", index), no_country(country)
         elif country in culture.countries[:index]:
             yield ("countries", index), f"{country} stands here twice"
-    spoken = [(tongue.language, tongue.variety, tongue.with_) for tongue in culture.languages]
+    spoken = [(tongue.language, tongue.variety, tongue.with_whom) for tongue in culture.languages]
     for index, tongue in enumerate(culture.languages):
         # CLDR has every language of two letters; of the others it lacks some that are spoken by few.
         if len(tongue.language.partition("-")[0]) == 2 and not knows_language(tongue.language):

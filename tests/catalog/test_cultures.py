@@ -119,7 +119,7 @@ def test_a_state_that_is_no_more_is_no_country() -> None:
 
 def test_a_culture_file_is_read_with_all_its_keys(tmp_path: Path) -> None:
     culture = load_culture(write(tmp_path, "nordic.yaml", NORDIC))
-    assert [(tongue.language, tongue.with_) for tongue in culture.languages] == [
+    assert [(tongue.language, tongue.with_whom) for tongue in culture.languages] == [
         ("sv", None),
         ("nb", "people from the west"),
     ]
@@ -141,7 +141,7 @@ def test_a_culture_file_is_read_with_all_its_keys(tmp_path: Path) -> None:
         ('"N1"', "752", (10, "surveys.fjords"), "752 is the code of two countries"),
         ("name: Nordic\n", "", (1, "name"), "is missing"),
         ("adjective", "adjectives", (3, "adjectives"), "allowed here: culture, name, adjective"),
-        ("with: people", "with_whom: people", (8, "languages[2].with_whom"), "language, variety, with"),
+        ("with: people", "mit: people", (8, "languages[2].mit"), "allowed here: language, variety"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_a_culture_file_is_named_with_its_line(
