@@ -18,9 +18,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from culturepark.catalog import fits, scenarios
+from culturepark.catalog.cultures import default_countries
 from culturepark.dialogue.casting import plan
 from culturepark.dialogue.seating import Ratings, rating_of
-from culturepark.domain import CULTURES, Edition
+from culturepark.domain import Edition
 from culturepark.stats.survey_fit import drawn_fit, pooled
 
 TRIPLES = Path(__file__).parents[1] / "tests" / "data" / "impossible.csv"
@@ -51,7 +52,7 @@ def measured(edition: Edition, run_seeds: range, ratings: Ratings) -> dict[str, 
         for (key, culture), counts in codes.items():
             item = edition.seed(key).item
             assert item is not None
-            distances.append(drawn_fit(item.shares[CULTURES[culture]], counts, run_seed, key, culture))
+            distances.append(drawn_fit(item.shares[default_countries()[culture]], counts, run_seed, key, culture))
     fit = pooled(distances)
     assert fit is not None
     answers = sum(rated.values())

@@ -1,15 +1,15 @@
-"""The nouns that all other modules use, frozen and validated. No I/O, but for the list of cultures."""
+"""The nouns that all other modules use, frozen and validated. No I/O, but for the shipped cultures."""
 
 from __future__ import annotations
 
 import json
 import re
-import tomllib
-from collections.abc import Collection, Iterator, Sized
+from collections.abc import Collection, Iterator, Mapping, Sized
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +19,7 @@ from pydantic import (
     Field,
     StringConstraints,
     TypeAdapter,
+    WithJsonSchema,
     WrapValidator,
     model_validator,
 )
@@ -27,23 +28,6 @@ from culturepark.errors import StoreError
 
 T = TypeVar("T")
 
-COUNTRIES = tomllib.loads(Path(__file__).with_name("cultures.toml").read_text("utf-8"))
-CULTURES: dict[str, str] = {culture: entry["country"] for culture, entry in COUNTRIES.items()}
-"""Each culture with the country (ISO 3166 alpha-3) that grounds it."""
-MAIN_CULTURE = "american"
-"""Culture of every main contact: exported, mined if the scenario says so, and not one of `CULTURES`."""
-MAIN_COUNTRY = "USA"
-COUNTRY_NAMES: dict[str, str] = {
-    **{entry["country"]: entry["country_name"] for entry in COUNTRIES.values()},
-    MAIN_COUNTRY: "the United States",
-}
-
-if TYPE_CHECKING:
-    GroundedCulture = str
-    Culture = str
-else:  # the words come from a file, so no type checker can know them
-    GroundedCulture = Literal[tuple(CULTURES)]
-    Culture = Literal[(*CULTURES, MAIN_CULTURE)]
 Setting = Literal["in-cultural", "cross-cultural", "panel"]
 TalkSetting = Literal["one-to-one", "moderated"]
 """A talk is between the user and one persona, or has a moderator too."""
@@ -158,6 +142,8 @@ Text = Annotated[
 Key = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=80)]
 PersonaKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=80), AfterValidator(not_a_seat)]
 """Begins with a letter, since with `_` for `-` it is a part of the agent's name, a Python identifier."""
+CultureKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*$", max_length=40)]
+"""The key of a culture file. Whether there is such a culture is checked where files are read."""
 LanguageCode = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{1,8})*$", max_length=35)]
 """BCP 47; `languages.PACKAGES` has all there are."""
 DEFAULT_LANGUAGE: LanguageCode = "en"
@@ -170,11 +156,14 @@ rendering; `lingua-franca`: in a language that all cards at the table allow, or 
 SEVERAL_LANGUAGES: LanguageCode = "mul"
 """ISO 639-2, for a dialogue in which several languages are spoken."""
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+TEXT_OR_NUMBER = {"anyOf": [{"type": "string"}, {"type": "integer"}]}
+"""What editors are told of a text that may be a bare number in YAML."""
 Group = Annotated[
     str,
     BeforeValidator(lambda name: str(name) if isinstance(name, int) else name),
     StringConstraints(strip_whitespace=True, min_length=1, max_length=60),
     AfterValidator(without_nul),
+    WithJsonSchema(TEXT_OR_NUMBER),
 ]
 """A grouping of people, as `education`, or a group in it, as `higher`."""
 AGE_GROUP = re.compile(r"(\d{1,3})(?:-(\d{1,3})|(\+))?")
@@ -201,6 +190,72 @@ class Noun(BaseModel):
     """Frozen; unknown keys, NaN and infinity are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
+
+
+# --- cultures ----------------------------------------------------------------------------------
+
+
+Level = Literal["first", "fluent", "fair", "little"]
+SPOKEN_AT_A_TABLE: tuple[Level, ...] = ("first", "fluent", "fair")
+"""How well somebody must speak a language to hold a talk in it."""
+
+
+class Tongue(Noun):
+    """A language that a person, or people of a culture, speak."""
+
+    language: LanguageCode
+    """BCP 47, as `pt` or `de-AT`."""
+    level: Annotated[Level, Field(exclude_if=lambda level: level == "first")] = "first"
+    """`first`: a mother tongue."""
+    variety: Named[Text] = None
+    """Dialect or standard, as `Jordanian Arabic`, and the forms of address in it."""
+    with_whom: Annotated[Named[Text], Field(alias="with")] = None
+    """With whom it is spoken, where that is not everybody."""
+
+
+SurveyCode = Annotated[
+    str,
+    BeforeValidator(lambda code: str(code) if isinstance(code, int) else code),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=40),
+    WithJsonSchema(TEXT_OR_NUMBER),
+]
+
+
+class Culture(Noun):
+    """A culture file: what people of one culture share in a run, and the countries that may ground it."""
+
+    culture: CultureKey
+    """The key, by which cards and scenarios name it."""
+    name: Text
+    """What the culture is called in lists."""
+    adjective: Text
+    """What its people are called, before a noun: `Japanese`."""
+    countries: Annotated[tuple[Country, ...], Field(min_length=1, max_length=40)]
+    """ISO 3166 alpha-3. A person of the culture is from one of them, whose survey answers are dealt to that person; the
+    first is the default."""
+    role: Literal["delegate", "main"] = "delegate"
+    """`main`: its people are main contacts, who sit beside a delegate in a cross-cultural dialogue."""
+    address: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=8000), AfterValidator(without_nul)
+    ]
+    """How people address each other: who is called what by whom, and when that changes."""
+    languages: Annotated[tuple[Tongue, ...], Field(min_length=1, max_length=20)]
+    """The languages spoken there, the most usual first."""
+    surveys: Annotated[dict[Group, dict[Country, SurveyCode]], Field(max_length=40, exclude_if=is_empty)] = {}
+    """Survey -> country -> its code in that survey's files, where that is not the alpha-3."""
+    names: Annotated[dict[Country, dict[LanguageCode, Text]], Field(max_length=40, exclude_if=is_empty)] = {}
+    """Country -> language -> its name in a sentence, where CLDR has one that nobody would say."""
+
+
+@cache
+def shipped_cultures() -> Mapping[str, Culture]:
+    """Return the shipped cultures by their keys, in the order of the keys."""
+    from ruamel.yaml import YAML
+
+    folder = Path(__file__).parent / "catalog" / "data" / "cultures"
+    texts = (path.read_text("utf-8") for path in sorted(folder.glob("*.yaml")))
+    found = [Culture.model_validate(YAML(typ="safe").load(text)) for text in texts]
+    return MappingProxyType({culture.culture: culture for culture in found})
 
 
 # --- people ------------------------------------------------------------------------------------
@@ -269,21 +324,6 @@ class Episodes(Noun):
     scenes: Annotated[tuple[Scene, ...], Field(min_length=1, max_length=40)]
 
 
-Level = Literal["first", "fluent", "fair", "little"]
-SPOKEN_AT_A_TABLE: tuple[Level, ...] = ("first", "fluent", "fair")
-"""How well somebody must speak a language to hold a talk in it."""
-
-
-class Tongue(Noun):
-    """A language that a person speaks, and with whom."""
-
-    language: LanguageCode
-    level: Level = "first"
-    variety: Named[Text] = None
-    """Dialect or standard, and the forms of address in it."""
-    with_whom: Annotated[Text | None, Field(alias="with", exclude_if=lambda value: value is None)] = None
-
-
 class ValueWords(Noun):
     value: Text
     why: Text
@@ -305,8 +345,6 @@ class PersonaWords(Noun):
     name: Named[Text] = None
     addressed: Named[Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]] = None
     """How others at a table address this person in the language, such as `Emine Hanım`."""
-    country: Named[Text] = None
-    """The country's name."""
     region: Named[Text] = None
     place: Named[Text] = None
     household: Named[Text] = None
@@ -351,12 +389,17 @@ class Persona(Noun):
     name: Text
     called: Annotated[str, Field(pattern=r"^[\w'’.-]{1,40}$")]
     """The one word by which the others address this person."""
-    culture: Culture
+    culture: CultureKey
+    """The key of a culture file."""
     role: Literal["main", "delegate"]
     gender: Literal["woman", "man", "nonbinary"]
     age: Annotated[int, Field(ge=16, le=110)]
     country: Country | None
-    """Stances are drawn from the answers of this country (ISO 3166 alpha-3). A main contact may do without."""
+    """One of the culture's countries (ISO 3166 alpha-3); stances are drawn from its answers. A main contact may do
+    without, and is then dealt none."""
+    country_names: Annotated[dict[LanguageCode, Text], Field(max_length=40, exclude_if=is_empty)] = {}
+    """Language -> the country's name in a sentence, where CLDR has one that nobody would say. A culture's `names` fill
+    it in."""
     groups: Annotated[dict[Group, Group], Field(max_length=20, exclude_if=is_empty)] = {}
     """Groups of surveys that this person belongs to, as `education: higher`. Sex and age follow from the card."""
     region: Text
@@ -390,9 +433,7 @@ class Persona(Noun):
 
     def in_language(self, code: LanguageCode) -> Persona:
         """Return the card as it reads in a language, as far as there are words of it."""
-        words = self.words.get(code)
-        if words is None:
-            return self
+        words = self.words.get(code, PersonaWords())
         plain = ("name", "region", "place", "household", "work", "schooling", "faith", "observance", "generation")
         new: dict[str, Any] = {name: text for name in (*plain, "scope") if (text := getattr(words, name))}
         manner = " ".join(part for part in (words.manner or self.speech.manner, words.how) if part)
@@ -444,11 +485,26 @@ class Persona(Noun):
 
     @property
     def country_name(self) -> str:
-        """The country in a sentence; the United States for a main contact."""
-        if self.told_in and (told := self.words[self.told_in].country):
-            return told
-        country = self.country or MAIN_COUNTRY
-        return COUNTRY_NAMES.get(country, country)
+        """The country in a sentence; for a main contact without one, that of the culture."""
+        return self.country_in(self.told_in or DEFAULT_LANGUAGE)
+
+    def country_in(self, language: str) -> str:
+        """Return the name of the country in a sentence of a language."""
+        from culturepark.languages.countries import country_name
+
+        return self.country_names.get(language) or country_name(self.home, language)
+
+    @property
+    def home(self) -> str:
+        """The country; for a main contact without one, the first of the culture."""
+        return home_of(self.country, self.culture)
+
+
+def home_of(country: str | None, culture: str) -> str:
+    """Return the country of a person; where the card names none, the first of the shipped culture."""
+    if country or culture not in shipped_cultures():
+        return country or ""
+    return shipped_cultures()[culture].countries[0]
 
 
 @cache
@@ -705,7 +761,7 @@ class Scenario(Noun):
     name: Key
     title: Text
     setting: Setting | TalkSetting
-    cultures: Annotated[tuple[Culture, ...], Field(min_length=1)]
+    cultures: Annotated[tuple[CultureKey, ...], Field(min_length=1)]
     """Main contacts' culture only in a talk."""
     protocol: ProtocolName
     moderation: Annotated[Moderation, Field(exclude_if=lambda moderation: moderation == "scripted")] = "scripted"
@@ -739,9 +795,15 @@ class Edition(Noun):
     """From whom people's answers are taken, where `stances` is `joint`."""
     drafts: Annotated[tuple[Draft, ...], Field(exclude_if=is_empty)] = ()
     """People who are to be made; there are no others in such a run."""
+    cultures: Annotated[tuple[Culture, ...], Field(exclude_if=is_empty)] = ()
+    """Definitions of the cultures of the run. Runs of old have none, and were of shipped cultures."""
 
     def persona(self, key: str) -> Persona:
         return the_one(key, (p for p in self.personas if p.key == key))
+
+    def culture(self, key: str) -> Culture:
+        known = {**shipped_cultures(), **{culture.culture: culture for culture in self.cultures}}
+        return the_one(key, (culture for name, culture in known.items() if name == key))
 
     def seed(self, key: str) -> Seed:
         """Return the question of a dialogue; without its survey item where nobody is dealt an answer."""
@@ -912,7 +974,7 @@ class Statement(Noun):
     id: str
     turn_id: str
     persona_key: str
-    culture: Culture
+    culture: CultureKey
     kind: Kind
     text: str
     """Stand-alone, in the third person."""
@@ -987,7 +1049,7 @@ class Duplicate(Noun):
 
 class Sample(Noun):
     statement_id: str
-    culture: Culture
+    culture: CultureKey
     kind: Shape
     messages: tuple[dict[str, str], ...]
     status: Literal["kept", "dropped"]

@@ -1,13 +1,14 @@
 """Write what the code already knows into the documentation: `python docs/generate.py`.
 
-That is the pages under docs/reference, and what the commands of the tutorial print. With `--check` nothing is written:
-stale pages are named on stderr, and the exit code is 1.
+That is the pages under docs/reference, the schemas of files, and what the commands of the tutorial print. With
+`--check` nothing is written: stale pages are named on stderr, and the exit code is 1.
 """
 
 from __future__ import annotations
 
 import ast
 import io
+import json
 import os
 import re
 import shlex
@@ -27,7 +28,7 @@ from pydantic import BaseModel
 from culturepark import errors, frames, glossary
 from culturepark.catalog import scenarios, surveys
 from culturepark.cli.app import app, run
-from culturepark.domain import Persona
+from culturepark.domain import Culture, Persona
 from culturepark.store.views import field_docs, prose, table_rows
 
 DOCS = ROOT / "docs"
@@ -194,6 +195,16 @@ def persona_file() -> str:
     )
 
 
+def culture_file() -> str:
+    return page(
+        "Culture files",
+        "A culture is a YAML file: the countries that may ground it, and how its people address each other. Its first "
+        "key is `culture`. A scenario names it under `cultures`, by its key if it is shipped and by its path if it is "
+        "not. [How to add one](../howto/culture.md) does it step by step.",
+        table(KEYS, list(keys(Culture))),
+    )
+
+
 def survey_file() -> str:
     return page(
         "Survey files",
@@ -202,6 +213,45 @@ def survey_file() -> str:
         "[How to use one](../howto/survey.md) has whole examples.",
         table(KEYS, list(keys(surveys.SurveyFile))),
     )
+
+
+# --- schemas for editors -----------------------------------------------------------------------
+
+FILES: dict[str, type[BaseModel]] = scenarios.KINDS
+"""Kinds of files with the nouns that they are read as."""
+
+
+def schema_of(kind: str) -> str:
+    """The JSON Schema of a kind of file, its descriptions out of the docstrings under the fields."""
+    model = FILES[kind]
+    schema = model.model_json_schema()
+    every = {each.__name__: each for each in reachable(model)}
+    for name, part in {model.__name__: schema, **schema.get("$defs", {})}.items():
+        described_fields(part, every[name])
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": f"A {kind} of culturepark"}
+    if kind == "persona":  # the file's name is its key
+        del schema["properties"]["key"]
+        schema["required"].remove("key")
+    if kind == "scenario":  # a word of its own, which becomes a list when the file is read
+        listed = schema["properties"]["cultures"]
+        told = {name: listed.pop(name) for name in ("title", "description")}
+        schema["properties"]["cultures"] = {**told, "anyOf": [{"const": "all"}, listed]}
+    return json.dumps(schema, ensure_ascii=False, indent=1) + "\n"
+
+
+def reachable(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    yield model
+    for field in model.model_fields.values():
+        for inner, _ in models_in(field.annotation):
+            yield from reachable(inner)
+
+
+def described_fields(schema: dict[str, Any], model: type[BaseModel]) -> None:
+    docs = field_docs(model)
+    schema["description"] = prose(model.__doc__ or "")
+    for name, field in model.model_fields.items():
+        if name in docs:
+            schema["properties"][field.alias or name]["description"] = docs[name].replace("`", "")
 
 
 # --- the store, the words, the exit codes ------------------------------------------------------
@@ -368,6 +418,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/scenario-files.md": scenario_file,
     "reference/persona-files.md": persona_file,
     "reference/survey-files.md": survey_file,
+    "reference/culture-files.md": culture_file,
     "reference/tables.md": store_tables,
     "reference/data-frames.md": data_frames,
     "reference/words.md": words,
@@ -376,12 +427,14 @@ PAGES: dict[str, Callable[[], str]] = {
     "tutorial.md": tutorial,
 }
 """Pages below docs/, each with the function that writes it."""
+SCHEMAS = "../culturepark/catalog/data/schemas"
 
 
 def stale() -> dict[str, str]:
-    """Pages that do not say what the code says, with what they should say."""
+    """Pages and schemas that do not say what the code says, with what they should say."""
     fresh = {name: write() for name, write in PAGES.items()}
-    paths = {name: DOCS / name for name in PAGES}
+    fresh |= {f"{SCHEMAS}/{kind}.json": schema_of(kind) for kind in FILES}
+    paths = {name: DOCS / name for name in fresh}
     return {
         name: text
         for name, text in fresh.items()

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from bench.quality.rows import GOLD, Row
 from bench.quality.shares import majority, share
 from bench.quality.turns import Asks, asker, encode_of, seated
+from culturepark.catalog.cultures import default_names
 from culturepark.distill.row_checks import RowCase, judge
-from culturepark.domain import COUNTRY_NAMES, Criterion, JsonObject
+from culturepark.domain import Criterion, JsonObject
 
 LABELS: dict[str, Criterion] = {
     "answers": "answers-seed", "stands_alone": "stands-alone", "distinctive": "distinctive"
@@ -39,7 +40,7 @@ NOTHING = ("unparsable", None)
 
 def as_case(row: Row) -> RowCase:
     """The country's name as runs have it. Names of towns, which runs mask too, are not known of a row."""
-    known = {name.removeprefix("the ").casefold(): name for name in COUNTRY_NAMES.values()}
+    known = {name.removeprefix("the ").casefold(): name for name in default_names()}
     country: str = known.get(row["country"].removeprefix("the ").casefold()) or row["country"]
     return RowCase(row["id"], row["answer"], {"answers-seed": row["question"]}, country, (row["country"],))
 

@@ -15,7 +15,7 @@ from culturepark.distill.extract import by_heads_alone, extract
 from culturepark.distill.heads import Encode
 from culturepark.distill.judgement import case
 from culturepark.distill.verify import verify
-from culturepark.domain import MAIN_CULTURE, Casting, DistillPolicy, Participant, Persona, Seed, Statement, Turn
+from culturepark.domain import Casting, DistillPolicy, Participant, Persona, Seed, Statement, Turn, shipped_cultures
 from culturepark.languages import Language
 from culturepark.models.chat import ChatModel
 from culturepark.models.embedder import MultilingualE5
@@ -25,11 +25,12 @@ POLICY = DistillPolicy()
 SPEAKER = "speaker"
 QUESTION = "How do people live where you come from, and what do you think of it?"
 """What is asked where a row does not say it."""
-HOMES = {
-    "ar": "arabic", "bn": "bengali", "de": "german", "en": MAIN_CULTURE, "es": "spanish", "ko": "korean",
-    "pt": "portuguese", "tr": "turkish", "zh": "chinese",
-}  # fmt: skip
-"""The culture that a speaker of a language is given where a row names none."""
+
+
+@cache
+def homes() -> dict[str, str]:
+    """Return for each language the culture that its speakers are given where a row names none."""
+    return {culture.languages[0].language.partition("-")[0]: key for key, culture in shipped_cultures().items()}
 
 
 class Asks(Protocol):
@@ -96,7 +97,7 @@ def seated(row: Row) -> Casting:
 
 def speaker_of(row: Row) -> Persona:
     """Somebody of the row's culture, and no card: its lines would be those of another person."""
-    home = row.get("culture") or HOMES.get((row.get("language") or "en").partition("-")[0], MAIN_CULTURE)
+    home = row.get("culture") or homes().get((row.get("language") or "en").partition("-")[0], homes()["en"])
     card = next((one for one in cards() if one.culture == home), cards()[0])
     name = row.get("speaker") or SPEAKER.capitalize()
     called = re.sub(r"[^\w'’.-]", "-", name)[:40]

@@ -12,7 +12,7 @@ from bench.quality.rows import RELATIONS, Row
 from bench.quality.turns import encode_of
 from culturepark.distill.judgement import Case
 from culturepark.distill.verify import verify
-from culturepark.domain import Culture, DistillPolicy, Option, Stance, Statement, SurveyItem, Turn
+from culturepark.domain import CultureKey, DistillPolicy, Option, Stance, Statement, SurveyItem, Turn
 
 POLICY = DistillPolicy()
 BARE = """\
@@ -55,7 +55,7 @@ def unknown(ask: Ask, row: Row) -> SurveyItem:
     )
 
 
-def case(row: Row, item: SurveyItem, culture: Culture, said: Turn) -> Case:
+def case(row: Row, item: SurveyItem, culture: CultureKey, said: Turn) -> Case:
     """A row holds neither turn nor quote: the statement stands for both, so that stance alone is in question."""
     text = row["statement"]
     code = next((option.code for option in item.options if option.label == row["stance"]), item.options[0].code)

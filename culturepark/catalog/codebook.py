@@ -6,15 +6,19 @@ import math
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from culturepark.catalog.files import Loc
-from culturepark.domain import Country, Group, Named, Noun, Text, ages
+from culturepark.domain import TEXT_OR_NUMBER, Country, Group, Named, Noun, Text, ages
 from culturepark.files import clipped
 
 FEWEST = 30
 """Answers of a group to an item, below which its shares say too little."""
-Code = Annotated[str, BeforeValidator(lambda code: str(code) if isinstance(code, (int, float)) else code)]
+Code = Annotated[
+    str,
+    BeforeValidator(lambda code: str(code) if isinstance(code, (int, float)) else code),
+    WithJsonSchema(TEXT_OR_NUMBER),
+]
 """A cell as a codebook writes it: `1`, `-2`, `NA`."""
 
 
@@ -22,7 +26,8 @@ class CountryColumn(Noun):
     column: Named[Text] = None
     """The column with the country."""
     values: Annotated[dict[Code, Country], Field(max_length=400)] = {}  # noqa: RUF012 - frozen
-    """Cell -> ISO 3166 alpha-3, where the column has codes. Respondents with other cells are left out."""
+    """Cell -> ISO 3166 alpha-3, where the column has codes. Respondents with other cells are left out. Codes that
+    culture files give under `surveys` need no naming."""
     only: Named[Country] = None
     """In place of `column`: the country of all respondents."""
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, get_args
 
 from culturepark.catalog.countries import AGE_BANDS, CountryFigures, countries
-from culturepark.domain import Country, Culture, Noun, Persona, SchwartzValue, Settlement
+from culturepark.domain import Country, CultureKey, Noun, Persona, SchwartzValue, Settlement
 
 SCHWARTZ: tuple[SchwartzValue, ...] = get_args(SchwartzValue)
 ENOUGH_VALUES = 8
@@ -34,7 +34,7 @@ class Group(Noun):
 class Coverage(Noun):
     """The people of one culture, counted."""
 
-    culture: Culture
+    culture: CultureKey
     country: Country | None
     """The country from which most of them come."""
     people: int
@@ -56,13 +56,13 @@ class Coverage(Noun):
 
 def coverage(people: Iterable[Persona]) -> list[Coverage]:
     """Count the people of each culture, in the order of the cultures' names."""
-    of_cultures: dict[Culture, list[Persona]] = {}
+    of_cultures: dict[CultureKey, list[Persona]] = {}
     for person in people:
         of_cultures.setdefault(person.culture, []).append(person)
     return [covered(culture, of_cultures[culture]) for culture in sorted(of_cultures)]
 
 
-def covered(culture: Culture, people: Sequence[Persona]) -> Coverage:
+def covered(culture: CultureKey, people: Sequence[Persona]) -> Coverage:
     country = Counter(person.country for person in people).most_common(1)[0][0]
     figures = countries().figures.get(country) if country else None
     holders = Counter(value for person in people for value in held_values(person))

@@ -120,6 +120,15 @@ def read_mapping(path: Path) -> dict[str, Any]:
     return {key if isinstance(key, str) else clipped(key): value for key, value in data.items()}
 
 
+def begins_with(path: Path, key: str) -> bool:
+    """Whether a file's first key is this one.
+
+    Raises:
+        CatalogError: if the file is no mapping.
+    """
+    return next(iter(read_mapping(path)), None) == key
+
+
 @lru_cache(maxsize=256)
 def parsed(text: str) -> Any:
     """Return what the YAML text holds. The cache serves the shipped cards, which every run reads and few people change.

@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from culturepark.catalog.coverage import ENOUGH_VALUES, SCHWARTZ, coverage
+from culturepark.catalog.cultures import NONE, Known, culture_of, is_culture, no_culture
 from culturepark.catalog.files import (
     MAX_PROBLEMS,
     dotted,
@@ -21,7 +22,7 @@ from culturepark.catalog.files import (
 )
 from culturepark.catalog.fits import shipped
 from culturepark.catalog.words import is_words, with_words
-from culturepark.domain import CULTURES, MAIN_COUNTRY, MAIN_CULTURE, Persona, SurveyItem
+from culturepark.domain import Culture, Persona, SurveyItem, shipped_cultures
 from culturepark.errors import CatalogError, Problem
 from culturepark.files import clipped, is_folder
 
@@ -35,44 +36,83 @@ def none(_: Iterable[Persona]) -> Collection[str]:
     return ()
 
 
-def load_persona(path: Path) -> Persona:
-    """Read a card; its key is the file's stem."""
+def load_persona(path: Path, known: Known = NONE) -> Persona:
+    """Read a card; its key is the file's stem.
+
+    Args:
+        known: cultures beside the shipped ones, and those whose files lie by the card.
+    """
     persona = load(path, Persona, key=path.stem)
-    if problems := contradictions(persona):
+    culture = culture_of(persona.culture, known, path)
+    if problems := contradictions(persona, culture, known):
         raise CatalogError(placed(path, [((key,), what) for key, what in problems]))
-    return persona
+    return named(persona, culture)
 
 
-def contradictions(persona: Persona) -> list[tuple[str, str]]:
-    """Return mistakes that only several keys together show, each with its key."""
+def named(persona: Persona, culture: Culture | None) -> Persona:
+    """Return a card with the names that its culture has for the country."""
+    names = culture.names.get(persona.home, {}) if culture else {}
+    if all(persona.country_names.get(language) for language in names):
+        return persona
+    return persona.model_copy(update={"country_names": {**names, **persona.country_names}})
+
+
+def contradictions(persona: Persona, culture: Culture | None, known: Known = NONE) -> list[tuple[str, str]]:
+    """Return mistakes that only several keys together show, each with its key.
+
+    Args:
+        culture: the person's; None if there is none of that key.
+        known: cultures beside the shipped ones.
+    """
     problems = []
-    if (persona.role == "main") != (persona.culture == MAIN_CULTURE):
-        problems.append(("role", f"`main` goes with the culture {MAIN_CULTURE}, `delegate` with the other eight"))
-    if persona.role == "main" and persona.country not in (None, MAIN_COUNTRY):
-        problems.append(("country", f"must be {MAIN_COUNTRY} for a main contact, or null"))
-    if persona.role == "delegate" and persona.country is None:
-        suggestion = CULTURES.get(persona.culture, "an ISO 3166 alpha-3 code")
-        problems.append(("country", f"is missing; the grounding country is {suggestion}"))
+    if culture is None:
+        problems.append(("culture", no_culture(persona.culture, {*shipped_cultures(), *known})))
+    else:
+        if persona.role != culture.role:
+            problems.append(("role", f"must be {culture.role}, as all people of the culture {culture.culture} are"))
+        problems += [("country", what) for what in wrong_country(persona, culture)]
     if len(persona.called.split()) != 1:
         problems.append(("called", "must be one word"))
     return problems
 
 
-def load_people(path: Path) -> Iterator[Persona]:
+def wrong_country(persona: Persona, culture: Culture) -> Iterator[str]:
+    countries = ", ".join(culture.countries)
+    is_main = culture.role == "main"
+    if persona.country is None:
+        # A name for the country is wanted all the same, and only a shipped culture is at hand wherever the card is.
+        if not is_main or culture.culture not in shipped_cultures():
+            more = f"; the culture {culture.culture} has {countries}" if len(culture.countries) > 1 else ""
+            yield f"is missing; the grounding country is {culture.countries[0]}{more}"
+    elif persona.country not in culture.countries:
+        yield f"must be one of the culture's countries ({countries}), not {clipped(persona.country)}" + (
+            ", or null" if is_main else ""
+        )
+
+
+def load_people(path: Path, known: Known = NONE) -> Iterator[Persona]:
     """Yield the cards of a JSONL file, one on each line.
 
+    Args:
+        known: cultures beside the shipped ones, and those whose files lie by this file.
     Raises:
         CatalogError: at the end, or when there are too many problems.
     """
     problems: list[Problem] = []
     count = 0
+    nearby: dict[str, Culture | None] = {}
     for number, line in read_lines(path):
         count += 1
         if count > MOST:
             raise CatalogError([Problem(shown(path), number, "", f"holds more than {MOST:,} cards")])
         persona, mistakes = card_in(line)
-        if persona and not mistakes:
-            yield persona
+        if persona:
+            key = persona.culture
+            if key not in nearby:
+                nearby[key] = culture_of(key, known, path)
+            mistakes = contradictions(persona, nearby[key], known)
+            if not mistakes:
+                yield named(persona, nearby[key])
         problems += (Problem(shown(path), number, key, what) for key, what in mistakes)
         if len(problems) >= MAX_PROBLEMS:
             break
@@ -83,7 +123,7 @@ def load_people(path: Path) -> Iterator[Persona]:
 
 
 def card_in(text: str) -> tuple[Persona | None, list[tuple[str, str]]]:
-    """Return the card in a JSON text, with its mistakes, each with its key."""
+    """Return the card in a JSON text; if there is none, what is wrong with it, each with its key."""
     try:
         persona = Persona.model_validate_json(text)
     except ValidationError as error:
@@ -91,7 +131,7 @@ def card_in(text: str) -> tuple[Persona | None, list[tuple[str, str]]]:
         if details[0]["type"] == "json_invalid":
             return None, [("", f"is no JSON: {clipped((details[0].get('ctx') or {}).get('error'), 120)}")]
         return None, [(dotted(detail["loc"]), explain(detail, Persona)) for detail in details]
-    return persona, contradictions(persona)
+    return persona, []
 
 
 def shipped_keys() -> set[str]:
@@ -144,26 +184,29 @@ def cast_notes(people: Iterable[Persona]) -> Iterator[str]:
 
 
 def load_all(
-    extra: list[Path], cultures: Collection[str] = (), languages: Callable[[Iterable[Persona]], Collection[str]] = none
+    extra: list[Path],
+    cultures: Collection[str] = (),
+    known: Known = NONE,
+    languages: Callable[[Iterable[Persona]], Collection[str]] = none,
 ) -> tuple[Persona, ...]:
     """Return the shipped personas and those under `extra` (files or folders), in the order of their keys.
 
     Args:
         cultures: of the shipped ones only these; of all, if empty. A card takes some ten milliseconds to read.
+        known: cultures beside the shipped ones, and those whose files lie by the cards.
         languages: those in which words of the cards are wanted, given all of them.
     """
     shipped = shipped_cards()
     files = [path for path in shipped if not cultures or path.stem.partition("-")[0] in cultures]
     for path in extra:
-        inside = sorted([*path.glob("*.y*ml"), *path.glob(f"*{LINES}")]) if is_folder(path) else [path]
-        files += [one for one in inside if one.suffix == LINES or not is_words(one)]
+        files += cards_in(path) if is_folder(path) else [path]
     taken = {path.stem: path for path in shipped}
     personas: dict[str, Persona] = {}
     path_of: dict[str, Path | None] = {}
     problems: list[Problem] = []
     for path in files:
         try:
-            for persona in load_people(path) if path.suffix == LINES else [load_persona(path)]:
+            for persona in load_people(path, known) if path.suffix == LINES else [load_persona(path, known)]:
                 if persona.key in personas or taken.get(persona.key, path) != path:
                     what = f"a persona {clipped(persona.key)} exists already"
                     problems.append(Problem(shown(path), None, "", what))
@@ -180,3 +223,16 @@ def load_all(
     if problems:
         raise CatalogError(problems)
     return tuple(personas[key] for key in sorted(personas))
+
+
+def cards_in(folder: Path) -> list[Path]:
+    """Return the files with cards in a folder, in which the files of their cultures may lie too."""
+    cards = [path for path in folder.glob("*.y*ml") if not is_words(path) and not of_culture(path)]
+    return sorted([*cards, *folder.glob(f"*{LINES}")])
+
+
+def of_culture(path: Path) -> bool:
+    try:
+        return path.suffix != LINES and is_culture(path)
+    except CatalogError:  # which is told when the file is read as a card
+        return False

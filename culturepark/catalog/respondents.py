@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from itertools import chain, count
 from operator import getitem, itemgetter
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, NoReturn, cast
 
 import numpy as np
@@ -104,11 +105,19 @@ class Cells(dict[str, int]):
 class Reader:
     """Reads the respondents that a survey file names."""
 
-    def __init__(self, survey: Path, file: RespondentsFile, items: Mapping[str, tuple[str, Sequence[int]]]) -> None:
+    def __init__(
+        self,
+        survey: Path,
+        file: RespondentsFile,
+        items: Mapping[str, tuple[str, Sequence[int]]],
+        country_codes: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         """
         Args:
             items: key -> column, and the codes on the item's scale.
+            country_codes: cell -> ISO 3166 alpha-3, for cells of which the survey file says nothing.
         """
+        self.country_codes = {plain(code): country for code, country in country_codes.items()}
         self.survey, self.file, self.items = survey, file, items
         self.path = survey.parent / expanded(file.file)
         self.missing = {plain(code) for code in file.missing}
@@ -216,11 +225,9 @@ class Reader:
             if self.country_values:
                 name = self.country_values.get(code, "")
             elif code and code not in self.missing:
-                name = code
+                name = self.country_codes.get(code, code)
                 if not (len(name) == 3 and name.isascii() and name.isalpha() and name.isupper()):
-                    what = (
-                        f"{clipped(name)!r} is no ISO 3166 alpha-3 code, as TUR; `respondents.country.values` can say"
-                    )
+                    what = f"{clipped(name)!r} is no ISO 3166 alpha-3 code; `respondents.country.values` can say"
                     self.note(f"{what} which country it is", self.file.country.column or "")
                     return -1
         return countries.setdefault(name, len(countries)) if name else -1

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticKnownError
 
 from culturepark import languages
+from culturepark.catalog import cultures as catalog
 from culturepark.catalog.codebook import FEWEST
-from culturepark.catalog.files import Loc, load, package_dir, placed, read_mapping, shown
+from culturepark.catalog.files import Loc, load, package_dir, placed, read_mapping, read_text, shown
 from culturepark.catalog.personas import LINES, card_notes, load_all, load_people, load_persona, shipped_keys
 from culturepark.catalog.surveys import Survey, SurveyFile, load_items, load_survey, load_surveys
 from culturepark.catalog.words import check_words, is_words, question_words, seed_in
 from culturepark.domain import (
-    CULTURES,
     DEFAULT_LANGUAGE,
     LEAST_SITUATIONS,
-    MAIN_CULTURE,
     NATIVE,
     SHAPE_SHARES,
     SPOKEN_AT_A_TABLE,
     STEERED,
     Across,
+    Country,
+    Culture,
+    CultureKey,
     DistillPolicy,
     Edition,
-    GroundedCulture,
     Key,
     LanguageCode,
     Limits,
@@ -49,9 +50,25 @@ from culturepark.domain import (
     StancesFrom,
     Text,
     Tongue,
+    shipped_cultures,
 )
 from culturepark.errors import CatalogError, Problem, UsageError
 from culturepark.files import clipped, exists
+
+
+def seatable(name: str) -> str:
+    """Refuse a word that is neither a path nor the key of a shipped culture of delegates."""
+    if name == catalog.ALL or catalog.is_path(name) or name in catalog.delegates():
+        return name
+    known = shipped_cultures().get(name)
+    what = f"{name!r} is of main contacts, who come by themselves to cross-cultural dialogues; " if known else ""
+    raise ValueError(what + catalog.no_culture(name, catalog.delegates()))
+
+
+CultureName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400), AfterValidator(seatable)
+]
+"""A key, a path, or `all`."""
 
 
 class SeedFile(Noun):
@@ -101,9 +118,15 @@ class ScenarioFile(Noun):
     """Begins the ids of its runs."""
     title: Text
     setting: Setting
-    """The people: two of one culture, a delegate and an American main contact, or a panel of delegates."""
-    cultures: Annotated[tuple[GroundedCulture, ...], Field(min_length=1)]
-    """A list, or `all`."""
+    """The people: two of one culture, a delegate and a main contact, or a panel of delegates."""
+    cultures: Annotated[tuple[CultureName, ...], Field(min_length=1, max_length=200)]
+    """Keys of shipped cultures, and culture files or folders of them, relative to this file. `all` stands for all
+    shipped cultures of delegates. A file of main contacts puts them in place of the shipped ones."""
+    countries: Annotated[
+        dict[CultureKey, Annotated[tuple[Country, ...], Field(min_length=1)]], Field(max_length=200)
+    ] = {}  # noqa: RUF012 - frozen
+    """Culture -> the countries that ground it here: only people from these may sit. Without it, people from all of the
+    culture's countries."""
     protocol: Annotated[Literal["self-guidance", "free-chat"], BeforeValidator(not_a_talk)] = "self-guidance"
     """`self-guidance`: in phases, each with a question of the moderator's; `free-chat`: opening, talk, closing."""
     moderation: Moderation | None = None
@@ -150,8 +173,8 @@ class ScenarioFile(Noun):
     @model_validator(mode="before")
     @classmethod
     def spell_out_all(cls, data: Any) -> Any:
-        if isinstance(data, dict) and data.get("cultures") == "all":
-            return {**data, "cultures": tuple(CULTURES)}
+        if isinstance(data, dict) and data.get("cultures") == catalog.ALL:
+            return {**data, "cultures": (catalog.ALL,)}
         return data
 
 
@@ -184,15 +207,19 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
     file = load(path, ScenarioFile)
     if absent := absent_files(path, file):
         raise CatalogError(placed(path, absent))
-    surveys = load_surveys([beside(path, name) for name in file.surveys])
+    seated = cultures_of(path, file)
+    known = {**shipped_cultures(), **seated}
+    surveys = load_surveys([beside(path, name) for name in file.surveys], seated)
     items = {key: item for survey in surveys for key, item in survey.items.items()}
     situations = {key: cases for survey in surveys for key, cases in survey.situations.items()}
-    cultures: tuple[GroundedCulture, ...] = tuple(dict.fromkeys(file.cultures))
-    wanted = {*cultures, MAIN_CULTURE} if file.setting == "cross-cultural" else set(cultures)
-    everybody = load_all([beside(path, name) for name in file.personas], wanted, partial(spoken_by, file, wanted))
+    cultures = tuple(key for key, culture in seated.items() if culture.role == "delegate")
+    mains = catalog.main_cultures(known) if file.setting == "cross-cultural" else {}
+    wanted = {*cultures, *mains}
+    own = [beside(path, name) for name in file.personas]
+    everybody = load_all(own, wanted, known, partial(spoken_by, file, wanted))
     if unclear := unclear_cast(file, everybody):
         raise CatalogError(placed(path, [unclear]))
-    people = tuple(p for p in cast_of(file, everybody) if p.culture in wanted)
+    people = tuple(p for p in cast_of(file, everybody) if p.culture in wanted and grounds(file, p))
     problems: list[tuple[Loc, str]] = list(unheld(file, people))
     if file.language == NATIVE and not problems:
         people = tuple(person for person in people if in_own_words(person))
@@ -243,7 +270,64 @@ def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
         people=size,
         max_turns=turns,
     )
-    return Edition(scenario=scenario, personas=people, respondents=respondents)
+    return Edition(
+        scenario=scenario,
+        personas=people,
+        respondents=respondents,
+        cultures=tuple(known[key] for key in dict.fromkeys([*cultures, *(p.culture for p in people)])),
+    )
+
+
+def cultures_of(path: Path, file: ScenarioFile) -> dict[str, Culture]:
+    """Return the cultures that a scenario names, by their keys and in its order.
+
+    Raises:
+        CatalogError: with all problems of the names and of the files.
+    """
+    found: dict[str, Culture] = {}
+    wrong: list[tuple[Loc, str]] = []
+    inside: list[Problem] = []
+    for index, name in enumerate(file.cultures):
+        loc: Loc = ("cultures", index)
+        if name == catalog.ALL:
+            found = catalog.delegates() | found
+        elif not catalog.is_path(name):
+            found.setdefault(name, shipped_cultures()[name])
+        elif exists(beside(path, name)):
+            files = catalog.files_at(beside(path, name))
+            if not files:
+                wrong.append((loc, f"no culture file in the folder {clipped(name)}"))
+            for culture_file in files:
+                try:
+                    culture = catalog.load_culture(culture_file)
+                except CatalogError as error:
+                    inside += error.problems
+                    continue
+                if found.get(culture.culture, culture) != culture:
+                    wrong.append((loc, f"the culture {culture.culture} stands here twice"))
+                found[culture.culture] = culture
+    if inside:
+        raise CatalogError(inside)
+    if not wrong and all(culture.role == "main" for culture in found.values()):
+        wrong.append((("cultures",), "names no culture of delegates"))
+    for key, countries in file.countries.items() if not wrong else ():
+        seated = found.get(key) or catalog.main_cultures(shipped_cultures()).get(key)
+        if seated is None:
+            wrong.append((("countries", key), f"is none of the cultures here: {', '.join(found)}"))
+            continue
+        wrong += [
+            (("countries", key, index), f"{key} has no country {country}, only {', '.join(seated.countries)}")
+            for index, country in enumerate(countries)
+            if country not in seated.countries
+        ]
+    if wrong:
+        raise CatalogError(placed(path, wrong))
+    return found
+
+
+def grounds(file: ScenarioFile, person: Persona) -> bool:
+    """Whether a person's country is one of those that ground the culture in a scenario."""
+    return person.home in file.countries.get(person.culture, (person.home,))
 
 
 def spoken_by(file: ScenarioFile, cultures: Collection[str], people: Iterable[Persona]) -> tuple[LanguageCode, ...]:
@@ -355,7 +439,7 @@ def cast_of(file: ScenarioFile, everybody: tuple[Persona, ...]) -> tuple[Persona
 
 
 def contradictions(
-    file: ScenarioFile, cultures: tuple[GroundedCulture, ...], people: tuple[Persona, ...], size: int, turns: int
+    file: ScenarioFile, cultures: tuple[CultureKey, ...], people: tuple[Persona, ...], size: int, turns: int
 ) -> list[tuple[Loc, str]]:
     """Return problems with the numbers of turns and people, each with its place in the file."""
     problems: list[tuple[Loc, str]] = []
@@ -368,6 +452,17 @@ def contradictions(
     if file.cast == "own":
         absent = [c for c in cultures if all(p.culture != c for p in people)]
         problems += [(("cast",), f"`own`, and nobody of `personas` is {c}") for c in absent]
+    else:
+        # A shipped culture always has people; one from a file has those of `personas`.
+        absent = [c for c in cultures if all(p.culture != c for p in people)]
+        problems += [
+            (("countries", c), f"nobody of {c} is from {', '.join(file.countries[c])}")
+            for c in absent
+            if c in file.countries
+        ]
+        problems += [
+            (("cultures",), f"nobody of {c} may sit; `personas` names cards") for c in absent if c not in file.countries
+        ]
     if file.setting == "in-cultural":
         lonely = [c for c in cultures if sum(p.culture == c for p in people) < size]
         problems += [(("cultures",), f"an in-cultural dialogue needs two personas of {c}") for c in lonely]
@@ -383,9 +478,9 @@ def absent_files(path: Path, file: ScenarioFile) -> list[tuple[Loc, str]]:
     """Return a problem for each file or folder that the scenario names and that is not there."""
     return [
         ((key, index), f"no such file: {clipped(name)}")
-        for key, names in (("personas", file.personas), ("surveys", file.surveys))
+        for key, names in (("personas", file.personas), ("surveys", file.surveys), ("cultures", file.cultures))
         for index, name in enumerate(names)
-        if not exists(beside(path, name))
+        if not exists(beside(path, name)) and (key != "cultures" or catalog.is_path(name))
     ]
 
 
@@ -398,49 +493,77 @@ def beside(scenario: Path, name: str) -> Path:
     return scenario.parent / path
 
 
-KINDS: dict[str, type[Noun]] = {"persona": Persona, "scenario": ScenarioFile, "survey": SurveyFile}
+KINDS: dict[str, type[Noun]] = {"persona": Persona, "scenario": ScenarioFile, "survey": SurveyFile, "culture": Culture}
+FIRST_KEYS = {"culture": "culture", "survey": "survey"}
+"""A file's first key that tells its kind, whatever stands below."""
 
 
 def kind_of_file(path: Path) -> tuple[str, bool]:
-    """Return the kind of a file by its keys, and whether it may be another kind. Keys of one kind alone decide first.
+    """Return the kind of a file by its keys, and whether it may be another kind. Keys of one kind alone decide where
+    the first key does not.
 
     Raises:
         CatalogError: if the file is no mapping.
     """
-    keys = set(read_mapping(path))
+    keys = read_mapping(path)
     owners = {key: [name for name, kind in KINDS.items() if key in kind.model_fields] for key in keys}
     own = {name: sum(names == [name] for names in owners.values()) for name in KINDS}
+    told = FIRST_KEYS.get(next(iter(keys), ""))
+    # A card may begin with its culture.
+    if told and own[told] >= max(own.values()):
+        return told, False
     likeness = {name: (own[name], sum(name in names for names in owners.values())) for name in KINDS}
     kind = max(likeness, key=lambda name: likeness[name])
     return kind, own[kind] == 0 or sum(count > 0 for count in own.values()) > 1
 
 
-def check(path: Path) -> str:
+def check(path: Path, known: catalog.Known = catalog.NONE) -> str:
     """Validate a file of any kind, and return its kind, with notes on likely slips.
 
+    Args:
+        known: cultures beside the shipped ones, of which cards may be.
     Raises:
         CatalogError: with all problems found.
     """
     if path.suffix == LINES:
-        return f"{sum(1 for _ in load_people(path)):,} personas"
+        return f"{sum(1 for _ in load_people(path, known)):,} personas"
     if {"words_of", "wordings_of"} & set(read_mapping(path)):
         return check_words(path)
     kind, unclear = kind_of_file(path)
     try:
-        if kind == "persona":
-            notes = list(card_notes(load_persona(path), load_items([])))
-            return f"persona ({'; '.join(notes)})" if notes else kind
-        if kind == "survey":
-            notes = survey_notes(load_survey(path))
-            return f"survey ({'; '.join(notes)})" if notes else kind
-        edition = load_edition(path)
-        notes = [*unmeasured(edition.scenario), *unknown_groups(edition)]
-        return f"scenario ({'; '.join(notes)})" if notes else kind
+        notes = [*CHECKS[kind](path, known), *stand_ins(path)]
     except CatalogError as error:
         if not unclear:
             raise
         hint = f"was read as a {kind}; {needed_keys('scenario')}; {needed_keys('survey')}"
         raise CatalogError([*error.problems, Problem(shown(path), None, "", hint)]) from None
+    return f"{kind} ({'; '.join(notes)})" if notes else kind
+
+
+def stand_ins(path: Path) -> Iterator[str]:
+    """Yield how many lines of a file still hold what `culturepark new` put there."""
+    lines = [
+        number
+        for number, line in enumerate(read_text(path).splitlines(), 1)
+        if "TODO" in line and not line.lstrip().startswith("#")
+    ]
+    if lines:
+        more = f" and {len(lines) - 5} more" if len(lines) > 5 else ""
+        yield f"TODO in line{'s' * (len(lines) > 1)} {', '.join(map(str, lines[:5]))}{more}"
+
+
+def scenario_notes(edition: Edition) -> Iterator[str]:
+    yield from unmeasured(edition.scenario)
+    yield from unknown_groups(edition)
+
+
+CHECKS: dict[str, Callable[[Path, catalog.Known], Iterable[str]]] = {
+    "persona": lambda path, known: card_notes(load_persona(path, known), load_items([])),
+    "survey": lambda path, known: survey_notes(load_survey(path, known)),
+    "culture": lambda path, _: catalog.notes(catalog.load_culture(path)),
+    "scenario": lambda path, _: scenario_notes(load_edition(path)),
+}
+"""Kind -> what reads a file of it, and yields notes."""
 
 
 def needed_keys(kind: str) -> str:
@@ -454,8 +577,9 @@ def survey_notes(survey: Survey) -> list[str]:
     if bare := sum(item.poles is None for item in survey.items.values()):
         notes.append(f"{bare} without `poles`: small models hardly tell their sides apart")
     countries = {country for item in survey.items.values() for country in item.shares}
-    if unknown := sorted(countries - set(CULTURES.values())):
-        known = ", ".join(CULTURES.values())
+    homes = dict.fromkeys(country for culture in shipped_cultures().values() for country in culture.countries[:1])
+    if unknown := sorted(countries - set(homes)):
+        known = ", ".join(homes)
         notes.append(
             f"shares of {', '.join(unknown[:10])}, from where no shipped persona comes: they come from {known}"
         )

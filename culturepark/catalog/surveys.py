@@ -11,9 +11,21 @@ from pydantic import Field
 
 from culturepark.catalog import codebook
 from culturepark.catalog.codebook import RespondentsFile
+from culturepark.catalog.cultures import NONE, Known
 from culturepark.catalog.files import Loc, load, placed, shown
 from culturepark.catalog.words import is_words
-from culturepark.domain import Country, Group, GroupShares, Named, Noun, Option, Situations, SurveyItem, Text
+from culturepark.domain import (
+    Country,
+    Group,
+    GroupShares,
+    Named,
+    Noun,
+    Option,
+    Situations,
+    SurveyItem,
+    Text,
+    shipped_cultures,
+)
 from culturepark.errors import CatalogError, Problem
 from culturepark.files import clipped
 
@@ -88,8 +100,10 @@ class Survey:
     """By `survey/item`."""
 
 
-def load_survey(path: Path) -> Survey:
+def load_survey(path: Path, known: Known = NONE) -> Survey:
     """
+    Args:
+        known: cultures beside the shipped ones; all of them may say by which codes a survey calls countries.
     Raises:
         CatalogError: with all problems of the file; those of its respondents come after all others are mended.
     """
@@ -106,7 +120,7 @@ def load_survey(path: Path) -> Survey:
             for key, item in file.items.items()
             if item.column
         }
-        table = Reader(path, file.respondents, columns).read()
+        table = Reader(path, file.respondents, columns, country_codes(file.survey, known)).read()
         computed = {key: figures(table, key) for key in columns}
     items = {}
     for key, item in file.items.items():
@@ -192,16 +206,24 @@ def wrong_groups(grouping: str, groups: Iterable[str]) -> str:
     return f"{clipped(odd[0])!r} is none of woman, man, nonbinary" if odd else ""
 
 
-def load_surveys(extra: Sequence[Path]) -> list[Survey]:
+def country_codes(survey: str, known: Known) -> dict[str, Country]:
+    """Return the codes by which a survey calls countries, as culture files have them."""
+    cultures = {**shipped_cultures(), **known}.values()
+    return {code: country for own in cultures for country, code in own.surveys.get(survey, {}).items()}
+
+
+def load_surveys(extra: Sequence[Path], known: Known = NONE) -> list[Survey]:
     """Return the shipped surveys and those of `extra`.
 
+    Args:
+        known: as for `load_survey`.
     Raises:
         CatalogError: also if an item is in two of them.
     """
     surveys: list[Survey] = []
     shipped = sorted((Path(__file__).parent / "data").glob("*.yaml"))
     for path in [*shipped, *(path for path in extra if not is_words(path))]:
-        survey = load_survey(path)
+        survey = load_survey(path, known)
         if again := next((key for key in survey.items if any(key in other.items for other in surveys)), None):
             raise CatalogError([Problem(shown(path), None, "survey", f"{again} exists already")])
         surveys.append(survey)

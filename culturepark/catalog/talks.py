@@ -9,12 +9,25 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from culturepark.catalog.cultures import beside_card, is_path
 from culturepark.catalog.files import load, package_dir
 from culturepark.catalog.personas import load_persona, shipped_cards
 from culturepark.catalog.scenarios import ScenarioFile, shipped_files, words_of_seeds, words_of_survey
 from culturepark.catalog.surveys import load_surveys
 from culturepark.catalog.words import seed_in, with_words
-from culturepark.domain import DEFAULT_LANGUAGE, NATIVE, Edition, LanguageCode, Persona, Scenario, Seed, Shape, Spoken
+from culturepark.domain import (
+    DEFAULT_LANGUAGE,
+    NATIVE,
+    Culture,
+    Edition,
+    LanguageCode,
+    Persona,
+    Scenario,
+    Seed,
+    Shape,
+    Spoken,
+    shipped_cultures,
+)
 from culturepark.errors import UsageError
 from culturepark.files import clipped
 from culturepark.languages import PACKAGES
@@ -30,9 +43,16 @@ IN_YOUR_WORDS = 'with a question of your own in that language, in quotes: --abou
 
 
 def talk_edition(
-    persona: Persona, seed: Seed, *, moderated: bool, language: LanguageCode = DEFAULT_LANGUAGE
+    persona: Persona,
+    seed: Seed,
+    *,
+    moderated: bool,
+    language: LanguageCode = DEFAULT_LANGUAGE,
+    culture: Culture | None = None,
 ) -> Edition:
     """
+    Args:
+        culture: that of the persona, where it is not shipped.
     Raises:
         UsageError: if the persona's stance cannot be drawn.
     """
@@ -55,7 +75,8 @@ def talk_edition(
         samples=(*asked, "norm", "own"),
         mine=(persona.role,),
     )
-    return Edition(scenario=scenario, personas=(persona,))
+    known = culture or shipped_cultures().get(persona.culture)
+    return Edition(scenario=scenario, personas=(persona,), cultures=(known,) if known else ())
 
 
 def find_persona(name: str, among: Sequence[Persona] | None = None) -> Persona:
@@ -66,7 +87,7 @@ def find_persona(name: str, among: Sequence[Persona] | None = None) -> Persona:
     Raises:
         UsageError: if there is none or more than one; names those it may be.
     """
-    if is_file(name):
+    if is_path(name):
         return load_persona(Path(name))
     given = {persona.key: persona for persona in among or ()}
     keys = sorted(given) or [path.stem for path in shipped_cards()]
@@ -90,10 +111,6 @@ def find_persona(name: str, among: Sequence[Persona] | None = None) -> Persona:
     raise UsageError("\n".join([f"{clipped(name)} may be any of these; name one:", *lines]))
 
 
-def is_file(name: str) -> bool:
-    return name.endswith((".yaml", ".yml")) or "/" in name
-
-
 def shipped(key: str) -> Path:
     return package_dir("personas") / f"{key}.yaml"
 
@@ -113,7 +130,7 @@ def speaking(persona: Persona, name: str, language: Spoken) -> tuple[Persona, La
     spoken = [tongue.language for tongue in persona.speaks if tongue.language in PACKAGES]
     persona = with_words(
         persona,
-        Path(name) if is_file(name) else shipped(persona.key),
+        Path(name) if is_path(name) else shipped(persona.key),
         spoken if language == NATIVE else (language,),
     )
     if language != NATIVE:
@@ -121,6 +138,11 @@ def speaking(persona: Persona, name: str, language: Spoken) -> tuple[Persona, La
     if not persona.is_written_in(code := persona.own_language):
         raise UsageError(f"--language native: {persona.key} has no card in {code}; --language en, or another one")
     return persona, code
+
+
+def culture_beside(name: str, persona: Persona) -> Culture | None:
+    """Return the culture of a persona who was found by a file, where it is not shipped."""
+    return beside_card(Path(name), persona.culture) if is_path(name) else None
 
 
 def find_seed(about: str | None, language: LanguageCode = DEFAULT_LANGUAGE) -> Seed:

@@ -16,7 +16,6 @@ from pydantic import Field
 from culturepark.catalog.files import Loc, load, placed, read_mapping, shown
 from culturepark.domain import (
     DEFAULT_LANGUAGE,
-    MAIN_COUNTRY,
     LanguageCode,
     Noun,
     Persona,
@@ -29,7 +28,6 @@ from culturepark.domain import (
 from culturepark.errors import CatalogError, Problem
 from culturepark.files import clipped, exists
 from culturepark.languages import PACKAGES, folder_of
-from culturepark.languages.countries import country_name
 
 
 class PersonaWordsFile(PersonaWords):
@@ -64,7 +62,7 @@ def words_path(path: Path, code: LanguageCode) -> Path:
 
 
 def with_words(persona: Persona, path: Path | None, codes: Iterable[LanguageCode]) -> Persona:
-    """Return a card with its words in some languages. Where nobody wrote any, it has the name of the country alone.
+    """Return a card with its words in some languages, as far as there are files of them.
 
     Args:
         path: of the card; None if it has no file of its own.
@@ -72,22 +70,21 @@ def with_words(persona: Persona, path: Path | None, codes: Iterable[LanguageCode
         CatalogError: if the file of a language does not fit the card.
     """
     words = {
-        code: in_one_language(persona, path and words_path(path, code), code)
+        code: found
         for code in codes
-        if code != DEFAULT_LANGUAGE
+        if code != DEFAULT_LANGUAGE and (found := in_one_language(persona, path and words_path(path, code), code))
     }
     return persona.model_copy(update={"words": words}) if words else persona
 
 
-def in_one_language(persona: Persona, path: Path | None, code: LanguageCode) -> PersonaWords:
-    country = {"country": country_name(persona.country or MAIN_COUNTRY, code)}
+def in_one_language(persona: Persona, path: Path | None, code: LanguageCode) -> PersonaWords | None:
     if path is None or not exists(path):
-        return PersonaWords(**country)
+        return None
     file = load(path, PersonaWordsFile)
     if problems := contradictions(persona, file, code):
         raise CatalogError(placed(path, problems))
     told = file.model_dump(exclude={"words_of", "language"}, exclude_unset=True)
-    return PersonaWords(**country | told)
+    return PersonaWords(**told)
 
 
 def contradictions(persona: Persona, file: PersonaWordsFile, code: LanguageCode) -> list[tuple[Loc, str]]:

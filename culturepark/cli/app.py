@@ -30,7 +30,7 @@ from culturepark.cli import run as run_commands
 
 app = typer.Typer(
     name="culturepark",
-    help="Conversations between simulated people of eight cultures, distilled into traceable fine-tuning samples.",
+    help="Conversations between simulated people of many cultures, distilled into traceable fine-tuning samples.",
     epilog="Begin with: culturepark simulate quickstart",
     no_args_is_help=True,
     rich_markup_mode=None,

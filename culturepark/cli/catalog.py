@@ -1,6 +1,7 @@
-"""The commands for files and the installation: check, scenarios, doctor."""
+"""The commands for files and the installation: check, new, schema, scenarios, doctor."""
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,11 +15,16 @@ app = typer.Typer()
 @app.command(epilog="Example: culturepark check my-scenario.yaml my-personas/")
 def check(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Scenarios, personas, surveys, or folders of them.")
+        list[Path],
+        typer.Argument(metavar="FILE...", help="Scenarios, personas, surveys, cultures, or folders of them."),
     ],
 ) -> int:
-    """Validate files; errors name file, line, key and what is allowed. Notes say what a card lacks."""
+    """Validate files; errors name file, line, key and what is allowed. Notes say what a card lacks.
+
+    Cultures among the files are known to the cards among them.
+    """
     from culturepark.catalog import scenarios as catalog
+    from culturepark.catalog.cultures import cultures_among
     from culturepark.catalog.files import shown
     from culturepark.catalog.personas import cast_notes, load_persona
     from culturepark.errors import CatalogError, Problem, UsageError
@@ -27,16 +33,17 @@ def check(
 
     problems: list[Problem] = []
     cards = []
+    inside = {path: sorted(path.glob("*.y*ml")) if is_folder(path) else [path] for path in files}
+    known = cultures_among(file for path in files for file in inside[path])
     for path in files:
-        inside = sorted(path.glob("*.y*ml")) if is_folder(path) else [path]
-        if not inside:
+        if not inside[path]:
             problems.append(Problem(shown(path), None, "", "a folder without any YAML file"))
-        for file in inside:
+        for file in inside[path]:
             try:
-                kind = catalog.check(file)
+                kind = catalog.check(file, known)
                 write(f"{shown(file)}: {kind}, fine")
                 if kind.startswith("persona"):
-                    cards.append(load_persona(file))
+                    cards.append(load_persona(file, known))
             except CatalogError as error:
                 problems += error.problems
             except UsageError as error:
@@ -45,6 +52,49 @@ def check(
         write(note)
     if problems:
         raise CatalogError(problems)
+    return 0
+
+
+class Kind(StrEnum):
+    """A kind of file that `new` writes, and that has a schema."""
+
+    CULTURE = "culture"
+    PERSONA = "persona"
+    SURVEY = "survey"
+    SCENARIO = "scenario"
+
+
+@app.command(epilog="Example: culturepark new culture japanese --out my-files")
+def new(
+    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="culture, persona, survey or scenario.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Key of the new file; a person's begins with the culture's.")
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the file.")] = Path(),
+) -> int:
+    """Write a file to begin with: sound as it stands, with a comment on every key. Nothing is overwritten."""
+    from culturepark.catalog.files import shown
+    from culturepark.catalog.new import write as write_new
+    from culturepark.cli.options import decodable
+    from culturepark.terminal.safe import tell, write
+
+    path, steps = write_new(kind, decodable(name), out)
+    write(shown(path))
+    tell("fill in what says TODO; then:")
+    for step in steps:
+        tell(f"  {step}")
+    return 0
+
+
+@app.command(epilog="Example: culturepark schema persona > .culturepark/persona.json")
+def schema(
+    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="culture, persona, survey or scenario.")],
+) -> int:
+    """Print the JSON Schema of a kind of file, by which an editor checks and completes it."""
+    from culturepark.catalog.schemas import schema_text
+    from culturepark.terminal.safe import write
+
+    write(schema_text(kind).rstrip())
     return 0
 
 

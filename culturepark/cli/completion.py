@@ -42,7 +42,9 @@ def personas(ctx: typer.Context, incomplete: str) -> list[str]:  # noqa: ARG001
 
 @quietly
 def cultures(ctx: typer.Context, incomplete: str) -> list[str]:  # noqa: ARG001
-    return sorted({key.partition("-")[0] for key in shipped("personas")})
+    from culturepark.domain import shipped_cultures
+
+    return sorted(shipped_cultures())
 
 
 @quietly

@@ -122,7 +122,7 @@ def export(
     """Write the kept samples, or whole dialogues, as training files with an index, a card and a manifest."""
 
     from culturepark.cli.consent import ask, may_ask
-    from culturepark.domain import CULTURES, MAIN_CULTURE
+    from culturepark.cli.personas import known_cultures, one_of
     from culturepark.errors import UsageError
     from culturepark.export import hub
     from culturepark.export.inspect_logs import export_logs
@@ -135,9 +135,7 @@ def export(
     from culturepark.terminal.safe import tell, write
 
     run_ids = [decodable(name) for name in run]
-    allowed = [*CULTURES, MAIN_CULTURE]
-    if unknown := [name for name in culture or [] if name not in allowed]:
-        raise UsageError(f"--culture {unknown[0][:60]!r}: must be one of {', '.join(allowed)}")
+    cultures = one_of("--culture", culture, known_cultures(store_with(store_url, *run_ids))) if culture else ()
     if split is not None and not 0 < split < 1:
         raise UsageError("--split: the share that trains, between 0 and 1, as in --split 0.9")
     mix = shape_mix_of(shape_mix) if shape_mix is not None else ()
@@ -156,7 +154,7 @@ def export(
             write(str(path))
         return 0
     store = Store(store_with(store_url, *run_ids), must_exist=True)
-    cultures = tuple(dict.fromkeys(culture or []))
+    cultures = tuple(dict.fromkeys(cultures))
     wanted = Wanted(
         form,
         cultures,

@@ -101,8 +101,7 @@ def runs(
     as_json: Json = False,
 ) -> int:
     """List what is in the store; name, note or delete a run."""
-    from culturepark.cli.personas import one_of
-    from culturepark.domain import CULTURES, MAIN_CULTURE
+    from culturepark.cli.personas import known_cultures, one_of
     from culturepark.errors import UsageError
     from culturepark.redact import redact
     from culturepark.store.database import exists
@@ -121,7 +120,7 @@ def runs(
     wanted = Wanted(
         scenario=scenario,
         status=status,
-        culture=one_of("--culture", [culture], [*CULTURES, MAIN_CULTURE])[0] if culture else None,
+        culture=one_of("--culture", [culture], known_cultures(store_url))[0] if culture else None,
         model=model or "",
         since=None if since is None else moment_of(since),
         named=named or "",

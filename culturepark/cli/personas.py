@@ -74,15 +74,16 @@ def personas(
     from culturepark.catalog.personas import load_all
     from culturepark.catalog.talks import find_persona
     from culturepark.cli import personas_text as text
-    from culturepark.domain import CULTURES, MAIN_CULTURE
+    from culturepark.domain import shipped_cultures
     from culturepark.errors import UsageError
     from culturepark.terminal.safe import tell, write
 
     given = [culture, value, age, settlement, gender, faith, place]
     if keys and (covered or any(given)):
         raise UsageError("KEY shows one card in full; --coverage and filters are for the list, without a KEY")
+    everybody = () if keys else load_all(paths or [])
     wanted = Filter(
-        cultures=one_of("--culture", culture, [*CULTURES, MAIN_CULTURE]),
+        cultures=one_of("--culture", culture, sorted({*shipped_cultures(), *(p.culture for p in everybody)})),
         values=one_of("--value", value, SCHWARTZ),
         ages=ages(decodable(age)) if age else Filter.ages,
         settlements=one_of("--settlement", settlement, ("city", "town", "village")),
@@ -94,7 +95,7 @@ def personas(
         among = load_all(paths) if paths else None
         people = [find_persona(decodable(key), among) for key in keys]
     else:
-        people = [person for person in load_all(paths or []) if wanted.passes(person)]
+        people = [person for person in everybody if wanted.passes(person)]
     if as_json:
         counted = {
             "sources": countries().sources,
@@ -110,6 +111,17 @@ def personas(
     else:
         text.show_list(people)
     return 0
+
+
+def known_cultures(store_url: str) -> list[str]:
+    """Return the keys of the shipped cultures, and of those in a store."""
+    from culturepark.domain import shipped_cultures
+    from culturepark.store.database import exists
+    from culturepark.store.runs import cultures_in
+    from culturepark.store.store import Store
+
+    held = cultures_in(Store(store_url, must_exist=True)) if exists(store_url) else ()
+    return sorted({*shipped_cultures(), *held})
 
 
 def one_of(option: str, named: list[str] | None, allowed: tuple[str, ...] | list[str]) -> tuple[str, ...]:

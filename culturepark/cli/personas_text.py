@@ -12,7 +12,8 @@ from culturepark.catalog import card
 from culturepark.catalog.countries import countries
 from culturepark.catalog.coverage import Aspect, Coverage, Group
 from culturepark.cli.table import GAP, print_folded, print_table
-from culturepark.domain import COUNTRY_NAMES, Persona
+from culturepark.domain import Persona
+from culturepark.languages.countries import country_name
 from culturepark.terminal.bidi import left_to_us
 from culturepark.terminal.blocks import Block, Para
 from culturepark.terminal.safe import clip, out, safe, tell
@@ -121,7 +122,7 @@ def show_coverage(cultures: Sequence[Coverage]) -> None:
         print_table(("culture", *headings), [(each.culture, *row) for each in cultures for row in coverage_rows(each)])
         return
     for number, each in enumerate(cultures):
-        land = COUNTRY_NAMES.get(each.country or "", each.country or "no country")
+        land = country_name(each.country) if each.country else "no country"
         lacking = f"; nobody holds a value about {', '.join(each.lacking)}" if each.lacking else ""
         title = f"{each.culture}: {each.people} {'person' if each.people == 1 else 'people'}, beside {land}{lacking}"
         for line in [*([Para("")] if number else []), Para(title)]:

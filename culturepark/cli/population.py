@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from culturepark.catalog.cultures import Known
 from culturepark.cli.consent import trust_in
 from culturepark.cli.execution import until_stopped
 from culturepark.cli.options import Limits, store_option
@@ -93,6 +94,8 @@ class Source:
 
     title: str
     drafts: Iterator[Draft]
+    cultures: Known
+    """Those beside the shipped ones."""
     intake: Intake | None = None
     notes: list[str] = field(default_factory=list)
     quotas: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -119,7 +122,8 @@ def of_table(wanted: Wanted) -> Source:
     people_map = load_map(wanted.map_file, table)
     intake = Intake(progress=lambda rows: tell(f"{rows:,} rows read so far"))
     title = f"People from {people_map.table}"
-    return Source(title, intake.drafts(table, people_map, wanted.count, wanted.seed), intake)
+    drafts = intake.drafts(table, people_map, wanted.count, wanted.seed)
+    return Source(title, drafts, people_map.cultures, intake)
 
 
 def of_quotas(wanted: Wanted) -> Source:
@@ -135,7 +139,8 @@ def of_quotas(wanted: Wanted) -> Source:
     people = drawn(quotas, shares, wanted.count or TO_QUOTAS, wanted.seed)
     notes = [f"quota missed: {miss}" for miss in misses(quotas, people)]
     drafts = quota_drafts(quotas, people, wanted.seed)
-    return Source(f"People to quotas of {quotas.source}", iter(drafts), notes=notes, quotas=counted(quotas, people))
+    title = f"People to quotas of {quotas.source}"
+    return Source(title, iter(drafts), quotas.cultures, notes=notes, quotas=counted(quotas, people))
 
 
 # --- without a model ---------------------------------------------------------------------------------
@@ -152,7 +157,7 @@ def copy_cards(wanted: Wanted, source: Source, as_json: bool) -> int:
             kept.append((persona.culture, persona.called))
             yield persona
 
-    count = write_cards(wanted.place, passed(source.intake.cards(source.drafts)))
+    count = write_cards(wanted.place, passed(source.intake.cards(source.drafts, source.cultures)))
     tell_intake(source)
     if not count:
         leave_nothing(wanted.place)
@@ -234,7 +239,7 @@ def make_people(
     prices.table()
     trust = trust_in([spec], [])
     check_specs({"speaker": spec}, ["speaker"], trust)
-    edition = edition_for(settled(source), source.title)
+    edition = edition_for(settled(source), source.title, source.cultures)
     check_out(wanted.place, len(edition.drafts), again=True)
     settings = Settings(concurrency=concurrency or (16 if spec.remote else 4), **limits.given)
     store = Store(store_url)

@@ -72,7 +72,7 @@ def talk(
     """Talk with a persona yourself; what came up is listed at the end."""
     import asyncio
 
-    from culturepark.catalog.talks import find_persona, find_seed, speaking, talk_edition
+    from culturepark.catalog.talks import culture_beside, find_persona, find_seed, speaking, talk_edition
     from culturepark.cli.consent import check_used, trust_in
     from culturepark.cli.execution import check_run_id
     from culturepark.cli.roles import models_for, named_models, warn_of_unknown_prices
@@ -115,7 +115,8 @@ def talk(
             raise UsageError("--endpoint is for a talk that is taken up with --run-id alone; --model names a new one's")
         check_run_id(run_id)
         who, code = speaking(find_persona(persona), persona, language)
-        edition = talk_edition(who, find_seed(about, code), moderated=moderated, language=code)
+        culture = culture_beside(persona, who)
+        edition = talk_edition(who, find_seed(about, code), moderated=moderated, language=code, culture=culture)
         models = with_interpreter(parse_roles(model, roles), edition)
         seed = 1 if seed is None else seed
         plan(edition, seed, known(edition))

@@ -7,8 +7,9 @@ from textwrap import indent
 
 from rich.text import Text
 
-from culturepark.domain import COUNTRY_NAMES, MAIN_COUNTRY, Persona, Slip, SurveyItem
+from culturepark.domain import Persona, Slip, SurveyItem, home_of
 from culturepark.glossary import GROUNDS_SHORT, flags_in_words, in_words
+from culturepark.languages.countries import country_name
 from culturepark.store.integrity import edition_of
 from culturepark.store.lineage import TalkTrace, Trace, TracedReview, TurnTrace
 from culturepark.store.reasons import beside, slip_in_words
@@ -182,8 +183,8 @@ def stance_line(item: SurveyItem, participant: ParticipantRow) -> Text:
     """Say which answer was drawn, or why none was."""
     if stance := participant.stance_text:
         return heading("survey", item.key, f"stance drawn: {stance}")
-    country = participant.country or MAIN_COUNTRY
-    why = f": no answers from {COUNTRY_NAMES.get(country, country)}" if country not in item.shares else ""
+    country = home_of(participant.country, participant.culture or "")
+    why = f": no answers from {country_name(country)}" if country not in item.shares else ""
     return heading("survey", item.key, f"no stance was drawn{why}")
 
 

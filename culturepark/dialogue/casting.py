@@ -14,9 +14,8 @@ from culturepark.dialogue.profiles import Held, asked, held_answers
 from culturepark.dialogue.seating import EMPTY, IMPOSSIBLE, Pair, Pool, Ratings, assign, candidates, misfit, rating_of
 from culturepark.dialogue.stance import draw_codes, shuffled, stance, unit
 from culturepark.domain import (
-    MAIN_CULTURE,
     Casting,
-    Culture,
+    CultureKey,
     Edition,
     Participant,
     Persona,
@@ -60,9 +59,9 @@ class Table:
     """One dialogue while it is planned."""
 
     seed: Seed
-    group: Sequence[Culture]
+    group: Sequence[CultureKey]
     """The cultures for which it is held; a main contact's is none of them."""
-    seats: Sequence[Culture]
+    seats: Sequence[CultureKey]
     """The culture of each person, in the order of sitting."""
     repetition: int
     """From 0, among the dialogues of the same question and group."""
@@ -110,10 +109,12 @@ def plan(edition: Edition, run_seed: int, ratings: Ratings = NOBODY_RATED) -> Pl
             grounded = [p for p in mains if seed.item and p.country in seed.item.shares]
             if held is not None:
                 grounded = holders(grounded, seed, held)
-            if grounded:
-                lacking += fill(tables, {MAIN_CULTURE: grounded}, run_seed, ratings, held)
-            else:
-                lacking += seat_main_contacts(edition, tables, mains, run_seed)
+            for culture in cultures_of(mains):
+                own = [table for table in tables if table.seats[0] == culture]
+                if able_mains := [p for p in grounded if p.culture == culture]:
+                    lacking += fill(own, {culture: able_mains}, run_seed, ratings, held)
+                else:
+                    lacking += seat_main_contacts(edition, own, [p for p in mains if p.culture == culture], run_seed)
         least = fewest(scenario.setting, scenario.people)
         skipped += skips(lacking, least)
         for table in tables:
@@ -125,6 +126,11 @@ def plan(edition: Edition, run_seed: int, ratings: Ratings = NOBODY_RATED) -> Pl
     if scenario.stances == "none":
         castings = [without_answers(casting, edition) for casting in castings]
     return Plan(tuple(castings), tuple(skipped))
+
+
+def cultures_of(people: Sequence[Persona]) -> list[CultureKey]:
+    """Return the cultures of people, each once."""
+    return sorted({person.culture for person in people})
 
 
 def without_answers(casting: Casting, edition: Edition) -> Casting:
@@ -148,7 +154,9 @@ def holders(people: Sequence[Persona], seed: Seed, held: Held) -> list[Persona]:
     return [person for person in people if seed.key in held.get(person.key, {})]
 
 
-def speechless(scenario: Scenario, seed: Seed, able: Mapping[Culture, Sequence[Persona]], held: Held) -> Iterator[Skip]:
+def speechless(
+    scenario: Scenario, seed: Seed, able: Mapping[CultureKey, Sequence[Persona]], held: Held
+) -> Iterator[Skip]:
     """Yield the people who have no seat, because the answers that they hold are silent on the question."""
     for culture, people in able.items():
         if not people:
@@ -183,10 +191,11 @@ def able_to_sit(edition: Edition, culture: str, seed: Seed) -> list[Persona]:
     return [p for p in people if p.role == "main" or seed.item is None or p.country in seed.item.shares]
 
 
-def lay(edition: Edition, seed: Seed, able: Mapping[Culture, Sequence[Persona]], run_seed: int) -> Iterator[Table]:
+def lay(edition: Edition, seed: Seed, able: Mapping[CultureKey, Sequence[Persona]], run_seed: int) -> Iterator[Table]:
     """Yield the tables of one question, with a seat for each person."""
     scenario = edition.scenario
     panel = scenario.setting == "panel"
+    mains = cultures_of([p for p in edition.personas if p.role == "main"])
     present = [culture for culture in scenario.cultures if culture in able]
     for group in [present] if panel and present else [[culture] for culture in present]:
         for repetition in range(scenario.dialogues_per_seed):
@@ -194,17 +203,18 @@ def lay(edition: Edition, seed: Seed, able: Mapping[Culture, Sequence[Persona]],
                 first = int(unit("table", run_seed, seed.key) * len(group)) + repetition
                 yield Table(seed, group, panel_seats(group, first, able, scenario.people), repetition)
             elif scenario.setting == "cross-cultural":
-                yield Table(seed, group, (MAIN_CULTURE, *group), repetition)
+                main = mains[(repetition + scenario.cultures.index(group[0])) % len(mains)]
+                yield Table(seed, group, (main, *group), repetition)
             else:
                 yield Table(seed, group, group * scenario.people, repetition)
 
 
 def panel_seats(
-    group: Sequence[Culture], first: int, able: Mapping[Culture, Sequence[Persona]], size: int
-) -> list[Culture]:
+    group: Sequence[CultureKey], first: int, able: Mapping[CultureKey, Sequence[Persona]], size: int
+) -> list[CultureKey]:
     """Return the cultures of a panel's seats, one after the other, as long as they have people left."""
     left = {culture: len({p.called for p in able[culture]}) for culture in group}
-    seats: list[Culture] = []
+    seats: list[CultureKey] = []
     for i in range(len(group) * max(left.values())):
         culture = group[(first + i) % len(group)]
         if left[culture] and len(seats) < size:
@@ -214,14 +224,14 @@ def panel_seats(
 
 
 def pools_of(
-    tables: Sequence[Table], able: Mapping[Culture, Sequence[Persona]], run_seed: int, held: Held | None = None
+    tables: Sequence[Table], able: Mapping[CultureKey, Sequence[Persona]], run_seed: int, held: Held | None = None
 ) -> Iterator[tuple[list[Place], Pool]]:
     """Yield all seats under one question by culture and country, with the answers that are dealt to them.
 
     Where a culture's people come from several countries, each country has as many seats as the weights of its people.
     All cultures of one country draw from the same lot.
     """
-    by_country: dict[str, dict[Culture, list[Place]]] = defaultdict(dict)
+    by_country: dict[str, dict[CultureKey, list[Place]]] = defaultdict(dict)
     for culture, people in able.items():
         places = [(table, seat) for table in tables for seat, wanted in enumerate(table.seats) if wanted == culture]
         if not places:
@@ -255,7 +265,7 @@ def pools_of(
 
 def fill(
     tables: Sequence[Table],
-    able: Mapping[Culture, Sequence[Persona]],
+    able: Mapping[CultureKey, Sequence[Persona]],
     run_seed: int,
     ratings: Ratings,
     held: Held | None = None,
@@ -323,9 +333,9 @@ def spread(places: Sequence[Place], pairs: Sequence[Pair], pool: Pool, ratings: 
 def seat_main_contacts(
     edition: Edition, tables: Sequence[Table], mains: Sequence[Persona], run_seed: int
 ) -> Iterator[Lacking]:
-    """Seat main contacts without an answer, who take turns, and yield the tables for which there is none."""
+    """Seat main contacts of one culture without an answer, in turns, and yield the tables for which there is none."""
     for table in tables:
-        order = shuffled(len(mains), "persona", run_seed, table.seed.key, MAIN_CULTURE)
+        order = shuffled(len(mains), "persona", run_seed, table.seed.key, table.seats[0])
         # Without the culture's index all cultures would meet the same main contact over a seed.
         first = table.repetition + edition.scenario.cultures.index(table.group[0])
         turns = [mains[order[(first + i) % len(mains)]] for i in range(len(mains))]
@@ -356,6 +366,7 @@ def dealt_to(edition: Edition, run_seed: int) -> Iterator[tuple[Persona, SurveyI
         able = {culture: able_to_sit(edition, culture, seed) for culture in scenario.cultures}
         tables = list(lay(edition, seed, {c: people for c, people in able.items() if people}, run_seed))
         if scenario.setting == "cross-cultural":
-            able[MAIN_CULTURE] = [p for p in edition.personas if p.role == "main"]
+            for main in (p for p in edition.personas if p.role == "main"):
+                able.setdefault(main.culture, []).append(main)
         for _, pool in pools_of(tables, able, run_seed):
             yield from ((person, pool.item) for person in pool.persons if pool.item)

@@ -11,7 +11,6 @@ from culturepark.domain import (
     NATIVE,
     SEVERAL_LANGUAGES,
     Casting,
-    Culture,
     Edition,
     LanguageCode,
     Scenario,
@@ -111,7 +110,7 @@ def may_be_interpreted(edition: Edition) -> bool:
     scenario = edition.scenario
     if scenario.language != NATIVE or scenario.people < 2:
         return False
-    tables: dict[Culture | None, set[LanguageCode]] = defaultdict(set)
+    tables: dict[str | None, set[LanguageCode]] = defaultdict(set)
     for person in edition.personas:
         tables[person.culture if scenario.setting == "in-cultural" else None].add(person.own_language)
     return any(len(spoken) > 1 for spoken in tables.values())

@@ -11,13 +11,16 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
+from culturepark.catalog.cultures import default_countries, default_names
 from culturepark.dialogue.stance import shuffled
 from culturepark.distill.ask import Asker, Item, SubjectAsker, each
 from culturepark.distill.logprobs import as_data
-from culturepark.domain import COUNTRY_NAMES, CULTURES, MAIN_CULTURE, Casting, Criterion, JsonObject, Statement, Verdict
+from culturepark.domain import Casting, Criterion, JsonObject, Statement, Verdict, shipped_cultures
 from culturepark.languages import Language
+from culturepark.languages.countries import alpha2
 
 if TYPE_CHECKING:
     from culturepark.distill.heads import Encode
@@ -31,8 +34,6 @@ PROMPTS: dict[Criterion, str] = {
 """The criteria that ask for an answer, with the names of the questions in the judge's material."""
 ANSWERS_FROM = 0.0
 """Log-odds from which a model of a few billion parameters is believed that an answer answers its question."""
-CODES = frozenset(("US", *COUNTRY_NAMES))
-"""Countries in capitals, with or without full stops."""
 STEM = 4
 """Letters that the name of a people shares with that of its country: Germany and Germans, Türkiye and Turks."""
 
@@ -105,7 +106,7 @@ def row_case(statement: Statement, casting: Casting, language: Language, other: 
         home = casting.by_key(other.persona_key).persona.country_name
         questions["answers-other"] = language.frame("is_it_so").render(country=home, said=other.first_person)
     seated = [p.persona for p in casting.participants]
-    names = [name for p in seated for name in (*p.name.split(), p.called, p.place, p.region)]
+    names = [name for p in seated for name in (*p.name.split(), p.called, p.place, p.region, p.culture.title())]
     return RowCase(statement.id, statement.first_person, questions, persona.country_name, tuple(dict.fromkeys(names)))
 
 
@@ -187,8 +188,7 @@ def told(case: RowCase, letter: str) -> bool:
 
 def choices(case: RowCase) -> list[str]:
     """Return four countries in an order of their own, one of them the speaker's. Pure."""
-    everywhere = [COUNTRY_NAMES[country] for country in dict.fromkeys(CULTURES.values())] + list(COUNTRY_NAMES.values())
-    others = [name for name in dict.fromkeys(everywhere) if name != case.country]
+    others = [name for name in default_names() if name != case.country]
     picked = [others[i] for i in shuffled(len(others), "countries", case.id)[: len(LETTERS) - 1]]
     four = [case.country, *picked]
     return [four[i] for i in shuffled(len(four), "order", case.id)]
@@ -196,8 +196,9 @@ def choices(case: RowCase) -> list[str]:
 
 def masked(text: str, case: RowCase) -> str:
     """Return a text with the names of countries, peoples, places and people as `[…]`. Pure."""
-    stems = {plain(word)[:STEM] for name in COUNTRY_NAMES.values() for word in name.split() if word[:1].isupper()}
-    stems |= {culture[:STEM] for culture in (*CULTURES, MAIN_CULTURE)}
+    countries = {*default_names(), case.country}
+    stems = {plain(word)[:STEM] for name in countries for word in name.split() if word[:1].isupper()}
+    stems |= {culture[:STEM] for culture in default_countries()}
     whole = {plain(name) for name in case.names}  # `New` is a part of a place, and a word
     own = {plain(word) for name in case.names for word in re.findall(r"\w+", name) if word[:1].isupper()}
     own = {word for word in own if len(word) >= STEM or word in whole}
@@ -205,10 +206,17 @@ def masked(text: str, case: RowCase) -> str:
     def mask(match: re.Match[str]) -> str:
         word = match[0]
         bare = plain(word)
-        known = word.replace(".", "") in CODES or bare in own or (len(bare) >= STEM and bare[:STEM] in stems)
+        known = word.replace(".", "") in codes() or bare in own or (len(bare) >= STEM and bare[:STEM] in stems)
         return "[…]" if known and not word[:1].islower() else word
 
     return re.sub(r"\b(?:[A-Z]\.){2,}|[^\W\d_]+", mask, text)
+
+
+@cache
+def codes() -> frozenset[str]:
+    """Return countries in capitals: alpha-3 codes, and what main contacts call theirs for short."""
+    short = (alpha2(culture.countries[0]) for culture in shipped_cultures().values() if culture.role == "main")
+    return frozenset((*default_countries().values(), *filter(None, short)))
 
 
 def plain(word: str) -> str:

@@ -18,12 +18,13 @@ from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString as Quoted
 
 from culturepark.distill.verify import SURE_ENOUGH
-from culturepark.domain import COUNTRY_NAMES, CULTURES
+from culturepark.domain import shipped_cultures
 from culturepark.export import licences
 from culturepark.export.formats import format_named
 from culturepark.export.manifest import Manifest, RenderingCounts, RunEntry
 from culturepark.export.metadata import COLUMN, kinds
 from culturepark.glossary import ROW_QUESTIONS
+from culturepark.languages.countries import country_name
 from culturepark.models.kinds import is_scripted, is_tiny
 from culturepark.stats.figures import CrossCheck, RowQuestion
 from culturepark.stats.text import generic_in, in_figures, judged_twice_line, listed, share, told_beside_chance
@@ -71,7 +72,15 @@ def render(manifest: Manifest) -> str:
         judged_by_models=False in scripted_judges,
         sources=sorted({source for run in runs for source in run.sources}),
         licences=sorted(model_licences(manifest).items()),
-        countries=[f"{c} in {COUNTRY_NAMES[CULTURES[c]]}" for c in manifest.rows_by_culture if c in CULTURES],
+        countries=[
+            f"{c} in {' and '.join(names)}" for c in manifest.rows_by_culture if (names := grounds(manifest, c))
+        ],
+        several=any(len(grounds(manifest, c)) > 1 for c in manifest.rows_by_culture),
+        mains=[
+            adjective(c)
+            for c in manifest.rows_by_culture
+            if any(p.culture == c and p.role == "main" for p in manifest.personas)
+        ],
         dropped=summed(run.samples.dropped for run in runs),
         turned_down=summed(run.statements.rejected for run in runs),
         sure_enough=f"{SURE_ENOUGH:.0%}",
@@ -84,6 +93,17 @@ def render(manifest: Manifest) -> str:
 def renderings_line(counts: RenderingCounts) -> str:
     compared = f"a second call compared {counts.compared} of {counts.made} with the original"
     return f"{compared} and found {counts.agreed} to agree"
+
+
+def grounds(manifest: Manifest, culture: str) -> list[str]:
+    """Return the names of the countries from which the delegates of a culture are."""
+    people = [p for p in manifest.personas if p.culture == culture and p.role == "delegate"]
+    return [country_name(country) for country in dict.fromkeys(person.country for person in people)]
+
+
+def adjective(culture: str) -> str:
+    shipped = shipped_cultures().get(culture)
+    return shipped.adjective if shipped else culture.capitalize()
 
 
 @cache

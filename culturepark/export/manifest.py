@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
+from typing import Literal
 
 from culturepark import __version__
 from culturepark.dialogue.protocol import protocol_of
@@ -263,6 +264,9 @@ class Person(Figures):
     name: str
     culture: str
     place: str
+    country: str
+    """ISO 3166 alpha-3."""
+    role: Literal["main", "delegate"]
     scope: str
     """The people for whom the persona does not speak."""
     rows: int
@@ -601,6 +605,8 @@ def people_in(source: Source, tally: Tally) -> list[Person]:
             name=persona.name,
             culture=persona.culture,
             place=f"{persona.place}, {persona.country_name}",
+            country=persona.home,
+            role=persona.role,
             scope=persona.scope,
             rows=0,
         )

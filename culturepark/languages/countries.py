@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from babel import Locale
 
 ENGLISH = "en"
+RETIRED = frozenset(("BUR", "DDR", "FXX", "TMP", "YMD", "ZAR"))
+"""Codes of states that are no more, which CLDR leads to a country of today."""
 
 
 @cache
 def alpha3_codes() -> dict[str, str]:
-    """Return each country's alpha-3 code (ISO 3166) with its alpha-2 code; those of states that fell apart are none."""
+    """Return each country's alpha-3 code (ISO 3166) with its alpha-2 code."""
     from babel import Locale
     from babel.core import get_global
 
@@ -28,7 +30,7 @@ def alpha3_codes() -> dict[str, str]:
     return {
         code: two[0]
         for code, two in sorted(get_global("territory_aliases").items())
-        if len(code) == 3 and code.isalpha() and len(two) == 1 and two[0] in territories
+        if len(code) == 3 and code.isalpha() and code not in RETIRED and len(two) == 1 and two[0] in territories
     }
 
 
@@ -60,16 +62,33 @@ def language_name(code: str, language: str = ENGLISH) -> str:
     Args:
         code: BCP 47, as `pt-BR`. A part that CLDR has no name for is left out.
     """
-    locale = locale_of(language)
-    for tag in tags(code):
-        if locale and (name := locale.languages.get(tag.replace("-", "_"))):
-            return str(name)
+    if locale := locale_of(language):
+        for tag in tags(code):
+            if name := locale.languages.get(tag.replace("-", "_")):
+                return str(name)
     return code if language == ENGLISH else language_name(code)
 
 
 def knows_language(code: str) -> bool:
     """Return whether CLDR has the language of a code, whatever its region or script."""
     return language_name(code.partition("-")[0]) != code.partition("-")[0]
+
+
+def language_called(name: str) -> str | None:
+    """Return the code of a language by its English name; None if there is none."""
+    locale = locale_of(ENGLISH)
+    named = {text.casefold(): code.replace("_", "-") for code, text in locale.languages.items()} if locale else {}
+    return named.get(name.casefold())
+
+
+def home_of_language(code: str) -> str | None:
+    """Return the country (alpha-3) in which a language is most spoken, by CLDR; None if it has none."""
+    from babel.core import get_global
+
+    known = get_global("likely_subtags")
+    likely = next((str(known[tag]) for tag in (part.replace("-", "_") for part in tags(code)) if tag in known), "")
+    two = likely.rpartition("_")[2]
+    return next((three for three, country in alpha3_codes().items() if country == two), None)
 
 
 def near_countries(alpha3: str) -> list[str]:

@@ -383,7 +383,7 @@ def countries_of_norms() -> dict[str, str]:
     from culturepark.catalog.personas import load_all
 
     everybody = load_all(
-        [], (), lambda people: {t.language for p in people for t in p.speaks if t.language in PACKAGES}
+        [], languages=lambda people: {t.language for p in people for t in p.speaks if t.language in PACKAGES}
     )
     told = [(person, tuple(norm.text for norm in person.norms)) for person in everybody]
     told += [(person, words.norms) for person in everybody for words in person.words.values()]

@@ -11,9 +11,10 @@ from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError, create_model
 
+from culturepark.catalog.cultures import NONE, Known, culture_of, no_culture
 from culturepark.catalog.files import dotted, explain, without_consequences
 from culturepark.catalog.personas import contradictions
-from culturepark.domain import CULTURES, MAIN_CULTURE, Draft, Noun, Persona, Source
+from culturepark.domain import Draft, Noun, Persona, Source, shipped_cultures
 from culturepark.files import clipped
 
 OPTIONAL = ("household", "sayings", "episodes")
@@ -33,24 +34,32 @@ def given_keys() -> type[BaseModel]:
     return create_model("Given", __base__=Noun, **fields)
 
 
-def completed(given: Mapping[str, Any], source: Source) -> dict[str, Any]:
-    """Return the keys of a draft with those that follow from the others: key, role and country."""
+def completed(given: Mapping[str, Any], source: Source, known: Known = NONE) -> dict[str, Any]:
+    """Return the keys of a draft with those that follow from the others: key, role and country.
+
+    Args:
+        known: cultures beside the shipped ones; so in all functions here.
+    """
     whole = dict(given)
     culture = str(whole.get("culture", ""))
-    whole.setdefault("role", "main" if culture == MAIN_CULTURE else "delegate")
-    if culture in CULTURES:
-        whole.setdefault("country", CULTURES[culture])
+    own = culture_of(culture, known)
+    whole.setdefault("role", own.role if own else "delegate")
+    if own and own.role == "delegate":
+        whole.setdefault("country", own.countries[0])
     name = re.sub(r"[^a-z0-9]+", "-", source.name.lower()).strip("-")[:30].strip("-")
     whole.setdefault("key", f"{culture or 'person'}-{name or 'people'}-{source.row or 0:05}")
     return whole
 
 
-def mistakes(given: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def mistakes(given: Mapping[str, Any], known: Known = NONE) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with some keys of a card, each with its key."""
     try:
         given_keys().model_validate(dict(given))
     except ValidationError as error:
         yield from named(error)
+    key = given.get("culture")
+    if isinstance(key, str) and culture_of(key, known) is None:
+        yield "culture", no_culture(key, {*shipped_cultures(), *known})
 
 
 def named(error: ValidationError) -> Iterator[tuple[str, str]]:
@@ -58,7 +67,7 @@ def named(error: ValidationError) -> Iterator[tuple[str, str]]:
         yield dotted(detail["loc"]), explain(detail, Persona)
 
 
-def checked(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def checked(given: Mapping[str, Any], known: Known = NONE) -> tuple[dict[str, Any], list[str]]:
     """Return the keys of a draft as a card has them (`34` for the text `34`), and what is wrong with them."""
     try:
         sketch = given_keys().model_validate(dict(given))
@@ -68,7 +77,7 @@ def checked(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     if "culture" not in whole:
         return whole, ["culture: is missing"]
     person = cast("Persona", SimpleNamespace(**{"country": None, "called": "x"} | whole))
-    return whole, [f"{key}: {what}" for key, what in contradictions(person)]
+    return whole, [f"{key}: {what}" for key, what in contradictions(person, culture_of(person.culture, known), known)]
 
 
 def lacking(given: Mapping[str, Any]) -> list[str]:
@@ -80,7 +89,7 @@ def lacking(given: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def card(draft: Draft, written: Mapping[str, Any]) -> tuple[Persona | None, list[str]]:
+def card(draft: Draft, written: Mapping[str, Any], known: Known = NONE) -> tuple[Persona | None, list[str]]:
     """Return the card of a draft and of what a model has written, or what is wrong with it.
 
     What is settled stands; a model's words for the same are not used.
@@ -90,7 +99,7 @@ def card(draft: Draft, written: Mapping[str, Any]) -> tuple[Persona | None, list
         persona = Persona.model_validate(whole)
     except ValidationError as error:
         return None, [f"{key}: {what}" for key, what in named(error)]
-    if wrong := [f"{key}: {what}" for key, what in contradictions(persona)]:
+    if wrong := [f"{key}: {what}" for key, what in contradictions(persona, culture_of(persona.culture, known), known)]:
         return None, wrong
     return persona, []
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from culturepark.catalog.cultures import Known
 from culturepark.dialogue.stance import unit
 from culturepark.domain import Draft, JsonObject, Persona
 from culturepark.people import drafts
@@ -73,13 +74,17 @@ class Intake:
         if len(self.first) < SHOWN:
             self.first.append((number, reason))
 
-    def cards(self, people: Iterator[Draft]) -> Iterator[Persona]:
-        """Yield the cards that are whole as they stand, and count what the others lack."""
+    def cards(self, people: Iterator[Draft], known: Known) -> Iterator[Persona]:
+        """Yield the cards that are whole as they stand, and count what the others lack.
+
+        Args:
+            known: cultures beside the shipped ones.
+        """
         for draft in people:
             if lacking := drafts.lacking(draft.given):
                 self.lacking.update(lacking)
                 continue
-            persona, faults = drafts.card(draft, {})
+            persona, faults = drafts.card(draft, {}, known)
             if persona is None:
                 self.refuse(draft.number, faults[0])
             else:

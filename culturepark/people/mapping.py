@@ -10,8 +10,9 @@ from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, create_model, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, create_model, model_validator
 
+from culturepark.catalog.cultures import NONE, Known, beside
 from culturepark.catalog.files import Loc, load, placed
 from culturepark.domain import Draft, Noun, Persona, Source, Text
 from culturepark.errors import CatalogError
@@ -158,6 +159,13 @@ class PeopleMap(Noun):
     card: CardRules
     """Key of a card -> where it comes from."""
 
+    _cultures: Known = PrivateAttr(default=NONE)
+    """Those whose files lie by the map."""
+
+    @property
+    def cultures(self) -> Known:
+        return self._cultures
+
     @cached_property
     def rules(self) -> dict[str, Rule]:
         return {name: rule for name in CARD_KEYS if (rule := getattr(self.card, name)) is not None}
@@ -192,7 +200,7 @@ class PeopleMap(Noun):
         given = {name: value for name, rule in self.rules.items() if (value := rule.value(row.cells)) is not None}
         about = "\n".join(told for column in self.about if (told := shortened(said(row.cells.get(column)))))
         source = Source(name=self.table, licence=self.licence, row=row.number)
-        given, faults = drafts.checked(drafts.completed(given, source))
+        given, faults = drafts.checked(drafts.completed(given, source, self.cultures), self.cultures)
         if faults:
             raise BadRow(faults[0])
         return Draft(number=row.number, given=given, about=about, source=source)
@@ -205,11 +213,12 @@ def load_map(path: Path, table: Table) -> PeopleMap:
         CatalogError: with all problems found.
     """
     people_map = load(path, PeopleMap)
+    people_map._cultures = beside(path)
     if problems := check_columns(table.columns, people_map.columns):
         raise CatalogError(placed(path, problems))
     constants = {name: rule.constant for name, rule in people_map.rules.items() if rule.constant is not None}
     constants |= {n: r.template for n, r in people_map.rules.items() if r.template is not None and not r.columns}
-    if mistakes := list(drafts.mistakes(constants)):
+    if mistakes := list(drafts.mistakes(constants, people_map.cultures)):
         raise CatalogError(placed(path, [(("card", key), what) for key, what in mistakes]))
     return people_map
 

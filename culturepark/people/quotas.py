@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, model_validator
 
+from culturepark.catalog.cultures import NONE, Known, beside, delegates, no_culture
 from culturepark.catalog.files import Loc, load, placed
 from culturepark.dialogue.seating import dice
 from culturepark.dialogue.stance import unit
-from culturepark.domain import Country, Draft, GroundedCulture, Noun, Source, Text
+from culturepark.domain import Country, CultureKey, Draft, Noun, Source, Text
 from culturepark.errors import CatalogError
 from culturepark.files import clipped
 from culturepark.people import drafts
@@ -66,10 +67,10 @@ class Joint(Noun):
 class Quotas(Noun):
     """The keys of a quotas file."""
 
-    culture: GroundedCulture
-    """All people of a file are of one culture."""
+    culture: CultureKey
+    """A culture of delegates, shipped or of a file in this folder; all people of a file are of one."""
     country: Country | None = None
-    """The culture's grounding country if it is not given."""
+    """One of the culture's countries; the first if it is not given."""
     source: Text
     """Where the shares come from, with the year; it goes into every card."""
     licence: Text
@@ -81,6 +82,13 @@ class Quotas(Noun):
     """Key of a card -> category -> percent; those of each key sum to 100. Ages are brackets such as `16-24`."""
     joint: tuple[Joint, ...] = ()
     """Shares of combinations, where they are known: `{age: 65-90, schooling: university, share: 0.9}`."""
+
+    _cultures: Known = PrivateAttr(default=NONE)
+    """Those whose files lie by the quotas."""
+
+    @property
+    def cultures(self) -> Known:
+        return self._cultures
 
     @cached_property
     def dimensions(self) -> list[tuple[str, list[str]]]:
@@ -102,12 +110,19 @@ def load_quotas(path: Path) -> Quotas:
         CatalogError: with all problems found.
     """
     quotas = load(path, Quotas)
+    quotas._cultures = beside(path)
     if problems := list(contradictions(quotas)):
         raise CatalogError(placed(path, problems))
     return quotas
 
 
 def contradictions(quotas: Quotas) -> Iterator[tuple[Loc, str]]:
+    known = {**delegates(), **quotas.cultures}
+    culture = known.get(quotas.culture)
+    if culture is None:
+        yield ("culture",), no_culture(quotas.culture, known)
+    elif quotas.country and quotas.country not in culture.countries:
+        yield ("country",), f"{quotas.culture} has no country {quotas.country}, only {', '.join(culture.countries)}"
     for key, shares in quotas.margins.items():
         if abs((total := sum(shares.values())) - 100) > SLACK:
             yield ("margins", key), f"the shares sum to {total:g}, and must to 100"
@@ -253,7 +268,7 @@ def quota_drafts(quotas: Quotas, people: Sequence[tuple[int, ...]], seed: int) -
         if ages := bracket(str(given.get("age", ""))):
             given["age"] = ages[0] + int(unit("age", seed, number) * (ages[1] - ages[0] + 1))
         source = Source(name=quotas.source, licence=quotas.licence, row=number)
-        made.append(Draft(number=number, given=drafts.completed(given, source), source=source))
+        made.append(Draft(number=number, given=drafts.completed(given, source, quotas.cultures), source=source))
     return made
 
 

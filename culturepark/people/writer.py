@@ -9,10 +9,12 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, Field, create_model
 
+from culturepark.catalog.cultures import Known
 from culturepark.dialogue.stance import shuffled, unit
 from culturepark.distill.ask import SubjectAsker, TooMuch
-from culturepark.domain import COUNTRY_NAMES, Draft, JsonObject, Persona, SchwartzValue, Settlement
+from culturepark.domain import Draft, JsonObject, Persona, SchwartzValue, Settlement, home_of
 from culturepark.languages import Language
+from culturepark.languages.countries import country_name
 from culturepark.people import drafts
 
 PROMPT = "people"
@@ -131,10 +133,9 @@ def material(
 ) -> JsonObject:
     hidden = ("key", "weight", "role", "country")
     settled = {key: value for key, value in draft.given.items() if key not in hidden}
-    country = draft.given.get("country") or "USA"
     asked: JsonObject = {
         "year": year,
-        "country": COUNTRY_NAMES.get(country, country),
+        "country": country_name(home_of(draft.given.get("country"), str(draft.given.get("culture", "")))),
         "settled": settled,
         "bent": bent(language, draft.number, seed),
         "not_called": list(names)[-MOST_NAMES:],
@@ -144,7 +145,9 @@ def material(
     return asked | ({"told": draft.about} if draft.about else {}) | ({"faults": list(faults)} if faults else {})
 
 
-async def write(asker: SubjectAsker, draft: Draft, *, seed: int, year: int, names: Sequence[str]) -> Outcome:
+async def write(
+    asker: SubjectAsker, draft: Draft, *, seed: int, year: int, names: Sequence[str], known: Known
+) -> Outcome:
     """Return the card of a person.
 
     A card that is wrong, or that contradicts what is settled, is asked for once more.
@@ -152,6 +155,7 @@ async def write(asker: SubjectAsker, draft: Draft, *, seed: int, year: int, name
     Args:
         year: the present one, by which ages and years are compared.
         names: the names that others are called by.
+        known: cultures beside the shipped ones.
     Raises:
         ModelError, BudgetReached: as the ledger does.
     """
@@ -168,14 +172,14 @@ async def write(asker: SubjectAsker, draft: Draft, *, seed: int, year: int, name
             return Outcome(None, much.reason)
         if answer is None or reply is None:
             return Outcome(None, "unparsable")
-        persona, faults = judged(draft, answer, f"{asker.model.spec}, call {reply.call_id}", year)
+        persona, faults = judged(draft, answer, f"{asker.model.spec}, call {reply.call_id}", year, known)
         if not faults:
             return Outcome(persona)
         asker.ledger.refuse(reply, "contradiction" if persona else "no-card")
     return Outcome(None, "contradiction" if persona else "no-card", "; ".join(faults[:3]))
 
 
-def judged(draft: Draft, answer: BaseModel, writer: str, year: int) -> tuple[Persona | None, list[str]]:
+def judged(draft: Draft, answer: BaseModel, writer: str, year: int, known: Known) -> tuple[Persona | None, list[str]]:
     """Return the card of a draft and an answer, with what is wrong with it."""
     written = answer.model_dump(mode="json")
     echo = {key: written[key] for key in ECHOED}
@@ -183,5 +187,5 @@ def judged(draft: Draft, answer: BaseModel, writer: str, year: int) -> tuple[Per
         origin = f"written from the rest of this card by {writer}; nobody has read them yet"
         written["episodes"] = {"origin": origin, "scenes": scenes}
     source = draft.source.model_copy(update={"completed_by": writer})
-    persona, faults = drafts.card(draft.model_copy(update={"source": source}), written)
+    persona, faults = drafts.card(draft.model_copy(update={"source": source}), written, known)
     return persona, faults or (drafts.disagreements(draft, persona, echo, year) if persona else [])

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from culturepark.domain import COUNTRY_NAMES, MAIN_COUNTRY, Status, Turn, storable
+from culturepark.domain import Status, Turn, home_of, storable
+from culturepark.languages.countries import country_name
 from culturepark.models.kinds import is_scripted
 from culturepark.redact import without_secrets
 from culturepark.report.page import environment
@@ -35,7 +36,7 @@ def dialogue_html(
         id=dialogue_id,
         question=question,
         status=status,
-        people=[(person.name, COUNTRY_NAMES.get(person.country or MAIN_COUNTRY, person.country)) for person in people],
+        people=[(person.name, country_name(home_of(person.country, person.culture))) for person in people],
         names={person.persona: person.name for person in people} | {"user": "You"},
         turns=turns,
         language=language,

@@ -13,7 +13,7 @@ from typing import Any
 
 from culturepark.dialogue.casting import Skip
 from culturepark.dialogue.protocol import protocol_of
-from culturepark.domain import COUNTRY_NAMES, JUDGES, MAIN_CULTURE, Edition, JsonObject, Scenario
+from culturepark.domain import JUDGES, Edition, JsonObject, Scenario
 from culturepark.glossary import (
     CRITERIA,
     DROPPED,
@@ -32,6 +32,7 @@ from culturepark.glossary import (
     counted,
     in_words,
 )
+from culturepark.languages.countries import country_name
 from culturepark.models.kinds import is_scripted, is_tiny
 from culturepark.stats.figures import (
     Answered,
@@ -140,7 +141,7 @@ def view(
         "scripted": next((roles for spec, roles in models if is_scripted(spec)), None),
         "scripted_talk": is_scripted(stats.models.get("speaker", "")),
         "embedded": any(is_tiny(spec) for spec, _ in models),
-        "seated": seated(stats.representation.cultures),
+        "seated": seated(stats.representation.cultures, edition),
         "verifier_asked": "verify" in stats.calls.by_stage,
         "stops": worded(stats.dialogue_stop_reasons, STOPS),
         "skipped": by_reason(stats.skipped),
@@ -224,11 +225,13 @@ def clipped(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
 
 
-def seated(cultures: Collection[str]) -> str:
+def seated(cultures: Collection[str], edition: Edition) -> str:
     """Name the participants of a run by number of cultures; main contacts count apart."""
-    own = len({*cultures} - {MAIN_CULTURE})
+    known = [edition.culture(key) for key in cultures]
+    own = sum(culture.role == "delegate" for culture in known)
     sides = [f"{own} culture{'' if own == 1 else 's'}"] if own else []
-    return " and ".join([*sides, *(["American main contacts"] if MAIN_CULTURE in cultures else [])]) or "nobody"
+    mains = [f"{culture.adjective} main contacts" for culture in known if culture.role == "main"]
+    return " and ".join([*sides, *mains]) or "nobody"
 
 
 def worded(counts: Mapping[str, int], words: dict[str, str]) -> list[tuple[str, str, int]]:
@@ -312,7 +315,7 @@ def generic(stats: RunStats) -> list[tuple[str, Answered]]:
     one = stats.row_questions.get("distinctive")
     found = [(country, counts) for country, counts in one.by_country.items() if counts.share is not None] if one else []
     found.sort(key=lambda pair: (pair[1].share, pair[0]))
-    return [(COUNTRY_NAMES.get(country, country), counts) for country, counts in found]
+    return [(country_name(country), counts) for country, counts in found]
 
 
 def origins(stats: RunStats) -> list[tuple[str, str, Origins]]:
@@ -340,7 +343,7 @@ def questions(cells: Sequence[StanceCell], edition: Edition) -> list[Question]:
 
 
 def country(cell: StanceCell) -> str:
-    return COUNTRY_NAMES.get(cell.country, cell.country)
+    return country_name(cell.country)
 
 
 def drawn_share(answer: StanceAnswer, cell: StanceCell) -> float:

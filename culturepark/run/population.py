@@ -11,10 +11,11 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from culturepark.catalog.cultures import Known, known_in
 from culturepark.catalog.personas import load_all
 from culturepark.dialogue.casting import Plan
 from culturepark.distill.ask import SubjectAsker
-from culturepark.domain import Draft, Edition, Persona, Scenario, Status
+from culturepark.domain import Draft, Edition, Persona, Scenario, Status, shipped_cultures
 from culturepark.errors import ModelError, OutOfCredit, Unreachable, UsageError
 from culturepark.languages import load_language
 from culturepark.models import prices, tokens
@@ -41,9 +42,11 @@ ASKED_AGAIN = (0.0, 0.4)
 """Further requests a person."""
 
 
-def edition_for(drafts: Sequence[Draft], title: str) -> Edition:
+def edition_for(drafts: Sequence[Draft], title: str, known: Known) -> Edition:
     """Return the edition of a run that makes these people.
 
+    Args:
+        known: cultures beside the shipped ones.
     Raises:
         UsageError: if there are too many.
     """
@@ -53,7 +56,8 @@ def edition_for(drafts: Sequence[Draft], title: str) -> Edition:
     scenario = Scenario(
         name="people", title=title[:2000], setting="in-cultural", cultures=cultures, protocol="people", seeds=()
     )
-    return Edition(scenario=scenario, personas=(), drafts=tuple(drafts))
+    used = tuple({**shipped_cultures(), **known}[key] for key in cultures)
+    return Edition(scenario=scenario, personas=(), drafts=tuple(drafts), cultures=used)
 
 
 def new_population(
@@ -117,6 +121,7 @@ class Population(Run):
         if model.traits.small or model.traits.labels:
             raise UsageError(f"{model.spec} is too small to write people: one of three billion parameters or more can")
         language, year = load_language(self.scenario.language), int(self.row.created_at[:4])
+        known = known_in(self.edition)
         taken = [(p.culture, p.called) for p in load_all([])]
         taken += [(d.given["culture"], d.given["called"]) for d in self.drafts if "called" in d.given]
 
@@ -132,7 +137,7 @@ class Population(Run):
             names = named_before(self.store.first_asked(asker.subject_id), own)
             try:
                 with shortages_named():
-                    outcome = await write(asker, draft, seed=self.row.seed, year=year, names=names)
+                    outcome = await write(asker, draft, seed=self.row.seed, year=year, names=names, known=known)
             except (Unreachable, OutOfCredit):
                 raise
             except ModelError as error:

@@ -115,7 +115,12 @@ def one_of(axis: str) -> Kind:
             raise ValueError("values with commas between")
         return lambda candidate: candidate.axes[axis] in names if axis in candidate.axes else None
 
-    examples = {"provenance": "card,episode", "shape": "own,norm", "culture": "turkish,german", "kind": "norm,custom"}
+    examples = {
+        "provenance": "card,episode",
+        "shape": "own,norm",
+        "culture": "KEY,KEY",
+        "kind": "norm,custom",
+    }
     return Kind(f"{AXES[axis]} is one of these", f"{axis}={examples.get(axis, 'VALUE')}", read)
 
 

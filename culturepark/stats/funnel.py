@@ -16,7 +16,7 @@ from sqlmodel import col, func, or_, select
 
 from culturepark.distill.paraphrase import key
 from culturepark.distill.row_checks import LETTERS
-from culturepark.domain import CULTURES, MAIN_COUNTRY, DistillPolicy, Edition, Heard, Provenance, Scored
+from culturepark.domain import DistillPolicy, Edition, Heard, Provenance, Scored
 from culturepark.glossary import ROW_QUESTIONS
 from culturepark.stats.agreement import alpha, shared
 from culturepark.stats.diversity import wilson
@@ -41,7 +41,7 @@ from culturepark.stats.figures import (
     Turns,
 )
 from culturepark.store.exports import Look
-from culturepark.store.integrity import PAGE, hangs_on, of_columns
+from culturepark.store.integrity import PAGE, edition_of, hangs_on, of_columns
 from culturepark.store.lineage import of_run
 from culturepark.store.store import Store, counting
 from culturepark.store.tables import (
@@ -106,10 +106,13 @@ def funnel(look: Look, run: RunRow) -> Funnel:
     about_rows = counts_of(
         verdicts_of_run.where(col(VerdictRow.criterion).in_(ROW_QUESTIONS)),
         col(VerdictRow.criterion),
-        col(StatementRow.culture),
+        col(StatementRow.persona_key),
         col(VerdictRow.relation),
         col(VerdictRow.decision),
     )
+    if about_rows:
+        edition = edition_of(run)
+        about_rows = [(name, edition.persona(key).home, *outcome) for name, key, *outcome in about_rows]
     kept = [row for row in samples if row[0] == "kept"]
     return Funnel(
         dialogues=summed(dialogues.items()),
@@ -184,12 +187,12 @@ def origins(counts: Mapping[str, int]) -> Origins:
 def row_questions(counts: Sequence[tuple[str, str, str, str, int]]) -> RowQuestions:
     """
     Args:
-        counts: criterion, culture, relation, decision and number of verdicts.
+        counts: criterion, country, relation, decision and number of verdicts.
     """
     by_criterion: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
-    for criterion, culture, relation, decision, count in counts:
+    for criterion, country, relation, decision, count in counts:
         outcome = "unread" if relation == "unparsable" else "kept" if decision == "keep" else "turned_down"
-        by_criterion[criterion][CULTURES.get(culture, MAIN_COUNTRY)][outcome] += count
+        by_criterion[criterion][country][outcome] += count
     return {
         criterion: RowQuestion(
             **dict(answered(sum(by_criterion[criterion].values(), Counter()))),

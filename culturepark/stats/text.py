@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from culturepark.domain import COUNTRY_NAMES
 from culturepark.glossary import GROUNDS_SHORT, ROW_QUESTIONS, TALKS, VARIETY, counted, in_words
+from culturepark.languages.countries import country_name
 from culturepark.models.abilities import Learnt
 from culturepark.models.extras import how_to_install, missing
 from culturepark.stats.figures import (
@@ -267,7 +267,7 @@ def told_beside_chance(one: RowQuestion) -> str:
 
 
 def generic_in(country: str, found: Answered) -> str:
-    name = COUNTRY_NAMES.get(country, country)
+    name = country_name(country)
     return f"{name} {share(found.turned_down_share)} ({found.turned_down:,} of {found.turned_down + found.kept:,})"
 
 

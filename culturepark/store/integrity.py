@@ -19,8 +19,6 @@ from sqlalchemy import Row, TypeDecorator, event, exists, func, inspect
 from sqlmodel import Session, SQLModel, col, select
 
 from culturepark.domain import (
-    CULTURES,
-    MAIN_CULTURE,
     Duplicate,
     Edition,
     JsonObject,
@@ -101,10 +99,9 @@ ONE_OF: dict[type[SQLModel], dict[str, tuple[str, ...]]] = {
     DialogueRow: {"status": tuple(Status)},
     SampleRow: {
         "status": ("kept", "dropped", "rejected"),
-        "culture": (*CULTURES, MAIN_CULTURE),
         "provenance": get_args(Provenance),
     },
-    ParticipantRow: {"role": ("main", "delegate", "moderator"), "culture": (*CULTURES, MAIN_CULTURE)},
+    ParticipantRow: {"role": ("main", "delegate", "moderator")},
     ProbeRow: {"kind": get_args(Measure), "moment": ("own", "before", "after")},
 }
 """Columns with few allowed values."""
@@ -276,7 +273,7 @@ class Checkup:
         self.running: list[str] = []
         """Runs with the status `running`; they can be resumed if no process carries them on."""
         self._known: dict[tuple[str, str], set[str | None]] = {}
-        """Run id and `seed`, `persona` or `country` -> the keys in the run's scenario."""
+        """Run id and `seed`, `persona`, `culture` or `country` -> the keys in the run's scenario."""
         self._run_of: dict[str, str] = {}
         """Dialogue id -> run id."""
 
@@ -335,9 +332,13 @@ class Checkup:
             run_id = self._run_of.get(row["dialogue_id"], "")
             yield from self._unknown(run_id, "persona", row["persona_key"])
             yield from self._unknown(run_id, "country", row["country"])
+            yield from self._unknown(run_id, "culture", row["culture"])
         elif table is StatementRow:
             dialogue_id = dialogue_of(row["turn_id"])
             yield from self._unknown(self._run_of.get(dialogue_id, ""), "persona", row["persona_key"])
+            yield from self._unknown(self._run_of.get(dialogue_id, ""), "culture", row["culture"])
+        elif table is SampleRow:
+            yield from self._unknown(run_of(row["id"]), "culture", row["culture"])
         elif table is CallRow and run_of(row["subject_id"]) != row["run_id"]:
             yield f"it was made for {row['subject_id'][:120]!r}, which is not of its run {row['run_id']!r}"
 
@@ -355,6 +356,7 @@ class Checkup:
         edition = edition_of(RunRow(**row))
         self._known[row["id"], "seed"] = {seed.key for seed in edition.scenario.seeds}
         self._known[row["id"], "persona"] = {persona.key for persona in edition.personas}
+        self._known[row["id"], "culture"] = {persona.culture for persona in edition.personas} | {None}
         self._known[row["id"], "country"] = {persona.country for persona in edition.personas}
 
     def _unknown(self, run_id: str, what: str, key: str | None) -> Iterator[str]:

@@ -124,6 +124,12 @@ def runs(store: Store, wanted: Wanted = Wanted()) -> list[JsonObject]:
         ]
 
 
+def cultures_in(store: Store) -> set[str]:
+    """Return the cultures of all people who ever sat at a table."""
+    with store.database.reading() as session:
+        return {culture for culture in session.exec(select(ParticipantRow.culture).distinct()).all() if culture}
+
+
 @dataclass(frozen=True)
 class Hanging:
     """What goes with a run that is deleted, and what would lead nowhere then."""

@@ -13,7 +13,7 @@ import sqlalchemy
 from sqlmodel import and_, case, col, delete, func, select
 
 from culturepark import __version__
-from culturepark.domain import MAIN_COUNTRY, MAIN_CULTURE
+from culturepark.domain import shipped_cultures
 from culturepark.errors import UsageError
 from culturepark.files import clipped
 from culturepark.models.ledger import now
@@ -171,9 +171,8 @@ class Facts(NamedTuple):
 def facts(look: Look, run: RunRow) -> dict[str, Facts]:
     """Return the facts of a run's kept samples by their ids."""
     chosen: list[Any] = [SampleRow.id, StatementRow.id, SampleRow.flags, StatementRow.kind]
-    country = func.coalesce(
-        col(ParticipantRow.country), case((col(StatementRow.culture) == MAIN_CULTURE, sqlalchemy.literal(MAIN_COUNTRY)))
-    )
+    homes = {key: culture.countries[0] for key, culture in shipped_cultures().items() if culture.role == "main"}
+    country = func.coalesce(col(ParticipantRow.country), case(homes, value=col(StatementRow.culture)))
     speaker = and_(
         col(ParticipantRow.dialogue_id) == col(DialogueRow.id),
         col(ParticipantRow.persona_key) == col(StatementRow.persona_key),

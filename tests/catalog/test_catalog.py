@@ -19,8 +19,9 @@ from culturepark.catalog.personas import load_all, load_persona
 from culturepark.catalog.surveys import load_items
 from culturepark.catalog.talks import EVERYDAY, talk_edition
 from culturepark.cli.app import explain, run
-from culturepark.domain import CULTURES, SHAPE_SHARES, Edition, Persona, SurveyItem
+from culturepark.domain import SHAPE_SHARES, Edition, Persona, SurveyItem
 from culturepark.errors import CatalogError, UsageError
+from tests.support.cultures import GROUNDS
 
 PERSONAS = sorted(package_dir("personas").glob("*.yaml"))
 SCENARIOS = sorted(package_dir("scenarios").glob("*.yaml"))
@@ -163,7 +164,7 @@ def test_the_sides_of_a_shipped_item_are_two_different_sentences() -> None:
         assert all(pole[0].isupper() and pole.endswith(".") for pole in item.poles)
 
 
-@pytest.mark.parametrize(("culture", "country"), CULTURES.items())
+@pytest.mark.parametrize(("culture", "country"), GROUNDS.items())
 def test_a_culture_has_different_people_from_its_grounding_country(culture: str, country: str) -> None:
     people = [p for p in load_all([]) if p.culture == culture]
     assert len(people) >= 6
@@ -184,7 +185,7 @@ def test_main_contacts_come_from_a_country_of_which_the_shipped_survey_has_no_sh
     assert not any("USA" in item.shares for item in load_items([]).values())
 
 
-@pytest.mark.parametrize("culture", [*CULTURES, "american"])
+@pytest.mark.parametrize("culture", [*GROUNDS, "american"])
 def test_the_people_of_a_culture_hold_eight_of_ten_values_between_them(culture: str) -> None:
     people = [p for p in load_all([]) if p.culture == culture]
     assert all(value.schwartz for p in people for value in p.values)
@@ -228,7 +229,7 @@ def test_quickstart_has_two_cultures_and_one_surveyed_seed() -> None:
 
 def test_wvs7_asks_all_fifty_items_in_all_eight_cultures() -> None:
     scenario = scenarios.load_edition(scenarios.find("wvs7")).scenario
-    assert list(scenario.cultures) == list(CULTURES)
+    assert list(scenario.cultures) == list(GROUNDS)
     assert len(scenario.seeds) == 50
     assert {seed.key for seed in scenario.seeds} == set(load_items([]))
 
@@ -289,7 +290,7 @@ def test_every_cell_of_the_survey_holds_valid_codes_alone_and_sums_to_one() -> N
 def test_a_country_is_absent_from_an_item_that_was_not_asked_there() -> None:
     absent: dict[str, set[str]] = {}
     for key, item in load_items([]).items():
-        for country in set(CULTURES.values()) - set(item.shares):
+        for country in set(GROUNDS.values()) - set(item.shares):
             absent.setdefault(country, set()).add(key.removeprefix("wvs7/"))
     missing = sum(map(len, absent.values()))
     assert missing == 20
@@ -337,7 +338,7 @@ def test_question_sentences_are_questions_and_no_two_are_alike() -> None:
         ("age: 34", "age: .inf", "age", ["finite"]),
         ("gender: woman", "gender: female", "gender", ["woman", "man", "nonbinary", "'female'"]),
         ("role: delegate", "role: guest", "role", ["main", "delegate", "'guest'"]),
-        ("culture: turkish", "culture: turkic", "culture", [*CULTURES, "american", "'turkic'"]),
+        ("culture: turkish", "culture: turkic", "culture", [*GROUNDS, "american", "'turkic'"]),
         ("country: TUR", "country: Turkey", "country", ["[A-Z]{3}", "'Turkey'"]),
         ("settlement: town", "settlement: farm", "settlement", ["city", "town", "village", "'farm'"]),
         ("place: Ayvalık", "place: 3", "place", ["string", "'3'"]),
@@ -427,10 +428,10 @@ def test_too_few_norms_are_counted_in_words_that_do_not_speak_of_python(tmp_path
 @pytest.mark.parametrize(
     ("old", "new", "key", "words"),
     [
-        ("cultures: [turkish, german]", "cultures: [turkish, klingon]", "cultures[2]", [*CULTURES, "'klingon'"]),
+        ("cultures: [turkish, german]", "cultures: [turkish, klingon]", "cultures[2]", [*GROUNDS, "'klingon'"]),
         ("cultures: [turkish, german]", "cultures: turkish", "cultures", ["list", "'turkish'"]),
         ("cultures: [turkish, german]", "cultures: []", "cultures", ["at least 1"]),
-        ("cultures: [turkish, german]", "cultures: [american]", "cultures[1]", [*CULTURES, "'american'"]),
+        ("cultures: [turkish, german]", "cultures: [american]", "cultures[1]", [*GROUNDS, "'american'"]),
         ("setting: cross-cultural", "setting: cross", "setting", ["in-cultural", "cross-cultural", "panel", "'cross'"]),
         ("protocol: self-guidance", "protocol: chat", "protocol", ["self-guidance", "free-chat", "'chat'"]),
         ("language: en", "language: tr", "language", ["en", "'tr'"]),

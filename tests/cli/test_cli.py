@@ -31,8 +31,8 @@ from rich.cells import cell_len
 
 from culturepark import __version__
 from culturepark.cli.app import app, main
-from culturepark.domain import CULTURES
 from tests.support import people
+from tests.support.cultures import GROUNDS
 from tests.support.endpoint import Endpoint
 from tests.support.processes import Forked
 from tests.support.scratch import made_once
@@ -238,7 +238,7 @@ WRONG = [
     ("simulate yaml.yaml --model scripted", "yaml.yaml:5: not valid YAML"),
     ("check key.yaml", "key.yaml:10: protocoll: unknown key; allowed here: name, title,"),
     ("simulate key.yaml --model scripted", "key.yaml:10: protocoll: unknown key"),
-    ("check culture.yaml", "culture.yaml:4: cultures[2]: must be one of 'arabic', 'bengali'"),
+    ("check culture.yaml", "culture.yaml:4: cultures[2]: must be one of arabic, bengali"),
     ("simulate culture.yaml --model scripted", "not 'klingon'"),
     ("simulate nowhere", "(everyday-norms, quickstart, wvs7)"),
     ("simulate nowhere.yaml", "nowhere.yaml: no such file"),
@@ -268,7 +268,7 @@ WRONG = [
     ("stats a --frob", "No such option"),
     ("distill a --from samples", "'extract', 'verify', 'dedup'"),
     ("export a --format csv --out out", "must be one of openai, trl"),
-    ("export a --format trl --out out --culture klingon", "must be one of arabic, bengali, chinese"),
+    ("export a --format trl --out out --culture klingon", "must be one of american, arabic, bengali, chinese"),
     ("export a --format trl --out out --culture korean", "no kept samples of korean in a"),
     ("export a --format trl --out out --split 1", "between 0 and 1"),
     ("export a --format trl --out out --split 0", "between 0 and 1"),
@@ -982,8 +982,8 @@ def test_personas_are_listed_with_their_cards() -> None:
     people, rows = cli("personas", "--json").json, cli("personas").out.splitlines()
     assert [row.split("\t")[0] for row in rows] == [person["key"] for person in people]
     cultures = [person["culture"] for person in people]
-    assert set(cultures) == {*CULTURES, "american"}
-    assert min(map(cultures.count, CULTURES)) >= 6
+    assert set(cultures) == {*GROUNDS, "american"}
+    assert min(map(cultures.count, GROUNDS)) >= 6
     assert all(person["scope"] and person["norms"] for person in people)
 
 

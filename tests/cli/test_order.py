@@ -70,7 +70,7 @@ def test_runs_are_filtered_by_what_is_known_of_them() -> None:
     ("options", "message"),
     [
         ("--since yesterday", "--since 'yesterday': a date, as 2026-11-21"),
-        ("--culture klingon", "must be one of arabic, bengali"),
+        ("--culture klingon", "must be one of american, arabic, bengali"),
         ("--status finished", "'pending', 'running', 'done', 'failed', 'stopped'"),
         ("--delete a --limit 3", "filters are for the list"),
         ("--rename b x", "no such run: 'b'"),

@@ -87,7 +87,7 @@ def test_a_draw_of_rows_is_the_same_for_a_seed_and_another_for_another(folder: P
         ("{city}", "{city.upper}", "map.yaml:10: card.place.template: is no template: in the braces stands the name"),
         ("{city}", "{city", "map.yaml:10: card.place.template: is no template"),
         ("settlement: city", "settlement: hamlet", "map.yaml:11: card.settlement: must be one of 'city', 'town'"),
-        ("culture: turkish", "culture: ottoman", "map.yaml:6: card.culture: must be one of 'arabic'"),
+        ("culture: turkish", "culture: ottoman", "map.yaml:6: card.culture: must be one of american, arabic"),
         ("region: Aegean", "regoin: Aegean", "map.yaml:9: card.regoin: unknown key; allowed here: key, name, called"),
         ("licence: CC0-1.0\n", "", "licence: is missing"),
         ("[note]", "[notes]", "map.yaml:4: about[1]: the table has no column 'notes'"),
@@ -430,3 +430,23 @@ def test_mistakes_in_lines_of_cards_are_named_by_line(folder: Path) -> None:
     assert done.code == 2
     for words in ("out.jsonl:2: age: ", "out.jsonl:3: is no JSON", "out.jsonl:5: role: ", "out.jsonl:6: "):
         assert words in done.err
+
+
+def test_people_of_a_culture_whose_file_lies_by_the_quotas_or_the_map(folder: Path) -> None:
+    Path("nordic.yaml").write_text(
+        "culture: nordic\nname: Nordic\nadjective: Nordic\ncountries: [SWE, NOR]\naddress: By the first name.\n"
+        "languages: [{language: sv}]\n"
+    )
+    Path("quotas.yaml").write_text(QUOTAS.replace("culture: turkish", "culture: nordic\ncountry: NOR"))
+    with Endpoint(reply=writes) as endpoint:
+        model = ("--model", f"openai:t@{endpoint.url}")
+        done = cli("people", "--quotas", "quotas.yaml", "--out", "q.jsonl", "--count", 4, *model, "--json")
+        assert {material(body)["country"] for body in endpoint.chats} == {"Norway"}
+    assert done.code == 0, done.err
+    assert {(p.culture, p.country) for p in load_people(Path("q.jsonl"))} == {("nordic", "NOR")}
+    table(folder, 4, WHOLE.replace("culture: turkish", "culture: nordic"))
+    assert cli(*PEOPLE, "--out", "out").code == 0
+    assert {load_persona(path).country for path in Path("out").iterdir()} == {"SWE"}
+    Path("quotas.yaml").write_text(QUOTAS.replace("culture: turkish", "culture: nordic\ncountry: FIN"))
+    done = cli("people", "--quotas", "quotas.yaml", "--out", "r.jsonl", *model)
+    assert "country: nordic has no country FIN, only SWE, NOR" in done.err

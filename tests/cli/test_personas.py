@@ -12,10 +12,11 @@ from rich.cells import cell_len
 from culturepark.catalog.coverage import SCHWARTZ
 from culturepark.catalog.personas import load_all
 from culturepark.cli.app import run
-from culturepark.domain import CULTURES, Persona
+from culturepark.domain import Persona
 from culturepark.errors import CatalogError, UsageError
 from culturepark.terminal import safe
 from tests.catalog.test_catalog import CARD
+from tests.support.cultures import GROUNDS
 
 SHIPPED = {person.key: person for person in load_all([])}
 STYLES = re.compile(r"\x1b\[[0-9;]*[a-zA-Z]")
@@ -87,7 +88,7 @@ def test_nobody_like_that_is_an_empty_list_and_no_error(capsys: Captured) -> Non
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--culture", "turkic"], ["--culture 'turkic'", *CULTURES, "american"]),
+        (["--culture", "turkic"], ["--culture 'turkic'", *GROUNDS, "american"]),
         (["--value", "honour"], ["--value 'honour'", *SCHWARTZ]),
         (["--age", "old"], ["--age 'old'", "20-35"]),
         (["--age", "-"], ["--age '-'"]),
@@ -180,7 +181,7 @@ def test_each_culture_is_counted_beside_its_country(capsys: Captured) -> None:
     assert run(["personas", "--coverage", "--json"]) == 0
     counted = json.loads(capsys.readouterr().out)
     assert set(counted["sources"]) == {"age", "gender", "settlement", "faith"}
-    assert [each["culture"] for each in counted["cultures"]] == sorted({*CULTURES, "american"})
+    assert [each["culture"] for each in counted["cultures"]] == sorted({*GROUNDS, "american"})
     for each in counted["cultures"]:
         people = [person for person in SHIPPED.values() if person.culture == each["culture"]]
         assert each["people"] == len(people)

@@ -340,11 +340,26 @@ def test_a_persona_file_of_ones_own_can_be_talked_with() -> None:
     assert only("participant")["persona_key"] == "my-aunt"
 
 
+def test_a_person_of_a_culture_whose_file_lies_by_the_card_can_be_talked_with() -> None:
+    card = own_card("my-cousin", culture="japanese", country="JPN")
+    done = talk(card, typed="Hello\n")
+    assert done.code == 2
+    assert "must be one of american, arabic" in done.err
+    Path("japanese.yaml").write_text(
+        "culture: japanese\nname: Japanese\nadjective: Japanese\ncountries: [JPN]\naddress: By name and -san.\n"
+        "languages: [{language: ja}]\nnames: {JPN: {en: the land of the rising sun}}\n"
+    )
+    done = talk(card, typed="Hello\n")
+    assert done.code == 0
+    assert "the land of the rising sun" in done.out + done.err
+    assert "By name and -san." in only("run")["scenario"], "the store can be read without the file"
+
+
 def test_an_item_that_was_not_asked_in_the_personas_country_is_refused_with_a_way_out() -> None:
-    card = own_card("my-cousin", country="AUT")
+    card = own_card("my-cousin", culture="german", country="AUT")
     done = talk(card, "--about", JOBS)
     assert done.code == 2
-    assert "was not asked in AUT" in done.err
+    assert "was not asked in Austria" in done.err
     assert '--about "How far do you agree' in done.err
     assert not Path("runs").exists()
     question = re.search(r'--about "(.+)"', done.err)

@@ -13,8 +13,9 @@ from culturepark.catalog import scenarios
 from culturepark.catalog.personas import load_persona
 from culturepark.cli.app import explain, run
 from culturepark.dialogue.casting import Plan, plan
-from culturepark.domain import CULTURES, Casting, Edition
+from culturepark.domain import Casting, Edition
 from culturepark.errors import UsageError
+from tests.support.cultures import GROUNDS
 
 CARD = """\
 name: NAME of Anywhere
@@ -86,6 +87,12 @@ def add_person(folder: Path, key: str, name: str, culture: str, country: str) ->
     (folder / f"{key}.yaml").write_text(text)
 
 
+def add_culture(folder: Path, key: str, countries: str, role: str = "delegate") -> str:
+    text = f"culture: {key}\nname: {key}\nadjective: {key}\ncountries: {countries}\nrole: {role}\naddress: By name.\n"
+    (folder / f"{key}.yaml").write_text(f"{text}languages: [{{language: en}}]\n")
+    return f"{key}.yaml"
+
+
 @cache
 def wvs7(dialogues: int = 1) -> Edition:
     return scenarios.load_edition(scenarios.find("wvs7"), dialogues)
@@ -118,7 +125,7 @@ def test_every_seed_has_its_dialogues_in_every_culture_where_it_was_asked() -> N
     wanted = {
         (seed.key, culture): 3
         for seed in whole.scenario.seeds
-        for culture, country in CULTURES.items()
+        for culture, country in GROUNDS.items()
         if seed.item and country in seed.item.shares
     }
     assert counts == wanted
@@ -129,7 +136,7 @@ def test_ungrounded_seeds_are_talked_about_in_every_culture() -> None:
     norms = scenarios.load_edition(scenarios.find("everyday-norms"))
     made = plan(norms, 1)
     counts = Counter((casting.seed.key, cultures_of(casting)[1]) for casting in made.castings)
-    assert counts == {(seed.key, culture): 1 for seed in norms.scenario.seeds for culture in CULTURES}
+    assert counts == {(seed.key, culture): 1 for seed in norms.scenario.seeds for culture in GROUNDS}
     assert made.skipped == ()
     assert delegates(made) == []
 
@@ -180,14 +187,15 @@ def test_no_code_is_dealt_that_nobody_in_the_country_gave() -> None:
     for seed, culture, _, code in delegates(plan(whole, 3)):
         item = whole.seed(seed).item
         assert item is not None
-        assert item.shares[CULTURES[culture]][code] > 0
+        assert item.shares[GROUNDS[culture]][code] > 0
 
 
 def test_a_persona_whose_country_was_not_asked_does_not_sit_with_those_whose_was(tmp_path: Path) -> None:
     add_person(tmp_path, "turkish-ayse", "Ayşe", "turkish", "DEU")
     add_person(tmp_path, "turkish-olga", "Olga", "turkish", "BGR")
     extra = {"personas": "[turkish-ayse.yaml, turkish-olga.yaml]", "dialogues_per_seed": 24}
-    made = plan(edition(tmp_path, ["mine/A1", "mine/A2"], cultures="[turkish]", **extra), 1)
+    abroad = add_culture(tmp_path, "turkish", "[TUR, DEU, BGR]")
+    made = plan(edition(tmp_path, ["mine/A1", "mine/A2"], cultures=f"[{abroad}]", **extra), 1)
     seated = defaultdict(set)
     for seed, _, persona, code in delegates(made):
         seated[seed, persona].add(code)
@@ -195,6 +203,26 @@ def test_a_persona_whose_country_was_not_asked_does_not_sit_with_those_whose_was
     assert ("mine/A2", "turkish-ayse") not in seated
     assert not any(persona == "turkish-olga" for _, persona in seated)
     assert made.skipped == ()
+
+
+def test_a_scenario_may_say_which_of_a_cultures_countries_ground_it(tmp_path: Path) -> None:
+    add_person(tmp_path, "turkish-ayse", "Ayşe", "turkish", "DEU")
+    add_culture(tmp_path, "turkish", "[TUR, DEU]")
+    keys = {"cultures": "[turkish.yaml]", "personas": "[turkish-ayse.yaml]", "countries": "{turkish: [DEU]}"}
+    made = plan(edition(tmp_path, ["mine/A1"], **keys, dialogues_per_seed=3), 1)
+    assert [(persona, code) for *_, persona, code in delegates(made)] == [("turkish-ayse", 2)] * 3
+
+
+def test_main_contacts_of_several_cultures_take_turns(tmp_path: Path) -> None:
+    mains = []
+    for key, country in (("british", "GBR"), ("dutch", "NLD")):
+        mains.append(add_culture(tmp_path, key, f"[{country}]", "main"))
+        add_person(tmp_path, f"{key}-kim", f"Kim{key}", key, country)
+        card = tmp_path / f"{key}-kim.yaml"
+        card.write_text(card.read_text().replace("role: delegate", "role: main"))
+    keys = {"cultures": f"[turkish, {', '.join(mains)}]", "personas": "[british-kim.yaml, dutch-kim.yaml]"}
+    made = plan(edition(tmp_path, ["tea"], **keys, dialogues_per_seed=4), 1)
+    assert [cultures_of(casting)[0] for casting in made.castings] == ["british", "dutch", "british", "dutch"]
 
 
 def test_in_a_panel_only_those_cultures_sit_where_the_item_was_asked(tmp_path: Path) -> None:
@@ -276,7 +304,7 @@ def test_a_panel_of_one_culture_has_at_least_three_people(tmp_path: Path) -> Non
 def test_a_panel_smaller_than_the_number_of_cultures_seats_each_of_them_over_a_run(tmp_path: Path) -> None:
     made = plan(edition(tmp_path, [f"seed-{n}" for n in range(24)], "panel", "all", people=3), 1)
     seats = Counter(culture for casting in made.castings for culture in cultures_of(casting))
-    assert set(seats) == set(CULTURES)
+    assert set(seats) == set(GROUNDS)
 
 
 def test_everybody_of_a_culture_gets_a_turn_before_anybody_gets_a_second() -> None:
@@ -289,7 +317,7 @@ def test_main_contacts_share_the_work_in_every_culture() -> None:
     made = plan(wvs7(4), 1)
     seats = Counter((cultures_of(casting)[1], casting.participants[0].persona.key) for casting in made.castings)
     assert len(seats) == 8 * 4
-    for culture in CULTURES:
+    for culture in GROUNDS:
         mine = [count for (c, _), count in seats.items() if c == culture]
         assert max(mine) == min(mine)
 
@@ -352,7 +380,7 @@ def test_the_stances_of_a_run_match_the_shares_as_closely_as_whole_numbers_can(r
     for (seed, culture), codes in dealt.items():
         item = whole.seed(seed).item
         assert item is not None
-        shares = item.shares[CULTURES[culture]]
+        shares = item.shares[GROUNDS[culture]]
         for code, share in shares.items():
             wanted = 11 * share / sum(shares.values())
             assert math.floor(wanted + 1e-9) <= codes.count(code) <= math.ceil(wanted - 1e-9), (seed, culture, code)
@@ -370,7 +398,11 @@ def test_everybody_at_a_table_draws_from_the_same_lot(setting: str, seats: int, 
 def test_two_cultures_of_one_country_draw_from_the_same_lot(tmp_path: Path) -> None:
     for key, name in (("german-one", "Ayla"), ("german-two", "Berk")):
         add_person(tmp_path, key, name, "german", "TUR")
-    keys = {"cultures": "[turkish, german]", "personas": "[german-one.yaml, german-two.yaml]", "dialogues_per_seed": 5}
+    keys = {
+        "cultures": f"[turkish, {add_culture(tmp_path, 'german', '[DEU, TUR]')}]",
+        "personas": "[german-one.yaml, german-two.yaml]",
+        "dialogues_per_seed": 5,
+    }
     codes = Counter(code for *_, code in delegates(plan(edition(tmp_path, ["mine/A2"], **keys), 1)))
     assert codes == {1: 5, 2: 5}
 

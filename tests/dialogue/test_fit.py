@@ -10,7 +10,8 @@ import pytest
 
 from culturepark.catalog import fits, scenarios
 from culturepark.dialogue.casting import Plan, plan
-from culturepark.domain import CULTURES, Edition
+from culturepark.domain import Edition
+from tests.support.cultures import GROUNDS
 
 IMPOSSIBLE = Path(__file__).parents[1] / "data" / "impossible.csv"
 """Answers that cards rule out, written from the cards by a reader who had seen no ratings."""
@@ -54,7 +55,7 @@ def fits_the_cards_and_the_survey(made: Plan, dialogues: int) -> None:
     for (key, culture), held in codes.items():
         item = wvs7(dialogues).seed(key).item
         assert item is not None
-        shares = item.shares[CULTURES[culture]]
+        shares = item.shares[GROUNDS[culture]]
         if len(held) < dialogues:
             continue  # somebody's seat stayed empty, and the plan says so
         for code, share in shares.items():
@@ -74,7 +75,7 @@ def test_the_file_of_impossible_answers_names_people_and_options_that_there_are(
         assert code in {option.code for option in item.options}
         assert persona in people
     of_cultures = Counter(people[persona] for persona, _, _ in triples)
-    assert min(of_cultures[culture] for culture in CULTURES) >= 7
+    assert min(of_cultures[culture] for culture in GROUNDS) >= 7
     assert max(Counter(persona for persona, _, _ in triples).values()) <= 3
 
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from culturepark.catalog.cultures import default_names
 from culturepark.catalog.personas import load_all
 from culturepark.distill.row_checks import (
     ALWAYS,
@@ -28,7 +29,7 @@ from culturepark.distill.row_checks import (
     told,
     worth_asking,
 )
-from culturepark.domain import COUNTRY_NAMES, Criterion, JsonObject, Kind, Statement, Verdict
+from culturepark.domain import Criterion, JsonObject, Kind, Statement, Verdict
 from culturepark.languages import load_language
 from culturepark.store.tables import CallRow, StatementRow, VerdictRow
 from tests.support.fakes import (
@@ -62,18 +63,18 @@ def case(name: str = "d1.t1.s1", country: str = "Türkiye", answer: str = TEA, *
 # --- among four countries --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("country", COUNTRY_NAMES.values())
+@pytest.mark.parametrize("country", default_names())
 def test_the_speakers_country_is_one_of_four_and_each_stands_there_once(country: str) -> None:
     cases = [case(f"d{n}.t1.s1", country) for n in range(400)]
     found = [choices(one) for one in cases]
     assert all(len(set(four)) == len(four) == len(LETTERS) for four in found)
-    assert all(set(four) <= set(COUNTRY_NAMES.values()) for four in found)
+    assert all(set(four) <= set(default_names()) for four in found)
     assert [choices(one) for one in cases] == found  # the same in every process, since it is hashed
     places = Counter(four.index(country) for four in found)
     assert set(places) == {0, 1, 2, 3}
     assert max(places.values()) < 140  # of 100 each
     others = Counter(name for four in found for name in four if name != country)
-    assert set(others) == set(COUNTRY_NAMES.values()) - {country}
+    assert set(others) == set(default_names()) - {country}
     assert min(others.values()) > 90  # of 150 each
 
 

@@ -81,7 +81,7 @@ NAMED_BY_THE_USER = {"simulate", "people", "doctor"}
 """Commands whose models the command line names."""
 NONE = {
     "runs", "calls", "merge", "stats", "trace", "select", "selections", "queue", "review", "export", "views", "report",
-    "import-reviews", "compare", "check", "personas", "scenarios",
+    "import-reviews", "compare", "check", "new", "schema", "personas", "scenarios",
 }  # fmt: skip
 """Commands that ask no model."""
 

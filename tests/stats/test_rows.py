@@ -88,10 +88,8 @@ def test_verdicts_of_an_earlier_round_do_not_count(tmp_path: Path) -> None:
     assert counted(stats["provenance"]["statements"]["all"])["card"] == 2
 
 
-def counts(
-    criterion: str, kept: int, turned_down: int, culture: str = "turkish"
-) -> list[tuple[str, str, str, str, int]]:
-    rows = [(criterion, culture, "entail", "keep", kept), (criterion, culture, "contradict", "drop", turned_down)]
+def counts(criterion: str, kept: int, turned_down: int, country: str = "TUR") -> list[tuple[str, str, str, str, int]]:
+    rows = [(criterion, country, "entail", "keep", kept), (criterion, country, "contradict", "drop", turned_down)]
     return [row for row in rows if row[-1]]
 
 
@@ -102,12 +100,12 @@ def test_a_share_that_guessing_could_have_is_said_to_be_one() -> None:
     assert told_beside_chance(told) == "80% (65% to 90%), by guessing 25%"
     worse = row_questions(counts("distinctive", 2, 98))["distinctive"]
     assert told_beside_chance(worse) == "2% (1% to 7%), by guessing 25%"
-    unread = row_questions([("distinctive", "turkish", "unparsable", "drop", 3)])["distinctive"]
+    unread = row_questions([("distinctive", "TUR", "unparsable", "drop", 3)])["distinctive"]
     assert (told_beside_chance(unread), unread.share, unread.unread) == ("", None, 3)
 
 
 def test_generic_is_told_by_country() -> None:
-    both = row_questions([*counts("distinctive", 3, 1), *counts("distinctive", 1, 3, "german")])["distinctive"]
+    both = row_questions([*counts("distinctive", 3, 1), *counts("distinctive", 1, 3, "DEU")])["distinctive"]
     shown = [generic_in(country, found) for country, found in both.by_country.items()]
     assert shown == ["Germany 75% (3 of 4)", "Türkiye 25% (1 of 4)"]
     lines = list(row_lines({"distinctive": both}))

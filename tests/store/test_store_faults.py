@@ -618,7 +618,6 @@ ODD_WORDS = [
     "UPDATE verdict SET decision = 'keeep'",
     "UPDATE verdict SET relation = 'huh'",
     "UPDATE sample SET status = 'neither'",
-    "UPDATE participant SET culture = 'klingon'",
     "UPDATE statement SET kind = 'rumour'",
 ]
 
@@ -632,6 +631,16 @@ def test_doctor_sees_words_that_mean_nothing(change: str) -> None:
     assert done.code == 5
     column = change.split()[3]
     assert re.search(rf"{change.split()[1]} 'a.*: {column}", done.out)
+
+
+@pytest.mark.parametrize("table", ["participant", "statement", "sample"])
+def test_doctor_sees_people_of_a_culture_that_their_run_does_not_know(table: str) -> None:
+    place_store()
+    with closing(sqlite3.connect(PATH)) as db, db:
+        db.execute(f"UPDATE {table} SET culture = 'klingon' WHERE culture = 'turkish'")
+    done = cli("doctor")
+    assert done.code == 5
+    assert re.search(rf"{table} 'a.*: its run knows no culture 'klingon'", done.out)
 
 
 def test_doctor_goes_on_after_a_run_that_it_cannot_read() -> None:

@@ -102,11 +102,11 @@ def shipped_files_read_once() -> Iterator[None]:
     shipped = (package_dir("personas"), Path(surveys.__file__).parent / "data")
 
     def reader(read: Any) -> Any:
-        def once(path: Path) -> Any:
+        def once(path: Path, *cultures: Any) -> Any:
             if path.parent not in shipped:
-                return read(path)
+                return read(path, *cultures)
             if path not in known:
-                known[path] = read(path)
+                known[path] = read(path, *cultures)
             return known[path]
 
         return once

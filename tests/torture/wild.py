@@ -16,8 +16,8 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from ruamel.yaml import YAML
 
 from culturepark.catalog.files import package_dir
-from culturepark.domain import CULTURES
 from tests.catalog.test_catalog import CARD, ODD, PERSONAS, SCENARIO, SURVEY, VALUES, WRONG_FILES, WVS7
+from tests.support.cultures import GROUNDS
 
 FOLDER, FIFO, DEVICE, LOOP, LINK = "a folder", "a pipe", "a device", "a link to itself", "a link"
 """What may stand in the place of a file; a link leads to the case's first file."""
@@ -289,7 +289,7 @@ def mostly(right: SearchStrategy[Any], wrong: SearchStrategy[Any] = values, of: 
 
 
 cultures = st.one_of(
-    st.just("all"), st.lists(st.sampled_from([*CULTURES]), min_size=1, max_size=4, unique=True), st.just(["turkish"])
+    st.just("all"), st.lists(st.sampled_from([*GROUNDS]), min_size=1, max_size=4, unique=True), st.just(["turkish"])
 )
 seed = st.one_of(
     st.sampled_from(["wvs7/Q33", "wvs7/Q27", "wvs7/Q28", "mine/A1"]).map(lambda item: {"survey": item}),
@@ -483,7 +483,7 @@ command_lines = st.one_of(
     command("distill", runs, "--from", st.sampled_from(["extract", "verify", "dedup", "x"]), options(role=role_specs)),
     command("export", st.lists(runs, min_size=1, max_size=2), "--format", st.sampled_from(["trl", "openai", "sharegpt",
     "alpaca", "preference", "x"]), "--out", outs, st.sampled_from([[], ["--dialogues"], ["--parquet"]]),
-            options(license=names, culture=st.sampled_from([*CULTURES]) | names, split=numbers, store=stores)),
+            options(license=names, culture=st.sampled_from([*GROUNDS]) | names, split=numbers, store=stores)),
     command("export", "a", "--format", "trl", "--out", outs),
     command("export", "a", "--format", "trl", "--out", "out", options(culture=st.sampled_from(["turkish",
     "american"]), split=numbers)),

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from bench.quality.lists.english import English, Part
 from culturepark.distill import quotes
-from culturepark.domain import MAIN_COUNTRY, Casting, Kind, Turn
+from culturepark.domain import Casting, Kind, Turn
 from culturepark.languages import load_language
 from culturepark.languages.words import plain
 from culturepark.models.thoughts import unfit
@@ -43,7 +43,7 @@ def speaker_of(casting: Casting, turns: Sequence[Turn]) -> Speaker:
     """Return the speaker of the last turn. Others at the table include people whom the cue before it mentions."""
     persona = casting.by_key(turns[-1].speaker).persona
     cue = turns[-2].text if len(turns) > 1 else ""
-    return Speaker(persona.country or MAIN_COUNTRY, tuple(dict.fromkeys(RULES.people_in(cue, persona.called))))
+    return Speaker(persona.home, tuple(dict.fromkeys(RULES.people_in(cue, persona.called))))
 
 
 def objection(start: int, end: int, text: str, speaker: Speaker) -> str | None:
