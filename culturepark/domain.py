@@ -433,6 +433,8 @@ class Persona(Noun):
 
     def in_language(self, code: LanguageCode) -> Persona:
         """Return the card as it reads in a language, as far as there are words of it."""
+        if self.told_in == code:
+            return self
         words = self.words.get(code, PersonaWords())
         plain = ("name", "region", "place", "household", "work", "schooling", "faith", "observance", "generation")
         new: dict[str, Any] = {name: text for name in (*plain, "scope") if (text := getattr(words, name))}

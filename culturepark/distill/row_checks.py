@@ -18,9 +18,18 @@ from culturepark.catalog.cultures import default_countries, default_names
 from culturepark.dialogue.stance import shuffled
 from culturepark.distill.ask import Asker, Item, SubjectAsker, each
 from culturepark.distill.logprobs import as_data
-from culturepark.domain import Casting, Criterion, JsonObject, Statement, Verdict, shipped_cultures
+from culturepark.domain import (
+    DEFAULT_LANGUAGE,
+    Casting,
+    Criterion,
+    JsonObject,
+    LanguageCode,
+    Statement,
+    Verdict,
+    shipped_cultures,
+)
 from culturepark.languages import Language
-from culturepark.languages.countries import alpha2
+from culturepark.languages.countries import alpha2, country_name, language_name
 
 if TYPE_CHECKING:
     from culturepark.distill.heads import Encode
@@ -49,6 +58,8 @@ class RowCase:
     """The name of the speaker's country."""
     names: tuple[str, ...] = ()
     """Names of people and places that would tell it."""
+    language: LanguageCode = DEFAULT_LANGUAGE
+    """The one that the answer is in."""
 
 
 Relations = dict[Criterion, tuple[Literal["entail", "contradict", "unparsable"], float | None]]
@@ -107,7 +118,14 @@ def row_case(statement: Statement, casting: Casting, language: Language, other: 
         questions["answers-other"] = language.frame("is_it_so").render(country=home, said=other.first_person)
     seated = [p.persona for p in casting.participants]
     names = [name for p in seated for name in (*p.name.split(), p.called, p.place, p.region, p.culture.title())]
-    return RowCase(statement.id, statement.first_person, questions, persona.country_name, tuple(dict.fromkeys(names)))
+    return RowCase(
+        statement.id,
+        statement.first_person,
+        questions,
+        persona.country_in(DEFAULT_LANGUAGE),
+        tuple(dict.fromkeys(names)),
+        statement.language or DEFAULT_LANGUAGE,
+    )
 
 
 async def judge(asker: Asker, cases: Sequence[RowCase], encode: Encode | None) -> list[tuple[Relations, str | None]]:
@@ -196,12 +214,16 @@ def choices(case: RowCase) -> list[str]:
 
 def masked(text: str, case: RowCase) -> str:
     """Return a text with the names of countries, peoples, places and people as `[…]`. Pure."""
-    countries = {*default_names(), case.country}
+    countries = {*default_names(), case.country, *names_in(case.language)}
     stems = {plain(word)[:STEM] for name in countries for word in name.split() if word[:1].isupper()}
     stems |= {culture[:STEM] for culture in default_countries()}
     whole = {plain(name) for name in case.names}  # `New` is a part of a place, and a word
     own = {plain(word) for name in case.names for word in re.findall(r"\w+", name) if word[:1].isupper()}
     own = {word for word in own if len(word) >= STEM or word in whole}
+    # Scripts without capitals put particles to a name, or no spaces around it: it is found wherever it stands.
+    solid = [name for name in (*countries, *case.names) if len(name) > 1 and name[0].upper() == name[0].lower()]
+    for name in sorted(solid, key=len, reverse=True):
+        text = text.replace(name, "[…]")
 
     def mask(match: re.Match[str]) -> str:
         word = match[0]
@@ -210,6 +232,18 @@ def masked(text: str, case: RowCase) -> str:
         return "[…]" if known and not word[:1].islower() else word
 
     return re.sub(r"\b(?:[A-Z]\.){2,}|[^\W\d_]+", mask, text)
+
+
+@cache
+def names_in(language: LanguageCode) -> frozenset[str]:
+    """Return what the shipped cultures' countries and languages are called in a language other than English."""
+    if language == DEFAULT_LANGUAGE:
+        return frozenset()
+    cultures = shipped_cultures().values()
+    found = {country_name(country, language) for culture in cultures for country in culture.countries}
+    found |= {language_name(tongue.language, language) for culture in cultures for tongue in culture.languages}
+    # CLDR writes languages small in many languages, and peoples are called by the same word.
+    return frozenset(name[:1].upper() + name[1:] for name in found)
 
 
 @cache
