@@ -433,7 +433,7 @@ class Persona(Noun):
 
     def in_language(self, code: LanguageCode) -> Persona:
         """Return the card as it reads in a language, as far as there are words of it."""
-        if self.told_in == code:
+        if code == self.told_in or (code == DEFAULT_LANGUAGE and code not in self.words):
             return self
         words = self.words.get(code, PersonaWords())
         plain = ("name", "region", "place", "household", "work", "schooling", "faith", "observance", "generation")

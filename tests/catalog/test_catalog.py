@@ -23,7 +23,8 @@ from culturepark.domain import SHAPE_SHARES, Edition, Persona, SurveyItem
 from culturepark.errors import CatalogError, UsageError
 from tests.support.cultures import GROUNDS
 
-PERSONAS = sorted(package_dir("personas").glob("*.yaml"))
+PERSONAS = sorted(path for path in package_dir("personas").glob("*.yaml") if "." not in path.stem)
+WORDS = sorted(path for path in package_dir("personas").glob("*.yaml") if "." in path.stem)
 SCENARIOS = sorted(package_dir("scenarios").glob("*.yaml"))
 WVS7 = next(Path(scenarios.__file__).parent.rglob("wvs7.yaml"))
 
@@ -143,11 +144,12 @@ def has_problem(path: Path, line: int | None, key: str, *words: str) -> None:
 
 
 def test_every_shipped_file_passes_check(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["check", *map(str, [*PERSONAS, *SCENARIOS])]) == 0
+    assert run(["check", *map(str, [*PERSONAS, *WORDS, *SCENARIOS])]) == 0
     said = capsys.readouterr()
     kinds = Counter(line.rsplit(": ", 1)[1] for line in said.out.splitlines())
     unsourced = "persona (no norm with a `source`), fine"
-    assert set(kinds) <= {"persona, fine", unsourced, "scenario, fine"}
+    assert set(kinds) <= {"persona, fine", unsourced, "words of a card, fine", "scenario, fine"}
+    assert kinds["words of a card, fine"] >= 16
     assert kinds["persona, fine"] > kinds[unsourced]
     assert kinds["scenario, fine"] == len(SCENARIOS)
     assert said.err == ""
@@ -434,7 +436,7 @@ def test_too_few_norms_are_counted_in_words_that_do_not_speak_of_python(tmp_path
         ("cultures: [turkish, german]", "cultures: [american]", "cultures[1]", [*GROUNDS, "'american'"]),
         ("setting: cross-cultural", "setting: cross", "setting", ["in-cultural", "cross-cultural", "panel", "'cross'"]),
         ("protocol: self-guidance", "protocol: chat", "protocol", ["self-guidance", "free-chat", "'chat'"]),
-        ("language: en", "language: tr", "language", ["en", "'tr'"]),
+        ("language: en", "language: xx", "language", ["native", "en", "tr", "'xx'"]),
         ("name: mine", "name: My Own", "name", ["'My Own'"]),
         ("  - survey: wvs7/Q33", "  - survey: wvs7/Q999", "seeds[1].survey", ["'wvs7/Q999'", "wvs7"]),
         ("  - survey: wvs7/Q33", "  - topic: guests", "seeds[1]", ["survey", "key", "question"]),

@@ -141,7 +141,7 @@ def test_a_culture_file_is_read_with_all_its_keys(tmp_path: Path) -> None:
         ('"N1"', "752", (10, "surveys.fjords"), "752 is the code of two countries"),
         ("name: Nordic\n", "", (1, "name"), "is missing"),
         ("adjective", "adjectives", (3, "adjectives"), "allowed here: culture, name, adjective"),
-        ("with: people", "mit: people", (8, "languages[2].mit"), "allowed here: language, variety"),
+        ("with: people", "mit: people", (8, "languages[2].mit"), "allowed here: language, level, variety"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_a_culture_file_is_named_with_its_line(
