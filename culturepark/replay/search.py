@@ -59,7 +59,7 @@ class Hits:
 @lru_cache(maxsize=64)
 def places(text: str, words: str) -> Sequence[tuple[int, int]]:
     """Return start and end of each place of a search's words in a text."""
-    from culturepark.store.search import folded_with_places, terms
+    from culturepark.languages.words import folded_with_places, terms
 
     folded, origin = folded_with_places(text)
     spans = []

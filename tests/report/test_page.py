@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
+from culturepark.languages.words import folded, terms
 from culturepark.report import page as pages
 from culturepark.store.dialogue_view import Scenes
-from culturepark.store.search import Filters, folded, terms
+from culturepark.store.search import Filters
 from culturepark.store.tables import CallRow, ReviewRow, SampleRow, StatementRow, TurnRow
 from tests.support.browser import opened, visit
 from tests.support.reports import Outline, Shown
