@@ -36,10 +36,11 @@ MARKS = re.compile(
     "[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"  # accents
     "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"  # Hebrew
     "\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u08ca-\u08e1\u08e3-\u08ff"  # Arabic
-    "\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufe00-\ufe0f\ufeff]"  # unseen: joiners, directions, variants
+    "\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufe00-\ufe0f\ufeff]"  # unseen
 )
-"""Accents, the marks of Arabic and Hebrew that people usually do not write, and characters that nobody sees. Nuktas
-and vowel signs of Bengali are letters. `report/js/search.js` has the same, and so it has `SAME`."""
+"""Accents, the marks of Arabic and Hebrew that people usually do not write, and characters that nobody sees (joiners,
+directions, variants). Nuktas and vowel signs of Bengali are letters. `report/js/search.js` has the same, and `SAME`
+too."""
 SAME = {
     "ٱ": "ا",
     "ى": "ي",

@@ -156,7 +156,8 @@ class Lists:
     def search(self, words: str, stopped: Callable[[], bool] = lambda: False) -> Iterator[Hit]:
         """Yield the turns in which all words occur, in the order of the talk; `words.folded` says what does not count.
 
-        Where they do not occur in what was said, a rendering in which they do is a hit too. Words in double quotes must stand together. The run is read page by page as turns are asked for.
+        Where they do not occur in what was said, a rendering in which they do is a hit too. Words in double quotes must
+        stand together. The run is read page by page as turns are asked for.
 
         Args:
             stopped: asked before every page whether to give up; a search with few hits reads many pages for each.
