@@ -168,13 +168,14 @@ class Lists:
                 return
             order = {name: place for place, name in enumerate(ids)}
             in_page = col(TurnRow.dialogue_id).in_(ids)
-            said = sqlalchemy.select(*columns(TurnRow, "dialogue_id", "id", "position", "speaker", "text"))
+            said = sqlalchemy.select(*columns(TurnRow, "dialogue_id", "id", "position", "speaker", "text", "language"))
             heard = sqlalchemy.select(*columns(RenderingRow, "turn_id", "text")).join(TurnRow).where(in_page)
             renderings: dict[str, list[str]] = defaultdict(list)
             with self.store.database.reading() as session:
-                rows = of_columns(session.execute(said.where(in_page)))
-                for turn_id, text in of_columns(session.execute(heard.order_by(col(RenderingRow.language)))):
-                    renderings[turn_id].append(text)
+                rows = list(of_columns(session.execute(said.where(in_page))))
+                if any(row.language for row in rows):  # else nobody interpreted
+                    for turn_id, text in of_columns(session.execute(heard.order_by(col(RenderingRow.language)))):
+                        renderings[turn_id].append(text)
             for row in sorted(rows, key=lambda row: (order[row.dialogue_id], row.position)):
                 for text in (row.text, *renderings.get(row.id, ())):
                     line = folded(text)

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, expect
 from culturepark import interface
 from culturepark.report import page as pages
 from culturepark.store.search import Lists
+from tests.cli.test_cli import cli
 from tests.support.browser import opened, visit
 from tests.support.fakes import Held
 from tests.support.tongues import ARABIC, BENGALI, ENGLISH, GERMAN, SAID, hold_tongues
@@ -104,3 +105,18 @@ def test_the_pages_text_in_english_is_that_of_its_messages(held: Held, tmp_path:
     assert '<html lang="en">' in html
     assert 'id="words"' not in html
     assert '<h2 id="dialogues-h">Dialogues</h2>' in html
+
+
+def test_the_command_writes_the_page_in_the_language_that_is_wanted(
+    held: Held, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = held.store.database.url.render_as_string()
+    out = tmp_path / "page.html"
+    assert cli("report", "held", "-o", str(out), "--lang", "de", "--store", url).code == 0
+    assert '<html lang="de">' in out.read_text("utf-8")
+    monkeypatch.setenv("CULTUREPARK_LANG", "tlh")
+    refused = cli("report", "held", "-o", str(out), "--store", url)
+    assert (refused.code, "CULTUREPARK_LANG 'tlh': the screens are in" in refused.err) == (2, True)
+    monkeypatch.setenv("CULTUREPARK_LANG", "de")
+    assert "kein Beleg dafür" in cli("replay", "held", "--plain", "--store", url).out
+    assert "dialogues" in cli("stats", "held", "--store", url).out

@@ -12,6 +12,7 @@ from culturepark.review.app import ReviewApp
 from culturepark.review.desk import Desk, queued
 from culturepark.review.server import ReviewServer, answer, page
 from culturepark.store.draws import over_of
+from tests.cli.test_cli import cli
 from tests.support.fakes import Held
 from tests.support.replaying import press, settled, text_of
 from tests.support.tongues import ENGLISH, SAID, hold_tongues
@@ -87,3 +88,12 @@ async def test_the_terminal_shows_a_rendering_when_it_is_wanted(held: Held, desk
         assert "What do guests get?" in text_of(app)
         await press(pilot, "t", "y")
         assert "Nothing is left for you to judge here." in text_of(app)
+
+
+def test_the_command_counts_rows_by_language(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = held.store.database.url.render_as_string()
+    found = cli("review", "held", "--language", "ar,tr", "--reviewer", "amal", "--json", "--store", url)
+    assert "ar: 1 row to judge, 0 judged, 0 by amal\ntr: 1 row to judge, 0 judged, 0 by amal\n" in found.err
+    assert json.loads(found.out)["languages"]["ar"] == {"rows": 1, "judged": 0}
+    monkeypatch.setenv("CULTUREPARK_REVIEW_LANGUAGES", "ko")
+    assert "ko: 1 row to judge" in cli("review", "held", "--json", "--store", url).err
