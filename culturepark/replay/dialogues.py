@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from culturepark.glossary import counted, signed_status
-from culturepark.interface import tr
+from culturepark.interface import later, tr
 from culturepark.replay.session import RunCache, Session, StoreScreen
 from culturepark.replay.widgets.frame import Heading, Keys
 from culturepark.replay.widgets.lists import Columns, Listing, fitted
@@ -30,6 +30,8 @@ WIDE = 110
 """Columns from which a dialogue takes one line."""
 STATE, COUNT = 12, 7
 """Widths of columns; from `ROOMY` columns on a state may take twice as much."""
+COUNTS = (later("turns"), later("mined"), later("kept"))
+"""Names of the columns of counts."""
 ROOMY = 150
 WIDEST = 56
 """Width of the column of people at most."""
@@ -68,7 +70,7 @@ class DialogueList(Listing):
                     "  ",
                     fitted(state, state_width, self.ink(ink)),
                     *(
-                        fitted("·" if count is None else f"{count:,}", COUNT, quiet, right=True)
+                        fitted("·" if count is None else f"{count:,}", count_width(), quiet, right=True)
                         for count in (row.turns, row.statements, row.kept)
                     ),
                 )
@@ -110,15 +112,20 @@ class DialogueList(Listing):
             fitted(tr("question"), question),
             "  ",
             fitted(tr("state"), state),
-            *(fitted(name, COUNT, right=True) for name in (tr("turns"), tr("mined"), tr("kept"))),
+            *(fitted(tr(name), count_width(), right=True) for name in COUNTS),
         )
 
     def _widths(self, width: int) -> tuple[int, int, int]:
         """Return the widths of people, question and state; the question has the rest."""
         state = max(STATE, min(2 * STATE, self._longest_state)) if width >= ROOMY else STATE
-        left = width - 6 - 2 - 2 - 2 - state - 3 * COUNT
+        left = width - 6 - 2 - 2 - 2 - state - 3 * count_width()
         seats = min(self._longest_people or WIDEST, WIDEST, left * 3 // 5)
         return seats, left - seats, state
+
+
+def count_width() -> int:
+    """Return the cells of a column of counts, which has room for its name."""
+    return max(COUNT, *(cell_len(tr(name)) + 2 for name in COUNTS))
 
 
 def state_of(line: Line) -> str:

@@ -252,7 +252,7 @@ class Choice(Widget, can_focus=True):
     def on_key(self, event: events.Key) -> None:
         """Choose an option by its first letter or digit."""
         for option in self.options:
-            if event.character == tr(option)[0].lower():
+            if event.character == option[0]:
                 event.stop()
                 self.choose(option)
 
