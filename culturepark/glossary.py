@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from culturepark.interface import grouped, plural, tr
+
 DROPPED = {
     "unfaithful": "the words it rests on do not carry it",
     "unparsable": "the verifier gave no answer that could be read",
@@ -233,6 +237,10 @@ SHAPES = {
     "decline": "a custom of others declined",
 }
 
+KINDS = {"opinion": "opinion", "norm": "norm", "custom": "custom"}
+
+KINDS_TOGETHER = {"opinion": "opinions", "norm": "norms", "custom": "customs"}
+
 SHAPES_TOGETHER = {
     "survey": "survey answers",
     "open": "open answers",
@@ -356,17 +364,40 @@ FOR_THE_PAGE = {
     "origins": ORIGINS,
     "slips": SLIPS,
     "flags": FLAGS,
-    "decisions": {decision: f"{sign} {word}" for decision, (sign, word, _) in DECISION_SIGNS.items()},
+    "kinds": KINDS,
 }
 """Words for the script of the report page."""
+
+
+SHOWN_AS_THEY_ARE = (
+    "accept", "reject", "comment", "none", "decision", "rating", "wording", "note", "text", "answer",
+    "Turn", "Statement", "Sample", "Subject", "Moderator", "You", "kept", "dropped", "rejected",
+    "main contact", "delegate", "a real person", "moderator",
+)  # fmt: skip
+"""Short words of the store and of forms that screens show."""
+
+
+def messages() -> Iterator[str]:
+    """Yield all words here that screens show."""
+    for name, table in list(globals().items()):
+        if name.isupper() and isinstance(table, dict):
+            yield from (text for text in table.values() if isinstance(text, str))
+    yield from (word for _, word, _ in DECISION_SIGNS.values())
+    yield from (*STATUS_SIGNS, *VARIETY, *SHOWN_AS_THEY_ARE)
+
+
+def for_the_page() -> dict[str, dict[str, str]]:
+    """Return `FOR_THE_PAGE` in the language that is shown."""
+    told = {group: {name: tr(words) for name, words in of.items()} for group, of in FOR_THE_PAGE.items()}
+    return told | {"decisions": {name: f"{sign} {tr(word)}" for name, (sign, word, _) in DECISION_SIGNS.items()}}
 
 
 def in_words(words: dict[str, str], name: str) -> str:
     """Return the meaning of a short word; an unknown word stays as it is. `refused-turns: REASON` has a second one."""
     head, _, rest = name.partition(": ")
     if words is STOPS and rest:
-        return f"{words.get(head, head)} ({REFUSED.get(rest, rest)})"
-    return words.get(name, name)
+        return f"{in_words(words, head)} ({in_words(REFUSED, rest)})"
+    return tr(words[name]) if name in words else name
 
 
 def relation_in_words(criterion: str, relation: str) -> str:
@@ -382,9 +413,9 @@ def flags_in_words(flags: str) -> str:
 def signed_status(status: str) -> tuple[str, str]:
     """Return a status with its sign, and their ink."""
     sign, ink = STATUS_SIGNS.get(status, ("?", "quiet"))
-    return f"{sign} {status}", ink
+    return f"{sign} {tr(status)}", ink
 
 
 def counted(number: int, one: str, many: str = "") -> str:
     """Return as `1 run` or `2,000 runs`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+    return f"{grouped(number)} {plural(number, one, many or one + 's')}"

@@ -1,7 +1,8 @@
 """Write what the code already knows into the documentation: `python docs/generate.py`.
 
-That is the pages under docs/reference, the schemas of files, and what the commands of the tutorial print. With
-`--check` nothing is written: stale pages are named on stderr, and the exit code is 1.
+That is the pages under docs/reference, the schemas of files, what the commands of the tutorial print, what nobody has
+read yet, and the messages of screens. With `--check` nothing is written: stale pages are named on stderr, and the exit
+code is 1.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import re
 import shlex
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -20,15 +22,18 @@ from tempfile import TemporaryDirectory
 from typing import Any, get_args, get_origin
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
+import messages
 import typer
 from pydantic import BaseModel
+from ruamel.yaml import YAML
 
 from culturepark import errors, frames, glossary
 from culturepark.catalog import scenarios, surveys
 from culturepark.cli.app import app, run
 from culturepark.domain import Culture, Persona
+from culturepark.languages.countries import language_name
 from culturepark.store.views import field_docs, prose, table_rows
 
 DOCS = ROOT / "docs"
@@ -333,8 +338,8 @@ def exit_codes() -> str:
 
 
 ROOMS = (
-    "terminal", "languages", "catalog", "models", "dialogue", "distill", "people", "store", "stats", "export",
-    "select", "run", "replay", "report", "review", "cli",
+    "interface", "terminal", "languages", "catalog", "models", "dialogue", "distill", "people", "store", "stats",
+    "export", "select", "run", "replay", "report", "review", "cli",
 )  # fmt: skip
 """Each imports only rooms before it; `pyproject.toml` has the rule."""
 
@@ -413,6 +418,50 @@ def output(command: str) -> list[str]:
     return [line.rstrip() for line in text.rstrip().splitlines()]
 
 
+UNREAD = "nobody from there has read it yet"
+LIST = re.compile(r"(?<=<!-- unread -->\n).*?(?=<!-- end of unread -->)", re.S)
+
+
+def native_readers() -> str:
+    """The page on native readers, with the list of what nobody has read."""
+    text = (DOCS / "native-readers.md").read_text(encoding="utf-8")
+    rows = [
+        [f"{language_name(code)} (`{code}`)", what, ", ".join(f"`{file}`" for file in files)]
+        for (code, what), files in sorted(unread().items())
+    ]
+    found = table(("language", "what", "files"), rows) if rows else "Everything has been read."
+    return LIST.sub(lambda _: f"\n{found}\n\n", text)
+
+
+def unread() -> dict[tuple[str, str], list[str]]:
+    """Files whose `origin` says that nobody has read them, by language and what they are."""
+    package = ROOT / "culturepark"
+    places = {
+        "how people and the moderator talk": package.glob("languages/*/language.toml"),
+        "questions": package.glob("languages/*/questions/*.yaml"),
+        "cards of people": (ROOT / "personas").glob("*.*.yaml"),
+        "words of screens and pages": package.glob("interface/*.po"),
+    }
+    found: dict[tuple[str, str], list[str]] = {}
+    for what, paths in places.items():
+        for path in sorted(paths):
+            if UNREAD in origin(path):
+                parts = path.relative_to(ROOT).parts
+                code = parts[2] if parts[1] == "languages" else path.stem.rpartition(".")[2]
+                file = f"{'/'.join(parts[:-1])}/" if path.suffix == ".toml" else "/".join(parts)
+                found.setdefault((code, what), []).append(file)
+    return found
+
+
+def origin(path: Path) -> str:
+    """The top-level `origin` of a file; of messages, the remark at their head."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".po":
+        return " ".join(line[1:].strip() for line in text.partition("msgid")[0].splitlines())
+    data = tomllib.loads(text) if path.suffix == ".toml" else YAML(typ="safe").load(text)
+    return str(data.get("origin", "")) if isinstance(data, dict) else ""
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "reference/commands.md": commands,
     "reference/scenario-files.md": scenario_file,
@@ -424,6 +473,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/words.md": words,
     "reference/exit-codes.md": exit_codes,
     "reference/modules.md": modules,
+    "native-readers.md": native_readers,
     "tutorial.md": tutorial,
 }
 """Pages below docs/, each with the function that writes it."""
@@ -434,11 +484,11 @@ def stale() -> dict[str, str]:
     """Pages and schemas that do not say what the code says, with what they should say."""
     fresh = {name: write() for name, write in PAGES.items()}
     fresh |= {f"{SCHEMAS}/{kind}.json": schema_of(kind) for kind in FILES}
-    paths = {name: DOCS / name for name in fresh}
+    fresh = {DOCS / name: text for name, text in fresh.items()} | messages.fresh()
     return {
-        name: text
-        for name, text in fresh.items()
-        if not paths[name].exists() or paths[name].read_text(encoding="utf-8") != text
+        path.relative_to(ROOT).as_posix(): text
+        for path, text in fresh.items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
     }
 
 
@@ -446,10 +496,10 @@ def main() -> int:
     pages = stale()
     if "--check" not in sys.argv[1:]:
         for name, text in pages.items():
-            (DOCS / name).write_text(text, encoding="utf-8")
+            (ROOT / name).write_text(text, encoding="utf-8")
         return 0
     for name in pages:
-        print(f"docs/{name} is stale: run `python docs/generate.py`", file=sys.stderr)
+        print(f"{name} is stale: run `python docs/generate.py`", file=sys.stderr)
     return 1 if pages else 0
 
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from culturepark import interface
 from culturepark.models import ledger
 from culturepark.models.providers import PROVIDERS
 from culturepark.store import database
@@ -44,7 +45,15 @@ def nobodys_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
             patch.setenv(name, str(folder / name))
         for name in {*OWN, *(variable for provider in PROVIDERS for variable in provider.variables)}:
             patch.delenv(name, raising=False)
+        patch.setenv(interface.CHOSEN_BY, interface.ENGLISH)
         yield
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    """A command that showed its screens in another language leaves none of it to the next test."""
+    yield
+    interface.show_in(interface.ENGLISH)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -5,42 +5,43 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from culturepark.domain import Persona
+from culturepark.interface import later, tr
 from culturepark.terminal.blocks import Block, Para
 
-NOBODY = "A simulated person, no evidence about real people: a language model was told whom to play."
+NOBODY = later("A simulated person, no evidence about real people: a language model was told whom to play.")
 HEAD = 12
 """Cells of the names of facts."""
 
 
 def about(persona: Persona) -> Iterator[Block]:
     yield Para(f"{persona.name}, {persona.age}", "title")
-    yield Para(NOBODY, "muted")
+    yield Para(tr(NOBODY), "muted")
     where = f"{persona.place} ({persona.settlement}), {persona.region}, {persona.country_name}"
-    role = "main contact" if persona.role == "main" else "cultural delegate"
+    role = tr("main contact") if persona.role == "main" else tr("cultural delegate")
     facts = {
-        "Card": f"{persona.key}, {persona.culture}, {role}",
-        "Called": f"{persona.called}, {persona.gender}",
-        "Lives": where,
-        "Household": persona.household,
-        "Work": persona.work,
-        "Schooling": persona.schooling,
-        "Faith": persona.faith,
-        "Observance": persona.observance,
-        "Generation": persona.generation,
-        "Languages": ", ".join(persona.languages),
-        "Weight": f"{persona.weight:g}" if persona.weight != 1 else None,
+        tr("Card"): f"{persona.key}, {persona.culture}, {role}",
+        tr("Called"): f"{persona.called}, {persona.gender}",
+        tr("Lives"): where,
+        tr("Household"): persona.household,
+        tr("Work"): persona.work,
+        tr("Schooling"): persona.schooling,
+        tr("Faith"): persona.faith,
+        tr("Observance"): persona.observance,
+        tr("Generation"): persona.generation,
+        tr("Languages"): ", ".join(persona.languages),
+        tr("Weight"): f"{persona.weight:g}" if persona.weight != 1 else None,
     }
     yield Para("")
     for name, fact in facts.items():
         if fact:
             yield Para(fact, head=f"{name:{HEAD}}", head_look="label")
     if source := persona.source:
-        completed = f"; completed by {source.completed_by}" if source.completed_by else ""
-        yield Para(f"{source.name}, {source.licence}{completed}", head=f"{'Origin':{HEAD}}", head_look="label")
+        completed = tr("; completed by {model}", model=source.completed_by) if source.completed_by else ""
+        yield Para(f"{source.name}, {source.licence}{completed}", head=f"{tr('Origin'):{HEAD}}", head_look="label")
 
 
 def values(persona: Persona) -> Iterator[Block]:
-    yield Para("What matters, and why", "title")
+    yield Para(tr("What matters, and why"), "title")
     for value in persona.values:
         yield Para(value.value, head="• ", indent=2, look="label")
         if value.schwartz:
@@ -49,7 +50,7 @@ def values(persona: Persona) -> Iterator[Block]:
 
 
 def speech(persona: Persona) -> Iterator[Block]:
-    yield Para("How this person talks", "title")
+    yield Para(tr("How this person talks"), "title")
     yield Para(f"{persona.speech.directness}, {persona.speech.formality}. {persona.speech.manner}", indent=2)
     for saying in persona.sayings:
         yield Para(saying.text, "quote", "• ", 2)
@@ -57,16 +58,16 @@ def speech(persona: Persona) -> Iterator[Block]:
 
 
 def customs(persona: Persona) -> Iterator[Block]:
-    yield Para("Norms and customs", "title")
+    yield Para(tr("Norms and customs"), "title")
     for custom in persona.norms:
         yield Para(custom.topic, "label", f"• {custom.kind}: ", 2)
         yield Para(custom.text, indent=4)
         if custom.source:
-            yield Para(custom.source, "muted", "Source: ", 4)
+            yield Para(custom.source, "muted", tr("Source: "), 4)
 
 
 def scope(persona: Persona) -> Iterator[Block]:
-    yield Para("Whom this person does not speak for", "title")
+    yield Para(tr("Whom this person does not speak for"), "title")
     yield Para(persona.scope, indent=2)
 
 
@@ -74,11 +75,11 @@ def episodes(persona: Persona) -> Iterator[Block]:
     """Yield the remembered scenes; nothing for a card without any."""
     if not persona.episodes:
         return
-    yield Para("Remembered scenes", "title")
-    yield Para(persona.episodes.origin, "muted", "Origin: ", 2)
+    yield Para(tr("Remembered scenes"), "title")
+    yield Para(persona.episodes.origin, "muted", tr("Origin: "), 2)
     for scene in persona.episodes.scenes:
         yield Para(scene.when, "label", "• ", 2)
-        yield Para(scene.where, head="where: ", indent=4, head_look="muted")
-        yield Para(scene.who, head="who: ", indent=4, head_look="muted")
-        yield Para(", ".join(scene.topics), head="about: ", indent=4, head_look="muted")
+        yield Para(scene.where, head=tr("where: "), indent=4, head_look="muted")
+        yield Para(scene.who, head=tr("who: "), indent=4, head_look="muted")
+        yield Para(", ".join(scene.topics), head=tr("about: "), indent=4, head_look="muted")
         yield Para(scene.text, indent=4)

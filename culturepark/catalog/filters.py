@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from culturepark.catalog.coverage import held_values
 from culturepark.domain import Persona
 from culturepark.errors import UsageError
 from culturepark.files import clipped
+from culturepark.languages.words import folded
 
 AGES = re.compile(r"(?P<first>\d{1,3})?\s*(?P<range>[-–])?\s*(?P<last>\d{1,3})?")
 OLDEST = 999
@@ -27,9 +27,9 @@ class Filter:
     settlements: Container[str] = ()
     genders: Container[str] = ()
     faith: str = ""
-    """A part of the card's line; case and accents do not count."""
+    """A part of the card's line, as `words.folded` compares it."""
     place: str = ""
-    """A part of place, region or country; case and accents do not count."""
+    """A part of place, region or country, in the same way."""
 
     def passes(self, person: Persona) -> bool:
         first, last = self.ages
@@ -42,12 +42,6 @@ class Filter:
             and folded(self.faith) in folded(person.faith)
             and folded(self.place) in folded(f"{person.place}, {person.region}, {person.country_name}")
         )
-
-
-def folded(text: str) -> str:
-    """Return the text without case and accents, so that `uctepe` finds `Üçtepe`, and `diyarbakir` `Diyarbakır`."""
-    bare = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return " ".join(bare.casefold().replace("ı", "i").split())
 
 
 def ages(text: str) -> tuple[int, int]:

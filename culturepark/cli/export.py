@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from culturepark.cli import completion
-from culturepark.cli.options import STORE, RunId, StoreUrl, decodable
+from culturepark.cli.options import STORE, Lang, RunId, StoreUrl, decodable, show_in
 from culturepark.export.formats import FORMATS, LOGS
 
 app = typer.Typer()
@@ -193,6 +193,7 @@ def report(
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Where to; `-` is stdout. [default: RUN.html]"),
     ] = None,
+    lang: Lang = None,
     store_url: StoreUrl = STORE,
 ) -> int:
     """Write one page for a browser: the figures of a run, and every dialogue with what is behind each sentence."""
@@ -203,6 +204,7 @@ def report(
     from culturepark.store.store import Store
     from culturepark.terminal.safe import tell, write
 
+    show_in(lang)
     store = Store(store_with(store_url, run_id), must_exist=True)
     new_folder = out.parent if out and not exists(out.parent) else None
     with counting("dialogues") as progress:

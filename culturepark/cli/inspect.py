@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from culturepark.cli import completion
-from culturepark.cli.options import STORE, Endpoints, Json, RunId, RunOrSelection, StoreUrl, decodable, store_option
+from culturepark.cli.options import (
+    STORE,
+    Endpoints,
+    Json,
+    RunId,
+    RunOrSelection,
+    StoreUrl,
+    decodable,
+    show_in,
+    store_option,
+)
 
 app = typer.Typer()
 
@@ -81,6 +91,7 @@ def replay(
     from culturepark.errors import UsageError
     from culturepark.store.recorded import store_with
 
+    show_in()
     store_url = store_with(store_url, target)
     if plain or behind or not on_terminal():
         if endpoints:

@@ -23,9 +23,31 @@ def decodable(text: Text) -> Text:
     return text and text.encode("utf-8", "replace").decode()
 
 
+def show_in(lang: str | None = None) -> None:
+    """Show the words of screens in the language that a reader wants: of `--lang`, the environment, or English.
+
+    Raises:
+        UsageError: if there are no words in it.
+    """
+    import os
+
+    from culturepark import interface
+
+    interface.show_in(interface.wanted(lang, os.environ))
+
+
 StoreUrl = Annotated[
     str,
     typer.Option("--store", envvar="CULTUREPARK_STORE", help="Database URL.", metavar="URL"),
+]
+Lang = Annotated[
+    str | None,
+    typer.Option(
+        "--lang",
+        metavar="CODE",
+        help="Language of the screen's own words, as `de`. [default: the system's]",
+        callback=decodable,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 RunId = Annotated[

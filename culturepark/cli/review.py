@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from culturepark.cli.inspect import login_name, on_terminal
-from culturepark.cli.options import STORE, Json, RunOrSelection, StoreUrl, decodable, store_option
+from culturepark.cli.options import STORE, Json, Lang, RunOrSelection, StoreUrl, decodable, show_in, store_option
 
 if TYPE_CHECKING:
     from culturepark.review.desk import Desk
@@ -24,6 +24,9 @@ Example: culturepark review last --sample 100 --reviewer anna
 \b
 The same in a browser, for several people:
 Example: culturepark review last --sample 100 --serve
+\b
+Rows for somebody who reads Arabic and Turkish:
+Example: culturepark review last --language ar,tr
 """
 )
 def review(
@@ -39,7 +42,13 @@ def review(
         typer.Option(envvar="CULTUREPARK_REVIEWER", metavar="NAME", help="Who judges; else the login name."),
     ] = None,
     language: Annotated[
-        str | None, typer.Option(metavar="CODES", help="Only rows in these languages, as de,tr.", callback=decodable)
+        str | None,
+        typer.Option(
+            envvar="CULTUREPARK_REVIEW_LANGUAGES",
+            metavar="CODES",
+            help="Only rows in these languages, as de,tr.",
+            callback=decodable,
+        ),
     ] = None,
     overlap: Annotated[
         int | None,
@@ -54,6 +63,7 @@ def review(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="For --serve; without it, one that is free.")
     ] = None,
+    lang: Lang = None,
     store_url: StoreUrl = STORE,
     as_json: Json = False,
 ) -> int:
@@ -69,13 +79,12 @@ def review(
             raise UsageError(f"{name} is for a random sample; --sample N draws one")
     if port is not None and not serve:
         raise UsageError("--port is for --serve")
-    if serve and language is not None:
-        raise UsageError("--language is for the terminal; in the browser each reviewer says which ones they read")
     if not (serve or as_json or on_terminal()):
         raise UsageError(
             f"review shows rows on a terminal, and there is none here; `culturepark review {target} --serve` shows "
             f"them in a browser, and `culturepark queue {target} --json` lists them"
         )
+    show_in(lang)
     reviewer = named(reviewer) if reviewer else login_name()
 
     from culturepark.review.desk import OVERLAP, Desk, queued
@@ -96,12 +105,18 @@ def review(
     if unknown := [code for code in languages if code not in desk.languages]:
         there = ", ".join(desk.languages) or "none, since nothing waits here"
         raise UsageError(f"--language {unknown[0][:40]!r}: the rows are in {there}")
+    for each in languages:
+        rows_there, judged, mine = desk.counted(each, reviewer)
+        who = "" if serve else f", {mine} by {reviewer}"
+        tell(f"{each}: {counted(rows_there, 'row')} to judge, {judged} judged{who}")
     if as_json:
         return show_json(desk, over.id)
     if not rows:
         tell(f"{over.id}: nothing that is kept waits for a review")
         return 0
-    code = in_browser(desk, over.id, port or 0) if serve else in_terminal(desk, store_url, reviewer, languages)
+    code = (
+        in_browser(desk, over.id, port or 0, languages) if serve else in_terminal(desk, store_url, reviewer, languages)
+    )
     tell_rate(store, over.id)
     return code
 
@@ -122,11 +137,11 @@ def in_terminal(desk: "Desk", store_url: str, reviewer: str, languages: list[str
     return shown.return_code or 0
 
 
-def in_browser(desk: "Desk", title: str, port: int) -> int:
+def in_browser(desk: "Desk", title: str, port: int, languages: list[str]) -> int:
     from culturepark.review.server import ReviewServer
     from culturepark.terminal.safe import tell, write
 
-    server = ReviewServer(desk, title, port)
+    server = ReviewServer(desk, title, port, languages)
     tell("Open this in a browser on this machine. Whoever has the link can judge; it is valid until Ctrl-C.")
     write(server.url)
     server.serve()
@@ -143,7 +158,8 @@ def show_json(desk: "Desk", over_id: str) -> int:
     over = over_of(desk.store, over_id)
     with desk.store.database.reading() as look:
         known = warranty_of(look, over)
-    shown = {"over": over_id, "rows": list(desk.rows), "judged": desk.judged}
+    by_language = {code: dict(zip(("rows", "judged"), desk.counted(code), strict=False)) for code in desk.languages}
+    shown = {"over": over_id, "rows": list(desk.rows), "judged": desk.judged, "languages": by_language}
     write(json.dumps(shown | {"warranty": known.as_json() if known else None}))
     return 0
 

@@ -28,3 +28,62 @@ def contains(text: str, phrases: Sequence[str]) -> bool:
     """Return whether a text contains any of the phrases, as whole words."""
     padded = f" {plain(text)} "
     return any(f" {plain(phrase)} " in padded for phrase in phrases)
+
+
+# --- what a person searches for ------------------------------------------------------------------------
+
+MARKS = re.compile(
+    "[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"  # accents
+    "\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"  # Hebrew
+    "\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u08ca-\u08e1\u08e3-\u08ff"  # Arabic
+    "\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060\u2066-\u2069\ufe00-\ufe0f\ufeff]"  # unseen
+)
+"""Accents, the marks of Arabic and Hebrew that people usually do not write, and characters that nobody sees (joiners,
+directions, variants). Nuktas and vowel signs of Bengali are letters. `report/js/search.js` has the same, and `SAME`
+too."""
+SAME = {
+    "ٱ": "ا",
+    "ى": "ي",
+    "ی": "ي",
+    "ة": "ه",
+    "ہ": "ه",
+    "ک": "ك",
+    "’": "'",
+    "‘": "'",
+    "ʼ": "'",
+    "Ø": "O",
+    "Ł": "L",
+    "Đ": "D",
+}
+"""Letters that people write for each other, and that Unicode takes for different ones."""
+SAME_LETTERS = re.compile(f"[{''.join(SAME)}]")
+
+
+def folded(text: str) -> str:
+    """Return a text on one line as a search compares it: without case, width, accents and `MARKS`."""
+    line = text.upper() if text.isascii() else folded_letters(text)
+    return " ".join(line.split())
+
+
+def folded_letters(text: str) -> str:
+    # Lower case first, or ẞ would stay; upper case last, in which ı and i are one, and both Greek sigmas.
+    bare = MARKS.sub("", unicodedata.normalize("NFKD", text)).lower().upper()
+    return SAME_LETTERS.sub(lambda match: SAME[match[0]], bare)
+
+
+def folded_with_places(text: str) -> tuple[str, list[int]]:
+    """Return `folded(text)`, and for each of its letters the place of its origin in the text."""
+    line, places = " ", [0]
+    for place, letter in enumerate(text):
+        for folded_letter in folded_letters(letter):
+            space = folded_letter.isspace()
+            if not (space and line[-1] == " "):
+                line += " " if space else folded_letter
+                places.append(place)
+    return line[1:], places[1:]
+
+
+def terms(words: str) -> list[str]:
+    """Return the terms of a search: single words, and quoted words as one term."""
+    parts = enumerate(folded(words).split('"'))
+    return [term for number, part in parts for term in ([part.strip()] if number % 2 else part.split()) if term]

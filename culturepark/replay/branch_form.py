@@ -19,6 +19,7 @@ from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import ModelRole, Turn
 from culturepark.errors import UsageError
 from culturepark.glossary import PHASES, counted, in_words
+from culturepark.interface import later, tr
 from culturepark.models.spec import ModelSpec
 from culturepark.models.trust import Trust, question
 from culturepark.replay.compare import speech
@@ -35,7 +36,7 @@ from culturepark.terminal.safe import clip, editable, plain
 if TYPE_CHECKING:
     from culturepark.run.branch import End, Going, Wish
 
-EDIT, ANEW = "edit it", "ask it anew"
+EDIT, ANEW = later("edit it"), later("ask it anew")
 
 
 class BranchScreen(FramedScreen[str | None]):
@@ -101,25 +102,29 @@ class BranchScreen(FramedScreen[str | None]):
     def compose(self) -> ComposeResult:
         turn = self.spoken.turn
         with Vertical(id="frame") as frame:
-            frame.border_title = "Branch"
-            where = (
-                f"Turn {turn.position} of {self.scene.dialogue.id}: {self.spoken.name}, {in_words(PHASES, turn.phase)}"
+            frame.border_title = tr("Branch")
+            where = tr(
+                "Turn {number} of {dialogue}: {name}, {phase}",
+                number=turn.position,
+                dialogue=self.scene.dialogue.id,
+                name=self.spoken.name,
+                phase=in_words(PHASES, turn.phase),
             )
             yield Static(Text(clip(where, 300)), id="subject", markup=False)
             with Vertical(id="form"):
                 yield Choice("Turn", (EDIT, ANEW), EDIT, id="what")
-                yield Label("What is said instead", id="instead", markup=False)
+                yield Label(tr("What is said instead"), id="instead", markup=False)
                 yield Words(self.text, id="text")
-                yield Label("From here on by another model, as openai:NAME", markup=False)
+                yield Label(tr("From here on by another model, as openai:NAME"), markup=False)
                 yield Words("", id="model")
                 yield Static(Text(), id="plan", markup=False)
             with Vertical(id="going"):
                 yield Sheet(id="said")
             yield Static(Text(), id="word", markup=False)
             with Horizontal(id="buttons"):
-                yield Button("Run it (ctrl+r)", id="run", variant="primary", compact=True)
-                yield Button("Open it (enter)", id="open", variant="primary", compact=True)
-                yield Button("Cancel (escape)", id="cancel", compact=True)
+                yield Button(tr("Run it (ctrl+r)"), id="run", variant="primary", compact=True)
+                yield Button(tr("Open it (enter)"), id="open", variant="primary", compact=True)
+                yield Button(tr("Cancel (escape)"), id="cancel", compact=True)
 
     def on_mount(self) -> None:
         self.query_one("#text").focus()
@@ -173,9 +178,9 @@ class BranchScreen(FramedScreen[str | None]):
             self.trust,
         )
         self.add_class("-going")
-        self.query_one("#cancel", Button).label = "Stop (escape)"
+        self.query_one("#cancel", Button).label = tr("Stop (escape)")
         self.query_one("#said").focus()
-        self._say("asking; escape stops it, and what was said stays")
+        self._say(tr("asking; escape stops it, and what was said stays"))
         if text is not None and text != self.spoken.turn.text:
             self._show(self.spoken.turn.model_copy(update={"text": text, "origin": "edited"}))
         self.run_worker(partial(self._hold, self.going, Wish(self.spoken.id, text, self.model)), thread=True)
@@ -196,7 +201,7 @@ class BranchScreen(FramedScreen[str | None]):
             return False
         if questions and questions != self.asked_about:
             self.asked_about = questions
-            self._say(f"! {questions} ctrl+r again: yes. Escape: no.")
+            self._say(tr("! {questions} ctrl+r again: yes. Escape: no.", questions=questions))
             return False
         for specs in strange.values():
             self.trust.name(specs.values())
@@ -222,13 +227,13 @@ class BranchScreen(FramedScreen[str | None]):
         self.going, end = None, message.end
         if end.dialogue_id is None:  # no branch was made; the form can be corrected
             self.remove_class("-going")
-            self.query_one("#cancel", Button).label = "Cancel (escape)"
+            self.query_one("#cancel", Button).label = tr("Cancel (escape)")
             self._say(f"! {end.words}")
             self.query_one("#text" if not self.anew else "#what").focus()
             return
         self.end = end
         self.add_class("-over")
-        self.query_one("#cancel", Button).label = "Close (escape)"
+        self.query_one("#cancel", Button).label = tr("Close (escape)")
         self._say(f"{'✓' if end.fine else '!'} {end.dialogue_id}: {end.words}")
         self.query_one("#open").focus()
 
@@ -249,10 +254,10 @@ class BranchScreen(FramedScreen[str | None]):
             self.dismiss(None)
         elif self.going is None:
             self.discarded = written
-            self._say("! Not run. Escape again throws away what you wrote; ctrl+r runs it.")
+            self._say(tr("! Not run. Escape again throws away what you wrote; ctrl+r runs it."))
         elif self.going.stops == 0:
             self.going.stop()
-            self._say("stopping after the call in flight; escape again stops now")
+            self._say(tr("stopping after the call in flight; escape again stops now"))
         else:
             self.going.stop(now=True)
 
@@ -269,22 +274,30 @@ class BranchScreen(FramedScreen[str | None]):
 def outlook(scene: Scene, turn: Turn, models: Mapping[ModelRole, ModelSpec], *, anew: bool) -> str:
     """Say how many turns will be asked of which model, and whether that may cost. Pure."""
     if not protocol_of(scene.dialogue.protocol).has_schedule:
-        return "So far only dialogues between personas can branch."
+        return tr("So far only dialogues between personas can branch.")
     scenario = edition_of(scene.run).scenario
     after = turn.slot - 1 if anew else turn.slot
     slots = [slot for slot in expected_slots(scenario, scene.casting) if slot.number > after]
     speeches, questions = (sum(slot.act == act for slot in slots) for act in ("speech", "follow-up"))
     speaker, moderator = models["speaker"], models["moderator"]
     kept = turn.position - 1
-    stays = {0: "Nothing is taken over", 1: "Turn 1 is taken over"}.get(kept, f"Turns 1-{kept} are taken over")
+    stays = {0: tr("Nothing is taken over"), 1: tr("Turn 1 is taken over")}.get(
+        kept, tr("Turns 1-{last} are taken over", last=kept)
+    )
     if anew and turn.origin == "cue":
-        stays += "; this turn is a fixed cue, and stays what it is"
+        stays += tr("; this turn is a fixed cue, and stays what it is")
     if not speeches + questions:
-        return f"{stays}. Nothing follows it, and nothing is asked."
+        return tr("{before}. Nothing follows it, and nothing is asked.", before=stays)
     spoken, put = counted(speeches, "speech", "speeches"), counted(questions, "question")
     if speaker == moderator:
-        asked = f"{spoken} and {put} will be asked of {speaker}"
+        asked = tr("{speeches} and {questions} will be asked of {model}", speeches=spoken, questions=put, model=speaker)
     else:
-        asked = f"{spoken} will be asked of {speaker}, and {put} of {moderator}"
+        asked = tr(
+            "{speeches} will be asked of {model}, and {questions} of {other}",
+            speeches=spoken,
+            model=speaker,
+            questions=put,
+            other=moderator,
+        )
     paid = any(spec.paid for spec in (speaker, moderator))
-    return f"{stays}. {asked}. " + ("That may cost." if paid else "That costs nothing.")
+    return f"{stays}. {asked}. " + (tr("That may cost.") if paid else tr("That costs nothing."))

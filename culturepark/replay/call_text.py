@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from culturepark.glossary import REFUSED, in_words
+from culturepark.interface import grouped, tr
 from culturepark.store.tables import CallRow
 from culturepark.terminal.blocks import Look, Para, Stop
 from culturepark.terminal.safe import safe
@@ -22,33 +23,42 @@ def overview(row: CallRow) -> Stop:
 def in_parts(row: CallRow) -> list[Stop]:
     """Return the figures of an attempt, its messages by role, and the reply."""
     request: dict[str, Any] = json.loads(row.request)
-    asked = [Stop(row.id, tuple(message_of(message, "Asked as"))) for message in listed(request.pop("messages", None))]
+    asked = [
+        Stop(row.id, tuple(message_of(message, tr("Asked as")))) for message in listed(request.pop("messages", None))
+    ]
     return [Stop(row.id, tuple(facts(row, request))), *asked, Stop(row.id, tuple(reply_of(row)))]
 
 
 def exactly(row: CallRow) -> list[Stop]:
     return [
-        Stop(row.id, (Para(f"Call {row.id}", "title"), Para("JSON exactly as sent and as it came", "muted"))),
-        Stop(row.id, (Para("Request", "label"), Para(row.request, indent=2))),
-        Stop(row.id, (Para("Reply", "label"), Para(row.response or no_answer(row), indent=2))),
+        Stop(
+            row.id,
+            (Para(tr("Call {id}", id=row.id), "title"), Para(tr("JSON exactly as sent and as it came"), "muted")),
+        ),
+        Stop(row.id, (Para(tr("Request"), "label"), Para(row.request, indent=2))),
+        Stop(row.id, (Para(tr("Reply"), "label"), Para(row.response or no_answer(row), indent=2))),
     ]
 
 
 def facts(row: CallRow, parameters: dict[str, Any]) -> Iterator[Para]:
     sign, outcome, look = outcome_of(row)
-    yield Para(f"Call {row.id}", "title")
+    yield Para(tr("Call {id}", id=row.id), "title")
     yield Para(outcome, head=f"{sign} ", look=look)
-    seed = "none" if row.seed is None else str(row.seed)
+    seed = tr("none") if row.seed is None else str(row.seed)
     known = {
-        "Made for": f"{row.subject_id}, stage {row.stage}",
-        "Model": f"{row.model} at {row.endpoint}",
-        "Attempt": f"{row.attempt} of this request; seed {seed}",
-        "Tokens": tokens(row),
-        "Cost": "unknown: no price is known, or nothing was counted" if row.cost_usd is None else dollars(row.cost_usd),
-        "Started": moment(row.started_at),
-        "Took": "unknown" if row.duration_ms is None else f"{row.duration_ms / 1000:,.2f} s",
-        "Prompt": f"templates {row.prompt_digest[:16]}…" if row.prompt_digest else "without a template",
-        "Asked with": json.dumps(parameters, ensure_ascii=False, sort_keys=True),
+        tr("Made for"): tr("{subject}, stage {stage}", subject=row.subject_id, stage=row.stage),
+        tr("Model"): tr("{model} at {endpoint}", model=row.model, endpoint=row.endpoint),
+        tr("Attempt"): tr("{attempt} of this request; seed {seed}", attempt=row.attempt, seed=seed),
+        tr("Tokens"): tokens(row),
+        tr("Cost"): tr("unknown: no price is known, or nothing was counted")
+        if row.cost_usd is None
+        else dollars(row.cost_usd),
+        tr("Started"): moment(row.started_at),
+        tr("Took"): tr("unknown") if row.duration_ms is None else f"{row.duration_ms / 1000:,.2f} s",
+        tr("Prompt"): tr("templates {digest}…", digest=row.prompt_digest[:16])
+        if row.prompt_digest
+        else tr("without a template"),
+        tr("Asked with"): json.dumps(parameters, ensure_ascii=False, sort_keys=True),
     }
     for name, value in known.items():
         yield Para(value, head=f"{name:12}", head_look="label")
@@ -77,10 +87,10 @@ def reply_of(row: CallRow) -> Iterator[Para]:
     choices = listed(json.loads(row.response).get("choices"))
     message = choices[0].get("message") if choices and isinstance(choices[0], dict) else None
     if not isinstance(message, dict):
-        yield Para("Reply, of a form that is not known", "label", "── ")
+        yield Para(tr("Reply, of a form that is not known"), "label", "── ")
         yield Para(row.response, indent=2)
         return
-    yield from message_of(message, "Answered as")
+    yield from message_of(message, tr("Answered as"))
     for name, value in message.items():
         if name not in ("role", "content") and value:
             yield Para(f"{safe(name)}", "label", "── ")
@@ -89,34 +99,40 @@ def reply_of(row: CallRow) -> Iterator[Para]:
 
 def outcome_of(row: CallRow) -> tuple[str, str, Look]:
     """Return a sign, words and a look for the outcome of an attempt."""
-    finish = f", finish reason {safe(row.finish_reason)}" if row.finish_reason else ""
+    finish = tr(", finish reason {reason}", reason=safe(row.finish_reason)) if row.finish_reason else ""
     if row.error:
-        return "✗", f"failed: {safe(row.error)}", "bad"
+        return "✗", tr("failed: {error}", error=safe(row.error)), "bad"
     if row.refused:
-        return "✗", f"answered, and turned down: {safe(in_words(REFUSED, row.refused))}{finish}", "bad"
+        return "✗", tr("answered, and turned down: {why}", why=safe(in_words(REFUSED, row.refused))) + finish, "bad"
     if row.response is None:
-        return "·", "no answer yet, or broken off before there was one", "muted"
-    return "✓", f"answered{finish}", "good"
+        return "·", tr("no answer yet, or broken off before there was one"), "muted"
+    return "✓", tr("answered") + finish, "good"
 
 
 def no_answer(row: CallRow) -> str:
-    return "None came." if row.error else "None has come."
+    return tr("None came.") if row.error else tr("None has come.")
 
 
 def tokens(row: CallRow) -> str:
     if row.prompt_tokens is None and row.completion_tokens is None:
-        return "unknown"
-    cached = "" if row.cached_tokens is None else f" ({row.cached_tokens:,} of them cached)"
+        return tr("unknown")
+    cached = "" if row.cached_tokens is None else tr(" ({count} of them cached)", count=grouped(row.cached_tokens))
     by = {
-        "server": "counted by the server",
-        "tiktoken": "counted with tiktoken",
-        "estimate": "an estimate: characters / 4",
-    }.get(row.tokens_from or "", "counted by nobody knows whom")
-    return f"{number(row.prompt_tokens)} prompt{cached}, {number(row.completion_tokens)} completion; {by}"
+        "server": tr("counted by the server"),
+        "tiktoken": tr("counted with tiktoken"),
+        "estimate": tr("an estimate: characters / 4"),
+    }.get(row.tokens_from or "", tr("counted by nobody knows whom"))
+    return tr(
+        "{prompt} prompt{cached}, {completion} completion; {by}",
+        prompt=number(row.prompt_tokens),
+        cached=cached,
+        completion=number(row.completion_tokens),
+        by=by,
+    )
 
 
 def number(value: int | None) -> str:
-    return "unknown" if value is None else f"{value:,}"
+    return tr("unknown") if value is None else grouped(value)
 
 
 def dollars(value: float) -> str:

@@ -8,13 +8,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
+from culturepark.interface import later, tr
 from culturepark.replay.call_text import exactly, in_parts, overview
 from culturepark.replay.widgets.frame import FramedScreen, Keys
 from culturepark.replay.widgets.sheet import Sheet, Stops
 from culturepark.store.tables import CallRow
 from culturepark.terminal.blocks import Para, Stop
 
-NOTHING = "No call was made: this was written beforehand, typed, or taken word by word from what was said."
+NOTHING = later("No call was made: this was written beforehand, typed, or taken word by word from what was said.")
 
 
 class CallsScreen(FramedScreen[None]):
@@ -41,13 +42,13 @@ class CallsScreen(FramedScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="frame") as frame:
-            frame.border_title = "Calls"
+            frame.border_title = tr("Calls")
             attempts = Attempts([overview(row) for row in self.rows], id="attempts")
             attempts.at = self.at
             attempts.display = len(self.rows) > 1
             attempts.styles.height = min(len(self.rows), 6) + 1
             yield attempts
-            yield Sheet([Stop("", (Para(NOTHING, "muted"),))], id="call")
+            yield Sheet([Stop("", (Para(tr(NOTHING), "muted"),))], id="call")
         yield Keys()
 
     def on_mount(self) -> None:

@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from culturepark.glossary import ORIGINS, PHASES, in_words
+from culturepark.interface import plural, tr
 from culturepark.replay.widgets.frame import FramedScreen, Keys
 from culturepark.replay.widgets.sheet import Sheet
 from culturepark.store.dialogue_view import Scene, Spoken
@@ -66,12 +67,14 @@ def same_turns(group: Sequence[Pair]) -> str:
 
     def turns(side: Sequence[Spoken | None]) -> str:
         numbers = [spoken.turn.position for spoken in side if spoken]
-        return f"turn {numbers[0]}" if len(numbers) == 1 else f"turns {numbers[0]}-{numbers[-1]}"
+        if len(numbers) == 1:
+            return tr("turn {number}", number=numbers[0])
+        return tr("turns {first}-{last}", first=numbers[0], last=numbers[-1])
 
     here, there = turns([pair.left for pair in group]), turns([pair.right for pair in group])
     if here == there:
-        return f"{here} {'is' if len(group) == 1 else 'are'} the same"
-    return f"{here} here and {there} there are the same"
+        return plural(len(group), "{turns} is the same", "{turns} are the same", turns=here)
+    return tr("{here} here and {there} there are the same", here=here, there=there)
 
 
 @dataclass(frozen=True)
@@ -129,10 +132,10 @@ def stops(left: Scene, right: Scene, *, unfolded: bool = False) -> list[Stop]:
 
 def names_of(left: Scene, right: Scene) -> tuple[str, str]:
     if right.dialogue.parent_id == left.dialogue.id:
-        return "Parent", "Branch"
+        return tr("Parent"), tr("Branch")
     if left.dialogue.parent_id == right.dialogue.id:
-        return "Branch", "Parent"
-    return "Left", "Right"
+        return tr("Branch"), tr("Parent")
+    return tr("Left"), tr("Right")
 
 
 def beside(pair: Pair, names: tuple[str, str]) -> Beside:
@@ -146,11 +149,11 @@ def beside(pair: Pair, names: tuple[str, str]) -> Beside:
 
 def speech(spoken: Spoken | None, marks: tuple[Mark, ...] = ()) -> tuple[Para, ...]:
     if spoken is None:
-        return (Para("nothing was said here", "muted"),)
+        return (Para(tr("nothing was said here"), "muted"),)
     turn = spoken.turn
     who = f"{turn.position}  {clip(spoken.name, 60)}"
     phase = f" · {safe(in_words(PHASES, turn.phase))}"
-    origin = f" · {ORIGINS[turn.origin]}" if turn.origin in ORIGINS else ""
+    origin = f" · {in_words(ORIGINS, turn.origin)}" if turn.origin in ORIGINS else ""
     looks = (
         (0, len(who), "label"),
         (len(who), len(who + phase), "muted"),
@@ -164,8 +167,11 @@ def headings(left: Scene, right: Scene) -> Beside:
 
     def side(name: str, scene: Scene, other: Scene) -> tuple[Para, ...]:
         row = scene.dialogue
-        off = "" if row.parent_id == other.dialogue.id else f" off {row.parent_id}"
-        where = f" · branched{off} after turn {row.branched_at}" if row.parent_id else ""
+        where = ""
+        if row.parent_id == other.dialogue.id:
+            where = tr(" · branched after turn {turn}", turn=row.branched_at)
+        elif row.parent_id:
+            where = tr(" · branched off {parent} after turn {turn}", parent=row.parent_id, turn=row.branched_at)
         return (Para(f"{row.id}{where}", head=f"{name}  ", head_look="title", one_line=True),)
 
     left_name, right_name = names_of(left, right)
@@ -184,9 +190,14 @@ def ends(left: Scene, right: Scene) -> Beside:
 
 def end_of(scene: Scene) -> str:
     if scene.dialogue.extracted < scene.run.extract_round:
-        return f"{scene.dialogue.status} · nothing mined yet"
+        return tr("{status} · nothing mined yet", status=tr(scene.dialogue.status))
     kept = sum(mined.kept for mined in scene.statements)
-    return f"{scene.dialogue.status} · {len(scene.statements)} statements · {kept} samples kept"
+    return tr(
+        "{status} · {statements} statements · {kept} samples kept",
+        status=tr(scene.dialogue.status),
+        statements=len(scene.statements),
+        kept=kept,
+    )
 
 
 class CompareScreen(FramedScreen[None]):
@@ -211,7 +222,7 @@ class CompareScreen(FramedScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="frame") as frame:
-            frame.border_title = "Compare"
+            frame.border_title = tr("Compare")
             head = Sheet([Stop("", (headings(self.left, self.right),))], id="heading")
             foot = Sheet([Stop("", (ends(self.left, self.right),))], id="outcome")
             head.can_focus = foot.can_focus = False

@@ -12,10 +12,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from culturepark.glossary import counted, signed_status
+from culturepark.interface import later, tr
 from culturepark.replay.session import RunCache, Session, StoreScreen
 from culturepark.replay.widgets.frame import Heading, Keys
 from culturepark.replay.widgets.lists import Columns, Listing, fitted
 from culturepark.store.first_look import Line, RunLine
+from culturepark.terminal.layout import one_line
 from culturepark.terminal.safe import safe
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ WIDE = 110
 """Columns from which a dialogue takes one line."""
 STATE, COUNT = 12, 7
 """Widths of columns; from `ROOMY` columns on a state may take twice as much."""
+COUNTS = (later("turns"), later("mined"), later("kept"))
+"""Names of the columns of counts."""
 ROOMY = 150
 WIDEST = 56
 """Width of the column of people at most."""
@@ -66,15 +70,19 @@ class DialogueList(Listing):
                     "  ",
                     fitted(state, state_width, self.ink(ink)),
                     *(
-                        fitted("·" if count is None else f"{count:,}", COUNT, quiet, right=True)
+                        fitted("·" if count is None else f"{count:,}", count_width(), quiet, right=True)
                         for count in (row.turns, row.statements, row.kept)
                     ),
                 )
             ]
-        state_width = min(len(state), width // 3)
-        counts = "" if row.turns is None else f"{row.turns} turns, {row.statements} mined, {row.kept} kept"
+        state_width = min(cell_len(state), width // 3)
+        counts = (
+            ""
+            if row.turns is None
+            else tr("{turns} turns, {mined} mined, {kept} kept", turns=row.turns, mined=row.statements, kept=row.kept)
+        )
         detail = " · ".join(part for part in (branches(row), counts) if part)
-        detail_width = min(len(detail), width // 2)
+        detail_width = min(cell_len(detail), width // 2)
         seats = width - 6 - state_width - 1
         return [
             Text.assemble(
@@ -97,22 +105,27 @@ class DialogueList(Listing):
             return Text()
         seats, question, state = self._widths(width)
         return Text.assemble(
-            fitted("no.", 6, right=True),
+            fitted(tr("no."), 6, right=True),
             "  ",
-            fitted("people", seats),
+            fitted(tr("people"), seats),
             "  ",
-            fitted("question", question),
+            fitted(tr("question"), question),
             "  ",
-            fitted("state", state),
-            *(fitted(name, COUNT, right=True) for name in ("turns", "mined", "kept")),
+            fitted(tr("state"), state),
+            *(fitted(tr(name), count_width(), right=True) for name in COUNTS),
         )
 
     def _widths(self, width: int) -> tuple[int, int, int]:
         """Return the widths of people, question and state; the question has the rest."""
         state = max(STATE, min(2 * STATE, self._longest_state)) if width >= ROOMY else STATE
-        left = width - 6 - 2 - 2 - 2 - state - 3 * COUNT
+        left = width - 6 - 2 - 2 - 2 - state - 3 * count_width()
         seats = min(self._longest_people or WIDEST, WIDEST, left * 3 // 5)
         return seats, left - seats, state
+
+
+def count_width() -> int:
+    """Return the cells of a column of counts, which has room for its name."""
+    return max(COUNT, *(cell_len(tr(name)) + 2 for name in COUNTS))
 
 
 def state_of(line: Line) -> str:
@@ -129,13 +142,13 @@ def people(line: Line, width: int) -> str:
         return ", ".join(whole)
     each = (width - 2 * (len(whole) - 1)) // len(whole)
     return ", ".join(
-        f"{fitted(name, max(4, each - len(culture) - 3)).plain.rstrip()} ({culture})" for name, culture in line.people
+        f"{one_line(name, max(4, each - len(culture) - 3), reorder=False)} ({culture})" for name, culture in line.people
     )
 
 
 def branches(line: Line) -> str:
     """Return the dialogue that this one branched off, and the number of its own branches."""
-    parts = [f"↳ of {line.parent_id.rpartition('.')[2]}"] if line.parent_id else []
+    parts = [tr("↳ of {dialogue}", dialogue=line.parent_id.rpartition(".")[2])] if line.parent_id else []
     if line.branches:
         parts.append(f"+{counted(line.branches, 'branch', 'branches')}")
     return " ".join(parts)
@@ -227,11 +240,11 @@ class DialoguesScreen(StoreScreen[None]):
         filters = [f"{name}: {value}" for name, value in asdict(self.filters).items() if value] if self.filters else []
         count = counted(self.total, "dialogue")
         if filters:
-            count = f"{len(listing.ids):,} of {count}"
+            count = tr("{count} of {dialogues}", count=f"{len(listing.ids):,}", dialogues=count)
         sign, _ = signed_status(run.status)
-        marks = [f"only {', '.join(filters)} (F shows all)"] if filters else []
+        marks = [tr("only {filters} (F shows all)", filters=", ".join(filters))] if filters else []
         if self.session.follow:
-            marks.append("following, read-only")
+            marks.append(tr("following, read-only"))
         scenario = run.scenario if isinstance(run, RunLine) else run.scenario_name
         self.query_one(Heading).tell(title=run.id, place=count, mark="; ".join(marks), detail=f"{scenario} · {sign}")
 

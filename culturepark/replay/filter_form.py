@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
+from culturepark.interface import later, tr
 from culturepark.replay.session import RunCache, Session
 from culturepark.replay.widgets.frame import FramedScreen, Keys
 from culturepark.replay.widgets.lists import fitted
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
     from culturepark.store.search import Filters
 
 NAMES = {
-    "culture": "Somebody is",
-    "kind": "A statement is a",
-    "stop": "Ended by",
-    "verdict": "A verdict says",
+    "culture": later("Somebody is"),
+    "kind": later("A statement is a"),
+    "stop": later("Ended by"),
+    "verdict": later("A verdict says"),
 }
 
 
@@ -69,8 +70,8 @@ class FilterScreen(FramedScreen["Filters"]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="frame") as frame:
-            frame.border_title = "Which dialogues"
-            yield Choices(Option(Text("counting …"), disabled=True), markup=False)
+            frame.border_title = tr("Which dialogues")
+            yield Choices(Option(Text(tr("counting …")), disabled=True), markup=False)
         yield Keys()
 
     def on_mount(self) -> None:
@@ -83,7 +84,7 @@ class FilterScreen(FramedScreen["Filters"]):
             if self._places:
                 options.append(Option("", disabled=True))
                 self._places.append(None)
-            options.append(Option(Text(NAMES[name]), disabled=True))
+            options.append(Option(Text(tr(NAMES[name])), disabled=True))
             self._places.append(None)
             for value, count in values.items():
                 self._places.append((name, value))

@@ -14,6 +14,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import Screen
 from textual.widget import Widget
 
+from culturepark.interface import tr
 from culturepark.replay.app import Replay
 from culturepark.replay.branch_form import BranchScreen
 from culturepark.replay.calls import CallsScreen
@@ -101,9 +102,9 @@ class Page(Widget):
         columns: list[list[tuple[Text, Area, str]]] = [[] for _ in range(count)]
         for area in self.areas:
             column = min(columns, key=len)
-            column.append((fitted(area.name, COLUMN - 2, area_ink), area, ""))
+            column.append((fitted(tr(area.name), COLUMN - 2, area_ink), area, ""))
             for keys, what, first in key_lines(area.bindings):
-                line = Text.assemble(fitted(keys, KEYS, key_ink), fitted(what, COLUMN - 2 - KEYS, quiet))
+                line = Text.assemble(fitted(keys, KEYS, key_ink), fitted(tr(what), COLUMN - 2 - KEYS, quiet))
                 column.append((line, area, first))
             column.append((fitted("", COLUMN - 2), area, ""))
         return columns
@@ -141,7 +142,7 @@ class HelpScreen(FramedScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="frame") as frame:
-            frame.border_title = "All keys"
+            frame.border_title = tr("All keys")
             with VerticalScroll():
                 yield Page(self.areas)
         yield Keys()

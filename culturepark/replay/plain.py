@@ -18,6 +18,7 @@ from culturepark.glossary import (
     DECISION_SIGNS,
     DROPPED,
     GROUNDS_SHORT,
+    KINDS,
     METHODS,
     ORIGINS,
     PHASES,
@@ -27,7 +28,9 @@ from culturepark.glossary import (
     relation_in_words,
 )
 from culturepark.ids import kind_of
+from culturepark.interface import language, tr
 from culturepark.languages import load_language
+from culturepark.languages.countries import language_name
 from culturepark.store import runs
 from culturepark.store.dialogue_view import Cluster, Mined, Scene, Scenes
 from culturepark.store.integrity import edition_of
@@ -63,10 +66,10 @@ def replay(store: Store, run_or_dialogue: str, *, follow: bool, behind: bool = F
     run_id, ids = dialogues_of(store, run_or_dialogue)
     scenes = Scenes(store, run_id)
     edition = edition_of(scenes.run)
-    who = (
-        "a real person and a simulated one" if protocol_of(edition.scenario.protocol).user_sits else "simulated people"
-    )
-    yield f"A conversation between {who}; no evidence of what real people think."
+    if protocol_of(edition.scenario.protocol).user_sits:
+        yield tr("A conversation between a real person and a simulated one; no evidence of what real people think.")
+    else:
+        yield tr("A conversation between simulated people; no evidence of what real people think.")
     for dialogue_id in ids:
         (row,) = runs.dialogues_of(store, dialogue_id)
         if row.status == "pending" and not follow:
@@ -88,14 +91,15 @@ def dialogues_of(store: Store, run_or_dialogue: str) -> tuple[str, list[str]]:
 def heading(row: DialogueRow, people: list[ParticipantRow], edition: Edition, behind: bool) -> Iterator[str]:
     seed = edition.seed(row.seed_key)
     yield ""
-    yield safe(f"Dialogue {row.number} of run {row.run_id}, {row.id}: {row.setting}, {row.protocol}.")
+    head = tr("Dialogue {number} of run {run}, {id}:", number=row.number, run=row.run_id, id=row.id)
+    yield safe(f"{head} {row.setting}, {row.protocol}.")
     if row.parent_id:
-        yield safe(f"It branched off {row.parent_id} after turn {row.branched_at}.")
-    yield safe(f"Question: {seed.question}")
+        yield safe(tr("It branched off {parent} after turn {turn}.", parent=row.parent_id, turn=row.branched_at))
+    yield safe(tr("Question: {question}", question=seed.question))
     for person in people:
         persona = edition.persona(person.persona_key)
-        role = ROLES.get(person.role, person.role)
-        stance = f"; own answer: {person.stance_text}" if person.stance_text else ""
+        role = tr(ROLES.get(person.role, person.role))
+        stance = tr("; own answer: {answer}", answer=person.stance_text) if person.stance_text else ""
         yield safe(f"{person.name}, {persona.age}, {persona.place}: {person.culture} {role}{stance}.")
         if behind and person.stance_text and seed.item and person.country in seed.item.shares:
             yield drawn_from(seed.item, person.country)
@@ -103,7 +107,7 @@ def heading(row: DialogueRow, people: list[ParticipantRow], edition: Edition, be
 
 def turns(scenes: Scenes, row: DialogueRow, people: list[ParticipantRow], follow: bool, behind: bool) -> Iterator[str]:
     speakers = {person.persona_key: f"{person.name}, {person.culture}" for person in people}
-    speakers |= {"moderator": "Moderator", "user": "You"}
+    speakers |= {"moderator": tr("Moderator"), "user": tr("You")}
     shown = 0
     while True:
         if follow:
@@ -125,17 +129,17 @@ def turns(scenes: Scenes, row: DialogueRow, people: list[ParticipantRow], follow
         shown += len(following)
         if not follow or row.status in ("done", "failed", "stopped"):
             yield ""
-            yield safe(f"Dialogue {row.number} is {row.status}" + (f": {row.stop_reason}." if row.stop_reason else "."))
+            over = tr("Dialogue {number} is {status}", number=row.number, status=tr(row.status))
+            yield safe(over + (f": {row.stop_reason}." if row.stop_reason else "."))
             return
         time.sleep(POLL_SECONDS)
 
 
 def speaker_line(turn: Turn, speakers: dict[str, str]) -> str:
     """Return the line before a speech: its number, phase and speaker."""
-    origin = f", {ORIGINS[turn.origin]}" if turn.origin in ORIGINS else ""
-    return safe(
-        f"Turn {turn.position}, {in_words(PHASES, turn.phase)}. {speakers.get(turn.speaker, turn.speaker)}{origin}:"
-    )
+    origin = f", {in_words(ORIGINS, turn.origin)}" if turn.origin in ORIGINS else ""
+    head = tr("Turn {number}, {phase}.", number=turn.position, phase=in_words(PHASES, turn.phase))
+    return safe(f"{head} {speakers.get(turn.speaker, turn.speaker)}{origin}:")
 
 
 # --- behind a turn -------------------------------------------------------------------------------------
@@ -145,7 +149,7 @@ def drawn_from(item: SurveyItem, country: str) -> str:
     """Return the shares that a stance was drawn from."""
     shares = item.shares[country]
     listed = "; ".join(f"{option.label} {shares.get(option.code, 0.0):.0%}" for option in item.options)
-    return safe(f"  Drawn from the answers of {country}: {listed}.")
+    return safe("  " + tr("Drawn from the answers of {country}: {answers}.", country=country, answers=listed))
 
 
 def behind_turn(scenes: Scenes, scene: Scene, position: int) -> Iterator[str]:
@@ -154,25 +158,37 @@ def behind_turn(scenes: Scenes, scene: Scene, position: int) -> Iterator[str]:
     calls = scenes.calls(scene, spoken.id)
     if calls:
         last = calls[-1]
-        cost = "price unknown" if last.cost_usd is None else f"${last.cost_usd:.6f}"
-        tokens = f"{last.prompt_tokens or 0} tokens in and {last.completion_tokens or 0} out"
-        seconds = (last.duration_ms or 0) / 1000
-        yield safe(f"  Asked of {last.model}: attempt {len(calls)}, {tokens}, {seconds:.1f} seconds, {cost}.")
+        cost = tr("price unknown") if last.cost_usd is None else f"${last.cost_usd:.6f}"
+        figures = tr(
+            "Asked of {model}: attempt {attempt}, {sent} tokens in and {answered} out, {seconds} seconds, {cost}.",
+            model=last.model,
+            attempt=len(calls),
+            sent=last.prompt_tokens or 0,
+            answered=last.completion_tokens or 0,
+            seconds=f"{(last.duration_ms or 0) / 1000:.1f}",
+            cost=cost,
+        )
+        yield safe(f"  {figures}")
     yield from reviews(scene.reviews.get(spoken.id, ()))
     for number, mined in enumerate(spoken.statements, start=1):
-        yield from statement(scene, mined, f"{number} of {len(spoken.statements)}")
+        yield from statement(scene, mined, tr("{some} of {all}", some=number, all=len(spoken.statements)))
 
 
 def statement(scene: Scene, mined: Mined, which: str) -> Iterator[str]:
     row = mined.row
-    yield safe(f"  Statement {which}, {row.kind}, {row.id}: {row.text}")
-    yield safe(f"    Quoted: “{row.quote}”")
+    head = tr("Statement {which}, {kind}", which=which, kind=in_words(KINDS, row.kind))
+    yield safe(f"  {head}, {row.id}: {row.text}")
+    yield safe("    " + tr("Quoted: “{quote}”", quote=row.quote))
+    if told := mined.read_in(language()):
+        doubt = tr(" (it does not say the same: {difference})", difference=told.difference)
+        head = tr("In {language}", language=language_name(told.language, language()))
+        yield safe(f"    {head}: {told.first_person or told.text}{doubt if told.agrees is False else ''}")
     for fact in scene.facts(row):
-        yield safe(f"    {fact.label.capitalize()}: {fact.text}")
+        yield safe(f"    {fact.label[:1].upper()}{fact.label[1:]}: {fact.text}")
     if mined.before:
-        yield safe(f"    Reworded from: {mined.before.text}")
+        yield safe("    " + tr("Reworded from: {words}", words=mined.before.text))
     if mined.after:
-        yield safe(f"    Reworded as {mined.after}.")
+        yield safe("    " + tr("Reworded as {id}.", id=mined.after))
     for verdict in mined.verdicts:
         if verdict.round == scene.run.verify_round:
             yield judged(verdict)
@@ -182,41 +198,49 @@ def statement(scene: Scene, mined: Mined, which: str) -> Iterator[str]:
     for sample in mined.samples:
         why = because(in_words(DROPPED, sample.drop_reason or ""))
         flags = f", {flags_in_words(sample.flags)}" if sample.flags else ""
-        origin = f", content: {in_words(GROUNDS_SHORT, sample.provenance)}" if sample.provenance else ""
-        made = f", made of {sample.beside} too" if sample.beside else ""
-        yield safe(
-            f"    Sample, {in_words(SHAPES, sample.kind)}, {sample.status}{why}, {sample.id}{origin}{made}{flags}:"
+        origin = (
+            tr(", content: {content}", content=in_words(GROUNDS_SHORT, sample.provenance)) if sample.provenance else ""
         )
+        made = tr(", made of {id} too", id=sample.beside) if sample.beside else ""
+        head = f"{tr('Sample')}, {in_words(SHAPES, sample.kind)}, {tr(sample.status)}{why}"
+        yield safe(f"    {head}, {sample.id}{origin}{made}{flags}:")
         for message in json.loads(sample.messages):
             yield safe(f"      {message['role']}: {message['content']}")
         yield from reviews(scene.reviews.get(sample.id, ()))
 
 
 def judged(row: VerdictRow) -> str:
-    score = "" if row.score is None else f", {row.score:g} of 5"
+    score = "" if row.score is None else tr(", {rating} of 5", rating=f"{row.score:g}")
     answer = f", {row.answer}" if row.answer else ""
-    sure = "" if row.confidence is None else f", {row.confidence:.0%} sure"
+    sure = "" if row.confidence is None else ", " + tr("{share} sure", share=f"{row.confidence:.0%}")
     relation = relation_in_words(row.criterion, row.relation)
     return safe(
         f"    {in_words(CRITERIA, row.criterion)}: {relation}{score}{answer}{sure}; "
-        f"{'kept' if row.decision == 'keep' else 'dropped'}{because(row.reason)}"
+        f"{tr('kept') if row.decision == 'keep' else tr('dropped')}{because(row.reason)}"
     )
 
 
 def represented(cluster: Cluster) -> str:
     if cluster.similarity is None:
-        return safe(f"    Stands for {cluster.size - 1} more that say the same.")
-    near = f"similarity {cluster.similarity:.2f} ({in_words(METHODS, cluster.method)})"
-    return safe(f"    Said before, {near}; for it stands {cluster.representative_id}: {cluster.representative}")
+        return safe("    " + tr("Stands for {count} more that say the same.", count=cluster.size - 1))
+    said = tr(
+        "Said before, similarity {similarity} ({method}); for it stands {id}: {words}",
+        similarity=f"{cluster.similarity:.2f}",
+        method=in_words(METHODS, cluster.method),
+        id=cluster.representative_id,
+        words=cluster.representative,
+    )
+    return safe(f"    {said}")
 
 
 def reviews(rows: tuple[ReviewRow, ...]) -> Iterator[str]:
     for row in rows:
         _, word, _ = DECISION_SIGNS[row.decision]
-        rating = "" if row.rating is None else f", rated {row.rating} of 5"
-        wording = f", in these words: {row.wording}" if row.wording else ""
-        yield safe(f"    Review: {word} by {row.reviewer}{rating}{wording}" + because(row.note))
+        rating = "" if row.rating is None else tr(", rated {rating} of 5", rating=row.rating)
+        wording = tr(", in these words: {words}", words=row.wording) if row.wording else ""
+        head = tr("Review: {decision} by {reviewer}", decision=tr(word), reviewer=row.reviewer)
+        yield safe(f"    {head}{rating}{wording}" + because(row.note))
 
 
 def because(reason: str | None) -> str:
-    return f", because: {reason}" if reason else ""
+    return tr(", because: {reason}", reason=reason) if reason else ""

@@ -7,6 +7,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from culturepark.terminal.linebreak import whole
+
 SPEEDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 WORDS_PER_SECOND = 3.5
 """At 1x: about as fast as people talk, and a little slower than most read."""
@@ -27,7 +29,7 @@ class Part:
 
     @classmethod
     def of(cls, phase: str, text: str) -> Part:
-        return cls(phase, tuple(match.end() for match in WORD.finditer(text)))
+        return cls(phase, tuple(dict.fromkeys(whole(text, match.end()) for match in WORD.finditer(text))))
 
     @property
     def speech(self) -> float:

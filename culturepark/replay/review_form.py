@@ -17,6 +17,7 @@ from textual.widgets.text_area import Edit, EditResult
 
 from culturepark.domain import Decision
 from culturepark.ids import kind_of
+from culturepark.interface import grouped, tr
 from culturepark.replay.widgets.frame import FramedScreen
 from culturepark.store.dialogue_view import Scene
 from culturepark.store.tables import ReviewRow
@@ -89,18 +90,18 @@ class ReviewScreen(FramedScreen[Judgement | None]):
     def compose(self) -> ComposeResult:
         decision, rating, wording, note = self._fields(self.filled or self.standing)
         with Vertical(id="frame") as frame:
-            frame.border_title = "Judge"
-            yield Static(Text(f"{what(self.subject_id)} {clip(self.subject_id, 200)}"), id="subject", markup=False)
+            frame.border_title = tr("Judge")
+            yield Static(Text(f"{tr(what(self.subject_id))} {clip(self.subject_id, 200)}"), id="subject", markup=False)
             yield Choice("decision", DECISIONS, decision, id="decision")
             yield Choice("rating", RATINGS, rating, id="rating")
-            yield Label(f"its {self.part}, corrected or as it is", markup=False, classes="words")
+            yield Label(tr("its {words}, corrected or as it is", words=tr(self.part)), markup=False, classes="words")
             yield Words(wording, id="wording", classes="words")
-            yield Label("note: why", markup=False)
+            yield Label(tr("note: why"), markup=False)
             yield Words(note, id="note")
             yield Static(Text(), id="word", markup=False)
             with Horizontal(id="buttons"):
-                yield Button("save (ctrl+s)", id="save", variant="primary", compact=True)
-                yield Button("cancel (escape)", id="cancel", compact=True)
+                yield Button(tr("save (ctrl+s)"), id="save", variant="primary", compact=True)
+                yield Button(tr("cancel (escape)"), id="cancel", compact=True)
 
     def on_mount(self) -> None:
         self.query(".words").set(display=not self.why_only)
@@ -138,7 +139,7 @@ class ReviewScreen(FramedScreen[Judgement | None]):
             self.dismiss(None)
             return
         self.discarded = self.filled_in
-        self._say("Not saved. Escape again throws it away; ctrl+s saves it.")
+        self._say(tr("Not saved. Escape again throws it away; ctrl+s saves it."))
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         event.stop()
@@ -157,9 +158,14 @@ def judged(decision: str, rating: str, wording: str, note: str, *, present: str)
     corrected = wording != present
     for name, text in (("wording", wording if corrected else ""), ("note", note)):
         if len(text) > LONGEST:
-            return f"The {name} has {len(text):,} characters; {LONGEST:,} are the most."
+            return tr(
+                "The {field} has {count} characters; {most} are the most.",
+                field=tr(name),
+                count=grouped(len(text)),
+                most=grouped(LONGEST),
+            )
     if corrected and not wording:
-        return "The wording is empty; what is to go altogether is rejected."
+        return tr("The wording is empty; what is to go altogether is rejected.")
     judgement = Judgement(
         decision=next(known for known in DECISIONS if known == decision),
         rating=None if rating == "none" else int(rating),
@@ -167,7 +173,7 @@ def judged(decision: str, rating: str, wording: str, note: str, *, present: str)
         note=note or None,
     )
     if judgement == Judgement("comment", None, None, None):
-        return "A comment needs a rating, another wording or a note."
+        return tr("A comment needs a rating, another wording or a note.")
     return judgement
 
 
@@ -175,7 +181,8 @@ def part_of(scene: Scene, subject_id: str) -> str:
     """Return a name for the words of a subject that may be corrected, which are those that are trained on."""
     kinds = {mined.row.id: mined.row.kind for mined in scene.statements}
     if subject_id in kinds:
-        return "words in the first person" if kinds[subject_id] == "opinion" else f"{kinds[subject_id]}, as it is said"
+        kind = kinds[subject_id]
+        return tr("words in the first person") if kind == "opinion" else tr("{kind}, as it is said", kind=tr(kind))
     return "answer" if what(subject_id) == "Sample" else "text"
 
 
@@ -229,10 +236,10 @@ class Choice(Widget, can_focus=True):
 
     @property
     def parts(self) -> list[str]:
-        return [f"({'•' if option == self.value else ' '}) {option}" for option in self.options]
+        return [f"({'•' if option == self.value else ' '}) {tr(option)}" for option in self.options]
 
     def render(self) -> Text:
-        return Text(f"{self.label:9} " + "  ".join(self.parts), no_wrap=True)
+        return Text(f"{tr(self.label):9} " + "  ".join(self.parts), no_wrap=True)
 
     def choose(self, value: str) -> None:
         self.value = value

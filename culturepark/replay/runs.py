@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from culturepark.glossary import counted, signed_status
+from culturepark.interface import tr
 from culturepark.replay.session import Session, StoreScreen
 from culturepark.replay.widgets.frame import Heading, Keys
 from culturepark.replay.widgets.lists import Listing, fitted
@@ -26,7 +27,7 @@ class RunList(Listing):
         made = row.created_at[:16].replace("T", " ")
         talks = "" if row.dialogues is None else counted(row.dialogues, "dialogue")
         if row.dialogues is not None and row.done != row.dialogues:
-            talks = f"{row.done:,} of {talks}"
+            talks = tr("{count} of {dialogues}", count=f"{row.done:,}", dialogues=talks)
         kept = "" if row.kept is None else counted(row.kept, "sample")
         quiet = self.ink("quiet")
         if self.tall() == 1:
@@ -69,7 +70,7 @@ class RunsScreen(StoreScreen[None]):
         self.runs = list(runs)
 
     def compose(self) -> ComposeResult:
-        yield Heading("Runs")
+        yield Heading(tr("Runs"))
         yield RunList()
         yield Keys()
 
@@ -92,7 +93,7 @@ class RunsScreen(StoreScreen[None]):
             return [by_id[name] for name in ids]
 
         self.query_one(RunList).show(list(by_id), rows)
-        detail = "Conversations between simulated people; no evidence of what real people think."
+        detail = tr("Conversations between simulated people; no evidence of what real people think.")
         self.query_one(Heading).tell(place=counted(len(by_id), "run"), detail=detail)
 
     def on_listing_chosen(self, event: Listing.Chosen) -> None:

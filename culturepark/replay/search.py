@@ -9,6 +9,7 @@ from functools import lru_cache
 from threading import Event
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
@@ -17,10 +18,12 @@ from textual.widgets import Input
 
 from culturepark.glossary import counted
 from culturepark.ids import last_part
+from culturepark.interface import tr
 from culturepark.replay.session import RunCache, Session
 from culturepark.replay.widgets.frame import Heading, Keys
 from culturepark.replay.widgets.lists import Listing, fitted
 from culturepark.terminal.layout import Mark, lay_out
+from culturepark.terminal.linebreak import whole
 from culturepark.terminal.safe import clip
 
 if TYPE_CHECKING:
@@ -59,7 +62,7 @@ class Hits:
 @lru_cache(maxsize=64)
 def places(text: str, words: str) -> Sequence[tuple[int, int]]:
     """Return start and end of each place of a search's words in a text."""
-    from culturepark.store.search import folded_with_places, terms
+    from culturepark.languages.words import folded_with_places, terms
 
     folded, origin = folded_with_places(text)
     spans = []
@@ -109,14 +112,14 @@ class HitList(Listing):
 
     def draw(self, row: Hit, width: int) -> list[Text]:
         number = last_part(row.dialogue_id)
-        where = f"{number}, turn {row.position}"
+        where = tr("{dialogue}, turn {turn}", dialogue=number, turn=row.position)
         first = next((start for start, _ in places(row.text, self.hits.words)), 0)
-        start = max(0, first - AROUND)
+        start = whole(row.text, first - AROUND)
         start = max(start, row.text.find(" ", start, first) + 1) if start else 0
-        excerpt = " ".join((("… " if start else "") + row.text[start : start + 400]).split())
+        excerpt = " ".join((("… " if start else "") + row.text[start : whole(row.text, start + 400)]).split())
         lines = lay_out(excerpt, width - 2, self.hits.marks(excerpt))
         name = self.names.get(row.speaker, row.speaker.capitalize())
-        speaker = fitted(name, width - len(where) - 1, self.ink("strong"))
+        speaker = fitted(name, width - cell_len(where) - 1, self.ink("strong"))
         return [Text.assemble(speaker, " ", (where, self.ink("quiet"))), lines[0] if lines else Text()]
 
 
@@ -144,13 +147,13 @@ class SearchScreen(Screen[None]):
         self._stop = Event()
 
     def compose(self) -> ComposeResult:
-        yield Heading("Search", id="heading")
-        yield Input(placeholder='words that were said; "in quotes" together', select_on_focus=False)
+        yield Heading(tr("Search"), id="heading")
+        yield Input(placeholder=tr('words that were said; "in quotes" together'), select_on_focus=False)
         yield HitList()
         yield Keys()
 
     def on_mount(self) -> None:
-        self.query_one(Heading).tell(place=clip(self.run_cache.run_id, 60), detail="in all dialogues of the run")
+        self.query_one(Heading).tell(place=clip(self.run_cache.run_id, 60), detail=tr("in all dialogues of the run"))
 
     def on_unmount(self) -> None:
         self._stop.set()
@@ -168,13 +171,13 @@ class SearchScreen(Screen[None]):
     async def _search(self, words: str, stop: Event) -> None:
         listing = self.query_one(HitList)
         hits = listing.hits
-        self._tell("searching")
+        self._tell(tr("searching"))
 
         def show(batch: list[Hit]) -> None:
             if not stop.is_set():
                 hits.rows += batch
                 listing.measure()
-                self._tell("searching")
+                self._tell(tr("searching"))
 
         def search() -> None:
             listing.names = self.run_cache.names
@@ -197,9 +200,9 @@ class SearchScreen(Screen[None]):
         hits = self.query_one(HitList).hits
         count = counted(len(hits.rows), "hit")
         if len(hits.rows) >= MOST:
-            count += ", and more: another word makes them fewer"
+            count += tr(", and more: another word makes them fewer")
         words = hits.words.strip()
-        detail = count + (f", {state} …" if state else "") if len(words) > 1 else "in all dialogues of the run"
+        detail = count + (f", {state} …" if state else "") if len(words) > 1 else tr("in all dialogues of the run")
         self.query_one(Heading).tell(place=clip(self.run_cache.run_id, 60), detail=detail)
 
     # --- keys -------------------------------------------------------------------------------------------

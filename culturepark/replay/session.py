@@ -15,6 +15,7 @@ from textual.screen import Screen
 
 from culturepark.errors import CultureparkError, StoreError, UsageError
 from culturepark.ids import dialogue_of, kind_of, run_of
+from culturepark.interface import tr
 from culturepark.store.first_look import RunLine
 
 # The store takes half a second to import; that is done in threads while the app paints.
@@ -150,10 +151,10 @@ class Session:
             try:
                 return self._scene(dialogue.parent_id), scene
             except UsageError as error:  # stores are thinned out run by run
-                return f"its parent is gone: {error}"
+                return tr("its parent is gone: {error}", error=error)
         if branches := self.run_cache(dialogue.run_id).lists.branches(dialogue.id):
             return scene, self._scene(branches[-1].id)
-        return "no parent and no branch to compare it with; b makes a branch"
+        return tr("no parent and no branch to compare it with; b makes a branch")
 
     def _scene(self, dialogue_id: str) -> Scene:
         run_id, _ = self.locate(dialogue_id)

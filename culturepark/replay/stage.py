@@ -13,8 +13,9 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 
 from culturepark.errors import CultureparkError, UsageError
-from culturepark.glossary import DECISION_SIGNS, FIXED, ORIGINS, counted, signed_status
+from culturepark.glossary import DECISION_SIGNS, FIXED, ORIGINS, counted, in_words, signed_status
 from culturepark.ids import place_of, run_of, short
+from culturepark.interface import later, tr
 from culturepark.replay.evidence_panel import EvidencePanel
 from culturepark.replay.playback import Part, Playback
 from culturepark.replay.search import Hits
@@ -38,7 +39,7 @@ LONGEST_FRAME = 0.25
 POLL_SECONDS = 0.5
 SAID_SECONDS = 3.0
 """Time to read a message while turns go by."""
-READ_ONLY = "read-only with --follow; without it one judges and branches"
+READ_ONLY = later("read-only with --follow; without it one judges and branches")
 
 
 class StageScreen(StoreScreen[str]):
@@ -183,7 +184,13 @@ class StageScreen(StoreScreen[str]):
             people.append(f"{seated.persona.name}, {seated.persona.culture}{stance}")
         marks = []
         if dialogue.parent_id:
-            marks.append(f"↳ branched off {dialogue.parent_id.rpartition('.')[2]} after turn {dialogue.branched_at}")
+            marks.append(
+                tr(
+                    "↳ branched off {parent} after turn {turn}",
+                    parent=dialogue.parent_id.rpartition(".")[2],
+                    turn=dialogue.branched_at,
+                )
+            )
         if self.session.follow:
             marks.append(self._following())
         place = f"d{dialogue.number}"
@@ -196,7 +203,7 @@ class StageScreen(StoreScreen[str]):
 
     def _following(self) -> str:
         others = len([name for name in self._running_ids if name != self.dialogue_id])
-        return "following" + (f", {counted(others, 'other')} in progress" if others else "")
+        return tr("following") + (tr(", {others} in progress", others=counted(others, "other")) if others else "")
 
     # --- the present turn -----------------------------------------------------------------------------
 
@@ -236,7 +243,9 @@ class StageScreen(StoreScreen[str]):
         self.query_one(Speeches).show(self.scene, self.playback.position, self.playback.shown, marks)
         state = state_of(self.playback, finished=self.scene.finished)
         on_turn = self.spoken is None or self.subject == self.spoken.id
-        self.query_one(StatusLine).show(state if on_turn else f"{state}, on {short(self.subject)}")
+        self.query_one(StatusLine).show(
+            state if on_turn else tr("{state}, on {subject}", state=state, subject=short(self.subject))
+        )
 
     def _tick(self) -> None:
         now = self.app.clock()  # type: ignore[attr-defined]  # of Replay
@@ -289,7 +298,7 @@ class StageScreen(StoreScreen[str]):
                 self._open(self._running_ids[0], live=True)
             elif not going:
                 self.playback.leave_live()
-                self._say("the run has ended")
+                self._say(tr("the run has ended"))
                 self._show_turn()
 
     # --- keys: play -------------------------------------------------------------------------------------
@@ -337,16 +346,16 @@ class StageScreen(StoreScreen[str]):
             if 0 <= index < len(self.ids):
                 self._open(self.ids[index])
                 return
-        self._say("there is no other dialogue that way")
+        self._say(tr("there is no other dialogue that way"))
 
     def action_hit(self, by: int) -> None:
         if self.hits is None:
-            self._say("n goes from hit to hit of a search; / begins one")
+            self._say(tr("n goes from hit to hit of a search; / begins one"))
         elif self.hits.move(by):
             hit = self.hits.present
             self._open(hit.dialogue_id, hit.position)
         else:
-            self._say("no more hits that way")
+            self._say(tr("no more hits that way"))
 
     # --- keys: look around ------------------------------------------------------------------------------
 
@@ -376,7 +385,7 @@ class StageScreen(StoreScreen[str]):
             if seated:
                 self._push(PersonaScreen(seated, self.scene.seed))
             else:
-                self._say(f"{self.spoken.name} has no card")
+                self._say(tr("{name} has no card", name=self.spoken.name))
 
     def action_calls(self) -> None:
         if self.scene and (subject := self.subject):
@@ -389,7 +398,7 @@ class StageScreen(StoreScreen[str]):
         if rows:
             self._push(CallsScreen(rows))
         else:
-            self._say("no model was asked for this")
+            self._say(tr("no model was asked for this"))
 
     def action_search(self) -> None:
         from culturepark.replay.search import search
@@ -441,7 +450,12 @@ class StageScreen(StoreScreen[str]):
         """Return the subject; for a turn of fixed words, which is never mined, show a message and return ""."""
         turn = self.spoken.turn if self.spoken and self.subject == self.spoken.id else None
         if turn and turn.origin in FIXED:
-            self._say(f"a {ORIGINS[turn.origin]}: nothing is mined from it, so there is nothing to review")
+            self._say(
+                tr(
+                    "a {origin}: nothing is mined from it, so there is nothing to review",
+                    origin=in_words(ORIGINS, turn.origin),
+                )
+            )
             return ""
         return self.subject
 
@@ -451,7 +465,7 @@ class StageScreen(StoreScreen[str]):
         if isinstance(written, str):
             return written
         row, new = written
-        self._say(self._describe(row) if new else f"already so: {self._describe(row)}")
+        self._say(self._describe(row) if new else tr("already so: {review}", review=self._describe(row)))
         await self._reload_scene()
         return None
 
@@ -462,9 +476,9 @@ class StageScreen(StoreScreen[str]):
     async def _show_undo(self, write: Future[ReviewRow | None]) -> None:
         row = await self._outcome(write)
         if row is None:
-            self._say(f"{self.session.reviewer} has judged nothing here that could be taken back")
+            self._say(tr("{reviewer} has judged nothing here that could be taken back", reviewer=self.session.reviewer))
         elif not isinstance(row, str):
-            self._say(f"taken back: {self._describe(row)}")
+            self._say(tr("taken back: {review}", review=self._describe(row)))
             await self._reload_scene()
 
     async def _outcome(self, write: Future[T]) -> T | str:
@@ -473,7 +487,7 @@ class StageScreen(StoreScreen[str]):
         try:
             outcome = await self.unless_left(self.session.result_of(write))
         except CultureparkError as error:
-            outcome = f"not stored: {error}"
+            outcome = tr("not stored: {why}", why=error)
             self._say(outcome)
         self.session.acknowledge(write)
         return outcome
@@ -489,8 +503,8 @@ class StageScreen(StoreScreen[str]):
         """Describe a review in a few words; a subject in another dialogue is named by its whole id."""
         sign, word, _ = DECISION_SIGNS[row.decision]
         here = place_of(row.subject_id)[0] == self.dialogue_id
-        rated = f", {row.rating} of 5" if row.rating else ""
-        return f"{sign} {short(row.subject_id) if here else row.subject_id} {word}{rated}"
+        rated = tr(", {rating} of 5", rating=row.rating) if row.rating else ""
+        return f"{sign} {short(row.subject_id) if here else row.subject_id} {tr(word)}{rated}"
 
     def action_to_review(self) -> None:
         """Go to the next statement that this reviewer has not judged, what a model made up before the rest."""
@@ -501,7 +515,7 @@ class StageScreen(StoreScreen[str]):
     async def _to_review(self, subject: str) -> None:
         statement_id = await self.ask(self.session.next_to_review, self.run_cache.run_id, subject)
         if statement_id is None:
-            self._say(f"nothing else that is kept waits for a review by {self.session.reviewer}")
+            self._say(tr("nothing else that is kept waits for a review by {reviewer}", reviewer=self.session.reviewer))
             return
         if self.focused is self.query_one(Speeches):
             self.action_swap()
@@ -551,7 +565,7 @@ class StageScreen(StoreScreen[str]):
 
     def _may_write(self) -> bool:
         if self.session.follow:
-            self._say(READ_ONLY)
+            self._say(tr(READ_ONLY))
         return not self.session.follow
 
 

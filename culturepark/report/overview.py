@@ -11,6 +11,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import Any
 
+from culturepark import interface
 from culturepark.dialogue.casting import Skip
 from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import JUDGES, Edition, JsonObject, Scenario
@@ -18,6 +19,7 @@ from culturepark.glossary import (
     CRITERIA,
     DROPPED,
     GROUNDS_SHORT,
+    KINDS_TOGETHER,
     METHODS,
     REFUSED,
     REJECTED,
@@ -32,6 +34,7 @@ from culturepark.glossary import (
     counted,
     in_words,
 )
+from culturepark.interface import language, tr
 from culturepark.languages.countries import country_name
 from culturepark.models.kinds import is_scripted, is_tiny
 from culturepark.stats.figures import (
@@ -53,6 +56,7 @@ from culturepark.stats.run_stats import CultureCounts
 from culturepark.stats.text import check_lines, measured, review_lines, talk_figure, told_beside_chance, verdict_of
 from culturepark.store.dialogue_view import Mined, Scene, Spoken
 from culturepark.store.tables import RunRow
+from culturepark.terminal.linebreak import whole
 
 KINDS = ("opinion", "norm", "custom")
 FURTHEST = 3
@@ -75,11 +79,15 @@ class Example:
     speaker: str
     culture: str
     question: str
+    language: str | None
+    """Of what was said; None where nobody noted it."""
     before: str
     quote: str
     after: str
     messages: Sequence[Mapping[str, str]]
     """Empty if there is no row."""
+    rendering: str = ""
+    """The statement, or without a row the speech, in the reader's language, if it was said in another one."""
 
 
 @dataclass(frozen=True)
@@ -149,11 +157,12 @@ def view(
         "rejected": worded(stats.statements.rejected, REJECTED),
         "dropped": worded(stats.samples.dropped, DROPPED),
         "repeats": worded(stats.duplicates.by_method, METHODS),
-        "criteria": {name: words for name, words in CRITERIA.items() if name not in stats.row_questions},
+        "criteria": {name: tr(words) for name, words in CRITERIA.items() if name not in stats.row_questions},
         "row_questions": [(name, in_words(CRITERIA, name)) for name in stats.row_questions],
         "told": told_beside_chance(stats.row_questions["distinctive"]) if "distinctive" in stats.row_questions else "",
         "generic": generic(stats),
-        "grounds": GROUNDS_SHORT,
+        "grounds": {name: tr(words) for name, words in GROUNDS_SHORT.items()},
+        "kinds_in_words": {kind: in_words(KINDS_TOGETHER, kind) for kind in KINDS},
         "origins": origins(stats),
         "looked_up": stats.provenance.statements.all.unknown < stats.provenance.statements.all.total,
         "checks": [line.strip() for name, check in stats.checks.items() for line in check_lines(name, check)],
@@ -164,7 +173,7 @@ def view(
         "fits": {name: group.stances for name, group in stats.representation.cultures.items() if group.stances.drawn},
         "cultures": cultures,
         "kinds": KINDS,
-        "shapes": [(name, words) for name, words in SHAPES_TOGETHER.items() if name in shapes],
+        "shapes": [(name, tr(words)) for name, words in SHAPES_TOGETHER.items() if name in shapes],
         "topics": topics(cultures),
         "voices": voices(stats.representation),
         "columns": VARIETY,
@@ -189,7 +198,16 @@ def examples(scenes: Iterable[Scene]) -> list[Example]:
             if not turn.turn.is_own:
                 continue
             speech = speech or Example(
-                turn.id, turn.name, turn.culture, scene.seed.question, "", clipped(turn.turn.text), "", ()
+                turn.id,
+                turn.name,
+                turn.culture,
+                scene.seed.question,
+                scene.language_of(turn.turn),
+                "",
+                clipped(turn.turn.text),
+                "",
+                (),
+                clipped(heard.text) if (heard := turn.read_in(language())) else "",
             )
             for statement in turn.statements:
                 if turn.culture not in rows and (example := example_of(scene, turn, statement)):
@@ -208,30 +226,33 @@ def example_of(scene: Scene, turn: Spoken, statement: Mined) -> Example | None:
         {"role": str(message.get("role")), "content": clipped(str(message.get("content")))}
         for message in json.loads(kept.messages)
     ]
-    before, after = text[max(0, start - AROUND) : start], text[end : end + AROUND]
+    before, after = text[whole(text, start - AROUND) : start], text[end : whole(text, end + AROUND)]
+    told = statement.read_in(language())
     return Example(
         turn.id,
         turn.name,
         turn.culture,
         scene.seed.question,
-        f"… {before.partition(' ')[2]}" if start > AROUND else before,
+        scene.language_of(turn.turn),
+        f"… {before.partition(' ')[2] or before}" if start > AROUND else before,
         clipped(text[start:end]),
-        f"{after.rpartition(' ')[0]} …" if end + AROUND < len(text) else after,
+        f"{after.rpartition(' ')[0] or after} …" if end + AROUND < len(text) else after,
         messages,
+        clipped(told.first_person or told.text) if told else "",
     )
 
 
 def clipped(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
+    return text if len(text) <= LONGEST else f"{text[: whole(text, LONGEST)]} …"
 
 
 def seated(cultures: Collection[str], edition: Edition) -> str:
     """Name the participants of a run by number of cultures; main contacts count apart."""
     known = [edition.culture(key) for key in cultures]
     own = sum(culture.role == "delegate" for culture in known)
-    sides = [f"{own} culture{'' if own == 1 else 's'}"] if own else []
-    mains = [f"{culture.adjective} main contacts" for culture in known if culture.role == "main"]
-    return " and ".join([*sides, *mains]) or "nobody"
+    sides = [counted(own, "culture")] if own else []
+    sides += [tr("{people} main contacts", people=c.adjective) for c in known if c.role == "main"]
+    return tr(" and ").join(sides) or tr("nobody")
 
 
 def worded(counts: Mapping[str, int], words: dict[str, str]) -> list[tuple[str, str, int]]:
@@ -264,14 +285,18 @@ def by_model(stats: RunStats, scenario: Scenario) -> list[tuple[str, str]]:
 
 def slips_in_words(slips: SlipCounts) -> list[str]:
     """Return a line on what was looked through, and one for each model that spoke."""
-    lines = [f"{slips.examined} of {counted(slips.dialogues, 'dialogue')} looked through for slips after the talk"]
+    dialogues = counted(slips.dialogues, "dialogue")
+    lines = [
+        tr("{some} of {dialogues} looked through for slips after the talk", some=slips.examined, dialogues=dialogues)
+    ]
     if slips.too_small:
-        lines[0] += f"; for {slips.too_small} the verifier's model was too small"
+        lines[0] += tr("; for {count} the verifier's model was too small", count=slips.too_small)
     if slips.unread:
-        lines[0] += f"; of {slips.unread} an answer could not be read"
+        lines[0] += tr("; of {count} an answer could not be read", count=slips.unread)
     for model, of_model in slips.by_model.items():
         found = ", ".join(f"{count} × {in_words(SLIPS, kind)}" for kind, count in of_model.by_kind.items())
-        counts = f"{model}: a slip in {of_model.with_slips} of {counted(of_model.speeches, 'speech', 'speeches')}"
+        speeches = counted(of_model.speeches, "speech", "speeches")
+        counts = tr("{model}: a slip in {some} of {speeches}", model=model, some=of_model.with_slips, speeches=speeches)
         lines.append(counts + (f" ({found})" if found else ""))
     return lines
 
@@ -300,11 +325,13 @@ def funnel(stats: RunStats) -> list[tuple[Step, float]]:
     decided = stats.samples.kept or stats.samples.dropped  # before that, no statement is accepted or lost
     repeats = sum(stats.duplicates.by_method.values())
     steps = [
-        Step("turns spoken", stats.turns.personas, "turns.personas"),
-        Step("statements found in them", total, "statements.total"),
-        Step("accepted", accepted, "representation.run.statements.accepted", lost=total - accepted if decided else 0),
-        Step("distinct", accepted - repeats, lost=repeats),
-        Step("samples kept", stats.samples.kept, "samples.kept"),
+        Step(tr("turns spoken"), stats.turns.personas, "turns.personas"),
+        Step(tr("statements found in them"), total, "statements.total"),
+        Step(
+            tr("accepted"), accepted, "representation.run.statements.accepted", lost=total - accepted if decided else 0
+        ),
+        Step(tr("distinct"), accepted - repeats, lost=repeats),
+        Step(tr("samples kept"), stats.samples.kept, "samples.kept"),
     ]
     widest = max(step.count for step in steps) or 1
     return [(step, 100 * step.count / widest) for step in steps]
@@ -324,10 +351,13 @@ def origins(stats: RunStats) -> list[tuple[str, str, Origins]]:
     The second value is the path of the figures in `stats`.
     """
     rows = []
-    for what, name in (("statements", "statements"), ("samples kept", "samples")):
+    for what, name in ((tr("statements"), "statements"), (tr("samples kept"), "samples")):
         by: OriginsBy = getattr(stats.provenance, name)
         rows.append((what, f"provenance.{name}.all", by.all))
-        rows += [(f"{what}: {kind}s", f"provenance.{name}.by_kind.{kind}", one) for kind, one in by.by_kind.items()]
+        rows += [
+            (f"{what}: {in_words(KINDS_TOGETHER, kind)}", f"provenance.{name}.by_kind.{kind}", one)
+            for kind, one in by.by_kind.items()
+        ]
         rows += [(f"{what}: {of}", f"provenance.{name}.by_culture.{of}", one) for of, one in by.by_culture.items()]
     return rows
 
@@ -351,8 +381,13 @@ def drawn_share(answer: StanceAnswer, cell: StanceCell) -> float:
 
 
 def how_far(distance: SurveyDistance) -> str:
-    further = "further than chance would lead" if distance.skewed else "no further than chance leads"
-    return f"distance {distance.jsd:.2f}, by chance {distance.expected:.2f}: {further}"
+    further = tr("further than chance would lead") if distance.skewed else tr("no further than chance leads")
+    return tr(
+        "distance {distance}, by chance {chance}: {further}",
+        distance=decimal(distance.jsd),
+        chance=decimal(distance.expected),
+        further=further,
+    )
 
 
 def topics(cultures: Mapping[str, CultureCounts]) -> list[JsonObject]:
@@ -382,7 +417,7 @@ def shade(count: int, widest: int) -> int:
 
 def voices(representation: Representation) -> list[tuple[str, Group, str]]:
     """Return each culture and the whole run with the verdict on its voices."""
-    groups: list[tuple[str, Group]] = [*representation.cultures.items(), ("together", representation.run)]
+    groups: list[tuple[str, Group]] = [*representation.cultures.items(), (tr("together"), representation.run)]
     return [(name, group, verdict_of(group)) for name, group in groups]
 
 
@@ -408,13 +443,17 @@ def talk_rows(talks: Talks) -> list[TalkRow]:
         if one := talks.measures.get(name):
             value, _ = measured(name, one)
             null = "" if one.null is None else talk_figure(name, one.null)
-            apart = {True: "yes", False: "no", None: ""}[one.beyond_null]
-            rows.append(TalkRow(name, TALKS[name], value, talk_interval(name, one), null, apart))
+            apart = {True: tr("yes"), False: tr("no"), None: ""}[one.beyond_null]
+            rows.append(TalkRow(name, tr(TALKS[name]), value, talk_interval(name, one), null, apart))
     return rows
 
 
 def talk_interval(name: str, one: Measured) -> str:
-    return "" if one.low is None else f"{talk_figure(name, one.low)} to {talk_figure(name, one.high)}"
+    return (
+        ""
+        if one.low is None
+        else tr("{low} to {high}", low=talk_figure(name, one.low), high=talk_figure(name, one.high))
+    )
 
 
 def between(start: str, end: str | None) -> float | None:
@@ -431,11 +470,11 @@ def figure(stats: RunStats, path: str) -> Any:
 
 
 def grouped(number: float | None) -> str:
-    return "–" if number is None else f"{number:,.0f}"
+    return "–" if number is None else interface.grouped(round(number))
 
 
 def decimal(number: float | None) -> str:
-    return "–" if number is None else f"{number:.2f}"
+    return "–" if number is None else interface.decimal(number)
 
 
 def percent(part: float | None) -> str:
@@ -460,4 +499,4 @@ def duration(seconds: float | None) -> str:
 
 
 def money(usd: float | None) -> str:
-    return "no known price" if usd is None else f"${usd:,.2f}" if usd >= 1 else f"${usd:.4f}"
+    return tr("no known price") if usd is None else f"${usd:,.2f}" if usd >= 1 else f"${usd:.4f}"

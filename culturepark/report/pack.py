@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from culturepark.domain import JsonObject
-from culturepark.glossary import FOR_THE_PAGE, GROUNDS_SHORT, in_words, relation_in_words
+from culturepark.domain import DEFAULT_LANGUAGE, JsonObject
+from culturepark.glossary import GROUNDS_SHORT, for_the_page, in_words, relation_in_words
+from culturepark.interface import tr
 from culturepark.redact import bare, without_secrets
 from culturepark.store.dialogue_view import Cluster, Mined, Scene, Scenes, Spoken
 from culturepark.store.reasons import beside, no_sample, no_statement, slip_in_words
@@ -101,7 +102,7 @@ class Packer:
         seated = {key for line in self.lines for key, _ in line["people"]}
         return {
             "run": self.scenes.run.id,
-            "words": FOR_THE_PAGE,
+            "words": for_the_page(),
             "seeds": {
                 seed.key: {
                     "question": seed.question,
@@ -152,7 +153,7 @@ def line_of(scene: Scene) -> JsonObject:
             }
         ),
         "parent": row.parent_id,
-    }
+    } | in_language(row.language, DEFAULT_LANGUAGE)
 
 
 def talk_of(scene: Scene) -> JsonObject:
@@ -170,7 +171,7 @@ def talk_of(scene: Scene) -> JsonObject:
             for seat in scene.people
         ],
         "turns": [turn_of(scene, turn) for turn in scene.turns],
-    }
+    } | in_language(row.language, DEFAULT_LANGUAGE)
 
 
 def turn_of(scene: Scene, spoken: Spoken) -> JsonObject:
@@ -178,7 +179,7 @@ def turn_of(scene: Scene, spoken: Spoken) -> JsonObject:
     return {
         "id": spoken.id,
         "speaker": turn.speaker,
-        "name": "The user" if turn.role == "user" else spoken.name,  # `You` is right only for the user
+        "name": tr("The user") if turn.role == "user" else spoken.name,  # `You` is right only for the user
         "culture": spoken.culture,
         "role": turn.role,
         "phase": turn.phase,
@@ -193,6 +194,8 @@ def turn_of(scene: Scene, spoken: Spoken) -> JsonObject:
         "reviews": reviews_of(scene, spoken.id),
         "statements": [statement_of(scene, mined) for mined in spoken.statements],
         "why": None if spoken.statements else no_statement(scene, turn),
+        **in_language(turn.language, scene.dialogue.language),
+        **rendered({"language": one.language, "text": one.text} for one in turn.renderings),
     }
 
 
@@ -230,12 +233,25 @@ def statement_of(scene: Scene, mined: Mined) -> JsonObject:
                 "beside": sample.beside,
                 "messages": json.loads(sample.messages),
                 "reviews": reviews_of(scene, sample.id),
+                **in_language(sample.language, scene.dialogue.language),
             }
             for sample in mined.samples
         ],
         "why": None if mined.samples else no_sample(scene, mined),
         "reviews": reviews_of(scene, row.id),
+        **in_language(row.language, scene.dialogue.language),
+        **rendered(one.model_dump(exclude={"statement_id", "call_id", "checked_by"}) for one in mined.renderings),
     }
+
+
+def in_language(code: str | None, around: str) -> JsonObject:
+    """Return the language of something, where it is another one than that of what is around it."""
+    return {} if code in (None, around) else {"language": code}
+
+
+def rendered(renderings: Iterable[JsonObject]) -> JsonObject:
+    found = list(renderings)
+    return {"renderings": found} if found else {}
 
 
 def cluster_of(cluster: Cluster) -> JsonObject:

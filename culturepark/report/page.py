@@ -23,6 +23,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from culturepark import __version__
 from culturepark.errors import StoreError, UsageError
 from culturepark.files import exists, readable
+from culturepark.glossary import counted
+from culturepark.interface import language, plural
+from culturepark.interface.pages import tr_html, words_for, words_script
 from culturepark.models.ledger import now
 from culturepark.redact import without_secrets
 from culturepark.report import overview
@@ -146,6 +149,7 @@ def page(store: Store, run_id: str, progress: Progress = lambda *_: None) -> Ite
         "dialogues": len(ids),
         "typed": turns_by_hand(store, run),
         "packs": packs,
+        "words": words_for("culturepark/report/js/"),
     }
     yield MARK
     yield from (without_secrets(piece) for piece in environment().get_template("page.html").generate(values))
@@ -167,14 +171,14 @@ def environment() -> Environment:
         overview.how_far,
     )
     made.filters |= {function.__name__: function for function in filters}
-    made.globals["figure"] = overview.figure
+    made.globals |= {"figure": overview.figure, "tr": tr_html, "counted": counted, "form": plural, "language": language}
     return made
 
 
 @cache
 def script() -> str:
     """Return all parts as one script in a function of its own."""
-    parts = "\n".join(part(f"js/{name}.js") for name in SCRIPTS)
+    parts = "\n".join([words_script(), *(part(f"js/{name}.js") for name in SCRIPTS)])
     return f'(() => {{\n"use strict";\n{parts}\n}})();'
 
 

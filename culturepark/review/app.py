@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from culturepark.errors import CultureparkError
+from culturepark.interface import tr
 from culturepark.replay.app import Replay
 from culturepark.replay.review_form import Choice, Judgement, ReviewScreen
 from culturepark.replay.session import Session, StoreScreen
@@ -59,6 +60,7 @@ class RowScreen(StoreScreen[None]):
         Binding("r", "reword", "reword"),
         Binding("s", "skip", "skip"),
         Binding("u", "undo", "undo"),
+        Binding("t", "rendering", "in your language, or not", show=False),
         Binding("S", "unskip", "see again what you skipped", show=False),
         Binding("q,escape", "app.quit", "quit", key_display="q"),
     ]
@@ -72,6 +74,8 @@ class RowScreen(StoreScreen[None]):
         super().__init__()
         self.desk, self.session, self.languages = desk, session, languages
         self.row: RowView | None = None
+        self.rendered = False
+        """Whether the rendering of a row is shown: whoever reads its language judges its own words."""
         self.busy = False
         """A key is at work. Others do nothing: what is not seen is not judged."""
 
@@ -100,7 +104,7 @@ class RowScreen(StoreScreen[None]):
 
             def skip() -> str:
                 self.desk.skip(self.reviewer, row.id)
-                return "skipped; u brings it back"
+                return tr("skipped; u brings it back")
 
             self._do(skip)
 
@@ -111,9 +115,16 @@ class RowScreen(StoreScreen[None]):
 
         self._do(unskip)
 
+    def action_rendering(self) -> None:
+        self.rendered = not self.rendered
+        if self.row:
+            self.query_one(Sheet).fill(stops_of(self.row, rendered=self.rendered))
+
     def action_undo(self) -> None:
         def undo() -> str:
-            return "taken back" if self.desk.undo(self.reviewer) else f"{self.reviewer} has nothing to take back here"
+            if self.desk.undo(self.reviewer):
+                return tr("taken back")
+            return tr("{reviewer} has nothing to take back here", reviewer=self.reviewer)
 
         self._do(undo)
 
@@ -130,8 +141,8 @@ class RowScreen(StoreScreen[None]):
 
         def judge() -> str:
             self.desk.judge(self.reviewer, row.id, given.decision, wording=given.wording, note=given.note)
-            word = "✗ no" if given.decision == "reject" else "✎ reworded" if given.wording else "✓ yes"
-            return f"{word}; u takes it back"
+            word = tr("✗ no") if given.decision == "reject" else tr("✎ reworded") if given.wording else tr("✓ yes")
+            return tr("{judgement}; u takes it back", judgement=word)
 
         self._do(judge)
 
@@ -166,7 +177,7 @@ class RowScreen(StoreScreen[None]):
         try:
             word, self.row, progress = await self.unless_left(self.session.result_of(write))
         except CultureparkError as error:
-            self.query_one(Heading).tell(mark=f"not stored: {clip(error, 300)}")
+            self.query_one(Heading).tell(mark=tr("not stored: {why}", why=clip(error, 300)))
         else:
             self._show(word, progress)
         self.session.acknowledge(write)
@@ -178,15 +189,16 @@ class RowScreen(StoreScreen[None]):
             title=progress.line(clip(self.reviewer, 30)), detail=row.about if row else "", mark=word
         )
         sheet = self.query_one(Sheet)
-        sheet.fill(stops_of(row) if row else [nothing_left(progress)])
+        sheet.fill(stops_of(row, rendered=self.rendered) if row else [nothing_left(progress)])
         sheet.scroll_home(animate=False)
 
 
-def stops_of(row: RowView) -> list[Stop]:
+def stops_of(row: RowView, *, rendered: bool = False) -> list[Stop]:
     """Return the row, then the sections behind it."""
-    heads = {"system": "system  ", "user": "user  "}
+    heads = {"system": f"{tr('system')}  ", "user": f"{tr('user')}  "}
     prompt = [Para(content, "muted", heads.get(role, f"{clip(role, 20)}  ")) for role, content in row.prompt]
-    trained = Stop(row.id, (*prompt, Para(row.answer, head="answer  ", head_look="label")))
+    below = [row.rendering] if rendered and row.rendering else []
+    trained = Stop(row.id, (*prompt, Para(row.answer, head=f"{tr('answer')}  ", head_look="label"), *below))
     return [
         trained,
         *(Stop(row.id, (Para(section.title, "title"), *section.paras)) for section in row.behind),
@@ -195,5 +207,7 @@ def stops_of(row: RowView) -> list[Stop]:
 
 
 def nothing_left(progress: Progress) -> Stop:
-    again = f" You have skipped {progress.skipped}; S shows them again." if progress.skipped else ""
-    return Stop("", (Para(f"Nothing is left for you to judge here.{again} q ends."),))
+    parts = [tr("Nothing is left for you to judge here.")]
+    if progress.skipped:
+        parts.append(tr("You have skipped {count}; S shows them again.", count=progress.skipped))
+    return Stop("", (Para(" ".join([*parts, tr("q ends.")])),))

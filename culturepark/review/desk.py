@@ -11,6 +11,7 @@ from threading import RLock
 from culturepark.domain import Decision, Review
 from culturepark.errors import UsageError
 from culturepark.ids import run_of, turn_of
+from culturepark.interface import tr
 from culturepark.review.row import RowView, row_view
 from culturepark.store.dialogue_view import Scenes
 from culturepark.store.draws import Member, Over, members
@@ -40,7 +41,13 @@ class Progress:
     """By me, and still unjudged by me."""
 
     def line(self, reviewer: str) -> str:
-        return f"{self.judged} of {self.rows} · {reviewer} · {self.no} no"
+        return tr(
+            "{judged} of {rows} · {reviewer} · {no} no",
+            judged=self.judged,
+            rows=self.rows,
+            reviewer=reviewer,
+            no=self.no,
+        )
 
 
 class Desk:
@@ -87,6 +94,16 @@ class Desk:
     def judged(self) -> int:
         """Number of rows that somebody has judged."""
         return len(self._judged)
+
+    def counted(self, language: str, reviewer: str = "") -> tuple[int, int, int]:
+        """Return how many rows are in a language, how many of them somebody has judged, and how many a reviewer."""
+        with self._lock:
+            there = [name for name, row in self.rows.items() if row.language == language]
+            return (
+                len(there),
+                sum(name in self._judged for name in there),
+                sum(reviewer in self._by.get(name, {}) for name in there),
+            )
 
     def here(self, reviewer: str, languages: Collection[str] = ()) -> RowView | None:
         """Return the row in front of a reviewer, or the next one; None where nothing is left for them.

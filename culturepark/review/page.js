@@ -1,14 +1,14 @@
-"use strict";
 // What models wrote gets into the page as text alone, never as HTML.
 const at = (id) => document.getElementById(id);
 const base = location.pathname.replace(/\/?$/, "/");
-let who = null, row = null, busy = false, asking = "";
+let who = null, shown = null, row = null, busy = false, asking = "";
 
-function made(tag, text, kind) {
+function made(tag, text, kind, language) {
   const one = document.createElement(tag);
   one.textContent = text;
   if (kind) one.className = kind;
   one.dir = "auto";
+  if (language) one.lang = language;
   return one;
 }
 
@@ -39,7 +39,7 @@ async function send(what, more = {}) {
     say(got.said);
     show(got);
   } catch (error) {
-    say(error instanceof TypeError ? "The program that serves this page does not answer; what you said last may not be stored." : `Not stored: ${error.message}`);
+    say(error instanceof TypeError ? tr("The program that serves this page does not answer; what you said last may not be stored.") : tr("Not stored: {why}", {why: error.message}));
   } finally {
     busy = false;
     for (const button of at("keys").children) button.disabled = !row && !["undo"].includes(button.dataset.do);
@@ -47,14 +47,15 @@ async function send(what, more = {}) {
 }
 
 function show(got) {
+  shown = got;
   row = got.row;
   at("line").textContent = got.line;
   const place = at("row");
   place.replaceChildren();
   if (!row) {
-    place.append(made("p", "Nothing is left for you to judge here."));
+    place.append(made("p", tr("Nothing is left for you to judge here.")));
     if (got.progress.skipped) {
-      const again = made("button", `Show again what you skipped (${got.progress.skipped})`);
+      const again = made("button", tr("Show again what you skipped ({count})", {count: got.progress.skipped}));
       again.type = "button";
       again.addEventListener("click", () => send("unskip"));
       place.append(again);
@@ -62,19 +63,22 @@ function show(got) {
   } else {
     place.append(made("p", row.about, "small"));
     for (const message of row.prompt) {
-      place.append(made("h2", message.role), made("p", message.content, message.role === "system" ? "message muted" : "message"));
+      place.append(made("h2", message.role), made("p", message.content, message.role === "system" ? "message muted" : "message", row.language));
     }
-    place.append(made("h2", "answer"), made("p", row.answer, "answer"));
+    place.append(made("h2", tr("answer")), made("p", row.answer, "answer", row.language));
+    if (row.rendering) {
+      const toggle = made("button", tr("In your language"));
+      toggle.type = "button";
+      toggle.id = "rendering";
+      toggle.setAttribute("aria-pressed", String(Boolean(who.rendered)));
+      toggle.addEventListener("click", keys.rendering);
+      place.append(toggle);
+      if (who.rendered) place.append(paragraph(row.rendering));
+    }
     for (const section of row.behind) {
       place.append(made("h2", section.title));
       for (const para of section.paras) {
-        const line = made("p", "", `para ${para.look}`);
-        if (para.head) line.append(made("span", `${para.head} `, "head"));
-        const [before, marked, after] = para.text;
-        line.append(before);
-        if (marked) line.append(made("mark", marked));
-        line.append(after);
-        place.append(line);
+        place.append(paragraph(para));
       }
     }
     place.append(made("p", row.id, "small"));
@@ -83,10 +87,21 @@ function show(got) {
   place.focus({preventScroll: true});
 }
 
+function paragraph(para) {
+  const line = made("p", "", `para ${para.look}`, para.language);
+  if (para.head) line.append(made("span", `${para.head} `, "head"));
+  const [before, marked, after] = para.text;
+  line.append(before);
+  if (marked) line.append(made("mark", marked));
+  line.append(after);
+  return line;
+}
+
 function ask(what) {
   asking = what;
-  at("asked").textContent = what === "why" ? "Why not?" : "What should the answer say?";
+  at("asked").textContent = what === "why" ? tr("Why not?") : tr("What should the answer say?");
   at("words").value = what === "why" ? "" : row.answer;
+  at("words").lang = what === "why" ? "" : row.language || "";
   at("more").hidden = false;
   at("words").focus();
 }
@@ -98,8 +113,13 @@ const keys = {
   reword: () => ask("reword"),
   skip: () => send("skip", {id: row.id}),
   undo: () => send("undo"),
+  rendering: () => {
+    who.rendered = !who.rendered;
+    store(who);
+    show(shown);
+  },
 };
-const letters = {y: "yes", n: "no", N: "why", r: "reword", s: "skip", u: "undo"};
+const letters = {y: "yes", n: "no", N: "why", r: "reword", s: "skip", u: "undo", t: "rendering"};
 
 function press(what) {
   if (!busy && at("more").hidden && (row || what === "undo")) keys[what]();
@@ -129,7 +149,7 @@ addEventListener("keydown", (event) => {
 at("more").addEventListener("submit", (event) => {
   event.preventDefault();
   const words = at("words").value.trim();
-  if (asking === "reword" && !words) { say("The wording is empty; what is to go altogether gets a no."); return; }
+  if (asking === "reword" && !words) { say(tr("The wording is empty; what is to go altogether gets a no.")); return; }
   const given = asking === "why" ? {decision: "reject", note: words} : {decision: "accept", wording: words === row.answer.trim() ? "" : words};
   close();
   send("judge", {id: row.id, ...given});

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
 from hmac import compare_digest
 from http import HTTPStatus
@@ -22,8 +22,10 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from culturepark.domain import JsonObject
+from culturepark.domain import SEVERAL_LANGUAGES, JsonObject
 from culturepark.errors import CultureparkError, StoreError, UsageError
+from culturepark.interface import language, tr
+from culturepark.interface.pages import tr_html, words_for, words_script
 from culturepark.report.page import digest
 from culturepark.review.desk import Desk
 from culturepark.review.row import RowView
@@ -63,14 +65,15 @@ class ReviewServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 32
 
-    def __init__(self, desk: Desk, title: str, port: int = 0) -> None:
+    def __init__(self, desk: Desk, title: str, port: int = 0, languages: Sequence[str] = ()) -> None:
         """
         Args:
+            languages: codes of those of which rows are handed out; none for all.
             port: 0 for any that is free.
         Raises:
             StoreError: if the port cannot be had.
         """
-        self.desk, self.title = desk, title
+        self.desk, self.title, self.languages = desk, title, tuple(languages) or tuple(desk.languages)
         self.token = token_urlsafe(24)
         try:
             super().__init__((ADDRESS, port), Handler)
@@ -154,7 +157,7 @@ class Handler(BaseHTTPRequestHandler):
     def _page(self) -> tuple[str, bytes]:
         if self._place():
             raise Refused(HTTPStatus.NOT_FOUND, "there is one page here")
-        return "text/html", page(self.server.title, tuple(self.server.desk.languages)).encode("utf-8", "replace")
+        return "text/html", page(self.server.title, self.server.languages, language()).encode("utf-8", "replace")
 
     def _called(self) -> tuple[str, bytes]:
         place = self._place()
@@ -171,12 +174,14 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(HTTPStatus.BAD_REQUEST, "no JSON") from None
         if not isinstance(sent, dict):
             raise Refused(HTTPStatus.BAD_REQUEST, "an object is wanted")
-        return "application/json", json.dumps(answer(self.server.desk, place, sent)).encode()
+        return "application/json", json.dumps(answer(self.server.desk, place, sent, self.server.languages)).encode()
 
 
-def answer(desk: Desk, place: str, sent: Mapping[str, Any]) -> JsonObject:
+def answer(desk: Desk, place: str, sent: Mapping[str, Any], offered: Collection[str] = ()) -> JsonObject:
     """Do what a reviewer asks, and return the row that is then in front of them.
 
+    Args:
+        offered: codes of languages of which rows are handed out; none for all.
     Raises:
         UsageError: if the request is not well formed.
         Refused: if there is no such request.
@@ -185,6 +190,7 @@ def answer(desk: Desk, place: str, sent: Mapping[str, Any]) -> JsonObject:
     languages = sent.get("languages", [])
     if not (isinstance(languages, list) and all(isinstance(code, str) for code in languages)):
         raise UsageError("languages: a list of codes is wanted")
+    languages = [code for code in languages if not offered or code in offered] or list(offered)
     word = ""
     if place == "judge":
         decision = text(sent, "decision")
@@ -202,7 +208,7 @@ def answer(desk: Desk, place: str, sent: Mapping[str, Any]) -> JsonObject:
     elif place == "unskip":
         desk.unskip(reviewer)
     elif place == "undo":
-        word = "" if desk.undo(reviewer) else "there is nothing to take back"
+        word = "" if desk.undo(reviewer) else tr("there is nothing to take back")
     elif place != "next":
         raise Refused(HTTPStatus.NOT_FOUND, "no such request")
     row = desk.here(reviewer, languages)
@@ -225,6 +231,8 @@ def row_json(row: RowView) -> JsonObject:
     return {
         "id": row.id,
         "about": row.about,
+        "language": None if row.language == SEVERAL_LANGUAGES else row.language,
+        "rendering": para_json(row.rendering) if row.rendering else None,
         "prompt": [{"role": safe(role), "content": safe(content, lines=True)} for role, content in row.prompt],
         "answer": safe(row.answer, lines=True),
         "behind": [{"title": section.title, "paras": [*map(para_json, section.paras)]} for section in row.behind],
@@ -235,7 +243,7 @@ def para_json(para: Para) -> JsonObject:
     """Return head, look and text of a paragraph; the text is cut where a mark begins and ends."""
     start, end = next(((start, end) for start, end, _ in para.marks), (0, 0))
     parts = [safe(part, lines=True) for part in (para.text[:start], para.text[start:end], para.text[end:])]
-    return {"head": para.head.strip(), "look": para.look, "text": parts}
+    return {"head": para.head.strip(), "look": para.look, "text": parts, "language": para.language}
 
 
 @cache
@@ -244,17 +252,28 @@ def part(name: str) -> str:
 
 
 @cache
+def script() -> str:
+    return f"{words_script()}\n{part('page.js')}"
+
+
+@cache
 def policy() -> str:
     """Return the policy of the page: nothing runs and nothing is styled but what is its own; it talks to us alone."""
-    script, style = digest(part("page.js")), digest(part("page.css"))
+    ours, style = digest(script()), digest(part("page.css"))
     return (
-        f"default-src 'none'; img-src data:; script-src '{script}'; style-src '{style}'; connect-src 'self'; "
+        f"default-src 'none'; img-src data:; script-src '{ours}'; style-src '{style}'; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
 
 
 @cache
-def page(title: str, languages: tuple[str, ...]) -> str:
+def page(title: str, languages: tuple[str, ...], shown: str) -> str:
+    """
+    Args:
+        languages: of rows.
+        shown: the language of the page's own words, which is the one that is shown now.
+    """
     made = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
+    made.globals |= {"tr": tr_html, "language": shown, "words": words_for("culturepark/review/page.js")}
     template = made.get_template("page.html")
-    return template.render(title=title, languages=languages, style=part("page.css"), script=part("page.js"))
+    return template.render(title=title, languages=languages, style=part("page.css"), script=script())

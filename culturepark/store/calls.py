@@ -14,8 +14,8 @@ from sqlmodel import col, or_, select
 from culturepark.domain import JsonObject
 from culturepark.errors import UsageError
 from culturepark.ids import kind_of, run_of
+from culturepark.languages.words import folded, folded_with_places
 from culturepark.store.integrity import hangs_on, pages, sound
-from culturepark.store.search import folded, folded_with_places
 from culturepark.store.store import Store
 from culturepark.store.tables import CallRow
 

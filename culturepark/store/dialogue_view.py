@@ -6,15 +6,30 @@ The terminal app and the report page both show it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, Protocol, TypeVar
 
 from sqlmodel import Session, col, func, select
 
-from culturepark.domain import Casting, Edition, Participant, Persona, Seed, Shape, Slip, Stance, Turn
+from culturepark.domain import (
+    SEVERAL_LANGUAGES,
+    Casting,
+    Edition,
+    Participant,
+    Persona,
+    Rendering,
+    Seed,
+    Shape,
+    Slip,
+    Stance,
+    StatementRendering,
+    Turn,
+)
 from culturepark.errors import UsageError
 from culturepark.ids import hangs_on
+from culturepark.interface import tr
 from culturepark.store.grounds import Fact, card_line, facts
 from culturepark.store.integrity import edition_of, paged, pages
 from culturepark.store.standing import standing_rows
@@ -24,9 +39,11 @@ from culturepark.store.tables import (
     DialogueRow,
     DuplicateRow,
     ParticipantRow,
+    RenderingRow,
     ReviewRow,
     RunRow,
     SampleRow,
+    StatementRenderingRow,
     StatementRow,
     TurnRow,
     VerdictRow,
@@ -34,6 +51,22 @@ from culturepark.store.tables import (
 
 MEMBERS = 50
 """Members of a cluster that are read at most; a cluster can have thousands."""
+
+
+class InALanguage(Protocol):
+    @property
+    def language(self) -> str: ...
+
+
+R = TypeVar("R", bound=InALanguage)
+
+
+def read_in(renderings: Iterable[R], language: str) -> R | None:
+    """Return what a reader of a language can read: `pt-BR` and `pt` will do for each other."""
+    there = list(renderings)
+    kin = language.partition("-")[0]
+    exact = next((one for one in there if one.language == language), None)
+    return exact or next((one for one in there if one.language.partition("-")[0] == kin), None)
 
 
 @dataclass(frozen=True)
@@ -76,11 +109,15 @@ class Mined:
     """Id of the rewording of this statement."""
     cluster: Cluster | None
     samples: tuple[SampleRow, ...]
+    renderings: tuple[StatementRendering, ...] = ()
 
     @property
     def kept(self) -> int:
         """Number of kept samples."""
         return sum(sample.status == "kept" for sample in self.samples)
+
+    def read_in(self, language: str) -> StatementRendering | None:
+        return read_in(self.renderings, language)
 
 
 @dataclass(frozen=True)
@@ -95,6 +132,9 @@ class Spoken:
     """Culture of the speaker; empty for a speaker without a card."""
     statements: tuple[Mined, ...] = ()
     slips: tuple[Slip, ...] = ()
+
+    def read_in(self, language: str) -> Rendering | None:
+        return read_in(self.turn.renderings, language)
 
 
 @dataclass(frozen=True)
@@ -114,6 +154,11 @@ class Scene:
     @property
     def finished(self) -> bool:
         return self.dialogue.status in ("done", "failed", "stopped")
+
+    def language_of(self, words: Turn | StatementRow | SampleRow) -> str | None:
+        """Return the language of a turn, statement or sample; None where nobody noted it in a talk of several."""
+        whole = self.dialogue.language
+        return words.language or (None if whole == SEVERAL_LANGUAGES else whole)
 
     @property
     def statements(self) -> list[Mined]:
@@ -180,6 +225,9 @@ class Scenes:
             turns = session.exec(
                 select(TurnRow).where(TurnRow.dialogue_id == dialogue_id).order_by(col(TurnRow.position))
             ).all()
+            renderings: dict[str, list[Rendering]] = defaultdict(list)
+            for heard in in_order(session, RenderingRow, RenderingRow.turn_id, [turn.id for turn in turns]):
+                renderings[heard.turn_id].append(heard.noun())
             by_turn = self._mined(session, dialogue_id)
             slips: dict[str, list[Slip]] = defaultdict(list)
             for slip in self.store.slips(dialogue_id):
@@ -191,7 +239,7 @@ class Scenes:
             reviews = {subject: tuple(standing[subject]) for subject in subjects if subject in standing}
         seed = self.edition.seed(dialogue.seed_key)
         people = tuple(self._seated(row, seed) for row in participants)
-        names = {"user": ("You", "")}
+        names = {"user": (tr("You"), "")}
         names |= {seated.persona.key: (seated.persona.name, seated.persona.culture) for seated in people}
         return Scene(
             run=self.run,
@@ -201,8 +249,8 @@ class Scenes:
             turns=tuple(
                 Spoken(
                     row.id,
-                    row.noun(),
-                    *names.get(row.speaker, (row.speaker.capitalize(), "")),
+                    row.noun().model_copy(update={"renderings": tuple(renderings.get(row.id, ()))}),
+                    *names.get(row.speaker, (tr(row.speaker.capitalize()), "")),
                     statements=tuple(by_turn.get(row.id, ())),
                     slips=tuple(slips.get(row.id, ())),
                 )
@@ -257,6 +305,9 @@ class Scenes:
         after = {row.rewritten_from: row.id for row in rows if row.rewritten_from}
         verdicts: dict[str, list[VerdictRow]] = defaultdict(list)
         samples: dict[str, list[SampleRow]] = defaultdict(list)
+        renderings: dict[str, list[StatementRendering]] = defaultdict(list)
+        for told in in_order(session, StatementRenderingRow, StatementRenderingRow.statement_id, ids):
+            renderings[told.statement_id].append(told.noun())
         for verdict in paged(session, VerdictRow, VerdictRow.statement_id, ids):
             verdicts[verdict.statement_id].append(verdict)
         for sample in paged(session, SampleRow, SampleRow.statement_id, ids):
@@ -272,9 +323,16 @@ class Scenes:
                     after.get(row.id),
                     clusters.get(row.id),
                     tuple(samples[row.id]),
+                    tuple(renderings[row.id]),
                 )
             )
         return by_turn
+
+
+def in_order(session: Session, table: Any, subject: Any, ids: Sequence[str]) -> Iterator[Any]:
+    """Yield the renderings of some subjects, by language."""
+    for page in pages(ids):
+        yield from session.exec(select(table).where(col(subject).in_(page)).order_by(col(table.language)))
 
 
 def call_ids_of(scene: Scene, subject_id: str) -> list[str]:

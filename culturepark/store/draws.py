@@ -87,8 +87,10 @@ def over_of_selection(look: Look, selection: SelectionRow) -> Over:
 def members(look: Look, over: Over) -> list[Member]:
     """Return the samples of a run or selection that are kept, or were until reviewers rejected them, by id."""
     facts: list[Any] = [SampleRow.id, SampleRow.culture, SampleRow.kind, SampleRow.provenance]
-    facts.append(func.coalesce(SampleRow.language, DialogueRow.language))
-    query = of_run(sqlalchemy.select(*facts, col(SampleRow.status))).where(col(DialogueRow.run_id).in_(over.runs))
+    language = func.coalesce(SampleRow.language, DialogueRow.language)
+    query = of_run(sqlalchemy.select(*facts, language, col(SampleRow.status))).where(
+        col(DialogueRow.run_id).in_(over.runs)
+    )
     query = query.where(or_(col(SampleRow.status) == "kept", col(SampleRow.status) == "rejected"))
     rows = of_columns(look.execute(query))
     found = [

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from culturepark.domain import JsonObject, Persona, Statement, SurveyItem
 from culturepark.glossary import GROUNDS, REACHES, SUBJECTS, in_words
+from culturepark.interface import tr
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,9 @@ def card_line(
     if match is None:
         return None
     if match[2] is None:
-        own = stance and CardLine(name, "the answer that the person was given", stance, item.source if item else None)
+        own = stance and CardLine(
+            name, tr("the answer that the person was given"), stance, item.source if item else None
+        )
         return own or None if match[1] in ANSWERS else None
     place, find = int(match[2]) - 1, LINES.get(match[1])
     found = find(persona, place) if find else None
@@ -76,7 +79,7 @@ def value(persona: Persona, place: int) -> Found:
     if place >= len(persona.values):
         return None
     one = persona.values[place]
-    return "what matters to the person", f"{one.value}: {one.why}", None
+    return tr("what matters to the person"), f"{one.value}: {one.why}", None
 
 
 def saying(persona: Persona, place: int) -> Found:
@@ -84,7 +87,7 @@ def saying(persona: Persona, place: int) -> Found:
         return None
     one = persona.sayings[place]
     return (
-        "what the person would say aloud",
+        tr("what the person would say aloud"),
         one.text if one.text == one.english else f"{one.text} ({one.english})",
         None,
     )
@@ -94,7 +97,11 @@ def scene(persona: Persona, place: int) -> Found:
     if persona.episodes is None or place >= len(persona.episodes.scenes):
         return None
     one = persona.episodes.scenes[place]
-    return f"scene; {one.when}, {one.where}, with {one.who}", one.text, persona.episodes.origin
+    return (
+        tr("scene; {when}, {where}, with {who}", when=one.when, where=one.where, who=one.who),
+        one.text,
+        persona.episodes.origin,
+    )
 
 
 LINES: dict[str, Callable[[Persona, int], Found]] = {"norm": norm, "value": value, "saying": saying, "scene": scene}
@@ -105,17 +112,20 @@ def comes_from(statement: Statement, line: CardLine | None) -> Iterator[Fact]:
     """Yield where the content of a statement comes from, with the very line of the card."""
     where = in_words(GROUNDS, statement.provenance or "unknown")
     if statement.source is None:
-        yield Fact("comes from", where)
+        yield Fact(tr("comes from"), where)
         return
-    named = f"{line.name} ({line.what})" if line else f"{statement.source}, and the card has no such line"
+    named = f"{line.name} ({line.what})" if line else tr("{line}, and the card has no such line", line=statement.source)
     if statement.provenance == "model":
-        yield Fact("comes from", f"{where}; it was said to be from {named}, which was not found to carry it")
+        yield Fact(
+            tr("comes from"),
+            tr("{where}; it was said to be from {line}, which was not found to carry it", where=where, line=named),
+        )
     else:
-        yield Fact("comes from", f"{where}: {named}")
+        yield Fact(tr("comes from"), f"{where}: {named}")
     if line:
-        yield Fact("that line", line.text)
+        yield Fact(tr("that line"), line.text)
         if line.source:
-            yield Fact("its source", line.source)
+            yield Fact(tr("its source"), line.source)
 
 
 def facts(statement: Statement, line: CardLine | None, unlike: str | None = None) -> Iterator[Fact]:
@@ -127,15 +137,15 @@ def facts(statement: Statement, line: CardLine | None, unlike: str | None = None
     """
     yield from comes_from(statement, line)
     if statement.question:
-        yield Fact("question", statement.question)
+        yield Fact(tr("question"), statement.question)
     if statement.about:
-        yield Fact("about", in_words(SUBJECTS, statement.about))
+        yield Fact(tr("about"), in_words(SUBJECTS, statement.about))
     if statement.reach:
-        yield Fact("tells of", in_words(REACHES, statement.reach))
+        yield Fact(tr("tells of"), in_words(REACHES, statement.reach))
     if statement.exception:
-        yield Fact("but not", statement.exception)
+        yield Fact(tr("but not"), statement.exception)
     if statement.hangs_on:
-        yield Fact("hangs on", f"the speaker's {', '.join(statement.hangs_on)}")
+        yield Fact(tr("hangs on"), tr("the speaker's {traits}", traits=", ".join(statement.hangs_on)))
     if statement.unlike:
         words = f": {unlike}" if unlike else ""
-        yield Fact("unlike", f"{statement.unlike}{words}", leads_to=statement.unlike)
+        yield Fact(tr("unlike"), f"{statement.unlike}{words}", leads_to=statement.unlike)

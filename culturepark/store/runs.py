@@ -15,10 +15,10 @@ from sqlmodel import col, exists, func, select
 from culturepark.domain import JsonObject
 from culturepark.errors import UsageError
 from culturepark.ids import dialogue_of, parent_of, run_of
+from culturepark.languages.words import folded, terms
 from culturepark.store.exports import in_order
 from culturepark.store.integrity import hangs_on, of_columns
 from culturepark.store.lineage import of_run, parents
-from culturepark.store.search import folded, terms
 from culturepark.store.store import Store, check_branches
 from culturepark.store.tables import (
     CallRow,

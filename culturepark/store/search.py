@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,10 +12,20 @@ import sqlalchemy
 from sqlmodel import Session, and_, col, exists, func, or_, select
 
 from culturepark.domain import Status
+from culturepark.languages.words import folded, terms
 from culturepark.store.first_look import Line
 from culturepark.store.integrity import edition_of, of_columns, pages
 from culturepark.store.store import Store, counting
-from culturepark.store.tables import DialogueRow, ParticipantRow, RunRow, SampleRow, StatementRow, TurnRow, VerdictRow
+from culturepark.store.tables import (
+    DialogueRow,
+    ParticipantRow,
+    RenderingRow,
+    RunRow,
+    SampleRow,
+    StatementRow,
+    TurnRow,
+    VerdictRow,
+)
 
 PAGE = 500
 """Dialogues in one page at most."""
@@ -49,6 +57,7 @@ class Hit:
     position: int
     speaker: str
     text: str
+    """In which they were found: what was said, or a rendering of it."""
 
 
 class Lists:
@@ -145,9 +154,10 @@ class Lists:
         return self.store.database.rows(query.order_by(col(RunRow.created_at), col(DialogueRow.id)))
 
     def search(self, words: str, stopped: Callable[[], bool] = lambda: False) -> Iterator[Hit]:
-        """Yield the turns in which all words occur, in the order of the talk; case and width do not count.
+        """Yield the turns in which all words occur, in the order of the talk; `words.folded` says what does not count.
 
-        Words in double quotes must stand together. The run is read page by page as turns are asked for.
+        Where they do not occur in what was said, a rendering in which they do is a hit too. Words in double quotes must
+        stand together. The run is read page by page as turns are asked for.
 
         Args:
             stopped: asked before every page whether to give up; a search with few hits reads many pages for each.
@@ -157,13 +167,21 @@ class Lists:
             if stopped():
                 return
             order = {name: place for place, name in enumerate(ids)}
-            query = sqlalchemy.select(*columns(TurnRow, "dialogue_id", "id", "position", "speaker", "text"))
+            in_page = col(TurnRow.dialogue_id).in_(ids)
+            said = sqlalchemy.select(*columns(TurnRow, "dialogue_id", "id", "position", "speaker", "text", "language"))
+            heard = sqlalchemy.select(*columns(RenderingRow, "turn_id", "text")).join(TurnRow).where(in_page)
+            renderings: dict[str, list[str]] = defaultdict(list)
             with self.store.database.reading() as session:
-                rows = of_columns(session.execute(query.where(col(TurnRow.dialogue_id).in_(ids))))
+                rows = list(of_columns(session.execute(said.where(in_page))))
+                if any(row.language for row in rows):  # else nobody interpreted
+                    for turn_id, text in of_columns(session.execute(heard.order_by(col(RenderingRow.language)))):
+                        renderings[turn_id].append(text)
             for row in sorted(rows, key=lambda row: (order[row.dialogue_id], row.position)):
-                text = folded(row.text)
-                if all(term in text for term in wanted_terms):
-                    yield Hit(row.dialogue_id, row.id, row.position, row.speaker, row.text)
+                for text in (row.text, *renderings.get(row.id, ())):
+                    line = folded(text)
+                    if all(term in line for term in wanted_terms):
+                        yield Hit(row.dialogue_id, row.id, row.position, row.speaker, text)
+                        break
 
     def _conditions(self, filters: Filters) -> list[Any]:
         conditions: list[Any] = []
@@ -186,11 +204,6 @@ class Lists:
         return conditions
 
 
-MARKS = re.compile(
-    "[\u0300-\u036f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed]"
-)
-"""Accents, and the marks of Arabic and Hebrew that people usually do not write. `report/js/search.js` has the same."""
-
 STOP = func.coalesce(DialogueRow.stop_reason, DialogueRow.status)
 
 
@@ -202,35 +215,6 @@ def judged(run: RunRow) -> tuple[Any, ...]:
 def cause(stop: str) -> str:
     """Return `refused-turns` of `refused-turns: same-words`."""
     return stop.partition(":")[0]
-
-
-def folded(text: str) -> str:
-    """Return a text on one line, without case, width and `MARKS`."""
-    line = text.upper() if text.isascii() else folded_letters(text)
-    return " ".join(line.split())
-
-
-def folded_letters(text: str) -> str:
-    # Lower case first, or ẞ would stay; upper case last, in which ı and i are one, and both Greek sigmas.
-    return MARKS.sub("", unicodedata.normalize("NFKD", text)).lower().upper()
-
-
-def folded_with_places(text: str) -> tuple[str, list[int]]:
-    """Return `folded(text)`, and for each of its letters the place of its origin in the text."""
-    line, places = " ", [0]
-    for place, letter in enumerate(text):
-        for folded_letter in folded_letters(letter):
-            space = folded_letter.isspace()
-            if not (space and line[-1] == " "):
-                line += " " if space else folded_letter
-                places.append(place)
-    return line[1:], places[1:]
-
-
-def terms(words: str) -> list[str]:
-    """Return the terms of a search: single words, and quoted words as one term."""
-    parts = enumerate(folded(words).split('"'))
-    return [term for number, part in parts for term in ([part.strip()] if number % 2 else part.split()) if term]
 
 
 def columns(table: Any, *names: str) -> list[Any]:

@@ -49,6 +49,8 @@ class Para:
     head_look: Look | None = None
     one_line: bool = False
     """Show only the first line, with `…` for the rest."""
+    language: str | None = None
+    """Of the text (BCP 47); None where nobody knows it, and for our own words."""
 
     def lines(self, width: int) -> list[Text]:
         look = self.look if self.head_look is None else self.head_look

@@ -6,10 +6,11 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from culturepark.terminal.bidi import levels, mirrors, reorders, runs_from_right, shape_letters, visual_order
-from culturepark.terminal.linebreak import Piece, break_lines, pieces
+from culturepark.terminal.linebreak import CLUSTER, Piece, break_lines, pieces
 from culturepark.terminal.safe import safe
 
 Mark = tuple[int, int, str]
@@ -47,6 +48,24 @@ def lay_out(text: str, width: int, marks: Sequence[Mark] = (), *, reorder: bool 
             lines += lay_out_complex(safe(paragraph), width, inside, reorder)
         start = end + 1
     return lines
+
+
+def one_line(text: object, width: int, *, reorder: bool | None = None) -> str:
+    """Return safe text on one line of at most `width` cells, in visual order; `…` stands for what has no room."""
+    line = " ".join(safe(text).split())
+    if width < 1:
+        return ""
+    if cell_len(line) > width:
+        used = end = 0
+        for cluster in CLUSTER.finditer(line):
+            used += cell_len(cluster[0])
+            if used >= width:
+                break
+            end = cluster.end()
+        line = line[:end].rstrip() + "…"
+    if SIMPLE.fullmatch(line):
+        return line
+    return "".join(part.plain for part in lay_out(line, max(1, cell_len(line)), reorder=reorder))
 
 
 def hung(line: Text, width: int) -> Text:

@@ -20,6 +20,8 @@ NOT_FIRST = frozenset(
 )
 """Characters that begin no line, in scripts whose lines may end between any two characters."""
 NOT_LAST = frozenset("‘“（〔［｛〈《「『【〘〖〝｟«([{$£¥＄￡￥#")
+FARTHEST = 64
+"""Code points around a place that are looked at to see whether it is inside a cluster."""
 HANGUL = ((0x1100, 0x11FF), (0x3130, 0x318F), (0xA960, 0xA97F), (0xAC00, 0xD7FF))
 SPACES = frozenset(" \u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2008\u2009\u200a\u200b\u205f\u3000")
 """Spaces after which a line may end; one of them has no width."""
@@ -56,6 +58,17 @@ def pieces(text: str, glyphs: Sequence[str]) -> list[Piece]:
         else:
             parts.append(Piece(start, end, shown, cell_len(shown), cluster[0] in SPACES, free(text[start])))
     return parts
+
+
+def whole(text: str, end: int) -> int:
+    """Return the last place up to `end` where a text can be cut without cutting a letter from its marks."""
+    if not 0 < end < len(text) or text[end - 1 : end + 1].isascii():
+        return max(0, min(end, len(text)))
+    start = max(0, text.rfind(" ", 0, end), end - FARTHEST)
+    return max(
+        (cluster.start() for cluster in CLUSTER.finditer(text, start, end + FARTHEST) if cluster.start() <= end),
+        default=end,
+    )
 
 
 @lru_cache(maxsize=8192)

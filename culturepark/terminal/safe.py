@@ -44,9 +44,15 @@ def safe(text: object, *, lines: bool = False) -> str:
 
 
 def clip(text: object, width: int) -> str:
-    """Return safe text on one line, of at most `width` characters."""
+    """Return safe text on one line, of at most `width` characters. No letter is cut from its marks."""
     line = re.sub(r"\s+", " ", safe(text)).strip()
-    return line if len(line) <= width else line[: width - 1] + "…"
+    if len(line) <= width:
+        return line
+    if line.isascii():
+        return line[: width - 1] + "…"
+    from culturepark.terminal.linebreak import whole
+
+    return line[: whole(line, width - 1)] + "…"
 
 
 def editable(text: str) -> str:

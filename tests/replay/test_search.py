@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
+from culturepark.languages.words import folded, terms
 from culturepark.replay.search import HitList, Hits, SearchScreen, places
 from culturepark.replay.stage import StageScreen
-from culturepark.store.search import Hit, folded, terms
+from culturepark.store.search import Hit
 from tests.support.fakes import Held
 from tests.support.replaying import app_on, press, shown, small_run
 

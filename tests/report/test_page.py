@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
+from culturepark.languages.words import folded, terms
 from culturepark.report import page as pages
 from culturepark.store.dialogue_view import Scenes
-from culturepark.store.search import Filters, folded, terms
+from culturepark.store.search import Filters
 from culturepark.store.tables import CallRow, ReviewRow, SampleRow, StatementRow, TurnRow
 from tests.support.browser import opened, visit
 from tests.support.reports import Outline, Shown
@@ -116,8 +117,14 @@ SAYINGS = (
 )  # fmt: skip
 
 
+RANGES = (
+    (0, 0x17F), (0x2B0, 0x6FF), (0x8A0, 0x8FF), (0x980, 0x9FF), (0x1AB0, 0x1ACE), (0x1DC0, 0x206F), (0x20D0, 0x20F0),
+    (0xFB50, 0xFEFF),
+)  # fmt: skip
+
+
 def test_the_page_and_the_terminal_compare_words_by_one_rule(browser: Browser) -> None:
-    letters = [chr(code) for first, last in ((0, 0x17F), (0x300, 0x6FF)) for code in range(first, last + 1)]
+    letters = [chr(code) for first, last in RANGES for code in range(first, last + 1)]
     texts = [*SAYINGS, *(f"a{letter}b" for letter in letters)]
     script = f"(texts) => {{ {pages.part('js/search.js')}; return texts.map((text) => [folded(text), terms(text)]); }}"
     with visit(browser) as seen:

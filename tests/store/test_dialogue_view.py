@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from culturepark.errors import UsageError
+from culturepark.languages.words import folded, terms
 from culturepark.store.dialogue_view import Scenes, clusters_of
 from culturepark.store.reviews import Reviews
-from culturepark.store.search import Filters, Lists, folded, terms
+from culturepark.store.search import Filters, Lists
 from culturepark.store.tables import CallRow, DuplicateRow, StatementRow
 from tests.support.fakes import FakeModel, Held, edition, hold, shipped
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, TypeVar
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 from textual.app import ComposeResult, RenderResult
@@ -14,6 +15,7 @@ from textual.theme import Theme
 from textual.widget import Widget
 from textual.widgets import Footer
 
+from culturepark.interface import tr
 from culturepark.replay.widgets.lists import fitted, ink
 
 T = TypeVar("T")
@@ -67,13 +69,13 @@ class Heading(Widget):
 
     def render(self) -> RenderResult:
         width = self.content_size.width
-        side = min(len(self.place), width // 2) if self.place else 0
+        side = min(cell_len(self.place), width // 2) if self.place else 0
         first = Text.assemble(
             fitted(self.title, width - side - (1 if side else 0), self._ink("title")),
             " " if side else "",
             fitted(self.place, side, self._ink("quiet"), right=True),
         )
-        mark = min(len(self.mark), width)
+        mark = min(cell_len(self.mark), width)
         gap = "   " if mark and self.detail else ""
         rest = max(0, width - mark - len(gap))
         second = Text.assemble(
@@ -107,6 +109,8 @@ class Keys(Footer):
         rows: list[list[Widget]] = [[]]
         used, room = 0, self.app.size.width - 2
         for widget, label in zip(super().compose(), self._labels(), strict=False):
+            if words := getattr(widget, "description", ""):
+                setattr(widget, "description", tr(words))  # noqa: B010 - of a class that Textual keeps to itself
             if rows[-1] and used + len(label) > room and len(rows) < ROWS:
                 rows.append([])
                 used = 0
@@ -121,7 +125,7 @@ class Keys(Footer):
         bindings = [active.binding for active in self.screen.active_bindings.values() if active.binding.show]
         by_action = {binding.action: binding for binding in reversed(bindings)}
         return [
-            f" {self.app.get_key_display(by_action[action])} {by_action[action].description} "
+            f" {self.app.get_key_display(by_action[action])} {tr(by_action[action].description)} "
             for action in dict.fromkeys(binding.action for binding in bindings)
         ]
 

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 from textual import events
@@ -18,7 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from culturepark.terminal.safe import safe
+from culturepark.terminal.layout import one_line
 
 PAGE = 100
 """Rows that are fetched at once."""
@@ -284,10 +284,6 @@ def ink(widget: Widget, component: str) -> Style:
 
 def fitted(text: object, width: int, style: Style | str = "", *, right: bool = False) -> Text:
     """Return a text on one line of exactly `width` cells."""
-    line = " ".join(safe(text).split())
-    if width < 1:
-        line = ""
-    elif cell_len(line) > width:
-        line = set_cell_size(line, width - 1).rstrip() + "…"
+    line = one_line(text, width)
     gap = " " * (width - cell_len(line))
     return Text(gap + line if right else line + gap, style=style, no_wrap=True, end="")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 from textual.binding import Binding, BindingType
@@ -14,8 +15,10 @@ from textual.strip import Strip
 
 from culturepark.glossary import DECISION_SIGNS, ORIGINS, PHASES, SLIPS, in_words
 from culturepark.ids import last_part, within
+from culturepark.interface import language, tr
 from culturepark.replay.widgets.lists import fitted, ink
-from culturepark.terminal.layout import Mark, lay_out
+from culturepark.terminal.layout import Mark, lay_out, one_line
+from culturepark.terminal.linebreak import whole
 from culturepark.terminal.safe import clip
 
 if TYPE_CHECKING:
@@ -132,7 +135,7 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
             text = text[: self.shown]
             marks = [(start, min(end, len(text)), style) for start, end, style in self.marks if start < len(text)]
         width = min(READABLE, self.scrollable_content_region.width - MARGIN - 1)
-        body = lay_out(text, width, marks) or [Text()]
+        body = [*(lay_out(text, width, marks) or [Text()]), *self._rendering(spoken, len(text), width)]
         if not present:
             for line in body:
                 line.stylize_before(ink(self, "speeches--past"))
@@ -143,13 +146,25 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
             self._past[spoken.id] = block
         return block
 
+    def _rendering(self, spoken: Spoken, said: int, width: int) -> list[Text]:
+        """Return what a reader of the interface's language can read, as far as the speech has come."""
+        rendering = spoken.read_in(language())
+        if rendering is None:
+            return []
+        whole_text = spoken.turn.text
+        end = len(rendering.text) if said >= len(whole_text) else len(rendering.text) * said // len(whole_text)
+        return lay_out(
+            rendering.text[: whole(rendering.text, end)], width, [(0, len(rendering.text), str(self._quiet))]
+        )
+
     def _who(self, spoken: Spoken, width: int) -> Text:
         turn = spoken.turn
-        origin = ORIGINS.get(turn.origin, "follow-up" if turn.role == "moderator" else "")
+        follow_up = tr("follow-up") if turn.role == "moderator" else ""
+        origin = in_words(ORIGINS, turn.origin) if turn.origin in ORIGINS else follow_up
         detail = ", ".join(part for part in (spoken.culture, in_words(PHASES, turn.phase), origin) if part)
-        name = clip(spoken.name, 40)
+        name = one_line(spoken.name, 40)
         return Text.assemble(
-            (name, self._voice(spoken)), "  ", fitted(detail, max(0, width - len(name) - 2), self._quiet)
+            (name, self._voice(spoken)), "  ", fitted(detail, max(0, width - cell_len(name) - 2), self._quiet)
         )
 
     def _phase(self, number: int, width: int) -> list[Text]:
@@ -178,15 +193,15 @@ class Speeches(ScrollView, can_focus=True, inherit_bindings=False):
         for subject, name in subjects:
             for row in self.scene.reviews.get(subject, ()):
                 sign, word, ink_name = DECISION_SIGNS[row.decision]
-                line = f"{sign} {name}{word} by {row.reviewer}"
-                line += f", {row.rating} of 5" if row.rating else ""
-                line += ", reworded" if row.wording else ""
+                line = f"{sign} {name}" + tr("{decision} by {reviewer}", decision=tr(word), reviewer=row.reviewer)
+                line += tr(", {rating} of 5", rating=row.rating) if row.rating else ""
+                line += tr(", reworded") if row.wording else ""
                 line += f": {row.note}" if row.note else ""
                 lines.append(fitted(line, width, self._ink(ink_name)))
         return lines
 
     def _nothing(self) -> list[Text]:
-        return [Text(), Text.assemble("    ", ("nothing has been said yet", self._quiet))]
+        return [Text(), Text.assemble("    ", (tr("nothing has been said yet"), self._quiet))]
 
     def _voice(self, spoken: Spoken) -> Style:
         assert self.scene is not None

@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from culturepark.glossary import PHASES, in_words
+from culturepark.interface import tr
 from culturepark.replay.playback import Playback
 from culturepark.replay.widgets.lists import fitted, ink
 from culturepark.terminal.safe import clip
@@ -55,7 +56,14 @@ class PhaseTrack(Widget):
         if line.cell_len <= width:
             return line
         return fitted(
-            f"● {clip(in_words(PHASES, self.present), 30)}  ({at + 1} of {len(self.phases)} phases)", width, inks["now"]
+            tr(
+                "● {phase}  ({number} of {all} phases)",
+                phase=clip(in_words(PHASES, self.present), 30),
+                number=at + 1,
+                all=len(self.phases),
+            ),
+            width,
+            inks["now"],
         )
 
 
@@ -154,13 +162,15 @@ def state_of(playback: Playback, *, finished: bool) -> str:
     """Return the state of a playback as `▶ playing at 2x, turn 5 of 26`."""
     speed = f"{playback.speed:g}x"
     if not playback.parts:
-        state = "· nothing yet"
+        state = tr("· nothing yet")
     elif playback.live:
-        state = "● live, waiting" if playback.at_end else f"● live at {speed}"
+        state = tr("● live, waiting") if playback.at_end else tr("● live at {speed}", speed=speed)
     elif playback.playing:
-        state = f"▶ playing at {speed}"
+        state = tr("▶ playing at {speed}", speed=speed)
     elif playback.at_end and finished:
-        state = f"■ the end, {speed}"
+        state = tr("■ the end, {speed}", speed=speed)
     else:
-        state = f"‖ paused, {speed}"
-    return f"{state}, turn {playback.position} of {len(playback.parts)}" if playback.parts else state
+        state = tr("‖ paused, {speed}", speed=speed)
+    if not playback.parts:
+        return state
+    return tr("{state}, turn {number} of {all}", state=state, number=playback.position, all=len(playback.parts))

@@ -2,7 +2,7 @@
 
 async function callsPart(line, subject, own) {
   const calls = ((await callsOf(line))[subject] || []);
-  if (!calls.length) return [make("p", { class: "small" }, "No model was asked for this.")];
+  if (!calls.length) return [make("p", { class: "small" }, tr("No model was asked for this."))];
   return calls.map((call) => callCard(call, call.id === own, calls.length === 1));
 }
 
@@ -11,21 +11,21 @@ function callCard(call, own, open) {
   const response = parsed(call.response);
   const { messages = [], ...rest } = request;
   const figures = [
-    ["Tokens", `${grouped(call.prompt_tokens)} sent${call.cached_tokens ? ` (${grouped(call.cached_tokens)} from cache)` : ""}, ${grouped(call.completion_tokens)} answered${call.tokens_from ? `, by ${call.tokens_from}` : ""}`],
-    ["Cost", call.cost_usd === null ? "no known price" : `$${Number(call.cost_usd).toFixed(6)}`],
-    ["Time", call.duration_ms === null ? "–" : `${(call.duration_ms / 1000).toFixed(2)} s`],
-    ["Attempt", String(call.attempt)], ["Model", call.model], ["Endpoint", call.endpoint], ["Ended", call.finish_reason || "–"],
-    ["Seed", call.seed === null ? "–" : String(call.seed)], ["Sent", call.started_at],
+    [tr("Tokens"), `${tr("{count} sent", { count: grouped(call.prompt_tokens) })}${call.cached_tokens ? tr(" ({count} from cache)", { count: grouped(call.cached_tokens) }) : ""}, ${tr("{count} answered", { count: grouped(call.completion_tokens) })}${call.tokens_from ? tr(", by {whom}", { whom: call.tokens_from }) : ""}`],
+    [tr("Cost"), call.cost_usd === null ? tr("no known price") : `$${Number(call.cost_usd).toFixed(6)}`],
+    [tr("Time"), call.duration_ms === null ? "–" : `${(call.duration_ms / 1000).toFixed(2)} s`],
+    [tr("Attempt"), String(call.attempt)], [tr("Model"), call.model], [tr("Endpoint"), call.endpoint], [tr("Ended"), call.finish_reason || "–"],
+    [tr("Seed"), call.seed === null ? "–" : String(call.seed)], [tr("Sent"), call.started_at],
   ];
-  const fate = call.error ? `✗ failed: ${call.error}` : call.refused ? `✗ turned down: ${meaning("refused", call.refused)}` : own ? "✓ what was said" : "";
+  const fate = call.error ? tr("✗ failed: {error}", { error: call.error }) : call.refused ? tr("✗ turned down: {why}", { why: meaning("refused", call.refused) }) : own ? tr("✓ what was said") : "";
   return make("details", { class: "call", open: open || own },
-    make("summary", {}, `${capital(meaning("stages", call.stage))}, attempt ${call.attempt}`, fate ? make("span", { class: call.error || call.refused ? "bad" : "good" }, ` ${fate}`) : null),
+    make("summary", {}, tr("{stage}, attempt {attempt}", { stage: capital(meaning("stages", call.stage)), attempt: call.attempt }), fate ? make("span", { class: call.error || call.refused ? "bad" : "good" }, ` ${fate}`) : null),
     make("dl", { class: "card" }, figures.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", { dir: "auto" }, value)))),
-    make("h4", {}, "Prompt"), messages.map(messagePart),
-    make("h4", {}, "Reply"), verbatim(replied(response) ?? call.response ?? "none", "reply"),
-    make("details", {}, make("summary", {}, "Everything else that was sent"), verbatim(JSON.stringify(rest, null, 1))),
-    make("details", {}, make("summary", {}, "The exact body, and the raw reply"),
-      make("p", { class: "role" }, "request"), verbatim(call.request), make("p", { class: "role" }, "response"), verbatim(call.response ?? "none")),
+    make("h4", {}, tr("Prompt")), messages.map((message) => messagePart(message)),
+    make("h4", {}, tr("Reply")), verbatim(replied(response) ?? call.response ?? tr("none"), "reply"),
+    make("details", {}, make("summary", {}, tr("Everything else that was sent")), verbatim(JSON.stringify(rest, null, 1))),
+    make("details", {}, make("summary", {}, tr("The exact body, and the raw reply")),
+      make("p", { class: "role" }, tr("request")), verbatim(call.request), make("p", { class: "role" }, tr("response")), verbatim(call.response ?? tr("none"))),
     make("p", { class: "small" }, identity(call.id)));
 }
 

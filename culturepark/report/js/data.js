@@ -6,9 +6,9 @@ let index = null;
 let dialogues = new Map();
 
 function unpack(name) {
-  const known = unpacked.get(name);
+  const kept = unpacked.get(name);
   unpacked.delete(name);
-  const found = known || inflated(document.getElementById(name).textContent);
+  const found = kept || inflated(document.getElementById(name).textContent);
   unpacked.set(name, found);
   if (unpacked.size > KEPT) unpacked.delete(unpacked.keys().next().value);
   return found;
@@ -38,10 +38,10 @@ async function callsOf(line) {
 
 /** What a short word of the store means; a word that nobody has described stands for itself. */
 function meaning(group, name) {
-  const words = index.words[group] || {};
+  const meanings = index.words[group] || {};
   const [head, rest] = String(name).split(": ");
-  if (group === "stops" && rest) return `${words[head] || head} (${index.words.refused[rest] || rest})`;
-  return Object.hasOwn(words, name) ? words[name] : String(name);
+  if (group === "stops" && rest) return `${meanings[head] || head} (${index.words.refused[rest] || rest})`;
+  return Object.hasOwn(meanings, name) ? meanings[name] : String(name);
 }
 
 /** Where an id leads: {line, turn, statement}; null if not into this page. */

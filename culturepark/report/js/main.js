@@ -84,13 +84,13 @@ function stepDialogue(step) {
 
 function help() {
   const keys = [
-    ["/", "search all that was said"], ["↓ ↑", "walk through the list"], ["Enter", "open"], ["→ ←", "next turn, turn before"],
-    ["] [", "next dialogue, dialogue before"], ["Tab", "to what is behind the turn"], ["Esc", "close, then back to the list"], ["t", "light, dark, or as the system has it"],
+    ["/", tr("search all that was said")], ["↓ ↑", tr("walk through the list")], ["Enter", tr("open")], ["→ ←", tr("next turn, turn before")],
+    ["] [", tr("next dialogue, dialogue before")], ["Tab", tr("to what is behind the turn")], ["Esc", tr("close, then back to the list")], ["t", tr("light, dark, or as the system has it")],
   ];
   const dialog = document.getElementById("help");
-  dialog.replaceChildren(make("h2", { id: "help-h" }, "Keys"),
+  dialog.replaceChildren(make("h2", { id: "help-h" }, tr("Keys")),
     make("dl", { class: "keys" }, keys.map(([key, what]) => make("div", {}, make("dt", {}, make("kbd", {}, key)), make("dd", {}, what)))),
-    make("form", { method: "dialog" }, make("button", { type: "submit", click: (event) => { event.preventDefault(); dialog.close(); } }, "Close")));
+    make("form", { method: "dialog" }, make("button", { type: "submit", click: (event) => { event.preventDefault(); dialog.close(); } }, tr("Close"))));
   dialog.showModal();
 }
 
@@ -107,8 +107,8 @@ function remembered(value) {
 function setTheme(name) {
   document.documentElement.dataset.theme = THEMES.includes(name) ? name : "auto";
   const button = document.getElementById("theme");
-  button.textContent = { auto: "◐ Auto", light: "○ Light", dark: "● Dark" }[document.documentElement.dataset.theme];
-  button.setAttribute("aria-label", `Theme: ${document.documentElement.dataset.theme}`);
+  button.textContent = { auto: tr("◐ Auto"), light: tr("○ Light"), dark: tr("● Dark") }[document.documentElement.dataset.theme];
+  button.setAttribute("aria-label", tr("Theme: {name}", { name: { auto: tr("auto"), light: tr("light"), dark: tr("dark") }[document.documentElement.dataset.theme] }));
 }
 
 function nextTheme() {
@@ -126,7 +126,7 @@ async function begin() {
   }
   const trouble = document.getElementById("trouble");
   if (typeof DecompressionStream === "undefined") {
-    trouble.textContent = "This browser is too old to unpack the dialogues (it needs DecompressionStream: Chrome 80, Firefox 113, Safari 16.4 or newer). The figures on this page are all there.";
+    trouble.textContent = tr("This browser is too old to unpack the dialogues (it needs DecompressionStream: Chrome 80, Firefox 113, Safari 16.4 or newer). The figures on this page are all there.");
     trouble.hidden = false;
     return;
   }
@@ -134,7 +134,7 @@ async function begin() {
     await readIndex();
     buildBrowser();
   } catch {
-    trouble.textContent = "The dialogues could not be unpacked: this file is damaged or not whole. The figures on this page are all there.";
+    trouble.textContent = tr("The dialogues could not be unpacked: this file is damaged or not whole. The figures on this page are all there.");
     trouble.hidden = false;
     return;
   }

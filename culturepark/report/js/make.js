@@ -21,6 +21,23 @@ function fill(element, attributes, children) {
   return element;
 }
 
+/** The attribute `lang` of words in a language, where it is not the page's own. */
+const lang = (code) => (!code || code === "mul" || code === document.documentElement.lang ? null : code);
+
+/** What a reader of the page's language can read: `pt-BR` and `pt` will do for each other. */
+function readable(renderings) {
+  const own = document.documentElement.lang, kin = (code) => code.split("-")[0];
+  return (renderings || []).find((one) => one.language === own) || (renderings || []).find((one) => kin(one.language) === kin(own));
+}
+
+const named = (code) => {
+  try {
+    return new Intl.DisplayNames([document.documentElement.lang], { type: "language" }).of(code);
+  } catch {
+    return code;
+  }
+};
+
 /** A foreign piece inside a line of ours: its direction is its own. */
 const bdi = (text) => make("bdi", {}, text);
 
@@ -29,22 +46,22 @@ const bar = (share, kind) =>
     draw("rect", { class: "rail", width: "100%", height: 8, rx: 4 }),
     draw("rect", { class: "fill", width: `${Math.max(0, Math.min(100, 100 * share)).toFixed(1)}%`, height: 8, rx: 4 }));
 
-const grouped = (number) => (number === null || number === undefined ? "–" : Number(number).toLocaleString("en-GB"));
-const plural = (count, one, many) => `${grouped(count)} ${count === 1 ? one : many || `${one}s`}`;
+const grouped = (number) => (number === null || number === undefined ? "–" : Number(number).toLocaleString(document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang));
+const plural = (count, one, many) => `${grouped(count)} ${form(count, one, many)}`;
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 const percent = (share) => `${Math.round(100 * share)}%`;
 
 /** An id, with a button that copies it. */
 function identity(id) {
   const button = make("button", {
-    type: "button", class: "copy", "aria-label": `Copy ${id}`,
+    type: "button", class: "copy", "aria-label": tr("Copy {id}", { id }),
     click: async (event) => {
       event.stopPropagation();
-      announce((await copied(id)) ? `Copied ${id}` : `Could not copy ${id}`);
+      announce((await copied(id)) ? tr("Copied {id}", { id }) : tr("Could not copy {id}", { id }));
       button.classList.add("done");
       setTimeout(() => button.classList.remove("done"), 1200);
     },
-  }, "copy");
+  }, tr("copy"));
   return make("span", { class: "identity" }, make("code", {}, id), button);
 }
 
@@ -66,10 +83,10 @@ async function copied(text) {
 const LONGEST = 20000;
 
 /** A text as it is. Of one without measure first its beginning: to lay out a megabyte takes a browser long. */
-function verbatim(text, kind) {
-  const block = make("pre", { class: kind, dir: "auto", tabindex: 0 }, text.slice(0, LONGEST));
+function verbatim(text, kind, language) {
+  const block = make("pre", { class: kind, dir: "auto", lang: language, tabindex: 0 }, text.slice(0, LONGEST));
   if (text.length <= LONGEST) return block;
-  const all = make("button", { type: "button", click: () => { block.textContent = text; all.remove(); } }, `Show all ${grouped(text.length)} characters`);
+  const all = make("button", { type: "button", click: () => { block.textContent = text; all.remove(); } }, tr("Show all {count} characters", { count: grouped(text.length) }));
   return [block, all];
 }
 

@@ -1,0 +1,51 @@
+"""What a person's search takes for the same, in the scripts of the languages that are spoken here."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+
+from culturepark.catalog.filters import Filter
+from culturepark.languages.words import folded, folded_with_places, terms
+from tests.support.fakes import ELIF, edition
+
+SAME = {
+    "Turkish": [("ISPARTA", "ısparta"), ("ISPARTA", "isparta"), ("İzmir", "izmir"), ("İZMİR", "ızmır")],
+    "German": [("Straße", "STRASSE"), ("Straẞe", "strasse"), ("Müller", "muller")],
+    "Portuguese and Spanish": [("Coração", "coracao"), ("AÑO", "ano"), ("pingüino", "PINGUINO")],
+    "Arabic": [
+        ("أحمد", "احمد"), ("إسلام", "اسلام"), ("آمنة", "امنه"), ("ٱلله", "الله"), ("مدرسة", "مدرسه"), ("على", "علي"),
+        ("السَّلَامُ عَلَيْكُم", "السلام عليكم"), ("ســلام", "سلام"), ("ﻻ", "لا"), ("مسؤول", "مسوول"),
+    ],
+    "Bengali": [
+        ("হয়", "হ\u09af\u09bc"), ("বাড়ি", "বা\u09a1\u09bcি"), ("মো", "ম\u09c7\u09be"), ("র‍্যাব", "র্যাব"),
+        ("সব‌চেয়ে", "সবচেয়ে"),
+    ],
+    "Korean": [("한국어", unicodedata.normalize("NFD", "한국어"))],
+    "any": [("ＡＢＣ１", "abc1"), ("ﾊﾝｸﾞﾙ", "ハングル"), ("don’t", "don't"), ("tea\u00adhouse", "teahouse")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", SAME)
+def test_letters_that_people_write_for_each_other_are_the_same(language: str) -> None:
+    for one, other in SAME[language]:
+        assert folded(one) == folded(other), (one, other)
+        assert folded_with_places(one)[0] == folded_with_places(other)[0]
+
+
+def test_letters_that_make_another_word_are_not_the_same() -> None:
+    for one, other in (("করায়", "করায"), ("কি", "কী"), ("か", "が"), ("국", "곡"), ("ماء", "ما")):
+        assert folded(one) != folded(other)
+
+
+def test_words_in_quotes_are_one_term() -> None:
+    assert terms('Çay "two  words" KAÇ') == ["CAY", "TWO WORDS", "KAC"]
+
+
+def test_people_are_found_without_accents() -> None:
+    elif_ = next(person for person in edition().personas if person.key == ELIF)
+    there = elif_.model_copy(update={"place": "Üçtepe", "region": "Diyarbakır", "faith": "Müslüman"})
+    assert Filter(place="uctepe", faith="MUSLUMAN").passes(there)
+    assert Filter(place="DİYARBAKIR").passes(there)
+    assert not Filter(place="Urfa").passes(there)
