@@ -12,16 +12,31 @@ from culturepark.cli.options import STORE, Json, StoreUrl
 app = typer.Typer()
 
 
-@app.command(epilog="Example: culturepark check my-scenario.yaml my-personas/")
+@app.command(
+    epilog="""\b
+Files, as many as you like:
+Example: culturepark check my-scenario.yaml my-personas/
+\b
+What can be done in a language without a large model, on the rows in its folder:
+Example: culturepark check --language tr
+"""
+)
 def check(
     files: Annotated[
-        list[Path],
-        typer.Argument(metavar="FILE...", help="Scenarios, personas, surveys, cultures, or folders of them."),
-    ],
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FILE]...", help="Scenarios, personas, surveys, cultures, words of them, or folders of them."
+        ),
+    ] = None,
+    language: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CODE", help="Try a language on its development rows; `all` for each. Repeatable."),
+    ] = None,
 ) -> int:
     """Validate files; errors name file, line, key and what is allowed. Notes say what a card lacks.
 
-    Cultures among the files are known to the cards among them.
+    Cultures among the files are known to the cards among them. A language is refused (exit code 2) if a model too small
+    to be asked would be mined too badly in it.
     """
     from culturepark.catalog import scenarios as catalog
     from culturepark.catalog.cultures import cultures_among
@@ -31,6 +46,13 @@ def check(
     from culturepark.files import is_folder
     from culturepark.terminal.safe import write
 
+    if not files and not language:
+        raise UsageError("nothing to check: name files or folders, or --language CODE")
+    files = files or []
+    if language:
+        from culturepark.cli.languages import check_languages
+
+        check_languages(language)
     problems: list[Problem] = []
     cards = []
     inside = {path: sorted(path.glob("*.y*ml")) if is_folder(path) else [path] for path in files}

@@ -27,6 +27,7 @@ def card(casting: Casting, participant: Participant, scenario: Scenario, *, smal
     others = [p.persona for p in casting.participants if p.persona.key != persona.key]
     sayings = " ".join(language.frame("saying").render(**saying.model_dump()) for saying in persona.sayings)
     values = about(persona, language, small=small) | {
+        "name": named(persona),
         "household": language.frame("household").render(household=persona.household) if persona.household else "",
         "sayings": language.frame("sayings").render(sayings=sayings) if sayings else "",
         "others": language.joined([other.called for other in others] or [language.frame("a_visitor").text]),
@@ -35,6 +36,12 @@ def card(casting: Casting, participant: Participant, scenario: Scenario, *, smal
         "language": language.own_name,
     }
     return template.render(**values), template.digest
+
+
+def named(persona: Persona) -> str:
+    """Return the whole name, and behind it how the others address the person, where that is another one."""
+    known = persona.called.casefold() in persona.name.casefold()
+    return persona.name if known else f"{persona.name} ({persona.called})"
 
 
 def stance_block(participant: Participant, seed: Seed, language: Language) -> str:

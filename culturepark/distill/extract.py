@@ -317,7 +317,11 @@ def lines_of(participant: Participant, scenes: Scenes, language: Language) -> di
     told = scenes.get(persona.key, ())
     lines = {f"norm {n}": norm.text for n, norm in enumerate(persona.norms, start=1)}
     lines |= {f"value {n}": f"{value.value}: {value.why}" for n, value in enumerate(persona.values, start=1)}
-    lines |= {f"saying {n}": saying.english for n, saying in enumerate(persona.sayings, start=1)}
+    own = persona.told_in
+    lines |= {
+        f"saying {n}": saying.text if own and saying.language.partition("-")[0] == own else saying.english
+        for n, saying in enumerate(persona.sayings, start=1)
+    }
     lines |= {f"scene {n}": as_line(scene, language) for n, scene in enumerate(scenes_of(persona), 1) if scene in told}
     return lines | ({ANSWER: participant.stance.text} if participant.stance else {})
 

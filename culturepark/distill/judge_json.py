@@ -62,6 +62,7 @@ async def judge_batch(asker: Asker, batch: Sequence[Case]) -> Judgements:
                 "turn": case.turn.position,
                 "quote": case.statement.quote,
                 "first_person": case.statement.first_person,
+                **({"exception": case.statement.exception} if case.statement.exception else {}),
                 **(in_words(asker, case.stance) if case.stance else {}),
                 **({"line": case.line} if case.line else {}),
             }

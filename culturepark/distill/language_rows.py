@@ -18,7 +18,7 @@ from culturepark.distill.dedup import pair_alone
 from culturepark.distill.heads import OWN_AT_LEAST, Encode, flaw_of, read
 from culturepark.domain import JsonObject, Kind
 from culturepark.errors import UsageError
-from culturepark.languages import Language
+from culturepark.languages import Language, load_language
 from culturepark.models.chat import Reply
 
 FILE = "dev.jsonl"
@@ -108,6 +108,22 @@ class Trial:
 
     def as_json(self) -> JsonObject:
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+async def refusal(code: str, encode: Encode) -> str | None:
+    """Return why a model too small to be asked may not be mined in a language; None if it may."""
+    language = load_language(code)
+    return refusal_of(language, await trial(language, rows_of(language), encode))
+
+
+def refusal_of(language: Language, found: Trial) -> str | None:
+    if found.may_be_mined:
+        return None
+    return (
+        f"{language.name}: what a model this small says is mined by an encoder, which finds {found.found or 0:.2f} of "
+        f"what must be mined (at least {LEAST_FOUND}) and {found.wrong or 0:.2f} of what must not be (at most "
+        f"{MOST_WRONG}); take a larger extractor: --role extractor=SPEC"
+    )
 
 
 def rows_of(language: Language) -> Rows:

@@ -218,7 +218,27 @@ class Run:
             await asyncio.sleep(LOOK_EVERY)
             self.store.database.check_place()
 
+    async def _check_languages(self) -> None:
+        """Refuse a run whose model is too small to be asked, in a language in which the heads mine too badly.
+
+        Raises:
+            UsageError: with the figures.
+        """
+        from culturepark.distill.extract import by_heads_alone
+        from culturepark.distill.language_rows import refusal
+
+        spoken = [code for code in self._languages() if code != DEFAULT_LANGUAGE]
+        if not spoken or not self._reaches("extract"):
+            return
+        model = await self.models.get("extractor")
+        if not by_heads_alone(model.traits, self.scenario.distill.extract) or (encode := await self._encode()) is None:
+            return
+        for code in spoken:
+            if why := await refusal(code, encode):
+                raise UsageError(why)
+
     async def _stages(self) -> None:
+        await self._check_languages()
         if not self.castings:
             await self._seat()
             self.watcher.stage_done("seat", None)
