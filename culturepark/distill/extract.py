@@ -318,6 +318,7 @@ def lines_of(participant: Participant, scenes: Scenes, language: Language) -> di
     lines = {f"norm {n}": norm.text for n, norm in enumerate(persona.norms, start=1)}
     lines |= {f"value {n}": f"{value.value}: {value.why}" for n, value in enumerate(persona.values, start=1)}
     own = persona.told_in
+    language = load_language(own) if own else language
     lines |= {
         f"saying {n}": saying.text if own and saying.language.partition("-")[0] == own else saying.english
         for n, saying in enumerate(persona.sayings, start=1)

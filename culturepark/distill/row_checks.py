@@ -214,7 +214,10 @@ def choices(case: RowCase) -> list[str]:
 
 def masked(text: str, case: RowCase) -> str:
     """Return a text with the names of countries, peoples, places and people as `[…]`. Pure."""
-    countries = {*default_names(), case.country, *names_in(case.language)}
+    here = names_in(case.language)
+    for name in sorted(here, key=len, reverse=True):
+        text = re.sub(rf"\b{re.escape(name)}\b", "[…]", text, flags=re.IGNORECASE) if " " in name else text
+    countries = {*default_names(), case.country, *(name for name in here if " " not in name)}
     stems = {plain(word)[:STEM] for name in countries for word in name.split() if word[:1].isupper()}
     stems |= {culture[:STEM] for culture in default_countries()}
     whole = {plain(name) for name in case.names}  # `New` is a part of a place, and a word
