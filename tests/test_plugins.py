@@ -99,7 +99,7 @@ def test_doctor_lists_plugins_and_names_those_that_cannot_be_imported(workshop: 
     assert [(f["state"], f["detail"]) for f in found] == [
         ("ok", f"the plugin 'ollama' {of} (culturepark.models)"),
         ("ok", f"the plugin 'text' {of} (culturepark.formats)"),
-        ("ok", f"the plugin 'tr' {of} (culturepark.languages)"),
+        ("ok", f"the plugin 'tr-CY' {of} (culturepark.languages)"),
     ]
     folder = shutil.copytree(workshop, tmp_path / "broken")
     (folder / "workshop" / "models.py").write_text("import no_such_module\n", "utf-8")
@@ -123,11 +123,13 @@ def test_doctor_lists_plugins_and_names_those_that_cannot_be_imported(workshop: 
 
 def test_a_language_of_a_plugin_is_spoken(workshop: Path) -> None:
     scenario = (workshop / "neighbours.yaml").read_text("utf-8")
-    (workshop / "komsu.yaml").write_text(f"{scenario}language: tr\n", "utf-8")
+    (workshop / "komsu.yaml").write_text(f"{scenario}language: tr-CY\n", "utf-8")
     (workshop / "nowhere.yaml").write_text(f"{scenario}language: xx\n", "utf-8")
     assert json.loads(run(workshop, "simulate", "komsu.yaml", "--dry-run", "--json").stdout)["dialogues"] == 2
-    assert "one of 'en', 'tr', not 'xx'" in run(workshop, "check", "nowhere.yaml", code=2).stderr
-    ask = "from culturepark.languages import load_language as of; print(of('tr').prompt('stance').render(stance='x'))"
+    assert "'tr', 'tr-CY', 'zh', not 'xx'" in run(workshop, "check", "nowhere.yaml", code=2).stderr
+    ask = (
+        "from culturepark.languages import load_language as of; print(of('tr-CY').prompt('stance').render(stance='x'))"
+    )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(workshop), str(ROOT)])}
     done = subprocess.run([sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "Bir ankete göre görüşün: x. Bu sözleri kullanma; ne yapacağından belli olsun."
@@ -136,11 +138,11 @@ def test_a_language_of_a_plugin_is_spoken(workshop: Path) -> None:
 def test_what_a_language_lacks_is_named(workshop: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(workshop, tmp_path / "lacking")
     scenario = (folder / "neighbours.yaml").read_text("utf-8")
-    (folder / "komsu.yaml").write_text(f"{scenario}language: tr\n", "utf-8")
+    (folder / "komsu.yaml").write_text(f"{scenario}language: tr-CY\n", "utf-8")
     about = folder / "workshop" / "turkish" / "language.toml"
     about.write_text(re.sub(r"(?m)^saying = .*\n", "", about.read_text("utf-8")), "utf-8")
     said = run(folder, "simulate", "komsu.yaml", "--dry-run", "--json", code=2).stderr
-    assert said == "culturepark: the language 'tr' has no 'saying' among the frames of its language.toml\n"
+    assert said == "culturepark: the language 'tr-CY' has no 'saying' among the frames of its language.toml\n"
 
 
 def test_a_store_does_not_decide_that_a_plugin_is_asked(workshop: Path, ollama: str, tmp_path: Path) -> None:

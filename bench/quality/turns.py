@@ -71,7 +71,7 @@ async def kept_of(row: Row, ask: Asks) -> list[Statement]:
     casting, turns = seated(row), talk(row)
     extraction = await extract(asker(ask, "extract", casting, row), turns, POLICY.extract, {}, encode_of(ask.model))
     statements = [
-        one.as_statement(f"{row['id']}.s{number}", row["id"], casting)
+        one.as_statement(f"{row['id']}.s{number}", row["id"], casting, row.get("language") or "en")
         for number, one in enumerate(extraction.proposals, start=1)
     ]
     verifier = asker(ask, "verify", casting, row)

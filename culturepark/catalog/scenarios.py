@@ -364,7 +364,8 @@ def unspoken(file: ScenarioFile, seeds: Iterable[Seed], codes: Sequence[Language
             )
             continue
         lacking = [seed.key for seed in seeds if code not in seed.words]
-        if lacking and (file.language == NATIVE or any(seed.item for seed in seeds)):
+        # In one language a question without words of it is put as it stands, which may well be in that language.
+        if lacking and file.language == NATIVE:
             names = ", ".join(map(clipped, lacking[:3])) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
             yield (
                 ("seeds",),
@@ -554,6 +555,7 @@ def stand_ins(path: Path) -> Iterator[str]:
 
 def scenario_notes(edition: Edition) -> Iterator[str]:
     yield from unmeasured(edition.scenario)
+    yield from unworded(edition)
     yield from unknown_groups(edition)
 
 
@@ -604,6 +606,16 @@ def respondent_notes(survey: Survey) -> Iterator[str]:
     yield f"no answer at worst {survey.figures[worst].missing:.0%} ({worst})"
     if small := sum(own.small for own in survey.figures.values()):
         yield f"{small:,} shares of groups left out, since fewer than {FEWEST} people gave an answer"
+
+
+def unworded(edition: Edition) -> Iterator[str]:
+    """Yield for a scenario in one language the questions of which there are no words in it."""
+    code = edition.scenario.language
+    if code not in (DEFAULT_LANGUAGE, NATIVE):
+        lacking = [seed.key for seed in edition.scenario.seeds if code not in seed.words]
+        if lacking:
+            more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
+            yield f"no words of {', '.join(map(clipped, lacking[:3]))}{more} in {code}: put as they stand in the file"
 
 
 def unmeasured(scenario: Scenario) -> Iterator[str]:

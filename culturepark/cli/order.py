@@ -390,7 +390,7 @@ def merge(
         str,
         typer.Argument(
             metavar="STORE",
-            help="The other store, a file or a URL, or `demo`, the recorded one; it is only read.",
+            help="The other store, a file or a URL, or `demo` or `demo-ko`, recorded ones; it is only read.",
             callback=decodable,
         ),
     ],
@@ -410,12 +410,13 @@ def merge(
     from culturepark.store.database import exists
     from culturepark.store.merge import merge as merge_from
     from culturepark.store.merge import opened
-    from culturepark.store.recorded import unpacked
+    from culturepark.store.recorded import is_demo, unpacked
     from culturepark.store.store import Store
     from culturepark.terminal.safe import write
 
-    if other == DEMO and not Path(other).exists():
-        other = str(unpacked())
+    if is_demo(other) and not Path(other).exists():
+        run = run or ([other] if other != DEMO else None)
+        other = str(unpacked(DEMO if other == DEMO else f"{DEMO}-"))
     with ExitStack() as stack:
         theirs = stack.enter_context(opened(other, store_url))
         nowhere = dry_run and not exists(store_url)

@@ -25,7 +25,11 @@ def card(casting: Casting, participant: Participant, scenario: Scenario, *, smal
     language = load_language(scenario.language)
     template = language.prompt("persona-small" if small else protocol_of(scenario.protocol).card)
     others = [p.persona for p in casting.participants if p.persona.key != persona.key]
-    sayings = " ".join(language.frame("saying").render(**saying.model_dump()) for saying in persona.sayings)
+    own = [saying for saying in persona.sayings if saying.language.partition("-")[0] == language.code]
+    sayings = " ".join(
+        f"{language.quoted(saying.text)}" if saying in own else language.frame("saying").render(**saying.model_dump())
+        for saying in persona.sayings
+    )
     values = about(persona, language, small=small) | {
         "name": named(persona),
         "household": language.frame("household").render(household=persona.household) if persona.household else "",

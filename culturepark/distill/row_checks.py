@@ -117,7 +117,9 @@ def row_case(statement: Statement, casting: Casting, language: Language, other: 
         home = casting.by_key(other.persona_key).persona.country_name
         questions["answers-other"] = language.frame("is_it_so").render(country=home, said=other.first_person)
     seated = [p.persona for p in casting.participants]
-    names = [name for p in seated for name in (*p.name.split(), p.called, p.place, p.region, p.culture.title())]
+    names = [name for p in seated for name in (*p.name.split(), p.place, p.region, p.culture.title())]
+    # A title by which somebody is addressed, as Frau in Frau Noack, is a word as any other.
+    names += [p.called for p in seated if " " not in p.called]
     return RowCase(
         statement.id,
         statement.first_person,

@@ -145,6 +145,11 @@ class Language:
         any_script = rf'[^{MARKS}0-9\n]{short} [^{MARKS}0-9 \n] "{self.full_stop}"'
         return str(self._about.get("own_words", any_script))
 
+    def quoted(self, text: str) -> str:
+        """Return a text in the language's quotation marks."""
+        opening, closing = self._about.get("quotes", ('"', '"'))
+        return f"{opening}{text}{closing}"
+
     def country(self, alpha3: str) -> str | None:
         """Return its own name of a country in a sentence, which goes before CLDR's; None if it has none."""
         name = self._about.get("countries", {}).get(alpha3)
@@ -157,7 +162,10 @@ class Language:
 
     def word(self, name: str) -> str:
         """Return a word of cards, such as `woman` or `direct`."""
-        return str(self._about["words"][name])
+        words = self._about.get("words", {})
+        if name not in words:
+            raise UsageError(f"the language {self.code!r} has no {name!r} among the words of its language.toml")
+        return str(words[name])
 
     @cache  # noqa: B019 - there is one object of each language, and it stays
     def prompt(self, name: str) -> Prompt:
@@ -213,7 +221,8 @@ class Language:
 
     def joined(self, names: Sequence[str]) -> str:
         """`A`, `A and B`, `A, B and C`."""
-        return self.frame("and").text.join(part for part in (", ".join(names[:-1]), names[-1]) if part)
+        comma = str(self._about["frames"].get("comma", ", "))
+        return self.frame("and").text.join(part for part in (comma.join(names[:-1]), names[-1]) if part)
 
     def sentences(self, text: str) -> list[tuple[int, int]]:
         """Return start and end of each sentence, in code points, without the white space around it."""

@@ -6,11 +6,13 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+import regex
+
 
 def plain(text: str) -> str:
     """Return the words in lower case, without punctuation, in one Unicode form."""
     folded = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
-    return " ".join(re.findall(r"[\w']+", folded))
+    return " ".join(regex.findall(r"[\w\p{M}']+", folded))
 
 
 def matches(text: str, patterns: Iterable[str]) -> bool:

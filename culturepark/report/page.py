@@ -171,7 +171,7 @@ def environment() -> Environment:
         overview.how_far,
     )
     made.filters |= {function.__name__: function for function in filters}
-    made.globals |= {"figure": overview.figure, "tr": tr_html, "counted": counted, "form": plural, "language": language}
+    made.globals.update(figure=overview.figure, tr=tr_html, counted=counted, form=plural, language=language)
     return made
 
 

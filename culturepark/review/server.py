@@ -274,6 +274,6 @@ def page(title: str, languages: tuple[str, ...], shown: str) -> str:
         shown: the language of the page's own words, which is the one that is shown now.
     """
     made = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
-    made.globals |= {"tr": tr_html, "language": shown, "words": words_for("culturepark/review/page.js")}
+    made.globals.update(tr=tr_html, language=shown, words=words_for("culturepark/review/page.js"))
     template = made.get_template("page.html")
     return template.render(title=title, languages=languages, style=part("page.css"), script=script())

@@ -1,6 +1,7 @@
-"""The recorded run that comes with the program: `demo`, real answers of a large language model, never edited.
+"""The recorded runs that come with the program: real answers of a large language model, never edited.
 
-It is shipped as a compressed store, which is unpacked into the cache folder and opened there like any other.
+`demo` holds two dialogues in English; `demo-ar`, `demo-ko-de` and others one each, in other languages. They are shipped
+as compressed stores, which are unpacked into the cache folder and opened there like any other.
 """
 
 from __future__ import annotations
@@ -18,7 +19,13 @@ from culturepark.store.database import exists
 from culturepark.store.selections import PREFIX, find_selection
 from culturepark.store.store import Store
 
-PACKED = Path(__file__).parent / "demo.db.gz"
+PACKED = {DEMO: "demo.db.gz", f"{DEMO}-": "languages.db.gz"}
+"""Beginning of a run's id -> the store that holds it."""
+
+
+def is_demo(name: str) -> bool:
+    """Whether an id is that of a recorded run, or of a row of it."""
+    return run_of(name) == DEMO or name.startswith(f"{DEMO}-")
 
 
 def store_with(url: str, *names: str | None) -> str:
@@ -31,10 +38,10 @@ def store_with(url: str, *names: str | None) -> str:
         url: the user's store.
         names: runs, rows below them, or selections; None and `last` are the user's own.
     """
-    if not names or any(name is None or not (run_of(name) == DEMO or name.startswith(PREFIX)) for name in names):
+    if not names or any(name is None or not (is_demo(name) or name.startswith(PREFIX)) for name in names):
         return url
-    recorded = f"sqlite:///{unpacked()}"
-    wanted = {DEMO if run_of(name) == DEMO else name for name in names if name}
+    wanted = {run_of(name) if is_demo(name) else name for name in names if name}
+    recorded = f"sqlite:///{unpacked(DEMO if DEMO in wanted or not any(map(is_demo, wanted)) else f'{DEMO}-')}"
     if (exists(url) and any(has(url, name) for name in wanted)) or not all(
         name == DEMO or has(recorded, name) for name in wanted
     ):
@@ -56,9 +63,13 @@ def is_recorded(shown: str) -> bool:
     return Path(shown).name.startswith(f"{DEMO}-") and Path(shown).parent.name == DEMO
 
 
-def unpacked() -> Path:
-    """Return the path of the recorded run's store, unpacked once for each version of it."""
-    packed = PACKED.read_bytes()
+def unpacked(which: str = DEMO) -> Path:
+    """Return the path of a recorded store, unpacked once for each version of it.
+
+    Args:
+        which: a key of `PACKED`.
+    """
+    packed = (Path(__file__).parent / PACKED[which]).read_bytes()
     name = f"demo-{hashlib.sha256(packed).hexdigest()[:12]}.db"
     try:
         folder = cache_dir() / DEMO

@@ -122,7 +122,7 @@ SHIPPED = {
     "culture": sorted((DATA / "cultures").glob("*.yaml")),
     "survey": [DATA / "wvs7.yaml"],
     "scenario": sorted(package_dir("scenarios").glob("*.yaml")),
-    "persona": sorted(package_dir("personas").glob("*.yaml"))[::7],
+    "persona": [path for path in sorted(package_dir("personas").glob("*.yaml")) if "." not in path.stem][::7],
 }
 
 

@@ -18,6 +18,8 @@ from culturepark.distill.checks import GivenScore, SecondWord
 from culturepark.distill.extract import StatementsAnswer
 from culturepark.distill.judge_json import Judged, VerdictsAnswer
 from culturepark.distill.probes import Guesses, Own
+from culturepark.distill.render import Compared as ComparedRendering
+from culturepark.distill.render import Rendered
 from culturepark.distill.rephrase import Rephrased
 from culturepark.distill.reword import Rewording
 from culturepark.distill.row_checks import JudgedRow
@@ -263,6 +265,8 @@ SHAPES: dict[str, Any] = {
     "probe-stance": Guesses,
     "probe-understanding": Guesses,
     "probe-own": Own,
+    "render": Items[Rendered],
+    "render-check": Items[ComparedRendering],
 }
 """Every prompt whose answer is JSON; that of `people` is another for each draft, and shows no shape."""
 
@@ -289,7 +293,7 @@ def test_no_module_asks_for_json_with_another_prompt() -> None:
         if re.search(r"await (?:asker\.json|each)\(|Schema\(\"", one.read_text("utf-8"))
     }
     stages = {"extract", "judge_json", "row_checks", "reword", "ask", "checks", "rating", "writer", "slips", "probes"}
-    stages |= {"rephrase", "same"}
+    stages |= {"rephrase", "same", "render"}
     assert asking == stages | {"agents", "trial"}  # `trial` asks as `judge_json` does
 
 

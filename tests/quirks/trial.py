@@ -95,7 +95,9 @@ def quick_catalog() -> Iterator[None]:
 
 
 def once(load: Any) -> Any:
-    return lambda paths=(), cultures=None: cached(load, tuple(map(str, paths)), cultures and frozenset(cultures))
+    return lambda paths=(), cultures=None, *_, **__: cached(
+        load, tuple(map(str, paths)), cultures and frozenset(cultures)
+    )
 
 
 @cache
