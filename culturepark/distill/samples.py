@@ -145,12 +145,14 @@ class Judged:
     """A small model picked its turn from the card."""
     unfounded: bool = False
     """Its turn tells a rule or custom as a fact that is on no card."""
+    said: str | None = None
+    """Of a rendering, the speaker's words in the original: its rows are put as those of the original."""
 
     @property
     def key(self) -> str:
         """What its rows are drawn by: its words and their place, so that they stay when a run is distilled again."""
         statement = self.statement
-        return f"{statement.turn_id} {statement.quote_start} {statement.first_person}"
+        return f"{statement.turn_id} {statement.quote_start} {self.said or statement.first_person}"
 
     @property
     def speaker(self) -> Participant:
@@ -468,7 +470,9 @@ def messages_of(row: Planned, wordings: Wordings) -> tuple[str, str, str]:
 
     if row.shape == "contrast":
         return contrast_of(row, wordings)
-    system = who_answers(wordings, statement, persona, key)
+    # An option of a survey is one person's, never a country's; and a dialect is at home in a place.
+    in_person = row.shape == "survey" or item.language != DEFAULT_LANGUAGE or item.said is not None
+    system = who_answers(wordings, statement, persona, key, in_person=in_person, surveyed=row.shape == "survey")
     if row.shape == "survey":
         return (system, *survey_of(row, wordings))
     if row.shape == "limit":

@@ -60,9 +60,19 @@ class Wordings:
 # --- who answers -------------------------------------------------------------------------------------
 
 
-def who_answers(wordings: Wordings, statement: Statement, persona: Persona, key: str) -> str:
-    """Return the system message: in half of the rows the person, as far as the answer hangs on it; else the country."""
-    if unit("person", key) < 0.5:
+def who_answers(
+    wordings: Wordings, statement: Statement, persona: Persona, key: str, *, in_person: bool, surveyed: bool
+) -> str:
+    """Return the system message: in half of the rows the person, as far as the answer hangs on it; else the country.
+
+    Args:
+        in_person: the person in any case.
+        surveyed: the answer is an option of a survey, which hangs on sex and age at least.
+    """
+    if in_person or unit("person", key) < 0.5:
+        if surveyed:
+            hangs_on = tuple(dict.fromkeys((*statement.hangs_on, "sex", "age")))
+            statement = statement.model_copy(update={"hangs_on": hangs_on})
         who = person_of(wordings, statement, persona)
         return wordings.say("person/text", key, who=who, country=persona.country_name)
     return wordings.say("country/text", key, country=persona.country_name)

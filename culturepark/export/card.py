@@ -21,12 +21,12 @@ from culturepark.distill.verify import SURE_ENOUGH
 from culturepark.domain import shipped_cultures
 from culturepark.export import licences
 from culturepark.export.formats import format_named
-from culturepark.export.manifest import Manifest, RenderingCounts, RunEntry
+from culturepark.export.manifest import Manifest, RunEntry
 from culturepark.export.metadata import COLUMN, kinds
 from culturepark.glossary import ROW_QUESTIONS
 from culturepark.languages.countries import country_name
 from culturepark.models.kinds import is_scripted, is_tiny
-from culturepark.stats.figures import CrossCheck, RowQuestion
+from culturepark.stats.figures import CrossCheck, RenderingCounts, RowQuestion
 from culturepark.stats.text import generic_in, in_figures, judged_twice_line, listed, share, told_beside_chance
 from culturepark.terminal.safe import safe
 

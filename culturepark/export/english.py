@@ -70,6 +70,7 @@ class English:
     def judged(self, statement_id: str) -> Judged | str:
         """Return a statement in English, or the reason why it is not there."""
         statement = self.original(statement_id)
+        said = statement.first_person
         if (statement.language or DEFAULT_LANGUAGE) != DEFAULT_LANGUAGE:
             rendering = self.renderings.get(statement_id)
             if rendering is None:
@@ -81,4 +82,4 @@ class English:
             statement = statement.model_copy(update=update)
         given = by_criterion(exports.verdicts_on(self.look, self.run, statement_id))
         plan = self.castings[dialogue_of(statement.turn_id)]
-        return Judged(statement, given, plan, exports.phase_of(self.look, statement.turn_id))
+        return Judged(statement, given, plan, exports.phase_of(self.look, statement.turn_id), said=said)

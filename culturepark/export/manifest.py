@@ -17,7 +17,7 @@ from culturepark import __version__
 from culturepark.dialogue.protocol import protocol_of
 from culturepark.dialogue.tongues import languages_of
 from culturepark.distill.dedup import THRESHOLDS, band
-from culturepark.domain import DEFAULT_LANGUAGE, SEVERAL_LANGUAGES, DistillPolicy, Review, Shape
+from culturepark.domain import SEVERAL_LANGUAGES, DistillPolicy, Review, Shape
 from culturepark.errors import UsageError
 from culturepark.export import licences
 from culturepark.export.chosen import Chosen
@@ -47,6 +47,7 @@ from culturepark.stats.figures import (
     Figures,
     Origins,
     Provenances,
+    RenderingCounts,
     RowQuestions,
     Samples,
     Statements,
@@ -54,7 +55,7 @@ from culturepark.stats.figures import (
     Turns,
     Warranty,
 )
-from culturepark.stats.funnel import funnel, repeats
+from culturepark.stats.funnel import funnel, rendered_of, repeats
 from culturepark.store import exports
 from culturepark.store.draws import Member
 from culturepark.store.integrity import threshold_of
@@ -325,16 +326,6 @@ class OtherFile(Figures):
     sha256: str
 
 
-class RenderingCounts(Figures):
-    """Statements that a model put into English."""
-
-    made: int
-    compared: int
-    """With the original, by a second call that told a wrong pair from right ones."""
-    agreed: int
-    """Of those that were compared."""
-
-
 class Manifest(Figures):
     culturepark: str
     versions: dict[str, str]
@@ -564,9 +555,13 @@ def run_entry(source: Source, wanted: Wanted, run: RunRow, checks: Checks) -> Ru
 
 
 def rendering_counts(source: Source) -> RenderingCounts:
-    found = [row for run in source.runs for row in exports.renderings(source.look, run.id, DEFAULT_LANGUAGE).values()]
-    compared = [row.agrees for row in found if row.agrees is not None]
-    return RenderingCounts(made=len(found), compared=len(compared), agreed=sum(compared))
+    found = [rendered_of(source.look, run.id) for run in source.runs]
+    made = [counts for counts in found if counts]
+    return RenderingCounts(
+        made=sum(counts.made for counts in made),
+        compared=sum(counts.compared for counts in made),
+        agreed=sum(counts.agreed for counts in made),
+    )
 
 
 def branched(look: exports.Look, branch: DialogueRow) -> Branched:

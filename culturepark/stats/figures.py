@@ -44,12 +44,24 @@ class Turns(Figures):
     """Typed in a `culturepark talk`."""
 
 
+class RenderingCounts(Figures):
+    """Statements that a model put into English."""
+
+    made: int
+    compared: int
+    """With the original, by a second call that told a wrong pair from right ones."""
+    agreed: int
+    """Of those that were compared."""
+
+
 class Statements(Figures):
     total: int
     by_kind: Counts
     reworded: int
     rejected: Counts
     """Passages that were proposed and not taken, by reason."""
+    renderings: Annotated[RenderingCounts | None, Field(exclude_if=lambda counts: counts is None)] = None
+    """None where all is in English."""
 
 
 class Origins(Figures):

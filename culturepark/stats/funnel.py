@@ -32,6 +32,7 @@ from culturepark.stats.figures import (
     OriginsBy,
     PanelCheck,
     Provenances,
+    RenderingCounts,
     RowQuestion,
     RowQuestions,
     Samples,
@@ -50,6 +51,7 @@ from culturepark.store.tables import (
     DuplicateRow,
     RunRow,
     SampleRow,
+    StatementRenderingRow,
     StatementRow,
     TurnRow,
     VerdictRow,
@@ -68,6 +70,18 @@ def repeats(look: Look, run_id: str) -> Counts:
     method = col(DuplicateRow.method)
     query = sqlalchemy.select(method, func.count()).where(hangs_on(col(DuplicateRow.statement_id), run_id))
     return summed(of_columns(look.execute(query.group_by(method))))
+
+
+def rendered_of(look: Look, run_id: str) -> RenderingCounts | None:
+    """Count the statements of a run that were put into English; None if none was."""
+    below = hangs_on(col(StatementRenderingRow.statement_id), run_id)
+    query = sqlalchemy.select(col(StatementRenderingRow.agrees), func.count()).where(below)
+    rows = look.execute(query.group_by(col(StatementRenderingRow.agrees))).all()
+    counts = {row[0]: row[1] for row in rows}
+    if not counts:
+        return None
+    made, unknown = sum(counts.values()), counts.get(None, 0)
+    return RenderingCounts(made=made, compared=made - unknown, agreed=counts.get(True, 0))
 
 
 def funnel(look: Look, run: RunRow) -> Funnel:
@@ -126,6 +140,7 @@ def funnel(look: Look, run: RunRow) -> Funnel:
             by_kind=summed(kinds),
             reworded=reworded,
             rejected=dict(sorted(rejected.items())),
+            renderings=rendered_of(look, run.id),
         ),
         provenance=Provenances(statements=origins_by(statements), samples=origins_by(origins)),
         verdicts={

@@ -15,6 +15,7 @@ import numpy as np
 from sqlmodel import col, select
 
 from culturepark.dialogue.stance import unit
+from culturepark.dialogue.tongues import as_spoken, tongues_of
 from culturepark.domain import Casting, Edition, Slip, Status
 from culturepark.ids import dialogue_of
 from culturepark.stats.diversity import wilson
@@ -59,6 +60,8 @@ def measured_talks(store: Store, run: RunRow, edition: Edition, most: int = MOST
     """
     rows = [row for row in store.dialogues(run.id) if row.status == Status.DONE]
     chosen, seats = rows, {casting.number: casting for casting in castings(store, run, edition)} if rows else {}
+    # Cards and questions in the languages that were spoken, with which the words of a talk are compared.
+    seats = {number: as_spoken(plan, tongues_of(edition.scenario, plan)) for number, plan in seats.items()}
     if len(rows) > most:
         chosen = sorted(rows, key=lambda row: (unit("talks", *pairing(seats[row.number])), row.number))[:most]
         chosen.sort(key=lambda row: row.number)

@@ -190,6 +190,8 @@ def funnel_lines(stats: RunStats, where: str = "") -> Iterator[str]:
     yield f"  statements  {statements.total} ({listed(statements.by_kind)})"
     yield f"    rejected  {listed(statements.rejected)}"
     yield f"    reworded  {statements.reworded}"
+    if told := statements.renderings:
+        yield f"    English   {told.made} put into it; a second call agrees with {told.agreed} of {told.compared}"
     for criterion, relations in stats.verdicts.items():
         if criterion not in stats.checks and criterion not in stats.row_questions:
             yield f"  {criterion:<11} {listed(relations)}"
