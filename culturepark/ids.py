@@ -15,6 +15,8 @@ KINDS = {
 """Letter of an id's last part -> the noun for the row."""
 DEMO = "demo"
 """Id of the run that comes with the program, in a store of its own."""
+IN_ENGLISH = "@en"
+"""Ends the id of an exported row that is the English of the one with the id before it."""
 RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
 """The form of a run's id."""
 
@@ -22,6 +24,11 @@ RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
 def is_run_id(text: str) -> bool:
     """Return whether a run can have this id; `last` stands for the newest."""
     return re.fullmatch(RUN_ID, text) is not None and text != "last"
+
+
+def original_of(row_id: str) -> str:
+    """Return the id of the row that an exported one renders; of any other the id itself."""
+    return row_id.removesuffix(IN_ENGLISH)
 
 
 def run_of(row_id: str) -> str:

@@ -13,7 +13,7 @@ from culturepark.languages.countries import country_name
 from culturepark.store.integrity import edition_of
 from culturepark.store.lineage import TalkTrace, Trace, TracedReview, TurnTrace
 from culturepark.store.reasons import beside, slip_in_words
-from culturepark.store.tables import CallRow, ParticipantRow, RunRow, TurnRow, VerdictRow
+from culturepark.store.tables import CallRow, ParticipantRow, RunRow, StatementRenderingRow, TurnRow, VerdictRow
 from culturepark.terminal.safe import clip, plain, safe
 
 
@@ -55,6 +55,8 @@ def lines_behind(trace: Trace) -> Iterator[Text]:
         yield Text.assemble("    ", (f"{fact.label:<12}", "dim"), safe(fact.text))
     if before := trace.rewritten_from:
         yield plain(f"    reworded from {before.id}: {before.text}")
+    if rendering := trace.rendering:
+        yield from rendering_lines(rendering)
     for verdict in trace.verdicts:
         yield from verdict_lines(verdict, trace.run)
     if duplicate := trace.duplicate:
@@ -73,6 +75,18 @@ def lines_behind(trace: Trace) -> Iterator[Text]:
             shares = (f"{option.label} {trace.shares.get(option.code, 0.0):.0%}" for option in item.options)
             yield plain(f"    {trace.persona.country}: {'; '.join(shares)}")
         yield plain(f"    {item.source}")
+
+
+def rendering_lines(rendering: StatementRenderingRow) -> Iterator[Text]:
+    """Yield a statement in English, and what a second call found of it."""
+    found = {None: "not compared by a second call", True: "a second call agrees", False: "a second call disagrees"}
+    by = "".join(f", call {name}" for name in (rendering.call_id, rendering.checked_by) if name)
+    yield heading("in English", rendering.statement_id, f"{found[rendering.agrees]}{by}")
+    for text in (rendering.question, rendering.first_person, rendering.exception):
+        if text:
+            yield plain(f"    {text}")
+    if rendering.difference:
+        yield plain(f"    difference: {clip(rendering.difference, 400)}")
 
 
 def quoted(trace: Trace) -> Iterator[Text]:
@@ -193,4 +207,4 @@ def run_line(run: RunRow) -> Text:
 
 
 def heading(what: str, name: str, detail: str) -> Text:
-    return Text.assemble((f"{what:<10}", "bold"), safe(name), "  ", (clip(detail, 400), "dim"))
+    return Text.assemble((f"{what:<9} ", "bold"), safe(name), "  ", (clip(detail, 400), "dim"))

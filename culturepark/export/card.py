@@ -187,7 +187,7 @@ def title(manifest: Manifest) -> str:
 def metadata(manifest: Manifest) -> dict[str, Any]:
     """Return the metadata of a data set on the hub."""
     size = next((name for limit, name in SIZES if manifest.rows < limit), "10M<n<100M")
-    languages = sorted({run.language for run in manifest.runs})
+    languages = manifest.languages_of_rows
     by_script = set(map(is_scripted, writers(manifest)))
     creators = ["machine-generated"] * (False in by_script)
     creators += ["other"] * (True in by_script or written_by_hand(manifest))

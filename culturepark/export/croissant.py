@@ -59,7 +59,7 @@ def croissant(manifest: Manifest) -> str:
         "citeAs": f"{card.CITATION}, arXiv:2405.15145",
         "datePublished": manifest.created_at[:10],
         "version": ".".join(str(int(part)) for part in manifest.created_at[:10].split("-")),
-        "inLanguage": sorted({code for run in manifest.runs for code in run.languages or [run.language]}),
+        "inLanguage": manifest.languages_of_rows,
         "keywords": card.tags(manifest),
         **licence(manifest),
         **place(manifest),

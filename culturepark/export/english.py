@@ -5,6 +5,7 @@ The words are those of the stored renderings; a row is put together anew from th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -44,25 +45,28 @@ class English:
         scenario = self.edition.scenario
         return {f"{self.run.id}.d{plan.number}": told(plan, tongues_of(scenario, plan)) for plan in plans}
 
-    def messages(self, sample: Mapping[str, Any]) -> list[dict[str, str]] | str:
-        """Return a kept sample's messages in English, or the reason why there are none."""
+    def row(self, sample: Mapping[str, Any]) -> tuple[list[dict[str, str]], str] | str:
+        """Return a kept sample's messages in English, and its answer without the words of a template; or the reason
+        why there are none."""
         item = self.judged(sample["statement_id"])
         beside = self.judged(sample["beside"]) if sample["beside"] else None
         for one in (item, beside):
             if isinstance(one, str):
                 return one
         assert isinstance(item, Judged)
-        stored = sample["messages"]
+        said = self.original(sample["statement_id"]).first_person
+        has_reason = any(said in message["content"] for message in json.loads(sample["messages"]))
         row = Planned(
             sample["id"],
             sample["kind"],
             item,
             beside=beside if isinstance(beside, Judged) else None,
-            brief=sample["kind"] == "survey" and self.original(sample["statement_id"]).first_person not in stored,
+            brief=sample["kind"] == "survey" and not has_reason,
         )
         system, user, assistant = messages_of(row, self.wordings)
         roles = ("system", "user", "assistant")
-        return [{"role": role, "content": text} for role, text in zip(roles, (system, user, assistant), strict=True)]
+        texts = zip(roles, (system, user, assistant), strict=True)
+        return [{"role": role, "content": text} for role, text in texts], item.statement.first_person
 
     def original(self, statement_id: str) -> Statement:
         return exports.statement(self.look, statement_id)

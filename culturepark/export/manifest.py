@@ -385,6 +385,14 @@ class Manifest(Figures):
         return sum(self.rows_by_culture.values())
 
     @property
+    def languages_of_rows(self) -> list[str]:
+        """All languages that rows can be in."""
+        if self.language == DEFAULT_LANGUAGE:
+            return [DEFAULT_LANGUAGE]
+        rendered = {DEFAULT_LANGUAGE} if self.renderings and self.renderings.made else set()
+        return sorted(rendered.union(*(run.languages or [run.language] for run in self.runs)))
+
+    @property
     def of_dialogues(self) -> bool:
         return self.rows_are == "dialogues"
 

@@ -15,6 +15,7 @@ from culturepark.errors import StoreError
 from culturepark.export.corrections import Corrections
 from culturepark.export.formats import Format
 from culturepark.export.pairs import Answer, pairs, sides_of
+from culturepark.ids import IN_ENGLISH
 from culturepark.languages import load_language
 from culturepark.models.thoughts import unfit
 from culturepark.store import exports
@@ -34,8 +35,6 @@ OVER_SHARE, OTHER_SHAPE = "more than the share of its shape", "of a shape that w
 ORIGINAL, BOTH = "original", "both"
 LANGUAGES = (ORIGINAL, DEFAULT_LANGUAGE, BOTH)
 """Languages in which rows may be wanted."""
-IN_ENGLISH = "@en"
-"""Ends the id of a row that stands in a file beside its original."""
 GROUNDED = ("card", "episode")
 """Origins of what stands on somebody's card."""
 UNFIT = {
@@ -281,21 +280,24 @@ def single(source: Source) -> Iterator[Row]:
                 yield row
             if source.language != ORIGINAL and not is_english and (told := in_english(source, run, sample)):
                 name = f"{sample['id']}{IN_ENGLISH}" if source.language == BOTH else sample["id"]
-                yield replace(row, data=source.format.record(name, told), rendered_in=DEFAULT_LANGUAGE)
+                messages, words = told
+                data = source.format.record(name, messages)
+                yield replace(row, data=data, answers=(words,), rendered_in=DEFAULT_LANGUAGE)
 
 
-def in_english(source: Source, run: RunRow, sample: Mapping[str, Any]) -> list[dict[str, str]] | None:
-    """Return a sample's messages in English; None, and the reason counted, if there are none."""
+def in_english(source: Source, run: RunRow, sample: Mapping[str, Any]) -> tuple[list[dict[str, str]], str] | None:
+    """Return a sample's messages in English and its answer; None, and the reason counted, if there are none."""
     from culturepark.export.english import REWORDED, English
 
     english = source.english.setdefault(run.id, English(source.look, run, source.editions[run.id]))
-    told = REWORDED if sample["id"] in source.corrections.corrected else english.messages(sample)
+    told = REWORDED if sample["id"] in source.corrections.corrected else english.row(sample)
     if isinstance(told, str):
         source.left_without[told] += 1
         if source.language != BOTH:
             source.without_row.add(sample["id"])
         return None
-    return source.checked(f"the English of {sample['id']}", told)
+    messages, words = told
+    return source.checked(f"the English of {sample['id']}", messages), words
 
 
 @each_once

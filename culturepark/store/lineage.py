@@ -10,9 +10,9 @@ from typing import Any
 from sqlmodel import Session, SQLModel, col, func, select
 
 from culturepark.distill.review_outcome import standing
-from culturepark.domain import JsonObject, Persona, Seed, Slip, SurveyItem
+from culturepark.domain import DEFAULT_LANGUAGE, JsonObject, Persona, Seed, Slip, SurveyItem
 from culturepark.errors import UsageError
-from culturepark.ids import by_number, kind_of, last_part, parent_of
+from culturepark.ids import by_number, kind_of, last_part, original_of, parent_of
 from culturepark.store.grounds import CardLine, Fact, card_line, facts
 from culturepark.store.integrity import edition_of, of_columns, pages
 from culturepark.store.standing import with_same_words
@@ -26,6 +26,7 @@ from culturepark.store.tables import (
     RunRow,
     SampleRow,
     SlipRow,
+    StatementRenderingRow,
     StatementRow,
     TurnRow,
     VerdictRow,
@@ -58,6 +59,8 @@ class Trace:
     unlike: StatementRow | None
     """The statement from another country that this one says is not so at home."""
     rewritten_from: StatementRow | None
+    rendering: StatementRenderingRow | None
+    """The statement in English; None where it is in English itself, or nobody has rendered it."""
     verdicts: tuple[VerdictRow, ...]
     """Verdicts of all rounds, in the order they were given."""
     duplicate: DuplicateRow | None
@@ -68,7 +71,7 @@ class Trace:
     """What was found wrong in the turn."""
     turn: TurnRow
     calls: Mapping[str, CallRow]
-    """By id: the calls that the turn, the statement and the verdicts name."""
+    """By id: the calls that the turn, the statement, its rendering and the verdicts name."""
     persona: Persona
     participant: ParticipantRow
     seed: Seed
@@ -104,6 +107,7 @@ class Trace:
             "card_line": self.line.as_json() if self.line else None,
             "unlike": statement_json(self.unlike) if self.unlike else None,
             "rewritten_from": statement_json(self.rewritten_from) if self.rewritten_from else None,
+            "rendering": whole(self.rendering) if self.rendering else None,
             "verdicts": [whole(verdict) for verdict in self.verdicts],
             "duplicate": whole(self.duplicate) if self.duplicate else None,
             "reviews": [review.as_json() for review in self.reviews],
@@ -112,6 +116,8 @@ class Trace:
             "calls": {
                 "turn": self._call(self.turn.call_id),
                 "statement": self._call(self.statement.call_id),
+                "rendering": self._call(self.rendering.call_id) if self.rendering else None,
+                "comparison": self._call(self.rendering.checked_by) if self.rendering else None,
                 "verdicts": [self._call(verdict.call_id) for verdict in self.verdicts if verdict.call_id],
             },
             "persona": self.persona.model_dump(mode="json"),
@@ -180,10 +186,12 @@ class TurnTrace(TalkTrace):
 def trace(store: Store, subject_id: str) -> Trace | TalkTrace:
     """Return the lineage of a sample, statement, turn, dialogue or participant's view of a dialogue.
 
+    Args:
+        subject_id: of a row in English, that of its original with `@en` behind it.
     Raises:
         UsageError: if no row has this id.
     """
-    subject_id = store.full_id(subject_id)
+    subject_id = store.full_id(original_of(subject_id))
     kind = kind_of(subject_id)
     if kind == "turn":
         return trace_turn(store, subject_id)
@@ -220,7 +228,9 @@ def trace_statement(store: Store, subject_id: str) -> Trace:
             .where(VerdictRow.statement_id == statement.id)
             .order_by(func.length(VerdictRow.id), col(VerdictRow.id))
         ).all()
+        rendering = session.get(StatementRenderingRow, (statement.id, DEFAULT_LANGUAGE))
         call_ids = [turn.call_id, statement.call_id, *(verdict.call_id for verdict in verdicts)]
+        call_ids += [rendering.call_id, rendering.checked_by] if rendering else []
         samples = session.exec(select(SampleRow).where(SampleRow.statement_id == statement.id)).all()
         edition = edition_of(run)
         persona, seed = edition.persona(statement.persona_key), edition.seed(dialogue.seed_key)
@@ -231,6 +241,7 @@ def trace_statement(store: Store, subject_id: str) -> Trace:
             line=card_line(statement.source, persona, participant.stance_text, seed.item) if statement.source else None,
             unlike=session.get(StatementRow, statement.unlike) if statement.unlike else None,
             rewritten_from=session.get(StatementRow, statement.rewritten_from) if statement.rewritten_from else None,
+            rendering=rendering,
             verdicts=tuple(verdicts),
             duplicate=session.get(DuplicateRow, statement.id),
             reviews=reviews_of(session, [turn.id, statement.id, *(row.id for row in samples)]),
