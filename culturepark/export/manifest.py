@@ -17,7 +17,7 @@ from culturepark import __version__
 from culturepark.dialogue.protocol import protocol_of
 from culturepark.dialogue.tongues import languages_of
 from culturepark.distill.dedup import THRESHOLDS, band
-from culturepark.domain import SEVERAL_LANGUAGES, DistillPolicy, Review, Shape
+from culturepark.domain import DEFAULT_LANGUAGE, SEVERAL_LANGUAGES, DistillPolicy, Review, Shape
 from culturepark.errors import UsageError
 from culturepark.export import licences
 from culturepark.export.chosen import Chosen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import ceil, sqrt
 from typing import get_args
 
 from culturepark.dialogue import phrasing
@@ -12,7 +12,7 @@ from culturepark.dialogue.agents import SHOWN
 from culturepark.dialogue.casting import Plan
 from culturepark.dialogue.policy import expected_slots
 from culturepark.dialogue.tongues import as_spoken, listening, tongues_of
-from culturepark.distill import probes
+from culturepark.distill import probes, render
 from culturepark.distill.checks import NORMS_A_CALL, SCORES_A_CALL
 from culturepark.domain import DEFAULT_LANGUAGE, JUDGES, ChecksPolicy, Measure, ModelRole, Noun, Scenario, Scored
 from culturepark.languages import judging, load_language
@@ -34,10 +34,12 @@ JOBS: tuple[Job, ...] = (
     ("verifier", "verify"),
     ("embedder", "dedup"),
     *((judge, "check") for judge in JUDGES),
+    ("interpreter", "render"),
+    ("verifier", "render"),
     ("speaker", "measure"),
     ("verifier", "measure"),
 )
-STAGES: dict[ModelRole, str] = {role: stage for role, stage in JOBS if stage not in ("examine", "measure")}
+STAGES: dict[ModelRole, str] = {role: stage for role, stage in JOBS if stage not in ("examine", "measure", "render")}
 """Role -> the stage that it is there for."""
 FORESEEN = frozenset(stage for _, stage in JOBS)
 """Stages that a forecast counts. Others ask once for the whole run."""
@@ -85,6 +87,10 @@ OTHER_LANGUAGE = 1.6
 """Tokens of a text in another language, beside the same in English."""
 AROUND_RENDERED = 200
 """Of a request to the interpreter: the names, and what was said before."""
+RENDERED_TOKENS, ENGLISH_TOKENS = 130, 140
+"""Of a statement that is put into English: what is sent, and what is made of it (measured: recorded talks)."""
+COMPARED_TOKENS, DIFFERENCE_TOKENS = 85, 14
+"""Of a comparison of the two texts."""
 MARGIN = 0.15
 """A run may differ by this from those before it."""
 
@@ -222,9 +228,12 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
             "score",
             "scales",
             "judges",
+            "render",
+            "render-check",
             *probes.PROMPTS.values(),
         )
     }
+    foreign = 0.0
     for casting in plan.castings:
         tongues = tongues_of(scenario, casting)
         spoken = as_spoken(casting, tongues)
@@ -258,6 +267,7 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
             transcript += turn_tokens if slot.act == "speech" else 35
             introductions = transcript if slot.phase == probes.INTRODUCTIONS else introductions
         statements = speeches * guess.statements_a_turn
+        foreign += 0 if english else statements * guess.pass_on
         extractions = -(-speeches // 8)
         turns = speeches * (turn_tokens + 25)
         read = fixed["slips"] + CARD_SHARE * sum(cards) + guess.scenes * SCENE_TOKENS * len(cards)
@@ -283,6 +293,14 @@ def totals(plan: Plan, scenario: Scenario, guess: Guess) -> Totals:
             if "speaker" in probes.ROLES[measure]:
                 add("speaker", len(cards), sum(cards) + len(cards) * CASE_TOKENS, guessed, "measure")
         add("embedder", statements / EMBEDDED_A_CALL, statements * EMBEDDED_TOKENS, 0)
+    if scenario.distill.english and foreign:
+        calls = ceil(foreign / render.A_CALL)
+        sent = calls * fixed["render"] + foreign * RENDERED_TOKENS
+        add("interpreter", calls, sent, foreign * ENGLISH_TOKENS, "render")
+        pairs = min(foreign, max(render.ALL_UP_TO, foreign / render.ONE_IN))
+        calls = ceil(pairs / render.COMPARED_A_CALL)
+        sent = calls * fixed["render-check"] + pairs * COMPARED_TOKENS
+        add("verifier", calls, sent, pairs * DIFFERENCE_TOKENS, "render")
     return sums
 
 
@@ -319,7 +337,9 @@ def seated(specs: Mapping[ModelRole, ModelSpec], scenario: Scenario) -> dict[Mod
 
 def asked(specs: Mapping[ModelRole, ModelSpec]) -> list[Job]:
     """Return the jobs that make calls: the embedder's only if it is an endpoint."""
-    return [job for job in JOBS if job[0] in specs and (job[0] != "embedder" or specs[job[0]].remote)]
+    jobs = [job for job in JOBS if job[0] in specs and (job[0] != "embedder" or specs[job[0]].remote)]
+    rendered = "interpreter" in specs and not specs["interpreter"].of.tiny
+    return [job for job in jobs if job[1] != "render" or rendered]
 
 
 def priced(specs: Mapping[ModelRole, ModelSpec]) -> bool:

@@ -15,7 +15,7 @@ from culturepark.errors import Interrupted, UsageError
 from culturepark.models import scripted
 from culturepark.models.spec import parse_roles
 from culturepark.replay import plain
-from culturepark.run.forecast import forecast
+from culturepark.run.forecast import Forecast, forecast
 from culturepark.run.plan import branch, with_interpreter
 from culturepark.store.tables import CallRow, DialogueRow, RenderingRow, TurnRow
 from tests.cli.test_cli import away, cli, rows_of  # noqa: F401 - `away` is for all
@@ -179,6 +179,20 @@ def test_a_dry_run_counts_what_the_interpreter_is_asked() -> None:
     assert alone.persona_turns == spoken
     assert through.calls[0] >= alone.calls[0] + spoken
     assert through.prompt_tokens[1] > alone.prompt_tokens[1]
+
+
+def test_a_forecast_counts_the_english_of_rows() -> None:
+    one = across()
+
+    def told(english: bool) -> Forecast:
+        distilled = one.scenario.distill.model_copy(update={"english": english})
+        each = Edition(scenario=one.scenario.model_copy(update={"distill": distilled}), personas=one.personas)
+        return forecast(plan(each, 1), each.scenario, with_interpreter(parse_roles("openai:gpt-4o-mini", []), each))
+
+    with_english, without = told(True), told(False)
+    assert with_english.calls[0] >= without.calls[0] + 2
+    assert with_english.completion_tokens[1] > without.completion_tokens[1]
+    assert with_english.persona_turns == without.persona_turns
 
 
 def test_a_run_without_an_interpreter_takes_none_when_it_is_resumed() -> None:
