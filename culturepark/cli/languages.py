@@ -12,17 +12,17 @@ if TYPE_CHECKING:
     from culturepark.distill.language_rows import Trial
 
 ALL = "all"
-WORDS = (
-    ("found", "of what must be mined is", "gold"),
-    ("wrong", "of what must not be mined is", "not_own"),
-    ("kinds", "of what is found has the right kind", None),
-    ("paraphrases", "of pairs that say the same are merged", "pairs"),
-    ("opposites", "of opposites are merged", None),
-    ("unrelated", "of unrelated pairs are merged", None),
-    ("refused", "of good turns are refused", "speeches"),
-    ("accepted", "of bad turns may stand", None),
-)
-"""Field of a trial, what its share is of, and the field with the number of rows where that is worth telling."""
+COLUMNS = {
+    "found": "mined",
+    "wrong": "wrongly mined",
+    "kinds": "right kind",
+    "paraphrases": "paraphrases merged",
+    "opposites": "opposites merged",
+    "unrelated": "unrelated merged",
+    "refused": "good turns refused",
+    "accepted": "bad turns accepted",
+}
+"""Field of a trial -> what the column of its shares is called."""
 
 
 def check_languages(codes: Sequence[str]) -> None:
@@ -31,29 +31,33 @@ def check_languages(codes: Sequence[str]) -> None:
     Raises:
         UsageError: if one is not there or has no rows, or may not be mined.
     """
-    from culturepark.distill.language_rows import refusal_of, rows_of, trial
+    from culturepark.cli.table import print_table
+    from culturepark.distill.language_rows import LEAST_FOUND, MOST_WRONG, refusal_of, rows_of, trial
     from culturepark.languages import PACKAGES, load_language
     from culturepark.models.embedder import MultilingualE5
-    from culturepark.terminal.safe import write
+    from culturepark.terminal.safe import tell
 
     wanted = sorted(PACKAGES.names()) if ALL in codes else list(dict.fromkeys(codes))
     languages = [load_language(code) for code in wanted]
     rows = {language.code: rows_of(language) for language in languages}
     encoder = MultilingualE5(lambda *_: None)
-    refused = []
-    for language in languages:
-        found = asyncio.run(trial(language, rows[language.code], encoder.embed))
-        write(f"{language.code} ({language.name}): {in_words(found)}")
-        if why := refusal_of(language, found):
-            refused.append(why)
-    if refused:
+    found = {each.code: asyncio.run(trial(each, rows[each.code], encoder.embed)) for each in languages}
+    print_table(
+        ("language", *COLUMNS.values(), "verdict"),
+        [(f"{each.code} ({each.name})", *shares(found[each.code]), verdict(found[each.code])) for each in languages],
+    )
+    tell(
+        f"mined by the encoder, as for models too small to be asked: at least {LEAST_FOUND} of what must be mined and "
+        f"at most {MOST_WRONG} of what must not"
+    )
+    if refused := [why for each in languages if (why := refusal_of(each, found[each.code]))]:
         raise UsageError("; ".join(refused))
 
 
-def in_words(found: Trial) -> str:
-    told = []
-    for name, what, count in WORDS:
-        value = getattr(found, name)
-        if value is not None:
-            told.append(f"{value:.2f} {what}" + (f" (of {getattr(found, count)})" if count else ""))
-    return "; ".join(told)
+def shares(found: Trial) -> list[str]:
+    values = (getattr(found, name) for name in COLUMNS)
+    return ["-" if value is None else f"{value:.2f}" for value in values]
+
+
+def verdict(found: Trial) -> str:
+    return "may be mined" if found.may_be_mined else "refused"

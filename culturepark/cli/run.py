@@ -93,6 +93,7 @@ def simulate(
         free_run_id,
         new_run,
         roles_until,
+        unscripted,
         with_interpreter,
     )
     from culturepark.run.rating import known
@@ -112,12 +113,19 @@ def simulate(
     if dry_run:
         from culturepark.cli.forecast import show_forecast
 
+        ends = "note: the run itself would end at once"
+        try:
+            check_interpreter(models, edition)
+        except UsageError as error:  # a forecast is useful before models are set up
+            tell(f"{ends}: {safe(error)}")
         try:
             check_here(models[role] for role in roles_until(until, edition.scenario, models))
-        except (Lacking, Unreachable) as error:  # a forecast is useful before models are set up
-            tell(f"note: the run itself would end at once: {safe(error)}")
+        except (Lacking, Unreachable) as error:
+            tell(f"{ends}: {safe(error)}")
         return show_forecast(edition, models, seed, store_url, as_json)
     check_interpreter(models, edition)
+    if foreign := unscripted(models, edition):
+        tell(f"note: {foreign}")
     trust = trust_in(models.values(), [])
     check_specs(models, roles_until(until, edition.scenario, models), trust)
     settings = Settings(

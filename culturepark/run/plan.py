@@ -249,6 +249,17 @@ def check_interpreter(models: Mapping[ModelRole, ModelSpec], edition: Edition) -
         raise UsageError(f"{spec} {NO_INTERPRETER}")
 
 
+def unscripted(models: Mapping[ModelRole, ModelSpec], edition: Edition) -> str | None:
+    """Return what the reader of a talk has to know where the script speaks in another language than its own."""
+    foreign = [code for code in languages_of(edition) if code != DEFAULT_LANGUAGE]
+    if not foreign or not any(spec.of.scripted for spec in models.values()):
+        return None
+    return (
+        f"scripted has no words of its own in {', '.join(foreign)}: it quotes cards and what was said, English lines "
+        "behind a fixed phrase; the run shows how things go, not how people talk"
+    )
+
+
 def settings_of(row: RunRow) -> Settings:
     known = {field.name for field in fields(Settings)}
     return Settings(**{name: value for name, value in json.loads(row.settings).items() if name in known})

@@ -62,6 +62,7 @@ def test_a_scenario_in_a_language_is_held_offline_with_people_of_whom_nobody_wro
     assert {row["stop_reason"] for row in rows_of("dialogue")} <= {"completed", "repeating"}
     assert {row["language"] for row in rows_of("turn")} == {None}
     assert not rows_of("rendering")
+    assert "scripted has no words of its own in tr" in done.err
 
 
 def test_across_languages_a_run_keeps_what_was_said_and_what_was_heard(tmp_path: Path) -> None:

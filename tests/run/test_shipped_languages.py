@@ -13,7 +13,7 @@ from culturepark.catalog.scenarios import in_own_words, load_edition
 from culturepark.domain import DEFAULT_LANGUAGE, Persona, shipped_cultures
 from culturepark.languages import PACKAGES
 from culturepark.store.tables import SampleRow, StatementRenderingRow
-from tests.cli.test_cli import away  # noqa: F401 - for all
+from tests.cli.test_cli import away, cli  # noqa: F401 - `away` is for all
 from tests.support.fakes import FakeModel, hold
 
 OTHERS = sorted(code for code in PACKAGES if code != DEFAULT_LANGUAGE)
@@ -63,3 +63,13 @@ def test_people_of_all_languages_sit_at_one_table_and_hear_each_other(tmp_path: 
     assert (dialogue.language, dialogue.stop_reason) == ("mul", "completed")
     for turn in held.store.turns(dialogue.id):
         assert {turn.language, *(heard.language for heard in turn.renderings)} == {*spoken}
+
+
+def test_the_scenario_of_the_docs_is_sound_and_the_forecast_says_what_cannot_interpret() -> None:
+    page = Path(__file__).parents[2] / "docs" / "languages.md"
+    Path("mine.yaml").write_text(page.read_text("utf-8").partition("```yaml\n")[2].partition("```")[0], "utf-8")
+    assert cli("check", "mine.yaml").code == 0
+    told = cli("simulate", "mine.yaml", "--model", "embedded", "--dry-run")
+    assert told.code == 0
+    assert "the run itself would end at once: embedded is too small to interpret" in told.err
+    assert cli("simulate", "mine.yaml", "--model", "scripted", "--until", "dialogue", "--run-id", "m").code == 0
