@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 ALL = "all"
 WORDS = (
-    ("found", "of what must be mined is", "gold"),
-    ("wrong", "of what must not be mined is", "not_own"),
+    ("found", "of what must be mined is", "of {gold}"),
+    ("wrong", "of what must not be mined is", "of {not_own}"),
     ("kinds", "of what is found has the right kind", None),
-    ("paraphrases", "of pairs that say the same are merged", "pairs"),
+    ("paraphrases", "of pairs that say the same are merged", "{pairs} pairs in all"),
     ("opposites", "of opposites are merged", None),
     ("unrelated", "of unrelated pairs are merged", None),
-    ("refused", "of good turns are refused", "speeches"),
+    ("refused", "of good turns are refused", "{speeches} turns in all"),
     ("accepted", "of bad turns may stand", None),
 )
-"""Field of a trial, what its share is of, and the field with the number of rows where that is worth telling."""
+"""Field of a trial, what its share is of, and the number of rows where that is worth telling."""
 
 
 def check_languages(codes: Sequence[str]) -> None:
@@ -55,5 +55,5 @@ def in_words(found: Trial) -> str:
     for name, what, count in WORDS:
         value = getattr(found, name)
         if value is not None:
-            told.append(f"{value:.2f} {what}" + (f" (of {getattr(found, count)})" if count else ""))
+            told.append(f"{value:.2f} {what}" + (f" ({count.format_map(vars(found))})" if count else ""))
     return "; ".join(told)
