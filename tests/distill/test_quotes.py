@@ -44,7 +44,8 @@ def test_a_quote_becomes_a_sentence_without_another_word() -> None:
     [
         ("我们先喝茶", "。"), ("お茶を飲む", "。"), ("আমরা চা দিই", "।"), ("हम चाय देते हैं", "।"),
         ("نحن نشرب الشاي", "."),
-        ("차를 드려요", "."), ("Önce çay", "."), ("Tea (茶) first", "."), ("我们喝 tea 2024", "."), ("123", "."), ("", "."),
+        ("차를 드려요", "."), ("Önce çay", "."), ("Tea (茶) first", "."), ("我们喝 tea 2024", "."), ("123", "."),
+        ("", "."),
     ],
 )  # fmt: skip
 def test_a_sentence_ends_with_the_mark_of_its_script(text: str, mark: str) -> None:
