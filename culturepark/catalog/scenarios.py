@@ -529,7 +529,7 @@ def check(path: Path, known: catalog.Known = catalog.NONE) -> str:
     if path.suffix == LINES:
         return f"{sum(1 for _ in load_people(path, known)):,} personas"
     if {"words_of", "wordings_of"} & set(read_mapping(path)):
-        return check_words(path)
+        return check_words(path, known)
     kind, unclear = kind_of_file(path)
     try:
         notes = [*CHECKS[kind](path, known), *stand_ins(path)]

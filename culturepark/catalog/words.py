@@ -13,6 +13,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from culturepark.catalog.cultures import NONE, Known
 from culturepark.catalog.files import Loc, load, placed, read_mapping, shown
 from culturepark.domain import (
     DEFAULT_LANGUAGE,
@@ -169,9 +170,11 @@ def seed_in(seed: Seed, words: Mapping[LanguageCode, Mapping[str, QuestionWords]
     return seed.model_copy(update={"words": told}) if told else seed
 
 
-def check_words(path: Path) -> str:
+def check_words(path: Path, known: Known = NONE) -> str:
     """Read a file of words with the file that it goes with, and return its kind, with notes.
 
+    Args:
+        known: cultures beside the shipped ones.
     Raises:
         CatalogError: with all problems found.
     """
@@ -180,7 +183,7 @@ def check_words(path: Path) -> str:
 
         words = load(path, PersonaWordsFile)
         card = path.with_name(f"{words.words_of}{path.suffix}")
-        persona = load_persona(card)
+        persona = load_persona(card, known)
         if words_path(card, words.language) != path:
             what = f"must be named {words_path(card, words.language).name}, after its card and its language"
             raise CatalogError([Problem(shown(path), None, "", what)])
@@ -188,6 +191,8 @@ def check_words(path: Path) -> str:
         lacking = [name for name in ("addressed", "how", "values", "norms", "scenes") if not getattr(words, name)]
         return f"words of a card (no {', '.join(lacking)})" if lacking else "words of a card"
     questions = load(path, QuestionWordsFile)
+    if is_words(path):
+        check_beside(path, known)
     bare = sum(not words.situations for words in questions.items.values())
     unread = sum(words.back is None for words in questions.items.values())
     notes = [
@@ -199,3 +204,20 @@ def check_words(path: Path) -> str:
         if count
     ]
     return f"words of questions ({'; '.join(notes)})" if notes else "words of questions"
+
+
+def check_beside(path: Path, known: Known) -> None:
+    """Compare the words of questions with the survey or scenario that stands beside them.
+
+    Raises:
+        CatalogError: with all problems found, also in that file.
+    """
+    from culturepark.catalog.scenarios import ScenarioFile, kind_of_file, words_of_seeds, words_of_survey
+    from culturepark.catalog.surveys import load_survey
+
+    name, _, code = path.stem.rpartition(".")
+    host = path.with_name(f"{name}{path.suffix}")
+    if kind_of_file(host)[0] == "survey":
+        words_of_survey(load_survey(host, known), [code])
+    else:
+        words_of_seeds(host, load(host, ScenarioFile), [code])

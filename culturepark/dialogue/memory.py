@@ -28,8 +28,10 @@ that told a scene held .34 to .66 of them, or .11 to .22 where they told it in o
 .19."""
 SOLID = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}\p{Thai}]")
 """Scripts in which a word is not what stands between two spaces."""
-ARABIC_ARTICLE = regex.compile(r"^[وفبكل]?(?:ال|لل)(?=\p{Arabic}{3})|(?<=\p{Arabic})[\u064b-\u0652\u0640]")
-"""The article, with what is written in front of it, and marks that hardly anybody writes."""
+ARABIC_ARTICLE = regex.compile(r"^[وف]?[بكل]?(?:ال|لل)(?=\p{Arabic}{3})")
+"""The article, with what is written in front of it."""
+ARABIC_MARKS = regex.compile(r"[\u064b-\u0652\u0640]")
+"""Marks that hardly anybody writes."""
 Words = frozenset[str]
 Scenes = Mapping[tuple[int, str], tuple[int, ...]]
 """(Number of a dialogue, persona's key) -> the scenes, by their place on the card, that may be told there."""
@@ -38,7 +40,8 @@ Scenes = Mapping[tuple[int, str], tuple[int, ...]]
 def words(text: str) -> Words:
     """Return the stems of the longer words; in Korean and in scripts without spaces, pairs of characters."""
     stems: set[str] = set()
-    for word in regex.findall(r"[\w\p{M}]+", unicodedata.normalize("NFC", text.casefold())):
+    text = ARABIC_MARKS.sub("", unicodedata.normalize("NFC", text).replace("İ", "i").casefold())
+    for word in regex.findall(r"[\w\p{M}]+", text):
         if SOLID.search(word):
             stems |= {word[i : i + 2] for i in range(len(word) - 1)}
         elif len(bare := ARABIC_ARTICLE.sub("", word)) > 3 or (bare != word and len(bare) > 2):

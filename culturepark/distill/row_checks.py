@@ -225,8 +225,10 @@ def masked(text: str, case: RowCase) -> str:
     whole = {plain(name) for name in case.names}  # `New` is a part of a place, and a word
     own = {plain(word) for name in case.names for word in re.findall(r"\w+", name) if word[:1].isupper()}
     own = {word for word in own if len(word) >= STEM or word in whole}
+    own |= {plain(name) for name in here}  # also one that is shorter than a stem, as Çin
     # Scripts without capitals put particles to a name, or no spaces around it: it is found wherever it stands.
     solid = [name for name in (*countries, *case.names) if len(name) > 1 and name[0].upper() == name[0].lower()]
+    solid += [name.replace("ال", "لل", 1) for name in solid if name.startswith("ال")]  # Arabic for `to the`
     for name in sorted(solid, key=len, reverse=True):
         text = text.replace(name, "[…]")
 

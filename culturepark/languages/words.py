@@ -11,7 +11,7 @@ import regex
 
 def plain(text: str) -> str:
     """Return the words in lower case, without punctuation, in one Unicode form."""
-    folded = unicodedata.normalize("NFKC", text).casefold().replace("’", "'")
+    folded = unicodedata.normalize("NFKC", text).replace("İ", "i").casefold().replace("’", "'")
     return " ".join(regex.findall(r"[\w\p{M}']+", folded))
 
 

@@ -12,12 +12,15 @@ import os
 import tempfile
 from pathlib import Path
 
-from culturepark.errors import Unreachable
+from sqlmodel import select
+
+from culturepark.errors import Unreachable, UsageError
 from culturepark.ids import DEMO, run_of
 from culturepark.models.weights import cache_dir
 from culturepark.store.database import exists
 from culturepark.store.selections import PREFIX, find_selection
 from culturepark.store.store import Store
+from culturepark.store.tables import RunRow
 
 PACKED = {DEMO: "demo.db.gz", f"{DEMO}-": "languages.db.gz"}
 """Beginning of a run's id -> the store that holds it."""
@@ -37,16 +40,41 @@ def store_with(url: str, *names: str | None) -> str:
     Args:
         url: the user's store.
         names: runs, rows below them, or selections; None and `last` are the user's own.
+    Raises:
+        UsageError: if there is no store of the user's, and none of the recorded ones has what is named.
     """
     if not names or any(name is None or not (is_demo(name) or name.startswith(PREFIX)) for name in names):
         return url
     wanted = {run_of(name) if is_demo(name) else name for name in names if name}
     recorded = f"sqlite:///{unpacked(DEMO if DEMO in wanted or not any(map(is_demo, wanted)) else f'{DEMO}-')}"
-    if (exists(url) and any(has(url, name) for name in wanted)) or not all(
-        name == DEMO or has(recorded, name) for name in wanted
-    ):
+    own = exists(url)
+    if own and any(has(url, name) for name in wanted):
         return url
-    return recorded
+    lacking = [name for name in sorted(wanted) if name != DEMO and not has(recorded, name)]
+    if lacking and not own and is_demo(lacking[0]):
+        raise UsageError(elsewhere(lacking[0]))
+    return url if lacking else recorded
+
+
+def elsewhere(run_id: str) -> str:
+    """Return where a recorded run is that a store lacks, or that there is none of that id."""
+    known = [one for which in PACKED for one in runs_in(f"sqlite:///{unpacked(which)}")]
+    if run_id in known:
+        return f"`{run_id}` is in a store of its own; `culturepark merge {run_id}` copies it into yours"
+    return (
+        f"no such run: {run_id[:100]!r}; `culturepark runs` lists yours, and those that come with the program are "
+        f"{', '.join(known)}"
+    )
+
+
+def runs_in(url: str) -> list[str]:
+    """Return the ids of a store's runs, in their order."""
+    store = Store(url, must_exist=True)
+    try:
+        with store.database.reading() as session:
+            return sorted(session.exec(select(RunRow.id)))
+    finally:
+        store.close()
 
 
 def has(url: str, name: str) -> bool:

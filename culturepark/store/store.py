@@ -161,7 +161,9 @@ class Store:
                 raise UsageError(f"{run_id!r} is a selection, and no run: `culturepark selections {run_id}` shows it")
             known = [name for names in session.exec(select(RunRow.id, RunRow.name)) for name in names if name]
         if (demo := run_of(run_id)) == DEMO or demo.startswith(f"{DEMO}-"):
-            raise UsageError(f"`{demo}` is in a store of its own; `culturepark merge {demo}` copies it into yours")
+            from culturepark.store.recorded import elsewhere
+
+            raise UsageError(elsewhere(demo))
         similar = get_close_matches(run_id[:100], known, 1, ALIKE)
         suggestion = f"; did you mean {similar[0]}?" if similar else ""
         raise UsageError(f"no such run: {run_id[:100]!r}{suggestion}; `culturepark runs` lists them")

@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pytest
+
 from culturepark.dialogue import memory
 from culturepark.dialogue.casting import plan
 from culturepark.domain import Scene, Seed
@@ -77,3 +79,39 @@ def test_scripts_without_spaces_are_compared_too() -> None:
     rice = scene("米飯 節日", "那年中秋我們在屋頂上吃月餅，爺爺把最後一個讓給了鄰居的孩子。")
     boat = scene("船 河", "父親的船在河口擱淺，我們等到潮水回來才推動它。")
     assert memory.called_to_mind((boat, rice), SEED, [], ["中秋的月餅你們怎麼吃？"]) is rice
+
+
+# --- words of other languages --------------------------------------------------------------------------
+
+FORMS = {
+    "Bengali": [("অতিথিরা এলেন", "অতিথি"), ("মিষ্টিটা খাও", "মিষ্টি"), ("বাড়িতে", "বা\u09a1\u09bcি")],
+    "Arabic": [("وبالضيوف", "ضيوف"), ("للبيت القديم", "والبيت"), ("الضَّيْف", "والضيف"), ("والقهوة", "قهوة")],
+    "Korean": [("손님이 오시면", "손님"), ("할머니께서", "할머니")],
+    "Chinese": [("客人进门先喝茶", "喝茶"), ("老人家说的", "老人")],
+    "Turkish": [
+        ("Misafirlere", "misafirin"),
+        ("İşçiler geldi", "işçiler"),
+        ("İSTASYON", "istasyonda"),
+        ("ÇAYLARI", "çaylar"),
+    ],
+    "German": [("Großmutters", "GROSSMUTTER")],
+}
+"""Language -> words, and another form of one of them."""
+
+
+@pytest.mark.parametrize("language", FORMS)
+def test_two_forms_of_a_word_are_the_same_in_each_language(language: str) -> None:
+    for text, other in FORMS[language]:
+        assert memory.words(text) & memory.words(other), (text, other)
+
+
+def test_words_of_other_languages_that_are_other_words_stay_so() -> None:
+    for one, other in (
+        ("অতিথি এলেন", "মিষ্টি খাও"),
+        ("الضيوف", "البيوت"),
+        ("손님", "할머니"),
+        ("客人", "老人"),
+        ("misafir", "istasyon"),
+    ):
+        assert memory.words(one)
+        assert not memory.words(one) & memory.words(other), (one, other)

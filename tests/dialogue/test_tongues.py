@@ -1,12 +1,24 @@
 """Who speaks what at a table, and how a table looks to those who hear it."""
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from culturepark.dialogue.policy import expected_slots
 from culturepark.dialogue.tongues import as_heard, as_spoken, heard_in, listening, may_be_interpreted, tongues_of
-from culturepark.domain import Casting, Persona, Rendering, Situation, SituationWords, Turn
+from culturepark.domain import (
+    SPOKEN_AT_A_TABLE,
+    Casting,
+    Persona,
+    QuestionWords,
+    Rendering,
+    Situation,
+    SituationWords,
+    Tongue,
+    Turn,
+)
+from tests.support.fakes import edition, only_casting, shipped
 from tests.support.tongues import CEVDET, ELIF, EMRE, FOLK, MARION, MIGYEONG, MINJAE, STAIRS, panel, speaking, table
 
 
@@ -115,3 +127,100 @@ def test_nothing_here_reads_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "read_text", None)
     casting, scenario = table(MARION, MINJAE)
     assert tongues_of(scenario, casting).interpreted
+
+
+# --- cards, questions and plans in a language ----------------------------------------------------------
+
+
+def tongue(code: str, level: str = "first") -> Tongue:
+    return Tongue.model_validate({"language": code, "level": level})
+
+
+@pytest.mark.parametrize(
+    ("speaks", "written", "own"),
+    [
+        ((), (), "en"),
+        ((("tr", "first"),), (), "tr"),
+        ((("tr", "first"), ("de", "fluent")), ("de",), "de"),  # only there somebody wrote the card
+        ((("tr", "first"), ("de", "fluent")), ("tr", "de"), "tr"),
+        ((("tr", "first"), ("de", "fluent")), (), "tr"),
+        ((("ku", "first"), ("tr", "first")), ("tr",), "tr"),
+        ((("tr", "first"), ("en", "fluent")), (), "tr"),  # English is nobody's own because it is spoken well
+        ((("en", "first"), ("tr", "fluent")), ("tr",), "en"),
+    ],
+)
+def test_the_own_language_is_the_mother_tongue_or_one_as_easy_that_the_card_is_written_in(
+    speaks: tuple[tuple[str, str], ...], written: tuple[str, ...], own: str
+) -> None:
+    card = FOLK["turkish-elif"].model_copy(
+        update={"speaks": tuple(tongue(*one) for one in speaks), "words": dict.fromkeys(written, ELIF.words["tr"])}
+    )
+    assert card.own_language == own
+
+
+@pytest.mark.parametrize(
+    ("speaks", "code", "holds"),
+    [
+        ((), "en", True), ((), "tr", False),
+        ((("tr", "first"),), "tr", True), ((("tr", "first"),), "en", False),
+        ((("tr", "first"), ("de", "fluent")), "de", True),
+    ],
+)  # fmt: skip
+def test_a_person_holds_talks_in_what_the_card_says_that_it_speaks(
+    speaks: tuple[tuple[str, str], ...], code: str, holds: bool
+) -> None:
+    card = FOLK["turkish-elif"].model_copy(update={"speaks": tuple(tongue(*one) for one in speaks)})
+    assert card.holds_talks_in(code) == holds
+
+
+def test_the_level_that_is_too_low_for_a_table_is_none_at_which_talks_are_held() -> None:
+    levels = get_args(Tongue.model_fields["level"].annotation)
+    assert set(SPOKEN_AT_A_TABLE) < set(levels)
+    for level in levels:
+        card = FOLK["turkish-elif"].model_copy(update={"speaks": (tongue("tr"), tongue("de", level))})
+        assert card.holds_talks_in("de") == (level in SPOKEN_AT_A_TABLE)
+
+
+def test_a_card_in_a_language_keeps_what_it_has_no_words_of_and_turns_twice_into_the_same() -> None:
+    told = ELIF.in_language("tr")
+    assert (told.told_in, told.called) == ("tr", "Elif Hanım")
+    assert [norm.text for norm in told.norms] == list(ELIF.words["tr"].norms)
+    assert [norm.topic for norm in told.norms] == [norm.topic for norm in ELIF.norms]
+    assert (told.work, told.key) == (ELIF.work, ELIF.key)
+    assert told.in_language("tr") is told
+    assert ELIF.in_language("en") is ELIF
+    bare = ELIF.in_language("ko")
+    assert (bare.told_in, bare.called, bare.norms) == ("ko", ELIF.called, ELIF.norms)
+    assert (told.country_name, bare.country_name, ELIF.country_name) == ("Türkiye", "튀르키예", "Türkiye")
+
+
+def test_a_question_in_a_language_has_its_options_and_without_words_is_the_same() -> None:
+    (seed,) = shipped("quickstart").scenario.seeds
+    assert seed.item
+    first, *others = seed.item.options
+    words = QuestionWords(topic="iş", question="İş kimin?", options={first.code: "evet"}, poles=("a", "b"))
+    told = seed.model_copy(update={"words": {"tr": words}}).in_language("tr")
+    assert told.item
+    assert (told.topic, told.question, told.item.question) == ("iş", "İş kimin?", "İş kimin?")
+    assert [option.label for option in told.item.options] == ["evet", *(option.label for option in others)]
+    assert [option.code for option in told.item.options] == [option.code for option in seed.item.options]
+    assert tuple(told.item.poles or ()) == ("a", "b")
+    assert seed.in_language("tr") is seed
+
+
+def test_a_plan_in_a_language_says_the_answer_that_somebody_was_dealt_in_it() -> None:
+    casting = only_casting(edition())
+    item = casting.seed.item
+    assert item
+    labels = {option.code: f"cevap {option.code}" for option in item.options}
+    words = QuestionWords(topic="iş", question="İş kimin?", options=labels)
+    seed = casting.seed.model_copy(update={"words": {"tr": words}})
+    told = casting.model_copy(update={"seed": seed}).in_language("tr")
+    assert told.seed.question == "İş kimin?"
+    dealt = [
+        (before.stance, after.stance) for before, after in zip(casting.participants, told.participants, strict=True)
+    ]
+    assert any(before for before, _ in dealt)
+    for before, after in dealt:
+        assert (before and before.code) == (after and after.code)
+        assert (after and after.text) == (before and labels[before.code])

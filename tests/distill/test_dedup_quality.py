@@ -23,7 +23,7 @@ import pytest
 
 from culturepark.catalog.personas import load_all
 from culturepark.distill.dedup import Entry, band, blocks, deduplicate, same
-from culturepark.distill.paraphrase import key
+from culturepark.distill.paraphrase import Likeness, compare, key, read
 from culturepark.domain import DedupPolicy, JsonObject
 from culturepark.models import weights
 from culturepark.models.embedder import Embedder, Lexical, Method, MultilingualE5, Vectors
@@ -267,3 +267,17 @@ def test_an_encoder_works_on_in_a_process_that_is_forked() -> None:
         signal.alarm(60)  # ends it, where it would wait for good
         os._exit(0 if np.array_equal(asyncio.run(session().embed(words)), before) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+LANGUAGES = ("ar", "bn", "de", "en", "es", "ko", "pt", "tr", "zh")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_opposites_share_a_frame_and_paraphrases_do_not_in_each_language(language: str) -> None:
+    names = [f"writers/{letter}/pairs_dev" for letter in "abcdef"] + ["pairs_dev"]
+    pairs = [row for name in names for row in rows(name) if row["language"] == language]
+    found = {
+        what: {compare(*(read(key(row[side]), language) for side in "ab")) for row in pairs if row["what"] == what}
+        for what in ("opposite", "paraphrase")
+    }
+    assert found == {"opposite": {Likeness.RIVAL}, "paraphrase": {Likeness.OPEN, Likeness.OTHER}}

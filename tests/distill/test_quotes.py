@@ -37,3 +37,16 @@ def test_a_quote_becomes_a_sentence_without_another_word() -> None:
     )
     assert quotes.as_sentence("we never lock a well,") == "We never lock a well."
     assert quotes.as_sentence("We never lock a well!") == "We never lock a well!"
+
+
+@pytest.mark.parametrize(
+    ("text", "mark"),
+    [
+        ("我们先喝茶", "。"), ("お茶を飲む", "。"), ("আমরা চা দিই", "।"), ("हम चाय देते हैं", "।"),
+        ("نحن نشرب الشاي", "."),
+        ("차를 드려요", "."), ("Önce çay", "."), ("Tea (茶) first", "."), ("我们喝 tea 2024", "."), ("123", "."),
+        ("", "."),
+    ],
+)  # fmt: skip
+def test_a_sentence_ends_with_the_mark_of_its_script(text: str, mark: str) -> None:
+    assert quotes.full_stop(text) == mark

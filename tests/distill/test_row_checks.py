@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections import Counter
 from itertools import product
 from pathlib import Path
@@ -45,6 +46,8 @@ from tests.support.fakes import (
     only_casting,
     proposals,
 )
+from tests.support.tongues import CEVDET, table
+from tests.support.tongues import ELIF as ELIF_HANIM
 
 ENGLISH = load_language("en")
 CASTING = only_casting(edition())
@@ -381,3 +384,57 @@ def test_every_word_that_the_judge_may_say_is_in_its_prompt() -> None:
         assert f"{word}:" in prompt
     assert "any:" in prompt
     assert all(f" {letter}," in prompt or f" {letter} " in prompt for letter in LETTERS)
+
+
+# --- masked in other languages -------------------------------------------------------------------------
+
+MASKED = {
+    "tr": [
+        ("Türkiye'de böyledir.", "[…]'de böyledir."),
+        ("Biz Türkler çay veririz.", "Biz […] çay veririz."),
+        ("Çin'de pirinç yenir.", "[…]'de pirinç yenir."),
+        ("Güney Kore'de ve Mısır'da", "[…]'de ve […]'da"),
+        ("Amerika Birleşik Devletleri'nde", "[…]'nde"),
+        ("Elif Hanım Konya'da oturur.", "[…] Hanım […]'da oturur."),
+        ("Tarlada mısır var, çini tabak var.", "Tarlada mısır var, çini tabak var."),
+    ],
+    "de": [
+        ("In der Türkei und in Südkorea.", "In der […] und in […]."),
+        ("Vereinigte Staaten, vereinigte Leute", "[…], vereinigte Leute"),
+        ("Ein deutscher Ofen in China.", "Ein deutscher Ofen in […]."),
+    ],
+    "ar": [("في الأردن وبالأردن", "في […] وب[…]"), ("هدية للأردن", "هدية […]"), ("كوريا الجنوبية بعيدة", "[…] بعيدة")],
+    "ko": [("미국에서 온 손님", "[…]에서 온 손님"), ("튀르키예에서는", "[…]에서는")],
+    "zh": [("在中国过年", "在[…]过年"), ("韩国菜很辣", "[…]菜很辣"), ("我们过年回家", "我们过年回家")],
+    "bn": [("বাংলাদেশের মানুষ", "[…]ের মানুষ"), ("দক্ষিণ কোরিয়ায়", "[…]য়")],
+    "es": [("En Estados Unidos y en México", "En […] y en […]"), ("Los estados unidos.", "Los […].")],
+}
+"""Language -> texts, and what a judge is shown of them."""
+
+
+@pytest.mark.parametrize("language", MASKED)
+def test_countries_and_names_are_masked_in_the_language_of_the_answer(language: str) -> None:
+    for text, shown in MASKED[language]:
+        found = masked(unicodedata.normalize("NFC", text), case(names=("Elif", "Yıldız", "Konya"), language=language))
+        assert found == unicodedata.normalize("NFC", shown)
+
+
+def test_a_title_by_which_somebody_is_addressed_is_a_word_as_any_other() -> None:
+    casting = table(ELIF_HANIM, CEVDET, language="tr")[0].in_language("tr")
+    said = "Elif Hanım'a, bir hanım olarak, Konya'da herkes Bey der."
+    statement = Statement(
+        id="d1.t2.s1",
+        turn_id="d1.t2",
+        persona_key=ELIF,
+        culture="turkish",
+        kind="norm",
+        text=said,
+        first_person=said,
+        quote=said,
+        quote_start=0,
+        quote_end=len(said),
+        language="tr",
+    )
+    one = row_case(statement, casting, ENGLISH, None)
+    assert one.language == "tr"
+    assert masked(said, one) == "[…] Hanım'a, bir hanım olarak, […]'da herkes Bey der."

@@ -31,6 +31,8 @@ from culturepark.domain import (
     Statement,
 )
 from culturepark.export.formats import problem
+from culturepark.languages import load_language
+from culturepark.languages.countries import country_name
 from culturepark.store.tables import DuplicateRow, SampleRow, StatementRow
 from tests.support.fakes import (
     ELIF,
@@ -731,3 +733,51 @@ def test_a_dropped_sample_keeps_its_words_and_says_why(tmp_path: Path) -> None:
     assert (row.status, row.drop_reason) == ("dropped", "unfaithful")
     assert json.loads(row.messages)[2]["content"] == rests_on.first_person
     assert held.stats()["samples"]["dropped"] == {"unfaithful": 1}
+
+
+# --- in several languages ------------------------------------------------------------------------------
+
+TOLD = {
+    "en": "We pour tea before anything else.",
+    "tr": "Biz her şeyden önce çay veririz.",
+    "de": "Bei uns gibt es zuerst einmal Tee.",
+}
+
+
+def in_language(code: str, by: str = ELIF, turn: int = 3, **more: Any) -> Judged:
+    return judged_one(
+        "custom", by, f"r.d1.t{turn}.s1", first_person=TOLD[code], language=code, **{**ALL_ANSWERED, **more}
+    )
+
+
+@pytest.mark.parametrize("code", TOLD)
+def test_a_row_is_in_the_language_of_its_statement(code: str) -> None:
+    untold = ALL_ANSWERED["verdicts"] | {"answers-seed": LOST}  # so the topic is not named
+    (made,) = made_of(in_language(code, question="?", verdicts=untold), ("norm",))
+    system, user, said = (message["content"] for message in made.messages)
+    assert (made.status, made.language, said) == ("kept", code, TOLD[code])
+    texts = load_language(code).folder.joinpath("samples", "norm.md").read_text("utf-8")
+    assert user in " ".join(texts.split())
+    assert all(user not in " ".join(other.split()) for other in other_prompts(code))
+    assert country_name("TUR", code).removeprefix("die ") in system
+
+
+def other_prompts(code: str) -> list[str]:
+    others = [load_language(other) for other in TOLD if other != code]
+    return [language.folder.joinpath("samples", "norm.md").read_text("utf-8") for language in others]
+
+
+def test_what_people_of_two_countries_say_is_contrasted_within_one_language_alone() -> None:
+    common = {"about": "seed"}
+    same = [in_language("tr", **common), in_language("tr", JENNA, 4, **common)]
+    other = [in_language("tr", **common), in_language("de", JENNA, 4, **common)]
+    wanted = scenario(("contrast",))
+    rows = [[row.shape for row in plan(pair, (), wanted) if row.beside] for pair in (same, other)]
+    assert rows == [["contrast"], []]
+
+
+def test_a_run_of_several_languages_words_each_row_in_its_own() -> None:
+    spoken = [in_language(code, turn=number, question="?") for number, code in enumerate(TOLD, start=3)]
+    made = samples_of(spoken, (), scenario(("norm",)))
+    assert {sample.language: sample.messages[-1]["content"] for _, sample in made} == TOLD
+    assert len({sample.messages[0]["content"] for _, sample in made}) == len(TOLD)

@@ -58,10 +58,19 @@ def test_another_cultures_answer_from_across_the_scale_is_rejected() -> None:
     assert paired(answer("mine"), german("theirs")) == {"mine": "theirs", "theirs": "mine"}
 
 
+def test_answers_in_several_languages_are_paired_within_each() -> None:
+    people = ((answer, "one"), (german, "other"))
+    spoken = [make(f"{name} {code}", language=code) for code in ("tr", "de") for make, name in people]
+    assert paired(*spoken) == {
+        "one tr": "other tr", "other tr": "one tr", "one de": "other de", "other de": "one de"
+    }  # fmt: skip
+
+
 NO_CONTRAST = {
     "same side": german("theirs", side=AGREE, other_side=DISAGREE),
     "the middle, or no known stance": german("theirs", side=(), other_side=()),
     "another shape": german("theirs", shape="survey"),
+    "another language": german("theirs", language="de"),
     "the same culture, kept": german("theirs", culture="turkish"),
     "the same words": german("theirs", text_key="text of mine"),
     "the same statement before it was reworded": german("theirs", origin="statement of mine"),

@@ -7,7 +7,7 @@ import unicodedata
 import pytest
 
 from culturepark.catalog.filters import Filter
-from culturepark.languages.words import folded, folded_with_places, terms
+from culturepark.languages.words import folded, folded_with_places, plain, starts_with, terms
 from tests.support.fakes import ELIF, edition
 
 SAME = {
@@ -49,3 +49,20 @@ def test_people_are_found_without_accents() -> None:
     assert Filter(place="uctepe", faith="MUSLUMAN").passes(there)
     assert Filter(place="DİYARBAKIR").passes(there)
     assert not Filter(place="Urfa").passes(there)
+
+
+def test_plain_words_keep_their_vowel_signs_and_lose_punctuation() -> None:
+    assert plain("আমাদের বাড়িতে, অতিথি!") == "আমাদের বা\u09a1\u09bcিতে অতিথি"
+    assert plain("हिन्दी में।") == "हिन्दी में"
+    assert plain("السَّلامُ عليكم؟") == "السَّلامُ عليكم"
+    assert plain("한국어。 ") == "한국어"
+    assert plain("Ya\u0308, don’t!") == "yä don't"
+    assert plain("İYİ, İstanbul’da") == "iyi istanbul'da"
+    assert plain("কি") != plain("কী") != plain("ক")
+
+
+def test_a_text_begins_with_whole_words_in_any_script() -> None:
+    assert starts_with("İşte böyle.", ["işte"])
+    assert starts_with("কি বলব!", ["কি"])
+    assert not starts_with("কিছু না", ["কি"])
+    assert not starts_with("কী বলব", ["ক"])

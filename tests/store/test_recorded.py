@@ -4,6 +4,7 @@ import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from culturepark.store import recorded
 from culturepark.store.database import exists
 from culturepark.store.store import Store
 from tests.cli.test_cli import away as away  # a fixture
-from tests.cli.test_cli import cli, place_store
+from tests.cli.test_cli import cli, place_store, rows_of
 
 pytestmark = pytest.mark.usefixtures("away")
 
@@ -100,3 +101,84 @@ def test_it_goes_with_ones_own_runs_once_it_is_merged() -> None:
     assert cli("stats", "demo", "--json").json["representation"]["run"] == before
     assert cli("select", "demo", "a", "--size", 3).code == 0
     assert "same" in cli("merge", "demo").out
+
+
+# --- in other languages --------------------------------------------------------------------------------
+
+TONGUES = {
+    **{f"demo-{code}": code for code in ("ar", "bn", "de", "es", "ko", "pt", "tr", "zh")},
+    "demo-ko-de": "mul",
+}
+"""Run -> its language."""
+
+
+def words_of(row: dict[str, Any]) -> list[str]:
+    return [message["content"] for message in row["messages"]]
+
+
+@pytest.mark.parametrize("run_id", TONGUES)
+def test_each_language_has_a_recorded_run_with_rows_and_their_english(run_id: str) -> None:
+    shown = cli("replay", run_id, "--plain")
+    assert shown.code == 0, shown.err
+    assert f"Dialogue 1 of run {run_id}" in shown.out
+    assert "no evidence of what real people think" in shown.out
+    assert cli("stats", run_id, "--json").json["status"] == "done"
+    assert cli("export", run_id, "--format", "trl", "--language", "both", "--out", "rows").code == 0
+    rows = [json.loads(line) for line in Path("rows/all.jsonl").read_text("utf-8").splitlines()]
+    assert sum(row["id"].endswith("@en") for row in rows) >= 3
+    spoken = json.loads(Path("rows/manifest.json").read_text("utf-8"))["runs"][0]
+    assert spoken["language"] == TONGUES[run_id]
+    # An answer to a survey may be an option alone.
+    english = next(n for n, row in enumerate(rows, 1) if row["id"].endswith("@en") and words_of(row)[-1] > "A")
+    traced = cli("trace", f"rows/all.jsonl:{english}", "--json").json
+    assert traced["run"]["id"] == run_id
+    assert any(traced["rendering"]["first_person"] in text for text in words_of(rows[english - 1]))
+    assert not Path("runs").exists()
+
+
+def test_across_languages_each_person_has_a_row_in_the_own_one() -> None:
+    assert cli("export", "demo-ko-de", "--format", "trl", "--dialogues", "--out", "rows").code == 0
+    rows = [json.loads(line) for line in Path("rows/all.jsonl").read_text("utf-8").splitlines()]
+    assert len(rows) == 2
+    hangul = [sum("가" <= letter <= "힣" for letter in json.dumps(row, ensure_ascii=False)) for row in rows]
+    assert min(hangul) < 20 < 200 < max(hangul)
+
+
+def test_a_recorded_dialogue_and_the_languages_beside_it_are_merged_with_their_renderings() -> None:
+    renderings = len(rows_of("statement_rendering", recorded.unpacked("demo-")))
+    assert renderings > 20
+    assert cli("merge", "demo-ko").code == 0
+    assert [row["id"] for row in rows_of("run")] == ["demo-ko"]
+    beside = rows_of("statement_rendering")
+    assert beside
+    assert all(row["statement_id"].startswith("demo-ko.") for row in beside)
+    assert cli("export", "demo-ko", "--format", "trl", "--language", "en", "--out", "rows").code == 0
+    assert cli("merge", "demo").code == 0
+    assert cli("merge", "demo-tr").code == 0
+    assert sorted(line.split("\t")[0] for line in cli("runs").out.splitlines()) == ["demo", "demo-ko", "demo-tr"]
+    assert cli("select", "demo", "demo-ko", "--size", 3).code == 0
+
+
+@pytest.mark.parametrize("has_store", [False, True])
+@pytest.mark.parametrize(
+    "command", [("replay", "demo-xx", "--plain"), ("stats", "demo-xx"), ("merge", "demo-xx"), ("trace", "demo-xx.d1")]
+)
+def test_a_language_that_was_not_recorded_is_told_with_those_that_were(
+    command: tuple[str, ...], has_store: bool
+) -> None:
+    if has_store:
+        place_store()
+    done = cli(*command)
+    assert done.code == 2
+    if command[0] != "trace" or not has_store:
+        assert "no such run: 'demo-xx'" in done.err
+        assert "demo, demo-ar, demo-bn" in done.err
+    assert "copies it into yours" not in done.err
+
+
+def test_runs_of_two_recorded_stores_are_merged_before_they_go_together() -> None:
+    place_store()
+    done = cli("export", "demo-tr", "demo", "--format", "trl", "--out", "rows")
+    assert done.code == 2
+    assert "`demo-tr` is in a store of its own; `culturepark merge demo-tr` copies it into yours" in done.err
+    assert cli("compare", "demo", "demo-ko").code == 0  # reads each where it is
