@@ -33,7 +33,7 @@ from culturepark import errors, frames, glossary
 from culturepark.catalog import scenarios, surveys, words
 from culturepark.cli.app import app, run
 from culturepark.domain import Culture, Persona
-from culturepark.languages.countries import language_name
+from culturepark.languages import load_language
 from culturepark.store.views import field_docs, prose, table_rows
 
 DOCS = ROOT / "docs"
@@ -432,7 +432,7 @@ def native_readers() -> str:
     """The page on native readers, with the list of what nobody has read."""
     text = (DOCS / "native-readers.md").read_text(encoding="utf-8")
     rows = [
-        [f"{language_name(code)} (`{code}`)", what, ", ".join(f"`{file}`" for file in files)]
+        [f"{load_language(code).name} (`{code}`)", what, ", ".join(f"`{file}`" for file in files)]
         for (code, what), files in sorted(unread().items())
     ]
     found = table(("language", "what", "files"), rows) if rows else "Everything has been read."
