@@ -392,6 +392,9 @@ class Run:
         speaker, moderator = await self.models.get("speaker"), await self.models.get("moderator")
         tongues = tongues_of(self.scenario, casting)
         interpreter = await self._interpreter() if tongues.interpreted else None
+        if tongues.interpreted and self.scenario.across == "lingua-franca":
+            called = " and ".join(p.persona.called for p in casting.participants)
+            self._note_once(f"{called} share no language in which their cards hold talks: they have an interpreter")
         for person in (p.persona for p in casting.participants) if speaker.traits.small else ():
             if not person.is_written_in(code := tongues.speaks(person.key)):
                 self._note_once(f"{person.called} has no card in {code}, and a model this small only picks from cards")

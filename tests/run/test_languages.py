@@ -201,3 +201,12 @@ def test_a_run_without_an_interpreter_takes_none_when_it_is_resumed() -> None:
     done = cli("resume", "e", "--role", "interpreter=scripted")
     assert done.code == 2
     assert "--role interpreter: there is nothing to interpret" in done.err
+
+
+def test_a_run_tells_where_people_share_no_language_after_all(tmp_path: Path) -> None:
+    edition = across()
+    shared = Edition(
+        scenario=edition.scenario.model_copy(update={"across": "lingua-franca"}), personas=edition.personas
+    )
+    told = hold(tmp_path, shared, FakeModel(), until="dialogue").notes
+    assert any("share no language" in note and "they have an interpreter" in note for note in told)
