@@ -263,6 +263,7 @@ def test_a_model_this_small_is_not_asked(tmp_path: Path) -> None:
     held = begin(tmp_path, edition(distill={"paraphrases": 3}), FakeModel(labels=True))
     run = Run(held.store, held.row, Listener(held.notes))
     run.models = Cast(held.model, LEXICAL)  # type: ignore[assignment]
-    assert asyncio.run(run._wordings()) == {"en": ENGLISH}
+    told = asyncio.run(run._wordings())
+    assert {code: (each.language.code, each.more) for code, each in told.items()} == {"en": ("en", {})}
     assert held.model.bodies == []
     assert held.notes == ["prompts have the shipped wordings alone: a model this small is not asked for others"]
