@@ -470,9 +470,9 @@ def messages_of(row: Planned, wordings: Wordings) -> tuple[str, str, str]:
 
     if row.shape == "contrast":
         return contrast_of(row, wordings)
-    # An option of a survey is one person's, never a country's; and a dialect is at home in a place.
+    # An option of a survey is one person's, never a country's; a dialect is at home in a place, and grammar tells sex.
     in_person = row.shape == "survey" or item.language != DEFAULT_LANGUAGE or item.said is not None
-    system = who_answers(wordings, statement, persona, key, in_person=in_person, surveyed=row.shape == "survey")
+    system = who_answers(wordings, statement, persona, key, in_person=in_person)
     if row.shape == "survey":
         return (system, *survey_of(row, wordings))
     if row.shape == "limit":

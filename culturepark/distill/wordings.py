@@ -60,17 +60,14 @@ class Wordings:
 # --- who answers -------------------------------------------------------------------------------------
 
 
-def who_answers(
-    wordings: Wordings, statement: Statement, persona: Persona, key: str, *, in_person: bool, surveyed: bool
-) -> str:
+def who_answers(wordings: Wordings, statement: Statement, persona: Persona, key: str, *, in_person: bool) -> str:
     """Return the system message: in half of the rows the person, as far as the answer hangs on it; else the country.
 
     Args:
-        in_person: the person in any case.
-        surveyed: the answer is an option of a survey, which hangs on sex and age at least.
+        in_person: the person in any case, and sex and age with it.
     """
     if in_person or unit("person", key) < 0.5:
-        if surveyed:
+        if in_person:
             hangs_on = tuple(dict.fromkeys((*statement.hangs_on, "sex", "age")))
             statement = statement.model_copy(update={"hangs_on": hangs_on})
         who = person_of(wordings, statement, persona)

@@ -116,7 +116,7 @@ def test_every_wording_is_chosen_about_as_often_and_an_id_always_has_the_same(gr
 
 def test_half_of_the_rows_say_who_speaks_and_the_others_only_where() -> None:
     keys = [f"r.d{n}.t3.s1.x1" for n in range(1000)]
-    told = [who_answers(ENGLISH, said("work"), ELIFS_CARD, key, in_person=False, surveyed=False) for key in keys]
+    told = [who_answers(ENGLISH, said("work"), ELIFS_CARD, key, in_person=False) for key in keys]
     with_work = sum("nurse on a children's ward" in text for text in told)
     assert 440 < with_work < 560
     assert all("Türkiye" in text for text in told)
@@ -125,7 +125,7 @@ def test_half_of_the_rows_say_who_speaks_and_the_others_only_where() -> None:
 
 def test_an_option_of_a_survey_is_always_one_persons() -> None:
     keys = [f"r.d{n}.t3.s1.x1" for n in range(50)]
-    told = [who_answers(ENGLISH, said("work"), ELIFS_CARD, key, in_person=True, surveyed=True) for key in keys]
+    told = [who_answers(ENGLISH, said("work"), ELIFS_CARD, key, in_person=True) for key in keys]
     assert all("a woman aged 34 from Konya" in text and "nurse" in text for text in told)
 
 
