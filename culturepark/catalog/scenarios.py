@@ -17,7 +17,7 @@ from culturepark.catalog.codebook import FEWEST
 from culturepark.catalog.files import Loc, load, package_dir, placed, read_mapping, read_text, shown
 from culturepark.catalog.personas import LINES, card_notes, load_all, load_people, load_persona, shipped_keys
 from culturepark.catalog.surveys import Survey, SurveyFile, load_items, load_survey, load_surveys
-from culturepark.catalog.words import check_words, is_words, question_words, seed_in
+from culturepark.catalog.words import check_words, is_words, question_words, seed_in, worded_path
 from culturepark.domain import (
     DEFAULT_LANGUAGE,
     LEAST_SITUATIONS,
@@ -530,6 +530,8 @@ def check(path: Path, known: catalog.Known = catalog.NONE) -> str:
         return f"{sum(1 for _ in load_people(path, known)):,} personas"
     if {"words_of", "wordings_of"} & set(read_mapping(path)):
         return check_words(path)
+    if need := unsaid_words(path):
+        raise CatalogError([Problem(shown(path), None, "", f"by its name, these are {need}")])
     kind, unclear = kind_of_file(path)
     try:
         notes = [*CHECKS[kind](path, known), *stand_ins(path)]
@@ -539,6 +541,28 @@ def check(path: Path, known: catalog.Known = catalog.NONE) -> str:
         hint = f"was read as a {kind}; {needed_keys('scenario')}; {needed_keys('survey')}"
         raise CatalogError([*error.problems, Problem(shown(path), None, "", hint)]) from None
     return f"{kind} ({'; '.join(notes)})" if notes else kind
+
+
+def unsaid_words(path: Path) -> str | None:
+    """Return what a file needs that by its name is one of words, and does not say of what; None if it is no such file.
+
+    The file beside it tells its kind, or else its keys. A whole survey, scenario or culture may have a dot in its name.
+    """
+    if not is_words(path):
+        return None
+    keys = set(read_mapping(path))
+    if keys & {*FIRST_KEYS} or required("scenario") <= keys:
+        return None
+    of = worded_path(path)
+    kind = kind_of_file(of if exists(of) else path)[0]
+    if not exists(of) and "items" in keys:
+        kind = "survey"
+    elif not exists(of) and kind != "persona":
+        return None
+    if kind == "persona":
+        return f"words of a card, which need `words_of` (the key of the card, {clipped(of.stem)}) and `language`"
+    name = {"survey": "the survey's key", "scenario": "the scenario's `name`"}.get(kind)
+    return name and f"words of questions, which need `wordings_of` ({name}), `language`, `origin` and `items`"
 
 
 def stand_ins(path: Path) -> Iterator[str]:
@@ -568,8 +592,12 @@ CHECKS: dict[str, Callable[[Path, catalog.Known], Iterable[str]]] = {
 """Kind -> what reads a file of it, and yields notes."""
 
 
+def required(kind: str) -> set[str]:
+    return {name for name, field in KINDS[kind].model_fields.items() if field.is_required()}
+
+
 def needed_keys(kind: str) -> str:
-    keys = (f"`{name}`" for name, field in KINDS[kind].model_fields.items() if field.is_required())
+    keys = (f"`{name}`" for name in KINDS[kind].model_fields if name in required(kind))
     return f"a {kind} needs {', '.join(keys)}"
 
 

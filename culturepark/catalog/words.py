@@ -57,6 +57,11 @@ def is_words(path: Path) -> bool:
     return "." in path.stem
 
 
+def worded_path(path: Path) -> Path:
+    """Return the file that a file of words goes with, by its name: `NAME.yaml` for `NAME.LANGUAGE.yaml`."""
+    return path.with_name(f"{path.stem.rpartition('.')[0]}{path.suffix}")
+
+
 def words_path(path: Path, code: LanguageCode) -> Path:
     """Return the file that says how another one reads in a language."""
     return path.with_name(f"{path.stem}.{code}{path.suffix}")
