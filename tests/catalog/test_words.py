@@ -184,3 +184,34 @@ def test_those_who_are_counted_for_native_have_a_card_in_their_own_language(tmp_
     text = text.replace("language: en", "language: native").replace("max_turns: 12", "people: 8\nmax_turns: 16")
     [told] = [what for what in problems_of(write(tmp_path, "mine.yaml", text)) if "8 people are wanted" in what]
     assert told.endswith("personas of turkish, korean who have a card in their own language")
+
+
+# --- the pages ----------------------------------------------------------------------------------------
+
+
+def examples(page: str, beginning: str) -> list[str]:
+    """The blocks of YAML on a page of the documentation that begin so."""
+    text = (Path(__file__).parents[2] / "docs" / "howto" / page).read_text("utf-8")
+    return re.findall(rf"```yaml\n({beginning}.*?)```", text, re.DOTALL)
+
+
+def test_the_words_on_the_page_of_personas_are_those_of_its_card(tmp_path: Path) -> None:
+    [card], [words], [speaks] = (
+        examples("persona.md", first) for first in ("name: ", "words_of: turkish-elif\n", "speaks: ")
+    )
+    path = write(tmp_path, "turkish-elif.yaml", card + speaks)
+    assert scenarios.check(write(tmp_path, "turkish-elif.tr.yaml", words)) == "words of a card"
+    assert scenarios.check(path).startswith("persona")
+    assert speaking(load_persona(path), str(path), "native")[1] == "tr"
+
+
+@pytest.mark.parametrize(
+    ("page", "first", "name"), [("scenario.md", "name: quickstart", "quickstart"), ("survey.md", "survey: tea", "tea")]
+)
+def test_the_words_on_the_page_of_scenarios_are_those_of_their_questions(
+    page: str, first: str, name: str, tmp_path: Path
+) -> None:
+    [base], [words] = examples(page, f"{first}\n"), examples("scenario.md", f"wordings_of: {name}\n")
+    path = write(tmp_path, f"{name}.yaml", base)
+    assert scenarios.check(write(tmp_path, f"{name}.tr.yaml", words)).startswith("words of questions (1 of 1 without")
+    assert scenarios.check(path)
