@@ -139,11 +139,19 @@ def beside(path: Path) -> dict[str, Culture]:
 
 
 def beside_card(card: Path, key: str) -> Culture | None:
-    """Return the culture of a card from a file that is named after it: in the card's folder, in that above, or in the
-    folder `cultures` of either.
+    """Return the culture of a card from its file.
 
     Raises:
         CatalogError: if there is such a file, and it is wrong.
+    """
+    path = file_beside_card(card, key)
+    culture = load_culture(path) if path else None
+    return culture if culture and culture.culture == key else None
+
+
+def file_beside_card(card: Path, key: str) -> Path | None:
+    """Return the culture file that is named after the culture of a card: in the card's folder, in that above, or in the
+    folder `cultures` of either.
     """
     if not key or not key.replace("-", "").isalnum():
         return None
@@ -152,8 +160,7 @@ def beside_card(card: Path, key: str) -> Culture | None:
         for ending in ENDINGS:
             path = folder / f"{key}{ending}"
             if exists(path) and is_culture(path):
-                culture = load_culture(path)
-                return culture if culture.culture == key else None
+                return path
     return None
 
 

@@ -12,12 +12,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unicodedata import combining, normalize
 
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 
-from culturepark.catalog.cultures import NONE, culture_of, delegates, no_culture, own_cultures
-from culturepark.catalog.files import begins_with, shown
+from culturepark.catalog.cultures import NONE, culture_of, delegates, file_beside_card, no_culture, own_cultures
+from culturepark.catalog.files import begins_with, read_text, shown
 from culturepark.catalog.personas import cards_in, load_persona, shipped_keys
 from culturepark.catalog.schemas import schema_text
 from culturepark.catalog.surveys import Key as SurveyKey
@@ -34,6 +35,10 @@ KEYS: dict[str, TypeAdapter[Any]] = {
     "survey": TypeAdapter(SurveyKey), "scenario": TypeAdapter(Key),
 }  # fmt: skip
 """Kind of file -> the form of its key."""
+UNMARKED = str.maketrans({
+    "ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "ß": "ss", "æ": "ae", "œ": "oe", "þ": "th",
+})  # fmt: skip
+"""Latin letters that Unicode does not take apart into a plain one and a mark."""
 REMARK = re.compile(r"([^#\n]*\S) {2,}(# .*)")
 COLUMN = 34
 SCHEMA_FOLDER = ".culturepark"
@@ -105,7 +110,12 @@ def check_name(kind: str, name: str) -> None:
 
 def name_like(name: str) -> str:
     """Return a key that is like a name."""
-    return "-".join("".join(c if c.isascii() and c.isalnum() else " " for c in name.lower()).split()) or "tea"
+    bare = normalize("NFKD", name.lower().translate(UNMARKED))
+    letters = (c if c.isascii() and c.isalnum() else " " for c in bare if not combining(c))
+    return "-".join("".join(letters).split()) or "tea"
+
+
+NOT_FOUND = "TODO a stand-in, not found by the name;"
 
 
 def culture_values(path: Path) -> dict[str, str]:
@@ -118,8 +128,8 @@ def culture_values(path: Path) -> dict[str, str]:
         return {"name": name.title(), "country": country, "countries_remark": remark, "language": code,
                 "language_remark": f"BCP 47 ({language_name(code)})"}  # fmt: skip
     stand_in = next(iter(delegates().values()))
-    return {"name": name.title(), "country": stand_in.countries[0], "countries_remark": "TODO ISO 3166 alpha-3",
-            "language": stand_in.languages[0].language, "language_remark": "TODO BCP 47"}  # fmt: skip
+    return {"name": name.title(), "country": stand_in.countries[0], "countries_remark": f"{NOT_FOUND} ISO 3166 alpha-3",
+            "language": stand_in.languages[0].language, "language_remark": f"{NOT_FOUND} BCP 47"}  # fmt: skip
 
 
 def persona_values(path: Path) -> dict[str, str]:
@@ -137,13 +147,17 @@ def persona_values(path: Path) -> dict[str, str]:
         told = no_culture(keys[-1] if keys else path.stem, shipped_cultures())
         raise UsageError(f"NAME begins with the key of the culture, as `{next(iter(delegates()))}-NAME`: {told}")
     tongue = culture.languages[0].language
+    countries = ", ".join(culture.countries)
+    is_stand_in = NOT_FOUND in (read_text(file) if (file := file_beside_card(path, culture.culture)) else "")
     return {
         "culture": culture.culture,
         "called": scalar(called.replace("-", " ").title().replace(" ", "")),
         "role": culture.role,
         "country": culture.countries[0],
-        "countries": ", ".join(culture.countries),
-        "language": language_name(tongue),
+        "country_remark": f"TODO a stand-in in the culture's file: {countries}"
+        if is_stand_in
+        else f"one of the culture's: {countries}",
+        "language": "TODO a language" if is_stand_in else language_name(tongue),
         "code": tongue,
     }
 

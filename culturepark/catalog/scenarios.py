@@ -17,7 +17,7 @@ from culturepark.catalog.codebook import FEWEST
 from culturepark.catalog.files import Loc, load, package_dir, placed, read_mapping, read_text, shown
 from culturepark.catalog.personas import LINES, card_notes, load_all, load_people, load_persona, shipped_keys
 from culturepark.catalog.surveys import Survey, SurveyFile, load_items, load_survey, load_surveys
-from culturepark.catalog.words import check_words, is_words, question_words, seed_in
+from culturepark.catalog.words import check_words, is_words, question_words, seed_in, worded_path, words_beside
 from culturepark.domain import (
     DEFAULT_LANGUAGE,
     LEAST_SITUATIONS,
@@ -340,18 +340,27 @@ def spoken_by(file: ScenarioFile, cultures: Collection[str], people: Iterable[Pe
 
 
 def words_of_survey(survey: Survey, codes: Iterable[LanguageCode]) -> dict[LanguageCode, dict[str, QuestionWords]]:
-    scales = {
+    return {code: question_words(survey.path, survey.file.survey, code, survey_scales(survey)) for code in codes}
+
+
+def survey_scales(survey: Survey) -> dict[str, tuple[str, Collection[int]]]:
+    """Return each item's scale, with its codes."""
+    return {
         key: (item.scale, [option.code for option in survey.file.scales[item.scale]])
         for key, item in survey.file.items.items()
     }
-    return {code: question_words(survey.path, survey.file.survey, code, scales) for code in codes}
 
 
 def words_of_seeds(
     path: Path, file: ScenarioFile, codes: Iterable[LanguageCode]
 ) -> dict[LanguageCode, dict[str, QuestionWords]]:
-    own: dict[str, tuple[str, Collection[int]]] = {seed.key: ("", ()) for seed in file.seeds if seed.key}
+    own = own_scales(file)
     return {code: question_words(path, file.name, code, own) for code in codes} if own else {}
+
+
+def own_scales(file: ScenarioFile) -> dict[str, tuple[str, Collection[int]]]:
+    """Return the keys of the scenario's own questions, which have no scale."""
+    return {seed.key: ("", ()) for seed in file.seeds if seed.key}
 
 
 def unspoken(file: ScenarioFile, seeds: Iterable[Seed], codes: Sequence[LanguageCode]) -> Iterator[tuple[Loc, str]]:
@@ -377,8 +386,13 @@ def unheld(file: ScenarioFile, people: Sequence[Persona]) -> Iterator[tuple[Loc,
     """Yield a problem for each culture that has nobody who can be held in the own language, where that is wanted."""
     for culture in dict.fromkeys(person.culture for person in people) if file.language == NATIVE else ():
         if not any(p.culture == culture and in_own_words(p) for p in people):
-            what = f"nobody of {culture} has a card in the own language (KEY.LANGUAGE.yaml beside KEY.yaml)"
-            yield ("language",), what
+            own = {p.own_language for p in people if p.culture == culture}
+            if unknown := sorted(code for code in own if code not in languages.PACKAGES):
+                what = "; ".join(map(languages.no_language, unknown))
+                yield ("language",), f"nobody of {culture} can be held in the own language: {what}"
+            if own - {*unknown}:
+                what = f"nobody of {culture} has a card in the own language (KEY.LANGUAGE.yaml beside KEY.yaml)"
+                yield ("language",), what
 
 
 def in_own_words(person: Persona) -> bool:
@@ -444,6 +458,7 @@ def contradictions(
 ) -> list[tuple[Loc, str]]:
     """Return problems with the numbers of turns and people, each with its place in the file."""
     problems: list[tuple[Loc, str]] = []
+    held = " who have a card in their own language" if file.language == NATIVE else ""
     if file.moderation not in (None, "scripted") and file.protocol not in STEERED:
         problems.append((("moderation",), f"must be scripted where the protocol is {file.protocol}"))
     if file.people and file.setting != "panel":
@@ -466,11 +481,11 @@ def contradictions(
         ]
     if file.setting == "in-cultural":
         lonely = [c for c in cultures if sum(p.culture == c for p in people) < size]
-        problems += [(("cultures",), f"an in-cultural dialogue needs two personas of {c}") for c in lonely]
+        problems += [(("cultures",), f"an in-cultural dialogue needs two personas of {c}{held}") for c in lonely]
     # Two people who are called the same never sit at one table.
     seats = len({p.called for p in people})
     if file.setting == "panel" and seats < size:
-        what = f"{size} people are wanted, but there are only {seats} personas of {', '.join(cultures)}"
+        what = f"{size} people are wanted, but there are only {seats} personas of {', '.join(cultures)}{held}"
         problems.append((("people" if file.people else "cultures",), what))
     return problems
 
@@ -530,6 +545,8 @@ def check(path: Path, known: catalog.Known = catalog.NONE) -> str:
         return f"{sum(1 for _ in load_people(path, known)):,} personas"
     if {"words_of", "wordings_of"} & set(read_mapping(path)):
         return check_words(path, known)
+    if need := unsaid_words(path):
+        raise CatalogError([Problem(shown(path), None, "", f"by its name, these are {need}")])
     kind, unclear = kind_of_file(path)
     try:
         notes = [*CHECKS[kind](path, known), *stand_ins(path)]
@@ -538,7 +555,47 @@ def check(path: Path, known: catalog.Known = catalog.NONE) -> str:
             raise
         hint = f"was read as a {kind}; {needed_keys('scenario')}; {needed_keys('survey')}"
         raise CatalogError([*error.problems, Problem(shown(path), None, "", hint)]) from None
+    check_beside(path, known)
     return f"{kind} ({'; '.join(notes)})" if notes else kind
+
+
+def check_beside(path: Path, known: catalog.Known) -> None:
+    """Validate the words that stand beside a file.
+
+    Raises:
+        CatalogError: with all problems found.
+    """
+    problems: list[Problem] = []
+    for file in words_beside(path):
+        try:
+            if {"words_of", "wordings_of"} & set(read_mapping(file)) or unsaid_words(file):
+                check(file, known)
+        except CatalogError as error:
+            problems += error.problems
+    if problems:
+        raise CatalogError(problems)
+
+
+def unsaid_words(path: Path) -> str | None:
+    """Return what a file needs that by its name is one of words, and does not say of what; None if it is no such file.
+
+    The file beside it tells its kind, or else its keys. A whole survey, scenario or culture may have a dot in its name.
+    """
+    if not is_words(path):
+        return None
+    keys = set(read_mapping(path))
+    if keys & {*FIRST_KEYS} or required("scenario") <= keys:
+        return None
+    of = worded_path(path)
+    kind = kind_of_file(of if exists(of) else path)[0]
+    if not exists(of) and "items" in keys:
+        kind = "survey"
+    elif not exists(of) and kind != "persona":
+        return None
+    if kind == "persona":
+        return f"words of a card, which need `words_of` (the key of the card, {clipped(of.stem)}) and `language`"
+    name = {"survey": "the survey's key", "scenario": "the scenario's `name`"}.get(kind)
+    return name and f"words of questions, which need `wordings_of` ({name}), `language`, `origin` and `items`"
 
 
 def stand_ins(path: Path) -> Iterator[str]:
@@ -568,8 +625,12 @@ CHECKS: dict[str, Callable[[Path, catalog.Known], Iterable[str]]] = {
 """Kind -> what reads a file of it, and yields notes."""
 
 
+def required(kind: str) -> set[str]:
+    return {name for name, field in KINDS[kind].model_fields.items() if field.is_required()}
+
+
 def needed_keys(kind: str) -> str:
-    keys = (f"`{name}`" for name, field in KINDS[kind].model_fields.items() if field.is_required())
+    keys = (f"`{name}`" for name in KINDS[kind].model_fields if name in required(kind))
     return f"a {kind} needs {', '.join(keys)}"
 
 

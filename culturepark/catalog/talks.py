@@ -30,7 +30,7 @@ from culturepark.domain import (
 )
 from culturepark.errors import UsageError
 from culturepark.files import clipped
-from culturepark.languages import PACKAGES
+from culturepark.languages import PACKAGES, no_language
 
 EVERYDAY = Seed(
     key="everyday-life",
@@ -135,7 +135,9 @@ def speaking(persona: Persona, name: str, language: Spoken) -> tuple[Persona, La
     )
     if language != NATIVE:
         return persona, language
-    if not persona.is_written_in(code := persona.own_language):
+    if not persona.is_written_in(code := persona.own_language) and code not in PACKAGES:
+        raise UsageError(f"--language native: {persona.key} speaks {code}, but {no_language(code)}; take --language en")
+    if not persona.is_written_in(code):
         raise UsageError(f"--language native: {persona.key} has no card in {code}; --language en, or another one")
     return persona, code
 

@@ -8,15 +8,16 @@ shipped surveys and scenarios stand in the folders of the languages (`languages/
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from glob import escape
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field
 
-from culturepark.catalog.cultures import NONE, Known
 from culturepark.catalog.files import Loc, load, placed, read_mapping, shown
 from culturepark.domain import (
     DEFAULT_LANGUAGE,
+    Culture,
     LanguageCode,
     Noun,
     Persona,
@@ -28,7 +29,7 @@ from culturepark.domain import (
 )
 from culturepark.errors import CatalogError, Problem
 from culturepark.files import clipped, exists
-from culturepark.languages import PACKAGES, folder_of
+from culturepark.languages import PACKAGES, folder_of, no_language
 
 
 class PersonaWordsFile(PersonaWords):
@@ -56,6 +57,11 @@ KINDS: dict[str, type[Noun]] = {"words": PersonaWordsFile, "wordings": QuestionW
 def is_words(path: Path) -> bool:
     """Whether a file's name says that it holds the words of another one: the key of a card has no dot."""
     return "." in path.stem
+
+
+def worded_path(path: Path) -> Path:
+    """Return the file that a file of words goes with, by its name: `NAME.yaml` for `NAME.LANGUAGE.yaml`."""
+    return path.with_name(f"{path.stem.rpartition('.')[0]}{path.suffix}")
 
 
 def words_path(path: Path, code: LanguageCode) -> Path:
@@ -124,7 +130,7 @@ def question_words(
     if found is None:
         return {}
     file = load(found, QuestionWordsFile)
-    if problems := list(unfitting(file, name, code, scale_of)):
+    if problems := list(unfitting(file, path, name, code, scale_of)):
         raise CatalogError(placed(found, problems))
     told = {}
     for key, words in file.items.items():
@@ -137,14 +143,19 @@ def language_path(name: str, code: LanguageCode) -> Path | None:
     """Return the file in a language's folder for the questions of a survey or scenario."""
     if code not in PACKAGES:
         return None
-    return Path(str(folder_of(PACKAGES[code]).joinpath("questions", f"{name}.yaml")))
+    return Path(str(folder_of(PACKAGES[code]).joinpath("questions").joinpath(f"{name}.yaml")))
 
 
 def unfitting(
-    file: QuestionWordsFile, name: str, code: LanguageCode, scale_of: Mapping[str, tuple[str, Collection[int]]]
+    file: QuestionWordsFile,
+    path: Path,
+    name: str,
+    code: LanguageCode,
+    scale_of: Mapping[str, tuple[str, Collection[int]]],
 ) -> Iterator[tuple[Loc, str]]:
     if file.wordings_of != name:
-        yield ("wordings_of",), f"must be {clipped(name)}, which the file goes with"
+        own = "" if name == path.stem else "; the name of that file does not count here"
+        yield ("wordings_of",), f"must be {clipped(name)}, the name that stands in {clipped(path.name)}{own}"
     if file.language != code:
         yield ("language",), f"must be {code}, as the file's place says"
     for key, words in file.items.items():
@@ -170,29 +181,26 @@ def seed_in(seed: Seed, words: Mapping[LanguageCode, Mapping[str, QuestionWords]
     return seed.model_copy(update={"words": told}) if told else seed
 
 
-def check_words(path: Path, known: Known = NONE) -> str:
+def words_beside(path: Path) -> list[Path]:
+    """Return the files beside another one that say how it reads in other languages."""
+    found = sorted(path.parent.glob(f"{escape(path.stem)}.*{path.suffix}"))
+    return [file for file in found if worded_path(file) == path]
+
+
+def check_words(path: Path, known: Mapping[str, Culture]) -> str:
     """Read a file of words with the file that it goes with, and return its kind, with notes.
 
     Args:
-        known: cultures beside the shipped ones.
+        known: cultures beside the shipped ones, of which cards may be.
     Raises:
         CatalogError: with all problems found.
     """
     if "words_of" in read_mapping(path):
-        from culturepark.catalog.personas import load_persona
-
         words = load(path, PersonaWordsFile)
-        card = path.with_name(f"{words.words_of}{path.suffix}")
-        persona = load_persona(card, known)
-        if words_path(card, words.language) != path:
-            what = f"must be named {words_path(card, words.language).name}, after its card and its language"
-            raise CatalogError([Problem(shown(path), None, "", what)])
-        in_one_language(persona, path, words.language)
+        check_words_of_card(path, words, known)
         lacking = [name for name in ("addressed", "how", "values", "norms", "scenes") if not getattr(words, name)]
-        return f"words of a card (no {', '.join(lacking)})" if lacking else "words of a card"
+        return noted("words of a card", [f"no {', '.join(lacking)}"] if lacking else [], words.language)
     questions = load(path, QuestionWordsFile)
-    if is_words(path):
-        check_beside(path, known)
     bare = sum(not words.situations for words in questions.items.values())
     unread = sum(words.back is None for words in questions.items.values())
     notes = [
@@ -203,21 +211,46 @@ def check_words(path: Path, known: Known = NONE) -> str:
         )
         if count
     ]
-    return f"words of questions ({'; '.join(notes)})" if notes else "words of questions"
+    if is_words(path):
+        if exists(worded_path(path)):
+            check_words_of_questions(path, known)
+        else:
+            notes.append(f"{worded_path(path).name} is not beside it, so its keys were not looked up")
+    return noted("words of questions", notes, questions.language)
 
 
-def check_beside(path: Path, known: Known) -> None:
-    """Compare the words of questions with the survey or scenario that stands beside them.
+def noted(kind: str, notes: list[str], code: LanguageCode) -> str:
+    if code != DEFAULT_LANGUAGE and code not in PACKAGES:
+        notes = [*notes, no_language(code)]
+    return f"{kind} ({'; '.join(notes)})" if notes else kind
 
-    Raises:
-        CatalogError: with all problems found, also in that file.
-    """
-    from culturepark.catalog.scenarios import ScenarioFile, kind_of_file, words_of_seeds, words_of_survey
+
+def check_words_of_card(path: Path, words: PersonaWordsFile, known: Mapping[str, Culture]) -> None:
+    from culturepark.catalog.personas import load_persona
+
+    card = worded_path(path) if is_words(path) else path.with_name(f"{words.words_of}{path.suffix}")
+    if not is_words(path):
+        what = f"must be named {words_path(card, words.language).name}, after its card and its language"
+    elif not exists(card):
+        what = f"must be beside its card: there is no {clipped(card.name)}"
+    else:
+        in_one_language(load_persona(card, known), path, path.stem.rpartition(".")[2])
+        return
+    raise CatalogError([Problem(shown(path), None, "", what)])
+
+
+def check_words_of_questions(path: Path, known: Mapping[str, Culture]) -> None:
+    from culturepark.catalog.scenarios import ScenarioFile, kind_of_file, own_scales, survey_scales
     from culturepark.catalog.surveys import load_survey
 
-    name, _, code = path.stem.rpartition(".")
-    host = path.with_name(f"{name}{path.suffix}")
-    if kind_of_file(host)[0] == "survey":
-        words_of_survey(load_survey(host, known), [code])
+    of, code = worded_path(path), path.stem.rpartition(".")[2]
+    kind = kind_of_file(of)[0]
+    if kind == "survey":
+        survey = load_survey(of, known)
+        question_words(of, survey.file.survey, code, survey_scales(survey))
+    elif kind == "scenario":
+        scenario = load(of, ScenarioFile)
+        question_words(of, scenario.name, code, own_scales(scenario))
     else:
-        words_of_seeds(host, load(host, ScenarioFile), [code])
+        what = f"goes with no {kind}, but with a survey or a scenario; {clipped(of.name)} is a {kind}"
+        raise CatalogError([Problem(shown(path), None, "", what)])

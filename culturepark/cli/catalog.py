@@ -73,7 +73,8 @@ def check(
     for note in cast_notes(cards):
         write(note)
     if problems:
-        raise CatalogError(problems)
+        # Words are read with their card too.
+        raise CatalogError(list(dict.fromkeys(problems)))
     return 0
 
 

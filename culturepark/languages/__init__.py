@@ -256,6 +256,11 @@ class Language:
         raise UsageError(f"the language {self.code!r} has no {name}")
 
 
+def no_language(code: str) -> str:
+    """Say that nobody can talk in a language, and what would have to be there."""
+    return f"no language {code[:40]} is known; a language is a folder of prompts (docs/extending.md)"
+
+
 def register(code: str, package: str) -> None:
     """Add a language from a package of its own, as a plugin does."""
     PACKAGES[code] = package

@@ -62,6 +62,22 @@ def test_a_culture_that_is_called_like_a_language_gets_its_country(tmp_path: Pat
     assert (culture.countries, culture.languages[0].language, culture.adjective) == (("SWE",), "sv", "Swedish")
 
 
+def test_what_is_not_found_by_the_name_of_a_culture_is_marked_in_it_and_in_its_people(tmp_path: Path) -> None:
+    for kind, name, marked in (
+        ("culture", "kenyan", ("countries: [", "  - {language: ")),
+        ("persona", "kenyan-juma", ("country: ", "languages: [")),
+    ):
+        path, _ = write(kind, name, tmp_path)
+        lines = path.read_text("utf-8").splitlines()
+        numbers = [number for number, line in enumerate(lines, 1) if line.startswith(marked) and "TODO" in line]
+        assert len(numbers) == 2
+        assert "TODO in line" in scenarios.check(path)
+    write("culture", "swedish", tmp_path)
+    text = write("persona", "swedish-anna", tmp_path)[0].read_text("utf-8")
+    assert "languages: [Swedish]" in text
+    assert re.search(r"^country: SWE +# one of the culture's: SWE$", text, re.MULTILINE)
+
+
 def test_a_person_is_of_the_culture_whose_file_lies_by_it(tmp_path: Path) -> None:
     write("culture", "swedish", tmp_path)
     person = load_persona(write("persona", "swedish-anna-lena", tmp_path / "people")[0])
@@ -83,6 +99,8 @@ def test_a_scenario_seats_the_people_and_takes_the_survey_in_the_folder(tmp_path
     [
         ("culture", "Big Culture", r"NAME 'Big Culture': a culture's key must match .* as in big-culture"),
         ("culture", "turkish", "turkish is a shipped culture"),
+        ("persona", "Polish-Łucja", "as in polish-lucja"),
+        ("persona", "turkish-Çağla", "as in turkish-cagla"),
         ("persona", "turkish-elif", "turkish-elif is a shipped person"),
         ("persona", "elif", "NAME begins with the key of the culture"),
         ("persona", "turkish-", "lacking the person's own name"),
