@@ -171,7 +171,8 @@ class RowScreen(StoreScreen[None]):
     async def _done(self, what: Callable[[], str]) -> None:
         def act() -> tuple[str, RowView | None, Progress]:
             word = what()
-            return word, self.desk.here(self.reviewer, self.languages), self.desk.progress(self.reviewer)
+            row = self.desk.here(self.reviewer, self.languages)
+            return word, row, self.desk.progress(self.reviewer, self.languages)
 
         write = self.session.enqueue(act)
         try:
