@@ -34,7 +34,7 @@ def talk(
     persona: Annotated[
         str | None,
         typer.Argument(
-            help="Whom to talk with: a key (`culturepark personas`), its beginning, or a persona file.",
+            help="Whom to talk with: a key (`culturepark personas`), its beginning, a name, or a persona file.",
             callback=decodable,
             autocompletion=completion.personas,
         ),

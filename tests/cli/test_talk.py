@@ -22,6 +22,7 @@ from culturepark.dialogue.casting import plan
 from culturepark.dialogue.guards import LONGEST, may_stand
 from culturepark.dialogue.protocol import KEYBOARD, protocol_of, talk_slot
 from culturepark.domain import Casting, JsonObject, Persona, Scenario
+from culturepark.errors import UsageError
 from culturepark.languages import load_language
 from tests.cli.test_cli import Done, cli, rows_of
 from tests.support.endpoint import HANG, Endpoint, status, unsupported
@@ -256,9 +257,23 @@ def test_the_same_talk_makes_the_same_rows() -> None:
 # --- with whom, and about what -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [ELIF, "turkish-el", "elif", "Elif"])
+@pytest.mark.parametrize("name", [ELIF, "turkish-el", "elif", "Elif", "ELİF", "Elif Yıldız", "yildiz", "yıldız elif"])
 def test_a_persona_is_found_by_key_beginning_or_name(name: str) -> None:
     assert find_persona(name).key == ELIF
+
+
+def test_names_are_found_without_case_and_diacritics() -> None:
+    assert find_persona("hüseyin").key == "turkish-huseyin"
+    assert find_persona("Terrence Gaines").key == "american-terrence"
+    ismail = find_persona(ELIF).model_copy(update={"key": "turkish-baker", "name": "İsmail Işık"})
+    for name in ("İsmail", "ismail", "ISMAIL ışık", "isik"):
+        assert find_persona(name, [ismail, find_persona("hüseyin")]).key == "turkish-baker"
+    with pytest.raises(UsageError, match="may be any of these") as several:
+        find_persona("işık", [ismail, ismail.model_copy(update={"key": "turkish-smith", "name": "Ada Işıklı"})])
+    assert "turkish-baker  İsmail Işık" in str(several.value)
+    assert "turkish-smith  Ada Işıklı" in str(several.value)
+    with pytest.raises(UsageError, match="no persona 'lif'"):
+        find_persona("lif")
 
 
 @pytest.mark.parametrize(
