@@ -30,7 +30,7 @@ from culturepark.domain import (
 )
 from culturepark.errors import UsageError
 from culturepark.files import clipped
-from culturepark.languages import PACKAGES
+from culturepark.languages import PACKAGES, known_languages, perhaps
 from culturepark.languages.words import folded
 
 EVERYDAY = Seed(
@@ -148,8 +148,8 @@ def speaking(persona: Persona, name: str, language: Spoken) -> tuple[Persona, La
         CatalogError: if the words do not fit the card.
     """
     if language != NATIVE and language not in PACKAGES:
-        known = ", ".join([NATIVE, *sorted(PACKAGES.names())])
-        raise UsageError(f"--language: there is no folder of {clipped(language)!r}, only: {known}")
+        known, near = known_languages(NATIVE), perhaps(language)
+        raise UsageError(f"--language: there is no folder of {clipped(language)!r}, only: {known}{near}")
     spoken = [tongue.language for tongue in persona.speaks if tongue.language in PACKAGES]
     persona = with_words(
         persona,

@@ -47,8 +47,8 @@ def review(
         str | None,
         typer.Option(
             envvar=LANGUAGES,
-            metavar="CODES",
-            help="Only rows in any of these languages, as de,tr.",
+            metavar="LANGUAGES",
+            help="Only rows in any of these languages, as de,tr or German,Turkish.",
             callback=decodable,
         ),
     ] = None,
@@ -73,6 +73,7 @@ def review(
     from culturepark.errors import UsageError
     from culturepark.files import clipped
     from culturepark.glossary import counted
+    from culturepark.languages import code_meant
     from culturepark.store.recorded import store_with
     from culturepark.store.reviewer import named
     from culturepark.terminal.safe import tell
@@ -104,7 +105,7 @@ def review(
         if found.population < sample:
             tell(f"note: {over.id} has {counted(found.population, 'kept row')}, and all of them are in the sample")
     shared = rows[: 0 if sample is None else OVERLAP if overlap is None else overlap]
-    wanted = dict.fromkeys(code.strip() for code in language.split(",")) if language is not None else {}
+    wanted = dict.fromkeys(code_meant(name.strip()) for name in language.split(",")) if language is not None else {}
     there = sorted({row.language for row in rows})
     if rows and wanted and not wanted.keys() & there:
         source = context.get_parameter_source("language")

@@ -824,7 +824,7 @@ def test_a_terminal_that_is_closed_in_mid_answer_leaves_a_talk_that_can_be_taken
 # --- in another language ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("language", ["tr", "native"])
+@pytest.mark.parametrize("language", ["tr", "native", "Türkçe"])
 def test_a_persona_speaks_its_own_language_and_is_written_to_in_any(language: str) -> None:
     about = ("--about", "guest-unannounced", "--language", language, "--moderated")
     done = talk(ELIF, *about, typed="And what do you cook then?\n")
@@ -844,6 +844,7 @@ def test_a_persona_speaks_its_own_language_and_is_written_to_in_any(language: st
     [
         ((ELIF, "--language", "tr"), "say what about"),
         ((ELIF, "--language", "xx", "--about", JOBS), "no folder of 'xx', only: native, "),
+        ((ELIF, "--language", "tr-TR", "--about", JOBS), "zh (Chinese); perhaps tr (Turkish)?"),
         (("turkish-huseyin", "--language", "native", "--about", JOBS), "has no card in tr"),
         (("--language", "tr"), "goes on as it was begun"),
     ],

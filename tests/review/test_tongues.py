@@ -112,6 +112,8 @@ def test_rows_in_any_of_the_named_languages_are_handed_out(held: Held, monkeypat
         for code, count in (("ar", "1 row"), ("ja", "0 rows"), ("tr", "1 row"))
     ]
     assert (len(found.json["rows"]), sorted(found.json["languages"])) == (2, ["ar", "tr"])
+    named = cli("review", "held", "--language", "AR, Türkçe,turkish", "--json", "--store", url)
+    assert sorted(named.json["languages"]) == ["ar", "tr"]
     monkeypatch.setenv("CULTUREPARK_REVIEW_LANGUAGES", "ko,ja")
     assert list(cli("review", "held", "--json", "--store", url).json["languages"]) == ["ko"]
 
