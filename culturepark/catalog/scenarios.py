@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
-from pydantic_core import PydanticKnownError
 
 from culturepark import languages
 from culturepark.catalog import cultures as catalog
@@ -106,8 +105,8 @@ def not_a_talk(protocol: Any) -> Any:
 
 def installed(language: Any) -> Any:
     if isinstance(language, str) and language != NATIVE and language not in languages.PACKAGES:
-        known = [NATIVE, *sorted(languages.PACKAGES.names())]
-        raise PydanticKnownError("literal_error", {"expected": " or ".join(map(repr, known))})
+        known, near = languages.known_languages(NATIVE), languages.perhaps(language)
+        raise ValueError(f"must be one of {known}, not {clipped(language)!r}{near}")
     return language
 
 

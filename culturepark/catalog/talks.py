@@ -30,7 +30,8 @@ from culturepark.domain import (
 )
 from culturepark.errors import UsageError
 from culturepark.files import clipped
-from culturepark.languages import PACKAGES, no_language
+from culturepark.languages import PACKAGES, known_languages, no_language, perhaps
+from culturepark.languages.words import folded
 
 EVERYDAY = Seed(
     key="everyday-life",
@@ -80,7 +81,9 @@ def talk_edition(
 
 
 def find_persona(name: str, among: Sequence[Persona] | None = None) -> Persona:
-    """Find a persona by key, by the beginning of a key, by the name that others use, or by a file.
+    """Find a persona by key, by the beginning of a key, by the name or words of it, or by a file.
+
+    Case and diacritics make no difference.
 
     Args:
         among: the people to choose from; the shipped ones by default.
@@ -95,13 +98,16 @@ def find_persona(name: str, among: Sequence[Persona] | None = None) -> Persona:
     def card(key: str) -> Persona:
         return given[key] if given else load_persona(shipped(key))
 
-    wanted = name.casefold().strip()
-    matches = [key for key in keys if key == wanted] or [key for key in keys if wanted and key.startswith(wanted)]
-    matches = matches or [key for key in keys if key.partition("-")[2] == wanted]
+    wanted = folded(name)
+    matches = keys_like(wanted, keys)
+    if not matches and wanted:
+        names = {key: folded(card(key).name) for key in keys}
+        matches = [key for key, called in names.items() if called == wanted]
+        matches = matches or [key for key, called in names.items() if in_words(wanted, called)]
     if len(matches) == 1:
         return card(matches[0])
     if not matches:
-        near = get_close_matches(wanted, [*keys, *(key.partition("-")[2] for key in keys)], n=3)
+        near = get_close_matches(name.casefold().strip(), [*keys, *(key.partition("-")[2] for key in keys)], n=3)
         hint = f"; perhaps {' or '.join(near)}?" if near else ""
         raise UsageError(
             f"no persona {clipped(name)!r}{hint or ';'} `culturepark personas` lists them; or name a YAML file"
@@ -109,6 +115,23 @@ def find_persona(name: str, among: Sequence[Persona] | None = None) -> Persona:
     people = [card(key) for key in matches]
     lines = [f"  {p.key}  {p.name}, {p.age}, {p.place}; {p.work}" for p in people]
     raise UsageError("\n".join([f"{clipped(name)} may be any of these; name one:", *lines]))
+
+
+def keys_like(wanted: str, keys: Sequence[str]) -> list[str]:
+    """Return the key that is meant, or those that begin so, or those of the people who are called so.
+
+    Args:
+        wanted: `folded`.
+    """
+    known = {key: folded(key) for key in keys}
+    exact = [key for key, told in known.items() if told == wanted]
+    begun = exact or [key for key, told in known.items() if wanted and told.startswith(wanted)]
+    return begun or [key for key, told in known.items() if told.partition("-")[2] == wanted]
+
+
+def in_words(wanted: str, name: str) -> bool:
+    """Return whether each word that is wanted begins a word of a name; both are `folded`."""
+    return all(f" {word}" in f" {name}" for word in wanted.split())
 
 
 def shipped(key: str) -> Path:
@@ -125,8 +148,8 @@ def speaking(persona: Persona, name: str, language: Spoken) -> tuple[Persona, La
         CatalogError: if the words do not fit the card.
     """
     if language != NATIVE and language not in PACKAGES:
-        known = ", ".join([NATIVE, *sorted(PACKAGES.names())])
-        raise UsageError(f"--language: there is no folder of {clipped(language)!r}, only: {known}")
+        known, near = known_languages(NATIVE), perhaps(language)
+        raise UsageError(f"--language: there is no folder of {clipped(language)!r}, only: {known}{near}")
     spoken = [tongue.language for tongue in persona.speaks if tongue.language in PACKAGES]
     persona = with_words(
         persona,

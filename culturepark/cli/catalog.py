@@ -30,7 +30,10 @@ def check(
     ] = None,
     language: Annotated[
         list[str] | None,
-        typer.Option(metavar="CODE", help="Try a language on its development rows; `all` for each. Repeatable."),
+        typer.Option(
+            metavar="LANGUAGE",
+            help="Try a language, as tr or Turkish, on its development rows; `all` for each. Repeatable.",
+        ),
     ] = None,
 ) -> int:
     """Validate files; errors name file, line, key and what is allowed. Notes say what a card lacks.

@@ -28,16 +28,18 @@ COLUMNS = {
 def check_languages(codes: Sequence[str]) -> None:
     """Print what can be done in some languages.
 
+    Args:
+        codes: codes or names; `ALL` for every one.
     Raises:
         UsageError: if one is not there or has no rows, or may not be mined.
     """
     from culturepark.cli.table import print_table
     from culturepark.distill.language_rows import LEAST_FOUND, MOST_WRONG, refusal_of, rows_of, trial
-    from culturepark.languages import PACKAGES, load_language
+    from culturepark.languages import PACKAGES, code_meant, load_language
     from culturepark.models.embedder import MultilingualE5
     from culturepark.terminal.safe import tell
 
-    wanted = sorted(PACKAGES.names()) if ALL in codes else list(dict.fromkeys(codes))
+    wanted = sorted(PACKAGES.names()) if ALL in codes else list(dict.fromkeys(map(code_meant, codes)))
     languages = [load_language(code) for code in wanted]
     rows = {language.code: rows_of(language) for language in languages}
     encoder = MultilingualE5(lambda *_: None)

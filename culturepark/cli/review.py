@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from culturepark.store.store import Store
 
 app = typer.Typer()
+LANGUAGES = "CULTUREPARK_REVIEW_LANGUAGES"
 
 
 @app.command(
@@ -30,6 +31,7 @@ Example: culturepark review last --language ar,tr
 """
 )
 def review(
+    context: typer.Context,
     target: RunOrSelection,
     sample: Annotated[
         int | None,
@@ -44,9 +46,9 @@ def review(
     language: Annotated[
         str | None,
         typer.Option(
-            envvar="CULTUREPARK_REVIEW_LANGUAGES",
-            metavar="CODES",
-            help="Only rows in these languages, as de,tr.",
+            envvar=LANGUAGES,
+            metavar="LANGUAGES",
+            help="Only rows in any of these languages, as de,tr or German,Turkish.",
             callback=decodable,
         ),
     ] = None,
@@ -69,7 +71,9 @@ def review(
 ) -> int:
     """Judge rows one at a time, with what is behind each; from a random sample their error rate is known."""
     from culturepark.errors import UsageError
+    from culturepark.files import clipped
     from culturepark.glossary import counted
+    from culturepark.languages import code_meant
     from culturepark.store.recorded import store_with
     from culturepark.store.reviewer import named
     from culturepark.terminal.safe import tell
@@ -100,12 +104,17 @@ def review(
         rows = list(found.rows[:sample])
         if found.population < sample:
             tell(f"note: {over.id} has {counted(found.population, 'kept row')}, and all of them are in the sample")
-    desk = Desk(store, rows, overlap=0 if sample is None else OVERLAP if overlap is None else overlap)
-    languages = [code.strip() for code in language.split(",")] if language is not None else []
-    if unknown := [code for code in languages if code not in desk.languages]:
-        there = ", ".join(desk.languages) or "none, since nothing waits here"
-        raise UsageError(f"--language {unknown[0][:40]!r}: the rows are in {there}")
-    for each in languages:
+    shared = rows[: 0 if sample is None else OVERLAP if overlap is None else overlap]
+    wanted = dict.fromkeys(code_meant(name.strip()) for name in language.split(",")) if language is not None else {}
+    there = sorted({row.language for row in rows})
+    if rows and wanted and not wanted.keys() & there:
+        source = context.get_parameter_source("language")
+        said = LANGUAGES if source is not None and source.name == "ENVIRONMENT" else "--language"
+        raise UsageError(f"{said} {clipped(language or '')!r}: the rows are in {', '.join(there)}")
+    if wanted:
+        rows, shared = ([row for row in some if row.language in wanted] for some in (rows, shared))
+    desk = Desk(store, rows, overlap=len(shared))
+    for each in wanted:
         rows_there, judged, mine = desk.counted(each, reviewer)
         who = "" if serve else f", {mine} by {reviewer}"
         tell(f"{each}: {counted(rows_there, 'row')} to judge, {judged} judged{who}")
@@ -114,20 +123,18 @@ def review(
     if not rows:
         tell(f"{over.id}: nothing that is kept waits for a review")
         return 0
-    code = (
-        in_browser(desk, over.id, port or 0, languages) if serve else in_terminal(desk, store_url, reviewer, languages)
-    )
+    code = in_browser(desk, over.id, port or 0) if serve else in_terminal(desk, store_url, reviewer)
     tell_rate(store, over.id)
     return code
 
 
-def in_terminal(desk: "Desk", store_url: str, reviewer: str, languages: list[str]) -> int:
+def in_terminal(desk: "Desk", store_url: str, reviewer: str) -> int:
     from culturepark.replay.session import Session
     from culturepark.review.app import ReviewApp
     from culturepark.terminal.bidi import left_to_us
     from culturepark.terminal.safe import tell
 
-    shown = ReviewApp(desk, Session(store_url, reviewer, store=desk.store), languages)
+    shown = ReviewApp(desk, Session(store_url, reviewer, store=desk.store))
     with left_to_us(sys.stdout, os.environ):
         shown.run()
     shown.session.finish()
@@ -137,11 +144,11 @@ def in_terminal(desk: "Desk", store_url: str, reviewer: str, languages: list[str
     return shown.return_code or 0
 
 
-def in_browser(desk: "Desk", title: str, port: int, languages: list[str]) -> int:
+def in_browser(desk: "Desk", title: str, port: int) -> int:
     from culturepark.review.server import ReviewServer
     from culturepark.terminal.safe import tell, write
 
-    server = ReviewServer(desk, title, port, languages)
+    server = ReviewServer(desk, title, port)
     tell("Open this in a browser on this machine. Whoever has the link can judge; it is valid until Ctrl-C.")
     write(server.url)
     server.serve()

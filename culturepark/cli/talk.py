@@ -34,7 +34,7 @@ def talk(
     persona: Annotated[
         str | None,
         typer.Argument(
-            help="Whom to talk with: a key (`culturepark personas`), its beginning, or a persona file.",
+            help="Whom to talk with: a key (`culturepark personas`), its beginning, a name, or a persona file.",
             callback=decodable,
             autocompletion=completion.personas,
         ),
@@ -50,8 +50,8 @@ def talk(
     language: Annotated[
         str,
         typer.Option(
-            metavar="CODE",
-            help="In which the persona speaks, as tr; native: the persona's own. You may write in any.",
+            metavar="LANGUAGE",
+            help="In which the persona speaks, as tr or Turkish; native: the persona's own. You may write in any.",
             callback=decodable,
         ),
     ] = "en",
@@ -81,6 +81,7 @@ def talk(
     from culturepark.dialogue.protocol import protocol_of
     from culturepark.domain import DEFAULT_LANGUAGE, Status
     from culturepark.errors import UsageError
+    from culturepark.languages import code_meant
     from culturepark.models import prices
     from culturepark.models.registry import check_specs
     from culturepark.models.spec import parse_roles
@@ -89,7 +90,7 @@ def talk(
     from culturepark.store.integrity import edition_of
     from culturepark.store.store import Store
 
-    roles = roles or []
+    roles, language = roles or [], code_meant(language)
     prices.table()
     if persona is None:
         if run_id is None:

@@ -22,6 +22,7 @@ from culturepark.errors import UsageError
 from culturepark.export import licences
 from culturepark.export.chosen import Chosen
 from culturepark.export.dialogues import NEVER_ANSWERED, REJECTED_TURN
+from culturepark.export.english import DIFFERENT, NO_ENGLISH, REWORDED
 from culturepark.export.files import DUPLICATES, MANIFEST, File, RowsFile, need_parquet
 from culturepark.export.formats import Format, format_named, multi_turn, with_room, without_system
 from culturepark.export.rows import (
@@ -169,6 +170,10 @@ class Tally:
     by_half: Counter[str] = field(default_factory=Counter)
     answers: set[str] = field(default_factory=set)
     """Keys of the different answers."""
+    original_answers: set[str] = field(default_factory=set)
+    """Those of rows that do not stand beside their original as its English."""
+    beside: int = 0
+    """Number of rows that are the English of the row before them."""
     by_provenance: Counter[str] = field(default_factory=Counter)
     """By where the content of the answer comes from."""
     by_persona: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -433,8 +438,10 @@ def remarks(
             )
         if not tally.by_half["validation"]:
             yield "nothing is left to validate on"
-    if total > 2 * len(tally.answers):
-        yield f"{total} rows have only {counted(len(tally.answers), 'distinct answer', 'distinct answers')}"
+    originals, answers = total - tally.beside, len(tally.original_answers)
+    if originals > 2 * answers:
+        told = f"{originals} rows have only {counted(answers, 'distinct answer', 'distinct answers')}"
+        yield f"{told}, their English not counted" if tally.beside else told
     if wanted.dialogues and len(source.runs) > 1:
         yield (
             "whole dialogues are not deduplicated across runs: "
@@ -452,6 +459,10 @@ def remarks(
         )
     if count := source.left_without[TWIN]:
         yield f"{counted(count, 'row is', 'rows are')} left out: in reviewers' wording another row says the very same"
+    for why in (NO_ENGLISH, DIFFERENT, REWORDED):
+        if count := source.left_without[why]:
+            lost = ("row stands", "rows stand") if wanted.language == BOTH else ("row is", "rows are")
+            yield f"{counted(count, *lost)} {'alone' if wanted.language == BOTH else 'left out'}, {why}"
     if count := source.left_without[OTHER_SHAPE]:
         yield f"{counted(count, 'row is', 'rows are')} left out, of shapes that --shape-mix does not name"
     if count := source.left_without[OVER_SHARE]:

@@ -277,6 +277,10 @@ def write(
                 source.without_row.update(row.ids.values())
                 continue
             tally.answers.update(answers[:1])  # of a pair, the chosen one
+            if wanted.language == rows.BOTH and row.rendered_in:
+                tally.beside += 1
+            else:
+                tally.original_answers.update(answers[:1])
             rendered = {"language": row.rendered_in} if row.rendered_in else {}
             sinks[name_for(row.culture, half, wanted)].add(row.data, row.ids | rendered)
             tally.by_culture[row.culture] += 1

@@ -21,6 +21,7 @@ import tomllib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from functools import cache, cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -30,6 +31,7 @@ from typing import Any
 import regex
 
 from culturepark.errors import UsageError
+from culturepark.languages.words import folded
 from culturepark.plugins import Registry
 
 HOLE = re.compile(r"\{\{(\w+)\}\}")
@@ -287,5 +289,55 @@ def load_language(code: str) -> Language:
         UsageError: if there is no such language.
     """
     if code not in PACKAGES:
-        raise UsageError(f"there is no language {code[:40]!r}, only: {', '.join(sorted(PACKAGES.names()))}")
+        raise UsageError(f"there is no language {code[:40]!r}, only: {known_languages()}{perhaps(code)}")
     return Language(code, PACKAGES[code])
+
+
+# --- what people call them -----------------------------------------------------------------------------
+
+
+def code_meant(text: str) -> str:
+    """Return the code of the language that somebody means by its code in any case, by its English name or its own.
+
+    Returns:
+        The text itself where no language is called so.
+    """
+    return text if text in PACKAGES else names_of_languages().get(folded(text), text)
+
+
+def known_languages(*more: str) -> str:
+    """Return the languages there are, as `tr (Turkish)`, after other words that will do."""
+    return ", ".join([*more, *map(code_and_name, sorted(PACKAGES.names()))])
+
+
+def perhaps(text: str) -> str:
+    """Return the end of a message that refuses a language: which one may have been meant, if any."""
+    names = names_of_languages()
+    told = folded(text[:40].replace("_", "-"))
+    near = [name for name in (told, told.partition("-")[0]) if name in names]
+    near = near or get_close_matches(told, [name for name in names if len(name) > 3], n=1, cutoff=0.75)
+    return f"; perhaps {code_and_name(names[near[0]])}?" if near else ""
+
+
+def code_and_name(code: str) -> str:
+    return f"{code} ({name})" if (name := english_name(code)) else code
+
+
+def english_name(code: str) -> str:
+    """Return a language's name in English; an empty text where its folder, which a plugin may bring, has none."""
+    with suppress(UsageError, KeyError, ValueError):
+        return load_language(code).name
+    return ""
+
+
+def names_of_languages() -> dict[str, str]:
+    """Return the code of each language by each of its names and by the code itself, all `folded`."""
+    from culturepark.languages.countries import language_name
+
+    codes: dict[str, str] = {}
+    for code in sorted(PACKAGES.names()):
+        names = [language_name(code), language_name(code, code)]
+        if name := english_name(code):
+            names += [name, load_language(code).own_name]
+        codes |= {folded(name): code for name in names}
+    return codes | {folded(code): code for code in PACKAGES.names()}

@@ -60,7 +60,7 @@ class RowScreen(StoreScreen[None]):
         Binding("r", "reword", "reword"),
         Binding("s", "skip", "skip"),
         Binding("u", "undo", "undo"),
-        Binding("t", "rendering", "in your language, or not", show=False),
+        Binding("t", "rendering", "in your language"),
         Binding("S", "unskip", "see again what you skipped", show=False),
         Binding("q,escape", "app.quit", "quit", key_display="q"),
     ]
@@ -120,6 +120,10 @@ class RowScreen(StoreScreen[None]):
         if self.row:
             self.query_one(Sheet).fill(stops_of(self.row, rendered=self.rendered))
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 - Textual's
+        """Hide the key of renderings at a row that has none."""
+        return action != "rendering" or bool(self.row and self.row.rendering)
+
     def action_undo(self) -> None:
         def undo() -> str:
             if self.desk.undo(self.reviewer):
@@ -171,7 +175,8 @@ class RowScreen(StoreScreen[None]):
     async def _done(self, what: Callable[[], str]) -> None:
         def act() -> tuple[str, RowView | None, Progress]:
             word = what()
-            return word, self.desk.here(self.reviewer, self.languages), self.desk.progress(self.reviewer)
+            row = self.desk.here(self.reviewer, self.languages)
+            return word, row, self.desk.progress(self.reviewer, self.languages)
 
         write = self.session.enqueue(act)
         try:
@@ -191,6 +196,7 @@ class RowScreen(StoreScreen[None]):
         sheet = self.query_one(Sheet)
         sheet.fill(stops_of(row, rendered=self.rendered) if row else [nothing_left(progress)])
         sheet.scroll_home(animate=False)
+        self.refresh_bindings()
 
 
 def stops_of(row: RowView, *, rendered: bool = False) -> list[Stop]:

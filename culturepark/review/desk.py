@@ -178,16 +178,22 @@ class Desk:
             self._at[reviewer] = name, self._clock()
             return name
 
-    def progress(self, reviewer: str) -> Progress:
+    def progress(self, reviewer: str, languages: Collection[str] = ()) -> Progress:
+        """Return where a sitting stands.
+
+        Args:
+            languages: codes of those that the reviewer reads, whose rows alone are counted; none for all.
+        """
         reviewer = named(reviewer)
         with self._lock:
-            mine = [given[reviewer] for given in self._by.values() if reviewer in given]
+            there = {name for name, row in self.rows.items() if not languages or row.language in languages}
+            mine = [self._by[name][reviewer] for name in there if reviewer in self._by[name]]
             return Progress(
-                rows=len(self.rows),
-                judged=self.judged,
+                rows=len(there),
+                judged=len(there & self._judged),
                 mine=len(mine),
                 no=sum(review.decision == "reject" for review in mine),
-                skipped=len(self._skipped[reviewer]),
+                skipped=len(there.intersection(self._skipped[reviewer])),
             )
 
     def settle(self) -> None:

@@ -212,10 +212,11 @@ def answer(desk: Desk, place: str, sent: Mapping[str, Any], offered: Collection[
     elif place != "next":
         raise Refused(HTTPStatus.NOT_FOUND, "no such request")
     row = desk.here(reviewer, languages)
+    progress = desk.progress(reviewer, languages)
     return {
         "row": row_json(row) if row else None,
-        "progress": vars(desk.progress(reviewer)),
-        "line": desk.progress(reviewer).line(reviewer),
+        "progress": vars(progress),
+        "line": progress.line(reviewer),
         "said": word,
     }
 

@@ -22,6 +22,7 @@ from culturepark.dialogue.casting import plan
 from culturepark.dialogue.guards import LONGEST, may_stand
 from culturepark.dialogue.protocol import KEYBOARD, protocol_of, talk_slot
 from culturepark.domain import Casting, JsonObject, Persona, Scenario
+from culturepark.errors import UsageError
 from culturepark.languages import load_language
 from tests.cli.test_cli import Done, cli, rows_of
 from tests.support.endpoint import HANG, Endpoint, status, unsupported
@@ -256,9 +257,23 @@ def test_the_same_talk_makes_the_same_rows() -> None:
 # --- with whom, and about what -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [ELIF, "turkish-el", "elif", "Elif"])
+@pytest.mark.parametrize("name", [ELIF, "turkish-el", "elif", "Elif", "ELİF", "Elif Yıldız", "yildiz", "yıldız elif"])
 def test_a_persona_is_found_by_key_beginning_or_name(name: str) -> None:
     assert find_persona(name).key == ELIF
+
+
+def test_names_are_found_without_case_and_diacritics() -> None:
+    assert find_persona("hüseyin").key == "turkish-huseyin"
+    assert find_persona("Terrence Gaines").key == "american-terrence"
+    ismail = find_persona(ELIF).model_copy(update={"key": "turkish-baker", "name": "İsmail Işık"})
+    for name in ("İsmail", "ismail", "ISMAIL ışık", "isik"):
+        assert find_persona(name, [ismail, find_persona("hüseyin")]).key == "turkish-baker"
+    with pytest.raises(UsageError, match="may be any of these") as several:
+        find_persona("işık", [ismail, ismail.model_copy(update={"key": "turkish-smith", "name": "Ada Işıklı"})])
+    assert "turkish-baker  İsmail Işık" in str(several.value)
+    assert "turkish-smith  Ada Işıklı" in str(several.value)
+    with pytest.raises(UsageError, match="no persona 'lif'"):
+        find_persona("lif")
 
 
 @pytest.mark.parametrize(
@@ -809,7 +824,7 @@ def test_a_terminal_that_is_closed_in_mid_answer_leaves_a_talk_that_can_be_taken
 # --- in another language ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("language", ["tr", "native"])
+@pytest.mark.parametrize("language", ["tr", "native", "Türkçe"])
 def test_a_persona_speaks_its_own_language_and_is_written_to_in_any(language: str) -> None:
     about = ("--about", "guest-unannounced", "--language", language, "--moderated")
     done = talk(ELIF, *about, typed="And what do you cook then?\n")
@@ -829,6 +844,7 @@ def test_a_persona_speaks_its_own_language_and_is_written_to_in_any(language: st
     [
         ((ELIF, "--language", "tr"), "say what about"),
         ((ELIF, "--language", "xx", "--about", JOBS), "no folder of 'xx', only: native, "),
+        ((ELIF, "--language", "tr-TR", "--about", JOBS), "zh (Chinese); perhaps tr (Turkish)?"),
         (("turkish-huseyin", "--language", "native", "--about", JOBS), "has no card in tr"),
         (("--language", "tr"), "goes on as it was begun"),
     ],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -181,13 +181,38 @@ def test_what_has_no_english_that_may_stand_is_left_out_and_counted(values: dict
     statement = next(iter(kept().values()))["statement_id"]
     of_it = [name for name, row in kept().items() if row["statement_id"] == statement]
     change(statement, **values)
-    assert export("en").code == 0
+    done = export("en")
+    assert done.code == 0
+    rows = "1 row is" if len(of_it) == 1 else f"{len(of_it)} rows are"
+    assert f"note: {rows} left out, {why}\n" in done.err
     assert manifest("en")["left_out"] == {why: len(of_it)}
     assert {row["id"] for row in lines("en/all.jsonl")} == kept().keys() - set(of_it)
-    assert export("both").code == 0
+    done = export("both")
+    assert done.code == 0
+    assert f"note: {rows.replace(' is', ' stands').replace(' are', ' stand')} alone, {why}\n" in done.err
     found = {row["id"] for row in lines("both/all.jsonl")}
     assert found >= kept().keys()  # the original stays
     assert not found & {f"{name}@en" for name in of_it}
+
+
+def say(words: Callable[[int], str], english: str) -> None:
+    """Let the statements of all kept rows say other words, by their numbers, and in English all the same."""
+    with closing(sqlite3.connect(STORE)) as db:
+        for number, statement in enumerate(dict.fromkeys(row["statement_id"] for row in kept().values())):
+            db.execute("UPDATE statement SET first_person = ? WHERE id = ?", (words(number), statement))
+        db.execute("UPDATE statement_rendering SET first_person = ?", (english,))
+        db.commit()
+
+
+def test_distinct_answers_are_counted_among_the_rows_as_they_were_said() -> None:
+    say(lambda number: f"Çay veririz, {number // 2} kere.", "We give tea.")
+    own, both = export("original"), export("both")
+    assert 2 * manifest("original")["answers"] >= len(kept())
+    assert 2 * manifest("both")["answers"] < len(lines("both/all.jsonl"))
+    assert "rows have only" not in own.err + both.err
+    say(lambda _: "Çay veririz.", "We give tea.")
+    assert f"{len(kept())} rows have only 1 distinct answer\n" in export("original").err
+    assert f"{len(kept())} rows have only 1 distinct answer, their English not counted\n" in export("both").err
 
 
 def test_a_rendering_that_nobody_compared_may_stand() -> None:

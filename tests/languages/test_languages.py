@@ -62,3 +62,36 @@ def test_a_scenario_may_be_in_any_language_that_is_registered(package: Path, tmp
     assert "no words of wvs7/Q33 in xx" in scenarios.check(path)
     with pytest.raises(UsageError, match=r"there is no language 'qq', only: .*en.*xx"):
         load_language("qq")
+
+
+@pytest.mark.parametrize(
+    ("told", "code"),
+    [
+        ("tr", "tr"),
+        ("TR", "tr"),
+        ("turkish", "tr"),
+        ("TÜRKÇE", "tr"),
+        ("Español", "es"),
+        ("português", "pt"),
+        ("中文", "zh"),
+        ("Klingon", "Klingon"),
+        ("", ""),
+    ],
+)
+def test_a_language_is_meant_by_its_code_or_a_name_of_it(told: str, code: str) -> None:
+    assert languages.code_meant(told) == code
+
+
+@pytest.mark.parametrize("told", ["tr-TR", "tr_TR", "Turkish", "türkisch", "Turkisch"])
+def test_a_refusal_names_the_languages_and_the_nearest(told: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        scenarios.find("quickstart").read_text("utf-8").replace("language: en", f"language: {told}"), "utf-8"
+    )
+    with pytest.raises(CatalogError) as refused:
+        scenarios.load_edition(path)
+    assert "must be one of native, ar (Arabic), " in str(refused.value)
+    assert f"zh (Chinese), not {told!r}; perhaps tr (Turkish)?" in str(refused.value)
+    with pytest.raises(UsageError, match=r"only: ar \(Arabic\), .*; perhaps tr \(Turkish\)\?$"):
+        load_language(told)
+    assert languages.perhaps("Klingon") == ""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+from sqlmodel import update
 
 from culturepark import interface
 from culturepark.replay.session import Session
@@ -12,8 +14,10 @@ from culturepark.review.app import ReviewApp
 from culturepark.review.desk import Desk, queued
 from culturepark.review.server import ReviewServer, answer, page
 from culturepark.store.draws import over_of
+from culturepark.store.tables import StatementRenderingRow
 from tests.cli.test_cli import cli
 from tests.support.fakes import Held
+from tests.support.judging import drawn_from, many
 from tests.support.replaying import press, settled, text_of
 from tests.support.talks_of_tongues import ENGLISH, SAID, hold_tongues
 
@@ -97,3 +101,65 @@ def test_the_command_counts_rows_by_language(held: Held, monkeypatch: pytest.Mon
     assert json.loads(found.out)["languages"]["ar"] == {"rows": 1, "judged": 0}
     monkeypatch.setenv("CULTUREPARK_REVIEW_LANGUAGES", "ko")
     assert "ko: 1 row to judge" in cli("review", "held", "--json", "--store", url).err
+
+
+def test_rows_in_any_of_the_named_languages_are_handed_out(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = held.store.database.url.render_as_string()
+    found = cli("review", "held", "--language", "ar,ja,tr,ar", "--reviewer", "amal", "--json", "--store", url)
+    assert found.code == 0, found.err
+    assert found.err.splitlines()[:3] == [
+        f"{code}: {count} to judge, 0 judged, 0 by amal"
+        for code, count in (("ar", "1 row"), ("ja", "0 rows"), ("tr", "1 row"))
+    ]
+    assert (len(found.json["rows"]), sorted(found.json["languages"])) == (2, ["ar", "tr"])
+    named = cli("review", "held", "--language", "AR, Türkçe,turkish", "--json", "--store", url)
+    assert sorted(named.json["languages"]) == ["ar", "tr"]
+    monkeypatch.setenv("CULTUREPARK_REVIEW_LANGUAGES", "ko,ja")
+    assert list(cli("review", "held", "--json", "--store", url).json["languages"]) == ["ko"]
+
+
+def test_where_no_row_is_in_them_it_says_who_named_the_languages(held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = held.store.database.url.render_as_string()
+    refused = cli("review", "held", "--language", "ja,fr", "--json", "--store", url)
+    assert (refused.code, refused.out) == (2, "")
+    assert "--language 'ja,fr': the rows are in ar, bn" in refused.err
+    monkeypatch.setenv("CULTUREPARK_REVIEW_LANGUAGES", "ja")
+    refused = cli("review", "held", "--json", "--store", url)
+    assert "CULTUREPARK_REVIEW_LANGUAGES 'ja': the rows are in ar, bn" in refused.err
+
+
+async def test_only_rows_that_are_handed_out_are_counted(held: Held, desk: Desk) -> None:
+    app = ReviewApp(desk, Session(held.store.database.url.render_as_string(), "amal", store=held.store), ["ar", "tr"])
+    async with app.run_test(size=(80, 50)) as pilot:
+        await settled(pilot)
+        assert "0 of 2 · amal · 0 no" in text_of(app)
+        await press(pilot, "n")
+        assert "1 of 2 · amal · 1 no" in text_of(app)
+    assert asked(desk, "next", languages=["zh"])["line"] == "0 of 1 · amal · 0 no"
+
+
+@pytest.mark.parametrize(
+    ("width", "shown", "key"),
+    [(40, "en", "t in your language"), (120, "en", "t in your language"), (60, "de", "t in Ihrer Sprache")],
+)
+async def test_the_foot_names_the_key_of_renderings_where_a_row_has_one(
+    held: Held, desk: Desk, width: int, shown: str, key: str
+) -> None:
+    with held.store.database.writing() as session:
+        session.execute(update(StatementRenderingRow).values(language=shown))
+    app = ReviewApp(desk, Session(held.store.database.url.render_as_string(), "amal", store=held.store), ["ar"])
+    with interface.showing(shown):
+        async with app.run_test(size=(width, 50)) as pilot:
+            await settled(pilot)
+            foot = text_of(app).splitlines()[-2:]
+    assert any(key in line for line in foot), foot
+
+
+async def test_the_foot_is_silent_of_renderings_where_a_row_has_none(tmp_path: Path) -> None:
+    held = many(tmp_path, 2)
+    desk = Desk(held.store, drawn_from(held, 2).rows)
+    app = ReviewApp(desk, Session(held.store.database.url.render_as_string(), "amal", store=held.store))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        assert "n no" in text_of(app)
+        assert "t in your language" not in text_of(app)
