@@ -1003,6 +1003,10 @@ class Statement(Noun):
     language: LanguageCode | None = None
     """The one that it is worded in; None in stores of older versions, where it is the dialogue's."""
 
+    @property
+    def worded_in(self) -> LanguageCode:
+        return self.language or DEFAULT_LANGUAGE
+
 
 class StatementRendering(Noun):
     """A statement in another language."""

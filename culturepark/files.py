@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from culturepark.redact import shortened
@@ -60,6 +61,11 @@ def clipped(value: object, width: int = 60) -> str:
         return "a huge number"
     text = "".join(c if c.isprintable() else "?" for c in shortened(whole, width + 1))
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def some_of(names: Sequence[str], most: int) -> str:
+    """Return the first few names, and how many more there are."""
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def home_folder() -> Path | None:

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from unicodedata import combining, normalize
 
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
@@ -28,6 +27,7 @@ from culturepark.errors import CatalogError, UsageError
 from culturepark.files import clipped, exists
 from culturepark.languages import HOLE
 from culturepark.languages.countries import country_name, home_of_language, language_called, language_name
+from culturepark.languages.words import folded
 
 TEMPLATES = Path(__file__).parent / "data" / "new"
 KEYS: dict[str, TypeAdapter[Any]] = {
@@ -35,10 +35,8 @@ KEYS: dict[str, TypeAdapter[Any]] = {
     "survey": TypeAdapter(SurveyKey), "scenario": TypeAdapter(Key),
 }  # fmt: skip
 """Kind of file -> the form of its key."""
-UNMARKED = str.maketrans({
-    "ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ı": "i", "ß": "ss", "æ": "ae", "œ": "oe", "þ": "th",
-})  # fmt: skip
-"""Latin letters that Unicode does not take apart into a plain one and a mark."""
+PLAIN = str.maketrans({"ð": "d", "ħ": "h", "æ": "ae", "œ": "oe", "þ": "th"})
+"""Latin letters that stay when a text is `folded`."""
 REMARK = re.compile(r"([^#\n]*\S) {2,}(# .*)")
 COLUMN = 34
 SCHEMA_FOLDER = ".culturepark"
@@ -110,8 +108,7 @@ def check_name(kind: str, name: str) -> None:
 
 def name_like(name: str) -> str:
     """Return a key that is like a name."""
-    bare = normalize("NFKD", name.lower().translate(UNMARKED))
-    letters = (c if c.isascii() and c.isalnum() else " " for c in bare if not combining(c))
+    letters = (c if c.isascii() and c.isalnum() else " " for c in folded(name).lower().translate(PLAIN))
     return "-".join("".join(letters).split()) or "tea"
 
 

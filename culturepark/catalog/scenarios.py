@@ -52,7 +52,7 @@ from culturepark.domain import (
     shipped_cultures,
 )
 from culturepark.errors import CatalogError, Problem, UsageError
-from culturepark.files import clipped, exists
+from culturepark.files import clipped, exists, some_of
 
 
 def seatable(name: str) -> str:
@@ -374,11 +374,15 @@ def unspoken(file: ScenarioFile, seeds: Iterable[Seed], codes: Sequence[Language
         lacking = [seed.key for seed in seeds if code not in seed.words]
         # In one language a question without words of it is put as it stands, which may well be in that language.
         if lacking and file.language == NATIVE:
-            names = ", ".join(map(clipped, lacking[:3])) + (f" and {len(lacking) - 3} more" if len(lacking) > 3 else "")
             yield (
                 ("seeds",),
-                f"no words of {names} in {code}; they stand in NAME.{code}.yaml beside the file with the question",
+                f"no words of {in_short(lacking)} in {code}; they stand in NAME.{code}.yaml beside the file with the "
+                "question",
             )
+
+
+def in_short(keys: Sequence[str]) -> str:
+    return some_of([*map(clipped, keys)], 3)
 
 
 def unheld(file: ScenarioFile, people: Sequence[Persona]) -> Iterator[tuple[Loc, str]]:
@@ -542,7 +546,7 @@ def check(path: Path, known: catalog.Known = catalog.NONE) -> str:
     """
     if path.suffix == LINES:
         return f"{sum(1 for _ in load_people(path, known)):,} personas"
-    if {"words_of", "wordings_of"} & set(read_mapping(path)):
+    if says_words(path):
         return check_words(path, known)
     if need := unsaid_words(path):
         raise CatalogError([Problem(shown(path), None, "", f"by its name, these are {need}")])
@@ -567,12 +571,17 @@ def check_beside(path: Path, known: catalog.Known) -> None:
     problems: list[Problem] = []
     for file in words_beside(path):
         try:
-            if {"words_of", "wordings_of"} & set(read_mapping(file)) or unsaid_words(file):
+            if says_words(file) or unsaid_words(file):
                 check(file, known)
         except CatalogError as error:
             problems += error.problems
     if problems:
         raise CatalogError(problems)
+
+
+def says_words(path: Path) -> bool:
+    """Whether a file says by a key that it holds the words of another one."""
+    return not {"words_of", "wordings_of"}.isdisjoint(read_mapping(path))
 
 
 def unsaid_words(path: Path) -> str | None:
@@ -600,13 +609,12 @@ def unsaid_words(path: Path) -> str | None:
 def stand_ins(path: Path) -> Iterator[str]:
     """Yield how many lines of a file still hold what `culturepark new` put there."""
     lines = [
-        number
+        str(number)
         for number, line in enumerate(read_text(path).splitlines(), 1)
         if "TODO" in line and not line.lstrip().startswith("#")
     ]
     if lines:
-        more = f" and {len(lines) - 5} more" if len(lines) > 5 else ""
-        yield f"TODO in line{'s' * (len(lines) > 1)} {', '.join(map(str, lines[:5]))}{more}"
+        yield f"TODO in line{'s' * (len(lines) > 1)} {some_of(lines, 5)}"
 
 
 def scenario_notes(edition: Edition) -> Iterator[str]:
@@ -671,11 +679,9 @@ def respondent_notes(survey: Survey) -> Iterator[str]:
 def unworded(edition: Edition) -> Iterator[str]:
     """Yield for a scenario in one language the questions of which there are no words in it."""
     code = edition.scenario.language
-    if code not in (DEFAULT_LANGUAGE, NATIVE):
-        lacking = [seed.key for seed in edition.scenario.seeds if code not in seed.words]
-        if lacking:
-            more = f" and {len(lacking) - 3} more" if len(lacking) > 3 else ""
-            yield f"no words of {', '.join(map(clipped, lacking[:3]))}{more} in {code}: put as they stand in the file"
+    lacking = [seed.key for seed in edition.scenario.seeds if code not in seed.words]
+    if lacking and code not in (DEFAULT_LANGUAGE, NATIVE):
+        yield f"no words of {in_short(lacking)} in {code}: put as they stand in the file"
 
 
 def unmeasured(scenario: Scenario) -> Iterator[str]:
@@ -691,8 +697,7 @@ def unmeasured(scenario: Scenario) -> Iterator[str]:
     }
     for measure, (why, keys) in lacking.items():
         if keys and measure in scenario.measure:
-            more = f" and {len(keys) - 5} more" if len(keys) > 5 else ""
-            yield f"{measure} is not measured for {', '.join(map(clipped, keys[:5]))}{more}: {why}"
+            yield f"{measure} is not measured for {some_of([*map(clipped, keys)], 5)}: {why}"
 
 
 def unknown_groups(edition: Edition) -> Iterator[str]:

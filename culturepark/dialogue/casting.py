@@ -26,6 +26,7 @@ from culturepark.domain import (
     TalkSetting,
 )
 from culturepark.errors import UsageError
+from culturepark.files import some_of
 
 MOST = 100_000
 """Dialogues in a run. Its plan is held in memory."""
@@ -163,8 +164,7 @@ def speechless(
             yield Skip(seed.key, culture, scenario.dialogues_per_seed)
             continue
         silent = [person.key for person in people if person.key in held and seed.key not in held[person.key]]
-        more = f" and {len(silent) - MOST_NAMED} more" if len(silent) > MOST_NAMED else ""
-        why = f"no seat for {', '.join(silent[:MOST_NAMED])}{more}: their respondents gave no answer that fits them"
+        why = f"no seat for {some_of(silent, MOST_NAMED)}: their respondents gave no answer that fits them"
         if not holders(people, seed, held):
             why = why if silent else "nobody there was given a respondent"
             yield Skip(seed.key, culture, scenario.dialogues_per_seed, why)

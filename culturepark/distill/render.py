@@ -12,7 +12,7 @@ from culturepark.dialogue.stance import unit
 from culturepark.distill.ask import Item, SubjectAsker, as_reason, each
 from culturepark.distill.extract import as_row
 from culturepark.domain import DEFAULT_LANGUAGE, Statement, StatementRendering
-from culturepark.languages import PACKAGES, load_language
+from culturepark.languages import name_or_code
 
 A_CALL = 8
 TOKENS_EACH = 260
@@ -71,9 +71,8 @@ async def render(asker: SubjectAsker, statements: Sequence[Statement]) -> list[S
 
 
 def as_item(statement: Statement) -> dict[str, object]:
-    code = statement.language or DEFAULT_LANGUAGE
     return {
-        "language": load_language(code).name if code in PACKAGES else code,
+        "language": name_or_code(statement.worded_in),
         "first_person": statement.first_person,
         "statement": statement.text,
         "question": statement.question or "",

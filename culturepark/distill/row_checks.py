@@ -126,7 +126,7 @@ def row_case(statement: Statement, casting: Casting, language: Language, other: 
         questions,
         persona.country_in(DEFAULT_LANGUAGE),
         tuple(dict.fromkeys(names)),
-        statement.language or DEFAULT_LANGUAGE,
+        statement.worded_in,
     )
 
 

@@ -161,7 +161,7 @@ class Judged:
     @property
     def language(self) -> LanguageCode:
         """The one that its rows are in."""
-        return self.statement.language or DEFAULT_LANGUAGE
+        return self.statement.worded_in
 
     @cached_property
     def told(self) -> Casting:

@@ -75,7 +75,7 @@ class English:
         """Return a statement in English, or the reason why it is not there."""
         statement = self.original(statement_id)
         said = statement.first_person
-        if (statement.language or DEFAULT_LANGUAGE) != DEFAULT_LANGUAGE:
+        if statement.worded_in != DEFAULT_LANGUAGE:
             rendering = self.renderings.get(statement_id)
             if rendering is None:
                 return NO_ENGLISH

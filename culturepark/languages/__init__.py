@@ -268,6 +268,11 @@ def register(code: str, package: str) -> None:
     PACKAGES[code] = package
 
 
+def name_or_code(code: str) -> str:
+    """Return a language's name in English; the code where there is no folder of it."""
+    return load_language(code).name if code in PACKAGES else code
+
+
 @cache
 def judging() -> Language:
     """Return the language in which models are asked about talks of any language."""
@@ -276,7 +281,7 @@ def judging() -> Language:
 
 def for_judges(template: Prompt, codes: Sequence[str]) -> Prompt:
     """Return a prompt for a judge of texts in some languages; the same for English ones."""
-    names = [load_language(code).name if code in PACKAGES else code for code in dict.fromkeys(codes)]
+    names = list(map(name_or_code, dict.fromkeys(codes)))
     if not names or names == [judging().name]:
         return template
     return Prompt(f"{template.text}\n\n{judging().frame('texts_in').render(languages=judging().joined(names))}")

@@ -19,6 +19,7 @@ from sqlmodel import col, func
 
 from culturepark.domain import Casting, Edition
 from culturepark.errors import UsageError
+from culturepark.files import some_of
 from culturepark.ids import dialogue_of
 from culturepark.stats.figures import ComparedRun, Comparison, Difference, PairedBy, Talks, Verdict
 from culturepark.stats.run_talks import (
@@ -145,7 +146,7 @@ def facts_of(one: Side) -> dict[str, tuple[str, object]]:
         "version": one.run.version,
     }
     keys = [seed.key for seed in scenario.seeds]
-    named = ", ".join(keys[:MOST_NAMED]) + (f" and {len(keys) - MOST_NAMED} more" if len(keys) > MOST_NAMED else "")
+    named = some_of(keys, MOST_NAMED)
     cards = {persona.key: persona.model_dump_json() for persona in one.edition.personas}
     listed: dict[str, tuple[str, object]] = {
         "questions": (named, tuple(keys)),

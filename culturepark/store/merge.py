@@ -28,6 +28,7 @@ from sqlmodel import Session, SQLModel, col, delete, inspect, select
 
 from culturepark.domain import JsonObject
 from culturepark.errors import StoreError, UsageError
+from culturepark.files import some_of
 from culturepark.glossary import counted
 from culturepark.ids import hangs_on as is_below
 from culturepark.ids import is_run_id, run_of
@@ -421,8 +422,7 @@ def key_of(table: type[SQLModel], row: Row) -> tuple[Any, ...]:
 def in_short(found: Collection[Mark]) -> str:
     """Name a few rows."""
     names = [f"{table} {' '.join(map(str, key))}" for table, key, _ in sorted(found)]
-    names = list(dict.fromkeys(names))
-    return ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
+    return some_of(list(dict.fromkeys(names)), MOST_NAMED)
 
 
 def own_rows(session: Session, run_id: str) -> Iterator[tuple[type[SQLModel], Row]]:
