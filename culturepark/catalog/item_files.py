@@ -48,7 +48,7 @@ def read_rows(path: Path, columns: Mapping[str, str], model: type[Model]) -> lis
 
 
 def mapped(row: Row, columns: Mapping[str, str]) -> Row:
-    """Return a row with the columns that a map names under the item's keys, and no others; all of them without a map."""
+    """Return what a map names of a row, under the keys of the item; the whole row without a map."""
     if not columns:
         return {name: value for name, value in row.items() if value not in (None, "")}
     return {key: row[column] for key, column in columns.items() if row.get(column) not in (None, "")}

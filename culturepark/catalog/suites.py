@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,11 +21,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from culturepark.catalog.files import Loc, load, placed, shown
+from culturepark.catalog.files import Loc, begins_with, load, placed, shown
 from culturepark.catalog.item_files import Columns, read_rows
 from culturepark.catalog.scenarios import beside, load_edition, shipped_files, words_of_survey
 from culturepark.catalog.scenarios import find as find_scenario
-from culturepark.catalog.surveys import load_surveys
+from culturepark.catalog.surveys import Survey, load_surveys
+from culturepark.catalog.words import seed_in
 from culturepark.domain import (
     DEFAULT_LANGUAGE,
     Group,
@@ -35,7 +37,6 @@ from culturepark.domain import (
     Spoken,
     Text,
     is_empty,
-    shipped_cultures,
 )
 from culturepark.errors import CatalogError, Problem, UsageError
 from culturepark.files import clipped, exists
@@ -90,7 +91,7 @@ class ItemWords(Noun):
     """An item in another language."""
 
     question: Long
-    options: Annotated[dict[int, Text], Field(exclude_if=is_empty)] = {}
+    options: Annotated[dict[int, Text], Field(exclude_if=is_empty)] = {}  # noqa: RUF012 - frozen
     """Code -> label: of every option, or of none."""
 
 
@@ -107,15 +108,15 @@ class Item(Noun):
     group: Annotated[str, Field(max_length=60)] = ""
     """The culture, country or community that the item is about; empty if it is about none, or about all in `shares`."""
     topic: Annotated[str, Field(max_length=200)] = ""
-    words: Annotated[dict[LanguageCode, ItemWords], Field(exclude_if=is_empty)] = {}
+    words: Annotated[dict[LanguageCode, ItemWords], Field(exclude_if=is_empty)] = {}  # noqa: RUF012 - frozen
     """The item in further languages."""
     answer: Annotated[int | None, Field(exclude_if=lambda value: value is None)] = None
     """Code of the right option."""
-    answers: Annotated[dict[Group, int], Field(exclude_if=is_empty)] = {}
+    answers: Annotated[dict[Group, int], Field(exclude_if=is_empty)] = {}  # noqa: RUF012 - frozen
     """Group of people -> code of the option that is right for them."""
-    shares: Shares = {}
+    shares: Shares = {}  # noqa: RUF012 - frozen
     """Group of people (a country as ISO 3166 alpha-3, or another name) -> code -> share of those who chose it."""
-    n: Annotated[dict[Group, Annotated[int, Field(gt=0)]], Field(exclude_if=is_empty)] = {}
+    n: Annotated[dict[Group, Annotated[int, Field(gt=0)]], Field(exclude_if=is_empty)] = {}  # noqa: RUF012 - frozen
     """Group of people -> how many were asked."""
     reference: Annotated[Long | None, Field(exclude_if=lambda value: value is None)] = None
     """An answer in free text that somebody who knows would give."""
@@ -216,7 +217,7 @@ class SuiteFile(Noun):
     card: Card
     items: Text | tuple[Item, ...]
     """A file beside this one (JSON lines or CSV), or the items themselves."""
-    columns: Columns = {}
+    columns: Columns = {}  # noqa: RUF012 - frozen
     """Key of an item -> column of the file; without, the columns are called like the keys."""
     scorers: Annotated[tuple[Key, ...], Field(min_length=1)]
     elicitation: Elicitation = Elicitation()
@@ -272,16 +273,10 @@ def load_suite(path: Path) -> Suite:
         items, where = list(file.items), path
     if not items:
         raise CatalogError([Problem(shown(where), None, "items", "there are none")])
-    keys = [item.key for item in items]
-    if twice := sorted({key for key in keys if keys.count(key) > 1} if len(keys) < 5000 else duplicates(keys)):
+    if twice := [key for key, times in Counter(item.key for item in items).items() if times > 1]:
         raise CatalogError([Problem(shown(where), None, "key", f"{clipped(twice[0])} is the key of two items")])
     values = {name: getattr(file, name) for name in SuiteFile.model_fields if name in Suite.model_fields}
     return Suite(**values | {"name": file.suite, "items": tuple(items)})
-
-
-def duplicates(keys: Sequence[str]) -> set[str]:
-    seen: set[str] = set()
-    return {key for key in keys if key in seen or seen.add(key)}  # type: ignore[func-returns-value]
 
 
 def contradictions(file: SuiteFile) -> Iterator[tuple[Loc, str]]:
@@ -328,12 +323,7 @@ def find_suite(name: str, scenario: str | None = None) -> Suite:
 
 
 def of_file(path: Path) -> Suite:
-    from culturepark.catalog.files import read_mapping
-
-    first = read_mapping(path)
-    if "suite" in first:
-        return load_suite(path)
-    return survey_suite(str(path))
+    return load_suite(path) if begins_with(path, "suite") else survey_suite(str(path))
 
 
 SURVEY_CARD = Card(
@@ -353,54 +343,54 @@ def survey_suite(scenario: str | None = None) -> Suite:
     Raises:
         UsageError: if there are no surveyed questions in it.
     """
+    surveys = load_surveys([])
     if scenario is None:
-        seeds = [seed for survey in load_surveys([]) for seed in seeds_of(survey)]
-        title, source = "Distance from the shipped surveys", {s.file.source for s in load_surveys([])}
-    elif (path := find_scenario(scenario)) and is_survey(path):
-        own = [survey for survey in load_surveys([path]) if survey.path == path]
-        seeds = [seed for survey in own for seed in seeds_of(survey)]
-        title, source = f"Distance from {own[0].file.title}", {survey.file.source for survey in own}
+        seeds = [seed for survey in surveys for seed in seeds_of(survey)]
+        title = "Distance from the shipped surveys"
+    elif is_survey(path := find_scenario(scenario)):
+        surveys = [survey for survey in load_surveys([path]) if survey.path == path]
+        seeds = [seed for survey in surveys for seed in seeds_of(survey)]
+        title = f"Distance from {surveys[0].file.title}"
     else:
         edition = load_edition(path)
-        seeds = [with_all_words(seed) for seed in edition.scenario.seeds if seed.item]
+        worded = {seed.key: seed.words for survey in surveys for seed in seeds_of(survey)}
+        seeds = [
+            seed.model_copy(update={"words": worded.get(seed.key, {}) | seed.words})
+            for seed in edition.scenario.seeds
+            if seed.item
+        ]
         title = f"Distance from the surveyed questions of {edition.scenario.title}"
-        source = {seed.item.source for seed in seeds if seed.item}
         if not seeds:
-            raise UsageError(
-                f"{clipped(scenario)}: none of its questions is of a survey, so there is nothing to be near"
-            )
+            raise UsageError(f"{clipped(scenario)}: none of its questions is of a survey, so none has people's answers")
+    source = "; ".join(sorted({seed.item.source for seed in seeds if seed.item}))
+    asked = asked_of(surveys)
     return Suite(
         name=SURVEY,
         title=title[:2000],
-        card=SURVEY_CARD.model_copy(update={"source": "; ".join(sorted(source))[:2000]}),
+        card=SURVEY_CARD.model_copy(update={"source": source[:2000]}),
         scorers=("survey",),
         conditions=Conditions(framings=("persona", "observer", "neutral")),
-        items=tuple(item_of(seed) for seed in seeds),
+        items=tuple(item_of(seed, asked.get(seed.key, {})) for seed in seeds),
     )
 
 
 def is_survey(path: Path) -> bool:
-    from culturepark.catalog.files import begins_with
-
     return exists(path) and begins_with(path, "survey")
 
 
-def seeds_of(survey: Any) -> list[Seed]:
-    from culturepark.catalog.words import seed_in
-
+def seeds_of(survey: Survey) -> list[Seed]:
+    """Return the items of a survey as questions, with their words in all languages that there are."""
     words = words_of_survey(survey, [code for code in PACKAGES if code != DEFAULT_LANGUAGE])
     prefix = f"{survey.file.survey}/"
     return [seed_in(Seed.of(item), words, key.removeprefix(prefix)) for key, item in survey.items.items()]
 
 
-def with_all_words(seed: Seed) -> Seed:
-    """Return a seed with its words in every language that there is of its survey."""
-    found = next((s for survey in load_surveys([]) for s in seeds_of(survey) if s.key == seed.key), None)
-    return seed if found is None else seed.model_copy(update={"words": found.words | seed.words})
+def item_of(seed: Seed, asked: Mapping[str, int]) -> Item:
+    """Return a survey item as an item of a suite: its options are the survey's, and its groups countries.
 
-
-def item_of(seed: Seed) -> Item:
-    """Return a survey item as an item of a suite: its options are the survey's, and its groups countries."""
+    Args:
+        asked: country -> number of valid answers, as far as it is known.
+    """
     item = seed.item
     assert item is not None
     words = {
@@ -414,15 +404,14 @@ def item_of(seed: Seed) -> Item:
         topic=item.topic,
         words=words,
         shares={country: dict(shares) for country, shares in item.shares.items()},
+        n=dict(asked),
     )
 
 
-def groups_of(suites_items: Sequence[Item]) -> set[str]:
-    """Return all groups of people of whom the items say something."""
+def asked_of(surveys: Sequence[Survey]) -> dict[str, dict[str, int]]:
+    """Return the number of valid answers of each item, by country."""
     return {
-        group for item in suites_items for group in (*item.shares, *item.answers, *([item.group] if item.group else []))
+        f"{survey.file.survey}/{key}": {country: cell.n for country, cell in item.countries.items()}
+        for survey in surveys
+        for key, item in survey.file.items.items()
     }
-
-
-def cultures_known() -> Mapping[str, Any]:
-    return shipped_cultures()
