@@ -1,1 +1,15 @@
-"""Files become nouns here. Every error names file:line, key and what is allowed."""
+"""Files become nouns; every mistake is named as file:line: key.
+
+What stands here is imported for every command, so it imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Framing = Literal["neutral", "persona", "observer"]
+"""In whose name a model answers: its own, that of somebody from the place, or that of one who knows the place."""
+Marks = Literal["letters", "numbers", "labels"]
+"""How an option is named in an answer: by a letter, by its code, or by its own words."""
+Method = Literal["auto", "probabilities", "samples"]
+"""How an option is got out of a model; `auto` takes probabilities, and samples where the endpoint has none."""

@@ -21,6 +21,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
+from culturepark.catalog import Framing, Marks, Method
 from culturepark.catalog.files import Loc, begins_with, load, placed, shown
 from culturepark.catalog.item_files import Columns, read_rows
 from culturepark.catalog.scenarios import beside, load_edition, shipped_files, words_of_survey
@@ -42,11 +43,6 @@ from culturepark.errors import CatalogError, Problem, UsageError
 from culturepark.files import clipped, exists
 from culturepark.languages import PACKAGES
 
-Framing = Literal["neutral", "persona", "observer"]
-"""In whose name a model answers: its own, that of somebody from the place, or that of one who knows the place."""
-Marks = Literal["letters", "numbers", "labels"]
-"""How an option is named in an answer: by a letter, by its code, or by its own words."""
-Method = Literal["auto", "probabilities", "samples"]
 Scale = Literal["ordinal", "nominal"]
 PLAIN = "plain"
 """The arm without a prompt of its own."""

@@ -1,0 +1,89 @@
+"""Scores and figures, and the interface of those that compute them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from culturepark.catalog.suites import Suite
+from culturepark.domain import JsonObject
+from culturepark.evaluate.answers import Answer, Sheet
+from culturepark.evaluate.measures import skill
+
+
+@dataclass(frozen=True)
+class Score:
+    """What one scorer says of one answer."""
+
+    answer_id: str
+    scorer: str
+    value: float | None
+    detail: JsonObject | None = None
+    judge: str | None = None
+    """Spec of the model that judged, or `person:NAME`; None where it was computed."""
+    call_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One aggregate with all that is needed to read it."""
+
+    metric: str
+    group: str
+    """`culture=german,framing=persona,language=en`; `all` for everything."""
+    value: float | None
+    n: int
+    """Items that it rests on."""
+    low: float | None = None
+    high: float | None = None
+    """Ends of its interval of 95% over items."""
+    null_name: str | None = None
+    """Who knows nothing of the people and yet scores `null_value`."""
+    null_value: float | None = None
+    ceiling: float | None = None
+    """What another sample of the same people would score."""
+    skill: float | None = None
+    """(value - null) / (ceiling - null): 0 knows as little as the null, 1 is as near as the people themselves."""
+
+    def beside(self, name: str, value: float | None) -> Figure:
+        """Return the figure beside a null."""
+        known = None not in (self.value, value, self.ceiling)
+        share = skill(self.value, value, self.ceiling) if known else None  # type: ignore[arg-type]
+        return replace(self, null_name=name, null_value=value, skill=share)
+
+    def as_json(self) -> JsonObject:
+        return dict(vars(self))
+
+
+class Scorer(Protocol):
+    """Says what answers to a suite are worth. A new one is registered as a plugin (docs/extending.md)."""
+
+    name: str
+    """By which suites name it."""
+    judged: bool
+    """Its scores come from judges (`culturepark judge`), not from the answers alone."""
+
+    def problem(self, suite: Suite) -> str | None:
+        """Return why a suite cannot be scored; None if it can."""
+        ...
+
+    def scores(self, sheet: Sheet) -> Iterable[Score]:
+        """Return what is said of single answers."""
+        ...
+
+    def figures(self, sheet: Sheet, scores: Sequence[Score]) -> Iterable[Figure]:
+        """Return the aggregates, each beside its null.
+
+        Args:
+            scores: all scores of the answers, judges' too.
+        """
+        ...
+
+
+def rounded(value: float | None, places: int = 6) -> float | None:
+    return None if value is None else round(float(value), places)
+
+
+def with_choice(answers: Iterable[Answer]) -> list[Answer]:
+    return [answer for answer in answers if answer.choice is not None]

@@ -1,0 +1,36 @@
+"""The scorers, by the names that suites give them."""
+
+from __future__ import annotations
+
+from culturepark.errors import UsageError
+from culturepark.evaluate.figures import Scorer
+from culturepark.evaluate.scorers.survey import SurveyScorer
+from culturepark.files import clipped
+from culturepark.plugins import Registry
+
+
+def of_plugin(name: str, scorer: object) -> Scorer:
+    """
+    Raises:
+        TypeError: if it is no scorer.
+    """
+    made = scorer() if isinstance(scorer, type) else scorer
+    lacking = [part for part in ("name", "judged", "problem", "scores", "figures") if not hasattr(made, part)]
+    if lacking:
+        raise TypeError(f"{name} has no {lacking[0]!r}; it must be a Scorer (docs/extending.md)")
+    return made  # type: ignore[return-value]
+
+
+SCORERS: Registry[Scorer] = Registry("culturepark.suites", of_plugin)
+for own in (SurveyScorer(),):
+    SCORERS.add(own.name, own)
+
+
+def scorer_of(name: str) -> Scorer:
+    """
+    Raises:
+        UsageError: if there is none of that name.
+    """
+    if name not in SCORERS:
+        raise UsageError(f"there is no scorer {clipped(name)!r}, only: {', '.join(SCORERS.names())}")
+    return SCORERS[name]

@@ -1,0 +1,394 @@
+"""How far a model's answers lie from the shares of answers that people gave.
+
+Four scores a question: `nvas` (of the means, 0-100), `jsd` (of the shares, 0-1, smaller is nearer), `wasserstein` (of
+the shares along an ordered scale, 0-1, smaller is nearer) and `top` (whether the commonest answer is the same, 0-1).
+Each stands beside four nulls: the middle of the scale, all options alike, the other countries together, and the
+country's own commonest answer.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TypeVar
+
+from culturepark.catalog.suites import Item, Suite
+from culturepark.evaluate import measures
+from culturepark.evaluate.answers import Answer, Pool, Sheet, group_key
+from culturepark.evaluate.figures import Figure, Score, rounded
+from culturepark.evaluate.measures import Ceilings, Distribution
+from culturepark.stats.survey_fit import generator
+
+METRICS = ("nvas", "jsd", "wasserstein", "top")
+SMALLER_IS_NEARER = ("jsd", "wasserstein")
+CONSTANTS = ("midpoint", "uniform")
+"""The nulls that know nothing of any country."""
+ORDERED = ("nvas", "wasserstein")
+"""Scores that need steps in an order."""
+PEOPLE = 1000
+"""Respondents behind shares of which nobody says how many there were; only the ceiling hangs on it."""
+TOPIC = 5
+"""Items of a topic from which on it has figures of its own."""
+Condition = tuple[tuple[str, str], ...]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Distance:
+    """One question's scores for one country, and those of whoever knows nothing."""
+
+    item: str
+    topic: str
+    group: str
+    culture: str | None
+    values: Mapping[str, float]
+    """Metric -> score; without `nvas` where most of the mass is on no option."""
+    nulls: Mapping[str, Mapping[str, float]]
+    """Null -> metric -> its score."""
+    ceilings: Ceilings
+
+    def ceiling(self, metric: str) -> float:
+        return float(getattr(self.ceilings, {"jsd": "divergence"}.get(metric, metric)))
+
+
+class SurveyScorer:
+    """Distances from shares, and how steady the answers are across conditions."""
+
+    name = "survey"
+    judged = False
+
+    def problem(self, suite: Suite) -> str | None:
+        if not any(item.shares for item in suite.items):
+            return "no item has `shares` of people's answers"
+        return None
+
+    def scores(self, sheet: Sheet) -> Iterable[Score]:
+        """Return the score of each single answer that chose an option, or weighs them."""
+        for pool in sheet.pools:
+            if not pool.item.shares:
+                continue
+            people = people_of(pool.item, pool.group)
+            for answer in pool.valid:
+                single = Pool(pool.item, pool.group, pool.culture, pool.condition, (answer,)).distribution
+                if single is not None:
+                    values = distances(single, people, pool.item)
+                    yield Score(answer.id, "jsd", rounded(values["jsd"]), {"group": pool.group})
+
+    def figures(self, sheet: Sheet, scores: Sequence[Score]) -> Iterable[Figure]:  # noqa: ARG002 - the interface
+        asked = [pool for pool in sheet.pools if pool.item.shares]
+        for condition, pools in sheet.by_condition(asked).items():
+            yield from near(condition, pools, sheet)
+            yield from told_apart(condition, pools)
+        yield from consistency(asked, sheet)
+        yield from conduct(sheet)
+
+
+# --- distances -----------------------------------------------------------------------------------
+
+
+def people_of(item: Item, group: str) -> Distribution:
+    return Distribution.of(dict.fromkeys(item.codes, 0.0) | dict(item.shares[group]))
+
+
+def distances(model: Distribution, people: Distribution, item: Item) -> dict[str, float]:
+    """Return the scores of one distribution of answers beside that of people."""
+    values = {"jsd": measures.divergence(model, people), "top": measures.top_agrees(model, people)}
+    if item.is_ordinal:
+        values["wasserstein"] = measures.wasserstein(model, people, item.codes)
+        mean, theirs = measures.mean_of(model), measures.mean_of(people)
+        if mean is not None and theirs is not None:
+            values["nvas"] = measures.nvas(mean, theirs, min(item.codes), max(item.codes))
+    return values
+
+
+def nulls_of(item: Item, group: str) -> dict[str, dict[str, float]]:
+    """Return what each null scores on a question."""
+    people = people_of(item, group)
+    others = measures.pooled([people_of(item, other) for other in item.shares if other != group])
+    guesses = {
+        "midpoint": measures.midpoint(item.codes) if item.is_ordinal else None,
+        "uniform": measures.uniform(item.codes),
+        "others": others,
+        "own mode": measures.own_mode(item.shares[group]),
+    }
+    return {name: distances(guess, people, item) for name, guess in guesses.items() if guess is not None}
+
+
+class Nulls:
+    """Nulls and ceilings of questions, each computed once."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self._known: dict[tuple[str, str], tuple[dict[str, dict[str, float]], Ceilings]] = {}
+
+    def of(self, item: Item, group: str) -> tuple[dict[str, dict[str, float]], Ceilings]:
+        key = item.key, group
+        if key not in self._known:
+            rng = generator("ceiling", self.seed, *key)
+            n = item.n.get(group, PEOPLE)
+            ceilings = measures.ceilings(item.shares[group], n, item.codes, rng)
+            self._known[key] = nulls_of(item, group), ceilings
+        return self._known[key]
+
+
+def distances_of(pools: Iterable[Pool], sheet: Sheet) -> list[Distance]:
+    """Return the distances of all questions that were answered; a question without an answer is missing."""
+    nulls = sheet_nulls(sheet)
+    found = []
+    for pool in pools:
+        if pool.distribution is None or pool.group not in pool.item.shares:
+            continue
+        beside, ceilings = nulls.of(pool.item, pool.group)
+        values = distances(pool.distribution, people_of(pool.item, pool.group), pool.item)
+        found.append(Distance(pool.item.key, pool.item.topic, pool.group, pool.culture, values, beside, ceilings))
+    return found
+
+
+def sheet_nulls(sheet: Sheet) -> Nulls:
+    """Return the nulls of a sheet; the same object for all its conditions."""
+    cache = sheet.__dict__.setdefault("_nulls", Nulls(sheet.seed))
+    assert isinstance(cache, Nulls)
+    return cache
+
+
+def near(condition: Condition, pools: Sequence[Pool], sheet: Sheet) -> Iterator[Figure]:
+    """Yield the mean scores by culture, country and topic, and over all."""
+    every = distances_of(pools, sheet)
+    cultures = by(every, lambda d: d.culture or d.group)
+    for culture, own in cultures.items():
+        yield from beside_nulls((("culture", culture), *condition), own, sheet)
+        countries = by(own, lambda d: d.group)
+        for country, there in countries.items() if len(countries) > 1 else ():
+            yield from beside_nulls((("culture", culture), ("country", country), *condition), there, sheet)
+        for topic, on_it in by(own, lambda d: d.topic).items():
+            if topic and len(on_it) >= TOPIC and len(on_it) < len(own):
+                yield from beside_nulls((("culture", culture), ("topic", plain(topic)), *condition), on_it, sheet)
+    if len(cultures) > 1:
+        yield from beside_nulls((("culture", "all"), *condition), every, sheet)
+    for culture, own_pools in by(pools, lambda pool: pool.culture or pool.group).items():
+        answered = [float(pool.distribution is not None) for pool in own_pools]
+        yield interval_figure("answered", (("culture", culture), *condition), answered, own_pools, sheet)
+
+
+def beside_nulls(parts: Sequence[tuple[str, str]], own: Sequence[Distance], sheet: Sheet) -> Iterator[Figure]:
+    """Yield a figure for each score and null, the strongest constant first."""
+    group = group_key(*parts)
+    for metric in METRICS:
+        rows = [d for d in own if metric in d.values]
+        if not rows:
+            continue
+        interval = measures.bootstrap(
+            [d.values[metric] for d in rows], sheet.seed, metric, group, clusters=[d.item for d in rows]
+        )
+        assert interval is not None
+        figure = Figure(
+            metric=metric,
+            group=group,
+            value=rounded(interval.value),
+            n=len(rows),
+            low=rounded(interval.low),
+            high=rounded(interval.high),
+            ceiling=rounded(mean(d.ceiling(metric) for d in rows)),
+        )
+        means = {
+            name: mean(d.nulls[name][metric] for d in rows)
+            for name in rows[0].nulls
+            if all(metric in d.nulls.get(name, {}) for d in rows)
+        }
+        for name in sorted(means, key=lambda name: (name not in CONSTANTS, strength(metric, means[name], name))):
+            yield figure.beside(name, rounded(means[name]))
+
+
+def strength(metric: str, value: float, name: str) -> tuple[float, int]:
+    """Return a key by which the strongest null comes first; of equal ones the middle of the scale."""
+    nearer = value if metric in SMALLER_IS_NEARER else -value
+    return round(nearer, 9), 0 if name == "midpoint" else 1
+
+
+# --- other countries, other conditions ---------------------------------------------------------------
+
+
+def told_apart(condition: Condition, pools: Sequence[Pool]) -> Iterator[Figure]:
+    """Yield how far apart the model holds the countries, as a share of how far apart their people are."""
+    model: list[float] = []
+    people: list[float] = []
+    for own in by(pools, lambda pool: pool.item.key).values():
+        given = {pool.group: pool.distribution for pool in own if pool.distribution is not None}
+        if len(given) > 1:
+            apart = measures.differentiation(given)
+            theirs = measures.differentiation({group: people_of(own[0].item, group) for group in given})
+            if apart is not None and theirs is not None:
+                model.append(apart)
+                people.append(theirs)
+    ratio = measures.differentiation_ratio(model, people) if model else None
+    if ratio is not None:
+        figure = Figure("differentiation", group_key(("culture", "all"), *condition), rounded(ratio), len(model))
+        yield Figure(**vars(figure) | {"ceiling": 1.0}).beside("the same for all", 0.0)
+
+
+PAIRS: tuple[tuple[str, str, tuple[str, str]], ...] = (
+    ("fcs", "framing", ("observer", "persona")),
+    ("spd", "framing", ("neutral", "persona")),
+)
+"""Metric, part of the condition, and its two values; the language is the same on both sides."""
+
+
+def consistency(pools: Sequence[Pool], sheet: Sheet) -> Iterator[Figure]:
+    """Yield how alike the answers of two conditions are, 0 to 100, by culture.
+
+    `fcs`: observer and persona; `spd`: neutral and persona; `clcs`: English and the culture's own language, as persona.
+    """
+    cells = {
+        (dict(pool.condition)["framing"], dict(pool.condition)["language"], rest_of(pool), pool.culture or pool.group,
+         pool.group, pool.item.key): pool
+        for pool in pools
+        if pool.distribution is not None
+    }  # fmt: skip
+    pairs: dict[tuple[str, str, Condition], list[tuple[Pool, Pool]]] = defaultdict(list)
+    for (framing, language, rest, culture, group, key), pool in cells.items():
+        if framing != "persona":
+            continue
+        for metric, _, (other, _persona) in PAIRS:
+            if beside := cells.get((other, language, rest, culture, group, key)):
+                pairs[metric, culture, (("language", language), *rest)].append((beside, pool))
+        if language != "en" and (beside := cells.get((framing, "en", rest, culture, group, key))):
+            pairs["clcs", culture, (("language", language), *rest)].append((beside, pool))
+    for (metric, culture, rest), both in pairs.items():
+        found = [(value, one.item.key) for one, other in both if (value := alike(one, other)) is not None]
+        if not found:
+            continue
+        parts = (("culture", culture), *rest)
+        figure = interval_figure(metric, parts, [v for v, _ in found], [one for one, _ in both], sheet,
+                                 clusters=[key for _, key in found])  # fmt: skip
+        yield Figure(**vars(figure) | {"ceiling": 100.0}).beside("other questions", rounded(by_chance(both)))
+
+
+def rest_of(pool: Pool) -> Condition:
+    return tuple((name, value) for name, value in pool.condition if name not in ("framing", "language"))
+
+
+def alike(one: Pool, other: Pool) -> float | None:
+    """Return how alike two pools' answers are: by the means of an ordered scale, else by what they have in common."""
+    first, second = one.distribution, other.distribution
+    if first is None or second is None:
+        return None
+    if one.item.is_ordinal:
+        return measures.similarity(first, second, min(one.item.codes), max(one.item.codes))
+    return measures.overlap(first, second)
+
+
+def by_chance(both: Sequence[tuple[Pool, Pool]]) -> float | None:
+    """Return how alike answers to different questions with the same options are: what is alike without being the same.
+
+    None if no two questions have the same options.
+    """
+    found = [
+        value
+        for (one, _), (third, other) in pairs_of(both)
+        if one.item.codes == third.item.codes and (value := alike(one, other)) is not None
+    ]
+    return mean(found) if found else None
+
+
+def pairs_of(both: Sequence[tuple[Pool, Pool]]) -> Iterator[tuple[tuple[Pool, Pool], tuple[Pool, Pool]]]:
+    for first, second in combinations(both, 2):
+        if first[0].item.key != second[0].item.key:
+            yield first, second
+            yield second, first
+
+
+# --- how it answers ----------------------------------------------------------------------------------
+
+
+def conduct(sheet: Sheet) -> Iterator[Figure]:
+    """Yield by condition how often no option was chosen, what leaks, and what the place of an option does."""
+    answers: dict[Condition, list[Answer]] = defaultdict(list)
+    for answer in sheet.answers:
+        if answer.shown:
+            answers[answer.condition].append(answer)
+    for condition, given in answers.items():
+        keys = [answer.item for answer in given]
+        yield interval_figure("abstained", condition, [float(a.abstained) for a in given], given, sheet, clusters=keys)
+        weighed = [a for a in given if a.probabilities is not None and a.outside is not None]
+        if weighed:
+            outside = [float(a.outside or 0.0) for a in weighed]
+            own_keys = [a.item for a in weighed]
+            yield interval_figure("outside_mass", condition, outside, weighed, sheet, clusters=own_keys)
+        declined = [a for a in weighed if a.abstained]
+        if declined:
+            leaking = [float(measures.leaks(masses(a), a.abstained)) for a in declined]
+            yield interval_figure("leakage", condition, leaking, declined, sheet, clusters=[a.item for a in declined])
+        yield from places(condition, given, sheet)
+
+
+def masses(answer: Answer) -> Distribution:
+    """Return what an answer gives to each option, out of everything."""
+    given = dict(answer.probabilities or {})
+    return Distribution(given, max(0.0, 1.0 - sum(given.values())))
+
+
+def places(condition: Condition, given: Sequence[Answer], sheet: Sheet) -> Iterator[Figure]:
+    """Yield the share of the first place in the answers, by number of options; by content alone it is 1 of k."""
+    rows: dict[int, list[tuple[str, list[float]]]] = defaultdict(list)
+    for answer in given:
+        shown = [code for code in answer.shown if code >= 0]
+        if answer.probabilities is not None:
+            rows[len(shown)].append((answer.item, [answer.probabilities.get(code, 0.0) for code in shown]))
+        elif answer.choice in shown:
+            rows[len(shown)].append((answer.item, [float(code == answer.choice) for code in shown]))
+    for count, own in sorted(rows.items()):
+        bias = measures.position_shares(
+            [row for _, row in own], sheet.seed, condition, clusters=[key for key, _ in own]
+        )
+        if bias is None:
+            continue
+        first = bias.shares[0]
+        yield Figure(
+            metric=bias.verdict or "first_place",
+            group=group_key(*condition, ("options", str(count))),
+            value=rounded(first.value if bias.always is None else bias.shares[bias.always].value),
+            n=first.clusters,
+            low=rounded(first.low),
+            high=rounded(first.high),
+            null_name="content alone",
+            null_value=rounded(bias.chance),
+        )
+
+
+# --- small things ----------------------------------------------------------------------------------
+
+
+def interval_figure(
+    metric: str,
+    parts: Sequence[tuple[str, str]],
+    values: Sequence[float],
+    rows: Sequence[Pool] | Sequence[Answer],
+    sheet: Sheet,
+    clusters: Sequence[str] | None = None,
+) -> Figure:
+    """Return the mean of some values with its interval over items."""
+    group = group_key(*parts)
+    keys = clusters or [row.item.key if isinstance(row, Pool) else row.item for row in rows]
+    interval = measures.bootstrap(values, sheet.seed, metric, group, clusters=keys)
+    if interval is None:
+        return Figure(metric, group, None, 0)
+    return Figure(metric, group, rounded(interval.value), len(values), rounded(interval.low), rounded(interval.high))
+
+
+def by(rows: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:
+    found: dict[str, list[T]] = defaultdict(list)
+    for row in rows:
+        found[key(row)].append(row)
+    return dict(found)
+
+
+def mean(values: Iterable[float]) -> float:
+    every = list(values)
+    return sum(every) / len(every)
+
+
+def plain(topic: str) -> str:
+    """Return a topic as a group of a figure may hold it."""
+    return topic.replace(",", ";").replace("=", ":")
