@@ -31,9 +31,9 @@ T = TypeVar("T")
 Setting = Literal["in-cultural", "cross-cultural", "panel"]
 TalkSetting = Literal["one-to-one", "moderated"]
 """A talk is between the user and one persona, or has a moderator too."""
-ProtocolName = Literal["self-guidance", "free-chat", "talk", "people"]
+ProtocolName = Literal["self-guidance", "free-chat", "talk", "people", "evaluation"]
 """`talk` belongs to `culturepark talk` alone: a user takes part, and there is no schedule. `people` belongs to
-`culturepark people`, which holds no dialogues."""
+`culturepark people` and `evaluation` to `culturepark evaluate`, which hold no dialogues."""
 Kind = Literal["opinion", "norm", "custom"]
 Settlement = Literal["city", "town", "village"]
 Relation = Literal["entail", "contradict", "irrelevant", "unparsable"]
@@ -774,7 +774,7 @@ class Scenario(Noun):
     across: Annotated[Across, Field(exclude_if=lambda across: across == "interpreter")] = "interpreter"
     """Where the language is `native`."""
     seeds: tuple[Seed, ...]
-    """None where people are made, and nothing is talked about."""
+    """None where nothing is talked about: people are made, or a suite is put to a model."""
     dialogues_per_seed: Annotated[int, Field(ge=1, le=10_000)] = 1
     people: Annotated[int, Field(ge=1, le=8)] = 2
     """Personas in a dialogue; more than two only in a panel, and one in a talk."""

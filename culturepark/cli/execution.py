@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from culturepark.cli.options import store_option
 from culturepark.cli.progress import watching
 from culturepark.cli.roles import warn_of_unknown_prices
-from culturepark.dialogue.protocol import protocol_of
+from culturepark.dialogue.protocol import Protocol, protocol_of
 from culturepark.domain import Status
 from culturepark.errors import BudgetReached, CultureparkError, Interrupted, UsageError
 from culturepark.ids import is_run_id
@@ -50,9 +50,9 @@ def check_ended(store: Store, row: RunRow) -> None:
         raise UsageError(still_open(row.id, store_option(store)))
 
 
-def holds_dialogues(row: RunRow) -> bool:
-    """Whether somebody talks in a run; in one of `culturepark people` cards are written."""
-    return protocol_of(edition_of(row).scenario.protocol).holds_dialogues
+def protocol_in(row: RunRow) -> Protocol:
+    """Return the protocol of a run: whether somebody talks in it, or what it did in place of that."""
+    return protocol_of(edition_of(row).scenario.protocol)
 
 
 def check_dialogues(row: RunRow) -> None:
@@ -60,8 +60,9 @@ def check_dialogues(row: RunRow) -> None:
     Raises:
         UsageError: if nobody talks in the run.
     """
-    if not holds_dialogues(row):
-        raise UsageError(f"{row.id} made people (`culturepark people`), and holds no dialogues")
+    protocol = protocol_in(row)
+    if not protocol.holds_dialogues:
+        raise UsageError(f"{row.id} {protocol.did}, and holds no dialogues")
 
 
 @contextmanager

@@ -168,7 +168,7 @@ def resume(
 ) -> int:
     """Finish a run that was stopped or killed; nothing that was answered is asked again."""
     from culturepark.cli.consent import check_used, trust_in
-    from culturepark.cli.execution import carry_on, check_ended, held, holds_dialogues
+    from culturepark.cli.execution import carry_on, check_ended, held, protocol_in
     from culturepark.cli.roles import models_for, named_models, threshold_for
     from culturepark.domain import Status
     from culturepark.errors import UsageError
@@ -184,7 +184,10 @@ def resume(
     store = Store(store_url, must_exist=True)
     newest = store.newest_run() if run_id == "last" else None  # one that was never answered can be resumed too
     with held(store, newest.id if newest else run_id) as row:
-        if not holds_dialogues(row):
+        protocol = protocol_in(row)
+        if protocol.evaluates:
+            raise UsageError(f"{row.id} {protocol.did}; the same command with --run-id {row.id} goes on with it")
+        if not protocol.holds_dialogues:
             from culturepark.cli.population import resume_people
 
             if roles or until:

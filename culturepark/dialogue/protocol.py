@@ -32,7 +32,11 @@ class Protocol:
     card: str = "persona"
     """The prompt of a persona's card."""
     holds_dialogues: bool = True
-    """Without, nobody talks in its runs: cards are written."""
+    """Without, nobody talks in its runs: cards are written, or a suite is answered."""
+    evaluates: bool = False
+    """A model answers the items of a suite, and each run has a row in `evaluation`."""
+    did: str = "held dialogues (`culturepark simulate`)"
+    """What one of its runs did, and the command that makes such runs; messages name it."""
 
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -41,7 +45,15 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol("self-guidance", ("opening", "opinion", "response", "culture", "introduce", "closing")),
         Protocol("free-chat", ("opening", "chat", "closing"), opens_with_question=True),
         Protocol("talk", ("opening", "talk", "closing"), has_schedule=False, user_sits=True, card="talk-persona"),
-        Protocol("people", (), has_schedule=False, holds_dialogues=False),
+        Protocol("people", (), has_schedule=False, holds_dialogues=False, did="made people (`culturepark people`)"),
+        Protocol(
+            "evaluation",
+            (),
+            has_schedule=False,
+            holds_dialogues=False,
+            evaluates=True,
+            did="evaluated a model (`culturepark evaluate`)",
+        ),
     )
 }
 
