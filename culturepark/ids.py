@@ -1,7 +1,10 @@
 """Ids spell the path to a row, and are read here alone: run `R`, dialogue `R.d3`, turn `R.d3.t5`, statement
 `R.d3.t5.s2`, sample `R.d3.t5.s2.x1`; a participant's view of a dialogue is `R.d3.p2`. Pure.
 
-No run's id has a full stop in it, so the first part is always the run.
+An evaluation is a run and has its id, such as `e7f3a9`; its answers are `e7f3a9.a12`, their scores `e7f3a9.a12.s1`, its
+figures `e7f3a9.f3`. A suite `NAME-1f3a9c02` belongs to no run; its items are `NAME-1f3a9c02.i12`.
+
+No id of a run or a suite has a full stop in it, so the first part is always the run, or of an item the suite.
 """
 
 from __future__ import annotations
@@ -10,15 +13,19 @@ import re
 
 KINDS = {
     "d": "dialogue", "p": "participant", "t": "turn", "s": "statement", "x": "sample", "v": "verdict", "c": "call",
-    "r": "review",
+    "r": "review", "a": "answer", "f": "figure", "i": "item",
 }  # fmt: skip
-"""Letter of an id's last part -> the noun for the row."""
+"""Letter of an id's last part -> the noun for the row; below an answer, `s` is a score."""
 DEMO = "demo"
 """Id of the run that comes with the program, in a store of its own."""
 IN_ENGLISH = "@en"
 """Ends the id of an exported row that is the English of the one with the id before it."""
 RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
 """The form of a run's id."""
+EVALUATION_ID = r"e[0-9a-f]{6}"
+"""The form of the id that an evaluation gets where its user names none."""
+SUITE_NAME = r"[a-z0-9][a-z0-9-]{0,79}"
+"""The form of a suite's name."""
 
 
 def is_run_id(text: str) -> bool:
@@ -67,8 +74,15 @@ def last_part(row_id: str) -> str:
 
 def kind_of(row_id: str) -> str | None:
     """Return the noun for an id's row, by the letter of its last part; None for a run's."""
-    part = last_part(row_id)
-    return KINDS[part[0]] if "." in row_id and re.fullmatch(r"[dptsxvc]\d+|r[0-9a-f]{8}", part) else None
+    above, dot, part = row_id.rpartition(".")
+    if not dot or not re.fullmatch(r"[dptsxvcafi]\d+|r[0-9a-f]{8}", part):
+        return None
+    return "score" if part[0] == "s" and kind_of(above) == "answer" else KINDS[part[0]]
+
+
+def suite_id_of(name: str, digest: str) -> str:
+    """Return the id of a suite: its name, and the first eight digits of the sha256 of what it holds."""
+    return f"{name}-{digest[:8]}"
 
 
 def position_of(row_id: str) -> int | None:

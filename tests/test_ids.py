@@ -33,6 +33,8 @@ def test_a_short_id_is_asked_for_more_than_it_has() -> None:
         ("run", None), ("run.d1", "dialogue"), ("run.d1.p2", "participant"), ("run.d1.t5", "turn"),
         ("run.d1.t5.c1", "call"), ("run.d1.t5.s2", "statement"), ("run.d1.t5.s2.v1", "verdict"),
         ("run.d1.t5.s2.x1", "sample"), ("run.d1.t5.r0a1b2c3d", "review"), ("run.jsonl", None), ("d1", None),
+        ("e7f3a9.a12", "answer"), ("e7f3a9.a12.s1", "score"), ("e7f3a9.a12.s1.c1", "call"), ("e7f3a9.f3", "figure"),
+        ("e7f3a9.c4", "call"), ("survey-1f3a9c02.i12", "item"), ("run.x1.s2", "statement"), ("a1.s1", "statement"),
     ],
 )  # fmt: skip
 def test_the_last_letter_names_the_kind_of_row(row_id: str, kind: str | None) -> None:
