@@ -1,6 +1,7 @@
 """The commands that keep a store in order: runs, calls, merge."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -232,20 +233,24 @@ def in_words(hanging: "Hanging") -> str:
     """Say what goes with a run, and what would lead nowhere then."""
     from culturepark.glossary import counted
 
-    by = ", ".join(f"{reviewer} {number:,}" for reviewer, number in hanging.reviews.items())
-    reviews = counted(sum(hanging.reviews.values()), "review") + (f" (by {by})" if by else "")
+    def of_people(given: Mapping[str, int], noun: str) -> str:
+        by = ", ".join(f"{person} {number:,}" for person, number in given.items())
+        return counted(sum(given.values()), noun) + (f" (by {by})" if by else "")
+
     parts = [
         counted(hanging.dialogues, "dialogue"),
         counted(hanging.statements, "statement"),
         counted(hanging.samples_kept, "kept sample"),
         counted(hanging.calls, "call"),
+        *([counted(hanging.answers, "answer")] if hanging.answers else []),
+        *([of_people(hanging.ratings, "rating")] if hanging.ratings else []),
         *([counted(hanging.draws, "draw for a review")] if hanging.draws else []),
     ]
     held = "".join(
         f"; {row_id} keeps {counted(number, 'row')} of it, which then lead nowhere"
         for row_id, number in hanging.held.items()
     )
-    return f"{', '.join(parts)} and {reviews}{held}"
+    return f"{', '.join(parts)} and {of_people(hanging.reviews, 'review')}{held}"
 
 
 @app.command(

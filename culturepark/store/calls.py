@@ -217,8 +217,9 @@ def subject_of(store: Store, named: str) -> str:
     kind = kind_of(named)
     if kind is None:
         return store.run(named).id
-    if kind not in ("dialogue", "turn", "call"):
-        raise UsageError(f"{named[:120]!r}: calls are made for runs, dialogues and turns; `culturepark trace` leads on")
+    if kind not in ("dialogue", "turn", "answer", "call"):
+        where = "runs, dialogues, turns and answers"
+        raise UsageError(f"{named[:120]!r}: calls are made for {where}; `culturepark trace` leads on")
     full_id = store.full_id(named)
     if store.find_run(run_of(full_id)) is None:
         raise UsageError(f"no such run: {run_of(named)[:100]!r}; `culturepark runs` lists them")

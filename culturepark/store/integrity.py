@@ -5,6 +5,7 @@ Every row is checked when it is read, so that all other code can rely on its val
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -18,9 +19,11 @@ from pydantic import ValidationError
 from sqlalchemy import Row, TypeDecorator, event, exists, func, inspect
 from sqlmodel import Session, SQLModel, col, select
 
+from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import (
     Duplicate,
     Edition,
+    Framing,
     JsonObject,
     Measure,
     Noun,
@@ -35,28 +38,34 @@ from culturepark.domain import (
     Verdict,
 )
 from culturepark.errors import StoreError
-from culturepark.ids import dialogue_of, last_part, parent_of, run_of
-from culturepark.models.chat import digest
+from culturepark.ids import SUITE_NAME, dialogue_of, last_part, parent_of, run_of, suite_id_of
+from culturepark.models.chat import canonical, digest
 from culturepark.store.database import DAMAGED, Database
 from culturepark.store.tables import (
     AbilityRow,
+    AnswerRow,
     CallRow,
     DialogueRow,
     DrawnRow,
     DrawRow,
     DuplicateRow,
+    EvaluationRow,
+    FigureRow,
     FitRow,
+    ItemRow,
     ParticipantRow,
     ProbeRow,
     RenderingRow,
     ReviewRow,
     RunRow,
     SampleRow,
+    ScoreRow,
     SelectedRow,
     SelectionRow,
     SlipRow,
     StatementRenderingRow,
     StatementRow,
+    SuiteRow,
     TurnRow,
     VectorRow,
     VerdictRow,
@@ -76,6 +85,11 @@ JSON: dict[type[SQLModel], dict[str, type | tuple[type, ...]]] = {
     TurnRow: {"mark": dict},
     SelectionRow: {"runs": list, "wanted": dict, "funnel": list, "unfilled": list},
     SelectedRow: {"cell": dict},
+    SuiteRow: {"definition": dict},
+    ItemRow: {"payload": dict, "target": object},
+    EvaluationRow: {"settings": dict},
+    AnswerRow: {"shown": list, "probabilities": dict},
+    ScoreRow: {"detail": (str, bool, int, float, list, dict)},
 }
 """Columns that hold JSON, and the type it unpacks to."""
 
@@ -94,6 +108,8 @@ FIELDS = {
     noun: tuple(name for name, field in noun.model_fields.items() if not field.exclude) for noun in NOUNS.values()
 }
 
+MOST_MASS = 1 + 1e-6
+"""A probability of 1, as sums of floating-point numbers come out."""
 ONE_OF: dict[type[SQLModel], dict[str, tuple[str, ...]]] = {
     RunRow: {"status": tuple(Status)},
     DialogueRow: {"status": tuple(Status)},
@@ -103,6 +119,8 @@ ONE_OF: dict[type[SQLModel], dict[str, tuple[str, ...]]] = {
     },
     ParticipantRow: {"role": ("main", "delegate", "moderator")},
     ProbeRow: {"kind": get_args(Measure), "moment": ("own", "before", "after")},
+    EvaluationRow: {"status": tuple(Status)},
+    AnswerRow: {"framing": get_args(Framing)},
 }
 """Columns with few allowed values."""
 
@@ -134,11 +152,27 @@ def faults(table: type[SQLModel], values: Mapping[str, Any]) -> Iterator[str]:
         yield "scenario is not what scenario_digest was taken of"
     if table is VectorRow and values.get("checksum") != checksum(values):
         yield "its checksum is another; it will be made anew where it is wanted"
+    if table is AnswerRow:
+        yield from faults_of_masses(values)
     if noun := NOUNS.get(table):
         try:
             noun.model_validate({name: values.get(name) for name in FIELDS[noun]})
         except ValidationError as error:
             yield "; ".join(f"{wrong['loc'][0]}: {wrong['msg']}" for wrong in error.errors())
+
+
+def faults_of_masses(answer: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is no probability in an answer."""
+    outside = answer.get("outside_mass")
+    if isinstance(outside, (int, float)) and not 0 <= outside <= MOST_MASS:
+        yield f"outside_mass is {outside}, and no probability"
+    try:
+        masses = json.loads(answer.get("probabilities") or "{}")
+    except (ValueError, TypeError, RecursionError):  # named already
+        return
+    for code, mass in masses.items() if isinstance(masses, dict) else ():
+        if isinstance(mass, bool) or not isinstance(mass, (int, float)) or not 0 <= mass <= MOST_MASS:
+            yield f"probabilities: {str(mass)[:40]} of {code[:40]!r} is no probability"
 
 
 def refuse(constant: str) -> None:
@@ -150,6 +184,45 @@ def checksum(vector: Mapping[str, Any]) -> int | None:
     named = f"{vector.get('embedder')}{vector.get('text_sha256')}".encode("utf-8", "surrogatepass")
     blob = vector.get("vector")
     return zlib.crc32(blob, zlib.crc32(named)) if isinstance(blob, bytes) else None
+
+
+def suite_digest(definition: str, items: Iterable[Mapping[str, Any]]) -> str:
+    """Return the digest of a suite, over the canonical JSON of its definition and of its items in their order.
+
+    Args:
+        definition: as JSON.
+        items: columns of `item`; payload and target as JSON.
+    """
+    taken = hashlib.sha256(canonical(json.loads(definition)).encode())
+    for item in items:
+        contents = [item["key"], item["language"], json.loads(item["payload"]), json.loads(item["target"])]
+        taken.update(f"\x1f{canonical([*contents, item['split']])}".encode())
+    return taken.hexdigest()
+
+
+def items_in_order(suite_id: str) -> Any:
+    """Return the query for the items of a suite, as columns, in the order in which its digest was taken."""
+    query = sqlalchemy.select(*inspect(ItemRow).columns).where(col(ItemRow.suite_id) == suite_id)
+    return query.order_by(func.length(ItemRow.id), col(ItemRow.id))
+
+
+def faults_of_suite(suite: Mapping[str, Any], items: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what is wrong with a sound row of `suite`, given its sound items in their order."""
+    if not re.fullmatch(SUITE_NAME, suite["name"]):
+        yield f"name is {suite['name'][:40]!r}"
+    if suite["id"] != suite_id_of(suite["name"], suite["digest"]):
+        yield "the id does not spell its name and digest"
+    numbers: list[int] = []
+
+    def counted() -> Iterator[Mapping[str, Any]]:
+        for item in items:
+            numbers.append(int(last_part(item["id"])[1:]))
+            yield item
+
+    if suite_digest(suite["definition"], counted()) != suite["digest"]:
+        yield "definition and items are not what digest was taken of"
+    elif numbers != [*range(1, len(numbers) + 1)]:
+        yield "its items are not numbered from 1 on"
 
 
 def threshold_of(run: RunRow, edition: Edition) -> float | None:
@@ -247,7 +320,7 @@ def on_load(row: SQLModel, _: Any) -> None:
 TABLES: tuple[type[SQLModel], ...] = (
     RunRow, DialogueRow, ParticipantRow, CallRow, TurnRow, RenderingRow, StatementRow, StatementRenderingRow,
     VerdictRow, DuplicateRow, SampleRow, ReviewRow, SlipRow, ProbeRow, VectorRow, AbilityRow, FitRow, SelectionRow,
-    SelectedRow, DrawRow, DrawnRow,
+    SelectedRow, DrawRow, DrawnRow, SuiteRow, ItemRow, EvaluationRow, AnswerRow, ScoreRow, FigureRow,
 )  # fmt: skip
 """Each table comes after those that its rows refer to."""
 
@@ -259,6 +332,10 @@ PATHS: dict[type[SQLModel], tuple[str, str]] = {
     VerdictRow: ("statement_id", r"v\d+"),
     SampleRow: ("statement_id", r"x\d+"),
     ReviewRow: ("subject_id", r"r[0-9a-f]{8}"),
+    ItemRow: ("suite_id", r"i[1-9]\d*"),
+    AnswerRow: ("evaluation_id", r"a\d+"),
+    ScoreRow: ("answer_id", r"s\d+"),
+    FigureRow: ("evaluation_id", r"f\d+"),
 }
 """The column with the id that a row's id begins with, and the form of its last part."""
 REVIEWED = (TurnRow, StatementRow, SampleRow)
@@ -276,10 +353,17 @@ class Checkup:
         """Run id and `seed`, `persona`, `culture` or `country` -> the keys in the run's scenario."""
         self._run_of: dict[str, str] = {}
         """Dialogue id -> run id."""
+        self._status: dict[str, str] = {}
+        """Run id -> its status."""
+        self.unevaluated: set[str] = set()
+        """Runs that evaluate, and whose row in `evaluation` has not been seen."""
+        self._suite_of: dict[str, str] = {}
+        """Evaluation id -> suite id."""
 
     def problems(self) -> Iterator[str]:
         """Yield all faults; an error in one step does not hide those of the others."""
-        for step in (self._integrity(), self._schema(), *map(self._rows, TABLES), self._orphaned_reviews()):
+        last = (self._orphaned_reviews(), self._suites(), self._unevaluated())
+        for step in (self._integrity(), self._schema(), *map(self._rows, TABLES), *last):
             try:
                 yield from step
             except StoreError as error:
@@ -341,6 +425,14 @@ class Checkup:
             yield from self._unknown(run_of(row["id"]), "culture", row["culture"])
         elif table is CallRow and run_of(row["subject_id"]) != row["run_id"]:
             yield f"it was made for {row['subject_id'][:120]!r}, which is not of its run {row['run_id']!r}"
+        elif table is EvaluationRow:
+            yield from self._take_evaluation(row)
+        elif table is AnswerRow:
+            suite_id = self._suite_of.get(row["evaluation_id"])
+            if suite_id is not None and parent_of(row["item_id"]) != suite_id:
+                yield f"it answers {row['item_id'][:120]!r}, which is not of its evaluation's suite {suite_id!r}"
+            if row["choice"] is not None and row["choice"] not in json.loads(row["shown"] or f"[{row['choice']}]"):
+                yield f"choice is {row['choice']}, which was not shown"
 
     def _orphaned_reviews(self) -> Iterator[str]:
         """Yield the reviews whose subject is missing; it can be in one of three tables, so it is no foreign key."""
@@ -350,10 +442,39 @@ class Checkup:
             for review_id, subject_id in connection.execute(query):
                 yield f"review {str(review_id)[:120]!r}: there is no {str(subject_id)[:120]!r}"
 
+    def _suites(self) -> Iterator[str]:
+        """Yield the suites that are not what their digests were taken of."""
+        query = sqlalchemy.select(*inspect(SuiteRow).columns)
+        with self.database.guard(), self.database.engine.connect() as connection:
+            for suite in map(dict, connection.execute(query).mappings().all()):
+                items = connection.execution_options(yield_per=PAGE).execute(items_in_order(suite["id"])).mappings()
+                rows = list(map(dict, items))
+                named_already = self.faults(SuiteRow, suite) or any(self.faults(ItemRow, row) for row in rows)
+                if not named_already:
+                    found = faults_of_suite(suite, rows)
+                    yield from (f"{named(SuiteRow, suite)}: {fault}" for fault in found)
+
+    def _unevaluated(self) -> Iterator[str]:
+        yield from (f"run {run_id[:120]!r}: it has no evaluation" for run_id in sorted(self.unevaluated))
+
+    def _take_evaluation(self, row: JsonObject) -> Iterator[str]:
+        """Take up an evaluation, and yield where it differs from its run."""
+        self._suite_of[row["id"]] = row["suite_id"]
+        if row["id"] != row["run_id"]:
+            yield f"its run is {row['run_id'][:120]!r}; the two have one id"
+        elif row["id"] in self._status and row["id"] not in self.unevaluated:
+            yield "its run evaluates nothing"
+        elif row["status"] != self._status.get(row["id"], row["status"]):
+            yield f"status is {row['status']!r}, and that of its run {self._status[row['id']]!r}"
+        self.unevaluated.discard(row["id"])
+
     def _take_run(self, row: JsonObject) -> None:
         if row["status"] == Status.RUNNING:
             self.running.append(row["id"])
         edition = edition_of(RunRow(**row))
+        self._status[row["id"]] = row["status"]
+        if protocol_of(edition.scenario.protocol).evaluates:
+            self.unevaluated.add(row["id"])
         self._known[row["id"], "seed"] = {seed.key for seed in edition.scenario.seeds}
         self._known[row["id"], "persona"] = {persona.key for persona in edition.personas}
         self._known[row["id"], "culture"] = {persona.culture for persona in edition.personas} | {None}

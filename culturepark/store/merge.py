@@ -2,6 +2,7 @@
 
 The other store may be damaged, or made by somebody who means harm. It is read from a copy; every row of it is checked
 as `culturepark doctor` checks it, and must hang on the run that it comes with. What it has learnt of endpoints is left.
+An evaluation brings its suite, which has the same id in every store and is written once.
 """
 
 from __future__ import annotations
@@ -33,29 +34,46 @@ from culturepark.glossary import counted
 from culturepark.ids import hangs_on as is_below
 from culturepark.ids import is_run_id, run_of
 from culturepark.store.database import exists, parsed
-from culturepark.store.integrity import REVIEWED, TABLES, Checkup, edition_of, faults, hangs_on, named, pages
+from culturepark.store.integrity import (
+    REVIEWED,
+    TABLES,
+    Checkup,
+    edition_of,
+    faults,
+    faults_of_suite,
+    hangs_on,
+    items_in_order,
+    named,
+    pages,
+)
 from culturepark.store.locks import inode_of
 from culturepark.store.names import holder_of, sound_name
 from culturepark.store.standing import settle, standing_reviews
 from culturepark.store.store import Store, called
 from culturepark.store.tables import (
+    AnswerRow,
     CallRow,
     DialogueRow,
     DrawnRow,
     DrawRow,
     DuplicateRow,
+    EvaluationRow,
+    FigureRow,
     FitRow,
+    ItemRow,
     ParticipantRow,
     ProbeRow,
     RenderingRow,
     ReviewRow,
     RunRow,
     SampleRow,
+    ScoreRow,
     SelectedRow,
     SelectionRow,
     SlipRow,
     StatementRenderingRow,
     StatementRow,
+    SuiteRow,
     TurnRow,
     VectorRow,
     VerdictRow,
@@ -82,8 +100,22 @@ OF_RUN: dict[type[SQLModel], str] = {
     VerdictRow: "statement_id",
     DuplicateRow: "statement_id",
     SampleRow: "statement_id",
+    EvaluationRow: "run_id",
+    AnswerRow: "evaluation_id",
+    ScoreRow: "answer_id",
+    FigureRow: "evaluation_id",
 }
 """Tables of a run, each after those that its rows refer to, with the column by which they hang on it."""
+BY_THE_RUNS_ID: dict[type[SQLModel], str] = {
+    CallRow: "run_id",
+    DialogueRow: "run_id",
+    EvaluationRow: "run_id",
+    AnswerRow: "evaluation_id",
+    FigureRow: "evaluation_id",
+}
+"""Tables with a column that holds the id of the run itself."""
+SHARED: tuple[type[SQLModel], ...] = (SuiteRow, ItemRow)
+"""Tables whose rows are of no run."""
 LASTING: dict[type[SQLModel], tuple[tuple[str, ...], ...]] = {
     CallRow: (("request_digest", "started_at"), ("response", "error"), ("refused",)),
     TurnRow: (("position", "speaker", "text", "origin"),),
@@ -91,9 +123,12 @@ LASTING: dict[type[SQLModel], tuple[tuple[str, ...], ...]] = {
     StatementRow: (("kind", "first_person", "quote", "round"),),
     VerdictRow: (("criterion", "relation", "decision", "round", "score", "reason"),),
     ProbeRow: (("choice", "truth", "options"),),
+    AnswerRow: (("item_id", "text", "choice", "abstained"),),
+    ScoreRow: (("judge", "scorer", "value"),),
 }
-"""Columns that are written once and together. What a run has more of them than its copy, it has gone on further."""
-REPLACED = (DuplicateRow, SlipRow, StatementRenderingRow)
+"""Columns that are written once and together. What a run has more of them than its copy, it has gone on further.
+Scores last if somebody gave them; those that are computed can be had again."""
+REPLACED = (DuplicateRow, SlipRow, StatementRenderingRow, ScoreRow, FigureRow)
 """Tables whose rows a run replaces as it goes on; nothing refers to them."""
 IDENTITY = {"scenario_digest": "another scenario", "seed": "another seed", "created_at": "another time of its making"}
 
@@ -117,6 +152,8 @@ class MergedRun:
     """Why it was refused."""
     dialogues: int = 0
     """Dialogues of the other store's run."""
+    answers: int = 0
+    """Answers of the other store's evaluation."""
     reviews: int = 0
     """Reviews that were not here before, or were taken back there since."""
     notes: list[str] = field(default_factory=list)
@@ -232,14 +269,17 @@ class Source:
         self.store, self.run, self.session = store, run, session
 
     def rows(self) -> Iterator[tuple[type[SQLModel], Row]]:
-        """Yield all rows below the run, each after those to which it refers.
+        """Yield the run's suite, and all rows below the run, each after those to which it refers.
 
         Raises:
             Damaged: for a row that is not what it should be, or does not hang on the run.
         """
         checkup = Checkup(self.store.database)
         self._sound(checkup, RunRow, self.run.model_dump())
-        seen: dict[str, set[str]] = {str(table.__tablename__): set() for table in OF_RUN}
+        seen: dict[str, set[str]] = {str(table.__tablename__): set() for table in chain(SHARED, OF_RUN)}
+        for table, row in self._suite(checkup):
+            seen[str(table.__tablename__)].add(row["id"])
+            yield table, row
         branched: dict[str, int] = {}
         for table in OF_RUN:
             for row in self._read(table):
@@ -250,6 +290,26 @@ class Source:
                 if table is DialogueRow and row["parent_id"]:
                     branched[row["id"]] = row["branched_at"] or 0
                 yield table, row
+        if checkup.unevaluated:
+            raise Damaged(f"run {self.run.id!r} is damaged: it has no evaluation")
+
+    def _suite(self, checkup: Checkup) -> Iterator[tuple[type[SQLModel], Row]]:
+        """Yield the suite that the run puts to a model, if it does, and its items.
+
+        Raises:
+            Damaged: if they are not what the suite's id stands for.
+        """
+        suite_ids = [evaluation["suite_id"] for evaluation in self._read(EvaluationRow)]
+        suites = self._selected(sqlalchemy.select(*inspect(SuiteRow).columns).where(col(SuiteRow.id).in_(suite_ids)))
+        for suite in list(suites):
+            self._sound(checkup, SuiteRow, suite)
+            items = list(self._selected(items_in_order(suite["id"])))
+            for item in items:
+                self._sound(checkup, ItemRow, item)
+            for fault in faults_of_suite(suite, items):
+                raise Damaged(f"{named(SuiteRow, suite)} is damaged: {fault}")
+            yield SuiteRow, suite
+            yield from ((ItemRow, item) for item in items)
 
     def reviews(self) -> Iterator[Row]:
         checkup = Checkup(self.store.database)
@@ -265,6 +325,9 @@ class Source:
         query = sqlalchemy.select(*inspect(table).columns).where(below(table, self.run.id))
         if table is StatementRow:  # a rewording comes after what it rewords
             query = query.order_by(sqlalchemy.func.length(table.id), col(table.id))
+        return self._selected(query)
+
+    def _selected(self, query: Any) -> Iterator[Row]:
         try:
             with self.store.database.guard():
                 yield from map(dict, self.session.execute(query, execution_options={"yield_per": 500}).mappings())
@@ -407,6 +470,8 @@ def marks(rows: Iterable[tuple[type[SQLModel], Row]]) -> dict[Mark, bytes]:
     """Return a digest for each group of `LASTING` columns that is not empty."""
     found = {}
     for table, row in rows:
+        if table is ScoreRow and row["judge"] is None:
+            continue
         for number, columns in enumerate(LASTING.get(table, ())):
             values = [row[column] for column in columns]
             if any(value is not None for value in values):
@@ -434,8 +499,8 @@ def own_rows(session: Session, run_id: str) -> Iterator[tuple[type[SQLModel], Ro
 
 def below(table: Any, run_id: str) -> Any:
     """Return the condition for a table's rows of a run."""
-    if table in (CallRow, DialogueRow):
-        return col(table.run_id) == run_id
+    if table in BY_THE_RUNS_ID:
+        return col(getattr(table, BY_THE_RUNS_ID[table])) == run_id
     return hangs_on(col(getattr(table, OF_RUN.get(table, "subject_id"))), run_id)
 
 
@@ -453,15 +518,31 @@ def put_run(session: Session, source: Source, here: RunRow | None, done: MergedR
     lost = 0
     for table, group in groupby(rows, key=itemgetter(0)):
         while page := [row for _, row in islice(group, AT_ONCE)]:
+            if table in SHARED:
+                page = missing_of_suite(session, table, page)
             done.dialogues += len(page) if table is DialogueRow else 0
+            done.answers += len(page) if table is AnswerRow else 0
             if table is TurnRow:
                 lost += without_lost_calls(session, source.run.id, page)
-            if not dry_run:
+            if page and not dry_run:
                 put(session, table, page)
     if lost:
         done.notes.append(
             f"{counted(lost, 'turn')} copied from a parent that is not here lead to no call; merge the parent too"
         )
+
+
+def missing_of_suite(session: Session, table: Any, page: Sequence[Row]) -> list[Row]:
+    """Return the rows of a suite that are not here.
+
+    Raises:
+        Unlike: if the suite of this id is another one here: eight digits of a digest can be alike.
+    """
+    known = existing(session, table, [row["id"] for row in page])
+    for row in page if table is SuiteRow else ():
+        if row["id"] in known and session.get_one(SuiteRow, row["id"]).digest != row["digest"]:
+            raise Unlike(f"the suite {row['id']} of this store is another one")
+    return [row for row in page if row["id"] not in known]
 
 
 def without_lost_calls(session: Session, run_id: str, turns: Sequence[Row]) -> int:

@@ -21,6 +21,8 @@ from culturepark.store.integrity import hangs_on, of_columns
 from culturepark.store.lineage import of_run, parents
 from culturepark.store.store import Store, check_branches
 from culturepark.store.tables import (
+    PERSON,
+    AnswerRow,
     CallRow,
     DialogueRow,
     DrawnRow,
@@ -29,6 +31,7 @@ from culturepark.store.tables import (
     ReviewRow,
     RunRow,
     SampleRow,
+    ScoreRow,
     SelectedRow,
     StatementRow,
 )
@@ -138,6 +141,10 @@ class Hanging:
     statements: int
     samples_kept: int
     calls: int
+    answers: int
+    """Answers of an evaluation."""
+    ratings: Mapping[str, int]
+    """Person -> number of scores that the person gave to its answers."""
     reviews: Mapping[str, int]
     """Reviewer -> number of reviews."""
     draws: int
@@ -165,11 +172,16 @@ def hanging(store: Store, run_id: str) -> Hanging:
         selected = select(SelectedRow.selection_id, func.count()).where(below(SelectedRow.sample_id))
         drawn = select(DrawnRow.draw_id, func.count()).join(DrawRow).where(below(DrawnRow.sample_id))
         drawn = drawn.where(DrawRow.over_id != run_id)
+        by_person = select(ScoreRow.judge, func.count()).join(AnswerRow).where(AnswerRow.evaluation_id == run_id)
+        by_person = by_person.where(col(ScoreRow.judge).startswith(PERSON, autoescape=True))
+        rated = session.exec(by_person.group_by(col(ScoreRow.judge)).order_by(col(ScoreRow.judge))).all()
         return Hanging(
             dialogues=number(DialogueRow.run_id == run_id),
             statements=number(below(StatementRow.id)),
             samples_kept=number(below(SampleRow.id), SampleRow.status == "kept"),
             calls=number(CallRow.run_id == run_id),
+            answers=number(AnswerRow.evaluation_id == run_id),
+            ratings={str(judge).removeprefix(PERSON): count for judge, count in rated},
             reviews=dict(session.exec(by_reviewer.group_by(ReviewRow.reviewer).order_by(ReviewRow.reviewer)).all()),
             draws=number(DrawRow.over_id == run_id),
             held={

@@ -40,23 +40,29 @@ from culturepark.store.integrity import hangs_on, pages
 from culturepark.store.standing import Standing, idle, one_at_a_time, settle, standing_reviews
 from culturepark.store.tables import (
     AbilityRow,
+    AnswerRow,
     CallRow,
     DialogueRow,
     DrawnRow,
     DrawRow,
     DuplicateRow,
+    EvaluationRow,
+    FigureRow,
     FitRow,
+    ItemRow,
     ParticipantRow,
     ProbeRow,
     RenderingRow,
     ReviewRow,
     RunRow,
     SampleRow,
+    ScoreRow,
     SelectedRow,
     SelectionRow,
     SlipRow,
     StatementRenderingRow,
     StatementRow,
+    SuiteRow,
     TurnRow,
     VerdictRow,
     renderings_of,
@@ -188,7 +194,8 @@ class Store:
     def delete_run(self, run_id: str) -> None:
         """Delete a run with all rows below it, reviews and draws too.
 
-        Vectors stay, since they belong to texts. Rows of selections stay too, and name samples that are gone.
+        Vectors stay, since they belong to texts. Rows of selections stay too, and name samples that are gone. A suite
+        goes with the last evaluation that uses it.
 
         Raises:
             UsageError: if a branch holds turns of the run.
@@ -214,6 +221,7 @@ class Store:
             session.exec(delete(DrawnRow).where(drawn_over))
             session.exec(delete(DrawRow).where(col(DrawRow.over_id) == run_id))
             session.exec(delete(DialogueRow).where(col(DialogueRow.run_id) == run_id))
+            delete_evaluation(session, run_id)
             session.exec(delete(CallRow).where(col(CallRow.run_id) == run_id))
             session.exec(delete(RunRow).where(col(RunRow.id) == run_id))
 
@@ -222,6 +230,8 @@ class Store:
         with self.database.writing() as session:
             row = session.get_one(RunRow, run_id)
             row.status, row.stop_reason, row.finished_at = status, stop_reason, finished
+            of_run = update(EvaluationRow).where(col(EvaluationRow.run_id) == run_id)
+            session.execute(of_run.values(status=status, finished_at=finished))
 
     def set_plan(
         self, run_id: str, settings: Mapping[str, Any], models: str, *, extract: bool = False, verify: bool = False
@@ -663,6 +673,20 @@ def add_dialogues(session: Session, row: RunRow, castings: Sequence[Casting], sc
                 )
             )
     return dialogues
+
+
+def delete_evaluation(session: Session, run_id: str) -> None:
+    """Delete the rows that a run has as an evaluation, and its suite if no other evaluation uses it."""
+    suites = session.exec(select(EvaluationRow.suite_id).where(EvaluationRow.run_id == run_id)).all()
+    answers = select(AnswerRow.id).where(AnswerRow.evaluation_id == run_id)
+    session.exec(delete(ScoreRow).where(col(ScoreRow.answer_id).in_(answers)))
+    session.exec(delete(AnswerRow).where(col(AnswerRow.evaluation_id) == run_id))
+    session.exec(delete(FigureRow).where(col(FigureRow.evaluation_id) == run_id))
+    session.exec(delete(EvaluationRow).where(col(EvaluationRow.run_id) == run_id))
+    for suite_id in suites:
+        if not session.exec(select(EvaluationRow.id).where(EvaluationRow.suite_id == suite_id)).first():
+            session.exec(delete(ItemRow).where(col(ItemRow.suite_id) == suite_id))
+            session.exec(delete(SuiteRow).where(col(SuiteRow.id) == suite_id))
 
 
 def replace_duplicates(session: Session, run_id: str, duplicates: Sequence[Duplicate]) -> None:

@@ -1,8 +1,8 @@
 """The tables. Names and meanings are a contract with other people's scripts; see docs/store.md.
 
 Ids spell the path to a row: run `20261121-quickstart-7f3a`, then `.d3` (dialogue), `.t5` (turn), `.s2` (statement),
-`.v1` (verdict), `.x1` (sample), `.c4` (call). Times are ISO 8601 in UTC. JSON is ASCII text. Nothing here is
-particular to SQLite.
+`.v1` (verdict), `.x1` (sample), `.c4` (call). An evaluation is a run: `e7f3a9`, then `.a12` (answer), `.s1` (score) and
+`.f3` (figure). Times are ISO 8601 in UTC. JSON is ASCII text. Nothing here is particular to SQLite.
 """
 
 from __future__ import annotations
@@ -521,6 +521,149 @@ class DrawnRow(SQLModel, table=True):
     """It may be missing: runs are deleted, and distilled again."""
     position: int
     """Place in which it was drawn, from 1: every beginning of a draw is a random sample too."""
+
+
+class SuiteRow(SQLModel, table=True):
+    """A set of items with what is asked of them, shared by all evaluations that use it."""
+
+    __tablename__ = "suite"
+    id: str = Field(primary_key=True, sa_type=Key)
+    """Its name and the first eight digits of `digest`, such as `survey-1f3a9c02`."""
+    name: str
+    digest: str
+    """sha256 of `definition` and all items; equal suites have one id in every store."""
+    definition: str = Field(sa_type=Json)
+    """JSON: everything about it but the items."""
+    created_at: str
+    """Time at which it came into this store."""
+
+
+class ItemRow(SQLModel, table=True):
+    """One thing to put to a model, and what it is held against."""
+
+    __tablename__ = "item"
+    id: str = Field(primary_key=True, sa_type=Key)
+    """`.i12` is the twelfth of its suite."""
+    suite_id: str = Field(foreign_key="suite.id", index=True)
+    key: str
+    """What the suite's file calls it."""
+    language: str
+    """The one that it is worded in (BCP 47)."""
+    payload: str = Field(sa_type=Json)
+    """JSON: an object with what is shown, such as question and options."""
+    target: str = Field(sa_type=Json)
+    """JSON: one answer, shares of answers, a reference text, a label or ratings; `null` if there is none."""
+    split: str | None = None
+    """Part of the suite, such as `dev`; null where there are no parts."""
+
+
+class EvaluationRow(SQLModel, table=True):
+    """One model's answers to a suite. It is a run, so its calls, its name and its note are the run's."""
+
+    __tablename__ = "evaluation"
+    id: str = Field(primary_key=True, sa_type=Key)
+    """The same as `run_id`."""
+    suite_id: str = Field(foreign_key="suite.id", index=True)
+    run_id: str = Field(foreign_key="run.id")
+    model: str
+    """Spec of the model that answers."""
+    adapter: str | None = None
+    """The adapter that is laid over the model; null without."""
+    settings: str = Field(sa_type=Json)
+    """JSON: conditions, elicitation, respondents and scorers."""
+    seed: int = Field(sa_type=BigInteger)
+    status: str
+    """That of the run."""
+    created_at: str
+    finished_at: str | None = None
+
+
+class AnswerRow(SQLModel, table=True):
+    """What a model said to one item, under one condition, as one respondent, one time."""
+
+    __tablename__ = "answer"
+    id: str = Field(primary_key=True, sa_type=Key)
+    evaluation_id: str = Field(foreign_key="evaluation.id", index=True)
+    item_id: str = Field(foreign_key="item.id")
+    culture: str | None = None
+    """The culture that the answer is to be for; null where none is named."""
+    country: str | None = None
+    """The country whose answers it is held against; null where there is none."""
+    framing: str
+    """In whose name the model answers: `neutral` (its own), `persona` (somebody from the place) or `observer` (one who
+    knows the place)."""
+    language: str
+    """The one in which the item was put (BCP 47)."""
+    reasoning: bool
+    """Whether the model thought aloud before it answered."""
+    arm: str
+    """Name of the prompt that went before everything else; `plain` is none."""
+    respondent: str
+    """Key of the persona as whom the model answers; empty for the bare model."""
+    repeat: int
+    """Number of the answer among those of the same item, condition and respondent, from 1."""
+    shown: str | None = Field(default=None, sa_type=Json)
+    """JSON: the codes of the options in the order in which they were shown; null for free text."""
+    text: str = Field(sa_type=Text)
+    """The answer in the model's words, without its thoughts."""
+    choice: int | None = None
+    """Code of the chosen option; null for free text, and where none could be read. Missing is never a value."""
+    probabilities: str | None = Field(default=None, sa_type=Json)
+    """JSON: code of an option -> its probability (0-1) at the answer token, as the endpoint gave it. They add up to 1
+    less `outside_mass`. Null where the endpoint gives none."""
+    outside_mass: float | None = Field(default=None, sa_type=Number)
+    """Probability (0-1) of everything that is no option. Null where `probabilities` is."""
+    abstained: bool
+    """Whether the model refused to choose, or said that it has no view."""
+    call_id: str | None = Field(default=None, foreign_key="call.id")
+
+
+PERSON = "person:"
+"""Begins `score.judge` where a person judged."""
+
+
+class ScoreRow(SQLModel, table=True):
+    """One scorer's value for one answer; of a panel, one judge's."""
+
+    __tablename__ = "score"
+    id: str = Field(primary_key=True, sa_type=Key)
+    answer_id: str = Field(foreign_key="answer.id", index=True)
+    scorer: str
+    """The scorer, or the scale that judges and people rate on."""
+    value: float | None = Field(default=None, sa_type=Number)
+    """In the scorer's unit; null where the answer has none."""
+    detail: str | None = Field(default=None, sa_type=Json)
+    """JSON: what the value is made of, or a judge's reason."""
+    judge: str | None = None
+    """Spec of the model that judged, or `person:NAME`; null where the value was computed."""
+    call_id: str | None = Field(default=None, foreign_key="call.id")
+    """The judge's call."""
+
+
+class FigureRow(SQLModel, table=True):
+    """One aggregate over the answers of an evaluation, beside what knowing nothing would give."""
+
+    __tablename__ = "figure"
+    id: str = Field(primary_key=True, sa_type=Key)
+    evaluation_id: str = Field(foreign_key="evaluation.id", index=True)
+    metric: str
+    group_key: str
+    """The answers that it is over, such as `country=TUR`; empty for all."""
+    value: float | None = Field(default=None, sa_type=Number)
+    """In the metric's unit; null where there is nothing to compute it from."""
+    n: int
+    """Number of items, or of pairs, that it is over."""
+    low: float | None = Field(default=None, sa_type=Number)
+    """Lower end of the interval; null where there is none."""
+    high: float | None = Field(default=None, sa_type=Number)
+    null_name: str | None = None
+    """The strongest answer that knows nothing, such as `midpoint`."""
+    null_value: float | None = Field(default=None, sa_type=Number)
+    """What that answer scores on the same items."""
+    ceiling: float | None = Field(default=None, sa_type=Number)
+    """What another sample of the same people would score."""
+    skill: float | None = Field(default=None, sa_type=Number)
+    """(value - null_value) / (ceiling - null_value): 0 for knowing nothing, 1 for the ceiling."""
 
 
 class VectorRow(SQLModel, table=True):

@@ -29,6 +29,12 @@ SORTED: dict[str, JsonObject] = {
     "review": {"sort_desc": "created_at", "facets": ["reviewer", "decision"]},
     "selection": {"sort_desc": "created_at"},
     "draw": {"sort_desc": "created_at"},
+    "suite": {"sort_desc": "created_at"},
+    "item": {"facets": ["suite_id", "language", "split"]},
+    "evaluation": {"sort_desc": "created_at", "facets": ["suite_id", "model", "status"]},
+    "answer": {"facets": ["evaluation_id", "culture", "framing", "language", "arm"]},
+    "score": {"facets": ["scorer", "judge"]},
+    "figure": {"facets": ["evaluation_id", "metric"]},
 }
 """Table -> how Datasette sorts it, and by what it can be narrowed down."""
 

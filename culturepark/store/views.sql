@@ -130,3 +130,56 @@ JOIN dialogue ON dialogue.id = turn.dialogue_id
 JOIN participant ON participant.dialogue_id = dialogue.id AND participant.persona_key = statement.persona_key
 WHERE sample.status = 'kept' AND sample.provenance = 'model'
 ORDER BY run, culture, statement;
+
+-- Figures of evaluations, beside their nulls
+-- Each figure of an evaluation with its interval, what knowing nothing would score, the ceiling and the skill.
+CREATE TEMP VIEW figure_view AS
+SELECT
+  evaluation.id AS evaluation,
+  suite.name AS suite,
+  evaluation.model AS model,
+  evaluation.adapter AS adapter,
+  figure.metric AS metric,
+  figure.group_key AS "group",
+  figure.value AS value,
+  figure.low AS low,
+  figure.high AS high,
+  figure.n AS n,
+  figure.null_name AS null_name,
+  figure.null_value AS null_value,
+  figure.ceiling AS ceiling,
+  figure.skill AS skill
+FROM figure
+JOIN evaluation ON evaluation.id = figure.evaluation_id
+JOIN suite ON suite.id = evaluation.suite_id
+ORDER BY evaluation.created_at DESC, figure.metric, figure.group_key;
+
+-- Answers of evaluations, with their scores
+-- Each score of an answer, with the item, the condition and who answered; once without a score where it has none.
+CREATE TEMP VIEW answer_view AS
+SELECT
+  answer.id AS answer,
+  answer.evaluation_id AS evaluation,
+  item.suite_id AS suite,
+  item.key AS item,
+  answer.culture AS culture,
+  answer.country AS country,
+  answer.framing AS framing,
+  answer.language AS language,
+  answer.reasoning AS reasoning,
+  answer.arm AS arm,
+  answer.respondent AS respondent,
+  answer.repeat AS repeat,
+  answer.text AS text,
+  answer.choice AS choice,
+  answer.probabilities AS probabilities,
+  answer.outside_mass AS outside_mass,
+  answer.abstained AS abstained,
+  score.scorer AS scorer,
+  score.value AS score,
+  score.judge AS judge,
+  answer.call_id AS call
+FROM answer
+JOIN item ON item.id = answer.item_id
+LEFT JOIN score ON score.answer_id = answer.id
+ORDER BY answer.evaluation_id, length(answer.id), answer.id, length(score.id), score.id;

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from culturepark.store import evaluations
 from culturepark.store import merge as merging
+from culturepark.store.store import Store
 from tests.cli.test_cli import away as away  # autouse
 from tests.cli.test_cli import cli, counts, dump, kept_sample, place_store, rows_of, tiny_store
 from tests.store.test_old_schemas import SCHEMAS
+from tests.support.evaluations import ITEMS, a_score, put_evaluation
 
 OURS, THEIRS = "runs/culturepark.db", "theirs.db"
 
@@ -285,3 +288,129 @@ def test_what_is_no_other_store_is_told(other: str, message: str) -> None:
     assert message in done.err
     assert Path(OURS).read_bytes() == tiny_store()
     assert json.dumps(done.out) == '""'
+
+
+# --- evaluations -----------------------------------------------------------------------------------
+
+OF_EVALUATIONS = ("suite", "item", "evaluation", "answer", "score", "figure")
+
+
+def evaluated(path: str, *evaluation_ids: str) -> None:
+    """Put evaluations of one suite into a store."""
+    store = Store(f"sqlite:///{path}")
+    for evaluation_id in evaluation_ids:
+        put_evaluation(store, evaluation_id)
+    store.close()
+
+
+def rated(path: str, answer_id: str, person: str, value: float = 4.0) -> None:
+    store = Store(f"sqlite:///{path}")
+    evaluations.add_scores(store, [a_score(answer_id, "warmth", value, f"person:{person}")])
+    store.close()
+
+
+def outcomes() -> dict[str, tuple[str, int]]:
+    return {run["run"]: (run["outcome"], run["answers"]) for run in cli("merge", THEIRS, "--json").json["runs"]}
+
+
+def test_an_evaluation_comes_with_its_suite_which_is_shared() -> None:
+    evaluated(THEIRS, "e1", "e2")
+    dry = cli("merge", THEIRS, "--run", "e1", "--dry-run", "--json").json["runs"]
+    assert [(run["outcome"], run["answers"]) for run in dry] == [("added", 3)]
+    assert cli("merge", THEIRS, "--run", "e1").code == 0
+    assert [counts(OURS)[table] for table in OF_EVALUATIONS] == [1, 3, 1, 3, 3, 2]
+    change("UPDATE suite SET created_at = '1999-01-01'", path=OURS)
+    assert outcomes() == {"a": ("added", 0), "e1": ("same", 0), "e2": ("added", 3)}
+    ours, theirs = contents(), contents(THEIRS)
+    assert [row.pop("created_at") for row in ours["suite"]] == ["1999-01-01"]
+    assert [row.pop("id") for row in theirs["suite"]] == [row.pop("id") for row in ours["suite"]]
+    assert [ours[table] for table in OF_EVALUATIONS[1:]] == [theirs[table] for table in OF_EVALUATIONS[1:]]
+    assert cli("doctor").code == 0
+
+
+def test_answers_and_ratings_that_are_newer_are_taken_and_none_is_lost() -> None:
+    evaluated(THEIRS, "e1")
+    shutil.copy(THEIRS, "early.db")
+    for sql in ("DELETE FROM score", "DELETE FROM figure", "DELETE FROM answer WHERE id = 'e1.a3'"):
+        change(sql, path="early.db")
+    for table in ("run", "evaluation"):
+        change(f"UPDATE {table} SET status = 'stopped', finished_at = '2000-01-01' WHERE id = 'e1'", path="early.db")
+    assert cli("merge", "early.db").code == 0
+    assert cli("doctor").code == 0
+    assert outcomes()["e1"] == ("updated", 3)
+    assert contents()["evaluation"] == contents(THEIRS)["evaluation"]
+    rated(OURS, "e1.a1", "anna")
+    whole = contents()
+    assert outcomes()["e1"] == ("same", 0)
+    assert contents() == whole
+    rated(THEIRS, "e1.a1", "anna", 1.0)
+    assert outcome_of("e1") == ("refused", "the run e1 has other words here: score e1.a1.s2")
+    change("DELETE FROM score WHERE judge IS NOT NULL")
+    rated(THEIRS, "e1.a2", "bert")
+    assert outcome_of("e1") == (
+        "refused",
+        "e1 was carried on in both stores: there score e1.a2.s2; here score e1.a1.s2",
+    )
+    assert contents() == whole
+    change("DELETE FROM score WHERE judge IS NOT NULL", path=OURS)
+    assert outcome_of("e1") == ("updated", None)
+    assert [row["judge"] for row in rows_of("score") if row["judge"]] == ["person:bert"]
+
+
+def outcome_of(run_id: str) -> tuple[str, str | None]:
+    (run,) = cli("merge", THEIRS, "--run", run_id, "--json").json["runs"]
+    return run["outcome"], run["why"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        ("UPDATE item SET target = '2' WHERE key = 'q3'", "definition and items are not what digest was taken of"),
+        ("UPDATE item SET payload = '{' WHERE key = 'q1'", "payload is no JSON"),
+        ("DELETE FROM item WHERE key = 'q1'", "definition and items are not what digest was taken of"),
+        ("UPDATE suite SET id = 'mine-00000000'", "points at a missing suite"),
+        ("UPDATE answer SET item_id = 'mine.i1' WHERE id = 'e1.a1'", "not of its evaluation's suite"),
+        ("UPDATE answer SET probabilities = '{\"1\": 1e999}'", "is no probability"),
+        ("UPDATE answer SET call_id = 'a.d1.t2.c1'", "points at a missing call"),
+        ("UPDATE score SET id = 'a.a1.s1', answer_id = 'a.a1' WHERE id = 'e1.a1.s1'", ""),
+        ("UPDATE figure SET skill = 9e999", "skill is inf"),
+        ("UPDATE evaluation SET status = 'running'", "that of its run 'done'"),
+        ("DELETE FROM evaluation", "points at a missing"),
+    ],
+)
+def test_a_damaged_evaluation_is_refused_and_leaves_ours_as_it_is(damage: str, message: str) -> None:
+    place_store()
+    evaluated(THEIRS, "e1")
+    change(damage)
+    before = contents()
+    done = cli("merge", THEIRS, "--run", "e1")
+    if not message:  # a row below another run is no part of this one
+        assert done.code == 0
+        assert not [row for row in rows_of("score") if row["answer_id"] == "a.a1"]
+        return
+    assert (done.code, done.out) == (5, "e1\trefused\t0\t0\n")
+    assert message in done.err
+    assert contents() == before
+
+
+def test_a_run_that_should_evaluate_and_does_not_is_refused() -> None:
+    evaluated(THEIRS, "e1")
+    for table in ("score", "answer", "figure", "evaluation"):
+        change(f"DELETE FROM {table}")
+    assert outcome_of("e1") == ("refused", "run 'e1' is damaged: it has no evaluation")
+
+
+def test_another_suite_of_the_same_id_is_refused() -> None:
+    place_store()
+    evaluated(THEIRS, "e1")
+    (theirs,) = rows_of("suite", THEIRS)
+    ours = Store(f"sqlite:///{OURS}")
+    evaluations.put_suite(ours, "guests", '{"title": "Others"}', ITEMS)
+    ours.close()
+    with closing(sqlite3.connect(OURS)) as db, db:  # its digest begins like theirs
+        db.execute("PRAGMA foreign_keys = OFF")
+        db.execute("UPDATE item SET id = replace(id, suite_id, ?), suite_id = ?", (theirs["id"], theirs["id"]))
+        db.execute("UPDATE suite SET id = ?", (theirs["id"],))
+    before = contents()
+    assert outcome_of("e1") == ("refused", f"the suite {theirs['id']} of this store is another one")
+    assert contents() == before

@@ -59,6 +59,12 @@ TABLES = [
     "drawn",
     "rendering",
     "statement_rendering",
+    "suite",
+    "item",
+    "evaluation",
+    "answer",
+    "score",
+    "figure",
 ]
 
 

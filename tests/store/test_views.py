@@ -13,16 +13,21 @@ from pathlib import Path
 import pytest
 
 from culturepark.store import recorded
+from culturepark.store.store import Store
 from culturepark.store.tables import SQLModel
 from culturepark.store.views import SQL, datasette_metadata, views
 from tests.cli.test_cli import away, cli  # noqa: F401 - used by every test
+from tests.support.evaluations import put_evaluation
 
 
 @pytest.fixture
 def store() -> Path:
-    """The recorded store, which may only be read."""
+    """The recorded store with an evaluation; it may only be read."""
     path = Path("store.db")
     shutil.copy(recorded.unpacked(), path)
+    own = Store(f"sqlite:///{path}")  # brings it up to date
+    put_evaluation(own, "e7f3a9")
+    own.close()
     path.chmod(0o440)
     return path
 
@@ -43,6 +48,12 @@ def test_the_views_are_read_from_a_file_that_may_not_be_written(store: Path) -> 
         assert row["quote"] in row["said"]
     assert sum(row["samples_kept"] for row in found["funnel_view"]) == len(kept)
     assert sum(row["prompt_tokens"] for row in found["cost_view"]) == spent
+    assert [(row["suite"], row["metric"], row["value"]) for row in found["figure_view"]] == [
+        ("guests", "accuracy", 0.5), ("guests", "nvas", 0.5),
+    ]  # fmt: skip
+    assert [(row["item"], row["choice"], row["scorer"], row["score"]) for row in found["answer_view"]] == [
+        (f"q{number}", 1, "choice", 1.0) for number in (1, 2, 3)
+    ]
     made_up = {row["statement"] for row in found["made_up_view"]}
     assert made_up == {row["statement_id"] for row in kept.values() if row["provenance"] == "model"}
     assert made_up

@@ -12,29 +12,16 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sqlmodel import select
-
 from culturepark.store.database import REVISIONS
 from culturepark.store.store import Store
-from culturepark.store.tables import RenderingRow, StatementRenderingRow, StatementRow, TurnRow
+from tests.support.evaluations import put_evaluation
 
 HERE = Path(__file__).parent
 
 
 def add_new_rows(store: Store) -> None:
     """What the newest schema holds and the one before did not."""
-    with store.database.writing() as session:
-        turn = session.exec(select(TurnRow).order_by(TurnRow.id)).first()
-        statement = session.exec(select(StatementRow).order_by(StatementRow.id)).first()
-        assert turn is not None
-        assert statement is not None
-        turn.language, statement.language = "en", "en"
-        session.add(RenderingRow(turn_id=turn.id, language="tr", text="Hoş geldiniz."))
-        session.add(
-            StatementRenderingRow(
-                statement_id=statement.id, language="tr", text="Öyle der.", first_person="Öyle derim.", agrees=True
-            )
-        )
+    put_evaluation(store, "e7f3a9")
 
 
 def make() -> None:
