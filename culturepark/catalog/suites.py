@@ -175,7 +175,7 @@ class Elicitation(Noun):
     """`probabilities`: those of the options at the answer's token; `samples`: answers drawn at temperature 1. `auto`
     takes the first where the endpoint sends log-probabilities."""
     marks: Marks = "letters"
-    samples: Annotated[int, Field(ge=1, le=1000)] = 6
+    samples: Annotated[int, Field(ge=1, le=1000)] = 10
     """Answers a question, where they are sampled."""
     balanced: bool = True
     """Each option is shown in each place equally often; an ordinal scale from both of its ends."""
@@ -360,13 +360,18 @@ def survey_suite(scenario: str | None = None) -> Suite:
             raise UsageError(f"{clipped(scenario)}: none of its questions is of a survey, so none has people's answers")
     source = "; ".join(sorted({seed.item.source for seed in seeds if seed.item}))
     asked = asked_of(surveys)
+    sections = {
+        f"{survey.file.survey}/{key}": item.section or ""
+        for survey in surveys
+        for key, item in survey.file.items.items()
+    }
     return Suite(
         name=SURVEY,
         title=title[:2000],
         card=SURVEY_CARD.model_copy(update={"source": source[:2000]}),
         scorers=("survey",),
         conditions=Conditions(framings=("persona", "observer", "neutral")),
-        items=tuple(item_of(seed, asked.get(seed.key, {})) for seed in seeds),
+        items=tuple(item_of(seed, asked.get(seed.key, {}), sections.get(seed.key, "")) for seed in seeds),
     )
 
 
@@ -381,11 +386,12 @@ def seeds_of(survey: Survey) -> list[Seed]:
     return [seed_in(Seed.of(item), words, key.removeprefix(prefix)) for key, item in survey.items.items()]
 
 
-def item_of(seed: Seed, asked: Mapping[str, int]) -> Item:
+def item_of(seed: Seed, asked: Mapping[str, int], section: str) -> Item:
     """Return a survey item as an item of a suite: its options are the survey's, and its groups countries.
 
     Args:
         asked: country -> number of valid answers, as far as it is known.
+        section: the part of the survey that it is in; empty if it has none.
     """
     item = seed.item
     assert item is not None
@@ -397,7 +403,7 @@ def item_of(seed: Seed, asked: Mapping[str, int]) -> Item:
         question=item.question,
         options=tuple(ItemOption(code=o.code, label=o.label) for o in item.options),
         scale="ordinal",
-        topic=item.topic,
+        topic=section,
         words=words,
         shares={country: dict(shares) for country, shares in item.shares.items()},
         n=dict(asked),

@@ -59,6 +59,8 @@ class ItemFile(Noun):
     topic: Text
     """The question in a few words, for prompts about norms."""
     question: Text
+    section: Named[Text] = None
+    """The part of the survey that the item is in, as `family`; figures of evaluations are also given by it."""
     scale: str
     """One of `scales`."""
     poles: tuple[Text, Text] | None = None

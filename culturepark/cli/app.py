@@ -16,6 +16,7 @@ from culturepark import __version__
 from culturepark.cli import (
     catalog,
     compare,
+    evaluate,
     export,
     inspect,
     judgements,
@@ -66,6 +67,7 @@ for commands in (
     inspect,
     select,
     review,
+    evaluate,
     compare,
     export,
     judgements,

@@ -48,6 +48,16 @@ def cultures(ctx: typer.Context, incomplete: str) -> list[str]:  # noqa: ARG001
 
 
 @quietly
+def suites(ctx: typer.Context, incomplete: str) -> list[str]:  # noqa: ARG001
+    from pathlib import Path
+
+    import culturepark.catalog
+
+    folder = Path(culturepark.catalog.__file__).parent / "data" / "suites"
+    return ["survey", *sorted(path.stem for path in folder.glob("*.yaml"))]
+
+
+@quietly
 def roles(ctx: typer.Context, incomplete: str) -> list[str]:  # noqa: ARG001
     return [
         f"{role}=" for role in ("speaker", "moderator", "interpreter", "extractor", "verifier", "judge", "embedder")

@@ -186,7 +186,11 @@ def resume(
     with held(store, newest.id if newest else run_id) as row:
         protocol = protocol_in(row)
         if protocol.evaluates:
-            raise UsageError(f"{row.id} {protocol.did}; the same command with --run-id {row.id} goes on with it")
+            from culturepark.cli.evaluation import resume_evaluation
+
+            if roles or until:
+                raise UsageError(f"{row.id} {protocol.did}: it has no stages, and its answers are one model's")
+            return resume_evaluation(store, row, limits, trust, as_json)
         if not protocol.holds_dialogues:
             from culturepark.cli.population import resume_people
 

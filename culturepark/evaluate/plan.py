@@ -81,7 +81,7 @@ class Ask:
     respondent: str
     """Key of a person of the catalogue; empty for the model itself."""
     repeat: int
-    """From 0: each shows the options in another order, or draws another answer."""
+    """From 1: each shows the options in another order, or draws another answer."""
     shown: tuple[int, ...]
     """Codes in the order in which the options are shown, `DECLINED` last; none for free text."""
     sampled: bool
@@ -192,14 +192,14 @@ class Plan:
             for n in range(self.settings.conditions.respondents if people else 0):
                 person = people[n % len(people)]
                 start = int(unit("order", self.seed, item.key, person.key, n) * len(orders)) if orders else 0
-                yield person.key, n // len(people), orders[start] if orders else (), True
+                yield person.key, 1 + n // len(people), orders[start] if orders else (), True
         elif not orders:
-            yield "", 0, (), False
+            yield "", 1, (), False
         elif self.settings.method == "samples":
             for n in range(how.samples):
-                yield "", n, orders[n % len(orders)], True
+                yield "", n + 1, orders[n % len(orders)], True
         else:
-            for n, order in enumerate(orders):
+            for n, order in enumerate(orders, start=1):
                 yield "", n, order, False
 
 

@@ -28,6 +28,9 @@ OPENERS = (
     "In the end it is simple for me.",
 )
 
+OPTIONS = re.compile(r"^([A-Z]|\d{1,5})\. .+(?=(?:\n(?:[A-Z]|\d{1,5})\. .+)*\Z)", re.M)
+"""The marks of the options with which a question of a suite ends."""
+
 STANCES = (
     "I think the honest answer for me is {stance}, because of {reason}. That is how I see it here in {place}.",
     "In {place} you will hear all sorts of things, but my own answer is {stance}. What settles it for me is {reason}.",
@@ -72,6 +75,8 @@ def answer(body: JsonObject) -> str:
     schema = ((body.get("response_format") or {}).get("json_schema") or {}).get("name")
     messages = body["messages"]
     if schema is None:
+        if len(options := OPTIONS.findall(str(messages[-1]["content"]))) > 1:
+            return str(options[number(str(messages[-1]["content"]), body.get("seed")) % len(options)])
         system = str(messages[0]["content"])
         if system.startswith("You interpret"):
             return rendering(json.loads(str(messages[-1]["content"])))

@@ -175,6 +175,12 @@ def set_evaluation(store: Store, evaluation_id: str, status: Status, finished_at
             row.status, row.finished_at = status, finished_at
 
 
+def set_settings(store: Store, evaluation_id: str, settings: str) -> None:
+    """Keep the settings of an evaluation, as JSON."""
+    with store.database.writing() as session:
+        session.get_one(EvaluationRow, evaluation_id).settings = settings
+
+
 # --- answers ---------------------------------------------------------------------------------------
 
 

@@ -29,6 +29,7 @@ ORDERED = ("nvas", "wasserstein")
 """Scores that need steps in an order."""
 PEOPLE = 1000
 """Respondents behind shares of which nobody says how many there were; only the ceiling hangs on it."""
+PEOPLE_AT_MOST = 1_000_000
 TOPIC = 5
 """Items of a topic from which on it has figures of its own."""
 Condition = tuple[tuple[str, str], ...]
@@ -65,7 +66,7 @@ class SurveyScorer:
         return None
 
     def scores(self, sheet: Sheet) -> Iterable[Score]:
-        """Return the score of each single answer that chose an option, or weighs them."""
+        """Return the divergence of each single answer that chose an option, or weighs them; all scores in its detail."""
         for pool in sheet.pools:
             if not pool.item.shares:
                 continue
@@ -74,7 +75,8 @@ class SurveyScorer:
                 single = Pool(pool.item, pool.group, pool.culture, pool.condition, (answer,)).distribution
                 if single is not None:
                     values = distances(single, people, pool.item)
-                    yield Score(answer.id, "jsd", rounded(values["jsd"]), {"group": pool.group})
+                    detail = {"group": pool.group, **{name: rounded(value) for name, value in values.items()}}
+                    yield Score(answer.id, self.name, rounded(values["jsd"]), detail)
 
     def figures(self, sheet: Sheet, scores: Sequence[Score]) -> Iterable[Figure]:  # noqa: ARG002 - the interface
         asked = [pool for pool in sheet.pools if pool.item.shares]
@@ -121,13 +123,18 @@ class Nulls:
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self._known: dict[tuple[str, str], tuple[dict[str, dict[str, float]], Ceilings]] = {}
+        self._known: dict[tuple[str, str, int], tuple[dict[str, dict[str, float]], Ceilings]] = {}
 
-    def of(self, item: Item, group: str) -> tuple[dict[str, dict[str, float]], Ceilings]:
-        key = item.key, group
+    def of(self, item: Item, group: str, drawn: int | None) -> tuple[dict[str, dict[str, float]], Ceilings]:
+        """
+        Args:
+            drawn: number of answers where they were sampled. Whoever holds the true shares and is asked so often would
+                come no nearer than a sample of that size; None where probabilities are known.
+        """
+        n = min(item.n.get(group, PEOPLE), drawn or PEOPLE_AT_MOST)
+        key = item.key, group, n
         if key not in self._known:
             rng = generator("ceiling", self.seed, *key)
-            n = item.n.get(group, PEOPLE)
             ceilings = measures.ceilings(item.shares[group], n, item.codes, rng)
             self._known[key] = nulls_of(item, group), ceilings
         return self._known[key]
@@ -140,7 +147,8 @@ def distances_of(pools: Iterable[Pool], sheet: Sheet) -> list[Distance]:
     for pool in pools:
         if pool.distribution is None or pool.group not in pool.item.shares:
             continue
-        beside, ceilings = nulls.of(pool.item, pool.group)
+        drawn = None if any(a.probabilities is not None for a in pool.answers) else len(pool.answers)
+        beside, ceilings = nulls.of(pool.item, pool.group, drawn)
         values = distances(pool.distribution, people_of(pool.item, pool.group), pool.item)
         found.append(Distance(pool.item.key, pool.item.topic, pool.group, pool.culture, values, beside, ceilings))
     return found

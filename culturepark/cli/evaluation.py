@@ -1,0 +1,232 @@
+"""What `culturepark evaluate` does: reads its options, carries the evaluation on, and prints what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import TypeAdapter, ValidationError
+
+from culturepark.catalog import Framing
+from culturepark.catalog.cultures import Known, delegates, is_path, load_culture, no_culture
+from culturepark.catalog.files import read_text
+from culturepark.catalog.suites import Arm, Conditions, Elicitation, Suite
+from culturepark.cli.consent import check_used
+from culturepark.cli.execution import until_stopped
+from culturepark.cli.options import Limits, store_option
+from culturepark.cli.progress import Quiet, counting
+from culturepark.cli.roles import warn_of_unknown_prices
+from culturepark.domain import Edition, JsonObject, Key, Status, shipped_cultures
+from culturepark.errors import BudgetReached, CultureparkError, UsageError
+from culturepark.evaluate.document import document
+from culturepark.evaluate.elicit import request_for
+from culturepark.evaluate.evaluation import Evaluation, plan_of
+from culturepark.evaluate.plan import Settings
+from culturepark.evaluate.scorers import scorer_of
+from culturepark.evaluate.text import document_lines
+from culturepark.files import clipped
+from culturepark.languages import PACKAGES, known_languages
+from culturepark.models import prices, tokens
+from culturepark.models.chat import Usage
+from culturepark.models.registry import check_specs
+from culturepark.models.spec import ModelSpec
+from culturepark.models.trust import Trust
+from culturepark.run.plan import models_of, settings_of
+from culturepark.store.store import Store
+from culturepark.store.tables import RunRow
+from culturepark.terminal.safe import out, plain, safe, show_origin, tell, write
+
+ALL = "all"
+WHOLE = 100_000
+"""Columns of a pipe."""
+SAMPLE = 60
+"""Questions of which the tokens are counted for a forecast."""
+ANSWER_TOKENS = {"option": (1, 4), "reasoning": (60, 200), "text": (80, 250)}
+"""Completion tokens of an answer, low and high."""
+
+
+# --- options -----------------------------------------------------------------------------------------
+
+
+def cultures_named(names: Sequence[str]) -> tuple[tuple[str, ...], Known]:
+    """Return the keys of the cultures that are named, and the definitions of those that are files.
+
+    Raises:
+        UsageError: if there is none of a name.
+    """
+    keys: list[str] = []
+    known: dict[str, Any] = {}
+    for name in names:
+        if name == ALL:
+            keys += delegates()
+        elif is_path(name):
+            culture = load_culture(Path(name))
+            known[culture.culture] = culture
+            keys.append(culture.culture)
+        elif name in shipped_cultures():
+            keys.append(name)
+        else:
+            raise UsageError(f"--culture {no_culture(name, shipped_cultures())}")
+    return tuple(dict.fromkeys(keys)), known
+
+
+def arms_of(texts: Sequence[str]) -> tuple[Arm, ...] | None:
+    """Return the arms of `--arm NAME[=FILE]`; None if there are none.
+
+    Raises:
+        UsageError: if a name cannot be an arm's, or a file cannot be read.
+    """
+    arms = []
+    for text in texts:
+        name, equals, file = text.partition("=")
+        try:
+            TypeAdapter(Key).validate_python(name)
+        except ValidationError:
+            raise UsageError(f"--arm {clipped(text)!r}: NAME=FILE, with small letters, digits and - as name") from None
+        prompt = read_text(Path(file)).strip() if equals else None
+        if equals and not prompt:
+            raise UsageError(f"--arm {clipped(text)!r}: the file is empty")
+        arms.append(Arm(name=name, prompt=prompt))
+    return tuple(arms) or None
+
+
+def settings_for(
+    suite: Suite,
+    *,
+    cultures: tuple[str, ...],
+    items: int | None,
+    conditions: Mapping[str, object],
+    elicitation: Mapping[str, object],
+) -> Settings:
+    """Return the settings of an evaluation: the suite's, with those of the command line in their place.
+
+    Raises:
+        UsageError: if they cannot be met.
+    """
+    for name in suite.scorers:
+        if problem := scorer_of(name).problem(suite):
+            raise UsageError(f"the suite {suite.name} cannot be scored by {name}: {problem}")
+    given = {name: value for name, value in conditions.items() if value not in (None, [], ())}
+    for code in given.get("languages", ()):  # type: ignore[attr-defined]
+        if code != "native" and code not in PACKAGES:
+            raise UsageError(f"--language {clipped(code)!r}: there are {known_languages('native')}")
+    for framing in given.get("framings", ()):  # type: ignore[attr-defined]
+        if framing not in get_args(Framing):
+            raise UsageError(f"--framing {clipped(framing)!r}: there are {', '.join(get_args(Framing))}")
+    try:
+        return Settings(
+            cultures=cultures,
+            conditions=Conditions.model_validate(suite.conditions.model_dump() | given),
+            elicitation=Elicitation.model_validate(
+                suite.elicitation.model_dump() | {n: v for n, v in elicitation.items() if v is not None}
+            ),
+            items=items,
+        )
+    except ValidationError as error:
+        what = error.errors(include_url=False)[0]
+        raise UsageError(f"{'.'.join(map(str, what['loc']))}: {what['msg']}") from None
+
+
+# --- beforehand --------------------------------------------------------------------------------------
+
+
+def forecast_lines(
+    suite: Suite, settings: Settings, edition: Edition, spec: ModelSpec, seed: int, as_json: bool
+) -> int:
+    """Print what an evaluation will take: calls, tokens and cost, low and high."""
+    figures = forecast(suite, settings, edition, spec, seed)
+    if as_json:
+        write(json.dumps(figures))
+        return 0
+    calls, prompt, completion, cost = (figures[n] for n in ("calls", "prompt_tokens", "completion_tokens", "cost_usd"))
+    write(f"{safe(suite.title)}: {len(suite.items)} items, {spec}")
+    write(f"calls              {between(calls)}")
+    write(f"prompt tokens      {between(prompt)}")
+    write(f"completion tokens  {between(completion)}")
+    write("cost               unknown" if cost is None else f"cost               ${cost[0]:.4f} to ${cost[1]:.4f}")
+    return 0
+
+
+def between(pair: Sequence[int]) -> str:
+    return f"{pair[0]:,}" if pair[0] == pair[1] else f"{pair[0]:,} to {pair[1]:,}"
+
+
+def forecast(suite: Suite, settings: Settings, edition: Edition, spec: ModelSpec, seed: int) -> JsonObject:
+    """Return calls, tokens and cost, each as low and high; the cost is None if a price is unknown.
+
+    An endpoint without log-probabilities takes more calls; which it is shows only when it is asked.
+    """
+    people = {person.key: person for person in edition.personas}
+    ends: list[tuple[int, int, int, float | None]] = []
+    for end, method in enumerate(("probabilities", "samples")):
+        tried = settings.elicitation.method
+        settled = settings.model_copy(update={"method": method if tried == "auto" else tried})
+        asks = plan_of(suite, settled, edition, seed).asks
+        some = asks[:: max(1, len(asks) // SAMPLE)]
+        read = written = 0
+        for ask in some:
+            request = request_for(ask, settings.elicitation, people.get(ask.respondent), seed=seed, probabilities=False)
+            read += tokens.count("\n".join(m["content"] for m in request.messages), spec.name)
+            kind = "text" if not ask.shown else "reasoning" if ask.condition.reasoning else "option"
+            written += ANSWER_TOKENS[kind][end]
+        calls = len(asks) + (tried == "auto" and not settings.conditions.respondents)
+        usage = Usage(round(len(asks) * read / len(some)), 0, round(len(asks) * written / len(some)), "estimate")
+        cost = prices.cost(spec.endpoint, spec.name, usage) if spec.paid else 0.0
+        ends.append((calls, usage.prompt_tokens or 0, usage.completion_tokens or 0, cost))
+    low, high = sorted(ends, key=lambda end: end[0])
+    pairs: JsonObject = {
+        name: [low[i], high[i]] for i, name in enumerate(("calls", "prompt_tokens", "completion_tokens", "cost_usd"))
+    }
+    return {"items": len(suite.items)} | pairs | ({"cost_usd": None} if None in pairs["cost_usd"] else {})
+
+
+# --- carrying on -------------------------------------------------------------------------------------
+
+
+def carry_on(store: Store, row: RunRow, as_json: bool, trust: Trust) -> int:
+    """Carry an evaluation on, print its figures, and return the exit code."""
+    warn_of_unknown_prices(store, row)
+    failure: CultureparkError | None = None
+    with counting("answers") as progress:
+        evaluation = Evaluation(store, row, Quiet(), trust, progress)
+        if store.run(row.id).status != Status.DONE:
+            try:
+                asyncio.run(until_stopped(evaluation))
+            except CultureparkError as error:
+                failure = error
+    show(store, row.id, as_json)
+    option = store_option(store)
+    if failure:
+        more = f" {failure.option}" if isinstance(failure, BudgetReached) else ""
+        tell(f"{safe(failure)}\ngo on with: culturepark resume {row.id}{more}{option}")
+        show_origin(failure)
+        return failure.exit_code
+    if store.run(row.id).status == Status.FAILED:
+        tell(f"{len(evaluation.failed)} answers failed; go on with: culturepark resume {row.id}{option}")
+        return 1
+    tell(f"next: culturepark report {row.id}{option}, or culturepark compare {row.id} OTHER{option}")
+    return 0
+
+
+def resume_evaluation(store: Store, row: RunRow, limits: Limits, trust: Trust, as_json: bool) -> int:
+    """Go on with an evaluation that was stopped or killed."""
+    specs = models_of(row)
+    check_used(trust, specs.values(), row.id)
+    check_specs(specs, ["speaker"], trust)
+    store.set_plan(row.id, vars(replace(settings_of(row), **limits.given)), row.models)
+    return carry_on(store, store.run(row.id), as_json, trust)
+
+
+def show(store: Store, run_id: str, as_json: bool) -> None:
+    """Print an evaluation as it stands."""
+    told = document(store, run_id)
+    if as_json:
+        write(json.dumps(told.as_json()))
+        return
+    console = out()
+    for line in document_lines(told, console.width if console.is_terminal else WHOLE):
+        console.print(plain(line), soft_wrap=not console.is_terminal)

@@ -1,0 +1,199 @@
+"""What `evaluate --json` prints, and the sentences with which every table begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from culturepark.domain import JsonObject, Noun, Status
+from culturepark.evaluate.answers import Sheet
+from culturepark.evaluate.evaluation import few_respondents, figures_of, record_of, sheet_of, stored_figures
+from culturepark.evaluate.figures import Figure
+from culturepark.evaluate.measures import paired_difference
+from culturepark.evaluate.plan import Settings
+from culturepark.evaluate.scorers.survey import CONSTANTS, METRICS, SMALLER_IS_NEARER, distances_of
+from culturepark.store.evaluations import suite_row
+from culturepark.store.runs import spent_by_stage
+from culturepark.store.store import Store
+
+Verdict = Literal["nearer", "no difference seen", "farther"]
+
+
+class AgainstConstant(Noun):
+    """Whether the model is nearer to the people than the best answer that knows nothing of them."""
+
+    culture: str
+    condition: str
+    """As in the group of a figure."""
+    metric: str
+    value: float
+    constant: str
+    """`midpoint` or `uniform`: the stronger of the two."""
+    constant_value: float
+    difference: float
+    """Above 0: the model is nearer. In the metric's units."""
+    low: float | None
+    high: float | None
+    p: float
+    n: int
+    """Questions."""
+    verdict: Verdict
+
+
+class Document(Noun):
+    """One evaluation as JSON."""
+
+    evaluation: str
+    suite: JsonObject
+    model: str
+    status: str
+    stop_reason: str | None
+    created_at: str
+    finished_at: str | None
+    seed: int
+    settings: JsonObject
+    answers: JsonObject
+    """Numbers of answers: planned, given, with a choice, abstained."""
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost_usd: float | None
+    against_constant: tuple[AgainstConstant, ...]
+    notes: tuple[str, ...]
+    figures: tuple[JsonObject, ...]
+
+    def as_json(self) -> JsonObject:
+        return self.model_dump(mode="json")
+
+
+def document(store: Store, run_id: str) -> Document:
+    """Return an evaluation with its figures, as far as it is answered.
+
+    Raises:
+        UsageError: if the run evaluates nothing.
+    """
+    run, record, sheet = store.run(run_id), record_of(store, run_id), sheet_of(store, run_id)
+    settings = Settings.model_validate_json(record.settings)
+    figures = stored_figures(store, run_id) if run.status == Status.DONE else figures_of(store, run_id, sheet)
+    row = suite_row(store, record.suite_id)
+    spent = [*spent_by_stage(store, run_id).values()]
+    return Document(
+        evaluation=record.id,
+        suite={
+            "id": record.suite_id,
+            "name": sheet.suite.name,
+            "title": sheet.suite.title,
+            "digest": row.digest if row else None,
+            "items": len(sheet.suite.items),
+            "card": sheet.suite.card.model_dump(mode="json"),
+        },
+        model=record.model,
+        status=run.status,
+        stop_reason=run.stop_reason,
+        created_at=record.created_at,
+        finished_at=run.finished_at,
+        seed=record.seed,
+        settings=settings.model_dump(mode="json"),
+        answers=counts(sheet),
+        calls=round(sum(calls for calls, _, _ in spent)),
+        prompt_tokens=round(sum(prompt for _, prompt, _ in spent)),
+        completion_tokens=round(sum(completion for _, _, completion in spent)),
+        cost_usd=store.spent(run_id).cost_usd,
+        against_constant=tuple(against_constants(sheet)),
+        notes=tuple(notes_on(sheet, settings, figures)),
+        figures=tuple(figure.as_json() for figure in figures),
+    )
+
+
+def counts(sheet: Sheet) -> JsonObject:
+    asked = [answer for answer in sheet.answers if answer.shown]
+    return {
+        "given": len(sheet.answers),
+        "with_a_choice": sum(answer.choice is not None for answer in asked),
+        "abstained": sum(answer.abstained for answer in sheet.answers),
+        "with_probabilities": sum(answer.probabilities is not None for answer in asked),
+    }
+
+
+def against_constants(sheet: Sheet) -> list[AgainstConstant]:
+    """Return for each culture and condition whether the model beats a constant, by each score of the survey."""
+    found = []
+    for condition, pools in sheet.by_condition().items():
+        by_culture: dict[str, list[object]] = {}
+        every = distances_of([pool for pool in pools if pool.item.shares], sheet)
+        for distance in every:
+            by_culture.setdefault(distance.culture or distance.group, []).append(distance)
+        shown = ",".join(f"{name}={value}" for name, value in condition)
+        for culture in by_culture:
+            own = [d for d in every if (d.culture or d.group) == culture]
+            for metric in METRICS:
+                rows = [d for d in own if metric in d.values]
+                known = [name for name in CONSTANTS if rows and all(metric in d.nulls.get(name, {}) for d in rows)]
+                if not known:
+                    continue
+                sign = -1 if metric in SMALLER_IS_NEARER else 1
+                best = max(known, key=lambda name: sign * sum(d.nulls[name][metric] for d in rows))
+                model = [sign * d.values[metric] for d in rows]
+                null = [sign * d.nulls[best][metric] for d in rows]
+                apart = paired_difference(model, null, sheet.seed, metric, culture, clusters=[d.item for d in rows])
+                if apart is None:
+                    continue
+                found.append(
+                    AgainstConstant(
+                        culture=culture,
+                        condition=shown,
+                        metric=metric,
+                        value=sign * sum(model) / len(model),
+                        constant=best,
+                        constant_value=sign * sum(null) / len(null),
+                        difference=apart.value,
+                        low=apart.low,
+                        high=apart.high,
+                        p=apart.p,
+                        n=len(rows),
+                        verdict=verdict_of(apart.low, apart.high),
+                    )
+                )
+    return found
+
+
+def verdict_of(low: float | None, high: float | None) -> Verdict:
+    """Return what an interval of a difference says; above 0 the first is nearer."""
+    if low is None or high is None or low <= 0 <= high:
+        return "no difference seen"
+    return "nearer" if low > 0 else "farther"
+
+
+def notes_on(sheet: Sheet, settings: Settings, figures: Sequence[Figure]) -> list[str]:
+    """Return what a reader has to know before any figure."""
+    notes = []
+    for figure in figures:
+        if figure.metric.startswith("always_"):
+            place = figure.metric.removeprefix("always_").replace("_", " ")
+            notes.append(
+                f"the model takes the {place} option whatever it is ({figure.value:.0%} of its mass, {figure.group}): "
+                "its answers say nothing"
+            )
+    outside = [f for f in figures if f.metric == "outside_mass" and (f.value or 0) > 0.5]
+    notes += [f"{f.value:.0%} of the mass is on no option ({f.group}); means are missing there" for f in outside]
+    declined = [f for f in figures if f.metric == "abstained" and (f.value or 0) > 0.2]
+    notes += [f"{f.value:.0%} of the answers choose no option ({f.group})" for f in declined]
+    few = few_respondents(settings)
+    return [*notes, *([few] if few else []), *people_behind(sheet, settings)]
+
+
+def people_behind(sheet: Sheet, settings: Settings) -> list[str]:
+    """Say from how many cards the respondents come."""
+    if not settings.conditions.respondents:
+        return []
+    cards: dict[str, set[str]] = {}
+    for answer in sheet.answers:
+        if answer.respondent:
+            cards.setdefault(answer.culture or "", set()).add(answer.respondent)
+    told = ", ".join(f"{culture} {len(people)}" for culture, people in sorted(cards.items()))
+    return [f"respondents are people that the model plays, from so many cards: {told}; they are no sample of a people"]
+
+
+def parts_of(group: str) -> Mapping[str, str]:
+    """Return the parts of a figure's group by name."""
+    return dict(part.split("=", 1) for part in group.split(",") if "=" in part)
