@@ -19,11 +19,11 @@ from pydantic import ValidationError
 from sqlalchemy import Row, TypeDecorator, event, exists, func, inspect
 from sqlmodel import Session, SQLModel, col, select
 
+from culturepark.catalog import Framing
 from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import (
     Duplicate,
     Edition,
-    Framing,
     JsonObject,
     Measure,
     Noun,
