@@ -601,9 +601,10 @@ class AnswerRow(SQLModel, table=True):
     respondent: str
     """Key of the persona as whom the model answers; empty for the bare model."""
     repeat: int
-    """Number of the answer among those of the same item, condition and respondent, from 1."""
+    """Number of the answer among those of the same item, condition and respondent, from 0."""
     shown: str | None = Field(default=None, sa_type=Json)
-    """JSON: the codes of the options in the order in which they were shown; null for free text."""
+    """JSON: the codes of the options in the order in which they were shown, -1 for the option not to answer; null for
+    free text."""
     text: str = Field(sa_type=Text)
     """The answer in the model's words, without its thoughts."""
     choice: int | None = None
@@ -648,7 +649,7 @@ class FigureRow(SQLModel, table=True):
     evaluation_id: str = Field(foreign_key="evaluation.id", index=True)
     metric: str
     group_key: str
-    """The answers that it is over, such as `country=TUR`; empty for all."""
+    """The answers that it is over, such as `culture=german,framing=persona`; `all` for all of them."""
     value: float | None = Field(default=None, sa_type=Number)
     """In the metric's unit; null where there is nothing to compute it from."""
     n: int

@@ -57,7 +57,7 @@ def an_answer(evaluation_id: str, suite_id: str, number: int, **changes: Any) ->
         "reasoning": False,
         "arm": "plain",
         "respondent": "",
-        "repeat": 1,
+        "repeat": 0,
         "shown": "[2, 1]",
         "text": "B",
         "choice": 1,
@@ -75,7 +75,7 @@ def a_score(answer_id: str, scorer: str = "choice", value: float | None = 1.0, j
 
 def a_figure(metric: str, value: float | None = 0.5) -> FigureRow:
     """A figure that gets its number and its evaluation when it is stored."""
-    return FigureRow(id="", evaluation_id="", metric=metric, group_key="country=TUR", value=value, n=3)
+    return FigureRow(id="", evaluation_id="", metric=metric, group_key="culture=turkish", value=value, n=3)
 
 
 def put_evaluation(store: Store, evaluation_id: str, items: tuple[NewItem, ...] = ITEMS) -> str:
