@@ -141,8 +141,8 @@ def read(reply: Reply, ask: Ask, how: Elicitation) -> Reading:
     probabilities = outside = None
     if how.marks != "labels" and (token := answer_token(reply.tokens, marks.values(), ask.condition.reasoning)):
         masses = masses_of(token, marks)
-        outside = max(0.0, 1.0 - math.fsum(p for code, p in masses.items() if code != DECLINED))
         probabilities = {code: p for code, p in masses.items() if code != DECLINED}
+        outside = max(0.0, 1.0 - math.fsum(probabilities.values()))
     return Reading(text, choice, abstained, probabilities, outside)
 
 
@@ -215,7 +215,9 @@ def masses_of(token: Token, marks: Mapping[int, str]) -> dict[int, float]:
     for text, logprob in rivals.items():
         mark = text.strip(AROUND)
         by_mark[mark] = by_mark.get(mark, 0.0) + math.exp(logprob)
-    return {code: min(1.0, by_mark.get(mark, 0.0)) for code, mark in marks.items()}
+    masses = {code: by_mark.get(mark, 0.0) for code, mark in marks.items()}
+    too_much = max(1.0, math.fsum(masses.values()))  # servers round, and some count a spelling twice
+    return {code: mass / too_much for code, mass in masses.items()}
 
 
 def settled_method(reply: Reply, how: Elicitation, ask: Ask, item: Item) -> bool:

@@ -46,10 +46,11 @@ class Figure:
     skill: float | None = None
     """(value - null) / (ceiling - null): 0 knows as little as the null, 1 is as near as the people themselves."""
 
-    def beside(self, name: str, value: float | None) -> Figure:
+    def beside(self, name: str, value: float | None, *, larger_is_better: bool = True) -> Figure:
         """Return the figure beside a null."""
-        known = None not in (self.value, value, self.ceiling)
-        share = skill(self.value, value, self.ceiling) if known else None  # type: ignore[arg-type]
+        share = None
+        if self.value is not None and value is not None and self.ceiling is not None:
+            share = rounded(skill(self.value, value, self.ceiling, larger_is_better))
         return replace(self, null_name=name, null_value=value, skill=share)
 
     def as_json(self) -> JsonObject:

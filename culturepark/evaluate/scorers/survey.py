@@ -66,7 +66,7 @@ class SurveyScorer:
         return None
 
     def scores(self, sheet: Sheet) -> Iterable[Score]:
-        """Return the divergence of each single answer that chose an option, or weighs them; all scores in its detail."""
+        """Return the divergence of each answer that chose an option, or weighs them; all scores are in its detail."""
         for pool in sheet.pools:
             if not pool.item.shares:
                 continue
@@ -206,7 +206,7 @@ def beside_nulls(parts: Sequence[tuple[str, str]], own: Sequence[Distance], shee
             if all(metric in d.nulls.get(name, {}) for d in rows)
         }
         for name in sorted(means, key=lambda name: (name not in CONSTANTS, strength(metric, means[name], name))):
-            yield figure.beside(name, rounded(means[name]))
+            yield figure.beside(name, rounded(means[name]), larger_is_better=metric not in SMALLER_IS_NEARER)
 
 
 def strength(metric: str, value: float, name: str) -> tuple[float, int]:
