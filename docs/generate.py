@@ -444,6 +444,7 @@ def unread() -> dict[tuple[str, str], list[str]]:
     package = ROOT / "culturepark"
     places = {
         "how people and the moderator talk": package.glob("languages/*/language.toml"),
+        "how a survey's question is put to a model": package.glob("languages/*/ask.md"),
         "questions": package.glob("languages/*/questions/*.yaml"),
         "cards of people": (ROOT / "personas").glob("*.*.yaml"),
         "words of screens and pages": package.glob("interface/*.po"),
@@ -460,8 +461,10 @@ def unread() -> dict[tuple[str, str], list[str]]:
 
 
 def origin(path: Path) -> str:
-    """The top-level `origin` of a file; of messages, the remark at their head."""
+    """The top-level `origin` of a file; of messages and of texts in parts, the remark at their head."""
     text = path.read_text(encoding="utf-8")
+    if path.suffix == ".md":
+        return " ".join(text.partition("\n# ")[0].split())
     if path.suffix == ".po":
         return " ".join(line[1:].strip() for line in text.partition("msgid")[0].splitlines())
     data = tomllib.loads(text) if path.suffix == ".toml" else YAML(typ="safe").load(text)

@@ -28,8 +28,10 @@ from culturepark.domain import (
     Seed,
     Shape,
     Statement,
+    shipped_cultures,
 )
 from culturepark.languages import HOLE, PACKAGES, Prompt, load_language
+from culturepark.languages.countries import country_name
 from culturepark.models.chat import digest
 
 ENGLISH = load_language("en")
@@ -44,7 +46,8 @@ AT_THE_TABLE = {
     "persona", "persona-small", "stance", "moderate", "follow-up", "follow-up-small", "follow-up-forms", "talk-persona",
     "listener", "remember", "lead", "self-guidance", "free-chat", "talk", "moves",
 }  # fmt: skip
-"""What every language has of its own."""
+"""What every language has of its own for a talk."""
+IN_EVERY_LANGUAGE = {*AT_THE_TABLE, "ask"}
 IN_PARTS = ("self-guidance", "free-chat", "talk", "moves", "judges", "scales", "cross-check-small", "same-known")
 
 
@@ -119,7 +122,7 @@ def test_a_form_stands_once_for_every_combination_and_falls_away_without_a_value
 def test_every_language_has_the_same_files_and_every_file_is_known(language: str) -> None:
     files = {path.name for path in (FOLDER / language).iterdir() if path.is_file()}
     lists = {"phrases.toml"} if language == "en" else set()
-    assert files == {f"{name}.md" for name in AT_THE_TABLE} | {"language.toml", "dev.jsonl"} | lists
+    assert files == {f"{name}.md" for name in IN_EVERY_LANGUAGE} | {"language.toml", "dev.jsonl"} | lists
     assert all((FOLDER / language / name).read_text("utf-8").strip() for name in files)
 
 
@@ -189,6 +192,48 @@ def test_the_phrase_lists_are_clean() -> None:
         assert len(listed) == len({phrase.casefold() for phrase in listed}), name
         listed = [phrase.removeprefix(" ") for phrase in listed] if name == "contractions" else listed  # whole words
         assert all(phrase == phrase.strip() and phrase for phrase in listed), name
+
+
+# --- how a question of a suite is put --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("language", PACKAGES)
+def test_a_question_is_put_with_the_same_parts_and_holes_in_every_language(language: str) -> None:
+    sections, english = (load_language(code).sections("ask") for code in (language, "en"))
+    assert {key: Prompt(text).holes for key, text in sections.items()} == {
+        key: Prompt(text).holes for key, text in english.items()
+    }
+    assert all(text.strip() for text in sections.values())
+    told = [text for (heading, _), text in sections.items() if heading in ("framing", "answer")]
+    assert len(set(told)) == len(told), "two framings or two forms of the answer are the same"
+    assert language == "en" or not set(told) & set(english.values())
+
+
+@pytest.mark.parametrize("language", PACKAGES)
+def test_a_framing_needs_no_grammar_for_the_name_of_a_country(language: str) -> None:
+    apart = re.compile(r"(?:[:,،] |[：，])\{\{country\}\}(?=[.,،。，।])")
+    countries = {country for culture in shipped_cultures().values() for country in culture.countries}
+    assert len(countries) >= len(shipped_cultures())
+    for (heading, part), text in load_language(language).sections("ask").items():
+        assert len(apart.findall(text)) == text.count("{{country}}"), (part, text)
+        if (heading, part) in (("framing", "persona"), ("framing", "observer")):
+            for name in (country_name(country, language) for country in countries):
+                rendered = Prompt(text).render(country=name)
+                assert filled(rendered)
+                assert name in rendered
+
+
+@pytest.mark.parametrize("language", PACKAGES)
+def test_the_card_of_every_respondent_is_rendered_whole(language: str) -> None:
+    own = load_language(language)
+    template = own.section("ask", "framing", "respondent")
+    people = [person.in_language(language) for person in load_all([], languages=lambda _: [language])]
+    assert {person.gender for person in people} >= {"woman", "man"}
+    for person in people:
+        text = template.render(**phrasing.about(person, own, small=False))
+        assert filled(text), text
+        assert text.index(person.name) < text.index(own.word(person.gender)) < text.index(person.work)
+        assert all(piece in text for piece in (person.place, person.faith, person.country_name, person.norms[-1].text))
 
 
 # --- every hole is filled by the code that renders it -----------------------------------------------------------
