@@ -57,7 +57,7 @@ ItemKey = Annotated[
 ]
 Shares = Annotated[dict[Group, dict[int, Annotated[float, Field(ge=0, le=1)]]], Field(exclude_if=is_empty)]
 TARGETS = ("answer", "answers", "shares", "reference")
-MOST_OPTIONS = 26
+MOST_OPTIONS = 24
 
 
 class Card(Noun):

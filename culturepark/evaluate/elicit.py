@@ -25,6 +25,8 @@ SHORT = 16
 """Tokens of an answer that names an option: enough to tell one from a refusal."""
 PROMPT = "ask"
 """The file of a language with the words."""
+LETTERS = "ABCDEFGHJKLMNOPQRSTUVWXYZ"
+"""Letters before options. `I` is none of them: refusals begin with it, and would weigh for an option."""
 AROUND = " \t\r\n\"'`*_()[]{}<>.:;,!-–—。，：；、（）【】「」『』«»“”‘’।؛،"
 """What stands around the mark of an option, also in marked-up answers such as `**B**` and `(B)`."""
 
@@ -113,7 +115,7 @@ def labels_of(ask: Ask, language: Language) -> dict[int, str]:
 def marks_of(marks: Marks, shown: Sequence[int]) -> dict[int, str]:
     """Return what stands before each option; empty where an option is named by its own words."""
     if marks == "letters":
-        return {code: chr(ord("A") + place) for place, code in enumerate(shown)}
+        return dict(zip(shown, LETTERS, strict=False))
     if marks == "numbers":
         return {code: "0" if code == DECLINED else str(code) for code in shown}
     return dict.fromkeys(shown, "")
@@ -167,7 +169,7 @@ def chosen(text: str, marks: Mapping[int, str], labels: Mapping[int, str], *, wh
     # `The answer is B.`, in any language: the line ends with a mark, and no other mark stands in it by itself.
     words = [word.strip(AROUND) for word in said.split()]
     last = [code for code, mark in marks.items() if mark and words and words[-1] == mark]
-    others = [code for code, mark in marks.items() if mark and mark in words[:-1] and mark not in ("A", "O", "E", "Y")]
+    others = [code for code, mark in marks.items() if mark and mark in words[:-1]]
     return last if last and not [code for code in others if code not in last] else []
 
 

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Literal, NamedTuple
 
 from culturepark.domain import JsonObject
@@ -55,6 +57,7 @@ class Fault:
         "finish",  # another `finish_reason`
         "plain",  # one JSON document, not a stream
         "raw",  # `text` is the body, of the type in `headers`
+        "weighed",  # no fault: the first token has the probabilities in `masses`
     ]
     text: str | None = None
     """In place of the scripted answer."""
@@ -62,6 +65,8 @@ class Fault:
     status: int = 200
     error: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    masses: Mapping[str, float] = field(default_factory=dict)
+    """Token -> probability, of the first token of the answer."""
 
 
 WORDLESS = ("status", "html", "hang", "drop", "raw", "no-choices")
@@ -94,6 +99,11 @@ def too_long() -> Fault:
 def finish(reason: str, text: str | None = None) -> Fault:
     """An answer that ends for another reason than `stop`: `length`, `content_filter`."""
     return Fault("finish", text=text, finish_reason=reason)
+
+
+def weighed(masses: Mapping[str, float], text: str | None = None) -> Fault:
+    """An answer whose first token has these probabilities; its text is the likeliest token unless another is given."""
+    return Fault("weighed", text=max(masses, key=lambda token: masses[token]) if text is None else text, masses=masses)
 
 
 def raw(payload: str, kind: str = "application/json") -> Fault:
@@ -278,7 +288,8 @@ class Endpoint:
                 await self._break(stream, what)
                 return
             said = None if what == "null-content" else "".join(tokens)
-            stream.delta({channel: said}, logprobs(tokens, body) if channel == "content" else None)
+            masses = fault.masses if fault and number == 0 else {}
+            stream.delta({channel: said}, logprobs(tokens, body, masses) if channel == "content" else None)
         if what != "no-finish":
             stream.delta({}, finish_reason=finish_reason)
         if self.usage and (body.get("stream_options") or {}).get("include_usage"):
@@ -359,9 +370,13 @@ def in_pieces(text: str) -> Iterator[list[str]]:
         yield tokens[start : start + size]
 
 
-def logprobs(tokens: list[str], body: JsonObject) -> JsonObject | None:
+def logprobs(tokens: list[str], body: JsonObject, masses: Mapping[str, float]) -> JsonObject | None:
     if not body.get("logprobs"):
         return None
+    if masses:
+        weights = {token: math.log(mass) for token, mass in masses.items() if mass > 0}
+        first = [{"token": token, "logprob": weight, "bytes": None} for token, weight in weights.items()]
+        return {"content": [{**max(first, key=itemgetter("logprob")), "top_logprobs": first}]}
     rivals = [{"token": "other", "logprob": -4.0, "bytes": None}][: max(0, body.get("top_logprobs", 0) - 1)]
     return {
         "content": [
