@@ -3,6 +3,7 @@
     [project.entry-points."culturepark.models"]      a name -> a `ModelKind`
     [project.entry-points."culturepark.formats"]     a name -> a `Format`
     [project.entry-points."culturepark.languages"]   a code -> a package with prompts and word lists
+    [project.entry-points."culturepark.suites"]      a name -> a `Scorer`
 
 Users write the entry point's name. A plugin is imported only then, so a broken one breaks nothing else;
 `culturepark doctor` imports and checks all. docs/extending.md has an example of each.

@@ -43,7 +43,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, text in files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text, "utf-8")
-    assert len(files) == 8
+    assert len(files) == 10
     install(folder)
     return folder
 
@@ -100,6 +100,7 @@ def test_doctor_lists_plugins_and_names_those_that_cannot_be_imported(workshop: 
         ("ok", f"the plugin 'ollama' {of} (culturepark.models)"),
         ("ok", f"the plugin 'text' {of} (culturepark.formats)"),
         ("ok", f"the plugin 'tr-CY' {of} (culturepark.languages)"),
+        ("ok", f"the plugin 'brevity' {of} (culturepark.suites)"),
     ]
     folder = shutil.copytree(workshop, tmp_path / "broken")
     (folder / "workshop" / "models.py").write_text("import no_such_module\n", "utf-8")
@@ -119,6 +120,13 @@ def test_doctor_lists_plugins_and_names_those_that_cannot_be_imported(workshop: 
     assert broken["ollama"] in named.stderr
     assert named.stderr.count("\n") == 1
     assert broken["text"] in run(folder, "export", "last", "--format", "text", "--out", "out", code=2).stderr
+
+
+def test_a_scorer_of_a_plugin_scores(workshop: Path) -> None:
+    document = json.loads(run(workshop, "evaluate", "doors.yaml", "--model", "scripted", "--json").stdout)
+    (figure,) = document["figures"]
+    assert (figure["metric"], figure["n"], figure["null_name"]) == ("characters", 2, "the longest")
+    assert 0 < figure["value"] <= figure["null_value"]
 
 
 def test_a_language_of_a_plugin_is_spoken(workshop: Path) -> None:

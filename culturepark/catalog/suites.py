@@ -11,7 +11,6 @@ An item is a flat row: `key`, `question`, `options`, and one target (`answer`, `
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -239,12 +238,6 @@ class Suite(Noun):
     def definition(self) -> str:
         """All but the items, as canonical JSON."""
         return canonical_json(self.model_dump(mode="json", exclude={"items"}))
-
-    @property
-    def digest(self) -> str:
-        """The sha256 over definition and items, as hex."""
-        parts = [self.definition, *(canonical_json(item.model_dump(mode="json")) for item in self.items)]
-        return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def canonical_json(value: Any) -> str:

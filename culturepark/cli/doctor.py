@@ -15,6 +15,7 @@ from culturepark import __version__, plugins
 from culturepark.catalog import scenarios
 from culturepark.catalog.personas import load_all
 from culturepark.errors import CultureparkError, Unreachable
+from culturepark.evaluate.scorers import SCORERS
 from culturepark.export.formats import FORMATS
 from culturepark.languages import PACKAGES
 from culturepark.models import connections, extras, prices, proxies, weights
@@ -75,7 +76,7 @@ def own_files() -> list[Finding]:
 
 def plugin_findings() -> list[Finding]:
     """Import every plugin, which no other command does."""
-    registries: list[plugins.Registry[Any]] = [KINDS, FORMATS, PACKAGES]
+    registries: list[plugins.Registry[Any]] = [KINDS, FORMATS, PACKAGES, SCORERS]
     findings = []
     for registry in registries:
         for name, plugin in plugins.installed(registry.group).items():
