@@ -199,6 +199,7 @@ class Evaluation(Run):
         done = kept.answer_ids(self.store, self.row.id)
         missing = [ask for ask in plan.asks if answer_id(self.row.id, ask) not in done]
         total, people = len(plan.asks), {person.key: person for person in self.edition.personas}
+        numbers = {item.key: number for number, item in enumerate(self.suite.items, start=1)}
         self.progress(total - len(missing), total)
 
         async def put(ask: Ask) -> None:
@@ -212,8 +213,8 @@ class Evaluation(Run):
                 if len(self.failed) <= 3:
                     self.watcher.note(f"{ask.item.key} failed: {error}")
             else:
-                kept.add_answer(self.store, answer_row(self.row.id, self.record.suite_id, self.suite, ask, reply,
-                                                       self.asked_for))  # fmt: skip
+                item_id = f"{self.record.suite_id}.i{numbers[ask.item.key]}"
+                kept.add_answer(self.store, answer_row(self.row.id, item_id, ask, reply, self.asked_for))
             self.answered += 1
             self.progress(self.answered, total)
 
@@ -291,14 +292,13 @@ def answer_id(run_id: str, ask: Ask) -> str:
     return f"{run_id}.a{ask.number}"
 
 
-def answer_row(run_id: str, suite_id: str, suite: Suite, ask: Ask, reply: Reply, settings: Settings) -> AnswerRow:
+def answer_row(run_id: str, item_id: str, ask: Ask, reply: Reply, settings: Settings) -> AnswerRow:
     """Return what is kept of an answer."""
     reading = read(reply, ask, settings.elicitation)
-    numbers = {item.key: number for number, item in enumerate(suite.items, start=1)}
     return AnswerRow(
         id=answer_id(run_id, ask),
         evaluation_id=run_id,
-        item_id=f"{suite_id}.i{numbers[ask.item.key]}",
+        item_id=item_id,
         culture=ask.place.culture,
         country=ask.place.country or (None if ask.place.group == ask.place.culture else ask.place.group or None),
         framing=ask.condition.framing,

@@ -160,7 +160,7 @@ class Plan:
                         seen: set[tuple[LanguageCode, str, str]] = set()
                         for place in self._all_places():
                             for item in self.items:
-                                if place not in self.places(item):
+                                if place not in self._places[item.key]:
                                     continue
                                 code = self._language(spoken, place, item)
                                 worded = item.in_language(code) if code else None
@@ -173,8 +173,13 @@ class Plan:
                                 seen.add(cell)
                                 yield Condition(framing, worded.language, reasoning, arm), named, worded
 
+    @cached_property
+    def _places(self) -> dict[str, dict[Place, None]]:
+        """Key of an item -> its places, in their order."""
+        return {item.key: dict.fromkeys(self.places(item)) for item in self.items}
+
     def _all_places(self) -> list[Place]:
-        return list(dict.fromkeys(place for item in self.items for place in self.places(item)))
+        return list(dict.fromkeys(place for places in self._places.values() for place in places))
 
     def _language(self, spoken: str, place: Place, item: Item) -> LanguageCode | None:
         if spoken != NATIVE:
