@@ -190,10 +190,14 @@ def answer_ids(store: Store, evaluation_id: str) -> set[str]:
 
 def add_answer(store: Store, row: AnswerRow) -> None:
     """Add an answer; one of the same id that is there already stays as it is."""
-    values = row.model_dump()
-    values["text"] = storable(values["text"])
+    add_answers(store, [row])
+
+
+def add_answers(store: Store, rows: Sequence[AnswerRow]) -> None:
+    """Add answers in one transaction, each as `add_answer` does."""
+    values = [row.model_dump() | {"text": storable(row.text)} for row in rows]
     with store.database.writing() as session:
-        add_missing(session, AnswerRow, [values])
+        add_missing(session, AnswerRow, values)
 
 
 def answers(store: Store, evaluation_id: str) -> list[AnswerRow]:

@@ -584,7 +584,7 @@ class AnswerRow(SQLModel, table=True):
     __tablename__ = "answer"
     id: str = Field(primary_key=True, sa_type=Key)
     evaluation_id: str = Field(foreign_key="evaluation.id", index=True)
-    item_id: str = Field(foreign_key="item.id")
+    item_id: str = Field(foreign_key="item.id", index=True)
     culture: str | None = None
     """The culture that the answer is to be for; null where none is named."""
     country: str | None = None
@@ -616,7 +616,7 @@ class AnswerRow(SQLModel, table=True):
     """Probability (0-1) of everything that is no option. Null where `probabilities` is."""
     abstained: bool
     """Whether the model refused to choose, or said that it has no view."""
-    call_id: str | None = Field(default=None, foreign_key="call.id")
+    call_id: str | None = Field(default=None, foreign_key="call.id", index=True)
 
 
 PERSON = "person:"
@@ -637,7 +637,7 @@ class ScoreRow(SQLModel, table=True):
     """JSON: what the value is made of, or a judge's reason."""
     judge: str | None = None
     """Spec of the model that judged, or `person:NAME`; null where the value was computed."""
-    call_id: str | None = Field(default=None, foreign_key="call.id")
+    call_id: str | None = Field(default=None, foreign_key="call.id", index=True)
     """The judge's call."""
 
 

@@ -18,6 +18,8 @@ from culturepark.store.integrity import Checkup
 from culturepark.store.names import sound_name
 from culturepark.store.store import Store
 from culturepark.store.tables import ScoreRow
+from tests.cli.test_cli import away as away  # a fixture
+from tests.cli.test_cli import cli
 from tests.support.evaluations import DEFINITION, ITEMS, a_figure, a_score, an_answer, put_evaluation, rows_of
 
 OF_EVALUATIONS = ("suite", "item", "evaluation", "answer", "score", "figure")
@@ -295,3 +297,24 @@ def test_a_damaged_answer_is_named_where_it_is_read(store: Store, path: Path) ->
     change(path, "UPDATE answer SET probabilities = '{\"1\": 2}' WHERE id = 'e1.a2'")
     with pytest.raises(StoreError, match=r"answer 'e1\.a2' is damaged: probabilities: 2 of '1' is no probability"):
         evaluations.answers(store, "e1")
+
+
+# --- commands --------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("away")
+def test_commands_of_runs_take_an_evaluation_or_say_why_not() -> None:
+    store = Store("sqlite:///runs/culturepark.db")
+    put_evaluation(store, "e7f3a9")
+    store.close()
+    assert [run["run"] for run in cli("runs", "--json").json] == ["e7f3a9"]
+    assert cli("runs", "--rename", "e7f3a9", "first").code == 0
+    assert [call["id"] for call in cli("calls", "first", "--json").json] == ["e7f3a9.c1"]
+    assert cli("calls", "first.a1").code == 0
+    done = cli("distill", "first", "--from", "verify")
+    assert done.code == 2
+    assert "e7f3a9 evaluated a model (`culturepark evaluate`), and holds no dialogues" in done.err
+    done = cli("runs", "--delete", "first", "--yes")
+    assert "1 call, 3 answers and 0 reviews" in done.err
+    assert cli("doctor", "--model", "scripted").code == 0
+    assert sum(counts(Path("runs/culturepark.db"))) == 0

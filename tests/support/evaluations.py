@@ -86,8 +86,8 @@ def put_evaluation(store: Store, evaluation_id: str, items: tuple[NewItem, ...] 
     call = Call(evaluation_id, "answer", evaluation_id, "m", "e", "p", digest(request), request, 1, 1, now())
     call_id = store.begin(call)
     store.finish(call_id, Outcome("{}", Usage(10, None, 1, "server"), None, "stop", None, 1))
-    for number in range(1, len(items) + 1):
-        evaluations.add_answer(store, an_answer(evaluation_id, suite_id, number, call_id=call_id))
+    numbers = range(1, len(items) + 1)
+    evaluations.add_answers(store, [an_answer(evaluation_id, suite_id, n, call_id=call_id) for n in numbers])
     evaluations.add_scores(store, [a_score(row.id) for row in evaluations.answers(store, evaluation_id)])
     evaluations.set_figures(store, evaluation_id, [a_figure("nvas"), a_figure("accuracy")])
     store.set_run(evaluation_id, Status.DONE, "completed")

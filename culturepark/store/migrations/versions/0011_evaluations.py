@@ -64,7 +64,8 @@ def upgrade() -> None:
         sa.Column("abstained", sa.Boolean(), nullable=False),
         sa.Column("call_id", sa.String(), sa.ForeignKey("call.id"), nullable=True),
     )
-    op.create_index("ix_answer_evaluation_id", "answer", ["evaluation_id"])
+    for column in ("evaluation_id", "item_id", "call_id"):  # without the last two, deleting is quadratic
+        op.create_index(f"ix_answer_{column}", "answer", [column])
     op.create_table(
         "score",
         sa.Column("id", sa.String(), primary_key=True),
@@ -75,7 +76,8 @@ def upgrade() -> None:
         sa.Column("judge", sa.String(), nullable=True),
         sa.Column("call_id", sa.String(), sa.ForeignKey("call.id"), nullable=True),
     )
-    op.create_index("ix_score_answer_id", "score", ["answer_id"])
+    for column in ("answer_id", "call_id"):
+        op.create_index(f"ix_score_{column}", "score", [column])
     op.create_table(
         "figure",
         sa.Column("id", sa.String(), primary_key=True),
