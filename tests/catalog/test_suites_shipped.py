@@ -168,6 +168,18 @@ def test_half_of_the_posts_are_acceptable_and_some_depend_on_who_reads_them() ->
     assert sum(len(set(item.answers.values())) > 1 for item in suite("moderation").items) >= 3
 
 
+def test_the_length_of_a_post_does_not_tell() -> None:
+    """Of two posts of one culture with different labels, the offensive one is longer about as often as not."""
+    wins = []
+    for culture in delegates():
+        lengths: dict[int, list[int]] = {1: [], 2: []}
+        for item in suite("moderation").items:
+            if item.group == culture:
+                lengths[item.answers[culture]].append(len(item.question))
+        wins += [(rude > fine) + (rude == fine) / 2 for rude in lengths[2] for fine in lengths[1]]
+    assert 0.35 <= sum(wins) / len(wins) <= 0.65
+
+
 def test_posts_stand_in_the_language_of_their_culture_and_in_english() -> None:
     for item in suite("moderation").items:
         assert item.language == mother_tongue(item.group), item.key
