@@ -44,15 +44,20 @@ def shown(path: Path) -> str:
     return clipped(path, 400)
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, most: int = MAX_BYTES) -> str:
+    """
+    Args:
+        most: bytes of a file that is still read.
+    """
+
     def wrong(what: str) -> NoReturn:
         raise CatalogError([Problem(shown(path), None, "", what)])
 
     try:
         if path.is_dir():
             wrong("is a folder; a YAML file is wanted")
-        if readable(path).stat().st_size > MAX_BYTES:
-            wrong(f"is larger than {MAX_BYTES // 1_000_000} MB")
+        if readable(path).stat().st_size > most:
+            wrong(f"is larger than {most // 1_000_000} MB")
         return path.read_text("utf-8-sig")
     except FileNotFoundError:
         wrong("no such file")
