@@ -30,7 +30,7 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from culturepark import errors, frames, glossary
-from culturepark.catalog import scenarios, surveys, words
+from culturepark.catalog import scales, scenarios, suite_checks, suites, surveys, words
 from culturepark.cli.app import app, run
 from culturepark.domain import Culture, Persona
 from culturepark.languages import load_language
@@ -220,13 +220,31 @@ def survey_file() -> str:
     )
 
 
+def suite_file() -> str:
+    return page(
+        "Suite files",
+        "A suite is a YAML file beside its items, or with them in it: what a model is asked, in whose name, and what "
+        "counts as near. [How to write or import one](../howto/suite.md) has examples. In a file of items each row has "
+        "the keys of `items[]`.",
+        table(KEYS, list(keys(suites.SuiteFile))),
+    )
+
+
+def scale_file() -> str:
+    return page(
+        "Scale files",
+        "A scale is a YAML file with a rubric: what judges and people rate an answer for, and what each step means.",
+        table(KEYS, list(keys(scales.Scale))),
+    )
+
+
 # --- schemas for editors -----------------------------------------------------------------------
 
-FILES: dict[str, type[BaseModel]] = {**scenarios.KINDS, **words.KINDS}
+FILES: dict[str, type[BaseModel]] = {**scenarios.KINDS, **suite_checks.KINDS, **words.KINDS}
 """Kinds of files with the nouns that they are read as."""
 
 
-TITLES = {kind: f"A {kind} of culturepark" for kind in scenarios.KINDS} | {
+TITLES = {kind: f"A {kind} of culturepark" for kind in (*scenarios.KINDS, *suite_checks.KINDS)} | {
     "words": "A persona of culturepark in another language",
     "wordings": "Questions of culturepark in another language",
 }
@@ -474,6 +492,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/persona-files.md": persona_file,
     "reference/survey-files.md": survey_file,
     "reference/culture-files.md": culture_file,
+    "reference/suite-files.md": suite_file,
+    "reference/scale-files.md": scale_file,
     "reference/tables.md": store_tables,
     "reference/data-frames.md": data_frames,
     "reference/words.md": words,

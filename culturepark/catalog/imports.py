@@ -22,9 +22,10 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 
+from culturepark.catalog.cells import Unusable, as_key, cell, letters, words
 from culturepark.catalog.files import load, shown
 from culturepark.catalog.item_files import Row, rows_of
-from culturepark.catalog.maps import Map, Reader, Unusable, as_key, cell, first_reason, letters, words
+from culturepark.catalog.maps import Map, Reader, first_reason, parse
 from culturepark.catalog.suites import Card, Conditions, Elicitation, Item, SuiteFile
 from culturepark.domain import Key, Noun, Text, is_empty
 from culturepark.errors import CatalogError, Problem, UsageError
@@ -95,6 +96,16 @@ class ImportResult:
     form: str = ""
     """Which form of a named map fits; empty for one's own map."""
 
+    def as_json(self) -> dict[str, Any]:
+        reasons = [
+            {"reason": reason, "count": count, "examples": self.examples[reason]}
+            for reason, count in self.left_out.most_common()
+        ]
+        return {
+            "path": str(self.path), "rows": self.rows, "items": self.items, "filtered": self.filtered,
+            "beyond_limit": self.beyond_limit, "form": self.form, "left_out": reasons, "notes": dict(self.notes),
+        }  # fmt: skip
+
 
 @cache
 def named_maps() -> Mapping[str, NamedMap]:
@@ -122,6 +133,29 @@ def find_map(name: str) -> NamedMap | Map:
         f"--map {clipped(name)!r} is neither key=column, nor a file, nor a shipped map "
         f"({', '.join(named_maps())}){hint}"
     )
+
+
+def map_of(texts: Sequence[str], where: Sequence[str] = ()) -> tuple[NamedMap | Map, Map]:
+    """Return the map of a command line: a shipped one or a file if it is named, and what counts more.
+
+    Args:
+        texts: names of maps, files, or `key=column,key:value`.
+        where: `column=value` each.
+    Raises:
+        UsageError: if a text is none of them, or two maps are named.
+    """
+    names = [text for text in texts if not re.match(r"\s*[a-z_0-9]+\s*[=:]", text)]
+    over = parse((text for text in texts if text not in names), where)
+    if len(names) > 1:
+        raise UsageError(
+            f"--map names both {clipped(names[0])} and {clipped(names[1])}; one map is wanted, and key=column"
+        )
+    if not names and not over.map:
+        raise UsageError(
+            f"--map is lacking: name a shipped map ({', '.join(named_maps())}), a YAML file, or columns, "
+            "as question=Question,answer=Answer"
+        )
+    return (find_map(names[0]), over) if names else (over, Map())
 
 
 def import_suite(

@@ -13,8 +13,6 @@ not say what its map needs is `Unusable`; nothing is guessed.
 
 from __future__ import annotations
 
-import ast
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,10 +21,21 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from culturepark.catalog.cells import (
+    Unusable,
+    as_key,
+    below,
+    cell,
+    code_in,
+    group_name,
+    language_code,
+    number,
+    structured,
+    words,
+)
 from culturepark.domain import Noun, Text, is_empty
 from culturepark.errors import UsageError
 from culturepark.files import clipped
-from culturepark.languages.countries import alpha3_codes, country_name, language_called
 
 KEYS = {
     "key": "name of the item; without it, the rows are numbered",
@@ -87,21 +96,6 @@ HOLE = re.compile(r"\{([^{}]+)\}")
 NEXT = re.compile(r",(?=\s*[a-z_0-9]+\s*[=:])")
 TOLERANCE = 0.02
 """How far a sum of shares may be from 1 for the rest to be rounding; they are scaled to 1."""
-ALIASES = {
-    "america": "USA", "bosnia and herzegovina": "BIH", "britain": "GBR", "burma": "MMR", "czech republic": "CZE",
-    "czech rep.": "CZE", "england": "GBR", "great britain": "GBR", "hong kong": "HKG", "ivory coast": "CIV",
-    "macau": "MAC", "macao": "MAC", "mainland china": "CHN", "myanmar": "MMR", "north macedonia": "MKD",
-    "palest. ter.": "PSE", "palestine": "PSE", "palestinian territories": "PSE", "republic of korea": "KOR",
-    "russian federation": "RUS", "s. africa": "ZAF", "s. korea": "KOR", "korea south": "KOR", "turkey": "TUR",
-    "uae": "ARE", "u.k.": "GBR", "uk": "GBR", "u.s.": "USA", "us": "USA", "usa": "USA", "viet nam": "VNM",
-    "iran, islamic republic of": "IRN", "taiwan roc": "TWN", "hong kong sar": "HKG", "macau sar": "MAC",
-}  # fmt: skip
-"""Names of countries that data sets use and CLDR does not."""
-Cell = str | int | float | bool | None | list[Any] | dict[str, Any]
-
-
-class Unusable(Exception):
-    """A row that does not say what its map needs. The message is the reason, the same for all rows of its kind."""
 
 
 def as_words(value: object) -> object:
@@ -117,7 +111,7 @@ class Map(Noun):
     """How a row becomes an item, or several."""
 
     map: Annotated[dict[str, Column], Field(max_length=60)] = {}  # noqa: RUF012 - frozen
-    """Key -> column. `a.b.0` is the first of `b` in the column `a`; `A|B` are several; a {column} in a text is filled."""
+    """Key -> column. `a.b.0` is the first of `b` in the column `a`; `A|B` are several; {column} in a text is filled"""
     constants: Annotated[dict[str, Value], Field(max_length=60, exclude_if=is_empty)] = {}  # noqa: RUF012
     """Key -> the value for all rows."""
     where: Annotated[dict[str, Wanted], Field(max_length=20, exclude_if=is_empty)] = {}  # noqa: RUF012
@@ -236,107 +230,12 @@ def constant(key: str, text: str) -> Any:
     return {found[1]: found[2] for found in coded if found} if all(coded) else entries
 
 
-# --- cells -----------------------------------------------------------------------------------------
-
-
-def cell(row: Mapping[str, Any], path: str) -> Any:
-    """Return what stands in a column, or below it where the path has dots; None if there is nothing."""
-    if path in row:
-        return row[path]
-    name, dot, rest = path.partition(".")
-    while dot:
-        if name in row:
-            return below(row[name], rest)
-        more, dot, rest = rest.partition(".")
-        name = f"{name}.{more}"
-    return None
-
-
-def below(value: Any, path: str) -> Any:
-    for part in path.split("."):
-        value = structured(value)
-        if isinstance(value, Mapping):
-            value = value.get(part)
-        elif isinstance(value, list) and part.lstrip("-").isdigit():
-            value = value[int(part)] if -len(value) <= int(part) < len(value) else None
-        else:
-            return None
-    return value
-
-
-def structured(value: Any) -> Any:
-    """Return the list or map that a text spells out, as JSON or as Python writes it; other values as they are."""
-    if not isinstance(value, str):
-        return value
-    text = value.strip()
-    if text.startswith("defaultdict(") and "{" in text:
-        text = text[text.index("{") : text.rindex("}") + 1] if "}" in text else text
-    if text[:1] not in "[{(" or len(text) > 1_000_000:
-        return value
-    for read in (json.loads, ast.literal_eval):
-        try:
-            found = read(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-            continue
-        return list(found) if isinstance(found, tuple) else found
-    return value
-
-
 def parts(column: str, may_be_several: bool = True) -> dict[str, str]:
     """Return the columns of `A|B` or `x:A|y:B`, each by its name there."""
     if not may_be_several or "|" not in column:
         return {column: column}
     named = (entry.rpartition(":") for entry in column.split("|"))
     return {(name or rest).strip(): rest.strip() for name, _, rest in named}
-
-
-def words(value: Any) -> str:
-    """Return a cell as text; empty where there is nothing."""
-    if value is None or (isinstance(value, float) and value != value):
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip()
-
-
-def number(value: Any) -> float | None:
-    try:
-        found = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return found if found == found and abs(found) != float("inf") else None
-
-
-def code_in(value: Any) -> int | None:
-    """Return the whole number in a cell; None if there is none."""
-    found = number(value) if not isinstance(value, bool) else None
-    return int(found) if found is not None and found.is_integer() else None
-
-
-@cache
-def country_names() -> Mapping[str, str]:
-    names = {country_name(code).casefold(): code for code in alpha3_codes()}
-    return names | {two.casefold(): code for code, two in alpha3_codes().items()} | ALIASES
-
-
-@cache
-def group_name(name: str) -> str:
-    """Return a country as ISO 3166 alpha-3, and another group as it is called."""
-    if name in alpha3_codes():
-        return name
-    plain = " ".join(name.replace("_", " ").split()).casefold()
-    # Two letters are a country's code only in capitals.
-    return country_names().get(plain, name) if len(plain) > 2 or name.isupper() else name
-
-
-@cache
-def language_code(name: str) -> str:
-    if re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]{1,8})*", name):
-        return name
-    found = language_called(name.replace("_", " "))
-    if found is None:
-        raise Unusable("its language is neither a code nor a language's English name")
-    return found
 
 
 @cache
@@ -706,13 +605,3 @@ class Reader:
         if not found:
             raise Unusable("nobody gave an answer")
         return found
-
-
-def as_key(text: object) -> str:
-    """Return a text as the key of an item, which has no blanks, commas and equality signs."""
-    return re.sub(r"[\s,=]+", "-", str(text))
-
-
-def letters(name: str) -> str:
-    """Return a name's letters and digits alone, without case: `Names (Male)` is `Names-Male`."""
-    return "".join(c for c in name.casefold() if c.isalnum())
