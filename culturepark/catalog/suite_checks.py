@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from culturepark.catalog.files import load, read_mapping
 from culturepark.catalog.imports import NamedMap
 from culturepark.catalog.maps import Map
 from culturepark.catalog.scales import Scale
-from culturepark.catalog.suites import Item, Suite, SuiteFile, groups_of, load_suite
+from culturepark.catalog.suites import Item, Suite, SuiteFile, load_suite
 from culturepark.domain import Noun, shipped_cultures
 from culturepark.files import clipped, some_of
 from culturepark.languages import PACKAGES
@@ -56,6 +56,11 @@ def check(path: Path, kind: str) -> str:
         case _:
             notes = [f"{len(load(path, Map).map)} columns"]
     return f"{kind} ({'; '.join(notes)})"
+
+
+def groups_of(items: Iterable[Item]) -> set[str]:
+    """Return all groups of people of whom items say something."""
+    return {group for item in items for group in (*item.shares, *item.answers, item.group) if group}
 
 
 def scale_notes(scale: Scale) -> Iterator[str]:

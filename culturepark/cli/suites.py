@@ -235,7 +235,7 @@ def export(
 
 
 def summary(suite: "Suite") -> dict[str, object]:
-    from culturepark.catalog.suites import groups_of
+    from culturepark.catalog.suite_checks import groups_of
 
     languages = {item.language for item in suite.items} | {code for item in suite.items for code in item.words}
     return {
