@@ -157,12 +157,13 @@ def parquet_rows(path: Path) -> Iterator[tuple[int, Row]]:
 
 
 def is_json_lines(path: Path) -> bool:
-    """Return whether the first line of a file is an object of its own."""
-    for _, text in read_lines(path):
+    """Return whether the first line of a file is a row of its own, and no object of rows."""
+    for _, text in read_lines(path, MAX_ARRAY):
         try:
-            return isinstance(json.loads(text), dict)
+            row = json.loads(text)
         except (ValueError, RecursionError):
             return False
+        return isinstance(row, dict) and not (row and all(isinstance(value, dict) for value in row.values()))
     return True
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import TaggedScalar
 
 from culturepark import __version__
 from culturepark.catalog.files import shown
@@ -191,28 +192,15 @@ def metadata(suite: Suite) -> dict[str, Any]:
     return {"version": 1, "suite": suite.name, "sha256": suite.digest, "card": suite.card.model_dump(mode="json")}
 
 
-class Tagged:
-    """A scalar with a tag of its own, as `!function utils.load`."""
-
-    yaml_tag = "!function"
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    @classmethod
-    def to_yaml(cls, representer: Any, node: Tagged) -> Any:
-        return representer.represent_scalar(cls.yaml_tag, node.name)
-
-
-def function(name: str) -> Tagged:
-    return Tagged(f"utils.{name}")
+def function(name: str) -> TaggedScalar:
+    """Return what lm-eval reads as a function of `utils.py`."""
+    return TaggedScalar(value=f"utils.{name}", tag="!function")
 
 
 def yaml_text(value: dict[str, Any]) -> str:
     from io import StringIO
 
     yaml = YAML()
-    yaml.register_class(Tagged)
     yaml.width, yaml.allow_unicode = 110, True
     stream = StringIO()
     yaml.dump(value, stream)
