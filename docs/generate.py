@@ -30,7 +30,7 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from culturepark import errors, frames, glossary
-from culturepark.catalog import scenarios, surveys, words
+from culturepark.catalog import imports, maps, scales, scenarios, suite_checks, suites, surveys, words
 from culturepark.cli.app import app, run
 from culturepark.domain import Culture, Persona
 from culturepark.languages import load_language
@@ -67,9 +67,7 @@ def commands() -> str:
         "Data goes to stdout, talk and progress to stderr. `RUN` is a run's id, or `last`. "
         "Every command has `--help`. [Exit codes](exit-codes.md) are the same for all of them.",
     ]
-    for name, command in group.commands.items():
-        if command.hidden:
-            continue
+    for name, command in with_their_own(group):
         context = command.make_context(name, [], resilient_parsing=True)
         shown = [param for param in command.params if not getattr(param, "hidden", False)]
         arguments = [argument(param) for param in shown if param.param_type_name == "argument"]
@@ -79,6 +77,15 @@ def commands() -> str:
         blocks += [table(("argument or option", "meaning"), rows)] if rows else []
         blocks += [examples(command.epilog)] if command.epilog else []
     return page("Commands", *blocks)
+
+
+def with_their_own(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command with its name, and behind one that has commands of its own these: `suites`, `suites show`."""
+    for name, command in group.commands.items():
+        if not command.hidden:
+            yield before + name, command
+            if hasattr(command, "commands"):
+                yield from with_their_own(command, f"{before}{name} ")
 
 
 def argument(param: Any) -> str:
@@ -220,13 +227,57 @@ def survey_file() -> str:
     )
 
 
+def suite_file() -> str:
+    return page(
+        "Suite files",
+        "A suite is a YAML file beside its items, or with them in it: what a model is asked, in whose name, and what "
+        "counts as near. [How to write or import one](../howto/suite.md) has examples. In a file of items each row has "
+        "the keys of `items[]`.",
+        table(KEYS, list(keys(suites.SuiteFile))),
+    )
+
+
+def scale_file() -> str:
+    return page(
+        "Scale files",
+        "A scale is a YAML file with a rubric: what judges and people rate an answer for, and what each step means.",
+        table(KEYS, list(keys(scales.Scale))),
+    )
+
+
+def import_maps() -> str:
+    shipped = imports.named_maps().values()
+    rows = [
+        (f"`{each.imports}`", each.title, " ".join(each.scorers), each.card["licence"], prose(each.get))
+        for each in shipped
+    ]
+    details = []
+    for each in shipped:
+        forms = "; ".join(form.of for form in each.forms)
+        details += [f"### {each.imports}", f"Source: {each.card['source']}. Reads: {forms}."]
+        details += [prose(each.note)] if each.note else []
+        details += [f"Names of columns were checked against: {prose(each.checked)}."]
+    return page(
+        "Maps for imports",
+        "`culturepark suites import FILE --map NAME` makes a suite of a well-known data set, and "
+        "`--map key=column,key:value` of any other. [How to import one](../howto/suite.md) has examples.",
+        "## Shipped maps",
+        table(("map", "what it asks", "scorers", "licence", "where to get the file"), rows),
+        *details,
+        "## Keys of a map",
+        "A key takes a column (`=`, or under `map` in a file) or a value that is the same for all rows (`:`, or under "
+        "`constants`).",
+        table(("key", "what it is"), [(f"`{key}`", meaning) for key, meaning in maps.KEYS.items()]),
+    )
+
+
 # --- schemas for editors -----------------------------------------------------------------------
 
-FILES: dict[str, type[BaseModel]] = {**scenarios.KINDS, **words.KINDS}
+FILES: dict[str, type[BaseModel]] = {**scenarios.KINDS, **suite_checks.KINDS, **words.KINDS}
 """Kinds of files with the nouns that they are read as."""
 
 
-TITLES = {kind: f"A {kind} of culturepark" for kind in scenarios.KINDS} | {
+TITLES = {kind: f"A {kind} of culturepark" for kind in (*scenarios.KINDS, *suite_checks.KINDS)} | {
     "words": "A persona of culturepark in another language",
     "wordings": "Questions of culturepark in another language",
 }
@@ -477,6 +528,9 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/persona-files.md": persona_file,
     "reference/survey-files.md": survey_file,
     "reference/culture-files.md": culture_file,
+    "reference/suite-files.md": suite_file,
+    "reference/scale-files.md": scale_file,
+    "reference/imports.md": import_maps,
     "reference/tables.md": store_tables,
     "reference/data-frames.md": data_frames,
     "reference/words.md": words,

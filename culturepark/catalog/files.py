@@ -44,15 +44,20 @@ def shown(path: Path) -> str:
     return clipped(path, 400)
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, most: int = MAX_BYTES) -> str:
+    """
+    Args:
+        most: bytes of a file that is still read.
+    """
+
     def wrong(what: str) -> NoReturn:
         raise CatalogError([Problem(shown(path), None, "", what)])
 
     try:
         if path.is_dir():
             wrong("is a folder; a YAML file is wanted")
-        if readable(path).stat().st_size > MAX_BYTES:
-            wrong(f"is larger than {MAX_BYTES // 1_000_000} MB")
+        if readable(path).stat().st_size > most:
+            wrong(f"is larger than {most // 1_000_000} MB")
         return path.read_text("utf-8-sig")
     except FileNotFoundError:
         wrong("no such file")
@@ -62,9 +67,11 @@ def read_text(path: Path) -> str:
         wrong(f"cannot be read: {getattr(error, 'strerror', None) or error}")
 
 
-def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+def read_lines(path: Path, longest: int = MAX_LINE) -> Iterator[tuple[int, str]]:
     """Yield the lines of a file that are not blank, each with its number from 1.
 
+    Args:
+        longest: bytes of a line that is still read.
     Raises:
         CatalogError: if a line is too long or no UTF-8, or the file cannot be read.
     """
@@ -77,10 +84,10 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
         if path.is_dir():
             wrong("is a folder; a file is wanted")
         with readable(path).open("rb") as file:
-            while line := file.readline(MAX_LINE + 1):
+            while line := file.readline(longest + 1):
                 number += 1
-                if len(line) > MAX_LINE:
-                    wrong(f"is longer than {MAX_LINE // 1_000_000} MB", number)
+                if len(line) > longest:
+                    wrong(f"is longer than {longest // 1_000_000} MB", number)
                 if text := line.decode("utf-8-sig" if number == 1 else "utf-8").strip():
                     yield number, text
     except FileNotFoundError:
@@ -181,7 +188,9 @@ def load(path: Path, model: type[Model], **from_name: Any) -> Model:
     try:
         noun = model.model_validate({**data, **from_name})
     except ValidationError as error:
-        details = without_consequences(error.errors(include_url=False, include_context=True))
+        details = without_consequences(
+            [detail | {"loc": without_tags(detail["loc"])} for detail in error.errors(include_url=False)]
+        )
     both = [key for key in from_name if key in data]
     if not details and not both:
         return noun
@@ -196,6 +205,11 @@ def load(path: Path, model: type[Model], **from_name: Any) -> Model:
         # pydantic marks that the key is wrong, and not what stands behind it; the message says which words are meant.
         problems.append((detail["loc"][:-1] if detail["loc"][-1:] == ("[key]",) else detail["loc"], what))
     raise CatalogError(placed(path, problems, data))
+
+
+def without_tags(loc: Loc) -> Loc:
+    """Return a place without the names that pydantic gives to the forms of a value, as `<list>`; no file has them."""
+    return tuple(part for part in loc if not (isinstance(part, str) and part[:1] == "<" and part[-1:] == ">"))
 
 
 def without_consequences(details: list[ErrorDetails]) -> list[ErrorDetails]:

@@ -1,4 +1,4 @@
-"""New files to begin with: a culture, a person, a survey or a scenario that is sound as it stands.
+"""New files to begin with: a culture, a person, a survey, a scenario or a suite that is sound as it stands.
 
 The texts are in `data/new`. What they name fits what lies in the folder: a card is of a culture whose file is there,
 and a scenario seats the people of it.
@@ -32,7 +32,7 @@ from culturepark.languages.words import folded
 TEMPLATES = Path(__file__).parent / "data" / "new"
 KEYS: dict[str, TypeAdapter[Any]] = {
     "culture": TypeAdapter(CultureKey), "persona": TypeAdapter(PersonaKey),
-    "survey": TypeAdapter(SurveyKey), "scenario": TypeAdapter(Key),
+    "survey": TypeAdapter(SurveyKey), "scenario": TypeAdapter(Key), "suite": TypeAdapter(Key),
 }  # fmt: skip
 """Kind of file -> the form of its key."""
 PLAIN = str.maketrans({"ð": "d", "ħ": "h", "æ": "ae", "œ": "oe", "þ": "th"})
@@ -74,6 +74,7 @@ NEXT = {
     "culture": ("culturepark new persona {name}-NAME",),
     "persona": ("culturepark personas --personas {path} {name}", "culturepark talk {path}"),
     "survey": ("culturepark new scenario NAME",),
+    "suite": ("culturepark suites show {path}", "culturepark evaluate {path} --model scripted"),
     "scenario": ("culturepark simulate {path} --model scripted", "culturepark simulate {path} --dry-run --model SPEC"),
 }
 """Kind -> commands for which the file is good when it is filled in."""
@@ -210,5 +211,6 @@ VALUES = {
     "persona": persona_values,
     "survey": survey_values,
     "scenario": scenario_values,
+    "suite": survey_values,
 }
 """Kind -> what returns the values of the holes in its text."""

@@ -546,6 +546,11 @@ def check(path: Path, known: catalog.Known = catalog.NONE) -> str:
     """
     if path.suffix == LINES:
         return f"{sum(1 for _ in load_people(path, known)):,} personas"
+    from culturepark.catalog import suite_checks  # which read scenarios
+
+    if kind_of_suites := suite_checks.kind_of(path):
+        notes = [suite_checks.check(path, kind_of_suites).removesuffix(")"), *stand_ins(path)]
+        return "; ".join(notes) + ")"
     if says_words(path):
         return check_words(path, known)
     if need := unsaid_words(path):

@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
 
 from culturepark.catalog import Framing, Marks, Method
 from culturepark.catalog.files import Loc, begins_with, load, placed, shown
@@ -210,7 +210,10 @@ class SuiteFile(Noun):
     title: Text
     note: Text | None = None
     card: Card
-    items: Text | tuple[Item, ...]
+    items: Annotated[
+        Annotated[Text, Tag("<file>")] | Annotated[tuple[Item, ...], Tag("<list>")],
+        Discriminator(lambda items: "<list>" if isinstance(items, (list, tuple)) else "<file>"),
+    ]
     """A file beside this one (JSON lines or CSV), or the items themselves."""
     columns: Columns = {}  # noqa: RUF012 - frozen
     """Key of an item -> column of the file; without, the columns are called like the keys."""

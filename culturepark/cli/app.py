@@ -25,6 +25,7 @@ from culturepark.cli import (
     personas,
     review,
     select,
+    suites,
     talk,
 )  # fmt: skip
 from culturepark.cli import run as run_commands
@@ -73,6 +74,7 @@ for commands in (
     judgements,
     people,
     personas,
+    suites,
     catalog,
 ):  # in the order of `--help`
     app.add_typer(commands.app)

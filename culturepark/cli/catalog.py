@@ -25,7 +25,8 @@ def check(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[FILE]...", help="Scenarios, personas, surveys, cultures, words of them, or folders of them."
+            metavar="[FILE]...",
+            help="Scenarios, personas, surveys, cultures, words of them, suites, scales, or folders of them.",
         ),
     ] = None,
     language: Annotated[
@@ -88,6 +89,7 @@ class Kind(StrEnum):
     PERSONA = "persona"
     SURVEY = "survey"
     SCENARIO = "scenario"
+    SUITE = "suite"
 
 
 class SchemaKind(StrEnum):
@@ -97,13 +99,15 @@ class SchemaKind(StrEnum):
     PERSONA = "persona"
     SURVEY = "survey"
     SCENARIO = "scenario"
+    SUITE = "suite"
+    SCALE = "scale"
     WORDS = "words"
     WORDINGS = "wordings"
 
 
 @app.command(epilog="Example: culturepark new culture japanese --out my-files")
 def new(
-    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="culture, persona, survey or scenario.")],
+    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="culture, persona, survey, scenario or suite.")],
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="Key of the new file; a person's begins with the culture's.")
     ],
@@ -128,7 +132,8 @@ def schema(
     kind: Annotated[
         SchemaKind,
         typer.Argument(
-            metavar="KIND", help="culture, persona, survey or scenario; words (of a card) or wordings (of questions)."
+            metavar="KIND",
+            help="culture, persona, survey, scenario, suite or scale; words (of a card) or wordings (of questions).",
         ),
     ],
 ) -> int:

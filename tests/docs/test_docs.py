@@ -84,6 +84,8 @@ def test_commands_in_the_docs_exist_with_their_options(path: Path) -> None:
         for line in COMMAND.findall(block):
             words = shlex.split(re.sub(r"\[[^\]]*\]|\.\.\.", " ", line))
             command = group.commands.get(words[1])
+            if words[2:] and words[2] in getattr(command, "commands", ()):
+                command = command.commands[words[2]]
             named = {word.partition("=")[0] for word in words[2:] if word.startswith("-") and word != "-"}
             if command is None or named - options(command):
                 unknown.append(line)

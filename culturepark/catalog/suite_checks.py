@@ -1,0 +1,120 @@
+"""Checks of suite files, scale files and maps: what `culturepark check` says of them beside their errors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from culturepark.catalog.files import load, read_mapping
+from culturepark.catalog.imports import NamedMap
+from culturepark.catalog.maps import Map
+from culturepark.catalog.scales import Scale
+from culturepark.catalog.suites import Item, Suite, SuiteFile, load_suite
+from culturepark.domain import Noun, shipped_cultures
+from culturepark.files import clipped, some_of
+from culturepark.languages import PACKAGES
+from culturepark.languages.countries import alpha3_codes
+
+KINDS: dict[str, type[Noun]] = {"suite": SuiteFile, "scale": Scale}
+"""Kinds of files that an evaluation is made of. Each is told by the key of its name."""
+FEW = 8
+"""Items below which the places and lengths of right options say nothing."""
+MOST_AT_ONE_PLACE = 0.75
+"""Share of right options in one place, or of one length, from which they are no accident."""
+
+
+def kind_of(path: Path) -> str | None:
+    """Return the kind of a suite file, a scale file or a map by its keys; None for files of other kinds.
+
+    Raises:
+        CatalogError: if the file is no mapping.
+    """
+    keys = read_mapping(path)
+    # Surveys have `scales`, and no other file has these.
+    found = [kind for kind, model in KINDS.items() if kind in keys and keys.keys() & model.model_fields.keys() - {kind}]
+    if found:
+        return found[0]
+    if "imports" in keys and "forms" in keys:
+        return "named map"
+    return "map" if next(iter(keys), None) == "map" else None
+
+
+def check(path: Path, kind: str) -> str:
+    """Validate a file of such a kind, and return its kind with notes on likely slips.
+
+    Raises:
+        CatalogError: with all problems found.
+    """
+    match kind:
+        case "suite":
+            notes = list(suite_notes(load_suite(path)))
+        case "scale":
+            notes = list(scale_notes(load(path, Scale)))
+        case "named map":
+            notes = [f"{len(load(path, NamedMap).forms)} forms"]
+        case _:
+            notes = [f"{len(load(path, Map).map)} columns"]
+    return f"{kind} ({'; '.join(notes)})"
+
+
+def groups_of(items: Iterable[Item]) -> set[str]:
+    """Return all groups of people of whom items say something."""
+    return {group for item in items for group in (*item.shares, *item.answers, item.group) if group}
+
+
+def scale_notes(scale: Scale) -> Iterator[str]:
+    yield f"{scale.least} to {scale.most}"
+    between = scale.most - scale.least + 1 - len(scale.steps)
+    if between > 5:
+        yield f"{between} of its steps have no words: raters tell them apart as they like"
+
+
+def suite_notes(suite: Suite) -> Iterator[str]:
+    """Yield what a suite holds, and notes on likely slips that are no errors."""
+    items = suite.items
+    kinds = Counter(item.target_kind or "no target" for item in items)
+    yield f"{len(items):,} items: " + ", ".join(f"{count:,} with {kind}" for kind, count in kinds.most_common())
+    yield from right_options(items)
+    known = {*alpha3_codes(), *shipped_cultures(), "raters"}
+    if unknown := sorted(groups_of(items) - known):
+        yield (
+            f"neither a country (ISO 3166) nor a culture: {some_of([clipped(name) for name in unknown], 5)}; "
+            "nobody of the catalogue can answer in their name"
+        )
+    lacking = [item.key for item in items if item.shares and item.shares.keys() - item.n.keys()]
+    if lacking:
+        yield (
+            f"{len(lacking):,} with shares do not say how many were asked (n), as {clipped(lacking[0])}: "
+            "their ceiling is unknown"
+        )
+    asked = Counter((item.question, item.group, item.options) for item in items)
+    if twice := [question for (question, _, _), count in asked.items() if count > 1]:
+        yield f"{len(twice):,} questions stand there twice, as {clipped(twice[0])!r}"
+    if odd := sorted({item.language for item in items} - set(PACKAGES)):
+        yield f"there are no prompts in {some_of(odd, 8)}: the question's frame would be English"
+    if suite.scorers == ("survey",) and not kinds["shares"]:
+        yield "the scorer `survey` needs shares, and no item has any"
+
+
+def right_options(items: tuple[Item, ...]) -> Iterator[str]:
+    """Yield a note where the place or the length of an option gives away that it is right."""
+    chosen = [
+        ([option.label for option in item.options], item.codes.index(item.answer))
+        for item in items
+        if item.answer is not None
+    ]
+    # Fixed labels, as yes and no, have their places; and pairs are near and far in this order.
+    varied = len({tuple(labels) for labels, _ in chosen}) > len(chosen) / 2
+    if len(chosen) < FEW or not varied:
+        return
+    place, count = Counter(place for _, place in chosen).most_common(1)[0]
+    if count >= MOST_AT_ONE_PLACE * len(chosen):
+        ordinal = ("first", "second", "third", "fourth")[place] if place < 4 else f"{place + 1}th"
+        yield f"the right option is the {ordinal} in {count:,} of {len(chosen):,}: keep `elicitation.balanced` on"
+    longest = sum(
+        len(labels[place]) > max(len(other) for index, other in enumerate(labels) if index != place)
+        for labels, place in chosen
+    )
+    if longest >= MOST_AT_ONE_PLACE * len(chosen):
+        yield f"the right option is the longest in {longest:,} of {len(chosen):,}: who takes the longest scores high"
