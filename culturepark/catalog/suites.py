@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,6 +25,7 @@ from culturepark.catalog.files import Loc, begins_with, load, placed, shown
 from culturepark.catalog.item_files import Columns, read_rows
 from culturepark.catalog.scenarios import beside, load_edition, shipped_files, words_of_survey
 from culturepark.catalog.scenarios import find as find_scenario
+from culturepark.catalog.suite_digest import canonical_json, suite_digest
 from culturepark.catalog.surveys import Survey, load_surveys
 from culturepark.catalog.words import seed_in
 from culturepark.domain import (
@@ -56,6 +57,8 @@ ItemKey = Annotated[
 ]
 Shares = Annotated[dict[Group, dict[int, Annotated[float, Field(ge=0, le=1)]]], Field(exclude_if=is_empty)]
 TARGETS = ("answer", "answers", "shares", "reference")
+TARGET_KEYS = (*TARGETS, "n", "signals", "avoid")
+"""Keys of an item that say what counts as right or near."""
 MOST_OPTIONS = 24
 
 
@@ -242,9 +245,37 @@ class Suite(Noun):
         """All but the items, as canonical JSON."""
         return canonical_json(self.model_dump(mode="json", exclude={"items"}))
 
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The columns of its items in the store: key, language, payload and target as JSON, and split."""
+        return [
+            {
+                "key": item.key,
+                "language": item.language,
+                "payload": canonical_json(
+                    item.model_dump(mode="json", exclude={"key", "language", "split", *TARGET_KEYS})
+                ),
+                "target": canonical_json(item.model_dump(mode="json", include=set(TARGET_KEYS), exclude_defaults=True)),
+                "split": item.split,
+            }
+            for item in self.items
+        ]
 
-def canonical_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    @property
+    def digest(self) -> str:
+        """The sha256 over definition and items, as hex; the store has the same."""
+        return suite_digest(self.definition, self.rows)
+
+    @classmethod
+    def of_rows(cls, definition: str, rows: Iterable[Mapping[str, Any]]) -> Suite:
+        """Return the suite that the store holds."""
+        items = [
+            {"key": row["key"], "language": row["language"], "split": row["split"]}
+            | json.loads(row["payload"])
+            | json.loads(row["target"])
+            for row in rows
+        ]
+        return cls.model_validate(json.loads(definition) | {"items": items})
 
 
 # --- files -----------------------------------------------------------------------------------------

@@ -31,13 +31,11 @@ from culturepark.shortage import shortages_named
 from culturepark.store import evaluations as kept
 from culturepark.store.integrity import edition_of
 from culturepark.store.store import Store
-from culturepark.store.tables import AnswerRow, EvaluationRow, FigureRow, ItemRow, RunRow, ScoreRow, SuiteRow
+from culturepark.store.tables import AnswerRow, EvaluationRow, FigureRow, RunRow, ScoreRow
 
 STAGE = "evaluate"
 MOST_ASKS = 1_000_000
 """Questions in one evaluation."""
-TARGET = ("answer", "answers", "shares", "n", "reference", "signals", "avoid")
-"""What of an item says what counts as right or near."""
 
 
 # --- making and finding ------------------------------------------------------------------------------
@@ -87,11 +85,9 @@ def new_evaluation(
     Raises:
         UsageError: if an evaluation of this id exists and is another.
     """
-    definition = [
-        (item.key, item.language, canonical(payload_of(item)), canonical(target_of(item)), item.split)
-        for item in suite.items
-    ]
-    suite_id = kept.put_suite(store, suite.name, suite.definition, definition)
+    columns = ("key", "language", "payload", "target", "split")
+    items = [tuple(row[name] for name in columns) for row in suite.rows]
+    suite_id = kept.put_suite(store, suite.name, suite.definition, items)
     # The suite is part of what the digest is over, so another version of it is another evaluation.
     scenario = canonical(edition.model_dump(mode="json"))
     wanted = canonical({"suite": suite_id, "settings": settings.model_dump(mode="json", exclude={"method"})})
@@ -137,14 +133,6 @@ def find(
     return None
 
 
-def payload_of(item: Item) -> dict[str, object]:
-    return item.model_dump(mode="json", exclude={"key", "language", "split", *TARGET})
-
-
-def target_of(item: Item) -> dict[str, object]:
-    return item.model_dump(mode="json", include=set(TARGET), exclude_defaults=True)
-
-
 def stored_suite(store: Store, suite_id: str) -> Suite:
     """Return a suite as an evaluation was made with it.
 
@@ -154,17 +142,7 @@ def stored_suite(store: Store, suite_id: str) -> Suite:
     row = kept.suite_row(store, suite_id)
     if row is None:
         raise StoreError(f"the suite {suite_id} of the evaluation is not in the store; `culturepark doctor` says more")
-    return suite_from(row, kept.item_rows(store, suite_id))
-
-
-def suite_from(row: SuiteRow, items: Sequence[ItemRow]) -> Suite:
-    made = [
-        {"key": item.key, "language": item.language, "split": item.split}
-        | json.loads(item.payload)
-        | json.loads(item.target)
-        for item in items
-    ]
-    return Suite.model_validate(json.loads(row.definition) | {"items": made})
+    return Suite.of_rows(row.definition, [vars(item) for item in kept.item_rows(store, suite_id)])
 
 
 # --- carrying on -------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import sqlalchemy
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel, col, delete, func, or_, select
 
+from culturepark.catalog.suite_digest import suite_digest
 from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import Status, storable
 from culturepark.errors import StoreError, UsageError
@@ -23,7 +24,7 @@ from culturepark.files import clipped
 from culturepark.ids import SUITE_NAME, by_number, is_run_id, last_part, suite_id_of
 from culturepark.models.chat import canonical
 from culturepark.models.ledger import now
-from culturepark.store.integrity import edition_of, faults, named, suite_digest
+from culturepark.store.integrity import edition_of, faults, named
 from culturepark.store.store import Store, add_run
 from culturepark.store.tables import (
     AnswerRow,

@@ -5,7 +5,6 @@ Every row is checked when it is read, so that all other code can rely on its val
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -20,6 +19,7 @@ from sqlalchemy import Row, TypeDecorator, event, exists, func, inspect
 from sqlmodel import Session, SQLModel, col, select
 
 from culturepark.catalog import Framing
+from culturepark.catalog.suite_digest import suite_digest
 from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import (
     Duplicate,
@@ -39,7 +39,7 @@ from culturepark.domain import (
 )
 from culturepark.errors import StoreError
 from culturepark.ids import SUITE_NAME, dialogue_of, last_part, parent_of, run_of, suite_id_of
-from culturepark.models.chat import canonical, digest
+from culturepark.models.chat import digest
 from culturepark.store.database import DAMAGED, Database
 from culturepark.store.tables import (
     AbilityRow,
@@ -184,20 +184,6 @@ def checksum(vector: Mapping[str, Any]) -> int | None:
     named = f"{vector.get('embedder')}{vector.get('text_sha256')}".encode("utf-8", "surrogatepass")
     blob = vector.get("vector")
     return zlib.crc32(blob, zlib.crc32(named)) if isinstance(blob, bytes) else None
-
-
-def suite_digest(definition: str, items: Iterable[Mapping[str, Any]]) -> str:
-    """Return the digest of a suite, over the canonical JSON of its definition and of its items in their order.
-
-    Args:
-        definition: as JSON.
-        items: columns of `item`; payload and target as JSON.
-    """
-    taken = hashlib.sha256(canonical(json.loads(definition)).encode())
-    for item in items:
-        contents = [item["key"], item["language"], json.loads(item["payload"]), json.loads(item["target"])]
-        taken.update(f"\x1f{canonical([*contents, item['split']])}".encode())
-    return taken.hexdigest()
 
 
 def items_in_order(suite_id: str) -> Any:
