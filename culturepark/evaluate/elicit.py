@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from culturepark.catalog import Marks
@@ -141,7 +141,8 @@ def read(reply: Reply, ask: Ask, how: Elicitation) -> Reading:
     silent = not text and not reply.withheld
     abstained = choice is None and len(named) < 2 and not silent
     probabilities = outside = None
-    if how.marks != "labels" and (token := answer_token(reply.tokens, marks.values(), ask.condition.reasoning)):
+    said = spoken(reply.tokens, text)
+    if how.marks != "labels" and (token := answer_token(said, marks.values(), reasoning=ask.condition.reasoning)):
         masses = masses_of(token, marks)
         probabilities = {code: p for code, p in masses.items() if code != DECLINED}
         outside = max(0.0, 1.0 - math.fsum(probabilities.values()))
@@ -200,9 +201,21 @@ def by_labels(text: str, labels: Mapping[int, str]) -> list[int]:
     return found
 
 
-def answer_token(tokens: Sequence[Token], marks: object, reasoning: bool) -> Token | None:
+def spoken(tokens: Sequence[Token], text: str) -> list[Token]:
+    """Return the tokens of an answer's text; some servers send those of the thoughts before it too."""
+    whole = "".join(token.text for token in tokens)
+    start, end = max(0, whole.rfind(text)), 0
+    found = []
+    for token in tokens:
+        end += len(token.text)
+        if end > start:
+            found.append(token)
+    return found
+
+
+def answer_token(tokens: Sequence[Token], marks: Iterable[str], *, reasoning: bool) -> Token | None:
     """Return the token at which the answer stands: the first that is no decoration; after reasoning the last mark."""
-    wanted = {str(mark) for mark in marks}  # type: ignore[attr-defined]
+    wanted = set(marks)
     solid = [token for token in tokens if token.text.strip(AROUND)]
     if not reasoning:
         return solid[0] if solid else None

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from culturepark.catalog.suites import Item
-from culturepark.evaluate.elicit import LETTERS, chosen, marks_of, masses_of
+from culturepark.evaluate.elicit import LETTERS, answer_token, chosen, marks_of, masses_of, spoken
 from culturepark.evaluate.plan import DECLINED, orders_of
 from culturepark.models.chat import Token
 
@@ -90,6 +90,27 @@ def test_a_mass_is_that_of_all_spellings_and_never_shared_out() -> None:
     assert masses[2] == pytest.approx(0.3)
     assert masses[3] == masses[4] == 0
     assert sum(masses.values()) == pytest.approx(0.6)
+
+
+def tokens(*texts: str) -> list[Token]:
+    return [Token(text, -0.1, {text: -0.1}) for text in texts]
+
+
+def test_the_answers_token_is_found_behind_thoughts_and_decoration() -> None:
+    thoughts = tokens("<think>", "A", " maybe", "</think>", "\n\n", "**", "B", "**")
+    found = answer_token(spoken(thoughts, "**B**"), MARKS.values(), reasoning=False)
+    assert found is not None
+    assert found.text == "B"
+    aloud = tokens("Some", " say", " A", ".", "\n", "C", ".")
+    found = answer_token(spoken(aloud, "Some say A.\nC."), MARKS.values(), reasoning=True)
+    assert found is not None
+    assert found.text == "C"
+    refusal = tokens("I", " cannot", " say", ".")
+    found = answer_token(spoken(refusal, "I cannot say."), MARKS.values(), reasoning=False)
+    assert found is not None
+    assert sum(masses_of(found, MARKS).values()) == 0
+    assert answer_token(spoken(refusal, "I cannot say."), MARKS.values(), reasoning=True) is None
+    assert answer_token([], MARKS.values(), reasoning=False) is None
 
 
 def test_no_option_is_called_i() -> None:
