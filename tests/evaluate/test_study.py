@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from culturepark.errors import UsageError
 from culturepark.evaluate.measures import holm
@@ -143,6 +144,30 @@ def test_with_nothing_missing_the_fit_is_that_of_the_closed_form() -> None:
     assert (effect.ratings, effect.raters, effect.inputs) == (2 * table.size, raters, inputs)
     assert "differences" in effect.how
     assert "Satterthwaite" in effect.how
+    assert effect.estimate is not None
+    assert effect.error is not None
+    assert effect.freedom is not None
+    t = scipy.stats.t(effect.freedom, loc=effect.estimate, scale=effect.error)
+    assert (effect.low, effect.high) == pytest.approx(t.interval(0.95))
+    assert effect.p == pytest.approx(2 * min(t.cdf(0), t.sf(0)))
+
+
+def test_few_raters_have_one_degree_of_freedom_less_than_they_are() -> None:
+    for raters, freedom in ((3, 2), (4, 3)):
+        effect = mixed_effect(Study(raters=raters).draw(np.random.default_rng(3), EFFECT), "empathy")
+        assert effect.freedom == freedom
+        assert "one degree of freedom less" in effect.how
+
+
+@pytest.mark.parametrize("design", ["all", "halves"])
+def test_the_spread_of_a_large_study_is_known_whether_or_not_ratings_have_a_counterpart(design: str) -> None:
+    study = Study(raters=12, inputs=24, spread=Spread(input=1.2, rater=0.8, noise=1.0), design=design)
+    spread = mixed_effect(study.draw(np.random.default_rng(3), EFFECT), "empathy").spread
+    assert spread
+    assert spread.input == pytest.approx(1.2, rel=0.35)
+    assert spread.rater == pytest.approx(0.8, rel=0.35)
+    # Without counterparts a rater's liking of an input, .4 a rating, is noise too.
+    assert spread.noise == pytest.approx(1.0 if design == "all" else np.sqrt(1 + 2 * 0.4**2), rel=0.15)
 
 
 def test_other_units_give_the_same_effect_in_those_units() -> None:
@@ -150,7 +175,7 @@ def test_other_units_give_the_same_effect_in_those_units() -> None:
     plain = mixed_effect(ratings, "empathy")
     for factor in (1e6, 1e-6):
         other = mixed_effect([replace(rating, value=rating.value * factor) for rating in ratings], "empathy")
-        assert (other.estimate, other.error) == pytest.approx((plain.estimate * factor, plain.error * factor))  # type: ignore[operator]
+        assert (other.estimate, other.error) == pytest.approx((plain.estimate * factor, plain.error * factor))
         assert other.p == pytest.approx(plain.p, rel=1e-3)
 
 
@@ -225,6 +250,23 @@ def test_where_the_optimizer_fails_words_stand_too(monkeypatch: pytest.MonkeyPat
     effect = mixed_effect(ratings, "empathy")
     assert effect.how == "not fitted: the fit did not converge"
     assert effect.estimate is None
+
+
+def test_where_statsmodels_meets_a_variance_of_zero_raters_and_inputs_may_not_vary(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from statsmodels.regression.mixed_linear_model import MixedLM
+
+    def fail(model: MixedLM, **options: object) -> object:
+        raise np.linalg.LinAlgError("Singular matrix")
+
+    even = Study(spread=Spread(0.0, 0.0, 1.0)).draw(np.random.default_rng(4), EFFECT)
+    varied = Study(spread=Spread(0.8, 0.8, 1.0)).draw(np.random.default_rng(4), EFFECT)
+    fitted = mixed_effect(even, "empathy")
+    monkeypatch.setattr(MixedLM, "fit", fail)
+    effect = mixed_effect(even, "empathy")
+    assert (effect.low, effect.high) == pytest.approx((fitted.low, fitted.high), rel=0.01)
+    assert mixed_effect(varied, "empathy").how == "not fitted: statsmodels finds no solution for these ratings"
 
 
 def test_without_statsmodels_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
