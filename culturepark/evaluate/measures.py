@@ -42,8 +42,8 @@ DRAWS = 2000
 """Bootstrap draws behind an interval."""
 PERMUTATIONS = 9999
 """Random sign flips behind a p-value, so that the smallest is .0001 and survives Holm's correction for many tests."""
-ENUMERATED = 12
-"""Up to this many clusters, all sign flips are tried (4,096)."""
+ENUMERATED = 14
+"""Up to this many clusters, all sign flips are tried (16,384)."""
 FEWEST_CLUSTERS = 5
 """With fewer clusters there is no interval: the percentiles of a bootstrap would be far too narrow."""
 AT_ONCE = 2_000_000
