@@ -81,7 +81,7 @@ def test_commands_in_the_docs_exist_with_their_options(path: Path) -> None:
     group: Any = typer.main.get_command(app)
     unknown = []
     for block in FENCE.findall(path.read_text("utf-8")):
-        for line in COMMAND.findall(block):
+        for line in COMMAND.findall(block.replace("\\\n", " ")):
             words = shlex.split(re.sub(r"\[[^\]]*\]|\.\.\.", " ", line))
             command = group.commands.get(words[1])
             if words[2:] and words[2] in getattr(command, "commands", ()):

