@@ -17,7 +17,7 @@ from culturepark.cli.app import app
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-COMMAND = re.compile(r"^ *(?:\$ )?(culturepark [a-z][^|;#`\n\\]*)", re.MULTILINE)
+COMMAND = re.compile(r"""^ *(?:\$ )?(culturepark [a-z](?:"[^"\n]*"|[^|;#`\n\\"])*)""", re.MULTILINE)
 FENCE = re.compile(r"^```(?:sh|console)?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 VARIABLE = re.compile(r"CULTUREPARK_[A-Z]+")
 
