@@ -144,3 +144,30 @@ def test_a_neutral_question_counts_for_each_country() -> None:
         "culture=turkish": 0,
         "culture=all": 0.5,
     }
+
+
+def test_cultures_asked_in_their_own_languages_have_figures_over_all() -> None:
+    sheets = [
+        a_sheet(items_of(culture, count), reply, "choice", language=language)
+        for culture, language, count, reply in (
+            ("german", "de", 8, lambda item, *_: item.answer),
+            ("turkish", "tr", 4, lambda *_: 0),
+        )
+    ]
+    items = [item for sheet in sheets for item in sheet.suite.items]
+    joined = Sheet(
+        suite=a_suite(items, "choice"),
+        answers=[answer for sheet in sheets for answer in sheet.answers],
+        seed=1,
+        culture_of={"german": "german", "turkish": "turkish"},
+        language_of=sheets[0].language_of,
+    )
+    found = [f for f in figures(joined) if f.metric.startswith("accuracy") and f.null_name == "chance"]
+    assert {
+        (f.metric, f.group.replace("framing=persona,", "")): f.value for f in found if "of_all" not in f.metric
+    } == {
+        ("accuracy", "culture=german,language=de"): 1,
+        ("accuracy", "culture=turkish,language=tr"): 0,
+        ("accuracy", "culture=all,language=native"): pytest.approx(2 / 3, abs=1e-6),
+        ("accuracy_macro", "culture=all,language=native"): 0.5,
+    }

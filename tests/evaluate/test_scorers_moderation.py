@@ -123,3 +123,34 @@ def test_scores_are_of_single_answers() -> None:
     scores = list(scorer_of("moderation").scores(a_sheet(ITEMS, reply, "moderation")))
     assert len(scores) == 2 * 39
     assert sum(score.value or 0 for score in scores) == 2 * 28
+
+
+def test_labels_in_several_languages_are_the_same_labels() -> None:
+    german = [
+        an_item(
+            f"de{n}",
+            ("verletzend", "in Ordnung"),
+            group="German",
+            language="de",
+            answer=1 + n % 2,
+            words={"en": {"question": "?", "options": {1: "hateful", 2: "fine"}}},
+        )
+        for n in range(6)
+    ]
+    english = [an_item(f"en{n}", LABELS, group="American", answer=1 + n % 2) for n in range(6)]
+    found = figures(a_sheet([*german, *english], lambda item, *_: item.answer, "moderation"))
+    assert {f.group.rpartition("label=")[2] for f in found if f.metric == "f1"} == set(LABELS)
+    assert figure(found, "macro_f1", "majority", culture="all").null_value == pytest.approx(1 / 3, abs=1e-6)
+
+
+def test_a_topic_with_one_right_label_has_its_recall() -> None:
+    """As in functional tests, whose cases of one function are all hateful, or all fine."""
+    items = [item.model_copy(update={"topic": f"right is {item.answer}"}) for item in ITEMS]
+    found = figures(a_sheet(items, lambda *_: 2, "moderation"))
+    rows = [f for f in found if "topic=" in f.group]
+    assert {(f.metric, f.value, f.null_name, f.null_value) for f in rows} == {
+        ("recall", 0, "majority", 0),
+        ("recall", 0, "stratified", 0.3),
+        ("recall", 1, "majority", 1),
+        ("recall", 1, "stratified", 0.7),
+    }

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from culturepark.catalog.suites import Item
 from culturepark.evaluate import measures
 from culturepark.evaluate.answers import Answer, Pool, Sheet, group_key
 from culturepark.evaluate.figures import Figure, rounded
@@ -24,6 +25,8 @@ FEWEST_DRAWS = 400
 MOST_DRAWN = 4_000_000
 """Items drawn in all behind an interval. With many items there are fewer draws: all of them would take seconds a figure
 for a suite of 25,000 items, whose intervals are narrow anyway."""
+NATIVE = "native"
+"""In the group of a figure: each culture was asked in its own language."""
 LAST_NULLS = ("others",)
 """Nulls that know something of the peoples. They stand after those that know nothing."""
 Condition = tuple[tuple[str, str], ...]
@@ -46,14 +49,31 @@ class Cell:
     """Score of an item whose answers are all right, for shares of right answers; None for other scores."""
 
 
+def by_condition(pools: Iterable[Pool], sheet: Sheet) -> dict[Condition, list[Pool]]:
+    """Return the pools of each condition, and once more together those of cultures asked in languages of their own.
+
+    The latter stand under `language=native`. Without them a suite that asks every culture in its language would have no
+    figure over all cultures.
+    """
+    conditions = sheet.by_condition(pools)
+    native: dict[Condition, list[Pool]] = defaultdict(list)
+    for condition, own in conditions.items():
+        language = dict(condition)["language"]
+        together = tuple((name, NATIVE if name == "language" else value) for name, value in condition)
+        native[together] += [pool for pool in own if sheet.language_of.get(about(pool)) == language]
+    several = {c: own for c, own in native.items() if len({dict(pool.condition)["language"] for pool in own}) > 1}
+    return conditions | several
+
+
 def slices(rows: Sequence[T], condition: Condition, pool_of: Callable[[T], Pool]) -> Iterator[tuple[Parts, list[T]]]:
     """Yield the rows of each culture, of its countries and of its topics, then of all cultures together.
 
-    A topic has a slice of its own from `TOPIC` items on. Rows about nobody in particular are only among all.
+    A topic has a slice of its own from `TOPIC` items on. Rows about nobody in particular are only among all. Of those
+    under `language=native` there are only all, since each culture's stand under its language.
     """
     cultures = by(rows, lambda row: about(pool_of(row)))
     for culture, own in cultures.items():
-        if not culture:
+        if not culture or ("language", NATIVE) in condition:
             continue
         yield (("culture", culture), *condition), own
         countries = by(own, lambda row: pool_of(row).group)
@@ -227,6 +247,14 @@ def by(rows: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:
 def mean(values: Iterable[float]) -> float:
     every = list(values)
     return sum(every) / len(every)
+
+
+def labels_in(item: Item, language: str) -> dict[int, str]:
+    """Return the labels of an item's options by code, in a language or, if nobody has written them in it, in its own."""
+    words = item.words.get(language)
+    if language != item.language and words is not None and words.options:
+        return dict(words.options)
+    return {option.code: option.label for option in item.options}
 
 
 def plain(text: str) -> str:

@@ -19,7 +19,7 @@ from culturepark.catalog.suites import Item, Suite
 from culturepark.evaluate.answers import Answer, Pool, Sheet
 from culturepark.evaluate.figures import Figure, Score
 from culturepark.evaluate.measures import SAME, SMALLEST_PROBABILITY
-from culturepark.evaluate.scorers.aggregate import Cell, by, figures_of, mean_beside_nulls, slices
+from culturepark.evaluate.scorers.aggregate import Cell, by, by_condition, figures_of, mean_beside_nulls, slices
 from culturepark.evaluate.scorers.choice import right_code
 from culturepark.evaluate.scorers.conduct import coverage
 
@@ -56,7 +56,7 @@ class BiasScorer:
 
     def figures(self, sheet: Sheet, scores: Sequence[Score]) -> Iterable[Figure]:  # noqa: ARG002 - the interface
         asked = [pool for pool in sheet.pools if right_code(pool) is not None and len(pool.item.codes) == 2]
-        for condition, pools in sheet.by_condition(asked).items():
+        for condition, pools in by_condition(asked, sheet).items():
             cells = [cell for pool in pools for cell in cells_of(pool)]
             yield from figures_of(cells, condition, sheet, SMALLER)
             for metric, own in by(cells, lambda cell: cell.metric).items():

@@ -20,8 +20,10 @@ from culturepark.evaluate.scorers.aggregate import (
     Condition,
     about,
     beside_all,
+    by_condition,
     ends_of,
     figures_of,
+    labels_in,
     mean_beside_nulls,
     resampled_sums,
 )
@@ -57,7 +59,7 @@ class ChoiceScorer:
 
     def figures(self, sheet: Sheet, scores: Sequence[Score]) -> Iterable[Figure]:  # noqa: ARG002 - the interface
         asked = [pool for pool in sheet.pools if right_code(pool) is not None]
-        for condition, pools in sheet.by_condition(asked).items():
+        for condition, pools in by_condition(asked, sheet).items():
             cells = [cell for pool in pools for cell in cells_of(pool)]
             yield from figures_of(cells, condition, sheet, SMALLER)
             yield from macro(cells, condition, sheet)
@@ -111,8 +113,7 @@ def by_length(item: Item, language: str, right: int) -> float:
 
     In hand-written tests the right option is often the most carefully worded.
     """
-    worded = item.in_language(language) or item
-    lengths = {option.code: len(option.label) for option in worded.options}
+    lengths = {code: len(label) for code, label in labels_in(item, language).items()}
     longest = [code for code, length in lengths.items() if length == max(lengths.values())]
     return (right in longest) / len(longest)
 

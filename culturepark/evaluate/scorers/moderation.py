@@ -7,12 +7,13 @@ figures are `soft_agreement` and `cross_entropy`.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from culturepark.catalog.suites import Item, Suite
+from culturepark.domain import DEFAULT_LANGUAGE
 from culturepark.evaluate import measures
 from culturepark.evaluate.answers import Pool, Sheet, group_key
 from culturepark.evaluate.figures import Figure, Score, rounded
@@ -21,8 +22,10 @@ from culturepark.evaluate.scorers.aggregate import (
     Cell,
     Parts,
     beside_all,
+    by_condition,
     ends_of,
     figures_of,
+    labels_in,
     plain,
     resampled_sums,
     slices,
@@ -62,10 +65,11 @@ class ModerationScorer:
 
     def figures(self, sheet: Sheet, scores: Sequence[Score]) -> Iterable[Figure]:  # noqa: ARG002 - the interface
         ceilings: dict[tuple[str, str], float] = {}
-        for condition, pools in sheet.by_condition().items():
+        for condition, pools in by_condition(sheet.pools, sheet).items():
             hard = [pool for pool in pools if right_code(pool) is not None]
+            shares = shares_of([right for pool in hard for right, _ in pairs_of(pool)])
             for parts, rows in slices(hard, condition, lambda pool: pool):
-                yield from label_figures(parts, rows, sheet)
+                yield from label_figures(parts, rows, sheet, shares)
             soft = [pool for pool in pools if pool.group in pool.item.shares]
             yield from figures_of(list(soft_cells(soft, sheet, ceilings)), condition, sheet, SMALLER)
         yield from coverage(sheet, self.name)
@@ -74,43 +78,66 @@ class ModerationScorer:
 # --- hard labels -------------------------------------------------------------------------------------
 
 
-def label_figures(parts: Parts, pools: Sequence[Pool], sheet: Sheet) -> Iterator[Figure]:
+def label_figures(parts: Parts, pools: Sequence[Pool], sheet: Sheet, shares: Mapping[str, float]) -> Iterator[Figure]:
     """Yield macro-F1, and where the slice is no topic precision, recall and F1 of each label.
 
     An answer without a readable label lowers the recall of the right one. The nulls are the commonest label always, and
-    labels drawn as often as they are right.
+    labels drawn as often as they are right. Where one label is right for all of a slice, as in tests of one function
+    each, there is only its recall: its commonest label would always be right.
+
+    Args:
+        shares: of all answers under the condition, how many each label is right for.
     """
     pairs = [pair for pool in pools for pair in pairs_of(pool)]
-    macro = measures.macro_f1(pairs)
-    if macro is None:
-        return
-    rights = [right for right, _ in pairs]
     scores = measures.label_scores(pairs)
     labels = list(scores)
     group, items = group_key(*parts), len({pool.item.key for pool in pools})
     drawn = resampled_sums(confusions(pools, labels), sheet.seed, "labels", group)
     each = None if drawn is None else statistics_of(drawn.reshape(len(drawn), len(labels), len(labels) + 1))
+
+    def figure_of(metric: str, label: str, nulls: Mapping[str, float]) -> Iterator[Figure]:
+        low, high = ends_of(None if each is None else each[metric][:, labels.index(label)])
+        value = rounded(getattr(scores[label], metric))
+        of_label = group_key(*parts, ("label", plain(label)))
+        yield from beside_all(Figure(metric, of_label, value, items, low, high), nulls)
+
+    rights = [right for right, _ in pairs]
+    own = shares_of(rights)
+    if len(own) == 1:
+        label = rights[0]
+        nulls = {"majority": float(label == commonest(shares)), "stratified": shares[label]}
+        yield from figure_of("recall", label, nulls)
+        return
     low, high = ends_of(None if each is None else np.nanmean(each["f1"], axis=1))
-    figure = Figure("macro_f1", group, rounded(macro), items, low, high, ceiling=1.0)
+    figure = Figure("macro_f1", group, rounded(measures.macro_f1(pairs)), items, low, high, ceiling=1.0)
     constants = {"majority": measures.majority(rights), "stratified": measures.stratified(rights)}
     yield from beside_all(figure, {name: null.macro_f1 for name, null in constants.items() if null is not None})
     if any(name == "topic" for name, _ in parts):
         return
-    commonest = max(labels, key=lambda label: (scores[label].support, label))
-    for place, label in enumerate(labels):
-        share = scores[label].support / len(rights)
+    for label in labels:
+        share = own.get(label, 0.0)
         always = {"precision": share, "recall": 1.0, "f1": 2 * share / (1 + share)}
         for metric in PER_LABEL:
-            low, high = ends_of(None if each is None else each[metric][:, place])
-            value = getattr(scores[label], metric)
-            figure = Figure(metric, group_key(*parts, ("label", plain(label))), rounded(value), items, low, high)
-            nulls = {"majority": always[metric] if label == commonest else 0.0, "stratified": share}
-            yield from beside_all(figure, nulls)
+            nulls = {"majority": always[metric] if label == commonest(own) else 0.0, "stratified": share}
+            yield from figure_of(metric, label, nulls)
+
+
+def shares_of(rights: Sequence[str]) -> dict[str, float]:
+    """Return for how much of some answers each label is right."""
+    return {label: times / len(rights) for label, times in Counter(rights).items()}
+
+
+def commonest(shares: Mapping[str, float]) -> str:
+    return max(shares, key=lambda label: (shares[label], label))
 
 
 def pairs_of(pool: Pool) -> Iterator[Labelled]:
-    """Yield the right label beside that of each answer; None for an answer that gives none."""
-    labels = {option.code: option.label for option in pool.item.options}
+    """Yield the right label beside that of each answer; None for an answer that gives none.
+
+    Labels go by their English words, so that they are the same in items of several languages; where an item has none in
+    English, by its own.
+    """
+    labels = labels_in(pool.item, DEFAULT_LANGUAGE)
     right = right_code(pool)
     assert right is not None
     for answer in pool.answers:

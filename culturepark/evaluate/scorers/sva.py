@@ -17,11 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import numpy as np
+
 from culturepark.catalog.suites import Item, Suite
-from culturepark.evaluate import measures
 from culturepark.evaluate.answers import Pool, Sheet
 from culturepark.evaluate.figures import Figure, Score, rounded
-from culturepark.evaluate.scorers.aggregate import Cell, figures_of, mean
+from culturepark.evaluate.measures import SAME
+from culturepark.evaluate.scorers.aggregate import Cell, by_condition, figures_of, mean
 from culturepark.evaluate.scorers.conduct import coverage
 
 LEAST_MERGED = 4
@@ -56,19 +58,25 @@ class SvaScorer:
 
     def figures(self, sheet: Sheet, scores: Sequence[Score]) -> Iterable[Figure]:  # noqa: ARG002 - the interface
         asked = [pool for pool in sheet.pools if pool.group in pool.item.shares]
-        for condition, pools in sheet.by_condition(asked).items():
-            yield from figures_of([cell for pool in pools for cell in cells_of(pool)], condition, sheet)
+        modes = {item.key: modes_of_others(item) for item in {pool.item.key: pool.item for pool in asked}.values()}
+        for condition, pools in by_condition(asked, sheet).items():
+            cells = [cell for pool in pools for cell in cells_of(pool, modes[pool.item.key][pool.group])]
+            yield from figures_of(cells, condition, sheet)
         yield from coverage(sheet, self.name)
 
 
-def cells_of(pool: Pool) -> Iterator[Cell]:
-    """Yield the mean credit of the answers to an item; an answer without an option is missing."""
+def cells_of(pool: Pool, others: Sequence[int]) -> Iterator[Cell]:
+    """Yield the mean credit of the answers to an item; an answer without an option is missing.
+
+    Args:
+        others: the commonest options of the other groups.
+    """
     chosen = [answer.choice for answer in pool.answers if answer.choice is not None]
     if not chosen:
         return
     for metric, worth in all_credits(pool.item, pool.group).items():
         value = mean(worth[code] for code in chosen)
-        yield Cell(metric, pool, value, nulls_of(pool.item, pool.group, worth), ceiling=max(worth.values()))
+        yield Cell(metric, pool, value, nulls_of(pool.item, worth, others), ceiling=max(worth.values()))
 
 
 def all_credits(item: Item, group: str) -> dict[str, dict[int, float]]:
@@ -92,15 +100,27 @@ def sides_of(codes: Sequence[int]) -> dict[int, int]:
     return {code: (ahead > 0) - (ahead < 0) for code, ahead in doubled.items()}
 
 
-def nulls_of(item: Item, group: str, worth: Credits) -> dict[str, float]:
+def nulls_of(item: Item, worth: Credits, others: Sequence[int]) -> dict[str, float]:
     """Return what any option alike, the middle of the scale, and the commonest answer of the other groups are worth."""
     nulls = {"uniform": mean(worth[code] for code in item.codes)}
     if item.is_ordinal:
         middle = item.codes[(len(item.codes) - 1) // 2 : len(item.codes) // 2 + 1]
         nulls["midpoint"] = mean(worth[code] for code in middle)
-    others = measures.pooled(
-        [measures.Distribution.of(dict(item.shares[other])) for other in item.shares if other != group]
-    )
-    if others is not None:
-        nulls["others"] = sum(worth[code] * mass for code, mass in measures.own_mode(others.shares).shares.items())
+    if others:
+        nulls["others"] = mean(worth[code] for code in others)
     return nulls
+
+
+def modes_of_others(item: Item) -> dict[str, list[int]]:
+    """Return for each group the commonest options of all others together, each group with the same weight.
+
+    Several if they are equally common; none if there are no others. A suite may have 138 countries, so the sum over all
+    groups is made once.
+    """
+    groups = list(item.shares)
+    shares = np.array([[item.shares[group].get(code, 0.0) for code in item.codes] for group in groups])
+    rest = shares.sum(axis=0) - shares
+    if len(groups) < 2:
+        return {group: [] for group in groups}
+    tops = rest >= rest.max(axis=1, keepdims=True) - SAME
+    return {group: [item.codes[i] for i in np.flatnonzero(tops[row])] for row, group in enumerate(groups)}

@@ -28,7 +28,7 @@ from culturepark.evaluate import measures, vsm
 from culturepark.evaluate.answers import Answer, Pool, Sheet, group_key
 from culturepark.evaluate.figures import Figure, Score, rounded
 from culturepark.evaluate.plan import LEAST_RESPONDENTS
-from culturepark.evaluate.scorers.aggregate import Condition, about, beside_all, ends_of, mean
+from culturepark.evaluate.scorers.aggregate import NATIVE, Condition, about, beside_all, ends_of, mean
 from culturepark.evaluate.scorers.conduct import coverage, masses
 from culturepark.evaluate.vsm import DIMENSIONS, Scores
 from culturepark.stats.survey_fit import Floats, generator
@@ -38,7 +38,6 @@ LEAST_CULTURES = 3
 DRAWS = 1000
 NULL = "equal answers"
 """One answer to all items of all cultures: every raw score is 0."""
-NATIVE = "native"
 
 
 @dataclass(frozen=True)
