@@ -71,3 +71,15 @@ def test_missing_answers_are_left_out() -> None:
     row = figure(found, "sva", "uniform", culture="german")
     assert (row.value, row.n) == (pytest.approx(0.8), 5)
     assert figure(found, "answered", culture="german").value == pytest.approx(5 / 6, abs=1e-6)
+
+
+def test_the_commonest_answer_of_others_may_be_two() -> None:
+    shares = {"DEU": {1: 0.7, 2: 0.3, 3: 0.0}, "KOR": {1: 0.6, 2: 0.4}, "TUR": {2: 0.4, 3: 0.6}, "BRA": {1: 1.0}}
+    items = [an_item(f"q{n}", ("a", "b", "c"), shares=shares) for n in range(5)]
+    found = figures(a_sheet(items, lambda *_: 1, "sva"))
+    assert figure(found, "sva", "others", culture="german").null_value == pytest.approx(0.7)
+    assert figure(found, "sva", "others", culture="turkish").null_value == 0
+    # Germans, Koreans and Turks: 1.3 for the first, 1.1 for the second; without Koreans and Brazilians .7, .7 and .6.
+    two = [an_item(f"q{n}", ("a", "b", "c"), shares={k: shares[k] for k in ("DEU", "TUR", "KOR")}) for n in range(5)]
+    found = figures(a_sheet(two, lambda *_: 1, "sva"))
+    assert figure(found, "sva", "others", culture="korean").null_value == pytest.approx((0.6 + 0.4) / 2)

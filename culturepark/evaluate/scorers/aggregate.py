@@ -250,7 +250,7 @@ def mean(values: Iterable[float]) -> float:
 
 
 def labels_in(item: Item, language: str) -> dict[int, str]:
-    """Return the labels of an item's options by code, in a language or, if nobody has written them in it, in its own."""
+    """Return the labels of an item's options by code, in a language or, if nobody wrote them in it, in its own."""
     words = item.words.get(language)
     if language != item.language and words is not None and words.options:
         return dict(words.options)
