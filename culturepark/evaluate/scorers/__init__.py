@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from culturepark.errors import UsageError
 from culturepark.evaluate.figures import Scorer
+from culturepark.evaluate.scorers.bias import BiasScorer
+from culturepark.evaluate.scorers.choice import ChoiceScorer
+from culturepark.evaluate.scorers.moderation import ModerationScorer
 from culturepark.evaluate.scorers.survey import SurveyScorer
+from culturepark.evaluate.scorers.sva import SvaScorer
+from culturepark.evaluate.scorers.vsm13 import Vsm13Scorer
 from culturepark.files import clipped
 from culturepark.plugins import Registry
 
@@ -22,7 +27,15 @@ def of_plugin(name: str, scorer: object) -> Scorer:
 
 
 SCORERS: Registry[Scorer] = Registry("culturepark.suites", of_plugin)
-for own in (SurveyScorer(),):
+OWN: tuple[Scorer, ...] = (
+    SurveyScorer(),
+    ChoiceScorer(),
+    ModerationScorer(),
+    BiasScorer(),
+    SvaScorer(),
+    Vsm13Scorer(),
+)
+for own in OWN:
     SCORERS.add(own.name, own)
 
 

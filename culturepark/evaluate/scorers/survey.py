@@ -9,16 +9,17 @@ country's own commonest answer.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TypeVar
 
 from culturepark.catalog.suites import Item, Suite
 from culturepark.evaluate import measures
-from culturepark.evaluate.answers import Answer, Pool, Sheet, group_key
+from culturepark.evaluate.answers import Pool, Sheet, group_key
 from culturepark.evaluate.figures import Figure, Score, rounded
 from culturepark.evaluate.measures import Ceilings, Distribution
+from culturepark.evaluate.scorers.aggregate import TOPIC, Condition, by, interval_figure, mean, plain
+from culturepark.evaluate.scorers.conduct import conduct, is_first
 from culturepark.stats.survey_fit import generator
 
 METRICS = ("nvas", "jsd", "wasserstein", "top")
@@ -30,10 +31,6 @@ ORDERED = ("nvas", "wasserstein")
 PEOPLE = 1000
 """Respondents behind shares of which nobody says how many there were; only the ceiling hangs on it."""
 PEOPLE_AT_MOST = 1_000_000
-TOPIC = 5
-"""Items of a topic from which on it has figures of its own."""
-Condition = tuple[tuple[str, str], ...]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -84,7 +81,8 @@ class SurveyScorer:
             yield from near(condition, pools, sheet)
             yield from told_apart(condition, pools)
         yield from consistency(asked, sheet)
-        yield from conduct(sheet)
+        if is_first(sheet, self.name):
+            yield from conduct(sheet)
 
 
 # --- distances -----------------------------------------------------------------------------------
@@ -175,6 +173,8 @@ def near(condition: Condition, pools: Sequence[Pool], sheet: Sheet) -> Iterator[
                 yield from beside_nulls((("culture", culture), ("topic", plain(topic)), *condition), on_it, sheet)
     if len(cultures) > 1:
         yield from beside_nulls((("culture", "all"), *condition), every, sheet)
+    if not is_first(sheet, SurveyScorer.name):
+        return
     for culture, own_pools in by(pools, lambda pool: pool.culture or pool.group).items():
         answered = [float(pool.distribution is not None) for pool in own_pools]
         yield interval_figure("answered", (("culture", culture), *condition), answered, own_pools, sheet)
@@ -305,98 +305,3 @@ def pairs_of(both: Sequence[tuple[Pool, Pool]]) -> Iterator[tuple[tuple[Pool, Po
         if first[0].item.key != second[0].item.key:
             yield first, second
             yield second, first
-
-
-# --- how it answers ----------------------------------------------------------------------------------
-
-
-def conduct(sheet: Sheet) -> Iterator[Figure]:
-    """Yield by condition how often no option was chosen, what leaks, and what the place of an option does."""
-    answers: dict[Condition, list[Answer]] = defaultdict(list)
-    for answer in sheet.answers:
-        if answer.shown:
-            answers[answer.condition].append(answer)
-    for condition, given in answers.items():
-        keys = [answer.item for answer in given]
-        yield interval_figure("abstained", condition, [float(a.abstained) for a in given], given, sheet, clusters=keys)
-        weighed = [a for a in given if a.probabilities is not None and a.outside is not None]
-        if weighed:
-            outside = [float(a.outside or 0.0) for a in weighed]
-            own_keys = [a.item for a in weighed]
-            yield interval_figure("outside_mass", condition, outside, weighed, sheet, clusters=own_keys)
-        declined = [a for a in weighed if a.abstained]
-        if declined:
-            leaking = [float(measures.leaks(masses(a), a.abstained)) for a in declined]
-            yield interval_figure("leakage", condition, leaking, declined, sheet, clusters=[a.item for a in declined])
-        yield from places(condition, given, sheet)
-
-
-def masses(answer: Answer) -> Distribution:
-    """Return what an answer gives to each option, out of everything."""
-    given = dict(answer.probabilities or {})
-    return Distribution(given, max(0.0, 1.0 - sum(given.values())))
-
-
-def places(condition: Condition, given: Sequence[Answer], sheet: Sheet) -> Iterator[Figure]:
-    """Yield the share of the first place in the answers, by number of options; by content alone it is 1 of k."""
-    rows: dict[int, list[tuple[str, list[float]]]] = defaultdict(list)
-    for answer in given:
-        shown = [code for code in answer.shown if code >= 0]
-        if answer.probabilities is not None:
-            rows[len(shown)].append((answer.item, [answer.probabilities.get(code, 0.0) for code in shown]))
-        elif answer.choice in shown:
-            rows[len(shown)].append((answer.item, [float(code == answer.choice) for code in shown]))
-    for count, own in sorted(rows.items()):
-        bias = measures.position_shares(
-            [row for _, row in own], sheet.seed, condition, clusters=[key for key, _ in own]
-        )
-        if bias is None:
-            continue
-        first = bias.shares[0]
-        yield Figure(
-            metric=bias.verdict or "first_place",
-            group=group_key(*condition, ("options", str(count))),
-            value=rounded(first.value if bias.always is None else bias.shares[bias.always].value),
-            n=first.clusters,
-            low=rounded(first.low),
-            high=rounded(first.high),
-            null_name="content alone",
-            null_value=rounded(bias.chance),
-        )
-
-
-# --- small things ----------------------------------------------------------------------------------
-
-
-def interval_figure(
-    metric: str,
-    parts: Sequence[tuple[str, str]],
-    values: Sequence[float],
-    rows: Sequence[Pool] | Sequence[Answer],
-    sheet: Sheet,
-    clusters: Sequence[str] | None = None,
-) -> Figure:
-    """Return the mean of some values with its interval over items."""
-    group = group_key(*parts)
-    keys = clusters or [row.item.key if isinstance(row, Pool) else row.item for row in rows]
-    interval = measures.bootstrap(values, sheet.seed, metric, group, clusters=keys)
-    if interval is None:
-        return Figure(metric, group, None, 0)
-    return Figure(metric, group, rounded(interval.value), len(values), rounded(interval.low), rounded(interval.high))
-
-
-def by(rows: Iterable[T], key: Callable[[T], str]) -> dict[str, list[T]]:
-    found: dict[str, list[T]] = defaultdict(list)
-    for row in rows:
-        found[key(row)].append(row)
-    return dict(found)
-
-
-def mean(values: Iterable[float]) -> float:
-    every = list(values)
-    return sum(every) / len(every)
-
-
-def plain(topic: str) -> str:
-    """Return a topic as a group of a figure may hold it."""
-    return topic.replace(",", ";").replace("=", ":")
