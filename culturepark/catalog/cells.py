@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+import warnings
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -45,7 +46,7 @@ def below(value: Any, path: str) -> Any:
         value = structured(value)
         if isinstance(value, Mapping):
             value = value.get(part)
-        elif isinstance(value, list) and part.lstrip("-").isdigit():
+        elif isinstance(value, list) and re.fullmatch(r"-?[0-9]{1,9}", part):
             value = value[int(part)] if -len(value) <= int(part) < len(value) else None
         else:
             return None
@@ -63,7 +64,9 @@ def structured(value: Any) -> Any:
         return value
     for read in (json.loads, ast.literal_eval):
         try:
-            found = read(text)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of Python, at escapes that it does not know
+                found = read(text)
         except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
             continue
         return list(found) if isinstance(found, tuple) else found

@@ -75,7 +75,8 @@ def suite_notes(suite: Suite) -> Iterator[str]:
     items = suite.items
     kinds = Counter(item.target_kind or "no target" for item in items)
     yield f"{len(items):,} items: " + ", ".join(f"{count:,} with {kind}" for kind, count in kinds.most_common())
-    yield from right_options(items)
+    if "bias" not in suite.scorers:  # where the near filler is the first option of all
+        yield from right_options(items)
     known = {*alpha3_codes(), *shipped_cultures(), "raters"}
     if unknown := sorted(groups_of(items) - known):
         yield (
@@ -104,7 +105,7 @@ def right_options(items: tuple[Item, ...]) -> Iterator[str]:
         for item in items
         if item.answer is not None
     ]
-    # Fixed labels, as yes and no, have their places; and pairs are near and far in this order.
+    # Fixed labels, as yes and no, have their places.
     varied = len({tuple(labels) for labels, _ in chosen}) > len(chosen) / 2
     if len(chosen) < FEW or not varied:
         return

@@ -84,7 +84,7 @@ def show(name: Named, scenario: Scenario = None, as_json: Json = False) -> int:
     if as_json:
         items = [item.model_dump(mode="json") for item in suite.items[:SHOWN]]
         definition = suite.model_dump(mode="json", exclude={"items"})
-        write(json.dumps(summary(suite) | definition | {"digest": suite.digest, "first_items": items}))
+        write(json.dumps(summary(suite) | definition | {"first_items": items}))
         return 0
     write(f"{suite.name}: {suite.title}")
     if suite.note:
@@ -224,13 +224,16 @@ def export(
     from culturepark.export.suites import export_suite
     from culturepark.terminal.safe import tell, write
 
-    paths, count = export_suite(find_suite(decodable(name), scenario), to.value, out)
+    done = export_suite(find_suite(decodable(name), scenario), to.value, out)
     if as_json:
-        write(json.dumps({"files": [str(path) for path in paths], "questions": count}))
+        files = [str(path) for path in done.paths]
+        write(json.dumps({"files": files, "questions": done.questions, "left_out": done.left_out}))
         return 0
-    for path in paths:
+    for path in done.paths:
         write(shown(path))
-    tell(f"{count:,} questions, asked in the items' own languages and with the tool's own scoring")
+    if done.left_out:
+        tell(f"left out {done.left_out:,}: items with options and no target")
+    tell(f"{done.questions:,} questions, asked in the items' own languages and with the tool's own scoring")
     return 0
 
 

@@ -7,6 +7,7 @@ kind becomes a task: `choice` (one right option), `shares` (what people chose), 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ from ruamel.yaml.comments import TaggedScalar
 
 from culturepark import __version__
 from culturepark.catalog.files import shown
-from culturepark.catalog.suites import Item, Suite
+from culturepark.catalog.suites import Item, Suite, canonical_json
 from culturepark.domain import shipped_cultures
 from culturepark.errors import UsageError
 from culturepark.files import exists
@@ -87,13 +88,26 @@ def group_in_words(group: str) -> str:
     return culture.name if culture else country_name(group)
 
 
-def export_suite(suite: Suite, tool: Tool, out: Path) -> tuple[list[Path], int]:
-    """Write a suite for a tool, and return the files and the number of questions.
+@dataclass(frozen=True)
+class Exported:
+    paths: list[Path]
+    questions: int
+    left_out: int
+    """Items with options and no target, which those tools cannot score."""
+
+
+def export_suite(suite: Suite, tool: Tool, out: Path) -> Exported:
+    """Write a suite for a tool.
 
     Raises:
-        UsageError: if one of the files is there already, or the folder takes none.
+        UsageError: if no item can be scored, one of the files is there already, or the folder takes none.
     """
     docs = list(docs_of(suite))
+    if not docs:
+        raise UsageError(
+            f"{suite.name} cannot be exported: its items have options and no target, so {tool} has nothing to score. "
+            f"`culturepark evaluate {suite.name}` reads them all together"
+        )
     kinds = [kind for kind in METRICS if any(doc.kind == kind for doc in docs)]
     files = lm_eval_files(suite, docs, kinds) if tool == "lm-eval" else inspect_files(suite, docs, kinds)
     for name in files:
@@ -105,7 +119,8 @@ def export_suite(suite: Suite, tool: Tool, out: Path) -> tuple[list[Path], int]:
             (out / name).write_text(text, "utf-8")
     except OSError as error:
         raise UsageError(f"{shown(out)} cannot be written: {error.strerror}; name another folder with --out") from None
-    return [out / name for name in files], len(docs)
+    left_out = len(suite.items) - len({doc.item.key for doc in docs})
+    return Exported([out / name for name in files], len(docs), left_out)
 
 
 def docs_of(suite: Suite) -> Iterator[Doc]:
@@ -189,7 +204,13 @@ def lm_eval_task(suite: Suite, kind: Kind, name: str) -> dict[str, Any]:
 
 
 def metadata(suite: Suite) -> dict[str, Any]:
-    return {"version": 1, "suite": suite.name, "sha256": suite.digest, "card": suite.card.model_dump(mode="json")}
+    return {"version": 1, "suite": suite.name, "sha256": sha256_of(suite), "card": suite.card.model_dump(mode="json")}
+
+
+def sha256_of(suite: Suite) -> str:
+    """Return the sha256 over the suite's definition and its items, as hex, the same for the same suite."""
+    parts = [suite.definition, *(canonical_json(item.model_dump(mode="json")) for item in suite.items)]
+    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def function(name: str) -> TaggedScalar:

@@ -446,6 +446,43 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert result.path.read_text("utf-8") == before
 
 
+HOSTILE: list[Any] = [
+    "\ud800", "\0", "x" * 30_000, "[" * 5000, "['\\d']", "{" * 50, float("nan"), float("inf"), 10**400, -(10**400),
+    True, [], {}, [[]], [None], {"": None}, {"a": {"b": []}}, [1, [2, {"c": 3}]], "defaultdict(", "1e999", "²",
+    "{text}", "\u202e",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))
+@pytest.mark.parametrize(
+    "maps",
+    [
+        "key=v,question=v,options=v,answer=v,language=v,group=v,topic=v,scale=v,split=v,signals=v,n=v",
+        "question=q,options=v,shares=v,n=v,group=v",
+        "question=q {v},options:no|yes,ratings=v,rating_group:0,rating_value:1",
+        "question=q,min=v,max=v,answer=v",
+        "question=q,options:no|yes,shares=v,group=q",
+        "question=q,free=v,free_text:0,free_count:1",
+        "question=q,free=v,options_from=v,group=v",
+        "question=q,each=v,votes=_each.value,voters=v",
+        "question=q,options:no|yes,answers=v",
+        "question=v,reference=v,avoid=v",
+    ],
+)
+def test_no_cell_breaks_an_import(tmp_path: Path, value: Any, maps: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(
+        json.dumps({"q": "fine", "v": value}) + "\n" + json.dumps({"q": "fine", "v": "fine"}) + "\n", "utf-8"
+    )
+    try:
+        result = import_suite(path, parse([maps]), out=tmp_path / "out", title="T", scorers=["choice"], card=CARD)
+    except UsageError:
+        assert not list(tmp_path.glob("out/*"))
+    else:
+        assert len(load_suite(result.path).items) == result.items
+        json.dumps(result.as_json())
+
+
 # --- shipped maps ----------------------------------------------------------------------------------
 
 HOME = {"TUR": {"1": 0.5, "2": 0.5}}

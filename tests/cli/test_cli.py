@@ -554,6 +554,7 @@ JSON = {
     "branch": "branch a.d1.t4 --text Hello.",
     "people": "people --from people.csv --map map.yaml --out folk",
     "runs": "runs",
+    "suites": "suites",
     "calls": "calls a",
     "merge": "merge theirs.db --dry-run",
     "stats": "stats a",

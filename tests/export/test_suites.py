@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 from culturepark.catalog.suites import Suite
 from culturepark.errors import UsageError
-from culturepark.export.suites import METRICS, TOOLS, Tool, export_suite
+from culturepark.export.suites import METRICS, TOOLS, Tool, export_suite, sha256_of
 from culturepark.models.tokens import offer_tables
 
 CARD = {
@@ -34,6 +34,7 @@ ITEMS: list[dict[str, Any]] = [
     {"key": "own", "question": "What do we drink?", "options": TWO, "shares": {"BRA": {2: 1.0}}, "group": "BRA"},
     {"key": "free", "question": "How is tea made?", "reference": "With water."},
 ]
+UNSCORED = {"key": "asked", "question": "How often do you drink tea?", "options": TWO}
 
 
 def suite(
@@ -68,9 +69,9 @@ def read(path: Path) -> Any:
 
 
 def test_a_question_is_asked_once_for_each_group_that_has_a_target(tmp_path: Path) -> None:
-    _, count = export_suite(suite(), "lm-eval", tmp_path)
+    done = export_suite(suite([*ITEMS, UNSCORED]), "lm-eval", tmp_path)
     choice, shares = (rows(tmp_path / f"table_drinks_{kind}.jsonl") for kind in ("choice", "shares"))
-    assert count == 6
+    assert (done.questions, done.left_out) == (6, 1)
     assert [(row["id"], row["group"], row["target"]) for row in choice] == [
         ("right", "", 0), ("by.TUR", "TUR", 0), ("by.german", "german", 1),
     ]  # fmt: skip
@@ -82,7 +83,7 @@ def test_a_question_is_asked_once_for_each_group_that_has_a_target(tmp_path: Pat
 
 
 def test_tasks_of_lm_eval_name_their_files_their_scores_and_the_card(tmp_path: Path) -> None:
-    paths, _ = export_suite(suite(), "lm-eval", tmp_path)
+    paths = export_suite(suite(), "lm-eval", tmp_path).paths
     together = read(tmp_path / "table_drinks.yaml")
     assert together["group"] == "table_drinks"
     utils = module(tmp_path / "utils.py")
@@ -91,7 +92,7 @@ def test_tasks_of_lm_eval_name_their_files_their_scores_and_the_card(tmp_path: P
         assert task["task"] == name
         assert task["metadata"]["version"] == 1
         assert dict(task["metadata"]["card"]) == CARD
-        assert task["metadata"]["sha256"] == suite().digest
+        assert task["metadata"]["sha256"] == sha256_of(suite()) != sha256_of(GAPS)
         assert (tmp_path / task["dataset_kwargs"]["docs"]).exists()
         kind = name.removeprefix("table_drinks_")
         for key, function in (("custom_dataset", "load"), ("process_results", kind)):
@@ -145,8 +146,15 @@ def test_a_task_file_of_inspect_is_python_with_a_task_for_each_kind(tmp_path: Pa
 
 
 @pytest.mark.parametrize("tool", TOOLS)
+def test_a_suite_that_other_tools_cannot_score_is_refused(tool: Tool, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has nothing to score"):
+        export_suite(suite([UNSCORED]), tool, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("tool", TOOLS)
 def test_two_suites_lie_in_one_folder_and_nothing_is_overwritten(tool: Tool, tmp_path: Path) -> None:
-    first, _ = export_suite(suite(), tool, tmp_path)
+    first = export_suite(suite(), tool, tmp_path).paths
     export_suite(GAPS, tool, tmp_path)
     before = {path: path.read_bytes() for path in first}
     with pytest.raises(UsageError, match="is there already"):
