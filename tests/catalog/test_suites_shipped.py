@@ -11,6 +11,7 @@ from culturepark.catalog.cultures import delegates
 from culturepark.catalog.scales import find_scale, shipped_scales
 from culturepark.catalog.suites import Item, Suite, load_suite, shipped_suites
 from culturepark.domain import shipped_cultures
+from culturepark.evaluate.plan import Plan, Settings
 from culturepark.languages import PACKAGES
 
 COUNTS = {"choice": 64, "judged": 40, "moderation": 64, "bias": 64, "support": 96, "vsm13": 24}
@@ -161,11 +162,14 @@ def test_support_has_a_plain_and_a_cultural_arm() -> None:
 # --- moderation and bias ---------------------------------------------------------------------------
 
 
-def test_half_of_the_posts_are_acceptable_and_some_depend_on_who_reads_them() -> None:
+def test_half_of_the_posts_are_acceptable_and_some_words_depend_on_the_culture() -> None:
+    labels_of = {topic: set[int]() for topic in ("nickname", "weight", "criticism")}
+    for item in suite("moderation").items:
+        labels_of.get(item.topic, set()).update(item.answers.values())
+    assert all(labels == {1, 2} for labels in labels_of.values())
     for culture in delegates():
         labels = [item.answers[culture] for item in suite("moderation").items if item.group == culture]
         assert Counter(labels) == {1: 4, 2: 4}, culture
-    assert sum(len(set(item.answers.values())) > 1 for item in suite("moderation").items) >= 3
 
 
 def test_the_length_of_a_post_does_not_tell() -> None:
@@ -178,6 +182,14 @@ def test_the_length_of_a_post_does_not_tell() -> None:
                 lengths[item.answers[culture]].append(len(item.question))
         wins += [(rude > fine) + (rude == fine) / 2 for rude in lengths[2] for fine in lengths[1]]
     assert 0.35 <= sum(wins) / len(wins) <= 0.65
+
+
+@pytest.mark.parametrize("name", ["moderation", "bias"])
+def test_native_items_are_all_asked(name: str) -> None:
+    settings = Settings(conditions=suite(name).conditions, elicitation=suite(name).elicitation, method="probabilities")
+    plan = Plan(suite(name), settings, shipped_cultures())
+    assert {ask.item.key for ask in plan.asks} == {item.key for item in suite(name).items}
+    assert {ask.place.culture for ask in plan.asks} == delegates().keys()
 
 
 def test_posts_stand_in_the_language_of_their_culture_and_in_english() -> None:
