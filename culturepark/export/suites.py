@@ -20,7 +20,8 @@ from ruamel.yaml.comments import TaggedScalar
 
 from culturepark import __version__
 from culturepark.catalog.files import shown
-from culturepark.catalog.suites import Item, Suite, canonical_json
+from culturepark.catalog.suite_digest import canonical_json
+from culturepark.catalog.suites import Item, Suite
 from culturepark.domain import shipped_cultures
 from culturepark.errors import UsageError
 from culturepark.files import exists

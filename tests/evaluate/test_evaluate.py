@@ -129,6 +129,12 @@ def test_a_leak_counts_by_the_full_mass(mass: float, leaks: float) -> None:
     assert bool(figures(document, "nvas")) == (leaks == 1.0)  # most of the mass on no option: no mean
 
 
+def test_a_place_that_was_the_only_one_is_no_habit() -> None:
+    """Of questions that were shown in one order nobody can tell what the place of an option does."""
+    document = evaluated(lambda *_: "A", *ONE, "--method", "samples", "--samples", "1")
+    assert not [f for f in document["figures"] if f["metric"] in ("first_place", "always_first")]
+
+
 def test_mass_outside_the_options_is_not_shared_out() -> None:
     """Half of the true shares and half of something else is not the true shares."""
 
@@ -251,6 +257,9 @@ def test_the_same_answer_for_all_countries_tells_none_apart() -> None:
         country = next(code for name, code in names.items() if name in system)
         return weighed({letter: item.shares[country].get(code, 0.0) for letter, code in letters.items()})
 
+    drawn = evaluated(by_code(midpoint), *ONE, "--items", "5", "--method", "samples", "--samples", "2", culture="all")
+    by_chance = figure(drawn, "differentiation")
+    assert by_chance["ceiling"] > 1  # two answers a country lie further apart than their people
     document = evaluated(people, *ONE, "--items", "5", culture="all")
     assert figure(document, "differentiation")["value"] == pytest.approx(1, abs=1e-3)
     assert figure(document, "jsd", "uniform", culture="all")["skill"] == 1

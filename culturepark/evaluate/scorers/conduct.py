@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from culturepark.evaluate import measures
@@ -13,6 +13,9 @@ from culturepark.evaluate.scorers.aggregate import Condition, about, by, interva
 
 WITH_CONDUCT = ("survey", "choice", "moderation", "bias", "sva", "vsm13")
 """Scorers that yield these figures. Where a suite has several of them, its first one does."""
+
+ENOUGH = 5
+"""Items from which on a model is said to take one place whatever stands there."""
 
 
 def is_first(sheet: Sheet, name: str) -> bool:
@@ -60,28 +63,45 @@ def masses(answer: Answer) -> Distribution:
 
 
 def places(condition: Condition, given: Sequence[Answer], sheet: Sheet) -> Iterator[Figure]:
-    """Yield the share of the first place in the answers, by number of options; by content alone it is 1 of k."""
+    """Yield the share of the first place in the answers, by number of options; by content alone it is 1 of k.
+
+    Only items count of which each order was shown about equally often: else place and content are one. A model that
+    takes one place whatever stands there is named by a figure of its own, such as `always_first`.
+    """
+    even = evenly_shown(given)
     rows: dict[int, list[tuple[str, list[float]]]] = defaultdict(list)
     for answer in given:
         shown = [code for code in answer.shown if code >= 0]
+        if answer.item not in even:
+            continue
         if answer.probabilities is not None:
             rows[len(shown)].append((answer.item, [answer.probabilities.get(code, 0.0) for code in shown]))
         elif answer.choice in shown:
             rows[len(shown)].append((answer.item, [float(code == answer.choice) for code in shown]))
     for count, own in sorted(rows.items()):
-        bias = measures.position_shares(
-            [row for _, row in own], sheet.seed, condition, clusters=[key for key, _ in own]
-        )
+        keys = [key for key, _ in own]
+        bias = measures.position_shares([row for _, row in own], sheet.seed, condition, clusters=keys)
         if bias is None:
             continue
-        first = bias.shares[0]
-        yield Figure(
-            metric=bias.verdict or "first_place",
-            group=group_key(*condition, ("options", str(count))),
-            value=rounded(first.value if bias.always is None else bias.shares[bias.always].value),
-            n=first.clusters,
-            low=rounded(first.low),
-            high=rounded(first.high),
-            null_name="content alone",
-            null_value=rounded(bias.chance),
-        )
+        places = [("first_place", bias.shares[0])]
+        if bias.verdict and bias.always is not None and len(set(keys)) >= ENOUGH:
+            places.append((bias.verdict, bias.shares[bias.always]))
+        for metric, share in places:
+            yield Figure(
+                metric=metric,
+                group=group_key(*condition, ("options", str(count))),
+                value=rounded(share.value),
+                n=share.clusters,
+                low=rounded(share.low),
+                high=rounded(share.high),
+                null_name="content alone",
+                null_value=rounded(bias.chance),
+            )
+
+
+def evenly_shown(given: Sequence[Answer]) -> set[str]:
+    """Return the items whose options were shown in several orders, each about as often as any other."""
+    orders: dict[str, Counter[tuple[int, ...]]] = defaultdict(Counter)
+    for answer in given:
+        orders[answer.item][answer.shown] += 1
+    return {item for item, times in orders.items() if len(times) > 1 and min(times.values()) * 2 >= max(times.values())}

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+import numpy as np
+
 from culturepark.catalog.suites import Item, Suite
 from culturepark.evaluate import measures
 from culturepark.evaluate.answers import Pool, Sheet, group_key
@@ -30,7 +32,8 @@ ORDERED = ("nvas", "wasserstein")
 """Scores that need steps in an order."""
 PEOPLE = 1000
 """Respondents behind shares of which nobody says how many there were; only the ceiling hangs on it."""
-PEOPLE_AT_MOST = 1_000_000
+DRAWS_APART = 20
+"""Draws behind the expected distance between countries, of each question."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class SurveyScorer:
         asked = [pool for pool in sheet.pools if pool.item.shares]
         for condition, pools in sheet.by_condition(asked).items():
             yield from near(condition, pools, sheet)
-            yield from told_apart(condition, pools)
+            yield from told_apart(condition, pools, sheet)
         yield from consistency(asked, sheet)
         if is_first(sheet, self.name):
             yield from conduct(sheet)
@@ -129,7 +132,7 @@ class Nulls:
             drawn: number of answers where they were sampled. Whoever holds the true shares and is asked so often would
                 come no nearer than a sample of that size; None where probabilities are known.
         """
-        n = min(item.n.get(group, PEOPLE), drawn or PEOPLE_AT_MOST)
+        n = min(filter(None, (item.n.get(group, PEOPLE), drawn)))
         key = item.key, group, n
         if key not in self._known:
             rng = generator("ceiling", self.seed, *key)
@@ -145,7 +148,7 @@ def distances_of(pools: Iterable[Pool], sheet: Sheet) -> list[Distance]:
     for pool in pools:
         if pool.distribution is None or pool.group not in pool.item.shares:
             continue
-        drawn = None if any(a.probabilities is not None for a in pool.answers) else len(pool.answers)
+        drawn = drawn_in(pool)
         beside, ceilings = nulls.of(pool.item, pool.group, drawn)
         values = distances(pool.distribution, people_of(pool.item, pool.group), pool.item)
         found.append(Distance(pool.item.key, pool.item.topic, pool.group, pool.culture, values, beside, ceilings))
@@ -218,22 +221,61 @@ def strength(metric: str, value: float, name: str) -> tuple[float, int]:
 # --- other countries, other conditions ---------------------------------------------------------------
 
 
-def told_apart(condition: Condition, pools: Sequence[Pool]) -> Iterator[Figure]:
-    """Yield how far apart the model holds the countries, as a share of how far apart their people are."""
+def told_apart(condition: Condition, pools: Sequence[Pool], sheet: Sheet) -> Iterator[Figure]:
+    """Yield how far apart the model holds the countries, as a share of how far apart their people are.
+
+    A few sampled answers lie apart by chance alone. So the null is what as many draws from one and the same answer
+    would show, and the ceiling what as many draws from the people themselves would.
+    """
     model: list[float] = []
     people: list[float] = []
+    nulls: list[float] = []
+    ceilings: list[float] = []
+    rng = generator("apart", sheet.seed, condition)
     for own in by(pools, lambda pool: pool.item.key).values():
         given = {pool.group: pool.distribution for pool in own if pool.distribution is not None}
-        if len(given) > 1:
-            apart = measures.differentiation(given)
-            theirs = measures.differentiation({group: people_of(own[0].item, group) for group in given})
-            if apart is not None and theirs is not None:
-                model.append(apart)
-                people.append(theirs)
-    ratio = measures.differentiation_ratio(model, people) if model else None
+        truth = {group: people_of(own[0].item, group) for group in given}
+        apart, theirs = measures.differentiation(given), measures.differentiation(truth)
+        together = measures.pooled(given.values())
+        if apart is None or theirs is None or together is None:
+            continue
+        drawn = {pool.group: drawn_in(pool) for pool in own if pool.group in given}
+        model.append(apart)
+        people.append(theirs)
+        nulls.append(by_draws(dict.fromkeys(given, together), drawn, rng))
+        ceilings.append(by_draws(truth, drawn, rng))
+    ratio = measures.differentiation_ratio(model, people)
     if ratio is not None:
-        figure = Figure("differentiation", group_key(("culture", "all"), *condition), rounded(ratio), len(model))
-        yield Figure(**vars(figure) | {"ceiling": 1.0}).beside("the same for all", 0.0)
+        null, ceiling = (measures.differentiation_ratio(values, people) for values in (nulls, ceilings))
+        figure = Figure(
+            "differentiation",
+            group_key(("culture", "all"), *condition),
+            rounded(ratio),
+            len(model),
+            ceiling=rounded(ceiling),
+        )
+        yield figure.beside("the same for all", rounded(null))
+
+
+def drawn_in(pool: Pool) -> int | None:
+    """Return the number of answers that were drawn; None where probabilities are known."""
+    return None if any(a.probabilities is not None for a in pool.answers) else len(pool.answers)
+
+
+def by_draws(given: Mapping[str, Distribution], drawn: Mapping[str, int | None], rng: np.random.Generator) -> float:
+    """Return how far apart draws from some distributions lie on average; the distributions, where nothing is drawn."""
+    if all(number is None for number in drawn.values()):
+        return measures.differentiation(given) or 0.0
+    found = []
+    for _ in range(DRAWS_APART):
+        sample = {}
+        for group, whole in given.items():
+            codes = [*whole.shares]
+            masses = np.array([*whole.shares.values(), whole.outside])
+            counts = rng.multinomial(drawn[group] or PEOPLE, masses / masses.sum())
+            sample[group] = Distribution.of(dict(zip(codes, map(float, counts), strict=False)), float(counts[-1]))
+        found.append(measures.differentiation(sample) or 0.0)
+    return mean(found)
 
 
 PAIRS: tuple[tuple[str, str, tuple[str, str]], ...] = (
