@@ -67,11 +67,12 @@ def read_text(path: Path, most: int = MAX_BYTES) -> str:
         wrong(f"cannot be read: {getattr(error, 'strerror', None) or error}")
 
 
-def read_lines(path: Path, longest: int = MAX_LINE) -> Iterator[tuple[int, str]]:
+def read_lines(path: Path, longest: int = MAX_LINE, *, strip: bool = True) -> Iterator[tuple[int, str]]:
     """Yield the lines of a file that are not blank, each with its number from 1.
 
     Args:
         longest: bytes of a line that is still read.
+        strip: take away blanks around a line.
     Raises:
         CatalogError: if a line is too long or no UTF-8, or the file cannot be read.
     """
@@ -88,8 +89,9 @@ def read_lines(path: Path, longest: int = MAX_LINE) -> Iterator[tuple[int, str]]
                 number += 1
                 if len(line) > longest:
                     wrong(f"is longer than {longest // 1_000_000} MB", number)
-                if text := line.decode("utf-8-sig" if number == 1 else "utf-8").strip():
-                    yield number, text
+                text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+                if text.strip():
+                    yield number, text.strip() if strip else text
     except FileNotFoundError:
         wrong("no such file")
     except UnicodeDecodeError as error:

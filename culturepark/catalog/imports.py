@@ -278,8 +278,8 @@ def header(
     return head
 
 
-def first_row(path: Path) -> Row:
-    for _, row in rows_with_names(path):
+def first_row(path: Path, head: Sequence[str] = ()) -> Row:
+    for _, row in rows_with_names(path, head):
         return row
     raise CatalogError([Problem(shown(path), None, "", "holds no rows")])
 
@@ -290,15 +290,28 @@ def form_of(named: NamedMap, path: Path) -> Form:
     Raises:
         UsageError: if it is none of them.
     """
-    columns = {str(name) for name in first_row(path)}
+    columns = {str(name) for name in first_row(path)} if path.suffix != ".txt" else set[str]()
     for form in named.forms:
-        if not lacking_columns(form, columns):
+        if form.head and fits_head(form, path):
             return form
-    told = "; ".join(f"{form.of} lacks {some_of(lacking_columns(form, columns), 4)}" for form in named.forms)
+        if not form.head and not lacking_columns(form, columns):
+            return form
+    told = "; ".join(
+        f"{form.of} has {len(form.head)} cells a line" if form.head
+        else f"{form.of} lacks {some_of(lacking_columns(form, columns), 4)}"
+        for form in named.forms
+    )  # fmt: skip
     raise UsageError(
         f"{shown(path)} is no file that the map {named.imports} knows: as {told}. Its columns are "
         f"{some_of([clipped(name) for name in columns if not name.startswith('_')], 20)}; --map key=column names others"
     )
+
+
+def fits_head(form: Form, path: Path) -> bool:
+    """Return whether a file without a head line has as many cells as the form names, and its answer means something."""
+    row = {name: cell for name, cell in first_row(path, form.head).items() if not name.startswith("_")}
+    said = form.recode.get("answer", {})
+    return len(row) == len(form.head) and (not said or words(row.get(form.map.get("answer", ""))) in said)
 
 
 def lacking_columns(how: Map, columns: set[str]) -> list[str]:
@@ -316,7 +329,7 @@ def check_columns(how: Map, path: Path) -> None:
     """
     if not how.map:
         raise UsageError("the map names no column; write --map question=COLUMN, or a shipped map's name")
-    columns = {str(name) for name in first_row(path)}
+    columns = {str(name) for name in first_row(path, how.head)}
     # JSON lines may leave a key out of some rows, so optional keys are let pass there.
     needed = Map(
         map={key: column for key, column in how.map.items() if key in ("question", "answer", "options", "shares")}
@@ -327,8 +340,8 @@ def check_columns(how: Map, path: Path) -> None:
         raise UsageError(f"{shown(path)} has no column {clipped(lacking[0])!r}; it has {some_of(sorted(real), 20)}")
 
 
-def rows_with_names(path: Path) -> Iterator[tuple[int, Row]]:
-    for line, row in rows_of(path):
+def rows_with_names(path: Path, head: Sequence[str] = ()) -> Iterator[tuple[int, Row]]:
+    for line, row in rows_of(path, head):
         yield line, row | {"_file": path.stem, "_line": line}
 
 
@@ -434,7 +447,7 @@ class Import:
         number = 0
         for path in paths:
             file = shown(path)
-            for line, row in rows_with_names(path):
+            for line, row in rows_with_names(path, self.how.head):
                 number += 1
                 self.result.rows += 1
                 if self.joined:

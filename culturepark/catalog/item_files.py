@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
 
@@ -57,21 +57,26 @@ def mapped(row: Row, columns: Mapping[str, str]) -> Row:
     return {key: row[column] for key, column in columns.items() if row.get(column) not in (None, "")}
 
 
-def rows_of(path: Path) -> Iterator[tuple[int, Row]]:
+def rows_of(path: Path, head: Sequence[str] = ()) -> Iterator[tuple[int, Row]]:
     """Yield the rows of a file, each with the line on which it begins; a Parquet file's rows with their number from 1.
 
     Args:
         path: CSV or TSV with a head line, JSON lines, a JSON array or object of objects, or Parquet. Only JSON that is
             not in lines is read as a whole.
+        head: names of the columns of a table without a head line. Whatever the file's name, its cells are divided by
+            tabs if its first line has one, and by commas if not.
     Raises:
         CatalogError: at a line that is no row.
         Lacking: for Parquet without pyarrow.
     """
+    if head:
+        yield from cells_of(path, is_tabbed(path), head)
+        return
     match path.suffix.lower():
         case ".csv":
-            yield from csv_rows(path, ",")
+            yield from cells_of(path, False)
         case ".tsv" | ".tab":
-            yield from csv_rows(path, "\t")
+            yield from cells_of(path, True)
         case ".parquet":
             yield from parquet_rows(path)
         case ".json" if not is_json_lines(path):
@@ -80,7 +85,47 @@ def rows_of(path: Path) -> Iterator[tuple[int, Row]]:
             yield from json_rows(path)
 
 
-def csv_rows(path: Path, delimiter: str) -> Iterator[tuple[int, Row]]:
+def is_tabbed(path: Path) -> bool:
+    return next(("\t" in text for _, text in read_lines(path)), False)
+
+
+def cells_of(path: Path, tabs: bool, head: Sequence[str] = ()) -> Iterator[tuple[int, Row]]:
+    if tabs and lines_are_rows(path):
+        yield from tabbed_rows(path, head)
+    else:
+        yield from csv_rows(path, "\t" if tabs else ",", head)
+
+
+def lines_are_rows(path: Path) -> bool:
+    """Return whether all lines have as many tabs, so that a quotation mark in them is one and holds no row together."""
+    return len({text.count("\t") for _, text in read_raw_lines(path)}) <= 1
+
+
+def read_raw_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a file with the tabs at their ends, which are cells."""
+    for number, text in read_lines(path, strip=False):
+        yield number, text.rstrip("\r\n")
+
+
+def tabbed_rows(path: Path, head: Sequence[str]) -> Iterator[tuple[int, Row]]:
+    names = list(head)
+    for line, text in read_raw_lines(path):
+        cells = [unquoted(cell) for cell in text.split("\t")]
+        if names:
+            yield line, dict(zip(names, cells, strict=False))
+        else:
+            names = cells
+    if not names:
+        raise CatalogError([Problem(shown(path), None, "", "is empty; a head line is wanted")])
+
+
+def unquoted(cell: str) -> str:
+    """Return a cell without the quotation marks that some programs put around it."""
+    inner = cell[1:-1].replace('""', "")
+    return cell[1:-1].replace('""', '"') if len(cell) > 1 and cell[0] == cell[-1] == '"' and '"' not in inner else cell
+
+
+def csv_rows(path: Path, delimiter: str, head: Sequence[str] = ()) -> Iterator[tuple[int, Row]]:
     def wrong(what: str, line: int | None = None) -> NoReturn:
         raise CatalogError([Problem(shown(path), line, "", what)])
 
@@ -89,7 +134,7 @@ def csv_rows(path: Path, delimiter: str) -> Iterator[tuple[int, Row]]:
         if path.is_dir():
             wrong("is a folder; a file is wanted")
         with readable(path).open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, delimiter=delimiter, strict=True)
+            reader = csv.DictReader(file, head or None, delimiter=delimiter, strict=True)
             if not reader.fieldnames:
                 wrong("is empty; a head line is wanted")
             before = reader.line_num

@@ -70,6 +70,7 @@ KEYS = {
     "signals": "what a good answer takes up: a column with a list",
     "avoid": "what it does not do: a column with a list",
     "split": "the part of the file, as `test`",
+    "head": "names of the columns of a table that has no head line (`head:text|label`)",
     "each": "one item for each entry of a list or map, or for each of several columns; `_each.key` and `_each.value`",
     "join": "the column that a second file (`--with`) has too; its rows are `_rows`, the first of them `_with`",
     "mask": "what fillers take the place of in the question, as `[MASK]`",
@@ -85,7 +86,7 @@ KEYS = {
 """Key of a map -> what it is. Also the table in the documentation."""
 CONSTANT_ONLY = frozenset({
     "answer_is", "shares_are", "missing", "voters", "ends", "mask", "near", "far", "pairs", "rating_group",
-    "rating_value", "free_text", "free_count", "filler", "filler_side", "filler_type",
+    "rating_value", "free_text", "free_count", "filler", "filler_side", "filler_type", "head",
 })  # fmt: skip
 """Keys that say the same of all rows, whichever sign stands before their value."""
 STRUCTURES = ("options", "answers", "shares", "ratings", "free", "each")
@@ -161,6 +162,12 @@ class Map(Noun):
             recode={key: value for key, value in self.recode.items() if key not in said} | other.recode,
         )
 
+    @property
+    def head(self) -> tuple[str, ...]:
+        """Names of the columns, where a table has no head line."""
+        head = self.constants.get("head", [])
+        return tuple(head) if isinstance(head, list) else (str(head),)
+
     def has(self, key: str) -> bool:
         return key in self.map or key in self.constants
 
@@ -221,7 +228,7 @@ def first_reason(error: ValueError) -> str:
 
 def constant(key: str, text: str) -> Any:
     """Return a constant of a command line: a list of options, codes with words, or the text itself."""
-    if key in ("signals", "avoid", "missing"):
+    if key in ("signals", "avoid", "missing", "head"):
         return text.split("|")
     if key != "options":
         return text

@@ -94,8 +94,6 @@ def suite_notes(suite: Suite) -> Iterator[str]:
         yield f"{len(twice):,} questions stand there twice, as {clipped(twice[0])!r}"
     if odd := sorted({item.language for item in items} - set(PACKAGES)):
         yield f"there are no prompts in {some_of(odd, 8)}: the question's frame would be English"
-    if suite.scorers == ("survey",) and not kinds["shares"]:
-        yield "the scorer `survey` needs shares, and no item has any"
 
 
 def right_options(items: tuple[Item, ...]) -> Iterator[str]:

@@ -46,6 +46,8 @@ def check(
     from culturepark.catalog.cultures import cultures_among
     from culturepark.catalog.files import shown
     from culturepark.catalog.personas import cast_notes, load_persona
+    from culturepark.catalog.suites import load_suite
+    from culturepark.cli.suites import scorer_notes
     from culturepark.errors import CatalogError, Problem, UsageError
     from culturepark.files import is_folder
     from culturepark.terminal.safe import write
@@ -68,6 +70,9 @@ def check(
             try:
                 kind = catalog.check(file, known)
                 write(f"{shown(file)}: {kind}, fine")
+                if kind.startswith("suite"):
+                    for note in scorer_notes(load_suite(file)):
+                        write(f"{shown(file)}: {note}")
                 if kind.startswith("persona"):
                     cards.append(load_persona(file, known))
             except CatalogError as error:

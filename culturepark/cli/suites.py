@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from culturepark.cli import completion
 from culturepark.cli.options import Json, decodable
 
 if TYPE_CHECKING:
@@ -31,7 +32,12 @@ Scenario = Annotated[
     str | None,
     typer.Option(metavar="SCENARIO", help="Whose surveyed questions the suite `survey` puts.", callback=decodable),
 ]
-Named = Annotated[str, typer.Argument(metavar="NAME", help="A shipped suite, a suite file, or a scenario.")]
+Named = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME", help="A shipped suite, a suite file, or a scenario.", autocompletion=completion.suites
+    ),
+]
 
 
 @suites.callback(
@@ -84,7 +90,7 @@ def show(name: Named, scenario: Scenario = None, as_json: Json = False) -> int:
     if as_json:
         items = [item.model_dump(mode="json") for item in suite.items[:SHOWN]]
         definition = suite.model_dump(mode="json", exclude={"items"})
-        write(json.dumps(summary(suite) | definition | {"first_items": items}))
+        write(json.dumps(summary(suite) | definition | {"digest": suite.digest, "first_items": items}))
         return 0
     write(f"{suite.name}: {suite.title}")
     if suite.note:
@@ -95,7 +101,7 @@ def show(name: Named, scenario: Scenario = None, as_json: Json = False) -> int:
     write(
         f"  framings: {', '.join(suite.conditions.framings)}; arms: {', '.join(a.name for a in suite.conditions.arms)}"
     )
-    for note in suite_notes(suite):
+    for note in (*suite_notes(suite), *scorer_notes(suite)):
         write(f"  {note}")
     for item in suite.items[:SHOWN]:
         write("")
@@ -250,6 +256,19 @@ def summary(suite: "Suite") -> dict[str, object]:
         "scorers": list(suite.scorers),
         "licence": suite.card.licence,
     }
+
+
+def scorer_notes(suite: "Suite") -> list[str]:
+    """Return why scorers that a suite names cannot score it."""
+    from culturepark.evaluate.scorers import SCORERS
+
+    notes = []
+    for name in suite.scorers:
+        if name not in SCORERS:
+            notes.append(f"there is no scorer {name} here, only {', '.join(SCORERS.names())}")
+        elif problem := SCORERS[name].problem(suite):
+            notes.append(f"the scorer {name} has nothing to score: {problem}")
+    return notes
 
 
 def short(names: list[str]) -> str:

@@ -7,7 +7,6 @@ kind becomes a task: `choice` (one right option), `shares` (what people chose), 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -20,7 +19,6 @@ from ruamel.yaml.comments import TaggedScalar
 
 from culturepark import __version__
 from culturepark.catalog.files import shown
-from culturepark.catalog.suite_digest import canonical_json
 from culturepark.catalog.suites import Item, Suite
 from culturepark.domain import shipped_cultures
 from culturepark.errors import UsageError
@@ -205,13 +203,7 @@ def lm_eval_task(suite: Suite, kind: Kind, name: str) -> dict[str, Any]:
 
 
 def metadata(suite: Suite) -> dict[str, Any]:
-    return {"version": 1, "suite": suite.name, "sha256": sha256_of(suite), "card": suite.card.model_dump(mode="json")}
-
-
-def sha256_of(suite: Suite) -> str:
-    """Return the sha256 over the suite's definition and its items, as hex, the same for the same suite."""
-    parts = [suite.definition, *(canonical_json(item.model_dump(mode="json")) for item in suite.items)]
-    return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+    return {"version": 1, "suite": suite.name, "sha256": suite.digest, "card": suite.card.model_dump(mode="json")}
 
 
 def function(name: str) -> TaggedScalar:

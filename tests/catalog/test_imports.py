@@ -363,6 +363,30 @@ def test_files_of_every_form_are_read_alike(tmp_path: Path, form: str) -> None:
     assert [item.question for item in load_suite(result.path).items] == [row["q"] for row in ROWS]
 
 
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        ('q\ta\n"Oh" she said\tx\n', '"Oh" she said'),  # a mark is a mark where every line is a row
+        ('q\ta\n"Oh ""dear"""\tx\n', 'Oh "dear"'),
+        ('q\ta\n"Oh\ndear"\tx\n', "Oh\ndear"),
+        ('a\tq\nx\tOh"\n', 'Oh"'),
+    ],
+)
+def test_quotation_marks_between_tabs_are_read_as_they_are_meant(tmp_path: Path, text: str, question: str) -> None:
+    path = tmp_path / "rows.tsv"
+    path.write_text(text, "utf-8")
+    result = import_suite(path, parse([PLAIN]), out=tmp_path / "out", title="T", scorers=["choice"], card=CARD)
+    assert [item.question for item in load_suite(result.path).items] == [question]
+
+
+def test_a_table_without_a_head_line_gets_the_names_of_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "rows.txt"
+    path.write_text("One?,x\nTwo?,y\n", "utf-8")
+    how = parse([PLAIN, "head:q|a"])
+    result = import_suite(path, how, out=tmp_path / "out", title="T", scorers=["choice"], card=CARD)
+    assert [item.answer for item in load_suite(result.path).items] == [1, 2]
+
+
 def test_places_are_lines_also_where_rows_have_several(tmp_path: Path) -> None:
     texts = {
         "rows.csv": 'q,a\n"one\ntwo",x\nthree,z\n',
@@ -531,7 +555,7 @@ SHIPPED: list[tuple[str, str, str, Rows, Rows, Mapping[str, Any]]] = [
     ("hatecheck", "test_suite_cases.csv", "rows.csv",
      [{"case_id": "1", "test_case": "Good day", "label_gold": "non-hateful", "functionality": "f"}], [],
      {"answer": 0, "language": "en"}),
-    ("hatecheck", "hatecheck_cases_final_LANGUAGE.csv", "rows.csv",
+    ("hatecheck", "hatecheck_cases_final_LANGUAGE.csv", "hatecheck_cases_final_dutch.csv",
      [{"mhc_case_id": "m-1", "test_case": "Good day", "label_gold": "hateful", "functionality": "f"}], [],
       {"answer": 1}),
     ("hatecheck", "JSON lines with `text` and `label`", "rows.jsonl",
@@ -540,8 +564,8 @@ SHIPPED: list[tuple[str, str, str, Rows, Rows, Mapping[str, Any]]] = [
     ("germeval", "JSON lines with `id`", "rows.jsonl",
       [{"id": "1", "text": "Hallo", "label": "OTHER", "fine": "OTHER"}], [],
      {"answer": 0, "group": "DEU"}),
-    ("germeval", "the file with a head line", "rows.tsv",
-      [{"text": "Hallo", "label": "OFFENSE", "fine": "INSULT"}], [],
+    ("germeval", "germeval2018.test.txt", "test.txt", [{"text": '"Ha" sagt', "label": "OFFENSE", "fine": "X"}],
+     [],
      {"answer": 1, "language": "de"}),
     ("crehate", "CREHate_final_annotations.csv", "rows.csv", [{"ID": "1", "Text": "Hello"}],
      [{"ID": "1", "nationality": r[1], "annotation": r[2]} for r in RATED],
@@ -594,6 +618,8 @@ def test_a_shipped_map_reads_each_form_of_its_data_set(
     path = tmp_path / file
     if path.suffix in (".csv", ".tsv"):
         table(path, rows, "," if path.suffix == ".csv" else "\t")
+    elif path.suffix == ".txt":
+        path.write_text("".join("\t".join(row.values()) + "\n" for row in rows), "utf-8")
     elif path.suffix == ".json":
         path.write_text(json.dumps(rows[0] if name == "blend" else rows), "utf-8")
     else:

@@ -135,6 +135,14 @@ def test_check_notes_likely_slips() -> None:
     assert "the right option" not in cli("check", written(mixed)).out
 
 
+def test_check_says_which_scorers_cannot_score_the_items() -> None:
+    done = cli("check", written(ITEM.format(1, 1), SUITE.replace("[choice]", "[choice, survey, gut-feeling]")))
+    assert done.code == 0
+    assert "the scorer survey has nothing to score: no item has `shares`" in done.out
+    assert "there is no scorer gut-feeling here, only" in done.out
+    assert "scorer choice" not in done.out
+
+
 def test_check_takes_scales_and_maps() -> None:
     Path("warm.yaml").write_text(
         "scale: warm\ntitle: Warmth\nquestion: How warm is it?\nsteps: {1: cold, 10: warm}\nby: Ana\nsource: made up\n"

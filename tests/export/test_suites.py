@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 from culturepark.catalog.suites import Suite
 from culturepark.errors import UsageError
-from culturepark.export.suites import METRICS, TOOLS, Tool, export_suite, sha256_of
+from culturepark.export.suites import METRICS, TOOLS, Tool, export_suite
 from culturepark.models.tokens import offer_tables
 
 CARD = {
@@ -92,7 +92,7 @@ def test_tasks_of_lm_eval_name_their_files_their_scores_and_the_card(tmp_path: P
         assert task["task"] == name
         assert task["metadata"]["version"] == 1
         assert dict(task["metadata"]["card"]) == CARD
-        assert task["metadata"]["sha256"] == sha256_of(suite()) != sha256_of(GAPS)
+        assert task["metadata"]["sha256"] == suite().digest != GAPS.digest
         assert (tmp_path / task["dataset_kwargs"]["docs"]).exists()
         kind = name.removeprefix("table_drinks_")
         for key, function in (("custom_dataset", "load"), ("process_results", kind)):
