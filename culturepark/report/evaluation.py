@@ -288,7 +288,7 @@ def bars_of(pool: Pool, item: Item) -> list[Bar]:
             label=option.label,
             people=None if people is None else people.shares.get(option.code, 0.0),
             model=None if model is None else model.shares.get(option.code, 0.0),
-            marks={name: guess.shares.get(option.code, 0.0) for name, guess in marks.items()},
+            marks={name: guess.shares[option.code] for name, guess in marks.items() if guess.shares.get(option.code)},
             right=option.code == right,
         )
         for option in item.options
