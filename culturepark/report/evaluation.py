@@ -59,8 +59,10 @@ class Bar:
     """0-1; None where nobody was asked."""
     model: float | None
     """0-1; None where no answer could be read."""
+    others: float | None
+    """0-1; the share in the other countries together, None where there are none."""
     marks: Mapping[str, float]
-    """Null -> what it gives this option (0-1)."""
+    """Null -> what it gives this option (0-1), where it gives anything."""
     right: bool = False
     outside: bool = False
     """Not an option: all that the model says beside the options."""
@@ -288,13 +290,14 @@ def bars_of(pool: Pool, item: Item) -> list[Bar]:
             label=option.label,
             people=None if people is None else people.shares.get(option.code, 0.0),
             model=None if model is None else model.shares.get(option.code, 0.0),
+            others=marks["others"].shares.get(option.code, 0.0) if "others" in marks else None,
             marks={name: guess.shares[option.code] for name, guess in marks.items() if guess.shares.get(option.code)},
             right=option.code == right,
         )
         for option in item.options
     ]
     if model is not None and model.outside > 0.0005:
-        bars.append(Bar("none of the options", None, model.outside, {}, outside=True))
+        bars.append(Bar("none of the options", None, model.outside, None, {}, outside=True))
     return bars
 
 
