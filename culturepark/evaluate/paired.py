@@ -19,6 +19,7 @@ from culturepark.evaluate.evaluation import record_of, score_of, sheet_of
 from culturepark.evaluate.figures import ItemValue, Score, rounded
 from culturepark.evaluate.measures import holm, paired_difference
 from culturepark.evaluate.scorers import scorer_of
+from culturepark.glossary import counted
 from culturepark.store import evaluations as kept
 from culturepark.store.store import Store
 
@@ -168,9 +169,8 @@ def compare(sides: Sequence[tuple[Store, str]]) -> Comparison:
         same = same_items(sheets[0], sheet)
         unlike = len(sheets[0].items.keys() & sheet.items.keys()) - len(same)
         if unlike:
-            notes.append(
-                f"{unlike} items of {base} and {other} have the same key and are not the same; they are left out"
-            )
+            items = counted(unlike, "item")
+            notes.append(f"left out for being other than in {base}, though of the same key: {items} of {other}")
         pairs = condition_pairs(values[0], own)
         if not same or not pairs:
             raise UsageError(nothing_in_common(base, other, bool(same), values[0], own))
