@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from culturepark import events, frames
-from culturepark.catalog import scenarios
+from culturepark.catalog import Marks, Method, scenarios
+from culturepark.catalog.suites import Arm, Suite, find_suite
 from culturepark.dialogue.casting import plan
 from culturepark.domain import (
     Casting,
@@ -32,6 +33,23 @@ from culturepark.domain import (
     Turn,
 )
 from culturepark.errors import UsageError
+from culturepark.evaluate.answer_trace import AnswerTrace, is_of_evaluation, trace_answer
+from culturepark.evaluate.asked import cultures_named, settings_for
+from culturepark.evaluate.document import Document, document
+from culturepark.evaluate.evaluation import (
+    Evaluation,
+    edition_for,
+    figures_of,
+    new_evaluation,
+    plan_of,
+    record_of,
+    sheet_of,
+    stored_figures,
+)
+from culturepark.evaluate.evaluation import (
+    respondents as people_who_answer,
+)
+from culturepark.evaluate.figures import Figure
 from culturepark.events import Event
 from culturepark.export import hub
 from culturepark.export.manifest import Wanted
@@ -40,7 +58,7 @@ from culturepark.export.writer import Exported
 from culturepark.export.writer import export as write_export
 from culturepark.ids import DEMO
 from culturepark.models.registry import check_specs
-from culturepark.models.spec import parse_roles
+from culturepark.models.spec import parse, parse_roles
 from culturepark.models.trust import Trust
 from culturepark.run import Until, Watcher
 from culturepark.run.pipeline import Run
@@ -252,12 +270,22 @@ class RunStore:
         """
         return StoredRun(self, self.database.run(run_id).id)
 
-    def trace(self, subject_id: str) -> Trace | TalkTrace:
-        """Return the way of a sample, statement, turn or dialogue back to its calls and cards.
+    def evaluation(self, evaluation_id: str = "last") -> StoredEvaluation:
+        """
+        Raises:
+            UsageError: if there is no such evaluation.
+        """
+        row = self.database.run(evaluation_id)
+        return StoredEvaluation(self, record_of(self.database, row.id).id)
+
+    def trace(self, subject_id: str) -> Trace | TalkTrace | AnswerTrace:
+        """Return the way of a sample, statement, turn, dialogue or answer back to its calls and cards.
 
         Raises:
             UsageError: if nothing has that id.
         """
+        if is_of_evaluation(subject_id):
+            return trace_answer(self.database, subject_id)
         return trace(self.database, subject_id)
 
 
@@ -467,6 +495,257 @@ def export_runs(
             tell(note)
         sender.send(Path(out), exported.manifest, agreed=lambda _: True)
     return exported
+
+
+# --- evaluations -----------------------------------------------------------------------------------
+
+
+class StoredEvaluation:
+    """One model's answers to a suite, as they stand in the store.
+
+    Example:
+        >>> evaluation = culturepark.open_store().evaluation("last")
+        >>> [figure for figure in evaluation.figures if figure.metric == "jsd"][0].null_name
+        'uniform'
+        >>> evaluation.frame().groupby("metric").skill.mean()
+    """
+
+    def __init__(self, store: RunStore, evaluation_id: str) -> None:
+        self.store = store
+        self.id = evaluation_id
+
+    def __repr__(self) -> str:
+        return f"StoredEvaluation({self.id!r}, {str(self.status)!r})"
+
+    @property
+    def status(self) -> Status:
+        return Status(self._row.status)
+
+    @property
+    def stop_reason(self) -> str | None:
+        """The reason for which it ended or was stopped."""
+        return self._row.stop_reason
+
+    @property
+    def document(self) -> Document:
+        """All that `culturepark evaluate --json` prints, typed: whether it beats a constant, notes, figures, cost."""
+        return document(self.store.database, self.id)
+
+    @property
+    def figures(self) -> list[Figure]:
+        """The figures, each beside its null; of an unfinished evaluation those of what is answered."""
+        database = self.store.database
+        if self.status == Status.DONE:
+            return stored_figures(database, self.id)
+        return figures_of(database, self.id, sheet_of(database, self.id))
+
+    def frame(self) -> pandas.DataFrame:
+        """Return the figures as a data frame, one row each, with the parts of their groups as columns.
+
+        Raises:
+            UsageError: if pandas is not installed, the extra `frames`.
+        """
+        record = record_of(self.store.database, self.id)
+        return frames.figures(self.store.database, self._row, record.suite_id, record.model, self.figures)
+
+    def resume(self, *, endpoints: Sequence[str] = (), tell: Tell = lambda _: None) -> StoredEvaluation:
+        """Go on with an evaluation that was stopped; nothing that was answered is asked again.
+
+        Args:
+            endpoints: hosts or base URLs that only the store names, and that may be asked.
+            tell: called with each remark.
+        Raises:
+            CultureparkError: it was stopped; all answers so far are stored.
+        """
+        models, trust = models_of(self._row), Trust((), endpoints)
+        check_specs(models, ["speaker"], trust)
+        asking = Asking(self.store, self.id, trust, tell)
+        outside_the_loop(lambda: asyncio.run(asking.carry_on()), asking.stop)
+        return self
+
+    @property
+    def _row(self) -> RunRow:
+        return self.store.database.run(self.id)
+
+
+def evaluate_model(
+    suite: str | Path | Suite,
+    *,
+    model: str | None = None,
+    cultures: Sequence[str] = (),
+    framings: Sequence[str] = (),
+    languages: Sequence[str] = (),
+    reasoning: bool | None = None,
+    arms: Mapping[str, str | None] | None = None,
+    respondents: int | None = None,
+    personas: Sequence[str | Path] = (),
+    scenario: str | None = None,
+    items: int | None = None,
+    method: Method | None = None,
+    samples: int | None = None,
+    marks: Marks | None = None,
+    decline: bool | None = None,
+    store: RunStore | str = DEFAULT_URL,
+    seed: int = 1,
+    concurrency: int | None = None,
+    limits: Limits | None = None,
+    run_id: str | None = None,
+    tell: Tell = lambda _: None,
+) -> StoredEvaluation:
+    """Ask a model the items of a suite, as `culturepark evaluate` does; what is not given is the suite's.
+
+    Args:
+        suite: a suite's name or file, or a scenario with survey questions.
+        model: a model spec; None for the embedded model.
+        cultures: keys or files of those whose answers it is held against, or `all`; none for those of the items.
+        framings: `neutral`, `persona`, `observer`.
+        languages: codes, or `native`.
+        arms: name -> prompt that goes before all else; None for the arm without one.
+        respondents: number of people of the catalogue, of each culture, who answer in place of the model.
+        personas: files or folders with more cards for them.
+        scenario: for the suite `survey`, only the questions of this scenario or survey file.
+        items: number of items that are drawn at random.
+        method, samples, marks, decline: how options are got out of the model (`docs/evaluation.md`).
+        store: a store or its URL; it is made where there is none.
+        limits: on cost and tokens.
+        run_id: names the evaluation; an existing one is gone on with.
+        tell: called with each remark, such as `print`.
+    Raises:
+        CultureparkError: it was stopped; `StoredEvaluation.resume` goes on with it.
+
+    Example:
+        >>> evaluation = culturepark.evaluate_model("survey", model="scripted", cultures=["german"], items=5)
+        >>> evaluation.document.against_constant[0].verdict
+        'no difference seen'
+    """
+    asking = asking_of(
+        suite, model, cultures, framings, languages, reasoning, arms, respondents, personas, scenario, items,
+        {"method": method, "samples": samples, "marks": marks, "decline": decline},
+        store, seed, concurrency, limits, run_id, tell,
+    )  # fmt: skip
+    return outside_the_loop(lambda: asyncio.run(asking.carry_on()), asking.stop)
+
+
+async def evaluate_model_async(
+    suite: str | Path | Suite,
+    *,
+    model: str | None = None,
+    cultures: Sequence[str] = (),
+    framings: Sequence[str] = (),
+    languages: Sequence[str] = (),
+    reasoning: bool | None = None,
+    arms: Mapping[str, str | None] | None = None,
+    respondents: int | None = None,
+    personas: Sequence[str | Path] = (),
+    scenario: str | None = None,
+    items: int | None = None,
+    method: Method | None = None,
+    samples: int | None = None,
+    marks: Marks | None = None,
+    decline: bool | None = None,
+    store: RunStore | str = DEFAULT_URL,
+    seed: int = 1,
+    concurrency: int | None = None,
+    limits: Limits | None = None,
+    run_id: str | None = None,
+    tell: Tell = lambda _: None,
+) -> StoredEvaluation:
+    """Do the same as `evaluate_model`, to be awaited. Its arguments are the same.
+
+    When the task is cancelled, the evaluation is stopped at once; `StoredEvaluation.resume` goes on with it.
+    """
+    return await asking_of(
+        suite, model, cultures, framings, languages, reasoning, arms, respondents, personas, scenario, items,
+        {"method": method, "samples": samples, "marks": marks, "decline": decline},
+        store, seed, concurrency, limits, run_id, tell,
+    ).carry_on()  # fmt: skip
+
+
+def asking_of(
+    suite: str | Path | Suite,
+    model: str | None,
+    cultures: Sequence[str],
+    framings: Sequence[str],
+    languages: Sequence[str],
+    reasoning: bool | None,
+    arms: Mapping[str, str | None] | None,
+    respondents: int | None,
+    personas: Sequence[str | Path],
+    scenario: str | None,
+    items: int | None,
+    elicitation: Mapping[str, object],
+    store: RunStore | str,
+    seed: int,
+    concurrency: int | None,
+    limits: Limits | None,
+    run_id: str | None,
+    tell: Tell,
+) -> Asking:
+    """Check what is asked for, make the evaluation, or find the one that asks the same, and return it to be held."""
+    found = suite if isinstance(suite, Suite) else find_suite(str(suite), scenario)
+    keys, known_cultures = cultures_named(cultures)
+    settings = settings_for(
+        found,
+        cultures=keys,
+        items=items,
+        conditions={
+            "framings": tuple(framings),
+            "languages": tuple(languages),
+            "reasoning": None if reasoning is None else (reasoning,),
+            "arms": tuple(Arm(name=name, prompt=prompt) for name, prompt in (arms or {}).items()),
+            "respondents": respondents,
+        },
+        elicitation=elicitation,
+    )
+    people = people_who_answer(settings, [Path(place) for place in personas], known_cultures)
+    edition = edition_for(found, settings, people, known_cultures)
+    plan_of(found, settings, edition, seed)  # an evaluation with nothing to ask leaves nothing behind
+    spec = parse(model or "embedded")
+    trust = Trust([spec])
+    check_specs({"speaker": spec}, ["speaker"], trust)
+    given = limits.model_dump(exclude_none=True) if limits else {}
+    opened = open_store(store, must_exist=False) if isinstance(store, str) else store
+    row, _ = new_evaluation(
+        opened.database,
+        found,
+        settings,
+        edition,
+        seed=seed,
+        model=spec,
+        run_settings=Settings(concurrency=concurrency or (16 if spec.remote else 4), **given),
+        evaluation_id=run_id,
+    )
+    return Asking(opened, row.id, trust, tell)
+
+
+class Asking:
+    """An evaluation that is to be carried on."""
+
+    def __init__(self, store: RunStore, evaluation_id: str, trust: Trust, tell: Tell) -> None:
+        self.stored = StoredEvaluation(store, evaluation_id)
+        self._trust = trust
+        self._tell = tell
+        self._interrupt: Callable[[], object] = lambda: None
+
+    def stop(self) -> None:
+        """Let the calls in flight finish, and make no more. From any thread."""
+        with suppress(RuntimeError):  # the loop is over
+            self._interrupt()
+
+    async def carry_on(self) -> StoredEvaluation:
+        database, stored = self.stored.store.database, self.stored
+
+        def hear(event: Event) -> None:
+            if isinstance(event, events.Remarked):
+                self._tell(event.text)
+
+        with database.database.hold(stored.id):
+            if stored.status != Status.DONE:
+                evaluation = Evaluation(database, stored._row, Listener(stored.id, hear), self._trust)
+                evaluation.stopped_by = "the program that held it"
+                self._interrupt = partial(asyncio.get_running_loop().call_soon_threadsafe, evaluation.interrupt)
+                await evaluation.carry_on()
+        return stored
 
 
 # --- data frames -----------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ from sqlmodel import col, func, select
 from culturepark.distill.checks import panel_score
 from culturepark.distill.samples import Judged, by_criterion, why_dropped
 from culturepark.errors import Lacking, StoreError
+from culturepark.evaluate.document import parts_of
+from culturepark.evaluate.figures import Figure
 from culturepark.ids import dialogue_of, run_of, statement_of
 from culturepark.models.extras import how_to_install
 from culturepark.run.pipeline import given_by
@@ -205,7 +207,43 @@ class DialogueLine:
     """Number of turns that were copied from the parent."""
 
 
-Line = TypeVar("Line", SampleLine, StatementLine, DialogueLine)
+@dataclass(frozen=True)
+class FigureLine:
+    """One figure of an evaluation, beside one null."""
+
+    evaluation_id: Id
+    suite_id: Id
+    model: Word
+    """Spec of the model that answered."""
+    metric: Word
+    group: Text
+    """`culture=german,framing=persona,language=en`; the columns below are its parts."""
+    culture: Word
+    """`all` for all cultures together; missing where the figure is not by culture."""
+    country: Word
+    topic: Word
+    framing: Word
+    language: Word
+    reasoning: Word
+    """`yes`; missing without reasoning."""
+    arm: Word
+    """Missing for the plain arm."""
+    value: Number
+    n: Count
+    """Items that it rests on."""
+    low: Number
+    """Ends of the interval of 95% over items."""
+    high: Number
+    null_name: Word
+    """Who knows nothing of the people and yet scores `null_value`."""
+    null_value: Number
+    ceiling: Number
+    """What another sample of the same people would score."""
+    skill: Number
+    """0 knows as little as the null, 1 is as near as the people themselves."""
+
+
+Line = TypeVar("Line", SampleLine, StatementLine, DialogueLine, FigureLine)
 
 
 def samples(runs: Iterable[tuple[Store, RunRow]], dropped: bool) -> pandas.DataFrame:
@@ -222,6 +260,19 @@ def statements(runs: Iterable[tuple[Store, RunRow]]) -> pandas.DataFrame:
 
 def dialogues(runs: Iterable[tuple[Store, RunRow]]) -> pandas.DataFrame:
     return frame(DialogueLine, runs, dialogue_lines)
+
+
+def figures(store: Store, run: RunRow, suite_id: str, model: str, found: Iterable[Figure]) -> pandas.DataFrame:
+    """
+    Args:
+        found: the figures of one evaluation.
+    """
+    names = ("culture", "country", "topic", "framing", "language", "reasoning", "arm")
+    lines = []
+    for figure in found:
+        parts: dict[str, Any] = {name: parts_of(figure.group).get(name) for name in names}
+        lines.append(FigureLine(run.id, suite_id, model, **parts, **vars(figure)))
+    return frame(FigureLine, [(store, run)], lambda _look, _run: iter(lines))
 
 
 def frame(

@@ -341,11 +341,12 @@ def data_frames() -> str:
         "samples": frames.SampleLine,
         "statements": frames.StatementLine,
         "dialogues": frames.DialogueLine,
+        "figures": frames.FigureLine,
     }
     blocks = [
-        "What `samples`, `statements` and `dialogues` of the [Python API](../python.md) give: frames of pandas, one "
-        "row for each, in the order of the talk. Names, order and dtypes of columns are a contract with other people's "
-        "scripts. Categories are the words that occur. Missing is null in the store."
+        "What `samples`, `statements` and `dialogues` of the [Python API](../python.md), and the `frame` of an "
+        "evaluation, give: frames of pandas, one row for each, in the order of the talk, or of the figures. Names, "
+        "order and dtypes of columns are a contract with other people's scripts. Categories are the words that occur. Missing is null in the store."
     ]
     for name, kind in kinds.items():
         docs, lead = field_docs(kind), prose(kind.__doc__ or "")

@@ -121,11 +121,10 @@ def evaluate(
     from culturepark.cli.evaluation import (
         arms_of,
         carry_on,
-        cultures_named,
         forecast_lines,
-        settings_for,
     )
     from culturepark.cli.execution import check_run_id
+    from culturepark.evaluate.asked import cultures_named, settings_for
     from culturepark.evaluate.evaluation import edition_for, new_evaluation, plan_of
     from culturepark.evaluate.evaluation import respondents as people_of
     from culturepark.models import prices

@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from culturepark.catalog import Framing
-from culturepark.catalog.cultures import Known, delegates, is_path, load_culture, no_culture
 from culturepark.catalog.files import read_text
-from culturepark.catalog.suites import Arm, Conditions, Elicitation, Suite
+from culturepark.catalog.suites import Arm, Suite
 from culturepark.cli.consent import check_used
 from culturepark.cli.execution import until_stopped
 from culturepark.cli.options import Limits, store_option
 from culturepark.cli.progress import Quiet, counting
 from culturepark.cli.roles import warn_of_unknown_prices
-from culturepark.domain import Edition, JsonObject, Key, Status, shipped_cultures
+from culturepark.domain import Edition, JsonObject, Key, Status
 from culturepark.errors import BudgetReached, CultureparkError, UsageError
 from culturepark.evaluate.document import document
 from culturepark.evaluate.elicit import request_for
 from culturepark.evaluate.evaluation import Evaluation, plan_of
 from culturepark.evaluate.plan import Settings
-from culturepark.evaluate.scorers import scorer_of
 from culturepark.evaluate.text import document_lines
 from culturepark.files import clipped
-from culturepark.languages import PACKAGES, known_languages
 from culturepark.models import prices, tokens
 from culturepark.models.chat import Usage
 from culturepark.models.registry import check_specs
@@ -40,7 +35,6 @@ from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
 from culturepark.terminal.safe import out, plain, safe, show_origin, tell, write
 
-ALL = "all"
 WHOLE = 100_000
 """Columns of a pipe."""
 SAMPLE = 60
@@ -50,28 +44,6 @@ ANSWER_TOKENS = {"option": (1, 4), "reasoning": (60, 200), "text": (80, 250)}
 
 
 # --- options -----------------------------------------------------------------------------------------
-
-
-def cultures_named(names: Sequence[str]) -> tuple[tuple[str, ...], Known]:
-    """Return the keys of the cultures that are named, and the definitions of those that are files.
-
-    Raises:
-        UsageError: if there is none of a name.
-    """
-    keys: list[str] = []
-    known: dict[str, Any] = {}
-    for name in names:
-        if name == ALL:
-            keys += delegates()
-        elif is_path(name):
-            culture = load_culture(Path(name))
-            known[culture.culture] = culture
-            keys.append(culture.culture)
-        elif name in shipped_cultures():
-            keys.append(name)
-        else:
-            raise UsageError(f"--culture {no_culture(name, shipped_cultures())}")
-    return tuple(dict.fromkeys(keys)), known
 
 
 def arms_of(texts: Sequence[str]) -> tuple[Arm, ...] | None:
@@ -92,43 +64,6 @@ def arms_of(texts: Sequence[str]) -> tuple[Arm, ...] | None:
             raise UsageError(f"--arm {clipped(text)!r}: the file is empty")
         arms.append(Arm(name=name, prompt=prompt))
     return tuple(arms) or None
-
-
-def settings_for(
-    suite: Suite,
-    *,
-    cultures: tuple[str, ...],
-    items: int | None,
-    conditions: Mapping[str, object],
-    elicitation: Mapping[str, object],
-) -> Settings:
-    """Return the settings of an evaluation: the suite's, with those of the command line in their place.
-
-    Raises:
-        UsageError: if they cannot be met.
-    """
-    for name in suite.scorers:
-        if problem := scorer_of(name).problem(suite):
-            raise UsageError(f"the suite {suite.name} cannot be scored by {name}: {problem}")
-    given = {name: value for name, value in conditions.items() if value not in (None, [], ())}
-    for code in given.get("languages", ()):  # type: ignore[attr-defined]
-        if code != "native" and code not in PACKAGES:
-            raise UsageError(f"--language {clipped(code)!r}: there are {known_languages('native')}")
-    for framing in given.get("framings", ()):  # type: ignore[attr-defined]
-        if framing not in get_args(Framing):
-            raise UsageError(f"--framing {clipped(framing)!r}: there are {', '.join(get_args(Framing))}")
-    try:
-        return Settings(
-            cultures=cultures,
-            conditions=Conditions.model_validate(suite.conditions.model_dump() | given),
-            elicitation=Elicitation.model_validate(
-                suite.elicitation.model_dump() | {n: v for n, v in elicitation.items() if v is not None}
-            ),
-            items=items,
-        )
-    except ValidationError as error:
-        what = error.errors(include_url=False)[0]
-        raise UsageError(f"{'.'.join(map(str, what['loc']))}: {what['msg']}") from None
 
 
 # --- beforehand --------------------------------------------------------------------------------------

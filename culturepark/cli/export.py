@@ -130,6 +130,7 @@ def export(
     from culturepark.export.shape_mix import shape_mix_of
     from culturepark.export.writer import export as write_export
     from culturepark.glossary import counted
+    from culturepark.store.evaluations import refuse_evaluation
     from culturepark.store.recorded import store_with
     from culturepark.store.store import Store
     from culturepark.terminal.safe import tell, write
@@ -144,16 +145,18 @@ def export(
     if push is not None and not (yes or may_ask()):
         raise UsageError("--push asks before anything is sent, and nobody can answer here; --yes sends it unasked")
     command = shlex.join(["culturepark", *sys.argv[1:]])
+    stored = Store(store_with(store_url, *run_ids), must_exist=True)
+    for name in run_ids:
+        refuse_evaluation(stored, name)
     if form == LOGS:
         others = (culture, split, mix, grounded, parquet, licence, metadata, no_system, push)
         if any(others) or max_error is not None or language != "original":
             raise UsageError(f"--format {LOGS} writes whole dialogues as they are, and takes no option but --out")
-        logs = export_logs(Store(store_with(store_url, *run_ids), must_exist=True), run_ids, out, command)
+        logs = export_logs(stored, run_ids, out, command)
         tell(f"{counted(logs.rows, 'dialogue')} in {out}; look at them: inspect view --log-dir {shlex.quote(str(out))}")
         for path in logs.files:
             write(str(path))
         return 0
-    store = Store(store_with(store_url, *run_ids), must_exist=True)
     cultures = tuple(dict.fromkeys(cultures))
     wanted = Wanted(
         form,
@@ -171,7 +174,7 @@ def export(
         language,
     )
     sender = None if push is None else hub.sender(push, public)
-    exported = write_export(store, run_ids, out, wanted, command=command, tell=tell)
+    exported = write_export(stored, run_ids, out, wanted, command=command, tell=tell)
     for note in exported.notes:
         tell(f"note: {note}")
     first = shlex.quote(f"{exported.files[0]}:1")
@@ -196,10 +199,12 @@ def report(
     lang: Lang = None,
     store_url: StoreUrl = STORE,
 ) -> int:
-    """Write one page for a browser: the figures of a run, and every dialogue with what is behind each sentence."""
+    """Write one page for a browser: a run's figures and dialogues, or an evaluation's figures and worst items."""
     from culturepark.cli.progress import counting
     from culturepark.files import exists
+    from culturepark.report.evaluation import write as write_evaluation
     from culturepark.report.page import write as write_page
+    from culturepark.store.evaluations import evaluation_named
     from culturepark.store.recorded import store_with
     from culturepark.store.store import Store
     from culturepark.terminal.safe import tell, write
@@ -207,6 +212,14 @@ def report(
     show_in(lang)
     store = Store(store_with(store_url, run_id), must_exist=True)
     new_folder = out.parent if out and not exists(out.parent) else None
+    if evaluation := evaluation_named(store, run_id):
+        place = write_evaluation(store, evaluation.id, out)
+        if new_folder:
+            tell(f"note: the folder {new_folder} was not there and has been made")
+        if place:
+            tell(f"{place}: {place.stat().st_size / 1e6:.1f} MB, for any browser; it loads nothing and sends nothing")
+            write(str(place))
+        return 0
     with counting("dialogues") as progress:
         written = write_page(store, run_id, out, progress)
     if written.typed:

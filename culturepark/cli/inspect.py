@@ -32,15 +32,21 @@ def stats(
     ] = False,
     as_json: Json = False,
 ) -> int:
-    """Show how varied a run's voices are, how judges agree, stances against the survey, funnel, cost and stops."""
+    """Show how varied a run's voices are, how judges agree, stances, funnel, cost; of an evaluation its figures."""
     from culturepark.stats.run_stats import stats as stats_of
     from culturepark.stats.text import stats_lines
+    from culturepark.store.evaluations import evaluation_named
     from culturepark.store.recorded import store_with
     from culturepark.store.store import Store
     from culturepark.terminal.layout import hung
     from culturepark.terminal.safe import out, plain, write
 
     store = Store(store_with(store_url, run_id), must_exist=True)
+    if evaluation := evaluation_named(store, run_id):
+        from culturepark.cli.evaluation import show as show_evaluation
+
+        show_evaluation(store, evaluation.id, as_json)
+        return 0
     figures = stats_of(store, store.run(run_id))
     if as_json:
         write(json.dumps(figures.as_json()))
@@ -97,9 +103,11 @@ def replay(
         if endpoints:
             raise UsageError("--endpoint is for branches in the app; plain text asks no model")
         from culturepark.replay import plain as plain_text
+        from culturepark.store.evaluations import refuse_evaluation
         from culturepark.store.store import Store
 
         store = Store(store_url, must_exist=True)
+        refuse_evaluation(store, target or "last")
         plain_text.show(plain_text.replay(store, target or "last", follow=follow, behind=behind))
         return 0
     from culturepark.replay.app import Replay
@@ -133,6 +141,7 @@ def queue(
     """List the kept statements that nobody has judged yet, first what a model made up."""
     from culturepark.cli.table import print_table
     from culturepark.store.draws import over_of
+    from culturepark.store.evaluations import refuse_evaluation
     from culturepark.store.recorded import store_with
     from culturepark.store.review_queue import queue_over
     from culturepark.store.reviewer import named
@@ -141,6 +150,7 @@ def queue(
 
     reviewer = named(reviewer) if reviewer else ""
     store = Store(store_with(store_url, target), must_exist=True)
+    refuse_evaluation(store, target)
     over = over_of(store, target)
     waiting = queue_over(store, over, reviewer)
     if as_json:
@@ -175,22 +185,32 @@ def login_name() -> str:
         return "reviewer"
 
 
-@app.command(epilog="Example: culturepark trace runs/mine/all.jsonl:3")
+@app.command(
+    epilog="""\b
+What is behind the third line of an export:
+Example: culturepark trace runs/mine/all.jsonl:3
+\b
+What is behind the twelfth answer of an evaluation: the question as it was put, the call, the scores:
+Example: culturepark trace e7f3a9c.a12
+"""
+)
 def trace(
     subject: Annotated[
         str,
         typer.Argument(
             metavar="ID|FILE:LINE",
-            help="A sample, a statement, a turn, a dialogue, or an exported line.",
+            help="A sample, a statement, a turn, a dialogue, an exported line, or a model's answer to a suite.",
             autocompletion=completion.runs,
         ),
     ],
     store_url: StoreUrl = STORE,
     as_json: Json = False,
 ) -> int:
-    """Lead a sample back to the words, the call, the persona and the survey item it comes from."""
+    """Lead a sample, or an answer to a suite, back to the words, the call, the persona and the item it comes from."""
     from culturepark.cli.trace_text import lines_of
+    from culturepark.evaluate.answer_trace import is_of_evaluation, trace_answer
     from culturepark.export.line_trace import find_line
+    from culturepark.store.evaluations import refuse_evaluation
     from culturepark.store.lineage import trace as trace_of
     from culturepark.store.recorded import store_with
     from culturepark.store.store import Store
@@ -199,7 +219,10 @@ def trace(
 
     names = find_line(subject) or [decodable(subject)]
     store = Store(store_with(store_url, *names), must_exist=True)
-    traces = [trace_of(store, name) for name in names]
+    for name in names:
+        if "." not in name:
+            refuse_evaluation(store, name)
+    traces = [trace_answer(store, name) if is_of_evaluation(name) else trace_of(store, name) for name in names]
     if as_json:
         # The document of a pair is that of the chosen sample, with that of the rejected one inside.
         chosen, *rejected = (traced.as_json() for traced in traces)

@@ -127,7 +127,8 @@ def runs(
         named=named or "",
         limit=limit,
     )
-    listed = list_runs(Store(store_url, must_exist=True), wanted) if exists(store_url) else []
+    store = Store(store_url, must_exist=True) if exists(store_url) else None
+    listed = [as_listed(store, run) for run in list_runs(store, wanted)] if store else []
     if as_json:
         write(json.dumps(listed))
     elif listed:
@@ -163,7 +164,19 @@ def moment_of(since: str) -> str:
         ) from None
 
 
-def show(listed: list[dict[str, object]]) -> None:
+def as_listed(store: "Store", run: dict[str, Any]) -> dict[str, Any]:
+    """Return a run with the number of answers that its evaluation plans; None where it evaluates nothing."""
+    planned = None
+    if run["suite"] is not None:
+        planned = run["answers"]
+        if run["status"] != "done":
+            from culturepark.evaluate.evaluation import answers_planned
+
+            planned = answers_planned(store, run["run"])
+    return run | {"answers_planned": planned}
+
+
+def show(listed: list[dict[str, Any]]) -> None:
     """Print runs as a table; columns that all of them leave empty are left out."""
     from culturepark.cli.table import print_table
 
@@ -173,16 +186,23 @@ def show(listed: list[dict[str, object]]) -> None:
         [
             (
                 run["run"],
-                run["scenario"],
+                run["scenario"] if run["suite"] is None else f"{run['scenario']}, {run['models']['speaker']}",
                 run["status"],
-                f"{run['dialogues_done']}/{run['dialogues']}",
-                run["samples_kept"],
+                progress_of(run),
+                run["samples_kept"] if run["suite"] is None else "",
                 "" if run["status"] == "done" else run["stop_reason"] or "",
                 *(run[key] or "" for key, _ in more),
             )
             for run in listed
         ],
     )
+
+
+def progress_of(run: dict[str, Any]) -> str:
+    """Return how many dialogues are done of how many, or answers of an evaluation."""
+    if run["suite"] is None:
+        return f"{run['dialogues_done']}/{run['dialogues']}"
+    return f"{run['answers']}/{run['answers_planned']} answers"
 
 
 MORE = {"parent": "branch of", "name": "name", "note": "note"}

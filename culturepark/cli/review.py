@@ -93,9 +93,11 @@ def review(
 
     from culturepark.review.desk import OVERLAP, Desk, queued
     from culturepark.store.draws import draw, over_of
+    from culturepark.store.evaluations import refuse_evaluation
     from culturepark.store.store import Store
 
     store = Store(store_with(store_url, target), must_exist=True)
+    refuse_evaluation(store, target)
     over = over_of(store, target)
     if sample is None:
         rows = queued(store, over, "" if serve else reviewer)

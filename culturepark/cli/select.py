@@ -76,6 +76,7 @@ def select(
     from culturepark.select.gates import gates_of
     from culturepark.select.quotas import quotas_of
     from culturepark.store import selections
+    from culturepark.store.evaluations import refuse_evaluation
     from culturepark.store.recorded import is_recorded, store_with
     from culturepark.store.store import Store
     from culturepark.terminal.safe import tell, write
@@ -88,6 +89,8 @@ def select(
         "seed": seed,
     }
     store = Store(store_with(store_url, *names), must_exist=True)
+    for one in names:
+        refuse_evaluation(store, one)
     old = selections.selection(store, extend) if extend else None
     base = as_wanted(json.loads(old.wanted)) if old else Wanted()
     if given["quotas"] and old:

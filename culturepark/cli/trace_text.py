@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import indent
 
 from rich.text import Text
 
 from culturepark.domain import Persona, Slip, SurveyItem, home_of
+from culturepark.evaluate.answer_trace import AnswerTrace, ShownOption
 from culturepark.glossary import GROUNDS_SHORT, flags_in_words, in_words
 from culturepark.languages.countries import country_name
 from culturepark.store.integrity import edition_of
@@ -17,7 +19,9 @@ from culturepark.store.tables import CallRow, ParticipantRow, RunRow, StatementR
 from culturepark.terminal.safe import clip, plain, safe
 
 
-def lines_of(trace: Trace | TalkTrace) -> Iterator[Text]:
+def lines_of(trace: Trace | TalkTrace | AnswerTrace) -> Iterator[Text]:
+    if isinstance(trace, AnswerTrace):
+        return answer_lines(trace)
     if isinstance(trace, Trace):
         return statement_lines(trace)
     return turn_lines(trace) if isinstance(trace, TurnTrace) else talk_lines(trace)
@@ -133,6 +137,58 @@ def turn_lines(trace: TurnTrace) -> Iterator[Text]:
     if not trace.statements:
         yield plain("          nothing was mined from it")
     yield run
+
+
+def answer_lines(trace: AnswerTrace) -> Iterator[Text]:
+    """Lead from an answer to the item as it was put, who answered, the call, the scores and the suite's card."""
+    answer, item, card = trace.answer, trace.item, trace.suite.card
+    kind = "declined" if answer.abstained else "no option" if answer.choice is None and answer.shown else ""
+    yield heading("answer", answer.id, kind or ("" if answer.choice is None else f"chose {label_of(trace)}"))
+    yield plain(indent(answer.text, "    ")) if answer.text else plain("    (no words)")
+    yield heading(
+        "item", trace.item_id, f"{item.key}, in {answer.language}" + (f", {item.topic}" if item.topic else "")
+    )
+    yield plain(f"    {item.question}")
+    for option in trace.options:
+        yield plain(f"    {option_line(option, option.code == answer.choice)}")
+    if answer.outside_mass is not None:
+        yield plain(f"    mass on no option: {answer.outside_mass:.1%}")
+    if item.reference:
+        yield plain(f"    reference: {clip(item.reference, 400)}")
+    if item.answer is not None:
+        yield plain(f"    right is {item.answer}")
+    elif (right := item.answers.get(trace.group)) is not None:
+        yield plain(f"    right for {trace.group} is {right}")
+    asked = ", ".join(name for name in (answer.culture, answer.country) if name) or "nobody is named"
+    thought = ", after reasoning" if answer.reasoning else ""
+    detail = f"in {answer.language}, arm {answer.arm}{thought}; about: {asked}; repeat {answer.repeat}"
+    yield heading("condition", answer.framing, detail)
+    if trace.respondent:
+        yield from persona_lines(trace.respondent)
+    if trace.call:
+        yield call_line(trace.call)
+    for score in trace.scores:
+        value = "missing" if score.value is None else f"{score.value:.4g}"
+        group = json.loads(score.detail or "{}").get("group")
+        told = f"{score.scorer} {value}" + (f", held against {group}" if group else "")
+        yield heading("score", score.id, told + (f" by {score.judge}" if score.judge else ""))
+    yield heading("suite", trace.evaluation.suite_id, trace.suite.title)
+    for name, text in (("by", card.by), ("correct", card.correct), ("not asked", card.not_asked),
+                       ("licence", card.licence), ("source", card.source)):  # fmt: skip
+        yield Text.assemble("    ", (f"{name:<12}", "dim"), safe(text))
+    yield run_line(trace.run)
+
+
+def label_of(trace: AnswerTrace) -> str:
+    return next((option.label for option in trace.options if option.code == trace.answer.choice), "")
+
+
+def option_line(option: ShownOption, chosen: bool) -> str:
+    """Return an option with what the model and people gave it; `>` before the chosen one."""
+    mark = f"{option.mark}. " if option.mark else ""
+    weights = [f"model {option.probability:.1%}"] if option.probability is not None else []
+    weights += [f"people {option.share:.1%}"] if option.share is not None else []
+    return f"{'>' if chosen else ' '} {mark}{option.label}" + (f"  ({', '.join(weights)})" if weights else "")
 
 
 def names_of(run: RunRow) -> dict[str, str]:

@@ -7,7 +7,14 @@ from typing import Literal
 
 from culturepark.domain import JsonObject, Noun, Status
 from culturepark.evaluate.answers import Sheet
-from culturepark.evaluate.evaluation import few_respondents, figures_of, record_of, sheet_of, stored_figures
+from culturepark.evaluate.evaluation import (
+    answers_planned,
+    few_respondents,
+    figures_of,
+    record_of,
+    sheet_of,
+    stored_figures,
+)
 from culturepark.evaluate.figures import Figure
 from culturepark.evaluate.measures import paired_difference
 from culturepark.evaluate.plan import Settings
@@ -76,6 +83,7 @@ def document(store: Store, run_id: str) -> Document:
     settings = Settings.model_validate_json(record.settings)
     figures = stored_figures(store, run_id) if run.status == Status.DONE else figures_of(store, run_id, sheet)
     row = suite_row(store, record.suite_id)
+    planned = len(sheet.answers) if run.status == Status.DONE else answers_planned(store, run_id)
     spent = [*spent_by_stage(store, run_id).values()]
     return Document(
         evaluation=record.id,
@@ -94,7 +102,7 @@ def document(store: Store, run_id: str) -> Document:
         finished_at=run.finished_at,
         seed=record.seed,
         settings=settings.model_dump(mode="json"),
-        answers=counts(sheet),
+        answers={"planned": planned} | counts(sheet),
         calls=round(sum(calls for calls, _, _ in spent)),
         prompt_tokens=round(sum(prompt for _, prompt, _ in spent)),
         completion_tokens=round(sum(completion for _, _, completion in spent)),

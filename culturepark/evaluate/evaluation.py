@@ -320,6 +320,14 @@ def sheet_of(store: Store, run_id: str) -> Sheet:
     )
 
 
+def answers_planned(store: Store, run_id: str) -> int:
+    """Return the number of answers of an evaluation when it is done."""
+    record, edition = record_of(store, run_id), edition_of(store.run(run_id))
+    settings = Settings.model_validate_json(record.settings)
+    suite = stored_suite(store, record.suite_id)
+    return len(Plan(suite, settings, cultures_of(edition), edition.personas, record.seed).asks)
+
+
 def own_language(culture: Culture) -> LanguageCode:
     return culture.languages[0].language.partition("-")[0]
 

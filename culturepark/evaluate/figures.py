@@ -57,8 +57,27 @@ class Figure:
         return dict(vars(self))
 
 
+@dataclass(frozen=True)
+class ItemValue:
+    """What the answers to one item under one condition are worth, by one measure: what comparisons pair by."""
+
+    metric: str
+    condition: tuple[tuple[str, str], ...]
+    culture: str
+    """Key of the culture that it is about, else the group; `all` where nobody is named."""
+    group: str
+    item: str
+    """Key of the item."""
+    value: float
+    smaller_is_better: bool = False
+
+
 class Scorer(Protocol):
-    """Says what answers to a suite are worth. A new one is registered as a plugin (docs/extending.md)."""
+    """Says what answers to a suite are worth. A new one is registered as a plugin (docs/extending.md).
+
+    It may have `item_values(sheet, scores)`, which yields an `ItemValue` for each item; without, its scores are
+    averaged over the answers to an item.
+    """
 
     name: str
     """By which suites name it."""

@@ -116,7 +116,8 @@ class Session:
             "dialogues_done",
             "samples_kept",
         )
-        return [RunLine(*(run[name] for name in names)) for run in runs.runs(self.store)]
+        talks = [run for run in runs.runs(self.store) if run["suite"] is None]
+        return [RunLine(*(run[name] for name in names)) for run in talks]
 
     def run_cache(self, run_id: str) -> RunCache:
         """Return the reader of a run's dialogues, the same one each time.
@@ -131,7 +132,9 @@ class Session:
     def locate(self, target: str) -> tuple[str, str | None]:
         """Return the id of the run of an id, and the id itself unless it is the run's."""
         from culturepark.store import runs
+        from culturepark.store.evaluations import refuse_evaluation
 
+        refuse_evaluation(self.store, target)
         if kind_of(target) is None:
             return self.store.run(target).id, None
         target = self.store.full_id(target)

@@ -65,23 +65,32 @@ def write(store: Store, run_id: str, out: Path | None, progress: Progress) -> Wr
     place = out or Path(f"{run.id}.html")
     pieces = page(store, run.id, progress)
     if str(place) == "-":
-        # Written to a file first, so that an error half-way leaves stdout empty.
-        try:
-            whole = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
-        except FileNotFoundError:
-            raise StoreError("no folder for temporary files can be written; name one with TMPDIR, or give -o") from None
-        with whole:
-            for piece in pieces:
-                whole.write(piece.encode("utf-8", "replace"))
-            whole.seek(0)
-            sys.stdout.flush()
-            while some := whole.read(1 << 20):
-                sys.stdout.buffer.write(some)
-            sys.stdout.buffer.flush()
+        print_out(pieces)
         return Written(None, turns_by_hand(store, run))
     refuse_what_is_not_ours(place)
     put(pieces, place, store.database.mode)
     return Written(place, turns_by_hand(store, run))
+
+
+def print_out(pieces: Iterator[str]) -> None:
+    """Write a page to stdout.
+
+    Raises:
+        StoreError: if there is no place for temporary files.
+    """
+    # Written to a file first, so that an error half-way leaves stdout empty.
+    try:
+        whole = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
+    except FileNotFoundError:
+        raise StoreError("no folder for temporary files can be written; name one with TMPDIR, or give -o") from None
+    with whole:
+        for piece in pieces:
+            whole.write(piece.encode("utf-8", "replace"))
+        whole.seek(0)
+        sys.stdout.flush()
+        while some := whole.read(1 << 20):
+            sys.stdout.buffer.write(some)
+        sys.stdout.buffer.flush()
 
 
 def refuse_what_is_not_ours(place: Path) -> None:

@@ -21,7 +21,7 @@ from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import Status, storable
 from culturepark.errors import StoreError, UsageError
 from culturepark.files import clipped
-from culturepark.ids import SUITE_NAME, by_number, is_run_id, last_part, suite_id_of
+from culturepark.ids import SUITE_NAME, by_number, is_run_id, last_part, run_of, suite_id_of
 from culturepark.models.chat import canonical
 from culturepark.models.ledger import now
 from culturepark.store.integrity import edition_of, faults, named
@@ -160,6 +160,31 @@ def evaluation_of(store: Store, run_id: str) -> EvaluationRow | None:
     """Return the evaluation that a run is; None for a run that is none, or is not there."""
     with store.database.reading() as session:
         return session.get(EvaluationRow, run_id)
+
+
+def evaluation_named(store: Store, target: str) -> EvaluationRow | None:
+    """Return the evaluation that an id leads to: its own, its name, the beginning of it, `last`, or one below it.
+
+    Returns:
+        None for a run of talks, a selection, and what is not there.
+    """
+    try:
+        row = store.run(run_of(target))
+    except UsageError:
+        return None
+    return evaluation_of(store, row.id)
+
+
+def refuse_evaluation(store: Store, target: str) -> None:
+    """
+    Raises:
+        UsageError: if it is an evaluation, which has neither dialogues nor rows to train on.
+    """
+    if found := evaluation_named(store, target):
+        raise UsageError(
+            f"{found.id} is an evaluation of {found.model}, without dialogues or rows: `culturepark stats {found.id}` "
+            f"shows its figures, `report` writes a page, `trace {found.id}.a1` leads behind an answer"
+        )
 
 
 def evaluations(store: Store) -> list[EvaluationRow]:

@@ -27,6 +27,7 @@ from culturepark.store.tables import (
     DialogueRow,
     DrawnRow,
     DrawRow,
+    EvaluationRow,
     ParticipantRow,
     ReviewRow,
     RunRow,
@@ -94,7 +95,10 @@ class Wanted:
 
 
 def runs(store: Store, wanted: Wanted = Wanted()) -> list[JsonObject]:
-    """Return runs, newest first, with counts of dialogues and kept samples, and the parent of a branch."""
+    """Return runs, newest first, with counts of dialogues and kept samples, and the parent of a branch.
+
+    An evaluation has its suite and its number of answers too; of other runs both are None.
+    """
     parent_by_run = parents(store)
     by_run = select(DialogueRow.run_id, func.count()).group_by(DialogueRow.run_id)
     with store.database.reading() as session:
@@ -103,6 +107,10 @@ def runs(store: Store, wanted: Wanted = Wanted()) -> list[JsonObject]:
         kept = dict(session.exec(of_run(by_run).where(SampleRow.status == "kept")).all())
         newest_first = (
             select(RunRow).where(*wanted.conditions).order_by(col(RunRow.created_at).desc(), col(RunRow.id).desc())
+        )
+        suites = dict(session.exec(select(EvaluationRow.id, EvaluationRow.suite_id)).all())
+        answers = dict(
+            session.exec(select(AnswerRow.evaluation_id, func.count()).group_by(AnswerRow.evaluation_id)).all()
         )
         without_scenario = defer(RunRow.scenario)  # type: ignore[arg-type]  # long, and not needed here
         rows = session.exec(newest_first.options(without_scenario)).all()
@@ -117,6 +125,8 @@ def runs(store: Store, wanted: Wanted = Wanted()) -> list[JsonObject]:
                 "dialogues": total.get(row.id, 0),
                 "dialogues_done": done.get(row.id, 0),
                 "samples_kept": kept.get(row.id, 0),
+                "suite": suites.get(row.id),
+                "answers": answers.get(row.id, 0) if row.id in suites else None,
                 "models": json.loads(row.models),
                 "seed": row.seed,
                 "created_at": row.created_at,

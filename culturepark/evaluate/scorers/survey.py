@@ -18,7 +18,7 @@ import numpy as np
 from culturepark.catalog.suites import Item, Suite
 from culturepark.evaluate import measures
 from culturepark.evaluate.answers import Pool, Sheet, group_key
-from culturepark.evaluate.figures import Figure, Score, rounded
+from culturepark.evaluate.figures import Figure, ItemValue, Score, rounded
 from culturepark.evaluate.measures import Ceilings, Distribution
 from culturepark.evaluate.scorers.aggregate import TOPIC, Condition, by, interval_figure, mean, plain
 from culturepark.evaluate.scorers.conduct import conduct, is_first
@@ -77,6 +77,25 @@ class SurveyScorer:
                     values = distances(single, people, pool.item)
                     detail = {"group": pool.group, **{name: rounded(value) for name, value in values.items()}}
                     yield Score(answer.id, self.name, rounded(values["jsd"]), detail)
+
+    def item_values(self, sheet: Sheet, scores: Sequence[Score]) -> Iterable[ItemValue]:  # noqa: ARG002 - the interface
+        """Yield the distances of each question from the people of each group, without nulls and ceilings."""
+        for pool in sheet.pools:
+            if pool.distribution is None or pool.group not in pool.item.shares:
+                continue
+            found = distances(pool.distribution, people_of(pool.item, pool.group), pool.item)
+            for metric in METRICS:
+                if metric not in found:
+                    continue
+                yield ItemValue(
+                    metric=metric,
+                    condition=pool.condition,
+                    culture=pool.culture or pool.group,
+                    group=pool.group,
+                    item=pool.item.key,
+                    value=found[metric],
+                    smaller_is_better=metric in SMALLER_IS_NEARER,
+                )
 
     def figures(self, sheet: Sheet, scores: Sequence[Score]) -> Iterable[Figure]:  # noqa: ARG002 - the interface
         asked = [pool for pool in sheet.pools if pool.item.shares]
