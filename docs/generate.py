@@ -346,7 +346,8 @@ def data_frames() -> str:
     blocks = [
         "What `samples`, `statements` and `dialogues` of the [Python API](../python.md), and the `frame` of an "
         "evaluation, give: frames of pandas, one row for each, in the order of the talk, or of the figures. Names, "
-        "order and dtypes of columns are a contract with other people's scripts. Categories are the words that occur. Missing is null in the store."
+        "order and dtypes of columns are a contract with other people's scripts. Categories are the words that occur. "
+        "Missing is null in the store."
     ]
     for name, kind in kinds.items():
         docs, lead = field_docs(kind), prose(kind.__doc__ or "")

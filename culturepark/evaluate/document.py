@@ -18,6 +18,7 @@ from culturepark.evaluate.evaluation import (
 from culturepark.evaluate.figures import Figure
 from culturepark.evaluate.measures import paired_difference
 from culturepark.evaluate.plan import Settings
+from culturepark.evaluate.scorers import scorer_of
 from culturepark.evaluate.scorers.survey import CONSTANTS, METRICS, SMALLER_IS_NEARER, distances_of
 from culturepark.store.evaluations import suite_row
 from culturepark.store.runs import spent_by_stage
@@ -35,13 +36,14 @@ class AgainstConstant(Noun):
     metric: str
     value: float
     constant: str
-    """`midpoint` or `uniform`: the stronger of the two."""
+    """The strongest null that knows nothing: of a survey `midpoint` or `uniform`."""
     constant_value: float
     difference: float
     """Above 0: the model is nearer. In the metric's units."""
     low: float | None
     high: float | None
-    p: float
+    p: float | None
+    """Of a sign-flip test over questions; None where the figure is no mean of questions."""
     n: int
     """Questions."""
     verdict: Verdict
@@ -107,7 +109,7 @@ def document(store: Store, run_id: str) -> Document:
         prompt_tokens=round(sum(prompt for _, prompt, _ in spent)),
         completion_tokens=round(sum(completion for _, _, completion in spent)),
         cost_usd=store.spent(run_id).cost_usd,
-        against_constant=tuple(against_constants(sheet)),
+        against_constant=(*against_constants(sheet), *by_figures(sheet, figures)),
         notes=tuple(notes_on(sheet, settings, figures)),
         figures=tuple(figure.as_json() for figure in figures),
     )
@@ -163,6 +165,39 @@ def against_constants(sheet: Sheet) -> list[AgainstConstant]:
                     )
                 )
     return found
+
+
+def by_figures(sheet: Sheet, figures: Sequence[Figure]) -> list[AgainstConstant]:
+    """Return for each culture and condition whether a scorer's main figure lies clear of its first null."""
+    found: dict[tuple[str, str], AgainstConstant] = {}
+    headlines = {m: way for name in sheet.suite.scorers for m, way in getattr(scorer_of(name), "headline", ())}
+    for figure in figures:
+        parts = dict(parts_of(figure.group))
+        culture = parts.pop("culture", "all")
+        way = headlines.get(figure.metric)
+        known = figure.value is not None and figure.null_value is not None and figure.null_name is not None
+        if way is None or not known or {"topic", "country", "context", "label"} & parts.keys():
+            continue
+        sign = 1 if way == "larger" else -1
+        value, null = float(figure.value or 0.0), float(figure.null_value or 0.0)
+        ends = sorted(sign * (end - null) for end in (figure.low, figure.high) if end is not None)
+        low, high = ends if len(ends) == 2 else (None, None)
+        row = AgainstConstant(
+            culture=culture,
+            condition=",".join(f"{name}={part}" for name, part in parts.items()),
+            metric=figure.metric,
+            value=value,
+            constant=str(figure.null_name),
+            constant_value=null,
+            difference=sign * (value - null),
+            low=low,
+            high=high,
+            p=None,
+            n=figure.n,
+            verdict=verdict_of(low, high),
+        )
+        found.setdefault((figure.metric, figure.group), row)
+    return [*found.values()]
 
 
 def verdict_of(low: float | None, high: float | None) -> Verdict:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 from culturepark.catalog.suites import Suite
 from culturepark.domain import JsonObject
 from culturepark.evaluate.answers import Answer, Sheet
 from culturepark.evaluate.measures import skill
+
+Headline = tuple[tuple[str, Literal["larger", "smaller"]], ...]
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,9 @@ class Scorer(Protocol):
     """By which suites name it."""
     judged: bool
     """Its scores come from judges (`culturepark judge`), not from the answers alone."""
+    headline: Headline
+    """Metrics by which a model is said to beat its first null, and which of their values are better. None of them where
+    the scorer is compared item by item, or where no value is better than another."""
 
     def problem(self, suite: Suite) -> str | None:
         """Return why a suite cannot be scored; None if it can."""

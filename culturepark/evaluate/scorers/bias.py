@@ -17,7 +17,7 @@ from math import log
 
 from culturepark.catalog.suites import Item, Suite
 from culturepark.evaluate.answers import Answer, Pool, Sheet
-from culturepark.evaluate.figures import Figure, Score
+from culturepark.evaluate.figures import Figure, Headline, Score
 from culturepark.evaluate.measures import SAME, SMALLEST_PROBABILITY
 from culturepark.evaluate.scorers.aggregate import Cell, by, by_condition, figures_of, mean_beside_nulls, slices
 from culturepark.evaluate.scorers.choice import right_code
@@ -35,6 +35,7 @@ class BiasScorer:
 
     name = "bias"
     judged = False
+    headline: Headline = (("bias", "smaller"),)
 
     def problem(self, suite: Suite) -> str | None:
         pairs = [item for item in suite.items if item.answer is not None or item.answers]

@@ -14,7 +14,7 @@ import numpy as np
 from culturepark.catalog.suites import Item, Suite
 from culturepark.evaluate import measures
 from culturepark.evaluate.answers import Pool, Sheet, group_key
-from culturepark.evaluate.figures import Figure, Score, rounded
+from culturepark.evaluate.figures import Figure, Headline, Score, rounded
 from culturepark.evaluate.scorers.aggregate import (
     Cell,
     Condition,
@@ -41,6 +41,7 @@ class ChoiceScorer:
 
     name = "choice"
     judged = False
+    headline: Headline = (("accuracy", "larger"),)
 
     def problem(self, suite: Suite) -> str | None:
         if not any(item.options and (item.answer is not None or item.answers) for item in suite.items):

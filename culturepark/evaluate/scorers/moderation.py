@@ -16,7 +16,7 @@ from culturepark.catalog.suites import Item, Suite
 from culturepark.domain import DEFAULT_LANGUAGE
 from culturepark.evaluate import measures
 from culturepark.evaluate.answers import Pool, Sheet, group_key
-from culturepark.evaluate.figures import Figure, Score, rounded
+from culturepark.evaluate.figures import Figure, Headline, Score, rounded
 from culturepark.evaluate.measures import Labelled
 from culturepark.evaluate.scorers.aggregate import (
     Cell,
@@ -45,6 +45,7 @@ class ModerationScorer:
 
     name = "moderation"
     judged = False
+    headline: Headline = (("macro_f1", "larger"),)
 
     def problem(self, suite: Suite) -> str | None:
         if not any(item.options and item.target_kind in ("answer", "answers", "shares") for item in suite.items):

@@ -18,7 +18,7 @@ import numpy as np
 from culturepark.catalog.suites import Item, Suite
 from culturepark.evaluate import measures
 from culturepark.evaluate.answers import Pool, Sheet, group_key
-from culturepark.evaluate.figures import Figure, ItemValue, Score, rounded
+from culturepark.evaluate.figures import Figure, Headline, ItemValue, Score, rounded
 from culturepark.evaluate.measures import Ceilings, Distribution
 from culturepark.evaluate.scorers.aggregate import TOPIC, Condition, by, interval_figure, mean, plain
 from culturepark.evaluate.scorers.conduct import conduct, is_first
@@ -59,6 +59,7 @@ class SurveyScorer:
 
     name = "survey"
     judged = False
+    headline: Headline = ()
 
     def problem(self, suite: Suite) -> str | None:
         if not any(item.shares for item in suite.items):

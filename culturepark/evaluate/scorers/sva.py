@@ -21,7 +21,7 @@ import numpy as np
 
 from culturepark.catalog.suites import Item, Suite
 from culturepark.evaluate.answers import Pool, Sheet
-from culturepark.evaluate.figures import Figure, Score, rounded
+from culturepark.evaluate.figures import Figure, Headline, Score, rounded
 from culturepark.evaluate.measures import SAME
 from culturepark.evaluate.scorers.aggregate import Cell, by_condition, figures_of, mean
 from culturepark.evaluate.scorers.conduct import coverage
@@ -38,6 +38,7 @@ class SvaScorer:
 
     name = "sva"
     judged = False
+    headline: Headline = (("sva", "larger"),)
 
     def problem(self, suite: Suite) -> str | None:
         if not any(item.shares for item in suite.items):

@@ -26,7 +26,7 @@ from culturepark.catalog.hofstede import hofstede
 from culturepark.catalog.suites import Item, Suite
 from culturepark.evaluate import measures, vsm
 from culturepark.evaluate.answers import Answer, Pool, Sheet, group_key
-from culturepark.evaluate.figures import Figure, Score, rounded
+from culturepark.evaluate.figures import Figure, Headline, Score, rounded
 from culturepark.evaluate.plan import LEAST_RESPONDENTS
 from culturepark.evaluate.scorers.aggregate import NATIVE, Condition, about, beside_all, ends_of, mean
 from culturepark.evaluate.scorers.conduct import coverage, masses
@@ -80,6 +80,7 @@ class Vsm13Scorer:
 
     name = "vsm13"
     judged = False
+    headline: Headline = (("vsm_distance", "smaller"), ("vsm_distance_as_published", "smaller"))
 
     def problem(self, suite: Suite) -> str | None:
         numbers = [number for item in suite.items if (number := number_of(item))]
