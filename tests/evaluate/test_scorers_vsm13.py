@@ -189,3 +189,20 @@ def test_items_are_known_by_their_numbers() -> None:
         assert wanted in (scorer.problem(a_suite(items, "vsm13")) or "")
     assert scorer.problem(a_suite(ITEMS, "vsm13")) is None
     assert list(scorer.scores(a_sheet(ITEMS, equal, "vsm13", EUROPE))) == []
+
+
+def test_the_published_way_takes_one_answer_and_25_for_35() -> None:
+    """One Turk says 5 to item 8: masculinity is 50 + 25 * 2 in print, 35 * 2 / 30 more by the manual."""
+    base = a_sheet(ITEMS, equal, "vsm13", EUROPE, respondents=30)
+    answers = [
+        replace(a, choice=5) if (a.item, a.group, a.repeat) == ("m08", "turkish", 1) else a for a in base.answers
+    ]
+    found = figures(replace(base, answers=answers))
+    known = KNOWN["turkish"]
+    gaps = [50 + 25 * 2 * (dimension == "mas") - (known[dimension] or 0) for dimension in vsm.DIMENSIONS]
+    published = figure(found, "vsm_distance_as_published", culture="turkish")
+    assert published.value == pytest.approx(sum(gap * gap for gap in gaps) ** 0.5, abs=1e-5)
+    turkish, german = (figure(found, "vsm_mas", culture=culture).value for culture in ("turkish", "german"))
+    assert turkish is not None
+    assert german is not None
+    assert turkish - german == pytest.approx(35 * 2 / 30, abs=1e-5)
