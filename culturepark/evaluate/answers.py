@@ -37,6 +37,11 @@ class Answer:
     abstained: bool
 
     @property
+    def says_something(self) -> bool:
+        """Whether it says something of the options."""
+        return self.probabilities is not None or self.choice is not None
+
+    @property
     def condition(self) -> tuple[tuple[str, str], ...]:
         """Parts of its condition that differ from what is usual, as they stand in the group of a figure."""
         parts = [("framing", self.framing), ("language", self.language)]
@@ -57,7 +62,7 @@ class Pool:
     @cached_property
     def valid(self) -> tuple[Answer, ...]:
         """Those that say something of the options."""
-        return tuple(a for a in self.answers if a.probabilities is not None or a.choice is not None)
+        return tuple(answer for answer in self.answers if answer.says_something)
 
     @cached_property
     def distribution(self) -> Distribution | None:
@@ -66,7 +71,7 @@ class Pool:
         Of an answer with probabilities all of them count, of another the option that it chose. One that says something
         else is mass outside the options; one that says nothing is left out.
         """
-        counted = [a for a in self.answers if a in self.valid or a.abstained]
+        counted = [a for a in self.answers if a.says_something or a.abstained]
         if not self.valid:
             return None
         masses: dict[int, float] = dict.fromkeys(self.item.codes, 0.0)

@@ -8,6 +8,7 @@ country's own commonest answer.
 
 from __future__ import annotations
 
+import random
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,16 @@ from culturepark.evaluate import measures
 from culturepark.evaluate.answers import Pool, Sheet, group_key
 from culturepark.evaluate.figures import Figure, Headline, ItemValue, Score, rounded
 from culturepark.evaluate.measures import Ceilings, Distribution
-from culturepark.evaluate.scorers.aggregate import TOPIC, Condition, by, interval_figure, mean, plain
+from culturepark.evaluate.scorers.aggregate import (
+    NATIVE,
+    TOPIC,
+    Condition,
+    by,
+    by_condition,
+    interval_figure,
+    mean,
+    plain,
+)
 from culturepark.evaluate.scorers.conduct import conduct, is_first
 from culturepark.stats.survey_fit import generator
 
@@ -32,6 +42,8 @@ ORDERED = ("nvas", "wasserstein")
 """Scores that need steps in an order."""
 PEOPLE = 1000
 """Respondents behind shares of which nobody says how many there were; only the ceiling hangs on it."""
+MOST_BESIDE = 60
+"""Questions that are set beside each other to see how alike answers to different ones are."""
 DRAWS_APART = 20
 """Draws behind the expected distance between countries, of each question."""
 
@@ -100,7 +112,7 @@ class SurveyScorer:
 
     def figures(self, sheet: Sheet, scores: Sequence[Score]) -> Iterable[Figure]:  # noqa: ARG002 - the interface
         asked = [pool for pool in sheet.pools if pool.item.shares]
-        for condition, pools in sheet.by_condition(asked).items():
+        for condition, pools in by_condition(asked, sheet).items():
             yield from near(condition, pools, sheet)
             yield from told_apart(condition, pools, sheet)
         yield from consistency(asked, sheet)
@@ -183,10 +195,15 @@ def sheet_nulls(sheet: Sheet) -> Nulls:
 
 
 def near(condition: Condition, pools: Sequence[Pool], sheet: Sheet) -> Iterator[Figure]:
-    """Yield the mean scores by culture, country and topic, and over all."""
+    """Yield the mean scores by culture, country and topic, and over all.
+
+    Of cultures that were asked in languages of their own there are only all together, since each stands under its
+    language.
+    """
     every = distances_of(pools, sheet)
     cultures = by(every, lambda d: d.culture or d.group)
-    for culture, own in cultures.items():
+    together = ("language", NATIVE) in condition
+    for culture, own in cultures.items() if not together else ():
         yield from beside_nulls((("culture", culture), *condition), own, sheet)
         countries = by(own, lambda d: d.group)
         for country, there in countries.items() if len(countries) > 1 else ():
@@ -196,7 +213,7 @@ def near(condition: Condition, pools: Sequence[Pool], sheet: Sheet) -> Iterator[
                 yield from beside_nulls((("culture", culture), ("topic", plain(topic)), *condition), on_it, sheet)
     if len(cultures) > 1:
         yield from beside_nulls((("culture", "all"), *condition), every, sheet)
-    if not is_first(sheet, SurveyScorer.name):
+    if together or not is_first(sheet, SurveyScorer.name):
         return
     for culture, own_pools in by(pools, lambda pool: pool.culture or pool.group).items():
         answered = [float(pool.distribution is not None) for pool in own_pools]
@@ -363,7 +380,11 @@ def by_chance(both: Sequence[tuple[Pool, Pool]]) -> float | None:
 
 
 def pairs_of(both: Sequence[tuple[Pool, Pool]]) -> Iterator[tuple[tuple[Pool, Pool], tuple[Pool, Pool]]]:
-    for first, second in combinations(both, 2):
+    every = combinations(both, 2)
+    if len(both) > MOST_BESIDE:  # a few thousand of them say as much as a million
+        chosen = random.Random(len(both)).sample(range(len(both)), MOST_BESIDE)
+        every = combinations([both[index] for index in sorted(chosen)], 2)
+    for first, second in every:
         if first[0].item.key != second[0].item.key:
             yield first, second
             yield second, first
