@@ -27,9 +27,10 @@ from culturepark.catalog.files import load, shown
 from culturepark.catalog.item_files import Row, rows_of
 from culturepark.catalog.maps import Map, Reader, first_reason, parse
 from culturepark.catalog.suites import Card, Conditions, Elicitation, Item, SuiteFile
-from culturepark.domain import Key, Noun, Text, is_empty
+from culturepark.domain import DEFAULT_LANGUAGE, Key, Noun, Text, is_empty
 from culturepark.errors import CatalogError, Problem, UsageError
 from culturepark.files import clipped, exists, some_of
+from culturepark.languages import PACKAGES
 
 FOLDER = Path(__file__).parent / "data" / "imports"
 EXAMPLES = 3
@@ -213,6 +214,8 @@ def import_suite(
             part.unlink()
             raise UsageError(nothing_left(paths[0], result))
         head["items"] = items_path.name
+        if asked := languages_of(work.languages):
+            head["conditions"] = {**head.get("conditions", {}), "languages": asked}
         with yaml_path.open("x", encoding="utf-8") as file:
             file.write(
                 f"# Imported by `culturepark suites import` from {', '.join(clipped(p.name) for p in paths[:3])}.\n"
@@ -227,6 +230,9 @@ def import_suite(
         with suppress(OSError):
             items_path.with_suffix(".jsonl.part").unlink()
     result.notes += work.reader.notes
+    if unasked := sorted(set(work.languages) - set(PACKAGES)):
+        count = sum(work.languages[code] for code in unasked)
+        result.notes[f"items in {', '.join(unasked)} are asked by nobody: there are no prompts in it"] = count
     return result
 
 
@@ -362,6 +368,12 @@ def drawn(lines: Iterator[str], limit: int | None, seed: int, result: ImportResu
     yield from (line for _, line in sorted(kept))
 
 
+def languages_of(found: Mapping[str, int]) -> list[str]:
+    """Return the languages in which a suite is put, so that each item is in its own; none of them for English alone."""
+    known = sorted(code for code in found if code in PACKAGES)
+    return [] if known in ([], [DEFAULT_LANGUAGE]) else known
+
+
 def nothing_left(path: Path, result: ImportResult) -> str:
     why = "; ".join(
         f"{count} x {reason} ({result.examples[reason][0]})" for reason, count in result.left_out.most_common(3)
@@ -378,6 +390,8 @@ class Import:
         self.how, self.seed, self.result = how, seed, result
         self.reader = Reader(how)
         self.keys: set[str] = set()
+        self.languages: Counter[str] = Counter()
+        """Language -> items that are written in it."""
         self.fillers: dict[str, dict[str, list[str]]] = {}
         self.joined: dict[str, list[Row]] = {}
         needs = [key for key in ("join", "mask") if how.has(key)]
@@ -434,6 +448,7 @@ class Import:
                 self.leave_out(where, "its key is that of an item before it")
                 continue
             self.keys.add(item.key)
+            self.languages[item.language] += 1
             yield json.dumps(written(item), ensure_ascii=False)
 
     def leave_out(self, where: str, reason: str) -> None:

@@ -33,6 +33,7 @@ from culturepark.catalog.cells import (
     structured,
     words,
 )
+from culturepark.catalog.suites import MOST_OPTIONS
 from culturepark.domain import Noun, Text, is_empty
 from culturepark.errors import UsageError
 from culturepark.files import clipped
@@ -391,8 +392,8 @@ class Reader:
             return {}
         if len(found) < 2:
             raise Unusable("it has fewer than two options")
-        if len(found) > 26:
-            raise Unusable("it has more than 26 options")
+        if len(found) > MOST_OPTIONS:
+            raise Unusable(f"it has more than {MOST_OPTIONS} options")
         return found
 
     def coded(self, value: Mapping[str, Any], question: str) -> dict[int, str]:

@@ -11,7 +11,7 @@ from culturepark.catalog.imports import NamedMap
 from culturepark.catalog.maps import Map
 from culturepark.catalog.scales import Scale
 from culturepark.catalog.suites import Item, Suite, SuiteFile, load_suite
-from culturepark.domain import Noun, shipped_cultures
+from culturepark.domain import NATIVE, Noun, shipped_cultures
 from culturepark.files import clipped, some_of
 from culturepark.languages import PACKAGES
 from culturepark.languages.countries import alpha3_codes
@@ -92,8 +92,14 @@ def suite_notes(suite: Suite) -> Iterator[str]:
     asked = Counter((item.question, item.group, item.options) for item in items)
     if twice := [question for (question, _, _), count in asked.items() if count > 1]:
         yield f"{len(twice):,} questions stand there twice, as {clipped(twice[0])!r}"
+    spoken = set(suite.conditions.languages)
+    if NATIVE not in spoken and (mute := [item for item in items if not spoken & {item.language, *item.words}]):
+        yield (
+            f"{len(mute):,} are in none of the languages of `conditions`, as {clipped(mute[0].key)} in "
+            f"{mute[0].language}: they are not asked"
+        )
     if odd := sorted({item.language for item in items} - set(PACKAGES)):
-        yield f"there are no prompts in {some_of(odd, 8)}: the question's frame would be English"
+        yield f"there are no prompts in {some_of(odd, 8)}: nobody is asked these items"
 
 
 def right_options(items: tuple[Item, ...]) -> Iterator[str]:

@@ -134,7 +134,11 @@ def test_an_answer_is_a_letter_words_or_a_place(tmp_path: Path, answer: object, 
         ({"Q": "?", "A": "x", "B": "", "Key": "x"}, "question=Q,options=A|B,answer=Key", "fewer than two options"),
         ({"Q": "", "A": "x", "B": "y", "Key": "x"}, "question=Q,options=A|B,answer=Key", "the question is empty"),
         ({"Q": "?", "o": "x", "Key": "x"}, "question=Q,options=o,answer=Key", "the options are no list"),
-        ({"Q": "?", "o": list("abcdefghijklmnopqrstuvwxyzä"), "Key": "a"}, "question=Q,options=o,answer=Key", "26"),
+        (
+            {"Q": "?", "o": list("abcdefghijklmnopqrstuvwxyzä"), "Key": "a"},
+            "question=Q,options=o,answer=Key",
+            "more than 24 options",
+        ),
     ],
 )
 def test_a_row_that_does_not_say_which_option_is_left_out_with_its_reason(
@@ -446,6 +450,15 @@ def test_a_limit_draws_evenly_and_keeps_the_order(tmp_path: Path) -> None:
         drawn.append(numbers)
     assert drawn[0] == drawn[1] != drawn[2]
     assert drawn[0] != [1, 2, 3, 4, 5]
+
+
+def test_a_suite_is_put_in_the_languages_of_its_items_as_far_as_there_are_prompts(tmp_path: Path) -> None:
+    rows = [row | {"l": code} for row, code in zip(ROWS, ("tr", "de", "nl", "nl"), strict=False)]
+    result, _ = made(tmp_path, rows, PLAIN, "language=l")
+    assert load_suite(result.path).conditions.languages == ("de", "tr")
+    assert result.notes == {"items in nl are asked by nobody: there are no prompts in it": 2}
+    result, _ = made(tmp_path, ROWS, PLAIN, name="english")
+    assert "conditions" not in result.path.read_text("utf-8")
 
 
 def test_a_second_row_of_the_same_key_is_left_out(tmp_path: Path) -> None:

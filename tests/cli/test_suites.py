@@ -135,6 +135,13 @@ def test_check_notes_likely_slips() -> None:
     assert "the right option" not in cli("check", written(mixed)).out
 
 
+def test_check_says_which_items_are_in_no_language_that_is_asked_in() -> None:
+    item = ITEM.format(1, 1).replace("answer: 1", "answer: 1, language: de")
+    assert "1 are in none of the languages of `conditions`, as i1 in de" in cli("check", written(item)).out
+    native = SUITE.replace("items:", "conditions: {languages: [native]}\nitems:")
+    assert "in none of the languages" not in cli("check", written(item, native)).out
+
+
 def test_check_says_which_scorers_cannot_score_the_items() -> None:
     done = cli("check", written(ITEM.format(1, 1), SUITE.replace("[choice]", "[choice, survey, gut-feeling]")))
     assert done.code == 0
