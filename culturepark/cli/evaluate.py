@@ -122,16 +122,18 @@ def evaluate(
         arms_of,
         carry_on,
         forecast_lines,
+        unasked,
     )
     from culturepark.cli.execution import check_run_id
     from culturepark.evaluate.asked import cultures_named, settings_for
-    from culturepark.evaluate.evaluation import edition_for, new_evaluation, plan_of
+    from culturepark.evaluate.evaluation import edition_for, new_evaluation
     from culturepark.evaluate.evaluation import respondents as people_of
     from culturepark.models import prices
     from culturepark.models.registry import check_specs
     from culturepark.models.spec import parse
     from culturepark.run.plan import Settings as RunSettings
     from culturepark.store.store import Store
+    from culturepark.terminal.safe import tell
 
     check_run_id(run_id)
     found = find_suite(decodable(suite), scenario)
@@ -151,7 +153,8 @@ def evaluate(
     )
     people = people_of(settings, personas or [], known)
     edition = edition_for(found, settings, people, known)
-    plan_of(found, settings, edition, seed)  # an evaluation with nothing to ask leaves nothing behind
+    if note := unasked(found, settings, edition, seed):  # one with nothing to ask ends here, and leaves nothing behind
+        tell(f"note: {note}")
     spec = parse(model or "embedded")
     prices.table()
     if dry_run:

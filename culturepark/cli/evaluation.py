@@ -122,6 +122,21 @@ def forecast(suite: Suite, settings: Settings, edition: Edition, spec: ModelSpec
 # --- carrying on -------------------------------------------------------------------------------------
 
 
+def unasked(suite: Suite, settings: Settings, edition: Edition, seed: int) -> str | None:
+    """Return how many items are not asked because nobody has written them in a language that is wanted."""
+    plan = plan_of(suite, settings, edition, seed)
+    wanted = {item.key for item in plan.items if plan.places(item)}
+    left = wanted - {ask.item.key for ask in plan.asks}
+    if not left:
+        return None
+    spoken = ", ".join(settings.conditions.languages)
+    first = ", ".join(sorted(left)[:3])
+    return (
+        f"{len(left)} of {len(wanted)} items are not asked, since there are no words of them in {spoken} ({first}); "
+        "--language names another, and `native` each culture's own"
+    )
+
+
 def carry_on(store: Store, row: RunRow, as_json: bool, trust: Trust) -> int:
     """Carry an evaluation on, print its figures, and return the exit code."""
     warn_of_unknown_prices(store, row)

@@ -62,7 +62,7 @@ class Document(Noun):
     seed: int
     settings: JsonObject
     answers: JsonObject
-    """Numbers of answers: planned, given, with a choice, abstained."""
+    """Numbers: items that were answered, answers given, those with a choice, with probabilities, abstained."""
     calls: int
     prompt_tokens: int
     completion_tokens: int
@@ -118,6 +118,7 @@ def document(store: Store, run_id: str) -> Document:
 def counts(sheet: Sheet) -> JsonObject:
     asked = [answer for answer in sheet.answers if answer.shown]
     return {
+        "items": len({answer.item for answer in sheet.answers}),
         "given": len(sheet.answers),
         "with_a_choice": sum(answer.choice is not None for answer in asked),
         "abstained": sum(answer.abstained for answer in sheet.answers),

@@ -40,12 +40,18 @@ def head(document: Document) -> Iterator[str]:
     spent = "" if document.cost_usd is None else f", ${document.cost_usd:.4f}"
     yield f"{document.evaluation}: {safe(str(document.suite['title']))}"
     yield (
-        f"  {safe(document.model)} on {document.suite['name']}, {counted(int(document.suite['items']), 'item')}; "
+        f"  {safe(document.model)} on {document.suite['name']}, {asked_of(document)}; "
         f"{counted(int(answers['given']), 'answer')}, {answers['abstained']} of them no option; "
         f"{document.prompt_tokens + document.completion_tokens:,} tokens{spent}"
     )
     if document.status != "done":
         yield f"  {document.status}: {safe(document.stop_reason or '')}; figures are of what is answered so far"
+
+
+def asked_of(document: Document) -> str:
+    """Return how many items were asked."""
+    asked, items = int(document.answers["items"]), int(document.suite["items"])
+    return counted(items, "item") if asked == items else f"{asked:,} of {counted(items, 'item')}"
 
 
 def against(rows: Sequence[AgainstConstant]) -> Iterator[str]:

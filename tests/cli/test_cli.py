@@ -558,6 +558,7 @@ JSON = {
     "calls": "calls a",
     "merge": "merge theirs.db --dry-run",
     "stats": "stats a",
+    "evaluate": "evaluate survey --culture german --framing persona --items 3 --samples 2 --model scripted",
     "compare": "compare a b",
     "queue": "queue a",
     "review": "review a",
@@ -582,6 +583,7 @@ STORE = {
     "calls": "calls a",
     "merge": "merge theirs.db",
     "stats": "stats a",
+    "evaluate": "evaluate survey --culture german --framing persona --items 3 --samples 2 --model scripted --run-id e",
     "compare": "compare a b",
     "replay": "replay a",
     "report": "report a -o -",
@@ -660,7 +662,7 @@ def test_every_command_that_takes_a_store_uses_the_one_it_is_given(
             assert not Path("runs").exists(), name
     made = {row["id"] for row in rows_of("run", path)}
     assert {"a", "b", "c", "d"} < made
-    assert [name[:3] for name in made - {"a", "b", "c", "d"}] == ["a-b"]
+    assert [name[:3] for name in made - {"a", "b", "c", "d", "e"}] == ["a-b"]
 
 
 @pytest.mark.usefixtures("finished")
@@ -688,6 +690,12 @@ def test_a_finished_run_carried_on_asks_nothing_and_changes_nothing(command: Seq
 EMPTY = {"ability", "fit", "review", "vector", "slip", "probe", "selection", "selected", "draw", "drawn"} | {
     "rendering",
     "statement_rendering",
+    "suite",
+    "item",
+    "evaluation",
+    "answer",
+    "score",
+    "figure",
 }
 """Tables in which a run of the scripted model leaves nothing."""
 
