@@ -30,8 +30,10 @@ USUAL = {"arm": "plain", "reasoning": "no"}
 LEVEL = 0.05
 FEWEST = 6
 """Items of which all must point one way before the sign-flip test can fall below `LEVEL`: 2 / 2**6 is .03."""
-NEARER = ("nvas", "jsd", "wasserstein", "top", "sva")
-"""Measures of how near answers are to people's; of another one is better."""
+WORDS = dict.fromkeys(("nvas", "jsd", "wasserstein", "top", "sva"), "nearer") | dict.fromkeys(
+    ("choice", "moderation"), "better"
+)
+"""Measure -> what the side with the better value is called; of another one it is only higher."""
 Condition = tuple[tuple[str, str], ...]
 Place = tuple[str, str, str]
 """Culture, group and key of an item."""
@@ -65,6 +67,7 @@ class Difference(Noun):
     could_see: float | None
     """About the smallest difference that would have been seen: half the width of the interval."""
     better: Literal["a", "b"] | None
+    """The side with the better value, where the adjusted p is below .05."""
     verdict: str
 
 
@@ -270,10 +273,13 @@ def nothing_in_common(
 ) -> str:
     if not items:
         return f"{base} and {other} have no item in common; compare evaluations of the same suite"
-    conditions = [
-        "; ".join(dict.fromkeys(group_key(*value.condition) for value in own)) or "nothing that can be scored"
-        for own in (first, second)
-    ]
+    conditions = ["; ".join(dict.fromkeys(group_key(*value.condition) for value in own)) for own in (first, second)]
+    for name, told in zip((base, other), conditions, strict=True):
+        if not told:
+            return (
+                f"nothing is said of single items of {name}, so there is nothing to pair: either it has no answer yet, "
+                f"or its scorers compare whole samples; `culturepark stats {name}` shows its figures"
+            )
     return f"{base} and {other} have no condition in common: {conditions[0]} against {conditions[1]}"
 
 
@@ -369,7 +375,7 @@ def number_of_items(places: Iterable[Place]) -> int:
 
 def verdict(test: Test, better: str | None, n: int) -> str:
     if better is not None:
-        return f"{test.b if better == 'b' else test.a} is {'nearer' if test.metric in NEARER else 'better'}"
+        return f"{test.b if better == 'b' else test.a} is {WORDS.get(test.metric, 'higher')}"
     if n < FEWEST:
         return f"too few items to tell: {FEWEST} and more are needed"
     return "no difference that this test could see"

@@ -93,6 +93,11 @@ class ItemView:
     abstained: int
     examples: Sequence[Example]
 
+    @property
+    def is_surveyed(self) -> bool:
+        """Whether people's shares stand beside the model's."""
+        return any(bar.people is not None for bar in self.bars)
+
 
 @dataclass(frozen=True)
 class Part:
@@ -148,6 +153,7 @@ def page(store: Store, run_id: str) -> Iterator[str]:
         "cultures": list(dict.fromkeys(one.culture for one in parts)),
         "conditions": list(dict.fromkeys(one.condition for one in parts)),
         "names": NAMES,
+        "surveyed": any(item.is_surveyed for one in parts for item in one.items),
     }
     yield MARK
     yield from (without_secrets(piece) for piece in environment().get_template("evaluation.html").generate(values))

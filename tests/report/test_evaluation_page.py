@@ -15,6 +15,7 @@ import culturepark
 from culturepark.evaluate.answer_trace import AnswerTrace
 from culturepark.report import evaluation as pages
 from tests.cli.test_cli import cli
+from tests.support.browser import opened
 from tests.support.endpoint import Endpoint, weighed
 
 ATTACK = '<script>alert("x")</script> & "quoted"'
@@ -216,6 +217,43 @@ def test_an_unfinished_evaluation_says_how_many_answers_are_planned() -> None:
     assert run["answers_planned"] > 0
     html, _ = page_of("cut")
     assert "This evaluation is" in html
+
+
+def test_items_with_one_right_answer_stand_without_people_and_the_wrong_ones_first(folder: Path) -> None:
+    options = [{"code": 1, "label": "yes"}, {"code": 2, "label": "no"}]
+    items = [
+        {"key": key, "question": f"Is {key} so?", "options": options, "answer": right}
+        for key, right in (("known", 1), ("unknown", 2))
+    ]
+    suite = json.loads((folder / "guests.yaml").read_text("utf-8")) | {"scorers": ["choice"], "items": items}
+    (folder / "quiz.yaml").write_text(json.dumps(suite), "utf-8")
+
+    def always_yes(body: dict[str, object], _: int) -> object:
+        text = str(body["messages"][-1]["content"])  # type: ignore[index]
+        return weighed({re.findall(r"^([A-Z])\. yes$", text, re.M)[0]: 1.0})
+
+    with Endpoint(reply=always_yes) as endpoint:  # type: ignore[arg-type]
+        done = cli("evaluate", "quiz.yaml", "--model", f"openai:m@{endpoint.url}", "--run-id", "quiz")
+    assert done.code == 0, done.err
+    html, _ = page_of("quiz")
+    assert html.index(">unknown</code>") < html.index(">known</code>")
+    assert 'data-label="people"' not in html
+    right = re.findall(r'<tr class="own"><th[^>]*>(\w+) ✓', html)
+    assert right == ["no", "yes"]
+
+
+@pytest.mark.browser
+def test_a_phone_shows_the_page_without_its_script(folder: Path) -> None:
+    held("--language", "en", "--language", "ar")
+    page_of()
+    with opened() as browser:
+        phone = browser.new_context(viewport={"width": 390, "height": 844}, java_script_enabled=False).new_page()
+        phone.goto((folder / "seen.html").as_uri())
+        assert phone.evaluate("document.documentElement.scrollWidth") == 390
+        closed = phone.locator("details.part").nth(1).locator("h3").first
+        assert not closed.is_visible()
+        phone.goto(f"{(folder / 'seen.html').as_uri()}#part-2")
+        assert closed.is_visible()  # a link opens what it leads to
 
 
 # --- Python ----------------------------------------------------------------------------------------

@@ -386,5 +386,13 @@ def test_a_report_that_fails_half_way_leaves_the_old_one(monkeypatch: pytest.Mon
 
 def test_every_part_of_the_page_is_used_and_every_one_used_is_there() -> None:
     names = {path.name for path in pages.HERE.rglob("*") if path.suffix in (".html", ".css", ".js")}
-    fixed = {"page.html", "compare.html", "notebook.html", "notebook_run.html", "page.css"}
+    fixed = {
+        "page.html",
+        "compare.html",
+        "paired.html",
+        "evaluation.html",
+        "notebook.html",
+        "notebook_run.html",
+        "page.css",
+    }
     assert names == {*fixed, *(f"{name}.js" for name in pages.SCRIPTS)}
