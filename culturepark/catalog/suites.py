@@ -47,7 +47,12 @@ Scale = Literal["ordinal", "nominal"]
 PLAIN = "plain"
 """The arm without a prompt of its own."""
 SURVEY = "survey"
-"""The suite that is made of survey items."""
+"""The suite of survey items, for how far answers lie from people's."""
+OF_SURVEYS: dict[str, str] = {
+    SURVEY: "Distance from {title}",
+    "sva": "Share of people who would choose the model's answer, of {title}",
+}
+"""Suites that are made of survey items: name, which is that of the scorer too -> title."""
 FOLDER = Path(__file__).parent / "data" / "suites"
 Long = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000)]
 ItemKey = Annotated[
@@ -326,10 +331,12 @@ def find_suite(name: str, scenario: str | None = None) -> Suite:
     Raises:
         UsageError: if there is none, or a file is wrong.
     """
-    if name == SURVEY:
-        return survey_suite(scenario)
+    if name in OF_SURVEYS:
+        return survey_suite(scenario, name)
     if scenario is not None:
-        raise UsageError(f"--scenario goes with the suite `survey`; {clipped(name)!r} has its own items")
+        raise UsageError(
+            f"--scenario goes with the suites {' and '.join(OF_SURVEYS)}; {clipped(name)!r} has its own items"
+        )
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or exists(path):
         return of_file(path)
@@ -337,7 +344,7 @@ def find_suite(name: str, scenario: str | None = None) -> Suite:
         return load_suite(found)
     if name in {file.stem for file in shipped_files()}:
         return survey_suite(name)
-    names = [SURVEY, *shipped_suites()]
+    names = [*OF_SURVEYS, *shipped_suites()]
     near = get_close_matches(name, names, n=2)
     hint = f"; did you mean {' or '.join(near)}" if near else ""
     raise UsageError(
@@ -360,20 +367,22 @@ SURVEY_CARD = Card(
 )
 
 
-def survey_suite(scenario: str | None = None) -> Suite:
+def survey_suite(scenario: str | None = None, name: str = SURVEY) -> Suite:
     """Return the suite of all shipped survey items, or of those that a scenario or survey file holds.
 
+    Args:
+        name: one of `OF_SURVEYS`.
     Raises:
         UsageError: if there are no surveyed questions in it.
     """
     surveys = load_surveys([])
     if scenario is None:
         seeds = [seed for survey in surveys for seed in seeds_of(survey)]
-        title = "Distance from the shipped surveys"
+        title = "the shipped surveys"
     elif is_survey(path := find_scenario(scenario)):
         surveys = [survey for survey in load_surveys([path]) if survey.path == path]
         seeds = [seed for survey in surveys for seed in seeds_of(survey)]
-        title = f"Distance from {surveys[0].file.title}"
+        title = surveys[0].file.title
     else:
         edition = load_edition(path)
         worded = {seed.key: seed.words for survey in surveys for seed in seeds_of(survey)}
@@ -382,7 +391,7 @@ def survey_suite(scenario: str | None = None) -> Suite:
             for seed in edition.scenario.seeds
             if seed.item
         ]
-        title = f"Distance from the surveyed questions of {edition.scenario.title}"
+        title = f"the surveyed questions of {edition.scenario.title}"
         if not seeds:
             raise UsageError(f"{clipped(scenario)}: none of its questions is of a survey, so none has people's answers")
     source = "; ".join(sorted({seed.item.source for seed in seeds if seed.item}))
@@ -393,11 +402,11 @@ def survey_suite(scenario: str | None = None) -> Suite:
         for key, item in survey.file.items.items()
     }
     return Suite(
-        name=SURVEY,
-        title=title[:2000],
+        name=name,
+        title=OF_SURVEYS[name].format(title=title)[:2000],
         card=SURVEY_CARD.model_copy(update={"source": source[:2000]}),
-        scorers=("survey",),
-        conditions=Conditions(framings=("persona", "observer", "neutral")),
+        scorers=(name,),
+        conditions=Conditions(framings=("persona", "observer", "neutral") if name == SURVEY else ("persona",)),
         items=tuple(item_of(seed, asked.get(seed.key, {}), sections.get(seed.key, "")) for seed in seeds),
     )
 

@@ -54,7 +54,7 @@ def suites(ctx: typer.Context, incomplete: str) -> list[str]:  # noqa: ARG001
     import culturepark.catalog
 
     folder = Path(culturepark.catalog.__file__).parent / "data" / "suites"
-    return ["survey", *sorted(path.stem for path in folder.glob("*.yaml"))]
+    return ["survey", "sva", *sorted(path.stem for path in folder.glob("*.yaml"))]
 
 
 @quietly

@@ -56,11 +56,11 @@ def listed(context: typer.Context, as_json: Json = False) -> int:
     """List the suites; `suites show`, `suites import` and `suites export` do more."""
     if context.invoked_subcommand:
         return 0
-    from culturepark.catalog.suites import SURVEY, find_suite, shipped_suites
+    from culturepark.catalog.suites import OF_SURVEYS, find_suite, shipped_suites
     from culturepark.cli.table import print_table
     from culturepark.terminal.safe import write
 
-    found = [find_suite(name) for name in (SURVEY, *shipped_suites())]
+    found = [find_suite(name) for name in (*OF_SURVEYS, *shipped_suites())]
     if as_json:
         write(json.dumps([summary(suite) for suite in found]))
         return 0

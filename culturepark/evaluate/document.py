@@ -19,7 +19,7 @@ from culturepark.evaluate.figures import Figure
 from culturepark.evaluate.measures import paired_difference
 from culturepark.evaluate.plan import Settings
 from culturepark.evaluate.scorers import scorer_of
-from culturepark.evaluate.scorers.survey import CONSTANTS, METRICS, SMALLER_IS_NEARER, distances_of
+from culturepark.evaluate.scorers.survey import CONSTANTS, METRICS, SMALLER_IS_NEARER, SurveyScorer, distances_of
 from culturepark.store.evaluations import suite_row
 from culturepark.store.runs import spent_by_stage
 from culturepark.store.store import Store
@@ -128,7 +128,9 @@ def counts(sheet: Sheet) -> JsonObject:
 
 def against_constants(sheet: Sheet) -> list[AgainstConstant]:
     """Return for each culture and condition whether the model beats a constant, by each score of the survey."""
-    found = []
+    found: list[AgainstConstant] = []
+    if SurveyScorer.name not in sheet.suite.scorers:
+        return found
     for condition, pools in sheet.by_condition().items():
         by_culture: dict[str, list[object]] = {}
         every = distances_of([pool for pool in pools if pool.item.shares], sheet)
