@@ -109,12 +109,12 @@ class Plan:
 
     @cached_property
     def items(self) -> tuple[Item, ...]:
-        """The items that are asked: all of them, or a random part in the suite's order."""
+        """The items that can be asked: all of them, or a random part in the suite's order."""
         wanted = self.settings.items
-        if wanted is None or wanted >= len(self.suite.items):
+        if wanted is None:
             return self.suite.items
-        chosen = sorted(shuffled(len(self.suite.items), "items", self.seed)[:wanted])
-        return tuple(self.suite.items[index] for index in chosen)
+        able = [item for item in self.suite.items if self.places(item)]
+        return tuple(able[index] for index in sorted(shuffled(len(able), "items", self.seed)[:wanted]))
 
     @cached_property
     def asks(self) -> list[Ask]:
