@@ -165,6 +165,10 @@ def carry_on(store: Store, row: RunRow, as_json: bool, trust: Trust) -> int:
 def resume_evaluation(store: Store, row: RunRow, limits: Limits, trust: Trust, as_json: bool) -> int:
     """Go on with an evaluation that was stopped or killed."""
     specs = models_of(row)
+    if not specs:  # texts that were there already
+        show(store, row.id, as_json)
+        tell(f"{row.id} asks no model; culturepark judge {row.id}{store_option(store)} shows its ratings")
+        return 0
     check_used(trust, specs.values(), row.id)
     check_specs(specs, ["speaker"], trust)
     store.set_plan(row.id, vars(replace(settings_of(row), **limits.given)), row.models)
