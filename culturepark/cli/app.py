@@ -13,6 +13,7 @@ from typing import Annotated, Any, NoReturn, TextIO
 import typer
 
 from culturepark import __version__
+from culturepark.cli import audit as _audit  # noqa: F401 - a command of `suites`
 from culturepark.cli import (
     catalog,
     compare,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -21,6 +21,7 @@ from culturepark.dialogue.stance import shuffled
 from culturepark.domain import JUDGES, JsonObject, ModelRole, Status
 from culturepark.errors import BudgetReached, CultureparkError, UsageError
 from culturepark.evaluate.answers import Sheet
+from culturepark.evaluate.arms import power_lines, studies, study_figures, study_lines
 from culturepark.evaluate.evaluation import keep_figures, record_of, score_of, score_row, sheet_of
 from culturepark.evaluate.families import panel_notes
 from culturepark.evaluate.figures import Figure, Score
@@ -256,7 +257,7 @@ def carry_on(found: Found, ask: Asked, limits: Limits, concurrency: int | None, 
         every = ask.tasks(found.sheet)
         tasks = missing(every, found.scores(), ask.judges, ask.scales)
         run = Judging(
-            store, store.run(evaluation), Quiet(), trust, ask.judges, tasks, settings, progress,
+            store, store.run(evaluation), Quiet(), trust, ask.judges, settings, tasks, progress,
             total=len(every), with_reference=found.model != REFERENCE,
         )  # fmt: skip
         try:
@@ -320,9 +321,23 @@ def write_out(
         for file in files:
             write(str(file))
     tell(f"{counted(len(lines), 'answer')}, {counted(ratings, 'rating')} for each rater; arms and models are not in it")
+    if len(arms_of(found.sheet)) > 1:
+        for note in power_lines(paired_inputs(found.sheet, subjects)):
+            tell(note)
     named = "".join(f" --scale {shlex.quote(name)}" for name in names)
     tell(f"next: culturepark judge {evaluation}{named} --import FILLED.csv{store_option(store)}")
     return 0
+
+
+def paired_inputs(sheet: Sheet, subjects: Sequence[Subject]) -> int:
+    """Return the number of inputs that are answered in the first arm and in another."""
+    by_id = {answer.id: answer for answer in sheet.answers}
+    arms: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for subject in subjects:
+        answer = by_id[subject.id]
+        arms[answer.item, answer.culture or answer.group, answer.respondent].add(answer.arm)
+    first = arms_of(sheet)[0]
+    return sum(first in own and len(own) > 1 for own in arms.values())
 
 
 def take_in(found: Found, scales: Sequence[Scale], files: Sequence[Path], rater: str | None, as_json: bool) -> int:
@@ -417,6 +432,9 @@ def document(store: Store, found: Found, scores: Sequence[Score], more_notes: Se
         "completion_tokens": round(completion),
         "cost_usd": cost_of(store, evaluation, ["judge"]),
         "notes": [*more_notes, *rating_notes(scores)],
+        "studies": [
+            {**study.as_json(), "in_words": list(study_lines(study))} for study in studies(found.sheet, scores)
+        ],
         "figures": [figure.as_json() for figure in figures],
     }
 
@@ -425,15 +443,15 @@ def figures_of(sheet: Sheet, scores: Sequence[Score]) -> list[Figure]:
     """Return the figures of the ratings; where there are several arms, the differences between them first."""
     known = {answer.id for answer in sheet.answers}
     own = [score for score in scores if score.answer_id in known]
-    differences = (
-        [figure for ratings in rated(own) for figure in gains(ratings, sheet)] if len(arms_of(sheet)) > 1 else []
-    )
-    return [*differences, *rating_figures(sheet, own)]
+    if len(arms_of(sheet)) < 2:
+        return list(rating_figures(sheet, own))
+    differences = [figure for ratings in rated(own) for figure in gains(ratings, sheet)]
+    return [*differences, *study_figures(sheet, own), *rating_figures(sheet, own)]
 
 
 def document_lines(told: JsonObject, width: int) -> Iterator[str]:
     for line in head(told):
-        yield from wrap(line, min(width, WIDTH), subsequent_indent="    ", drop_whitespace=True)
+        yield from wrap(line, min(width, WIDTH), subsequent_indent="    ", drop_whitespace=True) if line else [""]
     yield ""
     yield from tables(told["figures"], width)
 
@@ -446,6 +464,9 @@ def head(told: JsonObject) -> Iterator[str]:
     for name, scale in told["scales"].items():
         yield from above_null(name, scale, told["figures"])
     yield from (f"  note: {safe(note)}" for note in told["notes"])
+    for study in told["studies"]:
+        yield ""
+        yield from map(safe, study["in_words"])
 
 
 def above_null(name: str, scale: JsonObject, figures: Sequence[JsonObject]) -> Iterator[str]:

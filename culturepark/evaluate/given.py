@@ -14,7 +14,6 @@ from culturepark.catalog.suites import Card, Item, Suite
 from culturepark.domain import DEFAULT_LANGUAGE, Culture, Edition, Scenario, Status, shipped_cultures, storable
 from culturepark.errors import UsageError
 from culturepark.evaluate.answers import Answer
-from culturepark.evaluate.evaluation import payload_of, target_of
 from culturepark.evaluate.judging import REFERENCE
 from culturepark.evaluate.plan import Settings
 from culturepark.ids import SUITE_NAME, dialogue_of
@@ -167,10 +166,7 @@ def evaluation_of_given(store: Store, given: Given) -> str:
 
 
 def new_items(suite: Suite) -> list[NewItem]:
-    return [
-        (item.key, item.language, canonical(payload_of(item)), canonical(target_of(item)), item.split)
-        for item in suite.items
-    ]
+    return [(row["key"], row["language"], row["payload"], row["target"], row["split"]) for row in suite.rows]
 
 
 def stored_already(store: Store, given: Given) -> str | None:

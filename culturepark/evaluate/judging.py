@@ -45,6 +45,8 @@ NULLS = 10
 """Answers to other items that each judge rates on each scale."""
 TOKENS, TOKENS_A_LINE = 250, 70
 """Of a judge's answer: its reason and rating, and what it says of each line."""
+NAMED = 3
+"""Failures that are named while others are counted."""
 REFERENCE = "reference"
 """In place of a model: the answers are the reference texts of a suite."""
 
@@ -276,8 +278,8 @@ async def rate(asker: SubjectAsker, task: Task, *, with_reference: bool = True) 
 # --- asking ------------------------------------------------------------------------------------------
 
 
-class Judging(Run):
-    """The judges of an evaluation at work. The evaluation itself stays as it is; its calls and costs grow."""
+class SideWork(Run):
+    """Work whose calls are kept with a run that stays as it is: its status does not change, its costs grow."""
 
     def __init__(
         self,
@@ -285,24 +287,16 @@ class Judging(Run):
         row: RunRow,
         watcher: Watcher,
         trust: Trust,
-        judges: Mapping[ModelRole, ModelSpec],
-        tasks: Sequence[Task],
+        models: Mapping[ModelRole, ModelSpec],
         settings: RunSettings,
-        progress: Callable[[int, int], None],
-        *,
-        total: int,
-        with_reference: bool,
     ) -> None:
         """
         Args:
-            tasks: those that are still missing.
-            settings: limits and concurrency; limits are over all calls of the evaluation.
-            total: number of all tasks.
+            settings: limits and concurrency; limits are over all calls of the run.
         """
         super().__init__(store, row, watcher, trust)
-        self.judges, self.tasks, self.settings, self.progress = dict(judges), list(tasks), settings, progress
-        self.total, self.with_reference = total, with_reference
-        self.models = Models(self.judges, settings.concurrency, watcher.fetching, trust)
+        self.settings = settings
+        self.models = Models(models, settings.concurrency, watcher.fetching, trust)
         budget = store.spent(row.id)
         budget.max_cost_usd, budget.max_tokens = settings.max_cost_usd, settings.max_tokens
         self.ledger = Ledger(
@@ -318,7 +312,7 @@ class Judging(Run):
         """What could not be asked -> the error; another try may help."""
 
     async def carry_on(self) -> Status:
-        """Ask for all ratings that are missing.
+        """Do all that is missing.
 
         Raises:
             CultureparkError: it was stopped; the same command goes on with it.
@@ -332,6 +326,37 @@ class Judging(Run):
         finally:
             await self.models.close()
         return Status.FAILED if self.failed else Status.DONE
+
+    def _fail(self, what: str, error: ModelError) -> None:
+        self.failed[what] = str(error)
+        if len(self.failed) <= NAMED:
+            self.watcher.note(f"{what} failed: {error}")
+
+
+class Judging(SideWork):
+    """The judges of an evaluation at work."""
+
+    def __init__(
+        self,
+        store: Store,
+        row: RunRow,
+        watcher: Watcher,
+        trust: Trust,
+        judges: Mapping[ModelRole, ModelSpec],
+        settings: RunSettings,
+        tasks: Sequence[Task],
+        progress: Callable[[int, int], None],
+        *,
+        total: int,
+        with_reference: bool,
+    ) -> None:
+        """
+        Args:
+            tasks: those that are still missing.
+            total: number of all tasks.
+        """
+        super().__init__(store, row, watcher, trust, judges, settings)
+        self.tasks, self.progress, self.total, self.with_reference = list(tasks), progress, total, with_reference
 
     async def _stages(self) -> None:
         done = self.total - len(self.tasks)
@@ -354,9 +379,7 @@ class Judging(Run):
             except (Unreachable, OutOfCredit):
                 raise
             except ModelError as error:
-                self.failed[f"{task.subject.id} {task.scorer} {task.judge} {task.number}"] = str(error)
-                if len(self.failed) <= 3:
-                    self.watcher.note(f"{task.subject.id} on {task.scale.scale} failed: {error}")
+                self._fail(f"{task.subject.id} on {task.scorer} by {task.judge}, pass {task.number},", error)
             else:
                 kept.add_scores(self.store, [score_row(score)])
             done += 1

@@ -435,13 +435,13 @@ def rating(material: JsonObject) -> JsonObject:
 
 
 def assumptions(material: JsonObject) -> JsonObject:
-    """Take the first name-like word of each text for a name that is taken for granted."""
-    found = []
+    """Take the first word of each question that is written like a name for one that is taken for granted."""
+    items = []
     for item in material["items"]:
-        if name := first_group(r"(?<=[a-z,] )([A-Z][a-z]{2,})", item["question"]):
-            what = f"The script says so: {name} is written like a name."
-            found.append({"id": item["id"], "kind": "name", "quote": name, "assumption": what})
-    return {"items": found}
+        name = first_group(r"(?<=[a-z,] )([A-Z][a-z]{2,})", item["question"])
+        what = {"kind": "name", "quote": name, "assumption": f"The script says so: {name} is written like a name."}
+        items.append({"id": item["id"], "assumptions": [what] if name else []})
+    return {"items": items}
 
 
 def cross_check(material: JsonObject, card: str) -> JsonObject:

@@ -400,3 +400,41 @@ def test_a_median_of_a_panel_and_missing_ratings() -> None:
     (ratings,) = rated([score("a", 1), score("b", 5), score("c", 4), score("d", None)])
     assert ratings.by_judges() == {"e.a1": 4}
     assert ratings.missing == {"d": 1}
+
+
+# --- two arms ----------------------------------------------------------------------------------------
+
+
+def test_a_study_of_people_is_in_the_table_and_its_power_beside_the_sheet(evaluated: str) -> None:
+    done = cli("judge", "e1", *SCALE, "--sheet", "sheet.csv")
+    assert "With 8 inputs and 5 raters, 80% of studies find a difference of" in done.err
+    rows = list(csv.DictReader(io.StringIO(Path("sheet.csv").read_text("utf-8-sig"), newline="")))
+    for number, rater in enumerate(("anna", "bela", "cem", "dilek", "eva")):
+
+        def rate(row: dict[str, str], number: int = number) -> int:
+            noise = (number + MESSAGES.index(row["message"])) % 2
+            return 2 + noise + ("Who else" in row["answer"]) * (1 + noise)
+
+        filled(rows, rater, rate, f"{rater}.csv")
+    files = [f"--import={rater}.csv" for rater in ("anna", "bela", "cem", "dilek", "eva")]
+    done = cli("judge", "e1", *SCALE, *files, "--json")
+    assert done.code == 0, done.err
+    (study,) = done.json["studies"]
+    assert (study["kind"], study["arms"]) == ("people", ["plain", "cultural"])
+    assert study["holm"] == {"warmth": study["tests"][0]["p"]}
+    assert study["tests"][0]["difference"] == 1.5
+    effect = figures(done, "warmth_effect")["arm=cultural,over=plain,raters=people"]
+    assert effect["low"] < 1.5 < effect["high"]
+    assert abs(effect["value"] - 1.5) < 0.1
+    assert "as other raters would rate other inputs" in "\n".join(study["in_words"])
+    text = cli("judge", "e1").out
+    assert "cultural against plain, by people:" in text
+    kept = {row["metric"] for row in rows_of("figure", STORE)}
+    assert {"warmth_effect", "warmth_p", "warmth_gain_by_people"} <= kept
+
+
+def test_judges_are_tested_over_inputs_and_are_no_draw_of_raters(evaluated: str) -> None:
+    done, _ = judged(judge(lambda shown: 4 if "Who else" in shown["answer"] else 3), "--null", "0")
+    (study,) = done.json["studies"]
+    assert (study["kind"], study["effects"], study["mediation"]) == ("judges", [], None)
+    assert study["tests"][0]["p"] == 2 / 2**8

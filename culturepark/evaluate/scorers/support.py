@@ -8,6 +8,7 @@ from statistics import fmean
 
 from culturepark.catalog.suites import Suite
 from culturepark.evaluate.answers import Answer, Sheet, group_key
+from culturepark.evaluate.arms import study_figures
 from culturepark.evaluate.figures import Figure, Score, rounded
 from culturepark.evaluate.measures import paired_difference
 from culturepark.evaluate.ratings import Rated, plain_name, rated, rating_figures
@@ -33,6 +34,7 @@ class SupportScorer:
         known = {answer.id for answer in sheet.answers}
         for ratings in rated(score for score in scores if score.answer_id in known):
             yield from gains(ratings, sheet)
+        yield from study_figures(sheet, scores)
         yield from rating_figures(sheet, scores)
 
 
