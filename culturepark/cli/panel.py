@@ -42,7 +42,15 @@ from culturepark.evaluate.judging import (
     subjects_of,
     wanted,
 )
-from culturepark.evaluate.ratings import PERSON, is_rating, rated, rating_figures, rating_notes, scale_of
+from culturepark.evaluate.ratings import (
+    GIVEN_TO_OTHERS,
+    PERSON,
+    is_rating,
+    rated,
+    rating_figures,
+    rating_notes,
+    scale_of,
+)
 from culturepark.evaluate.scorers.support import arms_of, gains
 from culturepark.evaluate.sheets import lines_of, read_sheet, write_sheet
 from culturepark.evaluate.text import WIDTH, number, tables
@@ -470,16 +478,25 @@ def head(told: JsonObject) -> Iterator[str]:
 
 
 def above_null(name: str, scale: JsonObject, figures: Sequence[JsonObject]) -> Iterator[str]:
-    """Yield for each condition what a scale's mean is, beside what answers to other items get."""
+    """Yield for each condition what a scale's mean is, beside what answers to other items get.
+
+    They are told apart where the intervals do not meet, which asks for more than 95%.
+    """
+    others = next((figure for figure in figures if figure["metric"] == name + GIVEN_TO_OTHERS), None)
     for figure in figures:
         if figure["metric"] != name or "culture=" in figure["group"] or "topic=" in figure["group"]:
             continue
-        null = figure["null_value"]
-        ends = f" [{number(figure['low'], 2)}, {number(figure['high'], 2)}]" if figure["low"] is not None else ""
-        beside = "" if null is None else f"; answers to other items get {number(null, 2)}"
-        if null is not None and figure["low"] is not None and figure["low"] <= null:
-            beside += ", and the interval reaches down to it: the judges may not tell them apart"
-        yield (
-            f"  {name} ({figure['group']}): {number(figure['value'], 2)}{ends} on {scale['least']} to "
-            f"{scale['most']}, {counted(figure['n'], 'item')}{beside}"
-        )
+        beside = ""
+        if others is not None:
+            beside = f"; answers to other items get {with_ends(others)}"
+            if None in (figure["low"], others["high"]):
+                beside += ", too few to say more"
+            elif figure["low"] <= others["high"]:
+                beside += ": not told apart"
+        on = f"on {scale['least']} to {scale['most']}, {counted(figure['n'], 'item')}"
+        yield f"  {name} ({figure['group']}): {with_ends(figure)} {on}{beside}"
+
+
+def with_ends(figure: JsonObject) -> str:
+    ends = f" [{number(figure['low'], 2)}, {number(figure['high'], 2)}]" if figure["low"] is not None else ""
+    return number(figure["value"], 2) + ends

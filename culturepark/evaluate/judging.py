@@ -106,9 +106,12 @@ def worded(item: Item, answer: Answer) -> Item:
 
 
 def applies(scale: Scale, item: Item, suite: Suite) -> bool:
-    """Whether an item's answers are rated on a scale. A topic named like a scale of the suite allows only that one."""
-    if item.topic in suite.scales:
-        return item.topic == scale.scale
+    """Whether an item's answers are rated on a scale.
+
+    Of a suite's own scales, an item whose topic is called like one of them is rated on that one alone.
+    """
+    if item.topic in suite.scales and scale.scale in suite.scales and item.topic != scale.scale:
+        return False
     return not scale.needs_reference or item.reference is not None
 
 

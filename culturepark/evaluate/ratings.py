@@ -25,12 +25,14 @@ PERSON = "person:"
 SWAPPED = "@swapped"
 """Ends the scorer of a rating of another item's answer."""
 NULL = "swapped answers"
+GIVEN_TO_OTHERS = "_swapped"
+"""Ends the metric of what answers to other items get, with its own interval: there are few of them."""
 AGREED = 0.667
 """Krippendorff's alpha below which he would draw no conclusions, not even tentative ones (Content Analysis, 2004)."""
 FEWEST = 5
 """Answers from which on something is said of how a judge uses the scale."""
-TOPIC = 5
-"""Items of a topic from which on it has figures of its own."""
+TOPIC, CULTURE = 5, 3
+"""Items of a topic, and of a culture, from which on it has figures of its own."""
 PANELS: Mapping[str, Callable[[Sequence[float]], float]] = {
     "mean": fmean,
     "median": lambda values: middle(values),
@@ -170,6 +172,10 @@ def means(ratings: Rated, by_id: Mapping[str, Answer], sheet: Sheet) -> Iterator
     none. The ceiling is the highest step.
     """
     null = fmean(ratings.swapped) if ratings.swapped else None
+    others = bootstrap(ratings.swapped, sheet.seed, ratings.scale + GIVEN_TO_OTHERS)
+    if others is not None:
+        ends = rounded(others.low), rounded(others.high)
+        yield Figure(ratings.scale + GIVEN_TO_OTHERS, "all", rounded(others.value), others.n, *ends)
     for suffix, values, beside in (("", ratings.by_judges(), null), ("_by_people", ratings.by_people(), None)):
         pairs = [(by_id[answer], value) for answer, value in values.items()]
         for group, own in grouped(pairs, sheet):
@@ -208,8 +214,8 @@ def grouped(pairs: Sequence[tuple[Answer, float]], sheet: Sheet) -> Iterator[tup
             if len(parts) < 2:
                 continue
             for value_of, inside in parts.items():
-                enough = name == "culture" or len({answer.item for answer, _ in inside}) >= TOPIC
-                if value_of and enough:
+                enough = CULTURE if name == "culture" else TOPIC
+                if value_of and len({answer.item for answer, _ in inside}) >= enough:
                     yield group_key((name, plain_name(value_of)), *condition), inside
 
 

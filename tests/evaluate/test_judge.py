@@ -70,6 +70,8 @@ def test_a_good_judge_tells_arms_apart_and_stands_above_swapped_answers(evaluate
     assert means["framing=neutral,language=en,arm=cultural"]["skill"] == 1
     gain = figures(done, "warmth_gain")["arm=cultural,over=plain"]
     assert (gain["value"], gain["low"], gain["high"], gain["n"], gain["null_value"]) == (1, 1, 1, 8, 0)
+    others = figures(done, "warmth_swapped")["all"]
+    assert (others["value"], others["low"], others["high"], others["n"]) == (1, 1, 1, 10)
     assert len(asked) == 2 * ANSWERS + 10
     assert done.json["judges"] == {str(scores()[0]["judge"]): 2 * ANSWERS + 10}
     detail = json.loads(scores()[0]["detail"])
@@ -101,6 +103,9 @@ def test_a_judge_that_says_seven_whatever_it_reads_is_named(evaluated: str) -> N
     assert figures(done, "warmth")["framing=neutral,language=en"]["skill"] == 0
     (alpha,) = figures(done, "warmth_self_alpha").values()
     assert alpha["value"] is None
+    assert "7.00 [7.00, 7.00] on 1 to 10, 8 items; answers to other items get 7.00 [7.00, 7.00]: not told apart" in (
+        " ".join(cli("judge", "e1").out.split())
+    )
 
 
 @pytest.mark.parametrize("said", [9, 0, "I would say four of five.", '{"lines": [], "reason": "x", "rating": 4.5}'])
