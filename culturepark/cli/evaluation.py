@@ -23,6 +23,7 @@ from culturepark.evaluate.document import document
 from culturepark.evaluate.elicit import request_for
 from culturepark.evaluate.evaluation import Evaluation, plan_of, record_of, stored_suite
 from culturepark.evaluate.plan import Settings
+from culturepark.evaluate.scorers import scorer_of
 from culturepark.evaluate.text import document_lines
 from culturepark.files import clipped
 from culturepark.models import prices, tokens

@@ -282,6 +282,12 @@ def rating_notes(scores: Iterable[Score]) -> Iterator[str]:
                     f"{judge} gives {next(iter(values)):g} on {ratings.scale} to all {len(own)} answers: "
                     "its ratings say nothing"
                 )
+        rated_by = [set(own) for own in ratings.judges.values()]
+        if rated_by and (by_all := set.intersection(*rated_by)) != (by_any := set.union(*rated_by)):
+            yield (
+                f"{ratings.scale}: of {len(by_any)} answers {len(by_all)} are rated by all {len(rated_by)} judges; "
+                "a strict one lowers only the means of what it has rated"
+            )
         for judge, count in sorted(ratings.missing.items()):
             yield f"{counted(count, 'rating')} on {ratings.scale} by {judge} could not be read, and are missing"
         for figure in agreement(ratings):

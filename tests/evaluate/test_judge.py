@@ -13,7 +13,7 @@ import pytest
 from culturepark.domain import JsonObject
 from culturepark.evaluate.families import family_of, panel_notes
 from culturepark.evaluate.figures import Score
-from culturepark.evaluate.ratings import detail_of, rated
+from culturepark.evaluate.ratings import detail_of, rated, rating_notes
 from culturepark.models.spec import parse
 from tests.cli.test_cli import Done, cli, rows_of
 from tests.support.endpoint import Endpoint
@@ -396,6 +396,13 @@ def test_a_panel_is_warned_of_one_family_and_of_itself() -> None:
         "openai:gpt-4o judges its own answers, and models tend to prefer their own"
     ]
     assert "is of the family of the model that answered" in " ".join(panel_notes([gpt, claude], "openai:gpt-4o-mini"))
+
+
+def test_a_panel_in_which_not_all_have_rated_all_is_named() -> None:
+    detail = detail_of(1, 5, "mean", "r", **{"pass": 1})
+    given = [Score(f"e.a{n}", "warmth", 3, detail, judge) for judge, n in (("a", 1), ("a", 2), ("b", 2))]
+    assert [note for note in rating_notes(given) if "of 2 answers 1 are rated by all 2 judges" in note]
+    assert not list(rating_notes(given[1:]))
 
 
 def test_a_median_of_a_panel_and_missing_ratings() -> None:
