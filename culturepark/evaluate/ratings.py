@@ -15,7 +15,7 @@ from statistics import fmean
 
 from culturepark.domain import JsonObject
 from culturepark.evaluate.answers import Answer, Sheet, group_key
-from culturepark.evaluate.figures import Figure, Score, rounded
+from culturepark.evaluate.figures import Figure, ItemValue, Score, rounded
 from culturepark.evaluate.measures import bootstrap, leave_one_out
 from culturepark.glossary import counted
 from culturepark.stats.agreement import Judged, alpha
@@ -217,6 +217,20 @@ def grouped(pairs: Sequence[tuple[Answer, float]], sheet: Sheet) -> Iterator[tup
                 enough = CULTURE if name == "culture" else TOPIC
                 if value_of and len({answer.item for answer, _ in inside}) >= enough:
                     yield group_key((name, plain_name(value_of)), *condition), inside
+
+
+def rating_values(sheet: Sheet, scores: Sequence[Score]) -> Iterator[ItemValue]:
+    """Yield for each item what its answers are rated on each scale, by the panel and by people apart."""
+    by_id = {answer.id: answer for answer in sheet.answers}
+    for ratings in rated(score for score in scores if score.answer_id in by_id):
+        for suffix, values in (("", ratings.by_judges()), ("_by_people", ratings.by_people())):
+            by_item: dict[tuple[tuple[tuple[str, str], ...], str, str], list[float]] = defaultdict(list)
+            for answer_id, value in values.items():
+                answer = by_id[answer_id]
+                by_item[answer.condition, answer.group, answer.item].append(value)
+            for (condition, group, item), own in by_item.items():
+                culture = sheet.culture_of.get(group) or group or "all"
+                yield ItemValue(ratings.scale + suffix, condition, culture, group, item, fmean(own))
 
 
 def plain_name(text: str) -> str:

@@ -431,7 +431,8 @@ def rating(material: JsonObject) -> JsonObject:
     shown = list(material)
     lower = shown.index("answer") < shown.index("scale") and number("order", answer) % 5 == 0
     said = "The script says so, by a hash of the text."
-    return {"lines": [said] * len(scale["lines"]), "reason": said, "rating": max(least, given - lower)}
+    lines = {f"line_{line}": said for line in range(1, len(scale["lines"]) + 1)}
+    return {**lines, "reason": said, "rating": max(least, given - lower)}
 
 
 def assumptions(material: JsonObject) -> JsonObject:

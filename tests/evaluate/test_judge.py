@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from culturepark.domain import JsonObject
+from culturepark.evaluate.evaluation import sheet_of
 from culturepark.evaluate.families import family_of, panel_notes
 from culturepark.evaluate.figures import Score
+from culturepark.evaluate.paired import values_of
 from culturepark.evaluate.ratings import detail_of, rated, rating_notes
 from culturepark.models.spec import parse
+from culturepark.store.store import Store
 from tests.cli.test_cli import Done, cli, rows_of
 from tests.support.endpoint import Endpoint
 from tests.support.rating import MESSAGES, answer_first, answers, is_swapped, judge, suite
@@ -108,7 +111,9 @@ def test_a_judge_that_says_seven_whatever_it_reads_is_named(evaluated: str) -> N
     )
 
 
-@pytest.mark.parametrize("said", [9, 0, "I would say four of five.", '{"lines": [], "reason": "x", "rating": 4.5}'])
+@pytest.mark.parametrize(
+    "said", [9, 0, "I would say four of five.", '{"line_1": "", "line_2": "", "reason": "x", "rating": 4.5}']
+)
 def test_what_is_no_step_of_the_scale_is_missing_and_never_a_value(said: Any, evaluated: str) -> None:
     done, _ = judged(judge(lambda shown: 3 if "dog" in shown["answer"] else said), "--null", "0", "--passes", "1")
     assert done.code == 0, done.err
@@ -412,6 +417,16 @@ def test_a_median_of_a_panel_and_missing_ratings() -> None:
     (ratings,) = rated([score("a", 1), score("b", 5), score("c", 4), score("d", None)])
     assert ratings.by_judges() == {"e.a1": 4}
     assert ratings.missing == {"d": 1}
+
+
+def test_arms_are_compared_by_ratings_and_swapped_answers_are_no_part_of_it(evaluated: str) -> None:
+    judged(judge(lambda shown: 1 if is_swapped(shown) else 4 if "Who else" in shown["answer"] else 3))
+    store = Store(f"sqlite:///{STORE}")
+    values = values_of(store, "e1", sheet_of(store, "e1"))
+    assert {(one.metric, dict(one.condition).get("arm", "plain"), one.value) for one in values} == {
+        ("warmth", "plain", 3),
+        ("warmth", "cultural", 4),
+    }
 
 
 # --- two arms ----------------------------------------------------------------------------------------

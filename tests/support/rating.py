@@ -67,7 +67,9 @@ def judge(rate: Callable[[JsonObject], Any], **more: Any) -> Hook:
         given = rate(json.loads(body["messages"][-1]["content"]))
         if isinstance(given, str):
             return given
-        return json.dumps({"lines": ["to one person", "the loss"], "reason": "because", "rating": given} | more)
+        return json.dumps(
+            {"line_1": "to one person", "line_2": "the loss", "reason": "because", "rating": given} | more
+        )
 
     return reply
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from culturepark.catalog.scales import shipped_scales
 from culturepark.catalog.suites import Suite
 from culturepark.evaluate.answers import Sheet
-from culturepark.evaluate.figures import Figure, Score
-from culturepark.evaluate.ratings import rating_figures
+from culturepark.evaluate.figures import Figure, Headline, ItemValue, Score
+from culturepark.evaluate.ratings import rating_figures, rating_values
 
 
 class JudgedScorer:
@@ -15,6 +16,7 @@ class JudgedScorer:
 
     name = "judged"
     judged = True
+    headline: Headline = tuple((scale, "larger") for scale in shipped_scales())
 
     def problem(self, suite: Suite) -> str | None:
         if not any(not item.options for item in suite.items):
@@ -26,3 +28,6 @@ class JudgedScorer:
 
     def figures(self, sheet: Sheet, scores: Sequence[Score]) -> Iterable[Figure]:
         return rating_figures(sheet, scores)
+
+    def item_values(self, sheet: Sheet, scores: Sequence[Score]) -> Iterable[ItemValue]:
+        return rating_values(sheet, scores)

@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
 
+from culturepark.catalog.scales import shipped_scales
 from culturepark.catalog.suites import Suite
 from culturepark.evaluate.answers import Answer, Sheet, group_key
 from culturepark.evaluate.arms import study_figures
-from culturepark.evaluate.figures import Figure, Score, rounded
+from culturepark.evaluate.figures import Figure, Headline, ItemValue, Score, rounded
 from culturepark.evaluate.measures import paired_difference
-from culturepark.evaluate.ratings import Rated, plain_name, rated, rating_figures
+from culturepark.evaluate.ratings import Rated, plain_name, rated, rating_figures, rating_values
 
 NULL = "no difference"
 
@@ -21,6 +22,7 @@ class SupportScorer:
 
     name = "support"
     judged = True
+    headline: Headline = tuple((scale, "larger") for scale in shipped_scales())
 
     def problem(self, suite: Suite) -> str | None:
         if not any(not item.options for item in suite.items):
@@ -36,6 +38,9 @@ class SupportScorer:
             yield from gains(ratings, sheet)
         yield from study_figures(sheet, scores)
         yield from rating_figures(sheet, scores)
+
+    def item_values(self, sheet: Sheet, scores: Sequence[Score]) -> Iterable[ItemValue]:
+        return rating_values(sheet, scores)
 
 
 def arms_of(sheet: Sheet) -> list[str]:
