@@ -13,12 +13,14 @@ from typing import Annotated, Any, NoReturn, TextIO
 import typer
 
 from culturepark import __version__
+from culturepark.cli import audit as _audit  # noqa: F401 - a command of `suites`
 from culturepark.cli import (
     catalog,
     compare,
     evaluate,
     export,
     inspect,
+    judge,
     judgements,
     order,
     people,
@@ -69,6 +71,7 @@ for commands in (
     select,
     review,
     evaluate,
+    judge,
     compare,
     export,
     judgements,

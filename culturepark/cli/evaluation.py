@@ -21,8 +21,9 @@ from culturepark.domain import Edition, JsonObject, Key, Status
 from culturepark.errors import BudgetReached, CultureparkError, UsageError
 from culturepark.evaluate.document import document
 from culturepark.evaluate.elicit import request_for
-from culturepark.evaluate.evaluation import Evaluation, plan_of
+from culturepark.evaluate.evaluation import Evaluation, plan_of, record_of, stored_suite
 from culturepark.evaluate.plan import Settings
+from culturepark.evaluate.scorers import scorer_of
 from culturepark.evaluate.text import document_lines
 from culturepark.files import clipped
 from culturepark.models import prices, tokens
@@ -31,6 +32,7 @@ from culturepark.models.registry import check_specs
 from culturepark.models.spec import ModelSpec
 from culturepark.models.trust import Trust
 from culturepark.run.plan import models_of, settings_of
+from culturepark.store import evaluations as kept
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
 from culturepark.terminal.safe import out, plain, safe, show_origin, tell, write
@@ -158,13 +160,26 @@ def carry_on(store: Store, row: RunRow, as_json: bool, trust: Trust) -> int:
     if store.run(row.id).status == Status.FAILED:
         tell(f"{len(evaluation.failed)} answers failed; go on with: culturepark resume {row.id}{option}")
         return 1
+    if waits_for_judges(store, row.id):
+        tell(f"nobody has rated these answers yet: culturepark judge {row.id} --model SPEC{option}")
+        return 0
     tell(f"next: culturepark report {row.id}{option}, or culturepark compare {row.id} OTHER{option}")
     return 0
+
+
+def waits_for_judges(store: Store, run_id: str) -> bool:
+    """Return whether the suite's scorers need ratings, and there are none."""
+    names = stored_suite(store, record_of(store, run_id).suite_id).scorers
+    return any(scorer_of(name).judged for name in names) and not any(row.judge for row in kept.scores(store, run_id))
 
 
 def resume_evaluation(store: Store, row: RunRow, limits: Limits, trust: Trust, as_json: bool) -> int:
     """Go on with an evaluation that was stopped or killed."""
     specs = models_of(row)
+    if not specs:  # texts that were there already
+        show(store, row.id, as_json)
+        tell(f"{row.id} asks no model; culturepark judge {row.id}{store_option(store)} shows its ratings")
+        return 0
     check_used(trust, specs.values(), row.id)
     check_specs(specs, ["speaker"], trust)
     store.set_plan(row.id, vars(replace(settings_of(row), **limits.given)), row.models)

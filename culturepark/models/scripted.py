@@ -106,6 +106,8 @@ def answer(body: JsonObject) -> str:
         "wordings": wordings,
         "renderings": renderings,
         "comparisons": comparisons,
+        "rating": rating,
+        "assumptions": assumptions,
     }
     return json.dumps(scripts[schema](material))
 
@@ -419,6 +421,28 @@ def scores(material: JsonObject, judge: str) -> JsonObject:
         score = (2, 3, 4, 4, 5, 5, 5, 5, 5, 5)[number(item["text"]) % 10] - (number(item["text"], judge) % 5 == 0)
         rows.append({"id": item["id"], "reason": "The script says so, by a hash of the text.", "score": score})
     return {"items": rows}
+
+
+def rating(material: JsonObject) -> JsonObject:
+    """Rate an answer by a hash of message, answer and scale; shown before the scale, every fifth gets one less."""
+    scale, answer = material["scale"], material["answer"]
+    least, most = int(scale["lowest"]), int(scale["highest"])
+    given = least + number(material["message"], answer, scale["question"]) % (most - least + 1)
+    shown = list(material)
+    lower = shown.index("answer") < shown.index("scale") and number("order", answer) % 5 == 0
+    said = "The script says so, by a hash of the text."
+    lines = {f"line_{line}": said for line in range(1, len(scale["lines"]) + 1)}
+    return {**lines, "reason": said, "rating": max(least, given - lower)}
+
+
+def assumptions(material: JsonObject) -> JsonObject:
+    """Take the first word of each question that is written like a name for one that is taken for granted."""
+    items = []
+    for item in material["items"]:
+        name = first_group(r"(?<=[a-z,] )([A-Z][a-z]{2,})", item["question"])
+        what = {"kind": "name", "quote": name, "assumption": f"The script says so: {name} is written like a name."}
+        items.append({"id": item["id"], "assumptions": [what] if name else []})
+    return {"items": items}
 
 
 def cross_check(material: JsonObject, card: str) -> JsonObject:

@@ -6,7 +6,9 @@ from culturepark.errors import UsageError
 from culturepark.evaluate.figures import Scorer
 from culturepark.evaluate.scorers.bias import BiasScorer
 from culturepark.evaluate.scorers.choice import ChoiceScorer
+from culturepark.evaluate.scorers.judged import JudgedScorer
 from culturepark.evaluate.scorers.moderation import ModerationScorer
+from culturepark.evaluate.scorers.support import SupportScorer
 from culturepark.evaluate.scorers.survey import SurveyScorer
 from culturepark.evaluate.scorers.sva import SvaScorer
 from culturepark.evaluate.scorers.vsm13 import Vsm13Scorer
@@ -34,6 +36,8 @@ OWN: tuple[Scorer, ...] = (
     BiasScorer(),
     SvaScorer(),
     Vsm13Scorer(),
+    JudgedScorer(),
+    SupportScorer(),
 )
 for own in OWN:
     SCORERS.add(own.name, own)
