@@ -96,12 +96,13 @@ def merged(figures: Sequence[JsonObject]) -> list[tuple[str, dict[str, str]]]:
     for figure in figures:
         by_key.setdefault((str(figure["metric"]), str(figure["group"])), []).append(figure)
     rows = []
+    large = {str(figure["metric"]) for figure in figures if any(map(is_large, figure.values()))}
     for (metric, group), own in by_key.items():
         parts = dict(parts_of(group))
         who = [parts.pop(name) for name in ("culture", "country", "topic", "options") if name in parts]
         title = " ".join(f"{name} {value}" for name, value in parts.items()) or "all"
         first = own[0]
-        places = 1 if isinstance(first["value"], float) and abs(first["value"]) > 2 else 3
+        places = 1 if metric in large else 3
         nulls = {str(f["null_name"]): f for f in own if f["null_name"] is not None}
         best = next((name for name in nulls if name in CONSTANTS), next(iter(nulls), None))
         row = {
@@ -118,6 +119,11 @@ def merged(figures: Sequence[JsonObject]) -> list[tuple[str, dict[str, str]]]:
         }
         rows.append((safe(title), row))
     return rows
+
+
+def is_large(value: object) -> bool:
+    """Whether a figure is on a scale on which the third decimal says nothing."""
+    return isinstance(value, float) and abs(value) > 2
 
 
 def columns(rows: Sequence[dict[str, str]]) -> Iterator[str]:
