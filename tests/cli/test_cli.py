@@ -559,6 +559,7 @@ JSON = {
     "merge": "merge theirs.db --dry-run",
     "stats": "stats a",
     "evaluate": "evaluate survey --culture german --framing persona --items 3 --samples 2 --model scripted",
+    "judge": "judge a --scale competence --items 2 --passes 1 --null 0 --model scripted",
     "compare": "compare a b",
     "queue": "queue a",
     "review": "review a",
@@ -584,6 +585,7 @@ STORE = {
     "merge": "merge theirs.db",
     "stats": "stats a",
     "evaluate": "evaluate survey --culture german --framing persona --items 3 --samples 2 --model scripted --run-id e",
+    "judge": "judge a --scale competence --items 2 --passes 1 --null 0 --model scripted",
     "compare": "compare a b",
     "replay": "replay a",
     "report": "report a -o -",
@@ -661,7 +663,10 @@ def test_every_command_that_takes_a_store_uses_the_one_it_is_given(
             assert done.out
             assert not Path("runs").exists(), name
     made = {row["id"] for row in rows_of("run", path)}
-    assert {"a", "b", "c", "d"} < made
+    given = {row["run_id"] for row in rows_of("evaluation", path)} - {"e"}  # the rows of `a`, as `judge` rates them
+    made -= given
+    assert len(given) == 1
+    assert {"a", "b", "c", "d", "e"} < made
     assert [name[:3] for name in made - {"a", "b", "c", "d", "e"}] == ["a-b"]
 
 
