@@ -32,8 +32,8 @@ from ruamel.yaml import YAML
 from culturepark import errors, frames, glossary
 from culturepark.catalog import imports, maps, scales, scenarios, suite_checks, suites, surveys, words
 from culturepark.cli.app import app, run
-from culturepark.domain import Culture, Persona
-from culturepark.languages import load_language
+from culturepark.domain import Culture, Persona, shipped_cultures
+from culturepark.languages import PACKAGES, load_language
 from culturepark.store.views import field_docs, prose, table_rows
 
 DOCS = ROOT / "docs"
@@ -478,6 +478,8 @@ def output(command: str) -> list[str]:
 
 
 UNREAD = "nobody from there has read it yet"
+UNCHECKED = "No native reader"
+"""What the card of a suite says of its items instead."""
 LIST = re.compile(r"(?<=<!-- unread -->\n).*?(?=<!-- end of unread -->)", re.S)
 
 
@@ -510,7 +512,34 @@ def unread() -> dict[tuple[str, str], list[str]]:
                 code = parts[2] if parts[1] == "languages" else path.stem.rpartition(".")[2]
                 file = f"{'/'.join(parts[:-1])}/" if path.suffix == ".toml" else "/".join(parts)
                 found.setdefault((code, what), []).append(file)
+    for code, what, file in unchecked_suites():
+        found.setdefault((code, what), []).append(file)
     return found
+
+
+def unchecked_suites() -> Iterator[tuple[str, str, str]]:
+    """Yield language, what there is to read and file of the suites that no native reader has checked.
+
+    Items in English are listed under the language of the culture that they are about: whoever lives there can check
+    what they say.
+    """
+    cultures = shipped_cultures()
+    for path in suites.shipped_suites().values():
+        suite = suites.load_suite(path)
+        if UNCHECKED not in suite.card.by:
+            continue
+        put = {code for item in suite.items for code in (item.language, *item.words)} - {"en"}
+        about = {mother_tongue(cultures[item.group]) for item in suite.items if item.group in cultures} - put
+        rows = path.with_suffix(".jsonl")
+        file = (rows if rows.exists() else path).relative_to(ROOT).as_posix()
+        yield from ((code, "items of evaluations", file) for code in put)
+        yield from ((code, "items of evaluations in English, about life there", file) for code in about)
+
+
+def mother_tongue(culture: Culture) -> str:
+    """Return the language of a culture that the program has prompts in."""
+    codes = (spoken.language.partition("-")[0] for spoken in culture.languages)
+    return next(code for code in codes if code in PACKAGES)
 
 
 def origin(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from functools import cache
 
@@ -153,10 +154,22 @@ def test_support_has_the_same_twelve_situations_everywhere() -> None:
     assert all(len(found) == 12 for found in situations.values())
 
 
-def test_support_has_a_plain_and_a_cultural_arm() -> None:
-    plain, cultural = suite("support").conditions.arms
+def test_support_has_a_plain_a_cultural_and_a_listening_arm() -> None:
+    """The card says to compare the cultural prompt with `listening`, so both name the country and ask to listen."""
+    plain, cultural, listening = suite("support").conditions.arms
     assert (plain.name, plain.prompt) == ("plain", None)
-    assert "{{country}}" in (cultural.prompt or "")
+    assert (cultural.name, listening.name) == ("cultural", "listening")
+    for arm in (cultural, listening):
+        assert "{{country}}" in (arm.prompt or "")
+        assert "Listen first" in (arm.prompt or "")
+    assert "culture" not in (listening.prompt or "")
+    assert "`listening`" in suite("support").card.correct
+
+
+def test_the_card_of_support_names_messages_that_are_there() -> None:
+    named = re.findall(r"`(\w+-[\w-]+)`", suite("support").card.not_asked)
+    assert named
+    assert set(named) <= {item.key for item in suite("support").items}
 
 
 # --- moderation and bias ---------------------------------------------------------------------------
@@ -170,6 +183,16 @@ def test_half_of_the_posts_are_acceptable_and_some_words_depend_on_the_culture()
     for culture in delegates():
         labels = [item.answers[culture] for item in suite("moderation").items if item.group == culture]
         assert Counter(labels) == {1: 4, 2: 4}, culture
+
+
+def test_the_card_says_how_often_the_topic_tells_the_label() -> None:
+    labels: dict[str, Counter[int]] = {}
+    for item in suite("moderation").items:
+        labels.setdefault(item.topic, Counter()).update(item.answers.values())
+    right = sum(max(found.values()) for found in labels.values())
+    card = suite("moderation").card.correct
+    assert f"right in {right} of {COUNTS['moderation']}" in card
+    assert {topic for topic, found in labels.items() if len(found) > 1} <= set(re.findall(r"`(\w+)`", card))
 
 
 def test_the_length_of_a_post_does_not_tell() -> None:
@@ -212,6 +235,13 @@ def test_about_a_third_of_the_cloze_sentences_fit_both_fillers() -> None:
         assert 2 <= sum(topic.endswith("/agnostic") for topic in topics) <= 3, culture
         named = {topic.removesuffix("/agnostic") for topic in topics}
         assert named == {"food", "drinks", "names", "clothes", "holidays", "sports", "writers"}, culture
+
+
+def test_the_card_says_which_cultures_have_three_sentences_that_fit_both_fillers() -> None:
+    counts = Counter(item.group for item in suite("bias").items if item.topic.endswith("/agnostic"))
+    three, two = suite("bias").card.correct.rsplit("/agnostic", 1)[1].split("have three such sentences")
+    assert set(re.findall(r"`(\w+)`", three)) == {culture for culture, count in counts.items() if count == 3}
+    assert set(re.findall(r"`(\w+)`", two)) == {culture for culture, count in counts.items() if count == 2}
 
 
 # --- scales ----------------------------------------------------------------------------------------

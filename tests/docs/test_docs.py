@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import typer
 
+from culturepark.catalog.suites import load_suite, shipped_suites
 from culturepark.cli.app import app
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +36,14 @@ def script(name: str) -> ModuleType:
 
 def pages() -> list[Path]:
     return [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
+
+
+def test_items_that_wait_for_native_readers_are_in_the_suites() -> None:
+    page = (DOCS / "native-readers.md").read_text(encoding="utf-8")
+    rows = page.partition("Wordings that were changed last")[2].partition("\n## ")[0]
+    named = set(re.findall(r"`([a-z]+-[a-z-]+)`", rows))
+    assert named
+    assert named <= {item.key for path in shipped_suites().values() for item in load_suite(path).items}
 
 
 def test_every_link_leads_somewhere() -> None:
