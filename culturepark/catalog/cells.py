@@ -5,23 +5,20 @@ from __future__ import annotations
 import ast
 import json
 import re
+import tomllib
 import warnings
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from culturepark.languages.countries import alpha3_codes, country_name, language_called, locale_of
 
-ALIASES = {
-    "america": "USA", "bosnia and herzegovina": "BIH", "britain": "GBR", "burma": "MMR", "czech republic": "CZE",
-    "czech rep.": "CZE", "england": "GBR", "great britain": "GBR", "hong kong": "HKG", "ivory coast": "CIV",
-    "macau": "MAC", "macao": "MAC", "mainland china": "CHN", "myanmar": "MMR", "north macedonia": "MKD",
-    "palest. ter.": "PSE", "palestine": "PSE", "palestinian territories": "PSE", "republic of korea": "KOR",
-    "russian federation": "RUS", "s. africa": "ZAF", "s. korea": "KOR", "korea south": "KOR", "turkey": "TUR",
-    "uae": "ARE", "u.k.": "GBR", "uk": "GBR", "u.s.": "USA", "us": "USA", "usa": "USA", "viet nam": "VNM",
-    "iran, islamic republic of": "IRN", "taiwan roc": "TWN", "hong kong sar": "HKG", "macau sar": "MAC",
-}  # fmt: skip
-"""Names of countries that data sets use and CLDR does not."""
+
+@cache
+def aliases() -> dict[str, str]:
+    """Return the names of countries that data sets use and CLDR does not, in small letters, with their codes."""
+    return tomllib.loads(Path(__file__).with_name("data").joinpath("country_names.toml").read_text("utf-8"))
 
 
 class Unusable(Exception):
@@ -102,7 +99,7 @@ def country_names() -> Mapping[str, str]:
     assert locale is not None
     names = {locale.territories[two].casefold(): code for code, two in alpha3_codes().items()}
     names |= {country_name(code).casefold(): code for code in alpha3_codes()}
-    return names | {two.casefold(): code for code, two in alpha3_codes().items()} | ALIASES
+    return names | {two.casefold(): code for code, two in alpha3_codes().items()} | aliases()
 
 
 @cache

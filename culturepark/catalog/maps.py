@@ -50,7 +50,7 @@ KEYS = {
     "answer": "the right option of all: its letter, its words or its code",
     "answer_is": "how `answer`, `answers` and `ratings` name an option, where words could be letters or numbers count "
     "places: `letter`, `text`, `code`, `from0`, `from1`",
-    "answers": "the right option of each group: a column with group and option, or several (`USA:us|AUS:au`)",
+    "answers": "the right option of each group: a column with group and option, or several (`CODE:column|CODE:column`)",
     "shares": "shares of answers: a column with group -> shares, with the shares of `group` alone, or several columns",
     "shares_are": "`fraction`, `percent` or `count`; without it, the sum tells fractions from percents",
     "n": "how many were asked: a number, or a column with group and number",
