@@ -14,7 +14,7 @@ from culturepark.errors import CultureparkError, UsageError
 from culturepark.evaluate import study
 from culturepark.evaluate.answers import Sheet, group_key
 from culturepark.evaluate.figures import Figure, Score, rounded
-from culturepark.evaluate.measures import holm
+from culturepark.evaluate.intervals import holm
 from culturepark.evaluate.ratings import plain_name, rated
 from culturepark.glossary import counted
 

@@ -16,7 +16,7 @@ from culturepark.evaluate.evaluation import (
     stored_figures,
 )
 from culturepark.evaluate.figures import Figure
-from culturepark.evaluate.measures import paired_difference
+from culturepark.evaluate.intervals import paired_difference
 from culturepark.evaluate.plan import Settings
 from culturepark.evaluate.scorers import scorer_of
 from culturepark.evaluate.scorers.survey import CONSTANTS, METRICS, SMALLER_IS_NEARER, SurveyScorer, distances_of

@@ -17,7 +17,7 @@ from culturepark.errors import UsageError
 from culturepark.evaluate.answers import Sheet, group_key
 from culturepark.evaluate.evaluation import record_of, score_of, sheet_of
 from culturepark.evaluate.figures import ItemValue, Score, rounded
-from culturepark.evaluate.measures import holm, paired_difference
+from culturepark.evaluate.intervals import holm, paired_difference
 from culturepark.evaluate.scorers import scorer_of
 from culturepark.glossary import counted
 from culturepark.store import evaluations as kept

@@ -15,8 +15,9 @@ from statistics import fmean
 
 from culturepark.domain import JsonObject
 from culturepark.evaluate.answers import Answer, Sheet, group_key
+from culturepark.evaluate.classification import leave_one_out
 from culturepark.evaluate.figures import Figure, ItemValue, Score, rounded
-from culturepark.evaluate.measures import bootstrap, leave_one_out
+from culturepark.evaluate.intervals import bootstrap
 from culturepark.glossary import counted
 from culturepark.stats.agreement import Judged, alpha
 

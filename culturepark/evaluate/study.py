@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from culturepark.errors import Lacking, UsageError
-from culturepark.evaluate.measures import ENUMERATED, PERMUTATIONS, sign_flips
+from culturepark.evaluate.intervals import ENUMERATED, PERMUTATIONS, sign_flips
 from culturepark.files import some_of
 from culturepark.models.extras import how_to_install
 from culturepark.stats.survey_fit import Floats, generator

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from culturepark.evaluate import measures
+from culturepark.evaluate import classification, intervals, measures
 from culturepark.evaluate.measures import Distribution
 
 DATA = Path(__file__).parents[1] / "data"
@@ -299,36 +299,36 @@ def test_a_null_nearer_than_another_sample_leaves_no_room_for_skill() -> None:
 
 def test_an_interval_is_the_same_each_time() -> None:
     values = np.random.default_rng(11).random(50).tolist()
-    assert measures.bootstrap(values, "nvas", "TUR") == measures.bootstrap(values, "nvas", "TUR")
-    assert measures.bootstrap(values, "nvas", "TUR") != measures.bootstrap(values, "nvas", "DEU")
+    assert intervals.bootstrap(values, "nvas", "TUR") == intervals.bootstrap(values, "nvas", "TUR")
+    assert intervals.bootstrap(values, "nvas", "TUR") != intervals.bootstrap(values, "nvas", "DEU")
 
 
 def test_too_little_for_an_interval() -> None:
-    assert measures.bootstrap([]) is None
-    few = measures.bootstrap([1.0, 2.0])
-    assert few == measures.Interval(1.5, None, None, 2, 2)
-    copies = measures.bootstrap([1.0] * 10 + [2.0] * 10, clusters=["a"] * 10 + ["b"] * 10)
-    assert copies == measures.Interval(1.5, None, None, 20, 2)
+    assert intervals.bootstrap([]) is None
+    few = intervals.bootstrap([1.0, 2.0])
+    assert few == intervals.Interval(1.5, None, None, 2, 2)
+    copies = intervals.bootstrap([1.0] * 10 + [2.0] * 10, clusters=["a"] * 10 + ["b"] * 10)
+    assert copies == intervals.Interval(1.5, None, None, 20, 2)
 
 
 def test_a_large_bootstrap_is_drawn_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(5).random(300).tolist()
-    whole = measures.bootstrap(values)
-    monkeypatch.setattr(measures, "AT_ONCE", 1000)
-    assert measures.bootstrap(values) == whole
+    whole = intervals.bootstrap(values)
+    monkeypatch.setattr(intervals, "AT_ONCE", 1000)
+    assert intervals.bootstrap(values) == whole
 
 
 def test_weights_count() -> None:
-    found = measures.bootstrap([1.0, 0.0], weights=[3, 1])
+    found = intervals.bootstrap([1.0, 0.0], weights=[3, 1])
     assert found is not None
     assert found.value == 0.75
     # clusters of unequal weight: what is the same everywhere has no width
-    same = measures.bootstrap([2.0] * 8, weights=[1, 9] * 4, clusters=[0, 1, 2, 3, 4, 5, 5, 5])
-    assert same == measures.Interval(2, 2, 2, 8, 6)
+    same = intervals.bootstrap([2.0] * 8, weights=[1, 9] * 4, clusters=[0, 1, 2, 3, 4, 5, 5, 5])
+    assert same == intervals.Interval(2, 2, 2, 8, 6)
     with pytest.raises(ValueError, match="weights"):
-        measures.bootstrap([1.0], weights=[0])
+        intervals.bootstrap([1.0], weights=[0])
     with pytest.raises(ValueError, match="clusters"):
-        measures.bootstrap([1.0, 2.0], clusters=["a"])
+        intervals.bootstrap([1.0, 2.0], clusters=["a"])
 
 
 def test_intervals_hold_the_truth_in_nineteen_of_twenty_draws() -> None:
@@ -338,15 +338,15 @@ def test_intervals_hold_the_truth_in_nineteen_of_twenty_draws() -> None:
         effects = rng.normal(0, 1, 40)
         answers = (effects[:, None] + rng.normal(0, 1, (40, 4))).ravel().tolist()
         items = np.repeat(np.arange(40), 4).tolist()
-        simple += holds(measures.bootstrap(effects.tolist(), draw, draws=500))
-        clustered += holds(measures.bootstrap(answers, draw, clusters=items, draws=500))
-        naive += holds(measures.bootstrap(answers, draw, draws=500))
+        simple += holds(intervals.bootstrap(effects.tolist(), draw, draws=500))
+        clustered += holds(intervals.bootstrap(answers, draw, clusters=items, draws=500))
+        naive += holds(intervals.bootstrap(answers, draw, draws=500))
     assert simple / 300 >= 0.91
     assert clustered / 300 >= 0.91
     assert naive / 300 < 0.85  # answers to one item are not independent
 
 
-def holds(interval: measures.Interval | None) -> bool:
+def holds(interval: intervals.Interval | None) -> bool:
     assert interval is not None
     assert interval.low is not None
     assert interval.high is not None
@@ -356,40 +356,40 @@ def holds(interval: measures.Interval | None) -> bool:
 def test_any_statistic_has_an_interval() -> None:
     rng = np.random.default_rng(7)
     values = rng.normal(3, 1, 60)
-    middle = measures.bootstrap_statistic(lambda places: float(np.median(values[places])), list(range(60)), "median")
+    middle = intervals.bootstrap_statistic(lambda places: float(np.median(values[places])), list(range(60)), "median")
     assert middle is not None
     assert middle.low is not None
     assert middle.high is not None
     assert middle.low < 3 < middle.high
     assert 0.2 < middle.high - middle.low < 1.2
-    assert measures.bootstrap_statistic(lambda places: None, [1, 2]) is None
-    few = measures.bootstrap_statistic(lambda places: float(len(places)), [1, 1, 2])
-    assert few == measures.Interval(3.0, None, None, 3, 2)
+    assert intervals.bootstrap_statistic(lambda places: None, [1, 2]) is None
+    few = intervals.bootstrap_statistic(lambda places: float(len(places)), [1, 1, 2])
+    assert few == intervals.Interval(3.0, None, None, 3, 2)
 
 
 def test_a_paired_difference_by_hand() -> None:
     # all eight sign flips of 1, 2, 3: two of them have a sum as far from 0 as 6
-    found = measures.paired_difference([2.0, 3.0, 4.0], [1.0, 1.0, 1.0])
+    found = intervals.paired_difference([2.0, 3.0, 4.0], [1.0, 1.0, 1.0])
     assert found is not None
     assert (found.value, found.p, found.low) == (2.0, 2 / 8, None)
     # two answers to one item flip together
-    clustered = measures.paired_difference([2.0, 3.0, 4.0], [1.0, 1.0, 1.0], clusters=["a", "a", "b"])
+    clustered = intervals.paired_difference([2.0, 3.0, 4.0], [1.0, 1.0, 1.0], clusters=["a", "a", "b"])
     assert clustered is not None
     assert clustered.p == 1 / 2
-    assert measures.paired_difference([], []) is None
+    assert intervals.paired_difference([], []) is None
     with pytest.raises(ValueError, match="1 values against 2"):
-        measures.paired_difference([1.0], [1.0, 2.0])
+        intervals.paired_difference([1.0], [1.0, 2.0])
 
 
 def test_the_sign_flip_test_finds_effects_and_seldom_invents_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measures, "PERMUTATIONS", 499)
+    monkeypatch.setattr(intervals, "PERMUTATIONS", 499)
     rng = np.random.default_rng(8)
     found, invented = 0, 0
     for draw in range(200):
         base = rng.normal(0, 1, 30)
         again, better = (base + rng.normal(shift, 1, 30) for shift in (0, 0.8))
         for other, shift in ((again, 0), (better, 1)):
-            pair = measures.paired_difference(other.tolist(), base.tolist(), draw, draws=50)
+            pair = intervals.paired_difference(other.tolist(), base.tolist(), draw, draws=50)
             assert pair is not None
             found += shift and pair.p < 0.05
             invented += (not shift) and pair.p < 0.05
@@ -399,20 +399,20 @@ def test_the_sign_flip_test_finds_effects_and_seldom_invents_them(monkeypatch: p
 
 def test_equal_answers_do_not_differ() -> None:
     values = [float(i) for i in range(20)]
-    same = measures.paired_difference(values, values)
+    same = intervals.paired_difference(values, values)
     assert same is not None
     assert (same.value, same.p) == (0, 1)
 
 
 def test_holm() -> None:
-    assert measures.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert measures.holm([]) == []
+    assert intervals.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert intervals.holm([]) == []
 
 
 @quick
 @given(st.lists(st.floats(0, 1), max_size=12))
 def test_holm_never_lowers_nor_reorders(pvalues: list[float]) -> None:
-    adjusted = measures.holm(pvalues)
+    adjusted = intervals.holm(pvalues)
     for plain, one in zip(pvalues, adjusted, strict=True):
         assert plain <= one <= 1
     order = sorted(range(len(pvalues)), key=lambda i: pvalues[i])
@@ -423,8 +423,8 @@ def test_holm_never_lowers_nor_reorders(pvalues: list[float]) -> None:
 
 
 def test_always_the_first_letter_is_named() -> None:
-    answers = [measures.chosen(0, 4)] * 95 + [measures.chosen(2, 4)] * 5
-    bias = measures.position_shares(answers, clusters=[i // 4 for i in range(100)])
+    answers = [intervals.chosen(0, 4)] * 95 + [intervals.chosen(2, 4)] * 5
+    bias = intervals.position_shares(answers, clusters=[i // 4 for i in range(100)])
     assert bias is not None
     assert [share.value for share in bias.shares] == pytest.approx([0.95, 0, 0.05, 0])
     assert (bias.chance, bias.always, bias.verdict) == (0.25, 0, "always_first")
@@ -432,7 +432,7 @@ def test_always_the_first_letter_is_named() -> None:
 
 @pytest.mark.parametrize(("position", "verdict"), [(1, "always_position_2"), (2, "always_last")])
 def test_other_positions_are_named_too(position: int, verdict: str) -> None:
-    bias = measures.position_shares([measures.chosen(position, 3)] * 6)
+    bias = intervals.position_shares([intervals.chosen(position, 3)] * 6)
     assert bias is not None
     assert bias.verdict == verdict
 
@@ -440,7 +440,7 @@ def test_other_positions_are_named_too(position: int, verdict: str) -> None:
 def test_a_choice_by_content_has_no_bias_in_balanced_orders() -> None:
     mass = {"yes": 0.7, "no": 0.1, "perhaps": 0.1}
     rows = [[mass[option] for option in order] for order in permutations(mass)]
-    bias = measures.position_shares(rows)
+    bias = intervals.position_shares(rows)
     assert bias is not None
     assert [share.value for share in bias.shares] == pytest.approx([1 / 3] * 3)
     assert bias.outside == pytest.approx(0.1)
@@ -448,19 +448,19 @@ def test_a_choice_by_content_has_no_bias_in_balanced_orders() -> None:
 
 
 def test_answers_weigh_as_much_as_their_mass_on_options() -> None:
-    bias = measures.position_shares([(0.90, 0.05), (0.0, 0.01)])
+    bias = intervals.position_shares([(0.90, 0.05), (0.0, 0.01)])
     assert bias is not None
     assert [share.value for share in bias.shares] == pytest.approx([0.90 / 0.96, 0.06 / 0.96])
     assert bias.outside == pytest.approx(1 - 0.96 / 2)
 
 
 def test_positions_without_mass_have_no_bias() -> None:
-    assert measures.position_shares([]) is None
-    assert measures.position_shares([(0.0, 0.0)]) is None
+    assert intervals.position_shares([]) is None
+    assert intervals.position_shares([(0.0, 0.0)]) is None
     with pytest.raises(ValueError, match="positions"):
-        measures.position_shares([(1.0, 0.0), (1.0, 0.0, 0.0)])
+        intervals.position_shares([(1.0, 0.0), (1.0, 0.0, 0.0)])
     with pytest.raises(ValueError, match="position 3 of 3"):
-        measures.chosen(3, 3)
+        intervals.chosen(3, 3)
 
 
 # --- labels --------------------------------------------------------------------------------------
@@ -468,68 +468,68 @@ def test_positions_without_mass_have_no_bias() -> None:
 
 def test_label_scores_by_hand() -> None:
     pairs = [("hate", "hate"), ("hate", "fine"), ("hate", None), ("fine", "fine"), ("fine", "hate"), ("fine", "fine")]
-    scores = measures.label_scores(pairs)
-    assert scores["hate"] == measures.LabelScore(1 / 2, 1 / 3, pytest.approx(0.4), 3)
-    assert scores["fine"] == measures.LabelScore(2 / 3, 2 / 3, pytest.approx(2 / 3), 3)
-    assert measures.macro_f1(pairs) == pytest.approx((0.4 + 2 / 3) / 2)
+    scores = classification.label_scores(pairs)
+    assert scores["hate"] == classification.LabelScore(1 / 2, 1 / 3, pytest.approx(0.4), 3)
+    assert scores["fine"] == classification.LabelScore(2 / 3, 2 / 3, pytest.approx(2 / 3), 3)
+    assert classification.macro_f1(pairs) == pytest.approx((0.4 + 2 / 3) / 2)
 
 
 def test_labels_that_are_never_right_count_against_a_model() -> None:
     pairs = [("hate", "hate"), ("fine", "spam")]
-    assert measures.label_scores(pairs)["spam"] == measures.LabelScore(0, 0, 0, 0)
-    assert measures.macro_f1(pairs) == pytest.approx(1 / 3)
-    assert measures.macro_f1([]) is None
+    assert classification.label_scores(pairs)["spam"] == classification.LabelScore(0, 0, 0, 0)
+    assert classification.macro_f1(pairs) == pytest.approx(1 / 3)
+    assert classification.macro_f1([]) is None
 
 
 def test_nulls_of_labels() -> None:
     labels = ["fine"] * 8 + ["hate"] * 2
-    always = measures.majority(labels)
+    always = classification.majority(labels)
     assert always is not None
     assert always.accuracy == 0.8
-    assert always.macro_f1 == pytest.approx(measures.macro_f1([(label, "fine") for label in labels]))
-    random = measures.stratified(labels)
+    assert always.macro_f1 == pytest.approx(classification.macro_f1([(label, "fine") for label in labels]))
+    random = classification.stratified(labels)
     assert random is not None
-    assert random == measures.LabelNull(pytest.approx(0.68), 0.5)
+    assert random == classification.LabelNull(pytest.approx(0.68), 0.5)
     rng = np.random.default_rng(9)
     many = labels * 2000
-    guessed = measures.macro_f1([*zip(many, rng.permutation(many).tolist(), strict=True)])
+    guessed = classification.macro_f1([*zip(many, rng.permutation(many).tolist(), strict=True)])
     assert guessed == pytest.approx(random.macro_f1, abs=0.01)
-    assert measures.majority([]) is None
-    assert measures.stratified([]) is None
+    assert classification.majority([]) is None
+    assert classification.stratified([]) is None
 
 
 def test_accuracy_has_wilsons_interval() -> None:
-    found = measures.accuracy([True] * 8 + [False] * 2)
+    found = classification.accuracy([True] * 8 + [False] * 2)
     assert found is not None
     assert (found.value, found.low, found.high) == (0.8, pytest.approx(0.490, abs=1e-3), pytest.approx(0.943, abs=1e-3))
-    assert measures.accuracy([]) is None
+    assert classification.accuracy([]) is None
 
 
 def test_soft_labels() -> None:
-    assert measures.soft_agreement([0.2, 1.0], [0.4, 1.0]) == pytest.approx(0.9)
-    assert measures.cross_entropy([0.5, 0.5], [0.0, 1.0]) == pytest.approx(1)
-    assert measures.cross_entropy([1.0], [0.0]) == pytest.approx(log2(1e6), rel=1e-6)
+    assert classification.soft_agreement([0.2, 1.0], [0.4, 1.0]) == pytest.approx(0.9)
+    assert classification.cross_entropy([0.5, 0.5], [0.0, 1.0]) == pytest.approx(1)
+    assert classification.cross_entropy([1.0], [0.0]) == pytest.approx(log2(1e6), rel=1e-6)
     shares = [0.1, 0.5, 0.9]
-    least = measures.cross_entropy(shares, shares)
-    other = measures.cross_entropy([0.2, 0.5, 0.9], shares)
+    least = classification.cross_entropy(shares, shares)
+    other = classification.cross_entropy([0.2, 0.5, 0.9], shares)
     assert least is not None
     assert other is not None
     assert least < other
-    assert measures.soft_agreement([], []) is None
+    assert classification.soft_agreement([], []) is None
     with pytest.raises(ValueError, match="0 to 1"):
-        measures.soft_agreement([1.2], [1.0])
+        classification.soft_agreement([1.2], [1.0])
     with pytest.raises(ValueError, match="shapes"):
-        measures.brier([0.5], [1, 0])
+        classification.brier([0.5], [1, 0])
 
 
 def test_calibration_by_hand() -> None:
-    assert measures.expected_calibration_error([0.9] * 10, [1] * 9 + [0]) == pytest.approx(0)
-    assert measures.expected_calibration_error([1.0] * 4, [0, 0, 0, 0]) == 1
+    assert classification.expected_calibration_error([0.9] * 10, [1] * 9 + [0]) == pytest.approx(0)
+    assert classification.expected_calibration_error([1.0] * 4, [0, 0, 0, 0]) == 1
     # bins .2-.3 and .8-.9: (2 * |.25 - .5| + 2 * |.85 - .5|) / 4
-    assert measures.expected_calibration_error([0.25, 0.25, 0.85, 0.85], [0, 1, 0, 1]) == pytest.approx(0.3)
-    assert measures.brier([0.5, 0.5], [0, 1]) == 0.25
-    assert measures.brier([0.8, 0.3], [1, 0]) == pytest.approx((0.04 + 0.09) / 2)
-    assert measures.brier([], []) is None
+    assert classification.expected_calibration_error([0.25, 0.25, 0.85, 0.85], [0, 1, 0, 1]) == pytest.approx(0.3)
+    assert classification.brier([0.5, 0.5], [0, 1]) == 0.25
+    assert classification.brier([0.8, 0.3], [1, 0]) == pytest.approx((0.04 + 0.09) / 2)
+    assert classification.brier([], []) is None
 
 
 # --- judges and people ---------------------------------------------------------------------------
@@ -541,18 +541,20 @@ def test_each_rater_against_the_others() -> None:
         "bob": {"a": 2.0, "b": 4.0, "c": 6.0},
         "eve": {"a": 3.0, "b": 2.0, "c": 1.0, "d": 5.0},
     }
-    found = measures.leave_one_out(ratings)
+    found = classification.leave_one_out(ratings)
     # the others of ann: 2.5, 3, 3.5; of bob: 2, 2, 2; of eve: 1.5, 3, 4.5
-    assert found["ann"] == measures.LeftOut(pytest.approx(1), pytest.approx(1.0), 3)
-    assert found["bob"] == measures.LeftOut(None, pytest.approx(2.0), 3)
-    assert found["eve"] == measures.LeftOut(pytest.approx(-1), pytest.approx(2.0), 3)
-    assert measures.leave_one_out({"ann": {"a": 1.0}}) == {}
+    assert found["ann"] == classification.LeftOut(pytest.approx(1), pytest.approx(1.0), 3)
+    assert found["bob"] == classification.LeftOut(None, pytest.approx(2.0), 3)
+    assert found["eve"] == classification.LeftOut(pytest.approx(-1), pytest.approx(2.0), 3)
+    assert classification.leave_one_out({"ann": {"a": 1.0}}) == {}
 
 
 def test_ranks_share_ties() -> None:
     ratings = {"ann": {"a": 1.0, "b": 5.0, "c": 5.0, "d": 100.0}, "bob": {"a": 1.0, "b": 2.0, "c": 3.0, "d": 4.0}}
     # ranks 1, 2.5, 2.5, 4 against 1, 2, 3, 4: 4.5 / sqrt(4.5 * 5)
-    assert measures.leave_one_out(ratings, method="spearman")["ann"].correlation == pytest.approx(4.5 / sqrt(22.5))
+    assert classification.leave_one_out(ratings, method="spearman")["ann"].correlation == pytest.approx(
+        4.5 / sqrt(22.5)
+    )
 
 
 def test_a_judge_that_answers_like_a_person_is_no_nearer_than_one() -> None:
@@ -560,7 +562,7 @@ def test_a_judge_that_answers_like_a_person_is_no_nearer_than_one() -> None:
     quality = rng.normal(5, 1, 400)
     people = {f"p{i}": rated(quality + rng.normal(0, 1, 400)) for i in range(4)}
     judges = {"model": rated(quality + rng.normal(0, 1, 400)), "mean": rated(quality)}
-    found = measures.leave_one_out(people, judges)
+    found = classification.leave_one_out(people, judges)
     person = fmean(found[name].correlation or 0 for name in people)
     assert found["model"].correlation == pytest.approx(person, abs=0.05)
     assert found["model"].difference == pytest.approx(fmean(found[name].difference for name in people), abs=0.06)
@@ -570,11 +572,11 @@ def test_a_judge_that_answers_like_a_person_is_no_nearer_than_one() -> None:
 
 def test_a_judge_is_compared_on_the_items_of_the_person_left_out() -> None:
     people = {"ann": {"a": 1.0, "b": 1.0}, "bob": {"a": 3.0, "b": 3.0, "c": 9.0}}
-    found = measures.leave_one_out(people, {"model": {"a": 2.0, "c": 1.0}, "other": {"z": 1.0}})
-    assert found["model"] == measures.LeftOut(None, 1.0, 2)
+    found = classification.leave_one_out(people, {"model": {"a": 2.0, "c": 1.0}, "other": {"z": 1.0}})
+    assert found["model"] == classification.LeftOut(None, 1.0, 2)
     assert "other" not in found
     with pytest.raises(ValueError, match="ann"):
-        measures.leave_one_out(people, {"ann": {}})
+        classification.leave_one_out(people, {"ann": {}})
 
 
 def rated(values: np.ndarray) -> dict[str, float]:

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from culturepark.catalog.suites import Item
-from culturepark.evaluate import measures
+from culturepark.evaluate import classification
 from culturepark.evaluate.scorers import scorer_of
 from culturepark.evaluate.scorers.moderation import one_person
 from tests.support.sheets import a_sheet, an_item, figure, figures
@@ -48,9 +48,9 @@ def test_figures_with_missing_answers_are_those_of_the_label_scores() -> None:
     names = {1: "hateful", 2: "fine", None: None}
     right = {item.key: item.answer for item in ITEMS}
     pairs = [(names[right[a.item]] or "", names[a.choice]) for a in sheet.answers]
-    scores = measures.label_scores(pairs)
+    scores = classification.label_scores(pairs)
     found = figures(sheet)
-    assert figure(found, "macro_f1", culture="German").value == pytest.approx(measures.macro_f1(pairs), abs=1e-6)
+    assert figure(found, "macro_f1", culture="German").value == pytest.approx(classification.macro_f1(pairs), abs=1e-6)
     for label in LABELS:
         for metric in ("precision", "recall", "f1"):
             row = figure(found, metric, "stratified", culture="German", label=label)

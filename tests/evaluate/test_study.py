@@ -12,7 +12,7 @@ import pytest
 import scipy.stats
 
 from culturepark.errors import UsageError
-from culturepark.evaluate.measures import holm
+from culturepark.evaluate.intervals import holm
 from culturepark.evaluate.study import (
     ArmEffect,
     Mediation,

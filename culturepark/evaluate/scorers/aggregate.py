@@ -13,10 +13,10 @@ from typing import TypeVar
 import numpy as np
 
 from culturepark.catalog.suites import Item
-from culturepark.evaluate import measures
+from culturepark.evaluate import classification, intervals
 from culturepark.evaluate.answers import Answer, Pool, Sheet, group_key
 from culturepark.evaluate.figures import Figure, rounded
-from culturepark.evaluate.measures import Interval
+from culturepark.evaluate.intervals import Interval
 from culturepark.stats.survey_fit import Floats, generator
 
 TOPIC = 5
@@ -174,16 +174,16 @@ def interval_of(
         most: score of an item whose answers are all right (see `Cell`).
     """
     if most and weights is None and len(keys) == len(set(keys)) and all(value in (0, most) for value in values):
-        share = measures.accuracy([value > 0 for value in values])
-        if share and len(values) >= measures.FEWEST_CLUSTERS:
+        share = classification.accuracy([value > 0 for value in values])
+        if share and len(values) >= intervals.FEWEST_CLUSTERS:
             low, high = (None if end is None else end * most for end in (share.low, share.high))
             return Interval(share.value * most, low, high, share.n, share.clusters)
-    return measures.bootstrap(values, *parts, weights=weights, clusters=keys, draws=draws_for(len(set(keys))))
+    return intervals.bootstrap(values, *parts, weights=weights, clusters=keys, draws=draws_for(len(set(keys))))
 
 
 def draws_for(items: int) -> int:
     """Return how many draws the interval of a figure over so many items takes."""
-    return max(FEWEST_DRAWS, min(measures.DRAWS, MOST_DRAWN // max(1, items)))
+    return max(FEWEST_DRAWS, min(intervals.DRAWS, MOST_DRAWN // max(1, items)))
 
 
 def interval_figure(
@@ -216,12 +216,12 @@ def resampled_sums(totals: Floats, *parts: object) -> Floats | None:
         Shape (draws, columns); None with too few items for an interval.
     """
     count = len(totals)
-    if count < measures.FEWEST_CLUSTERS:
+    if count < intervals.FEWEST_CLUSTERS:
         return None
     rng = generator("bootstrap", *parts)
     sums = [
         rng.multinomial(count, np.full(count, 1 / count), size=size) @ totals
-        for size in measures.portions(draws_for(count), count)
+        for size in intervals.portions(draws_for(count), count)
     ]
     return np.concatenate(sums)
 
@@ -230,7 +230,7 @@ def ends_of(values: Floats | None) -> tuple[float | None, float | None]:
     """Return the ends of an interval, rounded, from what the draws gave; None without draws."""
     if values is None:
         return None, None
-    low, high = measures.percentiles(values[~np.isnan(values)])
+    low, high = intervals.percentiles(values[~np.isnan(values)])
     return rounded(low), rounded(high)
 
 

@@ -17,8 +17,9 @@ from math import log
 
 from culturepark.catalog.suites import Item, Suite
 from culturepark.evaluate.answers import Answer, Pool, Sheet
+from culturepark.evaluate.classification import SMALLEST_PROBABILITY
 from culturepark.evaluate.figures import Figure, Headline, Score
-from culturepark.evaluate.measures import SAME, SMALLEST_PROBABILITY
+from culturepark.evaluate.measures import SAME
 from culturepark.evaluate.scorers.aggregate import Cell, by, by_condition, figures_of, mean_beside_nulls, slices
 from culturepark.evaluate.scorers.choice import right_code
 from culturepark.evaluate.scorers.conduct import coverage

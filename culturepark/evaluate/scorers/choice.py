@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from culturepark.catalog.suites import Item, Suite
-from culturepark.evaluate import measures
+from culturepark.evaluate import classification
 from culturepark.evaluate.answers import Pool, Sheet, group_key
 from culturepark.evaluate.figures import Figure, Headline, Score, rounded
 from culturepark.evaluate.scorers.aggregate import (
@@ -88,8 +88,8 @@ def cells_of(pool: Pool) -> Iterator[Cell]:
     masses = mean_masses(pool)
     if masses is not None:
         is_right = [code == right for code in pool.item.codes]
-        error = measures.brier(masses, is_right)
-        chance = measures.brier([1 / len(masses)] * len(masses), is_right)
+        error = classification.brier(masses, is_right)
+        chance = classification.brier([1 / len(masses)] * len(masses), is_right)
         assert error is not None
         assert chance is not None
         yield Cell("brier", pool, error, {"chance": chance}, ceiling=0.0)
@@ -177,8 +177,8 @@ def calibration_figures(parts: Condition, rows: Sequence[Weighed], sheet: Sheet)
     np.add.at(totals[:, BINS], items, 1.0)
     drawn = resampled_sums(totals, sheet.seed, "calibration_error", group)
     low, high = ends_of(None if drawn is None else np.abs(drawn[:, :BINS]).sum(axis=1) / drawn[:, BINS])
-    error = measures.expected_calibration_error(masses, hits, BINS)
-    chance = measures.expected_calibration_error([1 / count for *_, count in rows], hits, BINS)
+    error = classification.expected_calibration_error(masses, hits, BINS)
+    chance = classification.expected_calibration_error([1 / count for *_, count in rows], hits, BINS)
     assert chance is not None
     figure = Figure("calibration_error", group, rounded(error), len(numbers), low, high)
     yield from beside_all(figure, {"chance": chance}, smaller=True)

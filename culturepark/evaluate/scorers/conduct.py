@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from culturepark.evaluate import measures
+from culturepark.evaluate import intervals, measures
 from culturepark.evaluate.answers import Answer, Sheet, group_key
 from culturepark.evaluate.figures import Figure, rounded
 from culturepark.evaluate.measures import Distribution
@@ -80,7 +80,7 @@ def places(condition: Condition, given: Sequence[Answer], sheet: Sheet) -> Itera
             rows[len(shown)].append((answer.item, [float(code == answer.choice) for code in shown]))
     for count, own in sorted(rows.items()):
         keys = [key for key, _ in own]
-        bias = measures.position_shares([row for _, row in own], sheet.seed, condition, clusters=keys)
+        bias = intervals.position_shares([row for _, row in own], sheet.seed, condition, clusters=keys)
         if bias is None:
             continue
         places = [("first_place", bias.shares[0])]

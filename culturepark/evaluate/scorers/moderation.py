@@ -14,10 +14,10 @@ import numpy as np
 
 from culturepark.catalog.suites import Item, Suite
 from culturepark.domain import DEFAULT_LANGUAGE
-from culturepark.evaluate import measures
+from culturepark.evaluate import classification, measures
 from culturepark.evaluate.answers import Pool, Sheet, group_key
+from culturepark.evaluate.classification import Labelled
 from culturepark.evaluate.figures import Figure, Headline, Score, rounded
-from culturepark.evaluate.measures import Labelled
 from culturepark.evaluate.scorers.aggregate import (
     Cell,
     Parts,
@@ -90,7 +90,7 @@ def label_figures(parts: Parts, pools: Sequence[Pool], sheet: Sheet, shares: Map
         shares: of all answers under the condition, how many each label is right for.
     """
     pairs = [pair for pool in pools for pair in pairs_of(pool)]
-    scores = measures.label_scores(pairs)
+    scores = classification.label_scores(pairs)
     labels = list(scores)
     group, items = group_key(*parts), len({pool.item.key for pool in pools})
     drawn = resampled_sums(confusions(pools, labels), sheet.seed, "labels", group)
@@ -110,8 +110,8 @@ def label_figures(parts: Parts, pools: Sequence[Pool], sheet: Sheet, shares: Map
         yield from figure_of("recall", label, nulls)
         return
     low, high = ends_of(None if each is None else np.nanmean(each["f1"], axis=1))
-    figure = Figure("macro_f1", group, rounded(measures.macro_f1(pairs)), items, low, high, ceiling=1.0)
-    constants = {"majority": measures.majority(rights), "stratified": measures.stratified(rights)}
+    figure = Figure("macro_f1", group, rounded(classification.macro_f1(pairs)), items, low, high, ceiling=1.0)
+    constants = {"majority": classification.majority(rights), "stratified": classification.stratified(rights)}
     yield from beside_all(figure, {name: null.macro_f1 for name, null in constants.items() if null is not None})
     if any(name == "topic" for name, _ in parts):
         return
@@ -162,7 +162,7 @@ def confusions(pools: Sequence[Pool], labels: Sequence[str]) -> Floats:
 
 
 def statistics_of(counts: Floats) -> dict[str, Floats]:
-    """Return precision, recall and F1 by draw and label, as `measures.label_scores` has them for one sample.
+    """Return precision, recall and F1 by draw and label, as `classification.label_scores` has them for one sample.
 
     Args:
         counts: shape (draws, right label, given label or none).
@@ -207,8 +207,8 @@ def soft_cells(pools: Sequence[Pool], sheet: Sheet, ceilings: dict[tuple[str, st
             ceilings[key] = another_sample(pool.item, pool.group, n, sheet.seed)
         nulls, agreement = {"pooled share": constant, "uniform": same}, {}
         for metric, score, ceiling in (
-            ("soft_agreement", measures.soft_agreement, ceilings.get(key)),
-            ("cross_entropy", measures.cross_entropy, measures.cross_entropy(wanted, wanted)),
+            ("soft_agreement", classification.soft_agreement, ceilings.get(key)),
+            ("cross_entropy", classification.cross_entropy, classification.cross_entropy(wanted, wanted)),
         ):
             value = score(given, wanted)
             beside = {name: null for name, guess in nulls.items() if (null := score(guess, wanted)) is not None}

@@ -17,7 +17,7 @@ from itertools import combinations
 import numpy as np
 
 from culturepark.catalog.suites import Item, Suite
-from culturepark.evaluate import measures
+from culturepark.evaluate import intervals, measures
 from culturepark.evaluate.answers import Pool, Sheet, group_key
 from culturepark.evaluate.figures import Figure, Headline, ItemValue, Score, rounded
 from culturepark.evaluate.measures import Ceilings, Distribution
@@ -227,7 +227,7 @@ def beside_nulls(parts: Sequence[tuple[str, str]], own: Sequence[Distance], shee
         rows = [d for d in own if metric in d.values]
         if not rows:
             continue
-        interval = measures.bootstrap(
+        interval = intervals.bootstrap(
             [d.values[metric] for d in rows], sheet.seed, metric, group, clusters=[d.item for d in rows]
         )
         assert interval is not None

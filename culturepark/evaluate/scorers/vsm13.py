@@ -24,7 +24,7 @@ import numpy as np
 from culturepark.catalog.cultures import default_countries
 from culturepark.catalog.hofstede import hofstede
 from culturepark.catalog.suites import Item, Suite
-from culturepark.evaluate import measures, vsm
+from culturepark.evaluate import intervals, measures, vsm
 from culturepark.evaluate.answers import Answer, Pool, Sheet, group_key
 from culturepark.evaluate.figures import Figure, Headline, Score, rounded
 from culturepark.evaluate.plan import LEAST_RESPONDENTS
@@ -325,7 +325,7 @@ def drawn_scores(
         By culture an array of shape (draws, dimensions), with no number for what is missing; None if a culture has too
         few respondents for an interval, since its answers move all constants.
     """
-    if any(len(sample.answers) < measures.FEWEST_CLUSTERS for sample in samples.values()):
+    if any(len(sample.answers) < intervals.FEWEST_CLUSTERS for sample in samples.values()):
         return None
     raw = {
         culture: drawn_raw(sample, generator("vsm", seed, culture, *condition)) for culture, sample in samples.items()
