@@ -39,7 +39,7 @@ FOLDER = Path(culturepark.languages.__file__).parent
 PEOPLE = load_all([])
 WHOLE = (
     "interpret", "people", "slips", "extract", "verify", "reword", "reword-as-published", "lead", "probe-stance",
-    "probe-understanding", "rephrase", "row-checks", "same", "render", "render-check",
+    "probe-understanding", "rephrase", "row-checks", "same", "render", "render-check", "rate", "audit",
 )  # fmt: skip
 """Prompts that are sent as they stand: what is asked about goes into the user message."""
 AT_THE_TABLE = {

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from culturepark.catalog.scales import find_scale
 from culturepark.dialogue.agents import Chosen
 from culturepark.distill.ask import Items
 from culturepark.distill.checks import GivenScore, SecondWord
@@ -27,6 +28,8 @@ from culturepark.distill.same import Compared
 from culturepark.distill.slips import SlipsAnswer
 from culturepark.domain import JsonObject
 from culturepark.errors import Missed, PromptCut, TooLong
+from culturepark.evaluate.audit import Audited
+from culturepark.evaluate.judging import shape_of as rating_on
 from culturepark.languages import load_language
 from culturepark.models.chat import Reply
 from culturepark.models.json_answers import lists_of, parse
@@ -267,6 +270,8 @@ SHAPES: dict[str, Any] = {
     "probe-own": Own,
     "render": Items[Rendered],
     "render-check": Items[ComparedRendering],
+    "audit": Items[Audited],
+    "rate": rating_on(find_scale("competence").model_copy(update={"lines": ("first", "second")})),
 }
 """Every prompt whose answer is JSON; that of `people` is another for each draft, and shows no shape."""
 
@@ -293,7 +298,7 @@ def test_no_module_asks_for_json_with_another_prompt() -> None:
         if re.search(r"await (?:asker\.json|each)\(|Schema\(\"", one.read_text("utf-8"))
     }
     stages = {"extract", "judge_json", "row_checks", "reword", "ask", "checks", "rating", "writer", "slips", "probes"}
-    stages |= {"rephrase", "same", "render"}
+    stages |= {"rephrase", "same", "render", "audit", "judging"}
     assert asking == stages | {"agents", "trial"}  # `trial` asks as `judge_json` does
 
 

@@ -370,7 +370,7 @@ def in_pieces(text: str) -> Iterator[list[str]]:
         yield tokens[start : start + size]
 
 
-def logprobs(tokens: list[str], body: JsonObject, masses: Mapping[str, float]) -> JsonObject | None:
+def logprobs(tokens: list[str], body: JsonObject, masses: Mapping[str, float] = {}) -> JsonObject | None:
     if not body.get("logprobs"):
         return None
     if masses:
