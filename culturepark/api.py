@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from culturepark import events, frames
-from culturepark.catalog import Marks, Method, scenarios
+from culturepark.catalog import REASONING, Marks, Method, Reasoning, scenarios
 from culturepark.catalog.suites import Arm, Suite, find_suite
 from culturepark.dialogue.casting import plan
 from culturepark.domain import (
@@ -575,7 +575,7 @@ def evaluate_model(
     cultures: Sequence[str] = (),
     framings: Sequence[str] = (),
     languages: Sequence[str] = (),
-    reasoning: bool | None = None,
+    reasoning: Reasoning | None = None,
     arms: Mapping[str, str | None] | None = None,
     respondents: int | None = None,
     personas: Sequence[str | Path] = (),
@@ -633,7 +633,7 @@ async def evaluate_model_async(
     cultures: Sequence[str] = (),
     framings: Sequence[str] = (),
     languages: Sequence[str] = (),
-    reasoning: bool | None = None,
+    reasoning: Reasoning | None = None,
     arms: Mapping[str, str | None] | None = None,
     respondents: int | None = None,
     personas: Sequence[str | Path] = (),
@@ -667,7 +667,7 @@ def asking_of(
     cultures: Sequence[str],
     framings: Sequence[str],
     languages: Sequence[str],
-    reasoning: bool | None,
+    reasoning: Reasoning | None,
     arms: Mapping[str, str | None] | None,
     respondents: int | None,
     personas: Sequence[str | Path],
@@ -691,7 +691,7 @@ def asking_of(
         conditions={
             "framings": tuple(framings),
             "languages": tuple(languages),
-            "reasoning": None if reasoning is None else (reasoning,),
+            "reasoning": None if reasoning is None else REASONING[reasoning],
             "arms": tuple(Arm(name=name, prompt=prompt) for name, prompt in (arms or {}).items()),
             "respondents": respondents,
         },

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from culturepark.catalog import Marks, Method
+from culturepark.catalog import REASONING, Marks, Method, Reasoning
 from culturepark.cli import completion
 from culturepark.cli.options import STORE, UNLIMITED, Json, Limits, StoreUrl, decodable, gather
 
@@ -71,10 +71,8 @@ def evaluate(
     framings: Framings = None,
     languages: Languages = None,
     reasoning: Annotated[
-        bool | None,
-        typer.Option(
-            "--reasoning/--no-reasoning", help="The model thinks aloud before it answers. [default: the suite's]"
-        ),
+        Reasoning | None,
+        typer.Option(help="Whether the model thinks aloud before it answers. [default: the suite's, mostly no]"),
     ] = None,
     arms: Arms = None,
     respondents: Annotated[
@@ -145,7 +143,7 @@ def evaluate(
         conditions={
             "framings": framings,
             "languages": languages,
-            "reasoning": None if reasoning is None else (reasoning,),
+            "reasoning": None if reasoning is None else REASONING[reasoning],
             "arms": arms_of(arms or []),
             "respondents": respondents,
         },

@@ -263,3 +263,20 @@ def test_the_same_answer_for_all_countries_tells_none_apart() -> None:
     document = evaluated(people, *ONE, "--items", "5", culture="all")
     assert figure(document, "differentiation")["value"] == pytest.approx(1, abs=1e-3)
     assert figure(document, "jsd", "uniform", culture="all")["skill"] == 1
+
+
+def test_it_is_asked_with_and_without_reasoning() -> None:
+    def reply(body: JsonObject, _: int) -> Fault:
+        _, letters = shown(body)
+        first = next(iter(letters))
+        if "think aloud" in str(body["messages"][0]["content"]):
+            return Fault("plain", text=f"Some would say B.\nI think of my parents.\n\n{first}")
+        return Fault("plain", text=first)
+
+    document = evaluated(reply, *ONE, "--items", "3", "--samples", "2", "--reasoning", "both")
+    assert document["answers"]["given"] == document["answers"]["with_a_choice"] == 12
+    groups = {f["group"] for f in document["figures"] if f["metric"] == "jsd"}
+    assert groups == {
+        "culture=german,framing=persona,language=en",
+        "culture=german,framing=persona,language=en,reasoning=yes",
+    }
