@@ -22,6 +22,8 @@ NAMES = {
 """What scores are called in sentences."""
 CONSTANTS = ("midpoint", "uniform")
 WIDTH = 78
+FIXED = "\xa0"
+"""A space at which no line breaks."""
 
 
 def document_lines(document: Document, width: int = WIDTH) -> Iterator[str]:
@@ -86,7 +88,7 @@ def tables(figures: Sequence[JsonObject], width: int) -> Iterator[str]:
         yield f"{title}"
         own = [row for name, row in rows if name == title]
         lines = list(columns(own))
-        yield from lines if max(map(len, lines)) <= width else stacked(own)
+        yield from lines if max(map(len, lines)) <= width else stacked(own, width)
         yield ""
 
 
@@ -135,14 +137,17 @@ def columns(rows: Sequence[dict[str, str]]) -> Iterator[str]:
         yield ("  " + "  ".join(cells)).rstrip()
 
 
-def stacked(rows: Sequence[dict[str, str]]) -> Iterator[str]:
-    """Yield each row over several lines, for a narrow terminal."""
+def stacked(rows: Sequence[dict[str, str]], width: int) -> Iterator[str]:
+    """Yield each row over several lines, for a narrow terminal. A name stays on one line with its figure."""
+    apart = ("of", "score", "value", "95%", "null")
     for row in rows:
-        yield f"  {row['of']}: {row['score']} {row['value']} {row['95%']}".rstrip()
-        rest = ", ".join(
-            f"{name} {value}" for name, value in row.items() if value and name not in ("of", "score", "value", "95%")
-        )
-        yield f"    {rest}"
+        parts = [f"null {row['null']}"] if row["null"] else []
+        parts += [f"{name} {value}" for name, value in row.items() if value and name not in apart]
+        first = f"  {row['of']}: {row['score']} {row['value']} {row['95%']}".rstrip()
+        yield from wrap(first, width, subsequent_indent="    ")
+        rest = ", ".join(part.replace(" ", FIXED) for part in parts)
+        for line in wrap(rest, width, initial_indent="    ", subsequent_indent="    "):
+            yield line.replace(FIXED, " ")
 
 
 def number(value: object, places: int) -> str:
