@@ -23,6 +23,8 @@ RIVALS = 20
 """Alternatives that are asked for at each token; the most that OpenAI gives."""
 SHORT = 16
 """Tokens of an answer that names an option: enough to tell one from a refusal."""
+IN_WORDS = 100
+"""Tokens of an answer that gives an option in its own words, in any script."""
 PROMPT = "ask"
 """The file of a language with the words."""
 LETTERS = "ABCDEFGHJKLMNOPQRSTUVWXYZ"
@@ -58,7 +60,8 @@ def request_for(ask: Ask, how: Elicitation, person: Persona | None, *, seed: int
         probabilities: ask for those of the options too.
     """
     language = load_language(ask.condition.language)
-    whole = how.max_tokens if ask.condition.reasoning or not ask.shown else SHORT
+    named = IN_WORDS if how.marks == "labels" else SHORT
+    whole = how.max_tokens if ask.condition.reasoning or not ask.shown else named
     return Request(
         messages=(
             {"role": "system", "content": system_text(ask, how, person, language)},

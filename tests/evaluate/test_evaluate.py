@@ -280,3 +280,18 @@ def test_it_is_asked_with_and_without_reasoning() -> None:
         "culture=german,framing=persona,language=en",
         "culture=german,framing=persona,language=en,reasoning=yes",
     }
+
+
+@pytest.mark.parametrize("marks", ["letters", "numbers", "labels"])
+def test_an_option_is_named_by_letter_number_or_words(marks: str) -> None:
+    def reply(body: JsonObject, _: int) -> str:
+        text = str(body["messages"][-1]["content"])
+        item = QUESTIONS[text.partition("\n\n")[0]]
+        best = max(item.shares["DEU"], key=lambda code: item.shares["DEU"][code])
+        label = next(option.label for option in item.options if option.code == best)
+        line = next(line for line in text.splitlines() if line.endswith(label) and len(line) < len(label) + 6)
+        return line.partition(".")[0] if marks != "labels" else label
+
+    document = evaluated(reply, *ONE, "--marks", marks, "--samples", "2", "--method", "samples")
+    assert document["answers"]["with_a_choice"] == document["answers"]["given"] == 100
+    assert figure(document, "top", "uniform", culture="german")["value"] == 1
