@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from statistics import median
 
 from sqlmodel import col, select
 
@@ -47,17 +47,15 @@ def rows(told: Document, condition: str) -> Iterator[str]:
 
 
 def spent(store: Store, told: Document) -> str:
-    """Return tokens and seconds of a thousand answers."""
-    query = select(CallRow.started_at, CallRow.duration_ms).where(
-        CallRow.run_id == told.evaluation, col(CallRow.response).is_not(None)
-    )
+    """Return tokens and cost of a thousand answers, and how long a call took at the median."""
+    query = select(CallRow.duration_ms).where(CallRow.run_id == told.evaluation, col(CallRow.response).is_not(None))
     calls = store.database.rows(query)
-    starts = sorted(datetime.fromisoformat(started) for started, _ in calls)
-    seconds = (starts[-1] - starts[0]).total_seconds() if starts else 0.0
+    took = median(duration for duration in calls if duration is not None) if calls else 0
+    cost = "" if told.cost_usd is None else f", ${1000 * told.cost_usd / max(1, int(told.answers['given'])):.4f}"
     answers = max(1, int(told.answers["given"]))
     return (
         f"{told.evaluation}: {answers:,} answers; of a thousand: {1000 * told.prompt_tokens / answers:,.0f} prompt and "
-        f"{1000 * told.completion_tokens / answers:,.0f} completion tokens, {1000 * seconds / answers:,.0f} s"
+        f"{1000 * told.completion_tokens / answers:,.0f} completion tokens{cost}; a call takes {took:,.0f} ms"
     )
 
 
