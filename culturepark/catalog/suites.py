@@ -212,6 +212,15 @@ class Conditions(Noun):
     respondents: Annotated[int, Field(ge=0, le=1000)] = 0
     """People of the catalogue, of each culture, who are asked in place of the model; 0 for the model itself."""
 
+    @model_validator(mode="after")
+    def _has_each_arm_once(self) -> Conditions:
+        names = [arm.name for arm in self.arms]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise ValueError(f"two arms are called {twice[0]}")
+        if any(arm.name == PLAIN and arm.prompt is not None for arm in self.arms):
+            raise ValueError(f"{PLAIN} is the arm without a prompt")
+        return self
+
 
 class SuiteFile(Noun):
     suite: Key
@@ -313,9 +322,6 @@ def contradictions(file: SuiteFile) -> Iterator[tuple[Loc, str]]:
     for index, code in enumerate(file.conditions.languages):
         if code != "native" and code not in PACKAGES:
             yield ("conditions", "languages", index), f"there are no prompts in {clipped(code)}"
-    names = [arm.name for arm in file.conditions.arms]
-    if twice := [name for name in names if names.count(name) > 1]:
-        yield ("conditions", "arms"), f"two arms are called {twice[0]}"
 
 
 def shipped_suites() -> dict[str, Path]:

@@ -37,7 +37,8 @@ Arms = Annotated[
     typer.Option(
         "--arm",
         metavar="NAME[=FILE]",
-        help="A file with a prompt that goes before all else; a name alone is the arm without one. Repeatable.",
+        help="A file with a prompt that goes before all else; it may hold {{country}} and {{culture}}. A name alone is "
+        "an arm of the suite, or `plain`, the one without a prompt. Repeatable.",
     ),
 ]
 
@@ -123,6 +124,7 @@ def evaluate(
         unasked,
     )
     from culturepark.cli.execution import check_run_id
+    from culturepark.domain import Status
     from culturepark.evaluate.asked import cultures_named, settings_for
     from culturepark.evaluate.evaluation import edition_for, new_evaluation
     from culturepark.evaluate.evaluation import respondents as people_of
@@ -161,8 +163,10 @@ def evaluate(
     check_specs({"speaker": spec}, ["speaker"], trust)
     run_settings = RunSettings(concurrency=concurrency or (16 if spec.remote else 4), **limits.given)
     store = Store(store_url)
-    row, _ = new_evaluation(
+    row, known_already = new_evaluation(
         store, found, settings, edition, seed=seed, model=spec, run_settings=run_settings, evaluation_id=run_id
     )
+    if known_already and row.status == Status.DONE:
+        tell(f"{row.id} has asked this already: nothing is asked again; --seed draws anew")
     with store.database.hold(row.id):
         return carry_on(store, store.run(row.id), as_json, trust)

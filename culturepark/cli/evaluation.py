@@ -80,7 +80,7 @@ def forecast_lines(
         write(json.dumps(figures))
         return 0
     calls, prompt, completion, cost = (figures[n] for n in ("calls", "prompt_tokens", "completion_tokens", "cost_usd"))
-    write(f"{safe(suite.title)}: {len(suite.items)} items, {spec}")
+    write(f"{safe(suite.title)}: {figures['items']:,} items, {spec}")
     write(f"calls              {between(calls)}")
     write(f"prompt tokens      {between(prompt)}")
     write(f"completion tokens  {between(completion)}")
@@ -118,7 +118,11 @@ def forecast(suite: Suite, settings: Settings, edition: Edition, spec: ModelSpec
     pairs: JsonObject = {
         name: [low[i], high[i]] for i, name in enumerate(("calls", "prompt_tokens", "completion_tokens", "cost_usd"))
     }
-    return {"items": len(suite.items)} | pairs | ({"cost_usd": None} if None in pairs["cost_usd"] else {})
+    return (
+        {"items": len({ask.item.key for ask in asks})}
+        | pairs
+        | ({"cost_usd": None} if None in pairs["cost_usd"] else {})
+    )
 
 
 # --- carrying on -------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from culturepark.catalog import Framing
 from culturepark.catalog.cultures import Known, delegates, is_path, load_culture, no_culture
-from culturepark.catalog.suites import Conditions, Elicitation, Suite
+from culturepark.catalog.suites import PLAIN, Arm, Conditions, Elicitation, Suite
 from culturepark.domain import shipped_cultures
 from culturepark.errors import UsageError
 from culturepark.evaluate.plan import Settings
@@ -43,6 +43,24 @@ def cultures_named(names: Sequence[str]) -> tuple[tuple[str, ...], Known]:
     return tuple(dict.fromkeys(keys)), known
 
 
+def known_arm(arm: Arm, suite: Suite) -> Arm:
+    """Return an arm with its prompt: that of the file, or the suite's own of that name.
+
+    Raises:
+        UsageError: if there is neither, or the arm without a prompt is given one.
+    """
+    if arm.name == PLAIN and arm.prompt is not None:
+        raise UsageError(f"--arm {PLAIN}: is the arm without a prompt; call another one otherwise")
+    if arm.prompt is not None or arm.name == PLAIN:
+        return arm
+    own = {known.name: known for known in suite.conditions.arms}
+    if arm.name not in own:
+        raise UsageError(
+            f"--arm {arm.name}: the suite has no arm of that name, only {', '.join(own)}; NAME=FILE says its prompt"
+        )
+    return own[arm.name]
+
+
 def settings_for(
     suite: Suite,
     *,
@@ -63,6 +81,12 @@ def settings_for(
     for code in given.get("languages", ()):  # type: ignore[attr-defined]
         if code != "native" and code not in PACKAGES:
             raise UsageError(f"--language {clipped(code)!r}: there are {known_languages('native')}")
+    if arms := given.get("arms"):
+        given["arms"] = tuple(known_arm(arm, suite) for arm in arms)  # type: ignore[attr-defined]
+    if given.get("respondents", suite.conditions.respondents):
+        if any(framing != "persona" for framing in given.get("framings", ())):  # type: ignore[attr-defined]
+            raise UsageError("--framing: respondents answer in their own name; leave one of the two options out")
+        given["framings"] = ("persona",)
     for framing in given.get("framings", ()):  # type: ignore[attr-defined]
         if framing not in get_args(Framing):
             raise UsageError(f"--framing {clipped(framing)!r}: there are {', '.join(get_args(Framing))}")

@@ -24,7 +24,9 @@ from culturepark.store.evaluations import suite_row
 from culturepark.store.runs import spent_by_stage
 from culturepark.store.store import Store
 
-Verdict = Literal["nearer", "no difference seen", "farther"]
+Verdict = Literal["nearer", "no difference seen", "farther", "too few to tell"]
+FEWEST = 6
+"""Questions below which no interval is held against a null."""
 
 
 class AgainstConstant(Noun):
@@ -120,6 +122,7 @@ def counts(sheet: Sheet) -> JsonObject:
     return {
         "items": len({answer.item for answer in sheet.answers}),
         "given": len(sheet.answers),
+        "with_options": len(asked),
         "with_a_choice": sum(answer.choice is not None for answer in asked),
         "abstained": sum(answer.abstained for answer in sheet.answers),
         "with_probabilities": sum(answer.probabilities is not None for answer in asked),
@@ -151,6 +154,8 @@ def against_constants(sheet: Sheet) -> list[AgainstConstant]:
                 apart = paired_difference(model, null, sheet.seed, metric, culture, clusters=[d.item for d in rows])
                 if apart is None:
                     continue
+                # Not even the people themselves would be nearer than a constant, were they asked so seldom.
+                reachable = sign * sum(d.ceiling(metric) for d in rows) > sum(null)
                 found.append(
                     AgainstConstant(
                         culture=culture,
@@ -164,7 +169,7 @@ def against_constants(sheet: Sheet) -> list[AgainstConstant]:
                         high=apart.high,
                         p=apart.p,
                         n=len(rows),
-                        verdict=verdict_of(apart.low, apart.high),
+                        verdict=verdict_of(apart.low, apart.high, len(rows)) if reachable else "too few to tell",
                     )
                 )
     return found
@@ -197,15 +202,17 @@ def by_figures(sheet: Sheet, figures: Sequence[Figure]) -> list[AgainstConstant]
             high=high,
             p=None,
             n=figure.n,
-            verdict=verdict_of(low, high),
+            verdict=verdict_of(low, high, figure.n),
         )
         found.setdefault((figure.metric, figure.group), row)
     return [*found.values()]
 
 
-def verdict_of(low: float | None, high: float | None) -> Verdict:
+def verdict_of(low: float | None, high: float | None, n: int) -> Verdict:
     """Return what an interval of a difference says; above 0 the first is nearer."""
-    if low is None or high is None or low <= 0 <= high:
+    if low is None or high is None or n < FEWEST:
+        return "too few to tell"
+    if low <= 0 <= high:
         return "no difference seen"
     return "nearer" if low > 0 else "farther"
 

@@ -165,9 +165,12 @@ def chosen(text: str, marks: Mapping[int, str], labels: Mapping[int, str], *, wh
     bare = said.strip(AROUND)
     if by_mark := [code for code, mark in marks.items() if mark and bare.casefold() == mark.casefold()]:
         return by_mark
-    named = [code for code, mark in marks.items() if mark and begins_with_mark(said, mark, labels[code])]
+    marked = lines if whole else [said]
+    named = [c for c, mark in marks.items() if mark and any(begins_with_mark(line, mark, labels[c]) for line in marked)]
     if named:
-        return named
+        # `B. agree`, where B is another option: the letter and the words contradict each other.
+        rest = alike(said.partition(marks[named[0]])[2])
+        return named + [code for code, label in labels.items() if code not in named and rest == alike(label)]
     if by_label := by_labels(text if whole else said, labels):
         return by_label
     # `The answer is B.`, in any language: the line ends with a mark, and no other mark stands in it by itself.

@@ -6,6 +6,7 @@ Its calls are those of any other run: kept, counted against its budget, never se
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from culturepark.store.store import Store
 from culturepark.store.tables import AnswerRow, EvaluationRow, FigureRow, RunRow, ScoreRow
 
 STAGE = "evaluate"
+NAMES_PLACE = re.compile(r"\{\{(country|culture)\}\}")
 MOST_ASKS = 1_000_000
 """Questions in one evaluation."""
 
@@ -216,10 +218,16 @@ class Evaluation(Run):
         method = how.method
         if how.marks == "labels":
             method = "samples"
-        if method == "auto" and first is not None and not first.sampled:
+        if method != "samples" and first is not None and not first.sampled:
             self.asked_for = settings
             reply = await self._put(model, first, None, self.row.id)
-            method = "samples" if read(reply, first, how).probabilities is None else "probabilities"
+            without = read(reply, first, how).probabilities is None
+            if without and method == "probabilities":
+                self.asked_for = self.asked_for.model_copy(update={"method": "auto"})
+                raise UsageError(
+                    f"--method probabilities: {model.spec} sends no log-probabilities; leave the option out"
+                )
+            method = "samples" if without else "probabilities"
             if method == "samples":
                 self.watcher.note(
                     f"{model.spec} sends no log-probabilities: each question is answered {how.samples} times instead"
@@ -253,6 +261,12 @@ def plan_of(suite: Suite, settings: Settings, edition: Edition, seed: int) -> Pl
         UsageError: if nothing is to be asked, or far too much.
     """
     plan = Plan(suite, settings, cultures_of(edition), edition.personas, seed)
+    for ask in plan.asks:
+        if ask.condition.arm.prompt and not ask.place.group and NAMES_PLACE.search(ask.condition.arm.prompt):
+            raise UsageError(
+                f"the arm {ask.condition.arm.name} speaks of {{{{country}}}} or {{{{culture}}}}, and a neutral framing "
+                "names nobody; take --framing persona or observer, or another prompt"
+            )
     if not plan.asks:
         wanted = ", ".join(settings.cultures) or "any culture"
         spoken = ", ".join(settings.conditions.languages)

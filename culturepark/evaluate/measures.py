@@ -302,10 +302,27 @@ def ceilings(
         n: number of respondents behind the shares.
         codes: all options of the scale, also those nobody chose.
     """
-    every = dict.fromkeys(sorted({*codes, *shares}), 0.0) | dict(shares)
-    scale = sorted(every)
-    wanted = shares_of([every[code] for code in scale])
-    samples = resampled(every, n, draws, rng)
+    return drawn_scores(shares, shares, n, codes, rng, draws)
+
+
+def drawn_scores(
+    given: Mapping[int, float],
+    shares: Mapping[int, float],
+    n: int,
+    codes: Iterable[int],
+    rng: np.random.Generator,
+    draws: int = 1000,
+) -> Ceilings:
+    """Return the mean scores of n answers drawn from a distribution, against shares of people.
+
+    Args:
+        given: mass of each option, which sums to 1.
+        shares: of the people.
+        codes: all options of the scale.
+    """
+    scale = sorted({*codes, *shares, *given})
+    wanted = shares_of([shares.get(code, 0.0) for code in scale])
+    samples = resampled({code: given.get(code, 0.0) for code in scale}, n, draws, rng)
     numbers = np.asarray(scale, np.float64)
     moved = transport(samples, wanted[None, :], scale)
     away = np.abs(samples @ numbers - wanted @ numbers) / (numbers[-1] - numbers[0])

@@ -43,11 +43,17 @@ def head(document: Document) -> Iterator[str]:
     yield f"{document.evaluation}: {safe(str(document.suite['title']))}"
     yield (
         f"  {safe(document.model)} on {document.suite['name']}, {asked_of(document)}; "
-        f"{counted(int(answers['given']), 'answer')}, {answers['abstained']} of them no option; "
+        f"{counted(int(answers['given']), 'answer')}{without_option(document)}; "
         f"{document.prompt_tokens + document.completion_tokens:,} tokens{spent}"
     )
     if document.status != "done":
         yield f"  {document.status}: {safe(document.stop_reason or '')}; figures are of what is answered so far"
+
+
+def without_option(document: Document) -> str:
+    """Return how many answers to questions with options chose none."""
+    answers = document.answers
+    return f", {answers['abstained']} of them no option" if answers["with_options"] else ""
 
 
 def asked_of(document: Document) -> str:
@@ -64,7 +70,11 @@ def against(rows: Sequence[AgainstConstant]) -> Iterator[str]:
     for culture, condition in dict.fromkeys((row.culture, row.condition) for row in rows):
         own = [row for row in rows if (row.culture, row.condition) == (culture, condition)]
         nearer = [row for row in own if row.verdict == "nearer"]
-        answer = "yes" if len(nearer) == len(own) else "no" if not nearer else f"by {len(nearer)} of {len(own)} scores"
+        answer = f"by {len(nearer)} of {len(own)} scores"
+        if len(nearer) == len(own):
+            answer = "yes"
+        elif not nearer:
+            answer = "no" if all(row.verdict == "farther" for row in own) else "not shown"
         shown = parts_of(condition)
         where = "/".join(value for name, value in shown.items() if name != "culture")
         yield f"  {safe(culture)} {safe(where)}: {answer}. " + "; ".join(map(told, own))
@@ -72,8 +82,9 @@ def against(rows: Sequence[AgainstConstant]) -> Iterator[str]:
 
 def told(row: AgainstConstant) -> str:
     places = 1 if row.metric == "nvas" else 3
-    said = {"nearer": "nearer", "farther": "farther", "no difference seen": "no difference seen"}[row.verdict]
-    return f"{row.metric} {number(row.value, places)} ({row.constant} {number(row.constant_value, places)}): {said}"
+    return (
+        f"{row.metric} {number(row.value, places)} ({row.constant} {number(row.constant_value, places)}): {row.verdict}"
+    )
 
 
 def noted(notes: Iterable[str]) -> Iterator[str]:
@@ -98,7 +109,11 @@ def merged(figures: Sequence[JsonObject]) -> list[tuple[str, dict[str, str]]]:
     for figure in figures:
         by_key.setdefault((str(figure["metric"]), str(figure["group"])), []).append(figure)
     rows = []
-    large = {str(figure["metric"]) for figure in figures if any(map(is_large, figure.values()))}
+    large = {
+        str(figure["metric"])
+        for figure in figures
+        if any(is_large(figure[name]) for name in ("value", "null_value", "ceiling"))
+    }
     for (metric, group), own in by_key.items():
         parts = dict(parts_of(group))
         who = [parts.pop(name) for name in ("culture", "country", "topic", "options") if name in parts]

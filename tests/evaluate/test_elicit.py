@@ -47,6 +47,9 @@ MARKS = marks_of("letters", (1, 2, 3, 4))
         ("...", []),
         ("2", []),
         ("Bagdad", []),
+        ("A. strongly agree\nB. agree\nC. dis", [1, 2, 3]),
+        ("A. agree", [1, 2]),
+        ("A\nBecause my parents did.", [1]),
     ],
 )
 def test_an_answer_names_the_options_that_it_names(text: str, codes: list[int]) -> None:

@@ -295,3 +295,68 @@ def test_an_option_is_named_by_letter_number_or_words(marks: str) -> None:
     document = evaluated(reply, *ONE, "--marks", marks, "--samples", "2", "--method", "samples")
     assert document["answers"]["with_a_choice"] == document["answers"]["given"] == 100
     assert figure(document, "top", "uniform", culture="german")["value"] == 1
+
+
+def test_a_suites_own_arm_has_its_own_prompt() -> None:
+    """The name alone means that arm, and a name that nobody knows is no arm."""
+    sent: list[str] = []
+
+    def reply(body: JsonObject, _: int) -> str:
+        sent.append(str(body["messages"][0]["content"]))
+        return "I am sorry to hear that."
+
+    with Endpoint(reply=reply) as endpoint:
+        options = ("evaluate", "support", "--culture", "german", "--items", "1", "--model", f"openai:m@{endpoint.url}")
+        assert cli(*options, "--arm", "cultural").code == 0
+    (cultural,) = [arm for arm in find_suite("support").conditions.arms if arm.name == "cultural"]
+    assert cultural.prompt
+    assert cultural.prompt.partition("{{")[0] in sent[0]
+    unknown = cli("evaluate", "support", "--arm", "kind", "--model", "scripted")
+    assert unknown.code == 2
+    assert "the suite has no arm of that name, only plain, cultural" in unknown.err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--arm", "a=a.md", "--arm", "a=b.md"), "two arms are called a"),
+        (("--arm", "plain=a.md"), "is the arm without a prompt"),
+        (("--respondents", "4", "--framing", "neutral"), "respondents answer in their own name"),
+        (("--framing", "neutral", "--arm", "a=place.md"), "a neutral framing names nobody"),
+    ],
+)
+def test_conditions_that_contradict_each_other_are_refused(options: tuple[str, ...], said: str) -> None:
+    Path("a.md").write_text("Be kind.")
+    Path("b.md").write_text("Be blunt.")
+    Path("place.md").write_text("You know {{country}} well.")
+    done = cli("evaluate", "survey", "--culture", "german", "--model", "scripted", *options)
+    assert done.code == 2
+    assert said in done.err
+
+
+def test_probabilities_that_are_asked_for_and_not_there_are_an_error() -> None:
+    done = cli("evaluate", "survey", "--culture", "german", "--model", "scripted", "--method", "probabilities")
+    assert done.code == 2
+    assert "sends no log-probabilities" in done.err
+
+
+def test_a_guesser_is_not_farther_than_guessing_however_few_its_answers() -> None:
+    """Few draws lie off whatever they are drawn from; so do those of the null."""
+
+    def guess(body: JsonObject, number: int) -> str:
+        return sorted(shown(body)[1])[number * 7919 % 101 % len(shown(body)[1])]
+
+    told = {}
+    for samples in ("1", "12"):
+        document = evaluated(guess, *ONE, "--method", "samples", "--samples", samples)
+        told[samples] = {row["metric"]: row["verdict"] for row in document["against_constant"]}
+    assert told["1"]["jsd"] == "too few to tell"  # one draw of the true shares is no nearer than a constant
+    assert told["12"]["jsd"] == "no difference seen"
+
+
+def test_the_same_command_again_says_that_nothing_was_asked() -> None:
+    options = ("evaluate", "survey", "--culture", "german", *ONE, "--items", "6", "--model", "scripted")
+    first, again = cli(*options), cli(*options)
+    assert "has asked this already" not in first.err
+    assert "has asked this already: nothing is asked again" in again.err
+    assert first.out == again.out

@@ -31,7 +31,7 @@ from culturepark.evaluate.scorers.aggregate import (
     mean,
     plain,
 )
-from culturepark.evaluate.scorers.conduct import conduct, is_first
+from culturepark.evaluate.scorers.conduct import coverage
 from culturepark.stats.survey_fit import generator
 
 METRICS = ("nvas", "jsd", "wasserstein", "top")
@@ -116,8 +116,7 @@ class SurveyScorer:
             yield from near(condition, pools, sheet)
             yield from told_apart(condition, pools, sheet)
         yield from consistency(asked, sheet)
-        if is_first(sheet, self.name):
-            yield from conduct(sheet)
+        yield from coverage(sheet, self.name)
 
 
 # --- distances -----------------------------------------------------------------------------------
@@ -151,6 +150,22 @@ def nulls_of(item: Item, group: str) -> dict[str, dict[str, float]]:
     return {name: distances(guess, people, item) for name, guess in guesses.items() if guess is not None}
 
 
+def drawing(item: Item, group: str) -> dict[str, Distribution]:
+    """Return the nulls whose answers differ from draw to draw."""
+    others = measures.pooled([people_of(item, other) for other in item.shares if other != group])
+    return {"uniform": measures.uniform(item.codes), **({"others": others} if others else {})}
+
+
+def as_drawn(guess: Distribution, item: Item, group: str, n: int, rng: np.random.Generator) -> dict[str, float]:
+    """Return what a null scores that is asked as often as the model: a few draws lie off whatever they are drawn from.
+
+    An exact null beside a few sampled answers would make every model look farther than it.
+    """
+    found = measures.drawn_scores(guess.shares, item.shares[group], n, item.codes, rng, draws=200)
+    scores = {"jsd": found.divergence, "top": found.top}
+    return scores | ({"nvas": found.nvas, "wasserstein": found.wasserstein} if item.is_ordinal else {})
+
+
 class Nulls:
     """Nulls and ceilings of questions, each computed once."""
 
@@ -165,11 +180,16 @@ class Nulls:
                 come no nearer than a sample of that size; None where probabilities are known.
         """
         n = min(filter(None, (item.n.get(group, PEOPLE), drawn)))
-        key = item.key, group, n
+        key = item.key, group, drawn or 0
         if key not in self._known:
             rng = generator("ceiling", self.seed, *key)
             ceilings = measures.ceilings(item.shares[group], n, item.codes, rng)
-            self._known[key] = nulls_of(item, group), ceilings
+            nulls = nulls_of(item, group)
+            if drawn is not None:
+                nulls |= {
+                    name: as_drawn(guess, item, group, drawn, rng) for name, guess in drawing(item, group).items()
+                }
+            self._known[key] = nulls, ceilings
         return self._known[key]
 
 
@@ -213,11 +233,6 @@ def near(condition: Condition, pools: Sequence[Pool], sheet: Sheet) -> Iterator[
                 yield from beside_nulls((("culture", culture), ("topic", plain(topic)), *condition), on_it, sheet)
     if len(cultures) > 1:
         yield from beside_nulls((("culture", "all"), *condition), every, sheet)
-    if together or not is_first(sheet, SurveyScorer.name):
-        return
-    for culture, own_pools in by(pools, lambda pool: pool.culture or pool.group).items():
-        answered = [float(pool.distribution is not None) for pool in own_pools]
-        yield interval_figure("answered", (("culture", culture), *condition), answered, own_pools, sheet)
 
 
 def beside_nulls(parts: Sequence[tuple[str, str]], own: Sequence[Distance], sheet: Sheet) -> Iterator[Figure]:
