@@ -51,7 +51,7 @@ def runs(
     culture: Annotated[
         str | None,
         typer.Option(
-            help="Only runs in which somebody of this one takes part.",
+            help="Only runs in which somebody of this one takes part, and evaluations of it.",
             autocompletion=completion.cultures,
         ),
     ] = None,
@@ -186,7 +186,7 @@ def show(listed: list[dict[str, Any]]) -> None:
         [
             (
                 run["run"],
-                run["scenario"] if run["suite"] is None else f"{run['scenario']}, {run['models']['speaker']}",
+                run["scenario"] if run["suite"] is None else f"{run['scenario']}, {answerer_of(run)}",
                 run["status"],
                 progress_of(run),
                 run["samples_kept"] if run["suite"] is None else "",
@@ -196,6 +196,11 @@ def show(listed: list[dict[str, Any]]) -> None:
             for run in listed
         ],
     )
+
+
+def answerer_of(run: dict[str, Any]) -> str:
+    """Return the spec of the model that answers in an evaluation; texts that were given are nobody's."""
+    return str(run["models"].get("speaker", "given texts"))
 
 
 def progress_of(run: dict[str, Any]) -> str:

@@ -64,7 +64,7 @@ class Wanted:
     scenario: str | None = None
     status: str | None = None
     culture: str | None = None
-    """Somebody of this culture takes part."""
+    """Somebody of this culture takes part; or an evaluation asks for it, or has answers of it."""
     model: str = ""
     """Part of the spec of one of the models; case does not count."""
     since: str | None = None
@@ -74,15 +74,20 @@ class Wanted:
     limit: int | None = None
     """Most runs, the newest."""
 
-    @property
-    def conditions(self) -> list[Any]:
-        """What the database looks for."""
+    def conditions(self, asking: Collection[str]) -> list[Any]:
+        """Return what the database looks for.
+
+        Args:
+            asking: ids of the evaluations that ask for the culture by name.
+        """
         of_culture = col(ParticipantRow.culture) == self.culture
         taking_part = select(DialogueRow.run_id).join(ParticipantRow).where(of_culture)
+        answering = select(AnswerRow.evaluation_id).where(col(AnswerRow.culture) == self.culture)
+        run_id = col(RunRow.id)
         wanted = (
             (self.scenario, col(RunRow.scenario_name) == self.scenario),
             (self.status, col(RunRow.status) == self.status),
-            (self.culture, col(RunRow.id).in_(taking_part)),
+            (self.culture, run_id.in_(taking_part) | run_id.in_(answering) | run_id.in_(asking)),
             (self.since, col(RunRow.created_at) >= (self.since or "")),
         )
         return [condition for value, condition in wanted if value is not None]
@@ -105,10 +110,14 @@ def runs(store: Store, wanted: Wanted = Wanted()) -> list[JsonObject]:
         done = dict(session.exec(by_run.where(DialogueRow.status == "done")).all())
         total = dict(session.exec(by_run).all())
         kept = dict(session.exec(of_run(by_run).where(SampleRow.status == "kept")).all())
+        evaluations = session.exec(select(EvaluationRow.id, EvaluationRow.suite_id, EvaluationRow.settings)).all()
+        suites = {evaluation_id: suite_id for evaluation_id, suite_id, _ in evaluations}
+        asking = [one for one, _, settings in evaluations if wanted.culture in json.loads(settings).get("cultures", ())]
         newest_first = (
-            select(RunRow).where(*wanted.conditions).order_by(col(RunRow.created_at).desc(), col(RunRow.id).desc())
+            select(RunRow)
+            .where(*wanted.conditions(asking))
+            .order_by(col(RunRow.created_at).desc(), col(RunRow.id).desc())
         )
-        suites = dict(session.exec(select(EvaluationRow.id, EvaluationRow.suite_id)).all())
         answers = dict(
             session.exec(select(AnswerRow.evaluation_id, func.count()).group_by(AnswerRow.evaluation_id)).all()
         )
@@ -138,9 +147,11 @@ def runs(store: Store, wanted: Wanted = Wanted()) -> list[JsonObject]:
 
 
 def cultures_in(store: Store) -> set[str]:
-    """Return the cultures of all people who ever sat at a table."""
+    """Return the cultures of all people who ever sat at a table, and of all answers of evaluations."""
     with store.database.reading() as session:
-        return {culture for culture in session.exec(select(ParticipantRow.culture).distinct()).all() if culture}
+        at_tables = session.exec(select(ParticipantRow.culture).distinct()).all()
+        of_answers = session.exec(select(AnswerRow.culture).distinct()).all()
+        return {culture for culture in (*at_tables, *of_answers) if culture}
 
 
 @dataclass(frozen=True)

@@ -97,6 +97,29 @@ def test_a_user_without_runs_is_led_to_the_recorded_one() -> None:
     assert "`culturepark replay demo`" in done.err
 
 
+def test_ratings_of_given_texts_are_listed_though_no_model_speaks() -> None:
+    Path("runs").rename("elsewhere")
+    assert cli("judge", "judged", "--scale", "thickness", "--items", "2", "--model", "scripted").code == 0
+    done = cli("runs")
+    assert done.code == 0
+    assert "judged, given texts" in done.out
+    (run,) = cli("runs", "--json").json
+    assert (run["suite"] is not None, run["models"]) == (True, {})
+
+
+def test_runs_of_a_culture_are_also_evaluations_of_it() -> None:
+    def evaluated(run_id: str, *options: str) -> None:
+        done = cli("evaluate", "judged", "--items", "1", "--model", "scripted", "--run-id", run_id, *options)
+        assert done.code == 0, done.err
+
+    evaluated("of-germans", "--culture", "german")
+    evaluated("of-koreans", "--culture", "korean")
+    assert sorted(listed("--culture", "german")) == ["a", "of-germans"]
+    assert listed("--culture", "korean") == ["of-koreans"]
+    change("DELETE FROM answer WHERE evaluation_id = 'of-koreans'")
+    assert listed("--culture", "korean") == ["of-koreans"]  # it asks for the culture, answered or not
+
+
 # --- names and notes -------------------------------------------------------------------------------
 
 
