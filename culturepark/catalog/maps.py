@@ -468,6 +468,8 @@ class Reader:
                 raise Unusable("the answer's words are those of two options")
             case _ if by_text and by_letter is not None and by_text[0] != by_letter:
                 raise Unusable("the answer is the letter of one option and the words of another: say answer_is")
+            case _ if by_text and whole is not None and self.counts_elsewhere(whole, by_text[0], options, has_codes):
+                raise Unusable("the answer is the words of one option and the number of another: say answer_is")
             case _ if whole is not None and not by_text and not has_codes:
                 raise Unusable("the answer is a number: say answer_is:from0 or answer_is:from1")
             case _:
@@ -475,6 +477,23 @@ class Reader:
         if found not in options:
             raise Unusable("the answer is none of the options")
         return found
+
+    @staticmethod
+    def counts_elsewhere(whole: int, named: int, options: Mapping[int, str], has_codes: bool) -> bool:
+        """Return whether a number that is an option's words is the code or the place of another option.
+
+        Options that are the numbers of their own places (`1, 2, 3` or `0, 1, 2`) mean the same either way.
+
+        Args:
+            named: code of the option whose words the number is.
+            has_codes: the options have codes of their own, so their places say nothing.
+        """
+        if has_codes:
+            return whole in options and whole != named
+        labels, places = list(options.values()), list(options)
+        if any(labels == [str(place) for place in range(first, first + len(labels))] for first in (0, 1)):
+            return False
+        return any(0 <= place < len(places) and places[place] != named for place in (whole, whole - 1))
 
     def lettered(self, letter: str, options: dict[int, str]) -> int | None:
         """Return the code of the option of a letter. Options of a list have their places as codes, gaps counted."""

@@ -12,7 +12,6 @@ An item is a flat row: `key`, `question`, `options`, and one target (`answer`, `
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, StringConstraints, Tag, model_validator
 
 from culturepark.catalog import Framing, Marks, Method
-from culturepark.catalog.files import Loc, begins_with, load, placed, shown
+from culturepark.catalog.files import MAX_PROBLEMS, Loc, begins_with, load, placed, shown
 from culturepark.catalog.item_files import Columns, read_rows
 from culturepark.catalog.scenarios import beside, load_edition, shipped_files, words_of_survey
 from culturepark.catalog.scenarios import find as find_scenario
@@ -303,17 +302,29 @@ def load_suite(path: Path) -> Suite:
     file = load(path, SuiteFile)
     if problems := list(contradictions(file)):
         raise CatalogError(placed(path, problems))
-    if isinstance(file.items, str):
-        items = read_rows(beside(path, file.items), file.columns, Item)
-        where = beside(path, file.items)
-    else:
-        items, where = list(file.items), path
+    where = beside(path, file.items) if isinstance(file.items, str) else path
+    numbered: list[tuple[int | None, Item]] = (
+        [*read_rows(where, file.columns, Item)]
+        if isinstance(file.items, str)
+        else [(None, item) for item in file.items]
+    )
+    items = [item for _, item in numbered]
     if not items:
         raise CatalogError([Problem(shown(where), None, "items", "there are none")])
-    if twice := [key for key, times in Counter(item.key for item in items).items() if times > 1]:
-        raise CatalogError([Problem(shown(where), None, "key", f"{clipped(twice[0])} is the key of two items")])
+    if twice := said_again(items):
+        wrong = [(index, f"{clipped(items[index].key)} is the key of two items") for index in twice]
+        if isinstance(file.items, str):
+            problems_of_rows = [Problem(shown(where), numbered[index][0], "key", what) for index, what in wrong]
+            raise CatalogError(problems_of_rows[:MAX_PROBLEMS])
+        raise CatalogError(placed(path, [(("items", index, "key"), what) for index, what in wrong]))
     values = {name: getattr(file, name) for name in SuiteFile.model_fields if name in Suite.model_fields}
     return Suite(**values | {"name": file.suite, "items": tuple(items)})
+
+
+def said_again(items: Sequence[Item]) -> list[int]:
+    """Return the places, from 0, of the items whose key an item before them has."""
+    first: dict[str, int] = {}
+    return [index for index, item in enumerate(items) if first.setdefault(item.key, index) != index]
 
 
 def contradictions(file: SuiteFile) -> Iterator[tuple[Loc, str]]:

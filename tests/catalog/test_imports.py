@@ -126,6 +126,9 @@ def test_an_answer_is_a_letter_words_or_a_place(tmp_path: Path, answer: object, 
     ("row", "maps", "why"),
     [
         (FOOD | {"Key": 1}, LETTERS, "the answer is a number: say answer_is:from0 or answer_is:from1"),
+        ({"Q": "?", "o": ["3", "1", "7"], "Key": "3"}, "question=Q,options=o,answer=Key", "the number of another"),
+        ({"Q": "?", "o": ["3", "1", "7"], "Key": 1}, "question=Q,options=o,answer=Key", "the number of another"),
+        ({"Q": "?", "o": {"0": "1", "1": "0"}, "Key": 1}, "question=Q,options=o,answer=Key", "the number of another"),
         (FOOD | {"Key": "E"}, LETTERS, "the answer is none of the options"),
         (FOOD | {"Key": "C"}, LETTERS, "the answer is none of the options"),
         (FOOD | {"Key": ""}, LETTERS, "the answer is empty"),
@@ -145,6 +148,25 @@ def test_a_row_that_does_not_say_which_option_is_left_out_with_its_reason(
     tmp_path: Path, row: dict[str, Any], maps: str, why: str
 ) -> None:
     assert why in reason(tmp_path, row, maps)
+
+
+@pytest.mark.parametrize(
+    ("options", "answer", "answer_is", "code"),
+    [
+        (["3", "1", "7"], "3", "text", 1),
+        (["3", "1", "7"], "3", "from1", 3),
+        (["3", "1", "7"], "1", "from0", 2),
+        (["3", "1", "7"], "7", None, 3),  # there is no seventh
+        (["1", "2", "3"], 2, None, 2),
+        (["0", "1", "2"], "2", None, 3),
+        (["1945", "1950"], 1950, None, 2),
+    ],
+)
+def test_an_answer_that_is_a_number_among_numbers_is_taken_where_it_can_mean_one_option(
+    tmp_path: Path, options: list[str], answer: object, answer_is: str | None, code: int
+) -> None:
+    maps = ["question=Q,options=o,answer=Key", *([f"answer_is:{answer_is}"] if answer_is else [])]
+    assert only(tmp_path, {"Q": "?", "o": options, "Key": answer}, *maps).answer == code
 
 
 @pytest.mark.parametrize("options", [["soup", "cake"], '["soup", "cake"]', "['soup', 'cake']", "('soup', 'cake')"])
@@ -381,6 +403,15 @@ def test_quotation_marks_between_tabs_are_read_as_they_are_meant(tmp_path: Path,
     path.write_text(text, "utf-8")
     result = import_suite(path, parse([PLAIN]), out=tmp_path / "out", title="T", scorers=["choice"], card=CARD)
     assert [item.question for item in load_suite(result.path).items] == [question]
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_csv_file_of_a_spreadsheet_may_have_semicolons_or_tabs(tmp_path: Path, delimiter: str) -> None:
+    rows = [FOOD | {"Key": "A", "Q": "First, or last?"}, FOOD | {"Key": "B"}]
+    path = table(tmp_path / "rows.csv", rows, delimiter)
+    how, over = map_of([LETTERS])
+    result = import_suite(path, how, over=over, out=tmp_path / "out", title="T", scorers=["choice"], card=CARD)
+    assert [item.question for item in load_suite(result.path).items] == ["First, or last?", FOOD["Q"]]
 
 
 def test_a_table_without_a_head_line_gets_the_names_of_its_columns(tmp_path: Path) -> None:

@@ -150,6 +150,83 @@ def test_check_says_which_scorers_cannot_score_the_items() -> None:
     assert "scorer choice" not in done.out
 
 
+# --- items in a file -------------------------------------------------------------------------------
+
+
+def beside(name: str, text: str) -> Path:
+    Path(name).write_text(text, "utf-8")
+    return written("", SUITE.replace("items:", f"items: {name}"))
+
+
+def test_the_csv_file_of_the_documentation_is_read_as_it_says() -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "howto", "suite.md").read_text("utf-8")
+    path = beside("table-manners.csv", page.partition("```csv\n")[2].partition("```")[0])
+    assert "suite (3 items: 2 with answer, 1 with shares" in cli("check", path).out
+    soup, bread, shoes = load_suite(path).items
+    assert [(o.code, o.label) for o in soup.options] == [(1, "yes"), (2, "no")]
+    assert [(o.code, o.label) for o in bread.options] == [(0, "with the hand"), (1, "with a fork")]
+    assert (soup.answer, bread.answer) == (2, 0)
+    assert ([o.label for o in shoes.options], shoes.shares) == (["always", "never"], {"DEU": {1: 0.8, 2: 0.2}})
+    assert shoes.n == {"DEU": 1000}
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_lists_and_maps_may_stand_in_columns_of_any_table(delimiter: str) -> None:
+    head = ["key", "question", "options.1", "options.2", "shares.DEU.1", "shares.DEU.2", "signals", "words.de.question"]
+    cells = ["a", "Soup first?", "yes", "no", "0.25", "0.75", "tea|bread", "Zuerst Suppe?"]
+    path = beside("rows.csv", delimiter.join(head) + "\n" + delimiter.join(cells) + f"\n{delimiter * 7}\n")
+    (item,) = load_suite(path).items
+    assert [(o.code, o.label) for o in item.options] == [(1, "yes"), (2, "no")]
+    assert (item.shares, item.signals) == ({"DEU": {1: 0.25, 2: 0.75}}, ("tea", "bread"))
+    assert item.words["de"].question == "Zuerst Suppe?"
+
+
+@pytest.mark.parametrize("options", [["yes", "no"], {"1": "yes", "2": "no"}, "yes|no"])
+def test_options_in_json_lines_may_be_labels_alone(options: object) -> None:
+    row = {"key": "a", "question": "Soup first?", "options": options, "answer": 2}
+    (item,) = load_suite(beside("rows.jsonl", json.dumps(row) + "\n")).items
+    assert [(o.code, o.label) for o in item.options] == [(1, "yes"), (2, "no")]
+
+
+def test_columns_may_be_called_otherwise_and_the_others_like_their_keys() -> None:
+    text = "key,Frage,A,B,answer,more\na,Suppe?,ja,nein,2,x\n"
+    Path("rows.csv").write_text(text, "utf-8")
+    columns = "columns: {question: Frage, options.1: A, options.2: B}\nitems: rows.csv"
+    (item,) = load_suite(written("", SUITE.replace("items:", columns))).items
+    assert (item.key, item.question, item.answer) == ("a", "Suppe?", 2)
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        ("options,answer\nyes,1", "rows.csv:2: options: must be options as yes|no, as a JSON list, or in columns"),
+        ("options,answer\n[yes,1", "rows.csv:2: options: must be options as yes|no"),
+        ("options,answer\nyes|no,soup", "rows.csv:2: answer: must be a whole number, not 'soup'"),
+        ("options.a,options.2\nyes,no", "rows.csv:2: options: 'a' is no code of an option"),
+        ("options.1,options\nyes,yes|no", "rows.csv:2: options: options has columns as options.1 too"),
+        ("options,options.1\nyes|no,yes", "rows.csv:2: options.1: options has a column of its own"),
+        ("options,shares\nyes|no,half", 'rows.csv:2: shares: must be a map in JSON, as {"GROUP": ...}'),
+        ("options,n\nyes|no,{DEU", "rows.csv:2: n: is no JSON: '{DEU'"),
+        ("options,n.DEU\nyes|no,many", "rows.csv:2: n.DEU: must be a whole number, not 'many'"),
+        ("options,opinion\nyes|no,x", "rows.csv:2: opinion: unknown key; allowed here: key, question"),
+        ("options,foo.bar\nyes|no,x", "rows.csv:2: foo.bar: unknown key; allowed here: key, question"),
+    ],
+)
+def test_a_cell_that_cannot_be_read_is_told_in_words_for_people(cells: str, told: str) -> None:
+    head, row = cells.split("\n")
+    done = cli("check", beside("rows.csv", f"key,question,{head}\na,Soup first?,{row}\n"))
+    assert done.code == 2
+    assert told in done.err
+    assert "Input should" not in done.err
+
+
+def test_a_key_that_stands_there_twice_is_named_with_its_second_line() -> None:
+    rows = "key,question\na,A?\nb,B?\na,C?\n"
+    assert "rows.csv:4: key: a is the key of two items" in cli("check", beside("rows.csv", rows)).err
+    done = cli("check", written(ITEM.format(1, 1) + ITEM.format(2, 1) + ITEM.format(1, 1)))
+    assert "manners.yaml:15: items[3].key: i1 is the key of two items" in done.err
+
+
 def test_check_takes_scales_and_maps() -> None:
     Path("warm.yaml").write_text(
         "scale: warm\ntitle: Warmth\nquestion: How warm is it?\nsteps: {1: cold, 10: warm}\nby: Ana\nsource: made up\n"
