@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
-from culturepark.catalog.files import load, read_mapping
+from culturepark.catalog.files import Loc, load, placed, read_mapping
 from culturepark.catalog.imports import NamedMap
 from culturepark.catalog.maps import Map
-from culturepark.catalog.scales import Scale
+from culturepark.catalog.scales import Scale, shipped_scales
 from culturepark.catalog.suites import Item, Suite, SuiteFile, load_suite
 from culturepark.domain import NATIVE, Noun, shipped_cultures
-from culturepark.files import clipped, some_of
+from culturepark.errors import Problem
+from culturepark.files import clipped, exists, some_of
 from culturepark.languages import PACKAGES
 from culturepark.languages.countries import alpha3_codes
 
@@ -76,7 +78,7 @@ def suite_notes(suite: Suite) -> Iterator[str]:
     kinds = Counter(item.target_kind or "no target" for item in items)
     yield f"{len(items):,} items: " + ", ".join(f"{count:,} with {kind}" for kind, count in kinds.most_common())
     if "bias" not in suite.scorers:  # where the near filler is the first option of all
-        yield from right_options(items)
+        yield from right_options(items, balanced=suite.elicitation.balanced)
     known = {*alpha3_codes(), *shipped_cultures(), "raters"}
     if unknown := sorted(groups_of(items) - known):
         yield (
@@ -102,24 +104,67 @@ def suite_notes(suite: Suite) -> Iterator[str]:
         yield f"there are no prompts in {some_of(odd, 8)}: nobody is asked these items"
 
 
-def right_options(items: tuple[Item, ...]) -> Iterator[str]:
-    """Yield a note where the place or the length of an option gives away that it is right."""
+def right_options(items: tuple[Item, ...], *, balanced: bool) -> Iterator[str]:
+    """Yield a note where the place, the words or the length of an option gives away that it is right.
+
+    An option that is right for a group of `answers` counts once for each such group.
+    """
     chosen = [
-        ([option.label for option in item.options], item.codes.index(item.answer))
+        ([option.label for option in item.options], item.codes.index(code))
         for item in items
-        if item.answer is not None
+        for code in ([item.answer] if item.answer is not None else item.answers.values())
     ]
-    # Fixed labels, as yes and no, have their places.
-    varied = len({tuple(labels) for labels, _ in chosen}) > len(chosen) / 2
-    if len(chosen) < FEW or not varied:
+    if len(chosen) < FEW:
         return
+    varied = len({tuple(labels) for labels, _ in chosen}) > 1
     place, count = Counter(place for _, place in chosen).most_common(1)[0]
     if count >= MOST_AT_ONE_PLACE * len(chosen):
         ordinal = ("first", "second", "third", "fourth")[place] if place < 4 else f"{place + 1}th"
-        yield f"the right option is the {ordinal} in {count:,} of {len(chosen):,}: keep `elicitation.balanced` on"
+        advice = "keep `elicitation.balanced` on" if balanced else "set `elicitation.balanced` to true"
+        if not varied:  # as yes and no, which are told apart by their words wherever they stand
+            advice = f"who always takes {clipped(chosen[0][0][place])!r} scores high"
+        yield f"the right option is the {ordinal} in {count:,} of {len(chosen):,}: {advice}"
     longest = sum(
         len(labels[place]) > max(len(other) for index, other in enumerate(labels) if index != place)
         for labels, place in chosen
     )
-    if longest >= MOST_AT_ONE_PLACE * len(chosen):
+    if varied and longest >= MOST_AT_ONE_PLACE * len(chosen):
         yield f"the right option is the longest in {longest:,} of {len(chosen):,}: who takes the longest scores high"
+
+
+# --- names -----------------------------------------------------------------------------------------
+
+
+def unknown_names(path: Path, scorers: Sequence[str]) -> list[Problem]:
+    """Return the scorers and scales of a suite file or a named map that there are none of, each with its line.
+
+    Args:
+        path: a sound file; of another kind, nothing is found.
+        scorers: all that there are, those of plugins included.
+    """
+    match kind_of(path):
+        case "suite":
+            file: SuiteFile | NamedMap = load(path, SuiteFile)
+        case "named map":
+            file = load(path, NamedMap)
+        case _:
+            return []
+    wrong: list[tuple[Loc, str]] = [
+        (("scorers", index), no_such("scorer", name, scorers))
+        for index, name in enumerate(file.scorers)
+        if name not in scorers
+    ]
+    scales = shipped_scales()
+    wrong += [
+        (("scales", index), no_such("scale", name, scales))
+        for index, name in enumerate(file.scales)
+        if name not in scales and not exists(Path(name))  # `judge` reads a file of that name
+    ]
+    return placed(path, wrong)
+
+
+def no_such(kind: str, name: str, names: Sequence[str]) -> str:
+    """Say that there is no scorer or scale of a name, which ones there are, and which was probably meant."""
+    near = get_close_matches(name, names, n=2)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f"there is no {kind} {clipped(name)!r}, only {', '.join(names)}{hint}"

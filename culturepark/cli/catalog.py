@@ -47,7 +47,7 @@ def check(
     from culturepark.catalog.files import shown
     from culturepark.catalog.personas import cast_notes, load_persona
     from culturepark.catalog.suites import load_suite
-    from culturepark.cli.suites import scorer_notes
+    from culturepark.cli.suites import names_nothing, scorer_notes
     from culturepark.errors import CatalogError, Problem, UsageError
     from culturepark.files import is_folder
     from culturepark.terminal.safe import write
@@ -69,6 +69,8 @@ def check(
         for file in inside[path]:
             try:
                 kind = catalog.check(file, known)
+                if wrong := names_nothing(file):
+                    raise CatalogError(wrong)
                 write(f"{shown(file)}: {kind}, fine")
                 if kind.startswith("suite"):
                     for note in scorer_notes(load_suite(file)):

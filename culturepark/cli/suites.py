@@ -1,6 +1,7 @@
 """The commands of suites: what a model can be asked, and how other people's files become suites and ours theirs."""
 
 import json
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +13,8 @@ from culturepark.cli.options import Json, decodable
 
 if TYPE_CHECKING:
     from culturepark.catalog.imports import ImportResult
-    from culturepark.catalog.suites import Suite
+    from culturepark.catalog.suites import Conditions, Suite
+    from culturepark.errors import Problem
 
 app = typer.Typer()
 suites = typer.Typer(invoke_without_command=True)
@@ -98,9 +100,10 @@ def show(name: Named, scenario: Scenario = None, as_json: Json = False) -> int:
     for field, text in suite.card.model_dump().items():
         write(f"  {field.replace('_', ' ')}: {text}")
     write(f"  scorers: {', '.join(suite.scorers)}")
-    write(
-        f"  framings: {', '.join(suite.conditions.framings)}; arms: {', '.join(a.name for a in suite.conditions.arms)}"
-    )
+    for line in condition_lines(suite.conditions):
+        write(f"  {line}")
+    for line in scale_lines(suite.scales):
+        write(f"  {line}")
     for note in (*suite_notes(suite), *scorer_notes(suite)):
         write(f"  {note}")
     for item in suite.items[:SHOWN]:
@@ -120,7 +123,7 @@ A data set whose map is shipped:
 Example: culturepark suites import fork.csv --map fork --out my-suites
 \b
 One's own file: `=` names a column, `:` a value for all rows:
-Example: culturepark suites import quiz.csv --map question=Question,options=A|B|C|D,answer=Key,language:en
+Example: culturepark suites import quiz.csv --map "question=Question,options=A|B|C|D,answer=Key,language:en"
 --name quiz --title "A quiz" --scorer choice --by Ana --written-for pupils --written-in English
 --correct "the key" --not-asked "everybody else" --licence CC0 --source quiz.csv
 \b
@@ -130,7 +133,7 @@ Example: culturepark suites import prompts.jsonl --map camel --with entities.jso
 Only some rows of it, 100 of them drawn:
 Example: culturepark suites import cases.csv --map hatecheck --where direction=general --limit 100 --seed 7
 \b
-Names of shipped maps, and what every key of a map means: docs/howto/suite.md
+Names of shipped maps, and what every key of a map means: docs/reference/imports.md
 """,
 )
 def import_(
@@ -179,8 +182,14 @@ def import_(
 ) -> int:
     """Make a suite of somebody else's file. Rows that cannot be used are counted and named."""
     from culturepark.catalog.imports import import_suite, map_of
+    from culturepark.catalog.suite_checks import no_such
+    from culturepark.errors import UsageError
+    from culturepark.evaluate.scorers import SCORERS
     from culturepark.terminal.safe import write
 
+    for named in map(decodable, scorer or ()):
+        if named not in SCORERS:
+            raise UsageError(f"--scorer: {no_such('scorer', named, SCORERS.names())}")
     how, over = map_of([decodable(text) for text in maps or ()], [decodable(text) for text in where or ()])
     card = {
         "by": by, "written_for": written_for, "language": written_in, "correct": correct, "not_asked": not_asked,
@@ -258,14 +267,52 @@ def summary(suite: "Suite") -> dict[str, object]:
     }
 
 
+def condition_lines(conditions: "Conditions") -> list[str]:
+    """Return under which circumstances the items are asked, with the prompt of each arm."""
+    people = conditions.respondents
+    asked = f"{people:,} people of the catalogue in each culture" if people else "the model itself"
+    arms = [f"arm {arm.name}: {' '.join(arm.prompt.split()) if arm.prompt else 'no prompt'}" for arm in conditions.arms]
+    framings, languages = ", ".join(conditions.framings), ", ".join(conditions.languages)
+    return [f"framings: {framings}; languages: {languages}; asked: {asked}", *arms]
+
+
+def scale_lines(names: Sequence[str]) -> list[str]:
+    """Return the scales on which answers are judged, each with its title; none of them for a suite without scales."""
+    from culturepark.catalog.scales import find_scale
+    from culturepark.errors import UsageError
+
+    lines = []
+    for name in names:
+        try:
+            scale = find_scale(name)
+        except UsageError as error:
+            lines.append(str(error))
+        else:
+            lines.append(f"scale {name}, {scale.least} to {scale.most}: {scale.title}")
+    return lines
+
+
+def names_nothing(path: Path) -> "list[Problem]":
+    """Return the scorers and scales that a suite file or a named map names and that do not exist."""
+    from culturepark.catalog.scenarios import LINES
+    from culturepark.catalog.suite_checks import kind_of, unknown_names
+
+    if path.suffix == LINES or kind_of(path) not in ("suite", "named map"):
+        return []
+    from culturepark.evaluate.scorers import SCORERS
+
+    return unknown_names(path, SCORERS.names())
+
+
 def scorer_notes(suite: "Suite") -> list[str]:
     """Return why scorers that a suite names cannot score it."""
+    from culturepark.catalog.suite_checks import no_such
     from culturepark.evaluate.scorers import SCORERS
 
     notes = []
     for name in suite.scorers:
         if name not in SCORERS:
-            notes.append(f"there is no scorer {name} here, only {', '.join(SCORERS.names())}")
+            notes.append(no_such("scorer", name, SCORERS.names()))
         elif problem := SCORERS[name].problem(suite):
             notes.append(f"the scorer {name} has nothing to score: {problem}")
     return notes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -259,6 +260,13 @@ def test_a_scale_says_what_its_steps_mean(name: str) -> None:
     assert len(scale.steps) == 5
     assert scale.needs_reference == (name in DIMENSIONS)
     assert scale.panel == ("minimum" if name == "harmlessness" else "mean")
+
+
+def test_the_how_to_of_judging_lists_every_scale_with_what_a_rater_is_asked() -> None:
+    page = Path(__file__).parents[2].joinpath("docs", "howto", "judge.md").read_text("utf-8")
+    for name in shipped_scales():
+        scale = find_scale(name)
+        assert f"| `{name}` | {' '.join(scale.question.split())} | {scale.least} to {scale.most} |" in page
 
 
 def test_thickness_has_five_lines() -> None:

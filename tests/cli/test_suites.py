@@ -143,11 +143,83 @@ def test_check_says_which_items_are_in_no_language_that_is_asked_in() -> None:
 
 
 def test_check_says_which_scorers_cannot_score_the_items() -> None:
-    done = cli("check", written(ITEM.format(1, 1), SUITE.replace("[choice]", "[choice, survey, gut-feeling]")))
+    done = cli("check", written(ITEM.format(1, 1), SUITE.replace("[choice]", "[choice, survey]")))
     assert done.code == 0
     assert "the scorer survey has nothing to score: no item has `shares`" in done.out
-    assert "there is no scorer gut-feeling here, only" in done.out
     assert "scorer choice" not in done.out
+
+
+def test_check_fails_where_a_scorer_or_a_scale_does_not_exist() -> None:
+    text = SUITE.replace("[choice]", "[choice, chioce]\nscales:\n  - thickness\n  - empahty")
+    done = cli("check", written(ITEM.format(1, 1), text))
+    assert done.code == 2
+    assert "fine" not in done.out
+    assert "manners.yaml:11: scorers[2]: there is no scorer 'chioce'" in done.err
+    assert "did you mean choice?" in done.err
+    assert "manners.yaml:14: scales[2]: there is no scale 'empahty'" in done.err
+    assert "did you mean empathy?" in done.err
+    assert "did you mean choice" in cli("suites", "show", "manners.yaml").out
+
+
+def test_a_scorer_of_a_plugin_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    from importlib.metadata import EntryPoint
+
+    from culturepark import plugins
+
+    mine = EntryPoint("mine", "culturepark.evaluate.scorers.choice:ChoiceScorer", "culturepark.suites")
+    found = plugins.installed
+    monkeypatch.setattr(plugins, "installed", lambda group: {"mine": mine} if group == mine.group else found(group))
+    done = cli("check", written(ITEM.format(1, 1), SUITE.replace("[choice]", "[mine]")))
+    assert (done.code, done.err) == (0, "")
+
+
+def test_import_refuses_a_scorer_that_does_not_exist() -> None:
+    Path("quiz.csv").write_text("Q,A,B,Key\nFirst?,soup,cake,A\n", "utf-8")
+    done = cli("suites", "import", "quiz.csv", "--map", "question=Q,options=A|B,answer=Key", "--scorer", "chioce")
+    assert done.code == 2
+    assert "--scorer: there is no scorer 'chioce'" in done.err
+    assert "did you mean choice?" in done.err
+    assert not Path("quiz.yaml").exists()
+
+
+def test_the_example_of_import_can_be_pasted_into_a_shell_and_names_the_page_of_maps() -> None:
+    told = cli("suites", "import", "--help").out
+    assert '"question=Question,options=A|B|C|D,answer=Key,language:en"' in told
+    assert "docs/reference/imports.md" in told
+
+
+def test_show_prints_arms_with_their_prompts_scales_and_who_is_asked() -> None:
+    told = cli("suites", "show", "support").out
+    assert "arm plain: no prompt" in told
+    assert "arm listening: Somebody who lives in {{country}}" in told
+    assert "scale thickness, 1 to 5: How thickly an answer describes" in told
+    assert "asked: the model itself" in told
+    assert "asked: 30 people of the catalogue in each culture" in cli("suites", "show", "vsm13").out
+
+
+@pytest.mark.parametrize("balanced", [True, False])
+@pytest.mark.parametrize("labels", ["{0} b, {0} bbb, {0} c", "b, bbb, c"])
+def test_check_names_a_right_option_that_is_always_second_whatever_the_options(labels: str, balanced: bool) -> None:
+    words = [part.strip() for part in labels.split(",")]
+    items = "".join(
+        f"  - {{key: i{number}, question: Number {number}, answer: 2, options: ["
+        + ", ".join(f"{{code: {code}, label: {label.format(number)}}}" for code, label in enumerate(words, 1))
+        + "]}\n"
+        for number in range(30)
+    )
+    text = SUITE.replace("items:", f"elicitation: {{balanced: {str(balanced).lower()}}}\nitems:")
+    for told in (cli("check", written(items, text)).out, cli("suites", "show", "manners.yaml").out):
+        assert "the right option is the second in 30 of 30" in told
+        if labels.startswith("{"):
+            assert "the right option is the longest in 30 of 30" in told
+            assert ("keep `elicitation.balanced` on" if balanced else "set `elicitation.balanced` to true") in told
+        else:
+            assert "who always takes 'bbb' scores high" in told
+
+
+def test_check_counts_what_is_right_for_groups_too() -> None:
+    items = "".join(ITEM.format(number, 1).replace("answer: 1", "answers: {german: 1}") for number in range(8))
+    assert "the right option is the first in 8 of 8" in cli("check", written(items)).out
 
 
 # --- items in a file -------------------------------------------------------------------------------
