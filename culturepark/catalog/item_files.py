@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar, get_origin
 
@@ -241,17 +242,20 @@ def rows_of(path: Path, head: Sequence[str] = ()) -> Iterator[tuple[int, Row]]:
 def delimiter_of(path: Path, columns: int | None = None) -> str:
     """Return what divides the cells of a table: the character that makes the most cells of its first line.
 
+    A character that makes as many cells of the second line comes first, so that `a;b` in the name of a column does not
+    divide it.
+
     Args:
         columns: number of cells of a line, where that is known; a delimiter that makes as many of them wins.
     """
-    first = next((text for _, text in read_lines(path, strip=False)), "")
+    lines = [text for _, text in islice(read_lines(path, strip=False), 2)]
 
-    def cells(delimiter: str) -> tuple[bool, int]:
+    def cells(delimiter: str) -> tuple[bool, bool, int]:
         try:
-            found = len(next(csv.reader([first], delimiter=delimiter), []))
-        except csv.Error:
-            found = 0
-        return found == columns, found
+            first, second = (len(next(csv.reader([text], delimiter=delimiter), [])) for text in [*lines, "", ""][:2])
+        except csv.Error:  # a cell that is longer than the module reads
+            return False, False, 0
+        return first == columns, first == second > 1, first
 
     # Of equals the first wins: a table of one column has no delimiter, and is read as any other.
     return max(DELIMITERS, key=cells)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from culturepark.catalog.imports import CARD_OPTIONS, ImportResult, find_map, import_suite, map_of, named_maps
+from culturepark.catalog.item_files import rows_of
 from culturepark.catalog.maps import KEYS, Map, parse
 from culturepark.catalog.suites import Item, load_suite
 from culturepark.errors import CatalogError, UsageError
@@ -412,6 +413,14 @@ def test_a_csv_file_of_a_spreadsheet_may_have_semicolons_or_tabs(tmp_path: Path,
     how, over = map_of([LETTERS])
     result = import_suite(path, how, over=over, out=tmp_path / "out", title="T", scorers=["choice"], card=CARD)
     assert [item.question for item in load_suite(result.path).items] == ["First, or last?", FOOD["Q"]]
+
+
+def test_semicolons_in_the_name_of_a_column_divide_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("Q,Key (a; b; c)\nFirst?,soup\n", "utf-8")
+    assert [row for _, row in rows_of(path)] == [{"Q": "First?", "Key (a; b; c)": "soup"}]
+    path.write_text('Q;Key\n"First,\nor last?";soup\n', "utf-8")
+    assert [row for _, row in rows_of(path)] == [{"Q": "First,\nor last?", "Key": "soup"}]
 
 
 def test_a_table_without_a_head_line_gets_the_names_of_its_columns(tmp_path: Path) -> None:
