@@ -33,7 +33,7 @@ TOO_FEW = "too few items to tell"
 WHOLE_SAMPLES = ("vsm13",)
 """Scorers that have no value of a single item."""
 WORDS = dict.fromkeys(("nvas", "jsd", "wasserstein", "top", "sva"), "nearer") | dict.fromkeys(
-    ("choice", "moderation"), "better"
+    ("choice", "moderation", "bias"), "better"
 )
 """Measure -> what the side with the better value is called; of another one it is only higher."""
 Condition = tuple[tuple[str, str], ...]
