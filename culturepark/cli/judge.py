@@ -102,7 +102,7 @@ def judge(
         return panel.take_in(found, asked, filled, rater, as_json)
     if sheet:
         return panel.write_out(found, asked, sheet, items, seed, as_json, scales or [])
-    ask = panel.Asked(judges, asked, passes, nulls, items, seed)
+    ask = panel.Asked(judges, asked, passes, nulls, items, seed, scales or [])
     if dry_run:
         return panel.forecast_lines(found, ask, as_json)
     trust = trust_in(judges.values(), [])

@@ -88,6 +88,8 @@ class Found:
     """Id of the evaluation; None for `given` until it is stored."""
     sheet: Sheet
     model: str
+    name: str
+    """As the command line has it."""
 
     @property
     def stored(self) -> tuple[Store, str]:
@@ -114,26 +116,26 @@ def find(url: str, name: str) -> Found:
     """
     path = Path(name)
     if name in shipped_suites() or path.suffix in (".yaml", ".yml") or (exists(path) and path.is_file()):
-        return found_given(url, references_of(find_suite(name)))
+        return found_given(url, references_of(find_suite(name)), name)
     store = Store(url, must_exist=True)
     row = store.run(name)
     protocol = protocol_in(row)
     if protocol.evaluates:
         if row.status != Status.DONE:
             tell(f"note: {row.id} is {row.status}; what it has answered so far is rated")
-        return Found(url, None, row.id, sheet_of(store, row.id), record_of(store, row.id).model)
+        return Found(url, None, row.id, sheet_of(store, row.id), record_of(store, row.id).model, name)
     if not protocol.holds_dialogues:
         raise UsageError(f"{row.id} {protocol.did}: it has no answers to rate")
-    return found_given(url, rows_of(store, row))
+    return found_given(url, rows_of(store, row), name)
 
 
-def found_given(url: str, given: Given) -> Found:
+def found_given(url: str, given: Given, name: str) -> Found:
     """Return texts as the evaluation that they are in the store, or can become."""
     evaluation = None
     with suppress(CultureparkError):  # a store that is not there yet
         evaluation = stored_already(store := Store(url, must_exist=True), given)
     sheet = sheet_of(store, evaluation) if evaluation else Sheet(given.suite, given.answers, 1)
-    return Found(url, given, evaluation, sheet, given.model)
+    return Found(url, given, evaluation, sheet, given.model, name)
 
 
 def scales_of(found: Found, names: Sequence[str]) -> list[Scale]:
@@ -149,7 +151,7 @@ def scales_of(found: Found, names: Sequence[str]) -> list[Scale]:
             f"{', '.join(shipped_scales()) or 'none shipped'}"
         )
     scales = list({scale.scale: scale for scale in map(find_scale, wanted_names)}.values())
-    check_scales(scales, found.sheet.suite, subjects_of(found.sheet), found.model)
+    check_scales(scales, found.sheet.suite, subjects_of(found.sheet), found.model, found.name)
     return scales
 
 
@@ -193,6 +195,8 @@ class Asked:
     nulls: int
     items: int | None
     seed: int
+    names: Sequence[str] = ()
+    """Of the scales, as the command line has them; none for those of the suite."""
 
     def tasks(self, sheet: Sheet) -> list[Task]:
         subjects = some(subjects_of(sheet), self.items, self.seed)
@@ -283,8 +287,14 @@ def carry_on(found: Found, ask: Asked, limits: Limits, concurrency: int | None, 
     if run.failed:
         tell(f"{counted(len(run.failed), 'rating')} failed; the same command asks for them again")
         return 1
-    tell(f"next: culturepark judge {evaluation} --sheet FILE.html{store_option(store)} asks people the same")
+    named = scale_options(ask.names)
+    tell(f"next: culturepark judge {evaluation}{named} --sheet FILE.html{store_option(store)} asks people the same")
     return 0
+
+
+def scale_options(names: Sequence[str]) -> str:
+    """Return the scales as the next command has to name them."""
+    return "".join(f" --scale {shlex.quote(name)}" for name in names)
 
 
 def warn_of_prices(specs: Iterable[ModelSpec], limits: Limits) -> None:
@@ -332,8 +342,7 @@ def write_out(
     if len(arms_of(found.sheet)) > 1:
         for note in power_lines(paired_inputs(found.sheet, subjects)):
             tell(note)
-    named = "".join(f" --scale {shlex.quote(name)}" for name in names)
-    tell(f"next: culturepark judge {evaluation}{named} --import FILLED.csv{store_option(store)}")
+    tell(f"next: culturepark judge {evaluation}{scale_options(names)} --import FILLED.csv{store_option(store)}")
     return 0
 
 

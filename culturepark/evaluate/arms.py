@@ -23,6 +23,8 @@ MEDIATOR, OUTCOME = "awareness", "empathy"
 ASSUMED = study.Spread(input=0.5, rater=0.4, noise=1.0)
 """Standard deviations of the difference that a power note takes for granted, in points of the scale. They are a guess
 for scales of five steps, since nobody has rated these answers yet."""
+NULL = "zero"
+"""What differences and paths stand beside: a number, and no verdict."""
 PLANNED_RATERS = (3, 5, 10)
 
 
@@ -100,7 +102,7 @@ def study_figures(sheet: Sheet, scores: Sequence[Score]) -> Iterator[Figure]:
         for effect in found.effects:
             if effect.estimate is not None:
                 name, ends = f"{effect.scale}_effect", (rounded(effect.low), rounded(effect.high))
-                yield Figure(name, group, rounded(effect.estimate), effect.inputs, *ends).beside("no difference", 0.0)
+                yield Figure(name, group, rounded(effect.estimate), effect.inputs, *ends).beside(NULL, 0.0)
         for test in found.tests:
             if test.scale in found.holm:
                 yield Figure(f"{test.scale}_p", group, rounded(found.holm[test.scale]), test.inputs)
@@ -109,7 +111,7 @@ def study_figures(sheet: Sheet, scores: Sequence[Score]) -> Iterator[Figure]:
                 path = getattr(found.mediation, part)
                 name = f"{found.mediation.outcome}_{part}_{found.mediation.mediator}"
                 ends = rounded(path.low), rounded(path.high)
-                yield Figure(name, group, rounded(path.value), found.mediation.inputs, *ends).beside("no effect", 0.0)
+                yield Figure(name, group, rounded(path.value), found.mediation.inputs, *ends).beside(NULL, 0.0)
 
 
 def study_lines(found: ArmStudy) -> Iterator[str]:

@@ -8,13 +8,14 @@ that is no step of the scale, is missing and never a value.
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, Field, create_model
 
-from culturepark.catalog.scales import Scale
+from culturepark.catalog.scales import Scale, find_scale, shipped_scales
 from culturepark.catalog.suites import Item, Suite
 from culturepark.dialogue.stance import shuffled
 from culturepark.distill.ask import SubjectAsker, TooMuch, as_reason
@@ -24,6 +25,7 @@ from culturepark.evaluate.answers import Answer, Sheet
 from culturepark.evaluate.evaluation import score_row
 from culturepark.evaluate.figures import Score
 from culturepark.evaluate.ratings import PERSON, SWAPPED, detail_of, is_rating, scale_of
+from culturepark.files import clipped
 from culturepark.languages import load_language
 from culturepark.models.chat import canonical, digest
 from culturepark.models.ledger import Ledger
@@ -115,8 +117,10 @@ def applies(scale: Scale, item: Item, suite: Suite) -> bool:
     return not scale.needs_reference or item.reference is not None
 
 
-def check_scales(scales: Sequence[Scale], suite: Suite, subjects: Sequence[Subject], model: str) -> None:
+def check_scales(scales: Sequence[Scale], suite: Suite, subjects: Sequence[Subject], model: str, name: str) -> None:
     """
+    Args:
+        name: of what is rated, as the command line has it.
     Raises:
         UsageError: if nothing can be rated on a scale.
     """
@@ -124,10 +128,24 @@ def check_scales(scales: Sequence[Scale], suite: Suite, subjects: Sequence[Subje
         raise UsageError("there are no answers in free text to rate: judges rate words, not options")
     for scale in scales:
         if scale.needs_reference and model == REFERENCE:
-            raise UsageError(f"{scale.scale} holds an answer against the reference, which is what would be rated here")
+            raise UsageError(
+                f"{scale.scale} holds an answer against the reference, which is what would be rated here; "
+                f"{without_reference(name)}"
+            )
         if not any(applies(scale, subject.item, suite) for subject in subjects):
-            why = "no item has a reference" if scale.needs_reference else "the suite's topics name other scales"
+            why = (
+                f"no item has a reference; {without_reference(name)}"
+                if scale.needs_reference
+                else "the suite's topics name other scales"
+            )
             raise UsageError(f"no answer can be rated on {scale.scale}: {why}")
+
+
+def without_reference(name: str) -> str:
+    """Say which of the shipped scales need no reference, with a command that takes one of them."""
+    scales = [scale for scale in shipped_scales() if not find_scale(scale).needs_reference]
+    ready = f"culturepark judge {shlex.quote(name)} --scale {scales[-1]} --model SPEC"
+    return f"scales that need none are {', '.join(scales)}, as in `{ready}`"
 
 
 def wanted(
@@ -400,12 +418,16 @@ class Judging(SideWork):
 
 
 def judges_named(specs: Sequence[ModelSpec]) -> dict[ModelRole, ModelSpec]:
-    """Return the panel by role; a model that is named twice judges once.
+    """Return the panel by role.
 
     Raises:
-        UsageError: if there are too many.
+        UsageError: if there are too many, or one is named twice.
     """
-    different = list(dict.fromkeys(specs))
-    if len(different) > len(JUDGES):
+    if len(specs) > len(JUDGES):
         raise UsageError(f"--role judge: a panel has at most {len(JUDGES)} judges")
-    return dict(zip(JUDGES, different, strict=False))
+    if twice := next((spec for spec in specs if specs.count(spec) > 1), None):
+        raise UsageError(
+            f"--role judge: {clipped(str(twice))} is named twice, and a judge is no panel with itself; name another "
+            "model, or leave it out (--passes asks each judge twice)"
+        )
+    return dict(zip(JUDGES, specs, strict=False))

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import Literal, get_args
 
 from culturepark.catalog.suites import Item
-from culturepark.domain import JsonObject, Noun
+from culturepark.domain import JsonObject, Noun, Status
 from culturepark.errors import UsageError
 from culturepark.evaluate.answers import Sheet, group_key
 from culturepark.evaluate.evaluation import record_of, score_of, sheet_of
@@ -28,10 +29,11 @@ ACROSS: tuple[Across, ...] = get_args(Across)
 USUAL = {"arm": "plain", "reasoning": "no"}
 """What a condition does not name, because it is as usual."""
 LEVEL = 0.05
-FEWEST = 6
-"""Items of which all must point one way before the sign-flip test can fall below `LEVEL`: 2 / 2**6 is .03."""
+TOO_FEW = "too few items to tell"
+WHOLE_SAMPLES = ("vsm13",)
+"""Scorers that have no value of a single item."""
 WORDS = dict.fromkeys(("nvas", "jsd", "wasserstein", "top", "sva"), "nearer") | dict.fromkeys(
-    ("choice", "moderation"), "better"
+    ("choice", "moderation", "bias"), "better"
 )
 """Measure -> what the side with the better value is called; of another one it is only higher."""
 Condition = tuple[tuple[str, str], ...]
@@ -65,7 +67,9 @@ class Difference(Noun):
     only_b: int
     """Items that only one answered; they are left out."""
     could_see: float | None
-    """About the smallest difference that would have been seen: half the width of the interval."""
+    """About the smallest difference that would have been seen beside all other tests: half the width of the interval,
+    times what the correction for their number asks for (see `holds_from`). None with too few items, and where the
+    test has found otherwise, since it is by the test that a difference is seen."""
     better: Literal["a", "b"] | None
     """The side with the better value, where the adjusted p is below .05."""
     verdict: str
@@ -168,25 +172,31 @@ def compare(sides: Sequence[tuple[Store, str]]) -> Comparison:
     base = sides[0][1]
     notes: list[str] = []
     tests: list[Test] = []
-    for (_, other), sheet, own in zip(sides[1:], sheets[1:], values[1:], strict=True):
+    for (where, other), sheet, own in zip(sides[1:], sheets[1:], values[1:], strict=True):
         same = same_items(sheets[0], sheet)
-        unlike = len(sheets[0].items.keys() & sheet.items.keys()) - len(same)
-        if unlike:
-            items = counted(unlike, "item")
+        unlike = (sheets[0].items.keys() & sheet.items.keys()) - same
+        if left_out := unlike & answered_items(sheets[0]) & answered_items(sheet):
+            items = counted(len(left_out), "item")
             notes.append(f"left out for being other than in {base}, though of the same key: {items} of {other}")
         pairs = condition_pairs(values[0], own)
         if not same or not pairs:
-            raise UsageError(nothing_in_common(base, other, bool(same), values[0], own))
+            raise UsageError(nothing_in_common((base, other), bool(same), (sheets[0], sheet), (values[0], own)))
+        notes += method_notes(base, sheets[0], other, sheet)
+        of_pair: list[Test] = []
         for first, second in pairs:
             if first != second:
                 notes.append(f"{base} was asked as {group_key(*first)}, and {other} as {group_key(*second)}")
-            tests += tests_of(
-                [value for value in values[0] if value.condition == first and value.item in same],
-                [value for value in own if value.condition == second and value.item in same],
+            of_pair += tests_of(
+                [value for value in values[0] if value.condition == first and value.item not in unlike],
+                [value for value in own if value.condition == second and value.item not in unlike],
                 between(first, second),
                 base,
                 other,
             )
+        if not any(test.shared for test in of_pair):
+            are_done = all(store.run(run_id).status == Status.DONE for store, run_id in (sides[0], (where, other)))
+            raise UsageError(nothing_shared((base, other), (values[0], own), are_done=are_done))
+        tests += of_pair
     return comparison([*zip(sides, sheets, strict=True)], None, tests, sheets[0].seed, notes)
 
 
@@ -200,8 +210,10 @@ def compare_within(store: Store, run_id: str, across: Across) -> Comparison:
     values = values_of(store, run_id, sheet)
     conditions = list(dict.fromkeys(value.condition for value in values))
     names = list(dict.fromkeys(part_of(condition, across) for condition in conditions))
+    if not names:
+        raise UsageError(f"--across {across}: {nothing_of_items(run_id, sheet)}")
     if len(names) < 2:
-        only = f"only {names[0]}" if names else "no answer that can be scored"
+        only = f"only {names[0]}"
         raise UsageError(f"--across {across}: {run_id} has {only}; evaluate with more than one to compare them")
     tests: list[Test] = []
     for first in conditions:
@@ -241,9 +253,10 @@ def comparison(
         )
     found = tuple(differences(tests, seed))
     if not found:
-        raise UsageError("no item was answered on both sides; `culturepark resume` goes on with what is unfinished")
+        are_done = all(side.status == Status.DONE for side in told)
+        raise UsageError(f"no item was answered on both sides{'' if are_done else UNFINISHED}")
     unfinished = [f"{side.evaluation} is not done: it counts as far as it is answered" for side in told
-                  if side.status != "done"]  # fmt: skip
+                  if side.status != Status.DONE]  # fmt: skip
     return Comparison(
         evaluations=tuple(told), across=across, differences=found, notes=(*dict.fromkeys(notes), *unfinished)
     )
@@ -268,19 +281,84 @@ def condition_pairs(first: Iterable[ItemValue], second: Iterable[ItemValue]) -> 
     return [(own[0], other[0])] if len(own) == len(other) == 1 else []
 
 
+def answered_items(sheet: Sheet) -> set[str]:
+    return {answer.item for answer in sheet.answers}
+
+
+def method_notes(base: str, first: Sheet, other: str, second: Sheet) -> list[str]:
+    """Say where the options of one evaluation were weighed by probabilities, and those of the other were drawn.
+
+    A sample is the coarser of the two, so that it alone can move a distance between shares.
+    """
+    methods = [method_of(first), method_of(second)]
+    if None in methods or methods[0] == methods[1]:
+        return []
+    return [
+        f"the methods differ: {base} has {methods[0]}, and {other} {methods[1]}; part of a difference may come of "
+        "that. Evaluate both with the same --method"
+    ]
+
+
+def method_of(sheet: Sheet) -> str | None:
+    """Return how the options were read; None where nothing was asked with options."""
+    shown = [answer for answer in sheet.answers if answer.shown and answer.says_something]
+    if not shown:
+        return None
+    return "probabilities" if any(answer.probabilities is not None for answer in shown) else "sampled answers"
+
+
+UNFINISHED = "; `culturepark resume` goes on with what is unfinished"
+
+
 def nothing_in_common(
-    base: str, other: str, items: bool, first: Sequence[ItemValue], second: Sequence[ItemValue]
+    names: tuple[str, str],
+    items: bool,
+    sheets: tuple[Sheet, Sheet],
+    values: tuple[Sequence[ItemValue], Sequence[ItemValue]],
 ) -> str:
+    base, other = names
     if not items:
         return f"{base} and {other} have no item in common; compare evaluations of the same suite"
-    conditions = ["; ".join(dict.fromkeys(group_key(*value.condition) for value in own)) for own in (first, second)]
-    for name, told in zip((base, other), conditions, strict=True):
-        if not told:
-            return (
-                f"nothing is said of single items of {name}, so there is nothing to pair: either it has no answer yet, "
-                f"or its scorers compare whole samples; `culturepark stats {name}` shows its figures"
-            )
-    return f"{base} and {other} have no condition in common: {conditions[0]} against {conditions[1]}"
+    for name, sheet, own in zip(names, sheets, values, strict=True):
+        if not own:
+            return nothing_of_items(name, sheet)
+    first, second = ("; ".join(dict.fromkeys(group_key(*value.condition) for value in own)) for own in values)
+    return f"{base} and {other} have no condition in common: {first} against {second}"
+
+
+def nothing_of_items(name: str, sheet: Sheet) -> str:
+    """Say why an evaluation has nothing to pair by items."""
+    if not sheet.answers:
+        return f"{name} has no answer yet{UNFINISHED}"
+    scorers = [scorer_of(scorer) for scorer in sheet.suite.scorers]
+    if all(scorer.judged for scorer in scorers):
+        return f"{name} has no ratings yet, and those are what is compared: `culturepark judge {name}` first"
+    if whole := [scorer.name for scorer in scorers if scorer.name in WHOLE_SAMPLES]:
+        return (
+            f"{whole[0]} compares a whole sample of respondents with Hofstede's scores and says nothing of single "
+            f"items, so {name} has nothing to pair; set the intervals that `culturepark stats {name}` shows beside "
+            "those of the other"
+        )
+    return f"{name} has no answer that can be scored; `culturepark stats {name}` says how many chose no option"
+
+
+def nothing_shared(
+    names: tuple[str, str], values: tuple[Sequence[ItemValue], Sequence[ItemValue]], *, are_done: bool
+) -> str:
+    """Say why two evaluations of the same items have no value in common."""
+    base, other = names
+    one, two = (list(dict.fromkeys(value.culture for value in own)) for own in values)
+    if not set(one) & set(two):
+        return (
+            f"{base} is about {', '.join(one)}, and {other} about {', '.join(two)}: there is nothing to pair; compare "
+            "evaluations of the same cultures"
+        )
+    one, two = (list(dict.fromkeys(value.metric for value in own)) for own in values)
+    if not set(one) & set(two):
+        return f"{base} and {other} have no score in common: {', '.join(one)} against {', '.join(two)}"
+    return "no item was answered on both sides" + (
+        "; evaluate both with the same --items and --seed" if are_done else UNFINISHED
+    )
 
 
 def part_of(condition: Condition, name: str) -> str:
@@ -342,12 +420,18 @@ def differences(tests: Sequence[Test], seed: int) -> Iterator[Difference]:
         )
         if pair is not None:
             found.append((test, group, pair))
-    for (test, group, pair), p_holm in zip(found, holm([pair.p for _, _, pair in found]), strict=True):
+    rivals = rivals_of([pair.p for _, _, pair in found])
+    adjusted = holm([pair.p for _, _, pair in found])
+    for (test, group, pair), p_holm, against in zip(found, adjusted, rivals, strict=True):
         shared = test.shared
-        seen = None if pair.low is None or pair.high is None else (pair.high - pair.low) / 2
         better: Literal["a", "b"] | None = None
         if p_holm < LEVEL and pair.value:
             better = "b" if (pair.value > 0) != test.smaller_is_better else "a"
+        seen = None
+        if pair.low is not None and pair.high is not None and pair.clusters >= fewest_items(against):
+            seen = (pair.high - pair.low) / 2 * holds_from(against)
+            if (abs(pair.value) >= seen) != (better is not None):
+                seen = None
         yield Difference(
             metric=test.metric,
             group=group,
@@ -365,7 +449,7 @@ def differences(tests: Sequence[Test], seed: int) -> Iterator[Difference]:
             only_b=number_of_items(test.second.keys() - test.first.keys()),
             could_see=rounded(seen),
             better=better,
-            verdict=verdict(test, better, pair.clusters),
+            verdict=verdict(test, better, pair.clusters, fewest_items(against)),
         )
 
 
@@ -373,9 +457,46 @@ def number_of_items(places: Iterable[Place]) -> int:
     return len({item for _, _, item in places})
 
 
-def verdict(test: Test, better: str | None, n: int) -> str:
+def rivals_of(pvalues: Sequence[float]) -> list[int]:
+    """Return for each test by how many its p is multiplied where Holm's steps decide on it, from 1.
+
+    All tests are in the way of the first that is seen, and each that is seen is out of the way of the others.
+    """
+    adjusted = holm(pvalues)
+    seen = sum(p < LEVEL for p in adjusted)
+    rivals = []
+    for place, p in enumerate(adjusted):
+        others = seen
+        if p < LEVEL:
+            without = holm([1.0 if at == place else own for at, own in enumerate(pvalues)])
+            others = sum(own < LEVEL for own in without)
+        rivals.append(len(pvalues) - others)
+    return rivals
+
+
+def holds_from(rivals: int) -> float:
+    """Return by how much more than half an interval of 95% a difference must be to hold beside other tests.
+
+    That is z(1 - .025 / rivals) / z(.975), from Bonferroni's share of the error rate.
+    """
+    normal = NormalDist()
+    return normal.inv_cdf(1 - LEVEL / 2 / rivals) / normal.inv_cdf(1 - LEVEL / 2)
+
+
+def fewest_items(rivals: int) -> int:
+    """Return from how many items on the sign-flip test can be below `LEVEL` beside other tests, if all point one way.
+
+    Of n items its p is 2 / 2**n at the least: six items for one test, nine for ten.
+    """
+    items = 1
+    while rivals * 2.0 ** (1 - items) >= LEVEL:
+        items += 1
+    return items
+
+
+def verdict(test: Test, better: str | None, n: int, fewest: int) -> str:
     if better is not None:
         return f"{test.b if better == 'b' else test.a} is {WORDS.get(test.metric, 'higher')}"
-    if n < FEWEST:
-        return f"too few items to tell: {FEWEST} and more are needed"
+    if n < fewest:
+        return f"{TOO_FEW}: {fewest} and more are needed"
     return "no difference that this test could see"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from textwrap import wrap
 
-from culturepark.evaluate.paired import Comparison, Difference
+from culturepark.evaluate.paired import TOO_FEW, Comparison, Difference
 from culturepark.evaluate.text import interval, number
 from culturepark.glossary import counted
 from culturepark.terminal.safe import safe
@@ -14,7 +14,7 @@ WIDTH = 78
 NOTE = (
     "Differences are b - a over the items that both answered, with 95% intervals by bootstrap over items; p is of a "
     "sign-flip test, after Holm for all rows together. `could see` is about the smallest difference that would have "
-    "been seen."
+    "held beside all other rows."
 )
 
 
@@ -45,8 +45,12 @@ def headline(comparison: Comparison) -> str:
     rows = comparison.differences
     seen = [row for row in rows if row.better]
     tests = counted(len(rows), "test")
+    few = sum(row.verdict.startswith(TOO_FEW) for row in rows)
+    if few == len(rows):
+        return f"Too few items to tell, in {'each of ' if few > 1 else ''}{tests}."
     if not seen:
-        return f"No difference that {tests} could see."
+        too_few = f"; in {few} of them there are too few items to tell" if few else ""
+        return f"No difference that {tests} could see{too_few}."
     by = list(dict.fromkeys(row.verdict for row in seen))
     told = "; ".join(f"{safe(words)} in {sum(row.verdict == words for row in seen)}" for words in by)
     return f"They differ: {told} of {tests}."
@@ -94,8 +98,15 @@ def places_of(row: Difference) -> int:
 
 
 def who(group: str) -> str:
-    """Return a group in few words: `german persona en`."""
-    return " ".join(part.partition("=")[2] or part for part in group.split(","))
+    """Return a group in few words: `german persona en`, and `german persona en reasoning`."""
+    return " ".join(in_short(*part.partition("=")[::2]) for part in group.split(","))
+
+
+def in_short(name: str, value: str) -> str:
+    """Return what a part of a group is; one that only says yes or no, by its name."""
+    if not value or value == "yes":
+        return name
+    return f"{name} {value}" if {"yes", "no"} & set(value.split("|")) else value
 
 
 def p_value(p: float) -> str:

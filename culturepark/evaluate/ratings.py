@@ -289,7 +289,15 @@ def near_people(ratings: Rated) -> Iterator[Figure]:
 
 def rating_notes(scores: Iterable[Score]) -> Iterator[str]:
     """Yield what a reader has to know before any mean: judges that say nothing, do not agree, or cannot be read."""
-    for ratings in rated(scores):
+    every = rated(scores)
+    if alone := [ratings.scale for ratings in every if ratings.judges and not ratings.swapped]:
+        yield (
+            f"means on {', '.join(alone)} have no null: no answer to another item was rated there, since --null was 0, "
+            "or each scale has a single item"
+        )
+    if any(ratings.people for ratings in every):
+        yield "means by people have no null: their sheet holds no answers to other items"
+    for ratings in every:
         for judge, own in sorted(ratings.judges.items()):
             values = set(own.values())
             if len(own) >= FEWEST and len(values) == 1:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +23,9 @@ from culturepark.catalog.suites import Item, Suite
 from culturepark.domain import shipped_cultures
 from culturepark.errors import UsageError
 from culturepark.files import exists
+from culturepark.glossary import counted
 from culturepark.languages.countries import country_name
+from culturepark.terminal.safe import tell
 
 Tool = Literal["lm-eval", "inspect"]
 Kind = Literal["choice", "shares", "pairs", "text"]
@@ -93,6 +95,8 @@ class Exported:
     questions: int
     left_out: int
     """Items with options and no target, which those tools cannot score."""
+    notes: tuple[str, ...]
+    """What the tool does not score, and what of the suite stays behind; the README has it too."""
 
 
 def export_suite(suite: Suite, tool: Tool, out: Path) -> Exported:
@@ -109,6 +113,8 @@ def export_suite(suite: Suite, tool: Tool, out: Path) -> Exported:
         )
     kinds = [kind for kind in METRICS if any(doc.kind == kind for doc in docs)]
     files = lm_eval_files(suite, docs, kinds) if tool == "lm-eval" else inspect_files(suite, docs, kinds)
+    notes = (*unscored(docs), *left_behind(suite))
+    files[f"{names_base(suite)}.README.md"] = readme(suite, tool, notes)
     for name in files:
         if exists(out / name) and not (name == "utils.py" and (out / name).read_text("utf-8") == files[name]):
             raise UsageError(f"{shown(out / name)} is there already, and stays as it is; take another --out")
@@ -119,7 +125,51 @@ def export_suite(suite: Suite, tool: Tool, out: Path) -> Exported:
     except OSError as error:
         raise UsageError(f"{shown(out)} cannot be written: {error.strerror}; name another folder with --out") from None
     left_out = len(suite.items) - len({doc.item.key for doc in docs})
-    return Exported([out / name for name in files], len(docs), left_out)
+    for note in notes:
+        tell(f"note: {note}")
+    return Exported([out / name for name in files], len(docs), left_out, notes)
+
+
+def unscored(docs: Sequence[Doc]) -> Iterator[str]:
+    """Yield a note on questions that the tool puts and cannot score."""
+    texts = [doc for doc in docs if doc.kind == "text"]
+    if without := sum(doc.item.reference is None for doc in texts):
+        yield (
+            f"{without:,} of {counted(len(texts), 'question')} in free text have no reference: their target is empty, "
+            "the tool has no score for them but whether anything was said (`answered`), and `word_overlap` is 0 "
+            "whatever was; have the answers rated"
+        )
+
+
+def left_behind(suite: Suite) -> Iterator[str]:
+    """Yield a note on what a suite asks under conditions that the tool knows nothing of."""
+    conditions = suite.conditions
+    arms = [arm.name for arm in conditions.arms if arm.prompt is not None]
+    kinds = [
+        f"the {'arm' if len(arms) == 1 else 'arms'} {', '.join(arms)}, which put a prompt before each question"
+        if arms
+        else "",
+        f"the framings {', '.join(conditions.framings)}" if conditions.framings != ("neutral",) else "",
+        f"{conditions.respondents} respondents of each culture" if conditions.respondents else "",
+        "thinking aloud" if any(conditions.reasoning) else "",
+    ]
+    if told := "; ".join(kind for kind in kinds if kind):
+        yield f"left behind, since each question is put once and without a prompt: {told}"
+
+
+def readme(suite: Suite, tool: Tool, notes: Sequence[str]) -> str:
+    base = names_base(suite)
+    run = (
+        f"lm_eval --include_path . --tasks {base} --model hf --model_args pretrained=MODEL"
+        if tool == "lm-eval"
+        else f"inspect eval {base}.py --model MODEL"
+    )
+    card = "".join(f"- {name.replace('_', ' ')}: {text}\n" for name, text in suite.card.model_dump().items())
+    told = "".join(f"- {note}\n" for note in notes) or "Every question has a score.\n"
+    return (
+        f"# {suite.title}\n\nThe suite `{suite.name}` as tasks of {tool}, written by culturepark {__version__}.\n\n"
+        f"```sh\n{run}\n```\n\n## What is not in it\n\n{told}\n## Card\n\n{card}"
+    )
 
 
 def docs_of(suite: Suite) -> Iterator[Doc]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from culturepark import __version__
+from culturepark import __version__, interface
 from culturepark.catalog.suites import Item
 from culturepark.evaluate import measures
 from culturepark.evaluate.answers import Answer, Pool, Sheet, group_key
@@ -21,12 +21,13 @@ from culturepark.evaluate.figures import ItemValue
 from culturepark.evaluate.measures import Distribution
 from culturepark.evaluate.paired import Condition, values_of
 from culturepark.evaluate.scorers.survey import METRICS, SMALLER_IS_NEARER, nulls_of, people_of
-from culturepark.evaluate.text import NAMES, merged, number
+from culturepark.evaluate.text import CONSTANTS, NAMES, asked_of, merged, number
 from culturepark.languages.countries import country_name
 from culturepark.models.ledger import now
 from culturepark.redact import without_secrets
 from culturepark.report.page import MARK, digest, environment, part, print_out, put, refuse_what_is_not_ours
 from culturepark.store.store import Store
+from culturepark.terminal.safe import tell
 
 ITEMS = 900
 """Items on a page, over all cultures and conditions: about 3 MB."""
@@ -39,6 +40,23 @@ LONGEST = 600
 CONDUCT = ("abstained", "outside_mass", "leakage", "first_place", "answered")
 """Figures of how the model answers, whatever it says; with those that begin like the next."""
 ALWAYS = "always_"
+NULLS = {
+    "swapped answers": (
+        "answers to other items",
+        "Judges rated some answers as if they had been given to another item; that is what stands beside.",
+    ),
+    "chance": ("chance", "That is an option drawn blindly."),
+    "coin": ("a coin", "It takes the near and the far filler equally often."),
+    "majority": ("the commonest label", "That is one label for everything."),
+    "longest option": ("the longest option", "That is a reader who knows nothing but how long the options are."),
+    "equal answers": ("equal answers", "That is one answer to all items, whatever the culture."),
+    "pooled share": ("the pooled share", "That is each label as often as raters gave it to all items."),
+    "zero": ("no difference", "That is two arms of which neither changes anything."),
+}
+"""Null of a suite without a survey -> what a headline calls it, and what it is."""
+A_CONSTANT = (
+    "A constant is an answer that knows nothing of anybody, such as the middle of the scale, or all options alike."
+)
 CARD = {
     "by": "Who wrote it",
     "written_for": "For whom",
@@ -124,17 +142,22 @@ def write(store: Store, run_id: str, out: Path | None) -> Path | None:
     """
     place = out or Path(f"{run_id}.html")
     pieces = page(store, run_id)
+    if interface.language() != interface.ENGLISH:
+        tell("note: pages of evaluations are in English")
     if str(place) == "-":
-        print_out(pieces)
+        with interface.showing(interface.ENGLISH):
+            print_out(pieces)
         return None
     refuse_what_is_not_ours(place)
-    put(pieces, place, store.database.mode)
+    with interface.showing(interface.ENGLISH):
+        put(pieces, place, store.database.mode)
     return place
 
 
 def page(store: Store, run_id: str) -> Iterator[str]:
     told, sheet = document(store, run_id), sheet_of(store, run_id)
-    parts = list(parts_of_page(sheet, values_of(store, run_id, sheet), told.against_constant))
+    values_of_items = values_of(store, run_id, sheet)
+    parts = list(parts_of_page(sheet, values_of_items, told.against_constant))
     style = part("page.css")
     tables, conduct = figure_tables(told)
     values = {
@@ -146,6 +169,12 @@ def page(store: Store, run_id: str) -> Iterator[str]:
         "suite": sheet.suite,
         "verdicts": [(culture, verdicts_of(rows)) for culture, rows in by_culture(told.against_constant).items()],
         "headline": headline(told.against_constant),
+        "beside": what_stands_beside(told.against_constant),
+        "is_of_constants": of_constants(told.against_constant),
+        "asked": asked_of(told),
+        "method": method_in_words(sheet, str(told.settings["method"])),
+        "spelled_out": spelled_out(told, values_of_items),
+        "is_paired": bool(values_of_items),
         "card": [(words, getattr(sheet.suite.card, name)) for name, words in CARD.items()],
         "tables": tables,
         "conduct": conduct,
@@ -169,30 +198,69 @@ def by_culture(rows: Sequence[AgainstConstant]) -> dict[str, list[AgainstConstan
     return dict(found)
 
 
+def of_constants(rows: Sequence[AgainstConstant]) -> bool:
+    """Whether the model stands beside constants that a survey knows, so that nearer is nearer to people."""
+    return all(row.constant in CONSTANTS for row in rows)
+
+
 def headline(rows: Sequence[AgainstConstant]) -> str:
-    """Say whether the model beats a constant; empty where there is nothing to say it of."""
+    """Say whether the model beats what knows nothing; empty where there is nothing to say it of."""
     if not rows:
         return ""
-    nearer = sum(row.verdict == "nearer" for row in rows)
-    if nearer == len(rows):
-        return "Nearer to people than any constant answer"
-    if not nearer:
-        return "Not nearer to people than a constant answer"
-    return f"Nearer than a constant answer in {nearer} of {len(rows)} comparisons"
+    beside = " or ".join(dict.fromkeys(null_in_words(row.constant) for row in rows))
+    better, worse = better_and_worse(rows)
+    if of_constants(rows):
+        beside, better, worse = "a constant answer", f"{better} to people", f"{worse} from people"
+    ahead = sum(row.verdict == "nearer" for row in rows)
+    if ahead == len(rows):
+        return f"{better.capitalize()} than {beside}"
+    if ahead:
+        return f"{better.capitalize()} than {beside} in {ahead} of {len(rows)} comparisons"
+    if all(row.verdict == "farther" for row in rows):
+        return f"{worse.capitalize()} than {beside}"
+    return f"Not shown to be {better} than {beside}"
 
 
-def verdicts_of(rows: Sequence[AgainstConstant]) -> list[tuple[str, str, str, str, str]]:
-    """Return score, value, the constant beside it, the verdict and the condition in words."""
-    return [
-        (
-            NAMES.get(row.metric, row.metric),
-            number(row.value, places_of(row.metric)),
-            f"{row.constant} {number(row.constant_value, places_of(row.metric))}",
-            row.verdict,
-            in_words(row.condition),
-        )
-        for row in rows
-    ]
+def better_and_worse(rows: Sequence[AgainstConstant]) -> tuple[str, str]:
+    """Return what either side of a null is called."""
+    return ("nearer", "farther") if of_constants(rows) else ("better", "worse")
+
+
+def null_in_words(name: str) -> str:
+    return "a constant" if name in CONSTANTS else NULLS[name][0] if name in NULLS else name
+
+
+def what_stands_beside(rows: Sequence[AgainstConstant]) -> str:
+    """Say what the nulls of the opening are."""
+    if of_constants(rows):
+        return A_CONSTANT
+    return " ".join(dict.fromkeys(NULLS[row.constant][1] for row in rows if row.constant in NULLS))
+
+
+def method_in_words(sheet: Sheet, method: str) -> str:
+    """Return how answers were got; options have a method, and free text has none."""
+    have_options = {bool(answer.shown) for answer in sheet.answers} or {True}
+    words = {True: f"options by {method}", False: "answers in free text"}
+    return ", ".join(words[kind] for kind in (True, False) if kind in have_options)
+
+
+def spelled_out(told: Document, values: Sequence[ItemValue]) -> list[tuple[str, str]]:
+    """Return the scores of the page that have plain words, with those."""
+    there = {str(figure["metric"]) for figure in told.figures} | {value.metric for value in values}
+    return [(name, words) for name, words in NAMES.items() if name in there]
+
+
+def verdicts_of(rows: Sequence[AgainstConstant]) -> list[tuple[str, str, str, str, str, str]]:
+    """Return score, value, the null beside it, the verdict, the condition in words, and the class of the verdict."""
+    better, worse = better_and_worse(rows)
+    words = {"nearer": (better, "good"), "farther": (worse, "bad")}
+    told = []
+    for row in rows:
+        places = places_of(row.metric)
+        verdict, kind = words.get(row.verdict, (row.verdict, "small"))
+        null = f"{row.constant} {number(row.constant_value, places)}"
+        told.append((row.metric, number(row.value, places), null, verdict, in_words(row.condition), kind))
+    return told
 
 
 def places_of(metric: str) -> int:
@@ -231,11 +299,12 @@ def parts_of_page(sheet: Sheet, values: Sequence[ItemValue], against: Sequence[A
         ranked = sorted(own, key=lambda pool: badness(pool, worth[pool.condition, pool.group, pool.item.key]))
         told = [row for row in against if row.culture == culture and row.condition == group_key(*condition)]
         nearer = sum(row.verdict == "nearer" for row in told)
+        beside = " or ".join(dict.fromkeys(null_in_words(row.constant) for row in told))
         yield Part(
             anchor=f"part-{index}",
             culture=culture,
             condition=in_words(group_key(*condition)),
-            verdict=f"nearer than a constant by {nearer} of {len(told)} scores" if told else "",
+            verdict=f"{better_and_worse(told)[0]} than {beside} by {nearer} of {len(told)} scores" if told else "",
             items=[item_view(pool, worth[pool.condition, pool.group, pool.item.key]) for pool in ranked[:most]],
             left_out=max(0, len(ranked) - most),
             unread=sum(not pool.valid for pool in own if pool.item.options),
@@ -280,7 +349,7 @@ def scores_of(pool: Pool, values: Sequence[ItemValue]) -> Iterator[tuple[str, st
             choose = min if value.metric in SMALLER_IS_NEARER else max
             name = choose(known, key=lambda name: known[name])
             best = f"{name} {number(known[name], places_of(value.metric))}"
-        yield NAMES.get(value.metric, value.metric), number(value.value, places_of(value.metric)), best
+        yield value.metric, number(value.value, places_of(value.metric)), best
 
 
 def bars_of(pool: Pool, item: Item) -> list[Bar]:

@@ -34,6 +34,7 @@ from culturepark.stats.run_stats import culture_counts, seconds_by_stage, stats,
 from culturepark.store.dialogue_view import Scenes
 from culturepark.store.search import Lists
 from culturepark.store.store import Store
+from culturepark.terminal.safe import safe, tell
 
 HERE = Path(__file__).parent
 SCRIPTS = ("make", "data", "search", "list", "persona", "behind", "calls", "reader", "main")
@@ -113,8 +114,10 @@ def put(pieces: Iterator[str], place: Path, mode: int) -> None:
         real = place.resolve()  # a link leads to the file
         aside = real.with_name(f".{real.name[:100]}.{os.getpid()}.part")
         real.parent.mkdir(parents=True, exist_ok=True)
+        is_there = False
         with suppress(FileNotFoundError):
             mode &= real.stat().st_mode
+            is_there = True
         aside.unlink(missing_ok=True)
         try:
             descriptor = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)  # a new file, not a link
@@ -126,6 +129,8 @@ def put(pieces: Iterator[str], place: Path, mode: int) -> None:
             aside.replace(real)
         finally:
             aside.unlink(missing_ok=True)
+        if is_there:
+            tell(f"note: {safe(place)} was an earlier page of culturepark, and has been replaced")
     except OSError as error:
         raise StoreError(f"cannot write {place}: {error.strerror}") from None
 

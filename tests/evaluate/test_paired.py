@@ -10,6 +10,9 @@ import pytest
 
 from culturepark.catalog.suites import Item
 from culturepark.domain import JsonObject
+from culturepark.evaluate import paired
+from culturepark.evaluate.paired import differences, fewest_items, holds_from
+from culturepark.evaluate.paired_text import who
 from tests.cli.test_cli import cli
 from tests.evaluate.test_evaluate import Reply, by_code, evaluated, midpoint, shown
 from tests.support.endpoint import Fault, weighed
@@ -73,7 +76,8 @@ def test_whoever_is_nearer_on_every_item_is_named() -> None:
     assert row["difference"] == pytest.approx(row["value_b"] - row["value_a"])
     assert row["low"] <= row["difference"] <= row["high"]
     assert row["p"] <= row["p_holm"] < 0.05
-    assert row["could_see"] == pytest.approx((row["high"] - row["low"]) / 2, abs=1e-5)
+    half = (row["high"] - row["low"]) / 2
+    assert row["could_see"] == pytest.approx(half, abs=1e-5)  # the other three are seen, and in nothing's way
     turned = difference(compared("near", "far"), "jsd")
     assert (turned["verdict"], turned["better"]) == ("near is nearer", "a")
     assert turned["difference"] == pytest.approx(-row["difference"])
@@ -181,3 +185,97 @@ def test_items_of_one_key_that_are_not_the_same_are_left_out(folder: Path) -> No
     none = cli("compare", "first", "other")
     assert none.code == 2
     assert "no item in common" in none.err
+
+
+def a_test(values: list[float], group: str = "DEU") -> paired.Test:
+    first = {("german", group, f"q{n}"): 0.0 for n in range(len(values))}
+    second = {("german", group, f"q{n}"): value for n, value in enumerate(values)}
+    return paired.Test("jsd", (("culture", group),), "a", "b", first, second, smaller_is_better=True)
+
+
+def test_what_could_be_seen_holds_beside_all_other_tests_and_contradicts_none() -> None:
+    """A difference whose own interval leaves 0 out, beside fifteen others of nothing, is not seen and not called so."""
+    clear = [0.1 + 0.16 * (-1) ** n for n in range(18)]
+    nothing = [0.1 * (-1) ** n for n in range(18)]
+    alone = next(differences([a_test(clear)], 1))
+    (row, *others) = differences([a_test(clear), *(a_test(nothing, f"G{n}") for n in range(15))], 1)
+    assert alone.better == "a"  # a divergence, smaller where it is nearer
+    assert alone.low is not None
+    assert alone.high is not None
+    assert alone.could_see == pytest.approx((alone.high - alone.low) / 2, abs=1e-5)
+    assert row.better is None
+    assert row.low is not None
+    assert row.low > 0
+    for one in (row, *others):
+        assert one.could_see is None or one.could_see > abs(one.difference)
+    assert holds_from(1) == pytest.approx(1)
+    assert holds_from(16) == pytest.approx(2.955 / 1.96, abs=0.002)  # z of .025 / 16
+    assert others[0].could_see == pytest.approx(
+        holds_from(16) * ((others[0].high or 0) - (others[0].low or 0)) / 2, abs=1e-5
+    )
+
+
+def test_too_few_items_are_counted_beside_the_number_of_tests() -> None:
+    assert [fewest_items(tests) for tests in (1, 2, 10)] == [6, 7, 9]
+    rows = list(differences([a_test([0.1] * 6, f"G{n}") for n in range(2)], 1))
+    assert {row.verdict for row in rows} == {"too few items to tell: 7 and more are needed"}
+    assert all(row.could_see is None for row in rows)
+
+
+def test_a_headline_does_not_call_too_few_items_no_difference() -> None:
+    for name, masses in (("far", alike), ("near", half_way)):
+        evaluated(by_code(masses), "--framing", "persona", "--items", "5", "--run-id", name)
+    told = cli("compare", "far", "near").out
+    assert "Too few items to tell, in each of 4 tests." in told
+    assert "No difference" not in told
+
+
+def test_items_that_one_suite_lacks_are_counted(folder: Path) -> None:
+    """Of 30 items one is reworded, one has another key, and one is gone."""
+    keys = [f"q{n}" for n in range(30)]
+    for name, own, changed in (("f1", keys, ""), ("f2", [*keys[:28], "renamed"], "q0")):
+        lines = [
+            f"- {{key: {key}, question: '{key}{' now' if key == changed else ''}?', "
+            "options: [{code: 1, label: a}, {code: 2, label: b}], shares: {DEU: {1: 0.7, 2: 0.3}}}"
+            for key in own
+        ]
+        text = SUITE.format(name=name, question="x").partition("items:")[0] + "items:\n" + "\n".join(lines) + "\n"
+        (folder / f"{name}.yaml").write_text(text, "utf-8")
+        done = cli("evaluate", f"{name}.yaml", "--culture", "german", "--model", "scripted", "--run-id", name)
+        assert done.code == 0, done.err
+    document = compared("f1", "f2")
+    row = difference(document, "jsd")
+    assert (row["n"], row["only_a"], row["only_b"]) == (27, 2, 1)
+    assert any("1 item of f2" in note for note in document["notes"])
+
+
+def test_a_note_says_that_methods_differ() -> None:
+    evaluated(by_code(half_way), *PERSONA, "--run-id", "weighed")
+    evaluated(by_code(half_way), *PERSONA, "--method", "samples", "--samples", "2", "--run-id", "drawn")
+    (note,) = compared("weighed", "drawn")["notes"]
+    assert "weighed has probabilities, and drawn sampled answers" in note
+    assert not compared("weighed", "weighed")["notes"]
+
+
+def test_cultures_that_are_not_the_same_are_named_and_nothing_is_to_be_resumed() -> None:
+    for culture in CULTURES:
+        evaluated(by_code(midpoint), *PERSONA, "--run-id", culture, culture=culture)
+    done = cli("compare", *CULTURES)
+    assert done.code == 2
+    assert "german is about german, and turkish about turkish" in done.err
+    assert "resume" not in done.err
+
+
+def test_what_has_no_value_of_single_items_says_why() -> None:
+    options = ("--culture", "german", "--respondents", "0", "--model", "scripted")
+    for name in ("one", "two"):
+        done = cli("evaluate", "vsm13", *options, "--run-id", name)
+        assert done.code == 0, done.err
+    done = cli("compare", "one", "two")
+    assert done.code == 2
+    assert "vsm13 compares a whole sample" in done.err
+
+
+def test_a_group_names_its_reasoning() -> None:
+    assert who("culture=german,framing=neutral,language=en,reasoning=yes") == "german neutral en reasoning"
+    assert who("culture=german,reasoning=no|yes") == "german reasoning no|yes"

@@ -7,6 +7,8 @@ from math import log
 import pytest
 
 from culturepark.catalog.suites import Item
+from culturepark.evaluate.document import by_figures
+from culturepark.evaluate.paired import item_values
 from culturepark.evaluate.scorers import scorer_of
 from tests.support.sheets import a_sheet, a_suite, an_item, figure, figures
 
@@ -21,18 +23,31 @@ def by_context(item: Item, *_: object) -> dict[int, float]:
 
 def test_contexts_and_topics_are_told_apart() -> None:
     found = figures(a_sheet(PAIRS + AGNOSTIC, by_context, "bias"))
-    both = figure(found, "bias", "coin", culture="arabic")
-    assert (both.value, both.null_value, both.ceiling, both.n) == (50, 50, None, 16)
+    assert not [f for f in found if "contextualised" in f.group]
     assert figure(found, "bias", "coin", culture="arabic", context="agnostic").value == 100
-    asked = figure(found, "bias", "coin", culture="arabic", context="contextualised")
-    assert (asked.value, asked.ceiling, asked.skill) == (0, 0, 1)
+    asked = figure(found, "bias", "coin", culture="arabic")
+    assert (asked.value, asked.n, asked.ceiling, asked.skill) == (0, 8, 0, 1)
     assert asked.high is not None
     assert 0 < asked.high < 50  # eight pairs do not say that there is never a ninth
-    assert figure(found, "log_odds", "coin", culture="arabic", context="contextualised").value == pytest.approx(
-        log(3), abs=1e-6
+    assert figure(found, "log_odds", "coin", culture="arabic").value == pytest.approx(log(3), abs=1e-6)
+    assert figure(found, "log_odds", "coin", culture="arabic", context="agnostic").value == pytest.approx(
+        -log(3), abs=1e-6
     )
-    assert figure(found, "log_odds", "coin", culture="arabic").value == pytest.approx(0, abs=1e-6)
-    assert figure(found, "bias", culture="arabic", topic="drink/agnostic").value == 100
+
+
+def test_the_headline_is_of_pairs_that_ask_for_the_near_filler() -> None:
+    """Of agnostic pairs neither end is good, so that nothing says whether they beat a coin."""
+    sheet = a_sheet(PAIRS + AGNOSTIC, by_context, "bias")
+    (row,) = by_figures(sheet, figures(sheet))
+    assert (row.metric, row.value, row.n, row.verdict) == ("bias", 0, 8, "nearer")
+    alone = a_sheet(AGNOSTIC, by_context, "bias")
+    assert by_figures(alone, figures(alone)) == []
+
+
+def test_comparisons_hold_contexts_apart() -> None:
+    sheet = a_sheet(PAIRS + AGNOSTIC, by_context, "bias")
+    values = {(one.metric, one.value, one.smaller_is_better) for one in item_values(sheet)}
+    assert values == {("bias", 0, True), ("bias_agnostic", 100, False)}
 
 
 def test_the_place_of_a_filler_is_no_bias() -> None:

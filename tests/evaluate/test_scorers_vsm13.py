@@ -11,6 +11,7 @@ from culturepark.catalog.hofstede import hofstede
 from culturepark.catalog.suites import Item
 from culturepark.evaluate import vsm
 from culturepark.evaluate.answers import Sheet
+from culturepark.evaluate.figures import Figure
 from culturepark.evaluate.scorers import scorer_of
 from culturepark.evaluate.scorers.vsm13 import number_of
 from tests.support.sheets import a_sheet, a_suite, an_answer, an_item, figure, figures
@@ -41,7 +42,9 @@ def test_scores_by_hand() -> None:
     constant = fmean(v for v in known.values() if v is not None) - 35 / 3
     assert figure(found, "vsm_pdi", culture="turkish").value == pytest.approx(35 + constant, abs=1e-5)
     assert figure(found, "vsm_pdi", culture="german").value == pytest.approx(constant, abs=1e-5)
-    assert figure(found, "vsm_pdi", culture="german").ceiling == 35
+    assert figure(found, "vsm_pdi", culture="german").ceiling is None
+    published = figure(found, "vsm_pdi_by_hofstede", culture="german")
+    assert (published.value, published.n, published.null_name) == (35, 0, None)
     assert figure(found, "vsm_pdi", culture="german").null_value == pytest.approx((35 + 66 + 60) / 3, abs=1e-5)
     korean = figure(found, "vsm_idv", culture="korean").value
     german = figure(found, "vsm_idv", culture="german").value
@@ -107,7 +110,9 @@ def test_two_cultures_have_differences_and_no_scores() -> None:
     found = figures(a_sheet(ITEMS, patriarchal, "vsm13", ("turkish", "german"), respondents=30))
     assert not [f for f in found if f.metric in ("vsm_distance", "vsm_pdi")]
     row = figure(found, "vsm_difference_pdi", culture="turkish", against="german")
-    assert (row.value, row.null_value, row.ceiling, row.skill) == (35, 0, 66 - 35, None)
+    assert (row.value, row.null_value, row.ceiling, row.skill) == (35, 0, None, None)
+    published = figure(found, "vsm_difference_pdi_by_hofstede", culture="turkish", against="german")
+    assert published.value == 66 - 35
     assert figure(found, "vsm_distance_as_published", culture="german").value == pytest.approx(
         EQUAL["german"], abs=0.05
     )
@@ -206,3 +211,26 @@ def test_the_published_way_takes_one_answer_and_25_for_35() -> None:
     assert turkish is not None
     assert german is not None
     assert turkish - german == pytest.approx(35 * 2 / 30, abs=1e-5)
+
+
+def test_a_card_that_is_asked_again_is_no_further_person() -> None:
+    """Six cards that each answer five times have the interval of six people, and not of thirty."""
+    base = a_sheet(ITEMS, equal, "vsm13", EUROPE, respondents=30)
+    spread = [replace(a, choice=1 + (a.repeat % 6 * 7 + int(a.item[1:])) % 5) for a in base.answers]
+    cards = [replace(a, respondent=f"{a.group}-{a.repeat % 6}") for a in spread]
+    once = [answer for answer in cards if answer.repeat <= 6]
+    of_thirty, of_cards, of_six = (figures(replace(base, answers=answers)) for answers in (spread, cards, once))
+    wide, narrow = (figure(found, "vsm_pdi", culture="german") for found in (of_cards, of_thirty))
+    six = figure(of_six, "vsm_pdi", culture="german", respondents="few")
+    assert wide.value == pytest.approx(narrow.value)
+    assert (wide.low, wide.high) == pytest.approx((six.low, six.high))
+
+    def width(row: Figure) -> float:
+        assert row.low is not None
+        assert row.high is not None
+        return row.high - row.low
+
+    assert width(wide) > 1.8 * width(narrow)
+    assert figure(of_cards, "vsm_cards", culture="german").value == 6
+    assert figure(of_cards, "vsm_respondents", culture="german").value == 30
+    assert not [f for f in of_thirty if f.metric == "vsm_cards"]

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from culturepark.catalog.suites import Suite
+from culturepark.catalog.suites import Suite, find_suite
 from culturepark.errors import UsageError
 from culturepark.export.suites import METRICS, TOOLS, Tool, export_suite
 from culturepark.models.tokens import offer_tables
@@ -143,6 +143,26 @@ def test_a_task_file_of_inspect_is_python_with_a_task_for_each_kind(tmp_path: Pa
     assert [sample["target"] for sample in samples] == ["A", "B"]
     assert samples[0]["metadata"]["shares"] == [0.75, 0.0, 0.25]
     assert rows(tmp_path / "table_drinks_text.jsonl")[0]["target"] == "With water."
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_what_a_tool_does_not_score_and_what_stays_behind_is_said(
+    tool: Tool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    support = find_suite("support")
+    done = export_suite(support, tool, tmp_path)
+    unscored, behind = done.notes
+    assert f"{len(support.items)} of {len(support.items)} questions in free text have no reference" in unscored
+    arms = [arm.name for arm in support.conditions.arms if arm.prompt]
+    assert arms
+    assert f"the arms {', '.join(arms)}" in behind
+    readme = (tmp_path / "support.README.md").read_text("utf-8")
+    told = " ".join(capsys.readouterr().err.split())
+    for note in done.notes:
+        assert note in readme
+        assert note in told
+    assert support.card.not_asked.strip() in readme
+    assert export_suite(suite(), tool, tmp_path).notes == ()  # its text has a reference
 
 
 @pytest.mark.parametrize("tool", TOOLS)

@@ -13,6 +13,7 @@ import pytest
 
 import culturepark
 from culturepark.evaluate.answer_trace import AnswerTrace
+from culturepark.evaluate.document import AgainstConstant
 from culturepark.report import evaluation as pages
 from tests.cli.test_cli import cli
 from tests.support.browser import opened
@@ -126,7 +127,12 @@ def test_what_suites_and_models_wrote_is_text_and_nothing_else() -> None:
 def test_the_opening_says_whether_a_constant_is_beaten_and_the_card_whom_nobody_asked() -> None:
     held()
     html, page = page_of()
-    assert "than a constant answer" in html.partition("</header>")[0]
+    opening = html.partition("</header>")[0]
+    assert "to people than a constant answer" in opening
+    assert "such as the middle of the scale" in opening
+    assert "to 3 items;" in opening
+    assert html.count("means alike, 0-100") == 1 + html.count('title="means alike, 0-100"')
+    assert re.search(r'<th scope="row">nvas</th>', html)  # as the terminal calls it
     assert any("everybody who was away" in text for text in page.texts)
     assert any("A <u>writer</u>" in text for text in page.texts)
     anchors = {one["href"] for one in page.of("a")}
@@ -158,7 +164,70 @@ def test_a_page_replaces_no_file_that_is_not_ours() -> None:
     Path("mine.html").write_text("my own", "utf-8")
     assert cli("report", "seen", "-o", "mine.html").code == 2
     assert Path("mine.html").read_text("utf-8") == "my own"
-    assert cli("report", "seen", "-o", "-").out.startswith("<!doctype html>")
+    first = cli("report", "seen", "-o", "-")
+    assert first.out.startswith("<!doctype html>")
+    assert first.err == ""
+    assert "replaced" not in cli("report", "seen").err
+    assert "seen.html was an earlier page of culturepark, and has been replaced" in cli("report", "seen").err
+
+
+def test_pages_of_evaluations_are_in_english_and_say_so_once() -> None:
+    held()
+    done = cli("report", "seen", "--lang", "de", "-o", "german.html")
+    assert done.err.count("pages of evaluations are in English") == 1
+    german, english = (re.sub(r"on \d{4}-.*? UTC", "", html) for html in
+                       (Path("german.html").read_text("utf-8"), page_of()[0]))  # fmt: skip
+    assert german == english
+
+
+def test_what_was_asked_is_counted_and_not_the_whole_suite() -> None:
+    held("--items", "2")
+    html, _ = page_of()
+    assert "to 2 of 3 items;" in html
+
+
+def a_row(verdict: str, constant: str = "midpoint", metric: str = "jsd") -> AgainstConstant:
+    return AgainstConstant.model_validate(
+        {"culture": "german", "condition": "", "metric": metric, "value": 1.0, "constant": constant,
+         "constant_value": 1.0, "difference": 0.0, "low": None, "high": None, "p": None, "n": 3, "verdict": verdict}
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "constant", "words"),
+    [
+        (["nearer", "nearer"], "midpoint", "Nearer to people than a constant answer"),
+        (["nearer", "farther"], "uniform", "Nearer to people than a constant answer in 1 of 2 comparisons"),
+        (["farther", "farther"], "midpoint", "Farther from people than a constant answer"),
+        (["farther", "no difference seen"], "midpoint", "Not shown to be nearer to people than a constant answer"),
+        (["no difference seen"], "swapped answers", "Not shown to be better than answers to other items"),
+        (["nearer"], "swapped answers", "Better than answers to other items"),
+        (["farther"], "chance", "Worse than chance"),
+        (["no difference seen"], "equal answers", "Not shown to be better than equal answers"),
+        ([], "", ""),
+    ],
+)
+def test_a_headline_says_what_was_shown_beside_the_null_that_is_there(
+    verdicts: list[str], constant: str, words: str
+) -> None:
+    rows = [a_row(verdict, constant) for verdict in verdicts]
+    assert pages.headline(rows) == words
+    assert ("middle of the scale" in pages.what_stands_beside(rows)) == (constant in ("midpoint", "uniform", ""))
+
+
+def test_free_text_has_no_method_of_options(folder: Path) -> None:
+    suite = json.loads((folder / "guests.yaml").read_text("utf-8"))
+    suite |= {
+        "scorers": ["judged"],
+        "scales": ["empathy"],
+        "items": [{"key": "a", "question": "What do guests bring?"}],
+    }
+    (folder / "free.yaml").write_text(json.dumps(suite), "utf-8")
+    assert cli("evaluate", "free.yaml", "--model", "scripted", "--run-id", "free").code == 0
+    html, _ = page_of("free")
+    assert "answers in free text;" in html
+    assert "options by" not in html
+    assert "culturepark compare" not in html  # there is nothing to pair before somebody has rated
 
 
 def test_an_answer_leads_to_question_call_scores_and_card() -> None:

@@ -7,7 +7,8 @@ with one difference: there the likelihoods of two whole sentences are compared, 
 endpoints give no likelihood of a text that one sends. So figures of both kinds are not to be compared.
 
 A context may ask for the near filler, or be agnostic, so that either would do. Then the topic ends in `/agnostic`, and
-50 is as good as it gets; elsewhere 0 is.
+50 is as good as it gets; elsewhere 0 is. So the two are never pooled: `bias` is of the contexts that ask for the near
+filler wherever there are any, and agnostic ones stand apart as `context=agnostic`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from math import log
 from culturepark.catalog.suites import Item, Suite
 from culturepark.evaluate.answers import Answer, Pool, Sheet
 from culturepark.evaluate.classification import SMALLEST_PROBABILITY
-from culturepark.evaluate.figures import Figure, Headline, Score
+from culturepark.evaluate.figures import Figure, Headline, ItemValue, Score
 from culturepark.evaluate.measures import SAME
 from culturepark.evaluate.scorers.aggregate import Cell, by, by_condition, figures_of, mean_beside_nulls, slices
 from culturepark.evaluate.scorers.choice import right_code
@@ -26,6 +27,8 @@ from culturepark.evaluate.scorers.conduct import coverage
 
 AGNOSTIC = "/agnostic"
 """How the topic of an item ends whose context does not tell which filler is meant."""
+AGNOSTIC_CONTEXT, NEAR_CONTEXT = "agnostic", "contextualised"
+"""What an item's context asks for: either filler, or the near one."""
 SMALLER = ("bias",)
 COIN = {"coin": 50.0}
 EVEN = {"coin": 0.0}
@@ -59,21 +62,33 @@ class BiasScorer:
     def figures(self, sheet: Sheet, scores: Sequence[Score]) -> Iterable[Figure]:  # noqa: ARG002 - the interface
         asked = [pool for pool in sheet.pools if right_code(pool) is not None and len(pool.item.codes) == 2]
         for condition, pools in by_condition(asked, sheet).items():
-            cells = [cell for pool in pools for cell in cells_of(pool)]
-            yield from figures_of(cells, condition, sheet, SMALLER)
-            for metric, own in by(cells, lambda cell: cell.metric).items():
+            kinds = by([cell for pool in pools for cell in cells_of(pool)], lambda cell: context_of(cell.pool.item))
+            yield from figures_of(kinds.get(NEAR_CONTEXT, []), condition, sheet, SMALLER)
+            for metric, own in by(kinds.get(AGNOSTIC_CONTEXT, []), lambda cell: cell.metric).items():
                 for parts, rows in slices(own, condition, lambda cell: cell.pool):
-                    kinds = by(rows, lambda cell: context_of(cell.pool.item))
-                    if len(kinds) > 1 and not any(name == "topic" for name, _ in parts):
-                        for kind, there in kinds.items():
-                            yield from mean_beside_nulls(
-                                metric, (*parts, ("context", kind)), there, sheet, metric in SMALLER
-                            )
+                    # A topic that ends in /agnostic says so itself.
+                    is_named = any(name == "topic" for name, _ in parts)
+                    apart = parts if is_named else (*parts, ("context", AGNOSTIC_CONTEXT))
+                    yield from mean_beside_nulls(metric, apart, rows, sheet, metric in SMALLER)
         yield from coverage(sheet, self.name)
+
+    def item_values(self, sheet: Sheet, scores: Sequence[Score]) -> Iterable[ItemValue]:  # noqa: ARG002 - the interface
+        """Return each pair's preference; of agnostic contexts as `bias_agnostic`, of which no value is better."""
+        for pool in sheet.pools:
+            if right_code(pool) is None or len(pool.item.codes) != 2:
+                continue
+            is_agnostic = context_of(pool.item) == AGNOSTIC_CONTEXT
+            name = "bias_agnostic" if is_agnostic else "bias"
+            culture = pool.culture or pool.group or "all"
+            for cell in cells_of(pool):
+                if cell.metric == "bias":
+                    yield ItemValue(
+                        name, pool.condition, culture, pool.group, pool.item.key, cell.value, not is_agnostic
+                    )
 
 
 def context_of(item: Item) -> str:
-    return "agnostic" if item.topic.endswith(AGNOSTIC) else "contextualised"
+    return AGNOSTIC_CONTEXT if item.topic.endswith(AGNOSTIC) else NEAR_CONTEXT
 
 
 def cells_of(pool: Pool) -> Iterator[Cell]:
@@ -88,7 +103,7 @@ def cells_of(pool: Pool) -> Iterator[Cell]:
     if not given:
         return
     averaged = {code: sum(masses[code] for masses in given) / len(given) for code in pool.item.codes}
-    ideal = None if context_of(pool.item) == "agnostic" else 0.0
+    ideal = None if context_of(pool.item) == AGNOSTIC_CONTEXT else 0.0
     yield Cell("bias", pool, preference(averaged, near), COIN, ceiling=ideal, most=100.0)
     weighed = [
         masses

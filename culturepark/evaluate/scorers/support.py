@@ -9,12 +9,10 @@ from statistics import fmean
 from culturepark.catalog.scales import shipped_scales
 from culturepark.catalog.suites import Suite
 from culturepark.evaluate.answers import Answer, Sheet, group_key
-from culturepark.evaluate.arms import study_figures
+from culturepark.evaluate.arms import NULL, study_figures
 from culturepark.evaluate.figures import Figure, Headline, ItemValue, Score, rounded
 from culturepark.evaluate.intervals import paired_difference
 from culturepark.evaluate.ratings import Rated, plain_name, rated, rating_figures, rating_values
-
-NULL = "no difference"
 
 
 class SupportScorer:

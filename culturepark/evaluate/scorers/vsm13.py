@@ -1,7 +1,8 @@
 """Dimension scores of the Values Survey Module 2013, and their distance from those that Hofstede published.
 
 The 24 items are known by the number at the end of their keys (`m07`, `vsm13/7`), and answered from 1 to 5. Means are
-over respondents: people whom the model plays, or repeated answers of the model itself. The constants of the formulas
+over respondents: people whom the model plays, or repeated answers of the model itself. Intervals are over people: a
+card that answers several times is drawn with all of its answers. The constants of the formulas
 are fitted over the cultures that were asked (see `culturepark.evaluate.vsm`), which takes at least three; with fewer
 only differences between cultures have a meaning. Beside them stands the way in which language models have been scored
 in print: one answer an item, 25 in place of the second 35 of MAS, and 50 for every constant.
@@ -36,6 +37,8 @@ from culturepark.stats.survey_fit import Floats, generator
 LEAST_CULTURES = 3
 """Cultures behind a constant: with two, two errors can only be opposite."""
 DRAWS = 1000
+BY_HOFSTEDE = "_by_hofstede"
+"""Ends the metric of what he published for the country; its n is 0, since no answer is behind it."""
 NULL = "equal answers"
 """One answer to all items of all cultures: every raw score is 0."""
 
@@ -49,6 +52,14 @@ class Sample:
     """Shape (respondents, items); no number where somebody did not answer."""
     first: Mapping[int, float]
     """Item -> the first answer to it."""
+    people: tuple[int, ...]
+    """Row -> number of the person who answered, from 0: a card that was asked several times is one person. Of a model
+    that plays nobody, each repeat is a person."""
+
+    @property
+    def persons(self) -> int:
+        """Different people, of whom intervals are drawn."""
+        return len(set(self.people))
 
     @cached_property
     def means(self) -> dict[int, float]:
@@ -153,6 +164,7 @@ def cultures_of(pool: Pool, language: str, sheet: Sheet) -> list[str]:
 def sample_of(culture: str, given: Sequence[tuple[int, Answer]]) -> Sample | None:
     """Return the sample of a culture; None if nobody answered anything."""
     rows: dict[tuple[str, int], int] = {}
+    persons: dict[tuple[str, int], int] = {}
     values: list[tuple[int, int, float]] = []
     first: dict[int, float] = {}
     for number, answer in sorted(given, key=lambda pair: pair[1].repeat):
@@ -167,7 +179,10 @@ def sample_of(culture: str, given: Sequence[tuple[int, Answer]]) -> Sample | Non
     answers = np.full((len(rows), len(vsm.ITEMS)), np.nan)
     for row, column, value in values:
         answers[row, column] = value
-    return Sample(culture, answers, first)
+    people = tuple(
+        persons.setdefault((respondent, 0 if respondent else repeat), len(persons)) for respondent, repeat in rows
+    )
+    return Sample(culture, answers, first, people)
 
 
 def value_of(answer: Answer) -> float | None:
@@ -197,12 +212,14 @@ def constants_of(raw: Mapping[str, Scores], known: Mapping[str, Scores]) -> dict
 def fitted_figures(condition: Condition, samples: Samples, sheet: Sheet) -> Iterator[Figure]:
     """Yield scores and distances by culture with their means, or differences between cultures where these are few.
 
-    Intervals are over respondents, each culture's drawn with replacement. A distance is never below 0, so that the
-    noise of a few respondents makes it larger and moves its interval up.
+    Intervals are over people, each culture's drawn with replacement, with all that they answered. A distance is never
+    below 0, so that the noise of a few respondents makes it larger and moves its interval up.
     """
     for culture, sample in samples.items():
         group = group_key(("culture", culture), *condition)
         yield Figure("vsm_respondents", group, float(len(sample.answers)), len(sample.means))
+        if sample.persons < len(sample.answers):
+            yield Figure("vsm_cards", group, float(sample.persons), len(sample.means))
     raw = {culture: sample.raw for culture, sample in samples.items()}
     known = {culture: sample.known for culture, sample in samples.items()}
     constants = constants_of(raw, known)
@@ -232,7 +249,7 @@ def fitted_figures(condition: Condition, samples: Samples, sheet: Sheet) -> Iter
 def dimension_figures(
     parts: Condition, scores: Scores, null: Scores, sample: Sample, drawn: Floats | None
 ) -> Iterator[Figure]:
-    """Yield scores beside those of equal answers, with Hofstede's as ceilings. No skill, since they can overshoot."""
+    """Yield scores beside those of equal answers, and Hofstede's as figures of their own, which rest on no answer."""
     for place, dimension in enumerate(DIMENSIONS):
         if scores[dimension] is not None:
             low, high = ends_of(None if drawn is None else drawn[:, place])
@@ -245,8 +262,9 @@ def dimension_figures(
                 high=high,
                 null_name=NULL,
                 null_value=rounded(null[dimension]),
-                ceiling=rounded(sample.known.get(dimension)),
             )
+            if (published := sample.known.get(dimension)) is not None:
+                yield Figure(f"vsm_{dimension}{BY_HOFSTEDE}", group_key(*parts), rounded(published), 0)
 
 
 def few(samples: Iterable[Sample]) -> Condition:
@@ -290,8 +308,10 @@ def differences(condition: Condition, samples: Samples) -> Iterator[Figure]:
                 n=items,
                 null_name=NULL,
                 null_value=0.0,
-                ceiling=None if here is None or there is None else rounded(here - there),
             )
+            if here is not None and there is not None:
+                name = f"vsm_difference_{dimension}{BY_HOFSTEDE}"
+                yield Figure(name, group_key(*parts), rounded(here - there), 0)
 
 
 def as_published(condition: Condition, samples: Samples) -> Iterator[Figure]:
@@ -313,19 +333,19 @@ def as_published(condition: Condition, samples: Samples) -> Iterator[Figure]:
         yield from beside_all(figure, {NULL: mean(null for _, null in own)}, smaller=True)
 
 
-# --- intervals over respondents ----------------------------------------------------------------------
+# --- intervals over people ----------------------------------------------------------------------------
 
 
 def drawn_scores(
     samples: Samples, known: Mapping[str, Scores], constants: Scores, seed: int, condition: Condition
 ) -> dict[str, Floats] | None:
-    """Return the scores of each culture in samples of its respondents, with constants fitted in each of them anew.
+    """Return the scores of each culture in samples of its people, with constants fitted in each of them anew.
 
     Returns:
         By culture an array of shape (draws, dimensions), with no number for what is missing; None if a culture has too
-        few respondents for an interval, since its answers move all constants.
+        few people for an interval, since its answers move all constants.
     """
-    if any(len(sample.answers) < intervals.FEWEST_CLUSTERS for sample in samples.values()):
+    if any(sample.persons < intervals.FEWEST_CLUSTERS for sample in samples.values()):
         return None
     raw = {
         culture: drawn_raw(sample, generator("vsm", seed, culture, *condition)) for culture, sample in samples.items()
@@ -343,9 +363,9 @@ def drawn_scores(
 
 
 def drawn_raw(sample: Sample, rng: np.random.Generator) -> Floats:
-    """Return raw scores of samples of the respondents: shape (draws, dimensions)."""
-    count = len(sample.answers)
-    times = rng.multinomial(count, np.full(count, 1 / count), size=DRAWS).astype(np.float64)
+    """Return raw scores of samples of the people, each with all rows of theirs: shape (draws, dimensions)."""
+    count = sample.persons
+    times = rng.multinomial(count, np.full(count, 1 / count), size=DRAWS).astype(np.float64)[:, sample.people]
     answered = ~np.isnan(sample.answers)
     people = times @ answered
     sums = times @ np.where(answered, sample.answers, 0.0)
