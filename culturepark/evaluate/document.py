@@ -232,7 +232,9 @@ def notes_on(sheet: Sheet, settings: Settings, figures: Sequence[Figure]) -> lis
     declined = [f for f in figures if f.metric == "abstained" and (f.value or 0) > 0.2]
     notes += [f"{f.value:.0%} of the answers choose no option ({f.group})" for f in declined]
     few = few_respondents(settings)
-    return [*notes, *([few] if few else []), *people_behind(sheet, settings)]
+    scorers = [scorer_of(name) for name in sheet.suite.scorers]
+    own = [note for scorer in scorers if hasattr(scorer, "notes") for note in scorer.notes(sheet)]
+    return [*notes, *own, *([few] if few else []), *people_behind(sheet, settings)]
 
 
 def people_behind(sheet: Sheet, settings: Settings) -> list[str]:

@@ -76,7 +76,7 @@ def against(rows: Sequence[AgainstConstant]) -> Iterator[str]:
         elif not nearer:
             answer = "no" if all(row.verdict == "farther" for row in own) else "not shown"
         shown = parts_of(condition)
-        where = "/".join(value for name, value in shown.items() if name != "culture")
+        where = "/".join(name if value == "yes" else value for name, value in shown.items() if name != "culture")
         yield f"  {safe(culture)} {safe(where)}: {answer}. " + "; ".join(map(told, own))
 
 

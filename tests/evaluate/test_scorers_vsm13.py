@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from statistics import fmean
 
 import pytest
@@ -14,6 +15,7 @@ from culturepark.evaluate.answers import Sheet
 from culturepark.evaluate.figures import Figure
 from culturepark.evaluate.scorers import scorer_of
 from culturepark.evaluate.scorers.vsm13 import number_of
+from tests.cli.test_cli import cli
 from tests.support.sheets import a_sheet, a_suite, an_answer, an_item, figure, figures
 
 LABELS = ("one", "two", "three", "four", "five")
@@ -234,3 +236,10 @@ def test_a_card_that_is_asked_again_is_no_further_person() -> None:
     assert figure(of_cards, "vsm_cards", culture="german").value == 6
     assert figure(of_cards, "vsm_respondents", culture="german").value == 30
     assert not [f for f in of_thirty if f.metric == "vsm_cards"]
+
+
+def test_too_few_cultures_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    few = cli("evaluate", "vsm13", "--culture", "turkish", "--respondents", "1", "--model", "scripted")
+    assert few.code == 0
+    assert "the cultures that are asked, 3 at least" in " ".join(few.out.split())

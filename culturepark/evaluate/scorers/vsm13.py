@@ -114,6 +114,14 @@ class Vsm13Scorer:
             yield from as_published(condition, samples)
         yield from coverage(sheet, self.name)
 
+    def notes(self, sheet: Sheet) -> Iterable[str]:
+        """Return what a reader has to know of the figures of too few cultures."""
+        if len({answer.culture for answer in sheet.answers if answer.culture}) < LEAST_CULTURES:
+            yield (
+                f"the formulas' constants are fitted over the cultures that are asked, {LEAST_CULTURES} at least; with "
+                "fewer there is only the distance as published"
+            )
+
 
 # --- from answers to samples -----------------------------------------------------------------------
 
