@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from culturepark.catalog import Marks
-from culturepark.catalog.suites import Elicitation, Item
+from culturepark.catalog.suites import Elicitation
 from culturepark.dialogue.phrasing import about
 from culturepark.dialogue.stance import unit
 from culturepark.domain import Persona
@@ -239,8 +239,3 @@ def masses_of(token: Token, marks: Mapping[int, str]) -> dict[int, float]:
     masses = {code: by_mark.get(mark, 0.0) for code, mark in marks.items()}
     too_much = max(1.0, math.fsum(masses.values()))  # servers round, and some count a spelling twice
     return {code: mass / too_much for code, mass in masses.items()}
-
-
-def settled_method(reply: Reply, how: Elicitation, ask: Ask, item: Item) -> bool:
-    """Whether an endpoint gave the probabilities of an item's options with its answer."""
-    return bool(item.options) and read(reply, ask, how).probabilities is not None

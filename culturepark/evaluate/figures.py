@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from culturepark.catalog.suites import Suite
 from culturepark.domain import JsonObject
-from culturepark.evaluate.answers import Answer, Sheet
+from culturepark.evaluate.answers import Sheet
 from culturepark.evaluate.measures import skill
 
 Headline = tuple[tuple[str, Literal["larger", "smaller"]], ...]
@@ -108,7 +108,3 @@ class Scorer(Protocol):
 
 def rounded(value: float | None, places: int = 6) -> float | None:
     return None if value is None else round(float(value), places)
-
-
-def with_choice(answers: Iterable[Answer]) -> list[Answer]:
-    return [answer for answer in answers if answer.choice is not None]

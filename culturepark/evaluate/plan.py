@@ -13,7 +13,7 @@ from functools import cached_property
 from culturepark.catalog import Framing, Method
 from culturepark.catalog.suites import Arm, Conditions, Elicitation, Item, Suite
 from culturepark.dialogue.stance import shuffled, unit
-from culturepark.domain import NATIVE, Culture, JsonObject, LanguageCode, Noun, Persona
+from culturepark.domain import NATIVE, Culture, LanguageCode, Noun, Persona
 from culturepark.languages.countries import alpha2, country_name
 
 DECLINED = -1
@@ -222,7 +222,3 @@ def orders_of(item: Item, balanced: bool) -> list[tuple[int, ...]]:
     if item.is_ordinal:
         return [codes, codes[::-1]]
     return [codes[n:] + codes[:n] for n in range(len(codes))]
-
-
-def settings_json(settings: Settings) -> JsonObject:
-    return settings.model_dump(mode="json")

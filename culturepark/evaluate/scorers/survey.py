@@ -38,8 +38,6 @@ METRICS = ("nvas", "jsd", "wasserstein", "top")
 SMALLER_IS_NEARER = ("jsd", "wasserstein")
 CONSTANTS = ("midpoint", "uniform")
 """The nulls that know nothing of any country."""
-ORDERED = ("nvas", "wasserstein")
-"""Scores that need steps in an order."""
 PEOPLE = 1000
 """Respondents behind shares of which nobody says how many there were; only the ceiling hangs on it."""
 MOST_BESIDE = 60
