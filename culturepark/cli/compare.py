@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from culturepark.store.tables import RunRow
 
 app = typer.Typer()
-WHOLE = 100_000
-"""Columns of a pipe: one line for each measure."""
 
 
 class Across(StrEnum):
@@ -70,6 +69,7 @@ def compare(
 ) -> int:
     """Compare runs by what happens in their talks, evaluations item by item, and selections by what is in them."""
     from culturepark.cli.select import show
+    from culturepark.cli.table import print_lines
     from culturepark.errors import UsageError
     from culturepark.report import compare as page
     from culturepark.stats.compare import compare as compare_runs
@@ -77,7 +77,7 @@ def compare(
     from culturepark.store.recorded import store_with
     from culturepark.store.selections import find_selection
     from culturepark.store.store import Store
-    from culturepark.terminal.safe import out, plain, tell, write
+    from culturepark.terminal.safe import tell, write
 
     if html and str(html) == "-":
         raise UsageError("--html: a file, as in --html runs/compared.html; stdout has the table")
@@ -99,9 +99,7 @@ def compare(
     if as_json:
         write(json.dumps(comparison.as_json()))
         return 0
-    console = out()
-    for line in comparison_lines(comparison, console.width if console.is_terminal else WHOLE):
-        console.print(plain(line), soft_wrap=not console.is_terminal)
+    print_lines(partial(comparison_lines, comparison))
     return 0
 
 
@@ -127,12 +125,13 @@ def compare_evaluations(
     rows: Sequence[tuple[Store, RunRow]], across: Across | None, html: Path | None, as_json: bool
 ) -> int:
     """Compare evaluations with the first, or the conditions of one with each other."""
+    from culturepark.cli.table import print_lines
     from culturepark.errors import UsageError
     from culturepark.evaluate.paired import compare as compare_pairs
     from culturepark.evaluate.paired import compare_within
     from culturepark.evaluate.paired_text import comparison_lines
     from culturepark.report import paired as page
-    from culturepark.terminal.safe import out, plain, tell, write
+    from culturepark.terminal.safe import tell, write
 
     if across and len(rows) > 1:
         raise UsageError("--across compares one evaluation with itself; name that one alone")
@@ -147,7 +146,5 @@ def compare_evaluations(
     if as_json:
         write(json.dumps(comparison.as_json()))
         return 0
-    console = out()
-    for line in comparison_lines(comparison, console.width if console.is_terminal else WHOLE):
-        console.print(plain(line), soft_wrap=not console.is_terminal)
+    print_lines(partial(comparison_lines, comparison))
     return 0

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -13,12 +14,13 @@ from pydantic import TypeAdapter, ValidationError
 from culturepark.catalog.files import read_text
 from culturepark.catalog.suites import Arm, Suite
 from culturepark.cli.consent import check_used
-from culturepark.cli.execution import until_stopped
+from culturepark.cli.execution import tell_failure, until_stopped
 from culturepark.cli.options import Limits, store_option
 from culturepark.cli.progress import Quiet, counting
 from culturepark.cli.roles import warn_of_unknown_prices
+from culturepark.cli.table import print_lines
 from culturepark.domain import Edition, JsonObject, Key, Status
-from culturepark.errors import BudgetReached, CultureparkError, UsageError
+from culturepark.errors import CultureparkError, UsageError
 from culturepark.evaluate.document import document
 from culturepark.evaluate.elicit import request_for
 from culturepark.evaluate.evaluation import Evaluation, plan_of, record_of, stored_suite
@@ -35,10 +37,8 @@ from culturepark.run.plan import models_of, settings_of
 from culturepark.store import evaluations as kept
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
-from culturepark.terminal.safe import out, plain, safe, show_origin, tell, write
+from culturepark.terminal.safe import safe, show_origin, tell, write
 
-WHOLE = 100_000
-"""Columns of a pipe."""
 SAMPLE = 60
 """Questions of which the tokens are counted for a forecast."""
 ANSWER_TOKENS = {"option": (1, 4), "reasoning": (60, 200), "text": (80, 250)}
@@ -157,8 +157,7 @@ def carry_on(store: Store, row: RunRow, as_json: bool, trust: Trust) -> int:
     show(store, row.id, as_json)
     option = store_option(store)
     if failure:
-        more = f" {failure.option}" if isinstance(failure, BudgetReached) else ""
-        tell(f"{safe(failure)}\ngo on with: culturepark resume {row.id}{more}{option}")
+        tell_failure(failure, row.id, option)
         show_origin(failure)
         return failure.exit_code
     if store.run(row.id).status == Status.FAILED:
@@ -196,6 +195,4 @@ def show(store: Store, run_id: str, as_json: bool) -> None:
     if as_json:
         write(json.dumps(told.as_json()))
         return
-    console = out()
-    for line in document_lines(told, console.width if console.is_terminal else WHOLE):
-        console.print(plain(line), soft_wrap=not console.is_terminal)
+    print_lines(partial(document_lines, told))

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from textwrap import wrap
 
@@ -17,6 +18,7 @@ from culturepark.catalog.suites import find_suite, shipped_suites
 from culturepark.cli.execution import protocol_in, until_stopped
 from culturepark.cli.options import Limits, store_option
 from culturepark.cli.progress import Quiet, counting
+from culturepark.cli.table import print_lines
 from culturepark.dialogue.stance import shuffled
 from culturepark.domain import JUDGES, JsonObject, ModelRole, Status
 from culturepark.errors import BudgetReached, CultureparkError, UsageError
@@ -65,13 +67,11 @@ from culturepark.run.plan import Settings as RunSettings
 from culturepark.store import evaluations as kept
 from culturepark.store.runs import cost_of, spent_by_stage
 from culturepark.store.store import Store
-from culturepark.terminal.safe import out, plain, safe, show_origin, tell, write
+from culturepark.terminal.safe import safe, show_origin, tell, write
 
 SAMPLE = 60
 """Ratings of which the tokens are counted for a forecast."""
 FEWEST_TOKENS, FEWEST_TOKENS_A_LINE = 40, 15
-WHOLE = 100_000
-"""Columns of a pipe."""
 
 
 # --- what is rated -----------------------------------------------------------------------------------
@@ -421,10 +421,7 @@ def show(found: Found, as_json: bool, more_notes: Sequence[str]) -> int:
     if as_json:
         write(json.dumps(told))
         return 0
-    console = out()
-    width = console.width if console.is_terminal else WHOLE
-    for line in document_lines(told | {"notes": list(rating_notes(scores))}, width):
-        console.print(plain(line), soft_wrap=not console.is_terminal)
+    print_lines(partial(document_lines, told | {"notes": list(rating_notes(scores))}))
     return 0
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from rich.cells import cell_len
 from rich.table import Table
@@ -15,6 +15,8 @@ LONGEST_CELL = 10_000
 NARROWEST = 12
 """Least width of a column that is cut; below it a column is left out."""
 GAP = 2
+WHOLE = 100_000
+"""Columns of a pipe."""
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], cut: bool = False) -> None:
@@ -36,6 +38,17 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], cut: 
     for row in rows:
         table.add_row(*(plain(clip(cell, LONGEST_CELL)) for cell in row[: len(widths)]))
     console.print(table)
+
+
+def print_lines(lines: Callable[[int], Iterable[str]]) -> None:
+    """Print lines of text: laid out for a terminal's columns, each whole on a pipe.
+
+    Args:
+        lines: makes them for a number of columns.
+    """
+    console = out()
+    for line in lines(console.width if console.is_terminal else WHOLE):
+        console.print(plain(line), soft_wrap=not console.is_terminal)
 
 
 def print_folded(headings: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> None:

@@ -24,7 +24,8 @@ from culturepark.distill.ask import Item as Numbered
 from culturepark.distill.ask import SubjectAsker, as_reason, each
 from culturepark.domain import DEFAULT_LANGUAGE, JsonObject, Status
 from culturepark.errors import CatalogError, ModelError, OutOfCredit, Problem, Unreachable, UsageError
-from culturepark.evaluate.given import Given, create, find, new_items
+from culturepark.evaluate.evaluation import new_items
+from culturepark.evaluate.given import Given, create, find
 from culturepark.evaluate.judging import SideWork
 from culturepark.evaluate.sheets import harmless
 from culturepark.files import clipped

@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from culturepark.evaluate.intervals import Interval
+from culturepark.evaluate.measures import SAME
 from culturepark.stats.diversity import wilson
 from culturepark.stats.survey_fit import Floats
 
 SMALLEST_PROBABILITY = 1e-6
 """Probabilities are kept this far from 0 and 1 in a cross-entropy, which would be infinite otherwise."""
-SAME = 1e-9
-"""Differences below this are rounding errors."""
 
 
 # --- labels --------------------------------------------------------------------------------------

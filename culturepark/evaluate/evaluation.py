@@ -87,9 +87,7 @@ def new_evaluation(
     Raises:
         UsageError: if an evaluation of this id exists and is another.
     """
-    columns = ("key", "language", "payload", "target", "split")
-    items = [tuple(row[name] for name in columns) for row in suite.rows]
-    suite_id = kept.put_suite(store, suite.name, suite.definition, items)
+    suite_id = kept.put_suite(store, suite.name, suite.definition, new_items(suite))
     # The suite is part of what the digest is over, so another version of it is another evaluation.
     scenario = canonical(edition.model_dump(mode="json"))
     wanted = canonical({"suite": suite_id, "settings": settings.model_dump(mode="json", exclude={"method"})})
@@ -133,6 +131,11 @@ def find(
         if same and run.models == models and run.scenario_digest == digest(scenario):
             return run
     return None
+
+
+def new_items(suite: Suite) -> list[kept.NewItem]:
+    """Return a suite's items as the store takes them."""
+    return [(row["key"], row["language"], row["payload"], row["target"], row["split"]) for row in suite.rows]
 
 
 def stored_suite(store: Store, suite_id: str) -> Suite:

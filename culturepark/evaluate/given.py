@@ -14,6 +14,7 @@ from culturepark.catalog.suites import Card, Item, Suite
 from culturepark.domain import DEFAULT_LANGUAGE, Culture, Edition, Scenario, Status, shipped_cultures, storable
 from culturepark.errors import UsageError
 from culturepark.evaluate.answers import Answer
+from culturepark.evaluate.evaluation import new_items
 from culturepark.evaluate.judging import REFERENCE
 from culturepark.evaluate.plan import Settings
 from culturepark.ids import SUITE_NAME, dialogue_of
@@ -21,7 +22,6 @@ from culturepark.languages import PACKAGES
 from culturepark.models.chat import canonical
 from culturepark.run.plan import models_of, pending
 from culturepark.store import evaluations as kept
-from culturepark.store.evaluations import NewItem
 from culturepark.store.evidence import stored_messages
 from culturepark.store.integrity import edition_of
 from culturepark.store.runs import kept_rows
@@ -163,10 +163,6 @@ def evaluation_of_given(store: Store, given: Given) -> str:
     if store.run(found).status != Status.DONE:
         store.set_run(found, Status.DONE, "completed")
     return found
-
-
-def new_items(suite: Suite) -> list[NewItem]:
-    return [(row["key"], row["language"], row["payload"], row["target"], row["split"]) for row in suite.rows]
 
 
 def stored_already(store: Store, given: Given) -> str | None:

@@ -12,6 +12,7 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
+from culturepark.evaluate.measures import SAME
 from culturepark.stats.survey_fit import Floats, generator
 
 Ints = NDArray[np.intp]
@@ -30,8 +31,6 @@ FEWEST_CLUSTERS = 5
 """With fewer clusters there is no interval: the percentiles of a bootstrap would be far too narrow."""
 AT_ONCE = 2_000_000
 """Random numbers held in memory at a time."""
-SAME = 1e-9
-"""Differences below this are rounding errors."""
 
 
 # --- intervals and tests -------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 
 from culturepark.catalog import Framing, Method
 from culturepark.catalog.suites import Arm, Conditions, Elicitation, Item, Suite
@@ -153,25 +154,19 @@ class Plan:
     def _cells(self) -> Iterator[tuple[Condition, Place, Item]]:
         """Yield each condition with each item. What is alike for a long time stands first, for servers' caches."""
         c = self.settings.conditions
-        for arm in c.arms:
-            for reasoning in c.reasoning:
-                for framing in c.framings:
-                    for spoken in c.languages:
-                        seen: set[tuple[LanguageCode, str, str]] = set()
-                        for place in self._all_places():
-                            for item in self.items:
-                                if place not in self._places[item.key]:
-                                    continue
-                                code = self._language(spoken, place, item)
-                                worded = item.in_language(code) if code else None
-                                # Nobody is named in a neutral framing, so it is the same question for every place.
-                                named = Place() if framing == "neutral" and not item.group else place
-                                if c.respondents:
-                                    named = place
-                                if worded is None or (cell := (worded.language, named.group, item.key)) in seen:
-                                    continue
-                                seen.add(cell)
-                                yield Condition(framing, worded.language, reasoning, arm), named, worded
+        for arm, reasoning, framing, spoken in product(c.arms, c.reasoning, c.framings, c.languages):
+            seen: set[tuple[LanguageCode, str, str]] = set()
+            for place, item in product(self._all_places(), self.items):
+                if place not in self._places[item.key]:
+                    continue
+                code = self._language(spoken, place, item)
+                worded = item.in_language(code) if code else None
+                # Nobody is named in a neutral framing, so it is the same question for every place.
+                named = Place() if framing == "neutral" and not item.group and not c.respondents else place
+                if worded is None or (cell := (worded.language, named.group, item.key)) in seen:
+                    continue
+                seen.add(cell)
+                yield Condition(framing, worded.language, reasoning, arm), named, worded
 
     @cached_property
     def _places(self) -> dict[str, dict[Place, None]]:

@@ -10,6 +10,7 @@ from textwrap import wrap
 
 from culturepark.domain import JsonObject
 from culturepark.evaluate.document import AgainstConstant, Document, parts_of
+from culturepark.evaluate.scorers.survey import CONSTANTS
 from culturepark.glossary import counted
 from culturepark.terminal.safe import safe
 
@@ -20,7 +21,6 @@ NAMES = {
     "top": "same commonest answer",
 }
 """What scores are called in sentences."""
-CONSTANTS = ("midpoint", "uniform")
 WIDTH = 78
 FIXED = "\xa0"
 """A space at which no line breaks."""

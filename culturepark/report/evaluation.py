@@ -20,8 +20,8 @@ from culturepark.evaluate.evaluation import sheet_of
 from culturepark.evaluate.figures import ItemValue
 from culturepark.evaluate.measures import Distribution
 from culturepark.evaluate.paired import Condition, values_of
-from culturepark.evaluate.scorers.survey import METRICS, SMALLER_IS_NEARER, nulls_of, people_of
-from culturepark.evaluate.text import CONSTANTS, NAMES, asked_of, merged, number
+from culturepark.evaluate.scorers.survey import CONSTANTS, METRICS, SMALLER_IS_NEARER, nulls_of, people_of
+from culturepark.evaluate.text import NAMES, asked_of, merged, number
 from culturepark.languages.countries import country_name
 from culturepark.models.ledger import now
 from culturepark.redact import without_secrets

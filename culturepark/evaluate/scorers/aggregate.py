@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from culturepark.catalog.suites import Item
+from culturepark.catalog.suites import Item, Suite
 from culturepark.evaluate import classification, intervals
 from culturepark.evaluate.answers import Answer, Pool, Sheet, group_key
 from culturepark.evaluate.figures import Figure, rounded
@@ -33,6 +33,11 @@ Condition = tuple[tuple[str, str], ...]
 Parts = tuple[tuple[str, str], ...]
 """Parts of a figure's group, by name."""
 T = TypeVar("T")
+
+
+def without_shares(suite: Suite) -> str | None:
+    """Return why a suite cannot be held against people's answers; None if it can."""
+    return None if any(item.shares for item in suite.items) else "no item has `shares` of people's answers"
 
 
 @dataclass(frozen=True)

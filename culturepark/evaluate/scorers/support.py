@@ -6,39 +6,25 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
 
-from culturepark.catalog.scales import shipped_scales
-from culturepark.catalog.suites import Suite
 from culturepark.evaluate.answers import Answer, Sheet, group_key
 from culturepark.evaluate.arms import NULL, study_figures
-from culturepark.evaluate.figures import Figure, Headline, ItemValue, Score, rounded
+from culturepark.evaluate.figures import Figure, Score, rounded
 from culturepark.evaluate.intervals import paired_difference
-from culturepark.evaluate.ratings import Rated, plain_name, rated, rating_figures, rating_values
+from culturepark.evaluate.ratings import Rated, plain_name, rated
+from culturepark.evaluate.scorers.judged import JudgedScorer
 
 
-class SupportScorer:
+class SupportScorer(JudgedScorer):
     """Mean ratings as `judged` has them, and the difference of each further arm from the first over paired answers."""
 
     name = "support"
-    judged = True
-    headline: Headline = tuple((scale, "larger") for scale in shipped_scales())
-
-    def problem(self, suite: Suite) -> str | None:
-        if not any(not item.options for item in suite.items):
-            return "all items have options, and judges rate answers in free text"
-        return None
-
-    def scores(self, sheet: Sheet) -> Iterable[Score]:  # noqa: ARG002 - the interface
-        return ()
 
     def figures(self, sheet: Sheet, scores: Sequence[Score]) -> Iterable[Figure]:
         known = {answer.id for answer in sheet.answers}
         for ratings in rated(score for score in scores if score.answer_id in known):
             yield from gains(ratings, sheet)
         yield from study_figures(sheet, scores)
-        yield from rating_figures(sheet, scores)
-
-    def item_values(self, sheet: Sheet, scores: Sequence[Score]) -> Iterable[ItemValue]:
-        return rating_values(sheet, scores)
+        yield from super().figures(sheet, scores)
 
 
 def arms_of(sheet: Sheet) -> list[str]:

@@ -30,6 +30,7 @@ from culturepark.evaluate.scorers.aggregate import (
     interval_figure,
     mean,
     plain,
+    without_shares,
 )
 from culturepark.evaluate.scorers.conduct import coverage
 from culturepark.stats.survey_fit import generator
@@ -72,9 +73,7 @@ class SurveyScorer:
     headline: Headline = ()
 
     def problem(self, suite: Suite) -> str | None:
-        if not any(item.shares for item in suite.items):
-            return "no item has `shares` of people's answers"
-        return None
+        return without_shares(suite)
 
     def scores(self, sheet: Sheet) -> Iterable[Score]:
         """Return the divergence of each answer that chose an option, or weighs them; all scores are in its detail."""

@@ -23,7 +23,7 @@ from culturepark.catalog.suites import Item, Suite
 from culturepark.evaluate.answers import Pool, Sheet
 from culturepark.evaluate.figures import Figure, Headline, Score, rounded
 from culturepark.evaluate.measures import SAME
-from culturepark.evaluate.scorers.aggregate import Cell, by_condition, figures_of, mean
+from culturepark.evaluate.scorers.aggregate import Cell, by_condition, figures_of, mean, without_shares
 from culturepark.evaluate.scorers.conduct import coverage
 
 LEAST_MERGED = 4
@@ -41,9 +41,7 @@ class SvaScorer:
     headline: Headline = (("sva", "larger"),)
 
     def problem(self, suite: Suite) -> str | None:
-        if not any(item.shares for item in suite.items):
-            return "no item has `shares` of people's answers"
-        return None
+        return without_shares(suite)
 
     def scores(self, sheet: Sheet) -> Iterable[Score]:
         """Return for each answer that chose an option the share of people who chose it too."""
