@@ -20,12 +20,12 @@ demo: $(READY)
 	@echo; head -n 1 runs/demo/all.jsonl
 	@echo; $(BIN)/culturepark trace runs/demo/all.jsonl:1
 
-test: check weights browser
+test: check weights browser $(TRAIN)
 	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # The tests with line and branch coverage. SlipCover takes its probes out of the code once they were passed, which
 # costs a sixth; coverage.py doubles the time under Python 3.11. Processes other than the tests' own are not counted.
-coverage: $(DEV) weights browser
+coverage: $(TRAIN) weights browser
 	$(BIN)/python -m slipcover --branch --source culturepark --skip-covered -m pytest -n auto --dist loadfile \
 		--no-loadscope-reorder -W ignore::pytest.PytestAssertRewriteWarning
 
@@ -90,13 +90,16 @@ $(DEV): pyproject.toml | $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
+# Torch first and by its number: of a range pip takes the newest, which may be a build of several GB.
 $(TRAIN): pyproject.toml | $(DEV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train,readers]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train]'
 	@touch $@
 
 # LLaMA-Factory and axolotl want other versions of TRL and Transformers than each other. Their readers of rows need
 # only what is named here, so they are put into a folder of their own, without the rest.
 $(READERS): Makefile | $(TRAIN)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train,readers]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/trainers --upgrade \
 		llamafactory==0.9.5 axolotl==0.19.0 addict av peft pillow torchaudio torchvision
 	@touch $@

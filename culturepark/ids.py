@@ -24,6 +24,8 @@ RUN_ID = r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"
 """The form of a run's id."""
 EVALUATION_ID = r"e[0-9a-f]{6}"
 """The form of the id that an evaluation gets where its user names none."""
+ARTEFACT_ID = r"(adapter|filter|hyper)-[0-9a-f]{4,8}"
+"""The form of the id of what was trained, or of its beginning."""
 SUITE_NAME = r"[a-z0-9][a-z0-9-]{0,79}"
 """The form of a suite's name."""
 
@@ -31,6 +33,11 @@ SUITE_NAME = r"[a-z0-9][a-z0-9-]{0,79}"
 def is_run_id(text: str) -> bool:
     """Return whether a run can have this id; `last` stands for the newest."""
     return re.fullmatch(RUN_ID, text) is not None and text != "last"
+
+
+def is_artefact_id(text: str) -> bool:
+    """Return whether a text is the id of what was trained, or the beginning of one."""
+    return re.fullmatch(ARTEFACT_ID, text) is not None
 
 
 def original_of(row_id: str) -> str:

@@ -29,6 +29,7 @@ from culturepark.cli import (
     select,
     suites,
     talk,
+    train,
 )  # fmt: skip
 from culturepark.cli import run as run_commands
 
@@ -74,6 +75,7 @@ for commands in (
     judge,
     compare,
     export,
+    train,
     judgements,
     people,
     personas,

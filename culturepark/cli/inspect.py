@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,9 @@ from culturepark.cli.options import (
     show_in,
     store_option,
 )
+
+if TYPE_CHECKING:
+    from culturepark.store.store import Store
 
 app = typer.Typer()
 
@@ -167,6 +170,53 @@ def queue(
     return 0
 
 
+def trained_at(subject: str) -> str | None:
+    """Return the id of the artefact that is meant, by its id or its folder; None if something else is."""
+    from pathlib import Path
+
+    from culturepark.files import is_folder
+    from culturepark.ids import is_artefact_id
+
+    if is_artefact_id(subject):
+        return subject
+    if is_folder(Path(subject)):
+        from culturepark.train.artefact import id_in
+
+        return id_in(Path(subject))
+    return None
+
+
+def show_trained(store: "Store", name: str, as_json: bool) -> int:
+    """Print what is known of an artefact, and the rows that it was trained on."""
+    from collections import Counter
+
+    from culturepark.cli.options import store_option
+    from culturepark.ids import run_of
+    from culturepark.store.artefacts import artefact, trained_on
+    from culturepark.store.artefacts import as_json as facts_of
+    from culturepark.terminal.safe import safe, tell, write
+
+    row = artefact(store, name)
+    facts, rows = facts_of(row), trained_on(store, row.id)
+    if as_json:
+        write(json.dumps(facts | {"rows": [one._asdict() for one in rows]}))
+        return 0
+    write(f"{row.kind} {row.id}")
+    for label, value in (("folder", row.path), ("base", row.base or "none"), ("weights", f"sha256 {row.sha256}")):
+        write(f"    {label:<12}{safe(value)}")
+    write(f"    {'settings':<12}{safe(row.settings)}")
+    write(f"    {'export':<12}manifest sha256 {row.export_manifest_sha256 or 'unknown'}")
+    write(f"trained on {len(rows):,} rows")
+    for run, count in Counter(run_of(one.row_id) for one in rows).items():
+        write(f"    {count:,} of {safe(run) if run else 'no run that is named'}")
+    for one in rows:
+        if one.row_id:
+            write(f"    {safe(one.row_id)}")
+    if first := next((one.row_id for one in rows if one.row_id), None):
+        tell(f"next: culturepark trace {safe(first)}{store_option(store)}")
+    return 0
+
+
 def on_terminal() -> bool:
     """Tell whether stdin and stdout are a terminal on which an app can be shown."""
     return sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
@@ -192,6 +242,9 @@ Example: culturepark trace runs/mine/all.jsonl:3
 \b
 What is behind the twelfth answer of an evaluation: the question as it was put, the call, the scores:
 Example: culturepark trace e7f3a9c.a12
+\b
+The rows that an adapter was trained on:
+Example: culturepark trace runs/adapters/mine-sft-1 | less
 """
 )
 def trace(
@@ -199,7 +252,8 @@ def trace(
         str,
         typer.Argument(
             metavar="ID|FILE:LINE",
-            help="A sample, a statement, a turn, a dialogue, an exported line, or a model's answer to a suite.",
+            help="A sample, a statement, a turn, a dialogue, an exported line, a model's answer to a suite, or what "
+            "was trained: its id or its folder.",
             autocompletion=completion.runs,
         ),
     ],
@@ -217,6 +271,8 @@ def trace(
     from culturepark.terminal.layout import hung
     from culturepark.terminal.safe import out, write
 
+    if artefact_id := trained_at(subject):
+        return show_trained(Store(store_url, must_exist=True), artefact_id, as_json)
     names = find_line(subject) or [decodable(subject)]
     store = Store(store_with(store_url, *names), must_exist=True)
     for name in names:

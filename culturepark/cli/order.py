@@ -487,5 +487,6 @@ def show_merged(merged: "Merged", *, dry_run: bool, silent: bool) -> None:
         counted(len(merged.draws), "draw"),
         counted(merged.fits, "rating"),
         counted(merged.vectors, "vector"),
+        *([counted(merged.artefacts, "artefact")] if merged.artefacts else []),
     )
     tell(f"{'would be taken' if dry_run else 'taken'}: {', '.join(taken)}")

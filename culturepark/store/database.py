@@ -34,7 +34,7 @@ from culturepark.shortage import shortage
 from culturepark.store.locks import Inode, held_by_range, inode_of, users
 
 DEFAULT_URL = "sqlite:///runs/culturepark.db"
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012")
 """Schema versions that this program knows, oldest first; a test holds them against the migration files."""
 
 BUSY_SECONDS: float = 30

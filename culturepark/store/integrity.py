@@ -42,8 +42,10 @@ from culturepark.ids import SUITE_NAME, dialogue_of, last_part, parent_of, run_o
 from culturepark.models.chat import digest
 from culturepark.store.database import DAMAGED, Database
 from culturepark.store.tables import (
+    ARTEFACTS,
     AbilityRow,
     AnswerRow,
+    ArtefactRow,
     CallRow,
     DialogueRow,
     DrawnRow,
@@ -66,6 +68,7 @@ from culturepark.store.tables import (
     StatementRenderingRow,
     StatementRow,
     SuiteRow,
+    TrainedRow,
     TurnRow,
     VectorRow,
     VerdictRow,
@@ -90,6 +93,7 @@ JSON: dict[type[SQLModel], dict[str, type | tuple[type, ...]]] = {
     EvaluationRow: {"settings": dict},
     AnswerRow: {"shown": list, "probabilities": dict},
     ScoreRow: {"detail": (str, bool, int, float, list, dict)},
+    ArtefactRow: {"settings": dict, "figures": dict},
 }
 """Columns that hold JSON, and the type it unpacks to."""
 
@@ -120,6 +124,7 @@ ONE_OF: dict[type[SQLModel], dict[str, tuple[str, ...]]] = {
     ParticipantRow: {"role": ("main", "delegate", "moderator")},
     ProbeRow: {"kind": get_args(Measure), "moment": ("own", "before", "after")},
     EvaluationRow: {"status": tuple(Status)},
+    ArtefactRow: {"kind": ARTEFACTS},
     AnswerRow: {"framing": get_args(Framing)},
 }
 """Columns with few allowed values."""
@@ -307,6 +312,7 @@ TABLES: tuple[type[SQLModel], ...] = (
     RunRow, DialogueRow, ParticipantRow, CallRow, TurnRow, RenderingRow, StatementRow, StatementRenderingRow,
     VerdictRow, DuplicateRow, SampleRow, ReviewRow, SlipRow, ProbeRow, VectorRow, AbilityRow, FitRow, SelectionRow,
     SelectedRow, DrawRow, DrawnRow, SuiteRow, ItemRow, EvaluationRow, AnswerRow, ScoreRow, FigureRow,
+    ArtefactRow, TrainedRow,
 )  # fmt: skip
 """Each table comes after those that its rows refer to."""
 

@@ -32,7 +32,7 @@ from culturepark.errors import StoreError, UsageError
 from culturepark.files import some_of
 from culturepark.glossary import counted
 from culturepark.ids import hangs_on as is_below
-from culturepark.ids import is_run_id, run_of
+from culturepark.ids import is_artefact_id, is_run_id, run_of
 from culturepark.store.database import exists, parsed
 from culturepark.store.integrity import (
     REVIEWED,
@@ -52,6 +52,7 @@ from culturepark.store.standing import settle, standing_reviews
 from culturepark.store.store import Store, called
 from culturepark.store.tables import (
     AnswerRow,
+    ArtefactRow,
     CallRow,
     DialogueRow,
     DrawnRow,
@@ -74,6 +75,7 @@ from culturepark.store.tables import (
     StatementRenderingRow,
     StatementRow,
     SuiteRow,
+    TrainedRow,
     TurnRow,
     VectorRow,
     VerdictRow,
@@ -176,6 +178,7 @@ class Merged:
     """Selections and draws that were not added, each with the reason."""
     vectors: int = 0
     fits: int = 0
+    artefacts: int = 0
 
     def as_json(self) -> JsonObject:
         return vars(self) | {"runs": [run.as_json() for run in self.runs]}
@@ -382,6 +385,7 @@ def merge(
     taken = {run.run for run in merged.runs if run.outcome != "refused"}
     with theirs.database.reading() as source:
         take_sets(mine, source, taken, merged, dry_run)
+        merged.artefacts = take_artefacts(mine, source, taken, dry_run)
         take_caches(mine, source, taken, merged, dry_run)
     return merged
 
@@ -699,6 +703,20 @@ def take_caches(mine: Store, source: Session, taken: Collection[str], merged: Me
             merged.vectors += add_missing(
                 mine, VectorRow, [dict(row) for row in source.execute(query).mappings()], dry_run
             )
+
+
+def take_artefacts(mine: Store, source: Session, taken: Collection[str], dry_run: bool) -> int:
+    """Take what was trained on rows of the runs and is not here; return its number."""
+    count = 0
+    for head in map(dict, source.execute(sqlalchemy.select(*inspect(ArtefactRow).columns)).mappings().all()):
+        of_it = sqlalchemy.select(*inspect(TrainedRow).columns).where(col(TrainedRow.artefact_id) == head["id"])
+        rows = list(map(dict, source.execute(of_it).mappings()))
+        if not is_artefact_id(str(head["id"])) or not {run_of(str(row["row_id"])) for row in rows} & set(taken):
+            continue
+        if added := add_missing(mine, ArtefactRow, [head], dry_run):
+            count += added
+            add_missing(mine, TrainedRow, rows, dry_run)
+    return count
 
 
 def add_missing(mine: Store, table: type[SQLModel], rows: Sequence[Row], dry_run: bool) -> int:

@@ -9,7 +9,7 @@ from sqlmodel import Session, col, select
 
 from culturepark.domain import storable
 from culturepark.errors import UsageError
-from culturepark.ids import DEMO, EVALUATION_ID
+from culturepark.ids import ARTEFACT_ID, DEMO, EVALUATION_ID
 from culturepark.store.reviewer import JOINERS
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow, SelectionRow
@@ -18,7 +18,7 @@ LONGEST_NAME = 80
 LONGEST_NOTE = 2000
 RESERVED = ("last", DEMO)
 """Words that stand for a run in every store."""
-MADE = re.compile(rf"(sel-|draw-|\d{{8}}(-|$)|{EVALUATION_ID}$)")
+MADE = re.compile(rf"(sel-|draw-|\d{{8}}(-|$)|{EVALUATION_ID}$|{ARTEFACT_ID}$)")
 """An id that the program makes, or its beginning."""
 
 
@@ -61,8 +61,9 @@ def sound_name(text: str) -> str:
         raise UsageError(f"a name has 1 to {LONGEST_NAME} printable characters")
     if name in RESERVED or MADE.match(name) or "." in name or name.startswith("-"):
         raise UsageError(
-            f"{name!r} cannot be a name: it must differ from ids, which have a full stop, begin with a date, sel- or "
-            f"draw-, or are an e with six hexadecimal digits, from options, and from {' and '.join(RESERVED)}"
+            f"{name!r} cannot be a name: it must differ from ids, which have a full stop, begin with a date, sel-, "
+            f"draw- or an artefact's kind, or are an e with six hexadecimal digits, from options, "
+            f"and from {' and '.join(RESERVED)}"
         )
     return name
 

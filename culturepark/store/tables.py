@@ -619,6 +619,8 @@ class AnswerRow(SQLModel, table=True):
     call_id: str | None = Field(default=None, foreign_key="call.id", index=True)
 
 
+ARTEFACTS = ("adapter", "filter", "hyper")
+"""Kinds of what is trained."""
 PERSON = "person:"
 """Begins `score.judge` where a person judged."""
 
@@ -665,6 +667,42 @@ class FigureRow(SQLModel, table=True):
     """What another sample of the same people would score."""
     skill: float | None = Field(default=None, sa_type=Number)
     """(value - null_value) / (ceiling - null_value): 0 for knowing nothing, 1 for the ceiling."""
+
+
+class ArtefactRow(SQLModel, table=True):
+    """What was trained on rows of this store: an adapter, a filter, or a hypernetwork."""
+
+    __tablename__ = "artefact"
+    id: str = Field(primary_key=True, sa_type=Key)
+    """Its kind and the first eight digits of `sha256`, such as `adapter-1f3a9c02`."""
+    kind: str
+    """`adapter`, `filter` or `hyper`."""
+    path: str
+    """The folder that it was written to, as its user named it; it may have been moved since."""
+    sha256: str
+    """Of the file with its weights."""
+    base: str
+    """The model that it was trained on, as its user named it; empty if it needs none."""
+    export_manifest_sha256: str | None = None
+    """Of the `manifest.json` beside the rows; null if there was none."""
+    settings: str = Field(sa_type=Json)
+    """JSON: how it was trained."""
+    figures: str = Field(sa_type=Json)
+    """JSON: rows, losses, time, and what else was measured."""
+    created_at: str
+
+
+class TrainedRow(SQLModel, table=True):
+    """One row that an artefact was trained on."""
+
+    __tablename__ = "trained"
+    artefact_id: str = Field(foreign_key="artefact.id", primary_key=True, sa_type=Key)
+    position: int = Field(primary_key=True)
+    """Place among the rows that it was trained on, from 1."""
+    row_id: str = Field(index=True)
+    """Id of the sample, or whatever the export's index names; it may be missing from this store."""
+    sha256: str
+    """Of the line in the export."""
 
 
 class VectorRow(SQLModel, table=True):

@@ -35,6 +35,8 @@ SORTED: dict[str, JsonObject] = {
     "answer": {"facets": ["evaluation_id", "culture", "framing", "language", "arm"]},
     "score": {"facets": ["scorer", "judge"]},
     "figure": {"facets": ["evaluation_id", "metric"]},
+    "artefact": {"sort_desc": "created_at", "facets": ["kind", "base"]},
+    "trained": {"facets": ["artefact_id"]},
 }
 """Table -> how Datasette sorts it, and by what it can be narrowed down."""
 

@@ -12,16 +12,26 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from culturepark.store.artefacts import TrainedOn, put_artefact
 from culturepark.store.database import REVISIONS
 from culturepark.store.store import Store
-from tests.support.evaluations import put_evaluation
 
 HERE = Path(__file__).parent
 
 
 def add_new_rows(store: Store) -> None:
     """What the newest schema holds and the one before did not."""
-    put_evaluation(store, "e7f3a9")
+    put_artefact(
+        store,
+        "adapter",
+        "runs/adapters/old",
+        "1f3a9c02" * 8,
+        base="embedded",
+        export_manifest_sha256=None,
+        settings={"method": "sft"},
+        figures={"rows": 2},
+        rows=[TrainedOn("old.d1.t2.s1.x1", "a" * 64), TrainedOn("", "b" * 64)],
+    )
 
 
 def make() -> None:

@@ -1,0 +1,224 @@
+"""The command that trains a model on an export: train."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from culturepark.cli import completion
+from culturepark.cli.options import STORE, Json, StoreUrl, decodable
+
+if TYPE_CHECKING:
+    from culturepark.models.weights import Progress as Fetching
+    from culturepark.train.adapter import Outcome, Settings, Watch
+    from culturepark.train.examples import Examples
+
+app = typer.Typer()
+FOLDER = "runs/adapters"
+
+
+@app.command(
+    epilog="""\b
+An adapter for one culture on the model that needs no network; then how near its people it came:
+Example: culturepark train runs/mine --culture german --base embedded
+Example: culturepark evaluate survey --culture german --model embedded+runs/adapters/mine-german-sft-1
+\b
+What it would do; then the same on a quarter of the rows:
+Example: culturepark train runs/mine --dry-run
+Example: culturepark train runs/mine --share 0.25 --out runs/adapters/quarter
+\b
+On pairs of answers, from a model of the hub, merged into one file (with a GPU it is used):
+Example: culturepark train runs/pairs --method dpo --base gguf:models/qwen.gguf --merge
+"""
+)
+def train(
+    export: Annotated[
+        Path, typer.Argument(metavar="EXPORT", help="The folder of an export, or one .jsonl file of it.")
+    ],
+    base: Annotated[
+        str,
+        typer.Option(metavar="SPEC", help="What is trained from: embedded, gguf:PATH, a folder, ORGANISATION/NAME."),
+    ] = "embedded",
+    method: Annotated[
+        Literal["sft", "dpo", "kto", "simpo"],
+        typer.Option(help="sft learns answers; dpo and simpo learn from pairs, kto from answers with a label."),
+    ] = "sft",
+    culture: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CULTURE",
+            help="Only the rows of this one.",
+            autocompletion=completion.cultures,
+            callback=decodable,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="[default: runs/adapters/EXPORT-CULTURE-METHOD-SEED]"),
+    ] = None,
+    epochs: Annotated[
+        float | None,
+        typer.Option(min=0.01, max=1000, help="Times that each row is seen. [default: 3 for sft, else 2]"),
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=1e-9, max=1, help="Learning rate. [default: 2e-4 for sft, else 1e-5]")
+    ] = None,
+    rank: Annotated[int, typer.Option(min=1, max=1024, help="Of the adapter; alpha is twice that.")] = 16,
+    batch: Annotated[int, typer.Option(min=1, max=4096, help="Rows a step.")] = 16,
+    max_length: Annotated[
+        int, typer.Option(min=16, max=10**6, help="Tokens of a row; longer ones are left out.")
+    ] = 1024,
+    beta: Annotated[
+        float | None, typer.Option(min=0, max=100, help="Of dpo, kto and simpo. [default: 0.1, of simpo 2]")
+    ] = None,
+    share: Annotated[
+        float, typer.Option(min=0.0001, max=1, help="Part of the rows; a smaller one is inside a larger.")
+    ] = 1.0,
+    max_steps: Annotated[int | None, typer.Option(min=1, max=10**9, help="Stop after so many steps.")] = None,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="`auto`: a GPU if there is one.")] = "auto",
+    merge: Annotated[bool, typer.Option("--merge", help="Write base and adapter as one GGUF too.")] = False,
+    seed: Annotated[int, typer.Option(help="Of the order of rows and the first weights.", min=0, max=2**32 - 1)] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; train nothing.")] = False,
+    store_url: StoreUrl = STORE,
+    as_json: Json = False,
+) -> int:
+    """Train an adapter on an export; the same command goes on with one that was stopped."""
+    from culturepark.cli.options import store_option
+    from culturepark.store.store import Store
+    from culturepark.terminal.safe import tell, write
+    from culturepark.train import artefact
+    from culturepark.train.adapter import RECIPES, Settings
+    from culturepark.train.adapter import train as train_adapter
+    from culturepark.train.base import base_of, require
+    from culturepark.train.card import write_card
+    from culturepark.train.examples import read
+
+    recipe = RECIPES[method]
+    settings = Settings(
+        method=method, epochs=epochs or recipe.epochs, rate=rate or recipe.rate, rank=rank, alpha=2 * rank,
+        batch=batch, max_length=max_length, beta=recipe.beta if beta is None else beta, share=share,
+        max_steps=max_steps, seed=seed, device=device,
+    )  # fmt: skip
+    examples = read(export, recipe.shapes, culture)
+    folder = out or Path(FOLDER, "-".join(filter(None, (export.resolve().stem, culture, method, str(seed)))))
+    if dry_run:
+        return forecast(examples, settings, folder, as_json)
+    require()
+    for note in examples.notes:
+        tell(f"note: {note}")
+    store = Store(store_url)
+    with fetching() as progress:
+        source = base_of(base, progress)
+    with watched() as watch:
+        outcome = train_adapter(source, examples, settings, folder, watch)
+    lacks = [] if outcome.again else artefact.convert(source, folder, merge=merge)
+    outcome = replace(outcome, notes=[*outcome.notes, *lacks])
+    artefact_id = artefact.keep(store, source, examples, outcome, folder)
+    write_card(source, examples, settings, outcome, artefact_id, folder)
+    if outcome.again:
+        tell(f"{folder} holds this training, done: nothing was trained again")
+    for note in outcome.notes:
+        tell(f"note: {note}")
+    if as_json:
+        write(json.dumps({"artefact": artefact_id, "path": str(folder), **outcome.figures}))
+        return 0
+    write(f"{artefact_id}: {folder}")
+    for line in told(outcome):
+        write(line)
+    if source.gguf:
+        of = f" --culture {culture}" if culture else ""
+        tell(f"next: culturepark evaluate survey{of} --model {source.given}+{folder}{store_option(store)}")
+    return 0
+
+
+def forecast(examples: "Examples", settings: "Settings", folder: Path, as_json: bool) -> int:
+    """Print what a training would do."""
+    from culturepark.terminal.safe import write
+    from culturepark.train.adapter import steps_of
+    from culturepark.train.examples import part
+
+    rows = len(part(examples.training, settings.share, settings.seed))
+    figures = {
+        "rows": rows,
+        "rows_held_out": len(examples.validation),
+        "steps": steps_of(settings, rows),
+        "files": [str(path) for path in examples.files],
+        "out": str(folder),
+    }
+    if as_json:
+        write(json.dumps(figures))
+        return 0
+    write(f"rows           {rows:,} of {', '.join(path.name for path in examples.files)}")
+    write(f"held out       {len(examples.validation):,}")
+    write(f"steps          {figures['steps']:,} of {settings.batch} rows, {settings.epochs:g} epochs")
+    write(f"out            {folder}")
+    return 0
+
+
+def told(outcome: "Outcome") -> Iterator[str]:
+    figures = outcome.figures
+    rows = f"{figures['rows']} rows, {figures['steps']} steps, {figures['seconds']:.0f} s on {figures['device']}"
+    yield f"trained        {rows}"
+    if figures["first_loss"] is not None:
+        yield f"loss           {figures['first_loss']:.3f} at first, {figures['last_loss']:.3f} at last"
+    before, after = figures["held_out_loss_before"], figures["held_out_loss_after"]
+    if after is not None:
+        first = "unknown" if before is None else f"{before:.3f}"
+        yield f"held-out loss  {first} before, {after:.3f} after"
+    else:
+        yield "held-out loss  not measured: the export holds no rows back (`export --split 0.9`)"
+
+
+# --- progress ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def fetching() -> "Iterator[Fetching]":
+    from culturepark.cli.progress import watching
+
+    with watching() as watcher:
+        yield watcher.fetching
+
+
+@contextmanager
+def watched() -> "Iterator[Watch]":
+    """Show step, loss and time left: a bar on a terminal, or now and then a line in a log."""
+    from time import monotonic
+
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    from culturepark.cli.progress import EVERY
+    from culturepark.terminal.safe import err, plain
+    from culturepark.train.adapter import Progress as Standing
+
+    def words(at: Standing) -> str:
+        loss = "" if at.loss is None else f", loss {at.loss:.3f}"
+        left = "" if at.seconds_left is None else f", {duration(at.seconds_left)} left"
+        return f"step {at.step}/{at.steps}{loss}{left}"
+
+    console = err()
+    if not console.is_terminal:
+        last = 0.0
+
+        def note(at: Standing) -> None:
+            nonlocal last
+            if monotonic() - last >= EVERY or at.step == at.steps:
+                last = monotonic()
+                console.print(plain(words(at)), soft_wrap=True)
+
+        yield note
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=None))
+    with Progress(*columns, console=console, transient=True, expand=True) as bar:
+        task = bar.add_task("loading the base", total=None)
+        yield lambda at: bar.update(task, completed=at.step, total=at.steps, description=words(at))
+
+
+def duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
