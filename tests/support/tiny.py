@@ -50,7 +50,7 @@ def make(folder: Path, chat: str | None = CHAT) -> Path:
                 initializer_range=0.3,  # of frozen embeddings: with the usual .02 no answer can be likely
                 bos_token_id=0,
                 eos_token_id=1,
-                pad_token_id=1,
+                pad_token_id=None,  # else its row is zeros, and no answer can learn to end
                 tie_word_embeddings=True,
             )
         ).save_pretrained(folder)

@@ -93,12 +93,15 @@ def test_a_stopped_training_goes_on_to_the_same_weights(base: Path, monkeypatch:
     assert train(base, *options, "whole").code == 0
     seen: list[int] = []
 
-    def stops_after_five(self: Any, watch: Any = adapter.Progress) -> None:
-        seen.append(self.step)
-        if self.step == 5 and len(seen) == 5:
-            signal.raise_signal(signal.SIGINT)
+    made = adapter.Progress
 
-    monkeypatch.setattr(adapter.Progress, "__post_init__", stops_after_five, raising=False)
+    def stops_after_five(step: int, *rest: Any) -> Any:
+        seen.append(step)
+        if step == 5:
+            signal.raise_signal(signal.SIGINT)
+        return made(step, *rest)
+
+    monkeypatch.setattr(adapter, "Progress", stops_after_five)
     stopped = train(base, *options, "halves")
     assert stopped.code == 130
     assert "stopped after step 5 of 12; the same command goes on with it" in stopped.err
