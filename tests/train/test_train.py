@@ -51,7 +51,7 @@ def test_a_model_learns_the_answers(base: Path) -> None:
     done = train(base, "--epochs", "60", "--out", "adapter", "--json")
     assert done.code == 0, done.err
     figures = json.loads(done.out)
-    assert figures["last_loss"] < 0.1 < figures["first_loss"]
+    assert figures["last_loss"] < 0.2 < 5 < figures["first_loss"]
     assert any(abs(matrix).max() > 0 for name, matrix in weights("adapter").items() if "lora_B" in name)
     assert answer(base, "adapter", "What is your number, 0?") == "It is 0."
     assert figures["trained_parameters"] == sum(matrix.size for matrix in weights("adapter").values())
