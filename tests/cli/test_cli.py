@@ -31,7 +31,7 @@ from rich.cells import cell_len
 
 from culturepark import __version__
 from culturepark.cli.app import app, main
-from tests.support import people
+from tests.support import people, tiny
 from tests.support.cultures import GROUNDS
 from tests.support.endpoint import Endpoint
 from tests.support.processes import Forked
@@ -565,6 +565,7 @@ JSON = {
     "review": "review a",
     "select": "select a",
     "selections": "selections",
+    "train": "train rows --dry-run",
     "import-reviews": "import-reviews judged.json",
     "trace": "trace SAMPLE",
     "personas": "personas",
@@ -596,6 +597,7 @@ STORE = {
     "import-reviews": "import-reviews judged.json --json",
     "trace": "trace SAMPLE",
     "export": "export a --format trl --out out",
+    "train": "train rows --base base --max-steps 1 --out adapter",
     "views": "views --datasette",
     "doctor": "doctor",
 }
@@ -626,6 +628,7 @@ def test_json_is_one_document_on_stdout() -> None:
     judged()
     place_store("theirs.db")
     people.table(Path(), text=people.WHOLE)
+    tiny.rows(Path("rows"))
     for command in JSON.values():
         done = cli(*command.replace("SAMPLE", kept_sample()).split(), "--json")
         assert done.code == 0
@@ -653,6 +656,8 @@ def test_every_command_that_takes_a_store_uses_the_one_it_is_given(
     place_store("theirs.db")
     people.table(Path())
     judged("--store", url)
+    tiny.rows(Path("rows"))
+    tiny.make(Path("base"))
     if variable:
         monkeypatch.setenv("CULTUREPARK_STORE", url)
     with Endpoint(reply=people.writes) as endpoint:
@@ -701,6 +706,8 @@ EMPTY = {"ability", "fit", "review", "vector", "slip", "probe", "selection", "se
     "answer",
     "score",
     "figure",
+    "artefact",
+    "trained",
 }
 """Tables in which a run of the scripted model leaves nothing."""
 

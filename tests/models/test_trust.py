@@ -81,7 +81,7 @@ NAMED_BY_THE_USER = {"simulate", "people", "doctor", "evaluate", "judge", "suite
 """Commands whose models the command line names."""
 NONE = {
     "runs", "calls", "merge", "stats", "trace", "select", "selections", "queue", "review", "export", "views", "report",
-    "import-reviews", "compare", "check", "new", "schema", "personas", "scenarios",
+    "import-reviews", "compare", "check", "new", "schema", "personas", "scenarios", "train",
 }  # fmt: skip
 """Commands that ask no model."""
 
