@@ -94,7 +94,12 @@ class LocalModel(OpenAIModel):
         body = super().body(request)
         if "response_format" in body:
             body["response_format"] = with_limits(body["response_format"])
-        return body | ({"lora": self._over.choice} if self._over else {})
+        return body | self.choice
+
+    @property
+    def choice(self) -> JsonObject:
+        """The part of each request that says which adapter answers; empty where the server has none."""
+        return {"lora": self._over.choice} if self._over else {}
 
     async def close(self) -> None:
         await super().close()

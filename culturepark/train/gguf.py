@@ -166,15 +166,15 @@ def base_model(base: Path) -> BaseModel:
             file,
         )
     config = json_of(base / "config.json")
-    numbers = [config.get(name) for name in ("num_hidden_layers", "num_attention_heads")]
+    numbers = [config.get(name, 0) for name in ("num_hidden_layers", "num_attention_heads")]
     architecture = known(str(config.get("model_type", "")), shown)
     if not all(isinstance(number, int) and number > 0 for number in numbers):
         raise UsageError(f"{shown}/config.json tells no num_hidden_layers or num_attention_heads")
-    layers, heads = numbers
+    layers, heads = map(int, numbers)
     heads_kv = config.get("num_key_value_heads") or heads
     if not isinstance(heads_kv, int) or heads_kv < 1:
         raise UsageError(f"{shown}/config.json: num_key_value_heads is {clipped(heads_kv)}")
-    return BaseModel(shown, architecture, int(layers or 0), int(heads or 0), heads_kv, None)
+    return BaseModel(shown, architecture, layers, heads, heads_kv, None)
 
 
 def known(name: str, shown: str) -> Architecture:
@@ -200,9 +200,10 @@ def read_config(folder: Path) -> JsonObject:
     unlike += ["bias"] if config.get("bias", "none") != "none" else []
     if unlike:
         raise UsageError(f"{clipped(path, 400)}: GGUF cannot hold {some_of(unlike, 5)}; {INSTEAD}")
-    alphas = [config.get("lora_alpha"), *dict(config.get("alpha_pattern") or {}).values()]
+    patterns = config.get("alpha_pattern") or {}
+    alphas = [config.get("lora_alpha"), *(patterns.values() if isinstance(patterns, dict) else [patterns])]
     if not all(isinstance(alpha, int | float) and math.isfinite(alpha) for alpha in alphas):
-        raise UsageError(f"{clipped(path, 400)}: lora_alpha and alpha_pattern have to be numbers")
+        raise UsageError(f"{clipped(path, 400)}: lora_alpha, and the values of alpha_pattern, have to be numbers")
     return config
 
 
@@ -225,11 +226,12 @@ def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
     Raises:
         UsageError: if it cannot be read, or holds tensors of another type.
     """
-    from safetensors import SafetensorError, deserialize
+    import safetensors
 
+    read: Any = safetensors.deserialize  # it has no types
     try:
-        entries = deserialize(readable(path).read_bytes())
-    except (OSError, ValueError, SafetensorError) as error:
+        entries = read(readable(path).read_bytes())
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
         said = getattr(error, "strerror", None) or clipped(error)
         raise UsageError(f"{clipped(path, 400)}: {said}") from None
     tensors: dict[str, NDArray[Any]] = {}
@@ -254,7 +256,7 @@ def pairs_of(folder: Path, tensors: Mapping[str, NDArray[Any]]) -> dict[str, Pai
         UsageError: if there are tensors of another kind, or halves of a pair.
     """
     halves: dict[str, dict[str, Matrix]] = {}
-    others = []
+    others: list[str] = []
     for name, tensor in tensors.items():
         half = next((suffix for suffix in (A, B) if name.endswith(suffix)), None)
         if half is None or tensor.ndim != 2:
@@ -266,12 +268,12 @@ def pairs_of(folder: Path, tensors: Mapping[str, NDArray[Any]]) -> dict[str, Pai
         raise UsageError(f"{shown}: GGUF cannot hold {clipped(some_of(sorted(others), 3), 300)}; {INSTEAD}")
     if not halves:
         raise UsageError(f"{shown}/{WEIGHTS} holds no adapter")
-    for module, half in halves.items():
-        if set(half) != {A, B} or half[A].shape[0] != half[B].shape[1] or not half[A].shape[0]:
+    for module, matrices in halves.items():
+        if set(matrices) != {A, B} or not 0 < matrices[A].shape[0] == matrices[B].shape[1]:
             raise UsageError(f"{shown}: {clipped(module, 100)} has no pair of matrices that fit each other")
-        if not all(np.isfinite(matrix).all() for matrix in half.values()):
+        if not all(np.isfinite(matrix).all() for matrix in matrices.values()):
             raise UsageError(f"{shown}: {clipped(module, 100)} holds numbers that are none; the training diverged")
-    return {module: Pair(half[A], half[B]) for module, half in halves.items()}
+    return {module: Pair(matrices[A], matrices[B]) for module, matrices in halves.items()}
 
 
 def names_for(model: BaseModel, pairs: Mapping[str, Pair], folder: Path) -> dict[str, str]:
@@ -304,9 +306,15 @@ def scale_of(config: JsonObject, module: str, rank: int) -> float:
 
     Args:
         rank: of this module, which `rank_pattern` may have set.
+    Raises:
+        UsageError: if `alpha_pattern` holds no patterns.
     """
     patterns: Mapping[str, float] = config.get("alpha_pattern") or {}
-    alpha = next((a for form, a in patterns.items() if re.match(rf"(.*\.)?({form})$", module)), config["lora_alpha"])
+    try:
+        fitting = [alpha for form, alpha in patterns.items() if re.match(rf"(.*\.)?({form})$", module)]
+    except re.error as error:
+        raise UsageError(f"alpha_pattern in {CONFIG}: {clipped(error)}") from None
+    alpha = fitting[0] if fitting else config["lora_alpha"]
     return float(alpha) / (math.sqrt(rank) if config.get("use_rslora") else rank)
 
 
