@@ -40,6 +40,8 @@ LARGEST = 8 * 1024 * 1024
 """Bytes of a request's body."""
 PATIENCE_SECONDS = 60.0
 """For a request that was begun and does not come."""
+KEY_LENGTH = 16
+"""Characters of a key at least, where others can try some."""
 SLOTS = 4
 """Requests that are answered at once; more wait."""
 READ = httpx2.Timeout(600, connect=10)
@@ -79,6 +81,7 @@ class Gateway(ThreadingHTTPServer):
             headers={"Authorization": f"Bearer {self.server_of_models.token}"},
             timeout=READ,
             trust_env=False,
+            limits=httpx2.Limits(max_keepalive_connections=0),  # llama.cpp hangs up when one has been idle for seconds
         )
         try:
             super().__init__((host, port), Handler)
@@ -227,6 +230,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 
@@ -240,6 +245,8 @@ def check_address(host: str, key: str) -> None:
     Raises:
         UsageError: if others could reach the model and no key is wanted of them.
     """
+    if key and len(key) < KEY_LENGTH:
+        raise UsageError(f"CULTUREPARK_SERVE_KEY: at least {KEY_LENGTH} characters are wanted")
     if host not in LOOPBACK and not key:
         raise UsageError(
             f"--host {clipped(host)}: others could use the model; set CULTUREPARK_SERVE_KEY to a key that they have to "
