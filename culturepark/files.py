@@ -33,6 +33,13 @@ def is_folder(path: Path) -> bool:
         return False
 
 
+def is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def readable(path: Path) -> Path:
     """Return the path of a file or folder, and refuse pipes and devices, which may have no end.
 

@@ -27,6 +27,7 @@ from culturepark.cli import (
     personas,
     review,
     select,
+    serve,
     suites,
     talk,
     train,
@@ -80,6 +81,7 @@ for commands in (
     people,
     personas,
     suites,
+    serve,
     catalog,
 ):  # in the order of `--help`
     app.add_typer(commands.app)

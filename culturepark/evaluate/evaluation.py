@@ -109,6 +109,7 @@ def new_evaluation(
         suite_id=suite_id,
         run_id=run_id,
         model=str(model),
+        adapter=model.adapter or None,
         settings=canonical(settings.model_dump(mode="json")),
         seed=seed,
         status=run.status,

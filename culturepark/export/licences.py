@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from culturepark.models.kinds import kind_of
+from culturepark.models.spec import adapter_in
 
 WRITERS = ("speaker", "moderator", "extractor")
 """Roles whose models write words of rows."""
@@ -41,7 +42,8 @@ def spdx_url(licence: str) -> str | None:
 
 
 def of_model(spec: str) -> str:
-    """Return the known licence of a model, looked up by its name."""
+    """Return the known licence of a model, looked up by its name; that of its base, if it has an adapter."""
+    spec, _ = adapter_in(spec)
     kind = kind_of(spec)
     if kind and kind.licence:
         return kind.licence

@@ -6,14 +6,16 @@ name; they ask for a property, such as `spec.remote`.
 
 from __future__ import annotations
 
+import json
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from culturepark.errors import UsageError
-from culturepark.files import expanded
+from culturepark.files import expanded, is_file
 from culturepark.models import extras
 from culturepark.models.base_url import check_url
 from culturepark.models.spec import ModelSpec
@@ -46,6 +48,8 @@ class ModelKind(ABC):
     """Whether it is an OpenAI-compatible endpoint, whose key and settings come from the user's files."""
     local: bool = False
     """Whether llama.cpp serves it here, which needs the extra `local`."""
+    adapts: bool = False
+    """Whether an adapter may be laid over it: `SPEC+ADAPTER`."""
     scripted: bool = False
     """Whether answers come from a script and no model, which has neither a context nor a price."""
     tiny: bool = False
@@ -68,12 +72,17 @@ class ModelKind(ABC):
         """
         return ModelSpec(self.name, rest)
 
+    def split(self, text: str) -> tuple[str, str]:
+        """Return a whole spec's text without its adapter, and the adapter, of a kind that `adapts`."""
+        of_base, _, adapter = text.rpartition("+")
+        return of_base, adapter
+
     def place(self, spec: ModelSpec) -> str:
         """Return the place that a user must have named before the spec is asked; empty if there is none.
 
         A store may come from anywhere, and must not decide what is loaded or where a talk goes.
         """
-        return "" if self.trusted else str(spec)
+        return "" if self.trusted and not spec.adapter else str(spec)
 
     def endpoint(self, spec: ModelSpec) -> str:
         """Return the base URL that prices are looked up by."""
@@ -97,6 +106,18 @@ class ModelKind(ABC):
             CultureparkError: if it cannot be had.
         """
 
+    async def open_together(
+        self, specs: Sequence[ModelSpec], slots: int, progress: Progress
+    ) -> dict[ModelSpec, ChatModel]:
+        """Return the models of several specs that differ by their adapters alone, ready to be asked.
+
+        Args:
+            slots: requests in flight at once, at most, to all of them.
+        Raises:
+            CultureparkError: if one cannot be had.
+        """
+        return {spec: await self.open(spec, slots, progress) for spec in specs}
+
     async def open_embeddings(self, spec: ModelSpec) -> ChatModel:
         """Return the model that answers with vectors, of a kind that `embeds` and has to be asked."""
         raise UsageError(f"{spec} has no embeddings")
@@ -115,17 +136,38 @@ class Weightless(ModelKind):
 
 
 class Local(ModelKind):
-    """A model of llama.cpp, as a child process."""
+    """A model of llama.cpp, as a child process. Models that differ by their adapters share one."""
 
-    local = True
+    local = adapts = True
+
+    def place(self, spec: ModelSpec) -> str:
+        """Return the files that would be loaded: that of the base, and that of the adapter."""
+        of_base = self.place_of_base(spec.base)
+        return json.dumps([of_base or spec.kind, resolved(spec.adapter)]) if spec.adapter else of_base
+
+    def place_of_base(self, spec: ModelSpec) -> str:
+        return super().place(spec)
 
     def check(self, spec: ModelSpec) -> None:
-        extras.require(spec)
-
-    async def open(self, spec: ModelSpec, slots: int, progress: Progress) -> ChatModel:
         from culturepark.models import local
 
-        return await local.start(spec, slots, progress)
+        extras.require(spec)
+        self.check_base(spec)
+        if spec.adapter:
+            local.check_adapter(spec, local.weights_here(spec))
+
+    def check_base(self, spec: ModelSpec) -> None:
+        """Check what is known of the weights before anything is fetched."""
+
+    async def open(self, spec: ModelSpec, slots: int, progress: Progress) -> ChatModel:
+        return (await self.open_together([spec], slots, progress))[spec]
+
+    async def open_together(
+        self, specs: Sequence[ModelSpec], slots: int, progress: Progress
+    ) -> dict[ModelSpec, ChatModel]:
+        from culturepark.models import local
+
+        return {**await local.start_together(specs, slots, progress)}
 
 
 class Embedded(Local):
@@ -136,10 +178,9 @@ class Embedded(Local):
     tiny = True
     weights = "smollm2-135m-instruct"
 
-    def check(self, spec: ModelSpec) -> None:
+    def check_base(self, spec: ModelSpec) -> None:  # noqa: ARG002
         from culturepark.models import weights
 
-        super().check(spec)
         weights.check_place(weights.SMOLLM2)
 
 
@@ -148,15 +189,20 @@ class Gguf(Local):
 
     name, form = "gguf", "gguf:PATH"
 
-    def place(self, spec: ModelSpec) -> str:
-        with suppress(OSError, RuntimeError, ValueError):
-            return f"gguf:{Path(spec.name).expanduser().resolve()}"
-        return str(spec)
+    def split(self, text: str) -> tuple[str, str]:
+        """Split at the last `+` behind a file that is there; a path may itself hold one."""
+        cuts = [number for number, letter in enumerate(text) if letter == "+"]
+        for cut in (len(text), *reversed(cuts)):
+            if is_file(expanded(text[:cut].partition(":")[2])):
+                return text[:cut], text[cut + 1 :]
+        return super().split(text)
 
-    def check(self, spec: ModelSpec) -> None:
+    def place_of_base(self, spec: ModelSpec) -> str:
+        return f"gguf:{resolved(spec.name)}"
+
+    def check_base(self, spec: ModelSpec) -> None:
         from culturepark.models.local import check_gguf
 
-        super().check(spec)
         check_gguf(expanded(spec.name))
 
 
@@ -164,6 +210,10 @@ class Hub(Local):
     """A file of weights in a repository of the Hugging Face hub."""
 
     name, form = "hf", "hf:REPO/FILE[@REVISION]"
+
+    def split(self, text: str) -> tuple[str, str]:
+        found = re.fullmatch(r"(.+?\.gguf(?:@[^+]*)?)\+(.+)", text, re.DOTALL)
+        return (found[1], found[2]) if found else (text, "")
 
     def parse(self, rest: str) -> ModelSpec:
         path, revision = (part.strip() for part in rest.partition("@")[::2])
@@ -206,6 +256,18 @@ class OpenAI(ModelKind):
 
         return OpenAIModel(spec)
 
+    async def open_together(
+        self, specs: Sequence[ModelSpec], slots: int, progress: Progress
+    ) -> dict[ModelSpec, ChatModel]:
+        """Return the models of several specs that differ by their adapters alone, ready to be asked.
+
+        Args:
+            slots: requests in flight at once, at most, to all of them.
+        Raises:
+            CultureparkError: if one cannot be had.
+        """
+        return {spec: await self.open(spec, slots, progress) for spec in specs}
+
     async def open_embeddings(self, spec: ModelSpec) -> ChatModel:
         from culturepark.models.client import EmbeddingModel
 
@@ -225,6 +287,13 @@ class Scripted(ModelKind):
         return ScriptedModel(spec)
 
 
+def resolved(path: str) -> str:
+    """Return where a file lies, whatever the working folder is; as it was written, where that cannot be known."""
+    with suppress(OSError, RuntimeError, ValueError):
+        return str(Path(path).expanduser().resolve())
+    return path
+
+
 def of_plugin(name: str, kind: object) -> ModelKind:
     if not isinstance(kind, ModelKind):
         raise TypeError(f"a ModelKind is wanted, not {type(kind).__name__}")
@@ -239,7 +308,7 @@ KINDS: Registry[ModelKind] = Registry("culturepark.models", of_plugin)
 
 def kind_of(spec: str) -> ModelKind | None:
     """Return the kind of a spec as a store or a manifest has it; None for a plugin's kind that has not been loaded."""
-    return KINDS.get(spec.partition(":")[0])
+    return KINDS.get(re.split("[:+]", spec, maxsplit=1)[0])
 
 
 def is_scripted(spec: str) -> bool:

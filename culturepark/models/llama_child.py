@@ -28,15 +28,19 @@ def main() -> None:
     params.n_parallel = settings["slots"]
     params.n_ctx = settings["slots"] * settings["context"]
     params.cpuparams.n_threads = settings["threads"]
-    params.cache_ram_mib = settings["cache_mib"]
+    # The server keeps prompts that left their slot here, and finds them again by their tokens alone: what was read with
+    # one adapter would serve another (llama.cpp issue 26207). Within a slot it does tell adapters apart.
+    params.cache_ram_mib = 0 if settings["adapters"] else settings["cache_mib"]
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 0.0) for path in settings["adapters"]]
+    params.lora_init_without_apply = True
     params.endpoint_slots = False
     params.cors_origins = ""
     server = xllamacpp.Server(params)
-    is_now = os.stat(settings["path"])
-    stamp = [is_now.st_dev, is_now.st_ino, is_now.st_size, is_now.st_mtime_ns, is_now.st_ctime_ns]
-    if settings["stamp"] and settings["stamp"] != stamp:
-        print("error: the weights were changed after they were checked; run it again", file=sys.stderr, flush=True)
-        os._exit(1)
+    for path, stamp in settings["stamps"].items():
+        is_now = os.stat(path)
+        if stamp != [is_now.st_dev, is_now.st_ino, is_now.st_size, is_now.st_mtime_ns, is_now.st_ctime_ns]:
+            print("error: the weights were changed after they were checked; run it again", file=sys.stderr, flush=True)
+            os._exit(1)
     print(json.dumps({"address": server.listening_address}), flush=True)
     sys.stdin.read()
     os._exit(0)  # the server's threads have nothing to save

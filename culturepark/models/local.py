@@ -9,7 +9,9 @@ import re
 import secrets
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -18,10 +20,11 @@ import httpx2
 
 from culturepark.domain import JsonObject
 from culturepark.errors import Unreachable, UsageError
-from culturepark.files import clipped, expanded, home_folder, readable
+from culturepark.files import clipped, expanded, home_folder, is_file, is_folder
 from culturepark.models import weights
 from culturepark.models.chat import Request, Traits
 from culturepark.models.client import OpenAIModel
+from culturepark.models.gguf_file import ADAPTER_TYPE, GgufFile, check_magic, read_head, type_of
 from culturepark.models.spec import EMBEDDED, ModelSpec
 from culturepark.models.wire_errors import short
 from culturepark.redact import remember
@@ -36,42 +39,130 @@ LONGEST_STRING = 400
 """Characters of a string in JSON. Without a limit a small model may repeat itself in one for ever."""
 START_SECONDS = 180
 WEEK = 7 * 24 * 3600
+ADAPTER = "adapter.gguf"
+"""The name of an adapter's file in the folder of an artefact."""
 CHILD = Path(__file__).with_name("llama_child.py")
 """The child is started by its file and not its module's name, which depends on how culturepark was imported."""
 
 
-class LocalModel(OpenAIModel):
-    """A GGUF served by llama.cpp in a child process, on loopback, on a random port, with a token of its own."""
+class Server:
+    """llama.cpp in a child process, on loopback, on a random port, with a token of its own.
 
-    def __init__(
-        self, spec: ModelSpec, child: asyncio.subprocess.Process, url: str, token: str, traits: Traits, name: str
-    ) -> None:
-        super().__init__(spec, base_url=f"{url}/v1", api_key=token, traits=traits, loopback=True, name=name)
-        self._child = child
-        self.endpoint = f"local:{spec.kind}"  # the port is random, and says nothing
+    It ends with the last of the models that it serves.
+    """
+
+    def __init__(self, child: asyncio.subprocess.Process, url: str, token: str) -> None:
+        self.child = child
+        self.url = url
+        self.token = token
+        self.models = 0
+
+    async def leave(self) -> None:
+        """Take note that one model is not needed any more."""
+        self.models -= 1
+        if self.models <= 0:
+            await ended(self.child)
+
+
+async def ended(child: asyncio.subprocess.Process) -> None:
+    if child.returncode is None:
+        child.kill()
+    await child.wait()
+
+
+class LocalModel(OpenAIModel):
+    """A GGUF served by llama.cpp, with one of the server's adapters or with none."""
+
+    def __init__(self, spec: ModelSpec, server: Server, traits: Traits, path: Path, over: Over | None = None) -> None:
+        """
+        Args:
+            path: of the weights.
+            over: what the server knows of adapters; None if it has none.
+        """
+        name = str(spec) if spec.adapter else path.name
+        super().__init__(
+            spec, base_url=f"{server.url}/v1", api_key=server.token, traits=traits, loopback=True, name=name
+        )
+        self.server = server
+        server.models += 1
+        self._over = over
+        # The port is random, and says nothing. An adapter that was trained anew is another one, at the same path.
+        self.endpoint = f"local:{spec.kind}" + (f"+{over.sha256[:12]}" if over and over.sha256 else "")
+        self._closed = False
 
     def body(self, request: Request) -> JsonObject:
         body = super().body(request)
         if "response_format" in body:
             body["response_format"] = with_limits(body["response_format"])
-        return body
+        return body | self.choice
+
+    @property
+    def choice(self) -> JsonObject:
+        """The part of each request that says which adapter answers; empty where the server has none."""
+        return {"lora": self._over.choice} if self._over else {}
 
     async def close(self) -> None:
         await super().close()
-        if self._child.returncode is None:
-            self._child.kill()
-        await self._child.wait()
+        if not self._closed:
+            self._closed = True
+            await self.server.leave()
+
+
+@dataclass(frozen=True)
+class Over:
+    """What a model of a server with adapters has to say in each request."""
+
+    number: int | None = None
+    """Of its adapter; None for the base."""
+    sha256: str = ""
+    """Of its adapter's file; empty for the base."""
+
+    @property
+    def choice(self) -> list[JsonObject]:
+        """The field `lora` of a request. Without it llama.cpp goes on from a prompt that was read with an adapter."""
+        return [{"id": self.number or 0, "scale": 0.0 if self.number is None else 1.0}]
 
 
 async def start(spec: ModelSpec, slots: int, progress: weights.Progress) -> LocalModel:
-    """
+    """Start a server for one model; the arguments and errors are those of `start_together`."""
+    return (await start_together([spec], slots, progress))[spec]
+
+
+async def start_together(
+    specs: Sequence[ModelSpec], slots: int, progress: weights.Progress
+) -> dict[ModelSpec, LocalModel]:
+    """Start one server for models that differ by their adapters alone.
+
     Args:
-        slots: requests in flight at once.
+        slots: requests in flight at once, to all of them.
     Raises:
-        UsageError: if the file is not there or not a GGUF.
+        UsageError: if a file is not there, is no GGUF, or an adapter does not fit the base.
         Unreachable: if weights cannot be fetched, or the server does not come up.
     """
-    path = await weights.detached(weights_of, spec, progress)
+    base = specs[0].base
+    path = await weights.detached(weights_of, base, progress)
+    adapters: dict[Path, str] = {}
+    files: dict[ModelSpec, Path] = {}
+    for spec in specs:
+        if spec.adapter:
+            files[spec] = check_adapter(spec, path).absolute()
+            adapters.setdefault(files[spec], weights.checked_sha256(files[spec]))
+    numbers = {file: number for number, file in enumerate(adapters)}
+    server = await start_server(base, path, list(adapters), slots)
+    try:
+        traits = await traits_of(server.url, server.token)
+    except (ValueError, KeyError, OSError, httpx2.HTTPError) as error:
+        await ended(server.child)
+        raise Unreachable(f"llama.cpp does not start with {path}: {short(error)}") from error
+    except BaseException:
+        server.child.kill()
+        raise
+    overs: dict[ModelSpec, Over | None] = {spec: Over() if adapters else None for spec in specs}
+    overs |= {spec: Over(numbers[file], adapters[file]) for spec, file in files.items()}
+    return {spec: LocalModel(spec, server, traits, path, over) for spec, over in overs.items()}
+
+
+async def start_server(base: ModelSpec, path: Path, adapters: list[Path], slots: int) -> Server:
     token = secrets.token_urlsafe(24)
     log = log_file()
     child = await asyncio.create_subprocess_exec(
@@ -84,10 +175,11 @@ async def start(spec: ModelSpec, slots: int, progress: weights.Progress) -> Loca
     )
     settings = {
         "path": str(path),
-        "stamp": weights.stamps.get(path),
+        "adapters": [str(adapter) for adapter in adapters],
+        "stamps": {str(file): weights.stamps[file] for file in (path, *adapters) if file in weights.stamps},
         "token": token,
         "slots": min(slots, MOST_SLOTS),
-        "context": EMBEDDED_CONTEXT if spec == EMBEDDED else CONTEXT,
+        "context": EMBEDDED_CONTEXT if base == EMBEDDED else CONTEXT,
         "threads": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2,
         "cache_mib": 1024,
     }
@@ -95,13 +187,11 @@ async def start(spec: ModelSpec, slots: int, progress: weights.Progress) -> Loca
     try:
         child.stdin.write((json.dumps(settings) + "\n").encode())
         line = await asyncio.wait_for(child.stdout.readline(), START_SECONDS)
-        url = json.loads(line)["address"]
-        return LocalModel(spec, child, url, token, await traits_of(url, token), path.name)
-    except (TimeoutError, ValueError, KeyError, OSError, httpx2.HTTPError) as error:
-        if child.returncode is None:
-            child.kill()
-        await child.wait()
-        raise Unreachable(f"llama.cpp does not start with {path}: {last_words(log) or short(error)}") from error
+        return Server(child, json.loads(line)["address"], token)
+    except (TimeoutError, ValueError, KeyError, OSError) as error:
+        await ended(child)
+        over = f" and {', '.join(map(str, adapters))}" if adapters else ""
+        raise Unreachable(f"llama.cpp does not start with {path}{over}: {last_words(log) or short(error)}") from error
     except BaseException:
         child.kill()
         raise
@@ -119,20 +209,89 @@ def log_file() -> IO[bytes]:
 
 def weights_of(spec: ModelSpec, progress: weights.Progress) -> Path:
     """Return the absolute path of the weights, fetched where they have to be."""
-    if spec == EMBEDDED:
+    if spec.base == EMBEDDED:
         return weights.fetch(weights.SMOLLM2, progress).absolute()
     path = expanded(spec.name) if spec.kind == "gguf" else from_hub(spec)
     check_gguf(path)
     return path.absolute()
 
 
+def weights_here(spec: ModelSpec) -> Path | None:
+    """Return the path of the weights; None if they may have to be fetched first."""
+    if spec.base == EMBEDDED:
+        return weights.SMOLLM2.path if weights.have(weights.SMOLLM2) else None
+    return expanded(spec.name) if spec.kind == "gguf" else None
+
+
 def check_gguf(path: Path) -> None:
-    try:
-        with readable(path).open("rb") as handle:
-            if handle.read(4) != b"GGUF":
-                raise UsageError(f"{path} is not a GGUF file")
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{clipped(path, 400)}: {getattr(error, 'strerror', None) or error}") from None
+    """
+    Raises:
+        UsageError: if it is no GGUF file, or an adapter.
+    """
+    check_magic(path)
+    if type_of(path) == "adapter":
+        raise UsageError(f"{path} is an adapter and no model; name the base that it was trained on: BASE+{path}")
+
+
+def check_adapter(spec: ModelSpec, base: Path | None) -> Path:
+    """Return the file of a spec's adapter.
+
+    Args:
+        base: the weights under it; None if they are not here yet.
+    Raises:
+        UsageError: if there is no adapter there, or it is none for this base.
+    """
+    path = adapter_file(spec.adapter)
+    adapter = read_head(path)
+    if not adapter.is_adapter:
+        raise UsageError(f"{path} is a model and no adapter; a spec is written BASE+ADAPTER")
+    if (kind := adapter.values.get(ADAPTER_TYPE)) != "lora":
+        raise UsageError(f"{path} is an adapter of the kind {clipped(kind)}; llama.cpp takes lora alone")
+    if base:
+        check_fits(adapter, read_head(base))
+    return path
+
+
+def adapter_file(text: str) -> Path:
+    """Return the file that `+ADAPTER` names: itself, or `adapter.gguf` in a folder.
+
+    Raises:
+        UsageError: if a folder holds none.
+    """
+    path = expanded(text)
+    if not is_folder(path):
+        return path
+    if is_file(path / ADAPTER):
+        return path / ADAPTER
+    peft = " but the adapter for torch alone" if is_file(path / "adapter_config.json") else ""
+    raise UsageError(f"{clipped(path, 400)} holds no {ADAPTER}{peft}")
+
+
+def check_fits(adapter: GgufFile, base: GgufFile) -> None:
+    """
+    Raises:
+        UsageError: if an adapter was not made for a base.
+    """
+    names = f"{clipped(adapter.path, 400)} does not fit {clipped(base.path, 400)}: "
+    if adapter.architecture != base.architecture:
+        other = clipped(adapter.architecture) or "unknown"
+        raise UsageError(f"{names}it is for the architecture {other}, and the base is {clipped(base.architecture)}")
+    if not adapter.shapes:
+        raise UsageError(f"{clipped(adapter.path, 400)} is an adapter without weights")
+    for name in adapter.shapes:
+        weight, _, half = name.rpartition(".")
+        if half not in ("lora_a", "lora_b"):
+            raise UsageError(f"{names}llama.cpp would leave out its {clipped(name, 100)}")
+        if weight not in base.shapes:
+            raise UsageError(f"{names}the base has no {clipped(weight, 100)}")
+        pair = [adapter.shapes.get(f"{weight}.{half}", ()) for half in ("lora_a", "lora_b")]
+        if not all(len(matrix) == 2 for matrix in (*pair, base.shapes[weight])):
+            raise UsageError(f"{names}{clipped(weight, 100)} has no pair of matrices over a matrix")
+        (inputs, rank), (rank_too, outputs) = pair
+        # Beside the input embedding both are the other way round; llama.cpp looks at those itself.
+        if weight != "token_embd.weight" and (inputs, outputs, rank) != (*base.shapes[weight], rank_too):
+            had = "x".join(map(str, base.shapes[weight]))
+            raise UsageError(f"{names}{clipped(weight, 100)} is {had} there, and {inputs}x{outputs} in the adapter")
 
 
 def from_hub(spec: ModelSpec) -> Path:

@@ -1,11 +1,16 @@
-"""Opens the models of a run when they are first needed, one for each spec, and closes them all."""
+"""Opens the models of a run when they are first needed, one for each spec, and closes them all.
+
+Specs that differ by their adapters alone are opened together, and share one server.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from culturepark.domain import ModelRole
+from culturepark.errors import CultureparkError
 from culturepark.models.chat import ChatModel
 from culturepark.models.spec import ModelSpec
 from culturepark.models.trust import Trust
@@ -42,8 +47,21 @@ class Models:
                 if embeds:
                     self._open[key] = await spec.of.open_embeddings(spec)
                 else:
-                    self._open[key] = await spec.of.open(spec, self._most_in_flight, self._progress)
+                    together = await spec.of.open_together(self._beside(spec), self._most_in_flight, self._progress)
+                    self._open |= {(False, opened): model for opened, model in together.items()}
             return self._open[key]
+
+    def _beside(self, spec: ModelSpec) -> list[ModelSpec]:
+        """Return a spec, and the others over the same base that may be opened with it."""
+        beside = [spec]
+        for other in dict.fromkeys(self.specs.values()):
+            if spec.of.adapts and other.base == spec.base and other != spec and (False, other) not in self._open:
+                with suppress(CultureparkError):  # of a role that may never be asked; else it fails when it is
+                    self._trust.check(other)
+                    other.of.check(other)
+                    beside.append(other)
+        order = list(self.specs.values())  # so that each has the same number whoever is asked first
+        return sorted(beside, key=order.index)
 
     async def close(self) -> None:
         await asyncio.gather(*(model.close() for model in self._open.values()), return_exceptions=True)

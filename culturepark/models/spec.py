@@ -1,9 +1,12 @@
-"""Model specs as users write them: `embedded`, `gguf:PATH`, `hf:REPO/FILE`, `openai:NAME[@BASE_URL]`, `scripted`."""
+"""Model specs as users write them: `embedded`, `gguf:PATH`, `hf:REPO/FILE`, `openai:NAME[@BASE_URL]`, `scripted`.
+
+A model of llama.cpp may have an adapter laid over it: `embedded+ADAPTER`, `gguf:PATH+ADAPTER`.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, get_args
 
@@ -30,10 +33,18 @@ class ModelSpec:
     """Model name, file path, or `REPO/FILE`."""
     where: str = ""
     """Base URL, or the revision of a repository."""
+    adapter: str = ""
+    """Path of the adapter that is laid over the model: a GGUF file, or a folder with `adapter.gguf`. Empty without."""
 
     def __str__(self) -> str:
         at = f"@{self.where}" if self.where else ""
-        return f"{self.kind}:{self.name}{at}" if self.name else self.kind
+        over = f"+{self.adapter}" if self.adapter else ""
+        return f"{self.kind}:{self.name}{at}{over}" if self.name else f"{self.kind}{over}"
+
+    @property
+    def base(self) -> ModelSpec:
+        """The model without its adapter."""
+        return replace(self, adapter="") if self.adapter else self
 
     @property
     def of(self) -> ModelKind:
@@ -80,17 +91,27 @@ def parse(text: str, role: ModelRole = "speaker") -> ModelSpec:
         UsageError: with the forms that are allowed.
     """
     text = text.strip()
-    name, colon, rest = text.partition(":")
+    of_base, adapter = adapter_in(text)
+    name, colon, rest = of_base.partition(":")
     if name in kinds():
         kind = kinds()[name]
         if (kind.embeds if role == "embedder" else kind.chats) and kind.takes_name == bool(colon) == bool(rest):
             try:
-                return kind.parse(rest)
+                return replace(kind.parse(rest), adapter=adapter)
             except ValueError:
                 pass
     forms = forms_for(role)
     allowed = f"{', '.join(forms[:-1])} or {forms[-1]}"
     raise UsageError(f"model spec {shortened(text, 100)!r} for the {role}: must be {allowed}{likely(text, role)}")
+
+
+def adapter_in(text: str) -> tuple[str, str]:
+    """Return a spec's text without its adapter, and the path of the adapter; empty if it names none."""
+    name = re.split("[:+]", text, maxsplit=1)[0]
+    if "+" not in text or name not in kinds() or not kinds()[name].adapts:
+        return text, ""
+    of_base, adapter = kinds()[name].split(text)
+    return (of_base, adapter) if of_base and adapter else (text, "")
 
 
 def forms_for(role: ModelRole) -> list[str]:

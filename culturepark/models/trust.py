@@ -86,7 +86,8 @@ class Trust:
             if self._ask is None:
                 raise UsageError(refusal(by_role))
             if not self._ask(question(by_role)):
-                raise UsageError(f"nothing was sent to {place}" if "://" in place else f"{place} was not loaded")
+                named = next(iter(by_role.values()))
+                raise UsageError(f"nothing was sent to {place}" if named.needs_key else f"{named} was not loaded")
             self.name(by_role.values())
         remember_places(place for place in map(place_of, specs.values()) if self._names(place))
 
@@ -113,7 +114,7 @@ class Trust:
 
 
 def place_of(spec: ModelSpec) -> str:
-    """Return the base URL, file or hub file that a spec leads to; empty where the user need not name it."""
+    """Return the base URL, file or hub file that a spec leads to, with its adapter; empty where nobody need name it."""
     return spec.of.place(spec)
 
 
