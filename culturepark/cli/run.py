@@ -49,7 +49,8 @@ def simulate(
         str | None,
         typer.Option(
             metavar="SPEC",
-            help="For all chat roles: embedded (default), gguf:PATH, hf:REPO/FILE, openai:NAME[@BASE_URL], scripted.",
+            help="For all chat roles: embedded (default), gguf:PATH, hf:REPO/FILE, each with +ADAPTER or without, "
+            "openai:NAME[@BASE_URL], scripted.",
         ),
     ] = None,
     roles: Roles = None,

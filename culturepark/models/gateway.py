@@ -211,7 +211,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(answer.status_code)
         self.send_header("Content-Type", kind)
         self.send_header("Cache-Control", "no-store")
-        self.send_header("Transfer-Encoding", "chunked")
+        in_pieces = self.request_version != "HTTP/1.0"  # which knows only an end by hanging up
+        self.send_header(*(("Transfer-Encoding", "chunked") if in_pieces else ("Connection", "close")))
         self.end_headers()
         try:
             for line in answer.iter_lines():
@@ -219,9 +220,9 @@ class Handler(BaseHTTPRequestHandler):
                 if word == "data:" and data.startswith("{"):
                     line = f"data: {json.dumps(named(json.loads(data), name))}"
                 piece = f"{line}\n".encode()
-                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if in_pieces else piece)
                 self.wfile.flush()
-            self.wfile.write(b"0\r\n\r\n")
+            self.wfile.write(b"0\r\n\r\n" if in_pieces else b"")
         except (httpx2.HTTPError, ValueError):  # the head is sent; an answer without its end is seen to be broken
             self.close_connection = True
 
