@@ -41,6 +41,8 @@ NAMES = {
 }  # fmt: skip
 BIASED = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
 """Modules with a bias in Qwen 2."""
+HEAD_NORMS = {"q_norm": "attn_q_norm", "k_norm": "attn_k_norm"}
+"""What Qwen 3 does to queries and keys before they are turned."""
 
 
 BYTES = [10, *range(32, 127)]
@@ -76,6 +78,9 @@ class TinyModel:
                 self.weights[f"{at}.{module}"] = drawn(*shape)
                 if module in BIASED and self.architecture == "qwen2":
                     self.weights[f"{at}.{module}.bias"] = drawn(shape[0])
+            if self.architecture == "qwen3":
+                for norm in HEAD_NORMS:
+                    self.weights[f"{at}.self_attn.{norm}"] = 1 + drawn(HEAD)
             for norm in ("input_layernorm", "post_attention_layernorm"):
                 self.weights[f"{at}.{norm}"] = 1 + drawn(WIDTH)
 
@@ -95,6 +100,9 @@ class TinyModel:
         writer.add_vocab_size(len(VOCABULARY))
         if self.architecture == "llama":
             writer.add_rope_dimension_count(HEAD)
+        if self.architecture == "qwen3":
+            writer.add_key_length(HEAD)
+            writer.add_value_length(HEAD)
         writer.add_tokenizer_model("gpt2")
         writer.add_tokenizer_pre("gpt-2")
         writer.add_token_list(VOCABULARY)
@@ -125,6 +133,9 @@ class TinyModel:
                 named.append((f"{block}.{name}.weight", as_neighbours(weight) if turns else weight))
                 if (bias := self.weights.get(f"{at}.{module}.bias")) is not None:
                     named.append((f"{block}.{name}.bias", bias))
+            for norm, name in HEAD_NORMS.items():
+                if (weight := self.weights.get(f"{at}.self_attn.{norm}")) is not None:
+                    named.append((f"{block}.{name}.weight", weight))
             named.append((f"{block}.attn_norm.weight", self.weights[f"{at}.input_layernorm"]))
             named.append((f"{block}.ffn_norm.weight", self.weights[f"{at}.post_attention_layernorm"]))
         return named
@@ -154,6 +165,8 @@ class TinyModel:
             at = f"model.layers.{layer}"
             h = normed(x, self.weights[f"{at}.input_layernorm"])
             q, k, v = (linear(f"{at}.self_attn.{name}_proj", h).reshape(len(tokens), -1, HEAD) for name in "qkv")
+            if self.architecture == "qwen3":
+                q, k = (normed(x, self.weights[f"{at}.self_attn.{n}"]) for x, n in ((q, "q_norm"), (k, "k_norm")))
             x = x + linear(f"{at}.self_attn.o_proj", attended(rotated(q), rotated(k), v))
             h = normed(x, self.weights[f"{at}.post_attention_layernorm"])
             gate = linear(f"{at}.mlp.gate_proj", h)

@@ -50,7 +50,7 @@ def apart(of_server: Mapping[int, float], by_hand: Matrix) -> float:
     return max(abs(float(by_hand[token]) - value) for token, value in of_server.items())
 
 
-@pytest.mark.parametrize("architecture", ["llama", "qwen2"])
+@pytest.mark.parametrize("architecture", ["llama", "qwen2", "qwen3"])
 async def test_what_is_served_is_what_was_trained(architecture: str, tmp_path: Path) -> None:
     model = TinyModel(architecture=architecture)
     base = model.write(tmp_path / "base.gguf")
