@@ -271,6 +271,18 @@ async def test_specs_over_one_base_share_one_server_which_goes_with_the_last(tin
     assert children() == []
 
 
+async def test_an_adapter_of_a_role_that_is_not_asked_stops_nobody(tiny: Path) -> None:
+    base = f"gguf:{tiny}/base.gguf"
+    specs: dict[ModelRole, ModelSpec] = {"speaker": parse(base), "verifier": parse(f"{base}+{tiny}/gone")}
+    models = Models(specs, 1, lambda *_: None, Trust(specs.values()))
+    try:
+        assert (await models.get("speaker")).endpoint == "local:gguf"
+        with pytest.raises(UsageError, match="gone: No such file"):
+            await models.get("verifier")
+    finally:
+        await models.close()
+
+
 async def test_without_adapters_nothing_of_them_is_sent(tiny: Path) -> None:
     model = await local.start(parse(f"gguf:{tiny}/base.gguf"), 1, lambda *_: None)
     try:
