@@ -471,7 +471,7 @@ async def test_the_embedded_model_answers_its_owner_alone_and_goes_when_it_is_cl
     model = await start_embedded()
     try:
         url, port = address(model), int(urlsplit(address(model)).port or 0)
-        child = model._child.pid
+        child = model.server.child.pid
         assert running(child)
         assert model.endpoint == "local:embedded"
         assert model.traits.small
@@ -504,7 +504,7 @@ import asyncio, sys
 from tests.models.test_local import address, start_embedded
 async def main():
     model = await start_embedded()
-    print(model._child.pid, address(model), flush=True)
+    print(model.server.child.pid, address(model), flush=True)
     await asyncio.sleep(600)
 asyncio.run(main())
 """
