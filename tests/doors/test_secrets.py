@@ -444,7 +444,7 @@ async def test_the_token_of_the_local_server_is_seen_nowhere(monkeypatch: pytest
 
     model = await start_embedded()
     try:
-        child, token = Path(f"/proc/{model._child.pid}"), model._client.api_key
+        child, token = Path(f"/proc/{model.server.child.pid}"), model._client.api_key
         assert len(token) >= 32
         question = Request(({"role": "user", "content": "Say good morning."},), max_tokens=4, temperature=0.0, seed=1)
         reply = await model.send(model.body(question))
@@ -457,7 +457,7 @@ async def test_the_token_of_the_local_server_is_seen_nowhere(monkeypatch: pytest
         seen += [path.read_bytes() for path in child.glob("fd/*") if path.is_file()]
         seen += [json.dumps([reply.response, refused.text, model.body(question), model.endpoint]).encode()]
         assert not any(token.encode() in one for one in seen)
-        assert running(model._child.pid)
+        assert running(model.server.child.pid)
     finally:
         await model.close()
     again = await start_embedded()
