@@ -1069,7 +1069,12 @@ class Sample(Noun):
     """The one that it is worded in; None in stores of older versions, where it is the dialogue's."""
 
 
-# --- reviews -----------------------------------------------------------------------------------
+# --- ratings and reviews -----------------------------------------------------------------------
+
+PERSON = "person:"
+"""Begins `score.judge` where a person judged."""
+SWAPPED = "@swapped"
+"""Ends the scorer of a rating of another item's answer."""
 
 Remark = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000), AfterValidator(without_nul)

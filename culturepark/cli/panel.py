@@ -20,7 +20,7 @@ from culturepark.cli.options import Limits, store_option
 from culturepark.cli.progress import Quiet, counting
 from culturepark.cli.table import print_lines
 from culturepark.dialogue.stance import shuffled
-from culturepark.domain import JUDGES, JsonObject, ModelRole, Status
+from culturepark.domain import JUDGES, PERSON, JsonObject, ModelRole, Status
 from culturepark.errors import BudgetReached, CultureparkError, UsageError
 from culturepark.evaluate.answers import Sheet
 from culturepark.evaluate.arms import power_lines, studies, study_figures, study_lines
@@ -46,7 +46,6 @@ from culturepark.evaluate.judging import (
 )
 from culturepark.evaluate.ratings import (
     GIVEN_TO_OTHERS,
-    PERSON,
     is_rating,
     rated,
     rating_figures,

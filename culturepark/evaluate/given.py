@@ -28,8 +28,6 @@ from culturepark.store.runs import kept_rows
 from culturepark.store.store import Store
 from culturepark.store.tables import AnswerRow, EvaluationRow, RunRow
 
-NOBODY = "{}"
-"""The models of an evaluation that asks none."""
 SEED = 1
 LONGEST = 20_000
 """Characters of a row's prompt that an item can hold."""
@@ -184,7 +182,7 @@ def find(store: Store, suite_id: str, model: str) -> str | None:
 
 def asks_nobody(row: RunRow) -> bool:
     """Whether an evaluation is one of texts that were there already."""
-    return row.models == NOBODY
+    return row.models == kept.NOBODY
 
 
 def create(store: Store, given: Given, suite_id: str) -> str:
@@ -198,7 +196,7 @@ def create(store: Store, given: Given, suite_id: str) -> str:
     )
     edition = Edition(scenario=scenario, personas=(), cultures=given.cultures)
     new = kept.free_evaluation_id(store)
-    run = pending(new, given.suite.name, canonical(edition.model_dump(mode="json")), SEED, NOBODY, {})
+    run = pending(new, given.suite.name, canonical(edition.model_dump(mode="json")), SEED, kept.NOBODY, {})
     settings = Settings(conditions=given.suite.conditions, elicitation=given.suite.elicitation)
     evaluation = EvaluationRow(
         id=new,

@@ -19,12 +19,12 @@ from culturepark.catalog.scales import Scale, find_scale, shipped_scales
 from culturepark.catalog.suites import Item, Suite
 from culturepark.dialogue.stance import shuffled
 from culturepark.distill.ask import SubjectAsker, TooMuch, as_reason
-from culturepark.domain import DEFAULT_LANGUAGE, JUDGES, JsonObject, LanguageCode, ModelRole, Status
+from culturepark.domain import DEFAULT_LANGUAGE, JUDGES, PERSON, SWAPPED, JsonObject, LanguageCode, ModelRole, Status
 from culturepark.errors import Interrupted, ModelError, OutOfCredit, Unreachable, UsageError
 from culturepark.evaluate.answers import Answer, Sheet
 from culturepark.evaluate.evaluation import score_row
 from culturepark.evaluate.figures import Score
-from culturepark.evaluate.ratings import PERSON, SWAPPED, detail_of, is_rating, scale_of
+from culturepark.evaluate.ratings import detail_of, is_rating, scale_of
 from culturepark.files import clipped
 from culturepark.languages import load_language
 from culturepark.models.chat import canonical, digest

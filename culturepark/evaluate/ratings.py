@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from culturepark.domain import JsonObject
+from culturepark.domain import PERSON, SWAPPED, JsonObject
 from culturepark.evaluate.answers import Answer, Sheet, group_key
 from culturepark.evaluate.classification import leave_one_out
 from culturepark.evaluate.figures import Figure, ItemValue, Score, rounded
@@ -21,10 +21,6 @@ from culturepark.evaluate.intervals import bootstrap
 from culturepark.glossary import counted
 from culturepark.stats.agreement import Judged, alpha
 
-PERSON = "person:"
-"""Begins the judge of a score that a person gave."""
-SWAPPED = "@swapped"
-"""Ends the scorer of a rating of another item's answer."""
 NULL = "swapped answers"
 GIVEN_TO_OTHERS = "_swapped"
 """Ends the metric of what answers to other items get, with its own interval: there are few of them."""

@@ -21,10 +21,11 @@ from culturepark.catalog.files import MAX_PROBLEMS, read_text, shown
 from culturepark.catalog.scales import Scale
 from culturepark.catalog.suites import Suite
 from culturepark.dialogue.stance import shuffled
+from culturepark.domain import PERSON
 from culturepark.errors import CatalogError, Problem, UsageError
 from culturepark.evaluate.figures import Score
 from culturepark.evaluate.judging import Subject, applies, rubric_digest
-from culturepark.evaluate.ratings import PERSON, detail_of
+from culturepark.evaluate.ratings import detail_of
 from culturepark.files import clipped
 from culturepark.store.reviewer import named
 

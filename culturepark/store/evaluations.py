@@ -39,6 +39,8 @@ from culturepark.store.tables import (
 
 NewItem = tuple[str, str, str, str, str | None]
 """Key, language, payload and target as JSON, and split of an item."""
+NOBODY = "{}"
+"""`run.models` of an evaluation that asks no model: of texts that were there already."""
 AT_ONCE = 500
 """Rows in one statement."""
 

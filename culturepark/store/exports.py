@@ -254,7 +254,28 @@ def answers(look: Look, run: RunRow, seed_keys: Sequence[str]) -> Iterator[Mappi
 
     relation = col(VerdictRow.relation)
     agreed = case((func.min(relation) == func.max(relation), func.min(relation)))
-    query = of_run(
+    query = spoken(
+        of_verdicts(agreed).label("relation"), of_verdicts(func.min(VerdictRow.confidence)).label("confidence")
+    )
+    is_against = and_(col(SampleRow.drop_reason) == AGAINST, col(SampleRow.kind) == "open")
+    query = query.where(col(DialogueRow.seed_key).in_(seed_keys), col(SampleRow.kind).in_(ANSWERS))
+    return sound(look, SampleRow, in_order(query.where(or_(col(SampleRow.status) == "kept", is_against)), run.id))
+
+
+def every_sample(look: Look, run: RunRow, cultures: Sequence[str]) -> Iterator[Mapping[str, Any]]:
+    """Yield the samples of a run, in some cultures (none: all), whatever their status is, in the order of the talk.
+
+    Each has the columns of its statement, turn, dialogue and speaker that `answers` has, but for those of verdicts.
+    """
+    query = spoken()
+    if cultures:
+        query = query.where(col(SampleRow.culture).in_(cultures))
+    return sound(look, SampleRow, in_order(query, run.id))
+
+
+def spoken(*more: Any) -> Any:
+    """Return the query for samples with what is known of how they were spoken, and with more columns."""
+    return of_run(
         sqlalchemy.select(
             *SAMPLE,
             col(StatementRow.persona_key),
@@ -264,8 +285,7 @@ def answers(look: Look, run: RunRow, seed_keys: Sequence[str]) -> Iterator[Mappi
             col(DialogueRow.protocol),
             col(DialogueRow.seed_key),
             col(ParticipantRow.stance_code),
-            of_verdicts(agreed).label("relation"),
-            of_verdicts(func.min(VerdictRow.confidence)).label("confidence"),
+            *more,
         )
     ).join(
         ParticipantRow,
@@ -274,9 +294,6 @@ def answers(look: Look, run: RunRow, seed_keys: Sequence[str]) -> Iterator[Mappi
             col(ParticipantRow.persona_key) == col(StatementRow.persona_key),
         ),
     )
-    is_against = and_(col(SampleRow.drop_reason) == AGAINST, col(SampleRow.kind) == "open")
-    query = query.where(col(DialogueRow.seed_key).in_(seed_keys), col(SampleRow.kind).in_(ANSWERS))
-    return sound(look, SampleRow, in_order(query.where(or_(col(SampleRow.status) == "kept", is_against)), run.id))
 
 
 def in_order(query: Any, run_id: str) -> Any:

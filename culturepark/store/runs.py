@@ -12,7 +12,7 @@ import sqlalchemy
 from sqlalchemy.orm import defer
 from sqlmodel import col, exists, func, select
 
-from culturepark.domain import JsonObject
+from culturepark.domain import PERSON, JsonObject
 from culturepark.errors import UsageError
 from culturepark.ids import dialogue_of, parent_of, run_of
 from culturepark.languages.words import folded, terms
@@ -21,7 +21,6 @@ from culturepark.store.integrity import hangs_on, of_columns
 from culturepark.store.lineage import of_run, parents
 from culturepark.store.store import Store, check_branches
 from culturepark.store.tables import (
-    PERSON,
     AnswerRow,
     CallRow,
     DialogueRow,

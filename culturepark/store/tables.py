@@ -621,8 +621,6 @@ class AnswerRow(SQLModel, table=True):
 
 ARTEFACTS = ("adapter", "filter", "hyper")
 """Kinds of what is trained."""
-PERSON = "person:"
-"""Begins `score.judge` where a person judged."""
 
 
 class ScoreRow(SQLModel, table=True):
