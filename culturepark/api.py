@@ -52,8 +52,9 @@ from culturepark.evaluate.evaluation import (
 from culturepark.evaluate.figures import Figure
 from culturepark.events import Event
 from culturepark.export import hub
+from culturepark.export.labels import Labels
 from culturepark.export.manifest import Wanted
-from culturepark.export.shape_mix import checked_mix
+from culturepark.export.mixes import checked_culture_mix, checked_mix
 from culturepark.export.writer import Exported
 from culturepark.export.writer import export as write_export
 from culturepark.ids import DEMO
@@ -430,7 +431,7 @@ def simulate_async(
 
 
 def export_runs(
-    runs: Iterable[StoredRun],
+    runs: Iterable[StoredRun | StoredEvaluation],
     format: str,  # noqa: A002 - as on the command line
     out: str | Path,
     *,
@@ -440,6 +441,12 @@ def export_runs(
     parquet: bool = False,
     licence: str | None = None,
     shape_mix: Sequence[Shape] | Mapping[Shape, float] = (),
+    culture_mix: Mapping[str, float] | None = None,
+    labels_from: str | None = None,
+    scale: str | None = None,
+    margin: float | None = None,
+    threshold: float | None = None,
+    judges: bool = False,
     grounded: bool = False,
     max_error: float | None = None,
     metadata: bool = False,
@@ -451,15 +458,24 @@ def export_runs(
     """Write the kept samples of runs as training files, with an index, a card and a manifest.
 
     Args:
-        runs: all of one store. Statements that repeat another run's are left out.
-        format: `openai`, `trl`, `sharegpt`, `alpaca`, `preference`, `alpaca-preference`, `label-studio`, `argilla`, or
-            one of a plugin.
+        runs: all of one store. Statements that repeat another run's are left out. Evaluations go with
+            `labels_from="ratings"` alone.
+        format: `openai`, `trl`, `sharegpt`, `alpaca`, `preference`, `alpaca-preference`, `kto`, `label-studio`,
+            `argilla`, or one of a plugin.
         out: a folder; an export in it is replaced.
         cultures: only these, each in a file of its own.
         split: the share of rows that train; whole questions are held out.
         dialogues: whole dialogues in place of single samples.
         licence: for the card, e.g. `cc-by-4.0`.
         shape_mix: only these shapes of samples, or in a map their shares, e.g. `{"own": 3, "survey": 1}`.
+        culture_mix: cultures, and `others` for the rest, in these shares, e.g. `{"german": 3, "others": 1}`.
+        labels_from: what says which answers are better: `stance` or `ratings` for pairs, `reviews`, `ratings` or
+            `verdicts` for `kto`; None for the first of these.
+        scale: the scale whose ratings count; None where there is one.
+        margin: the least difference of two rated answers, or distance from the middle, in steps of the scale.
+        threshold: with `kto`, the rating above which an answer is good, and below which it is bad; None for each
+            rater's own middle.
+        judges: take models' ratings too, where no person decides.
         grounded: only what is on a persona's card, or in a scene on it.
         max_error: refuse unless people judged a random sample, and at most this share of the rows can be wrong.
         metadata: a column more, with what is behind each row.
@@ -484,7 +500,20 @@ def export_runs(
     ids = list(dict.fromkeys(run.id for run in chosen))
     mix = checked_mix(shape_mix)
     wanted = Wanted(
-        format, tuple(cultures), split, dialogues, parquet, licence, mix, grounded, max_error, metadata, no_system, push
+        format,
+        tuple(cultures),
+        split,
+        dialogues,
+        parquet,
+        licence,
+        mix,
+        grounded,
+        max_error,
+        metadata,
+        no_system,
+        push,
+        culture_mix=checked_culture_mix(culture_mix or {}),
+        labels=Labels(labels_from, scale, margin, threshold, judges),
     )
     sender = None if push is None else hub.sender(push, public)
     exported = outside_the_loop(

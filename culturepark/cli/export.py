@@ -9,7 +9,7 @@ import typer
 
 from culturepark.cli import completion
 from culturepark.cli.options import STORE, Lang, RunId, StoreUrl, decodable, show_in
-from culturepark.export.formats import FORMATS, LOGS
+from culturepark.export.formats import BASES, FORMATS, LOGS
 
 app = typer.Typer()
 
@@ -27,6 +27,17 @@ Example: culturepark export last --format preference --out runs/pairs
 \b
 Three answers to own questions for each survey answer, and nothing that a model made up:
 Example: culturepark export last --format trl --out runs/mix --shape-mix own=3,survey=1 --grounded
+\b
+Three rows of one culture for each row of all others:
+Example: culturepark export last --format trl --out runs/local --culture-mix german=3,others=1
+\b
+Pairs of answers that people rated at least a step and a half apart; the same of the answers of evaluations:
+Example: culturepark export last --format preference --from ratings --margin 1.5 --out runs/rated
+Example: culturepark export e7f3a9 e81b02 --format preference --from ratings --scale empathy --out runs/empathy
+\b
+Answers that reviewers accepted or rejected, for KTO; or by ratings, good from 4 of 5 steps on:
+Example: culturepark export last --format kto --out runs/kto
+Example: culturepark export last --format kto --from ratings --threshold 3.5 --out runs/kto
 \b
 Only if people judged a random sample of the rows, and at most 5% of them can be wrong:
 Example: culturepark export last --format trl --out runs/sure --max-error 0.05
@@ -58,7 +69,7 @@ def export(
         list[str],
         typer.Argument(
             metavar="RUN...",
-            help="Ids or names of runs, or `last`; or one selection.",
+            help="Ids or names of runs, or `last`; or one selection. With --from ratings evaluations too.",
             autocompletion=completion.runs,
         ),
     ],
@@ -84,6 +95,38 @@ def export(
         str | None,
         typer.Option(metavar="SHAPES", help="Only these shapes, as own,survey; or their shares, as own=3,survey=1."),
     ] = None,
+    culture_mix: Annotated[
+        str | None,
+        typer.Option(metavar="SHARES", help="Cultures in these shares, as german=3,others=1; as many rows as can be."),
+    ] = None,
+    basis: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar=f"<{'|'.join(BASES)}>",
+            help="What says which answer is better. [default: stance for pairs, reviews for kto]",
+            autocompletion=lambda: list(BASES),
+        ),
+    ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="With --from ratings: the scale that counts; `review` for reviews."),
+    ] = None,
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            metavar="STEPS",
+            help="With --from ratings: the least difference of two answers, or distance from the middle. [default: 1; "
+            "kto: 0]",
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(metavar="RATING", help="With kto: good above it, bad below. [default: each rater's own middle]"),
+    ] = None,
+    judges: Annotated[
+        bool, typer.Option("--judges", help="With --from ratings: those of models too, where no person decides.")
+    ] = False,
     grounded: Annotated[
         bool, typer.Option("--grounded", help="Only what is on a persona's card, or in a scene on it.")
     ] = False,
@@ -126,8 +169,9 @@ def export(
     from culturepark.errors import UsageError
     from culturepark.export import hub
     from culturepark.export.inspect_logs import export_logs
+    from culturepark.export.labels import Labels
     from culturepark.export.manifest import Wanted
-    from culturepark.export.shape_mix import shape_mix_of
+    from culturepark.export.mixes import culture_mix_of, shape_mix_of
     from culturepark.export.writer import export as write_export
     from culturepark.glossary import counted
     from culturepark.store.evaluations import refuse_evaluation
@@ -136,21 +180,26 @@ def export(
     from culturepark.terminal.safe import tell, write
 
     run_ids = [decodable(name) for name in run]
-    cultures = one_of("--culture", culture, known_cultures(store_with(store_url, *run_ids))) if culture else ()
+    known = known_cultures(store_with(store_url, *run_ids)) if culture or culture_mix is not None else []
+    cultures = one_of("--culture", culture, known) if culture else ()
     if split is not None and not 0 < split < 1:
         raise UsageError("--split: the share that trains, between 0 and 1, as in --split 0.9")
     mix = shape_mix_of(shape_mix) if shape_mix is not None else ()
+    of_cultures = {}
+    if culture_mix is not None:
+        of_cultures = culture_mix_of(culture_mix, lambda named: one_of("--culture-mix", named, known))
+    labels = Labels(basis, scale, margin, threshold, judges)
     if push is None and (public or yes):
         raise UsageError(f"{'--public' if public else '--yes'} goes with --push ORG/NAME")
     if push is not None and not (yes or may_ask()):
         raise UsageError("--push asks before anything is sent, and nobody can answer here; --yes sends it unasked")
     command = shlex.join(["culturepark", *sys.argv[1:]])
     stored = Store(store_with(store_url, *run_ids), must_exist=True)
-    for name in run_ids:
-        refuse_evaluation(stored, name)
     if form == LOGS:
-        others = (culture, split, mix, grounded, parquet, licence, metadata, no_system, push)
-        if any(others) or max_error is not None or language != "original":
+        for name in run_ids:
+            refuse_evaluation(stored, name)
+        others = (culture, split, mix, of_cultures, grounded, parquet, licence, metadata, no_system, push)
+        if any(others) or labels != Labels() or max_error is not None or language != "original":
             raise UsageError(f"--format {LOGS} writes whole dialogues as they are, and takes no option but --out")
         logs = export_logs(stored, run_ids, out, command)
         tell(f"{counted(logs.rows, 'dialogue')} in {out}; look at them: inspect view --log-dir {shlex.quote(str(out))}")
@@ -172,6 +221,8 @@ def export(
         no_system,
         push,
         language,
+        of_cultures,
+        labels,
     )
     sender = None if push is None else hub.sender(push, public)
     exported = write_export(stored, run_ids, out, wanted, command=command, tell=tell)

@@ -20,7 +20,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString as Quoted
 from culturepark.distill.verify import SURE_ENOUGH
 from culturepark.domain import shipped_cultures
 from culturepark.export import licences
-from culturepark.export.formats import format_named
+from culturepark.export.formats import RATINGS, REVIEWS, VERDICTS, format_named
 from culturepark.export.manifest import Manifest, RunEntry
 from culturepark.export.metadata import COLUMN, kinds
 from culturepark.glossary import ROW_QUESTIONS
@@ -32,6 +32,8 @@ from culturepark.terminal.safe import safe
 
 CITATION = "Li et al., CulturePark: Boosting Cross-cultural Understanding in Large Language Models, NeurIPS 2024"
 SURVEY = "Haerpfer et al., World Values Survey: Round Seven, doi:10.14281/18241"
+REFERENCE = "reference"
+"""The model of an evaluation of texts that are a suite's own references."""
 MOST_CELLS = 50
 """Unfilled cells of a selection that the card names."""
 SIZES = ((10**3, "n<1K"), (10**4, "1K<n<10K"), (10**5, "10K<n<100K"), (10**6, "100K<n<1M"), (10**7, "1M<n<10M"))
@@ -60,7 +62,9 @@ def render(manifest: Manifest) -> str:
         head=as_yaml(metadata(manifest)),
         title=title(manifest),
         format=format_named(manifest.format),
-        single_rows=not (manifest.of_dialogues or format_named(manifest.format).pairs),
+        single_rows=not (manifest.of_dialogues or format_named(manifest.format).bases),
+        label_lines=list(label_lines(manifest)),
+        mix=[f"{axis} {', '.join(f'{k} {v:g}' for k, v in mix.items())}" for axis, mix in manifest.shares.items()],
         warnings=list(warnings(manifest)),
         no_model=only_scripted(manifest),
         has_dialogues=False in protocols,
@@ -141,7 +145,12 @@ def template() -> Template:
 def writers(manifest: Manifest) -> set[str]:
     """Return the specs of all models whose words can be in the rows."""
     specs = {run.models[role] for run in manifest.runs for role in licences.WRITERS if role in run.models}
-    return specs.union(*(run.copied_models for run in manifest.runs))
+    return specs.union(answerers(manifest), *(run.copied_models for run in manifest.runs))
+
+
+def answerers(manifest: Manifest) -> set[str]:
+    """Return the specs of the models whose answers to suites are in the rows."""
+    return {one.model for one in manifest.evaluations if one.model != REFERENCE}
 
 
 def only_scripted(manifest: Manifest) -> bool:
@@ -167,7 +176,7 @@ def written_by_hand(manifest: Manifest) -> bool:
 
 def model_licences(manifest: Manifest) -> dict[str, str]:
     """Return spec -> known licence, for all models whose words can be in the rows."""
-    known: dict[str, str] = {}
+    known: dict[str, str] = {spec: licences.of_model(spec) for spec in answerers(manifest)}
     for run in manifest.runs:
         specs = {run.models[role] for role in licences.WRITERS if role in run.models} | run.copied_models
         known |= {spec: licences.of_model(spec) for spec in specs}
@@ -178,10 +187,18 @@ def model_licences(manifest: Manifest) -> dict[str, str]:
 
 
 def title(manifest: Manifest) -> str:
+    if not manifest.runs:
+        return f"Answers of language models to questions about cultures{kind_of_rows(manifest)}"
     if all(run.is_talk for run in manifest.runs):
         return f"Talks with simulated people{'' if manifest.of_dialogues else ', distilled'}"
-    kind = "" if manifest.of_dialogues else ", as preferences" if format_named(manifest.format).pairs else ", distilled"
-    return f"Simulated cross-cultural conversations{kind}"
+    return f"Simulated cross-cultural conversations{kind_of_rows(manifest)}"
+
+
+def kind_of_rows(manifest: Manifest) -> str:
+    form = format_named(manifest.format)
+    if manifest.of_dialogues:
+        return ""
+    return ", as preferences" if form.pairs else ", as labelled answers" if form.labels else ", distilled"
 
 
 def metadata(manifest: Manifest) -> dict[str, Any]:
@@ -191,13 +208,14 @@ def metadata(manifest: Manifest) -> dict[str, Any]:
     by_script = set(map(is_scripted, writers(manifest)))
     creators = ["machine-generated"] * (False in by_script)
     creators += ["other"] * (True in by_script or written_by_hand(manifest))
+    annotators = ["machine-generated"] + ["other"] * bool(manifest.labels and manifest.labels.rows_by_people)
     # Quoted values may look like another type to YAML: a licence called `1.0`, or the language `no`.
     return {
         "pretty_name": title(manifest),
         **{name: Quoted(value) for name, value in licences.metadata(manifest.licence).items()},
         "language": [Quoted(language) for language in languages],
         "language_creators": creators or ["other"],
-        "annotations_creators": ["machine-generated"],
+        "annotations_creators": annotators,
         "multilinguality": ["monolingual" if len(languages) == 1 else "multilingual"],
         "size_categories": [size],
         "source_datasets": ["original"],
@@ -209,14 +227,15 @@ def metadata(manifest: Manifest) -> dict[str, Any]:
 
 
 def tags(manifest: Manifest) -> list[str]:
-    return ["synthetic", "culture", "culturepark", *(["dpo"] if format_named(manifest.format).pairs else [])]
+    form = format_named(manifest.format)
+    return ["synthetic", "culture", "culturepark", *["dpo"] * form.pairs, *["kto"] * form.labels]
 
 
 def typed(manifest: Manifest) -> list[dict[str, Any]]:
     """Return the types of the columns for each configuration; a loader would guess them from the first rows, where all
     can be null."""
     form = format_named(manifest.format)
-    names = {str: "string", int: "int64", float: "float64"}
+    names = {str: "string", int: "int64", float: "float64", bool: "bool"}
 
     def feature(name: str, kind: Any) -> dict[str, Any]:
         if isinstance(kind, dict):
@@ -259,6 +278,53 @@ def as_yaml(data: Mapping[str, Any]) -> str:
     yaml.indent(sequence=4, offset=2)
     yaml.dump(dict(data), text)
     return text.getvalue()
+
+
+# --- preferences and labels ------------------------------------------------------------------------
+
+
+def label_lines(manifest: Manifest) -> Iterator[str]:
+    """Yield sentences, as Markdown, that say by what answers are preferred or labelled; none for other rows."""
+    one = manifest.labels
+    if one is None:
+        return
+    form = format_named(manifest.format)
+    by = f"rows by people: {one.rows_by_people}" + (f", by models: {one.rows_by_models}" if one.rows_by_models else "")
+    if form.labels:
+        yield f"Good answers: {one.good}; bad ones: {one.bad} ({by})."
+    if one.basis == REVIEWS:
+        yield (
+            f"A good answer is one that reviewers accepted, in their wording; a bad one they rejected (people "
+            f"{one.people}). Where they differ, the doubt is enough to reject."
+        )
+    elif one.basis == VERDICTS:
+        yield (
+            "**No person has given these labels.** A good answer is one that the models that verified it kept, a bad "
+            "one they dropped for what it says."
+        )
+    elif form.labels:
+        middle = "its raters' own middles (the median of all that each of them gave)"
+        bound = middle if one.threshold is None else f"{one.threshold:g}"
+        apart = f", by {one.margin:g} or more" if one.margin else ""
+        yield (
+            f"A good answer was rated above {bound}, a bad one below it{apart}, on the scale "
+            f"`{as_text(str(one.scale))}` ({one.least:g} to {one.most:g}); distances are averaged over raters."
+        )
+    else:
+        yield (
+            f"Both answers of a pair were given to one prompt and rated on the scale `{as_text(str(one.scale))}` "
+            f"({one.least:g} to {one.most:g}). The difference is taken within each rater and averaged; it is "
+            f"{one.margin:g} or more ({by})."
+        )
+    if one.basis == RATINGS:
+        judges = ", ".join(map(as_text, one.judges))
+        yield (
+            f"Raters: people {one.people}"
+            + (f"; **models, where no person decides: {judges}**" if judges else "")
+            + "."
+        )
+    if one.people:
+        yield "What these people prefer is their own view, and no evidence of what others of any culture prefer."
 
 
 # --- filters of the template -----------------------------------------------------------------------

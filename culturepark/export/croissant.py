@@ -12,8 +12,8 @@ from typing import Any
 from culturepark.domain import JsonObject
 from culturepark.export import card, licences
 from culturepark.export.files import File, RowsFile
-from culturepark.export.formats import format_named
-from culturepark.export.manifest import Manifest, RunEntry
+from culturepark.export.formats import Column, format_named
+from culturepark.export.manifest import EvaluationEntry, Manifest, RunEntry
 from culturepark.export.metadata import COLUMN, kinds
 from culturepark.stats.text import share
 
@@ -47,14 +47,15 @@ CARDS = "The cards of the simulated people, most of them written by a language m
 
 def croissant(manifest: Manifest) -> str:
     """Return the text of `croissant.json`."""
+    what = "conversations of simulated people" if manifest.runs else "answers of language models"
     described = {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": ["http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"],
         "name": card.title(manifest),
         "description": (
-            f"{manifest.rows} rows out of conversations of simulated people, made with culturepark. Nobody in them "
-            "exists. README.md says how they were made and what they are not, manifest.json has the figures."
+            f"{manifest.rows} rows out of {what}, made with culturepark. Nobody in them exists. README.md says how "
+            "they were made and what they are not, manifest.json has the figures."
         ),
         "citeAs": f"{card.CITATION}, arXiv:2405.15145",
         "datePublished": manifest.created_at[:10],
@@ -125,18 +126,17 @@ def records(manifest: Manifest, file: RowsFile) -> JsonObject:
         "name": name,
         "description": f"The {'validation' if '.validation' in file.name else 'training'} rows of {file.name}",
         "field": [
-            *(column(file.name, f"{name}/{title}", title, keys) for title, keys in columns),
+            *(column(file.name, f"{name}/{title}", title, kind) for title, kind in columns),
             *([behind(file.name, name, manifest)] if manifest.metadata else []),
         ],
     }
 
 
-def column(file: str, node: str, title: str, keys: tuple[str, ...]) -> JsonObject:
-    """Return a column of text, or one of lists of objects with these keys."""
+def column(file: str, node: str, title: str, kind: Column) -> JsonObject:
     taken = {"fileObject": {"@id": file}, "extract": {"column": title}}
     field = {"@type": "cr:Field", "@id": node, "name": title}
-    if not keys:
-        return {**field, "dataType": "sc:Text", "source": taken}
+    if isinstance(kind, type) or not kind:
+        return {**field, "dataType": "sc:Text" if kind == () else "sc:Boolean", "source": taken}
     inner = [
         {
             "@type": "cr:Field",
@@ -145,7 +145,7 @@ def column(file: str, node: str, title: str, keys: tuple[str, ...]) -> JsonObjec
             "dataType": "sc:Text",
             "source": {**taken, "transform": {"jsonPath": key}},
         }
-        for key in keys
+        for key in kind
     ]
     return {**field, "isArray": True, "arrayShape": "-1", "subField": inner}
 
@@ -174,11 +174,13 @@ def behind(file: str, name: str, manifest: Manifest) -> JsonObject:
 def provenance(manifest: Manifest) -> JsonObject:
     """Return the runs that made the rows, the models that wrote and judged them, and what they rest on."""
     sources = {source for run in manifest.runs for source in run.sources}
+    suites = {f"{one.title} ({one.licence})" for one in manifest.evaluations}
     tables = {f"{origin.name} ({origin.licence})" for origin in manifest.people_from if origin.licence}
     return {
-        "prov:wasGeneratedBy": [activity(run) for run in manifest.runs],
+        "prov:wasGeneratedBy": [activity(run) for run in manifest.runs] + list(map(asked, manifest.evaluations)),
         "prov:wasDerivedFrom": [
-            {"@type": "prov:Entity", "prov:label": label} for label in [CARDS, *sorted(sources | tables)]
+            {"@type": "prov:Entity", "prov:label": label}
+            for label in [*[CARDS] * bool(manifest.personas), *sorted(sources | tables | suites)]
         ],
         "prov:wasAttributedTo": [
             agent(f"culturepark {manifest.culturepark}"),
@@ -198,8 +200,25 @@ def activity(run: RunEntry) -> JsonObject:
     }
 
 
+def asked(one: EvaluationEntry) -> JsonObject:
+    return {
+        "@type": "prov:Activity",
+        "@id": f"urn:culturepark:evaluation:{one.evaluation}",
+        "prov:label": f"culturepark {one.culturepark}, evaluation {one.evaluation} on the suite {one.suite}",
+        "prov:startedAtTime": one.created_at,
+        "prov:wasAssociatedWith": [agent(one.model)],
+    }
+
+
 def agent(label: str) -> JsonObject:
     return {"@type": "prov:SoftwareAgent", "prov:label": label}
+
+
+def collected(manifest: Manifest) -> str:
+    """Return how the rows came about, in words."""
+    told = "Language models were told whom to play, with a card for each person, and talked with each other"
+    user = " or with a user" if any(run.is_talk for run in manifest.runs) else ""
+    return f"{told}{user}" if manifest.runs else "Language models were asked questions"
 
 
 def responsibly(manifest: Manifest) -> JsonObject:
@@ -207,8 +226,11 @@ def responsibly(manifest: Manifest) -> JsonObject:
     typed, edited = manifest.by_hand.typed.rows, manifest.by_hand.edited.rows
     reviews = manifest.reviews
     made_up = manifest.rows_by_provenance
-    started = sorted(run.created_at for run in manifest.runs)
-    judges = {spec for run in manifest.runs for role, spec in run.models.items() if role.partition("-")[0] in JUDGES}
+    started = sorted([run.created_at for run in manifest.runs] + [one.created_at for one in manifest.evaluations])
+    labels = manifest.labels
+    judges = {*(labels.judges if labels else ())} | {
+        spec for run in manifest.runs for role, spec in run.models.items() if role.partition("-")[0] in JUDGES
+    }
     by_hand = [
         f"{rows} rows hold words that {who} wrote"
         for rows, who in (
@@ -219,16 +241,15 @@ def responsibly(manifest: Manifest) -> JsonObject:
         if rows
     ]
     return {
-        "rai:dataCollection": (
-            "Synthetic. Language models were told whom to play, with a card for each person, and talked with each "
-            "other" + (" or with a user" if any(run.is_talk for run in manifest.runs) else "") + ". No population was "
-            "asked anything. " + "; ".join(by_hand)
-        ).strip(),
+        "rai:dataCollection": f"Synthetic. {collected(manifest)}. No population was asked anything. "
+        f"{'; '.join(by_hand)}".strip(),
         "rai:dataCollectionType": ["Others: conversations generated by language models"],
         "rai:dataCollectionTimeframe": [started[0], started[-1]],
         "rai:dataPreprocessingProtocol": [
             "Whole dialogues, each as one participant had it"
             if manifest.of_dialogues
+            else "Answers as they were given, without a model's thoughts"
+            if not manifest.runs
             else "A model took statements out of the talk, each with the exact quote that it rests on; those that say "
             "the same are kept once",
             *(f"Left out: {count} rows, {why}" for why, count in manifest.left_out.items()),
@@ -236,7 +257,7 @@ def responsibly(manifest: Manifest) -> JsonObject:
         ],
         "rai:dataAnnotationProtocol": [
             "Nothing was judged sentence by sentence"
-            if manifest.of_dialogues
+            if manifest.of_dialogues or not manifest.runs
             else "A model judged of each statement whether its quote carries it and, where its speaker was given an "
             "answer to a survey question, whether it is in line with it",
             *(
@@ -244,9 +265,12 @@ def responsibly(manifest: Manifest) -> JsonObject:
                 if reviews.reviews
                 else []
             ),
+            *card.label_lines(manifest),
         ],
         "rai:machineAnnotationTools": sorted(judges),
-        "rai:annotatorDemographics": ["Not recorded" if reviews.reviews else "No person has judged these rows"],
+        "rai:annotatorDemographics": [
+            "Not recorded" if reviews.reviews or (labels and labels.people) else "No person has judged these rows"
+        ],
         "rai:dataLimitations": [
             "No evidence of what people of any culture think, do or want",
             "Each culture is grounded in one country and speaks for no other",

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from culturepark.domain import JsonObject
 from culturepark.errors import UsageError
-from culturepark.export.formats import FORMATS, Format, line
+from culturepark.export.formats import FORMATS, Column, Format, line
 from culturepark.export.metadata import COLUMN, kinds
 from culturepark.files import exists, is_folder, readable
 from culturepark.stats.figures import Figures
@@ -140,6 +140,10 @@ class Sink:
     table: Table | None = None
 
     def add(self, data: JsonObject, ids: JsonObject) -> None:
+        """
+        Args:
+            ids: for the index, with what else it says of the row.
+        """
         sha256 = self.rows.add(data)
         self.index.add({"line": self.rows.count, **ids, "sha256": sha256})
         if self.table:
@@ -186,13 +190,15 @@ def schema(form: Format, metadata: bool) -> pyarrow.Schema:
     text = pyarrow.string()
     types = {str: text, int: pyarrow.int64(), float: pyarrow.float64()}
 
-    def column(keys: tuple[str, ...]) -> Any:
-        return pyarrow.list_(pyarrow.struct([(key, text) for key in keys])) if keys else text
+    def column(kind: Column) -> Any:
+        if isinstance(kind, type):
+            return pyarrow.bool_()
+        return pyarrow.list_(pyarrow.struct([(key, text) for key in kind])) if kind else text
 
     def typed(kind: Any) -> Any:
         return pyarrow.struct([(key, typed(of)) for key, of in kind.items()]) if isinstance(kind, dict) else types[kind]
 
-    columns = [(name, column(keys)) for name, keys in form.columns.items()]
+    columns = [(name, column(kind)) for name, kind in form.columns.items()]
     return pyarrow.schema([*columns, *([(COLUMN, typed(kinds(form.pairs)))] if metadata else [])])
 
 

@@ -14,6 +14,13 @@ from culturepark.errors import UsageError
 from culturepark.plugins import Registry
 
 Messages = Sequence[Mapping[str, str]]
+Column = tuple[str, ...] | type[bool]
+"""What a column holds: text where it is an empty tuple; with keys, a list of objects with these, each of them text; or
+true and false."""
+STANCE, RATINGS, REVIEWS, VERDICTS = "stance", "ratings", "reviews", "verdicts"
+OF_PAIRS, OF_LABELS = (STANCE, RATINGS), (REVIEWS, RATINGS, VERDICTS)
+"""What preferences and labels can come from; the first is taken if nothing is said."""
+BASES = tuple(dict.fromkeys((*OF_PAIRS, *OF_LABELS)))
 ROLES = ("system", "user", "assistant")
 ENCODED = json.JSONEncoder(ensure_ascii=False).encode
 """One encoder for all rows; `json.dumps` would make one for each."""
@@ -49,18 +56,19 @@ class Format:
     """The columns in words, as Markdown."""
     read_by: str
     """The trainers that take it."""
-    columns: Mapping[str, tuple[str, ...]]
-    """Columns in the order of a row. A column is text where its tuple is empty, else a list of objects with these keys,
-    each of them text."""
+    columns: Mapping[str, Column]
+    """Columns in the order of a row."""
     record: Callable[..., dict[str, Any]]
     """Make a row out of its id and its messages; with `pairs` out of the id, the messages that end with the chosen
-    answer, and those that end with the rejected one."""
+    answer, and those that end with the rejected one; with `labels` out of the id, the messages, and the label."""
     check: Callable[[Messages], str | None] = no_objection
     """Return why this format cannot hold some well-formed messages; None if it can."""
     multi_turn: bool = False
     """True if a row can hold more than one question and answer, as `--dialogues` needs."""
     pairs: bool = False
     """True if a row has two answers to one question, of which one is preferred."""
+    labels: bool = False
+    """True if a row has an answer that is labelled as good or bad."""
     metadata: bool = False
     """True if what reads it takes a column more, as `--metadata` adds."""
     bundle: Bundle | None = None
@@ -71,6 +79,11 @@ class Format:
     """More about the trainers, for docs/export.md."""
     llama_factory: Mapping[str, Any] | None = None
     """How LLaMA-Factory's `dataset_info.json` describes a file, but for its name; None if it cannot read one."""
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """What its preferences or labels can come from; none for a format without them."""
+        return OF_PAIRS if self.pairs else OF_LABELS if self.labels else ()
 
     def problem(self, messages: Messages) -> str | None:
         """Return why no row can be made of some messages; None if one can."""
@@ -137,8 +150,8 @@ def with_room() -> list[str]:
 def without_system(form: Format) -> Format:
     """Return a format whose rows have no system message, for chat templates that know none; no word is lost."""
 
-    def record(row_id: str, *messages: Messages) -> dict[str, Any]:
-        return form.record(row_id, *map(told_by_user, messages))
+    def record(row_id: str, *parts: Messages | bool) -> dict[str, Any]:
+        return form.record(row_id, *(part if isinstance(part, bool) else told_by_user(part) for part in parts))
 
     return replace(form, record=record)
 
@@ -221,6 +234,11 @@ def one_answer(messages: Messages) -> str | None:
 def preference(_: str, chosen: Messages, rejected: Messages) -> dict[str, Any]:
     """Return TRL's conversational preference with an explicit prompt, which is that of `chosen`."""
     return {"prompt": list(chosen[:-1]), "chosen": [chosen[-1]], "rejected": [rejected[-1]]}
+
+
+def kto(_: str, messages: Messages, label: bool) -> dict[str, Any]:
+    """Return TRL's conversational unpaired preference: a prompt, one answer to it, and whether it is a good one."""
+    return {"prompt": list(messages[:-1]), "completion": [messages[-1]], "label": label}
 
 
 def alpaca_preference(row_id: str, chosen: Messages, rejected: Messages) -> dict[str, Any]:
@@ -320,6 +338,17 @@ for known in (
             "ranking": True,
             "columns": {**PROMPT, "chosen": "chosen", "rejected": "rejected"},
         },
+    ),
+    Format(
+        "kto",
+        "`prompt`, `completion`, each a list of messages, and `label`: true for a good answer, false for a bad one",
+        "TRL's KTOTrainer",
+        {"prompt": MESSAGE, "completion": MESSAGE, "label": bool},
+        kto,
+        check=has_question,
+        labels=True,
+        metadata=True,
+        documented="answers need no counterpart",
     ),
     Format(
         "label-studio",

@@ -155,6 +155,8 @@ def before_it_is_sent(manifest: Manifest, public: bool) -> Iterator[str]:
         yield f"{counted(typed, 'row holds', 'rows hold')} what a real person typed in a talk, word for word"
     if manifest.reviews.reviewers:
         yield f"{MANIFEST} names the reviewers: {', '.join(manifest.reviews.reviewers)}"
+    if manifest.labels and manifest.labels.people:
+        yield f"the index of each file names the raters: {counted(manifest.labels.people, 'person', 'people')}"
     if public:
         yield f"{MANIFEST} and the card name the models, their addresses and the command line; everybody will read them"
 

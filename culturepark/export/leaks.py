@@ -42,12 +42,14 @@ def leaking(
     held: frozenset[str],
     wanted: Wanted,
     warn: Callable[[str], None],
+    asked_in: Iterable[str] = (),
 ) -> frozenset[str]:
     """Return the keys of the answers of validation that train has too.
 
     Args:
         held: seeds that validate.
         warn: called if answers can be compared by words alone.
+        asked_in: the languages of answers of evaluations.
     """
     train: dict[str, str] = {}
     validation: dict[str, str] = {}
@@ -60,7 +62,7 @@ def leaking(
     if wanted.dialogues or not rest or not train:
         return frozenset(both)
     spec = embedder_of(runs)
-    languages = {code for run in runs for code in languages_of(edition_of(run))}
+    languages = {*asked_in, *(code for run in runs for code in languages_of(edition_of(run)))}
     embedder: Embedder = Lexical() if spec == LEXICAL else Stored(spec)
     texts = list(rest.values()), list(train.values())
     try:

@@ -17,14 +17,25 @@ from culturepark import __version__
 from culturepark.dialogue.protocol import protocol_of
 from culturepark.dialogue.tongues import languages_of
 from culturepark.distill.dedup import THRESHOLDS, band
-from culturepark.domain import DEFAULT_LANGUAGE, SEVERAL_LANGUAGES, DistillPolicy, Review, Shape
+from culturepark.domain import DEFAULT_LANGUAGE, PERSON, SEVERAL_LANGUAGES, DistillPolicy, Review, Shape
 from culturepark.errors import UsageError
 from culturepark.export import licences
 from culturepark.export.chosen import Chosen
 from culturepark.export.dialogues import NEVER_ANSWERED, REJECTED_TURN
 from culturepark.export.english import DIFFERENT, NO_ENGLISH, REWORDED
 from culturepark.export.files import DUPLICATES, MANIFEST, File, RowsFile, need_parquet
-from culturepark.export.formats import Format, format_named, multi_turn, with_room, without_system
+from culturepark.export.formats import (
+    RATINGS,
+    STANCE,
+    VERDICTS,
+    Format,
+    format_named,
+    multi_turn,
+    with_room,
+    without_system,
+)
+from culturepark.export.labels import Labels
+from culturepark.export.mixes import Mix
 from culturepark.export.rows import (
     BOTH,
     GROUNDED,
@@ -33,11 +44,13 @@ from culturepark.export.rows import (
     MADE_UP,
     OF_UNKNOWN_ORIGIN,
     ORIGINAL,
+    OTHER_CULTURE,
     OTHER_SHAPE,
     OVER_SHARE,
     REJECTED,
     TWIN,
     UNFIT,
+    Row,
     Source,
 )
 from culturepark.languages import load_language
@@ -60,11 +73,15 @@ from culturepark.stats.funnel import funnel, rendered_of, repeats
 from culturepark.store import exports
 from culturepark.store.draws import Member
 from culturepark.store.integrity import threshold_of
-from culturepark.store.tables import DialogueRow, RunRow
+from culturepark.store.ratings import languages_asked
+from culturepark.store.tables import DialogueRow, RunRow, SuiteRow
 
 CARDS = "cards"
 """The origin of personas who come from no table."""
 LIBRARIES = ("pydantic", "sqlalchemy", "sqlmodel")
+LEAST_GOOD, MOST_GOOD = 1, 4 / 3
+"""Good answers for each bad one, between which KTO needs no weights (Ethayarajh et al. 2024, arXiv:2402.01306, eq. 8).
+"""
 
 
 @dataclass(frozen=True)
@@ -94,6 +111,24 @@ class Wanted:
     """Send it to this repository on the hub, as `organisation/name`."""
     language: str = ORIGINAL
     """The language of the rows: `original`, `en` or `both`."""
+    culture_mix: Mapping[str, float] = field(default_factory=dict)
+    """Export cultures, with `others` for the rest, in these shares. Empty: all as they come."""
+    labels: Labels = field(default_factory=Labels)
+    """By what answers are preferred or labelled, in a format for preferences."""
+
+    @property
+    def mix(self) -> Mix:
+        return Mix(self.shape_mix, self.culture_mix)
+
+    @property
+    def basis(self) -> str | None:
+        """What preferences or labels come from, one of `formats.BASES`; None for a format without them."""
+        return self.labels.basis_for(self.format)
+
+    @property
+    def takes_rated(self) -> bool:
+        """Whether rows are answers that were rated or labelled, kept or not."""
+        return self.basis not in (None, STANCE)
 
     @property
     def format(self) -> Format:
@@ -106,13 +141,14 @@ class Wanted:
 
     @property
     def of_single_rows(self) -> bool:
-        return not (self.dialogues or self.format.pairs)
+        return not (self.dialogues or self.format.pairs or self.format.labels)
 
     def asks_for(self, member: Member) -> bool:
         """Tell whether a kept sample is among those that are wanted, by what it is."""
         return (
             (not self.cultures or member.culture in self.cultures)
-            and (not self.shape_mix or member.shape in self.shape_mix)
+            and self.mix.has_shape(member.shape)
+            and self.mix.has_culture(member.culture)
             and (not self.grounded or member.provenance in GROUNDED)
         )
 
@@ -121,6 +157,7 @@ class Wanted:
         Raises:
             UsageError: if an option is wrong, does not fit the format, or needs a package that is missing.
         """
+        self.labels.check(self.format)
         if self.dialogues and not self.format.multi_turn:
             raise UsageError(
                 f"--format {self.form} holds one question and its answer; dialogues go into {', '.join(multi_turn())}"
@@ -132,7 +169,9 @@ class Wanted:
         if self.language not in LANGUAGES:
             raise UsageError(f"--language {self.language[:60]!r}: must be one of {', '.join(LANGUAGES)}")
         if self.language != ORIGINAL and not self.of_single_rows:
-            raise UsageError(f"--language {self.language} is for single samples; pairs and dialogues stay as they are")
+            raise UsageError(
+                f"--language {self.language} is for single samples; pairs, labels and dialogues stay as they are"
+            )
         if self.language == BOTH and self.format.bundle:
             raise UsageError("--language both: a task for people is one row, so it is in one language")
         if self.grounded and self.dialogues:
@@ -144,10 +183,10 @@ class Wanted:
                 raise UsageError("--max-error: a share between 0 and 1 is wanted, as in --max-error 0.05")
             if not self.of_single_rows:
                 raise UsageError("--max-error is for single samples, which people judge row by row")
-            if isinstance(self.shape_mix, Mapping):
+            if self.mix.thins:
                 raise UsageError(
-                    "--max-error with shares in --shape-mix: a sample of all rows is none of a mix of them; "
-                    "`culturepark select` makes the mix, and a sample can be drawn of that"
+                    "--max-error with shares in --shape-mix or --culture-mix: a sample of all rows is none of a mix of "
+                    "them; `culturepark select` makes the mix, and a sample can be drawn of that"
                 )
         if self.metadata and not self.format.metadata:
             raise UsageError(
@@ -184,6 +223,18 @@ class Tally:
     """Rows with turns that a real person wrote, by origin (`typed` or `edited`)."""
     turns_by_hand: Counter[str] = field(default_factory=Counter)
     """These turns by origin; a turn in two rows counts twice."""
+    by_label: Counter[bool] = field(default_factory=Counter)
+    by_whom: Counter[str] = field(default_factory=Counter)
+    """Rows by whose preference or label it is, `people` or `models`."""
+    raters: set[str] = field(default_factory=set)
+    """Those on whom preferences or labels rest: `person:NAME`, or the spec of a model."""
+
+    def count_label(self, row: Row) -> None:
+        if row.label is not None:
+            self.by_label[row.label] += 1
+        if row.why:
+            self.by_whom[row.why["by"]] += 1
+            self.raters.update(row.why.get("raters", ()))
 
     def by_hand(self, origin: str) -> ByHand:
         return ByHand(rows=self.rows_by_hand[origin], turns=self.turns_by_hand[origin])
@@ -324,6 +375,49 @@ class ByHandOrigins(Figures):
     """In a branch, in place of the original turn."""
 
 
+class EvaluationEntry(Figures):
+    """An evaluation whose answers are in the rows."""
+
+    evaluation: str
+    suite: str
+    """Id of the suite that was answered. What a model has learned from these rows cannot be measured on it."""
+    title: str
+    licence: str
+    """Of the suite's questions."""
+    model: Stored
+    """The model that answered."""
+    languages: list[str]
+    """Those in which its items were put."""
+    culturepark: str
+    """Version of the program that made the evaluation."""
+    created_at: str
+
+
+class LabelSummary(Figures):
+    """By what answers are preferred, or labelled as good or bad."""
+
+    basis: str
+    """`ratings`, `reviews` (accepted or rejected) or `verdicts` (of models)."""
+    scale: Stored | None
+    """The scale of the ratings; None without ratings."""
+    least: float | None
+    most: float | None
+    """The ends of the scale."""
+    margin: float | None
+    """Least mean difference of two answers, or distance from the middle, in steps of the scale."""
+    threshold: float | None
+    """Rating above which an answer is good; None for each rater's own middle, and for pairs."""
+    people: int
+    """Number of people on whose judgement rows rest."""
+    judges: list[Stored]
+    """Models whose ratings rows rest on."""
+    rows_by_people: int
+    rows_by_models: int
+    good: int | None
+    bad: int | None
+    """Rows by label; None for pairs."""
+
+
 class OtherFile(Figures):
     """A file without rows."""
 
@@ -371,10 +465,16 @@ class Manifest(Figures):
     rows_by_provenance: Origins | None
     """By where the content of the answer comes from, of pairs the chosen one's; None for whole dialogues."""
     left_out: Counts
-    """Reason -> number of samples, answers or dialogues without a row."""
+    """Reason -> number of samples, answers, pairs or dialogues without a row."""
     train_share: float | None
     held_out_seeds: list[str]
     reviews: ReviewSummary
+    labels: LabelSummary | None = None
+    """By what answers are preferred or labelled; None for other rows, and for pairs by stance."""
+    evaluations: list[EvaluationEntry] = []  # noqa: RUF012 - frozen
+    """Those whose answers are in the rows."""
+    shares: dict[str, dict[str, float]] = {}  # noqa: RUF012 - frozen
+    """`culture`, `shape` -> name -> the share that was asked for; without those that come as they are."""
     warranties: list[Warranty]
     """Of each run or selection what is known of its error rate, without those of which nobody has judged a random
     sample. Empty for pairs and whole dialogues."""
@@ -395,7 +495,8 @@ class Manifest(Figures):
         if self.language == DEFAULT_LANGUAGE:
             return [DEFAULT_LANGUAGE]
         rendered = {DEFAULT_LANGUAGE} if self.renderings and self.renderings.made else set()
-        return sorted(rendered.union(*(run.languages or [run.language] for run in self.runs)))
+        asked = (one.languages for one in self.evaluations)
+        return sorted(rendered.union(*(run.languages or [run.language] for run in self.runs), *asked))
 
     @property
     def of_dialogues(self) -> bool:
@@ -463,10 +564,14 @@ def remarks(
         if count := source.left_without[why]:
             lost = ("row stands", "rows stand") if wanted.language == BOTH else ("row is", "rows are")
             yield f"{counted(count, *lost)} {'alone' if wanted.language == BOTH else 'left out'}, {why}"
-    if count := source.left_without[OTHER_SHAPE]:
-        yield f"{counted(count, 'row is', 'rows are')} left out, of shapes that --shape-mix does not name"
-    if count := source.left_without[OVER_SHARE]:
-        yield f"{counted(count, 'row is', 'rows are')} left out, so that the shapes have the shares of --shape-mix"
+    for why, what, option in ((OTHER_SHAPE, "shapes", "shape"), (OTHER_CULTURE, "cultures", "culture")):
+        if count := source.left_without[why]:
+            yield f"{counted(count, 'row is', 'rows are')} left out, of {what} that --{option}-mix does not name"
+    axes = wanted.mix.axes
+    if count := source.left_without[f"{OVER_SHARE} {axes}"]:
+        of = " and ".join(f"--{axis}-mix" for axis in axes.split(" and "))
+        plural = axes.replace("shape", "shapes").replace("culture", "cultures")
+        yield f"{counted(count, 'row is', 'rows are')} left out, so that the {plural} have the shares of {of}"
     if absent := sorted(set(wanted.shape_mix) - source.shapes):
         yield f"--shape-mix: there are no rows of the shape {', '.join(absent)}"
     for why in (MADE_UP, OF_UNKNOWN_ORIGIN):
@@ -474,7 +579,7 @@ def remarks(
             yield f"{counted(count, 'sample is', 'samples are')} left out by --grounded: {why}"
     for why in UNFIT.values():
         if count := source.left_without[why]:
-            lost = ("answer is", "answers are") if wanted.format.pairs else ("row is", "rows are")
+            lost = ("answer is", "answers are") if wanted.basis == STANCE else ("row is", "rows are")
             yield f"{counted(count, *lost)} left out, {why}"
     what = "dialogues that are done" if wanted.dialogues else "kept samples"
     for culture in wanted.cultures:
@@ -491,7 +596,9 @@ def remarks(
             f"{counted(summary.rejected, 'row is', 'rows are')} left out as rejected, "
             f"{counted(summary.corrected, 'has', 'have')} corrected wording; {MANIFEST} names each correction"
         )
-    if wanted.format.pairs:
+    if wanted.takes_rated:
+        yield from remarks_on_labels(source, wanted, tally)
+    if wanted.basis == STANCE:
         if any(edition.scenario.distill.checks for edition in source.editions.values()):
             yield (
                 "rejected answers that go against their speaker's stance were never put to the checks (harmlessness, "
@@ -506,6 +613,80 @@ def remarks(
     for file in files:
         if isinstance(file, RowsFile) and file.rows < wanted.format.fewest:
             yield f"{file.name} has {file.rows} rows; {wanted.format.read_by} wants at least {wanted.format.fewest}"
+
+
+def remarks_on_labels(source: Source, wanted: Wanted, tally: Tally) -> Iterator[str]:
+    """Yield notes on whose preferences or labels the rows have, and how even the labels are."""
+    if judges := sorted(name for name in tally.raters if not name.startswith(PERSON)):
+        yield (
+            f"{counted(tally.by_whom['models'], 'row rests', 'rows rest')} on ratings by models alone "
+            f"({', '.join(judges)}); no person has rated {'both answers' if wanted.format.pairs else 'these answers'}"
+        )
+    if wanted.basis == VERDICTS:
+        yield (
+            "the labels are verdicts of the models that verified the rows, not judgements of people: a good answer is "
+            "one that was kept, a bad one was dropped for what it says"
+        )
+    if suites := sorted({entry.suite for entry in evaluation_entries(source)}):
+        yield (
+            f"the rows are answers to {', '.join(suites)}: a model that is trained on them cannot be evaluated on the "
+            "same questions"
+        )
+    good, bad = tally.by_label[True], tally.by_label[False]
+    if not wanted.format.labels:
+        return
+    if not (good and bad):
+        yield f"all {good + bad} answers are {'good' if good else 'bad'}: KTO learns little from labels of one kind"
+    elif not LEAST_GOOD <= good / bad <= MOST_GOOD:
+        lighter = f"desirable_weight={bad / good:.2f}" if good < bad else f"undesirable_weight={good / bad:.2f}"
+        yield f"{good} answers are good and {bad} bad; with {lighter} TRL's KTOTrainer weighs both sides alike"
+
+
+def label_summary(source: Source, wanted: Wanted, tally: Tally) -> LabelSummary | None:
+    if not wanted.takes_rated:
+        return None
+    scale, asked = source.scale, wanted.labels
+    distance = asked.least_difference if wanted.format.pairs else asked.least_distance
+    return LabelSummary(
+        basis=str(wanted.basis),
+        scale=scale.name if scale else None,
+        least=scale.least if scale else None,
+        most=scale.most if scale else None,
+        margin=distance if wanted.basis == RATINGS else None,
+        threshold=asked.threshold,
+        people=sum(name.startswith(PERSON) for name in tally.raters),
+        judges=sorted(name for name in tally.raters if not name.startswith(PERSON)),
+        rows_by_people=tally.by_whom["people"],
+        rows_by_models=tally.by_whom["models"],
+        good=tally.by_label[True] if wanted.format.labels else None,
+        bad=tally.by_label[False] if wanted.format.labels else None,
+    )
+
+
+def evaluation_entries(source: Source) -> list[EvaluationEntry]:
+    found = []
+    for row in source.evaluations:
+        run, suite = source.look.get_one(RunRow, row.run_id), source.look.get_one(SuiteRow, row.suite_id)
+        definition = json.loads(suite.definition)
+        card = definition.get("card") or {}
+        found.append(
+            EvaluationEntry(
+                evaluation=row.id,
+                suite=suite.id,
+                title=str(definition.get("title") or suite.name),
+                licence=str(card.get("licence") or "not stated"),
+                model=row.model,
+                languages=languages_asked(source.look, row.id),
+                culturepark=run.version,
+                created_at=row.created_at,
+            )
+        )
+    return found
+
+
+def shares_of(mix: Mix) -> dict[str, dict[str, float]]:
+    asked = {"culture": dict(mix.of_cultures), "shape": {str(name): share for name, share in mix.of_shapes.items()}}
+    return {axis: shares for axis, shares in asked.items() if shares}
 
 
 def review_summary(source: Source, wanted: Wanted, tally: Tally) -> ReviewSummary:
@@ -527,6 +708,8 @@ def rejected_by(source: Source, wanted: Wanted) -> int:
     """Count the rows, or with pairs the answers, that are missing because reviewers rejected them."""
     if wanted.dialogues:
         return source.left_without[REJECTED_TURN]
+    if wanted.takes_rated:  # what reviewers rejected is in the rows as such
+        return source.left_without[REJECTED]
     shapes = exports.ANSWERS if wanted.format.pairs else ()
     asked = (wanted.cultures, shapes, source.selection)
     kept_out = sum(exports.rejected_count(source.look, run.id, *asked) for run in source.runs)

@@ -1,10 +1,11 @@
-"""The rows of an export: single samples and pairs of answers. Rows of whole dialogues are in `dialogues`."""
+"""The rows of an export: single samples and pairs of answers. Rows of whole dialogues are in `dialogues`, those of
+rated and of labelled answers in `rated`."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, wraps
 from hashlib import blake2b
@@ -14,6 +15,8 @@ from culturepark.domain import DEFAULT_LANGUAGE, Duplicate, Edition, JsonObject,
 from culturepark.errors import StoreError
 from culturepark.export.corrections import Corrections
 from culturepark.export.formats import Format
+from culturepark.export.labels import Labels, Scale
+from culturepark.export.mixes import Mix
 from culturepark.export.pairs import Answer, pairs, sides_of
 from culturepark.ids import IN_ENGLISH
 from culturepark.languages import load_language
@@ -21,7 +24,7 @@ from culturepark.models.thoughts import unfit
 from culturepark.store import exports
 from culturepark.store.integrity import edition_of
 from culturepark.store.selections import sample_ids
-from culturepark.store.tables import RunRow
+from culturepark.store.tables import EvaluationRow, RunRow
 
 if TYPE_CHECKING:
     from culturepark.export.english import English
@@ -30,7 +33,9 @@ LEAK = "the same as an answer in train, or nearly"
 """Reason for which a row of validation is left out."""
 REJECTED, TWIN = "rejected by reviewers", "the same as another row in reviewers' wording"
 MADE_UP, OF_UNKNOWN_ORIGIN = "the model's own", "of an origin that nobody has looked at"
-OVER_SHARE, OTHER_SHAPE = "more than the share of its shape", "of a shape that was not asked for"
+OTHER_SHAPE, OTHER_CULTURE = "of a shape that was not asked for", "of a culture that was not asked for"
+OVER_SHARE = "more than the share of its"
+"""Begins the reason for which rows are thinned out; `culture`, `shape` or both end it."""
 """Reasons for which a sample has no row, or an answer is in no pair."""
 ORIGINAL, BOTH = "original", "both"
 LANGUAGES = (ORIGINAL, DEFAULT_LANGUAGE, BOTH)
@@ -48,13 +53,17 @@ Guards keep such text out of new runs. Old stores and lines typed by a user can 
 """
 
 
+Question = tuple[str, tuple[str, ...]]
+
+
 @dataclass(frozen=True)
 class Row:
     """One line of a file."""
 
     data: JsonObject
     ids: JsonObject
-    """Ids for the index: `id`, and for a pair `rejected`."""
+    """Ids for the index: `id`, and for a pair `rejected`. Of samples, participants' views of dialogues, or answers of
+    evaluations."""
     culture: str
     seed_key: str
     people: tuple[tuple[str, str], ...]
@@ -70,6 +79,15 @@ class Row:
     """Where the content of its answer comes from, of a pair that of the chosen one; None where it is not known."""
     rendered_in: str | None = None
     """The language that it was rendered in; None for a row in the language of its talk."""
+    why: JsonObject = field(default_factory=dict)
+    """What the index says of a preference or a label: its scale, margin and raters, or where else it comes from."""
+    label: bool | None = None
+    """Whether the answer is a good one; None for a row without a label."""
+
+    @property
+    def key(self) -> str:
+        """What no other row has; several pairs can have one chosen answer."""
+        return "\x1f".join(map(str, self.ids.values()))
 
 
 @dataclass
@@ -84,14 +102,18 @@ class Source:
     format: Format
     left_out: Mapping[str, Duplicate]
     """Statement id -> the statement of another run that represents it; such statements get no row."""
-    mix: Collection[Shape] = ()
-    """The shapes of the rows, or a map of shapes to their shares; empty: all as they come."""
+    mix: Mix = field(default_factory=Mix)
+    """The shapes and cultures of the rows, and their shares."""
     grounded: bool = False
     """Leave out what is on no card, and that of which it is not known."""
     selection: str | None = None
     """Id of the selection whose samples alone are rows; of pairs it holds the chosen answers. None: all."""
     language: str = ORIGINAL
     """The language of the rows: `original`, `en` or `both`."""
+    labels: Labels = field(default_factory=Labels)
+    """By what answers are preferred or labelled, where the format wants that."""
+    evaluations: Sequence[EvaluationRow] = ()
+    """In the order of their ids; their answers are rows where they are rated."""
     editions: dict[str, Edition] = field(init=False)
     represented: set[tuple[str, str]] = field(init=False)
     """Id of a representative, and a shape in which it has a kept sample."""
@@ -105,22 +127,28 @@ class Source:
     shapes: set[str] = field(default_factory=set)
     """Shapes of the rows so far."""
     over_share: set[str] | None = None
-    """Ids of the rows that the shares of shapes leave no room for; None until the rows are counted."""
+    """Keys of the rows that the shares leave no room for; None until the rows are counted."""
+    scale: Scale | None = None
+    """The ratings that count; None until they are read."""
+    asked: dict[str, str] = field(default_factory=dict)
+    """Id of an item of a suite -> its question, for the items of the rows so far."""
     english: dict[str, English] = field(default_factory=dict)
     """Run id -> the English of its samples, once it was wanted."""
     repeated_dialogues: int = 0
     """Number of rows of dialogues with the messages of a row of an earlier run."""
 
     def __post_init__(self) -> None:
-        self.editions = {run.id: edition_of(run) for run in self.runs}
+        evaluated = [self.look.get_one(RunRow, evaluation.run_id) for evaluation in self.evaluations]
+        self.editions = {run.id: edition_of(run) for run in (*self.runs, *evaluated)}
         self.corrections = Corrections(self.look, self.runs)
         representatives = {duplicate.representative_id for duplicate in self.left_out.values()}
         self.represented = exports.kept_shapes(self.look, representatives)
 
     def questions(self) -> Iterator[tuple[str, str]]:
-        """Yield seed key and question of every seed of every run."""
+        """Yield seed key and question of every seed of every run, and of the items that were answered."""
         for edition in self.editions.values():
             yield from ((seed.key, seed.question) for seed in edition.scenario.seeds)
+        yield from self.asked.items()
 
     def counted(self, count: Callable[..., Counter[str]], *more: object) -> Counter[str]:
         """Add up a count by seed over all runs.
@@ -169,8 +197,15 @@ class Source:
         Raises:
             StoreError: if the format cannot hold them.
         """
-        stored = self.checked(f"sample {sample['id']}", json.loads(sample["messages"]))
-        return self.corrections.messages(sample, stored)
+        return self.corrections.messages(sample, self.stored(sample))
+
+    def stored(self, sample: Mapping[str, Any]) -> list[dict[str, str]]:
+        """Return a sample's messages as they are stored.
+
+        Raises:
+            StoreError: if the format cannot hold them.
+        """
+        return self.checked(f"sample {sample['id']}", json.loads(sample["messages"]))
 
     def checked(self, what: str, messages: list[dict[str, str]]) -> list[dict[str, str]]:
         if wrong := self.format.problem(messages):
@@ -214,6 +249,8 @@ def fit_to_train_on(read: Callable[[Source], Iterator[Row]]) -> Callable[[Source
 
 def unfit_in(value: Any) -> str | None:
     """Return why messages, or a row of them, are unfit to train on; None if they are fit."""
+    if isinstance(value, bool):
+        return None
     if isinstance(value, str):
         return unfit_text(value)
     if isinstance(value, Mapping):
@@ -230,32 +267,31 @@ def fingerprint(data: object) -> bytes:
 
 
 def in_shares(read: Callable[[Source], Iterator[Row]]) -> Callable[[Source], Iterator[Row]]:
-    """Leave out rows until their shapes are those that are wanted, in the shares that are wanted."""
+    """Leave out rows until their shapes and cultures are those that are wanted, in the shares that are wanted."""
 
     @wraps(read)
     def rows(source: Source) -> Iterator[Row]:
-        from culturepark.distill.shares import thinned
-
-        if isinstance(source.mix, Mapping) and source.over_share is None:
-            told = [(row.ids["id"], row.shape) for row in read(source) if row.shape]
-            source.over_share = thinned(told, source.mix, exact=True)
+        mix = source.mix
+        if mix.thins and source.over_share is None:
+            wanted = (row for row in read(source) if mix.has_shape(row.shape) and mix.has_culture(row.culture))
+            source.over_share = mix.surplus([(row.key, mix.cell(row.shape, row.culture)) for row in wanted])
             source.begin_again()
         for row in read(source):
-            row_id = row.ids["id"]
-            if source.mix and row.shape not in source.mix:
+            if not mix.has_shape(row.shape):
                 source.left_without[OTHER_SHAPE] += 1
-            elif row_id in (source.over_share or ()):
-                source.left_without[OVER_SHARE] += 1
+            elif not mix.has_culture(row.culture):
+                source.left_without[OTHER_CULTURE] += 1
+            elif row.key in (source.over_share or ()):
+                source.left_without[f"{OVER_SHARE} {mix.axes}"] += 1
             else:
                 source.shapes |= {row.shape} if row.shape else set()
                 yield row
                 continue
-            source.without_row.add(row_id)
+            source.without_row.add(row.ids["id"])
 
     return rows
 
 
-@in_shares
 @each_once
 @fit_to_train_on
 def single(source: Source) -> Iterator[Row]:
@@ -354,19 +390,23 @@ def under_one_prompt(chosen: Answer, rejected: Answer, edition: Edition) -> dict
 
 def same_questions(source: Source) -> list[dict[str, list[Seed]]]:
     """Return for each question and its options, in the order of keys, run id -> the seeds that ask it."""
-    from culturepark.distill.paraphrase import key
-
-    questions: dict[tuple[str, tuple[str, ...]], dict[str, list[Seed]]] = {}
+    questions: dict[Question, dict[str, list[Seed]]] = {}
     for run_id, edition in source.editions.items():
         for seed in edition.scenario.seeds:
-            options = tuple(option.label for option in seed.item.options) if seed.item else ()
-            by_run = questions.setdefault((key(seed.question) or seed.question, options), {})
-            by_run.setdefault(run_id, []).append(seed)
+            questions.setdefault(question_of(seed), {}).setdefault(run_id, []).append(seed)
 
     def least_key(by_run: Mapping[str, Sequence[Seed]]) -> str:
         return min(seed.key for seeds in by_run.values() for seed in seeds)
 
     return [questions[question] for question in sorted(questions, key=lambda q: (least_key(questions[q]), q))]
+
+
+def question_of(seed: Seed) -> Question:
+    """Return what is equal in seeds that ask the same: the question, case and punctuation aside, and its options."""
+    from culturepark.distill.paraphrase import key
+
+    options = tuple(option.label for option in seed.item.options) if seed.item else ()
+    return key(seed.question) or seed.question, options
 
 
 def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[tuple[str, Answer]]:

@@ -15,7 +15,7 @@ from culturepark import __version__
 from culturepark.dialogue.stance import unit
 from culturepark.domain import Duplicate
 from culturepark.errors import StoreError, UsageError
-from culturepark.export import card, dialogues, rows
+from culturepark.export import card, dialogues, rated, rows
 from culturepark.export.chosen import chosen, losses
 from culturepark.export.croissant import croissant
 from culturepark.export.files import (
@@ -32,7 +32,7 @@ from culturepark.export.files import (
     put,
     put_in_place,
 )
-from culturepark.export.formats import format_named
+from culturepark.export.formats import RATINGS, REVIEWS, format_named
 from culturepark.export.leaks import answer_key, leaking
 from culturepark.export.manifest import (
     ByHandOrigins,
@@ -40,26 +40,32 @@ from culturepark.export.manifest import (
     OtherFile,
     Tally,
     Wanted,
+    evaluation_entries,
+    label_summary,
     people_from,
     people_in,
     remarks,
     rendering_counts,
     review_summary,
     run_entry,
+    shares_of,
     versions,
 )
 from culturepark.export.metadata import with_metadata
 from culturepark.export.repeats import repeats_across
 from culturepark.export.rows import LEAK, Row, Source
 from culturepark.files import is_folder
+from culturepark.ids import run_of
 from culturepark.models.ledger import now
 from culturepark.redact import redact
 from culturepark.stats.funnel import UNKNOWN, checks_of, origins
 from culturepark.stats.warranty import check_error, warranty_of
 from culturepark.store import exports
 from culturepark.store.draws import Over, members, over_of_selection
+from culturepark.store.evaluations import evaluation_of, refuse_evaluation
 from culturepark.store.evidence import behind
 from culturepark.store.integrity import PAGE, edition_of
+from culturepark.store.ratings import languages_asked, rows_behind
 from culturepark.store.selections import runs_or_selection
 from culturepark.store.store import Store
 
@@ -97,10 +103,16 @@ def export(
     ids, selection = runs_or_selection(store, run_ids)
     if selection and wanted.dialogues:
         raise UsageError(f"{selection.id} is a selection of samples; --dialogues wants runs")
-    runs = [store.run(run_id) for run_id in ids]
+    evaluations = [found for run_id in ids if (found := evaluation_of(store, run_id))]
+    if evaluations and wanted.basis != RATINGS:
+        refuse_evaluation(store, evaluations[0].id)
+    if evaluations and wanted.metadata:
+        raise UsageError(f"--metadata is what is behind a sample; {evaluations[0].id} is an evaluation")
+    runs = [store.run(run_id) for run_id in ids if run_id not in {found.id for found in evaluations}]
     checks = {run.id: checks_of(store, run, edition_of(run)) for run in runs}
     if repeats is None:
-        compared = len(ids) > 1 and not wanted.dialogues and not selection  # those of a selection are compared already
+        # Those of a selection are compared already; what people have judged is theirs, whatever else says the same.
+        compared = len(runs) > 1 and not (wanted.dialogues or selection or wanted.takes_rated)
         repeats = repeats_across(store, ids, tell) if compared else ()
     left_out = {repeat.statement_id: repeat for repeat in repeats}
     with store.database.reading() as look:
@@ -117,9 +129,25 @@ def export(
             for over in overs:
                 kept = sum(member.kept for member in members(look, over))
                 check_error(known[over.id], over.id, wanted.max_error, kept)
-        source = Source(look, runs, wanted.cultures, wanted.format, left_out, wanted.shape_mix, wanted.grounded)
-        source.selection = selection.id if selection else None
-        source.language = wanted.language
+        for evaluation in evaluations:
+            if row_id := rows_behind(look, evaluation.id):
+                raise UsageError(
+                    f"{evaluation.id} holds ratings of the samples of {run_of(row_id)}: export {run_of(row_id)}, and "
+                    "they are taken with it"
+                )
+        source = Source(
+            look,
+            runs,
+            wanted.cultures,
+            wanted.format,
+            left_out,
+            wanted.mix,
+            wanted.grounded,
+            selection=selection.id if selection else None,
+            language=wanted.language,
+            labels=wanted.labels,
+            evaluations=evaluations,
+        )
         read, counts = reader_of(source, wanted)
         if not counts:
             raise nothing_to_export(ids, wanted)
@@ -128,11 +156,13 @@ def export(
         leaks: frozenset[str] = frozenset()
         if share is not None:
             # These rows can only be counted by making them.
-            if wanted.format.pairs or left_out or source.corrections or wanted.shape_mix or wanted.grounded:
+            estimated = wanted.format.pairs or wanted.takes_rated or left_out or wanted.mix or wanted.grounded
+            if estimated or source.corrections:
                 counts = Counter(row.seed_key for row in read(source))
                 source.begin_again()
             held = held_out(counts, source.questions(), share)
-            leaks = leaking(store, read(source), runs, held, wanted, tell)
+            asked_in = {code for one in evaluations for code in languages_asked(look, one.id)}
+            leaks = leaking(store, read(source), runs, held, wanted, tell, asked_in)
             source.begin_again()
         old = files_of_an_export(out)
         try:
@@ -145,6 +175,7 @@ def export(
                 tally, files, duplicates = write(read(source), source, wanted, held, leaks, aside)
                 if not files:
                     raise nothing_to_export(ids, wanted, source.left_without)
+                summary = label_summary(source, wanted, tally)
                 bundle = wanted.format.bundle
                 texts = bundle.settings() if bundle else {}
                 settings = tuple(OtherFile(name=name, sha256=put(aside / name, text)) for name, text in texts.items())
@@ -174,11 +205,14 @@ def export(
                     duplicates=duplicates,
                     rows_by_culture=dict(sorted(tally.by_culture.items())),
                     answers=len(tally.answers),
-                    rows_by_provenance=None if wanted.dialogues else origins(tally.by_provenance),
+                    rows_by_provenance=None if wanted.dialogues or not runs else origins(tally.by_provenance),
                     left_out=dict(sorted(source.left_without.items())),
                     train_share=share,
                     held_out_seeds=sorted(held),
                     reviews=review_summary(source, wanted, tally),
+                    labels=summary,
+                    evaluations=evaluation_entries(source),
+                    shares=shares_of(wanted.mix),
                     warranties=[found for found in known.values() if found],
                     by_hand=ByHandOrigins(typed=tally.by_hand("typed"), edited=tally.by_hand("edited")),
                     notes=notes,
@@ -196,7 +230,7 @@ def export(
                 put_in_place(aside, place, [MANIFEST, *names, CARD], old)
         except OSError as error:
             raise StoreError(f"cannot write {out}: {error.strerror}") from None
-    if share is not None and not wanted.dialogues and not wanted.format.pairs:  # a row of pairs has two samples
+    if share is not None and wanted.of_single_rows:  # a row of pairs has two samples
         try:
             store.set_splits(ids, wanted.cultures, held, source.without_row, source.selection)
         except StoreError as error:  # read-only, full or busy; the files are complete
@@ -229,14 +263,25 @@ def dataset_info(manifest: Manifest) -> str | None:
 def reader_of(source: Source, wanted: Wanted) -> tuple[Callable[[Source], Iterator[Row]], Counter[str]]:
     """Return the reader of the rows, and an estimate of their number by seed."""
     if wanted.dialogues:
-        return dialogues.dialogues, source.counted(exports.done_counts)
-    if wanted.format.pairs:
-        return rows.preferences, source.counted(exports.kept_counts, exports.ANSWERS, source.selection)
-    return rows.single, source.counted(exports.kept_counts, (), source.selection)
+        read, counts = dialogues.dialogues, source.counted(exports.done_counts)
+    elif wanted.takes_rated:
+        read = rated.rated_pairs if wanted.format.pairs else rated.labelled
+        counts = Counter({"": len(rated.read_scale(source).ratings) if wanted.basis == RATINGS else 1})
+    elif wanted.format.pairs:
+        read, counts = rows.preferences, source.counted(exports.kept_counts, exports.ANSWERS, source.selection)
+    else:
+        read, counts = rows.single, source.counted(exports.kept_counts, (), source.selection)
+    return rows.in_shares(read), counts
 
 
 def nothing_to_export(run_ids: Sequence[str], wanted: Wanted, why: Mapping[str, int] = {}) -> UsageError:
     of = f" of {', '.join(wanted.cultures)}" if wanted.cultures else ""
+    if wanted.takes_rated:
+        passed = ", ".join(f"{reason}: {count}" for reason, count in sorted(why.items())) or "there are none"
+        rows_wanted = "two answers to one prompt that are rated apart" if wanted.format.pairs else "answers to label"
+        more = "; `culturepark review` asks people" if wanted.basis == REVIEWS else ""
+        more = "; --format kto takes answers without a counterpart" if wanted.format.pairs else more
+        return UsageError(f"no {rows_wanted}{of} in {', '.join(run_ids)} ({passed}){more}")
     what = "dialogues that are done" if wanted.dialogues else "kept samples"
     if why.get(dialogues.REJECTED_TURN):
         what += " and hold no rejected turn"
@@ -282,7 +327,8 @@ def write(
             else:
                 tally.original_answers.update(answers[:1])
             rendered = {"language": row.rendered_in} if row.rendered_in else {}
-            sinks[name_for(row.culture, half, wanted)].add(row.data, row.ids | rendered)
+            sinks[name_for(row.culture, half, wanted)].add(row.data, row.ids | rendered | row.why)
+            tally.count_label(row)
             tally.by_culture[row.culture] += 1
             tally.by_half[half] += 1
             tally.by_provenance[row.provenance or UNKNOWN] += 1

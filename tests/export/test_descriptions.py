@@ -74,6 +74,8 @@ def told(form: str, row: dict[str, Any]) -> list[dict[str, str]]:
         return [{"role": roles[turn["from"]], "content": turn["value"]} for turn in row["conversations"]]
     if form == "preference":
         return [*row["prompt"], *row["chosen"], *row["rejected"]]
+    if form == "kto":
+        return [*row["prompt"], *row["completion"]]
     said = [{"role": "user", "content": row["instruction"]}]
     said = [{"role": "system", "content": row["system"]}, *said] if row["system"] else said
     return said + [
@@ -111,7 +113,7 @@ def test_a_dialogue_says_it_once() -> None:
 def test_llama_factory_finds_columns_and_roles_that_are_there(form: str) -> None:
     """What its own loader makes of it is in test_training."""
     row = exported(form)[0]
-    if form == "preference":  # its chosen and rejected answer must be an object or a text, and here they are lists
+    if form in ("preference", "kto"):  # an answer must be an object or a text there, and here it is a list
         assert "dataset_info.json" not in names()
         return
     (described,) = read("out/dataset_info.json").values()

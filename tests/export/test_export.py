@@ -54,7 +54,9 @@ def store() -> None:
 
 
 def export(*arguments: object, runs: tuple[str, ...] = ("a",), form: str = "trl", out: str = "out") -> Done:
-    return cli("export", *runs, "--format", form, "--out", out, *arguments)
+    # Nobody has reviewed the rows of most tests; what the models kept and dropped is a label too.
+    labels = ("--from", "verdicts") if form == "kto" and "--from" not in arguments else ()
+    return cli("export", *runs, "--format", form, "--out", out, *labels, *arguments)
 
 
 def lines(path: str | Path) -> list[Any]:

@@ -533,7 +533,7 @@ def test_a_format_that_is_not_there_is_refused_with_those_that_are() -> None:
 def test_the_help_has_an_example_for_each_way_of_use() -> None:
     text = cli("export", "--help").out
     examples = re.findall(r"Example: (culturepark export .*)", text)
-    assert len(examples) == 12
+    assert len(examples) == 17
     assert {form for form in FORMATS if f"--format {form}" in "".join(examples)} >= {
         "trl",
         "sharegpt",

@@ -11,7 +11,7 @@ import pytest
 
 from culturepark.domain import SHAPE_SHARES
 from culturepark.errors import UsageError
-from culturepark.export.shape_mix import checked_mix, shape_mix_of
+from culturepark.export.mixes import checked_mix, shape_mix_of
 from culturepark.store.reviews import Reviews
 from culturepark.store.store import Store
 from tests.cli.test_cli import away, rows_of  # noqa: F401 - `away` is used by every test

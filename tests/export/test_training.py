@@ -21,6 +21,7 @@ FILES = {
     "a file of whole dialogues": ("sft", "trl", ("--dialogues",)),
     "a file of OpenAI's form": ("sft", "openai", ()),
     "a file of pairs": ("dpo", "preference", ()),
+    "a file of labelled answers": ("kto", "kto", ()),
 }
 
 
@@ -46,6 +47,8 @@ def test_two_steps_on_an_export_change_the_model(kind: str, form: str, more: tup
     assert found["changed"] == found["parameters"]
     if kind == "dpo":  # a model that has not been trained yet prefers nothing: -log(1/2)
         assert found["losses"][0] == pytest.approx(math.log(2), abs=1e-3)
+    if kind == "kto":  # nor does it value anything: 1 - 1/2
+        assert found["losses"][0] == pytest.approx(0.5, abs=1e-3)
 
 
 # --- the recipes in examples/train, and what other trainers' own code reads --------------------------
@@ -86,9 +89,10 @@ def test_trl_learns_the_answers_and_nothing_else(more: tuple[str, ...], hub: Pat
 
 
 @pytest.mark.slow
-def test_the_recipe_for_pairs_trains(hub: Path) -> None:
-    assert export(form="preference", runs=("a", "b")).code == 0
-    found = tried("dpo", "out", hub)
+@pytest.mark.parametrize(("kind", "form"), [("dpo", "preference"), ("kto", "kto")])
+def test_the_recipes_for_pairs_and_labels_train(kind: str, form: str, hub: Path) -> None:
+    assert export(form=form, runs=("a", "b")).code == 0
+    found = tried(kind, "out", hub)
     assert found["steps"] == 2
     assert all(math.isfinite(loss) and loss > 0 for loss in found["losses"])
 

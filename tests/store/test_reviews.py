@@ -597,7 +597,7 @@ def exported(
     return text.splitlines(), lines(f"{out}/all.index.jsonl"), manifest, Path(out, "README.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize("form", [form for form in FORMATS if not FORMATS[form].bundle])
+@pytest.mark.parametrize("form", [form for form in FORMATS if not (FORMATS[form].bundle or FORMATS[form].labels)])
 @pytest.mark.sampled
 def test_an_export_differs_from_one_without_reviews_in_what_was_reviewed_alone(store: Store, form: str) -> None:
     before, index, manifest, card = exported(form, "before")
@@ -750,7 +750,7 @@ def kept_ids() -> set[str]:
     return {row["id"] for row in rows_of("sample") if row["status"] == "kept"}
 
 
-@pytest.mark.parametrize("form", [form for form in FORMATS if not FORMATS[form].bundle])
+@pytest.mark.parametrize("form", [form for form in FORMATS if not (FORMATS[form].bundle or FORMATS[form].labels)])
 @pytest.mark.sampled
 def test_no_wording_breaks_what_a_format_can_hold(store: Store, form: str) -> None:
     ann = Reviews(store, "Ann")

@@ -2,7 +2,7 @@
 
 The model is the tiny one of `training`, under Qwen's chat template as TRL has it. Prints JSON.
 
-sft, dpo: two steps of the recipe in examples/train; what of each row is learned.
+sft, dpo, kto: two steps of the recipe in examples/train; what of each row is learned.
 gemma: what a template without a system role makes of each row, or null.
 llamafactory: what its converter makes of each row of each set that `dataset_info.json` names.
 axolotl: what of each row is learned by examples/train/axolotl.yaml, once its schema has taken that.

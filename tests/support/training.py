@@ -1,4 +1,4 @@
-"""Two steps of training on an exported file, in a process of its own: `python -m tests.support.training sft|dpo FILE`.
+"""Two steps of training on an export, in a process of its own: `python -m tests.support.training sft|dpo|kto FILE`.
 
 The model is a tiny one with random weights, the tokenizer is trained on the file itself; nothing is fetched. Prints
 JSON: the losses, how many weights changed, and the versions.
@@ -92,9 +92,13 @@ def train(kind: str, path: Path, folder: str) -> dict[str, Any]:
         "disable_tqdm": True,
         "seed": 1,
     }
-    config, trainer = {"sft": (trl.SFTConfig, trl.SFTTrainer), "dpo": (trl.DPOConfig, trl.DPOTrainer)}[kind]
-    # What DPO compares with; TRL would load it again by the model's name, and this one has none.
-    reference = {"ref_model": copy.deepcopy(model)} if kind == "dpo" else {}
+    config, trainer = {
+        "sft": (trl.SFTConfig, trl.SFTTrainer),
+        "dpo": (trl.DPOConfig, trl.DPOTrainer),
+        "kto": (trl.KTOConfig, trl.KTOTrainer),
+    }[kind]
+    # What DPO and KTO compare with; TRL would load it again by the model's name, and this one has none.
+    reference = {"ref_model": copy.deepcopy(model)} if kind != "sft" else {}
     running = trainer(model=model, args=config(**options), train_dataset=rows, processing_class=tokenizer, **reference)
     running.train()
     losses = [entry["loss"] for entry in running.state.log_history if "loss" in entry]
