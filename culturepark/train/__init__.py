@@ -1,0 +1,1 @@
+"""Models made from what people and judges said of rows."""
