@@ -228,7 +228,10 @@ def pooled(people: Ratings, judges: Ratings | None = None) -> dict[str, LeftOut]
     panel = judges or {}
     targets = {name: others_mean(people, name) for name in people}
     pairs = [(name, item) for name, own in people.items() for item in own if item in targets[name]]
-    given: dict[str, Ratings] = {"one person": people, **{name: dict.fromkeys(people, own) for name, own in panel.items()}}
+    given: dict[str, Ratings] = {
+        "one person": people,
+        **{name: dict.fromkeys(people, own) for name, own in panel.items()},
+    }
     figures = {}
     for rater, ratings in given.items():
         known = [(name, item) for name, item in pairs if item in ratings[name]]

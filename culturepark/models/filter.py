@@ -457,7 +457,7 @@ def array_in(file: Any, name: str, shape: tuple[int, ...]) -> NDArray[np.float32
     version = np.lib.format.read_magic(file)
     if version != (1, 0):
         raise ValueError(f"{name}: not of numpy's format 1.0")
-    found, fortran, kind = np.lib.format.read_array_header_1_0(file)  # type: ignore[no-untyped-call]
+    found, fortran, kind = np.lib.format.read_array_header_1_0(file)
     if found != shape or fortran or kind != np.dtype("<f4"):
         raise ValueError(f"{name}: {kind} of shape {found} where float32 of shape {shape} is wanted")
     size = 4 * math.prod(shape)

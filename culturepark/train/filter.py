@@ -131,8 +131,10 @@ def train(
     fitted = fit_all(seen, tasks, seed, features=names, tick=count.tick)
     rows = np.unique(np.concatenate([task.rows for task in tasks]))
     made = filter_fit.filter_of(fitted, seen, rows, identities)
-    figures = [figure for task_unseen in unseen for figure in figures_of(data, seen, task_unseen, seed)]
-    figures += [figure for name, each in alone.items() for own in each for figure in alone_figures(seen, own, name, seed)]
+    figures = [figure for own in unseen for figure in figures_of(data, seen, own, seed)]
+    figures += [
+        figure for name, each in alone.items() for own in each for figure in alone_figures(seen, own, name, seed)
+    ]
     result = FilterFigures(
         source=data.source,
         rows=len(rows),
@@ -198,14 +200,12 @@ def settings_tried(tasks: Sequence[Task], names: Sequence[str]) -> int:
 # --- what is seen ------------------------------------------------------------------------------------
 
 
-def seeing(
-    data: Rated, names: Sequence[str], encode: Encode | None, progress: Progress
-) -> tuple[Seen, dict[str, str]]:
+def seeing(data: Rated, names: Sequence[str], encode: Encode | None, progress: Progress) -> tuple[Seen, dict[str, str]]:
     """Return the vectors and n-grams of all rows, and the identities of the encoders."""
     from scipy import sparse
 
     kinds: list[Encoders] = list(dict.fromkeys(kind for name in names for kind in FEATURES[name][0]))
-    identities = {kind: str(embedder.ENCODERS[kind].identity) for kind in kinds}
+    identities: dict[str, str] = {kind: str(embedder.ENCODERS[kind].identity) for kind in kinds}
     if encode is None:
         for kind in kinds:
             extras.require(ModelSpec(kind))
@@ -217,7 +217,9 @@ def seeing(
     for kind in kinds:
         of_texts = once(encode, kind, [text.text for text in texts])
         blocks[kind] = of_texts, once(encode, kind, [text.prompt for text in texts]) if prompts else None
-    places, starts, values = [], [0], []
+    places: list[int] = []
+    values: list[float] = []
+    starts = [0]
     for text in texts:
         counts = kept.grams(text.text)
         places += counts.keys()
@@ -239,7 +241,7 @@ def seeing(
 
 
 def encode_here(kind: Encoders, texts: Sequence[str]) -> Vectors:
-    return asyncio.run(embedder.open_encoder(kind, lambda *_: None).embed(texts))  # type: ignore[arg-type]
+    return asyncio.run(embedder.open_encoder(kind, lambda *_: None).embed(texts))
 
 
 def once(encode: Encode, kind: Encoders, texts: Sequence[str]) -> Vectors:
@@ -281,15 +283,12 @@ def tasks_of(data: Rated) -> list[Task]:
 # --- nested cross-validation -------------------------------------------------------------------------
 
 
-def nested(
-    seen: Seen, tasks: Sequence[Task], seed: int, names: Sequence[str], tick: filter_fit.Tick
-) -> list[Unseen]:
+def nested(seen: Seen, tasks: Sequence[Task], seed: int, names: Sequence[str], tick: filter_fit.Tick) -> list[Unseen]:
     """Return for each task what filters of the other folds say of its rows."""
     every = np.unique(np.concatenate([task.rows for task in tasks]))
     fold = fold_of_groups(seen, tasks, every, seed)
     results = [
-        (np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n))
-        for n in (len(task.rows) for task in tasks)
+        (np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)) for n in (len(task.rows) for task in tasks)
     ]
     for number in sorted(set(fold.values())):
         inside = [np.array([fold[seen.groups[row]] == number for row in task.rows.tolist()]) for task in tasks]
@@ -335,7 +334,7 @@ def figures_of(data: Rated, seen: Seen, unseen: Unseen, seed: int) -> Iterator[F
             inside = np.flatnonzero(np.array([one == value for one in own]))
             if value and len(inside) >= FEWEST_IN_GROUP:
                 yield from part_figures(seen, unseen, inside, seed, ((name, value),))
-    yield from people_figures(data, unseen, seed)
+    yield from people_figures(data, unseen)
 
 
 def part_figures(
@@ -355,9 +354,9 @@ def part_figures(
     brier = bootstrap(((chances - soft) ** 2).tolist(), seed, "brier", group, clusters=groups)
     assert brier is not None
     null = float(((rate - soft) ** 2).mean())
-    yield Figure(
-        "brier", group, rounded(brier.value), brier.clusters, rounded(brier.low), rounded(brier.high)
-    ).beside("base rate", rounded(null), larger_is_better=False)
+    yield Figure("brier", group, rounded(brier.value), brier.clusters, rounded(brier.low), rounded(brier.high)).beside(
+        "base rate", rounded(null), larger_is_better=False
+    )
     values, targets = unseen.values[places], task.targets[places]
     if len(set(targets.tolist())) > 2:
         yield pearson(values, targets, groups, seed, group)
@@ -400,7 +399,9 @@ def pearson(values: Floats, targets: Floats, groups: Sequence[str], seed: int, g
     drawn = resampled_sums(totals, seed, "r", group)
     low, high = ends_of(None if drawn is None else correlations(drawn))
     value = float(correlations(totals.sum(0, keepdims=True))[0])
-    return Figure("r", group, None if np.isnan(value) else rounded(value), len(numbers), low, high).beside("constant", 0.0)
+    return Figure("r", group, None if np.isnan(value) else rounded(value), len(numbers), low, high).beside(
+        "constant", 0.0
+    )
 
 
 def correlations(sums: Floats) -> Floats:
@@ -421,7 +422,7 @@ def alone_figures(seen: Seen, unseen: Unseen, features: str, seed: int) -> Itera
         yield pearson(unseen.values, task.targets, groups, seed, group)
 
 
-def people_figures(data: Rated, unseen: Unseen, seed: int) -> Iterator[Figure]:
+def people_figures(data: Rated, unseen: Unseen) -> Iterator[Figure]:
     """Yield how near the filter, the judges, a constant and single people are to the mean of the other people.
 
     Whoever is compared, the target is the same: for each person and row the mean of the other people's ratings.
@@ -468,8 +469,8 @@ def notes_of(data: Rated, unseen: Sequence[Unseen], figures: Sequence[Figure]) -
         rows = [data.rows[row] for row in each.task.rows.tolist()]
         if not any(row.people.get(each.task.scale.name) for row in rows):
             yield (
-                f"{each.task.scale.name}: rated by models alone; that the filter agrees with them says nothing of people"
+                f"{each.task.scale.name}: rated by models alone; that the filter agrees with them says nothing of "
+                "people"
             )
         if sum(len(row.people.get(each.task.scale.name, {})) > 1 for row in rows) == 0:
             yield f"{each.task.scale.name}: no row has two people's ratings, so how people agree is not known"
-

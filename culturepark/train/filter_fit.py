@@ -144,10 +144,7 @@ class Fitted:
         scores = self.scores(seen, rows)
         chances = self.head.curve(scores)
         bounds = np.array(
-            [
-                self.head.thresholds.languages.get(seen.languages[row], self.head.thresholds.all)
-                for row in rows.tolist()
-            ]
+            [self.head.thresholds.languages.get(seen.languages[row], self.head.thresholds.all) for row in rows.tolist()]
         )
         return self.head.values(scores, chances), chances, bounds, (chances >= bounds).astype(np.float64)
 
@@ -350,9 +347,7 @@ class Fitter:
         return scores
 
 
-def scored(
-    seen: Seen, features: Any, rows: Ints, cultures: Sequence[str], offsets: Floats, weights: Floats
-) -> Floats:
+def scored(seen: Seen, features: Any, rows: Ints, cultures: Sequence[str], offsets: Floats, weights: Floats) -> Floats:
     """Return the scores of rows, each by the weights of its culture."""
     places = {culture: n for n, culture in enumerate(cultures, start=1)}
     which = [places.get(seen.cultures[row], 0) for row in rows.tolist()]
@@ -370,7 +365,12 @@ def constant_scores(task: Task) -> Floats:
 
 
 def fit_all(
-    seen: Seen, tasks: Sequence[Task], seed: int, *, features: Sequence[str] = tuple(FEATURES), tick: Tick = lambda: None
+    seen: Seen,
+    tasks: Sequence[Task],
+    seed: int,
+    *,
+    features: Sequence[str] = tuple(FEATURES),
+    tick: Tick = lambda: None,
 ) -> list[Fitted]:
     """Return a head for each task, all on the same features: those with the least loss over all tasks.
 

@@ -195,8 +195,8 @@ def check_labels(labels: Mapping[object, int], flag: Sequence[str], path: Path) 
         return
     if not flag and not set(labels) <= {0, 1, "0", "1"}:
         raise UsageError(
-            f"{shown(path)}: the labels are {some_of([clipped(word) for word in words], 8)}; --flag LABEL says which of "
-            "them a filter has to find"
+            f"{shown(path)}: the labels are {some_of([clipped(word) for word in words], 8)}; --flag LABEL says which "
+            "of them a filter has to find"
         )
     if strange := [label for label in flag if label not in words]:
         raise UsageError(f"--flag {clipped(strange[0])}: no row has that label, only {some_of(words, 8)}")
