@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ from culturepark.models.filter import Encoders, Floats
 from culturepark.models.spec import ModelSpec
 from culturepark.models.weights import Progress
 from culturepark.train import filter_fit
-from culturepark.train.filter_fit import FEATURES, Fitted, Ints, Seen, Task, fit_all
+from culturepark.train.filter_fit import FEATURES, Fitted, Fitter, Ints, Seen, Task, best_of, fit_all, learnt, rows_of
 from culturepark.train.filter_rows import Measured, Rated, several_judges
 
 OUTER = 5
@@ -43,6 +44,8 @@ FEWEST = 40
 FEWEST_IN_GROUP = 30
 """Rows of a language or culture from which on it has figures of its own."""
 TRAINING = "training.json"
+CHOSEN = ""
+"""In place of the name of a set of features: the one that cross-validation chooses."""
 Encode = Callable[[Encoders, Sequence[str]], Vectors]
 
 
@@ -96,6 +99,19 @@ class Unseen:
     majority: NDArray[np.bool_]
     """Whether most of them are objected to."""
 
+    @classmethod
+    def blank(cls, task: Task) -> Unseen:
+        def column(kind: type) -> Any:
+            return np.zeros(len(task.rows), kind)
+
+        return cls(task, column(float), column(float), column(bool), column(float), column(bool))
+
+    def put(self, places: Ints, head: Fitted, seen: Seen, part: Task) -> None:
+        """Note what a head that was fitted to `part` says of rows outside it."""
+        values, chances, flagged = head.said(seen, self.task.rows[places])
+        self.values[places], self.chances[places], self.flagged[places] = values, chances, flagged
+        self.null[places], self.majority[places] = part.targets.mean(), part.events.mean() > 0.5
+
 
 def train(
     data: Rated,
@@ -126,10 +142,9 @@ def train(
     seen, identities = seeing(data, names, encode, progress)
     tasks = tasks_of(data)
     count = Counting(tell, settings_tried(tasks, names))
-    unseen = nested(seen, tasks, seed, names, count.tick)
-    alone = {name: nested(seen, tasks, seed, [name], count.tick) for name in names if len(names) > 1}
+    unseen, alone = nested(seen, tasks, seed, names, count.tick)
     fitted = fit_all(seen, tasks, seed, features=names, tick=count.tick)
-    rows = np.unique(np.concatenate([task.rows for task in tasks]))
+    rows = rows_of(tasks)
     made = filter_fit.filter_of(fitted, seen, rows, identities)
     figures = [figure for own in unseen for figure in figures_of(data, seen, own, seed)]
     figures += [
@@ -193,8 +208,7 @@ class Counting:
 def settings_tried(tasks: Sequence[Task], names: Sequence[str]) -> int:
     """Return how many settings are tried at most."""
     rest = len(filter_fit.STRENGTHS) + len(filter_fit.OWN) - 2
-    alone = len(names) if len(names) > 1 else 0
-    return len(tasks) * ((OUTER + 1) * (len(names) + rest) + OUTER * alone * (1 + rest))
+    return len(tasks) * (OUTER * len(names) * (1 + rest) + len(names) + rest)
 
 
 # --- what is seen ------------------------------------------------------------------------------------
@@ -284,28 +298,24 @@ def tasks_of(data: Rated) -> list[Task]:
 
 
 def nested(seen: Seen, tasks: Sequence[Task], seed: int, names: Sequence[str], tick: filter_fit.Tick) -> list[Unseen]:
-    """Return for each task what filters of the other folds say of its rows."""
-    every = np.unique(np.concatenate([task.rows for task in tasks]))
-    fold = fold_of_groups(seen, tasks, every, seed)
-    results = [
-        (np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n)) for n in (len(task.rows) for task in tasks)
-    ]
+    """Return for each task what filters of the other folds say of its rows; and the same with each set of features
+    alone, where there are several to choose from."""
+    fold = fold_of_groups(seen, tasks, rows_of(tasks), seed)
+    alone = list(names) if len(names) > 1 else []
+    results = {name: [Unseen.blank(task) for task in tasks] for name in (CHOSEN, *alone)}
     for number in sorted(set(fold.values())):
         inside = [np.array([fold[seen.groups[row]] == number for row in task.rows.tolist()]) for task in tasks]
         parts = [task.part(np.flatnonzero(~own)) for task, own in zip(tasks, inside, strict=True)]
-        fitted = fit_all(seen, parts, seed, features=names, tick=tick)
-        for head, task, part, own, result in zip(fitted, tasks, parts, inside, results, strict=True):
-            places = np.flatnonzero(own)
-            if not len(places):
-                continue
-            values, chances, _, flagged = head.chances(seen, task.rows[places])
-            constants = np.full(len(places), part.targets.mean()), np.full(len(places), float(part.events.mean() > 0.5))
-            for column, found in zip(result, (values, chances, flagged, *constants), strict=True):
-                column[places] = found
-    return [
-        Unseen(task, values, chances, flagged > 0.5, null, majority > 0.5)
-        for task, (values, chances, flagged, null, majority) in zip(tasks, results, strict=True)
-    ]
+        fitters = [Fitter(seen, part, seed, tick) for part in parts]
+        scaler, best = learnt(seen, rows_of(parts)), best_of(fitters, names)
+        of_features = {name: [fitter.fit(name, scaler) for fitter in fitters] for name in dict.fromkeys((best, *alone))}
+        for name, columns in results.items():
+            for head, part, own, column in zip(
+                of_features.get(name, of_features[best]), parts, inside, columns, strict=True
+            ):
+                if own.any():
+                    column.put(np.flatnonzero(own), head, seen, part)
+    return results[CHOSEN], {name: results[name] for name in alone}
 
 
 def fold_of_groups(seen: Seen, tasks: Sequence[Task], rows: Ints, seed: int) -> dict[str, int]:

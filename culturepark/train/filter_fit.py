@@ -139,14 +139,13 @@ class Fitted:
         rows = [0, *(places.get(culture, 0) for culture in cultures)]
         return replace(self, cultures=tuple(cultures), offsets=self.offsets[rows], weights=self.weights[rows])
 
-    def chances(self, seen: Seen, rows: Ints) -> tuple[Floats, Floats, Floats, Floats]:
-        """Return values, chances, thresholds, and whether rows are flagged (0 or 1)."""
+    def said(self, seen: Seen, rows: Ints) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+        """Return values, chances, and whether rows are flagged."""
         scores = self.scores(seen, rows)
         chances = self.head.curve(scores)
-        bounds = np.array(
-            [self.head.thresholds.languages.get(seen.languages[row], self.head.thresholds.all) for row in rows.tolist()]
-        )
-        return self.head.values(scores, chances), chances, bounds, (chances >= bounds).astype(np.float64)
+        own, common = self.head.thresholds.languages, self.head.thresholds.all
+        bounds = np.array([own.get(seen.languages[row], common) for row in rows.tolist()])
+        return self.head.values(scores, chances), chances, chances >= bounds
 
 
 # --- features ----------------------------------------------------------------------------------------
@@ -378,11 +377,19 @@ def fit_all(
         features: sets among which one is chosen.
     """
     fitters = [Fitter(seen, task, seed, tick) for task in tasks]
-    best = features[0]
-    if len(features) > 1 and all(fitter.folds for fitter in fitters):
-        best = min(features, key=lambda name: sum(fitter.share(name) for fitter in fitters))
-    scaler = learnt(seen, np.unique(np.concatenate([task.rows for task in tasks])))
+    best, scaler = best_of(fitters, features), learnt(seen, rows_of(tasks))
     return [fitter.fit(best, scaler) for fitter in fitters]
+
+
+def best_of(fitters: Sequence[Fitter], features: Sequence[str]) -> str:
+    """Return the set of features with the least loss over all tasks, each as a share of that of a constant."""
+    if len(features) < 2 or not all(fitter.folds for fitter in fitters):
+        return features[0]
+    return min(features, key=lambda name: sum(fitter.share(name) for fitter in fitters))
+
+
+def rows_of(tasks: Sequence[Task]) -> Ints:
+    return np.unique(np.concatenate([task.rows for task in tasks]))
 
 
 def loss_of(task: Task, scores: Floats) -> float:

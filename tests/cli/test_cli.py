@@ -560,6 +560,7 @@ JSON = {
     "stats": "stats a",
     "evaluate": "evaluate survey --culture german --framing persona --items 3 --samples 2 --model scripted",
     "judge": "judge a --scale competence --items 2 --passes 1 --null 0 --model scripted",
+    "filter": "filter texts.txt --model filter:FILTER",
     "compare": "compare a b",
     "queue": "queue a",
     "review": "review a",
