@@ -200,7 +200,8 @@ def grams(text: str) -> dict[int, float]:
 
     (Feature hashing: Weinberger et al. 2009. Upper and lower case are one, and so are compatible forms of a letter.)
     """
-    plain = f" {' '.join(unicodedata.normalize('NFKC', text[:READ]).casefold().split())} "
+    words = unicodedata.normalize("NFKC", text[:READ]).casefold().split()
+    plain = f" {' '.join(words)} " if words else ""
     counts: Counter[int] = Counter()
     for size in range(SHORTEST, LONGEST + 1):
         for start in range(len(plain) - size + 1):

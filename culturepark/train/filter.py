@@ -119,6 +119,7 @@ def train(
     *,
     seed: int = 1,
     features: Sequence[str] | None = None,
+    own_weights: bool = True,
     encode: Encode | None = None,
     progress: Progress = lambda *_: None,
     tell: Callable[[int, int], None] = lambda *_: None,
@@ -127,6 +128,7 @@ def train(
 
     Args:
         features: names in `FEATURES` among which cross-validation chooses; all by default.
+        own_weights: whether cultures may have weights of their own, where that predicts better.
         encode: in place of the encoders of this machine.
         progress: called while the weights of encoders are fetched.
         tell: called with the settings tried so far, and how many will be at most.
@@ -140,13 +142,16 @@ def train(
     check_folder(out)
     names = chosen_features(features)
     seen, identities = seeing(data, names, encode, progress)
+    if not own_weights:
+        seen = replace(seen, cultures=[""] * len(seen.cultures))
     tasks = tasks_of(data)
     count = Counting(tell, settings_tried(tasks, names))
     unseen, alone = nested(seen, tasks, seed, names, count.tick)
     fitted = fit_all(seen, tasks, seed, features=names, tick=count.tick)
     rows = rows_of(tasks)
     made = filter_fit.filter_of(fitted, seen, rows, identities)
-    figures = [figure for own in unseen for figure in figures_of(data, seen, own, seed)]
+    shown = replace(seen, cultures=[row.text.culture for row in data.rows])
+    figures = [figure for own in unseen for figure in figures_of(data, shown, own, seed)]
     figures += [
         figure for name, each in alone.items() for own in each for figure in alone_figures(seen, own, name, seed)
     ]
@@ -160,7 +165,7 @@ def train(
         choices={head.head.name: choice_of(head) for head in fitted},
         notes=tuple(notes_of(data, unseen, figures)),
         by_language=dict(sorted(Counter(seen.languages[row] for row in rows.tolist()).items())),
-        by_culture=dict(sorted(Counter(seen.cultures[row] for row in rows.tolist()).items())),
+        by_culture=dict(sorted(Counter(shown.cultures[row] for row in rows.tolist()).items())),
         scales=tuple(task.scale for task in tasks),
     )
     out.mkdir(parents=True, exist_ok=True)

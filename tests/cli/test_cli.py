@@ -34,6 +34,7 @@ from culturepark.cli.app import app, main
 from tests.support import people
 from tests.support.cultures import GROUNDS
 from tests.support.endpoint import Endpoint
+from tests.support.filters import by_hand
 from tests.support.processes import Forked
 from tests.support.scratch import made_once
 
@@ -627,6 +628,8 @@ def test_json_is_one_document_on_stdout() -> None:
     judged()
     place_store("theirs.db")
     people.table(Path(), text=people.WHOLE)
+    by_hand(Path("FILTER"))
+    Path("texts.txt").write_text("A text.\n")
     for command in JSON.values():
         done = cli(*command.replace("SAMPLE", kept_sample()).split(), "--json")
         assert done.code == 0

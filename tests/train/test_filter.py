@@ -169,7 +169,7 @@ def test_what_is_served_is_what_was_fitted(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(embedder, "OPENED", {})
     monkeypatch.setattr(extras, "missing", lambda _: [])
     made = kept.load(tmp_path / "made")
-    with pytest.raises(UsageError, match="trained with the encoder e5 .*, and here is hashed 1; train it again"):
+    with pytest.raises(UsageError, match=r"trained with the encoder e5 .*, and here is hashed 1; train it again"):
         made.open(lambda *_: None)
 
     async def encode(kind: str, texts: Any) -> Any:
