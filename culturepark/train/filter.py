@@ -302,7 +302,9 @@ def tasks_of(data: Rated) -> list[Task]:
 # --- nested cross-validation -------------------------------------------------------------------------
 
 
-def nested(seen: Seen, tasks: Sequence[Task], seed: int, names: Sequence[str], tick: filter_fit.Tick) -> list[Unseen]:
+def nested(
+    seen: Seen, tasks: Sequence[Task], seed: int, names: Sequence[str], tick: filter_fit.Tick
+) -> tuple[list[Unseen], dict[str, list[Unseen]]]:
     """Return for each task what filters of the other folds say of its rows; and the same with each set of features
     alone, where there are several to choose from."""
     fold = fold_of_groups(seen, tasks, rows_of(tasks), seed)
