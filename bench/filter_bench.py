@@ -31,10 +31,12 @@ import numpy as np
 
 from culturepark.dialogue.stance import shuffled
 from culturepark.distill.logprobs import letter_scores
+from culturepark.errors import Overloaded
 from culturepark.models import embedder
-from culturepark.models.chat import Request
+from culturepark.models.chat import ChatModel, Reply, Request
 from culturepark.models.embedder import Vectors
 from culturepark.models.filter import Encoders
+from culturepark.models.ledger import ATTEMPTS
 from culturepark.models.registry import Models
 from culturepark.models.spec import parse
 from culturepark.models.trust import Trust
@@ -181,6 +183,18 @@ QUESTION = (
 )
 
 
+async def answered(model: ChatModel, request: Request) -> Reply:
+    """Ask again where a server broke off, as a run would."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return await model.send(model.body(request))
+        except Overloaded:
+            if attempt == ATTEMPTS:
+                raise
+            await asyncio.sleep(attempt)
+    raise AssertionError
+
+
 async def zero_shot(spec: str, data: Rated, sample: int, seed: int) -> None:
     """Ask a chat model, with the options in both orders; it objects where yes is the likelier of the two."""
     scale = data.scales[0]
@@ -195,7 +209,7 @@ async def zero_shot(spec: str, data: Rated, sample: int, seed: int) -> None:
             for first, second in (("Yes", "No"), ("No", "Yes")):
                 asked = QUESTION.format(text=row.text.text[:1500], first=first, second=second)
                 request = Request(({"role": "user", "content": asked},), 1, 0.0, 1, top_logprobs=20)
-                scores = letter_scores(await model.send(model.body(request)), "AB")
+                scores = letter_scores(await answered(model, request), "AB")
                 if scores:
                     both.append((scores["A"] - scores["B"]) * (1 if first == "Yes" else -1))
             odds.append(float(np.mean(both)) if both else 0.0)

@@ -344,13 +344,8 @@ def figures_of(data: Rated, seen: Seen, unseen: Unseen, seed: int) -> Iterator[F
     rows = unseen.task.rows.tolist()
     yield from part_figures(seen, unseen, np.arange(len(rows)), seed, ())
     for name, values in (("language", seen.languages), ("culture", seen.cultures)):
-        own = [values[row] for row in rows]
-        if len(set(own)) < 2:
-            continue
-        for value in sorted(set(own)):
-            inside = np.flatnonzero(np.array([one == value for one in own]))
-            if value and len(inside) >= FEWEST_IN_GROUP:
-                yield from part_figures(seen, unseen, inside, seed, ((name, value),))
+        for value, places in parts_of_rows([values[row] for row in rows]):
+            yield from part_figures(seen, unseen, places, seed, ((name, value),))
     yield from people_figures(data, unseen)
 
 
@@ -430,13 +425,28 @@ def correlations(sums: Floats) -> Floats:
 
 
 def alone_figures(seen: Seen, unseen: Unseen, features: str, seed: int) -> Iterator[Figure]:
-    """Yield what one set of features comes to alone, all else chosen as ever."""
+    """Yield what one set of features comes to alone, of all rows and by language, all else chosen as ever."""
     task = unseen.task
-    group = group_key(("scale", task.scale.name), ("features", features))
-    groups = [seen.groups[row] for row in task.rows.tolist()]
-    yield macro_f1(task.events, unseen.flagged, groups, seed, group)
+    rows = task.rows.tolist()
+    groups, languages = [seen.groups[row] for row in rows], [seen.languages[row] for row in rows]
+    parts = ("scale", task.scale.name), ("features", features)
+    yield macro_f1(task.events, unseen.flagged, groups, seed, group_key(*parts))
     if len(set(task.targets.tolist())) > 2:
-        yield pearson(unseen.values, task.targets, groups, seed, group)
+        yield pearson(unseen.values, task.targets, groups, seed, group_key(*parts))
+    for language, places in parts_of_rows(languages):
+        own = [groups[place] for place in places.tolist()]
+        key = group_key(*parts, ("language", language))
+        yield macro_f1(task.events[places], unseen.flagged[places], own, seed, key)
+
+
+def parts_of_rows(values: Sequence[str]) -> Iterator[tuple[str, Ints]]:
+    """Yield the values that stand at enough rows for figures of their own, each with its places; none where all rows
+    have the same."""
+    if len(set(values)) > 1:
+        for value in sorted(set(values) - {""}):
+            places = np.flatnonzero(np.array([one == value for one in values]))
+            if len(places) >= FEWEST_IN_GROUP:
+                yield value, places
 
 
 def people_figures(data: Rated, unseen: Unseen) -> Iterator[Figure]:

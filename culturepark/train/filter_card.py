@@ -82,11 +82,15 @@ METRICS = {
 
 
 def alone_rows(figures: Sequence[Figure]) -> Iterator[tuple[str, ...]]:
+    """Yield scale, set of features, part of the rows, metric, value and interval."""
     for figure in figures:
         parts = parts_of(figure)
         if "features" in parts:
-            metric = METRICS[figure.metric]
-            yield cell(parts["scale"]), parts["features"], metric, number(figure.value), interval(figure)
+            where = f"language {parts['language']}" if "language" in parts else "all rows"
+            yield (
+                cell(parts["scale"]), parts["features"], cell(where), METRICS[figure.metric], number(figure.value),
+                interval(figure),
+            )  # fmt: skip
 
 
 def people_rows(figures: Sequence[Figure]) -> Iterator[tuple[str, ...]]:
