@@ -84,6 +84,7 @@ def judge(
     from culturepark.cli import panel
     from culturepark.cli.consent import trust_in
     from culturepark.errors import UsageError
+    from culturepark.evaluate.judging import check_filters
     from culturepark.models import prices
     from culturepark.models.registry import check_specs
     from culturepark.terminal.safe import tell
@@ -107,6 +108,7 @@ def judge(
         return panel.forecast_lines(found, ask, as_json)
     trust = trust_in(judges.values(), [])
     check_specs(judges, list(judges), trust)
+    check_filters(judges, asked)
     for note in panel.notes(found, judges):
         tell(f"note: {note}")
     return panel.carry_on(found, ask, limits, concurrency, trust, as_json)

@@ -176,7 +176,7 @@ def judges_of(model: str | None, roles: Sequence[str]) -> dict[ModelRole, ModelS
         return {}
     if odd := [text for text in roles if text.partition("=")[0].strip() != JUDGES[0]]:
         raise UsageError(f"--role {clipped(odd[0])}: only judges are asked here, --role judge=SPEC")
-    specs = parse_roles(model, list(roles))
+    specs = parse_roles(None, [*roles] or [f"{JUDGES[0]}={model}"])
     return judges_named([specs[role] for role in JUDGES if role in specs])
 
 

@@ -35,10 +35,16 @@ from culturepark.domain import (
     Statement,
     Verdict,
 )
+from culturepark.errors import UsageError
+from culturepark.files import clipped
 from culturepark.languages import Prompt, load_language
 from culturepark.models.chat import Reply
+from culturepark.models.filter import Text
+from culturepark.models.filter_judge import ratings_in, request_for
 
 BRIEFS = ("neighbour", "anthropologist", "editor")
+FILTERS = ("filter", "filter 2", "filter 3")
+"""Names of judges that are filters."""
 SCORES_A_CALL, TOKENS_A_SCORE = 4, 90
 """A weak judge carries its score from one item of a call to the next; with eight it was seen to do so throughout."""
 NORMS_A_CALL, TOKENS_A_NORM = 8, 80
@@ -68,20 +74,34 @@ async def check(
     """Return the verdicts of all checks that are on: one for each judge and criterion, one for each second persona.
 
     Args:
-        askers: one for each model that judges; the first of them speaks for second personas.
+        askers: one for each model that judges; the first of them that can speak does so for second personas.
         statements: those that have passed verification.
+    Raises:
+        UsageError: if the only judges are filters that cannot do what is checked.
     """
     judges = panel(askers, policy.judges)
     verdicts: list[Verdict] = []
     passed = list(statements)
     for criterion in get_args(Scored):
         if wanted := getattr(policy, criterion):
-            given = await panel_verdicts(judges, criterion, passed, wanted.at_least)
+            able = [judge for judge in judges if judge.can_rate(criterion)]
+            if not able:
+                raise UsageError(
+                    f"distill.checks.{criterion}: {clipped(askers[0].model.spec)} gives no such scores, only "
+                    f"{', '.join(askers[0].model.traits.rates)}; one more --role judge=SPEC, or leave the check out"
+                )
+            given = await panel_verdicts(able, criterion, passed, wanted.at_least)
             dropped = {verdict.statement_id for verdict in given if verdict.decision == "drop"}
             passed = [statement for statement in passed if statement.id not in dropped]
             verdicts += given
     if policy.cross_check:
-        verdicts += await cross_check(askers[0], passed, policy.cross_check, edition, run_seed)
+        speaking = [asker for asker in askers if not asker.model.traits.rates]
+        if not speaking:
+            raise UsageError(
+                f"distill.checks.cross_check: {clipped(askers[0].model.spec)} is a filter and cannot speak for a "
+                "second persona; one more --role judge=SPEC, or leave the check out"
+            )
+        verdicts += await cross_check(speaking[0], passed, policy.cross_check, edition, run_seed)
     return verdicts
 
 
@@ -97,13 +117,19 @@ class GivenScore(Item):
 @dataclass(frozen=True)
 class Judge:
     name: str
-    """The heading of its brief."""
+    """The heading of its brief; of a filter, one of `FILTERS`."""
     asker: Asker
     backwards: bool
     """Sees scale and list from the other end."""
 
+    def can_rate(self, criterion: Scored) -> bool:
+        rates = self.asker.model.traits.rates
+        return not rates or criterion in rates
+
     async def scores(self, criterion: Scored, statements: Sequence[Statement]) -> list[Assessment[float]]:
         """Return a score for each statement."""
+        if self.asker.model.traits.rates:
+            return await self._by_filter(criterion, statements)
         ordered = list(reversed(statements)) if self.backwards else list(statements)
         by_digit = self.asker.model.traits.labels
         given = await (self._by_digit if by_digit else self._with_reasons)(criterion, ordered)
@@ -123,6 +149,21 @@ class Judge:
             Assessment(float(answer.score) if answer else None, as_reason(answer.reason) if answer else None, call_id)
             for answer, call_id in answers
         ]
+
+    async def _by_filter(self, criterion: Scored, statements: Sequence[Statement]) -> list[Assessment[float]]:
+        """Ask a filter, which needs no brief and gives no reason. It rates the words alone, as rows are trained on."""
+        texts = [
+            Text(
+                statement.first_person,
+                language=statement.worded_in,
+                culture=self.asker.casting.by_key(statement.persona_key).persona.culture,
+            )
+            for statement in statements
+        ]
+        reply = await self.asker.send(
+            request_for(criterion, 1, 5, texts), self.asker.language.section("scales", criterion, "scale")
+        )
+        return [Assessment(rating, None, reply.call_id) for rating in ratings_in(reply)]
 
     async def _by_digit(self, criterion: Scored, statements: Sequence[Statement]) -> list[Assessment[float]]:
         """Ask a model too small for JSON for one digit; its rivals tell the probability of each score."""
@@ -159,9 +200,13 @@ class Judge:
 def panel(askers: Sequence[Asker], size: int) -> list[Judge]:
     """
     Args:
-        askers: one for each model; they take turns.
+        askers: one for each model; they take turns. A filter has one seat, since it would only repeat itself.
     """
-    return [Judge(BRIEFS[n], askers[n % len(askers)], backwards=n % 2 == 1) for n in range(size)]
+    filters = [asker for asker in askers if asker.model.traits.rates]
+    others = [asker for asker in askers if not asker.model.traits.rates]
+    seats = size - len(filters) if others else 0
+    judges = [Judge(BRIEFS[n], others[n % len(others)], backwards=n % 2 == 1) for n in range(seats)]
+    return judges + [Judge(FILTERS[n], asker, backwards=False) for n, asker in enumerate(filters)]
 
 
 async def panel_verdicts(

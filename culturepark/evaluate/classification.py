@@ -219,6 +219,29 @@ def leave_one_out(
     return figures
 
 
+def pooled(people: Ratings, judges: Ratings | None = None) -> dict[str, LeftOut]:
+    """Compare people and judges with the mean of the other people, over all pairs of a person and an item at once.
+
+    The targets are those of `leave_one_out`. Where each person rated only a few items, correlations of single people
+    mean little; here the pairs of all people make one. `one person` stands for all people.
+    """
+    panel = judges or {}
+    targets = {name: others_mean(people, name) for name in people}
+    pairs = [(name, item) for name, own in people.items() for item in own if item in targets[name]]
+    given: dict[str, Ratings] = {
+        "one person": people,
+        **{name: dict.fromkeys(people, own) for name, own in panel.items()},
+    }
+    figures = {}
+    for rater, ratings in given.items():
+        known = [(name, item) for name, item in pairs if item in ratings[name]]
+        if known:
+            own = np.array([ratings[name][item] for name, item in known])
+            wanted = np.array([targets[name][item] for name, item in known])
+            figures[rater] = LeftOut(correlation(own, wanted), float(np.abs(own - wanted).mean()), len(known))
+    return figures
+
+
 def others_mean(people: Ratings, left_out: str) -> dict[str, float]:
     """Return the mean rating by item over all people but one."""
     ratings: dict[str, list[float]] = {}

@@ -28,6 +28,8 @@ from culturepark.evaluate.ratings import detail_of, is_rating, scale_of
 from culturepark.files import clipped
 from culturepark.languages import load_language
 from culturepark.models.chat import canonical, digest
+from culturepark.models.filter import Text, load
+from culturepark.models.filter_judge import ratings_in, request_for, scales_of
 from culturepark.models.ledger import Ledger
 from culturepark.models.registry import Models
 from culturepark.models.spec import ModelSpec
@@ -168,9 +170,11 @@ def wanted(
     for scale in scales:
         own = [subject for subject in subjects if applies(scale, subject.item, suite)]
         for judge in judges:
-            tasks += [Task(subject, scale, judge, n) for n in range(1, passes + 1) for subject in own]
+            # A filter sees no order, and would only repeat itself.
+            times = 1 if judges[judge].of.filters else passes
+            tasks += [Task(subject, scale, judge, n) for n in range(1, times + 1) for subject in own]
             tasks += [
-                Task(subject, scale, judge, 1 + n % passes, item)
+                Task(subject, scale, judge, 1 + n % times, item)
                 for n, (subject, item) in enumerate(mismatched(own, nulls, seed, scale.scale))
             ]
     return tasks
@@ -275,6 +279,8 @@ def most_tokens(scale: Scale) -> int:
 async def rate(asker: SubjectAsker, task: Task, *, with_reference: bool = True) -> Score:
     """Ask one judge for one rating; what the ledger raises passes through."""
     scale, value, why, call_id = task.scale, None, None, None
+    if asker.model.traits.rates:
+        return await rate_by_filter(asker, task)
     answer: Any = None
     try:
         answer, reply = await asker.json(
@@ -302,6 +308,36 @@ async def rate(asker: SubjectAsker, task: Task, *, with_reference: bool = True) 
         put_to=task.put_to.key if task.put_to else None,
     )  # fmt: skip
     return Score(task.subject.id, task.scorer, value, detail, str(asker.model.spec), call_id or None)
+
+
+async def rate_by_filter(asker: SubjectAsker, task: Task) -> Score:
+    """Ask a filter for one rating, which need not be a whole number."""
+    scale, subject = task.scale, task.subject
+    text = Text(subject.text, task.item.question, subject.language, task.item.group)
+    reply = await asker.send(request_for(scale.scale, scale.least, scale.most, [text]), asker.language.prompt(TEMPLATE))
+    (value,) = ratings_in(reply)
+    detail = detail_of(
+        scale.least, scale.most, scale.panel, rubric_digest(scale),
+        **{"pass": task.number},
+        put_to=task.put_to.key if task.put_to else None,
+    )  # fmt: skip
+    return Score(subject.id, task.scorer, value, detail, str(asker.model.spec), reply.call_id or None)
+
+
+def check_filters(judges: Mapping[ModelRole, ModelSpec], scales: Sequence[Scale]) -> None:
+    """
+    Raises:
+        UsageError: if a filter among the judges does not know a scale.
+    """
+    for spec in judges.values():
+        if not spec.of.filters:
+            continue
+        known = scales_of(load(spec.name).scales)
+        if strange := [scale.scale for scale in scales if scale.scale not in known]:
+            raise UsageError(
+                f"{clipped(str(spec))} gives no {strange[0]}: it was trained on {', '.join(known)}, of which --scale "
+                "names one"
+            )
 
 
 # --- asking ------------------------------------------------------------------------------------------

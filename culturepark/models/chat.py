@@ -243,6 +243,8 @@ class Traits:
     """Under three billion parameters: answers with letters, since it often fails to copy a quote or to keep to JSON."""
     grammar: bool = False
     """Takes GBNF."""
+    rates: tuple[str, ...] = ()
+    """A filter, which reads no prompt: the scales that it rates on (`models/filter_judge`). Empty for all others."""
 
 
 class ChatModel(Protocol):

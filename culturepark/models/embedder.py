@@ -221,10 +221,20 @@ def open_embedder(spec: ModelSpec, progress: weights.Progress, warn: Callable[[s
         warn(f"deduplicating by words, not by meaning: that needs the extra `local`: {extras.how_to_install('local')}")
         return Lexical()
     try:
-        place = (spec.kind, weights.cache_dir())
-        if place not in OPENED:  # it takes seconds, and 400 MB
-            OPENED[place] = ENCODERS[spec.kind](progress)
-        return OPENED[place]
+        return open_encoder(spec.kind, progress)
     except (Unreachable, ImportError) as error:
         warn(f"deduplicating by words, not by meaning: {str(error).splitlines()[0]}")
         return Lexical()
+
+
+def open_encoder(kind: str, progress: weights.Progress) -> Embedder:
+    """Return an encoder of this process, which is opened once: it takes seconds, and 400 MB.
+
+    Raises:
+        Unreachable: if its weights cannot be had.
+        ImportError: if a package is missing.
+    """
+    place = (kind, weights.cache_dir())
+    if place not in OPENED:
+        OPENED[place] = ENCODERS[kind](progress)
+    return OPENED[place]

@@ -40,6 +40,8 @@ class ModelKind(ABC):
     """Whether it can speak, moderate, extract, verify and judge."""
     embeds: bool = False
     """Whether it can be the embedder."""
+    filters: bool = False
+    """Whether it is a filter: a judge on a few scales, which can nothing else."""
     remote: bool = False
     """Whether requests leave this machine: more go at once, limits a minute hold, and a slow answer counts."""
     paid: bool = False
@@ -223,6 +225,32 @@ class Hub(Local):
         return ModelSpec("hf", path, revision)
 
 
+class OfFilter(ModelKind):
+    """A moderation filter that `train --method filter` has written: a folder."""
+
+    name, form = "filter", "filter:PATH"
+    chats, filters = False, True
+
+    def place(self, spec: ModelSpec) -> str:
+        with suppress(OSError, RuntimeError, ValueError):
+            return f"filter:{Path(spec.name).expanduser().resolve()}"
+        return str(spec)
+
+    def check(self, spec: ModelSpec) -> None:
+        from culturepark.models.filter import load
+
+        for encoder in load(spec.name).settings.encoders:
+            extras.require(ModelSpec(encoder))
+
+    async def open(self, spec: ModelSpec, slots: int, progress: Progress) -> ChatModel:  # noqa: ARG002
+        from culturepark.models.filter import load
+        from culturepark.models.filter_judge import FilterJudge
+
+        filter_ = load(spec.name)
+        filter_.open(progress)
+        return FilterJudge(spec, filter_)
+
+
 class OpenAI(ModelKind):
     """An OpenAI-compatible endpoint."""
 
@@ -330,5 +358,5 @@ def register(kind: ModelKind) -> None:
 
 
 IN_THIS_PROCESS = (Weightless("e5"), Weightless("minilm"), Weightless("lexical"))
-for own in (*IN_THIS_PROCESS, Embedded(), Gguf(), Hub(), OpenAI(), Scripted()):
+for own in (*IN_THIS_PROCESS, Embedded(), Gguf(), Hub(), OfFilter(), OpenAI(), Scripted()):
     register(own)

