@@ -13,8 +13,8 @@ from typing import Annotated, Any, NoReturn, TextIO
 import typer
 
 from culturepark import __version__
-from culturepark.cli import audit as _audit  # noqa: F401 - a command of `suites`
 from culturepark.cli import (
+    adapter,
     catalog,
     compare,
     evaluate,
@@ -32,6 +32,7 @@ from culturepark.cli import (
     talk,
     train,
 )  # fmt: skip
+from culturepark.cli import audit as _audit  # noqa: F401 - a command of `suites`
 from culturepark.cli import run as run_commands
 
 app = typer.Typer(
@@ -77,6 +78,7 @@ for commands in (
     compare,
     export,
     train,
+    adapter,
     judgements,
     people,
     personas,
