@@ -89,6 +89,7 @@ def main() -> int:
     parser.add_argument("--train", type=int, default=2)
     parser.add_argument("--held", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--last-layers", type=int)
     parser.add_argument("--rank", type=int, default=8)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--longest", type=int, default=512)
@@ -116,7 +117,7 @@ def main() -> int:
     descriptions = descriptions_for(rows.communities, found, names)
     settings = Settings(
         epochs=given.epochs, rank=given.rank, alpha=2.0 * given.rank, learning_rate=given.rate, seed=given.seed,
-        longest=given.longest,
+        longest=given.longest, last_layers=given.last_layers,
     )  # fmt: skip
     figured = train(
         embedded(), rows, descriptions, embed, identity, "e5", given.out, settings, unseen=not given.no_unseen,

@@ -35,6 +35,9 @@ AGAINST: tuple[tuple[Arm, Arm], ...] = (
 )  # fmt: skip
 """What is compared with what; the first pair decides whether a description is worth anything."""
 ALPHA = 0.05
+LEAST_GAIN = 0.001
+"""Nats a token that an interval must clear to be a gain or a loss: a tenth of a percent of perplexity. Two adapters of
+which one is the mean of what was trained differ by less than that in every row, so surely, and to no effect."""
 Outcome = Literal["gain", "loss", "none", "too-few"]
 
 Losses = Mapping[Arm, Sequence[float]]
@@ -123,9 +126,9 @@ def controls(rows: Sequence[Row], losses: Losses, seed: int) -> Controls:
         outcome: Outcome = "none"
         if difference.low is None or difference.high is None:
             outcome = "too-few"
-        elif p <= ALPHA and difference.low > 0:
+        elif p <= ALPHA and difference.low > LEAST_GAIN:
             outcome = "gain"
-        elif p <= ALPHA and difference.high < 0:
+        elif p <= ALPHA and difference.high < -LEAST_GAIN:
             outcome = "loss"
         gains = [b - a for a, b in zip(losses[first], losses[second], strict=True)]
         made.append(
@@ -159,6 +162,9 @@ def sentence_of(comparison: Comparison) -> str:
     second = ARMS[comparison.second]
     unseen = " for a community never seen" if comparison.first == "unseen" else ""
     by = f"{comparison.gain:+.4f} nats a token{between(comparison.low, comparison.high)}"
+    if comparison.first == "unseen":  # rows say nothing of how other communities would fare; their number does
+        better = sum(gain > 0 for gain in comparison.by_community.values())
+        by += f"; lower in {better} of {len(comparison.by_community)} communities"
     match comparison.outcome:
         case "gain":
             return f"Gain over {second}{unseen}: {by}."

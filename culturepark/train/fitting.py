@@ -7,6 +7,7 @@ is hashed from the seed and its place, so a checkpoint is weights, moments and a
 
 from __future__ import annotations
 
+import inspect
 import json
 import random
 import re
@@ -43,8 +44,10 @@ Tensors = dict[str, Any]
 """Name -> torch tensor."""
 BUCKET = 8
 """Batches among which rows of like length are put together, which saves padding."""
-EVERY = 50
+EVERY = 20
 """Steps between two checkpoints."""
+MOST_KEPT = 250_000_000
+"""Numbers of lower layers that are kept in memory; above it they are computed again in every step."""
 LR_FLOOR = 0.1
 """Share of the learning rate at the last step; it falls to it along a line."""
 
@@ -210,7 +213,11 @@ def shape_of(
 
 
 class Adapted:
-    """A frozen base whose modules add what shared A and B, scaled by z, make of their inputs."""
+    """A frozen base whose modules add what shared A and B, scaled by z, make of their inputs.
+
+    Where only the last layers are adapted, the layers below give a row the same numbers in every step. They are
+    computed once for each row and kept, and from then on only the layers above run.
+    """
 
     def __init__(self, model: Any, shape: Shape) -> None:
         self.torch = torch_of("training")
@@ -219,6 +226,14 @@ class Adapted:
         self.device = next(model.parameters()).device
         self._tensors: Mapping[str, Any] = {}
         self._z: Any = None
+        self._below: dict[tuple[int, ...], Any] = {}
+        """Ids of a row -> what the lowest adapted layer gets of it, sizes (ids, width of the base)."""
+        path = shape.modules[0].name.split(f".{shape.layers[0]}.")[0]
+        self._holder = model.get_submodule(path.rpartition(".")[0])
+        self._list = path.rpartition(".")[2]
+        self._layers = getattr(self._holder, self._list)
+        self.short = shape.layers[0] > 0
+        """Whether only the layers above run. False if the base does something between embedding and layers."""
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -251,31 +266,67 @@ class Adapted:
             z: of each example, sizes (n, modules, rank), or (1, modules, rank) for all; None for the base as it is.
         """
         torch = self.torch
-        length = max(len(example.ids) for example in examples)
-        ids = torch.zeros(len(examples), length, dtype=torch.long)
-        seen = torch.zeros(len(examples), length, dtype=torch.long)
-        answer = torch.zeros(len(examples), length, dtype=torch.bool)
-        for row, example in enumerate(examples):
-            ids[row, : len(example.ids)] = torch.tensor(example.ids)
-            seen[row, : len(example.ids)] = 1
-            answer[row, : len(example.ids)] = torch.tensor(example.answer)
-        ids, seen, answer = (tensor.to(self.device) for tensor in (ids, seen, answer))
-        self._tensors, self._z = tensors, z
+        ids = self._padded([torch.tensor(example.ids) for example in examples])
+        seen = self._padded([torch.ones(len(example.ids), dtype=torch.long) for example in examples])
+        answer = self._padded([torch.tensor(example.answer) for example in examples])
         # Places that predict an answer's token in some row; the rest need no logits, which cost as much as ten layers.
         places = answer[:, 1:].any(0).nonzero()[:, 0]
-        logits = self._logits(ids, seen, places)
+        below = self._lower(examples, ids, seen, places) if self.short else None
+        self._tensors, self._z = tensors, z
+        logits = self._logits(ids, seen, places) if below is None else self._upper(below, seen, places)
         wanted = answer[:, 1:][:, places]
         losses = torch.nn.functional.cross_entropy(
             logits.float().transpose(1, 2), ids[:, 1:][:, places], reduction="none"
         )
         return (losses * wanted).sum(1), wanted.sum(1)
 
-    def _logits(self, ids: Any, seen: Any, places: Any) -> Any:
-        import inspect
+    def _padded(self, rows: Sequence[Any]) -> Any:
+        return self.torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True).to(self.device)
 
+    def _logits(self, ids: Any, seen: Any, places: Any, **inputs: Any) -> Any:
+        given = {"input_ids": ids, **inputs} if ids is not None else inputs
         if "logits_to_keep" in inspect.signature(self.model.forward).parameters:
-            return self.model(input_ids=ids, attention_mask=seen, use_cache=False, logits_to_keep=places).logits
-        return self.model(input_ids=ids, attention_mask=seen, use_cache=False).logits[:, places]
+            return self.model(attention_mask=seen, use_cache=False, logits_to_keep=places, **given).logits
+        return self.model(attention_mask=seen, use_cache=False, **given).logits[:, places]
+
+    def _upper(self, below: Any, seen: Any, places: Any) -> Any:
+        """Return the logits of the layers above alone."""
+        above = self.torch.nn.ModuleList(list(self._layers)[self.shape.layers[0] :])
+        setattr(self._holder, self._list, above)
+        try:
+            return self._logits(None, seen, places, inputs_embeds=below)
+        finally:
+            setattr(self._holder, self._list, self._layers)
+
+    def _lower(self, examples: Sequence[Example], ids: Any, seen: Any, places: Any) -> Any:
+        """Return what the lowest adapted layer gets, sizes (rows, ids, width); None if it does not explain the base.
+
+        The first time, the base as a whole is compared with its layers above: some bases scale what stands in for an
+        embedding, and there the short way would be wrong.
+        """
+        first = not self._below
+        if any(example.ids not in self._below for example in examples):
+            caught: list[Any] = []
+            lowest = self._layers[self.shape.layers[0]]
+            handle = lowest.register_forward_pre_hook(lambda _, inputs: caught.append(inputs[0].detach()))
+            self._z = None
+            try:
+                with self.torch.no_grad():
+                    whole = self._logits(ids, seen, places)
+            finally:
+                handle.remove()
+            for example, states in zip(examples, caught[0], strict=True):
+                self._below[example.ids] = states[: len(example.ids)].clone()
+            if first:
+                with self.torch.no_grad():
+                    above = self._upper(self._padded([self._below[e.ids] for e in examples]), seen, places)
+                real = seen[:, places].bool()  # what stands after the end of a row is nobody's
+                self.short = bool(self.torch.allclose(above[real], whole[real], atol=1e-3, rtol=1e-3))
+        if not self.short or sum(map(len, self._below)) * self._below[examples[0].ids].shape[1] > MOST_KEPT:
+            self.short = False
+            self._below.clear()
+            return None
+        return self._padded([self._below[example.ids] for example in examples])
 
 
 # --- where z comes from --------------------------------------------------------------------------
