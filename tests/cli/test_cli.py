@@ -561,6 +561,7 @@ JSON = {
     "evaluate": "evaluate survey --culture german --framing persona --items 3 --samples 2 --model scripted",
     "judge": "judge a --scale competence --items 2 --passes 1 --null 0 --model scripted",
     "compare": "compare a b",
+    "adapter": "adapter hyper --mean --out adapter",
     "queue": "queue a",
     "review": "review a",
     "select": "select a",
