@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from culturepark.catalog import item_files
 from culturepark.catalog.countries import countries
 from culturepark.catalog.files import read_mapping, shown
-from culturepark.catalog.item_files import rows_of
 from culturepark.domain import Culture, shipped_cultures
 from culturepark.errors import CatalogError, Problem, UsageError
-from culturepark.export.files import DUPLICATES
-from culturepark.files import clipped, is_folder, some_of
+from culturepark.files import clipped, some_of
 from culturepark.languages.countries import country_name, language_name
+from culturepark.train.examples import files_of, ids_of, rows_of
 
 HELD_OUT = 5
 """One of so many statements, and one of so many sentences, is kept from training where nothing else divides them."""
@@ -29,7 +29,8 @@ FEWEST_SENTENCES = 5
 """With fewer sentences, a description is judged by the sentences that it was trained with."""
 LONGEST = 4_000
 """Characters of a sentence that are still read; an encoder reads far fewer."""
-INDEX, VALIDATION, EVERYBODY = ".index.jsonl", ".validation.", "all"
+EVERYBODY = "all"
+"""Name of a file with the rows of all communities."""
 LEAST_SHARE = 0.05
 """Faiths of fewer people are not named in a description."""
 YAML_FILES = (".yaml", ".yml")
@@ -43,6 +44,10 @@ class Row:
     community: str
     messages: tuple[Mapping[str, str], ...]
     """Each with `role` and `content`."""
+    sample: str = ""
+    """Id of the sample behind it, by which `trace` finds it; empty where no index names it."""
+    sha256: str = ""
+    """Of its line."""
 
     @property
     def cluster(self) -> str:
@@ -75,16 +80,11 @@ def read_rows(path: Path) -> Rows:
     of the statements of each community is.
 
     Raises:
-        UsageError: if there is nothing to train on.
-        CatalogError: at a row that cannot be read.
+        UsageError: if there is nothing to train on, or something that is no row.
     """
-    if not is_folder(path):
-        return divided(list(rows_in(path)))
-    files = sorted(file for file in path.glob("*.jsonl") if not file.name.endswith((INDEX, DUPLICATES)))
-    if not files:
-        raise UsageError(f"{shown(path)} holds no rows (.jsonl); an export of --format trl or openai is wanted")
-    train = [row for file in files if VALIDATION not in file.name for row in rows_in(file)]
-    held_out = [row for file in files if VALIDATION in file.name for row in rows_in(file)]
+    files = files_of(path, None)
+    train = [row for file in files if file.half == "train" for row in rows_in(file.path)]
+    held_out = [row for file in files if file.half == "validation" for row in rows_in(file.path)]
     if not held_out:
         return divided(train)
     trained = {row.community for row in train}
@@ -93,27 +93,32 @@ def read_rows(path: Path) -> Rows:
 
 
 def rows_in(path: Path) -> Iterator[Row]:
+    ids = ids_of(path) or {}
+    for number, (shape, example) in enumerate(rows_of(path), start=1):
+        data = example.row
+        if shape != "messages":
+            raise UsageError(f"{shown(path)}:{number}: --method hyper wants an export of --format trl or openai")
+        if data["messages"][-1]["role"] != "assistant":
+            raise UsageError(f"{shown(path)}:{number}: does not end with an answer (role `assistant`)")
+        sample, sha256 = ids.get(number, ("", ""))
+        sample = sample if sha256 == example.sha256 else ""
+        row_id = sample or str(data.get("id") or f"{path.name}:{number}")
+        messages = tuple({"role": m["role"], "content": m["content"]} for m in data["messages"])
+        yield Row(row_id, community_of(path, number, data), messages, sample, example.sha256)
+
+
+def community_of(path: Path, number: int, data: Mapping[str, Any]) -> str:
     by_file = path.name.partition(".")[0]
-    for line, data in rows_of(path):
-        beside = data.get("metadata")
-        community = (beside if isinstance(beside, dict) else {}).get("culture")
-        community = community or data.get("community") or data.get("culture")
-        if not community and by_file != EVERYBODY:
-            community = by_file
-        if not isinstance(community, str) or not community.strip():
-            wrong(path, line, "does not say whose answer it is: export with --metadata, or with one --culture a file")
-        yield Row(str(data.get("id") or f"{path.name}:{line}"), community, messages_of(path, line, data))
-
-
-def messages_of(path: Path, line: int, data: Mapping[str, Any]) -> tuple[Mapping[str, str], ...]:
-    given = data.get("messages")
-    if not isinstance(given, list) or not all(
-        isinstance(m, dict) and isinstance(m.get("role"), str) and isinstance(m.get("content"), str) for m in given
-    ):
-        wrong(path, line, "has no `messages` of role and content: export with --format trl or openai")
-    if not given or given[-1]["role"] != "assistant":
-        wrong(path, line, "does not end with an answer (role `assistant`)")
-    return tuple({"role": m["role"], "content": m["content"]} for m in given)
+    beside = data.get("metadata")
+    said = (beside if isinstance(beside, dict) else {}).get("culture") or data.get("community") or data.get("culture")
+    if not said and by_file != EVERYBODY:
+        said = by_file
+    if not isinstance(said, str) or not said.strip():
+        raise UsageError(
+            f"{shown(path)}:{number}: does not say whose answer it is: export with --metadata, or with --culture NAME "
+            "for each, which makes a file of it"
+        )
+    return said
 
 
 def divided(rows: Sequence[Row]) -> Rows:
@@ -173,7 +178,7 @@ def read_descriptions(path: Path) -> dict[str, tuple[str, ...]]:
             if not texts:
                 wrong(path, None, f"{clipped(name)}: has no sentence")
     else:
-        for line, row in rows_of(path):
+        for line, row in item_files.rows_of(path):
             whom = row.get("community")
             if not isinstance(whom, str) or not whom.strip():
                 wrong(path, line, "has no `community`; columns `community` and `text` are wanted")

@@ -15,8 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -74,6 +73,8 @@ class Settings(Figures):
     longest: int = 512
     """Tokens of a row; longer ones are left out, since a cut answer is another answer."""
     seed: int = 1
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto`: a GPU if there is one."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,6 @@ class Step:
     total: int
     loss: float
     """Of the last step, in nats a token."""
-    seconds: float
-    """Time that a step takes, over those of this process so far."""
 
 
 Watch = Callable[[Step], None]
@@ -445,7 +444,6 @@ def fitted(base: Adapted, fit: Fit, settings: Settings, folder: Path, watch: Wat
     total = fit.steps(settings)
     path = folder / f"{fit.name.replace(':', '-')}.safetensors"
     done = resumed(path, trained, optimizer) if path.exists() else 0
-    begun, first = monotonic(), done
     plain = plain_z(base.shape, base.device)
     with base.applied():
         while done < total:
@@ -475,7 +473,7 @@ def fitted(base: Adapted, fit: Fit, settings: Settings, folder: Path, watch: Wat
             log(folder, fit.name, done, value)
             if done % EVERY == 0 or done == total:
                 checkpoint(path, done, trained, optimizer)
-            watch(Step(fit.name, done, total, value, (monotonic() - begun) / (done - first)))
+            watch(Step(fit.name, done, total, value))
     return {name: tensor.detach() for name, tensor in weights.items()}
 
 

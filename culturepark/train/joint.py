@@ -25,10 +25,11 @@ import numpy as np
 from culturepark import __version__
 from culturepark.catalog.files import shown
 from culturepark.errors import UsageError
-from culturepark.files import clipped, some_of
+from culturepark.files import clipped, is_folder, some_of
 from culturepark.stats.figures import Figures
 from culturepark.train.communities import Row, Rows, held_out_sentences
 from culturepark.train.controls import Arm, ArmFigures, Comparison, Parameters, control_lines, controls
+from culturepark.train.examples import manifest_of
 from culturepark.train.fitting import (
     Adapted,
     Descriptions,
@@ -45,6 +46,7 @@ from culturepark.train.fitting import (
     z_of,
 )
 from culturepark.train.hyper import (
+    TENSORS,
     Encoder,
     Floats,
     Hyper,
@@ -54,11 +56,13 @@ from culturepark.train.hyper import (
     fresh_folder,
     put_json,
     save,
+    sha256_of,
     write_adapter,
 )
 
 if TYPE_CHECKING:
     from culturepark.models.weights import Progress
+    from culturepark.store.store import Store
 
 Embed = Callable[[Sequence[str]], Floats]
 """Texts -> vectors of length 1, sizes (texts, width)."""
@@ -68,11 +72,12 @@ OTHERS = 3
 """Most other communities whose descriptions a row is read under."""
 AT_ONCE = 16
 """Rows at once where nothing is trained."""
-CHECKPOINTS, LOSSES, FIGURES, CURVE, ORDER = "checkpoints", "losses.jsonl", "training.json", "loss.csv", "order.json"
+CHECKPOINTS, LOSSES, ORDER, CARD = "checkpoints", "losses.jsonl", "order.json", "README.md"
+FIGURES, CURVE = "training.json", "loss.csv"
 
 
 class Figured(Figures):
-    """`training.json`: settings and what came of them."""
+    """`training.json`: settings and what came of them; `keep` adds the artefact's id."""
 
     kind: Literal["hyper"] = "hyper"
     culturepark: str
@@ -105,7 +110,14 @@ class Advance:
     step: Step
     done: int
     total: int
-    seconds_left: float
+    begun_at: int
+    """Steps that were done before this process."""
+    seconds: float
+    """Since it began."""
+
+    @property
+    def seconds_left(self) -> float:
+        return self.seconds / max(1, self.done - self.begun_at) * (self.total - self.done)
 
 
 Watching = Callable[[Advance], None]
@@ -384,20 +396,76 @@ class Measured:
 
 
 class Timed:
-    """Adds up the steps of all fits, and says how long the rest takes."""
+    """Adds up the steps of all fits."""
 
     def __init__(self, fits: Sequence[Fit], settings: Settings, watch: Watching) -> None:
         self.settings = settings
         self.total = sum(fit.steps(settings) for fit in fits)
-        self.before = 0
-        self._watch = watch
+        self.before = self.made = 0
+        self._watch, self._begun = watch, monotonic()
 
     def step(self, step: Step) -> None:
+        self.made += 1
         done = self.before + step.done
-        self._watch(Advance(step, done, self.total, (self.total - done) * step.seconds))
+        self._watch(Advance(step, done, self.total, done - self.made, monotonic() - self._begun))
 
     def end(self, fit: Fit) -> None:
         self.before += fit.steps(self.settings)
+
+
+def forecast(rows: Rows, settings: Settings, unseen: bool) -> dict[str, int]:
+    """Return what a training would do, if no row is too long."""
+    examples = [Example(row, (), ()) for row in rows.train]
+    none = Descriptions({name: np.zeros((1, 1), np.float32) for name in rows.communities}, {})
+    fits = planned(examples, none, rows.communities, unseen)
+    return {
+        "communities": len(rows.communities),
+        "rows": len(rows.train),
+        "rows_held_out": len(rows.held_out),
+        "adapters": len(fits),
+        "steps": sum(fit.steps(settings) for fit in fits),
+    }
+
+
+def keep(store: Store, figured: Figured, rows: Rows, export: Path, out: Path) -> str:
+    """Put a trained hypernetwork into the store with the rows behind it, and a card beside it; return its id."""
+    from culturepark.store.artefacts import TrainedOn, put_artefact
+
+    _, manifest_sha256 = manifest_of(export if is_folder(export) else export.parent)
+    figures = figured.as_json()
+    artefact_id = put_artefact(
+        store, "hyper", str(out), sha256_of(out / TENSORS), base=figured.base,
+        export_manifest_sha256=manifest_sha256, settings=figures.pop("settings"), figures=figures,
+        rows=[TrainedOn(row.sample, row.sha256) for row in rows.train],
+    )  # fmt: skip
+    put_json(out / FIGURES, {"artefact": artefact_id, "export_manifest_sha256": manifest_sha256, **figured.as_json()})
+    (out / CARD).write_text(card(figured, rows, artefact_id), "utf-8")
+    return artefact_id
+
+
+def card(figured: Figured, rows: Rows, artefact_id: str) -> str:
+    """Return the card of a hypernetwork, as Markdown: what it is worth first."""
+    told = "\n".join(lines(figured, rows.held_out))
+    names = ", ".join(f"{name} ({count} rows)" for name, count in figured.rows.items())
+    return f"""# Adapters out of descriptions, for {figured.base}
+
+**{figured.verdict}**
+
+An experiment: a network that makes a LoRA adapter for {figured.base} out of a text that describes a community
+({artefact_id}). Trained on {names}. Held out: {figured.divided}.
+
+```text
+{told}
+```
+
+**For** research on whether a description can stand in for rows. `culturepark adapter` makes an adapter of it.
+
+**Not for** speaking in the name of a community, and not for one whose people nobody has asked: a description is a
+generalisation, and what an adapter made of it says is no evidence of what people there think. Measure each adapter
+(`culturepark evaluate`) before anybody sees what it says.
+
+The rows are of simulated people, under the licences of the models that wrote them; see the card of the export.
+"""
 
 
 def write_curve(out: Path) -> None:

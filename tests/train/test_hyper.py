@@ -362,7 +362,6 @@ def test_a_fifth_of_the_statements_is_held_out_and_none_is_on_both_sides(tmp_pat
         (tmp_path / f"{name}.jsonl").write_text(
             "".join(line(f"r.{name}.s{number // 2}.x{number}") for number in range(40))
         )
-        (tmp_path / f"{name}.index.jsonl").write_text('{"line": 1}\n')
     (tmp_path / "duplicates.jsonl").write_text('{"a": 1}\n')
     found = read_rows(tmp_path)
     assert found.communities == ("dune", "moss")
@@ -383,10 +382,10 @@ def test_the_exports_own_validation_files_are_what_is_held_out(tmp_path: Path) -
     ("name", "text", "said"),
     [
         ("all.jsonl", line("a"), r"all\.jsonl:1: does not say whose answer it is"),
-        ("moss.jsonl", '{"prompt": "x"}\n', r"moss\.jsonl:1: has no `messages`"),
+        ("moss.jsonl", '{"prompt": "x"}\n', r"moss\.jsonl:1: no row of an export"),
         ("moss.jsonl", line("a") * 20, "two communities or more; there are rows of moss"),
         ("all.jsonl", line("a", community="m") + line("b", community="d"), r"nothing of d \(1 rows\), m \(1 rows\)"),
-        ("notes.txt", "", "holds no rows"),
+        ("notes.txt", "", "no .jsonl file in it"),
     ],
 )
 def test_rows_that_cannot_be_used_are_an_error_in_words(tmp_path: Path, name: str, text: str, said: str) -> None:
