@@ -137,7 +137,7 @@ def by_question(out: Path, rows: Rows, parameters, seed: int) -> None:  # type: 
         part = [row for row in rows.held_out if (row.cluster in trained) == known]
         measured = Measured(out / LOSSES, [])
         losses: dict[Arm, list[float]] = {
-            arm: [values[row.id] for row in part]  # type: ignore[misc]
+            arm: [values[row.community, row.id] for row in part]  # type: ignore[misc]
             for arm, values in measured.found.items()
         }
         print(f"\n== {title}")

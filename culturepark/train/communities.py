@@ -26,7 +26,7 @@ from culturepark.train.examples import files_of, ids_of, rows_of
 HELD_OUT = 5
 """One of so many statements, and one of so many sentences, is kept from training where nothing else divides them."""
 FEWEST_SENTENCES = 5
-"""With fewer sentences, a description is judged by the sentences that it was trained with."""
+"""With fewer sentences, none of a description's is kept from training."""
 LONGEST = 4_000
 """Characters of a sentence that are still read; an encoder reads far fewer."""
 EVERYBODY = "all"

@@ -16,10 +16,11 @@ from culturepark.stats.figures import Figures
 from culturepark.train.communities import Row
 from culturepark.train.hyper import Shape
 
-Arm = Literal["base", "right", "wrong", "garbage", "mean", "one", "separate", "unseen", "unseen-mean"]
+Arm = Literal["base", "right", "reworded", "wrong", "garbage", "mean", "one", "separate", "unseen", "unseen-mean"]
 ARMS: dict[Arm, str] = {
     "base": "no adapter",
     "right": "the right description",
+    "reworded": "the right description in other sentences",
     "wrong": "another community's description",
     "garbage": "random letters as a description",
     "mean": "the mean adapter",
@@ -28,10 +29,11 @@ ARMS: dict[Arm, str] = {
     "unseen": "the right description, its community never seen",
     "unseen-mean": "the mean adapter of the others",
 }
-"""Under what the held-out rows are read, in the order in which it is told."""
+"""Under what the held-out rows are read, in the order in which it is told. `right` is the description that was trained
+with; `reworded` are sentences about the same community that were not."""
 AGAINST: tuple[tuple[Arm, Arm], ...] = (
     ("right", "mean"), ("right", "wrong"), ("right", "garbage"), ("right", "one"), ("right", "separate"),
-    ("right", "base"), ("unseen", "unseen-mean"), ("unseen", "base"),
+    ("right", "base"), ("reworded", "mean"), ("unseen", "unseen-mean"), ("unseen", "base"),
 )  # fmt: skip
 """What is compared with what; the first pair decides whether a description is worth anything."""
 ALPHA = 0.05

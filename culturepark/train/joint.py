@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic, process_time
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -27,8 +28,8 @@ from culturepark.catalog.files import shown
 from culturepark.errors import UsageError
 from culturepark.files import clipped, is_folder, some_of
 from culturepark.stats.figures import Figures
-from culturepark.train.communities import Row, Rows, held_out_sentences
-from culturepark.train.controls import Arm, ArmFigures, Comparison, Parameters, control_lines, controls
+from culturepark.train.communities import FEWEST_SENTENCES, Row, Rows, held_out_sentences
+from culturepark.train.controls import Arm, ArmFigures, Comparison, Controls, Parameters, control_lines, controls
 from culturepark.train.examples import manifest_of
 from culturepark.train.fitting import (
     Adapted,
@@ -90,9 +91,7 @@ class Figured(Figures):
     """Rows of more tokens than `longest`."""
     divided: str
     sentences: dict[str, tuple[int, int]]
-    """Community -> sentences it was trained with, and those it was judged by."""
-    judged_by_others: bool
-    """Whether every community was judged by sentences that it was not trained with."""
+    """Community -> sentences it was trained with, and those kept to judge by (the same where there are few)."""
     arms: tuple[ArmFigures, ...]
     comparisons: tuple[Comparison, ...]
     parameters: Parameters
@@ -178,7 +177,7 @@ def train(
     names = sorted({example.row.community for example in kept})
     divided = {name: held_out_sentences(descriptions[name]) for name in names}
     if same := [name for name, (trained, judged) in divided.items() if trained == judged]:
-        note(f"{', '.join(same)}: few sentences, so the description that judges is the one that it was trained with")
+        note(f"{', '.join(same)}: fewer than {FEWEST_SENTENCES} sentences, so none is held out to judge by")
     vectors = Descriptions(
         {name: embed(trained) for name, (trained, _) in divided.items()},
         {name: embed(judged) for name, (_, judged) in divided.items()},
@@ -192,19 +191,24 @@ def train(
     adapted = Adapted(base.model, shape)
     fits = planned(kept, vectors, names, unseen)
     timed = Timed(fits, settings, watch)
-    losses = Measured(out / LOSSES, held)
+    losses = Measured(out / LOSSES, [example.row for example in held])
 
     whole, *others = fits
     weights = fitted(adapted, whole, settings, out / CHECKPOINTS, timed.step)
     timed.end(whole)
     hyper = saved(out, base, shape, weights, vectors, identity, encoder, names, descriptions)
-    judged = {name: z_of(weights, [vectors.judge[name]], shape)[0].detach() for name in names}
+    right, reworded = (
+        dict(zip(names, z_of(weights, [of[name] for name in names], shape).detach(), strict=True))
+        for of in (vectors.whole, vectors.judge)
+    )
     mean = as_tensor(hyper.mean_z, adapted)
     losses.put("base", lambda: row_losses(adapted, held, weights, None, AT_ONCE))
-    losses.put("right", lambda: row_losses(adapted, held, weights, judged, AT_ONCE))
+    losses.put("right", lambda: row_losses(adapted, held, weights, right, AT_ONCE))
+    if not same:
+        losses.put("reworded", lambda: row_losses(adapted, held, weights, reworded, AT_ONCE))
     losses.put("mean", lambda: row_losses(adapted, held, weights, dict.fromkeys(names, mean), AT_ONCE))
     losses.put("wrong", lambda: averaged(adapted, held, weights, [
-        {name: judged[names[(place + step) % len(names)]] for place, name in enumerate(names)}
+        {name: right[names[(place + step) % len(names)]] for place, name in enumerate(names)}
         for step in range(1, min(OTHERS, len(names) - 1) + 1)
     ]))  # fmt: skip
     losses.put("garbage", lambda: averaged(adapted, held, weights, [
@@ -217,20 +221,21 @@ def train(
         timed.end(fit)
         mine = [example for example in held if community in ("", example.row.community)]
         if kind in ("one", "separate"):
-            losses.put(kind, lambda f=made, m=mine: row_losses(adapted, m, f, plain, AT_ONCE), mine)  # type: ignore[misc]
+            arm: Arm = "one" if kind == "one" else "separate"
+            losses.put(arm, partial(row_losses, adapted, mine, made, plain, AT_ONCE), [e.row for e in mine])
             continue
         known = fit.descriptions or vectors
-        z = z_of(made, [vectors.judge[community]], shape)[0].detach()
+        z = z_of(made, [vectors.whole[community]], shape)[0].detach()
         others_mean = z_of(made, [*known.whole.values()], shape).detach().mean(0)
-        for arm, one in (("unseen", z), ("unseen-mean", others_mean)):
-            under = {community: one}
-            losses.put(arm, lambda f=made, m=mine, u=under: row_losses(adapted, m, f, u, AT_ONCE), mine)  # type: ignore[misc]
+        under: tuple[tuple[Arm, Any], ...] = (("unseen", z), ("unseen-mean", others_mean))
+        for arm, one in under:
+            losses.put(arm, partial(row_losses, adapted, mine, made, {community: one}, AT_ONCE), [e.row for e in mine])
     found = controls([example.row for example in held], losses.complete(), settings.seed)
     figured = Figured(
         culturepark=__version__, base=base.name, settings=settings, rows=counts(kept), held_out=counts(held),
         left_out=left_out, divided=rows.divided,
         sentences={name: (len(trained), len(judged_by)) for name, (trained, judged_by) in divided.items()},
-        judged_by_others=not same, arms=found.arms, comparisons=found.comparisons,
+        arms=found.arms, comparisons=found.comparisons,
         parameters=Parameters.of(shape, len(names)), verdict=found.verdict,
         steps=sum(fit.steps(settings) for fit in fits), seconds=round(monotonic() - begun, 1),
         cpu_seconds=round(process_time() - cpu, 1),
@@ -242,11 +247,7 @@ def train(
 
 def lines(figured: Figured, rows: Sequence[Row]) -> list[str]:
     """Return what a training came to, as text."""
-    from culturepark.train.controls import Controls
-
-    found = Controls(figured.arms, figured.comparisons)
-    ended = [] if figured.judged_by_others else ["Judged by the sentences that it was trained with: there were few."]
-    return [*ended, *control_lines(found, figured.parameters, rows)]
+    return [*control_lines(Controls(figured.arms, figured.comparisons), figured.parameters, rows)]
 
 
 # --- what is trained, and on what ----------------------------------------------------------------
@@ -362,37 +363,39 @@ def claim(out: Path, order: str) -> None:
 class Measured:
     """The losses of held-out rows by arm, kept in a file as they are measured."""
 
-    def __init__(self, path: Path, held: Sequence[Example]) -> None:
+    def __init__(self, path: Path, held: Sequence[Row]) -> None:
         self.path = path
         self.held = held
-        self.found: dict[str, dict[str, float]] = {}
+        self.found: dict[str, dict[tuple[str, str], float]] = {}
+        """Arm -> community and id of a row -> its loss."""
         for line in path.read_text("utf-8", "replace").splitlines() if path.is_file() else ():
             with suppress(ValueError, KeyError, TypeError):  # the last line of a killed process
                 row = json.loads(line)
-                self.found.setdefault(row["arm"], {})[row["row"]] = float(row["loss"])
+                self.found.setdefault(row["arm"], {})[row["community"], row["row"]] = float(row["loss"])
 
-    def put(self, arm: str, measure: Callable[[], list[float]], of: Sequence[Example] | None = None) -> None:
+    def put(self, arm: Arm, measure: Callable[[], list[float]], of: Sequence[Row] | None = None) -> None:
         """Measure an arm on some of the rows, unless it was."""
         wanted = self.held if of is None else of
         known = self.found.setdefault(arm, {})
-        if all(example.row.id in known for example in wanted):
+        if all((row.community, row.id) in known for row in wanted):
             return
         text = ""
-        for example, loss in zip(wanted, measure(), strict=True):
-            known[example.row.id] = loss
-            row = {"arm": arm, "row": example.row.id, "community": example.row.community, "loss": loss}
-            text += json.dumps(row, ensure_ascii=False) + "\n"
+        for row, loss in zip(wanted, measure(), strict=True):
+            known[row.community, row.id] = loss
+            line = {"arm": arm, "row": row.id, "community": row.community, "loss": loss}
+            text += json.dumps(line, ensure_ascii=False) + "\n"
         with self.path.open("a", encoding="utf-8") as file:
             file.write(text)
 
     def complete(self) -> dict[Arm, list[float]]:
         """Return the arms that hold every row, in the rows' order."""
-        ids = [example.row.id for example in self.held]
-        whole: dict[Arm, list[float]] = {}
-        for arm in get_args(Arm):
-            if all(row_id in self.found.get(arm, {}) for row_id in ids):
-                whole[arm] = [self.found[arm][row_id] for row_id in ids]
-        return whole
+        keys = [(row.community, row.id) for row in self.held]
+        arms: tuple[Arm, ...] = get_args(Arm)
+        return {
+            arm: [self.found[arm][key] for key in keys]
+            for arm in arms
+            if all(key in self.found.get(arm, {}) for key in keys)
+        }
 
 
 class Timed:
