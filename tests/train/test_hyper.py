@@ -32,6 +32,7 @@ from culturepark.train.controls import ARMS, Parameters, control_lines, controls
 from culturepark.train.fitting import Example, Settings
 from culturepark.train.joint import Advance, Base, Figured
 from tests.cli.test_cli import cli
+from tests.support import tiny
 from tests.support.tiny_llama import tiny_llama, tiny_tokenizer
 
 DESCRIPTIONS = {
@@ -500,3 +501,68 @@ def test_the_command_leaves_what_is_there_alone(folder: Path, tmp_path: Path) ->
     done = cli("adapter", tmp_path, "--mean", "--out", tmp_path / "x")
     assert done.code == 2
     assert "holds no hypernetwork" in done.err
+
+
+# --- the training as a command ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in ANSWERS:
+        tiny.rows(Path("out"), 25, name)
+    text = "".join(f"{name}: {sentence}\n" for name, (sentence,) in DESCRIPTIONS.items())
+    Path("who.yaml").write_text(text)
+    return Path("out")
+
+
+def test_a_forecast_says_what_would_be_trained_and_trains_nothing(export: Path) -> None:
+    done = cli("train", export, "--method", "hyper", "--descriptions", "who.yaml", "--batch", 20, "--dry-run", "--json")
+    assert done.code == 0, done.err
+    figures = json.loads(done.out)
+    assert figures.pop("out") == "runs/adapters/out-hyper-1"
+    # 3 epochs of 60 rows for the first two, of 20 for one community, of 40 without it
+    steps = 3 * (3 + 3 + 3 * 1 + 3 * 2)
+    assert figures == {"communities": 3, "rows": 60, "rows_held_out": 15, "adapters": 8, "steps": steps}
+    assert not Path("runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--culture", "moss"), "--culture does not go with --method hyper"),
+        (("--merge",), "--merge does not go with --method hyper"),
+        (("--epochs", "1.5"), "takes whole numbers"),
+        (("--described-as", "moss"), "COMMUNITY=NAME is wanted"),
+        (("--described-as", "fen=moss"), "there are no rows of fen"),
+        ((), "no description of dune, moss, reef"),
+    ],
+)
+def test_wrong_use_of_the_training_is_said_before_anything_is_loaded(
+    export: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    described = ("--descriptions", "who.yaml") if arguments else ()
+    done = cli("train", export, "--method", "hyper", *described, *arguments)
+    assert done.code == 2
+    assert said in done.err
+
+
+@pytest.mark.embedded
+@pytest.mark.slow
+def test_the_command_trains_prints_every_control_and_leads_back_to_the_rows(export: Path) -> None:
+    base = tiny.make(Path("base"))
+    order = ("--method", "hyper", "--base", base, "--descriptions", "who.yaml", "--epochs", 1, "--rank", 2)
+    done = cli("train", export, *order, "--device", "cpu", "--out", "hyper")
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[-1].startswith("Verdict: ")
+    for arm in set(ARMS) - {"reworded"}:
+        assert f"  {ARMS[arm]}  " in done.out, arm  # type: ignore[index]
+    artefact_id = done.out.partition(":")[0]
+    assert artefact_id.startswith("hyper-")
+    assert "moss.t0.s1.x1" in cli("trace", artefact_id).out.replace("r.d1.", "moss.")
+    assert Path("hyper", "README.md").read_text().splitlines()[2].strip("*") in done.out
+    again = cli("train", export, *order, "--device", "cpu", "--out", "hyper", "--json")
+    assert json.loads(again.out)["artefact"] == artefact_id
+    made = cli("adapter", "hyper", "--description", "Folk who ride camels.", "--base", base, "--out", "coast")
+    assert made.code == 0, made.err
+    assert Path("coast", "adapter_config.json").is_file()
