@@ -122,6 +122,7 @@ def train_joint(
     from culturepark.train import joint
     from culturepark.train.base import base_of, load, require
     from culturepark.train.communities import descriptions_for, read_descriptions, read_rows
+    from culturepark.train.fitting import torch_of
 
     rows = read_rows(export)
     found = read_descriptions(descriptions) if descriptions else None
@@ -129,8 +130,7 @@ def train_joint(
     if dry_run:
         return forecast(rows, settings, unseen, out, as_json)
     require()
-    import torch
-
+    torch = torch_of("training")
     store = Store(store_url)
     with fetching() as progress:
         source = base_of(base, progress)
@@ -182,7 +182,7 @@ def names_in(called: list[str]) -> dict[str, str]:
 
     names = dict(text.split("=", 1) for text in called if "=" in text)
     if wrong := next((text for text in called if "=" not in text), None):
-        raise UsageError(f"--described-as {wrong}: COMMUNITY=NAME is wanted, as german=AskAGerman")
+        raise UsageError(f"--described-as {wrong}: COMMUNITY=NAME is wanted, as hills=AskTheHills")
     return names
 
 

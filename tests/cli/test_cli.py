@@ -31,7 +31,7 @@ from rich.cells import cell_len
 
 from culturepark import __version__
 from culturepark.cli.app import app, main
-from tests.support import people, tiny
+from tests.support import hypernetworks, people, tiny
 from tests.support.cultures import GROUNDS
 from tests.support.endpoint import Endpoint
 from tests.support.processes import Forked
@@ -630,6 +630,7 @@ def test_json_is_one_document_on_stdout() -> None:
     place_store("theirs.db")
     people.table(Path(), text=people.WHOLE)
     tiny.rows(Path("rows"))
+    hypernetworks.place(Path("hyper"))
     for command in JSON.values():
         done = cli(*command.replace("SAMPLE", kept_sample()).split(), "--json")
         assert done.code == 0

