@@ -13,8 +13,8 @@ from typing import Annotated, Any, NoReturn, TextIO
 import typer
 
 from culturepark import __version__
-from culturepark.cli import audit as _audit  # noqa: F401 - a command of `suites`
 from culturepark.cli import (
+    adapter,
     catalog,
     compare,
     evaluate,
@@ -33,6 +33,7 @@ from culturepark.cli import (
     talk,
     train,
 )  # fmt: skip
+from culturepark.cli import audit as _audit  # noqa: F401 - a command of `suites`
 from culturepark.cli import run as run_commands
 
 app = typer.Typer(
@@ -79,6 +80,7 @@ for commands in (
     filters,
     export,
     train,
+    adapter,
     judgements,
     people,
     personas,

@@ -33,6 +33,9 @@ Example: culturepark train runs/mine --share 0.25 --out runs/adapters/quarter
 \b
 On pairs of answers, from a model of the hub, merged into one file (with a GPU it is used):
 Example: culturepark train runs/pairs --method dpo --base gguf:models/qwen.gguf --merge
+\b
+Experimental: adapters out of descriptions, trained on the rows of all cultures at once, with every control:
+Example: culturepark train runs/facts --method hyper --descriptions mine.yaml --out runs/hyper
 """
 )
 def train(
@@ -44,8 +47,11 @@ def train(
         typer.Option(metavar="SPEC", help="What is trained from: embedded, gguf:PATH, a folder, ORGANISATION/NAME."),
     ] = "embedded",
     method: Annotated[
-        Literal["sft", "dpo", "kto", "simpo"],
-        typer.Option(help="sft learns answers; dpo and simpo learn from pairs, kto from answers with a label."),
+        Literal["sft", "dpo", "kto", "simpo", "hyper"],
+        typer.Option(
+            help="sft learns answers; dpo and simpo learn from pairs, kto from answers with a label; hyper learns to "
+            "make adapters out of descriptions."
+        ),
     ] = "sft",
     culture: Annotated[
         str | None,
@@ -79,6 +85,23 @@ def train(
         float, typer.Option(min=0.0001, max=1, help="Part of the rows; a smaller one is inside a larger.")
     ] = 1.0,
     max_steps: Annotated[int | None, typer.Option(min=1, max=10**9, help="Stop after so many steps.")] = None,
+    descriptions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Of hyper: who the communities are, YAML or rows. [default: the culture files]"
+        ),
+    ] = None,
+    described_as: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CULTURE=NAME", help="Of hyper: another name in --descriptions. Repeatable."),
+    ] = None,
+    last_layers: Annotated[
+        int | None,
+        typer.Option(min=1, max=1000, metavar="N", help="Of hyper: adapt only so many; faster."),
+    ] = None,
+    unseen: Annotated[
+        bool, typer.Option("--unseen/--no-unseen", help="Of hyper: also without each community in turn.")
+    ] = True,
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="`auto`: a GPU if there is one.")] = "auto",
     merge: Annotated[bool, typer.Option("--merge", help="Write base and adapter as one GGUF too.")] = False,
     seed: Annotated[int, typer.Option(help="Of the order of rows and the first weights.", min=0, max=2**32 - 1)] = 1,
@@ -97,6 +120,20 @@ def train(
     from culturepark.train.card import write_card
     from culturepark.train.examples import read
 
+    folder = out or Path(FOLDER, "-".join(filter(None, (export.resolve().stem, culture, method, str(seed)))))
+    if method == "hyper":
+        from culturepark.cli.adapter import joint_settings, train_joint
+        from culturepark.errors import UsageError
+
+        others = {"--culture": culture, "--beta": beta, "--max-steps": max_steps, "--merge": merge or None}
+        others["--share"] = share if share < 1 else None
+        if given := next((name for name, value in others.items() if value is not None), None):
+            raise UsageError(
+                f"{given} does not go with --method hyper, which takes all rows of all cultures"
+            )
+        joint = joint_settings(rank, batch, rate, epochs, max_length, last_layers, seed, device)
+        names = [decodable(text) for text in described_as or []]
+        return train_joint(export, base, joint, descriptions, names, unseen, folder, store_url, dry_run, as_json)
     recipe = RECIPES[method]
     settings = Settings(
         method=method, epochs=epochs or recipe.epochs, rate=rate or recipe.rate, rank=rank, alpha=2 * rank,
@@ -104,7 +141,6 @@ def train(
         max_steps=max_steps, seed=seed, device=device,
     )  # fmt: skip
     examples = read(export, recipe.shapes, culture)
-    folder = out or Path(FOLDER, "-".join(filter(None, (export.resolve().stem, culture, method, str(seed)))))
     if dry_run:
         return forecast(examples, settings, folder, as_json)
     require()

@@ -31,7 +31,7 @@ from rich.cells import cell_len
 
 from culturepark import __version__
 from culturepark.cli.app import app, main
-from tests.support import people, tiny
+from tests.support import hypernetworks, people, tiny
 from tests.support.cultures import GROUNDS
 from tests.support.endpoint import Endpoint
 from tests.support.filters import by_hand
@@ -563,6 +563,7 @@ JSON = {
     "judge": "judge a --scale competence --items 2 --passes 1 --null 0 --model scripted",
     "filter": "filter texts.txt --model filter:FILTER",
     "compare": "compare a b",
+    "adapter": "adapter hyper --mean --out adapter",
     "queue": "queue a",
     "review": "review a",
     "select": "select a",
@@ -633,6 +634,7 @@ def test_json_is_one_document_on_stdout() -> None:
     tiny.rows(Path("rows"))
     by_hand(Path("FILTER"))
     Path("texts.txt").write_text("A text.\n")
+    hypernetworks.place(Path("hyper"))
     for command in JSON.values():
         done = cli(*command.replace("SAMPLE", kept_sample()).split(), "--json")
         assert done.code == 0

@@ -24,9 +24,10 @@ LENT = {
     "parquet": {"pyarrow": {"export/line_trace.py", "export/files.py", "people/tables.py",
                             "catalog/item_files.py"}},
     "evaluate": {"statsmodels": {"evaluate/study.py"}},
-    "train": {"torch": {"train/adapter.py"}, "transformers": {"train/adapter.py", "train/base.py"},
+    "train": {"torch": {"train/adapter.py", "train/fitting.py"}, "transformers": {"train/adapter.py", "train/base.py"},
               "datasets": {"train/adapter.py", "train/base.py"}, "peft": {"train/adapter.py"},
-              "trl": {"train/adapter.py"}, "gguf": {"train/gguf.py"}, "safetensors": {"train/gguf.py"}},
+              "trl": {"train/adapter.py"}, "gguf": {"train/gguf.py"},
+              "safetensors": {"train/gguf.py", "train/hyper.py"}},
     "filter": {"sklearn": {"train/filter_fit.py"}},
 }  # fmt: skip
 """By extra: its modules, and who may import them, inside a function alone."""

@@ -82,6 +82,7 @@ NAMED_BY_THE_USER = {"serve", "simulate", "people", "doctor", "evaluate", "judge
 NONE = {
     "runs", "calls", "merge", "stats", "trace", "select", "selections", "queue", "review", "export", "views", "report",
     "import-reviews", "compare", "check", "new", "schema", "personas", "scenarios", "train",
+    "adapter",
 }  # fmt: skip
 """Commands that ask no model."""
 
