@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, model_validator
 
 from culturepark.catalog import Framing, Method
-from culturepark.catalog.files import Loc, begins_with, load, placed
+from culturepark.catalog.files import Loc, begins_with, load, package_dir, placed
 from culturepark.catalog.scenarios import CultureName, beside, find
 from culturepark.catalog.suites import OF_SURVEYS, shipped_suites
 from culturepark.domain import DEFAULT_LANGUAGE, Key, Noun, Shape, Shapes, Text
@@ -108,8 +108,8 @@ class EvaluatePart(Noun):
     model: Spec | None = None
     """The base as it is asked, where it is served elsewhere; without it `train.base`."""
     adapters: Spec | None = None
-    """An adapter as it is asked, with `{folder}` or `{name}` in it, as `openai:{name}@http://localhost:8000/v1`; without
-    it `MODEL+{folder}`."""
+    """An adapter as it is asked, with `{folder}` or `{name}` in it, as `openai:{name}@http://localhost:8000/v1`;
+    without it `MODEL+{folder}`."""
 
     @model_validator(mode="after")
     def names_an_adapter(self) -> EvaluatePart:
@@ -133,8 +133,8 @@ class LoopFile(Noun):
     seeds: Annotated[tuple[Annotated[int, Field(ge=0, le=2**32 - 1)], ...], Field(min_length=1, max_length=50)] = (1, 2)
     """Of the trainings; each arm is trained once with each."""
     controls: tuple[Control, ...] = CONTROLS
-    """What else is trained at the same number of rows. `other-culture`: rows of the other cultures; `seeds-alone`: the
-    survey questions behind the rows, with answers drawn from the country's shares; `shuffled`: the same rows, with their
+    """What else is trained on as many rows. `other-culture`: rows of the other cultures; `seeds-alone`: the survey
+    questions behind the rows, with answers drawn from the country's shares; `shuffled`: the same rows, with their
     answers dealt anew."""
     shapes: tuple[Shape, ...] = ()
     """Shapes of samples of which each is trained on alone, all at equal size."""
@@ -151,6 +151,10 @@ class LoopFile(Noun):
 
 
 KINDS: dict[str, type[Noun]] = {"loop": LoopFile}
+
+
+def shipped_loops() -> list[Path]:
+    return [path for path in sorted(package_dir("scenarios").glob("*.yaml")) if is_loop(path)]
 
 
 def is_loop(path: Path) -> bool:

@@ -25,7 +25,7 @@ from culturepark.files import clipped, exists
 from culturepark.languages import load_language
 from culturepark.languages.countries import country_name
 from culturepark.models.chat import canonical, digest
-from culturepark.train.examples import SHAPES, are_messages, ids_of, manifest_of, rows_of
+from culturepark.train.examples import SHAPES, ids_of, manifest_of, rows_of
 
 TALK, OTHER, SEEDS, SHUFFLED = "talk", "other-culture", "seeds-alone", "shuffled"
 MIXED = "all-shapes"
@@ -331,8 +331,8 @@ def control_notes(control: str, talk: Talk, made: Mapping[str, Sequence[Row]]) -
     if control == SEEDS:
         lengths = [mean_length(rows) for of in (talk, made) for rows in [[r for own in of.values() for r in own]]]
         yield (
-            f"rows of {SEEDS} are as many and not as long: {lengths[1]:.0f} characters of answer each, and those of the "
-            f"talk {lengths[0]:.0f}"
+            f"rows of {SEEDS} are as many and not as long: {lengths[1]:.0f} characters of answer each, where those of "
+            f"the talk have {lengths[0]:.0f}"
         )
 
 
@@ -360,10 +360,16 @@ def write_arms(arms: Arms, export: Path, out: Path) -> None:
             )
             (folder / name).write_text(body, "utf-8")
             (folder / index_of(name)).write_text(index, "utf-8")
-            files.append({"name": name, "rows": len(rows), "sha256": hashlib.sha256(body.encode()).hexdigest(),
-                          "index": index_of(name), "index_sha256": hashlib.sha256(index.encode()).hexdigest()})  # fmt: skip
+            files.append(
+                {"name": name, "rows": len(rows), "sha256": sha256_of(body), "index": index_of(name),
+                 "index_sha256": sha256_of(index)}
+            )  # fmt: skip
         manifest = arm_manifest(arm, source, sha256, files)
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def sha256_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 WHAT: Mapping[str, str] = {

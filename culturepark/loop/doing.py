@@ -125,7 +125,7 @@ class Doing:
         trust = self.hands.trust(list(models.values()))
         settings = RunSettings(
             concurrency=self.hands.concurrency or (16 if models["speaker"].remote else 4),
-            **(edition.scenario.limits.model_dump() | self.hands.limits),
+            **(edition.scenario.limits.model_dump() | dict(self.hands.limits)),
         )
         casting_plan(edition, part.seed, known(edition))
         with self.store.database.hold(run_id):

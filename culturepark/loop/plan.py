@@ -1,4 +1,4 @@
-"""What a loop does, in its order: each step as the public command that does it alone, and whether it is done already."""
+"""What a loop does, in its order: each step as the public command that does it alone, and whether it is done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What base and adapters are worth on each item, read from their evaluations; and which items were asked in the rows."""
+"""What base and adapters are worth on each item, read from their evaluations; and which items the rows asked."""
 
 from __future__ import annotations
 

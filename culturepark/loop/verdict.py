@@ -1,4 +1,4 @@
-"""Did an arm come nearer than the base, than a control, than to other people? Paired over items, and said in words. Pure.
+"""Did an arm come nearer than the base, than a control, than to others? Paired over items, and said in words. Pure.
 
 A difference is of the values of one item, averaged over the seeds of the trainings. Its interval is a bootstrap over
 items. So it speaks of these trainings on other questions, not of other trainings: the differences of single seeds stand
@@ -15,7 +15,7 @@ from typing import Literal
 
 from culturepark.domain import Noun
 from culturepark.evaluate.figures import rounded
-from culturepark.evaluate.intervals import FEWEST_CLUSTERS, PairedDifference, bootstrap, holm, paired_difference
+from culturepark.evaluate.intervals import PairedDifference, bootstrap, holm, paired_difference
 from culturepark.evaluate.paired import LEVEL, WORDS, fewest_items, holds_from, rivals_of
 from culturepark.loop.values import Place, Values
 
@@ -356,7 +356,3 @@ def reading(found: Sequence[Contrast], culture: str, arm: str = "talk") -> str:
     more = [f"it is ahead of {', '.join(beaten)}"] if beaten else []
     more += [f"it is behind {', '.join(worse)}"] if worse else []
     return "; ".join([said, *more])
-
-
-CULTURES_WANTED = FEWEST_CLUSTERS
-"""Cultures from which on an interval over cultures is given."""
