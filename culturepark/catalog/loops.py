@@ -54,11 +54,13 @@ class SelectPart(Noun):
     """Which rows are chosen, as `culturepark select` has it."""
 
     size: Annotated[int, Field(ge=1, le=10**9)] | None = None
+    """How many rows, in all."""
     quotas: tuple[Text, ...] = ()
     """As `culture=even` or `shape=own:3,survey:1`."""
     gates: tuple[Text, ...] = ()
     """As `distinct=answer` or `words=5..60`."""
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    """Of the draw."""
 
 
 class ExportPart(Noun):
@@ -76,14 +78,23 @@ class TrainPart(Noun):
     base: Spec = "embedded"
     """`embedded`, `gguf:PATH`, a folder, or `ORGANISATION/NAME`."""
     method: TrainingMethod = "sft"
+    """`sft` learns answers; `dpo` and `simpo` learn from pairs of them, and `kto` takes a pair for two answers."""
     epochs: Annotated[float, Field(ge=0.01, le=1000)] | None = None
+    """Times that each row is seen."""
     rate: Annotated[float, Field(ge=1e-9, le=1)] | None = None
+    """Learning rate."""
     rank: Annotated[int, Field(ge=1, le=1024)] = 16
+    """Of an adapter."""
     batch: Annotated[int, Field(ge=1, le=4096)] = 16
+    """Rows a step."""
     max_length: Annotated[int, Field(ge=16, le=10**6)] = 1024
+    """Tokens of a row; longer ones are left out."""
     beta: Annotated[float, Field(ge=0, le=100)] | None = None
+    """Of `dpo`, `kto` and `simpo`."""
     max_steps: Annotated[int, Field(ge=1, le=10**9)] | None = None
+    """Stop each training after so many steps."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto`: a GPU if there is one."""
 
 
 class EvaluatePart(Noun):
@@ -94,6 +105,7 @@ class EvaluatePart(Noun):
     scenario: Text | None = None
     """For the suite `survey`: only the questions of this scenario or survey file."""
     framing: Framing = "persona"
+    """In whose name the model answers."""
     language: Annotated[str, Field(max_length=35)] = DEFAULT_LANGUAGE
     """Of the questions, or `native`."""
     items: Annotated[int, Field(ge=1)] | None = None
@@ -101,6 +113,7 @@ class EvaluatePart(Noun):
     method: Method | None = None
     """How options are got."""
     seed: Annotated[int, Field(ge=0, le=2**62)] = 1
+    """Of everything that is drawn."""
     metric: Annotated[str, Field(max_length=40)] | None = None
     """The measure of which verdicts are given; without it `jsd` where the suite has it, else its first."""
     cross: bool = True
@@ -124,6 +137,7 @@ class LoopFile(Noun):
     loop: Key
     """Its name: of the folder with its results, and of the run that it holds."""
     title: Text
+    """What is to be found out."""
     cultures: Annotated[tuple[CultureName, ...], Field(min_length=1, max_length=50)]
     """Keys of shipped cultures, or culture files relative to this one. Each gets adapters of its own."""
     rows: RowsPart

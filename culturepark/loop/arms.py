@@ -384,6 +384,8 @@ def arm_manifest(arm: Arm, source: JsonObject, sha256: str | None, files: Sequen
     """Return the manifest of an arm: that of the export, without what is true of the export alone."""
     left = {*OF_PEOPLE} if arm.is_control else {"reviews", "by_hand", "answers"}
     manifest = {name: value for name, value in source.items() if name not in left}
+    if arm.name == SEEDS:
+        manifest["runs"] = []  # nobody said these
     if not arm.is_control:
         origins = Counter(row.provenance or "unknown" for rows in arm.rows.values() for row in rows)
         manifest["rows_by_provenance"] = {name: origins[name] for name in ("card", "episode", "model", "unknown")}

@@ -29,7 +29,7 @@ from culturepark.loop.verdict import (
     only,
     own_people,
     reading,
-    tests_of,
+    sided,
 )
 from culturepark.models.kinds import is_scripted
 from culturepark.store.integrity import edition_of
@@ -251,17 +251,17 @@ def every_contrast(
     pairs = [(arming.TALK, BASE), *((c, BASE) for c in controls), *((arming.TALK, c) for c in controls)]
     found: list[Contrast] = []
     for split in SPLITS:
-        tests = tests_of(pairs, trained, base, plan.cultures, split, splits[split])
+        tests = sided(pairs, trained, base, plan.cultures, split, splits[split])
         found += contrasts(tests, metric, smaller, MAIN)
     held = splits["held-out"]
     shapes = [arm for arm in dict.fromkeys(who[0] for who in trained) if arm.startswith("shape-")]
     if shapes:
         pairs = [(shape, BASE) for shape in shapes] + [(shape, arming.MIXED) for shape in shapes]
-        tests = tests_of([(arming.MIXED, BASE), *pairs], trained, base, plan.cultures, "held-out", held)
+        tests = sided([(arming.MIXED, BASE), *pairs], trained, base, plan.cultures, "held-out", held)
         found += contrasts(tests, metric, smaller, OF_SHAPES)
     shares = [arm for arm in dict.fromkeys(who[0] for who in trained) if "-share-" in arm]
     if shares:
-        tests = tests_of([(arm, BASE) for arm in shares], trained, base, plan.cultures, "held-out", held)
+        tests = sided([(arm, BASE) for arm in shares], trained, base, plan.cultures, "held-out", held)
         found += contrasts(tests, metric, smaller, OF_SHARES)
     if len(plan.cultures) > 1 and plan.file.evaluate.cross:
         found += contrasts(own_people(arming.TALK, trained, base, plan.cultures, held), metric, smaller, OF_OWN)

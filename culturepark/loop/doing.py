@@ -286,7 +286,7 @@ class Doing:
             seed=self.plan.file.evaluate.seed,
             model=spec,
             run_settings=run_settings,
-            evaluation_id=found.id if found else self.plan.evaluation_id(self.store, training),
+            evaluation_id=self.plan.evaluation_id(self.store, training),
         )
         with self.store.database.hold(row.id):
             self.hands.ask(self.store, self.store.run(row.id), trust)

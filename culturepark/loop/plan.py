@@ -65,7 +65,8 @@ class Training:
     @property
     def called(self) -> str:
         """The name of its arm, with its share of the rows."""
-        return self.arm if self.share == WHOLE else f"{self.arm}-share-{self.share:g}"
+        percent = f"{100 * self.share:g}".replace(".", "_")  # it is a part of ids
+        return self.arm if self.share == WHOLE else f"{self.arm}-share-{percent}"
 
     @property
     def name(self) -> str:
@@ -208,9 +209,11 @@ class Plan:
         return row if row and row.created_at >= made_at else None
 
     def evaluation_id(self, store: Store, training: Training | None) -> str | None:
-        """Return the id of a new evaluation; None for any."""
+        """Return the id of the evaluation of an adapter, of a new one too; None for that of the base, or any."""
         if training is None:
             return None
+        if found := self.evaluation_of(store, training):
+            return found.id
         name = f"loop-{self.file.loop}-{training.name}"
         if store.find_run(name) is None:
             return name

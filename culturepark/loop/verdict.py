@@ -113,7 +113,7 @@ def together(
     }
 
 
-def tests_of(
+def sided(
     pairs: Sequence[tuple[str, str]],
     trained: Trained,
     base: Values,
