@@ -142,7 +142,7 @@ def schema(
         SchemaKind,
         typer.Argument(
             metavar="KIND",
-            help="culture, persona, survey, scenario, suite, scale, loop; words (of a card) or wordings (of questions).",
+            help="culture, persona, survey, scenario, suite, scale, loop; words of a card, wordings of questions.",
         ),
     ],
 ) -> int:

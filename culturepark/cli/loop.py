@@ -60,6 +60,7 @@ def loop(
     A loop file names rows, cultures, trainings and controls. What is done is not done again: after a stop the same
     command goes on where it was.
     """
+    from culturepark.errors import Interrupted
     from culturepark.loop.plan import read_plan
     from culturepark.store.store import Store
     from culturepark.terminal.safe import tell, write
@@ -74,7 +75,10 @@ def loop(
 
     prices.table()
     store = Store(store_url)
-    Doing(plan, store, hands(concurrency, limits)).do(until)
+    try:
+        Doing(plan, store, hands(concurrency, limits)).do(until)
+    except KeyboardInterrupt:  # between two steps, or while a model is being loaded
+        raise Interrupted("stopped; the same command goes on where it was") from None
     if until != "verdict":
         tell(f"done until {until}; the same command without --until goes on")
         write(json.dumps([step.model_dump(mode="json") for step in steps(plan, store)]) if as_json else str(plan.out))
