@@ -214,6 +214,8 @@ def contradictions(path: Path, file: LoopFile) -> Iterator[tuple[Loc, str]]:
             yield ("export", "shape_mix"), f"shapes are of single samples, and {file.train.method} learns from pairs"
     if file.rows.scenario and not exists(scenario_of(path, file.rows.scenario)):
         yield ("rows", "scenario"), f"no such scenario: {clipped(file.rows.scenario)}"
+    if "last" in file.rows.runs:
+        yield ("rows", "runs"), "`last` is another run after each step of a loop; name the run"
     if file.evaluate.scenario and file.evaluate.suite not in OF_SURVEYS:
         yield ("evaluate", "scenario"), f"goes with the suites {' and '.join(OF_SURVEYS)}"
 

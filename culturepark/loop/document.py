@@ -16,7 +16,7 @@ from culturepark.evaluate.measures import skill
 from culturepark.evaluate.scorers.survey import CONSTANTS
 from culturepark.loop import arms as arming
 from culturepark.loop.doing import export_manifest, seeds_asked
-from culturepark.loop.plan import Plan, Training, record_of_training, seconds_between
+from culturepark.loop.plan import Plan, Training, arms_made, record_of_training, seconds_between
 from culturepark.loop.values import SPLITS, Measured, Split, Values, measured, metric_of, split_items
 from culturepark.loop.verdict import (
     ALL,
@@ -160,7 +160,7 @@ def document(plan: Plan, store: Store) -> Document:
         UsageError: if there are no rows yet, or the base has not been asked.
     """
     record = seeds_asked(plan)
-    arms: dict[str, int] = record["arms"]
+    arms = arms_made(plan) or {}
     trainings = plan.trainings(arms)
     base_row = plan.evaluation_of(store, None)
     if base_row is None:

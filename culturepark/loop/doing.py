@@ -144,27 +144,26 @@ class Doing:
         """
         folder = self.plan.out / "rows"
         ids, chosen = selections.runs_or_selection(self.store, names)
-        if self.plan.file.select and chosen is None:
+        if self.plan.file.select and chosen:
+            raise UsageError(
+                f"{self.plan.path}: select: {chosen.id} is chosen already; leave `select` out, or name runs"
+            )
+        if self.plan.file.select:
             names = [self.select(ids)]
             ids, chosen = selections.runs_or_selection(self.store, names)
         made_from = self.made_from(ids, chosen.id if chosen else None)
-        if (made := arms_made(self.plan)) is not None:
-            if json.loads((folder / arming.MADE).read_bytes()).get("from") != made_from:
+        shapes = list(self.plan.file.shapes)
+        if (there := arms_made(self.plan)) is not None:
+            record = json.loads((folder / arming.MADE).read_bytes())
+            if record.get("from") != made_from or (record.get("shapes") and shapes and record["shapes"] != shapes):
                 raise UsageError(
                     f"{clipped(folder, 400)} holds the rows of another loop, or rows that have changed in the store "
                     "since they were written; name another --out"
                 )
-            return made
-        exported = write_export(
-            self.store,
-            names,
-            self.plan.export_folder,
-            self.wanted(),
-            command=" ".join(self.plan.export_command(names)),
-            tell=self.hands.tell,
-        )
-        for note in exported.notes:
-            self.hands.tell(f"note: {note}")
+            if record.get("shapes", []) == shapes and {arming.TALK, *self.plan.file.controls} <= there.keys():
+                return there  # else a control, or shapes, were added; the other arms come out as they are
+        else:
+            self.export(names)
         found = arming.arms_of(
             self.plan.file,
             self.plan.cultures,
@@ -178,7 +177,7 @@ class Doing:
         }
         notes = [*found.notes, *(note for arm in found.arms.values() for note in arm.notes)]
         record = {
-            "from": made_from, "runs": ids, "selection": chosen.id if chosen else None, "arms": arms,
+            "from": made_from, "shapes": shapes, "runs": ids, "selection": chosen.id if chosen else None, "arms": arms,
             "rows_of_cultures": dict(found.had), "seeds": sorted(found.seeds), "notes": notes,
         }  # fmt: skip
         aside = folder / f".{arming.MADE}"
@@ -188,6 +187,18 @@ class Doing:
             self.hands.tell(f"note: {note}")
         self.hands.tell(f"rows: {found.size} of each culture in {len(arms)} arms, in {folder}")
         return {name: count or 0 for name, count in arms.items()}
+
+    def export(self, names: Sequence[str]) -> None:
+        exported = write_export(
+            self.store,
+            names,
+            self.plan.export_folder,
+            self.wanted(),
+            command=" ".join(self.plan.export_command(names)),
+            tell=self.hands.tell,
+        )
+        for note in exported.notes:
+            self.hands.tell(f"note: {note}")
 
     def wanted(self) -> Wanted:
         part = self.plan.file.export
@@ -222,14 +233,14 @@ class Doing:
         return {seed.key: seed for edition in editions for seed in edition.scenario.seeds}
 
     def made_from(self, run_ids: Sequence[str], selection: str | None) -> str:
-        """Return the digest of all that decides the rows: kept samples, how they are exported, and the arms."""
+        """Return the digest of all that decides the rows of the export: kept samples, and how they are exported."""
         file = self.plan.file
         ids: list[str] = []
         with self.store.database.reading() as look:
             for run_id in run_ids:
                 found = exports.kept_samples(look, run_id, self.plan.cultures, selection)
                 ids += [f"{row['id']} {row['messages']}" for row in found]
-        asked = file.model_dump(mode="json", include={"export", "controls", "shapes", "select"})
+        asked = file.model_dump(mode="json", include={"export", "select"})
         return arming.made_from([ids, asked, list(self.plan.cultures), file.train.method, list(run_ids)])
 
     # --- models ---

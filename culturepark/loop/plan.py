@@ -343,8 +343,11 @@ def steps_of_loop(plan: Plan, store: Store | None, store_option: str = "") -> li
         names = [name]
     add("rows", "all rows", plan.export_command(names), rows is not None, False, None)
     myself = ["culturepark", "loop", str(plan.path), "--out", str(plan.out)]
-    arms = list(rows) if rows else plan.arm_names()
-    add("rows", f"arms of equal size: {', '.join(arms)}", [*myself, "--until", "rows"], rows is not None, False, None)
+    arms = plan.arm_names()
+    if rows and any(arm.startswith("shape-") for arm in rows):  # those of too few rows have none
+        arms = [arm for arm in arms if arm in rows or not arm.startswith("shape-")]
+    ready = rows is not None and {arming.TALK, *plan.file.controls} <= rows.keys()
+    add("rows", f"arms of equal size: {', '.join(arms)}", [*myself, "--until", "rows"], ready, rows is not None, None)
 
     def add_training(training: Training) -> None:
         whole = store is not None and is_whole(store, plan.adapter_folder(training))
@@ -371,10 +374,11 @@ def steps_of_loop(plan: Plan, store: Store | None, store_option: str = "") -> li
 
 
 def arms_made(plan: Plan) -> dict[str, int] | None:
-    """Return the arms whose rows are written, each with its rows of a culture; None if they are not."""
+    """Return the arms that are wanted and whose rows are written, each with its rows of a culture; None without any."""
+    wanted = plan.arm_names()
     try:
         made = json.loads((plan.out / "rows" / arming.MADE).read_bytes())
-        return {str(name): int(count) for name, count in made["arms"].items()}
+        return {name: int(made["arms"][name]) for name in wanted if name in made["arms"]}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

@@ -87,11 +87,9 @@ class Test:
         return [seed for seed in self.first if seed in self.second]
 
     def places(self, seeds: Iterable[int]) -> list[Place]:
-        shared: list[Place] | None = None
-        for seed in seeds:
-            own = [place for place in self.first[seed] if place in self.second[seed]]
-            shared = own if shared is None else [place for place in shared if place in set(own)]
-        return shared or []
+        """Return the culture and item of what both sides have with each of these seeds, in their order."""
+        sides = [side[seed] for seed in seeds for side in (self.first, self.second)]
+        return [place for place in sides[0] if all(place in side for side in sides)] if sides else []
 
 
 def only(values: Values, cultures: Collection[str], items: Collection[str]) -> dict[Place, float]:

@@ -169,8 +169,16 @@ def test_from_rows_to_a_verdict_that_finds_what_was_planted(base: Path, endpoint
 
 def test_nothing_planted_is_no_difference_that_this_test_could_see(base: Path) -> None:
     with Endpoint(reply=answering(lambda *_: 0.3)) as endpoint:
+        # Controls can come later: what is trained already stays as it is.
+        written(base, endpoint, **SMALL | {"controls": "[]"}, seeds="[1, 2]")
+        assert loop("--until", "train").code == 0
+        before = Path("out/adapters/talk-german-2/training.json").read_bytes()
         written(base, endpoint, **SMALL, seeds="[1, 2]")
-        document = loop("--json").json
+        done = loop("--json")
+        assert "train shuffled-german-1" in done.err
+        assert "train talk" not in done.err
+        assert Path("out/adapters/talk-german-2/training.json").read_bytes() == before
+        document = done.json
     assert {c["word"] for c in document["contrasts"] if c["split"] == "held-out"} == {"no difference"}
     for one in document["readings"]:
         assert one["says"].startswith("no difference that this test could see (it would have seen 0.")
@@ -224,7 +232,7 @@ def test_rows_that_have_changed_and_other_loops_are_refused(base: Path, endpoint
     assert loop("--until", "rows").code == 0
     assert Path("out/rows/made.json").read_bytes() == made
     text = Path("mine.yaml").read_text()
-    written(base, endpoint, controls="[shuffled]")
+    written(base, endpoint, export="{grounded: true}")
     refused = loop("--until", "rows")
     assert refused.code == 2
     assert "holds the rows of another loop" in refused.err
@@ -265,6 +273,7 @@ WRONG = {
     "twice": ("seeds: [1, 1]", "seeds[2]: 1 stands here twice"),
     "no such scenario": ("rows: {scenario: nowhere.yaml}", "no such scenario: nowhere.yaml"),
     "pairs and seeds": ("train: {method: dpo}", "seeds-alone makes single samples"),
+    "last": ("rows: {runs: [last]}", "`last` is another run after each step"),
     "no hole": ("evaluate: {adapters: 'openai:x'}", "must hold {folder} or {name}"),
     "unknown": ("arms: 3", "unknown key; allowed here: loop, title"),
 }
