@@ -30,7 +30,7 @@ from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from culturepark import errors, frames, glossary
-from culturepark.catalog import imports, maps, scales, scenarios, suite_checks, suites, surveys, words
+from culturepark.catalog import imports, loops, maps, scales, scenarios, suite_checks, suites, surveys, words
 from culturepark.cli.app import app, run
 from culturepark.domain import Culture, Persona, shipped_cultures
 from culturepark.languages import PACKAGES, load_language
@@ -245,6 +245,15 @@ def scale_file() -> str:
     )
 
 
+def loop_file() -> str:
+    return page(
+        "Loop files",
+        "A loop is a YAML file: rows, the adapters that are trained on them and on controls, and what these are asked. "
+        "Its first key is `loop`. [The loop](../loop.md) says what it does and what its figures mean.",
+        table(KEYS, list(keys(loops.LoopFile))),
+    )
+
+
 def import_maps() -> str:
     shipped = imports.named_maps().values()
     rows = [
@@ -273,11 +282,11 @@ def import_maps() -> str:
 
 # --- schemas for editors -----------------------------------------------------------------------
 
-FILES: dict[str, type[BaseModel]] = {**scenarios.KINDS, **suite_checks.KINDS, **words.KINDS}
+FILES: dict[str, type[BaseModel]] = {**scenarios.KINDS, **suite_checks.KINDS, **loops.KINDS, **words.KINDS}
 """Kinds of files with the nouns that they are read as."""
 
 
-TITLES = {kind: f"A {kind} of culturepark" for kind in (*scenarios.KINDS, *suite_checks.KINDS)} | {
+TITLES = {kind: f"A {kind} of culturepark" for kind in (*scenarios.KINDS, *suite_checks.KINDS, *loops.KINDS)} | {
     "words": "A persona of culturepark in another language",
     "wordings": "Questions of culturepark in another language",
 }
@@ -294,7 +303,7 @@ def schema_of(kind: str) -> str:
     if kind == "persona":  # the file's name is its key
         del schema["properties"]["key"]
         schema["required"].remove("key")
-    if kind == "scenario":  # a word of its own, which becomes a list when the file is read
+    if kind in ("scenario", "loop"):  # a word of its own, which becomes a list when the file is read
         listed = schema["properties"]["cultures"]
         told = {name: listed.pop(name) for name in ("title", "description")}
         schema["properties"]["cultures"] = {**told, "anyOf": [{"const": "all"}, listed]}
@@ -398,7 +407,7 @@ def exit_codes() -> str:
 
 ROOMS = (
     "interface", "terminal", "languages", "catalog", "models", "dialogue", "distill", "people", "store", "stats",
-    "export", "select", "run", "evaluate", "train", "replay", "report", "review", "cli",
+    "export", "select", "run", "evaluate", "train", "loop", "replay", "report", "review", "cli",
 )  # fmt: skip
 """Each imports only rooms before it; `pyproject.toml` has the rule."""
 
@@ -561,6 +570,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "reference/culture-files.md": culture_file,
     "reference/suite-files.md": suite_file,
     "reference/scale-files.md": scale_file,
+    "reference/loop-files.md": loop_file,
     "reference/imports.md": import_maps,
     "reference/tables.md": store_tables,
     "reference/data-frames.md": data_frames,

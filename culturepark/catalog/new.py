@@ -33,6 +33,7 @@ TEMPLATES = Path(__file__).parent / "data" / "new"
 KEYS: dict[str, TypeAdapter[Any]] = {
     "culture": TypeAdapter(CultureKey), "persona": TypeAdapter(PersonaKey),
     "survey": TypeAdapter(SurveyKey), "scenario": TypeAdapter(Key), "suite": TypeAdapter(Key),
+    "loop": TypeAdapter(Key),
 }  # fmt: skip
 """Kind of file -> the form of its key."""
 PLAIN = str.maketrans({"ð": "d", "ħ": "h", "æ": "ae", "œ": "oe", "þ": "th"})
@@ -75,6 +76,7 @@ NEXT = {
     "persona": ("culturepark personas --personas {path} {name}", "culturepark talk {path}"),
     "survey": ("culturepark new scenario NAME",),
     "suite": ("culturepark suites show {path}", "culturepark evaluate {path} --model scripted"),
+    "loop": ("culturepark loop {path} --dry-run", "culturepark loop {path} --until rows"),
     "scenario": ("culturepark simulate {path} --model scripted", "culturepark simulate {path} --dry-run --model SPEC"),
 }
 """Kind -> commands for which the file is good when it is filled in."""
@@ -180,6 +182,13 @@ def scenario_values(path: Path) -> dict[str, str]:
     return {"cultures": ", ".join([*delegates()][-2:]), "setting": "cross-cultural", "own": "", "seeds": ""}
 
 
+def loop_values(_: Path) -> dict[str, str]:
+    """Return the cultures of the scenario that the template names."""
+    from culturepark.catalog.scenarios import find, load_edition
+
+    return {"cultures": ", ".join(load_edition(find("quickstart")).scenario.cultures)}
+
+
 def listed(key: str, names: Iterable[str]) -> str:
     """Return a line of YAML with a list; nothing for an empty one."""
     text = ", ".join(names)
@@ -212,5 +221,6 @@ VALUES = {
     "survey": survey_values,
     "scenario": scenario_values,
     "suite": survey_values,
+    "loop": loop_values,
 }
 """Kind -> what returns the values of the holes in its text."""

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from culturepark import languages
 from culturepark.catalog import cultures as catalog
 from culturepark.catalog.codebook import FEWEST
-from culturepark.catalog.files import Loc, load, package_dir, placed, read_mapping, read_text, shown
+from culturepark.catalog.files import Loc, begins_with, load, package_dir, placed, read_mapping, read_text, shown
 from culturepark.catalog.personas import LINES, card_notes, load_all, load_people, load_persona, shipped_keys
 from culturepark.catalog.surveys import Survey, SurveyFile, load_items, load_survey, load_surveys
 from culturepark.catalog.words import check_words, is_words, question_words, seed_in, worded_path, words_beside
@@ -194,7 +194,8 @@ def find(name: str) -> Path:
 
 
 def shipped_files() -> list[Path]:
-    return [path for path in sorted(package_dir("scenarios").glob("*.yaml")) if not is_words(path)]
+    files = (path for path in sorted(package_dir("scenarios").glob("*.yaml")) if not is_words(path))
+    return [path for path in files if not begins_with(path, "loop")]
 
 
 def load_edition(path: Path, dialogues_per_seed: int | None = None) -> Edition:
@@ -551,6 +552,8 @@ def check(path: Path, known: catalog.Known = catalog.NONE) -> str:
     if kind_of_suites := suite_checks.kind_of(path):
         notes = [suite_checks.check(path, kind_of_suites).removesuffix(")"), *stand_ins(path)]
         return "; ".join(notes) + ")"
+    if begins_with(path, "loop"):
+        return check_loop(path)
     if says_words(path):
         return check_words(path, known)
     if need := unsaid_words(path):
@@ -565,6 +568,20 @@ def check(path: Path, known: catalog.Known = catalog.NONE) -> str:
         raise CatalogError([*error.problems, Problem(shown(path), None, "", hint)]) from None
     check_beside(path, known)
     return f"{kind} ({'; '.join(notes)})" if notes else kind
+
+
+def check_loop(path: Path) -> str:
+    """Validate a loop file, and return its kind with what it will train.
+
+    Raises:
+        CatalogError: with all problems found.
+    """
+    from culturepark.catalog.loops import load_loop  # which read scenarios
+
+    file = load_loop(path)
+    arms = 1 + len(file.controls)
+    trained = f"{arms} arms of {len(file.cultures)} cultures, {len(file.seeds)} seeds"
+    return f"loop ({'; '.join([trained, *stand_ins(path)])})"
 
 
 def check_beside(path: Path, known: catalog.Known) -> None:

@@ -26,7 +26,7 @@ def check(
         list[Path] | None,
         typer.Argument(
             metavar="[FILE]...",
-            help="Scenarios, personas, surveys, cultures, words of them, suites, scales, or folders of them.",
+            help="Scenarios, personas, surveys, cultures, words of them, suites, scales, loops, or folders of them.",
         ),
     ] = None,
     language: Annotated[
@@ -97,6 +97,7 @@ class Kind(StrEnum):
     SURVEY = "survey"
     SCENARIO = "scenario"
     SUITE = "suite"
+    LOOP = "loop"
 
 
 class SchemaKind(StrEnum):
@@ -108,13 +109,14 @@ class SchemaKind(StrEnum):
     SCENARIO = "scenario"
     SUITE = "suite"
     SCALE = "scale"
+    LOOP = "loop"
     WORDS = "words"
     WORDINGS = "wordings"
 
 
 @app.command(epilog="Example: culturepark new culture japanese --out my-files")
 def new(
-    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="culture, persona, survey, scenario or suite.")],
+    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="culture, persona, survey, scenario, suite or loop.")],
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="Key of the new file; a person's begins with the culture's.")
     ],
@@ -140,7 +142,7 @@ def schema(
         SchemaKind,
         typer.Argument(
             metavar="KIND",
-            help="culture, persona, survey, scenario, suite or scale; words (of a card) or wordings (of questions).",
+            help="culture, persona, survey, scenario, suite, scale, loop; words of a card, wordings of questions.",
         ),
     ],
 ) -> int:

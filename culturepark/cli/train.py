@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -113,12 +112,10 @@ def train(
     from culturepark.cli.options import store_option
     from culturepark.store.store import Store
     from culturepark.terminal.safe import tell, write
-    from culturepark.train import artefact
-    from culturepark.train.adapter import RECIPES, Settings
-    from culturepark.train.adapter import train as train_adapter
+    from culturepark.train.adapter import RECIPES, settings_of
     from culturepark.train.base import base_of, require
-    from culturepark.train.card import write_card
     from culturepark.train.examples import read
+    from culturepark.train.make import make
 
     folder = out or Path(FOLDER, "-".join(filter(None, (export.resolve().stem, culture, method, str(seed)))))
     if method == "hyper":
@@ -135,9 +132,8 @@ def train(
         names = [decodable(text) for text in described_as or []]
         return train_joint(export, base, joint, descriptions, names, unseen, folder, store_url, dry_run, as_json)
     recipe = RECIPES[method]
-    settings = Settings(
-        method=method, epochs=epochs or recipe.epochs, rate=rate or recipe.rate, rank=rank, alpha=2 * rank,
-        batch=batch, max_length=max_length, beta=recipe.beta if beta is None else beta, share=share,
+    settings = settings_of(
+        method, epochs=epochs, rate=rate, rank=rank, batch=batch, max_length=max_length, beta=beta, share=share,
         max_steps=max_steps, seed=seed, device=device,
     )  # fmt: skip
     examples = read(export, recipe.shapes, culture)
@@ -150,11 +146,7 @@ def train(
     with fetching() as progress:
         source = base_of(base, progress)
     with watched() as watch:
-        outcome = train_adapter(source, examples, settings, folder, watch)
-    lacks = [] if outcome.again else artefact.convert(source, folder, merge=merge)
-    outcome = replace(outcome, notes=[*outcome.notes, *lacks])
-    artefact_id = artefact.keep(store, source, examples, outcome, folder)
-    write_card(source, examples, settings, outcome, artefact_id, folder)
+        artefact_id, outcome = make(store, source, examples, settings, folder, watch, merge=merge)
     if outcome.again:
         tell(f"{folder} holds this training, done: nothing was trained again")
     for note in outcome.notes:

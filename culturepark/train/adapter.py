@@ -77,6 +77,23 @@ class Settings:
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
 
+def settings_of(
+    method: Method,
+    *,
+    epochs: float | None = None,
+    rate: float | None = None,
+    beta: float | None = None,
+    rank: int = 16,
+    **others: Any,
+) -> Settings:
+    """Return the settings of a training; what is None is as the method has it, and alpha is twice the rank."""
+    recipe = RECIPES[method]
+    return Settings(
+        method=method, epochs=epochs or recipe.epochs, rate=rate or recipe.rate, rank=rank, alpha=2 * rank,
+        beta=recipe.beta if beta is None else beta, **others,
+    )  # fmt: skip
+
+
 @dataclass
 class Outcome:
     """What came of a training."""

@@ -32,7 +32,7 @@ def write_card(
     runs = [run for run in manifest.get("runs", []) if isinstance(run, Mapping)]
     text = environment.get_template("card.md.jinja").render(
         head=head(base, settings),
-        title=title(examples, base),
+        title=title(examples, base, manifest),
         base=base,
         method=METHODS[settings.method],
         of_culture=f" of {examples.culture}" if examples.culture else "",
@@ -56,7 +56,7 @@ def write_card(
         provenance=provenance(manifest),
         scopes=scopes(manifest, examples.culture),
         scripted=small_words(runs),
-        notes=[*examples.notes, *outcome.notes],
+        notes=[*drawn_notes(manifest), *examples.notes, *outcome.notes],
         artefact=artefact_id,
         serve=f"{base.given}+{out}" if base.gguf else f"openai:{out.name}@URL",
         culture_option=f" --culture {examples.culture}" if examples.culture else "",
@@ -70,8 +70,15 @@ def head(base: Base, settings: Settings) -> str:
     return f"---\nbase_model: {base.name}\nlibrary_name: peft\ntags: [{tags}]\n---\n"
 
 
-def title(examples: Examples, base: Base) -> str:
-    return f"{examples.culture or 'several cultures'} on {base.name}"
+def title(examples: Examples, base: Base, manifest: Mapping[str, Any]) -> str:
+    of = f"{examples.culture or 'several cultures'} on {base.name}"
+    return f"A control ({manifest['control']}): {of}" if manifest.get("control") else of
+
+
+def drawn_notes(manifest: Mapping[str, Any]) -> list[str]:
+    """Return what the manifest of a loop's rows says of them; nothing for a plain export, whose own card has it."""
+    notes = manifest.get("notes")
+    return [str(note) for note in notes] if manifest.get("arm") and isinstance(notes, list) else []
 
 
 def number(value: float | None) -> str:

@@ -25,7 +25,7 @@ from tests.support.cultures import GROUNDS
 
 PERSONAS = sorted(path for path in package_dir("personas").glob("*.yaml") if "." not in path.stem)
 WORDS = sorted(path for path in package_dir("personas").glob("*.yaml") if "." in path.stem)
-SCENARIOS = sorted(package_dir("scenarios").glob("*.yaml"))
+SCENARIOS = scenarios.shipped_files()
 WVS7 = next(Path(scenarios.__file__).parent.rglob("wvs7.yaml"))
 
 CARD = """\

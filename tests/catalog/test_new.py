@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from culturepark.catalog import scenarios, suite_checks, words
+from culturepark.catalog import loops, scenarios, suite_checks, words
 from culturepark.catalog.cultures import load_culture
 from culturepark.catalog.new import write
 from culturepark.catalog.personas import load_persona
@@ -39,7 +39,7 @@ def as_editors_see(path: Path) -> Any:
     ("kind", "name"),
     [
         ("culture", "japanese"), ("culture", "old-prussian"), ("persona", "turkish-ayla"), ("persona", "american-007"),
-        ("suite", "tea"), ("survey", "tea"), ("survey", "123"), ("scenario", "tea-talk"), ("scenario", "2026"),
+        ("suite", "tea"), ("survey", "tea"), ("survey", "123"), ("scenario", "tea-talk"), ("scenario", "2026"), ("loop", "tea"),
     ],
 )  # fmt: skip
 def test_a_new_file_is_sound_and_names_its_schema_by_a_path_that_holds_everywhere(
@@ -139,7 +139,8 @@ def test_a_folder_that_takes_no_file_is_named(tmp_path: Path) -> None:
 SHIPPED = {
     "culture": sorted((DATA / "cultures").glob("*.yaml")),
     "survey": [DATA / "wvs7.yaml"],
-    "scenario": sorted(package_dir("scenarios").glob("*.yaml")),
+    "scenario": scenarios.shipped_files(),
+    "loop": loops.shipped_loops(),
     "persona": [path for path in sorted(package_dir("personas").glob("*.yaml")) if "." not in path.stem][::7],
     "suite": sorted((DATA / "suites").glob("*.yaml")),
     "scale": sorted((DATA / "scales").glob("*.yaml")),
@@ -149,7 +150,9 @@ SHIPPED = {
 
 
 def test_there_is_a_schema_for_every_kind() -> None:
-    assert kinds() == sorted(SHIPPED) == sorted([*scenarios.KINDS, *suite_checks.KINDS, *words.KINDS])
+    assert kinds() == sorted(SHIPPED) == sorted(
+        [*scenarios.KINDS, *suite_checks.KINDS, *loops.KINDS, *words.KINDS]
+    )
 
 
 @pytest.mark.parametrize("kind", SHIPPED)

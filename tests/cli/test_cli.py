@@ -569,6 +569,7 @@ JSON = {
     "select": "select a",
     "selections": "selections",
     "train": "train rows --dry-run",
+    "loop": "loop loop --dry-run",
     "import-reviews": "import-reviews judged.json",
     "trace": "trace SAMPLE",
     "personas": "personas",
@@ -601,6 +602,7 @@ STORE = {
     "trace": "trace SAMPLE",
     "export": "export a --format trl --out out",
     "train": "train rows --base base --max-steps 1 --out adapter",
+    "loop": "loop loop --until simulate --out looped",
     "views": "views --datasette",
     "doctor": "doctor",
 }
@@ -677,8 +679,9 @@ def test_every_command_that_takes_a_store_uses_the_one_it_is_given(
     given = {row["run_id"] for row in rows_of("evaluation", path)} - {"e"}  # the rows of `a`, as `judge` rates them
     made -= given
     assert len(given) == 1
-    assert {"a", "b", "c", "d", "e"} < made
-    assert [name[:3] for name in made - {"a", "b", "c", "d", "e"}] == ["a-b"]
+    named = {"a", "b", "c", "d", "e", "loop-loop"}
+    assert named < made
+    assert [name[:3] for name in made - named] == ["a-b"]
 
 
 @pytest.mark.usefixtures("finished")

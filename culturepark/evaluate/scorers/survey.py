@@ -107,6 +107,10 @@ class SurveyScorer:
                     smaller_is_better=metric in SMALLER_IS_NEARER,
                 )
 
+    def item_nulls(self, sheet: Sheet) -> Iterator[Distance]:
+        """Yield the scores of each question beside its nulls and what another sample of the people would score."""
+        yield from distances_of((pool for pool in sheet.pools if pool.item.shares), sheet)
+
     def figures(self, sheet: Sheet, scores: Sequence[Score]) -> Iterable[Figure]:  # noqa: ARG002 - the interface
         asked = [pool for pool in sheet.pools if pool.item.shares]
         for condition, pools in by_condition(asked, sheet).items():
