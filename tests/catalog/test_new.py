@@ -39,7 +39,8 @@ def as_editors_see(path: Path) -> Any:
     ("kind", "name"),
     [
         ("culture", "japanese"), ("culture", "old-prussian"), ("persona", "turkish-ayla"), ("persona", "american-007"),
-        ("suite", "tea"), ("survey", "tea"), ("survey", "123"), ("scenario", "tea-talk"), ("scenario", "2026"), ("loop", "tea"),
+        ("suite", "tea"), ("survey", "tea"), ("survey", "123"), ("scenario", "tea-talk"), ("scenario", "2026"),
+        ("loop", "tea"),
     ],
 )  # fmt: skip
 def test_a_new_file_is_sound_and_names_its_schema_by_a_path_that_holds_everywhere(
