@@ -22,6 +22,7 @@ from culturepark.cli import (
     inspect,
     judge,
     judgements,
+    mine,
     order,
     people,
     personas,
@@ -67,6 +68,7 @@ def root(
 
 for commands in (
     run_commands,
+    mine,
     talk,
     order,
     inspect,

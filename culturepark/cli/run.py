@@ -277,6 +277,7 @@ def distill(
         scenario = edition_of(row).scenario
         judges = judges_asked(scenario, models) if stage != "dedup" else ()
         again = tuple(dict.fromkeys((*ASKED_AGAIN[stage], *(("extractor",) if scenario.distill.paraphrases else ()))))
+        again = tuple(role for role in again if role in models)  # a mine has but some of them
         asked = again + (JUDGES[:1] if scenario.distill.checks and stage != "dedup" else ())
         # The run would name a model that was never asked.
         named = (*asked, "verifier") if stage == "dedup" and not threshold else asked  # for the second look, if it may
