@@ -63,6 +63,8 @@ def render(manifest: Manifest) -> str:
         single_rows=not (manifest.of_dialogues or format_named(manifest.format).pairs),
         warnings=list(warnings(manifest)),
         no_model=only_scripted(manifest),
+        is_mined=all(run.is_mined for run in runs),
+        has_mined=any(run.is_mined for run in runs),
         has_dialogues=False in protocols,
         has_talks=True in protocols,
         has_checks=any(run.checks for run in runs),

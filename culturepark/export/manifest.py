@@ -105,6 +105,11 @@ class Wanted:
         return without_system(known) if self.no_system else known
 
     @property
+    def shapes(self) -> Collection[Shape]:
+        """The shapes that are exported: those that are wanted, or all that the format holds."""
+        return self.shape_mix or self.format.shapes
+
+    @property
     def of_single_rows(self) -> bool:
         return not (self.dialogues or self.format.pairs)
 
@@ -112,7 +117,7 @@ class Wanted:
         """Tell whether a kept sample is among those that are wanted, by what it is."""
         return (
             (not self.cultures or member.culture in self.cultures)
-            and (not self.shape_mix or member.shape in self.shape_mix)
+            and (not self.shapes or member.shape in self.shapes)
             and (not self.grounded or member.provenance in GROUNDED)
         )
 
@@ -125,6 +130,8 @@ class Wanted:
             raise UsageError(
                 f"--format {self.form} holds one question and its answer; dialogues go into {', '.join(multi_turn())}"
             )
+        if self.format.shapes and (stray := sorted(set(self.shape_mix) - set(self.format.shapes))):
+            raise UsageError(f"--shape-mix: --format {self.form} holds no rows of the shape {', '.join(stray)}")
         if self.shape_mix and (self.dialogues or self.format.pairs):
             raise UsageError(
                 "--shape-mix is for single samples, which have shapes; pairs and whole dialogues have none"
@@ -256,6 +263,11 @@ class RunEntry(Figures):
     def is_talk(self) -> bool:
         """Tell whether a user at the keyboard talked with the personas."""
         return protocol_of(self.protocol).user_sits
+
+    @property
+    def is_mined(self) -> bool:
+        """Tell whether nobody talked: a model was asked."""
+        return protocol_of(self.protocol).mines
 
     @property
     def copied_models(self) -> set[str]:
@@ -464,7 +476,8 @@ def remarks(
             lost = ("row stands", "rows stand") if wanted.language == BOTH else ("row is", "rows are")
             yield f"{counted(count, *lost)} {'alone' if wanted.language == BOTH else 'left out'}, {why}"
     if count := source.left_without[OTHER_SHAPE]:
-        yield f"{counted(count, 'row is', 'rows are')} left out, of shapes that --shape-mix does not name"
+        why = "that --shape-mix does not name" if wanted.shape_mix else f"that --format {wanted.form} does not hold"
+        yield f"{counted(count, 'row is', 'rows are')} left out, of shapes {why}"
     if count := source.left_without[OVER_SHARE]:
         yield f"{counted(count, 'row is', 'rows are')} left out, so that the shapes have the shares of --shape-mix"
     if absent := sorted(set(wanted.shape_mix) - source.shapes):
@@ -614,6 +627,8 @@ def people_in(source: Source, tally: Tally) -> list[Person]:
     rows: Counter[Person] = Counter()
     for (run_id, key), count in sorted(tally.by_persona.items()):
         persona = source.editions[run_id].persona(key)
+        if persona.nobody:
+            continue
         card = Person(
             persona=key,
             name=persona.name,

@@ -117,7 +117,7 @@ def export(
             for over in overs:
                 kept = sum(member.kept for member in members(look, over))
                 check_error(known[over.id], over.id, wanted.max_error, kept)
-        source = Source(look, runs, wanted.cultures, wanted.format, left_out, wanted.shape_mix, wanted.grounded)
+        source = Source(look, runs, wanted.cultures, wanted.format, left_out, wanted.shapes, wanted.grounded)
         source.selection = selection.id if selection else None
         source.language = wanted.language
         read, counts = reader_of(source, wanted)
@@ -128,7 +128,7 @@ def export(
         leaks: frozenset[str] = frozenset()
         if share is not None:
             # These rows can only be counted by making them.
-            if wanted.format.pairs or left_out or source.corrections or wanted.shape_mix or wanted.grounded:
+            if wanted.format.pairs or left_out or source.corrections or wanted.shapes or wanted.grounded:
                 counts = Counter(row.seed_key for row in read(source))
                 source.begin_again()
             held = held_out(counts, source.questions(), share)
@@ -248,6 +248,12 @@ def nothing_to_export(run_ids: Sequence[str], wanted: Wanted, why: Mapping[str, 
         return UsageError(
             f"no {what}{of} in {', '.join(run_ids)}: {pairs}; `culturepark simulate wvs7` has fifty of them, and "
             "more `--dialogues` have more people answer each"
+        )
+    if wanted.format.shapes and not wanted.dialogues:
+        shapes = " or ".join(wanted.format.shapes)
+        return UsageError(
+            f"no {what}{of} of the shape {shapes} in {', '.join(run_ids)}, and --format {wanted.form} holds no others; "
+            "`culturepark mine norms` makes them, and so does `samples` in a scenario that names it"
         )
     return UsageError(f"no {what}{of} in {', '.join(run_ids)}; `culturepark stats {run_ids[0]}` says why")
 
