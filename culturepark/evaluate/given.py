@@ -30,6 +30,8 @@ from culturepark.store.tables import AnswerRow, EvaluationRow, RunRow
 
 NOBODY = "{}"
 """The models of an evaluation that asks none."""
+NO_MODEL = "drawn"
+"""In place of a model where answers were drawn from a survey, and nobody was asked."""
 SEED = 1
 LONGEST = 20_000
 """Characters of a row's prompt that an item can hold."""
@@ -136,7 +138,10 @@ def rows_of(store: Store, row: RunRow) -> Given:
     named = dict.fromkeys(item.group for item in items)
     known = {**shipped_cultures(), **cultures}
     return Given(
-        suite, str(models_of(row)["speaker"]), tuple(texts), tuple(known[key] for key in named if key in known)
+        suite,
+        str(models_of(row).get("speaker", NO_MODEL)),
+        tuple(texts),
+        tuple(known[key] for key in named if key in known),
     )
 
 
