@@ -31,10 +31,11 @@ T = TypeVar("T")
 Setting = Literal["in-cultural", "cross-cultural", "panel"]
 TalkSetting = Literal["one-to-one", "moderated"]
 """A talk is between the user and one persona, or has a moderator too."""
-ProtocolName = Literal["self-guidance", "free-chat", "talk", "people", "evaluation", "mined"]
+ProtocolName = Literal["self-guidance", "free-chat", "talk", "people", "evaluation", "mined", "registry"]
 """`talk` belongs to `culturepark talk` alone: a user takes part, and there is no schedule. `people` belongs to
 `culturepark people` and `evaluation` to `culturepark evaluate`, which hold no dialogues. `mined` belongs to
-`culturepark mine`: a model is asked, and nobody talks."""
+`culturepark mine`: a model is asked, and nobody talks; `registry` to `culturepark mine registry`, which compares what
+is there."""
 Kind = Literal["opinion", "norm", "custom"]
 Settlement = Literal["city", "town", "village"]
 Relation = Literal["entail", "contradict", "irrelevant", "unparsable"]

@@ -1,18 +1,21 @@
-"""The commands that mine without a talk: mine seeds, mine norms."""
+"""The commands that mine without a talk: mine seeds, mine norms, mine registry."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from culturepark.cli import completion
-from culturepark.cli.options import STORE, UNLIMITED, Json, Limits, Roles, StoreUrl, gather
+from culturepark.cli.options import STORE, UNLIMITED, Json, Limits, Roles, StoreUrl, decodable, gather
 from culturepark.run import Until
 
 if TYPE_CHECKING:
     pass
 
 app = typer.Typer()
-mine = typer.Typer(help="Mine data without a talk: survey questions in other words, norms of a topic.")
+mine = typer.Typer(
+    help="Mine data without a talk: survey questions in other words, norms of a topic; a registry of what was told."
+)
 app.add_typer(mine, name="mine")
 
 Survey = Annotated[
@@ -179,3 +182,82 @@ def norms(
     )
     wanted = Wanted(cultures, "en", model, roles or [], seed, concurrency, until, run_id, dry_run, as_json)
     return carry_out(questions, mining, wanted, limits, store_url)
+
+
+@mine.command(
+    epilog="""\b
+Norms and customs of all runs of the store, compared by a model, and written as a data set:
+Example: culturepark mine registry --model openai:gpt-4o-mini --out runs/registry
+\b
+How many pairs there are to compare in two runs, and what that would cost:
+Example: culturepark mine registry RUN1 RUN2 --culture korean --model openai:gpt-4o-mini --dry-run
+\b
+Only what is said in the same words; asks no model:
+Example: culturepark mine registry --no-model
+"""
+)
+@gather
+def registry(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN...]",
+            help="Ids or names of runs, `last`, or `demo`. [default: all runs with talks or mined norms]",
+            autocompletion=completion.runs,
+        ),
+    ] = None,
+    cultures: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--culture",
+            metavar="CULTURE",
+            help="Only norms and customs of this culture. Repeatable.",
+            autocompletion=completion.cultures,
+        ),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="SPEC", help="Compares the pairs; one of three billion parameters or more.")
+    ] = None,
+    roles: Annotated[
+        list[str] | None,
+        typer.Option("--role", metavar="ROLE=SPEC", help="A model for one role: judge or embedder. Repeatable."),
+    ] = None,
+    no_model: Annotated[
+        bool, typer.Option("--no-model", help="Ask nobody, and merge only what is said in the same words.")
+    ] = False,
+    personal: Annotated[
+        bool, typer.Option("--personal", help="Take practices too that somebody tells of nobody else.")
+    ] = False,
+    nearest: Annotated[
+        int, typer.Option("--nearest", min=1, max=100, metavar="N", help="Compare each with N of its nearest at most.")
+    ] = 5,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write entries, index, card and manifest.")] = None,
+    licence: Annotated[
+        str | None, typer.Option("--license", metavar="ID", help="What the card says, as cc-by-4.0; else it says none.")
+    ] = None,
+    store_url: StoreUrl = STORE,
+    concurrency: Annotated[int | None, typer.Option(min=1, max=512, help="Calls at once (4 local, 16 remote).")] = None,
+    limits: Limits = UNLIMITED,
+    run_id: RunName = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count the pairs, and forecast calls, tokens and cost; ask nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Merge norms and customs of runs into one registry: who tells, confirms, varies and denies each."""
+    import shlex
+    import sys
+
+    from culturepark.cli.registry import Asked, make_registry
+    from culturepark.errors import UsageError
+    from culturepark.export.licences import is_name
+
+    if licence is not None and not is_name(licence):
+        raise UsageError("--license: a short name, as cc-by-4.0")
+    names, keys = [decodable(name) for name in runs or []], [decodable(key) for key in cultures or []]
+    command = shlex.join(["culturepark", *sys.argv[1:]])
+    asked = Asked(
+        names, keys, model, roles or [], no_model, personal, nearest, out, licence, run_id, concurrency, dry_run,
+        as_json, command,
+    )  # fmt: skip
+    return make_registry(asked, limits, store_url)

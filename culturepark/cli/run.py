@@ -192,6 +192,12 @@ def resume(
             if roles or until:
                 raise UsageError(f"{row.id} {protocol.did}: it has no stages, and its answers are one model's")
             return resume_evaluation(store, row, limits, trust, as_json)
+        if protocol.merges:
+            from culturepark.cli.registry import resume_registry
+
+            if roles or until:
+                raise UsageError(f"{row.id} {protocol.did}: it has no stages, and one model compares them")
+            return resume_registry(store, row, limits, trust, as_json)
         if not protocol.holds_dialogues:
             from culturepark.cli.population import resume_people
 

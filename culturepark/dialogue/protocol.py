@@ -35,6 +35,8 @@ class Protocol:
     """Without, nobody talks in its runs: cards are written, or a suite is answered."""
     mines: bool = False
     """Nobody talks: a model is asked for questions in other words or for norms, and its answers stand as turns."""
+    merges: bool = False
+    """Nobody talks: norms and customs of other runs are compared, and made into one registry."""
     evaluates: bool = False
     """A model answers the items of a suite, and each run has a row in `evaluation`."""
     did: str = "held dialogues (`culturepark simulate`)"
@@ -55,6 +57,14 @@ PROTOCOLS: dict[str, Protocol] = {
             opens_with_question=True,
             mines=True,
             did="mined without a talk (`culturepark mine`)",
+        ),
+        Protocol(
+            "registry",
+            (),
+            has_schedule=False,
+            holds_dialogues=False,
+            merges=True,
+            did="compared norms and customs (`culturepark mine registry`)",
         ),
         Protocol(
             "evaluation",
