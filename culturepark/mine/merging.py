@@ -26,6 +26,7 @@ from culturepark.mine.entries import (
     by_words,
     entry_of,
     in_order,
+    pair_of,
     stars,
 )
 from culturepark.mine.relations import (
@@ -60,8 +61,10 @@ from culturepark.store.vectors import vectors_of
 
 STAGE = "registry"
 JUDGE: ModelRole = "judge"
-WAVES = 2
-"""How often a pair is asked about whose answer could not be read: the second time in another company."""
+ROUNDS = 5
+"""Rounds of judgements at most. In each but the first, those that stand for others are compared."""
+TRIES = 2
+"""How often a pair is asked about whose answer could not be read or believed: the second time in another company."""
 ASKED_AGAIN = (1.0, 1.2)
 """Requests for each that is needed: low and high."""
 WRITTEN = (0.4, 0.8)
@@ -89,12 +92,93 @@ class Compared:
     """The tellings in groups of the same words, and the pairs of groups that a model is to judge."""
 
     told: Told
+    wanted: Wanted
     method: Method
     blocks: list[list[SameWords]] = field(default_factory=list)
+    """The groups of each culture, kind and language, the best grounded first."""
+    vectors: dict[str, Vectors] = field(default_factory=dict)
+    """Id of a telling -> its vector, shape (d,), of length 1."""
     likeness: dict[Pair, float] = field(default_factory=dict)
+    """Cosine similarity of each pair."""
     pairs: dict[Pair, JsonObject] = field(default_factory=dict)
-    """What the model is shown of each pair, the most similar ones first."""
+    """What the model is shown of each pair, in the order in which they were proposed."""
     language: dict[Pair, str] = field(default_factory=dict)
+
+    def propose(self, groups: Sequence[SameWords]) -> None:
+        """Add the pairs of groups of one block that are near enough."""
+        wanted = self.wanted
+        near = candidates(groups, self.vectors, self.method, nearest=wanted.nearest, personal=wanted.personal)
+        self._add(groups, near)
+
+    def _add(self, groups: Sequence[SameWords], near: Mapping[Pair, float]) -> None:
+        firsts = {group.id: group.first for group in groups}
+        for (one, other), cosine in near.items():
+            if (one, other) not in self.pairs:
+                self.likeness[one, other] = cosine
+                self.pairs[one, other] = material(firsts[one], firsts[other])
+                self.language[one, other] = firsts[one].language
+
+    def judged(self, known: Known) -> dict[Pair, Judgement]:
+        return {pair: known[name] for pair, shown in self.pairs.items() if (name := mark(shown)) in known}
+
+    def grow(self, known: Known) -> bool:
+        """Add the pairs that the judgements so far bring up, and return whether there are any.
+
+        A telling joins an entry only by a judgement on itself and the telling that stands for it. Of a norm that many
+        tell, most are not among the nearest of that one. So where tellings hang together by judgements, each is
+        compared with the best grounded of them; and what stands for itself so far is compared with its like.
+        """
+        before, judged = len(self.pairs), self.judged(known)
+        for groups in self.blocks:
+            made = stars(groups, judged, self.likeness)
+            whole = [star for one in made for star in (one, *one.variants)]
+            self.propose([star.head for star in whole])
+            head_of = {group.id: star.head.id for star in whole for group in star.groups}
+            varied = {
+                pair_of(head_of[one], head_of[other])
+                for (one, other), judgement in judged.items()
+                if judgement.relation == "variation" and one in head_of and head_of[one] != head_of[other]
+            }
+            new = sorted({*varied, *unjoined([group.id for group in groups], judged)})
+            self._add(groups, {pair: float(self.vectors[pair[0]] @ self.vectors[pair[1]]) for pair in new})
+        return len(self.pairs) > before
+
+
+def unjoined(ids: Sequence[str], judged: Mapping[Pair, Judgement]) -> set[Pair]:
+    """Return the pairs that must be judged before tellings that hang together by `same` are one entry or several.
+
+    Args:
+        ids: in the order of their grounding; the first that hang together stands for the others.
+    """
+    wanted: set[Pair] = set()
+    open_to = [list(ids)]
+    while open_to:
+        for together in components(open_to.pop(), judged):
+            head, *others = together
+            wanted |= {pair for one in others if (pair := pair_of(head, one)) not in judged}
+            open_to.append([o for o in others if (j := judged.get(pair_of(head, o))) and j.relation != "same"])
+    return wanted
+
+
+def components(ids: Sequence[str], judged: Mapping[Pair, Judgement]) -> list[list[str]]:
+    """Return the ids that hang together by judgements that they are the same, each part in the order of the ids."""
+    there = set(ids)
+    beside: dict[str, list[str]] = defaultdict(list)
+    for (one, other), judgement in judged.items():
+        if judgement.relation == "same" and one in there and other in there:
+            beside[one].append(other)
+            beside[other].append(one)
+    part: dict[str, str] = {}
+    for first in ids:
+        reached = [] if first in part else [first]
+        while reached:
+            if (one := reached.pop()) not in part:
+                part[one] = first
+                reached += beside[one]
+    found: dict[str, list[str]] = defaultdict(list)
+    for one in ids:
+        found[part[one]].append(one)
+    return list(found.values())
 
 
 @dataclass(frozen=True)
@@ -215,41 +299,33 @@ def wanted_of(row: RunRow) -> Wanted:
 
 
 async def compared(store: Store, embedder: Embedder, wanted: Wanted, *, keep: bool = True) -> Compared:
-    """Return the tellings of some runs in groups, and the pairs that a model is to judge. Asks no chat model.
+    """Return the tellings of some runs in groups, and the pairs that a model is to judge at first. Asks no chat model.
 
     Args:
         keep: whether to cache new vectors.
     """
-    found = Compared(told(store, [store.run(name) for name in wanted.runs], wanted.cultures), embedder.method)
-    tellings = found.told.tellings
+    everything = told(store, [store.run(name) for name in wanted.runs], wanted.cultures)
+    found, tellings = Compared(everything, wanted, embedder.method), everything.tellings
     if not tellings:
         return found
     vectors = await vectors_of(store, embedder, [one.statement.first_person for one in tellings], keep=keep)
+    found.vectors = {one.id: vector for one, vector in zip(tellings, vectors, strict=True)}
     repeats = repeats_of(tellings, vectors, embedder.method)
-    by_id: dict[str, Vectors] = {one.id: vector for one, vector in zip(tellings, vectors, strict=True)}
     in_blocks: dict[tuple[str, ...], list[Telling]] = defaultdict(list)
     for telling in tellings:
         in_blocks[block_of(telling)].append(telling)
     for block in sorted(in_blocks):
-        groups = by_words(in_blocks[block], repeats)
-        found.blocks.append(groups)
-        firsts = {group.id: group.first for group in groups}
-        near = candidates(groups, by_id, embedder.method, nearest=wanted.nearest, personal=wanted.personal)
-        found.likeness |= near
-        for one, other in near:
-            found.pairs[one, other] = material(firsts[one], firsts[other])
-            found.language[one, other] = firsts[one].language
+        found.blocks.append(by_words(in_blocks[block], repeats))
+        found.propose(found.blocks[-1])
     return found
 
 
-def registry_of(found: Compared, known: Known, wanted: Wanted) -> Registry:
+def registry_of(found: Compared, known: Known) -> Registry:
     """Return the registry, as far as its pairs are judged. Pure."""
-    judged: dict[Pair, Judgement] = {
-        pair: known[name] for pair, shown in found.pairs.items() if (name := mark(shown)) in known
-    }
+    judged = found.judged(known)
     everything = [star for groups in found.blocks for star in stars(groups, judged, found.likeness)]
     entries = [entry_of(star) for star in everything]
-    chosen = [entry for entry in entries if wanted.personal or entry.reach == "general"]
+    chosen = [entry for entry in entries if found.wanted.personal or entry.reach == "general"]
     groups = sum(map(len, found.blocks))
     return Registry(
         entries=tuple(in_order(chosen)),
@@ -273,7 +349,12 @@ def known_before(store: Store, models: Mapping[ModelRole, ModelSpec], found: Com
 
 
 def forecast(found: Compared, known: Known, spec: ModelSpec | None) -> JsonObject:
-    """Return statements, pairs, calls, tokens and cost; the last three as low and high, the cost None if unknown."""
+    """Return statements, pairs, calls, tokens and cost; the last three as low and high, the cost None if unknown.
+
+    The pairs are those to begin with. Each round of judgements may bring up some more.
+    """
+    while spec and len(found.judged(known)) == len(found.pairs) and found.grow(known):
+        pass
     todo = [pair for pair in found.pairs.values() if mark(pair) not in known] if spec else []
     figures: JsonObject = {
         "statements": len(found.told.tellings),
@@ -317,13 +398,15 @@ class Merging(Run):
         self.known: Known = {}
         self.not_believed = 0
         """Calls in which the model told the known pairs wrongly."""
+        self.tries: Counter[str] = Counter()
+        """Mark of a pair -> how often it was asked about."""
         self.failed: list[str] = []
         """Errors of requests; another try may help."""
 
     @property
     def registry(self) -> Registry | None:
         """As far as it is made; None where nothing was read."""
-        return registry_of(self.found, self.known, self.wanted) if self.found else None
+        return registry_of(self.found, self.known) if self.found else None
 
     async def _stages(self) -> None:
         found = self.found = await compared(self.store, await self._embedder(), self.wanted)
@@ -340,26 +423,32 @@ class Merging(Run):
                     f"{model.spec} is too small to tell whether one norm denies another: one of three billion "
                     "parameters or more can; --no-model merges what is said in the same words"
                 )
-        for _ in range(WAVES):
-            await self._ask()
+        for _ in range(ROUNDS):
+            while await self._ask():
+                pass
+            if self.failed or not found.grow(self.known):
+                break
 
     def _todo(self) -> dict[str, list[JsonObject]]:
-        """Return the pairs that nobody has judged yet, each once, by language."""
+        """Return the pairs that are not judged yet and may be asked about, each once, by language."""
         assert self.found is not None
         todo: dict[str, dict[str, JsonObject]] = defaultdict(dict)
         for pair, shown in self.found.pairs.items():
-            if (name := mark(shown)) not in self.known:
+            if (name := mark(shown)) not in self.known and self.tries[name] < TRIES:
                 todo[self.found.language[pair]][name] = shown
         return {language: list(shown.values()) for language, shown in sorted(todo.items())}
 
-    async def _ask(self) -> None:
+    async def _ask(self) -> bool:
+        """Ask about the pairs that are not judged yet, and return whether there were any."""
         assert self.found is not None
         total = len({mark(shown) for shown in self.found.pairs.values()})
         todo = [(language, batch) for language, shown in self._todo().items() for batch in batches(shown)]
         model = await self.models.get(JUDGE) if todo else None
-        self.progress(total - sum(len(batch) for _, batch in todo), total)
+        done = total - sum(len(batch) for _, batch in todo)
+        self.progress(done, total)
 
         async def ask(one: tuple[str, list[JsonObject]]) -> None:
+            nonlocal done
             language, batch = one
             assert model is not None
             asker = SubjectAsker(
@@ -379,12 +468,15 @@ class Merging(Run):
                 self.failed.append(str(error))
                 self._note_once(f"a call failed: {error}")
                 return
+            done += len(batch)
             self.not_believed += not heard.believed
             self.known |= heard.judged
-            self.progress(total - sum(len(batch) for batch in self._todo().values()), total)
+            self.progress(done, total)
 
-        self.failed.clear()
+        for _, batch in todo:
+            self.tries.update(map(mark, batch))
         await self.engine.map(ask, todo, at_once=self.settings.concurrency, halt=self._halt)
+        return bool(todo) and not self.failed
 
     def _outcome(self) -> tuple[Status, str]:
         if self.failed:

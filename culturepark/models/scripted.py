@@ -112,6 +112,7 @@ def answer(body: JsonObject) -> str:
         "views": views,
         "norms": norms,
         "reasonings": reasonings,
+        "relations": relations,
     }
     return json.dumps(scripts[schema](material))
 
@@ -463,6 +464,22 @@ def norms(material: JsonObject) -> JsonObject:
             {"kind": kinds[n % 2], "statement": statement, "first_person": text}
             for n, (statement, text) in enumerate(zip(told, said, strict=True))
         ]
+    }
+
+
+def relations(material: JsonObject) -> JsonObject:
+    """Know the three known pairs, and take two other tellings for the same where most of their words are."""
+    known = ("same", "denies", "unrelated")
+
+    def relation(number: int, item: JsonObject) -> str:
+        if number < len(known):
+            return known[number]
+        one, other = ({*item[side]["text"].lower().split()} for side in ("one", "other"))
+        return "same" if 2 * len(one & other) > len(one | other) else "unrelated"
+
+    told = [relation(number, item) for number, item in enumerate(material["items"])]
+    return {
+        "items": [{"id": i["id"], "differs": "", "relation": r} for i, r in zip(material["items"], told, strict=True)]
     }
 
 
