@@ -186,7 +186,7 @@ def carry_on(store: Store, row: RunRow, asked: Asked, trust: Trust) -> int:
         show(row, registry, run, files, asked)
     cost = "" if budget.cost_usd is None else f", ${budget.cost_usd:.4f}"
     if registry:
-        tell_registry(registry, run, asked)
+        tell_registry(registry, run, asked, done=failure is None)
     tell(f"{row.id}: {row.status}; {budget.tokens:,} tokens{cost}")
     again = f"culturepark resume {row.id}"
     if failure:
@@ -280,7 +280,7 @@ def names(told: Sequence[ToldBy]) -> str:
     return ", ".join(dict.fromkeys(one.person or "a model" for one in told))
 
 
-def tell_registry(registry: Registry, run: Merging, asked: Asked) -> None:
+def tell_registry(registry: Registry, run: Merging, asked: Asked, *, done: bool) -> None:
     statuses = ", ".join(f"{registry.by_status[s]} {s}" for s in STATUSES if s in registry.by_status)
     tell(
         f"{counted(len(registry.entries), 'entry', 'entries')} out of "
@@ -300,7 +300,7 @@ def tell_registry(registry: Registry, run: Merging, asked: Asked) -> None:
             f"{counted(run.not_believed, 'call was', 'calls were')} not believed: the model told the relations of the "
             "known pairs wrongly"
         )
-    if registry.unread and not run.failed:
+    if registry.unread and done and not run.failed:
         tell(f"{counted(registry.unread, 'pair counts', 'pairs count')} as unrelated, because no answer could be read")
 
 

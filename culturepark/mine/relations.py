@@ -73,7 +73,8 @@ def candidates(
 
     Args:
         vectors: id of a telling -> its vector, shape (d,), of length 1.
-        nearest: how many pairs each group may propose.
+        nearest: how many of its nearest each group proposes. One that is told of people proposes as many of that sort
+            too, so that anecdotes do not crowd them out.
         personal: also compare two practices that each speaker tells of nobody else.
     """
     import numpy as np
@@ -85,9 +86,12 @@ def candidates(
     found: dict[Pair, float] = {}
     for place, group in enumerate(groups):
         others = [(cosine, n) for cosine, n in neighbours.of(place) if n != place]
-        wanted = [(c, n) for c, n in others if personal or group.general or groups[n].general]
-        for cosine, other in wanted[:nearest]:
-            found[pair_of(group.id, groups[other].id)] = float(cosine)
+        wanted = others[:nearest]
+        if group.general:
+            wanted += [(cosine, n) for cosine, n in others if groups[n].general][:nearest]
+        for cosine, other in wanted:
+            if personal or group.general or groups[other].general:
+                found[pair_of(group.id, groups[other].id)] = float(cosine)
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
