@@ -18,7 +18,7 @@ from culturepark.domain import JsonObject, ModelRole, Status
 from culturepark.errors import BudgetReached, CultureparkError, UsageError
 from culturepark.export.files import files_of_an_export
 from culturepark.files import clipped
-from culturepark.glossary import counted
+from culturepark.glossary import GROUNDS_SHORT, counted, in_words
 from culturepark.mine.entries import STATUSES, Entry, ToldBy
 from culturepark.mine.merging import (
     JUDGE,
@@ -47,6 +47,8 @@ from culturepark.store.store import Store
 from culturepark.store.tables import RunRow
 from culturepark.terminal.safe import safe, show_origin, tell, write
 
+NOBODY = "a model alone"
+"""In place of a person, where a model was asked without a talk."""
 NO_MODEL = (
     "no model compared them: only what is said in the same or nearly the same words is one entry, and nothing is known "
     "of variations and denials but what was found when people were asked (cross-check) and by reviewers"
@@ -244,30 +246,27 @@ def lines_of(registry: Registry) -> Iterator[str]:
 
 def facts_of(entry: Entry) -> Iterator[str]:
     people = counted(entry.people, "person", "people")
-    told = (
-        "no person"
-        if not entry.people
-        else people
-        if entry.people == 1
-        else f"{people}, {entry.independent} independent"
+    by = names(entry.told) if entry.people < 2 else f"{people}, {entry.independent} independent: {names(entry.told)}"
+    origins = ", ".join(
+        in_words(GROUNDS_SHORT, name) if part == 1 else f"{in_words(GROUNDS_SHORT, name)} {part:.0%}"
+        for name, part in entry.provenance.items()
     )
-    origins = ", ".join(f"{name} {part:.0%}" for name, part in entry.provenance.items())
-    yield f"{entry.status}: {told}; {origins}; {entry.told[0].statement}"
+    yield f"{entry.status}, by {by} (origin: {origins}) {entry.told[0].statement}"
     if places := "; ".join(safe(", ".join(dict.fromkeys((p.place, p.region, p.country or "")))) for p in entry.places):
-        yield f"told in: {places}"
+        yield f"told in {places}"
     if entry.shared:
-        yield f"shared when asked: {', '.join(word.person for word in entry.shared)}"
+        yield f"shared when asked, by {', '.join(word.person for word in entry.shared)}"
     for variant in entry.variants:
         differs = f" ({safe(variant.differs)})" if variant.differs else ""
         yield f"varied by {names(variant.told)}{differs}: {safe(variant.text)}"
         for one in variant.denied:
-            yield f"  which {one.told.person or 'a model'} denies: {safe(one.told.text)}"
+            yield f"  which {one.told.person or NOBODY} denies: {safe(one.told.text)}"
     for word in entry.varies:
         yield f"varies, says {word.person}: {safe(word.words or '')}"
     for one in entry.denied:
         where = " (of another country)" if one.elsewhere else ""
         reason = f" ({safe(one.reason)})" if one.reason else ""
-        yield f"denied by {one.told.person or 'a model'}{where}{reason}: {safe(one.told.text)}"
+        yield f"denied by {one.told.person or NOBODY}{where}{reason}: {safe(one.told.text)}"
     for word in entry.denied_when_asked:
         yield f"denied when asked, by {word.person}: {safe(word.words or '')}"
     for other in entry.not_so_elsewhere:
@@ -277,7 +276,7 @@ def facts_of(entry: Entry) -> Iterator[str]:
 
 
 def names(told: Sequence[ToldBy]) -> str:
-    return ", ".join(dict.fromkeys(one.person or "a model" for one in told))
+    return ", ".join(dict.fromkeys(one.person or NOBODY for one in told))
 
 
 def tell_registry(registry: Registry, run: Merging, asked: Asked, *, done: bool) -> None:

@@ -40,7 +40,7 @@ PEOPLE = load_all([])
 WHOLE = (
     "interpret", "people", "slips", "extract", "verify", "reword", "reword-as-published", "lead", "probe-stance",
     "probe-understanding", "rephrase", "row-checks", "same", "render", "render-check", "rate", "audit",
-    "mine-sentences", "mine-synonyms", "mine-same-view", "mine-norms", "mine-reasons",
+    "mine-sentences", "mine-synonyms", "mine-same-view", "mine-norms", "mine-reasons", "mine-pairs",
 )  # fmt: skip
 """Prompts that are sent as they stand: what is asked about goes into the user message."""
 AT_THE_TABLE = {
@@ -49,7 +49,17 @@ AT_THE_TABLE = {
 }  # fmt: skip
 """What every language has of its own for a talk."""
 IN_EVERY_LANGUAGE = {*AT_THE_TABLE, "ask"}
-IN_PARTS = ("self-guidance", "free-chat", "talk", "moves", "judges", "scales", "cross-check-small", "same-known")
+IN_PARTS = (
+    "self-guidance",
+    "free-chat",
+    "talk",
+    "moves",
+    "judges",
+    "scales",
+    "cross-check-small",
+    "same-known",
+    "mine-pairs-known",
+)
 
 
 def castings(setting: str) -> list[tuple[Casting, Scenario]]:
