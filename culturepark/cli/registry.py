@@ -251,7 +251,8 @@ def facts_of(entry: Entry) -> Iterator[str]:
         in_words(GROUNDS_SHORT, name) if part == 1 else f"{in_words(GROUNDS_SHORT, name)} {part:.0%}"
         for name, part in entry.provenance.items()
     )
-    yield f"{entry.status}, by {by} (origin: {origins}) {entry.told[0].statement}"
+    status = entry.status if not entry.people else f"{entry.status}, by {by}"
+    yield f"{status} (origin: {origins}) {entry.told[0].statement}"
     if places := "; ".join(safe(", ".join(dict.fromkeys((p.place, p.region, p.country or "")))) for p in entry.places):
         yield f"told in {places}"
     if entry.shared:
@@ -293,6 +294,8 @@ def tell_registry(registry: Registry, run: Merging, asked: Asked, *, done: bool)
     if asked.no_model:
         tell(NO_MODEL)
         return
+    if run.models.specs[JUDGE].scripted:
+        tell("the judge was scripted: it compares words, and shows how the command works")
     tell(f"{registry.judged} of {counted(registry.pairs, 'pair')} judged; {relations_of(registry)}")
     if run.not_believed:
         tell(

@@ -214,6 +214,19 @@ def test_only_the_named_culture_is_compared(folder: Path) -> None:
     assert (wrong.code, "nobody of it speaks" in wrong.err) == (2, True)
 
 
+def test_what_a_model_says_without_a_talk_is_told_by_nobody(folder: Path) -> None:
+    mine = "mine norms --survey wvs7 --culture turkish --topic work --count 3 --reasons 0 --model scripted --run-id m"
+    assert cli(*mine.split(), *LEXICAL, *STORE).code == 0
+    done = cli("mine", "registry", "--no-model", *LEXICAL, *STORE, "--json")
+    assert {one["status"] for one in done.json["entries"]} == {"by a model alone"}
+    assert {(told["person"], told["place"]) for one in done.json["entries"] for told in one["told"]} == {(None, None)}
+    text = done.json["entries"][0]["told"][0]["text"]
+    planted(folder, "one", [Tell(ELIF, text), Tell(CEVDET, BREAD)])
+    both = cli("mine", "registry", "m", "one", "--model", "scripted", *LEXICAL, *STORE, "--json")
+    assert both.code == 0, both.err
+    assert {one["text"]: one["status"] for one in both.json["entries"]}[BREAD] == "told once"
+
+
 # --- what is asked -----------------------------------------------------------------------------------
 
 
