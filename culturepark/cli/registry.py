@@ -155,8 +155,8 @@ def show_forecast(store: Store, wanted: Wanted, models: Mapping[ModelRole, Model
     pairs, before = figures["pairs"], figures["judged_before"]
     write(
         f"{counted(figures['statements'], 'norm or custom', 'norms and customs')} of "
-        f"{counted(len(wanted.runs), 'run')}, {figures['groups']:,} in different words; {counted(pairs, 'pair')} to compare, {before:,} of them compared "
-        "before; nothing has been sent"
+        f"{counted(len(wanted.runs), 'run')}, {figures['groups']:,} in different words; {counted(pairs, 'pair')} to "
+        f"compare, {before:,} of them compared before; nothing has been sent"
     )
     for name in ("calls", "prompt_tokens", "completion_tokens"):
         low, high = figures[name]

@@ -43,24 +43,32 @@ def find_line(place: str) -> dict[str, str] | None:
     try:
         data: JsonObject = json.loads(entry)
         ids, sha256 = ids_in(data), data["sha256"]
+        what = "told in" if "statements" in data else "sample"
     except UNREADABLE:
         raise UsageError(f"{index}:{wanted}: not an index line") from None
     if path.suffix == ".json":
         row = row.strip(b"[],")  # of the array, of which each line holds an element
     if hashlib.sha256(row).hexdigest() != sha256:
-        raise UsageError(f"{path}:{wanted} was changed since it was exported (it was {next(iter(ids.values()))[:120]})")
+        first = next(iter(ids.values()))[:120]
+        raise UsageError(f"{path}:{wanted} was changed since it was exported (it was {what} {first})")
     return ids
 
 
 def ids_in(entry: JsonObject) -> dict[str, str]:
-    """Return what each id of an index line is to the row -> the id."""
+    """Return what each id of an index line is to the row -> the id.
+
+    Raises:
+        KeyError, TypeError: if it is no index line.
+    """
     if "statements" not in entry:
         return {"chosen": str(entry["id"])} | ({"rejected": str(entry["rejected"])} if "rejected" in entry else {})
     sides: dict[str, str] = {}
-    for side, ids in entry["statements"].items():
+    for side, ids in dict(entry["statements"]).items():
         sides |= {
             f"{side} {number}" if len(ids) > 1 else str(side): str(id_) for number, id_ in enumerate(ids, start=1)
         }
+    if not sides:
+        raise KeyError("statements")
     return sides
 
 

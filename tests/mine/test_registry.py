@@ -327,6 +327,11 @@ def test_a_registry_is_written_as_a_data_set_whose_lines_lead_back() -> None:
     assert traced.json["varied"]["statement"]["text"] == TWO
     assert traced.json["denied"]["persona"]["key"] == GULSAH
     assert "denied:" in cli("trace", f"out/registry.jsonl:{number}", *STORE).out
+    index = Path("out/registry.index.jsonl")
+    for wrong in ("[]", "{}", '{"statements": 3, "sha256": ""}', '{"statements": {}, "sha256": ""}'):
+        index.write_text(f"{wrong}\n")
+        refused = cli("trace", "out/registry.jsonl:1", *STORE)
+        assert (refused.code, "not an index line" in refused.err) == (2, True), refused.err
     card = Path("out/README.md").read_text("utf-8")
     assert "No entry claims to be true of a people" in card
     assert 'license: "cc-by-4.0"' in card
