@@ -48,9 +48,7 @@ def repeats_of(tellings: Sequence[Telling], vectors: Vectors, method: Method) ->
     These are the rules of deduplication for pairs that are surely the same. They keep apart what differs in form alone,
     as by a "not"; whether the two then deny each other is for a model to say.
     """
-    entries = [
-        Entry(one.id, (*block_of(one)[:2], one.reach), one.statement.first_person, block_of(one)[2]) for one in tellings
-    ]
+    entries = [Entry(one.id, block_of(one)[:2], one.statement.first_person, block_of(one)[2]) for one in tellings]
     by_language: dict[str, list[int]] = {}
     for number, entry in enumerate(entries):
         by_language.setdefault(entry.language, []).append(number)

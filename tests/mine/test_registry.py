@@ -189,6 +189,15 @@ def test_what_one_tells_of_oneself_alone_confirms_and_makes_no_entry(folder: Pat
     assert {one["text"] for one in done.json["entries"]} == {TEA, BREAD}
 
 
+def test_the_same_words_of_people_and_of_oneself_are_one_entry(folder: Path) -> None:
+    planted(folder, "one", [Tell(ELIF, TEA, known={"reach": "personal"})])
+    planted(folder, "two", [Tell(CEVDET, TEA)])
+    done = cli("mine", "registry", "--no-model", "--personal", *LEXICAL, *STORE, "--json")
+    (tea,) = done.json["entries"]
+    assert (tea["status"], tea["reach"], tea["told"][0]["person"]) == ("confirmed", "general", CEVDET)
+    assert tea["provenance"] == {"card": 0.5, "unknown": 0.5}
+
+
 def test_statements_that_were_turned_down_are_left_out_and_counted(folder: Path) -> None:
     planted(folder, "one", [Tell(ELIF, TEA), Tell(ELIF, BREAD, faithful=False)])
     done = cli("mine", "registry", "--no-model", *LEXICAL, *STORE, "--json")
