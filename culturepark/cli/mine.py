@@ -229,7 +229,7 @@ def registry(
         bool, typer.Option("--personal", help="Take practices too that somebody tells of nobody else.")
     ] = False,
     nearest: Annotated[
-        int, typer.Option("--nearest", min=1, max=100, metavar="N", help="Compare each with N of its nearest at most.")
+        int, typer.Option("--nearest", min=1, max=15, metavar="N", help="Compare each with N of its nearest at most.")
     ] = 5,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write entries, index, card and manifest.")] = None,
     licence: Annotated[

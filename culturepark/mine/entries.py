@@ -145,42 +145,42 @@ def stars(groups: Sequence[SameWords], judged: Mapping[Pair, Judgement], likenes
         likeness: cosine similarity of the pairs that were judged.
     """
 
-    def relation(one: SameWords, other: SameWords) -> Judgement | None:
-        return judged.get(pair_of(one.id, other.id))
+    beside: dict[str, dict[str, Judgement]] = defaultdict(dict)
+    for (one, other), judgement in judged.items():
+        beside[one][other] = beside[other][one] = judgement
 
-    def near(one: SameWords, star: Star) -> float:
-        return likeness.get(pair_of(one.id, star.head.id), 0.0)
+    def nearest(group: SameWords, wanted: Relation) -> Star | None:
+        """Return the star whose head is nearest, of those with which a group stands in a relation."""
+        barred = {
+            id(where[other]) for other, j in beside[group.id].items() if j.relation == "denies" and other in where
+        }
+        open_to = [
+            (-likeness.get(pair_of(group.id, other), 0.0), by_number(other), star)
+            for other, judgement in beside[group.id].items()
+            if judgement.relation == wanted and (star := heads.get(other)) and id(star) not in barred
+            if wanted == "same" or star.variant_of is None
+        ]
+        return min(open_to, key=lambda it: it[:2])[2] if open_to else None
 
-    def fits(one: SameWords, star: Star, wanted: Relation) -> bool:
-        found = relation(one, star.head)
-        if found is None or found.relation != wanted:
-            return False
-        return not any((r := relation(one, other)) and r.relation == "denies" for other in star.groups)
-
-    heads: list[Star] = []
+    heads: dict[str, Star] = {}
     where: dict[str, Star] = {}
     for group in groups:
-        ranked = sorted(heads, key=lambda star: (-near(group, star), by_number(star.head.id)))
-        same = next((star for star in ranked if fits(group, star, "same")), None)
-        varied = next((star for star in ranked if not star.variant_of and fits(group, star, "variation")), None)
-        if same:
+        if same := nearest(group, "same"):
             same.same.append(group)
             where[group.id] = same
             continue
         star = Star(group)
-        if varied:
-            found = relation(group, varied.head)
-            star.variant_of, star.differs = varied, found.differs if found else None
+        if varied := nearest(group, "variation"):
+            star.variant_of, star.differs = varied, beside[group.id][varied.head.id].differs
             varied.variants.append(star)
-        heads.append(star)
-        where[group.id] = star
+        heads[group.id] = where[group.id] = star
     by_id = {group.id: group for group in groups}
     for (one, other), judgement in sorted(judged.items()):
         if judgement.relation == "denies" and one in by_id and other in by_id:
             for denied, denier in ((one, other), (other, one)):
                 where[denied].denied_by.append(by_id[denier])
                 where[denied].reasons[denier] = judgement.differs
-    return [star for star in heads if star.variant_of is None]
+    return [star for star in heads.values() if star.variant_of is None]
 
 
 # --- entries -------------------------------------------------------------------------------------------

@@ -28,6 +28,8 @@ FLOORS: dict[Method, float] = {"e5": 0.80, "minilm": 0.30, "lexical": 0.05, "end
 paraphrases and most opposites lie above it (docs/registry.md has the figures). `NEAREST` bounds what it costs."""
 NEAREST = 5
 """Pairs that one group of the same words proposes at most: those with its nearest."""
+SURE = 2.0
+"""A cosine that no two vectors have."""
 PAIRS_A_CALL = 8
 TOKENS_A_PAIR = 70
 """Of an answer about one pair."""
@@ -79,17 +81,17 @@ def candidates(
 
     if len(groups) < 2:
         return {}
-    matrix = np.stack([vectors[group.id] for group in groups])
-    neighbours = near(matrix, matrix, FLOORS[method])
     found: dict[Pair, float] = {}
-    for place, group in enumerate(groups):
-        others = [(cosine, n) for cosine, n in neighbours.of(place) if n != place]
-        wanted = others[:nearest]
-        if group.general:
-            wanted += [(cosine, n) for cosine, n in others if groups[n].general][:nearest]
-        for cosine, other in wanted:
-            if personal or group.general or groups[other].general:
-                found[pair_of(group.id, groups[other].id)] = float(cosine)
+    of_people = [group for group in groups if group.general]
+    for some in (groups, of_people) if 1 < len(of_people) < len(groups) else (groups,):
+        matrix = np.stack([vectors[group.id] for group in some])
+        # No two are sure to be the same here, so each keeps the few nearest alone: a large block has more than fit.
+        neighbours = near(matrix, matrix, FLOORS[method], sure=SURE)
+        for place, group in enumerate(some):
+            others = [(cosine, some[n]) for cosine, n in neighbours.of(place) if n != place]
+            for cosine, other in others[:nearest]:
+                if personal or group.general or other.general:
+                    found[pair_of(group.id, other.id)] = float(cosine)
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
