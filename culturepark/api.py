@@ -157,7 +157,7 @@ class StoredRun:
 
     def dialogues(self) -> list[Dialogue]:
         database, row = self.store.database, self._row
-        edition, model = edition_of(row), str(models_of(row)["speaker"])
+        edition, model = edition_of(row), str(models_of(row).get("speaker", ""))
         return [
             Dialogue(
                 id=row.id,

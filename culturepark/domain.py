@@ -31,9 +31,11 @@ T = TypeVar("T")
 Setting = Literal["in-cultural", "cross-cultural", "panel"]
 TalkSetting = Literal["one-to-one", "moderated"]
 """A talk is between the user and one persona, or has a moderator too."""
-ProtocolName = Literal["self-guidance", "free-chat", "talk", "people", "evaluation"]
+ProtocolName = Literal["self-guidance", "free-chat", "talk", "people", "evaluation", "mined", "registry"]
 """`talk` belongs to `culturepark talk` alone: a user takes part, and there is no schedule. `people` belongs to
-`culturepark people` and `evaluation` to `culturepark evaluate`, which hold no dialogues."""
+`culturepark people` and `evaluation` to `culturepark evaluate`, which hold no dialogues. `mined` belongs to
+`culturepark mine`: a model is asked, and nobody talks; `registry` to `culturepark mine registry`, which compares what
+is there."""
 Kind = Literal["opinion", "norm", "custom"]
 Settlement = Literal["city", "town", "village"]
 Relation = Literal["entail", "contradict", "irrelevant", "unparsable"]
@@ -49,11 +51,12 @@ Scored = Literal["harmlessness", "awareness"]
 """Criteria on which a panel of judges gives scores."""
 Heard = Literal["shared", "varies", "unknown", "denied"]
 """A second persona's answer about a norm of the same culture."""
-Shape = Literal["survey", "open", "norm", "own", "situation", "limit", "contrast", "decline"]
+Shape = Literal["survey", "open", "norm", "own", "situation", "limit", "contrast", "decline", "reasoned"]
 """How a statement is put as a row. `survey`: the seed's question with its options; `open`: the seed's question alone;
 `norm`: a bare request for a rule or custom; `own`: the statement's own question; `situation`: the case, and what one
 does; `limit`: for whom it is not so; `contrast`: which of two answers is from which country; `decline`: a custom of
-another country, and what is done instead."""
+another country, and what is done instead; `reasoned`: the seed's question with its options, and an answer that ends
+with the choice."""
 About = Literal["seed", "case", "else"]
 """What a statement speaks of: the seed's question, the case at the table, or something else."""
 Reach = Literal["general", "personal"]
@@ -430,6 +433,8 @@ class Persona(Noun):
     """The card in other languages, from the files `KEY.LANGUAGE.yaml` beside it."""
     told_in: Named[LanguageCode] = None
     """The language that `in_language` has put the card in; never in a file."""
+    nobody: Annotated[bool, Field(exclude_if=lambda nobody: not nobody)] = False
+    """Nobody speaks: a model was asked without a talk, and its rows name the country alone; never in a file."""
 
     def in_language(self, code: LanguageCode) -> Persona:
         """Return the card as it reads in a language, as far as there are words of it."""
@@ -757,6 +762,46 @@ SHAPE_SHARES: dict[Shape, float] = {
 than two rows for each answer."""
 
 
+Mine = Literal["seeds", "norms"]
+"""What is mined without a talk: survey questions in other words, or norms of a topic."""
+How = Literal["none", "paraphrase", "topic", "top", "sampled"]
+"""How. Of seeds, `none`: the questions as they stand; `paraphrase`: in other words. Of norms, what the model is shown:
+`topic` its name alone; `top` its questions too, each with the commonest answer in the country; `sampled` with several
+answers that are drawn from the country's shares."""
+
+
+class Topic(Noun):
+    """Something that norms are about, with the survey questions that a model may be shown."""
+
+    key: Key
+    name: Text
+    questions: tuple[str, ...]
+    """Keys of the scenario's seeds."""
+
+    @property
+    def seed_key(self) -> str:
+        """The key of the seed under which its norms stand."""
+        return f"topic/{self.key}"
+
+
+class Mining(Noun):
+    """What a run mines without a talk."""
+
+    what: Mine
+    how: How
+    rows: Annotated[int, Field(ge=1, le=1000)]
+    """Of seeds: other sentences for each question, or with `none` rows of each; of norms: how many of each topic."""
+    synonyms: bool = False
+    """Whether each sentence is put a second time, with synonyms."""
+    topics: Annotated[tuple[Topic, ...], Field(exclude_if=is_empty)] = ()
+    held_out: Annotated[tuple[str, ...], Field(exclude_if=is_empty)] = ()
+    """Keys of questions that no model is shown, and of which no row is made."""
+    answers: Annotated[int, Field(ge=1, le=50)] = 5
+    """Answers to each question that `sampled` shows."""
+    reasons: Annotated[int, Field(ge=0, le=50)] = 0
+    """Answers to each question that are reached by a reasoning from norms; each has a drawn answer."""
+
+
 class Scenario(Noun):
     """A scenario file with everything it names resolved."""
 
@@ -786,6 +831,29 @@ class Scenario(Noun):
     samples: Shapes = SHAPE_SHARES
     mine: Annotated[tuple[Mined, ...], Field(min_length=1)] = ("delegate",)
     """Whose words are mined: main contacts' only where they are named."""
+    mining: Named[Mining] = None
+    """What is mined, where there is no talk."""
+
+    @property
+    def rows_are_questions(self) -> bool:
+        """Whether what varies in its rows is the question, and the answer is drawn from the country's shares."""
+        return self.mining is not None and self.mining.what == "seeds"
+
+    def topic(self, seed_key: str) -> Topic | None:
+        """Return the topic whose norms stand under a seed; None for a question, and where nothing is mined."""
+        topics = self.mining.topics if self.mining else ()
+        return next((topic for topic in topics if topic.seed_key == seed_key), None)
+
+    def questions_shown(self, seed_key: str, country: str) -> tuple[Seed, ...]:
+        """Return the questions on which the norms under a seed rest: those that the model was shown for a country.
+
+        None where the topic's name is all that it was shown, and never a question that is held out.
+        """
+        topic = self.topic(seed_key)
+        if topic is None or self.mining is None or self.mining.how == "topic":
+            return ()
+        wanted = set(topic.questions) - set(self.mining.held_out)
+        return tuple(s for s in self.seeds if s.key in wanted and s.item and country in s.item.shares)
 
 
 class Edition(Noun):

@@ -43,6 +43,7 @@ REJECTED = {
     "hearsay": "what people are said to say",
     "labelled-twice": "said by the model to hold a statement, and to hold none",
     "leaked-thoughts": "a model's thoughts stood in it",
+    "no-norm": "a reasoning that names no norm, or one that was not shown",
     "no-statement": "no sentence that could be read",
     "no-such-piece": "a piece that no turn has",
     "not-by-itself": "not to be understood by itself",
@@ -55,6 +56,7 @@ REJECTED = {
     "small-talk": "small talk",
     "too-long": "too long, or its turn was too long for the model's context",
     "too-short": "too short to be understood",
+    "unlike": "a question whose words are too far from those of the original",
     "undecided": "the speaker had not decided",
     "unparsable": "a model's list of them that could not be read",
     "withheld": "a turn that a filter would not let the model read",
@@ -111,6 +113,7 @@ STATUSES = {
 
 STAGES = {
     "dialogue": "speaking",
+    "mine": "asking without a talk",
     "examine": "looking for slips",
     "extract": "finding statements",
     "verify": "verifying them",
@@ -235,6 +238,7 @@ SHAPES = {
     "limit": "for whom it is not so",
     "contrast": "two countries told apart",
     "decline": "a custom of others declined",
+    "reasoned": "survey answer after its reasons",
 }
 
 KINDS = {"opinion": "opinion", "norm": "norm", "custom": "custom"}
@@ -250,6 +254,7 @@ SHAPES_TOGETHER = {
     "limit": "limits",
     "contrast": "pairs of countries told apart",
     "decline": "declined customs",
+    "reasoned": "survey answers after their reasons",
 }
 
 ORIGINS = {

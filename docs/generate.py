@@ -407,7 +407,7 @@ def exit_codes() -> str:
 
 ROOMS = (
     "interface", "terminal", "languages", "catalog", "models", "dialogue", "distill", "people", "store", "stats",
-    "export", "select", "run", "evaluate", "train", "loop", "replay", "report", "review", "cli",
+    "export", "select", "run", "mine", "evaluate", "train", "loop", "replay", "report", "review", "cli",
 )  # fmt: skip
 """Each imports only rooms before it; `pyproject.toml` has the rule."""
 

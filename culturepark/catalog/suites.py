@@ -29,6 +29,7 @@ from culturepark.catalog.surveys import Survey, load_surveys
 from culturepark.catalog.words import seed_in
 from culturepark.domain import (
     DEFAULT_LANGUAGE,
+    CultureKey,
     Group,
     Key,
     LanguageCode,
@@ -191,12 +192,25 @@ class Elicitation(Noun):
     """Of an answer in free text, or of the reasoning before an option."""
 
 
+class ArmNorm(Noun):
+    """A norm that is given before an item."""
+
+    text: Long
+    culture: CultureKey
+    shown: Annotated[tuple[ItemKey, ...], Field(exclude_if=is_empty)] = ()
+    """The items that the model saw which wrote it; it is never given before one of them."""
+
+
 class Arm(Noun):
-    """A prompt that goes before everything else."""
+    """A prompt that goes before everything else, or norms that go before each item."""
 
     name: Key
     prompt: Annotated[Long | None, Field(exclude_if=lambda value: value is None)] = None
     """May hold {{country}} and {{culture}}."""
+    norms: Annotated[tuple[ArmNorm, ...], Field(max_length=100_000, exclude_if=is_empty)] = ()
+    """Each item gets those of its culture that are nearest to it, of those that do not rest on it."""
+    of_run: Annotated[str, Field(max_length=100, exclude_if=is_empty)] = ""
+    """The run that mined the norms."""
 
 
 class Conditions(Noun):

@@ -24,6 +24,7 @@ from culturepark.cli import (
     judge,
     judgements,
     loop,
+    mine,
     order,
     people,
     personas,
@@ -70,6 +71,7 @@ def root(
 
 for commands in (
     run_commands,
+    mine,
     talk,
     order,
     inspect,

@@ -76,6 +76,13 @@ def evaluate(
         typer.Option(help="Whether the model thinks aloud before it answers. [default: the suite's, mostly no]"),
     ] = None,
     arms: Arms = None,
+    norms: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="A run of `mine norms`: one more arm, in which norms that do not rest on the question go before it.",
+        ),
+    ] = None,
     respondents: Annotated[
         int | None,
         typer.Option(
@@ -122,6 +129,7 @@ def evaluate(
         carry_on,
         forecast_lines,
         unasked,
+        with_norms,
     )
     from culturepark.cli.execution import check_run_id
     from culturepark.domain import Status
@@ -138,6 +146,9 @@ def evaluate(
     check_run_id(run_id)
     found = find_suite(decodable(suite), scenario)
     keys, known = cultures_named(cultures or [])
+    chosen = arms_of(arms or [])
+    if norms:
+        chosen = with_norms(chosen, norms, store_url, found)
     settings = settings_for(
         found,
         cultures=keys,
@@ -146,7 +157,7 @@ def evaluate(
             "framings": framings,
             "languages": languages,
             "reasoning": None if reasoning is None else REASONING[reasoning],
-            "arms": arms_of(arms or []),
+            "arms": chosen,
             "respondents": respondents,
         },
         elicitation={"method": method, "samples": samples, "marks": marks, "decline": decline},

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from culturepark.catalog.files import read_text
-from culturepark.catalog.suites import Arm, Suite
+from culturepark.catalog.suites import PLAIN, Arm, Suite
 from culturepark.cli.consent import check_used
 from culturepark.cli.execution import tell_failure, until_stopped
 from culturepark.cli.options import Limits, store_option
@@ -24,6 +24,8 @@ from culturepark.errors import CultureparkError, UsageError
 from culturepark.evaluate.document import document
 from culturepark.evaluate.elicit import request_for
 from culturepark.evaluate.evaluation import Evaluation, plan_of, record_of, stored_suite
+from culturepark.evaluate.norms_arm import NAME as NORMS
+from culturepark.evaluate.norms_arm import norms_arm
 from culturepark.evaluate.plan import Settings
 from culturepark.evaluate.scorers import scorer_of
 from culturepark.evaluate.text import document_lines
@@ -66,6 +68,15 @@ def arms_of(texts: Sequence[str]) -> tuple[Arm, ...] | None:
             raise UsageError(f"--arm {clipped(text)!r}: the file is empty")
         arms.append(Arm(name=name, prompt=prompt))
     return tuple(arms) or None
+
+
+def with_norms(arms: Sequence[Arm] | None, run_id: str, store_url: str, suite: Suite) -> tuple[Arm, ...]:
+    """Return the arms with one more, of the norms that a run has mined; the plain one too where none was named."""
+    store = Store(store_url, must_exist=True)
+    named = tuple(arms) if arms else (Arm(name=PLAIN),)
+    if any(arm.name == NORMS for arm in named):
+        raise UsageError(f"--arm {NORMS}: is what --norms calls its own; give the other one another name")
+    return (*named, norms_arm(store, store.run(run_id), suite))
 
 
 # --- beforehand --------------------------------------------------------------------------------------

@@ -105,7 +105,7 @@ def carried_on(store: Store, row: RunRow, trust: Trust, preview: int = 0) -> Cul
     option = store_option(store)
     failure: CultureparkError | None = None
     with watching() as watcher:
-        run = Run(store, row, watcher, trust, preview=preview)
+        run = run_of(store, row, watcher, trust, preview)
         note_skipped(watcher, row, option)
         if people := run.without_a_second():
             watcher.note(f"cross-check: nobody else to ask about norms of {people}; they are kept without")
@@ -116,6 +116,15 @@ def carried_on(store: Store, row: RunRow, trust: Trust, preview: int = 0) -> Cul
         if row.skipped is None:  # it has been planned meanwhile
             note_skipped(watcher, store.run(row.id), option)
     return failure
+
+
+def run_of(store: Store, row: RunRow, watcher: Watcher, trust: Trust, preview: int = 0) -> Run:
+    """Return what carries a run on: one whose people talk, or one that is asked of a model alone."""
+    if protocol_in(row).mines:
+        from culturepark.mine.mining import MinedRun
+
+        return MinedRun(store, row, watcher, trust)
+    return Run(store, row, watcher, trust, preview=preview)
 
 
 def note_skipped(watcher: Watcher, row: RunRow, option: str) -> None:

@@ -273,19 +273,20 @@ def trace(
 
     if artefact_id := trained_at(subject):
         return show_trained(Store(store_url, must_exist=True), artefact_id, as_json)
-    names = find_line(subject) or [decodable(subject)]
-    store = Store(store_with(store_url, *names), must_exist=True)
-    for name in names:
+    sides = find_line(subject) or {"chosen": decodable(subject)}
+    store = Store(store_with(store_url, *sides.values()), must_exist=True)
+    for name in sides.values():
         if "." not in name:
             refuse_evaluation(store, name)
-    traces = [trace_answer(store, name) if is_of_evaluation(name) else trace_of(store, name) for name in names]
+    traces = [trace_answer(store, name) if is_of_evaluation(name) else trace_of(store, name) for name in sides.values()]
     if as_json:
-        # The document of a pair is that of the chosen sample, with that of the rejected one inside.
-        chosen, *rejected = (traced.as_json() for traced in traces)
-        write(json.dumps(chosen | dict(zip(["rejected"], rejected, strict=False))))
+        # The document of a pair is that of the chosen sample, with that of the rejected one inside; of an entry of a
+        # registry, that of the telling which gives it its words, with all others inside.
+        first, *others = (traced.as_json() for traced in traces)
+        write(json.dumps(first | dict(zip([*sides][1:], others, strict=True))))
         return 0
     console = out()
-    for traced, side in zip(traces, ("chosen", "rejected"), strict=False):
+    for traced, side in zip(traces, sides, strict=True):
         if len(traces) > 1:
             console.print(f"{side}:")
         for line in lines_of(traced):

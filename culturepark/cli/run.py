@@ -192,6 +192,12 @@ def resume(
             if roles or until:
                 raise UsageError(f"{row.id} {protocol.did}: it has no stages, and its answers are one model's")
             return resume_evaluation(store, row, limits, trust, as_json)
+        if protocol.merges:
+            from culturepark.cli.registry import resume_registry
+
+            if roles or until:
+                raise UsageError(f"{row.id} {protocol.did}: it has no stages, and one model compares them")
+            return resume_registry(store, row, limits, trust, as_json)
         if not protocol.holds_dialogues:
             from culturepark.cli.population import resume_people
 
@@ -277,6 +283,7 @@ def distill(
         scenario = edition_of(row).scenario
         judges = judges_asked(scenario, models) if stage != "dedup" else ()
         again = tuple(dict.fromkeys((*ASKED_AGAIN[stage], *(("extractor",) if scenario.distill.paraphrases else ()))))
+        again = tuple(role for role in again if role in models)  # a mine has but some of them
         asked = again + (JUDGES[:1] if scenario.distill.checks and stage != "dedup" else ())
         # The run would name a model that was never asked.
         named = (*asked, "verifier") if stage == "dedup" and not threshold else asked  # for the second look, if it may

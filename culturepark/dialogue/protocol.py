@@ -33,6 +33,10 @@ class Protocol:
     """The prompt of a persona's card."""
     holds_dialogues: bool = True
     """Without, nobody talks in its runs: cards are written, or a suite is answered."""
+    mines: bool = False
+    """Nobody talks: a model is asked for questions in other words or for norms, and its answers stand as turns."""
+    merges: bool = False
+    """Nobody talks: norms and customs of other runs are compared, and made into one registry."""
     evaluates: bool = False
     """A model answers the items of a suite, and each run has a row in `evaluation`."""
     did: str = "held dialogues (`culturepark simulate`)"
@@ -46,6 +50,22 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol("free-chat", ("opening", "chat", "closing"), opens_with_question=True),
         Protocol("talk", ("opening", "talk", "closing"), has_schedule=False, user_sits=True, card="talk-persona"),
         Protocol("people", (), has_schedule=False, holds_dialogues=False, did="made people (`culturepark people`)"),
+        Protocol(
+            "mined",
+            (),
+            has_schedule=False,
+            opens_with_question=True,
+            mines=True,
+            did="mined without a talk (`culturepark mine`)",
+        ),
+        Protocol(
+            "registry",
+            (),
+            has_schedule=False,
+            holds_dialogues=False,
+            merges=True,
+            did="compared norms and customs (`culturepark mine registry`)",
+        ),
         Protocol(
             "evaluation",
             (),

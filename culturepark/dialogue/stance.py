@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from culturepark.domain import Stance, SurveyItem
+from culturepark.domain import Option, Stance, SurveyItem
 
 
 def unit(*parts: object) -> float:
@@ -57,3 +57,19 @@ def side_taken(item: SurveyItem | None, code: int | None, relation: str | None) 
     """
     own = next((o.side for o in item.options if o.code == code), 0) if item else 0
     return {"entail": own, "contradict": -own}.get(relation or "", 0)
+
+
+def option_reached(item: SurveyItem, code: int, relation: str | None) -> Option | None:
+    """Return the option that a reasoning ends with: the stance's, or for a contradiction the one across the scale.
+
+    That is the one as far from its end as the stance's is from the other, or where it is not on the other side the last
+    one there. None for a contradiction of the middle, or where the other side is empty.
+    """
+    own = next(option for option in item.options if option.code == code)
+    if relation != "contradict":
+        return own
+    if own.side == 0:
+        return None
+    mirrored = item.options[len(item.options) - 1 - item.options.index(own)]
+    across = [option for option in item.options if option.side == -own.side]
+    return mirrored if mirrored in across else across[-1] if across else None

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from culturepark.dialogue.protocol import protocol_of
-from culturepark.dialogue.stance import side_taken, unit
+from culturepark.dialogue.stance import option_reached, side_taken, unit
 from culturepark.distill import dedup
 from culturepark.distill.shares import thinned, wanted_shape
 from culturepark.distill.slips import FLAG as UNFOUNDED
-from culturepark.distill.wordings import Wordings, form_of, survey_answer, who_answers
+from culturepark.distill.wordings import Wordings, form_of, reasoned_answer, survey_answer, who_answers
 from culturepark.domain import (
     DEFAULT_LANGUAGE,
     Casting,
@@ -53,9 +53,12 @@ FREE: tuple[Shape, ...] = ("own", "open", "situation", "norm")
 """Shapes in which a statement is told; where shares are wanted, it gets one of them, and one of the others at most."""
 NUMBERS: dict[Shape, int] = {
     "survey": 1, "norm": 1, "open": 2, "own": 3, "situation": 4, "limit": 5, "contrast": 6, "decline": 7,
+    "reasoned": 8,
 }  # fmt: skip
 """The number of each shape in the ids of samples, whatever else is made of the statement. A survey answer comes of an
 opinion, and `norm` of a norm or custom, so no statement has both."""
+CHOSEN: tuple[Shape, ...] = ("survey", "reasoned")
+"""Shapes that name an option of the survey item."""
 SURENESS: tuple[Provenance, ...] = ("card", "episode", "model")
 
 ANSWERED_BY: dict[Shape, Criterion] = {"own": "answers", "situation": "answers-case"}
@@ -72,7 +75,7 @@ def shapes(statement: Statement, casting: Casting, wanted: Collection[Shape]) ->
         return [shape for shape in dict.fromkeys(wanted) if shape == "situation"]
     fitting: set[Shape] = {"open" if statement.kind == "opinion" else "norm"}
     if statement.kind == "opinion" and casting.by_key(statement.persona_key).stance and casting.seed.item:
-        fitting.add("survey")
+        fitting |= {"survey", "reasoned"}
     if statement.question:
         fitting.add("own")
     if casting.situation and statement.about != "else":
@@ -194,6 +197,8 @@ class Planned:
     """The other statement, where a row is made of two."""
     brief: bool = False
     """A survey answer without a reason."""
+    asked: str | None = None
+    """The question in the words in which it was mined; None for the seed's own."""
 
     @property
     def key(self) -> str:
@@ -215,14 +220,14 @@ def prompts_of(item: Judged, scenario: Scenario) -> dict[Shape, str | None]:
     fitting: dict[Shape, str | None] = {}
     for shape in shapes(statement, item.casting, scenario.samples):
         reason = "picked" if item.picked and item.is_opinion else None
-        if shape in ("survey", "open"):
+        if shape in ("survey", "open", "reasoned"):
             if asked is False:
                 continue
             if asked is None and not asked_yet(item.phase, scenario.protocol):
                 reason = "before-the-question"
             relation, decision = item.verdicts.get("stance", ("entail", "keep"))
             # A survey answer gives a reason for the stance, so it must support it, whatever else the scenario keeps.
-            if decision != "keep" or (shape == "survey" and relation != "entail"):
+            if decision != "keep" or (shape in CHOSEN and relation != "entail"):
                 reason = REASONS["stance", relation]
         elif shape == "decline" or (shape in ANSWERED_BY and not item.meets(ANSWERED_BY[shape])):
             continue
@@ -260,7 +265,13 @@ def rows_of(item: Judged, scenario: Scenario, of_two: Mapping[Shape, Judged] = {
             chosen = list(fitting)[:1]
     else:
         chosen = [shape for shape in dict.fromkeys(scenario.samples) if shape in fitting or shape in of_two]
-    return [planned(item, shape, fitting.get(shape), of_two.get(shape)) for shape in chosen]
+    rows = [planned(item, shape, fitting.get(shape), of_two.get(shape)) for shape in chosen]
+    return [in_mined_words(row) for row in rows] if scenario.rows_are_questions else rows
+
+
+def in_mined_words(row: Planned) -> Planned:
+    """Return a row that puts the question in the words that were mined, and answers with the option alone."""
+    return replace(row, brief=True, asked=row.item.statement.question)
 
 
 def others_for_one(shares: Mapping[Shape, float]) -> float:
@@ -284,7 +295,8 @@ def dropped_rows(item: Judged, scenario: Scenario, reason: str) -> list[Planned]
     told = [shape for shape in told if shape in ("survey", "open", "norm")] or [s for s in told if s != "decline"]
     if isinstance(scenario.samples, dict):
         told = [shape for shape in told if shape != "survey" or len(told) == 1][:1]
-    return [planned(item, shape, reason) for shape in told]
+    rows = [planned(item, shape, reason) for shape in told]
+    return [in_mined_words(row) for row in rows] if scenario.rows_are_questions else rows
 
 
 def plan(judged: Sequence[Judged], repeated: Collection[str], scenario: Scenario) -> list[Planned]:
@@ -345,7 +357,7 @@ def without_reasons(rows: Sequence[Planned]) -> list[Planned]:
     told: set[tuple[str, str]] = set()
     out = []
     for row in rows:
-        if row.shape == "survey" and row.reason is None and unit("brief", row.key) < 0.5:
+        if row.shape == "survey" and row.reason is None and not row.asked and unit("brief", row.key) < 0.5:
             whose = (row.item.statement.persona_key, row.item.casting.seed.key)
             row = replace(row, brief=whose not in told)
             told.add(whose)
@@ -417,6 +429,7 @@ def told_by(row: Planned) -> tuple[str, ...]:
     case = row.item.told.situation
     to: dict[Shape, str | None] = {
         "survey": None if row.brief else seed.key,
+        "reasoned": seed.key,
         "open": seed.key,
         "own": statement.question,
         "situation": case.told if case else None,
@@ -471,9 +484,9 @@ def messages_of(row: Planned, wordings: Wordings) -> tuple[str, str, str]:
     if row.shape == "contrast":
         return contrast_of(row, wordings)
     # An option of a survey is one person's, never a country's; a dialect is at home in a place, and grammar tells sex.
-    in_person = row.shape == "survey" or item.language != DEFAULT_LANGUAGE or item.said is not None
+    in_person = row.shape in CHOSEN or item.language != DEFAULT_LANGUAGE or item.said is not None
     system = who_answers(wordings, statement, persona, key, in_person=in_person)
-    if row.shape == "survey":
+    if row.shape in CHOSEN:
         return (system, *survey_of(row, wordings))
     if row.shape == "limit":
         return system, say("limit/user", said=statement.first_person), statement.exception or ""
@@ -506,10 +519,14 @@ def survey_of(row: Planned, wordings: Wordings) -> tuple[str, str]:
     user = wordings.say(
         "survey/only" if row.brief else "survey/ask",
         key,
-        question=item.told.seed.question,
+        question=row.asked or item.told.seed.question,
         options=form.listing(survey),
         mark=wordings.part(f"survey/mark-{form.style}"),
     )
+    if row.shape == "reasoned":
+        relation, _ = item.verdicts.get("stance", ("entail", ""))
+        chosen = option_reached(survey, stance.code, relation)
+        return user, reasoned_answer(form, survey, chosen.label if chosen else stance.text, first_person)
     answers = wordings.of("survey/answer")
     wording = None if row.brief else answers[int(unit("answer", key) * len(answers))]
     return user, survey_answer(wording, form, survey, stance.text, first_person)
@@ -546,7 +563,9 @@ def entries(
     Args:
         rejected: tells by its id whether reviewers reject a sample. Such a sample cannot stand for another.
     """
-    passed = []
+    passed: list[dedup.Entry] = []
+    if scenario.rows_are_questions:
+        return passed  # all say the same on purpose, and each has its share of the drawn answers
     for item in judged:
         if why_dropped(item, scenario) is not None:
             continue

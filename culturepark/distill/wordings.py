@@ -17,6 +17,7 @@ from culturepark.languages import Language, Prompt
 
 ASKED: dict[Shape, tuple[str, ...]] = {
     "survey": ("survey/ask", "survey/only"),
+    "reasoned": ("survey/ask",),
     "open": ("open/user",),
     "norm": ("norm/norm", "norm/norm-topic", "norm/custom", "norm/custom-topic", "norm/personal"),
     "own": ("own/user",),
@@ -26,7 +27,7 @@ ASKED: dict[Shape, tuple[str, ...]] = {
     "decline": ("decline/user",),
 }
 """The prompts of each shape: file and heading."""
-FILES = (*ASKED, "country", "person", "dialogue")
+FILES = (*(shape for shape in ASKED if shape != "reasoned"), "country", "person", "dialogue")
 """The files of `samples/`."""
 
 
@@ -64,9 +65,9 @@ def who_answers(wordings: Wordings, statement: Statement, persona: Persona, key:
     """Return the system message: in half of the rows the person, as far as the answer hangs on it; else the country.
 
     Args:
-        in_person: the person in any case, and sex and age with it.
+        in_person: the person in any case, and sex and age with it; not where there is none.
     """
-    if in_person or unit("person", key) < 0.5:
+    if not persona.nobody and (in_person or unit("person", key) < 0.5):
         if in_person:
             hangs_on = tuple(dict.fromkeys((*statement.hangs_on, "sex", "age")))
             statement = statement.model_copy(update={"hangs_on": hangs_on})
@@ -158,6 +159,17 @@ def survey_answer(wording: Prompt | None, form: Form, item: SurveyItem, label: s
     return wording.render(choice=entry, first_person=first_person) if wording else mark
 
 
+def reasoned_answer(form: Form, item: SurveyItem, label: str, first_person: str) -> str:
+    """Return an answer that gives its reason first, and its choice on a line of its own."""
+    return f"{first_person}\n\n{form.entries(item)[label][1]}"
+
+
+def parts_of_reasoned(answer: str) -> tuple[str, str]:
+    """Return the reason and the choice of what `reasoned_answer` made; no reason where there is one line."""
+    reason, _, choice = answer.rpartition("\n\n")
+    return reason, choice
+
+
 def under_the_same_prompt(
     wordings: Wordings, item: SurveyItem, asked: str, answer: tuple[str, str, str], other: tuple[str, str]
 ) -> str | None:
@@ -172,6 +184,8 @@ def under_the_same_prompt(
     form = form_in(asked, item)
     if form is None or not {label, other[0]} <= set(form.entries(item)):
         return None
+    if reasoned_answer(form, item, label, first_person) == said:
+        return reasoned_answer(form, item, *other)
     for wording in (None, *wordings.of("survey/answer")):
         if survey_answer(wording, form, item, label, first_person) == said:
             return survey_answer(wording, form, item, *other)

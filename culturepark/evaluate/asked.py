@@ -51,7 +51,7 @@ def known_arm(arm: Arm, suite: Suite) -> Arm:
     """
     if arm.name == PLAIN and arm.prompt is not None:
         raise UsageError(f"--arm {PLAIN}: is the arm without a prompt; call another one otherwise")
-    if arm.prompt is not None or arm.name == PLAIN:
+    if arm.prompt is not None or arm.norms or arm.name == PLAIN:
         return arm
     own = {known.name: known for known in suite.conditions.arms}
     if arm.name not in own:

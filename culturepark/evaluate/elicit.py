@@ -15,6 +15,7 @@ from culturepark.catalog.suites import Elicitation
 from culturepark.dialogue.phrasing import about
 from culturepark.dialogue.stance import unit
 from culturepark.domain import Persona
+from culturepark.evaluate.norms_arm import given
 from culturepark.evaluate.plan import DECLINED, Ask
 from culturepark.languages import HOLE, Language, Prompt, load_language
 from culturepark.models.chat import Reply, Request, Token, spelled_out
@@ -75,7 +76,7 @@ def request_for(ask: Ask, how: Elicitation, person: Persona | None, *, seed: int
 
 
 def system_text(ask: Ask, how: Elicitation, person: Persona | None, language: Language) -> str:
-    """Return arm, framing and the form of the answer; the part that is alike for many questions."""
+    """Return arm, framing, norms and the form of the answer; all but the norms are alike for many questions."""
     holes = {"country": ask.place.named(language.code), "culture": ask.place.culture or ask.place.group}
     parts = [filled(Prompt(ask.condition.arm.prompt), holes)] if ask.condition.arm.prompt else []
     if person:
@@ -83,6 +84,8 @@ def system_text(ask: Ask, how: Elicitation, person: Persona | None, language: La
         parts.append(part(language, "framing", "respondent").render(**about(worded, language, small=False)))
     else:
         parts.append(part(language, "framing", ask.condition.framing).render(**holes))
+    if ask.condition.arm.norms and (told := given(ask)):
+        parts.append(part(language, "norms", "given").render(norms="\n".join(f"- {text}" for text in told)))
     if ask.shown:
         if ask.condition.reasoning:
             parts.append(part(language, "answer", "reasoning").text)

@@ -271,6 +271,11 @@ def plan_of(suite: Suite, settings: Settings, edition: Edition, seed: int) -> Pl
                 f"the arm {ask.condition.arm.name} speaks of {{{{country}}}} or {{{{culture}}}}, and a neutral framing "
                 "names nobody; take --framing persona or observer, or another prompt"
             )
+        if ask.condition.arm.norms and not ask.place.culture:
+            raise UsageError(
+                f"the arm {ask.condition.arm.name} gives norms of a culture, and a neutral framing names nobody; take "
+                "--framing persona or observer"
+            )
     if not plan.asks:
         wanted = ", ".join(settings.cultures) or "any culture"
         spoken = ", ".join(settings.conditions.languages)

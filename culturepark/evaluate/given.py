@@ -28,6 +28,8 @@ from culturepark.store.runs import kept_rows
 from culturepark.store.store import Store
 from culturepark.store.tables import AnswerRow, EvaluationRow, RunRow
 
+NO_MODEL = "drawn"
+"""In place of a model where answers were drawn from a survey, and nobody was asked."""
 SEED = 1
 LONGEST = 20_000
 """Characters of a row's prompt that an item can hold."""
@@ -134,7 +136,10 @@ def rows_of(store: Store, row: RunRow) -> Given:
     named = dict.fromkeys(item.group for item in items)
     known = {**shipped_cultures(), **cultures}
     return Given(
-        suite, str(models_of(row)["speaker"]), tuple(texts), tuple(known[key] for key in named if key in known)
+        suite,
+        str(models_of(row).get("speaker", NO_MODEL)),
+        tuple(texts),
+        tuple(known[key] for key in named if key in known),
     )
 
 

@@ -67,6 +67,8 @@ def render(manifest: Manifest) -> str:
         mix=[f"{axis} {', '.join(f'{k} {v:g}' for k, v in mix.items())}" for axis, mix in manifest.shares.items()],
         warnings=list(warnings(manifest)),
         no_model=only_scripted(manifest),
+        is_mined=all(run.is_mined for run in runs),
+        has_mined=any(run.is_mined for run in runs),
         has_dialogues=False in protocols,
         has_talks=True in protocols,
         has_checks=any(run.checks for run in runs),

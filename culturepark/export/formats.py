@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from culturepark.domain import Shape
 from culturepark.errors import UsageError
 from culturepark.plugins import Registry
 
@@ -77,6 +78,8 @@ class Format:
     """Least number of rows that the trainer accepts in a file."""
     documented: str = ""
     """More about the trainers, for docs/export.md."""
+    shapes: tuple[Shape, ...] = ()
+    """The shapes of samples that it holds; none for all."""
     llama_factory: Mapping[str, Any] | None = None
     """How LLaMA-Factory's `dataset_info.json` describes a file, but for its name; None if it cannot read one."""
 
@@ -207,6 +210,14 @@ def trl(row_id: str, messages: Messages) -> dict[str, Any]:
     return {"id": row_id, "messages": list(messages)}
 
 
+def cot(row_id: str, messages: Messages) -> dict[str, Any]:
+    """Return a question, the reasoning and the answer that it ends with, each in a column of its own."""
+    from culturepark.distill.wordings import parts_of_reasoned
+
+    reasoning, answer = parts_of_reasoned(messages[-1]["content"])
+    return {"id": row_id, "prompt": list(messages[:-1]), "reasoning": reasoning, "answer": answer}
+
+
 SHAREGPT = {"system": "system", "user": "human", "assistant": "gpt"}
 
 
@@ -312,6 +323,18 @@ for known in (
         metadata=True,
         documented="axolotl's `alpaca`",
         llama_factory={"formatting": "alpaca", "columns": {**PROMPT, "response": "output"}},
+    ),
+    Format(
+        "cot",
+        "`id`, `prompt` (a list of messages), `reasoning`, `answer`",
+        "whatever trains on a reasoning before the answer, with the marks that its base model puts around thoughts",
+        {"id": (), "prompt": MESSAGE, "reasoning": (), "answer": ()},
+        cot,
+        check=has_question,
+        metadata=True,
+        shapes=("reasoned",),
+        documented="it holds survey answers after their reasons alone (`reasoned`, as `culturepark mine norms` makes "
+        "them); `trl` has the same rows with the reasons in the answer",
     ),
     Format(
         "preference",

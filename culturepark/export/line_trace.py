@@ -13,11 +13,12 @@ from culturepark.export.formats import line
 from culturepark.files import clipped, exists, readable
 
 
-def find_line(place: str) -> list[str] | None:
+def find_line(place: str) -> dict[str, str] | None:
     """Return the ids behind `FILE:LINE`, from the index of an exported JSONL, JSON or Parquet file.
 
     Returns:
-        One id, or for a pair the ids of the chosen and the rejected sample; None if `place` has another form.
+        What each id is to the line -> the id: `chosen` alone, or for a pair `rejected` too; for an entry of a registry
+        `told` or `told 1`, `told 2`, `varied`, `denied` ... None if `place` has another form.
     Raises:
         UsageError: if the file, its index or the line is missing, or if the line was changed after the export.
     """
@@ -41,14 +42,34 @@ def find_line(place: str) -> list[str] | None:
         raise UsageError(f"{path} has no line {wanted}")
     try:
         data: JsonObject = json.loads(entry)
-        ids, sha256 = [str(data[name]) for name in ("id", "rejected") if name in data or name == "id"], data["sha256"]
+        ids, sha256 = ids_in(data), data["sha256"]
+        what = "told in" if "statements" in data else "sample"
     except UNREADABLE:
         raise UsageError(f"{index}:{wanted}: not an index line") from None
     if path.suffix == ".json":
         row = row.strip(b"[],")  # of the array, of which each line holds an element
     if hashlib.sha256(row).hexdigest() != sha256:
-        raise UsageError(f"{path}:{wanted} was changed since it was exported (it was sample {ids[0][:120]})")
+        first = next(iter(ids.values()))[:120]
+        raise UsageError(f"{path}:{wanted} was changed since it was exported (it was {what} {first})")
     return ids
+
+
+def ids_in(entry: JsonObject) -> dict[str, str]:
+    """Return what each id of an index line is to the row -> the id.
+
+    Raises:
+        KeyError, TypeError: if it is no index line.
+    """
+    if "statements" not in entry:
+        return {"chosen": str(entry["id"])} | ({"rejected": str(entry["rejected"])} if "rejected" in entry else {})
+    sides: dict[str, str] = {}
+    for side, ids in dict(entry["statements"]).items():
+        sides |= {
+            f"{side} {number}" if len(ids) > 1 else str(side): str(id_) for number, id_ in enumerate(ids, start=1)
+        }
+    if not sides:
+        raise KeyError("statements")
+    return sides
 
 
 def nth(path: Path, number: int) -> bytes | None:

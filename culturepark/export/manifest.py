@@ -118,7 +118,7 @@ class Wanted:
 
     @property
     def mix(self) -> Mix:
-        return Mix(self.shape_mix, self.culture_mix)
+        return Mix(self.shapes, self.culture_mix)
 
     @property
     def basis(self) -> str | None:
@@ -138,6 +138,11 @@ class Wanted:
         """
         known = format_named(self.form)
         return without_system(known) if self.no_system else known
+
+    @property
+    def shapes(self) -> Collection[Shape]:
+        """The shapes that are exported: those that are wanted, or all that the format holds."""
+        return self.shape_mix or self.format.shapes
 
     @property
     def of_single_rows(self) -> bool:
@@ -162,6 +167,8 @@ class Wanted:
             raise UsageError(
                 f"--format {self.form} holds one question and its answer; dialogues go into {', '.join(multi_turn())}"
             )
+        if self.format.shapes and (stray := sorted(set(self.shape_mix) - set(self.format.shapes))):
+            raise UsageError(f"--shape-mix: --format {self.form} holds no rows of the shape {', '.join(stray)}")
         if self.shape_mix and (self.dialogues or self.format.pairs):
             raise UsageError(
                 "--shape-mix is for single samples, which have shapes; pairs and whole dialogues have none"
@@ -307,6 +314,11 @@ class RunEntry(Figures):
     def is_talk(self) -> bool:
         """Tell whether a user at the keyboard talked with the personas."""
         return protocol_of(self.protocol).user_sits
+
+    @property
+    def is_mined(self) -> bool:
+        """Tell whether nobody talked: a model was asked."""
+        return protocol_of(self.protocol).mines
 
     @property
     def copied_models(self) -> set[str]:
@@ -566,7 +578,9 @@ def remarks(
             yield f"{counted(count, *lost)} {'alone' if wanted.language == BOTH else 'left out'}, {why}"
     for why, what, option in ((OTHER_SHAPE, "shapes", "shape"), (OTHER_CULTURE, "cultures", "culture")):
         if count := source.left_without[why]:
-            yield f"{counted(count, 'row is', 'rows are')} left out, of {what} that --{option}-mix does not name"
+            named = wanted.shape_mix if option == "shape" else wanted.culture_mix
+            which = f"that --{option}-mix does not name" if named else f"that --format {wanted.form} does not hold"
+            yield f"{counted(count, 'row is', 'rows are')} left out, of {what} {which}"
     axes = wanted.mix.axes
     if count := source.left_without[f"{OVER_SHARE} {axes}"]:
         of = " and ".join(f"--{axis}-mix" for axis in axes.split(" and "))
@@ -797,6 +811,8 @@ def people_in(source: Source, tally: Tally) -> list[Person]:
     rows: Counter[Person] = Counter()
     for (run_id, key), count in sorted(tally.by_persona.items()):
         persona = source.editions[run_id].persona(key)
+        if persona.nobody:
+            continue
         card = Person(
             persona=key,
             name=persona.name,

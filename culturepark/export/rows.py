@@ -11,6 +11,7 @@ from functools import lru_cache, wraps
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from culturepark.dialogue.stance import option_reached
 from culturepark.domain import DEFAULT_LANGUAGE, Duplicate, Edition, JsonObject, Seed, Shape
 from culturepark.errors import StoreError
 from culturepark.export.corrections import Corrections
@@ -374,7 +375,7 @@ def under_one_prompt(chosen: Answer, rejected: Answer, edition: Edition) -> dict
     from culturepark.distill.wordings import Wordings, under_the_same_prompt
 
     item = edition.seed(chosen.seed_key).in_language(chosen.language).item
-    if chosen.shape != "survey" or item is None:
+    if chosen.shape not in ("survey", "reasoned") or item is None:
         return rejected.messages[-1]
     if chosen.label is None or rejected.label is None:
         return None
@@ -424,7 +425,7 @@ def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[
             against_stance = sample["relation"] == "contradict"
             unsure = sample["confidence"] is not None and sample["confidence"] < SURE_ENOUGH
             if against_stance and (
-                sample["kind"] != "open" or unsure or not asked_yet(sample["phase"], sample["protocol"])
+                sample["kind"] == "survey" or unsure or not asked_yet(sample["phase"], sample["protocol"])
             ):
                 continue
             if (sample["status"] != "kept" and not against_stance) or source.leaves_out(sample):
@@ -440,7 +441,9 @@ def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[
             spoken = sample["language"] or DEFAULT_LANGUAGE
             item = seeds[sample["seed_key"]].in_language(spoken).item
             side, other_side = sides_of(item, sample["stance_code"], sample["relation"])
-            labels = {option.code: option.label for option in item.options} if item else {}
+            reached = sample["relation"] if sample["kind"] == "reasoned" else None
+            code = sample["stance_code"]
+            option = option_reached(item, code, reached) if item and code is not None else None
             yield (
                 run.id,
                 Answer(
@@ -456,7 +459,7 @@ def answers_to(source: Source, asked: Mapping[str, Sequence[Seed]]) -> Iterator[
                     words=words,
                     origin=sample["rewritten_from"] or sample["statement_id"],
                     messages=tuple(messages),
-                    label=labels.get(sample["stance_code"]),
+                    label=option.label if option else None,
                     provenance=sample["provenance"],
                     language=spoken,
                 ),

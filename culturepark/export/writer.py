@@ -294,6 +294,12 @@ def nothing_to_export(run_ids: Sequence[str], wanted: Wanted, why: Mapping[str, 
             f"no {what}{of} in {', '.join(run_ids)}: {pairs}; `culturepark simulate wvs7` has fifty of them, and "
             "more `--dialogues` have more people answer each"
         )
+    if wanted.format.shapes and not wanted.dialogues:
+        shapes = " or ".join(wanted.format.shapes)
+        return UsageError(
+            f"no {what}{of} of the shape {shapes} in {', '.join(run_ids)}, and --format {wanted.form} holds no others; "
+            "`culturepark mine norms` makes them, and so does `samples` in a scenario that names it"
+        )
     return UsageError(f"no {what}{of} in {', '.join(run_ids)}; `culturepark stats {run_ids[0]}` says why")
 
 

@@ -108,6 +108,11 @@ def answer(body: JsonObject) -> str:
         "comparisons": comparisons,
         "rating": rating,
         "assumptions": assumptions,
+        "sentences": sentences,
+        "views": views,
+        "norms": norms,
+        "reasonings": reasonings,
+        "relations": relations,
     }
     return json.dumps(scripts[schema](material))
 
@@ -392,9 +397,17 @@ def countries_of_norms() -> dict[str, str]:
     everybody = load_all(
         [], languages=lambda people: {t.language for p in people for t in p.speaks if t.language in PACKAGES}
     )
-    told = [(person, tuple(norm.text for norm in person.norms)) for person in everybody]
-    told += [(person, words.norms) for person in everybody for words in person.words.values()]
-    return {start_of(text): person.country_name for person, texts in told for text in texts}
+    told = [(person, words.norms) for person in everybody for words in person.words.values()]
+    here = {start_of(text): person.country_name for person, texts in told for text in texts}
+    return {start_of(text): country for text, country in norms_on_cards()} | here
+
+
+@cache
+def norms_on_cards() -> list[tuple[str, str]]:
+    """Return every norm on the shipped cards, in English, with its country."""
+    from culturepark.catalog.personas import load_all
+
+    return [(norm.text, person.country_name) for person in load_all([]) for norm in person.norms]
 
 
 def start_of(text: str) -> str:
@@ -411,6 +424,73 @@ def wordings(material: JsonObject) -> JsonObject:
     """Say the wordings that there are once more, each with a number before it."""
     known = material["wordings"]
     return {"wordings": [f"Question {n + 1}. {known[n % len(known)]}" for n in range(material["count"])]}
+
+
+ASKING = (
+    "Here is a question for you. {0}",
+    "Let me put it to you. {0}",
+    "One more thing. {0}",
+    "From a questionnaire. {0}",
+    "I should like to know. {0}",
+)
+"""Beginnings of a question, which change nothing of what it asks."""
+
+
+def sentences(material: JsonObject) -> JsonObject:
+    """Say a question once more behind some words that ask nothing; what has such words gets others."""
+    asked = material.get("questions") or [material["question"]] * material["count"]
+    return {"questions": [ASKING[i % len(ASKING)].format(f"Again: {text}") for i, text in enumerate(asked)]}
+
+
+def views(material: JsonObject) -> JsonObject:
+    """Take two views for the same where the answers are: the script's own sentences never turn a question round."""
+    found = []
+    for item in material["items"]:
+        same = item["one"]["answer"] == item["other"]["answer"]
+        held = {name: f"{item[name]['answer']}" for name in ("one", "other")}
+        found.append({"id": item["id"], **held, "views": "same" if same else "opposite"})
+    return {"items": found}
+
+
+def norms(material: JsonObject) -> JsonObject:
+    """Say norms of the shipped cards of that country, beginning anywhere, whatever the topic is."""
+    own = [text for text, home in norms_on_cards() if home == material["country"]] or ["We keep to what we know."]
+    first = number(material["topic"]) % len(own)
+    said = [own[(first + n) % len(own)] for n in range(min(material["count"], len(own)))]
+    told = [f"Somebody in {material['country']} says: {text}" for text in said]
+    kinds = ("rule", "practice")
+    return {
+        "norms": [
+            {"kind": kinds[n % 2], "statement": statement, "first_person": text}
+            for n, (statement, text) in enumerate(zip(told, said, strict=True))
+        ]
+    }
+
+
+def relations(material: JsonObject) -> JsonObject:
+    """Know the three known pairs, and take two other tellings for the same where most of their words are."""
+    known = ("same", "denies", "unrelated")
+
+    def relation(number: int, item: JsonObject) -> str:
+        if number < len(known):
+            return known[number]
+        one, other = ({*item[side]["text"].lower().split()} for side in ("one", "other"))
+        return "same" if 2 * len(one & other) > len(one | other) else "unrelated"
+
+    told = [relation(number, item) for number, item in enumerate(material["items"])]
+    return {
+        "items": [{"id": i["id"], "differs": "", "relation": r} for i, r in zip(material["items"], told, strict=True)]
+    }
+
+
+def reasonings(material: JsonObject) -> JsonObject:
+    """Say a norm, chosen by a hash of the answer, and that it settles the matter."""
+    found = []
+    for item in material["items"]:
+        norm = material["norms"][number(item["answer"], item["id"]) % len(material["norms"])]
+        words = f"{norm['norm']} That is what I go by, and so “{item['answer']}” is how I see it."
+        found.append({"id": item["id"], "norms": [norm["number"]], "reasoning": words})
+    return {"items": found}
 
 
 def scores(material: JsonObject, judge: str) -> JsonObject:

@@ -144,8 +144,10 @@ def branch(
         UsageError: if there is no such turn, or it cannot be replaced.
     """
     row, dialogue, parent = store.turn(turn_id)
-    if not protocol_of(dialogue.protocol).has_schedule:
-        raise UsageError(f"{dialogue.id} is a talk with you; so far only dialogues between personas can branch")
+    protocol = protocol_of(dialogue.protocol)
+    if not protocol.has_schedule:
+        what = f"of a run that {protocol.did}" if protocol.mines else "a talk with you"
+        raise UsageError(f"{dialogue.id} is {what}; so far only dialogues between personas can branch")
     edition = edition_of(parent)
     (casting,) = castings(store, parent, edition, dialogue.id)
     *copied, turn = [turn for turn in store.turns(dialogue.id) if turn.position <= row.position]
@@ -278,8 +280,15 @@ def judges_asked(scenario: Scenario, models: Mapping[ModelRole, ModelSpec]) -> t
     return named if checks else ()
 
 
+def mined_roles(scenario: Scenario) -> tuple[ModelRole, ...]:
+    """Return the roles that a mine asks; none where questions stay as they stand."""
+    return ("speaker", "verifier", "embedder") if scenario.mining and scenario.mining.how != "none" else ()
+
+
 def roles_until(until: Until, scenario: Scenario, models: Mapping[ModelRole, ModelSpec]) -> tuple[ModelRole, ...]:
     """Return the roles that are asked before a run ends."""
+    if scenario.mining:
+        return mined_roles(scenario)
     judges = judges_asked(scenario, models)
     measuring = tuple(role for measure in scenario.measure for role in ROLES[measure])
     stages: dict[Until, tuple[ModelRole, ...]] = {

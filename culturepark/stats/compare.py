@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -17,6 +17,7 @@ import numpy as np
 import sqlalchemy
 from sqlmodel import col, func
 
+from culturepark.dialogue.protocol import protocol_of
 from culturepark.domain import Casting, Edition
 from culturepark.errors import UsageError
 from culturepark.files import some_of
@@ -35,9 +36,9 @@ from culturepark.stats.run_talks import (
     told_apart,
 )
 from culturepark.stats.talks import Score
-from culturepark.store.integrity import edition_of, of_columns
+from culturepark.store.integrity import edition_of, hangs_on, of_columns
 from culturepark.store.store import Store
-from culturepark.store.tables import CallRow, RunRow
+from culturepark.store.tables import CallRow, RunRow, SampleRow
 
 COSTS = ("prompt_tokens", "completion_tokens", "calls")
 MOST_NAMED = 3
@@ -54,6 +55,8 @@ class Side:
     measured: MeasuredTalks
     scores: Sequence[Scores]
     """Of each measured dialogue."""
+    rows: Mapping[str, int]
+    """Status of a sample -> how many there are."""
 
     @property
     def castings(self) -> list[Casting]:
@@ -74,9 +77,11 @@ def compare(runs: Sequence[tuple[Store, RunRow]]) -> Comparison:
 
 
 def compare_sides(sides: Sequence[Side]) -> Comparison:
-    facts = [facts_of(one) for one in sides]
-    shown = {name: [fact[name][0] for fact in facts] for name in facts[0]}
-    alike = {name: len({fact[name][1] for fact in facts}) == 1 for name in shown}
+    protocols = {one.edition.scenario.protocol for one in sides}
+    facts = [facts_of(one, protocols) for one in sides]
+    names = dict.fromkeys(name for fact in facts for name in fact)
+    shown = {name: [fact.get(name, ("-", None))[0] for fact in facts] for name in names}
+    alike = {name: len({fact.get(name, ("-", None))[1] for fact in facts}) == 1 for name in shown}
     return Comparison(
         differ={name: values for name, values in shown.items() if not alike[name]},
         alike={name: values[0] for name, values in shown.items() if alike[name]},
@@ -87,10 +92,10 @@ def compare_sides(sides: Sequence[Side]) -> Comparison:
 def side(store: Store, run: RunRow) -> Side:
     edition = edition_of(run)
     measured = measured_talks(store, run, edition)
-    if not measured.talks:
+    if not measured.talks and not protocol_of(edition.scenario.protocol).mines:
         raise UsageError(f"the run {run.id} has no finished dialogue that could be compared")
     costs = costs_of(store, run)
-    return Side(run, edition, measured, list(scores_of(measured, costs)))
+    return Side(run, edition, measured, list(scores_of(measured, costs)), rows_of(store, run))
 
 
 def scores_of(measured: MeasuredTalks, costs: Mapping[str, tuple[int, int, int]]) -> Sequence[Scores]:
@@ -105,6 +110,13 @@ def scores_of(measured: MeasuredTalks, costs: Mapping[str, tuple[int, int, int]]
             scores |= {name: Score(value) for name, value in zip(COSTS, per, strict=True)}
         found.append(scores)
     return found
+
+
+def rows_of(store: Store, run: RunRow) -> dict[str, int]:
+    """Return status -> number of the run's samples."""
+    query = sqlalchemy.select(col(SampleRow.status), func.count()).where(hangs_on(col(SampleRow.id), run.id))
+    with store.database.reading() as session:
+        return {str(status): int(count) for status, count in session.execute(query.group_by(col(SampleRow.status)))}
 
 
 def costs_of(store: Store, run: RunRow) -> dict[str, tuple[int, int, int]]:
@@ -125,8 +137,12 @@ def costs_of(store: Store, run: RunRow) -> dict[str, tuple[int, int, int]]:
 # --- what differs ----------------------------------------------------------------------------------
 
 
-def facts_of(one: Side) -> dict[str, tuple[str, object]]:
-    """Return what a run was made with: name -> words, and what is compared."""
+def facts_of(one: Side, protocols: Collection[str] = ()) -> dict[str, tuple[str, object]]:
+    """Return what a run was made with: name -> words, and what is compared.
+
+    Args:
+        protocols: of all runs that are compared. Where one is a mine, which has no talks, rows are counted too.
+    """
     scenario, models = one.edition.scenario, json.loads(one.run.models)
     plain: dict[str, object] = {
         "scenario": one.run.scenario_name,
@@ -145,6 +161,10 @@ def facts_of(one: Side) -> dict[str, tuple[str, object]]:
         "verifier": models.get("verifier", "none"),
         "version": one.run.version,
     }
+    if mining := scenario.mining:
+        plain |= {"mines": mining.what, "how": mining.how, "of each": mining.rows}
+    if any(protocol_of(name).mines for name in protocols):
+        plain["rows kept"] = one.rows.get("kept", 0)
     keys = [seed.key for seed in scenario.seeds]
     named = some_of(keys, MOST_NAMED)
     cards = {persona.key: persona.model_dump_json() for persona in one.edition.personas}

@@ -17,6 +17,7 @@ import sqlalchemy
 from pydantic import ValidationError
 from sqlmodel import col, func, select
 
+from culturepark.dialogue.protocol import protocol_of
 from culturepark.dialogue.tongues import languages_of
 from culturepark.distill.dedup import band
 from culturepark.distill.samples import AFTER_VERIFYING
@@ -28,6 +29,7 @@ from culturepark.models.embedder import identity_of, method_of, unit_rows
 from culturepark.models.spec import parse
 from culturepark.stats import representation
 from culturepark.stats.figures import (
+    Collapse,
     Duplicates,
     Representation,
     RunStats,
@@ -179,7 +181,17 @@ def variety_and_stances(
     meaning, known = meaning_of(store, run, edition, [statement.text for statement in spoken])
     people = {culture: +seated for culture, seated in seats.items()}
     variety = representation.representation(spoken, people, by_culture, meaning, known, run.seed)
+    if protocol_of(edition.scenario.protocol).mines:
+        variety = voiceless(variety)
     return variety, [stance_cell(cell, *fits[cell.seed, cell.country]) for cell in cells]
+
+
+def voiceless(variety: Representation) -> Representation:
+    """Return the variety of a mine, in which nobody has a voice that could be told from others'."""
+    why = "nobody speaks in it, so there are no voices to tell apart"
+    none = Collapse(verdict="unknown", too_few=False, reasons=[], open=[why], checks=[])
+    groups = {name: group.model_copy(update={"collapse": none}) for name, group in variety.cultures.items()}
+    return variety.model_copy(update={"run": variety.run.model_copy(update={"collapse": none}), "cultures": groups})
 
 
 def cells_of(
@@ -200,10 +212,15 @@ def cells_of(
             raise StoreError(f"a stance on {seed_key!r} in {country!r} that nobody there took is damage")
         cell = cells.setdefault((seed_key, country), Cell(seed_key, country, item))
         cell.cultures.add(person.culture)
+        samples = opinions.get((person.dialogue_id, person.persona_key), 0)
+        if edition.scenario.mining:  # answers sit there, not people: each is drawn as often as it has rows
+            cell.drawn[code] += samples
+            cell.kept += [(code, 1)] * samples
+            continue
         cell.drawn[code] += 1
-        if samples := opinions.get((person.dialogue_id, person.persona_key)):
+        if samples:
             cell.kept.append((code, samples))
-    return [cells[key] for key in sorted(cells)]
+    return [cells[key] for key in sorted(cells) if cells[key].drawn.total()]
 
 
 def stance_cell(cell: Cell, drawn: Fit, kept: Fit | None) -> StanceCell:

@@ -14,6 +14,7 @@ from statistics import fmean
 import numpy as np
 from sqlmodel import col, select
 
+from culturepark.dialogue.protocol import protocol_of
 from culturepark.dialogue.stance import unit
 from culturepark.dialogue.tongues import as_spoken, tongues_of
 from culturepark.domain import Casting, Edition, Slip, Status
@@ -58,6 +59,8 @@ def measured_talks(store: Store, run: RunRow, edition: Edition, most: int = MOST
     Args:
         most: dialogues that are measured at most.
     """
+    if protocol_of(edition.scenario.protocol).mines:
+        return MeasuredTalks([], [], 0, [])
     rows = [row for row in store.dialogues(run.id) if row.status == Status.DONE]
     chosen, seats = rows, {casting.number: casting for casting in castings(store, run, edition)} if rows else {}
     # Cards and questions in the languages that were spoken, with which the words of a talk are compared.

@@ -37,7 +37,7 @@ AGAINST = "contradicts-stance"
 """The reason for which samples are dropped whose statement contradicts the speaker's stance, be the judge sure of it or
 not."""
 
-ANSWERS = ("survey", "open")
+ANSWERS = ("survey", "open", "reasoned")
 """Shapes of samples that ask the seed's question."""
 
 SAMPLE = [getattr(SampleRow, name) for name in columns(SampleRow)]
@@ -239,9 +239,10 @@ def kept_samples(
 def answers(look: Look, run: RunRow, seed_keys: Sequence[str]) -> Iterator[Mapping[str, Any]]:
     """Yield the samples that answer some seeds of a run, in the order of the talk.
 
-    These are kept samples in the shapes `ANSWERS`, and open ones that were dropped because they contradict their
-    speaker's stance. Each has the columns of its statement, turn, dialogue and speaker that pairs need, and of the
-    verdicts on its stance `relation` (None if there is none, or if they differ) and the least `confidence`.
+    These are kept samples in the shapes `ANSWERS`, and open and reasoned ones that were dropped because they
+    contradict their speaker's stance. Each has the columns of its statement, turn, dialogue and speaker that pairs
+    need, and of the verdicts on its stance `relation` (None if there is none, or if they differ) and the least
+    `confidence`.
     """
     about_stance = (
         (col(VerdictRow.statement_id) == col(SampleRow.statement_id))
@@ -257,7 +258,10 @@ def answers(look: Look, run: RunRow, seed_keys: Sequence[str]) -> Iterator[Mappi
     query = spoken(
         of_verdicts(agreed).label("relation"), of_verdicts(func.min(VerdictRow.confidence)).label("confidence")
     )
-    is_against = and_(col(SampleRow.drop_reason) == AGAINST, col(SampleRow.kind) == "open")
+    mined = [known.name for known in PROTOCOLS.values() if known.mines]
+    # What a talk has against a stance ends with no option; what was reasoned without one does.
+    reasoned = and_(col(SampleRow.kind) == "reasoned", col(DialogueRow.protocol).in_(mined))
+    is_against = and_(col(SampleRow.drop_reason) == AGAINST, or_(col(SampleRow.kind) == "open", reasoned))
     query = query.where(col(DialogueRow.seed_key).in_(seed_keys), col(SampleRow.kind).in_(ANSWERS))
     return sound(look, SampleRow, in_order(query.where(or_(col(SampleRow.status) == "kept", is_against)), run.id))
 

@@ -13,6 +13,7 @@ from culturepark.distill.review_outcome import standing
 from culturepark.domain import DEFAULT_LANGUAGE, JsonObject, Persona, Seed, Slip, SurveyItem
 from culturepark.errors import UsageError
 from culturepark.ids import by_number, kind_of, last_part, original_of, parent_of
+from culturepark.interface import tr
 from culturepark.store.grounds import CardLine, Fact, card_line, facts
 from culturepark.store.integrity import edition_of, of_columns, pages
 from culturepark.store.standing import with_same_words
@@ -81,13 +82,22 @@ class Trace:
     """Everything behind the other statement, where the sample is made of two."""
 
     @property
+    def questions_shown(self) -> list[str]:
+        """The keys of the questions on which a mined norm rests; empty for whatever else."""
+        scenario = edition_of(self.run).scenario
+        return [seed.key for seed in scenario.questions_shown(self.seed.key, self.participant.country or "")]
+
+    @property
     def item(self) -> SurveyItem | None:
         return self.seed.item
 
     @property
     def facts(self) -> list[Fact]:
         """What is known of the statement beside its words, in words."""
-        return list(facts(self.statement.noun(), self.line, self.unlike.first_person if self.unlike else None))
+        known = list(facts(self.statement.noun(), self.line, self.unlike.first_person if self.unlike else None))
+        if shown := self.questions_shown:
+            known.append(Fact(tr("rests on"), ", ".join(shown)))
+        return known
 
     @property
     def shares(self) -> Mapping[int, float]:
@@ -123,6 +133,7 @@ class Trace:
             "persona": self.persona.model_dump(mode="json"),
             "participant": whole(self.participant),
             "seed": self.seed.model_dump(mode="json", exclude={"item"}),
+            **({"questions_shown": self.questions_shown} if self.questions_shown else {}),
             "survey_item": item | {"shares": dict(self.shares)} if item else None,
             "dialogue": whole(self.dialogue, decode=("rejected",)),
             "run": run_json(self.run),

@@ -496,6 +496,16 @@ class Store:
                 session.add(VerdictRow(id=verdict_id, round=round_number, **verdict.model_dump()))
             session.get_one(DialogueRow, dialogue_id).verified = round_number
 
+    def set_speakers(self, persona_keys: Mapping[str, str]) -> None:
+        """Put statements under other people of their dialogue.
+
+        Args:
+            persona_keys: by statement id.
+        """
+        with self.database.writing() as session:
+            for statement_id, persona_key in persona_keys.items():
+                session.get_one(StatementRow, statement_id).persona_key = persona_key
+
     def statements(self, run: RunRow, dialogue_id: str | None = None) -> list[StatementRow]:
         """Return the statements that count, of a run or of one dialogue, in the order of the talk."""
         query = select(StatementRow).join(TurnRow).join(DialogueRow)

@@ -17,7 +17,7 @@ from culturepark.catalog.scales import Scale, find_scale, shipped_scales
 from culturepark.errors import CatalogError, Problem, UsageError
 from culturepark.evaluate.answers import Sheet
 from culturepark.evaluate.figures import Score
-from culturepark.evaluate.ratings import PANELS, PERSON, rated, together
+from culturepark.evaluate.ratings import PANELS, rated, together
 from culturepark.files import clipped, is_folder, some_of
 from culturepark.models.filter import Text
 from culturepark.models.kinds import kind_of

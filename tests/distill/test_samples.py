@@ -122,7 +122,7 @@ def answer(sample: Sample) -> str:
 
 
 def test_an_opinion_with_a_stance_is_a_survey_answer_and_an_open_one() -> None:
-    assert outcomes(judged_one()) == {"survey": None, "open": None}
+    assert outcomes(judged_one()) == {"survey": None, "open": None, "reasoned": None}
 
 
 def test_an_opinion_without_a_stance_is_an_open_answer_alone_and_ungrounded() -> None:
@@ -145,13 +145,14 @@ def test_a_norm_or_custom_that_answers_nothing_is_simply_asked_for(kind: Kind, b
 def test_a_row_stands_only_under_a_prompt_that_it_answers(lost: tuple[Relation, str]) -> None:
     everything = {"answers": KEPT, "answers-seed": KEPT, "answers-case": KEPT}
     shapes_by: dict[Criterion, set[str]] = {
-        "answers": {"own"}, "answers-seed": {"open", "survey"}, "answers-case": {"situation"},
+        "answers": {"own"}, "answers-seed": {"open", "survey", "reasoned"}, "answers-case": {"situation"},
     }  # fmt: skip
     one = {"question": QUESTION, "about": "seed"}
-    assert set(outcomes(judged_one(verdicts=everything, **one))) == {"own", "open", "survey", "situation"}
+    told = {"own", "open", "survey", "situation", "reasoned"}
+    assert set(outcomes(judged_one(verdicts=everything, **one))) == told
     for criterion, without in shapes_by.items():
         left = outcomes(judged_one(verdicts=everything | {criterion: lost}, **one))
-        assert left == dict.fromkeys({"own", "open", "survey", "situation"} - without)
+        assert left == dict.fromkeys(told - without)
     nothing = judged_one(verdicts=dict.fromkeys(everything, lost), **one)
     assert list(outcomes(nothing).values()) == ["answers-nothing"]
     assert list(outcomes(nothing, SHAPE_SHARES).values()) == ["answers-nothing"]
@@ -168,7 +169,7 @@ def test_what_one_would_do_in_a_case_is_told_under_the_case_alone(wanted: Any) -
 def test_where_nobody_asked_what_it_answers_the_old_rule_holds() -> None:
     early = judged_one(phase="opening", question=QUESTION)
     assert set(outcomes(early).values()) == {"before-the-question"}
-    assert set(outcomes(judged_one(question=QUESTION))) == {"open", "survey"}
+    assert set(outcomes(judged_one(question=QUESTION))) == {"open", "survey", "reasoned"}
     asked_of = {"answers-seed": KEPT}
     assert set(outcomes(judged_one(phase="opening", verdicts=asked_of)).values()) == {None}  # it answers all the same
 
@@ -219,7 +220,7 @@ def test_a_shape_has_the_same_number_whatever_else_is_wanted() -> None:
         return {one.kind: name.rpartition(".")[2] for name, one in samples_of([item], (), scenario(tuple(wanted)))}
 
     every = numbers(ALL)
-    assert every == {"survey": "x1", "open": "x2", "own": "x3", "situation": "x4", "limit": "x5"}
+    assert every == {"survey": "x1", "open": "x2", "own": "x3", "situation": "x4", "limit": "x5", "reasoned": "x8"}
     assert all(numbers([shape]) == {shape: every[shape]} for shape in every)
     assert list(samples.NUMBERS.values()) == sorted(samples.NUMBERS.values())
 

@@ -18,7 +18,7 @@ from tests.export.test_preference import asked
 USER, ASSISTANT = {"role": "user", "content": "Misafir?"}, {"role": "assistant", "content": "Çay."}
 SYSTEM = {"role": "system", "content": "You live in Konya."}
 
-OF_ROWS = [name for name, known in FORMATS.items() if not known.bundle]
+OF_ROWS = [name for name, known in FORMATS.items() if not (known.bundle or known.shapes)]
 """Formats of rows to train on, and not of tasks for people."""
 
 

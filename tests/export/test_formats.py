@@ -33,7 +33,7 @@ from tests.export.test_preference import asked, change_question
 from tests.support.fakes import ELIF, JENNA, MODERATOR, shipped, turns_of
 
 EVERY: list[tuple[str, tuple[str, ...]]] = [
-    *((form, ()) for form in FORMATS if not FORMATS[form].bundle),
+    *((form, ()) for form in FORMATS if not FORMATS[form].bundle and not FORMATS[form].shapes),
     *((form, ("--dialogues",)) for form in multi_turn()),
 ]
 

@@ -40,6 +40,7 @@ PEOPLE = load_all([])
 WHOLE = (
     "interpret", "people", "slips", "extract", "verify", "reword", "reword-as-published", "lead", "probe-stance",
     "probe-understanding", "rephrase", "row-checks", "same", "render", "render-check", "rate", "audit",
+    "mine-sentences", "mine-synonyms", "mine-same-view", "mine-norms", "mine-reasons", "mine-pairs",
 )  # fmt: skip
 """Prompts that are sent as they stand: what is asked about goes into the user message."""
 AT_THE_TABLE = {
@@ -48,7 +49,17 @@ AT_THE_TABLE = {
 }  # fmt: skip
 """What every language has of its own for a talk."""
 IN_EVERY_LANGUAGE = {*AT_THE_TABLE, "ask"}
-IN_PARTS = ("self-guidance", "free-chat", "talk", "moves", "judges", "scales", "cross-check-small", "same-known")
+IN_PARTS = (
+    "self-guidance",
+    "free-chat",
+    "talk",
+    "moves",
+    "judges",
+    "scales",
+    "cross-check-small",
+    "same-known",
+    "mine-pairs-known",
+)
 
 
 def castings(setting: str) -> list[tuple[Casting, Scenario]]:
@@ -388,11 +399,10 @@ def test_every_sample_of_every_persona_is_rendered_whole(setting: str) -> None:
             item = next(item for item in items if item.statement.id == sample.statement_id)
             speaker = item.speaker.persona
             assert speaker.country_name in (user if sample.kind == "contrast" else system)["content"]
-            assert (sample.kind in ("limit", "contrast", "survey")) or assistant[
-                "content"
-            ] == item.statement.first_person
+            said = assistant["content"].rpartition("\n\n")[0] if sample.kind == "reasoned" else assistant["content"]
+            assert sample.kind in ("limit", "contrast", "survey") or said == item.statement.first_person
             seen.add((item.statement.kind, sample.kind))
     told = {(kind, shape) for kind in get_args(Kind) for shape in ("own", "situation", "limit", "decline")}
-    told |= {("opinion", "open"), ("opinion", "survey"), ("norm", "norm"), ("custom", "norm")}
+    told |= {("opinion", "open"), ("opinion", "survey"), ("opinion", "reasoned"), ("norm", "norm"), ("custom", "norm")}
     assert told <= seen
     assert {shape for _, shape in seen} == set(get_args(Shape)) - ({"contrast"} if setting == "in-cultural" else set())

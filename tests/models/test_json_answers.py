@@ -31,6 +31,10 @@ from culturepark.errors import Missed, PromptCut, TooLong
 from culturepark.evaluate.audit import Audited
 from culturepark.evaluate.judging import shape_of as rating_on
 from culturepark.languages import load_language
+from culturepark.mine.norms import Norms, Reasonings
+from culturepark.mine.relations import Related
+from culturepark.mine.sentences import Compared as ComparedViews
+from culturepark.mine.sentences import Sentences
 from culturepark.models.chat import Reply
 from culturepark.models.json_answers import lists_of, parse
 from culturepark.run.rating import Rated
@@ -271,6 +275,12 @@ SHAPES: dict[str, Any] = {
     "render": Items[Rendered],
     "render-check": Items[ComparedRendering],
     "audit": Items[Audited],
+    "mine-sentences": Sentences,
+    "mine-synonyms": Sentences,
+    "mine-same-view": Items[ComparedViews],
+    "mine-norms": Norms,
+    "mine-reasons": Reasonings,
+    "mine-pairs": Items[Related],
     "rate": rating_on(find_scale("competence").model_copy(update={"lines": ("first", "second")})),
 }
 """Every prompt whose answer is JSON; that of `people` is another for each draft, and shows no shape."""
@@ -298,7 +308,7 @@ def test_no_module_asks_for_json_with_another_prompt() -> None:
         if re.search(r"await (?:asker\.json|each)\(|Schema\(\"", one.read_text("utf-8"))
     }
     stages = {"extract", "judge_json", "row_checks", "reword", "ask", "checks", "rating", "writer", "slips", "probes"}
-    stages |= {"rephrase", "same", "render", "audit", "judging"}
+    stages |= {"rephrase", "same", "render", "audit", "judging", "sentences", "norms", "relations"}
     assert asking == stages | {"agents", "trial"}  # `trial` asks as `judge_json` does
 
 

@@ -77,7 +77,7 @@ ASK: dict[str, list[str]] = {
     "talk": ["talk", "--run-id", "t"],
 }
 """Commands that ask models which a store names, each so that it would ask something."""
-NAMED_BY_THE_USER = {"serve", "simulate", "people", "doctor", "evaluate", "judge", "suites", "filter", "loop"}
+NAMED_BY_THE_USER = {"serve", "simulate", "people", "doctor", "evaluate", "judge", "suites", "filter", "loop", "mine"}
 """Commands whose models the command line names."""
 NONE = {
     "runs", "calls", "merge", "stats", "trace", "select", "selections", "queue", "review", "export", "views", "report",
