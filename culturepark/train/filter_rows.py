@@ -21,6 +21,7 @@ from culturepark.evaluate.ratings import PANELS, rated, together
 from culturepark.files import clipped, is_folder, some_of
 from culturepark.models.filter import Text
 from culturepark.models.kinds import kind_of
+from culturepark.store.tables import PERSON
 
 LABEL = "label"
 """The name of the scale of a file that has labels and no ratings."""
