@@ -14,6 +14,7 @@ from typing import Any
 
 from culturepark.catalog.files import read_lines, shown
 from culturepark.catalog.scales import Scale, find_scale, shipped_scales
+from culturepark.domain import PERSON
 from culturepark.errors import CatalogError, Problem, UsageError
 from culturepark.evaluate.answers import Sheet
 from culturepark.evaluate.figures import Score
@@ -21,7 +22,6 @@ from culturepark.evaluate.ratings import PANELS, rated, together
 from culturepark.files import clipped, is_folder, some_of
 from culturepark.models.filter import Text
 from culturepark.models.kinds import kind_of
-from culturepark.store.tables import PERSON
 
 LABEL = "label"
 """The name of the scale of a file that has labels and no ratings."""
