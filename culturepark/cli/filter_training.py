@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from culturepark.errors import UsageError
 from culturepark.evaluate.evaluation import score_of, sheet_of
 from culturepark.files import clipped, exists
 from culturepark.store import evaluations as kept
+from culturepark.store.artefacts import TrainedOn, put_artefact
 from culturepark.store.store import Store
 from culturepark.terminal.safe import tell, write
 from culturepark.train.filter import FilterFigures, train
@@ -46,6 +48,13 @@ def train_filter(
     data = rows_named(pairs, store_url, flag=flag, scales=scales, bars=bars, licence=licence)
     with counting("settings") as progress:
         result = train(data, out, seed=seed, features=list(features) or None, progress=Quiet().fetching, tell=progress)
+    store = Store(store_url)
+    put_artefact(
+        store, "filter", str(out), result.digest, base="", export_manifest_sha256=None,
+        settings={"source": data.source, "seed": seed, "features": result.features, "licence": licence},
+        figures={"rows": result.rows, "choices": result.choices},
+        rows=[TrainedOn(row.id, hashlib.sha256(row.text.text.encode()).hexdigest()) for row in data.rows],
+    )  # fmt: skip
     show(result, out, as_json)
     return 0
 

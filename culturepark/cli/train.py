@@ -33,20 +33,26 @@ Example: culturepark train runs/mine --share 0.25 --out runs/adapters/quarter
 On pairs of answers, from a model of the hub, merged into one file (with a GPU it is used):
 Example: culturepark train runs/pairs --method dpo --base gguf:models/qwen.gguf --merge
 \b
+A filter out of rated rows, or of the ratings of an evaluation:
+Example: culturepark train rated.jsonl --method filter --flag hateful --out runs/filters/mine
+\b
 Experimental: adapters out of descriptions, trained on the rows of all cultures at once, with every control:
 Example: culturepark train runs/facts --method hyper --descriptions mine.yaml --out runs/hyper
 """
 )
 def train(
     export: Annotated[
-        Path, typer.Argument(metavar="EXPORT", help="The folder of an export, or one .jsonl file of it.")
+        Path,
+        typer.Argument(
+            metavar="EXPORT", help="The folder of an export, or one .jsonl file of it; for a filter, rated rows."
+        ),
     ],
     base: Annotated[
         str,
         typer.Option(metavar="SPEC", help="What is trained from: embedded, gguf:PATH, a folder, ORGANISATION/NAME."),
     ] = "embedded",
     method: Annotated[
-        Literal["sft", "dpo", "kto", "simpo", "hyper"],
+        Literal["sft", "dpo", "kto", "simpo", "filter", "hyper"],
         typer.Option(
             help="sft learns answers; dpo and simpo learn from pairs, kto from answers with a label; hyper learns to "
             "make adapters out of descriptions."
@@ -101,6 +107,28 @@ def train(
     unseen: Annotated[
         bool, typer.Option("--unseen/--no-unseen", help="Of hyper: also without each community in turn.")
     ] = True,
+    features: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME", help="Of filter: features to choose among, as e5+grams. Repeatable. [default: all]"
+        ),
+    ] = None,
+    flag: Annotated[
+        list[str] | None, typer.Option(metavar="LABEL", help="Of filter: a label that it has to find. Repeatable.")
+    ] = None,
+    scale: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SCALE", help="Of filter: a scale of the file's ratings, by name or file. Repeatable."),
+    ] = None,
+    bar: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SCALE=NUMBER", help="Of filter: people object below it. Repeatable. [default: the middle]"
+        ),
+    ] = None,
+    licence: Annotated[
+        str, typer.Option("--license", metavar="ID", help="Of filter: what its card says of the rows.")
+    ] = "",
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="`auto`: a GPU if there is one.")] = "auto",
     merge: Annotated[bool, typer.Option("--merge", help="Write base and adapter as one GGUF too.")] = False,
     seed: Annotated[int, typer.Option(help="Of the order of rows and the first weights.", min=0, max=2**32 - 1)] = 1,
@@ -118,6 +146,14 @@ def train(
     from culturepark.train.make import make
 
     folder = out or Path(FOLDER, "-".join(filter(None, (export.resolve().stem, culture, method, str(seed)))))
+    if method == "filter":
+        from culturepark.cli.filter_training import train_filter
+
+        folder = out or Path("runs/filters", export.stem)
+        return train_filter(
+            str(export), folder, store_url=store_url, seed=seed, features=features or [], flag=flag or [],
+            scales=scale or [], bars=bar or [], licence=licence, as_json=as_json,
+        )  # fmt: skip
     if method == "hyper":
         from culturepark.cli.adapter import joint_settings, train_joint
         from culturepark.errors import UsageError
@@ -125,9 +161,7 @@ def train(
         others = {"--culture": culture, "--beta": beta, "--max-steps": max_steps, "--merge": merge or None}
         others["--share"] = share if share < 1 else None
         if given := next((name for name, value in others.items() if value is not None), None):
-            raise UsageError(
-                f"{given} does not go with --method hyper, which takes all rows of all cultures"
-            )
+            raise UsageError(f"{given} does not go with --method hyper, which takes all rows of all cultures")
         joint = joint_settings(rank, batch, rate, epochs, max_length, last_layers, seed, device)
         names = [decodable(text) for text in described_as or []]
         return train_joint(export, base, joint, descriptions, names, unseen, folder, store_url, dry_run, as_json)
