@@ -11,7 +11,6 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -34,8 +33,6 @@ FEATURES: Mapping[str, tuple[tuple[Encoders, ...], bool]] = {
     "e5+minilm+grams": (("e5", "minilm"), True),
 }
 """Name of a set of features -> its encoders, and whether n-grams are among it."""
-USUAL = "e5+grams"
-"""Taken unless another set is clearly better: it sees meaning and spelling in all languages, by one encoder."""
 STRENGTHS = (1.0, 3.0, 10.0, 30.0)
 """Inverse strength of the penalty (scikit-learn's C), from strong to weak."""
 FIRST = 10.0
@@ -305,25 +302,10 @@ class Fitter:
             self.tick()
         return self._tried[choice][0]
 
-    @property
-    def groups(self) -> list[str]:
-        return [self.seen.groups[row] for row in self.task.rows.tolist()]
-
     def share(self, features: str) -> float:
         """Return the loss with a set of features as a share of that of a constant."""
-        return self.loss(Choice(features, FIRST, 0.0)) / self._null
-
-    def gains(self, one: str, other: str) -> Floats:
-        """Return by how much each row's loss is smaller with another set of features, as the same share."""
-        for features in (one, other):
-            self.loss(Choice(features, FIRST, 0.0))
-        first, second = (losses_of(self.task, self._tried[Choice(name, FIRST, 0.0)][1]) for name in (one, other))
-        gains: Floats = (first - second) / self._null
-        return gains
-
-    @cached_property
-    def _null(self) -> float:
-        return max(loss_of(self.task, constant_scores(self.task)), 1e-12)
+        null = loss_of(self.task, constant_scores(self.task))
+        return self.loss(Choice(features, FIRST, 0.0)) / max(null, 1e-12)
 
     def best(self, features: str) -> Choice:
         """Return the best strength, and whether cultures have weights of their own."""
@@ -340,7 +322,7 @@ class Fitter:
         choice = self.best(features)
         scores = self._tried[choice][1] if choice in self._tried else constant_scores(task)
         rows = task.rows.tolist()
-        head = head_of(task, scores, [seen.languages[row] for row in rows], self.groups, self.seed)
+        head = head_of(task, scores, [seen.languages[r] for r in rows], [seen.groups[r] for r in rows], self.seed)
         own = self.cultures if choice.own else ()
         whole = matrix(seen, scaler, features, task.rows)
         offsets, weights = with_cultures(seen, whole, task, choice, own, self.seed)
@@ -400,44 +382,21 @@ def fit_all(
 
 
 def best_of(fitters: Sequence[Fitter], features: Sequence[str]) -> str:
-    """Return the set of features with the least loss over all tasks, each as a share of that of a constant; but the
-    usual set, unless the other is better by more than a standard error over groups.
-
-    (The rule of one standard error: Breiman et al. 1984. Without it, eleven sets of 236 to 2,035 rows got what
-    chance preferred: in eight of them the usual set was better on rows that were not seen.)
-    """
-    usual = USUAL if USUAL in features else features[0]
+    """Return the set of features with the least loss over all tasks, each as a share of that of a constant."""
     if len(features) < 2 or not all(fitter.folds for fitter in fitters):
-        return usual
-    best = min(features, key=lambda name: sum(fitter.share(name) for fitter in fitters))
-    gains = np.concatenate([fitter.gains(usual, best) for fitter in fitters])
-    groups = [group for fitter in fitters for group in fitter.groups]
-    return best if gains.mean() > standard_error(gains, groups) else usual
-
-
-def standard_error(values: Floats, groups: Sequence[str]) -> float:
-    """Return the standard error of a mean, where the values of a group hang together."""
-    numbers = {group: n for n, group in enumerate(dict.fromkeys(groups))}
-    sums = np.bincount([numbers[group] for group in groups], values - values.mean(), len(numbers))
-    return float(np.sqrt((sums**2).sum()) / len(values))
+        return features[0]
+    return min(features, key=lambda name: sum(fitter.share(name) for fitter in fitters))
 
 
 def rows_of(tasks: Sequence[Task]) -> Ints:
     return np.unique(np.concatenate([task.rows for task in tasks]))
 
 
-def losses_of(task: Task, scores: Floats) -> Floats:
-    """Return each row's loss: cross-entropy of a label in nats, squared error of a rating."""
-    if task.scale.kind == "rating":
-        squares: Floats = (scores - task.targets) ** 2
-        return squares
-    # log(1 + e^x) without overflow
-    entropies: Floats = np.logaddexp(0, scores) - task.targets * scores
-    return entropies
-
-
 def loss_of(task: Task, scores: Floats) -> float:
-    return float(losses_of(task, scores).mean())
+    if task.scale.kind == "rating":
+        return float(((scores - task.targets) ** 2).mean())
+    # log(1 + e^x) without overflow
+    return float((np.logaddexp(0, scores) - task.targets * scores).mean())
 
 
 # --- calibration -------------------------------------------------------------------------------------
