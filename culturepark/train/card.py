@@ -54,6 +54,7 @@ def write_card(
         licences=sorted({licences.of_model(spec) for run in runs for spec in writers(run)}),
         warranty=warranty(manifest),
         provenance=provenance(manifest),
+        labels=labels(manifest),
         scopes=scopes(manifest, examples.culture),
         scripted=small_words(runs),
         notes=[*drawn_notes(manifest), *examples.notes, *outcome.notes],
@@ -105,6 +106,19 @@ def warranty(manifest: Mapping[str, Any]) -> str:
             f"{rate.get('wrong', '?')} wrong; the rate may be as high as {rate.get('high', '?')}."
         )
     return " ".join(said)
+
+
+def labels(manifest: Mapping[str, Any]) -> str:
+    """Return whose ratings decided which answer is the better one, in words; empty where nothing was decided."""
+    given = manifest.get("labels")
+    if not isinstance(given, Mapping):
+        return ""
+    judges = given.get("judges")
+    named = f" ({', '.join(map(str, judges))})" if isinstance(judges, list) and judges else ""
+    return (
+        f"Which answers are the better ones follows {given.get('basis', 'labels')}: {given.get('rows_by_people', 0)} rows "
+        f"rest on people's, {given.get('rows_by_models', 0)} on models'{named}."
+    )
 
 
 def provenance(manifest: Mapping[str, Any]) -> str:

@@ -151,9 +151,7 @@ SHIPPED = {
 
 
 def test_there_is_a_schema_for_every_kind() -> None:
-    assert kinds() == sorted(SHIPPED) == sorted(
-        [*scenarios.KINDS, *suite_checks.KINDS, *loops.KINDS, *words.KINDS]
-    )
+    assert kinds() == sorted(SHIPPED) == sorted([*scenarios.KINDS, *suite_checks.KINDS, *loops.KINDS, *words.KINDS])
 
 
 @pytest.mark.parametrize("kind", SHIPPED)

@@ -238,10 +238,21 @@ def test_the_card_says_what_it_must_not_be_used_for(base: Path) -> None:
     rows(Path("out"), 4)
     assert train(base, "--max-steps", "1", "--out", "a").code == 0
     card = Path("a/README.md").read_text("utf-8")
+    assert "rows rest on people's" not in card
     assert "no evidence of what anybody thinks" in card
     assert "There was no manifest beside the rows" in card
     assert "base_model:" in card
     assert Path("a/loss.svg").read_text("utf-8").startswith("<svg")
+
+
+def test_the_card_says_whose_ratings_decided() -> None:
+    from culturepark.train.card import labels
+
+    of_models = {"basis": "ratings", "judges": ["openai:a"], "rows_by_people": 0, "rows_by_models": 9}
+    assert labels({"labels": of_models}) == (
+        "Which answers are the better ones follows ratings: 0 rows rest on people's, 9 on models' (openai:a)."
+    )
+    assert labels({}) == labels({"labels": None}) == ""
 
 
 WRONG = {
