@@ -1,7 +1,7 @@
 """The commands that mine without a talk: mine seeds, mine norms, mine registry."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -9,12 +9,13 @@ from culturepark.cli import completion
 from culturepark.cli.options import STORE, UNLIMITED, Json, Limits, Roles, StoreUrl, decodable, gather
 from culturepark.run import Until
 
-if TYPE_CHECKING:
-    pass
-
 app = typer.Typer()
 mine = typer.Typer(
-    help="Mine data without a talk: survey questions in other words, norms of a topic; a registry of what was told."
+    help="Mine data without a talk: survey questions in other words, norms of a topic; a registry of what was told.",
+    epilog="""\b
+Questions of a survey as they stand, with drawn answers; asks no model:
+Example: culturepark mine seeds --survey wvs7 --how none --culture turkish
+""",
 )
 app.add_typer(mine, name="mine")
 
