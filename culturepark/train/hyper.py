@@ -287,7 +287,8 @@ def check_sizes(path: Path, tensors: Mapping[str, Floats], shape: Shape, communi
 
 def save_tensors(path: Path, tensors: Mapping[str, Floats]) -> None:
     """Write tensors beside the file and move them to its place, so that a killed process leaves no half of one."""
-    numpy_files().save_file({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, part(path))
+    # not `save_file`, whose files nobody but their owner may read
+    part(path).write_bytes(numpy_files().save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}))
     part(path).replace(path)
 
 
