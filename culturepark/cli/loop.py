@@ -60,7 +60,7 @@ def loop(
     A loop file names rows, cultures, trainings and controls. What is done is not done again: after a stop the same
     command goes on where it was.
     """
-    from culturepark.errors import Interrupted
+    from culturepark.errors import CultureparkError, Interrupted, UsageError
     from culturepark.loop.plan import read_plan
     from culturepark.store.store import Store
     from culturepark.terminal.safe import tell, write
@@ -79,6 +79,10 @@ def loop(
         Doing(plan, store, hands(concurrency, limits)).do(until)
     except KeyboardInterrupt:  # between two steps, or while a model is being loaded
         raise Interrupted("stopped; the same command goes on where it was") from None
+    except CultureparkError as error:
+        if not isinstance(error, UsageError):
+            tell("what is done is kept: the same command goes on where it was, and --so-far says what is known by now")
+        raise
     if until != "verdict":
         tell(f"done until {until}; the same command without --until goes on")
         write(json.dumps([step.model_dump(mode="json") for step in steps(plan, store)]) if as_json else str(plan.out))

@@ -21,6 +21,7 @@ from culturepark.loop.values import SPLITS, Measured, Split, Values, measured, m
 from culturepark.loop.verdict import (
     ALL,
     BASE,
+    SOME_SEEDS,
     Cell,
     Contrast,
     Trained,
@@ -82,6 +83,9 @@ class Reading(Noun):
 
     culture: str
     says: str
+    base_skill: float | None = None
+    """Skill of the base beside the stronger constant; None for all cultures together, and where there are no nulls."""
+    talk_skill: float | None = None
 
 
 class Point(Noun):
@@ -181,6 +185,7 @@ def document(plan: Plan, store: Store) -> Document:
     smaller = base.smaller_is_better[metric]
     found = every_contrast(plan, trained, base.values[metric], splits, metric, smaller)
     held = splits["held-out"]
+    level_lines = [line for name in SPLITS for line in levels(plan, base, trained, metric, name, splits[name])]
     cells = [
         cell
         for arm in dict.fromkeys(who[0] for who in trained)
@@ -209,11 +214,16 @@ def document(plan: Plan, store: Store) -> Document:
         metric=metric,
         smaller_is_better=smaller,
         readings=tuple(
-            Reading(culture=culture, says=reading(found, culture))
+            Reading(
+                culture=culture,
+                says=reading(found, culture),
+                base_skill=skill_in(level_lines, BASE, culture),
+                talk_skill=skill_in(level_lines, arming.TALK, culture),
+            )
             for culture in (*plan.cultures, *([ALL] if len(plan.cultures) > 1 else []))
         ),
         contrasts=tuple(found),
-        levels=tuple(level for name in SPLITS for level in levels(plan, base, trained, metric, name, splits[name])),
+        levels=tuple(level_lines),
         matrix=tuple(cells),
         curve=tuple(curve(plan, found, arms)),
         adapters=tuple(made),
@@ -264,8 +274,19 @@ def every_contrast(
         tests = sided([(arm, BASE) for arm in shares], trained, base, plan.cultures, "held-out", held)
         found += contrasts(tests, metric, smaller, OF_SHARES)
     if len(plan.cultures) > 1 and plan.file.evaluate.cross:
-        found += contrasts(own_people(arming.TALK, trained, base, plan.cultures, held), metric, smaller, OF_OWN)
+        own = contrasts(own_people(arming.TALK, trained, base, plan.cultures, held), metric, smaller, OF_OWN)
+        found += [contrast.model_copy(update={"verdict": whose(contrast)}) for contrast in own]
     return found
+
+
+def whose(contrast: Contrast) -> str:
+    """Return in words whose people an adapter moved towards."""
+    if contrast.word in ("no difference", "too few"):
+        return contrast.verdict
+    is_own = contrast.word in ("nearer", "better", "higher")
+    sides = ("its own people", "the others") if is_own else ("the others", "its own people")
+    doubt = contrast.verdict.partition(SOME_SEEDS)[1]
+    return f"moved towards {sides[0]} more than towards {sides[1]}{doubt}"
 
 
 def levels(plan: Plan, base: Measured, trained: Trained, metric: str, split: str, items: frozenset[str]) -> list[Level]:
@@ -305,6 +326,12 @@ def levels(plan: Plan, base: Measured, trained: Trained, metric: str, split: str
                 found.append(line(arm, fmean(means.values()), n, {s: rounded(v) or 0.0 for s, v in means.items()}))
         found += [line(f"null: {name}", fmean(of.values()), len(of), {}) for name, of in beside.items() if of]
     return found
+
+
+def skill_in(lines: Sequence[Level], who: str, culture: str) -> float | None:
+    """Return the skill of somebody on held-out items."""
+    found = (line.skill for line in lines if (line.who, line.culture, line.split) == (who, culture, "held-out"))
+    return next(found, None)
 
 
 def curve(plan: Plan, found: Sequence[Contrast], arms: Mapping[str, int]) -> list[Point]:

@@ -344,8 +344,8 @@ def steps_of_loop(plan: Plan, store: Store | None, store_option: str = "") -> li
     add("rows", "all rows", plan.export_command(names), rows is not None, False, None)
     myself = ["culturepark", "loop", str(plan.path), "--out", str(plan.out)]
     arms = plan.arm_names()
-    if rows and any(arm.startswith("shape-") for arm in rows):  # those of too few rows have none
-        arms = [arm for arm in arms if arm in rows or not arm.startswith("shape-")]
+    if rows and shapes_made(plan) == list(plan.file.shapes):  # shapes of too few rows have no arm
+        arms = [arm for arm in arms if arm in rows or arm in plan.file.controls]
     ready = rows is not None and {arming.TALK, *plan.file.controls} <= rows.keys()
     add("rows", f"arms of equal size: {', '.join(arms)}", [*myself, "--until", "rows"], ready, rows is not None, None)
 
@@ -381,6 +381,14 @@ def arms_made(plan: Plan) -> dict[str, int] | None:
         return {name: int(made["arms"][name]) for name in wanted if name in made["arms"]}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def shapes_made(plan: Plan) -> list[str]:
+    """Return the shapes that arms were wanted of when rows were written."""
+    try:
+        return list(json.loads((plan.out / "rows" / arming.MADE).read_bytes()).get("shapes", []))
+    except (OSError, ValueError, AttributeError, TypeError):
+        return []
 
 
 class Forecast:

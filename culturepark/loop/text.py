@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from culturepark.glossary import counted
-from culturepark.loop.document import MAIN, OF_OWN, OF_SHAPES, Document, Level
+from culturepark.loop.document import MAIN, OF_OWN, OF_SHAPES, Document, Level, Reading
 from culturepark.loop.verdict import ALL, BASE, Contrast
 from culturepark.terminal.safe import safe
 
@@ -33,10 +33,11 @@ def screen(document: Document) -> Iterator[str]:
     yield f"  measure: {safe(document.metric or '')} ({better} is better)"
     yield ""
     for one in document.readings:
-        yield f"{called(one.culture)}: {one.says}"
+        yield f"{called(one.culture)}: {one.says}{skills(one)}"
     yield ""
-    tables = (table for table in contrast_tables(document) if table[1])
-    for title, rows in tables:
+    for title, rows in contrast_tables(document, splits=("held-out",)):
+        if not rows:
+            continue
         yield title
         yield from aligned([CONTRAST_HEAD, *rows])
         yield ""
@@ -44,6 +45,14 @@ def screen(document: Document) -> Iterator[str]:
     if (more := len(document.missing) - 5) > 0:
         yield f"unfinished: {more} more"
     yield from (f"note: {limit}" for limit in document.limits)
+
+
+def skills(one: Reading) -> str:
+    """Return how a reading stands beside the stronger constant, since one may be nearer and still know nothing."""
+    if one.base_skill is None or one.talk_skill is None:
+        return ""
+    beside = "" if one.talk_skill > 0 else ": still no nearer than knowing nothing"
+    return f" (skill beside the stronger constant: base {one.base_skill:+.2f}, talk {one.talk_skill:+.2f}{beside})"
 
 
 def called(culture: str) -> str:
@@ -59,11 +68,12 @@ def aligned(rows: Rows) -> Iterator[str]:
 CONTRAST_HEAD = ("about", "side", "beside", "difference", "95% interval", "p (Holm)", "by seed", "items", "verdict")
 
 
-def contrast_tables(document: Document) -> Iterator[tuple[str, Rows]]:
+def contrast_tables(document: Document, splits: Iterable[str] = tuple(SPLIT_NAMES)) -> Iterator[tuple[str, Rows]]:
     """Yield the tables of tests with their titles."""
-    for split, title in SPLIT_NAMES.items():
+    for split in splits:
         own = [c for c in document.contrasts if c.family == MAIN and c.split == split]
-        yield f"{title} ({counted(len(document.splits.get(split, ())), 'item')})", list(map(contrast_row, own))
+        items = counted(len(document.splits.get(split, ())), "item")
+        yield f"{SPLIT_NAMES[split]} ({items} of the suite)", list(map(contrast_row, own))
     yield "Own people beside the others", [contrast_row(c) for c in document.contrasts if c.family == OF_OWN]
     shapes = [contrast_row(c) for c in document.contrasts if c.family == OF_SHAPES]
     yield "Shapes of samples, at equal size", shapes
@@ -110,7 +120,7 @@ def blocks(document: Document) -> Iterator[str]:
     if document.missing:
         yield "**Not finished:** " + "; ".join(document.missing) + "."
     yield "## What it comes to"
-    yield "\n".join(f"- **{called(one.culture)}**: {one.says}." for one in document.readings)
+    yield "\n".join(f"- **{called(one.culture)}**: {one.says}{skills(one)}." for one in document.readings)
     metric = document.metric or ""
     yield (
         f"The measure is `{metric}`: {METRICS.get(metric, 'as the suite has it')}. A difference is that of `side` less "

@@ -22,6 +22,7 @@ from culturepark.loop.values import Place, Values
 ALL = "all"
 """All cultures of the loop together."""
 BASE = "base"
+SOME_SEEDS = ", though not with every seed of the trainings"
 OPPOSITES = {"nearer": "farther", "better": "worse", "higher": "lower"}
 Word = Literal["nearer", "farther", "better", "worse", "higher", "lower", "no difference", "too few"]
 Who = tuple[str, str]
@@ -230,7 +231,7 @@ def sentence(a: str, b: str, word: Word, seen: float | None, fewest: int, by_see
         limit = "" if seen is None else f" (it would have seen {seen:.4f} or more)"
         return f"no difference that this test could see{limit}"
     agree = len({value > 0 for value in by_seed}) <= 1
-    doubt = "" if agree else ", though not with every seed of the trainings"
+    doubt = "" if agree else SOME_SEEDS
     return f"{a} is {word} than {b}{doubt}"
 
 

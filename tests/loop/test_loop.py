@@ -141,7 +141,8 @@ def test_from_rows_to_a_verdict_that_finds_what_was_planted(base: Path, endpoint
     assert levels["talk", "german"] < levels["base", "german"] < levels["null: uniform", "german"]
     assert {point["share"] for point in document["curve"]} == {0.5, 1.0}
     told = Path("out/README.md").read_text("utf-8")
-    assert "**german**: talk is nearer than the base, and than every control." in told
+    assert "**german**: talk is nearer than the base, and than every control (skill beside the stronger" in told
+    assert "moved towards its own people more than towards the others" in told
     assert "A script wrote the rows" in told
     assert "about turkish" in told
 
