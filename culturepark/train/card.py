@@ -116,8 +116,8 @@ def labels(manifest: Mapping[str, Any]) -> str:
     judges = given.get("judges")
     named = f" ({', '.join(map(str, judges))})" if isinstance(judges, list) and judges else ""
     return (
-        f"Which answers are the better ones follows {given.get('basis', 'labels')}: {given.get('rows_by_people', 0)} rows "
-        f"rest on people's, {given.get('rows_by_models', 0)} on models'{named}."
+        f"Which answers are the better ones follows {given.get('basis', 'labels')}: "
+        f"{given.get('rows_by_people', 0)} rows rest on people's, {given.get('rows_by_models', 0)} on models'{named}."
     )
 
 
