@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +11,13 @@ from culturepark.cli.table import print_table
 from culturepark.errors import UsageError
 from culturepark.evaluate.evaluation import score_of, sheet_of
 from culturepark.files import clipped, exists
+from culturepark.models.chat import digest
+from culturepark.models.filter import WEIGHTS
 from culturepark.store import evaluations as kept
 from culturepark.store.artefacts import TrainedOn, put_artefact
 from culturepark.store.store import Store
 from culturepark.terminal.safe import tell, write
+from culturepark.train.artefact import sha256_of
 from culturepark.train.filter import FilterFigures, train
 from culturepark.train.filter_card import METRICS, interval, number, parts_of
 from culturepark.train.filter_rows import Rated, bars_of, rated_answers, rated_rows
@@ -50,10 +52,15 @@ def train_filter(
         result = train(data, out, seed=seed, features=list(features) or None, progress=Quiet().fetching, tell=progress)
     store = Store(store_url)
     put_artefact(
-        store, "filter", str(out), result.digest, base="", export_manifest_sha256=None,
+        store, "filter", str(out), sha256_of(out / WEIGHTS), base="", export_manifest_sha256=None,
         settings={"source": data.source, "seed": seed, "features": result.features, "licence": licence},
-        figures={"rows": result.rows, "choices": result.choices},
-        rows=[TrainedOn(row.id, hashlib.sha256(row.text.text.encode()).hexdigest()) for row in data.rows],
+        figures={"rows": result.rows, "choices": result.choices}
+        | {f"{figure.metric} {figure.group}": figure.value for figure in result.figures},
+        rows=[
+            # A kept row of a run was rated as an item of its own id: by that `trace` leads to it.
+            TrainedOn(row.group if data.of_store else row.id, digest(row.text.prompt, row.text.text))
+            for row in data.rows
+        ],
     )  # fmt: skip
     show(result, out, as_json)
     return 0

@@ -82,6 +82,8 @@ class Rated:
     """A file's name, or the id of an evaluation."""
     licence: str = ""
     """Empty where nobody has said."""
+    of_store: bool = False
+    """Whether they are answers of an evaluation, whose groups are keys of items: of a run's rows, their ids."""
 
 
 # --- from a file -------------------------------------------------------------------------------------
@@ -303,7 +305,7 @@ def rated_answers(
         )
     if not rows:
         raise UsageError(f"{source} has no ratings; `culturepark judge {source}` has its answers rated")
-    return Rated(tuple(rows), tuple(scales), source, licence)
+    return Rated(tuple(rows), tuple(scales), source, licence, of_store=True)
 
 
 def several_judges(rows: Iterable[Row], scale: Measured) -> dict[str, dict[str, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import io
 import json
@@ -25,7 +26,7 @@ from culturepark.train.filter_rows import lines_in
 from culturepark.train.moderation import ModerationServer
 from tests.cli.test_cli import Done, cli, rows_of
 from tests.support.endpoint import Endpoint
-from tests.support.filters import RUDE, by_hand, write
+from tests.support.filters import RUDE, by_hand, labelled, write
 from tests.support.rating import answers, judge, suite
 
 BAD, GOOD = f"You are {RUDE}, all of you.", "We bake bread in the morning."
@@ -233,6 +234,25 @@ def test_serve_says_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "/v1/moderations; Ctrl-C ends it" in done.err
 
 
+# --- from rows to verdicts ---------------------------------------------------------------------------
+
+
+def test_one_command_trains_what_another_looks_with() -> None:
+    labelled(Path("rows.jsonl"), 80)
+    Path("texts.txt").write_text(f"{GOOD}\nriver {RUDE} bread {RUDE}\n")
+    done = cli("train", "rows.jsonl", "--method", "filter", "--flag", "rude", "--features", "grams", "--out", "learnt")
+    assert done.code == 0, done.err
+    assert "macro-F1" in done.out
+    (artefact,) = rows_of("artefact")
+    assert (artefact["kind"], artefact["path"]) == ("filter", "learnt")
+    assert artefact["sha256"] == hashlib.sha256(Path("learnt/weights.npz").read_bytes()).hexdigest()
+    assert len(rows_of("trained")) == 80
+    shown = cli("filter", "texts.txt", "--model", "filter:learnt", "--json")
+    assert [row["flagged"] for row in shown.json["rows"]] == [False, True]
+    again = cli("train", "rows.jsonl", "--method", "filter", "--flag", "rude", "--out", "learnt")
+    assert (again.code, "not empty" in again.err) == (2, True)
+
+
 # --- a judge -----------------------------------------------------------------------------------------
 
 
@@ -370,6 +390,9 @@ def test_a_filter_learns_from_what_judges_and_people_said_of_an_evaluation(
     result = training.train(data, Path("learnt"), features=["grams"])
     assert any("rated by models alone" in note for note in result.notes)
     assert (result.rows, result.groups) == (16, 8)
+    done = cli("train", evaluated, "--method", "filter", "--features", "grams", "--out", "stored")
+    assert done.code == 0, done.err
+    assert {row["row_id"] for row in rows_of("trained")} == {row.group for row in data.rows}
 
 
 def test_a_run_that_is_no_evaluation_is_named() -> None:
