@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from culturepark.domain import Shape
 from culturepark.errors import UsageError
 from culturepark.plugins import Registry
+
+if TYPE_CHECKING:
+    from culturepark.domain import Shape
 
 Messages = Sequence[Mapping[str, str]]
 Column = tuple[str, ...] | type[bool]
