@@ -112,7 +112,7 @@ class Advance:
     begun_at: int
     """Steps that were done before this process."""
     seconds: float
-    """Since it began."""
+    """Spent on its steps since it began."""
 
     @property
     def seconds_left(self) -> float:
@@ -194,6 +194,7 @@ def train(
     losses = Measured(out / LOSSES, [example.row for example in held])
 
     whole, *others = fits
+    timed.begin()
     weights = fitted(adapted, whole, settings, out / CHECKPOINTS, timed.step)
     timed.end(whole)
     hyper = saved(out, base, shape, weights, vectors, identity, encoder, names, descriptions)
@@ -217,6 +218,7 @@ def train(
     plain = dict.fromkeys(names, plain_z(shape, adapted.device)[0])
     for fit in others:
         kind, _, community = fit.name.partition(":")
+        timed.begin()
         made = fitted(adapted, fit, settings, out / CHECKPOINTS, timed.step)
         timed.end(fit)
         mine = [example for example in held if community in ("", example.row.community)]
@@ -405,12 +407,20 @@ class Timed:
         self.settings = settings
         self.total = sum(fit.steps(settings) for fit in fits)
         self.before = self.made = 0
-        self._watch, self._begun = watch, monotonic()
+        self.spent = 0.0
+        """Seconds in fits; what is measured between them would make the steps look slow."""
+        self._watch, self._last = watch, monotonic()
+
+    def begin(self) -> None:
+        self._last = monotonic()
 
     def step(self, step: Step) -> None:
+        now = monotonic()
+        self.spent += now - self._last
+        self._last = now
         self.made += 1
         done = self.before + step.done
-        self._watch(Advance(step, done, self.total, done - self.made, monotonic() - self._begun))
+        self._watch(Advance(step, done, self.total, done - self.made, self.spent))
 
     def end(self, fit: Fit) -> None:
         self.before += fit.steps(self.settings)
