@@ -169,7 +169,7 @@ def document(plan: Plan, store: Store) -> Document:
     base_row = plan.evaluation_of(store, None)
     if base_row is None:
         raise UsageError(f"nothing to say of {plan.file.loop} yet: the base has not been asked")
-    base = measured(store, base_row.id)
+    base = measured(store, base_row.id, nulls_too=True)
     metric = metric_of(plan.file.evaluate.metric, base.values)
     if metric is None:
         there = ", ".join(base.values) or "none of single items"

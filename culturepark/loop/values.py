@@ -37,8 +37,12 @@ class Measured:
     """Measure -> culture and item -> what another sample of the same people would score."""
 
 
-def measured(store: Store, run_id: str) -> Measured:
-    """Read an evaluation, finished or not."""
+def measured(store: Store, run_id: str, *, nulls_too: bool = False) -> Measured:
+    """Read an evaluation, finished or not.
+
+    Args:
+        nulls_too: with nulls and ceilings, which are those of the items and so the same for all models.
+    """
     sheet = sheet_of(store, run_id)
     found: dict[str, dict[Place, list[float]]] = defaultdict(lambda: defaultdict(list))
     smaller: dict[str, bool] = {}
@@ -48,7 +52,7 @@ def measured(store: Store, run_id: str) -> Measured:
     nulls: dict[str, dict[str, dict[Place, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     ceilings: dict[str, dict[Place, list[float]]] = defaultdict(lambda: defaultdict(list))
     for name in sheet.suite.scorers:
-        of_items = getattr(scorer_of(name), "item_nulls", None)
+        of_items = getattr(scorer_of(name), "item_nulls", None) if nulls_too else None
         for distance in of_items(sheet) if of_items else ():
             place = (distance.culture or distance.group, distance.item)
             for metric in distance.values:
