@@ -557,7 +557,7 @@ JSON = {
     "distill": "distill a --from dedup",
     "branch": "branch a.d1.t4 --text Hello.",
     "people": "people --from people.csv --map map.yaml --out folk",
-    "mine": "mine seeds --how none --scenario short.yaml --culture turkish --run-id b",
+    "mine": "mine seeds --how none --scenario short.yaml --culture turkish --run-id mined",
     "runs": "runs",
     "suites": "suites",
     "calls": "calls a",
@@ -589,7 +589,7 @@ STORE = {
     "distill": "distill a --from dedup",
     "branch": "branch a.d1.t4 --text Hello.",
     "people": "people --from people.csv --map map.yaml --out folk --model MODEL --run-id d",
-    "mine": "mine seeds --how none --scenario short.yaml --culture turkish --run-id b",
+    "mine": "mine seeds --how none --scenario short.yaml --culture turkish --run-id mined",
     "runs": "runs",
     "calls": "calls a",
     "merge": "merge theirs.db",
@@ -615,7 +615,12 @@ STORE = {
 
 
 def takers(option: str) -> set[str]:
-    return {name for name, command in COMMANDS.items() if any(option in p.opts for p in command.params)}
+    """The commands that have an option, by themselves or, of a group, in one of its own."""
+    return {
+        name
+        for name, command in COMMANDS.items()
+        if any(option in p.opts for one in (command, *getattr(command, "commands", {}).values()) for p in one.params)
+    }
 
 
 def kept_sample(path: str = "runs/culturepark.db") -> str:
@@ -663,7 +668,7 @@ def test_json_is_one_document_when_the_run_is_stopped_too() -> None:
 def test_every_command_that_takes_a_store_uses_the_one_it_is_given(
     variable: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert set(STORE) == takers("--store")
+    assert set(STORE) == takers("--store") - {"suites"}  # of which only `audit` does, by a model
     url, path = "sqlite:///deep/er/mine.db", "deep/er/mine.db"
     place_store(path)
     place_store("theirs.db")
