@@ -689,7 +689,7 @@ def test_every_command_that_takes_a_store_uses_the_one_it_is_given(
     given = {row["run_id"] for row in rows_of("evaluation", path)} - {"e"}  # the rows of `a`, as `judge` rates them
     made -= given
     assert len(given) == 1
-    named = {"a", "b", "c", "d", "e", "loop-loop"}
+    named = {"a", "b", "c", "d", "e", "mined", "loop-loop"}
     assert named < made
     assert [name[:3] for name in made - named] == ["a-b"]
 
