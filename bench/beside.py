@@ -1,6 +1,6 @@
 """Whether the project can be installed beside other tools: `python bench/beside.py [TOOL...] [--json]`.
 
-Each tool's newest release is resolved together with the project and all its extras but `train`, by uv, for each Python;
+Each tool's newest release is resolved together with the project and all its extras, by uv, for each Python;
 nothing is installed. A tool that resolves only in an older release counts as a conflict. Exit 1 if
 there is one. Where the index cannot be reached, it says so and exits with 0: that tells nothing about the project.
 """
@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).parents[1]
 TOOLS = ("vllm", "trl", "inspect-ai", "lm-eval", "data-designer", "deepeval", "litellm", "datasette")
 PYTHONS = ("3.11", "3.12")
-EXTRAS = "local,parquet,frames,postgres"
+EXTRAS = "local,hub,parquet,frames,postgres,evaluate,filter,train"
 SECONDS = 300
 NO_INDEX = re.compile(
     r"(?i)failed to fetch|could not connect|connection|dns error|timed out|network|certificate|"
