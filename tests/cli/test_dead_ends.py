@@ -214,7 +214,7 @@ def test_a_report_says_that_it_made_a_folder() -> None:
         ("culturepark distill last --from ", "extract verify dedup"),
         (
             "culturepark export last --format ",
-            "openai trl sharegpt alpaca preference alpaca-preference label-studio argilla inspect",
+            "openai trl sharegpt alpaca cot preference alpaca-preference kto label-studio argilla inspect",
         ),
         ("culturepark stats --sta", "--stances"),
     ],

@@ -156,13 +156,13 @@ def test_the_schedule_of_a_talk_of_two_reads_like_one() -> None:
 def test_what_runs_without_dialogues_did_is_told_apart() -> None:
     without = [protocol for protocol in PROTOCOLS.values() if not protocol.holds_dialogues]
     assert {protocol.name for protocol in without if protocol.evaluates} == {"evaluation"}
-    assert len({protocol.did for protocol in without}) == len(without) == 2
+    assert len({protocol.did for protocol in without}) == len(without) == 3
     assert all("`culturepark " in protocol.did for protocol in PROTOCOLS.values())
 
 
 def test_a_protocol_with_a_user_has_no_schedule_and_one_that_is_unknown_is_damage() -> None:
     for protocol in PROTOCOLS.values():
-        scheduled = protocol.holds_dialogues and not protocol.user_sits
+        scheduled = protocol.holds_dialogues and not protocol.user_sits and not protocol.mines
         assert protocol.has_schedule == bool(schedule(protocol.name, 2, 14)) == scheduled
     with pytest.raises(StoreError, match="no protocol 'chat'"):
         protocol_of("chat")

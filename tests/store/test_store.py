@@ -65,6 +65,8 @@ TABLES = [
     "answer",
     "score",
     "figure",
+    "artefact",
+    "trained",
 ]
 
 
