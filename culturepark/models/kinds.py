@@ -284,18 +284,6 @@ class OpenAI(ModelKind):
 
         return OpenAIModel(spec)
 
-    async def open_together(
-        self, specs: Sequence[ModelSpec], slots: int, progress: Progress
-    ) -> dict[ModelSpec, ChatModel]:
-        """Return the models of several specs that differ by their adapters alone, ready to be asked.
-
-        Args:
-            slots: requests in flight at once, at most, to all of them.
-        Raises:
-            CultureparkError: if one cannot be had.
-        """
-        return {spec: await self.open(spec, slots, progress) for spec in specs}
-
     async def open_embeddings(self, spec: ModelSpec) -> ChatModel:
         from culturepark.models.client import EmbeddingModel
 
