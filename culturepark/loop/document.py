@@ -142,6 +142,8 @@ class Document(Noun):
     matrix: tuple[Cell, ...]
     curve: tuple[Point, ...]
     adapters: tuple[Adapter, ...]
+    outside_mass: dict[str, float]
+    """Arm, or the base -> mean probability of everything that is no option, 0-1; empty without probabilities."""
     missing: tuple[str, ...]
     """What is not trained or not asked yet."""
     cost: Cost
@@ -183,6 +185,7 @@ def document(plan: Plan, store: Store) -> Document:
     }
     splits = split_items(plan.suite.items, set(record["seeds"]), questions)
     smaller = base.smaller_is_better[metric]
+    outside = outside_masses(base, asked)
     found = every_contrast(plan, trained, base.values[metric], splits, metric, smaller)
     held = splits["held-out"]
     level_lines = [line for name in SPLITS for line in levels(plan, base, trained, metric, name, splits[name])]
@@ -227,9 +230,10 @@ def document(plan: Plan, store: Store) -> Document:
         matrix=tuple(cells),
         curve=tuple(curve(plan, found, arms)),
         adapters=tuple(made),
+        outside_mass=outside,
         missing=tuple(missing(plan, store, trainings, rows, base_row)),
         cost=cost(store, made, evaluated),
-        limits=tuple(limits(plan, splits, found)),
+        limits=tuple(limits(plan, splits, found, outside)),
         notes=tuple(record["notes"]),
     )
 
@@ -421,7 +425,24 @@ def wrote_by_script(plan: Plan) -> bool:
     return any(is_scripted(spec) for spec in specs)
 
 
-def limits(plan: Plan, splits: Mapping[Split, frozenset[str]], found: Sequence[Contrast]) -> list[str]:
+def outside_masses(base: Measured, asked: Mapping[Training, Measured]) -> dict[str, float]:
+    by: dict[str, list[float]] = {BASE: [] if base.outside_mass is None else [base.outside_mass]}
+    for training, found in asked.items():
+        if found.outside_mass is not None:
+            by.setdefault(training.called, []).append(found.outside_mass)
+    return {who: round(fmean(masses), 4) for who, masses in by.items() if masses}
+
+
+NOTABLE_MASS = 0.05
+"""Difference in `outside_mass` from the base that a reader is told of."""
+
+
+def limits(
+    plan: Plan,
+    splits: Mapping[Split, frozenset[str]],
+    found: Sequence[Contrast],
+    outside: Mapping[str, float],
+) -> list[str]:
     """Return what the figures of this loop cannot say."""
     seeds = len(plan.file.seeds)
     said = [
@@ -431,6 +452,12 @@ def limits(plan: Plan, splits: Mapping[Split, frozenset[str]], found: Sequence[C
         + (", of which there is one of each arm: " if seeds == 1 else f", {seeds} of each arm: ")
         + "another seed may come out elsewhere, as the figures of single seeds show.",
     ]
+    if BASE in outside and any(abs(mass - outside[BASE]) >= NOTABLE_MASS for mass in outside.values()):
+        masses = ", ".join(f"{who} {mass:.2f}" for who, mass in outside.items())
+        said.append(
+            f"Probability that goes to no option: {masses}. Where it differs, so does the distance from the people, "
+            "whatever the model would choose among the options."
+        )
     if len(plan.cultures) < 5:
         said.append(
             f"With {len(plan.cultures)} cultures nothing can be said of others; an interval over cultures wants five."

@@ -35,6 +35,8 @@ class Measured:
     """Measure -> null -> culture and item -> what it scores; empty for suites without nulls of single items."""
     ceilings: Mapping[str, Values] = field(default_factory=dict)
     """Measure -> culture and item -> what another sample of the same people would score."""
+    outside_mass: float | None = None
+    """Mean probability of everything that is no option, 0-1; None where the endpoint gives no probabilities."""
 
 
 def measured(store: Store, run_id: str, *, nulls_too: bool = False) -> Measured:
@@ -60,12 +62,14 @@ def measured(store: Store, run_id: str, *, nulls_too: bool = False) -> Measured:
                 for null, scores in distance.nulls.items():
                     if metric in scores:
                         nulls[metric][null][place].append(scores[metric])
+    outside = [answer.outside for answer in sheet.answers if answer.outside is not None]
     return Measured(
         run_id,
         {metric: means(of) for metric, of in found.items()},
         smaller,
         {metric: {null: means(of) for null, of in by_null.items()} for metric, by_null in nulls.items()},
         {metric: means(of) for metric, of in ceilings.items()},
+        fmean(outside) if outside else None,
     )
 
 
