@@ -18,7 +18,7 @@ from culturepark.store.artefacts import TrainedOn, put_artefact
 from culturepark.store.store import Store
 from culturepark.terminal.safe import tell, write
 from culturepark.train.artefact import sha256_of
-from culturepark.train.filter import FilterFigures, train
+from culturepark.train.filter import TRAINING, FilterFigures, train
 from culturepark.train.filter_card import METRICS, interval, number, parts_of
 from culturepark.train.filter_rows import Rated, bars_of, rated_answers, rated_rows
 
@@ -51,7 +51,7 @@ def train_filter(
     with counting("settings") as progress:
         result = train(data, out, seed=seed, features=list(features) or None, progress=Quiet().fetching, tell=progress)
     store = Store(store_url)
-    put_artefact(
+    artefact_id = put_artefact(
         store, "filter", str(out), sha256_of(out / WEIGHTS), base="", export_manifest_sha256=None,
         settings={"source": data.source, "seed": seed, "features": result.features, "licence": licence},
         figures={"rows": result.rows, "choices": result.choices}
@@ -62,6 +62,8 @@ def train_filter(
             for row in data.rows
         ],
     )  # fmt: skip
+    record = {"artefact": artefact_id} | result.as_json()
+    (out / TRAINING).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", "utf-8")
     show(result, out, as_json)
     return 0
 

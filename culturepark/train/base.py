@@ -65,6 +65,11 @@ def base_of(text: str, progress: Progress) -> Base:
         return Base(text, str(folder), None, text, licences.of_model(f"hf:{text}"))
     if text.partition(":")[0] not in kinds() and re.fullmatch(r"[\w.-]+/[\w.-]+", text):
         return Base(text, text, None, text, licences.of_model(f"hf:{text}"))
+    if text.partition(":")[0].partition("+")[0] not in kinds():
+        raise UsageError(
+            f"--base {clipped(text)}: no such folder; name embedded, gguf:PATH, a model's folder, or a repository "
+            "of the hub as ORGANISATION/NAME"
+        )
     spec = parse(text)
     if not spec.local:
         raise UsageError(

@@ -362,6 +362,7 @@ def test_the_command_prints_figures_with_their_nulls(
     labelled(Path("rows.jsonl"), 60)
     options: dict[str, Any] = {"store_url": "sqlite:///none.db", "features": GRAMS, "flag": ["rude"]}
     assert train_filter("rows.jsonl", Path("made"), **options) == 0
+    assert json.loads(Path("made/training.json").read_bytes())["artefact"].startswith("filter-")
     said = capsys.readouterr()
     assert "(majority class)" in said.out
     assert "next: culturepark filter FILE --model filter:made" in said.err

@@ -261,6 +261,7 @@ WRONG = {
     "no rows": (("wrong.jsonl",), "wrong.jsonl:1: no row of an export"),
     "the wrong format": (("out", "--method", "dpo"), "wants an export of --format preference"),
     "a base that is remote": (("out", "--base", "openai:gpt-4o"), "its weights are not here"),
+    "a base that is nowhere": (("out", "--base", "gpt2"), "no such folder; name embedded, gguf:PATH"),
     "a base that is no model": (("out", "--base", "empty"), "holds no config.json"),
     "a base that is no GGUF": (("out", "--base", "gguf:wrong.jsonl"), "not a GGUF"),
     "rows that are too long": (("out", "--max-length", "16"), "no row is as short as"),
