@@ -10,7 +10,8 @@ from tests.cli.test_cli import away, cli  # noqa: F401 - used by every test
 
 @pytest.mark.slow
 @pytest.mark.embedded
-def test_the_embedded_model_learns_rows_and_answers_with_its_adapter() -> None:
+def test_the_embedded_model_learns_rows_and_answers_with_its_adapter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CULTUREPARK_CACHE")  # the user's own, where the weights are
     assert cli("export", "demo", "--format", "trl", "--out", "rows").code == 0
     trained = cli("train", "rows", "--epochs", "8", "--batch", "4", "--rate", "5e-4", "--out", "adapter", "--json")
     assert trained.code == 0, trained.err
