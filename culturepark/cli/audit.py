@@ -38,16 +38,15 @@ def audit(
     as_json: Json = False,
 ) -> int:
     """List what the items of a suite take for granted (families, feasts, money, names, a West), for you to confirm."""
-    import asyncio
     from dataclasses import replace
 
     from culturepark.catalog.suites import find_suite
     from culturepark.cli.consent import trust_in
-    from culturepark.cli.execution import until_stopped
+    from culturepark.cli.execution import ended_by
     from culturepark.cli.panel import warn_of_prices
     from culturepark.cli.progress import Quiet, counting
     from culturepark.cli.table import print_table
-    from culturepark.errors import BudgetReached, CultureparkError, UsageError
+    from culturepark.errors import BudgetReached, UsageError
     from culturepark.evaluate.audit import COLUMNS, ITEMS_A_CALL, Audit, forecast, read_confirmed, run_of_audit, written
     from culturepark.files import some_of
     from culturepark.glossary import counted
@@ -85,13 +84,9 @@ def audit(
     store = Store(store_url)
     row = run_of_audit(store, found, spec)
     settings = replace(Settings(concurrency=concurrency or (16 if spec.remote else 4)), **limits.given)
-    failure: CultureparkError | None = None
     with store.database.hold(row.id), counting("items") as progress:
         work = Audit(store, row, Quiet(), trust, spec, settings, chosen, progress)
-        try:
-            asyncio.run(until_stopped(work))
-        except CultureparkError as error:
-            failure = error
+        failure = ended_by(work)
     if out and not failure:
         written(work.found, out)
     if as_json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,13 +13,13 @@ from pydantic import TypeAdapter, ValidationError
 from culturepark.catalog.files import read_text
 from culturepark.catalog.suites import PLAIN, Arm, Suite
 from culturepark.cli.consent import check_used
-from culturepark.cli.execution import tell_failure, until_stopped
+from culturepark.cli.execution import ended_by, tell_failure
 from culturepark.cli.options import Limits, store_option
 from culturepark.cli.progress import Quiet, counting
 from culturepark.cli.roles import warn_of_unknown_prices
 from culturepark.cli.table import print_lines
 from culturepark.domain import Edition, JsonObject, Key, Status
-from culturepark.errors import CultureparkError, UsageError
+from culturepark.errors import UsageError
 from culturepark.evaluate.document import document
 from culturepark.evaluate.elicit import request_for
 from culturepark.evaluate.evaluation import Evaluation, plan_of, record_of, stored_suite
@@ -157,14 +156,9 @@ def unasked(suite: Suite, settings: Settings, edition: Edition, seed: int) -> st
 def carry_on(store: Store, row: RunRow, as_json: bool, trust: Trust) -> int:
     """Carry an evaluation on, print its figures, and return the exit code."""
     warn_of_unknown_prices(store, row)
-    failure: CultureparkError | None = None
     with counting("answers") as progress:
         evaluation = Evaluation(store, row, Quiet(), trust, progress)
-        if store.run(row.id).status != Status.DONE:
-            try:
-                asyncio.run(until_stopped(evaluation))
-            except CultureparkError as error:
-                failure = error
+        failure = None if store.run(row.id).status == Status.DONE else ended_by(evaluation)
     show(store, row.id, as_json)
     option = store_option(store)
     if failure:

@@ -103,16 +103,12 @@ def carried_on(store: Store, row: RunRow, trust: Trust, preview: int = 0) -> Cul
     """
     warn_of_unknown_prices(store, row)
     option = store_option(store)
-    failure: CultureparkError | None = None
     with watching() as watcher:
         run = run_of(store, row, watcher, trust, preview)
         note_skipped(watcher, row, option)
         if people := run.without_a_second():
             watcher.note(f"cross-check: nobody else to ask about norms of {people}; they are kept without")
-        try:
-            asyncio.run(until_stopped(run))
-        except CultureparkError as error:
-            failure = error
+        failure = ended_by(run)
         if row.skipped is None:  # it has been planned meanwhile
             note_skipped(watcher, store.run(row.id), option)
     return failure
@@ -133,6 +129,15 @@ def note_skipped(watcher: Watcher, row: RunRow, option: str) -> None:
         watcher.note(f"skipped: {skip}")
     if len(left_out) > 3:
         watcher.note(f"skipped: {len(left_out)} cells in all; `culturepark stats {row.id}{option}` names them")
+
+
+def ended_by(run: Run) -> CultureparkError | None:
+    """Carry a run on until it is done or stopped; return the error that ended it, if one did."""
+    try:
+        asyncio.run(until_stopped(run))
+    except CultureparkError as error:
+        return error
+    return None
 
 
 async def until_stopped(run: Run) -> None:

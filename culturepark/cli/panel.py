@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shlex
 from collections import Counter, defaultdict
@@ -15,7 +14,7 @@ from textwrap import wrap
 
 from culturepark.catalog.scales import Scale, find_scale, shipped_scales
 from culturepark.catalog.suites import find_suite, shipped_suites
-from culturepark.cli.execution import protocol_in, until_stopped
+from culturepark.cli.execution import ended_by, protocol_in
 from culturepark.cli.options import Limits, store_option
 from culturepark.cli.progress import Quiet, counting
 from culturepark.cli.table import print_lines
@@ -263,7 +262,6 @@ def carry_on(found: Found, ask: Asked, limits: Limits, concurrency: int | None, 
     warn_of_prices(ask.judges.values(), limits)
     remote = any(spec.remote for spec in ask.judges.values())
     settings = replace(RunSettings(concurrency=concurrency or (16 if remote else 4)), **limits.given)
-    failure: CultureparkError | None = None
     with store.database.hold(evaluation), counting("ratings") as progress:
         every = ask.tasks(found.sheet)
         tasks = missing(every, found.scores(), ask.judges, ask.scales)
@@ -271,11 +269,7 @@ def carry_on(found: Found, ask: Asked, limits: Limits, concurrency: int | None, 
             store, store.run(evaluation), Quiet(), trust, ask.judges, settings, tasks, progress,
             total=len(every), with_reference=found.model != REFERENCE,
         )  # fmt: skip
-        try:
-            if tasks:
-                asyncio.run(until_stopped(run))
-        except CultureparkError as error:
-            failure = error
+        failure = ended_by(run) if tasks else None
         keep_figures(store, evaluation)
     show(found, as_json, notes(found, ask.judges))
     if failure:

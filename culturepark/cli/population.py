@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -11,12 +10,12 @@ from pathlib import Path
 
 from culturepark.catalog.cultures import Known
 from culturepark.cli.consent import trust_in
-from culturepark.cli.execution import until_stopped
+from culturepark.cli.execution import ended_by
 from culturepark.cli.options import Limits, store_option
 from culturepark.cli.progress import Quiet, counting
 from culturepark.cli.roles import warn_of_unknown_prices
 from culturepark.domain import Draft, JsonObject, Persona, Status
-from culturepark.errors import BudgetReached, CultureparkError, UsageError
+from culturepark.errors import BudgetReached, UsageError
 from culturepark.files import clipped
 from culturepark.models import prices
 from culturepark.models.kinds import is_tiny
@@ -271,15 +270,11 @@ def carry_on_people(
 ) -> int:
     """Have people made, write the cards that there are, say what came of it, and return the exit code."""
     warn_of_unknown_prices(store, row)
-    failure: CultureparkError | None = None
     watcher = Quiet()
     with counting("people") as progress:
         run = Population(store, row, watcher, trust, progress)
         watcher.note(f"run {row.id}: {run.scenario.title}. Made-up people; no sample of a population.")
-        try:
-            asyncio.run(until_stopped(run))
-        except CultureparkError as error:
-            failure = error
+        failure = ended_by(run)
     people = [run.people[number] for number in sorted(run.people)]
     if people or not failure:
         write_cards(out, people)

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from culturepark.cli.consent import check_used, trust_in
-from culturepark.cli.execution import check_run_id, until_stopped
+from culturepark.cli.execution import check_run_id, ended_by
 from culturepark.cli.options import Limits, store_option
 from culturepark.cli.progress import Quiet, counting
 from culturepark.cli.roles import warn_of_unknown_prices
 from culturepark.cli.table import print_lines
 from culturepark.domain import JsonObject, ModelRole, Status
-from culturepark.errors import BudgetReached, CultureparkError, UsageError
+from culturepark.errors import BudgetReached, UsageError
 from culturepark.export.files import files_of_an_export
 from culturepark.files import clipped
 from culturepark.glossary import GROUNDS_SHORT, counted, in_words
@@ -169,15 +169,11 @@ def show_forecast(store: Store, wanted: Wanted, models: Mapping[ModelRole, Model
 def carry_on(store: Store, row: RunRow, asked: Asked, trust: Trust) -> int:
     """Have the pairs compared, print the registry and write it, and return the exit code."""
     warn_of_unknown_prices(store, row)
-    failure: CultureparkError | None = None
     watcher = Quiet()
     with counting("pairs") as progress:
         run = Merging(store, row, watcher, trust, progress)
         watcher.note(f"run {row.id}: {run.scenario.title}. What simulated people tell; no evidence about real ones.")
-        try:
-            asyncio.run(until_stopped(run))
-        except CultureparkError as error:
-            failure = error
+        failure = ended_by(run)
     row = store.run(row.id)
     registry = run.registry
     files = []
