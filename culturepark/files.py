@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from culturepark.redact import shortened
 
@@ -58,6 +60,17 @@ def expanded(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError:
         return Path(path)
+
+
+def put_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write a JSON object for people to read; a kill leaves the old file or the new one, whole."""
+    part(path).write_text(json.dumps(data, ensure_ascii=False, indent=2) + "\n", "utf-8", "backslashreplace")
+    part(path).replace(path)
+
+
+def part(path: Path) -> Path:
+    """Return the place at which a file is written before it takes its name."""
+    return path.with_name(f"{path.name}.part")
 
 
 def clipped(value: object, width: int = 60) -> str:

@@ -116,10 +116,11 @@ def train_joint(
     """Train a hypernetwork on the rows of several communities: what `train --method hyper` does."""
     from culturepark.cli.progress import counting
     from culturepark.cli.train import fetching
-    from culturepark.errors import Interrupted, UsageError
+    from culturepark.errors import Interrupted
     from culturepark.store.store import Store
     from culturepark.terminal.safe import safe, tell, write
     from culturepark.train import joint
+    from culturepark.train.adapter import uses_gpu
     from culturepark.train.base import base_of, load, require
     from culturepark.train.communities import descriptions_for, read_descriptions, read_rows
     from culturepark.train.fitting import torch_of
@@ -137,10 +138,8 @@ def train_joint(
     with counting("bytes of the encoder fetched") as count:
         embed, identity = joint.opened_embedder("e5", lambda _, *so_far: count(*so_far), tell)
     model, tokenizer = load(source, torch.float32)
-    cuda = settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available())
-    if cuda and not torch.cuda.is_available():
-        raise UsageError("--device cuda: torch sees no GPU here")
-    loaded = joint.Base(source.given, source.name, model.to("cuda" if cuda else "cpu"), tokenizer)
+    place = "cuda" if uses_gpu(settings.device) else "cpu"
+    loaded = joint.Base(source.given, source.name, model.to(place), tokenizer)
     try:
         with watched() as watch:
             figured = joint.train(

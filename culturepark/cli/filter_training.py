@@ -10,14 +10,14 @@ from culturepark.cli.progress import Quiet, counting
 from culturepark.cli.table import print_table
 from culturepark.errors import UsageError
 from culturepark.evaluate.evaluation import score_of, sheet_of
-from culturepark.files import clipped, exists
+from culturepark.files import clipped, exists, put_json
 from culturepark.models.chat import digest
 from culturepark.models.filter import WEIGHTS
+from culturepark.models.weights import sha256_of
 from culturepark.store import evaluations as kept
 from culturepark.store.artefacts import TrainedOn, put_artefact
 from culturepark.store.store import Store
 from culturepark.terminal.safe import tell, write
-from culturepark.train.artefact import sha256_of
 from culturepark.train.filter import TRAINING, FilterFigures, train
 from culturepark.train.filter_card import METRICS, interval, number, parts_of
 from culturepark.train.filter_rows import Rated, bars_of, rated_answers, rated_rows
@@ -63,7 +63,7 @@ def train_filter(
         ],
     )  # fmt: skip
     record = {"artefact": artefact_id} | result.as_json()
-    (out / TRAINING).write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    put_json(out / TRAINING, record)
     show(result, out, as_json)
     return 0
 

@@ -112,16 +112,21 @@ def adjective(culture: str) -> str:
     return shipped.adjective if shipped else culture.capitalize()
 
 
-@cache
-def template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+def markdown(folder: Path) -> Environment:
+    """Return what renders Markdown from the templates of a folder. It escapes nothing: a template's filters do."""
+    return Environment(
+        loader=FileSystemLoader(folder),
         undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - Markdown; texts of users and models go through the filter `text`
+        autoescape=False,  # noqa: S701 - Markdown
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+
+
+@cache
+def template() -> Template:
+    environment = markdown(Path(__file__).parent)  # texts of users and models go through the filter `text`
     environment.filters |= {
         "text": as_text,
         "counted": lambda counts: as_text(listed(counts)),

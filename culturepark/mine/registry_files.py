@@ -11,13 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from jinja2 import Template
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString as Quoted
 
 from culturepark import __version__
 from culturepark.errors import StoreError, UsageError
 from culturepark.export import licences
-from culturepark.export.card import SIZES, adjective, as_text, as_yaml, by_role
+from culturepark.export.card import SIZES, adjective, as_text, as_yaml, by_role, markdown
 from culturepark.export.files import (
     CARD,
     MANIFEST,
@@ -267,14 +267,7 @@ def head(manifest: Manifest, registry: Registry) -> dict[str, Any]:
 
 @cache
 def template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        undefined=StrictUndefined,
-        autoescape=False,  # noqa: S701 - Markdown; texts of users and models go through the filter `text`
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = markdown(Path(__file__).parent)  # texts of users and models go through the filter `text`
     environment.filters |= {"text": as_text, "by_role": by_role, "listed": listed}
     return environment.get_template("registry.md.jinja")
 

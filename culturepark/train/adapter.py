@@ -17,10 +17,10 @@ from typing import Any, Literal
 
 from culturepark.domain import JsonObject
 from culturepark.errors import Interrupted, OutOfResources, UsageError
-from culturepark.files import clipped, exists, is_folder
+from culturepark.files import clipped, exists, is_folder, put_json
 from culturepark.models.chat import canonical, digest
 from culturepark.train.base import Base, first_line, hushed, load
-from culturepark.train.examples import Example, Examples, part
+from culturepark.train.examples import Example, Examples, learned, part, rendered
 
 Method = Literal["sft", "dpo", "kto", "simpo"]
 
@@ -144,11 +144,9 @@ def train(base: Base, examples: Examples, settings: Settings, out: Path, watch: 
         return Outcome(done["figures"], used, done.get("notes", []), again=True)
     out.mkdir(parents=True, exist_ok=True)
     if not exists(out / PLAN):
-        write_json(out / PLAN, plan)
+        put_json(out / PLAN, plan)
 
-    cuda = settings.device == "cuda" or (settings.device == "auto" and torch.cuda.is_available())
-    if cuda and not torch.cuda.is_available():
-        raise UsageError("--device cuda: torch sees no GPU here")
+    cuda = uses_gpu(settings.device)
     transformers.set_seed(settings.seed)
     model, tokenizer = load(base, torch.bfloat16 if cuda else torch.float32)
     training, left = rows_for(used, settings, tokenizer)
@@ -168,10 +166,24 @@ def train(base: Base, examples: Examples, settings: Settings, out: Path, watch: 
         gc.collect()
     figures = {"rows": len(training), "rows_left_out": left, "rows_held_out": len(validation)} | figures
     record = plan | {"done": True, "figures": figures, "notes": notes}
-    write_json(out / TRAINING, record)
+    put_json(out / TRAINING, record)
     (out / PLAN).unlink(missing_ok=True)
     shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
     return Outcome(figures, used, notes)
+
+
+def uses_gpu(device: str) -> bool:
+    """Return whether `--device` means a GPU here.
+
+    Raises:
+        UsageError: if one is asked for, and torch sees none.
+    """
+    import torch
+
+    there = torch.cuda.is_available()
+    if device == "cuda" and not there:
+        raise UsageError("--device cuda: torch sees no GPU here")
+    return bool(there) and device != "cpu"
 
 
 def plan_of(base: Base, examples: Examples, used: Sequence[Example], settings: Settings) -> JsonObject:
@@ -206,10 +218,6 @@ def finished(out: Path, plan: Mapping[str, Any]) -> JsonObject | None:
             f"--out {clipped(out, 400)}: holds a training with another {what.replace('_', ' ')}; name another folder"
         )
     return record if record.get("done") else None
-
-
-def write_json(path: Path, record: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
 def kept(path: Path) -> JsonObject | None:
@@ -266,45 +274,6 @@ def length(tokenizer: Any, row: JsonObject) -> int:
         return len(row["input_ids"])
     answers = [row[name] for name in ("chosen", "rejected", "completion") if name in row]
     return max(len(tokenizer(rendered(tokenizer, [*row["prompt"], *answer]))["input_ids"]) for answer in answers)
-
-
-def rendered(tokenizer: Any, messages: Sequence[Mapping[str, str]], *, ask: bool = False) -> str:
-    return str(tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=ask))
-
-
-IGNORED = -100
-"""Label of a token that is not learned."""
-
-
-def learned(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> JsonObject:
-    """Return tokens and labels of a conversation, of which only what the assistant says is learned, with its end.
-
-    TRL's own way (`assistant_only_loss`) needs a template with marks, which those inside a GGUF do not have. Here the
-    places of the answers are found by rendering the conversation up to each of them.
-
-    Raises:
-        UsageError: if the template renders the beginning of a conversation in another way than the whole.
-    """
-    whole = rendered(tokenizer, messages)
-    spans = []
-    for place, message in enumerate(messages):
-        if message["role"] == "assistant":
-            before = rendered(tokenizer, messages[:place], ask=True)
-            after = rendered(tokenizer, messages[: place + 1])
-            if not (whole.startswith(before) and whole.startswith(after)):
-                raise UsageError(
-                    "the chat template of --base renders a part of a conversation differently from the whole, so the "
-                    "answers cannot be told from the questions; use another base"
-                )
-            spans.append((len(before), len(after)))
-    encoded = tokenizer(whole, add_special_tokens=False, return_offsets_mapping=True)
-    return {
-        "input_ids": encoded["input_ids"],
-        "labels": [
-            token if any(start <= begin < end for start, end in spans) else IGNORED
-            for token, (begin, _) in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
-        ],
-    }
 
 
 # --- the trainer -------------------------------------------------------------------------------------
@@ -401,7 +370,7 @@ class Training:
         known = plan.get("held_out_loss_before")
         if not isinstance(known, float):
             known = float(trainer.evaluate()["eval_loss"])
-            write_json(self.out / PLAN, plan | {"held_out_loss_before": known})
+            put_json(self.out / PLAN, plan | {"held_out_loss_before": known})
         return known
 
     def last_checkpoint(self) -> Path | None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from culturepark.errors import UsageError
-from culturepark.files import clipped, readable
+from culturepark.files import clipped, put_json, readable
+from culturepark.models.weights import sha256_of
 from culturepark.store.artefacts import TrainedOn, put_artefact
 from culturepark.store.store import Store
-from culturepark.train.adapter import TRAINING, Outcome, write_json
+from culturepark.train.adapter import TRAINING, Outcome
 from culturepark.train.base import Base
 from culturepark.train.examples import Examples
 
@@ -40,7 +40,7 @@ def keep(store: Store, base: Base, examples: Examples, outcome: Outcome, out: Pa
         rows=rows,
     )
     (out / ROWS).write_text("".join(json.dumps(row._asdict()) + "\n" for row in rows), "utf-8")
-    write_json(out / TRAINING, {"artefact": artefact_id} | record)
+    put_json(out / TRAINING, {"artefact": artefact_id} | record)
     return artefact_id
 
 
@@ -55,11 +55,6 @@ def id_in(folder: Path) -> str:
         return str(record["artefact"])
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(f"{clipped(folder, 400)}: no artefact of `culturepark train` is in this folder") from None
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def convert(base: Base, out: Path, *, merge: bool) -> Sequence[str]:

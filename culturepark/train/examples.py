@@ -229,6 +229,48 @@ def manifest_of(folder: Path) -> tuple[JsonObject, str | None]:
     return manifest, hashlib.sha256(text).hexdigest()
 
 
+# --- what is learned of them --------------------------------------------------------------------------
+
+
+def rendered(tokenizer: Any, messages: Sequence[Mapping[str, str]], *, ask: bool = False) -> str:
+    return str(tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=ask))
+
+
+IGNORED = -100
+"""Label of a token that is not learned."""
+
+
+def learned(tokenizer: Any, messages: Sequence[Mapping[str, str]]) -> JsonObject:
+    """Return tokens and labels of a conversation, of which only what the assistant says is learned, with its end.
+
+    TRL's own way (`assistant_only_loss`) needs a template with marks, which those inside a GGUF do not have. Here the
+    places of the answers are found by rendering the conversation up to each of them.
+
+    Raises:
+        UsageError: if the template renders the beginning of a conversation in another way than the whole.
+    """
+    whole = rendered(tokenizer, messages)
+    spans = []
+    for place, message in enumerate(messages):
+        if message["role"] == "assistant":
+            before = rendered(tokenizer, messages[:place], ask=True)
+            after = rendered(tokenizer, messages[: place + 1])
+            if not (whole.startswith(before) and whole.startswith(after)):
+                raise UsageError(
+                    "the chat template of --base renders a part of a conversation differently from the whole, so the "
+                    "answers cannot be told from the questions; use another base"
+                )
+            spans.append((len(before), len(after)))
+    encoded = tokenizer(whole, add_special_tokens=False, return_offsets_mapping=True)
+    return {
+        "input_ids": encoded["input_ids"],
+        "labels": [
+            token if any(start <= begin < end for start, end in spans) else IGNORED
+            for token, (begin, _) in zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
+        ],
+    }
+
+
 # --- a part of them ----------------------------------------------------------------------------------
 
 

@@ -8,7 +8,6 @@ folds. The filter that is written is fitted to all rows in the same way.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from culturepark.evaluate.figures import Figure, rounded
 from culturepark.evaluate.intervals import bootstrap
 from culturepark.evaluate.scorers.aggregate import ends_of, resampled_sums
 from culturepark.evaluate.scorers.moderation import statistics_of
+from culturepark.files import put_json
 from culturepark.glossary import counted
 from culturepark.models import embedder, extras
 from culturepark.models import filter as kept
@@ -171,7 +171,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     kept.save(made.settings, made.weights, out)
     result = replace(result, digest=kept.load(out).digest)
-    (out / TRAINING).write_text(json.dumps(result.as_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
+    put_json(out / TRAINING, result.as_json())
     (out / "README.md").write_text(card(result, made.settings, data.licence), "utf-8")
     return result
 

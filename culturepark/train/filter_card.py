@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from culturepark import __version__
 from culturepark.evaluate.figures import Figure
+from culturepark.export.card import markdown
 from culturepark.models.filter import Settings
 
 if TYPE_CHECKING:
@@ -24,14 +23,7 @@ ENCODERS = {
 
 def card(result: FilterFigures, settings: Settings, licence: str) -> str:
     """Return the card as Markdown with a head in YAML, as the Hugging Face hub reads it."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=False,  # noqa: S701 - Markdown; names are escaped by `cell`
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = markdown(Path(__file__).parent)  # names are escaped by `cell`
     environment.filters["cell"] = cell
     return environment.get_template(TEMPLATE).render(
         result=result,

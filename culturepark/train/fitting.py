@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from culturepark.errors import Lacking, UsageError
-from culturepark.files import clipped
 from culturepark.models.extras import how_to_install
 from culturepark.stats.figures import Figures
 from culturepark.train.communities import Row
+from culturepark.train.examples import IGNORED, learned
 from culturepark.train.hyper import (
     TARGETS,
     Floats,
@@ -144,23 +144,8 @@ def encode(tokenizer: Any, rows: Sequence[Row], longest: int) -> tuple[list[Exam
 
 
 def encoded(tokenizer: Any, row: Row) -> Example:
-    ids: list[int] = []
-    answer: list[bool] = []
-    for number, message in enumerate(row.messages):
-        if message["role"] != "assistant":
-            continue
-        for upto, own in ((row.messages[:number], False), (row.messages[: number + 1], True)):
-            whole = tokenizer.apply_chat_template(
-                list(upto), tokenize=True, add_generation_prompt=not own, return_dict=False
-            )
-            if whole[: len(ids)] != ids:
-                raise UsageError(
-                    f"row {clipped(row.id)}: the base's chat template writes the beginning of a talk otherwise once an "
-                    "answer follows, so answers cannot be told from questions"
-                )
-            answer += [own] * (len(whole) - len(ids))
-            ids = list(whole)
-    return Example(row, tuple(ids), tuple(answer))
+    made = learned(tokenizer, row.messages)
+    return Example(row, tuple(made["input_ids"]), tuple(label != IGNORED for label in made["labels"]))
 
 
 # --- the modules of a base -----------------------------------------------------------------------

@@ -12,7 +12,6 @@ the same. Folding diag(z) into B leaves an ordinary PEFT adapter, so whatever se
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -24,7 +23,7 @@ from pydantic import Field, ValidationError
 
 from culturepark.catalog.files import read_text, shown
 from culturepark.errors import CatalogError, Lacking, Problem, UsageError
-from culturepark.files import clipped
+from culturepark.files import clipped, part, put_json
 from culturepark.models.extras import how_to_install
 from culturepark.stats.figures import Figures
 
@@ -317,15 +316,6 @@ def numpy_files() -> Any:
     except ImportError:
         raise Lacking(f"adapters need the extra `train`: {how_to_install('train')}") from None
     return safetensors.numpy
-
-
-def put_json(path: Path, data: Mapping[str, Any]) -> None:
-    part(path).write_text(json.dumps(data, ensure_ascii=False, indent=2) + "\n", "utf-8", "backslashreplace")
-    part(path).replace(path)
-
-
-def part(path: Path) -> Path:
-    return path.with_name(f"{path.name}.part")
 
 
 def fresh_folder(out: Path) -> None:

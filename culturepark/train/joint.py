@@ -26,7 +26,7 @@ import numpy as np
 from culturepark import __version__
 from culturepark.catalog.files import shown
 from culturepark.errors import UsageError
-from culturepark.files import clipped, is_folder, some_of
+from culturepark.files import clipped, is_folder, put_json, some_of
 from culturepark.stats.figures import Figures
 from culturepark.train.communities import FEWEST_SENTENCES, Row, Rows, held_out_sentences
 from culturepark.train.controls import Arm, ArmFigures, Comparison, Controls, Parameters, control_lines, controls
@@ -55,7 +55,6 @@ from culturepark.train.hyper import (
     Trained,
     described,
     fresh_folder,
-    put_json,
     save,
     sha256_of,
     write_adapter,

@@ -60,7 +60,7 @@ def test_a_model_learns_the_answers(base: Path) -> None:
 def test_only_answers_are_learned_and_their_end(base: Path) -> None:
     import transformers
 
-    from culturepark.train.adapter import IGNORED, learned
+    from culturepark.train.examples import IGNORED, learned
 
     tokenizer = transformers.AutoTokenizer.from_pretrained(base)
     talk = [
