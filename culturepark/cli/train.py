@@ -148,7 +148,10 @@ def train(
     folder = out or Path(FOLDER, "-".join(filter(None, (export.resolve().stem, culture, method, str(seed)))))
     if method == "filter":
         from culturepark.cli.filter_training import train_filter
+        from culturepark.errors import UsageError
 
+        if dry_run:
+            raise UsageError("--dry-run does not go with --method filter: what it takes shows only as it goes")
         folder = out or Path("runs/filters", export.stem)
         return train_filter(
             str(export), folder, store_url=store_url, seed=seed, features=features or [], flag=flag or [],

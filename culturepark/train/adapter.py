@@ -142,9 +142,6 @@ def train(base: Base, examples: Examples, settings: Settings, out: Path, watch: 
     plan = plan_of(base, examples, used, settings)
     if done := finished(out, plan):
         return Outcome(done["figures"], used, done.get("notes", []), again=True)
-    out.mkdir(parents=True, exist_ok=True)
-    if not exists(out / PLAN):
-        put_json(out / PLAN, plan)
 
     cuda = uses_gpu(settings.device)
     transformers.set_seed(settings.seed)
@@ -156,6 +153,10 @@ def train(base: Base, examples: Examples, settings: Settings, out: Path, watch: 
         notes.append(f"{left} of {len(used)} rows are longer than --max-length {settings.max_length} tokens: left out")
     if not training:
         raise UsageError(f"no row is as short as --max-length {settings.max_length} tokens")
+    # Now that nothing is wrong with it: a folder with a plan is taken by that training.
+    out.mkdir(parents=True, exist_ok=True)
+    if not exists(out / PLAN):
+        put_json(out / PLAN, plan)
     try:
         with hushed(), stoppable() as stop:
             figures = Training(model, tokenizer, base, settings, out, cuda, watch, stop).run(training, validation)

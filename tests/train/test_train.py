@@ -281,6 +281,21 @@ def test_a_wrong_use_is_told(arguments: tuple[str, ...], said: str, base: Path) 
     assert not done.out
 
 
+def test_a_start_that_fails_does_not_take_the_folder(base: Path) -> None:
+    rows(Path("out"), 4)
+    assert train(base, "--max-length", "16", "--out", "a").code == 2
+    assert not Path("a").exists()
+    assert train(base, "--max-steps", "1", "--out", "a").code == 0
+
+
+def test_a_dry_run_never_trains_a_filter() -> None:
+    Path("rated.jsonl").write_text('{"text": "a", "label": 1}\n')
+    done = cli("train", "rated.jsonl", "--method", "filter", "--dry-run", "--out", "f")
+    assert done.code == 2
+    assert "--dry-run does not go with --method filter" in done.err
+    assert not Path("f").exists()
+
+
 def test_a_missing_package_is_named_with_the_command_that_installs_it(
     base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
