@@ -1,4 +1,4 @@
-# make demo | test | check | coverage | docs | package | torture | beside | slow | quality MODEL=SPEC.
+# make demo | test | check | coverage | docs | package | torture | beside | bench | slow | quality MODEL=SPEC.
 # Each installs what it needs once, into .venv.
 PYTHON ?= python3
 VENV := .venv
@@ -8,11 +8,13 @@ DEV := $(VENV)/.dev
 TRAIN := $(VENV)/.train
 READERS := $(VENV)/.readers
 SITE := $(VENV)/.site
+BESIDE_BIN := $(VENV)/beside/bin
+BESIDE := $(VENV)/beside/.ready
 SHELL := /bin/bash
 # Compiled modules are kept, whatever the environment says: the tests start some hundred processes.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test coverage torture beside slow quality heads check docs package weights browser clean
+.PHONY: demo test coverage torture beside bench slow quality heads check docs package weights browser clean
 
 demo: $(READY)
 	$(BIN)/culturepark simulate scenarios/quickstart.yaml --model embedded
@@ -35,6 +37,10 @@ torture: $(DEV)
 		--deselect tests/torture/test_torture.py >&2 || failed=1; \
 	$(BIN)/python -m tests.quirks check >&2 || failed=1; \
 	$(BIN)/python -m tests.torture $(if $(SEED),--seed $(SEED)) || failed=1; exit $$failed
+
+# What it costs, beside other ways to ask for the same, in one go on a local endpoint: five minutes on two cores.
+bench: $(BESIDE)
+	$(BESIDE_BIN)/python -W ignore -m bench.side_by_side $(if $(IN_FLIGHT),--in-flight $(IN_FLIGHT))
 
 # The project resolved together with the newest of other tools; nothing is installed.
 beside: $(DEV)
@@ -102,6 +108,13 @@ $(READERS): Makefile | $(TRAIN)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,train,readers]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/trainers --upgrade \
 		llamafactory==0.9.5 axolotl==0.19.0 addict av peft pillow torchaudio torchvision
+	@touch $@
+
+# The tools that are measured beside this one, in an environment of their own: they want other versions of libraries.
+$(BESIDE): pyproject.toml Makefile | $(DEV)
+	$(PYTHON) -m venv $(VENV)/beside
+	$(BESIDE_BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' \
+		'distilabel[openai]==1.5.3' 'autogen-ext[openai]==0.7.5'
 	@touch $@
 
 $(SITE): pyproject.toml | $(READY)
