@@ -43,12 +43,12 @@ class Memory:
     def lately(self, endpoint: str) -> list[tuple[float, int]]:  # noqa: ARG002
         return []
 
-    def begin(self, call: Call) -> str:
+    async def begin(self, call: Call) -> str:
         call_id = f"call.{len(self.calls)}"
         self.calls[call_id] = call
         return call_id
 
-    def finish(self, call_id: str, outcome: Outcome) -> None:
+    async def finish(self, call_id: str, outcome: Outcome) -> None:
         if outcome.response is None:
             return
         call = self.calls[call_id]
@@ -59,7 +59,7 @@ class Memory:
                 row = {"subject": call.subject_id, "digest": call.request_digest, "response": outcome.response}
                 out.write(json.dumps(row) + "\n")
 
-    def refuse(self, call_id: str, guard: str) -> None:
+    async def refuse(self, call_id: str, guard: str) -> None:
         """Nobody asks afterwards which guard it was."""
 
     def abilities(self, endpoint: str, model: str) -> dict[str, Any]:  # noqa: ARG002

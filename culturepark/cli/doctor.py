@@ -181,7 +181,7 @@ async def model_findings(model: str, store_url: str) -> list[Finding]:
         check_specs(specs, ("speaker",), trust)
         chat = await models.get("speaker")
         store = open_store(store_url)
-        trial = await trial_of(chat, store, tell)
+        trial = await trial_of(chat, store.journal if store else None, tell)
         return [replace(finding, detail=redact(finding.detail)) for finding in lines(trial)]
     except CultureparkError as error:
         code = 3 if error.exit_code == 1 else error.exit_code

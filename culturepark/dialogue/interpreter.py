@@ -101,7 +101,7 @@ class Interpreter:
             refusal = objection_to_rendering(reply, text, turn.text, hearing)
             if refusal is None:
                 return Rendering(language=code, text=text, call_id=reply.call_id)
-            self.ledger.refuse(reply, refusal)
+            await self.ledger.refuse(reply, refusal)
             reason = refusal
         raise NotRendered(f"{reason}, in {language.name}")
 

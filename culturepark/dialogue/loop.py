@@ -178,7 +178,7 @@ async def speak(
             origin: Origin = "picked" if picked else "model" if reply.call_id else "cue"
             call, mark = reply.call_id, agent.mark
             return turn_in(slot, position, casting, text, origin, call, move=agent.move, mark=mark, asks=asks)
-        ledger.refuse(reply, refusal)
+        await ledger.refuse(reply, refusal)
         reason = refusal
     if slot.act == "follow-up":
         if slot.move is None:

@@ -107,15 +107,15 @@ class SubjectAsker:
             except Missed:  # the server itself has checked the answer against the schema
                 continue
             if reply.cut_off:
-                self.ledger.refuse(reply, "cut-off")
+                await self.ledger.refuse(reply, "cut-off")
                 raise TooMuch("cut-off", reply.call_id)
             if reply.withheld:
-                self.ledger.refuse(reply, "withheld")
+                await self.ledger.refuse(reply, "withheld")
                 withheld += 1
             elif parsed := parse(content_of(reply), shape):
                 return parsed, reply
             else:
-                self.ledger.refuse(reply, "unparsable")
+                await self.ledger.refuse(reply, "unparsable")
         if reply and withheld == ATTEMPTS:
             raise TooMuch("withheld", reply.call_id)
         return None, reply

@@ -366,7 +366,7 @@ class SideWork(Run):
         budget.max_cost_usd, budget.max_tokens = settings.max_cost_usd, settings.max_tokens
         self.ledger = Ledger(
             row.id,
-            store,
+            store.journal,
             budget,
             most_in_flight=settings.concurrency,
             rpm=settings.rpm,

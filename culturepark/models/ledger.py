@@ -11,7 +11,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -56,6 +56,7 @@ DOWN_AFTER = 3
 """Requests given up in a row that mean that the endpoint is down."""
 GRACE = 5.0
 """Seconds that calls in flight have to finish once the user has asked to stop."""
+CANCELLED = "cancelled: the run was stopped"
 SAID = 300
 """Characters of an error's text that are kept beside what was learnt from it."""
 
@@ -99,13 +100,13 @@ class Answered:
 
 
 class CallLog(Protocol):
-    """The calls and abilities that the store keeps."""
+    """The calls and abilities that the store keeps. What can be awaited is done once the store has it for good."""
 
     def answered(self, subject_id: str, request_digest: str) -> Answered | None: ...
     def lately(self, endpoint: str) -> list[tuple[float, int]]: ...
-    def begin(self, call: Call) -> str: ...
-    def finish(self, call_id: str, outcome: Outcome) -> None: ...
-    def refuse(self, call_id: str, guard: str) -> None: ...
+    def begin(self, call: Call) -> Awaitable[str]: ...
+    def finish(self, call_id: str, outcome: Outcome) -> Awaitable[None]: ...
+    def refuse(self, call_id: str, guard: str) -> Awaitable[None]: ...
     def abilities(self, endpoint: str, model: str) -> Mapping[str, Any]: ...
     def learn(self, endpoint: str, model: str, name: str, value: Any, said: str) -> None: ...
 
@@ -217,9 +218,9 @@ class Ledger:
             while (left := until - time.monotonic()) > 0 and not self.halted:
                 await pace.rest(left)
 
-    def refuse(self, reply: Reply, guard: str) -> None:
+    async def refuse(self, reply: Reply, guard: str) -> None:
         """Store which guard turned an answer down."""
-        self.log.refuse(reply.call_id, guard)
+        await self.log.refuse(reply.call_id, guard)
 
     def _pace_of(self, model: ChatModel) -> Pace:
         if model.endpoint not in self.paces:
@@ -236,13 +237,14 @@ class Ledger:
         self.budget.check()
 
     async def _send(self, model: ChatModel, body: JsonObject, call: Call) -> Reply:
-        call_id = self.log.begin(call)
+        row = asyncio.ensure_future(self.log.begin(call))
         began = time.monotonic()
 
-        def finish(reply: Reply | None, error: str | None) -> None:
+        async def finish(reply: Reply | None, error: str | None) -> None:
             usage = reply.usage if reply else Usage()
             cost = prices.cost(model.endpoint, call.model, usage)
-            self.log.finish(
+            self.budget.spend(usage.total, cost)
+            await self.log.finish(
                 call_id,
                 Outcome(
                     response=json.dumps(reply.response, ensure_ascii=True) if reply else None,
@@ -253,8 +255,17 @@ class Ledger:
                     duration_ms=round((time.monotonic() - began) * 1000),
                 ),
             )
-            self.budget.spend(usage.total, cost)
 
+        try:
+            call_id = await asyncio.shield(row)
+        except asyncio.CancelledError:  # the row is written nevertheless
+            call_id = await row
+            await finish(None, CANCELLED)
+            raise
+        if isinstance(self.halted, Interrupted):  # the user has asked to stop meanwhile
+            await finish(None, CANCELLED)
+            raise self.halted
+        began = time.monotonic()
         try:
             async with asyncio.timeout(None) as patience:
                 self._flying.add(patience)
@@ -263,27 +274,27 @@ class Ledger:
                 finally:
                     self._flying.discard(patience)
         except Filtered as error:
-            finish(None, f"{error.kind}: {error}")
+            await finish(None, f"{error.kind}: {error}")
             return Reply("", "content_filter", {}, call_id=call_id)  # other servers answer so with status 200
         except ModelError as error:
-            finish(None, f"{error.kind}: {error}")
+            await finish(None, f"{error.kind}: {error}")
             raise
         except (asyncio.CancelledError, TimeoutError):
-            finish(None, "cancelled: the run was stopped")
+            await finish(None, CANCELLED)
             if patience.expired() and self.halted:
                 raise self.halted from None
             raise
         except CultureparkError as error:
-            finish(None, f"stopped: {error}")
+            await finish(None, f"stopped: {error}")
             raise
         except Exception as bug:
-            finish(None, f"bug: {type(bug).__name__}")
+            await finish(None, f"bug: {type(bug).__name__}")
             raise
         earlier = self._read.setdefault((model.endpoint, call.model), {})
         if fault := fault_of(reply, body, model.endpoint, earlier):
-            finish(reply, f"{fault.kind}: {fault}")
+            await finish(reply, f"{fault.kind}: {fault}")
             raise fault
-        finish(reply, None)
+        await finish(reply, None)
         return replace(reply, call_id=call_id)
 
     def _abilities_of(self, asked: Asked) -> Abilities:

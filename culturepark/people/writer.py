@@ -175,7 +175,7 @@ async def write(
         persona, faults = judged(draft, answer, f"{asker.model.spec}, call {reply.call_id}", year, known)
         if not faults:
             return Outcome(persona)
-        asker.ledger.refuse(reply, "contradiction" if persona else "no-card")
+        await asker.ledger.refuse(reply, "contradiction" if persona else "no-card")
     return Outcome(None, "contradiction" if persona else "no-card", "; ".join(faults[:3]))
 
 

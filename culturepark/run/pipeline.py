@@ -113,7 +113,7 @@ class Run:
         self.models = Models(models_of(row), self.settings.concurrency, watcher.fetching, trust or Trust())
         self.ledger = Ledger(
             row.id,
-            store,
+            store.journal,
             budget,
             most_in_flight=self.settings.concurrency,
             rpm=self.settings.rpm,
@@ -415,9 +415,9 @@ class Run:
                 self.store.set_dialogue(row.id, event.status, event.stop_reason)
                 self.watcher.talked(casting, event.status, event.stop_reason)
             elif isinstance(event, Rendered):
-                self.store.add_renderings(row.id, event.turn)
+                await self.store.journal.add_renderings(row.id, event.turn)
             else:
-                self.store.add_turn(row.id, event)
+                await self.store.journal.add_turn(row.id, event)
                 self.watcher.turn(casting, event)
 
     def _spoken(self, casting: Casting) -> Casting:

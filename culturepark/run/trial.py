@@ -74,14 +74,14 @@ class Memory:
     def lately(self, endpoint: str) -> list[tuple[float, int]]:  # noqa: ARG002
         return []
 
-    def begin(self, call: Call) -> str:
+    async def begin(self, call: Call) -> str:
         self.calls.append(call)
         return str(len(self.calls))
 
-    def finish(self, call_id: str, outcome: Outcome) -> None:
+    async def finish(self, call_id: str, outcome: Outcome) -> None:
         self.outcomes[call_id] = outcome
 
-    def refuse(self, call_id: str, guard: str) -> None:
+    async def refuse(self, call_id: str, guard: str) -> None:
         pass
 
     def abilities(self, endpoint: str, model: str) -> Mapping[str, Any]:

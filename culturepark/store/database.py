@@ -6,7 +6,8 @@ import errno
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -81,6 +82,9 @@ class Database:
             raise UsageError(f"--store {self.shown}: no driver for it: {error}") from None
         if self.engine.dialect.name == "sqlite":
             tune_sqlite(self.engine)
+        self.turnstile = threading.Lock()
+        """Held by the thread of this process that writes into an SQLite file. Others wait for it as long as they have
+        to; SQLite itself would let them try again every now and then, up to a tenth of a second later."""
         self._upgrade = upgrade
         self._writer = self.engine.execution_options(culturepark_write=True)
         with self.guard():
@@ -117,6 +121,10 @@ class Database:
             yield
         except DBAPIError as error:
             raise shortage(error) or StoreError(f"the store {self.shown}: {advice(error)}") from error
+        except self.engine.dialect.loaded_dbapi.Error as plain:  # from a statement in plain SQL
+            wrapped = DBAPIError.instance("", None, plain, self.engine.dialect.loaded_dbapi.Error)
+            assert isinstance(wrapped, DBAPIError)
+            raise shortage(plain) or StoreError(f"the store {self.shown}: {advice(wrapped)}") from wrapped
         except (NoResultFound, MultipleResultsFound) as error:
             raise StoreError(f"the store {self.shown}: a row that another one names is missing; {DAMAGED}") from error
         except SQLAlchemyError as error:
@@ -137,11 +145,39 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """Open one transaction, committed at the end of the block or not at all."""
-        with self.guard(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with (
+            self.guard(),
+            self.alone(),
+            Session(self._writer, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             self.check_place()
             yield session
             session.flush()
             self.check_place(session.connection().info)  # a file that was moved meanwhile gets no commit
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other threads of this process from writing into an SQLite file; PostgreSQL takes many writers."""
+        holds = self.wait_for_turn()
+        try:
+            yield
+        finally:
+            if holds:
+                self.turnstile.release()
+
+    def wait_for_turn(self) -> bool:
+        """Return whether this thread now holds `turnstile`; it goes on without it where it waited too long."""
+        return self.inode is not None and self.turnstile.acquire(timeout=BUSY_SECONDS)
+
+    def driver(self, *, kept: bool = False, reads: bool = False) -> Driver:
+        """Open a connection for plain SQL.
+
+        Args:
+            kept: it stays open for long, and does not come out of the pool.
+            reads: every statement is a transaction of its own; only for a kept one.
+        """
+        return Driver(self, kept=kept, reads=reads)
 
     @property
     def mode(self) -> int:
@@ -228,6 +264,50 @@ class Database:
                 f"{REVISIONS[-1]}); upgrade with `pip install -U culturepark`"
             )
         return str(version) if version else None
+
+
+class Driver:
+    """A connection of the driver itself, which takes plain SQL and costs a tenth of a Session."""
+
+    def __init__(self, database: Database, *, kept: bool, reads: bool) -> None:
+        self._database = database
+        self._pooled = database.engine.raw_connection()
+        connection: Any = self._pooled.driver_connection
+        self._connection = connection
+        if kept:
+            self._pooled.detach()
+        self._sqlite = database.engine.dialect.name == "sqlite"
+        if reads and not self._sqlite:
+            connection.autocommit = True
+
+    def execute(self, sql: str, values: Mapping[str, Any]) -> Any:
+        """Return the driver's cursor."""
+        return self._connection.execute(sql, values)
+
+    def begin(self) -> None:
+        if self._sqlite:
+            self._connection.execute("BEGIN IMMEDIATE")
+
+    def commit(self) -> None:
+        self.check_place()  # a file that was moved meanwhile gets no commit
+        if self._sqlite:
+            self._connection.execute("COMMIT")
+        else:
+            self._connection.commit()
+
+    def check_place(self) -> None:
+        self._database.check_place(self._pooled.info)
+
+    def close(self) -> None:
+        """Close the connection; what was not committed is rolled back."""
+        with suppress(Exception):  # the server may be gone, and the file too
+            self._pooled.close()
+
+    def __enter__(self) -> Driver:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 @contextmanager

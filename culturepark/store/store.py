@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
 
-from sqlalchemy import insert
-from sqlalchemy.exc import NoResultFound
 from sqlmodel import Session, SQLModel, and_, col, delete, func, or_, select, update
 
 from culturepark.dialogue.casting import Plan
@@ -33,10 +30,10 @@ from culturepark.domain import (
 from culturepark.errors import Unreachable, UsageError
 from culturepark.ids import DEMO, run_of
 from culturepark.models.budget import Budget
-from culturepark.models.chat import Usage, canonical
-from culturepark.models.ledger import Answered, Call, Outcome, moment, now
+from culturepark.models.ledger import Answered, Call, Outcome, now
 from culturepark.store.database import Database
 from culturepark.store.integrity import hangs_on, pages
+from culturepark.store.journal import Journal, begin_call, finish_call, new_renderings, new_turn, refuse_call
 from culturepark.store.standing import Standing, idle, one_at_a_time, settle, standing_reviews
 from culturepark.store.tables import (
     AbilityRow,
@@ -66,12 +63,9 @@ from culturepark.store.tables import (
     TurnRow,
     VerdictRow,
     renderings_of,
-    turn_values,
 )
 from culturepark.store.turns import with_renderings
 
-CALLS, TURNS = SQLModel.metadata.tables["call"], SQLModel.metadata.tables["turn"]
-"""The tables that a run writes all the time; a statement of Core costs a third of an object's."""
 INTERRUPTED = "interrupted: the process ended before an answer came"
 EXAMINED, TOO_SMALL, UNREAD = 1, 2, 3
 """Values of `dialogue.examined`."""
@@ -82,7 +76,7 @@ ALIKE = 0.7
 
 
 class Store:
-    """One database of runs, and the call log of the ledger. Every method is one transaction."""
+    """One database of runs. Every method is one transaction."""
 
     def __init__(self, url: str, *, must_exist: bool = False, upgrade: bool = True) -> None:
         """
@@ -90,9 +84,12 @@ class Store:
             StoreError, UsageError: as `Database` does.
         """
         self.database = Database(url, must_exist=must_exist, upgrade=upgrade)
-        self._calls: dict[str, int] = {}
+        self.journal = Journal(self.database)
+        """The call log of the ledger, which commits the writes of many tasks together. The methods of the same names
+        here do each one at once."""
 
     def close(self) -> None:
+        self.journal.close()
         self.database.close()
 
     # --- runs ------------------------------------------------------------------------------------
@@ -323,34 +320,16 @@ class Store:
         return self.database.rows(select(ProbeRow).where(hangs_on(col(ProbeRow.dialogue_id), id_)))
 
     def add_turn(self, dialogue_id: str, turn: Turn) -> None:
-        with self.database.writing() as session:
-            values = turn_values(dialogue_id, turn)
-            session.execute(insert(TURNS), values)
-            session.add_all(renderings_of(dialogue_id, turn))
+        self.journal.now(new_turn(dialogue_id, turn))
 
     def add_renderings(self, dialogue_id: str, turn: Turn) -> None:
         """Add what the interpreter made of a turn that is there."""
-        with self.database.writing() as session:
-            session.add_all(renderings_of(dialogue_id, turn))
+        self.journal.now(new_renderings(dialogue_id, turn))
 
     # --- calls: the ledger's log -------------------------------------------------------------------
 
     def answered(self, subject_id: str, request_digest: str) -> Answered | None:
-        with self.database.reading() as session:
-            row = session.exec(
-                select(CallRow).where(
-                    CallRow.subject_id == subject_id,
-                    CallRow.request_digest == request_digest,
-                    col(CallRow.response).is_not(None),
-                    col(CallRow.error).is_(None),
-                )
-            ).first()
-        if row is None or row.response is None:
-            return None
-        usage = Usage(
-            row.prompt_tokens, row.cached_tokens, row.completion_tokens, row.tokens_from, row.reasoning_tokens
-        )
-        return Answered(row.id, row.response, usage)
+        return self.journal.answered(subject_id, request_digest)
 
     def first_asked(self, subject_id: str) -> str | None:
         """Return the body of the first request that was made for a subject."""
@@ -365,39 +344,14 @@ class Store:
         with self.database.reading() as session:
             return session.exec(query).first()
 
-    def lately(self, endpoint: str) -> list[tuple[float, int]]:
-        """Return age in seconds and tokens of all runs' requests to an endpoint in the last minute."""
-        since = datetime.now(UTC) - timedelta(minutes=1)
-        with self.database.reading() as session:
-            query = select(CallRow.started_at, CallRow.prompt_tokens, CallRow.completion_tokens)
-            query = query.where(CallRow.endpoint == endpoint, CallRow.started_at >= moment(since))
-            calls = session.exec(query.order_by(col(CallRow.started_at))).all()
-        return [
-            ((datetime.now(UTC) - datetime.fromisoformat(began)).total_seconds(), (prompt or 0) + (completion or 0))
-            for began, prompt, completion in calls
-        ]
-
     def begin(self, call: Call) -> str:
-        with self.database.writing() as session:
-            number = self._calls.get(call.subject_id)
-            if number is None:
-                query = select(func.count()).where(CallRow.subject_id == call.subject_id)
-                number = session.exec(query).one()
-            call_id = f"{call.subject_id}.c{number + 1}"
-            session.execute(insert(CALLS), {"id": call_id, **vars(call)})
-        self._calls[call.subject_id] = number + 1
-        return call_id
+        return str(self.journal.now(begin_call(call)))
 
     def finish(self, call_id: str, outcome: Outcome) -> None:
-        with self.database.writing() as session:
-            values = vars(outcome) | vars(outcome.usage)
-            values["tokens_from"] = values.pop("source")
-            del values["usage"]
-            complete(session, call_id, values)
+        self.journal.now(finish_call(call_id, outcome))
 
     def refuse(self, call_id: str, guard: str) -> None:
-        with self.database.writing() as session:
-            complete(session, call_id, {"refused": guard})
+        self.journal.now(refuse_call(call_id, guard))
 
     def ratings(self, persona_digests: Iterable[str], model: str) -> dict[tuple[str, str], tuple[int, ...]]:
         """Return (sha256 of card, sha256 of item) -> ratings that a model gave, for some cards."""
@@ -415,23 +369,12 @@ class Store:
             for row in rows:
                 session.merge(row)
 
-    def abilities(self, endpoint: str, model: str) -> dict[str, Any]:
-        """Return name -> value of the known abilities of a model at an endpoint."""
-        query = select(AbilityRow).where(AbilityRow.endpoint == endpoint, AbilityRow.model == model)
-        return {row.name: json.loads(row.value) for row in self.database.rows(query.order_by(col(AbilityRow.name)))}
-
     def abilities_of_run(self, run_id: str) -> list[AbilityRow]:
         """Return the known abilities of the endpoints that a run has called."""
         called = select(CallRow.endpoint, CallRow.model).where(CallRow.run_id == run_id).distinct().subquery()
         of_called = and_(called.c.endpoint == AbilityRow.endpoint, called.c.model == AbilityRow.model)
         query = select(AbilityRow).join(called, of_called)
         return self.database.rows(query.order_by(col(AbilityRow.endpoint), col(AbilityRow.model), col(AbilityRow.name)))
-
-    def learn(self, endpoint: str, model: str, name: str, value: Any, said: str) -> None:
-        """Store one ability of a model at an endpoint, in place of its earlier value."""
-        row = AbilityRow(endpoint=endpoint, model=model, name=name, value=canonical(value), said=said, learned_at=now())
-        with self.database.writing() as session:
-            session.merge(row)
 
     def close_open_calls(self, run_id: str) -> None:
         """Mark the calls that a killed process left without an outcome."""
@@ -623,16 +566,6 @@ class Store:
                 put_kept("validation", seed_key.in_(page))
             for page in pages(sorted(left_out)):
                 put(None, col(SampleRow.id).in_(page))
-
-
-def complete(session: Session, call_id: str, values: Mapping[str, object]) -> None:
-    """Write columns of one call.
-
-    Raises:
-        NoResultFound: if there is no such call.
-    """
-    if session.connection().execute(update(CALLS).where(CALLS.c.id == call_id), values).rowcount != 1:
-        raise NoResultFound(call_id)
 
 
 def skipped_column(plan: Plan) -> str:

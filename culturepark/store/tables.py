@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger, Dialect, Float, LargeBinary, String, Text, TypeDecorator, UniqueConstraint
@@ -48,9 +47,17 @@ class Number(TypeDecorator[float]):
     cache_ok = True
 
     def process_bind_param(self, value: float | None, _: Dialect) -> float | None:
-        if value is not None and not math.isfinite(value):
-            raise StoreError(f"{value} is no number that can be kept; please report it")
-        return value
+        return storable_number(value)
+
+
+def storable_number(value: float | None) -> float | None:
+    """
+    Raises:
+        StoreError: if it is not finite.
+    """
+    if value is not None and not math.isfinite(value):
+        raise StoreError(f"{value} is no number that can be kept; please report it")
+    return value
 
 
 class Json(TypeDecorator[str]):
@@ -63,12 +70,9 @@ class Json(TypeDecorator[str]):
         return value and standard_json(value)
 
 
-CONSTANT = re.compile(r"NaN|Infinity")
-
-
 def standard_json(text: str) -> str:
     """Return JSON text with null for `NaN` and `Infinity`; the same text if it has none outside strings."""
-    if not CONSTANT.search(text):
+    if "NaN" not in text and "Infinity" not in text:
         return text
     constants: list[str] = []
     try:

@@ -172,7 +172,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ledger(database: Path, tmp_path: Path) -> Iterator[Ledger]:
     """A real ledger over a copy of it."""
     store = Store(f"sqlite:///{shutil.copy(database, tmp_path)}")
-    yield Ledger("r", store, Budget(), 4)
+    yield Ledger("r", store.journal, Budget(), 4)
     store.close()
 
 
@@ -554,7 +554,7 @@ async def transcript(
 ) -> tuple[list[Turn | Ending], list[tuple[str, ...]]]:
     """The turns of a dialogue and its end, and the calls that it took, in a store of its own."""
     store = Store(f"sqlite:///{shutil.copy(database, folder)}")
-    ledger = Ledger("r", store, Budget(), 4, notice=said.append)
+    ledger = Ledger("r", store.journal, Budget(), 4, notice=said.append)
     events = [
         event
         async for event in converse(

@@ -173,7 +173,7 @@ async def test_many_refusals_are_no_attempts_and_later_runs_start_from_there(tmp
         await w.ask(FULL, "r.d1.t2")
         assert len(w.endpoint.requests) == first + 1
         assert not set(names) & set(w.endpoint.chats[-1])
-        found = w.store.abilities(w.model.endpoint, "test")
+        found = w.store.journal.abilities(w.model.endpoint, "test")
     assert {"temperature", "seed", "stop", "logprobs", "stream_options", "response_format"} <= set(found)
 
 
@@ -204,7 +204,7 @@ async def test_a_bare_text_that_is_refused_too_teaches_nothing(tmp_path: Path) -
         with pytest.raises(WrongRequest):
             await w.ask()
         assert len(w.endpoint.requests) == 2
-        assert w.store.abilities(w.model.endpoint, "test") == {}
+        assert w.store.journal.abilities(w.model.endpoint, "test") == {}
 
 
 # --- thoughts ---------------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ class Wire:
 
     @cached_property
     def ledger(self) -> Ledger:
-        return Ledger("r", self.store, self.budget, self.most)
+        return Ledger("r", self.store.journal, self.budget, self.most)
 
     async def send(self, request: Request = ASKED) -> Reply:
         """Past the ledger: one request, no retries, no rows."""

@@ -487,7 +487,7 @@ def test_a_limit_on_cost_is_never_let_go_without_a_word(
 def test_what_was_asked_a_moment_ago_counts_for_the_limit_a_minute(store: Path, tmp_path: Path) -> None:
     with Endpoint() as endpoint:
         assert simulate(scenario(tmp_path, GUESTS), endpoint, "--until", "dialogue") == 0
-        past = Store(f"sqlite:///{store}").lately(endpoint.url)
+        past = Store(f"sqlite:///{store}").journal.lately(endpoint.url)
     assert len(past) == len(endpoint.chats)
     assert sum(tokens for _, tokens in past) == sum(sum(pair) for pair in endpoint.tokens)
     assert all(0 <= age < 60 for age, _ in past)

@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -93,10 +94,15 @@ def finished(path: Path) -> Any:
 
 
 @pytest.fixture(scope="module")
-def edition(tmp_path_factory: pytest.TempPathFactory) -> Edition:
-    scenario = tmp_path_factory.mktemp("scenario") / "tiny.yaml"
-    scenario.write_text(TINY)
-    return load_edition(scenario)
+def edition() -> Edition:
+    return tiny_edition()
+
+
+def tiny_edition() -> Edition:
+    with tempfile.TemporaryDirectory() as folder:
+        scenario = Path(folder, "tiny.yaml")
+        scenario.write_text(TINY)
+        return load_edition(scenario)
 
 
 def run_row(run_id: str, edition: Edition) -> RunRow:

@@ -116,9 +116,12 @@ def at_each_instant(work: Work, strike: Strike, folder: Path, *, calls: bool = F
     from sqlalchemy.engine import Engine
     from sqlalchemy.engine.default import DefaultDialect
 
+    from culturepark.store.database import Driver
+
     counts: Counter[str] = Counter()
     written: dict[int, list[str]] = {}
     commit, rollback = DefaultDialect.do_commit, DefaultDialect.do_rollback
+    plain_commit, plain_execute, plain_close = Driver.commit, Driver.execute, Driver.close
     here = str(folder.resolve())
 
     def reach(kind: str, what: str = "") -> None:
@@ -136,11 +139,28 @@ def at_each_instant(work: Work, strike: Strike, folder: Path, *, calls: bool = F
         rollback(self, connection)
 
     def statement(connection: Any, _: Any, sql: str, *__: Any) -> None:
+        write(id(connection.connection.dbapi_connection), sql)
+
+    def write(connection: int, sql: str) -> None:
         if found := WRITES.match(sql):
-            before = written.setdefault(id(connection.connection.dbapi_connection), [])
+            before = written.setdefault(connection, [])
             if before:
                 reach("inside a commit", " ".join(dict.fromkeys(before)))
             before.append(f"{found[1].partition(' ')[0]} {found[2]}")
+
+    def execute(self: Driver, sql: str, values: Any) -> Any:
+        write(id(self), sql)
+        return plain_execute(self, sql, values)
+
+    def commit_plain(self: Driver) -> None:
+        what = " ".join(dict.fromkeys(written.pop(id(self), [])))
+        reach("before a commit", what)
+        plain_commit(self)
+        reach("after a commit", what)
+
+    def close_plain(self: Driver) -> None:
+        written.pop(id(self), None)
+        plain_close(self)
 
     def audit(name: str, arguments: tuple[Any, ...]) -> None:
         if name not in ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir"):
@@ -153,6 +173,8 @@ def at_each_instant(work: Work, strike: Strike, folder: Path, *, calls: bool = F
 
     DefaultDialect.do_commit = do_commit  # type: ignore[method-assign]
     DefaultDialect.do_rollback = do_rollback  # type: ignore[method-assign]
+    Driver.commit, Driver.execute = commit_plain, execute  # type: ignore[method-assign]
+    Driver.close = close_plain  # type: ignore[method-assign]
     event.listen(Engine, "before_cursor_execute", statement)
     sys.addaudithook(audit)
     if calls:

@@ -153,15 +153,14 @@ MUTATIONS = (
     one("synchronous normal", "store/database.py", "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL", DISK),
     # --- calls
     Mutation("the row after the request", (
-        ("culturepark/models/ledger.py", "        call_id = self.log.begin(call)\n",
-         "        early = await model.send(body)\n        call_id = self.log.begin(call)\n"),
+        ("culturepark/models/ledger.py", "        row = asyncio.ensure_future(self.log.begin(call))\n",
+         "        early = await model.send(body)\n        row = asyncio.ensure_future(self.log.begin(call))\n"),
         ("culturepark/models/ledger.py", "            reply = await model.send(body)\n", "            reply = early\n"),
     ), ("tests/models/test_wire.py::test_a_call_has_its_row_while_it_is_under_way",)),
     one("an answered call is asked again", "models/ledger.py", "self.log.answered(subject_id, request_digest)",
         "None", MEMO),
-    one("an answer to another subject will do", "store/store.py",
-        "CallRow.subject_id == subject_id,\n                    CallRow.req",
-        "CallRow.req", OTHER_CALL),
+    one("an answer to another subject will do", "store/journal.py",
+        "WHERE subject_id = :subject_id AND request_digest", "WHERE request_digest", OTHER_CALL),
     one("the budget is not looked at", "models/ledger.py", "self.budget.check()", "pass",
         BUDGET),
     one("the budget forgets what was spent", "run/pipeline.py", "budget = store.spent(row.id)",
@@ -175,7 +174,7 @@ MUTATIONS = (
     one("calls left open are forgotten", "store/store.py",
         "                row.error = INTERRUPTED\n", "                session.delete(row)\n", BILL),
     one("a turn is kept when the next is there", "run/pipeline.py",
-        "                self.store.add_turn(row.id, event)\n",
+        "                await self.store.journal.add_turn(row.id, event)\n",
         "                late, row.error = row.error, event\n"
         "                late and self.store.add_turn(row.id, late)\n",
         KEPT_FIRST),

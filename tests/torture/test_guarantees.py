@@ -23,6 +23,8 @@ from culturepark.distill.dedup import Entry, deduplicate
 from culturepark.errors import CultureparkError
 from culturepark.redact import KNOWN
 from culturepark.report import page
+from culturepark.store.database import Driver
+from culturepark.store.journal import Journal
 from culturepark.store.reviews import Reviews
 from culturepark.store.store import Store
 from tests.cli.test_cli import away, cli, place_store, rows_of  # noqa: F401 - `away` is used by every test
@@ -153,7 +155,7 @@ def test_a_bug_is_told_and_stored_without_the_key_in_it(
         raise ValueError(f"{'x' * before}{canary}")
 
     with Endpoint() as endpoint, monkeypatch.context() as patched:
-        patched.setattr(Store, "add_turn", broken)
+        patched.setattr(Journal, "add_turn", broken)
         done = [cli("simulate", "short.yaml", "--model", f"openai:test@{endpoint.url}", "--run-id", "a")]
         patched.setattr(Store, "run", broken)
         done.append(cli("stats", "a"))
@@ -438,19 +440,23 @@ def test_every_commit_of_every_command_waits_for_the_disk(monkeypatch: pytest.Mo
     from sqlalchemy.engine.default import DefaultDialect
 
     seen: list[tuple[int, str]] = []
-    real = DefaultDialect.do_commit
+    real, plain = DefaultDialect.do_commit, Driver.commit
+
+    def look(execute: Any) -> None:
+        (level,) = execute("PRAGMA synchronous").fetchone()
+        (mode,) = execute("PRAGMA journal_mode").fetchone()
+        seen.append((level, mode))
 
     def do_commit(self: DefaultDialect, connection: Any) -> None:
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA synchronous")
-        (level,) = cursor.fetchone()
-        cursor.execute("PRAGMA journal_mode")
-        (mode,) = cursor.fetchone()
-        cursor.close()
-        seen.append((level, mode))
+        look(connection.driver_connection.execute)
         real(self, connection)
 
+    def commit(self: Driver) -> None:
+        look(partial(self.execute, values={}))
+        plain(self)
+
     monkeypatch.setattr(DefaultDialect, "do_commit", do_commit)
+    monkeypatch.setattr(Driver, "commit", commit)
     commands = [
         ("simulate", "short.yaml", "--model", "scripted", "--run-id", "a"),
         ("distill", "a", "--from", "verify"),
