@@ -67,6 +67,11 @@ class Entry:
     language: str
     """Its word lists read the text."""
 
+    @property
+    def across_questions(self) -> bool:
+        """Whether statements on other questions may be in its block: those of norms and customs, which name no seed."""
+        return not self.block[0]
+
 
 def blocks(entries: Sequence[Entry]) -> list[list[int]]:
     """Return the indices of the entries of each block, in the entries' order."""

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from hashlib import sha256
 
 from culturepark.dialogue.protocol import protocol_of
 from culturepark.dialogue.stance import option_reached, side_taken, unit
@@ -43,10 +44,12 @@ REASONS: dict[tuple[str, Relation], str] = {
     ("stance", "entail"): "entails-stance",
 }
 AS_PUBLISHED, GENERIC, UNGROUNDED = "as-published", "generic", "ungrounded"
+SHAPE_SHARE = "shape-share"
+"""Reason of rows that go so that shapes have their shares."""
 CHECKS: tuple[Criterion, ...] = ("harmlessness", "awareness", "cross-check")
 
 AFTER_VERIFYING = (
-    "before-the-question", "answers-nothing", "picked", "duplicate", "same-words", "shape-share", "review",
+    "before-the-question", "answers-nothing", "picked", "duplicate", "same-words", SHAPE_SHARE, "review",
 )  # fmt: skip
 """Reasons why samples of a statement that passed verification may still not be kept."""
 FREE: tuple[Shape, ...] = ("own", "open", "situation", "norm")
@@ -365,6 +368,63 @@ def without_reasons(rows: Sequence[Planned]) -> list[Planned]:
     return out
 
 
+class Shaping:
+    """Makes the samples of a run, one question after the other: what a row repeats may stand under another question.
+
+    It keeps a few bytes for each sample that is kept, and no words.
+    """
+
+    def __init__(self, scenario: Scenario, wordings: Mapping[LanguageCode, Wordings] = {}) -> None:
+        """
+        Args:
+            wordings: by language; a language's own if not given.
+        """
+        self.scenario = scenario
+        self.wordings = dict(wordings)
+        self._said: set[bytes] = set()
+        """Digests of what the kept samples say to what."""
+        self._kept: list[tuple[str, float, Shape]] = []
+        """Id, rank and shape of each kept sample, where shares are wanted."""
+
+    def of(self, judged: Sequence[Judged], repeated: Collection[str]) -> list[tuple[str, Sample]]:
+        """Return every sample of some dialogues with its id, kept or dropped with the reason.
+
+        Args:
+            judged: all statements of these dialogues, in the order of the talks.
+            repeated: ids of the statements that others stand for.
+        """
+        for item in judged:
+            if item.language not in self.wordings:
+                self.wordings[item.language] = Wordings(load_language(item.language))
+        rows = plan(judged, repeated, self.scenario)
+        samples = []
+        for row in rows:
+            sample = sample_of(row, self.scenario, self.wordings[row.item.language])
+            samples.append((row.sample_id, self._without_twin(row, sample)))
+        if isinstance(self.scenario.samples, dict):
+            ranks = {row.sample_id: unit("share", row.key) for row in rows}
+            self._kept += [(name, ranks[name], one.kind) for name, one in samples if one.status == "kept"]
+        return samples
+
+    def _without_twin(self, row: Planned, sample: Sample) -> Sample:
+        """Drop a kept sample that says what an earlier one does: no row is trained on twice."""
+        if sample.status != "kept":
+            return sample
+        said = sha256(repr(told_by(row) or (repr(sample.messages),)).encode("utf-8", "surrogatepass")).digest()[:16]
+        if said in self._said:
+            return sample.model_copy(update={"status": "dropped", "drop_reason": "same-words"})
+        self._said.add(said)
+        return sample
+
+    def too_many(self) -> set[str]:
+        """Return the ids of the kept samples so far that have to go, so that the shapes have their shares."""
+        if not isinstance(self.scenario.samples, dict):
+            return set()
+        ranks = {name: rank for name, rank, _ in self._kept}
+        kept = [(name, shape) for name, _, shape in self._kept]
+        return thinned(kept, self.scenario.samples, rank=lambda name: ranks[name])
+
+
 def samples_of(
     judged: Sequence[Judged],
     repeated: Collection[str],
@@ -377,47 +437,12 @@ def samples_of(
         repeated: ids of the statements that others stand for.
         wordings: by language; a language's own if not given.
     """
-    own = {item.language: Wordings(load_language(item.language)) for item in judged if item.language not in wordings}
-    wordings = {**wordings, **own}
-    rows = plan(judged, repeated, scenario)
-    worded = [(row.sample_id, sample_of(row, scenario, wordings[row.item.language])) for row in rows]
-    samples = without_twins(worded, {row.sample_id: told_by(row) for row in rows})
-    keys = {row.sample_id: row.key for row in rows}
-    return in_shares(samples, scenario.samples, keys) if isinstance(scenario.samples, dict) else samples
-
-
-def in_shares(
-    samples: Sequence[tuple[str, Sample]], shares: Mapping[Shape, float], keys: Mapping[str, str]
-) -> list[tuple[str, Sample]]:
-    """Drop kept samples until the shapes of the others have their shares.
-
-    Args:
-        keys: by id, what decides which ones go.
-    """
-    gone = thinned([(keys[name], sample.kind) for name, sample in samples if sample.status == "kept"], shares)
-    too_many = {"status": "dropped", "drop_reason": "shape-share"}
+    shaping = Shaping(scenario, wordings)
+    samples, gone = shaping.of(judged, repeated), shaping.too_many()
     return [
-        (name, sample.model_copy(update=too_many) if sample.status == "kept" and keys[name] in gone else sample)
+        (name, sample.model_copy(update={"status": "dropped", "drop_reason": SHAPE_SHARE}) if name in gone else sample)
         for name, sample in samples
     ]
-
-
-def without_twins(
-    samples: Sequence[tuple[str, Sample]], told: Mapping[str, Sequence[str]] = {}
-) -> list[tuple[str, Sample]]:
-    """Drop kept samples that say what an earlier one does: no row is trained on twice.
-
-    Args:
-        told: id -> what makes two samples the same, in place of all their words.
-    """
-    first: dict[Sequence[str], str] = {}
-    out = []
-    for sample_id, sample in samples:
-        what = told.get(sample_id) or (repr(sample.messages),)
-        if sample.status == "kept" and first.setdefault(what, sample_id) != sample_id:
-            sample = sample.model_copy(update={"status": "dropped", "drop_reason": "same-words"})
-        out.append((sample_id, sample))
-    return out
 
 
 def told_by(row: Planned) -> tuple[str, ...]:

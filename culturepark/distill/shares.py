@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TypeVar
 
 from culturepark.dialogue.stance import unit
@@ -25,10 +25,21 @@ def wanted_shape(shares: Mapping[Shape, float], among: Sequence[Shape], *parts: 
     return among[-1] if among else None
 
 
-def thinned(rows: Sequence[tuple[str, Kind]], shares: Mapping[Kind, float], *, exact: bool = False) -> set[str]:
+def rank_of(row_id: str) -> float:
+    return unit("share", row_id)
+
+
+def thinned(
+    rows: Sequence[tuple[str, Kind]],
+    shares: Mapping[Kind, float],
+    *,
+    exact: bool = False,
+    rank: Callable[[str], float] = rank_of,
+) -> set[str]:
     """Return the ids of the rows that have to go, chosen by hash, so that no kind has more than its share.
 
     Args:
+        rank: of a row's id; the rows of a kind with the highest ones go.
         rows: id and kind. Which rows of a kind go hangs on their ids.
         shares: kind -> share; they need not sum to 1. Rows of a kind without a share all go.
         exact: thin on until the shares hold among all kinds that have rows. Else a kind keeps at most its share of
@@ -41,7 +52,7 @@ def thinned(rows: Sequence[tuple[str, Kind]], shares: Mapping[Kind, float], *, e
     gone = {row_id for kind, ids in by_kind.items() if kind not in shares for row_id in ids}
     measure = scarcest(counts, shares) if exact else even(counts, shares)
     for kind in counts:
-        ids = sorted(by_kind[kind], key=lambda row_id: (unit("share", row_id), row_id))
+        ids = sorted(by_kind[kind], key=lambda row_id: (rank(row_id), row_id))
         gone.update(ids[max(1, round(measure * shares[kind])) :])
     return gone
 

@@ -10,6 +10,8 @@ import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 
@@ -45,7 +47,6 @@ from culturepark.errors import (
     UsageError,
 )
 from culturepark.glossary import counted
-from culturepark.ids import dialogue_of
 from culturepark.models.chat import ChatModel, Reply, Request
 from culturepark.models.ledger import DOWN_AFTER, Ledger
 from culturepark.models.registry import Models
@@ -64,9 +65,11 @@ from culturepark.store.tables import DialogueRow, ProbeRow, RunRow, VerdictRow
 from culturepark.terminal.safe import show_origin
 
 if TYPE_CHECKING:
+    from sqlmodel import Session
+
     from culturepark.dialogue.memory import Scenes
     from culturepark.distill.ask import Asker
-    from culturepark.distill.dedup import Blocks, TextPair
+    from culturepark.distill.dedup import Blocks, Entry, TextPair
     from culturepark.distill.extract import Proposal
     from culturepark.distill.heads import Encode
     from culturepark.distill.samples import Judged
@@ -78,6 +81,34 @@ SECOND_LOOKS = 3
 """How often the verifier is asked about more pairs because of what it said about others."""
 LOOK_EVERY: float = 5
 """Seconds between two checks that the store is still where it was."""
+
+
+@dataclass
+class Repeats:
+    """The duplicates among some statements."""
+
+    duplicates: list[Duplicate] = field(default_factory=list)
+    passed: int = 0
+    """Statements that were compared."""
+    asked: int = 0
+    """Pairs that a model was asked about."""
+
+    def add(self, other: Repeats) -> None:
+        self.duplicates += other.duplicates
+        self.passed += other.passed
+        self.asked += other.asked
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What comparing the statements of one question has found."""
+
+    digest: str
+    """Of the statements; with others it has to be done again."""
+    repeats: Repeats
+    """Among the opinions."""
+    norms: Sequence[Entry]
+    """Norms and customs, which are compared with those of all questions."""
 
 
 class Run:
@@ -126,6 +157,11 @@ class Run:
         """(dialogue's id, measure) of the rows that there were; None until they are read."""
         self._encoder: Embedder | None = None
         """Whose vectors heads read; None until it is opened."""
+        self._dedup_embedder: Embedder | None = None
+        """Whose vectors duplicates are found by; None until it is opened."""
+        self._comparing = asyncio.Lock()
+        self._compared: dict[str, Compared] = {}
+        """By key of a question."""
         self._noted: set[str] = set()
         """Remarks so far, without their figures."""
         self.stopped_by = "Ctrl-C"
@@ -621,44 +657,105 @@ class Run:
         )
 
     async def _distil(self) -> None:
-        """Make duplicates and samples of the whole run. Both follow from the verdicts, and can be made again."""
-        from culturepark.distill.dedup import Blocks, band, portions
-        from culturepark.distill.samples import entries, samples_of
+        """Make duplicates and samples of the whole run. Both follow from the verdicts, and can be made again.
+
+        It goes through the run twice, one question after the other: first it compares what was said, and then it makes
+        the rows. Of a question nothing stays in memory but its duplicates, and the norms, which are compared with those
+        of all questions.
+        """
+        from culturepark.distill.dedup import band, portions
         from culturepark.store.vectors import vectors_of
 
-        judged = self._judged()
-        duplicates: list[Duplicate] = []
-        answers: dict[TextPair, bool] = {}
-        embedder: Embedder | None = None
-        reviews = self.store.reviews(self.row.id)
-        passed = entries(judged, self.scenario, lambda sample_id: of_sample(reviews, sample_id).rejected)
-        if passed:  # else weights would be fetched for nothing
-            embedder = await self._embedder()
-            threshold = threshold_of(self.row, self.edition)
-            for portion in portions(passed):
-                vectors = await vectors_of(self.store, embedder, [entry.text for entry in portion])
-                # In a thread: it may take minutes, and a second Ctrl-C stops at once.
-                compared = await detached(Blocks, portion, vectors, embedder.method, threshold)
-                duplicates += await self._second_look(compared, answers)
-            asked = f"; a model was asked about {counted(len(answers), 'pair')}" if answers else ""
+        questions = self._questions()
+        repeats = Repeats()
+        norms: list[Entry] = []
+        for key in questions:
+            compared = await self.distil_question(key)
+            norms += compared.norms
+            repeats.add(compared.repeats)
+        for portion in portions(norms):
+            repeats.add(await self._compare(portion))
+        duplicates, passed = repeats.duplicates, repeats.passed
+        if passed:
+            embedder, threshold = await self._embedder(), threshold_of(self.row, self.edition)
+            asked = f"; a model was asked about {counted(repeats.asked, 'pair')}" if repeats.asked else ""
             sure = band(embedder.method, self._languages()[0], threshold)[1]
             self.watcher.note(
-                f"{len(duplicates)} of {len(passed)} verified statements repeat another one "
+                f"{len(duplicates)} of {passed} verified statements repeat another one "
                 f"(similarity {sure:.2f} and more, by {embedder.method}{asked})"
             )
         self.watcher.stage_done("dedup", None)
         if self._reaches("samples"):
-            repeated = {duplicate.statement_id for duplicate in duplicates}
-            shaped = samples_of(judged, repeated, self.scenario, await self._wordings())
-            idle = self.store.set_distilled(self.row.id, duplicates, shaped)
+            idle = self._write_rows(questions, duplicates, await self._wordings())
             self.watcher.stage_done("samples", None)
             await self._render()
             if idle:
                 self.watcher.note(f"reviews that count no longer, because nothing says the same words now: {idle}")
         else:
             self.store.set_duplicates(self.row.id, duplicates)
-        if embedder:  # `stats` measures how far the talk went beyond the questions
+        if passed:  # `stats` measures how far the talk went beyond the questions
             await vectors_of(self.store, embedder, [seed.question for seed in self.scenario.seeds])
+
+    async def distil_question(self, seed_key: str) -> Compared:
+        """Find the duplicates among the opinions on one question, and embed its norms.
+
+        It may be called as soon as the question's dialogues are verified, so that less is left when the last one ends.
+        Nothing is stored but vectors and calls. Called again it gives the same, at once if nothing has changed.
+        """
+        from culturepark.distill.samples import entries
+        from culturepark.store.vectors import vectors_of
+
+        async with self._comparing:  # one question at a time: vectors of many would be in memory together
+            reviews = self.store.reviews(self.row.id)
+
+            def passed() -> list[Entry]:
+                return entries(self._judged(seed_key), self.scenario, lambda name: of_sample(reviews, name).rejected)
+
+            # In a thread, as comparing: of some thousand statements it takes a second.
+            found = await detached(passed)
+            digest = sha256(repr(found).encode("utf-8", "surrogatepass")).hexdigest()
+            known = self._compared.get(seed_key)
+            if known is None or known.digest != digest:
+                across = [entry for entry in found if entry.across_questions]
+                repeats = await self._compare([entry for entry in found if not entry.across_questions])
+                if across:
+                    await vectors_of(self.store, await self._embedder(), [entry.text for entry in across])
+                known = self._compared[seed_key] = Compared(digest, repeats, across)
+            return known
+
+    async def _compare(self, entries: Sequence[Entry]) -> Repeats:
+        """Return the duplicates among some statements; a block is compared as a whole."""
+        from culturepark.distill.dedup import Blocks
+        from culturepark.store.vectors import vectors_of
+
+        if not entries:  # else weights would be fetched for nothing
+            return Repeats()
+        embedder, threshold = await self._embedder(), threshold_of(self.row, self.edition)
+        vectors = await vectors_of(self.store, embedder, [entry.text for entry in entries])
+        answers: dict[TextPair, bool] = {}
+        # In a thread: it may take minutes, and a second Ctrl-C stops at once.
+        compared = await detached(Blocks, entries, vectors, embedder.method, threshold)
+        return Repeats(await self._second_look(compared, answers), len(entries), len(answers))
+
+    def _write_rows(
+        self, questions: Sequence[str], duplicates: Sequence[Duplicate], wordings: Mapping[LanguageCode, Wordings]
+    ) -> int:
+        """Store the duplicates and samples of the run.
+
+        Returns:
+            The number of reviews that no longer count.
+        """
+        from culturepark.distill.samples import SHAPE_SHARE, Shaping
+        from culturepark.store.questions import writing_rows
+
+        repeated = {duplicate.statement_id for duplicate in duplicates}
+        shaping = Shaping(self.scenario, wordings)
+        with writing_rows(self.store, self.row.id) as rows:
+            rows.replace_duplicates(duplicates)
+            for key in questions:
+                rows.write(shaping.of(self._judged(key, rows.session), repeated), rows.known_on(key))
+            rows.drop(shaping.too_many(), SHAPE_SHARE)
+            return rows.idle_reviews()
 
     async def _render(self) -> None:
         """Put statements of rows in other languages into English. That it cannot be done stops nothing."""
@@ -773,24 +870,34 @@ class Run:
         self._note(f"{counted(found, 'more wording')} of prompts by the model, {made.refused} unfit ones refused")
         return Wordings(language, made.more)
 
-    def _judged(self) -> list[Judged]:
-        from culturepark.distill.samples import Judged, by_criterion
-        from culturepark.distill.slips import flagged
+    def _questions(self) -> list[str]:
+        """Return the keys of the questions of the run, in the order of its dialogues."""
+        from culturepark.store.questions import questions_of
 
-        numbers = {row.id: row.number for row in self.store.dialogues(self.row.id)}
-        places, unfounded = self.store.phases_and_origins(self.row.id), flagged(self.store.slips(self.row.id))
-        verdicts = given_by(self.store.verdicts(self.row.id, self.row.verify_round))
-        plans = {number: told(casting, tongues_of(self.scenario, casting)) for number, casting in self.castings.items()}
+        with self.store.database.reading() as session:
+            return questions_of(session, self.row.id)
+
+    def _judged(self, seed_key: str, session: Session | None = None) -> list[Judged]:
+        """Return the statements on one question that count, with what decides about their samples."""
+        from culturepark.distill.samples import Judged, by_criterion
+        from culturepark.store.questions import mined_on
+
+        with self.store.database.reading() if session is None else nullcontext(session) as look:
+            mined = mined_on(look, self.row, seed_key)
+        plans: dict[int, Casting] = {}
+        for number in {one.dialogue for one in mined}:
+            casting = self.castings[number]
+            plans[number] = told(casting, tongues_of(self.scenario, casting))
         return [
             Judged(
-                row.noun(),
-                by_criterion(verdicts[row.id]),
-                plans[numbers[dialogue_of(row.turn_id)]],
-                places[row.turn_id][0],
-                picked=places[row.turn_id][1] == "picked",
-                unfounded=row.turn_id in unfounded,
+                one.statement,
+                by_criterion(one.verdicts),
+                plans[one.dialogue],
+                one.phase,
+                picked=one.origin == "picked",
+                unfounded=one.slips,
             )
-            for row in self.store.statements(self.row)
+            for one in mined
         ]
 
     async def _encode(self) -> Encode | None:
@@ -815,8 +922,11 @@ class Run:
             model = await self.models.get("embedder")
             return await self.ledger.ask(model, request, stage="dedup", subject_id=self.row.id, prompt_digest="")
 
-        spec, watcher = self.models.specs["embedder"], self.watcher
-        return await detached(open_embedder, spec, watcher.fetching, watcher.note, ask)  # it may have weights to fetch
+        if self._dedup_embedder is None:
+            spec, watcher = self.models.specs["embedder"], self.watcher
+            # It may have weights to fetch.
+            self._dedup_embedder = await detached(open_embedder, spec, watcher.fetching, watcher.note, ask)
+        return self._dedup_embedder
 
 
 GATES: tuple[Criterion, ...] = ("faithful", "stance", "harmlessness", "awareness", "cross-check")

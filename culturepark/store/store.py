@@ -18,7 +18,6 @@ from culturepark.domain import (
     Duplicate,
     Edition,
     Provenance,
-    Sample,
     Scenario,
     Slip,
     Statement,
@@ -34,7 +33,7 @@ from culturepark.models.ledger import Answered, Call, Outcome, now
 from culturepark.store.database import Database
 from culturepark.store.integrity import hangs_on, pages
 from culturepark.store.journal import Journal, begin_call, finish_call, new_renderings, new_turn, refuse_call
-from culturepark.store.standing import Standing, idle, one_at_a_time, settle, standing_reviews
+from culturepark.store.standing import Standing, standing_reviews
 from culturepark.store.tables import (
     AbilityRow,
     AnswerRow,
@@ -292,13 +291,6 @@ class Store:
         with self.database.reading() as session:
             return with_renderings(session, dialogue_id, turns)
 
-    def phases_and_origins(self, run_id: str) -> dict[str, tuple[str, str]]:
-        """Return turn id -> phase and origin, for all turns of a run."""
-        with self.database.reading() as session:
-            query = select(TurnRow.id, TurnRow.phase, TurnRow.origin).join(DialogueRow)
-            rows = session.exec(query.where(DialogueRow.run_id == run_id)).all()
-            return {turn_id: (phase, origin) for turn_id, phase, origin in rows}
-
     def add_slips(self, dialogue_id: str, slips: Sequence[Slip], examined: int) -> None:
         """Store what was found wrong in a dialogue's turns, in place of what was found before."""
         with self.database.writing() as session:
@@ -466,40 +458,6 @@ class Store:
         """Replace a run's duplicates."""
         with self.database.writing() as session:
             replace_duplicates(session, run_id, duplicates)
-
-    def set_distilled(self, run_id: str, duplicates: Sequence[Duplicate], samples: Sequence[tuple[str, Sample]]) -> int:
-        """Store a run's duplicates, and its samples with their status.
-
-        A sample that only an earlier round made stays in the store with the status `dropped` and the reason
-        `superseded`, so that exported lines can always be traced. Samples that reviewers rejected stay rejected.
-
-        Returns:
-            The number of reviews that no longer count, because no statement has their words any more.
-        """
-        with self.database.writing() as session:
-            one_at_a_time(session, run_id)
-            replace_duplicates(session, run_id, duplicates)
-            query = select(SampleRow).where(hangs_on(col(SampleRow.statement_id), run_id))
-            known = {row.id: row for row in session.exec(query)}
-            reviews = standing_reviews(session, run_id)
-            for sample_id, sample in samples:
-                row = known.pop(sample_id, None) or SampleRow(
-                    id=sample_id,
-                    **sample.model_dump(include={"statement_id", "culture", "kind"}),
-                    messages="",
-                    status="",
-                )
-                row.kind = sample.kind  # in runs of old, one number had another shape
-                row.messages = json.dumps(list(sample.messages), ensure_ascii=True)
-                row.status, row.drop_reason, row.flags = sample.status, sample.drop_reason, sample.flags
-                row.provenance, row.beside, row.language = sample.provenance, sample.beside, sample.language
-                settle(reviews, [row])
-                session.add(row)
-            for row in known.values():
-                row.status, row.drop_reason = "dropped", "superseded"
-            of_run = hangs_on(col(StatementRow.id), run_id)
-            current = select(StatementRow.id).where(of_run, counting(session.get_one(RunRow, run_id)))
-            return idle(reviews, set(session.exec(current))) if reviews else 0
 
     def unrendered(self, run: RunRow) -> list[Statement]:
         """Return the statements with a kept sample that are in another language and have no English yet."""

@@ -13,7 +13,7 @@ import pytest
 
 from culturepark.dialogue.casting import plan as plan_of
 from culturepark.distill import samples
-from culturepark.distill.samples import FREE, Judged, drop_reason, plan, samples_of, shapes, without_twins
+from culturepark.distill.samples import FREE, Judged, Shaping, drop_reason, plan, samples_of, shapes
 from culturepark.distill.shares import thinned
 from culturepark.distill.wordings import form_in
 from culturepark.domain import (
@@ -636,20 +636,25 @@ def test_a_contradiction_is_no_reason_for_the_answer_it_contradicts(tmp_path: Pa
 # --- twins and drop reasons --------------------------------------------------------------------------
 
 
-def test_the_same_words_are_never_kept_twice() -> None:
-    (one,), (other,) = (
-        made_of(judged_one(), ("open",)),
-        made_of(judged_one(first_person="I think otherwise."), ("open",)),
-    )
-    dropped = one.model_copy(update={"status": "dropped", "drop_reason": "unfaithful"})
-    rows = without_twins([("a", dropped), ("b", one), ("c", other), ("d", one), ("e", dropped), ("f", one)])
+def test_the_same_words_are_never_kept_twice_whatever_the_question() -> None:
+    wanted = scenario(("norm",))
+    unfaithful: dict[str, tuple[Relation, str]] = {"faithful": ("contradict", "drop")}
+    first = [
+        judged_one("norm", name="r.d1.t3.s1", verdicts=unfaithful),
+        judged_one("norm", name="r.d1.t3.s2"),
+        judged_one("norm", name="r.d1.t3.s3", first_person="At home nobody waits."),
+        judged_one("norm", name="r.d1.t3.s4"),
+    ]
+    shaping = Shaping(wanted)
+    rows = shaping.of(first, ())
+    rows += shaping.of([judged_one("norm", name=f"r.d2.t3.s{n}") for n in (1, 2)], ("r.d2.t3.s2",))
     assert [(name, row.status, row.drop_reason) for name, row in rows] == [
-        ("a", "dropped", "unfaithful"),
-        ("b", "kept", None),
-        ("c", "kept", None),
-        ("d", "dropped", "same-words"),
-        ("e", "dropped", "unfaithful"),
-        ("f", "dropped", "same-words"),
+        ("r.d1.t3.s1.x1", "dropped", "unfaithful"),
+        ("r.d1.t3.s2.x1", "kept", None),
+        ("r.d1.t3.s3.x1", "kept", None),
+        ("r.d1.t3.s4.x1", "dropped", "same-words"),
+        ("r.d2.t3.s1.x1", "dropped", "same-words"),
+        ("r.d2.t3.s2.x1", "dropped", "duplicate"),
     ]
 
 

@@ -33,6 +33,7 @@ from culturepark.models.ledger import Call, Outcome, now
 from culturepark.stats.run_stats import stats
 from culturepark.store import lineage, migrations, runs
 from culturepark.store.database import REVISIONS, Database
+from culturepark.store.questions import replace_rows
 from culturepark.store.store import Store
 from culturepark.store.tables import RunRow, SampleRow, StatementRow, TurnRow
 from tests.cli.test_cli import TINY, dump, rows_of, tiny_store
@@ -514,7 +515,7 @@ def test_a_sample_that_is_not_made_again_is_superseded_and_comes_back_when_it_is
     shaped = samples_of(finished, "a")
     kept = [pair for pair in shaped if pair[1].status == "kept"]
     assert len(kept) > 5
-    finished.set_distilled("a", [], kept[5:])
+    replace_rows(finished, "a", [], kept[5:])
     rows = {row["id"]: row for row in rows_of("sample", path)}
     assert len(rows) == len(before["sample"])
     gone = {sample_id for sample_id, _ in shaped} - {sample_id for sample_id, _ in kept[5:]}
@@ -522,7 +523,7 @@ def test_a_sample_that_is_not_made_again_is_superseded_and_comes_back_when_it_is
         wanted = ("dropped", "superseded") if sample_id in gone else ("kept", None)
         assert (row["status"], row["drop_reason"]) == wanted
     assert rows_of("duplicate", path) == []
-    finished.set_distilled("a", [Duplicate.model_validate(row) for row in before["duplicate"]], shaped)
+    replace_rows(finished, "a", [Duplicate.model_validate(row) for row in before["duplicate"]], shaped)
     assert dump(path) == before
 
 
@@ -548,8 +549,8 @@ def test_distilling_one_run_leaves_runs_with_a_like_name_alone(store: Store, pat
             messages=({"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}),
             status="kept",
         )
-        store.set_distilled(run_id, [duplicate], [(f"{first}.x1", sample)])
-    store.set_distilled("r_1", [], [])
+        replace_rows(store, run_id, [duplicate], [(f"{first}.x1", sample)])
+    replace_rows(store, "r_1", [], [])
     rows = dump(path)
     assert {row["id"]: row["status"] for row in rows["sample"]} == {
         "r_1.d1.t1.s1.x1": "dropped",
